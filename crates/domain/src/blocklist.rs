@@ -1,0 +1,274 @@
+//! The shared blocklist: shoppers whom no merchant serves, known only by peppered hashes.
+
+use std::fmt;
+
+use ring::hmac;
+use unicode_normalization::UnicodeNormalization;
+
+use crate::{
+    id::BanId,
+    keyring::{KeyId, Keyring},
+    text::{Contact, Email, Phone, TextProblem},
+    time::Timestamp,
+};
+
+/// How long a ban lasts unless it says otherwise, in days.
+pub const DEFAULT_DAYS: u32 = 365;
+
+/// What a shopper is known by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum IdentifierType {
+    /// An e-mail address.
+    Email,
+    /// A phone number.
+    Phone,
+}
+
+impl IdentifierType {
+    /// The name on the wire and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Email => "email",
+            Self::Phone => "phone",
+        }
+    }
+}
+
+/// A normalised identifier: two spellings of one mailbox or number are equal. Personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Identifier {
+    kind: IdentifierType,
+    text: String,
+}
+
+impl Identifier {
+    /// An address: Unicode-normalised, case folded, domain in its ASCII form; for well-known mail
+    /// hosts also their other domains, dots and `+tag`.
+    pub fn email(email: &Email) -> Self {
+        let folded: String = email.as_str().nfkc().collect::<String>().to_lowercase();
+        let (local, domain) = folded.rsplit_once('@').unwrap_or((&folded, ""));
+        let ascii = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
+        let host = MailHost::of(&ascii);
+        let local: String = host.local(local).nfc().collect();
+        let domain = host.canonical.unwrap_or(&ascii);
+        Self {
+            kind: IdentifierType::Email,
+            text: format!("{local}@{domain}"),
+        }
+    }
+
+    /// A number in E.164 form.
+    pub fn phone(phone: &Phone) -> Self {
+        Self {
+            kind: IdentifierType::Phone,
+            text: phone.as_str().to_owned(),
+        }
+    }
+
+    /// A number as a person writes it: blanks, dashes, dots, brackets and a leading `00` are read.
+    pub fn phone_from_person(text: &str) -> Result<Self, TextProblem> {
+        let kept: String = text
+            .chars()
+            .filter(|c| !" -./()\u{a0}".contains(*c))
+            .collect();
+        let international = kept
+            .strip_prefix("00")
+            .map(|rest| format!("+{rest}"))
+            .unwrap_or(kept);
+        Phone::parse(&international).map(|phone| Self::phone(&phone))
+    }
+
+    /// All that a shopper's contact data says.
+    pub fn of_contact(contact: &Contact) -> Vec<Self> {
+        let email = contact.email.as_ref().map(Self::email);
+        let phone = contact.phone.as_ref().map(Self::phone);
+        email.into_iter().chain(phone).collect()
+    }
+
+    /// What kind it is.
+    pub fn kind(&self) -> IdentifierType {
+        self.kind
+    }
+}
+
+impl fmt::Debug for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Identifier({}, …)", self.kind.name())
+    }
+}
+
+/// A mail host whose spellings of one mailbox are known.
+struct MailHost {
+    canonical: Option<&'static str>,
+    ignores_dots: bool,
+    tag: Option<char>,
+}
+
+impl MailHost {
+    fn of(domain: &str) -> Self {
+        let host = |canonical, ignores_dots| Self {
+            canonical: Some(canonical),
+            ignores_dots,
+            tag: Some('+'),
+        };
+        match domain {
+            "gmail.com" | "googlemail.com" => host("gmail.com", true),
+            "outlook.com" | "hotmail.com" | "live.com" | "msn.com" => {
+                // Separate mailboxes: only the tag is common to them.
+                Self {
+                    canonical: None,
+                    ignores_dots: false,
+                    tag: Some('+'),
+                }
+            }
+            "icloud.com" | "me.com" | "mac.com" => host("icloud.com", false),
+            "protonmail.com" | "proton.me" | "pm.me" => host("proton.me", true),
+            "fastmail.com" | "fastmail.fm" => host("fastmail.com", false),
+            "yandex.ru" | "yandex.com" | "ya.ru" => host("yandex.ru", false),
+            "yahoo.com" | "ymail.com" => Self {
+                canonical: None,
+                ignores_dots: false,
+                tag: Some('-'),
+            },
+            _ => Self {
+                canonical: None,
+                ignores_dots: false,
+                tag: None,
+            },
+        }
+    }
+
+    fn local(&self, local: &str) -> String {
+        let untagged = match self.tag.and_then(|tag| local.split_once(tag)) {
+            Some((name, _)) if !name.is_empty() => name,
+            _ => local,
+        };
+        untagged
+            .chars()
+            .filter(|c| !(self.ignores_dots && *c == '.'))
+            .collect()
+    }
+}
+
+/// An identifier under a pepper: all that the blocklist's tables hold.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PepperedHash {
+    /// The pepper's name.
+    pub pepper: KeyId,
+    /// HMAC-SHA256 of type and normalised identifier under it.
+    pub hash: [u8; 32],
+}
+
+/// Hashes identifiers under every live pepper.
+#[derive(Clone, Debug)]
+pub struct Peppers(Vec<(KeyId, hmac::Key)>);
+
+impl Peppers {
+    /// With the deployment's peppers; the first is used for new bans.
+    pub fn new(peppers: &Keyring) -> Self {
+        Self(peppers.derive("blocklist"))
+    }
+
+    /// The hash under each pepper, the first one first; never empty for a keyring that was read.
+    pub fn hashes(&self, identifier: &Identifier) -> Vec<PepperedHash> {
+        let text = [identifier.kind.name(), ":", &identifier.text].concat();
+        let hash = |(pepper, key): &(KeyId, hmac::Key)| {
+            let mut bytes = [0; 32];
+            bytes.copy_from_slice(hmac::sign(key, text.as_bytes()).as_ref());
+            PepperedHash {
+                pepper: pepper.clone(),
+                hash: bytes,
+            }
+        };
+        self.0.iter().map(hash).collect()
+    }
+}
+
+/// A ban; revoked or expired, but never deleted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ban {
+    /// Its id.
+    pub id: BanId,
+    /// What kind of identifier is banned.
+    pub kind: IdentifierType,
+    /// The identifier under a pepper.
+    pub hash: PepperedHash,
+    /// Who put it there (`operator`).
+    pub source: String,
+    /// An operator's note; must not hold personal data.
+    pub reason: Option<String>,
+    /// When it was added.
+    pub created_at: Timestamp,
+    /// Until when it counts.
+    pub expires_at: Timestamp,
+    /// When it was revoked.
+    pub revoked_at: Option<Timestamp>,
+}
+
+impl Ban {
+    /// Whether it counts at this time.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        self.revoked_at.is_none() && now < self.expires_at
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn email(text: &str) -> Identifier {
+        Identifier::email(&Email::parse(text).unwrap())
+    }
+
+    #[test]
+    fn spellings_of_one_mailbox_are_equal() {
+        for (a, b) in [
+            ("Shopper@Example.COM", "shopper@example.com"),
+            ("j.doe+shop@gmail.com", "JDOE@googlemail.com"),
+            ("j.doe@proton.me", "jdoe+x@pm.me"),
+            ("jane+a@icloud.com", "jane@me.com"),
+            ("a@bücher.example", "a@xn--bcher-kva.example"),
+            ("ﬁne@example.com", "fine@example.com"),
+        ] {
+            assert_eq!(email(a), email(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn different_mailboxes_stay_different() {
+        for (a, b) in [
+            ("j.doe@example.com", "jdoe@example.com"),
+            ("jane+a@example.com", "jane@example.com"),
+            ("a@hotmail.com", "a@outlook.com"),
+            ("a@gmail.com", "a@example.com"),
+        ] {
+            assert_ne!(email(a), email(b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn numbers_as_people_write_them() {
+        let plain = Identifier::phone(&Phone::parse("+15551234567").unwrap());
+        for text in ["+1 (555) 123-4567", "001 555.123.4567", "+15551234567"] {
+            assert_eq!(
+                Identifier::phone_from_person(text).unwrap(),
+                plain,
+                "{text}"
+            );
+        }
+        assert!(Identifier::phone_from_person("555").is_err());
+    }
+
+    #[test]
+    fn one_hash_per_pepper_and_types_do_not_mix() {
+        let entry =
+            |id: &str, byte| Keyring::entry(&KeyId::parse(id).unwrap(), &[byte; 32]).to_string();
+        let peppers =
+            Peppers::new(&Keyring::parse(&[entry("new", 2), entry("old", 1)].join(",")).unwrap());
+        let hashes = peppers.hashes(&email("a@example.com"));
+        assert_eq!(hashes.len(), 2);
+        assert_eq!(hashes[0].pepper.as_str(), "new");
+        assert_ne!(hashes[0].hash, hashes[1].hash);
+        assert_ne!(peppers.hashes(&email("b@example.com")), hashes);
+    }
+}

@@ -1,0 +1,102 @@
+//! Page cursors: opaque, authenticated, bound to the merchant and to one list.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use ring::hmac;
+use uuid::Uuid;
+
+use crate::{
+    id::MerchantId,
+    keyring::{KeyId, Keyring},
+    time::Timestamp,
+};
+
+/// The place in a list, newest first, after which the next page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Position {
+    /// When the last row shown was created.
+    pub created_at: Timestamp,
+    /// The id of the last row shown.
+    pub id: Uuid,
+}
+
+/// Makes and reads cursors under keys derived from the master keys.
+#[derive(Clone, Debug)]
+pub struct Cursors(Vec<(KeyId, hmac::Key)>);
+
+impl Cursors {
+    /// With keys derived for this purpose; the first signs, all verify.
+    pub fn new(keys: &Keyring) -> Self {
+        Self(keys.derive("cursor"))
+    }
+
+    /// The text of a position in this merchant's list of that name.
+    pub fn write(&self, merchant: MerchantId, list: &str, position: Position) -> String {
+        let place = place_bytes(position);
+        let tag = self
+            .0
+            .first()
+            .map(|(_, key)| hmac::sign(key, &text(merchant, list, &place)));
+        let tag = tag.as_ref().map_or(&[][..], AsRef::as_ref);
+        URL_SAFE_NO_PAD.encode([&place, tag].concat())
+    }
+
+    /// The position, if the text was written here for this merchant and list.
+    pub fn read(&self, merchant: MerchantId, list: &str, cursor: &str) -> Option<Position> {
+        let raw = URL_SAFE_NO_PAD.decode(cursor).ok()?;
+        let (place, tag) = raw.split_at_checked(24)?;
+        let text = text(merchant, list, place);
+        self.0
+            .iter()
+            .find(|(_, key)| hmac::verify(key, &text, tag).is_ok())?;
+        let (micros, id) = place.split_at_checked(8)?;
+        Some(Position {
+            created_at: Timestamp::from_unix_micros(i64::from_be_bytes(micros.try_into().ok()?))?,
+            id: Uuid::from_slice(id).ok()?,
+        })
+    }
+}
+
+fn place_bytes(position: Position) -> [u8; 24] {
+    let mut bytes = [0; 24];
+    let (micros, id) = bytes.split_at_mut(8);
+    micros.copy_from_slice(&position.created_at.unix_micros().to_be_bytes());
+    id.copy_from_slice(position.id.as_bytes());
+    bytes
+}
+
+fn text(merchant: MerchantId, list: &str, place: &[u8]) -> Vec<u8> {
+    [
+        merchant.uuid().as_bytes().as_slice(),
+        list.as_bytes(),
+        &[0],
+        place,
+    ]
+    .concat()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_its_own_merchant_and_list_read_it() {
+        let ring = Keyring::entry(&KeyId::parse("a").unwrap(), &[1; 32]);
+        let cursors = Cursors::new(&Keyring::parse(&ring).unwrap());
+        let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
+        let (mine, other) = (
+            MerchantId::from_parts(now, [1; 10]),
+            MerchantId::from_parts(now, [2; 10]),
+        );
+        let position = Position {
+            created_at: now,
+            id: Uuid::from_u128(42),
+        };
+        let text = cursors.write(mine, "sessions", position);
+        assert_eq!(cursors.read(mine, "sessions", &text), Some(position));
+        assert_eq!(cursors.read(other, "sessions", &text), None);
+        assert_eq!(cursors.read(mine, "refunds", &text), None);
+        for bad in ["", "AAAA", "!", &text[1..]] {
+            assert_eq!(cursors.read(mine, "sessions", bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What a payment is: values, states, decisions. Pure: no I/O, no clock, no randomness.
+//!
+//! The crate is the part of `OnCharge` that other teams can use by itself: to read and write money
+//! amounts, to sign and verify requests, and above all to ask *what may happen next to this
+//! payment*. [`session::Session::decide`] takes an input and the present time and answers with the
+//! new state, the operations to send to the payment service provider (PSP) and the events to
+//! publish, or with a typed [`session::Refusal`]. Ids and the time come in from outside, so that
+//! the same input always gives the same answer.
+//!
+//! ```
+//! use oncharge_domain::{
+//!     currency::Currency, id::{Id, MerchantId, OperationId, SessionId}, money::Money,
+//!     psp::{Answer, PspAccount, PspReference, TokenFingerprint, Word},
+//!     session::{Heard, Input, NewSession, Session, StatusName}, text::Reference,
+//!     text::ReturnUrl, time::Timestamp,
+//! };
+//!
+//! let now = Timestamp::from_unix_seconds(1_795_360_150).ok_or("time")?;
+//! let session = Session::create(NewSession {
+//!     id: SessionId::from_parts(now, [1; 10]),
+//!     merchant: MerchantId::from_parts(now, [2; 10]),
+//!     account: PspAccount::new("simulator", "default")?,
+//!     amount: Money::new(9999, Currency::parse("USD")?)?,
+//!     reference: Reference::parse("order-42")?,
+//!     order_id: None,
+//!     return_url: ReturnUrl::parse("https://shop.example.com/thanks", false)?,
+//!     metadata: Default::default(),
+//!     contact: Default::default(),
+//!     automatic_capture: Some(3600),
+//!     created_at: now,
+//!     lifetime_seconds: 1800,
+//! });
+//!
+//! // The shopper pays: the decision holds the operation to send to the PSP.
+//! let attempt = OperationId::from_parts(now, [3; 10]);
+//! let token = TokenFingerprint::of("tok_abc");
+//! let paying = session.decide(Input::Pay { operation: attempt, token, banned: false }, now)?;
+//! assert_eq!(paying.session.status_name(), StatusName::Pending);
+//!
+//! // The PSP has authorised: the session follows and one event is numbered 1.
+//! let heard = Heard {
+//!     word: Word::Answer(Answer::Done { reference: PspReference::parse("psp_1")?, captured: false }),
+//!     ..Heard::new(paying.operations[0].clone(), OperationId::from_parts(now, [4; 10]))
+//! };
+//! let paid = paying.session.decide(Input::Heard(Box::new(heard)), now)?;
+//! assert_eq!(paid.session.status_name(), StatusName::Authorized);
+//! assert_eq!(paid.events[0].sequence, 1);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+#![deny(
+    clippy::float_arithmetic,
+    clippy::as_conversions,
+    clippy::arithmetic_side_effects
+)]
+
+pub mod audit;
+pub mod blocklist;
+pub mod currency;
+pub mod cursor;
+pub mod id;
+pub mod idempotency;
+pub mod keyring;
+pub mod merchant;
+pub mod money;
+pub mod operation;
+pub mod pay_token;
+pub mod psp;
+pub mod refund;
+pub mod retry;
+pub mod session;
+pub mod signing;
+pub mod text;
+pub mod time;

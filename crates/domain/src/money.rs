@@ -1,0 +1,128 @@
+//! Amounts of money: whole minor units of a currency, checked, never a float.
+
+use crate::currency::Currency;
+
+/// The largest amount that a session or a part of it may have, in minor units.
+///
+/// Source: the merchant API's rule for `amount` (1 to 99 999 999 999).
+pub const MAX_MINOR: i64 = 99_999_999_999;
+
+/// An amount of money: minor units (as in ISO 4217) of a currency, 0 to [`MAX_MINOR`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Money {
+    minor: i64,
+    currency: Currency,
+}
+
+/// Why two amounts could not be put together, or one could not be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum MoneyError {
+    /// Less than zero or more than [`MAX_MINOR`].
+    #[error("the amount is out of range")]
+    OutOfRange,
+    /// The currencies differ.
+    #[error("the currencies differ")]
+    CurrencyMismatch,
+}
+
+impl Money {
+    /// So many minor units; errors outside 0 to [`MAX_MINOR`].
+    pub fn new(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
+        if (0..=MAX_MINOR).contains(&minor) {
+            Ok(Self { minor, currency })
+        } else {
+            Err(MoneyError::OutOfRange)
+        }
+    }
+
+    /// Nothing, in this currency.
+    pub fn zero(currency: Currency) -> Self {
+        Self { minor: 0, currency }
+    }
+
+    /// The minor units, 0 to [`MAX_MINOR`].
+    pub fn minor(self) -> i64 {
+        self.minor
+    }
+
+    /// The currency.
+    pub fn currency(self) -> Currency {
+        self.currency
+    }
+
+    /// Whether this is no money at all.
+    pub fn is_zero(self) -> bool {
+        self.minor == 0
+    }
+
+    /// The sum; errors beyond the range or where the currencies differ.
+    pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        let sum = self
+            .minor
+            .checked_add(other.minor)
+            .ok_or(MoneyError::OutOfRange)?;
+        Self::new(sum, self.currency)
+    }
+
+    /// The difference; errors below zero or where the currencies differ.
+    pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
+        self.same_currency(other)?;
+        let rest = self
+            .minor
+            .checked_sub(other.minor)
+            .ok_or(MoneyError::OutOfRange)?;
+        Self::new(rest, self.currency)
+    }
+
+    /// Whether this is at most `other`; errors where the currencies differ.
+    pub fn at_most(self, other: Self) -> Result<bool, MoneyError> {
+        self.same_currency(other)
+            .map(|()| self.minor <= other.minor)
+    }
+
+    fn same_currency(self, other: Self) -> Result<(), MoneyError> {
+        if self.currency == other.currency {
+            Ok(())
+        } else {
+            Err(MoneyError::CurrencyMismatch)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn eur(minor: i64) -> Money {
+        Money::new(minor, Currency::parse("EUR").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn range_and_currency_are_kept() {
+        let (eur_code, usd) = (
+            Currency::parse("EUR").unwrap(),
+            Currency::parse("USD").unwrap(),
+        );
+        assert_eq!(Money::new(-1, eur_code), Err(MoneyError::OutOfRange));
+        assert_eq!(
+            Money::new(MAX_MINOR + 1, eur_code),
+            Err(MoneyError::OutOfRange)
+        );
+        assert_eq!(
+            eur(1).plus(Money::zero(usd)),
+            Err(MoneyError::CurrencyMismatch)
+        );
+        assert_eq!(eur(1).minus(eur(2)), Err(MoneyError::OutOfRange));
+        assert_eq!(eur(MAX_MINOR).plus(eur(1)), Err(MoneyError::OutOfRange));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_added_can_be_taken_away(a in 0..=MAX_MINOR / 2, b in 0..=MAX_MINOR / 2) {
+            prop_assert_eq!(eur(a).plus(eur(b)).unwrap().minus(eur(b)).unwrap(), eur(a));
+        }
+    }
+}

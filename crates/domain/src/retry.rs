@@ -1,0 +1,40 @@
+//! When something is tried again: doubling waits with a cap, as pure arithmetic.
+
+use time::Duration;
+
+/// No wait is longer while the work is younger than an hour, in seconds.
+const EARLY_CAP: i64 = 30;
+/// No wait is ever longer, in seconds.
+const LATE_CAP: i64 = 900;
+const HOUR: Duration = Duration::HOUR;
+
+/// How long to wait before the next try: 1 s, doubled with each try, at most 30 s while the work
+/// is younger than an hour and 15 min after that; then up to a quarter is taken off by `jitter`
+/// (0 to 255), so that many workers do not wake together.
+pub fn wait(tries: u32, age: Duration, jitter: u8) -> Duration {
+    let cap = if age < HOUR { EARLY_CAP } else { LATE_CAP };
+    let seconds = 1_i64.checked_shl(tries.min(20)).unwrap_or(cap).min(cap);
+    let millis = seconds.saturating_mul(1000);
+    let off = millis
+        .saturating_mul(i64::from(jitter))
+        .checked_div(1024)
+        .unwrap_or(0);
+    Duration::milliseconds(millis.saturating_sub(off))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn doubles_to_the_cap_and_jitter_only_shortens() {
+        let waits: Vec<_> = (0..8)
+            .map(|n| wait(n, Duration::ZERO, 0).whole_seconds())
+            .collect();
+        assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert_eq!(wait(12, HOUR, 0).whole_seconds(), 900);
+        assert_eq!(wait(u32::MAX, HOUR, 0).whole_seconds(), 900);
+        let jittered = wait(3, Duration::ZERO, 255);
+        assert!(jittered < Duration::seconds(8) && jittered > Duration::seconds(5));
+    }
+}

@@ -1,0 +1,126 @@
+//! A checkout session: what a merchant asked for and how far its payment has come.
+
+mod decide;
+mod event;
+mod heard;
+mod input;
+mod refusal;
+mod snapshot;
+mod status;
+mod view;
+
+use decide::Draft;
+pub use decide::{Decision, MAX_ATTEMPTS};
+pub use event::{Event, EventKind};
+pub use heard::{LATE_WORD_SECONDS, QUIET_SECONDS};
+pub use input::{Heard, Input};
+pub use refusal::Refusal;
+pub use snapshot::{NotASession, Snapshot};
+pub use status::{
+    Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
+    InFlightKind, OpenChallenge, Payment, Pending, Refunds, Status, StatusName, Step, Unpaid,
+};
+pub use view::{Next, RetryReason};
+
+use crate::{
+    id::{MerchantId, SessionId},
+    money::Money,
+    psp::PspAccount,
+    text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
+    time::Timestamp,
+};
+
+/// A checkout session. All that may happen to it goes through [`Session::decide`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Session {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// How many changes it has seen; a write names the version that it read.
+    pub version: u32,
+    /// The PSP account that its operations go through.
+    pub account: PspAccount,
+    /// How much is to be paid.
+    pub amount: Money,
+    /// The merchant's reference.
+    pub reference: Reference,
+    /// The merchant's order number.
+    pub order_id: Option<OrderId>,
+    /// Where the shopper goes afterwards.
+    pub return_url: ReturnUrl,
+    /// The merchant's own pairs.
+    pub metadata: Metadata,
+    /// How to reach the shopper.
+    pub contact: Contact,
+    /// Seconds from authorisation to automatic capture; `None` waits for the merchant.
+    pub automatic_capture: Option<u32>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Until when it can be paid.
+    pub expires_at: Timestamp,
+    /// Counted attempts to pay, at most [`MAX_ATTEMPTS`].
+    pub attempts: u32,
+    /// The number that its next event gets, from 1 without gaps.
+    pub next_sequence: u32,
+    /// How far the payment has come.
+    pub status: Status,
+}
+
+/// What a new session is made of.
+#[derive(Clone, Debug)]
+pub struct NewSession {
+    /// Its id.
+    pub id: SessionId,
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// The PSP account that it will use.
+    pub account: PspAccount,
+    /// How much is to be paid, at least 1.
+    pub amount: Money,
+    /// The merchant's reference.
+    pub reference: Reference,
+    /// The merchant's order number.
+    pub order_id: Option<OrderId>,
+    /// Where the shopper goes afterwards.
+    pub return_url: ReturnUrl,
+    /// The merchant's own pairs.
+    pub metadata: Metadata,
+    /// How to reach the shopper.
+    pub contact: Contact,
+    /// Seconds from authorisation to automatic capture; `None` waits for the merchant.
+    pub automatic_capture: Option<u32>,
+    /// The present time.
+    pub created_at: Timestamp,
+    /// How long it can be paid, in seconds.
+    pub lifetime_seconds: i64,
+}
+
+impl Session {
+    /// A new session in the status `created`; its times are cut to whole seconds, as the API
+    /// shows them.
+    pub fn create(new: NewSession) -> Self {
+        let created_at = new.created_at.whole_seconds();
+        Self {
+            id: new.id,
+            merchant: new.merchant,
+            version: 1,
+            account: new.account,
+            amount: new.amount,
+            reference: new.reference,
+            order_id: new.order_id,
+            return_url: new.return_url,
+            metadata: new.metadata,
+            contact: new.contact,
+            automatic_capture: new.automatic_capture,
+            created_at,
+            updated_at: created_at,
+            expires_at: created_at.plus_seconds(new.lifetime_seconds),
+            attempts: 0,
+            next_sequence: 1,
+            status: Status::Created,
+        }
+    }
+}

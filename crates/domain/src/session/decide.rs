@@ -1,0 +1,77 @@
+//! The state machine: (session, input, now) → (new session, operations, events), or a refusal.
+
+mod commands;
+mod deadline;
+mod draft;
+
+pub(super) use draft::Draft;
+
+use crate::{
+    audit::AuditAction,
+    id::OperationId,
+    operation::Operation,
+    refund::Refund,
+    session::{Event, Input, Refusal, Session, heard},
+    time::Timestamp,
+};
+
+/// How often a shopper may try to pay; tries that were surely not sent do not count.
+pub const MAX_ATTEMPTS: u32 = 3;
+
+/// What must become true together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The session as it is afterwards, its version raised by one where anything changed.
+    pub session: Session,
+    /// New operations, to be written down before they are sent.
+    pub operations: Vec<Operation>,
+    /// Operations that were there before and have changed.
+    pub changed_operations: Vec<Operation>,
+    /// A new refund.
+    pub refund: Option<Refund>,
+    /// Refunds that were there before and have changed.
+    pub changed_refunds: Vec<Refund>,
+    /// What the merchant is told.
+    pub events: Vec<Event>,
+    /// What the audit log keeps, with the operation that it is about.
+    pub audit: Vec<(AuditAction, OperationId)>,
+}
+
+impl Decision {
+    /// Whether nothing has changed, so that nothing needs to be committed.
+    pub fn is_empty(&self, before: &Session) -> bool {
+        self.session.version == before.version
+    }
+}
+
+impl Session {
+    /// Decides what an input does to this session at this time. Pure: nothing happens by it.
+    ///
+    /// Source of the rules: `docs/guide/payments.md`. Errors with a [`Refusal`] where the input is
+    /// not possible; a fact of the PSP that is old news gives an empty decision.
+    pub fn decide(&self, input: Input, now: Timestamp) -> Result<Decision, Refusal> {
+        let mut draft = Draft::new(self, now);
+        match input {
+            Input::Pay {
+                operation,
+                token,
+                banned,
+            } => draft.pay(operation, token, banned)?,
+            Input::Abandon { operation } => draft.abandon(operation)?,
+            Input::Capture { operation, amount } => draft.capture(operation, amount)?,
+            Input::Cancel { operation } => draft.cancel(operation)?,
+            Input::Expire => draft.withdraw()?,
+            Input::Refund {
+                operation,
+                refund,
+                amount,
+                reference,
+            } => {
+                draft.refund((operation, refund), amount, reference)?;
+            }
+            Input::Deadline { operation } => draft.deadline(operation),
+            Input::Heard(heard) => heard::hear(&mut draft, *heard)?,
+        }
+        draft.finish(self)
+    }
+}

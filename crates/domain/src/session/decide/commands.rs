@@ -1,0 +1,161 @@
+//! What merchants and shoppers may ask for.
+
+use crate::{
+    id::{OperationId, RefundId},
+    money::Money,
+    operation::{CancelPurpose, OperationKind},
+    psp::TokenFingerprint,
+    refund::{Refund, RefundStatus},
+    session::{
+        Draft, EventKind, FailureCode, InFlight, InFlightKind, Pending, Refusal, Status, Step,
+    },
+    text::Reference,
+};
+
+impl Draft {
+    pub(super) fn pay(
+        &mut self,
+        operation: OperationId,
+        token: TokenFingerprint,
+        banned: bool,
+    ) -> Result<(), Refusal> {
+        let payable = match self.session.status {
+            Status::Created => self.now < self.session.expires_at,
+            _ => self.session.retry_until(self.now).is_some(),
+        };
+        if !payable {
+            return Err(self.invalid_state());
+        }
+        if banned {
+            return self.refuse(FailureCode::GlobalBan);
+        }
+        self.session.attempts = self.session.attempts.saturating_add(1);
+        self.session.status = Status::Pending(Pending {
+            attempt: operation,
+            step: Step::Asking,
+            expiring: false,
+        });
+        let capture = self.session.automatic_capture == Some(0);
+        let kind = OperationKind::Authorize { token, capture };
+        self.start(operation, kind, self.session.amount, None);
+        Ok(())
+    }
+
+    pub(super) fn abandon(&mut self, operation: OperationId) -> Result<(), Refusal> {
+        let Status::Pending(Pending {
+            step: Step::Challenge(open),
+            ..
+        }) = &self.session.status
+        else {
+            return Err(self.invalid_state());
+        };
+        let reference = open.challenge.reference.clone();
+        self.start_ending(operation, CancelPurpose::Abandon, reference);
+        Ok(())
+    }
+
+    pub(super) fn capture(
+        &mut self,
+        operation: OperationId,
+        amount: Option<i64>,
+    ) -> Result<(), Refusal> {
+        let authorized = self.session.amount_authorized();
+        let minor = amount.unwrap_or_else(|| authorized.minor());
+        self.modify(operation, InFlightKind::Capture)?;
+        let amount = Money::new(minor, authorized.currency())
+            .ok()
+            .filter(|amount| !amount.is_zero() && amount.minor() <= authorized.minor())
+            .ok_or(Refusal::CaptureExceedsAuthorized)?;
+        let payment = self.session.psp_reference().cloned();
+        self.start(
+            operation,
+            OperationKind::Capture { automatic: false },
+            amount,
+            payment,
+        );
+        Ok(())
+    }
+
+    pub(super) fn cancel(&mut self, operation: OperationId) -> Result<(), Refusal> {
+        self.modify(operation, InFlightKind::Cancel)?;
+        if let Status::Authorized(authorized) = &mut self.session.status {
+            // Once a cancel was asked for, the clock never captures this session.
+            authorized.capture_due = None;
+        }
+        let payment = self.session.psp_reference().cloned();
+        let amount = self.session.amount_authorized();
+        self.start(
+            operation,
+            OperationKind::Cancel(CancelPurpose::Merchant),
+            amount,
+            payment,
+        );
+        Ok(())
+    }
+
+    /// Takes the one place for a capture or cancel.
+    pub(super) fn modify(
+        &mut self,
+        operation: OperationId,
+        kind: InFlightKind,
+    ) -> Result<(), Refusal> {
+        let refusal = self.invalid_state();
+        match &mut self.session.status {
+            Status::Authorized(authorized)
+                if authorized.in_flight.is_none() && authorized.lapsed.is_none() =>
+            {
+                authorized.in_flight = Some(InFlight { operation, kind });
+                Ok(())
+            }
+            _ => Err(refusal),
+        }
+    }
+
+    pub(super) fn withdraw(&mut self) -> Result<(), Refusal> {
+        let unpaid = match self.session.status {
+            Status::Created => self.now < self.session.expires_at,
+            _ => self.session.retry_until(self.now).is_some(),
+        };
+        if unpaid {
+            self.expire()
+        } else {
+            Err(self.invalid_state())
+        }
+    }
+
+    pub(super) fn refund(
+        &mut self,
+        (operation, id): (OperationId, RefundId),
+        amount: Money,
+        reference: Reference,
+    ) -> Result<(), Refusal> {
+        let refusal = self.invalid_state();
+        let refundable = self.session.amount_refundable();
+        let Status::Captured(captured) = &mut self.session.status else {
+            return Err(refusal);
+        };
+        match amount.at_most(refundable) {
+            Err(_) => return Err(Refusal::CurrencyMismatch),
+            Ok(true) if !amount.is_zero() => {}
+            Ok(_) => return Err(Refusal::RefundExceedsCaptured),
+        }
+        captured.refunds.requested = captured.refunds.requested.plus(amount)?;
+        let payment = captured.payment.reference.clone();
+        self.start(operation, OperationKind::Refund(id), amount, Some(payment));
+        let refund = Refund {
+            id,
+            session: self.session.id,
+            merchant: self.session.merchant,
+            operation,
+            amount,
+            reference,
+            status: RefundStatus::Requested,
+            psp_reference: None,
+            created_at: self.now,
+            updated_at: self.now,
+        };
+        self.emit_refund(EventKind::RefundRequested, &refund)?;
+        self.refund = Some(refund);
+        Ok(())
+    }
+}

@@ -1,0 +1,287 @@
+//! Words about an attempt to authorise.
+
+use super::{LATE_WORD_SECONDS, QUIET_SECONDS, note_progress, surely_not_sent};
+use crate::{
+    audit::AuditAction,
+    operation::{CancelPurpose, CompensationBy, Operation, OperationStatus},
+    psp::{Answer, Challenge, PspReference, RefusalReason, Word},
+    session::{
+        Cancelled, Draft, EndOutcome, EventKind, FailureCode, Heard, OpenChallenge, Refusal,
+        Status, Step, Unpaid,
+    },
+};
+
+pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    match heard.operation.status {
+        OperationStatus::Requested if draft.is_current_attempt(heard.operation.id) => {
+            hear_current(draft, heard)
+        }
+        OperationStatus::Requested | OperationStatus::Failed => {
+            hear_unwanted(draft, heard);
+            Ok(())
+        }
+        OperationStatus::Succeeded => hear_again(draft, heard),
+    }
+}
+
+/// The attempt that the session waits for.
+fn hear_current(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    let Heard {
+        operation,
+        word,
+        spare,
+        ..
+    } = heard;
+    match word {
+        Word::Answer(Answer::Done {
+            reference,
+            captured,
+        }) => {
+            let operation = Operation {
+                reference: Some(reference.clone()),
+                ..operation
+            };
+            if note_outcome(
+                draft,
+                EndOutcome::Authorized {
+                    reference: reference.clone(),
+                    captured,
+                },
+            ) {
+                draft.succeed(operation);
+                return Ok(());
+            }
+            stand_or_go_back(
+                draft,
+                Stand {
+                    attempt: operation,
+                    reference,
+                    captured,
+                    spare,
+                },
+            )
+        }
+        Word::Answer(Answer::Refused(reason)) => {
+            draft.fail(operation, reason.clone());
+            if note_outcome(draft, EndOutcome::Refused(reason.clone())) {
+                return Ok(());
+            }
+            nothing_held(draft, FailureCode::of_refusal(&reason))
+        }
+        Word::Answer(Answer::ActionRequired(challenge)) => {
+            note_progress(
+                draft,
+                operation,
+                &Word::Answer(Answer::ActionRequired(challenge.clone())),
+            );
+            challenged(draft, challenge, spare);
+            Ok(())
+        }
+        Word::Answer(Answer::Accepted { ref reference }) => {
+            accepted(draft, reference.clone(), spare);
+            note_progress(draft, operation, &word);
+            Ok(())
+        }
+        Word::NotSent if surely_not_sent(&operation, &word) => {
+            draft.fail(operation, RefusalReason::NeverSent);
+            not_sent(draft)
+        }
+        Word::NotFound if is_believed(draft, &operation) => {
+            draft.fail(operation, RefusalReason::NothingHeld);
+            draft.expire()
+        }
+        Word::NotSent | Word::Unknown | Word::NotFound => {
+            note_progress(draft, operation, &word);
+            Ok(())
+        }
+    }
+}
+
+/// While the attempt is being cancelled, what becomes known of it is kept until the cancel ends.
+fn note_outcome(draft: &mut Draft, outcome: EndOutcome) -> bool {
+    let Status::Pending(pending) = &mut draft.session.status else {
+        return false;
+    };
+    let Step::Ending(ending) = &mut pending.step else {
+        return false;
+    };
+    ending.outcome = Some(outcome);
+    true
+}
+
+/// An authorisation that has been confirmed, and what may be needed to send it back.
+pub(super) struct Stand {
+    pub(super) attempt: Operation,
+    pub(super) reference: PspReference,
+    pub(super) captured: bool,
+    pub(super) spare: crate::id::OperationId,
+}
+
+/// The session keeps the authorisation, unless the word came too long after its expiry.
+pub(super) fn stand_or_go_back(draft: &mut Draft, stand: Stand) -> Result<(), Refusal> {
+    let Stand {
+        mut attempt,
+        reference,
+        captured,
+        spare,
+    } = stand;
+    attempt.status = OperationStatus::Succeeded;
+    if draft.now <= draft.session.expires_at.plus_seconds(LATE_WORD_SECONDS) {
+        let id = attempt.id;
+        draft.succeed(attempt);
+        return draft.keep(id, reference, captured);
+    }
+    draft.compensate(attempt, spare, (reference, way_back(captured)));
+    draft.expire()
+}
+
+fn way_back(captured: bool) -> CompensationBy {
+    if captured {
+        CompensationBy::Refund
+    } else {
+        CompensationBy::Void
+    }
+}
+
+/// The PSP confirmed that this attempt holds nothing.
+pub(super) fn nothing_held(draft: &mut Draft, failure: FailureCode) -> Result<(), Refusal> {
+    match &draft.session.status {
+        Status::Pending(pending) if pending.expiring => draft.expire(),
+        _ => draft.refuse(failure),
+    }
+}
+
+fn challenged(draft: &mut Draft, challenge: Challenge, spare: crate::id::OperationId) {
+    let now = draft.now;
+    let Status::Pending(pending) = &mut draft.session.status else {
+        return;
+    };
+    match pending.step {
+        Step::Asking | Step::Accepted(_) if pending.expiring => {
+            draft.start_ending(spare, CancelPurpose::Expiry, challenge.reference);
+        }
+        Step::Asking | Step::Accepted(_) => {
+            pending.step = Step::Challenge(OpenChallenge {
+                challenge,
+                since: now,
+            });
+        }
+        Step::Challenge(_) | Step::Ending(_) => {}
+    }
+}
+
+fn accepted(draft: &mut Draft, reference: PspReference, spare: crate::id::OperationId) {
+    let Status::Pending(pending) = &mut draft.session.status else {
+        return;
+    };
+    match pending.step {
+        Step::Asking if pending.expiring => {
+            draft.start_ending(spare, CancelPurpose::Expiry, reference);
+        }
+        Step::Asking => pending.step = Step::Accepted(reference),
+        // The challenge is over, and the PSP has not decided yet.
+        Step::Challenge(_) => pending.step = Step::Accepted(reference),
+        Step::Accepted(_) | Step::Ending(_) => {}
+    }
+}
+
+/// A try that was surely not sent does not count.
+fn not_sent(draft: &mut Draft) -> Result<(), Refusal> {
+    draft.session.attempts = draft.session.attempts.saturating_sub(1);
+    if matches!(&draft.session.status, Status::Pending(pending) if pending.expiring) {
+        return draft.expire();
+    }
+    draft.session.status = Status::Error(Unpaid {
+        failure: FailureCode::PspError,
+        retry: true,
+    });
+    draft.emit(EventKind::PaymentError)
+}
+
+/// Past the expiry the attempt is never sent again, so after a quiet time "not found" is true.
+fn is_believed(draft: &Draft, operation: &Operation) -> bool {
+    let expiring = matches!(&draft.session.status,
+        Status::Pending(pending) if pending.expiring && pending.step == Step::Asking);
+    expiring && draft.now >= operation.last_sent_at.plus_seconds(QUIET_SECONDS)
+}
+
+/// An attempt that the session does not wait for (any more).
+fn hear_unwanted(draft: &mut Draft, heard: Heard) {
+    let Heard {
+        mut operation,
+        word,
+        spare,
+        ..
+    } = heard;
+    match word {
+        Word::Answer(Answer::Done {
+            reference,
+            captured,
+        }) => {
+            operation.status = OperationStatus::Succeeded;
+            operation.reference = Some(reference.clone());
+            if operation.compensated {
+                draft.changed(operation);
+            } else {
+                draft.compensate(operation, spare, (reference, way_back(captured)));
+            }
+        }
+        // An open challenge could still become money, unless it is the one that was cancelled.
+        Word::Answer(Answer::ActionRequired(Challenge { reference, .. }))
+            if !operation.compensated && operation.reference.is_none() =>
+        {
+            operation.reference = Some(reference.clone());
+            draft.compensate(operation, spare, (reference, CompensationBy::Void));
+        }
+        Word::Answer(Answer::Accepted { reference })
+            if !operation.compensated && operation.reference.is_none() =>
+        {
+            operation.reference = Some(reference.clone());
+            draft.compensate(operation, spare, (reference, CompensationBy::Void));
+        }
+        Word::Answer(Answer::Refused(reason)) if operation.is_open() => {
+            draft.fail(operation, reason);
+        }
+        _ => {}
+    }
+}
+
+/// An attempt that has been authorised before.
+fn hear_again(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    let Word::Answer(Answer::Refused(reason)) = heard.word else {
+        return Ok(());
+    };
+    let code = match reason {
+        RefusalReason::AuthorizationExpired => FailureCode::AuthorizationExpired,
+        _ => FailureCode::VoidedAtPsp,
+    };
+    let id = heard.operation.id;
+    match &mut draft.session.status {
+        Status::Authorized(authorized) if authorized.payment.attempt == id => {
+            if authorized.in_flight.is_some() {
+                authorized.lapsed = Some(code);
+                return Ok(());
+            }
+            let payment = authorized.payment.clone();
+            draft.session.status = Status::Cancelled(Cancelled {
+                payment,
+                failure: Some(code),
+            });
+            draft.emit(EventKind::PaymentCancelled)
+        }
+        Status::Captured(captured) if captured.capture == id => {
+            super::capture::take_back(draft, &heard.unsent_refunds)
+        }
+        Status::Pending(pending) if pending.attempt == id => {
+            if let Step::Ending(ending) = &mut pending.step {
+                ending.outcome = Some(EndOutcome::Refused(reason));
+            }
+            Ok(())
+        }
+        Status::Captured(_) => {
+            draft.note(AuditAction::UnexpectedFact, id);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}

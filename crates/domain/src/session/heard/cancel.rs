@@ -1,0 +1,190 @@
+//! Words about a cancel: the merchant's, or one that ends an attempt.
+
+use super::{
+    authorize::{Stand, nothing_held, stand_or_go_back},
+    capture::free_place,
+    note_progress, surely_not_sent,
+};
+use crate::{
+    operation::{CompensationBy, Operation, OperationKind, OperationStatus},
+    psp::{Answer, RefusalReason, Word},
+    session::{
+        Cancelled, Draft, EndOutcome, Ending, EventKind, FailureCode, Heard, Refusal, Status, Step,
+    },
+};
+
+/// A cancel that the merchant ordered.
+pub(super) fn hear_merchants(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    let Heard {
+        operation,
+        word,
+        waiting,
+        spare,
+        ..
+    } = heard;
+    match (operation.status, word) {
+        (OperationStatus::Requested, Word::Answer(Answer::Done { reference, .. })) => {
+            draft.succeed(Operation {
+                reference: Some(reference),
+                ..operation
+            });
+            let Status::Authorized(authorized) = &draft.session.status else {
+                return Err(Refusal::Inconsistent(
+                    "a cancel in flight without an authorisation",
+                ));
+            };
+            let payment = authorized.payment.clone();
+            draft.session.status = Status::Cancelled(Cancelled {
+                payment,
+                failure: None,
+            });
+            draft.emit(EventKind::PaymentCancelled)
+        }
+        (OperationStatus::Requested, Word::Answer(Answer::Refused(reason))) => {
+            draft.fail(operation, reason);
+            free_place(draft, |_| {})?;
+            if !waiting && matches!(draft.session.status, Status::Authorized(_)) {
+                draft.emit(EventKind::PaymentCancelFailed)?;
+            }
+            Ok(())
+        }
+        (OperationStatus::Requested, word) if surely_not_sent(&operation, &word) => {
+            draft.fail(operation, RefusalReason::NeverSent);
+            free_place(draft, |_| {})
+        }
+        (OperationStatus::Requested, word) => {
+            note_progress(draft, operation, &word);
+            Ok(())
+        }
+        // Taken back after it was done: the status stays, but the money must not stay held.
+        (OperationStatus::Succeeded, Word::Answer(Answer::Refused(_))) => {
+            release_again(draft, operation, spare);
+            Ok(())
+        }
+        _ => Ok(()),
+    }
+}
+
+fn release_again(draft: &mut Draft, mut cancel: Operation, spare: crate::id::OperationId) {
+    let (Status::Cancelled(cancelled), Some(payment)) =
+        (&draft.session.status, cancel.payment.clone())
+    else {
+        return;
+    };
+    if cancel.compensated {
+        return;
+    }
+    let of = cancelled.payment.attempt;
+    let kind = OperationKind::Compensation {
+        of,
+        by: CompensationBy::Void,
+        round: 0,
+    };
+    draft.start(spare, kind, cancel.amount, Some(payment));
+    draft.note(crate::audit::AuditAction::CompensationStarted, cancel.id);
+    cancel.compensated = true;
+    draft.changed(cancel);
+}
+
+/// A cancel that ends an attempt which was given up or whose time is over.
+pub(super) fn hear_ending(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    let Heard {
+        operation,
+        word,
+        spare,
+        attempt,
+        ..
+    } = heard;
+    if !operation.is_open() {
+        return Ok(());
+    }
+    let Word::Answer(answer) = word else {
+        note_progress(draft, operation, &word);
+        return Ok(());
+    };
+    let id = operation.id;
+    match answer {
+        Answer::Done { reference, .. } => {
+            draft.succeed(Operation {
+                reference: Some(reference),
+                ..operation
+            });
+            let Some(ending) = ending_by(draft, id) else {
+                return Ok(());
+            };
+            ended(draft, &ending, attempt)
+        }
+        Answer::Refused(reason) => {
+            draft.fail(operation, reason.clone());
+            let Some(ending) = ending_by(draft, id) else {
+                return Ok(());
+            };
+            not_ended(draft, (ending, reason), (attempt, spare))
+        }
+        answer => {
+            note_progress(draft, operation, &Word::Answer(answer));
+            Ok(())
+        }
+    }
+}
+
+fn ending_by(draft: &Draft, id: crate::id::OperationId) -> Option<Ending> {
+    match &draft.session.status {
+        Status::Pending(pending) => match &pending.step {
+            Step::Ending(ending) if ending.by == id => Some(ending.clone()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// The PSP confirmed: nothing is held.
+fn ended(draft: &mut Draft, ending: &Ending, attempt: Option<Operation>) -> Result<(), Refusal> {
+    if let Some(attempt) = attempt.filter(Operation::is_open) {
+        draft.fail(attempt, RefusalReason::NothingHeld);
+    }
+    let failure = match &ending.outcome {
+        Some(EndOutcome::Refused(reason)) => FailureCode::of_refusal(reason),
+        Some(EndOutcome::Authorized { .. }) | None => FailureCode::AuthenticationAbandoned,
+    };
+    nothing_held(draft, failure)
+}
+
+/// The PSP refused to cancel: the attempt has come to an end of its own, or will be looked up.
+fn not_ended(
+    draft: &mut Draft,
+    (ending, reason): (Ending, RefusalReason),
+    (attempt, spare): (Option<Operation>, crate::id::OperationId),
+) -> Result<(), Refusal> {
+    match (&ending.outcome, &reason, attempt) {
+        (
+            Some(EndOutcome::Authorized {
+                reference,
+                captured,
+            }),
+            _,
+            Some(attempt),
+        ) => {
+            let reference = reference.clone();
+            let captured = *captured || reason == RefusalReason::AlreadyCaptured;
+            stand_or_go_back(
+                draft,
+                Stand {
+                    attempt,
+                    reference,
+                    captured,
+                    spare,
+                },
+            )
+        }
+        (Some(EndOutcome::Refused(_)), _, attempt)
+        | (None, RefusalReason::NothingHeld, attempt) => ended(draft, &ending, attempt),
+        _ => {
+            // Nothing known: recovery looks the attempt up, and its word decides.
+            if let Status::Pending(pending) = &mut draft.session.status {
+                pending.step = Step::Asking;
+            }
+            Ok(())
+        }
+    }
+}

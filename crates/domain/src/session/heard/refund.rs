@@ -1,0 +1,121 @@
+//! Words about a refund.
+
+use super::note_progress;
+use crate::{
+    audit::AuditAction,
+    operation::{Operation, OperationStatus},
+    psp::{Answer, Word},
+    refund::{Refund, RefundStatus},
+    session::{Draft, EventKind, Heard, Refunds, Refusal, Status},
+};
+
+pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    let Heard {
+        operation,
+        word,
+        refund,
+        ..
+    } = heard;
+    let refund = refund.ok_or(Refusal::Inconsistent(
+        "a refund's operation without its refund",
+    ))?;
+    match (operation.status, word) {
+        (OperationStatus::Requested, Word::Answer(Answer::Done { reference, .. })) => {
+            let id = operation.id;
+            draft.succeed(Operation {
+                reference: Some(reference.clone()),
+                ..operation
+            });
+            move_totals(draft, |totals| {
+                totals.requested = totals.requested.minus(refund.amount)?;
+                totals.succeeded = totals.succeeded.plus(refund.amount)?;
+                Ok(())
+            })?;
+            if matches!(draft.session.status, Status::CaptureFailed(_)) {
+                draft.note(AuditAction::RefundOfFailedCapture, id);
+            }
+            let refund = Refund {
+                psp_reference: Some(reference),
+                ..refund
+            };
+            settle(
+                draft,
+                refund,
+                RefundStatus::Succeeded,
+                EventKind::RefundSucceeded,
+            )
+        }
+        (OperationStatus::Requested, Word::Answer(Answer::Refused(reason))) => {
+            draft.fail(operation, reason.clone());
+            move_totals(draft, |totals| {
+                totals.requested = totals.requested.minus(refund.amount)?;
+                Ok(())
+            })?;
+            settle(
+                draft,
+                refund,
+                RefundStatus::Failed(reason),
+                EventKind::RefundFailed,
+            )
+        }
+        (OperationStatus::Requested, word) => {
+            if let Word::Answer(Answer::Accepted { reference }) = &word
+                && refund.psp_reference.as_ref() != Some(reference)
+            {
+                let psp_reference = Some(reference.clone());
+                let updated_at = draft.now;
+                draft.changed_refunds.push(Refund {
+                    psp_reference,
+                    updated_at,
+                    ..refund
+                });
+            }
+            note_progress(draft, operation, &word);
+            Ok(())
+        }
+        // Taken back after it was paid out: the amount is the merchant's again.
+        (OperationStatus::Succeeded, Word::Answer(Answer::Refused(reason))) => {
+            draft.fail(operation, reason.clone());
+            move_totals(draft, |totals| {
+                totals.succeeded = totals.succeeded.minus(refund.amount)?;
+                Ok(())
+            })?;
+            settle(
+                draft,
+                refund,
+                RefundStatus::Failed(reason),
+                EventKind::RefundFailed,
+            )
+        }
+        _ => Ok(()),
+    }
+}
+
+fn settle(
+    draft: &mut Draft,
+    refund: Refund,
+    status: RefundStatus,
+    kind: EventKind,
+) -> Result<(), Refusal> {
+    let refund = Refund {
+        status,
+        updated_at: draft.now,
+        ..refund
+    };
+    draft.emit_refund(kind, &refund)?;
+    draft.changed_refunds.push(refund);
+    Ok(())
+}
+
+fn move_totals(
+    draft: &mut Draft,
+    change: impl FnOnce(&mut Refunds) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    match &mut draft.session.status {
+        Status::Captured(captured) => change(&mut captured.refunds),
+        Status::CaptureFailed(failed) => change(&mut failed.refunds),
+        _ => Err(Refusal::Inconsistent(
+            "a refund of a session without a capture",
+        )),
+    }
+}

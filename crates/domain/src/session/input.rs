@@ -1,0 +1,95 @@
+//! What can happen to a session: merchants' commands, shoppers' acts, PSP facts, deadlines.
+
+use crate::{
+    id::{OperationId, RefundId},
+    money::Money,
+    operation::Operation,
+    psp::{TokenFingerprint, Word},
+    refund::Refund,
+    text::Reference,
+};
+
+/// One thing that happens to a session; ids that it may need come in with it.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// The shopper pays.
+    Pay {
+        /// The id of the attempt.
+        operation: OperationId,
+        /// The identity of the try.
+        token: TokenFingerprint,
+        /// Whether the shopper is on the shared blocklist.
+        banned: bool,
+    },
+    /// The shopper gives up an open challenge.
+    Abandon {
+        /// The id of the cancel.
+        operation: OperationId,
+    },
+    /// The merchant captures.
+    Capture {
+        /// The id of the capture.
+        operation: OperationId,
+        /// How much; `None` for all.
+        amount: Option<i64>,
+    },
+    /// The merchant cancels.
+    Cancel {
+        /// The id of the cancel.
+        operation: OperationId,
+    },
+    /// The merchant withdraws an unpaid session.
+    Expire,
+    /// The merchant refunds.
+    Refund {
+        /// The id of the operation.
+        operation: OperationId,
+        /// The id of the refund.
+        refund: RefundId,
+        /// How much.
+        amount: Money,
+        /// The merchant's reference.
+        reference: Reference,
+    },
+    /// Time has passed: expiry, an abandoned challenge, automatic capture.
+    Deadline {
+        /// The id of the operation that may be needed.
+        operation: OperationId,
+    },
+    /// Something was learned of an operation.
+    Heard(Box<Heard>),
+}
+
+/// What was learned of an operation, with all that the decision may touch.
+#[derive(Clone, Debug)]
+pub struct Heard {
+    /// The operation.
+    pub operation: Operation,
+    /// What was learned.
+    pub word: Word,
+    /// Whether a merchant's request waits for it and will be told: then a refusal makes no event.
+    pub waiting: bool,
+    /// The id of an operation that may be needed (a compensation, an ending).
+    pub spare: OperationId,
+    /// For a cancel that ends an attempt: that attempt's operation.
+    pub attempt: Option<Operation>,
+    /// For a refund's operation: the refund.
+    pub refund: Option<Refund>,
+    /// For a capture: refunds of the session that were surely never sent, with their operations.
+    pub unsent_refunds: Vec<(Refund, Operation)>,
+}
+
+impl Heard {
+    /// Nothing known of this operation yet (a look-up that found nothing), nothing else loaded.
+    pub fn new(operation: Operation, spare: OperationId) -> Self {
+        Self {
+            operation,
+            word: Word::NotFound,
+            waiting: false,
+            spare,
+            attempt: None,
+            refund: None,
+            unsent_refunds: Vec::new(),
+        }
+    }
+}

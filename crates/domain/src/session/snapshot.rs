@@ -1,0 +1,311 @@
+//! A session's state laid flat, for stores: every column of a row, and back without loss.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    id::OperationId,
+    money::Money,
+    psp::{Challenge, PspReference, RefusalReason},
+    session::{
+        Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
+        InFlightKind, OpenChallenge, Payment, Pending, Refunds, Session, Status, StatusName, Step,
+        Unpaid,
+    },
+    time::Timestamp,
+};
+
+/// The part of a row that follows from [`Status`]: plain columns for what queries and constraints
+/// use, and one small map for the rest.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The attempt that is open or that brought the payment.
+    pub attempt: Option<OperationId>,
+    /// The PSP's reference of the payment.
+    pub psp_reference: Option<String>,
+    /// Authorised, minor units.
+    pub authorized: i64,
+    /// Captured, minor units.
+    pub captured: i64,
+    /// Refunds asked for whose outcome is open, minor units.
+    pub refunds_requested: i64,
+    /// Refunds paid out, minor units.
+    pub refunds_succeeded: i64,
+    /// Why the session is where it is.
+    pub failure: Option<String>,
+    /// Whether another try is allowed while time is left.
+    pub retry: bool,
+    /// What else the status holds, by name; empty for most.
+    pub progress: BTreeMap<String, String>,
+}
+
+/// A row's columns contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the columns of the session contradict each other at {0}")]
+pub struct NotASession(pub &'static str);
+
+impl Session {
+    /// The status laid flat.
+    pub fn snapshot(&self) -> Snapshot {
+        let refunds = self.refunds();
+        let mut flat = Snapshot {
+            psp_reference: self.psp_reference().map(|r| r.as_str().to_owned()),
+            authorized: self.amount_authorized().minor(),
+            captured: self.amount_captured().minor(),
+            refunds_requested: refunds.requested.minor(),
+            refunds_succeeded: refunds.succeeded.minor(),
+            failure: self.failure().map(|code| code.name().to_owned()),
+            ..Snapshot::default()
+        };
+        match &self.status {
+            Status::Created | Status::Expired => {}
+            Status::Refused(unpaid) | Status::Error(unpaid) => flat.retry = unpaid.retry,
+            Status::Pending(pending) => flat.put_pending(pending),
+            Status::Authorized(authorized) => flat.put_authorized(authorized),
+            Status::Captured(captured) => {
+                flat.attempt = Some(captured.payment.attempt);
+                flat.put("capture", captured.capture.to_string());
+            }
+            Status::Cancelled(cancelled) => flat.attempt = Some(cancelled.payment.attempt),
+            Status::CaptureFailed(failed) => flat.attempt = Some(failed.payment.attempt),
+        }
+        flat
+    }
+
+    /// The status that a row's columns say; `amount` is the session's.
+    ///
+    /// Errors where the columns contradict each other.
+    pub fn restore_status(
+        name: StatusName,
+        flat: &Snapshot,
+        amount: Money,
+    ) -> Result<Status, NotASession> {
+        let reader = Reader { flat, amount };
+        Ok(match name {
+            StatusName::Created => Status::Created,
+            StatusName::Expired => Status::Expired,
+            StatusName::Pending => Status::Pending(reader.pending()?),
+            StatusName::Authorized => Status::Authorized(reader.authorized()?),
+            StatusName::Captured => Status::Captured(Captured {
+                payment: reader.payment()?,
+                capture: reader.id("capture")?.ok_or(NotASession("capture"))?,
+                captured: reader.money(flat.captured)?,
+                refunds: reader.refunds()?,
+            }),
+            StatusName::Cancelled => Status::Cancelled(Cancelled {
+                payment: reader.payment()?,
+                failure: reader.failure()?,
+            }),
+            StatusName::Refused => Status::Refused(reader.unpaid()?),
+            StatusName::Error if flat.attempt.is_some() => {
+                let (payment, refunds) = (reader.payment()?, reader.refunds()?);
+                Status::CaptureFailed(CaptureFailed { payment, refunds })
+            }
+            StatusName::Error => Status::Error(reader.unpaid()?),
+        })
+    }
+}
+
+impl Snapshot {
+    fn put(&mut self, name: &str, value: String) {
+        self.progress.insert(name.to_owned(), value);
+    }
+
+    fn put_pending(&mut self, pending: &Pending) {
+        self.attempt = Some(pending.attempt);
+        if pending.expiring {
+            self.put("expiring", "yes".to_owned());
+        }
+        let step = match &pending.step {
+            Step::Asking => "asking",
+            Step::Accepted(_) => "accepted",
+            Step::Challenge(open) => {
+                self.put("challenge_url", open.challenge.url.clone());
+                self.put("challenge_since", open.since.unix_micros().to_string());
+                "challenge"
+            }
+            Step::Ending(ending) => {
+                self.put("ending_by", ending.by.to_string());
+                self.put_outcome(ending.outcome.as_ref());
+                "ending"
+            }
+        };
+        self.put("step", step.to_owned());
+    }
+
+    fn put_outcome(&mut self, outcome: Option<&EndOutcome>) {
+        match outcome {
+            None => {}
+            Some(EndOutcome::Authorized {
+                reference,
+                captured,
+            }) => {
+                let name = if *captured {
+                    "outcome_captured"
+                } else {
+                    "outcome_authorized"
+                };
+                self.put(name, reference.as_str().to_owned());
+            }
+            Some(EndOutcome::Refused(reason)) => {
+                self.put("outcome_refused", reason.as_str().to_owned());
+            }
+        }
+    }
+
+    fn put_authorized(&mut self, authorized: &Authorized) {
+        self.attempt = Some(authorized.payment.attempt);
+        if let Some(due) = authorized.capture_due {
+            self.put("capture_due", due.unix_micros().to_string());
+        }
+        if authorized.capture_tries > 0 {
+            self.put("capture_tries", authorized.capture_tries.to_string());
+        }
+        if let Some(flight) = authorized.in_flight {
+            let name = match flight.kind {
+                InFlightKind::Capture => "capturing",
+                InFlightKind::Cancel => "cancelling",
+            };
+            self.put(name, flight.operation.to_string());
+        }
+        if let Some(code) = authorized.lapsed {
+            self.put("lapsed", code.name().to_owned());
+        }
+    }
+}
+
+struct Reader<'a> {
+    flat: &'a Snapshot,
+    amount: Money,
+}
+
+impl Reader<'_> {
+    fn text(&self, name: &str) -> Option<&str> {
+        self.flat.progress.get(name).map(String::as_str)
+    }
+
+    fn id(&self, name: &'static str) -> Result<Option<OperationId>, NotASession> {
+        self.text(name)
+            .map(|text| text.parse().map_err(|_| NotASession(name)))
+            .transpose()
+    }
+
+    fn time(&self, name: &'static str) -> Result<Option<Timestamp>, NotASession> {
+        let read = |text: &str| Timestamp::from_unix_micros(text.parse().ok()?);
+        self.text(name)
+            .map(|text| read(text).ok_or(NotASession(name)))
+            .transpose()
+    }
+
+    fn money(&self, minor: i64) -> Result<Money, NotASession> {
+        Money::new(minor, self.amount.currency()).map_err(|_| NotASession("amounts"))
+    }
+
+    fn attempt(&self) -> Result<OperationId, NotASession> {
+        self.flat.attempt.ok_or(NotASession("attempt_id"))
+    }
+
+    fn reference(&self) -> Result<PspReference, NotASession> {
+        let text = self
+            .flat
+            .psp_reference
+            .as_deref()
+            .ok_or(NotASession("psp_reference"))?;
+        PspReference::parse(text).map_err(|_| NotASession("psp_reference"))
+    }
+
+    fn payment(&self) -> Result<Payment, NotASession> {
+        Ok(Payment {
+            attempt: self.attempt()?,
+            reference: self.reference()?,
+            authorized: self.money(self.flat.authorized)?,
+        })
+    }
+
+    fn refunds(&self) -> Result<Refunds, NotASession> {
+        Ok(Refunds {
+            requested: self.money(self.flat.refunds_requested)?,
+            succeeded: self.money(self.flat.refunds_succeeded)?,
+        })
+    }
+
+    fn failure(&self) -> Result<Option<FailureCode>, NotASession> {
+        let name = self.flat.failure.as_deref();
+        name.map(|name| FailureCode::parse(name).ok_or(NotASession("failure")))
+            .transpose()
+    }
+
+    fn unpaid(&self) -> Result<Unpaid, NotASession> {
+        let failure = self.failure()?.ok_or(NotASession("failure"))?;
+        Ok(Unpaid {
+            failure,
+            retry: self.flat.retry,
+        })
+    }
+
+    fn pending(&self) -> Result<Pending, NotASession> {
+        let step = match self.text("step") {
+            Some("asking") => Step::Asking,
+            Some("accepted") => Step::Accepted(self.reference()?),
+            Some("challenge") => Step::Challenge(OpenChallenge {
+                challenge: Challenge {
+                    reference: self.reference()?,
+                    url: self
+                        .text("challenge_url")
+                        .ok_or(NotASession("challenge_url"))?
+                        .to_owned(),
+                },
+                since: self
+                    .time("challenge_since")?
+                    .ok_or(NotASession("challenge_since"))?,
+            }),
+            Some("ending") => Step::Ending(Ending {
+                by: self.id("ending_by")?.ok_or(NotASession("ending_by"))?,
+                reference: self.reference()?,
+                outcome: self.outcome()?,
+            }),
+            _ => return Err(NotASession("step")),
+        };
+        let expiring = self.text("expiring").is_some();
+        Ok(Pending {
+            attempt: self.attempt()?,
+            step,
+            expiring,
+        })
+    }
+
+    fn outcome(&self) -> Result<Option<EndOutcome>, NotASession> {
+        if let Some(reason) = self.text("outcome_refused") {
+            return Ok(Some(EndOutcome::Refused(RefusalReason::parse(reason))));
+        }
+        let captured = self.text("outcome_captured");
+        let Some(reference) = captured.or_else(|| self.text("outcome_authorized")) else {
+            return Ok(None);
+        };
+        let reference = PspReference::parse(reference).map_err(|_| NotASession("outcome"))?;
+        Ok(Some(EndOutcome::Authorized {
+            reference,
+            captured: captured.is_some(),
+        }))
+    }
+
+    fn authorized(&self) -> Result<Authorized, NotASession> {
+        let flight = |name, kind| {
+            self.id(name)
+                .map(|id| id.map(|operation| InFlight { operation, kind }))
+        };
+        let tries = self.text("capture_tries").map_or(Ok(0), str::parse);
+        let lapsed = self
+            .text("lapsed")
+            .map(|name| FailureCode::parse(name).ok_or(NotASession("lapsed")));
+        Ok(Authorized {
+            payment: self.payment()?,
+            capture_due: self.time("capture_due")?,
+            capture_tries: tries.map_err(|_| NotASession("capture_tries"))?,
+            in_flight: match flight("capturing", InFlightKind::Capture)? {
+                Some(capture) => Some(capture),
+                None => flight("cancelling", InFlightKind::Cancel)?,
+            },
+            lapsed: lapsed.transpose()?,
+        })
+    }
+}

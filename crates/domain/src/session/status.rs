@@ -1,0 +1,323 @@
+//! The status of a session: each variant holds exactly the data that is true in it.
+
+use crate::{
+    id::OperationId,
+    money::Money,
+    psp::{Challenge, PspReference, RefusalReason},
+    time::Timestamp,
+};
+
+/// How far a session's payment has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// Nobody has paid yet.
+    Created,
+    /// An attempt is with the PSP or the shopper is in a challenge.
+    Pending(Pending),
+    /// The money is reserved.
+    Authorized(Authorized),
+    /// The money is taken.
+    Captured(Captured),
+    /// The reserved money was released.
+    Cancelled(Cancelled),
+    /// The PSP, the issuer or we said no.
+    Refused(Unpaid),
+    /// A technical failure that surely moved no money.
+    Error(Unpaid),
+    /// The capture was taken back by the PSP; on the wire this is `error`, too.
+    CaptureFailed(CaptureFailed),
+    /// The time to pay is over, or the merchant withdrew the session.
+    Expired,
+}
+
+/// The names of the statuses on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StatusName {
+    /// `created`
+    Created,
+    /// `pending`
+    Pending,
+    /// `authorized`
+    Authorized,
+    /// `captured`
+    Captured,
+    /// `refused`
+    Refused,
+    /// `cancelled`
+    Cancelled,
+    /// `error`
+    Error,
+    /// `expired`
+    Expired,
+}
+
+/// An attempt whose outcome is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The attempt's operation.
+    pub attempt: OperationId,
+    /// How far it is.
+    pub step: Step,
+    /// Whether the session's time is over, so that what is open is being ended.
+    pub expiring: bool,
+}
+
+/// How far an attempt is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// No word of the PSP yet.
+    Asking,
+    /// The PSP has taken it in; its word comes later.
+    Accepted(PspReference),
+    /// The shopper is in a challenge.
+    Challenge(OpenChallenge),
+    /// It is being cancelled at the PSP.
+    Ending(Ending),
+}
+
+/// A challenge that waits for the shopper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenChallenge {
+    /// Where it takes place.
+    pub challenge: Challenge,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// An attempt that is being cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// The cancel operation.
+    pub by: OperationId,
+    /// The payment that it cancels.
+    pub reference: PspReference,
+    /// What has become known of the attempt meanwhile.
+    pub outcome: Option<EndOutcome>,
+}
+
+/// What became of an attempt while it was being cancelled.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EndOutcome {
+    /// It was authorised after all.
+    Authorized {
+        /// The PSP's reference.
+        reference: PspReference,
+        /// Whether it was captured, too.
+        captured: bool,
+    },
+    /// It was refused.
+    Refused(RefusalReason),
+}
+
+/// The payment that a session keeps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Payment {
+    /// The attempt that brought it.
+    pub attempt: OperationId,
+    /// The PSP's reference.
+    pub reference: PspReference,
+    /// How much was authorised.
+    pub authorized: Money,
+}
+
+/// Reserved money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorized {
+    /// The payment.
+    pub payment: Payment,
+    /// When the clock captures it; `None` when it does not (any more).
+    pub capture_due: Option<Timestamp>,
+    /// How many automatic captures could not be sent.
+    pub capture_tries: u32,
+    /// The capture or cancel whose outcome is open.
+    pub in_flight: Option<InFlight>,
+    /// The PSP said that the authorisation is gone while something was in flight.
+    pub lapsed: Option<FailureCode>,
+}
+
+/// A capture or cancel whose outcome is open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InFlight {
+    /// The operation.
+    pub operation: OperationId,
+    /// Which of the two.
+    pub kind: InFlightKind,
+}
+
+/// Which operation is in flight on an authorised session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InFlightKind {
+    /// A capture.
+    Capture,
+    /// A cancel.
+    Cancel,
+}
+
+/// Taken money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Captured {
+    /// The payment.
+    pub payment: Payment,
+    /// The operation that captured it (the attempt itself where it was captured at once).
+    pub capture: OperationId,
+    /// How much.
+    pub captured: Money,
+    /// What of it goes or went back.
+    pub refunds: Refunds,
+}
+
+/// Totals of refunds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refunds {
+    /// Asked for, outcome open.
+    pub requested: Money,
+    /// Paid out.
+    pub succeeded: Money,
+}
+
+/// Released money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cancelled {
+    /// The payment.
+    pub payment: Payment,
+    /// Why, where it was not the merchant's order.
+    pub failure: Option<FailureCode>,
+}
+
+/// No money moved.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unpaid {
+    /// Why.
+    pub failure: FailureCode,
+    /// Whether another try is allowed while time is left.
+    pub retry: bool,
+}
+
+/// A capture that the PSP took back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CaptureFailed {
+    /// The payment.
+    pub payment: Payment,
+    /// Refunds that were under way or paid out.
+    pub refunds: Refunds,
+}
+
+/// Why a session is where it is, as the merchant sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureCode {
+    /// The issuer said no.
+    CardDeclined,
+    /// Not enough money.
+    InsufficientFunds,
+    /// The card has expired.
+    ExpiredCard,
+    /// The shopper failed the challenge.
+    AuthenticationFailed,
+    /// The shopper left the challenge.
+    AuthenticationAbandoned,
+    /// The authorisation lapsed.
+    AuthorizationExpired,
+    /// The authorisation was voided at the PSP.
+    VoidedAtPsp,
+    /// The PSP took the capture back.
+    CaptureFailed,
+    /// The risk engine said no.
+    RiskRejected,
+    /// The shopper is on the shared blocklist.
+    GlobalBan,
+    /// The PSP could not be reached or failed technically.
+    PspError,
+}
+
+macro_rules! names {
+    ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
+        impl $type {
+            /// All of them.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The name on the wire and in the store.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// Reads what [`Self::name`] writes.
+            pub fn parse(name: &str) -> Option<Self> {
+                match name { $($name => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+names!(StatusName {
+    Created = "created", Pending = "pending", Authorized = "authorized", Captured = "captured",
+    Refused = "refused", Cancelled = "cancelled", Error = "error", Expired = "expired",
+});
+names!(FailureCode {
+    CardDeclined = "card_declined", InsufficientFunds = "insufficient_funds",
+    ExpiredCard = "expired_card", AuthenticationFailed = "authentication_failed",
+    AuthenticationAbandoned = "authentication_abandoned",
+    AuthorizationExpired = "authorization_expired", VoidedAtPsp = "voided_at_psp",
+    CaptureFailed = "capture_failed", RiskRejected = "risk_rejected", GlobalBan = "global_ban",
+    PspError = "psp_error",
+});
+
+impl FailureCode {
+    /// What the merchant is told in `failure.message`.
+    pub fn message(self) -> &'static str {
+        match self {
+            Self::CardDeclined => "The card was declined.",
+            Self::InsufficientFunds => "The card has insufficient funds.",
+            Self::ExpiredCard => "The card has expired.",
+            Self::AuthenticationFailed => "The shopper failed the authentication.",
+            Self::AuthenticationAbandoned => "The shopper did not finish the authentication.",
+            Self::AuthorizationExpired => "The authorization expired before it was captured.",
+            Self::VoidedAtPsp => "The authorization was voided at the payment processor.",
+            Self::CaptureFailed => "The capture failed after it had been accepted.",
+            Self::RiskRejected => "The payment was rejected by the risk check.",
+            Self::GlobalBan => "The shopper cannot be served.",
+            Self::PspError => "The payment processor could not be reached.",
+        }
+    }
+
+    /// The code for what a PSP said of an authorisation.
+    pub fn of_refusal(reason: &RefusalReason) -> Self {
+        match reason {
+            RefusalReason::InsufficientFunds => Self::InsufficientFunds,
+            RefusalReason::ExpiredCard => Self::ExpiredCard,
+            RefusalReason::AuthenticationFailed => Self::AuthenticationFailed,
+            RefusalReason::NeverSent => Self::PspError,
+            RefusalReason::CardDeclined
+            | RefusalReason::AuthorizationExpired
+            | RefusalReason::AlreadyCaptured
+            | RefusalReason::NothingHeld
+            | RefusalReason::Other(_) => Self::CardDeclined,
+        }
+    }
+}
+
+impl Status {
+    /// The name on the wire.
+    pub fn name(&self) -> StatusName {
+        match self {
+            Self::Created => StatusName::Created,
+            Self::Pending(_) => StatusName::Pending,
+            Self::Authorized(_) => StatusName::Authorized,
+            Self::Captured(_) => StatusName::Captured,
+            Self::Cancelled(_) => StatusName::Cancelled,
+            Self::Refused(_) => StatusName::Refused,
+            Self::Error(_) | Self::CaptureFailed(_) => StatusName::Error,
+            Self::Expired => StatusName::Expired,
+        }
+    }
+}
+
+impl Refunds {
+    /// No refund yet, in the currency of this amount.
+    pub fn none(like: Money) -> Self {
+        let zero = Money::zero(like.currency());
+        Self {
+            requested: zero,
+            succeeded: zero,
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! Texts that merchants give us, each with its rule; a value that exists keeps its rule.
+
+use std::{collections::BTreeMap, fmt};
+
+use email_address::{EmailAddress, Options};
+use url::{Host, Url};
+
+/// Which rule a text breaks; the message is fit for the API and never repeats the text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TextProblem {
+    /// Empty where something is required.
+    #[error("must not be empty")]
+    Empty,
+    /// More characters than the rule allows.
+    #[error("must be at most {0} characters")]
+    TooLong(usize),
+    /// A control character.
+    #[error("must not contain control characters")]
+    Control,
+    /// No syntactically valid e-mail address.
+    #[error("must be a valid e-mail address")]
+    Email,
+    /// No E.164 number that could exist.
+    #[error("must be a phone number in E.164 form with a known country code and a possible length")]
+    Phone,
+    /// No absolute `https` URL as the rule wants it.
+    #[error("must be an absolute https URL without user info and fragment")]
+    Url,
+    /// More than 50 members.
+    #[error("must have at most {0} members")]
+    TooMany(usize),
+    /// A key's length.
+    #[error("keys must be 1 to {0} characters without control characters")]
+    Key(usize),
+}
+
+fn plain(text: &str, most: usize) -> Result<String, TextProblem> {
+    if text.is_empty() {
+        return Err(TextProblem::Empty);
+    }
+    if text.chars().count() > most {
+        return Err(TextProblem::TooLong(most));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(TextProblem::Control);
+    }
+    Ok(text.to_owned())
+}
+
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident, $parse:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash)]
+        pub struct $name(String);
+
+        impl $name {
+            /// Reads the text, or says which rule it breaks.
+            pub fn parse(text: &str) -> Result<Self, TextProblem> {
+                let parse: fn(&str) -> Result<String, TextProblem> = $parse;
+                parse(text).map(Self)
+            }
+
+            /// The text.
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+        }
+    )*};
+}
+
+texts! {
+    /// The merchant's own reference of a session or refund: 1 to 255 characters, no control
+    /// characters; need not be unique.
+    Reference, |text| plain(text, 255);
+    /// The merchant's order number: 1 to 255 characters, no control characters.
+    OrderId, |text| plain(text, 255);
+    /// A merchant's name as shoppers see it: 1 to 100 characters, no control characters.
+    MerchantName, |text| plain(text, 100);
+    /// A syntactically valid e-mail address of at most 254 characters; personal data.
+    Email, parse_email;
+    /// A phone number in E.164 form; personal data.
+    Phone, parse_phone;
+}
+
+macro_rules! shown {
+    ($($name:ident),*) => {$(impl fmt::Debug for $name {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(&mask_card_numbers(&self.0))
+        }
+    })*};
+}
+macro_rules! hidden {
+    ($($name:ident),*) => {$(impl fmt::Debug for $name {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str(concat!(stringify!($name), "(…)"))
+        }
+    })*};
+}
+shown!(Reference, OrderId, MerchantName);
+hidden!(Email, Phone);
+
+fn parse_email(text: &str) -> Result<String, TextProblem> {
+    if text.chars().count() > 254 {
+        return Err(TextProblem::TooLong(254));
+    }
+    let options = Options::default()
+        .without_display_text()
+        .with_required_tld();
+    EmailAddress::parse_with_options(text, options)
+        .map(|address| address.as_str().to_owned())
+        .map_err(|_| TextProblem::Email)
+}
+
+/// `+`, a known country code, and a length that is possible there (libphonenumber's metadata).
+fn parse_phone(text: &str) -> Result<String, TextProblem> {
+    let digits = text.strip_prefix('+').ok_or(TextProblem::Phone)?;
+    let plain = (5..=15).contains(&digits.len())
+        && !digits.starts_with('0')
+        && digits.bytes().all(|b| b.is_ascii_digit());
+    let possible = plain && (1..=3).any(|length| is_possible(digits, length));
+    if possible {
+        Ok(text.to_owned())
+    } else {
+        Err(TextProblem::Phone)
+    }
+}
+
+fn is_possible(digits: &str, code_length: usize) -> bool {
+    let Some((code, national)) = digits.split_at_checked(code_length) else {
+        return false;
+    };
+    let Ok(code) = code.parse::<u16>() else {
+        return false;
+    };
+    let regions = phonenumber::metadata::DATABASE
+        .by_code(&code)
+        .unwrap_or_default();
+    regions.iter().any(|region| {
+        let lengths = region.descriptors().general().possible_length();
+        lengths
+            .iter()
+            .any(|length| usize::from(*length) == national.len())
+    })
+}
+
+/// Where the shopper goes afterwards: an absolute `https` URL of at most 2048 characters, no user
+/// info, no fragment; `http` for loopback hosts where the sandbox allows it.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ReturnUrl {
+    text: String,
+    origin: String,
+}
+
+impl ReturnUrl {
+    /// Reads the URL; `sandbox` allows `http` to loopback hosts.
+    pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextProblem> {
+        if text.chars().count() > 2048 {
+            return Err(TextProblem::TooLong(2048));
+        }
+        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(TextProblem::Url);
+        }
+        let url = Url::parse(text).map_err(|_| TextProblem::Url)?;
+        let scheme_fits = match url.scheme() {
+            "https" => true,
+            "http" => sandbox && url.host().is_some_and(|host| is_loopback(&host)),
+            _ => false,
+        };
+        let bare = url.username().is_empty() && url.password().is_none() && !text.contains('#');
+        if !scheme_fits || !bare || url.host().is_none() {
+            return Err(TextProblem::Url);
+        }
+        Ok(Self {
+            text: text.to_owned(),
+            origin: url.origin().ascii_serialization(),
+        })
+    }
+
+    /// The URL as the merchant wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// Its origin (`https://shop.example.com`).
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+}
+
+fn is_loopback(host: &Host<&str>) -> bool {
+    match host {
+        Host::Domain(name) => *name == "localhost" || name.ends_with(".localhost"),
+        Host::Ipv4(address) => address.is_loopback(),
+        Host::Ipv6(address) => address.is_loopback(),
+    }
+}
+
+/// The merchant's own key-value pairs: at most 50, keys 1 to 40, values up to 500 characters.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Metadata(BTreeMap<String, String>);
+
+impl Metadata {
+    /// Takes the pairs, or says which rule they break.
+    pub fn new(pairs: BTreeMap<String, String>) -> Result<Self, TextProblem> {
+        if pairs.len() > 50 {
+            return Err(TextProblem::TooMany(50));
+        }
+        for (key, value) in &pairs {
+            plain(key, 40).map_err(|_| TextProblem::Key(40))?;
+            if value.chars().count() > 500 {
+                return Err(TextProblem::TooLong(500));
+            }
+            if value.contains('\0') {
+                return Err(TextProblem::Control);
+            }
+        }
+        Ok(Self(pairs))
+    }
+
+    /// The pairs, by key.
+    pub fn pairs(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Metadata {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Metadata({} pairs)", self.0.len())
+    }
+}
+
+/// How to reach the shopper: personal data, kept sealed in a table of its own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Contact {
+    /// The shopper's e-mail address.
+    pub email: Option<Email>,
+    /// The shopper's phone number.
+    pub phone: Option<Phone>,
+}
+
+impl Contact {
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.email.is_none() && self.phone.is_none()
+    }
+}
+
+/// The text with every run of 13 to 19 digits that passes the Luhn check masked to its last four:
+/// what may be logged of a text in which somebody might have put a card number.
+///
+/// Single blanks and dashes between digits belong to a run.
+pub fn mask_card_numbers(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut run = String::new();
+    for c in text.chars() {
+        let joins = matches!(c, ' ' | '-') && run.ends_with(|last: char| last.is_ascii_digit());
+        if c.is_ascii_digit() || joins {
+            run.push(c);
+        } else {
+            flush(&mut out, &mut run);
+            out.push(c);
+        }
+    }
+    flush(&mut out, &mut run);
+    out
+}
+
+fn flush(out: &mut String, run: &mut String) {
+    let digits: Vec<u32> = run.chars().filter_map(|c| c.to_digit(10)).collect();
+    if (13..=19).contains(&digits.len()) && passes_luhn(&digits) {
+        let last: String = run.chars().filter(char::is_ascii_digit).collect();
+        out.push_str("****");
+        out.push_str(last.get(last.len().saturating_sub(4)..).unwrap_or_default());
+    } else {
+        out.push_str(run);
+    }
+    run.clear();
+}
+
+fn passes_luhn(digits: &[u32]) -> bool {
+    let weigh = |(digit, double): (&u32, bool)| match (double, digit) {
+        (false, _) => *digit,
+        (true, 0..=4) => digit.saturating_mul(2),
+        (true, _) => digit.saturating_mul(2).saturating_sub(9),
+    };
+    let doubles = [false, true].into_iter().cycle();
+    let sum: u32 = digits.iter().rev().zip(doubles).map(weigh).sum();
+    sum.checked_rem(10) == Some(0)
+}
+
+#[cfg(test)]
+mod tests;

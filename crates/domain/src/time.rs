@@ -1,0 +1,93 @@
+//! Points in time: UTC, microseconds, the precision that both databases keep.
+
+use ::time::{Duration, OffsetDateTime};
+
+/// A point in time in UTC, cut to whole microseconds so that a value survives any database.
+///
+/// Ranges over the years that `time` can hold; arithmetic saturates at the ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(OffsetDateTime);
+
+impl Timestamp {
+    /// The given instant, cut to microseconds.
+    pub fn new(at: OffsetDateTime) -> Self {
+        let at = at.to_offset(::time::UtcOffset::UTC);
+        let micros = at.microsecond();
+        Self(at.replace_microsecond(micros).unwrap_or(at))
+    }
+
+    /// The instant that lies this many seconds after 1970; `None` beyond the calendar.
+    pub fn from_unix_seconds(seconds: i64) -> Option<Self> {
+        OffsetDateTime::from_unix_timestamp(seconds).ok().map(Self)
+    }
+
+    /// The instant that lies this many microseconds after 1970; `None` beyond the calendar.
+    pub fn from_unix_micros(micros: i64) -> Option<Self> {
+        let nanos = i128::from(micros).checked_mul(1000)?;
+        OffsetDateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .map(Self)
+    }
+
+    /// Whole seconds since 1970, rounded down.
+    pub fn unix_seconds(self) -> i64 {
+        self.0.unix_timestamp()
+    }
+
+    /// Microseconds since 1970; saturates where the calendar is wider than an `i64`.
+    pub fn unix_micros(self) -> i64 {
+        i64::try_from(self.0.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
+    }
+
+    /// Milliseconds since 1970, never negative: what a `UUIDv7` carries.
+    pub fn unix_millis(self) -> u64 {
+        u64::try_from(self.0.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(0)
+    }
+
+    /// This instant and so many seconds.
+    #[must_use]
+    pub fn plus_seconds(self, seconds: i64) -> Self {
+        self.plus(Duration::seconds(seconds))
+    }
+
+    /// This instant and so much time.
+    #[must_use]
+    pub fn plus(self, duration: Duration) -> Self {
+        Self::new(self.0.saturating_add(duration))
+    }
+
+    /// This instant without its fraction of a second: what the API shows.
+    #[must_use]
+    pub fn whole_seconds(self) -> Self {
+        Self(self.0.replace_nanosecond(0).unwrap_or(self.0))
+    }
+
+    /// The time from `earlier` to this instant, negative where `earlier` is later.
+    pub fn since(self, earlier: Self) -> Duration {
+        let nanos = self
+            .0
+            .unix_timestamp_nanos()
+            .saturating_sub(earlier.0.unix_timestamp_nanos());
+        Duration::nanoseconds(i64::try_from(nanos).unwrap_or(i64::MAX))
+    }
+
+    /// The value for crates that speak `time`.
+    pub fn as_offset_date_time(self) -> OffsetDateTime {
+        self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nanoseconds_are_cut() {
+        let at = OffsetDateTime::from_unix_timestamp_nanos(1_795_360_150_123_456_789).unwrap();
+        assert_eq!(Timestamp::new(at).unix_micros(), 1_795_360_150_123_456);
+        assert_eq!(
+            Timestamp::new(at).whole_seconds().unix_micros(),
+            1_795_360_150_000_000
+        );
+    }
+}

@@ -1,0 +1,85 @@
+//! Sessions, refunds, operations and events: read one, list some, commit a unit of work.
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::{OperationId, RefundId, SessionId},
+    operation::Operation,
+    psp::TokenFingerprint,
+    refund::Refund,
+    session::Session,
+};
+
+use crate::{
+    error::{CommitError, StoreError},
+    psp::PreparedRequest,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
+    unit_of_work::{KeyRecord, KeyScope, UnitOfWork},
+};
+
+/// The store of everything that a payment is.
+///
+/// Each MUST is tested by a law of the `conformance` crate, named in brackets.
+#[async_trait]
+pub trait CheckoutRepository: Send + Sync {
+    /// The session with its version and contact data; MUST equal what was committed
+    /// [`what_is_saved_loads_equal`]. One round trip.
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
+
+    /// The operation.
+    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError>;
+
+    /// The bytes of an open operation's request; `None` once it is final.
+    async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError>;
+
+    /// Whether a try with this payment-method token was ever made for this session.
+    async fn has_attempt(
+        &self,
+        session: SessionId,
+        token: TokenFingerprint,
+    ) -> Result<bool, StoreError>;
+
+    /// The refund.
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError>;
+
+    /// Refunds of this session that are open and surely never sent, with their operations.
+    async fn unsent_refunds(
+        &self,
+        session: SessionId,
+    ) -> Result<Vec<(Refund, Operation)>, StoreError>;
+
+    /// The idempotency record.
+    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError>;
+
+    /// The unanswered idempotency key whose request waits for this operation, if any.
+    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError>;
+
+    /// Sessions, newest first; MUST be stable while rows are added [`pages_are_stable`].
+    async fn sessions(
+        &self,
+        filter: &SessionFilter,
+        page: Page,
+    ) -> Result<Vec<Session>, StoreError>;
+
+    /// Refunds, newest first.
+    async fn refunds(&self, filter: &RefundFilter, page: Page) -> Result<Vec<Refund>, StoreError>;
+
+    /// Events, newest first.
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, StoreError>;
+
+    /// Commits a unit: MUST be all or nothing [`all_or_nothing`], MUST fail as a whole with
+    /// `Conflict` where the session's version is stale [`a_stale_unit_leaves_nothing`,
+    /// `one_of_two_racing_commits_wins`], with `KeyTaken` where the key is taken
+    /// [`a_key_is_reserved_once`], with `LeaseLost` where the lease does not hold
+    /// [`a_lost_lease_cannot_commit`]; event numbers MUST be unique in a session
+    /// [`event_numbers_are_unique`]. A future dropped on the way MUST leave all or nothing and a
+    /// usable store [`a_dropped_commit_leaves_all_or_nothing`].
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError>;
+
+    /// Whether this unit was committed; for use after `OutcomeUnknown`, on a new connection
+    /// [`committed_tells_the_truth`].
+    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError>;
+}

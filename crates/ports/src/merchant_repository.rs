@@ -1,0 +1,49 @@
+//! Merchants and their API keys.
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{ApiKeyId, MerchantId},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
+    time::Timestamp,
+};
+
+use crate::error::StoreError;
+
+/// The store of merchants. Every change carries its audit entry and is written with it.
+#[async_trait]
+pub trait MerchantRepository: Send + Sync {
+    /// Adds a merchant with its first key.
+    async fn create(
+        &self,
+        merchant: &Merchant,
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError>;
+
+    /// The merchant.
+    async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
+
+    /// Writes a merchant's settings; `false` where there is no such merchant.
+    async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;
+
+    /// Adds a key.
+    async fn add_key(
+        &self,
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError>;
+
+    /// The key with this hash, active or not, and its merchant. One round trip.
+    async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError>;
+
+    /// Ends a key at this time unless it has ended before.
+    async fn end_key(
+        &self,
+        id: ApiKeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,153 @@
+//! A payment service provider, as one trait that every connector implements.
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    money::Money,
+    psp::{Answer, Instruction, PspAccount},
+};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A one-time payment-method token of the PSP's fields: a secret, never logged or echoed.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct PaymentMethod(String);
+
+impl PaymentMethod {
+    /// Wraps a token whose form the connector has accepted.
+    pub fn new(token: String) -> Self {
+        Self(token)
+    }
+
+    /// The token, for the request to the PSP.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PaymentMethod {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PaymentMethod(…)")
+    }
+}
+
+/// The exact bytes of a request, minted once per operation and repeated as they are.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct PreparedRequest(Vec<u8>);
+
+impl PreparedRequest {
+    /// Wraps what a connector has prepared, in a form of its own.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for the connector and for a store to seal.
+    pub fn expose(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PreparedRequest {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PreparedRequest({} bytes)", self.0.len())
+    }
+}
+
+/// What is to be prepared.
+#[derive(Debug)]
+pub struct Call<'a> {
+    /// The operation: its id is the PSP's idempotency key.
+    pub operation: OperationId,
+    /// The session: its id is the reference that the PSP sees.
+    pub session: SessionId,
+    /// What the PSP is to do.
+    pub instruction: Instruction,
+    /// The token of the shopper's card; for authorisations.
+    pub payment_method: Option<&'a PaymentMethod>,
+}
+
+/// The connector cannot carry this amount or currency exactly; nothing was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the payment processor cannot carry this amount")]
+pub struct CannotCarry;
+
+/// A call that brought no answer; which of the two it is decides what may follow.
+#[derive(Debug, thiserror::Error)]
+pub enum PspError {
+    /// The request surely never left us.
+    #[error("the request was not sent")]
+    NotSent(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It may or may not have arrived and been carried out.
+    #[error("the outcome is unknown")]
+    Unknown(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// What a PSP's notification says, once its signature was verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notification {
+    /// The PSP's own id of this notification, by which duplicates are told.
+    pub event_key: String,
+    /// The operation that it is about.
+    pub operation: OperationId,
+    /// The session that the PSP names as reference.
+    pub session: SessionId,
+    /// The amount that the PSP names.
+    pub amount: Money,
+    /// What became of the operation.
+    pub answer: Answer,
+}
+
+/// Why a notification was not understood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotificationError {
+    /// The signature is missing or wrong.
+    #[error("the signature does not verify")]
+    Unverified,
+    /// It verifies, but is nothing that concerns us (another kind, an operation that is not ours).
+    #[error("nothing that concerns us")]
+    Irrelevant,
+    /// It verifies, but is not of the PSP's form.
+    #[error("not of the payment processor's form")]
+    Malformed,
+}
+
+/// One account at one PSP.
+#[async_trait]
+pub trait Psp: Send + Sync {
+    /// How long the PSP remembers an idempotency key; past it nothing is ever repeated.
+    fn key_lifetime(&self) -> Duration;
+
+    /// Whether a text has the form of the PSP's payment-method tokens.
+    fn is_payment_method(&self, text: &str) -> bool;
+
+    /// The page with the PSP's card fields for this session, to be framed by `parent_origin`.
+    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String;
+
+    /// The origin of the PSP's fields and challenges.
+    fn origin(&self) -> &str;
+
+    /// The request that carries out an instruction, as bytes; errors where the PSP cannot carry
+    /// the amount exactly. Pure: nothing is sent.
+    fn prepare(&self, call: &Call<'_>) -> Result<PreparedRequest, CannotCarry>;
+
+    /// Sends a prepared request. The same bytes always go out under the same key.
+    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError>;
+
+    /// What became of an operation; `None` where the PSP has not seen it (yet), which proves
+    /// nothing.
+    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError>;
+
+    /// Verifies and reads a notification: the value of a header by name, and the raw body.
+    fn notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Result<Notification, NotificationError>;
+}
+
+/// All accounts that this deployment can reach.
+pub trait Psps: Send + Sync {
+    /// The connector of an account; `None` where it is not configured.
+    fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>>;
+}

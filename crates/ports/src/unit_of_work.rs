@@ -1,0 +1,168 @@
+//! A unit of work: everything that must become true together, as a value.
+
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{EventId, MerchantId, OperationId, SessionId, UnitId},
+    idempotency::{IdempotencyKey, RequestFingerprint},
+    operation::Operation,
+    refund::Refund,
+    session::{Event, Session},
+    time::Timestamp,
+};
+
+use crate::{presenter::RememberedAnswer, psp::PreparedRequest};
+
+/// What must become true together; all of it or nothing.
+#[derive(Debug, Clone)]
+pub struct UnitOfWork {
+    /// Its id; stored in rows of its own so that `committed` can be asked.
+    pub id: UnitId,
+    /// The session: inserted where its version is 1, else written over the version just below
+    /// its own. A stale version fails the whole unit.
+    pub session: Session,
+    /// Intents, with the bytes that will be sent.
+    pub operations: Vec<NewOperation>,
+    /// Operations that have changed.
+    pub changed_operations: Vec<ChangedOperation>,
+    /// A new refund.
+    pub refund: Option<Refund>,
+    /// Refunds that have changed.
+    pub changed_refunds: Vec<Refund>,
+    /// What the merchant is told; unique by (session, sequence).
+    pub events: Vec<NewEvent>,
+    /// The idempotency record.
+    pub key: Option<KeyWrite>,
+    /// The worker's lease that must still hold.
+    pub lease: Option<Lease>,
+    /// Entries of the audit log.
+    pub audit: Vec<AuditEntry>,
+}
+
+impl UnitOfWork {
+    /// A unit that only writes this session.
+    pub fn of(id: UnitId, session: Session) -> Self {
+        Self {
+            id,
+            session,
+            operations: Vec::new(),
+            changed_operations: Vec::new(),
+            refund: None,
+            changed_refunds: Vec::new(),
+            events: Vec::new(),
+            key: None,
+            lease: None,
+            audit: Vec::new(),
+        }
+    }
+}
+
+/// An intent: the operation and the request that carries it out.
+#[derive(Debug, Clone)]
+pub struct NewOperation {
+    /// The operation.
+    pub operation: Operation,
+    /// The bytes to send, kept sealed until the operation is final.
+    pub request: PreparedRequest,
+    /// When recovery takes it up if nobody has finished it by then.
+    pub next_try_at: Timestamp,
+    /// The idempotency key of the request that waits for it.
+    pub key: Option<KeyScope>,
+}
+
+/// An operation that has changed.
+#[derive(Debug, Clone)]
+pub struct ChangedOperation {
+    /// The operation; a final one's request is deleted.
+    pub operation: Operation,
+    /// When recovery takes it up next; `None` leaves that as it is.
+    pub next_try_at: Option<Timestamp>,
+}
+
+/// An event with its id.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewEvent {
+    /// Its id.
+    pub id: EventId,
+    /// The event.
+    pub event: Event,
+}
+
+/// Whose idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct KeyScope {
+    /// The merchant.
+    pub merchant: MerchantId,
+    /// The key.
+    pub key: IdempotencyKey,
+}
+
+/// What happens to an idempotency record.
+#[derive(Debug, Clone)]
+pub enum KeyWrite {
+    /// Takes the key for a request whose operation is still open. Fails with `KeyTaken` where a
+    /// record exists, unless that was answered more than 72 hours before `at`.
+    Reserve {
+        /// Whose.
+        scope: KeyScope,
+        /// What the request was.
+        fingerprint: RequestFingerprint,
+        /// The operation that it waits for.
+        operation: OperationId,
+        /// The present time.
+        at: Timestamp,
+    },
+    /// Takes the key and remembers the answer at once; fails like `Reserve`.
+    Answer {
+        /// Whose.
+        scope: KeyScope,
+        /// What the request was.
+        fingerprint: RequestFingerprint,
+        /// The answer.
+        answer: RememberedAnswer,
+        /// The present time.
+        at: Timestamp,
+    },
+    /// Remembers the answer of a reserved key; where one is remembered already, that stays.
+    Remember {
+        /// Whose.
+        scope: KeyScope,
+        /// The answer.
+        answer: RememberedAnswer,
+        /// The present time.
+        at: Timestamp,
+    },
+    /// Frees a reserved key: the request may be repeated as if it had never been made.
+    Free {
+        /// Whose.
+        scope: KeyScope,
+    },
+}
+
+/// An idempotency record as it is read.
+#[derive(Debug, Clone)]
+pub struct KeyRecord {
+    /// What the request was.
+    pub fingerprint: RequestFingerprint,
+    /// The answer, if it has been given.
+    pub answer: Option<RememberedAnswer>,
+    /// When it was given.
+    pub answered_at: Option<Timestamp>,
+}
+
+/// A worker's claim on one piece of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lease {
+    /// What is claimed.
+    pub item: LeasedItem,
+    /// The claim's token; another claim has another.
+    pub token: UnitId,
+}
+
+/// What can be claimed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeasedItem {
+    /// An open operation.
+    Operation(OperationId),
+    /// A session whose deadline has come.
+    Session(SessionId),
+}
