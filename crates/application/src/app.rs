@@ -1,0 +1,180 @@
+//! Everything that use cases need, in one cheap handle.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use moka::future::Cache;
+use oncharge_domain::{
+    blocklist::Peppers,
+    cursor::Cursors,
+    id::{Id, Kind, MerchantId},
+    keyring::Keyring,
+    merchant::{ApiKeyHash, Merchant},
+    pay_token::PayTokens,
+    time::Timestamp,
+};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, Clock, Entropy, MerchantRepository, Presenter, Psps,
+    WorkQueue,
+};
+use tokio::sync::Notify;
+use tokio_util::task::TaskTracker;
+
+use crate::{authenticate::Principal, error::Error, locks::SessionLocks, screening::BanAnswers};
+
+/// How long keys and merchants are cached: a change is seen within this time.
+const CACHED: Duration = Duration::from_secs(1);
+
+/// What the use cases are wired to.
+pub struct Dependencies {
+    /// Sessions, refunds, operations, events.
+    pub checkout: Arc<dyn CheckoutRepository>,
+    /// Merchants and keys.
+    pub merchants: Arc<dyn MerchantRepository>,
+    /// Bans.
+    pub blocklist: Arc<dyn BlocklistRepository>,
+    /// Due work.
+    pub work: Arc<dyn WorkQueue>,
+    /// PSP accounts.
+    pub psps: Arc<dyn Psps>,
+    /// Rendering of answers.
+    pub presenter: Arc<dyn Presenter>,
+    /// The present time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+    /// Master keys: pay tokens and cursors are derived from them.
+    pub keys: Keyring,
+    /// The blocklist's peppers.
+    pub peppers: Keyring,
+    /// The deployment's settings.
+    pub settings: Settings,
+}
+
+/// The deployment's settings for use cases.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Whether this is a sandbox: `http` return URLs to loopback hosts are allowed.
+    pub sandbox: bool,
+    /// How long a session can be paid, in seconds.
+    pub session_ttl_seconds: i64,
+    /// How many `global_ban` answers a merchant gets in an hour before bans take effect at
+    /// payment only; `None` for no limit.
+    pub ban_answers_per_hour: Option<u32>,
+}
+
+impl Default for Settings {
+    /// 30 minutes, 100 `global_ban` answers an hour, no sandbox.
+    fn default() -> Self {
+        Self {
+            sandbox: false,
+            session_ttl_seconds: 1800,
+            ban_answers_per_hour: Some(100),
+        }
+    }
+}
+
+/// Everything that use cases need; a cheap handle.
+#[derive(Clone)]
+pub struct App(Arc<Inner>);
+
+pub(crate) struct Inner {
+    pub(crate) checkout: Arc<dyn CheckoutRepository>,
+    pub(crate) merchants: Arc<dyn MerchantRepository>,
+    pub(crate) blocklist: Arc<dyn BlocklistRepository>,
+    pub(crate) work: Arc<dyn WorkQueue>,
+    pub(crate) psps: Arc<dyn Psps>,
+    pub(crate) presenter: Arc<dyn Presenter>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) pay_tokens: PayTokens,
+    pub(crate) cursors: Cursors,
+    pub(crate) peppers: Peppers,
+    pub(crate) settings: Settings,
+    pub(crate) locks: SessionLocks,
+    pub(crate) principals: Cache<ApiKeyHash, Option<Arc<Principal>>>,
+    pub(crate) known_merchants: Cache<MerchantId, Option<Arc<Merchant>>>,
+    pub(crate) ban_answers: BanAnswers,
+    pub(crate) work_came: Notify,
+    tasks: TaskTracker,
+}
+
+impl App {
+    /// Wires the use cases.
+    pub fn new(with: Dependencies) -> Self {
+        Self(Arc::new(Inner {
+            pay_tokens: PayTokens::new(&with.keys),
+            cursors: Cursors::new(&with.keys),
+            peppers: Peppers::new(&with.peppers),
+            checkout: with.checkout,
+            merchants: with.merchants,
+            blocklist: with.blocklist,
+            work: with.work,
+            psps: with.psps,
+            presenter: with.presenter,
+            clock: with.clock,
+            entropy: with.entropy,
+            settings: with.settings,
+            locks: SessionLocks::default(),
+            principals: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(CACHED)
+                .build(),
+            known_merchants: Cache::builder()
+                .max_capacity(10_000)
+                .time_to_live(CACHED)
+                .build(),
+            ban_answers: BanAnswers::default(),
+            work_came: Notify::new(),
+            tasks: TaskTracker::new(),
+        }))
+    }
+
+    /// The present time.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The deployment's settings.
+    pub fn settings(&self) -> &Settings {
+        &self.0.settings
+    }
+
+    /// A new id; for request ids and the like.
+    pub fn new_id<K: Kind>(&self) -> Id<K> {
+        self.0.entropy.id(self.now())
+    }
+
+    pub(crate) fn inner(&self) -> &Inner {
+        &self.0
+    }
+
+    /// Runs a use case to its end in a task of its own: a client that resets its connection
+    /// drops the future that waits here, but never the work.
+    pub(crate) async fn detached<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, Error>> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.0.tasks.spawn(work).await {
+            Ok(result) => result,
+            Err(failed) => Err(Error::internal(failed)),
+        }
+    }
+
+    /// Waits until every use case under way has come to its end; for a clean stop.
+    pub async fn drained(&self) {
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+        self.0.tasks.reopen();
+    }
+
+    /// The merchant, at most a second old.
+    pub(crate) async fn merchant(&self, id: MerchantId) -> Result<Arc<Merchant>, Error> {
+        let cache = &self.0.known_merchants;
+        if let Some(known) = cache.get(&id).await {
+            return known.ok_or(Error::NotFound);
+        }
+        let found = self.0.merchants.merchant(id).await?.map(Arc::new);
+        cache.insert(id, found.clone()).await;
+        found.ok_or(Error::NotFound)
+    }
+}

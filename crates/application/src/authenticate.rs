@@ -1,0 +1,36 @@
+//! Who signs a request: the API key and its merchant, from a cache of at most a second.
+
+use std::sync::Arc;
+
+use oncharge_domain::merchant::{ApiKey, ApiKeyHash, Merchant};
+
+use crate::{App, Error};
+
+/// An active API key and its merchant.
+#[derive(Debug, Clone)]
+pub struct Principal {
+    /// The key.
+    pub key: ApiKey,
+    /// The merchant.
+    pub merchant: Arc<Merchant>,
+}
+
+/// Finds an API key by its text; `None` where there is none, or it is no longer active.
+pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, Error> {
+    let inner = app.inner();
+    let hash = ApiKeyHash::of(key_text);
+    let found = match inner.principals.get(&hash).await {
+        Some(known) => known,
+        None => {
+            let found = inner.merchants.key(&hash).await?.map(|(key, merchant)| {
+                Arc::new(Principal {
+                    key,
+                    merchant: Arc::new(merchant),
+                })
+            });
+            inner.principals.insert(hash, found.clone()).await;
+            found
+        }
+    };
+    Ok(found.filter(|principal| principal.key.is_active(app.now())))
+}

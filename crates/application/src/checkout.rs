@@ -1,0 +1,15 @@
+//! What merchants and shoppers do with a checkout session, one use case a file.
+
+pub mod abandon;
+pub mod cancel;
+pub mod capture;
+pub mod create;
+pub mod expire;
+pub mod get;
+pub mod list;
+pub mod look;
+mod modify;
+pub mod pay;
+pub mod receive_notification;
+
+pub use look::ShopperState;

@@ -1,0 +1,12 @@
+//! A merchant cancels an authorised session.
+
+use oncharge_domain::session::Input;
+
+use crate::{App, Error, PostContext, Reply};
+
+/// Releases the reserved money; also switches automatic capture off for good.
+///
+/// Errors as of [`super::capture::capture`].
+pub async fn cancel(app: &App, request: PostContext, id: &str) -> Result<Reply, Error> {
+    super::modify::modify(app, request, id, |operation| Input::Cancel { operation }).await
+}

@@ -1,0 +1,21 @@
+//! A merchant captures an authorised session.
+
+use oncharge_domain::session::Input;
+
+use crate::{App, Error, PostContext, Reply};
+
+/// Captures `amount` minor units (`None` for all); a partial capture releases the rest.
+///
+/// Errors: the idempotency errors, `NotFound`, `InvalidState`, `CaptureExceedsAuthorized`,
+/// `PspUnavailable`, `Busy`. A refusal of the PSP is an answer (409 `psp_rejected`), since it is
+/// remembered.
+pub async fn capture(
+    app: &App,
+    request: PostContext,
+    id: &str,
+    amount: Option<i64>,
+) -> Result<Reply, Error> {
+    request.require_key()?;
+    let command = move |operation| Input::Capture { operation, amount };
+    super::modify::modify(app, request, id, command).await
+}

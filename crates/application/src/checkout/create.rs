@@ -1,0 +1,143 @@
+//! A merchant creates a session: one commit, with the answer remembered in it.
+
+use oncharge_domain::{
+    money::Money,
+    session::{NewSession, Session},
+    text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
+};
+use oncharge_ports::{CommitError, Presentable, UnitOfWork, unit_of_work::KeyWrite};
+
+use crate::{
+    App, Error, PostContext, Reply,
+    committing::{self, Patience},
+    screening,
+};
+
+/// What a merchant asks for; every value keeps its rule already.
+#[derive(Debug, Clone)]
+pub struct NewCheckout {
+    /// How much is to be paid, at least 1 minor unit.
+    pub amount: Money,
+    /// The merchant's reference.
+    pub reference: Reference,
+    /// The merchant's order number.
+    pub order_id: Option<OrderId>,
+    /// Where the shopper goes afterwards.
+    pub return_url: ReturnUrl,
+    /// The merchant's own pairs.
+    pub metadata: Metadata,
+    /// How to reach the shopper.
+    pub contact: Contact,
+    /// Who captures; `None` for the merchant's setting.
+    pub capture: Option<CaptureMode>,
+}
+
+/// Who captures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CaptureMode {
+    /// The clock, after the merchant's delay.
+    Automatic,
+    /// The merchant.
+    Manual,
+}
+
+/// Creates a session, or gives the remembered answer.
+///
+/// Errors: the idempotency errors, `GlobalBan`, `Field` for an amount that the PSP cannot carry,
+/// `Busy`.
+pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result<Reply, Error> {
+    let app = app.clone();
+    app.clone()
+        .detached(async move { run(&app, &request, new).await })
+        .await
+}
+
+async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply, Error> {
+    if let Some(reply) = request.replay(app).await? {
+        return Ok(reply);
+    }
+    let inner = app.inner();
+    let merchant = &request.merchant;
+    if screening::is_banned(app, &new.contact).await? {
+        metrics::counter!("oncharge_global_ban_total").increment(1);
+        let limit = inner.settings.ban_answers_per_hour;
+        if inner.ban_answers.may_tell(merchant.id, limit, app.now()) {
+            return Err(Error::GlobalBan);
+        }
+    }
+    let mut patience = Patience::new();
+    loop {
+        let unit = unit(app, request, new.clone());
+        let answer = present(app, &unit.session, request);
+        let unit = with_key(unit, request, &answer);
+        match committing::commit(app, unit).await {
+            Ok(()) => {
+                return Ok(Reply {
+                    answer,
+                    replayed: false,
+                });
+            }
+            // Lost a race under one key: the winner's answer is this request's, too.
+            Err(CommitError::KeyTaken) => {
+                if let Some(reply) = request.replay(app).await? {
+                    return Ok(reply);
+                }
+                patience.wait(app).await?;
+            }
+            Err(CommitError::Conflict) => patience.wait(app).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn unit(app: &App, request: &PostContext, new: NewCheckout) -> UnitOfWork {
+    let inner = app.inner();
+    let (now, merchant) = (app.now(), &request.merchant);
+    let automatic = match new.capture {
+        Some(mode) => mode == CaptureMode::Automatic,
+        None => merchant.automatic_capture,
+    };
+    let session = Session::create(NewSession {
+        id: inner.entropy.id(now),
+        merchant: merchant.id,
+        account: merchant.account.clone(),
+        amount: new.amount,
+        reference: new.reference,
+        order_id: new.order_id,
+        return_url: new.return_url,
+        metadata: new.metadata,
+        contact: new.contact,
+        automatic_capture: automatic.then_some(merchant.capture_delay_seconds),
+        created_at: now,
+        lifetime_seconds: inner.settings.session_ttl_seconds,
+    });
+    UnitOfWork::of(inner.entropy.id(now), session)
+}
+
+fn present(
+    app: &App,
+    session: &Session,
+    request: &PostContext,
+) -> oncharge_ports::RememberedAnswer {
+    let token = app.inner().pay_tokens.issue(session.id, session.expires_at);
+    let created = Presentable::Created(session, &token);
+    app.inner()
+        .presenter
+        .present(&created, &request.request_id, session.created_at)
+}
+
+fn with_key(
+    mut unit: UnitOfWork,
+    request: &PostContext,
+    answer: &oncharge_ports::RememberedAnswer,
+) -> UnitOfWork {
+    if let (Some(scope), Some(idempotency)) = (request.scope(), &request.idempotency) {
+        unit.key = Some(KeyWrite::Answer {
+            scope,
+            fingerprint: idempotency.fingerprint,
+            answer: answer.clone(),
+            at: unit.session.created_at,
+        });
+    }
+    unit
+}

@@ -1,0 +1,90 @@
+//! A shopper looks at a session: the page, and how far the payment is.
+
+use std::sync::Arc;
+
+use oncharge_domain::{
+    id::SessionId,
+    merchant::Merchant,
+    session::{Next, Session, StatusName},
+    time::Timestamp,
+};
+use oncharge_ports::Psp;
+
+use crate::{App, Error};
+
+/// All that the checkout page shows.
+pub struct View {
+    /// The session.
+    pub session: Session,
+    /// Its merchant.
+    pub merchant: Arc<Merchant>,
+    /// The PSP whose fields take the card.
+    pub psp: Arc<dyn Psp>,
+    /// When it was looked at.
+    pub now: Timestamp,
+}
+
+/// What every call of the shopper is answered with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShopperState {
+    /// The session's status, as it is read now.
+    pub status: StatusName,
+    /// What the shopper has to do next.
+    pub next: Next,
+}
+
+impl ShopperState {
+    pub(crate) fn of(session: &Session, now: Timestamp) -> Self {
+        Self {
+            status: session.status_at(now),
+            next: session.next(now),
+        }
+    }
+}
+
+/// All that the checkout page shows, for the bearer of the session's pay token.
+///
+/// Errors: `BadPayToken` (also for a session that does not exist), `Busy`.
+pub async fn look(app: &App, id: &str, pay_token: &str) -> Result<View, Error> {
+    let session = session(app, id, pay_token).await?;
+    let merchant = app.merchant(session.merchant).await?;
+    let psp = app
+        .inner()
+        .psps
+        .account(&session.account)
+        .ok_or(Error::PspUnavailable)?;
+    Ok(View {
+        session,
+        merchant,
+        psp,
+        now: app.now(),
+    })
+}
+
+/// How far the payment is, for the bearer of the session's pay token.
+///
+/// Errors as of [`look`].
+pub async fn status(app: &App, id: &str, pay_token: &str) -> Result<ShopperState, Error> {
+    let session = session(app, id, pay_token).await?;
+    Ok(ShopperState::of(&session, app.now()))
+}
+
+/// The session's id, if the pay token is good for it.
+pub(crate) fn admit(app: &App, id: &str, pay_token: &str) -> Result<SessionId, Error> {
+    let id = id.parse().map_err(|_| Error::BadPayToken)?;
+    let good = app.inner().pay_tokens.verify(id, pay_token, app.now());
+    if good {
+        Ok(id)
+    } else {
+        Err(Error::BadPayToken)
+    }
+}
+
+pub(crate) async fn session(app: &App, id: &str, pay_token: &str) -> Result<Session, Error> {
+    let id = admit(app, id, pay_token)?;
+    app.inner()
+        .checkout
+        .session(id)
+        .await?
+        .ok_or(Error::BadPayToken)
+}

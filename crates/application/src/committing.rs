@@ -1,0 +1,275 @@
+//! Load, decide, commit: the one way in which a session changes.
+
+use std::time::Duration;
+
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{MerchantId, SessionId},
+    operation::Operation,
+    session::{Decision, Refusal, Session},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    CommitError, Presentable, RememberedAnswer, UnitOfWork,
+    psp::{Call, PaymentMethod, PreparedRequest},
+    unit_of_work::{ChangedOperation, KeyWrite, Lease, NewEvent, NewOperation},
+};
+use tokio::time::Instant;
+
+use crate::{App, Error, PostContext};
+
+/// How long a conflict is retried before the request gives up.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
+/// When recovery takes up an operation that its request has not finished, in seconds: longer
+/// than any call to a PSP lasts.
+const IN_HAND_SECONDS: i64 = 15;
+/// When an accepted operation whose notification has not come is looked up, in seconds.
+pub(crate) const ACCEPTED_SECONDS: i64 = 60;
+
+/// Who wants a session changed, and what goes with the change.
+#[derive(Default)]
+pub(crate) struct Intent<'a> {
+    /// The merchant who must own the session.
+    pub(crate) owner: Option<MerchantId>,
+    /// The merchant's request, for its idempotency record.
+    pub(crate) request: Option<&'a PostContext>,
+    /// The shopper's card token, for an attempt.
+    pub(crate) payment_method: Option<&'a PaymentMethod>,
+    /// The worker's lease.
+    pub(crate) lease: Option<Lease>,
+}
+
+/// An intent that was committed.
+pub(crate) struct Intended {
+    /// What was decided.
+    pub(crate) decision: Decision,
+    /// The requests to send now, with their operations.
+    pub(crate) to_send: Vec<(Operation, PreparedRequest)>,
+    /// The answer that was remembered, where the commit ended the request.
+    pub(crate) answer: Option<RememberedAnswer>,
+}
+
+/// Loads the session, decides and commits; again on a conflict until the deadline.
+///
+/// Errors with what the decision refused, with `NotFound`, or with `Busy` where nothing could be
+/// written in time.
+pub(crate) async fn intend(
+    app: &App,
+    id: SessionId,
+    intent: &Intent<'_>,
+    decide: impl Fn(&Session, Timestamp) -> Result<Decision, Refusal> + Send + Sync,
+) -> Result<Intended, Error> {
+    let _turn = app.inner().locks.lock(id).await;
+    let mut patience = Patience::new();
+    loop {
+        let session = app
+            .inner()
+            .checkout
+            .session(id)
+            .await?
+            .ok_or(Error::NotFound)?;
+        if intent.owner.is_some_and(|owner| owner != session.merchant) {
+            return Err(Error::NotFound);
+        }
+        let now = app.now();
+        let decision = decide(&session, now)?;
+        if decision.is_empty(&session) {
+            return Ok(Intended {
+                decision,
+                to_send: Vec::new(),
+                answer: None,
+            });
+        }
+        let mut unit = unit_of(app, &decision, now);
+        unit.lease = intent.lease;
+        let to_send = attach_operations(app, &mut unit, &decision, intent)?;
+        let answer = attach_key(app, &mut unit, &decision, (intent, now));
+        match commit(app, unit).await {
+            Ok(()) => {
+                return Ok(Intended {
+                    decision,
+                    to_send,
+                    answer,
+                });
+            }
+            Err(CommitError::Conflict) => patience.wait(app).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A unit with what every decision brings: session, refunds, changed operations, events, audit.
+pub(crate) fn unit_of(app: &App, decision: &Decision, now: Timestamp) -> UnitOfWork {
+    let entropy = &app.inner().entropy;
+    let mut unit = UnitOfWork::of(entropy.id(now), decision.session.clone());
+    unit.refund.clone_from(&decision.refund);
+    unit.changed_refunds.clone_from(&decision.changed_refunds);
+    unit.changed_operations = decision
+        .changed_operations
+        .iter()
+        .map(|operation| ChangedOperation {
+            operation: operation.clone(),
+            next_try_at: None,
+        })
+        .collect();
+    unit.events = decision
+        .events
+        .iter()
+        .map(|event| NewEvent {
+            id: entropy.id(now),
+            event: event.clone(),
+        })
+        .collect();
+    unit.audit = decision
+        .audit
+        .iter()
+        .map(|(action, operation)| AuditEntry {
+            id: entropy.id(now),
+            at: now,
+            action: *action,
+            merchant: Some(decision.session.merchant),
+            session: Some(decision.session.id),
+            operation: Some(*operation),
+            detail: String::new(),
+        })
+        .collect();
+    unit
+}
+
+/// Prepares the requests of new operations; what a connector cannot carry is refused here, before
+/// anything is written.
+fn attach_operations(
+    app: &App,
+    unit: &mut UnitOfWork,
+    decision: &Decision,
+    intent: &Intent<'_>,
+) -> Result<Vec<(Operation, PreparedRequest)>, Error> {
+    let scope = intent.request.and_then(PostContext::scope);
+    let mut to_send = Vec::with_capacity(decision.operations.len());
+    for operation in &decision.operations {
+        let request = prepare(app, operation, intent.payment_method)?;
+        unit.operations.push(NewOperation {
+            operation: operation.clone(),
+            request: request.clone(),
+            next_try_at: operation.not_before.plus_seconds(IN_HAND_SECONDS),
+            key: scope.clone(),
+        });
+        to_send.push((operation.clone(), request));
+    }
+    Ok(to_send)
+}
+
+/// The bytes that carry out an operation.
+pub(crate) fn prepare(
+    app: &App,
+    operation: &Operation,
+    payment_method: Option<&PaymentMethod>,
+) -> Result<PreparedRequest, Error> {
+    let psp = app
+        .inner()
+        .psps
+        .account(&operation.account)
+        .ok_or(Error::PspUnavailable)?;
+    let instruction = operation
+        .instruction()
+        .ok_or_else(|| Error::internal("an operation without the payment that it acts on"))?;
+    let call = Call {
+        operation: operation.id,
+        session: operation.session,
+        instruction,
+        payment_method,
+    };
+    psp.prepare(&call).map_err(|_| Error::Field {
+        field: "amount",
+        problem: "cannot be carried by the payment processor in this currency",
+    })
+}
+
+/// The idempotency record of the request: reserved while an operation is open, else answered.
+fn attach_key(
+    app: &App,
+    unit: &mut UnitOfWork,
+    decision: &Decision,
+    (intent, now): (&Intent<'_>, Timestamp),
+) -> Option<RememberedAnswer> {
+    let request = intent.request?;
+    let operation = decision.operations.first().map(|operation| operation.id);
+    let answer = operation.is_none().then(|| {
+        let done = Presentable::Done(&decision.session);
+        app.inner()
+            .presenter
+            .present(&done, &request.request_id, now)
+    });
+    if let (Some(scope), Some(idempotency)) = (request.scope(), &request.idempotency) {
+        let fingerprint = idempotency.fingerprint;
+        unit.key = match (&answer, operation) {
+            (Some(answer), _) => Some(KeyWrite::Answer {
+                scope,
+                fingerprint,
+                answer: answer.clone(),
+                at: now,
+            }),
+            (None, Some(operation)) => Some(KeyWrite::Reserve {
+                scope,
+                fingerprint,
+                operation,
+                at: now,
+            }),
+            (None, None) => None,
+        };
+    }
+    answer
+}
+
+/// Commits a unit; where the connection was lost on the way, asks whether it was committed.
+pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitError> {
+    let checkout = &app.inner().checkout;
+    let wakes = unit
+        .operations
+        .iter()
+        .any(|new| new.next_try_at <= new.operation.not_before);
+    let result = checkout.commit(unit.clone()).await;
+    let result = match result {
+        Err(CommitError::OutcomeUnknown) => match checkout.committed(&unit).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(CommitError::Conflict),
+            Err(error) => {
+                tracing::error!(%error, unit = %unit.id, "cannot find out whether a unit was committed");
+                Err(CommitError::OutcomeUnknown)
+            }
+        },
+        other => other,
+    };
+    if result.is_ok() && wakes {
+        app.inner().work_came.notify_waiters();
+    }
+    result
+}
+
+/// How long and how often a conflict is retried: by the clock, with jitter, not by count.
+pub(crate) struct Patience {
+    until: Instant,
+    wait: Duration,
+}
+
+impl Patience {
+    /// For one request or one outcome.
+    pub(crate) fn new() -> Self {
+        Self {
+            until: Instant::now() + DEADLINE,
+            wait: Duration::from_millis(2),
+        }
+    }
+
+    /// Waits a little, longer each time; errors with `Busy` once the deadline has passed.
+    pub(crate) async fn wait(&mut self, app: &App) -> Result<(), Error> {
+        let [jitter] = app.inner().entropy.bytes::<1>();
+        let wait = self.wait + self.wait.mul_f32(f32::from(jitter) / 255.0);
+        if Instant::now() + wait > self.until {
+            return Err(Error::Busy(None));
+        }
+        tokio::time::sleep(wait).await;
+        self.wait = (self.wait * 2).min(Duration::from_millis(100));
+        Ok(())
+    }
+}

@@ -1,0 +1,105 @@
+//! Why a use case was refused or failed.
+
+use oncharge_domain::session::{Refusal, StatusName};
+use oncharge_ports::{CommitError, StoreError};
+
+/// Why a use case was refused or failed; the HTTP adapter gives each its code and status.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The first request with this idempotency key is still being processed.
+    #[error("the first request with this idempotency key is still being processed")]
+    IdempotencyConflict,
+    /// The idempotency key was used for another request.
+    #[error("the idempotency key was used for another request")]
+    IdempotencyKeyReused,
+    /// The merchant's settings demand an idempotency key here.
+    #[error("an idempotency key is required")]
+    IdempotencyKeyRequired,
+    /// The shopper is on the shared blocklist.
+    #[error("the shopper is on the shared blocklist")]
+    GlobalBan,
+    /// No such thing of this merchant.
+    #[error("not found")]
+    NotFound,
+    /// The pay token is missing, wrong, foreign or too old.
+    #[error("the pay token is not good")]
+    BadPayToken,
+    /// The page cursor was not written here for this merchant and list.
+    #[error("the cursor is not good")]
+    BadCursor,
+    /// A notification whose signature does not verify.
+    #[error("the notification's signature does not verify")]
+    Unverified,
+    /// The session's status does not allow it.
+    #[error("not possible while the session is {}", .0.name())]
+    InvalidState(StatusName),
+    /// The refunds would exceed what was captured.
+    #[error("the refunds would exceed the captured amount")]
+    RefundExceedsCaptured,
+    /// More than was authorised.
+    #[error("the amount exceeds the authorized amount")]
+    CaptureExceedsAuthorized,
+    /// A field that only the use case could judge.
+    #[error("{field} {problem}")]
+    Field {
+        /// The field's name.
+        field: &'static str,
+        /// What is wrong with it, without its value.
+        problem: &'static str,
+    },
+    /// The PSP could surely not be reached; safe to retry.
+    #[error("the payment processor cannot be reached")]
+    PspUnavailable,
+    /// Too much at once, or the store is away; nothing was written, safe to retry.
+    #[error("too busy, nothing was written")]
+    Busy(#[source] Option<Source>),
+    /// A fault of ours.
+    #[error("internal error")]
+    Internal(#[source] Source),
+}
+
+type Source = Box<dyn std::error::Error + Send + Sync>;
+
+impl Error {
+    /// A fault of ours, with its cause for the log.
+    pub(crate) fn internal(cause: impl Into<Source>) -> Self {
+        Self::Internal(cause.into())
+    }
+}
+
+impl From<StoreError> for Error {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Unavailable(_) => Self::Busy(Some(error.into())),
+            StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
+        }
+    }
+}
+
+impl From<CommitError> for Error {
+    fn from(error: CommitError) -> Self {
+        match error {
+            CommitError::Store(error) => error.into(),
+            CommitError::Conflict => Self::Busy(None),
+            CommitError::KeyTaken => Self::IdempotencyConflict,
+            CommitError::AlreadyHandled | CommitError::LeaseLost | CommitError::OutcomeUnknown => {
+                Self::internal(error)
+            }
+        }
+    }
+}
+
+impl From<Refusal> for Error {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::InvalidState(status) => Self::InvalidState(status),
+            Refusal::RefundExceedsCaptured => Self::RefundExceedsCaptured,
+            Refusal::CaptureExceedsAuthorized => Self::CaptureExceedsAuthorized,
+            Refusal::CurrencyMismatch => Self::Field {
+                field: "currency",
+                problem: "must be the session's currency",
+            },
+            Refusal::Inconsistent(_) => Self::internal(refusal),
+        }
+    }
+}

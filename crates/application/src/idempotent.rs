@@ -1,0 +1,98 @@
+//! Idempotency of merchants' requests: the first answer again, byte for byte.
+
+use std::sync::Arc;
+
+use oncharge_domain::{
+    idempotency::{IdempotencyKey, REMEMBERED_SECONDS, RequestFingerprint},
+    merchant::Merchant,
+};
+use oncharge_ports::{
+    RememberedAnswer,
+    unit_of_work::{KeyRecord, KeyScope},
+};
+
+use crate::{App, Error};
+
+/// A request's idempotency key, and what the request was.
+#[derive(Debug, Clone)]
+pub struct Idempotency {
+    /// The key.
+    pub key: IdempotencyKey,
+    /// Method, target and body.
+    pub fingerprint: RequestFingerprint,
+}
+
+/// Who posts, and under which key.
+#[derive(Debug, Clone)]
+pub struct PostContext {
+    /// The merchant.
+    pub merchant: Arc<Merchant>,
+    /// The idempotency key, if the request has one.
+    pub idempotency: Option<Idempotency>,
+    /// The request's id, which error bodies carry.
+    pub request_id: String,
+}
+
+/// An answer to a `POST`.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// Status and bytes.
+    pub answer: RememberedAnswer,
+    /// Whether it is a remembered one.
+    pub replayed: bool,
+}
+
+impl PostContext {
+    /// Whose key it is.
+    pub(crate) fn scope(&self) -> Option<KeyScope> {
+        let key = self.idempotency.as_ref()?.key.clone();
+        Some(KeyScope {
+            merchant: self.merchant.id,
+            key,
+        })
+    }
+
+    /// Refuses where the merchant's settings demand a key and there is none.
+    pub(crate) fn require_key(&self) -> Result<(), Error> {
+        let missing = self.merchant.require_idempotency_key && self.idempotency.is_none();
+        if missing {
+            Err(Error::IdempotencyKeyRequired)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The remembered answer, if this request was answered before.
+    pub(crate) async fn replay(&self, app: &App) -> Result<Option<Reply>, Error> {
+        let (Some(scope), Some(idempotency)) = (self.scope(), &self.idempotency) else {
+            return Ok(None);
+        };
+        let Some(record) = app.inner().checkout.key(&scope).await? else {
+            return Ok(None);
+        };
+        judge(app, record, idempotency.fingerprint)
+    }
+}
+
+fn judge(
+    app: &App,
+    record: KeyRecord,
+    fingerprint: RequestFingerprint,
+) -> Result<Option<Reply>, Error> {
+    let forgotten = record
+        .answered_at
+        .is_some_and(|at| app.now() > at.plus_seconds(REMEMBERED_SECONDS));
+    if forgotten {
+        return Ok(None);
+    }
+    if record.fingerprint != fingerprint {
+        return Err(Error::IdempotencyKeyReused);
+    }
+    match record.answer {
+        Some(answer) => Ok(Some(Reply {
+            answer,
+            replayed: true,
+        })),
+        None => Err(Error::IdempotencyConflict),
+    }
+}

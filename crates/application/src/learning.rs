@@ -1,0 +1,277 @@
+//! What follows from a word of the PSP, committed with the answer that waits for it.
+
+use oncharge_domain::{
+    id::OperationId,
+    operation::{CancelPurpose, Operation, OperationKind, OperationStatus, Sending},
+    psp::{Answer, Word},
+    refund::Refund,
+    session::{Decision, Heard, Input, Session, Status},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    CommitError, Presentable, RememberedAnswer,
+    unit_of_work::{KeyScope, KeyWrite, Lease, NewOperation},
+};
+
+use crate::{
+    App, Error,
+    committing::{self, ACCEPTED_SECONDS, Patience},
+};
+
+/// A word of the PSP and who waits for what follows from it.
+pub(crate) struct Learned {
+    pub(crate) operation: OperationId,
+    pub(crate) word: Word,
+    /// The request that waits, if one does.
+    pub(crate) waiting: Option<Waiting>,
+    /// The worker's lease, if a worker learned it.
+    pub(crate) lease: Option<Lease>,
+    /// What is known already, so that the first try needs no reading.
+    pub(crate) known: Option<Known>,
+}
+
+/// A merchant's request that waits for the outcome.
+pub(crate) struct Waiting {
+    pub(crate) scope: Option<KeyScope>,
+    pub(crate) request_id: String,
+}
+
+/// What the intent has just committed.
+pub(crate) struct Known {
+    pub(crate) session: Session,
+    pub(crate) operation: Operation,
+    pub(crate) refund: Option<Refund>,
+}
+
+/// What followed.
+pub(crate) struct Outcome {
+    /// The session afterwards.
+    pub(crate) session: Session,
+    /// The operation afterwards.
+    pub(crate) operation: Operation,
+    /// The answer for the merchant; `None` where the PSP could surely not be reached.
+    pub(crate) answer: Option<RememberedAnswer>,
+}
+
+/// Decides what follows from a word and commits it; again on a conflict until the deadline.
+pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error> {
+    let Learned {
+        operation,
+        word,
+        waiting,
+        lease,
+        mut known,
+    } = learned;
+    let mut patience = Patience::new();
+    loop {
+        let case = match known.take() {
+            Some(known) => known,
+            None => load(app, operation).await?,
+        };
+        let _turn = app.inner().locks.lock(case.session.id).await;
+        let now = app.now();
+        let heard = heard(app, &case, (&word, waiting.is_some(), now)).await?;
+        let before = case.session.clone();
+        let decision = before.decide(Input::Heard(Box::new(heard)), now)?;
+        let after = Known {
+            operation: changed(&decision, &case.operation),
+            refund: decision.changed_refunds.first().cloned().or(case.refund),
+            session: decision.session.clone(),
+        };
+        if decision.is_empty(&before) {
+            let answer = remembered(app, &after, waiting.as_ref(), now).await?;
+            return Ok(Outcome {
+                session: after.session,
+                operation: after.operation,
+                answer,
+            });
+        }
+        let (unit, answer) = unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?;
+        match committing::commit(app, unit).await {
+            Ok(()) => {
+                count(&after.operation);
+                return Ok(Outcome {
+                    session: after.session,
+                    operation: after.operation,
+                    answer,
+                });
+            }
+            Err(CommitError::Conflict) => patience.wait(app).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+fn count(operation: &Operation) {
+    let outcome = match operation.status {
+        OperationStatus::Requested => return,
+        OperationStatus::Succeeded => "succeeded",
+        OperationStatus::Failed => "failed",
+    };
+    metrics::counter!("oncharge_operations_total", "kind" => operation.kind.name(), "outcome" => outcome)
+        .increment(1);
+}
+
+async fn load(app: &App, id: OperationId) -> Result<Known, Error> {
+    let checkout = &app.inner().checkout;
+    let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
+    let session = checkout
+        .session(operation.session)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let refund = match operation.kind {
+        OperationKind::Refund(refund) => checkout.refund(refund).await?,
+        _ => None,
+    };
+    Ok(Known {
+        session,
+        operation,
+        refund,
+    })
+}
+
+/// The word with all that the decision may touch.
+async fn heard(
+    app: &App,
+    case: &Known,
+    (word, waiting, now): (&Word, bool, Timestamp),
+) -> Result<Heard, Error> {
+    let checkout = &app.inner().checkout;
+    let operation = case.operation.clone();
+    let mut heard = Heard::new(operation, app.inner().entropy.id(now));
+    heard.word = word.clone();
+    heard.waiting = waiting;
+    heard.refund.clone_from(&case.refund);
+    if let (
+        OperationKind::Cancel(CancelPurpose::Abandon | CancelPurpose::Expiry),
+        Status::Pending(pending),
+    ) = (&case.operation.kind, &case.session.status)
+    {
+        heard.attempt = checkout.operation(pending.attempt).await?;
+    }
+    let taken_back = matches!(word, Word::Answer(Answer::Refused(_)))
+        && case.operation.status == OperationStatus::Succeeded
+        && matches!(case.session.status, Status::Captured(_));
+    if taken_back {
+        heard.unsent_refunds = checkout.unsent_refunds(case.session.id).await?;
+    }
+    Ok(heard)
+}
+
+fn changed(decision: &Decision, before: &Operation) -> Operation {
+    let changed = decision
+        .changed_operations
+        .iter()
+        .find(|after| after.id == before.id);
+    changed.unwrap_or(before).clone()
+}
+
+async fn unit(
+    app: &App,
+    (decision, after): (&Decision, &Known),
+    (waiting, lease): (Option<&Waiting>, Option<Lease>),
+    now: Timestamp,
+) -> Result<(oncharge_ports::UnitOfWork, Option<RememberedAnswer>), Error> {
+    let mut unit = committing::unit_of(app, decision, now);
+    unit.lease = lease;
+    for operation in &decision.operations {
+        unit.operations.push(NewOperation {
+            operation: operation.clone(),
+            request: committing::prepare(app, operation, None)?,
+            next_try_at: operation.not_before,
+            key: None,
+        });
+    }
+    for change in &mut unit.changed_operations {
+        let wait = match change.operation.sending {
+            Sending::Accepted => ACCEPTED_SECONDS,
+            Sending::Intended | Sending::NotSent | Sending::Unknown => 1,
+        };
+        change.next_try_at = Some(now.plus_seconds(wait));
+    }
+    let answer = render(app, after, waiting, now);
+    let scope = match waiting {
+        Some(waiting) => waiting.scope.clone(),
+        None if is_merchants(&after.operation) => {
+            app.inner().checkout.waiting_key(after.operation.id).await?
+        }
+        None => None,
+    };
+    unit.key = match (scope, &answer) {
+        (Some(scope), Some(answer)) => Some(KeyWrite::Remember {
+            scope,
+            answer: answer.clone(),
+            at: now,
+        }),
+        (Some(scope), None) if frees_key(&after.operation) => Some(KeyWrite::Free { scope }),
+        _ => None,
+    };
+    Ok((unit, answer))
+}
+
+/// Whether a merchant's request may wait for this operation.
+fn is_merchants(operation: &Operation) -> bool {
+    match operation.kind {
+        OperationKind::Capture { automatic } => !automatic,
+        OperationKind::Cancel(purpose) => purpose == CancelPurpose::Merchant,
+        OperationKind::Refund(_) => true,
+        OperationKind::Authorize { .. } | OperationKind::Compensation { .. } => false,
+    }
+}
+
+/// `psp_unavailable` is never remembered: the commit that fails the operation frees the key.
+fn frees_key(operation: &Operation) -> bool {
+    is_merchants(operation) && operation.status == OperationStatus::Failed
+}
+
+/// The answer to the merchant; `None` where there is none to give (yet), or the PSP could surely
+/// not be reached.
+fn render(
+    app: &App,
+    after: &Known,
+    waiting: Option<&Waiting>,
+    now: Timestamp,
+) -> Option<RememberedAnswer> {
+    use oncharge_domain::psp::RefusalReason;
+    if !is_merchants(&after.operation) {
+        return None;
+    }
+    let session = &after.session;
+    let answer = match (&after.operation.kind, after.operation.status) {
+        (OperationKind::Refund(_), _) => Presentable::RefundOrdered(after.refund.as_ref()?),
+        (_, OperationStatus::Succeeded) => Presentable::Done(session),
+        (_, OperationStatus::Failed)
+            if after.operation.failure == Some(RefusalReason::NeverSent) =>
+        {
+            return None;
+        }
+        (_, OperationStatus::Failed) => Presentable::PspRejected,
+        // Recovery renders an answer only where none was given, and only for an end.
+        (_, OperationStatus::Requested) if waiting.is_none() => return None,
+        (_, OperationStatus::Requested) => Presentable::Accepted(session),
+    };
+    let request_id = waiting.map(|waiting| waiting.request_id.clone());
+    // Where recovery answers, there is no request: the operation's id leads to the story.
+    let request_id = request_id.unwrap_or_else(|| after.operation.id.to_string());
+    Some(app.inner().presenter.present(&answer, &request_id, now))
+}
+
+/// The answer where somebody else has committed the outcome meanwhile.
+async fn remembered(
+    app: &App,
+    after: &Known,
+    waiting: Option<&Waiting>,
+    now: Timestamp,
+) -> Result<Option<RememberedAnswer>, Error> {
+    if let Some(scope) = waiting.and_then(|waiting| waiting.scope.as_ref())
+        && let Some(answer) = app
+            .inner()
+            .checkout
+            .key(scope)
+            .await?
+            .and_then(|key| key.answer)
+    {
+        return Ok(Some(answer));
+    }
+    Ok(render(app, after, waiting, now))
+}

@@ -1,0 +1,25 @@
+//! Use cases and workers: load, decide, commit, call, commit.
+//!
+//! Every use case is three plain steps: load a session, ask the domain what follows, commit that
+//! as one unit of work. A PSP is called only after the intent is committed, and its word is
+//! committed after the call; what a crash leaves between the two is finished by [`workers`].
+//! Start reading at [`checkout::pay`].
+
+mod app;
+pub mod authenticate;
+pub mod bans;
+mod calling;
+pub mod checkout;
+mod committing;
+mod error;
+mod idempotent;
+mod learning;
+mod locks;
+pub mod merchants;
+pub mod refunds;
+mod screening;
+pub mod workers;
+
+pub use app::{App, Dependencies, Settings};
+pub use error::Error;
+pub use idempotent::{Idempotency, PostContext, Reply};

@@ -1,0 +1,141 @@
+//! What operators do with merchants and their keys.
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    id::MerchantId,
+    merchant::{ApiKey, ApiKeyHash, Merchant},
+    psp::PspAccount,
+    signing::SigningKey,
+    text::MerchantName,
+};
+use zeroize::Zeroizing;
+
+use crate::{App, Error};
+
+/// A new pair, shown once.
+pub struct NewPair {
+    /// The API key, `ock_…`.
+    pub api_key: String,
+    /// The API secret, `ocs_…`; only its SHA-256 is kept.
+    pub api_secret: Zeroizing<String>,
+}
+
+/// What a new merchant starts with.
+#[derive(Debug, Clone)]
+pub struct NewMerchant {
+    /// Its name, as shoppers see it.
+    pub name: MerchantName,
+    /// The PSP account that it uses.
+    pub account: PspAccount,
+    /// Seconds from authorisation to automatic capture.
+    pub capture_delay_seconds: u32,
+}
+
+/// Settings to change; `None` leaves one as it is.
+#[derive(Debug, Clone, Default)]
+pub struct SettingsChange {
+    /// Whether the clock captures.
+    pub automatic_capture: Option<bool>,
+    /// Seconds from authorisation to automatic capture.
+    pub capture_delay_seconds: Option<u32>,
+}
+
+/// Makes a merchant with its first pair.
+pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), Error> {
+    let merchant = Merchant {
+        id: app.new_id(),
+        name: new.name,
+        account: new.account,
+        automatic_capture: true,
+        capture_delay_seconds: new.capture_delay_seconds,
+        origins: Vec::new(),
+        require_idempotency_key: false,
+        created_at: app.now(),
+    };
+    let (key, hash, pair) = mint(app, merchant.id);
+    let entry = audit(app, AuditAction::MerchantCreated, merchant.id);
+    app.inner()
+        .merchants
+        .create(&merchant, &key, &hash, &entry)
+        .await?;
+    Ok((merchant, pair))
+}
+
+/// Adds a pair to a merchant.
+///
+/// Errors: `NotFound`.
+pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> {
+    if app.inner().merchants.merchant(merchant).await?.is_none() {
+        return Err(Error::NotFound);
+    }
+    let (key, hash, pair) = mint(app, merchant);
+    let entry = audit(app, AuditAction::KeyCreated, merchant);
+    app.inner().merchants.add_key(&key, &hash, &entry).await?;
+    Ok(pair)
+}
+
+/// Revokes a key at once; running servers refuse it within a second.
+///
+/// Errors: `NotFound`.
+pub async fn revoke_key(app: &App, api_key: &str) -> Result<(), Error> {
+    let found = app.inner().merchants.key(&ApiKeyHash::of(api_key)).await?;
+    let (key, merchant) = found.ok_or(Error::NotFound)?;
+    let entry = audit(app, AuditAction::KeyRevoked, merchant.id);
+    Ok(app
+        .inner()
+        .merchants
+        .end_key(key.id, app.now(), &entry)
+        .await?)
+}
+
+/// Changes a merchant's settings; they count for sessions created from then on.
+///
+/// Errors: `NotFound`.
+pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result<Merchant, Error> {
+    let found = app.inner().merchants.merchant(id).await?;
+    let mut merchant = found.ok_or(Error::NotFound)?;
+    if let Some(automatic) = change.automatic_capture {
+        merchant.automatic_capture = automatic;
+    }
+    if let Some(delay) = change.capture_delay_seconds {
+        merchant.capture_delay_seconds = delay;
+    }
+    let entry = audit(app, AuditAction::SettingsChanged, id);
+    app.inner().merchants.update(&merchant, &entry).await?;
+    Ok(merchant)
+}
+
+fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewPair) {
+    let entropy = &app.inner().entropy;
+    let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
+    let api_key = format!("ock_{}", text(&entropy.bytes::<18>()));
+    let api_secret = Zeroizing::new(format!("ocs_{}", text(&entropy.bytes::<32>())));
+    let key = ApiKey {
+        id: app.new_id(),
+        merchant,
+        signing_key: SigningKey::of_secret(&api_secret),
+        created_at: app.now(),
+        ends_at: None,
+    };
+    (
+        key,
+        ApiKeyHash::of(&api_key),
+        NewPair {
+            api_key,
+            api_secret,
+        },
+    )
+}
+
+fn audit(app: &App, action: AuditAction, merchant: MerchantId) -> AuditEntry {
+    AuditEntry {
+        id: app.new_id(),
+        at: app.now(),
+        action,
+        merchant: Some(merchant),
+        session: None,
+        operation: None,
+        detail: String::new(),
+    }
+}

@@ -1,0 +1,58 @@
+//! A merchant lists refunds, newest first.
+
+use oncharge_domain::{cursor::Position, id::MerchantId, refund::Refund};
+use oncharge_ports::queries::RefundFilter;
+
+use crate::{
+    App, Error,
+    checkout::list::{Listed, cut, page},
+};
+
+/// Which refunds, and which page of them.
+#[derive(Debug, Clone, Default)]
+pub struct ListRefunds {
+    /// How many at most, 1 to 100.
+    pub limit: u32,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Of this session; an id of another form matches nothing.
+    pub session_id: Option<String>,
+}
+
+/// One page of this merchant's refunds.
+///
+/// Errors: `BadCursor`, `Busy`.
+pub async fn list(
+    app: &App,
+    merchant: MerchantId,
+    wanted: ListRefunds,
+) -> Result<Listed<Refund>, Error> {
+    let page = page(
+        app,
+        (merchant, "refunds"),
+        wanted.limit,
+        wanted.cursor.as_deref(),
+    )?;
+    let session = match wanted.session_id.as_deref().map(str::parse) {
+        Some(Err(_)) => {
+            return Ok(Listed {
+                items: Vec::new(),
+                next_cursor: None,
+            });
+        }
+        Some(Ok(id)) => Some(id),
+        None => None,
+    };
+    let filter = RefundFilter { merchant, session };
+    let rows = app.inner().checkout.refunds(&filter, page).await?;
+    Ok(cut(
+        app,
+        (merchant, "refunds"),
+        rows,
+        wanted.limit,
+        |refund| Position {
+            created_at: refund.created_at,
+            id: refund.id.uuid(),
+        },
+    ))
+}

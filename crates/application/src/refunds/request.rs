@@ -1,0 +1,112 @@
+//! A merchant orders a refund.
+
+use oncharge_domain::{
+    money::Money,
+    session::{Input, Session},
+    text::Reference,
+};
+use oncharge_ports::{Presentable, RememberedAnswer};
+
+use crate::{
+    App, Error, PostContext, Reply, calling,
+    committing::{self, Intent},
+    learning::{self, Known, Learned, Waiting},
+};
+
+/// What a merchant orders; every value keeps its rule already.
+#[derive(Debug, Clone)]
+pub struct NewRefund {
+    /// The session's id as it was sent.
+    pub session_id: String,
+    /// How much, at least 1 minor unit.
+    pub amount: Money,
+    /// The merchant's reference.
+    pub reference: Reference,
+}
+
+/// Orders a refund. The answer acknowledges the order, whatever the PSP says; once the intent is
+/// committed it is carried out or fails for good, but is never lost.
+///
+/// Errors: the idempotency errors, `NotFound`, `InvalidState`, `Field` (currency),
+/// `RefundExceedsCaptured`, `Busy`.
+pub async fn request(app: &App, request: PostContext, new: NewRefund) -> Result<Reply, Error> {
+    request.require_key()?;
+    let app = app.clone();
+    app.clone()
+        .detached(async move {
+            if let Some(reply) = request.replay(&app).await? {
+                return Ok(reply);
+            }
+            run(&app, &request, &new).await
+        })
+        .await
+}
+
+async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply, Error> {
+    let session = new.session_id.parse().map_err(|_| Error::NotFound)?;
+    let (operation, refund) = (app.new_id(), app.new_id());
+    let intent = Intent {
+        owner: Some(request.merchant.id),
+        request: Some(request),
+        ..Intent::default()
+    };
+    let decide = |session: &Session, now| {
+        let (amount, reference) = (new.amount, new.reference.clone());
+        session.decide(
+            Input::Refund {
+                operation,
+                refund,
+                amount,
+                reference,
+            },
+            now,
+        )
+    };
+    let mut intended = committing::intend(app, session, &intent, decide).await?;
+    let sent = intended.to_send.pop();
+    let (Some((operation, prepared)), Some(refund)) = (sent, intended.decision.refund) else {
+        return Err(Error::internal("a refund without its operation"));
+    };
+    let word = calling::send(app, &operation, &prepared).await;
+    let ordered = refund.clone();
+    let outcome = learning::learn(
+        app,
+        Learned {
+            operation: operation.id,
+            word,
+            waiting: Some(Waiting {
+                scope: request.scope(),
+                request_id: request.request_id.clone(),
+            }),
+            lease: None,
+            known: Some(Known {
+                session: intended.decision.session,
+                operation,
+                refund: Some(refund),
+            }),
+        },
+    );
+    let answer = match outcome.await {
+        Ok(outcome) => outcome.answer,
+        Err(error) => {
+            tracing::warn!(%error, "an outcome is left to recovery");
+            None
+        }
+    };
+    let answer = answer.unwrap_or_else(|| acknowledge(app, request, &ordered));
+    Ok(Reply {
+        answer,
+        replayed: false,
+    })
+}
+
+fn acknowledge(
+    app: &App,
+    request: &PostContext,
+    refund: &oncharge_domain::refund::Refund,
+) -> RememberedAnswer {
+    let ordered = Presentable::RefundOrdered(refund);
+    app.inner()
+        .presenter
+        .present(&ordered, &request.request_id, app.now())
+}

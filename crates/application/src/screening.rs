@@ -1,0 +1,65 @@
+//! The check against the shared blocklist.
+
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
+use oncharge_domain::{
+    blocklist::{Identifier, PepperedHash},
+    id::MerchantId,
+    text::Contact,
+    time::Timestamp,
+};
+
+use crate::{App, Error};
+
+/// Whether a shopper with this contact data is banned at this time.
+///
+/// One HMAC per live pepper and identifier, one indexed query; a hit under an old pepper is
+/// rewritten under the first.
+pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Error> {
+    let inner = app.inner();
+    let hashes: Vec<Vec<PepperedHash>> = Identifier::of_contact(contact)
+        .iter()
+        .map(|id| inner.peppers.hashes(id))
+        .collect();
+    if hashes.is_empty() {
+        return Ok(false);
+    }
+    let live = inner.blocklist.live(&hashes.concat(), app.now()).await?;
+    for ban in &live {
+        let newest = hashes
+            .iter()
+            .find(|of_one| of_one.contains(&ban.hash))
+            .and_then(|h| h.first());
+        if let Some(newest) = newest.filter(|newest| **newest != ban.hash) {
+            inner.blocklist.rehash(ban.id, newest).await?;
+        }
+    }
+    Ok(!live.is_empty())
+}
+
+/// Counts `global_ban` answers per merchant and hour, so that the API is no oracle.
+#[derive(Default)]
+pub(crate) struct BanAnswers(Mutex<HashMap<MerchantId, (i64, u32)>>);
+
+impl BanAnswers {
+    /// Whether one more may be given in this hour.
+    pub(crate) fn may_tell(
+        &self,
+        merchant: MerchantId,
+        limit: Option<u32>,
+        now: Timestamp,
+    ) -> bool {
+        let Some(limit) = limit else { return true };
+        let hour = now.unix_seconds().div_euclid(3600);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counted_hour, count) = counts.entry(merchant).or_insert((hour, 0));
+        if *counted_hour != hour {
+            (*counted_hour, *count) = (hour, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= limit
+    }
+}

@@ -1,0 +1,182 @@
+//! Finishes what a crash, a time-out or a silent PSP has left open.
+//!
+//! The PSP is asked what became of an operation; where it has not seen it, the same bytes go out
+//! again under the same key. Only the PSP's own answer ends an operation.
+
+use oncharge_domain::{
+    operation::{Operation, OperationKind, Sending},
+    psp::{Answer, RefusalReason, Word},
+    retry,
+    session::Session,
+    time::Timestamp,
+};
+use oncharge_ports::{
+    CommitError, Psp, UnitOfWork, unit_of_work::ChangedOperation, work_queue::ClaimedOperation,
+};
+use time::Duration;
+use tracing::{info, warn};
+
+use super::runner::{BATCH, LEASE};
+use crate::{
+    App, Error, calling,
+    committing::{self, ACCEPTED_SECONDS},
+    learning::{self, Learned},
+};
+
+/// How long a refund that could never be sent is tried, in seconds.
+const NEVER_SENT_SECONDS: i64 = 72 * 3600;
+
+/// Claims operations that are due and takes each one step further; returns how many.
+pub async fn run_once(app: &App) -> Result<usize, Error> {
+    let claimed = app
+        .inner()
+        .work
+        .claim_operations(app.now(), BATCH, LEASE)
+        .await?;
+    let count = claimed.len();
+    let each = claimed.into_iter().map(|claimed| async move {
+        let step = step(app, claimed).await;
+        if let Err(error) = &step {
+            warn!(operation = %claimed.operation, %error, "an operation is tried again later");
+        }
+        let next = next_try(app, claimed.tries, step.ok().flatten());
+        app.inner().work.release(claimed.lease, next).await
+    });
+    for released in futures_util::future::join_all(each).await {
+        released?;
+    }
+    Ok(count)
+}
+
+/// Takes an operation one step further; the operation, where it is still open.
+async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>, Error> {
+    let checkout = &app.inner().checkout;
+    let found = checkout
+        .operation(claimed.operation)
+        .await?
+        .filter(Operation::is_open);
+    let Some(operation) = found else {
+        return Ok(None);
+    };
+    let Some(psp) = app.inner().psps.account(&operation.account) else {
+        warn!(operation = %operation.id, "the operation's PSP account is not configured");
+        return Ok(Some(operation));
+    };
+    let session = checkout
+        .session(operation.session)
+        .await?
+        .ok_or(Error::NotFound)?;
+    let now = app.now();
+    let word = match operation.sending {
+        Sending::NotSent if is_given_up(&operation, now) => {
+            Some(Word::Answer(Answer::Refused(RefusalReason::NeverSent)))
+        }
+        Sending::NotSent => send_again(app, &claimed, &session, operation.clone()).await?,
+        Sending::Accepted => psp_word(&*psp, &operation).await,
+        Sending::Intended | Sending::Unknown => match psp_word(&*psp, &operation).await {
+            Some(Word::NotFound) if may_repeat(&*psp, &operation, &session, now) => {
+                send_again(app, &claimed, &session, operation.clone()).await?
+            }
+            word => word,
+        },
+    };
+    let Some(word) = word else {
+        return Ok(Some(operation));
+    };
+    let learned = Learned {
+        operation: operation.id,
+        word,
+        waiting: None,
+        lease: Some(claimed.lease),
+        known: None,
+    };
+    let outcome = learning::learn(app, learned).await?;
+    if !outcome.operation.is_open() {
+        info!(operation = %operation.id, kind = operation.kind.name(), "recovered an operation");
+    }
+    Ok(Some(outcome.operation).filter(Operation::is_open))
+}
+
+/// A refund that could not be sent in all this time fails; other kinds go on.
+fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
+    matches!(operation.kind, OperationKind::Refund(_))
+        && now > operation.created_at.plus_seconds(NEVER_SENT_SECONDS)
+}
+
+/// An authorisation is never sent again past its session's expiry; nothing is past the time for
+/// which the PSP remembers its key.
+fn may_repeat(psp: &dyn Psp, operation: &Operation, session: &Session, now: Timestamp) -> bool {
+    let lifetime = Duration::try_from(psp.key_lifetime()).unwrap_or(Duration::MAX);
+    let remembered = now.since(operation.created_at) < lifetime;
+    let is_attempt = matches!(operation.kind, OperationKind::Authorize { .. });
+    remembered && !(is_attempt && now >= session.expires_at)
+}
+
+async fn psp_word(psp: &dyn Psp, operation: &Operation) -> Option<Word> {
+    match psp.look_up(operation.id).await {
+        Ok(Some(answer)) => Some(Word::Answer(answer)),
+        Ok(None) => Some(Word::NotFound),
+        Err(error) => {
+            warn!(operation = %operation.id, %error, "the PSP could not be asked");
+            None
+        }
+    }
+}
+
+/// Sends the same bytes again. That it goes out is written down first: from then on "could not
+/// connect" proves nothing, unless nothing had ever been sent before.
+async fn send_again(
+    app: &App,
+    claimed: &ClaimedOperation,
+    session: &Session,
+    operation: Operation,
+) -> Result<Option<Word>, Error> {
+    let Some(request) = app.inner().checkout.request(operation.id).await? else {
+        return Ok(None);
+    };
+    let sending = match operation.sending {
+        Sending::NotSent => Sending::Intended,
+        _ => Sending::Unknown,
+    };
+    let operation = Operation {
+        sending,
+        last_sent_at: app.now(),
+        ..operation
+    };
+    match mark(app, claimed, session, &operation).await {
+        Ok(()) => Ok(Some(calling::send(app, &operation, &request).await)),
+        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+async fn mark(
+    app: &App,
+    claimed: &ClaimedOperation,
+    session: &Session,
+    operation: &Operation,
+) -> Result<(), CommitError> {
+    let mut session = session.clone();
+    session.version = session.version.saturating_add(1);
+    let mut unit = UnitOfWork::of(app.new_id(), session);
+    unit.changed_operations = vec![ChangedOperation {
+        operation: operation.clone(),
+        next_try_at: None,
+    }];
+    unit.lease = Some(claimed.lease);
+    committing::commit(app, unit).await
+}
+
+/// When the operation is looked at again: with back-off, and for one that the PSP has accepted
+/// not before its notification had time to come.
+fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
+    let now = app.now();
+    let Some(operation) = open else { return now };
+    let [jitter] = app.inner().entropy.bytes::<1>();
+    let wait = retry::wait(tries, now.since(operation.created_at), jitter);
+    let least = match operation.sending {
+        Sending::Accepted if tries <= 1 => Duration::seconds(ACCEPTED_SECONDS),
+        _ => Duration::ZERO,
+    };
+    now.plus(wait.max(least))
+}
