@@ -19,18 +19,18 @@ pub struct Principal {
 pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, Error> {
     let inner = app.inner();
     let hash = ApiKeyHash::of(key_text);
-    let found = match inner.principals.get(&hash).await {
-        Some(known) => known,
-        None => {
-            let found = inner.merchants.key(&hash).await?.map(|(key, merchant)| {
-                Arc::new(Principal {
-                    key,
-                    merchant: Arc::new(merchant),
-                })
-            });
-            inner.principals.insert(hash, found.clone()).await;
-            found
-        }
+    let found = if let Some(known) = inner.principals.get(&hash).await {
+        known
+    } else {
+        let found = inner.merchants.key(&hash).await?;
+        let found = found.map(|(key, merchant)| {
+            Arc::new(Principal {
+                key,
+                merchant: Arc::new(merchant),
+            })
+        });
+        inner.principals.insert(hash, found.clone()).await;
+        found
     };
     Ok(found.filter(|principal| principal.key.is_active(app.now())))
 }

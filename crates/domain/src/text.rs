@@ -135,13 +135,33 @@ fn is_possible(digits: &str, code_length: usize) -> bool {
     let regions = phonenumber::metadata::DATABASE
         .by_code(&code)
         .unwrap_or_default();
-    regions.iter().any(|region| {
-        let lengths = region.descriptors().general().possible_length();
-        lengths
-            .iter()
-            .any(|length| usize::from(*length) == national.len())
-    })
+    // The general descriptor holds no lengths: those of the kinds of numbers together count.
+    regions
+        .iter()
+        .flat_map(|region| KINDS.iter().filter_map(|k| region.descriptors().get(*k)))
+        .any(|kind| {
+            kind.possible_length()
+                .iter()
+                .any(|length| usize::from(*length) == national.len())
+        })
 }
+
+/// The kinds of numbers that a shopper can have.
+const KINDS: [phonenumber::Type; 10] = {
+    use phonenumber::Type;
+    [
+        Type::FixedLine,
+        Type::Mobile,
+        Type::TollFree,
+        Type::PremiumRate,
+        Type::SharedCost,
+        Type::PersonalNumber,
+        Type::Voip,
+        Type::Pager,
+        Type::Uan,
+        Type::Voicemail,
+    ]
+};
 
 /// Where the shopper goes afterwards: an absolute `https` URL of at most 2048 characters, no user
 /// info, no fragment; `http` for loopback hosts where the sandbox allows it.
@@ -266,11 +286,17 @@ pub fn mask_card_numbers(text: &str) -> String {
 }
 
 fn flush(out: &mut String, run: &mut String) {
-    let digits: Vec<u32> = run.chars().filter_map(|c| c.to_digit(10)).collect();
+    let number = run.trim_end_matches([' ', '-']);
+    let digits: Vec<u32> = number.chars().filter_map(|c| c.to_digit(10)).collect();
     if (13..=19).contains(&digits.len()) && passes_luhn(&digits) {
-        let last: String = run.chars().filter(char::is_ascii_digit).collect();
+        let plain: String = number.chars().filter(char::is_ascii_digit).collect();
         out.push_str("****");
-        out.push_str(last.get(last.len().saturating_sub(4)..).unwrap_or_default());
+        out.push_str(
+            plain
+                .get(plain.len().saturating_sub(4)..)
+                .unwrap_or_default(),
+        );
+        out.push_str(run.get(number.len()..).unwrap_or_default());
     } else {
         out.push_str(run);
     }

@@ -74,10 +74,10 @@ async fn run(
     let mut intended = match committing::intend(app, session.id, &intent, decide).await {
         // The same token may have won a race against itself.
         Err(Error::InvalidState(status)) => {
-            return match app.inner().checkout.has_attempt(session.id, token).await? {
-                true => present_state(app, session.id).await,
-                false => Err(Error::InvalidState(status)),
-            };
+            if app.inner().checkout.has_attempt(session.id, token).await? {
+                return present_state(app, session.id).await;
+            }
+            return Err(Error::InvalidState(status));
         }
         other => other?,
     };

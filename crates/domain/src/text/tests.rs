@@ -125,12 +125,11 @@ fn personal_data_and_card_numbers_do_not_show() {
     for (text, masked) in [
         ("card 4242424242424242!", "card ****4242!"),
         ("4242 4242 4242 4242", "****4242"),
-        ("4242-4242-4242-4242 x", "****4242x"),
+        ("4242-4242-4242-4242 x", "****4242 x"),
         ("order 4242424242424241", "order 4242424242424241"),
         ("12345", "12345"),
     ] {
-        let shown = mask_card_numbers(text);
-        assert_eq!(shown.replace(' ', ""), masked.replace(' ', ""), "{text}");
+        assert_eq!(mask_card_numbers(text), masked, "{text}");
     }
     assert_eq!(
         format!("{:?}", Reference::parse("4242424242424242").unwrap()),

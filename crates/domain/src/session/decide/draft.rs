@@ -175,17 +175,17 @@ impl Draft {
     /// The operation stays open; what is known of its way to the PSP has changed.
     pub(in crate::session) fn keep_open(
         &mut self,
-        before: Operation,
+        operation: Operation,
         sending: Sending,
         reference: Option<PspReference>,
     ) {
-        let after = Operation {
-            sending,
-            reference: reference.or_else(|| before.reference.clone()),
-            ..before.clone()
-        };
-        if after != before {
-            self.changed(after);
+        let reference = reference.or_else(|| operation.reference.clone());
+        if operation.sending != sending || operation.reference != reference {
+            self.changed(Operation {
+                sending,
+                reference,
+                ..operation
+            });
         }
     }
 

@@ -178,9 +178,8 @@ fn accepted(draft: &mut Draft, reference: PspReference, spare: crate::id::Operat
         Step::Asking if pending.expiring => {
             draft.start_ending(spare, CancelPurpose::Expiry, reference);
         }
-        Step::Asking => pending.step = Step::Accepted(reference),
-        // The challenge is over, and the PSP has not decided yet.
-        Step::Challenge(_) => pending.step = Step::Accepted(reference),
+        // After a challenge: it is over, and the PSP has not decided yet.
+        Step::Asking | Step::Challenge(_) => pending.step = Step::Accepted(reference),
         Step::Accepted(_) | Step::Ending(_) => {}
     }
 }

@@ -144,10 +144,17 @@ fn ended(draft: &mut Draft, ending: &Ending, attempt: Option<Operation>) -> Resu
         draft.fail(attempt, RefusalReason::NothingHeld);
     }
     let failure = match &ending.outcome {
-        Some(EndOutcome::Refused(reason)) => FailureCode::of_refusal(reason),
-        Some(EndOutcome::Authorized { .. }) | None => FailureCode::AuthenticationAbandoned,
+        // What the cancel itself brought about is no refusal of the issuer.
+        Some(EndOutcome::Refused(reason)) if !is_by_cancel(reason) => {
+            FailureCode::of_refusal(reason)
+        }
+        _ => FailureCode::AuthenticationAbandoned,
     };
     nothing_held(draft, failure)
+}
+
+fn is_by_cancel(reason: &RefusalReason) -> bool {
+    matches!(reason, RefusalReason::Other(_) | RefusalReason::NothingHeld)
 }
 
 /// The PSP refused to cancel: the attempt has come to an end of its own, or will be looked up.

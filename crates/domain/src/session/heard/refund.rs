@@ -3,8 +3,9 @@
 use super::note_progress;
 use crate::{
     audit::AuditAction,
+    money::Money,
     operation::{Operation, OperationStatus},
-    psp::{Answer, Word},
+    psp::{Answer, PspReference, RefusalReason, Word},
     refund::{Refund, RefundStatus},
     session::{Draft, EventKind, Heard, Refunds, Refusal, Status},
 };
@@ -21,42 +22,13 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
     ))?;
     match (operation.status, word) {
         (OperationStatus::Requested, Word::Answer(Answer::Done { reference, .. })) => {
-            let id = operation.id;
-            draft.succeed(Operation {
-                reference: Some(reference.clone()),
-                ..operation
-            });
-            move_totals(draft, |totals| {
-                totals.requested = totals.requested.minus(refund.amount)?;
-                totals.succeeded = totals.succeeded.plus(refund.amount)?;
-                Ok(())
-            })?;
-            if matches!(draft.session.status, Status::CaptureFailed(_)) {
-                draft.note(AuditAction::RefundOfFailedCapture, id);
-            }
-            let refund = Refund {
-                psp_reference: Some(reference),
-                ..refund
-            };
-            settle(
-                draft,
-                refund,
-                RefundStatus::Succeeded,
-                EventKind::RefundSucceeded,
-            )
+            paid_out(draft, operation, refund, reference)
         }
         (OperationStatus::Requested, Word::Answer(Answer::Refused(reason))) => {
-            draft.fail(operation, reason.clone());
-            move_totals(draft, |totals| {
-                totals.requested = totals.requested.minus(refund.amount)?;
+            not_paid(draft, (operation, reason), refund, |totals, amount| {
+                totals.requested = totals.requested.minus(amount)?;
                 Ok(())
-            })?;
-            settle(
-                draft,
-                refund,
-                RefundStatus::Failed(reason),
-                EventKind::RefundFailed,
-            )
+            })
         }
         (OperationStatus::Requested, word) => {
             if let Word::Answer(Answer::Accepted { reference }) = &word
@@ -75,20 +47,60 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
         }
         // Taken back after it was paid out: the amount is the merchant's again.
         (OperationStatus::Succeeded, Word::Answer(Answer::Refused(reason))) => {
-            draft.fail(operation, reason.clone());
-            move_totals(draft, |totals| {
-                totals.succeeded = totals.succeeded.minus(refund.amount)?;
+            not_paid(draft, (operation, reason), refund, |totals, amount| {
+                totals.succeeded = totals.succeeded.minus(amount)?;
                 Ok(())
-            })?;
-            settle(
-                draft,
-                refund,
-                RefundStatus::Failed(reason),
-                EventKind::RefundFailed,
-            )
+            })
         }
         _ => Ok(()),
     }
+}
+
+fn paid_out(
+    draft: &mut Draft,
+    operation: Operation,
+    refund: Refund,
+    reference: PspReference,
+) -> Result<(), Refusal> {
+    let id = operation.id;
+    draft.succeed(Operation {
+        reference: Some(reference.clone()),
+        ..operation
+    });
+    move_totals(draft, |totals| {
+        totals.requested = totals.requested.minus(refund.amount)?;
+        totals.succeeded = totals.succeeded.plus(refund.amount)?;
+        Ok(())
+    })?;
+    if matches!(draft.session.status, Status::CaptureFailed(_)) {
+        draft.note(AuditAction::RefundOfFailedCapture, id);
+    }
+    let refund = Refund {
+        psp_reference: Some(reference),
+        ..refund
+    };
+    settle(
+        draft,
+        refund,
+        RefundStatus::Succeeded,
+        EventKind::RefundSucceeded,
+    )
+}
+
+fn not_paid(
+    draft: &mut Draft,
+    (operation, reason): (Operation, RefusalReason),
+    refund: Refund,
+    give_back: impl FnOnce(&mut Refunds, Money) -> Result<(), Refusal>,
+) -> Result<(), Refusal> {
+    draft.fail(operation, reason.clone());
+    move_totals(draft, |totals| give_back(totals, refund.amount))?;
+    settle(
+        draft,
+        refund,
+        RefundStatus::Failed(reason),
+        EventKind::RefundFailed,
+    )
 }
 
 fn settle(
