@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// One call to the PSP, from intent to end. Its id is the PSP's idempotency key, for good.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operation {
     /// Its id, minted once.
     pub id: OperationId,
@@ -43,7 +43,7 @@ pub struct Operation {
 }
 
 /// What an operation is to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
     /// One attempt of the shopper to pay.
     Authorize {
@@ -73,7 +73,7 @@ pub enum OperationKind {
 }
 
 /// Why a payment is cancelled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CancelPurpose {
     /// The merchant's order.
     Merchant,
@@ -84,7 +84,7 @@ pub enum CancelPurpose {
 }
 
 /// How money goes back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompensationBy {
     /// By releasing an authorisation.
     Void,
@@ -93,7 +93,7 @@ pub enum CompensationBy {
 }
 
 /// Where an operation stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationStatus {
     /// Wanted; the outcome is not final.
     Requested,
@@ -104,7 +104,7 @@ pub enum OperationStatus {
 }
 
 /// What is known of a requested operation's way to the PSP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Sending {
     /// Written down; it may be on its way this moment.
     Intended,

@@ -87,7 +87,7 @@ impl fmt::Debug for TokenFingerprint {
 }
 
 /// A 3-D Secure (or similar) step that the shopper has to take.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Challenge {
     /// The PSP's reference of the payment.
     pub reference: PspReference,
@@ -96,7 +96,7 @@ pub struct Challenge {
 }
 
 /// What a PSP says of one operation, in its answer, a look-up or a notification alike.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// It is done.
     Done {
@@ -117,7 +117,7 @@ pub enum Answer {
 }
 
 /// Why a PSP refused.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalReason {
     /// The issuer said no without saying why.
     CardDeclined,
@@ -178,7 +178,7 @@ impl RefusalReason {
 }
 
 /// What has been learned of one operation.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Word {
     /// The PSP's own word.
     Answer(Answer),
@@ -191,7 +191,7 @@ pub enum Word {
 }
 
 /// What a connector is asked to do; the operation's id goes with it as idempotency key.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Instruction {
     /// Reserve (and with `capture` take) the money.
     Authorize {

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// One refund of a captured session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Refund {
     /// Its id.
     pub id: RefundId,
@@ -34,7 +34,7 @@ pub struct Refund {
 }
 
 /// Where a refund stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RefundStatus {
     /// Ordered; it counts against the refundable amount.
     Requested,

@@ -94,7 +94,8 @@ pub struct Notification {
     pub session: SessionId,
     /// The amount that the PSP names.
     pub amount: Money,
-    /// What became of the operation.
+    /// What became of the operation; `Accepted` where the notification only tells that there is
+    /// news, which a look-up then has to be asked for.
     pub answer: Answer,
 }
 

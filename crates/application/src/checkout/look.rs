@@ -69,8 +69,10 @@ pub async fn status(app: &App, id: &str, pay_token: &str) -> Result<ShopperState
     Ok(ShopperState::of(&session, app.now()))
 }
 
-/// The session's id, if the pay token is good for it.
-pub(crate) fn admit(app: &App, id: &str, pay_token: &str) -> Result<SessionId, Error> {
+/// The session's id, if the pay token is good for it; asks no store.
+///
+/// Errors: `BadPayToken`.
+pub fn admit(app: &App, id: &str, pay_token: &str) -> Result<SessionId, Error> {
     let id = id.parse().map_err(|_| Error::BadPayToken)?;
     let good = app.inner().pay_tokens.verify(id, pay_token, app.now());
     if good {

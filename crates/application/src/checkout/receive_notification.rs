@@ -2,9 +2,9 @@
 
 use oncharge_domain::{
     operation::Operation,
-    psp::{PspAccount, Word},
+    psp::{Answer, PspAccount, Word},
 };
-use oncharge_ports::psp::{Notification, NotificationError};
+use oncharge_ports::psp::{Notification, NotificationError, Psp};
 use tracing::warn;
 
 use crate::{
@@ -36,11 +36,15 @@ pub async fn receive(
     };
     let app = app.clone();
     app.clone()
-        .detached(async move { apply(&app, &account, notification).await })
+        .detached(async move { apply(&app, (&account, &*psp), notification).await })
         .await
 }
 
-async fn apply(app: &App, account: &PspAccount, notification: Notification) -> Result<(), Error> {
+async fn apply(
+    app: &App,
+    (account, psp): (&PspAccount, &dyn Psp),
+    notification: Notification,
+) -> Result<(), Error> {
     let found = app
         .inner()
         .checkout
@@ -52,11 +56,12 @@ async fn apply(app: &App, account: &PspAccount, notification: Notification) -> R
         warn!(operation = %operation.id, "a notification does not agree with its operation");
         return Ok(());
     }
+    let word = word(psp, &operation, notification.answer).await?;
     learning::learn(
         app,
         Learned {
             operation: operation.id,
-            word: Word::Answer(notification.answer),
+            word,
             waiting: None,
             lease: None,
             known: None,
@@ -64,6 +69,21 @@ async fn apply(app: &App, account: &PspAccount, notification: Notification) -> R
     )
     .await
     .map(|_| ())
+}
+
+/// What the notification tells. Where that is only that there is news of an open operation, the
+/// look-up says what became of it; if that brings no answer, the PSP has to tell it again.
+async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Result<Word, Error> {
+    if !operation.is_open() || !matches!(told, Answer::Accepted { .. }) {
+        return Ok(Word::Answer(told));
+    }
+    match psp.look_up(operation.id).await {
+        Ok(found) => Ok(Word::Answer(found.unwrap_or(told))),
+        Err(error) => {
+            warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");
+            Err(Error::Busy(Some(Box::new(error))))
+        }
+    }
 }
 
 fn agrees(operation: &Operation, account: &PspAccount, notification: &Notification) -> bool {

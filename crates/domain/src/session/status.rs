@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// How far a session's payment has come.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
     /// Nobody has paid yet.
     Created,
@@ -52,7 +52,7 @@ pub enum StatusName {
 }
 
 /// An attempt whose outcome is open.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pending {
     /// The attempt's operation.
     pub attempt: OperationId,
@@ -63,7 +63,7 @@ pub struct Pending {
 }
 
 /// How far an attempt is.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// No word of the PSP yet.
     Asking,
@@ -76,7 +76,7 @@ pub enum Step {
 }
 
 /// A challenge that waits for the shopper.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OpenChallenge {
     /// Where it takes place.
     pub challenge: Challenge,
@@ -85,7 +85,7 @@ pub struct OpenChallenge {
 }
 
 /// An attempt that is being cancelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Ending {
     /// The cancel operation.
     pub by: OperationId,
@@ -96,7 +96,7 @@ pub struct Ending {
 }
 
 /// What became of an attempt while it was being cancelled.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum EndOutcome {
     /// It was authorised after all.
     Authorized {
@@ -110,7 +110,7 @@ pub enum EndOutcome {
 }
 
 /// The payment that a session keeps.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Payment {
     /// The attempt that brought it.
     pub attempt: OperationId,
@@ -121,7 +121,7 @@ pub struct Payment {
 }
 
 /// Reserved money.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authorized {
     /// The payment.
     pub payment: Payment,
@@ -136,7 +136,7 @@ pub struct Authorized {
 }
 
 /// A capture or cancel whose outcome is open.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct InFlight {
     /// The operation.
     pub operation: OperationId,
@@ -145,7 +145,7 @@ pub struct InFlight {
 }
 
 /// Which operation is in flight on an authorised session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InFlightKind {
     /// A capture.
     Capture,
@@ -154,7 +154,7 @@ pub enum InFlightKind {
 }
 
 /// Taken money.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Captured {
     /// The payment.
     pub payment: Payment,
@@ -167,7 +167,7 @@ pub struct Captured {
 }
 
 /// Totals of refunds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refunds {
     /// Asked for, outcome open.
     pub requested: Money,
@@ -176,7 +176,7 @@ pub struct Refunds {
 }
 
 /// Released money.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cancelled {
     /// The payment.
     pub payment: Payment,
@@ -185,7 +185,7 @@ pub struct Cancelled {
 }
 
 /// No money moved.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unpaid {
     /// Why.
     pub failure: FailureCode,
@@ -194,7 +194,7 @@ pub struct Unpaid {
 }
 
 /// A capture that the PSP took back.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CaptureFailed {
     /// The payment.
     pub payment: Payment,
@@ -203,7 +203,7 @@ pub struct CaptureFailed {
 }
 
 /// Why a session is where it is, as the merchant sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureCode {
     /// The issuer said no.
     CardDeclined,

@@ -1,0 +1,48 @@
+// The shopper's calls. Each returns one plain answer and never throws:
+//   {state}                          the service said how the payment stands
+//   {problem: {status, requestId, retryAfter}}   it said something else
+//   {lost: true}                     nobody knows whether it heard us; the same call may be made again
+const Api = (config) => {
+  const base = "/checkout/" + encodeURIComponent(config.session_id) + "/";
+
+  async function exchange(method, path, body, seconds) {
+    const stop = new AbortController();
+    const timer = setTimeout(() => stop.abort(), seconds * 1000);
+    try {
+      const response = await fetch(base + path, {
+        method,
+        headers: {
+          Authorization: "Bearer " + config.pay_token,
+          Accept: "application/json",
+          ...(body && { "Content-Type": "application/json" }),
+        },
+        body: body && JSON.stringify(body),
+        cache: "no-store",
+        credentials: "omit",
+        redirect: "error",
+        signal: stop.signal,
+      });
+      const answer = await response.json().catch(() => null);
+      if (response.ok && answer && answer.status && answer.next) return { state: answer };
+      if (response.ok) return { lost: true };
+      return {
+        problem: {
+          status: response.status,
+          requestId: (answer && answer.request_id) || response.headers.get("X-Request-Id"),
+          retryAfter: Number(response.headers.get("Retry-After")) || 0,
+        },
+      };
+    } catch {
+      return { lost: true };
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  return {
+    // The token is the identity of the try: however often it is sent, it pays once.
+    pay: (token) => exchange("POST", "pay", { payment_method: token }, 40),
+    status: () => exchange("GET", "status", null, 15),
+    abandon: () => exchange("POST", "abandon", {}, 40),
+  };
+};

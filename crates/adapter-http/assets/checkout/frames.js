@@ -1,0 +1,108 @@
+// The PSP's two frames: card fields and challenge. What comes in is believed only if it comes from the
+// PSP's origin and from the window of the very frame that was opened here.
+const Frames = (config, on) => {
+  const SOURCE = "psp-simulator";
+  const fieldsHost = document.getElementById("fields");
+  const challengeHost = document.getElementById("challenge-frame");
+  let fields = null;
+  let fieldsReady = false;
+  let answer = null;
+  let challenge = null;
+
+  // Without "allow-top-navigation" a frame cannot take the shopper anywhere else.
+  function open(host, url, title) {
+    const frame = document.createElement("iframe");
+    frame.title = title;
+    frame.setAttribute("sandbox", "allow-scripts allow-same-origin allow-forms");
+    frame.referrerPolicy = "no-referrer";
+    frame.src = url;
+    host.append(frame);
+    return frame;
+  }
+
+  // A frame that is hidden measures nothing: such heights are left out.
+  function resize(frame, height, most) {
+    if (Number.isFinite(height) && height >= 40) {
+      frame.style.height = Math.min(Math.ceil(height), most) + "px";
+    }
+  }
+
+  function fieldsSaid(message) {
+    if (message.session !== config.session_id) return;
+    if (message.type === "ready") {
+      fieldsReady = true;
+      fieldsHost.classList.remove("loading");
+      on.ready();
+    } else if (message.type === "resize") {
+      resize(fields, message.height, 1200);
+    } else if (message.type === "submit") {
+      on.submit();
+    } else if (answer && ["token", "invalid", "error"].includes(message.type)) {
+      answer(message);
+    }
+  }
+
+  function challengeSaid(message) {
+    if (message.type === "resize") resize(challenge, message.height, 1200);
+    if (message.type === "challenge_done") on.challengeDone();
+  }
+
+  window.addEventListener("message", (event) => {
+    const message = event.data;
+    if (event.origin !== config.psp_origin || !message || message.source !== SOURCE) return;
+    if (fields && event.source === fields.contentWindow) fieldsSaid(message);
+    else if (challenge && event.source === challenge.contentWindow) challengeSaid(message);
+  });
+
+  const tell = (type) =>
+    fields.contentWindow.postMessage({ target: SOURCE, type }, config.psp_origin);
+
+  return {
+    // Opens the fields once; `again` throws away what did not load.
+    openFields(again) {
+      if (fields && !again) return;
+      if (fields) fields.remove();
+      const url = new URL(config.fields_url);
+      url.searchParams.set("session", config.session_id);
+      url.searchParams.set("parent_origin", location.origin);
+      url.searchParams.set("lang", config.language);
+      fieldsReady = false;
+      fieldsHost.classList.add("loading");
+      fields = open(fieldsHost, url.href, fieldsHost.dataset.title);
+    },
+    fieldsReady: () => fieldsReady,
+    focusFields() {
+      if (document.activeElement !== fields) fields.focus();
+    },
+    lockFields(locked) {
+      fieldsHost.inert = locked;
+    },
+    resetFields() {
+      if (fieldsReady) tell("reset");
+    },
+    // Validates and tokenises: {type: "token" | "invalid" | "error", …}.
+    submitFields() {
+      return new Promise((resolve) => {
+        const timer = setTimeout(() => answer({ type: "error" }), 20000);
+        answer = (message) => {
+          clearTimeout(timer);
+          answer = null;
+          resolve(message);
+        };
+        tell("submit");
+      });
+    },
+    openChallenge(url) {
+      if (challenge && challenge.dataset.url === url) return true;
+      this.closeChallenge();
+      if (!url.startsWith(config.psp_origin + "/")) return false;
+      challenge = open(challengeHost, url, challengeHost.dataset.title);
+      challenge.dataset.url = url;
+      return true;
+    },
+    closeChallenge() {
+      if (challenge) challenge.remove();
+      challenge = null;
+    },
+  };
+};

@@ -1,0 +1,95 @@
+// What is seen: one view at a time, its heading focused when it appears, its news announced.
+const Views = (config) => {
+  const page = document.getElementById("checkout");
+  const button = document.getElementById("pay");
+  const notice = document.getElementById("form-notice");
+  const heading = document.getElementById("form-heading");
+  const announcer = document.getElementById("announce");
+  const formHeading = heading.textContent;
+  const amount = money();
+  let current = "form";
+  let drawn = false;
+
+  // The amount arrives as an exact decimal text; Intl only dresses it for the shopper's locale.
+  function money() {
+    const digits = config.decimals;
+    try {
+      return new Intl.NumberFormat(config.locale, {
+        style: "currency",
+        currency: config.currency,
+        minimumFractionDigits: digits,
+        maximumFractionDigits: digits,
+      }).format(config.amount);
+    } catch {
+      return config.currency + " " + config.amount;
+    }
+  }
+
+  const text = (key, values = {}) =>
+    config.messages["live." + key].replace(/\{(\w+)\}/g, (whole, name) =>
+      name === "amount" ? amount : name === "merchant" ? config.merchant : (values[name] ?? whole),
+    );
+
+  document.getElementById("amount").textContent = amount;
+  document.getElementById("success-text").textContent = text("success");
+  button.querySelector(".idle").textContent = text("pay");
+
+  const announce = (words) => {
+    announcer.textContent = words;
+  };
+
+  function show(name, refocus) {
+    const change = name !== current;
+    if (drawn && !change && !refocus) return;
+    for (const view of page.querySelectorAll("[data-view]")) {
+      view.hidden = view.dataset.view !== name;
+    }
+    current = name;
+    announce("");
+    // The very first view takes no focus: the shopper may be somewhere else on the shop's page.
+    if (drawn) page.querySelector("[data-view='" + name + "'] h1").focus();
+    drawn = true;
+  }
+
+  function say(words) {
+    notice.textContent = words;
+    notice.hidden = !words;
+  }
+
+  return {
+    text,
+    announce,
+    show,
+    current: () => current,
+    // The form: at first, after a refusal (`reason`), after a challenge that was given up.
+    form(title, words, refocus) {
+      heading.textContent = title || formHeading;
+      say(words || "");
+      show("form", refocus);
+    },
+    say,
+    paying(now) {
+      button.classList.toggle("paying", now);
+      button.setAttribute("aria-disabled", String(now));
+      page.setAttribute("aria-busy", String(now));
+      if (now) announce(button.querySelector(".busy").textContent.trim());
+    },
+    // Fills the ways back of all final views.
+    wayBack(url, framed) {
+      for (const link of page.querySelectorAll("[data-back]")) {
+        link.hidden = !url;
+        if (url) link.href = url;
+        if (framed) link.target = "_top";
+      }
+    },
+    words(id, words) {
+      const element = document.getElementById(id);
+      element.textContent = words;
+      element.hidden = !words;
+    },
+    requestId(id) {
+      document.getElementById("request-id").textContent = id || "";
+      document.getElementById("request").hidden = !id;
+    },
+  };
+};

@@ -1,0 +1,67 @@
+//! All routes on one screen.
+
+use actix_web::{HttpResponse, Resource, middleware::from_fn, web};
+
+use crate::{
+    Ops, checkout, gate, home, openapi, ops,
+    problem::Problem,
+    psp_webhooks,
+    v1::{refunds, sessions},
+};
+
+/// The routes of the API server.
+#[rustfmt::skip] // One route, one line.
+pub(crate) fn api(config: &mut web::ServiceConfig) {
+    let (get, post) = (web::get, web::post);
+    for asset in &checkout::page::assets::ASSETS {
+        config.service(at(asset.path, "GET").route(get().to(checkout::asset::asset)));
+    }
+    config
+        .service(at("/", "GET").route(get().to(home::home)))
+        .service(at("/openapi.json", "GET").route(get().to(openapi::serve)))
+        .service(at("/checkout/{id}", "GET").route(get().to(checkout::show::show)))
+        .service(at("/checkout/{id}/status", "GET").route(get().to(checkout::status::status)))
+        .service(at("/checkout/{id}/pay", "POST").route(post().to(checkout::pay::pay)))
+        .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
+        .service(at("/webhooks/psp/{connector}/{account}", "POST").route(post().to(psp_webhooks::receive)))
+        .service(
+            web::scope("/v1")
+                .wrap(from_fn(gate::gate))
+                .service(
+                    at("/checkout/sessions", "GET, POST")
+                        .route(get().to(sessions::list::list))
+                        .route(post().to(sessions::create::create)),
+                )
+                .service(at("/checkout/sessions/{id}", "GET").route(get().to(sessions::get::get)))
+                .service(at("/checkout/sessions/{id}/cancel", "POST").route(post().to(sessions::cancel::cancel)))
+                .service(at("/checkout/sessions/{id}/capture", "POST").route(post().to(sessions::capture::capture)))
+                .service(at("/checkout/sessions/{id}/expire", "POST").route(post().to(sessions::expire::expire)))
+                .service(
+                    at("/refunds", "GET, POST")
+                        .route(get().to(refunds::list::list))
+                        .route(post().to(refunds::create::create)),
+                )
+                .service(at("/refunds/{id}", "GET").route(get().to(refunds::get::get)))
+                .default_service(web::to(unknown_path)),
+        )
+        .default_service(web::to(unknown_path));
+}
+
+/// The routes of the operators' server.
+pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops) {
+    config
+        .app_data(web::Data::new(ops))
+        .route("/healthz", web::get().to(ops::healthz))
+        .route("/readyz", web::get().to(ops::readyz))
+        .route("/metrics", web::get().to(ops::metrics));
+}
+
+/// A path; methods other than those that follow are answered with the list of the allowed ones.
+fn at(path: &str, allowed: &'static str) -> Resource {
+    let refuse = move || async move { Err::<HttpResponse, _>(Problem::MethodNotAllowed(allowed)) };
+    web::resource(path).default_service(web::to(refuse))
+}
+
+async fn unknown_path() -> Result<HttpResponse, Problem> {
+    Err(Problem::UnknownPath)
+}

@@ -1,0 +1,11 @@
+//! The hosted checkout: the page that a shopper sees, and the calls that it makes.
+
+pub(crate) mod abandon;
+pub(crate) mod asset;
+pub mod messages;
+pub mod page;
+pub(crate) mod pay;
+pub mod security_headers;
+pub(crate) mod shopper;
+pub(crate) mod show;
+pub(crate) mod status;

@@ -1,0 +1,39 @@
+//! `POST /checkout/{id}/abandon`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use oncharge_application::checkout::{ShopperState, abandon};
+
+use super::shopper::{self, StateSchema};
+use crate::{Api, limits::Act, openapi::ShopperErrors, problem::Problem};
+
+/// Give up an open challenge
+///
+/// Afterwards another card can be used.
+#[utoipa::path(
+    post,
+    path = "/checkout/{id}/abandon",
+    tag = "Shopper",
+    operation_id = "abandon",
+    params(("id" = String, Path, description = "The session's id.")),
+    request_body = Option<crate::openapi::Empty>,
+    responses((status = 200, body = StateSchema), ShopperErrors),
+    security(("pay_token" = [])),
+)]
+pub(crate) async fn abandon(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    payload: web::Payload,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let outcome = run(&api, (&request, payload), &id).await;
+    shopper::answer(&api, &request, outcome)
+}
+
+async fn run(
+    api: &Api,
+    request: (&HttpRequest, web::Payload),
+    id: &str,
+) -> Result<ShopperState, Problem> {
+    let call = shopper::admit(api, request, id, Act::Abandon).await?;
+    Ok(abandon::abandon(api.app(), id, call.token).await?)
+}

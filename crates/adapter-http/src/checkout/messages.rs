@@ -1,0 +1,278 @@
+//! What the checkout says, in the shopper's language: one plain message file for each.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// A language that the checkout speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Language {
+    /// English, also for every shopper whose languages are not among the others.
+    English,
+    /// German.
+    German,
+    /// French.
+    French,
+    /// Spanish.
+    Spanish,
+}
+
+impl Language {
+    /// All languages, the default first.
+    pub const ALL: [Self; 4] = [Self::English, Self::German, Self::French, Self::Spanish];
+
+    /// The primary subtag of BCP 47, as in `<html lang>`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::German => "de",
+            Self::French => "fr",
+            Self::Spanish => "es",
+        }
+    }
+
+    /// The messages of this language.
+    pub fn messages(self) -> &'static Messages {
+        static ENGLISH: LazyLock<Messages> =
+            LazyLock::new(|| Messages::parse(include_str!("../../assets/messages/en.json")));
+        static GERMAN: LazyLock<Messages> =
+            LazyLock::new(|| Messages::parse(include_str!("../../assets/messages/de.json")));
+        static FRENCH: LazyLock<Messages> =
+            LazyLock::new(|| Messages::parse(include_str!("../../assets/messages/fr.json")));
+        static SPANISH: LazyLock<Messages> =
+            LazyLock::new(|| Messages::parse(include_str!("../../assets/messages/es.json")));
+        match self {
+            Self::English => &ENGLISH,
+            Self::German => &GERMAN,
+            Self::French => &FRENCH,
+            Self::Spanish => &SPANISH,
+        }
+    }
+}
+
+/// What the shopper prefers, as read from `Accept-Language`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Preference {
+    /// The language of the texts.
+    pub language: Language,
+    /// The tag for writing amounts: the language, with the shopper's region where one was named
+    /// (`de-AT` writes amounts otherwise than `de-DE`).
+    pub locale: String,
+}
+
+impl Preference {
+    /// Reads an `Accept-Language` header (RFC 9110 §12.5.4): the highest weight wins, then the order
+    /// of the header. What cannot be read is passed over; without a match it is English.
+    pub fn negotiate(header: Option<&str>) -> Self {
+        // A real header names a handful; a longer one is read as far as is sensible.
+        let ranges = header.unwrap_or_default().split(',').take(32);
+        let mut best: Option<(u16, Self)> = None;
+        for (weight, preference) in ranges.filter_map(read_range) {
+            if weight > 0 && best.as_ref().is_none_or(|(heaviest, _)| weight > *heaviest) {
+                best = Some((weight, preference));
+            }
+        }
+        best.map_or_else(
+            || Self {
+                language: Language::English,
+                locale: Language::English.code().to_owned(),
+            },
+            |(_, preference)| preference,
+        )
+    }
+}
+
+/// One range with its weight in thousandths, if it is in a language that the checkout speaks.
+fn read_range(range: &str) -> Option<(u16, Preference)> {
+    let mut parts = range.split(';');
+    let tag = parts.next()?.trim();
+    let weight = match parts.find_map(|part| part.trim().strip_prefix("q=")) {
+        Some(text) => thousandths(text.trim())?,
+        None => 1000,
+    };
+    let mut subtags = tag.split('-');
+    let primary = subtags.next()?;
+    let language = Language::ALL
+        .into_iter()
+        .find(|one| one.code().eq_ignore_ascii_case(primary))?;
+    let region = subtags.find(|one| is_region(one));
+    let locale = match region {
+        Some(region) => format!("{}-{}", language.code(), region.to_ascii_uppercase()),
+        None => language.code().to_owned(),
+    };
+    Some((weight, Preference { language, locale }))
+}
+
+/// Two letters (ISO 3166) or three digits (UN M.49).
+fn is_region(subtag: &str) -> bool {
+    (subtag.len() == 2 && subtag.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        || (subtag.len() == 3 && subtag.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// A weight of at most three decimals, `0` to `1`.
+fn thousandths(text: &str) -> Option<u16> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let decimals: u16 = format!("{decimals:0<3}").parse().ok()?;
+    match whole {
+        "0" => Some(decimals),
+        "1" if decimals == 0 => Some(1000),
+        _ => None,
+    }
+}
+
+/// The messages of one language: a flat map from key to text, with `{places}` for values.
+#[derive(Debug)]
+pub struct Messages(BTreeMap<String, String>);
+
+impl Messages {
+    /// A file that could not be read would show keys in place of texts; a test reads all of them.
+    fn parse(file: &str) -> Self {
+        Self(serde_json::from_str(file).unwrap_or_default())
+    }
+
+    /// The text under this key; the key itself where there is none, so that a page is never blank.
+    pub fn get<'a>(&'a self, key: &'a str) -> &'a str {
+        self.0.get(key).map_or(key, String::as_str)
+    }
+
+    /// The text under this key with its `{places}` filled. Values are put in as they are and never
+    /// read again: a merchant called `{amount}` stays just that.
+    pub fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
+        let mut rest = self.get(key);
+        let mut filled = String::with_capacity(rest.len());
+        while let Some((before, after)) = rest.split_once('{') {
+            filled.push_str(before);
+            let Some((name, behind)) = after.split_once('}') else {
+                filled.push('{');
+                rest = after;
+                continue;
+            };
+            match values.iter().find(|(known, _)| *known == name) {
+                Some((_, value)) => filled.push_str(value),
+                None => filled.extend(["{", name, "}"]),
+            }
+            rest = behind;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    /// The messages that the page's own script needs: those under `live.`.
+    pub fn live(&self) -> BTreeMap<&str, &str> {
+        self.0
+            .iter()
+            .filter(|(key, _)| key.starts_with("live."))
+            .map(|(key, text)| (key.as_str(), text.as_str()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn places(text: &str) -> BTreeSet<&str> {
+        text.split('{')
+            .skip(1)
+            .filter_map(|part| Some(part.split_once('}')?.0))
+            .collect()
+    }
+
+    #[test]
+    fn every_language_says_everything_with_the_same_places() {
+        let english = Language::English.messages();
+        assert!(
+            english.0.len() > 40,
+            "the English messages could not be read"
+        );
+        for language in Language::ALL {
+            let messages = language.messages();
+            let keys: Vec<_> = messages.0.keys().collect();
+            assert_eq!(keys, english.0.keys().collect::<Vec<_>>(), "{language:?}");
+            for (key, text) in &messages.0 {
+                assert!(!text.trim().is_empty(), "{language:?} {key} is empty");
+                assert_eq!(places(text), places(english.get(key)), "{language:?} {key}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_message_that_is_asked_for_exists_and_none_is_left_over() {
+        let template = include_str!("../../templates/checkout.html");
+        let script = crate::checkout::page::assets::SCRIPT;
+        let rust = include_str!("page.rs");
+        let messages = Language::English.messages();
+        let asked = template
+            .split("words.get(\"")
+            .skip(1)
+            .filter_map(|part| Some(part.split_once('"')?.0.to_owned()))
+            .chain(
+                script
+                    .split("views.text(\"")
+                    .skip(1)
+                    .filter_map(|part| Some(format!("live.{}", part.split_once('"')?.0))),
+            );
+        for key in asked {
+            let known = messages.0.keys().any(|one| *one == key)
+                || (key.ends_with('.') && messages.0.keys().any(|one| one.starts_with(&key)));
+            assert!(known, "no message {key}");
+        }
+        // These are asked for by a code that comes from the service.
+        let by_reason = [
+            "card_declined",
+            "insufficient_funds",
+            "expired_card",
+            "authentication_failed",
+        ];
+        for key in messages.0.keys() {
+            let short = key.strip_prefix("live.").unwrap_or(key);
+            let used = [template, script, rust]
+                .iter()
+                .any(|text| text.contains(&format!("\"{short}\"")))
+                || short.starts_with("invalid.")
+                || by_reason.contains(&short);
+            assert!(used, "the message {key} is never shown");
+        }
+    }
+
+    #[test]
+    fn the_language_is_the_shoppers_best_that_we_speak() {
+        let cases = [
+            (None, Language::English, "en"),
+            (Some(""), Language::English, "en"),
+            (Some("de"), Language::German, "de"),
+            (Some("DE-at,de;q=0.9,en;q=0.8"), Language::German, "de-AT"),
+            (
+                Some("ja, nl;q=0.9, fr-CH;q=0.5, en;q=0.4"),
+                Language::French,
+                "fr-CH",
+            ),
+            (Some("en;q=0.1, es-419;q=0.9"), Language::Spanish, "es-419"),
+            (Some("de;q=0, en-GB"), Language::English, "en-GB"),
+            (Some("de-Latn-CH-x-private"), Language::German, "de-CH"),
+            (Some("fr;q=2, de;q=0.1"), Language::German, "de"),
+            (Some("fr;q=é, *;q=0.5"), Language::English, "en"),
+            (Some("de\"></script>,fr"), Language::French, "fr"),
+            (Some("en, de"), Language::English, "en"),
+        ];
+        for (header, language, locale) in cases {
+            let expected = Preference {
+                language,
+                locale: locale.to_owned(),
+            };
+            assert_eq!(Preference::negotiate(header), expected, "{header:?}");
+        }
+    }
+
+    #[test]
+    fn values_are_put_in_once_and_never_read_again() {
+        let messages = Messages::parse(r#"{"a": "{x} and {y}, {unknown} {"}"#);
+        let filled = messages.fill("a", &[("x", "{y}"), ("y", "2")]);
+        assert_eq!(filled, "{y} and 2, {unknown} {");
+        assert_eq!(messages.fill("missing", &[]), "missing");
+    }
+}

@@ -1,0 +1,94 @@
+//! The files that the binary carries: what is put into the page, and what others load from us.
+
+use std::sync::LazyLock;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use ring::digest::{SHA256, digest};
+
+/// The properties that all of OnCharge's pages share (`/tokens.css`).
+pub const TOKENS_CSS: &str = include_str!("../../../assets/tokens.css");
+
+/// The checkout's whole style sheet, as it stands in the page.
+pub const STYLE: &str = concat!(
+    include_str!("../../../assets/tokens.css"),
+    include_str!("../../../assets/controls.css"),
+    include_str!("../../../assets/checkout.css"),
+);
+
+/// The checkout's whole script, as it stands in the page.
+pub const SCRIPT: &str = concat!(
+    "\"use strict\";\n",
+    include_str!("../../../assets/checkout/api.js"),
+    include_str!("../../../assets/checkout/frames.js"),
+    include_str!("../../../assets/checkout/shop.js"),
+    include_str!("../../../assets/checkout/views.js"),
+    include_str!("../../../assets/checkout/checkout.js"),
+);
+
+/// Base64 SHA-256 of [`STYLE`], for the policy that allows it and nothing else.
+pub fn style_digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| base64_sha256(STYLE));
+    &DIGEST
+}
+
+/// Base64 SHA-256 of [`SCRIPT`], for the policy that allows it and nothing else.
+pub fn script_digest() -> &'static str {
+    static DIGEST: LazyLock<String> = LazyLock::new(|| base64_sha256(SCRIPT));
+    &DIGEST
+}
+
+fn base64_sha256(text: &str) -> String {
+    STANDARD.encode(digest(&SHA256, text.as_bytes()))
+}
+
+/// A file that shops and other pages load by its path.
+#[derive(Debug, Clone, Copy)]
+pub struct Asset {
+    /// Where it is served.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// Its text.
+    pub body: &'static str,
+}
+
+/// All of them; the routes are made from this list.
+pub const ASSETS: [Asset; 3] = [
+    Asset {
+        path: "/oncharge.js",
+        content_type: "text/javascript; charset=utf-8",
+        body: include_str!("../../../assets/oncharge.js"),
+    },
+    Asset {
+        path: "/oncharge.d.ts",
+        content_type: "application/typescript; charset=utf-8",
+        body: include_str!("../../../assets/oncharge.d.ts"),
+    },
+    Asset {
+        path: "/tokens.css",
+        content_type: "text/css; charset=utf-8",
+        body: TOKENS_CSS,
+    },
+];
+
+impl Asset {
+    /// A strong validator: equal text, equal tag. With it a request that names it in `If-None-Match` is
+    /// answered 304.
+    pub fn etag(&self) -> String {
+        format!("\"{}\"", base64_sha256(self.body))
+    }
+
+    /// All headers of the answer. The names carry no hash, since shops write them into their pages: so
+    /// browsers keep the file for five minutes and then ask by its tag.
+    pub fn headers(&self) -> Vec<(&'static str, String)> {
+        vec![
+            ("Content-Type", self.content_type.to_owned()),
+            ("ETag", self.etag()),
+            ("Cache-Control", "public, max-age=300".to_owned()),
+            ("X-Content-Type-Options", "nosniff".to_owned()),
+            // Shops that isolate themselves (COEP) may load it all the same.
+            ("Cross-Origin-Resource-Policy", "cross-origin".to_owned()),
+        ]
+    }
+}

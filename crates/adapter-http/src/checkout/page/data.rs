@@ -1,0 +1,89 @@
+//! The data block that the page's script starts from: JSON that is inert inside HTML.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::PageModel;
+use super::state::ShopperState;
+use crate::checkout::messages::Preference;
+
+#[derive(Serialize)]
+struct Data<'a> {
+    session_id: &'a str,
+    pay_token: &'a str,
+    merchant: &'a str,
+    /// An exact decimal text: a JSON number would become a float.
+    amount: &'a str,
+    currency: &'a str,
+    decimals: u8,
+    locale: &'a str,
+    language: &'static str,
+    psp_origin: &'a str,
+    fields_url: &'a str,
+    parents: &'a [String],
+    return_url: &'a str,
+    expires_in: u64,
+    state: &'a ShopperState,
+    messages: BTreeMap<&'static str, &'static str>,
+}
+
+/// The block's text for this page.
+pub(super) fn block(
+    model: &PageModel<'_>,
+    preference: &Preference,
+    psp_origin: &str,
+    amount: &str,
+) -> Result<String, serde_json::Error> {
+    let data = Data {
+        session_id: model.session_id,
+        pay_token: model.pay_token,
+        merchant: model.merchant_name,
+        amount,
+        currency: model.currency,
+        decimals: model.decimals,
+        locale: &preference.locale,
+        language: preference.language.code(),
+        psp_origin,
+        fields_url: model.fields_url.as_str(),
+        parents: model.frame_ancestors,
+        return_url: model.return_url,
+        expires_in: model.expires_in_seconds,
+        state: model.state,
+        messages: preference.language.messages().live(),
+    };
+    serde_json::to_string(&data).map(|json| inert(&json))
+}
+
+/// Inside JSON these characters stand only in strings, where the escape means the same; without them no
+/// value can end the element, open a comment, or be read as markup.
+fn inert(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for character in json.chars() {
+        match character {
+            '<' => text.push_str("\\u003c"),
+            '>' => text.push_str("\\u003e"),
+            '&' => text.push_str("\\u0026"),
+            '\u{2028}' => text.push_str("\\u2028"),
+            '\u{2029}' => text.push_str("\\u2029"),
+            other => text.push(other),
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::inert;
+
+    #[test]
+    fn nothing_in_the_block_can_end_it_and_its_meaning_stays() {
+        let value = "</script><!--<script>&amp;\u{2028}\u{2029}\"'\\";
+        let json = serde_json::to_string(value).unwrap();
+        let block = inert(&json);
+        for forbidden in ["<", ">", "&", "\u{2028}", "\u{2029}"] {
+            assert!(!block.contains(forbidden), "{forbidden:?} in {block}");
+        }
+        assert_eq!(serde_json::from_str::<String>(&block).unwrap(), value);
+    }
+}

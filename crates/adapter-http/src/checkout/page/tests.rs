@@ -1,0 +1,303 @@
+//! The rendered pages: hostile values, sizes, and that the policy allows exactly what is in them.
+
+use oncharge_domain::session::{Next, RetryReason, StatusName};
+use serde_json::Value;
+use url::Url;
+
+use super::assets::{ASSETS, Asset, SCRIPT, STYLE, script_digest, style_digest};
+use super::state::ShopperState;
+use super::*;
+
+const HOSTILE: &str =
+    "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>{amount}&amp;";
+
+fn created() -> ShopperState {
+    ShopperState::new(StatusName::Created, Next::None)
+}
+
+fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&Rendered) -> T) -> T {
+    let state = created();
+    let fields_url = Url::parse("http://127.0.0.1:8081/fields").unwrap();
+    let ancestors = ["https://shop.example".to_owned()];
+    let mut model = PageModel {
+        session_id: "cs_1",
+        pay_token: "pt_secret",
+        merchant_name: "Acme",
+        reference: "order-42",
+        amount_minor: 9999,
+        currency: "EUR",
+        decimals: 2,
+        state: &state,
+        expires_in_seconds: 1800,
+        return_url: "https://shop.example/thanks?cart=1",
+        processor_name: "PSP simulator",
+        fields_url: &fields_url,
+        frame_ancestors: &ancestors,
+        accept_language: None,
+        behind_tls: false,
+    };
+    change(&mut model);
+    look(&render(&model).unwrap())
+}
+
+fn header<'a>(page: &'a Rendered, name: &str) -> &'a str {
+    let mut found = page.headers.iter().filter(|(one, _)| *one == name);
+    let value = &found.next().unwrap_or_else(|| panic!("no {name}")).1;
+    assert!(found.next().is_none(), "{name} twice");
+    value
+}
+
+fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
+    text.split_once(start).unwrap().1.split_once(end).unwrap().0
+}
+
+fn data(page: &Rendered) -> Value {
+    let block = between(&page.html, "id=\"session\">", "</script>");
+    serde_json::from_str(block).unwrap()
+}
+
+#[test]
+fn the_script_gets_what_it_needs() {
+    check(
+        |model| model.accept_language = Some("de-AT"),
+        |page| {
+            let data = data(page);
+            for (key, expected) in [
+                ("session_id", "cs_1"),
+                ("pay_token", "pt_secret"),
+                ("amount", "99.99"),
+                ("currency", "EUR"),
+                ("locale", "de-AT"),
+                ("language", "de"),
+                ("psp_origin", "http://127.0.0.1:8081"),
+                ("fields_url", "http://127.0.0.1:8081/fields"),
+                ("return_url", "https://shop.example/thanks?cart=1"),
+            ] {
+                assert_eq!(data[key], expected, "{key}");
+            }
+            assert_eq!(data["decimals"], 2);
+            assert_eq!(data["expires_in"], 1800);
+            assert_eq!(data["parents"], serde_json::json!(["https://shop.example"]));
+            assert_eq!(
+                data["state"],
+                serde_json::json!({"status": "created", "next": {"type": "none"}})
+            );
+            assert_eq!(data["messages"]["live.pay"], "{amount} bezahlen");
+            assert!(
+                page.html.contains("<html lang=\"de\">"),
+                "the page says its language"
+            );
+        },
+    );
+}
+
+#[test]
+fn next_steps_have_their_wire_form() {
+    let challenge = Next::Challenge("https://psp.example/c/1".to_owned());
+    let cases = [
+        (
+            ShopperState::new(StatusName::Pending, challenge),
+            r#"{"status":"pending","next":{"type":"challenge","url":"https://psp.example/c/1"}}"#,
+        ),
+        (
+            ShopperState::new(
+                StatusName::Refused,
+                Next::Retry(RetryReason::InsufficientFunds),
+            ),
+            r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds"}}"#,
+        ),
+        (
+            ShopperState::new(StatusName::Captured, Next::None),
+            r#"{"status":"captured","next":{"type":"none"}}"#,
+        ),
+    ];
+    for (state, expected) in cases {
+        assert_eq!(serde_json::to_string(&state).unwrap(), expected);
+    }
+}
+
+#[test]
+fn hostile_names_stay_text() {
+    check(
+        |model| {
+            model.merchant_name = HOSTILE;
+            model.reference = HOSTILE;
+            model.processor_name = HOSTILE;
+            model.return_url = HOSTILE;
+            model.session_id = HOSTILE;
+            model.accept_language = Some(HOSTILE);
+        },
+        |page| {
+            let html = &page.html;
+            assert_eq!(
+                html.matches("<script").count(),
+                2,
+                "only the page's own two scripts"
+            );
+            assert_eq!(
+                html.matches("</script").count(),
+                2,
+                "and each ends where it should"
+            );
+            assert!(!html.contains("<img"), "no element came in by a name");
+            let data = data(page);
+            assert_eq!(
+                data["merchant"], HOSTILE,
+                "the script sees the name as it is"
+            );
+            assert_eq!(data["return_url"], HOSTILE);
+            let shown = between(html, "<p class=\"merchant\">", "</p>");
+            assert!(shown.starts_with("&#60;/script&#62;"), "{shown}");
+            assert!(
+                shown.contains("{amount}"),
+                "a place in a name is no place: {shown}"
+            );
+        },
+    );
+}
+
+#[test]
+fn every_currency_is_written_with_its_own_decimals() {
+    for (minor, currency, decimals, expected) in [
+        (9999, "EUR", 2, "EUR 99.99"),
+        (9999, "JPY", 0, "JPY 9999"),
+        (12_345, "KWD", 3, "KWD 12.345"),
+    ] {
+        check(
+            |model| {
+                model.amount_minor = minor;
+                model.currency = currency;
+                model.decimals = decimals;
+            },
+            |page| {
+                let shown = between(&page.html, "id=\"amount\">", "</p>");
+                assert_eq!(shown, expected);
+                assert_eq!(data(page)["decimals"], decimals);
+            },
+        );
+    }
+}
+
+#[test]
+fn the_policy_allows_exactly_what_is_in_the_page() {
+    check(
+        |_| (),
+        |page| {
+            let policy = header(page, "Content-Security-Policy");
+            assert_eq!(between(&page.html, "<style>", "</style>"), STYLE);
+            assert_eq!(between(&page.html, "<script>", "</script>"), SCRIPT);
+            assert!(policy.contains(&format!("script-src 'sha256-{}';", script_digest())));
+            assert!(policy.contains(&format!("style-src 'sha256-{}';", style_digest())));
+            assert!(
+                policy.contains("frame-src http://127.0.0.1:8081;"),
+                "{policy}"
+            );
+            assert!(
+                policy.ends_with("frame-ancestors https://shop.example"),
+                "{policy}"
+            );
+            assert!(!policy.contains("unsafe"), "{policy}");
+            assert!(
+                !page.html.contains(" style="),
+                "an inline style would be blocked"
+            );
+            assert!(
+                !page.html.contains(" src="),
+                "nothing is loaded from anywhere"
+            );
+            assert_eq!(header(page, "Cache-Control"), "no-store");
+        },
+    );
+}
+
+#[test]
+fn texts_that_stand_inside_elements_cannot_end_them() {
+    assert!(!STYLE.contains("</"), "the style sheet would end early");
+    for forbidden in ["</script", "<script", "<!--"] {
+        assert!(!SCRIPT.contains(forbidden), "{forbidden} in the script");
+    }
+}
+
+#[test]
+fn the_page_is_small_in_every_language() {
+    for language in ["en", "de", "fr", "es"] {
+        let size = check(
+            |model| model.accept_language = Some(language),
+            |page| page.html.len(),
+        );
+        assert!(size < 60_000, "{language}: {size} bytes");
+    }
+    let script = ASSETS
+        .iter()
+        .find(|asset| asset.path == "/oncharge.js")
+        .unwrap();
+    assert!(
+        script.body.len() < 5_000,
+        "oncharge.js has {} bytes",
+        script.body.len()
+    );
+}
+
+#[test]
+fn fields_without_a_web_origin_are_refused() {
+    let fields_url = Url::parse("data:text/html,fields").unwrap();
+    let state = created();
+    let model = PageModel {
+        session_id: "cs_1",
+        pay_token: "pt_1",
+        merchant_name: "Acme",
+        reference: "1",
+        amount_minor: 1,
+        currency: "EUR",
+        decimals: 2,
+        state: &state,
+        expires_in_seconds: 0,
+        return_url: "https://shop.example/",
+        processor_name: "PSP",
+        fields_url: &fields_url,
+        frame_ancestors: &[],
+        accept_language: None,
+        behind_tls: false,
+    };
+    assert!(matches!(render(&model), Err(PageError::FieldsUrl)));
+}
+
+#[test]
+fn the_error_page_has_no_script_and_no_frame() {
+    for (kind, heading) in [
+        (ErrorKind::Link, "This payment link does not work"),
+        (ErrorKind::Busy, "Too many requests"),
+        (ErrorKind::Broken, "Something went wrong"),
+    ] {
+        let page = render_error(&ErrorModel {
+            kind,
+            request_id: Some("<b>req_1"),
+            accept_language: Some("ja"),
+            behind_tls: true,
+        })
+        .unwrap();
+        let policy = header(&page, "Content-Security-Policy");
+        assert!(policy.ends_with("frame-ancestors 'none'"), "{policy}");
+        assert!(!policy.contains("script-src") && !page.html.contains("<script"));
+        assert!(
+            page.html.contains(&format!("<h1>{heading}</h1>")),
+            "{}",
+            page.html
+        );
+        assert!(
+            page.html.contains("&#60;b&#62;req_1"),
+            "the id is shown as text"
+        );
+        assert!(header(&page, "Strict-Transport-Security").starts_with("max-age="));
+    }
+}
+
+#[test]
+fn a_changed_file_has_another_tag() {
+    let tags: std::collections::BTreeSet<String> = ASSETS.iter().map(Asset::etag).collect();
+    assert_eq!(tags.len(), ASSETS.len());
+    for asset in ASSETS {
+        assert!(asset.etag().starts_with('"') && asset.etag().ends_with('"'));
+        assert!(asset.headers().iter().any(|(name, _)| *name == "ETag"));
+    }
+}

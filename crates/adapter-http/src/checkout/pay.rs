@@ -1,0 +1,61 @@
+//! `POST /checkout/{id}/pay`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use oncharge_application::checkout::{ShopperState, pay};
+use utoipa::ToSchema;
+
+use super::shopper::{self, StateSchema};
+use crate::{
+    Api,
+    fields::{Fields, text},
+    limits::Act,
+    openapi::ShopperErrors,
+    problem::Problem,
+};
+
+/// What the shopper pays with.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct Payment {
+    /// The one-time token of the PSP's card fields; it is the identity of the try.
+    #[schema(min_length = 1, max_length = 255)]
+    payment_method: String,
+    /// Signals of the shopper's browser.
+    #[schema(value_type = Option<Object>)]
+    client: Option<String>,
+}
+
+/// Pay
+///
+/// The same `payment_method` again answers the present state and starts nothing.
+#[utoipa::path(
+    post,
+    path = "/checkout/{id}/pay",
+    tag = "Shopper",
+    operation_id = "pay",
+    params(("id" = String, Path, description = "The session's id.")),
+    request_body = Payment,
+    responses((status = 200, body = StateSchema), ShopperErrors),
+    security(("pay_token" = [])),
+)]
+pub(crate) async fn pay(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    payload: web::Payload,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let outcome = run(&api, (&request, payload), &id).await;
+    shopper::answer(&api, &request, outcome)
+}
+
+async fn run(
+    api: &Api,
+    request: (&HttpRequest, web::Payload),
+    id: &str,
+) -> Result<ShopperState, Problem> {
+    let call = shopper::admit(api, request, id, Act::Pay).await?;
+    let mut fields = Fields::of(&call.body);
+    let method = fields.required("payment_method", |value| text(value).map(str::to_owned));
+    let method = fields.finish(method)?;
+    Ok(pay::pay(api.app(), id, call.token, method).await?)
+}

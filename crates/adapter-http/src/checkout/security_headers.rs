@@ -1,0 +1,244 @@
+//! The headers that say what a page may load, who may frame it, and what it keeps to itself.
+
+use url::Url;
+
+/// What a page needs, written into its `Content-Security-Policy`; all else is forbidden.
+#[derive(Debug, Default)]
+pub struct Sources<'a> {
+    /// Base64 SHA-256 of the one inline script, if there is one.
+    pub script_digest: Option<&'a str>,
+    /// Base64 SHA-256 of the one inline style sheet.
+    pub style_digest: Option<&'a str>,
+    /// Whether the page calls the service that it came from.
+    pub connects: bool,
+    /// Origins that the page may open frames from: the PSP's.
+    pub frames: &'a [String],
+    /// Origins that may frame the page. None: nobody may.
+    pub frame_ancestors: &'a [String],
+}
+
+/// The policy as a header's value. What is no plain origin (a wildcard, a path, a second directive in
+/// disguise) is left out.
+pub fn content_security_policy(sources: &Sources<'_>) -> String {
+    let mut directives = vec!["default-src 'none'".to_owned()];
+    if let Some(digest) = sources.script_digest {
+        directives.push(format!("script-src 'sha256-{digest}'"));
+    }
+    if let Some(digest) = sources.style_digest {
+        directives.push(format!("style-src 'sha256-{digest}'"));
+    }
+    if sources.connects {
+        directives.push("connect-src 'self'".to_owned());
+    }
+    if !sources.frames.is_empty() {
+        directives.push(format!("frame-src {}", origin_list(sources.frames)));
+    }
+    // The one image is the empty icon that keeps browsers from asking for /favicon.ico.
+    directives.push("img-src data:".to_owned());
+    directives.push("base-uri 'none'".to_owned());
+    directives.push("form-action 'none'".to_owned());
+    directives.push(format!(
+        "frame-ancestors {}",
+        origin_list(sources.frame_ancestors)
+    ));
+    directives.join("; ")
+}
+
+/// The origins that are plain ones, or `'none'`.
+fn origin_list(origins: &[String]) -> String {
+    let plain: Vec<&str> = origins
+        .iter()
+        .map(String::as_str)
+        .filter(|one| is_plain_origin(one))
+        .collect();
+    if plain.is_empty() {
+        "'none'".to_owned()
+    } else {
+        plain.join(" ")
+    }
+}
+
+/// `scheme://host[:port]` of the web, exactly as browsers write it, without a wildcard.
+pub fn is_plain_origin(text: &str) -> bool {
+    !text.contains('*') && origin_of(text).as_deref() == Some(text)
+}
+
+/// The origin of an `http` or `https` URL as browsers write it.
+pub fn origin_of(url: &str) -> Option<String> {
+    let url = Url::parse(url).ok()?;
+    matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
+}
+
+/// The origins that may frame a merchant's checkout: those that are registered and nothing else, or,
+/// with none registered, the origin of `return_url`.
+pub fn frame_ancestors(registered: &[String], return_url: &str) -> Vec<String> {
+    if registered.is_empty() {
+        origin_of(return_url)
+            .into_iter()
+            .filter(|origin| is_plain_origin(origin))
+            .collect()
+    } else {
+        registered
+            .iter()
+            .filter(|origin| is_plain_origin(origin))
+            .cloned()
+            .collect()
+    }
+}
+
+/// What the checkout needs of a browser's powers: none of them.
+const PERMISSIONS_POLICY: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), \
+     encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), \
+     microphone=(), midi=(), payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), \
+     usb=(), xr-spatial-tracking=()";
+
+/// All headers of a checkout page with this policy. `behind_tls`: the shopper reaches us by `https`,
+/// and is to do so for a year from now.
+pub fn page_headers(policy: String, behind_tls: bool) -> Vec<(&'static str, String)> {
+    let mut headers = vec![
+        ("Content-Type", "text/html; charset=utf-8".to_owned()),
+        ("Content-Security-Policy", policy),
+        ("X-Content-Type-Options", "nosniff".to_owned()),
+        ("Referrer-Policy", "no-referrer".to_owned()),
+        ("Permissions-Policy", PERMISSIONS_POLICY.to_owned()),
+        ("Cache-Control", "no-store".to_owned()),
+        ("Vary", "Accept-Language".to_owned()),
+    ];
+    if behind_tls {
+        headers.push(("Strict-Transport-Security", "max-age=31536000".to_owned()));
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(origins: &[&str]) -> Vec<String> {
+        origins.iter().map(|&one| one.to_owned()).collect()
+    }
+
+    #[test]
+    fn a_policy_allows_what_is_needed_and_nothing_else() {
+        let policy = content_security_policy(&Sources {
+            script_digest: Some("AAA="),
+            style_digest: Some("BBB="),
+            connects: true,
+            frames: &owned(&["http://127.0.0.1:8081"]),
+            frame_ancestors: &owned(&["https://shop.example", "https://www.shop.example:8443"]),
+        });
+        assert_eq!(
+            policy,
+            "default-src 'none'; script-src 'sha256-AAA='; style-src 'sha256-BBB='; \
+             connect-src 'self'; frame-src http://127.0.0.1:8081; img-src data:; base-uri 'none'; \
+             form-action 'none'; frame-ancestors https://shop.example https://www.shop.example:8443"
+        );
+        assert_eq!(
+            content_security_policy(&Sources {
+                style_digest: Some("B="),
+                ..Sources::default()
+            }),
+            "default-src 'none'; style-src 'sha256-B='; img-src data:; base-uri 'none'; \
+             form-action 'none'; frame-ancestors 'none'"
+        );
+    }
+
+    #[test]
+    fn nothing_but_plain_origins_comes_into_a_policy() {
+        let hostile = [
+            "*",
+            "https:",
+            "https://*.example",
+            "https://shop.example/path",
+            "https://shop.example/",
+            "https://shop.example; script-src *",
+            "https://shop.example, https://b.example",
+            "https://shop.example https://b.example",
+            "https://user@shop.example",
+            "https://Shop.example",
+            "https://shop.example:443",
+            "'unsafe-inline'",
+            "data:text/html,x",
+            "javascript:alert(1)",
+            "null",
+            "",
+            "https://a.example\r\nX-Evil: 1",
+        ];
+        for origin in hostile {
+            let origins = [origin.to_owned()];
+            let policy = content_security_policy(&Sources {
+                frames: &origins,
+                frame_ancestors: &origins,
+                ..Sources::default()
+            });
+            assert!(policy.contains("frame-src 'none';"), "{origin:?}: {policy}");
+            assert!(
+                policy.ends_with("frame-ancestors 'none'"),
+                "{origin:?}: {policy}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_registered_origins_frame_the_page_or_the_origin_of_the_return_url() {
+        let registered = owned(&["https://a.example", "https://*.b.example"]);
+        let cases = [
+            (
+                registered,
+                "https://c.example/done",
+                vec!["https://a.example"],
+            ),
+            (
+                vec![],
+                "https://C.example:8443/done?x=1",
+                vec!["https://c.example:8443"],
+            ),
+            (
+                vec![],
+                "http://127.0.0.1:8083/thanks",
+                vec!["http://127.0.0.1:8083"],
+            ),
+            (vec![], "not a url", vec![]),
+            // A wildcard alone is no registration that opens the page to the return_url either.
+            (owned(&["*"]), "https://c.example/done", vec![]),
+        ];
+        for (registered, return_url, expected) in cases {
+            assert_eq!(
+                frame_ancestors(&registered, return_url),
+                owned(&expected),
+                "{return_url}"
+            );
+        }
+    }
+
+    #[test]
+    fn pages_are_neither_kept_nor_sniffed_and_name_no_referrer() {
+        let value = |headers: &[(&str, String)], name: &str| {
+            headers
+                .iter()
+                .find(|(one, _)| *one == name)
+                .map(|(_, value)| value.clone())
+        };
+        let plain = page_headers("default-src 'none'".to_owned(), false);
+        for (name, expected) in [
+            ("Content-Security-Policy", "default-src 'none'"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Referrer-Policy", "no-referrer"),
+            ("Cache-Control", "no-store"),
+            ("Content-Type", "text/html; charset=utf-8"),
+        ] {
+            assert_eq!(value(&plain, name).as_deref(), Some(expected), "{name}");
+        }
+        assert!(
+            value(&plain, "Permissions-Policy")
+                .unwrap()
+                .contains("payment=()")
+        );
+        assert_eq!(value(&plain, "Strict-Transport-Security"), None);
+        let tls = page_headers(String::new(), true);
+        assert_eq!(
+            value(&tls, "Strict-Transport-Security").as_deref(),
+            Some("max-age=31536000")
+        );
+    }
+}

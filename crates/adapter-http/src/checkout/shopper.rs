@@ -1,0 +1,114 @@
+//! What the shopper's calls have in common: the pay token, the limit of acts, the body, the answer.
+
+use actix_web::{
+    HttpRequest, HttpResponse,
+    http::header::{AUTHORIZATION, HeaderMap},
+    web,
+};
+use oncharge_application::{
+    Error,
+    checkout::{ShopperState, look},
+};
+use utoipa::ToSchema;
+
+use super::page::state;
+use crate::{
+    Api,
+    gate::{self, body, post::check_media_type},
+    json::{self, Object},
+    limits::{Act, Wait},
+    problem::Problem,
+};
+
+/// The pay token of a call: `Authorization: Bearer pt_…`, once.
+pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+    let mut values = headers.get_all(AUTHORIZATION);
+    let only = values.next().filter(|_| values.next().is_none());
+    let text = only
+        .and_then(|value| value.to_str().ok())
+        .unwrap_or_default();
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Problem::MissingAuth),
+    }
+}
+
+/// Answers with how far the payment is; a bad token counts against its address.
+pub(super) fn answer(
+    api: &Api,
+    request: &HttpRequest,
+    outcome: Result<ShopperState, Problem>,
+) -> Result<HttpResponse, Problem> {
+    let state = outcome.map_err(|problem| gate::counted(api, request, problem))?;
+    Ok(HttpResponse::Ok().json(state::ShopperState::new(state.status, state.next)))
+}
+
+/// An act of the shopper that has passed token, limit and form of the body.
+pub(super) struct Admitted<'a> {
+    pub(super) token: &'a str,
+    pub(super) body: Object,
+}
+
+/// Checks the token, counts the act and reads the body, in this order; no body counts as `{}`.
+pub(super) async fn admit<'a>(
+    api: &Api,
+    (request, payload): (&'a HttpRequest, web::Payload),
+    id: &str,
+    act: Act,
+) -> Result<Admitted<'a>, Problem> {
+    let token = bearer(request.headers())?;
+    let session = look::admit(api.app(), id, token)?;
+    let counted = api.limits().count_act(session, act);
+    counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
+    body::check_announced(request.headers(), gate::LARGEST_BODY)?;
+    check_media_type(request.headers())?;
+    let within = api.settings().body_timeout;
+    let bytes = body::read(payload.into_inner(), gate::LARGEST_BODY, within).await?;
+    let body = if bytes.is_empty() {
+        Object::default()
+    } else {
+        json::parse(&bytes).map_err(Problem::BadJson)?
+    };
+    Ok(Admitted { token, body })
+}
+
+/// How far a payment is, as every call of the shopper answers.
+#[derive(ToSchema)]
+#[schema(as = ShopperState)]
+#[expect(
+    dead_code,
+    reason = "describes what `page::state::ShopperState` writes"
+)]
+pub(crate) struct StateSchema {
+    /// The session's status.
+    status: crate::openapi::SessionStatus,
+    /// What the shopper has to do next.
+    next: NextSchema,
+}
+
+/// The shopper's next step.
+#[derive(ToSchema)]
+#[schema(as = Next)]
+#[expect(
+    dead_code,
+    reason = "describes what `page::state::ShopperState` writes"
+)]
+struct NextSchema {
+    /// Which step.
+    #[schema(value_type = crate::openapi::NextType)]
+    r#type: String,
+    /// For `challenge`: the page to show in a frame.
+    #[schema(format = "uri")]
+    url: Option<String>,
+    /// For `retry`: why the try failed.
+    #[schema(value_type = Option<crate::openapi::RetryReason>)]
+    reason: Option<String>,
+}
+
+/// A token that is missing is answered like one that is wrong, on pages.
+pub(super) fn is_bad_token(problem: &Problem) -> bool {
+    matches!(
+        problem,
+        Problem::MissingAuth | Problem::UseCase(Error::BadPayToken | Error::NotFound)
+    )
+}

@@ -1,0 +1,116 @@
+//! `GET /checkout/{id}?token=pt_…`: the page itself.
+
+use actix_web::{
+    HttpRequest, HttpResponse, HttpResponseBuilder,
+    http::{StatusCode, header::ACCEPT_LANGUAGE},
+    web,
+};
+use oncharge_application::{
+    Error,
+    checkout::look::{self, View},
+};
+use url::{Url, form_urlencoded};
+
+use super::{
+    page::{
+        ErrorKind, ErrorModel, PageError, PageModel, Rendered, render, render_error,
+        state::ShopperState,
+    },
+    security_headers::frame_ancestors,
+    shopper::is_bad_token,
+};
+use crate::{Api, gate, observe::request_id, problem::Problem};
+
+/// The page; or a plain one that says why there is none, which nobody may frame.
+pub(crate) async fn show(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let token = form_urlencoded::parse(request.query_string().as_bytes())
+        .find_map(|(name, value)| (name == "token").then(|| value.into_owned()))
+        .unwrap_or_default();
+    let page = match look::look(api.app(), &id, &token).await {
+        Ok(view) => checkout_page(&api, &request, &view, &token).map_err(Problem::from),
+        Err(error) => Err(Problem::from(error)),
+    };
+    match page {
+        Ok(page) => Ok(send(StatusCode::OK, page)),
+        Err(problem) => error_page(&api, &request, problem),
+    }
+}
+
+fn checkout_page(
+    api: &Api,
+    request: &HttpRequest,
+    view: &View,
+    token: &str,
+) -> Result<Rendered, PageError> {
+    let View {
+        session,
+        merchant,
+        psp,
+        now,
+    } = view;
+    let language = accept_language(request);
+    // The page's script adds what the fields need to know; only the browser knows our origin.
+    let fields = psp.fields_url(session.id, "", "");
+    let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
+    fields_url.set_query(None);
+    let left = session.expires_at.since(*now).whole_seconds();
+    render(&PageModel {
+        session_id: &session.id.to_string(),
+        pay_token: token,
+        merchant_name: merchant.name.as_str(),
+        reference: session.reference.as_str(),
+        amount_minor: session.amount.minor(),
+        currency: session.amount.currency().code(),
+        decimals: u8::try_from(session.amount.currency().exponent()).unwrap_or(0),
+        state: &ShopperState::new(session.status_at(*now), session.next(*now)),
+        expires_in_seconds: u64::try_from(left).unwrap_or(0),
+        return_url: session.return_url.as_str(),
+        processor_name: &capitalised(session.account.connector()),
+        fields_url: &fields_url,
+        frame_ancestors: &frame_ancestors(&merchant.origins, session.return_url.as_str()),
+        accept_language: language.as_deref(),
+        behind_tls: api.settings().behind_tls,
+    })
+}
+
+/// `stripe` as shoppers know it: `Stripe`.
+fn capitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_uppercase().chain(letters).collect()
+    })
+}
+
+fn error_page(api: &Api, request: &HttpRequest, problem: Problem) -> Result<HttpResponse, Problem> {
+    let problem = gate::counted(api, request, problem);
+    problem.log();
+    let kind = match &problem {
+        Problem::RateLimited(_) | Problem::UseCase(Error::Busy(_)) => ErrorKind::Busy,
+        problem if is_bad_token(problem) => ErrorKind::Link,
+        _ => ErrorKind::Broken,
+    };
+    let page = render_error(&ErrorModel {
+        kind,
+        request_id: Some(&request_id(request)),
+        accept_language: accept_language(request).as_deref(),
+        behind_tls: api.settings().behind_tls,
+    })?;
+    Ok(send(problem.status(), page))
+}
+
+fn accept_language(request: &HttpRequest) -> Option<String> {
+    let value = request.headers().get(ACCEPT_LANGUAGE)?;
+    value.to_str().ok().map(str::to_owned)
+}
+
+fn send(status: StatusCode, page: Rendered) -> HttpResponse {
+    let mut response = HttpResponseBuilder::new(status);
+    for header in page.headers {
+        response.insert_header(header);
+    }
+    response.body(page.html)
+}

@@ -1,0 +1,33 @@
+//! `GET /checkout/{id}/status`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use oncharge_application::checkout::{ShopperState, look};
+
+use super::shopper::{self, StateSchema};
+use crate::{Api, openapi::ShopperErrors, problem::Problem};
+
+/// How far the payment is
+///
+/// A reload of the page resumes where the payment is.
+#[utoipa::path(
+    get,
+    path = "/checkout/{id}/status",
+    tag = "Shopper",
+    operation_id = "shopperStatus",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 200, body = StateSchema), ShopperErrors),
+    security(("pay_token" = [])),
+)]
+pub(crate) async fn status(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let outcome = run(&api, &request, &id).await;
+    shopper::answer(&api, &request, outcome)
+}
+
+async fn run(api: &Api, request: &HttpRequest, id: &str) -> Result<ShopperState, Problem> {
+    let token = shopper::bearer(request.headers())?;
+    Ok(look::status(api.app(), id, token).await?)
+}

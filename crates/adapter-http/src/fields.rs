@@ -1,0 +1,110 @@
+//! Reads the fields of a body and collects everything that is wrong with them, all at once.
+
+use oncharge_domain::{
+    money::MAX_MINOR,
+    text::{Reference, TextProblem},
+};
+
+use crate::{
+    json::{Object, Value},
+    problem::{FieldProblem, Problem},
+};
+
+/// A field's value, or what is wrong with it.
+pub(crate) type Read<T> = Result<T, String>;
+
+/// Reads fields one by one; nothing is refused before the last was looked at.
+pub(crate) struct Fields<'a> {
+    body: &'a Object,
+    problems: Vec<FieldProblem>,
+}
+
+impl<'a> Fields<'a> {
+    /// Of this body.
+    pub(crate) fn of(body: &'a Object) -> Self {
+        Self {
+            body,
+            problems: Vec::new(),
+        }
+    }
+
+    /// A field that must be there.
+    pub(crate) fn required<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Value) -> Read<T>,
+    ) -> Option<T> {
+        if self.body.get(name).is_none() {
+            self.problems.push(FieldProblem::new(name, "is required"));
+        }
+        self.optional(name, read)
+    }
+
+    /// A field that may be absent or `null`.
+    pub(crate) fn optional<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Value) -> Read<T>,
+    ) -> Option<T> {
+        match read(self.body.get(name)?) {
+            Ok(value) => Some(value),
+            Err(problem) => {
+                self.problems.push(FieldProblem::new(name, problem));
+                None
+            }
+        }
+    }
+
+    /// A field for which the empty text counts as absent, too, since shops send that.
+    pub(crate) fn unless_blank<T>(
+        &mut self,
+        name: &'static str,
+        read: impl FnOnce(&Value) -> Read<T>,
+    ) -> Option<T> {
+        match self.body.get(name)? {
+            Value::String(text) if text.is_empty() => None,
+            _ => self.optional(name, read),
+        }
+    }
+
+    /// The required fields together, or everything that was wrong.
+    pub(crate) fn finish<T>(self, required: Option<T>) -> Result<T, Problem> {
+        match required {
+            Some(values) if self.problems.is_empty() => Ok(values),
+            _ => Err(Problem::BadFields(self.problems)),
+        }
+    }
+}
+
+/// A text of any kind.
+pub(crate) fn text(value: &Value) -> Read<&str> {
+    match value {
+        Value::String(text) => Ok(text),
+        _ => Err("must be a string".to_owned()),
+    }
+}
+
+/// A text with a rule of the domain.
+pub(crate) fn by<T>(parse: fn(&str) -> Result<T, TextProblem>) -> impl Fn(&Value) -> Read<T> {
+    move |value| parse(text(value)?).map_err(|problem| problem.to_string())
+}
+
+/// An amount of at least one minor unit.
+pub(crate) fn amount(value: &Value) -> Read<i64> {
+    match value {
+        Value::Integer(minor) if (1..=MAX_MINOR).contains(minor) => Ok(*minor),
+        _ => Err(format!(
+            "must be an integer from 1 to {MAX_MINOR}, in minor units"
+        )),
+    }
+}
+
+/// A currency in use.
+pub(crate) fn currency(value: &Value) -> Read<oncharge_domain::currency::Currency> {
+    oncharge_domain::currency::Currency::parse(text(value)?).map_err(|problem| problem.to_string())
+}
+
+/// The merchant's reference.
+pub(crate) fn reference(value: &Value) -> Read<Reference> {
+    by(Reference::parse)(value)
+}

@@ -1,0 +1,45 @@
+//! The three headers that sign a request.
+
+use actix_web::http::header::HeaderMap;
+
+use crate::problem::Problem;
+
+/// The texts of the three headers.
+pub(super) struct Credentials<'a> {
+    /// `X-Oncharge-Key`.
+    pub(super) key: &'a str,
+    /// `X-Oncharge-Timestamp`.
+    pub(super) timestamp: &'a str,
+    /// `X-Oncharge-Signature`.
+    pub(super) signature: &'a str,
+}
+
+impl<'a> Credentials<'a> {
+    /// Of these headers; each must be there exactly once, not empty, and ASCII.
+    pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Problem> {
+        let only = |name| single(headers, name).filter(|text| !text.is_empty());
+        match (
+            only("x-oncharge-key"),
+            only("x-oncharge-timestamp"),
+            only("x-oncharge-signature"),
+        ) {
+            (Some(key), Some(timestamp), Some(signature)) => Ok(Self {
+                key,
+                timestamp,
+                signature,
+            }),
+            _ => Err(Problem::MissingAuth),
+        }
+    }
+}
+
+/// The text of a header that came exactly once and is ASCII.
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut values = headers.get_all(name);
+    let only = values.next()?;
+    if values.next().is_some() {
+        None
+    } else {
+        only.to_str().ok()
+    }
+}

@@ -1,0 +1,149 @@
+//! Checks 7 and 8 for a `POST`: media type, JSON and idempotency key.
+
+use std::{future, sync::Arc};
+
+use actix_web::{
+    FromRequest, HttpRequest,
+    dev::Payload,
+    http::header::{CONTENT_TYPE, HeaderMap},
+};
+use oncharge_application::{Idempotency, PostContext};
+use oncharge_domain::idempotency::{IdempotencyKey, RequestFingerprint};
+
+use super::{admitted, credentials::single, origin_form};
+use crate::{
+    json::{self, Object},
+    observe::request_id,
+    problem::{FieldProblem, Problem},
+};
+
+/// A merchant's `POST` with its body.
+pub(crate) struct Post {
+    /// Who posts, under which idempotency key.
+    pub(crate) context: PostContext,
+    /// The JSON object.
+    pub(crate) body: Object,
+}
+
+/// A merchant's `POST` that needs no body; none counts as `{}`.
+pub(crate) struct Command(pub(crate) Post);
+
+impl FromRequest for Post {
+    type Error = Problem;
+    type Future = future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        future::ready(read(request, false))
+    }
+}
+
+impl FromRequest for Command {
+    type Error = Problem;
+    type Future = future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        future::ready(read(request, true).map(Self))
+    }
+}
+
+fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
+    let admitted = admitted(request)?;
+    check_media_type(request.headers())?;
+    let body = if may_be_empty && admitted.body.is_empty() {
+        Object::default()
+    } else {
+        json::parse(&admitted.body).map_err(Problem::BadJson)?
+    };
+    let key = idempotency_key(request.headers())?;
+    let idempotency = match key {
+        None => None,
+        Some(key) => {
+            let (method, target) = (request.method().as_str(), origin_form(request)?);
+            let fingerprint = RequestFingerprint::of(method, target, &admitted.body);
+            Some(Idempotency { key, fingerprint })
+        }
+    };
+    let merchant = Arc::clone(&admitted.principal.merchant);
+    let context = PostContext {
+        merchant,
+        idempotency,
+        request_id: request_id(request),
+    };
+    Ok(Post { context, body })
+}
+
+/// The published page names no `Content-Type`, so that what clients send by themselves is read as
+/// JSON: nothing, curl's form type, and every JSON type.
+pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    if !headers.contains_key(CONTENT_TYPE) {
+        return Ok(());
+    }
+    let text = single(headers, CONTENT_TYPE.as_str()).ok_or(Problem::UnsupportedMediaType)?;
+    let essence = text
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    let is_json = match essence.split_once('/') {
+        Some(("application", "json" | "x-www-form-urlencoded")) => true,
+        Some((_, subtype)) => subtype.len() > "+json".len() && subtype.ends_with("+json"),
+        None => essence.is_empty(),
+    };
+    if is_json {
+        Ok(())
+    } else {
+        Err(Problem::UnsupportedMediaType)
+    }
+}
+
+fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Problem> {
+    const NAME: &str = "Idempotency-Key";
+    if !headers.contains_key(NAME) {
+        return Ok(None);
+    }
+    let key = single(headers, NAME).and_then(IdempotencyKey::parse);
+    let rule = "must be 1 to 255 visible ASCII characters, once";
+    key.map(Some)
+        .ok_or_else(|| Problem::BadParameter(FieldProblem::new(NAME, rule)))
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn json_and_what_clients_send_by_themselves_are_read() {
+        let accepted = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.append(CONTENT_TYPE, HeaderValue::try_from(text).unwrap());
+            check_media_type(&headers).is_ok()
+        };
+        for text in [
+            "application/json",
+            "Application/JSON; charset=utf-8",
+            "application/json;charset=latin1;x=y",
+            "application/vnd.api+json",
+            "application/problem+json; a=b",
+            "application/x-www-form-urlencoded",
+            "",
+        ] {
+            assert!(accepted(text), "{text}");
+        }
+        for text in [
+            "text/plain",
+            "text/html",
+            "application/xml",
+            "multipart/form-data; boundary=x",
+            "json",
+            "application/+json",
+            "application/json+xml",
+            "application/jsonx",
+        ] {
+            assert!(!accepted(text), "{text}");
+        }
+        assert!(check_media_type(&HeaderMap::new()).is_ok(), "absent");
+    }
+}

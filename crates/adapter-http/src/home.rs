@@ -1,0 +1,52 @@
+//! `GET /`: a plain page for a person who wonders what this is.
+
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use crate::{
+    Api,
+    checkout::{
+        page::PageError,
+        security_headers::{Sources, content_security_policy, page_headers},
+    },
+    problem::Problem,
+};
+
+#[derive(Template)]
+#[template(
+    ext = "html",
+    source = r#"<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>OnCharge</title>
+<link rel="icon" href="data:,">
+<h1>OnCharge</h1>
+<p>This is the payment API of OnCharge. Merchants call it under <code>/v1</code>; shoppers see its
+checkout inside their shop.</p>
+<ul>
+{% if let Some(shop) = shop_url %}<li><a href="{{ shop }}">The demo shop</a></li>
+{% endif %}<li><a href="/openapi.json">The API, described in OpenAPI 3.1</a></li>
+</ul>
+</html>
+"#
+)]
+struct Home<'a> {
+    shop_url: Option<&'a str>,
+}
+
+/// The page.
+pub(crate) async fn home(api: web::Data<Api>) -> Result<HttpResponse, Problem> {
+    let settings = api.settings();
+    let html = Home {
+        shop_url: settings.shop_url.as_deref(),
+    }
+    .render()
+    .map_err(PageError::from)?;
+    let policy = content_security_policy(&Sources::default());
+    let mut response = HttpResponse::Ok();
+    for header in page_headers(policy, settings.behind_tls) {
+        response.insert_header(header);
+    }
+    Ok(response.body(html))
+}

@@ -1,0 +1,358 @@
+//! Strict JSON: one object, no key twice at any level, at most 32 levels, nothing after it.
+
+use std::{
+    cell::{Cell, RefCell},
+    collections::{BTreeMap, btree_map::Entry},
+    fmt,
+};
+
+use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
+
+use crate::problem::FieldProblem;
+
+/// How deep objects and arrays may nest, the outermost object included.
+const DEEPEST: u8 = 32;
+
+/// A JSON value as far as any field of ours looks into it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    /// `null`, which counts as absent.
+    Null,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number that fits.
+    Integer(i64),
+    /// Any other number: with a point, an exponent, or past an `i64`.
+    OtherNumber,
+    /// A text.
+    String(String),
+    /// An array; no field of ours is one, so its members are checked and dropped.
+    Array,
+    /// An object.
+    Object(Object),
+}
+
+/// The members of an object, by name.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Object(BTreeMap<String, Value>);
+
+impl Object {
+    /// The member, unless it is absent or `null`.
+    pub(crate) fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| **value != Value::Null)
+    }
+
+    /// All members that are not `null`.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&String, &Value)> {
+        self.0.iter().filter(|(_, value)| **value != Value::Null)
+    }
+}
+
+/// The bytes are no acceptable JSON object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BadJson {
+    problem: &'static str,
+    line: usize,
+    column: usize,
+    member: Option<String>,
+}
+
+impl fmt::Display for BadJson {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            problem,
+            line,
+            column,
+            ..
+        } = self;
+        write!(f, "The body {problem}")?;
+        if *line > 0 {
+            write!(f, " (line {line}, column {column})")
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl BadJson {
+    fn of(problem: &'static str) -> Self {
+        Self {
+            problem,
+            line: 0,
+            column: 0,
+            member: None,
+        }
+    }
+
+    /// In which member of the outermost object the problem lies, where that is known.
+    pub(crate) fn field(&self) -> Option<FieldProblem> {
+        let member = self.member.clone()?;
+        Some(FieldProblem::new(
+            member,
+            format!("the body {} here", self.problem),
+        ))
+    }
+}
+
+/// Reads the one object that the bytes hold.
+pub(crate) fn parse(bytes: &[u8]) -> Result<Object, BadJson> {
+    if bytes.is_empty() {
+        return Err(BadJson::of("must be a JSON object"));
+    }
+    if std::str::from_utf8(bytes).is_err() {
+        return Err(BadJson::of("is not UTF-8"));
+    }
+    let reading = Reading::default();
+    let mut deserializer = serde_json::Deserializer::from_slice(bytes);
+    let value = Node {
+        depth: 0,
+        reading: &reading,
+    }
+    .deserialize(&mut deserializer)
+    .map_err(|error| reading.bad(&error))?;
+    if deserializer.end().is_err() {
+        return Err(BadJson::of("has something after the JSON object"));
+    }
+    match value {
+        Value::Object(object) => Ok(object),
+        _ => Err(BadJson::of("must be a JSON object")),
+    }
+}
+
+/// What is known while a text is read.
+#[derive(Default)]
+struct Reading {
+    /// The member of the outermost object that is being read, if its name can be shown.
+    member: RefCell<Option<String>>,
+    /// Which of our own rules is broken.
+    broken: Cell<Option<&'static str>>,
+}
+
+impl Reading {
+    fn bad(&self, error: &serde_json::Error) -> BadJson {
+        let by_syntax = if error.is_eof() {
+            "ends too early"
+        } else {
+            "is not valid JSON"
+        };
+        BadJson {
+            problem: self.broken.get().unwrap_or(by_syntax),
+            line: error.line(),
+            column: error.column(),
+            member: self.member.borrow_mut().take(),
+        }
+    }
+
+    fn breaks<E: de::Error>(&self, rule: &'static str) -> E {
+        self.broken.set(Some(rule));
+        E::custom(rule)
+    }
+
+    /// A name is shown only if it looks like one of ours: any other may hold anything.
+    fn enter(&self, name: &str) {
+        let plain = (1..=40).contains(&name.len())
+            && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+        *self.member.borrow_mut() = plain.then(|| name.to_owned());
+    }
+
+    fn leave(&self) {
+        *self.member.borrow_mut() = None;
+    }
+}
+
+/// One value that lies this deep.
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    depth: u8,
+    reading: &'a Reading,
+}
+
+impl Node<'_> {
+    fn deeper<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth < DEEPEST {
+            Ok(Self {
+                depth: self.depth + 1,
+                ..self
+            })
+        } else {
+            Err(self.reading.breaks("is nested more than 32 levels deep"))
+        }
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Node<'_> {
+    type Value = Value;
+
+    fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Node<'_> {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
+        Ok(Value::Bool)
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
+        Ok(Value::Integer(number))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Value, E> {
+        Ok(i64::try_from(number).map_or(Value::OtherNumber, Value::Integer))
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Value, E> {
+        Ok(Value::OtherNumber)
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Value, E> {
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inside = self.deeper()?;
+        while members.next_element_seed(inside)?.is_some() {}
+        Ok(Value::Array)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
+        let inside = self.deeper()?;
+        let mut object = Object::default();
+        while let Some(name) = members.next_key::<String>()? {
+            if inside.depth == 1 {
+                self.reading.enter(&name);
+            }
+            match object.0.entry(name) {
+                Entry::Occupied(_) => return Err(self.reading.breaks("has a key twice")),
+                Entry::Vacant(place) => {
+                    place.insert(members.next_value_seed(inside)?);
+                }
+            }
+            if inside.depth == 1 {
+                self.reading.leave();
+            }
+        }
+        Ok(Value::Object(object))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &[u8]) -> String {
+        let shown = String::from_utf8_lossy(text)
+            .chars()
+            .take(60)
+            .collect::<String>();
+        match parse(text) {
+            Ok(object) => panic!("{shown} was read as {object:?}"),
+            Err(bad) => bad.to_string(),
+        }
+    }
+
+    #[test]
+    fn numbers_are_whole_or_something_else() {
+        let cases = [
+            ("0", Value::Integer(0)),
+            ("-1", Value::Integer(-1)),
+            ("9223372036854775807", Value::Integer(i64::MAX)),
+            ("9223372036854775808", Value::OtherNumber),
+            ("18446744073709551616", Value::OtherNumber),
+            ("1.0", Value::OtherNumber),
+            ("1e3", Value::OtherNumber),
+            ("-0.0", Value::OtherNumber),
+            ("true", Value::Bool),
+            ("\"1\"", Value::String("1".to_owned())),
+            ("[1, {\"a\": []}]", Value::Array),
+        ];
+        for (text, expected) in cases {
+            let object = parse(format!("{{\"amount\":{text}}}").as_bytes()).unwrap();
+            assert_eq!(object.get("amount"), Some(&expected), "{text}");
+        }
+        assert_eq!(
+            parse(b"{\"a\":null}").unwrap().get("a"),
+            None,
+            "null is absent"
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_refused() {
+        for text in ["", " ", "[]", "1", "\"x\"", "null", "true"] {
+            refused(text.as_bytes());
+        }
+        for text in [
+            "{",
+            "{\"a\"",
+            "{\"a\":",
+            "{\"a\":\"x",
+            "{\"a\":1,",
+            "{'a':1}",
+            "{\"a\":01}",
+        ] {
+            refused(text.as_bytes());
+        }
+        for text in ["{} {}", "{}x", "{}\0", "{}]"] {
+            assert_eq!(
+                refused(text.as_bytes()),
+                "The body has something after the JSON object"
+            );
+        }
+        assert_eq!(refused(b"{\"a\":\"\xff\"}"), "The body is not UTF-8");
+        refused(b"{\"a\":\"\\ud800\"}");
+        refused(b"{\"a\":\"\x01\"}");
+    }
+
+    #[test]
+    fn a_key_twice_is_refused_at_any_level() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":null,"a":1}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[{"b":1,"b":2}]}"#,
+            r#"{"a":1,"\u0061":2}"#,
+        ] {
+            assert!(
+                refused(text.as_bytes()).starts_with("The body has a key twice"),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn depth_is_bounded() {
+        let nested = |levels: usize| {
+            format!(
+                "{{\"a\":{}{}}}",
+                "[".repeat(levels - 1),
+                "]".repeat(levels - 1)
+            )
+        };
+        assert!(parse(nested(32).as_bytes()).is_ok());
+        assert!(refused(nested(33).as_bytes()).contains("more than 32 levels"));
+        assert!(refused("[".repeat(60_000).as_bytes()).contains("more than 32 levels"));
+    }
+
+    #[test]
+    fn the_member_is_named_and_no_value_is_shown() {
+        let bad = parse(br#"{"reference":"x","amount":1e999}"#).unwrap_err();
+        assert_eq!(bad.field().unwrap().field, "amount");
+        let secret = parse(br#"{"4242424242424242":1,"4242424242424242":1}"#).unwrap_err();
+        assert_eq!(secret.field(), None);
+        assert!(!secret.to_string().contains("4242"));
+        let later = parse(br#"{"amount":1 "x"}"#).unwrap_err();
+        assert_eq!(later.field(), None, "after a member it is nobody's fault");
+    }
+}

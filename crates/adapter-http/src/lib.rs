@@ -1,0 +1,30 @@
+//! The merchant API, the hosted checkout and PSP notifications, over HTTP.
+//!
+//! Start reading at [`app`]: all routes stand on one screen. Every request passes [`observe`];
+//! those under `/v1` pass the `gate`, which makes the checks of the merchant API in their order.
+//! What a request is refused with becomes a status, a code and a body in [`problem`] alone.
+
+mod api;
+mod app;
+pub mod checkout;
+mod fields;
+mod gate;
+mod home;
+mod json;
+mod limits;
+mod observe;
+pub mod openapi;
+pub mod ops;
+mod presenter;
+pub mod problem;
+mod psp_webhooks;
+mod query;
+mod server;
+mod times;
+mod v1;
+
+pub use api::{Api, Settings};
+pub use limits::Rate;
+pub use ops::Ops;
+pub use presenter::JsonPresenter;
+pub use server::{serve_api, serve_ops};

@@ -1,0 +1,192 @@
+//! Whose failures are counted: the peer's address, or the one that trusted proxies name.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use actix_web::{dev::RequestHead, http::header::HeaderMap};
+use ipnet::IpNet;
+
+/// Who failures are counted for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Address {
+    /// One address.
+    V4(Ipv4Addr),
+    /// All of a network: the upper 64 bits; whoever has one address of it has them all.
+    V6Net(u64),
+    /// Everybody whom the table has no room for, and who has no address.
+    Crowd,
+}
+
+impl From<IpAddr> for Address {
+    fn from(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self::V4(address),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                let join = |upper: u64, lower: u16| (upper << 16) | u64::from(lower);
+                Self::V6Net([a, b, c, d].into_iter().fold(0, join))
+            }
+        }
+    }
+}
+
+impl Address {
+    /// Of the sender of this request.
+    pub(crate) fn of(head: &RequestHead, trusted: &[IpNet]) -> Self {
+        match head.peer_addr {
+            Some(peer) => origin(peer.ip(), head.headers(), trusted).into(),
+            None => Self::Crowd,
+        }
+    }
+}
+
+/// The right-most address on the way here that is no trusted proxy.
+///
+/// Where `Forwarded` and `X-Forwarded-For` tell different tales, one of them came from outside
+/// unchecked: then only the peer itself is believed.
+fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+    let peer = peer.to_canonical();
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    if !is_trusted(&peer) {
+        return peer;
+    }
+    let walk = |hops: Vec<Option<IpAddr>>| {
+        let mut last = peer;
+        for hop in hops.into_iter().rev() {
+            // What cannot be read was named by the last proxy that we trust.
+            let Some(hop) = hop else { return last };
+            last = hop;
+            if !is_trusted(&hop) {
+                return last;
+            }
+        }
+        last
+    };
+    let by = |name: &str, read: fn(&str) -> Option<IpAddr>| {
+        headers
+            .contains_key(name)
+            .then(|| walk(hops(headers, name, read)))
+    };
+    match (by("forwarded", forwarded_for), by("x-forwarded-for", bare)) {
+        (Some(one), Some(other)) if one != other => peer,
+        (Some(one), _) | (None, Some(one)) => one,
+        (None, None) => peer,
+    }
+}
+
+fn hops(headers: &HeaderMap, name: &str, read: fn(&str) -> Option<IpAddr>) -> Vec<Option<IpAddr>> {
+    headers
+        .get_all(name)
+        .flat_map(|value| value.to_str().unwrap_or_default().split(','))
+        .map(|entry| read(entry.trim()))
+        .collect()
+}
+
+/// `for=…` of one element of `Forwarded` (RFC 7239).
+fn forwarded_for(element: &str) -> Option<IpAddr> {
+    let value = element.split(';').find_map(|pair| {
+        let (name, value) = pair.trim().split_once('=')?;
+        name.eq_ignore_ascii_case("for").then_some(value)
+    })?;
+    bare(value.trim_matches('"'))
+}
+
+/// An address, with or without port, IPv6 with or without brackets.
+fn bare(text: &str) -> Option<IpAddr> {
+    let address = text.parse().ok().or_else(|| {
+        if let Some(rest) = text.strip_prefix('[') {
+            return rest.split_once(']')?.0.parse().ok();
+        }
+        text.rsplit_once(':')?.0.parse().ok()
+    });
+    address.map(|address: IpAddr| address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(headers: &[(&'static str, &'static str)], expected: &str) {
+        let mut map = HeaderMap::new();
+        for (name, value) in headers {
+            map.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
+        let found = origin("10.0.0.1".parse().unwrap(), &map, &trusted);
+        assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{headers:?}");
+    }
+
+    #[test]
+    fn the_right_most_untrusted_hop_counts() {
+        check(&[], "10.0.0.1");
+        check(&[("x-forwarded-for", "192.0.2.1")], "192.0.2.1");
+        check(
+            &[("x-forwarded-for", "198.51.100.9, 192.0.2.1, 10.0.0.7")],
+            "192.0.2.1",
+        );
+        check(
+            &[
+                ("x-forwarded-for", "198.51.100.9"),
+                ("x-forwarded-for", "192.0.2.1"),
+            ],
+            "192.0.2.1",
+        );
+        check(&[("x-forwarded-for", "10.0.0.9, 10.0.0.8")], "10.0.0.9");
+        check(
+            &[("x-forwarded-for", "192.0.2.1, nonsense, 10.0.0.8")],
+            "10.0.0.8",
+        );
+        check(&[("x-forwarded-for", "192.0.2.1:4711")], "192.0.2.1");
+        check(
+            &[("forwarded", "for=192.0.2.1;proto=https, for=10.0.0.7")],
+            "192.0.2.1",
+        );
+        check(
+            &[("forwarded", "For=\"[2001:db8::1]:4711\"")],
+            "2001:db8::1",
+        );
+        check(&[("forwarded", "for=192.0.2.1, for=_hidden")], "10.0.0.1");
+    }
+
+    #[test]
+    fn two_headers_that_differ_are_not_believed() {
+        check(
+            &[
+                ("forwarded", "for=192.0.2.1"),
+                ("x-forwarded-for", "192.0.2.2"),
+            ],
+            "10.0.0.1",
+        );
+        check(
+            &[
+                ("forwarded", "for=192.0.2.1"),
+                ("x-forwarded-for", "192.0.2.1"),
+            ],
+            "192.0.2.1",
+        );
+    }
+
+    #[test]
+    fn nobody_else_is_believed() {
+        let mut map = HeaderMap::new();
+        map.append(
+            HeaderName::from_static("x-forwarded-for"),
+            HeaderValue::from_static("198.51.100.9"),
+        );
+        let peer = "192.0.2.1".parse().unwrap();
+        assert_eq!(origin(peer, &map, &[]), peer);
+    }
+
+    #[test]
+    fn addresses_of_one_network_are_one() {
+        let of = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
+        assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
+        assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));
+        assert_eq!(of("::ffff:192.0.2.1"), of("192.0.2.1"));
+    }
+}

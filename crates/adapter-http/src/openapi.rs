@@ -1,0 +1,269 @@
+//! The description of the API in OpenAPI 3.1, generated from the code.
+
+use std::{collections::BTreeMap, sync::OnceLock};
+
+use actix_web::{HttpResponse, http::header::CACHE_CONTROL};
+use oncharge_domain::currency::Currency;
+use utoipa::{
+    IntoResponses, Modify, OpenApi, ToSchema,
+    openapi::{
+        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
+        schema::SchemaType,
+        security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
+    },
+};
+
+use crate::{checkout, v1};
+
+/// The description as JSON, pretty and with members in a stable order.
+pub fn document() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+/// `GET /openapi.json`
+pub(crate) async fn serve() -> HttpResponse {
+    static DOCUMENT: OnceLock<String> = OnceLock::new();
+    HttpResponse::Ok()
+        .content_type("application/json")
+        .insert_header((CACHE_CONTROL, "public, max-age=300"))
+        .body(DOCUMENT.get_or_init(document).as_str())
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "OnCharge",
+        description = "Payments for merchants: create a checkout session, show the hosted \
+            checkout, capture or cancel, refund. Every request under `/v1` is signed: \
+            `X-Oncharge-Signature` is the hex HMAC-SHA256 of \
+            `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the lowercase hex SHA-256 of \
+            your API secret.",
+        license(name = "Apache-2.0 OR MIT"),
+    ),
+    servers((url = "/", description = "This service")),
+    paths(
+        v1::sessions::create::create,
+        v1::sessions::get::get,
+        v1::sessions::list::list,
+        v1::sessions::cancel::cancel,
+        v1::sessions::capture::capture,
+        v1::sessions::expire::expire,
+        v1::refunds::create::create,
+        v1::refunds::get::get,
+        v1::refunds::list::list,
+        checkout::pay::pay,
+        checkout::status::status,
+        checkout::abandon::abandon,
+    ),
+    components(schemas(crate::problem::ErrorBody)),
+    security(("key" = [], "timestamp" = [], "signature" = [])),
+    tags(
+        (name = "Checkout sessions", description = "What merchants do with payments."),
+        (name = "Refunds", description = "What merchants give back."),
+        (name = "Shopper", description = "What the hosted checkout calls; no merchant needs it."),
+    ),
+    modifiers(&Security),
+)]
+struct Document;
+
+/// The security schemes.
+struct Security;
+
+impl Modify for Security {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let header = |name: &str, description: &str| {
+            SecurityScheme::ApiKey(ApiKey::Header(ApiKeyValue::with_description(
+                name,
+                description,
+            )))
+        };
+        let components = openapi.components.get_or_insert_default();
+        components.add_security_scheme("key", header("X-Oncharge-Key", "Your API key."));
+        components.add_security_scheme(
+            "timestamp",
+            header(
+                "X-Oncharge-Timestamp",
+                "Unix seconds, within 5 minutes of the present.",
+            ),
+        );
+        components.add_security_scheme(
+            "signature",
+            header(
+                "X-Oncharge-Signature",
+                "64 hex digits over timestamp, method, path and body.",
+            ),
+        );
+        let bearer = Http::new(HttpAuthScheme::Bearer);
+        components.add_security_scheme("pay_token", SecurityScheme::Http(bearer));
+    }
+}
+
+/// The codes of currencies in use.
+pub(crate) fn currencies() -> utoipa::openapi::schema::Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .description(Some("ISO 4217, a code in use."))
+        .examples([serde_json::json!("USD")])
+        .enum_values(Some(Currency::all().map(Currency::code)))
+        .build()
+}
+
+/// A merchant's own pairs.
+pub(crate) fn metadata() -> utoipa::openapi::schema::Object {
+    let text = |most: usize| {
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .max_length(Some(most))
+    };
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
+        .description(Some(
+            "Your own pairs: at most 50, keys up to 40, values up to 500 characters.",
+        ))
+        .max_properties(Some(50))
+        .property_names(Some(text(40).min_length(Some(1)).build()))
+        .additional_properties(Some(text(500)))
+        .build()
+}
+
+/// A merchant's reference.
+pub(crate) fn reference() -> utoipa::openapi::schema::Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .description(Some(
+            "Your own reference; need not be unique. No control characters.",
+        ))
+        .min_length(Some(1))
+        .max_length(Some(255))
+        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
+        .examples([serde_json::json!("order-42")])
+        .build()
+}
+
+/// An object without members of interest.
+#[derive(ToSchema)]
+pub(crate) struct Empty {}
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(
+        $(#[$doc])*
+        #[derive(ToSchema)]
+        #[schema(rename_all = "snake_case")]
+        #[expect(dead_code, reason = "describes words that the domain writes")]
+        pub(crate) enum $name { $($variant),* }
+    )*};
+}
+
+words! {
+    /// How far a session's payment is.
+    SessionStatus { Created, Pending, Authorized, Captured, Refused, Cancelled, Error, Expired }
+    /// Who captures: the clock after the authorization, or the merchant.
+    CaptureMode { Automatic, Manual }
+    /// An operation whose outcome is open.
+    PendingOperation { Capture, Cancel }
+    /// What the shopper has to do next.
+    NextType { None, Challenge, Retry }
+    /// Why the shopper is asked to try again.
+    RetryReason {
+        CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed, Technical,
+    }
+    /// Why something failed.
+    FailureCode {
+        CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed,
+        AuthenticationAbandoned, AuthorizationExpired, VoidedAtPsp, CaptureFailed, RiskRejected,
+        GlobalBan, PspError,
+    }
+}
+
+/// Where a refund stands.
+#[derive(ToSchema)]
+#[schema(rename_all = "snake_case")]
+#[expect(dead_code, reason = "describes words that the domain writes")]
+#[expect(
+    clippy::enum_variant_names,
+    reason = "the words on the wire have this prefix"
+)]
+pub(crate) enum RefundStatus {
+    RefundRequested,
+    RefundSucceeded,
+    RefundFailed,
+}
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident: $($status:literal $codes:literal),* $(,)?;)*) => {$(
+        $(#[$doc])*
+        pub(crate) enum $name {}
+        impl IntoResponses for $name {
+            fn responses() -> Responses {
+                BTreeMap::from([$(($status.to_owned(), error($codes).into())),*])
+            }
+        }
+    )*};
+}
+
+errors! {
+    /// What every `POST` of a merchant can be refused with.
+    CommonErrors:
+        "400" "`invalid_request`: the body is no acceptable JSON object, or a header is bad",
+        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
+        "404" "`not_found`",
+        "408" "`request_timeout`: the body came too slowly",
+        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
+        "413" "`payload_too_large`: over 64 KiB",
+        "415" "`unsupported_media_type`",
+        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
+            `refund_exceeds_captured`, `capture_exceeds_authorized`",
+        "429" "`rate_limited`",
+        "500" "`internal_error`",
+        "503" "`psp_unavailable` (surely not sent), `busy` (nothing was written): safe to retry";
+    /// What creating a session can be refused with besides.
+    MustNotBeBanned:
+        "403" "`global_ban`: the shopper cannot be served";
+    /// What every `GET` of a merchant can be refused with.
+    ReadErrors:
+        "400" "`invalid_request`: a query parameter is bad",
+        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
+        "404" "`not_found`",
+        "408" "`request_timeout`: the body came too slowly",
+        "413" "`payload_too_large`: over 64 KiB",
+        "429" "`rate_limited`",
+        "500" "`internal_error`",
+        "503" "`busy`: safe to retry";
+    /// What the shopper's calls can be refused with.
+    ShopperErrors:
+        "400" "`invalid_request`: the body is no acceptable JSON object",
+        "401" "`missing_auth`, `invalid_token`: the pay token is missing, wrong or too old",
+        "404" "`not_found`",
+        "408" "`request_timeout`: the body came too slowly",
+        "409" "`invalid_state`: a try is open, or the session is finished",
+        "413" "`payload_too_large`: over 64 KiB",
+        "415" "`unsupported_media_type`",
+        "422" "`invalid_request`: `payment_method` is missing or no token of the card fields",
+        "429" "`rate_limited`: over 10 a minute",
+        "500" "`internal_error`",
+        "503" "`psp_unavailable`, `busy`: safe to retry";
+}
+
+fn error(codes: &str) -> Response {
+    let text = ObjectBuilder::new()
+        .schema_type(SchemaType::Type(Type::String))
+        .build();
+    let id = HeaderBuilder::new()
+        .schema(Some(text))
+        .description(Some("The request's id."))
+        .build();
+    ResponseBuilder::new()
+        .description(codes)
+        .header("X-Request-Id", id)
+        .content(
+            "application/json",
+            ContentBuilder::new()
+                .schema(Some(Ref::from_schema_name("Error")))
+                .build(),
+        )
+        .build()
+}

@@ -1,0 +1,372 @@
+//! Everything that can be wrong with a request, and the only place where that becomes a status, a
+//! code and a body.
+
+use std::{borrow::Cow, error::Error as _, fmt::Write as _};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{StatusCode, header},
+};
+use oncharge_application::Error;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// Why a request was refused or failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// One of the three signing headers, or a shopper's token, is absent, empty, repeated or not
+    /// ASCII.
+    #[error("missing_auth")]
+    MissingAuth,
+    /// No such API key, or it is no longer good.
+    #[error("invalid_key")]
+    InvalidKey,
+    /// The timestamp is no timestamp, or too far from the present.
+    #[error("timestamp_expired")]
+    TimestampExpired,
+    /// The signature is not right.
+    #[error("invalid_signature")]
+    InvalidSignature,
+    /// The body is larger than this many bytes.
+    #[error("payload_too_large")]
+    PayloadTooLarge(usize),
+    /// Too many requests; the next is welcome in so many seconds.
+    #[error("rate_limited")]
+    RateLimited(u64),
+    /// Unknown path.
+    #[error("not_found")]
+    UnknownPath,
+    /// Known path, other method; these are allowed.
+    #[error("method_not_allowed")]
+    MethodNotAllowed(&'static str),
+    /// The body's media type is none that is read as JSON.
+    #[error("unsupported_media_type")]
+    UnsupportedMediaType,
+    /// The request target is not in origin form.
+    #[error("invalid_request: target")]
+    BadTarget,
+    /// The body broke off.
+    #[error("invalid_request: body")]
+    BrokenBody,
+    /// The body did not come in time.
+    #[error("request_timeout")]
+    SlowBody,
+    /// The body is no acceptable JSON object.
+    #[error("invalid_request: JSON")]
+    BadJson(crate::json::BadJson),
+    /// A query parameter or header breaks its rule.
+    #[error("invalid_request: {}", .0.field)]
+    BadParameter(FieldProblem),
+    /// Fields are missing, of the wrong type, or break their rule.
+    #[error("invalid_request: {} fields", .0.len())]
+    BadFields(Vec<FieldProblem>),
+    /// The use case refused or failed.
+    #[error(transparent)]
+    UseCase(#[from] Error),
+    /// The page could not be rendered.
+    #[error("internal_error: page")]
+    Page(#[from] crate::checkout::page::PageError),
+}
+
+/// What is wrong with one field, never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+pub struct FieldProblem {
+    /// The field, query parameter or header.
+    pub field: Cow<'static, str>,
+    /// What is wrong with it.
+    pub problem: Cow<'static, str>,
+}
+
+impl FieldProblem {
+    /// This field has this problem.
+    pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            field: field.into(),
+            problem: problem.into(),
+        }
+    }
+}
+
+/// The body of every error.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody {
+    /// What went wrong, for programs.
+    #[schema(value_type = String, example = "invalid_signature")]
+    pub error: &'static str,
+    /// What went wrong, for people.
+    #[schema(value_type = String, example = "HMAC signature verification failed")]
+    pub message: Cow<'static, str>,
+    /// The request's id, as in `X-Request-Id`.
+    pub request_id: String,
+    /// All fields that are wrong, where fields are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    pub details: Vec<FieldProblem>,
+}
+
+/// Status, code and message of a problem, with what else its answer carries.
+struct Answer {
+    status: StatusCode,
+    code: &'static str,
+    message: Cow<'static, str>,
+    details: Vec<FieldProblem>,
+    /// Seconds for `Retry-After`.
+    retry_after: Option<u64>,
+}
+
+impl Answer {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self {
+            status,
+            code,
+            message: message.into(),
+            details: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    fn with(self, details: Vec<FieldProblem>) -> Self {
+        Self { details, ..self }
+    }
+
+    fn after(self, seconds: u64) -> Self {
+        Self {
+            retry_after: Some(seconds),
+            ..self
+        }
+    }
+}
+
+impl Problem {
+    fn answer(&self) -> Answer {
+        use StatusCode as S;
+        match self {
+            Self::MissingAuth => {
+                Answer::new(S::UNAUTHORIZED, "missing_auth", "Authentication is missing")
+            }
+            Self::InvalidKey => {
+                Answer::new(S::UNAUTHORIZED, "invalid_key", "The API key is not valid")
+            }
+            Self::TimestampExpired => Answer::new(
+                S::UNAUTHORIZED,
+                "timestamp_expired",
+                "The timestamp is not within 5 minutes of the present time",
+            ),
+            Self::InvalidSignature => Answer::new(
+                S::UNAUTHORIZED,
+                "invalid_signature",
+                "HMAC signature verification failed",
+            ),
+            Self::PayloadTooLarge(most) => Answer::new(
+                S::PAYLOAD_TOO_LARGE,
+                "payload_too_large",
+                format!("The body must be at most {most} bytes"),
+            ),
+            Self::RateLimited(seconds) => {
+                Answer::new(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+                    .after(*seconds)
+            }
+            Self::UnknownPath => Answer::new(S::NOT_FOUND, "not_found", "There is no such path"),
+            Self::MethodNotAllowed(_) => Answer::new(
+                S::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "The path does not know this method",
+            ),
+            Self::UnsupportedMediaType => Answer::new(
+                S::UNSUPPORTED_MEDIA_TYPE,
+                "unsupported_media_type",
+                "The body must be JSON",
+            ),
+            Self::SlowBody => Answer::new(
+                S::REQUEST_TIMEOUT,
+                "request_timeout",
+                "The body did not arrive in time",
+            ),
+            Self::BadTarget => invalid(S::BAD_REQUEST, "The request target must be a path"),
+            Self::BrokenBody => invalid(S::BAD_REQUEST, "The body is incomplete"),
+            Self::BadJson(bad) => {
+                invalid(S::BAD_REQUEST, bad.to_string()).with(bad.field().into_iter().collect())
+            }
+            Self::BadParameter(problem) => {
+                invalid(S::BAD_REQUEST, "A parameter is not acceptable").with(vec![problem.clone()])
+            }
+            Self::BadFields(problems) => invalid(
+                S::UNPROCESSABLE_ENTITY,
+                "Fields are missing or not acceptable",
+            )
+            .with(problems.clone()),
+            Self::UseCase(error) => answer_of(error),
+            Self::Page(_) => internal(),
+        }
+    }
+
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.answer().status
+    }
+
+    /// The code in the answer's body.
+    pub(crate) fn code(&self) -> &'static str {
+        self.answer().code
+    }
+
+    /// The answer's body.
+    pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
+        let Answer {
+            code,
+            message,
+            details,
+            ..
+        } = self.answer();
+        error_body(&ErrorBody {
+            error: code,
+            message,
+            request_id: request_id.to_owned(),
+            details,
+        })
+    }
+
+    /// Logs a fault of ours with its causes; nothing else is worth a line of its own.
+    pub(crate) fn log(&self) {
+        let cause = match self {
+            Self::UseCase(error @ (Error::Internal(_) | Error::Busy(Some(_)))) => error.source(),
+            Self::Page(error) => Some(error as &(dyn std::error::Error + 'static)),
+            _ => return,
+        };
+        let mut chain = String::new();
+        let mut next = cause;
+        while let Some(error) = next {
+            let separator = if chain.is_empty() { "" } else { ": " };
+            // Writing into a String cannot fail.
+            let _ = write!(chain, "{separator}{error}");
+            next = error.source();
+        }
+        tracing::error!(code = self.code(), cause = chain, "a request failed");
+    }
+}
+
+/// The answers of the use cases' errors.
+fn answer_of(error: &Error) -> Answer {
+    use StatusCode as S;
+    match error {
+        Error::IdempotencyConflict => Answer::new(
+            S::CONFLICT,
+            "idempotency_conflict",
+            "The first request with this Idempotency-Key is still being processed",
+        )
+        .after(1),
+        Error::IdempotencyKeyReused => Answer::new(
+            S::UNPROCESSABLE_ENTITY,
+            "idempotency_key_reused",
+            "The Idempotency-Key was used for another request",
+        ),
+        Error::IdempotencyKeyRequired => invalid(S::BAD_REQUEST, "A parameter is not acceptable")
+            .with(vec![FieldProblem::new("Idempotency-Key", "is required")]),
+        Error::GlobalBan => Answer::new(S::FORBIDDEN, "global_ban", "The shopper cannot be served"),
+        Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "There is no such thing"),
+        Error::BadPayToken => Answer::new(
+            S::UNAUTHORIZED,
+            "invalid_token",
+            "The pay token is not good",
+        ),
+        Error::BadCursor => {
+            invalid(S::BAD_REQUEST, "A parameter is not acceptable").with(vec![FieldProblem::new(
+                "cursor",
+                "is not a cursor of this list",
+            )])
+        }
+        Error::Unverified => Answer::new(
+            S::UNAUTHORIZED,
+            "invalid_signature",
+            "The notification's signature does not verify",
+        ),
+        Error::InvalidState(status) => Answer::new(
+            S::CONFLICT,
+            "invalid_state",
+            format!("Not possible while the session is {}", status.name()),
+        ),
+        Error::RefundExceedsCaptured => Answer::new(
+            S::UNPROCESSABLE_ENTITY,
+            "refund_exceeds_captured",
+            "The refunds would exceed the captured amount",
+        ),
+        Error::CaptureExceedsAuthorized => Answer::new(
+            S::UNPROCESSABLE_ENTITY,
+            "capture_exceeds_authorized",
+            "The amount exceeds the authorized amount",
+        ),
+        Error::Field { field, problem } => invalid(
+            S::UNPROCESSABLE_ENTITY,
+            "Fields are missing or not acceptable",
+        )
+        .with(vec![FieldProblem::new(*field, *problem)]),
+        Error::PspUnavailable => Answer::new(
+            S::SERVICE_UNAVAILABLE,
+            "psp_unavailable",
+            "The payment processor cannot be reached; nothing was sent",
+        ),
+        Error::Busy(_) => Answer::new(
+            S::SERVICE_UNAVAILABLE,
+            "busy",
+            "Too busy; nothing was written",
+        )
+        .after(1),
+        Error::Internal(_) => internal(),
+    }
+}
+
+fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {
+    Answer::new(status, "invalid_request", message)
+}
+
+fn internal() -> Answer {
+    Answer::new(
+        StatusCode::INTERNAL_SERVER_ERROR,
+        "internal_error",
+        "Something failed on our side",
+    )
+}
+
+/// The refusal of a capture or cancel by the PSP: it is remembered like a success, so that it is
+/// rendered by the presenter and not raised as an error.
+pub(crate) fn psp_rejected(request_id: &str) -> (StatusCode, Vec<u8>) {
+    let body = ErrorBody {
+        error: "psp_rejected",
+        message: Cow::Borrowed("The payment processor refused"),
+        request_id: request_id.to_owned(),
+        details: Vec::new(),
+    };
+    (StatusCode::CONFLICT, error_body(&body))
+}
+
+fn error_body(body: &ErrorBody) -> Vec<u8> {
+    // Texts only: this cannot fail.
+    serde_json::to_vec(body).unwrap_or_default()
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        self.status()
+    }
+
+    /// Status and headers; `observe` adds the body, since it knows the request's id.
+    fn error_response(&self) -> HttpResponse {
+        let answer = self.answer();
+        let mut response = HttpResponse::build(answer.status);
+        if let Some(seconds) = answer.retry_after {
+            response.insert_header((header::RETRY_AFTER, seconds.to_string()));
+        }
+        if let Self::MethodNotAllowed(allowed) = self {
+            response.insert_header((header::ALLOW, *allowed));
+        }
+        // What is left of such a body is not waited for.
+        if matches!(
+            self,
+            Self::PayloadTooLarge(_) | Self::SlowBody | Self::BrokenBody
+        ) {
+            response.force_close();
+        }
+        response.finish()
+    }
+}

@@ -1,0 +1,31 @@
+//! `POST /webhooks/psp/{connector}/{account}`: a PSP tells what became of an operation.
+//!
+//! The signature is the connector's affair. Nothing is counted here: a PSP must get through.
+
+use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
+use oncharge_application::checkout::receive_notification;
+
+use crate::{Api, gate::body, problem::Problem};
+
+/// How large a notification may be, in bytes: some PSPs send many in one.
+const LARGEST: usize = 256 * 1024;
+
+/// Takes it in. Every PSP is content with 200; one of them wants to read `[accepted]`.
+pub(crate) async fn receive(
+    api: web::Data<Api>,
+    request: HttpRequest,
+    path: web::Path<(String, String)>,
+    payload: web::Payload,
+) -> Result<HttpResponse, Problem> {
+    body::check_announced(request.headers(), LARGEST)?;
+    let body = body::read(payload.into_inner(), LARGEST, api.settings().body_timeout).await?;
+    let header = |name: &str| {
+        let value = request.headers().get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let (connector, account) = path.into_inner();
+    receive_notification::receive(api.app(), (&connector, &account), &header, &body).await?;
+    Ok(HttpResponse::Ok()
+        .content_type(ContentType::plaintext())
+        .body("[accepted]"))
+}

@@ -1,0 +1,148 @@
+//! Reads query parameters; the first that breaks its rule is refused by name.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use oncharge_domain::{session::StatusName, text::Reference, time::Timestamp};
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use url::form_urlencoded;
+
+use crate::problem::{FieldProblem, Problem};
+
+/// How many items a page holds unless the request says otherwise.
+pub(crate) const DEFAULT_LIMIT: u32 = 20;
+/// How many it may ask for.
+pub(crate) const MOST: u32 = 100;
+
+/// The parameters of a query, each at most once; those that nobody asks for are ignored, like
+/// unknown fields of a body.
+pub(crate) struct Query<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
+
+impl<'a> Query<'a> {
+    /// Reads a query string; of these names each may come once.
+    pub(crate) fn parse(query: &'a str, names: &[&'static str]) -> Result<Self, Problem> {
+        let mut found = BTreeMap::new();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let Some(known) = names.iter().find(|known| **known == name) else {
+                continue;
+            };
+            // The replacement character is what bytes become that are not UTF-8.
+            if value.contains('\u{fffd}') {
+                return Err(bad(known, "must be UTF-8"));
+            }
+            if found.insert(name, value).is_some() {
+                return Err(bad(known, "must not be repeated"));
+            }
+        }
+        Ok(Self(found))
+    }
+
+    /// The value of a parameter, as it is.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(AsRef::as_ref)
+    }
+
+    fn read<T>(
+        &self,
+        name: &'static str,
+        rule: &'static str,
+        read: impl FnOnce(&str) -> Option<T>,
+    ) -> Result<Option<T>, Problem> {
+        self.text(name)
+            .map(|text| read(text).ok_or_else(|| bad(name, rule)))
+            .transpose()
+    }
+
+    /// `limit`, or its default.
+    pub(crate) fn limit(&self) -> Result<u32, Problem> {
+        let read = |text: &str| {
+            let digits = text.bytes().all(|b| b.is_ascii_digit());
+            text.parse()
+                .ok()
+                .filter(|limit| digits && (1..=MOST).contains(limit))
+        };
+        let limit = self.read("limit", "must be an integer from 1 to 100", read)?;
+        Ok(limit.unwrap_or(DEFAULT_LIMIT))
+    }
+
+    /// `status`.
+    pub(crate) fn status(&self) -> Result<Option<StatusName>, Problem> {
+        self.read("status", "must be a status of a session", StatusName::parse)
+    }
+
+    /// `reference`.
+    pub(crate) fn reference(&self) -> Result<Option<Reference>, Problem> {
+        let rule = "must be 1 to 255 characters without control characters";
+        self.read("reference", rule, |text| Reference::parse(text).ok())
+    }
+
+    /// A point in time.
+    pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
+        self.read(name, "must be a time as in RFC 3339", |text| {
+            OffsetDateTime::parse(text, &Rfc3339)
+                .ok()
+                .map(Timestamp::new)
+        })
+    }
+}
+
+fn bad(name: &'static str, problem: &'static str) -> Problem {
+    Problem::BadParameter(FieldProblem::new(name, problem))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NAMES: [&str; 4] = ["limit", "status", "reference", "created_after"];
+
+    #[test]
+    fn rules_are_kept() {
+        let limit = |query| {
+            Query::parse(query, &NAMES)
+                .and_then(|query| query.limit())
+                .ok()
+        };
+        assert_eq!(limit(""), Some(20));
+        assert_eq!(limit("limit=1"), Some(1));
+        assert_eq!(limit("limit=100&unknown=1&unknown=2"), Some(100));
+        for bad in [
+            "limit=0",
+            "limit=101",
+            "limit=",
+            "limit=+1",
+            "limit=1.0",
+            "limit=1&limit=1",
+        ] {
+            assert_eq!(limit(bad), None, "{bad}");
+        }
+        let query = Query::parse(
+            "status=captured&reference=a%20b%2B&created_after=2026-02-07T13:00:00%2B01:00",
+            &NAMES,
+        )
+        .unwrap();
+        assert_eq!(query.status().unwrap(), Some(StatusName::Captured));
+        assert_eq!(query.reference().unwrap().unwrap().as_str(), "a b+");
+        let time = query.time("created_after").unwrap().unwrap();
+        assert_eq!(time.unix_seconds(), 1_770_465_600);
+        for bad in ["status=paid", "status=", "status=Captured"] {
+            assert!(
+                Query::parse(bad, &NAMES).unwrap().status().is_err(),
+                "{bad}"
+            );
+        }
+        for bad in [
+            "created_after=2026-02-07",
+            "created_after=0",
+            "created_after=",
+        ] {
+            assert!(
+                Query::parse(bad, &NAMES)
+                    .unwrap()
+                    .time("created_after")
+                    .is_err(),
+                "{bad}"
+            );
+        }
+        assert!(Query::parse("reference=%ff", &NAMES).is_err());
+    }
+}

@@ -1,0 +1,6 @@
+//! Refunds.
+
+pub(crate) mod body;
+pub(crate) mod create;
+pub(crate) mod get;
+pub(crate) mod list;

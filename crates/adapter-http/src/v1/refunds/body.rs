@@ -1,0 +1,111 @@
+//! A refund as merchants see it.
+
+use oncharge_domain::{
+    psp::RefusalReason,
+    refund::{Refund, RefundStatus},
+    session::FailureCode,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{times::rfc3339, v1::sessions::body::FailureBody};
+
+/// A refund. Every member is always present, null where unset.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Refund)]
+pub(crate) struct RefundBody {
+    #[serde(flatten)]
+    order: OrderedBody,
+    /// The merchant's reference.
+    reference: String,
+    /// Why it failed.
+    #[schema(required)]
+    failure: Option<FailureBody>,
+    /// When it was asked for.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it last changed.
+    #[schema(format = DateTime)]
+    updated_at: String,
+}
+
+/// A refund as it was just ordered: exactly the six members of the published page.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OrderedRefund)]
+pub(crate) struct OrderedBody {
+    /// Its id.
+    refund_id: String,
+    /// The session whose capture it refunds.
+    session_id: String,
+    /// Where it stands.
+    #[schema(value_type = crate::openapi::RefundStatus)]
+    status: &'static str,
+    /// The PSP's reference; null until the PSP has answered.
+    #[schema(required)]
+    psp_reference: Option<String>,
+    /// How much, in minor units.
+    amount: i64,
+    /// ISO 4217.
+    #[schema(value_type = String)]
+    currency: &'static str,
+}
+
+impl OrderedBody {
+    /// The acknowledgement of an order: always `refund_requested`, whatever became of it since.
+    pub(crate) fn acknowledging(refund: &Refund) -> Self {
+        Self {
+            status: RefundStatus::Requested.name(),
+            ..Self::from(refund)
+        }
+    }
+}
+
+impl From<&Refund> for OrderedBody {
+    fn from(refund: &Refund) -> Self {
+        let psp_reference = refund.psp_reference.as_ref();
+        Self {
+            refund_id: refund.id.to_string(),
+            session_id: refund.session.to_string(),
+            status: refund.status.name(),
+            psp_reference: psp_reference.map(|reference| reference.as_str().to_owned()),
+            amount: refund.amount.minor(),
+            currency: refund.amount.currency().code(),
+        }
+    }
+}
+
+impl From<&Refund> for RefundBody {
+    fn from(refund: &Refund) -> Self {
+        let failure = match &refund.status {
+            RefundStatus::Failed(reason) => Some(failure(reason)),
+            RefundStatus::Requested | RefundStatus::Succeeded => None,
+        };
+        Self {
+            order: OrderedBody::from(refund),
+            reference: refund.reference.as_str().to_owned(),
+            failure,
+            created_at: rfc3339(refund.created_at),
+            updated_at: rfc3339(refund.updated_at),
+        }
+    }
+}
+
+/// The issuer's reasons keep their codes; all else is `psp_error`. The message is the reason in
+/// the PSP's own words.
+fn failure(reason: &RefusalReason) -> FailureBody {
+    let code = match reason {
+        RefusalReason::CardDeclined => FailureCode::CardDeclined,
+        RefusalReason::InsufficientFunds => FailureCode::InsufficientFunds,
+        RefusalReason::ExpiredCard => FailureCode::ExpiredCard,
+        RefusalReason::AuthenticationFailed
+        | RefusalReason::AuthorizationExpired
+        | RefusalReason::AlreadyCaptured
+        | RefusalReason::NothingHeld
+        | RefusalReason::NeverSent
+        | RefusalReason::Other(_) => FailureCode::PspError,
+    };
+    FailureBody {
+        code: code.name(),
+        message: reason.as_str().to_owned(),
+    }
+}

@@ -1,0 +1,70 @@
+//! `POST /v1/refunds`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::refunds::request::{self, NewRefund};
+use oncharge_domain::money::Money;
+use utoipa::ToSchema;
+
+use super::body::OrderedBody;
+use crate::{
+    Api,
+    fields::{Fields, amount, currency, reference, text},
+    gate::post::Post,
+    json::Object,
+    openapi::CommonErrors,
+    problem::Problem,
+    v1::answer,
+};
+
+/// What a refund is made of. Unknown members are ignored.
+#[derive(ToSchema)]
+#[schema(as = NewRefund)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct NewRefundBody {
+    /// The captured session.
+    session_id: String,
+    /// Minor units, at most the session's `amount_refundable`.
+    #[schema(minimum = 1, maximum = 99_999_999_999_i64, example = 5000)]
+    amount: i64,
+    /// The session's currency.
+    #[schema(schema_with = crate::openapi::currencies)]
+    currency: String,
+    /// Your own reference. No control characters.
+    #[schema(schema_with = crate::openapi::reference)]
+    reference: String,
+}
+
+/// Request a refund
+///
+/// The answer acknowledges the order; `GET /v1/refunds/{id}` tells the outcome.
+#[utoipa::path(
+    post,
+    path = "/v1/refunds",
+    tag = "Refunds",
+    operation_id = "createRefund",
+    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    request_body = NewRefundBody,
+    responses((status = 201, body = OrderedBody), CommonErrors),
+)]
+pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
+    let new = read(&post.body)?;
+    let reply = request::request(api.app(), post.context, new).await?;
+    Ok(answer::reply(reply))
+}
+
+fn read(body: &Object) -> Result<NewRefund, Problem> {
+    let mut fields = Fields::of(body);
+    let session_id = fields.required("session_id", |value| text(value).map(str::to_owned));
+    let minor = fields.required("amount", amount);
+    let currency = fields.required("currency", currency);
+    let reference = fields.required("reference", reference);
+    let money = minor
+        .zip(currency)
+        .and_then(|(minor, currency)| Money::new(minor, currency).ok());
+    let ((session_id, amount), reference) = fields.finish(session_id.zip(money).zip(reference))?;
+    Ok(NewRefund {
+        session_id,
+        amount,
+        reference,
+    })
+}

@@ -1,0 +1,25 @@
+//! `GET /v1/refunds/{id}`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::refunds::get;
+
+use super::body::RefundBody;
+use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+
+/// Retrieve a refund
+#[utoipa::path(
+    get,
+    path = "/v1/refunds/{id}",
+    tag = "Refunds",
+    operation_id = "getRefund",
+    params(("id" = String, Path, description = "The refund's id.")),
+    responses((status = 200, body = RefundBody), ReadErrors),
+)]
+pub(crate) async fn get(
+    api: web::Data<Api>,
+    Caller(merchant): Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let refund = get::get(api.app(), merchant.id, &id).await?;
+    Ok(HttpResponse::Ok().json(RefundBody::from(&refund)))
+}

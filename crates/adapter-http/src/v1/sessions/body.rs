@@ -1,0 +1,184 @@
+//! A session as merchants see it.
+
+use std::collections::BTreeMap;
+
+use oncharge_domain::{
+    pay_token::PayToken,
+    session::{FailureCode, InFlightKind, Session},
+    time::Timestamp,
+};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::times::rfc3339;
+
+/// A checkout session. Every member is always present, null where unset.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session)]
+pub(crate) struct SessionBody {
+    /// Its id.
+    session_id: String,
+    /// How far its payment is.
+    #[schema(value_type = crate::openapi::SessionStatus)]
+    status: &'static str,
+    /// How much is to be paid, in minor units.
+    amount: i64,
+    /// ISO 4217.
+    #[schema(value_type = String)]
+    currency: &'static str,
+    /// The merchant's reference.
+    reference: String,
+    /// The merchant's order number.
+    #[schema(required)]
+    order_id: Option<String>,
+    /// Where the shopper goes afterwards.
+    return_url: String,
+    /// The merchant's own pairs.
+    metadata: BTreeMap<String, String>,
+    /// Who captures.
+    #[schema(value_type = crate::openapi::CaptureMode)]
+    capture: &'static str,
+    /// How to reach the shopper.
+    customer: CustomerBody,
+    /// The PSP's reference of the payment.
+    #[schema(required)]
+    psp_reference: Option<String>,
+    /// How much was authorized.
+    amount_authorized: i64,
+    /// How much was captured.
+    amount_captured: i64,
+    /// Refunds requested and paid out together.
+    amount_refunded: i64,
+    /// What can still be refunded.
+    amount_refundable: i64,
+    /// The capture or cancel whose outcome is open.
+    #[schema(required, value_type = Option<crate::openapi::PendingOperation>)]
+    pending_operation: Option<&'static str>,
+    /// Until when the shopper may try again; null where it is final or nothing was refused.
+    #[schema(required, format = DateTime)]
+    retry_until: Option<String>,
+    /// Why the session is where it is.
+    #[schema(required)]
+    failure: Option<FailureBody>,
+    /// When it was created.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it last changed.
+    #[schema(format = DateTime)]
+    updated_at: String,
+    /// Until when it can be paid.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+/// How to reach the shopper.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Customer)]
+struct CustomerBody {
+    /// The e-mail address.
+    #[schema(required)]
+    email: Option<String>,
+    /// The phone number, E.164.
+    #[schema(required)]
+    phone: Option<String>,
+}
+
+/// Why something failed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Failure)]
+pub(crate) struct FailureBody {
+    /// For programs.
+    #[schema(value_type = crate::openapi::FailureCode)]
+    pub(crate) code: &'static str,
+    /// For people.
+    pub(crate) message: String,
+}
+
+impl From<FailureCode> for FailureBody {
+    fn from(code: FailureCode) -> Self {
+        Self {
+            code: code.name(),
+            message: code.message().to_owned(),
+        }
+    }
+}
+
+impl SessionBody {
+    /// As it is read at this time.
+    pub(crate) fn at(session: &Session, now: Timestamp) -> Self {
+        let text = |text: &str| text.to_owned();
+        let contact = &session.contact;
+        Self {
+            session_id: session.id.to_string(),
+            status: session.status_at(now).name(),
+            amount: session.amount.minor(),
+            currency: session.amount.currency().code(),
+            reference: text(session.reference.as_str()),
+            order_id: session.order_id.as_ref().map(|id| text(id.as_str())),
+            return_url: text(session.return_url.as_str()),
+            metadata: session.metadata.pairs().clone(),
+            capture: if session.automatic_capture.is_some() {
+                "automatic"
+            } else {
+                "manual"
+            },
+            customer: CustomerBody {
+                email: contact.email.as_ref().map(|email| text(email.as_str())),
+                phone: contact.phone.as_ref().map(|phone| text(phone.as_str())),
+            },
+            psp_reference: session
+                .psp_reference()
+                .map(|reference| text(reference.as_str())),
+            amount_authorized: session.amount_authorized().minor(),
+            amount_captured: session.amount_captured().minor(),
+            amount_refunded: session.amount_refunded().minor(),
+            amount_refundable: session.amount_refundable().minor(),
+            pending_operation: session.pending_operation().map(|kind| match kind {
+                InFlightKind::Capture => "capture",
+                InFlightKind::Cancel => "cancel",
+            }),
+            retry_until: session.retry_until(now).map(rfc3339),
+            failure: session.failure().map(FailureBody::from),
+            created_at: rfc3339(session.created_at),
+            updated_at: rfc3339(session.updated_at),
+            expires_at: rfc3339(session.expires_at),
+        }
+    }
+}
+
+/// A session as it was just created: exactly the six members of the published page.
+#[derive(Serialize, ToSchema)]
+#[schema(as = CreatedSession)]
+pub(crate) struct CreatedBody<'a> {
+    /// Its id.
+    session_id: String,
+    /// Always `created`.
+    #[schema(value_type = crate::openapi::SessionStatus)]
+    status: &'static str,
+    /// The hosted checkout, relative to this service.
+    #[schema(format = "uri-reference")]
+    iframe_url: String,
+    /// The shopper's token; shown only here.
+    pay_token: &'a str,
+    /// When it was created.
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// Until when it can be paid.
+    #[schema(format = DateTime)]
+    expires_at: String,
+}
+
+impl<'a> CreatedBody<'a> {
+    /// Of this session and its token.
+    pub(crate) fn new(session: &Session, token: &'a PayToken) -> Self {
+        let pay_token = token.expose();
+        Self {
+            session_id: session.id.to_string(),
+            status: session.status_name().name(),
+            iframe_url: format!("/checkout/{}?token={pay_token}", session.id),
+            pay_token,
+            created_at: rfc3339(session.created_at),
+            expires_at: rfc3339(session.expires_at),
+        }
+    }
+}

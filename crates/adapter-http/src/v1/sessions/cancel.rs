@@ -1,0 +1,35 @@
+//! `POST /v1/checkout/sessions/{id}/cancel`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::checkout::cancel;
+
+use super::body::SessionBody;
+use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer};
+
+/// Cancel an authorized payment
+///
+/// Only while the session is `authorized`.
+#[utoipa::path(
+    post,
+    path = "/v1/checkout/sessions/{id}/cancel",
+    tag = "Checkout sessions",
+    operation_id = "cancelSession",
+    params(
+        ("id" = String, Path, description = "The session's id."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255),
+    ),
+    request_body = Option<crate::openapi::Empty>,
+    responses(
+        (status = 200, body = SessionBody),
+        (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
+        CommonErrors,
+    ),
+)]
+pub(crate) async fn cancel(
+    api: web::Data<Api>,
+    Command(post): Command,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let reply = cancel::cancel(api.app(), post.context, &id).await?;
+    Ok(answer::reply(reply))
+}

@@ -1,0 +1,60 @@
+//! `POST /v1/checkout/sessions/{id}/capture`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::checkout::capture;
+use utoipa::ToSchema;
+
+use super::body::SessionBody;
+use crate::{
+    Api,
+    fields::{Fields, amount},
+    gate::post::Command,
+    json::Object,
+    openapi::CommonErrors,
+    problem::Problem,
+    v1::answer,
+};
+
+/// How much to capture.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct NewCapture {
+    /// Minor units, at most what was authorized; all of it where absent.
+    #[schema(minimum = 1, maximum = 99_999_999_999_i64)]
+    amount: Option<i64>,
+}
+
+/// Capture an authorized payment
+///
+/// Only while the session is `authorized`, once a session. A partial capture releases the rest.
+#[utoipa::path(
+    post,
+    path = "/v1/checkout/sessions/{id}/capture",
+    tag = "Checkout sessions",
+    operation_id = "captureSession",
+    params(
+        ("id" = String, Path, description = "The session's id."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255),
+    ),
+    request_body = Option<NewCapture>,
+    responses(
+        (status = 200, body = SessionBody),
+        (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
+        CommonErrors,
+    ),
+)]
+pub(crate) async fn capture(
+    api: web::Data<Api>,
+    Command(post): Command,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let amount = read(&post.body)?;
+    let reply = capture::capture(api.app(), post.context, &id, amount).await?;
+    Ok(answer::reply(reply))
+}
+
+fn read(body: &Object) -> Result<Option<i64>, Problem> {
+    let mut fields = Fields::of(body);
+    let amount = fields.optional("amount", amount);
+    fields.finish(Some(amount))
+}

@@ -1,0 +1,34 @@
+//! `POST /v1/checkout/sessions/{id}/expire`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::checkout::expire;
+
+use super::body::SessionBody;
+use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer};
+
+/// Withdraw an unpaid session
+///
+/// Only while nothing was paid: `created`, or `refused` and `error` while `retry_until` is set.
+#[utoipa::path(
+    post,
+    path = "/v1/checkout/sessions/{id}/expire",
+    tag = "Checkout sessions",
+    operation_id = "expireSession",
+    params(
+        ("id" = String, Path, description = "The session's id."),
+        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255),
+    ),
+    request_body = Option<crate::openapi::Empty>,
+    responses(
+        (status = 200, body = SessionBody),
+        CommonErrors,
+    ),
+)]
+pub(crate) async fn expire(
+    api: web::Data<Api>,
+    Command(post): Command,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let reply = expire::expire(api.app(), post.context, &id).await?;
+    Ok(answer::reply(reply))
+}

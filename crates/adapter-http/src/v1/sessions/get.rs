@@ -1,0 +1,27 @@
+//! `GET /v1/checkout/sessions/{id}`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::checkout::get;
+
+use super::body::SessionBody;
+use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+
+/// Retrieve a checkout session
+///
+/// A session that nobody has paid by `expires_at` is reported `expired` at once.
+#[utoipa::path(
+    get,
+    path = "/v1/checkout/sessions/{id}",
+    tag = "Checkout sessions",
+    operation_id = "getSession",
+    params(("id" = String, Path, description = "The session's id.")),
+    responses((status = 200, body = SessionBody), ReadErrors),
+)]
+pub(crate) async fn get(
+    api: web::Data<Api>,
+    Caller(merchant): Caller,
+    id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    let session = get::get(api.app(), merchant.id, &id).await?;
+    Ok(HttpResponse::Ok().json(SessionBody::at(&session, api.app().now())))
+}

@@ -1,0 +1,70 @@
+//! `GET /v1/checkout/sessions`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use oncharge_application::checkout::list::{self, ListSessions};
+
+use super::body::SessionBody;
+use crate::{
+    Api,
+    gate::Caller,
+    openapi::ReadErrors,
+    problem::Problem,
+    query::Query,
+    v1::answer::{self, Page},
+};
+
+const NAMES: [&str; 6] = [
+    "limit",
+    "cursor",
+    "status",
+    "reference",
+    "created_after",
+    "created_before",
+];
+
+/// List checkout sessions
+///
+/// Newest first; pages are stable while sessions are added.
+#[utoipa::path(
+    get,
+    path = "/v1/checkout/sessions",
+    tag = "Checkout sessions",
+    operation_id = "listSessions",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
+            description = "How many at most; 20 where absent."),
+        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("status" = Option<crate::openapi::SessionStatus>, Query,
+            description = "As it is reported now."),
+        ("reference" = Option<String>, Query, min_length = 1, max_length = 255,
+            description = "Exactly this reference."),
+        ("created_after" = Option<String>, Query, format = DateTime,
+            description = "Created at or after."),
+        ("created_before" = Option<String>, Query, format = DateTime,
+            description = "Created before."),
+    ),
+    responses((status = 200, body = Page<SessionBody>), ReadErrors),
+)]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    Caller(merchant): Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let wanted = read(request.query_string())?;
+    let listed = list::list(api.app(), merchant.id, wanted).await?;
+    let now = api.app().now();
+    let page = answer::page(&listed, |session| SessionBody::at(session, now));
+    Ok(HttpResponse::Ok().json(page))
+}
+
+fn read(query: &str) -> Result<ListSessions, Problem> {
+    let query = Query::parse(query, &NAMES)?;
+    Ok(ListSessions {
+        limit: query.limit()?,
+        cursor: query.text("cursor").map(str::to_owned),
+        status: query.status()?,
+        reference: query.reference()?,
+        created_after: query.time("created_after")?,
+        created_before: query.time("created_before")?,
+    })
+}

@@ -1,0 +1,274 @@
+//! The checks in their order: a row for every line of the table, and every two that fail together.
+
+use serde_json::json;
+
+use crate::support::{Request, TestApp, new_session};
+
+type Spoil = fn(Request<'_>) -> Request<'_>;
+
+/// One thing wrong with a request to create a session, and what it is answered with. In the
+/// order of the checks.
+const DEFECTS: &[(&str, u16, &str, Spoil)] = &[
+    ("no signature", 401, "missing_auth", |r| {
+        r.without("X-Oncharge-Signature")
+    }),
+    ("unknown key", 401, "invalid_key", |r| {
+        r.set("X-Oncharge-Key", "ock_unknown")
+    }),
+    ("old timestamp", 401, "timestamp_expired", |r| {
+        r.set("X-Oncharge-Timestamp", "1000")
+    }),
+    ("wrong signature", 401, "invalid_signature", |mut r| {
+        r = r.set("X-Oncharge-Signature", &"0".repeat(64));
+        r
+    }),
+    ("unknown path", 404, "not_found", |mut r| {
+        r.target = "/v1/nothing".to_owned();
+        r
+    }),
+    ("other method", 405, "method_not_allowed", |mut r| {
+        r.method = "DELETE".to_owned();
+        r
+    }),
+    ("media type", 415, "unsupported_media_type", |r| {
+        r.set("Content-Type", "text/plain")
+    }),
+    ("no JSON", 400, "invalid_request", |mut r| {
+        r.body = b"{".to_vec();
+        r
+    }),
+    ("bad idempotency key", 400, "invalid_request", |r| {
+        r.set("Idempotency-Key", "a b")
+    }),
+    ("bad field", 422, "invalid_request", |mut r| {
+        if r.body != b"{" {
+            r.body = b"{}".to_vec();
+        }
+        r
+    }),
+];
+
+fn good(app: &TestApp) -> Request<'_> {
+    app.post("/v1/checkout/sessions", new_session(&json!({})).to_string())
+}
+
+#[actix_web::test]
+async fn each_check_answers_with_its_code() {
+    let app = TestApp::start().await;
+    for (name, status, code, spoil) in DEFECTS {
+        let answer = spoil(good(&app)).send().await;
+        assert_eq!(
+            answer.refusal(),
+            (*status, (*code).to_owned()),
+            "{name}: {answer:?}"
+        );
+    }
+    assert_eq!(app.store.commits(), 0, "nothing was written");
+    assert_eq!(
+        good(&app).send().await.status,
+        201,
+        "and nothing else is wrong"
+    );
+}
+
+#[actix_web::test]
+async fn of_two_failing_checks_the_first_answers() {
+    let app = TestApp::start().await;
+    for (first, (one, status, code, spoil)) in DEFECTS.iter().enumerate() {
+        for (other, _, _, spoil_more) in &DEFECTS[first + 1..] {
+            // What is not signed after all stays signed: the later defect is applied first.
+            let answer = spoil(spoil_more(good(&app))).send().await;
+            let refusal = (*status, (*code).to_owned());
+            assert_eq!(answer.refusal(), refusal, "{one} and {other}: {answer:?}");
+        }
+    }
+    assert_eq!(app.store.commits(), 0, "nothing was written");
+}
+
+#[actix_web::test]
+async fn every_answer_has_its_shape() {
+    let app = TestApp::start().await;
+    for (name, _, _, spoil) in DEFECTS {
+        let answer = spoil(good(&app)).send().await;
+        let json = answer.json();
+        let id = answer.header("x-request-id").unwrap();
+        assert_eq!(json["request_id"], id, "{name}");
+        assert!(!json["message"].as_str().unwrap().is_empty(), "{name}");
+        assert_eq!(
+            answer.header("content-type"),
+            Some("application/json"),
+            "{name}"
+        );
+        assert_eq!(answer.header("cache-control"), Some("no-store"), "{name}");
+        assert!(
+            !answer
+                .header_names()
+                .any(|one| one.starts_with("access-control")),
+            "{name}"
+        );
+    }
+    let wrong = good(&app)
+        .set("X-Oncharge-Signature", &"0".repeat(64))
+        .send()
+        .await;
+    assert_eq!(
+        wrong.json()["message"],
+        "HMAC signature verification failed"
+    );
+    let own = good(&app).set("X-Request-Id", "mine").send().await;
+    assert_ne!(
+        own.header("x-request-id"),
+        Some("mine"),
+        "none is taken from outside"
+    );
+}
+
+#[actix_web::test]
+async fn a_signing_header_must_come_once_not_empty_and_in_ascii() {
+    let app = TestApp::start().await;
+    for name in [
+        "X-Oncharge-Key",
+        "X-Oncharge-Timestamp",
+        "X-Oncharge-Signature",
+    ] {
+        let spoilt = [
+            ("absent", good(&app).without(name)),
+            ("empty", good(&app).set(name, "")),
+            ("blank", good(&app).set(name, " ")),
+            ("repeated", good(&app).add(name, "1")),
+            (
+                "not ASCII",
+                good(&app).without(name).add(name, "é".as_bytes()),
+            ),
+        ];
+        for (how, request) in spoilt {
+            let answer = request.send().await;
+            let refusal = (401, "missing_auth".to_owned());
+            assert_eq!(answer.refusal(), refusal, "{name} {how}: {answer:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_timestamp_is_good_for_five_minutes_either_way() {
+    let app = TestApp::start().await;
+    let now = app.now();
+    for good_one in [now - 300, now + 300, now] {
+        let answer = app.get("/v1/refunds").at(good_one).send().await;
+        assert_eq!(answer.status, 200, "{good_one}");
+    }
+    let padded = app.get("/v1/refunds").at(format!("00{now}")).send().await;
+    assert_eq!(padded.status, 200, "12 digits");
+    let wrong = [
+        (now - 301).to_string(),
+        (now + 301).to_string(),
+        format!("{now}.0"),
+        format!("+{now}"),
+        format!("{now}000"),
+        "yesterday".to_owned(),
+    ];
+    for bad in wrong {
+        let answer = app.get("/v1/refunds").at(&bad).send().await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "timestamp_expired".to_owned()),
+            "{bad}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn a_revoked_key_is_no_key() {
+    let app = TestApp::start().await;
+    let pair = app.another_merchant().await;
+    oncharge_application::merchants::revoke_key(&app.app, &pair.key)
+        .await
+        .unwrap();
+    let answer = app.get("/v1/refunds").by(&pair).send().await;
+    assert_eq!(answer.refusal(), (401, "invalid_key".to_owned()));
+}
+
+#[actix_web::test]
+async fn paths_outside_of_v1_need_no_signature_to_be_unknown() {
+    let app = TestApp::start().await;
+    for target in [
+        "/nothing",
+        "/v1",
+        "/v2/checkout/sessions",
+        "/docs",
+        "/healthz",
+    ] {
+        let answer = app.get(target).unsigned().send().await;
+        assert_eq!(answer.refusal(), (404, "not_found".to_owned()), "{target}");
+    }
+    for target in ["/v1/", "/v1/nothing", "/v1/refunds/"] {
+        let answer = app.get(target).unsigned().send().await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "missing_auth".to_owned()),
+            "{target}"
+        );
+        let answer = app.get(target).send().await;
+        assert_eq!(answer.refusal(), (404, "not_found".to_owned()), "{target}");
+    }
+}
+
+#[actix_web::test]
+async fn other_methods_are_told_the_allowed_ones() {
+    let app = TestApp::start().await;
+    for (target, allowed) in [
+        ("/v1/checkout/sessions", "GET, POST"),
+        ("/v1/checkout/sessions/cs_1", "GET"),
+        ("/v1/checkout/sessions/cs_1/cancel", "POST"),
+        ("/v1/checkout/sessions/cs_1/capture", "POST"),
+        ("/v1/checkout/sessions/cs_1/expire", "POST"),
+        ("/v1/refunds", "GET, POST"),
+        ("/v1/refunds/ref_1", "GET"),
+        ("/checkout/cs_1", "GET"),
+        ("/checkout/cs_1/pay", "POST"),
+        ("/checkout/cs_1/abandon", "POST"),
+        ("/checkout/cs_1/status", "GET"),
+        ("/webhooks/psp/simulator/default", "POST"),
+        ("/openapi.json", "GET"),
+        ("/", "GET"),
+    ] {
+        for method in ["PUT", "PATCH", "OPTIONS", "BREW"] {
+            let answer = app.request(method, target).send().await;
+            let refusal = (405, "method_not_allowed".to_owned());
+            assert_eq!(answer.refusal(), refusal, "{method} {target}");
+            assert_eq!(answer.header("allow"), Some(allowed), "{method} {target}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn every_json_type_and_what_clients_send_by_themselves_is_read() {
+    let app = TestApp::start().await;
+    for good_one in [
+        "application/json",
+        "application/json; charset=utf-8",
+        "APPLICATION/JSON",
+        "application/vnd.api+json",
+        "application/x-www-form-urlencoded",
+    ] {
+        let answer = good(&app).set("Content-Type", good_one).send().await;
+        assert_eq!(answer.status, 201, "{good_one}");
+    }
+    for bad in [
+        "text/plain",
+        "text/json",
+        "multipart/form-data; boundary=x",
+        "application/xml",
+    ] {
+        let answer = good(&app).set("Content-Type", bad).send().await;
+        assert_eq!(
+            answer.refusal(),
+            (415, "unsupported_media_type".to_owned()),
+            "{bad}"
+        );
+    }
+    let twice = good(&app)
+        .add("Content-Type", "application/json")
+        .add("Content-Type", "text/xml");
+    assert_eq!(twice.send().await.status, 415);
+}

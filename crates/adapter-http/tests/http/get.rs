@@ -1,0 +1,89 @@
+//! `GET /v1/checkout/sessions/{id}`
+
+use serde_json::json;
+
+use crate::support::{TestApp, new_session};
+
+#[actix_web::test]
+async fn every_member_is_there_from_the_first_moment() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    insta::assert_json_snapshot!(app.session(&checkout).await, { ".session_id" => "[session]" });
+}
+
+#[actix_web::test]
+async fn a_refunded_payment_shows_its_amounts() {
+    let app = TestApp::start().await;
+    let body = new_session(&json!({
+        "order_id": "42", "customer_email": "shopper@example.com",
+        "customer_phone": "+15551234567", "metadata": {"b": "2", "a": "1"}, "capture": "manual",
+    }));
+    let checkout = app.create(&body).await;
+    app.pay(&checkout, "tok_1").await;
+    let capture = app
+        .post(&checkout.path("/capture"), r#"{"amount":8000}"#)
+        .send()
+        .await;
+    assert_eq!(capture.status, 200, "{capture:?}");
+    assert_eq!(app.refund(&checkout, 3000).await.status, 201);
+    insta::assert_json_snapshot!(app.session(&checkout).await, {
+        ".session_id" => "[session]", ".psp_reference" => "[reference]",
+    });
+}
+
+#[actix_web::test]
+async fn a_session_past_its_time_is_expired_at_once() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    app.clock.advance(1799);
+    assert_eq!(app.session(&checkout).await["status"], "created");
+    app.clock.advance(1);
+    assert_eq!(app.session(&checkout).await["status"], "expired");
+    assert_eq!(app.store.commits(), 1, "by reading alone");
+}
+
+#[actix_web::test]
+async fn a_refusal_shows_why_and_until_when_to_try_again() {
+    use oncharge_domain::psp::RefusalReason;
+    use oncharge_testkit::{Call, Reply};
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    app.psp.reply(
+        Call::Authorize,
+        Reply::Refused(RefusalReason::InsufficientFunds),
+    );
+    let answer = app.pay(&checkout, "tok_1").await;
+    assert_eq!(
+        answer.json(),
+        json!({"status": "refused", "next": {"type": "retry", "reason": "insufficient_funds"}})
+    );
+    let session = app.session(&checkout).await;
+    assert_eq!(session["failure"]["code"], "insufficient_funds");
+    assert_eq!(session["retry_until"], session["expires_at"]);
+}
+
+#[actix_web::test]
+async fn what_is_not_ones_own_is_not_found() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let other = app.another_merchant().await;
+    let not_found = (404, "not_found".to_owned());
+    let answer = app.get(&checkout.path("")).by(&other).send().await;
+    assert_eq!(answer.refusal(), not_found);
+    let unknown = format!("cs_{}", "0".repeat(32));
+    let upper = checkout.id.to_uppercase();
+    for id in [
+        unknown.as_str(),
+        &upper,
+        "cs_",
+        "x",
+        "ref_1",
+        "%00",
+        "%ff",
+        "..%2f..",
+        "cs_1%0a",
+    ] {
+        let answer = app.get(&format!("/v1/checkout/sessions/{id}")).send().await;
+        assert_eq!(answer.refusal(), not_found, "{id}: {answer:?}");
+    }
+}

@@ -1,0 +1,133 @@
+//! Oversized, slow and broken requests.
+
+use std::time::Duration;
+
+use oncharge_adapter_http::Settings;
+use serde_json::json;
+
+use crate::support::{TestApp, new_session, raw, settings};
+
+const TARGET: &str = "/v1/checkout/sessions";
+
+/// A good body that is exactly so many bytes long.
+fn sized(length: usize) -> Vec<u8> {
+    let mut body = new_session(&json!({})).to_string().into_bytes();
+    body.resize(length, b' ');
+    body
+}
+
+#[actix_web::test]
+async fn a_body_may_have_64_kib_and_not_one_byte_more() {
+    let app = TestApp::start().await;
+    let most = 64 * 1024;
+    let too_large = (413, "payload_too_large".to_owned());
+    assert_eq!(app.post(TARGET, sized(most)).send().await.status, 201);
+    assert_eq!(
+        app.post(TARGET, sized(most))
+            .send_chunked(5000)
+            .await
+            .status,
+        201
+    );
+    let announced = app.post(TARGET, sized(most + 1)).send().await;
+    assert_eq!(announced.refusal(), too_large);
+    let only_announced = app
+        .post(TARGET, "")
+        .set("Content-Length", "99999999999")
+        .send()
+        .await;
+    assert_eq!(
+        only_announced.refusal(),
+        too_large,
+        "before a byte of it was sent"
+    );
+    let counted = app.post(TARGET, sized(most + 1)).send_chunked(5000).await;
+    assert_eq!(counted.refusal(), too_large);
+    let endless = app
+        .post(TARGET, sized(10_000_000))
+        .send_chunked(50_000)
+        .await;
+    assert_eq!(endless.refusal(), too_large, "without waiting for the rest");
+    assert_eq!(app.store.session_ids().len(), 2);
+}
+
+#[actix_web::test]
+async fn a_body_that_does_not_come_is_not_waited_for() {
+    let body_timeout = Duration::from_millis(200);
+    let app = TestApp::with(Settings {
+        body_timeout,
+        ..settings()
+    })
+    .await;
+    for length in [0, 10] {
+        let answer = app.post(TARGET, sized(1000)).send_part(length).await;
+        assert_eq!(
+            answer.refusal(),
+            (408, "request_timeout".to_owned()),
+            "{answer:?}"
+        );
+    }
+    let checkout = app.created().await;
+    let pay = app.shopper("POST", &checkout, "/pay", r#"{"payment_method":"tok_1"}"#);
+    assert_eq!(
+        pay.send_part(5).await.refusal(),
+        (408, "request_timeout".to_owned())
+    );
+    assert_eq!(
+        app.post(TARGET, sized(1000)).send().await.status,
+        201,
+        "others are served"
+    );
+}
+
+#[actix_web::test]
+async fn heads_that_cannot_be_read_get_a_status_only() {
+    let app = TestApp::start().await;
+    let flood: String = (0..2000).map(|n| format!("X-Flood-{n}: {n}\r\n")).collect();
+    let long = format!("X-Long: {}\r\n", "a".repeat(200_000));
+    for (name, head) in [
+        ("no HTTP", "hello\r\n\r\n".to_owned()),
+        (
+            "NUL",
+            "GET /v1/refunds HTTP/1.1\r\nHost: x\r\nX-Nul: a\0b\r\n\r\n".to_owned(),
+        ),
+        (
+            "flood",
+            format!("GET /v1/refunds HTTP/1.1\r\nHost: x\r\n{flood}\r\n"),
+        ),
+        (
+            "long",
+            format!("GET /v1/refunds HTTP/1.1\r\nHost: x\r\n{long}\r\n"),
+        ),
+        (
+            "two lengths",
+            "POST /v1/refunds HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\
+            Content-Length: 2\r\n\r\nx"
+                .to_owned(),
+        ),
+        (
+            "bad length",
+            "POST /v1/refunds HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".to_owned(),
+        ),
+    ] {
+        let answer = raw(app.address, head.as_bytes()).await;
+        assert!((400..500).contains(&answer.status), "{name}: {answer:?}");
+    }
+    assert_eq!(
+        app.get("/v1/refunds").send().await.status,
+        200,
+        "others are served"
+    );
+}
+
+#[actix_web::test]
+async fn a_fault_of_ours_shows_no_cause() {
+    let app = TestApp::start().await;
+    let checkout = app.authorized().await;
+    app.store
+        .fail_commit(1, oncharge_testkit::CommitFault::Before);
+    let answer = app.post(&checkout.path("/cancel"), "").send().await;
+    assert_eq!(answer.refusal(), (503, "busy".to_owned()), "{answer:?}");
+    let members: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(members, ["error", "message", "request_id"]);
+}

@@ -1,0 +1,213 @@
+//! Limits for each key, address and session.
+
+use oncharge_adapter_http::{Rate, Settings};
+use serde_json::json;
+
+use crate::support::{TestApp, new_session, settings};
+
+fn limited() -> (u16, String) {
+    (429, "rate_limited".to_owned())
+}
+
+/// A quota that does not fill up again while a test runs... by more than one.
+fn tight(burst: u32) -> Rate {
+    Rate::new(1, burst)
+}
+
+#[actix_web::test]
+async fn a_key_over_its_quota_is_told_to_wait() {
+    let app = TestApp::with(Settings {
+        per_key: tight(3),
+        ..settings()
+    })
+    .await;
+    for left in ["2", "1", "0"] {
+        let answer = app.get("/v1/refunds").send().await;
+        assert_eq!(answer.status, 200);
+        assert_eq!(answer.header("ratelimit-policy"), Some("\"key\";q=3;w=3"));
+        let limit = answer.header("ratelimit").unwrap();
+        assert!(
+            limit.starts_with(&format!("\"key\";r={left};t=")),
+            "{limit}"
+        );
+    }
+    // Before path, method, media type and body are looked at.
+    for request in [
+        app.get("/v1/refunds"),
+        app.get("/v1/nothing"),
+        app.request("DELETE", "/v1/refunds"),
+        app.post("/v1/refunds", "{")
+            .set("Content-Type", "text/plain"),
+    ] {
+        let answer = request.send().await;
+        assert_eq!(answer.refusal(), limited(), "{answer:?}");
+        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert!(
+            answer
+                .header("ratelimit")
+                .unwrap()
+                .starts_with("\"key\";r=0;")
+        );
+    }
+    let other = app.another_merchant().await;
+    assert_eq!(
+        app.get("/v1/refunds").by(&other).send().await.status,
+        200,
+        "another's quota"
+    );
+}
+
+#[actix_web::test]
+async fn who_cannot_sign_cannot_use_up_a_key() {
+    let app = TestApp::with(Settings {
+        per_key: tight(2),
+        ..settings()
+    })
+    .await;
+    for _ in 0..5 {
+        let answer = app
+            .get("/v1/refunds")
+            .set("X-Oncharge-Signature", &"0".repeat(64))
+            .send()
+            .await;
+        assert_eq!(answer.refusal(), (401, "invalid_signature".to_owned()));
+        let limit = answer.header("ratelimit").unwrap();
+        assert!(
+            limit.starts_with("\"key\";r=2;"),
+            "the key is known: {limit}"
+        );
+    }
+    let unknown = app
+        .get("/v1/refunds")
+        .set("X-Oncharge-Key", "x")
+        .send()
+        .await;
+    assert_eq!(unknown.header("ratelimit"), None, "no key is known");
+    assert_eq!(app.get("/v1/refunds").send().await.status, 200);
+}
+
+#[actix_web::test]
+async fn only_failures_count_against_an_address() {
+    let app = TestApp::with(Settings {
+        per_address: tight(3),
+        ..settings()
+    })
+    .await;
+    for _ in 0..20 {
+        assert_eq!(app.get("/v1/refunds").send().await.status, 200);
+        assert_eq!(
+            app.get("/v1/nothing").send().await.status,
+            404,
+            "a later check's failure"
+        );
+    }
+    let bad = || app.get("/v1/refunds").unsigned();
+    for _ in 0..3 {
+        assert_eq!(
+            bad().send().await.refusal(),
+            (401, "missing_auth".to_owned())
+        );
+    }
+    let answer = bad().send().await;
+    assert_eq!(answer.refusal(), limited());
+    assert!(answer.header("retry-after").is_some());
+    let spoilt = [
+        app.get("/v1/refunds").set("X-Oncharge-Key", "x"),
+        app.get("/v1/refunds").at(1),
+        app.get("/v1/refunds").set("X-Oncharge-Signature", "x"),
+        app.get("/checkout/cs_1/status")
+            .unsigned()
+            .set("Authorization", "Bearer pt_x"),
+    ];
+    for request in spoilt {
+        assert_eq!(request.send().await.refusal(), limited());
+    }
+    assert_eq!(
+        app.get("/v1/refunds").send().await.status,
+        200,
+        "who passes is never refused"
+    );
+}
+
+#[actix_web::test]
+async fn a_page_without_a_good_token_counts_too() {
+    let app = TestApp::with(Settings {
+        per_address: tight(2),
+        ..settings()
+    })
+    .await;
+    for expected in [401, 401, 429] {
+        let answer = app.get("/checkout/cs_1?token=pt_x").unsigned().send().await;
+        assert_eq!(answer.status, expected);
+        assert_eq!(
+            answer.header("content-type"),
+            Some("text/html; charset=utf-8")
+        );
+    }
+}
+
+#[actix_web::test]
+async fn addresses_behind_a_trusted_proxy_are_told_apart() {
+    let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+    let app = TestApp::with(Settings {
+        per_address: tight(1),
+        trusted_proxies,
+        ..settings()
+    })
+    .await;
+    let from = |address: &str| {
+        app.get("/v1/refunds")
+            .unsigned()
+            .set("X-Forwarded-For", address)
+    };
+    assert_eq!(from("192.0.2.1").send().await.status, 401);
+    assert_eq!(from("192.0.2.1").send().await.status, 429);
+    assert_eq!(from("192.0.2.2").send().await.status, 401);
+    let spoofed = from("198.51.100.1, 192.0.2.2").send().await;
+    assert_eq!(
+        spoofed.status, 429,
+        "what a client wrote itself does not count"
+    );
+}
+
+#[actix_web::test]
+async fn nobody_is_believed_who_is_no_trusted_proxy() {
+    let app = TestApp::with(Settings {
+        per_address: tight(1),
+        ..settings()
+    })
+    .await;
+    let from = |address: &str| {
+        app.get("/v1/refunds")
+            .unsigned()
+            .set("X-Forwarded-For", address)
+    };
+    assert_eq!(from("192.0.2.1").send().await.status, 401);
+    assert_eq!(from("192.0.2.2").send().await.status, 429);
+}
+
+#[actix_web::test]
+async fn a_session_is_paid_and_abandoned_ten_times_a_minute_each() {
+    let app = TestApp::start().await;
+    let checkout = app.create(&new_session(&json!({}))).await;
+    for path in ["/pay", "/abandon"] {
+        for number in 0..10 {
+            let answer = app.shopper("POST", &checkout, path, "{}").send().await;
+            assert!(
+                [409, 422].contains(&answer.status),
+                "{path} {number}: {answer:?}"
+            );
+        }
+        let answer = app.shopper("POST", &checkout, path, "{}").send().await;
+        assert_eq!(answer.refusal(), limited(), "{path}");
+        assert!(answer.header("retry-after").is_some());
+    }
+    let status = app.shopper("GET", &checkout, "/status", "").send().await;
+    assert_eq!(status.status, 200, "looking is not counted");
+    let other = app.created().await;
+    assert_eq!(
+        app.pay(&other, "tok_1").await.status,
+        200,
+        "another session"
+    );
+}

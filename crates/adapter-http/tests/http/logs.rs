@@ -1,0 +1,95 @@
+//! No secret, token, e-mail, phone or card number comes into a log line.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+};
+
+use serde_json::json;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::{TestApp, new_session};
+
+/// Everything that was logged.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl MakeWriter<'_> for Lines {
+    type Writer = Self;
+
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
+}
+
+#[actix_web::test]
+async fn a_whole_payment_leaves_no_secret_in_the_log() {
+    let lines = Lines::default();
+    tracing_subscriber::fmt()
+        .with_max_level(tracing::Level::DEBUG)
+        .with_ansi(false)
+        .with_writer(lines.clone())
+        .init();
+    let app = TestApp::start().await;
+    let card = "4242424242424242";
+    let checkout = app
+        .create(&new_session(&json!({
+            "customer_email": "secret.shopper@example.com", "customer_phone": "+4915112345678",
+            "metadata": {"note": card}, "order_id": card, "capture": "manual",
+        })))
+        .await;
+    let page = format!("/checkout/{}?token={}", checkout.id, checkout.token);
+    assert_eq!(app.get(&page).unsigned().send().await.status, 200);
+    assert_eq!(app.pay(&checkout, card).await.status, 422);
+    assert_eq!(app.pay(&checkout, "tok_verysecret").await.status, 200);
+    assert_eq!(
+        app.post(&checkout.path("/capture"), "").send().await.status,
+        200
+    );
+    assert_eq!(app.refund(&checkout, 100).await.status, 201);
+    let bad = format!("/checkout/{}?token=pt_{card}", checkout.id);
+    assert_eq!(app.get(&bad).unsigned().send().await.status, 401);
+    let body = format!("{{\"{card}\":1,\"{card}\":2}}");
+    assert_eq!(app.post("/v1/refunds", body).send().await.status, 400);
+    let query = format!("/v1/checkout/sessions?reference={card}&limit={card}");
+    assert_eq!(app.get(&query).send().await.status, 400);
+    let method = app.request("SECRETMETHOD", "/v1/refunds").send().await;
+    assert_eq!(method.status, 405);
+    app.store
+        .fail_commit(1, oncharge_testkit::CommitFault::Before);
+    assert_eq!(app.refund(&checkout, 100).await.status, 503);
+
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for secret in [
+        card,
+        "secret.shopper",
+        "+4915112345678",
+        "tok_verysecret",
+        "SECRETMETHOD",
+        checkout.token.as_str(),
+        app.pair.key.as_str(),
+        app.pair.secret.as_str(),
+    ] {
+        let line = log.lines().find(|line| line.contains(secret));
+        assert_eq!(line, None, "{secret} is in the log");
+    }
+    assert!(
+        log.contains("/checkout/{id}/pay"),
+        "the route's template is: {log}"
+    );
+    assert!(
+        log.contains("status=503") && log.contains("busy"),
+        "and what was answered"
+    );
+}

@@ -1,0 +1,32 @@
+//! The HTTP adapter as its clients see it: a bound server over a store and a PSP in memory, asked
+//! over a plain socket, so that targets, headers and bodies are exactly what the tests write.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+mod abandon;
+mod assets;
+mod cancel;
+mod capture;
+mod create;
+mod create_bad_input;
+mod expire;
+mod gate;
+mod get;
+mod hostile;
+mod idempotency;
+mod limits;
+mod list;
+mod logs;
+mod openapi;
+mod ops;
+mod pay;
+mod psp_webhooks;
+mod refunds;
+mod show;
+mod signing;
+mod status;
+mod support;

@@ -1,0 +1,63 @@
+//! The description of the API is the committed file, and tells the truth.
+
+use serde_json::Value;
+
+use crate::support::TestApp;
+
+#[test]
+fn the_committed_file_is_what_the_code_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
+    let committed = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(
+        committed == oncharge_adapter_http::openapi::document(),
+        "openapi.json is not what the code says: write it anew with `just openapi`"
+    );
+}
+
+#[actix_web::test]
+async fn it_is_served_and_every_path_in_it_exists() {
+    let app = TestApp::start().await;
+    let answer = app.get("/openapi.json").unsigned().send().await;
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.header("content-type"), Some("application/json"));
+    let document = answer.json();
+    assert_eq!(document["openapi"].as_str().unwrap().split_at(3).0, "3.1");
+    let paths = document["paths"].as_object().unwrap();
+    assert_eq!(paths.len(), 10, "{:?}", paths.keys());
+    for (path, methods) in paths {
+        for method in methods.as_object().unwrap().keys() {
+            let target = path.replace("{id}", "x");
+            let answer = app.request(&method.to_uppercase(), &target).send().await;
+            let known = answer.status != 405 && answer.json()["message"] != "There is no such path";
+            assert!(known, "{method} {path}: {answer:?}");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn answers_have_the_members_that_it_names() {
+    let app = TestApp::start().await;
+    let document: Value =
+        serde_json::from_str(&oncharge_adapter_http::openapi::document()).unwrap();
+    let members = |schema: &str| -> Vec<String> {
+        let schema = &document["components"]["schemas"][schema];
+        let required = schema["required"]
+            .as_array()
+            .unwrap_or_else(|| panic!("{schema}"));
+        let mut names: Vec<_> = required
+            .iter()
+            .map(|name| name.as_str().unwrap().to_owned())
+            .collect();
+        names.sort();
+        names
+    };
+    let keys = |json: &Value| -> Vec<String> {
+        let mut names: Vec<_> = json.as_object().unwrap().keys().cloned().collect();
+        names.sort();
+        names
+    };
+    let checkout = app.captured().await;
+    assert_eq!(keys(&app.session(&checkout).await), members("Session"));
+    let ordered = app.refund(&checkout, 1).await.json();
+    assert_eq!(keys(&ordered), members("OrderedRefund"));
+}

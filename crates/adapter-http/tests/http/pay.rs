@@ -1,0 +1,174 @@
+//! `POST /checkout/{id}/pay`
+
+use oncharge_domain::psp::RefusalReason;
+use oncharge_testkit::{Call, Fault, Reply};
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[actix_web::test]
+async fn what_the_psp_says_is_answered_as_the_table_has_it() {
+    let app = TestApp::start().await;
+    let none = json!({"type": "none"});
+
+    let good = app.created().await;
+    let answer = app.pay(&good, "tok_1").await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(answer.json(), json!({"status": "authorized", "next": none}));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let same = app.pay(&good, "tok_1").await;
+    assert_eq!(same.json(), answer.json(), "the same token starts nothing");
+    assert_eq!(app.psp.arrived().len(), 1);
+    let other = app.pay(&good, "tok_2").await;
+    assert_eq!(other.refusal(), (409, "invalid_state".to_owned()));
+
+    let challenged = app.created().await;
+    app.psp.reply(Call::Authorize, Reply::ActionRequired);
+    let json = app.pay(&challenged, "tok_1").await.json();
+    assert_eq!(
+        (&json["status"], &json["next"]["type"]),
+        (&json!("pending"), &json!("challenge"))
+    );
+    assert!(
+        json["next"]["url"]
+            .as_str()
+            .unwrap()
+            .starts_with("https://")
+    );
+
+    for fault in [Fault::UnknownBefore, Fault::UnknownAfter] {
+        let unknown = app.created().await;
+        app.psp.fail(Call::Authorize, fault);
+        let answer = app.pay(&unknown, "tok_1").await;
+        assert_eq!(
+            answer.json(),
+            json!({"status": "pending", "next": none}),
+            "{fault:?}"
+        );
+    }
+
+    let not_sent = app.created().await;
+    app.psp.fail(Call::Authorize, Fault::NotSent);
+    let answer = app.pay(&not_sent, "tok_1").await;
+    let retry = |reason: &str| json!({"type": "retry", "reason": reason});
+    assert_eq!(
+        answer.json(),
+        json!({"status": "error", "next": retry("technical")})
+    );
+
+    let refused = app.created().await;
+    for (number, left) in [
+        (1, retry("card_declined")),
+        (2, retry("card_declined")),
+        (3, none),
+    ] {
+        app.psp
+            .reply(Call::Authorize, Reply::Refused(RefusalReason::CardDeclined));
+        let answer = app.pay(&refused, &format!("tok_{number}")).await;
+        assert_eq!(
+            answer.json(),
+            json!({"status": "refused", "next": left}),
+            "try {number}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn only_the_bearer_of_the_sessions_token_pays() {
+    let app = TestApp::start().await;
+    let (mine, other) = (app.created().await, app.created().await);
+    let body = r#"{"payment_method":"tok_1"}"#;
+    let request = || app.shopper("POST", &mine, "/pay", body);
+    let missing = [
+        request().without("Authorization"),
+        request().set("Authorization", ""),
+        request().set("Authorization", &mine.token),
+        request().set("Authorization", &format!("Basic {}", mine.token)),
+        request().add("Authorization", format!("Bearer {}", mine.token)),
+    ];
+    for request in missing {
+        let answer = request.send().await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "missing_auth".to_owned()),
+            "{answer:?}"
+        );
+    }
+    for bad in [
+        "pt_",
+        "x",
+        &other.token,
+        &format!("{}x", mine.token),
+        &mine.token.to_lowercase(),
+    ] {
+        let answer = request()
+            .set("Authorization", &format!("Bearer {bad}"))
+            .send()
+            .await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "invalid_token".to_owned()),
+            "{answer:?}"
+        );
+    }
+    let mut in_url = request().without("Authorization");
+    in_url.target.push_str(&format!("?token={}", mine.token));
+    assert_eq!(in_url.send().await.status, 401, "never in a URL");
+    assert_eq!(app.session(&mine).await["status"], "created");
+}
+
+#[actix_web::test]
+async fn what_is_no_token_of_the_fields_is_neither_taken_nor_echoed() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let before = app.store.commits();
+    let card = "4242424242424242";
+    let cases = [
+        (json!({"payment_method": card}).to_string(), 422),
+        (json!({"payment_method": {"number": card}}).to_string(), 422),
+        (
+            json!({"payment_method": 4_242_424_242_424_242_i64}).to_string(),
+            422,
+        ),
+        (json!({"card": card}).to_string(), 422),
+        (String::new(), 422),
+        (format!("[{card}]"), 400),
+        (format!("{{\"payment_method\":\"{card}"), 400),
+    ];
+    for (body, status) in cases {
+        let answer = app.shopper("POST", &checkout, "/pay", &body).send().await;
+        assert_eq!(
+            answer.refusal(),
+            (status, "invalid_request".to_owned()),
+            "{body}"
+        );
+        if status == 422 {
+            assert_eq!(answer.fields(), ["payment_method"]);
+        }
+        assert!(!answer.text().contains("4242"), "{answer:?}");
+    }
+    let text = app
+        .shopper("POST", &checkout, "/pay", "{}")
+        .set("Content-Type", "text/plain");
+    assert_eq!(
+        text.send().await.refusal(),
+        (415, "unsupported_media_type".to_owned())
+    );
+    assert_eq!(app.store.commits(), before, "nothing was written");
+}
+
+#[actix_web::test]
+async fn too_late_is_too_late() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    app.clock.advance(1800);
+    let answer = app.pay(&checkout, "tok_1").await;
+    assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+    app.clock.advance(24 * 3600 + 1);
+    let answer = app.pay(&checkout, "tok_1").await;
+    assert_eq!(
+        answer.refusal(),
+        (401, "invalid_token".to_owned()),
+        "not even looking"
+    );
+}

@@ -1,0 +1,143 @@
+//! Signatures over the raw target and body, by both readings of the published page.
+
+use oncharge_domain::signing::{Signed, SigningKey, signing_string};
+use ring::hmac;
+use serde_json::json;
+
+use crate::support::{TestApp, new_session};
+
+/// A signature by the raw 32 bytes of the secret's digest.
+fn by_bytes(secret: &str, signed: &Signed<'_>) -> String {
+    let key = SigningKey::of_secret(secret);
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose_bytes());
+    hex::encode(hmac::sign(&key, signing_string(signed).as_bytes()))
+}
+
+#[actix_web::test]
+async fn both_readings_of_the_key_are_accepted_in_either_case() {
+    let app = TestApp::start().await;
+    let (timestamp, target) = (app.now().to_string(), "/v1/refunds?limit=1");
+    let signed = Signed {
+        timestamp: &timestamp,
+        method: "GET",
+        target,
+        body: b"",
+    };
+    let by_text = SigningKey::of_secret(&app.pair.secret).sign(&signed);
+    let by_bytes = by_bytes(&app.pair.secret, &signed);
+    for signature in [
+        &by_text,
+        &by_bytes,
+        &by_text.to_uppercase(),
+        &by_bytes.to_uppercase(),
+    ] {
+        let answer = app
+            .get(target)
+            .set("X-Oncharge-Signature", signature)
+            .send()
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+    for signature in [&by_text[..63], &format!("{by_text}0"), "x", &"g".repeat(64)] {
+        let answer = app
+            .get(target)
+            .set("X-Oncharge-Signature", signature)
+            .send()
+            .await;
+        assert_eq!(
+            answer.refusal(),
+            (401, "invalid_signature".to_owned()),
+            "{signature}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn the_target_is_signed_as_it_was_sent() {
+    let app = TestApp::start().await;
+    // Nothing is decoded, sorted or normalised: each is signed and found as it stands.
+    for target in [
+        "/v1/refunds?limit=1&cursor=",
+        "/v1/refunds?",
+        "/v1/refunds?b=2&a=1&a=%41",
+        "/v1/refunds/caf%C3%A9%2F42%20x",
+        "/v1/refunds/%72ef",
+        "/v1//refunds",
+        "/v1/./refunds",
+        "/v1/refunds/a+b;c=d",
+    ] {
+        let answer = app.get(target).send().await;
+        assert!(
+            [200, 400, 404].contains(&answer.status),
+            "{target}: {answer:?}"
+        );
+    }
+    let other = app
+        .get("/v1/refunds?limit=1")
+        .send_with_line("GET /v1/refunds HTTP/1.1")
+        .await;
+    assert_eq!(
+        other.refusal(),
+        (401, "invalid_signature".to_owned()),
+        "the query is signed"
+    );
+}
+
+#[actix_web::test]
+async fn an_absolute_target_is_refused() {
+    let app = TestApp::start().await;
+    let line = format!("GET http://{}/v1/refunds HTTP/1.1", app.address);
+    let answer = app.get("/v1/refunds").send_with_line(&line).await;
+    assert_eq!(
+        answer.refusal(),
+        (400, "invalid_request".to_owned()),
+        "{answer:?}"
+    );
+}
+
+#[actix_web::test]
+async fn the_pages_example_works_as_curl_and_php_send_it() {
+    let app = TestApp::start().await;
+    let body = r#"{
+  "amount": 9999,
+  "currency": "USD",
+  "reference": "order-42",
+  "return_url": "https://shop.example.com/thank-you",
+  "order_id": "42",
+  "customer_email": "shopper@example.com",
+  "customer_phone": "+15551234567"
+}"#;
+    let bare = app.post("/v1/checkout/sessions", body).set("Accept", "*/*");
+    for request in [
+        bare.clone()
+            .set("Content-Type", "application/x-www-form-urlencoded"),
+        bare.clone().set("Content-Type", "application/json"),
+        bare.clone(),
+        // PHP's curl waits for a word before it sends a body.
+        bare.set("Expect", "100-continue")
+            .set("Content-Type", "application/json"),
+    ] {
+        let expects = request
+            .bytes()
+            .0
+            .windows(6)
+            .any(|window| window == b"Expect");
+        let answer = request.send().await;
+        // With Expect, the first answer is the go-ahead, and the real one follows it.
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let created = answer.status == 201 || (expects && text.contains("HTTP/1.1 201"));
+        assert!(created, "{answer:?}");
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_was_changed_on_the_way_is_refused() {
+    let app = TestApp::start().await;
+    let body = new_session(&json!({})).to_string();
+    let changed = body.replace("10000", "10001");
+    let request = app.post("/v1/checkout/sessions", body);
+    let (head, _) = request.bytes();
+    let whole = [head, changed.into_bytes()].concat();
+    let answer = crate::support::raw(app.address, &whole).await;
+    assert_eq!(answer.refusal(), (401, "invalid_signature".to_owned()));
+}

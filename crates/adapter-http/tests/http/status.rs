@@ -1,0 +1,40 @@
+//! `GET /checkout/{id}/status`
+
+use oncharge_testkit::{Call, Reply};
+use serde_json::json;
+
+use crate::support::TestApp;
+
+#[actix_web::test]
+async fn a_reload_resumes_where_the_payment_is() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let status = async || {
+        app.shopper("GET", &checkout, "/status", "")
+            .send()
+            .await
+            .json()
+    };
+    assert_eq!(
+        status().await,
+        json!({"status": "created", "next": {"type": "none"}})
+    );
+    app.psp.reply(Call::Authorize, Reply::ActionRequired);
+    let paid = app.pay(&checkout, "tok_1").await.json();
+    assert_eq!(status().await, paid, "the challenge again");
+}
+
+#[actix_web::test]
+async fn a_shopper_whose_time_ran_out_is_told_so_for_a_day() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    app.clock.advance(1800 + 24 * 3600);
+    let answer = app.shopper("GET", &checkout, "/status", "").send().await;
+    assert_eq!(
+        answer.json(),
+        json!({"status": "expired", "next": {"type": "none"}})
+    );
+    app.clock.advance(1);
+    let answer = app.shopper("GET", &checkout, "/status", "").send().await;
+    assert_eq!(answer.refusal(), (401, "invalid_token".to_owned()));
+}

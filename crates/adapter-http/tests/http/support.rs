@@ -1,0 +1,235 @@
+//! A server under test, with verbs.
+
+mod http;
+mod request;
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use oncharge_adapter_http::{Api, JsonPresenter, Rate, Settings, serve_api};
+use oncharge_application::{App, Dependencies, merchants};
+use oncharge_domain::{
+    id::SessionId,
+    keyring::{KeyId, Keyring},
+    psp::PspAccount,
+    text::MerchantName,
+};
+use oncharge_ports::Clock as _;
+use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, SeededEntropy};
+use serde_json::{Value, json};
+
+pub(crate) use self::{http::Answer, request::Request};
+
+/// A merchant's pair.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    pub(crate) key: String,
+    pub(crate) secret: String,
+}
+
+/// A server with one merchant, over a store, a PSP and a clock under the test's control.
+pub(crate) struct TestApp {
+    pub(crate) address: SocketAddr,
+    pub(crate) app: App,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) psp: ScriptedPsp,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) pair: Pair,
+}
+
+impl TestApp {
+    /// With settings that are in nobody's way.
+    pub(crate) async fn start() -> Self {
+        Self::with(settings()).await
+    }
+
+    /// With these settings.
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let clock = Arc::new(FakeClock::new());
+        let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
+        let psp = ScriptedPsp::new();
+        let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
+        let app = App::new(Dependencies {
+            checkout: Arc::clone(&store) as _,
+            merchants: Arc::clone(&store) as _,
+            blocklist: Arc::clone(&store) as _,
+            work: Arc::clone(&store) as _,
+            psps: Arc::new(psp.clone()),
+            presenter: Arc::new(JsonPresenter),
+            clock: Arc::clone(&clock) as _,
+            entropy: Arc::new(SeededEntropy::new(1)),
+            keys: keys.clone(),
+            peppers: keys,
+            settings: oncharge_application::Settings::default(),
+        });
+        let pair = merchant(&app).await;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = serve_api(Api::new(app.clone(), settings), listener, 1).unwrap();
+        actix_web::rt::spawn(server);
+        Self {
+            address,
+            app,
+            store,
+            psp,
+            clock,
+            pair,
+        }
+    }
+
+    /// Another merchant's pair.
+    pub(crate) async fn another_merchant(&self) -> Pair {
+        merchant(&self.app).await
+    }
+
+    /// The present time, Unix seconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.clock.now().unix_seconds()
+    }
+
+    /// A signed `GET`.
+    pub(crate) fn get(&self, target: &str) -> Request<'_> {
+        Request::new(self, "GET", target, Vec::new())
+    }
+
+    /// A signed `POST` of these bytes.
+    pub(crate) fn post(&self, target: &str, body: impl Into<Vec<u8>>) -> Request<'_> {
+        Request::new(self, "POST", target, body.into())
+    }
+
+    /// A signed request.
+    pub(crate) fn request(&self, method: &str, target: &str) -> Request<'_> {
+        Request::new(self, method, target, Vec::new())
+    }
+
+    /// Creates a session from this body; panics unless it is created.
+    pub(crate) async fn create(&self, body: &Value) -> Checkout {
+        let answer = self
+            .post("/v1/checkout/sessions", body.to_string())
+            .send()
+            .await;
+        assert_eq!(answer.status, 201, "{answer:?}");
+        let json = answer.json();
+        let text = |name: &str| json[name].as_str().unwrap().to_owned();
+        Checkout {
+            id: text("session_id"),
+            token: text("pay_token"),
+        }
+    }
+
+    /// A session over 100.00 EUR that the merchant captures.
+    pub(crate) async fn created(&self) -> Checkout {
+        self.create(&new_session(&json!({"capture": "manual"})))
+            .await
+    }
+
+    /// A session whose money is reserved.
+    pub(crate) async fn authorized(&self) -> Checkout {
+        let checkout = self.created().await;
+        let answer = self.pay(&checkout, "tok_good").await;
+        assert_eq!(answer.json()["status"], "authorized", "{answer:?}");
+        checkout
+    }
+
+    /// A session whose money is taken.
+    pub(crate) async fn captured(&self) -> Checkout {
+        let checkout = self.authorized().await;
+        let answer = self.post(&checkout.path("/capture"), "").send().await;
+        assert_eq!(answer.json()["status"], "captured", "{answer:?}");
+        checkout
+    }
+
+    /// Pays as the page does.
+    pub(crate) async fn pay(&self, checkout: &Checkout, token: &str) -> Answer {
+        let body = json!({"payment_method": token}).to_string();
+        self.shopper("POST", checkout, "/pay", &body).send().await
+    }
+
+    /// A call of the shopper, with the session's token.
+    pub(crate) fn shopper(
+        &self,
+        method: &str,
+        checkout: &Checkout,
+        path: &str,
+        body: &str,
+    ) -> Request<'_> {
+        let target = format!("/checkout/{}{path}", checkout.id);
+        Request::new(self, method, &target, body.into())
+            .unsigned()
+            .set("Authorization", &format!("Bearer {}", checkout.token))
+    }
+
+    /// Orders a refund of so many minor units.
+    pub(crate) async fn refund(&self, checkout: &Checkout, amount: i64) -> Answer {
+        let body = json!({
+            "session_id": checkout.id, "amount": amount, "currency": "EUR", "reference": "back-42",
+        });
+        self.post("/v1/refunds", body.to_string()).send().await
+    }
+
+    /// The session as its merchant sees it.
+    pub(crate) async fn session(&self, checkout: &Checkout) -> Value {
+        let answer = self.get(&checkout.path("")).send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+}
+
+/// A created session.
+pub(crate) struct Checkout {
+    pub(crate) id: String,
+    pub(crate) token: String,
+}
+
+impl Checkout {
+    /// Its path in the merchant API.
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("/v1/checkout/sessions/{}{rest}", self.id)
+    }
+
+    /// Its id, typed.
+    pub(crate) fn typed(&self) -> SessionId {
+        self.id.parse().unwrap()
+    }
+}
+
+/// Settings that are in nobody's way.
+pub(crate) fn settings() -> Settings {
+    Settings {
+        per_key: Rate::new(100_000, 100_000),
+        per_address: Rate::new(100_000, 100_000),
+        body_timeout: Duration::from_secs(5),
+        ..Settings::production()
+    }
+}
+
+/// A good body for a new session, with these members put over it; null removes one.
+pub(crate) fn new_session(changes: &Value) -> Value {
+    let mut body = json!({
+        "amount": 10_000,
+        "currency": "EUR",
+        "reference": "order-42",
+        "return_url": "https://shop.example.com/thank-you",
+    });
+    for (name, value) in changes.as_object().unwrap() {
+        body[name] = value.clone();
+    }
+    body
+}
+
+async fn merchant(app: &App) -> Pair {
+    let new = merchants::NewMerchant {
+        name: MerchantName::parse("Shop & Söhne").unwrap(),
+        account: PspAccount::new("simulator", "default").unwrap(),
+        capture_delay_seconds: 3600,
+    };
+    let (_, pair) = merchants::create(app, new).await.unwrap();
+    Pair {
+        key: pair.api_key,
+        secret: pair.api_secret.to_string(),
+    }
+}
+
+/// Sends these bytes as they are.
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
+    http::exchange(address, &[bytes], Duration::ZERO).await
+}

@@ -1,0 +1,133 @@
+//! The smallest HTTP client that sends exactly what it is given.
+
+use std::{net::SocketAddr, time::Duration};
+
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+    time::timeout,
+};
+
+/// What a server answered.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The value of a header that came once; panics where it came twice.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let mut values = self.headers.iter().filter(|(one, _)| one == name);
+        let (_, value) = values.next()?;
+        assert!(values.next().is_none(), "{name} came twice");
+        Some(value)
+    }
+
+    /// The names of all headers, in lower case.
+    pub(crate) fn header_names(&self) -> impl Iterator<Item = &str> {
+        self.headers.iter().map(|(name, _)| name.as_str())
+    }
+
+    /// The body as text.
+    pub(crate) fn text(&self) -> &str {
+        std::str::from_utf8(&self.body).unwrap()
+    }
+
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// Status and error code.
+    pub(crate) fn refusal(&self) -> (u16, String) {
+        let code = self.json()["error"].as_str().unwrap_or_default().to_owned();
+        (self.status, code)
+    }
+
+    /// The fields in `details`.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let json = self.json();
+        let details = json["details"].as_array().cloned().unwrap_or_default();
+        details
+            .iter()
+            .map(|one| one["field"].as_str().unwrap().to_owned())
+            .collect()
+    }
+}
+
+impl std::fmt::Debug for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "{} {:?}", self.status, self.headers)?;
+        f.write_str(&String::from_utf8_lossy(&self.body))
+    }
+}
+
+/// Sends these pieces, a pause after each, and reads what comes until the server closes.
+pub(crate) async fn exchange(address: SocketAddr, pieces: &[&[u8]], pause: Duration) -> Answer {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let (mut from, mut to) = stream.into_split();
+    let send = async {
+        for (number, piece) in pieces.iter().enumerate() {
+            if number > 0 {
+                tokio::time::sleep(pause).await;
+            }
+            // A server may refuse before it has read everything.
+            if to.write_all(piece).await.is_err() {
+                return;
+            }
+        }
+        // Stays open: a client that waits for its answer.
+        std::future::pending::<()>().await;
+    };
+    let mut bytes = Vec::new();
+    let read = async {
+        // A reset after the answer is as good as a close.
+        let mut chunk = [0; 8192];
+        while let Ok(length @ 1..) = from.read(&mut chunk).await {
+            bytes.extend_from_slice(&chunk[..length]);
+            if is_complete(&bytes) {
+                break;
+            }
+        }
+    };
+    let both = async {
+        tokio::select! { () = send => {}, () = read => {} }
+    };
+    timeout(Duration::from_secs(30), both)
+        .await
+        .expect("an answer within 30 s");
+    parse(&bytes).unwrap_or_else(|| panic!("no answer: {}", String::from_utf8_lossy(&bytes)))
+}
+
+fn is_complete(bytes: &[u8]) -> bool {
+    let Some(answer) = parse(bytes) else {
+        return false;
+    };
+    let length = answer
+        .header("content-length")
+        .and_then(|text| text.parse::<usize>().ok());
+    length.is_some_and(|length| answer.body.len() >= length)
+}
+
+fn parse(bytes: &[u8]) -> Option<Answer> {
+    let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
+    let head = std::str::from_utf8(&bytes[..end]).ok()?;
+    let (line, rest) = head.split_once("\r\n").unwrap_or((head, ""));
+    let status = line.split(' ').nth(1)?.parse().ok()?;
+    let header = |line: &str| {
+        let (name, value) = line.split_once(':').unwrap();
+        (name.to_ascii_lowercase(), value.trim().to_owned())
+    };
+    let headers = rest
+        .split("\r\n")
+        .filter(|line| !line.is_empty())
+        .map(header)
+        .collect();
+    Some(Answer {
+        status,
+        headers,
+        body: bytes[end + 4..].to_vec(),
+    })
+}

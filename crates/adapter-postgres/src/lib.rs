@@ -1,0 +1,29 @@
+//! The store on PostgreSQL.
+//!
+//! Start at `store`: the pool and the keys. `commit` writes a unit of work, `queries` reads,
+//! `work` hands out leases; `rows` turns rows into the domain's values and back. The SQLite
+//! adapter has the same files, to be read side by side.
+//!
+//! What is not here: decisions (they come in as units of work), a lock held across calls, a test
+//! query before each statement, libpq.
+
+mod address;
+mod batch;
+mod blocklist;
+mod commit;
+mod error;
+mod maintenance;
+mod merchants;
+mod migrations;
+mod pool;
+mod queries;
+mod rows;
+mod schema;
+mod seal;
+mod store;
+mod traffic;
+mod work;
+
+pub use migrations::migrate;
+pub use store::PostgresStore;
+pub use traffic::Traffic;

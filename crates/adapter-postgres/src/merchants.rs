@@ -1,0 +1,104 @@
+//! Merchants and their API keys; every change is written with its audit entry.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{ApiKeyId, MerchantId},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
+    time::Timestamp,
+};
+use oncharge_ports::{MerchantRepository, StoreError};
+
+use crate::{
+    batch::Batch,
+    rows::{
+        at,
+        audit::AuditRow,
+        merchant::{ApiKeyRow, MerchantRow},
+    },
+    schema::{api_keys, audit_log, merchants},
+    store::PostgresStore,
+};
+
+#[async_trait]
+impl MerchantRepository for PostgresStore {
+    async fn create(
+        &self,
+        merchant: &Merchant,
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let key = ApiKeyRow::seal(key, hash, &self.sealer)?;
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&lent);
+        batch.add(MerchantRow::from(merchant).insert_into(merchants::table));
+        batch.add(key.insert_into(api_keys::table));
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit().await?;
+        Ok(())
+    }
+
+    async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
+        let query = merchants::table
+            .find(id.uuid())
+            .select(MerchantRow::as_select());
+        let found: Vec<MerchantRow> = self.read(query).await?;
+        found.into_iter().next().map(Merchant::try_from).transpose()
+    }
+
+    async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        let row = merchants::table.find(merchant.id.uuid());
+        batch.require(diesel::update(row).set(MerchantRow::from(merchant)), ());
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit_if_there().await
+    }
+
+    async fn add_key(
+        &self,
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        let key = ApiKeyRow::seal(key, hash, &self.sealer)?;
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&lent);
+        batch.add(key.insert_into(api_keys::table));
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit().await?;
+        Ok(())
+    }
+
+    async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
+        let query = api_keys::table
+            .inner_join(merchants::table)
+            .filter(api_keys::key_hash.eq(hash.bytes().to_vec()))
+            .select((ApiKeyRow::as_select(), MerchantRow::as_select()));
+        let found: Vec<(ApiKeyRow, MerchantRow)> = self.read(query).await?;
+        let both = |(key, merchant): (ApiKeyRow, MerchantRow)| {
+            Ok((key.open(&self.sealer)?, merchant.try_into()?))
+        };
+        found.into_iter().next().map(both).transpose()
+    }
+
+    async fn end_key(
+        &self,
+        id: ApiKeyId,
+        end: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        use api_keys::{ends_at, table};
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&lent);
+        let later = table
+            .find(id.uuid())
+            .filter(ends_at.is_null().or(ends_at.gt(at(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(at(end))));
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit().await?;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! Brings the schema up to date: at the start of every process, one after the other.
+
+use diesel_async::{
+    AsyncPgConnection, RunQueryDsl, async_connection_wrapper::AsyncConnectionWrapper,
+};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use oncharge_ports::StoreError;
+
+use crate::{address::Address, error::Failure};
+
+/// The migrations, part of the binary.
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// The advisory lock under which migrations run; the bytes of `oncharge`, unlikely to be another's.
+const LOCK: i64 = i64::from_be_bytes(*b"oncharge");
+
+/// Runs the migrations that have not run yet, at the database of this URL.
+///
+/// Any number of processes may do so at once: they queue under an advisory lock, and those that
+/// come late find nothing to do. Errors where the database cannot be reached
+/// ([`StoreError::Unavailable`]) or a migration fails; each runs in a transaction of its own.
+pub async fn migrate(url: &str) -> Result<(), StoreError> {
+    let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
+    run(&address).await
+}
+
+pub(crate) async fn run(address: &Address) -> Result<(), StoreError> {
+    let unavailable = |error| StoreError::Unavailable(Box::new(error));
+    let (connection, _driver) = address.connect().await.map_err(unavailable)?;
+    diesel::select(pg_advisory_lock(LOCK))
+        .execute(&mut &connection)
+        .await
+        .map_err(Failure::of)?;
+    // Diesel's migrations block: on a blocking thread they may, whatever kind of runtime this is.
+    // The lock goes with the connection, also where this process is killed.
+    let done = tokio::task::spawn_blocking(move || run_pending(connection)).await;
+    done.map_err(|error| StoreError::Failed(Box::new(error)))?
+}
+
+fn run_pending(connection: AsyncPgConnection) -> Result<(), StoreError> {
+    let mut blocking = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
+    let done = blocking
+        .run_pending_migrations(MIGRATIONS)
+        .map_err(StoreError::Failed)?;
+    for version in done {
+        tracing::info!(%version, "migrated the database");
+    }
+    Ok(())
+}
+
+diesel::define_sql_function! {
+    /// Waits for an advisory lock that lasts as long as the connection.
+    fn pg_advisory_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
+}

@@ -1,0 +1,304 @@
+//! Reads: one round trip each, every one served by an index.
+
+use async_trait::async_trait;
+use diesel::{
+    dsl::{exists, select},
+    pg::Pg,
+    prelude::*,
+};
+use oncharge_domain::{
+    cursor::Position,
+    id::{OperationId, RefundId, SessionId},
+    operation::Operation,
+    psp::TokenFingerprint,
+    refund::Refund,
+    session::{Session, StatusName},
+};
+use oncharge_ports::{
+    CheckoutRepository, CommitError, StoreError, UnitOfWork,
+    psp::PreparedRequest,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
+    unit_of_work::{KeyRecord, KeyScope},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    commit,
+    rows::{
+        at,
+        contact::ContactRow,
+        event::EventRow,
+        idempotency_key::{RecordRow, scope_of},
+        operation::OperationRow,
+        refund::RefundRow,
+        session::SessionRow,
+    },
+    schema::{contacts, events, idempotency_keys, operations, refunds, session_changes, sessions},
+    seal::{REQUEST, SealedColumns},
+    store::PostgresStore,
+};
+
+#[async_trait]
+impl CheckoutRepository for PostgresStore {
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let query = sessions::table
+            .left_join(contacts::table)
+            .filter(sessions::id.eq(id.uuid()))
+            .select((SessionRow::as_select(), Option::<ContactRow>::as_select()));
+        let found = self.read(query).await?;
+        let open = |(row, contact): (SessionRow, _)| row.open(contact, &self.sealer);
+        found.into_iter().next().map(open).transpose()
+    }
+
+    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
+        let query = operations::table
+            .find(id.uuid())
+            .select(OperationRow::as_select());
+        let found: Vec<OperationRow> = self.read(query).await?;
+        found
+            .into_iter()
+            .next()
+            .map(Operation::try_from)
+            .transpose()
+    }
+
+    async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
+        let query = operations::table
+            .find(id.uuid())
+            .filter(operations::request.is_not_null())
+            .select((
+                operations::request.assume_not_null(),
+                operations::request_key_id.assume_not_null(),
+            ));
+        let found: Vec<(Vec<u8>, String)> = self.read(query).await?;
+        let open = |(bytes, key_id)| {
+            let row = id.uuid();
+            let sealed = SealedColumns { bytes, key_id };
+            let plain = self.sealer.open(REQUEST, row.as_bytes(), sealed)?;
+            Ok(PreparedRequest::new(plain.to_vec()))
+        };
+        found.into_iter().next().map(open).transpose()
+    }
+
+    async fn has_attempt(
+        &self,
+        session: SessionId,
+        token: TokenFingerprint,
+    ) -> Result<bool, StoreError> {
+        let attempts = operations::table
+            .filter(operations::session_id.eq(session.uuid()))
+            .filter(operations::token.eq(token.bytes().to_vec()));
+        let found: Vec<bool> = self.read(select(exists(attempts))).await?;
+        Ok(found == [true])
+    }
+
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
+        let query = refunds::table
+            .find(id.uuid())
+            .select(RefundRow::as_select());
+        let found: Vec<RefundRow> = self.read(query).await?;
+        found.into_iter().next().map(Refund::try_from).transpose()
+    }
+
+    async fn unsent_refunds(
+        &self,
+        session: SessionId,
+    ) -> Result<Vec<(Refund, Operation)>, StoreError> {
+        let query = refunds::table
+            .inner_join(operations::table)
+            .filter(refunds::session_id.eq(session.uuid()))
+            .filter(refunds::status.eq("refund_requested"))
+            .filter(operations::status.eq("requested"))
+            .filter(operations::sending.eq("not_sent"))
+            .order((refunds::created_at, refunds::id))
+            .select((RefundRow::as_select(), OperationRow::as_select()));
+        let found: Vec<(RefundRow, OperationRow)> = self.read(query).await?;
+        let both = |(refund, operation): (RefundRow, OperationRow)| {
+            Ok((refund.try_into()?, operation.try_into()?))
+        };
+        found.into_iter().map(both).collect()
+    }
+
+    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError> {
+        let query = idempotency_keys::table
+            .find((scope.merchant.uuid(), scope.key.as_str().to_owned()))
+            .select(RecordRow::as_select());
+        let found: Vec<RecordRow> = self.read(query).await?;
+        let open = |row: RecordRow| row.open(scope, &self.sealer);
+        found.into_iter().next().map(open).transpose()
+    }
+
+    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError> {
+        let query = idempotency_keys::table
+            .filter(idempotency_keys::operation_id.eq(operation.uuid()))
+            .filter(idempotency_keys::answered_at.is_null())
+            .select((idempotency_keys::merchant_id, idempotency_keys::key))
+            .limit(1);
+        let found: Vec<(Uuid, String)> = self.read(query).await?;
+        let scope = |(merchant, key): (Uuid, String)| scope_of(merchant, &key);
+        found.into_iter().next().map(scope).transpose()
+    }
+
+    async fn sessions(
+        &self,
+        filter: &SessionFilter,
+        page: Page,
+    ) -> Result<Vec<Session>, StoreError> {
+        let found: Vec<(SessionRow, Option<ContactRow>)> =
+            self.read(sessions_query(filter, page)).await?;
+        let open = |(row, contact): (SessionRow, _)| row.open(contact, &self.sealer);
+        found.into_iter().map(open).collect()
+    }
+
+    async fn refunds(&self, filter: &RefundFilter, page: Page) -> Result<Vec<Refund>, StoreError> {
+        let found: Vec<RefundRow> = self.read(refunds_query(filter, page)).await?;
+        found.into_iter().map(Refund::try_from).collect()
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        let found: Vec<(EventRow, String, serde_json::Value)> =
+            self.read(events_query(filter, page)).await?;
+        let stored =
+            |(row, reference, metadata): (EventRow, String, _)| row.stored(&reference, metadata);
+        found.into_iter().map(stored).collect()
+    }
+
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+        commit::commit(self, unit).await
+    }
+
+    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
+        let (session, id) = (unit.session.id.uuid(), unit.id.uuid());
+        let found: Vec<bool> = if unit.session.version == 1 {
+            let created = sessions::table
+                .find(session)
+                .filter(sessions::unit_id.eq(id));
+            self.read(select(exists(created))).await?
+        } else {
+            let changed = session_changes::table
+                .find((session, i64::from(unit.session.version)))
+                .filter(session_changes::unit_id.eq(id));
+            self.read(select(exists(changed))).await?
+        };
+        Ok(found == [true])
+    }
+}
+
+/// Where a page begins; a bound on `created_at` alone that an index can use, and the rest.
+fn start(page: Page) -> Option<(OffsetDateTime, Uuid)> {
+    let position: Option<Position> = page.after;
+    position.map(|position| (at(position.created_at), position.id))
+}
+
+/// Adds to a boxed query of `$table` its order, its limit and the place where it begins.
+macro_rules! page_of {
+    ($query:expr, $table:ident, $page:expr) => {{
+        let mut query = $query
+            .order(($table::created_at.desc(), $table::id.desc()))
+            .limit($page.limit.into());
+        if let Some((created_at, id)) = start($page) {
+            query = query
+                .filter($table::created_at.le(created_at))
+                .filter($table::created_at.lt(created_at).or($table::id.lt(id)));
+        }
+        query
+    }};
+}
+
+type SessionsQuery<'a> = diesel::dsl::IntoBoxed<
+    'a,
+    diesel::dsl::Select<
+        diesel::dsl::LeftJoin<sessions::table, contacts::table>,
+        (
+            diesel::dsl::AsSelect<SessionRow, Pg>,
+            diesel::dsl::AsSelect<Option<ContactRow>, Pg>,
+        ),
+    >,
+    Pg,
+>;
+
+fn sessions_query(filter: &SessionFilter, page: Page) -> SessionsQuery<'static> {
+    let mut query = sessions::table
+        .left_join(contacts::table)
+        .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
+        .into_boxed::<Pg>()
+        .filter(sessions::merchant_id.eq(filter.merchant.uuid()));
+    let now = at(filter.now);
+    // Created and past its time is read as expired, whether or not it was swept.
+    query = match filter.status {
+        None => query,
+        Some(StatusName::Created) => query
+            .filter(sessions::status.eq("created"))
+            .filter(sessions::expires_at.gt(now)),
+        Some(StatusName::Expired) => query.filter(
+            sessions::status.eq("expired").or(sessions::status
+                .eq("created")
+                .and(sessions::expires_at.le(now))),
+        ),
+        Some(status) => query.filter(sessions::status.eq(status.name())),
+    };
+    if let Some(reference) = &filter.reference {
+        query = query.filter(sessions::reference.eq(reference.as_str().to_owned()));
+    }
+    if let Some(after) = filter.created_after {
+        query = query.filter(sessions::created_at.ge(at(after)));
+    }
+    if let Some(before) = filter.created_before {
+        query = query.filter(sessions::created_at.lt(at(before)));
+    }
+    page_of!(query, sessions, page)
+}
+
+type RefundsQuery<'a> = diesel::dsl::IntoBoxed<
+    'a,
+    diesel::dsl::Select<refunds::table, diesel::dsl::AsSelect<RefundRow, Pg>>,
+    Pg,
+>;
+
+fn refunds_query(filter: &RefundFilter, page: Page) -> RefundsQuery<'static> {
+    let mut query = refunds::table
+        .select(RefundRow::as_select())
+        .into_boxed::<Pg>()
+        .filter(refunds::merchant_id.eq(filter.merchant.uuid()));
+    if let Some(session) = filter.session {
+        query = query.filter(refunds::session_id.eq(session.uuid()));
+    }
+    page_of!(query, refunds, page)
+}
+
+type EventsQuery<'a> = diesel::dsl::IntoBoxed<
+    'a,
+    diesel::dsl::Select<
+        diesel::dsl::InnerJoin<events::table, sessions::table>,
+        (
+            diesel::dsl::AsSelect<EventRow, Pg>,
+            sessions::reference,
+            sessions::metadata,
+        ),
+    >,
+    Pg,
+>;
+
+fn events_query(filter: &EventFilter, page: Page) -> EventsQuery<'static> {
+    let mut query = events::table
+        .inner_join(sessions::table)
+        .select((
+            EventRow::as_select(),
+            sessions::reference,
+            sessions::metadata,
+        ))
+        .into_boxed::<Pg>()
+        .filter(events::merchant_id.eq(filter.merchant.uuid()));
+    if let Some(session) = filter.session {
+        query = query.filter(events::session_id.eq(session.uuid()));
+    }
+    if let Some(kind) = filter.kind {
+        query = query.filter(events::kind.eq(kind.name()));
+    }
+    page_of!(query, events, page)
+}

@@ -1,0 +1,77 @@
+//! Rows as the tables have them, each with its way from and to the domain's values.
+
+pub(crate) mod audit;
+pub(crate) mod ban;
+pub(crate) mod contact;
+pub(crate) mod event;
+pub(crate) mod idempotency_key;
+pub(crate) mod merchant;
+pub(crate) mod operation;
+pub(crate) mod refund;
+pub(crate) mod session;
+
+use oncharge_domain::{
+    currency::Currency,
+    money::Money,
+    psp::{PspAccount, PspReference},
+    time::Timestamp,
+};
+use oncharge_ports::StoreError;
+use time::OffsetDateTime;
+
+use crate::error::corrupt;
+
+/// Reads the columns of one row; what cannot be read back names its place.
+#[derive(Clone, Copy)]
+pub(crate) struct Reader<I> {
+    pub(crate) table: &'static str,
+    pub(crate) row: I,
+}
+
+impl<I: Copy + ToString> Reader<I> {
+    /// A value that must be there, or the column is corrupt.
+    pub(crate) fn need<T>(&self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
+        value.ok_or_else(|| self.corrupt(column))
+    }
+
+    /// The error for this column.
+    pub(crate) fn corrupt(&self, column: &'static str) -> StoreError {
+        corrupt(self.table, column, self.row.to_string())
+    }
+
+    pub(crate) fn count(&self, column: &'static str, value: i64) -> Result<u32, StoreError> {
+        self.need(column, value.try_into().ok())
+    }
+
+    pub(crate) fn currency(&self, code: &str) -> Result<Currency, StoreError> {
+        self.need("currency", Currency::parse(code).ok())
+    }
+
+    pub(crate) fn money(&self, minor: i64, currency: &str) -> Result<Money, StoreError> {
+        let currency = self.currency(currency)?;
+        self.need("amount", Money::new(minor, currency).ok())
+    }
+
+    pub(crate) fn account(&self, connector: &str, account: &str) -> Result<PspAccount, StoreError> {
+        self.need("account", PspAccount::new(connector, account).ok())
+    }
+
+    pub(crate) fn reference(
+        &self,
+        column: &'static str,
+        text: Option<&str>,
+    ) -> Result<Option<PspReference>, StoreError> {
+        text.map(|text| self.need(column, PspReference::parse(text).ok()))
+            .transpose()
+    }
+}
+
+/// An instant as the database keeps it.
+pub(crate) fn at(timestamp: Timestamp) -> OffsetDateTime {
+    timestamp.as_offset_date_time()
+}
+
+/// A fault of ours: a value that no column can take.
+pub(crate) fn unfit(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Failed(Box::new(error))
+}

@@ -1,0 +1,92 @@
+//! An event, as a row.
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{EventId, Id, MerchantId, RefundId, SessionId},
+    session::{Event, EventKind, StatusName},
+    text::Reference,
+    time::Timestamp,
+};
+use oncharge_ports::{StoreError, queries::StoredEvent, unit_of_work::NewEvent};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    rows::{Reader, at, session::metadata_of},
+    schema::events,
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = events, check_for_backend(Pg), treat_none_as_default_value = false)]
+pub(crate) struct EventRow {
+    id: Uuid,
+    session_id: Uuid,
+    merchant_id: Uuid,
+    sequence: i64,
+    kind: String,
+    status: String,
+    amount: i64,
+    currency: String,
+    psp_reference: Option<String>,
+    refund_id: Option<Uuid>,
+    retry_until: Option<OffsetDateTime>,
+    created_at: OffsetDateTime,
+}
+
+impl From<&NewEvent> for EventRow {
+    fn from(new: &NewEvent) -> Self {
+        let event = &new.event;
+        Self {
+            id: new.id.uuid(),
+            session_id: event.session.uuid(),
+            merchant_id: event.merchant.uuid(),
+            sequence: event.sequence.into(),
+            kind: event.kind.name().to_owned(),
+            status: event.status.name().to_owned(),
+            amount: event.amount.minor(),
+            currency: event.amount.currency().code().to_owned(),
+            psp_reference: event.psp_reference.as_ref().map(|r| r.as_str().to_owned()),
+            refund_id: event.refund.map(Id::uuid),
+            retry_until: event.retry_until.map(at),
+            created_at: at(event.at),
+        }
+    }
+}
+
+impl EventRow {
+    /// The event, with what its payload takes from the session's row.
+    pub(crate) fn stored(
+        self,
+        reference: &str,
+        metadata: serde_json::Value,
+    ) -> Result<StoredEvent, StoreError> {
+        let id = EventId::from_uuid(self.id);
+        let session = SessionId::from_uuid(self.session_id);
+        let read = Reader {
+            table: "events",
+            row: id,
+        };
+        let event = Event {
+            session,
+            merchant: MerchantId::from_uuid(self.merchant_id),
+            sequence: read.count("sequence", self.sequence)?,
+            kind: read.need("kind", EventKind::parse(&self.kind))?,
+            status: read.need("status", StatusName::parse(&self.status))?,
+            amount: read.money(self.amount, &self.currency)?,
+            psp_reference: read.reference("psp_reference", self.psp_reference.as_deref())?,
+            refund: self.refund_id.map(RefundId::from_uuid),
+            retry_until: self.retry_until.map(Timestamp::new),
+            at: Timestamp::new(self.created_at),
+        };
+        let of_session = Reader {
+            table: "sessions",
+            row: session,
+        };
+        Ok(StoredEvent {
+            id,
+            event,
+            merchant_reference: of_session.need("reference", Reference::parse(reference).ok())?,
+            metadata: of_session.need("metadata", metadata_of(metadata))?,
+        })
+    }
+}

@@ -1,0 +1,126 @@
+//! A merchant and its API keys, as rows; the signing key is sealed.
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{ApiKeyId, MerchantId},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
+    signing::SigningKey,
+    text::MerchantName,
+    time::Timestamp,
+};
+use oncharge_ports::StoreError;
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    rows::{Reader, at},
+    schema::{api_keys, merchants},
+    seal::{SIGNING_KEY, SealedColumns, Sealer},
+};
+
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, check_for_backend(Pg))]
+pub(crate) struct MerchantRow {
+    id: Uuid,
+    name: String,
+    connector: String,
+    account: String,
+    automatic_capture: bool,
+    capture_delay_seconds: i64,
+    origins: Value,
+    require_idempotency_key: bool,
+    created_at: OffsetDateTime,
+}
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = api_keys, check_for_backend(Pg), treat_none_as_default_value = false)]
+pub(crate) struct ApiKeyRow {
+    id: Uuid,
+    merchant_id: Uuid,
+    key_hash: Vec<u8>,
+    signing_key: Vec<u8>,
+    signing_key_key_id: String,
+    created_at: OffsetDateTime,
+    ends_at: Option<OffsetDateTime>,
+}
+
+impl From<&Merchant> for MerchantRow {
+    fn from(merchant: &Merchant) -> Self {
+        Self {
+            id: merchant.id.uuid(),
+            name: merchant.name.as_str().to_owned(),
+            connector: merchant.account.connector().to_owned(),
+            account: merchant.account.account().to_owned(),
+            automatic_capture: merchant.automatic_capture,
+            capture_delay_seconds: merchant.capture_delay_seconds.into(),
+            origins: Value::from(merchant.origins.clone()),
+            require_idempotency_key: merchant.require_idempotency_key,
+            created_at: at(merchant.created_at),
+        }
+    }
+}
+
+impl TryFrom<MerchantRow> for Merchant {
+    type Error = StoreError;
+
+    fn try_from(row: MerchantRow) -> Result<Self, StoreError> {
+        let id = MerchantId::from_uuid(row.id);
+        let read = Reader {
+            table: "merchants",
+            row: id,
+        };
+        let origins: Option<Vec<String>> = serde_json::from_value(row.origins).ok();
+        Ok(Self {
+            id,
+            name: read.need("name", MerchantName::parse(&row.name).ok())?,
+            account: read.account(&row.connector, &row.account)?,
+            automatic_capture: row.automatic_capture,
+            capture_delay_seconds: read
+                .count("capture_delay_seconds", row.capture_delay_seconds)?,
+            origins: read.need("origins", origins)?,
+            require_idempotency_key: row.require_idempotency_key,
+            created_at: Timestamp::new(row.created_at),
+        })
+    }
+}
+
+impl ApiKeyRow {
+    /// The row of a key that is looked up by this hash.
+    pub(crate) fn seal(
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        sealer: &Sealer,
+    ) -> Result<Self, StoreError> {
+        let plain = key.signing_key.expose_bytes();
+        let columns = sealer.seal(SIGNING_KEY, key.id.uuid().as_bytes(), plain)?;
+        Ok(Self {
+            id: key.id.uuid(),
+            merchant_id: key.merchant.uuid(),
+            key_hash: hash.bytes().to_vec(),
+            signing_key: columns.bytes,
+            signing_key_key_id: columns.key_id,
+            created_at: at(key.created_at),
+            ends_at: key.ends_at.map(at),
+        })
+    }
+
+    /// The key.
+    pub(crate) fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
+        let row = self.id.as_bytes();
+        let columns = SealedColumns {
+            bytes: self.signing_key,
+            key_id: self.signing_key_key_id,
+        };
+        let plain = sealer.open(SIGNING_KEY, row, columns)?;
+        let bytes = plain.as_slice().try_into();
+        let bytes = bytes.map_err(|_| SIGNING_KEY.corrupt(row))?;
+        Ok(ApiKey {
+            id: ApiKeyId::from_uuid(self.id),
+            merchant: MerchantId::from_uuid(self.merchant_id),
+            signing_key: SigningKey::from_bytes(bytes),
+            created_at: Timestamp::new(self.created_at),
+            ends_at: self.ends_at.map(Timestamp::new),
+        })
+    }
+}

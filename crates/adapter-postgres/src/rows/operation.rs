@@ -1,0 +1,238 @@
+//! An operation, as a row; its request is sealed and kept only while it is open.
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{MerchantId, OperationId, RefundId, SessionId},
+    operation::{
+        CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus, Sending,
+    },
+    psp::{RefusalReason, TokenFingerprint},
+    time::Timestamp,
+};
+use oncharge_ports::StoreError;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    rows::{Reader, at},
+    schema::operations,
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = operations, check_for_backend(Pg), treat_none_as_default_value = false)]
+pub(crate) struct OperationRow {
+    id: Uuid,
+    session_id: Uuid,
+    merchant_id: Uuid,
+    #[diesel(embed)]
+    kind: KindColumns,
+    amount: i64,
+    currency: String,
+    connector: String,
+    account: String,
+    payment_reference: Option<String>,
+    created_at: OffsetDateTime,
+    #[diesel(embed)]
+    state: OperationState,
+}
+
+/// The kind, and the details that one kind each has.
+#[derive(Queryable, Selectable, Insertable, Default)]
+#[diesel(table_name = operations, check_for_backend(Pg), treat_none_as_default_value = false)]
+pub(crate) struct KindColumns {
+    kind: String,
+    token: Option<Vec<u8>>,
+    captures: Option<bool>,
+    automatic: Option<bool>,
+    purpose: Option<String>,
+    refund_id: Option<Uuid>,
+    compensates_id: Option<Uuid>,
+    compensates_by: Option<String>,
+    round: Option<i64>,
+}
+
+/// The columns that change.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = operations, check_for_backend(Pg))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct OperationState {
+    status: String,
+    sending: String,
+    psp_reference: Option<String>,
+    failure: Option<String>,
+    compensated: bool,
+    last_sent_at: OffsetDateTime,
+    not_before: OffsetDateTime,
+}
+
+/// The columns that are there exactly while an operation is open.
+#[derive(Insertable, AsChangeset, Default)]
+#[diesel(table_name = operations)]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct OpenColumns {
+    pub(crate) request: Option<Vec<u8>>,
+    pub(crate) request_key_id: Option<String>,
+    pub(crate) next_try_at: Option<OffsetDateTime>,
+}
+
+impl From<&Operation> for OperationState {
+    fn from(operation: &Operation) -> Self {
+        let status = match operation.status {
+            OperationStatus::Requested => "requested",
+            OperationStatus::Succeeded => "succeeded",
+            OperationStatus::Failed => "failed",
+        };
+        let sending = match operation.sending {
+            Sending::Intended => "intended",
+            Sending::NotSent => "not_sent",
+            Sending::Unknown => "unknown",
+            Sending::Accepted => "accepted",
+        };
+        Self {
+            status: status.to_owned(),
+            sending: sending.to_owned(),
+            psp_reference: operation.reference.as_ref().map(|r| r.as_str().to_owned()),
+            failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
+            compensated: operation.compensated,
+            last_sent_at: at(operation.last_sent_at),
+            not_before: at(operation.not_before),
+        }
+    }
+}
+
+impl From<&OperationKind> for KindColumns {
+    fn from(kind: &OperationKind) -> Self {
+        let mut columns = Self {
+            kind: kind.name().to_owned(),
+            ..Self::default()
+        };
+        match kind {
+            OperationKind::Authorize { token, capture } => {
+                columns.token = Some(token.bytes().to_vec());
+                columns.captures = Some(*capture);
+            }
+            OperationKind::Capture { automatic } => columns.automatic = Some(*automatic),
+            OperationKind::Cancel(purpose) => {
+                let name = match purpose {
+                    CancelPurpose::Merchant => "merchant",
+                    CancelPurpose::Abandon => "abandon",
+                    CancelPurpose::Expiry => "expiry",
+                };
+                columns.purpose = Some(name.to_owned());
+            }
+            OperationKind::Refund(refund) => columns.refund_id = Some(refund.uuid()),
+            OperationKind::Compensation { of, by, round } => {
+                let name = match by {
+                    CompensationBy::Void => "void",
+                    CompensationBy::Refund => "refund",
+                };
+                columns.compensates_id = Some(of.uuid());
+                columns.compensates_by = Some(name.to_owned());
+                columns.round = Some((*round).into());
+            }
+        }
+        columns
+    }
+}
+
+impl From<&Operation> for OperationRow {
+    fn from(operation: &Operation) -> Self {
+        Self {
+            id: operation.id.uuid(),
+            session_id: operation.session.uuid(),
+            merchant_id: operation.merchant.uuid(),
+            kind: KindColumns::from(&operation.kind),
+            amount: operation.amount.minor(),
+            currency: operation.amount.currency().code().to_owned(),
+            connector: operation.account.connector().to_owned(),
+            account: operation.account.account().to_owned(),
+            payment_reference: operation.payment.as_ref().map(|p| p.as_str().to_owned()),
+            created_at: at(operation.created_at),
+            state: OperationState::from(operation),
+        }
+    }
+}
+
+impl KindColumns {
+    fn read(self, read: &Reader<OperationId>) -> Result<OperationKind, StoreError> {
+        Ok(match self.kind.as_str() {
+            "authorize" => {
+                let token = self.token.and_then(|bytes| bytes.try_into().ok());
+                OperationKind::Authorize {
+                    token: TokenFingerprint::from_bytes(read.need("token", token)?),
+                    capture: read.need("captures", self.captures)?,
+                }
+            }
+            "capture" => OperationKind::Capture {
+                automatic: read.need("automatic", self.automatic)?,
+            },
+            "cancel" => OperationKind::Cancel(match self.purpose.as_deref() {
+                Some("merchant") => CancelPurpose::Merchant,
+                Some("abandon") => CancelPurpose::Abandon,
+                Some("expiry") => CancelPurpose::Expiry,
+                _ => return Err(read.corrupt("purpose")),
+            }),
+            "refund" => {
+                let refund = read.need("refund_id", self.refund_id)?;
+                OperationKind::Refund(RefundId::from_uuid(refund))
+            }
+            "compensation" => {
+                let of = read.need("compensates_id", self.compensates_id)?;
+                OperationKind::Compensation {
+                    of: OperationId::from_uuid(of),
+                    by: match self.compensates_by.as_deref() {
+                        Some("void") => CompensationBy::Void,
+                        Some("refund") => CompensationBy::Refund,
+                        _ => return Err(read.corrupt("compensates_by")),
+                    },
+                    round: read.count("round", read.need("round", self.round)?)?,
+                }
+            }
+            _ => return Err(read.corrupt("kind")),
+        })
+    }
+}
+
+impl TryFrom<OperationRow> for Operation {
+    type Error = StoreError;
+
+    fn try_from(row: OperationRow) -> Result<Self, StoreError> {
+        let id = OperationId::from_uuid(row.id);
+        let read = Reader {
+            table: "operations",
+            row: id,
+        };
+        let state = row.state;
+        let status = match state.status.as_str() {
+            "requested" => OperationStatus::Requested,
+            "succeeded" => OperationStatus::Succeeded,
+            "failed" => OperationStatus::Failed,
+            _ => return Err(read.corrupt("status")),
+        };
+        let sending = match state.sending.as_str() {
+            "intended" => Sending::Intended,
+            "not_sent" => Sending::NotSent,
+            "unknown" => Sending::Unknown,
+            "accepted" => Sending::Accepted,
+            _ => return Err(read.corrupt("sending")),
+        };
+        let payment = row.payment_reference.as_deref();
+        Ok(Self {
+            id,
+            session: SessionId::from_uuid(row.session_id),
+            merchant: MerchantId::from_uuid(row.merchant_id),
+            kind: row.kind.read(&read)?,
+            amount: read.money(row.amount, &row.currency)?,
+            account: read.account(&row.connector, &row.account)?,
+            payment: read.reference("payment_reference", payment)?,
+            status,
+            sending,
+            reference: read.reference("psp_reference", state.psp_reference.as_deref())?,
+            failure: state.failure.as_deref().map(RefusalReason::parse),
+            compensated: state.compensated,
+            created_at: Timestamp::new(row.created_at),
+            last_sent_at: Timestamp::new(state.last_sent_at),
+            not_before: Timestamp::new(state.not_before),
+        })
+    }
+}

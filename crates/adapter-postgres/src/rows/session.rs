@@ -1,0 +1,183 @@
+//! A session, as a row: what never changes, and its state laid flat.
+
+use std::collections::BTreeMap;
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{Id, MerchantId, OperationId, SessionId},
+    money::Money,
+    session::{Session, Snapshot, Status, StatusName},
+    text::{Metadata, OrderId, Reference, ReturnUrl},
+    time::Timestamp,
+};
+use oncharge_ports::StoreError;
+use serde_json::Value;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{
+    rows::{Reader, at, contact::ContactRow},
+    schema::sessions,
+    seal::Sealer,
+};
+
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, check_for_backend(Pg), treat_none_as_default_value = false)]
+pub(crate) struct SessionRow {
+    id: Uuid,
+    merchant_id: Uuid,
+    connector: String,
+    account: String,
+    amount: i64,
+    currency: String,
+    reference: String,
+    order_id: Option<String>,
+    return_url: String,
+    metadata: Value,
+    automatic_capture: Option<i64>,
+    created_at: OffsetDateTime,
+    expires_at: OffsetDateTime,
+    #[diesel(embed)]
+    state: SessionState,
+}
+
+/// The columns that change.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = sessions, check_for_backend(Pg))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct SessionState {
+    version: i64,
+    updated_at: OffsetDateTime,
+    attempts: i64,
+    next_sequence: i64,
+    status: String,
+    attempt_id: Option<Uuid>,
+    psp_reference: Option<String>,
+    amount_authorized: i64,
+    amount_captured: i64,
+    refunds_requested: i64,
+    refunds_succeeded: i64,
+    failure: Option<String>,
+    retry: bool,
+    progress: Value,
+    due_at: Option<OffsetDateTime>,
+}
+
+impl From<&Session> for SessionState {
+    fn from(session: &Session) -> Self {
+        let flat = session.snapshot();
+        Self {
+            version: session.version.into(),
+            updated_at: at(session.updated_at),
+            attempts: session.attempts.into(),
+            next_sequence: session.next_sequence.into(),
+            status: session.status_name().name().to_owned(),
+            attempt_id: flat.attempt.map(Id::uuid),
+            psp_reference: flat.psp_reference,
+            amount_authorized: flat.authorized,
+            amount_captured: flat.captured,
+            refunds_requested: flat.refunds_requested,
+            refunds_succeeded: flat.refunds_succeeded,
+            failure: flat.failure,
+            retry: flat.retry,
+            progress: object(&flat.progress),
+            due_at: session.due_at().map(at),
+        }
+    }
+}
+
+impl From<&Session> for SessionRow {
+    fn from(session: &Session) -> Self {
+        Self {
+            id: session.id.uuid(),
+            merchant_id: session.merchant.uuid(),
+            connector: session.account.connector().to_owned(),
+            account: session.account.account().to_owned(),
+            amount: session.amount.minor(),
+            currency: session.amount.currency().code().to_owned(),
+            reference: session.reference.as_str().to_owned(),
+            order_id: session.order_id.as_ref().map(|o| o.as_str().to_owned()),
+            return_url: session.return_url.as_str().to_owned(),
+            metadata: object(session.metadata.pairs()),
+            automatic_capture: session.automatic_capture.map(i64::from),
+            created_at: at(session.created_at),
+            expires_at: at(session.expires_at),
+            state: SessionState::from(session),
+        }
+    }
+}
+
+impl SessionRow {
+    /// The session, with its contact data from their own row.
+    pub(crate) fn open(
+        self,
+        contact: Option<ContactRow>,
+        sealer: &Sealer,
+    ) -> Result<Session, StoreError> {
+        let id = SessionId::from_uuid(self.id);
+        let read = Reader {
+            table: "sessions",
+            row: id,
+        };
+        let amount = read.money(self.amount, &self.currency)?;
+        let order_id = self.order_id.as_deref();
+        let order_id = order_id
+            .map(|text| read.need("order_id", OrderId::parse(text).ok()))
+            .transpose()?;
+        let automatic_capture = self.automatic_capture;
+        let automatic_capture = automatic_capture
+            .map(|seconds| read.count("automatic_capture", seconds))
+            .transpose()?;
+        let contact = contact.map(|row| row.open(sealer)).transpose()?;
+        // Which rule about `http` was in force when it was written does not matter any more.
+        let return_url = ReturnUrl::parse(&self.return_url, true).ok();
+        Ok(Session {
+            id,
+            merchant: MerchantId::from_uuid(self.merchant_id),
+            version: read.count("version", self.state.version)?,
+            account: read.account(&self.connector, &self.account)?,
+            amount,
+            reference: read.need("reference", Reference::parse(&self.reference).ok())?,
+            order_id,
+            return_url: read.need("return_url", return_url)?,
+            metadata: read.need("metadata", metadata_of(self.metadata))?,
+            contact: contact.unwrap_or_default(),
+            automatic_capture,
+            created_at: Timestamp::new(self.created_at),
+            updated_at: Timestamp::new(self.state.updated_at),
+            expires_at: Timestamp::new(self.expires_at),
+            attempts: read.count("attempts", self.state.attempts)?,
+            next_sequence: read.count("next_sequence", self.state.next_sequence)?,
+            status: self.state.status(&read, amount)?,
+        })
+    }
+}
+
+impl SessionState {
+    fn status(self, read: &Reader<SessionId>, amount: Money) -> Result<Status, StoreError> {
+        let name = read.need("status", StatusName::parse(&self.status))?;
+        let progress: Option<BTreeMap<String, String>> = serde_json::from_value(self.progress).ok();
+        let flat = Snapshot {
+            attempt: self.attempt_id.map(OperationId::from_uuid),
+            psp_reference: self.psp_reference,
+            authorized: self.amount_authorized,
+            captured: self.amount_captured,
+            refunds_requested: self.refunds_requested,
+            refunds_succeeded: self.refunds_succeeded,
+            failure: self.failure,
+            retry: self.retry,
+            progress: read.need("progress", progress)?,
+        };
+        Session::restore_status(name, &flat, amount).map_err(|error| read.corrupt(error.0))
+    }
+}
+
+/// Metadata from its document; `None` where it is none.
+pub(crate) fn metadata_of(document: Value) -> Option<Metadata> {
+    Metadata::new(serde_json::from_value(document).ok()?).ok()
+}
+
+fn object(pairs: &BTreeMap<String, String>) -> Value {
+    let member = |(name, value): (&String, &String)| (name.clone(), Value::from(value.as_str()));
+    Value::Object(pairs.iter().map(member).collect())
+}

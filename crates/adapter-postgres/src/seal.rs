@@ -1,0 +1,100 @@
+//! Sealed columns: what must not be readable in the database or its backups.
+
+use std::sync::Arc;
+
+use oncharge_domain::keyring::{KeyId, Keyring, Place, Sealed};
+use oncharge_ports::{Entropy, StoreError};
+use zeroize::Zeroizing;
+
+use crate::error::corrupt;
+
+/// Seals and opens values for their place in the database.
+#[derive(Clone)]
+pub(crate) struct Sealer {
+    keys: Keyring,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// A column that holds sealed values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Column {
+    pub(crate) table: &'static str,
+    pub(crate) name: &'static str,
+}
+
+/// A sealed value as its two columns keep it.
+#[derive(Clone, Debug)]
+pub(crate) struct SealedColumns {
+    /// Nonce, ciphertext and tag.
+    pub(crate) bytes: Vec<u8>,
+    /// The name of the key.
+    pub(crate) key_id: String,
+}
+
+pub(crate) const CONTACT_EMAIL: Column = Column::new("contacts", "email");
+pub(crate) const CONTACT_PHONE: Column = Column::new("contacts", "phone");
+pub(crate) const SIGNING_KEY: Column = Column::new("api_keys", "signing_key");
+pub(crate) const REQUEST: Column = Column::new("operations", "request");
+pub(crate) const BODY: Column = Column::new("idempotency_keys", "body");
+
+impl Column {
+    const fn new(table: &'static str, name: &'static str) -> Self {
+        Self { table, name }
+    }
+
+    /// This column of a row, which cannot be read back.
+    pub(crate) fn corrupt(self, row: &[u8]) -> StoreError {
+        corrupt(self.table, self.name, hex::encode(row))
+    }
+
+    fn place(self, row: &[u8]) -> Place<'_> {
+        Place {
+            table: self.table,
+            column: self.name,
+            row,
+        }
+    }
+}
+
+impl Sealer {
+    pub(crate) fn new(keys: Keyring, entropy: Arc<dyn Entropy>) -> Self {
+        Self { keys, entropy }
+    }
+
+    /// Seals a value for a column and row (the bytes of the row's id) under the first key.
+    pub(crate) fn seal(
+        &self,
+        column: Column,
+        row: &[u8],
+        plain: &[u8],
+    ) -> Result<SealedColumns, StoreError> {
+        let sealed = self
+            .keys
+            .seal(column.place(row), self.entropy.bytes(), plain)
+            .map_err(|error| StoreError::Failed(Box::new(error)))?;
+        Ok(SealedColumns {
+            bytes: sealed.bytes,
+            key_id: sealed.key_id.as_str().to_owned(),
+        })
+    }
+
+    /// Opens a value; one that does not open is corrupt.
+    pub(crate) fn open(
+        &self,
+        column: Column,
+        row: &[u8],
+        sealed: SealedColumns,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+        let key_id = KeyId::parse(&sealed.key_id).ok_or_else(|| column.corrupt(row))?;
+        let bytes = sealed.bytes;
+        self.keys
+            .open(column.place(row), &Sealed { key_id, bytes })
+            .map_err(|_| column.corrupt(row))
+    }
+
+    /// The name of the key that new values are sealed under.
+    pub(crate) fn first(&self) -> Result<&str, StoreError> {
+        let first = self.keys.first().map(KeyId::as_str);
+        first.ok_or_else(|| StoreError::Failed("there is no master key".into()))
+    }
+}

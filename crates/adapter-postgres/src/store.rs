@@ -1,0 +1,105 @@
+//! The store on PostgreSQL: a pool of connections and the keys that seal.
+
+use std::{fmt, sync::Arc};
+
+use diesel::{
+    deserialize::FromSqlRow,
+    expression::QueryMetadata,
+    pg::Pg,
+    query_builder::{AsQuery, QueryFragment, QueryId},
+    query_dsl::CompatibleType,
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use oncharge_domain::keyring::Keyring;
+use oncharge_ports::{Entropy, StoreError};
+
+use crate::{
+    address::Address,
+    migrations,
+    pool::Pool,
+    seal::Sealer,
+    traffic::{Counters, Traffic},
+};
+
+/// The store on PostgreSQL 15 or newer; cheap to clone, every clone shares the pool.
+///
+/// Implements `CheckoutRepository`, `MerchantRepository`, `BlocklistRepository`, `WorkQueue` and
+/// `Maintenance`. Any number of processes may share one database.
+#[derive(Clone)]
+pub struct PostgresStore {
+    pub(crate) pool: Pool,
+    pub(crate) sealer: Sealer,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    counters: Arc<Counters>,
+}
+
+impl PostgresStore {
+    /// Opens the database of this URL, brings its schema up to date (see [`crate::migrate`]), and
+    /// keeps at most `pool_size` connections to it (at least 1).
+    ///
+    /// TLS is chosen by `sslmode` in the URL: `disable`, `prefer`, `require`, `verify-ca` or
+    /// `verify-full`; wherever TLS is spoken the server's certificate is verified against the
+    /// machine's roots (`SSL_CERT_FILE` names others). Without `sslmode`: none to this very
+    /// machine, else `prefer`.
+    ///
+    /// `keys` seal contact data, signing keys, requests and remembered answers; `entropy` gives
+    /// nonces and the tokens of leases. Errors with [`StoreError::Unavailable`] where the database
+    /// cannot be reached and [`StoreError::Failed`] where the URL cannot be read or a migration
+    /// fails. Must be called within a Tokio runtime.
+    pub async fn connect(
+        url: &str,
+        keys: Keyring,
+        entropy: Arc<dyn Entropy>,
+        pool_size: usize,
+    ) -> Result<Self, StoreError> {
+        let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
+        migrations::run(&address).await?;
+        let counters = Arc::new(Counters::default());
+        Ok(Self {
+            pool: Pool::new(address, pool_size, Arc::clone(&counters))?,
+            sealer: Sealer::new(keys, Arc::clone(&entropy)),
+            entropy,
+            counters,
+        })
+    }
+
+    /// Reads rows: one round trip.
+    pub(crate) async fn read<Q, R, ST>(&self, query: Q) -> Result<Vec<R>, StoreError>
+    where
+        Q: AsQuery + Send,
+        Q::Query: QueryFragment<Pg> + QueryId + Send,
+        Q::SqlType: CompatibleType<R, Pg, SqlType = ST>,
+        R: FromSqlRow<ST, Pg> + Send + 'static,
+        ST: 'static,
+        Pg: QueryMetadata<Q::SqlType>,
+    {
+        let lent = self.pool.get().await?;
+        let mut line: &AsyncPgConnection = lent.line();
+        let rows = lent.trip(query.load(&mut line)).await?;
+        Ok(rows)
+    }
+
+    /// Writes by one statement, a transaction in itself: how many rows it touched.
+    pub(crate) async fn write<T>(&self, statement: T) -> Result<usize, StoreError>
+    where
+        T: QueryFragment<Pg> + QueryId + Send,
+    {
+        let lent = self.pool.get().await?;
+        let mut line: &AsyncPgConnection = lent.line();
+        let touched = lent.trip(statement.execute(&mut line)).await?;
+        Ok(touched)
+    }
+
+    /// What has gone over the wire since the store was opened, for tests and measurements.
+    pub fn traffic(&self) -> Traffic {
+        self.counters.read()
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("traffic", &self.traffic())
+            .finish_non_exhaustive()
+    }
+}

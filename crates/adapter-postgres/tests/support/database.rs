@@ -1,0 +1,168 @@
+//! A database of its own for each test, copied from a template that is migrated once.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "tests read their one variable here, and drive their own connections"
+)]
+
+use std::{
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    },
+};
+
+use anyhow::Context;
+use oncharge_adapter_postgres::{PostgresStore, migrate};
+use oncharge_domain::keyring::Keyring;
+use oncharge_testkit::SeededEntropy;
+use tokio_postgres::{Client, NoTls};
+
+/// Only one process at a time makes the template; the bytes of `template`.
+const LOCK: i64 = i64::from_be_bytes(*b"template");
+const UP: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
+
+/// A database; dropped with this value.
+pub(crate) struct Database {
+    admin: String,
+    name: String,
+    /// Its URL.
+    pub(crate) url: String,
+}
+
+impl Database {
+    /// A database whose schema is up to date.
+    pub(crate) async fn migrated() -> anyhow::Result<Self> {
+        let admin = admin_url();
+        let template = template(&admin).await?;
+        Self::create(admin, &format!("TEMPLATE {template}")).await
+    }
+
+    /// A database made from the one that this URL names, `how` ends the statement.
+    pub(crate) async fn create(admin: String, how: &str) -> anyhow::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("oncharge_test_{}_{number}", std::process::id());
+        let client = connect(&admin).await?;
+        let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+        client.batch_execute(&drop).await?;
+        let create = format!("CREATE DATABASE {name} {how}");
+        client.batch_execute(&create).await?;
+        let url = with_database(&admin, &name);
+        Ok(Self { admin, name, url })
+    }
+
+    /// A store on it with this many connections at most.
+    pub(crate) async fn store(
+        &self,
+        keys: Keyring,
+        connections: usize,
+    ) -> anyhow::Result<PostgresStore> {
+        open(&self.url, keys, connections).await
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let (admin, name) = (self.admin.clone(), self.name.clone());
+        let clean_up = move || -> anyhow::Result<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build()?;
+            runtime.block_on(async {
+                let client = connect(&admin).await?;
+                let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+                Ok(client.batch_execute(&drop).await?)
+            })
+        };
+        // A thread of its own: this may run inside a runtime, which cannot block.
+        if let Ok(Err(error)) = std::thread::spawn(clean_up).join() {
+            eprintln!("the database {} stays: {error:#}", self.name);
+        }
+    }
+}
+
+/// A store on the database of this URL.
+pub(crate) async fn open(
+    url: &str,
+    keys: Keyring,
+    connections: usize,
+) -> anyhow::Result<PostgresStore> {
+    let entropy = Arc::new(SeededEntropy::new(rand_seed()));
+    Ok(PostgresStore::connect(url, keys, entropy, connections).await?)
+}
+
+/// Another seed for each store: two stores on one database must not draw the same nonces.
+fn rand_seed() -> u64 {
+    static COUNT: AtomicU32 = AtomicU32::new(1);
+    u64::from(COUNT.fetch_add(1, Ordering::Relaxed))
+}
+
+/// A connection that drives itself.
+pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
+    let connecting = tokio_postgres::connect(url, NoTls);
+    let (client, connection) = connecting.await.context("PostgreSQL is not there")?;
+    tokio::spawn(connection);
+    Ok(client)
+}
+
+pub(crate) fn admin_url() -> String {
+    std::env::var("ONCHARGE_TEST_POSTGRES_URL").unwrap_or_else(|_| {
+        panic!(
+            "ONCHARGE_TEST_POSTGRES_URL is not set. `scripts/test adapter-postgres` starts a \
+             throw-away PostgreSQL and sets it; `just postgres` starts one for a shell of your own."
+        )
+    })
+}
+
+fn with_database(admin: &str, name: &str) -> String {
+    let (address, options) = admin.split_once('?').unwrap_or((admin, ""));
+    let (server, _) = address.rsplit_once('/').expect("a URL with a database");
+    if options.is_empty() {
+        format!("{server}/{name}")
+    } else {
+        format!("{server}/{name}?{options}")
+    }
+}
+
+/// The name of the migrated template, made where it is not there yet.
+async fn template(admin: &str) -> anyhow::Result<String> {
+    let mut hasher = DefaultHasher::new();
+    UP.hash(&mut hasher);
+    let name = format!("oncharge_template_{:016x}", hasher.finish());
+    let client = connect(admin).await?;
+    let known = "SELECT 1 FROM pg_database WHERE datname = $1";
+    if !client.query(known, &[&name]).await?.is_empty() {
+        return Ok(name);
+    }
+    client
+        .execute("SELECT pg_advisory_lock($1)", &[&LOCK])
+        .await?;
+    if client.query(known, &[&name]).await?.is_empty() {
+        let raw = format!("{name}_raw");
+        let drop = format!("DROP DATABASE IF EXISTS {raw} WITH (FORCE)");
+        client.batch_execute(&drop).await?;
+        client
+            .batch_execute(&format!("CREATE DATABASE {raw}"))
+            .await?;
+        migrate(&with_database(admin, &raw)).await?;
+        until_alone(&client, &raw).await?;
+        // Its final name says that it is complete.
+        let rename = format!("ALTER DATABASE {raw} RENAME TO {name}");
+        client.batch_execute(&rename).await?;
+    }
+    Ok(name)
+}
+
+/// Waits until nobody is connected to the database any more.
+async fn until_alone(client: &Client, name: &str) -> anyhow::Result<()> {
+    let others =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
+    for _ in 0..500 {
+        let row = client.query_one(others, &[&name]).await?;
+        if row.get::<_, i64>(0) == 0 {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    anyhow::bail!("somebody stays connected to {name}")
+}

@@ -1,0 +1,71 @@
+//! Amounts between our minor units (ISO 4217) and a provider's, exactly or not at all.
+
+use oncharge_domain::{currency::Currency, money::Money};
+use oncharge_ports::psp::CannotCarry;
+
+/// The amount in units of which the provider counts 10^`exponent` to one of the currency.
+///
+/// Refuses what has no exact form there, and nothing at all: no provider moves an amount of zero.
+pub(crate) fn to_provider(amount: Money, exponent: u32) -> Result<i64, CannotCarry> {
+    if amount.is_zero() {
+        return Err(CannotCarry);
+    }
+    rescale(amount.minor(), amount.currency().exponent(), exponent).ok_or(CannotCarry)
+}
+
+/// The amount that a provider names in its own units; `None` where we cannot hold it exactly.
+pub(crate) fn from_provider(units: i64, currency: Currency, exponent: u32) -> Option<Money> {
+    let minor = rescale(units, exponent, currency.exponent())?;
+    Money::new(minor, currency).ok()
+}
+
+fn rescale(value: i64, from: u32, to: u32) -> Option<i64> {
+    if to >= from {
+        return value.checked_mul(10_i64.checked_pow(to - from)?);
+    }
+    let divisor = 10_i64.checked_pow(from - to)?;
+    (value % divisor == 0).then_some(value / divisor)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn money(minor: i64, code: &str) -> Money {
+        Money::new(minor, Currency::parse(code).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn what_a_provider_counts_otherwise_is_rescaled_exactly_or_refused() {
+        // (minor units, currency, the provider's exponent, its units)
+        let cases = [
+            (1234, "EUR", 2, Some(1234)),
+            (500, "JPY", 0, Some(500)),
+            (1230, "KWD", 2, Some(123)),
+            (1234, "KWD", 2, None),
+            (500, "ISK", 2, Some(50_000)),
+            (99_999_999_999, "ISK", 12, None),
+            (0, "EUR", 2, None),
+        ];
+        for (minor, code, exponent, expected) in cases {
+            let units = to_provider(money(minor, code), exponent);
+            assert_eq!(units.ok(), expected, "{minor} {code} at {exponent}");
+        }
+    }
+
+    #[test]
+    fn what_was_carried_comes_back_equal() {
+        for (minor, code, exponent) in [(1, "EUR", 2), (1230, "KWD", 2), (7, "ISK", 2)] {
+            let amount = money(minor, code);
+            let units = to_provider(amount, exponent).unwrap();
+            assert_eq!(
+                from_provider(units, amount.currency(), exponent),
+                Some(amount)
+            );
+        }
+        let eur = Currency::parse("EUR").unwrap();
+        assert_eq!(from_provider(-1, eur, 2), None);
+        assert_eq!(from_provider(i64::MAX, eur, 2), None);
+        assert_eq!(from_provider(15, eur, 3), None);
+    }
+}

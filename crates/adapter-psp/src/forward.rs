@@ -1,0 +1,44 @@
+//! What every decorator passes on unchanged: all of a connector that sends nothing.
+
+/// Forwards the methods of `Psp` that send nothing to `self.inner`.
+macro_rules! forward_what_sends_nothing {
+    () => {
+        fn key_lifetime(&self) -> std::time::Duration {
+            self.inner.key_lifetime()
+        }
+
+        fn is_payment_method(&self, text: &str) -> bool {
+            self.inner.is_payment_method(text)
+        }
+
+        fn fields_url(
+            &self,
+            session: oncharge_domain::id::SessionId,
+            parent_origin: &str,
+            language: &str,
+        ) -> String {
+            self.inner.fields_url(session, parent_origin, language)
+        }
+
+        fn origin(&self) -> &str {
+            self.inner.origin()
+        }
+
+        fn prepare(
+            &self,
+            call: &oncharge_ports::psp::Call<'_>,
+        ) -> Result<oncharge_ports::psp::PreparedRequest, oncharge_ports::psp::CannotCarry> {
+            self.inner.prepare(call)
+        }
+
+        fn notification(
+            &self,
+            header: &dyn Fn(&str) -> Option<String>,
+            body: &[u8],
+        ) -> Result<oncharge_ports::psp::Notification, oncharge_ports::psp::NotificationError> {
+            self.inner.notification(header, body)
+        }
+    };
+}
+
+pub(crate) use forward_what_sends_nothing;

@@ -1,0 +1,94 @@
+//! The one builder of this crate's HTTP clients, and what all connectors need of them.
+
+use std::{sync::Arc, time::Duration};
+
+use oncharge_ports::psp::PspError;
+
+use crate::time_limit::LONGEST_CALL;
+
+/// How long a connect (with its TLS handshake) may take. Shorter than a call, so that a PSP that
+/// cannot be reached is `NotSent` and not merely a call that took too long.
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+/// How long an unused connection is kept. Shorter than what servers commonly keep theirs (5 s and
+/// more), so that hardly ever a request is written into a connection that the PSP is just closing,
+/// which would leave its outcome unknown.
+const LONGEST_IDLE: Duration = Duration::from_secs(3);
+/// The longest answer that is read, in bytes.
+const LARGEST_ANSWER: usize = 1 << 20;
+
+/// The HTTP client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpClientError {
+    /// TLS could not be set up.
+    #[error("TLS could not be set up")]
+    Tls(#[from] rustls::Error),
+    /// The client itself.
+    #[error("the HTTP client could not be made")]
+    Client(#[from] reqwest::Error),
+}
+
+/// A client that follows no redirects, uses no proxy, and repeats nothing of its own accord.
+///
+/// It brings its crypto provider and the machine's root certificates with it: nothing needs to be
+/// installed, and a machine without certificates can still run a sandbox over plain HTTP. HTTP/1.1
+/// only: there it is plain which connection a request was written to.
+pub(crate) fn client() -> Result<reqwest::Client, HttpClientError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .http1_only()
+        .referer(false)
+        .connect_timeout(LONGEST_CONNECT)
+        .timeout(LONGEST_CALL)
+        .pool_idle_timeout(LONGEST_IDLE)
+        .build()?)
+}
+
+/// An answer as it came in.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// Sends a request and reads the whole answer, of whatever status.
+pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Reply, PspError> {
+    let mut response = request.send().await.map_err(failure)?;
+    let status = response.status().as_u16();
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(failure)? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err(PspError::Unknown(Box::new(AnswerTooLarge)));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Reply { status, body })
+}
+
+/// The answer is larger than any that makes sense.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer is larger than {LARGEST_ANSWER} bytes")]
+struct AnswerTooLarge;
+
+/// Only two kinds of failure say surely that no byte of the request was written: it could not be
+/// built, or there was no connection to write it to (refused, timed out, TLS failed; also where
+/// hyper gave an unwritten request back by a pooled connection that had been closed, and then
+/// could not open a new one).
+fn failure(error: reqwest::Error) -> PspError {
+    // The URL would name references; where it went is the account's configuration.
+    let error = error.without_url();
+    if error.is_builder() || error.is_connect() {
+        PspError::NotSent(Box::new(error))
+    } else {
+        PspError::Unknown(Box::new(error))
+    }
+}

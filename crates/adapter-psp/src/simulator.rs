@@ -1,0 +1,251 @@
+//! The connector to `oncharge-psp-simulator`, spoken to over HTTP like any other PSP.
+
+mod client;
+mod currencies;
+mod notification;
+mod request;
+mod response;
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    psp::Answer,
+};
+use oncharge_ports::psp::{
+    Call, CannotCarry, Notification, NotificationError, PreparedRequest, Psp, PspError,
+};
+use url::Url;
+
+use crate::secret::Secret;
+use client::Client;
+pub(crate) use request::kind_of;
+
+/// The connector's name in accounts and in the path of its notifications.
+pub const NAME: &str = "simulator";
+
+/// The simulator remembers idempotency keys for good; ten years are as good as that.
+const KEY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
+
+/// What the connector has to know of one account.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The origin where the simulator answers, for us and for the shopper's browser alike
+    /// (`http://127.0.0.1:8081`).
+    pub base_url: String,
+    /// The token that `/v1/payments…` and `/v1/operations…` ask for.
+    pub bearer: Secret,
+    /// The account's key, with which the simulator signs its notifications.
+    pub notification_key: Secret,
+    /// Where the simulator is to send its notifications
+    /// (`{base_url of OnCharge}/webhooks/psp/simulator/{account}`).
+    pub notification_url: String,
+}
+
+/// A setting that breaks its rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// Not an `http` or `https` origin without a path.
+    #[error("base_url must be an http or https origin without a path")]
+    BaseUrl,
+    /// Not an `http` or `https` URL of at most 2,048 characters.
+    #[error("notification_url must be an http or https URL of at most 2048 characters")]
+    NotificationUrl,
+    /// Empty, or not fit for a header.
+    #[error("bearer must be visible ASCII characters")]
+    Bearer,
+    /// Empty: anybody could sign.
+    #[error("notification_key must not be empty")]
+    NotificationKey,
+}
+
+/// One account at a simulator.
+pub(crate) struct Simulator {
+    client: Client,
+    origin: String,
+    notification_key: Secret,
+    notification_url: String,
+}
+
+impl Simulator {
+    pub(crate) fn new(settings: Settings, http: reqwest::Client) -> Result<Self, SettingsError> {
+        let base = web_url(&settings.base_url).ok_or(SettingsError::BaseUrl)?;
+        let origin = base.origin().ascii_serialization();
+        if settings.base_url.trim_end_matches('/') != origin {
+            return Err(SettingsError::BaseUrl);
+        }
+        if web_url(&settings.notification_url).is_none() {
+            return Err(SettingsError::NotificationUrl);
+        }
+        let bearer = settings.bearer.expose();
+        if bearer.is_empty() || !bearer.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(SettingsError::Bearer);
+        }
+        if settings.notification_key.expose().is_empty() {
+            return Err(SettingsError::NotificationKey);
+        }
+        Ok(Self {
+            client: Client::new(http, origin.clone(), settings.bearer),
+            origin,
+            notification_key: settings.notification_key,
+            notification_url: settings.notification_url,
+        })
+    }
+}
+
+fn web_url(text: &str) -> Option<Url> {
+    let url = Url::parse(text).ok()?;
+    let plain = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    (plain && text.len() <= 2048).then_some(url)
+}
+
+#[async_trait]
+impl Psp for Simulator {
+    fn key_lifetime(&self) -> Duration {
+        KEY_LIFETIME
+    }
+
+    /// `tok_` and 8 to 128 of `A-Z a-z 0-9 - _`.
+    fn is_payment_method(&self, text: &str) -> bool {
+        text.strip_prefix("tok_").is_some_and(|rest| {
+            (8..=128).contains(&rest.len())
+                && rest
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
+        })
+    }
+
+    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
+        let query = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("session", &session.to_string())
+            .append_pair("parent_origin", parent_origin)
+            .append_pair("lang", language)
+            .finish();
+        format!("{}/fields?{query}", self.origin)
+    }
+
+    fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    fn prepare(&self, call: &Call<'_>) -> Result<PreparedRequest, CannotCarry> {
+        request::prepare(call, &self.notification_url)
+    }
+
+    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+        let request = request::read(request)?;
+        let reply = self.client.post(&request).await?;
+        response::to_call(&reply)
+    }
+
+    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+        let reply = self.client.operation(operation).await?;
+        response::to_look_up(&reply)
+    }
+
+    fn notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Result<Notification, NotificationError> {
+        let signature = header(notification::SIGNATURE);
+        notification::verify(&self.notification_key, signature.as_deref(), body)?;
+        notification::read(body)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http;
+
+    fn settings() -> Settings {
+        Settings {
+            base_url: "http://127.0.0.1:8081".to_owned(),
+            bearer: Secret::new("bearer-text"),
+            notification_key: Secret::new("key-text"),
+            notification_url: "http://127.0.0.1:8080/webhooks/psp/simulator/default".to_owned(),
+        }
+    }
+
+    fn built(change: impl FnOnce(&mut Settings)) -> Result<Simulator, SettingsError> {
+        let mut settings = settings();
+        change(&mut settings);
+        Simulator::new(settings, http::client().unwrap())
+    }
+
+    #[test]
+    fn settings_are_masked_and_their_rules_are_named() {
+        let shown = format!("{:?}", settings());
+        assert!(
+            !shown.contains("bearer-text") && !shown.contains("key-text"),
+            "{shown}"
+        );
+        for base in [
+            "",
+            "127.0.0.1:1",
+            "ftp://a.example",
+            "http://a.example/x",
+            "http://u@a.example",
+        ] {
+            let refused = built(|s| s.base_url = base.to_owned()).err();
+            assert_eq!(refused, Some(SettingsError::BaseUrl), "{base}");
+        }
+        let refused = built(|s| s.notification_url = "/webhooks".to_owned()).err();
+        assert_eq!(refused, Some(SettingsError::NotificationUrl));
+        for bearer in ["", "two words", "line\nbreak"] {
+            let refused = built(|s| s.bearer = Secret::new(bearer)).err();
+            assert_eq!(refused, Some(SettingsError::Bearer), "{bearer:?}");
+        }
+        let refused = built(|s| s.notification_key = Secret::new("")).err();
+        assert_eq!(refused, Some(SettingsError::NotificationKey));
+    }
+
+    #[test]
+    fn a_slash_at_the_end_of_the_origin_is_no_path() {
+        let simulator = built(|s| s.base_url.push('/')).unwrap();
+        assert_eq!(simulator.origin(), "http://127.0.0.1:8081");
+    }
+
+    #[test]
+    fn the_fields_are_told_who_frames_them() {
+        let session = SessionId::from_uuid("018f0000-0000-7000-8000-00000000002a".parse().unwrap());
+        let url = built(|_| {})
+            .unwrap()
+            .fields_url(session, "https://pay.example:8443", "de");
+        assert_eq!(
+            url,
+            "http://127.0.0.1:8081/fields?session=cs_018f00000000700080000000000000\
+             2a&parent_origin=https%3A%2F%2Fpay.example%3A8443&lang=de"
+        );
+    }
+
+    #[test]
+    fn only_the_simulators_tokens_have_their_form() {
+        let simulator = built(|_| {}).unwrap();
+        let (least, most) = (
+            format!("tok_{}", "a".repeat(8)),
+            format!("tok_{}", "Z".repeat(128)),
+        );
+        for good in ["tok_Ab9-_xyz", &least, &most] {
+            assert!(simulator.is_payment_method(good), "{good}");
+        }
+        let (short, long) = (
+            format!("tok_{}", "a".repeat(7)),
+            format!("tok_{}", "a".repeat(129)),
+        );
+        for bad in [
+            "",
+            "tok_",
+            &short,
+            &long,
+            "pm_abcdefgh",
+            "tok_4242 4242",
+            "4242424242424242",
+            "tok_ääääääää",
+        ] {
+            assert!(!simulator.is_payment_method(bad), "{bad}");
+        }
+    }
+}

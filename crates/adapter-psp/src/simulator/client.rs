@@ -1,0 +1,49 @@
+//! The calls to the simulator: where they go and what they carry.
+
+use oncharge_domain::id::OperationId;
+use oncharge_ports::psp::PspError;
+use reqwest::header::CONTENT_TYPE;
+
+use super::request::Prepared;
+use crate::{
+    http::{self, Reply},
+    secret::Secret,
+};
+
+/// The header that carries the operation's id.
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
+
+/// One account's way to the simulator.
+pub(super) struct Client {
+    http: reqwest::Client,
+    /// The origin, without a slash at the end.
+    base: String,
+    bearer: Secret,
+}
+
+impl Client {
+    pub(super) fn new(http: reqwest::Client, base: String, bearer: Secret) -> Self {
+        Self { http, base, bearer }
+    }
+
+    /// Sends a prepared request: exactly its bytes, under its key.
+    pub(super) async fn post(&self, request: &Prepared) -> Result<Reply, PspError> {
+        let call = self
+            .http
+            .post(format!("{}{}", self.base, request.path))
+            .bearer_auth(self.bearer.expose())
+            .header(IDEMPOTENCY_KEY, &request.key)
+            .header(CONTENT_TYPE, "application/json")
+            .body(request.body.clone());
+        http::exchange(call).await
+    }
+
+    /// Asks what became of an operation.
+    pub(super) async fn operation(&self, operation: OperationId) -> Result<Reply, PspError> {
+        let call = self
+            .http
+            .get(format!("{}/v1/operations/{operation}", self.base))
+            .bearer_auth(self.bearer.expose());
+        http::exchange(call).await
+    }
+}

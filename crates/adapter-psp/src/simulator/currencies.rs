@@ -1,0 +1,62 @@
+//! How many decimals the simulator gives each currency: its own table, as every connector has one.
+//!
+//! The simulator counts as ISO 4217 does. It is written out nevertheless: a provider's table is a
+//! promise of that provider, and a currency that joins ISO 4217 is refused until somebody has
+//! looked at what the provider makes of it.
+
+use oncharge_domain::currency::Currency;
+
+const NONE: &[&str] = &[
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV",
+    "XAF", "XOF", "XPF",
+];
+
+const TWO: &[&str] = &[
+    "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BMD",
+    "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CNY", "COP",
+    "CRC", "CUP", "CVE", "CZK", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP",
+    "GBP", "GEL", "GHS", "GIP", "GMD", "GTQ", "GYD", "HKD", "HNL", "HTG", "HUF", "IDR", "ILS",
+    "INR", "IRR", "JMD", "KES", "KGS", "KHR", "KPW", "KYD", "KZT", "LAK", "LBP", "LKR", "LRD",
+    "LSL", "MAD", "MDL", "MGA", "MKD", "MMK", "MNT", "MOP", "MRU", "MUR", "MVR", "MWK", "MXN",
+    "MYR", "MZN", "NAD", "NGN", "NIO", "NOK", "NPR", "NZD", "PAB", "PEN", "PGK", "PHP", "PKR",
+    "PLN", "QAR", "RON", "RSD", "RUB", "SAR", "SBD", "SCR", "SDG", "SEK", "SGD", "SHP", "SLE",
+    "SOS", "SRD", "SSP", "STN", "SVC", "SYP", "SZL", "THB", "TJS", "TMT", "TOP", "TRY", "TTD",
+    "TWD", "TZS", "UAH", "USD", "UYU", "UZS", "VED", "WST", "XCD", "XCG", "YER", "ZAR", "ZMW",
+    "ZWG",
+];
+
+const THREE: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+
+/// The decimals that the simulator gives this currency; `None` where it is not in the table.
+pub(super) fn exponent(currency: Currency) -> Option<u32> {
+    exponent_of(currency.code())
+}
+
+fn exponent_of(code: &str) -> Option<u32> {
+    [(0, NONE), (2, TWO), (3, THREE)]
+        .into_iter()
+        .find_map(|(exponent, codes)| codes.contains(&code).then_some(exponent))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_currency_in_use_is_counted_as_iso_4217_does() {
+        for currency in Currency::all() {
+            assert_eq!(exponent(currency), Some(currency.exponent()), "{currency}");
+        }
+    }
+
+    #[test]
+    fn the_table_names_no_currency_twice_and_none_that_is_not_in_use() {
+        let mut codes = [NONE, TWO, THREE].concat();
+        let all = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), all);
+        assert_eq!(all, Currency::all().count());
+        assert_eq!(exponent_of("XXX"), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! What the simulator tells of its own accord: verified, then read.
+
+use oncharge_domain::{
+    currency::Currency,
+    money::Money,
+    psp::{Answer, PspReference},
+};
+use oncharge_ports::psp::{Notification, NotificationError};
+use ring::hmac;
+use serde::Deserialize;
+
+use super::{currencies, response};
+use crate::{amount, secret::Secret};
+
+/// The header with the hex HMAC-SHA256 of the raw body under the account's key.
+pub(super) const SIGNATURE: &str = "X-Psp-Signature";
+
+/// The longest id of a notification that is taken, in characters.
+const LONGEST_ID: usize = 255;
+
+/// A notification; which members must be there depends on its type.
+#[derive(Deserialize)]
+struct Told {
+    id: String,
+    r#type: String,
+    psp_reference: Option<String>,
+    reference: Option<String>,
+    idempotency_key: Option<String>,
+    success: Option<bool>,
+    amount: Option<i64>,
+    currency: Option<String>,
+    reason: Option<String>,
+}
+
+/// Whether the body was signed with the account's key; compared in constant time.
+pub(super) fn verify(
+    key: &Secret,
+    signature: Option<&str>,
+    body: &[u8],
+) -> Result<(), NotificationError> {
+    let tag = signature
+        .and_then(|text| hex::decode(text).ok())
+        .ok_or(NotificationError::Unverified)?;
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
+    hmac::verify(&key, body, &tag).map_err(|_| NotificationError::Unverified)
+}
+
+/// Reads a body that was verified.
+pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
+    use NotificationError::{Irrelevant, Malformed};
+
+    let told: Told = serde_json::from_slice(body).map_err(|_| Malformed)?;
+    if !matches!(
+        told.r#type.as_str(),
+        "authorisation" | "capture" | "cancel" | "refund"
+    ) {
+        return Err(Irrelevant);
+    }
+    let plain = told.id.bytes().all(|byte| byte.is_ascii_graphic());
+    if told.id.is_empty() || told.id.len() > LONGEST_ID || !plain {
+        return Err(Malformed);
+    }
+    let key = told.idempotency_key.as_deref().ok_or(Malformed)?;
+    let reference = told.reference.as_deref().ok_or(Malformed)?;
+    Ok(Notification {
+        operation: key.parse().map_err(|_| Irrelevant)?,
+        session: reference.parse().map_err(|_| Irrelevant)?,
+        amount: money(&told).ok_or(Malformed)?,
+        answer: answer(&told).ok_or(Malformed)?,
+        event_key: told.id,
+    })
+}
+
+fn money(told: &Told) -> Option<Money> {
+    let currency = Currency::parse(told.currency.as_deref()?).ok()?;
+    amount::from_provider(told.amount?, currency, currencies::exponent(currency)?)
+}
+
+/// A successful authorisation is passed on as accepted: it does not say whether the money was
+/// captured with it, and a wrong guess would be wrong about money. The look-up says it.
+fn answer(told: &Told) -> Option<Answer> {
+    let reference = PspReference::parse(told.psp_reference.as_deref()?).ok()?;
+    Some(match (told.success?, told.r#type.as_str()) {
+        (false, _) => Answer::Refused(response::reason(told.reason.as_deref())),
+        (true, "authorisation") => Answer::Accepted { reference },
+        (true, _) => Answer::Done {
+            reference,
+            captured: false,
+        },
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use oncharge_domain::psp::RefusalReason;
+
+    use super::*;
+
+    const OPERATION: &str = "op_018f0000000070008000000000000001";
+    const SESSION: &str = "cs_018f0000000070008000000000000002";
+
+    /// A whole notification, with these members changed.
+    fn body(changes: serde_json::Value) -> Vec<u8> {
+        let mut told = serde_json::json!({
+            "id": "ntf_1", "type": "authorisation", "psp_reference": "psp_1",
+            "reference": SESSION, "idempotency_key": OPERATION, "success": true,
+            "amount": 4200, "currency": "EUR", "reason": null,
+            "created_at": "2026-11-22T10:00:00Z",
+        });
+        if let serde_json::Value::Object(changes) = changes {
+            told.as_object_mut().unwrap().extend(changes);
+        }
+        told.to_string().into_bytes()
+    }
+
+    #[test]
+    fn only_the_accounts_own_signature_verifies() {
+        // printf '{"id":"ntf_1"}' | openssl dgst -sha256 -hmac account-key
+        let (key, body) = (Secret::new("account-key"), br#"{"id":"ntf_1"}"#);
+        let good = "eb7401042534a6edabc1a665477f5ba24b06abf135d21f626360293fb52d4124";
+        assert_eq!(verify(&key, Some(good), body), Ok(()));
+        assert_eq!(verify(&key, Some(&good.to_uppercase()), body), Ok(()));
+        let unverified = Err(NotificationError::Unverified);
+        for bad in [
+            None,
+            Some(""),
+            Some("zz"),
+            Some(&good[2..]),
+            Some(&"0".repeat(64)),
+        ] {
+            assert_eq!(verify(&key, bad, body), unverified, "{bad:?}");
+        }
+        assert_eq!(verify(&key, Some(good), br#"{"id":"ntf_2"}"#), unverified);
+        assert_eq!(verify(&Secret::new("other"), Some(good), body), unverified);
+    }
+
+    #[test]
+    fn every_kind_of_word_has_its_answer() {
+        let reference = || PspReference::parse("psp_1").unwrap();
+        let done = || Answer::Done {
+            reference: reference(),
+            captured: false,
+        };
+        let cases = [
+            (
+                serde_json::json!({}),
+                Answer::Accepted {
+                    reference: reference(),
+                },
+            ),
+            (serde_json::json!({"type": "capture"}), done()),
+            (serde_json::json!({"type": "cancel"}), done()),
+            (serde_json::json!({"type": "refund"}), done()),
+            (
+                serde_json::json!({"success": false, "reason": "card_declined"}),
+                Answer::Refused(RefusalReason::CardDeclined),
+            ),
+            (
+                serde_json::json!({"type": "capture", "success": false, "reason": "failed_late"}),
+                Answer::Refused(RefusalReason::Other("failed_late".to_owned())),
+            ),
+        ];
+        for (changes, answer) in cases {
+            let notification = read(&body(changes.clone())).unwrap();
+            assert_eq!(notification.answer, answer, "{changes}");
+            assert_eq!(notification.event_key, "ntf_1");
+            assert_eq!(notification.operation.to_string(), OPERATION);
+            assert_eq!(notification.session.to_string(), SESSION);
+            assert_eq!(notification.amount.minor(), 4200);
+            assert_eq!(notification.amount.currency().code(), "EUR");
+        }
+    }
+
+    #[test]
+    fn what_is_not_ours_is_irrelevant() {
+        for changes in [
+            serde_json::json!({"type": "chargeback", "idempotency_key": null}),
+            serde_json::json!({"type": "payout"}),
+            serde_json::json!({"idempotency_key": "somebody-else-s"}),
+            serde_json::json!({"reference": "order-42"}),
+        ] {
+            let error = read(&body(changes.clone())).unwrap_err();
+            assert_eq!(error, NotificationError::Irrelevant, "{changes}");
+        }
+    }
+
+    #[test]
+    fn what_lacks_its_form_is_malformed() {
+        for changes in [
+            serde_json::json!({"id": ""}),
+            serde_json::json!({"id": "a b"}),
+            serde_json::json!({"id": "x".repeat(256)}),
+            serde_json::json!({"idempotency_key": null}),
+            serde_json::json!({"reference": null}),
+            serde_json::json!({"psp_reference": null}),
+            serde_json::json!({"psp_reference": ""}),
+            serde_json::json!({"success": null}),
+            serde_json::json!({"success": "true"}),
+            serde_json::json!({"amount": -1}),
+            serde_json::json!({"amount": 1.5}),
+            serde_json::json!({"currency": "XXX"}),
+        ] {
+            let error = read(&body(changes.clone())).unwrap_err();
+            assert_eq!(error, NotificationError::Malformed, "{changes}");
+        }
+        assert_eq!(read(b"not json").unwrap_err(), NotificationError::Malformed);
+    }
+}

@@ -1,0 +1,238 @@
+//! What the simulator is asked: an instruction becomes the exact bytes that every try sends.
+
+use oncharge_domain::{money::Money, psp::Instruction};
+use oncharge_ports::psp::{Call, CannotCarry, PreparedRequest, PspError};
+use serde::{Deserialize, Serialize};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::currencies;
+use crate::amount;
+
+/// A request as it is kept until its operation is final, wiped from memory after use. Stored by
+/// whoever holds the operation, so this form may grow but must stay readable.
+#[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
+pub(super) struct Prepared {
+    #[zeroize(skip)]
+    kind: Kind,
+    /// Path, with what is the PSP's own in it percent-encoded.
+    pub(super) path: String,
+    /// The idempotency key: the operation's id.
+    pub(super) key: String,
+    /// The body's exact bytes, as text; holds the shopper's token.
+    pub(super) body: String,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Kind {
+    Authorize,
+    Capture,
+    Cancel,
+    Refund,
+}
+
+#[derive(Serialize)]
+struct PaymentBody<'a> {
+    token: &'a str,
+    amount: i64,
+    currency: &'static str,
+    capture: bool,
+    reference: &'a str,
+    notification_url: &'a str,
+}
+
+#[derive(Serialize)]
+struct AmountBody {
+    amount: i64,
+}
+
+/// The bytes do not hold a request of this connector, so none was sent.
+#[derive(Debug, thiserror::Error)]
+#[error("the prepared request cannot be read")]
+struct Unreadable;
+
+/// The request that carries out an instruction. An authorisation needs a payment method.
+pub(super) fn prepare(
+    call: &Call<'_>,
+    notification_url: &str,
+) -> Result<PreparedRequest, CannotCarry> {
+    let (kind, path, body) = match &call.instruction {
+        Instruction::Authorize { amount, capture } => {
+            let body = PaymentBody {
+                token: call.payment_method.ok_or(CannotCarry)?.expose(),
+                amount: units(*amount)?,
+                currency: amount.currency().code(),
+                capture: *capture,
+                reference: &call.session.to_string(),
+                notification_url,
+            };
+            (Kind::Authorize, "/v1/payments".to_owned(), json(&body)?)
+        }
+        Instruction::Capture { payment, amount } => {
+            let body = json(&AmountBody {
+                amount: units(*amount)?,
+            })?;
+            (Kind::Capture, path(payment.as_str(), "captures"), body)
+        }
+        Instruction::Cancel { payment } => (
+            Kind::Cancel,
+            path(payment.as_str(), "cancels"),
+            "{}".to_owned(),
+        ),
+        Instruction::Refund { payment, amount } => {
+            let body = json(&AmountBody {
+                amount: units(*amount)?,
+            })?;
+            (Kind::Refund, path(payment.as_str(), "refunds"), body)
+        }
+    };
+    let key = call.operation.to_string();
+    let prepared = Prepared {
+        kind,
+        path,
+        key,
+        body,
+    };
+    serde_json::to_vec(&prepared)
+        .map(PreparedRequest::new)
+        .map_err(|_| CannotCarry)
+}
+
+/// Reads what [`prepare`] wrote.
+pub(super) fn read(request: &PreparedRequest) -> Result<Prepared, PspError> {
+    serde_json::from_slice(request.expose()).map_err(|_| PspError::NotSent(Box::new(Unreadable)))
+}
+
+/// The kind of a prepared request, for metrics.
+pub(crate) fn kind_of(request: &PreparedRequest) -> &'static str {
+    match read(request).map(|prepared| prepared.kind) {
+        Ok(Kind::Authorize) => "authorize",
+        Ok(Kind::Capture) => "capture",
+        Ok(Kind::Cancel) => "cancel",
+        Ok(Kind::Refund) => "refund",
+        Err(_) => "unreadable",
+    }
+}
+
+fn units(amount: Money) -> Result<i64, CannotCarry> {
+    let exponent = currencies::exponent(amount.currency()).ok_or(CannotCarry)?;
+    amount::to_provider(amount, exponent)
+}
+
+/// Plain structs of texts and numbers always have a JSON form; the error is there for the type.
+fn json(body: &impl Serialize) -> Result<String, CannotCarry> {
+    serde_json::to_string(body).map_err(|_| CannotCarry)
+}
+
+fn path(payment: &str, what: &str) -> String {
+    let encoded: String = url::form_urlencoded::byte_serialize(payment.as_bytes()).collect();
+    format!("/v1/payments/{encoded}/{what}")
+}
+
+#[cfg(test)]
+mod tests {
+    use oncharge_domain::{
+        currency::Currency,
+        id::{OperationId, SessionId},
+        psp::PspReference,
+    };
+    use oncharge_ports::psp::PaymentMethod;
+
+    use super::*;
+
+    const URL: &str = "http://127.0.0.1:8080/webhooks/psp/simulator/default";
+
+    fn money(minor: i64, code: &str) -> Money {
+        Money::new(minor, Currency::parse(code).unwrap()).unwrap()
+    }
+
+    fn prepared(instruction: Instruction) -> Result<PreparedRequest, CannotCarry> {
+        let token = PaymentMethod::new("tok_abcdefgh".to_owned());
+        let call = Call {
+            operation: OperationId::from_uuid(
+                "018f0000-0000-7000-8000-000000000001".parse().unwrap(),
+            ),
+            session: SessionId::from_uuid("018f0000-0000-7000-8000-000000000002".parse().unwrap()),
+            instruction,
+            payment_method: Some(&token),
+        };
+        prepare(&call, URL)
+    }
+
+    fn check(instruction: Instruction, kind: &str, path: &str, body: &str) {
+        let request = prepared(instruction).unwrap();
+        let read = read(&request).unwrap();
+        assert_eq!(read.path, path);
+        assert_eq!(read.key, "op_018f0000000070008000000000000001");
+        assert_eq!(read.body, body);
+        assert_eq!(kind_of(&request), kind);
+    }
+
+    #[test]
+    fn each_instruction_has_its_path_and_body() {
+        let payment = PspReference::parse("psp_1").unwrap();
+        check(
+            Instruction::Authorize {
+                amount: money(4200, "EUR"),
+                capture: true,
+            },
+            "authorize",
+            "/v1/payments",
+            r#"{"token":"tok_abcdefgh","amount":4200,"currency":"EUR","capture":true,"reference":"cs_018f0000000070008000000000000002","notification_url":"http://127.0.0.1:8080/webhooks/psp/simulator/default"}"#,
+        );
+        check(
+            Instruction::Capture {
+                payment: payment.clone(),
+                amount: money(1, "JPY"),
+            },
+            "capture",
+            "/v1/payments/psp_1/captures",
+            r#"{"amount":1}"#,
+        );
+        check(
+            Instruction::Cancel {
+                payment: payment.clone(),
+            },
+            "cancel",
+            "/v1/payments/psp_1/cancels",
+            "{}",
+        );
+        check(
+            Instruction::Refund {
+                payment,
+                amount: money(1234, "KWD"),
+            },
+            "refund",
+            "/v1/payments/psp_1/refunds",
+            r#"{"amount":1234}"#,
+        );
+    }
+
+    #[test]
+    fn a_reference_cannot_lead_to_another_path() {
+        let payment = PspReference::parse("../x?y#z%/é".trim_end_matches('é')).unwrap();
+        check(
+            Instruction::Cancel { payment },
+            "cancel",
+            "/v1/payments/..%2Fx%3Fy%23z%25%2F/cancels",
+            "{}",
+        );
+    }
+
+    #[test]
+    fn nothing_is_not_carried() {
+        let payment = PspReference::parse("psp_1").unwrap();
+        let zero = Instruction::Refund {
+            payment,
+            amount: money(0, "EUR"),
+        };
+        assert_eq!(prepared(zero), Err(CannotCarry));
+    }
+
+    #[test]
+    fn bytes_of_another_form_are_surely_not_sent() {
+        let request = PreparedRequest::new(b"{}".to_vec());
+        assert!(matches!(read(&request), Err(PspError::NotSent(_))));
+        assert_eq!(kind_of(&request), "unreadable");
+    }
+}

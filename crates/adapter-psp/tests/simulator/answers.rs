@@ -1,0 +1,275 @@
+//! What the simulator says when it does answer: each result, each reason, the same key again.
+
+use oncharge_domain::psp::{Answer, Instruction, PspReference, RefusalReason};
+use oncharge_ports::psp::PspError;
+use serde_json::json;
+
+use crate::sandbox::{APPROVES, CHALLENGES, Sandbox, account, eur, reference};
+
+fn entries(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
+    let owned = |(kind, amount): &(&str, i64)| ((*kind).to_owned(), *amount);
+    expected.iter().map(owned).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_authorised_captured_in_part_and_refunded() {
+    let sandbox = Sandbox::start().await;
+    let payment = sandbox.authorized().await;
+    let captured = sandbox
+        .carry_out(Instruction::Capture {
+            payment: payment.clone(),
+            amount: eur(3000),
+        })
+        .await
+        .unwrap();
+    assert!(matches!(captured, Answer::Done { .. }), "{captured:?}");
+    let refunded = sandbox
+        .carry_out(Instruction::Refund {
+            payment,
+            amount: eur(500),
+        })
+        .await
+        .unwrap();
+    assert!(matches!(refunded, Answer::Done { .. }), "{refunded:?}");
+    let expected = [
+        ("authorise", 4200),
+        ("capture", 3000),
+        ("void", 1200),
+        ("refund", 500),
+    ];
+    assert_eq!(sandbox.ledger().await, entries(&expected));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_captured_at_once_says_so_in_answer_and_look_up() {
+    let sandbox = Sandbox::start().await;
+    let operation = sandbox.operation();
+    let request = sandbox.payment(operation, APPROVES, true).await;
+    let answer = sandbox.psp.send(&request).await.unwrap();
+    assert!(
+        matches!(answer, Answer::Done { captured: true, .. }),
+        "{answer:?}"
+    );
+    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), Some(answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_bytes_again_get_the_same_answer_and_move_nothing() {
+    let sandbox = Sandbox::start().await;
+    let operation = sandbox.operation();
+    let request = sandbox.payment(operation, APPROVES, false).await;
+    let first = sandbox.psp.send(&request).await.unwrap();
+    assert!(
+        matches!(
+            first,
+            Answer::Done {
+                captured: false,
+                ..
+            }
+        ),
+        "{first:?}"
+    );
+    assert_eq!(sandbox.psp.send(&request).await.unwrap(), first);
+    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), Some(first));
+    assert_eq!(sandbox.ledger().await, entries(&[("authorise", 4200)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancel_releases_the_money() {
+    let sandbox = Sandbox::start().await;
+    let payment = sandbox.authorized().await;
+    let answer = sandbox
+        .carry_out(Instruction::Cancel { payment })
+        .await
+        .unwrap();
+    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+    assert_eq!(
+        sandbox.ledger().await,
+        entries(&[("authorise", 4200), ("void", 4200)])
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_refusal_has_its_reason() {
+    let sandbox = Sandbox::start().await;
+    let cards = [
+        ("4000000000000002", RefusalReason::CardDeclined),
+        ("4000000000009995", RefusalReason::InsufficientFunds),
+        ("4000000000000069", RefusalReason::ExpiredCard),
+    ];
+    for (card, reason) in cards {
+        let operation = sandbox.operation();
+        let request = sandbox.payment(operation, card, false).await;
+        let answer = sandbox.psp.send(&request).await.unwrap();
+        assert_eq!(answer, Answer::Refused(reason), "{card}");
+        assert_eq!(
+            sandbox.psp.look_up(operation).await.unwrap(),
+            Some(answer),
+            "{card}"
+        );
+    }
+    assert!(sandbox.ledger().await.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_payments_state_forbids_is_refused_by_name() {
+    let sandbox = Sandbox::start().await;
+    let payment = sandbox.authorized().await;
+    let refused = |name: &str| Answer::Refused(RefusalReason::parse(name));
+    let cancel = || Instruction::Cancel {
+        payment: payment.clone(),
+    };
+    let capture = |minor| Instruction::Capture {
+        payment: payment.clone(),
+        amount: eur(minor),
+    };
+    let refund = |minor| Instruction::Refund {
+        payment: payment.clone(),
+        amount: eur(minor),
+    };
+    let answer = |instruction| async { sandbox.carry_out(instruction).await.unwrap() };
+    assert_eq!(answer(refund(1)).await, refused("wrong_state"));
+    assert_eq!(answer(capture(4201)).await, refused("amount_too_large"));
+    assert!(matches!(answer(capture(4200)).await, Answer::Done { .. }));
+    assert_eq!(
+        answer(cancel()).await,
+        Answer::Refused(RefusalReason::AlreadyCaptured)
+    );
+    assert_eq!(answer(capture(1)).await, refused("wrong_state"));
+    assert_eq!(answer(refund(4201)).await, refused("amount_too_large"));
+
+    let other = sandbox.authorized().await;
+    let cancel = || Instruction::Cancel {
+        payment: other.clone(),
+    };
+    assert!(matches!(answer(cancel()).await, Answer::Done { .. }));
+    assert_eq!(
+        answer(cancel()).await,
+        Answer::Refused(RefusalReason::NothingHeld)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_challenge_is_passed_failed_or_cancelled() {
+    let sandbox = Sandbox::start().await;
+    for outcome in ["pass", "fail", "cancel"] {
+        let operation = sandbox.operation();
+        let request = sandbox.payment(operation, CHALLENGES, false).await;
+        let asked = sandbox.psp.send(&request).await.unwrap();
+        let Answer::ActionRequired(challenge) = asked.clone() else {
+            panic!("{asked:?}");
+        };
+        assert!(
+            challenge.url.starts_with(sandbox.psp.origin()),
+            "{}",
+            challenge.url
+        );
+        assert_eq!(
+            sandbox.psp.look_up(operation).await.unwrap(),
+            Some(asked.clone())
+        );
+        assert_eq!(
+            sandbox.psp.send(&request).await.unwrap(),
+            asked,
+            "the same page again"
+        );
+
+        let payment = challenge.reference.clone();
+        if outcome == "cancel" {
+            let ended = sandbox
+                .carry_out(Instruction::Cancel { payment })
+                .await
+                .unwrap();
+            assert!(matches!(ended, Answer::Done { .. }), "{ended:?}");
+        } else {
+            sandbox.end_challenge(&challenge.url, outcome).await;
+        }
+        let expected = match outcome {
+            "pass" => Answer::Done {
+                reference: challenge.reference,
+                captured: false,
+            },
+            "fail" => Answer::Refused(RefusalReason::AuthenticationFailed),
+            _ => Answer::Refused(RefusalReason::NothingHeld),
+        };
+        let became = sandbox.psp.look_up(operation).await.unwrap();
+        assert_eq!(became, Some(expected), "{outcome}");
+    }
+    assert_eq!(sandbox.ledger().await, entries(&[("authorise", 4200)]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_asynchronous_mode_every_call_is_accepted() {
+    let sandbox = Sandbox::start().await;
+    let held = sandbox.authorized().await;
+    sandbox.faults(json!({"asynchronous": true})).await;
+    let operation = sandbox.operation();
+    let request = sandbox.payment(operation, APPROVES, true).await;
+    let accepted = sandbox.psp.send(&request).await.unwrap();
+    assert!(matches!(accepted, Answer::Accepted { .. }), "{accepted:?}");
+    let cancel = Instruction::Cancel { payment: held };
+    let answer = sandbox.carry_out(cancel).await.unwrap();
+    assert!(matches!(answer, Answer::Accepted { .. }), "{answer:?}");
+
+    let done = Answer::Done {
+        reference: reference(&accepted),
+        captured: true,
+    };
+    for _ in 0..500 {
+        let became = sandbox.psp.look_up(operation).await.unwrap();
+        if became == Some(done.clone()) {
+            return;
+        }
+        assert_eq!(became, Some(accepted.clone()));
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the accepted payment was never decided");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_up_of_what_was_never_sent_finds_nothing() {
+    let sandbox = Sandbox::start().await;
+    assert_eq!(
+        sandbox.psp.look_up(sandbox.operation()).await.unwrap(),
+        None
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_that_the_simulator_does_not_know_is_refused_for_good() {
+    let sandbox = Sandbox::start().await;
+    let payment = PspReference::parse("psp_of/another?simulator").unwrap();
+    let answer = sandbox
+        .carry_out(Instruction::Cancel { payment })
+        .await
+        .unwrap();
+    assert_eq!(answer, Answer::Refused(RefusalReason::parse("not_found")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_bytes_under_a_used_key_leave_the_outcome_to_the_look_up() {
+    let sandbox = Sandbox::start().await;
+    let payment = sandbox.authorized().await;
+    let operation = sandbox.operation();
+    let amounts = [eur(4200), eur(4100)].map(|amount| {
+        let payment = payment.clone();
+        sandbox.prepared(operation, Instruction::Capture { payment, amount }, None)
+    });
+    let done = sandbox.psp.send(&amounts[0]).await.unwrap();
+    let result = sandbox.psp.send(&amounts[1]).await;
+    assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
+    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), Some(done));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_a_wrong_bearer_nothing_is_sent() {
+    let sandbox = Sandbox::start().await;
+    let mut settings = sandbox.settings();
+    settings.bearer = oncharge_adapter_psp::Secret::new("wrong");
+    let stranger = account("stranger", settings);
+    let operation = sandbox.operation();
+    let request = sandbox.payment(operation, APPROVES, false).await;
+    let result = stranger.send(&request).await;
+    assert!(matches!(result, Err(PspError::NotSent(_))), "{result:?}");
+    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), None);
+}

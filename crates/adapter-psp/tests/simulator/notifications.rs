@@ -1,0 +1,115 @@
+//! Notifications as a real simulator sends them: verified, read, and told from forgeries.
+
+use oncharge_adapter_psp::Secret;
+use oncharge_domain::psp::{Answer, Instruction, RefusalReason};
+use oncharge_ports::psp::{Notification, NotificationError, Psp};
+use serde_json::json;
+
+use crate::{
+    receiver::{Received, Receiver},
+    sandbox::{APPROVES, Sandbox, account, eur, reference},
+};
+
+fn read(psp: &dyn Psp, received: &Received) -> Result<Notification, NotificationError> {
+    psp.notification(&|name| received.header(name), &received.body)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_final_result_is_told_of_its_operation() {
+    let mut notified = Receiver::start().await;
+    let sandbox = Sandbox::notifying(&notified.url).await;
+    let attempt = sandbox.operation();
+    let request = sandbox.payment(attempt, APPROVES, false).await;
+    let payment = reference(&sandbox.psp.send(&request).await.unwrap());
+    let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+    assert_eq!((told.operation, told.session), (attempt, sandbox.session));
+    assert_eq!(told.amount, eur(4200));
+    // It does not say whether it was captured: the look-up does.
+    let accepted = Answer::Accepted {
+        reference: payment.clone(),
+    };
+    assert_eq!(told.answer, accepted);
+
+    let capture = Instruction::Capture {
+        payment: payment.clone(),
+        amount: eur(3000),
+    };
+    let refund = Instruction::Refund {
+        payment: payment.clone(),
+        amount: eur(100),
+    };
+    for (instruction, amount) in [(capture, 3000), (refund, 100)] {
+        let operation = sandbox.operation();
+        let request = sandbox.prepared(operation, instruction, None);
+        let answer = sandbox.psp.send(&request).await.unwrap();
+        let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+        assert_eq!((told.operation, told.answer), (operation, answer));
+        assert_eq!((told.session, told.amount), (sandbox.session, eur(amount)));
+    }
+
+    let operation = sandbox.operation();
+    let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
+    let answer = sandbox.psp.send(&cancel).await.unwrap();
+    let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+    assert_eq!((told.operation, &told.answer), (operation, &answer));
+    assert_eq!(answer, Answer::Refused(RefusalReason::AlreadyCaptured));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn duplicates_have_one_event_key_and_others_have_others() {
+    let mut notified = Receiver::start().await;
+    let sandbox = Sandbox::notifying(&notified.url).await;
+    sandbox.faults(json!({"duplicate_notifications": 1})).await;
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        sandbox.authorized().await;
+        for _ in 0..2 {
+            keys.push(
+                read(&*sandbox.psp, &notified.next().await)
+                    .unwrap()
+                    .event_key,
+            );
+        }
+    }
+    assert_eq!(keys[0], keys[1]);
+    assert_eq!(keys[2], keys[3]);
+    assert_ne!(keys[0], keys[2]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_authorisation_that_lapses_is_told_as_such() {
+    let mut notified = Receiver::start().await;
+    let sandbox = Sandbox::notifying(&notified.url).await;
+    sandbox.faults(json!({"fail_late": ["authorise"]})).await;
+    sandbox.authorized().await;
+    read(&*sandbox.psp, &notified.next().await).unwrap();
+    let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+    assert_eq!(
+        told.answer,
+        Answer::Refused(RefusalReason::AuthorizationExpired)
+    );
+    let found = sandbox.psp.look_up(told.operation).await.unwrap();
+    assert_eq!(found, Some(told.answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_notification_that_was_changed_or_signed_by_another_is_not_verified() {
+    let mut notified = Receiver::start().await;
+    let sandbox = Sandbox::notifying(&notified.url).await;
+    sandbox.authorized().await;
+    let mut received = notified.next().await;
+
+    let mut settings = sandbox.settings();
+    settings.notification_key = Secret::new("key-of-another-account");
+    let other = account("other", settings);
+    let unverified = Err(NotificationError::Unverified);
+    assert_eq!(
+        read(&*other, &received),
+        unverified,
+        "another account's key"
+    );
+    let nameless = sandbox.psp.notification(&|_| None, &received.body);
+    assert_eq!(nameless, unverified, "no signature");
+    received.body.push(b' ');
+    assert_eq!(read(&*sandbox.psp, &received), unverified, "another body");
+}

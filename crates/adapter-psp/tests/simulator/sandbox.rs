@@ -1,0 +1,249 @@
+//! A running simulator and an account at it, with verbs for what a test does to either.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic"
+)]
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicU8, Ordering},
+    },
+    time::Duration,
+};
+
+use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator::Settings};
+use oncharge_domain::{
+    currency::Currency,
+    id::{OperationId, SessionId},
+    money::Money,
+    psp::{Answer, Instruction, PspAccount, PspReference},
+    time::Timestamp,
+};
+use oncharge_ports::psp::{Call, PaymentMethod, PreparedRequest, Psp, PspError, Psps};
+use oncharge_psp_simulator::{Config, Running};
+use serde_json::{Value, json};
+
+pub(crate) const APPROVES: &str = "4242424242424242";
+pub(crate) const CHALLENGES: &str = "4000002500003155";
+
+const BEARER: &str = "bearer-of-the-test";
+const KEY: &str = "key-of-the-test";
+
+/// A simulator, one account at it, and a browser's and an operator's way to it.
+pub(crate) struct Sandbox {
+    pub(crate) psp: Arc<dyn Psp>,
+    pub(crate) session: SessionId,
+    simulator: Running,
+    http: reqwest::Client,
+    minted: AtomicU8,
+    _folder: tempfile::TempDir,
+}
+
+impl Sandbox {
+    /// Started, with nobody to hear its notifications.
+    pub(crate) async fn start() -> Self {
+        Self::notifying("http://127.0.0.1:9/nobody").await
+    }
+
+    /// Started, with its notifications sent to `url`.
+    pub(crate) async fn notifying(url: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let (bearer, key) = (
+            oncharge_psp_simulator::Secret::new(BEARER),
+            oncharge_psp_simulator::Secret::new(KEY),
+        );
+        let config = Config::new(folder.path().join("psp.db"), bearer, key);
+        let simulator = oncharge_psp_simulator::start(config).await.unwrap();
+        let psp = account("default", settings(simulator.url(), url));
+        Self {
+            psp,
+            session: SessionId::from_parts(now(), [7; 10]),
+            simulator,
+            http: reqwest::Client::builder()
+                .tls_backend_preconfigured(plain_tls())
+                .no_proxy()
+                .build()
+                .unwrap(),
+            minted: AtomicU8::new(0),
+            _folder: folder,
+        }
+    }
+
+    /// What an account at this simulator is configured with.
+    pub(crate) fn settings(&self) -> Settings {
+        settings(self.simulator.url(), "http://127.0.0.1:9/nobody")
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        self.simulator.url()
+    }
+
+    /// A new operation's id.
+    pub(crate) fn operation(&self) -> OperationId {
+        let number = self.minted.fetch_add(1, Ordering::Relaxed);
+        OperationId::from_parts(now(), [number; 10])
+    }
+
+    /// A token for a card, as the hosted fields get it.
+    pub(crate) async fn token(&self, card: &str) -> PaymentMethod {
+        let card = json!({"number": card, "exp_month": 12, "exp_year": next_year(), "cvc": "123"});
+        let url = format!("{}/v1/tokens", self.url());
+        let answer = self.http.post(url).json(&card).send().await.unwrap();
+        assert_eq!(answer.status(), 201);
+        let answer: Value = answer.json().await.unwrap();
+        let token = answer["token"].as_str().unwrap().to_owned();
+        assert!(self.psp.is_payment_method(&token), "{token}");
+        PaymentMethod::new(token)
+    }
+
+    /// The bytes that authorise 42.00 EUR on a new token of this card.
+    pub(crate) async fn payment(
+        &self,
+        operation: OperationId,
+        card: &str,
+        capture: bool,
+    ) -> PreparedRequest {
+        let token = self.token(card).await;
+        let instruction = Instruction::Authorize {
+            amount: eur(4200),
+            capture,
+        };
+        self.prepared(operation, instruction, Some(&token))
+    }
+
+    /// The bytes of an instruction.
+    pub(crate) fn prepared(
+        &self,
+        operation: OperationId,
+        instruction: Instruction,
+        token: Option<&PaymentMethod>,
+    ) -> PreparedRequest {
+        let call = Call {
+            operation,
+            session: self.session,
+            instruction,
+            payment_method: token,
+        };
+        self.psp.prepare(&call).unwrap()
+    }
+
+    /// Carries an instruction out under a new operation.
+    pub(crate) async fn carry_out(&self, instruction: Instruction) -> Result<Answer, PspError> {
+        let request = self.prepared(self.operation(), instruction, None);
+        self.psp.send(&request).await
+    }
+
+    /// An authorisation that the simulator holds.
+    pub(crate) async fn authorized(&self) -> PspReference {
+        let request = self.payment(self.operation(), APPROVES, false).await;
+        reference(&self.psp.send(&request).await.unwrap())
+    }
+
+    pub(crate) async fn faults(&self, faults: Value) {
+        let url = format!("{}/v1/faults", self.url());
+        let answer = self.http.put(url).json(&faults).send().await.unwrap();
+        assert_eq!(answer.status(), 200);
+    }
+
+    /// Takes all faults away; waits where the door is still closed.
+    pub(crate) async fn no_faults(&self) {
+        let url = format!("{}/v1/faults", self.url());
+        for _ in 0..500 {
+            if self.http.delete(&url).send().await.is_ok() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("the simulator did not come back");
+    }
+
+    /// The movements of money of the session: (kind, amount), in order.
+    pub(crate) async fn ledger(&self) -> Vec<(String, i64)> {
+        let url = format!("{}/v1/ledger?reference={}", self.url(), self.session);
+        let answer: Value = self
+            .http
+            .get(url)
+            .send()
+            .await
+            .unwrap()
+            .json()
+            .await
+            .unwrap();
+        let entries = answer["entries"].as_array().unwrap().iter();
+        entries
+            .map(|entry| {
+                let kind = entry["kind"].as_str().unwrap().to_owned();
+                (kind, entry["amount"].as_i64().unwrap())
+            })
+            .collect()
+    }
+
+    /// Ends a challenge as the shopper would.
+    pub(crate) async fn end_challenge(&self, url: &str, outcome: &'static str) {
+        let form = self
+            .http
+            .post(url)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(format!("outcome={outcome}"));
+        assert!(form.send().await.unwrap().status().is_success());
+    }
+}
+
+/// An account of this name, through the registry with all its decorators.
+pub(crate) fn account(name: &str, settings: Settings) -> Arc<dyn Psp> {
+    let account = Account {
+        name: name.to_owned(),
+        connector: Connector::Simulator(settings),
+    };
+    let registry = Registry::new([account]).unwrap();
+    let name = PspAccount::new("simulator", name).unwrap();
+    registry.account(&name).unwrap()
+}
+
+fn settings(base_url: &str, notification_url: &str) -> Settings {
+    Settings {
+        base_url: base_url.to_owned(),
+        bearer: Secret::new(BEARER),
+        notification_key: Secret::new(KEY),
+        notification_url: notification_url.to_owned(),
+    }
+}
+
+/// The test speaks plain HTTP; reqwest wants to be told how TLS would go nevertheless.
+fn plain_tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
+
+pub(crate) fn eur(minor: i64) -> Money {
+    Money::new(minor, Currency::parse("EUR").unwrap()).unwrap()
+}
+
+/// The reference in an answer that has one.
+pub(crate) fn reference(answer: &Answer) -> PspReference {
+    match answer {
+        Answer::Done { reference, .. } | Answer::Accepted { reference } => reference.clone(),
+        Answer::ActionRequired(challenge) => challenge.reference.clone(),
+        Answer::Refused(reason) => panic!("refused: {reason:?}"),
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the simulator judges a card by the real date"
+)]
+fn next_year() -> u64 {
+    let since_1970 = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    1971 + since_1970.unwrap().as_secs() / (365 * 24 * 3600 + 6 * 3600)
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_unix_seconds(1_795_360_150).unwrap()
+}

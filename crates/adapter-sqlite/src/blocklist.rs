@@ -1,0 +1,101 @@
+//! The shared blocklist: bans by peppered hash, revoked but never deleted.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use oncharge_domain::{
+    audit::AuditEntry,
+    blocklist::{Ban, PepperedHash},
+    id::BanId,
+    time::Timestamp,
+};
+use oncharge_ports::{BlocklistRepository, StoreError};
+
+use crate::{
+    commit::write_audit,
+    error,
+    hot::Hot,
+    rows::{audit::AuditRow, ban::BanRow, id_bytes},
+    schema::bans,
+    store::SqliteStore,
+    writer::Lane,
+};
+
+#[async_trait]
+impl BlocklistRepository for SqliteStore {
+    async fn live(&self, hashes: &[PepperedHash], now: Timestamp) -> Result<Vec<Ban>, StoreError> {
+        if hashes.is_empty() {
+            return Ok(Vec::new());
+        }
+        let bytes = hashes.iter().map(|hash| hash.hash.as_slice());
+        let query = bans::table
+            .filter(bans::hash.eq_any(bytes))
+            .filter(bans::revoked_at.is_null())
+            .filter(bans::expires_at.gt(now.unix_micros()))
+            .select(BanRow::as_select());
+        let rows: Vec<BanRow> =
+            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
+        let read: Result<Vec<Ban>, _> = rows.into_iter().map(BanRow::ban).collect();
+        let mut found = read?;
+        // A hash counts under its own pepper only.
+        found.retain(|ban| hashes.contains(&ban.hash));
+        Ok(found)
+    }
+
+    async fn add(&self, ban: &Ban, audit: &AuditEntry) -> Result<(), StoreError> {
+        let row = BanRow::of(ban);
+        let audit = AuditRow::of(audit);
+        let added = self.write(Lane::Request, move |connection| {
+            let insert = row.insert_into(bans::table);
+            insert.execute(connection).map_err(error::commit)?;
+            write_audit(connection, [audit])
+        });
+        added.await.map_err(error::outside_a_unit)
+    }
+
+    async fn rehash(&self, id: BanId, hash: &PepperedHash) -> Result<(), StoreError> {
+        let hash = hash.clone();
+        let written = self.write(Lane::Worker, move |connection| {
+            diesel::update(bans::table.find(id_bytes(id)))
+                .set((
+                    bans::pepper_id.eq(hash.pepper.as_str()),
+                    bans::hash.eq(hash.hash.as_slice()),
+                ))
+                .execute(connection)
+                .map_err(error::commit)
+        });
+        written.await.map_err(error::outside_a_unit)?;
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Ban>, StoreError> {
+        let rows: Vec<BanRow> = self.read(|connection| {
+            bans::table
+                .order((bans::created_at.desc(), bans::id.desc()))
+                .select(BanRow::as_select())
+                .load(connection)
+                .map_err(error::store)
+        })?;
+        rows.into_iter().map(BanRow::ban).collect()
+    }
+
+    async fn revoke(
+        &self,
+        id: BanId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let audit = AuditRow::of(audit);
+        let revoked = self.write(Lane::Request, move |connection| {
+            let standing = bans::table
+                .find(id_bytes(id))
+                .filter(bans::revoked_at.is_null());
+            let update = diesel::update(standing).set(bans::revoked_at.eq(at.unix_micros()));
+            if update.execute(connection).map_err(error::commit)? == 0 {
+                return Ok(false);
+            }
+            write_audit(connection, [audit])?;
+            Ok(true)
+        });
+        revoked.await.map_err(error::outside_a_unit)
+    }
+}

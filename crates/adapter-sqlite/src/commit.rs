@@ -1,0 +1,353 @@
+//! A unit of work as statements: rows are made first, outside the transaction, then written in it.
+
+use diesel::{
+    prelude::*,
+    result::{DatabaseErrorKind, Error},
+};
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Operation};
+use oncharge_ports::{
+    CommitError, StoreError, UnitOfWork,
+    unit_of_work::{ChangedOperation, KeyScope, KeyWrite, Lease},
+};
+
+use crate::{
+    error,
+    hot::Hot,
+    rows::{
+        audit::AuditRow,
+        contact::ContactRow,
+        event::EventRow,
+        id_bytes,
+        key::{AnswerColumns, TakenKeyRow},
+        operation::{NewOperationRow, NothingToSend, OperationChange},
+        refund::{RefundChange, RefundRow},
+        session::{NewSessionRow, SessionChange},
+    },
+    schema::{
+        audit_log, contacts, events, idempotency_keys, operations, refunds, session_changes,
+        sessions,
+    },
+    seal::Sealer,
+    work,
+};
+
+/// All rows of a unit, sealed and ready to be written.
+pub(crate) struct Rows {
+    lease: Option<Lease>,
+    session: SessionWrite,
+    changed_operations: Vec<OperationWrite>,
+    operations: Vec<NewOperationRow>,
+    refund: Option<RefundRow>,
+    changed_refunds: Vec<(Vec<u8>, RefundChange)>,
+    events: Vec<EventRow>,
+    key: Option<KeyRows>,
+    audit: Vec<AuditRow>,
+}
+
+enum SessionWrite {
+    Create(Box<NewSessionRow>, Option<ContactRow>),
+    Change {
+        id: Vec<u8>,
+        version: i64,
+        unit_id: Vec<u8>,
+        change: Box<SessionChange>,
+    },
+}
+
+struct OperationWrite {
+    id: Vec<u8>,
+    session_id: Vec<u8>,
+    change: OperationChange,
+    next: Next,
+}
+
+/// What becomes of an operation's place in the queue.
+enum Next {
+    Final,
+    At(i64),
+    Unchanged,
+}
+
+enum KeyRows {
+    /// Taken, unless it is held by a record that was answered before this time or not at all.
+    Take(Box<TakenKeyRow>, i64),
+    Remember(KeyColumns, AnswerColumns),
+    Free(KeyColumns),
+}
+
+struct KeyColumns {
+    merchant_id: Vec<u8>,
+    key: String,
+}
+
+impl Rows {
+    /// The rows of a unit.
+    pub(crate) fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
+        let operations = unit.operations.iter();
+        let changed = unit.changed_operations.iter();
+        let refunds = unit.changed_refunds.iter();
+        let key = unit.key.as_ref();
+        Ok(Self {
+            lease: unit.lease,
+            session: SessionWrite::of(unit, sealer)?,
+            changed_operations: changed.map(OperationWrite::of).collect(),
+            operations: operations
+                .map(|new| NewOperationRow::of(new, sealer))
+                .collect::<Result<_, _>>()?,
+            refund: unit.refund.as_ref().map(RefundRow::of),
+            changed_refunds: refunds
+                .map(|refund| (id_bytes(refund.id), RefundChange::of(refund)))
+                .collect(),
+            events: unit.events.iter().map(EventRow::of).collect(),
+            key: key.map(|key| KeyRows::of(key, sealer)).transpose()?,
+            audit: unit.audit.iter().map(AuditRow::of).collect(),
+        })
+    }
+
+    /// Writes them, inside a transaction that the caller ends; an error asks for its rollback.
+    ///
+    /// Operations that end are written before new ones are, since only one may be open in a place.
+    pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+        if let Some(lease) = self.lease
+            && !work::holds(connection, lease).map_err(error::commit)?
+        {
+            return Err(CommitError::LeaseLost);
+        }
+        self.session.write(connection)?;
+        for changed in self.changed_operations {
+            changed.write(connection)?;
+        }
+        for new in self.operations {
+            let insert = new.insert_into(operations::table);
+            insert.execute(connection).map_err(error::commit)?;
+        }
+        if let Some(refund) = self.refund {
+            let insert = refund.insert_into(refunds::table);
+            insert.execute(connection).map_err(error::commit)?;
+        }
+        for (id, change) in self.changed_refunds {
+            let update = diesel::update(refunds::table.find(id)).set(change);
+            expect_one(
+                Hot(update).execute(connection),
+                "a changed refund must be there",
+            )?;
+        }
+        for event in self.events {
+            let insert = event.insert_into(events::table);
+            insert.execute(connection).map_err(error::commit)?;
+        }
+        if let Some(key) = self.key {
+            key.write(connection)?;
+        }
+        write_audit(connection, self.audit)
+    }
+}
+
+/// Adds entries to the audit log.
+pub(crate) fn write_audit(
+    connection: &mut SqliteConnection,
+    entries: impl IntoIterator<Item = AuditRow>,
+) -> Result<(), CommitError> {
+    for entry in entries {
+        let insert = entry.insert_into(audit_log::table);
+        insert.execute(connection).map_err(error::commit)?;
+    }
+    Ok(())
+}
+
+fn expect_one(written: QueryResult<usize>, rule: &'static str) -> Result<(), CommitError> {
+    match written.map_err(error::commit)? {
+        1 => Ok(()),
+        _ => Err(error::broken(rule).into()),
+    }
+}
+
+impl SessionWrite {
+    fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
+        let session = &unit.session;
+        if session.version == 1 {
+            let contact = ContactRow::of(session.id, &session.contact, sealer)?;
+            return Ok(Self::Create(Box::new(NewSessionRow::of(unit)?), contact));
+        }
+        Ok(Self::Change {
+            id: id_bytes(session.id),
+            version: session.version.into(),
+            unit_id: id_bytes(unit.id),
+            change: Box::new(SessionChange::of(session)?),
+        })
+    }
+
+    fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+        match self {
+            Self::Create(row, contact) => {
+                let insert = row.insert_into(sessions::table);
+                insert.execute(connection).map_err(error::commit)?;
+                if let Some(contact) = contact {
+                    let insert = contact.insert_into(contacts::table);
+                    insert.execute(connection).map_err(error::commit)?;
+                }
+                Ok(())
+            }
+            Self::Change {
+                id,
+                version,
+                unit_id,
+                change,
+            } => {
+                let read = sessions::table
+                    .find(&id)
+                    .filter(sessions::version.eq(version.saturating_sub(1)));
+                let update = Hot(diesel::update(read).set(*change));
+                if update.execute(connection).map_err(error::commit)? == 0 {
+                    return Err(CommitError::Conflict);
+                }
+                diesel::insert_into(session_changes::table)
+                    .values((
+                        session_changes::session_id.eq(id),
+                        session_changes::version.eq(version),
+                        session_changes::unit_id.eq(unit_id),
+                    ))
+                    .execute(connection)
+                    .map_err(error::commit)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+impl OperationWrite {
+    fn of(changed: &ChangedOperation) -> Self {
+        let operation: &Operation = &changed.operation;
+        let next = match changed.next_try_at {
+            _ if !operation.is_open() => Next::Final,
+            Some(at) => Next::At(at.unix_micros()),
+            None => Next::Unchanged,
+        };
+        Self {
+            id: id_bytes(operation.id),
+            session_id: id_bytes(operation.session),
+            change: OperationChange::of(operation),
+            next,
+        }
+    }
+
+    fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+        let row = operations::table
+            .find(self.id)
+            .filter(operations::session_id.eq(self.session_id));
+        let change = self.change;
+        let written = match self.next {
+            Next::Final => {
+                let done = NothingToSend::default();
+                Hot(diesel::update(row).set((change, done))).execute(connection)
+            }
+            Next::At(at) => {
+                let next = operations::next_try_at.eq(at);
+                Hot(diesel::update(row).set((change, next))).execute(connection)
+            }
+            Next::Unchanged => Hot(diesel::update(row).set(change)).execute(connection),
+        };
+        expect_one(written, "a changed operation must be there")
+    }
+}
+
+impl KeyRows {
+    fn of(write: &KeyWrite, sealer: &Sealer) -> Result<Self, StoreError> {
+        Ok(match write {
+            KeyWrite::Reserve {
+                scope,
+                fingerprint,
+                operation,
+                at,
+            } => {
+                let row = TakenKeyRow {
+                    merchant_id: id_bytes(scope.merchant),
+                    key: scope.key.as_str().to_owned(),
+                    fingerprint: fingerprint.bytes().to_vec(),
+                    operation_id: Some(id_bytes(*operation)),
+                    created_at: at.unix_micros(),
+                    answer: AnswerColumns::default(),
+                };
+                let forgotten = at.plus_seconds(-REMEMBERED_SECONDS);
+                Self::Take(Box::new(row), forgotten.unix_micros())
+            }
+            KeyWrite::Answer {
+                scope,
+                fingerprint,
+                answer,
+                at,
+            } => {
+                let row = TakenKeyRow {
+                    merchant_id: id_bytes(scope.merchant),
+                    key: scope.key.as_str().to_owned(),
+                    fingerprint: fingerprint.bytes().to_vec(),
+                    operation_id: None,
+                    created_at: at.unix_micros(),
+                    answer: AnswerColumns::of(scope, answer, at.unix_micros(), sealer)?,
+                };
+                let forgotten = at.plus_seconds(-REMEMBERED_SECONDS);
+                Self::Take(Box::new(row), forgotten.unix_micros())
+            }
+            KeyWrite::Remember { scope, answer, at } => Self::Remember(
+                KeyColumns::of(scope),
+                AnswerColumns::of(scope, answer, at.unix_micros(), sealer)?,
+            ),
+            KeyWrite::Free { scope } => Self::Free(KeyColumns::of(scope)),
+        })
+    }
+
+    fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+        match self {
+            Self::Take(row, forgotten) => take_key(connection, &row, forgotten),
+            Self::Remember(KeyColumns { merchant_id, key }, answer) => {
+                // Where an answer is remembered already, no row is open, and that one stays.
+                let open = idempotency_keys::table
+                    .find((merchant_id, key))
+                    .filter(idempotency_keys::answered_at.is_null());
+                let update = Hot(diesel::update(open).set(answer));
+                update.execute(connection).map_err(error::commit)?;
+                Ok(())
+            }
+            Self::Free(KeyColumns { merchant_id, key }) => {
+                let open = idempotency_keys::table
+                    .find((merchant_id, key))
+                    .filter(idempotency_keys::answered_at.is_null());
+                diesel::delete(open)
+                    .execute(connection)
+                    .map_err(error::commit)?;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Inserts the record; where there is one, takes its place only if that is remembered no longer.
+fn take_key(
+    connection: &mut SqliteConnection,
+    row: &TakenKeyRow,
+    forgotten: i64,
+) -> Result<(), CommitError> {
+    let inserted = row.insert_into(idempotency_keys::table).execute(connection);
+    match inserted {
+        Ok(_) => return Ok(()),
+        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
+        Err(error) => return Err(error::commit(error)),
+    }
+    let old = idempotency_keys::table
+        .find((&row.merchant_id, &row.key))
+        .filter(idempotency_keys::answered_at.lt(forgotten));
+    match diesel::update(old).set(row).execute(connection) {
+        Ok(0) => Err(CommitError::KeyTaken),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error::commit(error)),
+    }
+}
+
+impl KeyColumns {
+    fn of(scope: &KeyScope) -> Self {
+        Self {
+            merchant_id: id_bytes(scope.merchant),
+            key: scope.key.as_str().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The embedded store on SQLite, the default: one file, one writer thread, readers beside it.
+//!
+//! Every change of the system goes through one thread that owns the writing connection and runs
+//! each unit of work in its own `BEGIN IMMEDIATE` ([`SqliteStore`] says how). Reads use a
+//! connection of the calling thread and are never held up by writes (WAL). Secrets and personal
+//! data are sealed before they reach the database, so that its file holds neither.
+
+mod blocklist;
+mod commit;
+mod error;
+mod hot;
+mod maintenance;
+mod merchants;
+mod pool;
+mod queries;
+mod rows;
+mod schema;
+mod seal;
+mod store;
+mod work;
+mod writer;
+
+pub use store::SqliteStore;

@@ -1,0 +1,344 @@
+//! What is read on the way of a request: each by an index, each in one statement but for one.
+
+use std::cmp::Reverse;
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    id::{OperationId, RefundId, SessionId},
+    idempotency::IdempotencyKey,
+    operation::Operation,
+    psp::TokenFingerprint,
+    refund::Refund,
+    session::{Session, StatusName},
+};
+use oncharge_ports::{
+    StoreError, UnitOfWork,
+    psp::PreparedRequest,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
+    unit_of_work::{KeyRecord, KeyScope},
+};
+
+use crate::{
+    error,
+    rows::{
+        Cells,
+        contact::ContactRow,
+        event::{EventRow, OfSession},
+        id_bytes,
+        key::{KeyRow, row_bytes},
+        operation::{self, OperationRow},
+        refund::RefundRow,
+        session::SessionRow,
+    },
+    schema::{contacts, events, idempotency_keys, operations, refunds, session_changes, sessions},
+    seal::{SealedColumns, Sealer},
+};
+
+type SessionAndContact = (SessionRow, Option<ContactRow>);
+
+pub(crate) fn session(
+    connection: &mut SqliteConnection,
+    id: SessionId,
+    sealer: &Sealer,
+) -> Result<Option<Session>, StoreError> {
+    sessions::table
+        .find(id_bytes(id))
+        .left_join(contacts::table)
+        .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
+        .first(connection)
+        .optional()
+        .map_err(error::store)?
+        .map(|found| read_session(found, sealer))
+        .transpose()
+}
+
+fn read_session((row, contact): SessionAndContact, sealer: &Sealer) -> Result<Session, StoreError> {
+    let contact = contact.map(|contact| contact.contact(sealer)).transpose()?;
+    row.session(contact.unwrap_or_default())
+}
+
+pub(crate) fn operation(
+    connection: &mut SqliteConnection,
+    id: OperationId,
+) -> Result<Option<Operation>, StoreError> {
+    operations::table
+        .find(id_bytes(id))
+        .select(OperationRow::as_select())
+        .first(connection)
+        .optional()
+        .map_err(error::store)?
+        .map(OperationRow::operation)
+        .transpose()
+}
+
+pub(crate) fn request(
+    connection: &mut SqliteConnection,
+    id: OperationId,
+    sealer: &Sealer,
+) -> Result<Option<PreparedRequest>, StoreError> {
+    let id = id_bytes(id);
+    let found: Option<(Option<Vec<u8>>, Option<String>)> = operations::table
+        .find(&id)
+        .select((operations::request, operations::request_key_id))
+        .first(connection)
+        .optional()
+        .map_err(error::store)?;
+    match found {
+        Some((Some(bytes), Some(key_id))) => {
+            operation::request(sealer, &id, SealedColumns { bytes, key_id }).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+pub(crate) fn has_attempt(
+    connection: &mut SqliteConnection,
+    session: SessionId,
+    token: TokenFingerprint,
+) -> Result<bool, StoreError> {
+    let tries = operations::table
+        .filter(operations::session_id.eq(id_bytes(session)))
+        .filter(operations::token.eq(token.bytes().as_slice()));
+    diesel::select(diesel::dsl::exists(tries))
+        .get_result(connection)
+        .map_err(error::store)
+}
+
+pub(crate) fn refund(
+    connection: &mut SqliteConnection,
+    id: RefundId,
+) -> Result<Option<Refund>, StoreError> {
+    refunds::table
+        .find(id_bytes(id))
+        .select(RefundRow::as_select())
+        .first(connection)
+        .optional()
+        .map_err(error::store)?
+        .map(RefundRow::refund)
+        .transpose()
+}
+
+pub(crate) fn unsent_refunds(
+    connection: &mut SqliteConnection,
+    session: SessionId,
+) -> Result<Vec<(Refund, Operation)>, StoreError> {
+    let rows: Vec<(RefundRow, OperationRow)> = refunds::table
+        .inner_join(operations::table)
+        .filter(refunds::session_id.eq(id_bytes(session)))
+        .filter(operations::status.eq("requested"))
+        .filter(operations::sending.eq("not_sent"))
+        .order((refunds::created_at, refunds::id))
+        .select((RefundRow::as_select(), OperationRow::as_select()))
+        .load(connection)
+        .map_err(error::store)?;
+    rows.into_iter()
+        .map(|(refund, operation)| Ok((refund.refund()?, operation.operation()?)))
+        .collect()
+}
+
+pub(crate) fn key(
+    connection: &mut SqliteConnection,
+    scope: &KeyScope,
+    sealer: &Sealer,
+) -> Result<Option<KeyRecord>, StoreError> {
+    idempotency_keys::table
+        .find((id_bytes(scope.merchant), scope.key.as_str()))
+        .select(KeyRow::as_select())
+        .first(connection)
+        .optional()
+        .map_err(error::store)?
+        .map(|row| row.record(scope, sealer))
+        .transpose()
+}
+
+pub(crate) fn waiting_key(
+    connection: &mut SqliteConnection,
+    operation: OperationId,
+) -> Result<Option<KeyScope>, StoreError> {
+    let found: Option<(Vec<u8>, String)> = idempotency_keys::table
+        .filter(idempotency_keys::operation_id.eq(id_bytes(operation)))
+        .filter(idempotency_keys::answered_at.is_null())
+        .select((idempotency_keys::merchant_id, idempotency_keys::key))
+        .first(connection)
+        .optional()
+        .map_err(error::store)?;
+    let read = |(merchant, key): (Vec<u8>, String)| {
+        let row = row_bytes(&merchant, &key);
+        let cells = Cells::of("idempotency_keys", &row);
+        Ok(KeyScope {
+            merchant: cells.id("merchant_id", &merchant)?,
+            key: cells.found("key", IdempotencyKey::parse(&key))?,
+        })
+    };
+    found.map(read).transpose()
+}
+
+/// Which sessions of a merchant, as far as one index can tell.
+#[derive(Clone, Copy)]
+enum Part {
+    All,
+    InStatus(StatusName),
+    /// `created`, and time is left.
+    Payable,
+    /// `created`, but read as `expired` because its time is over.
+    Overdue,
+}
+
+pub(crate) fn sessions(
+    connection: &mut SqliteConnection,
+    filter: &SessionFilter,
+    page: Page,
+    sealer: &Sealer,
+) -> Result<Vec<Session>, StoreError> {
+    let rows = match filter.status {
+        None => session_page(connection, filter, page, Part::All),
+        Some(StatusName::Created) => session_page(connection, filter, page, Part::Payable),
+        // Two ranges of the index; one transaction, so that a session is seen in one of them.
+        Some(StatusName::Expired) => connection.transaction(|connection| {
+            let mut rows = session_page(
+                connection,
+                filter,
+                page,
+                Part::InStatus(StatusName::Expired),
+            )?;
+            rows.extend(session_page(connection, filter, page, Part::Overdue)?);
+            rows.sort_by_cached_key(|(row, _)| Reverse((row.created_at, row.id.clone())));
+            rows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+            Ok(rows)
+        }),
+        Some(name) => session_page(connection, filter, page, Part::InStatus(name)),
+    };
+    let rows = rows.map_err(error::store)?;
+    rows.into_iter()
+        .map(|found| read_session(found, sealer))
+        .collect()
+}
+
+fn session_page(
+    connection: &mut SqliteConnection,
+    filter: &SessionFilter,
+    page: Page,
+    part: Part,
+) -> QueryResult<Vec<SessionAndContact>> {
+    let mut query = sessions::table
+        .left_join(contacts::table)
+        .filter(sessions::merchant_id.eq(id_bytes(filter.merchant)))
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(page.limit.into())
+        .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
+        .into_boxed();
+    let now = filter.now.unix_micros();
+    query = match part {
+        Part::All => query,
+        Part::InStatus(name) => query.filter(sessions::status.eq(name.name())),
+        Part::Payable => query
+            .filter(sessions::status.eq(StatusName::Created.name()))
+            .filter(sessions::expires_at.gt(now)),
+        Part::Overdue => query
+            .filter(sessions::status.eq(StatusName::Created.name()))
+            .filter(sessions::expires_at.le(now)),
+    };
+    if let Some(reference) = &filter.reference {
+        query = query.filter(sessions::reference.eq(reference.as_str()));
+    }
+    if let Some(at) = filter.created_after {
+        query = query.filter(sessions::created_at.ge(at.unix_micros()));
+    }
+    if let Some(at) = filter.created_before {
+        query = query.filter(sessions::created_at.lt(at.unix_micros()));
+    }
+    if let Some(after) = page.after {
+        let at = after.created_at.unix_micros();
+        // Written so that the index's range ends at the time and only its ties are compared by id.
+        let beyond = sessions::created_at
+            .lt(at)
+            .or(sessions::id.lt(after.id.as_bytes().to_vec()));
+        query = query.filter(sessions::created_at.le(at)).filter(beyond);
+    }
+    query.load(connection)
+}
+
+pub(crate) fn refunds(
+    connection: &mut SqliteConnection,
+    filter: &RefundFilter,
+    page: Page,
+) -> Result<Vec<Refund>, StoreError> {
+    let mut query = refunds::table
+        .order((refunds::created_at.desc(), refunds::id.desc()))
+        .limit(page.limit.into())
+        .select(RefundRow::as_select())
+        .into_boxed();
+    // A session's own index is the narrow one; whose the session is, is asked of the rows below.
+    query = match filter.session {
+        Some(session) => query.filter(refunds::session_id.eq(id_bytes(session))),
+        None => query.filter(refunds::merchant_id.eq(id_bytes(filter.merchant))),
+    };
+    if let Some(after) = page.after {
+        let at = after.created_at.unix_micros();
+        let beyond = refunds::created_at
+            .lt(at)
+            .or(refunds::id.lt(after.id.as_bytes().to_vec()));
+        query = query.filter(refunds::created_at.le(at)).filter(beyond);
+    }
+    let rows: Vec<RefundRow> = query.load(connection).map_err(error::store)?;
+    let read: Result<Vec<Refund>, _> = rows.into_iter().map(RefundRow::refund).collect();
+    let mut found = read?;
+    found.retain(|refund| refund.merchant == filter.merchant);
+    Ok(found)
+}
+
+pub(crate) fn events(
+    connection: &mut SqliteConnection,
+    filter: &EventFilter,
+    page: Page,
+) -> Result<Vec<StoredEvent>, StoreError> {
+    let mut query = events::table
+        .inner_join(sessions::table)
+        .order((events::created_at.desc(), events::id.desc()))
+        .limit(page.limit.into())
+        .select((EventRow::as_select(), OfSession::as_select()))
+        .into_boxed();
+    query = match filter.session {
+        Some(session) => query.filter(events::session_id.eq(id_bytes(session))),
+        None => query.filter(events::merchant_id.eq(id_bytes(filter.merchant))),
+    };
+    if let Some(kind) = filter.kind {
+        query = query.filter(events::kind.eq(kind.name()));
+    }
+    if let Some(after) = page.after {
+        let at = after.created_at.unix_micros();
+        let beyond = events::created_at
+            .lt(at)
+            .or(events::id.lt(after.id.as_bytes().to_vec()));
+        query = query.filter(events::created_at.le(at)).filter(beyond);
+    }
+    let rows: Vec<(EventRow, OfSession)> = query.load(connection).map_err(error::store)?;
+    let read = |(event, session): (EventRow, OfSession)| event.stored_event(&session);
+    let read: Result<Vec<StoredEvent>, _> = rows.into_iter().map(read).collect();
+    let mut found = read?;
+    found.retain(|stored| stored.event.merchant == filter.merchant);
+    Ok(found)
+}
+
+/// A created session names the unit that made it; each later version has a row that does.
+pub(crate) fn committed(
+    connection: &mut SqliteConnection,
+    unit: &UnitOfWork,
+) -> Result<bool, StoreError> {
+    let session = id_bytes(unit.session.id);
+    let written_by: Option<Vec<u8>> = if unit.session.version == 1 {
+        sessions::table
+            .find(session)
+            .select(sessions::unit_id)
+            .first(connection)
+            .optional()
+    } else {
+        session_changes::table
+            .find((session, i64::from(unit.session.version)))
+            .select(session_changes::unit_id)
+            .first(connection)
+            .optional()
+    }
+    .map_err(error::store)?;
+    Ok(written_by.is_some_and(|unit_id| unit_id == id_bytes(unit.id)))
+}

@@ -1,0 +1,126 @@
+//! Rows: the shapes of the tables, and the conversions from and to the domain's values.
+//!
+//! Tables are STRICT, so that a column's type is always what `schema` says; whether a value is one
+//! that the domain knows is checked here, and reported by table, column and row where it is not.
+
+pub(crate) mod audit;
+pub(crate) mod ban;
+pub(crate) mod contact;
+pub(crate) mod event;
+pub(crate) mod key;
+pub(crate) mod merchant;
+pub(crate) mod operation;
+pub(crate) mod refund;
+pub(crate) mod session;
+
+use oncharge_domain::{
+    currency::Currency,
+    id::{Id, Kind},
+    money::Money,
+    psp::PspReference,
+    time::Timestamp,
+};
+use oncharge_ports::StoreError;
+use uuid::Uuid;
+
+/// The bytes of an id, as its column holds them.
+pub(crate) fn id_bytes<K: Kind>(id: Id<K>) -> Vec<u8> {
+    id.uuid().as_bytes().to_vec()
+}
+
+/// A row that is being read: knows where it is, for the report of what cannot be read in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Cells<'a> {
+    table: &'static str,
+    row: &'a [u8],
+}
+
+impl<'a> Cells<'a> {
+    /// The row of this table with this primary key.
+    pub(crate) fn of(table: &'static str, row: &'a [u8]) -> Self {
+        Self { table, row }
+    }
+
+    /// The report that a column cannot be read.
+    pub(crate) fn corrupt(self, column: &'static str) -> StoreError {
+        let row = match Uuid::from_slice(self.row) {
+            Ok(id) => id.simple().to_string(),
+            Err(_) => self.row.escape_ascii().to_string(),
+        };
+        StoreError::Corrupt {
+            table: self.table,
+            column,
+            row,
+        }
+    }
+
+    /// The value of a column that was read with success.
+    pub(crate) fn read<T, E>(
+        self,
+        column: &'static str,
+        value: Result<T, E>,
+    ) -> Result<T, StoreError> {
+        value.map_err(|_| self.corrupt(column))
+    }
+
+    /// The value of a column in which something was found.
+    pub(crate) fn found<T>(self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
+        value.ok_or_else(|| self.corrupt(column))
+    }
+
+    pub(crate) fn id<K: Kind>(
+        self,
+        column: &'static str,
+        bytes: &[u8],
+    ) -> Result<Id<K>, StoreError> {
+        self.read(column, Uuid::from_slice(bytes).map(Id::from_uuid))
+    }
+
+    pub(crate) fn optional_id<K: Kind>(
+        self,
+        column: &'static str,
+        bytes: Option<&[u8]>,
+    ) -> Result<Option<Id<K>>, StoreError> {
+        bytes.map(|bytes| self.id(column, bytes)).transpose()
+    }
+
+    pub(crate) fn time(self, column: &'static str, micros: i64) -> Result<Timestamp, StoreError> {
+        self.found(column, Timestamp::from_unix_micros(micros))
+    }
+
+    pub(crate) fn optional_time(
+        self,
+        column: &'static str,
+        micros: Option<i64>,
+    ) -> Result<Option<Timestamp>, StoreError> {
+        micros.map(|micros| self.time(column, micros)).transpose()
+    }
+
+    pub(crate) fn count(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
+        self.read(column, u32::try_from(number))
+    }
+
+    pub(crate) fn hash(self, column: &'static str, bytes: &[u8]) -> Result<[u8; 32], StoreError> {
+        self.read(column, bytes.try_into())
+    }
+
+    /// The amount in the columns `amount` and `currency`.
+    pub(crate) fn money(self, minor: i64, code: &str) -> Result<Money, StoreError> {
+        let currency = self.read("currency", Currency::parse(code))?;
+        self.read("amount", Money::new(minor, currency))
+    }
+
+    pub(crate) fn psp_reference(
+        self,
+        column: &'static str,
+        text: Option<&str>,
+    ) -> Result<Option<PspReference>, StoreError> {
+        text.map(|text| self.read(column, PspReference::parse(text)))
+            .transpose()
+    }
+}
+
+/// The text of a PSP's reference, as its column holds it.
+pub(crate) fn reference_text(reference: Option<&PspReference>) -> Option<String> {
+    reference.map(|reference| reference.as_str().to_owned())
+}

@@ -1,0 +1,96 @@
+//! Contact data as rows: personal data, each value sealed for its place.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    id::SessionId,
+    keyring::Place,
+    text::{Contact, Email, Phone},
+};
+use oncharge_ports::StoreError;
+
+use super::{Cells, id_bytes};
+use crate::{
+    schema::contacts,
+    seal::{SealedColumns, Sealer},
+};
+
+const TABLE: &str = "contacts";
+
+/// A session's contact data; there is no row where nothing is known.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = contacts, treat_none_as_default_value = false)]
+pub(crate) struct ContactRow {
+    session_id: Vec<u8>,
+    email: Option<Vec<u8>>,
+    email_key_id: Option<String>,
+    phone: Option<Vec<u8>>,
+    phone_key_id: Option<String>,
+}
+
+/// The place of a contact's value, which sealing binds it to.
+pub(crate) fn place<'a>(column: &'a str, session: &'a [u8]) -> Place<'a> {
+    Place {
+        table: TABLE,
+        column,
+        row: session,
+    }
+}
+
+impl ContactRow {
+    /// The row, or `None` where nothing is known.
+    pub(crate) fn of(
+        session: SessionId,
+        contact: &Contact,
+        sealer: &Sealer,
+    ) -> Result<Option<Self>, StoreError> {
+        if contact.is_empty() {
+            return Ok(None);
+        }
+        let id = id_bytes(session);
+        let seal = |column, text: Option<&str>| match text {
+            Some(text) => sealer
+                .seal(place(column, &id), text.as_bytes())
+                .map(|sealed| (Some(sealed.bytes), Some(sealed.key_id))),
+            None => Ok((None, None)),
+        };
+        let (email, email_key_id) = seal("email", contact.email.as_ref().map(Email::as_str))?;
+        let (phone, phone_key_id) = seal("phone", contact.phone.as_ref().map(Phone::as_str))?;
+        Ok(Some(Self {
+            email,
+            email_key_id,
+            phone,
+            phone_key_id,
+            session_id: id,
+        }))
+    }
+
+    /// The contact data.
+    pub(crate) fn contact(self, sealer: &Sealer) -> Result<Contact, StoreError> {
+        let id = self.session_id;
+        let email = open(sealer, (&id, "email"), self.email, self.email_key_id)?;
+        let phone = open(sealer, (&id, "phone"), self.phone, self.phone_key_id)?;
+        let cells = Cells::of(TABLE, &id);
+        let email = email.as_deref().map(Email::parse).transpose();
+        let phone = phone.as_deref().map(Phone::parse).transpose();
+        Ok(Contact {
+            email: cells.read("email", email)?,
+            phone: cells.read("phone", phone)?,
+        })
+    }
+}
+
+fn open(
+    sealer: &Sealer,
+    (row, column): (&[u8], &'static str),
+    bytes: Option<Vec<u8>>,
+    key_id: Option<String>,
+) -> Result<Option<String>, StoreError> {
+    let (Some(bytes), Some(key_id)) = (bytes, key_id) else {
+        return Ok(None);
+    };
+    let columns = SealedColumns { bytes, key_id };
+    let text = sealer.open(place(column, row), columns, |plain| {
+        String::from_utf8(plain.to_vec()).ok()
+    });
+    Cells::of(TABLE, row).found(column, text).map(Some)
+}

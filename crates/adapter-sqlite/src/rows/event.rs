@@ -1,0 +1,87 @@
+//! Events as rows; the session's reference and metadata are joined when they are read.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    session::{Event, EventKind, StatusName},
+    text::{Metadata, Reference},
+    time::Timestamp,
+};
+use oncharge_ports::{StoreError, queries::StoredEvent, unit_of_work::NewEvent};
+
+use super::{Cells, id_bytes, reference_text};
+use crate::schema::{events, sessions};
+
+/// An event.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
+pub(crate) struct EventRow {
+    id: Vec<u8>,
+    session_id: Vec<u8>,
+    merchant_id: Vec<u8>,
+    sequence: i64,
+    kind: String,
+    status: String,
+    amount: i64,
+    currency: String,
+    psp_reference: Option<String>,
+    refund_id: Option<Vec<u8>>,
+    retry_until: Option<i64>,
+    created_at: i64,
+}
+
+/// What an event's payload takes from its session; a session never changes either of them.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = sessions)]
+pub(crate) struct OfSession {
+    reference: String,
+    metadata: String,
+}
+
+impl EventRow {
+    /// The row of a new event.
+    pub(crate) fn of(new: &NewEvent) -> Self {
+        let event = &new.event;
+        Self {
+            id: id_bytes(new.id),
+            session_id: id_bytes(event.session),
+            merchant_id: id_bytes(event.merchant),
+            sequence: event.sequence.into(),
+            kind: event.kind.name().to_owned(),
+            status: event.status.name().to_owned(),
+            amount: event.amount.minor(),
+            currency: event.amount.currency().code().to_owned(),
+            psp_reference: reference_text(event.psp_reference.as_ref()),
+            refund_id: event.refund.map(id_bytes),
+            retry_until: event.retry_until.map(Timestamp::unix_micros),
+            created_at: event.at.unix_micros(),
+        }
+    }
+
+    /// The event, with what it takes from its session.
+    pub(crate) fn stored_event(self, session: &OfSession) -> Result<StoredEvent, StoreError> {
+        let cells = Cells::of("events", &self.id);
+        let event = Event {
+            session: cells.id("session_id", &self.session_id)?,
+            merchant: cells.id("merchant_id", &self.merchant_id)?,
+            sequence: cells.count("sequence", self.sequence)?,
+            kind: cells.found("kind", EventKind::parse(&self.kind))?,
+            status: cells.found("status", StatusName::parse(&self.status))?,
+            amount: cells.money(self.amount, &self.currency)?,
+            psp_reference: cells.psp_reference("psp_reference", self.psp_reference.as_deref())?,
+            refund: cells.optional_id("refund_id", self.refund_id.as_deref())?,
+            retry_until: cells.optional_time("retry_until", self.retry_until)?,
+            at: cells.time("created_at", self.created_at)?,
+        };
+        let row = Cells::of("sessions", &self.session_id);
+        let pairs: BTreeMap<_, _> =
+            row.read("metadata", serde_json::from_str(&session.metadata))?;
+        Ok(StoredEvent {
+            id: cells.id("id", &self.id)?,
+            event,
+            merchant_reference: row.read("reference", Reference::parse(&session.reference))?,
+            metadata: row.read("metadata", Metadata::new(pairs))?,
+        })
+    }
+}

@@ -1,0 +1,279 @@
+//! Operations as rows: the kind's details in columns of their own, the request sealed.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    keyring::Place,
+    operation::{
+        CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus, Sending,
+    },
+    psp::{PspAccount, RefusalReason, TokenFingerprint},
+};
+use oncharge_ports::{StoreError, psp::PreparedRequest, unit_of_work::NewOperation};
+
+use super::{Cells, id_bytes, reference_text};
+use crate::{
+    schema::operations,
+    seal::{SealedColumns, Sealer},
+};
+
+const TABLE: &str = "operations";
+
+/// An operation as it is read, without its request and what only the queue uses.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = operations, treat_none_as_default_value = false)]
+pub(crate) struct OperationRow {
+    id: Vec<u8>,
+    session_id: Vec<u8>,
+    merchant_id: Vec<u8>,
+    kind: String,
+    #[diesel(embed)]
+    details: Details,
+    amount: i64,
+    currency: String,
+    connector: String,
+    account: String,
+    payment_reference: Option<String>,
+    status: String,
+    sending: String,
+    psp_reference: Option<String>,
+    failure: Option<String>,
+    compensated: bool,
+    created_at: i64,
+    last_sent_at: i64,
+    not_before: i64,
+}
+
+/// What only one kind each has.
+#[derive(Default, Queryable, Selectable, Insertable)]
+#[diesel(table_name = operations, treat_none_as_default_value = false)]
+pub(crate) struct Details {
+    token: Option<Vec<u8>>,
+    captures: Option<bool>,
+    automatic: Option<bool>,
+    purpose: Option<String>,
+    refund_id: Option<Vec<u8>>,
+    compensates_id: Option<Vec<u8>>,
+    compensates_by: Option<String>,
+    round: Option<i64>,
+}
+
+/// A new operation's row.
+#[derive(Insertable)]
+#[diesel(table_name = operations, treat_none_as_default_value = false)]
+pub(crate) struct NewOperationRow {
+    #[diesel(embed)]
+    row: OperationRow,
+    request: Option<Vec<u8>>,
+    request_key_id: Option<String>,
+    next_try_at: Option<i64>,
+    tries: i64,
+}
+
+/// What may change while an operation is open, and when it ends.
+#[derive(AsChangeset)]
+#[diesel(table_name = operations, treat_none_as_null = true)]
+pub(crate) struct OperationChange {
+    status: String,
+    sending: String,
+    psp_reference: Option<String>,
+    failure: Option<String>,
+    compensated: bool,
+    last_sent_at: i64,
+    not_before: i64,
+}
+
+/// What a final operation no longer has.
+#[derive(AsChangeset, Default)]
+#[diesel(table_name = operations, treat_none_as_null = true)]
+pub(crate) struct NothingToSend {
+    request: Option<Vec<u8>>,
+    request_key_id: Option<String>,
+    next_try_at: Option<i64>,
+}
+
+/// The place of an operation's request, which sealing binds it to.
+pub(crate) fn place(operation: &[u8]) -> Place<'_> {
+    Place {
+        table: TABLE,
+        column: "request",
+        row: operation,
+    }
+}
+
+/// An operation's request as it is sealed in its row.
+pub(crate) fn request(
+    sealer: &Sealer,
+    operation: &[u8],
+    columns: SealedColumns,
+) -> Result<PreparedRequest, StoreError> {
+    let opened = sealer.open(place(operation), columns, |plain| {
+        Some(PreparedRequest::new(plain.to_vec()))
+    });
+    Cells::of(TABLE, operation).found("request", opened)
+}
+
+impl NewOperationRow {
+    /// The row, its request sealed.
+    pub(crate) fn of(new: &NewOperation, sealer: &Sealer) -> Result<Self, StoreError> {
+        let row = OperationRow::of(&new.operation);
+        let request = if new.operation.is_open() {
+            Some(sealer.seal(place(&row.id), new.request.expose())?)
+        } else {
+            None
+        };
+        let next_try_at = request.is_some().then(|| new.next_try_at.unix_micros());
+        let (request, request_key_id) = request.map(|r| (r.bytes, r.key_id)).unzip();
+        Ok(Self {
+            row,
+            request,
+            request_key_id,
+            next_try_at,
+            tries: 0,
+        })
+    }
+}
+
+impl OperationChange {
+    /// What an operation that has changed is written with.
+    pub(crate) fn of(operation: &Operation) -> Self {
+        Self {
+            status: status_name(operation.status).to_owned(),
+            sending: sending_name(operation.sending).to_owned(),
+            psp_reference: reference_text(operation.reference.as_ref()),
+            failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
+            compensated: operation.compensated,
+            last_sent_at: operation.last_sent_at.unix_micros(),
+            not_before: operation.not_before.unix_micros(),
+        }
+    }
+}
+
+impl OperationRow {
+    fn of(operation: &Operation) -> Self {
+        Self {
+            id: id_bytes(operation.id),
+            session_id: id_bytes(operation.session),
+            merchant_id: id_bytes(operation.merchant),
+            kind: operation.kind.name().to_owned(),
+            details: Details::of(&operation.kind),
+            amount: operation.amount.minor(),
+            currency: operation.amount.currency().code().to_owned(),
+            connector: operation.account.connector().to_owned(),
+            account: operation.account.account().to_owned(),
+            payment_reference: reference_text(operation.payment.as_ref()),
+            status: status_name(operation.status).to_owned(),
+            sending: sending_name(operation.sending).to_owned(),
+            psp_reference: reference_text(operation.reference.as_ref()),
+            failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
+            compensated: operation.compensated,
+            created_at: operation.created_at.unix_micros(),
+            last_sent_at: operation.last_sent_at.unix_micros(),
+            not_before: operation.not_before.unix_micros(),
+        }
+    }
+
+    /// The operation.
+    pub(crate) fn operation(self) -> Result<Operation, StoreError> {
+        let cells = Cells::of(TABLE, &self.id);
+        let account = PspAccount::new(&self.connector, &self.account);
+        let payment = self.payment_reference.as_deref();
+        let reference = self.psp_reference.as_deref();
+        Ok(Operation {
+            id: cells.id("id", &self.id)?,
+            session: cells.id("session_id", &self.session_id)?,
+            merchant: cells.id("merchant_id", &self.merchant_id)?,
+            kind: self.details.kind(&self.kind, cells)?,
+            amount: cells.money(self.amount, &self.currency)?,
+            account: cells.read("account", account)?,
+            payment: cells.psp_reference("payment_reference", payment)?,
+            status: cells.found("status", parse_status(&self.status))?,
+            sending: cells.found("sending", parse_sending(&self.sending))?,
+            reference: cells.psp_reference("psp_reference", reference)?,
+            failure: self.failure.as_deref().map(RefusalReason::parse),
+            compensated: self.compensated,
+            created_at: cells.time("created_at", self.created_at)?,
+            last_sent_at: cells.time("last_sent_at", self.last_sent_at)?,
+            not_before: cells.time("not_before", self.not_before)?,
+        })
+    }
+}
+
+impl Details {
+    fn of(kind: &OperationKind) -> Self {
+        let mut details = Self::default();
+        match kind {
+            OperationKind::Authorize { token, capture } => {
+                details.token = Some(token.bytes().to_vec());
+                details.captures = Some(*capture);
+            }
+            OperationKind::Capture { automatic } => details.automatic = Some(*automatic),
+            OperationKind::Cancel(purpose) => {
+                details.purpose = Some(purpose_name(*purpose).to_owned());
+            }
+            OperationKind::Refund(refund) => details.refund_id = Some(id_bytes(*refund)),
+            OperationKind::Compensation { of, by, round } => {
+                details.compensates_id = Some(id_bytes(*of));
+                details.compensates_by = Some(way_name(*by).to_owned());
+                details.round = Some((*round).into());
+            }
+        }
+        details
+    }
+
+    fn kind(&self, name: &str, cells: Cells<'_>) -> Result<OperationKind, StoreError> {
+        Ok(match name {
+            "authorize" => {
+                let token = cells.found("token", self.token.as_deref())?;
+                OperationKind::Authorize {
+                    token: TokenFingerprint::from_bytes(cells.hash("token", token)?),
+                    capture: cells.found("captures", self.captures)?,
+                }
+            }
+            "capture" => OperationKind::Capture {
+                automatic: cells.found("automatic", self.automatic)?,
+            },
+            "cancel" => {
+                let purpose = self.purpose.as_deref().and_then(parse_purpose);
+                OperationKind::Cancel(cells.found("purpose", purpose)?)
+            }
+            "refund" => {
+                let refund = cells.optional_id("refund_id", self.refund_id.as_deref())?;
+                OperationKind::Refund(cells.found("refund_id", refund)?)
+            }
+            "compensation" => {
+                let of = cells.optional_id("compensates_id", self.compensates_id.as_deref())?;
+                let by = self.compensates_by.as_deref().and_then(parse_way);
+                OperationKind::Compensation {
+                    of: cells.found("compensates_id", of)?,
+                    by: cells.found("compensates_by", by)?,
+                    round: cells.count("round", cells.found("round", self.round)?)?,
+                }
+            }
+            _ => return Err(cells.corrupt("kind")),
+        })
+    }
+}
+
+/// Names in the store, both ways; they never change once a row holds them.
+macro_rules! names {
+    ($type:ident, $name:ident, $parse:ident { $($variant:ident = $text:literal),* $(,)? }) => {
+        fn $name(value: $type) -> &'static str {
+            match value { $($type::$variant => $text),* }
+        }
+
+        fn $parse(text: &str) -> Option<$type> {
+            match text { $($text => Some($type::$variant),)* _ => None }
+        }
+    };
+}
+
+names!(OperationStatus, status_name, parse_status {
+    Requested = "requested", Succeeded = "succeeded", Failed = "failed",
+});
+names!(Sending, sending_name, parse_sending {
+    Intended = "intended", NotSent = "not_sent", Unknown = "unknown", Accepted = "accepted",
+});
+names!(CancelPurpose, purpose_name, parse_purpose {
+    Merchant = "merchant", Abandon = "abandon", Expiry = "expiry",
+});
+names!(CompensationBy, way_name, parse_way { Void = "void", Refund = "refund" });

@@ -1,0 +1,102 @@
+//! Refunds as rows.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    psp::RefusalReason,
+    refund::{Refund, RefundStatus},
+    text::Reference,
+};
+use oncharge_ports::StoreError;
+
+use super::{Cells, id_bytes, reference_text};
+use crate::schema::refunds;
+
+/// A refund.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = refunds, treat_none_as_default_value = false)]
+pub(crate) struct RefundRow {
+    id: Vec<u8>,
+    session_id: Vec<u8>,
+    merchant_id: Vec<u8>,
+    operation_id: Vec<u8>,
+    amount: i64,
+    currency: String,
+    reference: String,
+    status: String,
+    failure: Option<String>,
+    psp_reference: Option<String>,
+    created_at: i64,
+    updated_at: i64,
+}
+
+/// What may change of a refund.
+#[derive(AsChangeset)]
+#[diesel(table_name = refunds, treat_none_as_null = true)]
+pub(crate) struct RefundChange {
+    status: String,
+    failure: Option<String>,
+    psp_reference: Option<String>,
+    updated_at: i64,
+}
+
+impl RefundRow {
+    /// The row of a new refund.
+    pub(crate) fn of(refund: &Refund) -> Self {
+        Self {
+            id: id_bytes(refund.id),
+            session_id: id_bytes(refund.session),
+            merchant_id: id_bytes(refund.merchant),
+            operation_id: id_bytes(refund.operation),
+            amount: refund.amount.minor(),
+            currency: refund.amount.currency().code().to_owned(),
+            reference: refund.reference.as_str().to_owned(),
+            status: refund.status.name().to_owned(),
+            failure: failure_text(&refund.status),
+            psp_reference: reference_text(refund.psp_reference.as_ref()),
+            created_at: refund.created_at.unix_micros(),
+            updated_at: refund.updated_at.unix_micros(),
+        }
+    }
+
+    /// The refund.
+    pub(crate) fn refund(self) -> Result<Refund, StoreError> {
+        let cells = Cells::of("refunds", &self.id);
+        let status = match (self.status.as_str(), self.failure.as_deref()) {
+            ("refund_requested", None) => RefundStatus::Requested,
+            ("refund_succeeded", None) => RefundStatus::Succeeded,
+            ("refund_failed", Some(reason)) => RefundStatus::Failed(RefusalReason::parse(reason)),
+            _ => return Err(cells.corrupt("status")),
+        };
+        Ok(Refund {
+            id: cells.id("id", &self.id)?,
+            session: cells.id("session_id", &self.session_id)?,
+            merchant: cells.id("merchant_id", &self.merchant_id)?,
+            operation: cells.id("operation_id", &self.operation_id)?,
+            amount: cells.money(self.amount, &self.currency)?,
+            reference: cells.read("reference", Reference::parse(&self.reference))?,
+            status,
+            psp_reference: cells.psp_reference("psp_reference", self.psp_reference.as_deref())?,
+            created_at: cells.time("created_at", self.created_at)?,
+            updated_at: cells.time("updated_at", self.updated_at)?,
+        })
+    }
+}
+
+impl RefundChange {
+    /// What a refund that has changed is written with.
+    pub(crate) fn of(refund: &Refund) -> Self {
+        Self {
+            status: refund.status.name().to_owned(),
+            failure: failure_text(&refund.status),
+            psp_reference: reference_text(refund.psp_reference.as_ref()),
+            updated_at: refund.updated_at.unix_micros(),
+        }
+    }
+}
+
+fn failure_text(status: &RefundStatus) -> Option<String> {
+    match status {
+        RefundStatus::Requested | RefundStatus::Succeeded => None,
+        RefundStatus::Failed(reason) => Some(reason.as_str().to_owned()),
+    }
+}

@@ -1,0 +1,195 @@
+//! Sessions as rows; what follows from the status is laid flat by the domain's `Snapshot`.
+
+use std::collections::BTreeMap;
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    psp::PspAccount,
+    session::{Session, Snapshot, StatusName},
+    text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
+    time::Timestamp,
+};
+use oncharge_ports::{StoreError, UnitOfWork};
+
+use super::{Cells, id_bytes};
+use crate::schema::sessions;
+
+/// A session as it is read, without what only the queue uses.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
+pub(crate) struct SessionRow {
+    pub(crate) id: Vec<u8>,
+    merchant_id: Vec<u8>,
+    version: i64,
+    connector: String,
+    account: String,
+    amount: i64,
+    currency: String,
+    reference: String,
+    order_id: Option<String>,
+    return_url: String,
+    metadata: String,
+    automatic_capture: Option<i64>,
+    pub(crate) created_at: i64,
+    updated_at: i64,
+    expires_at: i64,
+    attempts: i64,
+    next_sequence: i64,
+    status: String,
+    attempt_id: Option<Vec<u8>>,
+    psp_reference: Option<String>,
+    amount_authorized: i64,
+    amount_captured: i64,
+    refunds_requested: i64,
+    refunds_succeeded: i64,
+    failure: Option<String>,
+    retry: bool,
+    progress: String,
+}
+
+/// A new session's row.
+#[derive(Insertable)]
+#[diesel(table_name = sessions, treat_none_as_default_value = false)]
+pub(crate) struct NewSessionRow {
+    #[diesel(embed)]
+    row: SessionRow,
+    due_at: Option<i64>,
+    unit_id: Vec<u8>,
+}
+
+/// What a later unit may change; a merchant's own words and the contact are never written again.
+#[derive(AsChangeset)]
+#[diesel(table_name = sessions, treat_none_as_null = true)]
+pub(crate) struct SessionChange {
+    version: i64,
+    updated_at: i64,
+    attempts: i64,
+    next_sequence: i64,
+    status: String,
+    attempt_id: Option<Vec<u8>>,
+    psp_reference: Option<String>,
+    amount_authorized: i64,
+    amount_captured: i64,
+    refunds_requested: i64,
+    refunds_succeeded: i64,
+    failure: Option<String>,
+    retry: bool,
+    progress: String,
+    due_at: Option<i64>,
+}
+
+impl NewSessionRow {
+    /// The row of a unit that creates its session.
+    pub(crate) fn of(unit: &UnitOfWork) -> Result<Self, StoreError> {
+        let session = &unit.session;
+        let flat = session.snapshot();
+        let row = SessionRow {
+            id: id_bytes(session.id),
+            merchant_id: id_bytes(session.merchant),
+            version: session.version.into(),
+            connector: session.account.connector().to_owned(),
+            account: session.account.account().to_owned(),
+            amount: session.amount.minor(),
+            currency: session.amount.currency().code().to_owned(),
+            reference: session.reference.as_str().to_owned(),
+            order_id: session.order_id.as_ref().map(|id| id.as_str().to_owned()),
+            return_url: session.return_url.as_str().to_owned(),
+            metadata: json(session.metadata.pairs())?,
+            automatic_capture: session.automatic_capture.map(i64::from),
+            created_at: session.created_at.unix_micros(),
+            updated_at: session.updated_at.unix_micros(),
+            expires_at: session.expires_at.unix_micros(),
+            attempts: session.attempts.into(),
+            next_sequence: session.next_sequence.into(),
+            status: session.status_name().name().to_owned(),
+            attempt_id: flat.attempt.map(id_bytes),
+            psp_reference: flat.psp_reference,
+            amount_authorized: flat.authorized,
+            amount_captured: flat.captured,
+            refunds_requested: flat.refunds_requested,
+            refunds_succeeded: flat.refunds_succeeded,
+            failure: flat.failure,
+            retry: flat.retry,
+            progress: json(&flat.progress)?,
+        };
+        Ok(Self {
+            row,
+            due_at: session.due_at().map(Timestamp::unix_micros),
+            unit_id: id_bytes(unit.id),
+        })
+    }
+}
+
+impl SessionChange {
+    /// What a session that has changed is written with.
+    pub(crate) fn of(session: &Session) -> Result<Self, StoreError> {
+        let flat = session.snapshot();
+        Ok(Self {
+            version: session.version.into(),
+            updated_at: session.updated_at.unix_micros(),
+            attempts: session.attempts.into(),
+            next_sequence: session.next_sequence.into(),
+            status: session.status_name().name().to_owned(),
+            attempt_id: flat.attempt.map(id_bytes),
+            psp_reference: flat.psp_reference,
+            amount_authorized: flat.authorized,
+            amount_captured: flat.captured,
+            refunds_requested: flat.refunds_requested,
+            refunds_succeeded: flat.refunds_succeeded,
+            failure: flat.failure,
+            retry: flat.retry,
+            progress: json(&flat.progress)?,
+            due_at: session.due_at().map(Timestamp::unix_micros),
+        })
+    }
+}
+
+impl SessionRow {
+    /// The session, with the contact data from its own table.
+    pub(crate) fn session(self, contact: Contact) -> Result<Session, StoreError> {
+        let cells = Cells::of("sessions", &self.id);
+        let amount = cells.money(self.amount, &self.currency)?;
+        let name = cells.found("status", StatusName::parse(&self.status))?;
+        let flat = Snapshot {
+            attempt: cells.optional_id("attempt_id", self.attempt_id.as_deref())?,
+            psp_reference: self.psp_reference,
+            authorized: self.amount_authorized,
+            captured: self.amount_captured,
+            refunds_requested: self.refunds_requested,
+            refunds_succeeded: self.refunds_succeeded,
+            failure: self.failure,
+            retry: self.retry,
+            progress: cells.read("progress", serde_json::from_str(&self.progress))?,
+        };
+        let status = Session::restore_status(name, &flat, amount)
+            .map_err(|contradiction| cells.corrupt(contradiction.0))?;
+        let metadata: BTreeMap<_, _> =
+            cells.read("metadata", serde_json::from_str(&self.metadata))?;
+        let order_id = self.order_id.as_deref().map(OrderId::parse);
+        let automatic_capture = self.automatic_capture.map(u32::try_from);
+        Ok(Session {
+            id: cells.id("id", &self.id)?,
+            merchant: cells.id("merchant_id", &self.merchant_id)?,
+            version: cells.count("version", self.version)?,
+            account: cells.read("account", PspAccount::new(&self.connector, &self.account))?,
+            amount,
+            reference: cells.read("reference", Reference::parse(&self.reference))?,
+            order_id: cells.read("order_id", order_id.transpose())?,
+            // The rule for a URL may depend on the deployment, which it met when it came in.
+            return_url: cells.read("return_url", ReturnUrl::parse(&self.return_url, true))?,
+            metadata: cells.read("metadata", Metadata::new(metadata))?,
+            contact,
+            automatic_capture: cells.read("automatic_capture", automatic_capture.transpose())?,
+            created_at: cells.time("created_at", self.created_at)?,
+            updated_at: cells.time("updated_at", self.updated_at)?,
+            expires_at: cells.time("expires_at", self.expires_at)?,
+            attempts: cells.count("attempts", self.attempts)?,
+            next_sequence: cells.count("next_sequence", self.next_sequence)?,
+            status,
+        })
+    }
+}
+
+fn json(pairs: &BTreeMap<String, String>) -> Result<String, StoreError> {
+    serde_json::to_string(pairs).map_err(|error| StoreError::Failed(error.into()))
+}

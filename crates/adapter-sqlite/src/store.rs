@@ -1,0 +1,169 @@
+//! The store: opening it, and the checkout repository's methods on it.
+
+use std::{path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use diesel::SqliteConnection;
+use oncharge_domain::{
+    id::{OperationId, RefundId, SessionId},
+    keyring::Keyring,
+    operation::Operation,
+    psp::TokenFingerprint,
+    refund::Refund,
+    session::Session,
+};
+use oncharge_ports::{
+    CheckoutRepository, CommitError, Entropy, StoreError, UnitOfWork,
+    psp::PreparedRequest,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
+    unit_of_work::{KeyRecord, KeyScope},
+};
+
+use crate::{
+    commit::Rows,
+    pool::{self, Readers},
+    queries,
+    seal::Sealer,
+    writer::{Lane, Writer},
+};
+
+/// The store on one SQLite file. Cheap to clone; the last clone ends its thread.
+///
+/// Writes are units of work: made into sealed rows by the caller's thread, then written one after
+/// the other by the writer's, each in its own `BEGIN IMMEDIATE`, durable before it is answered.
+/// Reads run on the thread that asks, each thread with a connection of its own. Other processes may
+/// use the same file at the same time; a lock of theirs is waited for, at most five seconds.
+#[derive(Clone)]
+pub struct SqliteStore(Arc<Inner>);
+
+struct Inner {
+    readers: Readers,
+    writer: Writer,
+    sealer: Sealer,
+}
+
+impl SqliteStore {
+    /// Opens the file at `path`, makes it if it is not there (mode 0600, in a directory that is),
+    /// and migrates it. `keys` seal what must not be read in the file, with nonces from `entropy`.
+    ///
+    /// Errors with `Unavailable` where the file cannot be opened or stays locked, with `Failed`
+    /// where it is no database of ours or one of a newer program.
+    pub fn open(
+        path: impl AsRef<Path>,
+        keys: Keyring,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, StoreError> {
+        // An absolute path means the same file for later connections, and nothing special to SQLite.
+        let path = std::path::absolute(path.as_ref())
+            .map_err(|error| StoreError::Unavailable(error.into()))?;
+        let connection = pool::prepare(&path)?;
+        Ok(Self(Arc::new(Inner {
+            writer: Writer::start(path.clone(), connection)?,
+            readers: Readers::new(path),
+            sealer: Sealer::new(keys, entropy),
+        })))
+    }
+
+    /// Reads on this thread.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.0.readers.read(read)
+    }
+
+    /// Writes on the writer's thread, in a transaction of its own.
+    pub(crate) async fn write<T, F>(&self, lane: Lane, work: F) -> Result<T, CommitError>
+    where
+        F: FnOnce(&mut SqliteConnection) -> Result<T, CommitError> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.0.writer.write(lane, work).await
+    }
+
+    /// Seals and opens values.
+    pub(crate) fn sealer(&self) -> &Sealer {
+        &self.0.sealer
+    }
+}
+
+impl std::fmt::Debug for SqliteStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SqliteStore")
+    }
+}
+
+#[async_trait]
+impl CheckoutRepository for SqliteStore {
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        self.read(|connection| queries::session(connection, id, self.sealer()))
+    }
+
+    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
+        self.read(|connection| queries::operation(connection, id))
+    }
+
+    async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
+        self.read(|connection| queries::request(connection, id, self.sealer()))
+    }
+
+    async fn has_attempt(
+        &self,
+        session: SessionId,
+        token: TokenFingerprint,
+    ) -> Result<bool, StoreError> {
+        self.read(|connection| queries::has_attempt(connection, session, token))
+    }
+
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
+        self.read(|connection| queries::refund(connection, id))
+    }
+
+    async fn unsent_refunds(
+        &self,
+        session: SessionId,
+    ) -> Result<Vec<(Refund, Operation)>, StoreError> {
+        self.read(|connection| queries::unsent_refunds(connection, session))
+    }
+
+    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError> {
+        self.read(|connection| queries::key(connection, scope, self.sealer()))
+    }
+
+    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError> {
+        self.read(|connection| queries::waiting_key(connection, operation))
+    }
+
+    async fn sessions(
+        &self,
+        filter: &SessionFilter,
+        page: Page,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.read(|connection| queries::sessions(connection, filter, page, self.sealer()))
+    }
+
+    async fn refunds(&self, filter: &RefundFilter, page: Page) -> Result<Vec<Refund>, StoreError> {
+        self.read(|connection| queries::refunds(connection, filter, page))
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.read(|connection| queries::events(connection, filter, page))
+    }
+
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+        let lane = match unit.lease {
+            Some(_) => Lane::Worker,
+            None => Lane::Request,
+        };
+        let rows = Rows::of(&unit, self.sealer())?;
+        self.write(lane, |connection| rows.write(connection)).await
+    }
+
+    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
+        self.read(|connection| queries::committed(connection, unit))
+    }
+}

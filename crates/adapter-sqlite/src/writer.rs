@@ -1,0 +1,373 @@
+//! The one thread that writes: a queue of jobs before a connection of its own.
+//!
+//! A job runs to its end once it was taken, whether or not its caller still waits: a dropped future
+//! leaves all or nothing, and never an open transaction. Jobs know nothing of `BEGIN` and `COMMIT`
+//! and are answered only after the commit, so that several could share one.
+
+use std::{
+    collections::VecDeque,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    thread::JoinHandle,
+};
+
+use diesel::{SqliteConnection, connection::SimpleConnection};
+use oncharge_ports::{CommitError, StoreError};
+use tokio::sync::oneshot;
+
+use crate::{error, pool};
+
+/// How many jobs may wait; beyond it the store is too busy, and says so at once.
+const MOST_WAITING: usize = 4096;
+/// After so many requests in a row one worker's job is taken, so that leases can be renewed and
+/// money found however many requests there are.
+const REQUESTS_IN_A_ROW: u32 = 16;
+
+/// Who waits for a write: requests go before workers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lane {
+    /// A merchant or shopper.
+    Request,
+    /// A worker.
+    Worker,
+}
+
+/// The writing side of a store; ends its thread when it is dropped, after what was queued.
+pub(crate) struct Writer {
+    queue: Arc<Queue>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Mutex<Jobs>,
+    filled: Condvar,
+}
+
+#[derive(Default)]
+struct Jobs {
+    requests: VecDeque<Box<dyn Job>>,
+    workers: VecDeque<Box<dyn Job>>,
+    requests_in_a_row: u32,
+    closed: bool,
+}
+
+/// One write, in three steps that the writer owns: `write` inside a transaction, then the commit or
+/// rollback, then `answer`.
+trait Job: Send {
+    /// Writes; whether the transaction is to be committed.
+    fn write(&mut self, connection: &mut SqliteConnection) -> bool;
+
+    /// Tells the caller how it ended.
+    fn answer(self: Box<Self>, commit: Result<(), CommitError>);
+}
+
+struct Task<F, T> {
+    work: Option<F>,
+    outcome: Option<Result<T, CommitError>>,
+    caller: oneshot::Sender<Result<T, CommitError>>,
+}
+
+impl<F, T> Job for Task<F, T>
+where
+    F: FnOnce(&mut SqliteConnection) -> Result<T, CommitError> + Send,
+    T: Send,
+{
+    fn write(&mut self, connection: &mut SqliteConnection) -> bool {
+        self.outcome = self.work.take().map(|work| work(connection));
+        matches!(self.outcome, Some(Ok(_)))
+    }
+
+    fn answer(self: Box<Self>, commit: Result<(), CommitError>) {
+        let answer = match (self.outcome, commit) {
+            (Some(Err(refused)), _) => Err(refused),
+            (_, Err(error)) => Err(error),
+            (Some(outcome), Ok(())) => outcome,
+            (None, Ok(())) => Err(error::broken("a job was answered before it ran").into()),
+        };
+        // A caller that has gone away does not change what was done.
+        let _ = self.caller.send(answer);
+    }
+}
+
+impl Queue {
+    fn jobs(&self) -> MutexGuard<'_, Jobs> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The next job; waits for one, `None` once the store is closed and the queue is empty.
+    fn next(&self) -> Option<Box<dyn Job>> {
+        let mut jobs = self.jobs();
+        loop {
+            if let Some(job) = jobs.take() {
+                return Some(job);
+            }
+            if jobs.closed {
+                return None;
+            }
+            jobs = self
+                .filled
+                .wait(jobs)
+                .unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Jobs {
+    fn take(&mut self) -> Option<Box<dyn Job>> {
+        let worker_waits = !self.workers.is_empty();
+        if worker_waits && self.requests_in_a_row >= REQUESTS_IN_A_ROW {
+            self.requests_in_a_row = 0;
+            return self.workers.pop_front();
+        }
+        if let Some(request) = self.requests.pop_front() {
+            self.requests_in_a_row = self.requests_in_a_row.saturating_add(1);
+            return Some(request);
+        }
+        self.requests_in_a_row = 0;
+        self.workers.pop_front()
+    }
+}
+
+impl Writer {
+    /// Starts the thread on this connection; `path` is where it opens another should that break.
+    pub(crate) fn start(path: PathBuf, connection: SqliteConnection) -> Result<Self, StoreError> {
+        let queue = Arc::new(Queue::default());
+        let theirs = Arc::clone(&queue);
+        let thread = std::thread::Builder::new()
+            .name("sqlite-writer".to_owned())
+            .spawn(move || {
+                let mut connection = Some(connection);
+                while let Some(job) = theirs.next() {
+                    run(job, &path, &mut connection);
+                }
+            })
+            .map_err(|error| StoreError::Failed(error.into()))?;
+        Ok(Self {
+            queue,
+            thread: Some(thread),
+        })
+    }
+
+    /// Runs `work` in a transaction of its own and answers once that is durable. The work is done
+    /// even if this future is dropped.
+    pub(crate) async fn write<T, F>(&self, lane: Lane, work: F) -> Result<T, CommitError>
+    where
+        F: FnOnce(&mut SqliteConnection) -> Result<T, CommitError> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (caller, answer) = oneshot::channel();
+        let job = Box::new(Task {
+            work: Some(work),
+            outcome: None,
+            caller,
+        });
+        {
+            let mut jobs = self.queue.jobs();
+            let lane = match lane {
+                Lane::Request => &mut jobs.requests,
+                Lane::Worker => &mut jobs.workers,
+            };
+            if lane.len() >= MOST_WAITING {
+                return Err(StoreError::Unavailable("too many writes wait".into()).into());
+            }
+            lane.push_back(job);
+        }
+        self.queue.filled.notify_one();
+        answer.await.unwrap_or(Err(CommitError::OutcomeUnknown))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.queue.jobs().closed = true;
+        self.queue.filled.notify_one();
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was reported by the panic hook.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Runs one job in a transaction; opens the connection again where the last one broke.
+fn run(job: Box<dyn Job>, path: &std::path::Path, place: &mut Option<SqliteConnection>) {
+    let mut connection = match place.take() {
+        Some(connection) => connection,
+        None => match pool::open_writer(path) {
+            Ok(connection) => connection,
+            Err(error) => return job.answer(Err(error.into())),
+        },
+    };
+    if let Err(error) = connection.batch_execute("BEGIN IMMEDIATE") {
+        // Nothing has begun; the connection may be broken, a lock may have been held too long.
+        return job.answer(Err(error::store(error).into()));
+    }
+    let mut job = job;
+    let wrote = catch_unwind(AssertUnwindSafe(|| job.write(&mut connection)));
+    let (commit, usable) = match wrote {
+        Ok(true) => match connection.batch_execute("COMMIT") {
+            Ok(()) => (Ok(()), true),
+            Err(error) => (Err(error::at_commit(error)), roll_back(&mut connection)),
+        },
+        Ok(false) => {
+            let usable = roll_back(&mut connection);
+            (Ok(()), usable)
+        }
+        Err(_) => {
+            // The connection is dropped, which rolls back.
+            let panicked = error::broken("the writer panicked; nothing was written");
+            return job.answer(Err(panicked.into()));
+        }
+    };
+    if usable {
+        *place = Some(connection);
+    }
+    job.answer(commit);
+}
+
+/// Whether the connection is out of its transaction and may be used on.
+fn roll_back(connection: &mut SqliteConnection) -> bool {
+    match connection.batch_execute("ROLLBACK") {
+        Ok(()) => true,
+        // After some errors SQLite has rolled back by itself.
+        Err(error) => error.to_string().contains("no transaction is active"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::{RunQueryDsl, sql_query};
+
+    use super::*;
+
+    struct Nothing;
+
+    impl Job for Nothing {
+        fn write(&mut self, _: &mut SqliteConnection) -> bool {
+            false
+        }
+        fn answer(self: Box<Self>, _: Result<(), CommitError>) {}
+    }
+
+    /// The lanes in which jobs come out, a letter each.
+    fn order(mut jobs: Jobs) -> String {
+        let mut out = String::new();
+        loop {
+            let workers = jobs.workers.len();
+            if jobs.take().is_none() {
+                return out;
+            }
+            out.push(if jobs.workers.len() < workers {
+                'w'
+            } else {
+                'r'
+            });
+        }
+    }
+
+    fn queued(requests: usize, workers: usize) -> Jobs {
+        let mut jobs = Jobs::default();
+        for _ in 0..requests {
+            jobs.requests.push_back(Box::new(Nothing));
+        }
+        for _ in 0..workers {
+            jobs.workers.push_back(Box::new(Nothing));
+        }
+        jobs
+    }
+
+    #[test]
+    fn requests_go_first_but_workers_are_never_starved() {
+        assert_eq!(order(queued(3, 2)), "rrrww");
+        let long = order(queued(40, 2));
+        assert_eq!(long.find('w'), Some(16), "{long}");
+        assert_eq!(long.rfind('w'), Some(33), "{long}");
+    }
+
+    /// A writer on a new file with a table `t`, on a connection that was changed by this SQL.
+    fn writer(directory: &tempfile::TempDir, setting: &str) -> Writer {
+        let path = directory.path().join("t.db");
+        let mut connection = pool::open_writer(&path).unwrap();
+        connection.batch_execute("CREATE TABLE t (x)").unwrap();
+        connection.batch_execute(setting).unwrap();
+        Writer::start(path, connection).unwrap()
+    }
+
+    async fn execute(writer: &Writer, text: &'static str) -> Result<usize, CommitError> {
+        let work = move |connection: &mut SqliteConnection| {
+            sql_query(text).execute(connection).map_err(error::commit)
+        };
+        writer.write(Lane::Request, work).await
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_refuses_the_unit_and_leaves_the_store_usable() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(&directory, "PRAGMA max_page_count = 20");
+        let big = writer.write(Lane::Request, |connection| {
+            for text in [
+                "INSERT INTO t VALUES ('half')",
+                "INSERT INTO t VALUES (zeroblob(1000000))",
+            ] {
+                let written = sql_query(text).execute(connection);
+                written.map_err(error::commit)?;
+            }
+            Ok(())
+        });
+        let full = big.await.unwrap_err();
+        let unavailable = matches!(full, CommitError::Store(StoreError::Unavailable(_)));
+        assert!(unavailable, "{full:?}");
+        assert_eq!(
+            execute(&writer, "INSERT INTO t VALUES ('small')")
+                .await
+                .unwrap(),
+            1
+        );
+        let left = execute(&writer, "DELETE FROM t").await.unwrap();
+        assert_eq!(left, 1, "only the second unit was written");
+    }
+
+    #[tokio::test]
+    async fn a_panic_in_one_unit_ends_that_one_alone() {
+        let directory = tempfile::tempdir().unwrap();
+        let writer = writer(&directory, "");
+        let panicking = writer.write(Lane::Request, |connection| -> Result<(), _> {
+            let insert = sql_query("INSERT INTO t VALUES ('half')");
+            insert.execute(connection).map_err(error::commit)?;
+            panic!("as planned");
+        });
+        let ended = panicking.await.unwrap_err();
+        assert!(
+            matches!(ended, CommitError::Store(StoreError::Failed(_))),
+            "{ended:?}"
+        );
+        assert_eq!(
+            execute(&writer, "INSERT INTO t VALUES ('next')")
+                .await
+                .unwrap(),
+            1
+        );
+        assert_eq!(execute(&writer, "DELETE FROM t").await.unwrap(), 1);
+    }
+
+    #[tokio::test]
+    async fn what_was_queued_is_written_before_the_writer_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let first = writer(&directory, "");
+        for _ in 0..50 {
+            // Polled once, which queues the write, and dropped.
+            let mut write = Box::pin(execute(&first, "INSERT INTO t VALUES (1)"));
+            std::future::poll_fn(|context| {
+                std::task::Poll::Ready(write.as_mut().poll(context).is_pending())
+            })
+            .await;
+        }
+        drop(first);
+        let mut connection = pool::open_writer(&directory.path().join("t.db")).unwrap();
+        assert_eq!(
+            sql_query("DELETE FROM t").execute(&mut connection).unwrap(),
+            50
+        );
+    }
+}

@@ -1,0 +1,25 @@
+//! The laws of the store's ports, each on a file of its own.
+
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
+
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_conformance::{Reopen, Store, keys, run};
+use oncharge_domain::keyring::Keyring;
+use oncharge_testkit::SeededEntropy;
+
+fn open(path: PathBuf, keys: Keyring, seed: u64) -> anyhow::Result<Store> {
+    let store = SqliteStore::open(&path, keys, Arc::new(SeededEntropy::new(seed)))?;
+    let again: Reopen = Arc::new(move |keys| {
+        let path = path.clone();
+        Box::pin(async move { open(path, keys, seed + 1) })
+    });
+    Ok(Store::of(Arc::new(store)).with_reopen(again))
+}
+
+fn main() -> ExitCode {
+    run(|| async {
+        let directory = tempfile::tempdir()?;
+        let store = open(directory.path().join("oncharge.db"), keys(), 1)?;
+        Ok(store.with_guard(directory))
+    })
+}

@@ -1,0 +1,262 @@
+//! The file: who may read it, what it holds and does not hold, who else may use it.
+
+use std::{fs, sync::Arc};
+
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_conformance::keys;
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, CommitError, Maintenance, MerchantRepository,
+    StoreError, WorkQueue,
+    queries::{EventFilter, Page},
+};
+use oncharge_testkit::{Builder, SeededEntropy};
+
+use crate::world::{EMAIL, PAY_TOKEN, PHONE, TOKEN, World, answer, open, path, raw};
+
+/// Everything that was written is there, in this store.
+async fn holds_all(store: &SqliteStore, world: &World) {
+    let session = store.session(world.session.id).await.unwrap();
+    assert_eq!(session.as_ref(), Some(&world.session));
+    for operation in [&world.attempt, &world.refund.1] {
+        let found = store.operation(operation.id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(operation));
+    }
+    let refund = store.refund(world.refund.0.id).await.unwrap();
+    assert_eq!(refund.as_ref(), Some(&world.refund.0));
+    let request = store.request(world.refund.1.id).await.unwrap().unwrap();
+    assert_eq!(
+        request.expose(),
+        format!("request of {}", world.refund.1.id).as_bytes()
+    );
+    let record = CheckoutRepository::key(store, &world.answered).await;
+    assert_eq!(record.unwrap().unwrap().answer, Some(answer()));
+    let waiting = store.waiting_key(world.refund.1.id).await.unwrap();
+    assert_eq!(waiting.as_ref(), Some(&world.waiting));
+    let (key, merchant) = MerchantRepository::key(store, &world.api_key.1)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(merchant, world.merchant);
+    assert_eq!(
+        key.signing_key.expose_bytes(),
+        world.api_key.0.signing_key.expose_bytes()
+    );
+    assert_eq!(
+        store.list().await.unwrap(),
+        std::slice::from_ref(&world.ban)
+    );
+    let filter = EventFilter {
+        merchant: world.merchant.id,
+        session: Some(world.session.id),
+        kind: None,
+    };
+    let page = Page {
+        after: None,
+        limit: 9,
+    };
+    let events = store.events(&filter, page).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        (events[0].id, &events[0].event),
+        (world.event.id, &world.event.event)
+    );
+    assert_eq!(store.depth().await.unwrap().open_operations, 1);
+}
+
+#[tokio::test]
+async fn a_file_that_is_opened_again_holds_everything() {
+    let mut world = World::new().await;
+    holds_all(&world.store, &world).await;
+    world.store = open(&world.directory, 2);
+    holds_all(&world.store, &world).await;
+}
+
+#[tokio::test]
+async fn two_stores_on_one_file_see_and_guard_each_other() {
+    let world = World::new().await;
+    let other = open(&world.directory, 2);
+    holds_all(&other, &world).await;
+    let (mine, theirs) = (
+        world.build.next_unit(&world.session),
+        world.build.next_unit(&world.session),
+    );
+    other.commit(theirs.clone()).await.unwrap();
+    let late = world.store.commit(mine.clone()).await;
+    assert!(matches!(late, Err(CommitError::Conflict)), "{late:?}");
+    assert!(world.store.committed(&theirs).await.unwrap());
+    assert!(!world.store.committed(&mine).await.unwrap());
+}
+
+#[tokio::test]
+async fn another_process_s_lock_is_waited_for() {
+    let world = World::new().await;
+    let mut tool = world.raw();
+    tool.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let unit = world.build.next_unit(&world.session);
+    let store = world.store.clone();
+    let mut commit = Box::pin(store.commit(unit));
+    // The unit is queued; a reader is not held up by the lock meanwhile.
+    let pending = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(commit.as_mut().poll(context).is_pending())
+    });
+    assert!(pending.await, "the unit waits");
+    assert!(store.session(world.session.id).await.unwrap().is_some());
+    tool.batch_execute("ROLLBACK").unwrap();
+    commit.await.unwrap();
+}
+
+#[tokio::test]
+async fn stores_that_are_opened_at_once_migrate_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let open = |seed| {
+            scope.spawn({
+                let directory = &directory;
+                move || open(directory, seed)
+            })
+        };
+        let threads: Vec<_> = (1..=4).map(open).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let build = Builder::new(1);
+    let (merchant, audit) = (
+        build.merchant(),
+        build.audit(oncharge_domain::audit::AuditAction::MerchantCreated),
+    );
+    let (key, hash) = build.api_key(&merchant);
+    opened[0]
+        .create(&merchant, &key, &hash, &audit)
+        .await
+        .unwrap();
+    for store in &opened {
+        let found = store.merchant(merchant.id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&merchant));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_read_the_files() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::new().await;
+    let mut seen = 0;
+    for entry in fs::read_dir(world.directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}: {mode:o}", entry.path().display());
+        seen += 1;
+    }
+    assert!(seen >= 2, "the file and its log: {seen}");
+}
+
+#[tokio::test]
+async fn neither_secrets_nor_personal_data_are_in_the_bytes() {
+    let world = World::new().await;
+    // Also what a checkpoint moves from the log into the file.
+    let mut tool = world.raw();
+    let logged = all_bytes(&world);
+    tool.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let signing_key = *world.api_key.0.signing_key.expose_bytes();
+    let secrets: [&[u8]; 5] = [
+        EMAIL.as_bytes(),
+        PHONE.as_bytes(),
+        TOKEN.as_bytes(),
+        PAY_TOKEN.as_bytes(),
+        &signing_key,
+    ];
+    for bytes in [logged, all_bytes(&world)] {
+        let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(holds(b"order-42"), "the file is read at all");
+        for secret in secrets {
+            assert!(!holds(secret), "{}", secret.escape_ascii());
+        }
+    }
+}
+
+fn all_bytes(world: &World) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(world.directory.path()).unwrap() {
+        bytes.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_row_that_cannot_be_read_is_named() {
+    let world = World::new().await;
+    let id = world.session.id.uuid().simple().to_string();
+    for (change, expected) in [
+        (
+            "UPDATE sessions SET currency = 'XXX'",
+            ("sessions", "currency"),
+        ),
+        (
+            "UPDATE sessions SET currency = 'EUR', progress = '{}', status = 'pending', \
+          attempt_id = zeroblob(16)",
+            ("sessions", "step"),
+        ),
+        (
+            "UPDATE sessions SET status = 'created', attempt_id = NULL; \
+          UPDATE contacts SET phone = email",
+            ("contacts", "phone"),
+        ),
+    ] {
+        world.raw().batch_execute(change).unwrap();
+        match world.store.session(world.session.id).await {
+            Err(StoreError::Corrupt { table, column, row }) => {
+                assert_eq!((table, column), expected, "{change}");
+                assert_eq!(row, id, "{change}");
+            }
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_of_a_newer_program_or_of_another_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(&directory, 1));
+    sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')")
+        .execute(&mut raw(&directory))
+        .unwrap();
+    let refused = |directory: &tempfile::TempDir| {
+        let entropy = Arc::new(SeededEntropy::new(1));
+        SqliteStore::open(path(directory), keys(), entropy).unwrap_err()
+    };
+    let newer = refused(&directory);
+    assert!(matches!(newer, StoreError::Failed(_)), "{newer:?}");
+
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        path(&directory),
+        "no database at all, but long enough to look like one".repeat(99),
+    )
+    .unwrap();
+    let foreign = refused(&directory);
+    assert!(matches!(foreign, StoreError::Failed(_)), "{foreign:?}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let nowhere = SqliteStore::open(directory.path().join("none/x.db"), keys(), entropy);
+    assert!(
+        matches!(nowhere, Err(StoreError::Unavailable(_))),
+        "{nowhere:?}"
+    );
+}
+
+#[tokio::test]
+async fn keys_that_do_not_fit_are_seen() {
+    let world = World::new().await;
+    assert!(world.store.keys_fit().await.unwrap());
+    assert_eq!(
+        world.store.reseal().await.unwrap(),
+        0,
+        "all is under the first key"
+    );
+    world.store.ping().await.unwrap();
+}

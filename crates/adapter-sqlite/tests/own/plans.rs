@@ -1,0 +1,220 @@
+//! Every statement of a request or a worker is served by an index: SQLite's own plan says so.
+
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
+
+use diesel::{
+    QueryableByName, RunQueryDsl, SqliteConnection,
+    connection::{InstrumentationEvent, set_default_instrumentation},
+    sql_query,
+    sql_types::Text,
+};
+use oncharge_domain::{
+    audit::AuditAction,
+    cursor::Position,
+    operation::Sending,
+    psp::TokenFingerprint,
+    refund::RefundStatus,
+    session::{EventKind, StatusName},
+};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, MerchantRepository, WorkQueue,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter},
+    unit_of_work::{ChangedOperation, KeyWrite},
+};
+
+use crate::world::{TOKEN, World, answer, fingerprint};
+
+/// The texts of all statements that any connection was asked to run.
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+fn seen() -> BTreeSet<String> {
+    std::mem::take(&mut *SEEN.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+fn record() {
+    set_default_instrumentation(|| {
+        Some(Box::new(|event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                let text = query.to_string();
+                let bare = text.split(" -- binds").next().unwrap_or_default();
+                let mut all = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+                all.insert(bare.to_owned());
+            }
+        }))
+    })
+    .unwrap();
+}
+
+#[derive(QueryableByName)]
+struct Step {
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// The steps of SQLite's plan that read a whole table or index.
+fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
+        .load(connection)
+        .unwrap();
+    let details = steps.into_iter().map(|step| step.detail);
+    details
+        .filter(|detail| detail.starts_with("SCAN") && detail != "SCAN CONSTANT ROW")
+        .collect()
+}
+
+#[tokio::test]
+async fn no_statement_reads_a_whole_table() {
+    record();
+    let world = World::new().await;
+    lists(&world).await;
+    reads_and_writes(&world).await;
+    work(&world).await;
+    let ours = ["SELECT", "UPDATE", "DELETE", "INSERT"];
+    let mut connection = world.raw();
+    let mut checked = 0;
+    for statement in seen() {
+        let migration = statement.contains("__diesel_schema_migrations");
+        if migration || !ours.iter().any(|word| statement.starts_with(word)) {
+            continue;
+        }
+        let scans = scans(&mut connection, &statement);
+        assert!(scans.is_empty(), "{statement}\n  {scans:?}");
+        checked += 1;
+    }
+    assert!(checked > 40, "the statements were seen: {checked}");
+    assert_eq!(
+        scans(
+            &mut connection,
+            "SELECT * FROM sessions WHERE order_id = 'x'"
+        )
+        .len(),
+        1,
+        "a whole scan would be seen"
+    );
+}
+
+/// Every list with every filter, on the first page and a later one.
+async fn lists(world: &World) {
+    let after = Some(Position {
+        created_at: world.build.now(),
+        id: world.session.id.uuid(),
+    });
+    for after in [None, after] {
+        let page = Page { after, limit: 20 };
+        let statuses = StatusName::ALL.iter().copied().map(Some);
+        for status in statuses.chain([None]) {
+            for reference in [None, Some(world.session.reference.clone())] {
+                for at in [None, Some(world.build.now())] {
+                    let filter = SessionFilter {
+                        merchant: world.merchant.id,
+                        status,
+                        reference: reference.clone(),
+                        created_after: at,
+                        created_before: at,
+                        now: world.build.now(),
+                    };
+                    world.store.sessions(&filter, page).await.unwrap();
+                }
+            }
+        }
+        for session in [None, Some(world.session.id)] {
+            let merchant = world.merchant.id;
+            let filter = RefundFilter { merchant, session };
+            world.store.refunds(&filter, page).await.unwrap();
+            for kind in [None, Some(EventKind::RefundFailed)] {
+                let filter = EventFilter {
+                    merchant,
+                    session,
+                    kind,
+                };
+                world.store.events(&filter, page).await.unwrap();
+            }
+        }
+    }
+}
+
+async fn reads_and_writes(world: &World) {
+    let (store, build) = (&world.store, &world.build);
+    store.session(world.session.id).await.unwrap();
+    store.operation(world.attempt.id).await.unwrap();
+    store.request(world.attempt.id).await.unwrap();
+    store.refund(world.refund.0.id).await.unwrap();
+    store.unsent_refunds(world.session.id).await.unwrap();
+    store.waiting_key(world.refund.1.id).await.unwrap();
+    CheckoutRepository::key(store, &world.answered)
+        .await
+        .unwrap();
+    let token = TokenFingerprint::of(TOKEN);
+    assert!(store.has_attempt(world.session.id, token).await.unwrap());
+    MerchantRepository::key(store, &world.api_key.1)
+        .await
+        .unwrap();
+    let audit = build.audit(AuditAction::SettingsChanged);
+    assert!(store.update(&world.merchant, &audit).await.unwrap());
+    let audit = build.audit(AuditAction::KeyRevoked);
+    store
+        .end_key(world.api_key.0.id, build.now(), &audit)
+        .await
+        .unwrap();
+    let live = store.live(std::slice::from_ref(&world.ban.hash), build.now());
+    assert_eq!(live.await.unwrap().len(), 1);
+    store.rehash(world.ban.id, &world.ban.hash).await.unwrap();
+    let audit = build.audit(AuditAction::BanRevoked);
+    assert!(
+        store
+            .revoke(world.ban.id, build.now(), &audit)
+            .await
+            .unwrap()
+    );
+
+    // A key that is taken, remembered and freed; an operation and a refund that change.
+    let mut again = build.next_unit(&world.session);
+    again.key = Some(KeyWrite::Answer {
+        scope: world.answered.clone(),
+        fingerprint: fingerprint(),
+        answer: answer(),
+        at: build.now(),
+    });
+    store.commit(again).await.unwrap_err();
+    let mut unit = build.next_unit(&world.session);
+    let mut operation = world.refund.1.clone();
+    operation.sending = Sending::Accepted;
+    let mut refund = world.refund.0.clone();
+    refund.status = RefundStatus::Succeeded;
+    unit.changed_operations = vec![ChangedOperation {
+        operation,
+        next_try_at: Some(build.now()),
+    }];
+    unit.changed_refunds = vec![refund];
+    unit.key = Some(KeyWrite::Remember {
+        scope: world.waiting.clone(),
+        answer: answer(),
+        at: build.now(),
+    });
+    assert!(!store.committed(&unit).await.unwrap());
+    let session = unit.session.clone();
+    store.commit(unit).await.unwrap();
+    let mut unit = build.next_unit(&session);
+    unit.key = Some(KeyWrite::Free {
+        scope: world.waiting.clone(),
+    });
+    store.commit(unit).await.unwrap();
+}
+
+async fn work(world: &World) {
+    let store = &world.store;
+    let late = world.build.now().plus_seconds(9999);
+    let lease = Duration::from_secs(15);
+    let operations = store.claim_operations(late, 10, lease).await.unwrap();
+    let sessions = store.claim_sessions(late, 10, lease).await.unwrap();
+    assert_eq!((operations.len(), sessions.len()), (1, 1));
+    for lease_of in [operations[0].lease, sessions[0].lease] {
+        assert!(store.renew(lease_of, lease).await.unwrap());
+        store.release(lease_of, late).await.unwrap();
+    }
+    store.wake_all(world.build.now()).await.unwrap();
+}

@@ -1,0 +1,170 @@
+//! A file with a merchant and one of everything in it.
+
+use std::{path::PathBuf, sync::Arc};
+
+use diesel::{Connection, SqliteConnection};
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_conformance::keys;
+use oncharge_domain::{
+    audit::AuditAction,
+    blocklist::Ban,
+    idempotency::RequestFingerprint,
+    merchant::{ApiKey, ApiKeyHash, Merchant},
+    operation::{Operation, OperationStatus},
+    psp::RefusalReason,
+    refund::Refund,
+    session::{EventKind, Session},
+    signing::SigningKey,
+    text::{Contact, Email, Phone},
+};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, MerchantRepository, RememberedAnswer,
+    psp::PreparedRequest,
+    unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent},
+};
+use oncharge_testkit::{Builder, SeededEntropy};
+
+/// Texts that must not be found in the file.
+pub(crate) const EMAIL: &str = "shopper.unmistakable@example.com";
+pub(crate) const PHONE: &str = "+15551234567";
+pub(crate) const TOKEN: &str = "tok_unmistakable_4242";
+pub(crate) const PAY_TOKEN: &str = "pt_unmistakable_secret";
+
+/// What was written.
+pub(crate) struct World {
+    pub(crate) directory: tempfile::TempDir,
+    pub(crate) store: SqliteStore,
+    pub(crate) build: Builder,
+    pub(crate) merchant: Merchant,
+    pub(crate) api_key: (ApiKey, ApiKeyHash),
+    /// In its third version, with an open refund.
+    pub(crate) session: Session,
+    pub(crate) attempt: Operation,
+    pub(crate) refund: (Refund, Operation),
+    pub(crate) event: NewEvent,
+    /// The key under which the session was created, answered.
+    pub(crate) answered: KeyScope,
+    /// The key whose request waits for the refund.
+    pub(crate) waiting: KeyScope,
+    pub(crate) ban: Ban,
+}
+
+pub(crate) fn path(directory: &tempfile::TempDir) -> PathBuf {
+    directory.path().join("oncharge.db")
+}
+
+pub(crate) fn open(directory: &tempfile::TempDir, seed: u64) -> SqliteStore {
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    SqliteStore::open(path(directory), keys(), entropy).unwrap()
+}
+
+pub(crate) fn answer() -> RememberedAnswer {
+    RememberedAnswer {
+        status: 201,
+        content_type: "application/json".to_owned(),
+        body: format!("{{\"pay_token\":\"{PAY_TOKEN}\"}}").into_bytes(),
+    }
+}
+
+pub(crate) fn fingerprint() -> RequestFingerprint {
+    RequestFingerprint::of("POST", "/v1/checkout/sessions", b"{}")
+}
+
+/// A session with contact data, created under a key whose answer is remembered.
+async fn created(store: &SqliteStore, build: &Builder, merchant: &Merchant) -> (Session, KeyScope) {
+    let mut new = build.new_session(merchant);
+    new.contact = Contact {
+        email: Some(Email::parse(EMAIL).unwrap()),
+        phone: Some(Phone::parse(PHONE).unwrap()),
+    };
+    let session = Session::create(new);
+    let scope = build.scope(merchant, "create-1");
+    let mut unit = build.unit(session.clone());
+    unit.key = Some(KeyWrite::Answer {
+        scope: scope.clone(),
+        fingerprint: fingerprint(),
+        answer: answer(),
+        at: build.now(),
+    });
+    store.commit(unit).await.unwrap();
+    (session, scope)
+}
+
+impl World {
+    /// A session that was created under a key, paid, refused, and has a refund under way. (The
+    /// domain would not decide so; the store does not judge.)
+    pub(crate) async fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let store = open(&directory, 1);
+        let build = Builder::new(7);
+        let merchant = build.merchant();
+        let (mut key, hash) = build.api_key(&merchant);
+        // The key and its secret are different texts; only the key's hash is kept in the open.
+        key.signing_key = SigningKey::of_secret("secret of the merchant");
+        let audit = build.audit(AuditAction::MerchantCreated);
+        store.create(&merchant, &key, &hash, &audit).await.unwrap();
+
+        let (session, answered) = created(&store, &build, &merchant).await;
+        let attempt = build.attempt(&session, TOKEN);
+        let mut intent = build.intent(attempt.clone());
+        intent.request = PreparedRequest::new(format!("card={TOKEN}").into_bytes());
+        let mut unit = build.next_unit(&session);
+        unit.operations = vec![intent];
+        let session = unit.session.clone();
+        store.commit(unit).await.unwrap();
+
+        let attempt = Operation {
+            status: OperationStatus::Failed,
+            failure: Some(RefusalReason::CardDeclined),
+            ..attempt
+        };
+        let refund = build.refund(&session, 100);
+        let waiting = build.scope(&merchant, "refund-1");
+        let mut unit = build.next_unit(&session);
+        unit.session.next_sequence = 2;
+        let session = unit.session.clone();
+        let event = build.event(&session, 1, EventKind::RefundRequested);
+        unit.changed_operations = vec![ChangedOperation {
+            operation: attempt.clone(),
+            next_try_at: None,
+        }];
+        unit.operations = vec![build.intent(refund.1.clone())];
+        unit.refund = Some(refund.0.clone());
+        unit.events = vec![event.clone()];
+        unit.key = Some(KeyWrite::Reserve {
+            scope: waiting.clone(),
+            fingerprint: fingerprint(),
+            operation: refund.1.id,
+            at: build.now(),
+        });
+        store.commit(unit).await.unwrap();
+
+        let ban = build.ban([5; 32]);
+        let audit = build.audit(AuditAction::BanAdded);
+        store.add(&ban, &audit).await.unwrap();
+        Self {
+            api_key: (key, hash),
+            directory,
+            store,
+            build,
+            merchant,
+            session,
+            attempt,
+            refund,
+            event,
+            answered,
+            waiting,
+            ban,
+        }
+    }
+
+    /// A connection beside the store, as any tool could open one.
+    pub(crate) fn raw(&self) -> SqliteConnection {
+        raw(&self.directory)
+    }
+}
+
+/// A connection to the file, as any tool could open one.
+pub(crate) fn raw(directory: &tempfile::TempDir) -> SqliteConnection {
+    SqliteConnection::establish(path(directory).to_str().unwrap()).unwrap()
+}

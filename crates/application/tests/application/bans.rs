@@ -1,0 +1,128 @@
+//! The shared blocklist: at creation, at payment, and what operators do with it.
+
+use oncharge_application::bans;
+use oncharge_domain::{
+    blocklist::{Identifier, Peppers},
+    id::Id,
+    keyring::Keyring,
+    session::{Next, StatusName},
+    text::{Email, Phone},
+};
+use oncharge_ports::BlocklistRepository;
+use oncharge_testkit::build::eur;
+
+use crate::support::{Order, World, told};
+
+fn email(text: &str) -> Identifier {
+    Identifier::email(&Email::parse(text).unwrap())
+}
+
+impl World {
+    async fn open_for(&self, address: &str) -> Result<Order, String> {
+        let mut new = self.basket();
+        new.contact.email = Some(Email::parse(address).unwrap());
+        let answer = self.create("", new).await;
+        match &answer {
+            Ok(reply) => Ok(Order::of(reply)),
+            Err(_) => Err(told(&answer)),
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_banned_shopper_is_not_served_by_any_merchant_whatever_the_spelling() {
+    let world = World::new();
+    bans::add(&world.app, &email("joe.bloggs@gmail.com"), 365, None)
+        .await
+        .unwrap();
+    let other = world.of_another_merchant();
+    for address in ["joe.bloggs@gmail.com", "JoeBloggs+shop@googlemail.com"] {
+        assert_eq!(world.open_for(address).await.unwrap_err(), "GlobalBan");
+        assert_eq!(other.open_for(address).await.unwrap_err(), "GlobalBan");
+    }
+    assert!(world.open_for("jane@gmail.com").await.is_ok());
+    let mut by_phone = world.basket();
+    by_phone.contact.phone = Some(Phone::parse("+15551234567").unwrap());
+    let phone = Identifier::phone_from_person("001 555 123-4567").unwrap();
+    bans::add(&world.app, &phone, 1, None).await.unwrap();
+    let answer = world.create("k", by_phone).await;
+    assert_eq!(told(&answer), "GlobalBan");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_ban_is_over_when_its_days_are_or_when_it_is_revoked() {
+    let world = World::new();
+    let brief = bans::add(&world.app, &email("a@example.com"), 2, Some("test".into()))
+        .await
+        .unwrap();
+    let revoked = bans::add(&world.app, &email("b@example.com"), 365, None)
+        .await
+        .unwrap();
+    assert_eq!(brief.expires_at, world.now().plus_seconds(2 * 86_400));
+    bans::revoke(&world.app, revoked.id).await.unwrap();
+    assert!(world.open_for("b@example.com").await.is_ok());
+    for unknown in [revoked.id, Id::from_parts(world.now(), [9; 10])] {
+        let again = bans::revoke(&world.app, unknown).await;
+        assert_eq!(format!("{again:?}"), "Err(NotFound)");
+    }
+    assert!(world.open_for("a@example.com").await.is_err());
+    world.clock.advance(2 * 86_400);
+    assert!(world.open_for("a@example.com").await.is_ok());
+    let listed = bans::list(&world.app).await.unwrap();
+    assert_eq!(listed.len(), 2, "ended bans are kept");
+    let actions: Vec<_> = world.store.audit().iter().map(|e| e.action.name()).collect();
+    assert_eq!(
+        actions,
+        ["merchant_created", "ban_added", "ban_added", "ban_revoked"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_the_limit_bans_are_not_told_at_creation_any_more() {
+    let world = World::with(|_, settings| settings.ban_answers_per_hour = Some(2));
+    let who = "who@example.com";
+    bans::add(&world.app, &email(who), 365, None).await.unwrap();
+    for expected in [false, false, true, true] {
+        assert_eq!(world.open_for(who).await.is_ok(), expected);
+    }
+    let other = world.of_another_merchant();
+    assert!(other.open_for(who).await.is_err(), "an allowance for each merchant");
+    let order = world.open_for(who).await.unwrap();
+    let state = world.pay(&order, "tok_1").await.unwrap();
+    assert_eq!((state.status, state.next), (StatusName::Refused, Next::None));
+    world.clock.advance(3600);
+    assert!(world.open_for(who).await.is_err(), "the next hour counts anew");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_shopper_banned_before_paying_is_refused_for_good_and_the_psp_is_not_asked() {
+    let world = World::new();
+    let order = world.open_for("late@example.com").await.unwrap();
+    bans::add(&world.app, &email("late@example.com"), 365, None)
+        .await
+        .unwrap();
+    let state = world.pay(&order, "tok_1").await.unwrap();
+    assert_eq!((state.status, state.next), (StatusName::Refused, Next::None));
+    assert_eq!(world.failure(&order).await, "global_ban");
+    assert_eq!(world.psp.calls(), 0);
+    assert_eq!(world.operations(&order), Vec::new());
+    assert_eq!(world.events(&order), ["refused"]);
+    let events = world.store.events_of(order.id);
+    assert_eq!(events[0].event.retry_until, None, "final");
+    assert_eq!(events[0].event.amount, eur(10_000));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hit_under_an_old_pepper_is_rewritten_under_the_first() {
+    let world = World::new();
+    let old = "p1:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    let old = Peppers::new(&Keyring::parse(old).unwrap());
+    let mut ban = world.build.ban([0; 32]);
+    ban.hash = old.hashes(&email("old@example.com")).remove(0);
+    let audit = world.build.audit(oncharge_domain::audit::AuditAction::BanAdded);
+    world.store.add(&ban, &audit).await.unwrap();
+    assert!(world.open_for("old@example.com").await.is_err());
+    let now = world.store.list().await.unwrap().remove(0).hash;
+    assert_eq!(now.pepper.as_str(), "p2");
+    assert!(world.open_for("old@example.com").await.is_err(), "and still counts");
+}

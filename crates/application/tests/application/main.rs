@@ -1,0 +1,34 @@
+//! The use cases and workers over a store in memory, a scripted PSP and a clock under control.
+//!
+//! [`support::World`] is the stage: its verbs are what merchants, shoppers, the PSP, the clock and
+//! operators do. Each use case has its file; `crash_matrix` fails at every commit and every call,
+//! `storms` does so at random, `races` lets equal and contrary requests run at once.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what broke by panicking"
+)]
+
+mod abandon;
+mod bans;
+mod cancel;
+mod capture;
+mod crash_matrix;
+mod create;
+mod deadlines;
+mod expire;
+mod idempotency;
+mod late_money;
+mod merchants;
+mod notifications;
+mod pay;
+mod races;
+mod reading;
+mod recovery;
+mod refunds;
+mod runner;
+mod storms;
+mod support;

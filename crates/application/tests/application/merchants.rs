@@ -1,0 +1,95 @@
+//! Merchants, their keys and settings.
+
+use oncharge_application::{
+    Error, authenticate,
+    merchants::{self, NewMerchant, SettingsChange},
+};
+use oncharge_domain::{signing::SigningKey, text::MerchantName};
+use oncharge_ports::MerchantRepository;
+use oncharge_testkit::build::account;
+
+use crate::support::World;
+
+fn wanted() -> NewMerchant {
+    NewMerchant {
+        name: MerchantName::parse("Corner Shop").unwrap(),
+        account: account(),
+        capture_delay_seconds: 60,
+    }
+}
+
+#[tokio::test]
+async fn a_new_merchant_signs_with_the_pair_that_was_shown_once() {
+    let world = World::new();
+    let (merchant, pair) = merchants::create(&world.app, wanted()).await.unwrap();
+    assert!(pair.api_key.starts_with("ock_") && pair.api_secret.starts_with("ocs_"));
+    let found = authenticate::find(&world.app, &pair.api_key).await.unwrap();
+    let principal = found.expect("the key is active");
+    assert_eq!(principal.merchant.id, merchant.id);
+    let signing = SigningKey::of_secret(&pair.api_secret);
+    assert_eq!(principal.key.signing_key.bytes(), signing.bytes());
+    assert!(authenticate::find(&world.app, "ock_unknown").await.unwrap().is_none());
+    assert!(authenticate::find(&world.app, &pair.api_secret).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn pairs_are_added_and_revoked_one_by_one() {
+    let world = World::new();
+    let (merchant, first) = merchants::create(&world.app, wanted()).await.unwrap();
+    let second = merchants::add_key(&world.app, merchant.id).await.unwrap();
+    assert_ne!(first.api_key, second.api_key);
+    merchants::revoke_key(&world.app, &first.api_key).await.unwrap();
+    // Another process reads the store; this one may be a second behind.
+    let elsewhere = world.restarted();
+    let find = async |key: &str| authenticate::find(&elsewhere.app, key).await.unwrap();
+    assert!(find(&first.api_key).await.is_none());
+    assert!(find(&second.api_key).await.is_some());
+    let unknown = merchants::revoke_key(&world.app, "ock_unknown").await;
+    assert!(matches!(unknown, Err(Error::NotFound)));
+    let nobody = world.build.merchant().id;
+    let nobodys = merchants::add_key(&world.app, nobody).await;
+    assert!(matches!(nobodys, Err(Error::NotFound)));
+    let actions: Vec<_> = world.store.audit().iter().map(|e| e.action.name()).collect();
+    assert_eq!(
+        actions,
+        ["merchant_created", "merchant_created", "key_created", "key_revoked"]
+    );
+}
+
+#[tokio::test]
+async fn a_key_ends_by_the_clock_even_where_it_is_cached() {
+    let world = World::new();
+    let (key, hash) = {
+        let (mut key, _) = world.build.api_key(&world.merchant);
+        key.ends_at = Some(world.now().plus_seconds(10));
+        (key, oncharge_domain::merchant::ApiKeyHash::of("ock_grace"))
+    };
+    let audit = world.build.audit(oncharge_domain::audit::AuditAction::KeyCreated);
+    world.store.add_key(&key, &hash, &audit).await.unwrap();
+    let find = async || authenticate::find(&world.app, "ock_grace").await.unwrap();
+    assert!(find().await.is_some());
+    world.clock.advance(10);
+    assert!(find().await.is_none());
+}
+
+#[tokio::test]
+async fn settings_are_changed_one_by_one_and_count_for_new_sessions() {
+    let world = World::new();
+    let id = world.merchant.id;
+    let change = SettingsChange {
+        capture_delay_seconds: Some(5),
+        ..SettingsChange::default()
+    };
+    let changed = merchants::change(&world.app, id, change).await.unwrap();
+    assert_eq!((changed.automatic_capture, changed.capture_delay_seconds), (false, 5));
+    let change = SettingsChange {
+        automatic_capture: Some(true),
+        ..SettingsChange::default()
+    };
+    let changed = merchants::change(&world.app, id, change).await.unwrap();
+    assert_eq!((changed.automatic_capture, changed.capture_delay_seconds), (true, 5));
+    assert_eq!(world.store.merchant(id).await.unwrap(), Some(changed));
+    let nobody = world.build.merchant().id;
+    let nobodys = merchants::change(&world.app, nobody, SettingsChange::default()).await;
+    assert!(matches!(nobodys, Err(Error::NotFound)));
+}

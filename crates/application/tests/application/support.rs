@@ -1,0 +1,14 @@
+//! The stage of every test, and how its money is audited.
+
+mod audit;
+mod doomed_psp;
+mod doomed_store;
+mod fate;
+mod time;
+mod verbs;
+mod world;
+
+pub(crate) use audit::{Books, books};
+pub(crate) use fate::{Harm, Point};
+pub(crate) use verbs::{Order, told};
+pub(crate) use world::World;

@@ -1,0 +1,92 @@
+//! The scripted PSP, with a fate at each call.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    psp::{Answer, PspAccount},
+};
+use oncharge_ports::{
+    Psp, Psps,
+    psp::{Call, CannotCarry, Notification, NotificationError, PreparedRequest, PspError},
+};
+use oncharge_testkit::ScriptedPsp;
+
+use super::fate::{Fate, Harm};
+
+#[derive(Clone)]
+pub(super) struct DoomedPsp {
+    pub(super) inner: ScriptedPsp,
+    pub(super) fate: Arc<Fate>,
+}
+
+impl DoomedPsp {
+    /// Does the work with what was planned for this call.
+    async fn fatefully<T>(
+        &self,
+        work: impl Future<Output = Result<T, PspError>> + Send,
+    ) -> Result<T, PspError> {
+        let harm = self.fate.at_call();
+        match harm {
+            Some(Harm::Before) => return Err(PspError::NotSent("planned".into())),
+            Some(Harm::Between) => return Err(PspError::Unknown("planned, before".into())),
+            Some(Harm::DieBefore) => self.fate.die().await,
+            Some(Harm::After | Harm::DieAfter) | None => {}
+        }
+        let answer = work.await;
+        self.fate.answer_arrives().await;
+        match harm {
+            Some(Harm::After) => Err(PspError::Unknown("planned, after".into())),
+            Some(Harm::DieAfter) => self.fate.die().await,
+            _ => answer,
+        }
+    }
+}
+
+#[async_trait]
+impl Psp for DoomedPsp {
+    fn key_lifetime(&self) -> Duration {
+        self.inner.key_lifetime()
+    }
+
+    fn is_payment_method(&self, text: &str) -> bool {
+        self.inner.is_payment_method(text)
+    }
+
+    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
+        self.inner.fields_url(session, parent_origin, language)
+    }
+
+    fn origin(&self) -> &str {
+        self.inner.origin()
+    }
+
+    fn prepare(&self, call: &Call<'_>) -> Result<PreparedRequest, CannotCarry> {
+        self.inner.prepare(call)
+    }
+
+    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+        self.fatefully(self.inner.send(request)).await
+    }
+
+    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+        self.fatefully(self.inner.look_up(operation)).await
+    }
+
+    fn notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Result<Notification, NotificationError> {
+        self.inner.notification(header, body)
+    }
+}
+
+impl Psps for DoomedPsp {
+    /// Only this account is configured.
+    fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
+        let known = account.connector() == "simulator" && account.account() == "default";
+        known.then(|| Arc::new(self.clone()) as Arc<dyn Psp>)
+    }
+}

@@ -1,0 +1,116 @@
+//! The store in memory, with a fate at each commit.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::{OperationId, RefundId, SessionId},
+    operation::Operation,
+    psp::TokenFingerprint,
+    refund::Refund,
+    session::Session,
+};
+use oncharge_ports::{
+    CheckoutRepository, CommitError, StoreError, UnitOfWork,
+    psp::PreparedRequest,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
+    unit_of_work::{KeyRecord, KeyScope},
+};
+use oncharge_testkit::MemoryStore;
+
+use super::fate::{Fate, Harm};
+
+pub(super) struct DoomedStore {
+    pub(super) inner: Arc<MemoryStore>,
+    pub(super) fate: Arc<Fate>,
+}
+
+#[async_trait]
+impl CheckoutRepository for DoomedStore {
+    async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        // Other tasks get a turn between a reading and what follows from it.
+        tokio::task::yield_now().await;
+        self.inner.session(id).await
+    }
+
+    async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {
+        tokio::task::yield_now().await;
+        self.inner.operation(id).await
+    }
+
+    async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError> {
+        self.inner.request(id).await
+    }
+
+    async fn has_attempt(
+        &self,
+        session: SessionId,
+        token: TokenFingerprint,
+    ) -> Result<bool, StoreError> {
+        let found = self.inner.has_attempt(session, token).await;
+        tokio::task::yield_now().await;
+        found
+    }
+
+    async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError> {
+        self.inner.refund(id).await
+    }
+
+    async fn unsent_refunds(
+        &self,
+        session: SessionId,
+    ) -> Result<Vec<(Refund, Operation)>, StoreError> {
+        self.inner.unsent_refunds(session).await
+    }
+
+    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError> {
+        let found = self.inner.key(scope).await;
+        tokio::task::yield_now().await;
+        found
+    }
+
+    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError> {
+        self.inner.waiting_key(operation).await
+    }
+
+    async fn sessions(
+        &self,
+        filter: &SessionFilter,
+        page: Page,
+    ) -> Result<Vec<Session>, StoreError> {
+        self.inner.sessions(filter, page).await
+    }
+
+    async fn refunds(&self, filter: &RefundFilter, page: Page) -> Result<Vec<Refund>, StoreError> {
+        self.inner.refunds(filter, page).await
+    }
+
+    async fn events(
+        &self,
+        filter: &EventFilter,
+        page: Page,
+    ) -> Result<Vec<StoredEvent>, StoreError> {
+        self.inner.events(filter, page).await
+    }
+
+    async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+        match self.fate.at_commit() {
+            None => self.inner.commit(unit).await,
+            Some(Harm::Before) => Err(StoreError::Unavailable("a fault was planned".into()).into()),
+            Some(Harm::Between) => Err(CommitError::Conflict),
+            Some(Harm::After) => {
+                self.inner.commit(unit).await?;
+                Err(CommitError::OutcomeUnknown)
+            }
+            Some(Harm::DieBefore) => self.fate.die().await,
+            Some(Harm::DieAfter) => {
+                self.inner.commit(unit).await?;
+                self.fate.die().await
+            }
+        }
+    }
+
+    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
+        self.inner.committed(unit).await
+    }
+}

@@ -1,0 +1,138 @@
+//! One deployment: a store, a PSP, a clock, and the process that runs over them.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use oncharge_application::{App, Dependencies, Settings};
+use oncharge_domain::{audit::AuditAction, keyring::Keyring, merchant::Merchant, time::Timestamp};
+use oncharge_ports::{Clock, MerchantRepository};
+use oncharge_testkit::{
+    Builder, FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, SeededEntropy,
+};
+
+use super::{doomed_psp::DoomedPsp, doomed_store::DoomedStore, fate::Fate};
+
+/// A deployment with one merchant; `app` is the process, everything else outlives it.
+pub(crate) struct World {
+    pub(crate) app: App,
+    pub(crate) clock: Arc<FakeClock>,
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) psp: ScriptedPsp,
+    pub(crate) fate: Arc<Fate>,
+    pub(crate) merchant: Arc<Merchant>,
+    pub(crate) settings: Settings,
+    pub(crate) build: Arc<Builder>,
+    entropy: Arc<SeededEntropy>,
+}
+
+impl World {
+    /// Sessions are captured by the merchant.
+    pub(crate) fn new() -> Self {
+        Self::with(|merchant, _| merchant.automatic_capture = false)
+    }
+
+    /// Sessions are captured by the clock, after so many seconds.
+    pub(crate) fn capturing_after(seconds: u32) -> Self {
+        Self::with(|merchant, _| merchant.capture_delay_seconds = seconds)
+    }
+
+    /// With other settings of the merchant (as built: capture by the clock after an hour) or the
+    /// deployment.
+    pub(crate) fn with(change: impl FnOnce(&mut Merchant, &mut Settings)) -> Self {
+        let build = Arc::new(Builder::new(7));
+        let (mut merchant, mut settings) = (build.merchant(), Settings::default());
+        change(&mut merchant, &mut settings);
+        let clock = Arc::new(FakeClock::new());
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        add_merchant(&store, &build, &merchant);
+        let (psp, fate) = (ScriptedPsp::new(), Arc::new(Fate::new()));
+        let entropy = Arc::new(SeededEntropy::new(11));
+        let app = App::new(dependencies(
+            (&store, &psp, &fate),
+            (&clock, &entropy),
+            &settings,
+        ));
+        Self {
+            app,
+            clock,
+            store,
+            psp,
+            fate,
+            merchant: Arc::new(merchant),
+            settings,
+            build,
+            entropy,
+        }
+    }
+
+    /// The same deployment with a new process: nothing that was only in memory is left.
+    pub(crate) fn restarted(&self) -> Self {
+        self.seen_by(self.merchant.clone())
+    }
+
+    /// The same deployment as another merchant sees it.
+    pub(crate) fn of_another_merchant(&self) -> Self {
+        let merchant = self.build.merchant();
+        add_merchant(&self.store, &self.build, &merchant);
+        self.seen_by(Arc::new(merchant))
+    }
+
+    fn seen_by(&self, merchant: Arc<Merchant>) -> Self {
+        let app = App::new(dependencies(
+            (&self.store, &self.psp, &self.fate),
+            (&self.clock, &self.entropy),
+            &self.settings,
+        ));
+        Self {
+            app,
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            psp: self.psp.clone(),
+            fate: self.fate.clone(),
+            merchant,
+            settings: self.settings.clone(),
+            build: self.build.clone(),
+            entropy: self.entropy.clone(),
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn add_merchant(store: &MemoryStore, build: &Builder, merchant: &Merchant) {
+    let (key, hash) = build.api_key(merchant);
+    let audit = build.audit(AuditAction::MerchantCreated);
+    let adding = store.create(merchant, &key, &hash, &audit);
+    adding.now_or_never().expect("no waiting in memory").unwrap();
+}
+
+fn dependencies(
+    (store, psp, fate): (&Arc<MemoryStore>, &ScriptedPsp, &Arc<Fate>),
+    (clock, entropy): (&Arc<FakeClock>, &Arc<SeededEntropy>),
+    settings: &Settings,
+) -> Dependencies {
+    let keys = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+    let peppers = "p2:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= \
+                   p1:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    Dependencies {
+        checkout: Arc::new(DoomedStore {
+            inner: store.clone(),
+            fate: fate.clone(),
+        }),
+        merchants: store.clone(),
+        blocklist: store.clone(),
+        work: store.clone(),
+        psps: Arc::new(DoomedPsp {
+            inner: psp.clone(),
+            fate: fate.clone(),
+        }),
+        presenter: Arc::new(PlainPresenter),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        keys: Keyring::parse(keys).unwrap(),
+        peppers: Keyring::parse(peppers).unwrap(),
+        settings: settings.clone(),
+    }
+}

@@ -1,0 +1,118 @@
+//! One call: signed anew for every attempt, the same body and the same key each time.
+
+use oncharge_domain::signing::Signed;
+use reqwest::{Method, header::CONTENT_TYPE};
+use serde::{Deserialize, de::DeserializeOwned};
+use url::Url;
+
+use crate::{
+    Client, IdempotencyKey,
+    error::{Error, FieldProblem},
+    http::{self, Answer},
+};
+
+/// What is to be sent.
+pub(crate) struct Call {
+    pub(crate) method: Method,
+    pub(crate) url: Url,
+    /// The JSON text; empty where there is none.
+    pub(crate) body: String,
+    pub(crate) key: Option<IdempotencyKey>,
+}
+
+/// An error as the API writes it.
+#[derive(Deserialize)]
+struct Problem {
+    error: String,
+    message: String,
+    #[serde(default)]
+    details: Vec<FieldProblem>,
+    request_id: Option<String>,
+}
+
+/// Sends a call until it is answered for good or the attempts are used up.
+pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> Result<T, Error> {
+    let mut attempt = 0;
+    loop {
+        attempt += 1;
+        let (error, retry_after) = match http::exchange(signed(client, call)).await {
+            Ok(answer) if (200..300).contains(&answer.status) => return read(&answer),
+            Ok(answer) => (refusal(&answer), answer.retry_after),
+            Err(failure) => (Error::Transport(failure), None),
+        };
+        let wait = client.retries.wait(attempt, retry_after);
+        match wait {
+            Some(wait) if is_worth_another_try(&error) => tokio::time::sleep(wait).await,
+            _ => return Err(error),
+        }
+    }
+}
+
+fn signed(client: &Client, call: &Call) -> reqwest::RequestBuilder {
+    let timestamp = http::unix_now().to_string();
+    let mut target = call.url.path().to_owned();
+    if let Some(query) = call.url.query() {
+        target.push('?');
+        target.push_str(query);
+    }
+    let signature = client.signing_key.sign(&Signed {
+        timestamp: &timestamp,
+        method: call.method.as_str(),
+        target: &target,
+        body: call.body.as_bytes(),
+    });
+    let mut request = client
+        .http
+        .request(call.method.clone(), call.url.clone())
+        .header("X-Oncharge-Key", client.api_key.expose())
+        .header("X-Oncharge-Timestamp", timestamp)
+        .header("X-Oncharge-Signature", signature);
+    if let Some(key) = &call.key {
+        request = request.header("Idempotency-Key", key.as_str());
+    }
+    if !call.body.is_empty() {
+        request = request
+            .header(CONTENT_TYPE, "application/json")
+            .body(call.body.clone());
+    }
+    request
+}
+
+fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+    serde_json::from_slice(&answer.body).map_err(|_| unexpected(answer))
+}
+
+fn refusal(answer: &Answer) -> Error {
+    let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else {
+        return unexpected(answer);
+    };
+    Error::Api {
+        status: answer.status,
+        code: problem.error,
+        message: problem.message,
+        details: problem.details,
+        request_id: problem.request_id.or_else(|| answer.request_id.clone()),
+    }
+}
+
+fn unexpected(answer: &Answer) -> Error {
+    Error::UnexpectedAnswer {
+        status: answer.status,
+        request_id: answer.request_id.clone(),
+    }
+}
+
+/// Whether the same call under the same key may end better: nothing was said about it, or only
+/// that this was not the moment.
+fn is_worth_another_try(error: &Error) -> bool {
+    match error {
+        Error::Transport(_) => true,
+        Error::Api {
+            status: 409, code, ..
+        } => code == "idempotency_conflict",
+        Error::Api { status, .. } | Error::UnexpectedAnswer { status, .. } => {
+            matches!(status, 408 | 429 | 500..=599)
+        }
+        Error::InvalidArgument(_) | Error::NoRandomness => false,
+    }
+}

@@ -1,0 +1,90 @@
+//! The one builder of this crate's HTTP client, the one clock, and reading an answer.
+
+use std::{
+    error::Error,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+
+type Failure = Box<dyn Error + Send + Sync>;
+
+/// How long a connect may take.
+const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+/// How long an attempt may take: longer than the service gives itself for the slowest PSP.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
+/// An unused connection is dropped before servers and proxies commonly drop theirs.
+const LONGEST_IDLE: Duration = Duration::from_secs(4);
+/// The largest answer that is read, in bytes: a hundred sessions with all their metadata fit.
+const LARGEST_ANSWER: usize = 16 << 20;
+
+/// A client that follows no redirects (a signed call is meant for one place) and takes no proxy
+/// from the environment. It brings its crypto provider and the machine's root certificates with
+/// it, so that nothing needs to be installed first.
+pub(crate) fn client() -> Result<reqwest::Client, Failure> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        .user_agent(concat!("oncharge-client/", env!("CARGO_PKG_VERSION")))
+        .connect_timeout(LONGEST_CONNECT)
+        .timeout(LONGEST_ATTEMPT)
+        .pool_idle_timeout(LONGEST_IDLE)
+        .build()?;
+    Ok(client)
+}
+
+/// The present time in Unix seconds, for the timestamp that is signed.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a merchant's program has no clock port; this is the one place that reads the clock"
+)]
+pub(crate) fn unix_now() -> u64 {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    since_1970.map_or(0, |duration| duration.as_secs())
+}
+
+/// An answer as it came in.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+    pub(crate) request_id: Option<String>,
+    /// How long the service asks to wait, where it says so in seconds.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Sends a request and reads the whole answer.
+pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
+    let mut response = request.send().await?;
+    let status = response.status().as_u16();
+    let request_id = text(response.headers(), "X-Request-Id");
+    let retry_after = text(response.headers(), RETRY_AFTER.as_str());
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await? {
+        if body.len() + chunk.len() > LARGEST_ANSWER {
+            return Err("the answer is too large".into());
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer {
+        status,
+        body,
+        request_id,
+        retry_after: retry_after
+            .and_then(|text| text.parse().ok())
+            .map(Duration::from_secs),
+    })
+}
+
+fn text(headers: &HeaderMap, name: &str) -> Option<String> {
+    headers.get(name)?.to_str().ok().map(str::to_owned)
+}

@@ -1,0 +1,78 @@
+//! Idempotency keys: what makes a repeated POST the same POST.
+
+use std::fmt;
+
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+/// The longest key that the API takes, in characters.
+const LONGEST: usize = 255;
+
+/// An idempotency key: 1 to 255 visible ASCII characters without quotes.
+///
+/// The service remembers a key and the answer given under it for 72 hours: the same request under
+/// the same key gets that answer again, another request under it is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct IdempotencyKey(String);
+
+/// The text is no idempotency key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("an idempotency key is 1 to 255 visible ASCII characters without quotes")]
+pub struct NotAKey;
+
+impl IdempotencyKey {
+    /// A key of your own, such as the number of an order. It should name the *act*, not only the
+    /// order: two refunds of one order need two keys.
+    pub fn new(text: &str) -> Result<Self, NotAKey> {
+        let fits = (1..=LONGEST).contains(&text.len());
+        let plain = text
+            .bytes()
+            .all(|byte| byte.is_ascii_graphic() && byte != b'"');
+        if fits && plain {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(NotAKey)
+        }
+    }
+
+    /// A random key; `None` where the operating system gives no randomness.
+    pub(crate) fn random() -> Option<Self> {
+        let mut bytes = [0_u8; 16];
+        SystemRandom::new().fill(&mut bytes).ok()?;
+        Some(Self(hex::encode(bytes)))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_visible_ascii_is_a_key() {
+        assert!(IdempotencyKey::new("order-42/refund#1").is_ok());
+        assert!(IdempotencyKey::new(&"k".repeat(255)).is_ok());
+        for bad in ["", "a b", "ä", "a\nb", "\"a\"", &"k".repeat(256)] {
+            assert_eq!(IdempotencyKey::new(bad), Err(NotAKey), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn random_keys_differ_and_are_keys() {
+        let (one, other) = (
+            IdempotencyKey::random().unwrap(),
+            IdempotencyKey::random().unwrap(),
+        );
+        assert_ne!(one, other);
+        assert_eq!(IdempotencyKey::new(one.as_str()), Ok(one));
+    }
+}

@@ -1,0 +1,51 @@
+//! A small Rust client for merchants: it signs, sends, and repeats what may be repeated.
+//!
+//! Every POST carries an `Idempotency-Key`, so that a call whose answer was lost can be sent again
+//! without being carried out twice; the client does that by itself, a few times, under the same
+//! key ([`Retries`] says how often). Give a key of your own ([`IdempotencyKey`]), kept beside your
+//! order, and you can go on repeating after a crash, too; give `None` and a random one is made.
+//!
+//! ```no_run
+//! use oncharge_client::{Client, IdempotencyKey, NewRefund, NewSession, SessionStatus};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let secret = std::fs::read_to_string("api_secret")?;
+//! let client = Client::new("https://api.oncharge.io", "oc_key_…", secret.trim())?;
+//!
+//! let new = NewSession::new(9999, "USD", "order-42", "https://shop.example.com/thank-you");
+//! let key = IdempotencyKey::new("order-42")?;
+//! let created = client.create_session(&new, Some(&key)).await?;
+//! println!("send the shopper to {}", client.checkout_url(&created));
+//!
+//! // The shopper has come back: the browser's word is a hint, this is the truth.
+//! let session = client.session(&created.session_id).await?;
+//! if session.status == SessionStatus::Captured {
+//!     let refund = NewRefund::new(&session, 5000, "refund-42");
+//!     client.refund(&refund, None).await?;
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+mod call;
+mod client;
+mod error;
+mod http;
+mod key;
+mod page;
+mod refund;
+mod retries;
+mod secret;
+mod session;
+
+pub use client::Client;
+pub use error::{ConfigError, Error, FieldProblem};
+pub use key::{IdempotencyKey, NotAKey};
+pub use page::{Page, RefundFilter, SessionFilter};
+pub use refund::{NewRefund, Refund, RefundDetails, RefundStatus};
+pub use retries::Retries;
+pub use secret::PayToken;
+pub use session::{
+    CaptureMode, CreatedSession, Customer, Failure, NewSession, PendingOperation, Session,
+    SessionStatus,
+};

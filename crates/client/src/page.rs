@@ -1,0 +1,116 @@
+//! Lists: what can be asked for, and one page of what comes back.
+
+use serde::Deserialize;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
+use url::form_urlencoded::Serializer;
+
+use crate::{error::Error, session::SessionStatus};
+
+/// One page of a list.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// What is on it, newest first.
+    pub data: Vec<T>,
+    /// The cursor of the next page; `None` on the last.
+    pub next_cursor: Option<String>,
+}
+
+/// Which sessions; what is `None` does not narrow the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// How many on a page, 1 to 100; the service's default is 20.
+    pub limit: Option<u8>,
+    /// Where to go on: the `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Only in this status.
+    pub status: Option<SessionStatus>,
+    /// Only with exactly this reference.
+    pub reference: Option<String>,
+    /// Only created at this time or later.
+    pub created_after: Option<OffsetDateTime>,
+    /// Only created before this time.
+    pub created_before: Option<OffsetDateTime>,
+}
+
+impl SessionFilter {
+    pub(crate) fn query(&self) -> Result<String, Error> {
+        Ok(query(&[
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor.clone()),
+            (
+                "status",
+                self.status.map(|status| status.as_str().to_owned()),
+            ),
+            ("reference", self.reference.clone()),
+            (
+                "created_after",
+                self.created_after.map(rfc3339).transpose()?,
+            ),
+            (
+                "created_before",
+                self.created_before.map(rfc3339).transpose()?,
+            ),
+        ]))
+    }
+}
+
+/// Which refunds; what is `None` does not narrow the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RefundFilter {
+    /// How many on a page, 1 to 100; the service's default is 20.
+    pub limit: Option<u8>,
+    /// Where to go on: the `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Only of this session.
+    pub session_id: Option<String>,
+}
+
+impl RefundFilter {
+    pub(crate) fn query(&self) -> String {
+        query(&[
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor.clone()),
+            ("session_id", self.session_id.clone()),
+        ])
+    }
+}
+
+fn rfc3339(at: OffsetDateTime) -> Result<String, Error> {
+    at.to_offset(time::UtcOffset::UTC)
+        .format(&Rfc3339)
+        .map_err(|_| Error::InvalidArgument("a time in a filter is beyond what RFC 3339 can write"))
+}
+
+fn query(pairs: &[(&str, Option<String>)]) -> String {
+    let mut query = Serializer::new(String::new());
+    for (name, value) in pairs {
+        if let Some(value) = value {
+            query.append_pair(name, value);
+        }
+    }
+    // A real plus is written %2B above; not everybody reads a bare one as a space.
+    query.finish().replace('+', "%20")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_is_asked_for_is_in_the_query() {
+        assert_eq!(SessionFilter::default().query().unwrap(), "");
+        let filter = SessionFilter {
+            limit: Some(5),
+            cursor: None,
+            status: Some(SessionStatus::Authorized),
+            reference: Some("a b+c&d".to_owned()),
+            created_after: OffsetDateTime::from_unix_timestamp(1_795_360_150).ok(),
+            created_before: None,
+        };
+        assert_eq!(
+            filter.query().unwrap(),
+            "limit=5&status=authorized&reference=a%20b%2Bc%26d&created_after=2026-11-22T15%3A09%3A10Z"
+        );
+    }
+}

@@ -1,0 +1,5 @@
+//! The client against a small HTTP server of the test's own, which checks what it is sent.
+
+mod calls;
+mod retries;
+mod server;

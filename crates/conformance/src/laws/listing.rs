@@ -1,0 +1,309 @@
+//! Lists: newest first, stable, filtered, and never another merchant's.
+
+use oncharge_domain::{
+    cursor::Position,
+    id::SessionId,
+    session::{EventKind, FailureCode, Session, Status, StatusName, Unpaid},
+    text::Reference,
+};
+use oncharge_ports::queries::{EventFilter, Page, RefundFilter, SessionFilter};
+
+use crate::{
+    Store,
+    world::{ALL, World},
+};
+
+fn ids(sessions: &[Session]) -> Vec<SessionId> {
+    sessions.iter().map(|session| session.id).collect()
+}
+
+fn newest_first(sessions: &[Session]) -> Vec<SessionId> {
+    let mut sessions = sessions.to_vec();
+    sessions.sort_by_key(|session| std::cmp::Reverse((session.created_at, session.id)));
+    ids(&sessions)
+}
+
+/// Turning the pages shows each session once, in order, whatever is added or changed meanwhile.
+pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut sessions = Vec::new();
+    for number in 0..23 {
+        // Several in one second: their ids decide.
+        if number % 5 == 0 {
+            world.build.advance(1);
+        }
+        sessions.push(world.session().await?);
+    }
+    let filter = world.everything();
+    let (mut seen, mut after) = (Vec::new(), None);
+    for changed in sessions.iter().take(9) {
+        let page = Page { after, limit: 4 };
+        let found = world.store.checkout.sessions(&filter, page).await?;
+        after = found.last().map(|session| Position {
+            created_at: session.created_at,
+            id: session.id.uuid(),
+        });
+        seen.extend(ids(&found));
+        if after.is_none() {
+            break;
+        }
+        world.build.advance(1);
+        world.session().await?;
+        world.commit(world.build.next_unit(changed)).await?;
+    }
+    same!(seen, newest_first(&sessions), "the pages in a row");
+    Ok(())
+}
+
+/// The same for refunds and events.
+pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut session = world.session().await?;
+    let (mut refunds, mut events) = (Vec::new(), Vec::new());
+    for sequence in 1..=9 {
+        if sequence % 3 == 0 {
+            world.build.advance(1);
+        }
+        let (refund, operation) = world.build.refund(&session, 10);
+        let event = world
+            .build
+            .event(&session, sequence, EventKind::RefundRequested);
+        refunds.push((refund.created_at, refund.id));
+        events.push((event.event.at, event.id));
+        let mut unit = world.build.next_unit(&session);
+        unit.operations = vec![world.build.intent(operation)];
+        unit.refund = Some(refund);
+        unit.events = vec![event];
+        session = unit.session.clone();
+        world.commit(unit).await?;
+    }
+    refunds.sort_by_key(|place| std::cmp::Reverse(*place));
+    events.sort_by_key(|place| std::cmp::Reverse(*place));
+    let refund_filter = RefundFilter {
+        merchant: world.merchant.id,
+        session: None,
+    };
+    let event_filter = EventFilter {
+        merchant: world.merchant.id,
+        session: None,
+        kind: None,
+    };
+    let checkout = &world.store.checkout;
+    let (mut seen, mut after) = (Vec::new(), None);
+    for _ in 0..4 {
+        let page = Page { after, limit: 4 };
+        let found = checkout.refunds(&refund_filter, page).await?;
+        seen.extend(found.iter().map(|refund| (refund.created_at, refund.id)));
+        after = seen.last().map(|(created_at, id)| Position {
+            created_at: *created_at,
+            id: id.uuid(),
+        });
+    }
+    same!(seen, refunds, "refunds");
+    let (mut seen, mut after) = (Vec::new(), None);
+    for _ in 0..4 {
+        let page = Page { after, limit: 4 };
+        let found = checkout.events(&event_filter, page).await?;
+        seen.extend(found.iter().map(|stored| (stored.event.at, stored.id)));
+        after = seen.last().map(|(created_at, id)| Position {
+            created_at: *created_at,
+            id: id.uuid(),
+        });
+    }
+    same!(seen, events, "events");
+    Ok(())
+}
+
+/// No list shows a row of another merchant, not even when asked for by its session.
+pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (mine, other) = (world.session().await?, world.other_merchant().await?);
+    let mut theirs = world.build.session(&other);
+    world.commit(world.build.unit(theirs.clone())).await?;
+    let (refund, operation) = world.build.refund(&theirs, 10);
+    let mut unit = world.build.next_unit(&theirs);
+    unit.events = vec![world.build.event(&theirs, 1, EventKind::RefundRequested)];
+    unit.operations = vec![world.build.intent(operation)];
+    unit.refund = Some(refund.clone());
+    theirs = unit.session.clone();
+    world.commit(unit).await?;
+
+    let checkout = &world.store.checkout;
+    for (merchant, expected) in [(&world.merchant, &mine), (&other, &theirs)] {
+        let filter = SessionFilter {
+            merchant: merchant.id,
+            ..world.everything()
+        };
+        let found = checkout.sessions(&filter, ALL).await?;
+        same!(ids(&found), [expected.id], "sessions");
+    }
+    for (merchant, count) in [(&world.merchant, 0), (&other, 1)] {
+        for session in [None, Some(theirs.id)] {
+            let merchant = merchant.id;
+            let filter = RefundFilter { merchant, session };
+            same!(
+                checkout.refunds(&filter, ALL).await?.len(),
+                count,
+                "refunds"
+            );
+            let kind = None;
+            let filter = EventFilter {
+                merchant,
+                session,
+                kind,
+            };
+            same!(checkout.events(&filter, ALL).await?.len(), count, "events");
+        }
+    }
+    Ok(())
+}
+
+/// Reference, creation time and status narrow the list, alone and together.
+pub async fn session_filters_hold(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (start, mut sessions) = (world.build.now(), Vec::new());
+    for number in 0..6_usize {
+        let mut session = world.build.session(&world.merchant);
+        let reference = ["Order-1", "order-1", "order-1 "][number % 3];
+        session.reference = Reference::parse(reference).unwrap();
+        world.commit(world.build.unit(session.clone())).await?;
+        if number >= 3 {
+            let mut unit = world.build.next_unit(&session);
+            unit.session.status = Status::Refused(Unpaid {
+                failure: FailureCode::CardDeclined,
+                retry: true,
+            });
+            session = unit.session.clone();
+            world.commit(unit).await?;
+        }
+        sessions.push(session);
+        world.build.advance(10);
+    }
+    let check = async |change: &dyn Fn(&mut SessionFilter), wanted: &[usize]| {
+        let mut filter = world.everything();
+        change(&mut filter);
+        let found = world.store.checkout.sessions(&filter, ALL).await?;
+        let wanted: Vec<SessionId> = wanted.iter().rev().map(|n| sessions[*n].id).collect();
+        same!(ids(&found), wanted, "{filter:?}");
+        anyhow::Ok(())
+    };
+    let reference = |text: &str| Some(Reference::parse(text).unwrap());
+    check(&|_| {}, &[0, 1, 2, 3, 4, 5]).await?;
+    check(&|f| f.reference = reference("order-1"), &[1, 4]).await?;
+    check(&|f| f.reference = reference("order"), &[]).await?;
+    check(
+        &|f| f.created_after = Some(start.plus_seconds(20)),
+        &[2, 3, 4, 5],
+    )
+    .await?;
+    check(
+        &|f| f.created_before = Some(start.plus_seconds(20)),
+        &[0, 1],
+    )
+    .await?;
+    check(&|f| f.status = Some(StatusName::Refused), &[3, 4, 5]).await?;
+    check(&|f| f.status = Some(StatusName::Captured), &[]).await?;
+    let all = |f: &mut SessionFilter| {
+        f.reference = reference("Order-1");
+        f.status = Some(StatusName::Refused);
+        f.created_after = Some(start);
+        f.created_before = Some(start.plus_seconds(31));
+    };
+    check(&all, &[3]).await
+}
+
+/// A session in `created` is listed as `created` until its expiry, as `expired` from then on.
+pub async fn created_and_expired_are_told_apart_by_now(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let waiting = world.session().await?;
+    let mut unit = world.build.next_unit(&world.session().await?);
+    unit.session.status = Status::Expired;
+    let withdrawn = unit.session.clone();
+    world.commit(unit).await?;
+    let (paying, _) = world.paying().await?;
+    let mut unit = world.build.next_unit(&paying);
+    unit.session.status = Status::Refused(Unpaid {
+        failure: FailureCode::CardDeclined,
+        retry: true,
+    });
+    world.commit(unit).await?;
+
+    let end = waiting.expires_at;
+    let cases = [
+        (end.plus(time::Duration::microseconds(-1)), false),
+        (end, true),
+        (end.plus_seconds(60), true),
+    ];
+    for (now, over) in cases {
+        for (status, wanted) in [(StatusName::Created, !over), (StatusName::Expired, over)] {
+            let filter = SessionFilter {
+                status: Some(status),
+                now,
+                ..world.everything()
+            };
+            let found = ids(&world.store.checkout.sessions(&filter, ALL).await?);
+            same!(
+                found.contains(&waiting.id),
+                wanted,
+                "{status:?} when over: {over}"
+            );
+            let is_expired = status == StatusName::Expired;
+            same!(
+                found.contains(&withdrawn.id),
+                is_expired,
+                "withdrawn as {status:?}"
+            );
+            same!(found.contains(&paying.id), false, "refused as {status:?}");
+        }
+    }
+    Ok(())
+}
+
+/// Events by session and kind, refunds by session.
+pub async fn event_and_refund_filters_hold(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut sessions = Vec::new();
+    for _ in 0..2 {
+        let session = world.session().await?;
+        let (refund, operation) = world.build.refund(&session, 10);
+        let mut unit = world.build.next_unit(&session);
+        unit.operations = vec![world.build.intent(operation)];
+        unit.refund = Some(refund);
+        let kinds = [EventKind::PaymentCaptured, EventKind::RefundRequested];
+        let event = |(sequence, kind)| world.build.event(&session, sequence, kind);
+        unit.events = (1..).zip(kinds).map(event).collect();
+        world.commit(unit).await?;
+        sessions.push(session);
+    }
+    let merchant = world.merchant.id;
+    let checkout = &world.store.checkout;
+    for (session, kind, wanted) in [
+        (None, None, 4),
+        (Some(sessions[0].id), None, 2),
+        (None, Some(EventKind::RefundRequested), 2),
+        (Some(sessions[1].id), Some(EventKind::PaymentCaptured), 1),
+        (None, Some(EventKind::RefundFailed), 0),
+    ] {
+        let filter = EventFilter {
+            merchant,
+            session,
+            kind,
+        };
+        let found = checkout.events(&filter, ALL).await?;
+        same!(found.len(), wanted, "{filter:?}");
+        let fits = found.iter().all(|stored| {
+            session.is_none_or(|id| stored.event.session == id)
+                && kind.is_none_or(|kind| stored.event.kind == kind)
+        });
+        anyhow::ensure!(fits, "{filter:?}: {found:?}");
+    }
+    for (session, wanted) in [(None, 2), (Some(sessions[1].id), 1)] {
+        let filter = RefundFilter { merchant, session };
+        same!(
+            checkout.refunds(&filter, ALL).await?.len(),
+            wanted,
+            "{filter:?}"
+        );
+    }
+    Ok(())
+}

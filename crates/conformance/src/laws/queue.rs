@@ -1,0 +1,247 @@
+//! The work queue: what is due, in which order, how often.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    operation::{Operation, OperationStatus, Sending},
+    time::Timestamp,
+};
+use oncharge_ports::unit_of_work::{ChangedOperation, Lease};
+
+use crate::{
+    Store,
+    generate::{self, Draw},
+    world::{World, failed},
+};
+
+const LONG: Duration = Duration::from_secs(600);
+const OVER: Duration = Duration::ZERO;
+
+async fn claim(world: &World, now: Timestamp) -> anyhow::Result<Vec<(OperationId, Lease)>> {
+    let claimed = world.store.queue.claim_operations(now, 100, LONG).await?;
+    let pair =
+        |claimed: &oncharge_ports::work_queue::ClaimedOperation| (claimed.operation, claimed.lease);
+    Ok(claimed.iter().map(pair).collect())
+}
+
+async fn due(world: &World, now: Timestamp) -> anyhow::Result<Vec<OperationId>> {
+    let claimed = claim(world, now).await?;
+    Ok(claimed
+        .into_iter()
+        .map(|(operation, _)| operation)
+        .collect())
+}
+
+/// Not a moment before its time, and after a release or a change not before the new one.
+pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let start = world.build.now();
+    // The builder's intents are due ten seconds after their creation.
+    let (session, one) = world.paying().await?;
+    world.build.advance(10);
+    let (_, two) = world.paying().await?;
+    same!(due(&world, start.plus_seconds(9)).await?, [], "too early");
+    let claimed = claim(&world, start.plus_seconds(10)).await?;
+    same!(claimed.len(), 1, "due at ten seconds");
+    same!(claimed[0].0, one.id, "the first");
+    same!(
+        due(&world, start.plus_seconds(20)).await?,
+        [two.id],
+        "the second"
+    );
+
+    world
+        .store
+        .queue
+        .release(claimed[0].1, start.plus_seconds(100))
+        .await?;
+    same!(
+        due(&world, start.plus_seconds(99)).await?,
+        [],
+        "released for later"
+    );
+    let claimed = claim(&world, start.plus_seconds(100)).await?;
+    same!(
+        claimed.first().map(|claimed| claimed.0),
+        Some(one.id),
+        "due again"
+    );
+    world
+        .store
+        .queue
+        .release(claimed[0].1, start.plus_seconds(100))
+        .await?;
+
+    let changed = |next_try_at| ChangedOperation {
+        operation: Operation {
+            sending: Sending::Unknown,
+            ..one.clone()
+        },
+        next_try_at,
+    };
+    let mut unit = world.build.next_unit(&session);
+    unit.changed_operations = vec![changed(Some(start.plus_seconds(500)))];
+    let session = unit.session.clone();
+    world.commit(unit).await?;
+    same!(
+        due(&world, start.plus_seconds(499)).await?,
+        [],
+        "put off by a change"
+    );
+    let mut unit = world.build.next_unit(&session);
+    unit.changed_operations = vec![changed(None)];
+    world.commit(unit).await?;
+    same!(
+        due(&world, start.plus_seconds(499)).await?,
+        [],
+        "left as it was"
+    );
+    same!(
+        due(&world, start.plus_seconds(500)).await?,
+        [one.id],
+        "due at last"
+    );
+    Ok(())
+}
+
+/// The oldest come first, no more than asked for, and each claim is counted.
+pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut attempts = Vec::new();
+    for _ in 0..5 {
+        attempts.push(world.paying().await?.1.id);
+        world.build.advance(1);
+    }
+    let (queue, now) = (&world.store.queue, world.build.now().plus_seconds(60));
+    for tries in 1..=2 {
+        let claimed = queue.claim_operations(now, 2, OVER).await?;
+        let ids: Vec<OperationId> = claimed.iter().map(|claimed| claimed.operation).collect();
+        same!(ids, attempts[..2], "the two oldest");
+        ensure!(
+            claimed.iter().all(|claimed| claimed.tries == tries),
+            "{claimed:?}"
+        );
+        let items = claimed.iter().all(|claimed| {
+            let item = oncharge_ports::unit_of_work::LeasedItem::Operation(claimed.operation);
+            claimed.lease.item == item
+        });
+        ensure!(items, "a lease names its item");
+    }
+    let claimed = queue.claim_operations(now, 2, LONG).await?;
+    same!(claimed.len(), 2, "claims");
+    same!(due(&world, now).await?, attempts[2..], "the rest");
+    Ok(())
+}
+
+/// What has ended is out of the queue, and giving it back does not bring it in again.
+pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let now = world.build.now().plus_seconds(60);
+    let (session, attempt) = world.paying().await?;
+    let claimed = claim(&world, now).await?;
+    same!(claimed.len(), 1, "while it is open");
+    world.change(&session, failed(&attempt)).await?;
+    world.store.queue.release(claimed[0].1, now).await?;
+    same!(
+        due(&world, now.plus_seconds(1_000_000)).await?,
+        [],
+        "once it is final"
+    );
+    world.store.queue.wake_all(now).await?;
+    same!(due(&world, now.plus_seconds(1_000_000)).await?, [], "woken");
+    Ok(())
+}
+
+/// A session is handed out from its `due_at` on, not a microsecond before, in every status.
+pub async fn sessions_are_due_when_they_say(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let far = Timestamp::from_unix_micros(253_402_300_799_999_999).unwrap();
+    for _ in 0..60 {
+        let new = generate::session(&mut draw, &world.build, &world.merchant);
+        world.commit(world.build.unit(new.clone())).await?;
+        same!(
+            claims(&world, new.expires_at, new.id).await?,
+            true,
+            "a new session"
+        );
+        let later = generate::later(&mut draw, &new);
+        world.commit(world.build.unit(later.clone())).await?;
+        match later.due_at() {
+            None => same!(
+                claims(&world, far, new.id).await?,
+                false,
+                "{:?}",
+                later.status
+            ),
+            Some(at) => {
+                let before = at.plus(time::Duration::microseconds(-1));
+                same!(
+                    claims(&world, before, new.id).await?,
+                    false,
+                    "before {:?}",
+                    later.status
+                );
+                same!(
+                    claims(&world, at, new.id).await?,
+                    true,
+                    "{:?}",
+                    later.status
+                );
+            }
+        }
+    }
+    Ok(())
+}
+
+async fn claims(world: &World, now: Timestamp, id: SessionId) -> anyhow::Result<bool> {
+    let claimed = world.store.queue.claim_sessions(now, 1000, OVER).await?;
+    Ok(claimed.iter().any(|claimed| claimed.session == id))
+}
+
+/// Everything open is due at once, except what somebody holds.
+pub async fn wake_all_spares_what_is_held(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (_, held) = world.paying().await?;
+    let now = world.build.now().plus_seconds(10);
+    same!(due(&world, now).await?, [held.id], "the one to hold");
+    world.build.advance(3600);
+    let (_, waiting) = world.paying().await?;
+    let (session, ended) = world.paying().await?;
+    world.change(&session, failed(&ended)).await?;
+    same!(due(&world, now).await?, [], "before");
+    world.store.queue.wake_all(now).await?;
+    same!(due(&world, now).await?, [waiting.id], "after");
+    Ok(())
+}
+
+/// Open operations, and the creation of the oldest.
+pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let depth = world.store.queue.depth().await?;
+    same!((depth.open_operations, depth.oldest), (0, None), "nothing");
+    let start = world.build.now();
+    let (session, first) = world.paying().await?;
+    world.build.advance(5);
+    world.paying().await?;
+    let depth = world.store.queue.depth().await?;
+    same!(
+        (depth.open_operations, depth.oldest),
+        (2, Some(start)),
+        "two"
+    );
+    let done = Operation {
+        status: OperationStatus::Succeeded,
+        ..first
+    };
+    world.change(&session, done).await?;
+    let depth = world.store.queue.depth().await?;
+    let oldest = depth.oldest.context("one is open")?;
+    same!(
+        (depth.open_operations, oldest),
+        (1, start.plus_seconds(5)),
+        "one"
+    );
+    Ok(())
+}

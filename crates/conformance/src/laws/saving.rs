@@ -1,0 +1,216 @@
+//! What is saved loads equal, to the last bit.
+
+use oncharge_domain::{
+    id::{OperationId, RefundId, SessionId},
+    operation::{Operation, OperationKind, OperationStatus},
+    refund::{Refund, RefundStatus},
+    session::EventKind,
+    text::Reference,
+    time::Timestamp,
+};
+use oncharge_ports::{psp::PreparedRequest, unit_of_work::ChangedOperation};
+use proptest::{option, prelude::any};
+
+use crate::{
+    Store,
+    generate::{self, Draw},
+    world::World,
+};
+
+/// Sessions in every status, with extremes, new and written over.
+pub async fn what_is_saved_loads_equal(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    for _ in 0..120 {
+        let new = generate::session(&mut draw, &world.build, &world.merchant);
+        world.commit(world.build.unit(new.clone())).await?;
+        same!(world.load(new.id).await?, new, "a new session");
+        let later = generate::later(&mut draw, &new);
+        world.commit(world.build.unit(later.clone())).await?;
+        same!(world.load(new.id).await?, later, "a session written over");
+        let last = generate::later(&mut draw, &later);
+        world.commit(world.build.unit(last.clone())).await?;
+        same!(
+            world.load(new.id).await?,
+            last,
+            "nothing of the old status may stay"
+        );
+    }
+    Ok(())
+}
+
+/// Instants keep their microseconds, from 1970 to the end of 9999.
+pub async fn times_survive(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    for micros in [
+        0,
+        1,
+        999_999,
+        1_795_360_150_123_456,
+        253_402_300_799_999_999,
+    ] {
+        let at = Timestamp::from_unix_micros(micros).unwrap();
+        let (session, _) = world.paying().await?;
+        let mut unit = world.build.next_unit(&session);
+        unit.session.updated_at = at;
+        let mut event = world.build.event(&session, 1, EventKind::PaymentRefused);
+        (event.event.at, event.event.retry_until) = (at, Some(at));
+        unit.events = vec![event.clone()];
+        world.commit(unit).await?;
+        let loaded = world.load(session.id).await?;
+        same!(loaded.updated_at, at, "updated_at");
+        let events = world.events(&session).await?;
+        same!(events[0].event, event.event, "the event");
+    }
+    Ok(())
+}
+
+/// Operations of every kind, new and changed, and the bytes of their requests.
+pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    for round in 0..60 {
+        let session = world.session().await?;
+        let kind = generate::kind(&mut draw);
+        let is_attempt = matches!(kind, OperationKind::Authorize { .. });
+        let operation = Operation {
+            payment: (!is_attempt).then(|| draw.one(generate::psp_reference())),
+            sending: draw.one(generate::sending()),
+            reference: draw.one(option::of(generate::psp_reference())),
+            last_sent_at: draw.one(generate::instant()),
+            not_before: draw.one(generate::instant()),
+            ..world.build.operation(&session, kind)
+        };
+        let bytes = draw.one(generate::bytes());
+        let mut unit = world.build.next_unit(&session);
+        let mut intent = world.build.intent(operation.clone());
+        intent.request = PreparedRequest::new(bytes.clone());
+        unit.operations = vec![intent];
+        let session = unit.session.clone();
+        world.commit(unit).await?;
+        let loaded = world.store.checkout.operation(operation.id).await?;
+        same!(loaded, Some(operation.clone()), "operation {round}");
+        let request = world.store.checkout.request(operation.id).await?;
+        same!(
+            request.map(|r| r.expose().to_vec()),
+            Some(bytes),
+            "request {round}"
+        );
+
+        let status = if draw.one(any::<bool>()) {
+            OperationStatus::Failed
+        } else {
+            OperationStatus::Succeeded
+        };
+        let ended = Operation {
+            status,
+            failure: (status == OperationStatus::Failed).then(|| draw.one(generate::reason())),
+            reference: draw.one(option::of(generate::psp_reference())),
+            compensated: is_attempt && draw.one(any::<bool>()),
+            sending: draw.one(generate::sending()),
+            ..operation
+        };
+        world.change(&session, ended.clone()).await?;
+        let loaded = world.store.checkout.operation(ended.id).await?;
+        same!(loaded, Some(ended), "the changed operation {round}");
+    }
+    Ok(())
+}
+
+/// Refunds in every status.
+pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let session = world.session().await?;
+    let mut current = session.clone();
+    for round in 0..30 {
+        let (refund, operation) = world.build.refund(&session, draw.one(1..=10_000_i64));
+        let refund = Refund {
+            reference: Reference::parse(&draw.one(generate::text(255))).unwrap(),
+            psp_reference: draw.one(option::of(generate::psp_reference())),
+            updated_at: draw.one(generate::instant()),
+            ..refund
+        };
+        let mut unit = world.build.next_unit(&current);
+        unit.operations = vec![world.build.intent(operation.clone())];
+        unit.refund = Some(refund.clone());
+        current = unit.session.clone();
+        world.commit(unit).await?;
+        let loaded = world.store.checkout.refund(refund.id).await?;
+        same!(loaded, Some(refund.clone()), "refund {round}");
+
+        let status = match draw.one(0..3_u32) {
+            0 => RefundStatus::Requested,
+            1 => RefundStatus::Succeeded,
+            _ => RefundStatus::Failed(draw.one(generate::reason())),
+        };
+        let changed = Refund {
+            status,
+            psp_reference: draw.one(option::of(generate::psp_reference())),
+            updated_at: draw.one(generate::instant()),
+            ..refund
+        };
+        let mut unit = world.build.next_unit(&current);
+        unit.changed_refunds = vec![changed.clone()];
+        unit.changed_operations = vec![ChangedOperation {
+            operation: crate::world::failed(&operation),
+            next_try_at: None,
+        }];
+        current = unit.session.clone();
+        world.commit(unit).await?;
+        let loaded = world.store.checkout.refund(changed.id).await?;
+        same!(loaded, Some(changed), "the changed refund {round}");
+    }
+    Ok(())
+}
+
+/// Events of every kind, with what their payload takes from the session.
+pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    for kind in EventKind::ALL {
+        let new = generate::session(&mut draw, &world.build, &world.merchant);
+        world.commit(world.build.unit(new.clone())).await?;
+        let later = generate::later(&mut draw, &new);
+        let mut event = world.build.event(&later, 1, *kind);
+        event.event.refund = draw.one(any::<bool>()).then(|| world.build.id());
+        event.event.at = draw.one(generate::instant());
+        let mut unit = world.build.unit(later);
+        unit.events = vec![event.clone()];
+        world.commit(unit).await?;
+        let stored = world.events(&new).await?;
+        same!(stored.len(), 1, "events of {}", kind.name());
+        same!(stored[0].id, event.id, "the id");
+        same!(stored[0].event, event.event, "the event");
+        same!(stored[0].merchant_reference, new.reference, "the reference");
+        same!(
+            stored[0].metadata.pairs(),
+            new.metadata.pairs(),
+            "the metadata"
+        );
+    }
+    Ok(())
+}
+
+/// Ids that name nothing find nothing, in an empty store and in one with rows.
+pub async fn what_is_not_there_is_none(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    world.paying().await?;
+    let checkout = &world.store.checkout;
+    let session: SessionId = world.build.id();
+    let operation: OperationId = world.build.id();
+    let refund: RefundId = world.build.id();
+    let scope = world.build.scope(&world.merchant, "nobody");
+    same!(checkout.session(session).await?, None, "a session");
+    same!(checkout.operation(operation).await?, None, "an operation");
+    same!(checkout.request(operation).await?, None, "a request");
+    same!(checkout.refund(refund).await?, None, "a refund");
+    same!(
+        checkout.waiting_key(operation).await?,
+        None,
+        "a waiting key"
+    );
+    same!(
+        checkout.unsent_refunds(session).await?,
+        Vec::new(),
+        "refunds"
+    );
+    anyhow::ensure!(checkout.key(&scope).await?.is_none(), "a key");
+    Ok(())
+}

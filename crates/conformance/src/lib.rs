@@ -1,0 +1,113 @@
+//! The laws of the store's ports as test cases: every adapter keeps the same ones.
+//!
+//! An adapter's `tests/conformance.rs` (with `harness = false`) opens a fresh store for each law:
+//!
+//! ```no_run
+//! use std::{process::ExitCode, sync::Arc};
+//! use oncharge_conformance::{Store, run};
+//! use oncharge_testkit::{FakeClock, MemoryStore};
+//!
+//! fn main() -> ExitCode {
+//!     run(|| async { Ok(Store::of(Arc::new(MemoryStore::new(Arc::new(FakeClock::new()))))) })
+//! }
+//! ```
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    reason = "laws are tests, and a test may panic"
+)]
+
+#[macro_use]
+mod check;
+mod generate;
+pub mod laws;
+mod runner;
+mod world;
+
+use std::{any::Any, sync::Arc};
+
+use futures_util::future::{BoxFuture, LocalBoxFuture};
+pub use laws::all as laws;
+use oncharge_domain::keyring::{KeyId, Keyring};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, Maintenance, MerchantRepository, WorkQueue,
+};
+pub use runner::{run, trials};
+
+/// A store under test, port by port; empty when a law gets it.
+#[derive(Clone)]
+pub struct Store {
+    /// Sessions and all that belongs to them.
+    pub checkout: Arc<dyn CheckoutRepository>,
+    /// Merchants and their keys.
+    pub merchants: Arc<dyn MerchantRepository>,
+    /// Bans.
+    pub blocklist: Arc<dyn BlocklistRepository>,
+    /// Due work.
+    pub queue: Arc<dyn WorkQueue>,
+    /// Care.
+    pub maintenance: Arc<dyn Maintenance>,
+    /// Opens the same data again under other keys; `None` where nothing is sealed, then the laws
+    /// about sealing hold by themselves.
+    pub reopen: Option<Reopen>,
+    /// What must live as long as the store: a temporary directory, a database to drop.
+    pub guard: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+/// Opens the same data again under these keys, beside the store that is open already.
+pub type Reopen = Arc<dyn Fn(Keyring) -> BoxFuture<'static, anyhow::Result<Store>> + Send + Sync>;
+
+/// One law: succeeds where the store keeps it, else says what broke.
+pub type Law = fn(Store) -> LocalBoxFuture<'static, anyhow::Result<()>>;
+
+impl Store {
+    /// A store of which one value implements every port.
+    pub fn of<S>(store: Arc<S>) -> Self
+    where
+        S: CheckoutRepository
+            + MerchantRepository
+            + BlocklistRepository
+            + WorkQueue
+            + Maintenance
+            + 'static,
+    {
+        Self {
+            checkout: store.clone(),
+            merchants: store.clone(),
+            blocklist: store.clone(),
+            queue: store.clone(),
+            maintenance: store,
+            reopen: None,
+            guard: None,
+        }
+    }
+
+    /// With a way to open the same data under other keys.
+    #[must_use]
+    pub fn with_reopen(mut self, reopen: Reopen) -> Self {
+        self.reopen = Some(reopen);
+        self
+    }
+
+    /// With something that lives as long as the store.
+    #[must_use]
+    pub fn with_guard(mut self, guard: impl Any + Send + Sync) -> Self {
+        self.guard = Some(Arc::new(guard));
+        self
+    }
+}
+
+/// The master keys that an adapter opens the store of each law with: one key named `a`.
+pub fn keys() -> Keyring {
+    keyring(&[("a", 1)])
+}
+
+/// Keys of these names, each made of one byte, the first one first.
+pub(crate) fn keyring(keys: &[(&str, u8)]) -> Keyring {
+    let entry = |(id, byte): &(&str, u8)| {
+        Keyring::entry(&KeyId::parse(id).unwrap(), &[*byte; 32]).to_string()
+    };
+    let entries: Vec<String> = keys.iter().map(entry).collect();
+    Keyring::parse(&entries.join(",")).unwrap()
+}

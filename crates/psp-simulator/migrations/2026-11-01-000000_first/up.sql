@@ -1,0 +1,93 @@
+-- All instants are microseconds since 1970-01-01 UTC; all amounts are minor units.
+
+-- What the hosted fields made of a card. The card number itself is never stored.
+CREATE TABLE tokens (
+    token TEXT PRIMARY KEY NOT NULL,
+    brand TEXT NOT NULL,
+    last4 TEXT NOT NULL,
+    behaviour TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    -- The idempotency key of the one payment call that this token was spent on.
+    used_by TEXT
+) STRICT;
+
+CREATE TABLE payments (
+    psp_reference TEXT PRIMARY KEY NOT NULL,
+    -- The key of the payment call.
+    idempotency_key TEXT NOT NULL UNIQUE,
+    -- The caller's own reference.
+    reference TEXT NOT NULL,
+    amount INTEGER NOT NULL CHECK (amount > 0),
+    currency TEXT NOT NULL,
+    -- Whether to capture together with the authorisation.
+    capture INTEGER NOT NULL,
+    notification_url TEXT,
+    behaviour TEXT NOT NULL,
+    last4 TEXT,
+    status TEXT NOT NULL,
+    captured INTEGER NOT NULL CHECK (captured BETWEEN 0 AND amount),
+    refunded INTEGER NOT NULL CHECK (refunded BETWEEN 0 AND amount),
+    challenge_id TEXT UNIQUE,
+    created_at INTEGER NOT NULL
+) STRICT;
+
+-- One row for each idempotency key ever seen, kept for good.
+CREATE TABLE operations (
+    idempotency_key TEXT PRIMARY KEY NOT NULL,
+    kind TEXT NOT NULL,
+    psp_reference TEXT NOT NULL,
+    -- SHA-256 of the call's parameters: the same key with others is refused.
+    fingerprint TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    -- What the call was answered, and is answered again.
+    answer TEXT NOT NULL,
+    answer_reason TEXT,
+    -- What has become of it by now.
+    result TEXT NOT NULL,
+    reason TEXT,
+    -- Decided when the call came in: refuse it for this reason when it is carried out.
+    forced_reason TEXT,
+    fail_late INTEGER NOT NULL,
+    -- When accepted work is to be done (asynchronous mode).
+    due_at INTEGER,
+    -- When what was done is to be taken back (fail_late).
+    late_at INTEGER,
+    created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX operations_due ON operations (due_at) WHERE due_at IS NOT NULL;
+CREATE INDEX operations_late ON operations (late_at) WHERE late_at IS NOT NULL;
+
+-- Every movement of money, in order. Rows are only ever added.
+CREATE TABLE ledger (
+    id INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    reference TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    amount INTEGER NOT NULL,
+    currency TEXT NOT NULL,
+    psp_reference TEXT NOT NULL,
+    idempotency_key TEXT NOT NULL,
+    at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX ledger_reference ON ledger (reference, id);
+
+-- The outgoing queue. A duplicate (a fault) is a row of its own with the same notification_id.
+CREATE TABLE notifications (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL,
+    notification_id TEXT NOT NULL,
+    psp_reference TEXT NOT NULL,
+    url TEXT NOT NULL,
+    body TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    next_try_at INTEGER NOT NULL,
+    -- Held back by a fault; clearing the faults releases it.
+    held INTEGER NOT NULL,
+    delivered_at INTEGER
+) STRICT;
+CREATE INDEX notifications_due ON notifications (next_try_at) WHERE delivered_at IS NULL;
+
+-- The faults as they were put.
+CREATE TABLE faults (
+    id INTEGER PRIMARY KEY NOT NULL CHECK (id = 1),
+    settings TEXT NOT NULL
+) STRICT;

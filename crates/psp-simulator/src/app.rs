@@ -1,0 +1,107 @@
+//! All routes on one screen, and what their handlers share.
+
+use std::sync::Arc;
+
+use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::web::{self, ServiceConfig};
+use actix_web::{HttpResponse, ResponseError as _};
+use tokio::sync::Notify;
+
+use crate::config::Secret;
+use crate::faults::{self, Faults, gate};
+use crate::problem::Problem;
+use crate::server::door::Door;
+use crate::store::Store;
+use crate::{challenge, fields, ledger, modifications, operations, pages, payments, tokens};
+
+/// The largest body that is read, in bytes.
+const LARGEST_BODY: usize = 65_536;
+
+/// A running simulator, as its handlers and tasks see it.
+pub(crate) struct Simulator {
+    pub(crate) store: Store,
+    pub(crate) faults: Faults,
+    pub(crate) bearer: Secret,
+    /// Challenge URLs begin with this origin.
+    pub(crate) public_url: String,
+    pub(crate) wake: Wake,
+    pub(crate) door: Door,
+}
+
+/// Wakes the tasks that wait for something to do.
+#[derive(Clone, Default)]
+pub(crate) struct Wake {
+    /// Accepted work and successes to be taken back.
+    pub(crate) work: Arc<Notify>,
+    /// The outgoing queue.
+    pub(crate) delivery: Arc<Notify>,
+}
+
+impl Wake {
+    /// Something was committed that may be work for anyone.
+    pub(crate) fn all(&self) {
+        self.work.notify_one();
+        self.delivery.notify_one();
+    }
+}
+
+/// What every answer carries: a PSP's answers are not to be cached, sniffed or named to others as a
+/// referrer. There are no CORS headers: no page of another origin can read anything.
+pub(crate) fn headers() -> DefaultHeaders {
+    DefaultHeaders::new()
+        .add(("Cache-Control", "no-store"))
+        .add(("X-Content-Type-Options", "nosniff"))
+        .add(("Referrer-Policy", "no-referrer"))
+}
+
+/// Every route of the simulator.
+pub(crate) fn routes(config: &mut ServiceConfig) {
+    config
+        .app_data(web::PayloadConfig::new(LARGEST_BODY))
+        .app_data(web::FormConfig::default().limit(LARGEST_BODY))
+        .route("/", web::get().to(pages::index))
+        .route("/fields", web::get().to(fields::page))
+        .route("/assets/{name}", web::get().to(pages::asset))
+        .service(
+            web::resource("/challenge/{id}")
+                .get(challenge::page)
+                .post(challenge::finish),
+        )
+        .route("/v1/tokens", web::post().to(tokens::create))
+        .route("/v1/ledger", web::get().to(ledger::list))
+        .service(
+            web::resource("/v1/faults")
+                .get(faults::get)
+                .put(faults::put)
+                .delete(faults::delete),
+        )
+        .service(
+            web::scope("/v1/payments")
+                .wrap(from_fn(gate::gate))
+                .route("", web::post().to(payments::create))
+                .route(
+                    "/{psp_reference}/captures",
+                    web::post().to(modifications::capture),
+                )
+                .route(
+                    "/{psp_reference}/cancels",
+                    web::post().to(modifications::cancel),
+                )
+                .route(
+                    "/{psp_reference}/refunds",
+                    web::post().to(modifications::refund),
+                )
+                .default_service(web::to(not_found)),
+        )
+        .service(
+            web::scope("/v1/operations")
+                .wrap(from_fn(gate::gate))
+                .route("/{idempotency_key}", web::get().to(operations::get))
+                .default_service(web::to(not_found)),
+        )
+        .default_service(web::to(not_found));
+}
+
+async fn not_found() -> HttpResponse {
+    Problem::NotFound("there is nothing here").error_response()
+}

@@ -1,0 +1,140 @@
+//! Cards: is it one, whose is it, and how does it behave.
+
+use crate::words::Behaviour;
+
+/// What is kept of a card.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Card {
+    pub(crate) brand: &'static str,
+    pub(crate) last4: String,
+    pub(crate) behaviour: Behaviour,
+}
+
+/// The numbers that do not simply approve.
+const SPECIAL: [(&str, Behaviour); 5] = [
+    ("4000000000000002", Behaviour::CardDeclined),
+    ("4000000000009995", Behaviour::InsufficientFunds),
+    ("4000000000000069", Behaviour::ExpiredCard),
+    ("4000002500003155", Behaviour::Challenge),
+    ("4000000000000259", Behaviour::Chargeback),
+];
+
+/// Reads a card number (spaces and hyphens are ignored): 12 to 19 digits with a right check digit.
+pub(crate) fn read(number: &str) -> Option<Card> {
+    let digits: String = number.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+    let right_length = (12..=19).contains(&digits.len());
+    if !right_length || !digits.bytes().all(|byte| byte.is_ascii_digit()) || !luhn(&digits) {
+        return None;
+    }
+    let behaviour = SPECIAL
+        .iter()
+        .find(|(special, _)| *special == digits)
+        .map_or(Behaviour::Approve, |(_, behaviour)| *behaviour);
+    let last4 = digits.get(digits.len() - 4..)?.to_owned();
+    Some(Card {
+        brand: brand(&digits),
+        last4,
+        behaviour,
+    })
+}
+
+/// The check digit of ISO/IEC 7812-1.
+fn luhn(digits: &str) -> bool {
+    let sum: u32 = digits
+        .bytes()
+        .rev()
+        .enumerate()
+        .map(|(place, byte)| {
+            let digit = u32::from(byte.saturating_sub(b'0'));
+            match place % 2 {
+                0 => digit,
+                _ if digit > 4 => digit * 2 - 9,
+                _ => digit * 2,
+            }
+        })
+        .sum();
+    sum.is_multiple_of(10)
+}
+
+/// The card scheme, by the issuer ranges that the schemes publish.
+fn brand(digits: &str) -> &'static str {
+    let prefix = |length: usize| -> u32 {
+        digits
+            .get(..length)
+            .and_then(|start| start.parse().ok())
+            .unwrap_or(0)
+    };
+    match (prefix(1), prefix(2), prefix(4)) {
+        (4, _, _) => "visa",
+        (_, 51..=55, _) | (_, _, 2221..=2720) => "mastercard",
+        (_, 34 | 37, _) => "amex",
+        (_, 65, _) | (_, _, 6011) => "discover",
+        (_, _, 3528..=3589) => "jcb",
+        (_, 36 | 38 | 39, _) | (_, _, 3000..=3059) => "diners",
+        _ => "unknown",
+    }
+}
+
+/// Whether a CVC has the right form: three or four digits.
+pub(crate) fn is_cvc(text: &str) -> bool {
+    matches!(text.len(), 3 | 4) && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Behaviour, is_cvc, read};
+
+    #[test]
+    fn known_numbers_have_their_brand_and_behaviour() {
+        let cases = [
+            ("4242 4242 4242 4242", "visa", "4242", Behaviour::Approve),
+            (
+                "5555-5555-5555-4444",
+                "mastercard",
+                "4444",
+                Behaviour::Approve,
+            ),
+            ("2223003122003222", "mastercard", "3222", Behaviour::Approve),
+            ("378282246310005", "amex", "0005", Behaviour::Approve),
+            ("6011111111111117", "discover", "1117", Behaviour::Approve),
+            ("3566002020360505", "jcb", "0505", Behaviour::Approve),
+            ("30569309025904", "diners", "5904", Behaviour::Approve),
+            ("4000000000000002", "visa", "0002", Behaviour::CardDeclined),
+            (
+                "4000000000009995",
+                "visa",
+                "9995",
+                Behaviour::InsufficientFunds,
+            ),
+            ("4000000000000069", "visa", "0069", Behaviour::ExpiredCard),
+            ("4000002500003155", "visa", "3155", Behaviour::Challenge),
+            ("4000000000000259", "visa", "0259", Behaviour::Chargeback),
+        ];
+        for (number, brand, last4, behaviour) in cases {
+            let card = read(number).unwrap();
+            assert_eq!(
+                (card.brand, card.last4.as_str(), card.behaviour),
+                (brand, last4, behaviour)
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_no_card_number_is_refused() {
+        for number in [
+            "",
+            "4242424242424241",
+            "42424242424",
+            "4242x4242",
+            "42424242424242424242",
+        ] {
+            assert_eq!(read(number), None, "{number:?}");
+        }
+    }
+
+    #[test]
+    fn a_cvc_has_three_or_four_digits() {
+        assert!(is_cvc("123") && is_cvc("0000"));
+        assert!(!is_cvc("12") && !is_cvc("12345") && !is_cvc("12a") && !is_cvc("١٢٣"));
+    }
+}

@@ -1,0 +1,82 @@
+//! `GET /challenge/{id}` and `POST` with `outcome=pass|fail`: the bank's 3-D Secure page.
+//!
+//! Its end tells the page around that there is something to ask the PSP for, and no more: whoever
+//! believes a message instead of the PSP believes the shopper.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use askama::Template;
+use serde::Deserialize;
+
+use crate::app::Simulator;
+use crate::engine::{Unit, challenge};
+use crate::pages::{self, OWN_FILES_ONLY};
+use crate::problem::Problem;
+use crate::store::payments;
+use crate::texts::Texts;
+use crate::words::Status;
+
+/// The page may stand in any web page: the one that embeds it is not known to the bank.
+const FRAMES: &str = "form-action 'self'; frame-ancestors http: https:";
+const UNKNOWN: Problem = Problem::NotFound("there is no such challenge");
+
+#[derive(Template)]
+#[template(path = "challenge.html")]
+struct Page<'a> {
+    texts: &'static Texts,
+    open: bool,
+    last4: &'a str,
+}
+
+/// What the two buttons send.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Form {
+    outcome: Option<String>,
+}
+
+/// Shows the two buttons, or that the challenge has ended.
+pub(crate) async fn page(
+    request: HttpRequest,
+    id: web::Path<String>,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    let id = id.into_inner();
+    let payment = simulator
+        .store
+        .read(move |connection| Ok(payments::find_by_challenge(connection, &id)?))
+        .await?
+        .ok_or(UNKNOWN)?;
+    let open = payment.status == Status::Challenge;
+    show(&request, open, payment.last4.as_deref())
+}
+
+/// Ends the challenge; one that has ended stays as it is.
+pub(crate) async fn finish(
+    request: HttpRequest,
+    id: web::Path<String>,
+    form: web::Form<Form>,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    let passed = match form.outcome.as_deref() {
+        Some("pass") => true,
+        Some("fail") => false,
+        _ => return Err(Problem::field("outcome", "must be pass or fail")),
+    };
+    let id = id.into_inner();
+    let faults = simulator.faults.clone();
+    let payment = simulator
+        .store
+        .write(move |connection| challenge::end(&mut Unit::new(connection, &faults), &id, passed))
+        .await?
+        .ok_or(UNKNOWN)?;
+    simulator.wake.all();
+    show(&request, false, payment.last4.as_deref())
+}
+
+fn show(request: &HttpRequest, open: bool, last4: Option<&str>) -> Result<HttpResponse, Problem> {
+    let page = Page {
+        texts: Texts::accepted_by(request),
+        open,
+        last4: last4.unwrap_or_default(),
+    };
+    pages::html(&page, &format!("{OWN_FILES_ONLY}; {FRAMES}"))
+}

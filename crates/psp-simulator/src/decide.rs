@@ -1,0 +1,245 @@
+//! What a call does to a payment: pure decisions, without a clock, a database or chance.
+
+use crate::store::payments::Payment;
+use crate::words::{EntryKind, Kind, Reason, Status};
+
+/// What becomes of a payment when a call is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Effect {
+    pub(crate) status: Status,
+    pub(crate) captured: i64,
+    pub(crate) refunded: i64,
+    /// Entries for the ledger, in order.
+    pub(crate) movements: Vec<(EntryKind, i64)>,
+}
+
+impl Effect {
+    /// The payment as it stands, without a movement.
+    fn none(payment: &Payment) -> Self {
+        Self {
+            status: payment.status,
+            captured: payment.captured,
+            refunded: payment.refunded,
+            movements: Vec::new(),
+        }
+    }
+}
+
+/// The issuer's yes: the amount is held, and captured at once if the payment asked for that.
+pub(crate) fn authorise(payment: &Payment) -> Effect {
+    let held = Effect {
+        status: Status::Authorised,
+        movements: vec![(EntryKind::Authorise, payment.amount)],
+        ..Effect::none(payment)
+    };
+    if !payment.capture {
+        return held;
+    }
+    Effect {
+        status: Status::Captured,
+        captured: payment.amount,
+        movements: [held.movements, vec![(EntryKind::Capture, payment.amount)]].concat(),
+        ..held
+    }
+}
+
+/// Captures `amount` of what is held. The rest is voided: there is one capture for a payment.
+pub(crate) fn capture(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
+    if payment.status != Status::Authorised {
+        return Err(Reason::WrongState);
+    }
+    if amount > payment.amount {
+        return Err(Reason::AmountTooLarge);
+    }
+    let rest = payment.amount - amount;
+    let mut movements = vec![(EntryKind::Capture, amount)];
+    if rest > 0 {
+        movements.push((EntryKind::Void, rest));
+    }
+    Ok(Effect {
+        status: Status::Captured,
+        captured: amount,
+        movements,
+        ..Effect::none(payment)
+    })
+}
+
+/// Ends a payment before its capture: voids what is held. An open challenge and a payment that is
+/// not decided yet hold nothing, so ending them moves nothing.
+pub(crate) fn cancel(payment: &Payment) -> Result<Effect, Reason> {
+    let movements = match payment.status {
+        Status::Authorised => vec![(EntryKind::Void, payment.amount)],
+        Status::Challenge | Status::Pending => Vec::new(),
+        Status::Captured => return Err(Reason::AlreadyCaptured),
+        Status::Cancelled | Status::Refused | Status::Lapsed | Status::CaptureFailed => {
+            return Err(Reason::NothingHeld);
+        }
+    };
+    Ok(Effect {
+        status: Status::Cancelled,
+        movements,
+        ..Effect::none(payment)
+    })
+}
+
+/// Gives back `amount` of what was captured and not refunded yet.
+pub(crate) fn refund(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
+    if payment.status != Status::Captured {
+        return Err(Reason::WrongState);
+    }
+    if amount > payment.captured - payment.refunded {
+        return Err(Reason::AmountTooLarge);
+    }
+    Ok(Effect {
+        refunded: payment.refunded + amount,
+        movements: vec![(EntryKind::Refund, amount)],
+        ..Effect::none(payment)
+    })
+}
+
+/// Takes back what a call of this kind did (`fail_late`). `None` where there is nothing to take
+/// back any more, such as an authorisation that has been captured meanwhile.
+pub(crate) fn take_back(payment: &Payment, kind: Kind, amount: i64) -> Option<Effect> {
+    let after = Effect::none(payment);
+    match (kind, payment.status) {
+        (Kind::Authorise, Status::Authorised) => Some(Effect {
+            status: Status::Lapsed,
+            movements: vec![(EntryKind::Authorise, -amount)],
+            ..after
+        }),
+        // A payment call that captured at once is taken back as the capture that it was.
+        (Kind::Authorise | Kind::Capture, Status::Captured)
+            if kind == Kind::Capture || payment.capture =>
+        {
+            Some(Effect {
+                status: Status::CaptureFailed,
+                captured: 0,
+                movements: vec![(EntryKind::Capture, -amount)],
+                ..after
+            })
+        }
+        (Kind::Cancel, Status::Cancelled) => Some(Effect {
+            status: Status::Authorised,
+            movements: vec![(EntryKind::Void, -amount)],
+            ..after
+        }),
+        (Kind::Refund, Status::Captured | Status::CaptureFailed) => Some(Effect {
+            refunded: payment.refunded - amount,
+            movements: vec![(EntryKind::Refund, -amount)],
+            ..after
+        }),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::words::Behaviour;
+
+    const STATUSES: [Status; 8] = [
+        Status::Pending,
+        Status::Challenge,
+        Status::Authorised,
+        Status::Captured,
+        Status::Cancelled,
+        Status::Refused,
+        Status::Lapsed,
+        Status::CaptureFailed,
+    ];
+
+    fn payment(status: Status) -> Payment {
+        Payment {
+            psp_reference: "psp_1".to_owned(),
+            idempotency_key: "key".to_owned(),
+            reference: "order".to_owned(),
+            amount: 100,
+            currency: "EUR".to_owned(),
+            capture: false,
+            notification_url: None,
+            behaviour: Behaviour::Approve,
+            last4: None,
+            status,
+            captured: if status == Status::Captured { 100 } else { 0 },
+            refunded: 0,
+            challenge_id: None,
+            created_at: 0,
+        }
+    }
+
+    #[test]
+    fn every_status_answers_a_cancel() {
+        let expected = |status| match status {
+            Status::Pending | Status::Challenge => Ok(vec![]),
+            Status::Authorised => Ok(vec![(EntryKind::Void, 100)]),
+            Status::Captured => Err(Reason::AlreadyCaptured),
+            _ => Err(Reason::NothingHeld),
+        };
+        for status in STATUSES {
+            let movements = cancel(&payment(status)).map(|effect| effect.movements);
+            assert_eq!(movements, expected(status), "{status:?}");
+        }
+    }
+
+    #[test]
+    fn only_an_authorisation_is_captured_and_only_a_capture_refunded() {
+        for status in STATUSES {
+            let captured = capture(&payment(status), 1).is_ok();
+            assert_eq!(captured, status == Status::Authorised, "{status:?}");
+            let refunded = refund(&payment(status), 1).is_ok();
+            assert_eq!(refunded, status == Status::Captured, "{status:?}");
+        }
+    }
+
+    #[test]
+    fn a_partial_capture_voids_the_rest_and_a_whole_one_does_not() {
+        let held = payment(Status::Authorised);
+        let part = capture(&held, 30).unwrap();
+        assert_eq!(
+            part.movements,
+            [(EntryKind::Capture, 30), (EntryKind::Void, 70)]
+        );
+        assert_eq!(
+            capture(&held, 100).unwrap().movements,
+            [(EntryKind::Capture, 100)]
+        );
+        assert_eq!(capture(&held, 101), Err(Reason::AmountTooLarge));
+    }
+
+    #[test]
+    fn refunds_never_exceed_what_was_captured() {
+        let part = Payment {
+            captured: 60,
+            refunded: 40,
+            ..payment(Status::Captured)
+        };
+        assert_eq!(refund(&part, 20).unwrap().refunded, 60);
+        assert_eq!(refund(&part, 21), Err(Reason::AmountTooLarge));
+    }
+
+    #[test]
+    fn taking_back_undoes_what_is_there_and_nothing_else() {
+        let lapsed = take_back(&payment(Status::Authorised), Kind::Authorise, 100).unwrap();
+        assert_eq!(
+            (lapsed.status, lapsed.movements),
+            (Status::Lapsed, vec![(EntryKind::Authorise, -100)])
+        );
+        assert_eq!(
+            take_back(&payment(Status::Captured), Kind::Authorise, 100),
+            None
+        );
+        assert_eq!(
+            take_back(&payment(Status::Cancelled), Kind::Authorise, 100),
+            None
+        );
+        let failed = take_back(&payment(Status::Captured), Kind::Capture, 100).unwrap();
+        assert_eq!((failed.status, failed.captured), (Status::CaptureFailed, 0));
+        let stands = take_back(&payment(Status::Cancelled), Kind::Cancel, 100).unwrap();
+        assert_eq!(stands.status, Status::Authorised);
+        let refunded = Payment {
+            refunded: 40,
+            ..payment(Status::Captured)
+        };
+        assert_eq!(take_back(&refunded, Kind::Refund, 40).unwrap().refunded, 0);
+    }
+}

@@ -1,0 +1,130 @@
+//! Carries calls out inside one transaction: payment, call, ledger and notification together.
+
+pub(crate) mod challenge;
+pub(crate) mod due;
+pub(crate) mod modify;
+pub(crate) mod pay;
+
+use std::sync::Arc;
+
+use diesel::sqlite::SqliteConnection;
+
+use crate::clock;
+use crate::decide::Effect;
+use crate::faults::{Active, Faults};
+use crate::notifications::{self, Fact};
+use crate::store::StoreError;
+use crate::store::ledger::{self, Entry};
+use crate::store::operations::{self, Operation};
+use crate::store::payments::Payment;
+use crate::words::{Outcome, Reason};
+
+/// How long accepted work waits in asynchronous mode, in microseconds.
+pub(crate) const WORK_DELAY: i64 = 200_000;
+/// After how long a success is taken back by `fail_late`, in microseconds.
+pub(crate) const LATE_DELAY: i64 = 1_000_000;
+
+/// One transaction: its connection, its instant and the faults in force throughout.
+pub(crate) struct Unit<'a> {
+    pub(crate) connection: &'a mut SqliteConnection,
+    pub(crate) now: i64,
+    pub(crate) faults: Arc<Active>,
+}
+
+impl<'a> Unit<'a> {
+    /// Begins work on a connection that is inside a transaction.
+    pub(crate) fn new(connection: &'a mut SqliteConnection, faults: &Faults) -> Self {
+        Self {
+            connection,
+            now: clock::now(),
+            faults: faults.active(),
+        }
+    }
+
+    /// Applies a decision to the payment and writes its movements into the ledger, under the key of
+    /// the call that caused them. The caller saves the payment.
+    fn apply(
+        &mut self,
+        payment: &mut Payment,
+        operation: &Operation,
+        effect: Effect,
+    ) -> Result<(), StoreError> {
+        payment.status = effect.status;
+        payment.captured = effect.captured;
+        payment.refunded = effect.refunded;
+        for (kind, amount) in effect.movements {
+            let entry = Entry {
+                reference: payment.reference.clone(),
+                kind,
+                amount,
+                currency: payment.currency.clone(),
+                psp_reference: payment.psp_reference.clone(),
+                idempotency_key: operation.idempotency_key.clone(),
+                at: self.now,
+            };
+            ledger::insert(self.connection, &entry)?;
+        }
+        Ok(())
+    }
+
+    /// Gives a call its final result and queues the notification that tells it. The caller saves
+    /// the call.
+    fn conclude(
+        &mut self,
+        payment: &Payment,
+        operation: &mut Operation,
+        result: Outcome,
+        reason: Option<Reason>,
+    ) -> Result<(), StoreError> {
+        operation.result = result;
+        operation.reason = reason;
+        operation.due_at = None;
+        let fact = Fact::of(payment, operation, operation.kind);
+        notifications::enqueue(self, payment, &fact)
+    }
+
+    /// Arranges that a success is taken back later, if the call was so doomed.
+    fn doom(&self, operation: &mut Operation) {
+        if operation.fail_late {
+            operation.late_at = Some(self.now + LATE_DELAY);
+        }
+    }
+}
+
+/// What a call with an idempotency key is answered.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Done now, or done before and remembered.
+    Operation {
+        operation: Operation,
+        /// The open challenge, where the answer is `challenge`.
+        challenge_id: Option<String>,
+    },
+    /// The key was used before with other parameters.
+    KeyReused,
+    /// No payment has this reference.
+    UnknownPayment,
+}
+
+/// The remembered answer for a key, if the key has been seen.
+fn remembered(
+    connection: &mut SqliteConnection,
+    key: &str,
+    fingerprint: &str,
+) -> Result<Option<Answer>, StoreError> {
+    let Some(operation) = operations::find(connection, key)? else {
+        return Ok(None);
+    };
+    if operation.fingerprint != fingerprint {
+        return Ok(Some(Answer::KeyReused));
+    }
+    let challenge_id = match operation.answer {
+        Outcome::Challenge => crate::store::payments::find(connection, &operation.psp_reference)?
+            .and_then(|payment| payment.challenge_id),
+        _ => None,
+    };
+    Ok(Some(Answer::Operation {
+        operation,
+        challenge_id,
+    }))
+}

@@ -1,0 +1,28 @@
+//! The only source of randomness: unguessable texts and seeds from the operating system.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ring::rand::{SecureRandom as _, SystemRandom};
+
+/// The operating system gave no randomness; nothing unguessable can be made.
+#[derive(Debug, thiserror::Error)]
+#[error("the operating system gave no randomness")]
+pub(crate) struct NoEntropy;
+
+/// `prefix` followed by 144 random bits in base64url (24 characters of `A-Za-z0-9_-`).
+pub(crate) fn unguessable(prefix: &str) -> Result<String, NoEntropy> {
+    let mut bytes = [0_u8; 18];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| NoEntropy)?;
+    Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
+}
+
+/// A seed for the faults of a caller that named none.
+pub(crate) fn seed() -> Result<u64, NoEntropy> {
+    let mut bytes = [0_u8; 8];
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .map_err(|_| NoEntropy)?;
+    Ok(u64::from_le_bytes(bytes))
+}

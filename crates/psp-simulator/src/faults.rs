@@ -1,0 +1,140 @@
+//! `PUT /v1/faults`, `GET`, `DELETE`: the simulator misbehaves as told.
+//!
+//! The settings outlive the process like everything else that was answered; only a closed door
+//! (`refuse_connections_ms`) is an act of the moment and not repeated at a start.
+
+pub(crate) mod dice;
+pub(crate) mod gate;
+pub(crate) mod settings;
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use actix_web::http::header::{CONNECTION, HeaderValue};
+use actix_web::{HttpRequest, HttpResponse, web};
+use diesel::sqlite::SqliteConnection;
+
+use crate::app::Simulator;
+use crate::clock;
+use crate::problem::Problem;
+use crate::server::connections::Connection;
+use crate::store::{self, StoreError};
+use dice::Dice;
+use settings::Settings;
+
+/// The faults in force and how far their dice have been rolled.
+pub(crate) struct Active {
+    pub(crate) settings: Settings,
+    pub(crate) dice: Dice,
+    requests: AtomicU64,
+    notifications: AtomicU64,
+}
+
+impl Active {
+    fn new(settings: Settings, seed: u64) -> Self {
+        Self {
+            dice: Dice::new(seed),
+            settings,
+            requests: AtomicU64::new(0),
+            notifications: AtomicU64::new(0),
+        }
+    }
+
+    /// The number of the next request that the faults touch, from 0.
+    pub(crate) fn next_request(&self) -> u64 {
+        self.requests.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The number of the next notification, from 0.
+    pub(crate) fn next_notification(&self) -> u64 {
+        self.notifications.fetch_add(1, Ordering::Relaxed)
+    }
+}
+
+/// The faults of a running simulator.
+#[derive(Clone)]
+pub(crate) struct Faults(Arc<RwLock<Arc<Active>>>);
+
+impl Faults {
+    /// Takes up the faults that were in force when the file was last in use.
+    pub(crate) fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
+        let settings = match store::faults::load(connection)? {
+            Some(text) => Settings::restore(&text)?,
+            None => Settings::default(),
+        };
+        let seed = settings.seed_or_random()?;
+        Ok(Self(Arc::new(RwLock::new(Arc::new(Active::new(
+            settings, seed,
+        ))))))
+    }
+
+    /// The faults in force now.
+    pub(crate) fn active(&self) -> Arc<Active> {
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Replaces all faults within the writer's transaction, so that every piece of work is done
+    /// wholly under the old or wholly under the new ones.
+    fn replace(
+        &self,
+        connection: &mut SqliteConnection,
+        settings: Settings,
+    ) -> Result<(), StoreError> {
+        store::faults::save(connection, &settings.to_json()?)?;
+        if !settings.holds_notifications() {
+            store::notifications::release_held(connection, clock::now())?;
+        }
+        let seed = settings.seed_or_random()?;
+        tracing::info!(seed, ?settings, "the faults were set");
+        let active = Arc::new(Active::new(settings, seed));
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = active;
+        Ok(())
+    }
+}
+
+/// `PUT /v1/faults`: replaces all faults. Where the door is to be closed it is closed before the
+/// answer is sent, over the one connection that is left: whoever has the answer is refused.
+pub(crate) async fn put(
+    request: HttpRequest,
+    bytes: web::Bytes,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    let settings = Settings::read(&bytes)?;
+    let closed_for = settings.refuse_connections_ms.filter(|millis| *millis > 0);
+    set(&simulator, settings.clone()).await?;
+    let mut response = HttpResponse::Ok().json(settings);
+    if let Some(millis) = closed_for {
+        let spared = request.conn_data::<Connection>().map(Connection::id);
+        simulator
+            .door
+            .close_for(Duration::from_millis(millis), spared)
+            .await;
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    Ok(response)
+}
+
+/// `GET /v1/faults`: the faults as they were put, `{}` where there are none.
+pub(crate) async fn get(simulator: web::Data<Simulator>) -> HttpResponse {
+    HttpResponse::Ok().json(&simulator.faults.active().settings)
+}
+
+/// `DELETE /v1/faults`: no faults any more; notifications that were held back go out at once.
+pub(crate) async fn delete(simulator: web::Data<Simulator>) -> Result<HttpResponse, Problem> {
+    let settings = Settings::default();
+    set(&simulator, settings.clone()).await?;
+    Ok(HttpResponse::Ok().json(settings))
+}
+
+async fn set(simulator: &Simulator, settings: Settings) -> Result<(), Problem> {
+    let faults = simulator.faults.clone();
+    simulator
+        .store
+        .write(move |connection| faults.replace(connection, settings))
+        .await?;
+    simulator.wake.all();
+    Ok(())
+}

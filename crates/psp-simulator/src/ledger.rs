@@ -1,0 +1,55 @@
+//! `GET /v1/ledger?reference=…`: every movement of money, in order; the truth to compare with.
+
+use actix_web::{HttpResponse, web};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::app::Simulator;
+use crate::clock;
+use crate::problem::Problem;
+use crate::store::ledger::{self, Entry};
+use crate::words::EntryKind;
+
+/// Which movements to list.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Query {
+    /// The reference that the caller sent with its payments; absent: all movements.
+    reference: Option<String>,
+}
+
+#[derive(Serialize)]
+struct Wire {
+    kind: EntryKind,
+    amount: i64,
+    currency: String,
+    psp_reference: String,
+    idempotency_key: String,
+    at: String,
+}
+
+impl From<Entry> for Wire {
+    fn from(entry: Entry) -> Self {
+        Self {
+            kind: entry.kind,
+            amount: entry.amount,
+            currency: entry.currency,
+            psp_reference: entry.psp_reference,
+            idempotency_key: entry.idempotency_key,
+            at: clock::rfc3339(entry.at),
+        }
+    }
+}
+
+/// The movements of one reference (an unknown one has none), or all.
+pub(crate) async fn list(
+    query: web::Query<Query>,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    let reference = query.into_inner().reference;
+    let entries = simulator
+        .store
+        .read(move |connection| Ok(ledger::list(connection, reference.as_deref())?))
+        .await?;
+    let entries: Vec<Wire> = entries.into_iter().map(Wire::from).collect();
+    Ok(HttpResponse::Ok().json(json!({ "entries": entries })))
+}

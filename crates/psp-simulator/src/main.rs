@@ -1,0 +1,91 @@
+//! The simulator as a program: `oncharge-psp-simulator --port 8081 --data-dir .simulator`.
+//!
+//! Its two secrets come from the environment: `ONCHARGE_SIMULATOR_BEARER` (what callers send as
+//! bearer token, `sandbox-bearer` where unset) and `ONCHARGE_SIMULATOR_NOTIFICATION_KEY` (signs the
+//! notifications, `sandbox-notification-key` where unset). The defaults are public, so without both
+//! secrets it listens on loopback only.
+
+use std::io::Write as _;
+use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Parser;
+use oncharge_psp_simulator::{Config, Secret, start};
+
+const BEARER: &str = "ONCHARGE_SIMULATOR_BEARER";
+const NOTIFICATION_KEY: &str = "ONCHARGE_SIMULATOR_NOTIFICATION_KEY";
+
+/// A payment service provider for sandboxes and tests. No real money moves.
+#[derive(Debug, Parser)]
+#[command(version)]
+struct Arguments {
+    /// Address to listen on; anything but loopback needs both secrets from the environment.
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// Port to listen on; 0 picks a free one.
+    #[arg(long, default_value_t = 8081)]
+    port: u16,
+    /// Folder of the database file `psp-simulator.sqlite`.
+    #[arg(long, default_value = ".oncharge")]
+    data_dir: PathBuf,
+    /// The database file itself, instead of --data-dir.
+    #[arg(long, conflicts_with = "data_dir")]
+    database: Option<PathBuf>,
+    /// Origin under which browsers reach the simulator, where that is not the address above.
+    #[arg(long)]
+    public_url: Option<String>,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let arguments = Arguments::parse();
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::INFO)
+        .init();
+    let (bearer, notification_key) = (variable(BEARER), variable(NOTIFICATION_KEY));
+    if !arguments.bind.is_loopback() && (bearer.is_none() || notification_key.is_none()) {
+        anyhow::bail!(
+            "to listen on {}, set {BEARER} and {NOTIFICATION_KEY}",
+            arguments.bind
+        );
+    }
+    let database = arguments
+        .database
+        .unwrap_or_else(|| arguments.data_dir.join("psp-simulator.sqlite"));
+    let mut config = Config::new(
+        database,
+        Secret::new(bearer.unwrap_or_else(|| "sandbox-bearer".to_owned())),
+        Secret::new(notification_key.unwrap_or_else(|| "sandbox-notification-key".to_owned())),
+    );
+    config.bind = arguments.bind;
+    config.port = arguments.port;
+    config.public_url = arguments.public_url;
+
+    let running = start(config).await?;
+    let ready = serde_json::json!({ "simulator_url": running.url() });
+    writeln!(std::io::stdout(), "{ready}").context("cannot write to standard output")?;
+    stop_signal().await?;
+    running.stop().await;
+    Ok(())
+}
+
+/// A variable that is set and not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place where the program reads its secrets"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Waits for Ctrl-C or SIGTERM.
+async fn stop_signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("cannot wait for SIGTERM")?;
+    tokio::select! {
+        result = tokio::signal::ctrl_c() => result.context("cannot wait for Ctrl-C"),
+        _ = terminate.recv() => Ok(()),
+    }
+}

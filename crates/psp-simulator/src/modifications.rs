@@ -1,0 +1,95 @@
+//! `POST /v1/payments/{psp_reference}/captures`, `/cancels`, `/refunds`.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::app::Simulator;
+use crate::body::{Body, require_json};
+use crate::call;
+use crate::engine::Unit;
+use crate::engine::modify::{self, ModifyCall};
+use crate::problem::Problem;
+use crate::words::Kind;
+
+/// `/captures {amount}`: takes all or a part of what is held and voids the rest.
+pub(crate) async fn capture(
+    request: HttpRequest,
+    psp_reference: web::Path<String>,
+    bytes: web::Bytes,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    require_json(&request)?;
+    let amount = read_amount(&bytes)?;
+    let call = new_call(
+        &request,
+        Kind::Capture,
+        psp_reference.into_inner(),
+        Some(amount),
+    )?;
+    perform(&simulator, call).await
+}
+
+/// `/cancels`: voids what is held, or ends an open challenge. The body is empty or `{}`.
+pub(crate) async fn cancel(
+    request: HttpRequest,
+    psp_reference: web::Path<String>,
+    bytes: web::Bytes,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    if !bytes.is_empty() {
+        require_json(&request)?;
+        Body::parse(&bytes)?.finish()?;
+    }
+    let call = new_call(&request, Kind::Cancel, psp_reference.into_inner(), None)?;
+    perform(&simulator, call).await
+}
+
+/// `/refunds {amount}`: gives back all or a part of what was captured.
+pub(crate) async fn refund(
+    request: HttpRequest,
+    psp_reference: web::Path<String>,
+    bytes: web::Bytes,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    require_json(&request)?;
+    let amount = read_amount(&bytes)?;
+    let call = new_call(
+        &request,
+        Kind::Refund,
+        psp_reference.into_inner(),
+        Some(amount),
+    )?;
+    perform(&simulator, call).await
+}
+
+fn read_amount(bytes: &[u8]) -> Result<i64, Problem> {
+    let mut body = Body::parse(bytes)?;
+    let amount = body.amount("amount");
+    body.finish()?;
+    Ok(amount)
+}
+
+fn new_call(
+    request: &HttpRequest,
+    kind: Kind,
+    psp_reference: String,
+    amount: Option<i64>,
+) -> Result<ModifyCall, Problem> {
+    Ok(ModifyCall {
+        key: call::idempotency_key(request)?,
+        fingerprint: call::fingerprint(&json!([kind, psp_reference, amount])),
+        kind,
+        psp_reference,
+        amount,
+    })
+}
+
+async fn perform(simulator: &Simulator, call: ModifyCall) -> Result<HttpResponse, Problem> {
+    let faults = simulator.faults.clone();
+    let answer = simulator
+        .store
+        .write(move |connection| modify::modify(&mut Unit::new(connection, &faults), call))
+        .await?;
+    simulator.wake.all();
+    call::respond(simulator, answer)
+}

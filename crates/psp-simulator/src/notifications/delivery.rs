@@ -1,0 +1,188 @@
+//! Sends what waits in the queue, signed, until the receiver answers 2xx.
+//!
+//! Delivery is at least once: a process killed between the receiver's 2xx and the note of it sends
+//! the same bytes with the same id again. Notifications of one payment are sent one at a time and in
+//! order as long as each is taken at once; one that has to wait does not hold up the next.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::web;
+use anyhow::Context as _;
+use reqwest::header::CONTENT_TYPE;
+use ring::hmac;
+use tokio::task::JoinSet;
+
+use crate::app::Simulator;
+use crate::clock;
+use crate::store::StoreError;
+use crate::store::notifications::{self, Waiting};
+
+/// As many deliveries as may be under way at once.
+const AT_ONCE: usize = 8;
+/// A receiver that has not answered by then is tried again later.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The pause after the first failed delivery; it doubles with each further one. Microseconds.
+const FIRST_PAUSE: i64 = 500_000;
+/// The longest pause, in microseconds.
+const LONGEST_PAUSE: i64 = 10_000_000;
+/// How long to wait before looking again after the database refused to answer.
+const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+
+/// Signs and posts.
+#[derive(Clone)]
+pub(crate) struct Sender {
+    client: reqwest::Client,
+    key: Arc<hmac::Key>,
+}
+
+impl Sender {
+    /// A sender that signs with the account's key and follows no redirects.
+    pub(crate) fn new(key: &[u8]) -> anyhow::Result<Self> {
+        Ok(Self {
+            client: client().context("cannot make the HTTP client for notifications")?,
+            key: Arc::new(hmac::Key::new(hmac::HMAC_SHA256, key)),
+        })
+    }
+
+    /// Posts one notification; whether it was taken.
+    async fn send(self, waiting: Waiting) -> (Waiting, bool) {
+        let signature = hex::encode(hmac::sign(&self.key, waiting.body.as_bytes()));
+        let sent = self
+            .client
+            .post(&waiting.url)
+            .header(CONTENT_TYPE, "application/json")
+            .header("X-Psp-Signature", signature)
+            .body(waiting.body.clone())
+            .send()
+            .await;
+        let taken = sent.is_ok_and(|response| response.status().is_success());
+        (waiting, taken)
+    }
+}
+
+/// The one builder of HTTP clients. It brings its own roots and crypto provider, so that a machine
+/// without certificates can still run a sandbox over plain HTTP.
+fn client() -> anyhow::Result<reqwest::Client> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(TIMEOUT)
+        .build()?)
+}
+
+/// Delivers for as long as the simulator runs. Ends by being aborted.
+pub(crate) async fn run(simulator: web::Data<Simulator>, sender: Sender) {
+    let mut under_way: JoinSet<(Waiting, bool)> = JoinSet::new();
+    let mut busy: Vec<String> = Vec::new();
+    loop {
+        let pause = match start_due(&simulator, &sender, &mut under_way, &mut busy).await {
+            Ok(pause) => pause,
+            Err(error) => {
+                tracing::warn!(?error, "the notification queue could not be read");
+                Some(AFTER_TROUBLE)
+            }
+        };
+        tokio::select! {
+            Some(finished) = under_way.join_next() => {
+                if let Ok((waiting, taken)) = finished {
+                    note(&simulator, &waiting, taken).await;
+                    busy.retain(|psp_reference| *psp_reference != waiting.psp_reference);
+                } else {
+                    // Only a panic ends a delivery like this; whose it was is not known.
+                    busy.clear();
+                }
+            }
+            () = simulator.wake.delivery.notified() => {}
+            () = sleep_for(pause) => {}
+        }
+    }
+}
+
+/// Starts what is due and says how long nothing else will be (`None`: until something changes).
+async fn start_due(
+    simulator: &Simulator,
+    sender: &Sender,
+    under_way: &mut JoinSet<(Waiting, bool)>,
+    busy: &mut Vec<String>,
+) -> Result<Option<Duration>, StoreError> {
+    while under_way.len() < AT_ONCE {
+        let except = busy.clone();
+        let next = simulator
+            .store
+            .read(move |connection| Ok(notifications::next(connection, &except, 1)?))
+            .await?;
+        let Some(waiting) = next.into_iter().next() else {
+            return Ok(None);
+        };
+        let early = waiting.next_try_at - clock::now();
+        if early > 0 {
+            return Ok(u64::try_from(early).ok().map(Duration::from_micros));
+        }
+        busy.push(waiting.psp_reference.clone());
+        under_way.spawn(sender.clone().send(waiting));
+    }
+    Ok(None)
+}
+
+async fn sleep_for(pause: Option<Duration>) {
+    match pause {
+        Some(pause) => tokio::time::sleep(pause).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Writes down how a delivery went.
+async fn note(simulator: &Simulator, waiting: &Waiting, taken: bool) {
+    let (seq, tries) = (waiting.seq, waiting.tries.saturating_add(1));
+    let now = clock::now();
+    let noted = simulator.store.write(move |connection| {
+        if taken {
+            Ok(notifications::delivered(connection, seq, now)?)
+        } else {
+            Ok(notifications::put_off(
+                connection,
+                seq,
+                tries,
+                now + pause_after(tries),
+            )?)
+        }
+    });
+    match noted.await {
+        Ok(()) if taken => {}
+        Ok(()) => tracing::info!(
+            notification = %waiting.notification_id,
+            tries,
+            "a notification was not taken and is sent again"
+        ),
+        Err(error) => tracing::warn!(?error, "a delivery could not be noted"),
+    }
+}
+
+/// The pause after this many failed deliveries, in microseconds: 0.5 s doubled each time, at most
+/// 10 s.
+fn pause_after(tries: i32) -> i64 {
+    let doublings = u32::try_from(tries.saturating_sub(1).clamp(0, 20)).unwrap_or(0);
+    FIRST_PAUSE
+        .saturating_mul(1_i64 << doublings)
+        .min(LONGEST_PAUSE)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn pauses_double_from_half_a_second_to_ten() {
+        let pauses: Vec<i64> = (1..=7)
+            .map(|tries| super::pause_after(tries) / 1_000)
+            .collect();
+        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+        assert_eq!(super::pause_after(i32::MAX), super::LONGEST_PAUSE);
+    }
+}

@@ -1,0 +1,53 @@
+//! Pages and their files: the start page, style sheets, scripts.
+
+use actix_web::http::header::CONTENT_SECURITY_POLICY;
+use actix_web::{HttpResponse, web};
+use askama::Template;
+
+use crate::problem::Problem;
+
+/// What all pages may do: load style and script from here, and nothing else.
+pub(crate) const OWN_FILES_ONLY: &str =
+    "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'";
+
+#[derive(Template)]
+#[template(path = "index.html")]
+struct Index;
+
+/// `GET /`: what this server is, and its test cards.
+pub(crate) async fn index() -> Result<HttpResponse, Problem> {
+    let policy = format!("{OWN_FILES_ONLY}; form-action 'none'; frame-ancestors 'none'");
+    html(&Index, &policy)
+}
+
+/// `GET /assets/{name}`: a style sheet or script of the pages.
+pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
+    let (kind, text) = match name.as_str() {
+        "pages.css" => (
+            "text/css; charset=utf-8",
+            include_str!("../assets/pages.css"),
+        ),
+        "fields.js" => (
+            "text/javascript; charset=utf-8",
+            include_str!("../assets/fields.js"),
+        ),
+        "challenge.js" => (
+            "text/javascript; charset=utf-8",
+            include_str!("../assets/challenge.js"),
+        ),
+        _ => return Err(Problem::NotFound("there is nothing here")),
+    };
+    Ok(HttpResponse::Ok().content_type(kind).body(text))
+}
+
+/// Renders a page under a content security policy.
+pub(crate) fn html(page: &impl Template, policy: &str) -> Result<HttpResponse, Problem> {
+    let text = page.render().map_err(|error| {
+        tracing::error!(%error, "a page could not be written");
+        Problem::Internal
+    })?;
+    Ok(HttpResponse::Ok()
+        .content_type("text/html; charset=utf-8")
+        .insert_header((CONTENT_SECURITY_POLICY, policy))
+        .body(text))
+}

@@ -1,0 +1,74 @@
+//! `POST /v1/payments`: authorise a card, and capture at once if asked to.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::json;
+
+use crate::app::Simulator;
+use crate::body::{Body, require_json};
+use crate::call;
+use crate::engine::Unit;
+use crate::engine::pay::{self, PaymentCall};
+use crate::problem::Problem;
+
+/// The longest reference of a caller, in characters.
+const LONGEST_REFERENCE: usize = 255;
+
+/// Reads the call, carries it out in one transaction, answers what was committed.
+pub(crate) async fn create(
+    request: HttpRequest,
+    bytes: web::Bytes,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    require_json(&request)?;
+    let call = read(call::idempotency_key(&request)?, &bytes)?;
+    let faults = simulator.faults.clone();
+    let answer = simulator
+        .store
+        .write(move |connection| pay::pay(&mut Unit::new(connection, &faults), call))
+        .await?;
+    simulator.wake.all();
+    call::respond(&simulator, answer)
+}
+
+fn read(key: String, bytes: &[u8]) -> Result<PaymentCall, Problem> {
+    let mut body = Body::parse(bytes)?;
+    let token = body.text("token", 200);
+    // Anything else might be a card number: it is neither looked up nor stored nor echoed.
+    if !token.is_empty() && !is_token(&token) {
+        body.refuse("token", "is no token of this PSP");
+    }
+    let amount = body.amount("amount");
+    let currency = body.currency("currency");
+    let capture = body.flag("capture");
+    let reference = body.text("reference", LONGEST_REFERENCE);
+    let notification_url = body.optional_url("notification_url");
+    body.finish()?;
+    let fingerprint = call::fingerprint(&json!([
+        "authorise",
+        token,
+        amount,
+        currency,
+        capture,
+        reference,
+        notification_url
+    ]));
+    Ok(PaymentCall {
+        key,
+        fingerprint,
+        token,
+        amount,
+        currency,
+        capture,
+        reference,
+        notification_url,
+    })
+}
+
+fn is_token(text: &str) -> bool {
+    text.strip_prefix("tok_").is_some_and(|rest| {
+        !rest.is_empty()
+            && rest
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    })
+}

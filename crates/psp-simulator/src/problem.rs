@@ -1,0 +1,103 @@
+//! What is answered when a call is not carried out: the only place with such status codes.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use serde_json::json;
+
+use crate::store::StoreError;
+
+/// What is wrong with one field.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct FieldProblem {
+    pub(crate) field: String,
+    pub(crate) problem: String,
+}
+
+/// A call that was not carried out. Nothing has changed and nothing is remembered for its key.
+#[derive(Debug)]
+pub(crate) enum Problem {
+    /// 400: no JSON object, or no readable form.
+    Malformed(&'static str),
+    /// 401: the bearer token is missing or wrong.
+    Unauthorized,
+    /// 404: no such thing.
+    NotFound(&'static str),
+    /// 415: the body is not declared as JSON.
+    NotJson,
+    /// 422: fields that cannot be taken.
+    Invalid(Vec<FieldProblem>),
+    /// 422: the idempotency key was used before with other parameters.
+    KeyReused,
+    /// 500: the simulator could not do its work; what had been begun was rolled back.
+    Internal,
+}
+
+impl Problem {
+    /// A 422 for a single field.
+    pub(crate) fn field(field: &str, problem: &str) -> Self {
+        Self::Invalid(vec![FieldProblem {
+            field: field.to_owned(),
+            problem: problem.to_owned(),
+        }])
+    }
+
+    const fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) | Self::Invalid(_) => "invalid_request",
+            Self::Unauthorized => "unauthorized",
+            Self::NotFound(_) => "not_found",
+            Self::NotJson => "unsupported_media_type",
+            Self::KeyReused => "idempotency_key_reused",
+            Self::Internal => "internal_error",
+        }
+    }
+
+    const fn message(&self) -> &'static str {
+        match self {
+            Self::Malformed(message) | Self::NotFound(message) => message,
+            Self::Unauthorized => "the bearer token is missing or wrong",
+            Self::NotJson => "send the body as application/json",
+            Self::Invalid(_) => "some fields cannot be taken",
+            Self::KeyReused => "this Idempotency-Key was used before with other parameters",
+            Self::Internal => "the simulator could not do its work",
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(self.message())
+    }
+}
+
+impl ResponseError for Problem {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::NotFound(_) => StatusCode::NOT_FOUND,
+            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::Invalid(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let mut body = json!({ "error": self.code(), "message": self.message() });
+        if let (Self::Invalid(details), Some(members)) = (self, body.as_object_mut()) {
+            members.insert("details".to_owned(), json!(details));
+        }
+        HttpResponse::build(self.status_code()).json(body)
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        // The error's text names tables and columns, never values that a caller sent.
+        tracing::error!(?error, "a call failed inside the simulator");
+        Self::Internal
+    }
+}

@@ -1,0 +1,129 @@
+//! Starts a simulator, keeps its door and its tasks, and stops it.
+
+pub(crate) mod connections;
+pub(crate) mod door;
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, PoisonError};
+
+use actix_web::web;
+use anyhow::Context as _;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::app::{Simulator, Wake};
+use crate::config::Config;
+use crate::faults::Faults;
+use crate::notifications::delivery::{self, Sender};
+use crate::store::{Store, StoreError};
+use crate::work;
+use door::{Door, Keeper};
+
+/// A simulator that answers. Dropping it asks it to stop; [`Running::stop`] also waits.
+pub struct Running {
+    url: String,
+    simulator: web::Data<Simulator>,
+    stop: watch::Sender<bool>,
+    keeper: Mutex<Option<JoinHandle<()>>>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Running {
+    /// The origin to reach it at, such as `http://127.0.0.1:8081`, without a slash at the end.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Closes the door, ends the tasks, finishes the write in hand and closes the file. Whatever is
+    /// pending is taken up by the next simulator on the same file.
+    pub async fn stop(self) {
+        let _ = self.stop.send(true);
+        let keeper = self
+            .keeper
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(keeper) = keeper {
+            let _ = keeper.await;
+        }
+        for task in &self.tasks {
+            task.abort();
+        }
+        let simulator = self.simulator.clone();
+        let _ = tokio::task::spawn_blocking(move || simulator.store.close()).await;
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
+/// Starts a simulator on the present tokio runtime, which must be a multi-threaded one where other
+/// actix servers share it. Returns once the port is open.
+///
+/// # Errors
+/// The file cannot be opened or is in use by another simulator, or the port is taken.
+pub async fn start(config: Config) -> anyhow::Result<Running> {
+    let database = config.database.clone();
+    let store = tokio::task::spawn_blocking(move || Store::open(&database))
+        .await
+        .context("the database was not opened")??;
+    let faults = store
+        .read(Faults::load)
+        .await
+        .map_err(|error: StoreError| anyhow::Error::new(error).context("cannot load the faults"))?;
+    let sender = Sender::new(config.notification_key.bytes())?;
+    let listener = door::bind(SocketAddr::new(config.bind, config.port))
+        .with_context(|| format!("cannot listen on {}:{}", config.bind, config.port))?;
+    let address = listener.local_addr().context("the port has no address")?;
+    let url = format!("http://{}", reachable(address));
+
+    let (door, outages) = Door::new();
+    let simulator = web::Data::new(Simulator {
+        store,
+        faults,
+        bearer: config.bearer,
+        public_url: config.public_url.unwrap_or_else(|| url.clone()),
+        wake: Wake::default(),
+        door,
+    });
+    let (stop, stopped) = watch::channel(false);
+    let keeper = Keeper::open(listener, address, simulator.clone())
+        .context("the HTTP server did not start")?;
+    let keeper = spawn(keeper.keep(outages, stopped));
+    let tasks = vec![
+        spawn(work::run(simulator.clone())),
+        spawn(delivery::run(simulator.clone(), sender)),
+    ];
+    tracing::info!(%url, "the PSP simulator answers");
+    Ok(Running {
+        url,
+        simulator,
+        stop,
+        keeper: Mutex::new(Some(keeper)),
+        tasks,
+    })
+}
+
+/// The address that a process on this machine reaches the port at.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if address.ip().is_unspecified() {
+        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
+    } else {
+        address
+    }
+}
+
+/// Starts a task that [`Running`] (or, for a server, its [`Keeper`]) owns.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place; the handle goes to a stated owner"
+)]
+fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(task)
+}

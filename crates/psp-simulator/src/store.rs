@@ -1,0 +1,146 @@
+//! The simulator's own SQLite file: one writer thread with group commit, one reader thread.
+//!
+//! Nothing is answered before its transaction is on the disk (`synchronous=FULL`), so `kill -9` at
+//! any instruction loses nothing that a caller was told. All writes pass through one thread, which
+//! makes every piece of work atomic against every other: there is no race to guard against.
+
+pub(crate) mod faults;
+pub(crate) mod lane;
+pub(crate) mod ledger;
+pub(crate) mod notifications;
+pub(crate) mod operations;
+pub(crate) mod payments;
+pub(crate) mod schema;
+pub(crate) mod tokens;
+
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use diesel::connection::SimpleConnection as _;
+use diesel::sqlite::SqliteConnection;
+use diesel::{Connection as _, QueryResult};
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
+
+use crate::entropy::NoEntropy;
+use lane::{Lane, Mode};
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
+
+/// Why a piece of work on the database was not done. Its transaction left nothing behind.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum StoreError {
+    /// The simulator is stopping, or the transaction as a whole could not be committed.
+    #[error("the database takes no work")]
+    Unavailable,
+    /// A statement failed.
+    #[error("a statement failed")]
+    Database(#[from] diesel::result::Error),
+    /// No identifier could be made.
+    #[error("no identifier could be made")]
+    Entropy(#[from] NoEntropy),
+    /// A notification could not be written as JSON.
+    #[error("a notification could not be written")]
+    Json(#[from] serde_json::Error),
+    /// A row that another one needs is missing, or cannot be read back.
+    #[error("a row of table {0} is missing or unreadable")]
+    Corrupt(&'static str),
+}
+
+/// The open database file.
+pub(crate) struct Store {
+    writer: Lane,
+    reader: Lane,
+    /// Held as long as the file is in use; the operating system frees it with the process.
+    lock: File,
+}
+
+impl Store {
+    /// Opens the file, creates what is missing and brings the tables up to date. Blocks.
+    pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
+        if let Some(folder) = path
+            .parent()
+            .filter(|folder| !folder.as_os_str().is_empty())
+        {
+            std::fs::create_dir_all(folder)
+                .with_context(|| format!("cannot create the folder {}", folder.display()))?;
+        }
+        let lock = lock(path)?;
+        let mut connection = connect(path)?;
+        connection
+            .run_pending_migrations(MIGRATIONS)
+            .map_err(|error| anyhow::anyhow!("cannot bring the tables up to date: {error}"))?;
+        let writer = Lane::start("psp-simulator writer", connection, Mode::Write)?;
+        let reader = Lane::start("psp-simulator reader", connect(path)?, Mode::Read)?;
+        Ok(Self {
+            writer,
+            reader,
+            lock,
+        })
+    }
+
+    /// Does `work` in a transaction and returns once it is on the disk. The work is done even if
+    /// the returned future is dropped after its first poll: a caller that hangs up changes nothing.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.writer.run(work).await
+    }
+
+    /// Reads what is committed, as one consistent view.
+    pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut SqliteConnection) -> Result<T, StoreError> + Send + 'static,
+    {
+        self.reader.run(work).await
+    }
+
+    /// Finishes what has been handed in, closes the file and lets go of it. Blocks.
+    pub(crate) fn close(&self) {
+        self.reader.close();
+        self.writer.close();
+        if let Err(error) = self.lock.unlock() {
+            tracing::warn!(%error, "the lock on the database file was not released");
+        }
+    }
+}
+
+/// Keeps a second simulator away from the same file, where both would do the same pending work.
+fn lock(path: &Path) -> anyhow::Result<File> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&name)
+        .with_context(|| format!("cannot open {}", name.display()))?;
+    file.try_lock().with_context(|| {
+        format!(
+            "another simulator uses {} (its lock is {})",
+            path.display(),
+            name.display()
+        )
+    })?;
+    Ok(file)
+}
+
+fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
+    let name = path
+        .to_str()
+        .context("the database's path is not valid UTF-8")?;
+    let mut connection = SqliteConnection::establish(name)
+        .with_context(|| format!("cannot open the database {name}"))?;
+    prepare(&mut connection).context("cannot prepare the database connection")?;
+    Ok(connection)
+}
+
+fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
+    connection.batch_execute(
+        "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
+    )
+}

@@ -1,0 +1,96 @@
+//! Rows of `operations`: every call ever made, by its idempotency key.
+
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
+
+use super::schema::operations;
+use crate::words::{Kind, Outcome, Reason};
+
+/// A call, what it was answered and what became of it.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = operations, check_for_backend(Sqlite))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+#[diesel(primary_key(idempotency_key))]
+pub(crate) struct Operation {
+    pub(crate) idempotency_key: String,
+    pub(crate) kind: Kind,
+    pub(crate) psp_reference: String,
+    pub(crate) fingerprint: String,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) answer: Outcome,
+    pub(crate) answer_reason: Option<Reason>,
+    pub(crate) result: Outcome,
+    pub(crate) reason: Option<Reason>,
+    /// Refuse it for this reason when it is carried out.
+    pub(crate) forced_reason: Option<Reason>,
+    pub(crate) fail_late: bool,
+    pub(crate) due_at: Option<i64>,
+    pub(crate) late_at: Option<i64>,
+    pub(crate) created_at: i64,
+}
+
+/// Keeps a new call.
+pub(crate) fn insert(connection: &mut SqliteConnection, operation: &Operation) -> QueryResult<()> {
+    diesel::insert_into(operations::table)
+        .values(operation)
+        .execute(connection)
+        .map(drop)
+}
+
+/// Writes a call as it is now.
+pub(crate) fn update(connection: &mut SqliteConnection, operation: &Operation) -> QueryResult<()> {
+    diesel::update(operations::table.find(&operation.idempotency_key))
+        .set(operation)
+        .execute(connection)
+        .map(drop)
+}
+
+/// Looks a call up.
+pub(crate) fn find(connection: &mut SqliteConnection, key: &str) -> QueryResult<Option<Operation>> {
+    operations::table
+        .find(key)
+        .select(Operation::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// The accepted call whose work is due first, if it is due by `now`. Calls that are due at the same
+/// instant come in the order in which they were accepted.
+pub(crate) fn next_due(
+    connection: &mut SqliteConnection,
+    now: i64,
+) -> QueryResult<Option<Operation>> {
+    operations::table
+        .filter(operations::due_at.le(now))
+        .order((operations::due_at.asc(), operations::created_at.asc()))
+        .select(Operation::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// The call that is to be taken back first, if that is due by `now`.
+pub(crate) fn next_late(
+    connection: &mut SqliteConnection,
+    now: i64,
+) -> QueryResult<Option<Operation>> {
+    operations::table
+        .filter(operations::late_at.le(now))
+        .order((operations::late_at.asc(), operations::created_at.asc()))
+        .select(Operation::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// When there is something to do next, if ever.
+pub(crate) fn next_instant(connection: &mut SqliteConnection) -> QueryResult<Option<i64>> {
+    let due: Option<i64> = operations::table
+        .filter(operations::due_at.is_not_null())
+        .select(diesel::dsl::min(operations::due_at))
+        .first(connection)?;
+    let late: Option<i64> = operations::table
+        .filter(operations::late_at.is_not_null())
+        .select(diesel::dsl::min(operations::late_at))
+        .first(connection)?;
+    Ok(due.into_iter().chain(late).min())
+}

@@ -1,0 +1,69 @@
+//! Rows of `payments`.
+
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
+
+use super::schema::payments;
+use crate::words::{Behaviour, Status};
+
+/// A payment and how much of it has moved.
+#[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = payments, check_for_backend(Sqlite))]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+#[diesel(primary_key(psp_reference))]
+pub(crate) struct Payment {
+    pub(crate) psp_reference: String,
+    pub(crate) idempotency_key: String,
+    pub(crate) reference: String,
+    pub(crate) amount: i64,
+    pub(crate) currency: String,
+    pub(crate) capture: bool,
+    pub(crate) notification_url: Option<String>,
+    pub(crate) behaviour: Behaviour,
+    pub(crate) last4: Option<String>,
+    pub(crate) status: Status,
+    pub(crate) captured: i64,
+    pub(crate) refunded: i64,
+    pub(crate) challenge_id: Option<String>,
+    pub(crate) created_at: i64,
+}
+
+/// Keeps a new payment.
+pub(crate) fn insert(connection: &mut SqliteConnection, payment: &Payment) -> QueryResult<()> {
+    diesel::insert_into(payments::table)
+        .values(payment)
+        .execute(connection)
+        .map(drop)
+}
+
+/// Writes a payment as it is now.
+pub(crate) fn update(connection: &mut SqliteConnection, payment: &Payment) -> QueryResult<()> {
+    diesel::update(payments::table.find(&payment.psp_reference))
+        .set(payment)
+        .execute(connection)
+        .map(drop)
+}
+
+/// Looks a payment up by the simulator's reference.
+pub(crate) fn find(
+    connection: &mut SqliteConnection,
+    psp_reference: &str,
+) -> QueryResult<Option<Payment>> {
+    payments::table
+        .find(psp_reference)
+        .select(Payment::as_select())
+        .first(connection)
+        .optional()
+}
+
+/// Looks a payment up by its challenge.
+pub(crate) fn find_by_challenge(
+    connection: &mut SqliteConnection,
+    challenge_id: &str,
+) -> QueryResult<Option<Payment>> {
+    payments::table
+        .filter(payments::challenge_id.eq(challenge_id))
+        .select(Payment::as_select())
+        .first(connection)
+        .optional()
+}

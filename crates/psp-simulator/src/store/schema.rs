@@ -1,0 +1,85 @@
+//! The tables as diesel sees them; the truth is in `migrations/`.
+
+diesel::table! {
+    tokens (token) {
+        token -> Text,
+        brand -> Text,
+        last4 -> Text,
+        behaviour -> Text,
+        created_at -> BigInt,
+        used_by -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    payments (psp_reference) {
+        psp_reference -> Text,
+        idempotency_key -> Text,
+        reference -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        capture -> Bool,
+        notification_url -> Nullable<Text>,
+        behaviour -> Text,
+        last4 -> Nullable<Text>,
+        status -> Text,
+        captured -> BigInt,
+        refunded -> BigInt,
+        challenge_id -> Nullable<Text>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    operations (idempotency_key) {
+        idempotency_key -> Text,
+        kind -> Text,
+        psp_reference -> Text,
+        fingerprint -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        answer -> Text,
+        answer_reason -> Nullable<Text>,
+        result -> Text,
+        reason -> Nullable<Text>,
+        forced_reason -> Nullable<Text>,
+        fail_late -> Bool,
+        due_at -> Nullable<BigInt>,
+        late_at -> Nullable<BigInt>,
+        created_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    ledger (id) {
+        id -> BigInt,
+        reference -> Text,
+        kind -> Text,
+        amount -> BigInt,
+        currency -> Text,
+        psp_reference -> Text,
+        idempotency_key -> Text,
+        at -> BigInt,
+    }
+}
+
+diesel::table! {
+    notifications (seq) {
+        seq -> BigInt,
+        notification_id -> Text,
+        psp_reference -> Text,
+        url -> Text,
+        body -> Text,
+        tries -> Integer,
+        next_try_at -> BigInt,
+        held -> Bool,
+        delivered_at -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    faults (id) {
+        id -> Integer,
+        settings -> Text,
+    }
+}

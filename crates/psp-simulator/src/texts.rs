@@ -1,0 +1,162 @@
+//! The few words that shoppers read, in English, German, French and Spanish.
+
+use actix_web::HttpRequest;
+use actix_web::http::header::ACCEPT_LANGUAGE;
+
+/// All texts of one language.
+#[derive(Debug)]
+pub(crate) struct Texts {
+    pub(crate) lang: &'static str,
+    pub(crate) card_details: &'static str,
+    pub(crate) number: &'static str,
+    pub(crate) expiry: &'static str,
+    pub(crate) expiry_hint: &'static str,
+    pub(crate) cvc: &'static str,
+    pub(crate) number_invalid: &'static str,
+    pub(crate) expiry_invalid: &'static str,
+    pub(crate) expiry_past: &'static str,
+    pub(crate) cvc_invalid: &'static str,
+    pub(crate) challenge_title: &'static str,
+    pub(crate) challenge_intro: &'static str,
+    pub(crate) challenge_card: &'static str,
+    pub(crate) challenge_pass: &'static str,
+    pub(crate) challenge_fail: &'static str,
+    pub(crate) challenge_ended: &'static str,
+    pub(crate) challenge_ended_intro: &'static str,
+}
+
+const ENGLISH: Texts = Texts {
+    lang: "en",
+    card_details: "Card details",
+    number: "Card number",
+    expiry: "Expiry date",
+    expiry_hint: "MM/YY",
+    cvc: "Security code",
+    number_invalid: "Check the card number.",
+    expiry_invalid: "Enter month and year, such as 04/30.",
+    expiry_past: "This card has expired.",
+    cvc_invalid: "Enter the 3 or 4 digits of the security code.",
+    challenge_title: "Confirm it is you",
+    challenge_intro: "This page stands for your bank's. No real money moves.",
+    challenge_card: "Card ending in",
+    challenge_pass: "Complete authentication",
+    challenge_fail: "Fail authentication",
+    challenge_ended: "Authentication has ended",
+    challenge_ended_intro: "You can go back to the shop.",
+};
+
+const GERMAN: Texts = Texts {
+    lang: "de",
+    card_details: "Kartendaten",
+    number: "Kartennummer",
+    expiry: "Gültig bis",
+    expiry_hint: "MM/JJ",
+    cvc: "Prüfnummer",
+    number_invalid: "Bitte prüfen Sie die Kartennummer.",
+    expiry_invalid: "Bitte Monat und Jahr eingeben, etwa 04/30.",
+    expiry_past: "Diese Karte ist abgelaufen.",
+    cvc_invalid: "Bitte die 3 oder 4 Ziffern der Prüfnummer eingeben.",
+    challenge_title: "Bestätigen Sie die Zahlung",
+    challenge_intro: "Diese Seite steht für die Ihrer Bank. Es fließt kein echtes Geld.",
+    challenge_card: "Karte mit den Endziffern",
+    challenge_pass: "Bestätigung abschließen",
+    challenge_fail: "Bestätigung scheitern lassen",
+    challenge_ended: "Die Bestätigung ist beendet",
+    challenge_ended_intro: "Sie können zum Shop zurückkehren.",
+};
+
+const FRENCH: Texts = Texts {
+    lang: "fr",
+    card_details: "Données de la carte",
+    number: "Numéro de carte",
+    expiry: "Date d’expiration",
+    expiry_hint: "MM/AA",
+    cvc: "Cryptogramme",
+    number_invalid: "Vérifiez le numéro de carte.",
+    expiry_invalid: "Saisissez le mois et l’année, par exemple 04/30.",
+    expiry_past: "Cette carte a expiré.",
+    cvc_invalid: "Saisissez les 3 ou 4 chiffres du cryptogramme.",
+    challenge_title: "Confirmez votre identité",
+    challenge_intro: "Cette page tient lieu de celle de votre banque. Aucun argent réel ne circule.",
+    challenge_card: "Carte se terminant par",
+    challenge_pass: "Terminer l’authentification",
+    challenge_fail: "Faire échouer l’authentification",
+    challenge_ended: "L’authentification est terminée",
+    challenge_ended_intro: "Vous pouvez retourner à la boutique.",
+};
+
+const SPANISH: Texts = Texts {
+    lang: "es",
+    card_details: "Datos de la tarjeta",
+    number: "Número de tarjeta",
+    expiry: "Fecha de caducidad",
+    expiry_hint: "MM/AA",
+    cvc: "Código de seguridad",
+    number_invalid: "Compruebe el número de tarjeta.",
+    expiry_invalid: "Introduzca mes y año, por ejemplo 04/30.",
+    expiry_past: "Esta tarjeta ha caducado.",
+    cvc_invalid: "Introduzca las 3 o 4 cifras del código de seguridad.",
+    challenge_title: "Confirme su identidad",
+    challenge_intro: "Esta página representa la de su banco. No se mueve dinero real.",
+    challenge_card: "Tarjeta terminada en",
+    challenge_pass: "Completar la autenticación",
+    challenge_fail: "Hacer fallar la autenticación",
+    challenge_ended: "La autenticación ha terminado",
+    challenge_ended_intro: "Puede volver a la tienda.",
+};
+
+/// The texts of a language by its tag (`de`, `de-AT`); `None` if it is not spoken here.
+fn spoken(tag: &str) -> Option<&'static Texts> {
+    let primary = tag
+        .split('-')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
+    match primary.as_str() {
+        "en" => Some(&ENGLISH),
+        "de" => Some(&GERMAN),
+        "fr" => Some(&FRENCH),
+        "es" => Some(&SPANISH),
+        _ => None,
+    }
+}
+
+impl Texts {
+    /// The language asked for, else English.
+    pub(crate) fn of(tag: Option<&str>) -> &'static Self {
+        tag.and_then(spoken).unwrap_or(&ENGLISH)
+    }
+
+    /// The first language of the browser's list that is spoken here, else English.
+    pub(crate) fn accepted_by(request: &HttpRequest) -> &'static Self {
+        request
+            .headers()
+            .get(ACCEPT_LANGUAGE)
+            .and_then(|value| value.to_str().ok())
+            .into_iter()
+            .flat_map(|list| list.split(','))
+            .filter_map(|item| item.split(';').next())
+            .find_map(spoken)
+            .unwrap_or(&ENGLISH)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Texts;
+
+    #[test]
+    fn languages_are_found_by_their_primary_tag() {
+        for (tag, lang) in [
+            ("de-AT", "de"),
+            ("FR", "fr"),
+            ("es", "es"),
+            ("xx", "en"),
+            ("", "en"),
+        ] {
+            assert_eq!(Texts::of(Some(tag)).lang, lang);
+        }
+        assert_eq!(Texts::of(None).lang, "en");
+    }
+}

@@ -1,0 +1,92 @@
+//! `POST /v1/tokens`: a card becomes a one-time token. What the hosted fields call.
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use serde_json::{Value, json};
+
+use crate::app::Simulator;
+use crate::body::{Body, require_json};
+use crate::cards::{self, Card};
+use crate::problem::Problem;
+use crate::store::tokens::{self, Token};
+use crate::{clock, entropy};
+
+/// No card is issued for longer than this many years.
+const LONGEST_VALIDITY: i32 = 50;
+
+/// Checks the card and keeps its brand, last digits and behaviour under a new token.
+pub(crate) async fn create(
+    request: HttpRequest,
+    bytes: web::Bytes,
+    simulator: web::Data<Simulator>,
+) -> Result<HttpResponse, Problem> {
+    require_json(&request)?;
+    let card = read(&bytes)?;
+    let token = Token {
+        id: entropy::unguessable("tok_").map_err(crate::store::StoreError::from)?,
+        brand: card.brand.to_owned(),
+        last4: card.last4,
+        behaviour: card.behaviour,
+        created_at: clock::now(),
+        used_by: None,
+    };
+    let answer = json!({ "token": token.id, "brand": token.brand, "last4": token.last4 });
+    simulator
+        .store
+        .write(move |connection| Ok(tokens::insert(connection, &token)?))
+        .await?;
+    Ok(HttpResponse::Created().json(answer))
+}
+
+fn read(bytes: &[u8]) -> Result<Card, Problem> {
+    let mut body = Body::parse(bytes)?;
+    let number = body.text("number", 40);
+    let card = cards::read(&number);
+    if card.is_none() && !number.is_empty() {
+        body.refuse("number", "is no card number");
+    }
+    let month = whole_number(&mut body, "exp_month").filter(|month| (1..=12).contains(month));
+    let year = whole_number(&mut body, "exp_year").map(|year| {
+        if (0..=99).contains(&year) {
+            year + 2_000
+        } else {
+            year
+        }
+    });
+    check_expiry(&mut body, month, year);
+    let cvc = body.text("cvc", 10);
+    if !cvc.is_empty() && !cards::is_cvc(&cvc) {
+        body.refuse("cvc", "must be three or four digits");
+    }
+    body.finish()?;
+    card.ok_or_else(|| Problem::field("number", "is no card number"))
+}
+
+/// A card is good to the end of the month it names (UTC).
+fn check_expiry(body: &mut Body, month: Option<i32>, year: Option<i32>) {
+    let (this_year, this_month) = clock::year_and_month();
+    match (month, year) {
+        (None, _) => body.refuse("exp_month", "must be 1 to 12"),
+        (_, None) => body.refuse("exp_year", "must be a year"),
+        (_, Some(year)) if year < this_year => body.refuse("exp_year", "is past"),
+        (_, Some(year)) if year > this_year + LONGEST_VALIDITY => {
+            body.refuse("exp_year", "is too far away");
+        }
+        (Some(month), Some(year))
+            if year == this_year && month < i32::from(u8::from(this_month)) =>
+        {
+            body.refuse("exp_month", "is past");
+        }
+        _ => {}
+    }
+}
+
+/// A whole number, or a text of digits, as forms send it.
+fn whole_number(body: &mut Body, field: &str) -> Option<i32> {
+    match body.take(field)? {
+        Value::Number(number) => number
+            .as_i64()
+            .and_then(|number| i32::try_from(number).ok()),
+        Value::String(text) if text.len() <= 4 => text.parse().ok(),
+        _ => None,
+    }
+}

@@ -1,0 +1,129 @@
+//! The faults that cut connections: silence after the work, and a closed door.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::{Value, json};
+
+use crate::sandbox::{APPROVES, BEARER, Sandbox, payment, send};
+
+/// Posts over a connection of its own and reads whatever comes until it is closed.
+async fn raw_post(sandbox: &Sandbox, path: &str, key: &str, body: &Value) -> Vec<u8> {
+    let address = sandbox.address();
+    let body = body.to_string();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\nAuthorization: Bearer {BEARER}\r\n\
+         Idempotency-Key: {key}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    tokio::task::spawn_blocking(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .unwrap();
+        stream.write_all(request.as_bytes()).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        answer
+    })
+    .await
+    .unwrap()
+}
+
+#[tokio::test]
+async fn drop_after_work_does_the_work_and_says_nothing() {
+    let sandbox = Sandbox::start().await;
+    let body = payment(&sandbox.token(APPROVES).await, json!({"reference": "p"}));
+    sandbox.faults(json!({"drop_after_work_rate": 1.0})).await;
+    let answer = raw_post(&sandbox, "/v1/payments", "p", &body).await;
+    assert_eq!(answer, b"", "{}", String::from_utf8_lossy(&answer));
+    assert_eq!(sandbox.ledger("p").await, ["authorise 1000"]);
+    sandbox.clear_faults().await;
+    // The same call again gets the answer that was lost, and no second piece of work.
+    assert_eq!(
+        sandbox.post("/v1/payments", "p", &body).await.result(),
+        ("authorised", None)
+    );
+    assert_eq!(sandbox.ledger("p").await, ["authorise 1000"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_closed_door_refuses_connects_and_opens_by_itself() {
+    let sandbox = Sandbox::start().await;
+    // An idle connection of another caller, kept alive.
+    let mut idle = TcpStream::connect(sandbox.address()).unwrap();
+    idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    idle.write_all(b"GET /v1/ledger HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let mut begun = [0_u8; 12];
+    idle.read_exact(&mut begun).unwrap();
+    assert_eq!(&begun, b"HTTP/1.1 200");
+
+    let before = Instant::now();
+    let put = sandbox.faults(json!({"refuse_connections_ms": 700})).await;
+    assert_eq!(put.status, StatusCode::OK);
+    let refused = TcpStream::connect(sandbox.address()).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
+    assert!(
+        before.elapsed() < Duration::from_millis(700),
+        "the answer came too late"
+    );
+    // The idle connection was closed, too: what is left of its answer, then the end.
+    let mut rest = Vec::new();
+    idle.read_to_end(&mut rest).unwrap();
+    let call = sandbox
+        .request(reqwest::Method::GET, "/v1/operations/x")
+        .send()
+        .await;
+    assert!(
+        call.unwrap_err().is_connect(),
+        "a call did not fail to connect"
+    );
+
+    while TcpStream::connect(sandbox.address()).is_err() {
+        assert!(
+            before.elapsed() < Duration::from_secs(10),
+            "the door stayed closed"
+        );
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(
+        before.elapsed() >= Duration::from_millis(700),
+        "{:?}",
+        before.elapsed()
+    );
+    assert_eq!(sandbox.operation("x").await.status, StatusCode::NOT_FOUND);
+    sandbox.authorised("p").await;
+}
+
+#[tokio::test]
+async fn the_door_closes_again_and_again() {
+    let sandbox = Sandbox::start().await;
+    for round in 0..3 {
+        let put = sandbox.faults(json!({"refuse_connections_ms": 30})).await;
+        assert_eq!(put.status, StatusCode::OK, "{round}");
+        let begun = Instant::now();
+        while TcpStream::connect(sandbox.address()).is_err() {
+            assert!(
+                begun.elapsed() < Duration::from_secs(10),
+                "the door stayed closed"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        sandbox.authorised(&format!("p{round}")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_simulator_can_be_stopped_and_started_while_its_door_is_closed() {
+    let mut sandbox = Sandbox::start().await;
+    sandbox
+        .faults(json!({"refuse_connections_ms": 60_000}))
+        .await;
+    sandbox.restart().await;
+    // The door is open: its closing was an act of the moment. The settings are still told.
+    let shown = send(sandbox.client.get(sandbox.url("/v1/faults"))).await;
+    assert_eq!(shown.body, json!({"refuse_connections_ms": 60_000}));
+}

@@ -1,0 +1,201 @@
+//! The faults that are decided inside: refusals, late failures, errors, latency, and their settings.
+
+use std::time::{Duration, Instant};
+
+use reqwest::StatusCode;
+use serde_json::json;
+
+use crate::receiver::Receiver;
+use crate::sandbox::{APPROVES, CHALLENGES, Sandbox, payment, send};
+
+#[tokio::test]
+async fn settings_are_replaced_shown_and_cleared() {
+    let sandbox = Sandbox::start().await;
+    let show = || send(sandbox.client.get(sandbox.url("/v1/faults")));
+    assert_eq!(show().await.body, json!({}));
+    let first = json!({"latency_ms": [0, 1], "asynchronous": false, "seed": 7});
+    let put = sandbox.faults(first.clone()).await;
+    assert_eq!((put.status, &put.body), (StatusCode::OK, &first));
+    assert_eq!(show().await.body, first);
+    let second = json!({"refuse": ["capture"], "error_rate": 0.5});
+    sandbox.faults(second.clone()).await;
+    assert_eq!(show().await.body, second);
+    let unknown = sandbox.faults(json!({"chargebacks": true})).await;
+    assert_eq!(unknown.status, StatusCode::UNPROCESSABLE_ENTITY);
+    assert_eq!(unknown.fields(), ["chargebacks"]);
+    assert_eq!(show().await.body, second);
+    sandbox.clear_faults().await;
+    assert_eq!(show().await.body, json!({}));
+}
+
+#[tokio::test]
+async fn error_rate_answers_a_bare_503_before_any_work() {
+    let sandbox = Sandbox::start().await;
+    let body = payment(&sandbox.token(APPROVES).await, json!({"reference": "p"}));
+    sandbox.faults(json!({"error_rate": 1})).await;
+    let request = sandbox.request(reqwest::Method::POST, "/v1/payments");
+    let response = request
+        .header("Idempotency-Key", "p")
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(response.bytes().await.unwrap().len(), 0);
+    assert_eq!(
+        sandbox.operation("p").await.status,
+        StatusCode::SERVICE_UNAVAILABLE
+    );
+    // Tokens, ledger and faults are out of the faults' reach.
+    sandbox.token(APPROVES).await;
+    assert_eq!(sandbox.ledger("p").await, Vec::<String>::new());
+    sandbox.clear_faults().await;
+    assert_eq!(sandbox.operation("p").await.status, StatusCode::NOT_FOUND);
+    assert_eq!(
+        sandbox.post("/v1/payments", "p", &body).await.result(),
+        ("authorised", None)
+    );
+}
+
+#[tokio::test]
+async fn the_same_seed_gives_the_same_faults() {
+    let sandbox = Sandbox::start().await;
+    let mut rounds = Vec::new();
+    for seed in [11, 11, 12] {
+        sandbox
+            .faults(json!({"error_rate": 0.5, "seed": seed}))
+            .await;
+        let mut fates = Vec::new();
+        for _ in 0..40 {
+            fates.push(sandbox.operation("none").await.status.as_u16());
+        }
+        assert!(fates.contains(&503) && fates.contains(&404), "{fates:?}");
+        rounds.push(fates);
+    }
+    assert_eq!(rounds.first(), rounds.get(1));
+    assert_ne!(rounds.first(), rounds.get(2));
+}
+
+#[tokio::test]
+async fn latency_delays_payments_and_operations_alone() {
+    let sandbox = Sandbox::start().await;
+    sandbox.faults(json!({"latency_ms": [300, 310]})).await;
+    let begun = Instant::now();
+    sandbox.operation("none").await;
+    assert!(
+        begun.elapsed() >= Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
+    let begun = Instant::now();
+    sandbox.ledger("none").await;
+    assert!(
+        begun.elapsed() < Duration::from_millis(300),
+        "{:?}",
+        begun.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn refuse_refuses_the_kinds_named_and_no_others() {
+    let sandbox = Sandbox::start().await;
+    let held = sandbox.authorised("held").await;
+    let taken = sandbox.authorised("taken").await;
+    sandbox.capture("c", &taken, 1000).await;
+    sandbox
+        .faults(json!({"refuse": ["authorise", "capture", "cancel", "refund"]}))
+        .await;
+    let pay = sandbox.pay("p", CHALLENGES, json!({})).await;
+    assert_eq!(pay.result(), ("refused", Some("card_declined")));
+    let by_fault = ("refused", Some("refused_by_fault"));
+    assert_eq!(sandbox.capture("c1", &held, 1000).await.result(), by_fault);
+    assert_eq!(sandbox.cancel("x1", &held).await.result(), by_fault);
+    assert_eq!(sandbox.refund("r1", &taken, 1000).await.result(), by_fault);
+    sandbox.faults(json!({"refuse": ["capture"]})).await;
+    assert_eq!(sandbox.capture("c2", &held, 1000).await.result(), by_fault);
+    assert_eq!(sandbox.cancel("x2", &held).await.result(), ("done", None));
+    sandbox.clear_faults().await;
+    // What was refused under a fault stays refused under its key.
+    assert_eq!(sandbox.refund("r1", &taken, 1000).await.result(), by_fault);
+    assert_eq!(
+        sandbox.refund("r2", &taken, 1000).await.result(),
+        ("done", None)
+    );
+}
+
+#[tokio::test]
+async fn fail_late_takes_back_what_was_done() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(0);
+    let more = |reference| json!({"reference": reference, "notification_url": receiver.url});
+    sandbox.faults(json!({"fail_late": ["authorise"]})).await;
+    sandbox.pay("lapses", APPROVES, more("lapses")).await;
+    assert_eq!(receiver.next().await.told(), "authorisation true null");
+    let lapsed = receiver.next().await;
+    assert_eq!(lapsed.told(), "authorisation false authorisation_expired");
+    assert_eq!(lapsed.text("idempotency_key"), "lapses");
+    assert_eq!(
+        sandbox.ledger("lapses").await,
+        ["authorise 1000", "authorise -1000"]
+    );
+
+    sandbox
+        .faults(json!({"fail_late": ["capture", "refund"]}))
+        .await;
+    let at_once = json!({"capture": true, "reference": "q", "notification_url": receiver.url});
+    sandbox.pay("q", APPROVES, at_once).await;
+    assert_eq!(receiver.next().await.told(), "authorisation true null");
+    assert_eq!(receiver.next().await.told(), "capture false failed_late");
+    assert_eq!(
+        sandbox.operation("q").await.result(),
+        ("refused", Some("failed_late"))
+    );
+    assert_eq!(
+        sandbox.ledger("q").await,
+        ["authorise 1000", "capture 1000", "capture -1000"]
+    );
+
+    sandbox.clear_faults().await;
+    let taken = sandbox.authorised("taken").await;
+    sandbox.capture("c", &taken, 1000).await;
+    sandbox.faults(json!({"fail_late": ["refund"]})).await;
+    assert_eq!(
+        sandbox.refund("r", &taken, 1000).await.result(),
+        ("done", None)
+    );
+    sandbox.until("r", "refused").await;
+    sandbox.clear_faults().await;
+    assert_eq!(
+        sandbox.refund("r2", &taken, 1000).await.result(),
+        ("done", None)
+    );
+    let expected = [
+        "authorise 1000",
+        "capture 1000",
+        "refund 1000",
+        "refund -1000",
+        "refund 1000",
+    ];
+    assert_eq!(sandbox.ledger("taken").await, expected);
+}
+
+#[tokio::test]
+async fn fail_late_in_asynchronous_mode_refuses_what_was_accepted() {
+    let sandbox = Sandbox::start().await;
+    let held = sandbox.authorised("held").await;
+    sandbox
+        .faults(json!({"fail_late": ["cancel"], "asynchronous": true}))
+        .await;
+    assert_eq!(
+        sandbox.cancel("x", &held).await.result(),
+        ("received", None)
+    );
+    let failed = sandbox.until("x", "refused").await;
+    assert_eq!(failed.result(), ("refused", Some("failed_late")));
+    assert_eq!(sandbox.ledger("held").await, ["authorise 1000"]);
+    sandbox.clear_faults().await;
+    assert_eq!(
+        sandbox.capture("c", &held, 1000).await.result(),
+        ("done", None)
+    );
+}

@@ -1,0 +1,23 @@
+//! The simulator through its own doors: HTTP, its notifications, its database file, its process.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what broke by panicking"
+)]
+
+mod asynchronous;
+mod cards;
+mod challenge;
+mod connection_faults;
+mod faults;
+mod idempotency;
+mod modifications;
+mod notifications;
+mod pages;
+mod payments;
+mod process;
+mod receiver;
+mod restart;
+mod sandbox;

@@ -1,0 +1,172 @@
+//! Notifications: one for every final result, signed, in order, until they are taken.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::receiver::Receiver;
+use crate::sandbox::{APPROVES, CHALLENGES, Sandbox};
+
+#[tokio::test]
+async fn every_final_result_is_told_once_with_all_members() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(0);
+    let more = json!({"reference": "order", "notification_url": receiver.url});
+    let payment = sandbox.pay("p", APPROVES, more).await.text("psp_reference");
+    sandbox.capture("c", &payment, 600).await;
+    sandbox.refund("r", &payment, 100).await;
+    sandbox.cancel("x", &payment).await;
+    let expected = [
+        ("authorisation", "p", true, 1000, Value::Null),
+        ("capture", "c", true, 600, Value::Null),
+        ("refund", "r", true, 100, Value::Null),
+        ("cancel", "x", false, 1000, json!("already_captured")),
+    ];
+    let mut ids = Vec::new();
+    for (kind, key, success, amount, reason) in expected {
+        let mut body = receiver.next().await.body;
+        let members = body.as_object_mut().unwrap();
+        ids.push(members.remove("id").unwrap());
+        assert!(
+            members
+                .remove("created_at")
+                .unwrap()
+                .as_str()
+                .unwrap()
+                .ends_with('Z')
+        );
+        let wanted = json!({
+            "type": kind,
+            "psp_reference": payment,
+            "reference": "order",
+            "idempotency_key": key,
+            "success": success,
+            "amount": amount,
+            "currency": "EUR",
+            "reason": reason,
+        });
+        assert_eq!(body, wanted);
+    }
+    let mut unique = ids.clone();
+    unique.sort_by_key(Value::to_string);
+    unique.dedup();
+    assert_eq!(unique.len(), ids.len(), "{ids:?}");
+    // A repeated call is no new result.
+    sandbox.capture("c", &payment, 600).await;
+    receiver.nothing_for(Duration::from_millis(200)).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_challenge_is_told_and_its_beginning_is_not() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(0);
+    for (key, outcome, told) in [
+        ("a", "pass", "authorisation true null"),
+        ("b", "fail", "authorisation false authentication_failed"),
+    ] {
+        let more = json!({"notification_url": receiver.url});
+        let url = sandbox
+            .pay(key, CHALLENGES, more)
+            .await
+            .text("challenge_url");
+        sandbox.end_challenge(&url, outcome).await;
+        let delivery = receiver.next().await;
+        assert_eq!(
+            (delivery.told().as_str(), delivery.text("idempotency_key")),
+            (told, key)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_notification_is_sent_again_until_it_is_taken() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(2);
+    sandbox
+        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .await;
+    let (first, second, third) = (
+        receiver.next().await,
+        receiver.next().await,
+        receiver.next().await,
+    );
+    assert_eq!(first.body, second.body);
+    assert_eq!(second.body, third.body);
+    let pauses = (second.at - first.at, third.at - second.at);
+    assert!(pauses.0 >= Duration::from_millis(490), "{pauses:?}");
+    assert!(pauses.1 >= Duration::from_millis(990), "{pauses:?}");
+    receiver.nothing_for(Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn what_was_not_taken_survives_a_restart() {
+    let mut sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(usize::MAX);
+    sandbox
+        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .await;
+    let refused = receiver.next().await;
+    sandbox.stop().await;
+    receiver.refuse(0);
+    sandbox.reopen().await;
+    assert_eq!(receiver.next().await.body, refused.body);
+    receiver.nothing_for(Duration::from_millis(300)).await;
+}
+
+#[tokio::test]
+async fn duplicates_carry_the_same_id() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(0);
+    sandbox.faults(json!({"duplicate_notifications": 2})).await;
+    sandbox
+        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .await;
+    let first = receiver.next().await;
+    assert_eq!(receiver.next().await.body, first.body);
+    assert_eq!(receiver.next().await.body, first.body);
+    receiver.nothing_for(Duration::from_millis(200)).await;
+}
+
+#[tokio::test]
+async fn clearing_the_faults_releases_what_was_held_back() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(0);
+    sandbox
+        .faults(json!({"delay_notifications_ms": 3_600_000}))
+        .await;
+    sandbox
+        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .await;
+    receiver.nothing_for(Duration::from_millis(200)).await;
+    // Faults that still hold notifications back release nothing.
+    sandbox
+        .faults(json!({"delay_notifications_ms": 3_600_000, "seed": 1}))
+        .await;
+    receiver.nothing_for(Duration::from_millis(200)).await;
+    sandbox.clear_faults().await;
+    assert_eq!(receiver.next().await.text("idempotency_key"), "p");
+}
+
+#[tokio::test]
+async fn reordered_notifications_all_come_in_another_order() {
+    let sandbox = Sandbox::start().await;
+    let mut receiver = Receiver::start(0);
+    sandbox
+        .faults(json!({"reorder_notifications": true, "seed": 5}))
+        .await;
+    let mut sent = Vec::new();
+    for index in 0..8 {
+        let key = format!("p{index}");
+        sandbox
+            .pay(&key, APPROVES, json!({"notification_url": receiver.url}))
+            .await;
+        sent.push(key);
+    }
+    let mut came = Vec::new();
+    for _ in 0..8 {
+        came.push(receiver.next().await.text("idempotency_key").to_owned());
+    }
+    assert_ne!(came, sent);
+    came.sort();
+    assert_eq!(came, sent);
+}

@@ -1,0 +1,139 @@
+//! A receiver of notifications: refuses as many as told, hands on the rest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use actix_web::dev::ServerHandle;
+use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
+use ring::hmac;
+use serde_json::Value;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use crate::sandbox::NOTIFICATION_KEY;
+
+/// One delivery as it arrived.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) body: Value,
+    pub(crate) at: Instant,
+}
+
+impl Delivery {
+    /// `type success reason`, such as `capture true null`.
+    pub(crate) fn told(&self) -> String {
+        let text = |member: &str| match &self.body[member] {
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        format!("{} {} {}", text("type"), text("success"), text("reason"))
+    }
+
+    pub(crate) fn text(&self, member: &str) -> &str {
+        self.body[member]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {member} in {self:?}"))
+    }
+}
+
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    deliveries: UnboundedReceiver<Delivery>,
+    refusals: Arc<AtomicUsize>,
+    server: ServerHandle,
+}
+
+#[derive(Clone)]
+struct Shared {
+    deliveries: UnboundedSender<Delivery>,
+    refusals: Arc<AtomicUsize>,
+}
+
+impl Receiver {
+    /// Starts on a free port; the first `refusals` deliveries are answered 500.
+    pub(crate) fn start(refusals: usize) -> Self {
+        let (sender, deliveries) = unbounded_channel();
+        let refusals = Arc::new(AtomicUsize::new(refusals));
+        let shared = Shared {
+            deliveries: sender,
+            refusals: Arc::clone(&refusals),
+        };
+        let server = HttpServer::new(move || {
+            App::new()
+                .app_data(web::Data::new(shared.clone()))
+                .route("/in", web::post().to(take))
+        })
+        .workers(1)
+        .disable_signals()
+        .bind("127.0.0.1:0")
+        .unwrap();
+        let url = format!("http://{}/in", server.addrs().first().unwrap());
+        let server = server.run();
+        let handle = server.handle();
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "stopped when the receiver is dropped"
+        )]
+        drop(tokio::spawn(server));
+        Self {
+            url,
+            deliveries,
+            refusals,
+            server: handle,
+        }
+    }
+
+    /// The next delivery, taken or refused.
+    pub(crate) async fn next(&mut self) -> Delivery {
+        let next = tokio::time::timeout(Duration::from_secs(15), self.deliveries.recv()).await;
+        next.unwrap_or_else(|_| panic!("no notification came"))
+            .unwrap()
+    }
+
+    /// Nothing comes for `quiet`.
+    pub(crate) async fn nothing_for(&mut self, quiet: Duration) {
+        if let Ok(delivery) = tokio::time::timeout(quiet, self.deliveries.recv()).await {
+            panic!("unexpected {delivery:?}");
+        }
+    }
+
+    pub(crate) fn refuse(&self, refusals: usize) {
+        self.refusals.store(refusals, Ordering::SeqCst);
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        drop(self.server.stop(false));
+    }
+}
+
+async fn take(request: HttpRequest, bytes: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+    let signature = request
+        .headers()
+        .get("X-Psp-Signature")
+        .unwrap()
+        .to_str()
+        .unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, NOTIFICATION_KEY.as_bytes());
+    hmac::verify(&key, &bytes, &hex::decode(signature).unwrap()).unwrap();
+    let body = serde_json::from_slice(&bytes).unwrap();
+    shared
+        .deliveries
+        .send(Delivery {
+            body,
+            at: Instant::now(),
+        })
+        .unwrap();
+    let refused = shared
+        .refusals
+        .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
+            left.checked_sub(1)
+        })
+        .is_ok();
+    if refused {
+        HttpResponse::InternalServerError().finish()
+    } else {
+        HttpResponse::Ok().finish()
+    }
+}

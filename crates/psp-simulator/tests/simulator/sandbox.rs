@@ -1,0 +1,260 @@
+//! A simulator on a temporary file, and the calls that tests make.
+
+use std::sync::Once;
+use std::time::Duration;
+
+use oncharge_psp_simulator::{Config, Running, Secret, start};
+use reqwest::{Method, RequestBuilder, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+pub(crate) const BEARER: &str = "test-bearer";
+pub(crate) const NOTIFICATION_KEY: &str = "test-notification-key";
+pub(crate) const APPROVES: &str = "4242424242424242";
+pub(crate) const CHALLENGES: &str = "4000002500003155";
+
+/// An HTTP client as a merchant's PSP connector would have one.
+pub(crate) fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        rustls::crypto::ring::default_provider()
+            .install_default()
+            .unwrap();
+    });
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(Duration::from_secs(20))
+        .build()
+        .unwrap()
+}
+
+/// An answer: its status and its JSON (`null` where the body is none).
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) body: Value,
+}
+
+impl Answer {
+    /// The `result` and, where there is one, the `reason`.
+    pub(crate) fn result(&self) -> (&str, Option<&str>) {
+        let text = |member| self.body.get(member).and_then(Value::as_str);
+        (
+            text("result").unwrap_or_else(|| panic!("no result in {self:?}")),
+            text("reason"),
+        )
+    }
+
+    pub(crate) fn text(&self, member: &str) -> String {
+        let value = self.body.get(member).and_then(Value::as_str);
+        value
+            .unwrap_or_else(|| panic!("no {member} in {self:?}"))
+            .to_owned()
+    }
+
+    /// The fields that a 422 names.
+    pub(crate) fn fields(&self) -> Vec<String> {
+        let details = self.body.get("details").and_then(Value::as_array);
+        let details = details.unwrap_or_else(|| panic!("no details in {self:?}"));
+        details
+            .iter()
+            .map(|detail| {
+                detail
+                    .get("field")
+                    .and_then(Value::as_str)
+                    .unwrap()
+                    .to_owned()
+            })
+            .collect()
+    }
+}
+
+pub(crate) struct Sandbox {
+    pub(crate) folder: TempDir,
+    pub(crate) client: reqwest::Client,
+    running: Option<Running>,
+    url: String,
+}
+
+impl Sandbox {
+    pub(crate) async fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut sandbox = Self {
+            folder,
+            client: client(),
+            running: None,
+            url: String::new(),
+        };
+        sandbox.open(0).await;
+        sandbox
+    }
+
+    async fn open(&mut self, port: u16) {
+        let database = self.folder.path().join("deep/psp.sqlite");
+        let mut config = Config::new(database, Secret::new(BEARER), Secret::new(NOTIFICATION_KEY));
+        config.port = port;
+        let running = start(config).await.unwrap();
+        running.url().clone_into(&mut self.url);
+        self.running = Some(running);
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.running.take().unwrap().stop().await;
+    }
+
+    /// Starts again on the same file and port.
+    pub(crate) async fn reopen(&mut self) {
+        let port = self.address().rsplit(':').next().unwrap().parse().unwrap();
+        self.open(port).await;
+    }
+
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.reopen().await;
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.url)
+    }
+
+    /// `host:port`.
+    pub(crate) fn address(&self) -> String {
+        self.url.trim_start_matches("http://").to_owned()
+    }
+
+    pub(crate) fn request(&self, method: Method, path: &str) -> RequestBuilder {
+        self.client
+            .request(method, self.url(path))
+            .bearer_auth(BEARER)
+    }
+
+    pub(crate) async fn token(&self, number: &str) -> String {
+        let card = json!({"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
+        let answer = send(self.client.post(self.url("/v1/tokens")).json(&card)).await;
+        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
+        answer.text("token")
+    }
+
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+        send(
+            self.request(Method::POST, path)
+                .header("Idempotency-Key", key)
+                .json(body),
+        )
+        .await
+    }
+
+    /// Pays 1000 EUR cents; `more` overrides members of the call.
+    pub(crate) async fn pay(&self, key: &str, number: &str, more: Value) -> Answer {
+        let body = payment(&self.token(number).await, more);
+        self.post("/v1/payments", key, &body).await
+    }
+
+    /// A payment that is authorised for 1000, as its reference at the simulator. Its own reference
+    /// is `key`.
+    pub(crate) async fn authorised(&self, key: &str) -> String {
+        let answer = self.pay(key, APPROVES, json!({"reference": key})).await;
+        assert_eq!(answer.result(), ("authorised", None));
+        answer.text("psp_reference")
+    }
+
+    pub(crate) async fn capture(&self, key: &str, psp_reference: &str, amount: i64) -> Answer {
+        let path = format!("/v1/payments/{psp_reference}/captures");
+        self.post(&path, key, &json!({ "amount": amount })).await
+    }
+
+    pub(crate) async fn cancel(&self, key: &str, psp_reference: &str) -> Answer {
+        self.post(
+            &format!("/v1/payments/{psp_reference}/cancels"),
+            key,
+            &json!({}),
+        )
+        .await
+    }
+
+    pub(crate) async fn refund(&self, key: &str, psp_reference: &str, amount: i64) -> Answer {
+        let path = format!("/v1/payments/{psp_reference}/refunds");
+        self.post(&path, key, &json!({ "amount": amount })).await
+    }
+
+    pub(crate) async fn operation(&self, key: &str) -> Answer {
+        send(self.request(Method::GET, &format!("/v1/operations/{key}"))).await
+    }
+
+    /// Presses a button of the challenge page; the page that follows.
+    pub(crate) async fn end_challenge(&self, url: &str, outcome: &str) -> (StatusCode, String) {
+        let form = self
+            .client
+            .post(url)
+            .header("Content-Type", "application/x-www-form-urlencoded")
+            .body(format!("outcome={outcome}"));
+        let response = form.send().await.unwrap();
+        (response.status(), response.text().await.unwrap())
+    }
+
+    /// The ledger of a reference as `kind amount` lines.
+    pub(crate) async fn ledger(&self, reference: &str) -> Vec<String> {
+        let url = self.url(&format!("/v1/ledger?reference={reference}"));
+        let answer = send(self.client.get(url)).await;
+        let entries = answer
+            .body
+            .get("entries")
+            .and_then(Value::as_array)
+            .unwrap()
+            .clone();
+        entries
+            .iter()
+            .map(|entry| format!("{} {}", entry["kind"].as_str().unwrap(), entry["amount"]))
+            .collect()
+    }
+
+    pub(crate) async fn faults(&self, faults: Value) -> Answer {
+        send(self.client.put(self.url("/v1/faults")).json(&faults)).await
+    }
+
+    pub(crate) async fn clear_faults(&self) {
+        let answer = send(self.client.delete(self.url("/v1/faults"))).await;
+        assert_eq!(answer.status, StatusCode::OK);
+    }
+
+    /// Waits until the look-up of `key` says `result`.
+    pub(crate) async fn until(&self, key: &str, result: &str) -> Answer {
+        for _ in 0..1_000 {
+            let answer = self.operation(key).await;
+            if answer.body.get("result").and_then(Value::as_str) == Some(result) {
+                return answer;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        panic!(
+            "{key} never became {result}: {:?}",
+            self.operation(key).await
+        );
+    }
+}
+
+/// The body of a payment call.
+pub(crate) fn payment(token: &str, more: Value) -> Value {
+    let mut body = json!({
+        "token": token,
+        "amount": 1000,
+        "currency": "EUR",
+        "capture": false,
+        "reference": "order-1",
+    });
+    let Value::Object(more) = more else {
+        panic!("not an object: {more}")
+    };
+    body.as_object_mut().unwrap().extend(more);
+    body
+}
+
+pub(crate) async fn send(request: RequestBuilder) -> Answer {
+    let response = request.send().await.unwrap();
+    let status = response.status();
+    let text = response.text().await.unwrap();
+    Answer {
+        status,
+        body: serde_json::from_str(&text).unwrap_or(Value::Null),
+    }
+}

@@ -1,0 +1,120 @@
+//! The command line: one command a file.
+
+mod ban;
+mod config_check;
+mod demo;
+mod dev;
+mod key;
+mod keys;
+mod merchant;
+mod migrate;
+mod openapi;
+mod serve;
+mod sign;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::{
+    config::{Secret, Settings},
+    telemetry,
+    wiring::Wired,
+};
+
+/// `OnCharge`: checkout sessions between a shop and its payment processors.
+#[derive(Debug, Parser)]
+#[command(name = "oncharge", version, about)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole product on embedded defaults, on this machine (the same as no command).
+    Dev(dev::Dev),
+    /// Walks through one payment and exits.
+    Demo,
+    /// The API and the checkout, for real.
+    Serve(serve::Serve),
+    /// Brings the database's schema up to date.
+    Migrate(Target),
+    /// Prints a signed curl command.
+    Sign(sign::Sign),
+    /// Checks the configuration.
+    #[command(subcommand)]
+    Config(config_check::ConfigCommand),
+    /// Care for keys at rest.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
+    /// Merchants.
+    #[command(subcommand)]
+    Merchant(merchant::MerchantCommand),
+    /// API keys.
+    #[command(subcommand)]
+    Key(key::KeyCommand),
+    /// The shared blocklist.
+    #[command(subcommand)]
+    Ban(ban::BanCommand),
+    /// Prints the `OpenAPI` document.
+    Openapi,
+}
+
+impl Cli {
+    pub(crate) async fn run(self) -> anyhow::Result<()> {
+        match self.command.unwrap_or_else(|| Command::Dev(dev::Dev::default())) {
+            Command::Dev(dev) => dev.run().await,
+            Command::Demo => demo::run().await,
+            Command::Serve(serve) => serve.run().await,
+            Command::Migrate(target) => migrate::run(&target).await,
+            Command::Sign(sign) => sign.run(),
+            Command::Config(command) => command.run(),
+            Command::Keys(command) => command.run().await,
+            Command::Merchant(command) => command.run().await,
+            Command::Key(command) => command.run().await,
+            Command::Ban(command) => command.run().await,
+            Command::Openapi => {
+                openapi::run();
+                Ok(())
+            }
+        }
+    }
+}
+
+/// Which data a command works on; fit to run beside a server.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Target {
+    /// The sandbox's directory.
+    #[arg(long, default_value = ".oncharge")]
+    data_dir: PathBuf,
+    /// A postgres:// URL in place of the embedded file.
+    #[arg(long)]
+    database_url: Option<String>,
+    /// A configuration file.
+    #[arg(long)]
+    config: Option<PathBuf>,
+}
+
+impl Target {
+    /// The settings, with this command's flags on top.
+    pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
+        let mut settings = Settings::load(self.config.as_deref(), "")?;
+        if let Some(url) = &self.database_url {
+            settings.database.url = Some(Secret::new(url.clone()));
+        }
+        telemetry::start(settings.log.format, "warn")?;
+        Ok(settings)
+    }
+
+    /// The use cases on this data, without servers and workers.
+    pub(crate) async fn open(&self) -> anyhow::Result<Wired> {
+        let settings = self.settings()?;
+        Wired::for_commands(&settings, &self.data_dir).await
+    }
+}
+
+/// Prints one JSON object on one line, as every command answers.
+fn print_json(value: &serde_json::Value) {
+    telemetry::say(value);
+}

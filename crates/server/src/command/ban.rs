@@ -1,0 +1,117 @@
+//! `oncharge ban …`: the shared blocklist.
+
+use anyhow::{Context, bail};
+use clap::{Args, Subcommand};
+use oncharge_application::bans;
+use oncharge_domain::{
+    blocklist::{Ban, DEFAULT_DAYS, Identifier},
+    id::BanId,
+    text::Email,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
+
+use super::{Target, print_json};
+
+/// What to do with bans.
+#[derive(Debug, Subcommand)]
+pub(super) enum BanCommand {
+    /// Bans a shopper; only a peppered hash is kept.
+    Add {
+        #[command(flatten)]
+        who: Who,
+        /// For how many days.
+        #[arg(long, default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+        days: u32,
+        /// A note for operators; no personal data.
+        #[arg(long)]
+        reason: Option<String>,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Lists every ban, newest first, one a line.
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Revokes a ban.
+    Revoke {
+        /// The ban's id.
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+}
+
+/// Whom to ban.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Who {
+    /// An e-mail address, in any spelling.
+    #[arg(long)]
+    email: Option<String>,
+    /// A phone number, in any spelling with its country code.
+    #[arg(long)]
+    phone: Option<String>,
+}
+
+impl Who {
+    fn identifier(&self) -> anyhow::Result<Identifier> {
+        match (&self.email, &self.phone) {
+            (Some(email), None) => {
+                Ok(Identifier::email(&Email::parse(email.trim()).context("--email")?))
+            }
+            (None, Some(phone)) => Identifier::phone_from_person(phone).context("--phone"),
+            _ => bail!("one of --email and --phone"),
+        }
+    }
+}
+
+impl BanCommand {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Add { who, days, reason, target } => {
+                let identifier = who.identifier()?;
+                let app = target.open().await?.app;
+                let ban = bans::add(&app, &identifier, days, reason).await;
+                let ban = ban.context("the ban was not added")?;
+                print_json(&json!({
+                    "ban_id": ban.id.to_string(),
+                    "type": ban.kind.name(),
+                    "expires_at": rfc3339(ban.expires_at)?,
+                }));
+            }
+            Self::List { target } => {
+                let app = target.open().await?.app;
+                for ban in bans::list(&app).await? {
+                    print_json(&line(&ban, app.now())?);
+                }
+            }
+            Self::Revoke { id, target } => {
+                let id: BanId = id.parse().context("no ban id")?;
+                let revoked = bans::revoke(&target.open().await?.app, id).await;
+                revoked.context("the ban was not revoked")?;
+                print_json(&json!({ "ban_id": id.to_string(), "revoked": true }));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn line(ban: &Ban, now: Timestamp) -> anyhow::Result<Value> {
+    Ok(json!({
+        "ban_id": ban.id.to_string(),
+        "type": ban.kind.name(),
+        "source": ban.source,
+        "reason": ban.reason,
+        "created_at": rfc3339(ban.created_at)?,
+        "expires_at": rfc3339(ban.expires_at)?,
+        "revoked_at": ban.revoked_at.map(rfc3339).transpose()?,
+        "live": ban.is_live(now),
+    }))
+}
+
+fn rfc3339(at: Timestamp) -> anyhow::Result<String> {
+    Ok(at.whole_seconds().as_offset_date_time().format(&Rfc3339)?)
+}

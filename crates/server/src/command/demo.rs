@@ -1,0 +1,106 @@
+//! `oncharge demo`: walks through one payment, as a merchant's server and a shopper's page would.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use oncharge_client::{Client, CreatedSession, NewRefund, NewSession, Session, SessionStatus};
+use serde_json::{Value, json};
+
+use crate::{
+    sandbox::{Options, Port, Sandbox},
+    telemetry::say,
+};
+
+const AMOUNT: i64 = 9999;
+const REFUNDED: i64 = 5000;
+/// How long each step may take.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Runs it on free ports and a temporary directory; errors at the first step that is not as it
+/// should be.
+pub(super) async fn run() -> anyhow::Result<()> {
+    let dir = tempfile::tempdir().context("no temporary directory")?;
+    let port = || Port::new(Some(0), 0);
+    let sandbox = Sandbox::start(&Options {
+        data_dir: dir.path().join("data"),
+        database_url: None,
+        api_port: port(),
+        simulator_port: port(),
+        ops_port: port(),
+        shop_port: port(),
+        rate_limit: None,
+        address_limit: None,
+        session_ttl: None,
+        capture_delay: Some(2),
+        log_filter: Some("warn"),
+    })
+    .await?;
+    let walked = walk(&sandbox).await;
+    sandbox.stop().await;
+    walked
+}
+
+async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
+    let pair = &sandbox.pair;
+    let merchant = Client::new(&sandbox.urls.api, &pair.api_key, pair.api_secret.expose())?;
+    let new = NewSession::new(AMOUNT, "USD", "order-42", "https://shop.example.com/thank-you");
+    let created = merchant.create_session(&new, None).await?;
+    ensure!(created.status == SessionStatus::Created, "the session is not created");
+    say(format_args!("created     {} over 99.99 USD", created.session_id));
+
+    let status = pay(sandbox, &created).await?;
+    ensure!(status["status"] == "authorized", "the payment was answered {status}");
+    reached(&merchant, &created, SessionStatus::Authorized).await?;
+    say("authorized  with card 4242 4242 4242 4242");
+
+    let session = reached(&merchant, &created, SessionStatus::Captured).await?;
+    ensure!(session.amount_captured == AMOUNT, "captured {}", session.amount_captured);
+    say("captured    99.99 USD by the clock, two seconds later");
+
+    let refund = merchant.refund(&NewRefund::new(&session, REFUNDED, "refund-42"), None).await?;
+    let session = merchant.session(&created.session_id).await?;
+    ensure!(session.amount_refunded == REFUNDED, "refunded {}", session.amount_refunded);
+    ensure!(session.amount_refundable == AMOUNT - REFUNDED, "the rest is wrong");
+    say(format_args!("refunded    50.00 USD as {}, 49.99 USD can still be", refund.refund_id));
+    Ok(())
+}
+
+/// What the shopper's browser does: the PSP's fields turn the card into a token, which the page
+/// posts.
+async fn pay(sandbox: &Sandbox, created: &CreatedSession) -> anyhow::Result<Value> {
+    let http = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build()?;
+    let card = json!({ "number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvc": "123" });
+    let tokens = format!("{}/v1/tokens", sandbox.urls.simulator);
+    let token: Value = http.post(tokens).json(&card).send().await?.json().await?;
+    let page = format!("{}/checkout/{}/pay", sandbox.urls.api, created.session_id);
+    let paying = http
+        .post(page)
+        .bearer_auth(created.pay_token.expose())
+        .json(&json!({ "payment_method": token["token"] }));
+    Ok(paying.send().await?.json().await?)
+}
+
+/// Waits until the session has come so far, in this very order.
+async fn reached(
+    merchant: &Client,
+    created: &CreatedSession,
+    wanted: SessionStatus,
+) -> anyhow::Result<Session> {
+    let waiting = async {
+        loop {
+            let session = merchant.session(&created.session_id).await?;
+            let is_before = wanted == SessionStatus::Captured
+                && session.status == SessionStatus::Authorized;
+            if session.status == wanted || !is_before {
+                break Ok::<_, anyhow::Error>(session);
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let session = tokio::time::timeout(PATIENCE, waiting)
+        .await
+        .with_context(|| format!("not {} in time", wanted.as_str()))??;
+    let status = session.status.as_str();
+    ensure!(session.status == wanted, "the session is {status}, not {}", wanted.as_str());
+    Ok(session)
+}

@@ -1,0 +1,132 @@
+//! `oncharge dev`: the whole product on this machine.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde_json::json;
+
+use super::sign;
+use crate::{
+    config::write_private,
+    sandbox::{Options, Port, Sandbox},
+    shutdown,
+    telemetry::say,
+};
+
+/// Everything in one process, on loopback: API, checkout, PSP simulator, demo shop.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Dev {
+    /// The API's port (default 8080, or a free one where that is taken; 0 = a free one).
+    #[arg(long)]
+    port: Option<u16>,
+    /// The PSP simulator's port (default 8081).
+    #[arg(long)]
+    simulator_port: Option<u16>,
+    /// The operators' port (default 8082).
+    #[arg(long)]
+    ops_port: Option<u16>,
+    /// The demo shop's port (default 8083).
+    #[arg(long)]
+    shop_port: Option<u16>,
+    /// Where everything is kept.
+    #[arg(long, default_value = ".oncharge")]
+    data_dir: PathBuf,
+    /// A postgres:// URL in place of the embedded file.
+    #[arg(long)]
+    database_url: Option<String>,
+    /// Requests per second of one API key (default 5000); the burst is twice that.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    rate_limit: Option<u32>,
+    /// Failing requests per second of one address (default 1000); the burst is five times that.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
+    address_limit: Option<u32>,
+    /// How long a session can be paid, in seconds (default 1800).
+    #[arg(long, value_parser = clap::value_parser!(i64).range(1..=604_800))]
+    session_ttl: Option<i64>,
+    /// Seconds from authorisation to automatic capture (default 60; 0 = with the authorisation).
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=604_800))]
+    capture_delay: Option<u32>,
+    /// Written once everything answers: URLs and the sandbox's pair, as JSON.
+    #[arg(long)]
+    ready_file: Option<PathBuf>,
+}
+
+impl Default for Dev {
+    fn default() -> Self {
+        Self {
+            port: None,
+            simulator_port: None,
+            ops_port: None,
+            shop_port: None,
+            data_dir: PathBuf::from(".oncharge"),
+            database_url: None,
+            rate_limit: None,
+            address_limit: None,
+            session_ttl: None,
+            capture_delay: None,
+            ready_file: None,
+        }
+    }
+}
+
+impl Dev {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let options = Options {
+            data_dir: self.data_dir,
+            database_url: self.database_url,
+            api_port: Port::new(self.port, 8080),
+            simulator_port: Port::new(self.simulator_port, 8081),
+            ops_port: Port::new(self.ops_port, 8082),
+            shop_port: Port::new(self.shop_port, 8083),
+            rate_limit: self.rate_limit,
+            address_limit: self.address_limit,
+            session_ttl: self.session_ttl,
+            capture_delay: self.capture_delay,
+            log_filter: None,
+        };
+        let sandbox = Sandbox::start(&options).await?;
+        introduce(&sandbox);
+        if let Some(file) = &self.ready_file {
+            write_private(file, format!("{}\n", sandbox.ready()).as_bytes())?;
+        }
+        shutdown::requested().await?;
+        sandbox.stop().await;
+        Ok(())
+    }
+}
+
+/// What a person needs to begin.
+fn introduce(sandbox: &Sandbox) {
+    let urls = &sandbox.urls;
+    let body = json!({
+        "amount": 9999,
+        "currency": "USD",
+        "reference": "order-42",
+        "return_url": "https://shop.example.com/thank-you",
+    });
+    let target = (urls.api.as_str(), "POST", "/v1/checkout/sessions");
+    let curl = sign::curl(&sandbox.pair, target, Some(&body.to_string()));
+    say(format_args!(
+        "OnCharge is ready.
+
+  Demo shop    {}   buy something with card 4242 4242 4242 4242
+  API          {}
+  Simulator    {}
+  Operators    {}
+
+  API key      {}
+  API secret   {}
+
+A signed request, good for five minutes (`oncharge sign` makes more):
+
+{curl}
+
+Stop with Ctrl-C.",
+        urls.shop,
+        urls.api,
+        urls.simulator,
+        urls.ops,
+        sandbox.pair.api_key,
+        sandbox.pair.api_secret.expose(),
+    ));
+}

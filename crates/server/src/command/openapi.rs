@@ -1,0 +1,7 @@
+//! `oncharge openapi`: prints the document that is committed as `openapi.json`.
+
+use crate::telemetry;
+
+pub(super) fn run() {
+    telemetry::say(oncharge_adapter_http::openapi::document().trim_end());
+}

@@ -1,0 +1,125 @@
+//! The configuration: defaults, then a file, then `ONCHARGE__…` variables, then flags.
+//!
+//! Everything is checked at start; an error names the setting. Secrets are masked.
+
+mod keys;
+mod network;
+mod psp;
+mod secret;
+mod storage;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use config::{Config, Environment, File, FileFormat};
+use serde::Deserialize;
+
+pub(crate) use keys::{KeySettings, Keys, make_private_dir, write_private};
+pub(crate) use network::{Limits, Network};
+pub(crate) use psp::PspSettings;
+pub(crate) use secret::Secret;
+pub(crate) use storage::Database;
+
+use crate::telemetry::LogFormat;
+
+/// The file that is read from the working directory where none is named.
+const DEFAULT_FILE: &str = "oncharge.toml";
+
+/// All settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    /// Production or sandbox.
+    pub(crate) mode: Mode,
+    /// Addresses and proxies.
+    pub(crate) network: Network,
+    /// Quotas.
+    pub(crate) limits: Limits,
+    /// The database.
+    pub(crate) database: Database,
+    /// Keys at rest.
+    pub(crate) keys: KeySettings,
+    /// PSP accounts, by account name.
+    pub(crate) psp: std::collections::BTreeMap<String, PspSettings>,
+    /// The checkout.
+    pub(crate) checkout: Checkout,
+    /// Logs.
+    pub(crate) log: Log,
+}
+
+/// What the deployment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Mode {
+    /// Real money: the simulator is refused.
+    Production,
+    /// Play money: loopback only.
+    Sandbox,
+}
+
+/// The checkout's settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Checkout {
+    /// How long a session can be paid, in seconds.
+    pub(crate) session_ttl_seconds: i64,
+    /// How many `global_ban` answers a merchant gets in an hour; 0 for no limit.
+    pub(crate) ban_answers_per_hour: u32,
+}
+
+/// The logs' settings.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Log {
+    /// How lines look.
+    pub(crate) format: LogFormat,
+    /// What is logged, as `tracing-subscriber` filters say it.
+    pub(crate) filter: String,
+}
+
+impl Settings {
+    /// Reads and checks the settings; `preset` lies between the defaults and the file.
+    pub(crate) fn load(file: Option<&Path>, preset: &str) -> anyhow::Result<Self> {
+        let environment = Environment::with_prefix("ONCHARGE")
+            .prefix_separator("__")
+            .separator("__")
+            .try_parsing(true)
+            .list_separator(",")
+            .with_list_parse_key("network.trusted_proxies");
+        let mut builder = Config::builder()
+            .add_source(File::from_str(include_str!("config/defaults.toml"), FileFormat::Toml))
+            .add_source(File::from_str(preset, FileFormat::Toml));
+        builder = match file {
+            Some(path) => builder.add_source(File::from(path).format(FileFormat::Toml)),
+            None => builder.add_source(
+                File::from(PathBuf::from(DEFAULT_FILE)).format(FileFormat::Toml).required(false),
+            ),
+        };
+        let layered = builder
+            .add_source(environment)
+            .build()
+            .context("the configuration cannot be read")?;
+        let settings: Self =
+            layered.try_deserialize().context("the configuration is not acceptable")?;
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn check(&self) -> anyhow::Result<()> {
+        self.network.check(self.mode)?;
+        self.limits.check()?;
+        self.database.check()?;
+        if !(1..=7 * 86_400).contains(&self.checkout.session_ttl_seconds) {
+            bail!("checkout.session_ttl_seconds must be 1 to 604800");
+        }
+        for (account, psp) in &self.psp {
+            psp.check(account, self.mode)?;
+        }
+        tracing_subscriber::EnvFilter::try_new(&self.log.filter)
+            .context("log.filter is not a filter")?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,109 @@
+//! Keys at rest: from variables, or made once in the sandbox's data directory.
+
+use std::{
+    fs,
+    io::Write,
+    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    path::Path,
+};
+
+use anyhow::{Context, bail};
+use oncharge_domain::keyring::{KeyId, Keyring};
+use oncharge_ports::Entropy;
+use serde::Deserialize;
+
+use super::Secret;
+
+/// What the configuration says of keys.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeySettings {
+    /// Master keys, `id:base64(32 bytes)`, the first one first.
+    pub(crate) master: Option<Secret>,
+    /// The blocklist's peppers, in the same form.
+    pub(crate) pepper: Option<Secret>,
+}
+
+/// The keys in use.
+#[derive(Debug, Clone)]
+pub(crate) struct Keys {
+    /// They seal, and others are derived from them.
+    pub(crate) master: Keyring,
+    /// They hide the blocklist's identifiers.
+    pub(crate) pepper: Keyring,
+}
+
+impl KeySettings {
+    /// The keys that are configured.
+    ///
+    /// Errors name the setting that is missing or wrong.
+    pub(crate) fn configured(&self) -> anyhow::Result<Keys> {
+        Ok(Keys {
+            master: parse("keys.master", self.master.as_ref())?,
+            pepper: parse("keys.pepper", self.pepper.as_ref())?,
+        })
+    }
+
+    /// The keys that are configured, else those of the data directory; with `entropy` they are
+    /// made there where absent.
+    pub(crate) fn or_in(
+        &self,
+        data_dir: &Path,
+        entropy: Option<&dyn Entropy>,
+    ) -> anyhow::Result<Keys> {
+        Ok(Keys {
+            master: parse("keys.master", pick(self.master.as_ref(), &data_dir.join("master.key"), entropy)?.as_ref())?,
+            pepper: parse("keys.pepper", pick(self.pepper.as_ref(), &data_dir.join("pepper.key"), entropy)?.as_ref())?,
+        })
+    }
+}
+
+fn parse(setting: &str, value: Option<&Secret>) -> anyhow::Result<Keyring> {
+    let Some(value) = value else {
+        let variable = setting.to_uppercase().replace('.', "__");
+        bail!("{setting} is missing: set ONCHARGE__{variable} to id:base64(32 bytes)");
+    };
+    Keyring::parse(value.expose()).with_context(|| format!("{setting} is not acceptable"))
+}
+
+fn pick(
+    configured: Option<&Secret>,
+    file: &Path,
+    entropy: Option<&dyn Entropy>,
+) -> anyhow::Result<Option<Secret>> {
+    if let Some(secret) = configured {
+        return Ok(Some(secret.clone()));
+    }
+    if file.exists() {
+        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        return Ok(Some(Secret::new(text)));
+    }
+    let Some(entropy) = entropy else { return Ok(None) };
+    let id = KeyId::parse("k1").context("a key id")?;
+    let entry = Keyring::entry(&id, &entropy.bytes::<32>());
+    write_private(file, entry.as_bytes())?;
+    Ok(Some(Secret::new(entry.to_string())))
+}
+
+/// Makes a directory that only its owner may enter.
+pub(crate) fn make_private_dir(path: &Path) -> anyhow::Result<()> {
+    fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Writes a file that only its owner may read, whole or not at all.
+pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let write = || {
+        let beside = path.with_extension("new");
+        let mut options = fs::OpenOptions::new();
+        options.write(true).create(true).truncate(true).mode(0o600);
+        let mut file = options.open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().with_context(|| format!("cannot write {}", path.display()))
+}

@@ -1,0 +1,73 @@
+//! Where to listen, whom to believe, how much to take.
+
+use std::net::IpAddr;
+
+use anyhow::bail;
+use serde::Deserialize;
+
+use super::Mode;
+
+/// Addresses and proxies.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Network {
+    /// Where the API and the checkout are served.
+    pub(crate) bind: IpAddr,
+    /// Their port.
+    pub(crate) port: u16,
+    /// Where health and metrics are served.
+    pub(crate) ops_bind: IpAddr,
+    /// Their port.
+    pub(crate) ops_port: u16,
+    /// Proxies whose forwarding headers are believed.
+    pub(crate) trusted_proxies: Vec<String>,
+    /// Whether shoppers reach us over TLS.
+    pub(crate) behind_tls: bool,
+}
+
+/// Quotas, in requests per second.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Limits {
+    /// Of one API key.
+    pub(crate) key_per_second: u32,
+    /// Its burst.
+    pub(crate) key_burst: u32,
+    /// Of one address, counting only requests that fail.
+    pub(crate) address_per_second: u32,
+    /// Its burst.
+    pub(crate) address_burst: u32,
+}
+
+impl Network {
+    pub(super) fn check(&self, mode: Mode) -> anyhow::Result<()> {
+        if mode == Mode::Sandbox && !self.bind.is_loopback() {
+            bail!("network.bind must be a loopback address while mode is sandbox");
+        }
+        if mode == Mode::Sandbox && !self.ops_bind.is_loopback() {
+            bail!("network.ops_bind must be a loopback address while mode is sandbox");
+        }
+        for proxy in &self.trusted_proxies {
+            let address = proxy.split_once('/').map_or(proxy.as_str(), |(address, _)| address);
+            if address.parse::<IpAddr>().is_err() {
+                bail!("network.trusted_proxies has an entry that is no address or network");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Limits {
+    pub(super) fn check(self) -> anyhow::Result<()> {
+        let all = [
+            ("key_per_second", self.key_per_second),
+            ("key_burst", self.key_burst),
+            ("address_per_second", self.address_per_second),
+            ("address_burst", self.address_burst),
+        ];
+        match all.iter().find(|(_, value)| *value == 0) {
+            Some((name, _)) => bail!("limits.{name} must be at least 1"),
+            None => Ok(()),
+        }
+    }
+}

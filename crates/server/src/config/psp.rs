@@ -1,0 +1,49 @@
+//! PSP accounts.
+
+use anyhow::bail;
+use oncharge_domain::psp::PspAccount;
+use serde::Deserialize;
+
+use super::{Mode, Secret};
+
+/// One account at one PSP.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PspSettings {
+    /// The connector (`simulator`).
+    pub(crate) connector: String,
+    /// Where the PSP's API is.
+    pub(crate) url: String,
+    /// What we prove ourselves with.
+    pub(crate) bearer: Secret,
+    /// What it signs notifications with.
+    pub(crate) notification_key: Secret,
+    /// Our own public URL, where it sends notifications.
+    pub(crate) notify_url: Option<String>,
+}
+
+impl PspSettings {
+    pub(super) fn check(&self, account: &str, mode: Mode) -> anyhow::Result<()> {
+        if PspAccount::new(&self.connector, account).is_err() {
+            bail!("psp.{account}: names are 1 to 64 of a-z, 0-9, - and _");
+        }
+        if self.connector != "simulator" {
+            bail!("psp.{account}.connector must be a known connector (simulator)");
+        }
+        if mode == Mode::Production {
+            bail!("psp.{account}.connector: the simulator is refused while mode is production");
+        }
+        for (name, value) in [("url", Some(&self.url)), ("notify_url", self.notify_url.as_ref())] {
+            let bad = value.is_some_and(|text| {
+                url::Url::parse(text).map_or(true, |url| !matches!(url.scheme(), "http" | "https"))
+            });
+            if bad {
+                bail!("psp.{account}.{name} must be an http or https URL");
+            }
+        }
+        if self.bearer.expose().is_empty() || self.notification_key.expose().is_empty() {
+            bail!("psp.{account}: bearer and notification_key must not be empty");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,27 @@
+//! The shop's style sheet and scripts; the tokens are the checkout's own.
+
+use actix_web::{HttpResponse, http::header, web};
+use oncharge_adapter_http::checkout::page::assets::TOKENS_CSS;
+
+const CSS: &str = "text/css; charset=utf-8";
+const JS: &str = "text/javascript; charset=utf-8";
+
+/// Adds the routes of all files.
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    for (path, kind, text) in [
+        ("/tokens.css", CSS, TOKENS_CSS),
+        ("/shop.css", CSS, include_str!("../../assets/shop/shop.css")),
+        ("/cart.js", JS, include_str!("../../assets/shop/cart.js")),
+        ("/order.js", JS, include_str!("../../assets/shop/order.js")),
+    ] {
+        config.route(path, web::get().to(move || async move { file(kind, text) }));
+    }
+}
+
+fn file(kind: &'static str, text: &'static str) -> HttpResponse {
+    // Asked for anew each time, so that a new build never meets an old style sheet.
+    HttpResponse::Ok()
+        .content_type(kind)
+        .insert_header((header::CACHE_CONTROL, "no-cache"))
+        .body(text)
+}

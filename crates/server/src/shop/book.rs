@@ -1,0 +1,106 @@
+//! The shop's orders, kept in one small file that only its owner may read.
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::order::Order;
+use crate::config::write_private;
+
+/// How many orders are kept; the oldest go first.
+const KEPT: usize = 500;
+/// The number of the first order.
+const FIRST: u64 = 1001;
+
+/// All orders.
+pub(super) struct Book {
+    file: PathBuf,
+    orders: Mutex<Orders>,
+    /// One write at a time, so that an older state never replaces a newer one.
+    writing: tokio::sync::Mutex<()>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Orders {
+    next: u64,
+    orders: VecDeque<Order>,
+}
+
+impl Book {
+    /// Opens the book where the last start left it.
+    ///
+    /// Errors where the file is there and cannot be read.
+    pub(super) fn open(data_dir: &Path) -> anyhow::Result<Self> {
+        let file = data_dir.join("shop.json");
+        let orders = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is not the shop's file", file.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                Orders { next: FIRST, orders: VecDeque::new() }
+            }
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", file.display()));
+            }
+        };
+        Ok(Self { file, orders: Mutex::new(orders), writing: tokio::sync::Mutex::new(()) })
+    }
+
+    /// Adds the order that is made for the next number, and keeps it.
+    pub(super) async fn add(&self, make: impl FnOnce(u64) -> Order) -> anyhow::Result<u64> {
+        let number = {
+            let mut book = self.lock();
+            let number = book.next;
+            book.next = number.saturating_add(1);
+            book.orders.push_back(make(number));
+            if book.orders.len() > KEPT {
+                book.orders.pop_front();
+            }
+            number
+        };
+        self.keep().await?;
+        Ok(number)
+    }
+
+    /// The order of this number.
+    pub(super) fn order(&self, number: u64) -> Option<Order> {
+        self.lock().orders.iter().find(|order| order.number == number).cloned()
+    }
+
+    /// The newest orders, the newest first.
+    pub(super) fn newest(&self, count: usize) -> Vec<Order> {
+        self.lock().orders.iter().rev().take(count).cloned().collect()
+    }
+
+    /// Changes an order in memory; it is kept with the next change that matters.
+    pub(super) fn note<T>(&self, number: u64, change: impl FnOnce(&mut Order) -> T) -> Option<T> {
+        self.lock().orders.iter_mut().find(|order| order.number == number).map(change)
+    }
+
+    /// Changes an order and keeps it: once this returns, a crash does not undo it.
+    pub(super) async fn change<T>(
+        &self,
+        number: u64,
+        change: impl FnOnce(&mut Order) -> T,
+    ) -> anyhow::Result<Option<T>> {
+        let changed = self.note(number, change);
+        self.keep().await?;
+        Ok(changed)
+    }
+
+    /// Writes the book as it is now.
+    pub(super) async fn keep(&self) -> anyhow::Result<()> {
+        let _turn = self.writing.lock().await;
+        let content = serde_json::to_vec_pretty(&*self.lock())?;
+        let file = self.file.clone();
+        actix_web::web::block(move || write_private(&file, &content)).await?
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,105 @@
+//! What holds for every request to the shop: it is for this shop, no other site changes anything in
+//! its name, and the answer tells the browser what a page may do.
+
+use actix_web::{
+    Error, HttpResponse,
+    body::MessageBody,
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{self, HeaderMap, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+
+use super::Shop;
+
+/// What a page of the shop may load: its own files, the script that embeds the checkout, and the
+/// checkout itself in a frame. No style and no script within a page, and nobody frames the shop.
+pub(super) fn content_security_policy(api: &str) -> String {
+    format!(
+        "default-src 'none'; script-src 'self' {api}/oncharge.js; style-src 'self'; \
+         img-src 'self' data:; connect-src 'self'; frame-src {api}; form-action 'self'; \
+         base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Checks the request and adds the headers of the answer.
+pub(super) async fn guard(
+    shop: web::Data<Shop>,
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> Result<ServiceResponse, Error> {
+    let refusal = refuse(&shop.origin, &request);
+    let mut response = match refusal {
+        Some(refusal) => request.into_response(refusal),
+        None => next.call(request).await?.map_into_boxed_body(),
+    };
+    let headers = response.headers_mut();
+    let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
+    set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    // Other sites learn nothing; the shop itself still gets an Origin to check.
+    set(header::REFERRER_POLICY, "same-origin");
+    set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
+    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    if let Ok(policy) = HeaderValue::from_str(&shop.policy) {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    Ok(response)
+}
+
+fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
+    if !host.is_some_and(|host| origin.strip_prefix("http://") == Some(host)) {
+        // By another name (`localhost`) the shop is another origin, which the checkout would not
+        // let frame it; and a foreign name that points here must not get to the orders.
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let canonical = format!("{origin}{path}");
+        return Some(if reads {
+            HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, canonical)).finish()
+        } else {
+            HttpResponse::MisdirectedRequest().body("This shop has another address.")
+        });
+    }
+    let allowed = reads || same_origin(origin, request.headers());
+    (!allowed).then(|| HttpResponse::Forbidden().body("Only the shop's own pages may do this."))
+}
+
+/// Whether a request that changes something comes from the shop's own pages. Browsers always say
+/// where it comes from; a program that says nothing carries nobody's cookies or trust either.
+fn same_origin(origin: &str, headers: &HeaderMap) -> bool {
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return site == "same-origin";
+    }
+    headers.get(header::ORIGIN).is_none_or(|from| from == origin)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORIGIN: &str = "http://127.0.0.1:8083";
+
+    fn from(name: &'static str, value: &'static str) -> bool {
+        let mut headers = HeaderMap::new();
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        same_origin(ORIGIN, &headers)
+    }
+
+    #[test]
+    fn only_the_shops_own_pages_change_something() {
+        assert!(from("sec-fetch-site", "same-origin"));
+        assert!(from("origin", ORIGIN));
+        for site in ["same-site", "cross-site", "none"] {
+            assert!(!from("sec-fetch-site", site), "{site}");
+        }
+        for origin in ["null", "https://evil.example", "http://127.0.0.1:8080", "http://localhost:8083"] {
+            assert!(!from("origin", origin), "{origin}");
+        }
+    }
+}

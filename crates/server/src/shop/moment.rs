@@ -1,0 +1,54 @@
+//! When something happened, as it is kept and as it is shown.
+
+use oncharge_ports::Clock;
+use serde::{Deserialize, Serialize};
+use time::{
+    OffsetDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
+
+use crate::system::SystemClock;
+
+const TIME_OF_DAY: &[BorrowedFormatItem<'_>] =
+    format_description!("[hour]:[minute]:[second] UTC");
+const DAY_AND_TIME: &[BorrowedFormatItem<'_>] =
+    format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+
+/// A point in time, in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(super) struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
+
+impl Moment {
+    /// The present.
+    pub(super) fn now() -> Self {
+        Self(SystemClock.now().whole_seconds().as_offset_date_time())
+    }
+
+    /// Seconds since 1970.
+    pub(super) fn unix_seconds(self) -> i64 {
+        self.0.unix_timestamp()
+    }
+
+    /// For programs: the `datetime` of a `<time>`.
+    pub(super) fn rfc3339(self) -> String {
+        self.0.format(&Rfc3339).unwrap_or_default()
+    }
+
+    /// For people, within a page that is about one day.
+    pub(super) fn time_of_day(self) -> String {
+        self.0.format(TIME_OF_DAY).unwrap_or_default()
+    }
+
+    /// For people, where days matter.
+    pub(super) fn day_and_time(self) -> String {
+        self.0.format(DAY_AND_TIME).unwrap_or_default()
+    }
+}
+
+impl From<OffsetDateTime> for Moment {
+    fn from(at: OffsetDateTime) -> Self {
+        Self(at.to_offset(time::UtcOffset::UTC))
+    }
+}

@@ -1,0 +1,34 @@
+//! The real clock and the real randomness.
+
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::{Clock, Entropy};
+use ring::rand::{SecureRandom, SystemRandom};
+
+/// The machine's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+    fn now(&self) -> Timestamp {
+        Timestamp::new(time::OffsetDateTime::now_utc())
+    }
+}
+
+/// The operating system's randomness.
+pub(crate) struct SystemEntropy(SystemRandom);
+
+impl SystemEntropy {
+    pub(crate) fn new() -> Self {
+        Self(SystemRandom::new())
+    }
+}
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        // Without randomness nothing here is safe: ids, nonces and secrets would repeat.
+        if self.0.fill(buffer).is_err() {
+            tracing::error!("the operating system gives no randomness");
+            std::process::abort();
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Logs on standard error, for people or machines; never a secret in them.
+
+use std::io::{IsTerminal, Write};
+
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum LogFormat {
+    /// For people.
+    Pretty,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Starts logging; a second call changes nothing.
+pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Pretty => builder.with_ansi(std::io::stderr().is_terminal()).try_init(),
+    };
+    if let Err(error) = started {
+        tracing::debug!(%error, "logging runs already");
+    }
+    Ok(())
+}
+
+/// Says on standard error why the command failed, with every cause.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let _ = writeln!(std::io::stderr(), "oncharge: {error:#}");
+}
+
+/// Writes a line to standard output: what a command is asked for, never a log line.
+pub(crate) fn say(line: impl std::fmt::Display) {
+    let mut out = std::io::stdout().lock();
+    // A closed pipe ends the reader's interest, not the work.
+    let _ = writeln!(out, "{line}");
+    let _ = out.flush();
+}

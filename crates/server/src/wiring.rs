@@ -1,0 +1,153 @@
+//! The only place where adapters meet ports.
+
+use std::{path::Path, sync::Arc};
+
+use anyhow::{Context, bail};
+use oncharge_adapter_http::JsonPresenter;
+use oncharge_adapter_postgres::PostgresStore;
+use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_application::{App, Dependencies};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, Entropy, Maintenance, MerchantRepository, Psps,
+    WorkQueue,
+};
+
+use crate::{
+    config::{Keys, Mode, PspSettings, Settings},
+    system::{SystemClock, SystemEntropy},
+};
+
+/// The name of the embedded database's file in the data directory.
+const EMBEDDED_FILE: &str = "oncharge.db";
+
+/// The use cases on a store.
+pub(crate) struct Wired {
+    /// The use cases.
+    pub(crate) app: App,
+    /// Care for the store.
+    pub(crate) maintenance: Arc<dyn Maintenance>,
+    /// The queues.
+    pub(crate) work: Arc<dyn WorkQueue>,
+    /// Merchants, for the sandbox's own.
+    pub(crate) merchants: Arc<dyn MerchantRepository>,
+    /// Whether the store is the embedded file, which one server has for itself.
+    pub(crate) embedded: bool,
+}
+
+impl Wired {
+    /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`.
+    ///
+    /// Errors where the store cannot be opened, or its first sealed value does not open under the
+    /// keys.
+    pub(crate) async fn for_server(
+        settings: &Settings,
+        keys: Keys,
+        (data_dir, base_url): (&Path, &str),
+    ) -> anyhow::Result<Self> {
+        let accounts = settings.psp.iter().map(|(name, psp)| account(name, psp, base_url));
+        let psps = Registry::new(accounts).context("the PSP accounts cannot be used")?;
+        Self::new(settings, keys, data_dir, Arc::new(psps)).await
+    }
+
+    /// For a command beside a server: no PSP is reached.
+    pub(crate) async fn for_commands(
+        settings: &Settings,
+        data_dir: &Path,
+    ) -> anyhow::Result<Self> {
+        let keys = settings.keys.or_in(data_dir, None)?;
+        let psps = Registry::new(std::iter::empty()).context("no HTTP client")?;
+        Self::new(settings, keys, data_dir, Arc::new(psps)).await
+    }
+
+    async fn new(
+        settings: &Settings,
+        keys: Keys,
+        data_dir: &Path,
+        psps: Arc<dyn Psps>,
+    ) -> anyhow::Result<Self> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
+        let embedded = settings.database.url.is_none();
+        let store = match &settings.database.url {
+            Some(url) => {
+                let pool = settings.database.pool_size;
+                let store =
+                    PostgresStore::connect(url.expose(), keys.master.clone(), entropy.clone(), pool)
+                        .await
+                        .context("the database cannot be opened")?;
+                Store::of(Arc::new(store))
+            }
+            None => {
+                let file = data_dir.join(EMBEDDED_FILE);
+                let store = SqliteStore::open(&file, keys.master.clone(), entropy.clone())
+                    .with_context(|| format!("{} cannot be opened", file.display()))?;
+                Store::of(Arc::new(store))
+            }
+        };
+        if !store.maintenance.keys_fit().await? {
+            bail!("keys.master does not open what the database holds: a key is missing or another");
+        }
+        let limit = settings.checkout.ban_answers_per_hour;
+        let app = App::new(Dependencies {
+            checkout: store.checkout,
+            merchants: store.merchants.clone(),
+            blocklist: store.blocklist,
+            work: store.work.clone(),
+            psps,
+            presenter: Arc::new(JsonPresenter),
+            clock: Arc::new(SystemClock),
+            entropy,
+            keys: keys.master,
+            peppers: keys.pepper,
+            settings: oncharge_application::Settings {
+                sandbox: settings.mode == Mode::Sandbox,
+                session_ttl_seconds: settings.checkout.session_ttl_seconds,
+                ban_answers_per_hour: (limit > 0).then_some(limit),
+            },
+        });
+        let Store { maintenance, work, merchants, .. } = store;
+        Ok(Self { app, maintenance, work, merchants, embedded })
+    }
+}
+
+/// One store behind every port that it keeps.
+struct Store {
+    checkout: Arc<dyn CheckoutRepository>,
+    merchants: Arc<dyn MerchantRepository>,
+    blocklist: Arc<dyn BlocklistRepository>,
+    work: Arc<dyn WorkQueue>,
+    maintenance: Arc<dyn Maintenance>,
+}
+
+impl Store {
+    fn of<S>(store: Arc<S>) -> Self
+    where
+        S: CheckoutRepository
+            + MerchantRepository
+            + BlocklistRepository
+            + WorkQueue
+            + Maintenance
+            + 'static,
+    {
+        Self {
+            checkout: store.clone(),
+            merchants: store.clone(),
+            blocklist: store.clone(),
+            work: store.clone(),
+            maintenance: store,
+        }
+    }
+}
+
+fn account(name: &str, psp: &PspSettings, base_url: &str) -> Account {
+    let notify = psp.notify_url.as_deref().unwrap_or(base_url);
+    Account {
+        name: name.to_owned(),
+        connector: Connector::Simulator(simulator::Settings {
+            base_url: psp.url.clone(),
+            bearer: Secret::new(psp.bearer.expose()),
+            notification_key: Secret::new(psp.notification_key.expose()),
+            notification_url: format!("{notify}/webhooks/psp/{}/{name}", psp.connector),
+        }),
+    }
+}

@@ -1,0 +1,19 @@
+//! `oncharge demo`: a payment without a browser, and nothing left behind.
+
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::binary::ONCHARGE;
+
+#[test]
+fn it_walks_through_a_payment_and_leaves_nothing() {
+    let empty = TempDir::new().unwrap();
+    let output = Command::new(ONCHARGE).arg("demo").current_dir(empty.path()).output().unwrap();
+    let printed = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    for step in ["created", "authorized", "captured", "refund"] {
+        assert!(printed.contains(step), "{step} is not printed:\n{printed}");
+    }
+    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "something was left behind");
+}

@@ -1,0 +1,20 @@
+//! The real binary with the real simulator, through the doors that a merchant, a shopper and an
+//! operator use.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may panic and may look at the clock"
+)]
+
+mod bans;
+mod crashes;
+mod demo;
+mod examples;
+mod lifecycle;
+mod payments;
+mod psp_answers;
+mod races;
+mod support;

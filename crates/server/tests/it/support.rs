@@ -1,0 +1,27 @@
+//! What the tests share: running binaries, a merchant, a shopper, the PSP's ledger.
+
+pub(crate) mod binary;
+pub(crate) mod database;
+pub(crate) mod proxy;
+pub(crate) mod shop;
+
+pub(crate) use binary::{Dev, Serve};
+pub(crate) use database::{Database, on_both};
+pub(crate) use shop::{Answer, Shop};
+
+use std::time::{Duration, Instant};
+
+/// Asks again until the answer is there; fails after `seconds` with the last thing seen.
+pub(crate) async fn eventually<T, F>(seconds: u64, what: &str, mut ask: impl FnMut() -> F) -> T
+where
+    F: Future<Output = Result<T, String>>,
+{
+    let until = Instant::now() + Duration::from_secs(seconds);
+    loop {
+        match ask().await {
+            Ok(value) => return value,
+            Err(seen) if Instant::now() > until => panic!("{what}: still {seen} after {seconds} s"),
+            Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+        }
+    }
+}

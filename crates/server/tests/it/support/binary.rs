@@ -1,0 +1,186 @@
+//! The `oncharge` binary as a child process.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{Database, Shop};
+
+/// The binary under test.
+pub(crate) const ONCHARGE: &str = env!("CARGO_BIN_EXE_oncharge");
+
+/// A sandbox in a directory of its own.
+pub(crate) struct Dev {
+    pub(crate) dir: TempDir,
+    flags: Vec<String>,
+    child: Child,
+    ready: Value,
+}
+
+impl Dev {
+    /// Starts `oncharge dev` on free ports and waits until everything answers.
+    pub(crate) async fn start(database: Database, flags: &[&str]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut flags: Vec<String> = flags.iter().map(ToString::to_string).collect();
+        if let Some(url) = database.fresh().await {
+            flags.extend(["--database-url".to_owned(), url]);
+        }
+        let (child, ready) = launch(dir.path(), &flags);
+        Self { dir, flags, child, ready }
+    }
+
+    /// A merchant, a shopper and the PSP's ledger of this sandbox.
+    pub(crate) fn shop(&self) -> Shop {
+        Shop::new(&self.ready)
+    }
+
+    /// A member of the ready file.
+    pub(crate) fn ready(&self, name: &str) -> &str {
+        self.ready[name].as_str().unwrap()
+    }
+
+    /// Ends it as a power cut would.
+    pub(crate) fn kill_9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Starts it again on the same data.
+    pub(crate) fn start_again(&mut self) {
+        let (child, ready) = launch(self.dir.path(), &self.flags);
+        (self.child, self.ready) = (child, ready);
+    }
+
+    /// Asks it to stop; how it ended and how long that took.
+    pub(crate) fn terminate(&mut self) -> (ExitStatus, Duration) {
+        terminate(&mut self.child)
+    }
+
+    /// All that it has logged.
+    pub(crate) fn log(&self) -> String {
+        fs::read_to_string(self.dir.path().join("log")).unwrap()
+    }
+
+    /// Runs a command beside it, on the same data; its standard output.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Result<String, String> {
+        let mut command = Command::new(ONCHARGE);
+        command.args(arguments).arg("--data-dir").arg(data_dir(self.dir.path()));
+        if let Some(at) = self.flags.iter().position(|flag| flag == "--database-url") {
+            command.args(&self.flags[at..=at + 1]);
+        }
+        let output = command.output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+}
+
+impl Drop for Dev {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Where a sandbox of the tests keeps its data.
+pub(crate) fn data_dir(dir: &Path) -> PathBuf {
+    dir.join("data")
+}
+
+fn launch(dir: &Path, flags: &[String]) -> (Child, Value) {
+    let ready_file = dir.join("ready.json");
+    let _ = fs::remove_file(&ready_file);
+    let log = fs::OpenOptions::new().append(true).create(true).open(dir.join("log")).unwrap();
+    let mut command = Command::new(ONCHARGE);
+    command.arg("dev").current_dir(dir).arg("--data-dir").arg(data_dir(dir));
+    for port in ["--port", "--simulator-port", "--ops-port", "--shop-port"] {
+        command.args([port, "0"]);
+    }
+    command.arg("--ready-file").arg(&ready_file).args(flags);
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    let mut child = command.spawn().unwrap();
+    wait_for(&mut child, || ready_file.exists(), dir);
+    let ready = serde_json::from_slice(&fs::read(&ready_file).unwrap()).unwrap();
+    (child, ready)
+}
+
+fn wait_for(child: &mut Child, is_ready: impl Fn() -> bool, dir: &Path) {
+    let until = Instant::now() + Duration::from_secs(30);
+    while !is_ready() {
+        let log = || fs::read_to_string(dir.join("log")).unwrap_or_default();
+        if let Some(status) = child.try_wait().unwrap() {
+            panic!("oncharge ended with {status}:\n{}", log());
+        }
+        assert!(Instant::now() < until, "oncharge is not ready after 30 s:\n{}", log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+fn terminate(child: &mut Child) -> (ExitStatus, Duration) {
+    let started = Instant::now();
+    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    assert!(kill.success());
+    (child.wait().unwrap(), started.elapsed())
+}
+
+/// `oncharge serve` in sandbox mode against a simulator that runs elsewhere.
+pub(crate) struct Serve {
+    dir: TempDir,
+    environment: Vec<(String, String)>,
+    child: Child,
+}
+
+impl Serve {
+    /// Starts it; the variables are settings (`NETWORK__PORT`), without their prefix.
+    pub(crate) fn start(variables: &[(&str, String)]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let environment: Vec<_> = variables
+            .iter()
+            .map(|(name, value)| (format!("ONCHARGE__{name}"), value.clone()))
+            .collect();
+        let child = serve(dir.path(), &environment);
+        Self { dir, environment, child }
+    }
+
+    pub(crate) fn kill_9(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    pub(crate) fn start_again(&mut self) {
+        self.child = serve(self.dir.path(), &self.environment);
+    }
+
+    /// Runs a command on the same data and settings; its standard output.
+    pub(crate) fn command(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(ONCHARGE);
+        command.args(arguments).envs(self.environment.iter().cloned()).current_dir(self.dir.path());
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn serve(dir: &Path, environment: &[(String, String)]) -> Child {
+    let log = fs::OpenOptions::new().append(true).create(true).open(dir.join("log")).unwrap();
+    let mut command = Command::new(ONCHARGE);
+    command.arg("serve").envs(environment.iter().cloned()).current_dir(dir);
+    let mut child =
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
+    let port = environment.iter().find(|(name, _)| name.ends_with("NETWORK__PORT")).unwrap();
+    let address = format!("127.0.0.1:{}", port.1);
+    wait_for(&mut child, || std::net::TcpStream::connect(&address).is_ok(), dir);
+    child
+}

@@ -1,0 +1,47 @@
+//! The two databases: the embedded file, and a PostgreSQL database of the test's own.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Which database a server runs on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Database {
+    Sqlite,
+    Postgres,
+}
+
+/// Makes two tests of one: on the embedded file and on PostgreSQL.
+macro_rules! on_both {
+    ($($name:ident),* $(,)?) => {
+        mod on_sqlite { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(crate::support::Database::Sqlite).await }
+        )* }
+        mod on_postgres { $(
+            #[tokio::test(flavor = "multi_thread")]
+            async fn $name() { super::$name(crate::support::Database::Postgres).await }
+        )* }
+    };
+}
+pub(crate) use on_both;
+
+impl Database {
+    /// The URL of a new, empty database; `None` for the embedded file.
+    pub(crate) async fn fresh(self) -> Option<String> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        if self == Self::Sqlite {
+            return None;
+        }
+        let admin = std::env::var("ONCHARGE_TEST_POSTGRES_URL").expect(
+            "ONCHARGE_TEST_POSTGRES_URL is not set: run scripts/test, or `just postgres` and \
+             export what it prints",
+        );
+        let (client, connection) =
+            tokio_postgres::connect(&admin, tokio_postgres::NoTls).await.expect("PostgreSQL");
+        tokio::spawn(connection);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("oncharge_it_{}_{count}", std::process::id());
+        client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+        let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
+        Some(format!("{server}/{name}"))
+    }
+}

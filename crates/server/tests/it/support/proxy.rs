@@ -1,0 +1,79 @@
+//! A TCP proxy in front of the PSP that can keep its replies back: the place for a crash between
+//! asking the PSP and storing its answer.
+
+use std::sync::Arc;
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::{Notify, watch},
+};
+
+/// Forwards to a target; while it holds, replies are taken from the target and kept back.
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    hold: watch::Sender<bool>,
+    held: Arc<Notify>,
+}
+
+impl Proxy {
+    /// Starts forwarding to this URL's host and port.
+    pub(crate) async fn start(target: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let (hold, holding) = watch::channel(false);
+        let held = Arc::new(Notify::new());
+        let target = target.trim_start_matches("http://").to_owned();
+        let notify = held.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(forward(client, target.clone(), holding.clone(), notify.clone()));
+            }
+        });
+        Self { url, hold, held }
+    }
+
+    /// From now on replies are kept back.
+    pub(crate) fn hold(&self) {
+        self.hold.send(true).unwrap();
+    }
+
+    /// Waits until a reply is kept back: the PSP has done its work.
+    pub(crate) async fn reply_is_held(&self) {
+        self.held.notified().await;
+    }
+
+    /// Forwards again; what was kept back is dropped with its connection.
+    pub(crate) fn release(&self) {
+        self.hold.send(false).unwrap();
+    }
+}
+
+async fn forward(
+    client: TcpStream,
+    target: String,
+    mut holding: watch::Receiver<bool>,
+    held: Arc<Notify>,
+) {
+    let Ok(server) = TcpStream::connect(&target).await else { return };
+    let (mut client_in, mut client_out) = client.into_split();
+    let (mut server_in, mut server_out) = server.into_split();
+    let up = tokio::spawn(async move {
+        let _ = tokio::io::copy(&mut client_in, &mut server_out).await;
+    });
+    let mut buffer = vec![0; 64 * 1024];
+    while let Ok(count) = server_in.read(&mut buffer).await {
+        if count == 0 {
+            break;
+        }
+        if *holding.borrow() {
+            held.notify_one();
+            let _ = holding.wait_for(|hold| !*hold).await;
+            break;
+        }
+        if client_out.write_all(&buffer[..count]).await.is_err() {
+            break;
+        }
+    }
+    up.abort();
+}

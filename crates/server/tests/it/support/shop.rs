@@ -1,0 +1,194 @@
+//! A merchant that signs, a shopper that pays, and a look into the PSP's ledger.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use oncharge_domain::signing::{Signed, SigningKey};
+use serde_json::{Value, json};
+
+/// A card that is approved.
+pub(crate) const GOOD_CARD: &str = "4242424242424242";
+
+/// An answer of the API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) replayed: bool,
+    pub(crate) body: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
+    }
+
+    /// The body, if the status is the expected one.
+    pub(crate) fn expect(&self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.json()
+    }
+}
+
+/// A merchant and its shoppers.
+#[derive(Clone)]
+pub(crate) struct Shop {
+    pub(crate) http: reqwest::Client,
+    pub(crate) base: String,
+    pub(crate) simulator: String,
+    api_key: String,
+    signing_key: SigningKey,
+}
+
+impl Shop {
+    /// With what the ready file says.
+    pub(crate) fn new(ready: &Value) -> Self {
+        let text = |name: &str| ready[name].as_str().unwrap().to_owned();
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Self {
+            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            base: text("base_url"),
+            simulator: text("simulator_url"),
+            api_key: text("api_key"),
+            signing_key: SigningKey::of_secret(&text("api_secret")),
+        }
+    }
+
+    /// A signed request.
+    pub(crate) async fn call(
+        &self,
+        method: &str,
+        target: &str,
+        (body, key): (&str, Option<&str>),
+    ) -> Answer {
+        self.try_call(method, target, (body, key)).await.unwrap()
+    }
+
+    /// A signed request that may find nobody.
+    pub(crate) async fn try_call(
+        &self,
+        method: &str,
+        target: &str,
+        (body, key): (&str, Option<&str>),
+    ) -> Result<Answer, reqwest::Error> {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let timestamp = since.as_secs().to_string();
+        let signed = Signed { timestamp: &timestamp, method, target, body: body.as_bytes() };
+        let mut request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{target}", self.base))
+            .header("X-Oncharge-Key", &self.api_key)
+            .header("X-Oncharge-Timestamp", &timestamp)
+            .header("X-Oncharge-Signature", self.signing_key.sign(&signed))
+            .body(body.to_owned());
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        read(request).await
+    }
+
+    pub(crate) async fn post(&self, target: &str, body: &Value) -> Answer {
+        self.call("POST", target, (&body.to_string(), None)).await
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        self.call("GET", target, ("", None)).await
+    }
+
+    /// A new session over 100.00 EUR, with these members on top: id and pay token.
+    pub(crate) async fn create(&self, more: Value) -> (String, String) {
+        let answer = self.post("/v1/checkout/sessions", &order(more)).await.expect(201);
+        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        (text("session_id"), text("pay_token"))
+    }
+
+    pub(crate) async fn session(&self, id: &str) -> Value {
+        self.get(&format!("/v1/checkout/sessions/{id}")).await.expect(200)
+    }
+
+    /// A one-time token of the PSP's fields for a card.
+    pub(crate) async fn token(&self, card: &str) -> String {
+        let body = json!({ "number": card, "exp_month": 12, "exp_year": 2040, "cvc": "123" });
+        let request = self.http.post(format!("{}/v1/tokens", self.simulator)).json(&body);
+        let answer = read(request).await.unwrap().expect(201);
+        answer["token"].as_str().unwrap().to_owned()
+    }
+
+    /// A call of the shopper's page.
+    pub(crate) async fn shopper(
+        &self,
+        (id, pay_token): (&str, &str),
+        act: &str,
+        body: &Value,
+    ) -> Answer {
+        let url = format!("{}/checkout/{id}/{act}", self.base);
+        let request = if act == "status" { self.http.get(url) } else { self.http.post(url).json(body) };
+        read(request.bearer_auth(pay_token)).await.unwrap()
+    }
+
+    /// Pays with a card, as the page would.
+    pub(crate) async fn pay(&self, session: (&str, &str), card: &str) -> Answer {
+        let token = self.token(card).await;
+        self.shopper(session, "pay", &json!({ "payment_method": token })).await
+    }
+
+    /// A session that is authorised and waits for the merchant.
+    pub(crate) async fn authorized(&self) -> String {
+        let (id, pay_token) = self.create(json!({ "capture": "manual" })).await;
+        let paid = self.pay((&id, &pay_token), GOOD_CARD).await.expect(200);
+        assert_eq!(paid["status"], "authorized", "{paid}");
+        id
+    }
+
+    /// A session that is captured.
+    pub(crate) async fn captured(&self) -> String {
+        let id = self.authorized().await;
+        let target = format!("/v1/checkout/sessions/{id}/capture");
+        assert_eq!(self.post(&target, &json!({})).await.expect(200)["status"], "captured");
+        id
+    }
+
+    /// The PSP's movements of money for a session: kind and amount, in order.
+    pub(crate) async fn ledger(&self, id: &str) -> Vec<(String, i64)> {
+        let request = self.http.get(format!("{}/v1/ledger?reference={id}", self.simulator));
+        let ledger = read(request).await.unwrap().expect(200);
+        let entries = ledger["entries"].as_array().unwrap().iter();
+        entries
+            .map(|e| (e["kind"].as_str().unwrap().to_owned(), e["amount"].as_i64().unwrap()))
+            .collect()
+    }
+
+    /// How much of a kind the ledger holds for a session.
+    pub(crate) async fn ledger_sum(&self, id: &str, kind: &str) -> i64 {
+        self.ledger(id).await.iter().filter(|(k, _)| k == kind).map(|(_, amount)| amount).sum()
+    }
+
+    /// Sets the simulator's faults; `{}` for none.
+    pub(crate) async fn faults(&self, faults: Value) {
+        let request = self.http.put(format!("{}/v1/faults", self.simulator)).json(&faults);
+        let answer = read(request).await.unwrap();
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+/// A create request over 100.00 EUR, with these members on top.
+pub(crate) fn order(more: Value) -> Value {
+    let mut order = json!({
+        "amount": 10_000,
+        "currency": "EUR",
+        "reference": "order-1",
+        "return_url": "https://shop.example.com/thanks",
+    });
+    if let (Value::Object(order), Value::Object(more)) = (&mut order, more) {
+        order.extend(more);
+    }
+    order
+}
+
+async fn read(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+    let response = request.send().await?;
+    Ok(Answer {
+        status: response.status().as_u16(),
+        replayed: response.headers().contains_key("Idempotency-Replayed"),
+        body: response.text().await?,
+    })
+}

@@ -1,0 +1,23 @@
+//! A clock, entropy, a store, a PSP and values under the test's control.
+//!
+//! For tests only: what is here panics where a test is written wrongly.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::missing_panics_doc,
+    reason = "a test may panic, and this crate is only ever a dev-dependency"
+)]
+
+pub mod build;
+pub mod clock;
+pub mod entropy;
+pub mod presenter;
+pub mod psp;
+pub mod store;
+
+pub use build::Builder;
+pub use clock::FakeClock;
+pub use entropy::SeededEntropy;
+pub use presenter::PlainPresenter;
+pub use psp::{Call, Fault, Reply, ScriptedPsp};
+pub use store::{CommitFault, MemoryStore};

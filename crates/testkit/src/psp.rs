@@ -1,0 +1,241 @@
+//! A PSP in memory that does as a test says, remembers its keys and keeps a ledger of its own.
+
+mod connector;
+mod ledger;
+mod request;
+
+use std::{
+    collections::{HashMap, HashSet, VecDeque},
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+use ledger::Ledger;
+pub use ledger::Payment;
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    psp::{Answer, PspReference, RefusalReason},
+};
+
+/// Which of the PSP's calls; plans are kept for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Call {
+    /// Reserve (and perhaps take) money.
+    Authorize,
+    /// Take reserved money.
+    Capture,
+    /// Release reserved money, end a challenge.
+    Cancel,
+    /// Give taken money back.
+    Refund,
+    /// Ask what became of an operation.
+    LookUp,
+}
+
+/// What the PSP makes of a call whose key it has not seen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reply {
+    /// Carries it out at once, as far as its ledger allows; what happens without a plan, too.
+    Done,
+    /// Takes it in; [`ScriptedPsp::finish`] ends it.
+    Accepted,
+    /// Wants a challenge (authorisations only); [`ScriptedPsp::finish`] ends it.
+    ActionRequired,
+    /// Refuses.
+    Refused(RefusalReason),
+}
+
+/// What goes wrong on the way of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It surely never leaves.
+    NotSent,
+    /// It is lost on its way there: nothing happens at the PSP.
+    UnknownBefore,
+    /// Its answer is lost: the PSP has carried it out.
+    UnknownAfter,
+}
+
+/// How an open challenge or an accepted operation ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finish {
+    /// It is carried out, as far as the ledger allows.
+    Done,
+    /// It is refused.
+    Refused(RefusalReason),
+}
+
+/// A PSP in memory; clones are handles of the same one. It is every account's connector, too.
+#[derive(Clone)]
+pub struct ScriptedPsp {
+    state: Arc<Mutex<State>>,
+    open: Arc<tokio::sync::watch::Sender<bool>>,
+}
+
+#[derive(Default)]
+struct State {
+    ledger: Ledger,
+    replies: HashMap<Call, VecDeque<Reply>>,
+    faults: HashMap<Call, VecDeque<Fault>>,
+    numbered_faults: HashMap<u64, Fault>,
+    calls: u64,
+    sent: Vec<(Call, OperationId)>,
+    notifications: u64,
+    too_hard: HashSet<&'static str>,
+    key_lifetime: Option<std::time::Duration>,
+}
+
+impl ScriptedPsp {
+    /// A PSP that approves everything and has seen nothing yet.
+    pub fn new() -> Self {
+        Self {
+            state: Arc::default(),
+            open: Arc::new(tokio::sync::watch::Sender::new(true)),
+        }
+    }
+
+    /// Plans the reply to the next call of this kind with a new key, after those planned before.
+    pub fn reply(&self, call: Call, reply: Reply) {
+        self.state()
+            .replies
+            .entry(call)
+            .or_default()
+            .push_back(reply);
+    }
+
+    /// Lets the next call of this kind fail on its way, after those planned before; a reply that
+    /// was planned stays planned where the call never arrives.
+    pub fn fail(&self, call: Call, fault: Fault) {
+        self.state()
+            .faults
+            .entry(call)
+            .or_default()
+            .push_back(fault);
+    }
+
+    /// Lets the `n`-th call from now (1 is the next one), of whatever kind, fail on its way.
+    pub fn fail_call(&self, n: u64, fault: Fault) {
+        let mut state = self.state();
+        let at = state.calls + n;
+        state.numbered_faults.insert(at, fault);
+    }
+
+    /// Forgets all faults that have not come up yet.
+    pub fn clear_faults(&self) {
+        let mut state = self.state();
+        state.faults.clear();
+        state.numbered_faults.clear();
+    }
+
+    /// How many calls were tried, look-ups and lost ones included.
+    pub fn calls(&self) -> u64 {
+        self.state().calls
+    }
+
+    /// The calls that arrived, in order, repetitions included.
+    pub fn arrived(&self) -> Vec<(Call, OperationId)> {
+        self.state().sent.clone()
+    }
+
+    /// Lets calls wait from now on until [`ScriptedPsp::resume`].
+    pub fn pause(&self) {
+        self.open.send_replace(false);
+    }
+
+    /// Lets waiting calls go on.
+    pub fn resume(&self) {
+        self.open.send_replace(true);
+    }
+
+    /// From now on amounts in this currency cannot be carried.
+    pub fn cannot_carry(&self, code: &'static str) {
+        self.state().too_hard.insert(code);
+    }
+
+    /// Remembers keys only so long (24 hours unless this is called); nothing is ever forgotten,
+    /// the connector only says so.
+    pub fn set_key_lifetime(&self, lifetime: std::time::Duration) {
+        self.state().key_lifetime = Some(lifetime);
+    }
+
+    /// Ends an accepted operation or an open challenge. Panics where the operation is neither.
+    pub fn finish(&self, operation: OperationId, finish: Finish) {
+        self.state().ledger.finish(operation, finish);
+    }
+
+    /// Takes back what was done: a capture, a cancel, a refund, or an authorisation that lapses
+    /// with this reason. Panics where the operation is not done.
+    pub fn take_back(&self, operation: OperationId, reason: RefusalReason) {
+        self.state().ledger.take_back(operation, reason);
+    }
+
+    /// What the PSP knows of an operation now; `None` where it never arrived.
+    pub fn answer_to(&self, operation: OperationId) -> Option<Answer> {
+        self.state().ledger.truth(operation)
+    }
+
+    /// The body of a notification that says what the PSP knows of this operation now, for the
+    /// header [`ScriptedPsp::SIGNATURE_HEADER`] with the value [`ScriptedPsp::SIGNATURE`]; each
+    /// has an id of its own. Panics where the operation never arrived.
+    pub fn notification_body(&self, operation: OperationId) -> Vec<u8> {
+        let mut state = self.state();
+        state.notifications += 1;
+        let number = state.notifications;
+        request::write_notification(number, &state.ledger, operation)
+    }
+
+    /// The payments of a session, oldest first, each with its truth.
+    pub fn payments(&self, session: SessionId) -> Vec<Payment> {
+        self.state().ledger.payments_of(session)
+    }
+
+    /// Minor units that are reserved for a session: neither captured nor released.
+    pub fn reserved(&self, session: SessionId) -> i64 {
+        self.payments(session).iter().map(Payment::reserved).sum()
+    }
+
+    /// Minor units that were taken for a session and not given back.
+    pub fn taken(&self, session: SessionId) -> i64 {
+        self.payments(session).iter().map(Payment::taken).sum()
+    }
+
+    /// What was done to the PSP that must never be done: other bytes under a known key, a call on
+    /// a payment of another session.
+    pub fn violations(&self) -> Vec<String> {
+        self.state().ledger.violations.clone()
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap()
+    }
+}
+
+impl Default for ScriptedPsp {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl std::fmt::Debug for ScriptedPsp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ScriptedPsp({} calls)", self.calls())
+    }
+}
+
+impl State {
+    /// Counts a call and takes the fault that was planned for it.
+    fn next_fault(&mut self, call: Call) -> Option<Fault> {
+        self.calls += 1;
+        let numbered = self.numbered_faults.remove(&self.calls);
+        numbered.or_else(|| self.faults.get_mut(&call)?.pop_front())
+    }
+
+    fn next_reply(&mut self, call: Call) -> Reply {
+        let planned = self.replies.get_mut(&call).and_then(VecDeque::pop_front);
+        planned.unwrap_or(Reply::Done)
+    }
+}
+
+/// The reference of the payment that an authorisation makes, or of a modification.
+fn reference_of(operation: OperationId) -> PspReference {
+    PspReference::parse(&format!("psp_{}", operation.uuid().simple())).unwrap()
+}

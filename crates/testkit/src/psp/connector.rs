@@ -1,0 +1,125 @@
+//! The scripted PSP as a connector.
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    psp::{Answer, Instruction, PspAccount},
+};
+use oncharge_ports::{
+    Psp, Psps,
+    psp::{self, CannotCarry, Notification, NotificationError, PreparedRequest, PspError},
+};
+
+use super::{
+    Call, Fault, ScriptedPsp,
+    request::{Request, read_notification},
+};
+
+impl ScriptedPsp {
+    /// The header that carries a notification's signature.
+    pub const SIGNATURE_HEADER: &'static str = "X-Scripted-Signature";
+    /// The only right signature.
+    pub const SIGNATURE: &'static str = "right";
+
+    /// Lets other tasks have a turn, and waits while the PSP is paused.
+    async fn wait(&self) {
+        tokio::task::yield_now().await;
+        let mut open = self.open.subscribe();
+        // The sender lives as long as this handle.
+        let _ = open.wait_for(|open| *open).await;
+    }
+}
+
+#[async_trait]
+impl Psp for ScriptedPsp {
+    fn key_lifetime(&self) -> Duration {
+        let planned = self.state().key_lifetime;
+        planned.unwrap_or(Duration::from_secs(24 * 3600))
+    }
+
+    fn is_payment_method(&self, text: &str) -> bool {
+        text.starts_with("tok_") && text.len() <= 64
+    }
+
+    fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
+        format!(
+            "https://psp.example.com/fields?session={session}&parent={parent_origin}&lang={language}"
+        )
+    }
+
+    fn origin(&self) -> &'static str {
+        "https://psp.example.com"
+    }
+
+    fn prepare(&self, call: &psp::Call<'_>) -> Result<PreparedRequest, CannotCarry> {
+        let amount = match &call.instruction {
+            Instruction::Authorize { amount, .. }
+            | Instruction::Capture { amount, .. }
+            | Instruction::Refund { amount, .. } => Some(*amount),
+            Instruction::Cancel { .. } => None,
+        };
+        let too_hard = &self.state().too_hard;
+        if amount.is_some_and(|amount| too_hard.contains(amount.currency().code())) {
+            return Err(CannotCarry);
+        }
+        Ok(PreparedRequest::new(Request::of(call).write()))
+    }
+
+    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+        self.wait().await;
+        let request = Request::read(request.expose()).expect("bytes of this connector");
+        let (call, operation) = (request.call, request.operation);
+        let mut state = self.state();
+        let fault = state.next_fault(call);
+        match fault {
+            Some(Fault::NotSent) => return Err(PspError::NotSent("planned".into())),
+            Some(Fault::UnknownBefore) => return Err(PspError::Unknown("planned, before".into())),
+            Some(Fault::UnknownAfter) | None => {}
+        }
+        state.sent.push((call, operation));
+        // The reply is taken from the plan only where the key is new.
+        let known = state.ledger.truth(operation).is_some();
+        let reply = if known {
+            super::Reply::Done
+        } else {
+            state.next_reply(call)
+        };
+        let answer = state.ledger.call(request, reply);
+        match fault {
+            Some(_) => Err(PspError::Unknown("planned, after".into())),
+            None => Ok(answer),
+        }
+    }
+
+    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+        self.wait().await;
+        let mut state = self.state();
+        match state.next_fault(Call::LookUp) {
+            Some(Fault::NotSent) => Err(PspError::NotSent("planned".into())),
+            Some(_) => Err(PspError::Unknown("planned".into())),
+            None => {
+                state.sent.push((Call::LookUp, operation));
+                Ok(state.ledger.truth(operation))
+            }
+        }
+    }
+
+    fn notification(
+        &self,
+        header: &dyn Fn(&str) -> Option<String>,
+        body: &[u8],
+    ) -> Result<Notification, NotificationError> {
+        if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
+            return Err(NotificationError::Unverified);
+        }
+        read_notification(body).ok_or(NotificationError::Malformed)
+    }
+}
+
+impl Psps for ScriptedPsp {
+    fn account(&self, _account: &PspAccount) -> Option<Arc<dyn Psp>> {
+        Some(Arc::new(self.clone()))
+    }
+}

@@ -1,0 +1,77 @@
+//! The store in memory as `BlocklistRepository` and `Maintenance`.
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::AuditEntry,
+    blocklist::{Ban, PepperedHash},
+    id::BanId,
+    time::Timestamp,
+};
+use oncharge_ports::{BlocklistRepository, Maintenance, StoreError};
+
+use super::MemoryStore;
+
+#[async_trait]
+impl BlocklistRepository for MemoryStore {
+    async fn live(&self, hashes: &[PepperedHash], now: Timestamp) -> Result<Vec<Ban>, StoreError> {
+        let state = self.state();
+        let counts = |ban: &&Ban| ban.is_live(now) && hashes.contains(&ban.hash);
+        Ok(state.bans.iter().filter(counts).cloned().collect())
+    }
+
+    async fn add(&self, ban: &Ban, audit: &AuditEntry) -> Result<(), StoreError> {
+        let mut state = self.state();
+        if state.bans.iter().any(|other| other.id == ban.id) {
+            return Err(StoreError::Failed("a ban is added once".into()));
+        }
+        state.bans.push(ban.clone());
+        state.audit.push(audit.clone());
+        Ok(())
+    }
+
+    async fn rehash(&self, id: BanId, hash: &PepperedHash) -> Result<(), StoreError> {
+        if let Some(ban) = self.state().bans.iter_mut().find(|ban| ban.id == id) {
+            ban.hash = hash.clone();
+        }
+        Ok(())
+    }
+
+    async fn list(&self) -> Result<Vec<Ban>, StoreError> {
+        let mut bans = self.state().bans.clone();
+        bans.sort_by_key(|ban| std::cmp::Reverse((ban.created_at, ban.id)));
+        Ok(bans)
+    }
+
+    async fn revoke(
+        &self,
+        id: BanId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let is_it = |ban: &&mut Ban| ban.id == id && ban.revoked_at.is_none();
+        let Some(ban) = state.bans.iter_mut().find(is_it) else {
+            return Ok(false);
+        };
+        ban.revoked_at = Some(at);
+        state.audit.push(audit.clone());
+        Ok(true)
+    }
+}
+
+#[async_trait]
+impl Maintenance for MemoryStore {
+    async fn ping(&self) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    /// Nothing is sealed in memory.
+    async fn keys_fit(&self) -> Result<bool, StoreError> {
+        Ok(true)
+    }
+
+    /// Nothing is sealed in memory.
+    async fn reseal(&self) -> Result<u64, StoreError> {
+        Ok(0)
+    }
+}

@@ -1,0 +1,182 @@
+//! A unit of work applied to a copy of the state, rule by rule.
+
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, session::Session, time::Timestamp};
+use oncharge_ports::{
+    CommitError, StoreError, UnitOfWork,
+    queries::StoredEvent,
+    unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent, NewOperation},
+};
+
+use super::state::{KeyRow, OperationRow, SessionRow, State};
+
+/// A fault of the caller, as a database's constraint would report it.
+fn broken(rule: &'static str) -> CommitError {
+    CommitError::Store(StoreError::Failed(rule.into()))
+}
+
+impl State {
+    /// Writes the unit; where it errors, the state is to be thrown away.
+    pub(super) fn apply(&mut self, unit: UnitOfWork, now: Timestamp) -> Result<(), CommitError> {
+        if let Some(lease) = unit.lease
+            && self.held(lease, now).is_none()
+        {
+            return Err(CommitError::LeaseLost);
+        }
+        self.write_session(&unit.session)?;
+        for new in unit.operations {
+            self.insert_operation(new)?;
+        }
+        for changed in unit.changed_operations {
+            self.change_operation(changed)?;
+        }
+        if let Some(refund) = unit.refund {
+            if !self.operations.contains_key(&refund.operation) {
+                return Err(broken("a refund needs its operation"));
+            }
+            if self.refunds.insert(refund.id, refund).is_some() {
+                return Err(broken("a refund is inserted once"));
+            }
+        }
+        for refund in unit.changed_refunds {
+            if self.refunds.insert(refund.id, refund).is_none() {
+                return Err(broken("a changed refund must be there"));
+            }
+        }
+        for event in unit.events {
+            self.insert_event(event, &unit.session)?;
+        }
+        if let Some(write) = unit.key {
+            self.write_key(write)?;
+        }
+        self.audit.extend(unit.audit);
+        if !self.units.insert(unit.id) {
+            return Err(broken("a unit is committed once"));
+        }
+        Ok(())
+    }
+
+    fn write_session(&mut self, session: &Session) -> Result<(), CommitError> {
+        if !self.merchants.contains_key(&session.merchant) {
+            return Err(broken("a session needs its merchant"));
+        }
+        let found = self.sessions.get(&session.id);
+        let version = found.map_or(0, |row| row.session.version);
+        if session.version == 0 || version != session.version - 1 {
+            return Err(CommitError::Conflict);
+        }
+        let row = SessionRow {
+            session: session.clone(),
+            claim: found.and_then(|row| row.claim),
+        };
+        self.sessions.insert(session.id, row);
+        Ok(())
+    }
+
+    fn insert_operation(&mut self, new: NewOperation) -> Result<(), CommitError> {
+        let id = new.operation.id;
+        if !self.sessions.contains_key(&new.operation.session) {
+            return Err(broken("an operation needs its session"));
+        }
+        let row = OperationRow {
+            request: new.operation.is_open().then_some(new.request),
+            operation: new.operation,
+            next_try_at: new.next_try_at,
+            tries: 0,
+            claim: None,
+        };
+        match self.operations.insert(id, row) {
+            None => Ok(()),
+            Some(_) => Err(broken("an operation is inserted once")),
+        }
+    }
+
+    fn change_operation(&mut self, changed: ChangedOperation) -> Result<(), CommitError> {
+        let row = self
+            .operations
+            .get_mut(&changed.operation.id)
+            .ok_or_else(|| broken("a changed operation must be there"))?;
+        if !changed.operation.is_open() {
+            row.request = None;
+        }
+        row.next_try_at = changed.next_try_at.unwrap_or(row.next_try_at);
+        row.operation = changed.operation;
+        Ok(())
+    }
+
+    fn insert_event(&mut self, new: NewEvent, session: &Session) -> Result<(), CommitError> {
+        let number = |stored: &StoredEvent| (stored.event.session, stored.event.sequence);
+        let stored = StoredEvent {
+            id: new.id,
+            event: new.event,
+            merchant_reference: session.reference.clone(),
+            metadata: session.metadata.clone(),
+        };
+        let taken = |other: &StoredEvent| number(other) == number(&stored) || other.id == stored.id;
+        if self.events.iter().any(taken) {
+            return Err(broken("an event's number is used once"));
+        }
+        self.events.push(stored);
+        Ok(())
+    }
+
+    fn write_key(&mut self, write: KeyWrite) -> Result<(), CommitError> {
+        match write {
+            KeyWrite::Reserve {
+                scope,
+                fingerprint,
+                operation,
+                at,
+            } => {
+                let row = KeyRow {
+                    fingerprint,
+                    operation: Some(operation),
+                    answer: None,
+                };
+                self.take_key(scope, row, at)
+            }
+            KeyWrite::Answer {
+                scope,
+                fingerprint,
+                answer,
+                at,
+            } => {
+                let row = KeyRow {
+                    fingerprint,
+                    operation: None,
+                    answer: Some((answer, at)),
+                };
+                self.take_key(scope, row, at)
+            }
+            KeyWrite::Remember { scope, answer, at } => {
+                if let Some(row) = self.keys.get_mut(&scope)
+                    && row.answer.is_none()
+                {
+                    row.answer = Some((answer, at));
+                }
+                Ok(())
+            }
+            KeyWrite::Free { scope } => {
+                if self
+                    .keys
+                    .get(&scope)
+                    .is_some_and(|row| row.answer.is_none())
+                {
+                    self.keys.remove(&scope);
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn take_key(&mut self, scope: KeyScope, row: KeyRow, at: Timestamp) -> Result<(), CommitError> {
+        let is_over = |found: &KeyRow| {
+            let answered = found.answer.as_ref().map(|(_, at)| *at);
+            answered.is_some_and(|then| then.plus_seconds(REMEMBERED_SECONDS) < at)
+        };
+        if self.keys.get(&scope).is_some_and(|found| !is_over(found)) {
+            return Err(CommitError::KeyTaken);
+        }
+        self.keys.insert(scope, row);
+        Ok(())
+    }
+}

@@ -1,0 +1,168 @@
+//! The scripted PSP keeps its keys, its ledger and its plans.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use oncharge_domain::{
+    id::OperationId,
+    psp::{Answer, Instruction, PspReference, RefusalReason},
+    session::Session,
+};
+use oncharge_ports::{
+    Psp,
+    psp::{Call as Order, PaymentMethod, PreparedRequest, PspError},
+};
+use oncharge_testkit::{
+    Builder, Call, Fault, Reply, ScriptedPsp,
+    psp::{Finish, Payment},
+};
+
+struct Shop {
+    psp: ScriptedPsp,
+    build: Builder,
+    session: Session,
+}
+
+fn shop() -> Shop {
+    let build = Builder::new(1);
+    let session = build.session(&build.merchant());
+    let psp = ScriptedPsp::new();
+    Shop {
+        psp,
+        build,
+        session,
+    }
+}
+
+impl Shop {
+    fn prepare(&self, operation: OperationId, instruction: Instruction) -> PreparedRequest {
+        let method = PaymentMethod::new("tok_1".to_owned());
+        let order = Order {
+            operation,
+            session: self.session.id,
+            instruction,
+            payment_method: Some(&method),
+        };
+        self.psp.prepare(&order).unwrap()
+    }
+
+    async fn send(&self, instruction: Instruction) -> (OperationId, Result<Answer, PspError>) {
+        let operation = self.build.operation_id();
+        let request = self.prepare(operation, instruction);
+        (operation, self.psp.send(&request).await)
+    }
+
+    fn authorize(&self) -> Instruction {
+        Instruction::Authorize {
+            amount: self.session.amount,
+            capture: false,
+        }
+    }
+
+    async fn payment(&self) -> PspReference {
+        match self.send(self.authorize()).await.1 {
+            Ok(Answer::Done { reference, .. }) => reference,
+            other => unreachable!("{other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_answered_once_and_its_money_moves_once() {
+    let shop = shop();
+    let payment = shop.payment().await;
+    let amount = shop.session.amount;
+    let operation = shop.build.operation_id();
+    let request = shop.prepare(operation, Instruction::Capture { payment, amount });
+    shop.psp.fail(Call::Capture, Fault::UnknownBefore);
+    shop.psp.fail(Call::Capture, Fault::UnknownAfter);
+    for captured in [0, 10_000] {
+        assert!(matches!(
+            shop.psp.send(&request).await,
+            Err(PspError::Unknown(_))
+        ));
+        assert_eq!(shop.psp.taken(shop.session.id), captured);
+    }
+    let again = shop.psp.send(&request).await.unwrap();
+    assert_eq!(
+        Some(again.clone()),
+        shop.psp.look_up(operation).await.unwrap()
+    );
+    assert_eq!(shop.psp.taken(shop.session.id), 10_000, "{again:?}");
+    assert!(shop.psp.violations().is_empty());
+}
+
+#[tokio::test]
+async fn a_challenge_ends_by_the_shopper_or_by_a_cancel() {
+    let shop = shop();
+    shop.psp.reply(Call::Authorize, Reply::ActionRequired);
+    shop.psp.reply(Call::Authorize, Reply::Accepted);
+    let (first, answer) = shop.send(shop.authorize()).await;
+    assert!(
+        matches!(answer, Ok(Answer::ActionRequired(_))),
+        "{answer:?}"
+    );
+    shop.psp.finish(first, Finish::Done);
+    assert_eq!(shop.psp.reserved(shop.session.id), 10_000);
+
+    let (second, answer) = shop.send(shop.authorize()).await;
+    let Ok(Answer::Accepted { reference: payment }) = answer else {
+        unreachable!("{answer:?}");
+    };
+    let (_, ended) = shop.send(Instruction::Cancel { payment }).await;
+    assert!(matches!(ended, Ok(Answer::Done { .. })), "{ended:?}");
+    let truth = shop.psp.answer_to(second);
+    assert!(matches!(truth, Some(Answer::Refused(_))), "{truth:?}");
+    assert_eq!(shop.psp.reserved(shop.session.id), 10_000);
+}
+
+#[tokio::test]
+async fn the_ledger_refuses_what_is_not_there() {
+    let shop = shop();
+    let (payment, amount) = (shop.payment().await, shop.session.amount);
+    let refund = || Instruction::Refund {
+        payment: payment.clone(),
+        amount,
+    };
+    let capture = Instruction::Capture {
+        payment: payment.clone(),
+        amount,
+    };
+    let cancel = || Instruction::Cancel {
+        payment: payment.clone(),
+    };
+    let nothing = Answer::Refused(RefusalReason::NothingHeld);
+    assert_eq!(shop.send(refund()).await.1.unwrap(), nothing);
+    let (captured, _) = shop.send(capture).await;
+    let too_late = Answer::Refused(RefusalReason::AlreadyCaptured);
+    assert_eq!(shop.send(cancel()).await.1.unwrap(), too_late);
+    shop.send(refund()).await.1.unwrap();
+    assert_eq!(shop.send(refund()).await.1.unwrap(), nothing);
+    assert_eq!(shop.psp.taken(shop.session.id), 0);
+    shop.psp
+        .take_back(captured, RefusalReason::Other("x".into()));
+    let taken: Vec<i64> = shop
+        .psp
+        .payments(shop.session.id)
+        .iter()
+        .map(Payment::taken)
+        .collect();
+    assert_eq!(taken, [-10_000], "refunded, but never captured after all");
+}
+
+#[tokio::test]
+async fn a_notification_says_what_is_true_and_is_verified() {
+    let shop = shop();
+    shop.psp.reply(Call::Authorize, Reply::Accepted);
+    let (operation, _) = shop.send(shop.authorize()).await;
+    shop.psp.finish(operation, Finish::Done);
+    let body = shop.psp.notification_body(operation);
+    let signed = |name: &str| {
+        (name == ScriptedPsp::SIGNATURE_HEADER).then(|| ScriptedPsp::SIGNATURE.to_owned())
+    };
+    let read = shop.psp.notification(&signed, &body).unwrap();
+    assert_eq!(read.operation, operation);
+    assert_eq!(read.session, shop.session.id);
+    assert_eq!(read.amount, shop.session.amount);
+    assert_eq!(Some(read.answer), shop.psp.answer_to(operation));
+    assert!(shop.psp.notification(&|_| None, &body).is_err());
+    assert!(shop.psp.notification(&signed, b"nonsense").is_err());
+}

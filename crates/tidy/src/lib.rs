@@ -1,0 +1,17 @@
+//! Reads this workspace as cargo and the file system show it, so that tests can hold the house's
+//! rules over it. The rules themselves are in `tests/house/`, one test each.
+
+mod tree;
+mod workspace;
+
+pub use tree::{File, Tree};
+pub use workspace::{Crate, Dependency, Kind, Workspace, locked_packages};
+
+use std::path::{Path, PathBuf};
+
+/// The root of the repository: two folders above this crate.
+#[must_use]
+pub fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}

@@ -1,0 +1,113 @@
+//! What every source file keeps to.
+
+use crate::none_may_offend;
+use oncharge_tidy::Tree;
+
+/// Past this a file is two files.
+const MOST_LINES: usize = 500;
+
+/// Extensions of what is written by hand and run.
+const CODE: &[&str] = &["rs", "sql", "js", "mjs", "css", "html", "sh", "toml"];
+
+#[test]
+fn no_module_is_called_mod_rs() {
+    let tree = Tree::load().unwrap();
+    let offences: Vec<String> = tree
+        .with_extension(&["rs"])
+        .filter(|file| file.path.ends_with("/mod.rs"))
+        .map(|file| file.path.clone())
+        .collect();
+    none_may_offend(
+        &offences,
+        "name it after its folder: `foo.rs` beside `foo/`, so that an editor's tabs tell",
+    );
+}
+
+#[test]
+fn no_rust_file_is_too_long() {
+    let tree = Tree::load().unwrap();
+    let offences: Vec<String> = tree
+        .with_extension(&["rs"])
+        .map(|file| (file.text.lines().count(), &file.path))
+        .filter(|(lines, _)| *lines > MOST_LINES)
+        .map(|(lines, path)| format!("{path}: {lines} lines, {MOST_LINES} at most"))
+        .collect();
+    none_may_offend(&offences, "split it by concern; 150 to 300 lines read well");
+}
+
+#[test]
+fn every_rust_file_says_what_it_is_for() {
+    let tree = Tree::load().unwrap();
+    let offences: Vec<String> = tree
+        .with_extension(&["rs"])
+        .filter(|file| !file.text.starts_with("//! "))
+        .map(|file| file.path.clone())
+        .collect();
+    none_may_offend(
+        &offences,
+        "open the file with one `//!` sentence on what it is for",
+    );
+}
+
+#[test]
+fn nothing_is_left_to_do() {
+    // Spelled in two halves, or this file would offend.
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("#[ig", "nore"),
+    ];
+    let tree = Tree::load().unwrap();
+    let mut offences = Vec::new();
+    for file in tree.with_extension(CODE) {
+        offences.extend(file.lines_where(|line| marks.iter().any(|mark| line.contains(mark))));
+    }
+    none_may_offend(
+        &offences,
+        "do it, or file it as an issue and take the mark out; a test that is not run proves nothing",
+    );
+}
+
+#[test]
+fn lints_are_silenced_with_a_reason_that_must_stay_true() {
+    let silent = [concat!("#[al", "low("), concat!("#![al", "low(")];
+    let tree = Tree::load().unwrap();
+    let mut offences = Vec::new();
+    for file in tree.with_extension(&["rs"]) {
+        offences.extend(file.lines_where(|line| silent.iter().any(|it| line.contains(it))));
+    }
+    none_may_offend(
+        &offences,
+        "write #[expect(lint, reason = \"…\")]: it complains as soon as it is no longer needed",
+    );
+}
+
+#[test]
+fn no_path_of_somebodys_machine() {
+    let places = [
+        concat!("/ho", "me/"),
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/Us", "ers/"),
+    ];
+    let tree = Tree::load().unwrap();
+    let mut offences = Vec::new();
+    for file in tree.files() {
+        offences
+            .extend(file.lines_where(|line| places.iter().any(|place| is_absolute(line, place))));
+    }
+    none_may_offend(
+        &offences,
+        "say it from the root of the repository, or take the place from an argument",
+    );
+}
+
+/// Whether `place` stands in the line as the start of a path, and not within an address or a longer path.
+fn is_absolute(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line.get(..at).and_then(|head| head.chars().next_back());
+        !before.is_some_and(|it| it.is_alphanumeric() || "._-}>".contains(it))
+    })
+}

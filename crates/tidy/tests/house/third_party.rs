@@ -1,0 +1,184 @@
+//! Which of the crates from outside may be named where, and which nowhere.
+
+use crate::none_may_offend;
+use oncharge_tidy::{Workspace, locked_packages};
+
+/// A package from outside, and the only crates of ours that may name it in their product build.
+struct Confined {
+    package: &'static str,
+    to: &'static [&'static str],
+    why: &'static str,
+}
+
+const DATABASES: &[&str] = &["adapter-postgres", "adapter-sqlite", "psp-simulator"];
+const SQLITE: &[&str] = &["adapter-sqlite", "psp-simulator"];
+const HTTP_SERVERS: &[&str] = &["adapter-http", "psp-simulator", "server"];
+
+const CONFINED: &[Confined] = &[
+    Confined {
+        package: "diesel",
+        to: DATABASES,
+        why: "SQL belongs into a store",
+    },
+    Confined {
+        package: "diesel_migrations",
+        to: DATABASES,
+        why: "SQL belongs into a store",
+    },
+    Confined {
+        package: "diesel-async",
+        to: &["adapter-postgres"],
+        why: "SQL belongs into a store",
+    },
+    Confined {
+        package: "tokio-postgres",
+        to: &["adapter-postgres"],
+        why: "SQL belongs into a store",
+    },
+    Confined {
+        package: "libsqlite3-sys",
+        to: SQLITE,
+        why: "SQL belongs into a store",
+    },
+    Confined {
+        package: "actix-web",
+        to: HTTP_SERVERS,
+        why: "requests are adapter-http's affair",
+    },
+    Confined {
+        package: "reqwest",
+        // server: its `demo` command plays the shopper's browser against the running service.
+        to: &[
+            "client",
+            "adapter-psp",
+            "adapter-webhook",
+            "adapter-risk",
+            "psp-simulator",
+            "server",
+        ],
+        why: "calls to the outside go through a port",
+    },
+    Confined {
+        package: "anyhow",
+        to: &["server", "psp-simulator", "conformance", "tidy"],
+        why: "a library's errors are types of its own, which a caller can match",
+    },
+    Confined {
+        package: "config",
+        to: &["server"],
+        why: "configuration is read in one place",
+    },
+    Confined {
+        package: "clap",
+        to: &["server", "psp-simulator"],
+        why: "arguments are read by binaries",
+    },
+];
+
+/// What the two innermost crates do without, so that they stay values and decisions.
+const ABSENT: &[(&str, &[&str])] = &[
+    (
+        "domain",
+        &[
+            "async-trait",
+            "futures-util",
+            "rand",
+            "serde",
+            "serde_json",
+            "tokio",
+            "tracing",
+        ],
+    ),
+    ("ports", &["futures-util", "rand", "tokio", "tracing"]),
+];
+
+/// Never in any build: second TLS and crypto stacks, C libraries that the system would have to bring.
+const BANNED: &[(&str, &str)] = &[
+    (
+        "aws-lc-rs",
+        "the crypto provider is ring; turn the default features off",
+    ),
+    (
+        "aws-lc-sys",
+        "the crypto provider is ring; turn the default features off",
+    ),
+    (
+        "aws-lc-fips-sys",
+        "the crypto provider is ring; turn the default features off",
+    ),
+    ("native-tls", "TLS is rustls"),
+    ("openssl", "TLS is rustls"),
+    ("openssl-sys", "TLS is rustls"),
+    (
+        "pq-src",
+        "PostgreSQL is spoken to by tokio-postgres, without libpq",
+    ),
+    (
+        "pq-sys",
+        "PostgreSQL is spoken to by tokio-postgres, without libpq",
+    ),
+    (
+        "rusqlite",
+        "SQLite is reached through diesel; two bindings cannot share one library",
+    ),
+];
+
+#[test]
+fn what_belongs_to_an_adapter_stays_there() {
+    let workspace = Workspace::load().unwrap();
+    let mut offences = Vec::new();
+    for rule in CONFINED {
+        for member in &workspace.crates {
+            if member.depends_on(rule.package) && !rule.to.contains(&member.short_name()) {
+                offences.push(format!(
+                    "{} depends on {}: {} (allowed in: {})",
+                    member.name,
+                    rule.package,
+                    rule.why,
+                    rule.to.join(", ")
+                ));
+            }
+        }
+    }
+    none_may_offend(
+        &offences,
+        "move the code that needs it to where it may stand, behind a port",
+    );
+}
+
+#[test]
+fn the_inner_crates_stay_pure() {
+    let workspace = Workspace::load().unwrap();
+    let mut offences = Vec::new();
+    for (name, absent) in ABSENT {
+        let member = workspace
+            .crates
+            .iter()
+            .find(|member| member.short_name() == *name);
+        let member = member.unwrap_or_else(|| panic!("there is no crate oncharge-{name}"));
+        for package in *absent {
+            if member.depends_on(package) {
+                offences.push(format!("{} depends on {package}", member.name));
+            }
+        }
+    }
+    none_may_offend(
+        &offences,
+        "domain and ports hold values, decisions and traits: no runtime, no I/O, no logging, and in \
+         domain no serialization; do this in application or in an adapter",
+    );
+}
+
+#[test]
+fn nothing_banned_is_in_the_lock_file() {
+    let locked = locked_packages().unwrap();
+    let offences: Vec<String> = BANNED
+        .iter()
+        .filter(|(package, _)| locked.contains(*package))
+        .map(|(package, why)| format!("{package}: {why}"))
+        .collect();
+    none_may_offend(
+        &offences,
+        "`cargo tree --invert PACKAGE` says who brings it in",
+    );
+}

@@ -1,0 +1,47 @@
+# Short names for what is done often. `just` lists them. CI calls the scripts, not this file.
+
+# List the recipes.
+default:
+  @just --list --unsorted
+
+# Run every test, or only those named: `just test domain`, `just test browser`.
+test *WHAT:
+  scripts/test {{WHAT}}
+
+# Format all Rust code.
+fmt:
+  cargo fmt --all
+
+# What CI says about format and lints.
+lint:
+  cargo fmt --all --check
+  cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Start the sandbox: API, simulator and demo shop on an embedded database.
+run *FLAGS:
+  cargo run --locked -- {{FLAGS}}
+
+# Walk through one payment without a browser: created, authorized, captured, partly refunded.
+demo:
+  cargo run --locked -- demo
+
+# Run a throw-away PostgreSQL in the foreground and print the line that points tests at it.
+postgres:
+  scripts/postgres
+
+# Check the domain's model deeper than the tests do, optimised: `just model 14`.
+model DEPTH="12":
+  ONCHARGE_MODEL_DEPTH={{DEPTH}} cargo test --release --locked -p oncharge-domain --test model -- --nocapture
+
+# Measure requests per second and latencies, beside the limits of this machine.
+bench *ARGS:
+  scripts/bench {{ARGS}}
+
+# Check licences, sources and bans of all dependencies (needs cargo-deny).
+deny:
+  cargo deny --locked check bans licenses sources
+
+# Write openapi.json anew from the code.
+openapi:
+  cargo run --locked --quiet -- openapi > target/openapi.json
+  mv target/openapi.json openapi.json

@@ -1,0 +1,265 @@
+-- The first schema. Ids are UUIDv7, instants are timestamptz (microseconds), amounts are minor
+-- units, documents are jsonb. The CHECKs back the invariants that crates/domain holds, so that no
+-- bug above can write what must not be. migrations/sqlite has the same tables, columns, constraints
+-- and indexes.
+
+CREATE TABLE merchants (
+    id                      uuid        NOT NULL PRIMARY KEY,
+    name                    text        NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    connector               text        NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account                 text        NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    automatic_capture       boolean     NOT NULL,
+    capture_delay_seconds   bigint      NOT NULL CHECK (capture_delay_seconds >= 0),
+    origins                 jsonb       NOT NULL CHECK (jsonb_typeof(origins) = 'array'),
+    require_idempotency_key boolean     NOT NULL,
+    created_at              timestamptz NOT NULL
+);
+
+-- The key itself is known only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
+CREATE TABLE api_keys (
+    id                 uuid        NOT NULL PRIMARY KEY,
+    merchant_id        uuid        NOT NULL REFERENCES merchants (id),
+    key_hash           bytea       NOT NULL UNIQUE CHECK (octet_length(key_hash) = 32),
+    signing_key        bytea       NOT NULL,
+    signing_key_key_id text        NOT NULL,
+    created_at         timestamptz NOT NULL,
+    ends_at            timestamptz
+);
+CREATE INDEX api_keys_merchant ON api_keys (merchant_id);
+
+CREATE TABLE sessions (
+    id                uuid        NOT NULL PRIMARY KEY,
+    merchant_id       uuid        NOT NULL REFERENCES merchants (id),
+    version           bigint      NOT NULL CHECK (version >= 1),
+    connector         text        NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account           text        NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    amount            bigint      NOT NULL CHECK (amount BETWEEN 1 AND 99999999999),
+    currency          text        NOT NULL CHECK (length(currency) = 3),
+    reference         text        NOT NULL CHECK (length(reference) BETWEEN 1 AND 255),
+    order_id          text                 CHECK (length(order_id) BETWEEN 1 AND 255),
+    return_url        text        NOT NULL CHECK (length(return_url) BETWEEN 1 AND 2048),
+    metadata          jsonb       NOT NULL CHECK (jsonb_typeof(metadata) = 'object'),
+    automatic_capture bigint               CHECK (automatic_capture >= 0),
+    created_at        timestamptz NOT NULL,
+    updated_at        timestamptz NOT NULL,
+    expires_at        timestamptz NOT NULL,
+    attempts          bigint      NOT NULL CHECK (attempts BETWEEN 0 AND 3),
+    next_sequence     bigint      NOT NULL CHECK (next_sequence >= 1),
+    status            text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
+                          'captured', 'refused', 'cancelled', 'error', 'expired')),
+    -- What follows from the status, laid flat (domain::session::Snapshot).
+    attempt_id        uuid,
+    psp_reference     text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    amount_authorized bigint      NOT NULL CHECK (amount_authorized BETWEEN 0 AND amount),
+    amount_captured   bigint      NOT NULL CHECK (amount_captured BETWEEN 0 AND amount_authorized),
+    refunds_requested bigint      NOT NULL CHECK (refunds_requested >= 0),
+    refunds_succeeded bigint      NOT NULL CHECK (refunds_succeeded >= 0),
+    failure           text,
+    retry             boolean     NOT NULL,
+    progress          jsonb       NOT NULL CHECK (jsonb_typeof(progress) = 'object'),
+    -- When the clock must look at it next; NULL where nothing depends on the clock.
+    due_at            timestamptz,
+    leased_until      timestamptz,
+    lease_token       uuid,
+    -- The unit of work that created it; those that changed it are in session_changes.
+    unit_id           uuid        NOT NULL,
+    CONSTRAINT sessions_refunds_within_capture CHECK (
+        status = 'error' OR refunds_requested + refunds_succeeded <= amount_captured),
+    CONSTRAINT sessions_captured_only_when_captured CHECK (
+        (status = 'captured') = (amount_captured > 0)),
+    CONSTRAINT sessions_authorized_only_when_held CHECK (
+        amount_authorized = 0 OR status IN ('authorized', 'captured', 'cancelled', 'error')),
+    CONSTRAINT sessions_payment_has_attempt CHECK (
+        attempt_id IS NOT NULL OR status IN ('created', 'refused', 'error', 'expired')),
+    CONSTRAINT sessions_retry_only_when_unpaid CHECK (
+        NOT retry OR status IN ('refused', 'error')),
+    CONSTRAINT sessions_final_is_not_due CHECK (
+        due_at IS NULL OR status IN ('created', 'pending', 'authorized')),
+    CONSTRAINT sessions_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+);
+CREATE INDEX sessions_list ON sessions (merchant_id, created_at, id);
+CREATE INDEX sessions_by_reference ON sessions (merchant_id, reference, created_at, id);
+CREATE INDEX sessions_by_status ON sessions (merchant_id, status, created_at, id);
+CREATE INDEX sessions_due ON sessions (due_at) WHERE due_at IS NOT NULL;
+
+-- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
+-- later units have changed the session again, and so that no version is ever written twice.
+CREATE TABLE session_changes (
+    session_id uuid   NOT NULL REFERENCES sessions (id),
+    version    bigint NOT NULL CHECK (version >= 2),
+    unit_id    uuid   NOT NULL,
+    PRIMARY KEY (session_id, version)
+);
+
+-- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
+CREATE TABLE contacts (
+    session_id   uuid NOT NULL PRIMARY KEY REFERENCES sessions (id),
+    email        bytea,
+    email_key_id text,
+    phone        bytea,
+    phone_key_id text,
+    CONSTRAINT contacts_email CHECK ((email IS NULL) = (email_key_id IS NULL)),
+    CONSTRAINT contacts_phone CHECK ((phone IS NULL) = (phone_key_id IS NULL)),
+    CONSTRAINT contacts_not_empty CHECK (email IS NOT NULL OR phone IS NOT NULL)
+);
+
+CREATE TABLE operations (
+    id                uuid        NOT NULL PRIMARY KEY,
+    session_id        uuid        NOT NULL REFERENCES sessions (id),
+    merchant_id       uuid        NOT NULL REFERENCES merchants (id),
+    kind              text        NOT NULL CHECK (kind IN ('authorize', 'capture', 'cancel',
+                          'refund', 'compensation')),
+    -- Details of one kind each, NULL in all others.
+    token             bytea                CHECK (octet_length(token) = 32),         -- authorize
+    captures          boolean,                                                       -- authorize
+    automatic         boolean,                                                       -- capture
+    purpose           text                 CHECK (purpose IN ('merchant', 'abandon', 'expiry')), -- cancel
+    refund_id         uuid,                                                          -- refund
+    compensates_id    uuid,                                                          -- compensation
+    compensates_by    text                 CHECK (compensates_by IN ('void', 'refund')), -- compensation
+    round             bigint               CHECK (round >= 0),                       -- compensation
+    amount            bigint      NOT NULL CHECK (amount BETWEEN 0 AND 99999999999),
+    currency          text        NOT NULL CHECK (length(currency) = 3),
+    connector         text        NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account           text        NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    payment_reference text                 CHECK (length(payment_reference) BETWEEN 1 AND 255),
+    status            text        NOT NULL CHECK (status IN ('requested', 'succeeded', 'failed')),
+    sending           text        NOT NULL CHECK (sending IN ('intended', 'not_sent', 'unknown',
+                          'accepted')),
+    psp_reference     text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    failure           text,
+    compensated       boolean     NOT NULL,
+    -- The sealed bytes to send; deleted as soon as the operation is final.
+    request           bytea,
+    request_key_id    text,
+    created_at        timestamptz NOT NULL,
+    last_sent_at      timestamptz NOT NULL,
+    not_before        timestamptz NOT NULL,
+    -- When recovery takes it up; NULL once it is final, so that the queue's index holds open ones.
+    next_try_at       timestamptz,
+    tries             bigint      NOT NULL CHECK (tries >= 0),
+    leased_until      timestamptz,
+    lease_token       uuid,
+    -- One try for each payment-method token; also the index by session.
+    CONSTRAINT operations_token UNIQUE (session_id, token),
+    CONSTRAINT operations_authorize CHECK (
+        (kind = 'authorize') = (token IS NOT NULL) AND (kind = 'authorize') = (captures IS NOT NULL)
+        AND (kind = 'authorize') = (payment_reference IS NULL)),
+    CONSTRAINT operations_capture CHECK ((kind = 'capture') = (automatic IS NOT NULL)),
+    CONSTRAINT operations_cancel CHECK ((kind = 'cancel') = (purpose IS NOT NULL)),
+    CONSTRAINT operations_refund CHECK ((kind = 'refund') = (refund_id IS NOT NULL)),
+    CONSTRAINT operations_compensation CHECK (
+        (kind = 'compensation') = (compensates_id IS NOT NULL)
+        AND (kind = 'compensation') = (compensates_by IS NOT NULL)
+        AND (kind = 'compensation') = (round IS NOT NULL)),
+    CONSTRAINT operations_open_has_request CHECK (
+        (status = 'requested') = (request IS NOT NULL)
+        AND (status = 'requested') = (request_key_id IS NOT NULL)
+        AND (status = 'requested') = (next_try_at IS NOT NULL)),
+    CONSTRAINT operations_failed_says_why CHECK (status <> 'failed' OR failure IS NOT NULL),
+    CONSTRAINT operations_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+);
+-- Exactly one of authorize, capture and the merchant's cancel can be open for a session. A cancel
+-- that ends an attempt runs beside the open authorize that it ends, so it has a place of its own;
+-- refunds are independent of each other, and a compensation acts on money that is not the session's.
+CREATE UNIQUE INDEX operations_one_in_flight ON operations (session_id)
+    WHERE status = 'requested' AND (kind IN ('authorize', 'capture') OR purpose = 'merchant');
+CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
+    WHERE status = 'requested' AND purpose IN ('abandon', 'expiry');
+CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
+
+CREATE TABLE refunds (
+    id            uuid        NOT NULL PRIMARY KEY,
+    session_id    uuid        NOT NULL REFERENCES sessions (id),
+    merchant_id   uuid        NOT NULL REFERENCES merchants (id),
+    operation_id  uuid        NOT NULL UNIQUE REFERENCES operations (id),
+    amount        bigint      NOT NULL CHECK (amount BETWEEN 1 AND 99999999999),
+    currency      text        NOT NULL CHECK (length(currency) = 3),
+    reference     text        NOT NULL CHECK (length(reference) BETWEEN 1 AND 255),
+    status        text        NOT NULL CHECK (status IN ('refund_requested', 'refund_succeeded',
+                      'refund_failed')),
+    failure       text,
+    psp_reference text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    created_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL,
+    CONSTRAINT refunds_failed_says_why CHECK ((status = 'refund_failed') = (failure IS NOT NULL))
+);
+CREATE INDEX refunds_list ON refunds (merchant_id, created_at, id);
+CREATE INDEX refunds_by_session ON refunds (session_id, created_at, id);
+
+-- Numbered from 1 without gaps in each session.
+CREATE TABLE events (
+    id            uuid        NOT NULL PRIMARY KEY,
+    session_id    uuid        NOT NULL REFERENCES sessions (id),
+    merchant_id   uuid        NOT NULL REFERENCES merchants (id),
+    sequence      bigint      NOT NULL CHECK (sequence >= 1),
+    kind          text        NOT NULL,
+    status        text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
+                      'captured', 'refused', 'cancelled', 'error', 'expired')),
+    amount        bigint      NOT NULL CHECK (amount BETWEEN 0 AND 99999999999),
+    currency      text        NOT NULL CHECK (length(currency) = 3),
+    psp_reference text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    refund_id     uuid,
+    retry_until   timestamptz,
+    created_at    timestamptz NOT NULL,
+    CONSTRAINT events_sequence UNIQUE (session_id, sequence)
+);
+CREATE INDEX events_list ON events (merchant_id, created_at, id);
+
+-- A record is reserved (operation_id) or answered; the answer's body is sealed.
+CREATE TABLE idempotency_keys (
+    merchant_id  uuid        NOT NULL REFERENCES merchants (id),
+    key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    fingerprint  bytea       NOT NULL CHECK (octet_length(fingerprint) = 32),
+    operation_id uuid                 REFERENCES operations (id),
+    created_at   timestamptz NOT NULL,
+    answered_at  timestamptz,
+    status       bigint               CHECK (status BETWEEN 100 AND 599),
+    content_type text,
+    body         bytea,
+    body_key_id  text,
+    PRIMARY KEY (merchant_id, key),
+    CONSTRAINT idempotency_keys_answer CHECK (
+        (answered_at IS NULL) = (status IS NULL) AND (answered_at IS NULL) = (content_type IS NULL)
+        AND (answered_at IS NULL) = (body IS NULL) AND (answered_at IS NULL) = (body_key_id IS NULL)),
+    CONSTRAINT idempotency_keys_open_has_operation CHECK (
+        answered_at IS NOT NULL OR operation_id IS NOT NULL)
+);
+CREATE INDEX idempotency_keys_waiting ON idempotency_keys (operation_id) WHERE answered_at IS NULL;
+
+-- Identifiers only as HMAC-SHA256 under a pepper; revoked, never deleted.
+CREATE TABLE bans (
+    id         uuid        NOT NULL PRIMARY KEY,
+    kind       text        NOT NULL CHECK (kind IN ('email', 'phone')),
+    pepper_id  text        NOT NULL,
+    hash       bytea       NOT NULL CHECK (octet_length(hash) = 32),
+    source     text        NOT NULL,
+    reason     text,
+    created_at timestamptz NOT NULL,
+    expires_at timestamptz NOT NULL,
+    revoked_at timestamptz
+);
+CREATE INDEX bans_hash ON bans (hash);
+
+-- Append-only; it names other rows without foreign keys, so that it never holds anything up.
+CREATE TABLE audit_log (
+    number       bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    id           uuid        NOT NULL UNIQUE,
+    created_at   timestamptz NOT NULL,
+    action       text        NOT NULL,
+    merchant_id  uuid,
+    session_id   uuid,
+    operation_id uuid,
+    detail       text        NOT NULL
+);
+CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'audit_log is append-only';
+END;
+$$;
+CREATE TRIGGER audit_log_is_never_changed BEFORE UPDATE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
+CREATE TRIGGER audit_log_is_never_deleted BEFORE DELETE ON audit_log
+    FOR EACH ROW EXECUTE FUNCTION audit_log_is_append_only();
+CREATE TRIGGER audit_log_is_never_emptied BEFORE TRUNCATE ON audit_log
+    FOR EACH STATEMENT EXECUTE FUNCTION audit_log_is_append_only();

@@ -1,0 +1,11 @@
+DROP TABLE audit_log;
+DROP TABLE bans;
+DROP TABLE idempotency_keys;
+DROP TABLE events;
+DROP TABLE refunds;
+DROP TABLE operations;
+DROP TABLE contacts;
+DROP TABLE session_changes;
+DROP TABLE sessions;
+DROP TABLE api_keys;
+DROP TABLE merchants;

@@ -1,0 +1,262 @@
+-- The first schema. Ids are the 16 bytes of a UUIDv7, instants are microseconds since 1970 (UTC),
+-- amounts are minor units, documents are JSON text. Tables are STRICT, so a value of another type
+-- is refused; the CHECKs back the invariants that crates/domain holds, so that no bug above can
+-- write what must not be. migrations/postgres has the same tables and columns.
+
+CREATE TABLE merchants (
+    id                      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    name                    TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
+    connector               TEXT    NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account                 TEXT    NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    automatic_capture       INTEGER NOT NULL CHECK (automatic_capture IN (0, 1)),
+    capture_delay_seconds   INTEGER NOT NULL CHECK (capture_delay_seconds >= 0),
+    origins                 TEXT    NOT NULL CHECK (json_type(origins) = 'array'),
+    require_idempotency_key INTEGER NOT NULL CHECK (require_idempotency_key IN (0, 1)),
+    created_at              INTEGER NOT NULL
+) STRICT;
+
+-- The key itself is known only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
+CREATE TABLE api_keys (
+    id                 BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    merchant_id        BLOB    NOT NULL REFERENCES merchants (id),
+    key_hash           BLOB    NOT NULL UNIQUE CHECK (length(key_hash) = 32),
+    signing_key        BLOB    NOT NULL,
+    signing_key_key_id TEXT    NOT NULL,
+    created_at         INTEGER NOT NULL,
+    ends_at            INTEGER
+) STRICT;
+CREATE INDEX api_keys_merchant ON api_keys (merchant_id);
+
+CREATE TABLE sessions (
+    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    merchant_id       BLOB    NOT NULL REFERENCES merchants (id),
+    version           INTEGER NOT NULL CHECK (version >= 1),
+    connector         TEXT    NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account           TEXT    NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    amount            INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 99999999999),
+    currency          TEXT    NOT NULL CHECK (length(currency) = 3),
+    reference         TEXT    NOT NULL CHECK (length(reference) BETWEEN 1 AND 255),
+    order_id          TEXT             CHECK (length(order_id) BETWEEN 1 AND 255),
+    return_url        TEXT    NOT NULL CHECK (length(return_url) BETWEEN 1 AND 2048),
+    metadata          TEXT    NOT NULL CHECK (json_type(metadata) = 'object'),
+    automatic_capture INTEGER          CHECK (automatic_capture >= 0),
+    created_at        INTEGER NOT NULL,
+    updated_at        INTEGER NOT NULL,
+    expires_at        INTEGER NOT NULL,
+    attempts          INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 3),
+    next_sequence     INTEGER NOT NULL CHECK (next_sequence >= 1),
+    status            TEXT    NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
+                          'captured', 'refused', 'cancelled', 'error', 'expired')),
+    -- What follows from the status, laid flat (domain::session::Snapshot).
+    attempt_id        BLOB             CHECK (length(attempt_id) = 16),
+    psp_reference     TEXT             CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    amount_authorized INTEGER NOT NULL CHECK (amount_authorized BETWEEN 0 AND amount),
+    amount_captured   INTEGER NOT NULL CHECK (amount_captured BETWEEN 0 AND amount_authorized),
+    refunds_requested INTEGER NOT NULL CHECK (refunds_requested >= 0),
+    refunds_succeeded INTEGER NOT NULL CHECK (refunds_succeeded >= 0),
+    failure           TEXT,
+    retry             INTEGER NOT NULL CHECK (retry IN (0, 1)),
+    progress          TEXT    NOT NULL CHECK (json_type(progress) = 'object'),
+    -- When the clock must look at it next; NULL where nothing depends on the clock.
+    due_at            INTEGER,
+    leased_until      INTEGER,
+    lease_token       BLOB             CHECK (length(lease_token) = 16),
+    -- The unit of work that created it; those that changed it are in session_changes.
+    unit_id           BLOB    NOT NULL CHECK (length(unit_id) = 16),
+    CONSTRAINT sessions_refunds_within_capture CHECK (
+        status = 'error' OR refunds_requested + refunds_succeeded <= amount_captured),
+    CONSTRAINT sessions_captured_only_when_captured CHECK (
+        (status = 'captured') = (amount_captured > 0)),
+    CONSTRAINT sessions_authorized_only_when_held CHECK (
+        amount_authorized = 0 OR status IN ('authorized', 'captured', 'cancelled', 'error')),
+    CONSTRAINT sessions_payment_has_attempt CHECK (
+        attempt_id IS NOT NULL OR status IN ('created', 'refused', 'error', 'expired')),
+    CONSTRAINT sessions_retry_only_when_unpaid CHECK (
+        retry = 0 OR status IN ('refused', 'error')),
+    CONSTRAINT sessions_final_is_not_due CHECK (
+        due_at IS NULL OR status IN ('created', 'pending', 'authorized')),
+    CONSTRAINT sessions_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+) STRICT;
+CREATE INDEX sessions_list ON sessions (merchant_id, created_at, id);
+CREATE INDEX sessions_by_reference ON sessions (merchant_id, reference, created_at, id);
+CREATE INDEX sessions_by_status ON sessions (merchant_id, status, created_at, id);
+CREATE INDEX sessions_due ON sessions (due_at) WHERE due_at IS NOT NULL;
+
+-- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
+-- later units have changed the session again, and so that no version is ever written twice.
+CREATE TABLE session_changes (
+    session_id BLOB    NOT NULL REFERENCES sessions (id),
+    version    INTEGER NOT NULL CHECK (version >= 2),
+    unit_id    BLOB    NOT NULL CHECK (length(unit_id) = 16),
+    PRIMARY KEY (session_id, version)
+) STRICT, WITHOUT ROWID;
+
+-- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
+CREATE TABLE contacts (
+    session_id   BLOB NOT NULL PRIMARY KEY REFERENCES sessions (id),
+    email        BLOB,
+    email_key_id TEXT,
+    phone        BLOB,
+    phone_key_id TEXT,
+    CONSTRAINT contacts_email CHECK ((email IS NULL) = (email_key_id IS NULL)),
+    CONSTRAINT contacts_phone CHECK ((phone IS NULL) = (phone_key_id IS NULL)),
+    CONSTRAINT contacts_not_empty CHECK (email IS NOT NULL OR phone IS NOT NULL)
+) STRICT;
+
+CREATE TABLE operations (
+    id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    session_id        BLOB    NOT NULL REFERENCES sessions (id),
+    merchant_id       BLOB    NOT NULL REFERENCES merchants (id),
+    kind              TEXT    NOT NULL CHECK (kind IN ('authorize', 'capture', 'cancel', 'refund',
+                          'compensation')),
+    -- Details of one kind each, NULL in all others.
+    token             BLOB             CHECK (length(token) = 32),               -- authorize
+    captures          INTEGER          CHECK (captures IN (0, 1)),               -- authorize
+    automatic         INTEGER          CHECK (automatic IN (0, 1)),              -- capture
+    purpose           TEXT             CHECK (purpose IN ('merchant', 'abandon', 'expiry')), -- cancel
+    refund_id         BLOB             CHECK (length(refund_id) = 16),           -- refund
+    compensates_id    BLOB             CHECK (length(compensates_id) = 16),      -- compensation
+    compensates_by    TEXT             CHECK (compensates_by IN ('void', 'refund')), -- compensation
+    round             INTEGER          CHECK (round >= 0),                       -- compensation
+    amount            INTEGER NOT NULL CHECK (amount BETWEEN 0 AND 99999999999),
+    currency          TEXT    NOT NULL CHECK (length(currency) = 3),
+    connector         TEXT    NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account           TEXT    NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    payment_reference TEXT             CHECK (length(payment_reference) BETWEEN 1 AND 255),
+    status            TEXT    NOT NULL CHECK (status IN ('requested', 'succeeded', 'failed')),
+    sending           TEXT    NOT NULL CHECK (sending IN ('intended', 'not_sent', 'unknown',
+                          'accepted')),
+    psp_reference     TEXT             CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    failure           TEXT,
+    compensated       INTEGER NOT NULL CHECK (compensated IN (0, 1)),
+    -- The sealed bytes to send; deleted as soon as the operation is final.
+    request           BLOB,
+    request_key_id    TEXT,
+    created_at        INTEGER NOT NULL,
+    last_sent_at      INTEGER NOT NULL,
+    not_before        INTEGER NOT NULL,
+    -- When recovery takes it up; NULL once it is final, so that the queue's index holds open ones.
+    next_try_at       INTEGER,
+    tries             INTEGER NOT NULL CHECK (tries >= 0),
+    leased_until      INTEGER,
+    lease_token       BLOB             CHECK (length(lease_token) = 16),
+    -- One try for each payment-method token; also the index by session.
+    CONSTRAINT operations_token UNIQUE (session_id, token),
+    CONSTRAINT operations_authorize CHECK (
+        (kind = 'authorize') = (token IS NOT NULL) AND (kind = 'authorize') = (captures IS NOT NULL)
+        AND (kind = 'authorize') = (payment_reference IS NULL)),
+    CONSTRAINT operations_capture CHECK ((kind = 'capture') = (automatic IS NOT NULL)),
+    CONSTRAINT operations_cancel CHECK ((kind = 'cancel') = (purpose IS NOT NULL)),
+    CONSTRAINT operations_refund CHECK ((kind = 'refund') = (refund_id IS NOT NULL)),
+    CONSTRAINT operations_compensation CHECK (
+        (kind = 'compensation') = (compensates_id IS NOT NULL)
+        AND (kind = 'compensation') = (compensates_by IS NOT NULL)
+        AND (kind = 'compensation') = (round IS NOT NULL)),
+    CONSTRAINT operations_open_has_request CHECK (
+        (status = 'requested') = (request IS NOT NULL)
+        AND (status = 'requested') = (request_key_id IS NOT NULL)
+        AND (status = 'requested') = (next_try_at IS NOT NULL)),
+    CONSTRAINT operations_failed_says_why CHECK (status <> 'failed' OR failure IS NOT NULL),
+    CONSTRAINT operations_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+) STRICT;
+-- Exactly one of authorize, capture and the merchant's cancel can be open for a session. A cancel
+-- that ends an attempt runs beside the open authorize that it ends, so it has a place of its own;
+-- refunds are independent of each other, and a compensation acts on money that is not the session's.
+CREATE UNIQUE INDEX operations_one_in_flight ON operations (session_id)
+    WHERE status = 'requested' AND (kind IN ('authorize', 'capture') OR purpose = 'merchant');
+CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
+    WHERE status = 'requested' AND purpose IN ('abandon', 'expiry');
+CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
+
+CREATE TABLE refunds (
+    id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    session_id    BLOB    NOT NULL REFERENCES sessions (id),
+    merchant_id   BLOB    NOT NULL REFERENCES merchants (id),
+    operation_id  BLOB    NOT NULL UNIQUE REFERENCES operations (id),
+    amount        INTEGER NOT NULL CHECK (amount BETWEEN 1 AND 99999999999),
+    currency      TEXT    NOT NULL CHECK (length(currency) = 3),
+    reference     TEXT    NOT NULL CHECK (length(reference) BETWEEN 1 AND 255),
+    status        TEXT    NOT NULL CHECK (status IN ('refund_requested', 'refund_succeeded',
+                      'refund_failed')),
+    failure       TEXT,
+    psp_reference TEXT             CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL,
+    CONSTRAINT refunds_failed_says_why CHECK ((status = 'refund_failed') = (failure IS NOT NULL))
+) STRICT;
+CREATE INDEX refunds_list ON refunds (merchant_id, created_at, id);
+CREATE INDEX refunds_by_session ON refunds (session_id, created_at, id);
+
+-- Numbered from 1 without gaps in each session.
+CREATE TABLE events (
+    id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    session_id    BLOB    NOT NULL REFERENCES sessions (id),
+    merchant_id   BLOB    NOT NULL REFERENCES merchants (id),
+    sequence      INTEGER NOT NULL CHECK (sequence >= 1),
+    kind          TEXT    NOT NULL,
+    status        TEXT    NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
+                      'captured', 'refused', 'cancelled', 'error', 'expired')),
+    amount        INTEGER NOT NULL CHECK (amount BETWEEN 0 AND 99999999999),
+    currency      TEXT    NOT NULL CHECK (length(currency) = 3),
+    psp_reference TEXT             CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    refund_id     BLOB             CHECK (length(refund_id) = 16),
+    retry_until   INTEGER,
+    created_at    INTEGER NOT NULL,
+    CONSTRAINT events_sequence UNIQUE (session_id, sequence)
+) STRICT;
+CREATE INDEX events_list ON events (merchant_id, created_at, id);
+
+-- A record is reserved (operation_id) or answered; the answer's body is sealed.
+CREATE TABLE idempotency_keys (
+    merchant_id  BLOB    NOT NULL REFERENCES merchants (id),
+    key          TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
+    fingerprint  BLOB    NOT NULL CHECK (length(fingerprint) = 32),
+    operation_id BLOB             REFERENCES operations (id),
+    created_at   INTEGER NOT NULL,
+    answered_at  INTEGER,
+    status       INTEGER          CHECK (status BETWEEN 100 AND 599),
+    content_type TEXT,
+    body         BLOB,
+    body_key_id  TEXT,
+    PRIMARY KEY (merchant_id, key),
+    CONSTRAINT idempotency_keys_answer CHECK (
+        (answered_at IS NULL) = (status IS NULL) AND (answered_at IS NULL) = (content_type IS NULL)
+        AND (answered_at IS NULL) = (body IS NULL) AND (answered_at IS NULL) = (body_key_id IS NULL)),
+    CONSTRAINT idempotency_keys_open_has_operation CHECK (
+        answered_at IS NOT NULL OR operation_id IS NOT NULL)
+) STRICT;
+CREATE INDEX idempotency_keys_waiting ON idempotency_keys (operation_id) WHERE answered_at IS NULL;
+
+-- Identifiers only as HMAC-SHA256 under a pepper; revoked, never deleted.
+CREATE TABLE bans (
+    id         BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    kind       TEXT    NOT NULL CHECK (kind IN ('email', 'phone')),
+    pepper_id  TEXT    NOT NULL,
+    hash       BLOB    NOT NULL CHECK (length(hash) = 32),
+    source     TEXT    NOT NULL,
+    reason     TEXT,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT;
+CREATE INDEX bans_hash ON bans (hash);
+
+-- Append-only; it names other rows without foreign keys, so that it never holds anything up.
+CREATE TABLE audit_log (
+    number       INTEGER PRIMARY KEY AUTOINCREMENT,
+    id           BLOB    NOT NULL UNIQUE CHECK (length(id) = 16),
+    created_at   INTEGER NOT NULL,
+    action       TEXT    NOT NULL,
+    merchant_id  BLOB,
+    session_id   BLOB,
+    operation_id BLOB,
+    detail       TEXT    NOT NULL
+) STRICT;
+CREATE TRIGGER audit_log_is_never_changed BEFORE UPDATE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only');
+END;
+CREATE TRIGGER audit_log_is_never_deleted BEFORE DELETE ON audit_log
+BEGIN
+    SELECT RAISE(ABORT, 'audit_log is append-only');
+END;

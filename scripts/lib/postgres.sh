@@ -1,0 +1,127 @@
+# shellcheck shell=bash disable=SC2034
+# A throw-away PostgreSQL cluster: made in a temporary directory, gone with the script that made it.
+
+readonly POSTGRES_OLDEST=15
+
+POSTGRES_DIR='' # of the cluster this script started; empty while there is none
+POSTGRES_URL='' # read by the scripts that source this file
+POSTGRES_WATCHDOG=''
+
+# Prints the directory that holds initdb, pg_ctl and postgres of the newest PostgreSQL on this
+# machine; fails where there is none, or none new enough. (psql alone is only a client.)
+find_postgres() {
+  local directory version best='' best_version=$((POSTGRES_OLDEST - 1))
+  while read -r directory; do
+    [[ -x $directory/initdb && -x $directory/pg_ctl && -x $directory/postgres ]] || continue
+    version=$("$directory/postgres" --version 2>/dev/null | sed -E 's/^[^0-9]*([0-9]+).*/\1/')
+    [[ $version =~ ^[0-9]+$ ]] || continue
+    if ((version > best_version)); then best=$directory best_version=$version; fi
+  done < <(postgres_directories)
+  [[ -n $best ]] && printf '%s\n' "$best"
+}
+
+postgres_directories() {
+  if have initdb; then dirname "$(readlink -f "$(command -v initdb)")"; fi
+  if have pg_config; then pg_config --bindir; fi
+  printf '%s\n' /usr/lib/postgresql/*/bin /usr/pgsql-*/bin /usr/local/pgsql/bin
+}
+
+# Who runs the server: it refuses root, so root borrows the account made for it, or nobody.
+postgres_account() {
+  if id postgres >/dev/null 2>&1; then echo postgres; else echo nobody; fi
+}
+
+as_postgres() {
+  if is_root; then
+    local account
+    account=$(postgres_account)
+    setpriv --reuid="$account" --regid="$(id -g "$account")" --clear-groups -- \
+      env HOME="$POSTGRES_DIR" USER="$account" LOGNAME="$account" "$@"
+  else
+    "$@"
+  fi
+}
+
+# Starts the cluster and sets POSTGRES_URL. Its data is worth nothing, hence no fsync; trust is
+# for loopback only, and the port is one that nobody listens on.
+start_postgres() {
+  local bin
+  bin=$(find_postgres) || die "PostgreSQL $POSTGRES_OLDEST or newer (initdb, pg_ctl, postgres) is not here."
+  make_postgres_directory
+  # From here on the server's own account works, which may not enter the caller's directory.
+  pushd "$POSTGRES_DIR" >/dev/null || return
+  as_postgres "$bin/initdb" --no-sync --auth=trust --username=postgres --encoding=UTF8 --locale=C \
+    -D "$POSTGRES_DIR/data" >"$POSTGRES_DIR/initdb.log" 2>&1 || {
+    cat "$POSTGRES_DIR/initdb.log" >&2
+    die "initdb failed (above: what it said)."
+  }
+  postgres_settings | as_postgres tee -a "$POSTGRES_DIR/data/postgresql.conf" >/dev/null
+  watch_over_postgres "$bin"
+  start_on_a_free_port "$bin"
+  popd >/dev/null || return
+}
+
+make_postgres_directory() {
+  # /tmp rather than $TMPDIR: a socket's path may have 107 bytes at most, and another account must get there.
+  POSTGRES_DIR=$(mktemp -d /tmp/oncharge-postgres.XXXXXX)
+  if is_root; then chown "$(postgres_account)" "$POSTGRES_DIR"; fi
+}
+
+postgres_settings() {
+  cat <<SETTINGS
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '$POSTGRES_DIR'
+max_connections = 300
+fsync = off
+full_page_writes = off
+wal_level = minimal
+max_wal_senders = 0
+SETTINGS
+}
+
+start_on_a_free_port() {
+  local bin=$1 port attempt
+  for attempt in {1..20}; do
+    port=$((20000 + RANDOM % 12000)) # below the range from which outgoing connections take theirs
+    port_is_free "$port" || continue
+    if as_postgres "$bin/pg_ctl" start --wait --silent -D "$POSTGRES_DIR/data" \
+      -l "$POSTGRES_DIR/log" -o "-p $port" >/dev/null 2>&1; then
+      POSTGRES_URL="postgres://postgres@127.0.0.1:$port/postgres"
+      return
+    fi
+    # Somebody else may have been quicker to take the port; anything else will not get better.
+    grep -q 'could not bind' "$POSTGRES_DIR/log" 2>/dev/null || break
+  done
+  tail -n 20 "$POSTGRES_DIR/log" >&2 || true
+  die "PostgreSQL did not start (attempt $attempt; above: its log)."
+}
+
+port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
+
+# A trap cannot run when the script is killed outright, so a process of its own waits for its end.
+watch_over_postgres() {
+  local bin=$1
+  export -f as_postgres postgres_account is_root
+  # shellcheck disable=SC2016 # the inner shell expands it
+  POSTGRES_DIR=$POSTGRES_DIR setsid bash -c '
+    trap "" INT
+    while kill -0 "$1" 2>/dev/null; do sleep 1; done
+    as_postgres "$2/pg_ctl" stop --mode=immediate --silent -D "$POSTGRES_DIR/data"
+    rm -rf "$POSTGRES_DIR"
+  ' watchdog "$$" "$bin" </dev/null >/dev/null 2>&1 &
+  POSTGRES_WATCHDOG=$!
+  disown "$POSTGRES_WATCHDOG"
+}
+
+# Safe to call twice, and where nothing was started.
+stop_postgres() {
+  [[ -n $POSTGRES_DIR ]] || return 0
+  local directory=$POSTGRES_DIR bin
+  if bin=$(find_postgres) && [[ -f $directory/data/postmaster.pid ]]; then
+    (cd "$directory" && as_postgres "$bin/pg_ctl" stop --mode=immediate --silent -D "$directory/data") \
+      >/dev/null 2>&1 || true
+  fi
+  if [[ -n $POSTGRES_WATCHDOG ]]; then kill "$POSTGRES_WATCHDOG" 2>/dev/null || true; fi
+  rm -rf "$directory"
+  POSTGRES_DIR='' POSTGRES_URL='' POSTGRES_WATCHDOG=''
+}
