@@ -30,8 +30,8 @@ impl Settings {
     /// 100), no proxy, 10 s for a body.
     pub fn production() -> Self {
         Self {
-            per_key: Rate::new(100, 200),
-            per_address: Rate::new(20, 100),
+            per_key: Rate::per_second(100, 200),
+            per_address: Rate::per_second(20, 100),
             trusted_proxies: Vec::new(),
             behind_tls: false,
             body_timeout: Duration::from_secs(10),
@@ -43,8 +43,8 @@ impl Settings {
     /// failures for each address (bursts of 5000), so that tests and benches get through.
     pub fn sandbox() -> Self {
         Self {
-            per_key: Rate::new(5000, 10_000),
-            per_address: Rate::new(1000, 5000),
+            per_key: Rate::per_second(5000, 10_000),
+            per_address: Rate::per_second(1000, 5000),
             ..Self::production()
         }
     }

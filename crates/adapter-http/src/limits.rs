@@ -23,32 +23,56 @@ use self::address::Address;
 
 /// How many addresses, and how many sessions, are told apart at most; the rest share one count.
 const TABLE: usize = 50_000;
-/// How often a shopper may pay, and may abandon a challenge, for one session in a minute.
-const SHOPPER_PER_MINUTE: u32 = 10;
+/// How often a shopper may pay, and may abandon a challenge, for one session: 10 a minute.
+const SHOPPER: Rate = Rate::one_in(Duration::from_secs(6), 10);
 
-/// So many requests a second, in bursts of at most so many.
+/// How often somebody may call: in bursts of at most so many, filled up again one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    per_second: NonZeroU32,
     burst: NonZeroU32,
+    one_in: Duration,
 }
 
 impl Rate {
-    /// Zero counts as one: nobody can be shut out by a setting.
-    pub const fn new(per_second: u32, burst: u32) -> Self {
+    /// So many a second. Zero counts as one: nobody can be shut out by a setting.
+    pub const fn per_second(number: u32, burst: u32) -> Self {
+        let time = Duration::from_secs(1).checked_div(at_least_one(number).get());
+        // Nothing is divided by zero here.
+        Self::one_in(
+            match time {
+                Some(time) => time,
+                None => Duration::ZERO,
+            },
+            burst,
+        )
+    }
+
+    /// One in so much time, in bursts of at most so many.
+    pub const fn one_in(time: Duration, burst: u32) -> Self {
         Self {
-            per_second: at_least_one(per_second),
             burst: at_least_one(burst),
+            one_in: time,
         }
     }
 
     fn quota(self) -> Quota {
-        Quota::per_second(self.per_second).allow_burst(self.burst)
+        // Without time between two there is nothing to limit; a burst of all there is says that.
+        let quota = Quota::with_period(self.one_in);
+        quota.map_or(Quota::per_second(NonZeroU32::MAX), |quota| {
+            quota.allow_burst(self.burst)
+        })
     }
 
-    /// In how many seconds an empty bucket is full again.
-    fn window(self) -> u32 {
-        self.burst.get().div_ceil(self.per_second.get())
+    /// In how many seconds so many come back.
+    fn seconds_for(self, number: u32) -> u64 {
+        let millis = self.one_in.saturating_mul(number).as_millis();
+        u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+
+    /// How many come back in so much time.
+    fn filled_in(self, time: Duration) -> u32 {
+        let number = time.as_nanos() / self.one_in.as_nanos().max(1);
+        u32::try_from(number).unwrap_or(u32::MAX)
     }
 }
 
@@ -72,8 +96,8 @@ impl Standing {
     pub(crate) fn write(self, headers: &mut HeaderMap) {
         let Self { rate, remaining } = self;
         let used = rate.burst.get().saturating_sub(remaining);
-        let reset = used.div_ceil(rate.per_second.get());
-        let policy = format!("\"key\";q={};w={}", rate.burst, rate.window());
+        let (window, reset) = (rate.seconds_for(rate.burst.get()), rate.seconds_for(used));
+        let policy = format!("\"key\";q={};w={window}", rate.burst);
         let limit = format!("\"key\";r={remaining};t={reset}");
         for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
             if let Ok(value) = HeaderValue::try_from(value) {
@@ -105,7 +129,6 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(per_key: Rate, per_address: Rate) -> Self {
-        let shopper = Quota::per_minute(at_least_one(SHOPPER_PER_MINUTE));
         Self {
             keys: KeyLimits {
                 rate: per_key,
@@ -113,7 +136,7 @@ impl Limits {
                 last: Mutex::default(),
             },
             addresses: Bounded::new(per_address.quota(), Address::Crowd),
-            shoppers: Bounded::new(shopper, None),
+            shoppers: Bounded::new(SHOPPER.quota(), None),
         }
     }
 
@@ -179,11 +202,10 @@ impl KeyLimits {
 
     fn standing(&self, key: ApiKeyId) -> Standing {
         let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Rate { per_second, burst } = self.rate;
-        let remaining = last.get(&key).map_or(burst.get(), |(remaining, at)| {
-            let millis = u32::try_from(at.elapsed().as_millis()).unwrap_or(u32::MAX);
-            let refilled = per_second.get().saturating_mul(millis) / 1000;
-            remaining.saturating_add(refilled).min(burst.get())
+        let burst = self.rate.burst.get();
+        let remaining = last.get(&key).map_or(burst, |(remaining, at)| {
+            let filled = self.rate.filled_in(at.elapsed());
+            remaining.saturating_add(filled).min(burst)
         });
         Standing {
             rate: self.rate,
@@ -241,6 +263,11 @@ mod tests {
         Timestamp::from_unix_seconds(1_795_360_150).unwrap()
     }
 
+    /// So slow that nothing comes back while a test runs.
+    fn slow(burst: u32) -> Rate {
+        Rate::one_in(Duration::from_secs(3600), burst)
+    }
+
     fn header(standing: Standing, name: &str) -> String {
         let mut headers = HeaderMap::new();
         standing.write(&mut headers);
@@ -249,7 +276,7 @@ mod tests {
 
     #[test]
     fn a_key_has_its_burst_and_others_are_not_touched() {
-        let limits = Limits::new(Rate::new(1, 3), Rate::new(1, 1));
+        let limits = Limits::new(slow(3), slow(1));
         let key = ApiKeyId::from_parts(at(), [1; 10]);
         let other = ApiKeyId::from_parts(at(), [2; 10]);
         for left in [2, 1, 0] {
@@ -257,9 +284,9 @@ mod tests {
             assert_eq!((counted, standing.remaining), (Ok(()), left));
         }
         let (counted, standing) = limits.count(key);
-        assert_eq!(counted, Err(Wait(1)));
-        assert_eq!(header(standing, "ratelimit-policy"), "\"key\";q=3;w=3");
-        assert_eq!(header(standing, "ratelimit"), "\"key\";r=0;t=3");
+        assert!(counted.is_err());
+        assert_eq!(header(standing, "ratelimit-policy"), "\"key\";q=3;w=10800");
+        assert_eq!(header(standing, "ratelimit"), "\"key\";r=0;t=10800");
         assert_eq!(limits.standing(key).remaining, 0, "asking counts nothing");
         assert_eq!(limits.standing(other).remaining, 3);
         assert_eq!(limits.count(other).0, Ok(()));
@@ -267,7 +294,7 @@ mod tests {
 
     #[test]
     fn a_shopper_has_ten_of_each_act() {
-        let limits = Limits::new(Rate::new(1, 1), Rate::new(1, 1));
+        let limits = Limits::new(slow(1), slow(1));
         let session = SessionId::from_parts(at(), [1; 10]);
         for act in [Act::Pay, Act::Abandon] {
             for _ in 0..10 {
@@ -281,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_table_of_addresses_is_bounded() {
-        let limits = Limits::new(Rate::new(1, 1), Rate::new(1, 5));
+        let limits = Limits::new(slow(1), slow(5));
         for number in 0..u64::try_from(TABLE).unwrap() + 1000 {
             let _ = limits.count_failure(Address::V6Net(number));
         }

@@ -98,8 +98,8 @@ fn http_settings(
         trusted_proxies.push(network.context("network.trusted_proxies")?);
     }
     Ok(oncharge_adapter_http::Settings {
-        per_key: Rate::new(limits.key_per_second, limits.key_burst),
-        per_address: Rate::new(limits.address_per_second, limits.address_burst),
+        per_key: Rate::per_second(limits.key_per_second, limits.key_burst),
+        per_address: Rate::per_second(limits.address_per_second, limits.address_burst),
         trusted_proxies,
         behind_tls: settings.network.behind_tls && settings.mode == Mode::Production,
         shop_url,

@@ -1,7 +1,7 @@
 //! `POST /v1/checkout/sessions`: what is accepted, and what comes back.
 
 use oncharge_application::bans;
-use oncharge_domain::blocklist::{Identifier, IdentifierType};
+use oncharge_domain::{blocklist::Identifier, text::Email};
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, new_session};
@@ -100,7 +100,7 @@ async fn what_the_rules_allow_is_kept() {
 #[actix_web::test]
 async fn a_banned_shopper_is_refused_without_a_reason() {
     let app = TestApp::start().await;
-    let email = Identifier::parse(IdentifierType::Email, "shopper@example.com").unwrap();
+    let email = Identifier::email(&Email::parse("shopper@example.com").unwrap());
     let ban = bans::add(&app.app, &email, 30, Some("fraud".to_owned()))
         .await
         .unwrap();

@@ -1,5 +1,7 @@
 //! Limits for each key, address and session.
 
+use std::time::Duration;
+
 use oncharge_adapter_http::{Rate, Settings};
 use serde_json::json;
 
@@ -9,9 +11,9 @@ fn limited() -> (u16, String) {
     (429, "rate_limited".to_owned())
 }
 
-/// A quota that does not fill up again while a test runs... by more than one.
+/// A quota to which nothing comes back while a test runs.
 fn tight(burst: u32) -> Rate {
-    Rate::new(1, burst)
+    Rate::one_in(Duration::from_secs(3600), burst)
 }
 
 #[actix_web::test]
@@ -24,7 +26,10 @@ async fn a_key_over_its_quota_is_told_to_wait() {
     for left in ["2", "1", "0"] {
         let answer = app.get("/v1/refunds").send().await;
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.header("ratelimit-policy"), Some("\"key\";q=3;w=3"));
+        assert_eq!(
+            answer.header("ratelimit-policy"),
+            Some("\"key\";q=3;w=10800")
+        );
         let limit = answer.header("ratelimit").unwrap();
         assert!(
             limit.starts_with(&format!("\"key\";r={left};t=")),
@@ -41,7 +46,7 @@ async fn a_key_over_its_quota_is_told_to_wait() {
     ] {
         let answer = request.send().await;
         assert_eq!(answer.refusal(), limited(), "{answer:?}");
-        assert_eq!(answer.header("retry-after"), Some("1"));
+        assert!(answer.header("retry-after").is_some());
         assert!(
             answer
                 .header("ratelimit")

@@ -195,8 +195,8 @@ impl Checkout {
 /// Settings that are in nobody's way.
 pub(crate) fn settings() -> Settings {
     Settings {
-        per_key: Rate::new(100_000, 100_000),
-        per_address: Rate::new(100_000, 100_000),
+        per_key: Rate::per_second(100_000, 100_000),
+        per_address: Rate::per_second(100_000, 100_000),
         body_timeout: Duration::from_secs(5),
         ..Settings::production()
     }

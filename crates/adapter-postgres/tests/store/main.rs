@@ -1,5 +1,19 @@
 //! What is PostgreSQL's own beside the laws of the ports: connections that break, migrations,
 //! constraints, plans, traffic.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "helpers of tests, and a test may panic"
+)]
 
+mod breaking;
+mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
+mod migrating;
+mod plans;
+mod privacy;
+mod proxy;
+mod schema;
+mod shop;
+mod traffic;

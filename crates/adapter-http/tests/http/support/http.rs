@@ -84,7 +84,7 @@ pub(crate) async fn exchange(address: SocketAddr, pieces: &[&[u8]], pause: Durat
     let mut bytes = Vec::new();
     let read = async {
         // A reset after the answer is as good as a close.
-        let mut chunk = [0; 8192];
+        let mut chunk = vec![0; 8192];
         while let Ok(length @ 1..) = from.read(&mut chunk).await {
             bytes.extend_from_slice(&chunk[..length]);
             if is_complete(&bytes) {

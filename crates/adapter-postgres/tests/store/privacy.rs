@@ -1,0 +1,81 @@
+//! What must not be readable in the database is not: every text and byte of every table searched.
+
+use oncharge_domain::{
+    blocklist::{Identifier, Peppers},
+    merchant::ApiKeyHash,
+};
+use oncharge_ports::{BlocklistRepository, CheckoutRepository};
+use oncharge_testkit::Builder;
+
+use crate::shop::{BODY, EMAIL, PHONE, Shop, tables};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_address_number_request_or_answer_is_in_the_tables() {
+    let shop = Shop::open(2).await;
+    shop.store.commit(shop.creating_once("k")).await.unwrap();
+    let (session, attempt) = shop.paying().await;
+    let request = shop.store.request(attempt.id).await.unwrap().unwrap();
+    let contact = &session.contact;
+    let peppers = Peppers::new(&oncharge_conformance::keys());
+    for identifier in Identifier::of_contact(contact) {
+        let mut ban = Builder::new(9).ban([0; 32]);
+        ban.id = shop.build.id();
+        ban.hash = peppers.hashes(&identifier).remove(0);
+        let audit = shop
+            .build
+            .audit(oncharge_domain::audit::AuditAction::BanAdded);
+        shop.store.add(&ban, &audit).await.unwrap();
+    }
+    let dump = dump(&shop).await;
+    assert!(dump.contains(b"order-42"), "the search finds what is there");
+    let secrets = [
+        EMAIL,
+        PHONE,
+        "jane.doe",
+        "15112345678",
+        BODY,
+        "pt_very_secret",
+    ];
+    let request: &[u8] = request.expose();
+    for secret in secrets.iter().map(|text| text.as_bytes()).chain([request]) {
+        assert!(
+            !dump.contains(secret),
+            "{:?}",
+            String::from_utf8_lossy(secret)
+        );
+    }
+    // The hash by which a key is found is there; what it is the hash of was never given to us.
+    let ApiKeyHash { .. } = &shop.key_hash;
+    assert!(dump.contains(shop.key_hash.bytes()));
+}
+
+/// Every value of every table: as text, and bytes as they are.
+struct Dump(Vec<Vec<u8>>);
+
+impl Dump {
+    fn contains(&self, wanted: &[u8]) -> bool {
+        let within = |value: &Vec<u8>| value.windows(wanted.len()).any(|part| part == wanted);
+        self.0.iter().any(within)
+    }
+}
+
+async fn dump(shop: &Shop) -> Dump {
+    let client = shop.database.client().await;
+    let mut values = Vec::new();
+    let columns = "SELECT column_name::text, data_type::text FROM information_schema.columns \
+         WHERE table_schema = 'public' AND table_name = $1";
+    for table in tables(&client).await {
+        for column in client.query(columns, &[&table]).await.unwrap() {
+            let (name, kind): (String, String) = (column.get(0), column.get(1));
+            let value = match kind.as_str() {
+                "bytea" => name,
+                _ => format!("convert_to({name}::text, 'UTF8')"),
+            };
+            let query = format!("SELECT {value} FROM {table}");
+            for row in client.query(&query, &[]).await.unwrap() {
+                values.extend(row.get::<_, Option<Vec<u8>>>(0));
+            }
+        }
+    }
+    Dump(values)
+}

@@ -1,0 +1,162 @@
+//! A proxy before PostgreSQL that reads what the store says, and cuts the line where it is told to.
+#![expect(
+    clippy::disallowed_methods,
+    reason = "the proxy's tasks end with the test's runtime"
+)]
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{
+        TcpListener, TcpStream,
+        tcp::{OwnedReadHalf, OwnedWriteHalf},
+    },
+    sync::Notify,
+};
+
+/// What happens to the next message that starts with a text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// It is lost, and the connection with it.
+    CutBefore,
+    /// It arrives and is answered; the answer is lost, and the connection with it.
+    CutAfter,
+    /// It does not arrive, and nobody says so.
+    Hold,
+}
+
+/// A listening proxy; new connections through [`Proxy::url`].
+pub(crate) struct Proxy {
+    pub(crate) url: String,
+    state: Arc<State>,
+}
+
+#[derive(Default)]
+struct State {
+    /// How many statements were sent to be parsed.
+    parses: AtomicU64,
+    planned: Mutex<Option<(&'static str, Fault)>>,
+    held: Notify,
+}
+
+impl Proxy {
+    /// A proxy before the server of this URL.
+    pub(crate) async fn before(url: &str) -> Self {
+        let config: tokio_postgres::Config = url.parse().unwrap();
+        let [tokio_postgres::config::Host::Tcp(host)] = config.get_hosts() else {
+            panic!("the proxy needs one TCP host");
+        };
+        let port = config.get_ports().first().copied().unwrap_or(5432);
+        let target = format!("{host}:{port}");
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = listener.local_addr().unwrap().to_string();
+        let state = Arc::new(State::default());
+        let url = url.replace(&target, &here);
+        tokio::spawn(listen(listener, target, Arc::clone(&state)));
+        Self { url, state }
+    }
+
+    /// Plans a fault for the next simple query that starts with this text.
+    pub(crate) fn plan(&self, text: &'static str, fault: Fault) {
+        *self.state.planned.lock().unwrap() = Some((text, fault));
+    }
+
+    /// Waits until a message is held.
+    pub(crate) async fn held(&self) {
+        self.state.held.notified().await;
+    }
+
+    /// How many statements were sent to be parsed so far.
+    pub(crate) fn parses(&self) -> u64 {
+        self.state.parses.load(Ordering::SeqCst)
+    }
+}
+
+impl State {
+    fn fault_for(&self, message: &[u8]) -> Option<Fault> {
+        match message.first() {
+            Some(b'P') => {
+                self.parses.fetch_add(1, Ordering::SeqCst);
+                None
+            }
+            Some(b'Q') => {
+                let text = message.get(5..).unwrap_or_default();
+                let mut planned = self.planned.lock().unwrap();
+                let (start, fault) = (*planned)?;
+                if !text.starts_with(start.as_bytes()) {
+                    return None;
+                }
+                *planned = None;
+                Some(fault)
+            }
+            _ => None,
+        }
+    }
+}
+
+async fn listen(listener: TcpListener, target: String, state: Arc<State>) {
+    while let Ok((client, _)) = listener.accept().await {
+        let server = TcpStream::connect(&target).await.unwrap();
+        tokio::spawn(pass(client, server, Arc::clone(&state)));
+    }
+}
+
+/// Passes one connection's bytes; both ends are closed when this ends.
+async fn pass(client: TcpStream, server: TcpStream, state: Arc<State>) {
+    let ((mut from_client, to_client), (from_server, mut to_server)) =
+        (client.into_split(), server.into_split());
+    let deaf = Arc::new(AtomicBool::new(false));
+    let back = tokio::spawn(pass_back(from_server, to_client, Arc::clone(&deaf)));
+    let (mut started, mut bytes) = (false, Vec::new());
+    'line: while from_client
+        .read_buf(&mut bytes)
+        .await
+        .is_ok_and(|read| read > 0)
+    {
+        while let Some(length) = length_of(&bytes, started) {
+            started = true;
+            let message: Vec<u8> = bytes.drain(..length).collect();
+            match state.fault_for(&message) {
+                Some(Fault::CutBefore) => break 'line,
+                Some(Fault::Hold) => {
+                    state.held.notify_one();
+                    let mut rest = Vec::new();
+                    let _until_closed = from_client.read_to_end(&mut rest).await;
+                    break 'line;
+                }
+                Some(Fault::CutAfter) => deaf.store(true, Ordering::SeqCst),
+                None => {}
+            }
+            if to_server.write_all(&message).await.is_err() {
+                break 'line;
+            }
+        }
+        if deaf.load(Ordering::SeqCst) {
+            let _answered = back.await;
+            return;
+        }
+    }
+    back.abort();
+}
+
+/// Once deaf, the server's next word ends the line.
+async fn pass_back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, deaf: Arc<AtomicBool>) {
+    let mut bytes = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        if deaf.load(Ordering::SeqCst) || to.write_all(&bytes[..read]).await.is_err() {
+            return;
+        }
+    }
+}
+
+/// The length of the first whole message: the first of a connection has no type before its length.
+fn length_of(bytes: &[u8], started: bool) -> Option<usize> {
+    let kind = usize::from(started);
+    let length: [u8; 4] = bytes.get(kind..kind + 4)?.try_into().unwrap();
+    let length = kind + usize::try_from(u32::from_be_bytes(length)).unwrap();
+    (bytes.len() >= length).then_some(length)
+}

@@ -1,0 +1,159 @@
+//! The schema holds the invariants by itself, and names things as the SQLite one does.
+
+use std::collections::BTreeSet;
+
+use oncharge_domain::session::EventKind;
+use oncharge_ports::{CheckoutRepository, CommitError, unit_of_work::ChangedOperation};
+
+use crate::shop::Shop;
+
+const POSTGRES: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
+const SQLITE: &str = include_str!("../../../../migrations/sqlite/0001_initial/up.sql");
+
+#[test]
+fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {
+    let (ours, theirs) = (names(POSTGRES), names(SQLITE));
+    assert!(ours.len() > 150, "{}", ours.len());
+    let difference: Vec<_> = ours.symmetric_difference(&theirs).collect();
+    assert_eq!(difference, Vec::<&String>::new());
+}
+
+/// Everything that has a name: `table.column`, and constraints and indexes.
+fn names(sql: &str) -> BTreeSet<String> {
+    let (mut names, mut table) = (BTreeSet::new(), String::new());
+    for line in sql.lines() {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["CREATE", "TABLE", name, ..] => table = (*name).to_owned(),
+            ["CREATE", "UNIQUE", "INDEX", name, ..] | ["CREATE", "INDEX", name, ..] => {
+                names.insert((*name).to_owned());
+            }
+            ["CONSTRAINT", name, ..] => {
+                names.insert(format!("{table} {name}"));
+            }
+            [");" | ")", ..] => table.clear(),
+            // A column's line is the only one that is indented by four and has a type.
+            [name, kind, ..] if line.starts_with("    ") && !line.starts_with("     ") => {
+                let is_column = !table.is_empty()
+                    && kind.chars().all(|c| c.is_ascii_alphabetic())
+                    && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+                if is_column {
+                    names.insert(format!("{table}.{name}"));
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_audit_log_can_only_be_added_to() {
+    let shop = Shop::open(1).await;
+    let client = shop.database.client().await;
+    for statement in [
+        "UPDATE audit_log SET detail = 'nothing happened'",
+        "DELETE FROM audit_log",
+        "TRUNCATE audit_log",
+    ] {
+        let error = client.execute(statement, &[]).await.unwrap_err();
+        let text = error.as_db_error().unwrap().message().to_owned();
+        assert_eq!(text, "audit_log is append-only", "{statement}");
+    }
+    let count = client
+        .query_one("SELECT count(*) FROM audit_log", &[])
+        .await;
+    assert_eq!(count.unwrap().get::<_, i64>(0), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_unit_that_meets_a_constraint_is_a_conflict_and_leaves_nothing() {
+    let shop = Shop::open(2).await;
+    let (session, attempt) = shop.paying().await;
+    let mut second = shop.build.next_unit(&session);
+    let another = shop.build.attempt(&session, "tok_2");
+    second.operations = vec![shop.build.intent(another)];
+    let mut same_token = shop.build.next_unit(&session);
+    let again = shop.build.attempt(&session, "tok_1");
+    same_token.operations = vec![shop.build.intent(again)];
+    let mut ended = attempt.clone();
+    ended.status = oncharge_domain::operation::OperationStatus::Failed;
+    ended.failure = Some(oncharge_domain::psp::RefusalReason::CardDeclined);
+    same_token.changed_operations = vec![ChangedOperation {
+        operation: ended,
+        next_try_at: None,
+    }];
+    let mut twice = shop.build.next_unit(&session);
+    let event = || shop.build.event(&session, 1, EventKind::PaymentError);
+    twice.events = vec![event(), event()];
+    let mut stale = shop.refunding(&session, "k");
+    stale.session.version = session.version;
+    let before = shop.row_counts().await;
+    for (unit, what) in [
+        (second, "two operations in flight"),
+        (same_token, "a token used twice"),
+        (twice, "an event number used twice"),
+        (stale, "a stale version, with inserts"),
+    ] {
+        let outcome = shop.store.commit(unit).await;
+        assert!(
+            matches!(outcome, Err(CommitError::Conflict)),
+            "{what}: {outcome:?}"
+        );
+        assert_eq!(shop.row_counts().await, before, "{what}");
+        let saved = shop.store.session(session.id).await.unwrap();
+        assert_eq!(saved.as_ref(), Some(&session), "{what}");
+        assert_eq!(
+            shop.store.operation(attempt.id).await.unwrap().as_ref(),
+            Some(&attempt)
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_that_cannot_be_is_refused_by_the_tables() {
+    let shop = Shop::open(1).await;
+    let session = shop.captured().await;
+    shop.store
+        .commit(shop.refunding(&session, "k"))
+        .await
+        .unwrap();
+    let client = shop.database.client().await;
+    for (statement, constraint) in [
+        (
+            "UPDATE sessions SET refunds_requested = amount_captured + 1",
+            "sessions_refunds_within_capture",
+        ),
+        (
+            "UPDATE sessions SET amount_captured = 10001",
+            "sessions_amount_captured_check",
+        ),
+        (
+            "UPDATE sessions SET status = 'cancelled'",
+            "sessions_captured_only_when_captured",
+        ),
+        ("UPDATE sessions SET amount = 0", "sessions_amount_check"),
+        (
+            "UPDATE operations SET request = NULL",
+            "operations_open_has_request",
+        ),
+        (
+            "UPDATE operations SET status = 'succeeded'",
+            "operations_open_has_request",
+        ),
+        ("UPDATE refunds SET amount = -1", "refunds_amount_check"),
+        (
+            "UPDATE refunds SET status = 'refund_failed'",
+            "refunds_failed_says_why",
+        ),
+        ("DELETE FROM operations", "refunds_operation_id_fkey"),
+    ] {
+        let error = client.execute(statement, &[]).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(
+            error.constraint(),
+            Some(constraint),
+            "{statement}: {error:?}"
+        );
+    }
+}

@@ -1,0 +1,198 @@
+//! A store with a merchant in it, and units of work as the application makes them.
+
+use oncharge_adapter_postgres::PostgresStore;
+use oncharge_conformance::keys;
+use oncharge_domain::{
+    audit::AuditAction,
+    idempotency::RequestFingerprint,
+    merchant::{ApiKeyHash, Merchant},
+    operation::Operation,
+    session::{Captured, EventKind, Payment, Refunds, Session, Status},
+    text::{Contact, Email, Phone},
+};
+use oncharge_ports::{
+    CheckoutRepository, MerchantRepository, RememberedAnswer, UnitOfWork, unit_of_work::KeyWrite,
+};
+use oncharge_testkit::{Builder, build::reference};
+use tokio_postgres::Client;
+
+use crate::{
+    database::{Database, admin_url, connect, open},
+    proxy::Proxy,
+};
+
+/// The shopper whom nobody may find in the tables.
+pub(crate) const EMAIL: &str = "jane.doe@shopper.example";
+pub(crate) const PHONE: &str = "+4915112345678";
+/// The PSP's token inside a request, and what a remembered answer holds.
+pub(crate) const BODY: &str = r#"{"pay_token":"pt_very_secret"}"#;
+
+/// A store, and a merchant in it.
+pub(crate) struct Shop {
+    pub(crate) store: PostgresStore,
+    pub(crate) build: Builder,
+    pub(crate) merchant: Merchant,
+    pub(crate) key_hash: ApiKeyHash,
+    pub(crate) database: Database,
+}
+
+impl Database {
+    /// A database with nothing in it.
+    pub(crate) async fn empty() -> Self {
+        Self::create(admin_url(), "").await.unwrap()
+    }
+
+    /// A connection of the test's own.
+    pub(crate) async fn client(&self) -> Client {
+        connect(&self.url).await.unwrap()
+    }
+}
+
+impl Shop {
+    /// A shop whose store has this many connections at most.
+    pub(crate) async fn open(connections: usize) -> Self {
+        let database = Database::migrated().await.unwrap();
+        let url = database.url.clone();
+        Self::on(database, &url, connections).await
+    }
+
+    /// A shop whose store reaches the database only through a proxy.
+    pub(crate) async fn behind_a_proxy(connections: usize) -> (Self, Proxy) {
+        let database = Database::migrated().await.unwrap();
+        let proxy = Proxy::before(&database.url).await;
+        let shop = Self::on(database, &proxy.url, connections).await;
+        (shop, proxy)
+    }
+
+    async fn on(database: Database, url: &str, connections: usize) -> Self {
+        let store = open(url, keys(), connections).await.unwrap();
+        let build = Builder::new(7);
+        let merchant = build.merchant();
+        let (key, key_hash) = build.api_key(&merchant);
+        let audit = build.audit(AuditAction::MerchantCreated);
+        let done = store.create(&merchant, &key, &key_hash, &audit).await;
+        done.unwrap();
+        Self {
+            store,
+            build,
+            merchant,
+            key_hash,
+            database,
+        }
+    }
+
+    /// A unit that creates a session, as `POST /v1/checkout/sessions` does.
+    pub(crate) fn creating(&self) -> UnitOfWork {
+        let mut session = self.build.session(&self.merchant);
+        session.contact = Contact {
+            email: Some(Email::parse(EMAIL).unwrap()),
+            phone: Some(Phone::parse(PHONE).unwrap()),
+        };
+        self.build.unit(session)
+    }
+
+    /// The same with an answer that is remembered under this key.
+    pub(crate) fn creating_once(&self, key: &str) -> UnitOfWork {
+        let mut unit = self.creating();
+        unit.key = Some(KeyWrite::Answer {
+            scope: self.build.scope(&self.merchant, key),
+            fingerprint: fingerprint(),
+            answer: answer(),
+            at: self.build.now(),
+        });
+        unit
+    }
+
+    /// A session that is in the store.
+    pub(crate) async fn created(&self) -> Session {
+        let unit = self.creating();
+        let session = unit.session.clone();
+        self.store.commit(unit).await.unwrap();
+        session
+    }
+
+    /// A session with one open attempt.
+    pub(crate) async fn paying(&self) -> (Session, Operation) {
+        let session = self.created().await;
+        let attempt = self.build.attempt(&session, "tok_1");
+        let mut unit = self.build.next_unit(&session);
+        unit.operations = vec![self.build.intent(attempt.clone())];
+        let session = unit.session.clone();
+        self.store.commit(unit).await.unwrap();
+        (session, attempt)
+    }
+
+    /// A session whose money is taken.
+    pub(crate) async fn captured(&self) -> Session {
+        let session = self.created().await;
+        let mut unit = self.build.next_unit(&session);
+        let attempt = self.build.operation_id();
+        unit.session.status = Status::Captured(Captured {
+            payment: Payment {
+                attempt,
+                reference: reference("psp_payment"),
+                authorized: session.amount,
+            },
+            capture: attempt,
+            captured: session.amount,
+            refunds: Refunds::none(session.amount),
+        });
+        let session = unit.session.clone();
+        self.store.commit(unit).await.unwrap();
+        session
+    }
+
+    /// A unit that orders a refund, as `POST /v1/refunds` with a key does.
+    pub(crate) fn refunding(&self, session: &Session, key: &str) -> UnitOfWork {
+        let mut unit = self.build.next_unit(session);
+        let (refund, operation) = self.build.refund(session, 1500);
+        unit.key = Some(KeyWrite::Reserve {
+            scope: self.build.scope(&self.merchant, key),
+            fingerprint: fingerprint(),
+            operation: operation.id,
+            at: self.build.now(),
+        });
+        let sequence = session.next_sequence;
+        unit.session.next_sequence += 1;
+        let event = self
+            .build
+            .event(session, sequence, EventKind::RefundRequested);
+        unit.operations = vec![self.build.intent(operation)];
+        unit.refund = Some(refund);
+        unit.events = vec![event];
+        unit.audit = vec![self.build.audit(AuditAction::UnexpectedFact)];
+        unit
+    }
+
+    /// How many rows each table has, to see that nothing was written.
+    pub(crate) async fn row_counts(&self) -> Vec<(String, i64)> {
+        let client = self.database.client().await;
+        let mut counts = Vec::new();
+        for table in tables(&client).await {
+            let query = format!("SELECT count(*) FROM {table}");
+            let row = client.query_one(&query, &[]).await.unwrap();
+            counts.push((table, row.get(0)));
+        }
+        counts
+    }
+}
+
+/// Our own tables, by name.
+pub(crate) async fn tables(client: &Client) -> Vec<String> {
+    let query = "SELECT tablename::text FROM pg_tables \
+         WHERE schemaname = 'public' AND tablename !~ '^__' ORDER BY 1";
+    let rows = client.query(query, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+fn fingerprint() -> RequestFingerprint {
+    RequestFingerprint::of("POST", "/v1/refunds", b"{}")
+}
+
+pub(crate) fn answer() -> RememberedAnswer {
+    RememberedAnswer {
+        status: 201,
+        content_type: "application/json".to_owned(),
+        body: BODY.as_bytes().to_vec(),
+    }
+}

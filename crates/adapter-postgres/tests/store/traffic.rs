@@ -1,0 +1,145 @@
+//! Round trips are counted, and a statement that was prepared is never prepared again.
+
+use oncharge_domain::{psp::TokenFingerprint, session::Session};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, MerchantRepository, UnitOfWork, WorkQueue,
+    queries::{EventFilter, Page, RefundFilter, SessionFilter},
+};
+use std::time::Duration;
+
+use crate::{proxy::Proxy, shop::Shop};
+
+/// The round trips that the work costs.
+async fn cost<T>(shop: &Shop, work: impl Future<Output = T>) -> (u64, T) {
+    let before = shop.store.traffic().round_trips;
+    let done = work.await;
+    (shop.store.traffic().round_trips - before, done)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn creating_costs_three_round_trips_and_one_more_with_a_key() {
+    let shop = Shop::open(1).await;
+    let hash = shop.build.ban([1; 32]).hash;
+    let hashes = [hash];
+    let ban_check = shop.store.live(&hashes, shop.build.now());
+    assert_eq!(cost(&shop, ban_check).await.0, 1);
+    assert_eq!(cost(&shop, shop.store.commit(shop.creating())).await.0, 2);
+    let scope = shop.build.scope(&shop.merchant, "k");
+    assert_eq!(cost(&shop, CheckoutRepository::key(&shop.store, &scope)).await.0, 1);
+    let once = shop.store.commit(shop.creating_once("k"));
+    assert_eq!(cost(&shop, once).await.0, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn getting_costs_one_round_trip_and_refunding_three() {
+    let shop = Shop::open(1).await;
+    let session = shop.captured().await;
+    let (trips, found) = cost(&shop, shop.store.session(session.id)).await;
+    assert_eq!((trips, found.unwrap().is_some()), (1, true));
+    let (trips, found) = cost(
+        &shop,
+        CheckoutRepository::key(&shop.store, &shop.build.scope(&shop.merchant, "k")),
+    )
+    .await;
+    assert_eq!((trips, found.unwrap().is_none()), (1, true));
+    let refund = shop.store.commit(shop.refunding(&session, "k"));
+    let (trips, done) = cost(&shop, refund).await;
+    done.unwrap();
+    assert_eq!(trips, 2, "however many rows the unit has");
+    let by_key = MerchantRepository::key(&shop.store, &shop.key_hash);
+    assert_eq!(cost(&shop, by_key).await.0, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_statement_of_a_request_is_parsed_twice_on_a_connection() {
+    let (shop, proxy) = Shop::behind_a_proxy(1).await;
+    everything(&shop, "first").await;
+    let (parsed, prepared) = counts(&shop, &proxy);
+    assert!(parsed > 20, "{parsed}");
+    everything(&shop, "second").await;
+    assert_eq!(counts(&shop, &proxy), (parsed, prepared));
+}
+
+fn counts(shop: &Shop, proxy: &Proxy) -> (u64, u64) {
+    (proxy.parses(), shop.store.traffic().prepared)
+}
+
+/// What requests and workers do, each once.
+async fn everything(shop: &Shop, key: &str) {
+    let store = &shop.store;
+    MerchantRepository::key(store, &shop.key_hash)
+        .await
+        .unwrap();
+    let hash = shop.build.ban([1; 32]).hash;
+    store.live(&[hash], shop.build.now()).await.unwrap();
+    let scope = shop.build.scope(&shop.merchant, key);
+    CheckoutRepository::key(store, &scope).await.unwrap();
+    let created = shop.creating_once(key);
+    store.commit(created.clone()).await.unwrap();
+    store.committed(&created).await.unwrap();
+    reads(shop, &created).await;
+    let (paying, attempt) = shop.paying().await;
+    let token = TokenFingerprint::of("tok_1");
+    assert!(store.has_attempt(paying.id, token).await.unwrap());
+    store.request(attempt.id).await.unwrap().unwrap();
+    let captured = shop.captured().await;
+    let refunding = shop.refunding(&captured, &format!("refund {key}").replace(' ', "-"));
+    store.commit(refunding.clone()).await.unwrap();
+    store.committed(&refunding).await.unwrap();
+    let operation = &refunding.operations[0].operation;
+    store.operation(operation.id).await.unwrap().unwrap();
+    store.waiting_key(operation.id).await.unwrap().unwrap();
+    store
+        .refund(refunding.refund.as_ref().unwrap().id)
+        .await
+        .unwrap()
+        .unwrap();
+    store.unsent_refunds(captured.id).await.unwrap();
+    works(shop).await;
+}
+
+async fn reads(shop: &Shop, created: &UnitOfWork) {
+    let store = &shop.store;
+    let session: &Session = &created.session;
+    store.session(session.id).await.unwrap().unwrap();
+    let page = Page {
+        after: None,
+        limit: 20,
+    };
+    let merchant = shop.merchant.id;
+    let sessions = SessionFilter {
+        merchant,
+        status: None,
+        reference: None,
+        created_after: None,
+        created_before: None,
+        now: shop.build.now(),
+    };
+    store.sessions(&sessions, page).await.unwrap();
+    let refunds = RefundFilter {
+        merchant,
+        session: Some(session.id),
+    };
+    store.refunds(&refunds, page).await.unwrap();
+    let events = EventFilter {
+        merchant,
+        session: Some(session.id),
+        kind: None,
+    };
+    store.events(&events, page).await.unwrap();
+}
+
+async fn works(shop: &Shop) {
+    let store = &shop.store;
+    let later = shop.build.now().plus_seconds(3600);
+    let lease = Duration::from_secs(15);
+    for claimed in store.claim_operations(later, 100, lease).await.unwrap() {
+        assert!(store.renew(claimed.lease, lease).await.unwrap());
+        store.release(claimed.lease, later).await.unwrap();
+    }
+    for claimed in store.claim_sessions(later, 100, lease).await.unwrap() {
+        assert!(store.renew(claimed.lease, lease).await.unwrap());
+        store.release(claimed.lease, later).await.unwrap();
+    }
+    store.depth().await.unwrap();
+}
