@@ -24,6 +24,8 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
         .service(at("/checkout/{id}/pay", "POST").route(post().to(checkout::pay::pay)))
         .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
         .service(at("/webhooks/psp/{connector}/{account}", "POST").route(post().to(psp_webhooks::receive)))
+        // Not under `/v1/`, so that it needs no signature to be unknown.
+        .service(web::resource("/v1").to(unknown_path))
         .service(
             web::scope("/v1")
                 .wrap(from_fn(gate::gate))

@@ -11,7 +11,7 @@ pub(crate) mod post;
 use std::{future, sync::Arc};
 
 use actix_web::{
-    Error, FromRequest, HttpMessage, HttpRequest, HttpResponse,
+    Error, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
     middleware::Next,
@@ -55,9 +55,7 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
         }
         Err(problem) => {
             let problem = counted(&api, request.request(), problem);
-            request
-                .into_response(HttpResponse::from_error(problem))
-                .map_into_right_body()
+            request.error_response(problem).map_into_right_body()
         }
     };
     if let Some(standing) = standing {

@@ -8,7 +8,7 @@ use utoipa::{
     IntoResponses, Modify, OpenApi, ToSchema,
     openapi::{
         ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
-        schema::SchemaType,
+        schema::{Schema, SchemaType},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
 };
@@ -64,7 +64,7 @@ pub(crate) async fn serve() -> HttpResponse {
         (name = "Refunds", description = "What merchants give back."),
         (name = "Shopper", description = "What the hosted checkout calls; no merchant needs it."),
     ),
-    modifiers(&Security),
+    modifiers(&Security, &AbsentNotNull),
 )]
 struct Document;
 
@@ -99,6 +99,51 @@ impl Modify for Security {
         components.add_security_scheme("pay_token", SecurityScheme::Http(bearer));
     }
 }
+
+/// A parameter that is optional may be absent; there is no way to send a null.
+struct AbsentNotNull;
+
+impl Modify for AbsentNotNull {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let items = openapi.paths.paths.values_mut();
+        let operations = items.flat_map(|item| [item.get.as_mut(), item.post.as_mut()]);
+        for operation in operations.flatten() {
+            for parameter in operation.parameters.iter_mut().flatten() {
+                if let RefOr::T(parameter) = parameter {
+                    parameter.schema = parameter.schema.take().map(without_null);
+                }
+            }
+        }
+    }
+}
+
+fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
+    match schema {
+        RefOr::T(Schema::Object(mut object)) => {
+            if let SchemaType::Array(types) = &mut object.schema_type {
+                types.retain(|one| *one != Type::Null);
+            }
+            RefOr::T(Schema::Object(object))
+        }
+        RefOr::T(Schema::OneOf(one_of)) => {
+            let mut named = one_of
+                .items
+                .iter()
+                .filter(|item| matches!(item, RefOr::Ref(_)));
+            named
+                .next()
+                .cloned()
+                .unwrap_or(RefOr::T(Schema::OneOf(one_of)))
+        }
+        other => other,
+    }
+}
+
+/// An idempotency key.
+#[derive(ToSchema)]
+#[schema(pattern = "^[!-~]{1,255}$", value_type = String)]
+#[expect(dead_code, reason = "describes a header, which is read as text")]
+pub(crate) struct IdempotencyKey(String);
 
 /// The codes of currencies in use.
 pub(crate) fn currencies() -> utoipa::openapi::schema::Object {

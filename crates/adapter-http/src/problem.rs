@@ -370,3 +370,79 @@ impl ResponseError for Problem {
         response.finish()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use oncharge_domain::session::StatusName;
+
+    use super::*;
+
+    #[test]
+    fn every_error_of_a_use_case_has_its_answer() {
+        let field = Error::Field {
+            field: "amount",
+            problem: "is wrong",
+        };
+        let cases = [
+            (
+                Error::IdempotencyConflict,
+                409,
+                "idempotency_conflict",
+                Some("1"),
+            ),
+            (
+                Error::IdempotencyKeyReused,
+                422,
+                "idempotency_key_reused",
+                None,
+            ),
+            (Error::IdempotencyKeyRequired, 400, "invalid_request", None),
+            (Error::GlobalBan, 403, "global_ban", None),
+            (Error::NotFound, 404, "not_found", None),
+            (Error::BadPayToken, 401, "invalid_token", None),
+            (Error::BadCursor, 400, "invalid_request", None),
+            (Error::Unverified, 401, "invalid_signature", None),
+            (
+                Error::InvalidState(StatusName::Expired),
+                409,
+                "invalid_state",
+                None,
+            ),
+            (
+                Error::RefundExceedsCaptured,
+                422,
+                "refund_exceeds_captured",
+                None,
+            ),
+            (
+                Error::CaptureExceedsAuthorized,
+                422,
+                "capture_exceeds_authorized",
+                None,
+            ),
+            (field, 422, "invalid_request", None),
+            (Error::PspUnavailable, 503, "psp_unavailable", None),
+            (Error::Busy(None), 503, "busy", Some("1")),
+            (
+                Error::Internal("the cause".into()),
+                500,
+                "internal_error",
+                None,
+            ),
+        ];
+        for (error, status, code, retry_after) in cases {
+            let problem = Problem::from(error);
+            let response = problem.error_response();
+            assert_eq!((response.status().as_u16(), problem.code()), (status, code));
+            let header = response.headers().get(header::RETRY_AFTER);
+            assert_eq!(
+                header.map(|value| value.to_str().unwrap()),
+                retry_after,
+                "{code}"
+            );
+            let body = String::from_utf8(problem.body("req_1")).unwrap();
+            assert!(body.contains("\"request_id\":\"req_1\""), "{body}");
+            assert!(!body.contains("cause"), "no cause is shown: {body}");
+        }
+    }
+}

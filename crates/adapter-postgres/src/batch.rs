@@ -1,13 +1,12 @@
 //! A transaction in two round trips: `BEGIN` and every statement go out together, the answers are
 //! looked at, then `COMMIT`.
 
-use diesel::{QueryResult, pg::Pg, query_builder::QueryFragment, query_builder::QueryId};
+use diesel::{QueryResult, pg::Pg, query_builder::QueryFragment};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use futures_util::future::{BoxFuture, FutureExt, join_all};
-
 use oncharge_ports::StoreError;
 
-use crate::{error::Failure, pool::Lent};
+use crate::{error::Failure, pool::Lent, prepared::Prepared};
 
 /// Statements that become true together, or not at all.
 pub(crate) struct Batch<'a, Blame> {
@@ -32,7 +31,6 @@ pub(crate) enum BatchError<Blame> {
     OutcomeUnknown(Failure),
 }
 
-/// Two-phase: the rows are counted before the commit, so that a stale write cannot slip through.
 impl<'a, Blame: Send + 'a> Batch<'a, Blame> {
     pub(crate) fn new(lent: &'a Lent) -> Self {
         let steps = Vec::new();
@@ -42,7 +40,7 @@ impl<'a, Blame: Send + 'a> Batch<'a, Blame> {
     /// Adds a statement that may touch any number of rows.
     pub(crate) fn add<T>(&mut self, statement: T)
     where
-        T: QueryFragment<Pg> + QueryId + Send + 'a,
+        T: QueryFragment<Pg> + Send + 'a,
     {
         self.push(statement, None);
     }
@@ -50,17 +48,17 @@ impl<'a, Blame: Send + 'a> Batch<'a, Blame> {
     /// Adds a statement that must touch a row, or the whole batch fails with this.
     pub(crate) fn require<T>(&mut self, statement: T, or: Blame)
     where
-        T: QueryFragment<Pg> + QueryId + Send + 'a,
+        T: QueryFragment<Pg> + Send + 'a,
     {
         self.push(statement, Some(or));
     }
 
     fn push<T>(&mut self, statement: T, on_no_row: Option<Blame>)
     where
-        T: QueryFragment<Pg> + QueryId + Send + 'a,
+        T: QueryFragment<Pg> + Send + 'a,
     {
         let mut line: &'a AsyncPgConnection = self.lent.line();
-        let answer = statement.execute(&mut line);
+        let answer = Prepared(statement).execute(&mut line);
         self.steps.push(Step { answer, on_no_row });
     }
 

@@ -50,15 +50,16 @@ struct Writer<'a> {
 
 /// Writes the unit in two round trips.
 ///
-/// The statements stand in the order of migrations/postgres' foreign keys; what has changed comes
-/// before what is new, so that an operation that is over makes room for the next in flight.
-pub(crate) async fn commit(store: &PostgresStore, unit: UnitOfWork) -> Result<(), CommitError> {
+/// The session comes first: all units of a session meet at its row, so that they cannot block each
+/// other in a circle. Then the statements stand in the order of the foreign keys; what has changed
+/// comes before what is new, so that an operation that is over makes room for the next in flight.
+pub(crate) async fn commit(store: &PostgresStore, unit: &UnitOfWork) -> Result<(), CommitError> {
     let lent = store.pool.get().await?;
     let mut writer = Writer {
         batch: Batch::new(&lent),
         sealer: &store.sealer,
     };
-    writer.write(&unit)?;
+    writer.write(unit)?;
     writer.batch.commit().await.map_err(outcome)
 }
 
@@ -81,10 +82,10 @@ fn outcome(error: BatchError<Blame>) -> CommitError {
 
 impl Writer<'_> {
     fn write(&mut self, unit: &UnitOfWork) -> Result<(), StoreError> {
+        self.session(&unit.session, unit.id)?;
         if let Some(lease) = unit.lease {
             self.hold(lease);
         }
-        self.session(&unit.session, unit.id)?;
         for changed in &unit.changed_operations {
             self.change_operation(changed);
         }

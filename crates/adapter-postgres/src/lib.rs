@@ -16,6 +16,7 @@ mod maintenance;
 mod merchants;
 mod migrations;
 mod pool;
+mod prepared;
 mod queries;
 mod rows;
 mod schema;

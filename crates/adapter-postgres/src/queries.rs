@@ -169,7 +169,7 @@ impl CheckoutRepository for PostgresStore {
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
-        commit::commit(self, unit).await
+        commit::commit(self, &unit).await
     }
 
     async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {

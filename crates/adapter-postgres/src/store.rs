@@ -17,6 +17,7 @@ use crate::{
     address::Address,
     migrations,
     pool::Pool,
+    prepared::Prepared,
     seal::Sealer,
     traffic::{Counters, Traffic},
 };
@@ -82,11 +83,11 @@ impl PostgresStore {
     /// Writes by one statement, a transaction in itself: how many rows it touched.
     pub(crate) async fn write<T>(&self, statement: T) -> Result<usize, StoreError>
     where
-        T: QueryFragment<Pg> + QueryId + Send,
+        T: QueryFragment<Pg> + Send,
     {
         let lent = self.pool.get().await?;
         let mut line: &AsyncPgConnection = lent.line();
-        let touched = lent.trip(statement.execute(&mut line)).await?;
+        let touched = lent.trip(Prepared(statement).execute(&mut line)).await?;
         Ok(touched)
     }
 

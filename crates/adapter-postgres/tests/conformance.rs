@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 /// Boxed, since a store knows how to open its like.
 fn open(database: Arc<Database>, keys: Keyring) -> BoxFuture<'static, anyhow::Result<Store>> {
     Box::pin(async move {
-        let store = database.store(keys, 8).await?;
+        let store = database::open(&database.url, keys, 8).await?;
         let again = Arc::clone(&database);
         Ok(Store::of(Arc::new(store))
             .with_reopen(Arc::new(move |keys| open(Arc::clone(&again), keys)))

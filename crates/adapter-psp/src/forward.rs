@@ -11,6 +11,10 @@ macro_rules! forward_what_sends_nothing {
             self.inner.is_payment_method(text)
         }
 
+        fn carries(&self, amount: oncharge_domain::money::Money) -> bool {
+            self.inner.carries(amount)
+        }
+
         fn fields_url(
             &self,
             session: oncharge_domain::id::SessionId,

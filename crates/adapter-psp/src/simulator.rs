@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
+    money::Money,
     psp::Answer,
 };
 use oncharge_ports::psp::{
@@ -114,6 +115,10 @@ impl Psp for Simulator {
                     .bytes()
                     .all(|b| b.is_ascii_alphanumeric() || b"-_".contains(&b))
         })
+    }
+
+    fn carries(&self, amount: Money) -> bool {
+        request::units(amount).is_ok()
     }
 
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {

@@ -4,7 +4,7 @@ use diesel::{
     prelude::*,
     result::{DatabaseErrorKind, Error},
 };
-use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Operation};
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Operation, refund::Refund};
 use oncharge_ports::{
     CommitError, StoreError, UnitOfWork,
     unit_of_work::{ChangedOperation, KeyScope, KeyWrite, Lease},
@@ -38,7 +38,7 @@ pub(crate) struct Rows {
     changed_operations: Vec<OperationWrite>,
     operations: Vec<NewOperationRow>,
     refund: Option<RefundRow>,
-    changed_refunds: Vec<(Vec<u8>, RefundChange)>,
+    changed_refunds: Vec<RefundWrite>,
     events: Vec<EventRow>,
     key: Option<KeyRows>,
     audit: Vec<AuditRow>,
@@ -68,6 +68,12 @@ enum Next {
     Unchanged,
 }
 
+struct RefundWrite {
+    id: Vec<u8>,
+    session_id: Vec<u8>,
+    change: RefundChange,
+}
+
 enum KeyRows {
     /// Taken, unless it is held by a record that was answered before this time or not at all.
     Take(Box<TakenKeyRow>, i64),
@@ -95,9 +101,7 @@ impl Rows {
                 .map(|new| NewOperationRow::of(new, sealer))
                 .collect::<Result<_, _>>()?,
             refund: unit.refund.as_ref().map(RefundRow::of),
-            changed_refunds: refunds
-                .map(|refund| (id_bytes(refund.id), RefundChange::of(refund)))
-                .collect(),
+            changed_refunds: refunds.map(RefundWrite::of).collect(),
             events: unit.events.iter().map(EventRow::of).collect(),
             key: key.map(|key| KeyRows::of(key, sealer)).transpose()?,
             audit: unit.audit.iter().map(AuditRow::of).collect(),
@@ -125,12 +129,8 @@ impl Rows {
             let insert = refund.insert_into(refunds::table);
             insert.execute(connection).map_err(error::commit)?;
         }
-        for (id, change) in self.changed_refunds {
-            let update = diesel::update(refunds::table.find(id)).set(change);
-            expect_one(
-                Hot(update).execute(connection),
-                "a changed refund must be there",
-            )?;
+        for changed in self.changed_refunds {
+            changed.write(connection)?;
         }
         for event in self.events {
             let insert = event.insert_into(events::table);
@@ -248,6 +248,24 @@ impl OperationWrite {
             Next::Unchanged => Hot(diesel::update(row).set(change)).execute(connection),
         };
         expect_one(written, "a changed operation must be there")
+    }
+}
+
+impl RefundWrite {
+    fn of(refund: &Refund) -> Self {
+        Self {
+            id: id_bytes(refund.id),
+            session_id: id_bytes(refund.session),
+            change: RefundChange::of(refund),
+        }
+    }
+
+    fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+        let row = refunds::table
+            .find(self.id)
+            .filter(refunds::session_id.eq(self.session_id));
+        let update = Hot(diesel::update(row).set(self.change));
+        expect_one(update.execute(connection), "a changed refund must be there")
     }
 }
 

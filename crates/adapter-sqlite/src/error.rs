@@ -32,8 +32,8 @@ pub(crate) fn store(error: Error) -> StoreError {
     }
 }
 
-/// A statement of a unit of work failed. `taken` names the columns, as SQLite lists them, whose
-/// uniqueness says that somebody else was faster; any other broken constraint is a fault of ours.
+/// A statement of a unit of work failed. Two uniquenesses say that somebody else was faster; any
+/// other broken constraint is a fault of ours.
 pub(crate) fn commit(error: Error) -> CommitError {
     const FASTER: [&str; 2] = [
         "UNIQUE constraint failed: sessions.id",

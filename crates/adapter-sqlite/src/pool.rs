@@ -24,12 +24,14 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Settings of every connection. `FULL` makes each commit durable in WAL mode; `NORMAL` may lose
-/// the last ones at a power cut. Recursive triggers make `REPLACE` meet the audit log's guard.
+/// the last ones at a power cut. Recursive triggers make `REPLACE` meet the audit log's guard. A
+/// log that a long reader made grow is cut to 64 MiB.
 const SETTINGS: &str = "PRAGMA synchronous = FULL;
      PRAGMA foreign_keys = ON;
      PRAGMA recursive_triggers = ON;
      PRAGMA trusted_schema = OFF;
-     PRAGMA temp_store = MEMORY;";
+     PRAGMA temp_store = MEMORY;
+     PRAGMA journal_size_limit = 67108864;";
 
 /// Makes the file if need be (readable by its owner only), brings it up to the present schema, and
 /// returns the connection to write with.

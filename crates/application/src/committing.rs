@@ -179,10 +179,16 @@ pub(crate) fn prepare(
         instruction,
         payment_method,
     };
-    psp.prepare(&call).map_err(|_| Error::Field {
+    psp.prepare(&call).map_err(|_| cannot_carry())
+}
+
+/// The refusal of an amount that the PSP has no exact form for.
+pub(crate) fn cannot_carry() -> Error {
+    let problem = "cannot be carried by the payment processor in this currency";
+    Error::Field {
         field: "amount",
-        problem: "cannot be carried by the payment processor in this currency",
-    })
+        problem,
+    }
 }
 
 /// The idempotency record of the request: reserved while an operation is open, else answered.

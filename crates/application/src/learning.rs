@@ -112,13 +112,21 @@ fn count(operation: &Operation) {
         .increment(1);
 }
 
-async fn load(app: &App, id: OperationId) -> Result<Known, Error> {
+/// The operation and its session as they are together at one time.
+///
+/// The session is read before the operation that counts: whoever changes an operation raises its
+/// session's version in the same commit, so an operation that is newer than the session read here
+/// makes our commit a conflict. The other way round an old operation would meet a new session,
+/// and a payment that was just kept would look like money that nobody waits for.
+pub(crate) async fn load(app: &App, id: OperationId) -> Result<Known, Error> {
     let checkout = &app.inner().checkout;
-    let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
     let session = checkout
-        .session(operation.session)
+        .operation(id)
         .await?
-        .ok_or(Error::NotFound)?;
+        .ok_or(Error::NotFound)?
+        .session;
+    let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
+    let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
     let refund = match operation.kind {
         OperationKind::Refund(refund) => checkout.refund(refund).await?,
         _ => None,

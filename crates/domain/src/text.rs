@@ -186,8 +186,13 @@ impl ReturnUrl {
             "http" => sandbox && url.host().is_some_and(|host| is_loopback(&host)),
             _ => false,
         };
+        // Parsers repair `https:/x` and `https:\\x`; who reads the text later may not.
+        let whole = text
+            .split_once("://")
+            .is_some_and(|(_, rest)| !rest.starts_with('/'))
+            && !text.contains('\\');
         let bare = url.username().is_empty() && url.password().is_none() && !text.contains('#');
-        if !scheme_fits || !bare || url.host().is_none() {
+        if !scheme_fits || !whole || !bare || url.host().is_none() {
             return Err(TextProblem::Url);
         }
         Ok(Self {

@@ -122,6 +122,9 @@ pub trait Psp: Send + Sync {
     /// Whether a text has the form of the PSP's payment-method tokens.
     fn is_payment_method(&self, text: &str) -> bool;
 
+    /// Whether the PSP can carry this amount exactly in its currency.
+    fn carries(&self, amount: Money) -> bool;
+
     /// The page with the PSP's card fields for this session, to be framed by `parent_origin`.
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String;
 

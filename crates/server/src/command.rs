@@ -63,7 +63,10 @@ enum Command {
 
 impl Cli {
     pub(crate) async fn run(self) -> anyhow::Result<()> {
-        match self.command.unwrap_or_else(|| Command::Dev(dev::Dev::default())) {
+        match self
+            .command
+            .unwrap_or_else(|| Command::Dev(dev::Dev::default()))
+        {
             Command::Dev(dev) => dev.run().await,
             Command::Demo => demo::run().await,
             Command::Serve(serve) => serve.run().await,

@@ -87,20 +87,26 @@ impl Settings {
             .list_separator(",")
             .with_list_parse_key("network.trusted_proxies");
         let mut builder = Config::builder()
-            .add_source(File::from_str(include_str!("config/defaults.toml"), FileFormat::Toml))
+            .add_source(File::from_str(
+                include_str!("config/defaults.toml"),
+                FileFormat::Toml,
+            ))
             .add_source(File::from_str(preset, FileFormat::Toml));
         builder = match file {
             Some(path) => builder.add_source(File::from(path).format(FileFormat::Toml)),
             None => builder.add_source(
-                File::from(PathBuf::from(DEFAULT_FILE)).format(FileFormat::Toml).required(false),
+                File::from(PathBuf::from(DEFAULT_FILE))
+                    .format(FileFormat::Toml)
+                    .required(false),
             ),
         };
         let layered = builder
             .add_source(environment)
             .build()
             .context("the configuration cannot be read")?;
-        let settings: Self =
-            layered.try_deserialize().context("the configuration is not acceptable")?;
+        let settings: Self = layered
+            .try_deserialize()
+            .context("the configuration is not acceptable")?;
         settings.check()?;
         Ok(settings)
     }

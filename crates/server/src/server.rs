@@ -50,11 +50,17 @@ pub(crate) async fn start(
     listeners: Listeners,
     (role, shop_url): (Role, Option<String>),
 ) -> anyhow::Result<Running> {
-    let metrics = PrometheusBuilder::new().install_recorder().context("metrics cannot be kept")?;
+    let metrics = PrometheusBuilder::new()
+        .install_recorder()
+        .context("metrics cannot be kept")?;
     let app = wired.app.clone();
     if wired.embedded && role != Role::Api {
         // Nobody else works on the embedded file: what is open was left by a crash.
-        wired.work.wake_all(app.now()).await.context("the queues cannot be woken")?;
+        wired
+            .work
+            .wake_all(app.now())
+            .await
+            .context("the queues cannot be woken")?;
     }
     let mut servers = Vec::new();
     if role != Role::Worker {
@@ -64,7 +70,11 @@ pub(crate) async fn start(
     }
     servers.push(run(serve_ops(operators(wired, metrics), listeners.ops)?));
     let workers = (role != Role::Api).then(|| runner::start(&app));
-    Ok(Running { app, servers, workers })
+    Ok(Running {
+        app,
+        servers,
+        workers,
+    })
 }
 
 fn operators(wired: &Wired, metrics: PrometheusHandle) -> Ops {
@@ -78,7 +88,10 @@ fn operators(wired: &Wired, metrics: PrometheusHandle) -> Ops {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the server's task is owned by `Running`")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the server's task is owned by `Running`"
+)]
 fn run(server: actix_web::dev::Server) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
     (server.handle(), tokio::spawn(server))
 }
@@ -94,7 +107,9 @@ fn http_settings(
     let limits = settings.limits;
     let mut trusted_proxies = Vec::new();
     for proxy in &settings.network.trusted_proxies {
-        let network = proxy.parse().or_else(|_| proxy.parse::<std::net::IpAddr>().map(Into::into));
+        let network = proxy
+            .parse()
+            .or_else(|_| proxy.parse::<std::net::IpAddr>().map(Into::into));
         trusted_proxies.push(network.context("network.trusted_proxies")?);
     }
     Ok(oncharge_adapter_http::Settings {
@@ -125,7 +140,9 @@ impl Running {
             self.app.drained().await;
         };
         if tokio::time::timeout(GRACE, stopping).await.is_err() {
-            tracing::warn!("stopped before everything had come to its end; recovery will finish it");
+            tracing::warn!(
+                "stopped before everything had come to its end; recovery will finish it"
+            );
         }
     }
 }

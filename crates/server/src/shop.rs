@@ -1,17 +1,139 @@
-//! The demo shop.
+//! The demo shop: an ordinary merchant, on an origin of its own.
+//!
+//! Read it as an example of an integration. `payments` holds all its calls of OnCharge, `acts`
+//! what it does about an order, `view` how it finds out where a payment stands; the page embeds
+//! the checkout with `oncharge.js` (`assets/shop/order.js`). The rest is what every shop has.
 
-/// A running shop.
-pub(crate) struct Running;
+mod acts;
+mod assets;
+mod book;
+mod buttons;
+mod catalogue;
+mod dollars;
+mod fault;
+mod guard;
+mod moment;
+mod order;
+mod outcome;
+mod pages;
+mod parts;
+mod payments;
+mod sightings;
+mod timeline;
+mod tone;
+mod view;
 
-impl Running {
-    pub(crate) async fn stop(self) {}
+use std::{net::TcpListener, path::Path, time::Duration};
+
+use actix_web::{
+    App, HttpResponse, HttpServer,
+    dev::ServerHandle,
+    middleware::from_fn,
+    web::{self, Data},
+};
+use oncharge_client::{Client, Retries};
+use tokio::task::JoinHandle;
+
+use self::{book::Book, fault::Fault};
+use crate::sandbox::{Pair, Urls};
+
+/// How many threads serve the shop: it has one visitor.
+const THREADS: usize = 1;
+/// How long a stop waits for requests under way, in seconds.
+const STOP_SECONDS: u64 = 2;
+/// A page waits for these calls, so they give up soon; the visitor can try again.
+const RETRIES: Retries = Retries {
+    attempts: 3,
+    first_wait: Duration::from_millis(200),
+    longest_wait: Duration::from_secs(2),
+};
+
+/// What the shop's pages work with.
+struct Shop {
+    /// Calls OnCharge in the merchant's name.
+    oncharge: Client,
+    book: Book,
+    /// Where OnCharge is, for browsers.
+    api: String,
+    /// Where the shop is.
+    origin: String,
+    /// The content security policy of all pages.
+    policy: String,
 }
 
+/// A running shop.
+pub(crate) struct Running {
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Starts the shop on this listener, with the orders that the data directory holds.
+///
+/// Errors where the orders cannot be read or the pair is none.
 pub(crate) fn start(
-    _listener: std::net::TcpListener,
-    _urls: &crate::sandbox::Urls,
-    _pair: &crate::sandbox::Pair,
-    _data_dir: &std::path::Path,
+    listener: TcpListener,
+    urls: &Urls,
+    pair: &Pair,
+    data_dir: &Path,
 ) -> anyhow::Result<Running> {
-    Ok(Running)
+    let oncharge = Client::new(&urls.api, &pair.api_key, pair.api_secret.expose())?;
+    let shop = Data::new(Shop {
+        oncharge: oncharge.with_retries(RETRIES),
+        book: Book::open(data_dir)?,
+        policy: guard::content_security_policy(&urls.api),
+        api: urls.api.clone(),
+        origin: urls.shop.clone(),
+    });
+    let factory = move || {
+        App::new()
+            .app_data(shop.clone())
+            .wrap(from_fn(guard::guard))
+            .configure(routes)
+    };
+    let server = HttpServer::new(factory)
+        .workers(THREADS)
+        .shutdown_timeout(STOP_SECONDS)
+        .disable_signals()
+        .listen(listener)?
+        .run();
+    let handle = server.handle();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the server's task is owned by `Running`"
+    )]
+    let task = tokio::spawn(server);
+    Ok(Running { handle, task })
+}
+
+/// All pages on one screen.
+fn routes(config: &mut web::ServiceConfig) {
+    config
+        .configure(assets::routes)
+        .route("/", web::get().to(pages::goods))
+        .route("/orders", web::get().to(pages::orders))
+        .route("/orders", web::post().to(acts::place))
+        .route("/orders/{number:[0-9]{1,18}}", web::get().to(pages::order))
+        .route(
+            "/orders/{number:[0-9]{1,18}}/state",
+            web::get().to(pages::state),
+        )
+        .route(
+            "/orders/{number:[0-9]{1,18}}/{act}",
+            web::post().to(acts::act),
+        )
+        .default_service(web::to(missing));
+}
+
+async fn missing() -> Result<HttpResponse, Fault> {
+    Err(Fault::Missing)
+}
+
+impl Running {
+    /// Refuses the new and finishes what is in hand.
+    pub(crate) async fn stop(self) {
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::warn!(%error, "the demo shop ended badly");
+        }
+    }
 }

@@ -8,7 +8,10 @@ use ring::rand::{SecureRandom, SystemRandom};
 pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where the clock is read"
+    )]
     fn now(&self) -> Timestamp {
         Timestamp::new(time::OffsetDateTime::now_utc())
     }

@@ -45,16 +45,16 @@ impl Wired {
         keys: Keys,
         (data_dir, base_url): (&Path, &str),
     ) -> anyhow::Result<Self> {
-        let accounts = settings.psp.iter().map(|(name, psp)| account(name, psp, base_url));
+        let accounts = settings
+            .psp
+            .iter()
+            .map(|(name, psp)| account(name, psp, base_url));
         let psps = Registry::new(accounts).context("the PSP accounts cannot be used")?;
         Self::new(settings, keys, data_dir, Arc::new(psps)).await
     }
 
     /// For a command beside a server: no PSP is reached.
-    pub(crate) async fn for_commands(
-        settings: &Settings,
-        data_dir: &Path,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn for_commands(settings: &Settings, data_dir: &Path) -> anyhow::Result<Self> {
         let keys = settings.keys.or_in(data_dir, None)?;
         let psps = Registry::new(std::iter::empty()).context("no HTTP client")?;
         Self::new(settings, keys, data_dir, Arc::new(psps)).await
@@ -68,22 +68,7 @@ impl Wired {
     ) -> anyhow::Result<Self> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
         let embedded = settings.database.url.is_none();
-        let store = match &settings.database.url {
-            Some(url) => {
-                let pool = settings.database.pool_size;
-                let store =
-                    PostgresStore::connect(url.expose(), keys.master.clone(), entropy.clone(), pool)
-                        .await
-                        .context("the database cannot be opened")?;
-                Store::of(Arc::new(store))
-            }
-            None => {
-                let file = data_dir.join(EMBEDDED_FILE);
-                let store = SqliteStore::open(&file, keys.master.clone(), entropy.clone())
-                    .with_context(|| format!("{} cannot be opened", file.display()))?;
-                Store::of(Arc::new(store))
-            }
-        };
+        let store = Store::open(settings, &keys, data_dir, &entropy).await?;
         if !store.maintenance.keys_fit().await? {
             bail!("keys.master does not open what the database holds: a key is missing or another");
         }
@@ -105,8 +90,19 @@ impl Wired {
                 ban_answers_per_hour: (limit > 0).then_some(limit),
             },
         });
-        let Store { maintenance, work, merchants, .. } = store;
-        Ok(Self { app, maintenance, work, merchants, embedded })
+        let Store {
+            maintenance,
+            work,
+            merchants,
+            ..
+        } = store;
+        Ok(Self {
+            app,
+            maintenance,
+            work,
+            merchants,
+            embedded,
+        })
     }
 }
 
@@ -120,6 +116,27 @@ struct Store {
 }
 
 impl Store {
+    /// Opens the configured store; that brings its schema up to date.
+    async fn open(
+        settings: &Settings,
+        keys: &Keys,
+        data_dir: &Path,
+        entropy: &Arc<dyn Entropy>,
+    ) -> anyhow::Result<Self> {
+        let (keys, entropy) = (keys.master.clone(), entropy.clone());
+        if let Some(url) = &settings.database.url {
+            let pool = settings.database.pool_size;
+            let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
+            return Ok(Self::of(Arc::new(
+                store.context("the database cannot be opened")?,
+            )));
+        }
+        let file = data_dir.join(EMBEDDED_FILE);
+        let store = SqliteStore::open(&file, keys, entropy)
+            .with_context(|| format!("{} cannot be opened", file.display()))?;
+        Ok(Self::of(Arc::new(store)))
+    }
+
     fn of<S>(store: Arc<S>) -> Self
     where
         S: CheckoutRepository

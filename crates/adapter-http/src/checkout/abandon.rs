@@ -16,7 +16,7 @@ use crate::{Api, limits::Act, openapi::ShopperErrors, problem::Problem};
     operation_id = "abandon",
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Option<crate::openapi::Empty>,
-    responses((status = 200, body = StateSchema), ShopperErrors),
+    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn abandon(

@@ -15,7 +15,7 @@ use crate::{Api, openapi::ShopperErrors, problem::Problem};
     tag = "Shopper",
     operation_id = "shopperStatus",
     params(("id" = String, Path, description = "The session's id.")),
-    responses((status = 200, body = StateSchema), ShopperErrors),
+    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn status(

@@ -46,5 +46,5 @@ async fn the_root_links_to_what_there_is() {
     assert!(answer.text().contains("href=\"http://127.0.0.1:8083\""));
     assert!(answer.text().contains("href=\"/openapi.json\""));
     let without = TestApp::start().await.get("/").unsigned().send().await;
-    assert!(!without.text().contains("shop"));
+    assert!(!without.text().contains("demo shop"));
 }

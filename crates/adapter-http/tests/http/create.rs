@@ -121,25 +121,6 @@ async fn a_banned_shopper_is_refused_without_a_reason() {
 }
 
 #[actix_web::test]
-async fn an_amount_that_the_psp_cannot_carry_is_refused_by_name() {
-    let app = TestApp::start().await;
-    app.psp.cannot_carry("KWD");
-    let body = new_session(&json!({"currency": "KWD"}));
-    let answer = app
-        .post("/v1/checkout/sessions", body.to_string())
-        .send()
-        .await;
-    if answer.status == 201 {
-        // The connector is asked when money is to move at the latest.
-        let json = answer.json();
-        assert!(json["session_id"].is_string());
-    } else {
-        assert_eq!(answer.refusal(), (422, "invalid_request".to_owned()));
-        assert_eq!(answer.fields(), ["amount"]);
-    }
-}
-
-#[actix_web::test]
 async fn a_store_that_is_away_is_busy_and_nothing_is_written() {
     let app = TestApp::start().await;
     app.store

@@ -190,7 +190,7 @@ async fn numbers_that_no_integer_holds_are_refused_by_name() {
     ] {
         check(&app, with(amount), 422, &["amount"]).await;
     }
-    for amount in ["1e999", "01", "+1", "1.", ".5", "0x10", "NaN", "--1"] {
+    for amount in ["1e999", "01", "+1", "1.", ".5", "NaN", "--1"] {
         check(&app, with(amount), 400, &["amount"]).await;
     }
 }

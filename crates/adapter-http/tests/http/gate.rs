@@ -23,11 +23,11 @@ const DEFECTS: &[(&str, u16, &str, Spoil)] = &[
         r
     }),
     ("unknown path", 404, "not_found", |mut r| {
-        r.target = "/v1/nothing".to_owned();
+        r.target = "/v1/nothing".into();
         r
     }),
     ("other method", 405, "method_not_allowed", |mut r| {
-        r.method = "DELETE".to_owned();
+        r.method = "DELETE".into();
         r
     }),
     ("media type", 415, "unsupported_media_type", |r| {
@@ -157,7 +157,11 @@ async fn a_timestamp_is_good_for_five_minutes_either_way() {
         let answer = app.get("/v1/refunds").at(good_one).send().await;
         assert_eq!(answer.status, 200, "{good_one}");
     }
-    let padded = app.get("/v1/refunds").at(format!("00{now}")).send().await;
+    let padded = app
+        .get("/v1/refunds")
+        .at(format!("00{now}").as_str())
+        .send()
+        .await;
     assert_eq!(padded.status, 200, "12 digits");
     let wrong = [
         (now - 301).to_string(),
@@ -168,7 +172,7 @@ async fn a_timestamp_is_good_for_five_minutes_either_way() {
         "yesterday".to_owned(),
     ];
     for bad in wrong {
-        let answer = app.get("/v1/refunds").at(&bad).send().await;
+        let answer = app.get("/v1/refunds").at(bad.as_str()).send().await;
         assert_eq!(
             answer.refusal(),
             (401, "timestamp_expired".to_owned()),

@@ -83,7 +83,7 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
 #[actix_web::test]
 async fn heads_that_cannot_be_read_get_a_status_only() {
     let app = TestApp::start().await;
-    let flood: String = (0..2000).map(|n| format!("X-Flood-{n}: {n}\r\n")).collect();
+    let flood: String = "X-Flood: 1\r\n".repeat(2000);
     let long = format!("X-Long: {}\r\n", "a".repeat(200_000));
     for (name, head) in [
         ("no HTTP", "hello\r\n\r\n".to_owned()),

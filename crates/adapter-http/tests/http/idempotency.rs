@@ -1,6 +1,11 @@
 //! Idempotency keys: the first answer again, byte for byte.
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    merchant::ApiKeyHash,
+};
+use oncharge_ports::MerchantRepository as _;
 use serde_json::json;
 
 use crate::support::{TestApp, new_session};
@@ -121,4 +126,72 @@ async fn a_refusal_before_anything_was_committed_is_not_remembered() {
         (answer.status, &answer.json()["status"]),
         (200, &json!("cancelled"))
     );
+}
+
+#[actix_web::test]
+async fn while_the_first_is_under_way_the_second_is_told_to_wait() {
+    let app = TestApp::start().await;
+    let checkout = app.authorized().await;
+    app.psp.pause();
+    let cancel = || {
+        app.post(&checkout.path("/cancel"), "")
+            .set("Idempotency-Key", "k1")
+            .send()
+    };
+    let first = cancel();
+    let second = async {
+        // The first has reserved the key as soon as it is in flight.
+        while app.session(&checkout).await["pending_operation"] != "cancel" {}
+        let answer = cancel().await;
+        app.psp.resume();
+        answer
+    };
+    let (first, second) = join(first, second).await;
+    assert_eq!(
+        second.refusal(),
+        (409, "idempotency_conflict".to_owned()),
+        "{second:?}"
+    );
+    assert!(second.header("retry-after").is_some());
+    assert_eq!(first.status, 200, "{first:?}");
+    assert_eq!(cancel().await.body, first.body);
+}
+
+#[actix_web::test]
+async fn a_merchant_may_demand_keys_for_captures_and_refunds() {
+    let app = TestApp::start().await;
+    let checkout = app.authorized().await;
+    let pair = app.another_merchant().await;
+    let found = app.store.key(&ApiKeyHash::of(&pair.key)).await.unwrap();
+    let (_, mut merchant) = found.unwrap();
+    merchant.require_idempotency_key = true;
+    let entry = AuditEntry {
+        id: app.app.new_id(),
+        at: app.app.now(),
+        action: AuditAction::SettingsChanged,
+        merchant: Some(merchant.id),
+        session: None,
+        operation: None,
+        detail: "by a test".to_owned(),
+    };
+    app.store.update(&merchant, &entry).await.unwrap();
+    let refund = json!({
+        "session_id": checkout.id, "amount": 1, "currency": "EUR", "reference": "r",
+    });
+    let capture = app.post(&checkout.path("/capture"), "");
+    for request in [capture, app.post("/v1/refunds", refund.to_string())] {
+        let answer = request.clone().by(&pair).send().await;
+        assert_eq!(
+            answer.refusal(),
+            (400, "invalid_request".to_owned()),
+            "{answer:?}"
+        );
+        assert_eq!(answer.fields(), ["Idempotency-Key"]);
+        let with = request.by(&pair).set("Idempotency-Key", "k1").send().await;
+        assert_eq!(
+            with.refusal(),
+            (404, "not_found".to_owned()),
+            "another merchant's session"
+        );
+    }
 }

@@ -112,7 +112,7 @@ async fn only_the_bearer_of_the_sessions_token_pays() {
         );
     }
     let mut in_url = request().without("Authorization");
-    in_url.target.push_str(&format!("?token={}", mine.token));
+    in_url.target = format!("{}?token={}", in_url.target, mine.token);
     assert_eq!(in_url.send().await.status, 401, "never in a URL");
     assert_eq!(app.session(&mine).await["status"], "created");
 }
@@ -170,5 +170,24 @@ async fn too_late_is_too_late() {
         answer.refusal(),
         (401, "invalid_token".to_owned()),
         "not even looking"
+    );
+}
+
+#[actix_web::test]
+async fn an_amount_that_the_psp_cannot_carry_is_refused_by_name_and_not_sent() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    app.psp.cannot_carry("EUR");
+    let answer = app.pay(&checkout, "tok_1").await;
+    assert_eq!(
+        answer.refusal(),
+        (422, "invalid_request".to_owned()),
+        "{answer:?}"
+    );
+    assert_eq!(answer.fields(), ["amount"]);
+    assert_eq!(
+        (app.psp.calls(), app.store.commits()),
+        (0, 1),
+        "only the session was written"
     );
 }

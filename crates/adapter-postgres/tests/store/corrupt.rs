@@ -68,6 +68,8 @@ async fn an_altered_signing_key_does_not_open() {
     let altered = "UPDATE api_keys SET signing_key = set_byte(signing_key, 20, \
          255 - get_byte(signing_key, 20))";
     tamper(&shop, altered).await;
-    let error = MerchantRepository::key(&shop.store, &shop.key_hash).await.unwrap_err();
+    let error = MerchantRepository::key(&shop.store, &shop.key_hash)
+        .await
+        .unwrap_err();
     assert_eq!(place(&error), ("api_keys", "signing_key"));
 }

@@ -6,7 +6,7 @@
 
 use std::sync::{
     Arc, Mutex,
-    atomic::{AtomicBool, AtomicU64, Ordering},
+    atomic::{AtomicBool, AtomicUsize, Ordering},
 };
 
 use tokio::{
@@ -37,10 +37,13 @@ pub(crate) struct Proxy {
 
 #[derive(Default)]
 struct State {
-    /// How many statements were sent to be parsed.
-    parses: AtomicU64,
+    /// The statements that were sent to be parsed.
+    parsed: Mutex<Vec<String>>,
     planned: Mutex<Option<(&'static str, Fault)>>,
     held: Notify,
+    /// How many statements must have come before an answer is passed on.
+    awaited: AtomicUsize,
+    spoken: Notify,
 }
 
 impl Proxy {
@@ -70,9 +73,15 @@ impl Proxy {
         self.state.held.notified().await;
     }
 
-    /// How many statements were sent to be parsed so far.
-    pub(crate) fn parses(&self) -> u64 {
-        self.state.parses.load(Ordering::SeqCst)
+    /// Keeps back the server's answers until so many prepared statements were sent: a store that
+    /// waits for one answer before it sends the next statement waits for ever.
+    pub(crate) fn answer_after(&self, statements: usize) {
+        self.state.awaited.store(statements, Ordering::SeqCst);
+    }
+
+    /// Takes the statements that were sent to be parsed since this was last asked.
+    pub(crate) fn parsed(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.parsed.lock().unwrap())
     }
 }
 
@@ -80,7 +89,10 @@ impl State {
     fn fault_for(&self, message: &[u8]) -> Option<Fault> {
         match message.first() {
             Some(b'P') => {
-                self.parses.fetch_add(1, Ordering::SeqCst);
+                // The statement's name, then its text, each ended by a zero.
+                let mut texts = message.get(5..)?.split(|byte| *byte == 0).skip(1);
+                let text = String::from_utf8_lossy(texts.next()?).into_owned();
+                self.parsed.lock().unwrap().push(text);
                 None
             }
             Some(b'Q') => {
@@ -93,7 +105,22 @@ impl State {
                 *planned = None;
                 Some(fault)
             }
+            Some(b'B') => {
+                let less = |awaited: usize| awaited.checked_sub(1);
+                let awaited = &self.awaited;
+                let counted = awaited.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+                if counted == Ok(1) {
+                    self.spoken.notify_one();
+                }
+                None
+            }
             _ => None,
+        }
+    }
+
+    async fn wait_for_statements(&self) {
+        while self.awaited.load(Ordering::SeqCst) > 0 {
+            self.spoken.notified().await;
         }
     }
 }
@@ -101,6 +128,8 @@ impl State {
 async fn listen(listener: TcpListener, target: String, state: Arc<State>) {
     while let Ok((client, _)) = listener.accept().await {
         let server = TcpStream::connect(&target).await.unwrap();
+        client.set_nodelay(true).unwrap();
+        server.set_nodelay(true).unwrap();
         tokio::spawn(pass(client, server, Arc::clone(&state)));
     }
 }
@@ -110,7 +139,8 @@ async fn pass(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let ((mut from_client, to_client), (from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let deaf = Arc::new(AtomicBool::new(false));
-    let back = tokio::spawn(pass_back(from_server, to_client, Arc::clone(&deaf)));
+    let ends = (from_server, to_client);
+    let back = tokio::spawn(pass_back(ends, Arc::clone(&deaf), Arc::clone(&state)));
     let (mut started, mut bytes) = (false, Vec::new());
     'line: while from_client
         .read_buf(&mut bytes)
@@ -144,9 +174,14 @@ async fn pass(client: TcpStream, server: TcpStream, state: Arc<State>) {
 }
 
 /// Once deaf, the server's next word ends the line.
-async fn pass_back(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, deaf: Arc<AtomicBool>) {
+async fn pass_back(
+    (mut from, mut to): (OwnedReadHalf, OwnedWriteHalf),
+    deaf: Arc<AtomicBool>,
+    state: Arc<State>,
+) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
+        state.wait_for_statements().await;
         if deaf.load(Ordering::SeqCst) || to.write_all(&bytes[..read]).await.is_err() {
             return;
         }

@@ -24,7 +24,7 @@ fn names(sql: &str) -> BTreeSet<String> {
     for line in sql.lines() {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
-            ["CREATE", "TABLE", name, ..] => table = (*name).to_owned(),
+            ["CREATE", "TABLE", name, ..] => (*name).clone_into(&mut table),
             ["CREATE", "UNIQUE", "INDEX", name, ..] | ["CREATE", "INDEX", name, ..] => {
                 names.insert((*name).to_owned());
             }
@@ -35,7 +35,10 @@ fn names(sql: &str) -> BTreeSet<String> {
             // A column's line is the only one that is indented by four and has a type.
             [name, kind, ..] if line.starts_with("    ") && !line.starts_with("     ") => {
                 let is_column = !table.is_empty()
-                    && kind.chars().all(|c| c.is_ascii_alphabetic())
+                    && kind
+                        .trim_end_matches(',')
+                        .chars()
+                        .all(|c| c.is_ascii_alphabetic())
                     && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
                 if is_column {
                     names.insert(format!("{table}.{name}"));
@@ -123,10 +126,6 @@ async fn money_that_cannot_be_is_refused_by_the_tables() {
         (
             "UPDATE sessions SET refunds_requested = amount_captured + 1",
             "sessions_refunds_within_capture",
-        ),
-        (
-            "UPDATE sessions SET amount_captured = 10001",
-            "sessions_amount_captured_check",
         ),
         (
             "UPDATE sessions SET status = 'cancelled'",

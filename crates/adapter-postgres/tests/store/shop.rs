@@ -39,7 +39,7 @@ pub(crate) struct Shop {
 impl Database {
     /// A database with nothing in it.
     pub(crate) async fn empty() -> Self {
-        Self::create(admin_url(), "").await.unwrap()
+        Self::create(admin_url().unwrap(), "").await.unwrap()
     }
 
     /// A connection of the test's own.

@@ -33,7 +33,7 @@ pub(crate) struct Database {
 impl Database {
     /// A database whose schema is up to date.
     pub(crate) async fn migrated() -> anyhow::Result<Self> {
-        let admin = admin_url();
+        let admin = admin_url()?;
         let template = template(&admin).await?;
         Self::create(admin, &format!("TEMPLATE {template}")).await
     }
@@ -48,17 +48,8 @@ impl Database {
         client.batch_execute(&drop).await?;
         let create = format!("CREATE DATABASE {name} {how}");
         client.batch_execute(&create).await?;
-        let url = with_database(&admin, &name);
+        let url = with_database(&admin, &name)?;
         Ok(Self { admin, name, url })
-    }
-
-    /// A store on it with this many connections at most.
-    pub(crate) async fn store(
-        &self,
-        keys: Keyring,
-        connections: usize,
-    ) -> anyhow::Result<PostgresStore> {
-        open(&self.url, keys, connections).await
     }
 }
 
@@ -105,23 +96,22 @@ pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
     Ok(client)
 }
 
-pub(crate) fn admin_url() -> String {
-    std::env::var("ONCHARGE_TEST_POSTGRES_URL").unwrap_or_else(|_| {
-        panic!(
-            "ONCHARGE_TEST_POSTGRES_URL is not set. `scripts/test adapter-postgres` starts a \
-             throw-away PostgreSQL and sets it; `just postgres` starts one for a shell of your own."
-        )
-    })
+/// The URL of the cluster that the tests may use.
+pub(crate) fn admin_url() -> anyhow::Result<String> {
+    std::env::var("ONCHARGE_TEST_POSTGRES_URL").context(
+        "ONCHARGE_TEST_POSTGRES_URL is not set: `scripts/test adapter-postgres` starts a \
+         throw-away PostgreSQL and sets it, `just postgres` starts one for a shell of your own",
+    )
 }
 
-fn with_database(admin: &str, name: &str) -> String {
+fn with_database(admin: &str, name: &str) -> anyhow::Result<String> {
     let (address, options) = admin.split_once('?').unwrap_or((admin, ""));
-    let (server, _) = address.rsplit_once('/').expect("a URL with a database");
-    if options.is_empty() {
+    let server = address.rsplit_once('/').context("a URL with a database")?.0;
+    Ok(if options.is_empty() {
         format!("{server}/{name}")
     } else {
         format!("{server}/{name}?{options}")
-    }
+    })
 }
 
 /// The name of the migrated template, made where it is not there yet.
@@ -144,7 +134,7 @@ async fn template(admin: &str) -> anyhow::Result<String> {
         client
             .batch_execute(&format!("CREATE DATABASE {raw}"))
             .await?;
-        migrate(&with_database(admin, &raw)).await?;
+        migrate(&with_database(admin, &raw)?).await?;
         until_alone(&client, &raw).await?;
         // Its final name says that it is complete.
         let rename = format!("ALTER DATABASE {raw} RENAME TO {name}");

@@ -114,7 +114,7 @@ pub(crate) fn kind_of(request: &PreparedRequest) -> &'static str {
     }
 }
 
-fn units(amount: Money) -> Result<i64, CannotCarry> {
+pub(super) fn units(amount: Money) -> Result<i64, CannotCarry> {
     let exponent = currencies::exponent(amount.currency()).ok_or(CannotCarry)?;
     amount::to_provider(amount, exponent)
 }

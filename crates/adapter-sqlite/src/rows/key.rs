@@ -25,7 +25,7 @@ pub(crate) struct KeyRow {
 }
 
 /// The columns of an answer; all NULL while a record waits for one.
-#[derive(Clone, Default, Queryable, Selectable, Insertable, AsChangeset)]
+#[derive(Default, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
 pub(crate) struct AnswerColumns {
@@ -37,7 +37,7 @@ pub(crate) struct AnswerColumns {
 }
 
 /// The row of a taken key.
-#[derive(Clone, Insertable, AsChangeset)]
+#[derive(Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
 pub(crate) struct TakenKeyRow {

@@ -53,6 +53,10 @@ pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result
 }
 
 async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply, Error> {
+    let psp = app.inner().psps.account(&request.merchant.account);
+    if psp.is_some_and(|psp| !psp.carries(new.amount)) {
+        return Err(committing::cannot_carry());
+    }
     if let Some(reply) = request.replay(app).await? {
         return Ok(reply);
     }

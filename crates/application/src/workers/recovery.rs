@@ -20,7 +20,7 @@ use super::runner::{BATCH, LEASE};
 use crate::{
     App, Error, calling,
     committing::{self, ACCEPTED_SECONDS},
-    learning::{self, Learned},
+    learning::{self, Known, Learned},
 };
 
 /// How long a refund that could never be sent is tried, in seconds.
@@ -50,22 +50,16 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
 
 /// Takes an operation one step further; the operation, where it is still open.
 async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>, Error> {
-    let checkout = &app.inner().checkout;
-    let found = checkout
-        .operation(claimed.operation)
-        .await?
-        .filter(Operation::is_open);
-    let Some(operation) = found else {
+    let Known {
+        session, operation, ..
+    } = learning::load(app, claimed.operation).await?;
+    if !operation.is_open() {
         return Ok(None);
-    };
+    }
     let Some(psp) = app.inner().psps.account(&operation.account) else {
         warn!(operation = %operation.id, "the operation's PSP account is not configured");
         return Ok(Some(operation));
     };
-    let session = checkout
-        .session(operation.session)
-        .await?
-        .ok_or(Error::NotFound)?;
     let now = app.now();
     let word = match operation.sending {
         Sending::NotSent if is_given_up(&operation, now) => {

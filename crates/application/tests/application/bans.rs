@@ -70,7 +70,12 @@ async fn a_ban_is_over_when_its_days_are_or_when_it_is_revoked() {
     assert!(world.open_for("a@example.com").await.is_ok());
     let listed = bans::list(&world.app).await.unwrap();
     assert_eq!(listed.len(), 2, "ended bans are kept");
-    let actions: Vec<_> = world.store.audit().iter().map(|e| e.action.name()).collect();
+    let actions: Vec<_> = world
+        .store
+        .audit()
+        .iter()
+        .map(|e| e.action.name())
+        .collect();
     assert_eq!(
         actions,
         ["merchant_created", "ban_added", "ban_added", "ban_revoked"]
@@ -86,12 +91,21 @@ async fn after_the_limit_bans_are_not_told_at_creation_any_more() {
         assert_eq!(world.open_for(who).await.is_ok(), expected);
     }
     let other = world.of_another_merchant();
-    assert!(other.open_for(who).await.is_err(), "an allowance for each merchant");
+    assert!(
+        other.open_for(who).await.is_err(),
+        "an allowance for each merchant"
+    );
     let order = world.open_for(who).await.unwrap();
     let state = world.pay(&order, "tok_1").await.unwrap();
-    assert_eq!((state.status, state.next), (StatusName::Refused, Next::None));
+    assert_eq!(
+        (state.status, state.next),
+        (StatusName::Refused, Next::None)
+    );
     world.clock.advance(3600);
-    assert!(world.open_for(who).await.is_err(), "the next hour counts anew");
+    assert!(
+        world.open_for(who).await.is_err(),
+        "the next hour counts anew"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -102,7 +116,10 @@ async fn a_shopper_banned_before_paying_is_refused_for_good_and_the_psp_is_not_a
         .await
         .unwrap();
     let state = world.pay(&order, "tok_1").await.unwrap();
-    assert_eq!((state.status, state.next), (StatusName::Refused, Next::None));
+    assert_eq!(
+        (state.status, state.next),
+        (StatusName::Refused, Next::None)
+    );
     assert_eq!(world.failure(&order).await, "global_ban");
     assert_eq!(world.psp.calls(), 0);
     assert_eq!(world.operations(&order), Vec::new());
@@ -119,10 +136,15 @@ async fn a_hit_under_an_old_pepper_is_rewritten_under_the_first() {
     let old = Peppers::new(&Keyring::parse(old).unwrap());
     let mut ban = world.build.ban([0; 32]);
     ban.hash = old.hashes(&email("old@example.com")).remove(0);
-    let audit = world.build.audit(oncharge_domain::audit::AuditAction::BanAdded);
+    let audit = world
+        .build
+        .audit(oncharge_domain::audit::AuditAction::BanAdded);
     world.store.add(&ban, &audit).await.unwrap();
     assert!(world.open_for("old@example.com").await.is_err());
     let now = world.store.list().await.unwrap().remove(0).hash;
     assert_eq!(now.pepper.as_str(), "p2");
-    assert!(world.open_for("old@example.com").await.is_err(), "and still counts");
+    assert!(
+        world.open_for("old@example.com").await.is_err(),
+        "and still counts"
+    );
 }

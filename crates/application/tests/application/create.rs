@@ -12,7 +12,11 @@ use crate::support::{Harm, Point, World, told};
 async fn a_session_is_created_in_one_commit_with_what_was_asked_for() {
     let world = World::new();
     let order = world.open().await;
-    assert_eq!(world.fate.counts(), (1, 0), "one commit, no call of the PSP");
+    assert_eq!(
+        world.fate.counts(),
+        (1, 0),
+        "one commit, no call of the PSP"
+    );
     let session = world.session(&order).await;
     assert_eq!(session.status_name(), StatusName::Created);
     assert_eq!(session.merchant, world.merchant.id);

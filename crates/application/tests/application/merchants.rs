@@ -27,9 +27,22 @@ async fn a_new_merchant_signs_with_the_pair_that_was_shown_once() {
     let principal = found.expect("the key is active");
     assert_eq!(principal.merchant.id, merchant.id);
     let signing = SigningKey::of_secret(&pair.api_secret);
-    assert_eq!(principal.key.signing_key.bytes(), signing.bytes());
-    assert!(authenticate::find(&world.app, "ock_unknown").await.unwrap().is_none());
-    assert!(authenticate::find(&world.app, &pair.api_secret).await.unwrap().is_none());
+    assert_eq!(
+        principal.key.signing_key.expose_bytes(),
+        signing.expose_bytes()
+    );
+    assert!(
+        authenticate::find(&world.app, "ock_unknown")
+            .await
+            .unwrap()
+            .is_none()
+    );
+    assert!(
+        authenticate::find(&world.app, &pair.api_secret)
+            .await
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[tokio::test]
@@ -38,7 +51,9 @@ async fn pairs_are_added_and_revoked_one_by_one() {
     let (merchant, first) = merchants::create(&world.app, wanted()).await.unwrap();
     let second = merchants::add_key(&world.app, merchant.id).await.unwrap();
     assert_ne!(first.api_key, second.api_key);
-    merchants::revoke_key(&world.app, &first.api_key).await.unwrap();
+    merchants::revoke_key(&world.app, &first.api_key)
+        .await
+        .unwrap();
     // Another process reads the store; this one may be a second behind.
     let elsewhere = world.restarted();
     let find = async |key: &str| authenticate::find(&elsewhere.app, key).await.unwrap();
@@ -49,10 +64,20 @@ async fn pairs_are_added_and_revoked_one_by_one() {
     let nobody = world.build.merchant().id;
     let nobodys = merchants::add_key(&world.app, nobody).await;
     assert!(matches!(nobodys, Err(Error::NotFound)));
-    let actions: Vec<_> = world.store.audit().iter().map(|e| e.action.name()).collect();
+    let actions: Vec<_> = world
+        .store
+        .audit()
+        .iter()
+        .map(|e| e.action.name())
+        .collect();
     assert_eq!(
         actions,
-        ["merchant_created", "merchant_created", "key_created", "key_revoked"]
+        [
+            "merchant_created",
+            "merchant_created",
+            "key_created",
+            "key_revoked"
+        ]
     );
 }
 
@@ -64,7 +89,9 @@ async fn a_key_ends_by_the_clock_even_where_it_is_cached() {
         key.ends_at = Some(world.now().plus_seconds(10));
         (key, oncharge_domain::merchant::ApiKeyHash::of("ock_grace"))
     };
-    let audit = world.build.audit(oncharge_domain::audit::AuditAction::KeyCreated);
+    let audit = world
+        .build
+        .audit(oncharge_domain::audit::AuditAction::KeyCreated);
     world.store.add_key(&key, &hash, &audit).await.unwrap();
     let find = async || authenticate::find(&world.app, "ock_grace").await.unwrap();
     assert!(find().await.is_some());
@@ -81,13 +108,19 @@ async fn settings_are_changed_one_by_one_and_count_for_new_sessions() {
         ..SettingsChange::default()
     };
     let changed = merchants::change(&world.app, id, change).await.unwrap();
-    assert_eq!((changed.automatic_capture, changed.capture_delay_seconds), (false, 5));
+    assert_eq!(
+        (changed.automatic_capture, changed.capture_delay_seconds),
+        (false, 5)
+    );
     let change = SettingsChange {
         automatic_capture: Some(true),
         ..SettingsChange::default()
     };
     let changed = merchants::change(&world.app, id, change).await.unwrap();
-    assert_eq!((changed.automatic_capture, changed.capture_delay_seconds), (true, 5));
+    assert_eq!(
+        (changed.automatic_capture, changed.capture_delay_seconds),
+        (true, 5)
+    );
     assert_eq!(world.store.merchant(id).await.unwrap(), Some(changed));
     let nobody = world.build.merchant().id;
     let nobodys = merchants::change(&world.app, nobody, SettingsChange::default()).await;

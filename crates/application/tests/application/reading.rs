@@ -21,11 +21,19 @@ async fn another_merchants_session_and_an_id_of_another_form_are_not_found() {
     assert_eq!(got.unwrap().id, order.id);
     let got = refunds::get::get(&world.app, mine, &refund).await;
     assert_eq!(got.unwrap().id.to_string(), refund);
-    for (merchant, id) in [(theirs, order.text()), (mine, refund.clone()), (mine, "cs_x".into())] {
+    for (merchant, id) in [
+        (theirs, order.text()),
+        (mine, refund.clone()),
+        (mine, "cs_x".into()),
+    ] {
         let got = checkout::get::get(&world.app, merchant, &id).await;
         assert!(matches!(got, Err(Error::NotFound)), "{id}: {got:?}");
     }
-    for (merchant, id) in [(theirs, refund), (mine, order.text()), (mine, String::new())] {
+    for (merchant, id) in [
+        (theirs, refund),
+        (mine, order.text()),
+        (mine, String::new()),
+    ] {
         let got = refunds::get::get(&world.app, merchant, &id).await;
         assert!(matches!(got, Err(Error::NotFound)), "{id}: {got:?}");
     }
@@ -89,7 +97,15 @@ async fn pages_are_newest_first_stable_and_bound_to_merchant_and_list() {
     for n in 0..5 {
         let reference = Reference::parse(&format!("order-{n}")).unwrap();
         let basket = world.basket();
-        made.push(world.open_with(NewCheckout { reference, ..basket }).await.id);
+        made.push(
+            world
+                .open_with(NewCheckout {
+                    reference,
+                    ..basket
+                })
+                .await
+                .id,
+        );
         world.clock.advance(1);
     }
     let page = |cursor: Option<String>| {
@@ -129,7 +145,10 @@ async fn pages_are_newest_first_stable_and_bound_to_merchant_and_list() {
     };
     let listed = refunds::list::list(&world.app, world.merchant.id, wanted).await;
     assert!(matches!(listed, Err(Error::BadCursor)));
-    assert!(matches!(page(Some("x".into())).await, Err(Error::BadCursor)));
+    assert!(matches!(
+        page(Some("x".into())).await,
+        Err(Error::BadCursor)
+    ));
 }
 
 #[tokio::test(start_paused = true)]
@@ -146,7 +165,7 @@ async fn sessions_are_found_by_reference_and_time() {
         })
         .await;
     let at = world.session(&special).await.created_at;
-    let found = |wanted: ListSessions| async {
+    let found = async |wanted: ListSessions| {
         let wanted = ListSessions {
             limit: 100,
             ..wanted
@@ -186,9 +205,13 @@ async fn refunds_are_listed_by_session_and_only_to_their_merchant() {
             cursor: None,
             session_id,
         };
-        let listed = refunds::list::list(&world.app, merchant, wanted).await.unwrap();
+        let listed = refunds::list::list(&world.app, merchant, wanted)
+            .await
+            .unwrap();
         let items = listed.items.iter();
-        items.map(|refund| refund.amount.minor()).collect::<Vec<_>>()
+        items
+            .map(|refund| refund.amount.minor())
+            .collect::<Vec<_>>()
     };
     let mine = world.merchant.id;
     assert_eq!(list(mine, None).await, [300, 200, 100]);
@@ -216,7 +239,10 @@ async fn a_pay_token_is_good_for_its_session_only_and_a_day_past_its_expiry() {
     world.wait_past_expiry(&mine, 24 * 3600).await;
     assert_eq!(look(&mine.pay_token).await.unwrap(), StatusName::Expired);
     world.clock.advance(1);
-    assert!(matches!(look(&mine.pay_token).await, Err(Error::BadPayToken)));
+    assert!(matches!(
+        look(&mine.pay_token).await,
+        Err(Error::BadPayToken)
+    ));
 }
 
 #[tokio::test(start_paused = true)]

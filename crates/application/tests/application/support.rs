@@ -4,11 +4,12 @@ mod audit;
 mod doomed_psp;
 mod doomed_store;
 mod fate;
+mod insist;
 mod time;
 mod verbs;
 mod world;
 
 pub(crate) use audit::{Books, books};
 pub(crate) use fate::{Harm, Point};
-pub(crate) use verbs::{Order, told};
+pub(crate) use verbs::{Order, Psp, told};
 pub(crate) use world::World;

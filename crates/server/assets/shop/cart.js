@@ -17,8 +17,10 @@
       total += sum;
       if (count > 0) query.set(line.dataset.line, count);
     }
-    document.getElementById("total").textContent = dollars.format(total / 100);
-    document.getElementById("filled").hidden = total === 0;
+    for (const id of ["total", "cart-total"]) {
+      document.getElementById(id).textContent = dollars.format(total / 100);
+    }
+    for (const id of ["filled", "to-cart"]) document.getElementById(id).hidden = total === 0;
     document.getElementById("empty").hidden = total > 0;
     history.replaceState(null, "", String(query) ? "?" + query : location.pathname);
   }

@@ -3,7 +3,6 @@
   "use strict";
   const INTERVAL_MS = 1000;
   const order = document.getElementById("order");
-  const shown = new Map();
   let timer;
   let checkout = null;
 
@@ -17,14 +16,16 @@
     }
   }
 
-  // The server renders each part; only a part that has changed is replaced, and focus stays where it was.
+  // The server renders each part. One that looks the same is left alone, and with it what is being
+  // typed into it; in one that has changed, focus stays where it was.
   function replace(id, html) {
-    if (shown.get(id) === html) return;
-    shown.set(id, html);
     const part = document.getElementById(id);
+    const fresh = document.createElement("template");
+    fresh.innerHTML = html;
+    localise(fresh.content);
+    if (fresh.innerHTML === part.innerHTML) return;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-    part.innerHTML = html;
-    localise(part);
+    part.replaceChildren(fresh.content);
     const again = focused && document.getElementById(focused);
     if (again) again.focus();
   }
@@ -33,7 +34,7 @@
     if (payable || !checkout) return;
     checkout.unmount();
     checkout = null;
-    document.getElementById("paying").hidden = true;
+    for (const id of ["paying", "cards"]) document.getElementById(id).hidden = true;
     const heading = document.querySelector("#outcome h2");
     if (heading) heading.focus();
   }

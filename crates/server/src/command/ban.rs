@@ -59,9 +59,9 @@ pub(super) struct Who {
 impl Who {
     fn identifier(&self) -> anyhow::Result<Identifier> {
         match (&self.email, &self.phone) {
-            (Some(email), None) => {
-                Ok(Identifier::email(&Email::parse(email.trim()).context("--email")?))
-            }
+            (Some(email), None) => Ok(Identifier::email(
+                &Email::parse(email.trim()).context("--email")?,
+            )),
             (None, Some(phone)) => Identifier::phone_from_person(phone).context("--phone"),
             _ => bail!("one of --email and --phone"),
         }
@@ -71,7 +71,12 @@ impl Who {
 impl BanCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Add { who, days, reason, target } => {
+            Self::Add {
+                who,
+                days,
+                reason,
+                target,
+            } => {
                 let identifier = who.identifier()?;
                 let app = target.open().await?.app;
                 let ban = bans::add(&app, &identifier, days, reason).await;

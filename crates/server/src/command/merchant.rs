@@ -52,13 +52,21 @@ pub(super) enum Capture {
 impl MerchantCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
-            Self::Create { name, psp_account, target } => {
+            Self::Create {
+                name,
+                psp_account,
+                target,
+            } => {
                 let name = MerchantName::parse(&name).context("--name")?;
                 let account = psp_account
                     .split_once('/')
                     .and_then(|(connector, account)| PspAccount::new(connector, account).ok())
                     .context("--psp-account must be connector/account")?;
-                let new = NewMerchant { name, account, capture_delay_seconds: CAPTURE_DELAY };
+                let new = NewMerchant {
+                    name,
+                    account,
+                    capture_delay_seconds: CAPTURE_DELAY,
+                };
                 let made = merchants::create(&target.open().await?.app, new).await;
                 let (merchant, pair) = made.context("the merchant was not made")?;
                 print_json(&json!({
@@ -68,7 +76,12 @@ impl MerchantCommand {
                     "api_secret": *pair.api_secret,
                 }));
             }
-            Self::Set { id, capture, capture_delay, target } => {
+            Self::Set {
+                id,
+                capture,
+                capture_delay,
+                target,
+            } => {
                 let id: MerchantId = id.parse().context("no merchant id")?;
                 let change = SettingsChange {
                     automatic_capture: capture.map(|who| matches!(who, Capture::Automatic)),
@@ -76,7 +89,11 @@ impl MerchantCommand {
                 };
                 let changed = merchants::change(&target.open().await?.app, id, change).await;
                 let merchant = changed.context("the merchant was not changed")?;
-                let capture = if merchant.automatic_capture { "automatic" } else { "manual" };
+                let capture = if merchant.automatic_capture {
+                    "automatic"
+                } else {
+                    "manual"
+                };
                 print_json(&json!({
                     "merchant_id": merchant.id.to_string(),
                     "name": merchant.name.as_str(),

@@ -41,12 +41,11 @@ impl Serve {
             Mode::Production => settings.keys.configured()?,
             Mode::Sandbox => settings.keys.or_in(&self.data_dir, None)?,
         };
-        let _lock = match settings.database.url {
-            Some(_) => None,
-            None => {
-                make_private_dir(&self.data_dir)?;
-                Some(ServerLock::take(&self.data_dir)?)
-            }
+        let _lock = if settings.database.url.is_none() {
+            make_private_dir(&self.data_dir)?;
+            Some(ServerLock::take(&self.data_dir)?)
+        } else {
+            None
         };
         let network = settings.network.clone();
         let api = TcpListener::bind((network.bind, network.port))

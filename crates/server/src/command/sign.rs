@@ -44,7 +44,11 @@ impl Sign {
             other => other.map(str::to_owned),
         };
         let method = self.method.to_uppercase();
-        telemetry::say(curl(&pair, (&self.base_url, &method, &self.path), body.as_deref()));
+        telemetry::say(curl(
+            &pair,
+            (&self.base_url, &method, &self.path),
+            body.as_deref(),
+        ));
         Ok(())
     }
 }
@@ -64,10 +68,22 @@ pub(crate) fn curl(
     };
     let signature = SigningKey::of_secret(pair.api_secret.expose()).sign(&signed);
     let mut lines = vec![
-        format!("curl -sS -X {method} {}", quoted(&format!("{base_url}{path}"))),
-        format!("  -H {}", quoted(&format!("X-Oncharge-Key: {}", pair.api_key))),
-        format!("  -H {}", quoted(&format!("X-Oncharge-Timestamp: {timestamp}"))),
-        format!("  -H {}", quoted(&format!("X-Oncharge-Signature: {signature}"))),
+        format!(
+            "curl -sS -X {method} {}",
+            quoted(&format!("{base_url}{path}"))
+        ),
+        format!(
+            "  -H {}",
+            quoted(&format!("X-Oncharge-Key: {}", pair.api_key))
+        ),
+        format!(
+            "  -H {}",
+            quoted(&format!("X-Oncharge-Timestamp: {timestamp}"))
+        ),
+        format!(
+            "  -H {}",
+            quoted(&format!("X-Oncharge-Signature: {signature}"))
+        ),
     ];
     if let Some(body) = body {
         lines.push("  -H 'Content-Type: application/json'".to_owned());

@@ -52,8 +52,14 @@ impl KeySettings {
         entropy: Option<&dyn Entropy>,
     ) -> anyhow::Result<Keys> {
         Ok(Keys {
-            master: parse("keys.master", pick(self.master.as_ref(), &data_dir.join("master.key"), entropy)?.as_ref())?,
-            pepper: parse("keys.pepper", pick(self.pepper.as_ref(), &data_dir.join("pepper.key"), entropy)?.as_ref())?,
+            master: parse(
+                "keys.master",
+                pick(self.master.as_ref(), &data_dir.join("master.key"), entropy)?.as_ref(),
+            )?,
+            pepper: parse(
+                "keys.pepper",
+                pick(self.pepper.as_ref(), &data_dir.join("pepper.key"), entropy)?.as_ref(),
+            )?,
         })
     }
 }
@@ -75,10 +81,13 @@ fn pick(
         return Ok(Some(secret.clone()));
     }
     if file.exists() {
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         return Ok(Some(Secret::new(text)));
     }
-    let Some(entropy) = entropy else { return Ok(None) };
+    let Some(entropy) = entropy else {
+        return Ok(None);
+    };
     let id = KeyId::parse("k1").context("a key id")?;
     let entry = Keyring::entry(&id, &entropy.bytes::<32>());
     write_private(file, entry.as_bytes())?;

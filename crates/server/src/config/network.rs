@@ -48,7 +48,9 @@ impl Network {
             bail!("network.ops_bind must be a loopback address while mode is sandbox");
         }
         for proxy in &self.trusted_proxies {
-            let address = proxy.split_once('/').map_or(proxy.as_str(), |(address, _)| address);
+            let address = proxy
+                .split_once('/')
+                .map_or(proxy.as_str(), |(address, _)| address);
             if address.parse::<IpAddr>().is_err() {
                 bail!("network.trusted_proxies has an entry that is no address or network");
             }

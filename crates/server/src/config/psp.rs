@@ -33,7 +33,10 @@ impl PspSettings {
         if mode == Mode::Production {
             bail!("psp.{account}.connector: the simulator is refused while mode is production");
         }
-        for (name, value) in [("url", Some(&self.url)), ("notify_url", self.notify_url.as_ref())] {
+        for (name, value) in [
+            ("url", Some(&self.url)),
+            ("notify_url", self.notify_url.as_ref()),
+        ] {
             let bad = value.is_some_and(|text| {
                 url::Url::parse(text).map_or(true, |url| !matches!(url.scheme(), "http" | "https"))
             });

@@ -20,23 +20,40 @@ fn the_defaults_are_acceptable() {
 #[test]
 fn every_error_names_the_setting() {
     let account = |rest: &str| {
-        format!("mode = \"sandbox\"\n[psp.default]\nconnector = \"simulator\"\nurl = \"http://127.0.0.1:1\"\nbearer = \"b\"\nnotification_key = \"n\"\n{rest}")
+        format!(
+            "mode = \"sandbox\"\n[psp.default]\nconnector = \"simulator\"\nurl = \"http://127.0.0.1:1\"\nbearer = \"b\"\nnotification_key = \"n\"\n{rest}"
+        )
     };
     for (preset, name) in [
         ("[network]\nport = 70000", "network.port"),
         ("[network]\nbind = \"nowhere\"", "network.bind"),
-        ("[network]\ntrusted_proxies = [\"x\"]", "network.trusted_proxies"),
-        ("mode = \"sandbox\"\n[network]\nbind = \"0.0.0.0\"", "network.bind"),
+        (
+            "[network]\ntrusted_proxies = [\"x\"]",
+            "network.trusted_proxies",
+        ),
+        (
+            "mode = \"sandbox\"\n[network]\nbind = \"0.0.0.0\"",
+            "network.bind",
+        ),
         ("[limits]\nkey_burst = 0", "limits.key_burst"),
         ("[database]\nurl = \"mysql://x\"", "database.url"),
         ("[database]\npool_size = 0", "database.pool_size"),
-        ("[checkout]\nsession_ttl_seconds = 0", "checkout.session_ttl_seconds"),
+        (
+            "[checkout]\nsession_ttl_seconds = 0",
+            "checkout.session_ttl_seconds",
+        ),
         ("[log]\nformat = \"loud\"", "log.format"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
         ("unknown = 1", "unknown"),
-        (&account("notify_url = \"x\"").replace("sandbox", "production"), "psp.default.connector"),
+        (
+            &account("notify_url = \"x\"").replace("sandbox", "production"),
+            "psp.default.connector",
+        ),
         (&account("notify_url = \"x\""), "psp.default.notify_url"),
-        (&account("").replace("\"simulator\"", "\"other\""), "psp.default.connector"),
+        (
+            &account("").replace("\"simulator\"", "\"other\""),
+            "psp.default.connector",
+        ),
     ] {
         let error = format!("{:#}", load(preset).unwrap_err());
         assert!(error.contains(name), "{preset}: {error}");
@@ -45,10 +62,16 @@ fn every_error_names_the_setting() {
 
 #[test]
 fn secrets_are_masked() {
-    let settings = load("[database]\nurl = \"postgres://user:hunter2@host/db\"\n[keys]\nmaster = \"k:hunter2\"").unwrap();
+    let settings = load(
+        "[database]\nurl = \"postgres://user:hunter2@host/db\"\n[keys]\nmaster = \"k:hunter2\"",
+    )
+    .unwrap();
     assert!(!format!("{settings:?}").contains("hunter2"));
     let error = format!("{:#}", settings.keys.configured().unwrap_err());
-    assert!(error.contains("keys.master") && !error.contains("hunter2"), "{error}");
+    assert!(
+        error.contains("keys.master") && !error.contains("hunter2"),
+        "{error}"
+    );
 }
 
 #[test]

@@ -17,8 +17,9 @@ impl ServerLock {
         let path = data_dir.join("server.lock");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
-        let file =
-            options.open(&path).with_context(|| format!("cannot open {}", path.display()))?;
+        let file = options
+            .open(&path)
+            .with_context(|| format!("cannot open {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => Ok(Self(file)),
             Err(TryLockError::WouldBlock) => {

@@ -20,11 +20,18 @@ pub(crate) struct Pair {
 
 impl Pair {
     /// The pair of `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`.
-    #[expect(clippy::disallowed_methods, reason = "a merchant's pair is no setting of the server")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a merchant's pair is no setting of the server"
+    )]
     pub(crate) fn from_environment() -> Option<Self> {
         let api_key = std::env::var("ONCHARGE_API_KEY").ok()?;
         let api_secret = Secret::new(std::env::var("ONCHARGE_API_SECRET").ok()?);
-        Some(Self { merchant_id: String::new(), api_key, api_secret })
+        Some(Self {
+            merchant_id: String::new(),
+            api_key,
+            api_secret,
+        })
     }
 
     /// The pair of a sandbox, if it has one.
@@ -33,8 +40,8 @@ impl Pair {
         if !path.exists() {
             return Ok(None);
         }
-        let text = fs::read_to_string(&path)
-            .with_context(|| format!("cannot read {}", path.display()))?;
+        let text =
+            fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
         let kept: Kept = serde_json::from_str(&text)
             .with_context(|| format!("{} is not a sandbox's file", path.display()))?;
         Ok(Some(Self {
@@ -51,7 +58,10 @@ impl Pair {
             "api_key": self.api_key,
             "api_secret": self.api_secret.expose(),
         });
-        write_private(&data_dir.join("sandbox.json"), format!("{kept:#}\n").as_bytes())
+        write_private(
+            &data_dir.join("sandbox.json"),
+            format!("{kept:#}\n").as_bytes(),
+        )
     }
 }
 

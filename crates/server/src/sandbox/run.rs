@@ -7,18 +7,14 @@ use std::{
 
 use anyhow::Context;
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
-use oncharge_domain::{
-    id::MerchantId, merchant::ApiKeyHash, psp::PspAccount, text::MerchantName,
-};
+use oncharge_domain::{id::MerchantId, merchant::ApiKeyHash, psp::PspAccount, text::MerchantName};
 use oncharge_ports::Entropy;
 use oncharge_psp_simulator as psp_simulator;
 use serde_json::json;
 
 use super::{Pair, ServerLock, ports::Port};
 use crate::{
-    config::{
-        Keys, Mode, PspSettings, Secret, Settings, make_private_dir, write_private,
-    },
+    config::{Keys, Mode, PspSettings, Secret, Settings, make_private_dir, write_private},
     server::{self, Listeners, Role},
     shop,
     system::SystemEntropy,
@@ -105,7 +101,14 @@ impl Sandbox {
         let shop_url = Some(urls.shop.clone());
         let server = server::start(&settings, &wired, listeners, (Role::All, shop_url)).await?;
         let shop = shop::start(shop_listener, &urls, &pair, data_dir)?;
-        Ok(Self { urls, pair, simulator, server, shop, _lock: lock })
+        Ok(Self {
+            urls,
+            pair,
+            simulator,
+            server,
+            shop,
+            _lock: lock,
+        })
     }
 
     /// The ready file's content.
@@ -136,7 +139,8 @@ fn settings(options: &Options) -> anyhow::Result<Settings> {
         settings.database.url = Some(Secret::new(url.clone()));
     }
     if let Some(rate) = options.rate_limit {
-        (settings.limits.key_per_second, settings.limits.key_burst) = (rate, rate.saturating_mul(2));
+        (settings.limits.key_per_second, settings.limits.key_burst) =
+            (rate, rate.saturating_mul(2));
     }
     if let Some(rate) = options.address_limit {
         settings.limits.address_per_second = rate;
@@ -165,28 +169,36 @@ async fn start_simulator(
         psp_simulator::Secret::new(notification_key.expose()),
     );
     // The simulator opens its port itself: this only finds out which one it gets.
-    config.port = options.simulator_port.listen("the PSP simulator")?.local_addr()?.port();
-    let running =
-        psp_simulator::start(config).await.context("the PSP simulator does not start")?;
+    config.port = options
+        .simulator_port
+        .listen("the PSP simulator")?
+        .local_addr()?
+        .port();
+    let running = psp_simulator::start(config)
+        .await
+        .context("the PSP simulator does not start")?;
     settings.psp.clear();
-    settings.psp.insert("default".to_owned(), PspSettings {
-        connector: "simulator".to_owned(),
-        url: running.url().to_owned(),
-        bearer,
-        notification_key,
-        notify_url: None,
-    });
+    settings.psp.insert(
+        "default".to_owned(),
+        PspSettings {
+            connector: "simulator".to_owned(),
+            url: running.url().to_owned(),
+            bearer,
+            notification_key,
+            notify_url: None,
+        },
+    );
     Ok(running)
 }
 
 /// What simulator and connector share; made once.
-fn simulator_secrets(
-    data_dir: &Path,
-    entropy: &dyn Entropy,
-) -> anyhow::Result<(Secret, Secret)> {
+fn simulator_secrets(data_dir: &Path, entropy: &dyn Entropy) -> anyhow::Result<(Secret, Secret)> {
     let path = data_dir.join("simulator.key");
     if !path.exists() {
-        let text = [hex::encode(entropy.bytes::<24>()), hex::encode(entropy.bytes::<32>())];
+        let text = [
+            hex::encode(entropy.bytes::<24>()),
+            hex::encode(entropy.bytes::<32>()),
+        ];
         write_private(&path, text.join("\n").as_bytes())?;
     }
     let text = std::fs::read_to_string(&path)
@@ -220,9 +232,14 @@ async fn merchant(wired: &Wired, options: &Options) -> anyhow::Result<Pair> {
     };
     pair.write(data_dir)?;
     if let Some(delay) = options.capture_delay {
-        let id = pair.merchant_id.parse().context("the sandbox's merchant id")?;
-        let change =
-            SettingsChange { capture_delay_seconds: Some(delay), ..SettingsChange::default() };
+        let id = pair
+            .merchant_id
+            .parse()
+            .context("the sandbox's merchant id")?;
+        let change = SettingsChange {
+            capture_delay_seconds: Some(delay),
+            ..SettingsChange::default()
+        };
         merchants::change(&wired.app, id, change).await?;
     }
     Ok(pair)
@@ -233,7 +250,10 @@ async fn keep_or_renew(wired: &Wired, pair: Pair) -> anyhow::Result<Option<Pair>
     if known.is_some_and(|(key, _)| key.is_active(wired.app.now())) {
         return Ok(Some(pair));
     }
-    let id: MerchantId = pair.merchant_id.parse().context("the sandbox's merchant id")?;
+    let id: MerchantId = pair
+        .merchant_id
+        .parse()
+        .context("the sandbox's merchant id")?;
     if wired.merchants.merchant(id).await?.is_none() {
         return Ok(None);
     }

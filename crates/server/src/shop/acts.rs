@@ -35,7 +35,10 @@ pub(super) async fn place(
     if cart.is_empty() {
         return Err(Fault::Form("There is nothing in the cart."));
     }
-    let number = shop.book.add(|number| new_order(number, &cart, &form)).await?;
+    let number = shop
+        .book
+        .add(|number| new_order(number, &cart, &form))
+        .await?;
     carry_out(&shop, number).await?;
     Ok(see(&format!("/orders/{number}")))
 }
@@ -56,10 +59,7 @@ pub(super) async fn act(
     form: web::Form<Pressed>,
 ) -> Result<HttpResponse, Fault> {
     let (number, name) = path.into_inner();
-    let act = wanted(&name, form.amount.as_deref());
-    if act.is_err() && !matches!(name.as_str(), "refund") {
-        return Err(Fault::Missing);
-    }
+    let act = wanted(&name, form.amount.as_deref())?;
     let set_out = shop.book.change(number, |order| {
         // A button pressed twice, or on a page that is out of date: its act has been done.
         if order.turn != form.turn {
@@ -87,7 +87,9 @@ pub(super) async fn act(
 fn new_order(number: u64, cart: &Cart, form: &[(String, String)]) -> Order {
     let field = |wanted: &str| {
         let value = form.iter().find(|(name, _)| name == wanted);
-        value.map(|(_, value)| value.trim().to_owned()).unwrap_or_default()
+        value
+            .map(|(_, value)| value.trim().to_owned())
+            .unwrap_or_default()
     };
     let mut order = Order::new(number, Moment::now(), cart.to_lines());
     (order.email, order.phone) = (field("email"), field("phone"));
@@ -100,18 +102,25 @@ fn wanted(name: &str, amount: Option<&str>) -> Result<Act, Trouble> {
         "checkout" => Ok(Act::Checkout),
         "capture" => Ok(Act::Capture),
         "cancel" => Ok(Act::Cancel),
-        _ => amount.and_then(Dollars::parse).map(Act::Refund).ok_or_else(|| Trouble {
-            what: "Nothing was refunded.".to_owned(),
-            message: "An amount looks like 12 or 12.34.".to_owned(),
-            code: String::new(),
-        }),
+        _ => amount
+            .and_then(Dollars::parse)
+            .map(Act::Refund)
+            .ok_or_else(|| Trouble {
+                what: "Nothing was refunded.".to_owned(),
+                message: "An amount looks like 12 or 12.34.".to_owned(),
+                code: String::new(),
+            }),
     }
 }
 
 /// Does what the order's intent says, and keeps how it went.
 async fn carry_out(shop: &Shop, number: u64) -> anyhow::Result<()> {
-    let Some(order) = shop.book.order(number) else { return Ok(()) };
-    let Some(intent) = &order.intent else { return Ok(()) };
+    let Some(order) = shop.book.order(number) else {
+        return Ok(());
+    };
+    let Some(intent) = &order.intent else {
+        return Ok(());
+    };
     let answer = ask(shop, &order, intent).await;
     shop.book
         .change(number, |kept| {
@@ -139,7 +148,9 @@ async fn ask(shop: &Shop, order: &Order, intent: &Intent) -> Result<Done, Error>
     let key = IdempotencyKey::new(&intent.idempotency_key)
         .map_err(|_| Error::InvalidArgument("the order has no idempotency key"))?;
     if intent.act == Act::Checkout {
-        return payments::create_session(shop, order, &key).await.map(Done::Checkout);
+        return payments::create_session(shop, order, &key)
+            .await
+            .map(Done::Checkout);
     }
     let Some(Checkout { session_id, .. }) = &order.checkout else {
         return Err(Error::InvalidArgument("the order has no checkout session"));
@@ -174,14 +185,28 @@ fn trouble(act: Act, error: &Error) -> Trouble {
         Act::Cancel => "The cancellation did not succeed.".to_owned(),
         Act::Refund(amount) => format!("The refund of {amount} did not succeed."),
     };
-    let Error::Api { message, code, details, .. } = error else {
-        return Trouble { what: name, message: sentence(&error.to_string()), code: String::new() };
+    let Error::Api {
+        message,
+        code,
+        details,
+        ..
+    } = error
+    else {
+        return Trouble {
+            what: name,
+            message: sentence(&error.to_string()),
+            code: String::new(),
+        };
     };
     let mut message = sentence(message);
     for detail in details {
         message.push_str(&format!(" {}: {}.", detail.field, detail.problem));
     }
-    Trouble { what: name, message, code: code.clone() }
+    Trouble {
+        what: name,
+        message,
+        code: code.clone(),
+    }
 }
 
 /// With a capital at the beginning and a stop at the end.
@@ -189,9 +214,70 @@ fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();
     let text: String = first.chain(letters).collect();
-    if text.ends_with('.') { text } else { format!("{text}.") }
+    if text.ends_with('.') {
+        text
+    } else {
+        format!("{text}.")
+    }
 }
 
 fn see(address: &str) -> HttpResponse {
-    HttpResponse::SeeOther().insert_header((header::LOCATION, address)).finish()
+    HttpResponse::SeeOther()
+        .insert_header((header::LOCATION, address))
+        .finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(status: u16, code: &str) -> Error {
+        Error::Api {
+            status,
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            details: Vec::new(),
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn an_act_ends_only_with_an_answer_that_says_so() {
+        for (status, code) in [
+            (409, "psp_rejected"),
+            (409, "invalid_state"),
+            (422, "refund_exceeds_captured"),
+            (422, "idempotency_key_reused"),
+            (403, "global_ban"),
+        ] {
+            assert!(is_final(&api(status, code)), "{code}");
+        }
+        for (status, code) in [
+            (409, "idempotency_conflict"),
+            (401, "timestamp_expired"),
+            (408, "request_timeout"),
+            (429, "rate_limited"),
+            (500, "internal_error"),
+            (503, "psp_unavailable"),
+            (503, "busy"),
+        ] {
+            assert!(!is_final(&api(status, code)), "{code}");
+        }
+        let strange = Error::UnexpectedAnswer {
+            status: 404,
+            request_id: None,
+        };
+        assert!(!is_final(&strange), "perhaps not even from OnCharge");
+    }
+
+    #[test]
+    fn an_amount_that_cannot_be_read_begins_nothing() {
+        assert_eq!(
+            wanted("refund", Some("10.50")).unwrap(),
+            Act::Refund(Dollars::cents(1050))
+        );
+        for text in [None, Some("all"), Some("-1"), Some("")] {
+            assert!(wanted("refund", text).is_err(), "{text:?}");
+        }
+    }
 }

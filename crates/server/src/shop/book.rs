@@ -40,14 +40,19 @@ impl Book {
         let orders = match std::fs::read(&file) {
             Ok(bytes) => serde_json::from_slice(&bytes)
                 .with_context(|| format!("{} is not the shop's file", file.display()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-                Orders { next: FIRST, orders: VecDeque::new() }
-            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders {
+                next: FIRST,
+                orders: VecDeque::new(),
+            },
             Err(error) => {
                 return Err(error).with_context(|| format!("cannot read {}", file.display()));
             }
         };
-        Ok(Self { file, orders: Mutex::new(orders), writing: tokio::sync::Mutex::new(()) })
+        Ok(Self {
+            file,
+            orders: Mutex::new(orders),
+            writing: tokio::sync::Mutex::new(()),
+        })
     }
 
     /// Adds the order that is made for the next number, and keeps it.
@@ -68,17 +73,31 @@ impl Book {
 
     /// The order of this number.
     pub(super) fn order(&self, number: u64) -> Option<Order> {
-        self.lock().orders.iter().find(|order| order.number == number).cloned()
+        self.lock()
+            .orders
+            .iter()
+            .find(|order| order.number == number)
+            .cloned()
     }
 
     /// The newest orders, the newest first.
     pub(super) fn newest(&self, count: usize) -> Vec<Order> {
-        self.lock().orders.iter().rev().take(count).cloned().collect()
+        self.lock()
+            .orders
+            .iter()
+            .rev()
+            .take(count)
+            .cloned()
+            .collect()
     }
 
     /// Changes an order in memory; it is kept with the next change that matters.
     pub(super) fn note<T>(&self, number: u64, change: impl FnOnce(&mut Order) -> T) -> Option<T> {
-        self.lock().orders.iter_mut().find(|order| order.number == number).map(change)
+        self.lock()
+            .orders
+            .iter_mut()
+            .find(|order| order.number == number)
+            .map(change)
     }
 
     /// Changes an order and keeps it: once this returns, a crash does not undo it.
@@ -102,5 +121,55 @@ impl Book {
 
     fn lock(&self) -> MutexGuard<'_, Orders> {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::shop::{moment::Moment, order::Act};
+
+    fn order(number: u64) -> Order {
+        let mut order = Order::new(number, Moment::now(), Vec::new());
+        order.intend(Act::Checkout);
+        order
+    }
+
+    #[tokio::test]
+    async fn a_second_start_goes_on_where_the_first_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::open(dir.path()).unwrap();
+        let number = book.add(order).await.unwrap();
+        let key = book.order(number).unwrap().intent.unwrap().idempotency_key;
+        drop(book);
+
+        let book = Book::open(dir.path()).unwrap();
+        let kept = book.order(number).unwrap();
+        assert_eq!(
+            kept.intent.unwrap().idempotency_key,
+            key,
+            "an open act keeps its key"
+        );
+        assert_eq!(book.add(order).await.unwrap(), number + 1);
+        let mode = std::fs::metadata(dir.path().join("shop.json"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn the_book_does_not_grow_for_ever() {
+        let dir = tempfile::tempdir().unwrap();
+        let book = Book::open(dir.path()).unwrap();
+        {
+            let mut orders = book.lock();
+            orders.orders.extend((1..=500).map(order));
+        }
+        let number = book.add(order).await.unwrap();
+        assert_eq!(book.newest(1000).len(), KEPT);
+        assert!(book.order(1).is_none() && book.order(number).is_some());
     }
 }

@@ -76,12 +76,21 @@ impl Cart {
     pub(super) fn from_pairs(pairs: &[(String, String)]) -> Self {
         let lines = PRODUCTS.iter().map(|product| {
             let wanted = pairs.iter().filter(|(name, _)| name == product.id);
-            let count = wanted.filter_map(|(_, count)| count.parse::<u32>().ok()).next_back();
-            let added = pairs.iter().any(|(name, id)| name == "add" && id == product.id);
-            let quantity = count.unwrap_or(0).saturating_add(u32::from(added)).min(MOST);
+            let count = wanted
+                .filter_map(|(_, count)| count.parse::<u32>().ok())
+                .next_back();
+            let added = pairs
+                .iter()
+                .any(|(name, id)| name == "add" && id == product.id);
+            let quantity = count
+                .unwrap_or(0)
+                .saturating_add(u32::from(added))
+                .min(MOST);
             CartLine { product, quantity }
         });
-        Self { lines: lines.collect() }
+        Self {
+            lines: lines.collect(),
+        }
     }
 
     /// What all of it costs.
@@ -119,7 +128,10 @@ mod tests {
     use super::*;
 
     fn cart(pairs: &[(&str, &str)]) -> Cart {
-        let owned: Vec<_> = pairs.iter().map(|(a, b)| ((*a).to_owned(), (*b).to_owned())).collect();
+        let owned: Vec<_> = pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect();
         Cart::from_pairs(&owned)
     }
 
@@ -128,17 +140,26 @@ mod tests {
         let cart = cart(&[("mug", "2"), ("fern", "1"), ("fern", "3"), ("unknown", "4")]);
         assert_eq!(cart.total(), Dollars::cents(2 * 2400 + 3 * 3275));
         let lines = cart.to_lines();
-        assert_eq!(lines.iter().map(|line| line.quantity).collect::<Vec<_>>(), [2, 3]);
+        assert_eq!(
+            lines.iter().map(|line| line.quantity).collect::<Vec<_>>(),
+            [2, 3]
+        );
     }
 
     #[test]
     fn add_puts_one_more_into_it() {
-        assert_eq!(cart(&[("mug", "2"), ("add", "mug")]).total(), Dollars::cents(3 * 2400));
+        assert_eq!(
+            cart(&[("mug", "2"), ("add", "mug")]).total(),
+            Dollars::cents(3 * 2400)
+        );
     }
 
     #[test]
     fn nonsense_is_nothing_and_greed_is_bounded() {
         assert!(cart(&[("mug", "-1"), ("lamp", "x"), ("add", "ghost")]).is_empty());
-        assert_eq!(cart(&[("mug", "4000000000")]).total(), Dollars::cents(9 * 2400));
+        assert_eq!(
+            cart(&[("mug", "4000000000")]).total(),
+            Dollars::cents(9 * 2400)
+        );
     }
 }

@@ -10,9 +10,7 @@ pub(super) const CURRENCY: &str = "USD";
 const CENTS: i64 = 100;
 
 /// An amount in US dollars, kept in cents: the minor units that the API speaks.
-#[derive(
-    Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Dollars(i64);
 
@@ -34,7 +32,11 @@ impl Dollars {
 
     /// Without the sign of the currency: `12.34`, what a person types.
     pub(super) fn plain(self) -> String {
-        format!("{}.{:02}", self.0.div_euclid(CENTS), self.0.rem_euclid(CENTS))
+        format!(
+            "{}.{:02}",
+            self.0.div_euclid(CENTS),
+            self.0.rem_euclid(CENTS)
+        )
     }
 
     /// Reads `12`, `12.3` or `12.34`; `None` for everything else.
@@ -50,7 +52,10 @@ impl Dollars {
             return None;
         }
         let whole: i64 = dollars.parse().ok()?;
-        whole.checked_mul(CENTS)?.checked_add(cents.parse().ok()?).map(Self)
+        whole
+            .checked_mul(CENTS)?
+            .checked_add(cents.parse().ok()?)
+            .map(Self)
     }
 }
 
@@ -73,7 +78,10 @@ mod tests {
     #[test]
     fn what_is_shown_reads_back() {
         for cents in [0, 1, 10, 99, 100, 1850, 123_456] {
-            assert_eq!(Dollars::parse(&Dollars(cents).plain()), Some(Dollars(cents)));
+            assert_eq!(
+                Dollars::parse(&Dollars(cents).plain()),
+                Some(Dollars(cents))
+            );
         }
     }
 
@@ -85,7 +93,19 @@ mod tests {
 
     #[test]
     fn nothing_else_is_an_amount() {
-        for text in ["", ".", ".5", "5.", "1.234", "-1", "+1", "1,00", "1e3", "12.+3", "9".repeat(30).as_str()] {
+        for text in [
+            "",
+            ".",
+            ".5",
+            "5.",
+            "1.234",
+            "-1",
+            "+1",
+            "1,00",
+            "1e3",
+            "12.+3",
+            "9".repeat(30).as_str(),
+        ] {
             assert_eq!(Dollars::parse(text), None, "{text}");
         }
     }

@@ -43,14 +43,28 @@ impl ResponseError for Fault {
             Self::Form(problem) => ("That did not work", *problem),
             Self::Broken(error) => {
                 tracing::error!(error = format!("{error:#}"), "the demo shop failed");
-                ("Something broke", "The fault is ours. Try again in a moment.")
+                (
+                    "Something broke",
+                    "The fault is ours. Try again in a moment.",
+                )
             }
             Self::Page(error) => {
                 tracing::error!(%error, "a page of the demo shop could not be rendered");
-                ("Something broke", "The fault is ours. Try again in a moment.")
+                (
+                    "Something broke",
+                    "The fault is ours. Try again in a moment.",
+                )
             }
         };
-        let page = Missing { page: "", heading, text }.render().unwrap_or_default();
-        HttpResponse::build(self.status_code()).content_type("text/html; charset=utf-8").body(page)
+        let page = Missing {
+            page: "",
+            heading,
+            text,
+        }
+        .render()
+        .unwrap_or_default();
+        HttpResponse::build(self.status_code())
+            .content_type("text/html; charset=utf-8")
+            .body(page)
     }
 }

@@ -41,8 +41,14 @@ pub(super) async fn guard(
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
     // Other sites learn nothing; the shop itself still gets an Origin to check.
     set(header::REFERRER_POLICY, "same-origin");
-    set(HeaderName::from_static("permissions-policy"), "camera=(), geolocation=(), microphone=()");
-    set(HeaderName::from_static("cross-origin-opener-policy"), "same-origin");
+    set(
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), geolocation=(), microphone=()",
+    );
+    set(
+        HeaderName::from_static("cross-origin-opener-policy"),
+        "same-origin",
+    );
     if let Ok(policy) = HeaderValue::from_str(&shop.policy) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
@@ -54,14 +60,22 @@ pub(super) async fn guard(
 
 fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| origin.strip_prefix("http://") == Some(host)) {
+    let host = request
+        .headers()
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    if origin.strip_prefix("http://") != host {
         // By another name (`localhost`) the shop is another origin, which the checkout would not
         // let frame it; and a foreign name that points here must not get to the orders.
-        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        let path = request
+            .uri()
+            .path_and_query()
+            .map_or("/", |path| path.as_str());
         let canonical = format!("{origin}{path}");
         return Some(if reads {
-            HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, canonical)).finish()
+            HttpResponse::TemporaryRedirect()
+                .insert_header((header::LOCATION, canonical))
+                .finish()
         } else {
             HttpResponse::MisdirectedRequest().body("This shop has another address.")
         });
@@ -76,7 +90,9 @@ fn same_origin(origin: &str, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";
     }
-    headers.get(header::ORIGIN).is_none_or(|from| from == origin)
+    headers
+        .get(header::ORIGIN)
+        .is_none_or(|from| from == origin)
 }
 
 #[cfg(test)]
@@ -87,7 +103,10 @@ mod tests {
 
     fn from(name: &'static str, value: &'static str) -> bool {
         let mut headers = HeaderMap::new();
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
         same_origin(ORIGIN, &headers)
     }
 
@@ -98,7 +117,12 @@ mod tests {
         for site in ["same-site", "cross-site", "none"] {
             assert!(!from("sec-fetch-site", site), "{site}");
         }
-        for origin in ["null", "https://evil.example", "http://127.0.0.1:8080", "http://localhost:8083"] {
+        for origin in [
+            "null",
+            "https://evil.example",
+            "http://127.0.0.1:8080",
+            "http://localhost:8083",
+        ] {
             assert!(!from("origin", origin), "{origin}");
         }
     }

@@ -10,8 +10,7 @@ use time::{
 
 use crate::system::SystemClock;
 
-const TIME_OF_DAY: &[BorrowedFormatItem<'_>] =
-    format_description!("[hour]:[minute]:[second] UTC");
+const TIME_OF_DAY: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute]:[second] UTC");
 const DAY_AND_TIME: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
 

@@ -64,7 +64,9 @@ pub(super) struct Checkout {
 
 impl std::fmt::Debug for Checkout {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Checkout").field("session_id", &self.session_id).finish_non_exhaustive()
+        f.debug_struct("Checkout")
+            .field("session_id", &self.session_id)
+            .finish_non_exhaustive()
     }
 }
 
@@ -172,7 +174,10 @@ impl Order {
         let (number, placed, turn) = (self.number, self.placed_at.unix_seconds(), self.turn);
         let idempotency_key = format!("order-{number}-{placed}-{turn}");
         self.trouble = None;
-        self.intent = Some(Intent { act, idempotency_key });
+        self.intent = Some(Intent {
+            act,
+            idempotency_key,
+        });
     }
 
     /// The act has its final answer, good or bad.
@@ -200,7 +205,62 @@ impl Order {
 
     /// The query of a cart with the same goods.
     pub(super) fn cart_query(&self) -> String {
-        let pairs = self.lines.iter().map(|line| format!("{}={}", line.product, line.quantity));
+        let pairs = self
+            .lines
+            .iter()
+            .map(|line| format!("{}={}", line.product, line.quantity));
         pairs.collect::<Vec<_>>().join("&")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(order: &mut Order, act: Act) -> String {
+        order.intend(act);
+        order.intent.clone().unwrap().idempotency_key
+    }
+
+    #[test]
+    fn a_repeated_act_keeps_its_key_and_another_has_another() {
+        let mut order = Order::new(7, Moment::now(), Vec::new());
+        let refund = Act::Refund(Dollars::cents(100));
+        let first = key(&mut order, refund);
+        assert_eq!(
+            key(&mut order, refund),
+            first,
+            "no answer yet: the same act"
+        );
+        order.conclude(None);
+        assert_ne!(
+            key(&mut order, refund),
+            first,
+            "answered: the same amount again is a new act"
+        );
+    }
+
+    #[test]
+    fn looking_every_second_does_not_push_out_what_was_done() {
+        let mut order = Order::new(7, Moment::now(), Vec::new());
+        let call = |method: &str, path: &str| Call {
+            method: method.to_owned(),
+            path: path.to_owned(),
+            idempotency_key: None,
+            status: Some(200),
+            at: Moment::now(),
+            times: 1,
+        };
+        order.note_call(call("POST", "/a"));
+        for _ in 0..100 {
+            order.note_call(call("GET", "/b"));
+            order.note_call(call("GET", "/c"));
+        }
+        let calls: Vec<_> = order
+            .calls
+            .iter()
+            .map(|call| (call.path.as_str(), call.times))
+            .collect();
+        assert_eq!(calls, [("/a", 1), ("/b", 100), ("/c", 100)]);
     }
 }

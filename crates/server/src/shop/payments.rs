@@ -41,7 +41,12 @@ pub(super) async fn create_session(
     new.customer_email = Some(order.email.clone()).filter(|email| !email.is_empty());
     new.customer_phone = Some(order.phone.clone()).filter(|phone| !phone.is_empty());
     let answer = shop.oncharge.create_session(&new, Some(key)).await;
-    note(shop, order, ("POST", SESSIONS.to_owned(), Some(key)), status_of(&answer, |_| 201));
+    note(
+        shop,
+        order,
+        ("POST", SESSIONS.to_owned(), Some(key)),
+        status_of(&answer, |_| 201),
+    );
     let created = answer?;
     Ok(Checkout {
         session_id: created.session_id,
@@ -51,18 +56,22 @@ pub(super) async fn create_session(
 }
 
 /// How the order's payment stands.
-pub(super) async fn look(
-    shop: &Shop,
-    order: &Order,
-    session_id: &str,
-) -> Result<Payment, Error> {
+pub(super) async fn look(shop: &Shop, order: &Order, session_id: &str) -> Result<Payment, Error> {
     let answer = shop.oncharge.session(session_id).await;
     let path = format!("{SESSIONS}/{session_id}");
-    note(shop, order, ("GET", path, None), status_of(&answer, |_| 200));
+    note(
+        shop,
+        order,
+        ("GET", path, None),
+        status_of(&answer, |_| 200),
+    );
     let session = answer?;
     // Only captured money can have been refunded.
     if session.status != SessionStatus::Captured {
-        return Ok(Payment { session, refunds: Vec::new() });
+        return Ok(Payment {
+            session,
+            refunds: Vec::new(),
+        });
     }
     let filter = RefundFilter {
         limit: Some(LONGEST_LIST),
@@ -71,13 +80,24 @@ pub(super) async fn look(
     };
     let answer = shop.oncharge.list_refunds(&filter).await;
     let path = format!("{REFUNDS}?session_id={session_id}");
-    note(shop, order, ("GET", path, None), status_of(&answer, |_| 200));
-    Ok(Payment { session, refunds: answer?.data })
+    note(
+        shop,
+        order,
+        ("GET", path, None),
+        status_of(&answer, |_| 200),
+    );
+    Ok(Payment {
+        session,
+        refunds: answer?.data,
+    })
 }
 
 /// The newest sessions of the shop, whatever order they belong to.
 pub(super) async fn newest_sessions(shop: &Shop) -> Result<Vec<Session>, Error> {
-    let filter = SessionFilter { limit: Some(LONGEST_LIST), ..SessionFilter::default() };
+    let filter = SessionFilter {
+        limit: Some(LONGEST_LIST),
+        ..SessionFilter::default()
+    };
     Ok(shop.oncharge.list_sessions(&filter).await?.data)
 }
 
@@ -90,7 +110,12 @@ pub(super) async fn capture(
 ) -> Result<(), Error> {
     let answer = shop.oncharge.capture(session_id, None, Some(key)).await;
     let path = format!("{SESSIONS}/{session_id}/capture");
-    note(shop, order, ("POST", path, Some(key)), status_of(&answer, done_or_accepted));
+    note(
+        shop,
+        order,
+        ("POST", path, Some(key)),
+        status_of(&answer, done_or_accepted),
+    );
     answer.map(drop)
 }
 
@@ -103,7 +128,12 @@ pub(super) async fn cancel(
 ) -> Result<(), Error> {
     let answer = shop.oncharge.cancel(session_id, Some(key)).await;
     let path = format!("{SESSIONS}/{session_id}/cancel");
-    note(shop, order, ("POST", path, Some(key)), status_of(&answer, done_or_accepted));
+    note(
+        shop,
+        order,
+        ("POST", path, Some(key)),
+        status_of(&answer, done_or_accepted),
+    );
     answer.map(drop)
 }
 
@@ -123,13 +153,22 @@ pub(super) async fn refund(
         reference,
     };
     let answer = shop.oncharge.refund(&new, Some(key)).await;
-    note(shop, order, ("POST", REFUNDS.to_owned(), Some(key)), status_of(&answer, |_| 201));
+    note(
+        shop,
+        order,
+        ("POST", REFUNDS.to_owned(), Some(key)),
+        status_of(&answer, |_| 201),
+    );
     answer.map(drop)
 }
 
 /// 202 where the outcome is still to come.
 fn done_or_accepted(session: &Session) -> u16 {
-    if session.pending_operation.is_some() { 202 } else { 200 }
+    if session.pending_operation.is_some() {
+        202
+    } else {
+        200
+    }
 }
 
 fn status_of<T>(answer: &Result<T, Error>, good: impl FnOnce(&T) -> u16) -> Option<u16> {

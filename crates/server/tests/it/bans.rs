@@ -7,12 +7,24 @@ use crate::support::{Database, Dev, Shop, binary::data_dir, eventually, on_both,
 on_both!(banned_until_revoked, banned_in_between);
 
 const SPELLINGS: [(&str, &str, &str, &str); 2] = [
-    ("--email", "J.Doe+shop@GoogleMail.com", "customer_email", "jdoe@gmail.com"),
-    ("--phone", "+1 (555) 123-4567", "customer_phone", "+15551234567"),
+    (
+        "--email",
+        "J.Doe+shop@GoogleMail.com",
+        "customer_email",
+        "jdoe@gmail.com",
+    ),
+    (
+        "--phone",
+        "+1 (555) 123-4567",
+        "customer_phone",
+        "+15551234567",
+    ),
 ];
 
 fn ban(dev: &Dev, flag: &str, who: &str) -> String {
-    let added = dev.command(&["ban", "add", flag, who, "--days", "30"]).unwrap();
+    let added = dev
+        .command(&["ban", "add", flag, who, "--days", "30"])
+        .unwrap();
     let added: Value = serde_json::from_str(&added).unwrap();
     assert!(added["expires_at"].is_string(), "{added}");
     added["ban_id"].as_str().unwrap().to_owned()
@@ -22,7 +34,11 @@ async fn creates(shop: &Shop, member: &str, value: &str, status: u16) {
     let body = order(json!({ member: value }));
     eventually(5, &format!("creation answered {status}"), || async {
         let answer = shop.post("/v1/checkout/sessions", &body).await;
-        if answer.status == status { Ok(()) } else { Err(answer.body) }
+        if answer.status == status {
+            Ok(())
+        } else {
+            Err(answer.body)
+        }
     })
     .await;
 }
@@ -33,20 +49,30 @@ async fn banned_until_revoked(database: Database) {
     for (flag, spelling, member, plain) in SPELLINGS {
         let id = ban(&dev, flag, spelling);
         creates(&shop, member, plain, 403).await;
-        let refusal = shop.post("/v1/checkout/sessions", &order(json!({ member: plain }))).await;
+        let refusal = shop
+            .post("/v1/checkout/sessions", &order(json!({ member: plain })))
+            .await;
         let refusal = refusal.expect(403);
         assert_eq!(refusal["error"], "global_ban");
-        assert!(refusal.get("details").is_none(), "no reason is told: {refusal}");
+        assert!(
+            refusal.get("details").is_none(),
+            "no reason is told: {refusal}"
+        );
         assert!(dev.command(&["ban", "list"]).unwrap().contains(&id));
         dev.command(&["ban", "revoke", &id]).unwrap();
         creates(&shop, member, plain, 201).await;
-        assert!(dev.command(&["ban", "revoke", &id]).is_err(), "revoked once only");
+        assert!(
+            dev.command(&["ban", "revoke", &id]).is_err(),
+            "revoked once only"
+        );
     }
     if database == Database::Sqlite {
         for entry in std::fs::read_dir(data_dir(dir_of(&dev))).unwrap() {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             for raw in ["jdoe@gmail.com", "5551234567", "GoogleMail"] {
-                let found = bytes.windows(raw.len()).any(|window| window == raw.as_bytes());
+                let found = bytes
+                    .windows(raw.len())
+                    .any(|window| window == raw.as_bytes());
                 assert!(!found, "{raw} stands in a file");
             }
         }
@@ -64,8 +90,14 @@ async fn banned_in_between(database: Database) {
     let (id, pay_token) = shop.create(contact).await;
     ban(&dev, "--email", "LATE@example.com");
     creates(&shop, "customer_email", "late@example.com", 403).await;
-    let refused = shop.pay((&id, &pay_token), "4242424242424242").await.expect(200);
-    assert_eq!(refused, json!({ "status": "refused", "next": { "type": "none" } }));
+    let refused = shop
+        .pay((&id, &pay_token), "4242424242424242")
+        .await
+        .expect(200);
+    assert_eq!(
+        refused,
+        json!({ "status": "refused", "next": { "type": "none" } })
+    );
     let session = shop.session(&id).await;
     assert_eq!(session["failure"]["code"], "global_ban");
     assert_eq!(session["retry_until"], Value::Null);

@@ -24,7 +24,11 @@ struct Scene {
 }
 
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port()
 }
 
 impl Scene {
@@ -51,7 +55,10 @@ impl Scene {
             ("PSP__DEFAULT__BEARER", bearer.to_owned()),
             ("PSP__DEFAULT__NOTIFICATION_KEY", key.to_owned()),
             // Notifications get lost, so that recovery has to find out by itself.
-            ("PSP__DEFAULT__NOTIFY_URL", format!("http://127.0.0.1:{nowhere}")),
+            (
+                "PSP__DEFAULT__NOTIFY_URL",
+                format!("http://127.0.0.1:{nowhere}"),
+            ),
         ];
         if let Some(url) = database.fresh().await {
             variables.push(("DATABASE__URL", url));
@@ -62,7 +69,13 @@ impl Scene {
         ready["base_url"] = json!(format!("http://127.0.0.1:{port}"));
         ready["simulator_url"] = json!(simulator.url());
         let shop = Shop::new(&ready);
-        Self { serve, proxy, shop, simulator, _simulator_dir: simulator_dir }
+        Self {
+            serve,
+            proxy,
+            shop,
+            simulator,
+            _simulator_dir: simulator_dir,
+        }
     }
 
     /// Sends a request, kills the server once the PSP has done its work, starts it again.
@@ -79,7 +92,11 @@ impl Scene {
     async fn reaches(&self, id: &str, status: &str) {
         eventually(30, status, || async {
             let session = self.shop.session(id).await;
-            if session["status"] == status { Ok(()) } else { Err(session.to_string()) }
+            if session["status"] == status {
+                Ok(())
+            } else {
+                Err(session.to_string())
+            }
         })
         .await;
     }
@@ -88,7 +105,10 @@ impl Scene {
 async fn modified(database: Database, act: &str, status: &str, entry: &str) {
     let mut scene = Scene::set(database).await;
     let id = scene.shop.authorized().await;
-    let (shop, target) = (scene.shop.clone(), format!("/v1/checkout/sessions/{id}/{act}"));
+    let (shop, target) = (
+        scene.shop.clone(),
+        format!("/v1/checkout/sessions/{id}/{act}"),
+    );
     let again = target.clone();
     scene
         .crash_during(async move {
@@ -97,7 +117,10 @@ async fn modified(database: Database, act: &str, status: &str, entry: &str) {
         .await;
     scene.reaches(&id, status).await;
     let ledger = scene.shop.ledger(&id).await;
-    assert_eq!(ledger, [("authorise".to_owned(), 10_000), (entry.to_owned(), 10_000)]);
+    assert_eq!(
+        ledger,
+        [("authorise".to_owned(), 10_000), (entry.to_owned(), 10_000)]
+    );
     // The merchant never got its answer: the same request under its key gets it now.
     let replay = scene.shop.call("POST", &again, ("{}", Some("key"))).await;
     assert_eq!(replay.expect(200)["status"], status);
@@ -118,14 +141,26 @@ async fn authorization(database: Database) {
     let mut scene = Scene::set(database).await;
     let (id, pay_token) = scene.shop.create(json!({ "capture": "manual" })).await;
     let body = json!({ "payment_method": scene.shop.token(GOOD_CARD).await });
-    let (shop, url) = (scene.shop.clone(), format!("{}/checkout/{id}/pay", scene.shop.base));
+    let (shop, url) = (
+        scene.shop.clone(),
+        format!("{}/checkout/{id}/pay", scene.shop.base),
+    );
     scene
         .crash_during(async move {
-            let _ = shop.http.post(url).bearer_auth(pay_token).json(&body).send().await;
+            let _ = shop
+                .http
+                .post(url)
+                .bearer_auth(pay_token)
+                .json(&body)
+                .send()
+                .await;
         })
         .await;
     scene.reaches(&id, "authorized").await;
-    assert_eq!(scene.shop.ledger(&id).await, [("authorise".to_owned(), 10_000)]);
+    assert_eq!(
+        scene.shop.ledger(&id).await,
+        [("authorise".to_owned(), 10_000)]
+    );
     scene.simulator.stop().await;
 }
 
@@ -137,15 +172,27 @@ async fn refund(database: Database) {
     let again = body.clone();
     scene
         .crash_during(async move {
-            let _ = shop.try_call("POST", "/v1/refunds", (&body, Some("key"))).await;
+            let _ = shop
+                .try_call("POST", "/v1/refunds", (&body, Some("key")))
+                .await;
         })
         .await;
     let replay = eventually(30, "the refund's answer", || async {
-        let answer = scene.shop.call("POST", "/v1/refunds", (&again, Some("key"))).await;
-        if answer.status == 201 { Ok(answer) } else { Err(answer.body) }
+        let answer = scene
+            .shop
+            .call("POST", "/v1/refunds", (&again, Some("key")))
+            .await;
+        if answer.status == 201 {
+            Ok(answer)
+        } else {
+            Err(answer.body)
+        }
     })
     .await;
-    let target = format!("/v1/refunds/{}", replay.json()["refund_id"].as_str().unwrap());
+    let target = format!(
+        "/v1/refunds/{}",
+        replay.json()["refund_id"].as_str().unwrap()
+    );
     let refund = scene.shop.get(&target).await.expect(200);
     assert_eq!(refund["status"], "refund_succeeded");
     assert_eq!(scene.shop.ledger_sum(&id, "refund").await, 4000);

@@ -9,11 +9,23 @@ use crate::support::binary::ONCHARGE;
 #[test]
 fn it_walks_through_a_payment_and_leaves_nothing() {
     let empty = TempDir::new().unwrap();
-    let output = Command::new(ONCHARGE).arg("demo").current_dir(empty.path()).output().unwrap();
+    let output = Command::new(ONCHARGE)
+        .arg("demo")
+        .current_dir(empty.path())
+        .output()
+        .unwrap();
     let printed = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{printed}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{printed}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     for step in ["created", "authorized", "captured", "refund"] {
         assert!(printed.contains(step), "{step} is not printed:\n{printed}");
     }
-    assert_eq!(std::fs::read_dir(empty.path()).unwrap().count(), 0, "something was left behind");
+    assert_eq!(
+        std::fs::read_dir(empty.path()).unwrap().count(),
+        0,
+        "something was left behind"
+    );
 }

@@ -10,19 +10,27 @@ use crate::support::{Database, Dev};
 async fn every_example_creates_a_session() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/examples");
-    for (interpreter, file) in
-        [("sh", "create.sh"), ("python3", "create.py"), ("node", "create.mjs"), ("php", "create.php")]
-    {
+    for (interpreter, file) in [
+        ("sh", "create.sh"),
+        ("python3", "create.py"),
+        ("node", "create.mjs"),
+        ("php", "create.php"),
+    ] {
         let output = Command::new(interpreter)
             .arg(examples.join(file))
             .env("ONCHARGE_URL", dev.ready("base_url"))
             .env("ONCHARGE_API_KEY", dev.ready("api_key"))
             .env("ONCHARGE_API_SECRET", dev.ready("api_secret"))
             .output()
-            .unwrap_or_else(|error| panic!("{interpreter} is needed (scripts/test installs it): {error}"));
+            .unwrap_or_else(|error| {
+                panic!("{interpreter} is needed (scripts/test installs it): {error}")
+            });
         let printed = String::from_utf8_lossy(&output.stdout);
         let session: Value = serde_json::from_str(printed.trim()).unwrap_or_else(|_| {
-            panic!("{file}: {printed}{}", String::from_utf8_lossy(&output.stderr))
+            panic!(
+                "{file}: {printed}{}",
+                String::from_utf8_lossy(&output.stderr)
+            )
         });
         assert_eq!(session["status"], "created", "{file}: {session}");
     }
@@ -34,6 +42,9 @@ fn the_readme_shows_the_examples_as_they_stand() {
     let readme = std::fs::read_to_string(root.join("README.md")).unwrap();
     for file in ["create.sh", "create.py", "create.mjs", "create.php"] {
         let example = std::fs::read_to_string(root.join("docs/examples").join(file)).unwrap();
-        assert!(readme.contains(example.trim_end()), "README.md does not show {file} as it stands");
+        assert!(
+            readme.contains(example.trim_end()),
+            "README.md does not show {file} as it stands"
+        );
     }
 }

@@ -12,7 +12,11 @@ use crate::support::{
     shop::{GOOD_CARD, order},
 };
 
-on_both!(a_second_start_goes_on, sigterm_stops_cleanly, nothing_secret_is_logged);
+on_both!(
+    a_second_start_goes_on,
+    sigterm_stops_cleanly,
+    nothing_secret_is_logged
+);
 
 async fn a_second_start_goes_on(database: Database) {
     let mut dev = Dev::start(database, &[]).await;
@@ -26,7 +30,10 @@ async fn a_second_start_goes_on(database: Database) {
     let shop = dev.shop();
     assert_eq!(shop.session(&id).await["status"], "authorized");
     let target = format!("/v1/checkout/sessions/{id}/capture");
-    assert_eq!(shop.post(&target, &json!({})).await.expect(200)["status"], "captured");
+    assert_eq!(
+        shop.post(&target, &json!({})).await.expect(200)["status"],
+        "captured"
+    );
 }
 
 async fn sigterm_stops_cleanly(database: Database) {
@@ -59,7 +66,9 @@ async fn nothing_secret_is_logged(database: Database) {
     assert_eq!(shop.http.get(page).send().await.unwrap().status(), 200);
     let token = shop.token(GOOD_CARD).await;
     let body = json!({ "payment_method": token });
-    shop.shopper((&id, &pay_token), "pay", &body).await.expect(200);
+    shop.shopper((&id, &pay_token), "pay", &body)
+        .await
+        .expect(200);
     let bad = json!({ "payment_method": "4242424242424242" });
     let refused = shop.shopper((&id, &pay_token), "pay", &bad).await;
     assert!(!refused.body.contains("4242424242424242"));
@@ -68,13 +77,27 @@ async fn nothing_secret_is_logged(database: Database) {
 
     let secret = dev.ready("api_secret").to_owned();
     let files = |name: &str| fs::read_to_string(data_dir(dev.dir.path()).join(name)).unwrap();
-    let keys = [files("master.key"), files("pepper.key"), files("simulator.key")].join("\n");
+    let keys = [
+        files("master.key"),
+        files("pepper.key"),
+        files("simulator.key"),
+    ]
+    .join("\n");
     let mut hidden = vec![
-        secret, pay_token, token,
-        "quiet@example.com".to_owned(), "5557654321".to_owned(), "secret@".to_owned(),
-        "4242424242424242".to_owned(), "4111 1111 1111 1111".to_owned(),
+        secret,
+        pay_token,
+        token,
+        "quiet@example.com".to_owned(),
+        "5557654321".to_owned(),
+        "secret@".to_owned(),
+        "4242424242424242".to_owned(),
+        "4111 1111 1111 1111".to_owned(),
     ];
-    hidden.extend(keys.split(['\n', ':']).filter(|part| part.len() > 16).map(str::to_owned));
+    hidden.extend(
+        keys.split(['\n', ':'])
+            .filter(|part| part.len() > 16)
+            .map(str::to_owned),
+    );
     let log = dev.log();
     for text in hidden {
         assert!(!log.contains(&text), "the log shows {text}:\n{log}");
@@ -85,7 +108,10 @@ async fn nothing_secret_is_logged(database: Database) {
 async fn one_server_per_data_directory() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let mut second = Command::new(ONCHARGE);
-    second.arg("dev").arg("--data-dir").arg(data_dir(dev.dir.path()));
+    second
+        .arg("dev")
+        .arg("--data-dir")
+        .arg(data_dir(dev.dir.path()));
     for port in ["--port", "--simulator-port", "--ops-port", "--shop-port"] {
         second.args([port, "0"]);
     }
@@ -111,7 +137,11 @@ async fn a_port_that_was_asked_for_does_not_give_way() {
 #[test]
 fn serve_refuses_to_start_without_keys() {
     let dir = TempDir::new().unwrap();
-    let output = Command::new(ONCHARGE).arg("serve").current_dir(dir.path()).output().unwrap();
+    let output = Command::new(ONCHARGE)
+        .arg("serve")
+        .current_dir(dir.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("ONCHARGE__KEYS__MASTER"));
 }
@@ -128,8 +158,14 @@ async fn keys_can_be_replaced() {
     fs::write(&file, format!("{new},{old}")).unwrap();
     let resealed = dev.command(&["keys", "reseal"]).unwrap();
     assert!(!resealed.contains("\"resealed\":0"), "{resealed}");
-    assert_eq!(dev.command(&["keys", "reseal"]).unwrap(), "{\"resealed\":0}");
+    assert_eq!(
+        dev.command(&["keys", "reseal"]).unwrap(),
+        "{\"resealed\":0}"
+    );
     fs::write(&file, new).unwrap();
     dev.start_again();
-    assert_eq!(dev.shop().session(&id).await["customer"]["email"], "kept@example.com");
+    assert_eq!(
+        dev.shop().session(&id).await["customer"]["email"],
+        "kept@example.com"
+    );
 }

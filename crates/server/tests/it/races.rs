@@ -11,6 +11,7 @@ on_both!(
     refunds_never_exceed_the_capture,
     capture_against_cancel,
     one_of_many_cards_is_kept,
+    answers_and_notifications_at_once,
 );
 
 /// Sends requests at the same moment and collects the answers.
@@ -32,7 +33,10 @@ async fn one_key_makes_one_session(database: Database) {
     let body = order(json!({})).to_string();
     let requests = (0..16).map(|_| {
         let (shop, body) = (shop.clone(), body.clone());
-        async move { shop.call("POST", "/v1/checkout/sessions", (&body, Some("one-key"))).await }
+        async move {
+            shop.call("POST", "/v1/checkout/sessions", (&body, Some("one-key")))
+                .await
+        }
     });
     let answers = together(requests).await;
     for answer in &answers {
@@ -43,10 +47,18 @@ async fn one_key_makes_one_session(database: Database) {
     let list = shop.get("/v1/checkout/sessions").await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
 
-    let other = shop.call("POST", "/v1/checkout/sessions", ("{}", Some("one-key"))).await;
+    let other = shop
+        .call("POST", "/v1/checkout/sessions", ("{}", Some("one-key")))
+        .await;
     assert!([400, 422].contains(&other.status), "{other:?}");
     let different = order(json!({ "amount": 1 })).to_string();
-    let reused = shop.call("POST", "/v1/checkout/sessions", (&different, Some("one-key"))).await;
+    let reused = shop
+        .call(
+            "POST",
+            "/v1/checkout/sessions",
+            (&different, Some("one-key")),
+        )
+        .await;
     assert_eq!(reused.expect(422)["error"], "idempotency_key_reused");
 }
 
@@ -124,6 +136,31 @@ async fn one_of_many_cards_is_kept(database: Database) {
     let answers = together(requests).await;
     let paid = answers.iter().filter(|answer| answer.status == 200).count();
     assert_eq!(paid, 1, "{answers:?}");
-    assert!(answers.iter().all(|answer| [200, 409].contains(&answer.status)), "{answers:?}");
+    assert!(
+        answers
+            .iter()
+            .all(|answer| [200, 409].contains(&answer.status)),
+        "{answers:?}"
+    );
     assert_eq!(shop.ledger(&id).await, [("authorise".to_owned(), 10_000)]);
+}
+
+/// Each payment's answer and its notification meet; nobody's money is taken for money that
+/// nobody waits for.
+async fn answers_and_notifications_at_once(database: Database) {
+    let dev = Dev::start(database, &[]).await;
+    let shop = dev.shop();
+    let payments = (0..48).map(|_| {
+        let shop = shop.clone();
+        tokio::spawn(async move { shop.captured().await })
+    });
+    let payments: Vec<_> = payments.collect();
+    for payment in payments {
+        let id = payment.await.unwrap();
+        let entry = |kind: &str| (kind.to_owned(), 10_000);
+        assert_eq!(
+            shop.ledger(&id).await,
+            [entry("authorise"), entry("capture")]
+        );
+    }
 }

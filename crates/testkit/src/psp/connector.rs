@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
+    money::Money,
     psp::{Answer, Instruction, PspAccount},
 };
 use oncharge_ports::{
@@ -43,6 +44,10 @@ impl Psp for ScriptedPsp {
         text.starts_with("tok_") && text.len() <= 64
     }
 
+    fn carries(&self, amount: Money) -> bool {
+        !self.state().too_hard.contains(amount.currency().code())
+    }
+
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
         format!(
             "https://psp.example.com/fields?session={session}&parent={parent_origin}&lang={language}"
@@ -60,8 +65,7 @@ impl Psp for ScriptedPsp {
             | Instruction::Refund { amount, .. } => Some(*amount),
             Instruction::Cancel { .. } => None,
         };
-        let too_hard = &self.state().too_hard;
-        if amount.is_some_and(|amount| too_hard.contains(amount.currency().code())) {
+        if amount.is_some_and(|amount| !self.carries(amount)) {
             return Err(CannotCarry);
         }
         Ok(PreparedRequest::new(Request::of(call).write()))

@@ -42,9 +42,10 @@ pub(crate) struct NewRefundBody {
     path = "/v1/refunds",
     tag = "Refunds",
     operation_id = "createRefund",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+            description = "The same request under the same key is done once.")),
     request_body = NewRefundBody,
-    responses((status = 201, body = OrderedBody), CommonErrors),
+    responses((status = 201, body = OrderedBody, description = "Ordered."), CommonErrors),
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body)?;

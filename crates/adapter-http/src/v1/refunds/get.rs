@@ -13,7 +13,7 @@ use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
     tag = "Refunds",
     operation_id = "getRefund",
     params(("id" = String, Path, description = "The refund's id.")),
-    responses((status = 200, body = RefundBody), ReadErrors),
+    responses((status = 200, body = RefundBody, description = "The refund."), ReadErrors),
 )]
 pub(crate) async fn get(
     api: web::Data<Api>,

@@ -27,7 +27,7 @@ use crate::{
         ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
         ("session_id" = Option<String>, Query, description = "Of this session."),
     ),
-    responses((status = 200, body = Page<RefundBody>), ReadErrors),
+    responses((status = 200, body = Page<RefundBody>, description = "One page."), ReadErrors),
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,

@@ -34,11 +34,12 @@ pub(crate) struct NewCapture {
     operation_id = "captureSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255),
+        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+            description = "The same request under the same key is done once."),
     ),
     request_body = Option<NewCapture>,
     responses(
-        (status = 200, body = SessionBody),
+        (status = 200, body = SessionBody, description = "The session."),
         (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
         CommonErrors,
     ),

@@ -68,9 +68,10 @@ pub(crate) struct NewSession {
     path = "/v1/checkout/sessions",
     tag = "Checkout sessions",
     operation_id = "createSession",
-    params(("Idempotency-Key" = Option<String>, Header, min_length = 1, max_length = 255)),
+    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+            description = "The same request under the same key is done once.")),
     request_body = NewSession,
-    responses((status = 201, body = CreatedBody<'_>), CommonErrors, MustNotBeBanned),
+    responses((status = 201, body = CreatedBody<'_>, description = "Created."), CommonErrors, MustNotBeBanned),
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body, api.app().settings().sandbox)?;

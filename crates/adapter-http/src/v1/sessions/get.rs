@@ -15,7 +15,7 @@ use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
     tag = "Checkout sessions",
     operation_id = "getSession",
     params(("id" = String, Path, description = "The session's id.")),
-    responses((status = 200, body = SessionBody), ReadErrors),
+    responses((status = 200, body = SessionBody, description = "The session."), ReadErrors),
 )]
 pub(crate) async fn get(
     api: web::Data<Api>,

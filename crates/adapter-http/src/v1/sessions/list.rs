@@ -43,7 +43,7 @@ const NAMES: [&str; 6] = [
         ("created_before" = Option<String>, Query, format = DateTime,
             description = "Created before."),
     ),
-    responses((status = 200, body = Page<SessionBody>), ReadErrors),
+    responses((status = 200, body = Page<SessionBody>, description = "One page."), ReadErrors),
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,

@@ -21,6 +21,21 @@ pub(crate) struct Request<'a> {
     edits: Vec<Edit>,
 }
 
+/// The text of a timestamp.
+pub(crate) struct Timestamp(String);
+
+impl From<i64> for Timestamp {
+    fn from(seconds: i64) -> Self {
+        Self(seconds.to_string())
+    }
+}
+
+impl From<&str> for Timestamp {
+    fn from(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 #[derive(Clone)]
 enum Edit {
     Set(String, Vec<u8>),
@@ -54,8 +69,8 @@ impl<'a> Request<'a> {
     }
 
     /// Signed with this timestamp.
-    pub(crate) fn at(mut self, timestamp: impl ToString) -> Self {
-        self.timestamp = timestamp.to_string();
+    pub(crate) fn at(mut self, timestamp: impl Into<Timestamp>) -> Self {
+        self.timestamp = timestamp.into().0;
         self
     }
 

@@ -33,7 +33,11 @@ pub(crate) async fn books(world: &World, order: &Order) -> Books {
     assert_eq!(world.psp.violations(), Vec::<String>::new());
     operations_are_at_rest(world, order);
     let refunds = session.refunds();
-    assert_eq!(refunds.requested.minor(), 0, "a refund is open: {session:?}");
+    assert_eq!(
+        refunds.requested.minor(),
+        0,
+        "a refund is open: {session:?}"
+    );
     let paid_out: i64 = world
         .store
         .refunds_of(order.id)
@@ -53,7 +57,10 @@ pub(crate) async fn books(world: &World, order: &Order) -> Books {
         Status::Pending(_) => panic!("still pending: {session:?}"),
         _ => (0, 0),
     };
-    assert_eq!(books.reserved, reserved, "reserved at the PSP for {session:?}");
+    assert_eq!(
+        books.reserved, reserved,
+        "reserved at the PSP for {session:?}"
+    );
     assert_eq!(books.taken, taken, "taken by the PSP for {session:?}");
     events_are_numbered(world, order, session.next_sequence);
     books
@@ -66,7 +73,10 @@ fn operations_are_at_rest(world: &World, order: &Order) {
     let mut tokens = HashSet::new();
     for operation in &operations {
         if let OperationKind::Authorize { token, .. } = operation.kind {
-            assert!(tokens.insert(token), "two tries with one token: {operations:#?}");
+            assert!(
+                tokens.insert(token),
+                "two tries with one token: {operations:#?}"
+            );
         }
     }
 }
@@ -83,7 +93,10 @@ fn events_are_numbered(world: &World, order: &Order, next: u32) {
         "payment.expired",
     ];
     for name in once {
-        let told = events.iter().filter(|e| e.event.kind.name() == name).count();
+        let told = events
+            .iter()
+            .filter(|e| e.event.kind.name() == name)
+            .count();
         assert!(told <= 1, "{name} was told {told} times");
     }
     let mut about_refunds = HashSet::new();

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
+    money::Money,
     psp::{Answer, PspAccount},
 };
 use oncharge_ports::{
@@ -35,7 +36,6 @@ impl DoomedPsp {
             Some(Harm::After | Harm::DieAfter) | None => {}
         }
         let answer = work.await;
-        self.fate.answer_arrives().await;
         match harm {
             Some(Harm::After) => Err(PspError::Unknown("planned, after".into())),
             Some(Harm::DieAfter) => self.fate.die().await,
@@ -54,6 +54,10 @@ impl Psp for DoomedPsp {
         self.inner.is_payment_method(text)
     }
 
+    fn carries(&self, amount: Money) -> bool {
+        self.inner.carries(amount)
+    }
+
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
         self.inner.fields_url(session, parent_origin, language)
     }
@@ -67,7 +71,12 @@ impl Psp for DoomedPsp {
     }
 
     async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
-        self.fatefully(self.inner.send(request)).await
+        let sending = async {
+            let answer = self.inner.send(request).await;
+            self.fate.answer_arrives().await;
+            answer
+        };
+        self.fatefully(sending).await
     }
 
     async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {

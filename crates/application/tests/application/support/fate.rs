@@ -109,7 +109,7 @@ impl Fate {
         self.death.notified().await;
     }
 
-    /// From now on the PSP does its work but its answers stay on the way.
+    /// From now on the PSP does its work but its answers (not to look-ups) stay on the way.
     pub(crate) fn hold_answers(&self) {
         self.answers.send_replace(false);
     }
@@ -121,7 +121,9 @@ impl Fate {
 
     pub(super) async fn answer_arrives(&self) {
         let mut open = self.answers.subscribe();
-        open.wait_for(|open| *open).await.expect("the fate lives on");
+        open.wait_for(|open| *open)
+            .await
+            .expect("the fate lives on");
     }
 }
 

@@ -3,11 +3,8 @@
 use std::collections::BTreeMap;
 
 use oncharge_application::{
-    Error, Idempotency, PostContext, Reply,
-    checkout::{
-        self, ShopperState,
-        create::{CaptureMode, NewCheckout},
-    },
+    Error, Idempotency, PostContext, Reply as Answered,
+    checkout::{self, ShopperState, create::NewCheckout},
     refunds::{self, request::NewRefund},
 };
 use oncharge_domain::{
@@ -20,7 +17,7 @@ use oncharge_domain::{
     text::{Contact, Metadata, Reference, ReturnUrl},
 };
 use oncharge_ports::CheckoutRepository;
-use oncharge_testkit::{ScriptedPsp, build::eur};
+use oncharge_testkit::{Call, Fault, Reply, ScriptedPsp, build::eur};
 
 use super::World;
 
@@ -32,7 +29,8 @@ pub(crate) struct Order {
 }
 
 impl Order {
-    fn of(reply: &Reply) -> Self {
+    /// What a reply to a creation hands out.
+    pub(crate) fn of(reply: &Answered) -> Self {
         let text = String::from_utf8(reply.answer.body.clone()).unwrap();
         let words: Vec<&str> = text.split(' ').collect();
         assert_eq!(words[0], "created", "{text}");
@@ -47,8 +45,27 @@ impl Order {
     }
 }
 
+/// How the PSP takes one call.
+#[derive(Clone, Debug)]
+pub(crate) enum Psp {
+    /// It answers.
+    Says(Reply),
+    /// Something goes wrong on the way.
+    Fails(Fault),
+}
+
+impl Psp {
+    /// Plans this for the next call of this kind.
+    pub(crate) fn plan(&self, psp: &ScriptedPsp, call: Call) {
+        match self.clone() {
+            Self::Says(reply) => psp.reply(call, reply),
+            Self::Fails(fault) => psp.fail(call, fault),
+        }
+    }
+}
+
 /// What was answered, in a few words: `202 accepted authorized`, `409 psp_rejected`, or the error.
-pub(crate) fn told(answer: &Result<Reply, Error>) -> String {
+pub(crate) fn told(answer: &Result<Answered, Error>) -> String {
     let reply = match answer {
         Ok(reply) => reply,
         Err(error) => return format!("{error:?}"),
@@ -89,7 +106,7 @@ impl World {
         }
     }
 
-    pub(crate) async fn create(&self, key: &str, new: NewCheckout) -> Result<Reply, Error> {
+    pub(crate) async fn create(&self, key: &str, new: NewCheckout) -> Result<Answered, Error> {
         let body = format!("{} {:?}", new.amount.minor(), new.capture);
         let request = self.post(key, "/v1/checkout/sessions", &body);
         checkout::create::create(&self.app, request, new).await
@@ -97,16 +114,16 @@ impl World {
 
     /// A new session over 100.00 EUR.
     pub(crate) async fn open(&self) -> Order {
-        Order::of(&self.create("", self.basket()).await.unwrap())
+        self.open_with(self.basket()).await
+    }
+
+    pub(crate) async fn open_with(&self, new: NewCheckout) -> Order {
+        Order::of(&self.create("", new).await.unwrap())
     }
 
     /// The session created under this key, now or before.
     pub(crate) async fn try_open(&self, key: &str) -> Result<Order, Error> {
-        let basket = NewCheckout {
-            capture: self.merchant.automatic_capture.then_some(CaptureMode::Automatic),
-            ..self.basket()
-        };
-        Ok(Order::of(&self.create(key, basket).await?))
+        Ok(Order::of(&self.create(key, self.basket()).await?))
     }
 
     /// A new session that is authorised.
@@ -134,24 +151,39 @@ impl World {
         checkout::abandon::abandon(&self.app, &order.text(), &order.pay_token).await
     }
 
+    /// What the shopper's status call says.
+    pub(crate) async fn look(&self, order: &Order) -> ShopperState {
+        checkout::look::status(&self.app, &order.text(), &order.pay_token)
+            .await
+            .unwrap()
+    }
+
     pub(crate) async fn capture(
         &self,
         order: &Order,
         key: &str,
         amount: Option<i64>,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Answered, Error> {
         let target = format!("/v1/checkout/sessions/{}/capture", order.id);
         let request = self.post(key, &target, &format!("{amount:?}"));
         checkout::capture::capture(&self.app, request, &order.text(), amount).await
     }
 
-    pub(crate) async fn cancel(&self, order: &Order, key: &str) -> Result<Reply, Error> {
-        let request = self.post(key, &format!("/v1/checkout/sessions/{}/cancel", order.id), "");
+    pub(crate) async fn cancel(&self, order: &Order, key: &str) -> Result<Answered, Error> {
+        let request = self.post(
+            key,
+            &format!("/v1/checkout/sessions/{}/cancel", order.id),
+            "",
+        );
         checkout::cancel::cancel(&self.app, request, &order.text()).await
     }
 
-    pub(crate) async fn expire(&self, order: &Order, key: &str) -> Result<Reply, Error> {
-        let request = self.post(key, &format!("/v1/checkout/sessions/{}/expire", order.id), "");
+    pub(crate) async fn expire(&self, order: &Order, key: &str) -> Result<Answered, Error> {
+        let request = self.post(
+            key,
+            &format!("/v1/checkout/sessions/{}/expire", order.id),
+            "",
+        );
         checkout::expire::expire(&self.app, request, &order.text()).await
     }
 
@@ -160,7 +192,7 @@ impl World {
         order: &Order,
         key: &str,
         minor: i64,
-    ) -> Result<Reply, Error> {
+    ) -> Result<Answered, Error> {
         self.refund_in(order, key, (minor, "EUR")).await
     }
 
@@ -169,7 +201,7 @@ impl World {
         order: &Order,
         key: &str,
         (minor, currency): (i64, &str),
-    ) -> Result<Reply, Error> {
+    ) -> Result<Answered, Error> {
         let body = format!("{} {minor} {currency}", order.id);
         let new = NewRefund {
             session_id: order.text(),
@@ -241,7 +273,9 @@ impl World {
     /// The actions in the audit log that are about this session.
     pub(crate) fn audited(&self, order: &Order) -> Vec<&'static str> {
         let entries = self.store.audit();
-        let of_session = entries.iter().filter(|entry| entry.session == Some(order.id));
+        let of_session = entries
+            .iter()
+            .filter(|entry| entry.session == Some(order.id));
         of_session.map(|entry| entry.action.name()).collect()
     }
 }

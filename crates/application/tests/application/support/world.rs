@@ -105,7 +105,10 @@ fn add_merchant(store: &MemoryStore, build: &Builder, merchant: &Merchant) {
     let (key, hash) = build.api_key(merchant);
     let audit = build.audit(AuditAction::MerchantCreated);
     let adding = store.create(merchant, &key, &hash, &audit);
-    adding.now_or_never().expect("no waiting in memory").unwrap();
+    adding
+        .now_or_never()
+        .expect("no waiting in memory")
+        .unwrap();
 }
 
 fn dependencies(

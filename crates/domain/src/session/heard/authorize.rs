@@ -16,12 +16,27 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
         OperationStatus::Requested if draft.is_current_attempt(heard.operation.id) => {
             hear_current(draft, heard)
         }
+        // An attempt whose money the session keeps was never unwanted: caller and state disagree.
+        _ if keeps_open(draft, &heard) => Err(Refusal::Inconsistent(
+            "an open attempt whose money the session keeps",
+        )),
         OperationStatus::Requested | OperationStatus::Failed => {
             hear_unwanted(draft, heard);
             Ok(())
         }
         OperationStatus::Succeeded => hear_again(draft, heard),
     }
+}
+
+fn keeps_open(draft: &Draft, heard: &Heard) -> bool {
+    let payment = match &draft.session.status {
+        Status::Authorized(authorized) => &authorized.payment,
+        Status::Captured(captured) => &captured.payment,
+        Status::Cancelled(cancelled) => &cancelled.payment,
+        Status::CaptureFailed(failed) => &failed.payment,
+        _ => return false,
+    };
+    payment.attempt == heard.operation.id && heard.operation.status != OperationStatus::Succeeded
 }
 
 /// The attempt that the session waits for.

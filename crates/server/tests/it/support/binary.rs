@@ -32,7 +32,12 @@ impl Dev {
             flags.extend(["--database-url".to_owned(), url]);
         }
         let (child, ready) = launch(dir.path(), &flags);
-        Self { dir, flags, child, ready }
+        Self {
+            dir,
+            flags,
+            child,
+            ready,
+        }
     }
 
     /// A merchant, a shopper and the PSP's ledger of this sandbox.
@@ -70,13 +75,20 @@ impl Dev {
     /// Runs a command beside it, on the same data; its standard output.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(ONCHARGE);
-        command.args(arguments).arg("--data-dir").arg(data_dir(self.dir.path()));
+        command
+            .args(arguments)
+            .arg("--data-dir")
+            .arg(data_dir(self.dir.path()));
         if let Some(at) = self.flags.iter().position(|flag| flag == "--database-url") {
             command.args(&self.flags[at..=at + 1]);
         }
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
-        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
     }
 }
 
@@ -84,6 +96,9 @@ impl Drop for Dev {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the log of the failing test's server:\n{}", self.log());
+        }
     }
 }
 
@@ -95,14 +110,25 @@ pub(crate) fn data_dir(dir: &Path) -> PathBuf {
 fn launch(dir: &Path, flags: &[String]) -> (Child, Value) {
     let ready_file = dir.join("ready.json");
     let _ = fs::remove_file(&ready_file);
-    let log = fs::OpenOptions::new().append(true).create(true).open(dir.join("log")).unwrap();
+    let log = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(dir.join("log"))
+        .unwrap();
     let mut command = Command::new(ONCHARGE);
-    command.arg("dev").current_dir(dir).arg("--data-dir").arg(data_dir(dir));
+    command
+        .arg("dev")
+        .current_dir(dir)
+        .arg("--data-dir")
+        .arg(data_dir(dir));
     for port in ["--port", "--simulator-port", "--ops-port", "--shop-port"] {
         command.args([port, "0"]);
     }
     command.arg("--ready-file").arg(&ready_file).args(flags);
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log);
     let mut child = command.spawn().unwrap();
     wait_for(&mut child, || ready_file.exists(), dir);
     let ready = serde_json::from_slice(&fs::read(&ready_file).unwrap()).unwrap();
@@ -116,14 +142,21 @@ fn wait_for(child: &mut Child, is_ready: impl Fn() -> bool, dir: &Path) {
         if let Some(status) = child.try_wait().unwrap() {
             panic!("oncharge ended with {status}:\n{}", log());
         }
-        assert!(Instant::now() < until, "oncharge is not ready after 30 s:\n{}", log());
+        assert!(
+            Instant::now() < until,
+            "oncharge is not ready after 30 s:\n{}",
+            log()
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 fn terminate(child: &mut Child) -> (ExitStatus, Duration) {
     let started = Instant::now();
-    let kill = Command::new("kill").arg(child.id().to_string()).status().unwrap();
+    let kill = Command::new("kill")
+        .arg(child.id().to_string())
+        .status()
+        .unwrap();
     assert!(kill.success());
     (child.wait().unwrap(), started.elapsed())
 }
@@ -144,7 +177,11 @@ impl Serve {
             .map(|(name, value)| (format!("ONCHARGE__{name}"), value.clone()))
             .collect();
         let child = serve(dir.path(), &environment);
-        Self { dir, environment, child }
+        Self {
+            dir,
+            environment,
+            child,
+        }
     }
 
     pub(crate) fn kill_9(&mut self) {
@@ -159,9 +196,16 @@ impl Serve {
     /// Runs a command on the same data and settings; its standard output.
     pub(crate) fn command(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(ONCHARGE);
-        command.args(arguments).envs(self.environment.iter().cloned()).current_dir(self.dir.path());
+        command
+            .args(arguments)
+            .envs(self.environment.iter().cloned())
+            .current_dir(self.dir.path());
         let output = command.output().unwrap();
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         String::from_utf8(output.stdout).unwrap()
     }
 }
@@ -174,13 +218,31 @@ impl Drop for Serve {
 }
 
 fn serve(dir: &Path, environment: &[(String, String)]) -> Child {
-    let log = fs::OpenOptions::new().append(true).create(true).open(dir.join("log")).unwrap();
+    let log = fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(dir.join("log"))
+        .unwrap();
     let mut command = Command::new(ONCHARGE);
-    command.arg("serve").envs(environment.iter().cloned()).current_dir(dir);
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
-    let port = environment.iter().find(|(name, _)| name.ends_with("NETWORK__PORT")).unwrap();
+    command
+        .arg("serve")
+        .envs(environment.iter().cloned())
+        .current_dir(dir);
+    let mut child = command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap();
+    let port = environment
+        .iter()
+        .find(|(name, _)| name.ends_with("NETWORK__PORT"))
+        .unwrap();
     let address = format!("127.0.0.1:{}", port.1);
-    wait_for(&mut child, || std::net::TcpStream::connect(&address).is_ok(), dir);
+    wait_for(
+        &mut child,
+        || std::net::TcpStream::connect(&address).is_ok(),
+        dir,
+    );
     child
 }

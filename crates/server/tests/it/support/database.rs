@@ -35,12 +35,16 @@ impl Database {
             "ONCHARGE_TEST_POSTGRES_URL is not set: run scripts/test, or `just postgres` and \
              export what it prints",
         );
-        let (client, connection) =
-            tokio_postgres::connect(&admin, tokio_postgres::NoTls).await.expect("PostgreSQL");
+        let (client, connection) = tokio_postgres::connect(&admin, tokio_postgres::NoTls)
+            .await
+            .expect("PostgreSQL");
         tokio::spawn(connection);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("oncharge_it_{}_{count}", std::process::id());
-        client.batch_execute(&format!("CREATE DATABASE {name}")).await.expect("a new database");
+        client
+            .batch_execute(&format!("CREATE DATABASE {name}"))
+            .await
+            .expect("a new database");
         let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
         Some(format!("{server}/{name}"))
     }

@@ -21,13 +21,18 @@ impl Proxy {
     pub(crate) async fn start(target: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        let (hold, holding) = watch::channel(false);
+        let (hold, is_holding) = watch::channel(false);
         let held = Arc::new(Notify::new());
         let target = target.trim_start_matches("http://").to_owned();
         let notify = held.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(forward(client, target.clone(), holding.clone(), notify.clone()));
+                tokio::spawn(forward(
+                    client,
+                    target.clone(),
+                    holding.clone(),
+                    notify.clone(),
+                ));
             }
         });
         Self { url, hold, held }
@@ -55,7 +60,9 @@ async fn forward(
     mut holding: watch::Receiver<bool>,
     held: Arc<Notify>,
 ) {
-    let Ok(server) = TcpStream::connect(&target).await else { return };
+    let Ok(server) = TcpStream::connect(&target).await else {
+        return;
+    };
     let (mut client_in, mut client_out) = client.into_split();
     let (mut server_in, mut server_out) = server.into_split();
     let up = tokio::spawn(async move {

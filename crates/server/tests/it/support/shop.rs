@@ -72,7 +72,12 @@ impl Shop {
     ) -> Result<Answer, reqwest::Error> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let timestamp = since.as_secs().to_string();
-        let signed = Signed { timestamp: &timestamp, method, target, body: body.as_bytes() };
+        let signed = Signed {
+            timestamp: &timestamp,
+            method,
+            target,
+            body: body.as_bytes(),
+        };
         let mut request = self
             .http
             .request(method.parse().unwrap(), format!("{}{target}", self.base))
@@ -96,19 +101,27 @@ impl Shop {
 
     /// A new session over 100.00 EUR, with these members on top: id and pay token.
     pub(crate) async fn create(&self, more: Value) -> (String, String) {
-        let answer = self.post("/v1/checkout/sessions", &order(more)).await.expect(201);
+        let answer = self
+            .post("/v1/checkout/sessions", &order(more))
+            .await
+            .expect(201);
         let text = |name: &str| answer[name].as_str().unwrap().to_owned();
         (text("session_id"), text("pay_token"))
     }
 
     pub(crate) async fn session(&self, id: &str) -> Value {
-        self.get(&format!("/v1/checkout/sessions/{id}")).await.expect(200)
+        self.get(&format!("/v1/checkout/sessions/{id}"))
+            .await
+            .expect(200)
     }
 
     /// A one-time token of the PSP's fields for a card.
     pub(crate) async fn token(&self, card: &str) -> String {
         let body = json!({ "number": card, "exp_month": 12, "exp_year": 2040, "cvc": "123" });
-        let request = self.http.post(format!("{}/v1/tokens", self.simulator)).json(&body);
+        let request = self
+            .http
+            .post(format!("{}/v1/tokens", self.simulator))
+            .json(&body);
         let answer = read(request).await.unwrap().expect(201);
         answer["token"].as_str().unwrap().to_owned()
     }
@@ -121,14 +134,19 @@ impl Shop {
         body: &Value,
     ) -> Answer {
         let url = format!("{}/checkout/{id}/{act}", self.base);
-        let request = if act == "status" { self.http.get(url) } else { self.http.post(url).json(body) };
+        let request = if act == "status" {
+            self.http.get(url)
+        } else {
+            self.http.post(url).json(body)
+        };
         read(request.bearer_auth(pay_token)).await.unwrap()
     }
 
     /// Pays with a card, as the page would.
     pub(crate) async fn pay(&self, session: (&str, &str), card: &str) -> Answer {
         let token = self.token(card).await;
-        self.shopper(session, "pay", &json!({ "payment_method": token })).await
+        self.shopper(session, "pay", &json!({ "payment_method": token }))
+            .await
     }
 
     /// A session that is authorised and waits for the merchant.
@@ -143,28 +161,46 @@ impl Shop {
     pub(crate) async fn captured(&self) -> String {
         let id = self.authorized().await;
         let target = format!("/v1/checkout/sessions/{id}/capture");
-        assert_eq!(self.post(&target, &json!({})).await.expect(200)["status"], "captured");
+        assert_eq!(
+            self.post(&target, &json!({})).await.expect(200)["status"],
+            "captured"
+        );
         id
     }
 
     /// The PSP's movements of money for a session: kind and amount, in order.
     pub(crate) async fn ledger(&self, id: &str) -> Vec<(String, i64)> {
-        let request = self.http.get(format!("{}/v1/ledger?reference={id}", self.simulator));
+        let request = self
+            .http
+            .get(format!("{}/v1/ledger?reference={id}", self.simulator));
         let ledger = read(request).await.unwrap().expect(200);
         let entries = ledger["entries"].as_array().unwrap().iter();
         entries
-            .map(|e| (e["kind"].as_str().unwrap().to_owned(), e["amount"].as_i64().unwrap()))
+            .map(|e| {
+                (
+                    e["kind"].as_str().unwrap().to_owned(),
+                    e["amount"].as_i64().unwrap(),
+                )
+            })
             .collect()
     }
 
     /// How much of a kind the ledger holds for a session.
     pub(crate) async fn ledger_sum(&self, id: &str, kind: &str) -> i64 {
-        self.ledger(id).await.iter().filter(|(k, _)| k == kind).map(|(_, amount)| amount).sum()
+        self.ledger(id)
+            .await
+            .iter()
+            .filter(|(k, _)| k == kind)
+            .map(|(_, amount)| amount)
+            .sum()
     }
 
     /// Sets the simulator's faults; `{}` for none.
     pub(crate) async fn faults(&self, faults: Value) {
-        let request = self.http.put(format!("{}/v1/faults", self.simulator)).json(&faults);
+        let request = self
+            .http
+            .put(format!("{}/v1/faults", self.simulator))
+            .json(&faults);
         let answer = read(request).await.unwrap();
         assert_eq!(answer.status, 200, "{answer:?}");
     }

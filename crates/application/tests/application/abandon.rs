@@ -1,0 +1,146 @@
+//! Giving up a challenge.
+
+use oncharge_application::Error;
+use oncharge_domain::{
+    psp::RefusalReason,
+    session::{Next, RetryReason, StatusName},
+};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
+
+use crate::support::{Books, Order, Psp, World, books};
+
+async fn challenged() -> (World, Order) {
+    let world = World::new();
+    let order = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::ActionRequired);
+    world.pay(&order, "tok_1").await.unwrap();
+    (world, order)
+}
+
+#[tokio::test(start_paused = true)]
+async fn another_card_can_be_used_once_the_psp_confirms_that_nothing_is_held() {
+    let (world, order) = challenged().await;
+    let state = world.abandon(&order).await.unwrap();
+    assert_eq!(state.status, StatusName::Refused);
+    assert_eq!(state.next, Next::Retry(RetryReason::AuthenticationFailed));
+    assert_eq!(world.failure(&order).await, "authentication_abandoned");
+    let state = world.pay(&order, "tok_2").await.unwrap();
+    assert_eq!(state.status, StatusName::Authorized);
+    let expected = Books {
+        status: StatusName::Authorized,
+        events: vec!["refused", "authorized"],
+        reserved: 10_000,
+        taken: 0,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_the_psp_confirms_the_session_is_pending_and_no_other_card_is_taken() {
+    for psp in [
+        Psp::Says(Reply::Accepted),
+        Psp::Fails(Fault::UnknownBefore),
+        Psp::Fails(Fault::UnknownAfter),
+        Psp::Fails(Fault::NotSent),
+    ] {
+        let (world, order) = challenged().await;
+        psp.plan(&world.psp, Call::Cancel);
+        let state = world.abandon(&order).await.unwrap();
+        assert_eq!(
+            (state.status, state.next),
+            (StatusName::Pending, Next::None),
+            "{psp:?}"
+        );
+        let other = world.pay(&order, "tok_2").await;
+        assert!(
+            matches!(other, Err(Error::InvalidState(_))),
+            "{psp:?}: {other:?}"
+        );
+        if matches!(psp, Psp::Says(_)) {
+            let cancel = world.operation(&order, "cancel").id;
+            world.psp.finish(cancel, Finish::Done);
+        }
+        world.pass(61).await;
+        assert_eq!(world.status(&order).await, StatusName::Refused, "{psp:?}");
+        let state = world.pay(&order, "tok_2").await.unwrap();
+        assert_eq!(state.status, StatusName::Authorized, "{psp:?}");
+        assert_eq!(
+            books(&world, &order).await.events,
+            ["refused", "authorized"],
+            "{psp:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorisation_that_came_meanwhile_stands() {
+    let (world, order) = challenged().await;
+    // The PSP has it already and so refuses to end the challenge; its word is still on the way.
+    let attempt = world.operation(&order, "authorize").id;
+    world.psp.finish(attempt, Finish::Done);
+    let reason = RefusalReason::Other("not_open".into());
+    world.psp.reply(Call::Cancel, Reply::Refused(reason));
+    world.abandon(&order).await.unwrap();
+    world.pass(61).await;
+    let expected = Books {
+        status: StatusName::Authorized,
+        events: vec!["authorized"],
+        reserved: 10_000,
+        taken: 0,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorisation_told_during_the_cancel_stands_only_if_the_cancel_fails() {
+    for (finish, status, reserved, events) in [
+        (Finish::Done, StatusName::Refused, 0, ["refused"]),
+        (
+            Finish::Refused(RefusalReason::Other("not_open".into())),
+            StatusName::Authorized,
+            10_000,
+            ["authorized"],
+        ),
+    ] {
+        let (world, order) = challenged().await;
+        world.psp.reply(Call::Cancel, Reply::Accepted);
+        world.abandon(&order).await.unwrap();
+        let attempt = world.operation(&order, "authorize").id;
+        world.psp.finish(attempt, Finish::Done);
+        world.notify(attempt).await.unwrap();
+        assert_eq!(
+            world.status(&order).await,
+            StatusName::Pending,
+            "{finish:?}"
+        );
+        let cancel = world.operation(&order, "cancel").id;
+        world.psp.finish(cancel, finish.clone());
+        world.notify(cancel).await.unwrap();
+        let expected = Books {
+            status,
+            events: events.to_vec(),
+            reserved,
+            taken: 0,
+        };
+        assert_eq!(books(&world, &order).await, expected, "{finish:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_open_challenge_there_is_nothing_to_give_up() {
+    let world = World::new();
+    let (created, authorized) = (world.open().await, world.authorized().await);
+    let waiting = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::Accepted);
+    world.pay(&waiting, "tok_1").await.unwrap();
+    let calls = world.psp.calls();
+    for order in [&created, &authorized, &waiting] {
+        let answer = world.abandon(order).await;
+        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+    }
+    assert_eq!(world.psp.calls(), calls);
+    let mut foreign = created.clone();
+    foreign.pay_token = authorized.pay_token.clone();
+    let answer = world.abandon(&foreign).await;
+    assert!(matches!(answer, Err(Error::BadPayToken)), "{answer:?}");
+}

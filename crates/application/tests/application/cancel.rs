@@ -1,0 +1,201 @@
+//! Cancelling.
+
+use oncharge_application::Error;
+use oncharge_domain::{
+    psp::RefusalReason,
+    session::{InFlightKind, StatusName},
+};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
+
+use crate::support::{Books, Psp, World, books, told};
+
+#[tokio::test(start_paused = true)]
+async fn the_merchant_is_answered_by_the_table() {
+    use StatusName::{Authorized, Cancelled};
+    let refused = Reply::Refused(RefusalReason::Other("no".into()));
+    let accepted = "202 accepted authorized";
+    let in_flight = Some(InFlightKind::Cancel);
+    for (psp, expected, again, status, pending) in [
+        (
+            Psp::Says(Reply::Done),
+            "200 done cancelled",
+            "200 done cancelled",
+            Cancelled,
+            None,
+        ),
+        (
+            Psp::Says(Reply::Accepted),
+            accepted,
+            accepted,
+            Authorized,
+            in_flight,
+        ),
+        (
+            Psp::Fails(Fault::UnknownBefore),
+            accepted,
+            accepted,
+            Authorized,
+            in_flight,
+        ),
+        (
+            Psp::Fails(Fault::UnknownAfter),
+            accepted,
+            accepted,
+            Authorized,
+            in_flight,
+        ),
+        (
+            Psp::Fails(Fault::NotSent),
+            "PspUnavailable",
+            "200 done cancelled",
+            Authorized,
+            None,
+        ),
+        (
+            Psp::Says(refused),
+            "409 psp_rejected",
+            "409 psp_rejected",
+            Authorized,
+            None,
+        ),
+    ] {
+        let case = format!("{psp:?}");
+        let world = World::new();
+        let order = world.authorized().await;
+        psp.plan(&world.psp, Call::Cancel);
+        let answer = world.cancel(&order, "k").await;
+        assert_eq!(told(&answer), expected, "{case}");
+        let session = world.session(&order).await;
+        assert_eq!(session.status_name(), status, "{case}");
+        assert_eq!(session.pending_operation(), pending, "{case}");
+        let cancelled = status == Cancelled;
+        let events = ["authorized", "cancelled"];
+        assert_eq!(
+            world.events(&order),
+            events[..1 + usize::from(cancelled)],
+            "{case}"
+        );
+        assert_eq!(told(&world.cancel(&order, "k").await), again, "{case}");
+        world.settle().await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_cancel_comes_to_its_end() {
+    let refused = Finish::Refused(RefusalReason::Other("no".into()));
+    for (psp, finish, status, reserved, events) in [
+        (
+            Psp::Says(Reply::Accepted),
+            Some(Finish::Done),
+            StatusName::Cancelled,
+            0,
+            ["authorized", "cancelled"],
+        ),
+        (
+            Psp::Says(Reply::Accepted),
+            Some(refused),
+            StatusName::Authorized,
+            10_000,
+            ["authorized", "cancel_failed"],
+        ),
+        (
+            Psp::Fails(Fault::UnknownBefore),
+            None,
+            StatusName::Cancelled,
+            0,
+            ["authorized", "cancelled"],
+        ),
+        (
+            Psp::Fails(Fault::UnknownAfter),
+            None,
+            StatusName::Cancelled,
+            0,
+            ["authorized", "cancelled"],
+        ),
+    ] {
+        let case = format!("{psp:?} {finish:?}");
+        let world = World::new();
+        let order = world.authorized().await;
+        psp.plan(&world.psp, Call::Cancel);
+        world.cancel(&order, "k").await.unwrap();
+        if let Some(finish) = finish {
+            let cancel = world.operation(&order, "cancel").id;
+            world.psp.finish(cancel, finish);
+            world.notify(cancel).await.unwrap();
+        }
+        world.pass(61).await;
+        let expected = Books {
+            status,
+            events: events.to_vec(),
+            reserved,
+            taken: 0,
+        };
+        assert_eq!(books(&world, &order).await, expected, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_authorised_session_can_be_cancelled() {
+    let world = World::new();
+    let (created, captured) = (world.open().await, world.captured().await);
+    let waiting = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::Accepted);
+    world.pay(&waiting, "tok_1").await.unwrap();
+    for (order, status) in [
+        (&created, StatusName::Created),
+        (&captured, StatusName::Captured),
+        (&waiting, StatusName::Pending),
+    ] {
+        let answer = world.cancel(order, "k").await;
+        let refused = matches!(answer, Err(Error::InvalidState(found)) if found == status);
+        assert!(refused, "{status:?}: {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorisation_that_lapses_or_is_voided_at_the_psp_ends_the_session() {
+    for (reason, code) in [
+        (RefusalReason::AuthorizationExpired, "authorization_expired"),
+        (RefusalReason::Other("voided".into()), "voided_at_psp"),
+    ] {
+        let world = World::new();
+        let order = world.authorized().await;
+        let attempt = world.operation(&order, "authorize").id;
+        world.psp.take_back(attempt, reason);
+        world.notify(attempt).await.unwrap();
+        world.notify(attempt).await.unwrap();
+        assert_eq!(world.failure(&order).await, code);
+        assert_eq!(
+            books(&world, &order).await.events,
+            ["authorized", "cancelled"]
+        );
+        let answer = world.capture(&order, "", None).await;
+        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_the_psp_takes_back_is_sent_again_as_a_compensation() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.cancel(&order, "").await.unwrap();
+    let cancel = world.operation(&order, "cancel").id;
+    world
+        .psp
+        .take_back(cancel, RefusalReason::Other("undone".into()));
+    assert_eq!(world.psp.reserved(order.id), 10_000, "held again");
+    world.notify(cancel).await.unwrap();
+    world.notify(cancel).await.unwrap();
+    world.work().await;
+    let expected = Books {
+        status: StatusName::Cancelled,
+        events: vec!["authorized", "cancelled"],
+        reserved: 0,
+        taken: 0,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(
+        world.audited(&order),
+        ["compensation_started", "compensation_done"]
+    );
+}

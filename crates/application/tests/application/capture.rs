@@ -1,0 +1,266 @@
+//! Capturing.
+
+use oncharge_application::Error;
+use oncharge_domain::{
+    psp::RefusalReason,
+    session::{InFlightKind, StatusName},
+};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
+
+use crate::support::{Books, Psp, World, books, told};
+
+/// One row of the table of answers, and what the same request says again at once.
+struct Row {
+    psp: Psp,
+    answer: &'static str,
+    again: &'static str,
+    status: StatusName,
+    pending: Option<InFlightKind>,
+    events: &'static [&'static str],
+}
+
+fn rows() -> [Row; 6] {
+    use StatusName::{Authorized, Captured};
+    let open = |psp| Row {
+        psp,
+        answer: "202 accepted authorized",
+        again: "202 accepted authorized",
+        status: Authorized,
+        pending: Some(InFlightKind::Capture),
+        events: &["authorized"],
+    };
+    let refused = Reply::Refused(RefusalReason::Other("no".into()));
+    [
+        Row {
+            psp: Psp::Says(Reply::Done),
+            answer: "200 done captured",
+            again: "200 done captured",
+            status: Captured,
+            pending: None,
+            events: &["authorized", "captured"],
+        },
+        open(Psp::Says(Reply::Accepted)),
+        open(Psp::Fails(Fault::UnknownBefore)),
+        open(Psp::Fails(Fault::UnknownAfter)),
+        Row {
+            psp: Psp::Fails(Fault::NotSent),
+            answer: "PspUnavailable",
+            again: "200 done captured",
+            status: Authorized,
+            pending: None,
+            events: &["authorized"],
+        },
+        Row {
+            psp: Psp::Says(refused),
+            answer: "409 psp_rejected",
+            again: "409 psp_rejected",
+            status: Authorized,
+            pending: None,
+            events: &["authorized"],
+        },
+    ]
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_merchant_is_answered_by_the_table() {
+    for row in rows() {
+        let case = format!("{:?}", row.psp);
+        let world = World::new();
+        let order = world.authorized().await;
+        row.psp.plan(&world.psp, Call::Capture);
+        let answer = world.capture(&order, "k", None).await;
+        assert_eq!(told(&answer), row.answer, "{case}");
+        let session = world.session(&order).await;
+        assert_eq!(session.status_name(), row.status, "{case}");
+        assert_eq!(session.pending_operation(), row.pending, "{case}");
+        assert_eq!(world.events(&order), row.events, "{case}");
+        let again = world.capture(&order, "k", None).await;
+        assert_eq!(told(&again), row.again, "{case}");
+        if let (Ok(first), Ok(again)) = (answer, again) {
+            assert!(again.replayed, "{case}");
+            assert_eq!(again.answer, first.answer, "byte for byte: {case}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_key_the_answers_are_the_same() {
+    for row in rows() {
+        let case = format!("{:?}", row.psp);
+        let world = World::new();
+        let order = world.authorized().await;
+        row.psp.plan(&world.psp, Call::Capture);
+        let answer = world.capture(&order, "", None).await;
+        assert_eq!(told(&answer), row.answer, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_capture_comes_to_its_end_and_keeps_its_first_answer() {
+    let refused = Finish::Refused(RefusalReason::Other("no".into()));
+    for (psp, finish, status, events) in [
+        (
+            Psp::Says(Reply::Accepted),
+            Some(Finish::Done),
+            StatusName::Captured,
+            ["authorized", "captured"],
+        ),
+        (
+            Psp::Says(Reply::Accepted),
+            Some(refused),
+            StatusName::Authorized,
+            ["authorized", "capture_failed"],
+        ),
+        (
+            Psp::Fails(Fault::UnknownBefore),
+            None,
+            StatusName::Captured,
+            ["authorized", "captured"],
+        ),
+        (
+            Psp::Fails(Fault::UnknownAfter),
+            None,
+            StatusName::Captured,
+            ["authorized", "captured"],
+        ),
+    ] {
+        let case = format!("{psp:?} {finish:?}");
+        let world = World::new();
+        let order = world.authorized().await;
+        psp.plan(&world.psp, Call::Capture);
+        let first = world.capture(&order, "k", None).await.unwrap();
+        let second = world.capture(&order, "other", None).await;
+        assert!(
+            matches!(second, Err(Error::InvalidState(_))),
+            "{case}: {second:?}"
+        );
+        if let Some(finish) = finish {
+            world
+                .psp
+                .finish(world.operation(&order, "capture").id, finish);
+        }
+        world.pass(61).await;
+        let audited = books(&world, &order).await;
+        assert_eq!(
+            (audited.status, audited.events.as_slice()),
+            (status, &events[..]),
+            "{case}"
+        );
+        let again = world.capture(&order, "k", None).await.unwrap();
+        assert_eq!(again.answer, first.answer, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_is_captured_once_and_the_rest_is_released() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.capture(&order, "", Some(4_000)).await.unwrap();
+    let session = world.session(&order).await;
+    assert_eq!(session.amount_authorized().minor(), 10_000);
+    assert_eq!(session.amount_captured().minor(), 4_000);
+    let again = world.capture(&order, "", Some(1)).await;
+    assert!(
+        matches!(again, Err(Error::InvalidState(StatusName::Captured))),
+        "{again:?}"
+    );
+    let expected = Books {
+        status: StatusName::Captured,
+        events: vec!["authorized", "captured"],
+        reserved: 0,
+        taken: 4_000,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
+    let world = World::new();
+    let order = world.authorized().await;
+    let calls = world.psp.calls();
+    for amount in [10_001, 0, -1, i64::MIN, i64::MAX] {
+        let answer = world.capture(&order, "k", Some(amount)).await;
+        let is_it = matches!(answer, Err(Error::CaptureExceedsAuthorized));
+        assert!(is_it, "{amount}: {answer:?}");
+    }
+    assert_eq!(world.psp.calls(), calls);
+    assert_eq!(world.count(&order, "capture"), 0);
+    // The key was never taken, so it is good for the right amount.
+    let answer = world.capture(&order, "k", Some(10_000)).await;
+    assert_eq!(told(&answer), "200 done captured");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_an_authorised_session_can_be_captured() {
+    let world = World::new();
+    let (created, captured) = (world.open().await, world.captured().await);
+    let cancelled = world.authorized().await;
+    world.cancel(&cancelled, "").await.unwrap();
+    for (order, status) in [
+        (&created, StatusName::Created),
+        (&captured, StatusName::Captured),
+        (&cancelled, StatusName::Cancelled),
+    ] {
+        let answer = world.capture(order, "k", None).await;
+        let refused = matches!(answer, Err(Error::InvalidState(found)) if found == status);
+        assert!(refused, "{status:?}: {answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn after_a_refused_capture_another_may_be_tried() {
+    let world = World::new();
+    let order = world.authorized().await;
+    let no = Reply::Refused(RefusalReason::Other("later".into()));
+    world.psp.reply(Call::Capture, no);
+    assert_eq!(
+        told(&world.capture(&order, "a", None).await),
+        "409 psp_rejected"
+    );
+    assert_eq!(
+        told(&world.capture(&order, "b", None).await),
+        "200 done captured"
+    );
+    assert_eq!(
+        books(&world, &order).await.events,
+        ["authorized", "captured"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_that_the_psp_takes_back_ends_the_session_in_error() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.psp.fail(Call::Refund, Fault::NotSent);
+    world.refund(&order, "", 1_000).await.unwrap();
+    let capture = world.operation(&order, "capture").id;
+    world
+        .psp
+        .take_back(capture, RefusalReason::Other("returned".into()));
+    world.notify(capture).await.unwrap();
+    world.notify(capture).await.unwrap();
+    assert_eq!(world.failure(&order).await, "capture_failed");
+    let session = world.session(&order).await;
+    assert_eq!(session.amount_captured().minor(), 0);
+    assert_eq!(session.retry_until(world.now()), None);
+    world.pass(120).await;
+    let expected = Books {
+        status: StatusName::Error,
+        events: vec![
+            "authorized",
+            "captured",
+            "refund.requested",
+            "capture_failed",
+            "refund.failed",
+        ],
+        reserved: 0,
+        taken: 0,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+    let refunded = world
+        .psp
+        .arrived()
+        .iter()
+        .any(|(call, _)| *call == Call::Refund);
+    assert!(!refunded, "a refund of a capture that failed was sent");
+}

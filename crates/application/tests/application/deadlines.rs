@@ -1,0 +1,326 @@
+//! What the clock brings: expiry, abandoned challenges, automatic captures.
+
+use oncharge_domain::{
+    psp::RefusalReason,
+    session::{InFlightKind, StatusName},
+};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
+
+use crate::support::{Books, Harm, Order, Point, Psp, World, books, told};
+
+const EXPIRED: StatusName = StatusName::Expired;
+
+fn nothing_held(events: &[&'static str]) -> Books {
+    Books {
+        status: EXPIRED,
+        events: events.to_vec(),
+        reserved: 0,
+        taken: 0,
+    }
+}
+
+async fn paying(psp: &Psp) -> (World, Order) {
+    let world = World::new();
+    let order = world.open().await;
+    psp.plan(&world.psp, Call::Authorize);
+    world.pay(&order, "tok_1").await.unwrap();
+    (world, order)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unpaid_session_is_swept_at_its_expiry_and_not_before() {
+    let world = World::new();
+    let order = world.open().await;
+    world.wait_past_expiry(&order, -1).await;
+    world.work().await;
+    assert_eq!(
+        world.session(&order).await.status_name(),
+        StatusName::Created
+    );
+    world.clock.advance(1);
+    world.work().await;
+    world.work().await;
+    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    assert_eq!(world.psp.calls(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_attempt_is_cancelled_at_expiry() {
+    let (world, order) = paying(&Psp::Says(Reply::Accepted)).await;
+    world.wait_past_expiry(&order, 0).await;
+    world.work().await;
+    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    assert_eq!(world.count(&order, "cancel"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_open_challenge_is_cancelled_at_expiry() {
+    for cancel in [
+        Psp::Says(Reply::Done),
+        Psp::Says(Reply::Accepted),
+        Psp::Fails(Fault::NotSent),
+        Psp::Fails(Fault::UnknownBefore),
+        Psp::Fails(Fault::UnknownAfter),
+    ] {
+        let world = World::new();
+        let order = world.open().await;
+        // Five minutes before the end, so that the challenge's own ten minutes are not over.
+        world.wait_past_expiry(&order, -300).await;
+        world.psp.reply(Call::Authorize, Reply::ActionRequired);
+        world.pay(&order, "tok_1").await.unwrap();
+        world.wait_past_expiry(&order, 0).await;
+        cancel.plan(&world.psp, Call::Cancel);
+        world.work().await;
+        if matches!(cancel, Psp::Says(Reply::Accepted)) {
+            let cancel = world.operation(&order, "cancel").id;
+            world.psp.finish(cancel, Finish::Done);
+        }
+        world.pass(62).await;
+        assert_eq!(
+            books(&world, &order).await,
+            nothing_held(&["expired"]),
+            "{cancel:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_challenge_that_nobody_ends_is_given_up_after_ten_minutes() {
+    let (world, order) = paying(&Psp::Says(Reply::ActionRequired)).await;
+    world.clock.advance(599);
+    world.work().await;
+    assert_eq!(world.status(&order).await, StatusName::Pending);
+    world.clock.advance(1);
+    world.work().await;
+    assert_eq!(world.status(&order).await, StatusName::Refused);
+    assert_eq!(world.failure(&order).await, "authentication_abandoned");
+    let state = world.pay(&order, "tok_2").await.unwrap();
+    assert_eq!(state.status, StatusName::Authorized);
+    assert_eq!(
+        books(&world, &order).await.events,
+        ["refused", "authorized"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_never_arrived_is_believed_lost_a_minute_after_its_last_sending() {
+    let (world, order) = paying_at_the_end(Fault::UnknownBefore).await;
+    let last_sent = world.operation(&order, "authorize").last_sent_at;
+    world.wait_past_expiry(&order, 0).await;
+    let mut step = 0;
+    while world.now() < last_sent.plus_seconds(59) {
+        world.clock.advance(1);
+        world.work().await;
+        assert_eq!(
+            world.status(&order).await,
+            StatusName::Pending,
+            "after {step} s"
+        );
+        step += 1;
+    }
+    world.pass(32).await;
+    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    let arrived = world.psp.arrived();
+    let sent = arrived.iter().any(|(call, _)| *call == Call::Authorize);
+    assert!(!sent, "an authorisation was sent past its session's expiry");
+}
+
+/// A session whose shopper pays in the last second, and workers that come only afterwards.
+async fn paying_at_the_end(fault: Fault) -> (World, Order) {
+    let world = World::new();
+    let order = world.open().await;
+    world.wait_past_expiry(&order, -1).await;
+    world.psp.fail(Call::Authorize, fault);
+    world.pay(&order, "tok_1").await.unwrap();
+    (world, order)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorisation_found_soon_after_expiry_stands_and_a_late_one_goes_back() {
+    for (late, expected) in [
+        (
+            600,
+            Books {
+                status: StatusName::Authorized,
+                events: vec!["authorized"],
+                reserved: 10_000,
+                taken: 0,
+            },
+        ),
+        (601, nothing_held(&["expired"])),
+    ] {
+        let (world, order) = paying_at_the_end(Fault::UnknownAfter).await;
+        world.wait_past_expiry(&order, late).await;
+        world.work().await;
+        assert_eq!(books(&world, &order).await, expected, "{late} s");
+        let went_back = world.count(&order, "compensation");
+        assert_eq!(went_back, usize::from(late > 600), "{late} s");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_in_the_moment_of_expiry_counts_as_it_is() {
+    let declined = Psp::Says(Reply::Refused(RefusalReason::CardDeclined));
+    for (psp, status, events) in [
+        (
+            Psp::Says(Reply::Done),
+            StatusName::Authorized,
+            ["authorized"],
+        ),
+        (declined, EXPIRED, ["expired"]),
+        (Psp::Fails(Fault::NotSent), EXPIRED, ["expired"]),
+    ] {
+        let world = World::new();
+        let order = world.open().await;
+        world.wait_past_expiry(&order, -1).await;
+        psp.plan(&world.psp, Call::Authorize);
+        world.psp.pause();
+        let paying = world.pay(&order, "tok_1");
+        let meanwhile = async {
+            while world.count(&order, "authorize") == 0 {
+                tokio::task::yield_now().await;
+            }
+            world.clock.advance(2);
+            world.work().await;
+            world.psp.resume();
+        };
+        futures_util::future::join(paying, meanwhile)
+            .await
+            .0
+            .unwrap();
+        let audited = books(&world, &order).await;
+        assert_eq!(
+            (audited.status, audited.events.as_slice()),
+            (status, &events[..]),
+            "{psp:?}"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_captures_after_the_delay_and_not_before() {
+    let world = World::capturing_after(60);
+    let order = world.authorized().await;
+    world.clock.advance(59);
+    world.work().await;
+    assert_eq!(world.status(&order).await, StatusName::Authorized);
+    world.clock.advance(1);
+    world.work().await;
+    let expected = Books {
+        status: StatusName::Captured,
+        events: vec!["authorized", "captured"],
+        reserved: 0,
+        taken: 10_000,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_automatic_capture_that_is_refused_is_told_and_not_tried_again() {
+    let world = World::capturing_after(60);
+    let order = world.authorized().await;
+    let no = Reply::Refused(RefusalReason::Other("no".into()));
+    world.psp.reply(Call::Capture, no);
+    world.pass(3 * 3600).await;
+    assert_eq!(world.count(&order, "capture"), 1);
+    assert_eq!(
+        books(&world, &order).await.events,
+        ["authorized", "capture_failed"]
+    );
+    // The merchant may still do it.
+    assert_eq!(
+        told(&world.capture(&order, "", None).await),
+        "200 done captured"
+    );
+    let events = books(&world, &order).await.events;
+    assert_eq!(events, ["authorized", "capture_failed", "captured"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_automatic_capture_that_was_not_sent_is_tried_again_later_each_time() {
+    let world = World::capturing_after(60);
+    let order = world.authorized().await;
+    for _ in 0..7 {
+        world.psp.fail(Call::Capture, Fault::NotSent);
+    }
+    world.clock.advance(60);
+    let mut waits = Vec::new();
+    let mut last = world.now();
+    world.work().await;
+    while world.status(&order).await != StatusName::Captured {
+        world.clock.advance(1);
+        let before = world.count(&order, "capture");
+        world.work().await;
+        if world.count(&order, "capture") > before {
+            waits.push(world.now().since(last).whole_seconds());
+            last = world.now();
+        }
+        assert!(waits.len() < 20, "{waits:?}");
+    }
+    assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30]);
+    assert_eq!(
+        books(&world, &order).await.events,
+        ["authorized", "captured"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_once_asked_for_switches_automatic_capture_off() {
+    let refused = Psp::Says(Reply::Refused(RefusalReason::Other("no".into())));
+    for psp in [refused, Psp::Fails(Fault::NotSent)] {
+        let world = World::capturing_after(60);
+        let order = world.authorized().await;
+        psp.plan(&world.psp, Call::Cancel);
+        let _ = world.cancel(&order, "").await;
+        world.pass(3 * 3600).await;
+        assert_eq!(
+            world.status(&order).await,
+            StatusName::Authorized,
+            "{psp:?}"
+        );
+        assert_eq!(world.count(&order, "capture"), 0, "{psp:?}");
+        assert_eq!(
+            told(&world.capture(&order, "", None).await),
+            "200 done captured"
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_clock_leaves_a_merchants_own_capture_alone() {
+    let world = World::capturing_after(60);
+    let order = world.authorized().await;
+    world.psp.reply(Call::Capture, Reply::Accepted);
+    world.capture(&order, "", Some(4_000)).await.unwrap();
+    world.pass(90).await;
+    let session = world.session(&order).await;
+    assert_eq!(session.pending_operation(), Some(InFlightKind::Capture));
+    let capture = world.operation(&order, "capture").id;
+    world.psp.finish(capture, Finish::Done);
+    world.notify(capture).await.unwrap();
+    world.pass(3600).await;
+    assert_eq!(books(&world, &order).await.taken, 4_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn manual_sessions_are_never_captured_by_the_clock() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.pass(4 * 3600).await;
+    assert_eq!(books(&world, &order).await.events, ["authorized"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_could_not_be_met_is_met_when_its_lease_is_over() {
+    let world = World::new();
+    let order = world.open().await;
+    world.wait_past_expiry(&order, 0).await;
+    world.fate.plan(Point::Commit(1), Harm::Before);
+    world.work().await;
+    assert_eq!(
+        world.session(&order).await.status_name(),
+        StatusName::Created
+    );
+    world.pass(16).await;
+    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+}

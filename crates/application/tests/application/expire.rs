@@ -1,0 +1,67 @@
+//! Withdrawing an unpaid session.
+
+use oncharge_application::Error;
+use oncharge_domain::{psp::RefusalReason, session::StatusName};
+use oncharge_testkit::{Call, Fault, Reply};
+
+use crate::support::{Psp, World, told};
+
+#[tokio::test(start_paused = true)]
+async fn unpaid_sessions_are_withdrawn_at_once_and_no_psp_is_asked() {
+    let declined = Psp::Says(Reply::Refused(RefusalReason::CardDeclined));
+    for (psp, events) in [
+        (None, &["expired"][..]),
+        (Some(declined), &["refused", "expired"]),
+        (Some(Psp::Fails(Fault::NotSent)), &["error", "expired"]),
+    ] {
+        let world = World::new();
+        let order = world.open().await;
+        if let Some(psp) = &psp {
+            psp.plan(&world.psp, Call::Authorize);
+            world.pay(&order, "tok_1").await.unwrap();
+        }
+        let calls = world.psp.calls();
+        let first = world.expire(&order, "k").await;
+        assert_eq!(told(&first), "200 done expired", "{psp:?}");
+        assert_eq!(world.psp.calls(), calls, "{psp:?}");
+        assert_eq!(world.events(&order), events, "{psp:?}");
+        let again = world.expire(&order, "k").await.unwrap();
+        assert!(again.replayed);
+        assert_eq!(again.answer, first.unwrap().answer);
+        let other_key = world.expire(&order, "other").await;
+        assert!(matches!(
+            other_key,
+            Err(Error::InvalidState(StatusName::Expired))
+        ));
+        let paid = world.pay(&order, "tok_2").await;
+        assert!(matches!(
+            paid,
+            Err(Error::InvalidState(StatusName::Expired))
+        ));
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn everything_else_cannot_be_withdrawn() {
+    let world = World::new();
+    let waiting = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::Accepted);
+    world.pay(&waiting, "tok_1").await.unwrap();
+    let used_up = world.open().await;
+    for n in 0..3 {
+        let declined = Reply::Refused(RefusalReason::CardDeclined);
+        world.psp.reply(Call::Authorize, declined);
+        world.pay(&used_up, &format!("tok_{n}")).await.unwrap();
+    }
+    for order in [
+        waiting,
+        used_up,
+        world.authorized().await,
+        world.captured().await,
+    ] {
+        let events = world.events(&order);
+        let answer = world.expire(&order, "").await;
+        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+        assert_eq!(world.events(&order), events);
+    }
+}

@@ -1,0 +1,277 @@
+//! Idempotency keys: the first answer again, and one effect.
+
+use futures_util::future::join_all;
+use oncharge_application::Error;
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, psp::RefusalReason};
+use oncharge_testkit::{Call, Fault, Reply, build::eur};
+
+use crate::support::{Harm, Point, World, books, told};
+
+#[tokio::test(start_paused = true)]
+async fn the_first_answer_comes_again_byte_for_byte() {
+    let world = World::new();
+    let first = world.create("k", world.basket()).await.unwrap();
+    world.clock.advance(100);
+    let again = world.restarted().create("k", world.basket()).await.unwrap();
+    assert!(again.replayed && !first.replayed);
+    assert_eq!(again.answer, first.answer);
+    assert_eq!(world.store.session_ids().len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_key_belongs_to_one_request_of_one_merchant() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.refund(&order, "k", 100).await.unwrap();
+    for answer in [
+        world.refund(&order, "k", 101).await,
+        world.create("k", world.basket()).await,
+        world.capture(&order, "k", None).await,
+        world.cancel(&order, "k").await,
+        world.expire(&order, "k").await,
+    ] {
+        assert!(
+            matches!(answer, Err(Error::IdempotencyKeyReused)),
+            "{answer:?}"
+        );
+    }
+    assert_eq!(world.store.refunds_of(order.id).len(), 1);
+    // The same key in another merchant's hand is another key.
+    let other = world.of_another_merchant();
+    let answer = other.create("k", other.basket()).await;
+    assert_eq!(told(&answer), "201 created");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_remembered_for_72_hours_and_then_the_key_is_new() {
+    let world = World::new();
+    let first = world.create("k", world.basket()).await.unwrap();
+    world.clock.advance(REMEMBERED_SECONDS);
+    let last = world.create("k", world.basket()).await.unwrap();
+    assert_eq!(last.answer, first.answer);
+    world.clock.advance(1);
+    let fresh = world.create("k", world.basket()).await.unwrap();
+    assert!(!fresh.replayed);
+    assert_ne!(fresh.answer, first.answer);
+    let again = world.create("k", world.basket()).await.unwrap();
+    assert_eq!(
+        again.answer, fresh.answer,
+        "the new answer is remembered in turn"
+    );
+    let mut other = world.basket();
+    other.amount = eur(1);
+    let reused = world.create("k", other).await;
+    assert!(
+        matches!(reused, Err(Error::IdempotencyKeyReused)),
+        "{reused:?}"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_first_is_being_processed_the_same_request_is_a_conflict() {
+    let world = World::new();
+    let (authorized, captured) = (world.authorized().await, world.captured().await);
+    world.psp.pause();
+    let first = async {
+        let capture = world.capture(&authorized, "c", None);
+        let refund = world.refund(&captured, "r", 100);
+        futures_util::future::join(capture, refund).await
+    };
+    let meanwhile = async {
+        while world.count(&authorized, "capture") + world.count(&captured, "refund") < 2 {
+            tokio::task::yield_now().await;
+        }
+        let capture = world.capture(&authorized, "c", None).await;
+        assert!(
+            matches!(capture, Err(Error::IdempotencyConflict)),
+            "{capture:?}"
+        );
+        let refund = world.refund(&captured, "r", 100).await;
+        assert!(
+            matches!(refund, Err(Error::IdempotencyConflict)),
+            "{refund:?}"
+        );
+        let other = world.capture(&authorized, "c", Some(1)).await;
+        assert!(
+            matches!(other, Err(Error::IdempotencyKeyReused)),
+            "{other:?}"
+        );
+        world.psp.resume();
+    };
+    let ((capture, refund), ()) = futures_util::future::join(first, meanwhile).await;
+    let (capture, refund) = (capture.unwrap(), refund.unwrap());
+    let again = world.capture(&authorized, "c", None).await.unwrap();
+    assert_eq!(again.answer, capture.answer);
+    let again = world.refund(&captured, "r", 100).await.unwrap();
+    assert_eq!(again.answer, refund.answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixteen_equal_creations_make_one_session_and_get_one_answer() {
+    let world = World::new();
+    let answers = join_all((0..16).map(|_| world.create("k", world.basket()))).await;
+    let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
+    assert_eq!(world.store.session_ids().len(), 1);
+    assert!(
+        answers
+            .iter()
+            .all(|reply| reply.answer == answers[0].answer)
+    );
+    let winners = answers.iter().filter(|reply| !reply.replayed).count();
+    assert_eq!(winners, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn sixteen_equal_commands_have_one_effect_and_the_losers_are_told_of_the_key() {
+    // Each command takes all there is, so that the loser's own decision would be a refusal that
+    // says nothing of the key.
+    let world = World::new();
+    let (to_capture, to_cancel) = (world.authorized().await, world.authorized().await);
+    let (to_refund, to_expire) = (world.captured().await, world.open().await);
+    let round = || async {
+        let captures = join_all((0..16).map(|_| world.capture(&to_capture, "a", None))).await;
+        let cancels = join_all((0..16).map(|_| world.cancel(&to_cancel, "b"))).await;
+        let refunds = join_all((0..16).map(|_| world.refund(&to_refund, "c", 10_000))).await;
+        let expiries = join_all((0..16).map(|_| world.expire(&to_expire, "d"))).await;
+        [captures, cancels, refunds, expiries]
+    };
+    for (answers, expected) in round().await.into_iter().zip([
+        "200 done captured",
+        "200 done cancelled",
+        "201 refund refund_succeeded",
+        "200 done expired",
+    ]) {
+        let fresh: Vec<_> = answers.iter().flatten().filter(|r| !r.replayed).collect();
+        assert_eq!(fresh.len(), 1, "{answers:?}");
+        for answer in &answers {
+            let told = told(answer);
+            assert!(told == expected || told == "IdempotencyConflict", "{told}");
+        }
+    }
+    for answers in round().await {
+        assert!(
+            answers
+                .iter()
+                .all(|answer| answer.as_ref().unwrap().replayed)
+        );
+    }
+    assert_eq!(books(&world, &to_capture).await.taken, 10_000);
+    assert_eq!(books(&world, &to_cancel).await.reserved, 0);
+    assert_eq!(books(&world, &to_refund).await.taken, 0);
+    assert_eq!(books(&world, &to_expire).await.events, ["expired"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refunds_under_one_key_are_one_refund_and_under_many_many() {
+    let world = World::new();
+    let order = world.captured().await;
+    for key in ["a", "a", "b", "b", "", ""] {
+        world.refund(&order, key, 100).await.unwrap();
+    }
+    assert_eq!(world.store.refunds_of(order.id).len(), 4);
+    assert_eq!(books(&world, &order).await.taken, 9_600);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusals_before_anything_was_written_are_not_remembered() {
+    let world = World::new();
+    let order = world.open().await;
+    for answer in [
+        world.capture(&order, "k", None).await,
+        world.refund(&order, "k", 1).await,
+        world.cancel(&order, "k").await,
+    ] {
+        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+    }
+    world.pay(&order, "tok_1").await.unwrap();
+    assert_eq!(
+        told(&world.capture(&order, "k", None).await),
+        "200 done captured"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn psp_rejected_is_remembered_and_psp_unavailable_frees_the_key() {
+    let world = World::new();
+    let order = world.authorized().await;
+    let no = Reply::Refused(RefusalReason::Other("no".into()));
+    world.psp.reply(Call::Capture, no);
+    let first = world.capture(&order, "k", None).await.unwrap();
+    assert_eq!(first.answer.status, 409);
+    let again = world.capture(&order, "k", None).await.unwrap();
+    assert_eq!(
+        again.answer, first.answer,
+        "with the first request's id in it"
+    );
+    for _ in 0..3 {
+        world.psp.fail(Call::Cancel, Fault::NotSent);
+        let answer = world.cancel(&order, "free").await;
+        assert!(matches!(answer, Err(Error::PspUnavailable)), "{answer:?}");
+    }
+    // A freed key is good for any request.
+    assert_eq!(
+        told(&world.capture(&order, "free", None).await),
+        "200 done captured"
+    );
+    assert_eq!(world.count(&order, "cancel"), 3);
+    assert_eq!(books(&world, &order).await.taken, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_nobody_gave_is_given_by_recovery() {
+    for (harm, reply, expected) in [
+        (Harm::Before, Reply::Done, "200 done captured"),
+        (
+            Harm::Before,
+            Reply::Refused(RefusalReason::Other("no".into())),
+            "409 psp_rejected",
+        ),
+    ] {
+        let world = World::new();
+        let order = world.authorized().await;
+        world.psp.reply(Call::Capture, reply);
+        // The intent is written, the outcome is not.
+        world.fate.plan(Point::Commit(2), harm);
+        let first = world.capture(&order, "k", None).await;
+        assert_eq!(told(&first), "202 accepted authorized");
+        let open = world.capture(&order, "k", None).await;
+        assert!(matches!(open, Err(Error::IdempotencyConflict)), "{open:?}");
+        world.pass(30).await;
+        let answer = world.capture(&order, "k", None).await;
+        assert_eq!(told(&answer), expected);
+        assert!(answer.unwrap().replayed);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_remembered_though_a_notification_was_faster() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.psp.reply(Call::Capture, Reply::Accepted);
+    world.fate.hold_answers();
+    let asking = world.capture(&order, "k", None);
+    let telling = async {
+        let capture = loop {
+            tokio::task::yield_now().await;
+            let operations = world.operations(&order);
+            let mut captures = operations.iter().filter(|o| o.kind.name() == "capture");
+            if let Some(capture) = captures.next()
+                && world.psp.answer_to(capture.id).is_some()
+            {
+                break capture.id;
+            }
+        };
+        // The same word as the answer that is still on its way: the answer will be old news.
+        world.notify(capture).await.unwrap();
+        world.fate.let_answers_in();
+    };
+    let (first, ()) = futures_util::future::join(asking, telling).await;
+    assert_eq!(told(&first), "202 accepted authorized");
+    let again = world.capture(&order, "k", None).await;
+    assert_eq!(
+        told(&again),
+        "202 accepted authorized",
+        "remembered when it was given"
+    );
+    assert_eq!(again.unwrap().answer, first.unwrap().answer);
+}

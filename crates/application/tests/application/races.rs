@@ -1,0 +1,284 @@
+//! Equal and contrary requests at the same moment, in one process and in two.
+
+use futures_util::future::{join, join_all};
+use oncharge_application::Error;
+use oncharge_domain::{
+    psp::RefusalReason,
+    session::{Next, StatusName},
+};
+use oncharge_testkit::{Call, Reply, psp::Finish};
+
+use crate::support::{Order, World, books, told};
+
+/// 20 refunds of 15.00 on 100.00: six fit.
+async fn refund_race(nodes: &[&World], order: &Order) {
+    let asking = (0..20).map(|n| {
+        let world = nodes[n % nodes.len()];
+        async move { world.refund(order, &format!("k{n}"), 1_500).await }
+    });
+    let answers = join_all(asking).await;
+    let (mut ordered, mut refused) = (0, 0);
+    for answer in &answers {
+        match answer {
+            Ok(_) => ordered += 1,
+            Err(Error::RefundExceedsCaptured) => refused += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!((ordered, refused), (6, 14));
+    nodes[0].settle().await;
+    let audited = books(nodes[0], order).await;
+    assert_eq!(audited.taken, 1_000);
+    assert_eq!(audited.events.len(), 2 + 2 * 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn twenty_refunds_at_once_never_exceed_what_was_captured() {
+    let world = World::new();
+    let order = world.captured().await;
+    refund_race(&[&world], &order).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn nor_do_they_in_three_processes() {
+    let world = World::new();
+    let order = world.captured().await;
+    let (second, third) = (world.restarted(), world.restarted());
+    refund_race(&[&world, &second, &third], &order).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn nor_do_they_on_many_threads() {
+    let world = World::new();
+    let order = world.captured().await;
+    refund_race(&[&world], &order).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_capture_and_cancel_exactly_one_happens() {
+    for two_processes in [false, true] {
+        for capture_first in [false, true] {
+            let world = World::new();
+            let order = world.authorized().await;
+            let elsewhere = world.restarted();
+            let other = if two_processes { &elsewhere } else { &world };
+            let (capture, cancel) = if capture_first {
+                join(world.capture(&order, "a", None), other.cancel(&order, "b")).await
+            } else {
+                let cancelling = world.cancel(&order, "b");
+                let (cancel, capture) = join(cancelling, other.capture(&order, "a", None)).await;
+                (capture, cancel)
+            };
+            world.settle().await;
+            let audited = books(&world, &order).await;
+            let (won, lost) = match audited.status {
+                StatusName::Captured => (capture, cancel),
+                _ => (cancel, capture),
+            };
+            assert!(won.is_ok(), "{}", told(&won));
+            assert!(
+                matches!(lost, Err(Error::InvalidState(_))),
+                "{}",
+                told(&lost)
+            );
+            assert_eq!(audited.events.len(), 2, "{:?}", audited.events);
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_many_cards_at_once_one_authorisation_is_kept() {
+    for nodes in [1, 2, 4] {
+        let world = World::new();
+        let order = world.open().await;
+        let nodes: Vec<World> = (0..nodes).map(|_| world.restarted()).collect();
+        let paying = (0..16).map(|n| {
+            let (node, order) = (&nodes[n % nodes.len()], &order);
+            async move { node.pay(order, &format!("tok_{n}")).await }
+        });
+        let answers = join_all(paying).await;
+        let paid = answers.iter().filter(|answer| answer.is_ok()).count();
+        assert_eq!(paid, 1, "{answers:?}");
+        for answer in &answers {
+            assert!(
+                matches!(answer, Ok(_) | Err(Error::InvalidState(_))),
+                "{answer:?}"
+            );
+        }
+        assert_eq!(world.psp.payments(order.id).len(), 1);
+        assert_eq!(books(&world, &order).await.reserved, 10_000);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_card_sent_many_times_at_once_is_one_try() {
+    for nodes in [1, 2, 4] {
+        for reply in [Reply::Done, Reply::Refused(RefusalReason::CardDeclined)] {
+            let world = World::new();
+            let order = world.open().await;
+            let nodes: Vec<World> = (0..nodes).map(|_| world.restarted()).collect();
+            world.psp.reply(Call::Authorize, reply.clone());
+            let paying = (0..16).map(|n| nodes[n % nodes.len()].pay(&order, "tok_1"));
+            for answer in join_all(paying).await {
+                answer.unwrap();
+            }
+            let case = format!("{reply:?} in {} processes", nodes.len());
+            assert_eq!(world.count(&order, "authorize"), 1, "{case}");
+            assert_eq!(world.events(&order).len(), 1, "{case}");
+            assert_eq!(world.session(&order).await.attempts, 1, "{case}");
+        }
+    }
+}
+
+/// Lets a request's answer wait until a notification of the same fact has been handled.
+async fn told_before_answered<T>(
+    world: &World,
+    (order, kind): (&Order, &str),
+    request: impl Future<Output = T>,
+) -> T {
+    world.fate.hold_answers();
+    let telling = async {
+        let operation = loop {
+            tokio::task::yield_now().await;
+            let operations = world.operations(order);
+            let mut of_kind = operations.iter().filter(|o| o.kind.name() == kind);
+            if let Some(operation) = of_kind.next()
+                && world.psp.answer_to(operation.id).is_some()
+            {
+                break operation.id;
+            }
+        };
+        world.notify(operation).await.unwrap();
+        world.fate.let_answers_in();
+    };
+    join(request, telling).await.0
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_notification_that_overtakes_the_answer_tells_the_same() {
+    let world = World::new();
+    let (paid, to_cancel) = (world.open().await, world.authorized().await);
+    let (to_capture, to_refund) = (world.authorized().await, world.captured().await);
+    let paying = world.pay(&paid, "tok_1");
+    let state = told_before_answered(&world, (&paid, "authorize"), paying).await;
+    assert_eq!(state.unwrap().status, StatusName::Authorized);
+    let capturing = world.capture(&to_capture, "a", None);
+    let answer = told_before_answered(&world, (&to_capture, "capture"), capturing).await;
+    assert_eq!(told(&answer), "200 done captured");
+    let cancelling = world.cancel(&to_cancel, "b");
+    let answer = told_before_answered(&world, (&to_cancel, "cancel"), cancelling).await;
+    assert_eq!(told(&answer), "200 done cancelled");
+    let refunding = world.refund(&to_refund, "c", 10_000);
+    let answer = told_before_answered(&world, (&to_refund, "refund"), refunding).await;
+    assert_eq!(told(&answer), "201 refund refund_succeeded");
+    for (order, events) in [
+        (&paid, &["authorized"][..]),
+        (&to_capture, &["authorized", "captured"]),
+        (&to_cancel, &["authorized", "cancelled"]),
+    ] {
+        assert_eq!(books(&world, order).await.events, events);
+    }
+    let audited = books(&world, &to_refund).await;
+    assert_eq!((audited.events.len(), audited.taken), (4, 0));
+    for answer in [
+        world.capture(&to_capture, "a", None).await,
+        world.cancel(&to_cancel, "b").await,
+        world.refund(&to_refund, "c", 10_000).await,
+    ] {
+        assert!(answer.as_ref().unwrap().replayed, "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_told_before_it_is_answered_is_one_refusal() {
+    let world = World::new();
+    let no = Reply::Refused(RefusalReason::CardDeclined);
+    for call in [Call::Authorize, Call::Capture] {
+        world.psp.reply(call, no.clone());
+    }
+    let order = world.open().await;
+    let paying = world.pay(&order, "tok_1");
+    let state = told_before_answered(&world, (&order, "authorize"), paying).await;
+    assert_eq!(state.unwrap().status, StatusName::Refused);
+    assert_eq!(world.events(&order), ["refused"]);
+    assert_eq!(world.session(&order).await.attempts, 1);
+    let order = world.authorized().await;
+    let capturing = world.capture(&order, "a", None);
+    let answer = told_before_answered(&world, (&order, "capture"), capturing).await;
+    assert_eq!(told(&answer), "409 psp_rejected");
+    let again = world.capture(&order, "a", None).await.unwrap();
+    assert_eq!(again.answer, answer.unwrap().answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn expiry_and_payment_at_once_leave_one_of_the_two() {
+    for n in 0..2 {
+        let world = World::new();
+        let order = world.open().await;
+        let withdrawing = world.expire(&order, "k");
+        let (paid, withdrawn) = if n == 0 {
+            join(world.pay(&order, "tok_1"), withdrawing).await
+        } else {
+            let (withdrawn, paid) = join(withdrawing, world.pay(&order, "tok_1")).await;
+            (paid, withdrawn)
+        };
+        assert_ne!(paid.is_ok(), withdrawn.is_ok(), "{paid:?} {withdrawn:?}");
+        let audited = books(&world, &order).await;
+        assert_eq!(audited.reserved > 0, paid.is_ok());
+        assert_eq!(audited.events.len(), 1);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_challenge_passed_while_it_is_given_up_ends_one_way() {
+    for abandon_first in [true, false] {
+        let world = World::new();
+        let order = world.open().await;
+        world.psp.reply(Call::Authorize, Reply::ActionRequired);
+        let state = world.pay(&order, "tok_1").await.unwrap();
+        assert!(matches!(state.next, Next::Challenge(_)));
+        let attempt = world.operation(&order, "authorize").id;
+        let passing = async {
+            // Where the PSP has cancelled it by then, there is nothing to pass any more.
+            if !matches!(
+                world.psp.answer_to(attempt),
+                Some(oncharge_domain::psp::Answer::Refused(_))
+            ) {
+                world.psp.finish(attempt, Finish::Done);
+            }
+            world.notify(attempt).await.unwrap();
+        };
+        if abandon_first {
+            let _ = join(world.abandon(&order), passing).await;
+        } else {
+            let _ = join(passing, world.abandon(&order)).await;
+        }
+        world.settle().await;
+        let audited = books(&world, &order).await;
+        let kept = audited.status == StatusName::Authorized;
+        assert_eq!(audited.reserved, if kept { 10_000 } else { 0 });
+        assert_eq!(
+            audited.events,
+            [if kept { "authorized" } else { "refused" }]
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_workers_do_no_work_twice() {
+    let world = World::capturing_after(60);
+    let mut orders = Vec::new();
+    for _ in 0..40 {
+        orders.push(world.authorized().await);
+    }
+    world.clock.advance(60);
+    let elsewhere = world.restarted();
+    for _ in 0..4 {
+        join(world.work(), elsewhere.work()).await;
+    }
+    for order in &orders {
+        let audited = books(&world, order).await;
+        assert_eq!(audited.events, ["authorized", "captured"]);
+        assert_eq!(world.count(order, "capture"), 1);
+    }
+}

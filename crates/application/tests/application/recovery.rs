@@ -1,0 +1,291 @@
+//! Recovery: operations left in each state by a crash, a time-out or a silent PSP.
+
+use oncharge_domain::{operation::Sending, psp::RefusalReason, session::StatusName};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
+
+use crate::support::{Harm, Order, Point, World, books};
+
+/// How an operation was left, and who left it so.
+#[derive(Clone, Copy, Debug)]
+enum Left {
+    /// Its intent was written and nobody lived to send it.
+    Intended,
+    /// It was sent, and nobody lived to hear the answer.
+    Sent,
+    /// It got lost on the way there.
+    LostBefore,
+    /// Its answer got lost.
+    LostAfter,
+    /// The PSP has taken it in and never tells.
+    Accepted,
+}
+
+const ALL: [Left; 5] = [
+    Left::Intended,
+    Left::Sent,
+    Left::LostBefore,
+    Left::LostAfter,
+    Left::Accepted,
+];
+
+/// Runs a request that leaves its operation so; what died with it is dropped.
+async fn leave(world: &World, left: Left, call: Call, request: impl Future<Output = ()>) {
+    match left {
+        Left::Intended => world.fate.plan(Point::Call(1), Harm::DieBefore),
+        Left::Sent => world.fate.plan(Point::Call(1), Harm::DieAfter),
+        Left::LostBefore => world.psp.fail(call, Fault::UnknownBefore),
+        Left::LostAfter => world.psp.fail(call, Fault::UnknownAfter),
+        Left::Accepted => world.psp.reply(call, Reply::Accepted),
+    }
+    tokio::select! {
+        () = world.fate.death() => {}
+        () = request => {}
+    }
+}
+
+async fn finish_accepted(world: &World, order: &Order, (left, kind): (Left, &str)) {
+    if matches!(left, Left::Accepted) {
+        world
+            .psp
+            .finish(world.operation(order, kind).id, Finish::Done);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_left_open_is_finished_once() {
+    for left in ALL {
+        let world = World::new();
+        let order = world.open().await;
+        leave(&world, left, Call::Authorize, async {
+            world.pay(&order, "tok_1").await.unwrap();
+        })
+        .await;
+        let world = world.restarted();
+        finish_accepted(&world, &order, (left, "authorize")).await;
+        world.pass(61).await;
+        let audited = books(&world, &order).await;
+        assert_eq!(
+            (audited.status, audited.reserved),
+            (StatusName::Authorized, 10_000),
+            "{left:?}"
+        );
+        assert_eq!(audited.events, ["authorized"], "{left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn captures_cancels_and_refunds_left_open_are_finished_once() {
+    for left in ALL {
+        let world = World::new();
+        let (to_capture, to_cancel) = (world.authorized().await, world.authorized().await);
+        let to_refund = world.captured().await;
+        leave(&world, left, Call::Capture, async {
+            world.capture(&to_capture, "a", None).await.unwrap();
+        })
+        .await;
+        leave(&world, left, Call::Cancel, async {
+            world.cancel(&to_cancel, "b").await.unwrap();
+        })
+        .await;
+        leave(&world, left, Call::Refund, async {
+            world.refund(&to_refund, "c", 1_000).await.unwrap();
+        })
+        .await;
+        let world = world.restarted();
+        finish_accepted(&world, &to_capture, (left, "capture")).await;
+        finish_accepted(&world, &to_cancel, (left, "cancel")).await;
+        finish_accepted(&world, &to_refund, (left, "refund")).await;
+        world.pass(61).await;
+        let captured = books(&world, &to_capture).await;
+        assert_eq!(
+            (captured.status, captured.taken),
+            (StatusName::Captured, 10_000),
+            "{left:?}"
+        );
+        let cancelled = books(&world, &to_cancel).await;
+        assert_eq!(cancelled.status, StatusName::Cancelled, "{left:?}");
+        let refunded = books(&world, &to_refund).await;
+        assert_eq!(refunded.taken, 9_000, "{left:?}");
+        // The merchant repeats what was never answered, and each key has its answer.
+        for answer in [
+            world.capture(&to_capture, "a", None).await,
+            world.cancel(&to_cancel, "b").await,
+            world.refund(&to_refund, "c", 1_000).await,
+        ] {
+            assert!(answer.as_ref().unwrap().replayed, "{left:?}: {answer:?}");
+        }
+        assert_eq!(books(&world, &to_refund).await.taken, 9_000, "{left:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_in_hand_is_left_alone_for_a_while() {
+    let world = World::new();
+    let order = world.open().await;
+    leave(&world, Left::Intended, Call::Authorize, async {
+        world.pay(&order, "tok_1").await.unwrap();
+    })
+    .await;
+    let world = world.restarted();
+    world.clock.advance(14);
+    world.work().await;
+    assert_eq!(
+        world.psp.calls(),
+        0,
+        "another process may be sending it this moment"
+    );
+    world.clock.advance(1);
+    world.work().await;
+    assert_eq!(world.status(&order).await, StatusName::Authorized);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_accepted_operation_is_looked_up_after_a_minute() {
+    let world = World::new();
+    let order = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::Accepted);
+    world.pay(&order, "tok_1").await.unwrap();
+    let calls = world.psp.calls();
+    world.clock.advance(59);
+    world.work().await;
+    assert_eq!(world.psp.calls(), calls);
+    world.clock.advance(1);
+    world.work().await;
+    assert_eq!(world.psp.calls(), calls + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_psp_is_asked_with_back_off_and_never_sent_two_keys() {
+    let world = World::new();
+    let order = world.open().await;
+    world.psp.fail(Call::Authorize, Fault::UnknownBefore);
+    for _ in 0..40 {
+        world.psp.fail(Call::LookUp, Fault::UnknownBefore);
+    }
+    world.pay(&order, "tok_1").await.unwrap();
+    let before = world.psp.calls();
+    world.pass(600).await;
+    let tries = world.psp.calls() - before;
+    assert!((20..=40).contains(&tries), "{tries} tries in ten minutes");
+    assert_eq!(world.status(&order).await, StatusName::Pending);
+    world.psp.clear_faults();
+    world.pass(31).await;
+    let audited = books(&world, &order).await;
+    assert_eq!(audited.reserved, 10_000);
+    assert_eq!(world.count(&order, "authorize"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_not_sent_proves_nothing_of_an_earlier_sending() {
+    let world = World::new();
+    let order = world.authorized().await;
+    // The first may have arrived; the repetition surely did not.
+    world.psp.fail(Call::Capture, Fault::UnknownBefore);
+    world.psp.fail(Call::Capture, Fault::NotSent);
+    world.capture(&order, "k", None).await.unwrap();
+    world.clock.advance(1);
+    world.work().await;
+    let capture = world.operation(&order, "capture");
+    assert!(capture.is_open(), "{capture:?}");
+    assert_eq!(capture.sending, Sending::Unknown);
+    world.pass(30).await;
+    assert_eq!(books(&world, &order).await.taken, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_unknown_outcome_fails_only_on_the_psps_own_refusal() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.psp.fail(Call::Capture, Fault::UnknownAfter);
+    let no = Reply::Refused(RefusalReason::Other("no".into()));
+    world.psp.reply(Call::Capture, no);
+    world.capture(&order, "k", None).await.unwrap();
+    world.pass(5).await;
+    let audited = books(&world, &order).await;
+    assert_eq!(
+        audited.events,
+        ["authorized", "capture_failed"],
+        "told, since 202 was answered"
+    );
+    assert_eq!(audited.reserved, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn past_the_keys_lifetime_nothing_is_repeated_only_looked_up() {
+    let world = World::new();
+    world
+        .psp
+        .set_key_lifetime(std::time::Duration::from_secs(3600));
+    let order = world.authorized().await;
+    for _ in 0..10_000 {
+        world.psp.fail(Call::Capture, Fault::UnknownBefore);
+    }
+    world.capture(&order, "k", None).await.unwrap();
+    world.clock.advance(3600);
+    world.psp.clear_faults();
+    world.pass(7200).await;
+    let arrived = world.psp.arrived();
+    let sent = arrived.iter().any(|(call, _)| *call == Call::Capture);
+    assert!(
+        !sent,
+        "sent again under a key that the PSP may have forgotten"
+    );
+    let looked_up = arrived
+        .iter()
+        .filter(|(call, _)| *call == Call::LookUp)
+        .count();
+    assert!(looked_up > 5, "{looked_up} look-ups");
+    assert!(
+        world.operation(&order, "capture").is_open(),
+        "a person must look at it"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_store_or_account_is_not_asked_again_and_again() {
+    let world = World::new();
+    let order = world.open().await;
+    world.psp.fail(Call::Authorize, Fault::UnknownAfter);
+    world.pay(&order, "tok_1").await.unwrap();
+    // The outcome cannot be written: the operation waits, it is not due at once again.
+    world.clock.advance(1);
+    world.fate.plan(Point::Commit(1), Harm::Before);
+    world.work().await;
+    let calls = world.psp.calls();
+    world.work().await;
+    assert_eq!(world.psp.calls(), calls, "no pause after a failure");
+    let attempt = world.operation(&order, "authorize").id;
+    let next = world.store.next_try_at(attempt).unwrap();
+    assert!(next > world.now(), "due at {next:?}");
+    world.pass(5).await;
+    assert_eq!(books(&world, &order).await.reserved, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_lease_is_renewed_while_the_psp_takes_its_time() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.psp.fail(Call::Capture, Fault::UnknownAfter);
+    world.capture(&order, "k", None).await.unwrap();
+    world.clock.advance(1);
+    world.psp.pause();
+    let working = oncharge_application::workers::recovery::run_once(&world.app);
+    let waiting = async {
+        for _ in 0..40 {
+            // Both clocks go on together: the process's timers and the store's leases.
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+            world.clock.advance(1);
+            let elsewhere = world.restarted();
+            let taken = oncharge_application::workers::recovery::run_once(&elsewhere.app).await;
+            assert_eq!(taken.unwrap(), 0, "another worker took what is in hand");
+        }
+        world.psp.resume();
+    };
+    let (worked, ()) = futures_util::future::join(working, waiting).await;
+    assert_eq!(worked.unwrap(), 1);
+    assert_eq!(
+        books(&world, &order).await.taken,
+        10_000,
+        "by the first worker's own word"
+    );
+}

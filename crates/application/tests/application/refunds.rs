@@ -1,0 +1,286 @@
+//! Refunding.
+
+use oncharge_application::Error;
+use oncharge_domain::{psp::RefusalReason, refund::RefundStatus, session::StatusName};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
+
+use crate::support::{Books, Order, Psp, World, books, told};
+
+const HOUR: i64 = 3600;
+
+impl World {
+    fn refund_status(&self, order: &Order) -> &'static str {
+        self.store.refunds_of(order.id)[0].status.name()
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn whatever_the_psp_does_the_order_is_acknowledged() {
+    let refused = Reply::Refused(RefusalReason::Other("no".into()));
+    for (psp, answer, has_reference, events) in [
+        (
+            Psp::Says(Reply::Done),
+            "201 refund refund_succeeded",
+            true,
+            &["refund.requested", "refund.succeeded"][..],
+        ),
+        (
+            Psp::Says(Reply::Accepted),
+            "201 refund refund_requested",
+            true,
+            &["refund.requested"],
+        ),
+        (
+            Psp::Fails(Fault::UnknownBefore),
+            "201 refund refund_requested",
+            false,
+            &["refund.requested"],
+        ),
+        (
+            Psp::Fails(Fault::UnknownAfter),
+            "201 refund refund_requested",
+            false,
+            &["refund.requested"],
+        ),
+        (
+            Psp::Fails(Fault::NotSent),
+            "201 refund refund_requested",
+            false,
+            &["refund.requested"],
+        ),
+        (
+            Psp::Says(refused),
+            "201 refund refund_failed",
+            false,
+            &["refund.requested", "refund.failed"],
+        ),
+    ] {
+        let case = format!("{psp:?}");
+        let world = World::new();
+        let order = world.captured().await;
+        psp.plan(&world.psp, Call::Refund);
+        let first = world.refund(&order, "k", 1_500).await;
+        assert_eq!(told(&first), answer, "{case}");
+        let refunds = world.store.refunds_of(order.id);
+        assert_eq!(refunds[0].psp_reference.is_some(), has_reference, "{case}");
+        assert_eq!(world.events(&order)[2..], *events, "{case}");
+        let again = world.refund(&order, "k", 1_500).await.unwrap();
+        assert_eq!(again.answer, first.unwrap().answer, "{case}");
+        assert!(again.replayed, "{case}");
+        assert_eq!(world.store.refunds_of(order.id).len(), 1, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_open_refund_comes_to_its_end() {
+    let refused = Finish::Refused(RefusalReason::Other("no".into()));
+    for (psp, finish, expected, taken) in [
+        (
+            Psp::Says(Reply::Accepted),
+            Some(Finish::Done),
+            "refund_succeeded",
+            8_500,
+        ),
+        (
+            Psp::Says(Reply::Accepted),
+            Some(refused),
+            "refund_failed",
+            10_000,
+        ),
+        (
+            Psp::Fails(Fault::UnknownBefore),
+            None,
+            "refund_succeeded",
+            8_500,
+        ),
+        (
+            Psp::Fails(Fault::UnknownAfter),
+            None,
+            "refund_succeeded",
+            8_500,
+        ),
+        (Psp::Fails(Fault::NotSent), None, "refund_succeeded", 8_500),
+    ] {
+        let case = format!("{psp:?} {finish:?}");
+        let world = World::new();
+        let order = world.captured().await;
+        psp.plan(&world.psp, Call::Refund);
+        world.refund(&order, "k", 1_500).await.unwrap();
+        if let Some(finish) = finish {
+            world
+                .psp
+                .finish(world.operation(&order, "refund").id, finish);
+        }
+        world.pass(61).await;
+        assert_eq!(world.refund_status(&order), expected, "{case}");
+        let audited = books(&world, &order).await;
+        assert_eq!(audited.taken, taken, "{case}");
+        let told = audited.events[3].replace("refund.", "refund_");
+        assert_eq!(
+            (told.as_str(), audited.events.len()),
+            (expected, 4),
+            "{case}"
+        );
+        let refundable = world.session(&order).await.amount_refundable();
+        assert_eq!(refundable.minor(), taken, "{case}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn open_refunds_count_and_failed_ones_do_not() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.psp.reply(Call::Refund, Reply::Accepted);
+    world.refund(&order, "", 9_000).await.unwrap();
+    let over = world.refund(&order, "k", 1_001).await;
+    assert!(
+        matches!(over, Err(Error::RefundExceedsCaptured)),
+        "{over:?}"
+    );
+    let no = Finish::Refused(RefusalReason::Other("no".into()));
+    let first = world.operation(&order, "refund").id;
+    world.psp.finish(first, no);
+    world.notify(first).await.unwrap();
+    let answer = world.refund(&order, "k", 10_000).await;
+    assert_eq!(told(&answer), "201 refund refund_succeeded");
+    let over = world.refund(&order, "", 1).await;
+    assert!(
+        matches!(over, Err(Error::RefundExceedsCaptured)),
+        "{over:?}"
+    );
+    assert_eq!(books(&world, &order).await.taken, 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_captured_session_in_its_own_currency_can_be_refunded() {
+    let world = World::new();
+    let (created, authorized) = (world.open().await, world.authorized().await);
+    for order in [&created, &authorized] {
+        // The status is judged before the currency.
+        let answer = world.refund_in(order, "", (1, "USD")).await;
+        assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
+    }
+    let captured = world.captured().await;
+    let answer = world.refund_in(&captured, "", (1, "USD")).await;
+    let names_it = matches!(&answer, Err(Error::Field { field, .. }) if *field == "currency");
+    assert!(names_it, "{answer:?}");
+    let answer = world.refund(&captured, "", 0).await;
+    assert!(
+        matches!(answer, Err(Error::RefundExceedsCaptured)),
+        "{answer:?}"
+    );
+    let mut nobodys = captured.clone();
+    nobodys.id = world.build.id();
+    let answer = world.refund(&nobodys, "", 1).await;
+    assert!(matches!(answer, Err(Error::NotFound)), "{answer:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paid_out_refund_that_is_taken_back_gives_the_amount_back() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.refund(&order, "", 10_000).await.unwrap();
+    let operation = world.operation(&order, "refund").id;
+    world
+        .psp
+        .take_back(operation, RefusalReason::Other("closed_account".into()));
+    world.notify(operation).await.unwrap();
+    world.notify(operation).await.unwrap();
+    let refund = world.store.refunds_of(order.id).remove(0);
+    assert!(
+        matches!(refund.status, RefundStatus::Failed(_)),
+        "{refund:?}"
+    );
+    assert_eq!(
+        world.session(&order).await.amount_refundable().minor(),
+        10_000
+    );
+    let expected = Books {
+        status: StatusName::Captured,
+        events: vec![
+            "authorized",
+            "captured",
+            "refund.requested",
+            "refund.succeeded",
+            "refund.failed",
+        ],
+        reserved: 0,
+        taken: 10_000,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_can_never_be_sent_fails_after_72_hours_and_not_before() {
+    let world = World::new();
+    let order = world.captured().await;
+    for _ in 0..2_000 {
+        world.psp.fail(Call::Refund, Fault::NotSent);
+    }
+    world.refund(&order, "k", 1_500).await.unwrap();
+    for _ in 0..288 {
+        world.clock.advance(900);
+        world.work().await;
+        assert_eq!(world.refund_status(&order), "refund_requested");
+    }
+    let refundable = world.session(&order).await.amount_refundable();
+    assert_eq!(
+        refundable.minor(),
+        8_500,
+        "it counts as long as it may still go out"
+    );
+    world.clock.advance(HOUR);
+    world.work().await;
+    assert_eq!(world.refund_status(&order), "refund_failed");
+    let refund = world.store.refunds_of(order.id).remove(0);
+    assert_eq!(
+        refund.status,
+        RefundStatus::Failed(RefusalReason::NeverSent)
+    );
+    let audited = books(&world, &order).await;
+    assert_eq!(audited.events[2..], ["refund.requested", "refund.failed"]);
+    assert_eq!(audited.taken, 10_000);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refund_that_could_not_be_sent_goes_out_as_soon_as_the_psp_is_back() {
+    let world = World::new();
+    let order = world.captured().await;
+    for _ in 0..5 {
+        world.psp.fail(Call::Refund, Fault::NotSent);
+    }
+    world.refund(&order, "k", 1_500).await.unwrap();
+    world.pass(120).await;
+    assert_eq!(world.refund_status(&order), "refund_succeeded");
+    let calls = world.psp.arrived();
+    let sent = calls
+        .iter()
+        .filter(|(call, _)| *call == Call::Refund)
+        .count();
+    assert_eq!(sent, 1, "{calls:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_the_merchant_demands_keys_captures_and_refunds_need_one() {
+    let world = World::with(|merchant, _| {
+        merchant.automatic_capture = false;
+        merchant.require_idempotency_key = true;
+    });
+    let order = world.authorized().await;
+    let answer = world.capture(&order, "", None).await;
+    assert!(
+        matches!(answer, Err(Error::IdempotencyKeyRequired)),
+        "{answer:?}"
+    );
+    world.capture(&order, "a", None).await.unwrap();
+    let answer = world.refund(&order, "", 1).await;
+    assert!(
+        matches!(answer, Err(Error::IdempotencyKeyRequired)),
+        "{answer:?}"
+    );
+    assert_eq!(
+        told(&world.refund(&order, "b", 1).await),
+        "201 refund refund_succeeded"
+    );
+    assert_eq!(books(&world, &order).await.taken, 9_999);
+}

@@ -1,0 +1,264 @@
+//! An abstract PSP with its own truth: payments, what it answered to which key, and notifications
+//! that are on their way.
+
+use std::collections::BTreeMap;
+
+use oncharge_domain::{
+    id::OperationId,
+    operation::Operation,
+    psp::{Answer, Challenge, Instruction, PspReference, RefusalReason},
+};
+
+use crate::book::reference;
+
+/// A payment; amounts in minor units.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Money {
+    pub(crate) authorized: i64,
+    pub(crate) captured: i64,
+    pub(crate) refunded: i64,
+    pub(crate) released: bool,
+}
+
+impl Money {
+    /// What is still held on the card.
+    pub(crate) fn reserved(&self) -> i64 {
+        if self.released || self.captured > 0 {
+            0
+        } else {
+            self.authorized
+        }
+    }
+
+    /// What was taken and not given back.
+    pub(crate) fn taken(&self) -> i64 {
+        self.captured - self.refunded
+    }
+}
+
+/// What the PSP makes of a call with a new key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Choice {
+    Done,
+    Accepted,
+    Challenge,
+    Refused,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Known {
+    instruction: OrderedInstruction,
+    /// What was answered at first, and is to every repetition.
+    first: Answer,
+    /// What is true now.
+    truth: Answer,
+}
+
+/// An instruction with the payment that it is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct OrderedInstruction {
+    instruction: Instruction,
+    payment: OperationId,
+}
+
+/// The PSP.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
+pub(crate) struct AbstractPsp {
+    /// By the attempt that made them.
+    pub(crate) payments: BTreeMap<OperationId, Money>,
+    known: BTreeMap<OperationId, Known>,
+    /// Notifications on their way: in any order, perhaps more than once.
+    pub(crate) mail: Vec<(OperationId, Answer)>,
+}
+
+/// Notifications that the world ended a challenge or an authorisation in this way.
+fn other(text: &str) -> Answer {
+    Answer::Refused(RefusalReason::Other(text.to_owned()))
+}
+
+pub(crate) fn reference_of(operation: OperationId) -> PspReference {
+    reference(&operation.to_string())
+}
+
+impl AbstractPsp {
+    /// What a call may lead to: every choice where the books allow it, else one that refuses.
+    pub(crate) fn choices(&self, operation: &Operation) -> &'static [Choice] {
+        if self.known.contains_key(&operation.id) {
+            return &[Choice::Done];
+        }
+        match operation.instruction() {
+            Some(Instruction::Authorize { .. }) => &[
+                Choice::Done,
+                Choice::Accepted,
+                Choice::Challenge,
+                Choice::Refused,
+            ],
+            _ => &[Choice::Done, Choice::Accepted, Choice::Refused],
+        }
+    }
+
+    /// A call arrives: the first answer again where its key is known.
+    pub(crate) fn call(&mut self, operation: &Operation, choice: Choice) -> Answer {
+        if let Some(known) = self.known.get(&operation.id) {
+            return known.first.clone();
+        }
+        let instruction = operation.instruction().unwrap();
+        let payment = match &operation.payment {
+            Some(payment) => payment.as_str().parse().unwrap(),
+            None => operation.id,
+        };
+        let order = OrderedInstruction {
+            instruction,
+            payment,
+        };
+        if let Instruction::Authorize { .. } = order.instruction {
+            self.payments.insert(payment, Money::default());
+        }
+        let reference = reference_of(operation.id);
+        let answer = match choice {
+            Choice::Done => self.settle(&order, operation.id),
+            Choice::Accepted => Answer::Accepted { reference },
+            Choice::Challenge => Answer::ActionRequired(Challenge {
+                reference,
+                url: "https://psp.example.com/challenge".to_owned(),
+            }),
+            Choice::Refused => Answer::Refused(RefusalReason::CardDeclined),
+        };
+        let known = Known {
+            instruction: order,
+            first: answer.clone(),
+            truth: answer.clone(),
+        };
+        self.known.insert(operation.id, known);
+        self.notify(operation.id, answer.clone());
+        answer
+    }
+
+    /// What a look-up finds.
+    pub(crate) fn truth(&self, operation: OperationId) -> Option<Answer> {
+        self.known.get(&operation).map(|known| known.truth.clone())
+    }
+
+    /// Whether the PSP (or the shopper) has not decided this operation yet.
+    pub(crate) fn is_undecided(&self, operation: OperationId) -> bool {
+        matches!(
+            self.truth(operation),
+            Some(Answer::Accepted { .. } | Answer::ActionRequired(_))
+        )
+    }
+
+    pub(crate) fn undecided(&self) -> Vec<OperationId> {
+        let undecided = |id: &&OperationId| self.is_undecided(**id);
+        self.known.keys().filter(undecided).copied().collect()
+    }
+
+    /// Operations that are done and could be taken back.
+    pub(crate) fn done(&self) -> Vec<OperationId> {
+        let done = |(_, known): &(&OperationId, &Known)| matches!(known.truth, Answer::Done { .. });
+        self.known.iter().filter(done).map(|(id, _)| *id).collect()
+    }
+
+    /// An accepted operation or a challenge comes to its end.
+    pub(crate) fn finish(&mut self, operation: OperationId, done: bool) {
+        let order = self.known[&operation].instruction.clone();
+        let truth = if done {
+            self.settle(&order, operation)
+        } else {
+            Answer::Refused(RefusalReason::AuthenticationFailed)
+        };
+        self.set_truth(operation, truth);
+    }
+
+    /// What was done is taken back; `false` where there is nothing to take back any more.
+    pub(crate) fn take_back(&mut self, operation: OperationId) -> bool {
+        let order = self.known[&operation].instruction.clone();
+        let Some(payment) = self.payments.get_mut(&order.payment) else {
+            return false;
+        };
+        let (possible, truth) = match order.instruction {
+            Instruction::Authorize { .. } if payment.reserved() > 0 => {
+                let lapsed = RefusalReason::AuthorizationExpired;
+                (true, Answer::Refused(lapsed))
+            }
+            Instruction::Authorize { capture, .. } => {
+                (capture && payment.captured > 0, other("failed_late"))
+            }
+            Instruction::Capture { .. } => (payment.captured > 0, other("failed_late")),
+            Instruction::Cancel { .. } => (
+                payment.released && payment.authorized > 0 && payment.captured == 0,
+                other("failed_late"),
+            ),
+            Instruction::Refund { amount, .. } => {
+                (payment.refunded >= amount.minor(), other("failed_late"))
+            }
+        };
+        if !possible {
+            return false;
+        }
+        match order.instruction {
+            Instruction::Authorize { .. } | Instruction::Capture { .. } => {
+                payment.captured = 0;
+                payment.released = true;
+            }
+            Instruction::Cancel { .. } => payment.released = false,
+            Instruction::Refund { amount, .. } => payment.refunded -= amount.minor(),
+        }
+        self.set_truth(operation, truth);
+        true
+    }
+
+    fn set_truth(&mut self, operation: OperationId, truth: Answer) {
+        if let Some(known) = self.known.get_mut(&operation) {
+            known.truth = truth.clone();
+        }
+        self.notify(operation, truth);
+    }
+
+    /// One notification for every final result, also where the caller already had it.
+    fn notify(&mut self, operation: OperationId, answer: Answer) {
+        if matches!(answer, Answer::Done { .. } | Answer::Refused(_)) {
+            self.mail.push((operation, answer));
+        }
+    }
+
+    /// Moves the money, as far as the books allow.
+    fn settle(&mut self, order: &OrderedInstruction, operation: OperationId) -> Answer {
+        let reference = reference_of(operation);
+        let done = |captured| Answer::Done {
+            reference,
+            captured,
+        };
+        let nothing = Answer::Refused(RefusalReason::NothingHeld);
+        let undecided = self.is_undecided(order.payment);
+        let Some(payment) = self.payments.get_mut(&order.payment) else {
+            return nothing;
+        };
+        match order.instruction {
+            Instruction::Authorize { amount, capture } => {
+                payment.authorized = amount.minor();
+                payment.captured = if capture { amount.minor() } else { 0 };
+                done(capture)
+            }
+            Instruction::Capture { amount, .. } if payment.reserved() >= amount.minor() => {
+                payment.captured = amount.minor();
+                done(false)
+            }
+            Instruction::Cancel { .. } if payment.reserved() > 0 => {
+                payment.released = true;
+                done(false)
+            }
+            Instruction::Cancel { .. } if payment.captured > 0 => {
+                Answer::Refused(RefusalReason::AlreadyCaptured)
+            }
+            Instruction::Cancel { .. } if undecided => {
+                self.set_truth(order.payment, other("cancelled"));
+                done(false)
+            }
+            Instruction::Refund { amount, .. } if payment.taken() >= amount.minor() => {
+                payment.refunded += amount.minor();
+                done(false)
+            }
+            _ => nothing,
+        }
+    }
+}

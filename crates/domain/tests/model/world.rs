@@ -1,0 +1,247 @@
+//! The world of one session: what the store holds, what is on its way, and the PSP.
+
+use oncharge_domain::{
+    id::OperationId,
+    operation::{OperationKind, Sending},
+    psp::{Answer, TokenFingerprint, Word},
+    session::{Input, Status},
+    time::Timestamp,
+};
+
+use crate::{
+    book::{AMOUNT, Book, LIFETIME, at},
+    psp::{AbstractPsp, Choice},
+};
+
+/// Moments that matter, in seconds after the creation: a challenge's patience is over; the session
+/// expires; "not found" may be believed; an authorisation comes too late.
+pub(crate) const MOMENTS: [i64; 5] = [0, 700, LIFETIME, LIFETIME + 70, LIFETIME + 700];
+
+/// A process that calls the PSP and will write down what it hears.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Flight {
+    pub(crate) operation: OperationId,
+    /// A merchant's request waits for it; otherwise it is a worker's.
+    pub(crate) waiting: bool,
+    /// What it has heard; `None` while the call has not been made.
+    pub(crate) word: Option<Word>,
+}
+
+/// How much more of each may happen.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Left {
+    pub(crate) pays: u8,
+    pub(crate) commands: u8,
+    /// Crashes, time-outs, calls that cannot be sent, stalls.
+    pub(crate) faults: u8,
+    /// What the PSP takes back.
+    pub(crate) surprises: u8,
+    /// Notifications that come twice.
+    pub(crate) repeats: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct World {
+    pub(crate) book: Book,
+    pub(crate) psp: AbstractPsp,
+    pub(crate) flights: Vec<Flight>,
+    /// Calls that were given up but may still arrive.
+    pub(crate) network: Vec<OperationId>,
+    pub(crate) moment: usize,
+    pub(crate) left: Left,
+    /// The log told a person to look.
+    pub(crate) flagged: bool,
+    /// Which rule a decision has broken.
+    pub(crate) broken: Option<String>,
+}
+
+/// A merchant's or shopper's command.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Command {
+    Pay,
+    Abandon,
+    Capture(i64),
+    Cancel,
+    Refund(i64),
+    Expire,
+}
+
+impl World {
+    pub(crate) fn new(automatic: Option<u32>, left: Left) -> Self {
+        Self {
+            book: Book::new(automatic),
+            psp: AbstractPsp::default(),
+            flights: Vec::new(),
+            network: Vec::new(),
+            moment: 0,
+            left,
+            flagged: false,
+            broken: None,
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        at(MOMENTS[self.moment])
+    }
+
+    /// Commits an intent and makes its calls; `None` where it is refused.
+    pub(crate) fn command(&mut self, command: Command) -> Option<()> {
+        let operation = self.book.next_id();
+        let input = match command {
+            Command::Pay => Input::Pay {
+                operation,
+                token: TokenFingerprint::of(&operation.to_string()),
+                banned: false,
+            },
+            Command::Abandon => Input::Abandon { operation },
+            Command::Capture(minor) => Input::Capture {
+                operation,
+                amount: Some(minor),
+            },
+            Command::Cancel => Input::Cancel { operation },
+            Command::Refund(minor) => self.book.refund(minor),
+            Command::Expire => Input::Expire,
+        };
+        self.intend(input, command != Command::Pay)
+    }
+
+    /// The worker does what is due; `None` where nothing is.
+    pub(crate) fn deadline(&mut self) -> Option<()> {
+        let due = self
+            .book
+            .session
+            .due_at()
+            .is_some_and(|due| due <= self.now());
+        let operation = self.book.next_id();
+        due.then(|| self.intend(Input::Deadline { operation }, false))?
+    }
+
+    fn intend(&mut self, input: Input, waiting: bool) -> Option<()> {
+        let decision = match self.book.decide(input, self.now()) {
+            Ok(decision) => decision.ok()?,
+            Err(broken) => {
+                self.broken = Some(broken);
+                return Some(());
+            }
+        };
+        for operation in decision.operations {
+            self.flights.push(Flight {
+                operation: operation.id,
+                waiting,
+                word: None,
+            });
+        }
+        self.tidy();
+        Some(())
+    }
+
+    /// Writes down a word about an operation.
+    pub(crate) fn learn(&mut self, operation: OperationId, word: Word, waiting: bool) {
+        use oncharge_domain::audit::AuditAction::{RefundOfFailedCapture, UnexpectedFact};
+        let heard = self.book.heard(operation, word, waiting);
+        match self.book.decide(Input::Heard(Box::new(heard)), self.now()) {
+            Ok(Ok(decision)) => {
+                let flags = [UnexpectedFact, RefundOfFailedCapture];
+                self.flagged |= decision
+                    .audit
+                    .iter()
+                    .any(|(action, _)| flags.contains(action));
+            }
+            Ok(Err(refusal)) => self.broken = Some(format!("a word was refused: {refusal}")),
+            Err(broken) => self.broken = Some(broken),
+        }
+        self.tidy();
+    }
+
+    /// The call of a flight arrives at the PSP.
+    pub(crate) fn arrive(&mut self, operation: OperationId, choice: Choice) -> Answer {
+        let operation = &self.book.operations[&operation];
+        self.psp.call(operation, choice)
+    }
+
+    /// The recovery worker takes an open operation one step further; `None` where that brings
+    /// nothing new.
+    pub(crate) fn recover(&mut self, id: OperationId) -> Option<()> {
+        let operation = self
+            .book
+            .operations
+            .get(&id)
+            .filter(|found| found.is_open())?;
+        let attempt = matches!(operation.kind, OperationKind::Authorize { .. });
+        let may_repeat = !(attempt && self.now() >= self.book.session.expires_at);
+        let sending = operation.sending;
+        let word = self.psp.truth(id).map_or(Word::NotFound, Word::Answer);
+        let repeat = match sending {
+            Sending::NotSent => Some(Sending::Intended),
+            Sending::Intended | Sending::Unknown if word == Word::NotFound && may_repeat => {
+                Some(Sending::Unknown)
+            }
+            _ => None,
+        };
+        let mut flight = Flight {
+            operation: id,
+            waiting: false,
+            word: Some(word),
+        };
+        if let Some(sending) = repeat {
+            // That it goes out again is written down first.
+            let now = self.now();
+            let operation = self.book.operations.get_mut(&id)?;
+            (operation.sending, operation.last_sent_at) = (sending, now);
+            flight.word = None;
+        }
+        self.flights.push(flight);
+        self.tidy();
+        Some(())
+    }
+
+    /// Puts what has no order into one, and forgets what decides nothing.
+    pub(crate) fn tidy(&mut self) {
+        self.flights.sort_by_key(|flight| {
+            (
+                flight.operation,
+                flight.waiting,
+                format!("{:?}", flight.word),
+            )
+        });
+        self.network.sort_unstable();
+        self.psp
+            .mail
+            .sort_by_key(|(id, answer)| (*id, format!("{answer:?}")));
+        for operation in self.book.operations.values_mut() {
+            operation.created_at = at(0);
+        }
+    }
+
+    /// Whether books and PSP agree, once nothing is on its way any more.
+    pub(crate) fn truth(&self) -> Result<(), String> {
+        let session = &self.book.session;
+        let kept = match &session.status {
+            Status::Authorized(authorized) => Some(&authorized.payment),
+            Status::Captured(captured) => Some(&captured.payment),
+            _ => None,
+        };
+        for (attempt, money) in &self.psp.payments {
+            let (reserved, captured, refunded) = match &session.status {
+                Status::Authorized(_) if kept.is_some_and(|kept| kept.attempt == *attempt) => {
+                    (AMOUNT, 0, 0)
+                }
+                Status::Captured(captured) if captured.payment.attempt == *attempt => {
+                    let refunded = captured.refunds.succeeded.minor();
+                    (0, captured.captured.minor(), refunded)
+                }
+                Status::CaptureFailed(failed) if failed.payment.attempt == *attempt => {
+                    (0, 0, failed.refunds.succeeded.minor())
+                }
+                // Nothing may be left of any other payment.
+                _ => (0, money.refunded, money.refunded),
+            };
+            let agree = (money.reserved(), money.captured, money.refunded)
+                == (reserved, captured, refunded);
+            if !agree && !self.flagged {
+                return Err(format!("{money:?} of {attempt} in {:?}", session.status));
+            }
+        }
+        Ok(())
+    }
+}

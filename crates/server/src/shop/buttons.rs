@@ -1,0 +1,114 @@
+//! What the shop can do about an order now. What is not possible has no button at all.
+
+use oncharge_client::{CaptureMode, PendingOperation, SessionStatus as Status};
+
+use super::{
+    dollars::Dollars,
+    order::{Act, Intent, Order},
+    outcome::is_payable,
+    payments::Payment,
+};
+
+/// A button, with a field for an amount where one can be chosen.
+pub(super) struct Button {
+    /// The act's name in addresses.
+    pub(super) name: &'static str,
+    pub(super) label: String,
+    /// What stands in the field at first.
+    pub(super) amount: Option<String>,
+    /// Not the first choice.
+    pub(super) quiet: bool,
+}
+
+/// Buttons, and a sentence where something needs to be said.
+#[derive(Default)]
+pub(super) struct Choice {
+    pub(super) buttons: Vec<Button>,
+    pub(super) hint: &'static str,
+}
+
+/// What can be done now.
+pub(super) fn choice(order: &Order, payment: Option<&Payment>) -> Choice {
+    if let Some(intent) = &order.intent {
+        return again(intent);
+    }
+    if order.checkout.is_none() {
+        let start = button(Act::Checkout, "Prepare the payment".to_owned());
+        return Choice {
+            buttons: vec![start],
+            hint: "",
+        };
+    }
+    let Some(Payment { session, .. }) = payment else {
+        return Choice::default();
+    };
+    match (session.status, session.pending_operation) {
+        (_, Some(PendingOperation::Capture)) => {
+            hint("The capture is accepted; the PSP’s last word is awaited.")
+        }
+        (_, Some(PendingOperation::Cancel)) => {
+            hint("The cancellation is accepted; the PSP’s last word is awaited.")
+        }
+        (_, Some(_)) => hint("Something is under way."),
+        (Status::Authorized, None) => authorized(session.amount_authorized, session.capture),
+        (Status::Captured, None) if session.amount_refundable > 0 => {
+            let amount = Dollars::cents(session.amount_refundable);
+            let refund = Button {
+                amount: Some(amount.plain()),
+                quiet: true,
+                ..button(Act::Refund(amount), "Refund".to_owned())
+            };
+            Choice {
+                buttons: vec![refund],
+                hint: "All that can be refunded, or a part of it.",
+            }
+        }
+        (Status::Captured, None) => hint("Nothing: all of the money goes back."),
+        (_, None) if is_payable(session) => hint("Nothing: it is the shopper’s turn to pay."),
+        (_, None) => hint("Nothing: this payment has come to its end."),
+    }
+}
+
+fn authorized(held: i64, mode: CaptureMode) -> Choice {
+    let held = Dollars::cents(held);
+    let cancel = button(Act::Cancel, "Cancel the order".to_owned());
+    Choice {
+        buttons: vec![
+            button(Act::Capture, format!("Capture {held}")),
+            Button {
+                quiet: true,
+                ..cancel
+            },
+        ],
+        hint: match mode {
+            CaptureMode::Automatic => {
+                "If nothing is done, OnCharge captures by itself after the shop’s capture delay."
+            }
+            _ => "Nothing is captured until the shop asks for it.",
+        },
+    }
+}
+
+fn again(intent: &Intent) -> Choice {
+    Choice {
+        buttons: vec![button(intent.act, "Try again".to_owned())],
+        hint: "It is not known whether this was done. The same request goes out again under the \
+               same Idempotency-Key, so that it is done once.",
+    }
+}
+
+fn button(act: Act, label: String) -> Button {
+    Button {
+        name: act.name(),
+        label,
+        amount: None,
+        quiet: false,
+    }
+}
+
+fn hint(hint: &'static str) -> Choice {
+    Choice {
+        buttons: Vec::new(),
+        hint,
+    }
+}

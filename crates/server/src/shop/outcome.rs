@@ -1,0 +1,116 @@
+//! What the shopper is told once there is nothing (more) to pay.
+
+use oncharge_client::{Session, SessionStatus as Status};
+
+use super::{dollars::Dollars, order::Order, payments::Payment, tone::Tone};
+
+/// A heading, a sentence, and perhaps a way to the same cart again.
+pub(super) struct Outcome {
+    pub(super) heading: String,
+    pub(super) text: String,
+    pub(super) tone: Tone,
+    /// The query of a cart with the same goods.
+    pub(super) again: Option<String>,
+}
+
+/// Whether the shopper can still pay.
+pub(super) fn is_payable(session: &Session) -> bool {
+    match session.status {
+        Status::Created | Status::Pending => true,
+        // Another card may do.
+        Status::Refused | Status::Error => session.retry_until.is_some(),
+        _ => false,
+    }
+}
+
+/// How the order ended for the shopper; `None` while the checkout is shown instead.
+pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) -> Option<Outcome> {
+    let Some(checkout) = &order.checkout else {
+        return Some(order_again(
+            order,
+            "The payment is not prepared yet",
+            "Nothing was charged. What went wrong is said below, with what can be done.",
+        ));
+    };
+    let Some(Payment { session, .. }) = payment else {
+        return Some(order_again(
+            order,
+            "The payment cannot be looked at right now",
+            "The shop does not reach its payment service, or that does not know the payment.",
+        ));
+    };
+    if !is_payable(session) {
+        return Some(ended(order, session));
+    }
+    // A checkout may be framed by the shop's origin of that time only.
+    (checkout.origin != origin).then(|| {
+        let text = "The shop has moved to another address since; the old payment stays unpaid.";
+        order_again(order, "This order belongs to another address", text)
+    })
+}
+
+fn ended(order: &Order, session: &Session) -> Outcome {
+    let good = |heading: &str, text: String| Outcome {
+        heading: heading.to_owned(),
+        text,
+        tone: Tone::Good,
+        again: None,
+    };
+    let refunded = Dollars::cents(session.amount_refunded);
+    match session.status {
+        Status::Authorized => {
+            let text = format!(
+                "Your payment of {} is approved. The money is taken when the order is on its way.",
+                order.total
+            );
+            good("Thank you", text)
+        }
+        Status::Captured if session.amount_refunded == 0 => {
+            let captured = Dollars::cents(session.amount_captured);
+            good(
+                "Thank you",
+                format!("Your payment of {captured} has arrived."),
+            )
+        }
+        Status::Captured if session.amount_refundable == 0 => good(
+            "Refunded",
+            format!("All of your {refunded} goes back to your card."),
+        ),
+        Status::Captured => {
+            let captured = Dollars::cents(session.amount_captured);
+            good(
+                "Partly refunded",
+                format!("{refunded} of your {captured} goes back to your card."),
+            )
+        }
+        Status::Cancelled => order_again(
+            order,
+            "The order is cancelled",
+            "Nothing was taken from your card.",
+        ),
+        Status::Expired => order_again(
+            order,
+            "The time to pay ran out",
+            "Nothing was charged. The cart is as it was.",
+        ),
+        Status::Refused => order_again(
+            order,
+            "The payment was refused",
+            "Nothing was charged, and this order ends here.",
+        ),
+        _ => order_again(
+            order,
+            "The payment failed",
+            "Nothing was charged, and this order ends here.",
+        ),
+    }
+}
+
+fn order_again(order: &Order, heading: &str, text: &str) -> Outcome {
+    Outcome {
+        heading: heading.to_owned(),
+        text: text.to_owned(),
+        tone: Tone::Plain,
+        again: Some(order.cart_query()),
+    }
+}
