@@ -49,9 +49,18 @@ missing_packages() {
         find_node || echo nodejs
         find_npm || echo npm
         ;;
+      examples) example_packages ;;
       chromium) find_chromium >/dev/null || chromium_packages ;;
     esac
   done
+}
+
+# The languages of docs/examples (Node is asked for by itself).
+example_packages() {
+  have curl || echo curl
+  have openssl || echo openssl
+  have python3 || echo python3
+  have php || echo php-cli
 }
 
 # Ubuntu has Chromium only as a snap, which needs a running snapd and a store. There the one from

@@ -149,14 +149,18 @@ impl App {
     }
 
     /// Runs a use case to its end in a task of its own: a client that resets its connection
-    /// drops the future that waits here, but never the work.
-    pub(crate) async fn detached<T: Send + 'static>(
+    /// drops the future that waits here, but never the work. That future is small: the work
+    /// lies in its task from the beginning.
+    pub(crate) fn detached<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
-    ) -> Result<T, Error> {
-        match self.0.tasks.spawn(work).await {
-            Ok(result) => result,
-            Err(failed) => Err(Error::internal(failed)),
+    ) -> impl Future<Output = Result<T, Error>> {
+        let task = self.0.tasks.spawn(work);
+        async move {
+            match task.await {
+                Ok(result) => result,
+                Err(failed) => Err(Error::internal(failed)),
+            }
         }
     }
 

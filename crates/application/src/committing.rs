@@ -6,6 +6,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     id::{MerchantId, SessionId},
     operation::Operation,
+    psp::TokenFingerprint,
     session::{Decision, Refusal, Session},
     time::Timestamp,
 };
@@ -49,7 +50,31 @@ pub(crate) struct Intended {
     pub(crate) answer: Option<RememberedAnswer>,
 }
 
-/// Loads the session, decides and commits; again on a conflict until the deadline.
+impl Intended {
+    /// Nothing was to be committed.
+    fn nothing(decision: Decision) -> Self {
+        Self {
+            decision,
+            to_send: Vec::new(),
+            answer: None,
+        }
+    }
+}
+
+impl Intent<'_> {
+    /// Whether it is a try with a token that was tried before. Asked after the session was read:
+    /// a try that comes in between makes the commit a conflict.
+    async fn is_repeated(&self, app: &App, session: SessionId) -> Result<bool, Error> {
+        let Some(method) = self.payment_method else {
+            return Ok(false);
+        };
+        let token = TokenFingerprint::of(method.expose());
+        Ok(app.inner().checkout.has_attempt(session, token).await?)
+    }
+}
+
+/// Loads the session, decides and commits; again on a conflict until the deadline. A try with a
+/// token that was tried before decides nothing and gives the session as it is.
 ///
 /// Errors with what the decision refused, with `NotFound`, or with `Busy` where nothing could be
 /// written in time.
@@ -62,23 +87,19 @@ pub(crate) async fn intend(
     let _turn = app.inner().locks.lock(id).await;
     let mut patience = Patience::new();
     loop {
-        let session = app
-            .inner()
-            .checkout
-            .session(id)
-            .await?
-            .ok_or(Error::NotFound)?;
+        let session = load(app, id).await?;
         if intent.owner.is_some_and(|owner| owner != session.merchant) {
             return Err(Error::NotFound);
+        }
+        if intent.is_repeated(app, id).await? {
+            // What that try has brought about may be newer than what was read before it.
+            let session = load(app, id).await?;
+            return Ok(Intended::nothing(Decision::nothing(session)));
         }
         let now = app.now();
         let decision = decide(&session, now)?;
         if decision.is_empty(&session) {
-            return Ok(Intended {
-                decision,
-                to_send: Vec::new(),
-                answer: None,
-            });
+            return Ok(Intended::nothing(decision));
         }
         let mut unit = unit_of(app, &decision, now);
         unit.lease = intent.lease;
@@ -96,6 +117,11 @@ pub(crate) async fn intend(
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+async fn load(app: &App, id: SessionId) -> Result<Session, Error> {
+    let found = app.inner().checkout.session(id).await?;
+    found.ok_or(Error::NotFound)
 }
 
 /// A unit with what every decision brings: session, refunds, changed operations, events, audit.

@@ -72,6 +72,12 @@ impl PostContext {
         };
         judge(app, record, idempotency.fingerprint)
     }
+
+    /// What to answer where the intent was refused: an equal request may have been faster, and
+    /// what it has done be the reason. Then the key says more than the refusal.
+    pub(crate) async fn overtaken(&self, app: &App, refusal: Error) -> Result<Reply, Error> {
+        self.replay(app).await?.ok_or(refusal)
+    }
 }
 
 fn judge(

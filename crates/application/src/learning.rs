@@ -1,7 +1,7 @@
 //! What follows from a word of the PSP, committed with the answer that waits for it.
 
 use oncharge_domain::{
-    id::OperationId,
+    id::{OperationId, SessionId},
     operation::{CancelPurpose, Operation, OperationKind, OperationStatus, Sending},
     psp::{Answer, Word},
     refund::Refund,
@@ -9,8 +9,8 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    CommitError, Presentable, RememberedAnswer,
-    unit_of_work::{KeyScope, KeyWrite, Lease, NewOperation},
+    CommitError, Presentable, RememberedAnswer, UnitOfWork,
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite, Lease, NewOperation},
 };
 
 use crate::{
@@ -62,13 +62,18 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
         lease,
         mut known,
     } = learned;
+    let session = match &known {
+        Some(known) => known.session.id,
+        None => session_of(app, operation).await?,
+    };
+    let _turn = app.inner().locks.lock(session).await;
     let mut patience = Patience::new();
     loop {
+        let was_known = known.is_some();
         let case = match known.take() {
             Some(known) => known,
-            None => load(app, operation).await?,
+            None => load_in(app, session, operation).await?,
         };
-        let _turn = app.inner().locks.lock(case.session.id).await;
         let now = app.now();
         let heard = heard(app, &case, (&word, waiting.is_some(), now)).await?;
         let before = case.session.clone();
@@ -78,24 +83,36 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             refund: decision.changed_refunds.first().cloned().or(case.refund),
             session: decision.session.clone(),
         };
-        if decision.is_empty(&before) {
-            let answer = remembered(app, &after, waiting.as_ref(), now).await?;
-            return Ok(Outcome {
-                session: after.session,
-                operation: after.operation,
-                answer,
-            });
-        }
-        let (unit, answer) = unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?;
-        match committing::commit(app, unit).await {
+        let is_news = !decision.is_empty(&before);
+        // Right after the intent nobody else can have given the answer.
+        let record = if was_known {
+            None
+        } else {
+            record(app, waiting.as_ref()).await?
+        };
+        let (unit, answer) = if is_news {
+            unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?
+        } else {
+            old_news(app, &after, (waiting.as_ref(), record.as_ref()), now)
+        };
+        let answer = record.and_then(|record| record.answer).or(answer);
+        let committed = match unit {
+            Some(unit) => committing::commit(app, unit).await,
+            None => Ok(()),
+        };
+        match committed {
             Ok(()) => {
-                count(&after.operation);
+                if is_news {
+                    count(&after.operation);
+                }
                 return Ok(Outcome {
                     session: after.session,
                     operation: after.operation,
                     answer,
                 });
             }
+            // What the intent left behind has changed since: it is read anew at once.
+            Err(CommitError::Conflict) if was_known => {}
             Err(CommitError::Conflict) => patience.wait(app).await?,
             Err(error) => return Err(error.into()),
         }
@@ -113,18 +130,22 @@ fn count(operation: &Operation) {
 }
 
 /// The operation and its session as they are together at one time.
-///
+pub(crate) async fn load(app: &App, id: OperationId) -> Result<Known, Error> {
+    load_in(app, session_of(app, id).await?, id).await
+}
+
+/// The session of an operation: it never changes.
+async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
+    let found = app.inner().checkout.operation(id).await?;
+    Ok(found.ok_or(Error::NotFound)?.session)
+}
+
 /// The session is read before the operation that counts: whoever changes an operation raises its
 /// session's version in the same commit, so an operation that is newer than the session read here
 /// makes our commit a conflict. The other way round an old operation would meet a new session,
 /// and a payment that was just kept would look like money that nobody waits for.
-pub(crate) async fn load(app: &App, id: OperationId) -> Result<Known, Error> {
+async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<Known, Error> {
     let checkout = &app.inner().checkout;
-    let session = checkout
-        .operation(id)
-        .await?
-        .ok_or(Error::NotFound)?
-        .session;
     let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
     let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
     let refund = match operation.kind {
@@ -174,12 +195,15 @@ fn changed(decision: &Decision, before: &Operation) -> Operation {
     changed.unwrap_or(before).clone()
 }
 
+/// What is to be committed, if anything, and the answer for the merchant.
+type Unit = (Option<UnitOfWork>, Option<RememberedAnswer>);
+
 async fn unit(
     app: &App,
     (decision, after): (&Decision, &Known),
     (waiting, lease): (Option<&Waiting>, Option<Lease>),
     now: Timestamp,
-) -> Result<(oncharge_ports::UnitOfWork, Option<RememberedAnswer>), Error> {
+) -> Result<Unit, Error> {
     let mut unit = committing::unit_of(app, decision, now);
     unit.lease = lease;
     for operation in &decision.operations {
@@ -214,7 +238,7 @@ async fn unit(
         (Some(scope), None) if frees_key(&after.operation) => Some(KeyWrite::Free { scope }),
         _ => None,
     };
-    Ok((unit, answer))
+    Ok((Some(unit), answer))
 }
 
 /// Whether a merchant's request may wait for this operation.
@@ -254,8 +278,13 @@ fn render(
             return None;
         }
         (_, OperationStatus::Failed) => Presentable::PspRejected,
-        // Recovery renders an answer only where none was given, and only for an end.
-        (_, OperationStatus::Requested) if waiting.is_none() => return None,
+        // Where no request is at hand, an answer is due as soon as the PSP has taken the operation
+        // in: until its end may come, days can pass.
+        (_, OperationStatus::Requested)
+            if waiting.is_none() && after.operation.sending != Sending::Accepted =>
+        {
+            return None;
+        }
         (_, OperationStatus::Requested) => Presentable::Accepted(session),
     };
     let request_id = waiting.map(|waiting| waiting.request_id.clone());
@@ -264,22 +293,38 @@ fn render(
     Some(app.inner().presenter.present(&answer, &request_id, now))
 }
 
-/// The answer where somebody else has committed the outcome meanwhile.
-async fn remembered(
+/// The word says nothing new: somebody else has committed it meanwhile. Where the key has no
+/// answer yet, this is the first, and it is remembered now.
+fn old_news(
     app: &App,
     after: &Known,
-    waiting: Option<&Waiting>,
+    (waiting, record): (Option<&Waiting>, Option<&KeyRecord>),
     now: Timestamp,
-) -> Result<Option<RememberedAnswer>, Error> {
-    if let Some(scope) = waiting.and_then(|waiting| waiting.scope.as_ref())
-        && let Some(answer) = app
-            .inner()
-            .checkout
-            .key(scope)
-            .await?
-            .and_then(|key| key.answer)
-    {
-        return Ok(Some(answer));
+) -> Unit {
+    let answer = render(app, after, waiting, now);
+    let scope = waiting.and_then(|waiting| waiting.scope.clone());
+    let is_reserved = record.is_some_and(|record| record.answer.is_none());
+    let unit = match (scope, &answer) {
+        (Some(scope), Some(answer)) if is_reserved => {
+            let mut session = after.session.clone();
+            session.version = session.version.saturating_add(1);
+            let mut unit = UnitOfWork::of(app.inner().entropy.id(now), session);
+            unit.key = Some(KeyWrite::Remember {
+                scope,
+                answer: answer.clone(),
+                at: now,
+            });
+            Some(unit)
+        }
+        _ => None,
+    };
+    (unit, answer)
+}
+
+/// The record of the key under which a request waits.
+async fn record(app: &App, waiting: Option<&Waiting>) -> Result<Option<KeyRecord>, Error> {
+    match waiting.and_then(|waiting| waiting.scope.as_ref()) {
+        Some(scope) => Ok(app.inner().checkout.key(scope).await?),
+        None => Ok(None),
     }
-    Ok(render(app, after, waiting, now))
 }

@@ -32,7 +32,8 @@ pub struct Operation {
     pub reference: Option<PspReference>,
     /// Why it failed.
     pub failure: Option<RefusalReason>,
-    /// For an authorisation: whether a compensation for it has been started.
+    /// Whether a compensation for it has been started: for an authorisation that the session
+    /// does not keep, for a cancel or compensation that the PSP took back.
     pub compensated: bool,
     /// When the intent was decided.
     pub created_at: Timestamp,
@@ -63,7 +64,7 @@ pub enum OperationKind {
     Refund(RefundId),
     /// Sends money back that arrived for a session that was not waiting for it.
     Compensation {
-        /// The authorisation whose money goes back.
+        /// The authorisation whose money goes back, or the cancel of it that the PSP took back.
         of: OperationId,
         /// How.
         by: CompensationBy,

@@ -131,11 +131,11 @@ impl History {
                 let id = *known.get(known.len().checked_sub(back + 1)?)?;
                 let word = fitting(&self.book.operations[&id].kind, word.clone());
                 self.heard.push((id, word.clone()));
-                Input::Heard(Box::new(self.book.heard(id, word, *waiting)))
+                Input::Heard(Box::new(self.book.heard(id, &word, *waiting)))
             }
             Step::Again(number) => {
                 let (id, word) = self.heard.get(number % self.heard.len().max(1))?.clone();
-                Input::Heard(Box::new(self.book.heard(id, word, false)))
+                Input::Heard(Box::new(self.book.heard(id, &word, false)))
             }
         })
     }

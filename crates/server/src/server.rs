@@ -16,6 +16,8 @@ use crate::{
 
 /// How long requests that are under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(12);
+/// How often histograms are summed up: until then they keep every single observation.
+const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What of a server runs in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -41,6 +43,7 @@ pub(crate) struct Running {
     app: App,
     servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
     workers: Option<runner::Workers>,
+    upkeep: JoinHandle<()>,
 }
 
 /// Starts a server on what is wired.
@@ -79,13 +82,29 @@ pub(crate) async fn start(
 
 fn operators(wired: &Wired, metrics: PrometheusHandle) -> Ops {
     let store = wired.maintenance.clone();
+    let round_trips = wired.round_trips.clone();
     Ops {
         ready: Arc::new(move || {
             let store = store.clone();
             Box::pin(async move { Ok(store.ping().await?) })
         }),
-        metrics: Arc::new(move || metrics.render()),
+        metrics: Arc::new(move || {
+            if let Some(count) = &round_trips {
+                metrics::counter!("oncharge_database_round_trips_total").absolute(count());
+            }
+            metrics.render()
+        }),
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the task is owned by `Running`")]
+fn keep_up(metrics: PrometheusHandle) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    })
 }
 
 #[expect(
@@ -125,6 +144,7 @@ fn http_settings(
 impl Running {
     /// Refuses the new, finishes what is in hand, and returns.
     pub(crate) async fn stop(self) {
+        self.upkeep.abort();
         let stopping = async {
             for (handle, _) in &self.servers {
                 handle.stop(true).await;

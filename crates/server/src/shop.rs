@@ -10,6 +10,8 @@ mod book;
 mod buttons;
 mod catalogue;
 mod dollars;
+#[cfg(test)]
+mod examples;
 mod fault;
 mod guard;
 mod moment;
@@ -33,6 +35,7 @@ use actix_web::{
 };
 use oncharge_client::{Client, Retries};
 use tokio::task::JoinHandle;
+use url::Url;
 
 use self::{book::Book, fault::Fault};
 use crate::sandbox::{Pair, Urls};
@@ -55,7 +58,7 @@ struct Shop {
     book: Book,
     /// Where OnCharge is, for browsers.
     api: String,
-    /// Where the shop is.
+    /// Where the shop is, as browsers write it: without a port that goes without saying.
     origin: String,
     /// The content security policy of all pages.
     policy: String,
@@ -82,7 +85,7 @@ pub(crate) fn start(
         book: Book::open(data_dir)?,
         policy: guard::content_security_policy(&urls.api),
         api: urls.api.clone(),
-        origin: urls.shop.clone(),
+        origin: Url::parse(&urls.shop)?.origin().ascii_serialization(),
     });
     let factory = move || {
         App::new()

@@ -33,7 +33,12 @@ pub(crate) struct Wired {
     pub(crate) merchants: Arc<dyn MerchantRepository>,
     /// Whether the store is the embedded file, which one server has for itself.
     pub(crate) embedded: bool,
+    /// How often the store has waited for its database; `None` where that is in this process.
+    pub(crate) round_trips: Option<RoundTrips>,
 }
+
+/// A running count.
+pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Wired {
     /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`.
@@ -94,6 +99,7 @@ impl Wired {
             maintenance,
             work,
             merchants,
+            round_trips,
             ..
         } = store;
         Ok(Self {
@@ -102,6 +108,7 @@ impl Wired {
             work,
             merchants,
             embedded,
+            round_trips,
         })
     }
 }
@@ -113,6 +120,7 @@ struct Store {
     blocklist: Arc<dyn BlocklistRepository>,
     work: Arc<dyn WorkQueue>,
     maintenance: Arc<dyn Maintenance>,
+    round_trips: Option<RoundTrips>,
 }
 
 impl Store {
@@ -127,9 +135,12 @@ impl Store {
         if let Some(url) = &settings.database.url {
             let pool = settings.database.pool_size;
             let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
-            return Ok(Self::of(Arc::new(
-                store.context("the database cannot be opened")?,
-            )));
+            let store = store.context("the database cannot be opened")?;
+            let counted = store.clone();
+            return Ok(Self {
+                round_trips: Some(Arc::new(move || counted.traffic().round_trips)),
+                ..Self::of(Arc::new(store))
+            });
         }
         let file = data_dir.join(EMBEDDED_FILE);
         let store = SqliteStore::open(&file, keys, entropy)
@@ -152,6 +163,7 @@ impl Store {
             blocklist: store.clone(),
             work: store.clone(),
             maintenance: store,
+            round_trips: None,
         }
     }
 }

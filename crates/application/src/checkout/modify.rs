@@ -44,7 +44,10 @@ async fn run(
         ..Intent::default()
     };
     let decide = |session: &Session, now| session.decide(command(operation), now);
-    let mut intended = committing::intend(app, id, &intent, decide).await?;
+    let mut intended = match committing::intend(app, id, &intent, decide).await {
+        Ok(intended) => intended,
+        Err(refusal) => return request.overtaken(app, refusal).await,
+    };
     let Some((operation, prepared)) = intended.to_send.pop() else {
         let answer = intended
             .answer

@@ -1,7 +1,6 @@
 //! A shopper pays: intent, call, outcome. The heart of the product; read this file first.
 
 use oncharge_domain::{
-    id::SessionId,
     psp::TokenFingerprint,
     session::{Input, Session},
 };
@@ -52,9 +51,6 @@ async fn run(
     payment_method: &PaymentMethod,
 ) -> Result<ShopperState, Error> {
     let token = TokenFingerprint::of(payment_method.expose());
-    if app.inner().checkout.has_attempt(session.id, token).await? {
-        return present_state(app, session.id).await;
-    }
     let banned = screening::is_banned(app, &session.contact).await?;
     let operation = app.new_id();
     let intent = Intent {
@@ -71,16 +67,8 @@ async fn run(
             now,
         )
     };
-    let mut intended = match committing::intend(app, session.id, &intent, decide).await {
-        // The same token may have won a race against itself.
-        Err(Error::InvalidState(status)) => {
-            if app.inner().checkout.has_attempt(session.id, token).await? {
-                return present_state(app, session.id).await;
-            }
-            return Err(Error::InvalidState(status));
-        }
-        other => other?,
-    };
+    let mut intended = committing::intend(app, session.id, &intent, decide).await?;
+    // Nothing to send: the token was tried before, or the shopper is banned.
     let Some((operation, prepared)) = intended.to_send.pop() else {
         return Ok(ShopperState::of(&intended.decision.session, app.now()));
     };
@@ -108,14 +96,4 @@ async fn run(
             Ok(ShopperState::of(&unsettled, app.now()))
         }
     }
-}
-
-async fn present_state(app: &App, id: SessionId) -> Result<ShopperState, Error> {
-    let session = app
-        .inner()
-        .checkout
-        .session(id)
-        .await?
-        .ok_or(Error::NotFound)?;
-    Ok(ShopperState::of(&session, app.now()))
 }

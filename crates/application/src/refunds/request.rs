@@ -62,7 +62,10 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
             now,
         )
     };
-    let mut intended = committing::intend(app, session, &intent, decide).await?;
+    let mut intended = match committing::intend(app, session, &intent, decide).await {
+        Ok(intended) => intended,
+        Err(refusal) => return request.overtaken(app, refusal).await,
+    };
     let sent = intended.to_send.pop();
     let (Some((operation, prepared)), Some(refund)) = (sent, intended.decision.refund) else {
         return Err(Error::internal("a refund without its operation"));

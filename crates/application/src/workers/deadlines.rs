@@ -4,7 +4,10 @@ use oncharge_domain::session::{Input, Session};
 use oncharge_ports::work_queue::ClaimedSession;
 use tracing::warn;
 
-use super::runner::{BATCH, LEASE};
+use super::{
+    lease::{LEASE, holding},
+    runner::BATCH,
+};
 use crate::{
     App, Error, calling,
     committing::{self, Intent},
@@ -20,7 +23,7 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
         .await?;
     let count = claimed.len();
     let each = claimed.into_iter().map(|claimed| async move {
-        match meet(app, claimed).await {
+        match holding(app, claimed.lease, Box::pin(meet(app, claimed))).await {
             Ok(()) => app.inner().work.release(claimed.lease, app.now()).await,
             Err(error) => {
                 // The lease runs out by itself: that is the pause before the next try.

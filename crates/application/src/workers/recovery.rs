@@ -4,6 +4,7 @@
 //! again under the same key. Only the PSP's own answer ends an operation.
 
 use oncharge_domain::{
+    id::SessionId,
     operation::{Operation, OperationKind, Sending},
     psp::{Answer, RefusalReason, Word},
     retry,
@@ -16,7 +17,10 @@ use oncharge_ports::{
 use time::Duration;
 use tracing::{info, warn};
 
-use super::runner::{BATCH, LEASE};
+use super::{
+    lease::{LEASE, holding},
+    runner::BATCH,
+};
 use crate::{
     App, Error, calling,
     committing::{self, ACCEPTED_SECONDS},
@@ -35,11 +39,14 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
         .await?;
     let count = claimed.len();
     let each = claimed.into_iter().map(|claimed| async move {
-        let step = step(app, claimed).await;
+        let step = holding(app, claimed.lease, Box::pin(step(app, claimed))).await;
         if let Err(error) = &step {
             warn!(operation = %claimed.operation, %error, "an operation is tried again later");
         }
-        let next = next_try(app, claimed.tries, step.ok().flatten());
+        let next = match step {
+            Ok(open) => next_try(app, claimed.tries, open),
+            Err(_) => app.now().plus(back_off(app, claimed.tries, Duration::ZERO)),
+        };
         app.inner().work.release(claimed.lease, next).await
     });
     for released in futures_util::future::join_all(each).await {
@@ -65,11 +72,11 @@ async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>,
         Sending::NotSent if is_given_up(&operation, now) => {
             Some(Word::Answer(Answer::Refused(RefusalReason::NeverSent)))
         }
-        Sending::NotSent => send_again(app, &claimed, &session, operation.clone()).await?,
+        Sending::NotSent => send_again(app, &claimed, session.id).await?,
         Sending::Accepted => psp_word(&*psp, &operation).await,
         Sending::Intended | Sending::Unknown => match psp_word(&*psp, &operation).await {
             Some(Word::NotFound) if may_repeat(&*psp, &operation, &session, now) => {
-                send_again(app, &claimed, &session, operation.clone()).await?
+                send_again(app, &claimed, session.id).await?
             }
             word => word,
         },
@@ -117,17 +124,37 @@ async fn psp_word(psp: &dyn Psp, operation: &Operation) -> Option<Word> {
     }
 }
 
-/// Sends the same bytes again. That it goes out is written down first: from then on "could not
-/// connect" proves nothing, unless nothing had ever been sent before.
+/// Sends the same bytes again; `None` where its outcome became known meanwhile.
 async fn send_again(
     app: &App,
     claimed: &ClaimedOperation,
-    session: &Session,
-    operation: Operation,
+    session: SessionId,
 ) -> Result<Option<Word>, Error> {
-    let Some(request) = app.inner().checkout.request(operation.id).await? else {
+    let Some(request) = app.inner().checkout.request(claimed.operation).await? else {
         return Ok(None);
     };
+    match mark(app, claimed, session).await? {
+        Some(operation) => Ok(Some(calling::send(app, &operation, &request).await)),
+        None => Ok(None),
+    }
+}
+
+/// Writes down that the operation goes out again: from then on "could not connect" proves nothing,
+/// unless nothing had ever been sent before.
+async fn mark(
+    app: &App,
+    claimed: &ClaimedOperation,
+    session: SessionId,
+) -> Result<Option<Operation>, Error> {
+    let _turn = app.inner().locks.lock(session).await;
+    let Known {
+        mut session,
+        operation,
+        ..
+    } = learning::load(app, claimed.operation).await?;
+    if !operation.is_open() || operation.sending == Sending::Accepted {
+        return Ok(None);
+    }
     let sending = match operation.sending {
         Sending::NotSent => Sending::Intended,
         _ => Sending::Unknown,
@@ -137,20 +164,6 @@ async fn send_again(
         last_sent_at: app.now(),
         ..operation
     };
-    match mark(app, claimed, session, &operation).await {
-        Ok(()) => Ok(Some(calling::send(app, &operation, &request).await)),
-        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(None),
-        Err(error) => Err(error.into()),
-    }
-}
-
-async fn mark(
-    app: &App,
-    claimed: &ClaimedOperation,
-    session: &Session,
-    operation: &Operation,
-) -> Result<(), CommitError> {
-    let mut session = session.clone();
     session.version = session.version.saturating_add(1);
     let mut unit = UnitOfWork::of(app.new_id(), session);
     unit.changed_operations = vec![ChangedOperation {
@@ -158,7 +171,11 @@ async fn mark(
         next_try_at: None,
     }];
     unit.lease = Some(claimed.lease);
-    committing::commit(app, unit).await
+    match committing::commit(app, unit).await {
+        Ok(()) => Ok(Some(operation)),
+        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// When the operation is looked at again: with back-off, and for one that the PSP has accepted
@@ -166,11 +183,15 @@ async fn mark(
 fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
     let now = app.now();
     let Some(operation) = open else { return now };
-    let [jitter] = app.inner().entropy.bytes::<1>();
-    let wait = retry::wait(tries, now.since(operation.created_at), jitter);
+    let wait = back_off(app, tries, now.since(operation.created_at));
     let least = match operation.sending {
         Sending::Accepted if tries <= 1 => Duration::seconds(ACCEPTED_SECONDS),
         _ => Duration::ZERO,
     };
     now.plus(wait.max(least))
+}
+
+fn back_off(app: &App, tries: u32, age: Duration) -> Duration {
+    let [jitter] = app.inner().entropy.bytes::<1>();
+    retry::wait(tries, age, jitter)
 }

@@ -9,8 +9,6 @@ use tracing::warn;
 use super::{deadlines, recovery};
 use crate::{App, Error};
 
-/// How long a claim lasts.
-pub(super) const LEASE: Duration = Duration::from_secs(15);
 /// How many items one claim takes at most.
 pub(super) const BATCH: u32 = 32;
 /// How long a worker sleeps where nothing wakes it.

@@ -11,7 +11,7 @@ use oncharge_domain::{
 use oncharge_ports::BlocklistRepository;
 use oncharge_testkit::build::eur;
 
-use crate::support::{Order, World, told};
+use crate::support::{Order, World, basket, told};
 
 fn email(text: &str) -> Identifier {
     Identifier::email(&Email::parse(text).unwrap())
@@ -19,7 +19,7 @@ fn email(text: &str) -> Identifier {
 
 impl World {
     async fn open_for(&self, address: &str) -> Result<Order, String> {
-        let mut new = self.basket();
+        let mut new = basket();
         new.contact.email = Some(Email::parse(address).unwrap());
         let answer = self.create("", new).await;
         match &answer {
@@ -41,7 +41,7 @@ async fn a_banned_shopper_is_not_served_by_any_merchant_whatever_the_spelling() 
         assert_eq!(other.open_for(address).await.unwrap_err(), "GlobalBan");
     }
     assert!(world.open_for("jane@gmail.com").await.is_ok());
-    let mut by_phone = world.basket();
+    let mut by_phone = basket();
     by_phone.contact.phone = Some(Phone::parse("+15551234567").unwrap());
     let phone = Identifier::phone_from_person("001 555 123-4567").unwrap();
     bans::add(&world.app, &phone, 1, None).await.unwrap();

@@ -5,14 +5,14 @@ use oncharge_application::Error;
 use oncharge_domain::{idempotency::REMEMBERED_SECONDS, psp::RefusalReason};
 use oncharge_testkit::{Call, Fault, Reply, build::eur};
 
-use crate::support::{Harm, Point, World, books, told};
+use crate::support::{Harm, Point, World, basket, books, told};
 
 #[tokio::test(start_paused = true)]
 async fn the_first_answer_comes_again_byte_for_byte() {
     let world = World::new();
-    let first = world.create("k", world.basket()).await.unwrap();
+    let first = world.create("k", basket()).await.unwrap();
     world.clock.advance(100);
-    let again = world.restarted().create("k", world.basket()).await.unwrap();
+    let again = world.restarted().create("k", basket()).await.unwrap();
     assert!(again.replayed && !first.replayed);
     assert_eq!(again.answer, first.answer);
     assert_eq!(world.store.session_ids().len(), 1);
@@ -25,7 +25,7 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
     world.refund(&order, "k", 100).await.unwrap();
     for answer in [
         world.refund(&order, "k", 101).await,
-        world.create("k", world.basket()).await,
+        world.create("k", basket()).await,
         world.capture(&order, "k", None).await,
         world.cancel(&order, "k").await,
         world.expire(&order, "k").await,
@@ -38,27 +38,27 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
     assert_eq!(world.store.refunds_of(order.id).len(), 1);
     // The same key in another merchant's hand is another key.
     let other = world.of_another_merchant();
-    let answer = other.create("k", other.basket()).await;
+    let answer = other.create("k", basket()).await;
     assert_eq!(told(&answer), "201 created");
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_is_remembered_for_72_hours_and_then_the_key_is_new() {
     let world = World::new();
-    let first = world.create("k", world.basket()).await.unwrap();
+    let first = world.create("k", basket()).await.unwrap();
     world.clock.advance(REMEMBERED_SECONDS);
-    let last = world.create("k", world.basket()).await.unwrap();
+    let last = world.create("k", basket()).await.unwrap();
     assert_eq!(last.answer, first.answer);
     world.clock.advance(1);
-    let fresh = world.create("k", world.basket()).await.unwrap();
+    let fresh = world.create("k", basket()).await.unwrap();
     assert!(!fresh.replayed);
     assert_ne!(fresh.answer, first.answer);
-    let again = world.create("k", world.basket()).await.unwrap();
+    let again = world.create("k", basket()).await.unwrap();
     assert_eq!(
         again.answer, fresh.answer,
         "the new answer is remembered in turn"
     );
-    let mut other = world.basket();
+    let mut other = basket();
     other.amount = eur(1);
     let reused = world.create("k", other).await;
     assert!(
@@ -109,7 +109,7 @@ async fn while_the_first_is_being_processed_the_same_request_is_a_conflict() {
 #[tokio::test(start_paused = true)]
 async fn sixteen_equal_creations_make_one_session_and_get_one_answer() {
     let world = World::new();
-    let answers = join_all((0..16).map(|_| world.create("k", world.basket()))).await;
+    let answers = join_all((0..16).map(|_| world.create("k", basket()))).await;
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(world.store.session_ids().len(), 1);
     assert!(
@@ -219,27 +219,37 @@ async fn psp_rejected_is_remembered_and_psp_unavailable_frees_the_key() {
 
 #[tokio::test(start_paused = true)]
 async fn an_answer_that_nobody_gave_is_given_by_recovery() {
-    for (harm, reply, expected) in [
-        (Harm::Before, Reply::Done, "200 done captured"),
-        (
-            Harm::Before,
-            Reply::Refused(RefusalReason::Other("no".into())),
-            "409 psp_rejected",
-        ),
+    let no = Reply::Refused(RefusalReason::Other("no".into()));
+    for (reply, expected) in [
+        (Reply::Done, "200 done captured"),
+        (no, "409 psp_rejected"),
+        // The end may be days away; that the PSP has taken it in is an answer.
+        (Reply::Accepted, "202 accepted authorized"),
     ] {
-        let world = World::new();
-        let order = world.authorized().await;
-        world.psp.reply(Call::Capture, reply);
-        // The intent is written, the outcome is not.
-        world.fate.plan(Point::Commit(2), harm);
-        let first = world.capture(&order, "k", None).await;
-        assert_eq!(told(&first), "202 accepted authorized");
-        let open = world.capture(&order, "k", None).await;
-        assert!(matches!(open, Err(Error::IdempotencyConflict)), "{open:?}");
-        world.pass(30).await;
-        let answer = world.capture(&order, "k", None).await;
-        assert_eq!(told(&answer), expected);
-        assert!(answer.unwrap().replayed);
+        for harm in [Harm::Before, Harm::DieBefore] {
+            let case = format!("{reply:?} {harm:?}");
+            let world = World::new();
+            let order = world.authorized().await;
+            world.psp.reply(Call::Capture, reply.clone());
+            // The intent is written, the outcome is not.
+            world.fate.plan(Point::Commit(2), harm);
+            tokio::select! {
+                () = world.fate.death() => {}
+                first = world.capture(&order, "k", None) => {
+                    assert_eq!(told(&first), "202 accepted authorized", "{case}");
+                }
+            }
+            let world = world.restarted();
+            let open = world.capture(&order, "k", None).await;
+            assert!(
+                matches!(open, Err(Error::IdempotencyConflict)),
+                "{case}: {open:?}"
+            );
+            world.pass(30).await;
+            let answer = world.capture(&order, "k", None).await;
+            assert_eq!(told(&answer), expected, "{case}");
+            assert!(answer.unwrap().replayed, "{case}");
+        }
     }
 }
 

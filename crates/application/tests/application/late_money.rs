@@ -9,7 +9,7 @@ use oncharge_domain::{
 use oncharge_ports::{CheckoutRepository, Psp as _, psp::Call as Order_};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Order, Psp, World, books};
+use crate::support::{Books, Order, Psp, World, basket, books};
 
 /// An attempt that the PSP took in; its word comes after the ten minutes that follow the expiry,
 /// and no worker has run since.
@@ -101,7 +101,7 @@ async fn a_void_refused_because_the_money_is_captured_becomes_a_refund() {
     let (order, _) = late(&world).await;
     // Somebody captured it at the PSP.
     let payment = world.psp.payments(order.id).remove(0).reference;
-    let amount = world.basket().amount;
+    let amount = basket().amount;
     let capture = world.psp.prepare(&Order_ {
         operation: world.build.id(),
         session: order.id,

@@ -23,6 +23,7 @@ mod expire;
 mod idempotency;
 mod late_money;
 mod merchants;
+mod moved_on;
 mod notifications;
 mod pay;
 mod races;

@@ -7,7 +7,7 @@ use oncharge_application::{
 };
 use oncharge_domain::{session::StatusName, text::Reference};
 
-use crate::support::World;
+use crate::support::{World, basket};
 
 #[tokio::test(start_paused = true)]
 async fn another_merchants_session_and_an_id_of_another_form_are_not_found() {
@@ -96,7 +96,7 @@ async fn pages_are_newest_first_stable_and_bound_to_merchant_and_list() {
     let mut made = Vec::new();
     for n in 0..5 {
         let reference = Reference::parse(&format!("order-{n}")).unwrap();
-        let basket = world.basket();
+        let basket = basket();
         made.push(
             world
                 .open_with(NewCheckout {
@@ -154,7 +154,7 @@ async fn pages_are_newest_first_stable_and_bound_to_merchant_and_list() {
 #[tokio::test(start_paused = true)]
 async fn sessions_are_found_by_reference_and_time() {
     let world = World::new();
-    let basket = world.basket();
+    let basket = basket();
     let reference = Reference::parse("special").unwrap();
     let first = world.open().await;
     world.clock.advance(10);

@@ -43,7 +43,7 @@ async fn leave(world: &World, left: Left, call: Call, request: impl Future<Outpu
     }
 }
 
-async fn finish_accepted(world: &World, order: &Order, (left, kind): (Left, &str)) {
+fn finish_accepted(world: &World, order: &Order, (left, kind): (Left, &str)) {
     if matches!(left, Left::Accepted) {
         world
             .psp
@@ -61,7 +61,7 @@ async fn an_attempt_left_open_is_finished_once() {
         })
         .await;
         let world = world.restarted();
-        finish_accepted(&world, &order, (left, "authorize")).await;
+        finish_accepted(&world, &order, (left, "authorize"));
         world.pass(61).await;
         let audited = books(&world, &order).await;
         assert_eq!(
@@ -92,9 +92,9 @@ async fn captures_cancels_and_refunds_left_open_are_finished_once() {
         })
         .await;
         let world = world.restarted();
-        finish_accepted(&world, &to_capture, (left, "capture")).await;
-        finish_accepted(&world, &to_cancel, (left, "cancel")).await;
-        finish_accepted(&world, &to_refund, (left, "refund")).await;
+        finish_accepted(&world, &to_capture, (left, "capture"));
+        finish_accepted(&world, &to_cancel, (left, "cancel"));
+        finish_accepted(&world, &to_refund, (left, "refund"));
         world.pass(61).await;
         let captured = books(&world, &to_capture).await;
         assert_eq!(

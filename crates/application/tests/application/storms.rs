@@ -1,6 +1,10 @@
 //! Random histories with random harms: whatever happens, the money adds up in the end.
 
-use oncharge_domain::{psp::Answer, psp::RefusalReason, session::StatusName};
+use oncharge_domain::{
+    psp::Answer,
+    psp::RefusalReason,
+    session::{Status, StatusName},
+};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 use proptest::{prelude::*, sample::select};
 use tokio::runtime::{Builder, Runtime};
@@ -22,6 +26,8 @@ enum Act {
     Decide(usize, Finish, bool),
     /// The PSP tells what it knows of the operation of this number.
     Tell(usize),
+    /// The PSP takes back what it had done by the operation of this number; it tells later.
+    TakeBack(usize),
     /// Time passes, with workers.
     Pass(i64),
     /// Time passes without them.
@@ -75,6 +81,7 @@ fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Plan(Call::Authorize, challenge)),
         3 => (0_usize..4, finish(), any::<bool>()).prop_map(|(n, f, t)| Act::Decide(n, f, t)),
         2 => (0_usize..6).prop_map(Act::Tell),
+        1 => (0_usize..6).prop_map(Act::TakeBack),
         3 => time.clone().prop_map(Act::Pass),
         1 => time.prop_map(Act::Wait),
         3 => (point(), select(Harm::ALL.to_vec())).prop_map(|(p, h)| Act::Harm(p, h)),
@@ -95,7 +102,7 @@ fn runtime() -> Runtime {
 
 impl Process {
     /// Does it, or dies and comes back without knowing of it.
-    fn run(&mut self, work: impl AsyncFn(&World)) {
+    fn run(&mut self, work: &impl AsyncFn(&World)) {
         let lived = self.runtime.block_on(async {
             tokio::select! {
                 biased;
@@ -114,7 +121,7 @@ impl Process {
     }
 }
 
-fn still_open(answer: Option<Answer>) -> bool {
+fn still_open(answer: Option<&Answer>) -> bool {
     matches!(
         answer,
         Some(Answer::Accepted { .. } | Answer::ActionRequired(_))
@@ -137,7 +144,7 @@ async fn happen(world: &World, order: &Order, act: &Act) {
         Act::Plan(call, psp) => psp.plan(&world.psp, call),
         Act::Decide(n, finish, told) => {
             let mut open = world.operations(order);
-            open.retain(|operation| still_open(world.psp.answer_to(operation.id)));
+            open.retain(|operation| still_open(world.psp.answer_to(operation.id).as_ref()));
             if let Some(operation) = open.get(n) {
                 world.psp.finish(operation.id, finish);
                 if told {
@@ -152,10 +159,26 @@ async fn happen(world: &World, order: &Order, act: &Act) {
                 drop(world.notify(operation.id).await);
             }
         }
+        Act::TakeBack(n) => take_back(world, order, n),
         Act::Pass(seconds) => world.pass(seconds).await,
         Act::Wait(seconds) => drop(world.clock.advance(seconds)),
         Act::Harm(point, harm) => world.fate.plan(point, harm),
         Act::Restart => {}
+    }
+}
+
+fn take_back(world: &World, order: &Order, n: usize) {
+    let operations = world.operations(order);
+    let Some(operation) = operations.get(n) else {
+        return;
+    };
+    let is_done = matches!(world.psp.answer_to(operation.id), Some(Answer::Done { .. }));
+    let attempt = operation.kind.name() == "authorize";
+    // An authorisation that was captured afterwards does not lapse.
+    let has_ended = attempt && world.psp.reserved(order.id) == 0;
+    if is_done && !has_ended {
+        let reason = RefusalReason::AuthorizationExpired;
+        world.psp.take_back(operation.id, reason);
     }
 }
 
@@ -165,13 +188,18 @@ async fn calm(world: &World, order: &Order) {
     world.psp.clear_faults();
     for round in 0..40 {
         for operation in world.operations(order) {
-            if still_open(world.psp.answer_to(operation.id)) {
+            if still_open(world.psp.answer_to(operation.id).as_ref()) {
                 let finish = if round % 2 == 0 {
                     Finish::Done
                 } else {
                     Finish::Refused(RefusalReason::CardDeclined)
                 };
                 world.psp.finish(operation.id, finish);
+            }
+        }
+        for operation in world.operations(order) {
+            if world.psp.answer_to(operation.id).is_some() {
+                world.notify(operation.id).await.unwrap();
             }
         }
         world.pass(300).await;
@@ -200,13 +228,15 @@ fn weather(delay: Option<u32>, acts: &[Act]) {
         if matches!(act, Act::Restart) {
             process.restart();
         }
-        process.run(async |world| happen(world, &order, act).await);
+        process.run(&async |world: &World| happen(world, &order, act).await);
     }
-    process.run(async |world| calm(world, &order).await);
+    process.run(&async |world: &World| calm(world, &order).await);
     let world = &process.world;
     let audited = process.runtime.block_on(books(world, &order));
     let session = process.runtime.block_on(world.session(&order));
-    assert!(session.amount_refunded().minor() <= session.amount_captured().minor());
+    let refunded = session.amount_refunded().minor();
+    let taken_back = matches!(session.status, Status::CaptureFailed(_));
+    assert!(refunded <= session.amount_captured().minor() || taken_back);
     assert!(session.attempts <= 3);
     let kept = [StatusName::Authorized, StatusName::Captured].contains(&audited.status);
     let authorised = world.psp.payments(order.id).into_iter();
@@ -219,7 +249,7 @@ fn weather(delay: Option<u32>, acts: &[Act]) {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 400,
+        cases: 20_000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

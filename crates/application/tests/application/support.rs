@@ -11,5 +11,5 @@ mod world;
 
 pub(crate) use audit::{Books, books};
 pub(crate) use fate::{Harm, Point};
-pub(crate) use verbs::{Order, Psp, told};
+pub(crate) use verbs::{Order, Psp, basket, told};
 pub(crate) use world::World;

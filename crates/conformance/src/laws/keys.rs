@@ -202,9 +202,10 @@ pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> 
 /// The key of a reserved request is found by its operation until it is answered.
 pub async fn the_waiting_key_is_the_unanswered_one(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;
+    // A key's own quotes are part of it: the second's is another key than the first's.
     let (one, two) = (
         world.build.scope(&world.merchant, "one"),
-        world.build.scope(&world.merchant, "two"),
+        world.build.scope(&world.merchant, "\"\"one\"\""),
     );
     let (first, second) = (world.reserving(&one), world.reserving(&two));
     world.commit(first.clone()).await?;

@@ -38,6 +38,19 @@ pub struct Decision {
 }
 
 impl Decision {
+    /// The decision that changes nothing.
+    pub fn nothing(session: Session) -> Self {
+        Self {
+            session,
+            operations: Vec::new(),
+            changed_operations: Vec::new(),
+            refund: None,
+            changed_refunds: Vec::new(),
+            events: Vec::new(),
+            audit: Vec::new(),
+        }
+    }
+
     /// Whether nothing has changed, so that nothing needs to be committed.
     pub fn is_empty(&self, before: &Session) -> bool {
         self.session.version == before.version

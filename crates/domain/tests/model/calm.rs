@@ -48,12 +48,7 @@ pub(crate) fn settles(world: &World, mood: Mood) -> Result<(), String> {
 
 /// Does one thing that is waiting; `false` where nothing is.
 fn one_step(world: &mut World, mood: Mood) -> bool {
-    if let Some(flight) = world.flights.pop() {
-        let word = flight.word.unwrap_or_else(|| {
-            let answer = world.arrive(flight.operation, Choice::Done);
-            Word::Answer(answer)
-        });
-        world.learn(flight.operation, word, flight.waiting);
+    if land(world) {
         return true;
     }
     if let Some(operation) = world.network.pop() {
@@ -61,7 +56,7 @@ fn one_step(world: &mut World, mood: Mood) -> bool {
         return true;
     }
     if let Some((operation, answer)) = world.psp.mail.pop() {
-        world.learn(operation, Word::Answer(answer), false);
+        world.learn(operation, &Word::Answer(answer), false);
         return true;
     }
     if let Some(operation) = to_finish(world, mood) {
@@ -81,8 +76,20 @@ fn one_step(world: &mut World, mood: Mood) -> bool {
     open.into_iter().any(|operation| recovers(world, operation))
 }
 
+/// The next process makes its call and writes down the answer; `false` where there is none.
+fn land(world: &mut World) -> bool {
+    let Some(flight) = world.flights.pop() else {
+        return false;
+    };
+    let heard = flight
+        .word
+        .unwrap_or_else(|| Word::Answer(world.arrive(flight.operation, Choice::Done)));
+    world.learn(flight.operation, &heard, flight.waiting);
+    true
+}
+
 fn to_finish(world: &World, mood: Mood) -> Option<OperationId> {
-    let undecided = world.psp.undecided().into_iter();
+    let undecided = world.psp.undecided();
     let is_challenge = |id: &OperationId| {
         let truth = world.psp.truth(*id);
         matches!(truth, Some(oncharge_domain::psp::Answer::ActionRequired(_)))
@@ -98,12 +105,7 @@ fn recovers(world: &mut World, operation: OperationId) -> bool {
     if world.recover(operation).is_none() {
         return false;
     }
-    while let Some(flight) = world.flights.pop() {
-        let word = flight
-            .word
-            .unwrap_or_else(|| Word::Answer(world.arrive(flight.operation, Choice::Done)));
-        world.learn(flight.operation, word, false);
-    }
+    while land(world) {}
     let changed = world.book.session.status != before.book.session.status
         || world.book.operations != before.book.operations;
     if !changed {

@@ -1,6 +1,7 @@
 //! The world of one session: what the store holds, what is on its way, and the PSP.
 
 use oncharge_domain::{
+    audit::AuditAction::{RefundOfFailedCapture, UnexpectedFact},
     id::OperationId,
     operation::{OperationKind, Sending},
     psp::{Answer, TokenFingerprint, Word},
@@ -84,7 +85,7 @@ impl World {
         at(MOMENTS[self.moment])
     }
 
-    /// Commits an intent and makes its calls; `None` where it is refused.
+    /// A merchant or shopper asks for something; `None` where it is refused.
     pub(crate) fn command(&mut self, command: Command) -> Option<()> {
         let operation = self.book.next_id();
         let input = match command {
@@ -116,6 +117,7 @@ impl World {
         due.then(|| self.intend(Input::Deadline { operation }, false))?
     }
 
+    /// Commits an intent and starts its calls; `None` where it is refused.
     fn intend(&mut self, input: Input, waiting: bool) -> Option<()> {
         let decision = match self.book.decide(input, self.now()) {
             Ok(decision) => decision.ok()?,
@@ -136,8 +138,7 @@ impl World {
     }
 
     /// Writes down a word about an operation.
-    pub(crate) fn learn(&mut self, operation: OperationId, word: Word, waiting: bool) {
-        use oncharge_domain::audit::AuditAction::{RefundOfFailedCapture, UnexpectedFact};
+    pub(crate) fn learn(&mut self, operation: OperationId, word: &Word, waiting: bool) {
         let heard = self.book.heard(operation, word, waiting);
         match self.book.decide(Input::Heard(Box::new(heard)), self.now()) {
             Ok(Ok(decision)) => {

@@ -104,7 +104,7 @@ impl Book {
     }
 
     /// A word about an operation, with all that goes with it, as a use case would load it.
-    pub(crate) fn heard(&self, operation: OperationId, word: Word, waiting: bool) -> Heard {
+    pub(crate) fn heard(&self, operation: OperationId, word: &Word, waiting: bool) -> Heard {
         let operation = self.operations[&operation].clone();
         let mut heard = Heard::new(operation.clone(), self.next_id());
         (heard.word, heard.waiting) = (word.clone(), waiting);
@@ -253,16 +253,15 @@ fn check_operation(old: &Operation, new: &Operation) -> Result<(), String> {
     if fixed(old) != fixed(new) {
         return Err(format!("what is sent has changed: {old:?} to {new:?}"));
     }
-    use OperationStatus::{Failed, Requested, Succeeded};
     let refund = matches!(old.kind, OperationKind::Refund(_));
     let attempt = matches!(old.kind, OperationKind::Authorize { .. });
     let allowed = match (old.status, new.status) {
         (before, after) if before == after => true,
-        (Requested, _) => true,
+        (OperationStatus::Requested, _) => true,
         // The PSP took a refund back.
-        (Succeeded, Failed) => refund,
+        (OperationStatus::Succeeded, OperationStatus::Failed) => refund,
         // A refused attempt brought money after all; it goes back.
-        (Failed, Succeeded) => attempt && new.compensated,
+        (OperationStatus::Failed, OperationStatus::Succeeded) => attempt && new.compensated,
         _ => false,
     };
     if !allowed || (old.compensated && !new.compensated) {

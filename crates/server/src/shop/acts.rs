@@ -97,19 +97,23 @@ fn new_order(number: u64, cart: &Cart, form: &[(String, String)]) -> Order {
     order
 }
 
-fn wanted(name: &str, amount: Option<&str>) -> Result<Act, Trouble> {
+/// The act of this name; nothing is at the address of another. An amount that cannot be read is
+/// trouble for the page to show.
+fn wanted(name: &str, amount: Option<&str>) -> Result<Result<Act, Trouble>, Fault> {
+    let unreadable = || Trouble {
+        what: "Nothing was refunded.".to_owned(),
+        message: "An amount looks like 12 or 12.34.".to_owned(),
+        code: String::new(),
+    };
     match name {
-        "checkout" => Ok(Act::Checkout),
-        "capture" => Ok(Act::Capture),
-        "cancel" => Ok(Act::Cancel),
-        _ => amount
-            .and_then(Dollars::parse)
-            .map(Act::Refund)
-            .ok_or_else(|| Trouble {
-                what: "Nothing was refunded.".to_owned(),
-                message: "An amount looks like 12 or 12.34.".to_owned(),
-                code: String::new(),
-            }),
+        "checkout" => Ok(Ok(Act::Checkout)),
+        "capture" => Ok(Ok(Act::Capture)),
+        "cancel" => Ok(Ok(Act::Cancel)),
+        "refund" => {
+            let amount = amount.and_then(Dollars::parse);
+            Ok(amount.map(Act::Refund).ok_or_else(unreadable))
+        }
+        _ => Err(Fault::Missing),
     }
 }
 
@@ -198,13 +202,13 @@ fn trouble(act: Act, error: &Error) -> Trouble {
             code: String::new(),
         };
     };
-    let mut message = sentence(message);
-    for detail in details {
-        message.push_str(&format!(" {}: {}.", detail.field, detail.problem));
-    }
+    let details = details
+        .iter()
+        .map(|detail| format!("{}: {}.", detail.field, detail.problem));
+    let sentences: Vec<_> = std::iter::once(sentence(message)).chain(details).collect();
     Trouble {
         what: name,
-        message,
+        message: sentences.join(" "),
         code: code.clone(),
     }
 }
@@ -272,12 +276,12 @@ mod tests {
 
     #[test]
     fn an_amount_that_cannot_be_read_begins_nothing() {
-        assert_eq!(
-            wanted("refund", Some("10.50")).unwrap(),
-            Act::Refund(Dollars::cents(1050))
-        );
+        let read = |text| wanted("refund", text).unwrap();
+        let amount = Dollars::cents(1050);
+        assert_eq!(read(Some("10.50")).unwrap(), Act::Refund(amount));
         for text in [None, Some("all"), Some("-1"), Some("")] {
-            assert!(wanted("refund", text).is_err(), "{text:?}");
+            assert!(read(text).is_err(), "{text:?}");
         }
+        assert!(wanted("destroy", None).is_err());
     }
 }

@@ -11,6 +11,11 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     for (path, kind, text) in [
         ("/tokens.css", CSS, TOKENS_CSS),
         ("/shop.css", CSS, include_str!("../../assets/shop/shop.css")),
+        (
+            "/order.css",
+            CSS,
+            include_str!("../../assets/shop/order.css"),
+        ),
         ("/cart.js", JS, include_str!("../../assets/shop/cart.js")),
         ("/order.js", JS, include_str!("../../assets/shop/order.js")),
     ] {

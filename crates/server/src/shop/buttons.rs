@@ -112,3 +112,69 @@ fn hint(hint: &'static str) -> Choice {
         hint,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::shop::{examples::session, moment::Moment, order::Checkout};
+
+    fn labels(status: &str, changes: &Value) -> Vec<String> {
+        let mut order = Order::new(7, Moment::now(), Vec::new());
+        order.checkout = Some(Checkout {
+            session_id: "cs_1".to_owned(),
+            iframe_url: "/checkout/cs_1?token=pt_1".to_owned(),
+            origin: "http://127.0.0.1:1".to_owned(),
+        });
+        let payment = Payment {
+            session: session(status, changes),
+            refunds: Vec::new(),
+        };
+        let buttons = choice(&order, Some(&payment)).buttons;
+        buttons.into_iter().map(|button| button.label).collect()
+    }
+
+    #[test]
+    fn only_what_is_possible_now_has_a_button() {
+        let held = ["Capture $10.00", "Cancel the order"];
+        assert_eq!(labels("authorized", &json!({})), held);
+        assert_eq!(labels("captured", &json!({})), ["Refund"]);
+        let nothing: [&str; 0] = [];
+        assert_eq!(
+            labels("captured", &json!({ "amount_refundable": 0 })),
+            nothing
+        );
+        for operation in ["capture", "cancel", "something new"] {
+            let open = json!({ "pending_operation": operation });
+            assert_eq!(labels("authorized", &open), nothing, "{operation}");
+        }
+        for status in [
+            "created",
+            "pending",
+            "refused",
+            "cancelled",
+            "error",
+            "expired",
+            "new",
+        ] {
+            assert_eq!(labels(status, &json!({})), nothing, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_open_act_comes_before_all_others() {
+        let mut order = Order::new(7, Moment::now(), Vec::new());
+        order.intend(Act::Refund(Dollars::cents(500)));
+        let payment = Payment {
+            session: session("captured", &json!({})),
+            refunds: Vec::new(),
+        };
+        let Choice { buttons, .. } = choice(&order, Some(&payment));
+        assert_eq!(buttons.len(), 1);
+        assert_eq!(
+            (buttons[0].name, buttons[0].label.as_str()),
+            ("refund", "Try again")
+        );
+    }
+}

@@ -57,3 +57,53 @@ fn sighting(session: &Session, status: Status) -> Sighting {
         reason,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::shop::{examples::session, moment::Moment};
+
+    fn order() -> Order {
+        Order::new(7, Moment::now(), Vec::new())
+    }
+
+    fn seen(order: &Order) -> Vec<(Status, bool)> {
+        let sightings = order.sightings.iter();
+        sightings
+            .map(|seen| (seen.status, seen.at_latest))
+            .collect()
+    }
+
+    #[test]
+    fn what_nobody_looked_at_is_entered_later() {
+        let mut order = order();
+        assert!(enter(&mut order, &session("captured", &json!({}))));
+        let expected = [
+            (Status::Created, false),
+            (Status::Authorized, true),
+            (Status::Captured, false),
+        ];
+        assert_eq!(seen(&order), expected);
+    }
+
+    #[test]
+    fn the_same_twice_is_no_news_but_a_second_refusal_is() {
+        let mut order = order();
+        let refused = |at: &str| session("refused", &json!({ "updated_at": at }));
+        assert!(enter(&mut order, &refused("2026-11-22T12:01:00Z")));
+        assert!(!enter(&mut order, &refused("2026-11-22T12:01:00Z")));
+        assert!(enter(&mut order, &refused("2026-11-22T12:02:00Z")));
+        assert_eq!(seen(&order).len(), 3);
+    }
+
+    #[test]
+    fn a_session_expires_when_its_time_is_over_and_not_when_it_was_last_changed() {
+        let mut order = order();
+        let changes = json!({ "updated_at": "2026-11-22T12:00:00Z" });
+        enter(&mut order, &session("expired", &changes));
+        let at = order.sightings.last().unwrap().at;
+        assert_eq!(at.rfc3339(), "2026-11-22T12:30:00Z");
+    }
+}

@@ -103,6 +103,12 @@ const PICTURE: &[Arrows] = &[
         ],
         tests_know: &["testkit"],
     },
+    // A development tool: it loads the running binary over HTTP, and signs as the domain says.
+    Arrows {
+        name: "bench",
+        knows: &["domain"],
+        tests_know: &[],
+    },
     Arrows {
         name: "tidy",
         knows: &[],

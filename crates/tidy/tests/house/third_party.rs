@@ -12,7 +12,8 @@ struct Confined {
 
 const DATABASES: &[&str] = &["adapter-postgres", "adapter-sqlite", "psp-simulator"];
 const SQLITE: &[&str] = &["adapter-sqlite", "psp-simulator"];
-const HTTP_SERVERS: &[&str] = &["adapter-http", "psp-simulator", "server"];
+// bench: serves a constant, as the limit that the service is measured against.
+const HTTP_SERVERS: &[&str] = &["adapter-http", "psp-simulator", "server", "bench"];
 
 const CONFINED: &[Confined] = &[
     Confined {
@@ -60,7 +61,7 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         package: "anyhow",
-        to: &["server", "psp-simulator", "conformance", "tidy"],
+        to: &["server", "psp-simulator", "conformance", "tidy", "bench"],
         why: "a library's errors are types of its own, which a caller can match",
     },
     Confined {
@@ -70,7 +71,7 @@ const CONFINED: &[Confined] = &[
     },
     Confined {
         package: "clap",
-        to: &["server", "psp-simulator"],
+        to: &["server", "psp-simulator", "bench"],
         why: "arguments are read by binaries",
     },
 ];

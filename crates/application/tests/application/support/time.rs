@@ -1,7 +1,7 @@
 //! Time and workers.
 
 use oncharge_application::workers::{deadlines, recovery};
-use oncharge_domain::time::Timestamp;
+use oncharge_domain::{operation::Operation, time::Timestamp};
 
 use super::{Order, World};
 
@@ -48,7 +48,7 @@ impl World {
         self.work().await;
         for _ in 0..300 {
             let orders = self.store.session_ids();
-            let open = |id| self.store.operations_of(id).iter().any(|o| o.is_open());
+            let open = |id| self.store.operations_of(id).iter().any(Operation::is_open);
             if !orders.into_iter().any(open) {
                 return;
             }

@@ -79,6 +79,19 @@ pub(crate) fn told(answer: &Result<Answered, Error>) -> String {
     format!("{} {}", reply.answer.status, words.join(" "))
 }
 
+/// What [`World::open`] asks for: 100.00 EUR.
+pub(crate) fn basket() -> NewCheckout {
+    NewCheckout {
+        amount: eur(10_000),
+        reference: Reference::parse("order-42").unwrap(),
+        order_id: None,
+        return_url: ReturnUrl::parse("https://shop.example.com/thanks", false).unwrap(),
+        metadata: Metadata::new(BTreeMap::new()).unwrap(),
+        contact: Contact::default(),
+        capture: None,
+    }
+}
+
 impl World {
     /// A request under this key (none for ""), for this target and body.
     pub(crate) fn post(&self, key: &str, target: &str, body: &str) -> PostContext {
@@ -93,19 +106,6 @@ impl World {
         }
     }
 
-    /// What [`World::open`] asks for: 100.00 EUR.
-    pub(crate) fn basket(&self) -> NewCheckout {
-        NewCheckout {
-            amount: eur(10_000),
-            reference: Reference::parse("order-42").unwrap(),
-            order_id: None,
-            return_url: ReturnUrl::parse("https://shop.example.com/thanks", false).unwrap(),
-            metadata: Metadata::new(BTreeMap::new()).unwrap(),
-            contact: Contact::default(),
-            capture: None,
-        }
-    }
-
     pub(crate) async fn create(&self, key: &str, new: NewCheckout) -> Result<Answered, Error> {
         let body = format!("{} {:?}", new.amount.minor(), new.capture);
         let request = self.post(key, "/v1/checkout/sessions", &body);
@@ -114,7 +114,7 @@ impl World {
 
     /// A new session over 100.00 EUR.
     pub(crate) async fn open(&self) -> Order {
-        self.open_with(self.basket()).await
+        self.open_with(basket()).await
     }
 
     pub(crate) async fn open_with(&self, new: NewCheckout) -> Order {
@@ -123,7 +123,7 @@ impl World {
 
     /// The session created under this key, now or before.
     pub(crate) async fn try_open(&self, key: &str) -> Result<Order, Error> {
-        Ok(Order::of(&self.create(key, self.basket()).await?))
+        Ok(Order::of(&self.create(key, basket()).await?))
     }
 
     /// A new session that is authorised.

@@ -3,7 +3,7 @@
 use super::{LATE_WORD_SECONDS, QUIET_SECONDS, note_progress, surely_not_sent};
 use crate::{
     audit::AuditAction,
-    operation::{CancelPurpose, CompensationBy, Operation, OperationStatus},
+    operation::{CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus},
     psp::{Answer, Challenge, PspReference, RefusalReason, Word},
     session::{
         Cancelled, Draft, EndOutcome, EventKind, FailureCode, Heard, OpenChallenge, Refusal,
@@ -296,6 +296,15 @@ fn hear_again(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
             draft.note(AuditAction::UnexpectedFact, id);
             Ok(())
         }
+        // What was captured at once may have been sent back before the PSP took the capture back.
+        _ if heard.operation.compensated && is_sale(&heard.operation) => {
+            draft.note(AuditAction::RefundOfFailedCapture, id);
+            Ok(())
+        }
         _ => Ok(()),
     }
+}
+
+fn is_sale(attempt: &Operation) -> bool {
+    matches!(attempt.kind, OperationKind::Authorize { capture: true, .. })
 }

@@ -6,6 +6,8 @@ use super::{
     note_progress, surely_not_sent,
 };
 use crate::{
+    audit::AuditAction,
+    id::OperationId,
     operation::{CompensationBy, Operation, OperationKind, OperationStatus},
     psp::{Answer, RefusalReason, Word},
     session::{
@@ -58,30 +60,31 @@ pub(super) fn hear_merchants(draft: &mut Draft, heard: Heard) -> Result<(), Refu
         }
         // Taken back after it was done: the status stays, but the money must not stay held.
         (OperationStatus::Succeeded, Word::Answer(Answer::Refused(_))) => {
-            release_again(draft, operation, spare);
+            if let Status::Cancelled(cancelled) = &draft.session.status {
+                let of = cancelled.payment.attempt;
+                release_again(draft, operation, of, spare);
+            }
             Ok(())
         }
         _ => Ok(()),
     }
 }
 
-fn release_again(draft: &mut Draft, mut cancel: Operation, spare: crate::id::OperationId) {
-    let (Status::Cancelled(cancelled), Some(payment)) =
-        (&draft.session.status, cancel.payment.clone())
-    else {
+/// The PSP took a cancel back, so the money is held again: it goes back by a compensation.
+fn release_again(draft: &mut Draft, mut cancel: Operation, of: OperationId, spare: OperationId) {
+    let Some(payment) = cancel.payment.clone() else {
         return;
     };
     if cancel.compensated {
         return;
     }
-    let of = cancelled.payment.attempt;
     let kind = OperationKind::Compensation {
         of,
         by: CompensationBy::Void,
         round: 0,
     };
     draft.start(spare, kind, cancel.amount, Some(payment));
-    draft.note(crate::audit::AuditAction::CompensationStarted, cancel.id);
+    draft.note(AuditAction::CompensationStarted, cancel.id);
     cancel.compensated = true;
     draft.changed(cancel);
 }
@@ -95,8 +98,15 @@ pub(super) fn hear_ending(draft: &mut Draft, heard: Heard) -> Result<(), Refusal
         attempt,
         ..
     } = heard;
-    if !operation.is_open() {
-        return Ok(());
+    match (operation.status, &word) {
+        (OperationStatus::Requested, _) => {}
+        // The session has moved on and no longer knows the attempt: the cancel stands for it.
+        (OperationStatus::Succeeded, Word::Answer(Answer::Refused(_))) => {
+            let of = operation.id;
+            release_again(draft, operation, of, spare);
+            return Ok(());
+        }
+        (OperationStatus::Succeeded | OperationStatus::Failed, _) => return Ok(()),
     }
     let Word::Answer(answer) = word else {
         note_progress(draft, operation, &word);
@@ -128,7 +138,7 @@ pub(super) fn hear_ending(draft: &mut Draft, heard: Heard) -> Result<(), Refusal
     }
 }
 
-fn ending_by(draft: &Draft, id: crate::id::OperationId) -> Option<Ending> {
+fn ending_by(draft: &Draft, id: OperationId) -> Option<Ending> {
     match &draft.session.status {
         Status::Pending(pending) => match &pending.step {
             Step::Ending(ending) if ending.by == id => Some(ending.clone()),
@@ -161,7 +171,7 @@ fn is_by_cancel(reason: &RefusalReason) -> bool {
 fn not_ended(
     draft: &mut Draft,
     (ending, reason): (Ending, RefusalReason),
-    (attempt, spare): (Option<Operation>, crate::id::OperationId),
+    (attempt, spare): (Option<Operation>, OperationId),
 ) -> Result<(), Refusal> {
     match (&ending.outcome, &reason, attempt) {
         (

@@ -4,7 +4,7 @@ use super::note_progress;
 use crate::{
     audit::AuditAction,
     id::OperationId,
-    operation::{CompensationBy, Operation},
+    operation::{CompensationBy, Operation, OperationStatus},
     psp::{Answer, RefusalReason, Word},
     session::{Draft, Heard},
 };
@@ -22,8 +22,15 @@ pub(super) fn hear(
         spare,
         ..
     } = heard;
-    if !operation.is_open() {
-        return;
+    match (operation.status, &word) {
+        (OperationStatus::Requested, _) => {}
+        (OperationStatus::Succeeded, Word::Answer(Answer::Refused(reason)))
+            if *reason != RefusalReason::NothingHeld =>
+        {
+            taken_back(draft, operation, spare, (of, by, round));
+            return;
+        }
+        (OperationStatus::Succeeded | OperationStatus::Failed, _) => return,
     }
     let id = operation.id;
     match word {
@@ -51,4 +58,20 @@ pub(super) fn hear(
         }
         word => note_progress(draft, operation, &word),
     }
+}
+
+/// The PSP took back what it had sent back: another one is started, once.
+fn taken_back(
+    draft: &mut Draft,
+    mut done: Operation,
+    spare: OperationId,
+    (of, by, round): (OperationId, CompensationBy, u32),
+) {
+    if done.compensated {
+        return;
+    }
+    draft.compensate_again(&done, spare, (of, by, round.saturating_add(1)));
+    draft.note(AuditAction::CompensationRefused, done.id);
+    done.compensated = true;
+    draft.changed(done);
 }

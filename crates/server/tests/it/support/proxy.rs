@@ -30,7 +30,7 @@ impl Proxy {
                 tokio::spawn(forward(
                     client,
                     target.clone(),
-                    holding.clone(),
+                    is_holding.clone(),
                     notify.clone(),
                 ));
             }

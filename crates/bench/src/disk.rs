@@ -1,0 +1,23 @@
+//! The disk's limit: how often in a second a few bytes can be made durable, one time after another.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+/// A database page, which is what a small commit appends to a log at least.
+const PAGE: [u8; 4096] = [0x5a; 4096];
+
+/// Appends a page and waits until it is durable, again and again; times per second.
+pub(crate) fn syncs_per_second(directory: &Path, lasting: Duration) -> anyhow::Result<f64> {
+    let mut file = File::create(directory.join("sync"))?;
+    let (started, mut times) = (Instant::now(), 0_u32);
+    while started.elapsed() < lasting {
+        file.write_all(&PAGE)?;
+        file.sync_data()?;
+        times = times.saturating_add(1);
+    }
+    Ok(f64::from(times) / started.elapsed().as_secs_f64())
+}

@@ -1,0 +1,211 @@
+//! The database's limit: the statements of our requests through `pgbench`.
+//!
+//! pgbench does nothing but send them, prepared, over as many connections as it has clients. Its
+//! values are made by the server (`lpad(to_hex(…))` for an id), which costs a little more than
+//! taking a parameter. Identifiers beyond those of real sessions keep its rows apart.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use anyhow::{Context, ensure};
+
+use crate::{
+    gauges,
+    sample::{Sample, as_float},
+};
+
+/// How many connections pgbench has.
+pub(crate) const CLIENTS: u32 = 8;
+/// How many sessions there are to get.
+pub(crate) const SEEDED: u32 = 2000;
+
+/// A request as its statements.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Script {
+    /// Makes what the others read and change; once, before them.
+    Seed,
+    Create,
+    CreateOnce,
+    Get,
+    Refund,
+}
+
+impl Script {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Seed => include_str!("../sql/seed.sql"),
+            Self::Create => include_str!("../sql/create.sql"),
+            Self::CreateOnce => include_str!("../sql/create_once.sql"),
+            Self::Get => include_str!("../sql/get.sql"),
+            Self::Refund => include_str!("../sql/refund.sql"),
+        }
+    }
+}
+
+/// What pgbench has measured.
+pub(crate) struct Limit {
+    /// Its transactions.
+    pub(crate) sample: Sample,
+    /// PostgreSQL's processor time for one, in seconds, where it can be known.
+    pub(crate) database_seconds: Option<f64>,
+}
+
+/// pgbench on a database that has our schema.
+pub(crate) struct Pgbench<'a> {
+    pub(crate) program: &'a Path,
+    pub(crate) url: &'a str,
+    /// PostgreSQL's first process.
+    pub(crate) database: Option<u32>,
+    /// Hex digits of the merchant that owns the rows.
+    pub(crate) merchant: &'a str,
+    /// Where scripts and logs go.
+    pub(crate) directory: &'a Path,
+}
+
+impl Pgbench<'_> {
+    /// Makes the rows that the scripts need.
+    pub(crate) fn seed(&self) -> anyhow::Result<()> {
+        let file = self.write(Script::Seed.text())?;
+        let mut command = self.command(&file, 0);
+        command.args(["--protocol=extended", "--transactions=1", "--client=1"]);
+        output(command)?;
+        Ok(())
+    }
+
+    /// Runs a script for so long. `pipelined`: what the server sends together goes together;
+    /// otherwise each statement waits for the answer to the one before it. `round` must differ
+    /// between runs, so that no id is made twice.
+    pub(crate) fn run(
+        &self,
+        script: Script,
+        (pipelined, round): (bool, u32),
+        lasting: Duration,
+    ) -> anyhow::Result<Limit> {
+        let (start, end) = if pipelined {
+            ("\\startpipeline", "\\endpipeline")
+        } else {
+            ("", "")
+        };
+        let text = script
+            .text()
+            .replace("-- batch", start)
+            .replace("-- end", end);
+        let file = self.write(&text)?;
+        let logs = tempfile::tempdir_in(self.directory)?;
+        let mut command = self.command(&file, round);
+        command.args(["--protocol=prepared", "--jobs=2", "--log"]);
+        command.arg(format!("--client={CLIENTS}"));
+        command.arg(format!("--time={}", lasting.as_secs().max(1)));
+        command.arg(format!(
+            "--log-prefix={}",
+            logs.path().join("log").display()
+        ));
+        let spent = || self.database.map(gauges::family_seconds).transpose();
+        let before = spent()?;
+        let said = output(command)?;
+        let after = spent()?;
+        let latencies = latencies(logs.path())?;
+        let count = as_float(latencies.len());
+        let lasted = Duration::from_secs_f64(count / per_second(&said)?);
+        Ok(Limit {
+            sample: Sample::new(latencies, lasted),
+            database_seconds: after
+                .zip(before)
+                .map(|(after, before)| (after - before) / count),
+        })
+    }
+
+    fn command(&self, script: &Path, round: u32) -> Command {
+        let mut command = Command::new(self.program);
+        let bytes = |count: usize| format!("\\x{}", "5a".repeat(count));
+        let first = u64::from(round) * 10_000_000_000;
+        let variables = [
+            ("merchant", self.merchant.to_owned()),
+            ("n", first.to_string()),
+            ("first", first.to_string()),
+            ("first_seeded", "100000000000001".to_owned()),
+            (
+                "last_seeded",
+                (100_000_000_000_000 + u64::from(SEEDED)).to_string(),
+            ),
+            ("first_captured", "200000000000000".to_owned()),
+            ("clients", CLIENTS.to_string()),
+            // As long as what the server writes.
+            ("hashes", format!("{{\"\\{}\"}}", bytes(32))),
+            ("fingerprint", bytes(32)),
+            ("email", bytes(47)),
+            ("request", bytes(170)),
+            ("body", bytes(330)),
+        ];
+        command.arg("--no-vacuum").arg("--file").arg(script);
+        for (name, value) in variables {
+            command.arg(format!("--define={name}={value}"));
+        }
+        command.arg(self.url).stdin(Stdio::null());
+        command
+    }
+
+    fn write(&self, text: &str) -> anyhow::Result<PathBuf> {
+        let file = self.directory.join("script.sql");
+        fs::write(&file, text)?;
+        Ok(file)
+    }
+}
+
+/// Runs a command that must succeed; what it says.
+fn output(mut command: Command) -> anyhow::Result<String> {
+    let output = command.output().context("pgbench does not start")?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    let complained = String::from_utf8_lossy(&output.stderr);
+    ensure!(
+        output.status.success(),
+        "pgbench failed ({}):\n{said}{complained}",
+        output.status
+    );
+    Ok(said)
+}
+
+/// Transactions per second, connecting left out, as pgbench says them.
+fn per_second(said: &str) -> anyhow::Result<f64> {
+    let line = said.lines().find_map(|line| line.strip_prefix("tps = "));
+    let number = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
+    number.with_context(|| format!("pgbench named no tps:\n{said}"))
+}
+
+/// Microseconds of each transaction, from the files that pgbench's threads have left.
+fn latencies(logs: &Path) -> anyhow::Result<Vec<u32>> {
+    let mut latencies = Vec::new();
+    for entry in fs::read_dir(logs)? {
+        for line in fs::read_to_string(entry?.path())?.lines() {
+            let micros = line.split(' ').nth(2).and_then(|field| field.parse().ok());
+            latencies.push(micros.with_context(|| format!("pgbench logged: {line}"))?);
+        }
+    }
+    ensure!(!latencies.is_empty(), "pgbench logged nothing");
+    Ok(latencies)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_pgbench_says_is_read() {
+        let said = "latency average = 1.9 ms\ntps = 4203.591 (without initial connection time)\n";
+        assert!((per_second(said).unwrap() - 4203.591).abs() < f64::EPSILON);
+        assert!(per_second("nothing").is_err());
+        let logs = tempfile::tempdir().unwrap();
+        fs::write(
+            logs.path().join("log.1"),
+            "0 1 5000 0 1795360150 1\n0 2 7 0 1795360150 9\n",
+        )
+        .unwrap();
+        assert_eq!(latencies(logs.path()).unwrap(), [5000, 7]);
+        fs::write(logs.path().join("log.2"), "0 3 failed 0 1795360150 1\n").unwrap();
+        assert!(latencies(logs.path()).is_err());
+    }
+}

@@ -1,0 +1,380 @@
+//! The whole run: what is measured, in which order, and what is divided by what.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use anyhow::ensure;
+use clap::Args;
+use hyper::StatusCode;
+use serde_json::json;
+
+use crate::{
+    constant::Constant,
+    disk,
+    gauges::Gauges,
+    load::{Load, Make},
+    merchant::{Merchant, REFUNDS, SESSIONS, order},
+    note, payments,
+    pgbench::{self, Limit, Pgbench, Script},
+    sample::{Sample, as_float},
+    say,
+    service::Service,
+    table::{self, LimitRow, Ratios, Row},
+};
+
+/// How many connections load at once: few, and more than any pool has.
+const CONNECTIONS: [usize; 2] = [8, 64];
+/// How long each load runs before it is measured: connections are made, statements prepared.
+const WARM_UP: Duration = Duration::from_secs(1);
+/// How many sessions are there to get, and how many to refund.
+const TO_GET: usize = 2000;
+const TO_REFUND: usize = 1024;
+
+/// What to measure with.
+#[derive(Args)]
+pub(crate) struct Arguments {
+    /// The service's binary.
+    #[arg(long)]
+    oncharge: PathBuf,
+    /// The pgbench to use.
+    #[arg(long)]
+    pgbench: PathBuf,
+    /// An empty database on PostgreSQL.
+    #[arg(long)]
+    postgres_url: String,
+    /// PostgreSQL's first process, to know its processor time.
+    #[arg(long)]
+    postgres_pid: Option<u32>,
+    /// How many seconds each measurement lasts.
+    #[arg(long, default_value_t = 5, value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: u64,
+    /// Where the services keep their data; the disk of this place is measured.
+    #[arg(long)]
+    directory: PathBuf,
+}
+
+/// The limits that ours are divided by, in calls per second.
+#[derive(Default)]
+struct Limits {
+    rows: Vec<LimitRow>,
+    /// The constant answer, for each of [`CONNECTIONS`].
+    constant: Vec<f64>,
+    disk: f64,
+}
+
+/// A request of ours: how it is made, what it is answered, and its statements.
+struct Request {
+    name: &'static str,
+    script: Script,
+    load: Load,
+}
+
+/// Measures everything and prints the tables.
+pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
+    let lasting = Duration::from_secs(with.seconds);
+    let mut limits = Limits::default();
+    note("disk");
+    limits.disk = disk::syncs_per_second(&with.directory, Duration::from_secs(2))?;
+    limits.add("4 KiB, fdatasync", (1, limits.disk, None), (None, None));
+    constant(&mut limits, lasting).await?;
+
+    let mut rows = Vec::new();
+    let service = Service::start(&with.oncharge, &with.directory.join("sqlite"), None)?;
+    let service = Arc::new(service);
+    for request in requests(&service).await? {
+        rows.extend(
+            measure(
+                "SQLite",
+                &request,
+                (&service.gauges(None), &limits),
+                lasting,
+            )
+            .await?,
+        );
+    }
+    drop(service);
+    rows.extend(on_postgres(&with, &mut limits, lasting).await?);
+
+    say(table::limits(&limits.rows))?;
+    say(table::requests(&rows))?;
+    judge(&rows)
+}
+
+/// Ours on PostgreSQL; before each the limit that belongs to it, so that both see the same moment.
+async fn on_postgres(
+    with: &Arguments,
+    limits: &mut Limits,
+    lasting: Duration,
+) -> anyhow::Result<Vec<Row>> {
+    let directory = with.directory.join("postgres");
+    let service = Service::start(&with.oncharge, &directory, Some(&with.postgres_url))?;
+    let service = Arc::new(service);
+    let pgbench = Pgbench {
+        program: &with.pgbench,
+        url: &with.postgres_url,
+        database: with.postgres_pid,
+        merchant: &service.merchant_id,
+        directory: &directory,
+    };
+    pgbench.seed()?;
+    let mut rows = Vec::new();
+    for (request, round) in requests(&service).await?.into_iter().zip(1..) {
+        let (plain, pipelined) = statements(&pgbench, request.script, round, limits, lasting)?;
+        let gauges = service.gauges(with.postgres_pid);
+        let ours = measure("PostgreSQL", &request, (&gauges, limits), lasting).await?;
+        rows.extend(ours.into_iter().map(|mut row| {
+            let by = |limit: f64| row.sample.per_second() / limit;
+            row.ratios.statements = Some(by(plain));
+            row.ratios.pipelined = pipelined.map(by);
+            row
+        }));
+    }
+    Ok(rows)
+}
+
+/// The request's statements through pgbench: one after the other, and sent together where ours
+/// are; per second.
+fn statements(
+    pgbench: &Pgbench<'_>,
+    script: Script,
+    round: u32,
+    limits: &mut Limits,
+    lasting: Duration,
+) -> anyhow::Result<(f64, Option<f64>)> {
+    let (plain, pipelined) = match script {
+        Script::Create => ("pgbench: create", Some("pgbench: create, pipelined")),
+        Script::CreateOnce => (
+            "pgbench: create with key",
+            Some("pgbench: create with key, pipelined"),
+        ),
+        Script::Refund => ("pgbench: refund", None),
+        Script::Get | Script::Seed => ("pgbench: get", None),
+    };
+    let mut through = |name: &'static str, how: (bool, u32)| {
+        note(name);
+        let Limit {
+            sample,
+            database_seconds,
+        } = pgbench.run(script, how, lasting)?;
+        let connections = usize::try_from(pgbench::CLIENTS)?;
+        limits.add(
+            name,
+            (connections, sample.per_second(), Some(&sample)),
+            (None, database_seconds),
+        );
+        anyhow::Ok(sample.per_second())
+    };
+    let first = through(plain, (false, 2 * round))?;
+    let second = pipelined
+        .map(|name| through(name, (true, 2 * round + 1)))
+        .transpose()?;
+    Ok((first, second))
+}
+
+async fn constant(limits: &mut Limits, lasting: Duration) -> anyhow::Result<()> {
+    let server = Constant::start()?;
+    let merchant = Merchant::new(server.address, "ock_constant".to_owned(), "ocs_constant");
+    let make: Make = Arc::new(move |_, _| merchant.get(SESSIONS));
+    let load = Load {
+        address: server.address,
+        make,
+        expected: StatusCode::OK,
+    };
+    let gauges = Gauges {
+        server: server.pid(),
+        database: None,
+        operators: None,
+    };
+    for connections in CONNECTIONS {
+        note(format_args!("constant answer, {connections} connections"));
+        let measured = loaded(&load, connections, &gauges, lasting).await?;
+        let rate = measured.sample.per_second();
+        limits.constant.push(rate);
+        let name = "actix-web: a constant answer";
+        limits.add(
+            name,
+            (connections, rate, Some(&measured.sample)),
+            measured.seconds,
+        );
+    }
+    Ok(())
+}
+
+/// The requests, with the sessions that they need.
+async fn requests(service: &Arc<Service>) -> anyhow::Result<Vec<Request>> {
+    note("sessions to get and to refund");
+    let (to_get, to_refund) = (
+        payments::created(service, TO_GET).await?,
+        payments::captured(service, TO_REFUND).await?,
+    );
+    let request = |name, script, make: Make, expected| Request {
+        name,
+        script,
+        load: Load {
+            address: service.merchant.address,
+            make,
+            expected,
+        },
+    };
+    let create = |with_key: bool| -> Make {
+        let (service, body) = (Arc::clone(service), order().to_string());
+        Arc::new(move |_, _| {
+            let key = with_key.then(|| service.merchant.new_key());
+            service.merchant.post(SESSIONS, body.clone(), key)
+        })
+    };
+    Ok(vec![
+        request("create", Script::Create, create(false), StatusCode::CREATED),
+        request(
+            "create with key",
+            Script::CreateOnce,
+            create(true),
+            StatusCode::CREATED,
+        ),
+        request("get", Script::Get, get(service, to_get), StatusCode::OK),
+        request(
+            "refund with key",
+            Script::Refund,
+            refund(service, to_refund),
+            StatusCode::CREATED,
+        ),
+    ])
+}
+
+fn get(service: &Arc<Service>, ids: Vec<String>) -> Make {
+    let service = Arc::clone(service);
+    Arc::new(move |connection, turn| {
+        // Steps that have no factor in common with the count, so that every session has its turn.
+        let at = (connection * 7919 + turn * 31) % ids.len();
+        let id = ids.get(at).map_or("", String::as_str);
+        service.merchant.get(&format!("{SESSIONS}/{id}"))
+    })
+}
+
+/// Each connection refunds sessions of its own, one after the other: two at once on one session
+/// would measure how they wait for each other.
+fn refund(service: &Arc<Service>, ids: Vec<String>) -> Make {
+    let service = Arc::clone(service);
+    let most = CONNECTIONS.into_iter().max().unwrap_or(1);
+    Arc::new(move |connection, turn| {
+        let at = connection + most * (turn % (ids.len() / most));
+        let session = ids.get(at).map_or("", String::as_str);
+        let body = json!({
+            "session_id": session, "amount": 1, "currency": "EUR", "reference": "refund-1",
+        });
+        service
+            .merchant
+            .post(REFUNDS, body.to_string(), Some(service.merchant.new_key()))
+    })
+}
+
+/// A load and its cost for each of [`CONNECTIONS`].
+async fn measure(
+    database: &'static str,
+    request: &Request,
+    (gauges, limits): (&Gauges, &Limits),
+    lasting: Duration,
+) -> anyhow::Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for (connections, constant) in CONNECTIONS.into_iter().zip(&limits.constant) {
+        note(format_args!(
+            "{database}: {}, {connections} connections",
+            request.name
+        ));
+        let Measured {
+            sample,
+            round_trips,
+            seconds,
+            resident,
+        } = loaded(&request.load, connections, gauges, lasting).await?;
+        let rate = sample.per_second();
+        let writes = request.script != Script::Get;
+        rows.push(Row {
+            database,
+            request: request.name,
+            connections,
+            round_trips,
+            seconds,
+            resident,
+            ratios: Ratios {
+                constant: Some(rate / constant),
+                disk: writes.then_some(rate / limits.disk),
+                ..Ratios::default()
+            },
+            sample,
+        });
+    }
+    Ok(rows)
+}
+
+/// A load and what one of its requests has cost.
+struct Measured {
+    sample: Sample,
+    round_trips: Option<f64>,
+    seconds: (Option<f64>, Option<f64>),
+    resident: f64,
+}
+
+async fn loaded(
+    load: &Load,
+    connections: usize,
+    gauges: &Gauges,
+    lasting: Duration,
+) -> anyhow::Result<Measured> {
+    load.run(connections, WARM_UP).await?;
+    let before = gauges.read().await?;
+    let sample = load.run(connections, lasting).await?;
+    let after = gauges.read().await?;
+    let count = as_float(sample.count());
+    let each = |after: Option<f64>, before: Option<f64>| Some((after? - before?) / count);
+    Ok(Measured {
+        round_trips: each(after.round_trips, before.round_trips),
+        seconds: (
+            each(Some(after.server_seconds), Some(before.server_seconds)),
+            each(after.database_seconds, before.database_seconds),
+        ),
+        resident: after.resident,
+        sample,
+    })
+}
+
+/// Fails where a request was answered wrongly.
+fn judge(rows: &[Row]) -> anyhow::Result<()> {
+    let (mut count, mut errors) = (0, 0);
+    for row in rows {
+        (count, errors) = (count + row.sample.count(), errors + row.sample.errors);
+        if let Some(error) = &row.sample.first_error {
+            let (database, request) = (row.database, row.request);
+            note(format_args!(
+                "{database}, {request}, {}: {error}",
+                row.connections
+            ));
+        }
+    }
+    say(format_args!(
+        "{errors} errors in {} requests",
+        count + errors
+    ))?;
+    ensure!(
+        errors == 0,
+        "{errors} requests were not answered as they should be"
+    );
+    Ok(())
+}
+
+impl Limits {
+    fn add(
+        &mut self,
+        name: &'static str,
+        (connections, per_second, sample): (usize, f64, Option<&Sample>),
+        seconds: (Option<f64>, Option<f64>),
+    ) {
+        let latency = sample.map(|sample| (sample.percentile(50), sample.percentile(99)));
+        self.rows.push(LimitRow {
+            name,
+            connections,
+            per_second,
+            latency,
+            seconds,
+        });
+    }
+}

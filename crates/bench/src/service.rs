@@ -1,0 +1,127 @@
+//! The service under load: `oncharge dev` as a child process.
+
+use std::{
+    fs,
+    net::SocketAddr,
+    path::Path,
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::{gauges::Gauges, merchant::Merchant, wire};
+
+/// How long the service may take until it answers.
+const START: Duration = Duration::from_secs(30);
+/// So many requests per second and key that no load reaches it.
+const NO_LIMIT: &str = "1000000";
+
+/// A running sandbox; stopped when it is dropped.
+pub(crate) struct Service {
+    child: Child,
+    /// The sandbox's merchant.
+    pub(crate) merchant: Merchant,
+    /// Its id in a database, as hex digits.
+    pub(crate) merchant_id: String,
+    /// The PSP simulator.
+    pub(crate) simulator: SocketAddr,
+    operators: SocketAddr,
+}
+
+/// What the service says of itself once it answers.
+#[derive(Deserialize)]
+struct Ready {
+    base_url: String,
+    simulator_url: String,
+    ops_url: String,
+    api_key: String,
+    api_secret: String,
+    merchant_id: String,
+}
+
+impl Service {
+    /// Starts this binary on free ports with its data in `directory`; on PostgreSQL where a URL is
+    /// given. Sessions are captured with their authorisation.
+    pub(crate) fn start(
+        binary: &Path,
+        directory: &Path,
+        database_url: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        fs::create_dir(directory)?;
+        let (ready_file, log) = (directory.join("ready.json"), directory.join("log"));
+        let mut command = Command::new(binary);
+        command
+            .arg("dev")
+            .current_dir(directory)
+            .env("ONCHARGE__LOG__FILTER", "warn");
+        for port in ["--port", "--simulator-port", "--ops-port", "--shop-port"] {
+            command.args([port, "0"]);
+        }
+        command.args(["--rate-limit", NO_LIMIT, "--capture-delay", "0"]);
+        command.arg("--data-dir").arg(directory.join("data"));
+        command.arg("--ready-file").arg(&ready_file);
+        if let Some(url) = database_url {
+            command.args(["--database-url", url]);
+        }
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(fs::File::create(&log)?);
+        let mut child = command
+            .spawn()
+            .with_context(|| format!("{}", binary.display()))?;
+        let ready = match wait_for(&mut child, &ready_file) {
+            Ok(ready) => ready,
+            Err(error) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(error.context(fs::read_to_string(&log).unwrap_or_default()));
+            }
+        };
+        let base = wire::address(&ready.base_url)?;
+        let (_, digits) = ready
+            .merchant_id
+            .rsplit_once('_')
+            .context("the merchant's id")?;
+        Ok(Self {
+            child,
+            merchant: Merchant::new(base, ready.api_key, &ready.api_secret),
+            merchant_id: digits.to_owned(),
+            simulator: wire::address(&ready.simulator_url)?,
+            operators: wire::address(&ready.ops_url)?,
+        })
+    }
+
+    /// What its load costs; `database` is PostgreSQL's first process.
+    pub(crate) fn gauges(&self, database: Option<u32>) -> Gauges {
+        Gauges {
+            server: self.child.id(),
+            database,
+            operators: Some(self.operators),
+        }
+    }
+}
+
+fn wait_for(child: &mut Child, ready_file: &Path) -> anyhow::Result<Ready> {
+    let until = Instant::now() + START;
+    while !ready_file.exists() {
+        if let Some(status) = child.try_wait()? {
+            bail!("the service ended with {status}");
+        }
+        if Instant::now() > until {
+            bail!("the service is not ready after {} s", START.as_secs());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(serde_json::from_slice(&fs::read(ready_file)?)?)
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        // Its data is thrown away, so there is nothing to end cleanly.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,159 @@
+//! The result as Markdown.
+
+use std::fmt::Write as _;
+
+use crate::sample::Sample;
+
+/// A limit of the machine.
+pub(crate) struct LimitRow {
+    pub(crate) name: &'static str,
+    pub(crate) connections: usize,
+    pub(crate) per_second: f64,
+    /// p50 and p99 in milliseconds.
+    pub(crate) latency: Option<(f64, f64)>,
+    /// Processor time for one in seconds: of the server, of PostgreSQL.
+    pub(crate) seconds: (Option<f64>, Option<f64>),
+}
+
+/// A request of ours.
+pub(crate) struct Row {
+    pub(crate) database: &'static str,
+    pub(crate) request: &'static str,
+    pub(crate) connections: usize,
+    pub(crate) sample: Sample,
+    pub(crate) round_trips: Option<f64>,
+    /// Processor time for one in seconds: of the server, of PostgreSQL.
+    pub(crate) seconds: (Option<f64>, Option<f64>),
+    /// MiB.
+    pub(crate) resident: f64,
+    pub(crate) ratios: Ratios,
+}
+
+/// Requests per second, divided by what the limits reach.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Ratios {
+    /// By the same statements, one after the other.
+    pub(crate) statements: Option<f64>,
+    /// By the same statements, sent together as we do.
+    pub(crate) pipelined: Option<f64>,
+    /// By the framework's constant answer.
+    pub(crate) constant: Option<f64>,
+    /// By the times that the disk makes something durable, one after the other.
+    pub(crate) disk: Option<f64>,
+}
+
+/// The limits.
+pub(crate) fn limits(rows: &[LimitRow]) -> String {
+    let head = [
+        "limit",
+        "connections",
+        "per second",
+        "p50 ms",
+        "p99 ms",
+        "server CPU µs",
+        "PostgreSQL CPU µs",
+    ];
+    let line = |row: &LimitRow| {
+        vec![
+            row.name.to_owned(),
+            row.connections.to_string(),
+            whole(Some(row.per_second)),
+            two(row.latency.map(|(p50, _)| p50)),
+            two(row.latency.map(|(_, p99)| p99)),
+            micros(row.seconds.0),
+            micros(row.seconds.1),
+        ]
+    };
+    table(&head, rows.iter().map(line))
+}
+
+/// Our requests.
+pub(crate) fn requests(rows: &[Row]) -> String {
+    let head = [
+        "database",
+        "request",
+        "connections",
+        "requests/s",
+        "p50 ms",
+        "p99 ms",
+        "round trips",
+        "server CPU µs",
+        "PostgreSQL CPU µs",
+        "RSS MiB",
+        "÷ statements",
+        "÷ pipelined",
+        "÷ constant",
+        "÷ disk",
+    ];
+    let line = |row: &Row| {
+        vec![
+            row.database.to_owned(),
+            row.request.to_owned(),
+            row.connections.to_string(),
+            whole(Some(row.sample.per_second())),
+            two(Some(row.sample.percentile(50))),
+            two(Some(row.sample.percentile(99))),
+            two(row.round_trips),
+            micros(row.seconds.0),
+            micros(row.seconds.1),
+            whole(Some(row.resident)),
+            two(row.ratios.statements),
+            two(row.ratios.pipelined),
+            two(row.ratios.constant),
+            two(row.ratios.disk),
+        ]
+    };
+    table(&head, rows.iter().map(line))
+}
+
+fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = String::new();
+    let ruler: Vec<&str> = head.iter().map(|_| "---").collect();
+    // Writing to a `String` does not fail.
+    let _ = writeln!(text, "| {} |\n|{}|", head.join(" | "), ruler.join("|"));
+    for line in lines {
+        let _ = writeln!(text, "| {} |", line.join(" | "));
+    }
+    text
+}
+
+fn whole(number: Option<f64>) -> String {
+    number.map_or("—".to_owned(), |number| format!("{number:.0}"))
+}
+
+fn two(number: Option<f64>) -> String {
+    number.map_or("—".to_owned(), |number| format!("{number:.2}"))
+}
+
+fn micros(seconds: Option<f64>) -> String {
+    whole(seconds.map(|seconds| seconds * 1e6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_as_many_cells_as_the_head() {
+        let row = Row {
+            database: "SQLite",
+            request: "get",
+            connections: 8,
+            sample: Sample::default(),
+            round_trips: None,
+            seconds: (Some(0.000_02), None),
+            resident: 20.4,
+            ratios: Ratios {
+                constant: Some(0.5),
+                ..Ratios::default()
+            },
+        };
+        let text = requests(&[row]);
+        let cells: Vec<usize> = text.lines().map(|line| line.matches('|').count()).collect();
+        assert_eq!(cells, [15, 15, 15], "{text}");
+        assert!(
+            text.contains("| 20 | — | 20 | — | — | 0.50 | — |"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,495 @@
+//! Every status × everything that can happen to it, as two tables to be read.
+//!
+//! A cell says where the session is afterwards: `=` the same with something changed, `.` nothing
+//! changed, `!` refused; `>` names the operations that were started.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test may panic"
+)]
+
+#[path = "support/book.rs"]
+mod book;
+
+use book::{AMOUNT, Book, LIFETIME, at, reference};
+use oncharge_domain::{
+    id::OperationId,
+    psp::{Answer, Challenge, RefusalReason, TokenFingerprint, Word},
+    session::{InFlightKind, Input, Session, Status, Step},
+};
+
+/// What merchants, shoppers and the clock can do.
+const COMMANDS: &str = "
+               pay              abandon       capture           cancel            expire  refund   deadline past patience past expiry
+created        asking>authorize !             !                 !                 expired !        .        .             expired
+asking         !                !             !                 !                 !       !        .        .             x-asking
+accepted       !                !             !                 !                 !       !        .        .             x-ending>cancel
+challenge      !                ending>cancel !                 !                 !       !        .        ending>cancel x-ending>cancel
+ending         !                !             !                 !                 !       !        .        .             x-ending
+ending+        !                !             !                 !                 !       !        .        .             x-ending+
+x-asking       !                !             !                 !                 !       !        .        .             .
+x-ending       !                !             !                 !                 !       !        .        .             .
+authorized     !                !             capturing>capture cancelling>cancel !       !        .        .             .
+capturing      !                !             !                 !                 !       !        .        .             .
+cancelling     !                !             !                 !                 !       !        .        .             .
+lapsed         !                !             !                 !                 !       !        .        .             .
+captured       !                !             !                 !                 !       =>refund .        .             .
+cancelled      !                !             !                 !                 !       !        .        .             .
+refused        asking>authorize !             !                 !                 expired !        .        .             .
+refused-final  !                !             !                 !                 !       !        .        .             .
+error          asking>authorize !             !                 !                 expired !        .        .             .
+capture-failed !                !             !                 !                 !       !        .        .             .
+expired        !                !             !                 !                 !       !        .        .             .
+";
+
+/// What the PSP can say of an operation, while the session is in this state.
+const WORDS: &str = "
+                            done           captured       accepted        challenge       refused        nothing held   not sent   unknown not found
+asking: authorize           authorized     captured       accepted        challenge       refused        refused        error      =       .
+accepted: authorize         authorized     captured       .               challenge       refused        refused        .          .       .
+challenge: authorize        authorized     captured       accepted        .               refused        refused        .          .       .
+ending: authorize           ending+        ending+        .               .               ending+        ending+        .          .       .
+ending: cancel              refused                       =                               asking         refused        =          =       .
+ending+: authorize          .              .              .               .               =              =              .          .       .
+ending+: cancel             refused                       =                               authorized     authorized     =          =       .
+x-asking: authorize         authorized     captured       x-ending>cancel x-ending>cancel expired        expired        expired    =       .
+x-ending: authorize         x-ending+      x-ending+      .               .               x-ending+      x-ending+      .          .       .
+x-ending: cancel            expired                       =                               x-asking       expired        =          =       .
+authorized: authorize       .              .              .               .               cancelled      cancelled      .          .       .
+capturing: authorize        .              .              .               .               lapsed         lapsed         .          .       .
+capturing: capture          captured                      =                               authorized     authorized     authorized =       .
+cancelling: authorize       .              .              .               .               lapsed         lapsed         .          .       .
+cancelling: cancel          cancelled                     =                               authorized     authorized     authorized =       .
+lapsed: authorize           .              .              .               .               .              .              .          .       .
+lapsed: capture             captured                      =                               cancelled      cancelled      cancelled  =       .
+captured: authorize         .              .              .               .               =              =              .          .       .
+captured: capture           .                             .                               capture-failed capture-failed .          .       .
+cancelled: authorize        .              .              .               .               .              .              .          .       .
+cancelled: cancel           .                             .                               =>compensation =>compensation .          .       .
+refused: authorize          =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+refused-final: authorize    =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+error: authorize            =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+capture-failed: authorize   .              .              .               .               .              .              .          .       .
+capture-failed: capture     .                             .                               .              .              .          .       .
+expired: authorize          =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+captured: open refund       =                             =                               =              =              =          =       .
+captured: paid refund       .                             .                               =              =              .          .       .
+captured: failed refund     .                             .                               .              .              .          .       .
+capture-failed: open refund =                             =                               =              =              =          =       .
+captured: sale              .              .              .               .               capture-failed capture-failed .          .       .
+refused: open compensation  =                             =                               =>compensation =              =          =       .
+refused: done compensation  .                             .                               =>compensation .              .          .       .
+";
+
+/// A state, and the book that is in it.
+struct Row {
+    name: &'static str,
+    book: Book,
+}
+
+/// Where a session is, in one word.
+fn place(session: &Session) -> String {
+    match &session.status {
+        Status::Pending(pending) => {
+            let step = match &pending.step {
+                Step::Asking => "asking",
+                Step::Accepted(_) => "accepted",
+                Step::Challenge(_) => "challenge",
+                Step::Ending(ending) if ending.outcome.is_some() => "ending+",
+                Step::Ending(_) => "ending",
+            };
+            let expiring = if pending.expiring { "x-" } else { "" };
+            format!("{expiring}{step}")
+        }
+        Status::Authorized(authorized) => match (authorized.in_flight, authorized.lapsed) {
+            (Some(_), Some(_)) => "lapsed".to_owned(),
+            (Some(flight), _) if flight.kind == InFlightKind::Capture => "capturing".to_owned(),
+            (Some(_), _) => "cancelling".to_owned(),
+            (None, _) => "authorized".to_owned(),
+        },
+        Status::Refused(unpaid) if !unpaid.retry => "refused-final".to_owned(),
+        Status::CaptureFailed(_) => "capture-failed".to_owned(),
+        other => other.name().name().to_owned(),
+    }
+}
+
+/// Applies an input and says what came of it.
+fn cell(book: &Book, input: Input, seconds: i64) -> String {
+    let mut after = book.clone();
+    match after.decide(input, at(seconds)) {
+        Err(broken) => panic!("{broken}"),
+        Ok(Err(_)) => "!".to_owned(),
+        Ok(Ok(decision)) if decision.is_empty(&book.session) => ".".to_owned(),
+        Ok(Ok(decision)) => {
+            let (old, new) = (place(&book.session), place(&after.session));
+            let moved = if old == new { "=".to_owned() } else { new };
+            let started = decision.operations.iter().map(|new| new.kind.name());
+            started.fold(moved, |cell, kind| format!("{cell}>{kind}"))
+        }
+    }
+}
+
+/// Builds books by letting things happen.
+impl Book {
+    fn then(mut self, input: Input) -> Self {
+        self.decide(input, at(0)).unwrap().unwrap();
+        self
+    }
+
+    fn paying(self) -> Self {
+        let operation = self.next_id();
+        let token = TokenFingerprint::of(&operation.to_string());
+        let banned = false;
+        self.then(Input::Pay {
+            operation,
+            token,
+            banned,
+        })
+    }
+
+    fn capturing(self) -> Self {
+        let operation = self.next_id();
+        let amount = None;
+        self.then(Input::Capture { operation, amount })
+    }
+
+    fn cancelling(self) -> Self {
+        let operation = self.next_id();
+        self.then(Input::Cancel { operation })
+    }
+
+    fn abandoning(self) -> Self {
+        let operation = self.next_id();
+        self.then(Input::Abandon { operation })
+    }
+
+    fn refunding(self) -> Self {
+        let input = self.refund(40);
+        self.then(input)
+    }
+
+    /// The newest operation.
+    fn newest(&self) -> OperationId {
+        *self.operations.keys().next_back().unwrap()
+    }
+
+    fn oldest(&self) -> OperationId {
+        *self.operations.keys().next().unwrap()
+    }
+
+    fn hearing(self, operation: OperationId, word: &Word) -> Self {
+        let heard = self.heard(operation, word, false);
+        self.then(Input::Heard(Box::new(heard)))
+    }
+
+    fn told(self, word: Word) -> Self {
+        let operation = self.newest();
+        self.hearing(operation, &word)
+    }
+
+    fn late(mut self) -> Self {
+        let operation = self.next_id();
+        let input = Input::Deadline { operation };
+        self.decide(input, at(LIFETIME)).unwrap().unwrap();
+        self
+    }
+}
+
+fn done() -> Word {
+    let reference = reference("psp_1");
+    let captured = false;
+    Word::Answer(Answer::Done {
+        reference,
+        captured,
+    })
+}
+
+fn refused() -> Word {
+    Word::Answer(Answer::Refused(RefusalReason::CardDeclined))
+}
+
+fn accepted() -> Word {
+    Word::Answer(Answer::Accepted {
+        reference: reference("psp_1"),
+    })
+}
+
+fn challenge() -> Word {
+    Word::Answer(Answer::ActionRequired(Challenge {
+        reference: reference("psp_1"),
+        url: "https://psp.example.com/challenge".to_owned(),
+    }))
+}
+
+fn held() -> Word {
+    Word::Answer(Answer::Refused(RefusalReason::NothingHeld))
+}
+
+fn captured_at_once() -> Word {
+    Word::Answer(Answer::Done {
+        reference: reference("psp_1"),
+        captured: true,
+    })
+}
+
+/// Every state that a session can be in.
+fn rows() -> Vec<Row> {
+    let new = || Book::new(None);
+    let authorized = || new().paying().told(done());
+    let captured = || authorized().capturing().told(done());
+    let challenged = || new().paying().told(challenge());
+    let rows = [
+        ("created", new()),
+        ("asking", new().paying()),
+        ("accepted", new().paying().told(accepted())),
+        ("challenge", challenged()),
+        ("ending", challenged().abandoning()),
+        ("ending+", {
+            let book = challenged().abandoning();
+            let attempt = book.oldest();
+            book.hearing(attempt, &done())
+        }),
+        ("x-asking", new().paying().late()),
+        ("x-ending", challenged().late()),
+        ("authorized", authorized()),
+        ("capturing", authorized().capturing()),
+        ("cancelling", authorized().cancelling()),
+        ("lapsed", {
+            let book = authorized().capturing();
+            let attempt = book.oldest();
+            book.hearing(attempt, &refused())
+        }),
+        ("captured", captured()),
+        ("cancelled", authorized().cancelling().told(done())),
+        ("refused", new().paying().told(refused())),
+        ("refused-final", {
+            let twice = new().paying().told(refused()).paying().told(refused());
+            twice.paying().told(refused())
+        }),
+        ("error", new().paying().told(Word::NotSent)),
+        ("capture-failed", captured().told(refused())),
+        (
+            "expired",
+            new().paying().told(refused()).then(Input::Expire),
+        ),
+    ];
+    rows.into_iter()
+        .map(|(name, book)| Row { name, book })
+        .collect()
+}
+
+fn render(columns: &[&str], rows: &[(String, Vec<String>)]) -> String {
+    let width = |column: usize| {
+        let cells = rows.iter().map(|(_, cells)| cells[column].chars().count());
+        cells
+            .chain([columns[column].chars().count()])
+            .max()
+            .unwrap()
+    };
+    let first = rows
+        .iter()
+        .map(|(name, _)| name.chars().count())
+        .max()
+        .unwrap();
+    let line = |name: &str, cells: &[String]| {
+        let mut line = vec![format!("{name:first$}")];
+        for (column, cell) in cells.iter().enumerate() {
+            let width = width(column);
+            line.push(format!("{cell:width$}"));
+        }
+        line.join(" ").trim_end().to_owned()
+    };
+    let header: Vec<String> = columns.iter().map(|&text| text.to_owned()).collect();
+    let mut lines = vec![line("", &header)];
+    lines.extend(rows.iter().map(|(name, cells)| line(name, cells)));
+    format!("\n{}\n", lines.join("\n"))
+}
+
+fn check(table: &str, expected: &str) {
+    assert_eq!(table, expected, "\nthe table now reads:\n{table}");
+}
+
+#[test]
+fn commands_and_deadlines() {
+    let columns = [
+        "pay",
+        "abandon",
+        "capture",
+        "cancel",
+        "expire",
+        "refund",
+        "deadline",
+        "past patience",
+        "past expiry",
+    ];
+    let inputs = |book: &Book| {
+        let operation = book.next_id();
+        let token = TokenFingerprint::of("tok_new");
+        [
+            Input::Pay {
+                operation,
+                token,
+                banned: false,
+            },
+            Input::Abandon { operation },
+            Input::Capture {
+                operation,
+                amount: Some(AMOUNT),
+            },
+            Input::Cancel { operation },
+            Input::Expire,
+            book.refund(AMOUNT),
+        ]
+    };
+    let row = |Row { name, book }: Row| {
+        assert_eq!(place(&book.session), name, "the row is what it is called");
+        let operation = book.next_id();
+        let mut cells: Vec<String> = Vec::new();
+        cells.extend(inputs(&book).into_iter().map(|input| cell(&book, input, 0)));
+        for seconds in [0, 600, LIFETIME] {
+            cells.push(cell(&book, Input::Deadline { operation }, seconds));
+        }
+        (name.to_owned(), cells)
+    };
+    let rows: Vec<_> = rows().into_iter().map(row).collect();
+    check(&render(&columns, &rows), COMMANDS);
+}
+
+/// Past its expiry nothing can be begun; what has been authorised goes on.
+#[test]
+fn commands_past_expiry() {
+    for Row { name, book } in rows() {
+        let operation = book.next_id();
+        let token = TokenFingerprint::of("tok_new");
+        let banned = false;
+        let pay = Input::Pay {
+            operation,
+            token,
+            banned,
+        };
+        for seconds in [LIFETIME, LIFETIME + 1] {
+            assert_eq!(cell(&book, pay.clone(), seconds), "!", "pay in {name}");
+            assert_eq!(cell(&book, Input::Expire, seconds), "!", "expire in {name}");
+        }
+        let capture = Input::Capture {
+            operation,
+            amount: None,
+        };
+        let wanted = if name == "authorized" {
+            "capturing>capture"
+        } else {
+            "!"
+        };
+        assert_eq!(
+            cell(&book, capture, LIFETIME + 1),
+            wanted,
+            "capture in {name}"
+        );
+    }
+}
+
+/// The operations that a word can be about, in each state.
+fn subjects() -> Vec<(String, Book, OperationId)> {
+    let mut subjects = Vec::new();
+    let mut add = |name: &str, book: Book, operation| {
+        subjects.push((name.to_owned(), book, operation));
+    };
+    for Row { name, book } in rows() {
+        for operation in book.operations.values() {
+            let kind = operation.kind.name();
+            if kind == "authorize" && operation.id != book.oldest() {
+                continue;
+            }
+            add(&format!("{name}: {kind}"), book.clone(), operation.id);
+        }
+    }
+    let captured = || {
+        let book = Book::new(None).paying().told(done());
+        book.capturing().told(done())
+    };
+    let add_newest = |add: &mut dyn FnMut(&str, Book, OperationId), name, book: Book| {
+        let newest = book.newest();
+        add(name, book, newest);
+    };
+    add_newest(&mut add, "captured: open refund", captured().refunding());
+    add_newest(
+        &mut add,
+        "captured: paid refund",
+        captured().refunding().told(done()),
+    );
+    add_newest(
+        &mut add,
+        "captured: failed refund",
+        captured().refunding().told(refused()),
+    );
+    let book = captured().refunding();
+    let (refund, capture) = (book.newest(), *book.operations.keys().nth(1).unwrap());
+    let book = book.hearing(capture, &refused());
+    add("capture-failed: open refund", book, refund);
+    let sale = Book::new(Some(0)).paying().told(captured_at_once());
+    add_newest(&mut add, "captured: sale", sale);
+    let unwanted = Book::new(None).paying().told(refused()).told(done());
+    add_newest(&mut add, "refused: open compensation", unwanted.clone());
+    add_newest(
+        &mut add,
+        "refused: done compensation",
+        unwanted.told(done()),
+    );
+    subjects
+}
+
+#[test]
+fn words_of_the_psp() {
+    let words = [
+        ("done", done()),
+        ("captured", captured_at_once()),
+        ("accepted", accepted()),
+        ("challenge", challenge()),
+        ("refused", refused()),
+        ("nothing held", held()),
+        ("not sent", Word::NotSent),
+        ("unknown", Word::Unknown),
+        ("not found", Word::NotFound),
+    ];
+    let row = |(name, book, operation): (String, Book, OperationId)| {
+        let attempt = book.operations[&operation].kind.name() == "authorize";
+        let say = |(name, word): &(&str, Word)| {
+            // Only an attempt can be challenged or captured at once.
+            if !attempt && matches!(*name, "captured" | "challenge") {
+                return String::new();
+            }
+            let heard = book.heard(operation, word, false);
+            cell(&book, Input::Heard(Box::new(heard)), 0)
+        };
+        (name, words.iter().map(say).collect())
+    };
+    let rows: Vec<_> = subjects().into_iter().map(row).collect();
+    let columns: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+    check(&render(&columns, &rows), WORDS);
+}
+
+/// The PSP's word for an authorisation stands until ten minutes past the expiry, no longer.
+#[test]
+fn late_words() {
+    let book = Book::new(None).paying().late();
+    for (seconds, wanted) in [
+        (LIFETIME, "authorized"),
+        (LIFETIME + 600, "authorized"),
+        (LIFETIME + 601, "expired>compensation"),
+    ] {
+        let heard = book.heard(book.newest(), &done(), false);
+        let cell = cell(&book, Input::Heard(Box::new(heard)), seconds);
+        assert_eq!(cell, wanted, "{seconds} s after the creation");
+    }
+    // Sent at 0: what a look-up does not find is believed after the expiry and a quiet minute.
+    let heard = book.heard(book.newest(), &Word::NotFound, false);
+    let heard = Input::Heard(Box::new(heard));
+    assert_eq!(cell(&book, heard.clone(), LIFETIME), "expired");
+    let early = Book::new(None).paying();
+    assert_eq!(
+        cell(&early, heard, LIFETIME - 1),
+        ".",
+        "before the expiry it proves nothing"
+    );
+}

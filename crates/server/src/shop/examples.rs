@@ -1,0 +1,27 @@
+//! Sessions as the API answers them, for tests.
+
+use oncharge_client::Session;
+use serde_json::{Value, json};
+
+/// A session over $10.00 in this status; `changes` replace members of the answer.
+pub(super) fn session(status: &str, changes: &Value) -> Session {
+    let held = if matches!(status, "authorized" | "captured" | "cancelled") {
+        1000
+    } else {
+        0
+    };
+    let taken = if status == "captured" { 1000 } else { 0 };
+    let mut answer = json!({
+        "session_id": "cs_1", "status": status, "amount": 1000, "currency": "USD",
+        "reference": "7", "order_id": "7", "return_url": "http://127.0.0.1:1/orders/7",
+        "metadata": {}, "capture": "automatic", "customer": {"email": null, "phone": null},
+        "psp_reference": null, "amount_authorized": held, "amount_captured": taken,
+        "amount_refunded": 0, "amount_refundable": taken, "pending_operation": null,
+        "retry_until": null, "failure": null, "created_at": "2026-11-22T12:00:00Z",
+        "updated_at": "2026-11-22T12:01:00Z", "expires_at": "2026-11-22T12:30:00Z",
+    });
+    for (member, value) in changes.as_object().unwrap() {
+        answer[member] = value.clone();
+    }
+    serde_json::from_value(answer).unwrap()
+}
