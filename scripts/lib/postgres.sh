@@ -42,8 +42,9 @@ as_postgres() {
   fi
 }
 
-# Starts the cluster and sets POSTGRES_URL. Its data is worth nothing, hence no fsync; trust is
-# for loopback only, and the port is one that nobody listens on.
+# Starts the cluster and sets POSTGRES_URL. Its data is worth nothing, hence no fsync, unless
+# POSTGRES_DURABLE=yes (a bench must not leave out what a commit costs); trust is for loopback only,
+# and the port is one that nobody listens on.
 start_postgres() {
   local bin
   bin=$(find_postgres) || die "PostgreSQL $POSTGRES_OLDEST or newer (initdb, pg_ctl, postgres) is not here."
@@ -62,8 +63,11 @@ start_postgres() {
 }
 
 make_postgres_directory() {
-  # /tmp rather than $TMPDIR: a socket's path may have 107 bytes at most, and another account must get there.
-  POSTGRES_DIR=$(mktemp -d /tmp/oncharge-postgres.XXXXXX)
+  # Not in $TMPDIR: a socket's path may have 107 bytes at most, and another account must get there.
+  # /tmp may be memory, /var/tmp is a disk.
+  local place=/tmp
+  if [[ ${POSTGRES_DURABLE:-} == yes ]]; then place=/var/tmp; fi
+  POSTGRES_DIR=$(mktemp -d "$place/oncharge-postgres.XXXXXX")
   if is_root; then chown "$(postgres_account)" "$POSTGRES_DIR"; fi
 }
 
@@ -72,6 +76,8 @@ postgres_settings() {
 listen_addresses = '127.0.0.1'
 unix_socket_directories = '$POSTGRES_DIR'
 max_connections = 300
+SETTINGS
+  [[ ${POSTGRES_DURABLE:-} == yes ]] || cat <<'SETTINGS'
 fsync = off
 full_page_writes = off
 wal_level = minimal

@@ -165,9 +165,11 @@ pub(crate) fn waiting_key(
     let read = |(merchant, key): (Vec<u8>, String)| {
         let row = row_bytes(&merchant, &key);
         let cells = Cells::of("idempotency_keys", &row);
+        // Reading strips one pair of quotes: with a pair around it the text stays as it is.
+        let key = IdempotencyKey::parse(&format!("\"{key}\""));
         Ok(KeyScope {
             merchant: cells.id("merchant_id", &merchant)?,
-            key: cells.found("key", IdempotencyKey::parse(&key))?,
+            key: cells.found("key", key)?,
         })
     };
     found.map(read).transpose()

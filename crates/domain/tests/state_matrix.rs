@@ -183,9 +183,9 @@ impl Book {
         self.then(Input::Heard(Box::new(heard)))
     }
 
-    fn told(self, word: Word) -> Self {
+    fn told(self, word: &Word) -> Self {
         let operation = self.newest();
-        self.hearing(operation, &word)
+        self.hearing(operation, word)
     }
 
     fn late(mut self) -> Self {
@@ -236,13 +236,13 @@ fn captured_at_once() -> Word {
 /// Every state that a session can be in.
 fn rows() -> Vec<Row> {
     let new = || Book::new(None);
-    let authorized = || new().paying().told(done());
-    let captured = || authorized().capturing().told(done());
-    let challenged = || new().paying().told(challenge());
+    let authorized = || new().paying().told(&done());
+    let captured = || authorized().capturing().told(&done());
+    let challenged = || new().paying().told(&challenge());
     let rows = [
         ("created", new()),
         ("asking", new().paying()),
-        ("accepted", new().paying().told(accepted())),
+        ("accepted", new().paying().told(&accepted())),
         ("challenge", challenged()),
         ("ending", challenged().abandoning()),
         ("ending+", {
@@ -261,17 +261,17 @@ fn rows() -> Vec<Row> {
             book.hearing(attempt, &refused())
         }),
         ("captured", captured()),
-        ("cancelled", authorized().cancelling().told(done())),
-        ("refused", new().paying().told(refused())),
+        ("cancelled", authorized().cancelling().told(&done())),
+        ("refused", new().paying().told(&refused())),
         ("refused-final", {
-            let twice = new().paying().told(refused()).paying().told(refused());
-            twice.paying().told(refused())
+            let twice = new().paying().told(&refused()).paying().told(&refused());
+            twice.paying().told(&refused())
         }),
-        ("error", new().paying().told(Word::NotSent)),
-        ("capture-failed", captured().told(refused())),
+        ("error", new().paying().told(&Word::NotSent)),
+        ("capture-failed", captured().told(&refused())),
         (
             "expired",
-            new().paying().told(refused()).then(Input::Expire),
+            new().paying().told(&refused()).then(Input::Expire),
         ),
     ];
     rows.into_iter()
@@ -405,8 +405,8 @@ fn subjects() -> Vec<(String, Book, OperationId)> {
         }
     }
     let captured = || {
-        let book = Book::new(None).paying().told(done());
-        book.capturing().told(done())
+        let book = Book::new(None).paying().told(&done());
+        book.capturing().told(&done())
     };
     let add_newest = |add: &mut dyn FnMut(&str, Book, OperationId), name, book: Book| {
         let newest = book.newest();
@@ -416,25 +416,25 @@ fn subjects() -> Vec<(String, Book, OperationId)> {
     add_newest(
         &mut add,
         "captured: paid refund",
-        captured().refunding().told(done()),
+        captured().refunding().told(&done()),
     );
     add_newest(
         &mut add,
         "captured: failed refund",
-        captured().refunding().told(refused()),
+        captured().refunding().told(&refused()),
     );
     let book = captured().refunding();
     let (refund, capture) = (book.newest(), *book.operations.keys().nth(1).unwrap());
     let book = book.hearing(capture, &refused());
     add("capture-failed: open refund", book, refund);
-    let sale = Book::new(Some(0)).paying().told(captured_at_once());
+    let sale = Book::new(Some(0)).paying().told(&captured_at_once());
     add_newest(&mut add, "captured: sale", sale);
-    let unwanted = Book::new(None).paying().told(refused()).told(done());
+    let unwanted = Book::new(None).paying().told(&refused()).told(&done());
     add_newest(&mut add, "refused: open compensation", unwanted.clone());
     add_newest(
         &mut add,
         "refused: done compensation",
-        unwanted.told(done()),
+        unwanted.told(&done()),
     );
     subjects
 }

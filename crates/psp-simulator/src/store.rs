@@ -66,6 +66,7 @@ impl Store {
                 .with_context(|| format!("cannot create the folder {}", folder.display()))?;
         }
         let lock = lock(path)?;
+        create_private(path).with_context(|| format!("cannot create {}", path.display()))?;
         let mut connection = connect(path)?;
         connection
             .run_pending_migrations(MIGRATIONS)
@@ -105,6 +106,17 @@ impl Store {
         if let Err(error) = self.lock.unlock() {
             tracing::warn!(%error, "the lock on the database file was not released");
         }
+    }
+}
+
+/// The file is made before SQLite would, so that only its owner may read it; SQLite gives the
+/// files beside it the same mode.
+fn create_private(path: &Path) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let mut options = std::fs::OpenOptions::new();
+    match options.write(true).create_new(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
+        _ => Ok(()),
     }
 }
 

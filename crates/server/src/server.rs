@@ -71,12 +71,16 @@ pub(crate) async fn start(
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
         servers.push(run(serve_api(api, listeners.api, threads)?));
     }
-    servers.push(run(serve_ops(operators(wired, metrics), listeners.ops)?));
+    servers.push(run(serve_ops(
+        operators(wired, metrics.clone()),
+        listeners.ops,
+    )?));
     let workers = (role != Role::Api).then(|| runner::start(&app));
     Ok(Running {
         app,
         servers,
         workers,
+        upkeep: keep_up(metrics),
     })
 }
 

@@ -1,7 +1,7 @@
 //! A PSP tells what became of an operation.
 
 use oncharge_domain::{
-    operation::Operation,
+    operation::{Operation, OperationStatus},
     psp::{Answer, PspAccount, Word},
 };
 use oncharge_ports::psp::{Notification, NotificationError, Psp};
@@ -71,10 +71,12 @@ async fn apply(
     .map(|_| ())
 }
 
-/// What the notification tells. Where that is only that there is news of an open operation, the
-/// look-up says what became of it; if that brings no answer, the PSP has to tell it again.
+/// What the notification tells. Where that is only that there is news, the look-up says what
+/// became of the operation; if that brings no answer, the PSP has to tell it again. Of one that
+/// succeeded this is no news, but of one that failed it may be money that has to go back.
 async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Result<Word, Error> {
-    if !operation.is_open() || !matches!(told, Answer::Accepted { .. }) {
+    let is_known = operation.status == OperationStatus::Succeeded;
+    if is_known || !matches!(told, Answer::Accepted { .. }) {
         return Ok(Word::Answer(told));
     }
     match psp.look_up(operation.id).await {

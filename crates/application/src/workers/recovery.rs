@@ -75,7 +75,7 @@ async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>,
         Sending::NotSent => send_again(app, &claimed, session.id).await?,
         Sending::Accepted => psp_word(&*psp, &operation).await,
         Sending::Intended | Sending::Unknown => match psp_word(&*psp, &operation).await {
-            Some(Word::NotFound) if may_repeat(&*psp, &operation, &session, now) => {
+            Some(Word::NotFound) if is_remembered(&*psp, &operation, now) => {
                 send_again(app, &claimed, session.id).await?
             }
             word => word,
@@ -104,13 +104,16 @@ fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
         && now > operation.created_at.plus_seconds(NEVER_SENT_SECONDS)
 }
 
-/// An authorisation is never sent again past its session's expiry; nothing is past the time for
-/// which the PSP remembers its key.
-fn may_repeat(psp: &dyn Psp, operation: &Operation, session: &Session, now: Timestamp) -> bool {
+/// Nothing is sent again past the time for which the PSP remembers its key.
+fn is_remembered(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
     let lifetime = Duration::try_from(psp.key_lifetime()).unwrap_or(Duration::MAX);
-    let remembered = now.since(operation.created_at) < lifetime;
+    now.since(operation.created_at) < lifetime
+}
+
+/// An authorisation is never sent again past its session's expiry.
+fn is_too_late(operation: &Operation, session: &Session, now: Timestamp) -> bool {
     let is_attempt = matches!(operation.kind, OperationKind::Authorize { .. });
-    remembered && !(is_attempt && now >= session.expires_at)
+    is_attempt && now >= session.expires_at
 }
 
 async fn psp_word(psp: &dyn Psp, operation: &Operation) -> Option<Word> {
@@ -124,7 +127,8 @@ async fn psp_word(psp: &dyn Psp, operation: &Operation) -> Option<Word> {
     }
 }
 
-/// Sends the same bytes again; `None` where its outcome became known meanwhile.
+/// Sends the same bytes again; `None` where its outcome became known meanwhile. Where it is too
+/// late for that, what the look-up found is all there is.
 async fn send_again(
     app: &App,
     claimed: &ClaimedOperation,
@@ -134,18 +138,29 @@ async fn send_again(
         return Ok(None);
     };
     match mark(app, claimed, session).await? {
-        Some(operation) => Ok(Some(calling::send(app, &operation, &request).await)),
-        None => Ok(None),
+        Marked::GoesOut(operation) => Ok(Some(calling::send(app, &operation, &request).await)),
+        Marked::TooLate => Ok(Some(Word::NotFound)),
+        Marked::Overtaken => Ok(None),
     }
 }
 
+/// Whether an operation goes out again.
+enum Marked {
+    /// That it does is written down.
+    GoesOut(Box<Operation>),
+    /// Its session's time is over by now.
+    TooLate,
+    /// Somebody else has it in hand, or has learned what became of it.
+    Overtaken,
+}
+
 /// Writes down that the operation goes out again: from then on "could not connect" proves nothing,
-/// unless nothing had ever been sent before.
+/// unless nothing had ever been sent before. The time that counts is now, after the look-up.
 async fn mark(
     app: &App,
     claimed: &ClaimedOperation,
     session: SessionId,
-) -> Result<Option<Operation>, Error> {
+) -> Result<Marked, Error> {
     let _turn = app.inner().locks.lock(session).await;
     let Known {
         mut session,
@@ -153,7 +168,11 @@ async fn mark(
         ..
     } = learning::load(app, claimed.operation).await?;
     if !operation.is_open() || operation.sending == Sending::Accepted {
-        return Ok(None);
+        return Ok(Marked::Overtaken);
+    }
+    let now = app.now();
+    if is_too_late(&operation, &session, now) {
+        return Ok(Marked::TooLate);
     }
     let sending = match operation.sending {
         Sending::NotSent => Sending::Intended,
@@ -161,7 +180,7 @@ async fn mark(
     };
     let operation = Operation {
         sending,
-        last_sent_at: app.now(),
+        last_sent_at: now,
         ..operation
     };
     session.version = session.version.saturating_add(1);
@@ -172,8 +191,8 @@ async fn mark(
     }];
     unit.lease = Some(claimed.lease);
     match committing::commit(app, unit).await {
-        Ok(()) => Ok(Some(operation)),
-        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(None),
+        Ok(()) => Ok(Marked::GoesOut(Box::new(operation))),
+        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(Marked::Overtaken),
         Err(error) => Err(error.into()),
     }
 }
@@ -183,12 +202,11 @@ async fn mark(
 fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
     let now = app.now();
     let Some(operation) = open else { return now };
-    let wait = back_off(app, tries, now.since(operation.created_at));
-    let least = match operation.sending {
-        Sending::Accepted if tries <= 1 => Duration::seconds(ACCEPTED_SECONDS),
-        _ => Duration::ZERO,
-    };
-    now.plus(wait.max(least))
+    let next = now.plus(back_off(app, tries, now.since(operation.created_at)));
+    match operation.sending {
+        Sending::Accepted => next.max(operation.last_sent_at.plus_seconds(ACCEPTED_SECONDS)),
+        Sending::Intended | Sending::NotSent | Sending::Unknown => next,
+    }
 }
 
 fn back_off(app: &App, tries: u32, age: Duration) -> Duration {

@@ -1,5 +1,7 @@
 //! The world of one session: what the store holds, what is on its way, and the PSP.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
+
 use oncharge_domain::{
     audit::AuditAction::{RefundOfFailedCapture, UnexpectedFact},
     id::OperationId,
@@ -198,17 +200,9 @@ impl World {
 
     /// Puts what has no order into one, and forgets what decides nothing.
     pub(crate) fn tidy(&mut self) {
-        self.flights.sort_by_key(|flight| {
-            (
-                flight.operation,
-                flight.waiting,
-                format!("{:?}", flight.word),
-            )
-        });
+        self.flights.sort_by_cached_key(place);
         self.network.sort_unstable();
-        self.psp
-            .mail
-            .sort_by_key(|(id, answer)| (*id, format!("{answer:?}")));
+        self.psp.mail.sort_by_cached_key(place);
         for operation in self.book.operations.values_mut() {
             operation.created_at = at(0);
         }
@@ -245,4 +239,11 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// A place for a value without an order, the same in every run.
+fn place(value: &impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
 }

@@ -139,14 +139,15 @@ impl Book {
         input: Input,
         now: Timestamp,
     ) -> Result<Result<Decision, Refusal>, String> {
-        let text = format!("{input:?}");
-        let decision = match self.session.decide(input, now) {
+        let decision = match self.session.decide(input.clone(), now) {
             Ok(decision) => decision,
-            Err(Refusal::Inconsistent(why)) => return Err(format!("inconsistent: {why}: {text}")),
+            Err(Refusal::Inconsistent(why)) => {
+                return Err(format!("inconsistent: {why}: {input:?}"));
+            }
             Err(refusal) => return Ok(Err(refusal)),
         };
         self.write(&decision)
-            .map_err(|rule| format!("{rule}\n  by {text}\n  from {:?}", self.session.status))?;
+            .map_err(|rule| format!("{rule}\n  by {input:?}\n  from {:?}", self.session.status))?;
         self.session = decision.session.clone();
         self.check()?;
         Ok(Ok(decision))

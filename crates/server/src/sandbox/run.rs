@@ -33,6 +33,9 @@ address_per_second = 1000
 address_burst = 5000
 [checkout]
 ban_answers_per_hour = 0
+[log]
+# The shop asks every second: that is not worth a line each.
+filter = "info,actix_server=warn,oncharge_adapter_http::observe=warn"
 "#;
 
 /// How the sandbox is to run.

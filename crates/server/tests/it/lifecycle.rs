@@ -1,6 +1,6 @@
 //! Start, stop, start again; and what is said while running.
 
-use std::{fs, process::Command, time::Duration};
+use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Duration};
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -156,6 +156,13 @@ async fn keys_can_be_replaced() {
     let old = fs::read_to_string(&file).unwrap();
     let new = "k2:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     fs::write(&file, format!("{new},{old}")).unwrap();
+    for name in ["oncharge.db", "simulator.db", "sandbox.json", "master.key"] {
+        let mode = fs::metadata(data_dir(dev.dir.path()).join(name))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600, "{name}");
+    }
     let resealed = dev.command(&["keys", "reseal"]).unwrap();
     assert!(!resealed.contains("\"resealed\":0"), "{resealed}");
     assert_eq!(

@@ -1,6 +1,6 @@
 //! Words about a refund.
 
-use super::note_progress;
+use super::{note_progress, surely_not_sent};
 use crate::{
     audit::AuditAction,
     money::Money,
@@ -25,6 +25,17 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
             paid_out(draft, operation, refund, reference)
         }
         (OperationStatus::Requested, Word::Answer(Answer::Refused(reason))) => {
+            not_paid(draft, (operation, reason), refund, |totals, amount| {
+                totals.requested = totals.requested.minus(amount)?;
+                Ok(())
+            })
+        }
+        // The capture was taken back while it was on its way: nothing more is paid out of it.
+        (OperationStatus::Requested, word)
+            if surely_not_sent(&operation, &word)
+                && matches!(draft.session.status, Status::CaptureFailed(_)) =>
+        {
+            let reason = RefusalReason::NothingHeld;
             not_paid(draft, (operation, reason), refund, |totals, amount| {
                 totals.requested = totals.requested.minus(amount)?;
                 Ok(())

@@ -125,6 +125,7 @@ fn launch(dir: &Path, flags: &[String]) -> (Child, Value) {
         command.args([port, "0"]);
     }
     command.arg("--ready-file").arg(&ready_file).args(flags);
+    command.env("ONCHARGE__LOG__FILTER", "debug");
     command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
