@@ -57,7 +57,7 @@ pub(crate) async fn serve() -> HttpResponse {
         checkout::status::status,
         checkout::abandon::abandon,
     ),
-    components(schemas(crate::problem::ErrorBody)),
+    components(schemas(crate::problem::ErrorBody, IdempotencyKey)),
     security(("key" = [], "timestamp" = [], "signature" = [])),
     tags(
         (name = "Checkout sessions", description = "What merchants do with payments."),
@@ -100,7 +100,7 @@ impl Modify for Security {
     }
 }
 
-/// A parameter that is optional may be absent; there is no way to send a null.
+/// A parameter or body that is optional may be absent; a null in its place is refused.
 struct AbsentNotNull;
 
 impl Modify for AbsentNotNull {
@@ -111,6 +111,13 @@ impl Modify for AbsentNotNull {
             for parameter in operation.parameters.iter_mut().flatten() {
                 if let RefOr::T(parameter) = parameter {
                     parameter.schema = parameter.schema.take().map(without_null);
+                }
+            }
+            if let Some(RefOr::T(body)) = &mut operation.request_body {
+                for content in body.content.values_mut() {
+                    if let RefOr::T(content) = content {
+                        content.schema = content.schema.take().map(without_null);
+                    }
                 }
             }
         }

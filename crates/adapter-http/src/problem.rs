@@ -211,6 +211,11 @@ impl Problem {
         self.answer().code
     }
 
+    /// After how many seconds another try may succeed, where that is known.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        self.answer().retry_after
+    }
+
     /// The answer's body.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
         let Answer {

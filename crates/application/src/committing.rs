@@ -73,11 +73,18 @@ impl Intent<'_> {
     }
 }
 
+/// A unit whose connection was lost during its commit and that was not there when it was asked for:
+/// the database may still be about to write it.
+struct Doubt {
+    unit: UnitOfWork,
+    intended: Intended,
+}
+
 /// Loads the session, decides and commits; again on a conflict until the deadline. A try with a
 /// token that was tried before decides nothing and gives the session as it is.
 ///
-/// Errors with what the decision refused, with `NotFound`, or with `Busy` where nothing could be
-/// written in time.
+/// Errors with what the decision refused, with `NotFound`, or with `Busy` where nothing was written
+/// for sure.
 pub(crate) async fn intend(
     app: &App,
     id: SessionId,
@@ -85,9 +92,26 @@ pub(crate) async fn intend(
     decide: impl Fn(&Session, Timestamp) -> Result<Decision, Refusal> + Send + Sync,
 ) -> Result<Intended, Error> {
     let _turn = app.inner().locks.lock(id).await;
+    let mut doubt = None;
+    match intend_in_turn(app, id, intent, decide, &mut doubt).await {
+        Err(busy @ Error::Busy(_)) if doubt.is_some() => Err(Error::internal(busy)),
+        other => other,
+    }
+}
+
+async fn intend_in_turn(
+    app: &App,
+    id: SessionId,
+    intent: &Intent<'_>,
+    decide: impl Fn(&Session, Timestamp) -> Result<Decision, Refusal> + Send + Sync,
+    doubt: &mut Option<Doubt>,
+) -> Result<Intended, Error> {
     let mut patience = Patience::new();
     loop {
         let session = load(app, id).await?;
+        if let Some(intended) = cleared_up(app, &session, doubt).await? {
+            return Ok(intended);
+        }
         if intent.owner.is_some_and(|owner| owner != session.merchant) {
             return Err(Error::NotFound);
         }
@@ -105,16 +129,38 @@ pub(crate) async fn intend(
         unit.lease = intent.lease;
         let to_send = attach_operations(app, &mut unit, &decision, intent)?;
         let answer = attach_key(app, &mut unit, &decision, (intent, now));
-        match commit(app, unit).await {
-            Ok(()) => {
-                return Ok(Intended {
-                    decision,
-                    to_send,
-                    answer,
-                });
-            }
-            Err(CommitError::Conflict) => patience.wait(app).await?,
+        let intended = Intended {
+            decision,
+            to_send,
+            answer,
+        };
+        match commit_or_doubt(app, &unit).await {
+            Ok(true) => return Ok(intended),
+            Ok(false) => *doubt = Some(Doubt { unit, intended }),
+            Err(CommitError::Conflict) => {}
             Err(error) => return Err(error.into()),
+        }
+        patience.wait(app).await?;
+    }
+}
+
+/// Ends a doubt as soon as the session has reached the version that the unit would have written:
+/// then it was this unit, whose intent stands, or it never will be.
+async fn cleared_up(
+    app: &App,
+    session: &Session,
+    doubt: &mut Option<Doubt>,
+) -> Result<Option<Intended>, Error> {
+    let is_settled = |doubt: &mut Doubt| session.version >= doubt.unit.session.version;
+    let Some(settled) = doubt.take_if(is_settled) else {
+        return Ok(None);
+    };
+    match app.inner().checkout.committed(&settled.unit).await {
+        Ok(true) => Ok(Some(settled.intended)),
+        Ok(false) => Ok(None),
+        Err(error) => {
+            *doubt = Some(settled);
+            Err(error.into())
         }
     }
 }
@@ -253,8 +299,18 @@ fn attach_key(
     answer
 }
 
-/// Commits a unit; where the connection was lost on the way, asks whether it was committed.
+/// Commits a unit; where the connection was lost on the way, asks whether it was committed. One
+/// that is not there then is a conflict: if it is written after all, what comes next meets it.
 pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitError> {
+    match commit_or_doubt(app, &unit).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(CommitError::Conflict),
+        Err(error) => Err(error),
+    }
+}
+
+/// As [`commit`]; `false` where the unit is not there, but may still be written.
+async fn commit_or_doubt(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
     let checkout = &app.inner().checkout;
     let wakes = unit
         .operations
@@ -262,15 +318,14 @@ pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitErro
         .any(|new| new.next_try_at <= new.operation.not_before);
     let result = checkout.commit(unit.clone()).await;
     let result = match result {
-        Err(CommitError::OutcomeUnknown) => match checkout.committed(&unit).await {
-            Ok(true) => Ok(()),
-            Ok(false) => Err(CommitError::Conflict),
+        Err(CommitError::OutcomeUnknown) => match checkout.committed(unit).await {
+            Ok(there) => Ok(there),
             Err(error) => {
                 tracing::error!(%error, unit = %unit.id, "cannot find out whether a unit was committed");
                 Err(CommitError::OutcomeUnknown)
             }
         },
-        other => other,
+        other => other.map(|()| true),
     };
     if result.is_ok() && wakes {
         app.inner().work_came.notify_waiters();

@@ -42,6 +42,16 @@ pub struct Reply {
     pub replayed: bool,
 }
 
+impl Reply {
+    /// An answer that is given for the first time.
+    pub(crate) fn first(answer: RememberedAnswer) -> Self {
+        Self {
+            answer,
+            replayed: false,
+        }
+    }
+}
+
 impl PostContext {
     /// Whose key it is.
     pub(crate) fn scope(&self) -> Option<KeyScope> {

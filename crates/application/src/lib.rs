@@ -9,6 +9,7 @@ mod app;
 pub mod authenticate;
 pub mod bans;
 mod calling;
+mod carrying_out;
 pub mod checkout;
 mod committing;
 mod error;

@@ -1,7 +1,8 @@
 //! The shared blocklist: shoppers whom no merchant serves, known only by peppered hashes.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
+use phonenumber::metadata::DATABASE;
 use ring::hmac;
 use unicode_normalization::UnicodeNormalization;
 
@@ -42,14 +43,14 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// An address: Unicode-normalised, case folded, domain in its ASCII form; for well-known mail
-    /// hosts also their other domains, dots and `+tag`.
+    /// An address: Unicode-normalised, case folded, without quotes, domain in its ASCII form; for
+    /// well-known mail hosts also their other domains, dots and `+tag`.
     pub fn email(email: &Email) -> Self {
         let folded: String = email.as_str().nfkc().collect::<String>().to_lowercase();
         let (local, domain) = folded.rsplit_once('@').unwrap_or((&folded, ""));
         let ascii = idna::domain_to_ascii(domain).unwrap_or_else(|_| domain.to_owned());
         let host = MailHost::of(&ascii);
-        let local: String = host.local(local).nfc().collect();
+        let local: String = host.local(&unquoted(local)).nfc().collect();
         let domain = host.canonical.unwrap_or(&ascii);
         Self {
             kind: IdentifierType::Email,
@@ -57,17 +58,20 @@ impl Identifier {
         }
     }
 
-    /// A number in E.164 form.
+    /// A number in E.164 form, without the zero that is dialled inside a country only and that
+    /// some leave in (`+49 0170…` is `+49 170…`).
     pub fn phone(phone: &Phone) -> Self {
         Self {
             kind: IdentifierType::Phone,
-            text: phone.as_str().to_owned(),
+            text: without_trunk_zero(phone.as_str()),
         }
     }
 
-    /// A number as a person writes it: blanks, dashes, dots, brackets and a leading `00` are read.
+    /// A number as a person writes it: blanks, dashes, dots, brackets, `(0)` and a leading `00`
+    /// are read.
     pub fn phone_from_person(text: &str) -> Result<Self, TextProblem> {
         let kept: String = text
+            .replace("(0)", "")
             .chars()
             .filter(|c| !" -./()\u{a0}".contains(*c))
             .collect();
@@ -95,6 +99,37 @@ impl fmt::Debug for Identifier {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identifier({}, …)", self.kind.name())
     }
+}
+
+/// Where the prefix for calls inside the country is 0, no number begins with it abroad.
+fn without_trunk_zero(number: &str) -> String {
+    let without = |code_length: usize| {
+        let (code, national) = number.split_at_checked(code_length.checked_add(1)?)?;
+        let regions = DATABASE.by_code(&code.strip_prefix('+')?.parse().ok()?)?;
+        let dialled = regions.iter().all(|it| it.national_prefix() == Some("0"));
+        let rest = national.strip_prefix('0')?;
+        dialled.then(|| [code, rest].concat())
+    };
+    (1..=3)
+        .find_map(without)
+        .unwrap_or_else(|| number.to_owned())
+}
+
+/// `"a\.b"` and `a.b` are one mailbox.
+fn unquoted(local: &str) -> Cow<'_, str> {
+    let inner = local
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    let Some(inner) = inner else {
+        return Cow::Borrowed(local);
+    };
+    let mut plain = String::with_capacity(inner.len());
+    let mut chars = inner.chars();
+    while let Some(c) = chars.next() {
+        let escaped = (c == '\\').then(|| chars.next()).flatten();
+        plain.push(escaped.unwrap_or(c));
+    }
+    Cow::Owned(plain)
 }
 
 /// A mail host whose spellings of one mailbox are known.
@@ -229,6 +264,9 @@ mod tests {
             ("jane+a@icloud.com", "jane@me.com"),
             ("a@bücher.example", "a@xn--bcher-kva.example"),
             ("ﬁne@example.com", "fine@example.com"),
+            ("gru\u{308}n@bu\u{308}cher.example", "grün@bücher.example"),
+            (r#""jane"@example.com"#, "jane@example.com"),
+            (r#""j\.doe+x"@gmail.com"#, "jdoe@gmail.com"),
         ] {
             assert_eq!(email(a), email(b), "{a} {b}");
         }
@@ -256,6 +294,16 @@ mod tests {
                 "{text}"
             );
         }
+        let german = Identifier::phone_from_person("+491701234567").unwrap();
+        for text in ["+4901701234567", "+49 (0)170 1234567", "0049 170/1234567"] {
+            let read = Identifier::phone_from_person(text).unwrap();
+            assert!(read == german, "{text}: {}", read.text);
+        }
+        let london = Identifier::phone_from_person("+44 (0)20 7183 8750").unwrap();
+        assert_eq!(london.text, "+442071838750");
+        // The zero of an Italian number belongs to it.
+        let rome = Identifier::phone_from_person("+39 06 6982 1234").unwrap();
+        assert_eq!(rome.text, "+390669821234");
         assert!(Identifier::phone_from_person("555").is_err());
     }
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, fmt};
 
 use email_address::{EmailAddress, Options};
+use unicode_normalization::UnicodeNormalization as _;
 use url::{Host, Url};
 
 /// Which rule a text breaks; the message is fit for the API and never repeats the text.
@@ -106,8 +107,11 @@ fn parse_email(text: &str) -> Result<String, TextProblem> {
     let options = Options::default()
         .without_display_text()
         .with_required_tld();
-    EmailAddress::parse_with_options(text, options)
-        .map(|address| address.as_str().to_owned())
+    // Letters and accents may come apart, as some keyboards write them: the parser knows them
+    // composed only.
+    let composed: String = text.nfc().collect();
+    EmailAddress::parse_with_options(&composed, options)
+        .map(|_| text.to_owned())
         .map_err(|_| TextProblem::Email)
 }
 
@@ -191,7 +195,9 @@ impl ReturnUrl {
             .split_once("://")
             .is_some_and(|(_, rest)| !rest.starts_with('/'))
             && !text.contains('\\');
-        let bare = url.username().is_empty() && url.password().is_none() && !text.contains('#');
+        // Asked of the text: the parser forgets user info that is empty.
+        let host = text.split(['/', '?']).nth(2).unwrap_or_default();
+        let bare = !host.contains('@') && !text.contains('#');
         if !scheme_fits || !whole || !bare || url.host().is_none() {
             return Err(TextProblem::Url);
         }

@@ -173,7 +173,7 @@ proptest! {
         let mut history = History { book, seconds: 0, heard: Vec::new(), tries: 0 };
         for (number, step) in steps.iter().enumerate() {
             if let Some(input) = history.input(step)
-                && let Err(broken) = history.book.decide(input, at(history.seconds))
+                && let Err(broken) = history.book.decide(&input, at(history.seconds))
             {
                 prop_assert!(false, "step {number}: {broken}");
             }
@@ -189,7 +189,7 @@ proptest! {
             let Some(input) = history.input(step) else { continue };
             let (session, now) = (history.book.session.clone(), at(history.seconds));
             prop_assert_eq!(session.decide(input.clone(), now), session.decide(input.clone(), now));
-            let _ = history.book.decide(input, now);
+            let _ = history.book.decide(&input, now);
         }
     }
 }
@@ -212,7 +212,7 @@ fn histories_reach_every_status() {
         };
         for step in &steps {
             if let Some(input) = history.input(step) {
-                let _ = history.book.decide(input, at(history.seconds));
+                let _ = history.book.decide(&input, at(history.seconds));
             }
             let session = &history.book.session;
             let mut name = session.status_name().name().to_owned();

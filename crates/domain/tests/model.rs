@@ -8,6 +8,8 @@
     reason = "a test may panic, and tells how much it has seen"
 )]
 
+#[path = "model/actions.rs"]
+mod actions;
 #[path = "support/book.rs"]
 mod book;
 #[path = "model/calm.rs"]
@@ -17,7 +19,7 @@ mod psp;
 #[path = "model/world.rs"]
 mod world;
 
-use book::AMOUNT;
+use actions::{Action, add_commands, add_flight, step_flight};
 use calm::{Mood, settles};
 use oncharge_domain::{
     id::OperationId,
@@ -25,41 +27,8 @@ use oncharge_domain::{
     psp::Word,
     session::{Status, StatusName},
 };
-use psp::Choice;
 use stateright::{Checker, HasDiscoveries, Model, Property};
-use world::{Command, Flight, Left, MOMENTS, World};
-
-/// One thing that happens; numbers are places in the world's lists.
-#[derive(Clone, Debug, PartialEq)]
-enum Action {
-    Command(Command),
-    /// A call arrives, and its answer comes back.
-    Answer(usize, Choice),
-    /// A call arrives, but its answer is lost.
-    LoseAnswer(usize, Choice),
-    /// A call times out on its way; it may still arrive.
-    Delay(usize),
-    /// A call surely never leaves.
-    NotSent(usize),
-    /// The process dies before its call.
-    CrashBefore(usize),
-    /// The process dies after its call.
-    CrashAfter(usize, Choice),
-    /// A process writes down what it has heard.
-    Learn(usize),
-    /// A call that was given up arrives.
-    Arrive(usize, Choice),
-    /// The recovery worker takes up an operation.
-    Recover(OperationId),
-    /// A notification comes; with `true` it will come again.
-    Deliver(usize, bool),
-    /// The PSP or the shopper decides.
-    Finish(OperationId, bool),
-    /// The PSP takes back what it has done.
-    TakeBack(OperationId),
-    Deadline,
-    Tick,
-}
+use world::{Command, Left, MOMENTS, World};
 
 /// The model: what may happen, and what must have been seen for the check to mean anything.
 struct Payments {
@@ -219,80 +188,6 @@ fn goals() -> Vec<Property<Payments>> {
     ]
 }
 
-fn add_commands(world: &World, actions: &mut Vec<Action>) {
-    if world.left.pays > 0 {
-        actions.push(Action::Command(Command::Pay));
-    }
-    if world.left.commands > 0 {
-        let commands = [
-            Command::Abandon,
-            Command::Capture(AMOUNT),
-            Command::Capture(AMOUNT - 40),
-            Command::Cancel,
-            Command::Refund(AMOUNT - 40),
-            Command::Expire,
-        ];
-        actions.extend(commands.map(Action::Command));
-    }
-}
-
-fn add_flight(world: &World, (place, flight): (usize, &Flight), actions: &mut Vec<Action>) {
-    if flight.word.is_some() {
-        actions.push(Action::Learn(place));
-        return;
-    }
-    let operation = &world.book.operations[&flight.operation];
-    for choice in world.psp.choices(operation) {
-        actions.push(Action::Answer(place, *choice));
-        if world.left.faults > 0 {
-            actions.push(Action::LoseAnswer(place, *choice));
-            actions.push(Action::CrashAfter(place, *choice));
-        }
-    }
-    if world.left.faults > 0 {
-        actions.push(Action::Delay(place));
-        actions.push(Action::NotSent(place));
-        actions.push(Action::CrashBefore(place));
-    }
-}
-
-/// A flight goes on, or is struck by a fault.
-fn step_flight(world: &mut World, action: &Action) {
-    let (Action::Answer(place, _)
-    | Action::LoseAnswer(place, _)
-    | Action::Delay(place)
-    | Action::NotSent(place)
-    | Action::CrashBefore(place)
-    | Action::CrashAfter(place, _)) = action
-    else {
-        return;
-    };
-    let mut flight = world.flights.remove(*place);
-    let operation = flight.operation;
-    if !matches!(action, Action::Answer(..)) {
-        world.left.faults -= 1;
-    }
-    let arrived = match action {
-        Action::Answer(_, choice)
-        | Action::LoseAnswer(_, choice)
-        | Action::CrashAfter(_, choice) => Some(world.arrive(operation, *choice)),
-        _ => None,
-    };
-    flight.word = match action {
-        Action::Answer(..) => arrived.map(Word::Answer),
-        Action::NotSent(_) => Some(Word::NotSent),
-        Action::LoseAnswer(..) => Some(Word::Unknown),
-        Action::Delay(_) => {
-            world.network.push(operation);
-            Some(Word::Unknown)
-        }
-        _ => None,
-    };
-    if flight.word.is_some() {
-        world.flights.push(flight);
-    }
-}
-
 fn has(world: &World, name: StatusName) -> bool {
     world.book.session.status_name() == name
 }
@@ -336,15 +231,19 @@ fn report(result: &Result<(), String>) -> bool {
     result.is_ok()
 }
 
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test's own knob, not configuration of the product"
+)]
+fn deeper() -> Option<usize> {
+    let depth = std::env::var("ONCHARGE_MODEL_DEPTH").ok()?;
+    Some(depth.parse().unwrap())
+}
+
 /// Explores so deep, or as deep as `ONCHARGE_MODEL_DEPTH` says, and asserts that at least so many
 /// states were seen: fewer would mean that the model has lost its teeth.
 fn explore(model: Payments, depth: usize, floor: usize) {
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "a test's own knob, not configuration of the product"
-    )]
-    let deeper = std::env::var("ONCHARGE_MODEL_DEPTH");
-    let depth = deeper.map_or(depth, |text| text.parse().unwrap());
+    let depth = deeper().unwrap_or(depth);
     let checker = model
         .checker()
         .threads(2)
@@ -369,7 +268,7 @@ fn commands_and_faults() {
         repeats: 0,
     };
     let goals = &["captured", "cancelled", "refunded"];
-    explore(Payments { left, goals }, 9, 1000);
+    explore(Payments { left, goals }, 8, 20_000);
 }
 
 /// Two attempts, challenges that are given up, expiry.
@@ -383,7 +282,7 @@ fn attempts_and_expiry() {
         repeats: 1,
     };
     let goals = &["two attempts", "expired after an attempt", "captured"];
-    explore(Payments { left, goals }, 9, 1000);
+    explore(Payments { left, goals }, 8, 20_000);
 }
 
 /// A PSP that takes back what it did, with notifications twice and out of order.
@@ -397,5 +296,63 @@ fn what_the_psp_takes_back() {
         repeats: 1,
     };
     let goals = &["capture failed", "cancelled", "money went back"];
-    explore(Payments { left, goals }, 11, 1000);
+    explore(Payments { left, goals }, 10, 80_000);
+}
+
+/// Far more of everything than can be explored: long walks at random, each step held against the
+/// same rules. Walk by walk the same in every run.
+#[test]
+fn long_random_walks() {
+    let left = Left {
+        pays: 5,
+        commands: 6,
+        faults: 6,
+        surprises: 3,
+        repeats: 4,
+    };
+    let model = Payments { left, goals: &[] };
+    let rules = model.properties();
+    let mut ends = std::collections::BTreeMap::new();
+    let walks = WALKS * deeper().unwrap_or(1);
+    for walk in 0..walks {
+        let start = model.init_states();
+        let mut world = start[walk % start.len()].clone();
+        let mut path = Vec::new();
+        for step in 0..WALK_LENGTH {
+            let mut actions = Vec::new();
+            model.actions(&world, &mut actions);
+            let number = die(walk, step);
+            let action = actions.swap_remove(number % actions.len());
+            // Time passes seldom; a step that is not possible, or brings nothing, is left out.
+            if action == Action::Tick && !(number / 1024).is_multiple_of(8) {
+                continue;
+            }
+            let Some(next) = model.next_state(&world, action.clone()) else {
+                continue;
+            };
+            path.push(action);
+            world = next;
+            for rule in &rules {
+                let kept = (rule.condition)(&model, &world);
+                assert!(kept, "{}: walk {walk}:\n{path:#?}", rule.name);
+            }
+        }
+        let end = world.book.session.status_name().name();
+        *ends.entry(end).or_insert(0) += 1;
+    }
+    println!("{walks} walks ended in {ends:?}");
+    for name in ["captured", "cancelled", "expired", "refused"] {
+        assert!(ends.contains_key(name), "no walk ended in {name}: {ends:?}");
+    }
+}
+
+const WALKS: usize = 2000;
+const WALK_LENGTH: usize = 90;
+
+/// A number that depends on walk and step alone.
+fn die(walk: usize, step: usize) -> usize {
+    use std::hash::{DefaultHasher, Hash, Hasher};
+    let mut hasher = DefaultHasher::new();
+    (walk, step).hash(&mut hasher);
+    usize::try_from(hasher.finish() >> 33).unwrap()
 }

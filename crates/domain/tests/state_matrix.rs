@@ -11,12 +11,17 @@
 
 #[path = "support/book.rs"]
 mod book;
+#[path = "state_matrix/rows.rs"]
+mod rows;
 
-use book::{AMOUNT, Book, LIFETIME, at, reference};
+use book::{AMOUNT, Book, LIFETIME, at};
 use oncharge_domain::{
     id::OperationId,
-    psp::{Answer, Challenge, RefusalReason, TokenFingerprint, Word},
+    psp::{TokenFingerprint, Word},
     session::{InFlightKind, Input, Session, Status, Step},
+};
+use rows::{
+    Row, accepted, captured_at_once, challenge, done, nothing_held, refused, rows, subjects,
 };
 
 /// What merchants, shoppers and the clock can do.
@@ -82,12 +87,6 @@ refused: open compensation  =                             =                     
 refused: done compensation  .                             .                               =>compensation .              .          .       .
 ";
 
-/// A state, and the book that is in it.
-struct Row {
-    name: &'static str,
-    book: Book,
-}
-
 /// Where a session is, in one word.
 fn place(session: &Session) -> String {
     match &session.status {
@@ -115,7 +114,7 @@ fn place(session: &Session) -> String {
 }
 
 /// Applies an input and says what came of it.
-fn cell(book: &Book, input: Input, seconds: i64) -> String {
+fn cell(book: &Book, input: &Input, seconds: i64) -> String {
     let mut after = book.clone();
     match after.decide(input, at(seconds)) {
         Err(broken) => panic!("{broken}"),
@@ -128,155 +127,6 @@ fn cell(book: &Book, input: Input, seconds: i64) -> String {
             started.fold(moved, |cell, kind| format!("{cell}>{kind}"))
         }
     }
-}
-
-/// Builds books by letting things happen.
-impl Book {
-    fn then(mut self, input: Input) -> Self {
-        self.decide(input, at(0)).unwrap().unwrap();
-        self
-    }
-
-    fn paying(self) -> Self {
-        let operation = self.next_id();
-        let token = TokenFingerprint::of(&operation.to_string());
-        let banned = false;
-        self.then(Input::Pay {
-            operation,
-            token,
-            banned,
-        })
-    }
-
-    fn capturing(self) -> Self {
-        let operation = self.next_id();
-        let amount = None;
-        self.then(Input::Capture { operation, amount })
-    }
-
-    fn cancelling(self) -> Self {
-        let operation = self.next_id();
-        self.then(Input::Cancel { operation })
-    }
-
-    fn abandoning(self) -> Self {
-        let operation = self.next_id();
-        self.then(Input::Abandon { operation })
-    }
-
-    fn refunding(self) -> Self {
-        let input = self.refund(40);
-        self.then(input)
-    }
-
-    /// The newest operation.
-    fn newest(&self) -> OperationId {
-        *self.operations.keys().next_back().unwrap()
-    }
-
-    fn oldest(&self) -> OperationId {
-        *self.operations.keys().next().unwrap()
-    }
-
-    fn hearing(self, operation: OperationId, word: &Word) -> Self {
-        let heard = self.heard(operation, word, false);
-        self.then(Input::Heard(Box::new(heard)))
-    }
-
-    fn told(self, word: &Word) -> Self {
-        let operation = self.newest();
-        self.hearing(operation, word)
-    }
-
-    fn late(mut self) -> Self {
-        let operation = self.next_id();
-        let input = Input::Deadline { operation };
-        self.decide(input, at(LIFETIME)).unwrap().unwrap();
-        self
-    }
-}
-
-fn done() -> Word {
-    let reference = reference("psp_1");
-    let captured = false;
-    Word::Answer(Answer::Done {
-        reference,
-        captured,
-    })
-}
-
-fn refused() -> Word {
-    Word::Answer(Answer::Refused(RefusalReason::CardDeclined))
-}
-
-fn accepted() -> Word {
-    Word::Answer(Answer::Accepted {
-        reference: reference("psp_1"),
-    })
-}
-
-fn challenge() -> Word {
-    Word::Answer(Answer::ActionRequired(Challenge {
-        reference: reference("psp_1"),
-        url: "https://psp.example.com/challenge".to_owned(),
-    }))
-}
-
-fn held() -> Word {
-    Word::Answer(Answer::Refused(RefusalReason::NothingHeld))
-}
-
-fn captured_at_once() -> Word {
-    Word::Answer(Answer::Done {
-        reference: reference("psp_1"),
-        captured: true,
-    })
-}
-
-/// Every state that a session can be in.
-fn rows() -> Vec<Row> {
-    let new = || Book::new(None);
-    let authorized = || new().paying().told(&done());
-    let captured = || authorized().capturing().told(&done());
-    let challenged = || new().paying().told(&challenge());
-    let rows = [
-        ("created", new()),
-        ("asking", new().paying()),
-        ("accepted", new().paying().told(&accepted())),
-        ("challenge", challenged()),
-        ("ending", challenged().abandoning()),
-        ("ending+", {
-            let book = challenged().abandoning();
-            let attempt = book.oldest();
-            book.hearing(attempt, &done())
-        }),
-        ("x-asking", new().paying().late()),
-        ("x-ending", challenged().late()),
-        ("authorized", authorized()),
-        ("capturing", authorized().capturing()),
-        ("cancelling", authorized().cancelling()),
-        ("lapsed", {
-            let book = authorized().capturing();
-            let attempt = book.oldest();
-            book.hearing(attempt, &refused())
-        }),
-        ("captured", captured()),
-        ("cancelled", authorized().cancelling().told(&done())),
-        ("refused", new().paying().told(&refused())),
-        ("refused-final", {
-            let twice = new().paying().told(&refused()).paying().told(&refused());
-            twice.paying().told(&refused())
-        }),
-        ("error", new().paying().told(&Word::NotSent)),
-        ("capture-failed", captured().told(&refused())),
-        (
-            "expired",
-            new().paying().told(&refused()).then(Input::Expire),
-        ),
-    ];
-    rows.into_iter()
-        .map(|(name, book)| Row { name, book })
-        .collect()
 }
 
 fn render(columns: &[&str], rows: &[(String, Vec<String>)]) -> String {
@@ -346,9 +196,13 @@ fn commands_and_deadlines() {
         assert_eq!(place(&book.session), name, "the row is what it is called");
         let operation = book.next_id();
         let mut cells: Vec<String> = Vec::new();
-        cells.extend(inputs(&book).into_iter().map(|input| cell(&book, input, 0)));
+        cells.extend(
+            inputs(&book)
+                .into_iter()
+                .map(|input| cell(&book, &input, 0)),
+        );
         for seconds in [0, 600, LIFETIME] {
-            cells.push(cell(&book, Input::Deadline { operation }, seconds));
+            cells.push(cell(&book, &Input::Deadline { operation }, seconds));
         }
         (name.to_owned(), cells)
     };
@@ -369,8 +223,12 @@ fn commands_past_expiry() {
             banned,
         };
         for seconds in [LIFETIME, LIFETIME + 1] {
-            assert_eq!(cell(&book, pay.clone(), seconds), "!", "pay in {name}");
-            assert_eq!(cell(&book, Input::Expire, seconds), "!", "expire in {name}");
+            assert_eq!(cell(&book, &pay, seconds), "!", "pay in {name}");
+            assert_eq!(
+                cell(&book, &Input::Expire, seconds),
+                "!",
+                "expire in {name}"
+            );
         }
         let capture = Input::Capture {
             operation,
@@ -382,61 +240,11 @@ fn commands_past_expiry() {
             "!"
         };
         assert_eq!(
-            cell(&book, capture, LIFETIME + 1),
+            cell(&book, &capture, LIFETIME + 1),
             wanted,
             "capture in {name}"
         );
     }
-}
-
-/// The operations that a word can be about, in each state.
-fn subjects() -> Vec<(String, Book, OperationId)> {
-    let mut subjects = Vec::new();
-    let mut add = |name: &str, book: Book, operation| {
-        subjects.push((name.to_owned(), book, operation));
-    };
-    for Row { name, book } in rows() {
-        for operation in book.operations.values() {
-            let kind = operation.kind.name();
-            if kind == "authorize" && operation.id != book.oldest() {
-                continue;
-            }
-            add(&format!("{name}: {kind}"), book.clone(), operation.id);
-        }
-    }
-    let captured = || {
-        let book = Book::new(None).paying().told(&done());
-        book.capturing().told(&done())
-    };
-    let add_newest = |add: &mut dyn FnMut(&str, Book, OperationId), name, book: Book| {
-        let newest = book.newest();
-        add(name, book, newest);
-    };
-    add_newest(&mut add, "captured: open refund", captured().refunding());
-    add_newest(
-        &mut add,
-        "captured: paid refund",
-        captured().refunding().told(&done()),
-    );
-    add_newest(
-        &mut add,
-        "captured: failed refund",
-        captured().refunding().told(&refused()),
-    );
-    let book = captured().refunding();
-    let (refund, capture) = (book.newest(), *book.operations.keys().nth(1).unwrap());
-    let book = book.hearing(capture, &refused());
-    add("capture-failed: open refund", book, refund);
-    let sale = Book::new(Some(0)).paying().told(&captured_at_once());
-    add_newest(&mut add, "captured: sale", sale);
-    let unwanted = Book::new(None).paying().told(&refused()).told(&done());
-    add_newest(&mut add, "refused: open compensation", unwanted.clone());
-    add_newest(
-        &mut add,
-        "refused: done compensation",
-        unwanted.told(&done()),
-    );
-    subjects
 }
 
 #[test]
@@ -447,7 +255,7 @@ fn words_of_the_psp() {
         ("accepted", accepted()),
         ("challenge", challenge()),
         ("refused", refused()),
-        ("nothing held", held()),
+        ("nothing held", nothing_held()),
         ("not sent", Word::NotSent),
         ("unknown", Word::Unknown),
         ("not found", Word::NotFound),
@@ -460,7 +268,7 @@ fn words_of_the_psp() {
                 return String::new();
             }
             let heard = book.heard(operation, word, false);
-            cell(&book, Input::Heard(Box::new(heard)), 0)
+            cell(&book, &Input::Heard(Box::new(heard)), 0)
         };
         (name, words.iter().map(say).collect())
     };
@@ -479,16 +287,16 @@ fn late_words() {
         (LIFETIME + 601, "expired>compensation"),
     ] {
         let heard = book.heard(book.newest(), &done(), false);
-        let cell = cell(&book, Input::Heard(Box::new(heard)), seconds);
+        let cell = cell(&book, &Input::Heard(Box::new(heard)), seconds);
         assert_eq!(cell, wanted, "{seconds} s after the creation");
     }
     // Sent at 0: what a look-up does not find is believed after the expiry and a quiet minute.
     let heard = book.heard(book.newest(), &Word::NotFound, false);
     let heard = Input::Heard(Box::new(heard));
-    assert_eq!(cell(&book, heard.clone(), LIFETIME), "expired");
+    assert_eq!(cell(&book, &heard, LIFETIME), "expired");
     let early = Book::new(None).paying();
     assert_eq!(
-        cell(&early, heard, LIFETIME - 1),
+        cell(&early, &heard, LIFETIME - 1),
         ".",
         "before the expiry it proves nothing"
     );

@@ -14,6 +14,7 @@ pub(crate) mod schema;
 pub(crate) mod tokens;
 
 use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -112,8 +113,7 @@ impl Store {
 /// The file is made before SQLite would, so that only its owner may read it; SQLite gives the
 /// files beside it the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let mut options = std::fs::OpenOptions::new();
+    let mut options = OpenOptions::new();
     match options.write(true).create_new(true).mode(0o600).open(path) {
         Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
         _ => Ok(()),
@@ -129,6 +129,7 @@ fn lock(path: &Path) -> anyhow::Result<File> {
         .create(true)
         .truncate(false)
         .write(true)
+        .mode(0o600)
         .open(&name)
         .with_context(|| format!("cannot open {}", name.display()))?;
     file.try_lock().with_context(|| {

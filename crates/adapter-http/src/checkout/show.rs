@@ -2,7 +2,10 @@
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
-    http::{StatusCode, header::ACCEPT_LANGUAGE},
+    http::{
+        StatusCode,
+        header::{ACCEPT_LANGUAGE, HeaderValue, RETRY_AFTER},
+    },
     web,
 };
 use oncharge_application::{
@@ -99,7 +102,13 @@ fn error_page(api: &Api, request: &HttpRequest, problem: Problem) -> Result<Http
         accept_language: accept_language(request).as_deref(),
         behind_tls: api.settings().behind_tls,
     })?;
-    Ok(send(problem.status(), page))
+    let mut response = send(problem.status(), page);
+    if let Some(seconds) = problem.retry_after() {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    Ok(response)
 }
 
 fn accept_language(request: &HttpRequest) -> Option<String> {

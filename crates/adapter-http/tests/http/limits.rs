@@ -148,6 +148,7 @@ async fn a_page_without_a_good_token_counts_too() {
             answer.header("content-type"),
             Some("text/html; charset=utf-8")
         );
+        assert_eq!(answer.header("retry-after").is_some(), expected == 429);
     }
 }
 

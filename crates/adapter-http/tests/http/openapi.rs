@@ -34,6 +34,34 @@ async fn it_is_served_and_every_path_in_it_exists() {
     }
 }
 
+#[test]
+fn what_it_refers_to_is_in_it() {
+    let document: Value =
+        serde_json::from_str(&oncharge_adapter_http::openapi::document()).unwrap();
+    let mut references = Vec::new();
+    collect_references(&document, &mut references);
+    assert!(references.len() > 50, "{references:?}");
+    for reference in references {
+        let pointer = reference.strip_prefix('#').unwrap_or_default();
+        assert!(document.pointer(pointer).is_some(), "{reference}");
+    }
+}
+
+fn collect_references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
+    match value {
+        Value::Object(members) => {
+            found.extend(members.get("$ref").and_then(Value::as_str));
+            members
+                .values()
+                .for_each(|inner| collect_references(inner, found));
+        }
+        Value::Array(items) => items
+            .iter()
+            .for_each(|inner| collect_references(inner, found)),
+        _ => {}
+    }
+}
+
 #[actix_web::test]
 async fn answers_have_the_members_that_it_names() {
     let app = TestApp::start().await;

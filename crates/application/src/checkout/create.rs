@@ -75,12 +75,7 @@ async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply
         let answer = present(app, &unit.session, request);
         let unit = with_key(unit, request, &answer);
         match committing::commit(app, unit).await {
-            Ok(()) => {
-                return Ok(Reply {
-                    answer,
-                    replayed: false,
-                });
-            }
+            Ok(()) => return Ok(Reply::first(answer)),
             // Lost a race under one key: the winner's answer is this request's, too.
             Err(CommitError::KeyTaken) => {
                 if let Some(reply) = request.replay(app).await? {

@@ -7,9 +7,9 @@ use oncharge_domain::{
 use oncharge_ports::{Presentable, RememberedAnswer};
 
 use crate::{
-    App, Error, PostContext, Reply, calling,
+    App, Error, PostContext, Reply,
+    carrying_out::carry_out,
     committing::{self, Intent},
-    learning::{self, Known, Learned, Waiting},
 };
 
 /// Carries out a command on an authorised session and answers with the session.
@@ -44,57 +44,21 @@ async fn run(
         ..Intent::default()
     };
     let decide = |session: &Session, now| session.decide(command(operation), now);
-    let mut intended = match committing::intend(app, id, &intent, decide).await {
+    let intended = match committing::intend(app, id, &intent, decide).await {
         Ok(intended) => intended,
         Err(refusal) => return request.overtaken(app, refusal).await,
     };
-    let Some((operation, prepared)) = intended.to_send.pop() else {
-        let answer = intended
-            .answer
-            .ok_or_else(|| Error::internal("no answer to give"))?;
-        return Ok(Reply {
-            answer,
-            replayed: false,
-        });
-    };
-    let word = calling::send(app, &operation, &prepared).await;
-    let session = intended.decision.session;
-    let unsettled = session.clone();
-    let outcome = learning::learn(
-        app,
-        Learned {
-            operation: operation.id,
-            word,
-            waiting: Some(Waiting {
-                scope: request.scope(),
-                request_id: request.request_id.clone(),
-            }),
-            lease: None,
-            known: Some(Known {
-                session,
-                operation,
-                refund: None,
-            }),
-        },
-    );
-    match outcome.await {
-        Ok(outcome) => {
-            let answer = outcome.answer.ok_or(Error::PspUnavailable)?;
-            Ok(Reply {
-                answer,
-                replayed: false,
-            })
-        }
-        // The outcome could not be written in time: recovery will, and the answer is that of
-        // an outcome not known yet.
-        Err(error) => {
-            tracing::warn!(%error, "an outcome is left to recovery");
-            Ok(Reply {
-                answer: accepted(app, request, &unsettled),
-                replayed: false,
-            })
-        }
+    // A command that no PSP is asked for is answered by its own commit.
+    if let Some(answer) = intended.answer {
+        return Ok(Reply::first(answer));
     }
+    let carried = carry_out(app, intended, Some(request)).await;
+    let answer = if carried.is_settled {
+        carried.answer.ok_or(Error::PspUnavailable)?
+    } else {
+        accepted(app, request, &carried.session)
+    };
+    Ok(Reply::first(answer))
 }
 
 fn accepted(app: &App, request: &PostContext, session: &Session) -> RememberedAnswer {

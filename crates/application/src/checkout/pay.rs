@@ -8,9 +8,9 @@ use oncharge_ports::psp::PaymentMethod;
 
 use super::look::{self, ShopperState};
 use crate::{
-    App, Error, calling,
+    App, Error,
+    carrying_out::carry_out,
     committing::{self, Intent},
-    learning::{self, Known, Learned},
     screening,
 };
 
@@ -67,33 +67,8 @@ async fn run(
             now,
         )
     };
-    let mut intended = committing::intend(app, session.id, &intent, decide).await?;
-    // Nothing to send: the token was tried before, or the shopper is banned.
-    let Some((operation, prepared)) = intended.to_send.pop() else {
-        return Ok(ShopperState::of(&intended.decision.session, app.now()));
-    };
-    let word = calling::send(app, &operation, &prepared).await;
-    let session = intended.decision.session;
-    let unsettled = session.clone();
-    let outcome = learning::learn(
-        app,
-        Learned {
-            operation: operation.id,
-            word,
-            waiting: None,
-            lease: None,
-            known: Some(Known {
-                session,
-                operation,
-                refund: None,
-            }),
-        },
-    );
-    match outcome.await {
-        Ok(outcome) => Ok(ShopperState::of(&outcome.session, app.now())),
-        Err(error) => {
-            tracing::warn!(%error, "an outcome is left to recovery");
-            Ok(ShopperState::of(&unsettled, app.now()))
-        }
-    }
+    let intended = committing::intend(app, session.id, &intent, decide).await?;
+    // Nothing is sent where the token was tried before, or the shopper is banned.
+    let carried = carry_out(app, intended, None).await;
+    Ok(ShopperState::of(&carried.session, app.now()))
 }

@@ -8,9 +8,9 @@ use oncharge_domain::{
 use oncharge_ports::{Presentable, RememberedAnswer};
 
 use crate::{
-    App, Error, PostContext, Reply, calling,
+    App, Error, PostContext, Reply,
+    carrying_out::carry_out,
     committing::{self, Intent},
-    learning::{self, Known, Learned, Waiting},
 };
 
 /// What a merchant orders; every value keeps its rule already.
@@ -62,45 +62,17 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
             now,
         )
     };
-    let mut intended = match committing::intend(app, session, &intent, decide).await {
+    let intended = match committing::intend(app, session, &intent, decide).await {
         Ok(intended) => intended,
         Err(refusal) => return request.overtaken(app, refusal).await,
     };
-    let sent = intended.to_send.pop();
-    let (Some((operation, prepared)), Some(refund)) = (sent, intended.decision.refund) else {
-        return Err(Error::internal("a refund without its operation"));
-    };
-    let word = calling::send(app, &operation, &prepared).await;
-    let ordered = refund.clone();
-    let outcome = learning::learn(
-        app,
-        Learned {
-            operation: operation.id,
-            word,
-            waiting: Some(Waiting {
-                scope: request.scope(),
-                request_id: request.request_id.clone(),
-            }),
-            lease: None,
-            known: Some(Known {
-                session: intended.decision.session,
-                operation,
-                refund: Some(refund),
-            }),
-        },
-    );
-    let answer = match outcome.await {
-        Ok(outcome) => outcome.answer,
-        Err(error) => {
-            tracing::warn!(%error, "an outcome is left to recovery");
-            None
-        }
-    };
-    let answer = answer.unwrap_or_else(|| acknowledge(app, request, &ordered));
-    Ok(Reply {
-        answer,
-        replayed: false,
-    })
+    let ordered = intended.decision.refund.clone();
+    let ordered = ordered.ok_or_else(|| Error::internal("an order without its refund"))?;
+    let carried = carry_out(app, intended, Some(request)).await;
+    let answer = carried
+        .answer
+        .unwrap_or_else(|| acknowledge(app, request, &ordered));
+    Ok(Reply::first(answer))
 }
 
 fn acknowledge(

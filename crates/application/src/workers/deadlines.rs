@@ -9,9 +9,9 @@ use super::{
     runner::BATCH,
 };
 use crate::{
-    App, Error, calling,
+    App, Error,
+    carrying_out::carry_out,
     committing::{self, Intent},
-    learning::{self, Known, Learned},
 };
 
 /// Claims sessions whose deadline has come and does what is due; returns how many.
@@ -46,23 +46,6 @@ async fn meet(app: &App, claimed: ClaimedSession) -> Result<(), Error> {
     };
     let decide = |session: &Session, now| session.decide(Input::Deadline { operation }, now);
     let intended = committing::intend(app, claimed.session, &intent, decide).await?;
-    let mut session = intended.decision.session;
-    for (operation, prepared) in intended.to_send {
-        let word = calling::send(app, &operation, &prepared).await;
-        let known = Known {
-            session: session.clone(),
-            operation,
-            refund: None,
-        };
-        let id = known.operation.id;
-        let learned = Learned {
-            operation: id,
-            word,
-            waiting: None,
-            lease: None,
-            known: Some(known),
-        };
-        session = learning::learn(app, learned).await?.session;
-    }
+    carry_out(app, intended, None).await;
     Ok(())
 }

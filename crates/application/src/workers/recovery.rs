@@ -156,11 +156,7 @@ enum Marked {
 
 /// Writes down that the operation goes out again: from then on "could not connect" proves nothing,
 /// unless nothing had ever been sent before. The time that counts is now, after the look-up.
-async fn mark(
-    app: &App,
-    claimed: &ClaimedOperation,
-    session: SessionId,
-) -> Result<Marked, Error> {
+async fn mark(app: &App, claimed: &ClaimedOperation, session: SessionId) -> Result<Marked, Error> {
     let _turn = app.inner().locks.lock(session).await;
     let Known {
         mut session,

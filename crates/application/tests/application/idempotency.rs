@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use oncharge_application::Error;
-use oncharge_domain::{idempotency::REMEMBERED_SECONDS, psp::RefusalReason};
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Sending, psp::RefusalReason};
 use oncharge_testkit::{Call, Fault, Reply, build::eur};
 
 use crate::support::{Harm, Point, World, basket, books, told};
@@ -284,4 +284,39 @@ async fn an_answer_is_remembered_though_a_notification_was_faster() {
         "remembered when it was given"
     );
     assert_eq!(again.unwrap().answer, first.unwrap().answer);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_is_remembered_though_recovery_has_taken_over() {
+    let world = World::new();
+    let order = world.authorized().await;
+    for _ in 0..2 {
+        world.psp.fail(Call::Capture, Fault::UnknownBefore);
+    }
+    world.fate.hold_answers();
+    let asking = world.capture(&order, "k", None);
+    // The request takes so long that a worker elsewhere sends it again; neither hears anything.
+    let elsewhere = world.restarted();
+    let recovering = async {
+        while world.count(&order, "capture") == 0 {
+            tokio::task::yield_now().await;
+        }
+        world.clock.advance(15);
+        oncharge_application::workers::recovery::run_once(&elsewhere.app).await
+    };
+    let watching = async {
+        while world.count(&order, "capture") == 0
+            || world.operation(&order, "capture").sending != Sending::Unknown
+        {
+            tokio::task::yield_now().await;
+        }
+        world.fate.let_answers_in();
+    };
+    let (first, recovered, ()) = futures_util::future::join3(asking, recovering, watching).await;
+    assert_eq!(told(&first), "202 accepted authorized");
+    assert_eq!(recovered.unwrap(), 1);
+    let again = world.capture(&order, "k", None).await;
+    assert_eq!(told(&again), "202 accepted authorized");
+    world.pass(60).await;
+    assert_eq!(books(&world, &order).await.taken, 10_000);
 }

@@ -21,6 +21,7 @@ mod create;
 mod deadlines;
 mod expire;
 mod idempotency;
+mod in_doubt;
 mod late_money;
 mod merchants;
 mod moved_on;

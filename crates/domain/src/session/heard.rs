@@ -68,7 +68,7 @@ fn surely_not_sent(operation: &Operation, word: &Word) -> bool {
 }
 
 impl Draft {
-    /// Records that an operation is about to be sent again; its outcome is unknown from here on.
+    /// Whether this is the attempt that the session waits for.
     pub(super) fn is_current_attempt(&self, id: OperationId) -> bool {
         matches!(&self.session.status,
             super::Status::Pending(pending) if pending.attempt == id)

@@ -22,6 +22,7 @@ fn emails() {
         "shopper@example.com",
         "a.b+tag@sub.example.co.uk",
         "grün@example.com",
+        "gru\u{308}n@mu\u{308}nchen.de",
     ] {
         assert!(Email::parse(good).is_ok(), "{good}");
     }
@@ -79,6 +80,8 @@ fn return_urls() {
         "http://shop.example.com/",
         "https://a:b@shop/",
         "https://user@shop/",
+        "https://@shop/",
+        "https://:@shop?x",
         "https://shop/#x",
         "https://shop/#",
         "javascript:alert(1)",
@@ -87,6 +90,7 @@ fn return_urls() {
     ] {
         assert!(ReturnUrl::parse(bad, false).is_err(), "{bad}");
     }
+    assert!(ReturnUrl::parse("https://shop/@x?y=@z", false).is_ok());
     for local in [
         "http://localhost:3000/x",
         "http://127.0.0.1/x",

@@ -105,7 +105,7 @@ impl World {
             Command::Refund(minor) => self.book.refund(minor),
             Command::Expire => Input::Expire,
         };
-        self.intend(input, command != Command::Pay)
+        self.intend(&input, command != Command::Pay)
     }
 
     /// The worker does what is due; `None` where nothing is.
@@ -116,11 +116,11 @@ impl World {
             .due_at()
             .is_some_and(|due| due <= self.now());
         let operation = self.book.next_id();
-        due.then(|| self.intend(Input::Deadline { operation }, false))?
+        due.then(|| self.intend(&Input::Deadline { operation }, false))?
     }
 
     /// Commits an intent and starts its calls; `None` where it is refused.
-    fn intend(&mut self, input: Input, waiting: bool) -> Option<()> {
+    fn intend(&mut self, input: &Input, waiting: bool) -> Option<()> {
         let decision = match self.book.decide(input, self.now()) {
             Ok(decision) => decision.ok()?,
             Err(broken) => {
@@ -142,7 +142,7 @@ impl World {
     /// Writes down a word about an operation.
     pub(crate) fn learn(&mut self, operation: OperationId, word: &Word, waiting: bool) {
         let heard = self.book.heard(operation, word, waiting);
-        match self.book.decide(Input::Heard(Box::new(heard)), self.now()) {
+        match self.book.decide(&Input::Heard(Box::new(heard)), self.now()) {
             Ok(Ok(decision)) => {
                 let flags = [UnexpectedFact, RefundOfFailedCapture];
                 self.flagged |= decision

@@ -136,7 +136,7 @@ impl Book {
     /// Decides and writes what follows; errors where the decision breaks a rule.
     pub(crate) fn decide(
         &mut self,
-        input: Input,
+        input: &Input,
         now: Timestamp,
     ) -> Result<Result<Decision, Refusal>, String> {
         let decision = match self.session.decide(input.clone(), now) {

@@ -156,7 +156,13 @@ async fn keys_can_be_replaced() {
     let old = fs::read_to_string(&file).unwrap();
     let new = "k2:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     fs::write(&file, format!("{new},{old}")).unwrap();
-    for name in ["oncharge.db", "simulator.db", "sandbox.json", "master.key"] {
+    for name in [
+        "oncharge.db",
+        "simulator.db",
+        "simulator.db.lock",
+        "sandbox.json",
+        "master.key",
+    ] {
         let mode = fs::metadata(data_dir(dev.dir.path()).join(name))
             .unwrap()
             .permissions()

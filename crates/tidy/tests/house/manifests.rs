@@ -89,7 +89,12 @@ fn lock_files_of_npm_name_no_host() {
 fn the_commands_can_be_run() {
     use std::os::unix::fs::PermissionsExt as _;
     let mut offences = Vec::new();
-    for path in ["scripts/test", "scripts/postgres", "scripts/bench", ".ci/run"] {
+    for path in [
+        "scripts/test",
+        "scripts/postgres",
+        "scripts/bench",
+        ".ci/run",
+    ] {
         match fs::metadata(root().join(path)) {
             Ok(found) if found.permissions().mode() & 0o111 != 0 => {}
             Ok(_) => offences.push(format!("{path}: not executable")),

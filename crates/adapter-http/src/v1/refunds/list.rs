@@ -24,7 +24,8 @@ use crate::{
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
             description = "How many at most; 20 where absent."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, min_length = 1,
+            description = "`next_cursor` of the page before."),
         ("session_id" = Option<String>, Query, description = "Of this session."),
     ),
     responses((status = 200, body = Page<RefundBody>, description = "One page."), ReadErrors),

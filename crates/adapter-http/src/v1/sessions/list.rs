@@ -33,7 +33,8 @@ const NAMES: [&str; 6] = [
     params(
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
             description = "How many at most; 20 where absent."),
-        ("cursor" = Option<String>, Query, description = "`next_cursor` of the page before."),
+        ("cursor" = Option<String>, Query, min_length = 1,
+            description = "`next_cursor` of the page before."),
         ("status" = Option<crate::openapi::SessionStatus>, Query,
             description = "As it is reported now."),
         ("reference" = Option<String>, Query, min_length = 1, max_length = 255,

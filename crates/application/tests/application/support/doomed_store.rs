@@ -94,8 +94,18 @@ impl CheckoutRepository for DoomedStore {
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
-        match self.fate.at_commit() {
-            None => self.inner.commit(unit).await,
+        let harm = self.fate.at_commit();
+        if self.fate.stalls(&unit) {
+            return Err(CommitError::OutcomeUnknown);
+        }
+        match harm {
+            None => {
+                // It has held the session's row all the time.
+                if let Some(stalled) = self.fate.stalled() {
+                    self.inner.commit(stalled).await?;
+                }
+                self.inner.commit(unit).await
+            }
             Some(Harm::Before) => Err(StoreError::Unavailable("a fault was planned".into()).into()),
             Some(Harm::Between) => Err(CommitError::Conflict),
             Some(Harm::After) => {

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 
+use oncharge_ports::UnitOfWork;
 use tokio::sync::{Notify, watch};
 
 /// A place at which something can go wrong; each is counted by itself, from 1.
@@ -44,6 +45,18 @@ pub(crate) struct Fate {
     counts: Mutex<Counts>,
     death: Notify,
     answers: watch::Sender<bool>,
+    stall: Mutex<Stall>,
+}
+
+/// A commit whose connection was lost while the database was still at it.
+#[derive(Default)]
+enum Stall {
+    #[default]
+    No,
+    /// The next commit stalls.
+    Next,
+    /// The database will write this, whatever anybody believes.
+    Held(Box<UnitOfWork>),
 }
 
 #[derive(Default)]
@@ -59,6 +72,7 @@ impl Fate {
             counts: Mutex::default(),
             death: Notify::new(),
             answers: watch::Sender::new(true),
+            stall: Mutex::default(),
         }
     }
 
@@ -75,6 +89,30 @@ impl Fate {
     /// Forgets a harm that has not come up.
     pub(crate) fn clear(&self) {
         self.counts.lock().unwrap().plan = None;
+    }
+
+    /// Lets the next commit stall: the connection is lost, the unit is not there when it is asked
+    /// for, and written all the same before the next one that is.
+    pub(crate) fn stall_next_commit(&self) {
+        *self.stall.lock().unwrap() = Stall::Next;
+    }
+
+    /// Whether this commit stalls.
+    pub(super) fn stalls(&self, unit: &UnitOfWork) -> bool {
+        let mut stall = self.stall.lock().unwrap();
+        let here = matches!(*stall, Stall::Next);
+        if here {
+            *stall = Stall::Held(Box::new(unit.clone()));
+        }
+        here
+    }
+
+    /// What the database was still about to write.
+    pub(super) fn stalled(&self) -> Option<UnitOfWork> {
+        match std::mem::take(&mut *self.stall.lock().unwrap()) {
+            Stall::Held(unit) => Some(*unit),
+            Stall::No | Stall::Next => None,
+        }
     }
 
     /// Commits and calls so far.

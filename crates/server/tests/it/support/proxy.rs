@@ -22,9 +22,9 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let (hold, is_holding) = watch::channel(false);
-        let held = Arc::new(Notify::new());
+        let kept_back = Arc::new(Notify::new());
         let target = target.trim_start_matches("http://").to_owned();
-        let notify = held.clone();
+        let notify = kept_back.clone();
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(forward(
@@ -35,7 +35,11 @@ impl Proxy {
                 ));
             }
         });
-        Self { url, hold, held }
+        Self {
+            url,
+            hold,
+            held: kept_back,
+        }
     }
 
     /// From now on replies are kept back.

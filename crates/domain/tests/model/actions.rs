@@ -1,0 +1,119 @@
+//! What can happen in the model: commands, the way of a call, faults on that way.
+
+use oncharge_domain::{id::OperationId, psp::Word};
+
+use crate::{
+    book::AMOUNT,
+    psp::Choice,
+    world::{Command, Flight, World},
+};
+
+/// One thing that happens; numbers are places in the world's lists.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Action {
+    Command(Command),
+    /// A call arrives, and its answer comes back.
+    Answer(usize, Choice),
+    /// A call arrives, but its answer is lost.
+    LoseAnswer(usize, Choice),
+    /// A call times out on its way; it may still arrive.
+    Delay(usize),
+    /// A call surely never leaves.
+    NotSent(usize),
+    /// The process dies before its call.
+    CrashBefore(usize),
+    /// The process dies after its call.
+    CrashAfter(usize, Choice),
+    /// A process writes down what it has heard.
+    Learn(usize),
+    /// A call that was given up arrives.
+    Arrive(usize, Choice),
+    /// The recovery worker takes up an operation.
+    Recover(OperationId),
+    /// A notification comes; with `true` it will come again.
+    Deliver(usize, bool),
+    /// The PSP or the shopper decides.
+    Finish(OperationId, bool),
+    /// The PSP takes back what it has done.
+    TakeBack(OperationId),
+    Deadline,
+    Tick,
+}
+
+pub(crate) fn add_commands(world: &World, actions: &mut Vec<Action>) {
+    if world.left.pays > 0 {
+        actions.push(Action::Command(Command::Pay));
+    }
+    if world.left.commands > 0 {
+        let commands = [
+            Command::Abandon,
+            Command::Capture(AMOUNT),
+            Command::Capture(AMOUNT - 40),
+            Command::Cancel,
+            Command::Refund(AMOUNT - 40),
+            Command::Expire,
+        ];
+        actions.extend(commands.map(Action::Command));
+    }
+}
+
+pub(crate) fn add_flight(
+    world: &World,
+    (place, flight): (usize, &Flight),
+    actions: &mut Vec<Action>,
+) {
+    if flight.word.is_some() {
+        actions.push(Action::Learn(place));
+        return;
+    }
+    let operation = &world.book.operations[&flight.operation];
+    for choice in world.psp.choices(operation) {
+        actions.push(Action::Answer(place, *choice));
+        if world.left.faults > 0 {
+            actions.push(Action::LoseAnswer(place, *choice));
+            actions.push(Action::CrashAfter(place, *choice));
+        }
+    }
+    if world.left.faults > 0 {
+        actions.push(Action::Delay(place));
+        actions.push(Action::NotSent(place));
+        actions.push(Action::CrashBefore(place));
+    }
+}
+
+/// A flight goes on, or is struck by a fault.
+pub(crate) fn step_flight(world: &mut World, action: &Action) {
+    let (Action::Answer(place, _)
+    | Action::LoseAnswer(place, _)
+    | Action::Delay(place)
+    | Action::NotSent(place)
+    | Action::CrashBefore(place)
+    | Action::CrashAfter(place, _)) = action
+    else {
+        return;
+    };
+    let mut flight = world.flights.remove(*place);
+    let operation = flight.operation;
+    if !matches!(action, Action::Answer(..)) {
+        world.left.faults -= 1;
+    }
+    let arrived = match action {
+        Action::Answer(_, choice)
+        | Action::LoseAnswer(_, choice)
+        | Action::CrashAfter(_, choice) => Some(world.arrive(operation, *choice)),
+        _ => None,
+    };
+    flight.word = match action {
+        Action::Answer(..) => arrived.map(Word::Answer),
+        Action::NotSent(_) => Some(Word::NotSent),
+        Action::LoseAnswer(..) => Some(Word::Unknown),
+        Action::Delay(_) => {
+            world.network.push(operation);
+            Some(Word::Unknown)
+        }
+        _ => None,
+    };
+    if flight.word.is_some() {
+        world.flights.push(flight);
+    }
+}
