@@ -197,8 +197,8 @@ impl SessionWrite {
                 let read = sessions::table
                     .find(&id)
                     .filter(sessions::version.eq(version.saturating_sub(1)));
-                let update = Hot(diesel::update(read).set(*change));
-                if update.execute(connection).map_err(error::commit)? == 0 {
+                let update = diesel::update(read).set(*change).returning(sessions::id);
+                if Hot(update).touched(connection).map_err(error::commit)? == 0 {
                     return Err(CommitError::Conflict);
                 }
                 diesel::insert_into(session_changes::table)
@@ -239,13 +239,18 @@ impl OperationWrite {
         let written = match self.next {
             Next::Final => {
                 let done = NothingToSend::default();
-                Hot(diesel::update(row).set((change, done))).execute(connection)
+                let update = diesel::update(row).set((change, done));
+                Hot(update.returning(operations::id)).touched(connection)
             }
             Next::At(at) => {
                 let next = operations::next_try_at.eq(at);
-                Hot(diesel::update(row).set((change, next))).execute(connection)
+                let update = diesel::update(row).set((change, next));
+                Hot(update.returning(operations::id)).touched(connection)
             }
-            Next::Unchanged => Hot(diesel::update(row).set(change)).execute(connection),
+            Next::Unchanged => {
+                let update = diesel::update(row).set(change);
+                Hot(update.returning(operations::id)).touched(connection)
+            }
         };
         expect_one(written, "a changed operation must be there")
     }
@@ -264,8 +269,9 @@ impl RefundWrite {
         let row = refunds::table
             .find(self.id)
             .filter(refunds::session_id.eq(self.session_id));
-        let update = Hot(diesel::update(row).set(self.change));
-        expect_one(update.execute(connection), "a changed refund must be there")
+        let update = diesel::update(row).set(self.change).returning(refunds::id);
+        let written = Hot(update).touched(connection);
+        expect_one(written, "a changed refund must be there")
     }
 }
 
@@ -322,8 +328,9 @@ impl KeyRows {
                 let open = idempotency_keys::table
                     .find((merchant_id, key))
                     .filter(idempotency_keys::answered_at.is_null());
-                let update = Hot(diesel::update(open).set(answer));
-                update.execute(connection).map_err(error::commit)?;
+                let update = diesel::update(open).set(answer);
+                let update = Hot(update.returning(idempotency_keys::merchant_id));
+                update.touched(connection).map_err(error::commit)?;
                 Ok(())
             }
             Self::Free(KeyColumns { merchant_id, key }) => {

@@ -1,8 +1,9 @@
 //! Statements that are prepared once although diesel would parse them each time.
 
 use diesel::{
-    QueryResult, RunQueryDsl,
+    QueryResult, RunQueryDsl, SqliteConnection,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
+    query_dsl::methods::LoadQuery,
     sqlite::Sqlite,
 };
 
@@ -10,8 +11,20 @@ use diesel::{
 ///
 /// Diesel never keeps an `UPDATE` or a literal, since their texts could be without number; those
 /// wrapped here have one text each (or as many as there are list lengths), and preparing them again
-/// costs more than running them.
+/// costs more than running them. Must be loaded: `execute` hands diesel a reference to the
+/// statement, and a reference does not pass on that it may be kept.
 pub(crate) struct Hot<Q>(pub(crate) Q);
+
+impl<Q> Hot<Q> {
+    /// Runs a statement that ends in `RETURNING` a column of bytes; how many rows it touched.
+    pub(crate) fn touched<'a>(self, connection: &mut SqliteConnection) -> QueryResult<usize>
+    where
+        Self: LoadQuery<'a, SqliteConnection, Vec<u8>>,
+    {
+        let rows: Vec<Vec<u8>> = self.load(connection)?;
+        Ok(rows.len())
+    }
+}
 
 impl<Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Hot<Q> {
     fn walk_ast<'b>(&'b self, pass: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
@@ -34,3 +47,49 @@ impl<Q: Query> Query for Hot<Q> {
 }
 
 impl<Q, C> RunQueryDsl<C> for Hot<Q> {}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use diesel::{
+        connection::{Connection, InstrumentationEvent, SimpleConnection},
+        prelude::*,
+    };
+
+    use super::*;
+
+    diesel::table! {
+        t (id) {
+            id -> Binary,
+            number -> BigInt,
+        }
+    }
+
+    #[test]
+    fn an_update_is_prepared_once_and_counts_the_rows_it_touched() {
+        let mut connection = SqliteConnection::establish(":memory:").unwrap();
+        let setup = "CREATE TABLE t (id BLOB, number INTEGER);
+             INSERT INTO t VALUES (x'01', 1), (x'02', 1)";
+        connection.batch_execute(setup).unwrap();
+        let kept = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&kept);
+        connection.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if matches!(event, InstrumentationEvent::CacheQuery { .. }) {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        });
+        let mut update = |from: i64, to: i64| {
+            let rows = t::table.filter(t::number.eq(from));
+            let update = diesel::update(rows).set(t::number.eq(to));
+            Hot(update.returning(t::id))
+                .touched(&mut connection)
+                .unwrap()
+        };
+        assert_eq!((update(1, 2), update(1, 2), update(2, 3)), (2, 0, 2));
+        assert_eq!(kept.load(Ordering::Relaxed), 1);
+    }
+}

@@ -50,7 +50,7 @@ impl MerchantRepository for SqliteStore {
             merchants::table
                 .find(id_bytes(id))
                 .select(MerchantRow::as_select())
-                .first(connection)
+                .get_result(connection)
                 .optional()
                 .map_err(error::store)?
                 .map(MerchantRow::merchant)
@@ -94,7 +94,7 @@ impl MerchantRepository for SqliteStore {
                 .inner_join(merchants::table)
                 .filter(api_keys::key_hash.eq(hash.bytes().as_slice()))
                 .select((ApiKeyRow::as_select(), MerchantRow::as_select()))
-                .first(connection)
+                .get_result(connection)
                 .optional()
                 .map_err(error::store)
         })?;

@@ -1,4 +1,7 @@
 //! What is read on the way of a request: each by an index, each in one statement but for one.
+//!
+//! One row is asked for with `get_result`, never with `first`: the `LIMIT ?` that `first` adds has
+//! SQLite compile the statement anew at every run, because its plan may depend on the number.
 
 use std::cmp::Reverse;
 
@@ -45,7 +48,7 @@ pub(crate) fn session(
         .find(id_bytes(id))
         .left_join(contacts::table)
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
-        .first(connection)
+        .get_result(connection)
         .optional()
         .map_err(error::store)?
         .map(|found| read_session(found, sealer))
@@ -64,7 +67,7 @@ pub(crate) fn operation(
     operations::table
         .find(id_bytes(id))
         .select(OperationRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()
         .map_err(error::store)?
         .map(OperationRow::operation)
@@ -80,7 +83,7 @@ pub(crate) fn request(
     let found: Option<(Option<Vec<u8>>, Option<String>)> = operations::table
         .find(&id)
         .select((operations::request, operations::request_key_id))
-        .first(connection)
+        .get_result(connection)
         .optional()
         .map_err(error::store)?;
     match found {
@@ -111,7 +114,7 @@ pub(crate) fn refund(
     refunds::table
         .find(id_bytes(id))
         .select(RefundRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()
         .map_err(error::store)?
         .map(RefundRow::refund)
@@ -144,7 +147,7 @@ pub(crate) fn key(
     idempotency_keys::table
         .find((id_bytes(scope.merchant), scope.key.as_str()))
         .select(KeyRow::as_select())
-        .first(connection)
+        .get_result(connection)
         .optional()
         .map_err(error::store)?
         .map(|row| row.record(scope, sealer))
@@ -159,7 +162,7 @@ pub(crate) fn waiting_key(
         .filter(idempotency_keys::operation_id.eq(id_bytes(operation)))
         .filter(idempotency_keys::answered_at.is_null())
         .select((idempotency_keys::merchant_id, idempotency_keys::key))
-        .first(connection)
+        .get_result(connection)
         .optional()
         .map_err(error::store)?;
     let read = |(merchant, key): (Vec<u8>, String)| {
@@ -332,13 +335,13 @@ pub(crate) fn committed(
         sessions::table
             .find(session)
             .select(sessions::unit_id)
-            .first(connection)
+            .get_result(connection)
             .optional()
     } else {
         session_changes::table
             .find((session, i64::from(unit.session.version)))
             .select(session_changes::unit_id)
-            .first(connection)
+            .get_result(connection)
             .optional()
     }
     .map_err(error::store)?;

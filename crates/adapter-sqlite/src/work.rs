@@ -42,13 +42,13 @@ pub(crate) fn holds(connection: &mut SqliteConnection, lease: Lease) -> QueryRes
             .find(id_bytes(id))
             .filter(operations::lease_token.eq(token))
             .select(operations::leased_until.assume_not_null())
-            .first(connection)
+            .get_result(connection)
             .optional()?,
         LeasedItem::Session(id) => sessions::table
             .find(id_bytes(id))
             .filter(sessions::lease_token.eq(token))
             .select(sessions::leased_until.assume_not_null())
-            .first(connection)
+            .get_result(connection)
             .optional()?,
     };
     Ok(held.is_some_and(|until| now < until))
@@ -131,7 +131,7 @@ impl Claim {
                 operations::lease_token.eq(id_bytes(token)),
                 operations::tries.eq(tries),
             ));
-            Hot(update).execute(connection)?;
+            Hot(update.returning(operations::id)).touched(connection)?;
             claimed.push((id, token, tries));
         }
         Ok(claimed)
@@ -146,7 +146,7 @@ impl Claim {
                 sessions::leased_until.eq(until),
                 sessions::lease_token.eq(id_bytes(token)),
             ));
-            Hot(update).execute(connection)?;
+            Hot(update.returning(sessions::id)).touched(connection)?;
             claimed.push((id, token));
         }
         Ok(claimed)
@@ -255,8 +255,8 @@ impl WorkQueue for SqliteStore {
                     .find(id_bytes(id))
                     .filter(operations::next_try_at.is_not_null());
                 let at = operations::next_try_at.eq(next_try_at.unix_micros());
-                let update = Hot(diesel::update(open).set(at));
-                update.execute(connection).map_err(error::commit)?;
+                let update = diesel::update(open).set(at).returning(operations::id);
+                Hot(update).touched(connection).map_err(error::commit)?;
             }
             Ok(())
         });
@@ -286,7 +286,7 @@ impl WorkQueue for SqliteStore {
             operations::table
                 .filter(operations::next_try_at.is_not_null())
                 .select((count_star(), min(operations::created_at)))
-                .first::<(i64, Option<i64>)>(connection)
+                .get_result::<(i64, Option<i64>)>(connection)
                 .map_err(error::store)
         })?;
         let cells = Cells::of("operations", b"all");
@@ -310,14 +310,14 @@ fn set_lease(
                 operations::leased_until.eq(until),
                 operations::lease_token.eq(token),
             ));
-            Hot(update).execute(connection)
+            Hot(update.returning(operations::id)).touched(connection)
         }
         LeasedItem::Session(id) => {
             let update = diesel::update(sessions::table.find(id_bytes(id))).set((
                 sessions::leased_until.eq(until),
                 sessions::lease_token.eq(token),
             ));
-            Hot(update).execute(connection)
+            Hot(update.returning(sessions::id)).touched(connection)
         }
     }
 }

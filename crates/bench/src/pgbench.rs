@@ -23,6 +23,9 @@ pub(crate) const CLIENTS: u32 = 8;
 /// How many sessions there are to get.
 pub(crate) const SEEDED: u32 = 2000;
 
+/// After so long the processes that served pgbench have ended, and their time is their parent's.
+const GONE: Duration = Duration::from_millis(300);
+
 /// A request as its statements.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
@@ -107,6 +110,7 @@ impl Pgbench<'_> {
         let spent = || self.database.map(gauges::family_seconds).transpose();
         let before = spent()?;
         let said = output(command)?;
+        std::thread::sleep(GONE);
         let after = spent()?;
         let latencies = latencies(logs.path())?;
         let count = as_float(latencies.len());

@@ -30,9 +30,16 @@ const ASKED: Duration = Duration::from_millis(400);
 pub(crate) struct Audit {
     findings: Vec<String>,
     counts: BTreeMap<&'static str, u64>,
+    /// What was open the longest in the quiet of this round.
+    last: String,
 }
 
 impl Audit {
+    /// What was open the longest in the quiet of this round.
+    pub(crate) fn last(&self) -> &str {
+        &self.last
+    }
+
     /// What is wrong, once each.
     pub(crate) fn findings(&self) -> Vec<String> {
         self.findings.clone()
@@ -49,6 +56,9 @@ impl Audit {
         while quiet < 2 {
             let open = truth.open().await;
             quiet = if open.is_empty() { quiet + 1 } else { 0 };
+            if let Some(line) = open.first() {
+                self.last.clone_from(line);
+            }
             if Instant::now() > until {
                 let stuck = open.into_iter().map(|line| format!("stuck: {line}"));
                 self.findings.extend(stuck);
@@ -254,13 +264,13 @@ impl Look<'_> {
         let wanted = match request.ask {
             Ask::Capture => "captured",
             Ask::Cancel => "cancelled",
+            Ask::Withdraw => "expired",
             Ask::Create | Ask::Refund => return,
         };
         // What the PSP has only accepted it may still refuse, if it was told to.
-        let kind = if request.ask == Ask::Capture {
-            "capture"
-        } else {
-            "cancel"
+        let kind = match request.ask {
+            Ask::Capture => "capture",
+            _ => "cancel",
         };
         let must = request.is(request.ask, 200)
             || (request.is(request.ask, 202) && !self.plan.may_refuse(kind));
@@ -275,8 +285,10 @@ impl Look<'_> {
             self.wrong
                 .push(format!("captured is not {}", request.amount));
         }
-        self.counts
-            .push(("captures and cancels acknowledged", u64::from(must)));
+        self.counts.push((
+            "captures, cancels and withdrawals acknowledged",
+            u64::from(must),
+        ));
     }
 
     fn refund(&mut self, request: &Request, refunds: &[Value]) {

@@ -44,13 +44,29 @@ pub(crate) async fn run(crew: &Arc<Crew>, plan: &RoundPlan) -> Vec<Story> {
 pub(crate) async fn ask_again(crew: &Crew, stories: &mut [Story]) {
     for story in stories {
         let mut dice = Dice::of(&[0]);
+        let was_known = story.session.is_some();
         for request in &mut story.requests {
             if request.answers.is_empty() {
                 crew.post(story.merchant, &mut dice, request).await;
             }
         }
         story.learn_session();
+        if !was_known {
+            withdraw(crew, story, &mut dice).await;
+        }
     }
+}
+
+/// The merchant withdraws a session that nobody has paid.
+async fn withdraw(crew: &Crew, story: &mut Story, dice: &mut Dice) {
+    let Some((id, _)) = &story.session else {
+        return;
+    };
+    let target = format!("/v1/checkout/sessions/{id}/expire");
+    let to = (Ask::Withdraw, target);
+    let mut request = request(&story.reference, to, (&json!({}), story.amount));
+    crew.post(story.merchant, dice, &mut request).await;
+    story.requests.push(request);
 }
 
 /// An order, of which the service knows nothing yet.
@@ -99,8 +115,11 @@ async fn live(crew: &Crew, story: &mut Story, dice: &mut Dice) {
     crew.post(story.merchant, dice, &mut story.requests[0])
         .await;
     story.learn_session();
-    if story.session.is_none() || dice.hits(4) {
-        return;
+    match dice.between(1, 100) {
+        _ if story.session.is_none() => return,
+        1..=3 => return,
+        4..=6 => return withdraw(crew, story, dice).await,
+        _ => {}
     }
     for _ in 0..3 {
         match pay(crew, story, dice).await.as_deref() {

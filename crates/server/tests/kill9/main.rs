@@ -116,11 +116,15 @@ async fn one_round(
     let seen = audit.look(&auditors, plan, stories).await;
     audit.books(truth).await;
     println!(
-        "{name} round {}: {seen}; {done}; {}; load {:.1} s, quiet after {:.1} s, audited in {:.1} s",
+        "{name} round {}, {} shoppers for {:?}:\n{}\n  {seen}\n  {done}; {}\n  load {:.1} s, quiet after {:.1} s (the last: {}), audited in {:.1} s",
         plan.round,
+        plan.shoppers,
+        plan.lasts,
+        plan.outline(),
         crew.tally(),
         loaded.as_secs_f32(),
         quiet.as_secs_f32(),
+        audit.last(),
         audited.elapsed().as_secs_f32(),
     );
 }

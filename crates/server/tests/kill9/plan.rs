@@ -115,6 +115,29 @@ impl RoundPlan {
         Dice::of(&[self.seed, self.round, shopper + 1, order])
     }
 
+    /// The plan in a few lines, to be shown.
+    pub(crate) fn outline(&self) -> String {
+        let mut lines = Vec::new();
+        for (number, events) in self.nodes.iter().enumerate() {
+            let each = events.iter().map(|(alone, event)| match event {
+                Event::Kill { down, again } => {
+                    let again =
+                        again.map_or(String::new(), |after| format!(", again after {after:?}"));
+                    format!("{alone:?} until killed, down {down:?}{again}")
+                }
+                Event::Line { how, lasts } => format!("{alone:?} until {how:?} for {lasts:?}"),
+            });
+            lines.push(format!(
+                "  node {number}: {}",
+                each.collect::<Vec<_>>().join("; ")
+            ));
+        }
+        for (stays, set) in &self.faults {
+            lines.push(format!("  PSP for {stays:?}: {set}"));
+        }
+        lines.join("\n")
+    }
+
     /// Whether the PSP may at some time of this round say no to a call of this kind.
     pub(crate) fn may_refuse(&self, kind: &str) -> bool {
         let named = |(_, faults): &(Duration, Value)| {

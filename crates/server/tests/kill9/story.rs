@@ -11,6 +11,8 @@ pub(crate) enum Ask {
     Capture,
     Cancel,
     Refund,
+    /// Of a session that nobody has paid.
+    Withdraw,
 }
 
 /// A merchant's request under its idempotency key, and every answer it got that is one.
