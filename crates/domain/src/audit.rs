@@ -37,6 +37,12 @@ pub enum AuditAction {
     UnexpectedFact,
     /// A notification did not agree with the operation that it names; nothing was changed.
     NotificationMismatched,
+    /// A notification named an operation that has not appeared in all the time it was kept for.
+    NotificationUnmatched,
+    /// A notification of good signature could not be read.
+    NotificationMalformed,
+    /// A person has looked at a notification that was listed as stuck.
+    NotificationDismissed,
     /// A refund was paid out of a capture that has failed; a person must look.
     RefundOfFailedCapture,
     /// A merchant was made.
@@ -47,6 +53,14 @@ pub enum AuditAction {
     KeyCreated,
     /// An API key was revoked.
     KeyRevoked,
+    /// A pair was replaced by a new one.
+    KeyRotated,
+    /// A merchant's webhook endpoint was set.
+    EndpointSet,
+    /// A merchant's webhook endpoint was removed.
+    EndpointRemoved,
+    /// A merchant's webhook endpoint was disabled: it said 410 Gone, or did nothing but fail.
+    EndpointDisabled,
     /// A ban was added.
     BanAdded,
     /// A ban was revoked.
@@ -62,11 +76,18 @@ impl AuditAction {
             Self::CompensationRefused => "compensation_refused",
             Self::UnexpectedFact => "unexpected_fact",
             Self::NotificationMismatched => "notification_mismatched",
+            Self::NotificationUnmatched => "notification_unmatched",
+            Self::NotificationMalformed => "notification_malformed",
+            Self::NotificationDismissed => "notification_dismissed",
             Self::RefundOfFailedCapture => "refund_of_failed_capture",
             Self::MerchantCreated => "merchant_created",
             Self::SettingsChanged => "settings_changed",
             Self::KeyCreated => "key_created",
             Self::KeyRevoked => "key_revoked",
+            Self::KeyRotated => "key_rotated",
+            Self::EndpointSet => "endpoint_set",
+            Self::EndpointRemoved => "endpoint_removed",
+            Self::EndpointDisabled => "endpoint_disabled",
             Self::BanAdded => "ban_added",
             Self::BanRevoked => "ban_revoked",
         }

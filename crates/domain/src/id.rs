@@ -129,6 +129,8 @@ kinds! {
     BanKind "ban_", BanId;
     /// An entry of the audit log.
     AuditKind "aud_", AuditId;
+    /// A notification of a PSP in the inbox.
+    NotificationKind "ntf_", NotificationId;
     /// A unit of work, so that one can ask whether it was committed.
     UnitKind "unit_", UnitId;
 }

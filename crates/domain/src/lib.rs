@@ -71,3 +71,4 @@ pub mod session;
 pub mod signing;
 pub mod text;
 pub mod time;
+pub mod webhook;

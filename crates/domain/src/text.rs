@@ -27,6 +27,9 @@ pub enum TextProblem {
     /// No absolute `https` URL as the rule wants it.
     #[error("must be an absolute https URL without user info and fragment")]
     Url,
+    /// A host that is literally an address which no merchant on the internet has.
+    #[error("must not point to a private, loopback, link-local, multicast or reserved address")]
+    Address,
     /// More than 50 members.
     #[error("must have at most {0} members")]
     TooMany(usize),
@@ -178,29 +181,7 @@ pub struct ReturnUrl {
 impl ReturnUrl {
     /// Reads the URL; `sandbox` allows `http` to loopback hosts.
     pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextProblem> {
-        if text.chars().count() > 2048 {
-            return Err(TextProblem::TooLong(2048));
-        }
-        if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(TextProblem::Url);
-        }
-        let url = Url::parse(text).map_err(|_| TextProblem::Url)?;
-        let scheme_fits = match url.scheme() {
-            "https" => true,
-            "http" => sandbox && url.host().is_some_and(|host| is_loopback(&host)),
-            _ => false,
-        };
-        // Parsers repair `https:/x` and `https:\\x`; who reads the text later may not.
-        let whole = text
-            .split_once("://")
-            .is_some_and(|(_, rest)| !rest.starts_with('/'))
-            && !text.contains('\\');
-        // Asked of the text: the parser forgets user info that is empty.
-        let host = text.split(['/', '?']).nth(2).unwrap_or_default();
-        let bare = !host.contains('@') && !text.contains('#');
-        if !scheme_fits || !whole || !bare || url.host().is_none() {
-            return Err(TextProblem::Url);
-        }
+        let url = web_url(text, sandbox)?;
         Ok(Self {
             text: text.to_owned(),
             origin: url.origin().ascii_serialization(),
@@ -216,6 +197,35 @@ impl ReturnUrl {
     pub fn origin(&self) -> &str {
         &self.origin
     }
+}
+
+/// Reads an absolute `https` URL without user info and fragment, of at most 2048 characters;
+/// `sandbox` allows `http` to loopback hosts.
+pub(crate) fn web_url(text: &str, sandbox: bool) -> Result<Url, TextProblem> {
+    if text.chars().count() > 2048 {
+        return Err(TextProblem::TooLong(2048));
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
+        return Err(TextProblem::Url);
+    }
+    let url = Url::parse(text).map_err(|_| TextProblem::Url)?;
+    let scheme_fits = match url.scheme() {
+        "https" => true,
+        "http" => sandbox && url.host().is_some_and(|host| is_loopback(&host)),
+        _ => false,
+    };
+    // Parsers repair `https:/x` and `https:\\x`; who reads the text later may not.
+    let whole = text
+        .split_once("://")
+        .is_some_and(|(_, rest)| !rest.starts_with('/'))
+        && !text.contains('\\');
+    // Asked of the text: the parser forgets user info that is empty.
+    let host = text.split(['/', '?']).nth(2).unwrap_or_default();
+    let bare = !host.contains('@') && !text.contains('#');
+    if !scheme_fits || !whole || !bare || url.host().is_none() {
+        return Err(TextProblem::Url);
+    }
+    Ok(url)
 }
 
 fn is_loopback(host: &Host<&str>) -> bool {

@@ -7,13 +7,14 @@ use oncharge_domain::{
     psp::TokenFingerprint,
     refund::Refund,
     session::Session,
+    time::Timestamp,
 };
 
 use crate::{
     error::{CommitError, StoreError},
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope, UnitOfWork},
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite, UnitOfWork},
 };
 
 /// The store of everything that a payment is.
@@ -70,11 +71,24 @@ pub trait CheckoutRepository: Send + Sync {
         page: Page,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
+    /// Operations that were created at or after `since`, oldest first, after this one.
+    async fn operations(
+        &self,
+        since: Timestamp,
+        after: Option<OperationId>,
+        limit: u32,
+    ) -> Result<Vec<Operation>, StoreError>;
+
+    /// Writes an idempotency record by itself, for an answer that guards no change of a session;
+    /// fails with `KeyTaken` as a unit does.
+    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError>;
+
     /// Commits a unit: MUST be all or nothing [`all_or_nothing`], MUST fail as a whole with
     /// `Conflict` where the session's version is stale [`a_stale_unit_leaves_nothing`,
     /// `one_of_two_racing_commits_wins`], with `KeyTaken` where the key is taken
     /// [`a_key_is_reserved_once`], with `LeaseLost` where the lease does not hold
-    /// [`a_lost_lease_cannot_commit`]; event numbers MUST be unique in a session
+    /// [`a_lost_lease_cannot_commit`], with `AlreadyHandled` where the notification waits no more
+    /// [`a_notification_is_handled_once`]; event numbers MUST be unique in a session
     /// [`event_numbers_are_unique`]. A future dropped on the way MUST leave all or nothing and a
     /// usable store [`a_dropped_commit_leaves_all_or_nothing`].
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError>;

@@ -1,20 +1,24 @@
 //! What the outside must do for `OnCharge`: traits, their values and their errors.
 //!
 //! A store keeps sessions and commits units of work ([`CheckoutRepository`]), merchants
-//! ([`MerchantRepository`]) and bans ([`BlocklistRepository`]), and hands out due work
-//! ([`WorkQueue`]). A PSP is reached through [`Psp`]. Time and randomness are ports, too.
+//! ([`MerchantRepository`]) and bans ([`BlocklistRepository`]), what PSPs tell ([`Inbox`]) and what
+//! merchants are told ([`WebhookRepository`]), and hands out due work ([`WorkQueue`]). A PSP is
+//! reached through [`Psp`], a merchant through [`WebhookSender`]. Time and randomness are ports, too.
 
 pub mod blocklist_repository;
 pub mod checkout_repository;
 pub mod clock;
 pub mod entropy;
 pub mod error;
+pub mod inbox;
 pub mod maintenance;
 pub mod merchant_repository;
 pub mod presenter;
 pub mod psp;
 pub mod queries;
 pub mod unit_of_work;
+pub mod webhook_repository;
+pub mod webhook_sender;
 pub mod work_queue;
 
 pub use blocklist_repository::BlocklistRepository;
@@ -22,9 +26,12 @@ pub use checkout_repository::CheckoutRepository;
 pub use clock::Clock;
 pub use entropy::Entropy;
 pub use error::{CommitError, StoreError};
+pub use inbox::Inbox;
 pub use maintenance::Maintenance;
 pub use merchant_repository::MerchantRepository;
-pub use presenter::{Presentable, Presenter, RememberedAnswer};
+pub use presenter::{Presentable, Presenter, RememberedAnswer, Told};
 pub use psp::{Psp, Psps};
 pub use unit_of_work::UnitOfWork;
+pub use webhook_repository::WebhookRepository;
+pub use webhook_sender::WebhookSender;
 pub use work_queue::WorkQueue;

@@ -8,7 +8,10 @@ use oncharge_domain::{
     time::Timestamp,
 };
 
-use crate::error::StoreError;
+use crate::{
+    error::{CommitError, StoreError},
+    unit_of_work::KeyWrite,
+};
 
 /// The store of merchants. Every change carries its audit entry and is written with it.
 #[async_trait]
@@ -46,4 +49,26 @@ pub trait MerchantRepository: Send + Sync {
         at: Timestamp,
         audit: &AuditEntry,
     ) -> Result<(), StoreError>;
+
+    /// Adds a key in place of another, which ends then unless it has ended before; remembers the
+    /// answer that shows it, all together. Fails with `KeyTaken`, and writes nothing, where the
+    /// idempotency key is taken [`a_rotation_is_remembered_with_its_answer`].
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError>;
+}
+
+/// A pair in place of another.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// The new key.
+    pub key: ApiKey,
+    /// The hash that it is looked up by.
+    pub hash: ApiKeyHash,
+    /// The key that it replaces.
+    pub replaced: ApiKeyId,
+    /// When that one ends.
+    pub replaced_ends_at: Timestamp,
+    /// The record of the request's idempotency key.
+    pub remembered: Option<KeyWrite>,
+    /// What the audit log says of it.
+    pub audit: AuditEntry,
 }

@@ -1,6 +1,11 @@
 //! Rendering of answers where there is no request at hand.
 
-use oncharge_domain::{pay_token::PayToken, refund::Refund, session::Session, time::Timestamp};
+use oncharge_domain::{
+    id::EventId, merchant::ApiKey, pay_token::PayToken, refund::Refund, session::Session,
+    time::Timestamp, webhook::Attempt,
+};
+
+use crate::queries::StoredEvent;
 
 /// An answer as it went to the merchant, byte for byte.
 #[derive(Clone, PartialEq, Eq)]
@@ -37,6 +42,33 @@ pub enum Presentable<'a> {
     RefundOrdered(&'a Refund),
     /// The PSP said no to a capture or cancel.
     PspRejected,
+    /// A pair was made in place of another; its texts are shown this once.
+    PairRotated {
+        /// The new key.
+        api_key: &'a str,
+        /// The new secret.
+        api_secret: &'a str,
+        /// The key that it replaces, with the time at which that ends.
+        replaced: &'a ApiKey,
+    },
+    /// An event is on its way again.
+    Redelivering(&'a StoredEvent),
+    /// What came of a test of the endpoint.
+    Tested(&'a Attempt),
+}
+
+/// What a merchant is told by webhook.
+#[derive(Debug, Clone, Copy)]
+pub enum Told<'a> {
+    /// An event.
+    Event(&'a StoredEvent),
+    /// A test of its endpoint (`endpoint.test`).
+    Test {
+        /// Its id.
+        id: EventId,
+        /// When it was made.
+        at: Timestamp,
+    },
 }
 
 /// Renders answers; pure.
@@ -48,4 +80,7 @@ pub trait Presenter: Send + Sync {
         request_id: &str,
         now: Timestamp,
     ) -> RememberedAnswer;
+
+    /// The body of a webhook: the same bytes for the same event at every attempt.
+    fn webhook(&self, told: &Told<'_>) -> Vec<u8>;
 }

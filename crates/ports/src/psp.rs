@@ -83,11 +83,18 @@ pub enum PspError {
     Unknown(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
-/// What a PSP's notification says, once its signature was verified.
+/// A notification whose signature is right, not read any further yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedNotification {
+    /// The PSP's own id of it, by which duplicates are told: 1 to 255 visible ASCII characters.
+    pub event_key: String,
+    /// Its bytes, for [`Psp::read_notification`].
+    pub body: Vec<u8>,
+}
+
+/// What a PSP's notification says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notification {
-    /// The PSP's own id of this notification, by which duplicates are told.
-    pub event_key: String,
     /// The operation that it is about.
     pub operation: OperationId,
     /// The session that the PSP names as reference.
@@ -99,16 +106,18 @@ pub struct Notification {
     pub answer: Answer,
 }
 
+/// The signature is missing or wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the signature does not verify")]
+pub struct Unverified;
+
 /// Why a notification was not understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotificationError {
-    /// The signature is missing or wrong.
-    #[error("the signature does not verify")]
-    Unverified,
-    /// It verifies, but is nothing that concerns us (another kind, an operation that is not ours).
+    /// It is nothing that concerns us (another kind, an operation that is not ours).
     #[error("nothing that concerns us")]
     Irrelevant,
-    /// It verifies, but is not of the PSP's form.
+    /// It is not of the PSP's form.
     #[error("not of the payment processor's form")]
     Malformed,
 }
@@ -142,12 +151,17 @@ pub trait Psp: Send + Sync {
     /// nothing.
     async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError>;
 
-    /// Verifies and reads a notification: the value of a header by name, and the raw body.
-    fn notification(
+    /// Verifies the signature of what came in at the account's door (the value of a header by name,
+    /// and the raw body) and says which notifications are in it. Pure and quick: the PSP waits for
+    /// it. One whose own id cannot be found gets the SHA-256 of its bytes as event key.
+    fn verify_notifications(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Notification, NotificationError>;
+    ) -> Result<Vec<VerifiedNotification>, Unverified>;
+
+    /// Reads a notification that was verified.
+    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError>;
 }
 
 /// All accounts that this deployment can reach.

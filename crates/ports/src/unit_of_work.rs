@@ -2,7 +2,7 @@
 
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, MerchantId, OperationId, SessionId, UnitId},
+    id::{EventId, MerchantId, NotificationId, OperationId, SessionId, UnitId},
     idempotency::{IdempotencyKey, RequestFingerprint},
     operation::Operation,
     refund::Refund,
@@ -28,10 +28,14 @@ pub struct UnitOfWork {
     pub refund: Option<Refund>,
     /// Refunds that have changed.
     pub changed_refunds: Vec<Refund>,
-    /// What the merchant is told; unique by (session, sequence).
+    /// What the merchant is told; unique by (session, sequence). Each is put on its way to the
+    /// merchant's endpoint in the same commit, where there is one that is enabled.
     pub events: Vec<NewEvent>,
     /// The idempotency record.
     pub key: Option<KeyWrite>,
+    /// The PSP's notification that is handled by it; must be waiting still, else the unit fails
+    /// with `AlreadyHandled`.
+    pub handled: Option<NotificationId>,
     /// The worker's lease that must still hold.
     pub lease: Option<Lease>,
     /// Entries of the audit log.
@@ -50,6 +54,7 @@ impl UnitOfWork {
             changed_refunds: Vec::new(),
             events: Vec::new(),
             key: None,
+            handled: None,
             lease: None,
             audit: Vec::new(),
         }
@@ -165,4 +170,8 @@ pub enum LeasedItem {
     Operation(OperationId),
     /// A session whose deadline has come.
     Session(SessionId),
+    /// A notification of a PSP that waits.
+    Notification(NotificationId),
+    /// An event that is to be delivered.
+    Delivery(EventId),
 }

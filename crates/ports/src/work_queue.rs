@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::{OperationId, SessionId},
+    id::{EventId, MerchantId, NotificationId, OperationId, SessionId},
     time::Timestamp,
 };
 
@@ -31,19 +31,44 @@ pub trait WorkQueue: Send + Sync {
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError>;
 
+    /// Claims notifications that wait, whose time has come and that nobody holds, oldest first;
+    /// counts the try.
+    async fn claim_notifications(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedNotification>, StoreError>;
+
+    /// Claims pending deliveries whose time has come and that nobody holds: at most `each` of any
+    /// one merchant, none of those in `busy`, so that one merchant's many do not stand before
+    /// everybody else's few. A session's first attempts MUST be handed out in the order of their
+    /// sequence, each only once the one before is recorded
+    /// [`first_attempts_go_out_in_order`].
+    async fn claim_deliveries(
+        &self,
+        now: Timestamp,
+        wanted: &WantedDeliveries,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError>;
+
     /// Lengthens a lease; `false` where it is lost.
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError>;
 
-    /// Gives an item back: an operation is due again at `next_try_at` (ignored for sessions and
-    /// for operations that are final). Does nothing where the lease is lost.
+    /// Gives an item back: it is due again at `next_try_at` (ignored for sessions, and for what is
+    /// over). Does nothing where the lease is lost.
     async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError>;
 
     /// Makes every open operation that nobody holds due at once; for the start of a store that
     /// has no other process, where nothing can be on its way.
     async fn wake_all(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// The depth of the queues, for metrics: open operations, and the creation of the oldest.
-    async fn depth(&self) -> Result<QueueDepth, StoreError>;
+    /// How much waits in each queue, for metrics; one entry for each of [`Queue::ALL`].
+    async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError>;
+
+    /// Work that a person should look at, oldest first: what is over its budget at `now`, and what
+    /// no worker can end (see [`StuckKind`]).
+    async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError>;
 }
 
 /// A claimed operation.
@@ -66,11 +91,158 @@ pub struct ClaimedSession {
     pub lease: Lease,
 }
 
-/// How much work waits.
+/// A claimed notification.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimedNotification {
+    /// Which.
+    pub notification: NotificationId,
+    /// The claim.
+    pub lease: Lease,
+    /// How often it was claimed, this time included.
+    pub tries: u32,
+}
+
+/// Which deliveries a worker can take.
+#[derive(Debug, Clone)]
+pub struct WantedDeliveries {
+    /// How many at most.
+    pub limit: u32,
+    /// How many at most of one merchant.
+    pub each: u32,
+    /// Merchants whose endpoints have their hands full.
+    pub busy: Vec<MerchantId>,
+}
+
+/// A claimed delivery.
+#[derive(Debug, Clone, Copy)]
+pub struct ClaimedDelivery {
+    /// Of which event.
+    pub event: EventId,
+    /// Of which merchant.
+    pub merchant: MerchantId,
+    /// The claim.
+    pub lease: Lease,
+}
+
+/// A queue of work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Queue {
+    /// Operations that are not final.
+    Operations,
+    /// Sessions whose deadline has come.
+    Deadlines,
+    /// Notifications that wait.
+    Inbox,
+    /// Deliveries that are pending.
+    Deliveries,
+}
+
+impl Queue {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Operations,
+        Self::Deadlines,
+        Self::Inbox,
+        Self::Deliveries,
+    ];
+
+    /// The name in metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operations => "operations",
+            Self::Deadlines => "deadlines",
+            Self::Inbox => "inbox",
+            Self::Deliveries => "deliveries",
+        }
+    }
+}
+
+/// How much waits in a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueDepth {
-    /// Operations that are not final.
-    pub open_operations: u64,
-    /// When the oldest of them was created.
+    /// Which queue.
+    pub queue: Queue,
+    /// How many items.
+    pub depth: u64,
+    /// Since when the oldest waits: an operation's creation, a deadline, a notification's arrival,
+    /// an event's creation.
     pub oldest: Option<Timestamp>,
+}
+
+/// Why something is listed as stuck.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum StuckKind {
+    /// An operation is open for longer than [`StuckKind::budget_seconds`], a compensation apart.
+    Operation,
+    /// An operation that the PSP has accepted is open for longer than its budget.
+    Accepted,
+    /// Money is on its way back that no session waits for: listed as long as it is not back.
+    Compensation,
+    /// A refund was paid out of a capture that has failed since: listed for good.
+    RefundOfFailedCapture,
+    /// A session's deadline is over by more than its budget, and no worker has met it.
+    Deadline,
+    /// A notification is mismatched, unmatched or malformed: listed until it is dismissed.
+    Notification,
+    /// A notification waits for longer than its budget.
+    Waiting,
+    /// A delivery's time has come longer ago than its budget, and no worker has tried it.
+    Delivery,
+}
+
+impl StuckKind {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::Operation,
+        Self::Accepted,
+        Self::Compensation,
+        Self::RefundOfFailedCapture,
+        Self::Deadline,
+        Self::Notification,
+        Self::Waiting,
+        Self::Delivery,
+    ];
+
+    /// The name in metrics and lists.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Operation => "operation",
+            Self::Accepted => "accepted_operation",
+            Self::Compensation => "compensation",
+            Self::RefundOfFailedCapture => "refund_of_failed_capture",
+            Self::Deadline => "deadline",
+            Self::Notification => "notification",
+            Self::Waiting => "waiting_notification",
+            Self::Delivery => "delivery",
+        }
+    }
+
+    /// How long such work may take before it counts as stuck, in seconds: a quarter of an hour for
+    /// an operation, three days for one that the PSP has accepted, five minutes for what needs
+    /// nothing but a worker; 0 for what only a person can end.
+    pub fn budget_seconds(self) -> i64 {
+        match self {
+            Self::Operation => 900,
+            Self::Accepted => 3 * 86_400,
+            Self::Deadline | Self::Waiting | Self::Delivery => 300,
+            Self::Compensation | Self::RefundOfFailedCapture | Self::Notification => 0,
+        }
+    }
+}
+
+/// Something that is stuck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckItem {
+    /// Why.
+    pub kind: StuckKind,
+    /// Its id as text: of the operation, refund, session, notification or event.
+    pub id: String,
+    /// The session, where there is one.
+    pub session: Option<SessionId>,
+    /// The merchant, where that is known.
+    pub merchant: Option<MerchantId>,
+    /// Since when it waits, as for [`QueueDepth::oldest`].
+    pub since: Timestamp,
+    /// What more there is to say: an operation's kind, a notification's status.
+    pub detail: String,
 }

@@ -1,0 +1,371 @@
+//! The life of one event on its way to the merchant: tried until it is taken, at most ten times.
+
+use ::time::Duration;
+
+use super::endpoint::{DisabledBecause, EndpointUrl};
+use crate::{
+    id::{EventId, MerchantId, SessionId},
+    time::Timestamp,
+};
+
+/// After so many failed attempts in a row a delivery is dead.
+pub const MOST_FAILURES: u32 = 10;
+/// The waits after the first failures, in seconds: 1 min, 5 min, 30 min, 2 h; then 12 h each.
+const STEPS: [i64; 4] = [60, 300, 1800, 7200];
+const LAST_STEP: i64 = 12 * 3600;
+/// An endpoint that has done nothing but fail for so long is disabled, in seconds.
+const GIVEN_UP: i64 = 5 * 86_400;
+const HTTP_GONE: u16 = 410;
+
+/// How fast the schedule's hours go by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clock {
+    /// As they are.
+    Real,
+    /// For sandboxes and tests: an hour becomes a second.
+    Fast,
+}
+
+impl Clock {
+    /// So many seconds of the schedule.
+    fn seconds(self, seconds: i64) -> Duration {
+        match self {
+            Self::Real => Duration::seconds(seconds),
+            Self::Fast => Duration::microseconds(seconds.saturating_mul(1_000_000) / 3600),
+        }
+    }
+
+    /// The wait after so many failures (from 1).
+    fn step(self, failures: u32) -> Duration {
+        let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
+        self.seconds(STEPS.get(index).copied().unwrap_or(LAST_STEP))
+    }
+}
+
+/// An event on its way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Delivery {
+    /// The event.
+    pub event: EventId,
+    /// The event's session.
+    pub session: SessionId,
+    /// The event's merchant.
+    pub merchant: MerchantId,
+    /// The event's number in its session.
+    pub sequence: u32,
+    /// Where it goes: the endpoint of the time when it happened, or when it was redelivered.
+    pub url: EndpointUrl,
+    /// How far it is.
+    pub state: DeliveryState,
+    /// How often it was attempted in all.
+    pub attempts: u32,
+    /// How many attempts have failed since it happened or was redelivered.
+    pub failures: u32,
+}
+
+/// How far a delivery is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It waits for its next attempt.
+    Pending,
+    /// The merchant has taken it.
+    Delivered,
+    /// It was given up.
+    Dead,
+}
+
+impl DeliveryState {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Delivered => "delivered",
+            Self::Dead => "dead",
+        }
+    }
+
+    /// Reads what [`DeliveryState::name`] writes.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Pending, Self::Delivered, Self::Dead]
+            .into_iter()
+            .find(|state| state.name() == name)
+    }
+}
+
+/// One attempt to deliver, as merchants see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempt {
+    /// Its number among the delivery's attempts, from 1.
+    pub number: u32,
+    /// When it began.
+    pub at: Timestamp,
+    /// The HTTP status of the answer, where there was one.
+    pub status: Option<u16>,
+    /// How long it took, in milliseconds.
+    pub latency_ms: u32,
+    /// The first kilobyte of the answer's body, as text.
+    pub response: String,
+    /// Why there was no answer.
+    pub error: Option<SendError>,
+}
+
+impl Attempt {
+    /// Whether the merchant has taken the event: any 2xx.
+    pub fn is_success(&self) -> bool {
+        self.status
+            .is_some_and(|status| (200..300).contains(&status))
+    }
+}
+
+/// Why an attempt brought no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SendError {
+    /// The host's name could not be resolved.
+    UnknownHost,
+    /// The host has only addresses that no merchant on the internet has.
+    ForbiddenAddress,
+    /// No connection could be made.
+    CannotConnect,
+    /// The certificate or the TLS handshake is not in order.
+    Tls,
+    /// No answer within ten seconds.
+    Timeout,
+    /// The connection broke before the answer was there, or it was no HTTP.
+    BrokenAnswer,
+}
+
+impl SendError {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[
+        Self::UnknownHost,
+        Self::ForbiddenAddress,
+        Self::CannotConnect,
+        Self::Tls,
+        Self::Timeout,
+        Self::BrokenAnswer,
+    ];
+
+    /// The name on the wire and in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::UnknownHost => "unknown_host",
+            Self::ForbiddenAddress => "forbidden_address",
+            Self::CannotConnect => "cannot_connect",
+            Self::Tls => "tls",
+            Self::Timeout => "timeout",
+            Self::BrokenAnswer => "broken_answer",
+        }
+    }
+
+    /// Reads what [`SendError::name`] writes.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|error| error.name() == name)
+    }
+}
+
+/// What follows from an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attempted {
+    /// The delivery afterwards.
+    pub delivery: Delivery,
+    /// When it is tried again; `None` where it is over.
+    pub next_try_at: Option<Timestamp>,
+    /// What becomes of the endpoint.
+    pub endpoint: EndpointChange,
+}
+
+/// What an attempt says of the endpoint that it went to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndpointChange {
+    /// Nothing new.
+    None,
+    /// It works again.
+    Recovered,
+    /// It has begun to fail.
+    Failing,
+    /// Nothing is sent to it any more, and what is on the way to it dies.
+    Disabled(DisabledBecause),
+}
+
+impl Delivery {
+    /// What follows from this attempt, which ended at `now`. `retry_after` is what the endpoint
+    /// asked for with 429 or 503; `failing_since` is how the endpoint was doing before.
+    ///
+    /// The next attempt comes after the schedule's step. An endpoint that asks for a longer pause
+    /// gets it, up to the length of the step after that: so it cannot use up its ten attempts
+    /// sooner by asking for short pauses, nor put events off for good by asking for long ones.
+    #[must_use]
+    pub fn attempted(
+        mut self,
+        attempt: &Attempt,
+        retry_after: Option<Duration>,
+        (failing_since, clock, now): (Option<Timestamp>, Clock, Timestamp),
+    ) -> Attempted {
+        self.attempts = self.attempts.max(attempt.number);
+        if attempt.is_success() {
+            self.state = DeliveryState::Delivered;
+            let endpoint = match failing_since {
+                Some(_) => EndpointChange::Recovered,
+                None => EndpointChange::None,
+            };
+            return Attempted {
+                delivery: self,
+                next_try_at: None,
+                endpoint,
+            };
+        }
+        self.failures = self.failures.saturating_add(1);
+        let endpoint = match failing_since {
+            _ if attempt.status == Some(HTTP_GONE) => {
+                EndpointChange::Disabled(DisabledBecause::Gone)
+            }
+            Some(since) if now.since(since) >= clock.seconds(GIVEN_UP) => {
+                EndpointChange::Disabled(DisabledBecause::Failing)
+            }
+            Some(_) => EndpointChange::None,
+            None => EndpointChange::Failing,
+        };
+        let is_over =
+            self.failures >= MOST_FAILURES || matches!(endpoint, EndpointChange::Disabled(_));
+        if is_over {
+            self.state = DeliveryState::Dead;
+        }
+        let step = clock.step(self.failures);
+        let longest = clock.step(self.failures.saturating_add(1));
+        let asked = retry_after.unwrap_or_default().min(longest);
+        Attempted {
+            next_try_at: (!is_over).then(|| now.plus(step.max(asked))),
+            delivery: self,
+            endpoint,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_795_360_150)
+            .unwrap()
+            .plus_seconds(seconds)
+    }
+
+    fn delivery() -> Delivery {
+        Delivery {
+            event: EventId::from_uuid(Uuid::from_u128(1)),
+            session: SessionId::from_uuid(Uuid::from_u128(2)),
+            merchant: MerchantId::from_uuid(Uuid::from_u128(3)),
+            sequence: 1,
+            url: EndpointUrl::parse("https://shop.example.com/", false).unwrap(),
+            state: DeliveryState::Pending,
+            attempts: 0,
+            failures: 0,
+        }
+    }
+
+    fn answered(number: u32, status: u16) -> Attempt {
+        Attempt {
+            number,
+            at: at(0),
+            status: Some(status),
+            latency_ms: 5,
+            response: String::new(),
+            error: None,
+        }
+    }
+
+    /// The waits until it is dead, in seconds, when every attempt is answered like this.
+    fn waits(status: u16, retry_after: Option<i64>, clock: Clock) -> Vec<f64> {
+        let (mut delivery, mut waits) = (delivery(), Vec::new());
+        let asked = retry_after.map(Duration::seconds);
+        for number in 1.. {
+            let attempt = answered(number, status);
+            let after = delivery.attempted(&attempt, asked, (Some(at(0)), clock, at(0)));
+            delivery = after.delivery;
+            match after.next_try_at {
+                Some(next) => waits.push(next.since(at(0)).as_seconds_f64()),
+                None => break,
+            }
+        }
+        assert_eq!(delivery.state, DeliveryState::Dead);
+        waits
+    }
+
+    #[test]
+    fn the_schedule_is_the_documented_one() {
+        let hours = 43_200.0;
+        let expected = [
+            60.0, 300.0, 1800.0, 7200.0, hours, hours, hours, hours, hours,
+        ];
+        assert_eq!(waits(500, None, Clock::Real), expected);
+        let fast = waits(500, None, Clock::Fast);
+        assert!(
+            (fast[..3].iter().sum::<f64>() - 0.6).abs() < 0.001,
+            "{fast:?}"
+        );
+        assert!((fast.iter().sum::<f64>() - 62.6).abs() < 0.001, "{fast:?}");
+    }
+
+    #[test]
+    fn a_longer_pause_is_granted_up_to_the_following_step() {
+        assert_eq!(waits(503, Some(1), Clock::Real)[..2], [60.0, 300.0]);
+        assert_eq!(waits(503, Some(200), Clock::Real)[..2], [200.0, 300.0]);
+        assert_eq!(
+            waits(429, Some(1_000_000), Clock::Real)[..2],
+            [300.0, 1800.0]
+        );
+    }
+
+    #[test]
+    fn any_2xx_is_a_success_and_nothing_else() {
+        for (status, taken) in [
+            (199, false),
+            (200, true),
+            (204, true),
+            (299, true),
+            (301, false),
+            (404, false),
+        ] {
+            let after =
+                delivery().attempted(&answered(1, status), None, (None, Clock::Real, at(0)));
+            let delivered = after.delivery.state == DeliveryState::Delivered;
+            assert_eq!(delivered, taken, "{status}");
+            let change = if taken {
+                EndpointChange::None
+            } else {
+                EndpointChange::Failing
+            };
+            assert_eq!(after.endpoint, change, "{status}");
+        }
+    }
+
+    #[test]
+    fn an_endpoint_that_is_gone_or_only_fails_is_disabled() {
+        let gone = delivery().attempted(&answered(1, 410), None, (None, Clock::Real, at(0)));
+        assert_eq!(
+            gone.endpoint,
+            EndpointChange::Disabled(DisabledBecause::Gone)
+        );
+        assert_eq!(
+            (gone.delivery.state, gone.next_try_at),
+            (DeliveryState::Dead, None)
+        );
+        let days = |seconds: i64| {
+            let since = Some(at(-seconds));
+            delivery()
+                .attempted(&answered(1, 500), None, (since, Clock::Real, at(0)))
+                .endpoint
+        };
+        assert_eq!(days(5 * 86_400 - 1), EndpointChange::None);
+        assert_eq!(
+            days(5 * 86_400),
+            EndpointChange::Disabled(DisabledBecause::Failing)
+        );
+        let well =
+            delivery().attempted(&answered(1, 200), None, (Some(at(-9)), Clock::Real, at(0)));
+        assert_eq!(well.endpoint, EndpointChange::Recovered);
+    }
+}

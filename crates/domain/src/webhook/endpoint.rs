@@ -1,0 +1,167 @@
+//! A merchant's webhook endpoint: one URL, the key that it was set with, and how it is doing.
+
+use std::{fmt, net::IpAddr};
+
+use url::{Host, Url};
+
+use super::address::is_public;
+use crate::{
+    id::{ApiKeyId, MerchantId},
+    text::{TextProblem, web_url},
+    time::Timestamp,
+};
+
+/// Where events are posted to: an absolute `https` URL, its query kept, without user info and
+/// fragment, whose host is no address of a private network (in the sandbox, `http` to loopback).
+///
+/// Names are no matter of this type: what they resolve to is checked on each connection. The query
+/// may hold a secret of the merchant's, so that `Debug` leaves it out.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct EndpointUrl(String);
+
+impl EndpointUrl {
+    /// Reads the URL, or says which rule it breaks.
+    pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextProblem> {
+        let url = web_url(text, sandbox)?;
+        if is_allowed_host(&url) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(TextProblem::Address)
+        }
+    }
+
+    /// The URL as the merchant wrote it.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The URL up to its query, for logs and people.
+    pub fn without_query(&self) -> &str {
+        self.0.split('?').next().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EndpointUrl({})", self.without_query())
+    }
+}
+
+fn is_allowed_host(url: &Url) -> bool {
+    let literal = match url.host() {
+        Some(Host::Ipv4(address)) => IpAddr::V4(address),
+        Some(Host::Ipv6(address)) => IpAddr::V6(address),
+        Some(Host::Domain(_)) => return true,
+        None => return false,
+    };
+    may_be_reached(url.scheme() == "https", literal)
+}
+
+/// Whether a URL may lead to this address: `https` to the public internet alone, and `http` (which
+/// only a sandbox accepts) to this very machine alone. To be asked of the address that is connected
+/// to, at every attempt.
+pub fn may_be_reached(is_https: bool, address: IpAddr) -> bool {
+    if is_https {
+        is_public(address)
+    } else {
+        address.to_canonical().is_loopback()
+    }
+}
+
+/// A merchant's webhook endpoint; each merchant has one at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookEndpoint {
+    /// Whose it is.
+    pub merchant: MerchantId,
+    /// Where events go.
+    pub url: EndpointUrl,
+    /// The API key that it was set with: through a rotation's grace it goes on signing.
+    pub key: ApiKeyId,
+    /// Why nothing is sent to it any more; `None` while it is enabled.
+    pub disabled: Option<DisabledBecause>,
+    /// Since when every attempt has failed; `None` where the last one succeeded, or none was made.
+    pub failing_since: Option<Timestamp>,
+    /// When the merchant's first endpoint was set.
+    pub created_at: Timestamp,
+    /// When it was set last.
+    pub updated_at: Timestamp,
+}
+
+/// Why an endpoint is disabled; setting it again enables it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DisabledBecause {
+    /// It answered 410 Gone.
+    Gone,
+    /// It did nothing but fail for five days.
+    Failing,
+}
+
+impl DisabledBecause {
+    /// The name in the store.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Gone => "gone",
+            Self::Failing => "failing",
+        }
+    }
+
+    /// Reads what [`DisabledBecause::name`] writes.
+    pub fn parse(name: &str) -> Option<Self> {
+        [Self::Gone, Self::Failing]
+            .into_iter()
+            .find(|because| because.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shops_callback_is_an_endpoint_with_its_query() {
+        let text = "https://shop.example.com/?wc-api=oncharge_callback";
+        let url = EndpointUrl::parse(text, false).unwrap();
+        assert_eq!(url.as_str(), text);
+        assert_eq!(format!("{url:?}"), "EndpointUrl(https://shop.example.com/)");
+    }
+
+    #[test]
+    fn what_breaks_a_rule_by_itself_is_refused() {
+        for (text, problem) in [
+            ("http://shop.example.com/", TextProblem::Url),
+            ("ftp://shop.example.com/", TextProblem::Url),
+            ("https://user:pw@shop.example.com/", TextProblem::Url),
+            ("https://@shop.example.com/", TextProblem::Url),
+            ("https://shop.example.com/#x", TextProblem::Url),
+            ("https:///x", TextProblem::Url),
+            ("/x", TextProblem::Url),
+            ("https://127.0.0.1/", TextProblem::Address),
+            ("https://2130706433/", TextProblem::Address),
+            ("https://0x7f.1/", TextProblem::Address),
+            ("https://0177.0.0.1/", TextProblem::Address),
+            ("https://10.0.0.1./", TextProblem::Address),
+            ("https://169.254.169.254/latest/", TextProblem::Address),
+            ("https://１２７.0.0.1/", TextProblem::Address),
+            ("https://[::1]/", TextProblem::Address),
+            ("https://[::ffff:10.0.0.1]/", TextProblem::Address),
+            ("https://[fd00::1]/", TextProblem::Address),
+        ] {
+            for sandbox in [false, true] {
+                let refused = EndpointUrl::parse(text, sandbox);
+                assert_eq!(refused, Err(problem), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn http_is_for_the_sandboxs_own_machine() {
+        for text in [
+            "http://127.0.0.1:8083/webhooks",
+            "http://localhost/x",
+            "http://[::1]:1/",
+        ] {
+            assert!(EndpointUrl::parse(text, true).is_ok(), "{text}");
+            assert_eq!(EndpointUrl::parse(text, false), Err(TextProblem::Url));
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Webhook endpoints, events on their way to them, and every attempt.
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{EventId, MerchantId},
+    merchant::ApiKey,
+    time::Timestamp,
+    webhook::{Attempt, Attempted, Delivery, WebhookEndpoint},
+};
+
+use crate::{
+    error::{CommitError, StoreError},
+    queries::StoredEvent,
+    unit_of_work::Lease,
+};
+
+/// The store of webhooks out. Deliveries are not made here: the commit that writes an event makes
+/// one where the merchant has an enabled endpoint, to its URL [`an_event_has_a_delivery_where_there_is_an_endpoint`].
+#[async_trait]
+pub trait WebhookRepository: Send + Sync {
+    /// The merchant's endpoint.
+    async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError>;
+
+    /// Sets the merchant's endpoint, in place of the one it had, whose `created_at` stays; returns
+    /// it as it is kept. Open deliveries keep their URL [`endpoints_load_equal`].
+    async fn set_endpoint(
+        &self,
+        endpoint: &WebhookEndpoint,
+        audit: &AuditEntry,
+    ) -> Result<WebhookEndpoint, StoreError>;
+
+    /// Removes the merchant's endpoint, and what is on the way dies with it; `false` where there
+    /// is none [`a_removed_endpoint_takes_its_deliveries`].
+    async fn remove_endpoint(
+        &self,
+        merchant: MerchantId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+
+    /// The merchant's keys that are active at `now`.
+    async fn signing_keys(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// One event of this merchant.
+    async fn event(
+        &self,
+        merchant: MerchantId,
+        id: EventId,
+    ) -> Result<Option<StoredEvent>, StoreError>;
+
+    /// Every attempt to deliver this event, in order.
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError>;
+
+    /// These events with their deliveries and endpoints, in any order; what is not there is left
+    /// out. One round trip.
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError>;
+
+    /// Writes an attempt and all that follows from it together, and gives the lease back. MUST
+    /// fail with `LeaseLost`, and write nothing, where the lease does not hold
+    /// [`a_lost_lease_cannot_record`]. Changes of the endpoint touch it only while its URL is the
+    /// delivery's; one that disables it ends every other open delivery of the merchant's to that
+    /// URL [`a_disabled_endpoint_takes_its_deliveries`].
+    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError>;
+
+    /// Puts an event of this merchant on its way to the merchant's present endpoint, at once and
+    /// with all its tries before it, whether or not it was delivered before. The attempts made so
+    /// far stay, and one that is under way goes on.
+    async fn redeliver(
+        &self,
+        merchant: MerchantId,
+        event: EventId,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError>;
+}
+
+/// An event on its way with all that an attempt needs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// What is told.
+    pub event: StoredEvent,
+    /// How far it is.
+    pub delivery: Delivery,
+    /// The merchant's present endpoint, which may have another URL by now.
+    pub endpoint: Option<WebhookEndpoint>,
+}
+
+/// An attempt that was made.
+#[derive(Debug, Clone)]
+pub struct Recorded {
+    /// The claim on the delivery.
+    pub lease: Lease,
+    /// The attempt; `None` where none was made because the endpoint is gone.
+    pub attempt: Option<Attempt>,
+    /// What follows from it.
+    pub after: Attempted,
+    /// When it ended.
+    pub at: Timestamp,
+    /// Where the endpoint is disabled: that this is so.
+    pub audit: Option<AuditEntry>,
+}
+
+/// What became of a wish to deliver an event again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redelivery {
+    /// It is on its way.
+    Due,
+    /// The merchant has no endpoint, or it is disabled.
+    NoEndpoint,
+    /// There is no such event of this merchant.
+    NotFound,
+}
