@@ -1,15 +1,24 @@
 //! Every law, by name.
 
+pub mod attempts;
 pub mod bans;
+pub mod cleaning;
+pub mod deliveries;
+pub mod endpoints;
+pub mod handling;
+pub mod inbox;
 pub mod keys;
 pub mod leases;
 pub mod listing;
 pub mod merchants;
+pub mod outbox;
 pub mod queue;
 pub mod races;
 pub mod reading;
+pub mod rotation;
 pub mod saving;
 pub mod sealing;
+pub mod stuck;
 pub mod units;
 
 use crate::Law;
@@ -34,20 +43,43 @@ list! {
         a_dropped_commit_leaves_all_or_nothing;
     keys: a_key_is_reserved_once a_key_is_reserved_once_by_racers a_freed_key_can_be_taken_again
         a_remembered_answer_stays a_key_is_free_after_72_hours keys_belong_to_their_merchant
-        the_waiting_key_is_the_unanswered_one;
+        the_waiting_key_is_the_unanswered_one a_key_is_written_by_itself;
     leases: a_lost_lease_cannot_commit a_session_lease_guards_like_an_operations
         no_item_is_leased_twice no_session_is_leased_twice a_renewed_lease_holds
         a_lapsed_lease_is_claimed_again;
     queue: only_what_is_due_is_claimed claims_are_counted_and_limited
         final_operations_are_never_claimed sessions_are_due_when_they_say
-        wake_all_spares_what_is_held depth_counts_open_operations;
+        wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
     reading: requests_are_deleted_once_final unsent_refunds_are_those_never_sent
-        has_attempt_knows_tokens;
+        has_attempt_knows_tokens operations_are_listed_from_a_time_on;
     listing: pages_are_stable pages_of_refunds_and_events_are_stable
         another_merchants_rows_are_not_listed session_filters_hold
         created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
     merchants: merchants_load_equal a_key_is_found_by_its_hash a_key_ends_once;
+    rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;
-    sealing: the_store_answers other_keys_do_not_fit resealed_values_open_under_the_new_key;
+    sealing: the_store_answers other_keys_do_not_fit resealed_values_open_under_the_new_key
+        a_notification_alone_needs_its_key;
+    deliveries: an_event_has_a_delivery_where_there_is_an_endpoint a_failed_unit_delivers_nothing
+        open_deliveries_keep_their_url events_belong_to_their_merchant
+        racing_units_deliver_what_they_commit;
+    endpoints: endpoints_load_equal a_removed_endpoint_takes_its_deliveries
+        a_disabled_endpoint_takes_its_deliveries an_endpoints_troubles_are_its_urls
+        signing_keys_are_the_active_ones a_new_endpoint_wakes_no_dead;
+    outbox: first_attempts_go_out_in_order retries_wait_for_nothing
+        only_due_deliveries_are_claimed deliveries_are_shared_out a_backlog_stands_before_nobody
+        no_delivery_is_leased_twice a_lapsed_delivery_is_claimed_again;
+    attempts: attempts_load_equal a_lost_lease_cannot_record a_redelivered_event_goes_out_again
+        a_redelivery_needs_its_event_and_an_endpoint a_redelivery_leaves_the_attempt_under_way;
+    inbox: a_notification_is_kept_once a_duplicate_wakes_nothing
+        a_notification_is_kept_once_by_racers notifications_load_equal
+        only_due_notifications_are_claimed no_notification_is_leased_twice;
+    handling: a_lost_lease_cannot_settle a_notification_is_handled_once
+        handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed;
+    stuck: open_operations_are_stuck_past_their_budget open_compensations_are_stuck_at_once
+        refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
+        late_deliveries_are_stuck the_stuck_are_listed_oldest_first;
+    cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
+        old_notifications_are_deleted a_clean_up_is_done_in_parts;
 }

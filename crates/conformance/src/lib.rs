@@ -31,7 +31,8 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 pub use laws::all as laws;
 use oncharge_domain::keyring::{KeyId, Keyring};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Maintenance, MerchantRepository, WorkQueue,
+    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository,
+    WebhookRepository, WorkQueue,
 };
 pub use runner::{run, trials};
 
@@ -44,6 +45,10 @@ pub struct Store {
     pub merchants: Arc<dyn MerchantRepository>,
     /// Bans.
     pub blocklist: Arc<dyn BlocklistRepository>,
+    /// What PSPs tell.
+    pub inbox: Arc<dyn Inbox>,
+    /// What merchants are told.
+    pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
     pub queue: Arc<dyn WorkQueue>,
     /// Care.
@@ -68,6 +73,8 @@ impl Store {
         S: CheckoutRepository
             + MerchantRepository
             + BlocklistRepository
+            + Inbox
+            + WebhookRepository
             + WorkQueue
             + Maintenance
             + 'static,
@@ -76,6 +83,8 @@ impl Store {
             checkout: store.clone(),
             merchants: store.clone(),
             blocklist: store.clone(),
+            inbox: store.clone(),
+            webhooks: store.clone(),
             queue: store.clone(),
             maintenance: store,
             reopen: None,

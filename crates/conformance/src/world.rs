@@ -1,9 +1,11 @@
 //! A store with a merchant in it, and the moves that many laws share.
 
+pub(crate) mod webhooks;
+
 use oncharge_domain::{
     audit::AuditAction,
     id::SessionId,
-    merchant::Merchant,
+    merchant::{ApiKey, Merchant},
     operation::{Operation, OperationStatus},
     psp::RefusalReason,
     session::{EventKind, Session},
@@ -22,6 +24,8 @@ pub(crate) struct World {
     pub(crate) store: Store,
     pub(crate) build: Builder,
     pub(crate) merchant: Merchant,
+    /// The merchant's first key.
+    pub(crate) key: ApiKey,
 }
 
 /// A page that holds everything.
@@ -34,28 +38,25 @@ impl World {
     pub(crate) async fn new(store: &Store) -> anyhow::Result<Self> {
         let build = Builder::new(1);
         let merchant = build.merchant();
-        let world = Self {
+        let key = create(store, &build, &merchant).await?;
+        Ok(Self {
             store: store.clone(),
             build,
             merchant,
-        };
-        world.create(&world.merchant).await?;
-        Ok(world)
-    }
-
-    async fn create(&self, merchant: &Merchant) -> anyhow::Result<()> {
-        let (key, hash) = self.build.api_key(merchant);
-        let audit = self.build.audit(AuditAction::MerchantCreated);
-        let merchants = &self.store.merchants;
-        merchants.create(merchant, &key, &hash, &audit).await?;
-        Ok(())
+            key,
+        })
     }
 
     /// Another merchant that is in the store, too.
     pub(crate) async fn other_merchant(&self) -> anyhow::Result<Merchant> {
+        Ok(self.other_shop().await?.0)
+    }
+
+    /// Another merchant that is in the store, too, with its first key.
+    pub(crate) async fn other_shop(&self) -> anyhow::Result<(Merchant, ApiKey)> {
         let merchant = self.build.merchant();
-        self.create(&merchant).await?;
-        Ok(merchant)
+        let key = create(&self.store, &self.build, &merchant).await?;
+        Ok((merchant, key))
     }
 
     pub(crate) async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
@@ -64,7 +65,12 @@ impl World {
 
     /// A session in `created` that is in the store.
     pub(crate) async fn session(&self) -> anyhow::Result<Session> {
-        let session = self.build.session(&self.merchant);
+        self.session_of(&self.merchant).await
+    }
+
+    /// A session of this merchant in `created` that is in the store.
+    pub(crate) async fn session_of(&self, merchant: &Merchant) -> anyhow::Result<Session> {
+        let session = self.build.session(merchant);
         self.commit(self.build.unit(session.clone())).await?;
         Ok(session)
     }
@@ -186,6 +192,15 @@ impl World {
         unit.audit = vec![self.build.audit(AuditAction::UnexpectedFact)];
         unit
     }
+}
+
+/// Puts a merchant into the store and returns its key.
+async fn create(store: &Store, build: &Builder, merchant: &Merchant) -> anyhow::Result<ApiKey> {
+    let (key, hash) = build.api_key(merchant);
+    let audit = build.audit(AuditAction::MerchantCreated);
+    let merchants = &store.merchants;
+    merchants.create(merchant, &key, &hash, &audit).await?;
+    Ok(key)
 }
 
 /// What some request was.

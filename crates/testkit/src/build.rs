@@ -1,5 +1,7 @@
 //! Domain values and units of work for tests, with ids that never repeat within one builder.
 
+mod webhooks;
+
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use oncharge_domain::{
@@ -24,6 +26,8 @@ use oncharge_ports::{
     psp::PreparedRequest,
     unit_of_work::{KeyScope, NewEvent, NewOperation},
 };
+
+pub use webhooks::{ENDPOINT, endpoint_url};
 
 use crate::{clock::START_SECONDS, entropy::SeededEntropy};
 

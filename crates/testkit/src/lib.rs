@@ -13,6 +13,7 @@ pub mod clock;
 pub mod entropy;
 pub mod presenter;
 pub mod psp;
+pub mod sender;
 pub mod store;
 
 pub use build::Builder;
@@ -20,4 +21,5 @@ pub use clock::FakeClock;
 pub use entropy::SeededEntropy;
 pub use presenter::PlainPresenter;
 pub use psp::{Call, Fault, Reply, ScriptedPsp};
+pub use sender::{Outcome, ScriptedSender};
 pub use store::{CommitFault, MemoryStore};

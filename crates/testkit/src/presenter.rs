@@ -1,7 +1,7 @@
 //! Answers as one line of text, so that tests of use cases need no HTTP.
 
-use oncharge_domain::time::Timestamp;
-use oncharge_ports::{Presentable, Presenter, RememberedAnswer};
+use oncharge_domain::{time::Timestamp, webhook::SendError};
+use oncharge_ports::{Presentable, Presenter, RememberedAnswer, Told};
 
 /// Renders `201 created cs_…` and the like; the statuses are those of the merchant API.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,6 +30,19 @@ impl Presenter for PlainPresenter {
                 let name = refund.status.name();
                 (201, format!("refund {} {name}", refund.id))
             }
+            Presentable::PairRotated {
+                api_key,
+                api_secret,
+                replaced,
+            } => (
+                201,
+                format!("rotated {api_key} {api_secret} for {}", replaced.id),
+            ),
+            Presentable::Redelivering(stored) => (202, format!("redelivering {}", stored.id)),
+            Presentable::Tested(attempt) => {
+                let error = attempt.error.map(SendError::name);
+                (200, format!("tested {:?} {error:?}", attempt.status))
+            }
             Presentable::PspRejected => (409, format!("psp_rejected {request_id}")),
         };
         RememberedAnswer {
@@ -37,5 +50,18 @@ impl Presenter for PlainPresenter {
             content_type: "text/plain".to_owned(),
             body: body.into_bytes(),
         }
+    }
+
+    /// `payment.captured evt_… of cs_… number 2`, and `endpoint.test evt_…`.
+    fn webhook(&self, told: &Told<'_>) -> Vec<u8> {
+        let text = match told {
+            Told::Event(stored) => {
+                let (event, id) = (&stored.event, stored.id);
+                let (kind, sequence) = (event.kind.name(), event.sequence);
+                format!("{kind} {id} of {} number {sequence}", event.session)
+            }
+            Told::Test { id, .. } => format!("endpoint.test {id}"),
+        };
+        text.into_bytes()
     }
 }

@@ -2,6 +2,7 @@
 
 mod connector;
 mod ledger;
+mod notification;
 mod request;
 
 use std::{
@@ -180,7 +181,19 @@ impl ScriptedPsp {
         let mut state = self.state();
         state.notifications += 1;
         let number = state.notifications;
-        request::write_notification(number, &state.ledger, operation)
+        notification::write_notification(number, &state.ledger, operation)
+    }
+
+    /// The body of a notification that is about nothing of ours; each has an id of its own.
+    pub fn irrelevant_body(&self) -> Vec<u8> {
+        let mut state = self.state();
+        state.notifications += 1;
+        notification::write_irrelevant(state.notifications)
+    }
+
+    /// One body with several notifications in it.
+    pub fn batch(bodies: &[Vec<u8>]) -> Vec<u8> {
+        bodies.join(&notification::BETWEEN)
     }
 
     /// The payments of a session, oldest first, each with its truth.

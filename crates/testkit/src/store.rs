@@ -3,20 +3,22 @@
 mod blocklist;
 mod checkout;
 mod commit;
+mod deliveries;
+mod inbox;
+mod look;
+mod maintenance;
 mod merchants;
 mod queue;
 mod state;
+mod stuck;
+mod webhooks;
 
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard},
 };
 
-use oncharge_domain::{
-    audit::AuditEntry, id::OperationId, id::SessionId, operation::Operation, refund::Refund,
-    time::Timestamp,
-};
-use oncharge_ports::{Clock, queries::StoredEvent};
+use oncharge_ports::{Clock, CommitError, StoreError};
 use state::State;
 
 /// How a commit is made to fail.
@@ -35,12 +37,26 @@ pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
     faults: Mutex<Faults>,
+    write_faults: Mutex<Faults>,
 }
 
 #[derive(Default)]
 struct Faults {
-    commits: u64,
+    count: u64,
     planned: BTreeMap<u64, CommitFault>,
+}
+
+impl Faults {
+    fn plan(&mut self, n: u64, fault: CommitFault) {
+        assert!(n > 0, "the next one is number 1");
+        self.planned.insert(self.count + n, fault);
+    }
+
+    /// Counts a call and takes the fault that was planned for it.
+    fn next(&mut self) -> Option<CommitFault> {
+        self.count += 1;
+        self.planned.remove(&self.count)
+    }
 }
 
 impl MemoryStore {
@@ -50,68 +66,32 @@ impl MemoryStore {
             clock,
             state: Mutex::default(),
             faults: Mutex::default(),
+            write_faults: Mutex::default(),
         }
     }
 
     /// Makes the `n`-th commit from now (1 is the next one) fail; every call of `commit` counts,
     /// whatever becomes of it. Panics for 0.
     pub fn fail_commit(&self, n: u64, fault: CommitFault) {
-        assert!(n > 0, "the next commit is number 1");
-        let mut faults = self.faults.lock().unwrap();
-        let at = faults.commits + n;
-        faults.planned.insert(at, fault);
+        self.faults.lock().unwrap().plan(n, fault);
+    }
+
+    /// The same for what is written without a unit of work and may fail like a commit: `settle`,
+    /// `record`, `write_key` and `rotate_key`, all counted together. `Conflict` is not among what
+    /// they know: it fails them like `Before`.
+    pub fn fail_write(&self, n: u64, fault: CommitFault) {
+        self.write_faults.lock().unwrap().plan(n, fault);
     }
 
     /// Forgets the faults that have not come up yet.
     pub fn clear_faults(&self) {
         self.faults.lock().unwrap().planned.clear();
+        self.write_faults.lock().unwrap().planned.clear();
     }
 
     /// How often `commit` was called so far.
     pub fn commits(&self) -> u64 {
-        self.faults.lock().unwrap().commits
-    }
-
-    /// The audit log, oldest first.
-    pub fn audit(&self) -> Vec<AuditEntry> {
-        self.state().audit.clone()
-    }
-
-    /// Every operation of this session, oldest first.
-    pub fn operations_of(&self, session: SessionId) -> Vec<Operation> {
-        let state = self.state();
-        let rows = state.operations.values().map(|row| &row.operation);
-        rows.filter(|operation| operation.session == session)
-            .cloned()
-            .collect()
-    }
-
-    /// Every refund of this session, oldest first.
-    pub fn refunds_of(&self, session: SessionId) -> Vec<Refund> {
-        let state = self.state();
-        let of_session = |refund: &&Refund| refund.session == session;
-        state.refunds.values().filter(of_session).cloned().collect()
-    }
-
-    /// Every event of this session, by its number.
-    pub fn events_of(&self, session: SessionId) -> Vec<StoredEvent> {
-        let state = self.state();
-        let of_session = |stored: &&StoredEvent| stored.event.session == session;
-        let mut events: Vec<_> = state.events.iter().filter(of_session).cloned().collect();
-        events.sort_by_key(|stored| stored.event.sequence);
-        events
-    }
-
-    /// When recovery takes up this operation next; `None` where it is final or not there.
-    pub fn next_try_at(&self, id: OperationId) -> Option<Timestamp> {
-        let state = self.state();
-        let row = state.operations.get(&id)?;
-        row.operation.is_open().then_some(row.next_try_at)
-    }
-
-    /// The ids of all sessions, oldest first.
-    pub fn session_ids(&self) -> Vec<SessionId> {
-        self.state().sessions.keys().copied().collect()
+        self.faults.lock().unwrap().count
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -120,11 +100,35 @@ impl MemoryStore {
 
     /// Counts a commit and takes the fault that was planned for it.
     fn next_fault(&self) -> Option<CommitFault> {
-        let mut faults = self.faults.lock().unwrap();
-        faults.commits += 1;
-        let number = faults.commits;
-        faults.planned.remove(&number)
+        self.faults.lock().unwrap().next()
     }
+
+    /// Writes all of a change or nothing, with the fault that was planned for it.
+    async fn write(
+        &self,
+        change: impl FnOnce(&mut State) -> Result<(), CommitError> + Send,
+    ) -> Result<(), CommitError> {
+        // Other tasks get a turn, as they would while a database works.
+        tokio::task::yield_now().await;
+        let fault = self.write_faults.lock().unwrap().next();
+        if matches!(fault, Some(CommitFault::Before | CommitFault::Conflict)) {
+            return Err(planned().into());
+        }
+        {
+            let mut state = self.state();
+            let mut next = state.clone();
+            change(&mut next)?;
+            *state = next;
+        }
+        match fault {
+            Some(_) => Err(CommitError::OutcomeUnknown),
+            None => Ok(()),
+        }
+    }
+}
+
+fn planned() -> StoreError {
+    StoreError::Unavailable("a fault was planned here".into())
 }
 
 impl std::fmt::Debug for MemoryStore {

@@ -1,6 +1,8 @@
 //! The scripted PSP keeps its keys, its ledger and its plans.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use std::collections::HashSet;
+
 use oncharge_domain::{
     id::OperationId,
     psp::{Answer, Instruction, PspReference, RefusalReason},
@@ -8,7 +10,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     Psp,
-    psp::{Call as Order, PaymentMethod, PreparedRequest, PspError},
+    psp::{Call as Order, NotificationError, PaymentMethod, PreparedRequest, PspError, Unverified},
 };
 use oncharge_testkit::{
     Builder, Call, Fault, Reply, ScriptedPsp,
@@ -158,11 +160,28 @@ async fn a_notification_says_what_is_true_and_is_verified() {
     let signed = |name: &str| {
         (name == ScriptedPsp::SIGNATURE_HEADER).then(|| ScriptedPsp::SIGNATURE.to_owned())
     };
-    let read = shop.psp.notification(&signed, &body).unwrap();
-    assert_eq!(read.operation, operation);
-    assert_eq!(read.session, shop.session.id);
-    assert_eq!(read.amount, shop.session.amount);
-    assert_eq!(Some(read.answer), shop.psp.answer_to(operation));
-    assert!(shop.psp.notification(&|_| None, &body).is_err());
-    assert!(shop.psp.notification(&signed, b"nonsense").is_err());
+    let read = |body: &[u8]| shop.psp.read_notification(body);
+    let verify = |body: &[u8]| shop.psp.verify_notifications(&signed, body);
+    let verified = verify(&body).unwrap();
+    assert_eq!(
+        verified,
+        verify(&body).unwrap(),
+        "the same bytes, the same key"
+    );
+    assert_eq!(verified[0].body, body);
+    let told = read(&verified[0].body).unwrap();
+    assert_eq!(told.operation, operation);
+    assert_eq!(told.session, shop.session.id);
+    assert_eq!(told.amount, shop.session.amount);
+    assert_eq!(Some(told.answer), shop.psp.answer_to(operation));
+
+    let unsigned = shop.psp.verify_notifications(&|_| None, &body);
+    assert_eq!(unsigned, Err(Unverified));
+    let nonsense = b"nonsense".to_vec();
+    let bodies = [body, shop.psp.irrelevant_body(), nonsense];
+    let several = verify(&ScriptedPsp::batch(&bodies)).unwrap();
+    let keys: HashSet<&str> = several.iter().map(|one| one.event_key.as_str()).collect();
+    assert_eq!((several.len(), keys.len()), (3, 3), "{keys:?}");
+    assert_eq!(read(&several[1].body), Err(NotificationError::Irrelevant));
+    assert_eq!(read(&several[2].body), Err(NotificationError::Malformed));
 }

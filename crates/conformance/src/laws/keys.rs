@@ -227,3 +227,44 @@ pub async fn the_waiting_key_is_the_unanswered_one(store: &Store) -> anyhow::Res
     same!(waiting(&second).await?, Some(two), "the second, still");
     Ok(())
 }
+
+/// A record that guards no change of a session is written by itself, under the same rules.
+pub async fn a_key_is_written_by_itself(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let scope = world.build.scope(&world.merchant, "k");
+    let write = |body: &str| KeyWrite::Answer {
+        scope: scope.clone(),
+        fingerprint: fingerprint(),
+        answer: answer(body),
+        at: world.build.now(),
+    };
+    let checkout = &store.checkout;
+    checkout.write_key(write("first")).await?;
+    let again = checkout.write_key(write("second")).await;
+    fails!(again, CommitError::KeyTaken, "taken by itself");
+    let unit = world.reserving(&scope);
+    fails!(
+        world.commit(unit).await,
+        CommitError::KeyTaken,
+        "taken for a unit"
+    );
+    let record = checkout.key(&scope).await?.context("the key")?;
+    same!(record.answer, Some(answer("first")), "the answer");
+    same!(record.answered_at, Some(world.build.now()), "when");
+    same!(record.fingerprint, fingerprint(), "the fingerprint");
+
+    let of_unit = world.build.scope(&world.merchant, "of_a_unit");
+    world.commit(world.reserving(&of_unit)).await?;
+    let taken = checkout.write_key(KeyWrite::Answer {
+        scope: of_unit,
+        fingerprint: fingerprint(),
+        answer: answer(""),
+        at: world.build.now(),
+    });
+    fails!(taken.await, CommitError::KeyTaken, "taken by a unit");
+    world.build.advance(REMEMBERED_SECONDS + 1);
+    checkout.write_key(write("later")).await?;
+    let record = checkout.key(&scope).await?.context("the key")?;
+    same!(record.answer, Some(answer("later")), "after 72 hours");
+    Ok(())
+}

@@ -129,7 +129,7 @@ pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn equal(found: &ApiKey, key: &ApiKey) -> anyhow::Result<()> {
+pub(super) fn equal(found: &ApiKey, key: &ApiKey) -> anyhow::Result<()> {
     same!(
         (found.id, found.merchant),
         (key.id, key.merchant),

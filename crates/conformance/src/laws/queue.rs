@@ -8,12 +8,15 @@ use oncharge_domain::{
     operation::{Operation, OperationStatus, Sending},
     time::Timestamp,
 };
-use oncharge_ports::unit_of_work::{ChangedOperation, Lease};
+use oncharge_ports::{
+    unit_of_work::{ChangedOperation, Lease},
+    work_queue::Queue,
+};
 
 use crate::{
     Store,
     generate::{self, Draw},
-    world::{World, failed},
+    world::{World, failed, webhooks::lease_in},
 };
 
 const LONG: Duration = Duration::from_secs(600);
@@ -219,29 +222,76 @@ pub async fn wake_all_spares_what_is_held(store: &Store) -> anyhow::Result<()> {
 /// Open operations, and the creation of the oldest.
 pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;
-    let depth = world.store.queue.depth().await?;
-    same!((depth.open_operations, depth.oldest), (0, None), "nothing");
+    let depth = async || -> anyhow::Result<(u64, Option<Timestamp>)> {
+        let depths = store.queue.depths(world.build.now()).await?;
+        let mine = depths.iter().find(|depth| depth.queue == Queue::Operations);
+        let mine = mine.context("a depth of the operations")?;
+        Ok((mine.depth, mine.oldest))
+    };
+    same!(depth().await?, (0, None), "nothing");
     let start = world.build.now();
     let (session, first) = world.paying().await?;
     world.build.advance(5);
     world.paying().await?;
-    let depth = world.store.queue.depth().await?;
-    same!(
-        (depth.open_operations, depth.oldest),
-        (2, Some(start)),
-        "two"
-    );
+    same!(depth().await?, (2, Some(start)), "two");
     let done = Operation {
         status: OperationStatus::Succeeded,
         ..first
     };
     world.change(&session, done).await?;
-    let depth = world.store.queue.depth().await?;
-    let oldest = depth.oldest.context("one is open")?;
-    same!(
-        (depth.open_operations, oldest),
-        (1, start.plus_seconds(5)),
-        "one"
-    );
+    same!(depth().await?, (1, Some(start.plus_seconds(5))), "one");
     Ok(())
+}
+
+/// How much of each, and since when the oldest waits.
+pub async fn depths_count_what_waits(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let start = world.build.now();
+    let expect = async |queue: Queue, now, wanted: (u64, Option<i64>)| -> anyhow::Result<()> {
+        let depths = store.queue.depths(now).await?;
+        let found: Vec<_> = depths.iter().filter(|depth| depth.queue == queue).collect();
+        same!(found.len(), 1, "entries of {queue:?}");
+        let oldest = wanted.1.map(|seconds| start.plus_seconds(seconds));
+        same!(
+            (found[0].depth, found[0].oldest),
+            (wanted.0, oldest),
+            "{queue:?}"
+        );
+        Ok(())
+    };
+    for queue in Queue::ALL {
+        expect(*queue, start, (0, None)).await?;
+    }
+    world.endpoint().await?;
+    let first = world.told(&world.merchant).await?;
+    let noted = world.notified("a").await?;
+    let unverified = world.build.notification_of(&world.merchant.account, None);
+    store.inbox.receive(&unverified).await?;
+    world.build.advance(5);
+    let second = world.told(&world.merchant).await?;
+    world.notified("b").await?;
+    let now = world.build.now();
+    expect(Queue::Deliveries, now, (2, Some(0))).await?;
+    expect(Queue::Inbox, now, (2, Some(0))).await?;
+    expect(Queue::Deadlines, now, (0, None)).await?;
+    for (seconds, wanted) in [
+        (1799, (0, None)),
+        (1800, (1, Some(1800))),
+        (1805, (2, Some(1800))),
+    ] {
+        expect(Queue::Deadlines, start.plus_seconds(seconds), wanted).await?;
+    }
+    let mut unit = world.build.next_unit(&world.session().await?);
+    unit.handled = Some(noted.id);
+    world.commit(unit).await?;
+    expect(Queue::Inbox, now, (1, Some(5))).await?;
+    let claimed = world.take_deliveries(now, LONG).await?;
+    expect(Queue::Deliveries, now, (2, Some(0))).await?;
+    let lease = |event| lease_in(&claimed, event);
+    world.record(first, lease(first)?, Ok(200)).await?;
+    expect(Queue::Deliveries, now, (1, Some(5))).await?;
+    world.record(second, lease(second)?, Ok(500)).await?;
+    expect(Queue::Deliveries, now, (1, Some(5))).await?;
+    world.remove(&world.merchant).await?;
+    expect(Queue::Deliveries, now, (0, None)).await
 }

@@ -135,3 +135,50 @@ pub async fn has_attempt_knows_tokens(store: &Store) -> anyhow::Result<()> {
     }
     Ok(())
 }
+
+/// From a time on, that moment included, oldest first, page by page: none is left out and none
+/// comes twice, whatever is added or changed meanwhile.
+pub async fn operations_are_listed_from_a_time_on(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut all = Vec::new();
+    for number in 0..12 {
+        let (session, attempt) = world.paying().await?;
+        if number % 3 == 0 {
+            world.change(&session, failed(&attempt)).await?;
+            all.push(failed(&attempt));
+        } else {
+            all.push(attempt);
+        }
+        // Some share a moment.
+        world.build.advance(i64::from(number % 2));
+    }
+    all.sort_by_key(|operation| (operation.created_at, operation.id));
+    let checkout = &store.checkout;
+    for since in [all[0].created_at, all[5].created_at, all[11].created_at] {
+        let wanted = all.iter().filter(|operation| operation.created_at >= since);
+        let wanted: Vec<Operation> = wanted.cloned().collect();
+        for limit in [1, 2, 5, 100] {
+            let mut found: Vec<Operation> = Vec::new();
+            loop {
+                let after = found.last().map(|operation| operation.id);
+                let page = checkout.operations(since, after, limit).await?;
+                ensure!(page.len() <= limit as usize, "a page of {}", page.len());
+                if page.is_empty() || found.len() > wanted.len() {
+                    break;
+                }
+                found.extend(page);
+            }
+            same!(found, wanted, "since {since:?}, {limit} at once");
+        }
+    }
+    let past = all[11].created_at.plus_seconds(1);
+    same!(checkout.operations(past, None, 10).await?, [], "since then");
+    world.build.advance(10);
+    let last = all[11].id;
+    let (_, new) = world.paying().await?;
+    let page = checkout
+        .operations(all[0].created_at, Some(last), 10)
+        .await?;
+    same!(page, [new], "what came meanwhile");
+    Ok(())
+}

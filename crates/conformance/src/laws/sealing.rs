@@ -3,6 +3,7 @@
 use anyhow::{Context, ensure};
 use oncharge_domain::text::{Contact, Email, Phone};
 use oncharge_ports::{Maintenance, unit_of_work::KeyWrite};
+use oncharge_testkit::Builder;
 
 use crate::{
     Reopen, Store, keyring,
@@ -70,10 +71,14 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let request = world.store.checkout.request(attempt.id).await?;
     ensure!(request.is_some(), "the request");
 
+    let notification = world.notified("k").await?;
+    let unverified = world.build.notification_of(&world.merchant.account, None);
+    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+
     let both = open(reopen, &[("b", 2), ("a", 1)]).await?;
     let resealed = both.maintenance.reseal().await?;
-    // A signing key, an address, a number, a request, an answer.
-    ensure!(resealed >= 5, "{resealed} values were sealed anew");
+    // A signing key, an address, a number, a request, an answer, two notifications.
+    ensure!(resealed >= 7, "{resealed} values were sealed anew");
     same!(both.maintenance.reseal().await?, 0, "nothing is left to do");
 
     let new = open(reopen, &[("b", 2)]).await?;
@@ -90,10 +95,36 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     );
     let record = new.checkout.key(&scope).await?.context("the key")?;
     same!(record.answer, Some(answer("a secret")), "the answer");
+    for kept in [notification, unverified] {
+        let found = new.inbox.notification(kept.id).await?;
+        same!(found.map(|found| found.new), Some(kept), "the notification");
+    }
     ensure!(
         !fits(&*open(reopen, &[("a", 1)]).await?.maintenance).await?,
         "the old key"
     );
+    Ok(())
+}
+
+/// A notification is sealed, too: where it is all that there is, its key is the one that must fit,
+/// and the old key can be thrown away after it was resealed.
+pub async fn a_notification_alone_needs_its_key(store: &Store) -> anyhow::Result<()> {
+    let Some(reopen) = &store.reopen else {
+        return Ok(());
+    };
+    let new = Builder::new(1).notification("k");
+    ensure!(store.inbox.receive(&new).await?, "a new one");
+    ensure!(fits(&*store.maintenance).await?, "the keys that sealed it");
+    let other = open(reopen, &[("b", 2)]).await?;
+    ensure!(!fits(&*other.maintenance).await?, "other keys");
+    drop(other);
+    let both = open(reopen, &[("b", 2), ("a", 1)]).await?;
+    same!(both.maintenance.reseal().await?, 1, "resealed");
+    drop(both);
+    let other = open(reopen, &[("b", 2)]).await?;
+    ensure!(fits(&*other.maintenance).await?, "the new key alone");
+    let found = other.inbox.notification(new.id).await?;
+    same!(found.map(|found| found.new), Some(new), "the notification");
     Ok(())
 }
 

@@ -10,12 +10,16 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     Psp, Psps,
-    psp::{self, CannotCarry, Notification, NotificationError, PreparedRequest, PspError},
+    psp::{
+        self, CannotCarry, Notification, NotificationError, PreparedRequest, PspError, Unverified,
+        VerifiedNotification,
+    },
 };
 
 use super::{
     Call, Fault, ScriptedPsp,
-    request::{Request, read_notification},
+    notification::{BETWEEN, event_key, read_notification},
+    request::Request,
 };
 
 impl ScriptedPsp {
@@ -110,15 +114,23 @@ impl Psp for ScriptedPsp {
         }
     }
 
-    fn notification(
+    fn verify_notifications(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Notification, NotificationError> {
+    ) -> Result<Vec<VerifiedNotification>, Unverified> {
         if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
-            return Err(NotificationError::Unverified);
+            return Err(Unverified);
         }
-        read_notification(body).ok_or(NotificationError::Malformed)
+        let verified = |body: &[u8]| VerifiedNotification {
+            event_key: event_key(body),
+            body: body.to_vec(),
+        };
+        Ok(body.split(|byte| *byte == BETWEEN).map(verified).collect())
+    }
+
+    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
+        read_notification(body)
     }
 }
 

@@ -1,14 +1,14 @@
-//! The scripted PSP's bytes: requests and notifications as lines of text.
+//! The scripted PSP's requests as lines of text.
 
 use oncharge_domain::{
     currency::Currency,
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, Challenge, Instruction, PspReference, RefusalReason},
+    psp::{Instruction, PspReference},
 };
-use oncharge_ports::psp::{self, Notification};
+use oncharge_ports::psp;
 
-use super::{Call, ledger::Ledger};
+use super::Call;
 
 /// A request as the PSP reads it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,64 +102,4 @@ impl Request {
             token: next()?.to_owned(),
         })
     }
-}
-
-/// The text of a notification of what is true of an operation now.
-pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: OperationId) -> Vec<u8> {
-    let request = ledger.request_of(operation).expect("the operation arrived");
-    let answer = ledger.truth(operation).expect("the operation arrived");
-    let (kind, first, second) = match &answer {
-        Answer::Done {
-            reference,
-            captured,
-        } => {
-            let captured = if *captured { "captured" } else { "" };
-            ("done", reference.as_str(), captured)
-        }
-        Answer::Accepted { reference } => ("accepted", reference.as_str(), ""),
-        Answer::ActionRequired(challenge) => (
-            "challenge",
-            challenge.reference.as_str(),
-            challenge.url.as_str(),
-        ),
-        Answer::Refused(reason) => ("refused", reason.as_str(), ""),
-    };
-    // A cancel names no amount; its notification names the payment's, as PSPs do.
-    let amount = ledger.amount_request(request);
-    let currency = amount.currency.map_or("EUR", Currency::code);
-    let (session, minor) = (request.session, amount.minor);
-    format!("ntf_{number}\n{operation}\n{session}\n{minor} {currency}\n{kind}\n{first}\n{second}")
-        .into_bytes()
-}
-
-/// Reads what [`write_notification`] wrote; `None` for anything else.
-pub(super) fn read_notification(body: &[u8]) -> Option<Notification> {
-    let lines: Vec<&str> = std::str::from_utf8(body).ok()?.split('\n').collect();
-    let [event_key, operation, session, amount, kind, first, second] = lines.as_slice() else {
-        return None;
-    };
-    let (minor, currency) = amount.split_once(' ')?;
-    let reference = || PspReference::parse(first).ok();
-    let answer = match *kind {
-        "done" => Answer::Done {
-            reference: reference()?,
-            captured: *second == "captured",
-        },
-        "accepted" => Answer::Accepted {
-            reference: reference()?,
-        },
-        "challenge" => Answer::ActionRequired(Challenge {
-            reference: reference()?,
-            url: (*second).to_owned(),
-        }),
-        "refused" => Answer::Refused(RefusalReason::parse(first)),
-        _ => return None,
-    };
-    Some(Notification {
-        event_key: (*event_key).to_owned(),
-        operation: operation.parse().ok()?,
-        session: session.parse().ok()?,
-        amount: Money::new(minor.parse().ok()?, Currency::parse(currency).ok()?).ok()?,
-        answer,
-    })
 }

@@ -1,4 +1,4 @@
-//! The store in memory as `BlocklistRepository` and `Maintenance`.
+//! The store in memory as `BlocklistRepository`.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -7,7 +7,7 @@ use oncharge_domain::{
     id::BanId,
     time::Timestamp,
 };
-use oncharge_ports::{BlocklistRepository, Maintenance, StoreError};
+use oncharge_ports::{BlocklistRepository, StoreError};
 
 use super::MemoryStore;
 
@@ -56,22 +56,5 @@ impl BlocklistRepository for MemoryStore {
         ban.revoked_at = Some(at);
         state.audit.push(audit.clone());
         Ok(true)
-    }
-}
-
-#[async_trait]
-impl Maintenance for MemoryStore {
-    async fn ping(&self) -> Result<(), StoreError> {
-        Ok(())
-    }
-
-    /// Nothing is sealed in memory.
-    async fn keys_fit(&self) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    /// Nothing is sealed in memory.
-    async fn reseal(&self) -> Result<u64, StoreError> {
-        Ok(0)
     }
 }

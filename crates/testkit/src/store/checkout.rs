@@ -13,10 +13,10 @@ use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope},
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
 };
 
-use super::{CommitFault, MemoryStore};
+use super::{CommitFault, MemoryStore, planned};
 
 /// One page of rows, newest first by (time, id).
 fn page_of<T>(rows: Vec<T>, page: Page, place: impl Fn(&T) -> (Timestamp, uuid::Uuid)) -> Vec<T> {
@@ -162,14 +162,41 @@ impl CheckoutRepository for MemoryStore {
         Ok(page_of(found, page, place))
     }
 
+    async fn operations(
+        &self,
+        since: Timestamp,
+        after: Option<OperationId>,
+        limit: u32,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let state = self.state();
+        let place = |operation: &Operation| (operation.created_at, operation.id);
+        let after = after
+            .and_then(|id| state.operations.get(&id))
+            .map(|row| place(&row.operation));
+        let mut found: Vec<Operation> = state
+            .operations
+            .values()
+            .map(|row| &row.operation)
+            .filter(|operation| operation.created_at >= since)
+            .filter(|operation| after.is_none_or(|after| place(operation) > after))
+            .cloned()
+            .collect();
+        found.sort_by_key(place);
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
+    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
+        self.write(|state| state.write_key(key)).await
+    }
+
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
         // Other tasks get a turn, as they would while a database works.
         tokio::task::yield_now().await;
         let fault = self.next_fault();
         match fault {
             Some(CommitFault::Before) => {
-                let cause = StoreError::Unavailable("a fault was planned here".into());
-                return Err(CommitError::Store(cause));
+                return Err(planned().into());
             }
             Some(CommitFault::Conflict) => return Err(CommitError::Conflict),
             Some(CommitFault::After) | None => {}

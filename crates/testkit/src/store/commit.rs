@@ -3,14 +3,15 @@
 use oncharge_domain::{idempotency::REMEMBERED_SECONDS, session::Session, time::Timestamp};
 use oncharge_ports::{
     CommitError, StoreError, UnitOfWork,
+    inbox::NotificationStatus,
     queries::StoredEvent,
     unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent, NewOperation},
 };
 
-use super::state::{KeyRow, OperationRow, SessionRow, State};
+use super::state::{DeliveryRow, KeyRow, OperationRow, SessionRow, State};
 
 /// A fault of the caller, as a database's constraint would report it.
-fn broken(rule: &'static str) -> CommitError {
+pub(super) fn broken(rule: &'static str) -> CommitError {
     CommitError::Store(StoreError::Failed(rule.into()))
 }
 
@@ -21,6 +22,12 @@ impl State {
             && self.held(lease, now).is_none()
         {
             return Err(CommitError::LeaseLost);
+        }
+        if let Some(id) = unit.handled {
+            let row = self.notifications.get_mut(&id).filter(|row| row.waits());
+            let row = row.ok_or(CommitError::AlreadyHandled)?;
+            row.end(NotificationStatus::Handled);
+            row.session = Some(unit.session.id);
         }
         self.write_session(&unit.session)?;
         for new in unit.operations {
@@ -115,11 +122,25 @@ impl State {
         if self.events.iter().any(taken) {
             return Err(broken("an event's number is used once"));
         }
+        self.deliver(&stored);
         self.events.push(stored);
         Ok(())
     }
 
-    fn write_key(&mut self, write: KeyWrite) -> Result<(), CommitError> {
+    /// Puts an event on its way where the merchant has an endpoint that is enabled.
+    fn deliver(&mut self, stored: &StoredEvent) {
+        let event = &stored.event;
+        let Some(endpoint) = self.endpoints.get(&event.merchant) else {
+            return;
+        };
+        if endpoint.disabled.is_some() {
+            return;
+        }
+        let row = DeliveryRow::of(stored, &endpoint.url);
+        self.deliveries.insert(stored.id, row);
+    }
+
+    pub(super) fn write_key(&mut self, write: KeyWrite) -> Result<(), CommitError> {
         match write {
             KeyWrite::Reserve {
                 scope,

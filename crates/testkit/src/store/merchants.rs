@@ -7,7 +7,7 @@ use oncharge_domain::{
     merchant::{ApiKey, ApiKeyHash, Merchant},
     time::Timestamp,
 };
-use oncharge_ports::{MerchantRepository, StoreError};
+use oncharge_ports::{CommitError, MerchantRepository, StoreError, merchant_repository::Rotation};
 
 use super::{MemoryStore, state::State};
 
@@ -20,6 +20,13 @@ fn insert_key(state: &mut State, key: &ApiKey, hash: &ApiKeyHash) -> Result<(), 
     }
     state.api_keys.insert(hash.clone(), key.clone());
     Ok(())
+}
+
+/// Ends a key then, unless it ends before.
+fn end_key(state: &mut State, id: ApiKeyId, at: Timestamp) {
+    if let Some(key) = state.api_keys.values_mut().find(|key| key.id == id) {
+        key.ends_at = Some(key.ends_at.map_or(at, |end| end.min(at)));
+    }
 }
 
 #[async_trait]
@@ -88,10 +95,21 @@ impl MerchantRepository for MemoryStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        if let Some(key) = state.api_keys.values_mut().find(|key| key.id == id) {
-            key.ends_at = Some(key.ends_at.map_or(at, |end| end.min(at)));
-        }
+        end_key(&mut state, id, at);
         state.audit.push(audit.clone());
         Ok(())
+    }
+
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+        self.write(|state| {
+            insert_key(state, &rotation.key, &rotation.hash)?;
+            end_key(state, rotation.replaced, rotation.replaced_ends_at);
+            if let Some(remembered) = &rotation.remembered {
+                state.write_key(remembered.clone())?;
+            }
+            state.audit.push(rotation.audit.clone());
+            Ok(())
+        })
+        .await
     }
 }

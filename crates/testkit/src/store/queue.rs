@@ -4,18 +4,21 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::{OperationId, SessionId},
+    id::{NotificationId, OperationId, SessionId},
     time::Timestamp,
 };
 use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
-    work_queue::{ClaimedOperation, ClaimedSession, QueueDepth},
+    work_queue::{
+        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
+        StuckItem, WantedDeliveries,
+    },
 };
 
 use super::{
     MemoryStore,
-    state::{Claim, State},
+    state::{Claim, State, is_held},
 };
 
 fn end_of(start: Timestamp, length: Duration) -> Timestamp {
@@ -31,6 +34,30 @@ impl State {
             *place = Some(Claim { token, until });
         }
         Lease { item, token }
+    }
+
+    fn put_off(&mut self, item: LeasedItem, until: Timestamp) {
+        match item {
+            LeasedItem::Session(_) => {}
+            LeasedItem::Operation(id) => {
+                if let Some(row) = self.operations.get_mut(&id) {
+                    row.next_try_at = until;
+                }
+            }
+            LeasedItem::Notification(id) => {
+                if let Some(row) = self.notifications.get_mut(&id) {
+                    row.next_try_at = until;
+                }
+            }
+            LeasedItem::Delivery(id) => {
+                // What is over stays over.
+                if let Some(row) = self.deliveries.get_mut(&id)
+                    && let Some(at) = &mut row.next_try_at
+                {
+                    *at = until;
+                }
+            }
+        }
     }
 }
 
@@ -48,7 +75,7 @@ impl WorkQueue for MemoryStore {
             .operations
             .iter()
             .filter(|(_, row)| row.operation.is_open() && row.next_try_at <= now)
-            .filter(|(_, row)| !row.claim.is_some_and(|claim| claim.holds(clock)))
+            .filter(|(_, row)| !is_held(row.claim, clock))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
@@ -80,7 +107,7 @@ impl WorkQueue for MemoryStore {
         let mut due: Vec<(Timestamp, SessionId)> = state
             .sessions
             .iter()
-            .filter(|(_, row)| !row.claim.is_some_and(|claim| claim.holds(clock)))
+            .filter(|(_, row)| !is_held(row.claim, clock))
             .filter_map(|(id, row)| Some((row.session.due_at()?, *id)))
             .filter(|(due, _)| *due <= now)
             .collect();
@@ -89,6 +116,56 @@ impl WorkQueue for MemoryStore {
         let mut claim = |(_, session)| ClaimedSession {
             session,
             lease: state.claim(LeasedItem::Session(session), clock, lease),
+        };
+        Ok(due.into_iter().map(&mut claim).collect())
+    }
+
+    async fn claim_notifications(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedNotification>, StoreError> {
+        let mut state = self.state();
+        let clock = self.clock.now();
+        let mut due: Vec<(Timestamp, NotificationId)> = state
+            .notifications
+            .iter()
+            .filter(|(_, row)| row.waits() && row.next_try_at <= now)
+            .filter(|(_, row)| !is_held(row.claim, clock))
+            .map(|(id, row)| (row.next_try_at, *id))
+            .collect();
+        due.sort_unstable();
+        due.truncate(limit as usize);
+        let mut claimed = Vec::new();
+        for (_, notification) in due {
+            let lease = state.claim(LeasedItem::Notification(notification), clock, lease);
+            if let Some(row) = state.notifications.get_mut(&notification) {
+                row.tries += 1;
+                let tries = row.tries;
+                claimed.push(ClaimedNotification {
+                    notification,
+                    lease,
+                    tries,
+                });
+            }
+        }
+        Ok(claimed)
+    }
+
+    async fn claim_deliveries(
+        &self,
+        now: Timestamp,
+        wanted: &WantedDeliveries,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let mut state = self.state();
+        let clock = self.clock.now();
+        let due = state.due_deliveries(now, clock, wanted);
+        let mut claim = |(event, merchant)| ClaimedDelivery {
+            event,
+            merchant,
+            lease: state.claim(LeasedItem::Delivery(event), clock, lease),
         };
         Ok(due.into_iter().map(&mut claim).collect())
     }
@@ -112,18 +189,14 @@ impl WorkQueue for MemoryStore {
         if let Some(place) = state.claim_mut(lease.item) {
             *place = None;
         }
-        if let LeasedItem::Operation(id) = lease.item
-            && let Some(row) = state.operations.get_mut(&id)
-        {
-            row.next_try_at = next_try_at;
-        }
+        state.put_off(lease.item, next_try_at);
         Ok(())
     }
 
     async fn wake_all(&self, now: Timestamp) -> Result<(), StoreError> {
         let clock = self.clock.now();
         for row in self.state().operations.values_mut() {
-            let held = row.claim.is_some_and(|claim| claim.holds(clock));
+            let held = is_held(row.claim, clock);
             if row.operation.is_open() && !held {
                 row.next_try_at = row.next_try_at.min(now);
             }
@@ -131,15 +204,15 @@ impl WorkQueue for MemoryStore {
         Ok(())
     }
 
-    async fn depth(&self) -> Result<QueueDepth, StoreError> {
-        let state = self.state();
-        let open = || {
-            let rows = state.operations.values().map(|row| &row.operation);
-            rows.filter(|operation| operation.is_open())
-        };
-        Ok(QueueDepth {
-            open_operations: open().count() as u64,
-            oldest: open().map(|operation| operation.created_at).min(),
-        })
+    async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
+        Ok(self.state().depths(now))
+    }
+
+    async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
+        let clock = self.clock.now();
+        let mut found = self.state().stuck(now, clock);
+        found.sort_by_key(|item| item.since);
+        found.truncate(limit as usize);
+        Ok(found)
     }
 }

@@ -5,16 +5,18 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use oncharge_domain::{
     audit::AuditEntry,
     blocklist::Ban,
-    id::{MerchantId, OperationId, RefundId, SessionId, UnitId},
+    id::{EventId, MerchantId, NotificationId, OperationId, RefundId, SessionId, UnitId},
     idempotency::RequestFingerprint,
     merchant::{ApiKey, ApiKeyHash, Merchant},
     operation::Operation,
     refund::Refund,
     session::Session,
     time::Timestamp,
+    webhook::{Attempt, Delivery, DeliveryState, WebhookEndpoint},
 };
 use oncharge_ports::{
     RememberedAnswer,
+    inbox::{NotificationStatus, StoredNotification},
     psp::PreparedRequest,
     queries::StoredEvent,
     unit_of_work::{KeyScope, Lease, LeasedItem},
@@ -33,6 +35,9 @@ pub(super) struct State {
     pub(super) merchants: BTreeMap<MerchantId, Merchant>,
     pub(super) api_keys: HashMap<ApiKeyHash, ApiKey>,
     pub(super) bans: Vec<Ban>,
+    pub(super) notifications: BTreeMap<NotificationId, NotificationRow>,
+    pub(super) endpoints: BTreeMap<MerchantId, WebhookEndpoint>,
+    pub(super) deliveries: BTreeMap<EventId, DeliveryRow>,
     pub(super) claims: u64,
 }
 
@@ -58,6 +63,25 @@ pub(super) struct KeyRow {
     pub(super) answer: Option<(RememberedAnswer, Timestamp)>,
 }
 
+#[derive(Clone)]
+pub(super) struct NotificationRow {
+    pub(super) stored: StoredNotification,
+    pub(super) session: Option<SessionId>,
+    pub(super) next_try_at: Timestamp,
+    pub(super) tries: u32,
+    pub(super) claim: Option<Claim>,
+}
+
+#[derive(Clone)]
+pub(super) struct DeliveryRow {
+    pub(super) delivery: Delivery,
+    pub(super) created_at: Timestamp,
+    /// `None` once it is over.
+    pub(super) next_try_at: Option<Timestamp>,
+    pub(super) attempts: Vec<Attempt>,
+    pub(super) claim: Option<Claim>,
+}
+
 /// A worker's claim; holds while the store's clock is before its end.
 #[derive(Clone, Copy)]
 pub(super) struct Claim {
@@ -71,12 +95,52 @@ impl Claim {
     }
 }
 
+/// Whether there is a claim that holds.
+pub(super) fn is_held(claim: Option<Claim>, now: Timestamp) -> bool {
+    claim.is_some_and(|claim| claim.holds(now))
+}
+
+impl NotificationRow {
+    pub(super) fn waits(&self) -> bool {
+        self.stored.status == NotificationStatus::Waiting
+    }
+
+    /// Writes its verdict; nobody works on it any more.
+    pub(super) fn end(&mut self, status: NotificationStatus) {
+        self.stored.status = status;
+        self.claim = None;
+    }
+}
+
+impl DeliveryRow {
+    /// Gives it up; nobody works on it any more.
+    pub(super) fn kill(&mut self) {
+        self.delivery.state = DeliveryState::Dead;
+        self.next_try_at = None;
+        self.claim = None;
+    }
+}
+
 impl State {
+    /// Whether a delivery waits for the first attempt of another event of its session.
+    pub(super) fn waits_for_another(&self, row: &DeliveryRow) -> bool {
+        let mine = &row.delivery;
+        let is_before = |other: &DeliveryRow| {
+            other.delivery.session == mine.session
+                && other.delivery.sequence < mine.sequence
+                && other.delivery.attempts == 0
+                && other.next_try_at.is_some()
+        };
+        mine.attempts == 0 && self.deliveries.values().any(is_before)
+    }
+
     /// The place of an item's claim; `None` where there is no such item.
     pub(super) fn claim_mut(&mut self, item: LeasedItem) -> Option<&mut Option<Claim>> {
         match item {
             LeasedItem::Operation(id) => Some(&mut self.operations.get_mut(&id)?.claim),
             LeasedItem::Session(id) => Some(&mut self.sessions.get_mut(&id)?.claim),
+            LeasedItem::Notification(id) => Some(&mut self.notifications.get_mut(&id)?.claim),
+            LeasedItem::Delivery(id) => Some(&mut self.deliveries.get_mut(&id)?.claim),
         }
     }
 

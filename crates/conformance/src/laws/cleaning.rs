@@ -1,0 +1,212 @@
+//! What is deleted when it is old, and what is kept however old it is.
+
+use anyhow::ensure;
+use oncharge_domain::{
+    id::NotificationId,
+    operation::{Operation, OperationStatus},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    inbox::{NewNotification, NotificationStatus},
+    maintenance::Old,
+    unit_of_work::{ChangedOperation, KeyScope, KeyWrite},
+};
+
+use crate::{
+    Store,
+    world::{World, answer},
+};
+
+/// Nothing but idempotency records that were answered before then.
+fn keys_before(bound: Timestamp) -> Old {
+    let never = Timestamp::from_unix_seconds(0).unwrap();
+    Old {
+        keys_answered_before: bound,
+        notifications_before: never,
+        unverified_before: never,
+    }
+}
+
+async fn is_there(world: &World, scope: &KeyScope) -> anyhow::Result<bool> {
+    Ok(world.store.checkout.key(scope).await?.is_some())
+}
+
+/// A record is kept while its operation is open, answered or not, and while it is not answered;
+/// once the operation is final and the answer is old, it goes.
+pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let scope = |text| world.build.scope(&world.merchant, text);
+    let (open, reserved, refused) = (scope("open"), scope("reserved"), scope("refused"));
+    let unanswered = world.reserving(&reserved);
+    world.commit(unanswered.clone()).await?;
+    let done = Operation {
+        status: OperationStatus::Succeeded,
+        ..unanswered.operations[0].operation.clone()
+    };
+    world.change(&unanswered.session, done).await?;
+    let unit = world.reserving(&open);
+    let (mut session, operation) = (unit.session.clone(), unit.operations[0].operation.clone());
+    world.commit(unit).await?;
+    let mut answering = world.build.next_unit(&session);
+    answering.key = Some(KeyWrite::Remember {
+        scope: open.clone(),
+        answer: answer("202"),
+        at: world.build.now(),
+    });
+    session = answering.session.clone();
+    world.commit(answering).await?;
+    world.commit(world.answering(&refused, "409")).await?;
+
+    let bound = world.build.now().plus_seconds(1);
+    let exactly = store
+        .maintenance
+        .clean_up(&keys_before(world.build.now()), 100)
+        .await?;
+    same!(exactly, 0, "deleted of what is just old enough to be kept");
+    let deleted = store.maintenance.clean_up(&keys_before(bound), 100).await?;
+    same!(deleted, 1, "deleted while the operation is open");
+    for (key, wanted) in [(&open, true), (&reserved, true), (&refused, false)] {
+        same!(is_there(&world, key).await?, wanted, "{key:?}");
+    }
+    let mut ending = world.build.next_unit(&session);
+    ending.changed_operations = vec![ChangedOperation {
+        operation: Operation {
+            status: OperationStatus::Succeeded,
+            ..operation
+        },
+        next_try_at: None,
+    }];
+    world.commit(ending).await?;
+    same!(
+        store.maintenance.clean_up(&keys_before(bound), 100).await?,
+        1,
+        "deleted in the end"
+    );
+    same!(
+        is_there(&world, &open).await?,
+        false,
+        "the record of what is final"
+    );
+    same!(
+        is_there(&world, &reserved).await?,
+        true,
+        "what is not answered"
+    );
+    Ok(())
+}
+
+/// Younger records stay, and a record that is gone can be taken again.
+pub async fn old_answers_are_forgotten(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let scope = |text| world.build.scope(&world.merchant, text);
+    let (old, young) = (scope("old"), scope("young"));
+    world.commit(world.answering(&old, "old")).await?;
+    world.build.advance(100);
+    world.commit(world.answering(&young, "young")).await?;
+    let bound = world.build.now();
+    same!(
+        store.maintenance.clean_up(&keys_before(bound), 100).await?,
+        1,
+        "deleted"
+    );
+    same!(is_there(&world, &old).await?, false, "the old one");
+    same!(is_there(&world, &young).await?, true, "the young one");
+    world.commit(world.answering(&old, "again")).await?;
+    Ok(())
+}
+
+/// A notification that came now and has come to this end; unverified ones have none.
+async fn kept(world: &World, status: NotificationStatus) -> anyhow::Result<NewNotification> {
+    let key = format!("{status:?} {}", world.build.now().unix_seconds()).replace(' ', "_");
+    if status != NotificationStatus::Unverified {
+        return world.ended(&key, status).await;
+    }
+    let new = world.build.notification_of(&world.merchant.account, None);
+    ensure!(world.store.inbox.receive(&new).await?, "an unverified one");
+    Ok(new)
+}
+
+/// Those that are over and old go, unverified ones by a time of their own; what waits or is stuck
+/// stays, however old.
+pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> {
+    use NotificationStatus as Is;
+    let world = World::new(store).await?;
+    let start = world.build.now();
+    let mut rows: Vec<(NotificationId, Is, i64)> = Vec::new();
+    for seconds in [0, 100, 200] {
+        for status in Is::ALL {
+            if *status != Is::Waiting {
+                rows.push((kept(&world, *status).await?.id, *status, seconds));
+            }
+        }
+        world.build.advance(100);
+    }
+    let waiting = world.build.notification("waiting");
+    let waiting = NewNotification {
+        received_at: start,
+        ..waiting
+    };
+    ensure!(store.inbox.receive(&waiting).await?, "a waiting one");
+    rows.push((waiting.id, Is::Waiting, 0));
+    let old = Old {
+        keys_answered_before: start,
+        notifications_before: start.plus_seconds(100),
+        unverified_before: start.plus_seconds(200),
+    };
+    // Handled, irrelevant and dismissed ones of the first moment, unverified ones of two.
+    same!(store.maintenance.clean_up(&old, 100).await?, 5, "deleted");
+    for (id, status, seconds) in rows {
+        let goes = match status {
+            Is::Handled | Is::Irrelevant | Is::Dismissed => seconds < 100,
+            Is::Unverified => seconds < 200,
+            _ => false,
+        };
+        let found = store.inbox.notification(id).await?;
+        same!(
+            found.is_none(),
+            goes,
+            "{status:?} of {seconds} s is deleted"
+        );
+    }
+    same!(
+        store.maintenance.clean_up(&old, 100).await?,
+        0,
+        "deleted again"
+    );
+    Ok(())
+}
+
+/// Never more rows than asked for, of all kinds together; called again it goes on to the end.
+pub async fn a_clean_up_is_done_in_parts(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    for number in 0..4 {
+        let scope = world.build.scope(&world.merchant, &format!("k{number}"));
+        world.commit(world.answering(&scope, "{}")).await?;
+        kept(&world, NotificationStatus::Unverified).await?;
+        world
+            .ended(&number.to_string(), NotificationStatus::Handled)
+            .await?;
+    }
+    let bound = world.build.now().plus_seconds(1);
+    let old = Old {
+        keys_answered_before: bound,
+        notifications_before: bound,
+        unverified_before: bound,
+    };
+    same!(
+        store.maintenance.clean_up(&old, 0).await?,
+        0,
+        "deleted of none"
+    );
+    let mut deleted = 0;
+    for _ in 0..20 {
+        let count = store.maintenance.clean_up(&old, 3).await?;
+        ensure!(count <= 3, "{count} rows at once");
+        deleted += count;
+        if count == 0 {
+            break;
+        }
+    }
+    same!(deleted, 12, "deleted in all");
+    Ok(())
+}

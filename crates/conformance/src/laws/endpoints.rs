@@ -1,0 +1,367 @@
+//! Webhook endpoints: one for each merchant, with its troubles.
+
+use anyhow::Context;
+use oncharge_domain::{
+    audit::AuditAction,
+    id::ApiKeyId,
+    merchant::Merchant,
+    time::Timestamp,
+    webhook::{DeliveryState, DisabledBecause, EndpointChange, SendError, WebhookEndpoint},
+};
+use oncharge_ports::webhook_repository::Recorded;
+use oncharge_testkit::build::endpoint_url;
+
+use crate::{
+    Store,
+    generate::{self, Draw},
+    world::{
+        World,
+        webhooks::{LONG, lease_in, sorted},
+    },
+};
+
+const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
+
+async fn endpoint_of(
+    world: &World,
+    merchant: &Merchant,
+) -> anyhow::Result<Option<WebhookEndpoint>> {
+    Ok(world.store.webhooks.endpoint(merchant.id).await?)
+}
+
+/// As they were set, but for `created_at`, which stays from the first time.
+pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let (other, other_key) = world.other_shop().await?;
+    same!(
+        endpoint_of(&world, &world.merchant).await?,
+        None,
+        "at first"
+    );
+    let first = WebhookEndpoint {
+        created_at: draw.one(generate::instant()),
+        ..world.build.endpoint(&world.merchant, &world.key)
+    };
+    same!(world.set(&first).await?, first, "what was set");
+    let long = format!("https://shop.example.com/?q={}", "ä".repeat(2020));
+    let urls = ["https://a.example.com:8443/'%00\"?x=%26&y=%3D?", &long];
+    let disabled = [
+        None,
+        Some(DisabledBecause::Gone),
+        Some(DisabledBecause::Failing),
+    ];
+    for (number, disabled) in disabled.into_iter().cycle().take(6).enumerate() {
+        world.build.advance(1);
+        let next = WebhookEndpoint {
+            url: endpoint_url(urls[number % 2]),
+            disabled,
+            failing_since: (number % 2 == 0).then(|| draw.one(generate::instant())),
+            updated_at: draw.one(generate::instant()),
+            ..world.build.endpoint(&world.merchant, &world.key)
+        };
+        let wanted = WebhookEndpoint {
+            created_at: first.created_at,
+            ..next.clone()
+        };
+        same!(world.set(&next).await?, wanted, "what was set");
+        same!(
+            endpoint_of(&world, &world.merchant).await?,
+            Some(wanted),
+            "what is found"
+        );
+        same!(
+            endpoint_of(&world, &other).await?,
+            None,
+            "another merchant's"
+        );
+    }
+    let theirs = world.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    same!(world.remove(&world.merchant).await?, true, "removed");
+    same!(world.remove(&world.merchant).await?, false, "removed again");
+    same!(
+        endpoint_of(&world, &world.merchant).await?,
+        None,
+        "what was removed"
+    );
+    same!(
+        endpoint_of(&world, &other).await?,
+        Some(theirs),
+        "another merchant's"
+    );
+    let anew = world.endpoint().await?;
+    same!(
+        anew.created_at,
+        world.build.now(),
+        "set anew, it is a new one"
+    );
+    Ok(())
+}
+
+/// All that this merchant has on the way dies with its endpoint, and nobody else's; the worker
+/// that was at it has lost its lease.
+pub async fn a_removed_endpoint_takes_its_deliveries(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (other, other_key) = world.other_shop().await?;
+    world
+        .endpoint_at((&world.merchant, &world.key), ELSEWHERE)
+        .await?;
+    let to_old_url = world.told(&world.merchant).await?;
+    let done = world.told(&world.merchant).await?;
+    world.attempt(done, Ok(204)).await?;
+    let endpoint = world.endpoint().await?;
+    let open = world.told(&world.merchant).await?;
+    world
+        .endpoint_at((&other, &other_key), endpoint.url.as_str())
+        .await?;
+    let theirs = world.told(&other).await?;
+    let now = world.build.now();
+    let lease = world.lease_on(open, (now, LONG)).await?;
+    same!(world.remove(&other).await?, true, "the other's is removed");
+    same!(
+        world.delivery(open).await?.state,
+        DeliveryState::Pending,
+        "ours"
+    );
+    same!(
+        world.delivery(theirs).await?.state,
+        DeliveryState::Dead,
+        "the other's"
+    );
+
+    same!(
+        world.remove(&world.merchant).await?,
+        true,
+        "ours is removed"
+    );
+    for (event, state) in [
+        (open, DeliveryState::Dead),
+        (to_old_url, DeliveryState::Dead),
+        (done, DeliveryState::Delivered),
+    ] {
+        let outgoing = world.outgoing(event).await?.context("a delivery")?;
+        same!(
+            (outgoing.delivery.state, outgoing.endpoint),
+            (state, None),
+            "ours"
+        );
+    }
+    same!(
+        store.queue.renew(lease, LONG).await?,
+        false,
+        "its worker's lease"
+    );
+    let later = now.plus_seconds(1_000_000);
+    same!(world.deliverable(later).await?, [], "nothing is on its way");
+    Ok(())
+}
+
+/// 410, or five days of failures: the endpoint is disabled and what is on the way to it is dead.
+/// What goes elsewhere goes on, also to the same URL for another merchant.
+pub async fn a_disabled_endpoint_takes_its_deliveries(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (other, other_key) = world.other_shop().await?;
+    world
+        .endpoint_at((&world.merchant, &world.key), ELSEWHERE)
+        .await?;
+    let to_old_url = world.told(&world.merchant).await?;
+    let endpoint = world.endpoint().await?;
+    let (gone, open) = (
+        world.told(&world.merchant).await?,
+        world.told(&world.merchant).await?,
+    );
+    let done = world.told(&world.merchant).await?;
+    world
+        .endpoint_at((&other, &other_key), endpoint.url.as_str())
+        .await?;
+    let theirs = world.told(&other).await?;
+    let now = world.build.now();
+    let claimed = world.take_deliveries(now, LONG).await?;
+    let lease = |event| lease_in(&claimed, event);
+    world.record(done, lease(done)?, Ok(200)).await?;
+    let delivery = world.delivery(gone).await?;
+    let recorded = Recorded {
+        audit: Some(world.build.audit(AuditAction::EndpointDisabled)),
+        ..world
+            .build
+            .recorded((lease(gone)?, &delivery), Ok(410), None)
+    };
+    store.webhooks.record(&recorded).await?;
+
+    let disabled = WebhookEndpoint {
+        disabled: Some(DisabledBecause::Gone),
+        ..endpoint.clone()
+    };
+    let found = endpoint_of(&world, &world.merchant).await?;
+    same!(
+        found.clone().and_then(|found| found.disabled),
+        disabled.disabled,
+        "why"
+    );
+    same!(found.map(|found| found.url), Some(disabled.url), "where");
+    for (event, state) in [
+        (gone, DeliveryState::Dead),
+        (open, DeliveryState::Dead),
+        (done, DeliveryState::Delivered),
+        (to_old_url, DeliveryState::Pending),
+        (theirs, DeliveryState::Pending),
+    ] {
+        same!(world.delivery(event).await?.state, state, "{event}");
+    }
+    same!(
+        store.webhooks.attempts(gone).await?.len(),
+        1,
+        "the attempt itself"
+    );
+    for (event, holds) in [(open, false), (to_old_url, true), (theirs, true)] {
+        same!(
+            store.queue.renew(lease(event)?, LONG).await?,
+            holds,
+            "the lease on {event}"
+        );
+    }
+    let theirs = endpoint_of(&world, &other).await?.context("the other's")?;
+    same!(theirs.disabled, None, "the other's");
+    Ok(())
+}
+
+/// Failing and working again are said of the URL that an attempt went to: an endpoint that has
+/// another by now is untouched. Since when it fails is the first failure's time.
+pub async fn an_endpoints_troubles_are_its_urls(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    world.endpoint().await?;
+    let start = world.build.now();
+    let failing = async || -> anyhow::Result<Option<Timestamp>> {
+        let found = endpoint_of(&world, &world.merchant).await?;
+        Ok(found.context("the endpoint")?.failing_since)
+    };
+    let events = [
+        world.told(&world.merchant).await?,
+        world.told(&world.merchant).await?,
+        world.told(&world.merchant).await?,
+    ];
+    let claimed = world.take_deliveries(start, LONG).await?;
+    same!(claimed.len(), 3, "claims");
+    let record = async |index: usize, answer, known: Option<Timestamp>| -> anyhow::Result<()> {
+        let lease = lease_in(&claimed, events[index])?;
+        let delivery = world.delivery(events[index]).await?;
+        let recorded = world.build.recorded((lease, &delivery), answer, known);
+        Ok(store.webhooks.record(&recorded).await?)
+    };
+    record(0, Ok(500), None).await?;
+    same!(failing().await?, Some(start), "the first failure");
+    world.build.advance(5);
+    // It does not know of the first one: both were under way at once.
+    record(1, Err(SendError::Timeout), None).await?;
+    same!(failing().await?, Some(start), "a second failure");
+    world
+        .endpoint_at((&world.merchant, &world.key), ELSEWHERE)
+        .await?;
+    same!(failing().await?, None, "a new URL");
+    world.build.advance(60);
+    let again = world.take_deliveries(world.build.now(), LONG).await?;
+    let lease = lease_in(&again, events[0])?;
+    let late = world.record(events[0], lease, Ok(500)).await?;
+    same!(
+        (late.attempts, late.failures),
+        (2, 2),
+        "a failure at the old URL"
+    );
+    same!(failing().await?, None, "fails at the old URL");
+    let endpoint = WebhookEndpoint {
+        failing_since: Some(start),
+        url: endpoint_url(ELSEWHERE),
+        ..world.build.endpoint(&world.merchant, &world.key)
+    };
+    world.set(&endpoint).await?;
+    record(2, Ok(200), Some(start)).await?;
+    same!(failing().await?, Some(start), "works at the old URL");
+    let gone = lease_in(&again, events[1])?;
+    let delivery = world.delivery(events[1]).await?;
+    let recorded = world.build.recorded((gone, &delivery), Ok(410), None);
+    let disables = EndpointChange::Disabled(DisabledBecause::Gone);
+    same!(recorded.after.endpoint, disables, "what 410 means");
+    store.webhooks.record(&recorded).await?;
+    let found = endpoint_of(&world, &world.merchant).await?;
+    same!(
+        found.and_then(|found| found.disabled),
+        None,
+        "gone from the old URL"
+    );
+
+    let here = world.told(&world.merchant).await?;
+    world.attempt(here, Ok(299)).await?;
+    same!(failing().await?, None, "works at its own URL");
+    Ok(())
+}
+
+/// Those that are neither revoked nor past their grace, of this merchant alone.
+pub async fn signing_keys_are_the_active_ones(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (other, other_key) = world.other_shop().await?;
+    let (now, mut keys) = (world.build.now(), vec![world.key.clone()]);
+    for seconds in [10, 20] {
+        let (mut key, hash) = world.build.api_key(&world.merchant);
+        key.ends_at = Some(now.plus_seconds(seconds));
+        let audit = world.build.audit(AuditAction::KeyCreated);
+        store.merchants.add_key(&key, &hash, &audit).await?;
+        keys.push(key);
+    }
+    let ids = |keys: &[oncharge_domain::merchant::ApiKey]| {
+        let mut ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
+        ids.sort_unstable();
+        ids
+    };
+    for (seconds, wanted) in [
+        (9, &keys[..]),
+        (10, &[keys[0].clone(), keys[2].clone()]),
+        (20, &keys[..1]),
+    ] {
+        let at = now.plus_seconds(seconds);
+        let found = store.webhooks.signing_keys(world.merchant.id, at).await?;
+        same!(ids(&found), ids(wanted), "after {seconds} s");
+        for key in found {
+            let right = keys.iter().find(|other| other.id == key.id);
+            let right = right.context("a key of another merchant")?;
+            same!(
+                key.signing_key.expose_bytes(),
+                right.signing_key.expose_bytes(),
+                "the key"
+            );
+            same!(
+                (key.created_at, key.ends_at),
+                (right.created_at, right.ends_at),
+                "its times"
+            );
+        }
+    }
+    let theirs = store.webhooks.signing_keys(other.id, now).await?;
+    same!(ids(&theirs), [other_key.id], "another merchant's");
+    let nobody = store.webhooks.signing_keys(world.build.id(), now).await?;
+    same!(nobody.len(), 0, "nobody's");
+    Ok(())
+}
+
+/// The deliveries of a merchant whose endpoint was removed and set again are what is told from
+/// then on; the dead stay dead.
+pub async fn a_new_endpoint_wakes_no_dead(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    world.endpoint().await?;
+    let dead = world.told(&world.merchant).await?;
+    world.remove(&world.merchant).await?;
+    let untold = world.told(&world.merchant).await?;
+    world.endpoint().await?;
+    let fresh = world.told(&world.merchant).await?;
+    let later = world.build.now().plus_seconds(1000);
+    same!(
+        world.deliverable(later).await?,
+        sorted([fresh]),
+        "on its way"
+    );
+    same!(
+        world.delivery(dead).await?.state,
+        DeliveryState::Dead,
+        "the dead"
+    );
+    same!(world.outgoing(untold).await?, None, "without an endpoint");
+    Ok(())
+}

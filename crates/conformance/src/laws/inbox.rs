@@ -1,0 +1,244 @@
+//! The inbox: every notification kept once, and taken up when it is due.
+
+use std::collections::HashSet;
+
+use anyhow::{Context, ensure};
+use oncharge_domain::{id::NotificationId, psp::PspAccount, time::Timestamp};
+use oncharge_ports::{
+    inbox::{NewNotification, NotificationStatus, StoredNotification},
+    unit_of_work::LeasedItem,
+};
+use tokio::task::JoinSet;
+
+use crate::{
+    Store,
+    generate::{self, Draw},
+    world::{
+        World,
+        webhooks::{LONG, OVER},
+    },
+};
+
+/// Of one account and one event key the first alone, whatever else differs; the same key of
+/// another account is another notification, and so is each that has none.
+pub async fn a_notification_is_kept_once(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let account = |connector, name| PspAccount::new(connector, name);
+    let accounts = [
+        account("simulator", "default")?,
+        account("simulator", "other")?,
+        account("other", "default")?,
+    ];
+    let mut kept = Vec::new();
+    for account in &accounts {
+        for key in ["k", "K"] {
+            let new = world.build.notification_of(account, Some(key));
+            ensure!(store.inbox.receive(&new).await?, "{account:?} {key}");
+            kept.push(new);
+        }
+        for _ in 0..3 {
+            let new = world.build.notification_of(account, None);
+            ensure!(store.inbox.receive(&new).await?, "{account:?}, unverified");
+            kept.push(new);
+        }
+    }
+    world.build.advance(1);
+    for first in kept.iter().filter(|new| new.event_key.is_some()) {
+        let again = NewNotification {
+            id: world.build.id(),
+            body: b"other bytes".to_vec(),
+            received_at: world.build.now(),
+            ..first.clone()
+        };
+        ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
+        same!(
+            store.inbox.notification(again.id).await?,
+            None,
+            "a duplicate"
+        );
+    }
+    for new in &kept {
+        let verified = new.event_key.is_some();
+        let status = [NotificationStatus::Unverified, NotificationStatus::Waiting];
+        let wanted = StoredNotification {
+            new: new.clone(),
+            status: status[usize::from(verified)],
+        };
+        same!(world.notification(new.id).await?, wanted, "what was kept");
+    }
+    let ended = world.ended("ended", NotificationStatus::Irrelevant).await;
+    ensure!(ended.is_err(), "others wait, too");
+    Ok(())
+}
+
+/// A duplicate of what is over is a duplicate still, and changes nothing.
+pub async fn a_duplicate_wakes_nothing(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let over = world.ended("k", NotificationStatus::Handled).await?;
+    let again = world.build.notification("k");
+    ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
+    let status = world.notification(over.id).await?.status;
+    same!(status, NotificationStatus::Handled, "what is over");
+    same!(
+        waiting(&world, world.build.now().plus_seconds(1000)).await?,
+        [],
+        "nothing waits"
+    );
+    Ok(())
+}
+
+/// Sixteen times the same at once: it is kept once, and nobody errs.
+pub async fn a_notification_is_kept_once_by_racers(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    for round in 0..4 {
+        let mut tasks = JoinSet::new();
+        for _ in 0..16 {
+            let new = world.build.notification(&format!("k{round}"));
+            let inbox = store.inbox.clone();
+            tasks.spawn(async move { inbox.receive(&new).await });
+        }
+        let mut kept = 0;
+        for result in tasks.join_all().await {
+            kept += u32::from(result?);
+        }
+        same!(kept, 1, "kept in round {round}");
+    }
+    same!(
+        waiting(&world, world.build.now()).await?.len(),
+        4,
+        "notifications that wait"
+    );
+    Ok(())
+}
+
+/// To the byte and the microsecond, whatever the bytes are.
+pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
+    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let keys = [
+        "~".repeat(255),
+        "'; DROP --".replace(' ', "_"),
+        "x".to_owned(),
+    ];
+    let long = PspAccount::new(&"a".repeat(64), &"b_-0".repeat(16))?;
+    for number in 0..30 {
+        let key = format!("{number}{}", keys[number % 3]);
+        let key: String = key.chars().take(255).collect();
+        let new = NewNotification {
+            id: world.build.id(),
+            account: long.clone(),
+            event_key: (number % 5 != 0).then_some(key),
+            body: draw.one(generate::bytes()),
+            received_at: draw.one(generate::instant()),
+        };
+        ensure!(store.inbox.receive(&new).await?, "a new one");
+        same!(world.notification(new.id).await?.new, new, "what was kept");
+    }
+    same!(
+        store.inbox.notification(world.build.id()).await?,
+        None,
+        "an unknown one"
+    );
+    Ok(())
+}
+
+/// The oldest first, from their time on, no more than asked for, each claim counted; what is put
+/// off comes at its new time, what is over or unverified never.
+pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let start = world.build.now();
+    let unverified = world.build.notification_of(&world.merchant.account, None);
+    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+    let over = world.ended("over", NotificationStatus::Irrelevant).await?;
+    let mut kept = Vec::new();
+    for key in ["a", "b", "c"] {
+        world.build.advance(10);
+        kept.push(world.notified(key).await?.id);
+    }
+    same!(
+        waiting(&world, start.plus_seconds(9)).await?,
+        [],
+        "before they came"
+    );
+    let (queue, now) = (&store.queue, start.plus_seconds(30));
+    for tries in 1..=2 {
+        let claimed = queue.claim_notifications(now, 2, OVER).await?;
+        let ids: Vec<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
+        same!(ids, kept[..2], "the two oldest");
+        let counted = claimed.iter().all(|claim| claim.tries == tries);
+        ensure!(counted, "tries: {claimed:?}");
+        let named = claimed
+            .iter()
+            .all(|claim| claim.lease.item == LeasedItem::Notification(claim.notification));
+        ensure!(named, "a lease names its item");
+    }
+    let held = queue.claim_notifications(now, 1, LONG).await?;
+    same!(
+        waiting(&world, now).await?,
+        kept[1..],
+        "while the first is held"
+    );
+    let lease = held.first().context("a claim")?.lease;
+    queue.release(lease, start.plus_seconds(100)).await?;
+    same!(
+        waiting(&world, start.plus_seconds(99)).await?,
+        kept[1..],
+        "put off"
+    );
+    let all = waiting(&world, start.plus_seconds(100)).await?;
+    same!(all, [kept[1], kept[2], kept[0]], "at its new time");
+    queue.release(lease, start).await?;
+    same!(
+        waiting(&world, now).await?,
+        kept[1..],
+        "given back under a lost lease"
+    );
+    same!(
+        world.notification(over.id).await?.status,
+        NotificationStatus::Irrelevant,
+        "over"
+    );
+    Ok(())
+}
+
+/// Which notifications can be had, in order; nobody holds them afterwards.
+pub(super) async fn waiting(world: &World, now: Timestamp) -> anyhow::Result<Vec<NotificationId>> {
+    let queue = &world.store.queue;
+    let claimed = queue.claim_notifications(now, 1000, OVER).await?;
+    Ok(claimed.iter().map(|claim| claim.notification).collect())
+}
+
+/// Eight workers at once: each notification goes to one of them.
+pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    for number in 0..40 {
+        world.notified(&number.to_string()).await?;
+    }
+    let now = world.build.now();
+    let mut tasks = JoinSet::new();
+    for _ in 0..8 {
+        let queue = store.queue.clone();
+        tasks.spawn(async move {
+            let mut mine = Vec::new();
+            loop {
+                let claimed = queue.claim_notifications(now, 7, LONG).await?;
+                // A store that hands out without end has failed long before this.
+                if claimed.is_empty() || mine.len() > 100 {
+                    return anyhow::Ok(mine);
+                }
+                mine.extend(claimed);
+            }
+        });
+    }
+    let mut claimed = Vec::new();
+    for worker in tasks.join_all().await {
+        claimed.extend(worker?);
+    }
+    claimed.extend(store.queue.claim_notifications(now, 100, LONG).await?);
+    let ids: HashSet<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
+    same!(
+        (claimed.len(), ids.len()),
+        (40, 40),
+        "claims and notifications"
+    );
+    Ok(())
+}

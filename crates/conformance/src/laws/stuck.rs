@@ -1,0 +1,432 @@
+//! What a person should look at.
+
+use anyhow::Context;
+use oncharge_domain::{
+    audit::AuditAction,
+    id::{NotificationId, SessionId},
+    operation::{CompensationBy, Operation, OperationKind, OperationStatus, Sending},
+    refund::{Refund, RefundStatus},
+    session::{CaptureFailed, FailureCode, Payment, Refunds, Session, Status, Unpaid},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    UnitOfWork,
+    inbox::NotificationStatus,
+    work_queue::{StuckItem, StuckKind},
+};
+use oncharge_testkit::build::{ENDPOINT, eur, reference};
+use time::Duration as Span;
+
+use crate::{
+    Store,
+    world::{
+        World,
+        webhooks::{LONG, OVER},
+    },
+};
+
+/// What is stuck for this reason at that time, oldest first.
+async fn stuck(world: &World, kind: StuckKind, now: Timestamp) -> anyhow::Result<Vec<StuckItem>> {
+    let found = world.store.queue.stuck(now, 1000).await?;
+    Ok(found.into_iter().filter(|item| item.kind == kind).collect())
+}
+
+async fn ids(world: &World, kind: StuckKind, now: Timestamp) -> anyhow::Result<Vec<String>> {
+    let found = stuck(world, kind, now).await?;
+    Ok(found.into_iter().map(|item| item.id).collect())
+}
+
+/// Stuck from one microsecond past its budget on, with these ids in this order; returns the items.
+async fn stuck_past_budget(
+    world: &World,
+    (kind, since): (StuckKind, Timestamp),
+    wanted: &[String],
+) -> anyhow::Result<Vec<StuckItem>> {
+    let limit = since.plus_seconds(kind.budget_seconds());
+    same!(
+        ids(world, kind, limit).await?,
+        [""; 0],
+        "{kind:?} within its budget"
+    );
+    let past = stuck(world, kind, limit.plus(Span::microseconds(1))).await?;
+    let found: Vec<String> = past.iter().map(|item| item.id.clone()).collect();
+    same!(found, wanted, "{kind:?} past its budget");
+    Ok(past)
+}
+
+/// Open for longer than a quarter of an hour, or three days where the PSP has accepted it; a
+/// compensation is something else, and what is final nothing.
+pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let start = world.build.now();
+    let mut wanted = Vec::new();
+    for sending in [Sending::Intended, Sending::NotSent, Sending::Unknown] {
+        let (session, attempt) = world.paying().await?;
+        let operation = Operation { sending, ..attempt };
+        world.change(&session, operation.clone()).await?;
+        wanted.push(operation);
+    }
+    wanted.sort_by_key(|operation| operation.id);
+    let (session, attempt) = world.paying().await?;
+    let accepted = Operation {
+        sending: Sending::Accepted,
+        ..attempt
+    };
+    world.change(&session, accepted.clone()).await?;
+    let (session, ended) = world.paying().await?;
+    let done = Operation {
+        status: OperationStatus::Succeeded,
+        ..ended
+    };
+    world.change(&session, done).await?;
+
+    let past = start.plus_seconds(900).plus(Span::microseconds(1));
+    same!(
+        ids(&world, StuckKind::Operation, start.plus_seconds(900)).await?,
+        [""; 0],
+        "within"
+    );
+    let mut found = stuck(&world, StuckKind::Operation, past).await?;
+    found.sort_by(|one, other| one.id.cmp(&other.id));
+    let mut named: Vec<String> = wanted
+        .iter()
+        .map(|operation| operation.id.to_string())
+        .collect();
+    named.sort_unstable();
+    let listed: Vec<String> = found.iter().map(|item| item.id.clone()).collect();
+    same!(listed, named, "past the budget");
+    for item in &found {
+        let mine = wanted
+            .iter()
+            .find(|operation| operation.id.to_string() == item.id);
+        let mine = mine.context("an item of an operation")?;
+        belongs(item, mine, start)?;
+    }
+    let id = accepted.id.to_string();
+    let items = stuck_past_budget(&world, (StuckKind::Accepted, start), &[id]).await?;
+    belongs(items.first().context("an item")?, &accepted, start)?;
+    same!(
+        ids(&world, StuckKind::Compensation, past).await?,
+        [""; 0],
+        "compensations"
+    );
+    Ok(())
+}
+
+fn belongs(item: &StuckItem, operation: &Operation, since: Timestamp) -> anyhow::Result<()> {
+    same!(item.session, Some(operation.session), "the session");
+    same!(item.merchant, Some(operation.merchant), "the merchant");
+    same!(item.since, since, "since when");
+    let kind = operation.kind.name();
+    anyhow::ensure!(
+        item.detail.contains(kind),
+        "{} does not say {kind}",
+        item.detail
+    );
+    Ok(())
+}
+
+/// Listed from the first moment until the money is back.
+pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (session, attempt) = world.paying().await?;
+    let kind = OperationKind::Compensation {
+        of: attempt.id,
+        by: CompensationBy::Void,
+        round: 0,
+    };
+    let open = world.build.operation(&session, kind);
+    let session = world.start(&session, open.clone()).await?;
+    let now = world.build.now();
+    let found = stuck(&world, StuckKind::Compensation, now).await?;
+    same!(found.len(), 1, "compensations");
+    same!(found[0].id, open.id.to_string(), "which");
+    belongs(&found[0], &open, now)?;
+    let late = now.plus_seconds(10 * 86_400);
+    let operations = ids(&world, StuckKind::Operation, late).await?;
+    same!(
+        operations,
+        [attempt.id.to_string()],
+        "a compensation is listed once"
+    );
+    let accepted = Operation {
+        sending: Sending::Accepted,
+        ..open.clone()
+    };
+    let session = world.change(&session, accepted).await?;
+    same!(
+        ids(&world, StuckKind::Accepted, late).await?,
+        [""; 0],
+        "accepted ones"
+    );
+    same!(
+        ids(&world, StuckKind::Compensation, late).await?.len(),
+        1,
+        "an accepted one, still"
+    );
+    let done = Operation {
+        status: OperationStatus::Succeeded,
+        ..open
+    };
+    world.change(&session, done).await?;
+    same!(
+        ids(&world, StuckKind::Compensation, late).await?,
+        [""; 0],
+        "once the money is back"
+    );
+    Ok(())
+}
+
+/// A refund that was paid out, of a session whose capture has failed: for good, and only that.
+pub async fn refunds_of_failed_captures_are_stuck(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let failed = Status::CaptureFailed(CaptureFailed {
+        payment: Payment {
+            attempt: world.build.id(),
+            reference: reference("psp_payment"),
+            authorized: eur(10_000),
+        },
+        refunds: Refunds {
+            requested: eur(0),
+            succeeded: eur(100),
+        },
+    });
+    let other_error = Status::Error(Unpaid {
+        failure: FailureCode::CardDeclined,
+        retry: false,
+    });
+    let mut wanted = Vec::new();
+    for (status, refunded) in [
+        (failed.clone(), RefundStatus::Succeeded),
+        (failed.clone(), RefundStatus::Requested),
+        (other_error, RefundStatus::Succeeded),
+        (Status::Expired, RefundStatus::Succeeded),
+    ] {
+        let session = world.session().await?;
+        let (refund, operation) = world.build.refund(&session, 100);
+        let is_stuck = status == failed && refunded == RefundStatus::Succeeded;
+        if is_stuck {
+            wanted.push((refund.id.to_string(), session.id));
+        }
+        let mut unit = with_status(&world, &session, status);
+        unit.operations = vec![world.build.intent(operation)];
+        unit.refund = Some(Refund {
+            status: refunded,
+            ..refund
+        });
+        world.commit(unit).await?;
+    }
+    let kind = StuckKind::RefundOfFailedCapture;
+    for now in [
+        world.build.now(),
+        world.build.now().plus_seconds(100 * 86_400),
+    ] {
+        let found = stuck(&world, kind, now).await?;
+        let found: Vec<(String, SessionId)> = found
+            .iter()
+            .filter_map(|item| Some((item.id.clone(), item.session?)))
+            .collect();
+        same!(found, wanted, "refunds of failed captures");
+    }
+    Ok(())
+}
+
+fn with_status(world: &World, session: &Session, status: Status) -> UnitOfWork {
+    let mut unit = world.build.next_unit(session);
+    unit.session.status = status;
+    unit
+}
+
+/// Five minutes past the deadline, unless a worker is at it.
+pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let first = world.session().await?;
+    world.build.advance(600);
+    let second = world.session().await?;
+    let (since, kind) = (first.expires_at, StuckKind::Deadline);
+    let items = stuck_past_budget(&world, (kind, since), &[first.id.to_string()]).await?;
+    same!(items[0].session, Some(first.id), "the session");
+    same!(items[0].merchant, Some(first.merchant), "the merchant");
+    same!(items[0].since, since, "since when");
+    let late = second.expires_at.plus_seconds(301);
+    let both = [first.id.to_string(), second.id.to_string()];
+    same!(
+        ids(&world, kind, late).await?,
+        both,
+        "both, the older first"
+    );
+    let held = store.queue.claim_sessions(since, 10, LONG).await?;
+    same!(held.len(), 1, "claims");
+    same!(
+        ids(&world, kind, late).await?,
+        both[1..],
+        "while a worker is at it"
+    );
+    world
+        .commit(with_status(&world, &second, Status::Expired))
+        .await?;
+    same!(ids(&world, kind, late).await?, [""; 0], "once it is met");
+    Ok(())
+}
+
+/// Mismatched, unmatched and malformed ones at once, until they are dismissed; waiting ones past
+/// their budget, also while a worker is at them; unverified ones and those that are over never.
+pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let session = world.session().await?;
+    let (kind, mut wanted): (_, Vec<(NotificationId, &str)>) = (StuckKind::Notification, vec![]);
+    for (number, status) in NotificationStatus::ALL.iter().enumerate() {
+        if matches!(
+            status,
+            NotificationStatus::Waiting | NotificationStatus::Unverified
+        ) {
+            continue;
+        }
+        world.build.advance(1);
+        let new = world.notified(&number.to_string()).await?;
+        let lease = world
+            .lease_on_notification(new.id, (new.received_at, LONG))
+            .await?;
+        let mut settled = world.build.settled(lease, *status);
+        settled.session = Some(session.id);
+        store.inbox.settle(&settled).await?;
+        if status.is_stuck() {
+            wanted.push((new.id, status.name()));
+        }
+    }
+    let unverified = world.build.notification_of(&world.merchant.account, None);
+    store.inbox.receive(&unverified).await?;
+    let now = world.build.now();
+    let found = stuck(&world, kind, now).await?;
+    same!(found.len(), wanted.len(), "stuck notifications");
+    for (item, (id, name)) in found.iter().zip(&wanted) {
+        same!(item.id, id.to_string(), "which");
+        same!(item.session, Some(session.id), "the session");
+        let received = world.notification(*id).await?.new.received_at;
+        same!(item.since, received, "since when");
+        anyhow::ensure!(
+            item.detail.contains(name),
+            "{} does not say {name}",
+            item.detail
+        );
+    }
+    let audit = world.build.audit(AuditAction::NotificationDismissed);
+    store.inbox.dismiss(wanted[0].0, &audit).await?;
+    let rest: Vec<String> = wanted[1..].iter().map(|(id, _)| id.to_string()).collect();
+    same!(
+        ids(&world, kind, now).await?,
+        rest,
+        "once one was dismissed"
+    );
+
+    let waiting = world.notified("waiting").await?;
+    let since = (StuckKind::Waiting, now);
+    stuck_past_budget(&world, since, &[waiting.id.to_string()]).await?;
+    let lease = world.lease_on_notification(waiting.id, (now, LONG)).await?;
+    store.queue.release(lease, now.plus_seconds(86_400)).await?;
+    stuck_past_budget(&world, since, &[waiting.id.to_string()]).await?;
+    Ok(())
+}
+
+/// Five minutes past their time, unless a worker is at them or they wait for their turn; what waits
+/// for its next try is not late. The URL is told without its query.
+pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    world.endpoint().await?;
+    let start = world.build.now();
+    let events = world.told_often(2).await?;
+    let kind = StuckKind::Delivery;
+    let items = stuck_past_budget(&world, (kind, start), &[events[0].to_string()]).await?;
+    let item = items.first().context("an item")?;
+    same!(item.merchant, Some(world.merchant.id), "the merchant");
+    let delivery = world.delivery(events[0]).await?;
+    same!(item.session, Some(delivery.session), "the session");
+    same!(item.since, start, "since when");
+    let place = ENDPOINT.split('?').next().unwrap_or_default();
+    anyhow::ensure!(
+        item.detail.contains(place),
+        "{} does not say {place}",
+        item.detail
+    );
+    anyhow::ensure!(
+        !item.detail.contains("oncharge_callback"),
+        "the query: {}",
+        item.detail
+    );
+
+    let late = start.plus_seconds(1000);
+    let lease = world.lease_on(events[0], (start, LONG)).await?;
+    same!(
+        ids(&world, kind, late).await?,
+        [""; 0],
+        "while a worker is at the first"
+    );
+    world.record(events[0], lease, Ok(500)).await?;
+    let turn = start.plus_seconds(301);
+    same!(
+        ids(&world, kind, turn).await?,
+        [events[1].to_string()],
+        "the second's turn"
+    );
+    let lease = world.lease_on(events[1], (start, OVER)).await?;
+    same!(
+        store.queue.renew(lease, LONG).await?,
+        false,
+        "its lease is over"
+    );
+    same!(
+        ids(&world, kind, turn).await?,
+        [events[1].to_string()],
+        "its worker is dead"
+    );
+    world.attempt(events[1], Ok(200)).await?;
+    let retry = start.plus_seconds(60 + 300);
+    same!(
+        ids(&world, kind, retry).await?,
+        [""; 0],
+        "the retry, within its budget"
+    );
+    let past = stuck(&world, kind, retry.plus(Span::microseconds(1))).await?;
+    same!(past.len(), 1, "the retry, past its budget");
+    same!(
+        (&past[0].id, past[0].since),
+        (&events[0].to_string(), start),
+        "since its event"
+    );
+    Ok(())
+}
+
+/// The oldest of all kinds first, and no more than asked for.
+pub async fn the_stuck_are_listed_oldest_first(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    same!(
+        store.queue.stuck(world.build.now(), 10).await?,
+        [],
+        "nothing"
+    );
+    world.endpoint().await?;
+    let mut wanted = Vec::new();
+    for number in 0..3 {
+        world.build.advance(1);
+        wanted.push(
+            world
+                .ended(&number.to_string(), NotificationStatus::Malformed)
+                .await?
+                .id
+                .to_string(),
+        );
+        world.build.advance(1);
+        wanted.push(world.paying().await?.1.id.to_string());
+        world.build.advance(1);
+        wanted.push(world.told(&world.merchant).await?.to_string());
+    }
+    // Past every budget but the sessions' deadlines.
+    let now = world.build.now().plus_seconds(1000);
+    for limit in [1, 2, 5, 9, 100] {
+        let found = store.queue.stuck(now, limit).await?;
+        let found: Vec<String> = found.into_iter().map(|item| item.id).collect();
+        let most = wanted.len().min(limit as usize);
+        same!(found, wanted[..most], "the first {limit}");
+    }
+    Ok(())
+}

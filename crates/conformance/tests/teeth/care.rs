@@ -1,0 +1,108 @@
+//! Flaws of merchants' keys and of the clean-up.
+
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{ApiKeyId, MerchantId},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    CommitError, Maintenance, MerchantRepository, StoreError, maintenance::Old,
+    merchant_repository::Rotation,
+};
+
+use super::{Flaw, Flawed};
+
+#[async_trait]
+impl MerchantRepository for Flawed {
+    async fn create(
+        &self,
+        merchant: &Merchant,
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.store.create(merchant, key, hash, audit).await
+    }
+
+    async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
+        self.store.merchant(id).await
+    }
+
+    async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.update(merchant, audit).await
+    }
+
+    async fn add_key(
+        &self,
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.store.add_key(key, hash, audit).await
+    }
+
+    async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
+        MerchantRepository::key(&*self.store, hash).await
+    }
+
+    async fn end_key(
+        &self,
+        id: ApiKeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<(), StoreError> {
+        self.store.end_key(id, at, audit).await
+    }
+
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+        let mut rotation = rotation.clone();
+        if self.has(Flaw::ForgetsTheAnswer) {
+            rotation.remembered = None;
+        }
+        let result = self.store.rotate_key(&rotation).await;
+        if self.has(Flaw::RotatesHalf) && result.is_err() {
+            let (id, at) = (rotation.replaced, rotation.replaced_ends_at);
+            self.store.end_key(id, at, &rotation.audit).await?;
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Maintenance for Flawed {
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.store.ping().await
+    }
+
+    async fn keys_fit(&self) -> Result<bool, StoreError> {
+        self.store.keys_fit().await
+    }
+
+    async fn reseal(&self) -> Result<u64, StoreError> {
+        self.store.reseal().await
+    }
+
+    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
+        let (mut old, mut limit) = (*old, limit);
+        match self.flaw {
+            Flaw::CleansNothing => return Ok(0),
+            Flaw::CleansAllAtOnce => limit = 1000,
+            Flaw::CleansTheYoung => {
+                for bound in [
+                    &mut old.keys_answered_before,
+                    &mut old.notifications_before,
+                    &mut old.unverified_before,
+                ] {
+                    *bound = bound.plus_seconds(1000);
+                }
+            }
+            _ => {}
+        }
+        self.cleaned.store(true, Ordering::SeqCst);
+        self.store.clean_up(&old, limit).await
+    }
+}

@@ -1,0 +1,56 @@
+//! Flaws of the inbox.
+
+use async_trait::async_trait;
+use oncharge_domain::{audit::AuditEntry, id::NotificationId};
+use oncharge_ports::{
+    CommitError, Inbox, StoreError,
+    inbox::{NewNotification, Settled, StoredNotification},
+};
+use oncharge_testkit::build::account;
+
+use super::{Flaw, Flawed};
+
+#[async_trait]
+impl Inbox for Flawed {
+    async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
+        let mut new = new.clone();
+        if self.has(Flaw::KeepsDuplicates)
+            && let Some(key) = &mut new.event_key
+        {
+            *key = format!("{key}{}", new.id);
+        }
+        if self.has(Flaw::MixesAccounts) {
+            new.account = account();
+        }
+        if self.has(Flaw::KeepsOneUnverified) && new.event_key.is_none() {
+            new.event_key = Some("none".to_owned());
+        }
+        self.store.receive(&new).await
+    }
+
+    async fn notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        let mut found = self.store.notification(id).await?;
+        if self.has(Flaw::CutsBodies)
+            && let Some(stored) = &mut found
+        {
+            stored.new.body.truncate(200);
+        }
+        Ok(found)
+    }
+
+    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
+        let result = self.store.settle(settled).await;
+        match result {
+            Err(CommitError::LeaseLost) if self.has(Flaw::IgnoresLeases) => Ok(()),
+            _ => result,
+        }
+    }
+
+    async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let dismissed = self.store.dismiss(id, audit).await?;
+        Ok(dismissed || self.has(Flaw::DismissesAnything))
+    }
+}

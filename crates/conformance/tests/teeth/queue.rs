@@ -1,0 +1,184 @@
+//! Flaws of the work queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    id::EventId,
+    time::Timestamp,
+    webhook::{Delivery, DeliveryState},
+};
+use oncharge_ports::{
+    StoreError, WorkQueue,
+    unit_of_work::Lease,
+    work_queue::{
+        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
+        StuckItem, StuckKind, WantedDeliveries,
+    },
+};
+use oncharge_testkit::build::ENDPOINT;
+
+use super::{Flaw, Flawed};
+
+#[async_trait]
+impl WorkQueue for Flawed {
+    async fn claim_operations(
+        &self,
+        mut now: Timestamp,
+        limit: u32,
+        mut lease: Duration,
+    ) -> Result<Vec<ClaimedOperation>, StoreError> {
+        if self.has(Flaw::ClaimsTwice) {
+            lease = Duration::ZERO;
+        }
+        if self.has(Flaw::ClaimsEarly) {
+            now = now.plus_seconds(5);
+        }
+        // Never more than a few, so that workers which claim twice come to an end.
+        let claimed = self.store.claim_operations(now, limit, lease).await?;
+        Ok(claimed
+            .into_iter()
+            .filter(|claim| claim.tries < 5)
+            .collect())
+    }
+
+    async fn claim_sessions(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedSession>, StoreError> {
+        self.store.claim_sessions(now, limit, lease).await
+    }
+
+    async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
+        self.store.renew(lease, length).await
+    }
+
+    async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError> {
+        self.store.release(lease, next_try_at).await
+    }
+
+    async fn wake_all(&self, now: Timestamp) -> Result<(), StoreError> {
+        if self.has(Flaw::WakesNothing) {
+            return Ok(());
+        }
+        self.store.wake_all(now).await
+    }
+
+    async fn claim_notifications(
+        &self,
+        mut now: Timestamp,
+        limit: u32,
+        mut lease: Duration,
+    ) -> Result<Vec<ClaimedNotification>, StoreError> {
+        if self.has(Flaw::ClaimsTwice) {
+            lease = Duration::ZERO;
+        }
+        if self.has(Flaw::ClaimsEarly) {
+            now = now.plus_seconds(5);
+        }
+        self.store.claim_notifications(now, limit, lease).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        mut now: Timestamp,
+        wanted: &WantedDeliveries,
+        mut lease: Duration,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let mut wanted = wanted.clone();
+        if self.has(Flaw::ClaimsTwice) {
+            lease = Duration::ZERO;
+        }
+        if self.has(Flaw::ClaimsEarly) {
+            now = now.plus_seconds(5);
+        }
+        if self.has(Flaw::LetsOneTakeAll) {
+            wanted.each = wanted.limit;
+        }
+        if self.has(Flaw::IgnoresBusy) {
+            wanted.busy.clear();
+        }
+        let mut claimed = self.store.claim_deliveries(now, &wanted, lease).await?;
+        let leases = claimed.iter().map(|claim| claim.lease);
+        self.leases.lock().unwrap().extend(leases);
+        if self.has(Flaw::SendsOutOfOrder) {
+            let more: Vec<ClaimedDelivery> = claimed.iter().flat_map(|c| self.after(*c)).collect();
+            claimed.extend(more);
+        }
+        if self.has(Flaw::WaitsForSuccess) {
+            claimed.retain(|claim| !self.is_after_a_failure(claim.event));
+        }
+        Ok(claimed)
+    }
+
+    async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
+        let mut depths = self.store.depths(now).await?;
+        if self.has(Flaw::CountsNothing) {
+            for depth in &mut depths {
+                (depth.depth, depth.oldest) = (0, None);
+            }
+        }
+        Ok(depths)
+    }
+
+    async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
+        let now = match self.flaw {
+            Flaw::CriesEarly => now.plus_seconds(1),
+            Flaw::CriesLate => now.plus_seconds(-1),
+            _ => now,
+        };
+        let mut found = self.store.stuck(now, limit).await?;
+        if self.has(Flaw::OldestFirst) {
+            found.reverse();
+        }
+        if self.has(Flaw::TellsTheQuery) {
+            for item in &mut found {
+                item.detail = format!("{} {ENDPOINT}", item.detail);
+            }
+        }
+        if self.has(Flaw::OverlooksCompensations) {
+            found.retain(|item| item.kind != StuckKind::Compensation);
+        }
+        if self.has(Flaw::OverlooksRefunds) {
+            found.retain(|item| item.kind != StuckKind::RefundOfFailedCapture);
+        }
+        Ok(found)
+    }
+}
+
+impl Flawed {
+    /// What waits for this claim, as if it were claimed, too.
+    fn after(&self, claim: ClaimedDelivery) -> Vec<ClaimedDelivery> {
+        let all = self.session_of(claim.event);
+        let waits = all.into_iter().filter(|other| {
+            other.attempts == 0
+                && other.state == DeliveryState::Pending
+                && other.event != claim.event
+        });
+        waits
+            .map(|other| ClaimedDelivery {
+                event: other.event,
+                ..claim
+            })
+            .collect()
+    }
+
+    fn is_after_a_failure(&self, event: EventId) -> bool {
+        let all = self.session_of(event);
+        let mine = all.iter().find(|delivery| delivery.event == event);
+        let sequence = mine.map_or(0, |delivery| delivery.sequence);
+        all.iter().any(|other| {
+            other.sequence < sequence && other.failures > 0 && other.state == DeliveryState::Pending
+        })
+    }
+
+    /// Every delivery of this event's session.
+    fn session_of(&self, event: EventId) -> Vec<Delivery> {
+        let sessions = self.store.session_ids().into_iter();
+        let mut all = sessions.map(|session| self.store.deliveries_of(session));
+        let has_it = |all: &Vec<Delivery>| all.iter().any(|delivery| delivery.event == event);
+        all.find(has_it).unwrap_or_default()
+    }
+}

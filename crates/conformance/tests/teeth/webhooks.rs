@@ -1,0 +1,179 @@
+//! Flaws of endpoints and deliveries.
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    id::{EventId, MerchantId},
+    merchant::ApiKey,
+    time::Timestamp,
+    webhook::{Attempt, DisabledBecause, EndpointChange, WebhookEndpoint},
+};
+use oncharge_ports::{
+    CommitError, StoreError, WebhookRepository, WorkQueue,
+    queries::StoredEvent,
+    webhook_repository::{Outgoing, Recorded, Redelivery},
+};
+use oncharge_testkit::Builder;
+
+use super::{Flaw, Flawed};
+
+fn audit() -> AuditEntry {
+    Builder::new(3).audit(AuditAction::EndpointSet)
+}
+
+impl Flawed {
+    /// Disables the endpoint, but lets go on what is on the way to it.
+    async fn only_disable(&self, recorded: &Recorded) -> Result<(), CommitError> {
+        let EndpointChange::Disabled(because) = recorded.after.endpoint else {
+            return self.store.record(recorded).await;
+        };
+        let mut other = recorded.clone();
+        other.after.endpoint = EndpointChange::None;
+        self.store.record(&other).await?;
+        self.disable(recorded, because).await
+    }
+
+    async fn disable(
+        &self,
+        recorded: &Recorded,
+        because: DisabledBecause,
+    ) -> Result<(), CommitError> {
+        let merchant = recorded.after.delivery.merchant;
+        if let Some(mut endpoint) = self.store.endpoint(merchant).await? {
+            endpoint.disabled = Some(because);
+            self.store.set_endpoint(&endpoint, &audit()).await?;
+        }
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl WebhookRepository for Flawed {
+    async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
+        self.store.endpoint(merchant).await
+    }
+
+    async fn set_endpoint(
+        &self,
+        endpoint: &WebhookEndpoint,
+        entry: &AuditEntry,
+    ) -> Result<WebhookEndpoint, StoreError> {
+        if self.has(Flaw::ReplacesEndpoints) {
+            self.store
+                .remove_endpoint(endpoint.merchant, &audit())
+                .await?;
+        }
+        self.store.set_endpoint(endpoint, entry).await
+    }
+
+    async fn remove_endpoint(
+        &self,
+        merchant: MerchantId,
+        entry: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut open = Vec::new();
+        for session in self.store.session_ids() {
+            open.extend(self.store.deliveries_of(session));
+        }
+        let removed = self.store.remove_endpoint(merchant, entry).await?;
+        if self.has(Flaw::RemovesEverybodys) {
+            let others = open.iter().map(|delivery| delivery.merchant);
+            for other in others.filter(|other| *other != merchant) {
+                self.store.remove_endpoint(other, entry).await?;
+            }
+        }
+        Ok(removed)
+    }
+
+    async fn signing_keys(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let now = if self.has(Flaw::SignsWithEndedKeys) {
+            Timestamp::from_unix_seconds(0).unwrap()
+        } else {
+            now
+        };
+        self.store.signing_keys(merchant, now).await
+    }
+
+    async fn event(
+        &self,
+        merchant: MerchantId,
+        id: EventId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        self.store.event(merchant, id).await
+    }
+
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        let mut attempts = self.store.attempts(event).await?;
+        if self.has(Flaw::KeepsLastAttempt) && attempts.len() > 1 {
+            attempts.drain(..attempts.len() - 1);
+        }
+        Ok(attempts)
+    }
+
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+        self.store.outgoing(events).await
+    }
+
+    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
+        let mut recorded = recorded.clone();
+        match self.flaw {
+            Flaw::SparesDeliveries => return self.only_disable(&recorded).await,
+            Flaw::IgnoresLeases => {
+                let result = self.store.record(&recorded).await;
+                return match result {
+                    Err(CommitError::LeaseLost) => Ok(()),
+                    _ => result,
+                };
+            }
+            Flaw::BlamesPresentEndpoint => {
+                let merchant = recorded.after.delivery.merchant;
+                if let Some(endpoint) = self.store.endpoint(merchant).await? {
+                    recorded.after.delivery.url = endpoint.url;
+                }
+            }
+            _ => {}
+        }
+        self.store.record(&recorded).await?;
+        if let (EndpointChange::Disabled(because), Flaw::KillsTooMuch) =
+            (recorded.after.endpoint, self.flaw)
+        {
+            let merchant = recorded.after.delivery.merchant;
+            let before = self.store.endpoint(merchant).await?;
+            self.store.remove_endpoint(merchant, &audit()).await?;
+            if let Some(endpoint) = before {
+                self.store.set_endpoint(&endpoint, &audit()).await?;
+            }
+            self.disable(&recorded, because).await?;
+        }
+        Ok(())
+    }
+
+    async fn redeliver(
+        &self,
+        mut merchant: MerchantId,
+        event: EventId,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError> {
+        let found = self.store.outgoing(&[event]).await?;
+        if self.has(Flaw::RedeliversAnybodys)
+            && let Some(outgoing) = found.first()
+        {
+            merchant = outgoing.delivery.merchant;
+        }
+        if self.has(Flaw::RedeliversNothing) {
+            return Ok(Redelivery::Due);
+        }
+        let redelivery = self.store.redeliver(merchant, event, now).await?;
+        if self.has(Flaw::BreaksOff) {
+            let leases = self.leases.lock().unwrap().clone();
+            for lease in leases {
+                self.store.release(lease, now).await?;
+            }
+        }
+        Ok(redelivery)
+    }
+}

@@ -1,0 +1,135 @@
+//! Endpoints, deliveries' attempts and notifications for tests.
+
+use oncharge_domain::{
+    merchant::{ApiKey, Merchant},
+    psp::PspAccount,
+    session::{EventKind, Session},
+    time::Timestamp,
+    webhook::{
+        Attempt, Attempted, Clock, Delivery, DeliveryState, EndpointChange, EndpointUrl, SendError,
+        WebhookEndpoint,
+    },
+};
+use oncharge_ports::{
+    UnitOfWork,
+    inbox::{NewNotification, NotificationStatus, Settled},
+    unit_of_work::Lease,
+    webhook_repository::Recorded,
+};
+
+use super::{Builder, account};
+
+/// Where built endpoints are; its query is part of it.
+pub const ENDPOINT: &str = "https://shop.example.com/?wc-api=oncharge_callback";
+
+/// A URL of an endpoint; panics where it breaks the rules.
+pub fn endpoint_url(text: &str) -> EndpointUrl {
+    EndpointUrl::parse(text, true).expect("the URL of an endpoint")
+}
+
+impl Builder {
+    /// An enabled endpoint at [`ENDPOINT`] that was set with this key of the merchant's.
+    pub fn endpoint(&self, merchant: &Merchant, key: &ApiKey) -> WebhookEndpoint {
+        WebhookEndpoint {
+            merchant: merchant.id,
+            url: endpoint_url(ENDPOINT),
+            key: key.id,
+            disabled: None,
+            failing_since: None,
+            created_at: self.now(),
+            updated_at: self.now(),
+        }
+    }
+
+    /// A unit that writes this session anew with its next event, of this kind.
+    pub fn telling(&self, session: &Session, kind: EventKind) -> UnitOfWork {
+        let mut unit = self.next_unit(session);
+        let event = self.event(&unit.session, session.next_sequence, kind);
+        unit.session.next_sequence += 1;
+        unit.events = vec![event];
+        unit
+    }
+
+    /// A notification of the account of built sessions with this event key and some bytes.
+    pub fn notification(&self, event_key: &str) -> NewNotification {
+        self.notification_of(&account(), Some(event_key))
+    }
+
+    /// A notification of this account; without an event key it is an unverified one.
+    pub fn notification_of(
+        &self,
+        account: &PspAccount,
+        event_key: Option<&str>,
+    ) -> NewNotification {
+        NewNotification {
+            id: self.id(),
+            account: account.clone(),
+            event_key: event_key.map(str::to_owned),
+            body: format!("what the processor tells: {event_key:?}").into_bytes(),
+            received_at: self.now(),
+        }
+    }
+
+    /// The end of a claimed notification that is about nothing known, without an audit entry.
+    pub fn settled(&self, lease: Lease, status: NotificationStatus) -> Settled {
+        Settled {
+            lease,
+            status,
+            operation: None,
+            session: None,
+            audit: None,
+        }
+    }
+
+    /// The next attempt of this delivery, with this outcome, at the builder's time.
+    pub fn try_of(&self, delivery: &Delivery, answer: Result<u16, SendError>) -> Attempt {
+        Attempt {
+            number: delivery.attempts + 1,
+            at: self.now(),
+            status: answer.ok(),
+            latency_ms: 17,
+            response: answer.map_or_else(|_| String::new(), |status| format!("said {status}")),
+            error: answer.err(),
+        }
+    }
+
+    /// What is recorded of an attempt with this outcome, by the rules of the schedule, for an
+    /// endpoint that has failed since then.
+    pub fn recorded(
+        &self,
+        (lease, delivery): (Lease, &Delivery),
+        answer: Result<u16, SendError>,
+        failing_since: Option<Timestamp>,
+    ) -> Recorded {
+        let attempt = self.try_of(delivery, answer);
+        let after =
+            delivery
+                .clone()
+                .attempted(&attempt, None, (failing_since, Clock::Real, self.now()));
+        Recorded {
+            lease,
+            attempt: Some(attempt),
+            after,
+            at: self.now(),
+            audit: None,
+        }
+    }
+
+    /// What is recorded where no attempt was made because there is no endpoint any more.
+    pub fn given_up(&self, (lease, delivery): (Lease, &Delivery)) -> Recorded {
+        Recorded {
+            lease,
+            attempt: None,
+            after: Attempted {
+                delivery: Delivery {
+                    state: DeliveryState::Dead,
+                    ..delivery.clone()
+                },
+                next_try_at: None,
+                endpoint: EndpointChange::None,
+            },
+            at: self.now(),
+            audit: None,
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The scripted PSP's notifications as lines of text.
+
+use oncharge_domain::{
+    currency::Currency,
+    id::OperationId,
+    money::Money,
+    psp::{Answer, Challenge, PspReference, RefusalReason},
+    signing::sha256,
+};
+use oncharge_ports::psp::{Notification, NotificationError};
+
+use super::ledger::Ledger;
+
+/// Stands between two notifications of one call.
+pub(super) const BETWEEN: u8 = 0x1e;
+/// The second and last line of what is nothing of ours.
+const IRRELEVANT: &str = "irrelevant";
+
+/// The text of a notification of what is true of an operation now.
+pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: OperationId) -> Vec<u8> {
+    let request = ledger.request_of(operation).expect("the operation arrived");
+    let answer = ledger.truth(operation).expect("the operation arrived");
+    let (kind, first, second) = match &answer {
+        Answer::Done {
+            reference,
+            captured,
+        } => {
+            let captured = if *captured { "captured" } else { "" };
+            ("done", reference.as_str(), captured)
+        }
+        Answer::Accepted { reference } => ("accepted", reference.as_str(), ""),
+        Answer::ActionRequired(challenge) => (
+            "challenge",
+            challenge.reference.as_str(),
+            challenge.url.as_str(),
+        ),
+        Answer::Refused(reason) => ("refused", reason.as_str(), ""),
+    };
+    // A cancel names no amount; its notification names the payment's, as PSPs do.
+    let amount = ledger.amount_request(request);
+    let currency = amount.currency.map_or("EUR", Currency::code);
+    let (session, minor) = (request.session, amount.minor);
+    format!("ntf_{number}\n{operation}\n{session}\n{minor} {currency}\n{kind}\n{first}\n{second}")
+        .into_bytes()
+}
+
+/// The text of a notification that is about nothing of ours.
+pub(super) fn write_irrelevant(number: u64) -> Vec<u8> {
+    format!("ntf_{number}\n{IRRELEVANT}").into_bytes()
+}
+
+/// The notification's own id, or the SHA-256 of what has none.
+pub(super) fn event_key(body: &[u8]) -> String {
+    let text = std::str::from_utf8(body).unwrap_or_default();
+    match text.split_once('\n') {
+        Some((id, _)) if id.starts_with("ntf_") => id.to_owned(),
+        _ => sha256(body).map(|byte| format!("{byte:02x}")).concat(),
+    }
+}
+
+/// Reads what [`write_notification`] wrote.
+pub(super) fn read_notification(body: &[u8]) -> Result<Notification, NotificationError> {
+    let text = std::str::from_utf8(body).map_err(|_| NotificationError::Malformed)?;
+    match text.split_once('\n') {
+        Some((_, IRRELEVANT)) => Err(NotificationError::Irrelevant),
+        _ => read(text).ok_or(NotificationError::Malformed),
+    }
+}
+
+fn read(text: &str) -> Option<Notification> {
+    let lines: Vec<&str> = text.split('\n').collect();
+    let [_, operation, session, amount, kind, first, second] = lines.as_slice() else {
+        return None;
+    };
+    let (minor, currency) = amount.split_once(' ')?;
+    let reference = || PspReference::parse(first).ok();
+    let answer = match *kind {
+        "done" => Answer::Done {
+            reference: reference()?,
+            captured: *second == "captured",
+        },
+        "accepted" => Answer::Accepted {
+            reference: reference()?,
+        },
+        "challenge" => Answer::ActionRequired(Challenge {
+            reference: reference()?,
+            url: (*second).to_owned(),
+        }),
+        "refused" => Answer::Refused(RefusalReason::parse(first)),
+        _ => return None,
+    };
+    Some(Notification {
+        operation: operation.parse().ok()?,
+        session: session.parse().ok()?,
+        amount: Money::new(minor.parse().ok()?, Currency::parse(currency).ok()?).ok()?,
+        answer,
+    })
+}

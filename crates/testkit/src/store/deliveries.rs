@@ -1,0 +1,44 @@
+//! Which deliveries a worker gets.
+
+use std::collections::HashMap;
+
+use oncharge_domain::{
+    id::{EventId, MerchantId},
+    time::Timestamp,
+};
+use oncharge_ports::work_queue::WantedDeliveries;
+
+use super::state::{DeliveryRow, State, is_held};
+
+impl State {
+    /// What is due at `now` and held by nobody at `clock`, oldest first and shared out fairly.
+    pub(super) fn due_deliveries(
+        &self,
+        now: Timestamp,
+        clock: Timestamp,
+        wanted: &WantedDeliveries,
+    ) -> Vec<(EventId, MerchantId)> {
+        let fits = |row: &DeliveryRow| {
+            !is_held(row.claim, clock)
+                && !wanted.busy.contains(&row.delivery.merchant)
+                && !self.waits_for_another(row)
+        };
+        let mut due: Vec<(Timestamp, EventId, MerchantId)> = self
+            .deliveries
+            .iter()
+            .filter_map(|(id, row)| Some((row.next_try_at?, *id, row)))
+            .filter(|(at, _, row)| *at <= now && fits(row))
+            .map(|(at, id, row)| (at, id, row.delivery.merchant))
+            .collect();
+        due.sort_unstable();
+        let mut taken: HashMap<MerchantId, u32> = HashMap::new();
+        due.retain(|(_, _, merchant)| {
+            let count = taken.entry(*merchant).or_default();
+            *count += 1;
+            *count <= wanted.each
+        });
+        due.truncate(wanted.limit as usize);
+        let pair = |(_, event, merchant)| (event, merchant);
+        due.into_iter().map(pair).collect()
+    }
+}

@@ -1,0 +1,84 @@
+//! The store in memory as `Inbox`.
+
+use async_trait::async_trait;
+use oncharge_domain::{audit::AuditEntry, id::NotificationId};
+use oncharge_ports::{
+    CommitError, Inbox, StoreError,
+    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification},
+    unit_of_work::LeasedItem,
+};
+
+use super::{MemoryStore, commit::broken, state::NotificationRow};
+
+#[async_trait]
+impl Inbox for MemoryStore {
+    async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let is_same = |row: &NotificationRow| {
+            let other = &row.stored.new;
+            new.event_key.is_some()
+                && other.event_key == new.event_key
+                && other.account == new.account
+        };
+        if state.notifications.values().any(is_same) {
+            return Ok(false);
+        }
+        if state.notifications.contains_key(&new.id) {
+            return Err(StoreError::Failed("a notification is kept once".into()));
+        }
+        let status = match new.event_key {
+            Some(_) => NotificationStatus::Waiting,
+            None => NotificationStatus::Unverified,
+        };
+        let row = NotificationRow {
+            stored: StoredNotification {
+                new: new.clone(),
+                status,
+            },
+            session: None,
+            next_try_at: new.received_at,
+            tries: 0,
+            claim: None,
+        };
+        state.notifications.insert(new.id, row);
+        Ok(true)
+    }
+
+    async fn notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        let state = self.state();
+        Ok(state.notifications.get(&id).map(|row| row.stored.clone()))
+    }
+
+    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
+        let now = self.clock.now();
+        self.write(|state| {
+            let LeasedItem::Notification(id) = settled.lease.item else {
+                return Err(broken("a notification is settled under its own lease"));
+            };
+            if state.held(settled.lease, now).is_none() {
+                return Err(CommitError::LeaseLost);
+            }
+            if let Some(row) = state.notifications.get_mut(&id) {
+                row.end(settled.status);
+                row.session = settled.session;
+            }
+            state.audit.extend(settled.audit.clone());
+            Ok(())
+        })
+        .await
+    }
+
+    async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let found = state.notifications.get_mut(&id);
+        let Some(row) = found.filter(|row| row.stored.status.is_stuck()) else {
+            return Ok(false);
+        };
+        row.end(NotificationStatus::Dismissed);
+        state.audit.push(audit.clone());
+        Ok(true)
+    }
+}

@@ -1,0 +1,160 @@
+//! What waits in the store in memory, and what is stuck there.
+
+use oncharge_domain::{
+    operation::{Operation, OperationKind, Sending},
+    refund::{Refund, RefundStatus},
+    session::{FailureCode, StatusName},
+    time::Timestamp,
+};
+use oncharge_ports::work_queue::{Queue, QueueDepth, StuckItem, StuckKind};
+
+use super::state::{State, is_held};
+
+impl State {
+    /// One entry for each queue.
+    pub(super) fn depths(&self, now: Timestamp) -> Vec<QueueDepth> {
+        let depth = |queue: &Queue| {
+            let since = self.waiting(*queue, now);
+            QueueDepth {
+                queue: *queue,
+                depth: since.len() as u64,
+                oldest: since.into_iter().min(),
+            }
+        };
+        Queue::ALL.iter().map(depth).collect()
+    }
+
+    /// Since when each item of a queue waits.
+    fn waiting(&self, queue: Queue, now: Timestamp) -> Vec<Timestamp> {
+        match queue {
+            Queue::Operations => {
+                let rows = self.operations.values().map(|row| &row.operation);
+                let open = rows.filter(|operation| operation.is_open());
+                open.map(|operation| operation.created_at).collect()
+            }
+            Queue::Deadlines => {
+                let rows = self.sessions.values();
+                let due = rows.filter_map(|row| row.session.due_at());
+                due.filter(|at| *at <= now).collect()
+            }
+            Queue::Inbox => {
+                let rows = self.notifications.values().filter(|row| row.waits());
+                rows.map(|row| row.stored.new.received_at).collect()
+            }
+            Queue::Deliveries => {
+                let rows = self.deliveries.values();
+                let pending = rows.filter(|row| row.next_try_at.is_some());
+                pending.map(|row| row.created_at).collect()
+            }
+        }
+    }
+
+    /// Everything that is stuck at `now`, in any order; leases are looked at by the store's clock.
+    pub(super) fn stuck(&self, now: Timestamp, clock: Timestamp) -> Vec<StuckItem> {
+        let mut found = self.stuck_operations(now);
+        found.extend(self.refunds.values().filter_map(|r| self.stuck_refund(r)));
+        found.extend(self.stuck_sessions(now, clock));
+        found.extend(self.stuck_notifications(now));
+        found.extend(self.stuck_deliveries(now, clock));
+        found
+    }
+
+    fn stuck_operations(&self, now: Timestamp) -> Vec<StuckItem> {
+        let rows = self.operations.values().map(|row| &row.operation);
+        let item = |operation: &Operation| {
+            let kind = match (&operation.kind, operation.sending) {
+                (OperationKind::Compensation { .. }, _) => StuckKind::Compensation,
+                (_, Sending::Accepted) => StuckKind::Accepted,
+                _ => StuckKind::Operation,
+            };
+            let since = operation.created_at;
+            let counts = kind == StuckKind::Compensation || is_over(since, kind, now);
+            (operation.is_open() && counts).then(|| StuckItem {
+                kind,
+                id: operation.id.to_string(),
+                session: Some(operation.session),
+                merchant: Some(operation.merchant),
+                since,
+                detail: format!("{} {:?}", operation.kind.name(), operation.sending),
+            })
+        };
+        rows.filter_map(item).collect()
+    }
+
+    fn stuck_refund(&self, refund: &Refund) -> Option<StuckItem> {
+        let session = &self.sessions.get(&refund.session)?.session;
+        let has_failed = session.status_name() == StatusName::Error
+            && session.failure() == Some(FailureCode::CaptureFailed);
+        (has_failed && refund.status == RefundStatus::Succeeded).then(|| StuckItem {
+            kind: StuckKind::RefundOfFailedCapture,
+            id: refund.id.to_string(),
+            session: Some(refund.session),
+            merchant: Some(refund.merchant),
+            since: refund.updated_at,
+            detail: refund.status.name().to_owned(),
+        })
+    }
+
+    fn stuck_sessions(&self, now: Timestamp, clock: Timestamp) -> Vec<StuckItem> {
+        let free = self.sessions.values();
+        let free = free.filter(|row| !is_held(row.claim, clock));
+        free.filter_map(|row| {
+            let (session, since) = (&row.session, row.session.due_at()?);
+            is_over(since, StuckKind::Deadline, now).then(|| StuckItem {
+                kind: StuckKind::Deadline,
+                id: session.id.to_string(),
+                session: Some(session.id),
+                merchant: Some(session.merchant),
+                since,
+                detail: session.status_name().name().to_owned(),
+            })
+        })
+        .collect()
+    }
+
+    fn stuck_notifications(&self, now: Timestamp) -> Vec<StuckItem> {
+        let mut found = Vec::new();
+        for row in self.notifications.values() {
+            let (new, status) = (&row.stored.new, row.stored.status);
+            let is_late = row.waits() && is_over(new.received_at, StuckKind::Waiting, now);
+            let kind = match (status.is_stuck(), is_late) {
+                (true, _) => StuckKind::Notification,
+                (_, true) => StuckKind::Waiting,
+                _ => continue,
+            };
+            let session = row.session.and_then(|id| self.sessions.get(&id));
+            found.push(StuckItem {
+                kind,
+                id: new.id.to_string(),
+                session: row.session,
+                merchant: session.map(|row| row.session.merchant),
+                since: new.received_at,
+                detail: status.name().to_owned(),
+            });
+        }
+        found
+    }
+
+    fn stuck_deliveries(&self, now: Timestamp, clock: Timestamp) -> Vec<StuckItem> {
+        let free = self.deliveries.values();
+        let free = free.filter(|row| !is_held(row.claim, clock) && !self.waits_for_another(row));
+        free.filter(|row| {
+            let due = row.next_try_at;
+            due.is_some_and(|at| is_over(at, StuckKind::Delivery, now))
+        })
+        .map(|row| StuckItem {
+            kind: StuckKind::Delivery,
+            id: row.delivery.event.to_string(),
+            session: Some(row.delivery.session),
+            merchant: Some(row.delivery.merchant),
+            since: row.created_at,
+            detail: row.delivery.url.without_query().to_owned(),
+        })
+        .collect()
+    }
+}
+
+/// Whether what waits since then is over its budget.
+fn is_over(since: Timestamp, kind: StuckKind, now: Timestamp) -> bool {
+    since.plus_seconds(kind.budget_seconds()) < now
+}

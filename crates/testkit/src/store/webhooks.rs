@@ -1,0 +1,217 @@
+//! The store in memory as `WebhookRepository`.
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{EventId, MerchantId},
+    merchant::ApiKey,
+    time::Timestamp,
+    webhook::{Attempt, Delivery, DeliveryState, EndpointChange, EndpointUrl, WebhookEndpoint},
+};
+use oncharge_ports::{
+    CommitError, StoreError, WebhookRepository,
+    queries::StoredEvent,
+    unit_of_work::LeasedItem,
+    webhook_repository::{Outgoing, Recorded, Redelivery},
+};
+
+use super::{
+    MemoryStore,
+    commit::broken,
+    state::{DeliveryRow, State},
+};
+
+#[async_trait]
+impl WebhookRepository for MemoryStore {
+    async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
+        Ok(self.state().endpoints.get(&merchant).cloned())
+    }
+
+    async fn set_endpoint(
+        &self,
+        endpoint: &WebhookEndpoint,
+        audit: &AuditEntry,
+    ) -> Result<WebhookEndpoint, StoreError> {
+        let mut state = self.state();
+        let has_key = state.api_keys.values().any(|key| key.id == endpoint.key);
+        if !has_key || !state.merchants.contains_key(&endpoint.merchant) {
+            let rule = "an endpoint needs its merchant and its key";
+            return Err(StoreError::Failed(rule.into()));
+        }
+        let before = state.endpoints.get(&endpoint.merchant);
+        let kept = WebhookEndpoint {
+            created_at: before.map_or(endpoint.created_at, |before| before.created_at),
+            ..endpoint.clone()
+        };
+        state.endpoints.insert(endpoint.merchant, kept.clone());
+        state.audit.push(audit.clone());
+        Ok(kept)
+    }
+
+    async fn remove_endpoint(
+        &self,
+        merchant: MerchantId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if state.endpoints.remove(&merchant).is_none() {
+            return Ok(false);
+        }
+        state.kill_deliveries(merchant, None);
+        state.audit.push(audit.clone());
+        Ok(true)
+    }
+
+    async fn signing_keys(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let state = self.state();
+        let keys = state.api_keys.values();
+        let active = keys.filter(|key| key.merchant == merchant && key.is_active(now));
+        Ok(active.cloned().collect())
+    }
+
+    async fn event(
+        &self,
+        merchant: MerchantId,
+        id: EventId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        Ok(self.state().event(merchant, id).cloned())
+    }
+
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        Ok(self.attempts_of(event))
+    }
+
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+        let state = self.state();
+        let with_all = |id: &EventId| {
+            let delivery = state.deliveries.get(id)?.delivery.clone();
+            Some(Outgoing {
+                event: state.event(delivery.merchant, *id)?.clone(),
+                endpoint: state.endpoints.get(&delivery.merchant).cloned(),
+                delivery,
+            })
+        };
+        Ok(events.iter().filter_map(with_all).collect())
+    }
+
+    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
+        let now = self.clock.now();
+        self.write(|state| state.record(recorded, now)).await
+    }
+
+    async fn redeliver(
+        &self,
+        merchant: MerchantId,
+        event: EventId,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError> {
+        let mut state = self.state();
+        let Some(stored) = state.event(merchant, event).cloned() else {
+            return Ok(Redelivery::NotFound);
+        };
+        let endpoint = state.endpoints.get(&merchant).cloned();
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.disabled.is_none()) else {
+            return Ok(Redelivery::NoEndpoint);
+        };
+        let row = state
+            .deliveries
+            .entry(event)
+            .or_insert_with(|| DeliveryRow::of(&stored, &endpoint.url));
+        row.delivery.url = endpoint.url;
+        row.delivery.state = DeliveryState::Pending;
+        row.delivery.failures = 0;
+        row.next_try_at = Some(now);
+        Ok(Redelivery::Due)
+    }
+}
+
+impl DeliveryRow {
+    /// An event on its way to this URL, at once.
+    pub(super) fn of(stored: &StoredEvent, url: &EndpointUrl) -> Self {
+        let event = &stored.event;
+        Self {
+            delivery: Delivery {
+                event: stored.id,
+                session: event.session,
+                merchant: event.merchant,
+                sequence: event.sequence,
+                url: url.clone(),
+                state: DeliveryState::Pending,
+                attempts: 0,
+                failures: 0,
+            },
+            created_at: event.at,
+            next_try_at: Some(event.at),
+            attempts: Vec::new(),
+            claim: None,
+        }
+    }
+}
+
+impl State {
+    fn event(&self, merchant: MerchantId, id: EventId) -> Option<&StoredEvent> {
+        let is_it = |stored: &&StoredEvent| stored.id == id && stored.event.merchant == merchant;
+        self.events.iter().find(is_it)
+    }
+
+    /// Ends this merchant's open deliveries, all or those to one URL.
+    fn kill_deliveries(&mut self, merchant: MerchantId, url: Option<&EndpointUrl>) {
+        for row in self.deliveries.values_mut() {
+            let is_meant = row.delivery.merchant == merchant
+                && url.is_none_or(|url| row.delivery.url == *url)
+                && row.next_try_at.is_some();
+            if is_meant {
+                row.kill();
+            }
+        }
+    }
+
+    fn record(&mut self, recorded: &Recorded, now: Timestamp) -> Result<(), CommitError> {
+        let LeasedItem::Delivery(event) = recorded.lease.item else {
+            return Err(broken("an attempt is recorded under its delivery's lease"));
+        };
+        if self.held(recorded.lease, now).is_none() {
+            return Err(CommitError::LeaseLost);
+        }
+        let (after, attempt) = (&recorded.after, &recorded.attempt);
+        if let Some(row) = self.deliveries.get_mut(&event) {
+            let is_there = |number| row.attempts.iter().any(|other| other.number == number);
+            if attempt.as_ref().is_some_and(|new| is_there(new.number)) {
+                return Err(broken("an attempt is recorded once"));
+            }
+            row.attempts.extend(attempt.clone());
+            row.delivery.state = after.delivery.state;
+            row.delivery.attempts = after.delivery.attempts;
+            row.delivery.failures = after.delivery.failures;
+            row.next_try_at = after.next_try_at;
+            row.claim = None;
+        }
+        self.change_endpoint(recorded);
+        Ok(())
+    }
+
+    fn change_endpoint(&mut self, recorded: &Recorded) {
+        let delivery = &recorded.after.delivery;
+        let (merchant, url) = (delivery.merchant, &delivery.url);
+        let endpoint = self.endpoints.get_mut(&merchant);
+        let Some(endpoint) = endpoint.filter(|endpoint| endpoint.url == *url) else {
+            return;
+        };
+        match recorded.after.endpoint {
+            EndpointChange::None => {}
+            EndpointChange::Recovered => endpoint.failing_since = None,
+            EndpointChange::Failing => {
+                endpoint.failing_since.get_or_insert(recorded.at);
+            }
+            EndpointChange::Disabled(because) => {
+                endpoint.disabled = Some(because);
+                self.kill_deliveries(merchant, Some(url));
+                self.audit.extend(recorded.audit.clone());
+            }
+        }
+    }
+}

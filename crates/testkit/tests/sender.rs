@@ -1,0 +1,78 @@
+//! The scripted sender keeps what it is given, answers by its script and hangs on demand.
+
+use std::time::Duration;
+
+use oncharge_domain::webhook::SendError;
+use oncharge_ports::{
+    WebhookSender,
+    webhook_sender::{Sent, Webhook},
+};
+use oncharge_testkit::{
+    Outcome, ScriptedSender,
+    build::{ENDPOINT, endpoint_url},
+};
+use tokio::task::JoinSet;
+
+const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
+
+async fn send(sender: &ScriptedSender, url: &str, body: &str) -> Sent {
+    let webhook = Webhook {
+        url: endpoint_url(url),
+        headers: vec![("webhook-id", body.to_owned())],
+        body: body.as_bytes().to_vec(),
+    };
+    sender.send(&webhook).await
+}
+
+#[tokio::test]
+async fn answers_come_by_the_script_of_their_url() {
+    let sender = ScriptedSender::new();
+    sender.always(ENDPOINT, Outcome::Error(SendError::Timeout));
+    sender.reply(ENDPOINT, Outcome::Status(500));
+    sender.reply(ENDPOINT, Outcome::RetryAfter(429, Duration::from_secs(7)));
+    let first = send(&sender, ENDPOINT, "1").await;
+    assert_eq!((first.answer, first.retry_after), (Ok(500), None));
+    assert_eq!(first.response, "said 500");
+    let second = send(&sender, ENDPOINT, "2").await;
+    let asked = Some(Duration::from_secs(7));
+    assert_eq!((second.answer, second.retry_after), (Ok(429), asked));
+    for body in ["3", "4"] {
+        let sent = send(&sender, ENDPOINT, body).await;
+        assert_eq!(sent.answer, Err(SendError::Timeout));
+    }
+    assert_eq!(send(&sender, ELSEWHERE, "5").await.answer, Ok(200));
+    assert_eq!(sender.bodies(ENDPOINT), ["1", "2", "3", "4"]);
+    let all = sender.sent();
+    assert_eq!(all.len(), 5);
+    assert_eq!(all[4].headers, [("webhook-id", "5".to_owned())]);
+    assert_eq!(sender.most_together(), 1);
+}
+
+#[tokio::test]
+async fn a_hanging_url_hangs_until_it_is_let_go() {
+    let sender = ScriptedSender::new();
+    sender.hang(ENDPOINT);
+    let mut hanging = JoinSet::new();
+    for body in ["1", "2"] {
+        let sender = sender.clone();
+        hanging.spawn(async move { send(&sender, ENDPOINT, body).await });
+    }
+    sender.begun(2).await;
+    assert_eq!(send(&sender, ELSEWHERE, "3").await.answer, Ok(200));
+    assert_eq!(sender.in_flight(ENDPOINT), 2);
+    let given_up = tokio::time::timeout(Duration::ZERO, send(&sender, ENDPOINT, "4")).await;
+    assert!(given_up.is_err());
+    assert_eq!(
+        sender.in_flight(ENDPOINT),
+        2,
+        "what is given up counts no more"
+    );
+    sender.let_go(ENDPOINT);
+    for sent in hanging.join_all().await {
+        assert_eq!(sent.answer, Ok(200));
+    }
+    assert_eq!(sender.in_flight(ENDPOINT), 0);
+    assert_eq!(sender.most_in_flight(ENDPOINT), 3);
+    assert_eq!(sender.most_in_flight(ELSEWHERE), 1);
+    assert_eq!(sender.most_together(), 3);
+}
