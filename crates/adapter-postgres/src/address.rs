@@ -9,6 +9,7 @@ use tokio::task::AbortHandle;
 use tokio_postgres::{
     Config, NoTls, Socket,
     config::{Host, SslMode},
+    error::SqlState,
     tls::TlsStream,
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -102,10 +103,21 @@ where
     Ok((diesel, driver.abort_handle()))
 }
 
+/// `InvalidConnectionUrl` where the server has answered that it does not know the user, the password
+/// or the database, which waiting does not change; else `BadConnection`.
 fn refused(error: &tokio_postgres::Error) -> ConnectionError {
     let text = std::error::Error::source(error)
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    ConnectionError::BadConnection(text)
+    let is_final = error.code().is_some_and(|code| {
+        *code == SqlState::INVALID_PASSWORD
+            || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
+            || *code == SqlState::INVALID_CATALOG_NAME
+    });
+    if is_final {
+        ConnectionError::InvalidConnectionUrl(text)
+    } else {
+        ConnectionError::BadConnection(text)
+    }
 }
 
 /// tokio-postgres knows three modes; as certificates are always verified, these are the same.

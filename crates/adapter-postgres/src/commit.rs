@@ -1,43 +1,63 @@
 //! A unit of work, written all or nothing.
 
-use diesel::{prelude::*, query_dsl::methods, upsert::excluded};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Array, Uuid as SqlUuid},
+};
 use oncharge_domain::{
-    id::UnitId, idempotency::REMEMBERED_SECONDS, refund::Refund, session::Session, time::Timestamp,
+    id::{Id, NotificationId, UnitId},
+    refund::Refund,
+    session::Session,
 };
 use oncharge_ports::{
     CommitError, StoreError, UnitOfWork,
-    unit_of_work::{ChangedOperation, KeyScope, KeyWrite, Lease, LeasedItem, NewOperation},
+    unit_of_work::{ChangedOperation, NewEvent, NewOperation},
 };
+use time::OffsetDateTime;
+use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
+    keys,
     rows::{
         at,
         audit::AuditRow,
         contact::ContactRow,
         event::EventRow,
-        idempotency_key::{AnswerColumns, TakenRow},
         operation::{OpenColumns, OperationRow, OperationState},
         refund::{RefundRow, RefundState},
         session::{SessionRow, SessionState},
     },
     schema::{
-        audit_log, contacts, database_clock, events, idempotency_keys, operations, refunds,
-        session_changes, sessions,
+        audit_log, contacts, events, operations, psp_notifications, refunds, session_changes,
+        sessions,
     },
     seal::{REQUEST, Sealer},
     store::PostgresStore,
+    work::Held,
 };
+
+/// Puts events that were just written on their way, where the merchant has an enabled endpoint.
+const DELIVER: &str = "
+INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts, failures,
+    created_at, next_try_at)
+SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0,
+    events.created_at, events.created_at
+FROM events JOIN webhook_endpoints USING (merchant_id)
+WHERE events.id = ANY ($1) AND disabled IS NULL";
 
 /// Which statement touched no row.
 #[derive(Clone, Copy, Debug)]
-enum Blame {
+pub(crate) enum Blame {
     /// The session has another version by now.
     Version,
     /// The lease is over or another's.
     Lease,
     /// The idempotency key is taken.
     Key,
+    /// The notification waits no more.
+    Handled,
     /// A row that should change is not there: a fault of the caller.
     Missing(&'static str),
 }
@@ -63,11 +83,13 @@ pub(crate) async fn commit(store: &PostgresStore, unit: &UnitOfWork) -> Result<(
     writer.batch.commit().await.map_err(outcome)
 }
 
-fn outcome(error: BatchError<Blame>) -> CommitError {
+/// What a batch that failed means to whoever wanted it committed.
+pub(crate) fn outcome(error: BatchError<Blame>) -> CommitError {
     match error {
         BatchError::NoRow(Blame::Version) => CommitError::Conflict,
         BatchError::NoRow(Blame::Lease) => CommitError::LeaseLost,
         BatchError::NoRow(Blame::Key) => CommitError::KeyTaken,
+        BatchError::NoRow(Blame::Handled) => CommitError::AlreadyHandled,
         BatchError::NoRow(Blame::Missing(row)) => {
             let text = format!("{row} that should change is not there");
             CommitError::Store(StoreError::Failed(text.into()))
@@ -80,11 +102,23 @@ fn outcome(error: BatchError<Blame>) -> CommitError {
     }
 }
 
+/// As [`outcome`], for what changes no session: whatever was in the way says nothing about one.
+pub(crate) fn outcome_beside_sessions(error: BatchError<Blame>) -> CommitError {
+    match error {
+        BatchError::Failed(failure) => CommitError::Store(failure.into()),
+        error => outcome(error),
+    }
+}
+
 impl Writer<'_> {
     fn write(&mut self, unit: &UnitOfWork) -> Result<(), StoreError> {
         self.session(&unit.session, unit.id)?;
+        // The lease must hold, and stays locked until the commit.
         if let Some(lease) = unit.lease {
-            self.hold(lease);
+            self.batch.require(Held::by(lease), Blame::Lease);
+        }
+        if let Some(notification) = unit.handled {
+            self.handled(notification, unit);
         }
         for changed in &unit.changed_operations {
             self.change_operation(changed);
@@ -99,12 +133,9 @@ impl Writer<'_> {
         for refund in &unit.changed_refunds {
             self.change_refund(refund);
         }
-        for event in &unit.events {
-            let row = EventRow::from(event);
-            self.batch.add(row.insert_into(events::table));
-        }
+        self.events(&unit.events);
         if let Some(key) = &unit.key {
-            self.key(key)?;
+            keys::write(&mut self.batch, self.sealer, key)?;
         }
         for entry in &unit.audit {
             let row = AuditRow::from(entry);
@@ -113,29 +144,36 @@ impl Writer<'_> {
         Ok(())
     }
 
-    /// The lease must hold, and stays locked until the commit.
-    fn hold(&mut self, lease: Lease) {
-        let token = lease.token.uuid();
-        match lease.item {
-            LeasedItem::Operation(id) => {
-                let row = operations::table
-                    .select(operations::id)
-                    .filter(operations::id.eq(id.uuid()))
-                    .filter(operations::lease_token.eq(token))
-                    .filter(operations::leased_until.gt(database_clock()))
-                    .for_no_key_update();
-                self.batch.require(row, Blame::Lease);
-            }
-            LeasedItem::Session(id) => {
-                let row = sessions::table
-                    .select(sessions::id)
-                    .filter(sessions::id.eq(id.uuid()))
-                    .filter(sessions::lease_token.eq(token))
-                    .filter(sessions::leased_until.gt(database_clock()))
-                    .for_no_key_update();
-                self.batch.require(row, Blame::Lease);
-            }
+    /// The notification waits no more, and nobody holds it.
+    fn handled(&mut self, id: NotificationId, unit: &UnitOfWork) {
+        use psp_notifications::{
+            lease_token, leased_until, next_try_at, operation_id, session_id, status, table,
+        };
+        let waiting = table.find(id.uuid()).filter(status.eq("waiting"));
+        let first = unit.changed_operations.first();
+        let write = diesel::update(waiting).set((
+            status.eq("handled"),
+            operation_id.eq(first.map(|changed| changed.operation.id.uuid())),
+            session_id.eq(unit.session.id.uuid()),
+            next_try_at.eq(None::<OffsetDateTime>),
+            leased_until.eq(None::<OffsetDateTime>),
+            lease_token.eq(None::<Uuid>),
+        ));
+        self.batch.require(write, Blame::Handled);
+    }
+
+    /// The events, and after them the deliveries of all.
+    fn events(&mut self, new: &[NewEvent]) {
+        if new.is_empty() {
+            return;
         }
+        for event in new {
+            let row = EventRow::from(event);
+            self.batch.add(row.insert_into(events::table));
+        }
+        let ids: Vec<Uuid> = new.iter().map(|event| Id::uuid(event.id)).collect();
+        let deliver = sql_query(DELIVER).bind::<Array<SqlUuid>, _>(ids);
+        self.batch.add(deliver);
     }
 
     /// Version 1 is inserted with its contact data; any other is written over the one before it.
@@ -211,72 +249,4 @@ impl Writer<'_> {
         let write = diesel::update(row).set(RefundState::from(refund));
         self.batch.require(write, Blame::Missing("a refund"));
     }
-
-    fn key(&mut self, key: &KeyWrite) -> Result<(), StoreError> {
-        match key {
-            KeyWrite::Reserve {
-                scope,
-                fingerprint,
-                operation,
-                at,
-            } => {
-                let rest = (AnswerColumns::default(), *at);
-                let row = TakenRow::new(scope, *fingerprint, Some(*operation), rest);
-                self.take(row, *at);
-            }
-            KeyWrite::Answer {
-                scope,
-                fingerprint,
-                answer,
-                at,
-            } => {
-                let answer = AnswerColumns::seal(scope, answer, *at, self.sealer)?;
-                let row = TakenRow::new(scope, *fingerprint, None, (answer, *at));
-                self.take(row, *at);
-            }
-            KeyWrite::Remember { scope, answer, at } => {
-                let answer = AnswerColumns::seal(scope, answer, *at, self.sealer)?;
-                let write = diesel::update(unanswered(scope)).set(answer);
-                self.batch.add(write);
-            }
-            KeyWrite::Free { scope } => self.batch.add(diesel::delete(unanswered(scope))),
-        }
-        Ok(())
-    }
-
-    /// Takes the key; over another's record only where that was answered long enough ago.
-    fn take(&mut self, row: TakenRow, present: Timestamp) {
-        use idempotency_keys::{
-            answered_at, body, body_key_id, content_type, created_at, fingerprint, key,
-            merchant_id, operation_id, status, table,
-        };
-        let forgotten = at(present.plus_seconds(-REMEMBERED_SECONDS));
-        let write = diesel::insert_into(table)
-            .values(row)
-            .on_conflict((merchant_id, key))
-            .do_update()
-            .set((
-                fingerprint.eq(excluded(fingerprint)),
-                operation_id.eq(excluded(operation_id)),
-                created_at.eq(excluded(created_at)),
-                answered_at.eq(excluded(answered_at)),
-                status.eq(excluded(status)),
-                content_type.eq(excluded(content_type)),
-                body.eq(excluded(body)),
-                body_key_id.eq(excluded(body_key_id)),
-            ));
-        let write = methods::FilterDsl::filter(write, answered_at.lt(forgotten));
-        self.batch.require(write, Blame::Key);
-    }
-}
-
-/// The record of this scope, if it was not answered yet.
-#[diesel::dsl::auto_type(no_type_alias)]
-fn unanswered(scope: &KeyScope) -> _ {
-    let merchant: uuid::Uuid = scope.merchant.uuid();
-    let key: String = scope.key.as_str().to_owned();
-    idempotency_keys::table
-        .filter(idempotency_keys::merchant_id.eq(merchant))
-        .filter(idempotency_keys::key.eq(key))
-        .filter(idempotency_keys::answered_at.is_null())
 }

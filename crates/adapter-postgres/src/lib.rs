@@ -1,8 +1,9 @@
 //! The store on PostgreSQL.
 //!
 //! Start at `store`: the pool and the keys. `commit` writes a unit of work, `queries` reads,
-//! `work` hands out leases; `rows` turns rows into the domain's values and back. The SQLite
-//! adapter has the same files, to be read side by side.
+//! `work` hands out leases, `inbox` keeps what PSPs tell and `webhooks` what merchants are told;
+//! `rows` turns rows into the domain's values and back. The SQLite adapter has the same files, to
+//! be read side by side.
 //!
 //! What is not here: decisions (they come in as units of work), a lock held across calls, a test
 //! query before each statement, libpq.
@@ -10,8 +11,11 @@
 mod address;
 mod batch;
 mod blocklist;
+mod clean_up;
 mod commit;
 mod error;
+mod inbox;
+mod keys;
 mod maintenance;
 mod merchants;
 mod migrations;
@@ -22,7 +26,9 @@ mod rows;
 mod schema;
 mod seal;
 mod store;
+mod stuck;
 mod traffic;
+mod webhooks;
 mod work;
 
 pub use migrations::migrate;

@@ -1,4 +1,5 @@
-//! Care for the store: whether it answers, whether the keys fit, and sealing under a new key.
+//! Care for the store: whether it answers, whether the keys fit, sealing under a new key, cleaning
+//! up.
 
 use async_trait::async_trait;
 use diesel::{
@@ -7,10 +8,14 @@ use diesel::{
     sql_query,
     sql_types::{Bytea, Integer, Text},
 };
-use oncharge_ports::{Maintenance, StoreError};
+use oncharge_ports::{Maintenance, StoreError, maintenance::Old};
 
 use crate::{
-    seal::{BODY, CONTACT_EMAIL, CONTACT_PHONE, Column, REQUEST, SIGNING_KEY, SealedColumns},
+    clean_up,
+    seal::{
+        BODY, CONTACT_EMAIL, CONTACT_PHONE, Column, NOTIFICATION, REQUEST, SIGNING_KEY,
+        SealedColumns,
+    },
     store::PostgresStore,
 };
 
@@ -18,12 +23,13 @@ use crate::{
 const PAGE: usize = 200;
 
 /// Every column that holds sealed values, and what a value's row is bound to, as SQL.
-const SEALED: [(Column, &str); 5] = [
+const SEALED: [(Column, &str); 6] = [
     (SIGNING_KEY, "uuid_send(id)"),
     (CONTACT_EMAIL, "uuid_send(session_id)"),
     (CONTACT_PHONE, "uuid_send(session_id)"),
     (REQUEST, "uuid_send(id)"),
     (BODY, "uuid_send(merchant_id) || convert_to(key, 'UTF8')"),
+    (NOTIFICATION, "uuid_send(id)"),
 ];
 
 /// The physical place before the first row.
@@ -90,6 +96,10 @@ impl Maintenance for PostgresStore {
             }
         }
         Ok(count)
+    }
+
+    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
+        clean_up::clean_up(self, old, limit).await
     }
 }
 

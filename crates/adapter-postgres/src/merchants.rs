@@ -8,10 +8,11 @@ use oncharge_domain::{
     merchant::{ApiKey, ApiKeyHash, Merchant},
     time::Timestamp,
 };
-use oncharge_ports::{MerchantRepository, StoreError};
+use oncharge_ports::{CommitError, MerchantRepository, StoreError, merchant_repository::Rotation};
 
 use crate::{
     batch::Batch,
+    commit, keys,
     rows::{
         at,
         audit::AuditRow,
@@ -90,15 +91,32 @@ impl MerchantRepository for PostgresStore {
         end: Timestamp,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
-        use api_keys::{ends_at, table};
         let lent = self.pool.get().await?;
         let mut batch = Batch::<()>::new(&lent);
-        let later = table
-            .find(id.uuid())
-            .filter(ends_at.is_null().or(ends_at.gt(at(end))));
-        batch.add(diesel::update(later).set(ends_at.eq(at(end))));
+        end_at(&mut batch, id, end);
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit().await?;
         Ok(())
     }
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+        let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, &self.sealer)?;
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        if let Some(remembered) = &rotation.remembered {
+            keys::write(&mut batch, &self.sealer, remembered)?;
+        }
+        batch.add(key.insert_into(api_keys::table));
+        end_at(&mut batch, rotation.replaced, rotation.replaced_ends_at);
+        batch.add(AuditRow::from(&rotation.audit).insert_into(audit_log::table));
+        batch.commit().await.map_err(commit::outcome)
+    }
+}
+
+/// Ends a key at this time, unless it has ended before.
+fn end_at<'a, Blame: Send + 'a>(batch: &mut Batch<'a, Blame>, id: ApiKeyId, end: Timestamp) {
+    use api_keys::{ends_at, table};
+    let later = table
+        .find(id.uuid())
+        .filter(ends_at.is_null().or(ends_at.gt(at(end))));
+    batch.add(diesel::update(later).set(ends_at.eq(at(end))));
 }

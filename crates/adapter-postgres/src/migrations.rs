@@ -1,5 +1,6 @@
 //! Brings the schema up to date: at the start of every process, one after the other.
 
+use diesel::ConnectionError;
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, async_connection_wrapper::AsyncConnectionWrapper,
 };
@@ -18,15 +19,15 @@ const LOCK: i64 = i64::from_be_bytes(*b"oncharge");
 ///
 /// Any number of processes may do so at once: they queue under an advisory lock, and those that
 /// come late find nothing to do. Errors where the database cannot be reached
-/// ([`StoreError::Unavailable`]) or a migration fails; each runs in a transaction of its own.
+/// ([`StoreError::Unavailable`]), refuses us, or a migration fails; each runs in a transaction of
+/// its own.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
     run(&address).await
 }
 
 pub(crate) async fn run(address: &Address) -> Result<(), StoreError> {
-    let unavailable = |error| StoreError::Unavailable(Box::new(error));
-    let (connection, _driver) = address.connect().await.map_err(unavailable)?;
+    let (connection, _driver) = address.connect().await.map_err(not_connected)?;
     diesel::select(pg_advisory_lock(LOCK))
         .execute(&mut &connection)
         .await
@@ -37,15 +38,33 @@ pub(crate) async fn run(address: &Address) -> Result<(), StoreError> {
     done.map_err(|error| StoreError::Failed(Box::new(error)))?
 }
 
+/// A database may come up or back; another user or password comes from a person alone.
+fn not_connected(error: ConnectionError) -> StoreError {
+    match error {
+        ConnectionError::InvalidConnectionUrl(_) => StoreError::Failed(Box::new(error)),
+        error => StoreError::Unavailable(Box::new(error)),
+    }
+}
+
 fn run_pending(connection: AsyncPgConnection) -> Result<(), StoreError> {
     let mut blocking = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
     let done = blocking
         .run_pending_migrations(MIGRATIONS)
-        .map_err(StoreError::Failed)?;
+        .map(|done| done.iter().map(ToString::to_string).collect::<Vec<_>>());
+    let done = match done {
+        Ok(done) => done,
+        // What a migration that fails and a connection that breaks have in common is an error.
+        Err(error) if is_alive(&mut blocking) => return Err(StoreError::Failed(error)),
+        Err(error) => return Err(StoreError::Unavailable(error)),
+    };
     for version in done {
         tracing::info!(%version, "migrated the database");
     }
     Ok(())
+}
+
+fn is_alive(connection: &mut AsyncConnectionWrapper<AsyncPgConnection>) -> bool {
+    diesel::RunQueryDsl::execute(diesel::sql_query("SELECT 1"), connection).is_ok()
 }
 
 diesel::define_sql_function! {

@@ -36,9 +36,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// that the server or the way to it is gone without a word.
 const ROUND_TRIP: Duration = Duration::from_secs(8);
 
-/// The safety net on the server's side.
+/// The safety net on the server's side. Compiling a statement takes longer than any of ours runs.
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
-     SET idle_in_transaction_session_timeout = '10s'; SET application_name = 'oncharge'";
+     SET idle_in_transaction_session_timeout = '10s'; SET application_name = 'oncharge'; SET jit = off";
 /// A few errors are known only by their English text. An account without the right to set this
 /// keeps the server's language; such errors are then reported as faults.
 const ENGLISH: &str = "SET lc_messages = 'C'";

@@ -3,14 +3,14 @@
 use diesel::{
     QueryResult,
     pg::Pg,
-    query_builder::{AstPass, QueryFragment, QueryId},
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
-/// A write whose text depends on nothing but its type.
+/// A statement whose text depends on nothing but its type, or is written out (`sql_query`).
 ///
 /// Diesel never keeps an `UPDATE` or an `ON CONFLICT DO UPDATE`, because a changeset may leave
 /// columns out. Ours leave none out (`treat_none_as_null`), and what is kept is found by the whole
-/// text, so that nothing can be mixed up. It saves a round trip in each unit of work.
+/// text, so that nothing can be mixed up; nor does it keep what is written out. It saves a round trip in each unit of work.
 pub(crate) struct Prepared<T>(pub(crate) T);
 
 impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<T> {
@@ -26,4 +26,8 @@ impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<T> {
 impl<T> QueryId for Prepared<T> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl<T: Query> Query for Prepared<T> {
+    type SqlType = T::SqlType;
 }

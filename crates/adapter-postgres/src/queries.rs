@@ -8,23 +8,25 @@ use diesel::{
 };
 use oncharge_domain::{
     cursor::Position,
-    id::{OperationId, RefundId, SessionId},
+    id::{Id, OperationId, RefundId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
     refund::Refund,
     session::{Session, StatusName},
+    time::Timestamp,
 };
 use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope},
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    commit,
+    batch::Batch,
+    commit, keys,
     rows::{
         at,
         contact::ContactRow,
@@ -168,6 +170,23 @@ impl CheckoutRepository for PostgresStore {
         found.into_iter().map(stored).collect()
     }
 
+    async fn operations(
+        &self,
+        since: Timestamp,
+        after: Option<OperationId>,
+        limit: u32,
+    ) -> Result<Vec<Operation>, StoreError> {
+        let found: Vec<OperationRow> = self.read(operations_query(since, after, limit)).await?;
+        found.into_iter().map(Operation::try_from).collect()
+    }
+
+    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        keys::write(&mut batch, &self.sealer, &key)?;
+        batch.commit().await.map_err(commit::outcome)
+    }
+
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
         commit::commit(self, &unit).await
     }
@@ -252,6 +271,40 @@ fn sessions_query(filter: &SessionFilter, page: Page) -> SessionsQuery<'static> 
         query = query.filter(sessions::created_at.lt(at(before)));
     }
     page_of!(query, sessions, page)
+}
+
+type OperationsQuery<'a> = diesel::dsl::IntoBoxed<
+    'a,
+    diesel::dsl::Select<operations::table, diesel::dsl::AsSelect<OperationRow, Pg>>,
+    Pg,
+>;
+
+diesel::alias!(operations as earlier: Earlier);
+
+fn operations_query(
+    since: Timestamp,
+    after: Option<OperationId>,
+    limit: u32,
+) -> OperationsQuery<'static> {
+    use operations::{created_at, id};
+    let mut query = operations::table
+        .select(OperationRow::as_select())
+        .into_boxed::<Pg>()
+        .filter(created_at.ge(at(since)))
+        .order((created_at, id))
+        .limit(limit.into());
+    if let Some(after) = after.map(Id::uuid) {
+        let its_creation = || {
+            earlier
+                .filter(earlier.field(id).eq(after))
+                .select(earlier.field(created_at))
+                .single_value()
+        };
+        query = query
+            .filter(created_at.nullable().ge(its_creation()))
+            .filter(created_at.nullable().gt(its_creation()).or(id.gt(after)));
+    }
+    query
 }
 
 type RefundsQuery<'a> = diesel::dsl::IntoBoxed<

@@ -1,11 +1,15 @@
 //! Rows as the tables have them, each with its way from and to the domain's values.
 
+pub(crate) mod attempt;
 pub(crate) mod audit;
 pub(crate) mod ban;
 pub(crate) mod contact;
+pub(crate) mod delivery;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod idempotency_key;
 pub(crate) mod merchant;
+pub(crate) mod notification;
 pub(crate) mod operation;
 pub(crate) mod refund;
 pub(crate) mod session;
@@ -15,6 +19,7 @@ use oncharge_domain::{
     money::Money,
     psp::{PspAccount, PspReference},
     time::Timestamp,
+    webhook::EndpointUrl,
 };
 use oncharge_ports::StoreError;
 use time::OffsetDateTime;
@@ -54,6 +59,11 @@ impl<I: Copy + ToString> Reader<I> {
 
     pub(crate) fn account(&self, connector: &str, account: &str) -> Result<PspAccount, StoreError> {
         self.need("account", PspAccount::new(connector, account).ok())
+    }
+
+    /// An endpoint's URL; which rule about `http` was in force when it was written does not matter.
+    pub(crate) fn url(&self, text: &str) -> Result<EndpointUrl, StoreError> {
+        self.need("url", EndpointUrl::parse(text, true).ok())
     }
 
     pub(crate) fn reference(

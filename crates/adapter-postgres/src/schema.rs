@@ -192,13 +192,74 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_endpoints (merchant_id) {
+        merchant_id -> Uuid,
+        url -> Text,
+        key_id -> Uuid,
+        disabled -> Nullable<Text>,
+        failing_since -> Nullable<Timestamptz>,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    deliveries (event_id) {
+        event_id -> Uuid,
+        session_id -> Uuid,
+        merchant_id -> Uuid,
+        sequence -> BigInt,
+        url -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        failures -> BigInt,
+        created_at -> Timestamptz,
+        next_try_at -> Nullable<Timestamptz>,
+        leased_until -> Nullable<Timestamptz>,
+        lease_token -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    delivery_attempts (event_id, number) {
+        event_id -> Uuid,
+        number -> BigInt,
+        at -> Timestamptz,
+        status -> Nullable<BigInt>,
+        latency_ms -> BigInt,
+        response -> Text,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    psp_notifications (id) {
+        id -> Uuid,
+        connector -> Text,
+        account -> Text,
+        event_key -> Nullable<Text>,
+        status -> Text,
+        body -> Bytea,
+        body_key_id -> Text,
+        received_at -> Timestamptz,
+        operation_id -> Nullable<Uuid>,
+        session_id -> Nullable<Uuid>,
+        next_try_at -> Nullable<Timestamptz>,
+        tries -> BigInt,
+        leased_until -> Nullable<Timestamptz>,
+        lease_token -> Nullable<Uuid>,
+    }
+}
+
 diesel::joinable!(api_keys -> merchants (merchant_id));
 diesel::joinable!(contacts -> sessions (session_id));
+diesel::joinable!(deliveries -> events (event_id));
 diesel::joinable!(events -> sessions (session_id));
 diesel::joinable!(refunds -> operations (operation_id));
 diesel::allow_tables_to_appear_in_same_query!(api_keys, merchants);
 diesel::allow_tables_to_appear_in_same_query!(contacts, sessions);
-diesel::allow_tables_to_appear_in_same_query!(events, sessions);
+diesel::allow_tables_to_appear_in_same_query!(deliveries, events, sessions, webhook_endpoints);
 diesel::allow_tables_to_appear_in_same_query!(refunds, operations);
 
 diesel::define_sql_function! {

@@ -36,6 +36,7 @@ pub(crate) const CONTACT_PHONE: Column = Column::new("contacts", "phone");
 pub(crate) const SIGNING_KEY: Column = Column::new("api_keys", "signing_key");
 pub(crate) const REQUEST: Column = Column::new("operations", "request");
 pub(crate) const BODY: Column = Column::new("idempotency_keys", "body");
+pub(crate) const NOTIFICATION: Column = Column::new("psp_notifications", "body");
 
 impl Column {
     const fn new(table: &'static str, name: &'static str) -> Self {

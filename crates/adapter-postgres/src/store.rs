@@ -24,8 +24,8 @@ use crate::{
 
 /// The store on PostgreSQL 15 or newer; cheap to clone, every clone shares the pool.
 ///
-/// Implements `CheckoutRepository`, `MerchantRepository`, `BlocklistRepository`, `WorkQueue` and
-/// `Maintenance`. Any number of processes may share one database.
+/// Implements `CheckoutRepository`, `MerchantRepository`, `BlocklistRepository`, `Inbox`,
+/// `WebhookRepository`, `WorkQueue` and `Maintenance`. Any number of processes may share one database.
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) pool: Pool,
@@ -43,8 +43,8 @@ impl PostgresStore {
     /// machine's roots (`SSL_CERT_FILE` names others). Without `sslmode`: none to this very
     /// machine, else `prefer`.
     ///
-    /// `keys` seal contact data, signing keys, requests and remembered answers; `entropy` gives
-    /// nonces and the tokens of leases. Errors with [`StoreError::Unavailable`] where the database
+    /// `keys` seal contact data, signing keys, requests, remembered answers and notifications;
+    /// `entropy` gives nonces and the tokens of leases. Errors with [`StoreError::Unavailable`] where the database
     /// cannot be reached and [`StoreError::Failed`] where the URL cannot be read or a migration
     /// fails. Must be called within a Tokio runtime.
     pub async fn connect(

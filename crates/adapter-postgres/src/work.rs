@@ -1,24 +1,26 @@
 //! Due work under leases: claimed with `FOR UPDATE SKIP LOCKED`, timed by the database's clock.
 
+mod deliveries;
+mod depths;
 mod lease;
 
 use std::time::Duration;
 
 use async_trait::async_trait;
-use diesel::{
-    dsl::{case_when, count_star, min},
-    pg::data_types::PgInterval,
-    prelude::*,
-};
-use lease::{Claim, Renew, Table};
+use diesel::{pg::data_types::PgInterval, prelude::*};
+pub(crate) use lease::Held;
+use lease::{Claim, Release, Renew, Table};
 use oncharge_domain::{
-    id::{OperationId, SessionId, UnitId},
+    id::{NotificationId, OperationId, SessionId, UnitId},
     time::Timestamp,
 };
 use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
-    work_queue::{ClaimedOperation, ClaimedSession, QueueDepth},
+    work_queue::{
+        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
+        StuckItem, WantedDeliveries,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -26,8 +28,9 @@ use uuid::Uuid;
 use crate::{
     error::corrupt,
     rows::{at, unfit},
-    schema::{database_clock, operations, sessions},
+    schema::{database_clock, operations},
     store::PostgresStore,
+    stuck,
 };
 
 #[async_trait]
@@ -76,47 +79,52 @@ impl WorkQueue for PostgresStore {
         Ok(claimed.into_iter().map(read).collect())
     }
 
-    async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
-        let (table, id) = match lease.item {
-            LeasedItem::Operation(id) => (Table::Operations, id.uuid()),
-            LeasedItem::Session(id) => (Table::Sessions, id.uuid()),
+    async fn claim_notifications(
+        &self,
+        now: Timestamp,
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedNotification>, StoreError> {
+        let token = self.entropy.id(now);
+        let claimed = self
+            .claim(Table::Notifications, now, limit, (token, lease))
+            .await?;
+        let read = |(id, tries): (Uuid, i64)| {
+            let notification = NotificationId::from_uuid(id);
+            let item = LeasedItem::Notification(notification);
+            let bad = |_| corrupt("psp_notifications", "tries", notification.to_string());
+            Ok(ClaimedNotification {
+                notification,
+                lease: Lease { item, token },
+                tries: tries.try_into().map_err(bad)?,
+            })
         };
+        claimed.into_iter().map(read).collect()
+    }
+
+    async fn claim_deliveries(
+        &self,
+        now: Timestamp,
+        wanted: &WantedDeliveries,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        deliveries::claim(self, now, wanted, lease).await
+    }
+
+    async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
         let renew = Renew {
-            table,
-            id,
-            token: lease.token.uuid(),
+            held: Held::by(lease),
             length: interval(length)?,
         };
         Ok(self.write(renew).await? == 1)
     }
 
     async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError> {
-        let token = lease.token.uuid();
-        let present = database_clock();
-        let nobody = (None::<OffsetDateTime>, None::<Uuid>);
-        match lease.item {
-            LeasedItem::Operation(id) => {
-                use operations::{lease_token, leased_until, next_try_at as next, table};
-                let held = table
-                    .find(id.uuid())
-                    .filter(lease_token.eq(token))
-                    .filter(leased_until.gt(present));
-                // One that is final has no next try, and gets none.
-                let later = case_when(next.is_not_null(), Some(at(next_try_at)));
-                let free = (leased_until.eq(nobody.0), lease_token.eq(nobody.1));
-                let write = diesel::update(held).set((free, next.eq(later)));
-                self.write(write).await?;
-            }
-            LeasedItem::Session(id) => {
-                use sessions::{lease_token, leased_until, table};
-                let held = table
-                    .find(id.uuid())
-                    .filter(lease_token.eq(token))
-                    .filter(leased_until.gt(present));
-                let free = (leased_until.eq(nobody.0), lease_token.eq(nobody.1));
-                self.write(diesel::update(held).set(free)).await?;
-            }
-        }
+        let release = Release {
+            held: Held::by(lease),
+            next: at(next_try_at),
+        };
+        self.write(release).await?;
         Ok(())
     }
 
@@ -130,16 +138,12 @@ impl WorkQueue for PostgresStore {
         Ok(())
     }
 
-    async fn depth(&self) -> Result<QueueDepth, StoreError> {
-        let query = operations::table
-            .filter(operations::next_try_at.is_not_null())
-            .select((count_star(), min(operations::created_at)));
-        let found: Vec<(i64, Option<OffsetDateTime>)> = self.read(query).await?;
-        let (count, oldest) = found.into_iter().next().unwrap_or_default();
-        Ok(QueueDepth {
-            open_operations: count.try_into().map_err(unfit)?,
-            oldest: oldest.map(Timestamp::new),
-        })
+    async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
+        depths::depths(self, now).await
+    }
+
+    async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
+        stuck::stuck(self, now, limit).await
     }
 }
 

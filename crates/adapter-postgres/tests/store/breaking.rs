@@ -133,10 +133,17 @@ async fn nobody_waits_for_ever_for_a_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_not_there_is_unavailable() {
+async fn a_server_that_is_not_there_is_unavailable_and_one_that_refuses_is_not() {
     let shop = Shop::open(1).await;
     let missing = format!("{}_missing", shop.database.url);
-    let refused = crate::database::open(&missing, oncharge_conformance::keys(), 1).await;
-    let error = refused.unwrap_err().downcast::<StoreError>().unwrap();
-    assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
+    let error = refused(&missing).await;
+    // No waiting makes a database: whoever wrote the URL must look at it.
+    assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
+    let nobody = refused("postgres://postgres@127.0.0.1:1/postgres").await;
+    assert!(matches!(nobody, StoreError::Unavailable(_)), "{nobody:?}");
+}
+
+async fn refused(url: &str) -> StoreError {
+    let refused = crate::database::open(url, oncharge_conformance::keys(), 1).await;
+    refused.unwrap_err().downcast().unwrap()
 }

@@ -1,5 +1,5 @@
 //! What is PostgreSQL's own beside the laws of the ports: connections that break, migrations,
-//! constraints, plans, traffic.
+//! constraints, claims of several processes, plans, traffic.
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,6 +8,7 @@
 )]
 
 mod breaking;
+mod claiming;
 mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
@@ -15,6 +16,7 @@ mod migrating;
 mod plans;
 mod privacy;
 mod proxy;
+mod racing;
 mod schema;
 mod shop;
 mod traffic;

@@ -18,10 +18,10 @@ async fn four_nodes_start_at_once_on_an_empty_database() {
         store.unwrap().ping().await.unwrap();
     }
     let client = database.client().await;
-    assert_eq!(tables(&client).await.len(), 11);
+    assert_eq!(tables(&client).await.len(), 15);
     let versions = "SELECT count(*) FROM __diesel_schema_migrations";
     let versions: i64 = client.query_one(versions, &[]).await.unwrap().get(0);
-    assert_eq!(versions, 1, "each migration runs once");
+    assert_eq!(versions, 2, "each migration runs once");
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -29,7 +29,7 @@ async fn migrating_needs_no_special_runtime_and_may_be_repeated() {
     let database = Database::empty().await;
     migrate(&database.url).await.unwrap();
     migrate(&database.url).await.unwrap();
-    assert_eq!(tables(&database.client().await).await.len(), 11);
+    assert_eq!(tables(&database.client().await).await.len(), 15);
 }
 
 #[tokio::test]
@@ -37,7 +37,10 @@ async fn the_way_back_leaves_nothing() {
     let database = Database::empty().await;
     migrate(&database.url).await.unwrap();
     let client = database.client().await;
-    let down = include_str!("../../../../migrations/postgres/0001_initial/down.sql");
-    client.batch_execute(down).await.unwrap();
+    let second = include_str!("../../../../migrations/postgres/0002_webhooks_and_inbox/down.sql");
+    client.batch_execute(second).await.unwrap();
+    assert_eq!(tables(&client).await.len(), 11);
+    let first = include_str!("../../../../migrations/postgres/0001_initial/down.sql");
+    client.batch_execute(first).await.unwrap();
     assert_eq!(tables(&client).await, Vec::<String>::new());
 }

@@ -3,17 +3,24 @@
 use std::time::Duration;
 
 use oncharge_domain::{
+    audit::AuditAction,
     cursor::Position,
+    id::{EventId, NotificationId},
     psp::TokenFingerprint,
     session::{EventKind, StatusName},
+    time::Timestamp,
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, MerchantRepository, WorkQueue,
+    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository,
+    WebhookRepository, WorkQueue,
+    inbox::NotificationStatus,
+    maintenance::Old,
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
+    webhook_repository::Redelivery,
 };
 use tokio_postgres::Client;
 
-use crate::shop::Shop;
+use crate::shop::{LEASE, Shop};
 
 /// How many rows of other merchants there are in each table.
 const OTHERS: i64 = 3000;
@@ -33,7 +40,8 @@ const FILL: &str = "
         'due_at', '2099-01-01'::timestamptz))).* FROM copies, sessions
         WHERE sessions.id = (SELECT id FROM sessions WHERE status = 'created' LIMIT 1);
     INSERT INTO operations SELECT (jsonb_populate_record(operations, jsonb_build_object('id', operation,
-        'session_id', session, 'merchant_id', merchant, 'next_try_at', '2099-01-01'::timestamptz))).*
+        'session_id', session, 'merchant_id', merchant, 'next_try_at', '2099-01-01'::timestamptz,
+        'created_at', created_at - n * interval '1 second'))).*
         FROM copies, operations WHERE kind = 'refund';
     INSERT INTO refunds SELECT gen_random_uuid(), session, merchant, operation, amount, currency,
         reference, status, failure, psp_reference, created_at, updated_at FROM copies, refunds;
@@ -46,14 +54,29 @@ const FILL: &str = "
     INSERT INTO session_changes SELECT session, 2, session FROM copies;
     INSERT INTO bans SELECT session, 'email', 'p1', sha256(session::text::bytea), 'operator', NULL,
         now(), '2099-01-01', NULL FROM copies;
+    INSERT INTO webhook_endpoints SELECT id, url, key_id, disabled, failing_since, merchants.created_at,
+        updated_at FROM merchants, webhook_endpoints WHERE id <> merchant_id;
+    INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, 'https://shop.example.com/',
+        'pending', 1, 1, created_at, '2099-01-01' FROM events
+        WHERE id NOT IN (SELECT event_id FROM deliveries);
+    INSERT INTO delivery_attempts SELECT event_id, 1, created_at, 500, 1, '', NULL FROM deliveries
+        WHERE attempts = 1;
+    INSERT INTO psp_notifications SELECT operation, connector, account, session::text, 'handled', body,
+        body_key_id, '2098-01-01', operation, session, NULL, 1, NULL, NULL
+        FROM copies, psp_notifications;
+    INSERT INTO idempotency_keys SELECT merchant, operation::text, sha256(session::text::bytea), NULL,
+        '2098-01-01', '2098-01-01', 200, 'text/plain', sha256(session::text::bytea), 'k1' FROM copies;
     VACUUM ANALYZE;";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_request_reads_a_whole_table() {
     let mut shop = Shop::open(1).await;
     let captured = shop.captured().await;
+    shop.set_endpoint().await;
     let refunding = shop.refunding(&captured, "k");
     shop.store.commit(refunding.clone()).await.unwrap();
+    let notification = shop.build.notification("evt-1");
+    shop.store.receive(&notification).await.unwrap();
     let (paying, attempt) = shop.paying().await;
     let client = shop.database.client().await;
     for statement in FILL.split(';').filter(|text| !text.trim().is_empty()) {
@@ -68,12 +91,16 @@ async fn no_request_reads_a_whole_table() {
     drop(std::mem::replace(&mut shop.store, store));
     lists(&shop).await;
     singles(&shop, &captured, &refunding, (&paying, &attempt)).await;
+    webhooks(&shop, refunding.events[0].id).await;
+    inbox(&shop, notification.id).await;
     let later = shop.build.now().plus_seconds(3600);
     let lease = Duration::from_secs(1);
     let operations = shop.store.claim_operations(later, 10, lease).await;
     assert!(!operations.unwrap().is_empty());
     let sessions = shop.store.claim_sessions(later, 10, lease).await;
     assert!(!sessions.unwrap().is_empty());
+    let deleted = shop.store.clean_up(&old(later), 100).await.unwrap();
+    assert_eq!(deleted, 2, "a notification and a key");
     let Shop {
         store, database, ..
     } = shop;
@@ -97,18 +124,62 @@ async fn no_request_reads_a_whole_table() {
     drop(database);
 }
 
-/// What was read of each table so far.
-struct Reading(Vec<OfTable>);
+fn old(before: Timestamp) -> Old {
+    Old {
+        keys_answered_before: before,
+        notifications_before: before,
+        unverified_before: before,
+    }
+}
 
-struct OfTable {
-    table: String,
+/// One event on its way, from the claim to its redelivery.
+async fn webhooks(shop: &Shop, event: EventId) {
+    let (lease, delivery) = shop.claimed(event).await;
+    let recorded = shop.build.recorded((lease, &delivery), Ok(500), None);
+    shop.store.record(&recorded).await.unwrap();
+    let (merchant, now) = (shop.merchant.id, shop.build.now());
+    shop.store.event(merchant, event).await.unwrap().unwrap();
+    assert_eq!(shop.store.attempts(event).await.unwrap().len(), 1);
+    let again = shop.store.redeliver(merchant, event, now).await.unwrap();
+    assert_eq!(again, Redelivery::Due);
+    let (lease, delivery) = shop.claimed(event).await;
+    let recorded = shop.build.recorded((lease, &delivery), Ok(410), Some(now));
+    shop.store.record(&recorded).await.unwrap();
+    assert_eq!(
+        shop.store.signing_keys(merchant, now).await.unwrap().len(),
+        1
+    );
+    let audit = shop.build.audit(AuditAction::EndpointRemoved);
+    assert!(shop.store.remove_endpoint(merchant, &audit).await.unwrap());
+    let since = now.plus_seconds(-60);
+    let operations = shop.store.operations(since, None, 10).await.unwrap();
+    let last = operations.last().unwrap().id;
+    let next = shop.store.operations(since, Some(last), 10).await.unwrap();
+    assert_eq!(next.len(), 10);
+}
+
+/// One notification, from the claim to its dismissal.
+async fn inbox(shop: &Shop, id: NotificationId) {
+    let claimed = shop.store.claim_notifications(shop.build.now(), 10, LEASE);
+    let lease = claimed.await.unwrap()[0].lease;
+    let mismatched = shop.build.settled(lease, NotificationStatus::Mismatched);
+    shop.store.settle(&mismatched).await.unwrap();
+    let audit = shop.build.audit(AuditAction::NotificationDismissed);
+    assert!(shop.store.dismiss(id, &audit).await.unwrap());
+}
+
+/// What was read of each table so far.
+pub(crate) struct Reading(pub(crate) Vec<OfTable>);
+
+pub(crate) struct OfTable {
+    pub(crate) table: String,
     size: i64,
     whole: i64,
-    rows: i64,
+    pub(crate) rows: i64,
 }
 
 impl Reading {
-    async fn of(client: &Client) -> Self {
+    pub(crate) async fn of(client: &Client) -> Self {
         let query = "SELECT relname::text, n_live_tup, seq_scan, \
                 seq_tup_read + coalesce(idx_tup_fetch, 0) \
              FROM pg_stat_user_tables WHERE schemaname = 'public' AND relname !~ '^__' ORDER BY 1";
@@ -125,7 +196,8 @@ impl Reading {
     }
 }
 
-async fn until_alone(client: &Client) {
+/// Waits until nobody else is connected to the test's database.
+pub(crate) async fn until_alone(client: &Client) {
     let others = "SELECT count(*) FROM pg_stat_activity \
          WHERE datname = current_database() AND pid <> pg_backend_pid()";
     let mut count = 1_i64;

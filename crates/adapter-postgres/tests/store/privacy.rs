@@ -4,7 +4,7 @@ use oncharge_domain::{
     blocklist::{Identifier, Peppers},
     merchant::ApiKeyHash,
 };
-use oncharge_ports::{BlocklistRepository, CheckoutRepository};
+use oncharge_ports::{BlocklistRepository, CheckoutRepository, Inbox};
 use oncharge_testkit::Builder;
 
 use crate::shop::{BODY, EMAIL, PHONE, Shop, tables};
@@ -26,6 +26,8 @@ async fn no_address_number_request_or_answer_is_in_the_tables() {
             .audit(oncharge_domain::audit::AuditAction::BanAdded);
         shop.store.add(&ban, &audit).await.unwrap();
     }
+    let notification = shop.build.notification("evt-1");
+    assert!(shop.store.receive(&notification).await.unwrap());
     let dump = dump(&shop).await;
     assert!(dump.contains(b"order-42"), "the search finds what is there");
     let secrets = [
@@ -36,8 +38,8 @@ async fn no_address_number_request_or_answer_is_in_the_tables() {
         BODY,
         "pt_very_secret",
     ];
-    let request: &[u8] = request.expose();
-    for secret in secrets.iter().map(|text| text.as_bytes()).chain([request]) {
+    let sealed: [&[u8]; 2] = [request.expose(), &notification.body];
+    for secret in secrets.iter().map(|text| text.as_bytes()).chain(sealed) {
         assert!(
             !dump.contains(secret),
             "{:?}",

@@ -3,17 +3,25 @@
 use std::collections::BTreeSet;
 
 use oncharge_domain::session::EventKind;
-use oncharge_ports::{CheckoutRepository, CommitError, unit_of_work::ChangedOperation};
+use oncharge_ports::{
+    CheckoutRepository, CommitError, Inbox, WebhookRepository, unit_of_work::ChangedOperation,
+};
 
 use crate::shop::Shop;
 
-const POSTGRES: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
-const SQLITE: &str = include_str!("../../../../migrations/sqlite/0001_initial/up.sql");
+const POSTGRES: &str = concat!(
+    include_str!("../../../../migrations/postgres/0001_initial/up.sql"),
+    include_str!("../../../../migrations/postgres/0002_webhooks_and_inbox/up.sql"),
+);
+const SQLITE: &str = concat!(
+    include_str!("../../../../migrations/sqlite/0001_initial/up.sql"),
+    include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/up.sql"),
+);
 
 #[test]
 fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {
     let (ours, theirs) = (names(POSTGRES), names(SQLITE));
-    assert!(ours.len() > 150, "{}", ours.len());
+    assert!(ours.len() > 200, "{}", ours.len());
     let difference: Vec<_> = ours.symmetric_difference(&theirs).collect();
     assert_eq!(difference, Vec::<&String>::new());
 }
@@ -154,5 +162,53 @@ async fn money_that_cannot_be_is_refused_by_the_tables() {
             Some(constraint),
             "{statement}: {error:?}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_or_notification_that_is_over_cannot_be_due() {
+    let shop = Shop::open(1).await;
+    shop.set_endpoint().await;
+    let event = shop.told().await;
+    let (lease, delivery) = shop.claimed(event).await;
+    let recorded = shop.build.recorded((lease, &delivery), Ok(500), None);
+    shop.store.record(&recorded).await.unwrap();
+    let notification = shop.build.notification("evt-1");
+    shop.store.receive(&notification).await.unwrap();
+    let client = shop.database.client().await;
+    for (statement, constraint) in [
+        ("UPDATE deliveries SET state = 'dead'", "deliveries_pending"),
+        (
+            "UPDATE deliveries SET next_try_at = NULL",
+            "deliveries_pending",
+        ),
+        (
+            "UPDATE deliveries SET leased_until = now()",
+            "deliveries_lease",
+        ),
+        (
+            "UPDATE deliveries SET failures = 11",
+            "deliveries_failures_check",
+        ),
+        (
+            "UPDATE delivery_attempts SET status = NULL",
+            "delivery_attempts_answer",
+        ),
+        (
+            "UPDATE psp_notifications SET status = 'handled'",
+            "psp_notifications_waiting",
+        ),
+        (
+            "UPDATE psp_notifications SET event_key = NULL",
+            "psp_notifications_verified",
+        ),
+        (
+            "UPDATE webhook_endpoints SET disabled = 'bored'",
+            "webhook_endpoints_disabled_check",
+        ),
+    ] {
+        let error = client.execute(statement, &[]).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.constraint(), Some(constraint), "{statement}");
     }
 }

@@ -1,17 +1,24 @@
 //! A store with a merchant in it, and units of work as the application makes them.
 
+use std::time::Duration;
+
 use oncharge_adapter_postgres::PostgresStore;
 use oncharge_conformance::keys;
 use oncharge_domain::{
     audit::AuditAction,
+    id::EventId,
     idempotency::RequestFingerprint,
-    merchant::{ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     operation::Operation,
     session::{Captured, EventKind, Payment, Refunds, Session, Status},
     text::{Contact, Email, Phone},
+    webhook::Delivery,
 };
 use oncharge_ports::{
-    CheckoutRepository, MerchantRepository, RememberedAnswer, UnitOfWork, unit_of_work::KeyWrite,
+    CheckoutRepository, MerchantRepository, RememberedAnswer, UnitOfWork, WebhookRepository,
+    WorkQueue,
+    unit_of_work::{KeyWrite, Lease},
+    work_queue::WantedDeliveries,
 };
 use oncharge_testkit::{Builder, build::reference};
 use tokio_postgres::Client;
@@ -27,11 +34,15 @@ pub(crate) const PHONE: &str = "+4915112345678";
 /// The PSP's token inside a request, and what a remembered answer holds.
 pub(crate) const BODY: &str = r#"{"pay_token":"pt_very_secret"}"#;
 
+/// How long tests lease something.
+pub(crate) const LEASE: Duration = Duration::from_secs(15);
+
 /// A store, and a merchant in it.
 pub(crate) struct Shop {
     pub(crate) store: PostgresStore,
     pub(crate) build: Builder,
     pub(crate) merchant: Merchant,
+    pub(crate) key: ApiKey,
     pub(crate) key_hash: ApiKeyHash,
     pub(crate) database: Database,
 }
@@ -76,6 +87,7 @@ impl Shop {
             store,
             build,
             merchant,
+            key,
             key_hash,
             database,
         }
@@ -164,6 +176,35 @@ impl Shop {
         unit
     }
 
+    /// Gives the merchant an endpoint.
+    pub(crate) async fn set_endpoint(&self) {
+        let endpoint = self.build.endpoint(&self.merchant, &self.key);
+        let audit = self.build.audit(AuditAction::EndpointSet);
+        self.store.set_endpoint(&endpoint, &audit).await.unwrap();
+    }
+
+    /// An event of a session of its own.
+    pub(crate) async fn told(&self) -> EventId {
+        let session = self.created().await;
+        let unit = self.build.telling(&session, EventKind::PaymentError);
+        let event = unit.events[0].id;
+        self.store.commit(unit).await.unwrap();
+        event
+    }
+
+    /// The delivery of this event, which is due, under a lease.
+    pub(crate) async fn claimed(&self, event: EventId) -> (Lease, Delivery) {
+        let (now, wanted) = (self.build.now(), any());
+        let claimed = self
+            .store
+            .claim_deliveries(now, &wanted, LEASE)
+            .await
+            .unwrap();
+        let of_event = claimed.iter().find(|claimed| claimed.event == event);
+        let outgoing = self.store.outgoing(&[event]).await.unwrap().remove(0);
+        (of_event.unwrap().lease, outgoing.delivery)
+    }
+
     /// How many rows each table has, to see that nothing was written.
     pub(crate) async fn row_counts(&self) -> Vec<(String, i64)> {
         let client = self.database.client().await;
@@ -174,6 +215,15 @@ impl Shop {
             counts.push((table, row.get(0)));
         }
         counts
+    }
+}
+
+/// As many deliveries as there are, whosever they are.
+pub(crate) fn any() -> WantedDeliveries {
+    WantedDeliveries {
+        limit: 1000,
+        each: 1000,
+        busy: Vec::new(),
     }
 }
 

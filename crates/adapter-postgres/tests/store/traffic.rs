@@ -1,13 +1,18 @@
 //! Round trips are counted, and a statement that was prepared is never prepared again.
 
-use oncharge_domain::{psp::TokenFingerprint, session::Session};
+use oncharge_domain::{
+    audit::AuditAction,
+    psp::TokenFingerprint,
+    session::{EventKind, Session},
+};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, MerchantRepository, UnitOfWork, WorkQueue,
+    BlocklistRepository, CheckoutRepository, Inbox, MerchantRepository, UnitOfWork,
+    WebhookRepository, WorkQueue,
+    inbox::NotificationStatus,
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
 };
-use std::time::Duration;
 
-use crate::shop::Shop;
+use crate::shop::{LEASE, Shop};
 
 /// The round trips that the work costs.
 async fn cost<T>(shop: &Shop, work: impl Future<Output = T>) -> (u64, T) {
@@ -56,14 +61,45 @@ async fn getting_costs_one_round_trip_and_refunding_three() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_notification_is_kept_in_one_round_trip_and_a_webhook_goes_out_in_four() {
+    let shop = Shop::open(1).await;
+    shop.set_endpoint().await;
+    let new = shop.build.notification("evt-1");
+    let (trips, kept) = cost(&shop, shop.store.receive(&new)).await;
+    assert_eq!((trips, kept.unwrap()), (1, true));
+    let now = shop.build.now();
+    let claim = shop.store.claim_notifications(now, 10, LEASE);
+    let (trips, claimed) = cost(&shop, claim).await;
+    assert_eq!(trips, 1);
+    let irrelevant = NotificationStatus::Irrelevant;
+    let settled = shop.build.settled(claimed.unwrap()[0].lease, irrelevant);
+    let (trips, done) = cost(&shop, shop.store.settle(&settled)).await;
+    done.unwrap();
+    assert_eq!(trips, 2);
+    let session = shop.created().await;
+    let telling = shop.build.telling(&session, EventKind::PaymentError);
+    let event = telling.events[0].id;
+    let (trips, done) = cost(&shop, shop.store.commit(telling)).await;
+    done.unwrap();
+    assert_eq!(trips, 2, "the delivery costs none");
+    let (trips, (lease, delivery)) = cost(&shop, shop.claimed(event)).await;
+    assert_eq!(trips, 2, "one for the claim, one for what an attempt needs");
+    let recorded = shop.build.recorded((lease, &delivery), Ok(500), None);
+    let (trips, done) = cost(&shop, shop.store.record(&recorded)).await;
+    done.unwrap();
+    assert_eq!(trips, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_units_statements_are_all_sent_before_the_first_answer() {
     let (shop, proxy) = Shop::behind_a_proxy(1).await;
     let session = shop.captured().await;
     let warm = shop.refunding(&session, "k1");
     shop.store.commit(warm.clone()).await.unwrap();
     let unit = shop.refunding(&warm.session, "k2");
-    // The session and its change, an operation, a refund, an event, a key, an audit entry.
-    proxy.answer_after(7);
+    // The session and its change, an operation, a refund, an event and its delivery, a key, an
+    // audit entry.
+    proxy.answer_after(8);
     shop.store.commit(unit.clone()).await.unwrap();
     assert!(shop.store.committed(&unit).await.unwrap());
 }
@@ -110,7 +146,12 @@ async fn everything(shop: &Shop, key: &str) {
         .unwrap()
         .unwrap();
     store.unsent_refunds(captured.id).await.unwrap();
+    let since = shop.build.now().plus_seconds(-60);
+    for after in [None, Some(operation.id)] {
+        store.operations(since, after, 10).await.unwrap();
+    }
     works(shop).await;
+    tells(shop, key).await;
 }
 
 async fn reads(shop: &Shop, created: &UnitOfWork) {
@@ -147,7 +188,7 @@ async fn reads(shop: &Shop, created: &UnitOfWork) {
 async fn works(shop: &Shop) {
     let store = &shop.store;
     let later = shop.build.now().plus_seconds(3600);
-    let lease = Duration::from_secs(15);
+    let lease = LEASE;
     for claimed in store.claim_operations(later, 100, lease).await.unwrap() {
         assert!(store.renew(claimed.lease, lease).await.unwrap());
         store.release(claimed.lease, later).await.unwrap();
@@ -156,5 +197,39 @@ async fn works(shop: &Shop) {
         assert!(store.renew(claimed.lease, lease).await.unwrap());
         store.release(claimed.lease, later).await.unwrap();
     }
-    store.depth().await.unwrap();
+    store.depths(later).await.unwrap();
+    store.stuck(later, 10).await.unwrap();
+}
+
+/// What comes from the PSP and goes to the merchant.
+async fn tells(shop: &Shop, key: &str) {
+    let store = &shop.store;
+    let new = shop.build.notification(key);
+    assert!(store.receive(&new).await.unwrap());
+    assert!(!store.receive(&new).await.unwrap());
+    store.notification(new.id).await.unwrap().unwrap();
+    let claimed = store.claim_notifications(shop.build.now(), 10, LEASE).await;
+    let lease = claimed.unwrap()[0].lease;
+    assert!(store.renew(lease, LEASE).await.unwrap());
+    let malformed = shop.build.settled(lease, NotificationStatus::Malformed);
+    store.settle(&malformed).await.unwrap();
+    let audit = || shop.build.audit(AuditAction::NotificationDismissed);
+    assert!(store.dismiss(new.id, &audit()).await.unwrap());
+    shop.set_endpoint().await;
+    let merchant = shop.merchant.id;
+    let now = shop.build.now();
+    store.signing_keys(merchant, now).await.unwrap();
+    for answer in [500, 200] {
+        let event = shop.told().await;
+        let (lease, delivery) = shop.claimed(event).await;
+        let failing = (answer == 200).then_some(now);
+        let recorded = shop.build.recorded((lease, &delivery), Ok(answer), failing);
+        store.record(&recorded).await.unwrap();
+        store.event(merchant, event).await.unwrap().unwrap();
+        assert_eq!(store.attempts(event).await.unwrap().len(), 1);
+        store.redeliver(merchant, event, now).await.unwrap();
+        let (lease, _) = shop.claimed(event).await;
+        store.release(lease, now).await.unwrap();
+    }
+    assert!(store.remove_endpoint(merchant, &audit()).await.unwrap());
 }

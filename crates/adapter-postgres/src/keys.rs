@@ -1,0 +1,92 @@
+//! Idempotency records, written with what they guard.
+
+use diesel::{prelude::*, query_dsl::methods, upsert::excluded};
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, time::Timestamp};
+use oncharge_ports::{
+    StoreError,
+    unit_of_work::{KeyScope, KeyWrite},
+};
+
+use crate::{
+    batch::Batch,
+    commit::Blame,
+    rows::{
+        at,
+        idempotency_key::{AnswerColumns, TakenRow},
+    },
+    schema::idempotency_keys,
+    seal::Sealer,
+};
+
+/// Adds what happens to the record; the batch fails with [`Blame::Key`] where the key is taken.
+pub(crate) fn write(
+    batch: &mut Batch<'_, Blame>,
+    sealer: &Sealer,
+    key: &KeyWrite,
+) -> Result<(), StoreError> {
+    match key {
+        KeyWrite::Reserve {
+            scope,
+            fingerprint,
+            operation,
+            at,
+        } => {
+            let rest = (AnswerColumns::default(), *at);
+            let row = TakenRow::new(scope, *fingerprint, Some(*operation), rest);
+            take(batch, row, *at);
+        }
+        KeyWrite::Answer {
+            scope,
+            fingerprint,
+            answer,
+            at,
+        } => {
+            let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
+            let row = TakenRow::new(scope, *fingerprint, None, (answer, *at));
+            take(batch, row, *at);
+        }
+        KeyWrite::Remember { scope, answer, at } => {
+            let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
+            let write = diesel::update(unanswered(scope)).set(answer);
+            batch.add(write);
+        }
+        KeyWrite::Free { scope } => batch.add(diesel::delete(unanswered(scope))),
+    }
+    Ok(())
+}
+
+/// Takes the key; over another's record only where that was answered long enough ago.
+fn take(batch: &mut Batch<'_, Blame>, row: TakenRow, present: Timestamp) {
+    use idempotency_keys::{
+        answered_at, body, body_key_id, content_type, created_at, fingerprint, key, merchant_id,
+        operation_id, status, table,
+    };
+    let forgotten = at(present.plus_seconds(-REMEMBERED_SECONDS));
+    let write = diesel::insert_into(table)
+        .values(row)
+        .on_conflict((merchant_id, key))
+        .do_update()
+        .set((
+            fingerprint.eq(excluded(fingerprint)),
+            operation_id.eq(excluded(operation_id)),
+            created_at.eq(excluded(created_at)),
+            answered_at.eq(excluded(answered_at)),
+            status.eq(excluded(status)),
+            content_type.eq(excluded(content_type)),
+            body.eq(excluded(body)),
+            body_key_id.eq(excluded(body_key_id)),
+        ));
+    let write = methods::FilterDsl::filter(write, answered_at.lt(forgotten));
+    batch.require(write, Blame::Key);
+}
+
+/// The record of this scope, if it was not answered yet.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn unanswered(scope: &KeyScope) -> _ {
+    let merchant: uuid::Uuid = scope.merchant.uuid();
+    let key: String = scope.key.as_str().to_owned();
+    idempotency_keys::table
+        .filter(idempotency_keys::merchant_id.eq(merchant))
+        .filter(idempotency_keys::key.eq(key))
+        .filter(idempotency_keys::answered_at.is_null())
+}

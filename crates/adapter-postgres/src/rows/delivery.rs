@@ -1,0 +1,46 @@
+//! An event on its way to the merchant, as a row.
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{EventId, MerchantId, SessionId},
+    webhook::{Delivery, DeliveryState},
+};
+use oncharge_ports::StoreError;
+use uuid::Uuid;
+
+use crate::{rows::Reader, schema::deliveries};
+
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = deliveries, check_for_backend(Pg))]
+pub(crate) struct DeliveryRow {
+    event_id: Uuid,
+    session_id: Uuid,
+    merchant_id: Uuid,
+    sequence: i64,
+    url: String,
+    state: String,
+    attempts: i64,
+    failures: i64,
+}
+
+impl TryFrom<DeliveryRow> for Delivery {
+    type Error = StoreError;
+
+    fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
+        let event = EventId::from_uuid(row.event_id);
+        let read = Reader {
+            table: "deliveries",
+            row: event,
+        };
+        Ok(Self {
+            event,
+            session: SessionId::from_uuid(row.session_id),
+            merchant: MerchantId::from_uuid(row.merchant_id),
+            sequence: read.count("sequence", row.sequence)?,
+            url: read.url(&row.url)?,
+            state: read.need("state", DeliveryState::parse(&row.state))?,
+            attempts: read.count("attempts", row.attempts)?,
+            failures: read.count("failures", row.failures)?,
+        })
+    }
+}

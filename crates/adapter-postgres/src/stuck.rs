@@ -1,0 +1,141 @@
+//! Work that a person should look at, in one round trip.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
+use oncharge_domain::{
+    id::{EventId, MerchantId, NotificationId, OperationId, RefundId, SessionId},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    StoreError,
+    work_queue::{StuckItem, StuckKind},
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::{error::corrupt, prepared::Prepared, rows::at, store::PostgresStore};
+
+/// `$1` to `$5` are the times before which what began is over its budget, in the order of
+/// [`BUDGETED`]; `$6` is the limit. No more of each kind than that is taken, so that one kind's many
+/// cost no more than they must.
+const STUCK: &str = "
+(SELECT 'operation' AS kind, id, session_id, merchant_id, created_at AS since,
+        kind || ', ' || sending AS detail
+    FROM operations WHERE next_try_at IS NOT NULL AND kind <> 'compensation'
+        AND sending <> 'accepted' AND created_at < $1
+    ORDER BY created_at LIMIT $6)
+UNION ALL
+(SELECT 'accepted_operation', id, session_id, merchant_id, created_at, kind || ', ' || sending
+    FROM operations WHERE next_try_at IS NOT NULL AND kind <> 'compensation'
+        AND sending = 'accepted' AND created_at < $2
+    ORDER BY created_at LIMIT $6)
+UNION ALL
+(SELECT 'compensation', id, session_id, merchant_id, created_at, kind || ', ' || sending
+    FROM operations WHERE next_try_at IS NOT NULL AND kind = 'compensation'
+    ORDER BY created_at LIMIT $6)
+UNION ALL
+(SELECT 'refund_of_failed_capture', refunds.id, session_id, refunds.merchant_id,
+        refunds.created_at, sessions.failure
+    FROM refunds JOIN sessions ON sessions.id = session_id
+    WHERE refunds.status = 'refund_succeeded'
+        AND sessions.status = 'error' AND sessions.failure = 'capture_failed'
+    ORDER BY refunds.created_at LIMIT $6)
+UNION ALL
+(SELECT 'deadline', id, id, merchant_id, due_at, status
+    FROM sessions WHERE due_at < $3 AND (leased_until IS NULL OR leased_until <= now())
+    ORDER BY due_at LIMIT $6)
+UNION ALL
+(SELECT 'notification', psp_notifications.id, session_id, merchant_id, received_at,
+        psp_notifications.status
+    FROM psp_notifications LEFT JOIN sessions ON sessions.id = session_id
+    WHERE psp_notifications.status IN ('mismatched', 'unmatched', 'malformed')
+    ORDER BY received_at LIMIT $6)
+UNION ALL
+(SELECT 'waiting_notification', id, session_id, NULL, received_at, status
+    FROM psp_notifications WHERE status = 'waiting' AND received_at < $4
+    ORDER BY received_at LIMIT $6)
+UNION ALL
+(SELECT 'delivery', event_id, session_id, merchant_id, created_at, split_part(url, '?', 1)
+    FROM deliveries AS next WHERE next_try_at < $5
+        AND (leased_until IS NULL OR leased_until <= now())
+        AND (attempts > 0 OR NOT EXISTS (SELECT FROM deliveries AS before
+            WHERE before.session_id = next.session_id AND before.sequence < next.sequence
+                AND before.attempts = 0 AND before.next_try_at IS NOT NULL))
+    ORDER BY created_at LIMIT $6)
+ORDER BY since, id LIMIT $6";
+
+/// The kinds that have a budget.
+const BUDGETED: [StuckKind; 5] = [
+    StuckKind::Operation,
+    StuckKind::Accepted,
+    StuckKind::Deadline,
+    StuckKind::Waiting,
+    StuckKind::Delivery,
+];
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    kind: String,
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    session_id: Option<Uuid>,
+    #[diesel(sql_type = Nullable<SqlUuid>)]
+    merchant_id: Option<Uuid>,
+    #[diesel(sql_type = Timestamptz)]
+    since: OffsetDateTime,
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// As [`oncharge_ports::WorkQueue::stuck`] says.
+pub(crate) async fn stuck(
+    store: &PostgresStore,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<StuckItem>, StoreError> {
+    let [operation, accepted, deadline, waiting, delivery] =
+        BUDGETED.map(|kind| at(now.plus_seconds(-kind.budget_seconds())));
+    let query = sql_query(STUCK)
+        .bind::<Timestamptz, _>(operation)
+        .bind::<Timestamptz, _>(accepted)
+        .bind::<Timestamptz, _>(deadline)
+        .bind::<Timestamptz, _>(waiting)
+        .bind::<Timestamptz, _>(delivery)
+        .bind::<BigInt, _>(i64::from(limit));
+    let rows: Vec<Row> = store.read(Prepared(query)).await?;
+    rows.into_iter().map(StuckItem::try_from).collect()
+}
+
+impl TryFrom<Row> for StuckItem {
+    type Error = StoreError;
+
+    fn try_from(row: Row) -> Result<Self, StoreError> {
+        let mut kinds = StuckKind::ALL.iter().copied();
+        let kind = kinds.find(|kind| kind.name() == row.kind);
+        let kind = kind.ok_or_else(|| corrupt("stuck", "kind", row.id.to_string()))?;
+        let id = match kind {
+            StuckKind::Operation | StuckKind::Accepted | StuckKind::Compensation => {
+                OperationId::from_uuid(row.id).to_string()
+            }
+            StuckKind::RefundOfFailedCapture => RefundId::from_uuid(row.id).to_string(),
+            StuckKind::Deadline => SessionId::from_uuid(row.id).to_string(),
+            StuckKind::Notification | StuckKind::Waiting => {
+                NotificationId::from_uuid(row.id).to_string()
+            }
+            StuckKind::Delivery => EventId::from_uuid(row.id).to_string(),
+        };
+        Ok(Self {
+            kind,
+            id,
+            session: row.session_id.map(SessionId::from_uuid),
+            merchant: row.merchant_id.map(MerchantId::from_uuid),
+            since: Timestamp::new(row.since),
+            detail: row.detail,
+        })
+    }
+}

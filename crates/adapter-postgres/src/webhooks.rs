@@ -1,0 +1,208 @@
+//! Webhooks out: endpoints, events on their way to them, and every attempt.
+
+mod record;
+
+use async_trait::async_trait;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Timestamptz, Uuid as SqlUuid},
+    upsert::excluded,
+};
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{EventId, Id, MerchantId},
+    merchant::ApiKey,
+    time::Timestamp,
+    webhook::{Attempt, WebhookEndpoint},
+};
+use oncharge_ports::{
+    CommitError, StoreError, WebhookRepository,
+    queries::StoredEvent,
+    webhook_repository::{Outgoing, Recorded, Redelivery},
+};
+use uuid::Uuid;
+
+use crate::{
+    batch::Batch,
+    rows::{
+        at, attempt::AttemptRow, audit::AuditRow, delivery::DeliveryRow, endpoint::EndpointRow,
+        event::EventRow, merchant::ApiKeyRow,
+    },
+    schema::{
+        api_keys, audit_log, deliveries, delivery_attempts, events, sessions, webhook_endpoints,
+    },
+    store::PostgresStore,
+};
+
+/// An event that had no delivery gets one; one that had is as if it had just happened, but for its
+/// attempts, and for a lease, which holds on.
+const REDELIVER: &str = "
+INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts, failures,
+    created_at, next_try_at)
+SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, events.created_at, $3
+FROM events JOIN webhook_endpoints USING (merchant_id)
+WHERE events.id = $1 AND merchant_id = $2 AND disabled IS NULL
+ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = excluded.state,
+    failures = excluded.failures, next_try_at = excluded.next_try_at";
+
+#[async_trait]
+impl WebhookRepository for PostgresStore {
+    async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
+        let query = webhook_endpoints::table
+            .find(merchant.uuid())
+            .select(EndpointRow::as_select());
+        let found: Vec<EndpointRow> = self.read(query).await?;
+        let found = found.into_iter().next();
+        found.map(WebhookEndpoint::try_from).transpose()
+    }
+
+    async fn set_endpoint(
+        &self,
+        endpoint: &WebhookEndpoint,
+        audit: &AuditEntry,
+    ) -> Result<WebhookEndpoint, StoreError> {
+        use webhook_endpoints::{
+            disabled, failing_since, key_id, merchant_id, table, updated_at, url,
+        };
+        let write = diesel::insert_into(table)
+            .values(EndpointRow::from(endpoint))
+            .on_conflict(merchant_id)
+            .do_update()
+            .set((
+                url.eq(excluded(url)),
+                key_id.eq(excluded(key_id)),
+                disabled.eq(excluded(disabled)),
+                failing_since.eq(excluded(failing_since)),
+                updated_at.eq(excluded(updated_at)),
+            ));
+        {
+            let lent = self.pool.get().await?;
+            let mut batch = Batch::<()>::new(&lent);
+            batch.add(write);
+            batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+            batch.commit().await?;
+        }
+        // Somebody else may have removed it meanwhile.
+        let kept = self.endpoint(endpoint.merchant).await?;
+        Ok(kept.unwrap_or_else(|| endpoint.clone()))
+    }
+
+    async fn remove_endpoint(
+        &self,
+        merchant: MerchantId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        let row = webhook_endpoints::table.find(merchant.uuid());
+        batch.require(diesel::delete(row), ());
+        let open = deliveries::table
+            .filter(deliveries::merchant_id.eq(merchant.uuid()))
+            .filter(deliveries::next_try_at.is_not_null());
+        batch.add(diesel::update(open).set(record::dead()));
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit_if_there().await
+    }
+
+    async fn signing_keys(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        use api_keys::{ends_at, merchant_id, table};
+        let query = table
+            .filter(merchant_id.eq(merchant.uuid()))
+            .filter(ends_at.is_null().or(ends_at.gt(at(now))))
+            .select(ApiKeyRow::as_select());
+        let found: Vec<ApiKeyRow> = self.read(query).await?;
+        let open = |row: ApiKeyRow| row.open(&self.sealer);
+        found.into_iter().map(open).collect()
+    }
+
+    async fn event(
+        &self,
+        merchant: MerchantId,
+        id: EventId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        let query = events::table
+            .inner_join(sessions::table)
+            .filter(events::id.eq(id.uuid()))
+            .filter(events::merchant_id.eq(merchant.uuid()))
+            .select((
+                EventRow::as_select(),
+                sessions::reference,
+                sessions::metadata,
+            ));
+        let found: Vec<(EventRow, String, serde_json::Value)> = self.read(query).await?;
+        let stored =
+            |(row, reference, metadata): (EventRow, String, _)| row.stored(&reference, metadata);
+        found.into_iter().next().map(stored).transpose()
+    }
+
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        let query = delivery_attempts::table
+            .filter(delivery_attempts::event_id.eq(event.uuid()))
+            .order(delivery_attempts::number)
+            .select(AttemptRow::as_select());
+        let found: Vec<AttemptRow> = self.read(query).await?;
+        found.into_iter().map(Attempt::try_from).collect()
+    }
+
+    async fn outgoing(&self, wanted: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+        if wanted.is_empty() {
+            return Ok(Vec::new());
+        }
+        let ids: Vec<Uuid> = wanted.iter().copied().map(Id::uuid).collect();
+        let of_merchant = webhook_endpoints::merchant_id.eq(deliveries::merchant_id);
+        let query = deliveries::table
+            .inner_join(events::table.inner_join(sessions::table))
+            .left_join(webhook_endpoints::table.on(of_merchant))
+            .filter(deliveries::event_id.eq_any(ids))
+            .select((
+                EventRow::as_select(),
+                sessions::reference,
+                sessions::metadata,
+                DeliveryRow::as_select(),
+                Option::<EndpointRow>::as_select(),
+            ));
+        let found: Vec<OutgoingRows> = self.read(query).await?;
+        let read = |(event, reference, metadata, delivery, endpoint): OutgoingRows| {
+            Ok(Outgoing {
+                event: event.stored(&reference, metadata)?,
+                delivery: delivery.try_into()?,
+                endpoint: endpoint.map(WebhookEndpoint::try_from).transpose()?,
+            })
+        };
+        found.into_iter().map(read).collect()
+    }
+
+    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
+        record::record(self, recorded).await
+    }
+
+    async fn redeliver(
+        &self,
+        merchant: MerchantId,
+        event: EventId,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError> {
+        let write = sql_query(REDELIVER)
+            .bind::<SqlUuid, _>(event.uuid())
+            .bind::<SqlUuid, _>(merchant.uuid())
+            .bind::<Timestamptz, _>(at(now));
+        if self.write(write).await? == 1 {
+            return Ok(Redelivery::Due);
+        }
+        let found = self.event(merchant, event).await?;
+        Ok(found.map_or(Redelivery::NotFound, |_| Redelivery::NoEndpoint))
+    }
+}
+
+type OutgoingRows = (
+    EventRow,
+    String,
+    serde_json::Value,
+    DeliveryRow,
+    Option<EndpointRow>,
+);
