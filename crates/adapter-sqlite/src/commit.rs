@@ -1,39 +1,37 @@
 //! A unit of work as statements: rows are made first, outside the transaction, then written in it.
 
-use diesel::{
-    prelude::*,
-    result::{DatabaseErrorKind, Error},
-};
-use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Operation, refund::Refund};
+pub(crate) mod key;
+
+use diesel::prelude::*;
+use oncharge_domain::{operation::Operation, refund::Refund};
 use oncharge_ports::{
     CommitError, StoreError, UnitOfWork,
-    unit_of_work::{ChangedOperation, KeyScope, KeyWrite, Lease},
+    unit_of_work::{ChangedOperation, Lease},
 };
 
+use self::key::KeyRows;
 use crate::{
     error,
     hot::Hot,
+    inbox::Handled,
     rows::{
         audit::AuditRow,
         contact::ContactRow,
         event::EventRow,
         id_bytes,
-        key::{AnswerColumns, TakenKeyRow},
         operation::{NewOperationRow, NothingToSend, OperationChange},
         refund::{RefundChange, RefundRow},
         session::{NewSessionRow, SessionChange},
     },
-    schema::{
-        audit_log, contacts, events, idempotency_keys, operations, refunds, session_changes,
-        sessions,
-    },
+    schema::{audit_log, contacts, events, operations, refunds, session_changes, sessions},
     seal::Sealer,
-    work,
+    webhooks, work,
 };
 
 /// All rows of a unit, sealed and ready to be written.
 pub(crate) struct Rows {
     lease: Option<Lease>,
+    handled: Option<Handled>,
     session: SessionWrite,
     changed_operations: Vec<OperationWrite>,
     operations: Vec<NewOperationRow>,
@@ -74,18 +72,6 @@ struct RefundWrite {
     change: RefundChange,
 }
 
-enum KeyRows {
-    /// Taken, unless it is held by a record that was answered before this time or not at all.
-    Take(Box<TakenKeyRow>, i64),
-    Remember(KeyColumns, AnswerColumns),
-    Free(KeyColumns),
-}
-
-struct KeyColumns {
-    merchant_id: Vec<u8>,
-    key: String,
-}
-
 impl Rows {
     /// The rows of a unit.
     pub(crate) fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
@@ -95,6 +81,7 @@ impl Rows {
         let key = unit.key.as_ref();
         Ok(Self {
             lease: unit.lease,
+            handled: Handled::of(unit),
             session: SessionWrite::of(unit, sealer)?,
             changed_operations: changed.map(OperationWrite::of).collect(),
             operations: operations
@@ -117,6 +104,9 @@ impl Rows {
         {
             return Err(CommitError::LeaseLost);
         }
+        if let Some(handled) = self.handled {
+            handled.write(connection)?;
+        }
         self.session.write(connection)?;
         for changed in self.changed_operations {
             changed.write(connection)?;
@@ -133,8 +123,9 @@ impl Rows {
             changed.write(connection)?;
         }
         for event in self.events {
-            let insert = event.insert_into(events::table);
+            let insert = (&event).insert_into(events::table);
             insert.execute(connection).map_err(error::commit)?;
+            webhooks::put_on_its_way(connection, event.id()).map_err(error::commit)?;
         }
         if let Some(key) = self.key {
             key.write(connection)?;
@@ -155,7 +146,11 @@ pub(crate) fn write_audit(
     Ok(())
 }
 
-fn expect_one(written: QueryResult<usize>, rule: &'static str) -> Result<(), CommitError> {
+/// One row must have been touched; anything else breaks this rule.
+pub(crate) fn expect_one(
+    written: QueryResult<usize>,
+    rule: &'static str,
+) -> Result<(), CommitError> {
     match written.map_err(error::commit)? {
         1 => Ok(()),
         _ => Err(error::broken(rule).into()),
@@ -272,107 +267,5 @@ impl RefundWrite {
         let update = diesel::update(row).set(self.change).returning(refunds::id);
         let written = Hot(update).touched(connection);
         expect_one(written, "a changed refund must be there")
-    }
-}
-
-impl KeyRows {
-    fn of(write: &KeyWrite, sealer: &Sealer) -> Result<Self, StoreError> {
-        Ok(match write {
-            KeyWrite::Reserve {
-                scope,
-                fingerprint,
-                operation,
-                at,
-            } => {
-                let row = TakenKeyRow {
-                    merchant_id: id_bytes(scope.merchant),
-                    key: scope.key.as_str().to_owned(),
-                    fingerprint: fingerprint.bytes().to_vec(),
-                    operation_id: Some(id_bytes(*operation)),
-                    created_at: at.unix_micros(),
-                    answer: AnswerColumns::default(),
-                };
-                let forgotten = at.plus_seconds(-REMEMBERED_SECONDS);
-                Self::Take(Box::new(row), forgotten.unix_micros())
-            }
-            KeyWrite::Answer {
-                scope,
-                fingerprint,
-                answer,
-                at,
-            } => {
-                let row = TakenKeyRow {
-                    merchant_id: id_bytes(scope.merchant),
-                    key: scope.key.as_str().to_owned(),
-                    fingerprint: fingerprint.bytes().to_vec(),
-                    operation_id: None,
-                    created_at: at.unix_micros(),
-                    answer: AnswerColumns::of(scope, answer, at.unix_micros(), sealer)?,
-                };
-                let forgotten = at.plus_seconds(-REMEMBERED_SECONDS);
-                Self::Take(Box::new(row), forgotten.unix_micros())
-            }
-            KeyWrite::Remember { scope, answer, at } => Self::Remember(
-                KeyColumns::of(scope),
-                AnswerColumns::of(scope, answer, at.unix_micros(), sealer)?,
-            ),
-            KeyWrite::Free { scope } => Self::Free(KeyColumns::of(scope)),
-        })
-    }
-
-    fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
-        match self {
-            Self::Take(row, forgotten) => take_key(connection, &row, forgotten),
-            Self::Remember(KeyColumns { merchant_id, key }, answer) => {
-                // Where an answer is remembered already, no row is open, and that one stays.
-                let open = idempotency_keys::table
-                    .find((merchant_id, key))
-                    .filter(idempotency_keys::answered_at.is_null());
-                let update = diesel::update(open).set(answer);
-                let update = Hot(update.returning(idempotency_keys::merchant_id));
-                update.touched(connection).map_err(error::commit)?;
-                Ok(())
-            }
-            Self::Free(KeyColumns { merchant_id, key }) => {
-                let open = idempotency_keys::table
-                    .find((merchant_id, key))
-                    .filter(idempotency_keys::answered_at.is_null());
-                diesel::delete(open)
-                    .execute(connection)
-                    .map_err(error::commit)?;
-                Ok(())
-            }
-        }
-    }
-}
-
-/// Inserts the record; where there is one, takes its place only if that is remembered no longer.
-fn take_key(
-    connection: &mut SqliteConnection,
-    row: &TakenKeyRow,
-    forgotten: i64,
-) -> Result<(), CommitError> {
-    let inserted = row.insert_into(idempotency_keys::table).execute(connection);
-    match inserted {
-        Ok(_) => return Ok(()),
-        Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)) => {}
-        Err(error) => return Err(error::commit(error)),
-    }
-    let old = idempotency_keys::table
-        .find((&row.merchant_id, &row.key))
-        .filter(idempotency_keys::answered_at.lt(forgotten));
-    match diesel::update(old).set(row).execute(connection) {
-        Ok(0) => Err(CommitError::KeyTaken),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error::commit(error)),
-    }
-}
-
-impl KeyColumns {
-    fn of(scope: &KeyScope) -> Self {
-        Self {
-            merchant_id: id_bytes(scope.merchant),
-            key: scope.key.as_str().to_owned(),
-        }
     }
 }

@@ -50,14 +50,16 @@ pub(crate) fn commit(error: Error) -> CommitError {
 }
 
 /// `COMMIT` itself failed. A lock or a full disk is met before the commit record is complete; after
-/// any other failure (an fsync that broke) the record may or may not survive.
-pub(crate) fn at_commit(error: Error) -> CommitError {
-    const SURELY_NOT: [&str; 2] = ["database is locked", "database or disk is full"];
+/// any other failure (an fsync that broke) the record may or may not survive, unless it was written
+/// over since (`surely_not`).
+pub(crate) fn at_commit(error: Error, surely_not: bool) -> CommitError {
+    const NEVER: [&str; 2] = ["database is locked", "database or disk is full"];
     match &error {
         Error::DatabaseError(_, information)
-            if SURELY_NOT
-                .iter()
-                .any(|text| information.message().contains(text)) =>
+            if surely_not
+                || NEVER
+                    .iter()
+                    .any(|text| information.message().contains(text)) =>
         {
             CommitError::Store(store(error))
         }
@@ -105,17 +107,18 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_broke_is_never_called_failed() {
-        let full = at_commit(error(
-            DatabaseErrorKind::Unknown,
-            "database or disk is full",
-        ));
-        assert!(matches!(
-            full,
-            CommitError::Store(StoreError::Unavailable(_))
-        ));
-        let broken = at_commit(error(DatabaseErrorKind::Unknown, "disk I/O error"));
-        assert!(matches!(broken, CommitError::OutcomeUnknown));
+    fn a_commit_that_broke_is_called_unavailable_only_where_it_is_surely_gone() {
+        let ended = |text, surely_not| {
+            let mapped = at_commit(error(DatabaseErrorKind::Unknown, text), surely_not);
+            match mapped {
+                CommitError::OutcomeUnknown => "unknown",
+                CommitError::Store(StoreError::Unavailable(_)) => "unavailable",
+                _ => "failed",
+            }
+        };
+        assert_eq!(ended("database or disk is full", false), "unavailable");
+        assert_eq!(ended("disk I/O error", false), "unknown");
+        assert_eq!(ended("disk I/O error", true), "unavailable");
     }
 
     #[test]

@@ -1,15 +1,23 @@
 //! Statements that are prepared once although diesel would parse them each time.
 
 use diesel::{
-    QueryResult, RunQueryDsl, SqliteConnection,
+    QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     query_dsl::methods::LoadQuery,
+    sql_types::Binary,
     sqlite::Sqlite,
 };
 
+/// A row of [`Hot::ids`].
+#[derive(QueryableByName)]
+pub(crate) struct IdCell {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+}
+
 /// A statement whose SQL text takes few forms, kept prepared under that text.
 ///
-/// Diesel never keeps an `UPDATE` or a literal, since their texts could be without number; those
+/// Diesel never keeps an `UPDATE`, a literal or `sql_query`, since their texts could be without number; those
 /// wrapped here have one text each (or as many as there are list lengths), and preparing them again
 /// costs more than running them. Must be loaded: `execute` hands diesel a reference to the
 /// statement, and a reference does not pass on that it may be kept.
@@ -23,6 +31,15 @@ impl<Q> Hot<Q> {
     {
         let rows: Vec<Vec<u8>> = self.load(connection)?;
         Ok(rows.len())
+    }
+
+    /// Runs a statement that is given as text and reads a column of bytes named `id`.
+    pub(crate) fn ids<'a>(self, connection: &mut SqliteConnection) -> QueryResult<Vec<Vec<u8>>>
+    where
+        Self: LoadQuery<'a, SqliteConnection, IdCell>,
+    {
+        let rows: Vec<IdCell> = self.load(connection)?;
+        Ok(rows.into_iter().map(|row| row.id).collect())
     }
 }
 

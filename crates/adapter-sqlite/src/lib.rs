@@ -6,9 +6,11 @@
 //! data are sealed before they reach the database, so that its file holds neither.
 
 mod blocklist;
+mod clean_up;
 mod commit;
 mod error;
 mod hot;
+mod inbox;
 mod maintenance;
 mod merchants;
 mod pool;
@@ -17,6 +19,8 @@ mod rows;
 mod schema;
 mod seal;
 mod store;
+mod stuck;
+mod webhooks;
 mod work;
 mod writer;
 

@@ -1,4 +1,5 @@
-//! Care for the file: does it answer, do the keys fit, seal everything under the first key.
+//! Care for the file: does it answer, do the keys fit, seal everything under the first key, delete
+//! what is old.
 
 use async_trait::async_trait;
 use diesel::{
@@ -7,10 +8,10 @@ use diesel::{
     sql_types::{BigInt, Binary, Text},
 };
 use oncharge_domain::keyring::Place;
-use oncharge_ports::{CommitError, Maintenance, StoreError};
+use oncharge_ports::{CommitError, Maintenance, StoreError, maintenance::Old};
 
 use crate::{
-    error,
+    clean_up, error,
     rows::{Cells, key::row_bytes},
     seal::{SealedColumns, Sealer},
     store::SqliteStore,
@@ -33,7 +34,7 @@ struct SealedColumn {
 }
 
 /// Every sealed column, the one that each installation has filled first.
-const SEALED: [SealedColumn; 5] = [
+const SEALED: [SealedColumn; 6] = [
     SealedColumn {
         table: "api_keys",
         column: "signing_key",
@@ -68,6 +69,13 @@ const SEALED: [SealedColumn; 5] = [
         key_id: "body_key_id",
         row: "merchant_id",
         rest: "key",
+    },
+    SealedColumn {
+        table: "psp_notifications",
+        column: "body",
+        key_id: "body_key_id",
+        row: "id",
+        rest: "''",
     },
 ];
 
@@ -242,5 +250,8 @@ impl Maintenance for SqliteStore {
             count = count.saturating_add(self.reseal_column(column, &first).await?);
         }
         Ok(count)
+    }
+    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
+        clean_up::clean_up(self, old, limit).await
     }
 }

@@ -8,10 +8,10 @@ use oncharge_domain::{
     merchant::{ApiKey, ApiKeyHash, Merchant},
     time::Timestamp,
 };
-use oncharge_ports::{MerchantRepository, StoreError};
+use oncharge_ports::{CommitError, MerchantRepository, StoreError, merchant_repository::Rotation};
 
 use crate::{
-    commit::write_audit,
+    commit::{key::KeyRows, write_audit},
     error,
     rows::{
         audit::AuditRow,
@@ -111,14 +111,38 @@ impl MerchantRepository for SqliteStore {
     ) -> Result<(), StoreError> {
         let audit = AuditRow::of(audit);
         let ended = self.write(Lane::Request, move |connection| {
-            let at = at.unix_micros();
-            let later = api_keys::table
-                .find(id_bytes(id))
-                .filter(api_keys::ends_at.is_null().or(api_keys::ends_at.gt(at)));
-            let update = diesel::update(later).set(api_keys::ends_at.eq(at));
-            update.execute(connection).map_err(error::commit)?;
+            end_key(connection, id, at).map_err(error::commit)?;
             write_audit(connection, [audit])
         });
         ended.await.map_err(error::outside_a_unit)
     }
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+        let key = ApiKeyRow::of(&rotation.key, &rotation.hash, self.sealer())?;
+        let (replaced, ends_at) = (rotation.replaced, rotation.replaced_ends_at);
+        let remembered = rotation.remembered.as_ref();
+        let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
+        let remembered = remembered.transpose()?;
+        let audit = AuditRow::of(&rotation.audit);
+        self.write(Lane::Request, move |connection| {
+            if let Some(remembered) = remembered {
+                remembered.write(connection)?;
+            }
+            let insert = key.insert_into(api_keys::table);
+            insert.execute(connection).map_err(error::commit)?;
+            end_key(connection, replaced, ends_at).map_err(error::commit)?;
+            write_audit(connection, [audit])
+        })
+        .await
+    }
+}
+
+/// Ends a key at this time unless it has ended before.
+fn end_key(connection: &mut SqliteConnection, id: ApiKeyId, at: Timestamp) -> QueryResult<()> {
+    let at = at.unix_micros();
+    let later = api_keys::table
+        .find(id_bytes(id))
+        .filter(api_keys::ends_at.is_null().or(api_keys::ends_at.gt(at)));
+    let update = diesel::update(later).set(api_keys::ends_at.eq(at));
+    update.execute(connection)?;
+    Ok(())
 }

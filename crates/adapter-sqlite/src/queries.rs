@@ -13,6 +13,7 @@ use oncharge_domain::{
     psp::TokenFingerprint,
     refund::Refund,
     session::{Session, StatusName},
+    time::Timestamp,
 };
 use oncharge_ports::{
     StoreError, UnitOfWork,
@@ -72,6 +73,39 @@ pub(crate) fn operation(
         .map_err(error::store)?
         .map(OperationRow::operation)
         .transpose()
+}
+
+/// Oldest first; pages go on after the position of the last operation that was read.
+pub(crate) fn operations(
+    connection: &mut SqliteConnection,
+    since: Timestamp,
+    after: Option<OperationId>,
+    limit: u32,
+) -> Result<Vec<Operation>, StoreError> {
+    let mut query = operations::table
+        .order((operations::created_at, operations::id))
+        .limit(limit.into())
+        .select(OperationRow::as_select())
+        .into_boxed();
+    let mut since = since.unix_micros();
+    if let Some(after) = after.map(id_bytes) {
+        let at: Option<i64> = operations::table
+            .find(&after)
+            .select(operations::created_at)
+            .get_result(connection)
+            .optional()
+            .map_err(error::store)?;
+        let at = at.ok_or_else(|| error::broken("the operation to go on after must be there"))?;
+        if at >= since {
+            since = at;
+            query = query.filter(operations::created_at.gt(at).or(operations::id.gt(after)));
+        }
+    }
+    let rows: Vec<OperationRow> = query
+        .filter(operations::created_at.ge(since))
+        .load(connection)
+        .map_err(error::store)?;
+    rows.into_iter().map(OperationRow::operation).collect()
 }
 
 pub(crate) fn request(

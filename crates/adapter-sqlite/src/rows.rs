@@ -3,12 +3,16 @@
 //! Tables are STRICT, so that a column's type is always what `schema` says; whether a value is one
 //! that the domain knows is checked here, and reported by table, column and row where it is not.
 
+pub(crate) mod attempt;
 pub(crate) mod audit;
 pub(crate) mod ban;
 pub(crate) mod contact;
+pub(crate) mod delivery;
+pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod key;
 pub(crate) mod merchant;
+pub(crate) mod notification;
 pub(crate) mod operation;
 pub(crate) mod refund;
 pub(crate) mod session;

@@ -192,10 +192,79 @@ diesel::table! {
     }
 }
 
+diesel::table! {
+    webhook_endpoints (merchant_id) {
+        merchant_id -> Binary,
+        url -> Text,
+        key_id -> Binary,
+        disabled -> Nullable<Text>,
+        failing_since -> Nullable<BigInt>,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    deliveries (event_id) {
+        event_id -> Binary,
+        session_id -> Binary,
+        merchant_id -> Binary,
+        sequence -> BigInt,
+        url -> Text,
+        state -> Text,
+        attempts -> BigInt,
+        failures -> BigInt,
+        created_at -> BigInt,
+        next_try_at -> Nullable<BigInt>,
+        leased_until -> Nullable<BigInt>,
+        lease_token -> Nullable<Binary>,
+    }
+}
+
+diesel::table! {
+    delivery_attempts (event_id, number) {
+        event_id -> Binary,
+        number -> BigInt,
+        at -> BigInt,
+        status -> Nullable<BigInt>,
+        latency_ms -> BigInt,
+        response -> Text,
+        error -> Nullable<Text>,
+    }
+}
+
+diesel::table! {
+    psp_notifications (id) {
+        id -> Binary,
+        connector -> Text,
+        account -> Text,
+        event_key -> Nullable<Text>,
+        status -> Text,
+        body -> Binary,
+        body_key_id -> Text,
+        received_at -> BigInt,
+        operation_id -> Nullable<Binary>,
+        session_id -> Nullable<Binary>,
+        next_try_at -> Nullable<BigInt>,
+        tries -> BigInt,
+        leased_until -> Nullable<BigInt>,
+        lease_token -> Nullable<Binary>,
+    }
+}
+
 diesel::joinable!(api_keys -> merchants (merchant_id));
 diesel::joinable!(contacts -> sessions (session_id));
+diesel::joinable!(deliveries -> events (event_id));
 diesel::joinable!(events -> sessions (session_id));
 diesel::joinable!(refunds -> operations (operation_id));
 diesel::allow_tables_to_appear_in_same_query!(
-    api_keys, contacts, events, merchants, operations, refunds, sessions
+    api_keys,
+    contacts,
+    deliveries,
+    events,
+    merchants,
+    operations,
+    refunds,
+    sessions,
+    webhook_endpoints,
 );

@@ -11,16 +11,17 @@ use oncharge_domain::{
     psp::TokenFingerprint,
     refund::Refund,
     session::Session,
+    time::Timestamp,
 };
 use oncharge_ports::{
     CheckoutRepository, CommitError, Entropy, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope},
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
 };
 
 use crate::{
-    commit::Rows,
+    commit::{Rows, key::KeyRows},
     pool::{self, Readers},
     queries,
     seal::Sealer,
@@ -154,6 +155,21 @@ impl CheckoutRepository for SqliteStore {
         self.read(|connection| queries::events(connection, filter, page))
     }
 
+    async fn operations(
+        &self,
+        since: Timestamp,
+        after: Option<OperationId>,
+        limit: u32,
+    ) -> Result<Vec<Operation>, StoreError> {
+        self.read(|connection| queries::operations(connection, since, after, limit))
+    }
+
+    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
+        let rows = KeyRows::of(&key, self.sealer())?;
+        self.write(Lane::Request, |connection| rows.write(connection))
+            .await
+    }
+
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
         let lane = match unit.lease {
             Some(_) => Lane::Worker,
@@ -167,3 +183,6 @@ impl CheckoutRepository for SqliteStore {
         self.read(|connection| queries::committed(connection, unit))
     }
 }
+
+#[cfg(test)]
+mod tests;

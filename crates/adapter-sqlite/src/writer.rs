@@ -208,7 +208,11 @@ fn run(job: Box<dyn Job>, path: &std::path::Path, place: &mut Option<SqliteConne
     let (commit, usable) = match wrote {
         Ok(true) => match connection.batch_execute("COMMIT") {
             Ok(()) => (Ok(()), true),
-            Err(error) => (Err(error::at_commit(error)), roll_back(&mut connection)),
+            Err(error) => {
+                let usable = roll_back(&mut connection);
+                let surely_not = usable && overwrite(&mut connection);
+                (Err(error::at_commit(error, surely_not)), usable)
+            }
         },
         Ok(false) => {
             let usable = roll_back(&mut connection);
@@ -233,6 +237,16 @@ fn roll_back(connection: &mut SqliteConnection) -> bool {
         // After some errors SQLite has rolled back by itself.
         Err(error) => error.to_string().contains("no transaction is active"),
     }
+}
+
+/// Writes over what a commit that broke may have left in the log: the process goes on without it,
+/// but a recovery after a crash could take it for committed. Whether it is surely gone.
+///
+/// The log is written on from its last good commit, so that any other commit does it; this one
+/// changes nothing (no program of ours uses the number).
+fn overwrite(connection: &mut SqliteConnection) -> bool {
+    let written = connection.batch_execute("PRAGMA user_version = 0");
+    written.is_ok()
 }
 
 #[cfg(test)]

@@ -59,6 +59,11 @@ impl EventRow {
         }
     }
 
+    /// Its id.
+    pub(crate) fn id(&self) -> &[u8] {
+        &self.id
+    }
+
     /// The event, with what it takes from its session.
     pub(crate) fn stored_event(self, session: &OfSession) -> Result<StoredEvent, StoreError> {
         let cells = Cells::of("events", &self.id);

@@ -204,3 +204,48 @@ async fn the_audit_log_is_only_ever_added_to() {
     ])
     .await;
 }
+
+#[tokio::test]
+async fn deliveries_and_notifications_are_in_their_queues_or_over() {
+    refuses(&[
+        (
+            "UPDATE deliveries SET state = 'delivered'",
+            "deliveries_pending",
+        ),
+        (
+            "UPDATE deliveries SET next_try_at = NULL",
+            "deliveries_pending",
+        ),
+        ("UPDATE deliveries SET leased_until = 1", "deliveries_lease"),
+        ("UPDATE deliveries SET failures = 11", "failures"),
+        (
+            "INSERT INTO delivery_attempts SELECT event_id, 1, 0, 200, 0, '', 'timeout' FROM deliveries",
+            "delivery_attempts_answer",
+        ),
+        (
+            "INSERT INTO delivery_attempts SELECT event_id, 1, 0, NULL, 0, '', NULL FROM deliveries",
+            "delivery_attempts_answer",
+        ),
+        ("UPDATE webhook_endpoints SET disabled = 'bored'", "disabled"),
+        ("UPDATE webhook_endpoints SET url = ''", "url"),
+        (
+            "UPDATE psp_notifications SET status = 'handled'",
+            "psp_notifications_waiting",
+        ),
+        (
+            "UPDATE psp_notifications SET status = 'unverified', next_try_at = NULL",
+            "psp_notifications_verified",
+        ),
+        (
+            "UPDATE psp_notifications SET lease_token = zeroblob(16)",
+            "psp_notifications_lease",
+        ),
+        (
+            "INSERT INTO psp_notifications SELECT randomblob(16), connector, account, event_key, \
+             status, body, body_key_id, received_at, operation_id, session_id, next_try_at, tries, \
+             leased_until, lease_token FROM psp_notifications",
+            "UNIQUE constraint failed: psp_notifications.connector",
+        ),
+    ])
+    .await;
+}

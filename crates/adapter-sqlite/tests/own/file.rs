@@ -5,14 +5,17 @@ use std::{fs, sync::Arc};
 use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_conformance::keys;
+use oncharge_domain::audit::AuditAction;
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, CommitError, Maintenance, MerchantRepository,
-    StoreError, WorkQueue,
+    BlocklistRepository, CheckoutRepository, CommitError, Inbox, Maintenance, MerchantRepository,
+    StoreError, WebhookRepository, WorkQueue,
     queries::{EventFilter, Page},
+    webhook_repository::Redelivery,
+    work_queue::Queue,
 };
 use oncharge_testkit::{Builder, SeededEntropy};
 
-use crate::world::{EMAIL, PAY_TOKEN, PHONE, TOKEN, World, answer, open, path, raw};
+use crate::world::{EMAIL, NOTIFIED, PAY_TOKEN, PHONE, TOKEN, World, answer, open, path, raw};
 
 /// Everything that was written is there, in this store.
 async fn holds_all(store: &SqliteStore, world: &World) {
@@ -61,7 +64,22 @@ async fn holds_all(store: &SqliteStore, world: &World) {
         (events[0].id, &events[0].event),
         (world.event.id, &world.event.event)
     );
-    assert_eq!(store.depth().await.unwrap().open_operations, 1);
+    let depths = store.depths(world.build.now()).await.unwrap();
+    let depths: Vec<_> = depths.iter().map(|one| (one.queue, one.depth)).collect();
+    let expected = [
+        (Queue::Operations, 1),
+        (Queue::Deadlines, 0),
+        (Queue::Inbox, 1),
+        (Queue::Deliveries, 1),
+    ];
+    assert_eq!(depths, expected);
+    let endpoint = store.endpoint(world.merchant.id).await.unwrap();
+    assert_eq!(endpoint.as_ref(), Some(&world.endpoint));
+    let outgoing = store.outgoing(&[world.event.id]).await.unwrap();
+    assert_eq!(outgoing[0].event, events[0]);
+    assert_eq!(outgoing[0].delivery.url, world.endpoint.url);
+    let kept = store.notification(world.notification.id).await.unwrap();
+    assert_eq!(kept.unwrap().new, world.notification);
 }
 
 #[tokio::test]
@@ -123,10 +141,7 @@ async fn stores_that_are_opened_at_once_migrate_once() {
             .collect()
     });
     let build = Builder::new(1);
-    let (merchant, audit) = (
-        build.merchant(),
-        build.audit(oncharge_domain::audit::AuditAction::MerchantCreated),
-    );
+    let (merchant, audit) = (build.merchant(), build.audit(AuditAction::MerchantCreated));
     let (key, hash) = build.api_key(&merchant);
     opened[0]
         .create(&merchant, &key, &hash, &audit)
@@ -136,6 +151,28 @@ async fn stores_that_are_opened_at_once_migrate_once() {
         let found = store.merchant(merchant.id).await.unwrap();
         assert_eq!(found.as_ref(), Some(&merchant));
     }
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_schema_is_brought_up_with_what_it_holds() {
+    let world = World::new().await;
+    let back = include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/down.sql");
+    let mut tool = world.raw();
+    tool.batch_execute(back).unwrap();
+    tool.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version = '0002'")
+        .unwrap();
+    let store = open(&world.directory, 2);
+    let session = store.session(world.session.id).await.unwrap();
+    assert_eq!(session.as_ref(), Some(&world.session));
+    // What happened before there was an endpoint can be sent to it now.
+    let (merchant, event) = (world.merchant.id, world.event.id);
+    assert_eq!(store.outgoing(&[event]).await.unwrap(), []);
+    let audit = world.build.audit(AuditAction::EndpointSet);
+    store.set_endpoint(&world.endpoint, &audit).await.unwrap();
+    let again = store.redeliver(merchant, event, world.build.now()).await;
+    assert_eq!(again.unwrap(), Redelivery::Due);
+    let outgoing = store.outgoing(&[event]).await.unwrap();
+    assert_eq!(outgoing[0].event.event, world.event.event);
 }
 
 #[cfg(unix)]
@@ -162,11 +199,12 @@ async fn neither_secrets_nor_personal_data_are_in_the_bytes() {
     tool.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
         .unwrap();
     let signing_key = *world.api_key.0.signing_key.expose_bytes();
-    let secrets: [&[u8]; 5] = [
+    let secrets: [&[u8]; 6] = [
         EMAIL.as_bytes(),
         PHONE.as_bytes(),
         TOKEN.as_bytes(),
         PAY_TOKEN.as_bytes(),
+        NOTIFIED.as_bytes(),
         &signing_key,
     ];
     for bytes in [logged, all_bytes(&world)] {

@@ -9,5 +9,6 @@
 
 mod constraints;
 mod file;
+mod long_queue;
 mod plans;
 mod world;

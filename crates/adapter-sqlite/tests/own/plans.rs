@@ -21,9 +21,14 @@ use oncharge_domain::{
     session::{EventKind, StatusName},
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, MerchantRepository, WorkQueue,
+    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository,
+    WebhookRepository, WorkQueue,
+    inbox::NotificationStatus,
+    maintenance::Old,
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     unit_of_work::{ChangedOperation, KeyWrite},
+    webhook_repository::Redelivery,
+    work_queue::{StuckKind, WantedDeliveries},
 };
 
 use crate::world::{TOKEN, World, answer, fingerprint};
@@ -55,6 +60,15 @@ struct Step {
     detail: String,
 }
 
+/// What a plan may go through: no row at all; the merchants and the list of `claim_deliveries`,
+/// which are made while it runs; the index that holds the sessions of failed captures alone.
+const MAY_SCAN: [&str; 4] = [
+    "SCAN CONSTANT ROW",
+    "SCAN merchant",
+    "SCAN json_each VIRTUAL TABLE INDEX 1:",
+    "SCAN session USING COVERING INDEX sessions_capture_failed",
+];
+
 /// The steps of SQLite's plan that read a whole table or index.
 fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
@@ -62,7 +76,7 @@ fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
         .unwrap();
     let details = steps.into_iter().map(|step| step.detail);
     details
-        .filter(|detail| detail.starts_with("SCAN") && detail != "SCAN CONSTANT ROW")
+        .filter(|detail| detail.starts_with("SCAN") && !MAY_SCAN.contains(&detail.as_str()))
         .collect()
 }
 
@@ -73,7 +87,8 @@ async fn no_statement_reads_a_whole_table() {
     lists(&world).await;
     reads_and_writes(&world).await;
     work(&world).await;
-    let ours = ["SELECT", "UPDATE", "DELETE", "INSERT"];
+    webhooks(&world).await;
+    let ours = ["SELECT", "UPDATE", "DELETE", "INSERT", "WITH"];
     let mut connection = world.raw();
     let mut checked = 0;
     for statement in seen() {
@@ -85,7 +100,7 @@ async fn no_statement_reads_a_whole_table() {
         assert!(scans.is_empty(), "{statement}\n  {scans:?}");
         checked += 1;
     }
-    assert!(checked > 40, "the statements were seen: {checked}");
+    assert!(checked > 70, "the statements were seen: {checked}");
     assert_eq!(
         scans(
             &mut connection,
@@ -211,10 +226,69 @@ async fn work(world: &World) {
     let lease = Duration::from_secs(15);
     let operations = store.claim_operations(late, 10, lease).await.unwrap();
     let sessions = store.claim_sessions(late, 10, lease).await.unwrap();
-    assert_eq!((operations.len(), sessions.len()), (1, 1));
-    for lease_of in [operations[0].lease, sessions[0].lease] {
+    let inbox = store.claim_notifications(late, 10, lease).await.unwrap();
+    assert_eq!((operations.len(), sessions.len(), inbox.len()), (1, 1, 1));
+    for lease_of in [operations[0].lease, sessions[0].lease, inbox[0].lease] {
         assert!(store.renew(lease_of, lease).await.unwrap());
         store.release(lease_of, late).await.unwrap();
     }
     store.wake_all(world.build.now()).await.unwrap();
+}
+
+async fn webhooks(world: &World) {
+    let (store, build, merchant) = (&world.store, &world.build, world.merchant.id);
+    let late = build.now().plus_seconds(9999);
+    let long = Duration::from_secs(15);
+    let wanted = WantedDeliveries {
+        limit: 10,
+        each: 2,
+        busy: vec![build.id()],
+    };
+    let taken = store.claim_deliveries(late, &wanted, long).await.unwrap();
+    let out = store.outgoing(&[world.event.id]).await.unwrap();
+    let mut recorded = build.recorded((taken[0].lease, &out[0].delivery), Ok(410), None);
+    recorded.audit = Some(build.audit(AuditAction::EndpointDisabled));
+    store.record(&recorded).await.unwrap();
+    assert_eq!(store.attempts(world.event.id).await.unwrap().len(), 1);
+    let again = store.redeliver(merchant, world.event.id, late);
+    assert_eq!(again.await.unwrap(), Redelivery::NoEndpoint);
+    let audit = build.audit(AuditAction::EndpointSet);
+    store.set_endpoint(&world.endpoint, &audit).await.unwrap();
+    for (answer, failing) in [(500, None), (200, Some(build.now()))] {
+        let again = store.redeliver(merchant, world.event.id, late);
+        assert_eq!(again.await.unwrap(), Redelivery::Due);
+        let taken = store.claim_deliveries(late, &wanted, long).await.unwrap();
+        let out = store.outgoing(&[world.event.id]).await.unwrap();
+        let recorded = build.recorded((taken[0].lease, &out[0].delivery), Ok(answer), failing);
+        store.record(&recorded).await.unwrap();
+    }
+    store.event(merchant, world.event.id).await.unwrap();
+    store.signing_keys(merchant, build.now()).await.unwrap();
+    let audit = build.audit(AuditAction::EndpointRemoved);
+    assert!(store.remove_endpoint(merchant, &audit).await.unwrap());
+
+    let inbox = store.claim_notifications(late, 10, long).await.unwrap();
+    let settled = build.settled(inbox[0].lease, NotificationStatus::Mismatched);
+    store.settle(&settled).await.unwrap();
+    store.depths(late).await.unwrap();
+    let stuck = store.stuck(late, 10).await.unwrap();
+    assert!(
+        stuck
+            .iter()
+            .any(|item| item.kind == StuckKind::Notification)
+    );
+    let audit = build.audit(AuditAction::NotificationDismissed);
+    let id = world.notification.id;
+    assert!(store.dismiss(id, &audit).await.unwrap());
+    let first = store.operations(build.now(), None, 1).await.unwrap();
+    store
+        .operations(build.now(), Some(first[0].id), 9)
+        .await
+        .unwrap();
+    let old = Old {
+        keys_answered_before: late,
+        notifications_before: late,
+        unverified_before: late,
+    };
+    assert_eq!(store.clean_up(&old, 10).await.unwrap(), 2);
 }

@@ -16,9 +16,12 @@ use oncharge_domain::{
     session::{EventKind, Session},
     signing::SigningKey,
     text::{Contact, Email, Phone},
+    webhook::WebhookEndpoint,
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, MerchantRepository, RememberedAnswer,
+    BlocklistRepository, CheckoutRepository, Inbox, MerchantRepository, RememberedAnswer,
+    WebhookRepository,
+    inbox::NewNotification,
     psp::PreparedRequest,
     unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent},
 };
@@ -29,6 +32,7 @@ pub(crate) const EMAIL: &str = "shopper.unmistakable@example.com";
 pub(crate) const PHONE: &str = "+15551234567";
 pub(crate) const TOKEN: &str = "tok_unmistakable_4242";
 pub(crate) const PAY_TOKEN: &str = "pt_unmistakable_secret";
+pub(crate) const NOTIFIED: &str = "unmistakable words of the processor";
 
 /// What was written.
 pub(crate) struct World {
@@ -47,6 +51,10 @@ pub(crate) struct World {
     /// The key whose request waits for the refund.
     pub(crate) waiting: KeyScope,
     pub(crate) ban: Ban,
+    /// Where the event is on its way to.
+    pub(crate) endpoint: WebhookEndpoint,
+    /// Waits in the inbox.
+    pub(crate) notification: NewNotification,
 }
 
 pub(crate) fn path(directory: &tempfile::TempDir) -> PathBuf {
@@ -103,6 +111,9 @@ impl World {
         key.signing_key = SigningKey::of_secret("secret of the merchant");
         let audit = build.audit(AuditAction::MerchantCreated);
         store.create(&merchant, &key, &hash, &audit).await.unwrap();
+        let audit = build.audit(AuditAction::EndpointSet);
+        let endpoint = build.endpoint(&merchant, &key);
+        let endpoint = store.set_endpoint(&endpoint, &audit).await.unwrap();
 
         let (session, answered) = created(&store, &build, &merchant).await;
         let attempt = build.attempt(&session, TOKEN);
@@ -142,6 +153,9 @@ impl World {
         let ban = build.ban([5; 32]);
         let audit = build.audit(AuditAction::BanAdded);
         store.add(&ban, &audit).await.unwrap();
+        let mut notification = build.notification("notified-1");
+        notification.body = NOTIFIED.as_bytes().to_vec();
+        assert!(store.receive(&notification).await.unwrap());
         Self {
             api_key: (key, hash),
             directory,
@@ -155,6 +169,8 @@ impl World {
             answered,
             waiting,
             ban,
+            endpoint,
+            notification,
         }
     }
 

@@ -1,0 +1,137 @@
+//! The inbox: what PSPs have told, kept sealed until it is handled.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use oncharge_domain::{audit::AuditEntry, id::NotificationId};
+use oncharge_ports::{
+    CommitError, Inbox, StoreError, UnitOfWork,
+    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification},
+    unit_of_work::LeasedItem,
+};
+
+use crate::{
+    commit::{expect_one, write_audit},
+    error,
+    hot::Hot,
+    rows::{
+        audit::AuditRow,
+        id_bytes,
+        notification::{NewNotificationRow, NotificationEnd, NotificationRow},
+    },
+    schema::psp_notifications,
+    store::SqliteStore,
+    work,
+    writer::Lane,
+};
+
+/// The notification that a unit handles.
+pub(crate) struct Handled {
+    id: Vec<u8>,
+    end: NotificationEnd,
+}
+
+impl Handled {
+    /// What the unit handles, if anything; it is about the first operation that has changed.
+    pub(crate) fn of(unit: &UnitOfWork) -> Option<Self> {
+        let first = unit.changed_operations.first();
+        let operation = first.map(|changed| changed.operation.id);
+        unit.handled.map(|id| Self {
+            id: id_bytes(id),
+            end: NotificationEnd::of(
+                NotificationStatus::Handled,
+                operation,
+                Some(unit.session.id),
+            ),
+        })
+    }
+
+    /// Writes it, inside the unit's transaction.
+    pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
+        let waiting = psp_notifications::table
+            .find(self.id)
+            .filter(psp_notifications::status.eq(NotificationStatus::Waiting.name()));
+        let update = diesel::update(waiting).set(self.end);
+        let update = Hot(update.returning(psp_notifications::id));
+        match update.touched(connection).map_err(error::commit)? {
+            0 => Err(CommitError::AlreadyHandled),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[async_trait]
+impl Inbox for SqliteStore {
+    async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
+        let row = NewNotificationRow::of(new, self.sealer())?;
+        // The PSP waits for its answer.
+        let kept = self.write(Lane::Request, move |connection| {
+            let inserted = row
+                .insert_into(psp_notifications::table)
+                .on_conflict((
+                    psp_notifications::connector,
+                    psp_notifications::account,
+                    psp_notifications::event_key,
+                ))
+                .do_nothing()
+                .execute(connection);
+            Ok(inserted.map_err(error::commit)? == 1)
+        });
+        kept.await.map_err(error::outside_a_unit)
+    }
+
+    async fn notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        let found: Option<NotificationRow> = self.read(|connection| {
+            psp_notifications::table
+                .find(id_bytes(id))
+                .select(NotificationRow::as_select())
+                .get_result(connection)
+                .optional()
+                .map_err(error::store)
+        })?;
+        found.map(|row| row.notification(self.sealer())).transpose()
+    }
+
+    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
+        let lease = settled.lease;
+        let LeasedItem::Notification(id) = lease.item else {
+            return Err(CommitError::LeaseLost);
+        };
+        let end = NotificationEnd::of(settled.status, settled.operation, settled.session);
+        let audit = settled.audit.as_ref().map(AuditRow::of);
+        self.write(Lane::Worker, move |connection| {
+            if !work::holds(connection, lease).map_err(error::commit)? {
+                return Err(CommitError::LeaseLost);
+            }
+            let row = psp_notifications::table.find(id_bytes(id));
+            let update = diesel::update(row).set(end);
+            let written = Hot(update.returning(psp_notifications::id)).touched(connection);
+            expect_one(written, "a leased notification must be there")?;
+            write_audit(connection, audit)
+        })
+        .await
+    }
+
+    async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
+        let audit = AuditRow::of(audit);
+        let dismissed = self.write(Lane::Request, move |connection| {
+            let all = NotificationStatus::ALL.iter();
+            let stuck = all
+                .filter(|status| status.is_stuck())
+                .map(|status| status.name());
+            let row = psp_notifications::table
+                .find(id_bytes(id))
+                .filter(psp_notifications::status.eq_any(stuck));
+            let dismissed = NotificationStatus::Dismissed.name();
+            let update = diesel::update(row).set(psp_notifications::status.eq(dismissed));
+            if update.execute(connection).map_err(error::commit)? == 0 {
+                return Ok(false);
+            }
+            write_audit(connection, [audit])?;
+            Ok(true)
+        });
+        dismissed.await.map_err(error::outside_a_unit)
+    }
+}

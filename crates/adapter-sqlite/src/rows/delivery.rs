@@ -1,0 +1,90 @@
+//! Deliveries as rows: the outbox.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    time::Timestamp,
+    webhook::{Attempted, Delivery, DeliveryState, EndpointUrl},
+};
+use oncharge_ports::StoreError;
+
+use super::Cells;
+use crate::schema::deliveries;
+
+/// A delivery as it is read, without what only the queue uses.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = deliveries)]
+pub(crate) struct DeliveryRow {
+    event_id: Vec<u8>,
+    session_id: Vec<u8>,
+    merchant_id: Vec<u8>,
+    sequence: i64,
+    url: String,
+    state: String,
+    attempts: i64,
+    failures: i64,
+}
+
+/// What an attempt changes of a delivery; its lease is given back.
+#[derive(AsChangeset)]
+#[diesel(table_name = deliveries, treat_none_as_null = true)]
+pub(crate) struct DeliveryChange {
+    state: &'static str,
+    attempts: i64,
+    failures: i64,
+    next_try_at: Option<i64>,
+    leased_until: Option<i64>,
+    lease_token: Option<Vec<u8>>,
+}
+
+/// What a delivery becomes that has nowhere to go any more.
+#[derive(AsChangeset)]
+#[diesel(table_name = deliveries, treat_none_as_null = true)]
+pub(crate) struct Death {
+    state: &'static str,
+    next_try_at: Option<i64>,
+    leased_until: Option<i64>,
+    lease_token: Option<Vec<u8>>,
+}
+
+impl DeliveryRow {
+    /// The delivery.
+    pub(crate) fn delivery(self) -> Result<Delivery, StoreError> {
+        let cells = Cells::of("deliveries", &self.event_id);
+        Ok(Delivery {
+            event: cells.id("event_id", &self.event_id)?,
+            session: cells.id("session_id", &self.session_id)?,
+            merchant: cells.id("merchant_id", &self.merchant_id)?,
+            sequence: cells.count("sequence", self.sequence)?,
+            // Whether it was allowed was asked when it was set: a sandbox's is read, too.
+            url: cells.read("url", EndpointUrl::parse(&self.url, true))?,
+            state: cells.found("state", DeliveryState::parse(&self.state))?,
+            attempts: cells.count("attempts", self.attempts)?,
+            failures: cells.count("failures", self.failures)?,
+        })
+    }
+}
+
+impl DeliveryChange {
+    /// What follows from an attempt.
+    pub(crate) fn of(after: &Attempted) -> Self {
+        Self {
+            state: after.delivery.state.name(),
+            attempts: after.delivery.attempts.into(),
+            failures: after.delivery.failures.into(),
+            next_try_at: after.next_try_at.map(Timestamp::unix_micros),
+            leased_until: None,
+            lease_token: None,
+        }
+    }
+}
+
+impl Default for Death {
+    fn default() -> Self {
+        Self {
+            state: DeliveryState::Dead.name(),
+            next_try_at: None,
+            leased_until: None,
+            lease_token: None,
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! Notifications of PSPs as rows: their bytes are sealed.
+
+use diesel::prelude::*;
+use oncharge_domain::{
+    id::{OperationId, SessionId},
+    keyring::Place,
+    psp::PspAccount,
+};
+use oncharge_ports::{
+    StoreError,
+    inbox::{NewNotification, NotificationStatus, StoredNotification},
+};
+
+use super::{Cells, id_bytes};
+use crate::{
+    schema::psp_notifications,
+    seal::{SealedColumns, Sealer},
+};
+
+const TABLE: &str = "psp_notifications";
+
+/// A notification as it is read, without what only the queue uses.
+#[derive(Queryable, Selectable, Insertable)]
+#[diesel(table_name = psp_notifications, treat_none_as_default_value = false)]
+pub(crate) struct NotificationRow {
+    id: Vec<u8>,
+    connector: String,
+    account: String,
+    event_key: Option<String>,
+    status: String,
+    body: Vec<u8>,
+    body_key_id: String,
+    received_at: i64,
+}
+
+/// A new notification's row.
+#[derive(Insertable)]
+#[diesel(table_name = psp_notifications, treat_none_as_default_value = false)]
+pub(crate) struct NewNotificationRow {
+    #[diesel(embed)]
+    row: NotificationRow,
+    next_try_at: Option<i64>,
+    tries: i64,
+}
+
+/// What a notification becomes when it waits no more; its lease is given back.
+#[derive(AsChangeset)]
+#[diesel(table_name = psp_notifications, treat_none_as_null = true)]
+pub(crate) struct NotificationEnd {
+    status: &'static str,
+    operation_id: Option<Vec<u8>>,
+    session_id: Option<Vec<u8>>,
+    next_try_at: Option<i64>,
+    leased_until: Option<i64>,
+    lease_token: Option<Vec<u8>>,
+}
+
+/// The place of a notification's bytes, which sealing binds them to.
+fn place(notification: &[u8]) -> Place<'_> {
+    Place {
+        table: TABLE,
+        column: "body",
+        row: notification,
+    }
+}
+
+impl NewNotificationRow {
+    /// The row, its bytes sealed: it waits, unless it is only kept as evidence.
+    pub(crate) fn of(new: &NewNotification, sealer: &Sealer) -> Result<Self, StoreError> {
+        let id = id_bytes(new.id);
+        let hidden = sealer.seal(place(&id), &new.body)?;
+        let received_at = new.received_at.unix_micros();
+        let status = match new.event_key {
+            Some(_) => NotificationStatus::Waiting,
+            None => NotificationStatus::Unverified,
+        };
+        let waits = status == NotificationStatus::Waiting;
+        Ok(Self {
+            row: NotificationRow {
+                id,
+                connector: new.account.connector().to_owned(),
+                account: new.account.account().to_owned(),
+                event_key: new.event_key.clone(),
+                status: status.name().to_owned(),
+                body: hidden.bytes,
+                body_key_id: hidden.key_id,
+                received_at,
+            },
+            next_try_at: waits.then_some(received_at),
+            tries: 0,
+        })
+    }
+}
+
+impl NotificationRow {
+    /// The notification.
+    pub(crate) fn notification(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
+        let cells = Cells::of(TABLE, &self.id);
+        let account = PspAccount::new(&self.connector, &self.account);
+        let hidden = SealedColumns {
+            bytes: self.body,
+            key_id: self.body_key_id,
+        };
+        let body = sealer.open(place(&self.id), hidden, |plain| Some(plain.to_vec()));
+        Ok(StoredNotification {
+            new: NewNotification {
+                id: cells.id("id", &self.id)?,
+                account: cells.read("account", account)?,
+                event_key: self.event_key,
+                body: cells.found("body", body)?,
+                received_at: cells.time("received_at", self.received_at)?,
+            },
+            status: cells.found("status", NotificationStatus::parse(&self.status))?,
+        })
+    }
+}
+
+impl NotificationEnd {
+    /// The end with this verdict, and what it is about.
+    pub(crate) fn of(
+        status: NotificationStatus,
+        operation: Option<OperationId>,
+        session: Option<SessionId>,
+    ) -> Self {
+        Self {
+            status: status.name(),
+            operation_id: operation.map(id_bytes),
+            session_id: session.map(id_bytes),
+            next_try_at: None,
+            leased_until: None,
+            lease_token: None,
+        }
+    }
+}

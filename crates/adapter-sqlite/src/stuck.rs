@@ -1,0 +1,139 @@
+//! Work that a person should look at: one statement for each reason.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
+use oncharge_domain::{
+    id::{EventKind, NotificationKind, OperationKind, RefundKind, SessionKind},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    StoreError,
+    work_queue::{StuckItem, StuckKind},
+};
+
+use crate::{
+    error,
+    hot::Hot,
+    rows::Cells,
+    work::{EARLIER, STORE_CLOCK},
+};
+
+/// Something that is stuck, as every statement reads it.
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    session: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Binary>)]
+    merchant: Option<Vec<u8>>,
+    #[diesel(sql_type = BigInt)]
+    since: i64,
+    #[diesel(sql_type = Text)]
+    detail: String,
+}
+
+/// Everything that is stuck at this time, oldest first.
+pub(crate) fn all(
+    connection: &mut SqliteConnection,
+    now: Timestamp,
+    limit: u32,
+) -> Result<Vec<StuckItem>, StoreError> {
+    let mut all = Vec::new();
+    for kind in StuckKind::ALL {
+        let latest = now.plus_seconds(-kind.budget_seconds());
+        let query = sql_query(statement(*kind))
+            .bind::<BigInt, _>(latest.unix_micros())
+            .bind::<BigInt, _>(i64::from(limit));
+        let found: Vec<Found> = Hot(query).load(connection).map_err(error::store)?;
+        for found in found {
+            all.push(found.item(*kind)?);
+        }
+    }
+    all.sort_by(|one: &StuckItem, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(all)
+}
+
+/// The statement for a reason: `?1` is the time before which it must have begun to wait, `?2` how
+/// many rows are read at most.
+fn statement(kind: StuckKind) -> String {
+    let from_where = match kind {
+        StuckKind::Operation => format!(
+            "{OPEN_OPERATIONS} AND kind <> 'compensation' AND sending <> 'accepted' \
+             AND created_at < ?1"
+        ),
+        StuckKind::Accepted => format!(
+            "{OPEN_OPERATIONS} AND kind <> 'compensation' AND sending = 'accepted' \
+             AND created_at < ?1"
+        ),
+        StuckKind::Compensation => {
+            format!("{OPEN_OPERATIONS} AND kind = 'compensation' AND created_at <= ?1")
+        }
+        StuckKind::RefundOfFailedCapture => REFUNDS_OF_FAILED_CAPTURES.to_owned(),
+        StuckKind::Deadline => format!(
+            "SELECT id, id AS session, merchant_id AS merchant, due_at AS since, \
+             status AS detail FROM sessions WHERE due_at < ?1 \
+             AND (leased_until IS NULL OR leased_until <= {STORE_CLOCK})"
+        ),
+        StuckKind::Notification => format!(
+            "{NOTIFICATIONS} WHERE notification.status IN ('mismatched', 'unmatched', 'malformed') \
+             AND received_at <= ?1"
+        ),
+        StuckKind::Waiting => {
+            format!("{NOTIFICATIONS} WHERE notification.status = 'waiting' AND received_at < ?1")
+        }
+        StuckKind::Delivery => format!(
+            "SELECT own.event_id AS id, own.session_id AS session, own.merchant_id AS merchant, \
+             own.created_at AS since, substr(own.url, 1, instr(own.url || '?', '?') - 1) AS detail \
+             FROM deliveries AS own WHERE own.next_try_at < ?1 \
+             AND (own.leased_until IS NULL OR own.leased_until <= {STORE_CLOCK}) \
+             AND (own.attempts > 0 OR NOT EXISTS ({EARLIER}))"
+        ),
+    };
+    format!("{from_where} ORDER BY since LIMIT ?2 + 0")
+}
+
+const OPEN_OPERATIONS: &str = "SELECT id, session_id AS session, merchant_id AS merchant, \
+     created_at AS since, kind || ', ' || sending AS detail \
+     FROM operations WHERE next_try_at IS NOT NULL";
+
+/// The condition on the session is that of the index `sessions_capture_failed`, word for word.
+const REFUNDS_OF_FAILED_CAPTURES: &str = "SELECT refund.id, session.id AS session, \
+     refund.merchant_id AS merchant, refund.created_at AS since, session.failure AS detail \
+     FROM sessions AS session JOIN refunds AS refund ON refund.session_id = session.id \
+     WHERE session.status = 'error' AND session.failure = 'capture_failed' \
+     AND refund.status = 'refund_succeeded' AND refund.created_at <= ?1";
+
+const NOTIFICATIONS: &str = "SELECT notification.id, notification.session_id AS session, \
+     session.merchant_id AS merchant, received_at AS since, notification.status AS detail \
+     FROM psp_notifications AS notification \
+     LEFT JOIN sessions AS session ON session.id = notification.session_id";
+
+impl Found {
+    fn item(self, kind: StuckKind) -> Result<StuckItem, StoreError> {
+        let cells = Cells::of(kind.name(), &self.id);
+        let id = match kind {
+            StuckKind::Operation | StuckKind::Accepted | StuckKind::Compensation => {
+                cells.id::<OperationKind>("id", &self.id)?.to_string()
+            }
+            StuckKind::RefundOfFailedCapture => cells.id::<RefundKind>("id", &self.id)?.to_string(),
+            StuckKind::Deadline => cells.id::<SessionKind>("id", &self.id)?.to_string(),
+            StuckKind::Notification | StuckKind::Waiting => {
+                cells.id::<NotificationKind>("id", &self.id)?.to_string()
+            }
+            StuckKind::Delivery => cells.id::<EventKind>("id", &self.id)?.to_string(),
+        };
+        Ok(StuckItem {
+            kind,
+            id,
+            session: cells.optional_id("session", self.session.as_deref())?,
+            merchant: cells.optional_id("merchant", self.merchant.as_deref())?,
+            since: cells.time("since", self.since)?,
+            detail: self.detail,
+        })
+    }
+}

@@ -1,0 +1,267 @@
+//! Webhooks out: endpoints, events on their way to them, and every attempt.
+
+use async_trait::async_trait;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary},
+};
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{EventId, MerchantId},
+    merchant::ApiKey,
+    time::Timestamp,
+    webhook::{Attempt, WebhookEndpoint},
+};
+use oncharge_ports::{
+    CommitError, StoreError, WebhookRepository,
+    queries::StoredEvent,
+    unit_of_work::LeasedItem,
+    webhook_repository::{Outgoing, Recorded, Redelivery},
+};
+
+use crate::{
+    commit::write_audit,
+    error,
+    hot::Hot,
+    rows::{
+        attempt::AttemptRow,
+        audit::AuditRow,
+        delivery::{Death, DeliveryRow},
+        endpoint::EndpointRow,
+        event::{EventRow, OfSession},
+        id_bytes,
+        merchant::ApiKeyRow,
+    },
+    schema::{api_keys, deliveries, delivery_attempts, events, sessions, webhook_endpoints},
+    store::SqliteStore,
+    writer::Lane,
+};
+
+mod record;
+
+/// The delivery of an event to the merchant's endpoint, where there is one that is enabled.
+const NEW_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
+     url, state, attempts, failures, created_at, next_try_at) \
+     SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.url, \
+     'pending', 0, 0, events.created_at, events.created_at \
+     FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
+     WHERE events.id = ? AND endpoint.disabled IS NULL RETURNING event_id AS id";
+
+/// The same at another time, whether or not there is a delivery; a lease on it stays.
+const AGAIN: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
+     url, state, attempts, failures, created_at, next_try_at) \
+     SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.url, \
+     'pending', 0, 0, events.created_at, ? \
+     FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
+     WHERE events.id = ? AND events.merchant_id = ? AND endpoint.disabled IS NULL \
+     ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = 'pending', failures = 0, \
+     next_try_at = excluded.next_try_at RETURNING event_id AS id";
+
+/// Puts an event that was just written on its way, inside the same transaction.
+pub(crate) fn put_on_its_way(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
+    let insert = sql_query(NEW_DELIVERY).bind::<Binary, _>(event);
+    Hot(insert).ids(connection)?;
+    Ok(())
+}
+
+/// Ends every open delivery of this merchant's, or only those to this URL.
+fn kill(
+    connection: &mut SqliteConnection,
+    merchant: MerchantId,
+    url: Option<&str>,
+) -> QueryResult<()> {
+    let open = deliveries::table
+        .filter(deliveries::merchant_id.eq(id_bytes(merchant)))
+        .filter(deliveries::next_try_at.is_not_null());
+    match url {
+        Some(url) => diesel::update(open.filter(deliveries::url.eq(url)))
+            .set(Death::default())
+            .execute(connection)?,
+        None => diesel::update(open)
+            .set(Death::default())
+            .execute(connection)?,
+    };
+    Ok(())
+}
+
+/// Whether the merchant has such an event.
+fn has_event(
+    connection: &mut SqliteConnection,
+    merchant: MerchantId,
+    event: EventId,
+) -> QueryResult<bool> {
+    let row = events::table
+        .find(id_bytes(event))
+        .filter(events::merchant_id.eq(id_bytes(merchant)));
+    diesel::select(diesel::dsl::exists(row)).get_result(connection)
+}
+
+#[async_trait]
+impl WebhookRepository for SqliteStore {
+    async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError> {
+        self.read(|connection| {
+            webhook_endpoints::table
+                .find(id_bytes(merchant))
+                .select(EndpointRow::as_select())
+                .get_result(connection)
+                .optional()
+                .map_err(error::store)?
+                .map(EndpointRow::endpoint)
+                .transpose()
+        })
+    }
+
+    async fn set_endpoint(
+        &self,
+        endpoint: &WebhookEndpoint,
+        audit: &AuditEntry,
+    ) -> Result<WebhookEndpoint, StoreError> {
+        let row = EndpointRow::of(endpoint);
+        let audit = AuditRow::of(audit);
+        let set = self.write(Lane::Request, move |connection| {
+            let kept: EndpointRow = diesel::insert_into(webhook_endpoints::table)
+                .values(&row)
+                .on_conflict(webhook_endpoints::merchant_id)
+                .do_update()
+                .set(row.change())
+                .returning(EndpointRow::as_returning())
+                .get_result(connection)
+                .map_err(error::commit)?;
+            write_audit(connection, [audit])?;
+            Ok(kept.endpoint()?)
+        });
+        set.await.map_err(error::outside_a_unit)
+    }
+
+    async fn remove_endpoint(
+        &self,
+        merchant: MerchantId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let audit = AuditRow::of(audit);
+        let removed = self.write(Lane::Request, move |connection| {
+            let row = webhook_endpoints::table.find(id_bytes(merchant));
+            let removed = diesel::delete(row).execute(connection);
+            if removed.map_err(error::commit)? == 0 {
+                return Ok(false);
+            }
+            kill(connection, merchant, None).map_err(error::commit)?;
+            write_audit(connection, [audit])?;
+            Ok(true)
+        });
+        removed.await.map_err(error::outside_a_unit)
+    }
+
+    async fn signing_keys(
+        &self,
+        merchant: MerchantId,
+        now: Timestamp,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        let ends_at = api_keys::ends_at;
+        let active = ends_at.is_null().or(ends_at.gt(now.unix_micros()));
+        let rows: Vec<ApiKeyRow> = self.read(|connection| {
+            api_keys::table
+                .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
+                .filter(active)
+                .select(ApiKeyRow::as_select())
+                .load(connection)
+                .map_err(error::store)
+        })?;
+        let keys = rows.into_iter().map(|row| row.api_key(self.sealer()));
+        keys.collect()
+    }
+
+    async fn event(
+        &self,
+        merchant: MerchantId,
+        id: EventId,
+    ) -> Result<Option<StoredEvent>, StoreError> {
+        let found: Option<(EventRow, OfSession)> = self.read(|connection| {
+            events::table
+                .inner_join(sessions::table)
+                .filter(events::id.eq(id_bytes(id)))
+                .filter(events::merchant_id.eq(id_bytes(merchant)))
+                .select((EventRow::as_select(), OfSession::as_select()))
+                .get_result(connection)
+                .optional()
+                .map_err(error::store)
+        })?;
+        found
+            .map(|(event, session)| event.stored_event(&session))
+            .transpose()
+    }
+
+    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+        let rows: Vec<AttemptRow> = self.read(|connection| {
+            delivery_attempts::table
+                .filter(delivery_attempts::event_id.eq(id_bytes(event)))
+                .order(delivery_attempts::number)
+                .select(AttemptRow::as_select())
+                .load(connection)
+                .map_err(error::store)
+        })?;
+        rows.into_iter().map(AttemptRow::attempt).collect()
+    }
+
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+        let ids = events.iter().copied().map(id_bytes);
+        let same_merchant = webhook_endpoints::merchant_id.eq(deliveries::merchant_id);
+        let query = events::table
+            .inner_join(sessions::table)
+            .inner_join(deliveries::table)
+            .left_join(webhook_endpoints::table.on(same_merchant))
+            .filter(events::id.eq_any(ids))
+            .select((
+                EventRow::as_select(),
+                OfSession::as_select(),
+                DeliveryRow::as_select(),
+                Option::<EndpointRow>::as_select(),
+            ));
+        let rows: Vec<(EventRow, OfSession, DeliveryRow, Option<EndpointRow>)> =
+            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
+        rows.into_iter()
+            .map(|(event, session, delivery, endpoint)| {
+                Ok(Outgoing {
+                    event: event.stored_event(&session)?,
+                    delivery: delivery.delivery()?,
+                    endpoint: endpoint.map(EndpointRow::endpoint).transpose()?,
+                })
+            })
+            .collect()
+    }
+
+    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
+        let event = recorded.after.delivery.event;
+        if recorded.lease.item != LeasedItem::Delivery(event) {
+            return Err(CommitError::LeaseLost);
+        }
+        let rows = record::Rows::of(event, recorded);
+        self.write(Lane::Worker, move |connection| rows.write(connection))
+            .await
+    }
+
+    async fn redeliver(
+        &self,
+        merchant: MerchantId,
+        event: EventId,
+        now: Timestamp,
+    ) -> Result<Redelivery, StoreError> {
+        let redelivered = self.write(Lane::Request, move |connection| {
+            let again = sql_query(AGAIN)
+                .bind::<BigInt, _>(now.unix_micros())
+                .bind::<Binary, _>(id_bytes(event))
+                .bind::<Binary, _>(id_bytes(merchant));
+            let due = Hot(again).ids(connection).map_err(error::commit)?;
+            if !due.is_empty() {
+                return Ok(Redelivery::Due);
+            }
+            if has_event(connection, merchant, event).map_err(error::commit)? {
+                Ok(Redelivery::NoEndpoint)
+            } else {
+                Ok(Redelivery::NotFound)
+            }
+        });
+        redelivered.await.map_err(error::outside_a_unit)
+    }
+}

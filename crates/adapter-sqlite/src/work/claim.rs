@@ -1,0 +1,136 @@
+//! Claims: a look by a reader, and a lease on each item that is still due when the writer comes.
+
+use std::time::Duration;
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary, Nullable},
+};
+use oncharge_domain::{id::UnitId, time::Timestamp};
+use oncharge_ports::StoreError;
+
+use super::lease::{CLOCK, Work};
+use crate::{error, hot::Hot, rows::id_bytes, store::SqliteStore, writer::Lane};
+
+/// An item that is due and that nobody holds.
+#[derive(QueryableByName)]
+pub(super) struct Due {
+    #[diesel(sql_type = Binary)]
+    pub(super) id: Vec<u8>,
+    /// Whose it is, where that was asked for.
+    #[diesel(sql_type = Nullable<Binary>)]
+    pub(super) merchant: Option<Vec<u8>>,
+}
+
+/// An item that was claimed.
+pub(super) struct Claimed {
+    pub(super) due: Due,
+    pub(super) token: UnitId,
+    /// How often it was claimed, this time included; 0 where that is not counted.
+    pub(super) tries: i64,
+}
+
+#[derive(QueryableByName)]
+struct Tries {
+    #[diesel(sql_type = BigInt)]
+    tries: i64,
+}
+
+/// A length of time as leases are kept, in microseconds.
+pub(super) fn micros(length: Duration) -> i64 {
+    i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// Claims the oldest items that are due at this time, at most so many.
+pub(super) async fn oldest(
+    store: &SqliteStore,
+    work: &'static Work,
+    (now, most): (Timestamp, u32),
+    lease: Duration,
+) -> Result<Vec<Claimed>, StoreError> {
+    let look = move |connection: &mut SqliteConnection, limit: Option<i64>| {
+        let limit = limit.unwrap_or(most.into());
+        due(connection, work, now.unix_micros(), limit)
+    };
+    claim(store, work, now, (look, lease)).await
+}
+
+fn due(
+    connection: &mut SqliteConnection,
+    work: &Work,
+    now: i64,
+    limit: i64,
+) -> QueryResult<Vec<Due>> {
+    let Work { table, id, due, .. } = work;
+    // The sum hides the limit from the planner, which would else compile the statement anew for
+    // each number.
+    let query = sql_query(format!(
+        "SELECT {id} AS id, NULL AS merchant FROM {table} \
+         WHERE {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK}) \
+         ORDER BY {due}, {id} LIMIT ? + 0"
+    ))
+    .bind::<BigInt, _>(now)
+    .bind::<BigInt, _>(limit);
+    Hot(query).load(connection)
+}
+
+/// Claims what `look` finds: asked first by a reader, then by the writer for at most as many.
+pub(super) async fn claim<L>(
+    store: &SqliteStore,
+    work: &'static Work,
+    now: Timestamp,
+    (look, lease): (L, Duration),
+) -> Result<Vec<Claimed>, StoreError>
+where
+    L: Fn(&mut SqliteConnection, Option<i64>) -> QueryResult<Vec<Due>> + Send + 'static,
+{
+    // Most looks find nothing, and a reader's look holds nobody up.
+    let found = store.read(|connection| look(connection, None).map_err(error::store))?;
+    if found.is_empty() {
+        return Ok(Vec::new());
+    }
+    let entropy = store.sealer().entropy();
+    let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.id(now))
+        .take(found.len())
+        .collect();
+    let limit = i64::try_from(found.len()).unwrap_or(i64::MAX);
+    let claimed = store.write(Lane::Worker, move |connection| {
+        let due = look(connection, Some(limit)).map_err(error::commit)?;
+        let mut claimed = Vec::with_capacity(due.len());
+        for (due, token) in due.into_iter().zip(tokens) {
+            let tries = lease_out(connection, work, (&due.id, token), micros(lease));
+            claimed.push(Claimed {
+                tries: tries.map_err(error::commit)?,
+                due,
+                token,
+            });
+        }
+        Ok(claimed)
+    });
+    claimed.await.map_err(error::outside_a_unit)
+}
+
+/// Leases an item for so many microseconds; how often it was claimed.
+fn lease_out(
+    connection: &mut SqliteConnection,
+    work: &Work,
+    (item, token): (&[u8], UnitId),
+    length: i64,
+) -> QueryResult<i64> {
+    let Work { table, id, .. } = work;
+    let (count, tries) = if work.counts_tries {
+        (", tries = tries + 1", "tries")
+    } else {
+        ("", "0")
+    };
+    let update = sql_query(format!(
+        "UPDATE {table} SET leased_until = {CLOCK} + ?, lease_token = ?{count} \
+         WHERE {id} = ? RETURNING {tries} AS tries"
+    ))
+    .bind::<BigInt, _>(length)
+    .bind::<Binary, _>(id_bytes(token))
+    .bind::<Binary, _>(item);
+    let row: Tries = Hot(update).get_result(connection)?;
+    Ok(row.tries)
+}

@@ -1,0 +1,74 @@
+//! Deliveries that are due: each merchant's oldest, so that a long queue holds up only its owner.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Text},
+};
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::{StoreError, work_queue::WantedDeliveries};
+
+use super::{claim::Due, lease::CLOCK};
+use crate::hot::Hot;
+
+/// Which deliveries a worker can take, as the statement wants it.
+pub(super) struct Wanted {
+    now: i64,
+    limit: i64,
+    each: i64,
+    /// The merchants that are busy, as an array of hex texts in JSON.
+    busy: String,
+}
+
+impl Wanted {
+    pub(super) fn of(now: Timestamp, wanted: &WantedDeliveries) -> Result<Self, StoreError> {
+        let busy = wanted.busy.iter();
+        let busy: Vec<String> = busy.map(|id| id.uuid().simple().to_string()).collect();
+        Ok(Self {
+            now: now.unix_micros(),
+            limit: wanted.limit.into(),
+            each: wanted.each.into(),
+            busy: serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?,
+        })
+    }
+
+    /// What is due, oldest first, at most `limit` (as many as wanted, for `None`).
+    ///
+    /// Steps from merchant to merchant in the index of open deliveries and takes the first few of
+    /// each: it costs by the number of merchants with open deliveries, not by how many those are.
+    /// Where nothing at all is due, one look into the index of due ones ends it.
+    pub(super) fn due(
+        &self,
+        connection: &mut SqliteConnection,
+        limit: Option<i64>,
+    ) -> QueryResult<Vec<Due>> {
+        let query = sql_query(format!(
+            "WITH RECURSIVE merchant (id) AS ( \
+                 SELECT min(merchant_id) FROM deliveries WHERE next_try_at IS NOT NULL AND ?1 >= \
+                     (SELECT min(next_try_at) FROM deliveries WHERE next_try_at IS NOT NULL) \
+                 UNION ALL \
+                 SELECT (SELECT min(merchant_id) FROM deliveries \
+                     WHERE next_try_at IS NOT NULL AND merchant_id > merchant.id) \
+                 FROM merchant WHERE merchant.id IS NOT NULL) \
+             SELECT due.event_id AS id, due.merchant_id AS merchant \
+             FROM merchant CROSS JOIN deliveries AS due \
+             WHERE merchant.id NOT IN (SELECT unhex(value) FROM json_each(?2)) \
+             AND due.rowid IN (SELECT own.rowid FROM deliveries AS own \
+                 WHERE own.merchant_id = merchant.id AND own.next_try_at <= ?1 \
+                 AND (own.leased_until IS NULL OR own.leased_until <= {CLOCK}) \
+                 AND (own.attempts > 0 OR NOT EXISTS ({EARLIER})) \
+                 ORDER BY own.next_try_at LIMIT ?3 + 0) \
+             ORDER BY due.next_try_at, due.event_id LIMIT ?4 + 0"
+        ))
+        .bind::<BigInt, _>(self.now)
+        .bind::<Text, _>(&self.busy)
+        .bind::<BigInt, _>(self.each)
+        .bind::<BigInt, _>(limit.unwrap_or(self.limit));
+        Hot(query).load(connection)
+    }
+}
+
+/// What a first attempt of `own` waits for: one of the same session that comes before it.
+pub(crate) const EARLIER: &str = "SELECT 1 FROM deliveries AS earlier \
+     WHERE earlier.session_id = own.session_id AND earlier.sequence < own.sequence \
+     AND earlier.attempts = 0 AND earlier.next_try_at IS NOT NULL";
