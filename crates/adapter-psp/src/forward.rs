@@ -35,12 +35,20 @@ macro_rules! forward_what_sends_nothing {
             self.inner.prepare(call)
         }
 
-        fn notification(
+        fn verify_notifications(
             &self,
             header: &dyn Fn(&str) -> Option<String>,
             body: &[u8],
+        ) -> Result<Vec<oncharge_ports::psp::VerifiedNotification>, oncharge_ports::psp::Unverified>
+        {
+            self.inner.verify_notifications(header, body)
+        }
+
+        fn read_notification(
+            &self,
+            body: &[u8],
         ) -> Result<oncharge_ports::psp::Notification, oncharge_ports::psp::NotificationError> {
-            self.inner.notification(header, body)
+            self.inner.read_notification(body)
         }
     };
 }

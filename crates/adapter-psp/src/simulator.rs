@@ -15,7 +15,8 @@ use oncharge_domain::{
     psp::Answer,
 };
 use oncharge_ports::psp::{
-    Call, CannotCarry, Notification, NotificationError, PreparedRequest, Psp, PspError,
+    Call, CannotCarry, Notification, NotificationError, PreparedRequest, Psp, PspError, Unverified,
+    VerifiedNotification,
 };
 use url::Url;
 
@@ -149,13 +150,21 @@ impl Psp for Simulator {
         response::to_look_up(&reply)
     }
 
-    fn notification(
+    /// The simulator sends one notification at a time.
+    fn verify_notifications(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Notification, NotificationError> {
+    ) -> Result<Vec<VerifiedNotification>, Unverified> {
         let signature = header(notification::SIGNATURE);
         notification::verify(&self.notification_key, signature.as_deref(), body)?;
+        Ok(vec![VerifiedNotification {
+            event_key: notification::event_key(body),
+            body: body.to_vec(),
+        }])
+    }
+
+    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
         notification::read(body)
     }
 }

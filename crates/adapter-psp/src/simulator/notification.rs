@@ -5,8 +5,8 @@ use oncharge_domain::{
     money::Money,
     psp::{Answer, PspReference},
 };
-use oncharge_ports::psp::{Notification, NotificationError};
-use ring::hmac;
+use oncharge_ports::psp::{Notification, NotificationError, Unverified};
+use ring::{digest, hmac};
 use serde::Deserialize;
 
 use super::{currencies, response};
@@ -15,13 +15,12 @@ use crate::{amount, secret::Secret};
 /// The header with the hex HMAC-SHA256 of the raw body under the account's key.
 pub(super) const SIGNATURE: &str = "X-Psp-Signature";
 
-/// The longest id of a notification that is taken, in characters.
+/// The longest id of a notification that serves as its key, in characters.
 const LONGEST_ID: usize = 255;
 
 /// A notification; which members must be there depends on its type.
 #[derive(Deserialize)]
 struct Told {
-    id: String,
     r#type: String,
     psp_reference: Option<String>,
     reference: Option<String>,
@@ -32,17 +31,29 @@ struct Told {
     reason: Option<String>,
 }
 
+/// All that has to be known to tell duplicates.
+#[derive(Deserialize)]
+struct Identified {
+    id: String,
+}
+
 /// Whether the body was signed with the account's key; compared in constant time.
-pub(super) fn verify(
-    key: &Secret,
-    signature: Option<&str>,
-    body: &[u8],
-) -> Result<(), NotificationError> {
+pub(super) fn verify(key: &Secret, signature: Option<&str>, body: &[u8]) -> Result<(), Unverified> {
     let tag = signature
         .and_then(|text| hex::decode(text).ok())
-        .ok_or(NotificationError::Unverified)?;
+        .ok_or(Unverified)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
-    hmac::verify(&key, body, &tag).map_err(|_| NotificationError::Unverified)
+    hmac::verify(&key, body, &tag).map_err(|_| Unverified)
+}
+
+/// What duplicates of a verified body are told by: its id, or the SHA-256 of the bytes where there
+/// is none that could serve, so that what nobody understands is kept as well, and once.
+pub(super) fn event_key(body: &[u8]) -> String {
+    let told = serde_json::from_slice::<Identified>(body).ok();
+    told.map(|told| told.id)
+        .filter(|id| (1..=LONGEST_ID).contains(&id.len()))
+        .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
+        .unwrap_or_else(|| hex::encode(digest::digest(&digest::SHA256, body)))
 }
 
 /// Reads a body that was verified.
@@ -56,10 +67,6 @@ pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
     ) {
         return Err(Irrelevant);
     }
-    let plain = told.id.bytes().all(|byte| byte.is_ascii_graphic());
-    if told.id.is_empty() || told.id.len() > LONGEST_ID || !plain {
-        return Err(Malformed);
-    }
     let key = told.idempotency_key.as_deref().ok_or(Malformed)?;
     let reference = told.reference.as_deref().ok_or(Malformed)?;
     Ok(Notification {
@@ -67,7 +74,6 @@ pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
         session: reference.parse().map_err(|_| Irrelevant)?,
         amount: money(&told).ok_or(Malformed)?,
         answer: answer(&told).ok_or(Malformed)?,
-        event_key: told.id,
     })
 }
 
@@ -120,7 +126,7 @@ mod tests {
         let good = "eb7401042534a6edabc1a665477f5ba24b06abf135d21f626360293fb52d4124";
         assert_eq!(verify(&key, Some(good), body), Ok(()));
         assert_eq!(verify(&key, Some(&good.to_uppercase()), body), Ok(()));
-        let unverified = Err(NotificationError::Unverified);
+        let unverified = Err(Unverified);
         for bad in [
             None,
             Some(""),
@@ -132,6 +138,31 @@ mod tests {
         }
         assert_eq!(verify(&key, Some(good), br#"{"id":"ntf_2"}"#), unverified);
         assert_eq!(verify(&Secret::new("other"), Some(good), body), unverified);
+    }
+
+    #[test]
+    fn duplicates_are_told_by_the_id_or_else_by_the_bytes() {
+        let longest = "x".repeat(255);
+        for id in ["ntf_1", "!~", &longest] {
+            let key = event_key(&body(serde_json::json!({"id": id})));
+            assert_eq!(key, id);
+        }
+        for id in [
+            serde_json::json!(""),
+            serde_json::json!("a b"),
+            serde_json::json!("ä"),
+            serde_json::json!("x".repeat(256)),
+            serde_json::json!(7),
+            serde_json::Value::Null,
+        ] {
+            let body = body(serde_json::json!({"id": id}));
+            let key = event_key(&body);
+            assert_eq!(key.len(), 64, "{id}: {key}");
+            assert_eq!(key, event_key(&body), "{id}");
+        }
+        // printf 'not json' | sha256sum
+        let hash = "7ccfa1fbf3940e6f0c0375d87c0f9235a50514e14cb427bdfaf5077987b26ccf";
+        assert_eq!(event_key(b"not json"), hash);
     }
 
     #[test]
@@ -163,7 +194,6 @@ mod tests {
         for (changes, answer) in cases {
             let notification = read(&body(changes.clone())).unwrap();
             assert_eq!(notification.answer, answer, "{changes}");
-            assert_eq!(notification.event_key, "ntf_1");
             assert_eq!(notification.operation.to_string(), OPERATION);
             assert_eq!(notification.session.to_string(), SESSION);
             assert_eq!(notification.amount.minor(), 4200);
@@ -187,9 +217,6 @@ mod tests {
     #[test]
     fn what_lacks_its_form_is_malformed() {
         for changes in [
-            serde_json::json!({"id": ""}),
-            serde_json::json!({"id": "a b"}),
-            serde_json::json!({"id": "x".repeat(256)}),
             serde_json::json!({"idempotency_key": null}),
             serde_json::json!({"reference": null}),
             serde_json::json!({"psp_reference": null}),

@@ -1,8 +1,9 @@
 //! Notifications as a real simulator sends them: verified, read, and told from forgeries.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use oncharge_adapter_psp::Secret;
 use oncharge_domain::psp::{Answer, Instruction, RefusalReason};
-use oncharge_ports::psp::{Notification, NotificationError, Psp};
+use oncharge_ports::psp::{Notification, Psp, Unverified, VerifiedNotification};
 use serde_json::json;
 
 use crate::{
@@ -10,8 +11,19 @@ use crate::{
     sandbox::{APPROVES, Sandbox, account, eur, reference},
 };
 
-fn read(psp: &dyn Psp, received: &Received) -> Result<Notification, NotificationError> {
-    psp.notification(&|name| received.header(name), &received.body)
+fn verified(psp: &dyn Psp, received: &Received) -> Result<Vec<VerifiedNotification>, Unverified> {
+    psp.verify_notifications(&|name| received.header(name), &received.body)
+}
+
+/// The one notification in what was received, verified.
+fn only(psp: &dyn Psp, received: &Received) -> VerifiedNotification {
+    let mut found = verified(psp, received).unwrap();
+    assert_eq!(found.len(), 1);
+    found.remove(0)
+}
+
+fn read(psp: &dyn Psp, received: &Received) -> Notification {
+    psp.read_notification(&only(psp, received).body).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -21,7 +33,7 @@ async fn every_final_result_is_told_of_its_operation() {
     let attempt = sandbox.operation();
     let request = sandbox.payment(attempt, APPROVES, false).await;
     let payment = reference(&sandbox.psp.send(&request).await.unwrap());
-    let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+    let told = read(&*sandbox.psp, &notified.next().await);
     assert_eq!((told.operation, told.session), (attempt, sandbox.session));
     assert_eq!(told.amount, eur(4200));
     // It does not say whether it was captured: the look-up does.
@@ -42,7 +54,7 @@ async fn every_final_result_is_told_of_its_operation() {
         let operation = sandbox.operation();
         let request = sandbox.prepared(operation, instruction, None);
         let answer = sandbox.psp.send(&request).await.unwrap();
-        let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+        let told = read(&*sandbox.psp, &notified.next().await);
         assert_eq!((told.operation, told.answer), (operation, answer));
         assert_eq!((told.session, told.amount), (sandbox.session, eur(amount)));
     }
@@ -50,7 +62,7 @@ async fn every_final_result_is_told_of_its_operation() {
     let operation = sandbox.operation();
     let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
     let answer = sandbox.psp.send(&cancel).await.unwrap();
-    let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+    let told = read(&*sandbox.psp, &notified.next().await);
     assert_eq!((told.operation, &told.answer), (operation, &answer));
     assert_eq!(answer, Answer::Refused(RefusalReason::AlreadyCaptured));
 }
@@ -64,11 +76,7 @@ async fn duplicates_have_one_event_key_and_others_have_others() {
     for _ in 0..2 {
         sandbox.authorized().await;
         for _ in 0..2 {
-            keys.push(
-                read(&*sandbox.psp, &notified.next().await)
-                    .unwrap()
-                    .event_key,
-            );
+            keys.push(only(&*sandbox.psp, &notified.next().await).event_key);
         }
     }
     assert_eq!(keys[0], keys[1]);
@@ -82,8 +90,8 @@ async fn an_authorisation_that_lapses_is_told_as_such() {
     let sandbox = Sandbox::notifying(&notified.url).await;
     sandbox.faults(json!({"fail_late": ["authorise"]})).await;
     sandbox.authorized().await;
-    read(&*sandbox.psp, &notified.next().await).unwrap();
-    let told = read(&*sandbox.psp, &notified.next().await).unwrap();
+    read(&*sandbox.psp, &notified.next().await);
+    let told = read(&*sandbox.psp, &notified.next().await);
     assert_eq!(
         told.answer,
         Answer::Refused(RefusalReason::AuthorizationExpired)
@@ -102,14 +110,18 @@ async fn a_notification_that_was_changed_or_signed_by_another_is_not_verified() 
     let mut settings = sandbox.settings();
     settings.notification_key = Secret::new("key-of-another-account");
     let other = account("other", settings);
-    let unverified = Err(NotificationError::Unverified);
+    let unverified = Err(Unverified);
     assert_eq!(
-        read(&*other, &received),
+        verified(&*other, &received),
         unverified,
         "another account's key"
     );
-    let nameless = sandbox.psp.notification(&|_| None, &received.body);
+    let nameless = sandbox.psp.verify_notifications(&|_| None, &received.body);
     assert_eq!(nameless, unverified, "no signature");
     received.body.push(b' ');
-    assert_eq!(read(&*sandbox.psp, &received), unverified, "another body");
+    assert_eq!(
+        verified(&*sandbox.psp, &received),
+        unverified,
+        "another body"
+    );
 }

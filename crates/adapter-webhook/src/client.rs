@@ -1,0 +1,88 @@
+//! The one builder of this crate's HTTP clients.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{resolver::Guarded, sender::Parts};
+
+/// Who is calling, for merchants' logs and firewalls.
+const USER_AGENT: &str = concat!("OnCharge-Webhooks/", env!("CARGO_PKG_VERSION"));
+/// How long an unused connection is kept. Shorter than what servers commonly keep theirs (5 s and
+/// more), so that hardly ever a webhook is written into a connection that is just being closed.
+const LONGEST_IDLE: Duration = Duration::from_secs(3);
+/// How many unused connections are kept for one host.
+const MOST_IDLE: usize = 2;
+/// How much an HTTP/2 server may send of a body that nobody reads, in bytes.
+const WINDOW: u32 = 16 * 1024;
+/// How much of it over all of a connection's answers; the protocol begins with so much.
+const CONNECTION_WINDOW: u32 = 65_535;
+/// How often an HTTP/2 connection is asked whether it still lives, and how long it has to say so:
+/// attempts share it, and one that has died silently must not fail them one after another.
+const PING: Duration = Duration::from_secs(5);
+
+/// The HTTP client could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpClientError {
+    /// TLS could not be set up.
+    #[error("TLS could not be set up")]
+    Tls(#[from] rustls::Error),
+    /// The client itself.
+    #[error("the HTTP client could not be made")]
+    Client(#[from] reqwest::Error),
+}
+
+/// The certificates that this machine believes in. Without any, every `https` attempt fails.
+pub(crate) fn roots_of_this_machine() -> rustls::RootCertStore {
+    let mut roots = rustls::RootCertStore::empty();
+    let (added, _) =
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if added == 0 {
+        tracing::warn!(
+            "this machine has no root certificates: no webhook can be delivered over https"
+        );
+    }
+    roots
+}
+
+/// The client for `https`.
+pub(crate) fn encrypted(parts: &Parts) -> Result<reqwest::Client, HttpClientError> {
+    let client = builder(parts, true)?
+        .https_only(true)
+        .http2_initial_stream_window_size(WINDOW)
+        .http2_initial_connection_window_size(CONNECTION_WINDOW)
+        .http2_keep_alive_interval(PING)
+        .http2_keep_alive_timeout(PING);
+    Ok(client.build()?)
+}
+
+/// The client for a sandbox's `http`.
+pub(crate) fn plain(parts: &Parts) -> Result<reqwest::Client, HttpClientError> {
+    Ok(builder(parts, false)?.http1_only().build()?)
+}
+
+/// What both have in common: no redirects, no proxy, no cookies, nothing repeated of the client's
+/// own accord, and no look-up but ours.
+fn builder(parts: &Parts, is_https: bool) -> Result<reqwest::ClientBuilder, HttpClientError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(parts.roots.clone())
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+    Ok(reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .dns_resolver(Guarded {
+            lookup: Arc::clone(&parts.lookup),
+            may_be_reached: parts.may_be_reached,
+            is_https,
+        })
+        .redirect(reqwest::redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .no_proxy()
+        // The attempt has its own limit. This one shares it out among a name's addresses, and ends
+        // connecting that goes on in the background when another connection was free sooner.
+        .connect_timeout(parts.limit)
+        .referer(false)
+        .user_agent(USER_AGENT)
+        .pool_idle_timeout(LONGEST_IDLE)
+        .pool_max_idle_per_host(MOST_IDLE))
+}

@@ -1,0 +1,64 @@
+//! Why an attempt brought no answer, read from the chain of causes.
+
+use std::{
+    error::Error,
+    io::{self, ErrorKind},
+    iter,
+};
+
+use oncharge_domain::webhook::SendError;
+
+use crate::resolver::Unresolved;
+
+/// What a merchant is told of a failed request.
+pub(crate) fn reason(error: &reqwest::Error) -> SendError {
+    if error.is_timeout() {
+        return SendError::Timeout;
+    }
+    for cause in causes(error) {
+        match cause.downcast_ref::<Unresolved>() {
+            Some(Unresolved::Unknown(_)) => return SendError::UnknownHost,
+            Some(Unresolved::Forbidden) => return SendError::ForbiddenAddress,
+            None => {}
+        }
+        // Also after the connection was made: with TLS 1.3 a server says last what it dislikes.
+        if cause.is::<rustls::Error>() {
+            return SendError::Tls;
+        }
+        let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
+        if error.is_connect() && kind.is_some_and(breaks_off_a_handshake) {
+            return SendError::Tls;
+        }
+    }
+    // A request that could not be built was not for any server that there is.
+    if error.is_connect() || error.is_builder() {
+        SendError::CannotConnect
+    } else {
+        SendError::BrokenAnswer
+    }
+}
+
+/// Whether this happens to a connection that stands: while connecting, that is the TLS handshake.
+fn breaks_off_a_handshake(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::UnexpectedEof
+            | ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::InvalidData
+    )
+}
+
+/// The error and all that is behind it. What an `io::Error` wraps is behind it too, which `source`
+/// leaves out.
+fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    let first: &'a (dyn Error + 'static) = error;
+    iter::successors(Some(first), |&error| {
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref)
+            .map(|wrapped| wrapped as &(dyn Error + 'static));
+        wrapped.or_else(|| error.source())
+    })
+}

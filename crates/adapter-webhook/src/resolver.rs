@@ -1,0 +1,84 @@
+//! From a name to the addresses that may be connected to.
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+/// Whether a URL (`https` or not) may lead to an address.
+pub(crate) type MayBeReached = fn(is_https: bool, address: IpAddr) -> bool;
+
+/// How names become addresses.
+#[async_trait]
+pub(crate) trait Lookup: Send + Sync {
+    /// All addresses that the name has at this moment.
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
+}
+
+/// As this machine is set up to do it.
+///
+/// Its threads may outlast an attempt that has run out of time, by as long as the machine's
+/// resolver goes on asking.
+pub(crate) struct SystemLookup;
+
+#[async_trait]
+impl Lookup for SystemLookup {
+    async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
+        let found = tokio::net::lookup_host((name, 0)).await?;
+        Ok(found.map(|address| address.ip()).collect())
+    }
+}
+
+/// A name that leads nowhere, or nowhere that it may.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Unresolved {
+    /// It has no address.
+    #[error("the name has no address")]
+    Unknown(#[source] Option<io::Error>),
+    /// It has only addresses that may not be connected to.
+    #[error("the name has no address that may be connected to")]
+    Forbidden,
+}
+
+/// The resolver of one client: all that the client connects to by name has passed here, immediately
+/// before, and it asks nobody else.
+#[derive(Clone)]
+pub(crate) struct Guarded {
+    pub(crate) lookup: Arc<dyn Lookup>,
+    pub(crate) may_be_reached: MayBeReached,
+    pub(crate) is_https: bool,
+}
+
+impl Guarded {
+    async fn allowed(&self, name: &str) -> Result<Vec<SocketAddr>, Unresolved> {
+        let found = self.lookup.addresses(name).await;
+        let found = found.map_err(|error| Unresolved::Unknown(Some(error)))?;
+        if found.is_empty() {
+            return Err(Unresolved::Unknown(None));
+        }
+        let allowed: Vec<SocketAddr> = found
+            .into_iter()
+            .filter(|address| (self.may_be_reached)(self.is_https, *address))
+            // Port 0 stands for the URL's.
+            .map(|address| SocketAddr::new(address, 0))
+            .collect();
+        if allowed.is_empty() {
+            return Err(Unresolved::Forbidden);
+        }
+        Ok(allowed)
+    }
+}
+
+impl Resolve for Guarded {
+    fn resolve(&self, name: Name) -> Resolving {
+        let guarded = self.clone();
+        Box::pin(async move {
+            let allowed = guarded.allowed(name.as_str()).await?;
+            Ok(Box::new(allowed.into_iter()) as Addrs)
+        })
+    }
+}

@@ -1,0 +1,205 @@
+//! Where a webhook may go: what is forbidden is never connected to, however it is spelled.
+
+use std::{net::IpAddr, sync::Arc};
+
+use oncharge_domain::webhook::SendError;
+
+use super::{
+    Scripted, sandbox, send, sender,
+    server::{Does, Server},
+};
+
+const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const CLOSES: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+
+/// A sender for whom all names have these addresses, one list after the other.
+fn resolving(answers: &[&[&str]]) -> (crate::HttpSender, Arc<Scripted>) {
+    let lookup = Scripted::new(answers);
+    let given = Arc::clone(&lookup);
+    (sender(|parts| parts.lookup = given), lookup)
+}
+
+#[tokio::test]
+async fn a_name_that_leads_inside_is_refused_over_https() {
+    for inside in [
+        "127.0.0.1",
+        "10.0.0.1",
+        "172.16.0.1",
+        "192.168.1.1",
+        "100.64.0.1",
+        "169.254.169.254",
+        "0.0.0.0",
+        "224.0.0.1",
+        "::1",
+        "::",
+        "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254",
+        "64:ff9b::7f00:1",
+        "fd00:ec2::254",
+        "fe80::1",
+        "ff02::1",
+    ] {
+        let (sender, lookup) = resolving(&[&[inside]]);
+        let sent = send(&sender, "https://shop.example.com/").await;
+        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{inside}");
+        assert_eq!(lookup.names(), ["shop.example.com"]);
+    }
+}
+
+#[tokio::test]
+async fn this_machines_own_name_is_refused_over_https() {
+    let server = Server::start(Does::Answer(OK.to_owned())).await;
+    let sent = send(&sandbox(), &server.url_of("https", "localhost")).await;
+    assert_eq!(sent.answer, Err(SendError::ForbiddenAddress));
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn in_a_sandbox_http_leads_to_this_machine_alone() {
+    let server = Server::start(Does::Answer(OK.to_owned())).await;
+    let url = server.url_of("http", "shop.localhost");
+    for outside in ["1.1.1.1", "10.0.0.1", "169.254.169.254", "2606:4700::1111"] {
+        let (sender, _) = resolving(&[&[outside]]);
+        let sent = send(&sender, &url).await;
+        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{outside}");
+    }
+    for inside in ["127.0.0.1", "::ffff:127.0.0.1"] {
+        let (sender, _) = resolving(&[&[inside]]);
+        assert_eq!(send(&sender, &url).await.answer, Ok(200), "{inside}");
+    }
+}
+
+#[tokio::test]
+async fn without_a_sandbox_there_is_no_http() {
+    let server = Server::start(Does::Answer(OK.to_owned())).await;
+    let production = sender(|parts| parts.sandbox = false);
+    for url in [server.url("/"), server.url_of("http", "localhost")] {
+        let sent = send(&production, &url).await;
+        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{url}");
+    }
+    assert_eq!(server.connections(), 0);
+}
+
+#[tokio::test]
+async fn an_address_as_host_is_judged_at_each_send_in_any_spelling() {
+    // Nothing is public today: what was allowed when the merchant set it is not any more.
+    let closed = sender(|parts| parts.may_be_reached = |_, _| false);
+    for url in [
+        "https://1.1.1.1/",
+        "https://0x01010101/",
+        "https://16843009/",
+        "https://1.1.257/",
+        "https://0001.01.1.1/",
+        "https://1.1.1.1./",
+        "https://１.1.1.1/",
+        "https://%31.1.1.1/",
+        "https://[2606:4700::1111]/",
+        "https://[::ffff:1.1.1.1]/",
+        "https://[64:ff9b::101:101]/",
+        "http://127.0.0.1/",
+        "http://127.1/",
+        "http://[::1]/",
+    ] {
+        let sent = send(&closed, url).await;
+        assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{url}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_that_changes_its_address_is_judged_anew_on_each_connection() {
+    let mut server = Server::start(Does::Answer(CLOSES.to_owned())).await;
+    let (sender, lookup) = resolving(&[&["127.0.0.1"], &["169.254.169.254"], &["127.0.0.1"]]);
+    let url = server.url_of("http", "rebinding.localhost");
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        answers.push(send(&sender, &url).await.answer);
+    }
+    let expected = [Ok(200), Err(SendError::ForbiddenAddress), Ok(200)];
+    assert_eq!(answers, expected);
+    // One look-up a connection: what was judged is what was connected to.
+    assert_eq!(lookup.names(), ["rebinding.localhost"; 3]);
+    assert_eq!(server.connections(), 2);
+    let host = format!("rebinding.localhost:{}", server.address.port());
+    assert_eq!(server.next().await.header("host"), Some(host.as_str()));
+}
+
+#[tokio::test]
+async fn a_connection_that_is_kept_stays_with_the_address_that_was_judged() {
+    let server = Server::start(Does::Answer(OK.to_owned())).await;
+    let (sender, lookup) = resolving(&[&["127.0.0.1"], &["169.254.169.254"]]);
+    let url = server.url_of("http", "rebinding.localhost");
+    for _ in 0..2 {
+        assert_eq!(send(&sender, &url).await.answer, Ok(200));
+    }
+    assert_eq!((lookup.names().len(), server.connections()), (1, 1));
+}
+
+#[tokio::test]
+async fn of_several_addresses_only_the_allowed_are_connected_to() {
+    let allowed = Server::start(Does::Answer(OK.to_owned())).await;
+    let port = allowed.address.port();
+    let forbidden = Server::on(
+        &format!("127.0.0.2:{port}"),
+        Does::Answer(OK.to_owned()),
+        None,
+    )
+    .await;
+    let lookup = Scripted::new(&[&["127.0.0.2", "127.0.0.1", "127.0.0.2"], &["127.0.0.2"]]);
+    let sender = sender(|parts| {
+        parts.lookup = lookup;
+        parts.may_be_reached = |_, address| address == IpAddr::from([127, 0, 0, 1]);
+    });
+    let first = format!("http://one.localhost:{port}/");
+    assert_eq!(send(&sender, &first).await.answer, Ok(200));
+    let second = format!("http://two.localhost:{port}/");
+    let sent = send(&sender, &second).await;
+    assert_eq!(sent.answer, Err(SendError::ForbiddenAddress));
+    assert_eq!((allowed.connections(), forbidden.connections()), (1, 0));
+}
+
+#[tokio::test]
+async fn the_next_address_is_tried_where_nobody_listens_on_the_first() {
+    let server = Server::start(Does::Answer(OK.to_owned())).await;
+    let (sender, _) = resolving(&[&["127.0.0.3", "127.0.0.1"]]);
+    let sent = send(&sender, &server.url_of("http", "shop.localhost")).await;
+    assert_eq!(sent.answer, Ok(200));
+}
+
+#[tokio::test]
+async fn a_name_without_an_address_is_unknown() {
+    let empty: &[&str] = &[];
+    for answers in [&[][..], &[empty]] {
+        let (sender, _) = resolving(answers);
+        let sent = send(&sender, "https://shop.example.com/").await;
+        assert_eq!(sent.answer, Err(SendError::UnknownHost));
+    }
+}
+
+#[tokio::test]
+async fn a_host_that_no_request_can_name_is_not_connected_to() {
+    for host in ["a{b.example", "a\"b.example", "a`b.example"] {
+        let (sender, lookup) = resolving(&[&["127.0.0.1"]]);
+        let sent = send(&sender, &format!("https://{host}/?secret")).await;
+        assert_eq!(sent.answer, Err(SendError::CannotConnect), "{host}");
+        assert!(lookup.names().is_empty(), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn a_look_up_that_hangs_counts_against_the_limit() {
+    struct Hanging;
+
+    #[async_trait::async_trait]
+    impl crate::resolver::Lookup for Hanging {
+        async fn addresses(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
+            std::future::pending().await
+        }
+    }
+
+    let hanging = sender(|parts| {
+        parts.lookup = Arc::new(Hanging);
+        parts.limit = std::time::Duration::from_millis(100);
+    });
+    let sent = send(&hanging, "https://shop.example.com/").await;
+    assert_eq!(sent.answer, Err(SendError::Timeout));
+}

@@ -1,0 +1,212 @@
+//! A merchant's server, well-behaved or not.
+
+use std::{
+    net::SocketAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::{
+    io::{
+        AsyncBufReadExt as _, AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _,
+        BufReader,
+    },
+    net::{TcpListener, TcpSocket, TcpStream},
+    sync::mpsc,
+    task::JoinSet,
+};
+use tokio_rustls::TlsAcceptor;
+
+/// A port where nobody listens, as long as it is kept.
+pub(super) fn deaf() -> (TcpSocket, SocketAddr) {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
+    (socket, address)
+}
+
+/// What the server does with each request.
+#[derive(Clone, Debug)]
+pub(super) enum Does {
+    /// Writes this and waits for the next request.
+    Answer(String),
+    /// Writes this and closes the connection.
+    AnswerAndClose(String),
+    /// Closes each connection before it has read anything.
+    CloseAtOnce,
+    /// Says nothing for ever, and reads nothing.
+    Hang,
+    /// Writes the first text, then the second over and over, with pauses.
+    Drip(&'static str, &'static str),
+    /// Writes the first text, then as much as will be taken.
+    Flood(&'static str),
+}
+
+/// One request as it arrived.
+#[derive(Debug)]
+pub(super) struct Request {
+    /// The request line and the headers, with their line ends.
+    pub(super) head: String,
+    pub(super) body: Vec<u8>,
+}
+
+impl Request {
+    /// The value of a header by its name in any spelling.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
+        let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value)
+    }
+
+    pub(super) fn line(&self) -> &str {
+        self.head.lines().next().unwrap_or_default()
+    }
+}
+
+/// The server; it ends with the test.
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    requests: mpsc::UnboundedReceiver<Request>,
+    counts: Arc<Counts>,
+    _tasks: JoinSet<()>,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    connections: AtomicUsize,
+    written: AtomicUsize,
+}
+
+impl Server {
+    pub(super) async fn start(does: Does) -> Self {
+        Self::on("127.0.0.1:0", does, None).await
+    }
+
+    pub(super) async fn encrypted(does: Does, tls: rustls::ServerConfig) -> Self {
+        Self::on("127.0.0.1:0", does, Some(Arc::new(tls).into())).await
+    }
+
+    pub(super) async fn on(address: &str, does: Does, tls: Option<TlsAcceptor>) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, requests) = mpsc::unbounded_channel();
+        let counts = Arc::new(Counts::default());
+        let mut tasks = JoinSet::new();
+        let counted = Arc::clone(&counts);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.connections.fetch_add(1, Ordering::Relaxed);
+                let (does, tls) = (does.clone(), tls.clone());
+                let (sender, counted) = (sender.clone(), Arc::clone(&counted));
+                connections.spawn(accept(stream, tls, does, (sender, counted)));
+            }
+        });
+        Self {
+            address,
+            requests,
+            counts,
+            _tasks: tasks,
+        }
+    }
+
+    /// Its URL with this path and query.
+    pub(super) fn url(&self, rest: &str) -> String {
+        format!("http://{}{rest}", self.address)
+    }
+
+    /// Its URL by name.
+    pub(super) fn url_of(&self, scheme: &str, name: &str) -> String {
+        format!("{scheme}://{name}:{}/", self.address.port())
+    }
+
+    /// The next request; a test that waits ten seconds for one has failed.
+    pub(super) async fn next(&mut self) -> Request {
+        let next = tokio::time::timeout(Duration::from_secs(10), self.requests.recv());
+        next.await.unwrap().unwrap()
+    }
+
+    /// How many connections it has taken.
+    pub(super) fn connections(&self) -> usize {
+        self.counts.connections.load(Ordering::Relaxed)
+    }
+
+    /// How many bytes of a flood it got rid of.
+    pub(super) fn written(&self) -> usize {
+        self.counts.written.load(Ordering::Relaxed)
+    }
+}
+
+type Notes = (mpsc::UnboundedSender<Request>, Arc<Counts>);
+
+async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, does: Does, notes: Notes) {
+    match does {
+        Does::CloseAtOnce => return,
+        Does::Hang => std::future::pending().await,
+        _ => {}
+    }
+    match tls {
+        None => serve(stream, does, notes).await,
+        // A client that does not trust us ends the handshake.
+        Some(tls) => {
+            if let Ok(stream) = tls.accept(stream).await {
+                serve(stream, does, notes).await;
+            }
+        }
+    }
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, does: Does, (sender, counts): Notes) {
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read(&mut stream).await {
+        let _ = sender.send(request);
+        let stream = stream.get_mut();
+        match &does {
+            Does::Answer(text) => write(stream, text).await,
+            Does::AnswerAndClose(text) => {
+                write(stream, text).await;
+                let _ = stream.shutdown().await;
+                return;
+            }
+            Does::CloseAtOnce | Does::Hang => return,
+            Does::Drip(first, over_and_over) => {
+                write(stream, first).await;
+                while stream.write_all(over_and_over.as_bytes()).await.is_ok() {
+                    let _ = stream.flush().await;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            }
+            Does::Flood(first) => {
+                write(stream, first).await;
+                while let Ok(count) = stream.write(&[b'x'; 8192]).await {
+                    counts.written.fetch_add(count, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+}
+
+async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
+    let _ = stream.write_all(text.as_bytes()).await;
+    let _ = stream.flush().await;
+}
+
+/// The next request on a connection; `None` where it was closed.
+async fn read<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> Option<Request> {
+    let mut request = Request {
+        head: String::new(),
+        body: Vec::new(),
+    };
+    while !request.head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut request.head).await.ok()? == 0 {
+            return None;
+        }
+    }
+    let length = request.header("content-length")?.parse().ok()?;
+    request.body = vec![0; length];
+    stream.read_exact(&mut request.body).await.ok()?;
+    Some(request)
+}
