@@ -8,18 +8,21 @@ use oncharge_domain::{
     cursor::Cursors,
     id::{Id, Kind, MerchantId},
     keyring::Keyring,
-    merchant::{ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant},
     pay_token::PayTokens,
     time::Timestamp,
+    webhook,
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Clock, Entropy, MerchantRepository, Presenter, Psps,
-    WorkQueue,
+    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, Maintenance,
+    MerchantRepository, Presenter, Psps, WebhookRepository, WebhookSender, WorkQueue,
 };
-use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
-use crate::{authenticate::Principal, error::Error, locks::SessionLocks, screening::BanAnswers};
+use crate::{
+    authenticate::Principal, checkout::receive_notification::Evidence, error::Error,
+    locks::SessionLocks, screening::BanAnswers, workers::wakes::Wakes,
+};
 
 /// How long keys and merchants are cached: a change is seen within this time.
 const CACHED: Duration = Duration::from_secs(1);
@@ -32,10 +35,18 @@ pub struct Dependencies {
     pub merchants: Arc<dyn MerchantRepository>,
     /// Bans.
     pub blocklist: Arc<dyn BlocklistRepository>,
+    /// What PSPs tell.
+    pub inbox: Arc<dyn Inbox>,
+    /// What merchants are told.
+    pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
     pub work: Arc<dyn WorkQueue>,
+    /// Care for the store.
+    pub maintenance: Arc<dyn Maintenance>,
     /// PSP accounts.
     pub psps: Arc<dyn Psps>,
+    /// The way to merchants' servers.
+    pub sender: Arc<dyn WebhookSender>,
     /// Rendering of answers.
     pub presenter: Arc<dyn Presenter>,
     /// The present time.
@@ -60,6 +71,8 @@ pub struct Settings {
     /// How many `global_ban` answers a merchant gets in an hour before bans take effect at
     /// payment only; `None` for no limit.
     pub ban_answers_per_hour: Option<u32>,
+    /// How fast the hours of the webhooks' schedule go by.
+    pub webhook_clock: webhook::Clock,
 }
 
 impl Default for Settings {
@@ -69,6 +82,7 @@ impl Default for Settings {
             sandbox: false,
             session_ttl_seconds: 1800,
             ban_answers_per_hour: Some(100),
+            webhook_clock: webhook::Clock::Real,
         }
     }
 }
@@ -81,8 +95,12 @@ pub(crate) struct Inner {
     pub(crate) checkout: Arc<dyn CheckoutRepository>,
     pub(crate) merchants: Arc<dyn MerchantRepository>,
     pub(crate) blocklist: Arc<dyn BlocklistRepository>,
+    pub(crate) inbox: Arc<dyn Inbox>,
+    pub(crate) webhooks: Arc<dyn WebhookRepository>,
     pub(crate) work: Arc<dyn WorkQueue>,
+    pub(crate) maintenance: Arc<dyn Maintenance>,
     pub(crate) psps: Arc<dyn Psps>,
+    pub(crate) sender: Arc<dyn WebhookSender>,
     pub(crate) presenter: Arc<dyn Presenter>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
@@ -93,8 +111,10 @@ pub(crate) struct Inner {
     pub(crate) locks: SessionLocks,
     pub(crate) principals: Cache<ApiKeyHash, Option<Arc<Principal>>>,
     pub(crate) known_merchants: Cache<MerchantId, Option<Arc<Merchant>>>,
+    pub(crate) signing_keys: Cache<MerchantId, Arc<Vec<ApiKey>>>,
     pub(crate) ban_answers: BanAnswers,
-    pub(crate) work_came: Notify,
+    pub(crate) evidence: Evidence,
+    pub(crate) wakes: Wakes,
     tasks: TaskTracker,
 }
 
@@ -108,23 +128,23 @@ impl App {
             checkout: with.checkout,
             merchants: with.merchants,
             blocklist: with.blocklist,
+            inbox: with.inbox,
+            webhooks: with.webhooks,
             work: with.work,
+            maintenance: with.maintenance,
             psps: with.psps,
+            sender: with.sender,
             presenter: with.presenter,
             clock: with.clock,
             entropy: with.entropy,
             settings: with.settings,
             locks: SessionLocks::default(),
-            principals: Cache::builder()
-                .max_capacity(10_000)
-                .time_to_live(CACHED)
-                .build(),
-            known_merchants: Cache::builder()
-                .max_capacity(10_000)
-                .time_to_live(CACHED)
-                .build(),
+            principals: short_lived(),
+            known_merchants: short_lived(),
+            signing_keys: short_lived(),
             ban_answers: BanAnswers::default(),
-            work_came: Notify::new(),
+            evidence: Evidence::default(),
+            wakes: Wakes::default(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -171,6 +191,21 @@ impl App {
         self.0.tasks.reopen();
     }
 
+    /// The merchant's active keys, at most a second old.
+    pub(crate) async fn signing_keys(
+        &self,
+        merchant: MerchantId,
+    ) -> Result<Arc<Vec<ApiKey>>, Error> {
+        let cache = &self.0.signing_keys;
+        if let Some(known) = cache.get(&merchant).await {
+            return Ok(known);
+        }
+        let keys = self.0.webhooks.signing_keys(merchant, self.now()).await?;
+        let keys = Arc::new(keys);
+        cache.insert(merchant, keys.clone()).await;
+        Ok(keys)
+    }
+
     /// The merchant, at most a second old.
     pub(crate) async fn merchant(&self, id: MerchantId) -> Result<Arc<Merchant>, Error> {
         let cache = &self.0.known_merchants;
@@ -181,4 +216,16 @@ impl App {
         cache.insert(id, found.clone()).await;
         found.ok_or(Error::NotFound)
     }
+}
+
+/// A cache whose entries are at most [`CACHED`] old.
+fn short_lived<K, V>() -> Cache<K, V>
+where
+    K: std::hash::Hash + Eq + Send + Sync + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    Cache::builder()
+        .max_capacity(10_000)
+        .time_to_live(CACHED)
+        .build()
 }

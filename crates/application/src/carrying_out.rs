@@ -52,6 +52,7 @@ pub(crate) async fn carry_out(
             request_id: request.request_id.clone(),
         }),
         lease: None,
+        handled: None,
         known: Some(Known {
             session: session.clone(),
             operation,

@@ -312,10 +312,11 @@ pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitErro
 /// As [`commit`]; `false` where the unit is not there, but may still be written.
 async fn commit_or_doubt(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
     let checkout = &app.inner().checkout;
-    let wakes = unit
+    let is_due = unit
         .operations
         .iter()
         .any(|new| new.next_try_at <= new.operation.not_before);
+    let tells = !unit.events.is_empty();
     let result = checkout.commit(unit.clone()).await;
     let result = match result {
         Err(CommitError::OutcomeUnknown) => match checkout.committed(unit).await {
@@ -327,8 +328,14 @@ async fn commit_or_doubt(app: &App, unit: &UnitOfWork) -> Result<bool, CommitErr
         },
         other => other.map(|()| true),
     };
-    if result.is_ok() && wakes {
-        app.inner().work_came.notify_waiters();
+    if result.is_ok() {
+        let wakes = &app.inner().wakes;
+        if is_due {
+            wakes.operations.notify_one();
+        }
+        if tells {
+            wakes.deliveries.notify_one();
+        }
     }
     result
 }

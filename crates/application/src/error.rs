@@ -30,6 +30,9 @@ pub enum Error {
     /// A notification whose signature does not verify.
     #[error("the notification's signature does not verify")]
     Unverified,
+    /// The merchant has no webhook endpoint that is enabled.
+    #[error("there is no webhook endpoint that is enabled")]
+    NoEndpoint,
     /// The session's status does not allow it.
     #[error("not possible while the session is {}", .0.name())]
     InvalidState(StatusName),
@@ -50,6 +53,9 @@ pub enum Error {
     /// The PSP could surely not be reached; safe to retry.
     #[error("the payment processor cannot be reached")]
     PspUnavailable,
+    /// Another worker has learned or done it meanwhile; nothing was written.
+    #[error("another worker was faster")]
+    Overtaken,
     /// Too much at once, or the store is away; nothing was written, safe to retry.
     #[error("too busy, nothing was written")]
     Busy(#[source] Option<Source>),
@@ -82,9 +88,8 @@ impl From<CommitError> for Error {
             CommitError::Store(error) => error.into(),
             CommitError::Conflict => Self::Busy(None),
             CommitError::KeyTaken => Self::IdempotencyConflict,
-            CommitError::AlreadyHandled | CommitError::LeaseLost | CommitError::OutcomeUnknown => {
-                Self::internal(error)
-            }
+            CommitError::AlreadyHandled | CommitError::LeaseLost => Self::Overtaken,
+            CommitError::OutcomeUnknown => Self::internal(error),
         }
     }
 }

@@ -5,10 +5,11 @@ use std::sync::Arc;
 use oncharge_domain::{
     idempotency::{IdempotencyKey, REMEMBERED_SECONDS, RequestFingerprint},
     merchant::Merchant,
+    time::Timestamp,
 };
 use oncharge_ports::{
-    RememberedAnswer,
-    unit_of_work::{KeyRecord, KeyScope},
+    CommitError, Presentable, RememberedAnswer,
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
 };
 
 use crate::{App, Error};
@@ -81,6 +82,32 @@ impl PostContext {
             return Ok(None);
         };
         judge(app, record, idempotency.fingerprint)
+    }
+
+    /// The record of this answer, where the request has a key.
+    pub(crate) fn remember(&self, answer: &RememberedAnswer, at: Timestamp) -> Option<KeyWrite> {
+        let (scope, idempotency) = self.scope().zip(self.idempotency.as_ref())?;
+        Some(KeyWrite::Answer {
+            scope,
+            fingerprint: idempotency.fingerprint,
+            answer: answer.clone(),
+            at,
+        })
+    }
+
+    /// Gives an answer that guards no change of a session, and remembers it. An equal request that
+    /// was faster has its own answer replayed.
+    pub(crate) async fn answer(&self, app: &App, shown: &Presentable<'_>) -> Result<Reply, Error> {
+        let now = app.now();
+        let answer = app.inner().presenter.present(shown, &self.request_id, now);
+        let Some(record) = self.remember(&answer, now) else {
+            return Ok(Reply::first(answer));
+        };
+        match app.inner().checkout.write_key(record).await {
+            Ok(()) => Ok(Reply::first(answer)),
+            Err(CommitError::KeyTaken) => self.overtaken(app, Error::IdempotencyConflict).await,
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// What to answer where the intent was refused: an equal request may have been faster, and

@@ -1,7 +1,7 @@
 //! What follows from a word of the PSP, committed with the answer that waits for it.
 
 use oncharge_domain::{
-    id::{OperationId, SessionId},
+    id::{NotificationId, OperationId, SessionId},
     operation::{CancelPurpose, Operation, OperationKind, OperationStatus, Sending},
     psp::{Answer, Word},
     refund::Refund,
@@ -26,6 +26,8 @@ pub(crate) struct Learned {
     pub(crate) waiting: Option<Waiting>,
     /// The worker's lease, if a worker learned it.
     pub(crate) lease: Option<Lease>,
+    /// The notification that told it, which is handled by what follows.
+    pub(crate) handled: Option<NotificationId>,
     /// What is known already, so that the first try needs no reading.
     pub(crate) known: Option<Known>,
 }
@@ -49,6 +51,8 @@ pub(crate) struct Outcome {
     pub(crate) session: Session,
     /// The operation afterwards.
     pub(crate) operation: Operation,
+    /// Whether the word was news: something was committed because of it.
+    pub(crate) was_news: bool,
     /// The answer for the merchant; `None` where the PSP could surely not be reached.
     pub(crate) answer: Option<RememberedAnswer>,
 }
@@ -60,6 +64,7 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
         word,
         waiting,
         lease,
+        handled,
         mut known,
     } = learned;
     let session = match &known {
@@ -91,7 +96,10 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             record(app, waiting.as_ref()).await?
         };
         let (unit, answer) = if is_news {
-            unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?
+            let (mut unit, answer) =
+                unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?;
+            unit.handled = handled;
+            (Some(unit), answer)
         } else {
             old_news(app, &after, (waiting.as_ref(), record.as_ref()), now)
         };
@@ -108,6 +116,7 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
                 return Ok(Outcome {
                     session: after.session,
                     operation: after.operation,
+                    was_news: is_news,
                     answer,
                 });
             }
@@ -195,15 +204,12 @@ fn changed(decision: &Decision, before: &Operation) -> Operation {
     changed.unwrap_or(before).clone()
 }
 
-/// What is to be committed, if anything, and the answer for the merchant.
-type Unit = (Option<UnitOfWork>, Option<RememberedAnswer>);
-
 async fn unit(
     app: &App,
     (decision, after): (&Decision, &Known),
     (waiting, lease): (Option<&Waiting>, Option<Lease>),
     now: Timestamp,
-) -> Result<Unit, Error> {
+) -> Result<(UnitOfWork, Option<RememberedAnswer>), Error> {
     let mut unit = committing::unit_of(app, decision, now);
     unit.lease = lease;
     for operation in &decision.operations {
@@ -238,7 +244,7 @@ async fn unit(
         (Some(scope), None) if frees_key(&after.operation) => Some(KeyWrite::Free { scope }),
         _ => None,
     };
-    Ok((Some(unit), answer))
+    Ok((unit, answer))
 }
 
 /// Whether a merchant's request may wait for this operation.
@@ -300,7 +306,7 @@ fn old_news(
     after: &Known,
     (waiting, record): (Option<&Waiting>, Option<&KeyRecord>),
     now: Timestamp,
-) -> Unit {
+) -> (Option<UnitOfWork>, Option<RememberedAnswer>) {
     let answer = render(app, after, waiting, now);
     let scope = waiting.and_then(|waiting| waiting.scope.clone());
     let is_reserved = record.is_some_and(|record| record.answer.is_none());

@@ -5,6 +5,7 @@
 //! committed after the call; what a crash leaves between the two is finished by [`workers`].
 //! Start reading at [`checkout::pay`].
 
+pub mod api_keys;
 mod app;
 pub mod authenticate;
 pub mod bans;
@@ -17,8 +18,11 @@ mod idempotent;
 mod learning;
 mod locks;
 pub mod merchants;
+pub mod oversight;
+pub mod reconcile;
 pub mod refunds;
 mod screening;
+pub mod webhooks;
 pub mod workers;
 
 pub use app::{App, Dependencies, Settings};

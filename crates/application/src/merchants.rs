@@ -39,6 +39,9 @@ pub struct SettingsChange {
     pub automatic_capture: Option<bool>,
     /// Seconds from authorisation to automatic capture.
     pub capture_delay_seconds: Option<u32>,
+    /// The origins that may frame the checkout, as browsers write them; empty: the origin of each
+    /// session's `return_url`.
+    pub origins: Option<Vec<String>>,
 }
 
 /// Makes a merchant with its first pair.
@@ -101,12 +104,16 @@ pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result
     if let Some(delay) = change.capture_delay_seconds {
         merchant.capture_delay_seconds = delay;
     }
+    if let Some(origins) = change.origins {
+        merchant.origins = origins;
+    }
     let entry = audit(app, AuditAction::SettingsChanged, id);
     app.inner().merchants.update(&merchant, &entry).await?;
     Ok(merchant)
 }
 
-fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewPair) {
+/// A new pair of a merchant's: as it is kept, what it is looked up by, and its texts.
+pub(crate) fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewPair) {
     let entropy = &app.inner().entropy;
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let api_key = format!("ock_{}", text(&entropy.bytes::<18>()));

@@ -1,23 +1,26 @@
-//! A PSP tells what became of an operation.
+//! A PSP tells something: it is verified, kept, and answered at once. All else is the inbox's.
 
-use oncharge_domain::{
-    operation::{Operation, OperationStatus},
-    psp::{Answer, PspAccount, Word},
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
 };
-use oncharge_ports::psp::{Notification, NotificationError, Psp};
+
+use oncharge_domain::{psp::PspAccount, time::Timestamp};
+use oncharge_ports::inbox::NewNotification;
 use tracing::warn;
 
-use crate::{
-    App, Error,
-    learning::{self, Learned},
-};
+use crate::{App, Error};
 
-/// Takes in a notification: verified under the account's key, applied only where account,
-/// session, amount and currency agree with the operation. Late, repeated and reordered ones are
-/// harmless: the state machine knows old news.
+/// How much of an unverified notification is kept as evidence, in bytes.
+const EVIDENCE_BYTES: usize = 16 * 1024;
+/// How many unverified notifications of one account are kept in an hour.
+const EVIDENCE_PER_HOUR: u32 = 60;
+
+/// Takes in what came by an account's door: verified under the account's key, kept once for each of
+/// the PSP's own ids, and applied by the inbox worker. What was kept before is answered alike.
 ///
-/// Errors: `NotFound` (no such connector or account, or an operation that is not known: the PSP
-/// sends it again), `Unverified`, `Busy`.
+/// Errors: `NotFound` (no such connector or account), `Unverified`, `Busy` (nothing was kept: the
+/// PSP sends it again).
 pub async fn receive(
     app: &App,
     (connector, account): (&str, &str),
@@ -26,70 +29,73 @@ pub async fn receive(
 ) -> Result<(), Error> {
     let account = PspAccount::new(connector, account).map_err(|_| Error::NotFound)?;
     let psp = app.inner().psps.account(&account).ok_or(Error::NotFound)?;
-    let notification = match psp.notification(header, body) {
-        Ok(notification) => notification,
-        Err(NotificationError::Unverified) => return Err(Error::Unverified),
-        Err(error @ (NotificationError::Irrelevant | NotificationError::Malformed)) => {
-            warn!(%error, "a notification was taken in and left alone");
-            return Ok(());
-        }
+    let Ok(verified) = psp.verify_notifications(header, body) else {
+        keep_evidence(app, account, body).await;
+        return Err(Error::Unverified);
     };
-    let app = app.clone();
-    app.clone()
-        .detached(async move { apply(&app, (&account, &*psp), notification).await })
-        .await
+    let received_at = app.now();
+    let each = verified.into_iter().map(|verified| NewNotification {
+        id: app.new_id(),
+        account: account.clone(),
+        event_key: Some(verified.event_key),
+        body: verified.body,
+        received_at,
+    });
+    keep(app, each.collect()).await
 }
 
-async fn apply(
-    app: &App,
-    (account, psp): (&PspAccount, &dyn Psp),
-    notification: Notification,
-) -> Result<(), Error> {
-    let found = app
-        .inner()
-        .checkout
-        .operation(notification.operation)
-        .await?;
-    let operation = found.ok_or(Error::NotFound)?;
-    if !agrees(&operation, account, &notification) {
-        metrics::counter!("oncharge_psp_notifications_mismatched_total").increment(1);
-        warn!(operation = %operation.id, "a notification does not agree with its operation");
-        return Ok(());
-    }
-    let word = word(psp, &operation, notification.answer).await?;
-    learning::learn(
-        app,
-        Learned {
-            operation: operation.id,
-            word,
-            waiting: None,
-            lease: None,
-            known: None,
-        },
-    )
-    .await
-    .map(|_| ())
-}
-
-/// What the notification tells. Where that is only that there is news, the look-up says what
-/// became of the operation; if that brings no answer, the PSP has to tell it again. Of one that
-/// succeeded this is no news, but of one that failed it may be money that has to go back.
-async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Result<Word, Error> {
-    let is_known = operation.status == OperationStatus::Succeeded;
-    if is_known || !matches!(told, Answer::Accepted { .. }) {
-        return Ok(Word::Answer(told));
-    }
-    match psp.look_up(operation.id).await {
-        Ok(found) => Ok(Word::Answer(found.unwrap_or(told))),
-        Err(error) => {
-            warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");
-            Err(Error::Busy(Some(Box::new(error))))
+/// Keeps them in a task of its own, so that a PSP that hangs up leaves nothing half done.
+async fn keep(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
+    let owned = app.clone();
+    app.detached(async move {
+        for new in all {
+            let is_new = owned.inner().inbox.receive(&new).await?;
+            let outcome = if is_new { "kept" } else { "duplicate" };
+            metrics::counter!("oncharge_psp_notifications_total", "outcome" => outcome)
+                .increment(1);
+            if is_new {
+                owned.inner().wakes.inbox.notify_one();
+            }
         }
+        Ok(())
+    })
+    .await
+}
+
+/// Keeps an unverified notification for people to look at, up to so many and so large.
+async fn keep_evidence(app: &App, account: PspAccount, body: &[u8]) {
+    metrics::counter!("oncharge_psp_notifications_total", "outcome" => "unverified").increment(1);
+    let now = app.now();
+    if !app.inner().evidence.may_keep(&account, now) {
+        return;
+    }
+    let new = NewNotification {
+        id: app.new_id(),
+        account,
+        event_key: None,
+        body: body.iter().take(EVIDENCE_BYTES).copied().collect(),
+        received_at: now,
+    };
+    if let Err(error) = app.inner().inbox.receive(&new).await {
+        warn!(%error, "an unverified notification was not kept");
     }
 }
 
-fn agrees(operation: &Operation, account: &PspAccount, notification: &Notification) -> bool {
-    operation.account == *account
-        && operation.session == notification.session
-        && operation.amount == notification.amount
+/// Counts what is kept of unverified notifications, by account and hour.
+#[derive(Default)]
+pub(crate) struct Evidence(Mutex<HashMap<PspAccount, (i64, u32)>>);
+
+impl Evidence {
+    /// Whether one more may be kept in this hour. Accounts are those of the configuration, so that
+    /// the table is bounded.
+    fn may_keep(&self, account: &PspAccount, now: Timestamp) -> bool {
+        let hour = now.unix_seconds().div_euclid(3600);
+        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (counted_hour, count) = counts.entry(account.clone()).or_insert((hour, 0));
+        if *counted_hour != hour {
+            (*counted_hour, *count) = (hour, 0);
+        }
+        *count = count.saturating_add(1);
+        *count <= EVIDENCE_PER_HOUR
+    }
 }

@@ -89,6 +89,7 @@ async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>,
         word,
         waiting: None,
         lease: Some(claimed.lease),
+        handled: None,
         known: None,
     };
     let outcome = learning::learn(app, learned).await?;

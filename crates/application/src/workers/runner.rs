@@ -2,19 +2,19 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinHandle;
+use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{deadlines, recovery};
+use super::{clean_up, deadlines, psp_inbox, recovery, wakes::Wakes, webhook_delivery};
 use crate::{App, Error};
 
 /// How many items one claim takes at most.
 pub(super) const BATCH: u32 = 32;
 /// How long a worker sleeps where nothing wakes it.
-const POLL: Duration = Duration::from_millis(500);
+pub(super) const POLL: Duration = Duration::from_millis(500);
 /// How long a worker sleeps after a failure of the store.
-const AFTER_FAILURE: Duration = Duration::from_secs(2);
+pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(2);
 
 /// The running workers.
 pub struct Workers {
@@ -34,13 +34,18 @@ impl Workers {
     }
 }
 
-/// Starts recovery and deadlines.
+/// How long the clean-up sleeps.
+const RARELY: Duration = Duration::from_secs(60);
+
+/// Starts all workers.
 pub fn start(app: &App) -> Workers {
     let stop = CancellationToken::new();
-    let tasks = vec![
-        spawn(run(app.clone(), stop.clone(), "recovery", recover)),
-        spawn(run(app.clone(), stop.clone(), "deadlines", meet_deadlines)),
-    ];
+    let turns = [RECOVERY, DEADLINES, INBOX, CLEAN_UP];
+    let mut tasks: Vec<_> = turns
+        .into_iter()
+        .map(|worker| spawn(run(app.clone(), stop.clone(), worker)))
+        .collect();
+    tasks.push(spawn(webhook_delivery::run(app.clone(), stop.clone())));
     Workers { stop, tasks }
 }
 
@@ -54,22 +59,49 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
 
 type Turn = std::pin::Pin<Box<dyn Future<Output = Result<usize, Error>> + Send>>;
 
-fn recover(app: App) -> Turn {
-    Box::pin(async move { recovery::run_once(&app).await })
+/// A worker that takes turns.
+#[derive(Clone, Copy)]
+struct Worker {
+    name: &'static str,
+    turn: fn(App) -> Turn,
+    wake: fn(&Wakes) -> &Notify,
+    /// How long it sleeps where nothing wakes it.
+    sleep: Duration,
 }
 
-fn meet_deadlines(app: App) -> Turn {
-    Box::pin(async move { deadlines::run_once(&app).await })
-}
+const RECOVERY: Worker = Worker {
+    name: "recovery",
+    turn: |app| Box::pin(async move { recovery::run_once(&app).await }),
+    wake: |wakes| &wakes.operations,
+    sleep: POLL,
+};
+const DEADLINES: Worker = Worker {
+    name: "deadlines",
+    turn: |app| Box::pin(async move { deadlines::run_once(&app).await }),
+    wake: |wakes| &wakes.never,
+    sleep: POLL,
+};
+const INBOX: Worker = Worker {
+    name: "psp inbox",
+    turn: |app| Box::pin(async move { psp_inbox::run_once(&app).await }),
+    wake: |wakes| &wakes.inbox,
+    sleep: POLL,
+};
+const CLEAN_UP: Worker = Worker {
+    name: "clean-up",
+    turn: |app| Box::pin(async move { clean_up::run_once(&app).await }),
+    wake: |wakes| &wakes.never,
+    sleep: RARELY,
+};
 
 /// Turn after turn; at once while there is work, else after a wake or the poll's time.
-async fn run(app: App, stop: CancellationToken, name: &'static str, turn: fn(App) -> Turn) {
+async fn run(app: App, stop: CancellationToken, worker: Worker) {
     while !stop.is_cancelled() {
-        let pause = match turn(app.clone()).await {
-            Ok(0) => POLL,
+        let pause = match (worker.turn)(app.clone()).await {
+            Ok(0) => worker.sleep,
             Ok(_) => Duration::ZERO,
             Err(error) => {
-                warn!(worker = name, %error, "the worker waits for the store");
+                warn!(worker = worker.name, %error, "the worker waits for the store");
                 AFTER_FAILURE
             }
         };
@@ -78,7 +110,7 @@ async fn run(app: App, stop: CancellationToken, name: &'static str, turn: fn(App
         }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = app.inner().work_came.notified() => {}
+            () = (worker.wake)(&app.inner().wakes).notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -78,7 +78,13 @@ async fn a_ban_is_over_when_its_days_are_or_when_it_is_revoked() {
         .collect();
     assert_eq!(
         actions,
-        ["merchant_created", "ban_added", "ban_added", "ban_revoked"]
+        [
+            "merchant_created",
+            "endpoint_set",
+            "ban_added",
+            "ban_added",
+            "ban_revoked"
+        ]
     );
 }
 

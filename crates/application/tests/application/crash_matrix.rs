@@ -1,5 +1,5 @@
-//! Every scenario, harmed once at every commit and at every call of the PSP, in every way; then
-//! the money is audited.
+//! Every scenario, harmed once at every commit, at every write of inbox and outbox, at every call of
+//! the PSP and at every webhook, in every way; then the money is audited.
 //!
 //! A rehearsal counts the points. Where the process dies, a new one takes over the store and the
 //! PSP, and every client starts again from its first request under the same keys: once all has
@@ -13,7 +13,7 @@ use oncharge_testkit::ScriptedPsp;
 use scenarios::Script;
 use tokio::runtime::Builder;
 
-use crate::support::{Books, Harm, Order, Point, World, books};
+use crate::support::{Books, Harm, Order, Point, Reached, World, books, events_are_delivered};
 
 /// A story with one session, told by clients that do not give up.
 struct Scenario {
@@ -82,14 +82,14 @@ impl Scenario {
         order
     }
 
-    /// How many commits and calls there are when nothing goes wrong.
-    fn rehearse(&self) -> (u64, u64) {
+    /// How many points there are when nothing goes wrong.
+    fn rehearse(&self) -> Reached {
         let _case = Case(format!("{}, rehearsal", self.name));
         let world = self.stage();
         let order = live(&world, self.play(&world)).unwrap();
-        let counts = world.fate.counts();
+        let reached = world.fate.reached();
         live(&world, self.audit(&world, &order)).unwrap();
-        counts
+        reached
     }
 
     fn harmed(&self, point: Point, harm: Harm) {
@@ -107,6 +107,7 @@ impl Scenario {
 
     async fn audit(&self, world: &World, order: &Order) {
         let (books, details) = all_of(world, order).await;
+        events_are_delivered(world, order);
         assert_eq!(books.status, self.status, "{details}");
         let held = (books.reserved, books.taken);
         assert_eq!(held, (self.reserved, self.taken), "{details}");
@@ -125,12 +126,14 @@ impl Scenario {
     }
 
     fn check(&self) {
-        let (commits, calls) = self.rehearse();
-        assert!(commits > 0);
+        let reached = self.rehearse();
+        assert!(reached.commits > 0 && reached.webhooks > 0);
         // A harm makes more work than the rehearsal had: a few points beyond its end as well.
-        let commits = (1..=commits + 3).map(Point::Commit);
-        let calls = (1..=calls + 3).map(Point::Call);
-        for point in commits.chain(calls) {
+        let commits = (1..=reached.commits + 3).map(Point::Commit);
+        let calls = (1..=reached.calls + 3).map(Point::Call);
+        let writes = (1..=reached.writes + 3).map(Point::Write);
+        let webhooks = (1..=reached.webhooks + 3).map(Point::Webhook);
+        for point in commits.chain(calls).chain(writes).chain(webhooks) {
             for harm in Harm::ALL {
                 self.harmed(point, harm);
             }

@@ -6,17 +6,17 @@ use oncharge_application::{
 };
 use oncharge_domain::session::StatusName;
 
-use crate::support::{Harm, Point, World, basket, told};
+use crate::support::{Harm, Point, Reached, World, basket, told};
 
 #[tokio::test(start_paused = true)]
 async fn a_session_is_created_in_one_commit_with_what_was_asked_for() {
     let world = World::new();
     let order = world.open().await;
-    assert_eq!(
-        world.fate.counts(),
-        (1, 0),
-        "one commit, no call of the PSP"
-    );
+    let one_commit = Reached {
+        commits: 1,
+        ..Reached::default()
+    };
+    assert_eq!(world.fate.reached(), one_commit, "and no call of the PSP");
     let session = world.session(&order).await;
     assert_eq!(session.status_name(), StatusName::Created);
     assert_eq!(session.merchant, world.merchant.id);
@@ -51,7 +51,7 @@ async fn an_amount_that_the_psp_cannot_carry_is_refused_before_anything_is_writt
     let answer = world.create("k", basket()).await;
     let names_amount = matches!(&answer, Err(Error::Field { field, .. }) if *field == "amount");
     assert!(names_amount, "{}", told(&answer));
-    assert_eq!(world.fate.counts(), (0, 0));
+    assert_eq!(world.fate.reached(), Reached::default());
 }
 
 #[tokio::test(start_paused = true)]

@@ -74,6 +74,7 @@ async fn pairs_are_added_and_revoked_one_by_one() {
         actions,
         [
             "merchant_created",
+            "endpoint_set",
             "merchant_created",
             "key_created",
             "key_revoked"

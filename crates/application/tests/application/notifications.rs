@@ -1,10 +1,16 @@
-//! What a PSP tells by itself: verified, in agreement, and never taken twice.
+//! What a PSP tells by itself: verified, kept, in agreement, and never taken twice.
 
-use oncharge_application::{Error, checkout::receive_notification::receive};
-use oncharge_domain::{psp::RefusalReason, session::StatusName};
+use oncharge_application::{
+    Error, checkout::receive_notification::receive, oversight, workers::psp_inbox,
+};
+use oncharge_domain::{
+    psp::{RefusalReason, TokenFingerprint},
+    session::{Input, StatusName},
+};
+use oncharge_ports::{CheckoutRepository, inbox::NotificationStatus};
 use oncharge_testkit::{Call, Reply, ScriptedPsp, psp::Finish};
 
-use crate::support::{Order, World, books};
+use crate::support::{Harm, Order, Point, World, books};
 
 async fn waiting() -> (World, Order) {
     let world = World::new();
@@ -48,7 +54,49 @@ async fn only_a_rightly_signed_word_for_a_known_account_counts() {
     }
     assert_eq!(world.status(&order).await, StatusName::Pending);
     receive(&world.app, ours, &signed, &body).await.unwrap();
+    assert_eq!(
+        world.status(&order).await,
+        StatusName::Pending,
+        "kept, not applied yet"
+    );
+    world.work().await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
+    assert_eq!(statuses(&world), ["unverified", "unverified", "handled"]);
+}
+
+/// How far every notification is, in the order in which they came.
+fn statuses(world: &World) -> Vec<&'static str> {
+    let all = world.store.notifications();
+    all.iter().map(|stored| stored.status.name()).collect()
+}
+
+/// What operators are shown as stuck: kind and detail.
+async fn stuck(world: &World) -> Vec<String> {
+    let found = oversight::stuck(&world.app, 100).await.unwrap();
+    let shown = found
+        .iter()
+        .map(|item| format!("{} {}", item.kind.name(), item.detail));
+    shown.collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn unverified_ones_are_kept_up_to_a_limit() {
+    let (world, order) = waiting().await;
+    let body = body(&world, &order);
+    let none = |_: &str| None;
+    for _ in 0..100 {
+        let answer = receive(&world.app, ("simulator", "default"), &none, &body).await;
+        assert!(matches!(answer, Err(Error::Unverified)));
+    }
+    assert_eq!(statuses(&world).len(), 60);
+    world.work().await;
+    assert_eq!(world.status(&order).await, StatusName::Pending);
+    let huge = vec![b'x'; 200_000];
+    world.clock.advance(3600);
+    let answer = receive(&world.app, ("simulator", "default"), &none, &huge).await;
+    assert!(matches!(answer, Err(Error::Unverified)));
+    let kept = world.store.notifications();
+    assert_eq!(kept.last().unwrap().new.body.len(), 16 * 1024);
 }
 
 #[tokio::test(start_paused = true)]
@@ -67,14 +115,136 @@ async fn a_word_that_does_not_agree_with_its_operation_changes_nothing() {
         assert_eq!(world.status(&order).await, StatusName::Pending, "{wrong}");
         assert_eq!(world.status(&foreign).await, StatusName::Created, "{wrong}");
     }
+    let all = statuses(&world);
+    assert_eq!(
+        all.len(),
+        2,
+        "those under one id of the PSP's are one: {all:?}"
+    );
+}
+
+/// The same text under another id of the PSP's.
+fn renamed(text: &str, id: &str) -> String {
+    let (_, rest) = text.split_once('\n').unwrap();
+    format!("{id}\n{rest}")
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_does_not_agree_is_kept_audited_and_listed_until_a_person_has_looked() {
+    let (world, order) = waiting().await;
+    let foreign = world.open().await;
+    let text = String::from_utf8(body(&world, &order)).unwrap();
+    let lower = renamed(&text.replace("10000 EUR", "9999 EUR"), "ntf_lower");
+    let other = renamed(&text.replace(&order.text(), &foreign.text()), "ntf_other");
+    for wrong in [&lower, &other, "nonsense"] {
+        world.deliver(wrong.as_bytes()).await.unwrap();
+        world.clock.advance(1);
+    }
+    let before = world.fate.reached().commits;
+    assert_eq!(statuses(&world), ["mismatched", "mismatched", "malformed"]);
+    assert_eq!(
+        world.audited(&order),
+        ["notification_mismatched", "notification_mismatched"]
+    );
+    assert_eq!(world.status(&order).await, StatusName::Pending);
+    assert_eq!(world.fate.reached().commits, before, "nothing was changed");
+    let listed = stuck(&world).await;
+    assert_eq!(listed.len(), 3, "{listed:?}");
+    for stored in world.store.notifications() {
+        assert!(oversight::dismiss(&world.app, stored.new.id).await.unwrap());
+        assert!(!oversight::dismiss(&world.app, stored.new.id).await.unwrap());
+    }
+    assert_eq!(stuck(&world).await, Vec::<String>::new());
+    world.deliver(text.as_bytes()).await.unwrap();
+    assert_eq!(world.status(&order).await, StatusName::Authorized);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_ahead_of_us_waits_and_is_listed_where_it_waits_for_nothing() {
+    let (world, order) = waiting().await;
+    let text = String::from_utf8(body(&world, &order)).unwrap();
     let attempt = world.operation(&order, "authorize").id.to_string();
     let unknown: oncharge_domain::id::OperationId = world.build.id();
     let ahead = text.replace(&attempt, &unknown.to_string());
-    let answer = world.deliver(ahead.as_bytes()).await;
+    world.deliver(ahead.as_bytes()).await.unwrap();
+    world.pass(3000).await;
+    assert_eq!(statuses(&world), ["waiting"]);
     assert!(
-        matches!(answer, Err(Error::NotFound)),
-        "told again later: {answer:?}"
+        stuck(&world)
+            .await
+            .iter()
+            .any(|item| item.starts_with("waiting_notification"))
     );
+    world.pass(700).await;
+    assert_eq!(statuses(&world), ["unmatched"]);
+    assert_eq!(stuck(&world).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_word_that_comes_before_our_own_commit_is_not_dropped() {
+    let world = World::new();
+    let order = world.open().await;
+    let operation = world.build.id();
+    let token = TokenFingerprint::of("tok_1");
+    let told = format!(
+        "ntf_early\n{operation}\n{}\n10000 EUR\ndone\npsp_1\n",
+        order.id
+    );
+    world.receive(told.as_bytes()).await.unwrap();
+    world.work().await;
+    assert_eq!(statuses(&world), ["waiting"]);
+    // The commit of the intent, which was under way all the time.
+    let pay = Input::Pay {
+        operation,
+        token,
+        banned: false,
+    };
+    let paying = world
+        .session(&order)
+        .await
+        .decide(pay, world.now())
+        .unwrap();
+    let mut unit = world.build.unit(paying.session.clone());
+    unit.operations = vec![world.build.intent(paying.operations[0].clone())];
+    world.store.commit(unit).await.unwrap();
+    world.clock.advance(5);
+    world.work().await;
+    assert_eq!(statuses(&world), ["handled"]);
+    assert_eq!(world.status(&order).await, StatusName::Authorized);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_could_not_be_kept_is_refused_so_that_it_comes_again() {
+    let (world, order) = waiting().await;
+    let body = body(&world, &order);
+    for harm in [Harm::Before, Harm::After] {
+        world.fate.plan(Point::Write(1), harm);
+        let answer = world.receive(&body).await;
+        assert!(
+            matches!(answer, Err(Error::Busy(_))),
+            "{harm:?}: {answer:?}"
+        );
+    }
+    world.receive(&body).await.unwrap();
+    world.work().await;
+    assert_eq!(statuses(&world), ["handled"]);
+    assert_eq!(world.events(&order), ["authorized"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn two_workers_apply_it_once() {
+    let (world, order) = waiting().await;
+    let other = world.restarted();
+    world.receive(&body(&world, &order)).await.unwrap();
+    let both = futures_util::future::join(
+        psp_inbox::run_once(&world.app),
+        psp_inbox::run_once(&other.app),
+    );
+    let (one, two) = both.await;
+    assert_eq!(one.unwrap() + two.unwrap(), 1);
+    assert_eq!(world.events(&order), ["authorized"]);
+    let handled = NotificationStatus::Handled;
+    assert_eq!(world.store.notifications()[0].status, handled);
 }
 
 #[tokio::test(start_paused = true)]

@@ -45,7 +45,7 @@ async fn another_merchant_can_do_nothing_with_a_session() {
     let (open, authorized) = (world.open().await, world.authorized().await);
     let captured = world.captured().await;
     let other = world.of_another_merchant();
-    let commits = world.fate.counts().0;
+    let commits = world.fate.reached().commits;
     for answer in [
         other.capture(&authorized, "a", None).await,
         other.cancel(&authorized, "b").await,
@@ -54,7 +54,7 @@ async fn another_merchant_can_do_nothing_with_a_session() {
     ] {
         assert!(matches!(answer, Err(Error::NotFound)), "{answer:?}");
     }
-    assert_eq!(world.fate.counts().0, commits, "nothing was written");
+    assert_eq!(world.fate.reached().commits, commits, "nothing was written");
 }
 
 #[tokio::test(start_paused = true)]

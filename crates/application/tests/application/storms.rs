@@ -10,7 +10,7 @@ use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 use proptest::{prelude::*, sample::select};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::support::{Harm, Order, Point, Psp, World, books};
+use crate::support::{Harm, Order, Point, Psp, World, books, events_are_delivered};
 
 /// One thing that happens. Keys and tokens are few, so that they are used again.
 #[derive(Clone, Debug)]
@@ -57,7 +57,9 @@ fn psp() -> impl Strategy<Value = Psp> {
 fn point() -> impl Strategy<Value = Point> {
     prop_oneof![
         (1_u64..4).prop_map(Point::Commit),
-        (1_u64..3).prop_map(Point::Call)
+        (1_u64..3).prop_map(Point::Call),
+        (1_u64..3).prop_map(Point::Write),
+        (1_u64..3).prop_map(Point::Webhook),
     ]
 }
 
@@ -212,6 +214,7 @@ async fn calm(world: &World, order: &Order) {
             .all(|operation| !operation.is_open());
         let session = world.session(order).await;
         if rest && session.due_at().is_none() {
+            world.settle().await;
             return;
         }
     }
@@ -235,6 +238,7 @@ fn weather(delay: Option<u32>, acts: &[Act]) {
     }
     process.run(&async |world: &World| calm(world, &order).await);
     let world = &process.world;
+    events_are_delivered(world, &order);
     let audited = process.runtime.block_on(books(world, &order));
     let session = process.runtime.block_on(world.session(&order));
     let refunded = session.amount_refunded().minor();

@@ -6,7 +6,9 @@ use oncharge_domain::{
     operation::OperationKind,
     refund::RefundStatus,
     session::{Status, StatusName},
+    webhook::DeliveryState,
 };
+use oncharge_testkit::build::ENDPOINT;
 
 use super::{Order, World};
 
@@ -79,6 +81,29 @@ fn operations_are_at_rest(world: &World, order: &Order) {
             );
         }
     }
+}
+
+/// Each at least once, the first time in the order of their numbers. An attempt of the merchant's
+/// that is counted as one may not have arrived; then it was made again.
+pub(crate) fn events_are_delivered(world: &World, order: &Order) {
+    let arrived = world.shop.bodies(ENDPOINT);
+    let mut first_times = Vec::new();
+    for stored in world.store.events_of(order.id) {
+        let about = format!(" {} ", stored.id);
+        let place = arrived.iter().position(|body| body.contains(&about));
+        let kind = stored.event.kind.name();
+        first_times.push(place.unwrap_or_else(|| panic!("{kind} was never delivered")));
+    }
+    let deliveries = world.store.deliveries_of(order.id);
+    let taken = deliveries
+        .iter()
+        .all(|delivery| delivery.state == DeliveryState::Delivered);
+    assert!(taken, "not all are taken: {deliveries:#?}");
+    let retried = deliveries.iter().any(|delivery| delivery.failures > 0);
+    assert!(
+        retried || first_times.is_sorted(),
+        "out of order: {arrived:#?}"
+    );
 }
 
 /// Numbered from 1 without gaps, and no change told twice.

@@ -10,7 +10,10 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     Psp, Psps,
-    psp::{Call, CannotCarry, Notification, NotificationError, PreparedRequest, PspError},
+    psp::{
+        Call, CannotCarry, Notification, NotificationError, PreparedRequest, PspError, Unverified,
+        VerifiedNotification,
+    },
 };
 use oncharge_testkit::ScriptedPsp;
 
@@ -83,12 +86,16 @@ impl Psp for DoomedPsp {
         self.fatefully(self.inner.look_up(operation)).await
     }
 
-    fn notification(
+    fn verify_notifications(
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Notification, NotificationError> {
-        self.inner.notification(header, body)
+    ) -> Result<Vec<VerifiedNotification>, Unverified> {
+        self.inner.verify_notifications(header, body)
+    }
+
+    fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
+        self.inner.read_notification(body)
     }
 }
 

@@ -9,12 +9,13 @@ use oncharge_domain::{
     psp::TokenFingerprint,
     refund::Refund,
     session::Session,
+    time::Timestamp,
 };
 use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope},
+    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
 };
 use oncharge_testkit::MemoryStore;
 
@@ -91,6 +92,19 @@ impl CheckoutRepository for DoomedStore {
         page: Page,
     ) -> Result<Vec<StoredEvent>, StoreError> {
         self.inner.events(filter, page).await
+    }
+
+    async fn operations(
+        &self,
+        since: Timestamp,
+        after: Option<OperationId>,
+        limit: u32,
+    ) -> Result<Vec<Operation>, StoreError> {
+        self.inner.operations(since, after, limit).await
+    }
+
+    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
+        self.inner.write_key(key).await
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {

@@ -1,4 +1,5 @@
-//! What is to go wrong, and where: commits and calls of the PSP are counted as they are made.
+//! What is to go wrong, and where: commits, other writes, calls of the PSP and webhooks are counted
+//! as they are made.
 
 use std::sync::Mutex;
 
@@ -12,16 +13,21 @@ pub(crate) enum Point {
     Commit(u64),
     /// A call of the PSP, look-ups included.
     Call(u64),
+    /// A write of the inbox, or of what came of a webhook.
+    Write(u64),
+    /// A webhook to the merchant.
+    Webhook(u64),
 }
 
 /// What goes wrong there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Harm {
-    /// A commit writes nothing; a call surely never leaves.
+    /// A commit or write leaves nothing; a call or webhook surely never leaves.
     Before,
-    /// A commit that is not known to be done, and is; a call whose answer is lost.
+    /// A commit or write that is not known to be done, and is; a call or webhook whose answer is
+    /// lost.
     After,
-    /// Another node was faster (commits); lost on the way there (calls).
+    /// Another node was faster (commits, writes); lost on the way there (calls, webhooks).
     Between,
     /// The process dies before it.
     DieBefore,
@@ -59,11 +65,20 @@ enum Stall {
     Held(Box<UnitOfWork>),
 }
 
+/// How many points of each kind there were, and what is planned.
 #[derive(Default)]
 struct Counts {
-    commits: u64,
-    calls: u64,
+    reached: Reached,
     plan: Option<(Point, Harm)>,
+}
+
+/// How many points of each kind there were.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Reached {
+    pub(crate) commits: u64,
+    pub(crate) calls: u64,
+    pub(crate) writes: u64,
+    pub(crate) webhooks: u64,
 }
 
 impl Fate {
@@ -79,9 +94,12 @@ impl Fate {
     /// Plans a harm; `n` of the point counts from now on, 1 is the next one.
     pub(crate) fn plan(&self, point: Point, harm: Harm) {
         let mut counts = self.counts.lock().unwrap();
+        let reached = counts.reached;
         let at = match point {
-            Point::Commit(n) => Point::Commit(counts.commits + n),
-            Point::Call(n) => Point::Call(counts.calls + n),
+            Point::Commit(n) => Point::Commit(reached.commits + n),
+            Point::Call(n) => Point::Call(reached.calls + n),
+            Point::Write(n) => Point::Write(reached.writes + n),
+            Point::Webhook(n) => Point::Webhook(reached.webhooks + n),
         };
         counts.plan = Some((at, harm));
     }
@@ -115,24 +133,34 @@ impl Fate {
         }
     }
 
-    /// Commits and calls so far.
-    pub(crate) fn counts(&self) -> (u64, u64) {
-        let counts = self.counts.lock().unwrap();
-        (counts.commits, counts.calls)
+    /// The points so far.
+    pub(crate) fn reached(&self) -> Reached {
+        self.counts.lock().unwrap().reached
     }
 
     pub(super) fn at_commit(&self) -> Option<Harm> {
-        let mut counts = self.counts.lock().unwrap();
-        counts.commits += 1;
-        let here = Point::Commit(counts.commits);
-        counts.take(here)
+        self.at(|reached| &mut reached.commits, Point::Commit)
     }
 
     pub(super) fn at_call(&self) -> Option<Harm> {
+        self.at(|reached| &mut reached.calls, Point::Call)
+    }
+
+    pub(super) fn at_write(&self) -> Option<Harm> {
+        self.at(|reached| &mut reached.writes, Point::Write)
+    }
+
+    pub(super) fn at_webhook(&self) -> Option<Harm> {
+        self.at(|reached| &mut reached.webhooks, Point::Webhook)
+    }
+
+    fn at(&self, count: fn(&mut Reached) -> &mut u64, point: fn(u64) -> Point) -> Option<Harm> {
         let mut counts = self.counts.lock().unwrap();
-        counts.calls += 1;
-        let here = Point::Call(counts.calls);
-        counts.take(here)
+        let count = count(&mut counts.reached);
+        *count += 1;
+        let here = point(*count);
+        let (_, harm) = counts.plan.take_if(|(at, _)| *at == here)?;
+        Some(harm)
     }
 
     /// The process dies here: nothing after this is ever done.
@@ -162,12 +190,5 @@ impl Fate {
         open.wait_for(|open| *open)
             .await
             .expect("the fate lives on");
-    }
-}
-
-impl Counts {
-    fn take(&mut self, here: Point) -> Option<Harm> {
-        let (_, harm) = self.plan.take_if(|(at, _)| *at == here)?;
-        Some(harm)
     }
 }

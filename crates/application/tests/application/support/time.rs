@@ -1,7 +1,8 @@
 //! Time and workers.
 
-use oncharge_application::workers::{deadlines, recovery};
-use oncharge_domain::{operation::Operation, time::Timestamp};
+use oncharge_application::workers::{deadlines, psp_inbox, recovery, webhook_delivery};
+use oncharge_domain::{operation::Operation, time::Timestamp, webhook::DeliveryState};
+use oncharge_ports::inbox::NotificationStatus;
 
 use super::{Order, World};
 
@@ -11,7 +12,9 @@ impl World {
         for _ in 0..200 {
             let recovered = recovery::run_once(&self.app).await.unwrap();
             let met = deadlines::run_once(&self.app).await.unwrap();
-            if recovered + met == 0 {
+            let applied = psp_inbox::run_once(&self.app).await.unwrap();
+            let delivered = webhook_delivery::run_once(&self.app).await.unwrap();
+            if recovered + met + applied + delivered == 0 {
                 return;
             }
         }
@@ -43,17 +46,30 @@ impl World {
         self.wait_until(expires_at.plus_seconds(seconds));
     }
 
-    /// Lets time pass and the workers run until no operation is open.
+    /// Lets time pass and the workers run until no operation is open, no notification waits and no
+    /// event is on its way.
     pub(crate) async fn settle(&self) {
         self.work().await;
         for _ in 0..300 {
-            let orders = self.store.session_ids();
-            let open = |id| self.store.operations_of(id).iter().any(Operation::is_open);
-            if !orders.into_iter().any(open) {
+            if !self.has_work() {
                 return;
             }
             self.clock.advance(10);
             self.work().await;
         }
+    }
+
+    fn has_work(&self) -> bool {
+        let waiting = NotificationStatus::Waiting;
+        let told = self.store.notifications();
+        let pending = DeliveryState::Pending;
+        let of_session = |id| {
+            let mut operations = self.store.operations_of(id).into_iter();
+            let mut deliveries = self.store.deliveries_of(id).into_iter();
+            operations.any(|operation| Operation::is_open(&operation))
+                || deliveries.any(|delivery| delivery.state == pending)
+        };
+        told.iter().any(|stored| stored.status == waiting)
+            || self.store.session_ids().into_iter().any(of_session)
     }
 }

@@ -6,6 +6,7 @@ use oncharge_application::{
     Error, Idempotency, PostContext, Reply as Answered,
     checkout::{self, ShopperState, create::NewCheckout},
     refunds::{self, request::NewRefund},
+    workers::psp_inbox,
 };
 use oncharge_domain::{
     currency::Currency,
@@ -102,7 +103,7 @@ impl World {
         PostContext {
             merchant: self.merchant.clone(),
             idempotency,
-            request_id: format!("req_{}", self.fate.counts().0),
+            request_id: format!("req_{}", self.fate.reached().commits),
         }
     }
 
@@ -216,8 +217,16 @@ impl World {
         self.deliver(&self.psp.notification_body(operation)).await
     }
 
-    /// A notification with this body arrives, rightly signed, for the account of all sessions.
+    /// A notification with this body arrives, rightly signed, for the account of all sessions; the
+    /// inbox does with it what it can at this moment.
     pub(crate) async fn deliver(&self, body: &[u8]) -> Result<(), Error> {
+        self.receive(body).await?;
+        while psp_inbox::run_once(&self.app).await? > 0 {}
+        Ok(())
+    }
+
+    /// A notification with this body arrives and is kept.
+    pub(crate) async fn receive(&self, body: &[u8]) -> Result<(), Error> {
         let header = |name: &str| {
             (name == ScriptedPsp::SIGNATURE_HEADER).then(|| ScriptedPsp::SIGNATURE.to_owned())
         };

@@ -5,19 +5,23 @@ use std::sync::Arc;
 use futures_util::FutureExt;
 use oncharge_application::{App, Dependencies, Settings};
 use oncharge_domain::{audit::AuditAction, keyring::Keyring, merchant::Merchant, time::Timestamp};
-use oncharge_ports::{Clock, MerchantRepository};
+use oncharge_ports::{Clock, MerchantRepository, WebhookRepository};
 use oncharge_testkit::{
-    Builder, FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, SeededEntropy,
+    Builder, FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, ScriptedSender, SeededEntropy,
 };
 
-use super::{doomed_psp::DoomedPsp, doomed_store::DoomedStore, fate::Fate};
+use super::{
+    doomed_outside::DoomedSender, doomed_psp::DoomedPsp, doomed_store::DoomedStore, fate::Fate,
+};
 
-/// A deployment with one merchant; `app` is the process, everything else outlives it.
+/// A deployment with one merchant who has a webhook endpoint; `app` is the process, everything else
+/// outlives it.
 pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) psp: ScriptedPsp,
+    pub(crate) shop: ScriptedSender,
     pub(crate) fate: Arc<Fate>,
     pub(crate) merchant: Arc<Merchant>,
     pub(crate) settings: Settings,
@@ -46,9 +50,10 @@ impl World {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         add_merchant(&store, &build, &merchant);
         let (psp, fate) = (ScriptedPsp::new(), Arc::new(Fate::new()));
+        let shop = ScriptedSender::new();
         let entropy = Arc::new(SeededEntropy::new(11));
         let app = App::new(dependencies(
-            (&store, &psp, &fate),
+            (&store, &psp, &shop, &fate),
             (&clock, &entropy),
             &settings,
         ));
@@ -57,6 +62,7 @@ impl World {
             clock,
             store,
             psp,
+            shop,
             fate,
             merchant: Arc::new(merchant),
             settings,
@@ -79,7 +85,7 @@ impl World {
 
     fn seen_by(&self, merchant: Arc<Merchant>) -> Self {
         let app = App::new(dependencies(
-            (&self.store, &self.psp, &self.fate),
+            (&self.store, &self.psp, &self.shop, &self.fate),
             (&self.clock, &self.entropy),
             &self.settings,
         ));
@@ -88,6 +94,7 @@ impl World {
             clock: self.clock.clone(),
             store: self.store.clone(),
             psp: self.psp.clone(),
+            shop: self.shop.clone(),
             fate: self.fate.clone(),
             merchant,
             settings: self.settings.clone(),
@@ -109,19 +116,34 @@ fn add_merchant(store: &MemoryStore, build: &Builder, merchant: &Merchant) {
         .now_or_never()
         .expect("no waiting in memory")
         .unwrap();
+    let endpoint = build.endpoint(merchant, &key);
+    let audit = build.audit(AuditAction::EndpointSet);
+    let setting = store.set_endpoint(&endpoint, &audit);
+    setting
+        .now_or_never()
+        .expect("no waiting in memory")
+        .unwrap();
 }
 
 fn dependencies(
-    (store, psp, fate): (&Arc<MemoryStore>, &ScriptedPsp, &Arc<Fate>),
+    (store, psp, shop, fate): (&Arc<MemoryStore>, &ScriptedPsp, &ScriptedSender, &Arc<Fate>),
     (clock, entropy): (&Arc<FakeClock>, &Arc<SeededEntropy>),
     settings: &Settings,
 ) -> Dependencies {
     let keys = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     let peppers = "p2:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= \
                    p1:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+    let doomed = Arc::new(DoomedStore {
+        inner: store.clone(),
+        fate: fate.clone(),
+    });
     Dependencies {
-        checkout: Arc::new(DoomedStore {
-            inner: store.clone(),
+        checkout: doomed.clone(),
+        inbox: doomed.clone(),
+        webhooks: doomed,
+        maintenance: store.clone(),
+        sender: Arc::new(DoomedSender {
+            inner: shop.clone(),
             fate: fate.clone(),
         }),
         merchants: store.clone(),

@@ -1,0 +1,3 @@
+//! A merchant's own keys.
+
+pub mod rotate;

@@ -1,0 +1,98 @@
+//! A merchant's webhook endpoint: set, read, removed.
+
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    id::{ApiKeyId, MerchantId},
+    webhook::{EndpointUrl, WebhookEndpoint, WebhookSecret, signature},
+};
+use zeroize::Zeroizing;
+
+use crate::{App, Error};
+
+/// An endpoint as its merchant sees it.
+#[derive(Debug, Clone)]
+pub struct EndpointView {
+    /// The endpoint.
+    pub endpoint: WebhookEndpoint,
+    /// What a Standard Webhooks library verifies deliveries with, `whsec_…`.
+    pub signing_secret: Zeroizing<String>,
+}
+
+/// The merchant's endpoint.
+///
+/// Errors: `NotFound` where none is set, `Busy`.
+pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error> {
+    let found = app.inner().webhooks.endpoint(merchant).await?;
+    view(app, found.ok_or(Error::NotFound)?).await
+}
+
+/// Sets the merchant's endpoint in place of the one it had, and enables it. `key` is the one that
+/// signed the request: the endpoint keeps it through the grace of a rotation.
+///
+/// Errors: `Busy`.
+pub async fn set(
+    app: &App,
+    merchant: MerchantId,
+    key: ApiKeyId,
+    url: EndpointUrl,
+) -> Result<EndpointView, Error> {
+    let now = app.now();
+    let detail = url.without_query().to_owned();
+    let endpoint = WebhookEndpoint {
+        merchant,
+        url,
+        key,
+        disabled: None,
+        failing_since: None,
+        created_at: now,
+        updated_at: now,
+    };
+    let audit = entry(app, AuditAction::EndpointSet, (merchant, detail));
+    let kept = app.inner().webhooks.set_endpoint(&endpoint, &audit).await?;
+    view(app, kept).await
+}
+
+/// Removes the merchant's endpoint; what is on the way to it is given up.
+///
+/// Errors: `NotFound` where none is set, `Busy`.
+pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
+    let audit = entry(app, AuditAction::EndpointRemoved, (merchant, String::new()));
+    if app
+        .inner()
+        .webhooks
+        .remove_endpoint(merchant, &audit)
+        .await?
+    {
+        Ok(())
+    } else {
+        Err(Error::NotFound)
+    }
+}
+
+async fn view(app: &App, endpoint: WebhookEndpoint) -> Result<EndpointView, Error> {
+    // Not those that are cached for attempts: the key that asks may be a second old.
+    let now = app.now();
+    let keys = app
+        .inner()
+        .webhooks
+        .signing_keys(endpoint.merchant, now)
+        .await?;
+    let key = signature::signing_key(&keys, Some(endpoint.key), now);
+    let key = key.ok_or_else(|| Error::internal("a merchant without an active key asks"))?;
+    Ok(EndpointView {
+        signing_secret: WebhookSecret::of(&key.signing_key).text(),
+        endpoint,
+    })
+}
+
+fn entry(app: &App, action: AuditAction, (merchant, detail): (MerchantId, String)) -> AuditEntry {
+    AuditEntry {
+        id: app.new_id(),
+        at: app.now(),
+        action,
+        merchant: Some(merchant),
+        session: None,
+        operation: None,
+        detail,
+    }
+}

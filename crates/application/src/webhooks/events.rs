@@ -1,0 +1,69 @@
+//! A merchant reads its events.
+
+use oncharge_domain::{cursor::Position, id::MerchantId, session::EventKind, webhook::Attempt};
+use oncharge_ports::queries::{EventFilter, StoredEvent};
+
+use crate::{
+    App, Error,
+    checkout::list::{Listed, cut, page},
+};
+
+/// Which events, and which page of them.
+#[derive(Debug, Clone, Default)]
+pub struct EventQuery {
+    /// How many at most, 1 to 100.
+    pub limit: u32,
+    /// Where the page begins.
+    pub cursor: Option<String>,
+    /// Of this session; an id of another form matches nothing.
+    pub session_id: Option<String>,
+    /// Of this kind.
+    pub kind: Option<EventKind>,
+}
+
+/// One page of this merchant's events, newest first.
+///
+/// Errors: `BadCursor`, `Busy`.
+pub async fn list(
+    app: &App,
+    merchant: MerchantId,
+    wanted: EventQuery,
+) -> Result<Listed<StoredEvent>, Error> {
+    let place = (merchant, "events");
+    let page = page(app, place, wanted.limit, wanted.cursor.as_deref())?;
+    let session = match wanted.session_id.as_deref().map(str::parse) {
+        Some(Err(_)) => {
+            return Ok(Listed {
+                items: Vec::new(),
+                next_cursor: None,
+            });
+        }
+        Some(Ok(id)) => Some(id),
+        None => None,
+    };
+    let filter = EventFilter {
+        merchant,
+        session,
+        kind: wanted.kind,
+    };
+    let rows = app.inner().checkout.events(&filter, page).await?;
+    Ok(cut(app, place, rows, wanted.limit, |stored| Position {
+        created_at: stored.event.at,
+        id: stored.id.uuid(),
+    }))
+}
+
+/// One event and every attempt to deliver it, in order.
+///
+/// Errors: `NotFound` (also for an id of another form), `Busy`.
+pub async fn get(
+    app: &App,
+    merchant: MerchantId,
+    id: &str,
+) -> Result<(StoredEvent, Vec<Attempt>), Error> {
+    let id = id.parse().map_err(|_| Error::NotFound)?;
+    let found = app.inner().webhooks.event(merchant, id).await?;
+    let event = found.ok_or(Error::NotFound)?;
+    let attempts = app.inner().webhooks.attempts(id).await?;
+    Ok((event, attempts))
+}

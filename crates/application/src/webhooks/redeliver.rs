@@ -1,0 +1,37 @@
+//! A merchant wants an event delivered again.
+
+use oncharge_ports::{Presentable, webhook_repository::Redelivery};
+
+use crate::{App, Error, PostContext, Reply};
+
+/// Puts an event on its way to the present endpoint, at once, with all its tries before it.
+///
+/// Errors: the idempotency errors, `NotFound`, `NoEndpoint`, `Busy`.
+pub async fn redeliver(app: &App, context: PostContext, id: &str) -> Result<Reply, Error> {
+    let (app, id) = (app.clone(), id.to_owned());
+    app.clone()
+        .detached(async move {
+            if let Some(reply) = context.replay(&app).await? {
+                return Ok(reply);
+            }
+            run(&app, &context, &id).await
+        })
+        .await
+}
+
+async fn run(app: &App, context: &PostContext, id: &str) -> Result<Reply, Error> {
+    let event = id.parse().map_err(|_| Error::NotFound)?;
+    let merchant = context.merchant.id;
+    let webhooks = &app.inner().webhooks;
+    match webhooks.redeliver(merchant, event, app.now()).await? {
+        Redelivery::Due => {}
+        Redelivery::NoEndpoint => return Err(Error::NoEndpoint),
+        Redelivery::NotFound => return Err(Error::NotFound),
+    }
+    app.inner().wakes.deliveries.notify_one();
+    let stored = webhooks.event(merchant, event).await?;
+    let stored = stored.ok_or(Error::NotFound)?;
+    context
+        .answer(app, &Presentable::Redelivering(&stored))
+        .await
+}

@@ -1,0 +1,70 @@
+//! One attempt: render, sign, send.
+
+use oncharge_domain::{
+    id::{ApiKeyId, EventId, MerchantId},
+    webhook::{Attempt, EndpointUrl, WebhookSignatures},
+};
+use oncharge_ports::{presenter::Told, webhook_sender::Webhook};
+use time::Duration;
+
+use crate::{App, Error};
+
+/// The plain signature of the published page.
+const PLAIN: &str = "X-Oncharge-Signature";
+
+/// Who gets it.
+pub(crate) struct Recipient {
+    /// The merchant, whose keys sign.
+    pub(crate) merchant: MerchantId,
+    /// Where it goes.
+    pub(crate) url: EndpointUrl,
+    /// The key that the endpoint was set with.
+    pub(crate) key: Option<ApiKeyId>,
+}
+
+/// An attempt that was made.
+pub(crate) struct Made {
+    pub(crate) attempt: Attempt,
+    /// The pause that the endpoint asks for with 429 or 503.
+    pub(crate) retry_after: Option<Duration>,
+}
+
+/// Sends it once; `None`, and nothing sent, where the merchant has no active key to sign with.
+pub(crate) async fn send(
+    app: &App,
+    to: Recipient,
+    (id, told): (EventId, &Told<'_>),
+    number: u32,
+) -> Result<Option<Made>, Error> {
+    let keys = app.signing_keys(to.merchant).await?;
+    let (id, body) = (id.to_string(), app.inner().presenter.webhook(told));
+    let now = app.now();
+    let Some(signatures) = WebhookSignatures::make(&keys, to.key, (&id, &body), now) else {
+        return Ok(None);
+    };
+    let webhook = Webhook {
+        url: to.url,
+        headers: vec![
+            (PLAIN, signatures.plain),
+            ("webhook-id", id),
+            ("webhook-timestamp", now.unix_seconds().to_string()),
+            ("webhook-signature", signatures.standard),
+        ],
+        body,
+    };
+    let sent = app.inner().sender.send(&webhook).await;
+    metrics::histogram!("oncharge_webhook_seconds").record(sent.latency);
+    let asks = matches!(sent.answer, Ok(429 | 503));
+    let retry_after = sent.retry_after.filter(|_| asks);
+    Ok(Some(Made {
+        attempt: Attempt {
+            number,
+            at: now,
+            status: sent.answer.ok(),
+            latency_ms: u32::try_from(sent.latency.as_millis()).unwrap_or(u32::MAX),
+            response: sent.response,
+            error: sent.answer.err(),
+        },
+        retry_after: retry_after.and_then(|wait| Duration::try_from(wait).ok()),
+    }))
+}

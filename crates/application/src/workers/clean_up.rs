@@ -1,0 +1,30 @@
+//! Deletes what need not be kept: idempotency records past their time, old notifications.
+
+use oncharge_domain::idempotency::REMEMBERED_SECONDS;
+use oncharge_ports::maintenance::Old;
+use tracing::info;
+
+use crate::{App, Error};
+
+/// How many rows one turn deletes at most: it must hold nobody up.
+const ROWS: u32 = 500;
+/// How long notifications that are over are kept, in seconds: PSPs send again for days.
+const NOTIFICATIONS: i64 = 30 * 86_400;
+/// How long unverified ones are kept as evidence, in seconds.
+const UNVERIFIED: i64 = 7 * 86_400;
+
+/// Deletes some; returns how many, so that there may be more where it is not 0.
+pub async fn run_once(app: &App) -> Result<usize, Error> {
+    let now = app.now();
+    let old = Old {
+        keys_answered_before: now.plus_seconds(-REMEMBERED_SECONDS),
+        notifications_before: now.plus_seconds(-NOTIFICATIONS),
+        unverified_before: now.plus_seconds(-UNVERIFIED),
+    };
+    let deleted = app.inner().maintenance.clean_up(&old, ROWS).await?;
+    if deleted > 0 {
+        metrics::counter!("oncharge_cleaned_up_rows_total").increment(deleted);
+        info!(deleted, "cleaned up");
+    }
+    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+}

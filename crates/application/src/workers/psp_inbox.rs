@@ -1,0 +1,231 @@
+//! Applies what PSPs have told, through the pure state machine.
+//!
+//! A fact is applied only to an operation that was sent through the very account whose key verified
+//! it, and only where reference, amount and currency agree: a merchant knows its own account's key.
+//! Late, repeated and reordered ones are harmless, since the state machine knows old news.
+
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    operation::{Operation, OperationStatus},
+    psp::{Answer, PspAccount, Word},
+    retry,
+    time::Timestamp,
+};
+use oncharge_ports::{
+    CommitError,
+    inbox::{NotificationStatus, Settled, StoredNotification},
+    psp::{Notification, NotificationError, Psp},
+    work_queue::ClaimedNotification,
+};
+use time::Duration;
+use tracing::{debug, warn};
+
+use super::{
+    lease::{LEASE, holding},
+    runner::BATCH,
+};
+use crate::{
+    App, Error,
+    learning::{self, Learned},
+};
+
+/// How long a notification waits for the operation that it names, in seconds. Ours are committed
+/// before a PSP hears of them, so that longer waits bring nothing.
+const WAITS_FOR_ITS_OPERATION: i64 = 3600;
+
+/// Claims notifications that wait and takes each one step further; returns how many.
+pub async fn run_once(app: &App) -> Result<usize, Error> {
+    let claimed = app
+        .inner()
+        .work
+        .claim_notifications(app.now(), BATCH, LEASE)
+        .await?;
+    let count = claimed.len();
+    let each = claimed.into_iter().map(|claimed| async move {
+        match holding(app, claimed.lease, Box::pin(step(app, claimed))).await {
+            Ok(Step::Over) => Ok(()),
+            Ok(Step::Waits) => app.inner().work.release(claimed.lease, later(app, claimed)).await,
+            Err(error) => {
+                warn!(notification = %claimed.notification, %error, "a notification is applied later");
+                app.inner().work.release(claimed.lease, later(app, claimed)).await
+            }
+        }
+    });
+    for released in futures_util::future::join_all(each).await {
+        released?;
+    }
+    Ok(count)
+}
+
+/// How far a notification has come.
+enum Step {
+    /// It is applied or settled, or somebody else has it in hand.
+    Over,
+    /// Its time has not come.
+    Waits,
+}
+
+async fn step(app: &App, claimed: ClaimedNotification) -> Result<Step, Error> {
+    let found = app.inner().inbox.notification(claimed.notification).await?;
+    let Some(stored) = found.filter(|stored| stored.status == NotificationStatus::Waiting) else {
+        return Ok(Step::Over);
+    };
+    let account = &stored.new.account;
+    let Some(psp) = app.inner().psps.account(account) else {
+        warn!(notification = %stored.new.id, "the notification's PSP account is not configured");
+        return Ok(Step::Waits);
+    };
+    let verdict = Verdict {
+        app,
+        claimed,
+        stored: &stored,
+    };
+    let notification = match psp.read_notification(&stored.new.body) {
+        Ok(notification) => notification,
+        Err(NotificationError::Irrelevant) => {
+            return verdict.write(NotificationStatus::Irrelevant, None).await;
+        }
+        Err(NotificationError::Malformed) => {
+            return verdict.write(NotificationStatus::Malformed, None).await;
+        }
+    };
+    let found = app
+        .inner()
+        .checkout
+        .operation(notification.operation)
+        .await?;
+    let Some(operation) = found else {
+        let age = app.now().since(stored.new.received_at);
+        if age < Duration::seconds(WAITS_FOR_ITS_OPERATION) {
+            return Ok(Step::Waits);
+        }
+        return verdict.write(NotificationStatus::Unmatched, None).await;
+    };
+    if !agrees(&operation, account, &notification) {
+        return verdict
+            .write(NotificationStatus::Mismatched, Some(&operation))
+            .await;
+    }
+    let Some(word) = word(&*psp, &operation, notification.answer).await else {
+        return Ok(Step::Waits);
+    };
+    apply(&verdict, &operation, word).await
+}
+
+/// Commits what follows from it, the notification's end included; where nothing follows, that alone.
+async fn apply(verdict: &Verdict<'_>, operation: &Operation, word: Word) -> Result<Step, Error> {
+    let learned = Learned {
+        operation: operation.id,
+        word,
+        waiting: None,
+        lease: Some(verdict.claimed.lease),
+        handled: Some(verdict.stored.new.id),
+        known: None,
+    };
+    let outcome = match learning::learn(verdict.app, learned).await {
+        Ok(outcome) => outcome,
+        Err(Error::Overtaken) => return Ok(Step::Over),
+        Err(error) => return Err(error),
+    };
+    if outcome.was_news {
+        count(NotificationStatus::Handled);
+        return Ok(Step::Over);
+    }
+    verdict
+        .write(NotificationStatus::Handled, Some(operation))
+        .await
+}
+
+/// The end of a notification that changes nothing.
+struct Verdict<'a> {
+    app: &'a App,
+    claimed: ClaimedNotification,
+    stored: &'a StoredNotification,
+}
+
+impl Verdict<'_> {
+    async fn write(
+        &self,
+        status: NotificationStatus,
+        about: Option<&Operation>,
+    ) -> Result<Step, Error> {
+        let settled = Settled {
+            lease: self.claimed.lease,
+            status,
+            operation: about.map(|operation| operation.id),
+            session: about.map(|operation| operation.session),
+            audit: self.audit(status, about),
+        };
+        match self.app.inner().inbox.settle(&settled).await {
+            Ok(()) => {
+                count(status);
+                Ok(Step::Over)
+            }
+            Err(CommitError::LeaseLost) => {
+                debug!(notification = %self.stored.new.id, "somebody else has the notification");
+                Ok(Step::Over)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn audit(&self, status: NotificationStatus, about: Option<&Operation>) -> Option<AuditEntry> {
+        let action = match status {
+            NotificationStatus::Mismatched => AuditAction::NotificationMismatched,
+            NotificationStatus::Unmatched => AuditAction::NotificationUnmatched,
+            NotificationStatus::Malformed => AuditAction::NotificationMalformed,
+            _ => return None,
+        };
+        let account = &self.stored.new.account;
+        warn!(notification = %self.stored.new.id, status = status.name(),
+            "a notification changes nothing; a person should look");
+        Some(AuditEntry {
+            id: self.app.new_id(),
+            at: self.app.now(),
+            action,
+            merchant: about.map(|operation| operation.merchant),
+            session: about.map(|operation| operation.session),
+            operation: about.map(|operation| operation.id),
+            detail: format!(
+                "{} by {}/{}",
+                self.stored.new.id,
+                account.connector(),
+                account.account()
+            ),
+        })
+    }
+}
+
+fn count(status: NotificationStatus) {
+    metrics::counter!("oncharge_psp_notifications_total", "outcome" => status.name()).increment(1);
+}
+
+/// What the notification tells. Where that is only that there is news, the look-up says what
+/// became of the operation; `None` where that brings no answer. Of an operation that succeeded
+/// this is no news, but of one that failed it may be money that has to go back.
+async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Option<Word> {
+    let is_known = operation.status == OperationStatus::Succeeded;
+    if is_known || !matches!(told, Answer::Accepted { .. }) {
+        return Some(Word::Answer(told));
+    }
+    match psp.look_up(operation.id).await {
+        Ok(found) => Some(Word::Answer(found.unwrap_or(told))),
+        Err(error) => {
+            warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");
+            None
+        }
+    }
+}
+
+fn agrees(operation: &Operation, account: &PspAccount, notification: &Notification) -> bool {
+    operation.account == *account
+        && operation.session == notification.session
+        && operation.amount == notification.amount
+}
+
+/// When a notification that could not be applied is looked at again.
+fn later(app: &App, claimed: ClaimedNotification) -> Timestamp {
+    let [jitter] = app.inner().entropy.bytes::<1>();
+    app.now()
+        .plus(retry::wait(claimed.tries, Duration::ZERO, jitter))
+}

@@ -1,0 +1,302 @@
+//! Delivers events to merchants: claims what is due, sends, writes down what came of it.
+
+use std::collections::BTreeSet;
+
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    id::EventId,
+    time::Timestamp,
+    webhook::{Attempt, Attempted, Delivery, DeliveryState, EndpointChange},
+};
+use oncharge_ports::{
+    CommitError,
+    presenter::Told,
+    unit_of_work::Lease,
+    webhook_repository::{Outgoing, Recorded},
+    work_queue::WantedDeliveries,
+};
+use tokio::{task::JoinSet, time::Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use super::{
+    lanes::{AT_ONCE, Lanes},
+    lease::{LEASE, holding},
+    runner::{AFTER_FAILURE, BATCH, POLL},
+};
+use crate::{
+    App, Error,
+    committing::Patience,
+    webhooks::sending::{self, Made},
+};
+
+/// How long a stop waits for attempts under way; what is cut off then is attempted again.
+const STOPS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
+/// When a merchant without an active key is looked at again, in seconds.
+const WITHOUT_KEY: i64 = 60;
+/// How many times of next attempts are kept in mind; the poll finds the rest.
+const MOST_ALARMS: usize = 1024;
+
+/// Claims deliveries that are due, makes one attempt each and waits for all; returns how many.
+pub async fn run_once(app: &App) -> Result<usize, Error> {
+    let wanted = WantedDeliveries {
+        limit: BATCH,
+        each: BATCH,
+        busy: Vec::new(),
+    };
+    let claimed = claim(app, &wanted).await?;
+    let count = claimed.len();
+    let each = claimed.into_iter().map(|claimed| deliver(app, claimed));
+    futures_util::future::join_all(each).await;
+    Ok(count)
+}
+
+/// Delivers until it is stopped; attempts go on beside each other, in two lanes.
+pub(super) async fn run(app: App, stop: CancellationToken) {
+    let mut worker = Worker::default();
+    while !stop.is_cancelled() {
+        let pause = match worker.take(&app).await {
+            Ok(0) => POLL,
+            Ok(_) => continue,
+            Err(error) => {
+                warn!(worker = "webhook delivery", %error, "the worker waits for the store");
+                AFTER_FAILURE
+            }
+        };
+        let (wakes, pause) = (
+            &app.inner().wakes.deliveries,
+            worker.pause(app.now(), pause),
+        );
+        let has_room = worker.lanes.room(Instant::now()) > 0;
+        tokio::select! {
+            () = stop.cancelled() => {}
+            // Without room, only an end helps.
+            () = wakes.notified(), if has_room => {}
+            Some(ended) = worker.under_way.join_next() => worker.ended(ended),
+            () = tokio::time::sleep(pause) => {}
+        }
+    }
+    let ends = async { while worker.under_way.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOPS_WITHIN, ends).await.is_err() {
+        info!("webhooks that were under way are attempted again later");
+    }
+}
+
+/// The attempts under way.
+#[derive(Default)]
+struct Worker {
+    lanes: Lanes,
+    under_way: JoinSet<Ended>,
+    /// When attempts are due again, as far as that is soon.
+    alarms: BTreeSet<Timestamp>,
+}
+
+/// The end of an attempt.
+struct Ended {
+    event: EventId,
+    next_try_at: Option<Timestamp>,
+}
+
+impl Worker {
+    /// Begins as many attempts as are due and have room; returns how many.
+    async fn take(&mut self, app: &App) -> Result<usize, Error> {
+        while let Some(ended) = self.under_way.try_join_next() {
+            self.ended(ended);
+        }
+        let now = Instant::now();
+        let room = u32::try_from(self.lanes.room(now)).unwrap_or(u32::MAX);
+        if room == 0 {
+            return Ok(0);
+        }
+        let wanted = WantedDeliveries {
+            limit: room.min(BATCH),
+            each: AT_ONCE,
+            busy: self.lanes.busy(now),
+        };
+        let claimed = claim(app, &wanted).await?;
+        let count = claimed.len();
+        for claimed in claimed {
+            let (event, merchant) = (
+                claimed.outgoing.event.id,
+                claimed.outgoing.event.event.merchant,
+            );
+            self.lanes.begin(event, merchant, now);
+            let app = app.clone();
+            self.under_way.spawn(async move {
+                let next_try_at = deliver(&app, claimed).await;
+                Ended { event, next_try_at }
+            });
+        }
+        Ok(count)
+    }
+
+    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
+        match ended {
+            Ok(ended) => {
+                self.lanes.end(ended.event, Instant::now());
+                if self.alarms.len() < MOST_ALARMS {
+                    self.alarms.extend(ended.next_try_at);
+                }
+            }
+            Err(error) => warn!(%error, "an attempt to deliver ended badly"),
+        }
+    }
+
+    /// How long to sleep: until the next attempt is due or an attempt becomes slow, at most `most`.
+    fn pause(&mut self, now: Timestamp, most: std::time::Duration) -> std::time::Duration {
+        self.alarms = self.alarms.split_off(&now);
+        let alarm = self.alarms.first().map(|at| at.since(now));
+        let alarm = alarm.and_then(|wait| std::time::Duration::try_from(wait).ok());
+        let moment = Instant::now();
+        let slow = self.lanes.next_slow(moment).map(|at| at - moment);
+        [alarm, slow]
+            .into_iter()
+            .flatten()
+            .fold(most, std::time::Duration::min)
+    }
+}
+
+/// A delivery that is claimed, with all that an attempt needs.
+struct Claimed {
+    outgoing: Outgoing,
+    lease: Lease,
+}
+
+async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Error> {
+    let claimed = app
+        .inner()
+        .work
+        .claim_deliveries(app.now(), wanted, LEASE)
+        .await?;
+    if claimed.is_empty() {
+        return Ok(Vec::new());
+    }
+    let events: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
+    let found = app.inner().webhooks.outgoing(&events).await?;
+    let with_lease = found.into_iter().filter_map(|outgoing| {
+        let claim = claimed
+            .iter()
+            .find(|claimed| claimed.event == outgoing.event.id)?;
+        Some(Claimed {
+            outgoing,
+            lease: claim.lease,
+        })
+    });
+    Ok(with_lease.collect())
+}
+
+/// Makes an attempt and writes down what came of it; returns when the next one is due. What cannot
+/// be written down is attempted again when the lease has run out: at least once, never not at all.
+async fn deliver(app: &App, claimed: Claimed) -> Option<Timestamp> {
+    let lease = claimed.lease;
+    let event = claimed.outgoing.event.id;
+    match holding(app, lease, Box::pin(attempt(app, claimed))).await {
+        Ok(next) => next,
+        Err(error) => {
+            warn!(%event, %error, "an event is delivered again later");
+            None
+        }
+    }
+}
+
+async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error> {
+    let Claimed { outgoing, lease } = claimed;
+    if !is_wanted(&outgoing) {
+        let dead = Delivery {
+            state: DeliveryState::Dead,
+            ..outgoing.delivery
+        };
+        let after = Attempted {
+            delivery: dead,
+            next_try_at: None,
+            endpoint: EndpointChange::None,
+        };
+        return record(app, (lease, None), after).await;
+    }
+    let Some(made) = make(app, &outgoing).await? else {
+        warn!(merchant = %outgoing.event.event.merchant, "the merchant has no active key to sign with");
+        let later = app.now().plus_seconds(WITHOUT_KEY);
+        app.inner().work.release(lease, later).await?;
+        return Ok(None);
+    };
+    let failing_since = outgoing
+        .endpoint
+        .as_ref()
+        .filter(|endpoint| endpoint.url == outgoing.delivery.url)
+        .and_then(|endpoint| endpoint.failing_since);
+    let (now, clock) = (app.now(), app.settings().webhook_clock);
+    let (event, url) = (outgoing.event.id, outgoing.delivery.url.clone());
+    let after =
+        outgoing
+            .delivery
+            .attempted(&made.attempt, made.retry_after, (failing_since, clock, now));
+    debug!(%event, url = url.without_query(), status = made.attempt.status, "attempted");
+    record(app, (lease, Some(made.attempt)), after).await
+}
+
+/// Whether anybody wants it still: the endpoint that it goes to may be gone or disabled by now.
+fn is_wanted(outgoing: &Outgoing) -> bool {
+    outgoing.endpoint.as_ref().is_some_and(|endpoint| {
+        endpoint.disabled.is_none() || endpoint.url != outgoing.delivery.url
+    })
+}
+
+async fn make(app: &App, outgoing: &Outgoing) -> Result<Option<Made>, Error> {
+    let told = Told::Event(&outgoing.event);
+    let number = outgoing.delivery.attempts.saturating_add(1);
+    let to = sending::Recipient {
+        merchant: outgoing.event.event.merchant,
+        url: outgoing.delivery.url.clone(),
+        key: outgoing.endpoint.as_ref().map(|endpoint| endpoint.key),
+    };
+    sending::send(app, to, (outgoing.event.id, &told), number).await
+}
+
+async fn record(
+    app: &App,
+    (lease, attempt): (Lease, Option<Attempt>),
+    after: Attempted,
+) -> Result<Option<Timestamp>, Error> {
+    let audit = match after.endpoint {
+        EndpointChange::Disabled(because) => Some(AuditEntry {
+            id: app.new_id(),
+            at: app.now(),
+            action: AuditAction::EndpointDisabled,
+            merchant: Some(after.delivery.merchant),
+            session: None,
+            operation: None,
+            detail: because.name().to_owned(),
+        }),
+        EndpointChange::None | EndpointChange::Recovered | EndpointChange::Failing => None,
+    };
+    let (outcome, next_try_at) = (outcome(&after), after.next_try_at);
+    let recorded = Recorded {
+        lease,
+        attempt,
+        after,
+        at: app.now(),
+        audit,
+    };
+    let mut patience = Patience::new();
+    loop {
+        match app.inner().webhooks.record(&recorded).await {
+            Ok(()) => break,
+            // It was written by the try before, or the delivery is another worker's by now.
+            Err(CommitError::LeaseLost) => return Ok(None),
+            Err(CommitError::OutcomeUnknown | CommitError::Store(_)) => patience.wait(app).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    metrics::counter!("oncharge_webhook_attempts_total", "outcome" => outcome).increment(1);
+    // The next of this session's first attempts may go out now.
+    app.inner().wakes.deliveries.notify_one();
+    Ok(next_try_at)
+}
+
+fn outcome(after: &Attempted) -> &'static str {
+    match after.delivery.state {
+        DeliveryState::Delivered => "delivered",
+        DeliveryState::Pending => "failed",
+        DeliveryState::Dead => "dead",
+    }
+}

@@ -1,0 +1,66 @@
+//! Our operations against the PSP's word.
+
+use oncharge_application::reconcile::{self, Difference, Reconciled};
+use oncharge_domain::psp::RefusalReason;
+use oncharge_testkit::{Call, Fault};
+
+use crate::support::{Harm, Point, World};
+
+async fn differences(world: &World) -> (Reconciled, Vec<String>) {
+    let mut found = Vec::new();
+    let since = world.now().plus_seconds(-86_400);
+    let mut report = |difference: &Difference| {
+        let (kind, ours) = (difference.operation.kind.name(), difference.ours);
+        found.push(format!("{kind}: {ours} here, {} there", difference.theirs));
+    };
+    let sum = reconcile::run(&world.app, since, &mut report)
+        .await
+        .unwrap();
+    (sum, found)
+}
+
+#[tokio::test(start_paused = true)]
+async fn where_all_is_told_there_is_no_difference() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.refund(&order, "", 500).await.unwrap();
+    let (sum, found) = differences(&world).await;
+    assert_eq!(found, Vec::<String>::new());
+    assert_eq!((sum.compared, sum.differences, sum.unreachable), (3, 0, 0));
+    world.clock.advance(86_401);
+    assert_eq!(
+        differences(&world).await.0.compared,
+        0,
+        "older ones are left out"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_seen_differently_is_reported() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.psp.fail(Call::Refund, Fault::UnknownAfter);
+    world.refund(&order, "", 500).await.unwrap();
+    let (_, found) = differences(&world).await;
+    assert_eq!(found, ["refund: open here, done there"]);
+    world.settle().await;
+    assert_eq!(differences(&world).await.1, Vec::<String>::new());
+    // A paid refund that the PSP takes back, and whose notification never comes.
+    let refund = world.operation(&order, "refund").id;
+    world
+        .psp
+        .take_back(refund, RefusalReason::parse("closed_account"));
+    let (sum, found) = differences(&world).await;
+    assert_eq!(found, ["refund: succeeded here, refused there"]);
+    assert_eq!(sum.differences, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_silent_psp_is_counted_and_nothing_is_claimed() {
+    let world = World::new();
+    world.captured().await;
+    world.fate.plan(Point::Call(1), Harm::Between);
+    let (sum, found) = differences(&world).await;
+    assert_eq!((sum.compared, sum.unreachable), (1, 1));
+    assert_eq!(found, Vec::<String>::new());
+}

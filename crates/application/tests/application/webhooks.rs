@@ -1,0 +1,412 @@
+//! Events on their way to the merchant: when, in which order, how often, and beside whom.
+
+use std::{sync::Arc, time::Duration};
+
+use oncharge_application::{
+    Error,
+    webhooks::{endpoint, events, redeliver},
+    workers::runner,
+};
+use oncharge_domain::{
+    id::EventId,
+    merchant::ApiKeyHash,
+    session::EventKind,
+    signing::SigningKey,
+    webhook::{Clock, DeliveryState, EndpointUrl, SendError, WebhookSecret},
+};
+use oncharge_ports::{MerchantRepository, WebhookRepository};
+use oncharge_testkit::{Outcome, build::ENDPOINT};
+
+use crate::support::{Harm, Order, Point, World, told};
+
+/// The ids of a session's events, in order.
+fn ids(world: &World, order: &Order) -> Vec<EventId> {
+    let events = world.store.events_of(order.id);
+    events.iter().map(|stored| stored.id).collect()
+}
+
+/// What arrived at the merchant's endpoint: event and number.
+fn arrived(world: &World) -> Vec<String> {
+    let name = |body: String| {
+        let words: Vec<&str> = body.split(' ').collect();
+        format!("{} {}", words[0], words.last().unwrap())
+    };
+    world.shop.bodies(ENDPOINT).into_iter().map(name).collect()
+}
+
+fn state(world: &World, order: &Order, number: usize) -> DeliveryState {
+    world.store.deliveries_of(order.id)[number - 1].state
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_event_is_delivered_once_in_order_and_signed_both_ways() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.refund(&order, "", 1000).await.unwrap();
+    world.settle().await;
+    let expected = [
+        "payment.authorized 1",
+        "payment.captured 2",
+        "refund.requested 3",
+        "refund.succeeded 4",
+    ];
+    assert_eq!(arrived(&world), expected);
+    let keys = world
+        .store
+        .signing_keys(world.merchant.id, world.now())
+        .await
+        .unwrap();
+    let secret = WebhookSecret::of(&keys[0].signing_key);
+    for webhook in world.shop.sent_to(ENDPOINT) {
+        let header = |name: &str| {
+            let found = webhook.headers.iter().find(|(known, _)| *known == name);
+            found.unwrap().1.as_str()
+        };
+        secret
+            .verify(header("X-Oncharge-Signature"), &webhook.body)
+            .unwrap();
+        let standard = (
+            header("webhook-id"),
+            header("webhook-timestamp"),
+            header("webhook-signature"),
+        );
+        secret
+            .verify_standard(standard, &webhook.body, world.now())
+            .unwrap();
+        assert!(
+            String::from_utf8(webhook.body.clone())
+                .unwrap()
+                .contains(standard.0)
+        );
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn nine_failures_and_a_success_go_by_the_schedule() {
+    let world = World::with(|merchant, settings| {
+        merchant.automatic_capture = false;
+        settings.webhook_clock = Clock::Fast;
+    });
+    for _ in 0..9 {
+        world.shop.reply(ENDPOINT, Outcome::Status(500));
+    }
+    let order = world.authorized().await;
+    let event = ids(&world, &order)[0];
+    let mut waits = Vec::new();
+    for _ in 0..10 {
+        world.work().await;
+        let Some(due) = world.store.delivery_due_at(event) else {
+            break;
+        };
+        waits.push(due.since(world.now()).whole_milliseconds());
+        world.clock.set(due);
+    }
+    assert_eq!(
+        waits,
+        [16, 83, 500, 2000, 12_000, 12_000, 12_000, 12_000, 12_000]
+    );
+    assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
+    let (_, attempts) = events::get(&world.app, world.merchant.id, &event.to_string())
+        .await
+        .unwrap();
+    let statuses: Vec<_> = attempts.iter().map(|attempt| attempt.status).collect();
+    assert_eq!(statuses[..9], [Some(500); 9]);
+    assert_eq!(statuses[9], Some(200));
+}
+
+/// A world whose endpoint has failed ten times.
+async fn dead() -> (World, Order) {
+    let world = World::new();
+    world
+        .shop
+        .always(ENDPOINT, Outcome::Error(SendError::Timeout));
+    let order = world.authorized().await;
+    world.pass(4 * 86_400).await;
+    (world, order)
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_failures_make_it_dead_and_redelivery_brings_it_back() {
+    let (world, order) = dead().await;
+    assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
+    assert_eq!(arrived(&world).len(), 10);
+    let event = ids(&world, &order)[0].to_string();
+    world.shop.always(ENDPOINT, Outcome::Status(204));
+    let again = |key| redeliver::redeliver(&world.app, world.post(key, "/redeliver", ""), &event);
+    let answer = again("once").await;
+    assert_eq!(
+        told(&answer),
+        "202 redelivering evt_".to_owned() + &event[4..]
+    );
+    assert!(again("once").await.unwrap().replayed);
+    world.work().await;
+    assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
+    assert_eq!(arrived(&world).len(), 11);
+    let nothing = redeliver::redeliver(&world.app, world.post("", "/x", ""), "evt_1").await;
+    assert!(matches!(nothing, Err(Error::NotFound)));
+    let other = world.of_another_merchant();
+    let foreign = redeliver::redeliver(&other.app, other.post("", "/x", ""), &event).await;
+    assert!(matches!(foreign, Err(Error::NotFound)));
+    endpoint::remove(&world.app, world.merchant.id)
+        .await
+        .unwrap();
+    let homeless = again("").await;
+    assert!(matches!(homeless, Err(Error::NoEndpoint)), "{homeless:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_later_event_waits_for_the_first_attempt_and_not_for_its_success() {
+    let world = World::new();
+    world.shop.reply(ENDPOINT, Outcome::Status(500));
+    world.shop.hang(ENDPOINT);
+    let order = world.captured().await;
+    let workers = runner::start(&world.app);
+    world.shop.begun(1).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    assert_eq!(
+        arrived(&world),
+        ["payment.authorized 1"],
+        "the second waits"
+    );
+    world.shop.let_go(ENDPOINT);
+    world.shop.begun(2).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    workers.stop().await;
+    assert_eq!(
+        arrived(&world),
+        ["payment.authorized 1", "payment.captured 2"]
+    );
+    assert_eq!(
+        world.shop.most_in_flight(ENDPOINT),
+        1,
+        "they do not overlap"
+    );
+    assert_eq!(state(&world, &order, 1), DeliveryState::Pending);
+    assert_eq!(state(&world, &order, 2), DeliveryState::Delivered);
+    world.clock.advance(60);
+    world.work().await;
+    assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_is_gone_is_disabled_and_what_is_on_the_way_dies() {
+    let world = World::new();
+    world.shop.reply(ENDPOINT, Outcome::Status(500));
+    world.shop.reply(ENDPOINT, Outcome::Status(410));
+    let order = world.captured().await;
+    world.settle().await;
+    assert_eq!(arrived(&world).len(), 2);
+    for number in [1, 2] {
+        assert_eq!(state(&world, &order, number), DeliveryState::Dead);
+    }
+    let audit = world.store.audit();
+    let disabled = audit
+        .iter()
+        .find(|entry| entry.action.name() == "endpoint_disabled");
+    assert_eq!(disabled.unwrap().merchant, Some(world.merchant.id));
+    let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+    assert!(view.endpoint.disabled.is_some());
+    let later = world.authorized().await;
+    world.settle().await;
+    assert_eq!(
+        world.store.deliveries_of(later.id),
+        [],
+        "kept, and not delivered"
+    );
+    assert_eq!(world.events(&later), ["authorized"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn five_days_of_nothing_but_failures_disable_it() {
+    let world = World::new();
+    world
+        .shop
+        .always(ENDPOINT, Outcome::Error(SendError::CannotConnect));
+    world.authorized().await;
+    world.pass(4 * 86_400).await;
+    let is_disabled = async || {
+        let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+        view.endpoint.disabled.is_some()
+    };
+    assert!(!is_disabled().await);
+    world.authorized().await;
+    world.work().await;
+    world.pass(86_400 + 43_200).await;
+    assert!(is_disabled().await);
+    // Set again, it is enabled, and its failures are forgotten.
+    let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+    let (key, url) = (view.endpoint.key, view.endpoint.url);
+    endpoint::set(&world.app, world.merchant.id, key, url)
+        .await
+        .unwrap();
+    assert!(!is_disabled().await);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_success_in_between_ends_the_count_of_days() {
+    let world = World::new();
+    for _ in 0..6 {
+        world.shop.always(ENDPOINT, Outcome::Status(503));
+        world.authorized().await;
+        world.pass(2 * 86_400).await;
+        world.shop.always(ENDPOINT, Outcome::Status(200));
+        world.pass(86_400).await;
+    }
+    let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+    assert_eq!(
+        (view.endpoint.disabled, view.endpoint.failing_since),
+        (None, None)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removed_endpoint_gets_nothing_more() {
+    let world = World::new();
+    world.shop.always(ENDPOINT, Outcome::Status(500));
+    let order = world.authorized().await;
+    world.work().await;
+    endpoint::remove(&world.app, world.merchant.id)
+        .await
+        .unwrap();
+    world.pass(86_400).await;
+    assert_eq!(arrived(&world).len(), 1);
+    assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_goes_to_the_endpoint_of_its_time() {
+    let world = World::new();
+    let other = "https://new.example.com/hook";
+    let order = world.authorized().await;
+    let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+    let url = EndpointUrl::parse(other, false).unwrap();
+    endpoint::set(&world.app, world.merchant.id, view.endpoint.key, url)
+        .await
+        .unwrap();
+    world.capture(&order, "", None).await.unwrap();
+    world.settle().await;
+    assert_eq!(arrived(&world), ["payment.authorized 1"]);
+    assert_eq!(world.shop.sent_to(other).len(), 1);
+    let event = ids(&world, &order)[0].to_string();
+    redeliver::redeliver(&world.app, world.post("", "/x", ""), &event)
+        .await
+        .unwrap();
+    world.settle().await;
+    assert_eq!(
+        world.shop.sent_to(other).len(),
+        2,
+        "again means to the present one"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_written_down_is_delivered_again() {
+    for harm in [Harm::Between, Harm::After, Harm::Before] {
+        let world = World::new();
+        let order = world.authorized().await;
+        world.fate.plan(Point::Write(1), harm);
+        world.work().await;
+        world.pass(60).await;
+        assert_eq!(
+            state(&world, &order, 1),
+            DeliveryState::Delivered,
+            "{harm:?}"
+        );
+        let times = arrived(&world).len();
+        assert!((1..=2).contains(&times), "{harm:?}: {times}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merchant_without_a_key_is_told_once_it_has_one() {
+    let world = World::new();
+    let order = world.authorized().await;
+    let audit = world
+        .build
+        .audit(oncharge_domain::audit::AuditAction::KeyRevoked);
+    let keys = world
+        .store
+        .signing_keys(world.merchant.id, world.now())
+        .await
+        .unwrap();
+    world
+        .store
+        .end_key(keys[0].id, world.now(), &audit)
+        .await
+        .unwrap();
+    world.pass(120).await;
+    assert_eq!(arrived(&world).len(), 0);
+    assert_eq!(world.store.attempts_of(ids(&world, &order)[0]), []);
+    let mut key = keys[0].clone();
+    (key.id, key.signing_key) = (world.build.id(), SigningKey::of_secret("another"));
+    let hash = ApiKeyHash::of("another");
+    world.store.add_key(&key, &hash, &audit).await.unwrap();
+    world.restarted().pass(120).await;
+    assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn hanging_endpoints_hold_nobody_else_up() {
+    let world = World::new();
+    let quick: Vec<_> = (0..50)
+        .map(|_| Arc::new(world.of_another_merchant()))
+        .collect();
+    world.shop.hang(ENDPOINT);
+    // Everybody has the same endpoint by default: the quick ones get one each.
+    let mut urls = Vec::new();
+    for (number, other) in quick.iter().enumerate() {
+        let text = format!("https://shop{number}.example.com/");
+        let view = endpoint::get(&other.app, other.merchant.id).await.unwrap();
+        let url = EndpointUrl::parse(&text, false).unwrap();
+        endpoint::set(&other.app, other.merchant.id, view.endpoint.key, url)
+            .await
+            .unwrap();
+        urls.push(text);
+    }
+    for _ in 0..20 {
+        world.authorized().await;
+    }
+    for other in &quick {
+        other.authorized().await;
+    }
+    let workers = runner::start(&world.app);
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    for url in &urls {
+        assert_eq!(world.shop.sent_to(url).len(), 1, "{url}");
+    }
+    assert!(
+        world.shop.in_flight(ENDPOINT) > 0,
+        "the slow one hangs still"
+    );
+    workers.stop().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_are_listed_by_session_and_kind_page_by_page() {
+    let world = World::new();
+    let (one, two) = (world.captured().await, world.captured().await);
+    let list = async |session: Option<&Order>, kind, limit, cursor| {
+        let wanted = events::EventQuery {
+            limit,
+            cursor,
+            session_id: session.map(Order::text),
+            kind,
+        };
+        events::list(&world.app, world.merchant.id, wanted)
+            .await
+            .unwrap()
+    };
+    assert_eq!(list(None, None, 100, None).await.items.len(), 4);
+    assert_eq!(list(Some(&one), None, 100, None).await.items.len(), 2);
+    let captured = list(Some(&two), Some(EventKind::PaymentCaptured), 100, None).await;
+    assert_eq!(captured.items[0].event.session, two.id);
+    assert_eq!(captured.items.len(), 1);
+    let first = list(None, None, 3, None).await;
+    let rest = list(None, None, 3, first.next_cursor.clone()).await;
+    assert_eq!((first.items.len(), rest.items.len()), (3, 1));
+    assert_eq!(rest.next_cursor, None);
+    let other = world.of_another_merchant();
+    let event = ids(&world, &one)[0].to_string();
+    let foreign = events::get(&other.app, other.merchant.id, &event).await;
+    assert!(matches!(foreign, Err(Error::NotFound)));
+}
