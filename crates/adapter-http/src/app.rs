@@ -6,23 +6,15 @@ use crate::{
     Ops, checkout, gate, home, openapi, ops,
     problem::Problem,
     psp_webhooks,
-    v1::{refunds, sessions},
+    v1::{api_keys, events, refunds, sessions, webhook_endpoint},
 };
 
 /// The routes of the API server.
 #[rustfmt::skip] // One route, one line.
 pub(crate) fn api(config: &mut web::ServiceConfig) {
     let (get, post) = (web::get, web::post);
-    for asset in &checkout::page::assets::ASSETS {
-        config.service(at(asset.path, "GET").route(get().to(checkout::asset::asset)));
-    }
+    // Tried in this order: what machines wait for comes first.
     config
-        .service(at("/", "GET").route(get().to(home::home)))
-        .service(at("/openapi.json", "GET").route(get().to(openapi::serve)))
-        .service(at("/checkout/{id}", "GET").route(get().to(checkout::show::show)))
-        .service(at("/checkout/{id}/status", "GET").route(get().to(checkout::status::status)))
-        .service(at("/checkout/{id}/pay", "POST").route(post().to(checkout::pay::pay)))
-        .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
         .service(at("/webhooks/psp/{connector}/{account}", "POST").route(post().to(psp_webhooks::receive)))
         // Not under `/v1/`, so that it needs no signature to be unknown.
         .service(web::resource("/v1").to(unknown_path))
@@ -44,8 +36,29 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
                         .route(post().to(refunds::create::create)),
                 )
                 .service(at("/refunds/{id}", "GET").route(get().to(refunds::get::get)))
+                .service(at("/events", "GET").route(get().to(events::list::list)))
+                .service(at("/events/{id}", "GET").route(get().to(events::get::get)))
+                .service(at("/events/{id}/redeliver", "POST").route(post().to(events::redeliver::redeliver)))
+                .service(
+                    at("/webhook_endpoint", "GET, PUT, DELETE")
+                        .route(get().to(webhook_endpoint::get::get))
+                        .route(web::put().to(webhook_endpoint::set::set))
+                        .route(web::delete().to(webhook_endpoint::remove::remove)),
+                )
+                .service(at("/webhook_endpoint/test", "POST").route(post().to(webhook_endpoint::test::test)))
+                .service(at("/api_keys/rotate", "POST").route(post().to(api_keys::rotate::rotate)))
                 .default_service(web::to(unknown_path)),
         )
+        .service(at("/checkout/{id}", "GET").route(get().to(checkout::show::show)))
+        .service(at("/checkout/{id}/status", "GET").route(get().to(checkout::status::status)))
+        .service(at("/checkout/{id}/pay", "POST").route(post().to(checkout::pay::pay)))
+        .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
+        .service(at("/", "GET").route(get().to(home::home)))
+        .service(at("/openapi.json", "GET").route(get().to(openapi::serve)));
+    for asset in &checkout::page::assets::ASSETS {
+        config.service(at(asset.path, "GET").route(get().to(checkout::asset::asset)));
+    }
+    config
         .default_service(web::to(unknown_path));
 }
 

@@ -84,6 +84,14 @@ pub(crate) fn text(value: &Value) -> Read<&str> {
     }
 }
 
+/// `true` or `false`.
+pub(crate) fn flag(value: &Value) -> Read<bool> {
+    match value {
+        Value::Bool(value) => Ok(*value),
+        _ => Err("must be true or false".to_owned()),
+    }
+}
+
 /// A text with a rule of the domain.
 pub(crate) fn by<T>(parse: fn(&str) -> Result<T, TextProblem>) -> impl Fn(&Value) -> Read<T> {
     move |value| parse(text(value)?).map_err(|problem| problem.to_string())

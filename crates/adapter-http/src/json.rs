@@ -19,7 +19,7 @@ pub(crate) enum Value {
     /// `null`, which counts as absent.
     Null,
     /// `true` or `false`.
-    Bool,
+    Bool(bool),
     /// A whole number that fits.
     Integer(i64),
     /// Any other number: with a point, an exponent, or past an `i64`.
@@ -199,8 +199,8 @@ impl<'de> Visitor<'de> for Node<'_> {
         Ok(Value::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Value, E> {
-        Ok(Value::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Bool(value))
     }
 
     fn visit_i64<E>(self, number: i64) -> Result<Value, E> {
@@ -273,7 +273,8 @@ mod tests {
             ("1.0", Value::OtherNumber),
             ("1e3", Value::OtherNumber),
             ("-0.0", Value::OtherNumber),
-            ("true", Value::Bool),
+            ("true", Value::Bool(true)),
+            ("false", Value::Bool(false)),
             ("\"1\"", Value::String("1".to_owned())),
             ("[1, {\"a\": []}]", Value::Array),
         ];

@@ -1,11 +1,13 @@
 //! The description of the API in OpenAPI 3.1, generated from the code.
 
+mod webhooks;
+
 use std::{collections::BTreeMap, sync::OnceLock};
 
 use actix_web::{HttpResponse, http::header::CACHE_CONTROL};
-use oncharge_domain::currency::Currency;
+use oncharge_domain::{currency::Currency, session::EventKind};
 use utoipa::{
-    IntoResponses, Modify, OpenApi, ToSchema,
+    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
     openapi::{
         ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
         schema::{Schema, SchemaType},
@@ -13,6 +15,7 @@ use utoipa::{
     },
 };
 
+use self::webhooks::Webhooks;
 use crate::{checkout, v1};
 
 /// The description as JSON, pretty and with members in a stable order.
@@ -36,7 +39,8 @@ pub(crate) async fn serve() -> HttpResponse {
     info(
         title = "OnCharge",
         description = "Payments for merchants: create a checkout session, show the hosted \
-            checkout, capture or cancel, refund. Every request under `/v1` is signed: \
+            checkout, capture or cancel, refund, and be told of every change by webhook. Every \
+            request under `/v1` is signed: \
             `X-Oncharge-Signature` is the hex HMAC-SHA256 of \
             `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the lowercase hex SHA-256 of \
             your API secret.",
@@ -53,18 +57,33 @@ pub(crate) async fn serve() -> HttpResponse {
         v1::refunds::create::create,
         v1::refunds::get::get,
         v1::refunds::list::list,
+        v1::webhook_endpoint::get::get,
+        v1::webhook_endpoint::set::set,
+        v1::webhook_endpoint::remove::remove,
+        v1::webhook_endpoint::test::test,
+        v1::events::list::list,
+        v1::events::get::get,
+        v1::events::redeliver::redeliver,
+        v1::api_keys::rotate::rotate,
         checkout::pay::pay,
         checkout::status::status,
         checkout::abandon::abandon,
     ),
-    components(schemas(crate::problem::ErrorBody, IdempotencyKey)),
+    components(schemas(
+        crate::problem::ErrorBody,
+        IdempotencyKey,
+        crate::v1::events::body::TestBody,
+    )),
     security(("key" = [], "timestamp" = [], "signature" = [])),
     tags(
         (name = "Checkout sessions", description = "What merchants do with payments."),
         (name = "Refunds", description = "What merchants give back."),
+        (name = "Webhooks", description = "How merchants are told what happens: the endpoint, the \
+            events, and under `webhooks` what is posted."),
+        (name = "API keys", description = "The pairs that requests are signed with."),
         (name = "Shopper", description = "What the hosted checkout calls; no merchant needs it."),
     ),
-    modifiers(&Security, &AbsentNotNull),
+    modifiers(&Security, &AbsentNotNull, &Webhooks),
 )]
 struct Document;
 
@@ -106,7 +125,10 @@ struct AbsentNotNull;
 impl Modify for AbsentNotNull {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let items = openapi.paths.paths.values_mut();
-        let operations = items.flat_map(|item| [item.get.as_mut(), item.post.as_mut()]);
+        let operations = items.flat_map(|item| {
+            let methods = [&mut item.get, &mut item.post, &mut item.put];
+            methods.map(Option::as_mut)
+        });
         for operation in operations.flatten() {
             for parameter in operation.parameters.iter_mut().flatten() {
                 if let RefOr::T(parameter) = parameter {
@@ -160,6 +182,22 @@ pub(crate) fn currencies() -> utoipa::openapi::schema::Object {
         .examples([serde_json::json!("USD")])
         .enum_values(Some(Currency::all().map(Currency::code)))
         .build()
+}
+
+/// A type of event.
+pub(crate) enum EventType {}
+
+impl ToSchema for EventType {}
+
+impl PartialSchema for EventType {
+    fn schema() -> RefOr<Schema> {
+        let names = EventKind::ALL.iter().map(|kind| kind.name());
+        ObjectBuilder::new()
+            .schema_type(SchemaType::Type(Type::String))
+            .description(Some("What happened to a payment."))
+            .enum_values(Some(names))
+            .into()
+    }
 }
 
 /// A merchant's own pairs.
@@ -221,6 +259,10 @@ words! {
     RetryReason {
         CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed, Technical,
     }
+    /// Why an attempt to deliver brought no answer.
+    SendError {
+        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer,
+    }
     /// Why something failed.
     FailureCode {
         CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed,
@@ -275,9 +317,9 @@ errors! {
     /// What creating a session can be refused with besides.
     MustNotBeBanned:
         "403" "`global_ban`: the shopper cannot be served";
-    /// What every `GET` of a merchant can be refused with.
+    /// What every `GET` and `DELETE` of a merchant can be refused with.
     ReadErrors:
-        "400" "`invalid_request`: a query parameter is bad",
+        "400" "`invalid_request`: a parameter is bad",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
         "404" "`not_found`",
         "408" "`request_timeout`: the body came too slowly",
@@ -285,6 +327,17 @@ errors! {
         "429" "`rate_limited`",
         "500" "`internal_error`",
         "503" "`busy`: safe to retry";
+    /// What every `PUT` of a merchant can be refused with.
+    ChangeErrors:
+        "400" "`invalid_request`: the body is no acceptable JSON object",
+        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
+        "408" "`request_timeout`: the body came too slowly",
+        "413" "`payload_too_large`: over 64 KiB",
+        "415" "`unsupported_media_type`",
+        "422" "`invalid_request`: all bad fields in `details`",
+        "429" "`rate_limited`",
+        "500" "`internal_error`",
+        "503" "`busy` (nothing was written): safe to retry";
     /// What the shopper's calls can be refused with.
     ShopperErrors:
         "400" "`invalid_request`: the body is no acceptable JSON object",

@@ -1,6 +1,6 @@
 //! What operators ask: is it alive, is it ready, how much has it done. On a port of its own.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpResponse, http::header::ContentType, web};
 use futures_util::future::BoxFuture;
@@ -10,13 +10,20 @@ pub type Ready = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::E
     + Send
     + Sync;
 
-/// What the operators' server answers from.
+/// Renders all metrics in the text format of Prometheus; asks the store how long its queues are.
+pub type Metrics = dyn Fn() -> BoxFuture<'static, String> + Send + Sync;
+
+/// How long the service and its store may take to say how they are.
+const WITHIN: Duration = Duration::from_secs(5);
+
+/// What the operators' server answers from. It needs no store: where one is not there yet, `ready`
+/// says so, and `metrics` leaves out what only the store knows.
 #[derive(Clone)]
 pub struct Ops {
     /// Whether the service can do its work: asks the store, and says no while it stops.
     pub ready: Arc<Ready>,
-    /// All metrics in the text format of Prometheus.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// All metrics, as they are when they are asked for.
+    pub metrics: Arc<Metrics>,
 }
 
 /// `GET /healthz`: the process answers.
@@ -26,7 +33,8 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 /// `GET /readyz`: it can do its work.
 pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
-    match (ops.ready)().await {
+    let ready = tokio::time::timeout(WITHIN, (ops.ready)()).await;
+    match ready.unwrap_or_else(|_| Err("no answer in time".into())) {
         Ok(()) => HttpResponse::Ok().json(serde_json::json!({"status": "ready"})),
         Err(error) => {
             tracing::warn!(error, "not ready");
@@ -35,9 +43,27 @@ pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
     }
 }
 
-/// `GET /metrics`: how much it has done.
+/// `GET /metrics`: how much it has done, and how much waits.
 pub(crate) async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
-    HttpResponse::Ok()
-        .content_type(ContentType::plaintext())
-        .body((ops.metrics)())
+    match tokio::time::timeout(WITHIN, (ops.metrics)()).await {
+        Ok(text) => HttpResponse::Ok()
+            .content_type(ContentType::plaintext())
+            .body(text),
+        Err(_) => HttpResponse::ServiceUnavailable().finish(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_store_that_does_not_answer_holds_up_nobody() {
+        let ops = web::Data::new(Ops {
+            ready: Arc::new(|| Box::pin(std::future::pending())),
+            metrics: Arc::new(|| Box::pin(std::future::pending())),
+        });
+        assert_eq!(readyz(ops.clone()).await.status(), 503);
+        assert_eq!(metrics(ops).await.status(), 503);
+    }
 }

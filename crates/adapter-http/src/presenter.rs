@@ -1,14 +1,19 @@
 //! Renders answers to merchants' `POST`s as JSON, also where recovery finishes a request and no
-//! request is at hand.
+//! request is at hand, and the bodies of webhooks.
 
 use actix_web::http::StatusCode;
 use oncharge_domain::time::Timestamp;
-use oncharge_ports::{Presentable, Presenter, RememberedAnswer};
+use oncharge_ports::{Presentable, Presenter, RememberedAnswer, Told};
 use serde::Serialize;
 
 use crate::{
     problem::psp_rejected,
     v1::{
+        api_keys::rotate::RotatedBody,
+        events::{
+            attempt::AttemptBody,
+            body::{EventBody, TestBody},
+        },
         refunds::body::OrderedBody,
         sessions::body::{CreatedBody, SessionBody},
     },
@@ -38,11 +43,30 @@ impl Presenter for JsonPresenter {
                 json(&OrderedBody::acknowledging(refund)),
             ),
             Presentable::PspRejected => psp_rejected(request_id),
+            Presentable::PairRotated {
+                api_key,
+                api_secret,
+                replaced,
+            } => (
+                StatusCode::CREATED,
+                json(&RotatedBody::new(api_key, api_secret, replaced)),
+            ),
+            Presentable::Redelivering(event) => {
+                (StatusCode::ACCEPTED, json(&EventBody::from(*event)))
+            }
+            Presentable::Tested(attempt) => (StatusCode::OK, json(&AttemptBody::from(*attempt))),
         };
         RememberedAnswer {
             status: status.as_u16(),
             content_type: "application/json".to_owned(),
             body,
+        }
+    }
+
+    fn webhook(&self, told: &Told<'_>) -> Vec<u8> {
+        match told {
+            Told::Event(event) => json(&EventBody::from(*event)),
+            Told::Test { id, at } => json(&TestBody::new(*id, *at)),
         }
     }
 }

@@ -188,9 +188,7 @@ impl Problem {
             Self::BadJson(bad) => {
                 invalid(S::BAD_REQUEST, bad.to_string()).with(bad.field().into_iter().collect())
             }
-            Self::BadParameter(problem) => {
-                invalid(S::BAD_REQUEST, "A parameter is not acceptable").with(vec![problem.clone()])
-            }
+            Self::BadParameter(problem) => bad_parameter(problem.clone()),
             Self::BadFields(problems) => invalid(
                 S::UNPROCESSABLE_ENTITY,
                 "Fields are missing or not acceptable",
@@ -266,8 +264,9 @@ fn answer_of(error: &Error) -> Answer {
             "idempotency_key_reused",
             "The Idempotency-Key was used for another request",
         ),
-        Error::IdempotencyKeyRequired => invalid(S::BAD_REQUEST, "A parameter is not acceptable")
-            .with(vec![FieldProblem::new("Idempotency-Key", "is required")]),
+        Error::IdempotencyKeyRequired => {
+            bad_parameter(FieldProblem::new("Idempotency-Key", "is required"))
+        }
         Error::GlobalBan => Answer::new(S::FORBIDDEN, "global_ban", "The shopper cannot be served"),
         Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "There is no such thing"),
         Error::BadPayToken => Answer::new(
@@ -276,10 +275,7 @@ fn answer_of(error: &Error) -> Answer {
             "The pay token is not good",
         ),
         Error::BadCursor => {
-            invalid(S::BAD_REQUEST, "A parameter is not acceptable").with(vec![FieldProblem::new(
-                "cursor",
-                "is not a cursor of this list",
-            )])
+            bad_parameter(FieldProblem::new("cursor", "is not a cursor of this list"))
         }
         Error::Unverified => Answer::new(
             S::UNAUTHORIZED,
@@ -290,6 +286,11 @@ fn answer_of(error: &Error) -> Answer {
             S::CONFLICT,
             "invalid_state",
             format!("Not possible while the session is {}", status.name()),
+        ),
+        Error::NoEndpoint => Answer::new(
+            S::CONFLICT,
+            "invalid_state",
+            "There is no webhook endpoint, or it is disabled: set one first",
         ),
         Error::RefundExceedsCaptured => Answer::new(
             S::UNPROCESSABLE_ENTITY,
@@ -311,7 +312,8 @@ fn answer_of(error: &Error) -> Answer {
             "psp_unavailable",
             "The payment processor cannot be reached; nothing was sent",
         ),
-        Error::Busy(_) => Answer::new(
+        // What it met is news by now: another try meets that.
+        Error::Busy(_) | Error::Overtaken => Answer::new(
             S::SERVICE_UNAVAILABLE,
             "busy",
             "Too busy; nothing was written",
@@ -323,6 +325,10 @@ fn answer_of(error: &Error) -> Answer {
 
 fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {
     Answer::new(status, "invalid_request", message)
+}
+
+fn bad_parameter(problem: FieldProblem) -> Answer {
+    invalid(StatusCode::BAD_REQUEST, "A parameter is not acceptable").with(vec![problem])
 }
 
 fn internal() -> Answer {
@@ -413,6 +419,7 @@ mod tests {
                 "invalid_state",
                 None,
             ),
+            (Error::NoEndpoint, 409, "invalid_state", None),
             (
                 Error::RefundExceedsCaptured,
                 422,
@@ -428,6 +435,7 @@ mod tests {
             (field, 422, "invalid_request", None),
             (Error::PspUnavailable, 503, "psp_unavailable", None),
             (Error::Busy(None), 503, "busy", Some("1")),
+            (Error::Overtaken, 503, "busy", Some("1")),
             (
                 Error::Internal("the cause".into()),
                 500,

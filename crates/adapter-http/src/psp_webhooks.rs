@@ -1,5 +1,6 @@
 //! `POST /webhooks/psp/{connector}/{account}`: a PSP tells what became of an operation.
 //!
+//! The PSP waits for the answer: what it says is verified and kept, and all else happens later.
 //! The signature is the connector's affair. Nothing is counted here: a PSP must get through.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
@@ -14,7 +15,6 @@ const LARGEST: usize = 256 * 1024;
 pub(crate) async fn receive(
     api: web::Data<Api>,
     request: HttpRequest,
-    path: web::Path<(String, String)>,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
     body::check_announced(request.headers(), LARGEST)?;
@@ -23,8 +23,9 @@ pub(crate) async fn receive(
         let value = request.headers().get(name)?;
         value.to_str().ok().map(str::to_owned)
     };
-    let (connector, account) = path.into_inner();
-    receive_notification::receive(api.app(), (&connector, &account), &header, &body).await?;
+    let path = request.match_info();
+    let account = (path.query("connector"), path.query("account"));
+    receive_notification::receive(api.app(), account, &header, &body).await?;
     Ok(HttpResponse::Ok()
         .content_type(ContentType::plaintext())
         .body("[accepted]"))

@@ -2,7 +2,11 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use oncharge_domain::{session::StatusName, text::Reference, time::Timestamp};
+use oncharge_domain::{
+    session::{EventKind, StatusName},
+    text::Reference,
+    time::Timestamp,
+};
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
 
@@ -67,6 +71,11 @@ impl<'a> Query<'a> {
     /// `status`.
     pub(crate) fn status(&self) -> Result<Option<StatusName>, Problem> {
         self.read("status", "must be a status of a session", StatusName::parse)
+    }
+
+    /// `type`, of an event.
+    pub(crate) fn event_kind(&self) -> Result<Option<EventKind>, Problem> {
+        self.read("type", "must be a type of event", EventKind::parse)
     }
 
     /// `reference`.

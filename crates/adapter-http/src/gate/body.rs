@@ -33,15 +33,27 @@ pub(crate) async fn read(
     within: Duration,
 ) -> Result<web::Bytes, Problem> {
     let whole = async {
+        // What comes in one piece, as nearly all does, is not copied.
+        let mut first = web::Bytes::new();
         let mut body = web::BytesMut::new();
         while let Some(chunk) = payload.next().await {
             let chunk = chunk.map_err(|_| Problem::BrokenBody)?;
-            if body.len().saturating_add(chunk.len()) > most {
+            let length = first.len().saturating_add(body.len());
+            if length.saturating_add(chunk.len()) > most {
                 return Err(Problem::PayloadTooLarge(most));
             }
-            body.extend_from_slice(&chunk);
+            if length == 0 {
+                first = chunk;
+            } else {
+                body.extend_from_slice(&std::mem::take(&mut first));
+                body.extend_from_slice(&chunk);
+            }
         }
-        Ok(body.freeze())
+        Ok(if first.is_empty() {
+            body.freeze()
+        } else {
+            first
+        })
     };
     tokio::time::timeout(within, whole)
         .await

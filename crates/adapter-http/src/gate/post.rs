@@ -1,4 +1,4 @@
-//! Checks 7 and 8 for a `POST`: media type, JSON and idempotency key.
+//! Checks 7 and 8 for a `POST` or `PUT`: media type, JSON and idempotency key.
 
 use std::{future, sync::Arc};
 
@@ -8,9 +8,13 @@ use actix_web::{
     http::header::{CONTENT_TYPE, HeaderMap},
 };
 use oncharge_application::{Idempotency, PostContext};
-use oncharge_domain::idempotency::{IdempotencyKey, RequestFingerprint};
+use oncharge_domain::{
+    id::ApiKeyId,
+    idempotency::{IdempotencyKey, RequestFingerprint},
+    merchant::Merchant,
+};
 
-use super::{admitted, credentials::single, origin_form};
+use super::{Admitted, admitted, credentials::single, origin_form};
 use crate::{
     json::{self, Object},
     observe::request_id,
@@ -21,12 +25,24 @@ use crate::{
 pub(crate) struct Post {
     /// Who posts, under which idempotency key.
     pub(crate) context: PostContext,
+    /// The API key that signed it.
+    pub(crate) key: ApiKeyId,
     /// The JSON object.
     pub(crate) body: Object,
 }
 
 /// A merchant's `POST` that needs no body; none counts as `{}`.
 pub(crate) struct Command(pub(crate) Post);
+
+/// A merchant's `PUT` with its body. It needs no idempotency key: twice is as good as once.
+pub(crate) struct Put {
+    /// Who sends it.
+    pub(crate) merchant: Arc<Merchant>,
+    /// The API key that signed it.
+    pub(crate) key: ApiKeyId,
+    /// The JSON object.
+    pub(crate) body: Object,
+}
 
 impl FromRequest for Post {
     type Error = Problem;
@@ -46,14 +62,37 @@ impl FromRequest for Command {
     }
 }
 
+impl FromRequest for Put {
+    type Error = Problem;
+    type Future = future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let put = admitted(request).and_then(|admitted| {
+            Ok(Self {
+                body: object(request, &admitted, false)?,
+                merchant: Arc::clone(&admitted.principal.merchant),
+                key: admitted.principal.key.id,
+            })
+        });
+        future::ready(put)
+    }
+}
+
+fn object(
+    request: &HttpRequest,
+    admitted: &Admitted,
+    may_be_empty: bool,
+) -> Result<Object, Problem> {
+    check_media_type(request.headers())?;
+    if may_be_empty && admitted.body.is_empty() {
+        return Ok(Object::default());
+    }
+    json::parse(&admitted.body).map_err(Problem::BadJson)
+}
+
 fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     let admitted = admitted(request)?;
-    check_media_type(request.headers())?;
-    let body = if may_be_empty && admitted.body.is_empty() {
-        Object::default()
-    } else {
-        json::parse(&admitted.body).map_err(Problem::BadJson)?
-    };
+    let body = object(request, &admitted, may_be_empty)?;
     let key = idempotency_key(request.headers())?;
     let idempotency = match key {
         None => None,
@@ -69,7 +108,11 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
         idempotency,
         request_id: request_id(request),
     };
-    Ok(Post { context, body })
+    Ok(Post {
+        context,
+        key: admitted.principal.key.id,
+        body,
+    })
 }
 
 /// The published page names no `Content-Type`, so that what clients send by themselves is read as

@@ -228,6 +228,12 @@ async fn other_methods_are_told_the_allowed_ones() {
         ("/v1/checkout/sessions/cs_1/expire", "POST"),
         ("/v1/refunds", "GET, POST"),
         ("/v1/refunds/ref_1", "GET"),
+        ("/v1/events", "GET"),
+        ("/v1/events/evt_1", "GET"),
+        ("/v1/events/evt_1/redeliver", "POST"),
+        ("/v1/webhook_endpoint", "GET, PUT, DELETE"),
+        ("/v1/webhook_endpoint/test", "POST"),
+        ("/v1/api_keys/rotate", "POST"),
         ("/checkout/cs_1", "GET"),
         ("/checkout/cs_1/pay", "POST"),
         ("/checkout/cs_1/abandon", "POST"),
@@ -236,7 +242,9 @@ async fn other_methods_are_told_the_allowed_ones() {
         ("/openapi.json", "GET"),
         ("/", "GET"),
     ] {
-        for method in ["PUT", "PATCH", "OPTIONS", "BREW"] {
+        let others = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"];
+        let refused = |method: &&str| allowed.split(", ").all(|one| one != *method);
+        for method in others.into_iter().filter(refused) {
             let answer = app.request(method, target).send().await;
             let refusal = (405, "method_not_allowed".to_owned());
             assert_eq!(answer.refusal(), refusal, "{method} {target}");

@@ -5,6 +5,7 @@ use std::{
     sync::{Arc, Mutex},
 };
 
+use oncharge_testkit::{CommitFault, Outcome};
 use serde_json::json;
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -42,6 +43,8 @@ async fn a_whole_payment_leaves_no_secret_in_the_log() {
         .with_writer(lines.clone())
         .init();
     let app = TestApp::start().await;
+    let hooks = "https://shop.example.com/hooks?token=hooksecret";
+    let endpoint = app.listen(&app.pair, hooks).await;
     let card = "4242424242424242";
     let checkout = app
         .create(&new_session(&json!({
@@ -66,8 +69,17 @@ async fn a_whole_payment_leaves_no_secret_in_the_log() {
     assert_eq!(app.get(&query).send().await.status, 400);
     let method = app.request("SECRETMETHOD", "/v1/refunds").send().await;
     assert_eq!(method.status, 405);
-    app.store
-        .fail_commit(1, oncharge_testkit::CommitFault::Before);
+    let url = json!({"url": "https://user:urlpassword@shop.example.com/"}).to_string();
+    assert_eq!(
+        app.put("/v1/webhook_endpoint", url).send().await.status,
+        422
+    );
+    app.sender.reply(hooks, Outcome::Status(500));
+    app.deliver().await;
+    let test = app.post("/v1/webhook_endpoint/test", "").send().await;
+    assert_eq!(test.status, 200);
+    let rotated = app.post("/v1/api_keys/rotate", "").send().await.json();
+    app.store.fail_commit(1, CommitFault::Before);
     assert_eq!(app.refund(&checkout, 100).await.status, 503);
 
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
@@ -80,6 +92,11 @@ async fn a_whole_payment_leaves_no_secret_in_the_log() {
         checkout.token.as_str(),
         app.pair.key.as_str(),
         app.pair.secret.as_str(),
+        "hooksecret",
+        "urlpassword",
+        endpoint["signing_secret"].as_str().unwrap(),
+        rotated["api_key"].as_str().unwrap(),
+        rotated["api_secret"].as_str().unwrap(),
     ] {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is in the log");

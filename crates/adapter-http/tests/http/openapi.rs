@@ -1,8 +1,9 @@
 //! The description of the API is the committed file, and tells the truth.
 
-use serde_json::Value;
+use oncharge_domain::session::EventKind;
+use serde_json::{Value, json};
 
-use crate::support::TestApp;
+use crate::support::{SHOP, TestApp};
 
 #[test]
 fn the_committed_file_is_what_the_code_says() {
@@ -23,7 +24,7 @@ async fn it_is_served_and_every_path_in_it_exists() {
     let document = answer.json();
     assert_eq!(document["openapi"].as_str().unwrap().split_at(3).0, "3.1");
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 10, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 16, "{:?}", paths.keys());
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
             let target = path.replace("{id}", "x");
@@ -88,4 +89,52 @@ async fn answers_have_the_members_that_it_names() {
     assert_eq!(keys(&app.session(&checkout).await), members("Session"));
     let ordered = app.refund(&checkout, 1).await.json();
     assert_eq!(keys(&ordered), members("OrderedRefund"));
+    let endpoint = app.listen(&app.pair, SHOP).await;
+    assert_eq!(keys(&endpoint), members("WebhookEndpoint"));
+    let tested = app.post("/v1/webhook_endpoint/test", "").send().await;
+    assert_eq!(keys(&tested.json()), members("Attempt"));
+    let test = &app.sender.bodies(SHOP)[0];
+    let test = serde_json::from_str(test).unwrap();
+    assert_eq!(keys(&test), members("EndpointTest"));
+    let events = app.get("/v1/events").send().await.json();
+    let captured = &events["data"][2];
+    assert_eq!(captured["event"], "payment.captured");
+    assert_eq!(keys(captured), members("Event"));
+    let rotated = app.post("/v1/api_keys/rotate", "").send().await;
+    assert_eq!(keys(&rotated.json()), members("RotatedPair"));
+}
+
+#[test]
+fn every_event_is_described_as_a_webhook() {
+    let document: Value =
+        serde_json::from_str(&oncharge_adapter_http::openapi::document()).unwrap();
+    let webhooks = document["webhooks"].as_object().unwrap();
+    let kinds = EventKind::ALL.iter().map(|kind| kind.name());
+    let mut names: Vec<_> = kinds.chain(["endpoint.test"]).collect();
+    names.sort_unstable();
+    let mut described: Vec<_> = webhooks.keys().collect();
+    described.sort_unstable();
+    assert_eq!(described, names);
+    for (name, item) in webhooks {
+        let posted = &item["post"];
+        assert_eq!(posted["security"], json!([]), "nobody signs in: {name}");
+        let content = &posted["requestBody"]["content"]["application/json"];
+        let example = content["example"].as_object().unwrap();
+        assert_eq!(example["event"], **name);
+        let schema = content["schema"]["$ref"].as_str().unwrap();
+        let schema = document.pointer(&schema[1..]).unwrap();
+        let required = schema["required"].as_array().unwrap();
+        let missing = required
+            .iter()
+            .find(|member| !example.contains_key(member.as_str().unwrap()));
+        assert_eq!(missing, None, "{name}");
+        let unknown = example
+            .keys()
+            .find(|member| schema["properties"].get(member).is_none());
+        assert_eq!(unknown, None, "{name}");
+        let is_retried = ["payment.refused", "payment.error"].contains(&name.as_str());
+        assert_eq!(example.contains_key("retry_until"), is_retried, "{name}");
+        let is_refund = name.starts_with("refund.");
+        assert_eq!(example.contains_key("refund_id"), is_refund, "{name}");
+    }
 }

@@ -1,12 +1,20 @@
 //! A server under test, with verbs.
 
 mod http;
+mod psps;
 mod request;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
 
 use oncharge_adapter_http::{Api, JsonPresenter, Rate, Settings, serve_api};
-use oncharge_application::{App, Dependencies, merchants};
+use oncharge_application::{
+    App, Dependencies, merchants,
+    workers::{psp_inbox, webhook_delivery},
+};
 use oncharge_domain::{
     id::SessionId,
     keyring::{KeyId, Keyring},
@@ -14,9 +22,10 @@ use oncharge_domain::{
     text::MerchantName,
 };
 use oncharge_ports::Clock as _;
-use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, SeededEntropy};
+use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, ScriptedSender, SeededEntropy};
 use serde_json::{Value, json};
 
+use self::psps::{OnlyDefault, ShutInbox};
 pub(crate) use self::{http::Answer, request::Request};
 
 /// A merchant's pair.
@@ -32,6 +41,8 @@ pub(crate) struct TestApp {
     pub(crate) app: App,
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) psp: ScriptedPsp,
+    pub(crate) sender: ScriptedSender,
+    pub(crate) inbox_is_away: Arc<AtomicBool>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) pair: Pair,
 }
@@ -46,14 +57,22 @@ impl TestApp {
     pub(crate) async fn with(settings: Settings) -> Self {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
-        let psp = ScriptedPsp::new();
+        let (psp, sender) = (ScriptedPsp::new(), ScriptedSender::new());
+        let inbox_is_away = Arc::new(AtomicBool::new(false));
         let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
         let app = App::new(Dependencies {
             checkout: Arc::clone(&store) as _,
             merchants: Arc::clone(&store) as _,
             blocklist: Arc::clone(&store) as _,
+            inbox: Arc::new(ShutInbox {
+                store: Arc::clone(&store),
+                is_away: Arc::clone(&inbox_is_away),
+            }),
+            webhooks: Arc::clone(&store) as _,
             work: Arc::clone(&store) as _,
-            psps: Arc::new(psp.clone()),
+            maintenance: Arc::clone(&store) as _,
+            sender: Arc::new(sender.clone()),
+            psps: Arc::new(OnlyDefault(psp.clone())),
             presenter: Arc::new(JsonPresenter),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(SeededEntropy::new(1)),
@@ -71,6 +90,8 @@ impl TestApp {
             app,
             store,
             psp,
+            sender,
+            inbox_is_away,
             clock,
             pair,
         }
@@ -94,6 +115,11 @@ impl TestApp {
     /// A signed `POST` of these bytes.
     pub(crate) fn post(&self, target: &str, body: impl Into<Vec<u8>>) -> Request<'_> {
         Request::new(self, "POST", target, body.into())
+    }
+
+    /// A signed `PUT` of these bytes.
+    pub(crate) fn put(&self, target: &str, body: impl Into<Vec<u8>>) -> Request<'_> {
+        Request::new(self, "PUT", target, body.into())
     }
 
     /// A signed request.
@@ -166,6 +192,25 @@ impl TestApp {
         self.post("/v1/refunds", body.to_string()).send().await
     }
 
+    /// Sets this pair's webhook endpoint.
+    pub(crate) async fn listen(&self, pair: &Pair, url: &str) -> Value {
+        let body = json!({"url": url}).to_string();
+        let put = self.put("/v1/webhook_endpoint", body).by(pair);
+        let answer = put.at(self.now()).send().await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+        answer.json()
+    }
+
+    /// Makes every attempt to deliver that is due.
+    pub(crate) async fn deliver(&self) {
+        while webhook_delivery::run_once(&self.app).await.unwrap() > 0 {}
+    }
+
+    /// Applies every notification that waits.
+    pub(crate) async fn read_inbox(&self) {
+        while psp_inbox::run_once(&self.app).await.unwrap() > 0 {}
+    }
+
     /// The session as its merchant sees it.
     pub(crate) async fn session(&self, checkout: &Checkout) -> Value {
         let answer = self.get(&checkout.path("")).send().await;
@@ -191,6 +236,9 @@ impl Checkout {
         self.id.parse().unwrap()
     }
 }
+
+/// Where merchants want their events.
+pub(crate) const SHOP: &str = "https://shop.example.com/?wc-api=oncharge_callback";
 
 /// Settings that are in nobody's way.
 pub(crate) fn settings() -> Settings {

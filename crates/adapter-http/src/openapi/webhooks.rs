@@ -1,0 +1,179 @@
+//! What is posted to merchants' endpoints, as the `webhooks` of OpenAPI 3.1.
+
+use oncharge_domain::session::{EventKind, StatusName};
+use serde_json::{Value, json};
+use utoipa::{
+    Modify,
+    openapi::{
+        ContentBuilder, HttpMethod, ObjectBuilder, PathItem, PathsBuilder, Ref, Required,
+        ResponseBuilder, Type,
+        path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn},
+        request_body::RequestBodyBuilder,
+        schema::SchemaType,
+    },
+};
+
+/// Adds them.
+pub(super) struct Webhooks;
+
+impl Modify for Webhooks {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        let mut all = PathsBuilder::new();
+        for &kind in EventKind::ALL {
+            let posted = posted("Event", when(kind), event(kind));
+            let posted = posted.operation_id(Some(operation_id(kind.name())));
+            all = all.path(kind.name(), item(posted));
+        }
+        let test = posted(
+            "EndpointTest",
+            "You asked for a test of your endpoint",
+            test(),
+        );
+        let test = test.operation_id(Some(operation_id("endpoint.test")));
+        openapi.webhooks = Some(all.path("endpoint.test", item(test)).build());
+    }
+}
+
+fn item(operation: OperationBuilder) -> PathItem {
+    PathItem::new(HttpMethod::Post, operation)
+}
+
+/// `payment.authorized` is handled by `onPaymentAuthorized`.
+fn operation_id(name: &str) -> String {
+    let words = name.split(['.', '_']).map(|word| {
+        let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
+        first.to_ascii_uppercase() + rest
+    });
+    std::iter::once("on".to_owned()).chain(words).collect()
+}
+
+/// One `POST` to a merchant's endpoint.
+fn posted(schema: &str, when: &str, example: Value) -> OperationBuilder {
+    let content = ContentBuilder::new()
+        .schema(Some(Ref::from_schema_name(schema)))
+        .example(Some(example))
+        .build();
+    let body = RequestBodyBuilder::new()
+        .content("application/json", content)
+        .required(Some(Required::True));
+    let answer = |text: &str| ResponseBuilder::new().description(text).build();
+    let operation = OperationBuilder::from(Operation::new())
+        .tag("Webhooks")
+        .summary(Some(when))
+        .parameters(Some(headers()))
+        .request_body(Some(body.build()))
+        .response("2XX", answer("You have taken it."))
+        .response("410", answer("Your endpoint is gone: it is disabled."))
+        .response("default", answer("It is tried again, ten times in all."));
+    operation.securities(Some([]))
+}
+
+/// What carries the signatures.
+fn headers() -> Vec<ParameterBuilder> {
+    let header = |name: &str, text: &str| {
+        let schema = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
+        ParameterBuilder::new()
+            .name(name)
+            .parameter_in(ParameterIn::Header)
+            .required(Required::True)
+            .description(Some(text))
+            .schema(Some(schema))
+    };
+    vec![
+        header(
+            "X-Oncharge-Signature",
+            "Hex HMAC-SHA256 of the raw body, keyed with the lowercase hex SHA-256 of your API \
+             secret.",
+        ),
+        header("webhook-id", "Standard Webhooks: the event's id."),
+        header(
+            "webhook-timestamp",
+            "Standard Webhooks: when this attempt was made, in Unix seconds.",
+        ),
+        header(
+            "webhook-signature",
+            "Standard Webhooks: `v1,` and base64, one for each key of a rotation, with a space \
+             between.",
+        ),
+    ]
+}
+
+fn when(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::PaymentAuthorized => "The money is reserved",
+        EventKind::PaymentCaptured => "The money is taken",
+        EventKind::PaymentRefused => "The payment was refused",
+        EventKind::PaymentCancelled => "The reserved money was released",
+        EventKind::PaymentExpired => "The session's time is over",
+        EventKind::PaymentError => "A technical failure that surely moved no money",
+        EventKind::PaymentCaptureFailed => "A capture failed, or was taken back",
+        EventKind::PaymentCancelFailed => "A cancel failed",
+        EventKind::RefundRequested => "A refund was ordered",
+        EventKind::RefundSucceeded => "A refund was paid out",
+        EventKind::RefundFailed => "A refund was not paid out, or taken back",
+    }
+}
+
+/// A status that sessions have after such an event.
+fn status(kind: EventKind) -> StatusName {
+    match kind {
+        EventKind::PaymentAuthorized | EventKind::PaymentCancelFailed => StatusName::Authorized,
+        EventKind::PaymentCaptured
+        | EventKind::RefundRequested
+        | EventKind::RefundSucceeded
+        | EventKind::RefundFailed => StatusName::Captured,
+        EventKind::PaymentRefused => StatusName::Refused,
+        EventKind::PaymentCancelled => StatusName::Cancelled,
+        EventKind::PaymentExpired => StatusName::Expired,
+        EventKind::PaymentError | EventKind::PaymentCaptureFailed => StatusName::Error,
+    }
+}
+
+/// An event as it is posted.
+fn event(kind: EventKind) -> Value {
+    let is_refund = matches!(
+        kind,
+        EventKind::RefundRequested | EventKind::RefundSucceeded | EventKind::RefundFailed
+    );
+    let may_be_retried = matches!(kind, EventKind::PaymentRefused | EventKind::PaymentError);
+    let has_reference =
+        !may_be_retried && !matches!(kind, EventKind::PaymentExpired | EventKind::RefundRequested);
+    let mut event = json!({
+        "event": kind.name(),
+        "session_id": "cs_019c3874c2007000800000000000002a",
+        "psp_reference": has_reference.then_some("PSP_REF_1"),
+        "merchant_reference": "order-42",
+        "status": status(kind).name(),
+        "amount": {"value": if is_refund { 5000 } else { 9999 }, "currency": "USD"},
+        "metadata": {"basket": "7"},
+        "id": "evt_019c3874c200700080000000000000e1",
+        "sequence": if is_refund { 3 } else { 1 },
+        "created_at": "2026-02-07T12:00:00Z",
+    });
+    if let Some(members) = event.as_object_mut() {
+        if may_be_retried {
+            members.insert("retry_until".to_owned(), json!("2026-02-07T12:30:00Z"));
+        }
+        if is_refund {
+            let id = json!("ref_019c3874c20070008000000000000017");
+            members.insert("refund_id".to_owned(), id);
+        }
+    }
+    event
+}
+
+/// A test as it is posted.
+fn test() -> Value {
+    json!({
+        "event": "endpoint.test",
+        "session_id": null,
+        "psp_reference": null,
+        "merchant_reference": null,
+        "status": null,
+        "amount": {"value": 0, "currency": "XTS"},
+        "metadata": {},
+        "id": "evt_019c3874c200700080000000000000e2",
+        "sequence": 0,
+        "created_at": "2026-02-07T12:00:00Z",
+    })
+}

@@ -1,0 +1,79 @@
+//! `POST /v1/api_keys/rotate`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::api_keys::rotate;
+use oncharge_domain::merchant::ApiKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Api,
+    fields::{Fields, flag},
+    gate::post::Command,
+    json::Object,
+    openapi::CommonErrors,
+    problem::Problem,
+    times::rfc3339,
+    v1::answer,
+};
+
+/// What becomes of the pair that signs the request.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct Rotation {
+    /// Whether it ends at once; where absent or false, it works 14 days more.
+    revoke_old: Option<bool>,
+}
+
+/// A new pair; its texts are shown only here.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RotatedPair)]
+pub(crate) struct RotatedBody<'a> {
+    /// For `X-Oncharge-Key`.
+    api_key: &'a str,
+    /// What requests are signed with. Keep it secret.
+    api_secret: &'a str,
+    /// When the pair that signed the request ends.
+    #[schema(value_type = String, format = DateTime)]
+    previous_key_ends_at: Option<String>,
+}
+
+impl<'a> RotatedBody<'a> {
+    /// This pair in place of that key.
+    pub(crate) fn new(api_key: &'a str, api_secret: &'a str, replaced: &ApiKey) -> Self {
+        Self {
+            api_key,
+            api_secret,
+            previous_key_ends_at: replaced.ends_at.map(rfc3339),
+        }
+    }
+}
+
+/// Replace the API key
+///
+/// Makes a new pair in place of the one that signs this request. Webhooks are signed with both
+/// until the old one ends.
+#[utoipa::path(
+    post,
+    path = "/v1/api_keys/rotate",
+    tag = "API keys",
+    operation_id = "rotateApiKey",
+    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+            description = "The same request under the same key is done once.")),
+    request_body = Option<Rotation>,
+    responses((status = 201, body = RotatedBody<'_>, description = "The new pair."), CommonErrors),
+)]
+pub(crate) async fn rotate(
+    api: web::Data<Api>,
+    Command(post): Command,
+) -> Result<HttpResponse, Problem> {
+    let revoke_now = read(&post.body)?;
+    let reply = rotate::rotate(api.app(), post.context, post.key, revoke_now).await?;
+    Ok(answer::reply(reply))
+}
+
+fn read(body: &Object) -> Result<bool, Problem> {
+    let mut fields = Fields::of(body);
+    let revoke_old = fields.optional("revoke_old", flag);
+    fields.finish(Some(revoke_old.unwrap_or(false)))
+}

@@ -1,0 +1,7 @@
+//! Events: what merchants are told, by webhook and on request.
+
+pub(crate) mod attempt;
+pub(crate) mod body;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod redeliver;

@@ -1,0 +1,40 @@
+//! One attempt to deliver an event, as merchants see it.
+
+use oncharge_domain::webhook::{Attempt, SendError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::times::rfc3339;
+
+/// One attempt to deliver an event. Every member is always present, null where unset.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Attempt)]
+pub(crate) struct AttemptBody {
+    /// When it began.
+    #[schema(format = DateTime)]
+    at: String,
+    /// The HTTP status of your endpoint's answer; any 2xx is a success.
+    #[schema(required, minimum = 100, maximum = 999, example = 200)]
+    status: Option<u16>,
+    /// How long it took, in milliseconds.
+    latency_ms: u32,
+    /// The first kilobyte of the answer's body; null where there was no answer.
+    #[schema(required)]
+    response: Option<String>,
+    /// Why there was no answer.
+    #[schema(required, value_type = Option<crate::openapi::SendError>)]
+    error: Option<&'static str>,
+}
+
+impl From<&Attempt> for AttemptBody {
+    fn from(attempt: &Attempt) -> Self {
+        let answered = attempt.status.is_some() || !attempt.response.is_empty();
+        Self {
+            at: rfc3339(attempt.at),
+            status: attempt.status,
+            latency_ms: attempt.latency_ms,
+            response: answered.then(|| attempt.response.clone()),
+            error: attempt.error.map(SendError::name),
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! `GET /v1/events`
+
+use actix_web::{HttpRequest, HttpResponse, web};
+use oncharge_application::webhooks::events::{self, EventQuery};
+
+use super::body::EventBody;
+use crate::{
+    Api,
+    gate::Caller,
+    openapi::ReadErrors,
+    problem::Problem,
+    query::Query,
+    v1::answer::{self, Page},
+};
+
+/// List events
+///
+/// Newest first; pages are stable while events are added. Events are here whether or not there is
+/// an endpoint that they could be delivered to.
+#[utoipa::path(
+    get,
+    path = "/v1/events",
+    tag = "Webhooks",
+    operation_id = "listEvents",
+    params(
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 100,
+            description = "How many at most; 20 where absent."),
+        ("cursor" = Option<String>, Query, min_length = 1,
+            description = "`next_cursor` of the page before."),
+        ("session_id" = Option<String>, Query, description = "Of this session."),
+        ("type" = Option<crate::openapi::EventType>, Query, description = "Of this type."),
+    ),
+    responses((status = 200, body = Page<EventBody>, description = "One page."), ReadErrors),
+)]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    Caller(merchant): Caller,
+    request: HttpRequest,
+) -> Result<HttpResponse, Problem> {
+    let names = ["limit", "cursor", "session_id", "type"];
+    let query = Query::parse(request.query_string(), &names)?;
+    let wanted = EventQuery {
+        limit: query.limit()?,
+        cursor: query.text("cursor").map(str::to_owned),
+        session_id: query.text("session_id").map(str::to_owned),
+        kind: query.event_kind()?,
+    };
+    let listed = events::list(api.app(), merchant.id, wanted).await?;
+    Ok(HttpResponse::Ok().json(answer::page(&listed, |event| EventBody::from(event))))
+}

@@ -1,0 +1,7 @@
+//! The merchant's webhook endpoint.
+
+pub(crate) mod body;
+pub(crate) mod get;
+pub(crate) mod remove;
+pub(crate) mod set;
+pub(crate) mod test;

@@ -1,0 +1,23 @@
+//! `GET /v1/webhook_endpoint`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::webhooks::endpoint;
+
+use super::body::EndpointBody;
+use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+
+/// Retrieve the webhook endpoint
+#[utoipa::path(
+    get,
+    path = "/v1/webhook_endpoint",
+    tag = "Webhooks",
+    operation_id = "getWebhookEndpoint",
+    responses((status = 200, body = EndpointBody<'_>, description = "The endpoint."), ReadErrors),
+)]
+pub(crate) async fn get(
+    api: web::Data<Api>,
+    Caller(merchant): Caller,
+) -> Result<HttpResponse, Problem> {
+    let view = endpoint::get(api.app(), merchant.id).await?;
+    Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
+}

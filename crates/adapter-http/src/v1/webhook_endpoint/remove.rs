@@ -1,0 +1,24 @@
+//! `DELETE /v1/webhook_endpoint`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::webhooks::endpoint;
+
+use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+
+/// Remove the webhook endpoint
+///
+/// What is on its way to it is given up. Events are kept and listed all the same.
+#[utoipa::path(
+    delete,
+    path = "/v1/webhook_endpoint",
+    tag = "Webhooks",
+    operation_id = "removeWebhookEndpoint",
+    responses((status = 204, description = "Removed."), ReadErrors),
+)]
+pub(crate) async fn remove(
+    api: web::Data<Api>,
+    Caller(merchant): Caller,
+) -> Result<HttpResponse, Problem> {
+    endpoint::remove(api.app(), merchant.id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

@@ -1,0 +1,57 @@
+//! `PUT /v1/webhook_endpoint`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::webhooks::endpoint;
+use oncharge_domain::webhook::EndpointUrl;
+use utoipa::ToSchema;
+
+use super::body::EndpointBody;
+use crate::{
+    Api,
+    fields::{Fields, text},
+    gate::post::Put,
+    json::Object,
+    openapi::ChangeErrors,
+    problem::Problem,
+};
+
+/// Where you want your events. Unknown members are ignored.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "describes the body, which is read field by field")]
+pub(crate) struct NewWebhookEndpoint {
+    /// Absolute `https` URL without user info and fragment (`http` for loopback hosts in the
+    /// sandbox), whose host is no address of a private network. Its query is kept.
+    #[schema(
+        max_length = 2048,
+        format = "uri",
+        pattern = "^https?://",
+        example = "https://shop.example.com/?wc-api=oncharge_callback"
+    )]
+    url: String,
+}
+
+/// Set the webhook endpoint
+///
+/// Takes the place of the one before, and enables it. Events that happen from now on go to it;
+/// what is on its way to another URL still goes there.
+#[utoipa::path(
+    put,
+    path = "/v1/webhook_endpoint",
+    tag = "Webhooks",
+    operation_id = "setWebhookEndpoint",
+    request_body = NewWebhookEndpoint,
+    responses((status = 200, body = EndpointBody<'_>, description = "Set."), ChangeErrors),
+)]
+pub(crate) async fn set(api: web::Data<Api>, put: Put) -> Result<HttpResponse, Problem> {
+    let url = read(&put.body, api.app().settings().sandbox)?;
+    let view = endpoint::set(api.app(), put.merchant.id, put.key, url).await?;
+    Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
+}
+
+fn read(body: &Object, sandbox: bool) -> Result<EndpointUrl, Problem> {
+    let mut fields = Fields::of(body);
+    let url = fields.required("url", |value| {
+        EndpointUrl::parse(text(value)?, sandbox).map_err(|problem| problem.to_string())
+    });
+    fields.finish(url)
+}

@@ -1,0 +1,31 @@
+//! `POST /v1/webhook_endpoint/test`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::webhooks::test;
+
+use crate::{
+    Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer,
+    v1::events::attempt::AttemptBody,
+};
+
+/// Test the webhook endpoint
+///
+/// Posts `endpoint.test` to it once, and answers with what came of that: 200, whether or not your
+/// endpoint took it.
+#[utoipa::path(
+    post,
+    path = "/v1/webhook_endpoint/test",
+    tag = "Webhooks",
+    operation_id = "testWebhookEndpoint",
+    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+            description = "The same request under the same key is done once.")),
+    request_body = Option<crate::openapi::Empty>,
+    responses((status = 200, body = AttemptBody, description = "The attempt."), CommonErrors),
+)]
+pub(crate) async fn test(
+    api: web::Data<Api>,
+    Command(post): Command,
+) -> Result<HttpResponse, Problem> {
+    let reply = test::test(api.app(), post.context).await?;
+    Ok(answer::reply(reply))
+}

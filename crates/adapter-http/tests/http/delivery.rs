@@ -1,0 +1,200 @@
+//! What is posted to a merchant's endpoint: the payload of each event, and its signatures.
+
+use std::collections::BTreeMap;
+
+use oncharge_domain::{
+    psp::RefusalReason,
+    session::EventKind,
+    signing::SigningKey,
+    webhook::{BadSignature, WebhookSecret},
+};
+use oncharge_ports::{Clock as _, webhook_sender::Webhook};
+use oncharge_testkit::{Call, Fault, Reply};
+use serde_json::{Value, json};
+
+use crate::support::{SHOP, TestApp, new_session};
+
+/// The bodies that were posted, by event.
+fn posted(app: &TestApp) -> BTreeMap<String, Value> {
+    let bodies = app.sender.bodies(SHOP).into_iter();
+    let read = bodies.map(|body| serde_json::from_str::<Value>(&body).unwrap());
+    read.map(|body| (body["event"].as_str().unwrap().to_owned(), body))
+        .collect()
+}
+
+fn header<'a>(webhook: &'a Webhook, name: &str) -> &'a str {
+    let mut found = webhook.headers.iter().filter(|(one, _)| *one == name);
+    let (_, value) = found.next().unwrap_or_else(|| panic!("no {name}"));
+    assert_eq!(found.next(), None, "{name} once");
+    value
+}
+
+#[actix_web::test]
+async fn the_life_of_a_payment_is_told() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    let body = json!({"metadata": {"b": "2", "a": "\u{fc}\"</script>"}, "capture": "manual"});
+    let checkout = app.create(&new_session(&body)).await;
+    app.psp.reply(
+        Call::Authorize,
+        Reply::Refused(RefusalReason::InsufficientFunds),
+    );
+    app.pay(&checkout, "tok_1").await;
+    app.pay(&checkout, "tok_2").await;
+    app.post(&checkout.path("/capture"), "").send().await;
+    app.refund(&checkout, 300).await;
+    app.deliver().await;
+    let posted = posted(&app);
+    let told: Vec<_> = app
+        .sender
+        .bodies(SHOP)
+        .iter()
+        .map(|body| serde_json::from_str::<Value>(body).unwrap()["sequence"].clone())
+        .collect();
+    assert_eq!(told, [1, 2, 3, 4, 5].map(|number| json!(number)));
+    for body in posted.values() {
+        assert_eq!(body["session_id"], checkout.id.as_str());
+    }
+    insta::assert_json_snapshot!("life", posted, {
+        ".*.session_id" => "[session]", ".*.id" => "[event]",
+        ".*.psp_reference" => insta::dynamic_redaction(|value, _| {
+            if value.is_nil() { value } else { "[reference]".into() }
+        }),
+        ".*.refund_id" => "[refund]",
+    });
+}
+
+#[actix_web::test]
+async fn members_come_in_the_documented_order() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    let checkout = app.captured().await;
+    app.refund(&checkout, 300).await;
+    app.deliver().await;
+    let body = app.sender.bodies(SHOP).pop().unwrap();
+    let json: Value = serde_json::from_str(&body).unwrap();
+    let members: Vec<&str> = body
+        .split('"')
+        .filter(|text| json.get(text).is_some())
+        .collect();
+    let documented = [
+        "event",
+        "session_id",
+        "psp_reference",
+        "merchant_reference",
+        "status",
+        "amount",
+        "metadata",
+        "id",
+        "sequence",
+        "created_at",
+        "refund_id",
+    ];
+    assert_eq!(members, documented);
+}
+
+#[actix_web::test]
+async fn retry_until_is_there_where_a_payment_was_refused_and_nowhere_else() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    let refused = || Reply::Refused(RefusalReason::CardDeclined);
+    let checkout = app.created().await;
+    let expires_at = app.session(&checkout).await["expires_at"].clone();
+    app.psp.reply(Call::Authorize, refused());
+    app.pay(&checkout, "tok_1").await;
+    app.deliver().await;
+    assert_eq!(posted(&app)["payment.refused"]["retry_until"], expires_at);
+
+    let late = app.created().await;
+    app.psp.reply(Call::Authorize, Reply::Accepted);
+    app.pay(&late, "tok_1").await;
+    let (_, operation) = app.psp.arrived()[1];
+    app.clock.advance(3600);
+    let finish = oncharge_testkit::psp::Finish::Refused(RefusalReason::CardDeclined);
+    app.psp.finish(operation, finish);
+    let body = app.psp.notification_body(operation);
+    app.post("/webhooks/psp/simulator/default", body)
+        .unsigned()
+        .set(
+            oncharge_testkit::ScriptedPsp::SIGNATURE_HEADER,
+            oncharge_testkit::ScriptedPsp::SIGNATURE,
+        )
+        .send()
+        .await;
+    app.read_inbox().await;
+    app.deliver().await;
+    let last = &posted(&app)["payment.refused"];
+    assert_eq!(last["session_id"], late.id.as_str());
+    let is_null = last.get("retry_until").is_some_and(Value::is_null);
+    assert!(is_null, "there, and null: {last}");
+
+    app.psp.fail(Call::Authorize, Fault::NotSent);
+    let failed = app.created().await;
+    app.pay(&failed, "tok_1").await;
+    app.deliver().await;
+    for (name, body) in posted(&app) {
+        let is_refusal = ["payment.refused", "payment.error"].contains(&name.as_str());
+        assert_eq!(body.get("retry_until").is_some(), is_refusal, "{name}");
+        assert!(body.get("refund_id").is_none(), "{name}");
+    }
+}
+
+#[actix_web::test]
+async fn both_signatures_are_right_and_neither_of_another_body() {
+    let app = TestApp::start().await;
+    let endpoint = app.listen(&app.pair, SHOP).await;
+    app.authorized().await;
+    app.deliver().await;
+    let sent = app.sender.sent_to(SHOP);
+    let [webhook] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    let secret = WebhookSecret::of(&SigningKey::of_secret(&app.pair.secret));
+    assert_eq!(endpoint["signing_secret"], secret.text().as_str());
+    let plain = header(webhook, "X-Oncharge-Signature");
+    assert_eq!(secret.verify(plain, &webhook.body), Ok(()));
+    let standard = (
+        header(webhook, "webhook-id"),
+        header(webhook, "webhook-timestamp"),
+        header(webhook, "webhook-signature"),
+    );
+    let now = app.clock.now();
+    assert_eq!(secret.verify_standard(standard, &webhook.body, now), Ok(()));
+    let body: Value = serde_json::from_slice(&webhook.body).unwrap();
+    assert_eq!(body["id"], standard.0);
+    let mut changed = webhook.body.clone();
+    changed.push(b' ');
+    assert_eq!(secret.verify(plain, &changed), Err(BadSignature::Wrong));
+    assert_eq!(
+        secret.verify_standard(standard, &changed, now),
+        Err(BadSignature::Wrong)
+    );
+    let later = app.clock.advance(301);
+    assert_eq!(
+        secret.verify_standard(standard, &webhook.body, later),
+        Err(BadSignature::Untimely)
+    );
+}
+
+#[actix_web::test]
+async fn every_attempt_has_the_same_bytes() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    app.sender
+        .reply(SHOP, oncharge_testkit::Outcome::Status(500));
+    app.authorized().await;
+    app.deliver().await;
+    app.clock.advance(60);
+    app.deliver().await;
+    let sent = app.sender.sent_to(SHOP);
+    let [first, second] = sent.as_slice() else {
+        panic!("{sent:?}");
+    };
+    assert_eq!(first.body, second.body);
+    let name = "webhook-timestamp";
+    assert_ne!(header(first, name), header(second, name));
+    assert_eq!(header(first, "webhook-id"), header(second, "webhook-id"));
+    let types = EventKind::ALL.iter().map(|kind| kind.name());
+    let told = serde_json::from_slice::<Value>(&first.body).unwrap();
+    assert!(types.into_iter().any(|name| told["event"] == name));
+}

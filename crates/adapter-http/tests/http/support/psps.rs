@@ -1,0 +1,54 @@
+//! The outside of a PSP's door: which accounts there are, and an inbox that may be away.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
+
+use oncharge_domain::{audit::AuditEntry, id::NotificationId, psp::PspAccount};
+use oncharge_ports::{
+    CommitError, Inbox, Psp, Psps, StoreError,
+    inbox::{NewNotification, Settled, StoredNotification},
+};
+use oncharge_testkit::{MemoryStore, ScriptedPsp};
+
+/// One account, `simulator/default`, and no other.
+pub(crate) struct OnlyDefault(pub(crate) ScriptedPsp);
+
+impl Psps for OnlyDefault {
+    fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
+        let known = PspAccount::new("simulator", "default").ok();
+        (Some(account) == known.as_ref()).then(|| Arc::new(self.0.clone()) as _)
+    }
+}
+
+/// The store's inbox; nothing comes into it while it is away.
+pub(crate) struct ShutInbox {
+    pub(crate) store: Arc<MemoryStore>,
+    pub(crate) is_away: Arc<AtomicBool>,
+}
+
+#[async_trait::async_trait]
+impl Inbox for ShutInbox {
+    async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
+        if self.is_away.load(Ordering::SeqCst) {
+            return Err(StoreError::Unavailable("away".into()));
+        }
+        self.store.receive(new).await
+    }
+
+    async fn notification(
+        &self,
+        id: NotificationId,
+    ) -> Result<Option<StoredNotification>, StoreError> {
+        self.store.notification(id).await
+    }
+
+    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
+        self.store.settle(settled).await
+    }
+
+    async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
+        self.store.dismiss(id, audit).await
+    }
+}

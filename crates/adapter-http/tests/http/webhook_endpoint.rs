@@ -1,0 +1,225 @@
+//! `PUT`, `GET` and `DELETE /v1/webhook_endpoint`
+
+use oncharge_domain::{signing::SigningKey, webhook::WebhookSecret};
+use serde_json::{Value, json};
+
+use crate::support::{SHOP, TestApp};
+
+const TARGET: &str = "/v1/webhook_endpoint";
+
+#[actix_web::test]
+async fn an_endpoint_is_set_read_and_removed() {
+    let app = TestApp::start().await;
+    let none = (404, "not_found".to_owned());
+    assert_eq!(app.get(TARGET).send().await.refusal(), none);
+    assert_eq!(
+        app.request("DELETE", TARGET).send().await.refusal(),
+        none,
+        "nothing to remove"
+    );
+    let body = json!({"url": SHOP, "enabled": false, "unknown": 1}).to_string();
+    let set = app.put(TARGET, body).send().await;
+    assert_eq!(set.status, 200, "{set:?}");
+    insta::assert_json_snapshot!("set", set.json(), { ".signing_secret" => "[secret]" });
+    let members: Vec<String> = set
+        .text()
+        .split('"')
+        .filter(|text| set.json().get(text).is_some())
+        .map(str::to_owned)
+        .collect();
+    let page = [
+        "url",
+        "enabled",
+        "signing_secret",
+        "created_at",
+        "updated_at",
+    ];
+    assert_eq!(members, page, "in the documented order");
+    let secret = WebhookSecret::of(&SigningKey::of_secret(&app.pair.secret)).text();
+    assert_eq!(set.json()["signing_secret"], secret.as_str());
+    assert_eq!(set.header("cache-control"), Some("no-store"));
+    assert_eq!(app.get(TARGET).send().await.body, set.body);
+
+    app.clock.advance(60);
+    let other = "https://hooks.example.com/x";
+    let moved = app.listen(&app.pair, other).await;
+    assert_eq!(moved["url"], other);
+    assert_eq!(moved["created_at"], set.json()["created_at"]);
+    assert_ne!(moved["updated_at"], set.json()["updated_at"]);
+
+    let gone = app.request("DELETE", TARGET).send().await;
+    assert_eq!((gone.status, gone.text()), (204, ""));
+    assert_eq!(app.get(TARGET).send().await.refusal(), none);
+    let again = app.listen(&app.pair, SHOP).await;
+    assert_eq!(again["enabled"], true);
+}
+
+#[actix_web::test]
+async fn each_merchant_has_its_own() {
+    let app = TestApp::start().await;
+    let other = app.another_merchant().await;
+    let ours = app.listen(&app.pair, SHOP).await;
+    let get = app.get(TARGET).by(&other).send().await;
+    assert_eq!(get.refusal(), (404, "not_found".to_owned()));
+    let theirs = app.listen(&other, "https://other.example.com/").await;
+    assert_ne!(theirs["signing_secret"], ours["signing_secret"]);
+    let removed = app.request("DELETE", TARGET).by(&other).send().await;
+    assert_eq!(removed.status, 204);
+    assert_eq!(app.get(TARGET).send().await.json(), ours);
+}
+
+#[actix_web::test]
+async fn urls_that_break_a_rule_by_themselves_are_refused() {
+    let app = TestApp::start().await;
+    let long = format!("https://shop.example.com/{}", "x".repeat(2048));
+    let huge = format!("https://shop.example.com/{}", "x".repeat(60_000));
+    let texts = [
+        "",
+        " ",
+        "x",
+        "//shop.example.com/",
+        "/hooks",
+        "https:",
+        "https://",
+        "https:///hooks",
+        "https:/shop.example.com/",
+        "https:\\\\shop.example.com\\",
+        "http://shop.example.com/",
+        "http://127.0.0.1:8080/",
+        "HTTP://localhost/",
+        "ftp://shop.example.com/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "gopher://shop.example.com/",
+        "https://user@shop.example.com/",
+        "https://user:password@shop.example.com/",
+        "https://@shop.example.com/",
+        "https://shop.example.com/#fragment",
+        "https://shop.example.com/#",
+        "https://shop.example.com/\n",
+        "https://shop.example.com /",
+        "https://shop.example.com:99999/",
+        "https://[::1/",
+        "https://127.0.0.1/",
+        "https://127.1/",
+        "https://2130706433/",
+        "https://0x7f000001/",
+        "https://0x7f.0.0.1/",
+        "https://0177.0.0.1/",
+        "https://127.0.0.1./",
+        "https://%31%32%37.0.0.1/",
+        "https://\u{ff11}\u{ff12}\u{ff17}.0.0.1/",
+        "https://\u{2460}27.0.0.1/",
+        "https://0.0.0.0/",
+        "https://0/",
+        "https://10.1.2.3/",
+        "https://172.16.0.1/",
+        "https://192.168.0.1/",
+        "https://100.64.0.1/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://2852039166/",
+        "https://224.0.0.1/",
+        "https://255.255.255.255/",
+        "https://[::1]/",
+        "https://[::]/",
+        "https://[0:0:0:0:0:0:0:1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[::ffff:7f00:1]/",
+        "https://[::127.0.0.1]/",
+        "https://[64:ff9b::10.0.0.1]/",
+        "https://[2002:7f00:1::]/",
+        "https://[fe80::1]/",
+        "https://[fd00:ec2::254]/",
+        "https://[ff02::1]/",
+        &long,
+        &huge,
+    ];
+    for text in texts {
+        let answer = app
+            .put(TARGET, json!({"url": text}).to_string())
+            .send()
+            .await;
+        let refusal = (422, "invalid_request".to_owned());
+        assert_eq!(answer.refusal(), refusal, "{text}: {answer:?}");
+        assert_eq!(answer.fields(), ["url"], "{text}");
+        assert!(!answer.text().contains("password"), "no value is echoed");
+    }
+    assert_eq!(app.get(TARGET).send().await.status, 404, "nothing was set");
+}
+
+#[actix_web::test]
+async fn good_urls_are_kept_as_they_were_written() {
+    let app = TestApp::start().await;
+    let longest = format!("https://shop.example.com/{}", "x".repeat(2048 - 25));
+    for text in [
+        SHOP,
+        "https://shop.example.com",
+        "HTTPS://Shop.Example.com:8443/a%20b?x=1&x=2&y=%2F",
+        "https://93.184.216.34/hooks",
+        "https://[2606:4700::1111]/hooks",
+        "https://b\u{fc}cher.example/hooks",
+        "https://localhost.example.com/",
+        &longest,
+    ] {
+        assert_eq!(app.listen(&app.pair, text).await["url"], text);
+        assert_eq!(app.get(TARGET).send().await.json()["url"], text);
+    }
+}
+
+#[actix_web::test]
+async fn a_body_that_is_no_good_is_refused_and_the_endpoint_stays() {
+    let app = TestApp::start().await;
+    let ours = app.listen(&app.pair, SHOP).await;
+    let fields = |value: Value| (json!({ "url": value }).to_string(), 422, vec!["url"]);
+    for (body, status, named) in [
+        fields(json!(null)),
+        fields(json!(1)),
+        fields(json!(true)),
+        fields(json!([SHOP])),
+        fields(json!({"url": SHOP})),
+        ("{}".to_owned(), 422, vec!["url"]),
+        (String::new(), 400, vec![]),
+        ("null".to_owned(), 400, vec![]),
+        (format!("[{}]", json!({"url": SHOP})), 400, vec![]),
+        (format!("\"{SHOP}\""), 400, vec![]),
+        (
+            r#"{"url":"https://a.example/","url":"https://b.example/"}"#.to_owned(),
+            400,
+            vec!["url"],
+        ),
+        (r#"{"url":"https://a.example/"}x"#.to_owned(), 400, vec![]),
+    ] {
+        let answer = app.put(TARGET, body.clone()).send().await;
+        let refusal = (status, "invalid_request".to_owned());
+        assert_eq!(answer.refusal(), refusal, "{body}: {answer:?}");
+        assert_eq!(answer.fields(), named, "{body}");
+    }
+    let good = json!({"url": "https://a.example/"}).to_string();
+    let xml = app
+        .put(TARGET, good.clone())
+        .set("Content-Type", "text/xml");
+    assert_eq!(
+        xml.send().await.refusal(),
+        (415, "unsupported_media_type".to_owned())
+    );
+    let large = app.put(TARGET, vec![b' '; 64 * 1024 + 1]).send().await;
+    assert_eq!(large.refusal(), (413, "payload_too_large".to_owned()));
+    let unsigned = app.put(TARGET, good.clone()).unsigned().send().await;
+    assert_eq!(unsigned.refusal(), (401, "missing_auth".to_owned()));
+    let mut posted = app.post(TARGET, good);
+    posted.method = "POST".to_owned();
+    assert_eq!(posted.send().await.status, 405);
+    assert_eq!(app.get(TARGET).send().await.json(), ours);
+}
+
+#[actix_web::test]
+async fn what_a_put_needs_is_no_idempotency_key() {
+    let app = TestApp::start().await;
+    let body = |url: &str| json!({ "url": url }).to_string();
+    for url in ["https://a.example/", "https://b.example/"] {
+        let put = app.put(TARGET, body(url)).set("Idempotency-Key", "k1");
+        let answer = put.send().await;
+        assert_eq!((answer.status, &answer.json()["url"]), (200, &json!(url)));
+        assert_eq!(answer.header("idempotency-replayed"), None);
+    }
+}
