@@ -79,7 +79,13 @@ fn signed(client: &Client, call: &Call) -> reqwest::RequestBuilder {
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
-    serde_json::from_slice(&answer.body).map_err(|_| unexpected(answer))
+    // Where a call answers nothing, nothing is what its caller gets.
+    let body: &[u8] = if answer.body.is_empty() {
+        b"null"
+    } else {
+        &answer.body
+    };
+    serde_json::from_slice(body).map_err(|_| unexpected(answer))
 }
 
 fn refusal(answer: &Answer) -> Error {

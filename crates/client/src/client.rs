@@ -1,5 +1,7 @@
 //! The merchant API's calls.
 
+mod webhooks;
+
 use std::fmt;
 
 use oncharge_domain::signing::SigningKey;
@@ -149,13 +151,8 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &str) -> Result<T, Error> {
-        let call = Call {
-            method: Method::GET,
-            url: self.url(path, query)?,
-            body: String::new(),
-            key: None,
-        };
-        call::send(self, &call).await
+        let nothing = (String::new(), None);
+        self.call(Method::GET, (path, query), nothing).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -165,16 +162,26 @@ impl Client {
         key: Option<&IdempotencyKey>,
     ) -> Result<T, Error> {
         let key = key.cloned().or_else(IdempotencyKey::random);
+        let key = key.ok_or(Error::NoRandomness)?;
         let body = match body {
             Some(body) => serde_json::to_string(body)
                 .map_err(|_| Error::InvalidArgument("the request has no JSON form"))?,
             None => String::new(),
         };
+        self.call(Method::POST, (path, ""), (body, Some(key))).await
+    }
+
+    async fn call<T: DeserializeOwned>(
+        &self,
+        method: Method,
+        (path, query): (&str, &str),
+        (body, key): (String, Option<IdempotencyKey>),
+    ) -> Result<T, Error> {
         let call = Call {
-            method: Method::POST,
-            url: self.url(path, "")?,
+            method,
+            url: self.url(path, query)?,
             body,
-            key: Some(key.ok_or(Error::NoRandomness)?),
+            key,
         };
         call::send(self, &call).await
     }

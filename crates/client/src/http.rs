@@ -43,13 +43,18 @@ pub(crate) fn client() -> Result<reqwest::Client, Failure> {
     Ok(client)
 }
 
-/// The present time in Unix seconds, for the timestamp that is signed.
+/// The present time.
 #[expect(
     clippy::disallowed_methods,
     reason = "a merchant's program has no clock port; this is the one place that reads the clock"
 )]
+pub(crate) fn now() -> SystemTime {
+    SystemTime::now()
+}
+
+/// The present time in Unix seconds, for the timestamp that is signed.
 pub(crate) fn unix_now() -> u64 {
-    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    let since_1970 = now().duration_since(UNIX_EPOCH);
     since_1970.map_or(0, |duration| duration.as_secs())
 }
 

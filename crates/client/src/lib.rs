@@ -26,6 +26,9 @@
 //! # Ok(())
 //! # }
 //! ```
+//!
+//! The service tells you what happens by webhook: [`WebhookVerifier`] says whether a request is
+//! one, and what it says.
 
 mod call;
 mod client;
@@ -37,15 +40,20 @@ mod refund;
 mod retries;
 mod secret;
 mod session;
+mod webhook;
 
 pub use client::Client;
 pub use error::{ConfigError, Error, FieldProblem};
 pub use key::{IdempotencyKey, NotAKey};
-pub use page::{Page, RefundFilter, SessionFilter};
+pub use page::{EventFilter, Page, RefundFilter, SessionFilter};
 pub use refund::{NewRefund, Refund, RefundDetails, RefundStatus};
 pub use retries::Retries;
 pub use secret::PayToken;
 pub use session::{
     CaptureMode, CreatedSession, Customer, Failure, NewSession, PendingOperation, Session,
     SessionStatus,
+};
+pub use webhook::{
+    DeliveryAttempt, EventDetails, EventKind, NotASigningSecret, SigningSecret, Webhook,
+    WebhookEndpoint, WebhookError, WebhookEvent, WebhookVerifier, verify_webhook,
 };

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded::Serializer;
 
-use crate::{error::Error, session::SessionStatus};
+use crate::{error::Error, session::SessionStatus, webhook::EventKind};
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -72,6 +72,30 @@ impl RefundFilter {
             ("limit", self.limit.map(|limit| limit.to_string())),
             ("cursor", self.cursor.clone()),
             ("session_id", self.session_id.clone()),
+        ])
+    }
+}
+
+/// Which events; what is `None` does not narrow the list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EventFilter {
+    /// How many on a page, 1 to 100; the service's default is 20.
+    pub limit: Option<u8>,
+    /// Where to go on: the `next_cursor` of the page before.
+    pub cursor: Option<String>,
+    /// Only of this session.
+    pub session_id: Option<String>,
+    /// Only of this kind.
+    pub kind: Option<EventKind>,
+}
+
+impl EventFilter {
+    pub(crate) fn query(&self) -> String {
+        query(&[
+            ("limit", self.limit.map(|limit| limit.to_string())),
+            ("cursor", self.cursor.clone()),
+            ("session_id", self.session_id.clone()),
+            ("type", self.kind.as_ref().map(ToString::to_string)),
         ])
     }
 }

@@ -1,5 +1,7 @@
 //! The client against a small HTTP server of the test's own, which checks what it is sent.
 
 mod calls;
+mod endpoint;
 mod retries;
 mod server;
+mod webhooks;

@@ -1,0 +1,13 @@
+//! Webhooks: what the service tells you, and how you know that it was the service.
+
+mod endpoint;
+mod error;
+mod event;
+mod kind;
+mod verifier;
+
+pub use endpoint::{DeliveryAttempt, EventDetails, SigningSecret, WebhookEndpoint};
+pub use error::{NotASigningSecret, WebhookError};
+pub use event::{Webhook, WebhookEvent};
+pub use kind::EventKind;
+pub use verifier::{WebhookVerifier, verify_webhook};

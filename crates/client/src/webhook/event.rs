@@ -1,0 +1,159 @@
+//! What a webhook says.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use time::OffsetDateTime;
+
+use super::{error::WebhookError, kind::EventKind};
+use crate::session::SessionStatus;
+
+/// A webhook that was verified.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Webhook {
+    /// Something happened to one of your payments.
+    Event(Box<WebhookEvent>),
+    /// It is about no payment: a test of your endpoint ([`EventKind::EndpointTest`]), or something
+    /// that this version of the client does not know. There is nothing to do but to answer 2xx.
+    Other {
+        /// Its id, `evt_…`.
+        id: String,
+        /// What it is.
+        kind: EventKind,
+    },
+}
+
+/// Something that happened to one of your payments.
+///
+/// It may come more than once, under the same `id`, and later than one with a higher `sequence`.
+/// So treat it as a hint: answer 2xx as soon as it is kept, then ask for the session
+/// ([`Client::session`](crate::Client::session)), which is the truth.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(from = "Wire")]
+#[non_exhaustive]
+pub struct WebhookEvent {
+    /// Its id, `evt_…`: the same whenever it is delivered again.
+    pub id: String,
+    /// What happened.
+    pub kind: EventKind,
+    /// The session that it happened to, `cs_…`.
+    pub session_id: String,
+    /// The name that the payment processor gives the payment or refund.
+    pub psp_reference: Option<String>,
+    /// Your reference of the session.
+    pub merchant_reference: String,
+    /// The session's status after it.
+    pub status: SessionStatus,
+    /// In minor units: the session's amount, the refund's where it is about a refund, the dispute's
+    /// where it is about a dispute.
+    pub amount: i64,
+    /// The currency's ISO 4217 code.
+    pub currency: String,
+    /// Your own pairs of the session.
+    pub metadata: BTreeMap<String, String>,
+    /// Its number among the session's events, from 1 without gaps.
+    pub sequence: u32,
+    /// When it happened.
+    pub created_at: OffsetDateTime,
+    /// After a refusal or an error: until when the shopper may try again.
+    pub retry_until: Option<OffsetDateTime>,
+    /// The refund that it is about, `ref_…`.
+    pub refund_id: Option<String>,
+    /// The dispute that it is about, `dp_…`.
+    pub dispute_id: Option<String>,
+}
+
+impl Webhook {
+    /// Reads the body of a verified webhook with this id.
+    pub(crate) fn read(id: &str, body: &[u8]) -> Result<Self, WebhookError> {
+        let unreadable = |error| WebhookError::unreadable(&error);
+        let Head { event: kind } = serde_json::from_slice(body).map_err(unreadable)?;
+        let other = |kind| Self::Other {
+            id: id.to_owned(),
+            kind,
+        };
+        if kind == EventKind::EndpointTest {
+            return Ok(other(kind));
+        }
+        match (serde_json::from_slice::<WebhookEvent>(body), kind) {
+            (Ok(event), _) => Ok(Self::Event(Box::new(WebhookEvent {
+                id: id.to_owned(),
+                ..event
+            }))),
+            // Whatever a later version tells of must not be refused, or it would come for ever.
+            (Err(_), kind @ EventKind::Unknown(_)) => Ok(other(kind)),
+            (Err(error), _) => Err(unreadable(error)),
+        }
+    }
+
+    /// Its id, `evt_…`: the same whenever it is delivered again.
+    pub fn id(&self) -> &str {
+        match self {
+            Self::Event(event) => &event.id,
+            Self::Other { id, .. } => id,
+        }
+    }
+
+    /// What it is about.
+    pub fn kind(&self) -> &EventKind {
+        match self {
+            Self::Event(event) => &event.kind,
+            Self::Other { kind, .. } => kind,
+        }
+    }
+}
+
+/// What every webhook has.
+#[derive(Deserialize)]
+struct Head {
+    event: EventKind,
+}
+
+/// An event as the service writes it.
+#[derive(Deserialize)]
+struct Wire {
+    #[serde(default)]
+    id: String,
+    event: EventKind,
+    session_id: String,
+    psp_reference: Option<String>,
+    merchant_reference: String,
+    status: SessionStatus,
+    amount: Amount,
+    #[serde(default)]
+    metadata: BTreeMap<String, String>,
+    sequence: u32,
+    #[serde(with = "time::serde::rfc3339")]
+    created_at: OffsetDateTime,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    retry_until: Option<OffsetDateTime>,
+    refund_id: Option<String>,
+    dispute_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct Amount {
+    value: i64,
+    currency: String,
+}
+
+impl From<Wire> for WebhookEvent {
+    fn from(wire: Wire) -> Self {
+        Self {
+            id: wire.id,
+            kind: wire.event,
+            session_id: wire.session_id,
+            psp_reference: wire.psp_reference,
+            merchant_reference: wire.merchant_reference,
+            status: wire.status,
+            amount: wire.amount.value,
+            currency: wire.amount.currency,
+            metadata: wire.metadata,
+            sequence: wire.sequence,
+            created_at: wire.created_at,
+            retry_until: wire.retry_until,
+            refund_id: wire.refund_id,
+            dispute_id: wire.dispute_id,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What a webhook is about, by name.
+
+use std::fmt;
+
+use serde::Deserialize;
+
+/// What happened.
+///
+/// Later versions of the service may tell of more: such a name is kept in
+/// [`EventKind::Unknown`]. Acknowledge it like the others, or it comes again.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[serde(from = "String")]
+#[non_exhaustive]
+pub enum EventKind {
+    /// `payment.authorized`: the money is reserved.
+    PaymentAuthorized,
+    /// `payment.captured`: the money was taken.
+    PaymentCaptured,
+    /// `payment.refused`: no money was reserved.
+    PaymentRefused,
+    /// `payment.cancelled`: the reserved money was released.
+    PaymentCancelled,
+    /// `payment.expired`: the time to pay is over.
+    PaymentExpired,
+    /// `payment.error`: a technical failure that moved no money.
+    PaymentError,
+    /// `payment.capture_failed`: a capture failed, or was taken back.
+    PaymentCaptureFailed,
+    /// `payment.cancel_failed`: a cancel failed.
+    PaymentCancelFailed,
+    /// `refund.requested`: a refund was ordered.
+    RefundRequested,
+    /// `refund.succeeded`: the shopper has the money.
+    RefundSucceeded,
+    /// `refund.failed`: a refund was not paid out, or taken back.
+    RefundFailed,
+    /// `chargeback.opened`: the shopper disputes the payment.
+    ChargebackOpened,
+    /// `chargeback.won`: the dispute was decided for you.
+    ChargebackWon,
+    /// `chargeback.lost`: the dispute was decided for the shopper.
+    ChargebackLost,
+    /// `endpoint.test`: a test of your endpoint, about no payment.
+    EndpointTest,
+    /// A name that this version of the client does not know.
+    Unknown(String),
+}
+
+/// All that have a name of their own.
+const KNOWN: [EventKind; 15] = [
+    EventKind::PaymentAuthorized,
+    EventKind::PaymentCaptured,
+    EventKind::PaymentRefused,
+    EventKind::PaymentCancelled,
+    EventKind::PaymentExpired,
+    EventKind::PaymentError,
+    EventKind::PaymentCaptureFailed,
+    EventKind::PaymentCancelFailed,
+    EventKind::RefundRequested,
+    EventKind::RefundSucceeded,
+    EventKind::RefundFailed,
+    EventKind::ChargebackOpened,
+    EventKind::ChargebackWon,
+    EventKind::ChargebackLost,
+    EventKind::EndpointTest,
+];
+
+impl EventKind {
+    /// The name on the wire.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::PaymentAuthorized => "payment.authorized",
+            Self::PaymentCaptured => "payment.captured",
+            Self::PaymentRefused => "payment.refused",
+            Self::PaymentCancelled => "payment.cancelled",
+            Self::PaymentExpired => "payment.expired",
+            Self::PaymentError => "payment.error",
+            Self::PaymentCaptureFailed => "payment.capture_failed",
+            Self::PaymentCancelFailed => "payment.cancel_failed",
+            Self::RefundRequested => "refund.requested",
+            Self::RefundSucceeded => "refund.succeeded",
+            Self::RefundFailed => "refund.failed",
+            Self::ChargebackOpened => "chargeback.opened",
+            Self::ChargebackWon => "chargeback.won",
+            Self::ChargebackLost => "chargeback.lost",
+            Self::EndpointTest => "endpoint.test",
+            Self::Unknown(name) => name,
+        }
+    }
+}
+
+impl From<String> for EventKind {
+    fn from(name: String) -> Self {
+        let known = KNOWN.into_iter().find(|kind| kind.as_str() == name);
+        known.unwrap_or(Self::Unknown(name))
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oncharge_domain::session;
+
+    use super::*;
+
+    #[test]
+    fn every_event_of_the_service_has_a_kind_of_its_own() {
+        for kind in session::EventKind::ALL {
+            let read = EventKind::from(kind.name().to_owned());
+            assert_eq!(read.as_str(), kind.name());
+            assert!(!matches!(read, EventKind::Unknown(_)), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_name_is_kept() {
+        let kind = EventKind::from("payment.levitated".to_owned());
+        assert_eq!(kind, EventKind::Unknown("payment.levitated".to_owned()));
+        assert_eq!(kind.to_string(), "payment.levitated");
+    }
+}

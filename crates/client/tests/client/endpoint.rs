@@ -1,0 +1,145 @@
+//! The calls about the webhook endpoint, events and deliveries.
+
+use oncharge_client::{DeliveryAttempt, EventFilter, EventKind, WebhookVerifier};
+use serde_json::{Value, json};
+
+use crate::server::{Act, Seen, Server};
+
+const SIGNING_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
+
+fn endpoint() -> Act {
+    let body = json!({
+        "url": "https://shop.example.com/?wc-api=oncharge_callback", "enabled": true,
+        "signing_secret": SIGNING_SECRET, "created_at": "2026-11-22T12:00:00Z",
+        "updated_at": "2026-11-22T12:01:00Z", "something_new": 1,
+    });
+    Act::answer(200, body.to_string())
+}
+
+fn event() -> Value {
+    json!({
+        "event": "refund.requested", "session_id": "cs_1", "psp_reference": null,
+        "merchant_reference": "order-42", "status": "captured",
+        "amount": {"value": 500, "currency": "USD"}, "metadata": {},
+        "id": "evt_1", "sequence": 3, "created_at": "2026-11-22T12:00:00Z", "refund_id": "ref_1",
+    })
+}
+
+fn attempt(status: Option<u16>, error: Option<&str>) -> Value {
+    json!({
+        "at": "2026-11-22T12:00:01Z", "status": status, "latency_ms": 12, "response": "",
+        "error": error,
+    })
+}
+
+fn not_found() -> Act {
+    let body = json!({"error": "not_found", "message": "there is none"});
+    Act::answer(404, body.to_string())
+}
+
+fn lines(seen: &[Seen]) -> Vec<String> {
+    assert!(seen.iter().all(|request| request.authentic), "{seen:?}");
+    let lines = seen.iter();
+    lines
+        .map(|one| format!("{} {} {}", one.method, one.target, one.body))
+        .collect()
+}
+
+#[tokio::test]
+async fn the_endpoint_is_set_read_and_removed() {
+    let acts = [endpoint(), endpoint(), Act::answer(204, "")];
+    let server = Server::start(acts.into_iter().chain([not_found(), not_found()])).await;
+    let client = server.client();
+    let url = "https://shop.example.com/?wc-api=oncharge_callback";
+    let set = client.set_webhook_endpoint(url).await.unwrap();
+    assert_eq!((set.url.as_str(), set.enabled), (url, true));
+    assert!(!format!("{set:?}").contains("whsec_"), "{set:?}");
+    WebhookVerifier::from_signing_secret(set.signing_secret.expose()).unwrap();
+    assert_eq!(client.webhook_endpoint().await.unwrap(), Some(set));
+    client.delete_webhook_endpoint().await.unwrap();
+    assert_eq!(client.webhook_endpoint().await.unwrap(), None);
+    client.delete_webhook_endpoint().await.unwrap();
+    let put = format!("PUT /v1/webhook_endpoint {}", json!({ "url": url }));
+    assert_eq!(
+        lines(&server.seen()),
+        [
+            put.as_str(),
+            "GET /v1/webhook_endpoint ",
+            "DELETE /v1/webhook_endpoint ",
+            "GET /v1/webhook_endpoint ",
+            "DELETE /v1/webhook_endpoint ",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_url_that_is_refused_is_said_so_field_by_field() {
+    let problem = json!({
+        "error": "invalid_request", "message": "some fields cannot be taken",
+        "details": [{"field": "url", "problem": "must be https"}],
+    });
+    let server = Server::start([Act::answer(422, problem.to_string())]).await;
+    let refused = server.client().set_webhook_endpoint("http://x").await;
+    assert_eq!(refused.unwrap_err().code(), Some("invalid_request"));
+}
+
+#[tokio::test]
+async fn a_test_answers_with_its_attempt() {
+    let answers = [attempt(Some(204), None), attempt(None, Some("timeout"))];
+    let acts = answers.map(|body| Act::answer(200, body.to_string()));
+    let server = Server::start(acts).await;
+    let client = server.client();
+    let good = client.test_webhook_endpoint(None).await.unwrap();
+    assert!(good.is_success(), "{good:?}");
+    let bad = client.test_webhook_endpoint(None).await.unwrap();
+    assert!(!bad.is_success(), "{bad:?}");
+    assert_eq!(bad.error.as_deref(), Some("timeout"));
+    let seen = server.seen();
+    assert_eq!(lines(&seen), ["POST /v1/webhook_endpoint/test "; 2]);
+    assert!(seen.iter().all(|request| request.idempotency_key.is_some()));
+    assert_ne!(seen[0].idempotency_key, seen[1].idempotency_key);
+}
+
+#[tokio::test]
+async fn events_are_listed_read_with_their_attempts_and_sent_again() {
+    let mut whole = event();
+    whole["attempts"] = json!([attempt(Some(500), None), attempt(Some(204), None)]);
+    let server = Server::start([
+        Act::answer(
+            200,
+            json!({"data": [event()], "next_cursor": null}).to_string(),
+        ),
+        Act::answer(200, whole.to_string()),
+        Act::answer(202, event().to_string()),
+    ])
+    .await;
+    let client = server.client();
+    let filter = EventFilter {
+        session_id: Some("cs_1".to_owned()),
+        kind: Some(EventKind::RefundRequested),
+        ..EventFilter::default()
+    };
+    let listed = client.events(&filter).await.unwrap().data.remove(0);
+    assert_eq!((listed.id.as_str(), listed.sequence), ("evt_1", 3));
+    assert_eq!(
+        (listed.amount, listed.refund_id.as_deref()),
+        (500, Some("ref_1"))
+    );
+    let read = client.event("evt_1").await.unwrap();
+    assert_eq!(read.event, listed);
+    let taken: Vec<_> = read
+        .attempts
+        .iter()
+        .map(DeliveryAttempt::is_success)
+        .collect();
+    assert_eq!(taken, [false, true]);
+    assert_eq!(client.redeliver("evt_1", None).await.unwrap(), listed);
+    assert_eq!(
+        lines(&server.seen()),
+        [
+            "GET /v1/events?session_id=cs_1&type=refund.requested ",
+            "GET /v1/events/evt_1 ",
+            "POST /v1/events/evt_1/redeliver ",
+        ]
+    );
+}

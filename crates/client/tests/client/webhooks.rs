@@ -1,0 +1,375 @@
+//! Which requests are believed to be webhooks, and what is read from them.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test may panic; what is unwrapped here was written above it"
+)]
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use oncharge_client::{
+    EventKind, NotASigningSecret, SessionStatus, Webhook, WebhookError, WebhookEvent,
+    WebhookVerifier, verify_webhook,
+};
+use oncharge_domain::{signing::SigningKey, webhook::WebhookSecret};
+use serde_json::{Value, json};
+
+const SECRET: &str = "oc_secret_7f3aZ";
+/// `whsec_` and the base64 of the SHA-256 of the secret, made with Python.
+const SIGNING_SECRET: &str = "whsec_fTH7d+DS/INUj4Z30YYNq7G3kxh6BWVd+7tcdtWfPiI=";
+const ID: &str = "evt_01JD000000000000000000";
+const AT: u64 = 1_795_360_150;
+
+/// A webhook on its way.
+#[derive(Clone)]
+struct Sent {
+    id: Option<String>,
+    timestamp: Option<String>,
+    signature: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Sent {
+    /// Signed as the service does it, with this secret.
+    fn new(secret: &str, body: &Value) -> Self {
+        let body = body.to_string().into_bytes();
+        let secret = WebhookSecret::of(&SigningKey::of_secret(secret));
+        let signature = secret.sign_standard(ID, i64::try_from(AT).unwrap(), &body);
+        Self {
+            id: Some(ID.to_owned()),
+            timestamp: Some(AT.to_string()),
+            signature: Some(signature),
+            body,
+        }
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        match name {
+            "webhook-id" => self.id.as_deref(),
+            "webhook-timestamp" => self.timestamp.as_deref(),
+            "webhook-signature" => self.signature.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Verified so many seconds after it was signed.
+    fn verify(&self, verifier: &WebhookVerifier, later: i64) -> Result<Webhook, WebhookError> {
+        verifier.verify_at(|name| self.header(name), &self.body, at(later))
+    }
+
+    fn refusal(&self, later: i64) -> String {
+        let refused = self.verify(&WebhookVerifier::new(SECRET), later);
+        refused.unwrap_err().to_string()
+    }
+}
+
+fn at(later: i64) -> SystemTime {
+    let seconds = AT.checked_add_signed(later).unwrap();
+    UNIX_EPOCH + Duration::from_secs(seconds)
+}
+
+fn captured() -> Value {
+    json!({
+        "event": "payment.captured", "session_id": "cs_1", "psp_reference": "psp_1",
+        "merchant_reference": "order-42", "status": "captured",
+        "amount": {"value": 9999, "currency": "USD"}, "metadata": {"colour": "blue"},
+        "id": ID, "sequence": 2, "created_at": "2026-11-22T12:00:00Z",
+    })
+}
+
+/// The event with these members in place of its own.
+fn event(changes: &Value) -> WebhookEvent {
+    match read(changes) {
+        Ok(Webhook::Event(event)) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn read(changes: &Value) -> Result<Webhook, WebhookError> {
+    let mut body = captured();
+    for (member, value) in changes.as_object().unwrap() {
+        body[member] = value.clone();
+    }
+    Sent::new(SECRET, &body).verify(&WebhookVerifier::new(SECRET), 0)
+}
+
+#[test]
+fn what_another_implementation_has_signed_verifies() {
+    // Made with another implementation of Standard Webhooks. Its body is none of ours: that it
+    // is unreadable is said only after its signature was found to be right.
+    let secret = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
+    let verifier = WebhookVerifier::from_signing_secret(secret).unwrap();
+    let mut sent = Sent {
+        id: Some(ID.to_owned()),
+        timestamp: Some(AT.to_string()),
+        signature: Some("v1,pVOiZyKzWlmgRf6puuFcewwyiyHy6EdfcdiA/QqPuhI=".to_owned()),
+        body: r#"{"type":"payment.captured","data":{"id":"pay_1","note":"Größe €"}}"#.into(),
+    };
+    let read = sent.verify(&verifier, 0);
+    assert!(matches!(read, Err(WebhookError::Unreadable(_))), "{read:?}");
+    sent.body.push(b' ');
+    let read = sent.verify(&verifier, 0);
+    assert!(
+        matches!(read, Err(WebhookError::WrongSignature)),
+        "{read:?}"
+    );
+}
+
+#[test]
+fn the_endpoints_signing_secret_verifies_what_the_api_secret_does() {
+    let verifier = WebhookVerifier::from_signing_secret(SIGNING_SECRET).unwrap();
+    let sent = Sent::new(SECRET, &captured());
+    assert!(sent.verify(&verifier, 0).is_ok());
+    let header = |name: &str| sent.header(name);
+    assert!(verify_webhook(SECRET, header, &sent.body, at(0)).is_ok());
+}
+
+#[test]
+fn an_event_is_read_whole_and_what_is_new_is_ignored() {
+    let read = event(&json!({ "something_new": [1, {"a": null}] }));
+    assert_eq!(
+        (read.id.as_str(), read.kind),
+        (ID, EventKind::PaymentCaptured)
+    );
+    assert_eq!((read.session_id.as_str(), read.sequence), ("cs_1", 2));
+    assert_eq!((read.amount, read.currency.as_str()), (9999, "USD"));
+    assert_eq!(read.merchant_reference, "order-42");
+    assert_eq!(read.psp_reference.as_deref(), Some("psp_1"));
+    assert_eq!(read.status, SessionStatus::Captured);
+    assert_eq!(read.metadata["colour"], "blue");
+    assert_eq!(read.created_at.unix_timestamp(), 1_795_348_800);
+    assert_eq!(
+        (read.retry_until, read.refund_id, read.dispute_id),
+        (None, None, None)
+    );
+
+    let refused = json!({
+        "event": "payment.refused", "status": "refused", "psp_reference": null,
+        "retry_until": "2026-11-22T12:30:00Z",
+    });
+    let read = event(&refused);
+    assert_eq!(
+        (read.kind, read.psp_reference),
+        (EventKind::PaymentRefused, None)
+    );
+    assert_eq!(read.retry_until.unwrap().unix_timestamp(), 1_795_350_600);
+
+    let refund = json!({ "event": "refund.succeeded", "refund_id": "ref_1", "dispute_id": null });
+    assert_eq!(event(&refund).refund_id.as_deref(), Some("ref_1"));
+}
+
+#[test]
+fn what_a_later_version_tells_of_is_kept_and_not_refused() {
+    let unknown = |name: &str| EventKind::Unknown(name.to_owned());
+    let later = event(&json!({ "event": "payment.levitated", "status": "levitating" }));
+    assert_eq!(later.kind, unknown("payment.levitated"));
+    assert_eq!(later.status, SessionStatus::Unknown);
+
+    let verifier = WebhookVerifier::new(SECRET);
+    for (body, kind) in [
+        (
+            json!({ "event": "payout.sent", "amount": 7 }),
+            unknown("payout.sent"),
+        ),
+        (
+            json!({ "event": "endpoint.test", "id": ID }),
+            EventKind::EndpointTest,
+        ),
+    ] {
+        let read = Sent::new(SECRET, &body).verify(&verifier, 0).unwrap();
+        let id = ID.to_owned();
+        assert_eq!(read, Webhook::Other { id, kind });
+    }
+}
+
+#[test]
+fn without_each_of_its_headers_it_is_refused() {
+    let good = Sent::new(SECRET, &captured());
+    let without = |change: fn(&mut Sent)| {
+        let mut sent = good.clone();
+        change(&mut sent);
+        sent.refusal(0)
+    };
+    let missing = |name: &str| format!("the header {name} is missing");
+    assert_eq!(without(|sent| sent.id = None), missing("webhook-id"));
+    assert_eq!(
+        without(|sent| sent.timestamp = None),
+        missing("webhook-timestamp")
+    );
+    assert_eq!(
+        without(|sent| sent.signature = None),
+        missing("webhook-signature")
+    );
+}
+
+#[test]
+fn whatever_was_changed_or_made_up_is_refused() {
+    let good = Sent::new(SECRET, &captured());
+    let right = good.signature.clone().unwrap();
+    let tag = right.strip_prefix("v1,").unwrap();
+    for signature in [
+        "",
+        " ",
+        "v1,",
+        tag,
+        &format!("v1a,{tag}"),
+        &format!("v2,{tag}"),
+        &format!("V1,{tag}"),
+        &right[..right.len() - 1],
+        &right.to_lowercase(),
+        &format!("v1,{}", "A".repeat(1 << 20)),
+        "v1,\u{1f600}",
+    ] {
+        let sent = Sent {
+            signature: Some(signature.to_owned()),
+            ..good.clone()
+        };
+        assert_eq!(
+            sent.refusal(0),
+            "the signature does not verify",
+            "{signature:.40}"
+        );
+    }
+    let other_id = Sent {
+        id: Some("evt_2".to_owned()),
+        ..good.clone()
+    };
+    assert_eq!(other_id.refusal(0), "the signature does not verify");
+    let later = Sent {
+        timestamp: Some((AT + 1).to_string()),
+        ..good.clone()
+    };
+    assert_eq!(later.refusal(0), "the signature does not verify");
+    let of_another = Sent::new("oc_secret_of_another", &captured());
+    assert_eq!(of_another.refusal(0), "the signature does not verify");
+}
+
+#[test]
+fn the_plain_signature_alone_is_not_believed() {
+    let body = captured().to_string();
+    let plain = WebhookSecret::of(&SigningKey::of_secret(SECRET)).sign(body.as_bytes());
+    let headers = |name: &str| (name == "x-oncharge-signature").then_some(plain.as_str());
+    let refused = verify_webhook(SECRET, headers, body.as_bytes(), at(0));
+    assert!(
+        matches!(refused, Err(WebhookError::MissingHeader("webhook-id"))),
+        "{refused:?}"
+    );
+}
+
+#[test]
+fn five_minutes_either_way_and_no_more() {
+    let verifier = WebhookVerifier::new(SECRET);
+    let good = Sent::new(SECRET, &captured());
+    for later in [-300, 0, 300] {
+        assert!(good.verify(&verifier, later).is_ok(), "{later}");
+    }
+    for later in [-301, 301] {
+        assert_eq!(
+            good.refusal(later),
+            "the timestamp is too far from the present"
+        );
+    }
+    for timestamp in [
+        "",
+        "soon",
+        "-1",
+        "+1795360150",
+        " 1795360150",
+        "17953601500000000000",
+        "１",
+    ] {
+        let sent = Sent {
+            timestamp: Some(timestamp.to_owned()),
+            ..good.clone()
+        };
+        let refusal = sent.refusal(0);
+        assert_eq!(
+            refusal, "the timestamp is too far from the present",
+            "{timestamp:?}"
+        );
+    }
+}
+
+#[test]
+fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
+    let deep = json!("[".repeat(100_000)).as_str().unwrap().to_owned();
+    let secret = WebhookSecret::of(&SigningKey::of_secret(SECRET));
+    for body in [
+        "",
+        "null",
+        "{}",
+        r#"{"event": "payment.captured"}"#,
+        r#"{"event": 7}"#,
+        r#"{"event": "payment.captured\ud800"}"#,
+        deep.as_str(),
+    ] {
+        let sent = Sent {
+            signature: Some(secret.sign_standard(ID, 1_795_360_150, body.as_bytes())),
+            body: body.as_bytes().to_vec(),
+            ..Sent::new(SECRET, &captured())
+        };
+        assert_eq!(sent.refusal(0), "the body cannot be read", "{body:.40}");
+    }
+    for changes in [
+        json!({ "amount": 9999 }),
+        json!({ "amount": {"value": "9999", "currency": "USD"} }),
+        json!({ "amount": {"value": 99.99, "currency": "USD"} }),
+        json!({ "amount": {"value": 10_000_000_000_000_000_000_u64, "currency": "USD"} }),
+        json!({ "sequence": -1 }),
+        json!({ "created_at": "yesterday, by jane@example.com" }),
+        json!({ "session_id": null }),
+    ] {
+        let error = read(&changes).unwrap_err();
+        assert!(
+            matches!(error, WebhookError::Unreadable(_)),
+            "{changes}: {error:?}"
+        );
+        assert!(!format!("{error:?}").contains("jane"), "{error:?}");
+    }
+}
+
+#[test]
+fn two_secrets_verify_during_a_rotation() {
+    let (old, new) = (
+        Sent::new(SECRET, &captured()),
+        Sent::new("oc_new", &captured()),
+    );
+    let verifier = WebhookVerifier::new("oc_new").or(WebhookVerifier::new(SECRET));
+    for sent in [&old, &new] {
+        assert!(sent.verify(&verifier, 0).is_ok());
+    }
+    // In the grace the service signs with both: either secret is enough.
+    let signatures = [
+        new.signature.clone().unwrap(),
+        old.signature.clone().unwrap(),
+    ];
+    let both = Sent {
+        signature: Some(signatures.join(" ")),
+        ..old
+    };
+    for secret in [SECRET, "oc_new"] {
+        assert!(
+            both.verify(&WebhookVerifier::new(secret), 0).is_ok(),
+            "{secret}"
+        );
+    }
+    let stranger = both.verify(&WebhookVerifier::new("oc_third"), 0);
+    assert!(matches!(stranger, Err(WebhookError::WrongSignature)));
+    assert!(!format!("{verifier:?}").contains("oc_"), "{verifier:?}");
+}
+
+#[test]
+fn only_a_signing_secret_is_taken_for_one() {
+    for text in [
+        "",
+        SECRET,
+        "whsec_",
+        "whsec_AAAA",
+        "X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=",
+        "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=\n",
+    ] {
+        let refused = WebhookVerifier::from_signing_secret(text);
+        assert_eq!(refused.err(), Some(NotASigningSecret), "{text:?}");
+    }
+}
