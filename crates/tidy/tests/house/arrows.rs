@@ -103,10 +103,20 @@ const PICTURE: &[Arrows] = &[
         ],
         tests_know: &["testkit"],
     },
-    // A development tool: it loads the running binary over HTTP, and signs as the domain says.
+    // A development tool: it loads the running binary over HTTP, and signs as the domain says. What
+    // needs a thousand merchants, or a part of the service alone, it wires as the server does.
     Arrows {
         name: "bench",
-        knows: &["domain"],
+        knows: &[
+            "domain",
+            "ports",
+            "application",
+            "adapter-http",
+            "adapter-postgres",
+            "adapter-psp",
+            "adapter-sqlite",
+            "adapter-webhook",
+        ],
         tests_know: &[],
     },
     Arrows {
