@@ -1,6 +1,8 @@
 //! A model check of the interleavings: one session, merchants' calls, crashes, time-outs, calls
 //! that arrive late, notifications that come twice or out of order, a PSP that takes things back,
-//! and time. `ONCHARGE_MODEL_DEPTH` looks further than the tests do (`just model`).
+//! and time. `inbox` holds what PSPs tell until a worker applies it, `outbox` delivers events to
+//! the merchant; both with leases. `ONCHARGE_MODEL_DEPTH` looks further than the tests do
+//! (`just model`).
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -14,6 +16,12 @@ mod actions;
 mod book;
 #[path = "model/calm.rs"]
 mod calm;
+#[path = "model/check.rs"]
+mod check;
+#[path = "model/inbox.rs"]
+mod inbox;
+#[path = "model/outbox.rs"]
+mod outbox;
 #[path = "model/psp.rs"]
 mod psp;
 #[path = "model/world.rs"]
@@ -21,13 +29,14 @@ mod world;
 
 use actions::{Action, add_commands, add_flight, step_flight};
 use calm::{Mood, settles};
+use check::{Walks, deeper, report};
 use oncharge_domain::{
     id::OperationId,
     operation::{OperationKind, OperationStatus},
     psp::Word,
     session::{Status, StatusName},
 };
-use stateright::{Checker, HasDiscoveries, Model, Property};
+use stateright::{Model, Property};
 use world::{Command, Left, MOMENTS, World};
 
 /// The model: what may happen, and what must have been seen for the check to mean anything.
@@ -223,38 +232,9 @@ fn one_is_kept(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Whether it holds; what does not is printed, beside the path that stateright shows.
-fn report(result: &Result<(), String>) -> bool {
-    if let Err(broken) = result {
-        println!("{broken}");
-    }
-    result.is_ok()
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test's own knob, not configuration of the product"
-)]
-fn deeper() -> Option<usize> {
-    let depth = std::env::var("ONCHARGE_MODEL_DEPTH").ok()?;
-    Some(depth.parse().unwrap())
-}
-
-/// Explores so deep, or as deep as `ONCHARGE_MODEL_DEPTH` says, and asserts that at least so many
-/// states were seen: fewer would mean that the model has lost its teeth.
+/// Explores as deep as `ONCHARGE_MODEL_DEPTH` says, else so deep.
 fn explore(model: Payments, depth: usize, floor: usize) {
-    let depth = deeper().unwrap_or(depth);
-    let checker = model
-        .checker()
-        .threads(2)
-        .target_max_depth(depth)
-        .finish_when(HasDiscoveries::AnyFailures)
-        .spawn_bfs()
-        .join();
-    let states = checker.unique_state_count();
-    println!("{states} states, {depth} steps deep");
-    checker.assert_properties();
-    assert!(states >= floor, "only {states} states were visited");
+    check::explore(model, Some(deeper().unwrap_or(depth)), floor);
 }
 
 /// One attempt, the merchant's commands, crashes and time-outs.
@@ -310,49 +290,14 @@ fn long_random_walks() {
         surprises: 3,
         repeats: 4,
     };
-    let model = Payments { left, goals: &[] };
-    let rules = model.properties();
-    let mut ends = std::collections::BTreeMap::new();
-    let walks = WALKS * deeper().unwrap_or(1);
-    for walk in 0..walks {
-        let start = model.init_states();
-        let mut world = start[walk % start.len()].clone();
-        let mut path = Vec::new();
-        for step in 0..WALK_LENGTH {
-            let mut actions = Vec::new();
-            model.actions(&world, &mut actions);
-            let number = die(walk, step);
-            let action = actions.swap_remove(number % actions.len());
-            // Time passes seldom; a step that is not possible, or brings nothing, is left out.
-            if action == Action::Tick && !(number / 1024).is_multiple_of(8) {
-                continue;
-            }
-            let Some(next) = model.next_state(&world, action.clone()) else {
-                continue;
-            };
-            path.push(action);
-            world = next;
-            for rule in &rules {
-                let kept = (rule.condition)(&model, &world);
-                assert!(kept, "{}: walk {walk}:\n{path:#?}", rule.name);
-            }
-        }
-        let end = world.book.session.status_name().name();
-        *ends.entry(end).or_insert(0) += 1;
-    }
-    println!("{walks} walks ended in {ends:?}");
+    let walks = Walks {
+        count: 2000,
+        length: 90,
+        seldom: |action| *action == Action::Tick,
+        end: |world: &World| world.book.session.status_name().name(),
+    };
+    let ends = walks.run(&Payments { left, goals: &[] });
     for name in ["captured", "cancelled", "expired", "refused"] {
         assert!(ends.contains_key(name), "no walk ended in {name}: {ends:?}");
     }
-}
-
-const WALKS: usize = 2000;
-const WALK_LENGTH: usize = 90;
-
-/// A number that depends on walk and step alone.
-fn die(walk: usize, step: usize) -> usize {
-    use std::hash::{DefaultHasher, Hash, Hasher};
-    let mut hasher = DefaultHasher::new();
-    (walk, step).hash(&mut hasher);
-    usize::try_from(hasher.finish() >> 33).unwrap()
 }

@@ -61,6 +61,9 @@ pub struct Delivery {
     pub attempts: u32,
     /// How many attempts have failed since it happened or was redelivered.
     pub failures: u32,
+    /// How often it was redelivered. An attempt that began in an earlier round is kept, but says
+    /// nothing of how far the delivery is by then.
+    pub round: u32,
 }
 
 /// How far a delivery is.
@@ -163,10 +166,10 @@ impl SendError {
     }
 }
 
-/// What follows from an attempt.
+/// What follows from an attempt, unless the delivery was redelivered or ended meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Attempted {
-    /// The delivery afterwards.
+    /// The delivery afterwards, before the change of its endpoint has ended it.
     pub delivery: Delivery,
     /// When it is tried again; `None` where it is over.
     pub next_try_at: Option<Timestamp>,
@@ -194,6 +197,10 @@ impl Delivery {
     /// The next attempt comes after the schedule's step. An endpoint that asks for a longer pause
     /// gets it, up to the length of the step after that: so it cannot use up its ten attempts
     /// sooner by asking for short pauses, nor put events off for good by asking for long ones.
+    ///
+    /// A delivery whose endpoint is given up for failing stays open here and dies with all others
+    /// to that URL: the endpoint may have recovered while the attempt was under way, and then both
+    /// go on.
     #[must_use]
     pub fn attempted(
         mut self,
@@ -225,8 +232,8 @@ impl Delivery {
             Some(_) => EndpointChange::None,
             None => EndpointChange::Failing,
         };
-        let is_over =
-            self.failures >= MOST_FAILURES || matches!(endpoint, EndpointChange::Disabled(_));
+        let is_gone = endpoint == EndpointChange::Disabled(DisabledBecause::Gone);
+        let is_over = self.failures >= MOST_FAILURES || is_gone;
         if is_over {
             self.state = DeliveryState::Dead;
         }
@@ -263,6 +270,7 @@ mod tests {
             state: DeliveryState::Pending,
             attempts: 0,
             failures: 0,
+            round: 0,
         }
     }
 
@@ -363,6 +371,16 @@ mod tests {
         assert_eq!(
             days(5 * 86_400),
             EndpointChange::Disabled(DisabledBecause::Failing)
+        );
+        let given_up = delivery().attempted(
+            &answered(1, 500),
+            None,
+            (Some(at(-5 * 86_400)), Clock::Real, at(0)),
+        );
+        assert_eq!(
+            (given_up.delivery.state, given_up.next_try_at),
+            (DeliveryState::Pending, Some(at(60))),
+            "it dies with its endpoint, if that is given up"
         );
         let well =
             delivery().attempted(&answered(1, 200), None, (Some(at(-9)), Clock::Real, at(0)));

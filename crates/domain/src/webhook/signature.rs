@@ -104,8 +104,8 @@ impl WebhookSignatures {
     /// Signs one attempt with a merchant's active keys; `None` where there is none.
     ///
     /// The newest key signs. During a rotation's grace (a key that is active, but has an end) the
-    /// endpoint keeps the key that it was set with for the plain signature, and the standard one is
-    /// made with every key in its grace as well.
+    /// endpoint keeps the key that it was set with for the plain signature. The standard one is made
+    /// with every key in its grace as well, and with the endpoint's own as long as that is active.
     pub fn make(
         keys: &[ApiKey],
         endpoint_key: Option<ApiKeyId>,
@@ -114,8 +114,12 @@ impl WebhookSignatures {
     ) -> Option<Self> {
         let plain = signing_key(keys, endpoint_key, now)?;
         let newest = newest(keys, now)?;
+        let others = keys.iter().filter(|key| {
+            let counts = key.ends_at.is_some() || Some(key.id) == endpoint_key;
+            key.id != newest.id && counts && key.is_active(now)
+        });
         let standard: Vec<String> = std::iter::once(newest)
-            .chain(in_grace(keys, now).filter(|key| key.id != newest.id))
+            .chain(others)
             .map(|key| {
                 WebhookSecret::of(&key.signing_key).sign_standard(id, now.unix_seconds(), body)
             })
@@ -266,7 +270,8 @@ mod tests {
     fn an_endpoint_keeps_its_key_through_a_rotations_grace() {
         let (grace, over) = (Some(now().plus_seconds(9)), Some(now()));
         assert_eq!(makers(&[key(1, None)], 1), (1, vec![1]));
-        assert_eq!(makers(&[key(1, None), key(2, None)], 1), (2, vec![2]));
+        assert_eq!(makers(&[key(1, None), key(2, None)], 1), (2, vec![2, 1]));
+        assert_eq!(makers(&[key(1, None), key(2, None)], 2), (2, vec![2]));
         assert_eq!(makers(&[key(1, grace), key(2, None)], 1), (1, vec![2, 1]));
         assert_eq!(makers(&[key(1, grace), key(2, None)], 2), (2, vec![2, 1]));
         assert_eq!(makers(&[key(1, over), key(2, None)], 1), (2, vec![2]));

@@ -1,0 +1,245 @@
+//! The world of one session with an inbox before it, and the workers that empty it.
+
+use std::collections::BTreeSet;
+
+use oncharge_domain::{
+    id::OperationId,
+    psp::{Answer, Word},
+};
+
+use super::flaws::Flaw;
+use crate::world::World;
+
+/// What a PSP tells; also the event key under which the inbox keeps it.
+pub(super) type Fact = (OperationId, Answer);
+
+/// How far a notification is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Progress {
+    Waiting,
+    Handled,
+    /// It was put aside without having been weighed.
+    PutAside,
+}
+
+/// A notification as the inbox keeps it, and what really happened to it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Note {
+    pub(super) fact: Fact,
+    pub(super) progress: Progress,
+    /// Somebody claimed it, and the claim has neither ended nor lapsed.
+    pub(super) leased: bool,
+    /// What it says was brought before the state machine, and what followed was committed.
+    pub(super) weighed: bool,
+    /// It was news: something followed from it.
+    pub(super) had_effect: bool,
+}
+
+/// How far a worker is with a notification.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Stage {
+    /// It has read that this is no news.
+    OldNews,
+    /// It has decided what follows; `true` while nobody has changed the session since.
+    News(bool),
+    /// What follows is committed; that it is handled is not (a flaw).
+    Applied,
+}
+
+/// A worker with a notification in hand: what it has read of it and of the session.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Work {
+    /// The place of the notification in the inbox.
+    pub(super) note: usize,
+    /// Its lease holds.
+    pub(super) holds: bool,
+    pub(super) stage: Stage,
+}
+
+/// A rule that something has broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) enum Rule {
+    Fencing,
+    Twice,
+}
+
+/// The state.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Room {
+    pub(super) world: World,
+    pub(super) notes: Vec<Note>,
+    pub(super) works: Vec<Work>,
+    /// An operation that the PSP may know, but whose commit is not to be seen yet.
+    pub(super) ahead: Option<OperationId>,
+    /// Crashes and stalls that may still come.
+    pub(super) faults: u8,
+    pub(super) broken: BTreeSet<Rule>,
+}
+
+impl Room {
+    pub(super) fn new(world: World, faults: u8) -> Self {
+        Self {
+            world,
+            notes: Vec::new(),
+            works: Vec::new(),
+            ahead: None,
+            faults,
+            broken: BTreeSet::new(),
+        }
+    }
+
+    /// The PSP posts a notification, is acknowledged, and (with `again`) posts it once more later.
+    pub(super) fn receive(&mut self, place: usize, again: bool, flaw: Option<Flaw>) {
+        let fact = self.world.psp.mail[place].clone();
+        if again {
+            self.world.left.repeats -= 1;
+        } else {
+            self.world.psp.mail.remove(place);
+        }
+        let is_kept = self.notes.iter().any(|note| note.fact == fact);
+        let twice = matches!(
+            flaw,
+            Some(Flaw::KeepsDuplicates | Flaw::KeepsDuplicatesNoVersions)
+        );
+        if !is_kept || twice {
+            self.notes.push(Note {
+                fact,
+                progress: Progress::Waiting,
+                leased: false,
+                weighed: false,
+                had_effect: false,
+            });
+        }
+    }
+
+    /// Whether the queue hands it out.
+    pub(super) fn is_claimable(&self, note: usize) -> bool {
+        let note = &self.notes[note];
+        note.progress == Progress::Waiting && !note.leased
+    }
+
+    /// A worker claims a notification and reads all that belongs to it. One that is ahead of us is
+    /// given back.
+    pub(super) fn take(&mut self, place: usize, flaw: Option<Flaw>) {
+        let is_ahead = self.ahead == Some(self.notes[place].fact.0);
+        if is_ahead {
+            if flaw == Some(Flaw::DropsAhead) {
+                self.notes[place].progress = Progress::PutAside;
+            }
+            return;
+        }
+        let stage = self.read(place);
+        let note = &mut self.notes[place];
+        note.leased = true;
+        if flaw == Some(Flaw::HandledFirst) {
+            note.progress = Progress::Handled;
+        }
+        self.works.push(Work {
+            note: place,
+            holds: true,
+            stage,
+        });
+    }
+
+    /// What the state machine makes of it now.
+    fn read(&self, place: usize) -> Stage {
+        let mut world = self.world.clone();
+        apply(&mut world, &self.notes[place].fact);
+        if world.book.session.version == self.world.book.session.version {
+            Stage::OldNews
+        } else {
+            Stage::News(true)
+        }
+    }
+
+    /// A worker commits what it has decided, together with the notification's end.
+    pub(super) fn commit(&mut self, worker: usize, flaw: Option<Flaw>) {
+        let mut work = self.works.remove(worker);
+        let is_news = work.stage != Stage::OldNews;
+        let is_handled = self.notes[work.note].progress == Progress::Handled;
+        // `AlreadyHandled` is a second fence for what is news.
+        if !work.holds && is_fenced(flaw) || is_news && is_handled && looks_whether_handled(flaw) {
+            return;
+        }
+        if work.stage == Stage::News(false) && looks_at_versions(flaw) {
+            // A conflict: it decides anew, on what is there by now.
+            work.stage = self.read(work.note);
+            return self.works.push(work);
+        }
+        self.demand(work.holds, Rule::Fencing);
+        self.notes[work.note].weighed = true;
+        if matches!(work.stage, Stage::News(_)) {
+            self.take_effect(work.note);
+            if flaw == Some(Flaw::HandledLater) {
+                work.stage = Stage::Applied;
+                return self.works.push(work);
+            }
+        }
+        let note = &mut self.notes[work.note];
+        (note.progress, note.leased) = (Progress::Handled, false);
+    }
+
+    /// What was decided when it was read is written.
+    fn take_effect(&mut self, place: usize) {
+        let fact = self.notes[place].fact.clone();
+        apply(&mut self.world, &fact);
+        let mut same = self.notes.iter().filter(|note| note.fact == fact);
+        let is_first = same.all(|note| !note.had_effect);
+        self.notes[place].had_effect = true;
+        self.demand(is_first, Rule::Twice);
+    }
+
+    /// A lease runs out: its worker is dead, or has stalled.
+    pub(super) fn lapse(&mut self, note: usize) {
+        self.notes[note].leased = false;
+        let works = self.works.iter_mut().filter(|work| work.note == note);
+        works.for_each(|work| work.holds = false);
+    }
+
+    /// Whether a living worker holds it.
+    pub(super) fn has_holder(&self, note: usize) -> bool {
+        self.works
+            .iter()
+            .any(|work| work.note == note && work.holds)
+    }
+
+    /// Whoever has decided on an older state of the session will meet a conflict.
+    pub(super) fn outdate(&mut self, last: &World) {
+        if last.book.session.version == self.world.book.session.version {
+            return;
+        }
+        for work in &mut self.works {
+            if work.stage == Stage::News(true) {
+                work.stage = Stage::News(false);
+            }
+        }
+    }
+
+    fn demand(&mut self, kept: bool, rule: Rule) {
+        if !kept {
+            self.broken.insert(rule);
+        }
+    }
+}
+
+fn apply(world: &mut World, (operation, answer): &Fact) {
+    world.learn(*operation, &Word::Answer(answer.clone()), false);
+}
+
+fn is_fenced(flaw: Option<Flaw>) -> bool {
+    !matches!(flaw, Some(Flaw::NoFencing | Flaw::NoFencingNoVersions))
+}
+
+fn looks_whether_handled(flaw: Option<Flaw>) -> bool {
+    let flawed = [
+        Flaw::HandledFirst,
+        Flaw::HandledLater,
+        Flaw::NoFencingNoVersions,
+    ];
+    flaw.is_none_or(|flaw| !flawed.contains(&flaw))
+}
+
+fn looks_at_versions(flaw: Option<Flaw>) -> bool {
+    let flawed = [Flaw::KeepsDuplicatesNoVersions, Flaw::NoFencingNoVersions];
+    flaw.is_none_or(|flaw| !flawed.contains(&flaw))
+}
