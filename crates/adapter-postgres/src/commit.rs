@@ -41,8 +41,8 @@ use crate::{
 /// Puts events that were just written on their way, where the merchant has an enabled endpoint.
 const DELIVER: &str = "
 INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts, failures,
-    created_at, next_try_at)
-SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0,
+    round, created_at, next_try_at)
+SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, 0,
     events.created_at, events.created_at
 FROM events JOIN webhook_endpoints USING (merchant_id)
 WHERE events.id = ANY ($1) AND disabled IS NULL";

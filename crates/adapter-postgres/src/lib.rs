@@ -19,6 +19,7 @@ mod keys;
 mod maintenance;
 mod merchants;
 mod migrations;
+mod oversight;
 mod pool;
 mod prepared;
 mod queries;

@@ -214,6 +214,7 @@ diesel::table! {
         state -> Text,
         attempts -> BigInt,
         failures -> BigInt,
+        round -> BigInt,
         created_at -> Timestamptz,
         next_try_at -> Nullable<Timestamptz>,
         leased_until -> Nullable<Timestamptz>,
@@ -259,8 +260,14 @@ diesel::joinable!(events -> sessions (session_id));
 diesel::joinable!(refunds -> operations (operation_id));
 diesel::allow_tables_to_appear_in_same_query!(api_keys, merchants);
 diesel::allow_tables_to_appear_in_same_query!(contacts, sessions);
-diesel::allow_tables_to_appear_in_same_query!(deliveries, events, sessions, webhook_endpoints);
-diesel::allow_tables_to_appear_in_same_query!(refunds, operations);
+diesel::allow_tables_to_appear_in_same_query!(
+    deliveries,
+    delivery_attempts,
+    events,
+    sessions,
+    webhook_endpoints
+);
+diesel::allow_tables_to_appear_in_same_query!(operations, refunds, sessions);
 
 diesel::define_sql_function! {
     /// The database's clock, by which leases are timed; the same throughout a transaction.

@@ -45,7 +45,7 @@ UNION ALL
     ORDER BY refunds.created_at LIMIT $6)
 UNION ALL
 (SELECT 'deadline', id, id, merchant_id, due_at, status
-    FROM sessions WHERE due_at < $3 AND (leased_until IS NULL OR leased_until <= now())
+    FROM sessions WHERE due_at < $3
     ORDER BY due_at LIMIT $6)
 UNION ALL
 (SELECT 'notification', psp_notifications.id, session_id, merchant_id, received_at,
@@ -59,8 +59,8 @@ UNION ALL
     ORDER BY received_at LIMIT $6)
 UNION ALL
 (SELECT 'delivery', event_id, session_id, merchant_id, created_at, split_part(url, '?', 1)
-    FROM deliveries AS next WHERE next_try_at < $5
-        AND (leased_until IS NULL OR leased_until <= now())
+    FROM deliveries AS next WHERE next_try_at IS NOT NULL
+        AND (next_try_at < $5 OR (attempts = 0 AND created_at < $5))
         AND (attempts > 0 OR NOT EXISTS (SELECT FROM deliveries AS before
             WHERE before.session_id = next.session_id AND before.sequence < next.sequence
                 AND before.attempts = 0 AND before.next_try_at IS NOT NULL))

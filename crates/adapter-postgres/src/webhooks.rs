@@ -35,16 +35,16 @@ use crate::{
     store::PostgresStore,
 };
 
-/// An event that had no delivery gets one; one that had is as if it had just happened, but for its
-/// attempts, and for a lease, which holds on.
+/// An event that had no delivery gets one; of one that had, the next round begins: as if it had just
+/// happened, but for its attempts, and for a lease, which holds on.
 const REDELIVER: &str = "
 INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts, failures,
-    created_at, next_try_at)
-SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, events.created_at, $3
+    round, created_at, next_try_at)
+SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, 0, events.created_at, $3
 FROM events JOIN webhook_endpoints USING (merchant_id)
 WHERE events.id = $1 AND merchant_id = $2 AND disabled IS NULL
 ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = excluded.state,
-    failures = excluded.failures, next_try_at = excluded.next_try_at";
+    failures = excluded.failures, round = deliveries.round + 1, next_try_at = excluded.next_try_at";
 
 #[async_trait]
 impl WebhookRepository for PostgresStore {

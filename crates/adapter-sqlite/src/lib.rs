@@ -13,6 +13,7 @@ mod hot;
 mod inbox;
 mod maintenance;
 mod merchants;
+mod oversight;
 mod pool;
 mod queries;
 mod rows;

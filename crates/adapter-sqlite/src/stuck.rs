@@ -14,12 +14,7 @@ use oncharge_ports::{
     work_queue::{StuckItem, StuckKind},
 };
 
-use crate::{
-    error,
-    hot::Hot,
-    rows::Cells,
-    work::{EARLIER, STORE_CLOCK},
-};
+use crate::{error, hot::Hot, rows::Cells, work::EARLIER};
 
 /// Something that is stuck, as every statement reads it.
 #[derive(QueryableByName)]
@@ -74,11 +69,7 @@ fn statement(kind: StuckKind) -> String {
             format!("{OPEN_OPERATIONS} AND kind = 'compensation' AND created_at <= ?1")
         }
         StuckKind::RefundOfFailedCapture => REFUNDS_OF_FAILED_CAPTURES.to_owned(),
-        StuckKind::Deadline => format!(
-            "SELECT id, id AS session, merchant_id AS merchant, due_at AS since, \
-             status AS detail FROM sessions WHERE due_at < ?1 \
-             AND (leased_until IS NULL OR leased_until <= {STORE_CLOCK})"
-        ),
+        StuckKind::Deadline => DEADLINES.to_owned(),
         StuckKind::Notification => format!(
             "{NOTIFICATIONS} WHERE notification.status IN ('mismatched', 'unmatched', 'malformed') \
              AND received_at <= ?1"
@@ -89,8 +80,8 @@ fn statement(kind: StuckKind) -> String {
         StuckKind::Delivery => format!(
             "SELECT own.event_id AS id, own.session_id AS session, own.merchant_id AS merchant, \
              own.created_at AS since, substr(own.url, 1, instr(own.url || '?', '?') - 1) AS detail \
-             FROM deliveries AS own WHERE own.next_try_at < ?1 \
-             AND (own.leased_until IS NULL OR own.leased_until <= {STORE_CLOCK}) \
+             FROM deliveries AS own WHERE own.next_try_at IS NOT NULL \
+             AND (own.next_try_at < ?1 OR (own.attempts = 0 AND own.created_at < ?1)) \
              AND (own.attempts > 0 OR NOT EXISTS ({EARLIER}))"
         ),
     };
@@ -100,6 +91,9 @@ fn statement(kind: StuckKind) -> String {
 const OPEN_OPERATIONS: &str = "SELECT id, session_id AS session, merchant_id AS merchant, \
      created_at AS since, kind || ', ' || sending AS detail \
      FROM operations WHERE next_try_at IS NOT NULL";
+
+const DEADLINES: &str = "SELECT id, id AS session, merchant_id AS merchant, due_at AS since, \
+     status AS detail FROM sessions WHERE due_at < ?1";
 
 /// The condition on the session is that of the index `sessions_capture_failed`, word for word.
 const REFUNDS_OF_FAILED_CAPTURES: &str = "SELECT refund.id, session.id AS session, \

@@ -42,21 +42,22 @@ mod record;
 
 /// The delivery of an event to the merchant's endpoint, where there is one that is enabled.
 const NEW_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
-     url, state, attempts, failures, created_at, next_try_at) \
+     url, state, attempts, failures, round, created_at, next_try_at) \
      SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.url, \
-     'pending', 0, 0, events.created_at, events.created_at \
+     'pending', 0, 0, 0, events.created_at, events.created_at \
      FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
      WHERE events.id = ? AND endpoint.disabled IS NULL RETURNING event_id AS id";
 
-/// The same at another time, whether or not there is a delivery; a lease on it stays.
+/// The same at another time, whether or not there is a delivery: of one that is there the next
+/// round begins, and a lease on it stays.
 const AGAIN: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
-     url, state, attempts, failures, created_at, next_try_at) \
+     url, state, attempts, failures, round, created_at, next_try_at) \
      SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.url, \
-     'pending', 0, 0, events.created_at, ? \
+     'pending', 0, 0, 0, events.created_at, ? \
      FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
      WHERE events.id = ? AND events.merchant_id = ? AND endpoint.disabled IS NULL \
      ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = 'pending', failures = 0, \
-     next_try_at = excluded.next_try_at RETURNING event_id AS id";
+     round = deliveries.round + 1, next_try_at = excluded.next_try_at RETURNING event_id AS id";
 
 /// Puts an event that was just written on its way, inside the same transaction.
 pub(crate) fn put_on_its_way(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {

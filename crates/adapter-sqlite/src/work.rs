@@ -33,10 +33,7 @@ use self::{
 };
 use crate::{error, rows::Cells, schema::operations, store::SqliteStore, stuck, writer::Lane};
 
-pub(crate) use self::{
-    deliveries::EARLIER,
-    lease::{CLOCK as STORE_CLOCK, holds},
-};
+pub(crate) use self::{deliveries::EARLIER, lease::holds};
 
 impl Claimed {
     /// The id in this table.

@@ -12,12 +12,15 @@ pub mod leases;
 pub mod listing;
 pub mod merchants;
 pub mod outbox;
+pub mod oversight;
 pub mod queue;
 pub mod races;
 pub mod reading;
 pub mod rotation;
+pub mod rounds;
 pub mod saving;
 pub mod sealing;
+pub mod stories;
 pub mod stuck;
 pub mod units;
 
@@ -72,6 +75,9 @@ list! {
         no_delivery_is_leased_twice a_lapsed_delivery_is_claimed_again;
     attempts: attempts_load_equal a_lost_lease_cannot_record a_redelivered_event_goes_out_again
         a_redelivery_needs_its_event_and_an_endpoint a_redelivery_leaves_the_attempt_under_way;
+    rounds: a_redelivery_outlives_the_attempt_under_way a_redelivery_outlives_its_old_url
+        a_redelivery_outlives_a_racing_record an_attempt_outlives_its_delivery
+        an_endpoint_that_recovered_is_not_given_up;
     inbox: a_notification_is_kept_once a_duplicate_wakes_nothing
         a_notification_is_kept_once_by_racers notifications_load_equal
         only_due_notifications_are_claimed no_notification_is_leased_twice;
@@ -79,7 +85,11 @@ list! {
         handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed;
     stuck: open_operations_are_stuck_past_their_budget open_compensations_are_stuck_at_once
         refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
-        late_deliveries_are_stuck the_stuck_are_listed_oldest_first;
+        late_deliveries_are_stuck
+        deliveries_that_are_put_off_are_stuck the_stuck_are_listed_oldest_first;
     cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
         old_notifications_are_deleted a_clean_up_is_done_in_parts;
+    oversight: a_session_is_found_by_each_of_its_names searches_keep_to_their_filters
+        pages_of_all_merchants_are_stable sessions_are_counted_by_status;
+    stories: oversight_opens_nothing_sealed a_story_is_whole a_long_story_is_cut;
 }

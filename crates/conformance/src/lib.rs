@@ -31,7 +31,7 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 pub use laws::all as laws;
 use oncharge_domain::keyring::{KeyId, Keyring};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository,
+    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
     WebhookRepository, WorkQueue,
 };
 pub use runner::{run, trials};
@@ -51,6 +51,8 @@ pub struct Store {
     pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
     pub queue: Arc<dyn WorkQueue>,
+    /// What operators see.
+    pub oversight: Arc<dyn Oversight>,
     /// Care.
     pub maintenance: Arc<dyn Maintenance>,
     /// Opens the same data again under other keys; `None` where nothing is sealed, then the laws
@@ -76,6 +78,7 @@ impl Store {
             + Inbox
             + WebhookRepository
             + WorkQueue
+            + Oversight
             + Maintenance
             + 'static,
     {
@@ -86,6 +89,7 @@ impl Store {
             inbox: store.clone(),
             webhooks: store.clone(),
             queue: store.clone(),
+            oversight: store.clone(),
             maintenance: store,
             reopen: None,
             guard: None,

@@ -31,7 +31,8 @@ pub trait WebhookRepository: Send + Sync {
     ) -> Result<WebhookEndpoint, StoreError>;
 
     /// Removes the merchant's endpoint, and what is on the way dies with it; `false` where there
-    /// is none [`a_removed_endpoint_takes_its_deliveries`].
+    /// is none [`a_removed_endpoint_takes_its_deliveries`]. An attempt that is under way keeps its
+    /// lease, and is recorded [`an_attempt_outlives_its_delivery`].
     async fn remove_endpoint(
         &self,
         merchant: MerchantId,
@@ -61,14 +62,24 @@ pub trait WebhookRepository: Send + Sync {
 
     /// Writes an attempt and all that follows from it together, and gives the lease back. MUST
     /// fail with `LeaseLost`, and write nothing, where the lease does not hold
-    /// [`a_lost_lease_cannot_record`]. Changes of the endpoint touch it only while its URL is the
-    /// delivery's; one that disables it ends every other open delivery of the merchant's to that
-    /// URL [`a_disabled_endpoint_takes_its_deliveries`].
+    /// [`a_lost_lease_cannot_record`].
+    ///
+    /// The attempt is always kept and counted. The delivery's state, failures and next try change
+    /// only where it is still pending, and in the round in which it was read: what was redelivered
+    /// meanwhile stays due [`a_redelivery_outlives_the_attempt_under_way`], what has died stays dead
+    /// [`an_attempt_outlives_its_delivery`].
+    ///
+    /// Changes of the endpoint touch it only while its URL is the delivery's. One that disables it
+    /// ends every open delivery of the merchant's to that URL
+    /// [`a_disabled_endpoint_takes_its_deliveries`]. For failing it is disabled only where it has
+    /// failed since [`Recorded::failing_since`]; else it was set or recovered meanwhile, and nothing
+    /// is disabled, ended or audited [`an_endpoint_that_recovered_is_not_given_up`].
     async fn record(&self, recorded: &Recorded) -> Result<(), CommitError>;
 
     /// Puts an event of this merchant on its way to the merchant's present endpoint, at once and
-    /// with all its tries before it, whether or not it was delivered before. The attempts made so
-    /// far stay, and one that is under way goes on.
+    /// with all its tries before it, whether or not it was delivered before: the next round begins.
+    /// The attempts made so far stay, and one that is under way goes on; whatever comes of it, the
+    /// event goes out again after it [`a_redelivery_outlives_the_attempt_under_way`].
     async fn redeliver(
         &self,
         merchant: MerchantId,
@@ -97,6 +108,9 @@ pub struct Recorded {
     pub attempt: Option<Attempt>,
     /// What follows from it.
     pub after: Attempted,
+    /// Since when the endpoint had failed, as it was read before: by this it is given up. `None`
+    /// gives up nothing.
+    pub failing_since: Option<Timestamp>,
     /// When it ended.
     pub at: Timestamp,
     /// Where the endpoint is disabled: that this is so.

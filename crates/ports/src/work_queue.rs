@@ -180,13 +180,16 @@ pub enum StuckKind {
     Compensation,
     /// A refund was paid out of a capture that has failed since: listed for good.
     RefundOfFailedCapture,
-    /// A session's deadline is over by more than its budget, and no worker has met it.
+    /// A session's deadline is over by more than its budget, and no worker has met it, though one
+    /// may be trying at this moment.
     Deadline,
     /// A notification is mismatched, unmatched or malformed: listed until it is dismissed.
     Notification,
     /// A notification waits for longer than its budget.
     Waiting,
-    /// A delivery's time has come longer ago than its budget, and no worker has tried it.
+    /// A delivery's time has come longer ago than its budget, or it has never been tried in all
+    /// that time though it is its turn: no worker runs, or none can write down what it does, or
+    /// the merchant has no key to sign with.
     Delivery,
 }
 

@@ -8,6 +8,7 @@ mod inbox;
 mod look;
 mod maintenance;
 mod merchants;
+mod oversight;
 mod queue;
 mod state;
 mod stuck;

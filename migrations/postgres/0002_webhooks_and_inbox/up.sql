@@ -22,6 +22,8 @@ CREATE TABLE deliveries (
     state        text        NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
     attempts     bigint      NOT NULL CHECK (attempts >= 0),
     failures     bigint      NOT NULL CHECK (failures BETWEEN 0 AND 10),
+    -- How often it was redelivered.
+    round        bigint      NOT NULL CHECK (round >= 0),
     -- The event's.
     created_at   timestamptz NOT NULL,
     -- When it is tried next; NULL once it is over, so that the indexes hold what is open.

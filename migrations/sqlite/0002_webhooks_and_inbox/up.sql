@@ -22,6 +22,8 @@ CREATE TABLE deliveries (
     state        TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
     attempts     INTEGER NOT NULL CHECK (attempts >= 0),
     failures     INTEGER NOT NULL CHECK (failures BETWEEN 0 AND 10),
+    -- How often it was redelivered.
+    round        INTEGER NOT NULL CHECK (round >= 0),
     -- The event's.
     created_at   INTEGER NOT NULL,
     -- When it is tried next; NULL once it is over, so that the indexes hold what is open.

@@ -21,6 +21,7 @@ pub(crate) struct DeliveryRow {
     state: String,
     attempts: i64,
     failures: i64,
+    round: i64,
 }
 
 impl TryFrom<DeliveryRow> for Delivery {
@@ -41,6 +42,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             state: read.need("state", DeliveryState::parse(&row.state))?,
             attempts: read.count("attempts", row.attempts)?,
             failures: read.count("failures", row.failures)?,
+            round: read.count("round", row.round)?,
         })
     }
 }

@@ -7,7 +7,7 @@ use oncharge_domain::{
     id::{Id, MerchantId, OperationId, SessionId},
     money::Money,
     session::{Session, Snapshot, Status, StatusName},
-    text::{Metadata, OrderId, Reference, ReturnUrl},
+    text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
     time::Timestamp,
 };
 use oncharge_ports::StoreError;
@@ -114,6 +114,15 @@ impl SessionRow {
         contact: Option<ContactRow>,
         sealer: &Sealer,
     ) -> Result<Session, StoreError> {
+        let contact = contact.map(|row| row.open(sealer)).transpose()?;
+        Ok(Session {
+            contact: contact.unwrap_or_default(),
+            ..self.open_without_contact()?
+        })
+    }
+
+    /// The session, its contact data left out.
+    pub(crate) fn open_without_contact(self) -> Result<Session, StoreError> {
         let id = SessionId::from_uuid(self.id);
         let read = Reader {
             table: "sessions",
@@ -128,7 +137,6 @@ impl SessionRow {
         let automatic_capture = automatic_capture
             .map(|seconds| read.count("automatic_capture", seconds))
             .transpose()?;
-        let contact = contact.map(|row| row.open(sealer)).transpose()?;
         // Which rule about `http` was in force when it was written does not matter any more.
         let return_url = ReturnUrl::parse(&self.return_url, true).ok();
         Ok(Session {
@@ -141,7 +149,7 @@ impl SessionRow {
             order_id,
             return_url: read.need("return_url", return_url)?,
             metadata: read.need("metadata", metadata_of(self.metadata))?,
-            contact: contact.unwrap_or_default(),
+            contact: Contact::default(),
             automatic_capture,
             created_at: Timestamp::new(self.created_at),
             updated_at: Timestamp::new(self.state.updated_at),

@@ -1,25 +1,35 @@
 //! Writes what came of an attempt to deliver, all or nothing.
 
-use diesel::prelude::*;
-use oncharge_domain::{
-    time::Timestamp,
-    webhook::{Delivery, DeliveryState, EndpointChange},
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
+use oncharge_domain::webhook::{DeliveryState, DisabledBecause, EndpointChange};
 use oncharge_ports::{CommitError, unit_of_work::LeasedItem, webhook_repository::Recorded};
 use time::OffsetDateTime;
-use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
     commit::{Blame, outcome_beside_sessions},
     pool::Lent,
     rows::{at, attempt::AttemptRow, audit::AuditRow},
-    schema::{audit_log, database_clock, deliveries, delivery_attempts, webhook_endpoints},
+    schema::{audit_log, deliveries, delivery_attempts, webhook_endpoints},
     store::PostgresStore,
 };
 
+/// Counts the attempt and gives the lease back, if that holds; how far the delivery is changes only
+/// where it was neither redelivered nor ended meanwhile. All in one statement: a row that it waits
+/// for is looked at again.
+const CHANGE_DELIVERY: &str = "
+UPDATE deliveries SET attempts = $3, leased_until = NULL, lease_token = NULL,
+    state = CASE WHEN round = $4 AND state = 'pending' THEN $5 ELSE state END,
+    failures = CASE WHEN round = $4 AND state = 'pending' THEN $6 ELSE failures END,
+    next_try_at = CASE WHEN round = $4 AND state = 'pending' THEN $7 ELSE next_try_at END
+WHERE event_id = $1 AND lease_token = $2 AND leased_until > now()";
+
 /// Writes the attempt and what follows from it, in two round trips; where the endpoint that is to
-/// be disabled has another URL by now, or is gone, in four.
+/// be disabled has another URL by now, has recovered or is gone, in four.
 pub(super) async fn record(store: &PostgresStore, recorded: &Recorded) -> Result<(), CommitError> {
     // The lease must be this very delivery's.
     if recorded.lease.item != LeasedItem::Delivery(recorded.after.delivery.event) {
@@ -46,7 +56,7 @@ async fn write(
 ) -> Result<(), BatchError<Blame>> {
     let delivery = &recorded.after.delivery;
     let mut batch = Batch::new(lent);
-    change_endpoint(&mut batch, delivery, (change, recorded.at));
+    change_endpoint(&mut batch, recorded, change);
     change_delivery(&mut batch, recorded);
     if let Some(attempt) = &recorded.attempt {
         let row = AttemptRow::new(delivery.event, attempt);
@@ -66,12 +76,9 @@ async fn write(
 }
 
 /// Changes the endpoint, but only while its URL is the delivery's.
-fn change_endpoint(
-    batch: &mut Batch<'_, Blame>,
-    delivery: &Delivery,
-    (change, now): (EndpointChange, Timestamp),
-) {
+fn change_endpoint(batch: &mut Batch<'_, Blame>, recorded: &Recorded, change: EndpointChange) {
     use webhook_endpoints::{disabled, failing_since, table, url};
+    let delivery = &recorded.after.delivery;
     let row = table
         .find(delivery.merchant.uuid())
         .filter(url.eq(delivery.url.as_str().to_owned()));
@@ -83,45 +90,39 @@ fn change_endpoint(
         }
         EndpointChange::Failing => {
             let first = row.filter(failing_since.is_null());
-            batch.add(diesel::update(first).set(failing_since.eq(Some(at(now)))));
+            batch.add(diesel::update(first).set(failing_since.eq(Some(at(recorded.at)))));
         }
-        EndpointChange::Disabled(because) => {
+        EndpointChange::Disabled(because @ DisabledBecause::Gone) => {
             let write = diesel::update(row).set(disabled.eq(Some(because.name())));
             batch.require(write, Blame::Missing("an endpoint"));
+        }
+        // Only what still fails since then: not what was set or has recovered meanwhile.
+        EndpointChange::Disabled(because @ DisabledBecause::Failing) => {
+            let failing = row.filter(failing_since.eq(recorded.failing_since.map(at)));
+            let write = diesel::update(failing).set(disabled.eq(Some(because.name())));
+            batch.require(write, Blame::Missing("a failing endpoint"));
         }
     }
 }
 
-/// Writes the delivery as it is afterwards, if the lease holds, and gives that back.
+/// Writes what the attempt changes of its delivery, if the lease holds, and gives that back.
 fn change_delivery(batch: &mut Batch<'_, Blame>, recorded: &Recorded) {
-    use deliveries::{attempts, failures, lease_token, leased_until, next_try_at, state, table};
     let delivery = &recorded.after.delivery;
-    let held = table
-        .find(delivery.event.uuid())
-        .filter(lease_token.eq(recorded.lease.token.uuid()))
-        .filter(leased_until.gt(database_clock()));
-    let write = diesel::update(held).set((
-        state.eq(delivery.state.name()),
-        attempts.eq(i64::from(delivery.attempts)),
-        failures.eq(i64::from(delivery.failures)),
-        next_try_at.eq(recorded.after.next_try_at.map(at)),
-        leased_until.eq(None::<OffsetDateTime>),
-        lease_token.eq(None::<Uuid>),
-    ));
+    let write = sql_query(CHANGE_DELIVERY)
+        .bind::<SqlUuid, _>(delivery.event.uuid())
+        .bind::<SqlUuid, _>(recorded.lease.token.uuid())
+        .bind::<BigInt, _>(i64::from(delivery.attempts))
+        .bind::<BigInt, _>(i64::from(delivery.round))
+        .bind::<Text, _>(delivery.state.name())
+        .bind::<BigInt, _>(i64::from(delivery.failures))
+        .bind::<Nullable<Timestamptz>, _>(recorded.after.next_try_at.map(at));
     batch.require(write, Blame::Lease);
 }
 
-/// The columns of a delivery that is given up.
+/// The columns of a delivery that is given up. An attempt that is under way keeps its lease.
 #[diesel::dsl::auto_type(no_type_alias)]
 pub(super) fn dead() -> _ {
     let name: &'static str = DeliveryState::Dead.name();
     let next: Option<OffsetDateTime> = None;
-    let until: Option<OffsetDateTime> = None;
-    let token: Option<Uuid> = None;
-    (
-        deliveries::state.eq(name),
-        deliveries::next_try_at.eq(next),
-        deliveries::leased_until.eq(until),
-        deliveries::lease_token.eq(token),
-    )
+    (deliveries::state.eq(name), deliveries::next_try_at.eq(next))
 }

@@ -22,43 +22,62 @@ use uuid::Uuid;
 use super::interval;
 use crate::{prepared::Prepared, rows::at, store::PostgresStore};
 
-/// Whose deliveries are due is known from the first 200 that are, wherever there are no more. Where
-/// there are, all merchants with open deliveries are found in an index, each by one step beyond the
-/// one before. So one merchant's backlog, however long, is never read: neither to find the others
-/// nor, beyond what is wanted of each, to find the merchant's own oldest.
+/// Looks at the oldest 1000 that are due first. Where these yield all that is wanted, or where there
+/// are no more, those are the oldest of all, and the claim has cost the same however many merchants
+/// have something due. Where they do not (their merchants are busy, or one has very many), all
+/// merchants with open deliveries are found in an index, each by one step beyond the one before, and
+/// the oldest of each are taken. So one merchant's backlog, however long, is never read: neither to
+/// find the others nor, beyond what is wanted of each, to find the merchant's own oldest.
 ///
 /// The choice is made without locks; what is chosen is locked and looked at again, and what another
 /// worker is just claiming is passed over. Rows are handed on as arrays, for which no plan reads the
 /// whole table.
 const CLAIM: &str = "
 WITH RECURSIVE due AS MATERIALIZED (
-    SELECT merchant_id FROM deliveries WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT 200
+    SELECT event_id, merchant_id, session_id, sequence, attempts, next_try_at,
+        (leased_until IS NULL OR leased_until <= now()) AND merchant_id <> ALL ($3) AS is_free
+    FROM deliveries WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT 1000
+), near AS MATERIALIZED (
+    SELECT * FROM due WHERE is_free ORDER BY next_try_at LIMIT 4 * $4
+), oldest AS MATERIALIZED (
+    SELECT event_id FROM (
+        SELECT event_id, next_try_at,
+            row_number() OVER (PARTITION BY merchant_id ORDER BY next_try_at) AS place
+        FROM near WHERE attempts > 0 OR NOT EXISTS (SELECT FROM deliveries AS before
+            WHERE before.session_id = near.session_id AND before.sequence < near.sequence
+                AND before.attempts = 0 AND before.next_try_at IS NOT NULL)
+    ) AS own
+    WHERE place <= $2 ORDER BY next_try_at LIMIT $4
+), further AS MATERIALIZED (
+    SELECT (SELECT count(*) FROM oldest) < $4 AND ((SELECT count(*) FROM due) = 1000
+        OR (SELECT count(*) FROM near) = 4 * $4) AS is_wanted
 ), walk (merchant_id) AS (
     (SELECT merchant_id FROM deliveries
-        WHERE next_try_at IS NOT NULL AND (SELECT count(*) FROM due) = 200
+        WHERE next_try_at IS NOT NULL AND (SELECT is_wanted FROM further)
         ORDER BY merchant_id LIMIT 1)
     UNION ALL
     SELECT (SELECT deliveries.merchant_id FROM deliveries
         WHERE next_try_at IS NOT NULL AND deliveries.merchant_id > walk.merchant_id
         ORDER BY deliveries.merchant_id LIMIT 1)
     FROM walk WHERE merchant_id IS NOT NULL
-), merchant AS MATERIALIZED (
-    SELECT merchant_id FROM due UNION SELECT merchant_id FROM walk
-), chosen AS MATERIALIZED (
-    SELECT own.event_id FROM merchant, LATERAL (
+), fair AS MATERIALIZED (
+    SELECT own.event_id FROM walk, LATERAL (
         SELECT event_id, next_try_at FROM deliveries AS next
-        WHERE next.merchant_id = merchant.merchant_id AND next_try_at <= $1
+        WHERE next.merchant_id = walk.merchant_id AND next_try_at <= $1
             AND (leased_until IS NULL OR leased_until <= now())
             AND (attempts > 0 OR NOT EXISTS (SELECT FROM deliveries AS before
                 WHERE before.session_id = next.session_id AND before.sequence < next.sequence
                     AND before.attempts = 0 AND before.next_try_at IS NOT NULL))
         ORDER BY next_try_at LIMIT $2
     ) AS own
-    WHERE merchant.merchant_id <> ALL ($3)
+    WHERE walk.merchant_id <> ALL ($3)
     ORDER BY own.next_try_at LIMIT $4
+), chosen AS MATERIALIZED (
+    SELECT event_id FROM fair
+    UNION ALL SELECT event_id FROM oldest WHERE NOT (SELECT is_wanted FROM further)
 ), free AS MATERIALIZED (
     SELECT event_id FROM deliveries WHERE event_id = ANY (ARRAY(SELECT event_id FROM chosen))
-        AND state = 'pending' AND (leased_until IS NULL OR leased_until <= now())
+        AND next_try_at <= $1 AND (leased_until IS NULL OR leased_until <= now())
     FOR NO KEY UPDATE SKIP LOCKED
 )
 UPDATE deliveries SET leased_until = now() + $5, lease_token = $6

@@ -13,6 +13,7 @@ mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
 mod migrating;
+mod overseeing;
 mod plans;
 mod privacy;
 mod proxy;

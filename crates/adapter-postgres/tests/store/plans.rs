@@ -57,7 +57,7 @@ const FILL: &str = "
     INSERT INTO webhook_endpoints SELECT id, url, key_id, disabled, failing_since, merchants.created_at,
         updated_at FROM merchants, webhook_endpoints WHERE id <> merchant_id;
     INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, 'https://shop.example.com/',
-        'pending', 1, 1, created_at, '2099-01-01' FROM events
+        'pending', 1, 1, 0, created_at, '2099-01-01' FROM events
         WHERE id NOT IN (SELECT event_id FROM deliveries);
     INSERT INTO delivery_attempts SELECT event_id, 1, created_at, 500, 1, '', NULL FROM deliveries
         WHERE attempts = 1;
@@ -93,6 +93,7 @@ async fn no_request_reads_a_whole_table() {
     singles(&shop, &captured, &refunding, (&paying, &attempt)).await;
     webhooks(&shop, refunding.events[0].id).await;
     inbox(&shop, notification.id).await;
+    crate::overseeing::oversee(&shop, &captured).await;
     let later = shop.build.now().plus_seconds(3600);
     let lease = Duration::from_secs(1);
     let operations = shop.store.claim_operations(later, 10, lease).await;

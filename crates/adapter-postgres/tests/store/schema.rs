@@ -12,10 +12,12 @@ use crate::shop::Shop;
 const POSTGRES: &str = concat!(
     include_str!("../../../../migrations/postgres/0001_initial/up.sql"),
     include_str!("../../../../migrations/postgres/0002_webhooks_and_inbox/up.sql"),
+    include_str!("../../../../migrations/postgres/0003_oversight/up.sql"),
 );
 const SQLITE: &str = concat!(
     include_str!("../../../../migrations/sqlite/0001_initial/up.sql"),
     include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/up.sql"),
+    include_str!("../../../../migrations/sqlite/0003_oversight/up.sql"),
 );
 
 #[test]
@@ -190,6 +192,7 @@ async fn a_delivery_or_notification_that_is_over_cannot_be_due() {
             "UPDATE deliveries SET failures = 11",
             "deliveries_failures_check",
         ),
+        ("UPDATE deliveries SET round = -1", "deliveries_round_check"),
         (
             "UPDATE delivery_attempts SET status = NULL",
             "delivery_attempts_answer",

@@ -37,6 +37,11 @@ impl AttemptRow {
         }
     }
 
+    /// The event that it was to deliver.
+    pub(crate) fn event(&self) -> Result<EventId, StoreError> {
+        Cells::of("delivery_attempts", &self.event_id).id("event_id", &self.event_id)
+    }
+
     /// The attempt.
     pub(crate) fn attempt(self) -> Result<Attempt, StoreError> {
         let cells = Cells::of("delivery_attempts", &self.event_id);

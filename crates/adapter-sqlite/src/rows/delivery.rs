@@ -22,28 +22,35 @@ pub(crate) struct DeliveryRow {
     state: String,
     attempts: i64,
     failures: i64,
+    round: i64,
 }
 
-/// What an attempt changes of a delivery; its lease is given back.
+/// What an attempt changes of a delivery whose round it is.
 #[derive(AsChangeset)]
 #[diesel(table_name = deliveries, treat_none_as_null = true)]
 pub(crate) struct DeliveryChange {
     state: &'static str,
-    attempts: i64,
     failures: i64,
     next_try_at: Option<i64>,
+}
+
+/// What an attempt changes of its delivery whatever has become of that: it is counted, and the
+/// lease is given back.
+#[derive(AsChangeset)]
+#[diesel(table_name = deliveries, treat_none_as_null = true)]
+pub(crate) struct AttemptEnd {
+    attempts: i64,
     leased_until: Option<i64>,
     lease_token: Option<Vec<u8>>,
 }
 
-/// What a delivery becomes that has nowhere to go any more.
+/// What a delivery becomes that has nowhere to go any more. An attempt that is under way keeps its
+/// lease.
 #[derive(AsChangeset)]
 #[diesel(table_name = deliveries, treat_none_as_null = true)]
 pub(crate) struct Death {
     state: &'static str,
     next_try_at: Option<i64>,
-    leased_until: Option<i64>,
-    lease_token: Option<Vec<u8>>,
 }
 
 impl DeliveryRow {
@@ -60,6 +67,7 @@ impl DeliveryRow {
             state: cells.found("state", DeliveryState::parse(&self.state))?,
             attempts: cells.count("attempts", self.attempts)?,
             failures: cells.count("failures", self.failures)?,
+            round: cells.count("round", self.round)?,
         })
     }
 }
@@ -69,9 +77,17 @@ impl DeliveryChange {
     pub(crate) fn of(after: &Attempted) -> Self {
         Self {
             state: after.delivery.state.name(),
-            attempts: after.delivery.attempts.into(),
             failures: after.delivery.failures.into(),
             next_try_at: after.next_try_at.map(Timestamp::unix_micros),
+        }
+    }
+}
+
+impl AttemptEnd {
+    /// The end of an attempt after which there are so many.
+    pub(crate) fn of(after: &Attempted) -> Self {
+        Self {
+            attempts: after.delivery.attempts.into(),
             leased_until: None,
             lease_token: None,
         }
@@ -83,8 +99,6 @@ impl Default for Death {
         Self {
             state: DeliveryState::Dead.name(),
             next_try_at: None,
-            leased_until: None,
-            lease_token: None,
         }
     }
 }

@@ -3,7 +3,8 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, MerchantId},
-    webhook::{DisabledBecause, EndpointChange},
+    time::Timestamp,
+    webhook::{DeliveryState, DisabledBecause, EndpointChange},
 };
 use oncharge_ports::{CommitError, unit_of_work::Lease, webhook_repository::Recorded};
 
@@ -12,7 +13,12 @@ use crate::{
     commit::{expect_one, write_audit},
     error,
     hot::Hot,
-    rows::{attempt::AttemptRow, audit::AuditRow, delivery::DeliveryChange, id_bytes},
+    rows::{
+        attempt::AttemptRow,
+        audit::AuditRow,
+        delivery::{AttemptEnd, DeliveryChange},
+        id_bytes,
+    },
     schema::{deliveries, delivery_attempts, webhook_endpoints},
     work,
 };
@@ -22,7 +28,10 @@ pub(super) struct Rows {
     lease: Lease,
     attempt: Option<AttemptRow>,
     event: Vec<u8>,
+    /// The round in which the delivery was read.
+    round: i64,
     delivery: DeliveryChange,
+    end: AttemptEnd,
     endpoint: EndpointWrite,
     audit: Option<AuditRow>,
 }
@@ -32,6 +41,8 @@ struct EndpointWrite {
     merchant: MerchantId,
     url: String,
     change: EndpointChange,
+    /// Since when it had failed, as it was read before the attempt.
+    failing_since: Option<i64>,
     at: i64,
 }
 
@@ -44,11 +55,14 @@ impl Rows {
             lease: recorded.lease,
             attempt: attempt.map(|attempt| AttemptRow::of(event, attempt)),
             event: id_bytes(event),
+            round: delivery.round.into(),
             delivery: DeliveryChange::of(&recorded.after),
+            end: AttemptEnd::of(&recorded.after),
             endpoint: EndpointWrite {
                 merchant: delivery.merchant,
                 url: delivery.url.as_str().to_owned(),
                 change: recorded.after.endpoint,
+                failing_since: recorded.failing_since.map(Timestamp::unix_micros),
                 at: recorded.at.unix_micros(),
             },
             audit: recorded.audit.as_ref().map(AuditRow::of),
@@ -64,7 +78,15 @@ impl Rows {
             let insert = attempt.insert_into(delivery_attempts::table);
             insert.execute(connection).map_err(error::commit)?;
         }
-        let update = diesel::update(deliveries::table.find(self.event)).set(self.delivery);
+        // What was redelivered or has died meanwhile is no longer this attempt's to change.
+        let meant = deliveries::table
+            .find(self.event.clone())
+            .filter(deliveries::round.eq(self.round))
+            .filter(deliveries::state.eq(DeliveryState::Pending.name()));
+        let update = diesel::update(meant).set(self.delivery);
+        let changed = Hot(update.returning(deliveries::event_id)).touched(connection);
+        changed.map_err(error::commit)?;
+        let update = diesel::update(deliveries::table.find(self.event)).set(self.end);
         let written = Hot(update.returning(deliveries::event_id)).touched(connection);
         expect_one(written, "a leased delivery must be there")?;
         let disabled = self.endpoint.write(connection).map_err(error::commit)?;
@@ -102,7 +124,8 @@ impl EndpointWrite {
         Ok(false)
     }
 
-    /// Nothing goes to it any more, and what was on the way there dies.
+    /// Nothing goes to it any more, and what was on the way there dies. Given up for failing is only
+    /// what still fails since then: not what was set or has recovered meanwhile.
     fn disable(
         &self,
         connection: &mut SqliteConnection,
@@ -111,8 +134,16 @@ impl EndpointWrite {
         let same = webhook_endpoints::table
             .find(id_bytes(self.merchant))
             .filter(webhook_endpoints::url.eq(&self.url));
-        let update = diesel::update(same).set(webhook_endpoints::disabled.eq(because.name()));
-        if update.execute(connection)? == 0 {
+        let disabled = webhook_endpoints::disabled.eq(because.name());
+        let touched = match because {
+            DisabledBecause::Gone => diesel::update(same).set(disabled).execute(connection)?,
+            DisabledBecause::Failing => {
+                let still = webhook_endpoints::failing_since.eq(self.failing_since);
+                let update = diesel::update(same.filter(still)).set(disabled);
+                update.execute(connection)?
+            }
+        };
+        if touched == 0 {
             return Ok(false);
         }
         kill(connection, self.merchant, Some(&self.url))?;

@@ -218,6 +218,7 @@ async fn deliveries_and_notifications_are_in_their_queues_or_over() {
         ),
         ("UPDATE deliveries SET leased_until = 1", "deliveries_lease"),
         ("UPDATE deliveries SET failures = 11", "failures"),
+        ("UPDATE deliveries SET round = -1", "round"),
         (
             "INSERT INTO delivery_attempts SELECT event_id, 1, 0, 200, 0, '', 'timeout' FROM deliveries",
             "delivery_attempts_answer",

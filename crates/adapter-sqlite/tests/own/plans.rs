@@ -21,10 +21,11 @@ use oncharge_domain::{
     session::{EventKind, StatusName},
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository,
+    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
     maintenance::Old,
+    oversight::{Named, Search},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     unit_of_work::{ChangedOperation, KeyWrite},
     webhook_repository::Redelivery,
@@ -61,12 +62,14 @@ struct Step {
 }
 
 /// What a plan may go through: no row at all; the merchants and the list of `claim_deliveries`,
-/// which are made while it runs; the index that holds the sessions of failed captures alone.
-const MAY_SCAN: [&str; 4] = [
+/// which are made while it runs; the index that holds the sessions of failed captures alone; what
+/// an inner query has found and limited, to be counted.
+const MAY_SCAN: [&str; 5] = [
     "SCAN CONSTANT ROW",
     "SCAN merchant",
     "SCAN json_each VIRTUAL TABLE INDEX 1:",
     "SCAN session USING COVERING INDEX sessions_capture_failed",
+    "SCAN (subquery-1)",
 ];
 
 /// The steps of SQLite's plan that read a whole table or index.
@@ -88,6 +91,7 @@ async fn no_statement_reads_a_whole_table() {
     reads_and_writes(&world).await;
     work(&world).await;
     webhooks(&world).await;
+    oversee(&world).await;
     let ours = ["SELECT", "UPDATE", "DELETE", "INSERT", "WITH"];
     let mut connection = world.raw();
     let mut checked = 0;
@@ -104,7 +108,7 @@ async fn no_statement_reads_a_whole_table() {
     assert_eq!(
         scans(
             &mut connection,
-            "SELECT * FROM sessions WHERE order_id = 'x'"
+            "SELECT * FROM sessions WHERE return_url = 'x'"
         )
         .len(),
         1,
@@ -291,4 +295,42 @@ async fn webhooks(world: &World) {
         unverified_before: late,
     };
     assert_eq!(store.clean_up(&old, 10).await.unwrap(), 2);
+}
+
+/// Every search that operators can make, a story and the counts.
+async fn oversee(world: &World) {
+    let (store, now) = (&world.store, world.build.now());
+    let named = [
+        None,
+        Some(Named::Session(world.session.id)),
+        Some(Named::Text("order-42".to_owned())),
+    ];
+    let after = Some(Position {
+        created_at: now,
+        id: world.session.id.uuid(),
+    });
+    for (named, after) in named
+        .iter()
+        .flat_map(|named| [(named, None), (named, after)])
+    {
+        for merchant in [None, Some(world.merchant.id)] {
+            let statuses = StatusName::ALL.iter().copied().map(Some);
+            for status in statuses.chain([None]) {
+                for at in [None, Some(now)] {
+                    let search = Search {
+                        named: named.clone(),
+                        merchant,
+                        status,
+                        created_after: at,
+                        created_before: at,
+                        now,
+                    };
+                    let page = Page { after, limit: 20 };
+                    store.find_sessions(&search, page).await.unwrap();
+                }
+            }
+        }
+    }
+    store.story(world.session.id).await.unwrap().unwrap();
+    store.count_sessions(now, now, 10).await.unwrap();
 }

@@ -63,6 +63,7 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
             state: DeliveryState::Pending,
             attempts: 0,
             failures: 0,
+            round: 0,
         };
         let stored = store.webhooks.event(session.merchant, *event).await?;
         let outgoing = Outgoing {

@@ -4,6 +4,7 @@
 mod care;
 mod checkout;
 mod inbox;
+mod oversight;
 mod queue;
 mod webhooks;
 
@@ -66,6 +67,14 @@ enum Flaw {
     RedeliversNothing,
     /// A redelivery ends the attempt that is under way.
     BreaksOff,
+    /// An attempt's end is written over a redelivery.
+    ForgetsRounds,
+    /// What dies with its endpoint ends the attempt that is under way.
+    EndsLeases,
+    /// A failure puts off what has died meanwhile, as if it were open.
+    WakesTheDead,
+    /// Gives an endpoint up for what was read before it recovered.
+    BearsGrudges,
     KeepsDuplicates,
     MixesAccounts,
     KeepsOneUnverified,
@@ -219,6 +228,33 @@ async fn each_flaw_of_webhooks_breaks_its_law() {
             "a_redelivered_event_goes_out_again",
         ),
         (Flaw::BreaksOff, "a_redelivery_leaves_the_attempt_under_way"),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn each_flaw_of_rounds_breaks_its_law() {
+    bites(&[
+        (
+            Flaw::BreaksOff,
+            "a_redelivery_outlives_the_attempt_under_way",
+        ),
+        (
+            Flaw::ForgetsRounds,
+            "a_redelivery_outlives_the_attempt_under_way",
+        ),
+        (Flaw::ForgetsRounds, "a_redelivery_outlives_its_old_url"),
+        (Flaw::ForgetsRounds, "a_redelivery_outlives_a_racing_record"),
+        (Flaw::EndsLeases, "an_attempt_outlives_its_delivery"),
+        (Flaw::WakesTheDead, "an_attempt_outlives_its_delivery"),
+        (
+            Flaw::BearsGrudges,
+            "an_endpoint_that_recovered_is_not_given_up",
+        ),
+        (
+            Flaw::SparesDeliveries,
+            "an_endpoint_that_recovered_is_not_given_up",
+        ),
     ])
     .await;
 }

@@ -1,12 +1,14 @@
 //! Flaws of endpoints and deliveries.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     id::{EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, DisabledBecause, EndpointChange, WebhookEndpoint},
+    webhook::{Attempt, DeliveryState, DisabledBecause, EndpointChange, WebhookEndpoint},
 };
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository, WorkQueue,
@@ -31,6 +33,43 @@ impl Flawed {
         other.after.endpoint = EndpointChange::None;
         self.store.record(&other).await?;
         self.disable(recorded, because).await
+    }
+
+    /// Ends every lease that was given.
+    async fn end_leases(&self) -> Result<(), StoreError> {
+        let leases = self.leases.lock().unwrap().clone();
+        for lease in leases {
+            self.store.renew(lease, Duration::ZERO).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings a dead delivery back, so that what is recorded counts, where there is an endpoint.
+    async fn wake(&self, recorded: &mut Recorded) -> Result<(), StoreError> {
+        let (event, merchant) = (
+            recorded.after.delivery.event,
+            recorded.after.delivery.merchant,
+        );
+        let found = self.store.outgoing(&[event]).await?;
+        let Some(Outgoing {
+            delivery,
+            endpoint: Some(endpoint),
+            ..
+        }) = found.into_iter().next()
+        else {
+            return Ok(());
+        };
+        if delivery.state == DeliveryState::Dead {
+            let enabled = WebhookEndpoint {
+                disabled: None,
+                ..endpoint.clone()
+            };
+            self.store.set_endpoint(&enabled, &audit()).await?;
+            self.store.redeliver(merchant, event, recorded.at).await?;
+            self.store.set_endpoint(&endpoint, &audit()).await?;
+            recorded.after.delivery.round = delivery.round + 1;
+        }
+        Ok(())
     }
 
     async fn disable(
@@ -76,6 +115,9 @@ impl WebhookRepository for Flawed {
             open.extend(self.store.deliveries_of(session));
         }
         let removed = self.store.remove_endpoint(merchant, entry).await?;
+        if self.has(Flaw::EndsLeases) {
+            self.end_leases().await?;
+        }
         if self.has(Flaw::RemovesEverybodys) {
             let others = open.iter().map(|delivery| delivery.merchant);
             for other in others.filter(|other| *other != merchant) {
@@ -135,9 +177,31 @@ impl WebhookRepository for Flawed {
                     recorded.after.delivery.url = endpoint.url;
                 }
             }
+            Flaw::ForgetsRounds => {
+                let found = self
+                    .store
+                    .outgoing(&[recorded.after.delivery.event])
+                    .await?;
+                if let Some(outgoing) = found.first() {
+                    recorded.after.delivery.round = outgoing.delivery.round;
+                }
+            }
+            Flaw::WakesTheDead => self.wake(&mut recorded).await?,
+            Flaw::BearsGrudges => {
+                let merchant = recorded.after.delivery.merchant;
+                if let Some(mut endpoint) = self.store.endpoint(merchant).await? {
+                    endpoint.failing_since = recorded.failing_since;
+                    self.store.set_endpoint(&endpoint, &audit()).await?;
+                }
+            }
             _ => {}
         }
         self.store.record(&recorded).await?;
+        if matches!(recorded.after.endpoint, EndpointChange::Disabled(_))
+            && self.has(Flaw::EndsLeases)
+        {
+            self.end_leases().await?;
+        }
         if let (EndpointChange::Disabled(because), Flaw::KillsTooMuch) =
             (recorded.after.endpoint, self.flaw)
         {
@@ -169,10 +233,7 @@ impl WebhookRepository for Flawed {
         }
         let redelivery = self.store.redeliver(merchant, event, now).await?;
         if self.has(Flaw::BreaksOff) {
-            let leases = self.leases.lock().unwrap().clone();
-            for lease in leases {
-                self.store.release(lease, now).await?;
-            }
+            self.end_leases().await?;
         }
         Ok(redelivery)
     }

@@ -110,6 +110,7 @@ impl Builder {
             lease,
             attempt: Some(attempt),
             after,
+            failing_since,
             at: self.now(),
             audit: None,
         }
@@ -128,6 +129,7 @@ impl Builder {
                 next_try_at: None,
                 endpoint: EndpointChange::None,
             },
+            failing_since: None,
             at: self.now(),
             audit: None,
         }

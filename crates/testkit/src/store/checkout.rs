@@ -19,7 +19,11 @@ use oncharge_ports::{
 use super::{CommitFault, MemoryStore, planned};
 
 /// One page of rows, newest first by (time, id).
-fn page_of<T>(rows: Vec<T>, page: Page, place: impl Fn(&T) -> (Timestamp, uuid::Uuid)) -> Vec<T> {
+pub(super) fn page_of<T>(
+    rows: Vec<T>,
+    page: Page,
+    place: impl Fn(&T) -> (Timestamp, uuid::Uuid),
+) -> Vec<T> {
     let after = page
         .after
         .map(|position| (position.created_at, position.id));

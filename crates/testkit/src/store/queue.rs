@@ -209,8 +209,7 @@ impl WorkQueue for MemoryStore {
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
-        let clock = self.clock.now();
-        let mut found = self.state().stuck(now, clock);
+        let mut found = self.state().stuck(now);
         found.sort_by_key(|item| item.since);
         found.truncate(limit as usize);
         Ok(found)

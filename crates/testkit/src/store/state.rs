@@ -113,11 +113,10 @@ impl NotificationRow {
 }
 
 impl DeliveryRow {
-    /// Gives it up; nobody works on it any more.
+    /// Gives it up; an attempt that is under way keeps its claim.
     pub(super) fn kill(&mut self) {
         self.delivery.state = DeliveryState::Dead;
         self.next_try_at = None;
-        self.claim = None;
     }
 }
 

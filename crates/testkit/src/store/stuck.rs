@@ -8,7 +8,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::work_queue::{Queue, QueueDepth, StuckItem, StuckKind};
 
-use super::state::{State, is_held};
+use super::state::State;
 
 impl State {
     /// One entry for each queue.
@@ -49,13 +49,13 @@ impl State {
         }
     }
 
-    /// Everything that is stuck at `now`, in any order; leases are looked at by the store's clock.
-    pub(super) fn stuck(&self, now: Timestamp, clock: Timestamp) -> Vec<StuckItem> {
+    /// Everything that is stuck at `now`, in any order.
+    pub(super) fn stuck(&self, now: Timestamp) -> Vec<StuckItem> {
         let mut found = self.stuck_operations(now);
         found.extend(self.refunds.values().filter_map(|r| self.stuck_refund(r)));
-        found.extend(self.stuck_sessions(now, clock));
+        found.extend(self.stuck_sessions(now));
         found.extend(self.stuck_notifications(now));
-        found.extend(self.stuck_deliveries(now, clock));
+        found.extend(self.stuck_deliveries(now));
         found
     }
 
@@ -95,10 +95,9 @@ impl State {
         })
     }
 
-    fn stuck_sessions(&self, now: Timestamp, clock: Timestamp) -> Vec<StuckItem> {
-        let free = self.sessions.values();
-        let free = free.filter(|row| !is_held(row.claim, clock));
-        free.filter_map(|row| {
+    fn stuck_sessions(&self, now: Timestamp) -> Vec<StuckItem> {
+        let rows = self.sessions.values();
+        rows.filter_map(|row| {
             let (session, since) = (&row.session, row.session.due_at()?);
             is_over(since, StuckKind::Deadline, now).then(|| StuckItem {
                 kind: StuckKind::Deadline,
@@ -135,22 +134,24 @@ impl State {
         found
     }
 
-    fn stuck_deliveries(&self, now: Timestamp, clock: Timestamp) -> Vec<StuckItem> {
-        let free = self.deliveries.values();
-        let free = free.filter(|row| !is_held(row.claim, clock) && !self.waits_for_another(row));
-        free.filter(|row| {
-            let due = row.next_try_at;
-            due.is_some_and(|at| is_over(at, StuckKind::Delivery, now))
-        })
-        .map(|row| StuckItem {
-            kind: StuckKind::Delivery,
-            id: row.delivery.event.to_string(),
-            session: Some(row.delivery.session),
-            merchant: Some(row.delivery.merchant),
-            since: row.created_at,
-            detail: row.delivery.url.without_query().to_owned(),
-        })
-        .collect()
+    fn stuck_deliveries(&self, now: Timestamp) -> Vec<StuckItem> {
+        let first = self.deliveries.values();
+        let first = first.filter(|row| !self.waits_for_another(row));
+        first
+            .filter(|row| {
+                let over = |at| is_over(at, StuckKind::Delivery, now);
+                let untried = row.delivery.attempts == 0 && over(row.created_at);
+                row.next_try_at.is_some_and(|at| untried || over(at))
+            })
+            .map(|row| StuckItem {
+                kind: StuckKind::Delivery,
+                id: row.delivery.event.to_string(),
+                session: Some(row.delivery.session),
+                merchant: Some(row.delivery.merchant),
+                since: row.created_at,
+                detail: row.delivery.url.without_query().to_owned(),
+            })
+            .collect()
     }
 }
 

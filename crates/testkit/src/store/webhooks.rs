@@ -6,7 +6,10 @@ use oncharge_domain::{
     id::{EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, Delivery, DeliveryState, EndpointChange, EndpointUrl, WebhookEndpoint},
+    webhook::{
+        Attempt, Delivery, DeliveryState, DisabledBecause, EndpointChange, EndpointUrl,
+        WebhookEndpoint,
+    },
 };
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
@@ -120,6 +123,7 @@ impl WebhookRepository for MemoryStore {
         let row = state
             .deliveries
             .entry(event)
+            .and_modify(|row| row.delivery.round += 1)
             .or_insert_with(|| DeliveryRow::of(&stored, &endpoint.url));
         row.delivery.url = endpoint.url;
         row.delivery.state = DeliveryState::Pending;
@@ -143,6 +147,7 @@ impl DeliveryRow {
                 state: DeliveryState::Pending,
                 attempts: 0,
                 failures: 0,
+                round: 0,
             },
             created_at: event.at,
             next_try_at: Some(event.at),
@@ -184,11 +189,15 @@ impl State {
                 return Err(broken("an attempt is recorded once"));
             }
             row.attempts.extend(attempt.clone());
-            row.delivery.state = after.delivery.state;
             row.delivery.attempts = after.delivery.attempts;
-            row.delivery.failures = after.delivery.failures;
-            row.next_try_at = after.next_try_at;
             row.claim = None;
+            // What was redelivered or has died meanwhile is no longer this attempt's to change.
+            let is_same_round = row.delivery.round == after.delivery.round;
+            if is_same_round && row.delivery.state == DeliveryState::Pending {
+                row.delivery.state = after.delivery.state;
+                row.delivery.failures = after.delivery.failures;
+                row.next_try_at = after.next_try_at;
+            }
         }
         self.change_endpoint(recorded);
         Ok(())
@@ -207,6 +216,10 @@ impl State {
             EndpointChange::Failing => {
                 endpoint.failing_since.get_or_insert(recorded.at);
             }
+            // It was set or has recovered meanwhile.
+            EndpointChange::Disabled(DisabledBecause::Failing)
+                if endpoint.failing_since.is_none()
+                    || endpoint.failing_since != recorded.failing_since => {}
             EndpointChange::Disabled(because) => {
                 endpoint.disabled = Some(because);
                 self.kill_deliveries(merchant, Some(url));

@@ -1,0 +1,169 @@
+//! Searches: one statement for each index that can answer a part of the question.
+
+use std::{
+    cmp::Reverse,
+    collections::{BTreeSet, HashMap},
+};
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{MerchantId, SessionId},
+    session::{Session, StatusName},
+    text::MerchantName,
+};
+use oncharge_ports::{
+    StoreError,
+    oversight::{FoundSession, Named, Search},
+    queries::Page,
+};
+
+use super::snapshot::Snapshot;
+use crate::{
+    rows::{Reader, at, session::SessionRow},
+    schema::{merchants, operations, sessions},
+};
+
+/// A status as one index can tell it.
+#[derive(Clone, Copy)]
+enum Part {
+    /// Whatever the status, of one merchant or one name.
+    All,
+    InStatus(StatusName),
+    /// `created`, and time is left.
+    Payable,
+    /// `created`, but read as `expired` because its time is over.
+    Overdue,
+}
+
+/// How a session is named, as one index can tell it.
+#[derive(Clone, Copy)]
+enum By<'a> {
+    Nothing,
+    Id(SessionId),
+    Reference(&'a str),
+    Order(&'a str),
+    Psp(&'a str),
+}
+
+pub(super) async fn find(
+    snapshot: &Snapshot,
+    search: &Search,
+    page: Page,
+) -> Result<Vec<FoundSession>, StoreError> {
+    let names = match &search.named {
+        None => vec![By::Nothing],
+        Some(Named::Session(id)) => vec![By::Id(*id)],
+        Some(Named::Text(text)) => vec![By::Reference(text), By::Order(text), By::Psp(text)],
+    };
+    // A name is narrow by itself; without one, the newest of each status are all the newest.
+    let in_parts = search.named.is_none() && search.merchant.is_none();
+    let parts = match search.status {
+        None if in_parts => StatusName::ALL
+            .iter()
+            .copied()
+            .map(Part::InStatus)
+            .collect(),
+        None => vec![Part::All],
+        Some(StatusName::Created) => vec![Part::Payable],
+        Some(StatusName::Expired) => vec![Part::InStatus(StatusName::Expired), Part::Overdue],
+        Some(name) => vec![Part::InStatus(name)],
+    };
+    let mut found: Vec<Session> = Vec::new();
+    for by in names {
+        for part in &parts {
+            let rows: Vec<SessionRow> = snapshot.read(branch(search, page, (by, *part))).await?;
+            for row in rows {
+                found.push(row.open_without_contact()?);
+            }
+        }
+    }
+    found.sort_by_key(|session| Reverse((session.created_at, session.id)));
+    found.dedup_by_key(|session| session.id);
+    found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    with_merchants(snapshot, found).await
+}
+
+type SessionsQuery = diesel::dsl::IntoBoxed<
+    'static,
+    diesel::dsl::Select<sessions::table, diesel::dsl::AsSelect<SessionRow, Pg>>,
+    Pg,
+>;
+
+fn branch(search: &Search, page: Page, (by, part): (By<'_>, Part)) -> SessionsQuery {
+    let mut query = sessions::table
+        .select(SessionRow::as_select())
+        .into_boxed::<Pg>()
+        .order((sessions::created_at.desc(), sessions::id.desc()))
+        .limit(page.limit.into());
+    query = match by {
+        By::Nothing => query,
+        By::Id(id) => query.filter(sessions::id.eq(id.uuid())),
+        By::Reference(text) => query.filter(sessions::reference.eq(text.to_owned())),
+        By::Order(text) => query.filter(sessions::order_id.eq(text.to_owned())),
+        By::Psp(text) => {
+            let operations = operations::table
+                .filter(operations::psp_reference.eq(text.to_owned()))
+                .select(operations::session_id);
+            query.filter(sessions::id.eq_any(operations))
+        }
+    };
+    let now = at(search.now);
+    query = match part {
+        Part::All => query,
+        Part::InStatus(name) => query.filter(sessions::status.eq(name.name())),
+        Part::Payable => query
+            .filter(sessions::status.eq("created"))
+            .filter(sessions::expires_at.gt(now)),
+        Part::Overdue => query
+            .filter(sessions::status.eq("created"))
+            .filter(sessions::expires_at.le(now)),
+    };
+    if let Some(merchant) = search.merchant {
+        query = query.filter(sessions::merchant_id.eq(merchant.uuid()));
+    }
+    if let Some(after) = search.created_after {
+        query = query.filter(sessions::created_at.ge(at(after)));
+    }
+    if let Some(before) = search.created_before {
+        query = query.filter(sessions::created_at.lt(at(before)));
+    }
+    if let Some(after) = page.after {
+        let created_at = at(after.created_at);
+        query = query.filter(sessions::created_at.le(created_at)).filter(
+            sessions::created_at
+                .lt(created_at)
+                .or(sessions::id.lt(after.id)),
+        );
+    }
+    query
+}
+
+/// The sessions with their merchants' names.
+pub(super) async fn with_merchants(
+    snapshot: &Snapshot,
+    found: Vec<Session>,
+) -> Result<Vec<FoundSession>, StoreError> {
+    let ids: BTreeSet<MerchantId> = found.iter().map(|session| session.merchant).collect();
+    let mut names: HashMap<MerchantId, MerchantName> = HashMap::new();
+    // One by one: for a list of ids PostgreSQL may read the whole table.
+    for id in ids {
+        let query = merchants::table.find(id.uuid()).select(merchants::name);
+        let found: Vec<String> = snapshot.read(query).await?;
+        let read = Reader {
+            table: "merchants",
+            row: id,
+        };
+        let name = found
+            .first()
+            .and_then(|name| MerchantName::parse(name).ok());
+        names.insert(id, read.need("name", name)?);
+    }
+    let with_name = |session: Session| {
+        let merchant_name = names.get(&session.merchant)?.clone();
+        Some(FoundSession {
+            session,
+            merchant_name,
+        })
+    };
+    Ok(found.into_iter().filter_map(with_name).collect())
+}
