@@ -2,12 +2,13 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, ToSocketAddrs},
     sync::Arc,
 };
 
 use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::sync::Semaphore;
 
 /// Whether a URL (`https` or not) may lead to an address.
 pub(crate) type MayBeReached = fn(is_https: bool, address: IpAddr) -> bool;
@@ -19,17 +20,38 @@ pub(crate) trait Lookup: Send + Sync {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
+/// How many look-ups may be under way: far fewer than the process has threads for such work, so that
+/// names which nobody answers for never keep anybody else in the process from asking.
+const LOOKUPS: usize = 64;
+
 /// As this machine is set up to do it.
 ///
 /// Its threads may outlast an attempt that has run out of time, by as long as the machine's
-/// resolver goes on asking.
-pub(crate) struct SystemLookup;
+/// resolver goes on asking; until then they count among the look-ups under way.
+pub(crate) struct SystemLookup {
+    room: Arc<Semaphore>,
+}
+
+impl SystemLookup {
+    /// With room for [`LOOKUPS`].
+    pub(crate) fn new() -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(LOOKUPS)),
+        }
+    }
+}
 
 #[async_trait]
 impl Lookup for SystemLookup {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
-        let found = tokio::net::lookup_host((name, 0)).await?;
-        Ok(found.map(|address| address.ip()).collect())
+        let room = Arc::clone(&self.room).acquire_owned();
+        let (place, name) = (room.await.map_err(io::Error::other)?, name.to_owned());
+        let asking = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let found = (name.as_str(), 0).to_socket_addrs()?;
+            Ok(found.map(|address| address.ip()).collect())
+        });
+        asking.await.map_err(io::Error::other)?
     }
 }
 

@@ -49,7 +49,7 @@ impl Parts {
             clock,
             sandbox,
             limit: LONGEST_EXCHANGE,
-            lookup: Arc::new(SystemLookup),
+            lookup: Arc::new(SystemLookup::new()),
             may_be_reached,
             roots: client::roots_of_this_machine(),
         }

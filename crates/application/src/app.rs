@@ -15,13 +15,13 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, Maintenance,
-    MerchantRepository, Presenter, Psps, WebhookRepository, WebhookSender, WorkQueue,
+    MerchantRepository, Oversight, Presenter, Psps, WebhookRepository, WebhookSender, WorkQueue,
 };
 use tokio_util::task::TaskTracker;
 
 use crate::{
     authenticate::Principal, checkout::receive_notification::Evidence, error::Error,
-    locks::SessionLocks, screening::BanAnswers, workers::wakes::Wakes,
+    locks::SessionLocks, screening::BanAnswers, webhooks::test::Tests, workers::wakes::Wakes,
 };
 
 /// How long keys and merchants are cached: a change is seen within this time.
@@ -41,6 +41,8 @@ pub struct Dependencies {
     pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
     pub work: Arc<dyn WorkQueue>,
+    /// What operators see.
+    pub oversight: Arc<dyn Oversight>,
     /// Care for the store.
     pub maintenance: Arc<dyn Maintenance>,
     /// PSP accounts.
@@ -98,6 +100,7 @@ pub(crate) struct Inner {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) webhooks: Arc<dyn WebhookRepository>,
     pub(crate) work: Arc<dyn WorkQueue>,
+    pub(crate) oversight: Arc<dyn Oversight>,
     pub(crate) maintenance: Arc<dyn Maintenance>,
     pub(crate) psps: Arc<dyn Psps>,
     pub(crate) sender: Arc<dyn WebhookSender>,
@@ -114,6 +117,7 @@ pub(crate) struct Inner {
     pub(crate) signing_keys: Cache<MerchantId, Arc<Vec<ApiKey>>>,
     pub(crate) ban_answers: BanAnswers,
     pub(crate) evidence: Evidence,
+    pub(crate) tests: Tests,
     pub(crate) wakes: Wakes,
     tasks: TaskTracker,
 }
@@ -131,6 +135,7 @@ impl App {
             inbox: with.inbox,
             webhooks: with.webhooks,
             work: with.work,
+            oversight: with.oversight,
             maintenance: with.maintenance,
             psps: with.psps,
             sender: with.sender,
@@ -144,6 +149,7 @@ impl App {
             signing_keys: short_lived(),
             ban_answers: BanAnswers::default(),
             evidence: Evidence::default(),
+            tests: Tests::default(),
             wakes: Wakes::default(),
             tasks: TaskTracker::new(),
         }))

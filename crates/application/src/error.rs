@@ -33,6 +33,9 @@ pub enum Error {
     /// The merchant has no webhook endpoint that is enabled.
     #[error("there is no webhook endpoint that is enabled")]
     NoEndpoint,
+    /// The key that signed the request is being replaced; its successor must be used.
+    #[error("the key that signed the request is being replaced")]
+    KeyIsEnding,
     /// The session's status does not allow it.
     #[error("not possible while the session is {}", .0.name())]
     InvalidState(StatusName),

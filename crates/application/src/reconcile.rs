@@ -1,8 +1,9 @@
 //! Holds our operations against the PSP's own word on each.
 
 use oncharge_domain::{
-    operation::{Operation, OperationStatus, Sending},
-    psp::Answer,
+    operation::{Operation, OperationKind, OperationStatus, Sending},
+    psp::{Answer, RefusalReason},
+    session::Status,
     time::Timestamp,
 };
 use tracing::warn;
@@ -83,7 +84,7 @@ async fn compare(
     // What has moved on while the PSP was asked is no difference.
     let now = app.inner().checkout.operation(operation.id).await?;
     let operation = now.unwrap_or(operation);
-    if !fits(&operation, theirs.as_ref()) {
+    if !fits(&operation, theirs.as_ref()) && !is_known(app, &operation, theirs.as_ref()).await? {
         sum.differences = sum.differences.saturating_add(1);
         report(&Difference {
             ours: ours(&operation),
@@ -107,6 +108,39 @@ fn fits(operation: &Operation, theirs: Option<&Answer>) -> bool {
         (OperationStatus::Requested, Some(Answer::Done { .. } | Answer::Refused(_)))
         | (OperationStatus::Succeeded | OperationStatus::Failed, _) => false,
     }
+}
+
+/// Whether we know that the PSP took this success back. The operation did succeed and stays so; what
+/// followed says the rest: a compensation, or how the session ended.
+async fn is_known(
+    app: &App,
+    operation: &Operation,
+    theirs: Option<&Answer>,
+) -> Result<bool, Error> {
+    let (OperationStatus::Succeeded, Some(Answer::Refused(reason))) = (operation.status, theirs)
+    else {
+        return Ok(false);
+    };
+    if operation.compensated {
+        return Ok(true);
+    }
+    if matches!(operation.kind, OperationKind::Compensation { .. }) {
+        // Where nothing was held any more, it counts as done.
+        return Ok(*reason == RefusalReason::NothingHeld);
+    }
+    let session = app.inner().checkout.session(operation.session).await?;
+    let (payment, by_its_end) = match session.map(|session| session.status) {
+        Some(Status::Authorized(now)) => (now.payment, now.lapsed.is_some()),
+        Some(Status::Cancelled(now)) => (now.payment, now.failure.is_some()),
+        Some(Status::CaptureFailed(now)) => (now.payment, true),
+        _ => return Ok(false),
+    };
+    Ok(by_its_end
+        && match operation.kind {
+            OperationKind::Authorize { .. } => payment.attempt == operation.id,
+            OperationKind::Capture { .. } => true,
+            _ => false,
+        })
 }
 
 fn ours(operation: &Operation) -> &'static str {

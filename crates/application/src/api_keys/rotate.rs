@@ -14,9 +14,14 @@ const GRACE_SECONDS: i64 = 14 * 86_400;
 
 /// Makes a pair in place of the one that signed the request, whose key is `replaced`. That one works
 /// 14 days more, or ends now. The new pair is shown in this answer alone; the idempotency record
-/// keeps it sealed, so that an answer that was lost on the way can be asked for again.
+/// keeps it sealed, so that an answer that was lost on the way can be asked for again while the old
+/// pair works: not where it ends now, since nothing could sign the question.
 ///
-/// Errors: the idempotency errors, `NotFound` (the key is no longer the merchant's), `Busy`.
+/// A key that is replaced already cannot make another pair: one that has leaked must not outlive
+/// its grace in another's shape.
+///
+/// Errors: the idempotency errors, `NotFound` (the key is no longer the merchant's), `KeyIsEnding`,
+/// `Busy`.
 pub async fn rotate(
     app: &App,
     context: PostContext,
@@ -46,10 +51,13 @@ async fn run(
         .iter()
         .find(|key| key.id == replaced)
         .ok_or(Error::NotFound)?;
+    if old.ends_at.is_some() {
+        return Err(Error::KeyIsEnding);
+    }
     let grace = if revoke_now { 0 } else { GRACE_SECONDS };
     let end = now.plus_seconds(grace);
     let old = ApiKey {
-        ends_at: Some(old.ends_at.map_or(end, |before| before.min(end))),
+        ends_at: Some(end),
         ..old.clone()
     };
     let (key, hash, pair) = mint(app, merchant);

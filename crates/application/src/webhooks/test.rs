@@ -1,28 +1,44 @@
 //! A merchant tries its endpoint.
 
-use oncharge_domain::id::EventId;
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use oncharge_domain::id::{ApiKeyId, EventId, MerchantId};
 use oncharge_ports::{Presentable, presenter::Told};
 
-use super::sending::{self, Recipient};
+use super::{
+    endpoint,
+    sending::{self, Recipient},
+};
 use crate::{App, Error, PostContext, Reply};
 
 /// Sends `endpoint.test` to the merchant's endpoint, once, and answers with what came of it. It is
-/// no event of a session: nothing is kept of it.
+/// no event of a session: nothing is kept of it. It is signed as deliveries are once the endpoint
+/// has the key that signed this request; where it succeeds, the endpoint has that key from then on.
 ///
-/// Errors: the idempotency errors, `NotFound` where no endpoint is set, `Busy`.
-pub async fn test(app: &App, context: PostContext) -> Result<Reply, Error> {
+/// A merchant has one test under way at most: it passes by the lanes that keep deliveries from
+/// holding each other up.
+///
+/// Errors: the idempotency errors, `NotFound` where no endpoint is set, `Busy` (a test is under
+/// way).
+pub async fn test(app: &App, context: PostContext, key: ApiKeyId) -> Result<Reply, Error> {
     let app = app.clone();
     app.clone()
         .detached(async move {
             if let Some(reply) = context.replay(&app).await? {
                 return Ok(reply);
             }
-            run(&app, &context).await
+            let Some(_turn) = app.inner().tests.take(context.merchant.id) else {
+                return Err(Error::Busy(None));
+            };
+            run(&app, &context, key).await
         })
         .await
 }
 
-async fn run(app: &App, context: &PostContext) -> Result<Reply, Error> {
+async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, Error> {
     let merchant = context.merchant.id;
     let endpoint = app.inner().webhooks.endpoint(merchant).await?;
     let endpoint = endpoint.ok_or(Error::NotFound)?;
@@ -30,12 +46,46 @@ async fn run(app: &App, context: &PostContext) -> Result<Reply, Error> {
     let told = Told::Test { id, at: app.now() };
     let to = Recipient {
         merchant,
-        url: endpoint.url,
-        key: Some(endpoint.key),
+        url: endpoint.url.clone(),
+        key: Some(key),
     };
     let made = sending::send(app, to, (id, &told), 1).await?;
     let made = made.ok_or_else(|| Error::internal("a merchant without an active key asks"))?;
+    if made.attempt.is_success() && endpoint.key != key && endpoint.disabled.is_none() {
+        endpoint::set(app, merchant, key, endpoint.url).await?;
+    }
     context
         .answer(app, &Presentable::Tested(&made.attempt))
         .await
+}
+
+/// The merchants whose test is under way.
+#[derive(Clone, Default)]
+pub(crate) struct Tests(Arc<Mutex<HashSet<MerchantId>>>);
+
+/// A merchant's turn; over when it is dropped.
+struct Turn {
+    tests: Tests,
+    merchant: MerchantId,
+}
+
+impl Tests {
+    /// The merchant's turn; `None` while it has one.
+    fn take(&self, merchant: MerchantId) -> Option<Turn> {
+        let is_free = self.lock().insert(merchant);
+        is_free.then(|| Turn {
+            tests: self.clone(),
+            merchant,
+        })
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashSet<MerchantId>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.tests.lock().remove(&self.merchant);
+    }
 }

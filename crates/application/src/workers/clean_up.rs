@@ -8,6 +8,8 @@ use crate::{App, Error};
 
 /// How many rows one turn deletes at most: it must hold nobody up.
 const ROWS: u32 = 500;
+/// How much longer answers are kept than they are promised, in seconds: nodes' clocks differ.
+const MARGIN: i64 = 3600;
 /// How long notifications that are over are kept, in seconds: PSPs send again for days.
 const NOTIFICATIONS: i64 = 30 * 86_400;
 /// How long unverified ones are kept as evidence, in seconds.
@@ -17,7 +19,7 @@ const UNVERIFIED: i64 = 7 * 86_400;
 pub async fn run_once(app: &App) -> Result<usize, Error> {
     let now = app.now();
     let old = Old {
-        keys_answered_before: now.plus_seconds(-REMEMBERED_SECONDS),
+        keys_answered_before: now.plus_seconds(-REMEMBERED_SECONDS).plus_seconds(-MARGIN),
         notifications_before: now.plus_seconds(-NOTIFICATIONS),
         unverified_before: now.plus_seconds(-UNVERIFIED),
     };

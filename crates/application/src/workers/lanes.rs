@@ -2,7 +2,7 @@
 //!
 //! There is a fast lane and a slow one. An attempt begins in the fast lane and falls into the slow
 //! one when it takes longer than a second; a merchant whose last attempt was that slow begins in the
-//! slow lane, one at a time, until an attempt is quick again. So hanging endpoints fill the slow
+//! slow lane, a few at a time, until its attempts are quick again. So hanging endpoints fill the slow
 //! lane, which has room for many, and the fast lane stays free for everybody else.
 
 use std::collections::HashMap;
@@ -18,6 +18,8 @@ const SLOW: usize = 512;
 const EACH: usize = 16;
 /// How many of one merchant are taken at once; one whose endpoint is not known gets no more.
 pub(super) const AT_ONCE: u32 = 4;
+/// After so many quick attempts in a row an endpoint counts as quick.
+const PROVEN: u32 = 4;
 /// From when on an attempt is slow.
 const SLOW_AFTER: Duration = Duration::from_secs(1);
 /// How many merchants are remembered; beyond it all are forgotten and found out anew.
@@ -27,8 +29,8 @@ const REMEMBERED: usize = 100_000;
 #[derive(Default)]
 pub(super) struct Lanes {
     under_way: HashMap<EventId, Attempt>,
-    /// Whether the last attempt of a merchant was quick.
-    was_quick: HashMap<MerchantId, bool>,
+    /// How many quick attempts of a merchant there were since the last slow one.
+    quick: HashMap<MerchantId, u32>,
 }
 
 struct Attempt {
@@ -43,7 +45,7 @@ impl Lanes {
         let attempt = Attempt {
             merchant,
             began: now,
-            in_slow_lane: self.was_quick.get(&merchant) == Some(&false),
+            in_slow_lane: self.quick.get(&merchant) == Some(&0),
         };
         self.under_way.insert(event, attempt);
     }
@@ -53,11 +55,15 @@ impl Lanes {
         let Some(attempt) = self.under_way.remove(&event) else {
             return;
         };
-        if self.was_quick.len() >= REMEMBERED {
-            self.was_quick.clear();
+        if self.quick.len() >= REMEMBERED {
+            self.quick.clear();
         }
-        let quick = !attempt.is_slow(now);
-        self.was_quick.insert(attempt.merchant, quick);
+        let quick = self.quick.entry(attempt.merchant).or_default();
+        *quick = if attempt.is_slow(now) {
+            0
+        } else {
+            quick.saturating_add(1)
+        };
     }
 
     /// How many more may begin now.
@@ -77,14 +83,18 @@ impl Lanes {
             *count = count.saturating_add(1);
             *slow |= attempt.is_slow(now) || attempt.in_slow_lane;
         }
-        let is_known = |merchant: &MerchantId| self.was_quick.get(merchant) == Some(&true);
+        let is_known = |merchant: &MerchantId| {
+            self.quick
+                .get(merchant)
+                .is_some_and(|quick| *quick >= PROVEN)
+        };
         let mut busy: Vec<MerchantId> = under_way
             .into_iter()
             .filter(|(merchant, (count, slow))| *slow || *count >= EACH || !is_known(merchant))
             .map(|(merchant, _)| merchant)
             .collect();
         if self.slow(now) >= SLOW {
-            let slow = self.was_quick.iter().filter(|(_, quick)| !**quick);
+            let slow = self.quick.iter().filter(|(_, quick)| **quick == 0);
             busy.extend(slow.map(|(merchant, _)| *merchant));
         }
         busy
@@ -156,7 +166,7 @@ mod tests {
         lanes.end(event(2), later);
         lanes.begin(event(3), merchant(1), later);
         assert_eq!(lanes.room(later), FAST - 1);
-        assert_eq!(lanes.busy(later), []);
+        assert_eq!(lanes.busy(later), [merchant(1)], "not proven yet");
     }
 
     #[test]
@@ -165,6 +175,10 @@ mod tests {
         lanes.begin(event(1), merchant(1), start);
         assert_eq!(lanes.busy(start), [merchant(1)], "not known yet");
         lanes.end(event(1), start);
+        for number in 100..103 {
+            lanes.begin(event(number), merchant(1), start);
+            lanes.end(event(number), start);
+        }
         for number in 2..17 {
             lanes.begin(event(number), merchant(1), start);
         }

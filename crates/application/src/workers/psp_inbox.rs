@@ -45,6 +45,10 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
         match holding(app, claimed.lease, Box::pin(step(app, claimed))).await {
             Ok(Step::Over) => Ok(()),
             Ok(Step::Waits) => app.inner().work.release(claimed.lease, later(app, claimed)).await,
+            Ok(Step::IsAhead(since)) => {
+                let next = much_later(app, claimed, since);
+                app.inner().work.release(claimed.lease, next).await
+            }
             Err(error) => {
                 warn!(notification = %claimed.notification, %error, "a notification is applied later");
                 app.inner().work.release(claimed.lease, later(app, claimed)).await
@@ -63,6 +67,8 @@ enum Step {
     Over,
     /// Its time has not come.
     Waits,
+    /// Nothing here knows yet what it is about, an operation or an account; it came at this time.
+    IsAhead(Timestamp),
 }
 
 async fn step(app: &App, claimed: ClaimedNotification) -> Result<Step, Error> {
@@ -73,7 +79,7 @@ async fn step(app: &App, claimed: ClaimedNotification) -> Result<Step, Error> {
     let account = &stored.new.account;
     let Some(psp) = app.inner().psps.account(account) else {
         warn!(notification = %stored.new.id, "the notification's PSP account is not configured");
-        return Ok(Step::Waits);
+        return Ok(Step::IsAhead(stored.new.received_at));
     };
     let verdict = Verdict {
         app,
@@ -97,7 +103,7 @@ async fn step(app: &App, claimed: ClaimedNotification) -> Result<Step, Error> {
     let Some(operation) = found else {
         let age = app.now().since(stored.new.received_at);
         if age < Duration::seconds(WAITS_FOR_ITS_OPERATION) {
-            return Ok(Step::Waits);
+            return Ok(Step::IsAhead(stored.new.received_at));
         }
         return verdict.write(NotificationStatus::Unmatched, None).await;
     };
@@ -228,4 +234,15 @@ fn later(app: &App, claimed: ClaimedNotification) -> Timestamp {
     let [jitter] = app.inner().entropy.bytes::<1>();
     app.now()
         .plus(retry::wait(claimed.tries, Duration::ZERO, jitter))
+}
+
+/// When a notification is looked at again that names what nobody here knows: with waits that go on
+/// doubling, up to a quarter of an hour, and once where its time of waiting ends. There may be
+/// thousands, for anybody who holds an account's key can make them up, or share the account with
+/// another system; looked at twice a minute each, they would stand before everybody else's.
+fn much_later(app: &App, claimed: ClaimedNotification, since: Timestamp) -> Timestamp {
+    let [jitter] = app.inner().entropy.bytes::<1>();
+    let (now, end) = (app.now(), since.plus_seconds(WAITS_FOR_ITS_OPERATION));
+    let next = now.plus(retry::wait(claimed.tries, Duration::HOUR, jitter));
+    if now < end { next.min(end) } else { next }
 }

@@ -1,6 +1,6 @@
 //! Delivers events to merchants: claims what is due, sends, writes down what came of it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
@@ -9,13 +9,16 @@ use oncharge_domain::{
     webhook::{Attempt, Attempted, Delivery, DeliveryState, EndpointChange},
 };
 use oncharge_ports::{
-    CommitError,
+    CommitError, StoreError,
     presenter::Told,
     unit_of_work::Lease,
     webhook_repository::{Outgoing, Recorded},
     work_queue::WantedDeliveries,
 };
-use tokio::{task::JoinSet, time::Instant};
+use tokio::{
+    task::{self, JoinError, JoinSet},
+    time::Instant,
+};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -72,7 +75,7 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
             () = stop.cancelled() => {}
             // Without room, only an end helps.
             () = wakes.notified(), if has_room => {}
-            Some(ended) = worker.under_way.join_next() => worker.ended(ended),
+            Some(ended) = worker.under_way.join_next_with_id() => worker.ended(ended),
             () = tokio::time::sleep(pause) => {}
         }
     }
@@ -86,21 +89,20 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
 #[derive(Default)]
 struct Worker {
     lanes: Lanes,
-    under_way: JoinSet<Ended>,
+    under_way: JoinSet<Option<Timestamp>>,
+    /// Which event each of their tasks delivers: one that ends badly says no more than its id.
+    events: HashMap<task::Id, EventId>,
     /// When attempts are due again, as far as that is soon.
     alarms: BTreeSet<Timestamp>,
 }
 
-/// The end of an attempt.
-struct Ended {
-    event: EventId,
-    next_try_at: Option<Timestamp>,
-}
+/// The end of an attempt's task, with the time of the next one.
+type Ended = Result<(task::Id, Option<Timestamp>), JoinError>;
 
 impl Worker {
     /// Begins as many attempts as are due and have room; returns how many.
     async fn take(&mut self, app: &App) -> Result<usize, Error> {
-        while let Some(ended) = self.under_way.try_join_next() {
+        while let Some(ended) = self.under_way.try_join_next_with_id() {
             self.ended(ended);
         }
         let now = Instant::now();
@@ -122,23 +124,28 @@ impl Worker {
             );
             self.lanes.begin(event, merchant, now);
             let app = app.clone();
-            self.under_way.spawn(async move {
-                let next_try_at = deliver(&app, claimed).await;
-                Ended { event, next_try_at }
-            });
+            let task = self
+                .under_way
+                .spawn(async move { deliver(&app, claimed).await });
+            self.events.insert(task.id(), event);
         }
         Ok(count)
     }
 
-    fn ended(&mut self, ended: Result<Ended, tokio::task::JoinError>) {
-        match ended {
-            Ok(ended) => {
-                self.lanes.end(ended.event, Instant::now());
-                if self.alarms.len() < MOST_ALARMS {
-                    self.alarms.extend(ended.next_try_at);
-                }
+    /// Also one that ended badly makes room again; its delivery's lease runs out by itself.
+    fn ended(&mut self, ended: Ended) {
+        let (task, next_try_at) = match ended {
+            Ok(ended) => ended,
+            Err(error) => {
+                warn!(%error, "an attempt to deliver ended badly");
+                (error.id(), None)
             }
-            Err(error) => warn!(%error, "an attempt to deliver ended badly"),
+        };
+        if let Some(event) = self.events.remove(&task) {
+            self.lanes.end(event, Instant::now());
+        }
+        if self.alarms.len() < MOST_ALARMS {
+            self.alarms.extend(next_try_at);
         }
     }
 
@@ -163,6 +170,7 @@ struct Claimed {
 }
 
 async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Error> {
+    let start = Instant::now();
     let claimed = app
         .inner()
         .work
@@ -172,7 +180,12 @@ async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Err
         return Ok(Vec::new());
     }
     let events: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
-    let found = app.inner().webhooks.outgoing(&events).await?;
+    let found = outgoing(app, &events).await?;
+    if start.elapsed() > LEASE / 2 {
+        // The store was slow, and the leases may be over: what is sent now could be sent twice at
+        // the same time.
+        return Err(Error::Busy(None));
+    }
     let with_lease = found.into_iter().filter_map(|outgoing| {
         let claim = claimed
             .iter()
@@ -183,6 +196,24 @@ async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Err
         })
     });
     Ok(with_lease.collect())
+}
+
+/// What these events need to be delivered. A row that cannot be read must not hold up all that was
+/// claimed with it, again and again: then each is read by itself, and that one is left out.
+async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<Outgoing>, Error> {
+    let webhooks = &app.inner().webhooks;
+    match webhooks.outgoing(events).await {
+        Err(StoreError::Corrupt { .. }) => {}
+        found => return Ok(found?),
+    }
+    let mut readable = Vec::with_capacity(events.len());
+    for event in events {
+        match webhooks.outgoing(std::slice::from_ref(event)).await {
+            Ok(found) => readable.extend(found),
+            Err(error) => warn!(%event, %error, "an event cannot be read, and not be delivered"),
+        }
+    }
+    Ok(readable)
 }
 
 /// Makes an attempt and writes down what came of it; returns when the next one is due. What cannot
@@ -211,7 +242,7 @@ async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error
             next_try_at: None,
             endpoint: EndpointChange::None,
         };
-        return record(app, (lease, None), after).await;
+        return record(app, (lease, None), (after, None)).await;
     }
     let Some(made) = make(app, &outgoing).await? else {
         warn!(merchant = %outgoing.event.event.merchant, "the merchant has no active key to sign with");
@@ -219,25 +250,38 @@ async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error
         app.inner().work.release(lease, later).await?;
         return Ok(None);
     };
-    let failing_since = outgoing
-        .endpoint
-        .as_ref()
-        .filter(|endpoint| endpoint.url == outgoing.delivery.url)
-        .and_then(|endpoint| endpoint.failing_since);
-    let (now, clock) = (app.now(), app.settings().webhook_clock);
     let (event, url) = (outgoing.event.id, outgoing.delivery.url.clone());
-    let after =
-        outgoing
-            .delivery
-            .attempted(&made.attempt, made.retry_after, (failing_since, clock, now));
+    let follows = follows(app, outgoing, &made);
     debug!(%event, url = url.without_query(), status = made.attempt.status, "attempted");
-    record(app, (lease, Some(made.attempt)), after).await
+    record(app, (lease, Some(made.attempt)), follows).await
 }
 
-/// Whether anybody wants it still: the endpoint that it goes to may be gone or disabled by now.
+/// What follows from an attempt, and since when the endpoint had failed before it.
+type Follows = (Attempted, Option<Timestamp>);
+
+/// What follows from an attempt, by what was read before it: the store makes sure that a redelivery,
+/// a success or a new setting in the meantime is not undone.
+fn follows(app: &App, outgoing: Outgoing, made: &Made) -> Follows {
+    let Outgoing {
+        delivery, endpoint, ..
+    } = outgoing;
+    let same = endpoint.filter(|endpoint| endpoint.url == delivery.url);
+    let failing_since = same.and_then(|endpoint| endpoint.failing_since);
+    let doing = (failing_since, app.settings().webhook_clock, app.now());
+    let after = delivery.attempted(&made.attempt, made.retry_after, doing);
+    (after, failing_since)
+}
+
+/// Whether anybody wants it still: the endpoint that it goes to may be gone or disabled by now. One
+/// that was removed while the event was just committed has left the delivery behind: then there is
+/// none, or one that was created later at another URL.
 fn is_wanted(outgoing: &Outgoing) -> bool {
     outgoing.endpoint.as_ref().is_some_and(|endpoint| {
-        endpoint.disabled.is_none() || endpoint.url != outgoing.delivery.url
+        if endpoint.url == outgoing.delivery.url {
+            endpoint.disabled.is_none()
+        } else {
+            endpoint.created_at <= outgoing.event.event.at
+        }
     })
 }
 
@@ -255,7 +299,7 @@ async fn make(app: &App, outgoing: &Outgoing) -> Result<Option<Made>, Error> {
 async fn record(
     app: &App,
     (lease, attempt): (Lease, Option<Attempt>),
-    after: Attempted,
+    (after, failing_since): Follows,
 ) -> Result<Option<Timestamp>, Error> {
     let audit = match after.endpoint {
         EndpointChange::Disabled(because) => Some(AuditEntry {
@@ -274,6 +318,7 @@ async fn record(
         lease,
         attempt,
         after,
+        failing_since,
         at: app.now(),
         audit,
     };
@@ -298,5 +343,32 @@ fn outcome(after: &Attempted) -> &'static str {
         DeliveryState::Delivered => "delivered",
         DeliveryState::Pending => "failed",
         DeliveryState::Dead => "dead",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use oncharge_domain::id::MerchantId;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn an_attempt_that_ends_badly_makes_room_again() {
+        let mut worker = Worker::default();
+        let (event, merchant) = (
+            EventId::from_uuid(Uuid::from_u128(1)),
+            MerchantId::from_uuid(Uuid::from_u128(2)),
+        );
+        worker.lanes.begin(event, merchant, Instant::now());
+        let task = worker
+            .under_way
+            .spawn(async { std::future::pending().await });
+        worker.events.insert(task.id(), event);
+        assert_eq!(worker.lanes.busy(Instant::now()), [merchant]);
+        task.abort();
+        let ended = worker.under_way.join_next_with_id().await.unwrap();
+        worker.ended(ended);
+        assert_eq!(worker.lanes.busy(Instant::now()), []);
     }
 }

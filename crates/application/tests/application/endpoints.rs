@@ -4,7 +4,8 @@ use oncharge_application::{
     Error,
     webhooks::{endpoint, test},
 };
-use oncharge_domain::webhook::EndpointUrl;
+use oncharge_domain::{audit::AuditAction, merchant::ApiKeyHash, webhook::EndpointUrl};
+use oncharge_ports::{MerchantRepository, WebhookRepository};
 use oncharge_testkit::{Outcome, build::ENDPOINT};
 
 use crate::support::{World, told};
@@ -37,7 +38,15 @@ async fn it_is_set_read_and_removed() {
 async fn a_test_is_sent_once_and_is_no_event() {
     let world = World::new();
     world.shop.reply(ENDPOINT, Outcome::Status(418));
-    let try_it = |key| test::test(&world.app, world.post(key, "/v1/webhook_endpoint/test", ""));
+    let endpoint_key = endpoint::get(&world.app, world.merchant.id)
+        .await
+        .unwrap()
+        .endpoint
+        .key;
+    let try_it = |key| {
+        let post = world.post(key, "/v1/webhook_endpoint/test", "");
+        test::test(&world.app, post, endpoint_key)
+    };
     assert_eq!(told(&try_it("k").await), "200 tested Some(418) None");
     assert!(try_it("k").await.unwrap().replayed);
     assert_eq!(world.shop.bodies(ENDPOINT).len(), 1);
@@ -47,4 +56,53 @@ async fn a_test_is_sent_once_and_is_no_event() {
         .await
         .unwrap();
     assert!(matches!(try_it("").await, Err(Error::NotFound)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merchant_has_one_test_under_way() {
+    let world = World::new();
+    world.shop.hang(ENDPOINT);
+    let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+    let try_it = || test::test(&world.app, world.post("", "/x", ""), view.endpoint.key);
+    let letting_go = async {
+        world.shop.begun(1).await;
+        let second = try_it().await;
+        world.shop.let_go(ENDPOINT);
+        second
+    };
+    let (first, second) = futures_util::future::join(try_it(), letting_go).await;
+    assert!(matches!(second, Err(Error::Busy(_))), "{second:?}");
+    assert_eq!(told(&first), "200 tested Some(200) None");
+    assert!(try_it().await.is_ok(), "its turn is over");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_test_that_succeeds_gives_the_endpoint_the_key_of_its_request() {
+    let world = World::new();
+    let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+    let other = world.build.id();
+    let key = async || {
+        let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
+        view.endpoint.key
+    };
+    world.shop.reply(ENDPOINT, Outcome::Status(500));
+    let mut new = world
+        .store
+        .signing_keys(world.merchant.id, world.now())
+        .await
+        .unwrap()
+        .remove(0);
+    new.id = other;
+    let audit = world.build.audit(AuditAction::KeyCreated);
+    world
+        .store
+        .add_key(&new, &ApiKeyHash::of("other"), &audit)
+        .await
+        .unwrap();
+    for (expected, why) in [(view.endpoint.key, "it failed"), (other, "it was taken")] {
+        test::test(&world.app, world.post("", "/x", ""), other)
+            .await
+            .unwrap();
+        assert_eq!(key().await, expected, "{why}");
+    }
 }

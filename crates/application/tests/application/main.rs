@@ -34,6 +34,7 @@ mod reading;
 mod reconcile;
 mod recovery;
 mod refunds;
+mod reviewed;
 mod rotation;
 mod runner;
 mod storms;

@@ -56,6 +56,32 @@ async fn what_is_seen_differently_is_reported() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_was_taken_back_is_a_difference_until_we_know_it() {
+    let undone = || RefusalReason::Other("undone".into());
+    for (kind, reason) in [
+        ("authorize", RefusalReason::AuthorizationExpired),
+        ("cancel", undone()),
+        ("capture", undone()),
+    ] {
+        let world = World::new();
+        let order = match kind {
+            "capture" => world.captured().await,
+            _ => world.authorized().await,
+        };
+        if kind == "cancel" {
+            world.cancel(&order, "").await.unwrap();
+        }
+        let taken_back = world.operation(&order, kind).id;
+        world.psp.take_back(taken_back, reason);
+        let expected = format!("{kind}: succeeded here, refused there");
+        assert_eq!(differences(&world).await.1, [expected]);
+        world.notify(taken_back).await.unwrap();
+        world.work().await;
+        assert_eq!(differences(&world).await.1, Vec::<String>::new(), "{kind}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_psp_is_counted_and_nothing_is_claimed() {
     let world = World::new();
     world.captured().await;

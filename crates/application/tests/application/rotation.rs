@@ -70,6 +70,16 @@ async fn the_old_pair_works_fourteen_days_more_and_the_answer_can_be_asked_for_a
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_pair_that_is_being_replaced_makes_no_other() {
+    let world = World::new();
+    world.clock.advance(10);
+    rotated(&world, "", false).await.unwrap();
+    let again = rotated(&world, "", false).await;
+    assert!(matches!(again, Err(Error::KeyIsEnding)), "{again:?}");
+    assert_eq!(active_keys(&world).await, 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn it_can_end_at_once() {
     let world = World::new();
     world.clock.advance(10);

@@ -155,6 +155,53 @@ async fn ten_failures_make_it_dead_and_redelivery_brings_it_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_redelivery_asked_for_while_the_tenth_attempt_hangs_is_delivered_in_the_end() {
+    let world = World::new();
+    world.shop.always(ENDPOINT, Outcome::Status(503));
+    let order = world.authorized().await;
+    let event = ids(&world, &order)[0];
+    for _ in 0..9 {
+        world.wait_until(world.store.delivery_due_at(event).unwrap());
+        world.work().await;
+    }
+    world.wait_until(world.store.delivery_due_at(event).unwrap());
+    world.shop.hang(ENDPOINT);
+    let workers = runner::start(&world.app);
+    world.shop.begun(10).await;
+    let context = world.post("", "/redeliver", "");
+    let answer = redeliver::redeliver(&world.app, context, &event.to_string()).await;
+    assert_eq!(answer.unwrap().answer.status, 202);
+    world.shop.always(ENDPOINT, Outcome::Status(200));
+    world.shop.let_go(ENDPOINT);
+    world.shop.begun(11).await;
+    workers.stop().await;
+    let statuses = world.store.attempts_of(event);
+    let statuses: Vec<_> = statuses.iter().map(|attempt| attempt.status).collect();
+    assert_eq!(statuses[..10], [Some(503); 10], "each attempt is kept");
+    assert_eq!(statuses[10..], [Some(200)]);
+    assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_attempt_under_way_is_kept_when_its_endpoint_is_removed() {
+    let world = World::new();
+    world.shop.hang(ENDPOINT);
+    let order = world.authorized().await;
+    let event = ids(&world, &order)[0];
+    let workers = runner::start(&world.app);
+    world.shop.begun(1).await;
+    endpoint::remove(&world.app, world.merchant.id)
+        .await
+        .unwrap();
+    world.shop.let_go(ENDPOINT);
+    workers.stop().await;
+    let attempts = world.store.attempts_of(event);
+    assert_eq!(attempts.len(), 1, "it was made");
+    assert_eq!(attempts[0].status, Some(200));
+    assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_later_event_waits_for_the_first_attempt_and_not_for_its_success() {
     let world = World::new();
     world.shop.reply(ENDPOINT, Outcome::Status(500));

@@ -149,6 +149,7 @@ fn dependencies(
         merchants: store.clone(),
         blocklist: store.clone(),
         work: store.clone(),
+        oversight: store.clone(),
         psps: Arc::new(DoomedPsp {
             inner: psp.clone(),
             fate: fate.clone(),
