@@ -3,7 +3,7 @@
 use actix_web::{HttpResponse, Resource, middleware::from_fn, web};
 
 use crate::{
-    Ops, checkout, gate, home, openapi, ops,
+    Ops, checkout, docs, gate, home, openapi, ops,
     problem::Problem,
     psp_webhooks,
     v1::{api_keys, events, refunds, sessions, webhook_endpoint},
@@ -54,6 +54,7 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
         .service(at("/checkout/{id}/pay", "POST").route(post().to(checkout::pay::pay)))
         .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
         .service(at("/", "GET").route(get().to(home::home)))
+        .service(at("/docs", "GET").route(get().to(docs::docs)))
         .service(at("/openapi.json", "GET").route(get().to(openapi::serve)));
     for asset in &checkout::page::assets::ASSETS {
         config.service(at(asset.path, "GET").route(get().to(checkout::asset::asset)));
@@ -63,9 +64,20 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
 }
 
 /// The routes of the operators' server.
-pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops) {
+pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops, hosts: ops::door::Hosts) {
     config
         .app_data(web::Data::new(ops))
+        .app_data(web::Data::new(hosts))
+        .service(
+            web::scope("/ops")
+                .wrap(from_fn(ops::door::door))
+                .route("", web::to(ops::home))
+                .route("/", web::to(ops::overview::overview))
+                .route("/sessions", web::to(ops::sessions::sessions))
+                .route("/sessions/{id}", web::to(ops::story::story))
+                .route("/style.css", web::to(ops::style))
+                .default_service(web::to(ops::unknown)),
+        )
         .route("/healthz", web::get().to(ops::healthz))
         .route("/readyz", web::get().to(ops::readyz))
         .route("/metrics", web::get().to(ops::metrics));

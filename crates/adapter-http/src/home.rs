@@ -26,7 +26,8 @@ use crate::{
 checkout inside their shop.</p>
 <ul>
 {% if let Some(shop) = shop_url %}<li><a href="{{ shop }}">The demo shop</a></li>
-{% endif %}<li><a href="/openapi.json">The API, described in OpenAPI 3.1</a></li>
+{% endif %}<li><a href="/docs">The API reference</a></li>
+<li><a href="/openapi.json">The API, described in OpenAPI 3.1</a></li>
 </ul>
 </html>
 "#

@@ -7,6 +7,7 @@
 mod api;
 mod app;
 pub mod checkout;
+mod docs;
 mod fields;
 mod gate;
 mod home;

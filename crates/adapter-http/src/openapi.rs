@@ -1,5 +1,6 @@
 //! The description of the API in OpenAPI 3.1, generated from the code.
 
+mod examples;
 mod webhooks;
 
 use std::{collections::BTreeMap, sync::OnceLock};
@@ -15,7 +16,7 @@ use utoipa::{
     },
 };
 
-use self::webhooks::Webhooks;
+use self::{examples::Examples, webhooks::Webhooks};
 use crate::{checkout, v1};
 
 /// The description as JSON, pretty and with members in a stable order.
@@ -83,7 +84,7 @@ pub(crate) async fn serve() -> HttpResponse {
         (name = "API keys", description = "The pairs that requests are signed with."),
         (name = "Shopper", description = "What the hosted checkout calls; no merchant needs it."),
     ),
-    modifiers(&Security, &AbsentNotNull, &Webhooks),
+    modifiers(&Security, &AbsentNotNull, &Webhooks, &Examples),
 )]
 struct Document;
 

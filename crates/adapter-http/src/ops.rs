@@ -1,9 +1,23 @@
-//! What operators ask: is it alive, is it ready, how much has it done. On a port of its own.
+//! What operators ask: is it alive, is it ready, how much has it done, and what became of a
+//! session (their view, `/ops/`, for reading alone). On a port of its own.
+
+mod answer;
+pub(crate) mod door;
+mod filters;
+pub(crate) mod overview;
+pub(crate) mod sessions;
+mod show;
+pub(crate) mod story;
+mod tables;
+mod timeline;
 
 use std::{sync::Arc, time::Duration};
 
 use actix_web::{HttpResponse, http::header::ContentType, web};
 use futures_util::future::BoxFuture;
+use oncharge_application::App;
+
+pub(crate) use self::answer::{home, style, unknown};
 
 /// Asks whether the service can do its work; an error says why not, for the log.
 pub type Ready = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>>
@@ -12,6 +26,9 @@ pub type Ready = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::E
 
 /// Renders all metrics in the text format of Prometheus; asks the store how long its queues are.
 pub type Metrics = dyn Fn() -> BoxFuture<'static, String> + Send + Sync;
+
+/// The use cases, as soon as the store is there.
+pub type Opened = dyn Fn() -> Option<App> + Send + Sync;
 
 /// How long the service and its store may take to say how they are.
 const WITHIN: Duration = Duration::from_secs(5);
@@ -24,6 +41,8 @@ pub struct Ops {
     pub ready: Arc<Ready>,
     /// All metrics, as they are when they are asked for.
     pub metrics: Arc<Metrics>,
+    /// What the operators' view reads from.
+    pub app: Arc<Opened>,
 }
 
 /// `GET /healthz`: the process answers.
@@ -62,6 +81,7 @@ mod tests {
         let ops = web::Data::new(Ops {
             ready: Arc::new(|| Box::pin(std::future::pending())),
             metrics: Arc::new(|| Box::pin(std::future::pending())),
+            app: Arc::new(|| None),
         });
         assert_eq!(readyz(ops.clone()).await.status(), 503);
         assert_eq!(metrics(ops).await.status(), 503);

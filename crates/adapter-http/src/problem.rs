@@ -282,16 +282,14 @@ fn answer_of(error: &Error) -> Answer {
             "invalid_signature",
             "The notification's signature does not verify",
         ),
-        Error::InvalidState(status) => Answer::new(
-            S::CONFLICT,
-            "invalid_state",
-            format!("Not possible while the session is {}", status.name()),
-        ),
-        Error::NoEndpoint => Answer::new(
-            S::CONFLICT,
-            "invalid_state",
-            "There is no webhook endpoint, or it is disabled: set one first",
-        ),
+        Error::InvalidState(status) => not_now(format!(
+            "Not possible while the session is {}",
+            status.name()
+        )),
+        Error::NoEndpoint => {
+            not_now("There is no webhook endpoint, or it is disabled: set one first")
+        }
+        Error::KeyIsEnding => not_now("This key is being replaced: sign with its successor"),
         Error::RefundExceedsCaptured => Answer::new(
             S::UNPROCESSABLE_ENTITY,
             "refund_exceeds_captured",
@@ -325,6 +323,10 @@ fn answer_of(error: &Error) -> Answer {
 
 fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {
     Answer::new(status, "invalid_request", message)
+}
+
+fn not_now(message: impl Into<Cow<'static, str>>) -> Answer {
+    Answer::new(StatusCode::CONFLICT, "invalid_state", message)
 }
 
 fn bad_parameter(problem: FieldProblem) -> Answer {
@@ -420,6 +422,7 @@ mod tests {
                 None,
             ),
             (Error::NoEndpoint, 409, "invalid_state", None),
+            (Error::KeyIsEnding, 409, "invalid_state", None),
             (
                 Error::RefundExceedsCaptured,
                 422,

@@ -9,7 +9,7 @@ use actix_web::{
     web::{self, Data},
 };
 
-use crate::{Api, Ops, app, observe::observe};
+use crate::{Api, Ops, app, observe::observe, ops::door::Hosts};
 
 /// Within which time a request's head must have come; a slower one is answered 408, status only.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -45,11 +45,14 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
         .run())
 }
 
-/// Serves `/healthz`, `/readyz` and `/metrics`, as [`serve_api`] does.
+/// Serves `/healthz`, `/readyz`, `/metrics` and the operators' view `/ops/`, as [`serve_api`] does.
+/// The view has no password: it is for those who may reach the listener, and it answers only
+/// requests that name loopback or the listener's own address as their host.
 pub fn serve_ops(ops: Ops, listener: TcpListener) -> io::Result<Server> {
+    let hosts = Hosts::at(listener.local_addr()?.ip());
     let factory = move || {
-        let ops = ops.clone();
-        App::new().configure(move |config: &mut web::ServiceConfig| app::ops(config, ops))
+        let (ops, hosts) = (ops.clone(), hosts);
+        App::new().configure(move |config: &mut web::ServiceConfig| app::ops(config, ops, hosts))
     };
     Ok(HttpServer::new(factory)
         .workers(1)

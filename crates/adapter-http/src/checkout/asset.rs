@@ -2,14 +2,14 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::header::IF_NONE_MATCH};
 
-use super::page::assets::{ASSETS, Asset};
+use super::page::assets::ASSETS;
 use crate::problem::Problem;
 
 /// The file that is served at the request's path.
 pub(crate) async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let asset = ASSETS.iter().find(|asset| asset.path == request.path());
     let asset = asset.ok_or(Problem::UnknownPath)?;
-    let known = is_known(&request, asset);
+    let known = has(&request, &asset.etag());
     let mut response = if known {
         HttpResponse::NotModified()
     } else {
@@ -26,8 +26,7 @@ pub(crate) async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem>
 }
 
 /// Whether the browser has this very text.
-fn is_known(request: &HttpRequest, asset: &Asset) -> bool {
-    let tag = asset.etag();
+pub(crate) fn has(request: &HttpRequest, tag: &str) -> bool {
     let values = request.headers().get_all(IF_NONE_MATCH);
     let mut named = values
         .filter_map(|value| value.to_str().ok())

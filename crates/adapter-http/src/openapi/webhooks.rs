@@ -13,6 +13,8 @@ use utoipa::{
     },
 };
 
+use super::examples::{EVENT, REFUND, SESSION};
+
 /// Adds them.
 pub(super) struct Webhooks;
 
@@ -129,6 +131,11 @@ fn status(kind: EventKind) -> StatusName {
     }
 }
 
+/// An event as it is listed.
+pub(super) fn authorized() -> Value {
+    event(EventKind::PaymentAuthorized)
+}
+
 /// An event as it is posted.
 fn event(kind: EventKind) -> Value {
     let is_refund = matches!(
@@ -140,13 +147,13 @@ fn event(kind: EventKind) -> Value {
         !may_be_retried && !matches!(kind, EventKind::PaymentExpired | EventKind::RefundRequested);
     let mut event = json!({
         "event": kind.name(),
-        "session_id": "cs_019c3874c2007000800000000000002a",
+        "session_id": SESSION,
         "psp_reference": has_reference.then_some("PSP_REF_1"),
         "merchant_reference": "order-42",
         "status": status(kind).name(),
         "amount": {"value": if is_refund { 5000 } else { 9999 }, "currency": "USD"},
         "metadata": {"basket": "7"},
-        "id": "evt_019c3874c200700080000000000000e1",
+        "id": EVENT,
         "sequence": if is_refund { 3 } else { 1 },
         "created_at": "2026-02-07T12:00:00Z",
     });
@@ -155,7 +162,7 @@ fn event(kind: EventKind) -> Value {
             members.insert("retry_until".to_owned(), json!("2026-02-07T12:30:00Z"));
         }
         if is_refund {
-            let id = json!("ref_019c3874c20070008000000000000017");
+            let id = json!(REFUND);
             members.insert("refund_id".to_owned(), id);
         }
     }

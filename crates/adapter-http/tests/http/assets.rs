@@ -44,6 +44,7 @@ async fn the_root_links_to_what_there_is() {
     let answer = with.get("/").unsigned().send().await;
     assert_eq!(answer.status, 200);
     assert!(answer.text().contains("href=\"http://127.0.0.1:8083\""));
+    assert!(answer.text().contains("href=\"/docs\""));
     assert!(answer.text().contains("href=\"/openapi.json\""));
     let without = TestApp::start().await.get("/").unsigned().send().await;
     assert!(!without.text().contains("demo shop"));

@@ -25,6 +25,7 @@ async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
             })
         }),
         metrics: Arc::new(|| Box::pin(async { "requests_total 7\n".to_owned() })),
+        app: Arc::new(|| None),
     };
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();

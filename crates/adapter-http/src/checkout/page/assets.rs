@@ -38,7 +38,8 @@ pub fn script_digest() -> &'static str {
     &DIGEST
 }
 
-fn base64_sha256(text: &str) -> String {
+/// Base64 SHA-256: for policies, and as a validator.
+pub(crate) fn base64_sha256(text: &str) -> String {
     STANDARD.encode(digest(&SHA256, text.as_bytes()))
 }
 
@@ -54,7 +55,7 @@ pub struct Asset {
 }
 
 /// All of them; the routes are made from this list.
-pub const ASSETS: [Asset; 3] = [
+pub const ASSETS: [Asset; 5] = [
     Asset {
         path: "/oncharge.js",
         content_type: "text/javascript; charset=utf-8",
@@ -70,7 +71,27 @@ pub const ASSETS: [Asset; 3] = [
         content_type: "text/css; charset=utf-8",
         body: TOKENS_CSS,
     },
+    DOCS_STYLE,
+    DOCS_SCRIPT,
 ];
+
+/// The style sheet of `/docs`.
+pub(crate) const DOCS_STYLE: Asset = Asset {
+    path: "/docs.css",
+    content_type: "text/css; charset=utf-8",
+    body: concat!(
+        include_str!("../../../assets/tokens.css"),
+        include_str!("../../../assets/docs.css"),
+        include_str!("../../../assets/docs_code.css"),
+    ),
+};
+
+/// The script of `/docs`: copying, remembering the language, searching.
+pub(crate) const DOCS_SCRIPT: Asset = Asset {
+    path: "/docs.js",
+    content_type: "text/javascript; charset=utf-8",
+    body: include_str!("../../../assets/docs.js"),
+};
 
 impl Asset {
     /// A strong validator: equal text, equal tag. With it a request that names it in `If-None-Match` is

@@ -26,6 +26,6 @@ pub(crate) async fn test(
     api: web::Data<Api>,
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
-    let reply = test::test(api.app(), post.context).await?;
+    let reply = test::test(api.app(), post.context, post.key).await?;
     Ok(answer::reply(reply))
 }

@@ -1,0 +1,183 @@
+//! The table of all error codes: status and code as [`Problem`] answers them, and what they mean.
+
+use oncharge_application::Error;
+use oncharge_domain::session::StatusName;
+
+use super::markdown;
+use crate::{
+    checkout::page::PageError,
+    problem::{FieldProblem, Problem, psp_rejected},
+};
+
+/// A code.
+pub(super) struct Row {
+    /// As in the body's `error`.
+    pub(super) code: &'static str,
+    /// `401`, or several.
+    pub(super) statuses: String,
+    /// When it comes and what to do, as HTML.
+    pub(super) html: String,
+}
+
+/// All codes, in the order in which a request is checked.
+pub(super) fn rows() -> Vec<Row> {
+    let mut rows: Vec<Row> = meanings()
+        .into_iter()
+        .map(|(problems, meaning)| row(&problems, meaning))
+        .collect();
+    let (status, _) = psp_rejected("");
+    rows.push(Row {
+        code: "psp_rejected",
+        statuses: status.as_u16().to_string(),
+        html: markdown::inline(
+            "The processor said no to a capture or cancel. The answer is remembered under the \
+             request's idempotency key.",
+        ),
+    });
+    rows
+}
+
+fn row(problems: &[Problem], meaning: &str) -> Row {
+    let statuses = problems.iter().map(|one| one.status().as_u16().to_string());
+    Row {
+        code: problems.first().map_or("", Problem::code),
+        statuses: statuses.collect::<Vec<_>>().join(", "),
+        html: markdown::inline(meaning),
+    }
+}
+
+/// Problems that answer with the same code, and what that means.
+type Meaning = (Vec<Problem>, &'static str);
+
+/// The meanings of all codes, in the order in which a request is checked.
+fn meanings() -> Vec<Meaning> {
+    let mut all: Vec<Meaning> = of_requests().map(|(one, text)| (vec![one], text)).into();
+    all.push((
+        vec![
+            Problem::BadParameter(FieldProblem::new("", "")),
+            Problem::BadFields(Vec::new()),
+        ],
+        "400: the body is no acceptable JSON object, or a query parameter or header breaks its rule. \
+         422: fields are missing or break their rules. `details` names all of them at once, never a \
+         value.",
+    ));
+    let of_acts = of_acts().map(|(error, text)| (vec![Problem::UseCase(error)], text));
+    all.extend(of_acts);
+    all.push((
+        vec![Problem::Page(PageError::FieldsUrl)],
+        "Something failed on our side. A `POST` with an `Idempotency-Key` can be repeated; tell us \
+         the `request_id` if it goes on.",
+    ));
+    all
+}
+
+/// What is wrong with a request, whatever it asks for.
+#[rustfmt::skip] // One problem, one meaning.
+fn of_requests() -> [(Problem, &'static str); 11] {
+    [
+        (Problem::MissingAuth, "One of the three headers that sign a request is absent, empty, \
+            repeated or not ASCII; for a shopper's call, the pay token is missing."),
+        (Problem::InvalidKey, "There is no such API key, or it was revoked, or its time is over \
+            after a rotation."),
+        (Problem::TimestampExpired, "`X-Oncharge-Timestamp` is not 1 to 12 digits, or more than \
+            5 minutes from the present either way: set your server's clock."),
+        (Problem::InvalidSignature, "The signature does not match what was received. Compare your \
+            request with what `oncharge sign` prints."),
+        (Problem::UseCase(Error::BadPayToken), "A shopper's call: the pay token is wrong, too old \
+            or another session's."),
+        (Problem::PayloadTooLarge(0), "The body is over 64 KiB."),
+        (Problem::RateLimited(1), "Too many requests. Wait as long as `Retry-After` says; the \
+            `RateLimit` header of every answer tells what is left."),
+        (Problem::UnknownPath, "There is no such path, or no such session, refund, event or \
+            endpoint of yours."),
+        (Problem::MethodNotAllowed(""), "The path is known, the method is not: `Allow` has those \
+            that are."),
+        (Problem::UnsupportedMediaType, "The body's `Content-Type` is none that is read as JSON. \
+            It may be left away."),
+        (Problem::SlowBody, "The body did not come in time. Nothing was done."),
+    ]
+}
+
+/// Why what a request asks for was not done.
+#[rustfmt::skip] // One error, one meaning.
+fn of_acts() -> [(Error, &'static str); 8] {
+    [
+        (Error::IdempotencyConflict, "The first request under this `Idempotency-Key` is still \
+            being processed: ask again after `Retry-After`."),
+        (Error::IdempotencyKeyReused, "This `Idempotency-Key` was used for another request in the \
+            last 72 hours."),
+        (Error::GlobalBan, "This shopper cannot be served."),
+        (Error::InvalidState(StatusName::Created), "The session's status does not allow it; \
+            `message` says which that is. For redelivery and tests: there is no webhook endpoint, \
+            or it is disabled. Or the key that signs is being replaced: use its successor."),
+        (Error::RefundExceedsCaptured, "The refunds together would exceed what was captured: \
+            `amount_refundable` is what is left."),
+        (Error::CaptureExceedsAuthorized, "The amount is more than was authorized."),
+        (Error::PspUnavailable, "The processor cannot be reached and surely got nothing: repeat \
+            the request under the same key."),
+        (Error::Busy(None), "Nothing was written: repeat the request after `Retry-After`."),
+    ]
+}
+
+/// The same HTML, each code in it a link to its row.
+pub(super) fn linked(html: &str, rows: &[Row]) -> String {
+    let mut linked = html.to_owned();
+    for Row { code, .. } in rows {
+        let plain = format!("<code>{code}</code>");
+        let link = format!("<a href=\"#error-{code}\"><code>{code}</code></a>");
+        linked = linked.replace(&plain, &link);
+    }
+    linked
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::docs::document::{Document, members, text};
+
+    #[test]
+    fn every_code_that_the_description_names_is_in_the_table() {
+        let rows = rows();
+        let document = Document::read();
+        let mut seen = 0;
+        for (path, methods) in members(document.at(""), "paths") {
+            let operations = methods.as_object().unwrap().values();
+            let answers = operations.flat_map(|operation| members(operation, "responses"));
+            for (status, answer) in answers.filter(|(status, _)| !status.starts_with('2')) {
+                let description = text(answer, "description").replace("`details`", "");
+                let words = description.split('`').skip(1).step_by(2);
+                for code in words.filter(|word| *word != "payment_method") {
+                    seen += 1;
+                    let found = rows.iter().find(|row| row.code == code);
+                    let statuses = &found.unwrap_or_else(|| panic!("{path}: {code}")).statuses;
+                    assert!(
+                        statuses.contains(status.as_str()),
+                        "{path}: {code} is {status}"
+                    );
+                }
+            }
+        }
+        assert!(seen > 100, "{seen}");
+    }
+
+    #[test]
+    fn each_code_has_one_row_and_its_problems_agree() {
+        let mut codes: Vec<_> = rows().iter().map(|row| row.code).collect();
+        let all = codes.len();
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), all);
+        for (problems, meaning) in meanings() {
+            assert!(!meaning.is_empty());
+            let code = problems[0].code();
+            assert!(
+                problems.iter().all(|problem| problem.code() == code),
+                "{code}"
+            );
+        }
+        let refused: Value = serde_json::from_slice(&psp_rejected("").1).unwrap();
+        assert_eq!(refused["error"], "psp_rejected");
+    }
+}

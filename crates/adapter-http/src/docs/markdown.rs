@@ -1,0 +1,172 @@
+//! The guides and the descriptions, from Markdown to HTML.
+
+use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
+
+/// A heading of a guide with what stands under it, up to the next heading.
+pub(super) struct Part {
+    /// Its anchor.
+    pub(super) id: String,
+    /// The heading, as plain text.
+    pub(super) title: String,
+    /// What stands under it.
+    pub(super) html: String,
+}
+
+/// A guide in parts: first the whole's title with its opening, then each of its headings.
+pub(super) fn guide(id: &str, markdown: &str) -> Vec<Part> {
+    let mut parts: Vec<(String, Vec<Event<'_>>)> = Vec::new();
+    let mut is_heading = false;
+    for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS) {
+        match event {
+            Event::Start(Tag::Heading { .. }) => {
+                is_heading = true;
+                parts.push((String::new(), Vec::new()));
+            }
+            Event::End(TagEnd::Heading(_)) => is_heading = false,
+            event => {
+                let Some((title, events)) = parts.last_mut() else {
+                    continue;
+                };
+                if !is_heading {
+                    events.push(event);
+                } else if let Event::Text(text) | Event::Code(text) = event {
+                    title.push_str(&text);
+                }
+            }
+        }
+    }
+    let parts = parts.into_iter().enumerate();
+    parts
+        .map(|(at, (title, events))| Part {
+            id: if at == 0 {
+                id.to_owned()
+            } else {
+                format!("{id}-{}", slug(&title))
+            },
+            html: html(events, &title),
+            title,
+        })
+        .collect()
+}
+
+/// One paragraph of a description, without the paragraph's own tags.
+pub(super) fn inline(markdown: &str) -> String {
+    let html = html(Parser::new(markdown).collect(), "");
+    let html = html.trim();
+    let bare = html
+        .strip_prefix("<p>")
+        .and_then(|rest| rest.strip_suffix("</p>"));
+    match bare {
+        Some(bare) if !bare.contains("<p>") => bare.to_owned(),
+        _ => html.to_owned(),
+    }
+}
+
+/// `Is it genuine?` can be linked to as `is-it-genuine`.
+fn slug(title: &str) -> String {
+    let words = title.split(|c: char| !c.is_ascii_alphanumeric());
+    let words = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase);
+    words.collect::<Vec<_>>().join("-")
+}
+
+fn html(events: Vec<Event<'_>>, title: &str) -> String {
+    let mut adapted = Vec::new();
+    let mut column = None;
+    for event in events {
+        match event {
+            // No markup but Markdown's.
+            Event::Html(text) | Event::InlineHtml(text) => adapted.push(Event::Text(text)),
+            Event::TaskListMarker(_) => {}
+            Event::Start(Tag::Link {
+                link_type,
+                dest_url,
+                title,
+                id,
+            }) => {
+                let dest_url = destination(dest_url);
+                adapted.push(Event::Start(Tag::Link {
+                    link_type,
+                    dest_url,
+                    title,
+                    id,
+                }));
+            }
+            Event::Start(Tag::Table(columns)) => {
+                // Wide tables scroll by themselves, by keyboard too.
+                let label = format!("Table: {}", title.replace('"', ""));
+                let open = format!(
+                    "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\">"
+                );
+                adapted.push(Event::Html(open.into()));
+                adapted.push(Event::Start(Tag::Table(columns)));
+            }
+            Event::End(TagEnd::Table) => {
+                adapted.extend([event, Event::Html("</div>".into())]);
+            }
+            Event::Start(Tag::TableHead) => {
+                column = Some(0);
+                adapted.push(event);
+            }
+            Event::End(TagEnd::TableHead) => {
+                column = None;
+                adapted.push(event);
+            }
+            Event::End(TagEnd::TableCell) if column.is_some() => {
+                // A column without a heading has one for those who do not see it.
+                if matches!(adapted.last(), Some(Event::Start(Tag::TableCell))) {
+                    let word = if column == Some(0) { "Name" } else { "Meaning" };
+                    adapted.push(Event::Html(
+                        format!("<span class=\"hidden\">{word}</span>").into(),
+                    ));
+                }
+                column = column.map(|at| at + 1);
+                adapted.push(event);
+            }
+            event => adapted.push(event),
+        }
+    }
+    let mut html = String::new();
+    push_html(&mut html, adapted.into_iter());
+    html
+}
+
+/// Where a link between files of the documentation leads on the page.
+fn destination(link: CowStr<'_>) -> CowStr<'_> {
+    let name = link.rsplit('/').next().unwrap_or_default();
+    if link.contains("://") {
+        link
+    } else if name.starts_with("create.") {
+        "#createSession".into()
+    } else if name.starts_with("webhook.") {
+        "#verify".into()
+    } else {
+        format!("#{}", name.trim_end_matches(".md")).into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_guide_has_parts_with_anchors() {
+        let text = "# One\nIntro.\n\n## Is it `so`?\n- [ ] [yes](../examples/webhook.py)\n";
+        let parts = guide("one", text);
+        let heads: Vec<_> = parts.iter().map(|part| (&*part.id, &*part.title)).collect();
+        assert_eq!(heads, [("one", "One"), ("one-is-it-so", "Is it so?")]);
+        assert_eq!(parts[0].html, "<p>Intro.</p>\n");
+        assert!(
+            parts[1].html.contains("<a href=\"#verify\">yes</a>"),
+            "{}",
+            parts[1].html
+        );
+        assert!(!parts[1].html.contains("input"), "{}", parts[1].html);
+    }
+
+    #[test]
+    fn markup_of_others_is_text() {
+        assert_eq!(inline("a `b` <script>"), "a <code>b</code> &lt;script&gt;");
+    }
+}

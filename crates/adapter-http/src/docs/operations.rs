@@ -1,0 +1,353 @@
+//! The endpoints and events of the OpenAPI document, made ready to be shown.
+
+use serde_json::Value;
+
+use super::{
+    code::{self, Call, Snippet},
+    document::{Document, list, members, text},
+    errors::{self, Row},
+    literal::{JSON, Tree},
+    markdown,
+    schema::{self, Field},
+};
+
+/// Where a media type's schema and example are.
+const CONTENT: &str = "/content/application~1json";
+
+/// Endpoints that belong together.
+pub(super) struct Group {
+    /// Its anchor.
+    pub(super) id: String,
+    /// Its name.
+    pub(super) title: String,
+    /// What it is about, as HTML.
+    pub(super) html: String,
+    /// Its endpoints.
+    pub(super) operations: Vec<Operation>,
+}
+
+/// An endpoint.
+pub(super) struct Operation {
+    /// Its anchor: the operation's id.
+    pub(super) id: String,
+    /// Upper case.
+    pub(super) method: String,
+    /// With `{id}`.
+    pub(super) path: String,
+    /// What it does, in a few words.
+    pub(super) summary: String,
+    /// And in some more, as HTML.
+    pub(super) html: String,
+    /// Whether the merchant signs it; else it takes the shopper's token.
+    pub(super) is_signed: bool,
+    /// Parameters and body.
+    pub(super) asked: Vec<Block>,
+    /// What is answered when all goes well.
+    pub(super) answers: Vec<Answer>,
+    /// What is answered when not.
+    pub(super) refusals: Vec<Refusal>,
+    /// How to call it.
+    pub(super) snippets: Vec<Snippet>,
+}
+
+/// Fields under a heading.
+pub(super) struct Block {
+    /// The heading.
+    pub(super) title: &'static str,
+    /// What to know about all of them, as HTML.
+    pub(super) html: String,
+    /// The fields.
+    pub(super) fields: Vec<Field>,
+}
+
+/// An answer.
+pub(super) struct Answer {
+    /// Its HTTP status.
+    pub(super) status: String,
+    /// What it means, as HTML.
+    pub(super) html: String,
+    /// The members of its body.
+    pub(super) fields: Vec<Field>,
+    /// A body as it may be.
+    pub(super) example: Option<String>,
+}
+
+/// An answer with an error.
+pub(super) struct Refusal {
+    /// Its HTTP status.
+    pub(super) status: String,
+    /// Its codes, as HTML with links to the table.
+    pub(super) html: String,
+}
+
+/// An event that is posted to merchants.
+pub(super) struct Posted {
+    /// Its name: also its anchor.
+    pub(super) name: String,
+    /// When it is posted, as HTML.
+    pub(super) html: String,
+    /// A body as it may be.
+    pub(super) example: String,
+}
+
+/// All groups in the order of the document's tags; in each, lists and creation first.
+pub(super) fn groups(document: &Document, errors: &[Row]) -> Vec<Group> {
+    let tags = list(document.at(""), "tags");
+    let mut groups: Vec<Group> = tags
+        .map(|tag| Group {
+            id: format!("api-{}", text(tag, "name").to_lowercase().replace(' ', "-")),
+            title: text(tag, "name").to_owned(),
+            html: markdown::inline(text(tag, "description")),
+            operations: Vec::new(),
+        })
+        .collect();
+    for (path, methods) in members(document.at(""), "paths") {
+        for (method, operation) in methods.as_object().into_iter().flatten() {
+            let tag = list(operation, "tags").next();
+            let group = groups
+                .iter_mut()
+                .find(|one| Some(one.title.as_str()) == tag.and_then(Value::as_str));
+            if let Some(group) = group {
+                let operation = read(document, (method, path), operation, errors);
+                group.operations.push(operation);
+            }
+        }
+    }
+    for group in &mut groups {
+        let place = |method: &str| ["POST", "PUT", "GET"].iter().position(|one| *one == method);
+        group
+            .operations
+            .sort_by_key(|one| (one.path.clone(), place(&one.method).unwrap_or(9)));
+    }
+    groups
+}
+
+fn read(
+    document: &Document,
+    (method, path): (&str, &str),
+    operation: &Value,
+    errors: &[Row],
+) -> Operation {
+    let is_signed = operation.get("security").is_none();
+    let call = call(document, (method, path), operation);
+    Operation {
+        id: text(operation, "operationId").to_owned(),
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        summary: text(operation, "summary").to_owned(),
+        html: markdown::inline(text(operation, "description")),
+        is_signed,
+        asked: asked(document, operation),
+        answers: answers(document, operation),
+        refusals: refusals(operation, errors),
+        snippets: if is_signed {
+            code::snippets(&call)
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+/// The request that the examples send, from the document's own examples.
+fn call(document: &Document, (method, path): (&str, &str), operation: &Value) -> Call {
+    let mut target = path.to_owned();
+    let mut separator = '?';
+    for parameter in list(operation, "parameters") {
+        let Some(example) = parameter.get("example") else {
+            continue;
+        };
+        let (name, value) = (text(parameter, "name"), example.to_string());
+        let value = value.trim_matches('"');
+        if text(parameter, "in") == "path" {
+            target = target.replace(&format!("{{{name}}}"), value);
+        } else {
+            target = format!("{target}{separator}{name}={value}");
+            separator = '&';
+        }
+    }
+    let content = operation.pointer(&format!("/requestBody{CONTENT}"));
+    let body = content.and_then(|content| example(document, content));
+    let takes_key = parameters(operation, "header").next().is_some();
+    let reference = body.as_ref().and_then(|body| body.text("reference"));
+    let name = reference.map_or_else(
+        || words(text(operation, "operationId")).join("-"),
+        str::to_owned,
+    );
+    Call {
+        summary: text(operation, "summary").to_owned(),
+        method: method.to_uppercase(),
+        target,
+        body,
+        key: takes_key.then_some(name),
+    }
+}
+
+/// `cancelSession` is made of `cancel` and `session`.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    for letter in name.chars() {
+        if letter.is_ascii_uppercase() {
+            words.push(String::new());
+        }
+        if let Some(word) = words.last_mut() {
+            word.push(letter.to_ascii_lowercase());
+        }
+    }
+    words
+}
+
+fn example(document: &Document, content: &Value) -> Option<Tree> {
+    let schema = content.get("schema").unwrap_or(&Value::Null);
+    let value = content.get("example")?;
+    Some(schema::in_order(document, schema, value))
+}
+
+fn parameters<'a>(operation: &'a Value, place: &str) -> impl Iterator<Item = &'a Value> {
+    list(operation, "parameters").filter(move |one| text(one, "in") == place)
+}
+
+fn asked(document: &Document, operation: &Value) -> Vec<Block> {
+    let in_place = |title, place| Block {
+        title,
+        html: String::new(),
+        fields: parameters(operation, place)
+            .map(|one| Field::parameter(document, one))
+            .collect(),
+    };
+    let mut blocks = vec![
+        in_place("In the path", "path"),
+        in_place("In the query", "query"),
+    ];
+    blocks.extend(
+        operation
+            .get("requestBody")
+            .map(|body| body_block(document, body)),
+    );
+    blocks.push(in_place("Headers", "header"));
+    blocks.retain(|block| !block.fields.is_empty());
+    blocks
+}
+
+fn body_block(document: &Document, body: &Value) -> Block {
+    let schema = body
+        .pointer(&format!("{CONTENT}/schema"))
+        .unwrap_or(&Value::Null);
+    let about = text(document.resolve(schema), "description");
+    let left_away = if body.get("required") == Some(&Value::Bool(true)) {
+        ""
+    } else {
+        " It may be left away."
+    };
+    Block {
+        title: "Body",
+        html: markdown::inline(&format!("{about}{left_away}")),
+        fields: schema::fields(document, schema),
+    }
+}
+
+fn answers(document: &Document, operation: &Value) -> Vec<Answer> {
+    let good = members(operation, "responses").filter(|(status, _)| status.starts_with('2'));
+    let answers = good.map(|(status, response)| {
+        let content = response.pointer(CONTENT).unwrap_or(&Value::Null);
+        let schema = content.get("schema").unwrap_or(&Value::Null);
+        Answer {
+            status: status.clone(),
+            html: markdown::inline(text(response, "description")),
+            fields: schema::fields(document, schema),
+            example: example(document, content).map(|tree| tree.write(&JSON)),
+        }
+    });
+    answers.collect()
+}
+
+fn refusals(operation: &Value, errors: &[Row]) -> Vec<Refusal> {
+    let bad = members(operation, "responses").filter(|(status, _)| !status.starts_with('2'));
+    let refusals = bad.map(|(status, response)| Refusal {
+        status: status.clone(),
+        html: errors::linked(&markdown::inline(text(response, "description")), errors),
+    });
+    refusals.collect()
+}
+
+/// The headers and the body of what is posted to merchants, and each event.
+pub(super) fn events(document: &Document) -> (Vec<Block>, Vec<Posted>) {
+    let all = || members(document.at(""), "webhooks");
+    let posts = || all().filter_map(|(name, item)| Some((name, item.get("post")?)));
+    let test = posts().find(|(name, _)| name.as_str() == "endpoint.test");
+    let (first, test) = (posts().next(), test.map(|(_, test)| test));
+    let blocks = first.map(|(_, first)| {
+        let mut blocks = asked(document, first);
+        blocks.extend(test.map(|test| Block {
+            title: "Body of endpoint.test",
+            ..body_block(document, test.get("requestBody").unwrap_or(&Value::Null))
+        }));
+        blocks.retain(|block| !block.fields.is_empty());
+        blocks
+    });
+    let posted = posts().map(|(name, post)| {
+        let content = post.pointer(&format!("/requestBody{CONTENT}"));
+        let example = content.and_then(|content| example(document, content));
+        Posted {
+            name: name.clone(),
+            html: markdown::inline(&format!("{}.", text(post, "summary"))),
+            example: example.map(|tree| tree.write(&JSON)).unwrap_or_default(),
+        }
+    });
+    (blocks.unwrap_or_default(), posted.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_operation_is_shown_and_every_signed_one_has_its_examples() {
+        let document = Document::read();
+        let groups = groups(&document, &errors::rows());
+        let operations: Vec<&Operation> =
+            groups.iter().flat_map(|group| &group.operations).collect();
+        let described = members(document.at(""), "paths");
+        let described = described.map(|(_, methods)| methods.as_object().unwrap().len());
+        assert_eq!(operations.len(), described.sum::<usize>());
+        for operation in operations {
+            let languages = if operation.path.starts_with("/v1/") {
+                4
+            } else {
+                0
+            };
+            assert_eq!(operation.snippets.len(), languages, "{}", operation.id);
+            assert!(!operation.summary.is_empty() && !operation.refusals.is_empty());
+            for Snippet { name, code, .. } in &operation.snippets {
+                assert!(!code.contains("{id}"), "{}: {name}", operation.id);
+                assert!(
+                    code.contains(&operation.summary),
+                    "{}: {name}",
+                    operation.id
+                );
+            }
+            for answer in &operation.answers {
+                let has_body = answer.status != "204";
+                assert_eq!(answer.example.is_some(), has_body, "{}", operation.id);
+                assert_eq!(!answer.fields.is_empty(), has_body, "{}", operation.id);
+            }
+        }
+        let order: Vec<_> = groups[0]
+            .operations
+            .iter()
+            .map(|one| one.id.as_str())
+            .collect();
+        assert_eq!(order[..3], ["createSession", "listSessions", "getSession"]);
+    }
+
+    #[test]
+    fn bodies_are_shown_in_the_order_of_their_members() {
+        let document = Document::read();
+        let (blocks, posted) = events(&document);
+        assert_eq!(blocks.len(), 3);
+        assert!(posted.len() > 10);
+        for Posted { name, example, .. } in &posted {
+            let start = format!("{{\n  \"event\": \"{name}\",\n  \"session_id\":");
+            assert!(example.starts_with(&start), "{example}");
+        }
+    }
+}

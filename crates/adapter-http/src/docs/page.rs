@@ -1,0 +1,80 @@
+//! Puts the reference together and renders it.
+
+use askama::Template;
+
+use super::{
+    code::{self, Snippet},
+    document::{Document, text},
+    errors::{self, Row},
+    markdown::{self, Part},
+    operations::{self, Block, Group, Posted},
+    schema::{self, Field},
+};
+use crate::checkout::page::{
+    PageError,
+    assets::{Asset, DOCS_SCRIPT, DOCS_STYLE, base64_sha256},
+};
+
+/// The guides that stand before the endpoints: the files of `docs/guide`, as they are.
+const GUIDES: [(&str, &str); 4] = [
+    (
+        "integrating",
+        include_str!("../../../../docs/guide/integrating.md"),
+    ),
+    (
+        "payments",
+        include_str!("../../../../docs/guide/payments.md"),
+    ),
+    ("signing", include_str!("../../../../docs/guide/signing.md")),
+    (
+        "webhooks",
+        include_str!("../../../../docs/guide/webhooks.md"),
+    ),
+];
+
+/// All that the page shows.
+#[derive(Template)]
+#[template(path = "docs.html")]
+struct Page<'a> {
+    version: &'a str,
+    introduction: String,
+    guides: Vec<Vec<Part>>,
+    groups: Vec<Group>,
+    posted: Vec<Block>,
+    events: Vec<Posted>,
+    receivers: Vec<Snippet>,
+    errors: Vec<Row>,
+    error_fields: Vec<Field>,
+    style: String,
+    script: String,
+}
+
+/// The page.
+pub(super) fn render() -> Result<String, PageError> {
+    let document = Document::read();
+    let info = document.at("/info");
+    let errors = errors::rows();
+    let (posted, events) = operations::events(&document);
+    let page = Page {
+        version: text(info, "version"),
+        introduction: markdown::inline(text(info, "description")),
+        guides: GUIDES.map(|(id, file)| markdown::guide(id, file)).into(),
+        groups: operations::groups(&document, &errors),
+        posted,
+        events,
+        receivers: code::receivers(),
+        error_fields: schema::fields(&document, document.at("/components/schemas/Error")),
+        errors,
+        style: address(&DOCS_STYLE),
+        script: address(&DOCS_SCRIPT),
+    };
+    Ok(page.render()?)
+}
+
+/// Where a file is loaded from: another text has another address, so that no page is shown with the
+/// style or script of the version before.
+fn address(asset: &Asset) -> String {
+    let digest = base64_sha256(asset.body);
+    let letters = digest.chars().filter(char::is_ascii_alphanumeric);
+    format!("{}?v={}", asset.path, letters.take(12).collect::<String>())
+}

@@ -1,0 +1,272 @@
+//! The fields of a JSON body, as a flat list that a page can show.
+
+use serde_json::Value;
+
+use super::{
+    document::{Document, list, members, text},
+    literal::Tree,
+    markdown,
+};
+
+/// More words than this are shown only when they are asked for.
+const FEW_WORDS: usize = 14;
+
+/// One field, with its rules.
+pub(super) struct Field {
+    /// Its name; with dots where it lies in another, with `[]` where that is an array.
+    pub(super) name: String,
+    /// What it is: `string`, `integer or null`, …
+    pub(super) kind: String,
+    /// Whether it is always there.
+    pub(super) is_required: bool,
+    /// What it is for, as HTML.
+    pub(super) html: String,
+    /// What it must keep to, each a phrase.
+    pub(super) rules: Vec<String>,
+    /// The expression that it must match.
+    pub(super) pattern: Option<String>,
+    /// The words that it can be.
+    pub(super) words: Vec<String>,
+    /// One value.
+    pub(super) example: Option<String>,
+}
+
+impl Field {
+    /// A parameter of a path or query, or a header.
+    pub(super) fn parameter(document: &Document, parameter: &Value) -> Self {
+        let is_required = parameter.get("required") == Some(&Value::Bool(true));
+        let schema = parameter.get("schema").unwrap_or(&Value::Null);
+        let mut field = Self::new(document, text(parameter, "name"), schema, is_required);
+        field.html = markdown::inline(text(parameter, "description"));
+        field.example = parameter.get("example").map(plain).or(field.example);
+        field
+    }
+
+    /// Whether the words are so many that they are shown only when they are asked for.
+    pub(super) fn has_many_words(&self) -> bool {
+        self.words.len() > FEW_WORDS
+    }
+
+    fn new(document: &Document, name: &str, property: &Value, is_required: bool) -> Self {
+        let seen = Seen::of(document, property);
+        let schema = seen.schema;
+        let words = list(schema, "enum").filter_map(Value::as_str);
+        let pattern = text(schema, "pattern");
+        Self {
+            name: name.to_owned(),
+            kind: seen.kind(),
+            is_required,
+            html: markdown::inline(seen.description),
+            rules: rules(schema),
+            pattern: (!pattern.is_empty()).then(|| pattern.to_owned()),
+            words: words.map(str::to_owned).collect(),
+            example: example(schema),
+        }
+    }
+}
+
+/// A schema behind references and "or null".
+struct Seen<'a> {
+    schema: &'a Value,
+    can_be_null: bool,
+    description: &'a str,
+}
+
+impl<'a> Seen<'a> {
+    fn of(document: &'a Document, property: &'a Value) -> Self {
+        if let Some(inner) = list(property, "oneOf").find(|one| text(one, "type") != "null") {
+            let inner = Self::of(document, inner);
+            return Self {
+                can_be_null: true,
+                ..inner
+            };
+        }
+        let schema = document.resolve(property);
+        let own = text(property, "description");
+        Self {
+            schema,
+            can_be_null: types(schema).contains(&"null"),
+            description: if own.is_empty() {
+                text(schema, "description")
+            } else {
+                own
+            },
+        }
+    }
+
+    fn kind(&self) -> String {
+        let mut kinds = types(self.schema);
+        kinds.retain(|kind| *kind != "null");
+        if kinds.is_empty() {
+            kinds.push("object");
+        }
+        if self.can_be_null {
+            kinds.push("null");
+        }
+        kinds.join(" or ")
+    }
+}
+
+fn types(schema: &Value) -> Vec<&str> {
+    match schema.get("type") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(several)) => several.iter().filter_map(Value::as_str).collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// All fields of a body, those of inner objects after the field that holds them.
+pub(super) fn fields(document: &Document, schema: &Value) -> Vec<Field> {
+    let mut found = Vec::new();
+    collect(document, schema, "", &mut found);
+    found
+}
+
+fn collect(document: &Document, schema: &Value, prefix: &str, found: &mut Vec<Field>) {
+    let schema = Seen::of(document, schema).schema;
+    if let Some(items) = schema.get("items") {
+        return collect(document, items, &format!("{prefix}[]"), found);
+    }
+    for part in list(schema, "allOf") {
+        collect(document, part, prefix, found);
+    }
+    for (name, property) in properties(schema) {
+        let is_required = list(schema, "required").any(|one| one == name);
+        let dot = if prefix.is_empty() { "" } else { "." };
+        let name = format!("{prefix}{dot}{name}");
+        found.push(Field::new(document, &name, property, is_required));
+        collect(document, property, &name, found);
+    }
+}
+
+/// The properties: those that are required in their declared order, then the others.
+fn properties(schema: &Value) -> Vec<(&str, &Value)> {
+    let required: Vec<&str> = list(schema, "required").filter_map(Value::as_str).collect();
+    let place = |name: &str| required.iter().position(|one| *one == name);
+    let mut all: Vec<(&str, &Value)> = members(schema, "properties")
+        .map(|(name, property)| (name.as_str(), property))
+        .collect();
+    all.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+    all
+}
+
+/// The value, its members in the order of the schema's.
+pub(super) fn in_order(document: &Document, schema: &Value, value: &Value) -> Tree {
+    let schema = Seen::of(document, schema).schema;
+    match value {
+        Value::Array(items) => {
+            let of = schema.get("items").unwrap_or(&Value::Null);
+            let items = items.iter().map(|item| in_order(document, of, item));
+            Tree::List(items.collect())
+        }
+        Value::Object(object) => {
+            let parts: Vec<&Value> = std::iter::once(schema)
+                .chain(list(schema, "allOf").map(|part| document.resolve(part)))
+                .collect();
+            let known: Vec<_> = parts.iter().flat_map(|part| properties(part)).collect();
+            let place = |name: &str| known.iter().position(|(one, _)| *one == name);
+            let mut members: Vec<(&String, &Value)> = object.iter().collect();
+            members.sort_by_key(|(name, _)| place(name).unwrap_or(usize::MAX));
+            let members = members.into_iter().map(|(name, value)| {
+                let property = known.iter().find(|(one, _)| one == name);
+                let schema = property.map_or(&Value::Null, |(_, schema)| *schema);
+                (name.clone(), in_order(document, schema, value))
+            });
+            Tree::Object(members.collect())
+        }
+        leaf => Tree::Leaf(leaf.clone()),
+    }
+}
+
+fn rules(schema: &Value) -> Vec<String> {
+    let mut rules = Vec::new();
+    rules.extend(match text(schema, "format") {
+        "date-time" => Some("RFC 3339, UTC".to_owned()),
+        "uri" => Some("URL".to_owned()),
+        "uri-reference" => Some("relative URL".to_owned()),
+        "email" => Some("e-mail address".to_owned()),
+        _ => None,
+    });
+    for (least, most, unit) in [
+        ("minimum", "maximum", ""),
+        ("minLength", "maxLength", " characters"),
+        ("minProperties", "maxProperties", " members"),
+    ] {
+        let number = |name: &str| schema.get(name).and_then(Value::as_u64).map(grouped);
+        rules.extend(match (number(least), number(most)) {
+            (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
+            (Some(least), None) => Some(format!("at least {least}{unit}")),
+            (None, Some(most)) => Some(format!("at most {most}{unit}")),
+            (None, None) => None,
+        });
+    }
+    rules
+}
+
+/// With a thin space between thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (at, digit) in digits.chars().enumerate() {
+        if at > 0 && (digits.len() - at).is_multiple_of(3) {
+            grouped.push('\u{2009}');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
+fn example(schema: &Value) -> Option<String> {
+    let one = schema.get("example");
+    one.or_else(|| schema.pointer("/examples/0")).map(plain)
+}
+
+/// As a reader writes it: texts without quotes.
+fn plain(value: &Value) -> String {
+    value
+        .as_str()
+        .map_or_else(|| value.to_string(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_parted() {
+        for (number, text) in [(1, "1"), (255, "255"), (2048, "2\u{2009}048")] {
+            assert_eq!(grouped(number), text);
+        }
+        assert_eq!(grouped(99_999_999_999).split('\u{2009}').count(), 4);
+    }
+
+    #[test]
+    fn rules_references_and_inner_objects_are_found() {
+        let document = Document::read();
+        let new = fields(&document, document.at("/components/schemas/NewSession"));
+        let names: Vec<&str> = new.iter().map(|field| field.name.as_str()).collect();
+        assert_eq!(
+            names[..4],
+            ["amount", "currency", "reference", "return_url"]
+        );
+        assert!(new[0].is_required && new[1].has_many_words());
+        assert_eq!(new[0].rules, ["1 to 99\u{2009}999\u{2009}999\u{2009}999"]);
+        let capture = new.iter().find(|field| field.name == "capture").unwrap();
+        assert!(!capture.is_required);
+        assert_eq!(capture.kind, "string or null");
+        assert_eq!(capture.words, ["automatic", "manual"]);
+        let list = fields(&document, document.at("/components/schemas/Page_Session"));
+        let names: Vec<&str> = list.iter().map(|field| field.name.as_str()).collect();
+        for name in [
+            "data",
+            "data[].customer.email",
+            "data[].failure.code",
+            "next_cursor",
+        ] {
+            assert!(names.contains(&name), "{name}: {names:?}");
+        }
+        let refund = fields(&document, document.at("/components/schemas/Refund"));
+        assert_eq!(refund[0].name, "refund_id");
+        assert!(refund.iter().any(|field| field.name == "failure.message"));
+    }
+}

@@ -1,0 +1,220 @@
+//! Examples of what is sent and answered, all of one story: order 42, paid, captured, half refunded.
+
+use serde_json::{Value, json};
+use utoipa::{
+    Modify,
+    openapi::{
+        Content, RefOr,
+        path::{Operation, Parameter, ParameterBuilder},
+    },
+};
+
+use super::webhooks;
+
+/// Adds them.
+pub(super) struct Examples;
+
+/// A session's id in examples.
+pub(super) const SESSION: &str = "cs_019c3874c2007000800000000000002a";
+/// A refund's id in examples.
+pub(super) const REFUND: &str = "ref_019c3874c20070008000000000000017";
+/// An event's id in examples.
+pub(super) const EVENT: &str = "evt_019c3874c200700080000000000000e1";
+
+impl Modify for Examples {
+    fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
+        for (path, item) in &mut openapi.paths.paths {
+            let methods = [&mut item.get, &mut item.post, &mut item.put];
+            for operation in methods.into_iter().flatten() {
+                operation.parameters.iter_mut().flatten().for_each(|one| {
+                    if let RefOr::T(parameter) = one {
+                        let example = of_parameter(path, parameter);
+                        let known = std::mem::take(parameter);
+                        *parameter = ParameterBuilder::from(known).example(example).build();
+                    }
+                });
+                add(operation);
+            }
+        }
+    }
+}
+
+/// Values for what stands in a path, and for one member of a query, so that a request that is made
+/// from them shows how a query is signed.
+fn of_parameter(path: &str, parameter: &Parameter) -> Option<Value> {
+    match parameter.name.as_str() {
+        "id" if path.contains("/refunds/") => Some(json!(REFUND)),
+        "id" if path.contains("/events/") => Some(json!(EVENT)),
+        "id" => Some(json!(SESSION)),
+        "limit" => Some(json!(10)),
+        _ => None,
+    }
+}
+
+fn add(operation: &mut Operation) {
+    let id = operation.operation_id.clone().unwrap_or_default();
+    if let Some(RefOr::T(body)) = &mut operation.request_body {
+        body.content
+            .values_mut()
+            .for_each(|content| set(content, sent(&id)));
+    }
+    for (status, response) in &mut operation.responses.responses {
+        if let RefOr::T(response) = response
+            && status.starts_with('2')
+        {
+            let contents = response.content.values_mut();
+            contents.for_each(|content| set(content, answered(&id, status)));
+        }
+    }
+}
+
+fn set(content: &mut RefOr<Content>, example: Option<Value>) {
+    if let RefOr::T(content) = content {
+        content.example = example;
+    }
+}
+
+/// What a request's body may be; `None` where it is best left away.
+fn sent(operation: &str) -> Option<Value> {
+    match operation {
+        "createSession" => Some(json!({
+            "amount": 9999,
+            "currency": "USD",
+            "reference": "order-42",
+            "return_url": "https://shop.example.com/thank-you",
+        })),
+        "createRefund" => Some(json!({
+            "session_id": SESSION, "amount": 5000, "currency": "USD", "reference": "refund-42",
+        })),
+        "setWebhookEndpoint" => {
+            Some(json!({"url": "https://shop.example.com/?wc-api=oncharge_callback"}))
+        }
+        "pay" => Some(json!({"payment_method": "tok_1"})),
+        _ => None,
+    }
+}
+
+/// What is answered.
+fn answered(operation: &str, status: &str) -> Option<Value> {
+    let captured = || session("captured", 9999, "2026-02-07T12:02:00Z");
+    let answer = match (operation, status) {
+        ("createSession", _) => json!({
+            "session_id": SESSION,
+            "status": "created",
+            "iframe_url": format!("/checkout/{SESSION}?token=pt_1"),
+            "pay_token": "pt_1",
+            "created_at": "2026-02-07T12:00:00Z",
+            "expires_at": "2026-02-07T12:30:00Z",
+        }),
+        ("getSession", _) | ("captureSession", "200") => captured(),
+        ("cancelSession", "200") => session("cancelled", 0, "2026-02-07T12:02:00Z"),
+        ("captureSession", _) => pending("capture"),
+        ("cancelSession", _) => pending("cancel"),
+        ("expireSession", _) => expired(),
+        ("listSessions", _) => page(&captured()),
+        ("createRefund", _) => ordered("refund_requested"),
+        ("getRefund", _) => refund(),
+        ("listRefunds", _) => page(&refund()),
+        ("getWebhookEndpoint" | "setWebhookEndpoint", _) => json!({
+            "url": "https://shop.example.com/?wc-api=oncharge_callback",
+            "enabled": true,
+            "signing_secret": "whsec_bm90IGEgc2VjcmV0LCBqdXN0IGFuIGV4YW1wbGUhISE=",
+            "created_at": "2026-02-07T12:00:00Z",
+            "updated_at": "2026-02-07T12:00:00Z",
+        }),
+        ("testWebhookEndpoint", _) => attempt(),
+        ("listEvents", _) => page(&webhooks::authorized()),
+        ("redeliverEvent", _) => webhooks::authorized(),
+        ("getEvent", _) => with(webhooks::authorized(), json!({"attempts": [attempt()]})),
+        ("rotateApiKey", _) => json!({
+            "api_key": "ock_example",
+            "api_secret": "ocs_example",
+            "previous_key_ends_at": "2026-02-21T12:00:00Z",
+        }),
+        ("pay" | "shopperStatus" | "abandon", _) => json!({
+            "status": "authorized", "next": {"type": "none"},
+        }),
+        _ => return None,
+    };
+    Some(answer)
+}
+
+fn session(status: &str, captured: i64, updated_at: &str) -> Value {
+    json!({
+        "session_id": SESSION,
+        "status": status,
+        "amount": 9999,
+        "currency": "USD",
+        "reference": "order-42",
+        "order_id": "42",
+        "return_url": "https://shop.example.com/thank-you",
+        "metadata": {"basket": "7"},
+        "capture": "manual",
+        "customer": {"email": "shopper@example.com", "phone": "+15551234567"},
+        "psp_reference": "PSP_REF_1",
+        "amount_authorized": 9999,
+        "amount_captured": captured,
+        "amount_refunded": 0,
+        "amount_refundable": captured,
+        "pending_operation": null,
+        "retry_until": null,
+        "failure": null,
+        "created_at": "2026-02-07T12:00:00Z",
+        "updated_at": updated_at,
+        "expires_at": "2026-02-07T12:30:00Z",
+    })
+}
+
+/// The processor has not yet said what came of it.
+fn pending(operation: &str) -> Value {
+    let session = session("authorized", 0, "2026-02-07T12:01:00Z");
+    with(session, json!({"pending_operation": operation}))
+}
+
+/// Nobody had paid.
+fn expired() -> Value {
+    let session = session("expired", 0, "2026-02-07T12:02:00Z");
+    with(
+        session,
+        json!({"psp_reference": null, "amount_authorized": 0}),
+    )
+}
+
+fn ordered(status: &str) -> Value {
+    json!({
+        "refund_id": REFUND,
+        "session_id": SESSION,
+        "status": status,
+        "psp_reference": "PSP_REF_2",
+        "amount": 5000,
+        "currency": "USD",
+    })
+}
+
+fn refund() -> Value {
+    let more = json!({
+        "reference": "refund-42",
+        "failure": null,
+        "created_at": "2026-02-07T12:03:00Z",
+        "updated_at": "2026-02-07T12:03:01Z",
+    });
+    with(ordered("refund_succeeded"), more)
+}
+
+fn attempt() -> Value {
+    json!({
+        "at": "2026-02-07T12:01:01Z", "status": 200, "latency_ms": 84, "response": "ok", "error": null,
+    })
+}
+
+fn page(only: &Value) -> Value {
+    json!({"data": [only], "next_cursor": null})
+}
+
+/// The first object with the second's members over its own.
+fn with(mut one: Value, more: Value) -> Value {
+    if let (Value::Object(members), Value::Object(more)) = (&mut one, more) {
+        members.extend(more);
+    }
+    one
+}

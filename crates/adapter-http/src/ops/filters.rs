@@ -1,0 +1,203 @@
+//! The search of the operators' list, read from the address of the page, so that it can be shared.
+
+use oncharge_application::oversight::FindSessions;
+use oncharge_domain::{session::StatusName, time::Timestamp};
+use time::{
+    Date, OffsetDateTime, PrimitiveDateTime,
+    format_description::{BorrowedFormatItem, well_known::Rfc3339},
+    macros::format_description,
+};
+use url::form_urlencoded;
+
+/// How many sessions a page holds.
+const LIMIT: u32 = 50;
+/// More than any name of a session can be.
+const LONGEST: usize = 512;
+
+const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
+/// What browsers send for `datetime-local`.
+const LOCAL: &[BorrowedFormatItem<'_>] = format_description!(
+    "[year]-[month]-[day]T[hour]:[minute][optional [:[second][optional [.[subsecond]]]]]"
+);
+
+/// What was asked for, as it was written.
+#[derive(Debug, Default)]
+pub(super) struct Filters {
+    pub(super) q: String,
+    pub(super) merchant: String,
+    pub(super) status: String,
+    pub(super) from: String,
+    pub(super) to: String,
+    cursor: Option<String>,
+}
+
+/// A field that cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct BadField {
+    /// Its name.
+    pub(super) field: &'static str,
+    /// What it must be.
+    pub(super) rule: &'static str,
+}
+
+impl Filters {
+    /// From a query string; what is not known in it is ignored, and of what is repeated the last
+    /// counts.
+    pub(super) fn parse(query: &str) -> Self {
+        let mut filters = Self::default();
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            // Control characters are in no name, and no database takes a zero.
+            let value: String = value
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(LONGEST)
+                .collect();
+            let value = value.trim().to_owned();
+            match &*name {
+                "q" => filters.q = value,
+                "merchant" => filters.merchant = value,
+                "status" => filters.status = value,
+                "from" => filters.from = value,
+                "to" => filters.to = value,
+                "cursor" => filters.cursor = Some(value).filter(|text| !text.is_empty()),
+                _ => {}
+            }
+        }
+        filters
+    }
+
+    /// Whether anything was asked for.
+    pub(super) fn is_any(&self) -> bool {
+        let fields = [&self.q, &self.merchant, &self.status, &self.from, &self.to];
+        fields.iter().any(|field| !field.is_empty())
+    }
+
+    /// Whether this is a later page.
+    pub(super) fn is_later(&self) -> bool {
+        self.cursor.is_some()
+    }
+
+    /// What is asked of the store, or every field that cannot be read.
+    pub(super) fn wanted(&self) -> Result<FindSessions, Vec<BadField>> {
+        let mut bad = Vec::new();
+        let mut read = |field, rule, is_bad: bool| {
+            if is_bad {
+                bad.push(BadField { field, rule });
+            }
+        };
+        let merchant = optional(&self.merchant, |text| text.parse().ok());
+        read(
+            "merchant",
+            "must be a merchant’s id (mer_…)",
+            merchant.is_err(),
+        );
+        let status = optional(&self.status, StatusName::parse);
+        read("status", "must be a status of a session", status.is_err());
+        let from = optional(&self.from, time);
+        let rule = "must be a date, or a date and time, in UTC";
+        read("from", rule, from.is_err());
+        let to = optional(&self.to, time);
+        read("to", rule, to.is_err());
+        let (Ok(merchant), Ok(status), Ok(created_after), Ok(created_before)) =
+            (merchant, status, from, to)
+        else {
+            return Err(bad);
+        };
+        Ok(FindSessions {
+            limit: LIMIT,
+            cursor: self.cursor.clone(),
+            named: (!self.q.is_empty()).then(|| self.q.clone()),
+            merchant,
+            status,
+            created_after,
+            created_before,
+        })
+    }
+
+    /// The address of the same search, at this page of it.
+    pub(super) fn address(&self, cursor: Option<&str>) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let fields = [
+            ("q", &*self.q),
+            ("merchant", &*self.merchant),
+            ("status", &*self.status),
+            ("from", &*self.from),
+            ("to", &*self.to),
+            ("cursor", cursor.unwrap_or_default()),
+        ];
+        for (name, value) in fields {
+            if !value.is_empty() {
+                query.append_pair(name, value);
+            }
+        }
+        let query = query.finish();
+        if query.is_empty() {
+            "/ops/sessions".to_owned()
+        } else {
+            format!("/ops/sessions?{query}")
+        }
+    }
+}
+
+/// Nothing for an empty field; an error for one that cannot be read.
+fn optional<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, ()> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    read(text).map(Some).ok_or(())
+}
+
+/// A date, a date and time, or a time as in RFC 3339; in UTC unless it says otherwise.
+fn time(text: &str) -> Option<Timestamp> {
+    if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
+        return Some(Timestamp::new(at));
+    }
+    let local = PrimitiveDateTime::parse(text, LOCAL).ok();
+    let local = local.or_else(|| Some(Date::parse(text, DATE).ok()?.midnight()));
+    local.map(|local| Timestamp::new(local.assume_utc()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_read_as_people_and_browsers_write_them() {
+        let seconds = |text| time(text).map(Timestamp::unix_seconds);
+        for text in [
+            "2026-02-07T12:00",
+            "2026-02-07T12:00:00",
+            "2026-02-07T12:00:00.5",
+            "2026-02-07T12:00:00Z",
+            "2026-02-07T13:00:00+01:00",
+        ] {
+            assert_eq!(seconds(text), Some(1_770_465_600), "{text}");
+        }
+        assert_eq!(seconds("2026-02-07"), Some(1_770_422_400));
+        for text in ["yesterday", "2026-02-30", "2026-02-07 12", "7.2.2026"] {
+            assert_eq!(seconds(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_search_is_its_address() {
+        let query = "q=a%26b%00&merchant=&status=captured&from=2026-02-07&other=1";
+        let filters = Filters::parse(query);
+        assert_eq!(
+            filters.address(Some("next")),
+            "/ops/sessions?q=a%26b&status=captured&from=2026-02-07&cursor=next"
+        );
+        assert_eq!(Filters::default().address(None), "/ops/sessions");
+        let wanted = filters.wanted().unwrap();
+        assert_eq!(wanted.named.as_deref(), Some("a&b"));
+        assert_eq!(wanted.status, Some(StatusName::Captured));
+    }
+
+    #[test]
+    fn every_field_that_cannot_be_read_is_named() {
+        let filters = Filters::parse("merchant=me&status=paid&from=x&to=y&q=any");
+        let bad = filters.wanted().unwrap_err();
+        let fields: Vec<_> = bad.iter().map(|bad| bad.field).collect();
+        assert_eq!(fields, ["merchant", "status", "from", "to"]);
+    }
+}

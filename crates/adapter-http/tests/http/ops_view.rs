@@ -1,0 +1,442 @@
+//! The operators' view, `/ops/`.
+
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use oncharge_adapter_http::{Ops, serve_ops};
+use oncharge_domain::psp::RefusalReason;
+use oncharge_ports::{
+    CheckoutRepository as _, WebhookRepository as _, WorkQueue as _, work_queue::WantedDeliveries,
+};
+use oncharge_testkit::{Builder, Call, Fault, Reply};
+use serde_json::json;
+
+use crate::support::{Answer, Checkout, SHOP, TestApp, new_session, raw};
+
+/// Words that would do harm if they were taken for anything but words.
+const HOSTILE: &str =
+    "<script>alert('x')</script>\"><img src=x onerror=alert(1)> 4242 4242 4242 4242";
+/// The same as it stands in a page, the card number masked.
+const HARMLESS: &str = "&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;&#34;&#62;&#60;img src=x \
+     onerror=alert(1)&#62; ****4242";
+
+/// The view over the store of this server, or over none.
+fn open(app: Option<&TestApp>) -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.map(|test| test.app.clone());
+    let ops = Ops {
+        ready: Arc::new(|| Box::pin(async { Ok(()) })),
+        metrics: Arc::new(|| Box::pin(async { String::new() })),
+        app: Arc::new(move || app.clone()),
+    };
+    actix_web::rt::spawn(serve_ops(ops, listener).unwrap());
+    address
+}
+
+async fn ask(address: SocketAddr, head: &str) -> Answer {
+    raw(
+        address,
+        format!("{head}\r\nConnection: close\r\n\r\n").as_bytes(),
+    )
+    .await
+}
+
+async fn get(address: SocketAddr, path: &str) -> Answer {
+    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost")).await
+}
+
+async fn page(address: SocketAddr, path: &str) -> String {
+    let answer = get(address, path).await;
+    assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    answer.text().to_owned()
+}
+
+/// The ids of the sessions in a page of the list, in its order.
+fn listed(page: &str) -> Vec<&str> {
+    let rows = page
+        .split("<tr><th scope=\"row\"><a href=\"/ops/sessions/")
+        .skip(1);
+    rows.map(|row| row.split('"').next().unwrap()).collect()
+}
+
+async fn found(address: SocketAddr, query: &str) -> Vec<String> {
+    let page = page(address, &format!("/ops/sessions{query}")).await;
+    listed(&page).into_iter().map(str::to_owned).collect()
+}
+
+#[actix_web::test]
+async fn every_answer_is_strict_with_the_browser() {
+    let app = TestApp::start().await;
+    let address = open(Some(&app));
+    for (path, status) in [
+        ("/ops", 308),
+        ("/ops/", 200),
+        ("/ops/sessions", 200),
+        ("/ops/sessions?status=paid", 400),
+        ("/ops/sessions/cs_1", 404),
+        ("/ops/style.css", 200),
+        ("/ops/nothing", 404),
+    ] {
+        let answer = get(address, path).await;
+        assert_eq!(answer.status, status, "{path}");
+        assert_strict(&answer, path);
+    }
+    let page = page(address, "/ops/").await;
+    assert!(
+        !page.contains("<script") && !page.contains("style="),
+        "{page}"
+    );
+}
+
+fn assert_strict(answer: &Answer, what: &str) {
+    let policy = answer.header("content-security-policy").unwrap();
+    assert_eq!(
+        policy,
+        "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; \
+         frame-ancestors 'none'",
+        "{what}"
+    );
+    for (name, value) in [
+        ("x-frame-options", "DENY"),
+        ("x-content-type-options", "nosniff"),
+        ("cache-control", "no-store"),
+        ("referrer-policy", "no-referrer"),
+    ] {
+        assert_eq!(answer.header(name), Some(value), "{what}: {name}");
+    }
+}
+
+#[actix_web::test]
+async fn it_answers_to_its_own_address_alone_and_only_reads() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let address = open(Some(&app));
+    let path = format!("/ops/sessions/{}", checkout.id);
+    for head in [
+        format!("GET {path} HTTP/1.1\r\nHost: evil.example"),
+        format!(
+            "GET {path} HTTP/1.1\r\nHost: evil.example:{}",
+            address.port()
+        ),
+        format!("GET {path} HTTP/1.1\r\nHost: 10.0.0.1"),
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nHost: evil.example"),
+        format!("GET {path} HTTP/1.1\r\nHost:"),
+        format!("GET {path} HTTP/1.0"),
+        format!("GET http://evil.example{path} HTTP/1.1\r\nHost: localhost"),
+    ] {
+        let answer = ask(address, &head).await;
+        assert!(matches!(answer.status, 400 | 421), "{head}: {answer:?}");
+        assert!(!answer.text().contains(&checkout.id), "{head}");
+        if answer.status == 421 {
+            assert_strict(&answer, &head);
+        }
+    }
+    let own = format!("GET {path} HTTP/1.1\r\nHost: {address}");
+    assert_eq!(ask(address, &own).await.status, 200);
+    for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
+        let answer = ask(
+            address,
+            &format!("{method} /ops/ HTTP/1.1\r\nHost: localhost"),
+        )
+        .await;
+        assert_eq!(answer.status, 405, "{method}");
+        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
+    }
+    let head = ask(address, "HEAD /ops/ HTTP/1.1\r\nHost: localhost").await;
+    assert_eq!((head.status, head.body.len()), (200, 0));
+    // Machines that watch us call us by any name.
+    let health = ask(address, "GET /healthz HTTP/1.1\r\nHost: oncharge.internal").await;
+    assert_eq!(health.status, 200);
+}
+
+#[actix_web::test]
+async fn sessions_are_found_by_each_of_their_names() {
+    let app = TestApp::start().await;
+    let named = json!({"reference": "a & b", "order_id": "2026/7", "capture": "manual"});
+    let first = app.create(&new_session(&named)).await;
+    app.pay(&first, "tok_good").await;
+    let reference = app.session(&first).await["psp_reference"].clone();
+    app.clock.advance(1);
+    let second = app.created().await;
+    let address = open(Some(&app));
+    let reference = reference.as_str().unwrap();
+    for (query, wanted) in [
+        (format!("?q={}", first.id), vec![&first]),
+        ("?q=a+%26+b".to_owned(), vec![&first]),
+        ("?q=2026/7".to_owned(), vec![&first]),
+        (format!("?q=%20{reference}%20"), vec![&first]),
+        ("?q=order-42".to_owned(), vec![&second]),
+        ("?status=authorized".to_owned(), vec![&first]),
+        ("?status=created&q=order-42".to_owned(), vec![&second]),
+        ("?q=nobody".to_owned(), vec![]),
+        ("?q=a".to_owned(), vec![]),
+        ("?to=2000-01-01".to_owned(), vec![]),
+        (
+            "?from=2000-01-01&to=2100-01-01T00:00&q=2026/7".to_owned(),
+            vec![&first],
+        ),
+        (
+            "?merchant=mer_00000000000000000000000000000000".to_owned(),
+            vec![],
+        ),
+    ] {
+        let wanted: Vec<&String> = wanted.iter().map(|checkout| &checkout.id).collect();
+        assert_eq!(
+            found(address, &query).await.iter().collect::<Vec<_>>(),
+            wanted,
+            "{query}"
+        );
+    }
+    let all = found(address, "").await;
+    assert_eq!(all, [second.id.clone(), first.id.clone()], "newest first");
+    let session = app.store.session(first.typed()).await.unwrap().unwrap();
+    let of_merchant = found(address, &format!("?merchant={}", session.merchant)).await;
+    assert_eq!(of_merchant, all, "both are this merchant's");
+    let nothing = page(address, "/ops/sessions?q=nobody").await;
+    assert!(
+        nothing.contains("No session fits this search."),
+        "{nothing}"
+    );
+}
+
+#[actix_web::test]
+async fn a_search_that_cannot_be_read_comes_back_with_what_is_wrong() {
+    let app = TestApp::start().await;
+    let address = open(Some(&app));
+    let query = "?merchant=%22%3E%3Cb%3E&status=paid&from=yesterday&to=2026-13-01&q=kept";
+    let answer = get(address, &format!("/ops/sessions{query}")).await;
+    assert_eq!(answer.status, 400);
+    let page = answer.text();
+    for field in ["merchant", "status", "from", "to"] {
+        assert!(
+            page.contains(&format!("id=\"{field}-rule\"")),
+            "{field}: {page}"
+        );
+    }
+    assert!(page.contains("value=\"&#34;&#62;&#60;b&#62;\""), "{page}");
+    assert!(page.contains("value=\"kept\""), "{page}");
+    assert!(!page.contains("<b>"), "{page}");
+}
+
+#[actix_web::test]
+async fn pages_lead_to_the_older_ones() {
+    let app = TestApp::start().await;
+    let mut created = Vec::new();
+    for number in 0..53 {
+        if number % 10 == 0 {
+            app.clock.advance(1);
+        }
+        created.push(app.created().await.id);
+    }
+    created.sort_by(|one, other| other.cmp(one));
+    let address = open(Some(&app));
+    let first = page(address, "/ops/sessions?q=order-42").await;
+    let next = first
+        .split("<a href=\"")
+        .find(|link| link.contains("rel=\"next\""));
+    let next = next
+        .unwrap()
+        .split('"')
+        .next()
+        .unwrap()
+        .replace("&#38;", "&");
+    assert!(
+        next.starts_with("/ops/sessions?q=order-42&cursor="),
+        "{next}"
+    );
+    let second = page(address, &next).await;
+    let seen: Vec<&str> = [listed(&first), listed(&second)].concat();
+    assert_eq!(seen.len(), 53);
+    let mut sorted = seen.clone();
+    sorted.sort_by(|one, other| other.cmp(one));
+    assert_eq!(sorted, created, "each once");
+    assert!(!second.contains("rel=\"next\""), "the last page");
+    assert!(second.contains(">Newest</a>"), "the way back");
+    // A merchant's cursor is for that merchant's list.
+    let theirs = app.get("/v1/checkout/sessions?limit=1").send().await.json();
+    let theirs = theirs["next_cursor"].as_str().unwrap().to_owned();
+    for cursor in [theirs.as_str(), "AAAA", "%00"] {
+        let answer = get(address, &format!("/ops/sessions?cursor={cursor}")).await;
+        let status = if cursor == "%00" { 200 } else { 400 };
+        assert_eq!(answer.status, status, "{cursor}");
+    }
+}
+
+/// A refused and an approved try of a shopper with hostile words, delivered to a hostile shop.
+async fn told(app: &TestApp) -> Checkout {
+    app.listen(&app.pair, SHOP).await;
+    let body = new_session(&json!({
+        "reference": HOSTILE, "order_id": HOSTILE, "capture": "manual",
+        "metadata": {"note": HOSTILE, "<b>": "x"},
+        "customer_email": "shopper@example.com", "customer_phone": "+15551234567",
+    }));
+    let checkout = app.create(&body).await;
+    let refused = Reply::Refused(RefusalReason::CardDeclined);
+    app.psp.reply(Call::Authorize, refused);
+    app.pay(&checkout, "tok_secret_1").await;
+    app.clock.advance(1);
+    app.psp.fail(Call::Authorize, Fault::UnknownBefore);
+    app.pay(&checkout, "tok_secret_2").await;
+    answer_hostile(app).await;
+    checkout
+}
+
+/// Records an attempt to deliver that was answered with hostile words.
+async fn answer_hostile(app: &TestApp) {
+    let build = Builder::new(77);
+    let wanted = WantedDeliveries {
+        limit: 1,
+        each: 1,
+        busy: Vec::new(),
+    };
+    let lease = Duration::from_secs(60);
+    let claimed = app.store.claim_deliveries(app.app.now(), &wanted, lease);
+    let claimed = claimed.await.unwrap();
+    let outgoing = app.store.outgoing(&[claimed[0].event]).await.unwrap();
+    let claim = (claimed[0].lease, &outgoing[0].delivery);
+    let mut recorded = build.recorded(claim, Ok(500), None);
+    let attempt = recorded.attempt.as_mut().unwrap();
+    attempt.response = format!("{HOSTILE}\nsecond line\n{}the end", "more\n".repeat(50));
+    app.store.record(&recorded).await.unwrap();
+}
+
+#[actix_web::test]
+async fn a_story_tells_everything_in_harmless_words() {
+    let app = TestApp::start().await;
+    let checkout = told(&app).await;
+    let address = open(Some(&app));
+    let story = page(address, &format!("/ops/sessions/{}", checkout.id)).await;
+    assert!(story.matches(HARMLESS).count() >= 4, "{story}");
+    for word in [
+        "<script",
+        "<img",
+        "<b>",
+        "onerror=alert(1)>",
+        "4242 4242 4242",
+    ] {
+        assert!(!story.contains(word), "{word}: {story}");
+    }
+    for told in [
+        "payment.refused",
+        "card_declined",
+        ">failed<",
+        ">requested<",
+        "sent, outcome unknown",
+        "recovery takes it up",
+        "payment.refused: attempt 1",
+        "payment.refused: next attempt",
+        ">500<",
+        "17 ms",
+        "second line",
+        "e-mail and phone kept, sealed",
+        "https://shop.example.com",
+        "&#60;b&#62;",
+    ] {
+        assert!(story.contains(told), "{told}: {story}");
+    }
+    assert!(
+        !story.contains("the end"),
+        "only the first lines of an answer"
+    );
+    for operation in app.store.operations_of(checkout.typed()) {
+        assert!(
+            story.contains(&format!("id=\"{}\"", operation.id)),
+            "{story}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn nothing_secret_is_shown_anywhere() {
+    let app = TestApp::start().await;
+    let checkout = told(&app).await;
+    let endpoint = app.get("/v1/webhook_endpoint").send().await.json();
+    let signing = endpoint["signing_secret"].as_str().unwrap().to_owned();
+    app.clock.advance(100_000);
+    let address = open(Some(&app));
+    let open_operation = app.store.operations_of(checkout.typed()).pop().unwrap();
+    for path in [
+        "/ops/".to_owned(),
+        "/ops/sessions".to_owned(),
+        format!("/ops/sessions/{}", checkout.id),
+    ] {
+        let page = page(address, &path).await;
+        for secret in [
+            checkout.token.as_str(),
+            "pt_",
+            "shopper@example.com",
+            "15551234567",
+            app.pair.key.as_str(),
+            app.pair.secret.as_str(),
+            signing.as_str(),
+            "whsec_",
+            "tok_secret",
+            "wc-api=",
+            "request of",
+        ] {
+            assert!(!page.contains(secret), "{path} shows {secret}: {page}");
+        }
+        let id = if path == "/ops/sessions" {
+            checkout.id.clone()
+        } else {
+            open_operation.id.to_string()
+        };
+        assert!(page.contains(&id), "{path} is what it should be: {page}");
+    }
+}
+
+#[actix_web::test]
+async fn stuck_work_is_listed_with_the_way_to_its_session() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let address = open(Some(&app));
+    let calm = page(address, "/ops/").await;
+    assert!(calm.contains("Nothing is stuck."), "{calm}");
+    app.clock.advance(1800 + 301);
+    let page = page(address, "/ops/").await;
+    let link = format!("<a href=\"/ops/sessions/{}\">", checkout.id);
+    assert!(page.contains(&link), "{page}");
+    assert!(
+        page.contains(">deadline<") && page.contains("5 min ago"),
+        "{page}"
+    );
+    for (status, count) in [("created", 0), ("expired", 1)] {
+        let row = page
+            .split("<tr>")
+            .find(|row| row.contains(&format!("status={status}&#38;from=")));
+        let row = row.unwrap();
+        assert!(
+            row.contains(&format!("<td class=\"number\">{count}</td>")),
+            "{row}"
+        );
+    }
+}
+
+#[actix_web::test]
+async fn what_is_not_there_is_said_in_words() {
+    let app = TestApp::start().await;
+    let address = open(Some(&app));
+    for id in [
+        "cs_00000000000000000000000000000000",
+        "cs_",
+        "x",
+        "%3Cb%3E",
+        "cs_%00",
+    ] {
+        let answer = get(address, &format!("/ops/sessions/{id}")).await;
+        assert_eq!(answer.status, 404, "{id}");
+        assert!(
+            answer.text().contains("There is no session with this id."),
+            "{id}"
+        );
+    }
+    let empty = page(address, "/ops/sessions").await;
+    assert!(empty.contains("No session yet."), "{empty}");
+    let waiting = open(None);
+    for path in ["/ops/", "/ops/sessions", "/ops/sessions/cs_1"] {
+        let answer = get(waiting, path).await;
+        assert_eq!(answer.status, 503, "{path}");
+        assert!(answer.text().contains("Waiting for the database"), "{path}");
+        assert_strict(&answer, path);
+    }
+}
