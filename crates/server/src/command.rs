@@ -9,15 +9,22 @@ mod keys;
 mod merchant;
 mod migrate;
 mod openapi;
+mod origins;
+mod reconcile;
 mod serve;
 mod sign;
+mod stuck;
+mod usage;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{Args, Parser, Subcommand};
+use oncharge_domain::time::Timestamp;
+use time::format_description::well_known::Rfc3339;
 
 use crate::{
-    config::{Secret, Settings},
+    config::{Mode, Secret, Settings},
+    sandbox::Pair,
     telemetry,
     wiring::Wired,
 };
@@ -57,6 +64,10 @@ enum Command {
     /// The shared blocklist.
     #[command(subcommand)]
     Ban(ban::BanCommand),
+    /// Lists work that a person should look at, one a line.
+    Stuck(stuck::Stuck),
+    /// Compares operations with what the payment processors know of them.
+    Reconcile(reconcile::Reconcile),
     /// Prints the `OpenAPI` document.
     Openapi,
 }
@@ -77,6 +88,8 @@ impl Cli {
             Command::Merchant(command) => command.run().await,
             Command::Key(command) => command.run().await,
             Command::Ban(command) => command.run().await,
+            Command::Stuck(stuck) => stuck.run().await,
+            Command::Reconcile(reconcile) => reconcile.run().await,
             Command::Openapi => {
                 openapi::run();
                 Ok(())
@@ -110,11 +123,31 @@ impl Target {
         Ok(settings)
     }
 
+    /// Whether this data is play: then a merchant's pages may lie on this machine.
+    fn is_sandbox(&self) -> anyhow::Result<bool> {
+        let mode = self.settings()?.mode;
+        Ok(mode == Mode::Sandbox || Pair::read(&self.data_dir)?.is_some())
+    }
+
     /// The use cases on this data, without servers and workers.
     pub(crate) async fn open(&self) -> anyhow::Result<Wired> {
         let settings = self.settings()?;
         Wired::for_commands(&settings, &self.data_dir).await
     }
+}
+
+/// What the process ends with where a command has failed: 2 for what its caller has written, else 1.
+pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
+    if error.downcast_ref::<usage::Usage>().is_some() {
+        ExitCode::from(2)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// A time as commands print it, in whole seconds.
+fn rfc3339(at: Timestamp) -> anyhow::Result<String> {
+    Ok(at.whole_seconds().as_offset_date_time().format(&Rfc3339)?)
 }
 
 /// Prints one JSON object on one line, as every command answers.

@@ -7,6 +7,7 @@ mod network;
 mod psp;
 mod secret;
 mod storage;
+mod webhooks;
 
 use std::path::{Path, PathBuf};
 
@@ -16,9 +17,10 @@ use serde::Deserialize;
 
 pub(crate) use keys::{KeySettings, Keys, make_private_dir, write_private};
 pub(crate) use network::{Limits, Network};
-pub(crate) use psp::PspSettings;
+pub(crate) use psp::{PspAccounts, PspSettings};
 pub(crate) use secret::Secret;
 pub(crate) use storage::Database;
+pub(crate) use webhooks::{WebhookClock, Webhooks};
 
 use crate::telemetry::LogFormat;
 
@@ -40,9 +42,11 @@ pub(crate) struct Settings {
     /// Keys at rest.
     pub(crate) keys: KeySettings,
     /// PSP accounts, by account name.
-    pub(crate) psp: std::collections::BTreeMap<String, PspSettings>,
+    pub(crate) psp: PspAccounts,
     /// The checkout.
     pub(crate) checkout: Checkout,
+    /// Webhooks out.
+    pub(crate) webhooks: Webhooks,
     /// Logs.
     pub(crate) log: Log,
 }
@@ -118,6 +122,7 @@ impl Settings {
         if !(1..=7 * 86_400).contains(&self.checkout.session_ttl_seconds) {
             bail!("checkout.session_ttl_seconds must be 1 to 604800");
         }
+        self.webhooks.check(self.mode)?;
         for (account, psp) in &self.psp {
             psp.check(account, self.mode)?;
         }

@@ -10,9 +10,13 @@ mod system;
 mod telemetry;
 mod wiring;
 
-use std::process::ExitCode;
+use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
+
+/// How long the end of a process waits for what blocks one of its threads, such as the look-up of a
+/// name: everything that matters has come to its end before.
+const LAST_WAIT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = command::Cli::parse();
@@ -21,14 +25,16 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    match runtime
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| runtime.block_on(cli.run()))
-    {
+    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let ended = runtime.block_on(cli.run());
+        runtime.shutdown_timeout(LAST_WAIT);
+        ended
+    });
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             telemetry::complain(&error);
-            ExitCode::FAILURE
+            command::exit_code(&error)
         }
     }
 }

@@ -1,11 +1,15 @@
 //! The sandbox: everything in one process, on this machine, on a directory of its own.
 
+mod endpoint;
 mod lock;
+mod merchant;
 mod pair;
 mod ports;
 mod run;
+mod simulator;
 
 pub(crate) use lock::ServerLock;
 pub(crate) use pair::Pair;
 pub(crate) use ports::Port;
 pub(crate) use run::{Options, Sandbox, Urls};
+pub(crate) use simulator::accounts_of;

@@ -1,11 +1,15 @@
 //! A running server: the API, the operators' port, the workers; and its clean stop.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+mod gauges;
+mod operators;
+mod patience;
+mod reserved;
 
-use actix_web::dev::ServerHandle;
+use std::time::Duration;
+
+use actix_web::dev::{Server, ServerHandle};
 use anyhow::Context;
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use oncharge_adapter_http::{Api, Ops, Rate, serve_api, serve_ops};
+use oncharge_adapter_http::{Api, Rate, serve_api};
 use oncharge_application::{App, workers::runner};
 use tokio::task::JoinHandle;
 
@@ -14,10 +18,12 @@ use crate::{
     wiring::Wired,
 };
 
+pub(crate) use operators::Operators;
+pub(crate) use patience::until_there;
+pub(crate) use reserved::Reserved;
+
 /// How long requests that are under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(12);
-/// How often histograms are summed up: until then they keep every single observation.
-const UPKEEP: Duration = Duration::from_secs(5);
 
 /// What of a server runs in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -30,32 +36,28 @@ pub(crate) enum Role {
     Worker,
 }
 
-/// Where a server listens.
-pub(crate) struct Listeners {
-    /// For the API and the checkout.
-    pub(crate) api: TcpListener,
-    /// For operators.
-    pub(crate) ops: TcpListener,
-}
-
 /// A running server.
 pub(crate) struct Running {
     app: App,
-    servers: Vec<(ServerHandle, JoinHandle<std::io::Result<()>>)>,
+    api: Option<Task>,
+    operators: Operators,
     workers: Option<runner::Workers>,
-    upkeep: JoinHandle<()>,
 }
 
-/// Starts a server on what is wired.
+/// A server that runs in a task of its own.
+struct Task {
+    handle: ServerHandle,
+    task: JoinHandle<std::io::Result<()>>,
+}
+
+/// Starts a server on what is wired. With a door the API is served there, or not at all; workers
+/// run unless the role says otherwise.
 pub(crate) async fn start(
     settings: &Settings,
     wired: &Wired,
-    listeners: Listeners,
+    (door, operators): (Option<Reserved>, Operators),
     (role, shop_url): (Role, Option<String>),
 ) -> anyhow::Result<Running> {
-    let metrics = PrometheusBuilder::new()
-        .install_recorder()
-        .context("metrics cannot be kept")?;
     let app = wired.app.clone();
     if wired.embedded && role != Role::Api {
         // Nobody else works on the embedded file: what is open was left by a crash.
@@ -65,58 +67,42 @@ pub(crate) async fn start(
             .await
             .context("the queues cannot be woken")?;
     }
-    let mut servers = Vec::new();
-    if role != Role::Worker {
+    let mut server = None;
+    if let Some(door) = door {
         let api = Api::new(app.clone(), http_settings(settings, shop_url)?);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        servers.push(run(serve_api(api, listeners.api, threads)?));
+        let listener = door.listen().context("cannot listen for the API")?;
+        server = Some(spawn(serve_api(api, listener, threads)?));
     }
-    servers.push(run(serve_ops(
-        operators(wired, metrics.clone()),
-        listeners.ops,
-    )?));
+    operators.opened(wired);
     let workers = (role != Role::Api).then(|| runner::start(&app));
     Ok(Running {
         app,
-        servers,
+        api: server,
+        operators,
         workers,
-        upkeep: keep_up(metrics),
-    })
-}
-
-fn operators(wired: &Wired, metrics: PrometheusHandle) -> Ops {
-    let store = wired.maintenance.clone();
-    let round_trips = wired.round_trips.clone();
-    Ops {
-        ready: Arc::new(move || {
-            let store = store.clone();
-            Box::pin(async move { Ok(store.ping().await?) })
-        }),
-        metrics: Arc::new(move || {
-            if let Some(count) = &round_trips {
-                metrics::counter!("oncharge_database_round_trips_total").absolute(count());
-            }
-            metrics.render()
-        }),
-    }
-}
-
-#[expect(clippy::disallowed_methods, reason = "the task is owned by `Running`")]
-fn keep_up(metrics: PrometheusHandle) -> JoinHandle<()> {
-    tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(UPKEEP).await;
-            metrics.run_upkeep();
-        }
     })
 }
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "the server's task is owned by `Running`"
+    reason = "the server's task is owned by what is running"
 )]
-fn run(server: actix_web::dev::Server) -> (ServerHandle, JoinHandle<std::io::Result<()>>) {
-    (server.handle(), tokio::spawn(server))
+fn spawn(server: Server) -> Task {
+    Task {
+        handle: server.handle(),
+        task: tokio::spawn(server),
+    }
+}
+
+impl Task {
+    /// Refuses the new and finishes what is in hand.
+    async fn stop(self) {
+        self.handle.stop(true).await;
+        if let Ok(Err(error)) = self.task.await {
+            tracing::warn!(%error, "a server ended badly");
+        }
+    }
 }
 
 fn http_settings(
@@ -148,20 +134,16 @@ fn http_settings(
 impl Running {
     /// Refuses the new, finishes what is in hand, and returns.
     pub(crate) async fn stop(self) {
-        self.upkeep.abort();
+        self.operators.stopping();
         let stopping = async {
-            for (handle, _) in &self.servers {
-                handle.stop(true).await;
-            }
-            for (_, task) in self.servers {
-                if let Ok(Err(error)) = task.await {
-                    tracing::warn!(%error, "a server ended badly");
-                }
+            if let Some(api) = self.api {
+                api.stop().await;
             }
             if let Some(workers) = self.workers {
                 workers.stop().await;
             }
             self.app.drained().await;
+            self.operators.stop().await;
         };
         if tokio::time::timeout(GRACE, stopping).await.is_err() {
             tracing::warn!(

@@ -1,8 +1,9 @@
 //! The demo shop: an ordinary merchant, on an origin of its own.
 //!
 //! Read it as an example of an integration. `payments` holds all its calls of OnCharge, `acts`
-//! what it does about an order, `view` how it finds out where a payment stands; the page embeds
-//! the checkout with `oncharge.js` (`assets/shop/order.js`). The rest is what every shop has.
+//! what it does about an order, `webhooks` how it is told that something happened, `view` how it
+//! finds out where a payment stands; the page embeds the checkout with `oncharge.js`
+//! (`assets/shop/order.js`). The rest is what every shop has.
 
 mod acts;
 mod assets;
@@ -13,7 +14,10 @@ mod dollars;
 #[cfg(test)]
 mod examples;
 mod fault;
+mod follow;
 mod guard;
+mod inbox;
+mod looks;
 mod moment;
 mod order;
 mod outcome;
@@ -24,6 +28,7 @@ mod sightings;
 mod timeline;
 mod tone;
 mod view;
+mod webhooks;
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
@@ -33,11 +38,12 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use oncharge_client::{Client, Retries};
+use oncharge_client::{Client, Retries, WebhookVerifier};
 use tokio::task::JoinHandle;
 use url::Url;
 
-use self::{book::Book, fault::Fault};
+pub(crate) use self::webhooks::PATH as WEBHOOK_PATH;
+use self::{book::Book, fault::Fault, follow::Follower, inbox::Inbox, looks::Looks};
 use crate::sandbox::{Pair, Urls};
 
 /// How many threads serve the shop: it has one visitor.
@@ -55,7 +61,12 @@ const RETRIES: Retries = Retries {
 struct Shop {
     /// Calls OnCharge in the merchant's name.
     oncharge: Client,
+    /// Knows OnCharge's webhooks from others.
+    verifier: WebhookVerifier,
     book: Book,
+    inbox: Inbox,
+    looks: Looks,
+    follower: Follower,
     /// Where OnCharge is, for browsers.
     api: String,
     /// Where the shop is, as browsers write it: without a port that goes without saying.
@@ -68,6 +79,7 @@ struct Shop {
 pub(crate) struct Running {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
+    following: JoinHandle<()>,
 }
 
 /// Starts the shop on this listener, with the orders that the data directory holds.
@@ -80,13 +92,19 @@ pub(crate) fn start(
     data_dir: &Path,
 ) -> anyhow::Result<Running> {
     let oncharge = Client::new(&urls.api, &pair.api_key, pair.api_secret.expose())?;
+    let (follower, hints) = follow::pair();
     let shop = Data::new(Shop {
         oncharge: oncharge.with_retries(RETRIES),
+        verifier: WebhookVerifier::new(pair.api_secret.expose()),
         book: Book::open(data_dir)?,
+        inbox: Inbox::open(data_dir)?,
+        looks: Looks::default(),
+        follower,
         policy: guard::content_security_policy(&urls.api),
         api: urls.api.clone(),
         origin: Url::parse(&urls.shop)?.origin().ascii_serialization(),
     });
+    let following = hints.start(shop.clone());
     let factory = move || {
         App::new()
             .app_data(shop.clone())
@@ -105,7 +123,11 @@ pub(crate) fn start(
         reason = "the server's task is owned by `Running`"
     )]
     let task = tokio::spawn(server);
-    Ok(Running { handle, task })
+    Ok(Running {
+        handle,
+        task,
+        following,
+    })
 }
 
 /// All pages on one screen.
@@ -124,6 +146,8 @@ fn routes(config: &mut web::ServiceConfig) {
             "/orders/{number:[0-9]{1,18}}/{act}",
             web::post().to(acts::act),
         )
+        .route(webhooks::PATH, web::post().to(webhooks::receive))
+        .route("/webhooks/received", web::get().to(webhooks::received))
         .default_service(web::to(missing));
 }
 
@@ -135,6 +159,8 @@ impl Running {
     /// Refuses the new and finishes what is in hand.
     pub(crate) async fn stop(self) {
         self.handle.stop(true).await;
+        // What it would still look at is looked at again by whoever opens the page.
+        self.following.abort();
         if let Ok(Err(error)) = self.task.await {
             tracing::warn!(%error, "the demo shop ended badly");
         }

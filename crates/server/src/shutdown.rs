@@ -1,15 +1,41 @@
 //! When to stop.
 
-/// Waits for SIGTERM or SIGINT.
-pub(crate) async fn requested() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut term, mut int) = (
-        signal(SignalKind::terminate())?,
-        signal(SignalKind::interrupt())?,
-    );
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// SIGTERM and SIGINT, heard from the moment this is made.
+pub(crate) struct Shutdown {
+    term: Signal,
+    int: Signal,
+}
+
+impl Shutdown {
+    /// From here on a signal ends nothing by itself.
+    ///
+    /// Errors where the system gives no signal handlers.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            term: signal(SignalKind::terminate())?,
+            int: signal(SignalKind::interrupt())?,
+        })
     }
-    Ok(())
+
+    /// Waits for a signal.
+    pub(crate) async fn requested(&mut self) {
+        tokio::select! {
+            _ = self.term.recv() => {}
+            _ = self.int.recv() => {}
+        }
+    }
+
+    /// Works until it is done or a signal comes; `None` for the signal, which ends the work where
+    /// it stands.
+    pub(crate) async fn unless_requested<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<Option<T>> {
+        tokio::select! {
+            done = work => done.map(Some),
+            () = self.requested() => Ok(None),
+        }
+    }
 }

@@ -38,6 +38,11 @@ pub(crate) fn complain(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "oncharge: {error:#}");
 }
 
+/// Writes a line to standard error that belongs to a command's answer, but not to its data.
+pub(crate) fn note(line: impl std::fmt::Display) {
+    let _ = writeln!(std::io::stderr(), "{line}");
+}
+
 /// Writes a line to standard output: what a command is asked for, never a log line.
 pub(crate) fn say(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();

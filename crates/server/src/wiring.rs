@@ -7,21 +7,24 @@ use oncharge_adapter_http::JsonPresenter;
 use oncharge_adapter_postgres::PostgresStore;
 use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::{App, Dependencies};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Entropy, Maintenance, MerchantRepository, Psps,
-    WorkQueue,
+    BlocklistRepository, CheckoutRepository, Entropy, Inbox, Maintenance, MerchantRepository,
+    Oversight, Psps, WebhookRepository, WebhookSender, WorkQueue,
 };
 
 use crate::{
-    config::{Keys, Mode, PspSettings, Settings},
+    config::{Keys, Mode, PspAccounts, PspSettings, Settings},
+    server::until_there,
     system::{SystemClock, SystemEntropy},
 };
 
 /// The name of the embedded database's file in the data directory.
 const EMBEDDED_FILE: &str = "oncharge.db";
 
-/// The use cases on a store.
+/// The use cases on a store; cheap to clone.
+#[derive(Clone)]
 pub(crate) struct Wired {
     /// The use cases.
     pub(crate) app: App,
@@ -41,39 +44,55 @@ pub(crate) struct Wired {
 pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Wired {
-    /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`.
+    /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`. Waits
+    /// for a database that is not there.
     ///
     /// Errors where the store cannot be opened, or its first sealed value does not open under the
     /// keys.
     pub(crate) async fn for_server(
         settings: &Settings,
-        keys: Keys,
+        keys: &Keys,
         (data_dir, base_url): (&Path, &str),
     ) -> anyhow::Result<Self> {
-        let accounts = settings
-            .psp
-            .iter()
-            .map(|(name, psp)| account(name, psp, base_url));
-        let psps = Registry::new(accounts).context("the PSP accounts cannot be used")?;
-        Self::new(settings, keys, data_dir, Arc::new(psps)).await
+        let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
+        let open = || Self::open(settings, keys, data_dir, (psps.clone(), sender.clone()));
+        let Some(place) = settings.database.place() else {
+            // The embedded file is here or will never be.
+            return open().await;
+        };
+        until_there(&place, &SystemEntropy::new(), open).await
     }
 
-    /// For a command beside a server: no PSP is reached.
+    /// For a command beside a server: no PSP is reached, and no database waited for.
     pub(crate) async fn for_commands(settings: &Settings, data_dir: &Path) -> anyhow::Result<Self> {
-        let keys = settings.keys.or_in(data_dir, None)?;
-        let psps = Registry::new(std::iter::empty()).context("no HTTP client")?;
-        Self::new(settings, keys, data_dir, Arc::new(psps)).await
+        Self::for_commands_with(settings, &PspAccounts::new(), data_dir).await
     }
 
-    async fn new(
+    /// For a command beside a server that asks these PSP accounts.
+    pub(crate) async fn for_commands_with(
         settings: &Settings,
-        keys: Keys,
+        accounts: &PspAccounts,
         data_dir: &Path,
-        psps: Arc<dyn Psps>,
+    ) -> anyhow::Result<Self> {
+        let keys = settings.keys.or_in(data_dir, None)?;
+        // Such a command never starts a payment, so that no PSP learns of an address of ours.
+        let outside = (
+            registry(accounts, "http://127.0.0.1")?,
+            sender(settings.mode)?,
+        );
+        Self::open(settings, &keys, data_dir, outside).await
+    }
+
+    /// Tries once.
+    async fn open(
+        settings: &Settings,
+        keys: &Keys,
+        data_dir: &Path,
+        (psps, sender): (Arc<dyn Psps>, Arc<dyn WebhookSender>),
     ) -> anyhow::Result<Self> {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
         let embedded = settings.database.url.is_none();
-        let store = Store::open(settings, &keys, data_dir, &entropy).await?;
+        let store = Store::open(settings, keys, data_dir, &entropy).await?;
         if !store.maintenance.keys_fit().await? {
             bail!("keys.master does not open what the database holds: a key is missing or another");
         }
@@ -83,32 +102,31 @@ impl Wired {
             merchants: store.merchants.clone(),
             blocklist: store.blocklist,
             work: store.work.clone(),
+            oversight: store.oversight,
+            inbox: store.inbox,
+            webhooks: store.webhooks,
+            maintenance: store.maintenance.clone(),
             psps,
+            sender,
             presenter: Arc::new(JsonPresenter),
             clock: Arc::new(SystemClock),
             entropy,
-            keys: keys.master,
-            peppers: keys.pepper,
+            keys: keys.master.clone(),
+            peppers: keys.pepper.clone(),
             settings: oncharge_application::Settings {
                 sandbox: settings.mode == Mode::Sandbox,
                 session_ttl_seconds: settings.checkout.session_ttl_seconds,
                 ban_answers_per_hour: (limit > 0).then_some(limit),
+                webhook_clock: settings.webhooks.clock.into(),
             },
         });
-        let Store {
-            maintenance,
-            work,
-            merchants,
-            round_trips,
-            ..
-        } = store;
         Ok(Self {
             app,
-            maintenance,
-            work,
-            merchants,
+            maintenance: store.maintenance,
+            work: store.work,
+            merchants: store.merchants,
             embedded,
-            round_trips,
+            round_trips: store.round_trips,
         })
     }
 }
@@ -119,6 +137,9 @@ struct Store {
     merchants: Arc<dyn MerchantRepository>,
     blocklist: Arc<dyn BlocklistRepository>,
     work: Arc<dyn WorkQueue>,
+    oversight: Arc<dyn Oversight>,
+    inbox: Arc<dyn Inbox>,
+    webhooks: Arc<dyn WebhookRepository>,
     maintenance: Arc<dyn Maintenance>,
     round_trips: Option<RoundTrips>,
 }
@@ -154,6 +175,9 @@ impl Store {
             + MerchantRepository
             + BlocklistRepository
             + WorkQueue
+            + Oversight
+            + Inbox
+            + WebhookRepository
             + Maintenance
             + 'static,
     {
@@ -162,10 +186,26 @@ impl Store {
             merchants: store.clone(),
             blocklist: store.clone(),
             work: store.clone(),
+            oversight: store.clone(),
+            inbox: store.clone(),
+            webhooks: store.clone(),
             maintenance: store,
             round_trips: None,
         }
     }
+}
+
+fn registry(accounts: &PspAccounts, base_url: &str) -> anyhow::Result<Arc<dyn Psps>> {
+    let accounts = accounts
+        .iter()
+        .map(|(name, psp)| account(name, psp, base_url));
+    let registry = Registry::new(accounts).context("the PSP accounts cannot be used")?;
+    Ok(Arc::new(registry))
+}
+
+fn sender(mode: Mode) -> anyhow::Result<Arc<dyn WebhookSender>> {
+    let sender = HttpSender::new(Arc::new(SystemClock), mode == Mode::Sandbox);
+    Ok(Arc::new(sender.context("webhooks cannot be sent")?))
 }
 
 fn account(name: &str, psp: &PspSettings, base_url: &str) -> Account {

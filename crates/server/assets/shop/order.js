@@ -39,10 +39,10 @@
     if (heading) heading.focus();
   }
 
-  async function look() {
+  async function look(when = "") {
     clearTimeout(timer);
     try {
-      const response = await fetch(order.dataset.state, { headers: { Accept: "application/json" } });
+      const response = await fetch(order.dataset.state + when, { headers: { Accept: "application/json" } });
       if (response.ok) {
         const state = await response.json();
         for (const [id, html] of Object.entries(state.parts)) replace(id, html);
@@ -52,7 +52,7 @@
       // The shop does not answer: what was seen last stays, and the next look comes in a second.
     }
     clearTimeout(timer);
-    if (!document.hidden) timer = setTimeout(look, INTERVAL_MS);
+    if (!document.hidden) timer = setTimeout(() => look(), INTERVAL_MS);
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -63,7 +63,7 @@
   const pay = document.getElementById("pay");
   if (pay) {
     // What the checkout reports is a hint: the shop's server asks OnCharge at once and believes that.
-    checkout = window.OnCharge.mount("#pay", { iframeUrl: pay.dataset.iframeUrl, onResult: look });
+    checkout = window.OnCharge.mount("#pay", { iframeUrl: pay.dataset.iframeUrl, onResult: () => look("?now") });
   }
   localise(document);
   look();

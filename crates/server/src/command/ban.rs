@@ -1,6 +1,6 @@
 //! `oncharge ban …`: the shared blocklist.
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use oncharge_application::bans;
 use oncharge_domain::{
@@ -10,9 +10,8 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use serde_json::{Value, json};
-use time::format_description::well_known::Rfc3339;
 
-use super::{Target, print_json};
+use super::{Target, print_json, rfc3339, usage::OrUsage};
 
 /// What to do with bans.
 #[derive(Debug, Subcommand)]
@@ -60,10 +59,10 @@ impl Who {
     fn identifier(&self) -> anyhow::Result<Identifier> {
         match (&self.email, &self.phone) {
             (Some(email), None) => Ok(Identifier::email(
-                &Email::parse(email.trim()).context("--email")?,
+                &Email::parse(email.trim()).or_usage("--email")?,
             )),
-            (None, Some(phone)) => Identifier::phone_from_person(phone).context("--phone"),
-            _ => bail!("one of --email and --phone"),
+            (None, Some(phone)) => Identifier::phone_from_person(phone).or_usage("--phone"),
+            _ => None.or_usage("one of --email and --phone"),
         }
     }
 }
@@ -94,7 +93,7 @@ impl BanCommand {
                 }
             }
             Self::Revoke { id, target } => {
-                let id: BanId = id.parse().context("no ban id")?;
+                let id: BanId = id.parse().ok().or_usage("this is no ban id")?;
                 let revoked = bans::revoke(&target.open().await?.app, id).await;
                 revoked.context("the ban was not revoked")?;
                 print_json(&json!({ "ban_id": id.to_string(), "revoked": true }));
@@ -115,8 +114,4 @@ fn line(ban: &Ban, now: Timestamp) -> anyhow::Result<Value> {
         "revoked_at": ban.revoked_at.map(rfc3339).transpose()?,
         "live": ban.is_live(now),
     }))
-}
-
-fn rfc3339(at: Timestamp) -> anyhow::Result<String> {
-    Ok(at.whole_seconds().as_offset_date_time().format(&Rfc3339)?)
 }

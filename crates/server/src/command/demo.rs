@@ -1,4 +1,7 @@
-//! `oncharge demo`: walks through one payment, as a merchant's server and a shopper's page would.
+//! `oncharge demo`: walks through one payment, as a merchant's server and a shopper's page would, and
+//! requires every webhook of it.
+
+mod told;
 
 use std::time::Duration;
 
@@ -6,6 +9,7 @@ use anyhow::{Context, ensure};
 use oncharge_client::{Client, CreatedSession, NewRefund, NewSession, Session, SessionStatus};
 use serde_json::{Value, json};
 
+use self::told::Told;
 use crate::{
     sandbox::{Options, Port, Sandbox},
     telemetry::say,
@@ -32,6 +36,7 @@ pub(super) async fn run() -> anyhow::Result<()> {
         address_limit: None,
         session_ttl: None,
         capture_delay: Some(2),
+        webhook_clock: None,
         log_filter: Some("warn"),
     })
     .await?;
@@ -54,6 +59,7 @@ async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
         created.status == SessionStatus::Created,
         "the session is not created"
     );
+    let told = Told::by(sandbox, &created)?;
     say(format_args!(
         "created     {} over 99.99 USD",
         created.session_id
@@ -66,6 +72,7 @@ async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
     ensure!(is_authorized, "the payment was answered {status}");
     reached(&merchant, &created, SessionStatus::Authorized).await?;
     say("authorized  with card 4242 4242 4242 4242");
+    told.of(1, "payment.authorized").await?;
 
     let session = reached(&merchant, &created, SessionStatus::Captured).await?;
     ensure!(
@@ -74,11 +81,20 @@ async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
         session.amount_captured
     );
     say("captured    99.99 USD by the clock, two seconds later");
+    told.of(2, "payment.captured").await?;
 
+    refund(&merchant, &session).await?;
+    told.of(3, "refund.requested").await?;
+    told.of(4, "refund.succeeded").await?;
+    told.all(&merchant).await
+}
+
+/// Gives back a part.
+async fn refund(merchant: &Client, session: &Session) -> anyhow::Result<()> {
     let refund = merchant
-        .refund(&NewRefund::new(&session, REFUNDED, "refund-42"), None)
+        .refund(&NewRefund::new(session, REFUNDED, "refund-42"), None)
         .await?;
-    let session = merchant.session(&created.session_id).await?;
+    let session = merchant.session(&session.session_id).await?;
     ensure!(
         session.amount_refunded == REFUNDED,
         "refunded {}",
@@ -98,10 +114,7 @@ async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
 /// What the shopper's browser does: the PSP's fields turn the card into a token, which the page
 /// posts.
 async fn pay(sandbox: &Sandbox, created: &CreatedSession) -> anyhow::Result<Value> {
-    let http = reqwest::Client::builder()
-        .no_proxy()
-        .timeout(PATIENCE)
-        .build()?;
+    let http = http()?;
     let card =
         json!({ "number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvc": "123" });
     let tokens = format!("{}/v1/tokens", sandbox.urls.simulator);
@@ -112,6 +125,13 @@ async fn pay(sandbox: &Sandbox, created: &CreatedSession) -> anyhow::Result<Valu
         .bearer_auth(created.pay_token.expose())
         .json(&json!({ "payment_method": token.get("token") }));
     Ok(paying.send().await?.json().await?)
+}
+
+fn http() -> reqwest::Result<reqwest::Client> {
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(PATIENCE)
+        .build()
 }
 
 /// Waits until the session has come so far, in this very order.

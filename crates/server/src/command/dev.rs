@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::sign;
 use crate::{
-    config::write_private,
+    config::{WebhookClock, write_private},
     sandbox::{Options, Port, Sandbox},
-    shutdown,
+    shutdown::Shutdown,
     telemetry::say,
 };
 
@@ -46,6 +46,9 @@ pub(super) struct Dev {
     /// Seconds from authorisation to automatic capture (default 60; 0 = with the authorisation).
     #[arg(long, value_parser = clap::value_parser!(u32).range(0..=604_800))]
     capture_delay: Option<u32>,
+    /// How fast the schedule of webhook deliveries goes by (fast: an hour becomes a second).
+    #[arg(long, value_enum)]
+    webhook_clock: Option<WebhookClock>,
     /// Written once everything answers: URLs and the sandbox's pair, as JSON.
     #[arg(long)]
     ready_file: Option<PathBuf>,
@@ -64,6 +67,7 @@ impl Default for Dev {
             address_limit: None,
             session_ttl: None,
             capture_delay: None,
+            webhook_clock: None,
             ready_file: None,
         }
     }
@@ -82,14 +86,18 @@ impl Dev {
             address_limit: self.address_limit,
             session_ttl: self.session_ttl,
             capture_delay: self.capture_delay,
+            webhook_clock: self.webhook_clock,
             log_filter: None,
         };
-        let sandbox = Sandbox::start(&options).await?;
+        let mut shutdown = Shutdown::listen()?;
+        let Some(sandbox) = Sandbox::start_unless(&options, &mut shutdown).await? else {
+            return Ok(());
+        };
         introduce(&sandbox);
         if let Some(file) = &self.ready_file {
             write_private(file, format!("{}\n", sandbox.ready()).as_bytes())?;
         }
-        shutdown::requested().await?;
+        shutdown.requested().await;
         sandbox.stop().await;
         Ok(())
     }

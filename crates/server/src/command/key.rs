@@ -6,7 +6,7 @@ use oncharge_application::merchants;
 use oncharge_domain::id::MerchantId;
 use serde_json::json;
 
-use super::{Target, print_json};
+use super::{Target, print_json, usage::OrUsage};
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
@@ -32,7 +32,10 @@ impl KeyCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Create { merchant, target } => {
-                let id: MerchantId = merchant.parse().context("--merchant is no merchant id")?;
+                let id: MerchantId = merchant
+                    .parse()
+                    .ok()
+                    .or_usage("--merchant is no merchant id")?;
                 let pair = merchants::add_key(&target.open().await?.app, id).await;
                 let pair = pair.context("the key was not made")?;
                 print_json(&json!({ "api_key": pair.api_key, "api_secret": *pair.api_secret }));

@@ -1,12 +1,12 @@
 //! `oncharge merchant …`: merchants and their settings.
 
 use anyhow::Context;
-use clap::{Subcommand, ValueEnum};
+use clap::{Args, Subcommand, ValueEnum};
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
 use oncharge_domain::{id::MerchantId, psp::PspAccount, text::MerchantName};
 use serde_json::json;
 
-use super::{Target, print_json};
+use super::{Target, origins, print_json, usage::OrUsage};
 
 /// How long after the authorisation the clock captures unless said otherwise, in seconds.
 const CAPTURE_DELAY: u32 = 3600;
@@ -29,15 +29,27 @@ pub(super) enum MerchantCommand {
     Set {
         /// The merchant's id.
         id: String,
-        /// Who captures.
-        #[arg(long)]
-        capture: Option<Capture>,
-        /// Seconds from authorisation to automatic capture; 0 = with the authorisation.
-        #[arg(long, value_parser = clap::value_parser!(u32).range(0..=604_800))]
-        capture_delay: Option<u32>,
+        #[command(flatten)]
+        changes: Changes,
         #[command(flatten)]
         target: Target,
     },
+}
+
+/// What to change of a merchant's settings: at least one of them.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = true)]
+pub(super) struct Changes {
+    /// Who captures.
+    #[arg(long)]
+    capture: Option<Capture>,
+    /// Seconds from authorisation to automatic capture; 0 = with the authorisation.
+    #[arg(long, value_parser = clap::value_parser!(u32).range(0..=604_800))]
+    capture_delay: Option<u32>,
+    /// The origins that may frame the checkout, with commas between them; empty: the origin of
+    /// each session's return URL.
+    #[arg(long)]
+    origins: Option<String>,
 }
 
 /// Who captures.
@@ -57,11 +69,11 @@ impl MerchantCommand {
                 psp_account,
                 target,
             } => {
-                let name = MerchantName::parse(&name).context("--name")?;
+                let name = MerchantName::parse(&name).or_usage("--name")?;
                 let account = psp_account
                     .split_once('/')
                     .and_then(|(connector, account)| PspAccount::new(connector, account).ok())
-                    .context("--psp-account must be connector/account")?;
+                    .or_usage("--psp-account must be connector/account")?;
                 let new = NewMerchant {
                     name,
                     account,
@@ -78,14 +90,20 @@ impl MerchantCommand {
             }
             Self::Set {
                 id,
-                capture,
-                capture_delay,
+                changes,
                 target,
             } => {
-                let id: MerchantId = id.parse().context("no merchant id")?;
+                let id: MerchantId = id.parse().ok().or_usage("this is no merchant id")?;
+                let is_sandbox = target.is_sandbox()?;
+                let origins = changes
+                    .origins
+                    .map(|list| origins::parse(&list, is_sandbox).or_usage("--origins"))
+                    .transpose()?;
+                let capture = changes.capture;
                 let change = SettingsChange {
                     automatic_capture: capture.map(|who| matches!(who, Capture::Automatic)),
-                    capture_delay_seconds: capture_delay,
+                    capture_delay_seconds: changes.capture_delay,
+                    origins,
                 };
                 let changed = merchants::change(&target.open().await?.app, id, change).await;
                 let merchant = changed.context("the merchant was not changed")?;
@@ -99,6 +117,7 @@ impl MerchantCommand {
                     "name": merchant.name.as_str(),
                     "capture": capture,
                     "capture_delay": merchant.capture_delay_seconds,
+                    "origins": merchant.origins,
                 }));
             }
         }

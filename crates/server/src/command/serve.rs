@@ -1,6 +1,6 @@
 //! `oncharge serve`: the API and the checkout, for real.
 
-use std::{net::TcpListener, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -8,8 +8,9 @@ use clap::Args;
 use crate::{
     config::{Mode, Secret, Settings, make_private_dir},
     sandbox::ServerLock,
-    server::{self, Listeners, Role},
-    shutdown, telemetry,
+    server::{self, Operators, Reserved, Role},
+    shutdown::Shutdown,
+    telemetry,
     wiring::Wired,
 };
 
@@ -47,17 +48,28 @@ impl Serve {
         } else {
             None
         };
+        let mut shutdown = Shutdown::listen()?;
         let network = settings.network.clone();
-        let api = TcpListener::bind((network.bind, network.port))
+        let api = SocketAddr::from((network.bind, network.port));
+        // A worker leaves the API's port to whoever serves it.
+        let door = (self.role != Role::Worker)
+            .then(|| Reserved::take(api))
+            .transpose()
             .with_context(|| format!("cannot listen on network.port {}", network.port))?;
-        let ops = TcpListener::bind((network.ops_bind, network.ops_port))
+        let address = door.as_ref().map_or(Ok(api), Reserved::address)?;
+        let base_url = format!("http://{address}");
+        let ops = Reserved::take((network.ops_bind, network.ops_port).into())
+            .and_then(Reserved::listen)
             .with_context(|| format!("cannot listen on network.ops_port {}", network.ops_port))?;
-        let base_url = format!("http://{}", api.local_addr()?);
-        let wired = Wired::for_server(&settings, keys, (&self.data_dir, &base_url)).await?;
-        let listeners = Listeners { api, ops };
-        let running = server::start(&settings, &wired, listeners, (self.role, None)).await?;
+        let operators = Operators::start(ops)?;
+        let opening = Wired::for_server(&settings, &keys, (&self.data_dir, &base_url));
+        let Some(wired) = shutdown.unless_requested(opening).await? else {
+            return Ok(());
+        };
+        let at = (door, operators);
+        let running = server::start(&settings, &wired, at, (self.role, None)).await?;
         tracing::info!(url = base_url, role = ?self.role, "serving");
-        shutdown::requested().await?;
+        shutdown.requested().await;
         running.stop().await;
         Ok(())
     }

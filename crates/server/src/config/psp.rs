@@ -1,10 +1,15 @@
 //! PSP accounts.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use oncharge_domain::psp::PspAccount;
 use serde::Deserialize;
 
 use super::{Mode, Secret};
+
+/// PSP accounts, by account name.
+pub(crate) type PspAccounts = BTreeMap<String, PspSettings>;
 
 /// One account at one PSP.
 #[derive(Debug, Clone, Deserialize)]

@@ -16,6 +16,20 @@ pub(crate) struct Database {
 }
 
 impl Database {
+    /// Where the database is, for people: host, port and name, without user and password; `None`
+    /// for the embedded file.
+    pub(crate) fn place(&self) -> Option<String> {
+        let url = url::Url::parse(self.url.as_ref()?.expose()).ok();
+        // An address in a form of its own may hold its password anywhere.
+        Some(url.map_or_else(
+            || "PostgreSQL".to_owned(),
+            |url| {
+                let (host, port) = (url.host_str().unwrap_or_default(), url.port());
+                format!("{host}:{}{}", port.unwrap_or(5432), url.path())
+            },
+        ))
+    }
+
     pub(super) fn check(&self) -> anyhow::Result<()> {
         if let Some(url) = &self.url {
             let known = ["postgres://", "postgresql://"];
@@ -27,5 +41,26 @@ impl Database {
             bail!("database.pool_size must be 2 to 200");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_place_shows_no_secret() {
+        for (url, place) in [
+            (
+                "postgres://me:hunter2@db.example.com/shop?password=hunter2",
+                "db.example.com:5432/shop",
+            ),
+            ("postgres://me@127.0.0.1:5433/x", "127.0.0.1:5433/x"),
+            ("postgres://me:hunter2@host:port/x", "PostgreSQL"),
+        ] {
+            let url = Some(Secret::new(url.to_owned()));
+            let database = Database { url, pool_size: 2 };
+            assert_eq!(database.place().unwrap(), place);
+        }
     }
 }

@@ -42,6 +42,11 @@ fn every_error_names_the_setting() {
             "[checkout]\nsession_ttl_seconds = 0",
             "checkout.session_ttl_seconds",
         ),
+        ("[webhooks]\nclock = \"fast\"", "webhooks.clock"),
+        (
+            "mode = \"sandbox\"\n[webhooks]\nclock = \"slow\"",
+            "webhooks.clock",
+        ),
         ("[log]\nformat = \"loud\"", "log.format"),
         ("[log]\nfilter = \"a=b=c\"", "log.filter"),
         ("unknown = 1", "unknown"),

@@ -1,10 +1,10 @@
 //! Ports of the sandbox: a default that is taken gives way, one that was asked for does not.
 
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
 
 use anyhow::Context;
 
-use crate::telemetry;
+use crate::{server::Reserved, telemetry};
 
 /// A port that was asked for, or a default.
 #[derive(Debug, Clone, Copy)]
@@ -18,20 +18,20 @@ impl Port {
         Self { asked, default }
     }
 
-    /// Listens on loopback.
+    /// Takes it on loopback.
     ///
     /// Errors where a port that was asked for is taken; a taken default falls back to a free one.
-    pub(crate) fn listen(self, what: &str) -> anyhow::Result<TcpListener> {
+    pub(crate) fn take(self, what: &str) -> anyhow::Result<Reserved> {
         let wanted = self.asked.unwrap_or(self.default);
-        match TcpListener::bind((Ipv4Addr::LOCALHOST, wanted)) {
+        match Reserved::take((Ipv4Addr::LOCALHOST, wanted).into()) {
             Err(_) if self.asked.is_none() => {
-                let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+                let free = Reserved::take((Ipv4Addr::LOCALHOST, 0).into())
                     .with_context(|| format!("no free port for {what}"))?;
-                let port = free.local_addr()?.port();
+                let port = free.address()?.port();
                 telemetry::say(format_args!("port {wanted} is taken: {what} uses {port}"));
                 Ok(free)
             }
-            bound => bound.with_context(|| format!("cannot listen on port {wanted} for {what}")),
+            taken => taken.with_context(|| format!("cannot listen on port {wanted} for {what}")),
         }
     }
 }

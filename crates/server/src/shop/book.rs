@@ -80,6 +80,16 @@ impl Book {
             .cloned()
     }
 
+    /// The number of the order that has this checkout session.
+    pub(super) fn number_of(&self, session_id: &str) -> Option<u64> {
+        let book = self.lock();
+        let of_session = book.orders.iter().rev().find(|order| {
+            let checkout = order.checkout.as_ref();
+            checkout.is_some_and(|checkout| checkout.session_id == session_id)
+        });
+        of_session.map(|order| order.number)
+    }
+
     /// The newest orders, the newest first.
     pub(super) fn newest(&self, count: usize) -> Vec<Order> {
         self.lock()

@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 
-use super::Shop;
+use super::{Shop, webhooks};
 
 /// What a page of the shop may load: its own files, the script that embeds the checkout, and the
 /// checkout itself in a frame. No style and no script within a page, and nobody frames the shop.
@@ -59,6 +59,9 @@ pub(super) async fn guard(
 }
 
 fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
+    if is_webhook(request.method(), request.path()) {
+        return None;
+    }
     let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     let host = request
         .headers()
@@ -82,6 +85,12 @@ fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
     }
     let allowed = reads || same_origin(origin, request.headers());
     (!allowed).then(|| HttpResponse::Forbidden().body("Only the shop's own pages may do this."))
+}
+
+/// Webhooks come from a server, by whatever name and way it reaches the shop; a signature says whose
+/// they are, and neither cookies nor a browser's word about itself.
+fn is_webhook(method: &Method, path: &str) -> bool {
+    method == Method::POST && path == webhooks::PATH
 }
 
 /// Whether a request that changes something comes from the shop's own pages. Browsers always say
@@ -108,6 +117,23 @@ mod tests {
             HeaderValue::from_static(value),
         );
         same_origin(ORIGIN, &headers)
+    }
+
+    #[test]
+    fn nothing_but_a_posted_webhook_passes_unchecked() {
+        assert!(is_webhook(&Method::POST, "/webhooks/oncharge"));
+        assert!(!is_webhook(&Method::GET, "/webhooks/oncharge"));
+        for path in [
+            "/",
+            "/orders",
+            "/orders/1001/refund",
+            "/webhooks/received",
+            "/webhooks/oncharge/",
+            "/webhooks/oncharge/../../orders",
+            "/WEBHOOKS/oncharge",
+        ] {
+            assert!(!is_webhook(&Method::POST, path), "{path}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! An order as the shop keeps it: what was bought, and what it knows of the payment.
 //!
-//! How a payment stands is never read from here but asked of OnCharge. What is kept is the shop's
+//! How a payment stands is never read from here but asked of OnCharge, whose webhooks say when. What is kept is the shop's
 //! own: the goods, the session's id, what it was about to do (before it does it), and what it has
 //! seen so far.
 

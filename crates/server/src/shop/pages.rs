@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
 use oncharge_client::SessionStatus as Status;
 use serde::Serialize;
@@ -17,6 +17,7 @@ use super::{
     parts::Parts,
     payments,
     tone::{Tone, tone_of},
+    view::{self, Look},
 };
 
 /// How many orders the list shows.
@@ -62,7 +63,7 @@ struct Row {
 #[derive(Serialize)]
 struct State<'a> {
     number: u64,
-    /// As OnCharge says now; null where it cannot be asked.
+    /// As OnCharge said last; null where it cannot be asked.
     status: Option<&'static str>,
     /// Whether the checkout is to be shown.
     payable: bool,
@@ -84,7 +85,7 @@ pub(super) async fn order(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
 ) -> Result<HttpResponse, Fault> {
-    let view = super::view::of(&shop, *number).await?;
+    let view = view::of(&shop, *number, Look::Now).await?;
     let checkout = view.order.checkout.as_ref().filter(|_| view.is_payable());
     html(&OrderPage {
         page: "orders",
@@ -95,12 +96,18 @@ pub(super) async fn order(
     })
 }
 
-/// `GET /orders/{number}/state`
+/// `GET /orders/{number}/state`, and with `?now` where the page has reason to think that something
+/// has just happened.
 pub(super) async fn state(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
+    request: HttpRequest,
 ) -> Result<HttpResponse, Fault> {
-    let view = super::view::of(&shop, *number).await?;
+    let look = match request.query_string() {
+        "now" => Look::Now,
+        _ => Look::Recent,
+    };
+    let view = view::of(&shop, *number, look).await?;
     let parts = Parts::of(&view)?;
     Ok(HttpResponse::Ok().json(State {
         number: *number,

@@ -62,7 +62,7 @@ impl Parts {
             }
             .render()?,
             timeline: TimelinePart {
-                events: timeline::events(order, payment),
+                events: timeline::events(order, payment, &view.received),
             }
             .render()?,
             acts: ActsPart {

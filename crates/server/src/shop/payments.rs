@@ -21,7 +21,8 @@ const SESSIONS: &str = "/v1/checkout/sessions";
 /// Where refunds live.
 const REFUNDS: &str = "/v1/refunds";
 
-/// How an order's payment stands, as OnCharge says now.
+/// How an order's payment stands, as OnCharge says.
+#[derive(Clone)]
 pub(super) struct Payment {
     pub(super) session: Session,
     /// The newest first.

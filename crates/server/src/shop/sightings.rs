@@ -1,5 +1,5 @@
-//! What the shop has seen of a session so far. Until it takes webhooks it sees only what is there
-//! when it looks: a status that came and went in between is entered from what it left behind.
+//! What the shop has seen of a session so far. A webhook makes it look, and still it sees only what
+//! is there when it does: a status that came and went in between is entered from what it left.
 
 use oncharge_client::{Session, SessionStatus as Status};
 

@@ -1,10 +1,11 @@
-//! One order as it is now: what the shop keeps of it, and what OnCharge says.
+//! One order as it is now: what the shop keeps of it, what OnCharge says, and what it has told.
 
 use oncharge_client::Error;
 
 use super::{
     Shop,
     fault::Fault,
+    inbox::Received,
     order::Order,
     outcome::{self, Outcome},
     payments::{self, Payment},
@@ -16,6 +17,8 @@ pub(super) struct View {
     pub(super) order: Order,
     /// `None` where there is no checkout yet, or OnCharge cannot be asked.
     pub(super) payment: Option<Payment>,
+    /// What came by webhook, by sequence.
+    pub(super) received: Vec<Received>,
     /// Why OnCharge could not be asked.
     pub(super) unreachable: Option<String>,
     /// What the shopper is told; `None` while the checkout is shown instead.
@@ -29,15 +32,20 @@ impl View {
     }
 }
 
-/// Asks how the order's payment stands and enters what is new.
-pub(super) async fn of(shop: &Shop, number: u64) -> Result<View, Fault> {
+/// How fresh a view has to be.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Look {
+    /// OnCharge is asked now.
+    Now,
+    /// What was seen a few seconds ago will do: had anything happened since, a webhook would have
+    /// said so, and the shop would have looked again.
+    Recent,
+}
+
+/// Finds out how the order's payment stands and enters what is new.
+pub(super) async fn of(shop: &Shop, number: u64, look: Look) -> Result<View, Fault> {
     let order = shop.book.order(number).ok_or(Fault::Missing)?;
-    let looked = match &order.checkout {
-        Some(checkout) => payments::look(shop, &order, &checkout.session_id)
-            .await
-            .map(Some),
-        None => Ok(None),
-    };
+    let looked = payment(shop, &order, look).await;
     let (payment, unreachable) = match looked {
         Ok(payment) => (payment, None),
         Err(error) => (None, Some(words(&error))),
@@ -53,12 +61,30 @@ pub(super) async fn of(shop: &Shop, number: u64) -> Result<View, Fault> {
     // Again, since the look itself has been noted.
     let order = shop.book.order(number).ok_or(Fault::Missing)?;
     let outcome = outcome::outcome(&order, payment.as_ref(), &shop.origin);
+    let session_id = order.checkout.as_ref().map(|checkout| &checkout.session_id);
+    let received = session_id.map(|id| shop.inbox.of_session(id));
     Ok(View {
+        received: received.unwrap_or_default(),
         order,
         payment,
         unreachable,
         outcome,
     })
+}
+
+/// How the payment stands; `None` where the order has no checkout yet.
+async fn payment(shop: &Shop, order: &Order, look: Look) -> Result<Option<Payment>, Error> {
+    let Some(checkout) = &order.checkout else {
+        return Ok(None);
+    };
+    let recent = shop.looks.recent(order.number);
+    if let (Look::Recent, Some(payment)) = (look, recent) {
+        return Ok(Some(payment));
+    }
+    let ticket = shop.looks.begin();
+    let payment = payments::look(shop, order, &checkout.session_id).await?;
+    shop.looks.end(order.number, ticket, &payment);
+    Ok(Some(payment))
 }
 
 fn words(error: &Error) -> String {

@@ -1,0 +1,128 @@
+//! `oncharge reconcile`: every operation of a time against what its payment processor knows.
+
+use anyhow::{Context, bail};
+use clap::Args;
+use oncharge_application::reconcile::{self, Difference};
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::Clock;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
+
+use super::{Target, print_json, usage::OrUsage};
+use crate::{sandbox::accounts_of, system::SystemClock, telemetry::note, wiring::Wired};
+
+/// Prints each difference on one line; ends with 1 where there is any, or where a processor could
+/// not be asked.
+#[derive(Debug, Args)]
+pub(super) struct Reconcile {
+    /// From when on: a time (RFC 3339), or how long ago, such as 90m, 24h or 7d.
+    #[arg(long)]
+    since: String,
+    #[command(flatten)]
+    target: Target,
+}
+
+impl Reconcile {
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let since = since(&self.since, SystemClock.now());
+        let since = since.or_usage("--since must be a past time (RFC 3339) or as 90m, 24h, 7d")?;
+        let settings = self.target.settings()?;
+        let accounts = if settings.psp.is_empty() {
+            let sandbox = accounts_of(&self.target.data_dir)?;
+            sandbox
+                .context("no PSP account is configured, and the data directory is no sandbox's")?
+        } else {
+            settings.psp.clone()
+        };
+        let wired = Wired::for_commands_with(&settings, &accounts, &self.target.data_dir).await?;
+        let mut print = |difference: &Difference| print_json(&line(difference));
+        let done = reconcile::run(&wired.app, since, &mut print).await?;
+        let summary = format!(
+            "{} operations compared, {} differences, {} could not be asked for",
+            done.compared, done.differences, done.unreachable
+        );
+        if done.differences > 0 || done.unreachable > 0 {
+            bail!(summary);
+        }
+        note(summary);
+        Ok(())
+    }
+}
+
+fn line(difference: &Difference) -> Value {
+    let operation = &difference.operation;
+    let account = &operation.account;
+    json!({
+        "operation_id": operation.id.to_string(),
+        "kind": operation.kind.name(),
+        "session_id": operation.session.to_string(),
+        "account": format!("{}/{}", account.connector(), account.account()),
+        "ours": difference.ours,
+        "theirs": difference.theirs,
+        "amount": {
+            "value": operation.amount.minor(),
+            "currency": operation.amount.currency().code(),
+        },
+    })
+}
+
+/// The time that this text means; `None` for one that means none, or none in the past.
+fn since(text: &str, now: Timestamp) -> Option<Timestamp> {
+    let now = now.as_offset_date_time();
+    let at = match OffsetDateTime::parse(text, &Rfc3339) {
+        Ok(at) => at,
+        Err(_) => now.checked_sub(ago(text)?)?,
+    };
+    (at <= now).then(|| Timestamp::new(at))
+}
+
+fn ago(text: &str) -> Option<Duration> {
+    let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let seconds: i64 = match unit {
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    let number: i64 = number.parse().ok()?;
+    Some(Duration::seconds(number.checked_mul(seconds)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_a_moment_or_a_while_ago() {
+        let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
+        let back = |text: &str| since(text, now).map(|at| now.since(at).whole_seconds());
+        assert_eq!(back("90m"), Some(5400));
+        assert_eq!(back("24h"), Some(86_400));
+        assert_eq!(back("7d"), Some(604_800));
+        assert_eq!(back("0h"), Some(0));
+        assert_eq!(
+            since("2026-01-02T03:04:05+01:00", now)
+                .map(|at| at.as_offset_date_time().unix_timestamp()),
+            Some(1_767_319_445)
+        );
+        for bad in [
+            "",
+            "h",
+            "7",
+            "7w",
+            "-7d",
+            "+7d",
+            "yesterday",
+            "2026-01-02",
+            "99999999999999999d",
+            "9223372036854775807h",
+            "2999-01-01T00:00:00Z",
+            "\u{e9}",
+        ] {
+            assert_eq!(back(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,43 @@
+//! Webhooks out.
+
+use anyhow::bail;
+use oncharge_domain::webhook::Clock;
+use serde::Deserialize;
+
+use super::Mode;
+
+/// Webhooks out.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Webhooks {
+    /// How fast the schedule of deliveries goes by.
+    pub(crate) clock: WebhookClock,
+}
+
+/// How fast the schedule of deliveries goes by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum WebhookClock {
+    /// As documented.
+    Real,
+    /// An hour becomes a second, for sandboxes and tests.
+    Fast,
+}
+
+impl From<WebhookClock> for Clock {
+    fn from(clock: WebhookClock) -> Self {
+        match clock {
+            WebhookClock::Real => Self::Real,
+            WebhookClock::Fast => Self::Fast,
+        }
+    }
+}
+
+impl Webhooks {
+    pub(super) fn check(self, mode: Mode) -> anyhow::Result<()> {
+        if self.clock == WebhookClock::Fast && mode == Mode::Production {
+            bail!("webhooks.clock must be real while mode is production");
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,84 @@
+//! The sandbox's PSP: started with it, and found by commands that run beside it.
+
+use std::{fs, path::Path};
+
+use anyhow::Context;
+use oncharge_ports::Entropy;
+use oncharge_psp_simulator as psp_simulator;
+
+use super::ports::Port;
+use crate::config::{PspAccounts, PspSettings, Secret, Settings, write_private};
+
+/// What simulator and connector share, in the data directory.
+const SECRETS: &str = "simulator.key";
+/// Where the simulator answers, in the data directory; its port may be another at each start.
+const URL: &str = "simulator.url";
+/// The name of the account.
+const ACCOUNT: &str = "default";
+
+/// Starts the simulator and enters it as the one PSP account.
+pub(super) async fn start(
+    settings: &mut Settings,
+    data_dir: &Path,
+    port: Port,
+    entropy: &dyn Entropy,
+) -> anyhow::Result<psp_simulator::Running> {
+    let path = data_dir.join(SECRETS);
+    if !path.exists() {
+        let text = [
+            hex::encode(entropy.bytes::<24>()),
+            hex::encode(entropy.bytes::<32>()),
+        ];
+        write_private(&path, text.join("\n").as_bytes())?;
+    }
+    let (bearer, notification_key) = secrets(data_dir)?;
+    let mut config = psp_simulator::Config::new(
+        data_dir.join("simulator.db"),
+        psp_simulator::Secret::new(bearer.expose()),
+        psp_simulator::Secret::new(notification_key.expose()),
+    );
+    // The simulator opens its port itself: this only finds out which one it gets.
+    config.port = port.take("the PSP simulator")?.address()?.port();
+    let running = psp_simulator::start(config)
+        .await
+        .context("the PSP simulator does not start")?;
+    write_private(&data_dir.join(URL), running.url().as_bytes())?;
+    settings.psp = only(running.url().to_owned(), bearer, notification_key);
+    Ok(running)
+}
+
+/// The account of the sandbox on this directory; `None` where it is no sandbox's.
+///
+/// Errors where a file of the sandbox cannot be read.
+pub(crate) fn accounts_of(data_dir: &Path) -> anyhow::Result<Option<PspAccounts>> {
+    let path = data_dir.join(URL);
+    if !path.exists() {
+        return Ok(None);
+    }
+    let url =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (bearer, notification_key) = secrets(data_dir)?;
+    Ok(Some(only(url.trim().to_owned(), bearer, notification_key)))
+}
+
+fn only(url: String, bearer: Secret, notification_key: Secret) -> PspAccounts {
+    let account = PspSettings {
+        connector: "simulator".to_owned(),
+        url,
+        bearer,
+        notification_key,
+        notify_url: None,
+    };
+    PspAccounts::from([(ACCOUNT.to_owned(), account)])
+}
+
+fn secrets(data_dir: &Path) -> anyhow::Result<(Secret, Secret)> {
+    let path = data_dir.join(SECRETS);
+    let text =
+        fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let (bearer, key) = text
+        .trim()
+        .split_once('\n')
+        .with_context(|| format!("{} is not the simulator's file", path.display()))?;
+    Ok((Secret::new(bearer.to_owned()), Secret::new(key.to_owned())))
+}

@@ -1,0 +1,93 @@
+//! Gauges of the queues, measured when they are asked for.
+
+use metrics::gauge;
+use oncharge_application::{App, Error, oversight};
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::work_queue::{Queue, QueueDepth, StuckItem, StuckKind};
+
+use super::operators::LIMIT;
+use crate::wiring::Wired;
+
+/// How much stuck work is counted at most; beyond it more or less makes no difference.
+const MOST_STUCK: u32 = 1000;
+
+const STORE_UP: &str = "oncharge_store_up";
+const DEPTH: &str = "oncharge_queue_depth";
+const OLDEST: &str = "oncharge_queue_oldest_seconds";
+const STUCK: &str = "oncharge_stuck";
+
+/// Says what the gauges mean.
+pub(super) fn describe() {
+    metrics::describe_gauge!(STORE_UP, "1 where the store answered this scrape, else 0");
+    metrics::describe_gauge!(DEPTH, "Items that wait in a queue; NaN where unknown");
+    metrics::describe_gauge!(
+        OLDEST,
+        "Seconds that a queue's oldest item has waited; 0 where it is empty, NaN where unknown"
+    );
+    metrics::describe_gauge!(
+        STUCK,
+        "Items that a person should look at (`oncharge stuck`), up to 1000; NaN where unknown"
+    );
+}
+
+/// Measures; where the store does not answer, says so and makes no figure up.
+pub(super) async fn measure(wired: Option<&Wired>) {
+    let Some(wired) = wired else {
+        return forget();
+    };
+    match tokio::time::timeout(LIMIT, count(&wired.app)).await {
+        Ok(Ok((depths, stuck))) => {
+            gauge!(STORE_UP).set(1.0);
+            show(&depths, &stuck, wired.app.now());
+        }
+        Ok(Err(error)) => {
+            tracing::warn!(%error, "the queues cannot be measured");
+            forget();
+        }
+        Err(_) => {
+            tracing::warn!("the queues cannot be measured in time");
+            forget();
+        }
+    }
+}
+
+async fn count(app: &App) -> Result<(Vec<QueueDepth>, Vec<StuckItem>), Error> {
+    let depths = oversight::depths(app).await?;
+    Ok((depths, oversight::stuck(app, MOST_STUCK).await?))
+}
+
+fn show(depths: &[QueueDepth], stuck: &[StuckItem], now: Timestamp) {
+    for queue in depths {
+        let oldest = queue
+            .oldest
+            .map_or(0.0, |since| now.since(since).as_seconds_f64().max(0.0));
+        let name = queue.queue.name();
+        gauge!(DEPTH, "queue" => name)
+            .set(as_gauge(usize::try_from(queue.depth).unwrap_or(usize::MAX)));
+        gauge!(OLDEST, "queue" => name).set(oldest);
+    }
+    for &kind in StuckKind::ALL {
+        let many = stuck.iter().filter(|item| item.kind == kind).count();
+        gauge!(STUCK, "kind" => kind.name()).set(as_gauge(many));
+    }
+}
+
+/// The store does not answer, and the figures of the scrape before are no longer true.
+fn forget() {
+    gauge!(STORE_UP).set(0.0);
+    for &queue in Queue::ALL {
+        gauge!(DEPTH, "queue" => queue.name()).set(f64::NAN);
+        gauge!(OLDEST, "queue" => queue.name()).set(f64::NAN);
+    }
+    for &kind in StuckKind::ALL {
+        gauge!(STUCK, "kind" => kind.name()).set(f64::NAN);
+    }
+}
+
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a gauge is a float; queues stay far below 2^53"
+)]
+fn as_gauge(count: usize) -> f64 {
+    count as f64
+}

@@ -1,0 +1,119 @@
+//! The operators' port: answers from before the database is there until the very end.
+
+use std::{
+    net::TcpListener,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use anyhow::Context;
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use oncharge_adapter_http::{Ops, serve_ops};
+use tokio::task::JoinHandle;
+
+use super::{Task, gauges, spawn};
+use crate::wiring::Wired;
+
+/// How often histograms are summed up: until then they keep every single observation.
+const UPKEEP: Duration = Duration::from_secs(5);
+/// How long the store may take to answer whoever looks: who looks does not wait for long either.
+pub(super) const LIMIT: Duration = Duration::from_secs(2);
+
+/// The running operators' port.
+pub(crate) struct Operators {
+    known: Arc<Known>,
+    server: Task,
+    upkeep: JoinHandle<()>,
+}
+
+/// What the port answers from.
+struct Known {
+    /// Empty until the database is there.
+    wired: OnceLock<Wired>,
+    stopping: AtomicBool,
+    metrics: PrometheusHandle,
+}
+
+impl Operators {
+    /// Starts to answer: alive, but not ready.
+    pub(crate) fn start(listener: TcpListener) -> anyhow::Result<Self> {
+        let metrics = PrometheusBuilder::new()
+            .install_recorder()
+            .context("metrics cannot be kept")?;
+        gauges::describe();
+        let known = Arc::new(Known {
+            wired: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+            metrics: metrics.clone(),
+        });
+        let (for_ready, for_metrics) = (known.clone(), known.clone());
+        let for_view = known.clone();
+        let ops = Ops {
+            ready: Arc::new(move || Box::pin(ready(for_ready.clone()))),
+            metrics: Arc::new(move || Box::pin(render(for_metrics.clone()))),
+            app: Arc::new(move || Some(for_view.wired.get()?.app.clone())),
+        };
+        Ok(Self {
+            known,
+            server: spawn(serve_ops(ops, listener)?),
+            upkeep: keep_up(metrics),
+        })
+    }
+
+    /// The database is there: from now on it decides whether this process is ready.
+    pub(crate) fn opened(&self, wired: &Wired) {
+        // Called once; a second call would change nothing.
+        let _ = self.known.wired.set(wired.clone());
+    }
+
+    /// No longer ready, so that nobody sends more.
+    pub(crate) fn stopping(&self) {
+        self.known.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Ends the port.
+    pub(crate) async fn stop(self) {
+        self.upkeep.abort();
+        self.server.stop().await;
+    }
+}
+
+/// Whether this process can do its work.
+async fn ready(known: Arc<Known>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    if known.stopping.load(Ordering::Relaxed) {
+        return Err("it stops".into());
+    }
+    let Some(wired) = known.wired.get() else {
+        return Err("it waits for the database".into());
+    };
+    match tokio::time::timeout(LIMIT, wired.maintenance.ping()).await {
+        Ok(answer) => Ok(answer?),
+        Err(_) => Err("the database does not answer in time".into()),
+    }
+}
+
+/// All metrics; those of the queues are measured now.
+async fn render(known: Arc<Known>) -> String {
+    let wired = known.wired.get();
+    if let Some(count) = wired.and_then(|wired| wired.round_trips.as_ref()) {
+        metrics::counter!("oncharge_database_round_trips_total").absolute(count());
+    }
+    gauges::measure(wired).await;
+    known.metrics.render()
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task is owned by `Operators`"
+)]
+fn keep_up(metrics: PrometheusHandle) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        loop {
+            tokio::time::sleep(UPKEEP).await;
+            metrics.run_upkeep();
+        }
+    })
+}

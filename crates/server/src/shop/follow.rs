@@ -1,0 +1,54 @@
+//! What follows a webhook: the shop asks OnCharge how the order's payment stands.
+
+use actix_web::web::Data;
+use tokio::{
+    sync::mpsc::{self, Receiver, Sender},
+    task::JoinHandle,
+};
+
+use super::{
+    Shop,
+    view::{self, Look},
+};
+
+/// How many hints may wait. One that finds no place is dropped: a page looks by itself soon.
+const LONGEST_QUEUE: usize = 1000;
+
+/// Takes hints, as order numbers.
+pub(super) struct Follower(Sender<u64>);
+
+/// What hands the hints over to the task that acts on them.
+pub(super) struct Hints(pub(super) Receiver<u64>);
+
+/// Both ends.
+pub(super) fn pair() -> (Follower, Hints) {
+    let (sender, receiver) = mpsc::channel(LONGEST_QUEUE);
+    (Follower(sender), Hints(receiver))
+}
+
+impl Follower {
+    /// Something has happened to this order.
+    pub(super) fn hint(&self, number: u64) {
+        if self.0.try_send(number).is_err() {
+            tracing::debug!(number, "a hint was dropped");
+        }
+    }
+}
+
+impl Hints {
+    /// Starts to act on hints, one after the other.
+    pub(super) fn start(mut self, shop: Data<Shop>) -> JoinHandle<()> {
+        let following = async move {
+            while let Some(number) = self.0.recv().await {
+                if let Err(error) = view::of(&shop, number, Look::Now).await {
+                    tracing::warn!(number, %error, "the demo shop cannot follow a webhook");
+                }
+            }
+        };
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the task is owned by `Running`, which ends it"
+        )]
+        tokio::spawn(following)
+    }
+}
