@@ -33,7 +33,7 @@ postgres:
 model DEPTH="12":
   ONCHARGE_MODEL_DEPTH={{DEPTH}} cargo test --release --locked -p oncharge-domain --test model -- --nocapture
 
-# Kill nodes under faulty load and audit every cent, at length: `just kill9 --rounds 5 --seed 1`.
+# Kill nodes under faulty load and audit every cent and event, at length: `just kill9 --rounds 5 --seed 1`.
 kill9 *ARGS:
   scripts/kill9 {{ARGS}}
 

@@ -64,7 +64,7 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     assert.deepEqual(session.customer, { email: 'shopper@example.com', phone: '+15551234567' });
     const focused = await page.evaluate(() => document.activeElement.textContent);
     assert.equal(focused, 'Thank you', 'who cannot see the change is taken to it');
-    for (const title of ['Order placed', 'Created', 'Authorized']) await event(page, title);
+    for (const title of ['Order placed', 'Created', 'Authorized', 'payment.authorized']) await event(page, title);
     assert.equal(await button(page, 'Refund').count(), 0, 'what is not possible is not there');
     await harness.assertMoney(session, 'authorized', ['authorise 4800']);
     await assertAccessible(page);
@@ -80,6 +80,7 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     assert.equal(await page.getByLabel('Amount in USD').inputValue(), '10.5', 'what is typed stays');
     await button(page, 'Refund').click();
     await event(page, 'Refund of $10.50 succeeded');
+    for (const name of ['payment.captured', 'refund.requested', 'refund.succeeded']) await event(page, name);
     await harness.assertMoney(session, 'captured', ['authorise 4800', 'capture 4800', 'refund 1050']);
     assert.equal(await page.getByLabel('Amount in USD').inputValue(), '37.50', 'the rest is proposed');
     await assertAccessible(page);
@@ -89,6 +90,66 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     assert.equal(await button(page, 'Refund').count(), 0);
     const ledger = ['authorise 4800', 'capture 4800', 'refund 1050', 'refund 3750'];
     await harness.assertMoney(session, 'captured', ledger);
+  });
+
+  test('shows each webhook as it arrives, and how often it came', { timeout: TIMEOUT }, async () => {
+    const { page, session } = await paid();
+    const told = (text) => page.locator('#timeline li').filter({ hasText: 'told by webhook' }).filter({ hasText: text });
+    await told('Event 1 of this payment, delivered once. Its webhook-signature verified.').waitFor();
+    // Another program of the merchant's captures: the open page follows without being touched.
+    const { status } = await harness.service.api('POST', `/v1/checkout/sessions/${session.session_id}/capture`, {});
+    assert.equal(status, 200);
+    await event(page, 'Captured');
+    await told('Event 2 of this payment').getByText('payment.captured').waitFor();
+    await assertAccessible(page);
+
+    const events = await harness.service.api('GET', `/v1/events?session_id=${session.session_id}`);
+    const names = events.body.data.map(({ event, sequence }) => `${sequence} ${event}`).sort();
+    assert.deepEqual(names, ['1 payment.authorized', '2 payment.captured']);
+    const first = events.body.data.find(({ sequence }) => sequence === 1);
+    await harness.service.api('POST', `/v1/events/${first.id}/redeliver`, {});
+    await told('Event 1 of this payment, delivered 2 times.').waitFor();
+    assert.equal(await told('payment.').count(), 2, 'the same event again is no other event');
+  });
+
+  test('believes no webhook without its signature', { timeout: TIMEOUT }, async () => {
+    const { page, session } = await paid();
+    await event(page, 'payment.authorized');
+    const { body } = await harness.service.api('GET', `/v1/events?session_id=${session.session_id}`);
+    const forged = { ...body.data[0], id: 'evt_forged', sequence: 2, event: 'payment.captured', status: 'captured' };
+    const post = (headers) =>
+      fetch(`${harness.service.demoShopUrl}/webhooks/oncharge`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json', ...headers },
+        body: JSON.stringify(forged),
+      });
+    const standard = {
+      'webhook-id': forged.id,
+      'webhook-timestamp': String(Math.floor(Date.now() / 1000)),
+      'webhook-signature': `v1,${Buffer.alloc(32).toString('base64')}`,
+    };
+    for (const headers of [{}, { 'X-Oncharge-Signature': '0'.repeat(64) }, standard]) {
+      assert.equal((await post(headers)).status, 401);
+    }
+    for (let looks = 0; looks < 2; looks += 1) await page.waitForResponse(/\/state$/);
+    assert.equal(await page.locator('#timeline').getByText('payment.captured').count(), 0);
+    await harness.assertMoney(session, 'authorized', ['authorise 4800']);
+  });
+
+  test('goes on by looking where no webhook comes', { timeout: TIMEOUT }, async () => {
+    const endpoint = (url) => harness.service.api('PUT', '/v1/webhook_endpoint', { url });
+    const { url } = (await harness.service.api('GET', '/v1/webhook_endpoint')).body;
+    assert.equal(url, `${harness.service.demoShopUrl}/webhooks/oncharge`, 'the sandbox has set it');
+    assert.equal((await endpoint('http://127.0.0.1:9/nobody')).status, 200);
+    try {
+      const { page, session } = await paid();
+      await event(page, 'Authorized');
+      await harness.service.api('POST', `/v1/checkout/sessions/${session.session_id}/capture`, {});
+      await event(page, 'Captured');
+      assert.equal(await page.locator('#timeline').getByText('told by webhook').count(), 0);
+    } finally {
+      await endpoint(url);
+    }
   });
 
   test('cancels, and nothing is taken', { timeout: TIMEOUT }, async () => {

@@ -76,6 +76,7 @@ class Service {
     this.baseUrl = ready.base_url;
     this.simulatorUrl = ready.simulator_url;
     this.demoShopUrl = ready.demo_shop_url;
+    this.opsUrl = ready.ops_url;
     this.key = ready.api_key;
     this.secret = ready.api_secret;
   }

@@ -1,13 +1,13 @@
 //! `kill -9` between asking the PSP and storing its answer, for each kind of operation: after a
 //! restart the ledger and the API agree.
 
-use std::net::TcpListener;
-
 use oncharge_psp_simulator as simulator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Database, Serve, Shop, eventually, on_both, proxy::Proxy, shop::GOOD_CARD};
+use crate::support::{
+    Database, Serve, Shop, eventually, node::free_port, on_both, proxy::Proxy, shop::GOOD_CARD,
+};
 
 on_both!(authorization, capture, cancel, refund);
 
@@ -21,14 +21,6 @@ struct Scene {
     shop: Shop,
     simulator: simulator::Running,
     _simulator_dir: TempDir,
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
 }
 
 impl Scene {

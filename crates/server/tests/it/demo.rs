@@ -1,4 +1,4 @@
-//! `oncharge demo`: a payment without a browser, and nothing left behind.
+//! `oncharge demo`: a payment without a browser, every webhook of it, and nothing left behind.
 
 use std::process::Command;
 
@@ -20,7 +20,17 @@ fn it_walks_through_a_payment_and_leaves_nothing() {
         "{printed}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    for step in ["created", "authorized", "captured", "refund"] {
+    for step in [
+        "created ",
+        "authorized ",
+        "payment.authorized, number 1: the shop has it, its signature verified",
+        "captured ",
+        "payment.captured, number 2: the shop has it, its signature verified",
+        "refunded ",
+        "refund.requested, number 3: the shop has it, its signature verified",
+        "refund.succeeded, number 4: the shop has it, its signature verified",
+        "delivered   all 4 events",
+    ] {
         assert!(printed.contains(step), "{step} is not printed:\n{printed}");
     }
     assert_eq!(

@@ -1,12 +1,19 @@
 //! Start, stop, start again; and what is said while running.
 
-use std::{fs, os::unix::fs::PermissionsExt, process::Command, time::Duration};
+use std::{
+    fs,
+    io::{Read, Write},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt,
+    process::Command,
+    time::Duration,
+};
 
 use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    Database, Dev,
+    Database, Dev, Stage,
     binary::{ONCHARGE, data_dir},
     on_both,
     shop::{GOOD_CARD, order},
@@ -161,6 +168,8 @@ async fn keys_can_be_replaced() {
         "simulator.db",
         "simulator.db.lock",
         "sandbox.json",
+        "simulator.url",
+        "webhook-endpoint.json",
         "master.key",
     ] {
         let mode = fs::metadata(data_dir(dev.dir.path()).join(name))
@@ -181,4 +190,16 @@ async fn keys_can_be_replaced() {
         dev.shop().session(&id).await["customer"]["email"],
         "kept@example.com"
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nonsense_from_outside_is_not_worth_a_log_line() {
+    let stage = Stage::set(None).await;
+    let node = stage.ready_node(&[]).await;
+    let mut line = TcpStream::connect(("127.0.0.1", node.port)).unwrap();
+    line.write_all(b"NONSENSE\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    line.read_to_string(&mut answer).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    assert!(!node.log().contains("ERROR"), "{}", node.log());
 }

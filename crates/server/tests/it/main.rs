@@ -11,10 +11,20 @@
 
 mod bans;
 mod crashes;
+mod deliveries;
 mod demo;
+mod disk_full;
+mod docs;
 mod examples;
+mod isolation;
 mod lifecycle;
+mod nodes;
+mod operators;
+mod outages;
 mod payments;
 mod psp_answers;
 mod races;
+mod stopping;
 mod support;
+mod waiting;
+mod webhooks;

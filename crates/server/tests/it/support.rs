@@ -1,12 +1,18 @@
 //! What the tests share: running binaries, a merchant, a shopper, the PSP's ledger.
 
+pub(crate) mod audit;
 pub(crate) mod binary;
 pub(crate) mod database;
+pub(crate) mod door;
+pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod shop;
+pub(crate) mod webhooks;
 
 pub(crate) use binary::{Dev, Serve};
 pub(crate) use database::{Database, on_both};
+pub(crate) use door::Door;
+pub(crate) use node::Stage;
 pub(crate) use shop::{Answer, Shop};
 
 use std::time::{Duration, Instant};

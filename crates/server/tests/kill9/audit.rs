@@ -1,8 +1,8 @@
-//! The audit: whatever was acknowledged is there, and every cent is where the API says it is.
+//! The audit: whatever was acknowledged is there, every cent is where the API says it is, and every
+//! merchant was told.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
-    fmt::Write,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     time::{Duration, Instant},
 };
 
@@ -10,9 +10,13 @@ use serde_json::Value;
 
 use crate::{
     crew::Crew,
-    money::disagreements,
+    done::Done,
+    events::Post,
+    look::{Books, look_at},
+    operators,
     plan::{Dice, RoundPlan},
-    story::{Ask, Request, Story, is_remembered},
+    stage::Stage,
+    story::Story,
     truth::Truth,
 };
 
@@ -20,10 +24,13 @@ use crate::{
 /// auditors do.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 /// How long work may stay open once there is no trouble. The longest is an attempt that never left
-/// and whose session has expired meanwhile: a minute, and the back-off of 30 s.
-pub(crate) const QUIET: Duration = Duration::from_secs(95);
+/// and whose session has expired meanwhile: a minute, and the back-off of 30 s, after the session's
+/// own time.
+pub(crate) const QUIET: Duration = Duration::from_secs(130);
 /// How often the databases are asked whether there is quiet.
 const ASKED: Duration = Duration::from_millis(400);
+/// How many events of each merchant are delivered once more in every round.
+const REDELIVERED: usize = 2;
 
 /// What was found, and how much there was to look at.
 #[derive(Default)]
@@ -32,6 +39,8 @@ pub(crate) struct Audit {
     counts: BTreeMap<&'static str, u64>,
     /// What was open the longest in the quiet of this round.
     last: String,
+    /// Refunds that were paid out of captures which were taken back, of all rounds.
+    in_vain: BTreeSet<String>,
 }
 
 impl Audit {
@@ -48,6 +57,13 @@ impl Audit {
     /// How much there was to look at.
     pub(crate) fn summary(&self) -> String {
         counted(&self.counts)
+    }
+
+    /// Adds what was done to the stage.
+    pub(crate) fn add(&mut self, done: &Done) {
+        for (what, count) in done.counts() {
+            *self.counts.entry(what).or_default() += count;
+        }
     }
 
     /// Waits until nothing is open any more; what still is at that time is stuck.
@@ -68,9 +84,57 @@ impl Audit {
         }
     }
 
+    /// Has the merchants ask for events once more: those that were given up, and a few others; each
+    /// must come once more.
+    pub(crate) async fn redeliver(&mut self, crew: &Crew, (stage, truth): (&Stage, &Truth)) {
+        let mut asked = Vec::new();
+        let dead = truth.dead().await;
+        for (merchant, receiver) in stage.receivers.iter().enumerate() {
+            let ours = stage.merchants[merchant]["merchant_id"].as_str().unwrap();
+            let given_up = dead.iter().filter(|(_, of)| ours.ends_with(of.as_str()));
+            let given_up = given_up.map(|(event, _)| format!("evt_{event}"));
+            let arrivals = receiver.arrivals();
+            let some = arrivals.iter().step_by(arrivals.len() / REDELIVERED + 1);
+            let wanted: BTreeSet<String> = given_up
+                .chain(some.map(|arrival| arrival.id().to_owned()))
+                .collect();
+            let post = Post::of(receiver);
+            for event in wanted {
+                let before = post.count(&event);
+                self.ask_for(crew, merchant, &event).await;
+                asked.push((merchant, event, before));
+            }
+        }
+        self.quiet(truth, Instant::now() + QUIET).await;
+        for (merchant, event, before) in &asked {
+            let after = Post::of(&stage.receivers[*merchant]).count(event);
+            if after <= *before {
+                self.findings
+                    .push(format!("{event} was not delivered once more"));
+            }
+        }
+        let dead = truth.dead().await.into_iter();
+        self.findings
+            .extend(dead.map(|(event, _)| format!("the delivery of evt_{event} is dead")));
+        let count = u64::try_from(asked.len()).unwrap();
+        *self.counts.entry("redeliveries").or_default() += count;
+    }
+
+    async fn ask_for(&mut self, crew: &Crew, merchant: usize, event: &str) {
+        let shop = crew.shop(merchant, &mut Dice::of(&[5]));
+        let target = format!("/v1/events/{event}/redeliver");
+        let answer = shop.try_call("POST", &target, ("{}", None)).await.unwrap();
+        if answer.status != 202 {
+            self.findings
+                .push(format!("{target} was answered {answer:?}"));
+        }
+    }
+
     /// What the databases say by themselves.
     pub(crate) async fn books(&mut self, truth: &Truth) {
         self.findings.extend(truth.gaps().await);
+        self.findings.extend(truth.without_delivery().await);
+        self.findings.extend(truth.wrong_in_the_inbox().await);
         let known: HashSet<_> = truth.sessions().await.into_iter().collect();
         let paid = truth.paid_sessions().await.into_iter();
         let lost = paid.filter(|session| !known.contains(session));
@@ -78,26 +142,50 @@ impl Audit {
         self.findings.extend(lost);
     }
 
+    /// What operators are shown about the time since then (RFC 3339).
+    pub(crate) async fn operators(&mut self, stage: &Stage, since: &str) {
+        let (differences, compared) = operators::reconcile(stage, since);
+        self.findings.extend(differences);
+        // The last time, that is all of them.
+        self.counts.insert("operations reconciled", compared);
+        self.findings.extend(operators::stuck(stage, &self.in_vain));
+        let gauges = operators::gauges(stage, self.in_vain.len()).await;
+        self.findings.extend(gauges);
+    }
+
     /// Looks at every order of a round; what there was, in a few words.
     pub(crate) async fn look(
         &mut self,
         crew: &Crew,
-        plan: &RoundPlan,
-        stories: Vec<Story>,
+        (stage, plan): (&Stage, &RoundPlan),
+        stories: &[Story],
     ) -> String {
-        let sessions = sessions_of_round(crew, plan).await;
+        let books = Books {
+            sessions: sessions_of_round(crew, plan).await,
+            plan,
+            posts: stage.receivers.iter().map(Post::of).collect(),
+        };
         let mut counts = BTreeMap::new();
         for group in stories.chunks(8) {
-            let looks = group
-                .iter()
-                .map(|story| look_at(crew, plan, story, &sessions));
+            let looks = group.iter().map(|story| look_at(crew, story, &books));
             for look in futures_util::future::join_all(looks).await {
                 self.findings.extend(look.findings);
+                self.in_vain.extend(look.in_vain);
                 for (what, count) in look.counts {
                     *counts.entry(what).or_default() += count;
-                    *self.counts.entry(what).or_default() += count;
                 }
             }
+        }
+        for (merchant, post) in books.posts.iter().enumerate() {
+            let its = stories.iter().filter(|story| story.merchant == merchant);
+            let sessions = its.filter_map(|story| Some(story.session.as_ref()?.0.as_str()));
+            self.findings.extend(post.wrong(&sessions.collect()));
+            let (came, refused) = post.counts();
+            *counts.entry("deliveries received").or_default() += came;
+            *counts.entry("of them not taken").or_default() += refused;
+        }
+        for (what, count) in &counts {
+            *self.counts.entry(what).or_default() += count;
         }
         counted(&counts)
     }
@@ -135,254 +223,4 @@ async fn sessions_of_round(crew: &Crew, plan: &RoundPlan) -> HashMap<String, Vec
         }
     }
     found
-}
-
-/// One order under the glass.
-struct Look<'a> {
-    story: &'a Story,
-    plan: &'a RoundPlan,
-    wrong: Vec<String>,
-    findings: Vec<String>,
-    counts: Vec<(&'static str, u64)>,
-}
-
-async fn look_at<'a>(
-    crew: &Crew,
-    plan: &'a RoundPlan,
-    story: &'a Story,
-    sessions: &HashMap<String, Vec<Value>>,
-) -> Look<'a> {
-    let mut look = Look {
-        story,
-        plan,
-        wrong: Vec::new(),
-        findings: Vec::new(),
-        counts: vec![("orders", 1)],
-    };
-    let Some((id, _)) = &story.session else {
-        look.wrong
-            .push("its creation never got an answer".to_owned());
-        look.end(&Value::Null, &[], &[]);
-        return look;
-    };
-    let mut dice = Dice::of(&[2]);
-    let listed = sessions.get(&story.reference).map_or(0, Vec::len);
-    if listed != 1 {
-        look.wrong
-            .push(format!("there are {listed} sessions of this order"));
-    }
-    let mut get = async |target: String| {
-        let found = crew.get(story.merchant, &mut dice, &target).await;
-        found.unwrap_or_else(|| panic!("{target} cannot be read in {PATIENCE:?}"))
-    };
-    let session = get(format!("/v1/checkout/sessions/{id}")).await;
-    let refunds = get(format!("/v1/refunds?session_id={id}&limit=100")).await;
-    let refunds = refunds["data"].as_array().unwrap().clone();
-    let ledger = ledger(crew, story).await;
-    look.wrong
-        .extend(disagreements(&session, &refunds, &ledger));
-    look.session(&session, &refunds);
-    for request in &story.requests {
-        look.request(request, &session, &refunds);
-        look.repeat(crew, request).await;
-    }
-    look.end(&session, &refunds, &ledger);
-    look
-}
-
-async fn ledger(crew: &Crew, story: &Story) -> Vec<Value> {
-    let shop = crew.shop(story.merchant, &mut Dice::of(&[3]));
-    let (id, _) = story.session.as_ref().unwrap();
-    let url = format!("{}/v1/ledger?reference={id}", shop.simulator);
-    let ledger = shop.http.get(url).send().await.unwrap();
-    let ledger: Value = ledger.json().await.unwrap();
-    ledger["entries"].as_array().unwrap().clone()
-}
-
-impl Look<'_> {
-    /// What must hold for any session in the quiet.
-    fn session(&mut self, session: &Value, refunds: &[Value]) {
-        let status = session["status"].as_str().unwrap();
-        let story = self.story;
-        let mut wrong = |what: String| self.wrong.push(what);
-        if session["amount"] != story.amount || session["currency"] != story.currency {
-            wrong("it is not the session that was ordered".to_owned());
-        }
-        if !session["pending_operation"].is_null() || status == "pending" {
-            wrong("something is still open".to_owned());
-        }
-        let open = refunds
-            .iter()
-            .filter(|refund| refund["status"] == "refund_requested");
-        if open.count() > 0 {
-            wrong("a refund is still open".to_owned());
-        }
-        let shown = |state: &str| story.shown.iter().any(|shown| shown == state);
-        let paid = shown("authorized") || shown("captured");
-        if paid && !matches!(status, "authorized" | "captured" | "cancelled") {
-            wrong(format!(
-                "the shopper was told that it is paid, and it is {status}"
-            ));
-        }
-        if shown("captured") && status != "captured" {
-            wrong(format!(
-                "the shopper was told that it is captured, and it is {status}"
-            ));
-        }
-        if status == "cancelled" && !story.asked(Ask::Cancel) {
-            wrong("nobody asked for its cancellation".to_owned());
-        }
-        if status == "captured" && story.merchant == 0 && !story.asked(Ask::Capture) {
-            wrong("nobody asked for its capture".to_owned());
-        }
-        if refunds.len()
-            > story
-                .requests
-                .iter()
-                .filter(|r| r.ask == Ask::Refund)
-                .count()
-        {
-            wrong("there are more refunds than were ordered".to_owned());
-        }
-        self.counts.push((count_name(status), 1));
-    }
-
-    /// What was acknowledged is there, with its outcome or a later one.
-    fn request(&mut self, request: &Request, session: &Value, refunds: &[Value]) {
-        if request.answers.is_empty() {
-            let what = format!(
-                "{:?} under {} never got an answer",
-                request.ask, request.key
-            );
-            self.wrong.push(what);
-        }
-        if request.ask == Ask::Refund {
-            self.refund(request, refunds);
-            return;
-        }
-        let status = session["status"].as_str().unwrap();
-        let wanted = match request.ask {
-            Ask::Capture => "captured",
-            Ask::Cancel => "cancelled",
-            Ask::Withdraw => "expired",
-            Ask::Create | Ask::Refund => return,
-        };
-        // What the PSP has only accepted it may still refuse, if it was told to.
-        let kind = match request.ask {
-            Ask::Capture => "capture",
-            _ => "cancel",
-        };
-        let must = request.is(request.ask, 200)
-            || (request.is(request.ask, 202) && !self.plan.may_refuse(kind));
-        if must && status != wanted {
-            let answer = request.acknowledged().map_or(0, |answer| answer.status);
-            self.wrong.push(format!(
-                "{:?} was acknowledged with {answer}, and it is {status}",
-                request.ask
-            ));
-        }
-        if must && request.ask == Ask::Capture && session["amount_captured"] != request.amount {
-            self.wrong
-                .push(format!("captured is not {}", request.amount));
-        }
-        self.counts.push((
-            "captures, cancels and withdrawals acknowledged",
-            u64::from(must),
-        ));
-    }
-
-    fn refund(&mut self, request: &Request, refunds: &[Value]) {
-        let Some(answer) = request.acknowledged() else {
-            return;
-        };
-        self.counts.push(("refunds acknowledged", 1));
-        let id = &answer.json()["refund_id"];
-        let found: Vec<_> = refunds
-            .iter()
-            .filter(|refund| refund["refund_id"] == *id)
-            .collect();
-        let [refund] = found[..] else {
-            self.wrong.push(format!(
-                "the acknowledged refund {id} is there {} times",
-                found.len()
-            ));
-            return;
-        };
-        if refund["amount"] != request.amount {
-            self.wrong
-                .push(format!("the refund {id} has another amount: {refund}"));
-        }
-        if refund["status"] != "refund_succeeded" && !self.plan.may_refuse("refund") {
-            self.wrong.push(format!(
-                "the refund {id} failed, and nobody refused it: {refund}"
-            ));
-        }
-    }
-
-    /// The same request under the same key gets the same bytes, whichever node is asked.
-    async fn repeat(&mut self, crew: &Crew, request: &Request) {
-        let Some(first) = request.acknowledged() else {
-            return;
-        };
-        let mut again = Request {
-            answers: Vec::new(),
-            ..request.clone()
-        };
-        crew.post(self.story.merchant, &mut Dice::of(&[4]), &mut again)
-            .await;
-        self.counts.push(("answers repeated", 1));
-        // An outcome that could not be written down was answered as one that is not known yet,
-        // and that answer could not be written down either.
-        let unwritten = self.plan.breaks_lines()
-            && (first.status == 202
-                || (request.ask == Ask::Refund && first.json()["psp_reference"].is_null()));
-        // Before it was acknowledged it may have been turned down: that is not remembered.
-        let earlier = request
-            .answers
-            .iter()
-            .filter(|answer| is_remembered(answer));
-        for answer in earlier.chain(&again.answers) {
-            let same = answer.status == first.status && answer.body == first.body;
-            if !same && !unwritten {
-                self.wrong.push(format!(
-                    "{:?} under {} was answered {} {} and then {} {}",
-                    request.ask, request.key, first.status, first.body, answer.status, answer.body
-                ));
-            }
-        }
-    }
-
-    /// Puts everything that is wrong into one finding with the whole story.
-    fn end(&mut self, session: &Value, refunds: &[Value], ledger: &[Value]) {
-        if self.wrong.is_empty() {
-            return;
-        }
-        let mut text = format!("{}\n    {}", self.wrong.join("\n"), self.story);
-        let _ = write!(text, "\n    session {session}");
-        for refund in refunds {
-            let _ = write!(text, "\n    refund {refund}");
-        }
-        for entry in ledger {
-            let _ = write!(text, "\n    ledger {entry}");
-        }
-        self.findings.push(text);
-    }
-}
-
-/// The status as a name for a count.
-fn count_name(status: &str) -> &'static str {
-    let names = [
-        "authorized",
-        "cancelled",
-        "captured",
-        "created",
-        "error",
-        "expired",
-        "pending",
-        "refused",
-    ];
-    names
-        .iter()
-        .find(|name| **name == status)
-        .unwrap_or(&"of unknown status")
 }

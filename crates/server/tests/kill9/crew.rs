@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use crate::{
-    node::Stage,
     plan::Dice,
-    shop::{Answer, Shop},
+    shop::{Answer, Shop, read},
+    stage::Stage,
     story::{Request, Story, is_final},
 };
 
@@ -197,14 +197,7 @@ impl Crew {
             Some(body) => shop.http.post(url).json(body),
             None => shop.http.get(url),
         };
-        let call = async {
-            let response = request.bearer_auth(pay_token).send().await?;
-            Ok::<_, reqwest::Error>(Answer {
-                status: response.status().as_u16(),
-                replayed: false,
-                body: response.text().await?,
-            })
-        };
+        let call = read(request.bearer_auth(pay_token));
         let answer = self.note(timeout(PATIENCE, call).await)?;
         if answer.status == 200 {
             let status = answer.json()["status"].as_str().unwrap().to_owned();

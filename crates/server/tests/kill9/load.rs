@@ -8,7 +8,7 @@ use crate::{
     crew::Crew,
     plan::{Dice, RoundPlan},
     shop::GOOD_CARD,
-    story::{Ask, Request, Story},
+    story::{Ask, Habit, Request, Story},
 };
 
 const DECLINED_CARDS: [&str; 3] = ["4000000000000002", "4000000000009995", "4000000000000069"];
@@ -78,6 +78,7 @@ fn begin(crew: &Crew, dice: &mut Dice, reference: &str) -> Story {
         "currency": currency,
         "reference": reference,
         "return_url": "https://shop.example.com/thanks",
+        "metadata": { "basket": reference, "größe": "\u{1f9fe}" },
     });
     let merchants = u64::try_from(crew.merchants()).unwrap();
     let merchant = usize::try_from(dice.between(0, merchants - 1)).unwrap();
@@ -179,9 +180,9 @@ async fn end_authorization(crew: &Crew, story: &mut Story, dice: &mut Dice) -> i
         let asked = amount.unwrap_or(story.amount);
         request(&story.reference, (ask, target), (&body, asked))
     };
-    let mut requests = match (merchant, dice.between(1, 100)) {
+    let mut requests = match (story.habit(), dice.between(1, 100)) {
         // Captured with the authorisation, left to the clock, or left alone.
-        (2, _) | (1, 1..=50) | (_, 91..) => vec![],
+        (Habit::AtOnce, _) | (Habit::ByTheClock, 1..=50) | (_, 91..) => vec![],
         (_, 51..=70) => vec![act(Ask::Cancel, None)],
         (_, 71..=80) => vec![act(Ask::Cancel, None), act(Ask::Capture, None)],
         (_, 21..=50) => vec![act(Ask::Capture, Some(part))],
@@ -201,7 +202,7 @@ async fn captured(crew: &Crew, story: &Story, dice: &mut Dice) -> i64 {
             return 0;
         };
         let status = session["status"].as_str().unwrap();
-        let waits = story.merchant == 1 || !session["pending_operation"].is_null();
+        let waits = story.habit() == Habit::ByTheClock || !session["pending_operation"].is_null();
         if status != "authorized" || !waits {
             return session["amount_captured"].as_i64().unwrap();
         }

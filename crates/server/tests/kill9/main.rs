@@ -1,6 +1,6 @@
-//! The reliability harness: merchants and shoppers keep on while the PSP misbehaves, the line to
-//! the database breaks and nodes are killed with SIGKILL; then, in the quiet, every cent is
-//! accounted for.
+//! The reliability harness: merchants and shoppers keep on while the PSP and the merchants' own
+//! servers misbehave, the line to the database breaks and nodes are killed with SIGKILL; then, in
+//! the quiet, every cent and every event is accounted for.
 //!
 //! `ONCHARGE_KILL9_ROUNDS` (1) and `ONCHARGE_KILL9_SEED` (7): the seed gives the same plan of
 //! orders, faults and kills again; what meets what is up to the machine. `just kill9` runs many.
@@ -16,17 +16,20 @@
 
 mod audit;
 mod crew;
+mod done;
+mod events;
+mod faults;
 mod line;
 mod load;
+mod look;
 mod money;
+mod mood;
 mod node;
+mod operators;
 mod plan;
-#[expect(
-    dead_code,
-    reason = "the other tests' shop can do more than is needed here"
-)]
-#[path = "../it/support/shop.rs"]
+mod receiver;
 mod shop;
+mod stage;
 mod story;
 mod truth;
 
@@ -34,8 +37,9 @@ use std::{panic::resume_unwind, sync::Arc, time::Instant};
 
 use audit::Audit;
 use crew::Crew;
-use node::Stage;
 use plan::RoundPlan;
+use stage::Stage;
+use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use truth::Truth;
 
 /// How many findings a failing test shows at most.
@@ -70,25 +74,36 @@ async fn all_rounds(name: &'static str, truth: Arc<Truth>, nodes: usize) {
         number_from("ONCHARGE_KILL9_ROUNDS", 1),
         number_from("ONCHARGE_KILL9_SEED", 7),
     );
-    let stage = Arc::new(Stage::set(&truth, nodes).await);
+    let (began, stage) = (now(), Arc::new(Stage::set(&truth, nodes).await));
     let mut audit = Audit::default();
     for round in 0..rounds {
-        let plan = RoundPlan::new(seed, round, nodes, truth.is_postgres());
+        let plan = RoundPlan::new((seed, round), &stage.cast());
         one_round((name, &truth), &stage, &plan, &mut audit).await;
+        if round + 1 == rounds && audit.findings().is_empty() {
+            // Once more over everything.
+            audit.operators(&stage, &began).await;
+        }
         let findings = audit.findings();
         if !findings.is_empty() {
             stage.stop_all();
+            let shown = &findings[..findings.len().min(SHOWN)];
             panic!(
-                "{name}, seed {seed}, round {round}: {} findings\n{}\nlogs:\n{}",
+                "{name}, seed {seed}, round {round}:\n{}\n{} findings\n{}\nlogs:\n{}",
+                plan.outline(),
                 findings.len(),
-                findings[..findings.len().min(SHOWN)].join("\n"),
-                stage.logs_about(&findings[..findings.len().min(SHOWN)].concat()),
+                shown.join("\n"),
+                stage.logs_about(&shown.concat()),
             );
         }
     }
     println!("{name}: {}", audit.summary());
     println!("{name}: {}", truth.operations().await);
+    println!("{name}: {}", truth.traffic().await);
     println!("{name}: 0 lost, 0 doubled, 0 stuck in {rounds} rounds of seed {seed}");
+}
+
+fn now() -> String {
+    OffsetDateTime::now_utc().format(&Rfc3339).unwrap()
 }
 
 async fn one_round(
@@ -97,9 +112,13 @@ async fn one_round(
     plan: &RoundPlan,
     audit: &mut Audit,
 ) {
+    for receiver in &stage.receivers {
+        receiver.forget();
+    }
     let crew = Arc::new(Crew::hire(stage, Instant::now() + plan.lasts));
-    let loaded = Instant::now();
+    let (began, loaded) = (now(), Instant::now());
     let (mut stories, done) = tokio::join!(load::run(&crew, plan), stage.trouble(plan));
+    audit.add(&done);
     stage.all_well().await;
     let loaded = loaded.elapsed();
     // In the quiet: what is open comes to its end, and who got no answer asks once more.
@@ -111,20 +130,23 @@ async fn one_round(
     let late = Crew::hire(stage, Instant::now() + audit::PATIENCE);
     load::ask_again(&late, &mut stories).await;
     audit.quiet(truth, quiet + audit::QUIET).await;
-    let (quiet, audited) = (quiet.elapsed(), Instant::now());
+    let (last, quiet) = (audit.last().to_owned(), quiet.elapsed());
+    let audited = Instant::now();
     let auditors = Crew::hire(stage, Instant::now() + audit::PATIENCE);
-    let seen = audit.look(&auditors, plan, stories).await;
+    audit.redeliver(&auditors, (stage, truth)).await;
+    let seen = audit.look(&auditors, (stage, plan), &stories).await;
     audit.books(truth).await;
+    audit.operators(stage, &began).await;
     println!(
-        "{name} round {}, {} shoppers for {:?}:\n{}\n  {seen}\n  {done}; {}\n  load {:.1} s, quiet after {:.1} s (the last: {}), audited in {:.1} s",
+        "{name} round {}, {} shoppers for {:?}:\n{}\n  {seen}\n  {done}; {}\n  so far: {}\n  load {:.1} s, quiet after {:.1} s (the last: {last}), audited in {:.1} s",
         plan.round,
         plan.shoppers,
         plan.lasts,
         plan.outline(),
         crew.tally(),
+        truth.traffic().await,
         loaded.as_secs_f32(),
         quiet.as_secs_f32(),
-        audit.last(),
         audited.elapsed().as_secs_f32(),
     );
 }

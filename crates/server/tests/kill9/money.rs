@@ -1,26 +1,60 @@
-//! The arithmetic of a session's money: what the PSP's ledger holds against what the API says.
+//! The arithmetic of a session's money: what the PSP's ledger holds against what the API says, also
+//! where the PSP has taken back what it had done.
 
 use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
+/// One kind of movement: what was done, and what of it was taken back.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+struct Line {
+    done: i64,
+    back: i64,
+}
+
+impl Line {
+    fn add(&mut self, amount: i64) {
+        if amount < 0 {
+            self.back -= amount;
+        } else {
+            self.done += amount;
+        }
+    }
+
+    fn net(self) -> i64 {
+        self.done - self.back
+    }
+}
+
 /// What the PSP has moved for one payment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moved {
-    pub(crate) authorised: i64,
-    pub(crate) captured: i64,
-    pub(crate) voided: i64,
-    pub(crate) refunded: i64,
-    pub(crate) captures: u32,
+struct Moved {
+    authorised: Line,
+    captured: Line,
+    voided: Line,
+    refunded: Line,
+    captures: u32,
 }
 
 impl Moved {
+    /// A capture that is taken back leaves nothing held and nothing to follow.
     fn held(self) -> i64 {
-        self.authorised - self.captured - self.voided
+        if self.captured.back > 0 {
+            return 0;
+        }
+        self.authorised.net() - self.captured.net() - self.voided.net()
     }
 
+    /// Below zero only where a refund was paid out of a capture that was taken back afterwards.
     fn kept(self) -> i64 {
-        self.captured - self.refunded
+        self.captured.net() - self.refunded.net()
+    }
+
+    fn is_possible(self) -> bool {
+        let lines = [self.authorised, self.captured, self.voided, self.refunded];
+        let no_more_back = lines.iter().all(|line| line.net() >= 0);
+        let owes = self.kept() < 0 && self.captured.back == 0;
+        no_more_back && self.captures <= 1 && self.held() >= 0 && !owes
     }
 }
 
@@ -35,92 +69,158 @@ fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Moved>, Vec<String>) {
             .entry(text("psp_reference").to_owned())
             .or_default();
         match text("kind") {
-            "authorise" => moved.authorised += amount,
+            "authorise" => moved.authorised.add(amount),
             "capture" => {
-                moved.captured += amount;
-                moved.captures += 1;
+                moved.captured.add(amount);
+                moved.captures += u32::from(amount > 0);
             }
-            "void" => moved.voided += amount,
-            "refund" => moved.refunded += amount,
+            "void" => moved.voided.add(amount),
+            "refund" => moved.refunded.add(amount),
             other => wrong.push(format!("an entry of the kind {other}")),
         }
-        if !seen.insert((text("idempotency_key"), text("kind"))) {
+        if !seen.insert((text("idempotency_key"), text("kind"), amount < 0)) {
             wrong.push(format!("one operation moved money twice: {entry}"));
         }
     }
     for (reference, moved) in &payments {
-        if moved.captures > 1 || moved.held() < 0 || moved.kept() < 0 {
+        if !moved.is_possible() {
             wrong.push(format!("{reference} moved more than there was: {moved:?}"));
         }
     }
     (payments, wrong)
 }
 
+/// Whether the session's capture was taken back.
+pub(crate) fn capture_failed(session: &Value) -> bool {
+    session["status"] == "error" && session["failure"]["code"] == "capture_failed"
+}
+
+/// Whether the session's authorisation went away at the PSP by itself.
+pub(crate) fn lapsed(session: &Value) -> bool {
+    let code = session["failure"]["code"].as_str().unwrap_or_default();
+    session["status"] == "cancelled" && matches!(code, "authorization_expired" | "voided_at_psp")
+}
+
+/// The refunds that were paid out.
+pub(crate) fn paid_out(refunds: &[Value]) -> Vec<&Value> {
+    let paid = refunds.iter();
+    paid.filter(|refund| refund["status"] == "refund_succeeded")
+        .collect()
+}
+
 /// Everything in which session, refunds and ledger do not agree to the minor unit.
 pub(crate) fn disagreements(session: &Value, refunds: &[Value], ledger: &[Value]) -> Vec<String> {
-    let amount = |name: &str| session[name].as_i64().unwrap();
     let (mut payments, mut wrong) = by_payment(ledger);
     let status = session["status"].as_str().unwrap();
-    let keeps = matches!(status, "authorized" | "captured" | "cancelled");
+    let keeps =
+        matches!(status, "authorized" | "captured" | "cancelled") || capture_failed(session);
     let reference = session["psp_reference"].as_str().unwrap_or_default();
     let kept = if keeps {
         payments.remove(reference)
     } else {
         None
     };
-    let kept = kept.unwrap_or_default();
     let currency = &session["currency"];
     if ledger.iter().any(|entry| entry["currency"] != *currency) {
         wrong.push("the ledger is in another currency".to_owned());
     }
-    let mut check = |what: &str, api: i64, psp: i64| {
-        if api != psp {
-            wrong.push(format!("{what}: the API says {api}, the PSP {psp}"));
-        }
+    let mut books = Books {
+        session,
+        kept: kept.unwrap_or_default(),
+        wrong,
     };
-    let succeeded = refunds
-        .iter()
-        .filter(|refund| refund["status"] == "refund_succeeded");
-    let succeeded: Vec<i64> = succeeded
-        .map(|refund| refund["amount"].as_i64().unwrap())
-        .collect();
     if keeps {
-        check("authorised", amount("amount_authorized"), kept.authorised);
-        check("authorised of the order", amount("amount"), kept.authorised);
+        books.payment(status);
     }
-    check("captured", amount("amount_captured"), kept.captured);
-    check("refunded", amount("amount_refunded"), kept.refunded);
-    check(
-        "refunds that succeeded",
-        succeeded.iter().sum(),
-        kept.refunded,
-    );
     let of_kept = |entry: &&Value| entry["kind"] == "refund" && entry["psp_reference"] == reference;
-    let refund_entries = ledger.iter().filter(of_kept).count();
-    check(
-        "number of refunds",
-        i64::try_from(succeeded.len()).unwrap(),
-        i64::try_from(refund_entries).unwrap(),
-    );
-    let held = if status == "authorized" {
-        kept.authorised
-    } else {
-        0
-    };
-    check("held", held, kept.held());
-    if status == "cancelled" {
-        check("voided", kept.authorised, kept.voided);
-    }
-    let refundable = kept.captured - kept.refunded;
-    check("refundable", amount("amount_refundable"), refundable);
+    let entries = ledger.iter().filter(of_kept);
+    books.refunds(refunds, entries.map(|entry| entry["amount"].as_i64()));
     for (reference, moved) in &payments {
-        if moved.held() != 0 || moved.kept() != 0 {
-            wrong.push(format!(
+        if moved.held() != 0 || moved.kept() > 0 {
+            books.wrong.push(format!(
                 "{reference} is not the session's, and holds money: {moved:?}"
             ));
         }
     }
-    wrong
+    books.wrong
+}
+
+/// The session's word beside what moved for the payment that it keeps.
+struct Books<'a> {
+    session: &'a Value,
+    kept: Moved,
+    wrong: Vec<String>,
+}
+
+impl Books<'_> {
+    fn amount(&self, name: &str) -> i64 {
+        self.session[name].as_i64().unwrap()
+    }
+
+    fn check(&mut self, what: &str, api: i64, psp: i64) {
+        if api != psp {
+            self.wrong
+                .push(format!("{what}: the API says {api}, the PSP {psp}"));
+        }
+    }
+
+    fn payment(&mut self, status: &str) {
+        let kept = self.kept;
+        let order = self.amount("amount");
+        self.check(
+            "authorised",
+            self.amount("amount_authorized"),
+            kept.authorised.done,
+        );
+        self.check("authorised of the order", order, kept.authorised.done);
+        let lapsed = if lapsed(self.session) { order } else { 0 };
+        self.check("lapsed", lapsed, kept.authorised.back);
+        // A capture that was taken back before anybody knew that it was done leaves the session
+        // authorised, and no money held.
+        let held = if status == "authorized" && kept.captured.back == 0 {
+            order
+        } else {
+            0
+        };
+        self.check("held", held, kept.held());
+        if status == "cancelled" {
+            self.check("voided", order - lapsed, kept.voided.net());
+        }
+        let failed = capture_failed(self.session);
+        let was_taken_back = kept.captured.back > 0;
+        if failed != was_taken_back && status != "authorized" {
+            self.wrong
+                .push(format!("a capture was taken back: {was_taken_back}"));
+        }
+    }
+
+    fn refunds(&mut self, refunds: &[Value], entries: impl Iterator<Item = Option<i64>>) {
+        let kept = self.kept;
+        let paid: Vec<i64> = paid_out(refunds)
+            .iter()
+            .map(|refund| refund["amount"].as_i64().unwrap())
+            .collect();
+        let captured = self.amount("amount_captured");
+        self.check("captured", captured, kept.captured.net());
+        self.check(
+            "refunded",
+            self.amount("amount_refunded"),
+            kept.refunded.net(),
+        );
+        self.check(
+            "refunds that succeeded",
+            paid.iter().sum(),
+            kept.refunded.net(),
+        );
+        let standing: i64 = entries.map(|amount| amount.unwrap().signum()).sum();
+        self.check(
+            "number of refunds",
+            i64::try_from(paid.len()).unwrap(),
+            standing,
+        );
+        let refundable = if captured > 0 { kept.kept() } else { 0 };
+        self.check("refundable", self.amount("amount_refundable"), refundable);
+    }
 }
 
 #[cfg(test)]
@@ -133,8 +233,14 @@ mod tests {
         json!({
             "status": status, "amount": 100, "currency": "EUR", "psp_reference": "p1",
             "amount_authorized": authorized, "amount_captured": captured,
-            "amount_refunded": refunded, "amount_refundable": captured - refunded,
+            "amount_refunded": refunded, "amount_refundable": (captured - refunded).max(0),
+            "failure": null,
         })
+    }
+
+    fn failed(mut session: Value, code: &str) -> Value {
+        session["failure"] = json!({ "code": code });
+        session
     }
 
     fn entry(kind: &str, amount: i64, (payment, key): (&str, &str)) -> Value {
@@ -142,6 +248,10 @@ mod tests {
             "kind": kind, "amount": amount, "currency": "EUR", "psp_reference": payment,
             "idempotency_key": key,
         })
+    }
+
+    fn refund(amount: i64) -> Value {
+        json!({ "status": "refund_succeeded", "amount": amount })
     }
 
     #[test]
@@ -154,12 +264,47 @@ mod tests {
             entry("void", 40, ("p1", "d")),
             entry("refund", 5, ("p1", "e")),
         ];
-        let refunds = [json!({ "status": "refund_succeeded", "amount": 5 })];
         let session = session("captured", (100, 60, 5));
         assert_eq!(
-            disagreements(&session, &refunds, &ledger),
+            disagreements(&session, &[refund(5)], &ledger),
             Vec::<String>::new()
         );
+    }
+
+    #[test]
+    fn what_is_taken_back_is_where_the_session_says() {
+        let authorise = || entry("authorise", 100, ("p1", "a"));
+        let agree = |session: &Value, refunds: &[Value], ledger: &[Value]| {
+            disagreements(session, refunds, ledger).is_empty()
+        };
+        let lapsing = [authorise(), entry("authorise", -100, ("p1", "a"))];
+        let cancelled = || session("cancelled", (100, 0, 0));
+        let gone = failed(cancelled(), "authorization_expired");
+        assert!(agree(&gone, &[], &lapsing));
+        assert!(!agree(&cancelled(), &[], &lapsing), "nobody voided it");
+        assert!(!agree(&session("authorized", (100, 0, 0)), &[], &lapsing));
+
+        let capture = |amount| entry("capture", amount, ("p1", "c"));
+        let paid = entry("refund", 30, ("p1", "r"));
+        let back = [authorise(), capture(100), paid.clone(), capture(-100)];
+        let error = failed(session("error", (100, 0, 30)), "capture_failed");
+        assert!(agree(&error, &[refund(30)], &back));
+        assert!(!agree(&error, &[refund(30)], &back[..3]), "it stands");
+        let captured = session("captured", (100, 100, 30));
+        assert!(!agree(&captured, &[refund(30)], &back), "it is gone");
+
+        let void = |amount, key| entry("void", amount, ("p1", key));
+        let released = [authorise(), void(100, "v"), void(-100, "v"), void(100, "w")];
+        assert!(agree(&cancelled(), &[], &released));
+        assert!(!agree(&cancelled(), &[], &released[..3]), "held again");
+        let repaid = [
+            authorise(),
+            capture(100),
+            paid,
+            entry("refund", -30, ("p1", "r")),
+        ];
+        assert!(agree(&session("captured", (100, 100, 0)), &[], &repaid));
+        assert!(!agree(&captured, &[refund(30)], &repaid), "not paid out");
     }
 
     #[test]

@@ -1,9 +1,11 @@
-//! What will happen in a round, drawn from the seed: kills, cuts of the database's line, faults of
-//! the PSP, and how each shopper and merchant behave.
+//! What will happen in a round, drawn from the seed: kills, breaks of the database's line, faults of
+//! the PSP, moods of the merchants' servers, and how each shopper and merchant behave.
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
+
+use crate::{faults, mood::Mood};
 
 /// A generator of chances that gives the same ones for the same seed, on every machine
 /// (`SplitMix64`).
@@ -64,18 +66,31 @@ pub(crate) enum Break {
     Cut,
     /// What is said arrives, but no answer comes back: was it committed?
     Mute,
+    /// Nobody listens: a connect is refused.
+    Absent,
 }
 
 /// What happens to a node.
 #[derive(Debug, Clone)]
 pub(crate) enum Event {
-    /// Killed; started again after a while; perhaps killed once more while it starts.
+    /// Killed; started again after a while; perhaps killed once more while it starts; perhaps
+    /// started while its database is absent for a while.
     Kill {
         down: Duration,
         again: Option<Duration>,
+        absent: Option<Duration>,
     },
     /// Its line to the database breaks for a while.
     Line { how: Break, lasts: Duration },
+}
+
+/// Who takes part in every round.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cast {
+    pub(crate) nodes: usize,
+    pub(crate) merchants: usize,
+    /// Whether nodes have a line to their database that can break.
+    pub(crate) breaks: bool,
 }
 
 /// A round: everything that is decided beforehand.
@@ -91,22 +106,30 @@ pub(crate) struct RoundPlan {
     pub(crate) nodes: Vec<Vec<(Duration, Event)>>,
     /// How long each set of the PSP's faults stays.
     pub(crate) faults: Vec<(Duration, Value)>,
+    /// For each merchant: how long each mood of its server stays.
+    pub(crate) moods: Vec<Vec<(Duration, Mood)>>,
 }
 
 impl RoundPlan {
     /// The plan of a round.
-    pub(crate) fn new(seed: u64, round: u64, nodes: usize, breaks: bool) -> Self {
+    pub(crate) fn new((seed, round): (u64, u64), cast: &Cast) -> Self {
         let mut dice = Dice::of(&[seed, round]);
         let lasts = dice.millis(4_500, 6_500);
-        let timelines = (0..nodes).map(|_| timeline(&mut dice, lasts, breaks));
+        let timelines = (0..cast.nodes).map(|_| timeline(&mut dice, lasts, cast.breaks));
         let nodes = timelines.collect();
+        let moods = (0..cast.merchants).map(|merchant| {
+            let merchant = u64::try_from(merchant).unwrap();
+            moods(&mut Dice::of(&[seed, round, merchant, 1]), lasts)
+        });
+        let moods = moods.collect();
         Self {
+            moods,
             seed,
             round,
             lasts,
             shoppers: dice.between(32, 64),
             nodes,
-            faults: faults(&mut dice, lasts),
+            faults: faults::drawn(&mut dice, lasts),
         }
     }
 
@@ -120,10 +143,17 @@ impl RoundPlan {
         let mut lines = Vec::new();
         for (number, events) in self.nodes.iter().enumerate() {
             let each = events.iter().map(|(alone, event)| match event {
-                Event::Kill { down, again } => {
+                Event::Kill {
+                    down,
+                    again,
+                    absent,
+                } => {
                     let again =
                         again.map_or(String::new(), |after| format!(", again after {after:?}"));
-                    format!("{alone:?} until killed, down {down:?}{again}")
+                    let absent = absent.map_or(String::new(), |lasts| {
+                        format!(", started without a database for {lasts:?}")
+                    });
+                    format!("{alone:?} until killed, down {down:?}{again}{absent}")
                 }
                 Event::Line { how, lasts } => format!("{alone:?} until {how:?} for {lasts:?}"),
             });
@@ -135,13 +165,39 @@ impl RoundPlan {
         for (stays, set) in &self.faults {
             lines.push(format!("  PSP for {stays:?}: {set}"));
         }
+        for (number, moods) in self.moods.iter().enumerate() {
+            let each = moods
+                .iter()
+                .map(|(stays, mood)| format!("{mood} for {stays:?}"));
+            lines.push(format!(
+                "  receiver {number}: {}",
+                each.collect::<Vec<_>>().join("; ")
+            ));
+        }
         lines.join("\n")
     }
 
-    /// Whether the PSP may at some time of this round say no to a call of this kind.
+    /// Whether the PSP may at some time of this round take back what it did with such a call.
+    pub(crate) fn takes_back(&self, kind: &str) -> bool {
+        self.names("fail_late", kind)
+    }
+
+    /// Whether a call of this kind may have been refused in this round, be it by what became of the
+    /// payment before.
     pub(crate) fn may_refuse(&self, kind: &str) -> bool {
+        let before: &[&str] = match kind {
+            "capture" => &["authorise"],
+            "cancel" => &["authorise", "capture"],
+            "refund" => &["capture"],
+            _ => &[],
+        };
+        let itself = self.names("refuse", kind) || self.takes_back(kind);
+        itself || before.iter().any(|kind| self.takes_back(kind))
+    }
+
+    fn names(&self, fault: &str, kind: &str) -> bool {
         let named = |(_, faults): &(Duration, Value)| {
-            let kinds = faults["refuse"].as_array();
+            let kinds = faults[fault].as_array();
             kinds.is_some_and(|kinds| kinds.iter().any(|named| named == kind))
         };
         self.faults.iter().any(named)
@@ -165,8 +221,12 @@ fn timeline(dice: &mut Dice, lasts: Duration, breaks: bool) -> Vec<(Duration, Ev
             Event::Line { how, lasts }
         } else {
             let again = dice.hits(25).then(|| dice.millis(10, 400));
-            let down = dice.millis(0, 600);
-            Event::Kill { down, again }
+            let absent = dice.hits(30).then(|| dice.millis(200, 1_500));
+            Event::Kill {
+                down: dice.millis(0, 600),
+                again,
+                absent: absent.filter(|_| breaks),
+            }
         };
         at += alone;
         // The first one always happens: no round without a kill.
@@ -177,51 +237,13 @@ fn timeline(dice: &mut Dice, lasts: Duration, breaks: bool) -> Vec<(Duration, Ev
     }
 }
 
-fn faults(dice: &mut Dice, lasts: Duration) -> Vec<(Duration, Value)> {
-    let mut sets = Vec::new();
+fn moods(dice: &mut Dice, lasts: Duration) -> Vec<(Duration, Mood)> {
+    let mut moods = Vec::new();
     let mut at = Duration::ZERO;
     while at < lasts {
-        let stays = dice.millis(250, 1_200);
+        let stays = dice.millis(500, 2_500);
         at += stays;
-        sets.push((stays, fault(dice)));
+        moods.push((stays, Mood::drawn(dice)));
     }
-    sets
-}
-
-/// A set of faults: none at all, or some at once.
-fn fault(dice: &mut Dice) -> Value {
-    let mut set = json!({ "seed": dice.between(0, 1_000_000) });
-    if dice.hits(20) {
-        return set;
-    }
-    let rates = [0.1, 0.3, 0.6];
-    if dice.hits(50) {
-        let least = dice.between(0, 60);
-        set["latency_ms"] = json!([least, least + dice.between(0, 300)]);
-    }
-    if dice.hits(35) {
-        set["error_rate"] = json!(dice.pick(&rates));
-    }
-    if dice.hits(45) {
-        set["drop_after_work_rate"] = json!(dice.pick(&rates));
-    }
-    if dice.hits(12) {
-        set["refuse_connections_ms"] = json!(dice.between(50, 900));
-    }
-    if dice.hits(30) {
-        set["asynchronous"] = json!(true);
-    }
-    if dice.hits(10) {
-        set["refuse"] = json!([dice.pick(&["authorise", "capture", "cancel", "refund"])]);
-    }
-    if dice.hits(40) {
-        set["duplicate_notifications"] = json!(dice.between(1, 3));
-    }
-    if dice.hits(40) {
-        set["reorder_notifications"] = json!(true);
-    }
-    if dice.hits(25) {
-        set["delay_notifications_ms"] = json!(dice.between(100, 5_000));
-    }
-    set
+    moods
 }

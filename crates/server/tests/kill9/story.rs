@@ -4,6 +4,33 @@ use std::fmt;
 
 use crate::shop::Answer;
 
+/// When a merchant's authorisations are captured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Habit {
+    /// When the merchant asks for it.
+    Manual,
+    /// By the clock, soon after.
+    ByTheClock,
+    /// With the authorisation.
+    AtOnce,
+}
+
+impl Habit {
+    /// That of the merchant of this number.
+    pub(crate) fn of(merchant: usize) -> Self {
+        [Self::Manual, Self::ByTheClock, Self::AtOnce][merchant % 3]
+    }
+
+    /// `--capture` and `--capture-delay`.
+    pub(crate) fn settings(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Manual => ("manual", "3600"),
+            Self::ByTheClock => ("automatic", "1"),
+            Self::AtOnce => ("automatic", "0"),
+        }
+    }
+}
+
 /// What a merchant asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ask {
@@ -71,6 +98,11 @@ pub(crate) struct Story {
 }
 
 impl Story {
+    /// When its authorisation is captured.
+    pub(crate) fn habit(&self) -> Habit {
+        Habit::of(self.merchant)
+    }
+
     /// Whether this was ever asked for.
     pub(crate) fn asked(&self, ask: Ask) -> bool {
         self.requests.iter().any(|request| request.ask == ask)

@@ -1,4 +1,4 @@
-//! What the databases themselves say: of work that is open, of gaps, of notifications on their way.
+//! What the databases themselves say: of work that is open, of gaps, of inbox and outbox.
 
 use std::path::{Path, PathBuf};
 
@@ -72,6 +72,19 @@ impl Truth {
         self.dir.path().join("simulator.db")
     }
 
+    /// The `oncharge` that is tested: the one of the beginning, also when it is built anew meanwhile.
+    pub(crate) fn program(&self) -> PathBuf {
+        let program = self.dir.path().join("oncharge");
+        if !program.exists() {
+            let built = Path::new(env!("CARGO_BIN_EXE_oncharge"));
+            let linked = std::fs::hard_link(built, &program);
+            linked
+                .or_else(|_| std::fs::copy(built, &program).map(drop))
+                .unwrap();
+        }
+        program
+    }
+
     /// The directory of the embedded file.
     pub(crate) fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -94,29 +107,100 @@ impl Truth {
         }
     }
 
-    /// Everything that has not come to its end: operations, sessions that wait for the clock or the
-    /// shopper, requests without an answer, and notifications that nobody has taken yet.
+    /// Everything that has not come to its end: what the PSP has still to do, to take back or to
+    /// tell, notifications that wait, operations, sessions that wait for the clock or the shopper,
+    /// requests without an answer, deliveries. In the order in which one leads to the other, so that
+    /// nothing slips by between two questions.
     pub(crate) async fn open(&self) -> Vec<String> {
-        let (operation, session) = (self.id("id"), self.id("session_id"));
-        let mut open = self
-            .ask(&format!(
-                "SELECT 'operation op_' || {operation} || ': ' || kind || ', ' || sending || ', '
-                     || tries || ' tries, of cs_' || {session} AS line
-                 FROM operations WHERE status = 'requested'"
-            ))
-            .await;
-        let waiting = format!(
-            "SELECT 'session cs_' || {operation} || ' waits, ' || status AS line
-             FROM sessions WHERE due_at IS NOT NULL OR status = 'pending'"
+        let at_the_psp = "
+            SELECT 'PSP ' || kind || ' ' || idempotency_key || ' is not over' AS line
+            FROM operations WHERE due_at IS NOT NULL OR late_at IS NOT NULL
+            UNION ALL SELECT 'PSP notification, ' || tries || ' tries: ' || body
+            FROM notifications WHERE delivered_at IS NULL";
+        let mut open = ask_file(&self.simulator_file(), at_the_psp).await;
+        let (id, session, event) = (self.id("id"), self.id("session_id"), self.id("event_id"));
+        let ours = format!(
+            "SELECT 'notification ntf_' || {id} || ' waits, ' || tries || ' tries' AS line
+             FROM psp_notifications WHERE status = 'waiting'
+             UNION ALL SELECT 'operation op_' || {id} || ': ' || kind || ', ' || sending || ', '
+                 || tries || ' tries, of cs_' || {session}
+             FROM operations WHERE status = 'requested'
+             UNION ALL SELECT 'session cs_' || {id} || ' waits, ' || status
+             FROM sessions WHERE due_at IS NOT NULL OR status = 'pending'
+             UNION ALL SELECT 'the key ' || key || ' has no answer'
+             FROM idempotency_keys WHERE answered_at IS NULL
+             UNION ALL SELECT 'delivery evt_' || {event} || ' waits, ' || failures || ' failures'
+             FROM deliveries WHERE state = 'pending'"
         );
-        open.extend(self.ask(&waiting).await);
-        let unanswered = "SELECT 'the key ' || key || ' has no answer' AS line
-                          FROM idempotency_keys WHERE answered_at IS NULL";
-        open.extend(self.ask(unanswered).await);
-        let undelivered = "SELECT 'notification, ' || tries || ' tries: ' || body AS line
-                           FROM notifications WHERE delivered_at IS NULL";
-        open.extend(ask_file(&self.simulator_file(), undelivered).await);
+        open.extend(self.ask(&ours).await);
         open
+    }
+
+    /// What is wrong in the inbox: notifications that did not simply come to be handled, or that
+    /// the PSP has delivered and that are not there once each.
+    pub(crate) async fn wrong_in_the_inbox(&self) -> Vec<String> {
+        let id = self.id("id");
+        let odd = format!(
+            "SELECT 'notification ntf_' || {id} || ' is ' || status AS line
+             FROM psp_notifications WHERE status <> 'handled'"
+        );
+        let mut wrong = self.ask(&odd).await;
+        let kept = self.number("SELECT count(*) FROM psp_notifications").await;
+        let sent =
+            "SELECT CAST(count(DISTINCT notification_id) AS TEXT) AS line FROM notifications";
+        let sent = ask_file(&self.simulator_file(), sent).await;
+        if sent != [kept.to_string()] {
+            wrong.push(format!("the PSP told {sent:?} things, and {kept} are kept"));
+        }
+        wrong
+    }
+
+    /// How many notifications were sent once more than needed, so far.
+    async fn copies(&self) -> u64 {
+        let copies = "SELECT CAST(count(*) - count(DISTINCT notification_id) AS TEXT) AS line
+                      FROM notifications";
+        let found = ask_file(&self.simulator_file(), copies).await;
+        found[0].parse().unwrap()
+    }
+
+    /// Deliveries that were given up: event and merchant, without their prefixes.
+    pub(crate) async fn dead(&self) -> Vec<(String, String)> {
+        let (event, merchant) = (self.id("event_id"), self.id("merchant_id"));
+        let query = format!(
+            "SELECT {event} || ' ' || {merchant} AS line FROM deliveries WHERE state = 'dead'"
+        );
+        let dead = self.ask(&query).await.into_iter();
+        let pairs = dead.map(|line| line.split_once(' ').map(|(e, m)| (e.into(), m.into())));
+        pairs.map(Option::unwrap).collect()
+    }
+
+    /// Events without a delivery: there was an endpoint all the time.
+    pub(crate) async fn without_delivery(&self) -> Vec<String> {
+        let id = self.id("id");
+        let query = format!(
+            "SELECT 'the event evt_' || {id} || ' has no delivery' AS line FROM events
+             WHERE id NOT IN (SELECT event_id FROM deliveries)"
+        );
+        self.ask(&query).await
+    }
+
+    /// How much went through inbox and outbox so far, in words.
+    pub(crate) async fn traffic(&self) -> String {
+        let kept = self.number("SELECT count(*) FROM psp_notifications").await;
+        let events = self.number("SELECT count(*) FROM events").await;
+        let delivered = "SELECT count(*) FROM deliveries WHERE state = 'delivered'";
+        let delivered = self.number(delivered).await;
+        let attempts = self.number("SELECT count(*) FROM delivery_attempts").await;
+        format!(
+            "{kept} notifications kept, {} sent again by the PSP; {events} events, {delivered} \
+             delivered in {attempts} attempts",
+            self.copies().await
+        )
+    }
+
+    async fn number(&self, sql: &str) -> u64 {
+        let query = format!("SELECT CAST(({sql}) AS TEXT) AS line");
+        self.ask(&query).await[0].parse().unwrap()
     }
 
     /// Sessions whose events are not numbered from 1 without gaps.

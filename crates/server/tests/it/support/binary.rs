@@ -45,6 +45,16 @@ impl Dev {
         Shop::new(&self.ready)
     }
 
+    /// One more merchant of this sandbox.
+    pub(crate) fn merchant(&self, name: &str) -> Shop {
+        let made = self.command(&["merchant", "create", "--name", name]);
+        let mut ready: Value = serde_json::from_str(&made.unwrap()).unwrap();
+        for url in ["base_url", "simulator_url"] {
+            ready[url] = self.ready[url].clone();
+        }
+        Shop::new(&ready)
+    }
+
     /// A member of the ready file.
     pub(crate) fn ready(&self, name: &str) -> &str {
         self.ready[name].as_str().unwrap()
@@ -72,16 +82,20 @@ impl Dev {
         fs::read_to_string(self.dir.path().join("log")).unwrap()
     }
 
+    /// The flags that point a command at its data.
+    pub(crate) fn target(&self) -> Vec<String> {
+        let dir = data_dir(self.dir.path()).to_str().unwrap().to_owned();
+        let mut flags = vec!["--data-dir".to_owned(), dir];
+        if let Some(at) = self.flags.iter().position(|flag| flag == "--database-url") {
+            flags.extend_from_slice(&self.flags[at..=at + 1]);
+        }
+        flags
+    }
+
     /// Runs a command beside it, on the same data; its standard output.
     pub(crate) fn command(&self, arguments: &[&str]) -> Result<String, String> {
         let mut command = Command::new(ONCHARGE);
-        command
-            .args(arguments)
-            .arg("--data-dir")
-            .arg(data_dir(self.dir.path()));
-        if let Some(at) = self.flags.iter().position(|flag| flag == "--database-url") {
-            command.args(&self.flags[at..=at + 1]);
-        }
+        command.args(arguments).args(self.target());
         let output = command.output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).trim().to_owned();
         if output.status.success() {

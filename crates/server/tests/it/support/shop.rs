@@ -5,6 +5,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use oncharge_domain::signing::{Signed, SigningKey};
 use serde_json::{Value, json};
 
+use super::eventually;
+
 /// A card that is approved.
 pub(crate) const GOOD_CARD: &str = "4242424242424242";
 
@@ -70,6 +72,26 @@ impl Shop {
         target: &str,
         (body, key): (&str, Option<&str>),
     ) -> Result<Answer, reqwest::Error> {
+        let mut request = self
+            .http
+            .request(method.parse().unwrap(), format!("{}{target}", self.base))
+            .body(body.to_owned());
+        for (name, value) in self.signature(method, target, body) {
+            request = request.header(name, value);
+        }
+        if let Some(key) = key {
+            request = request.header("Idempotency-Key", key);
+        }
+        read(request).await
+    }
+
+    /// The headers that sign a request.
+    pub(crate) fn signature(
+        &self,
+        method: &str,
+        target: &str,
+        body: &str,
+    ) -> [(&'static str, String); 3] {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let timestamp = since.as_secs().to_string();
         let signed = Signed {
@@ -78,17 +100,12 @@ impl Shop {
             target,
             body: body.as_bytes(),
         };
-        let mut request = self
-            .http
-            .request(method.parse().unwrap(), format!("{}{target}", self.base))
-            .header("X-Oncharge-Key", &self.api_key)
-            .header("X-Oncharge-Timestamp", &timestamp)
-            .header("X-Oncharge-Signature", self.signing_key.sign(&signed))
-            .body(body.to_owned());
-        if let Some(key) = key {
-            request = request.header("Idempotency-Key", key);
-        }
-        read(request).await
+        let signature = self.signing_key.sign(&signed);
+        [
+            ("X-Oncharge-Key", self.api_key.clone()),
+            ("X-Oncharge-Timestamp", timestamp),
+            ("X-Oncharge-Signature", signature),
+        ]
     }
 
     pub(crate) async fn post(&self, target: &str, body: &Value) -> Answer {
@@ -113,6 +130,53 @@ impl Shop {
         self.get(&format!("/v1/checkout/sessions/{id}"))
             .await
             .expect(200)
+    }
+
+    /// Has its events sent there from now on; the endpoint.
+    pub(crate) async fn set_endpoint(&self, url: &str) -> Value {
+        let body = json!({ "url": url }).to_string();
+        let answer = self.call("PUT", "/v1/webhook_endpoint", (&body, None));
+        answer.await.expect(200)
+    }
+
+    /// A session's events in their order, each with its attempts.
+    pub(crate) async fn events(&self, session: &str) -> Vec<Value> {
+        let target = format!("/v1/events?session_id={session}");
+        let list = self.get(&target).await.expect(200);
+        let mut events = Vec::new();
+        for event in list["data"].as_array().unwrap() {
+            events.push(self.event(event["id"].as_str().unwrap()).await);
+        }
+        events.sort_by_key(|event| event["sequence"].as_u64());
+        events
+    }
+
+    /// An event with its attempts.
+    pub(crate) async fn event(&self, id: &str) -> Value {
+        self.get(&format!("/v1/events/{id}")).await.expect(200)
+    }
+
+    /// Waits until an event's attempts were answered so: a status, or a word where there was none.
+    pub(crate) async fn attempted(&self, event: &str, outcomes: &[Value]) -> Value {
+        eventually(20, &format!("the attempts {outcomes:?}"), || async {
+            let event = self.event(event).await;
+            let attempts = event["attempts"].as_array().unwrap().iter();
+            let each = attempts.map(|attempt| match &attempt["status"] {
+                Value::Null => attempt["error"].clone(),
+                status => status.clone(),
+            });
+            let is_so = each.eq(outcomes.iter().cloned());
+            is_so
+                .then_some(event.clone())
+                .ok_or_else(|| event.to_string())
+        })
+        .await
+    }
+
+    /// Asks for an event once more.
+    pub(crate) async fn redeliver(&self, event: &str) -> Answer {
+        let target = format!("/v1/events/{event}/redeliver");
+        self.post(&target, &json!({})).await
     }
 
     /// A one-time token of the PSP's fields for a card.

@@ -1,0 +1,163 @@
+//! Webhooks out, as a merchant's server sees them: tried again in the steps of the schedule, signed
+//! in both ways, delivered again on demand.
+
+use std::time::Duration;
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ring::{digest, hmac};
+use serde_json::{Value, json};
+
+use crate::support::{
+    Database, Dev, eventually, on_both,
+    webhooks::{Receiver, Seen},
+};
+
+on_both!(
+    tried_again_until_it_is_taken,
+    an_endpoint_that_never_takes_it
+);
+
+/// The fast clock's steps after the first three failures: 1 min, 5 min and 30 min at 1 s an hour.
+const STEPS: [Duration; 3] = [
+    Duration::from_micros(16_666),
+    Duration::from_micros(83_333),
+    Duration::from_millis(500),
+];
+
+async fn sandbox(database: Database, receiver: &Receiver) -> (Dev, Value) {
+    let dev = Dev::start(database, &["--webhook-clock", "fast"]).await;
+    let url = json!({ "url": receiver.url }).to_string();
+    let endpoint = dev
+        .shop()
+        .call("PUT", "/v1/webhook_endpoint", (&url, None))
+        .await;
+    (dev, endpoint.expect(200))
+}
+
+/// The events of a session with their attempts, in order.
+async fn events(dev: &Dev, session: &str) -> Vec<Value> {
+    let shop = dev.shop();
+    let list = shop.get(&format!("/v1/events?session_id={session}")).await;
+    let mut events = Vec::new();
+    for event in list.expect(200)["data"].as_array().unwrap() {
+        let id = event["id"].as_str().unwrap();
+        events.push(shop.get(&format!("/v1/events/{id}")).await.expect(200));
+    }
+    events.sort_by_key(|event| event["sequence"].as_u64());
+    events
+}
+
+async fn come(receiver: &Receiver, many: usize) -> Vec<Seen> {
+    eventually(20, &format!("{many} deliveries"), || async {
+        let seen = receiver.seen();
+        if seen.len() >= many {
+            Ok(seen)
+        } else {
+            Err(seen.len().to_string())
+        }
+    })
+    .await
+}
+
+async fn tried_again_until_it_is_taken(database: Database) {
+    let receiver = Receiver::failing(3);
+    let (dev, endpoint) = sandbox(database, &receiver).await;
+    let id = dev.shop().authorized().await;
+    let seen = come(&receiver, 4).await;
+    for (step, pair) in STEPS.iter().zip(seen.windows(2)) {
+        let waited = pair[1].at - pair[0].at;
+        assert!(waited >= *step, "{waited:?} in place of {step:?}");
+    }
+    let event = eventually(5, "the attempt is kept", || async {
+        let event = events(&dev, &id).await.swap_remove(0);
+        let statuses: Vec<_> = event["attempts"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|attempt| attempt["status"].clone())
+            .collect();
+        let is_kept = statuses == [500, 500, 500, 200];
+        is_kept
+            .then_some(event.clone())
+            .ok_or_else(|| event.to_string())
+    })
+    .await;
+    assert_eq!(event["event"], "payment.authorized");
+    assert_eq!(event["attempts"][0]["response"], "as planned");
+
+    let again = format!("/v1/events/{}/redeliver", event["id"].as_str().unwrap());
+    let accepted = dev.shop().post(&again, &json!({})).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    let seen = come(&receiver, 5).await;
+    let secret = dev.ready("api_secret");
+    for delivery in &seen {
+        assert_eq!(
+            delivery.body, seen[0].body,
+            "the same bytes at every attempt"
+        );
+        assert_eq!(delivery.header("webhook-id"), event["id"]);
+        verify_plainly(delivery, secret);
+        verify_as_standard(delivery, endpoint["signing_secret"].as_str().unwrap());
+    }
+    assert_eq!(seen[0].json()["session_id"], json!(id));
+}
+
+/// As a PHP shop does: `hash_hmac('sha256', $body, hash('sha256', $secret))`.
+fn verify_plainly(delivery: &Seen, secret: &str) {
+    let key = hex::encode(digest::digest(&digest::SHA256, secret.as_bytes()));
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let tag = hex::decode(delivery.header("X-Oncharge-Signature")).unwrap();
+    hmac::verify(&key, &delivery.body, &tag).expect("the plain signature");
+}
+
+fn verify_as_standard(delivery: &Seen, secret: &str) {
+    let key = STANDARD
+        .decode(secret.trim_start_matches("whsec_"))
+        .unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let (id, at) = (
+        delivery.header("webhook-id"),
+        delivery.header("webhook-timestamp"),
+    );
+    let mut signed = format!("{id}.{at}.").into_bytes();
+    signed.extend_from_slice(&delivery.body);
+    let given = delivery.header("webhook-signature");
+    let good = STANDARD.encode(hmac::sign(&key, &signed));
+    let mut given = given.split(' ');
+    assert!(given.any(|one| one == format!("v1,{good}")), "no v1,{good}");
+}
+
+/// What it does not take is behind nobody else's: the session's next event still goes out, and the
+/// payment itself does not notice.
+async fn an_endpoint_that_never_takes_it(database: Database) {
+    let receiver = Receiver::failing(usize::MAX);
+    let (dev, _) = sandbox(database, &receiver).await;
+    let shop = dev.shop();
+    let id = shop.captured().await;
+    eventually(20, "both events were tried", || async {
+        let mut names = receiver.events();
+        names.dedup();
+        let are_both = names.starts_with(&["payment.authorized".to_owned()])
+            && names.iter().any(|name| name == "payment.captured");
+        are_both.then_some(()).ok_or_else(|| format!("{names:?}"))
+    })
+    .await;
+    let first = receiver.seen();
+    let sequence: Vec<_> = first
+        .iter()
+        .map(|seen| seen.json()["sequence"].clone())
+        .collect();
+    let second = sequence.iter().position(|number| *number == 2).unwrap();
+    assert!(
+        sequence[..second].contains(&json!(1)),
+        "in order: {sequence:?}"
+    );
+    assert_eq!(shop.session(&id).await["status"], "captured");
+    let events = events(&dev, &id).await;
+    assert_eq!(events.len(), 2, "{events:?}");
+    assert!(
+        events
+            .iter()
+            .all(|event| event["attempts"][0]["status"] == 500)
+    );
+}

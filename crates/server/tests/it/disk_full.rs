@@ -1,0 +1,78 @@
+//! The embedded file can grow no further: a clear refusal, nothing half-written, nothing lost.
+
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text,
+};
+use serde_json::json;
+
+use crate::support::{Stage, shop::order};
+
+/// How large a file may become, in KiB: what is there at the start fits, but no thousand sessions.
+const LIMIT: u64 = 1024;
+
+#[derive(QueryableByName)]
+struct Check {
+    #[diesel(sql_type = Text)]
+    integrity_check: String,
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_disk_refuses_and_loses_nothing() {
+    let stage = Stage::set(None).await;
+    // The log would fill its file, too: what is asked here is not about that.
+    let mut node = stage.ready_node(&[("LOG__FILTER", "warn")]).await;
+    let shop = stage.merchant(&node);
+    assert!(node.terminate().0.success());
+
+    node.start_with_files_up_to(LIMIT);
+    node.ready().await;
+    let mut acknowledged = Vec::new();
+    let padding = "x".repeat(400);
+    let metadata: serde_json::Map<_, _> = (0..20)
+        .map(|number| (format!("member-{number}"), json!(padding)))
+        .collect();
+    let full = loop {
+        let more = json!({ "reference": "big", "metadata": metadata });
+        let answer = shop.post("/v1/checkout/sessions", &order(more)).await;
+        if answer.status != 201 {
+            break answer;
+        }
+        acknowledged.push(answer.json()["session_id"].as_str().unwrap().to_owned());
+        assert!(acknowledged.len() < 2000, "the disk never gets full");
+    };
+    assert!(!acknowledged.is_empty());
+    assert_eq!(full.expect(503)["error"], "busy", "{full:?}");
+    // It lives, reads, and goes on refusing.
+    let (alive, _) = node.ops("/healthz").await.unwrap();
+    assert_eq!(alive, 200);
+    let last = acknowledged.last().unwrap();
+    assert_eq!(shop.session(last).await["status"], "created");
+    let again = json!({ "reference": "big", "metadata": metadata });
+    let again = shop.post("/v1/checkout/sessions", &order(again)).await;
+    assert_eq!(again.status, 503, "{again:?}");
+    let log = node.log();
+    let says_why = ["disk I/O error", "disk is full"];
+    assert!(says_why.iter().any(|text| log.contains(text)), "{log}");
+    assert!(node.terminate().0.success());
+
+    // There is room again.
+    let file = node.dir.path().join(".oncharge/oncharge.db");
+    node.start();
+    node.ready().await;
+    for id in &acknowledged {
+        assert_eq!(shop.session(id).await["status"], "created");
+    }
+    let refused = shop.get("/v1/checkout/sessions?limit=1").await.expect(200);
+    let newest = refused["data"][0]["session_id"].as_str().unwrap();
+    assert_eq!(newest, last, "what was refused is not there");
+    shop.create(json!({})).await;
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    let found: Vec<Check> = sql_query("PRAGMA integrity_check")
+        .load(&mut connection)
+        .unwrap();
+    let found: Vec<_> = found
+        .iter()
+        .map(|row| row.integrity_check.as_str())
+        .collect();
+    assert_eq!(found, ["ok"]);
+}

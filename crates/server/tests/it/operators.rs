@@ -1,0 +1,299 @@
+//! What operators have beside a running server: stuck work, reconciliation, gauges, settings.
+
+use std::{
+    fs,
+    process::{Command, Output},
+};
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Database, Dev, binary::ONCHARGE, binary::data_dir, eventually, on_both, webhooks::Receiver,
+};
+
+on_both!(
+    stuck_work_is_listed_and_dismissed,
+    a_difference_is_found,
+    queues_are_measured,
+    the_shop_is_registered_unless_another_is
+);
+
+/// A notification as the simulator would sign it, over this amount.
+async fn notified(dev: &Dev, id: &str, amount: i64) -> u16 {
+    let shop = dev.shop();
+    let ledger = format!("{}/v1/ledger?reference={id}", shop.simulator);
+    let ledger: Value = shop
+        .http
+        .get(ledger)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let entry = &ledger["entries"][0];
+    let body = json!({
+        "id": format!("evt_{amount}"),
+        "type": "authorisation",
+        "psp_reference": entry["psp_reference"],
+        "reference": id,
+        "idempotency_key": entry["idempotency_key"],
+        "success": false,
+        "amount": amount,
+        "currency": "EUR",
+        "reason": "card_declined",
+        "created_at": entry["at"],
+    })
+    .to_string();
+    let secrets = fs::read_to_string(data_dir(dev.dir.path()).join("simulator.key")).unwrap();
+    let (_, key) = secrets.trim().split_once('\n').unwrap();
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let request = shop
+        .http
+        .post(format!("{}/webhooks/psp/simulator/default", shop.base))
+        .header(
+            "X-Psp-Signature",
+            hex::encode(hmac::sign(&key, body.as_bytes())),
+        )
+        .body(body);
+    request.send().await.unwrap().status().as_u16()
+}
+
+async fn stuck_work_is_listed_and_dismissed(database: Database) {
+    let dev = Dev::start(database, &[]).await;
+    let id = dev.shop().authorized().await;
+    assert_eq!(dev.command(&["stuck"]).unwrap(), "", "nothing is stuck");
+    // Over another amount than the operation's: nobody may believe it.
+    assert_eq!(notified(&dev, &id, 1).await, 200);
+    let line = eventually(10, "stuck work", || async {
+        let listed = dev.command(&["stuck", "--limit", "5"]).unwrap();
+        if listed.is_empty() {
+            Err("nothing".to_owned())
+        } else {
+            Ok(listed)
+        }
+    })
+    .await;
+    let item: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(item["kind"], "notification", "{item}");
+    assert_eq!(item["detail"], "mismatched", "{item}");
+    assert_eq!(item["session_id"], json!(id), "{item}");
+    assert!(
+        item["age_seconds"].is_u64() && item["since"].is_string(),
+        "{item}"
+    );
+    assert_eq!(dev.shop().session(&id).await["status"], "authorized");
+    let metrics = metrics(&dev).await;
+    assert!(
+        metrics.contains("oncharge_stuck{kind=\"notification\"} 1"),
+        "{metrics}"
+    );
+
+    let ntf = item["id"].as_str().unwrap();
+    let dismissed = dev.command(&["stuck", "--dismiss", ntf]).unwrap();
+    assert_eq!(
+        dismissed,
+        format!("{{\"dismissed\":true,\"id\":\"{ntf}\"}}")
+    );
+    assert_eq!(dev.command(&["stuck"]).unwrap(), "");
+    let again = run(&dev, &["stuck", "--dismiss", ntf]);
+    assert_eq!(again.status.code(), Some(1), "dismissed once only");
+    for wrong in [
+        &["stuck", "--dismiss", "cs_1"][..],
+        &["stuck", "--limit", "0"],
+    ] {
+        assert_eq!(run(&dev, wrong).status.code(), Some(2), "{wrong:?}");
+    }
+}
+
+async fn a_difference_is_found(database: Database) {
+    let dev = Dev::start(database, &[]).await;
+    let shop = dev.shop();
+    let id = shop.captured().await;
+    let fine = run(&dev, &["reconcile", "--since", "24h"]);
+    assert!(fine.status.success(), "{fine:?}");
+    assert_eq!(String::from_utf8_lossy(&fine.stdout), "");
+    let summary = String::from_utf8_lossy(&fine.stderr);
+    assert!(
+        summary.contains("2 operations compared, 0 differences"),
+        "{summary}"
+    );
+
+    // The PSP takes a refund back, and its word of it gets lost.
+    shop.faults(json!({ "fail_late": ["refund"], "delay_notifications_ms": 600_000 }))
+        .await;
+    let order = json!({ "session_id": id, "amount": 700, "currency": "EUR", "reference": "r" });
+    shop.post("/v1/refunds", &order).await.expect(201);
+    let found = eventually(10, "a difference", || async {
+        let output = run(&dev, &["reconcile", "--since", "1h"]);
+        match output.status.code() {
+            Some(1) => Ok(output),
+            _ => Err(format!("{output:?}")),
+        }
+    })
+    .await;
+    let line = String::from_utf8(found.stdout).unwrap();
+    let difference: Value = serde_json::from_str(&line).unwrap();
+    assert_eq!(difference["kind"], "refund", "{line}");
+    assert_eq!(difference["session_id"], json!(id));
+    assert_eq!(difference["account"], "simulator/default");
+    assert_eq!(difference["ours"], "succeeded");
+    assert_eq!(difference["theirs"], "refused");
+    assert_eq!(
+        difference["amount"],
+        json!({ "value": 700, "currency": "EUR" })
+    );
+    let summary = String::from_utf8(found.stderr).unwrap();
+    assert!(
+        summary.contains("3 operations compared, 1 differences"),
+        "{summary}"
+    );
+
+    // Before its time there was nothing; and nobody answers is no "all is well".
+    let none = run(&dev, &["reconcile", "--since", "0h"]);
+    assert!(none.status.success(), "{none:?}");
+    shop.faults(json!({ "error_rate": 1 })).await;
+    let silent = run(&dev, &["reconcile", "--since", "1h"]);
+    assert_eq!(silent.status.code(), Some(1));
+    let summary = String::from_utf8(silent.stderr).unwrap();
+    assert!(summary.contains("3 could not be asked for"), "{summary}");
+    let wrong = run(&dev, &["reconcile", "--since", "yesterday"]);
+    assert_eq!(wrong.status.code(), Some(2));
+}
+
+async fn metrics(dev: &Dev) -> String {
+    let url = format!("{}/metrics", dev.ready("ops_url"));
+    let answer = dev.shop().http.get(url).send().await.unwrap();
+    answer.text().await.unwrap()
+}
+
+async fn queues_are_measured(database: Database) {
+    let dev = Dev::start(database, &[]).await;
+    let shop = dev.shop();
+    let id = shop.captured().await;
+    shop.faults(json!({ "asynchronous": true, "delay_notifications_ms": 600_000 }))
+        .await;
+    let order = json!({ "session_id": id, "amount": 700, "currency": "EUR", "reference": "r" });
+    shop.post("/v1/refunds", &order).await.expect(201);
+    let metrics = metrics(&dev).await;
+    assert!(metrics.contains("oncharge_store_up 1"), "{metrics}");
+    for queue in ["operations", "deadlines", "inbox", "deliveries"] {
+        for gauge in ["oncharge_queue_depth", "oncharge_queue_oldest_seconds"] {
+            let line = format!("{gauge}{{queue=\"{queue}\"}}");
+            assert!(metrics.contains(&line), "{line} in\n{metrics}");
+        }
+    }
+    let waits = "oncharge_queue_depth{queue=\"operations\"} 1";
+    assert!(metrics.contains(waits), "{metrics}");
+}
+
+async fn the_shop_is_registered_unless_another_is(database: Database) {
+    let mut dev = Dev::start(database, &[]).await;
+    let endpoint = |dev: &Dev| {
+        let shop = dev.shop();
+        async move {
+            let endpoint = shop.get("/v1/webhook_endpoint").await.expect(200);
+            endpoint["url"].as_str().unwrap().to_owned()
+        }
+    };
+    let of_shop = |dev: &Dev| format!("{}/webhooks/oncharge", dev.ready("demo_shop_url"));
+    let first = of_shop(&dev);
+    assert_eq!(endpoint(&dev).await, first);
+    dev.kill_9();
+    dev.start_again();
+    assert_ne!(of_shop(&dev), first, "every start has other ports here");
+    assert_eq!(endpoint(&dev).await, of_shop(&dev), "it follows the shop");
+
+    let receiver = Receiver::start();
+    let own = json!({ "url": receiver.url }).to_string();
+    let set = dev
+        .shop()
+        .call("PUT", "/v1/webhook_endpoint", (&own, None))
+        .await;
+    set.expect(200);
+    dev.kill_9();
+    dev.start_again();
+    assert_eq!(endpoint(&dev).await, receiver.url, "a person's stays");
+
+    let removed = dev
+        .shop()
+        .call("DELETE", "/v1/webhook_endpoint", ("", None))
+        .await;
+    assert_eq!(removed.status, 204);
+    dev.kill_9();
+    dev.start_again();
+    assert_eq!(endpoint(&dev).await, of_shop(&dev), "none was set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_caller_writes_wrongly_ends_with_2() {
+    let dev = Dev::start(Database::Sqlite, &[]).await;
+    let id = dev.ready("merchant_id").to_owned();
+    for wrong in [
+        &["ban", "add", "--email", "no-address"][..],
+        &["ban", "add", "--phone", "12"],
+        &["ban", "add", "--email", "a@example.com", "--days", "0"],
+        &["ban", "add"],
+        &["ban", "revoke", "ban_1"],
+        &["key", "create", "--merchant", "mer_1"],
+        &["merchant", "set", &id],
+        &["merchant", "set", "mer_1", "--capture", "manual"],
+        &[
+            "merchant",
+            "set",
+            &id,
+            "--origins",
+            "http://shop.example.com",
+        ],
+        &[
+            "merchant",
+            "set",
+            &id,
+            "--origins",
+            "https://shop.example.com/path",
+        ],
+        &["merchant", "create", "--name", ""],
+        &["dev", "--webhook-clock", "slow"],
+    ] {
+        let output = run(&dev, wrong);
+        assert_eq!(output.status.code(), Some(2), "{wrong:?}: {output:?}");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(!errors.contains("no-address"), "{errors}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn registered_origins_alone_may_frame_the_checkout() {
+    let dev = Dev::start(Database::Sqlite, &[]).await;
+    let id = dev.ready("merchant_id").to_owned();
+    let list = "https://Shop.example.com/,http://127.0.0.1:9";
+    let set = dev
+        .command(&["merchant", "set", &id, "--origins", list])
+        .unwrap();
+    let set: Value = serde_json::from_str(&set).unwrap();
+    let origins = ["https://shop.example.com", "http://127.0.0.1:9"];
+    assert_eq!(set["origins"], json!(origins));
+    let shop = dev.shop();
+    let (session, pay_token) = shop.create(json!({})).await;
+    let page = format!("{}/checkout/{session}?token={pay_token}", shop.base);
+    eventually(5, "the page's policy", || async {
+        let answer = shop.http.get(&page).send().await.unwrap();
+        let policy = answer.headers()["content-security-policy"]
+            .to_str()
+            .unwrap();
+        let wanted = format!("frame-ancestors {}", origins.join(" "));
+        policy
+            .contains(&wanted)
+            .then_some(())
+            .ok_or_else(|| policy.to_owned())
+    })
+    .await;
+}
+
+/// A command on the sandbox's data, however it ends.
+fn run(dev: &Dev, arguments: &[&str]) -> Output {
+    let mut command = Command::new(ONCHARGE);
+    command.args(arguments).args(dev.target());
+    command.output().unwrap()
+}

@@ -1,0 +1,57 @@
+//! The database goes away and comes back under a running server, which need not be started again.
+
+use serde_json::json;
+
+use crate::support::{Database, Door, Stage, eventually, shop::GOOD_CARD, shop::order};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_is_lost_and_comes_back() {
+    let mut door = Door::shut(&Database::Postgres.fresh().await.unwrap());
+    door.open();
+    let stage = Stage::set(Some(door.url.clone())).await;
+    let mut node = stage.ready_node(&[]).await;
+    let shop = stage.merchant(&node);
+    // The clock captures this one in a moment, which is when the database is away.
+    let by_clock = json!({ "capture": "automatic" });
+    let (id, pay_token) = shop.create(by_clock).await;
+    let paid = shop.pay((&id, &pay_token), GOOD_CARD).await.expect(200);
+    assert_eq!(paid["status"], "authorized");
+
+    door.slam();
+    node.reaches("/readyz", 503, 10).await;
+    let (alive, _) = node.ops("/healthz").await.unwrap();
+    assert_eq!(alive, 200);
+    let (_, metrics) = node.ops("/metrics").await.unwrap();
+    for line in [
+        "oncharge_store_up 0",
+        "oncharge_queue_depth{queue=\"inbox\"} NaN",
+    ] {
+        assert!(metrics.contains(line), "{line} in\n{metrics}");
+    }
+    let body = order(json!({})).to_string();
+    let create = |key: &'static str| {
+        let (shop, body) = (shop.clone(), body.clone());
+        async move {
+            let target = "/v1/checkout/sessions";
+            shop.call("POST", target, (&body, Some(key))).await
+        }
+    };
+    let refused = create("while-away").await;
+    assert_eq!(refused.expect(503)["error"], "busy");
+
+    door.open();
+    node.reaches("/readyz", 200, 20).await;
+    let (_, metrics) = node.ops("/metrics").await.unwrap();
+    assert!(metrics.contains("oncharge_store_up 1"), "{metrics}");
+    create("while-away").await.expect(201);
+    eventually(30, "the clock's capture", || async {
+        let session = shop.session(&id).await;
+        let is_captured = session["status"] == "captured";
+        is_captured.then_some(()).ok_or_else(|| session.to_string())
+    })
+    .await;
+    assert_eq!(shop.ledger_sum(&id, "capture").await, 10_000);
+    let list = shop.get("/v1/checkout/sessions").await.expect(200);
+    assert_eq!(list["data"].as_array().unwrap().len(), 2, "{list}");
+    assert!(node.terminate().0.success());
+}

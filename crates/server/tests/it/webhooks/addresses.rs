@@ -1,0 +1,93 @@
+//! A merchant's URL is hostile input: it must not lead into the network of whoever runs the service.
+
+use std::{io::ErrorKind, net::TcpListener};
+
+use serde_json::json;
+
+use super::FAST;
+use crate::support::{Database, Dev, eventually, on_both, webhooks::Receiver};
+
+on_both!(
+    a_hostile_url_is_refused,
+    a_name_that_leads_inside_is_never_connected_to
+);
+
+async fn a_hostile_url_is_refused(database: Database) {
+    let dev = Dev::start(database, &FAST).await;
+    let shop = dev.shop();
+    let receiver = Receiver::start();
+    let set = shop.set_endpoint(&receiver.url).await;
+    let long = format!("https://shop.example.com/{}", "x".repeat(2048));
+    for url in [
+        "https://127.0.0.1/",
+        "https://2130706433/",
+        "https://0x7f.1/",
+        "https://0177.0.0.1/",
+        "https://127.0.0.1./",
+        "https://１２７.0.0.1/",
+        "https://10.0.0.1/",
+        "https://172.16.0.1/",
+        "https://192.168.1.1/",
+        "https://100.64.0.1/",
+        "https://169.254.169.254/latest/meta-data/",
+        "https://0.0.0.0/",
+        "https://224.0.0.1/",
+        "https://[::1]/",
+        "https://[::ffff:127.0.0.1]/",
+        "https://[64:ff9b::10.0.0.1]/",
+        "https://[fd00:ec2::254]/",
+        "https://[fe80::1]/",
+        "http://169.254.169.254/",
+        "http://10.0.0.1/",
+        "http://shop.example.com/",
+        "https://user:password@shop.example.com/",
+        "https://shop.example.com/#fragment",
+        "ftp://shop.example.com/",
+        "file:///etc/passwd",
+        "//shop.example.com/",
+        "",
+        &long,
+    ] {
+        let body = json!({ "url": url }).to_string();
+        let answer = shop
+            .call("PUT", "/v1/webhook_endpoint", (&body, None))
+            .await;
+        assert_eq!(answer.status, 422, "{url}: {}", answer.body);
+        let problem = answer.json();
+        assert_eq!(problem["error"], "invalid_request", "{url}");
+        assert_eq!(problem["details"][0]["field"], "url", "{url}: {problem}");
+    }
+    let kept = shop.get("/v1/webhook_endpoint").await.expect(200);
+    assert_eq!(kept, set, "a refused URL has changed the endpoint");
+    shop.authorized().await;
+    receiver.come(1).await;
+}
+
+/// A name is no address, so that it may be set. What it leads to is looked at on each connection.
+async fn a_name_that_leads_inside_is_never_connected_to(database: Database) {
+    let dev = Dev::start(database, &FAST).await;
+    let shop = dev.shop();
+    let inside = TcpListener::bind("127.0.0.1:0").unwrap();
+    inside.set_nonblocking(true).unwrap();
+    let port = inside.local_addr().unwrap().port();
+    let url = format!("https://localhost:{port}/hook");
+    assert_eq!(shop.set_endpoint(&url).await["url"], url);
+    let session = shop.authorized().await;
+    let events = shop.events(&session).await;
+    let event = events[0]["id"].as_str().unwrap();
+    let forbidden = json!("forbidden_address");
+    let event = eventually(10, "three attempts", || async {
+        let event = shop.event(event).await;
+        let attempts = event["attempts"].as_array().unwrap();
+        let are_there = attempts.len() >= 3;
+        are_there.then(|| event.clone()).ok_or(event.to_string())
+    })
+    .await;
+    for attempt in event["attempts"].as_array().unwrap() {
+        assert_eq!(attempt["error"], forbidden, "{attempt}");
+    }
+    let tested = shop.post("/v1/webhook_endpoint/test", &json!({})).await;
+    assert_eq!(tested.expect(200)["error"], forbidden);
+    let came = inside.accept().map_err(|error| error.kind());
+    assert_eq!(came.err(), Some(ErrorKind::WouldBlock), "it was connected");
+}

@@ -1,0 +1,178 @@
+//! Forged words of a PSP, sent by somebody who knows the key of an account: none of them changes
+//! anything, and people are shown those that were signed rightly.
+
+use ring::hmac;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Database, Shop, Stage, audit, eventually, node::Node, on_both, shop::GOOD_CARD,
+};
+
+on_both!(a_forged_notification_changes_nothing);
+
+/// The keys of the two accounts.
+const KEY: &str = "key-of-the-test";
+const OTHER_KEY: &str = "key-of-another-account";
+
+/// A payment that waits for the PSP's word, which does not come, and cannot be asked for: whoever
+/// is believed now decides what becomes of it.
+struct Waiting {
+    session: String,
+    operation: String,
+    reference: Value,
+}
+
+impl Waiting {
+    async fn new(shop: &Shop) -> Self {
+        let silent = json!({ "drop_after_work_rate": 1, "delay_notifications_ms": 600_000 });
+        shop.faults(silent).await;
+        let (session, pay_token) = shop.create(json!({ "capture": "manual" })).await;
+        let paid = shop
+            .pay((&session, &pay_token), GOOD_CARD)
+            .await
+            .expect(200);
+        assert_eq!(paid["status"], "pending", "{paid}");
+        let deaf = json!({ "error_rate": 1, "delay_notifications_ms": 600_000 });
+        shop.faults(deaf).await;
+        let ledger = format!("{}/v1/ledger?reference={session}", shop.simulator);
+        let answer = shop.http.get(ledger).send().await.unwrap();
+        let ledger: Value = answer.json().await.unwrap();
+        let entry = &ledger["entries"][0];
+        Self {
+            operation: entry["idempotency_key"].as_str().unwrap().to_owned(),
+            reference: entry["psp_reference"].clone(),
+            session,
+        }
+    }
+
+    /// That it was declined, with these members changed.
+    fn declined(&self, id: &str, changes: Value) -> String {
+        let mut body = json!({
+            "id": id,
+            "type": "authorisation",
+            "psp_reference": self.reference,
+            "reference": self.session,
+            "idempotency_key": self.operation,
+            "success": false,
+            "amount": 10_000,
+            "currency": "EUR",
+            "reason": "card_declined",
+            "created_at": "2026-11-22T10:00:00Z",
+        });
+        if let (Value::Object(body), Value::Object(changes)) = (&mut body, changes) {
+            body.extend(changes);
+        }
+        body.to_string()
+    }
+}
+
+/// Sends it to an account's door, signed with a key; the status of the answer.
+async fn send(shop: &Shop, account: &str, (key, body): (&str, &str)) -> u16 {
+    let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+    let signature = hex::encode(hmac::sign(&key, body.as_bytes()));
+    let url = format!("{}/webhooks/psp/simulator/{account}", shop.base);
+    let request = shop.http.post(url).header("X-Psp-Signature", signature);
+    let answer = request.body(body.to_owned()).send().await.unwrap();
+    answer.status().as_u16()
+}
+
+/// What `oncharge stuck` lists, once it is so much.
+async fn listed(node: &Node, many: usize) -> Vec<Value> {
+    eventually(10, &format!("{many} stuck notifications"), || async {
+        let output = node.command(&["stuck"]);
+        assert!(output.status.success(), "{output:?}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        let listed: Vec<Value> = lines
+            .filter(|item: &Value| item["kind"] == "notification")
+            .collect();
+        if listed.len() == many {
+            Ok(listed)
+        } else {
+            Err(text)
+        }
+    })
+    .await
+}
+
+/// What operators see in the gauges: each mismatched one came twice, and so did the one that waits.
+async fn are_counted(node: &Node, mismatched: usize) {
+    let (_, metrics) = node.ops("/metrics").await.unwrap();
+    for line in [
+        format!("oncharge_psp_notifications_total{{outcome=\"mismatched\"}} {mismatched}"),
+        format!(
+            "oncharge_psp_notifications_total{{outcome=\"duplicate\"}} {}",
+            mismatched + 1
+        ),
+        "oncharge_psp_notifications_total{outcome=\"unverified\"} 1".to_owned(),
+        // It may be ahead of us, so that it is waited for.
+        "oncharge_queue_depth{queue=\"inbox\"} 1".to_owned(),
+    ] {
+        assert!(metrics.contains(&line), "{line} in\n{metrics}");
+    }
+}
+
+async fn a_forged_notification_changes_nothing(database: Database) {
+    let url = database.fresh().await;
+    let stage = Stage::set(url.clone()).await;
+    let settings = [
+        ("PSP__OTHER__CONNECTOR", "simulator"),
+        ("PSP__OTHER__URL", stage.proxy.url.as_str()),
+        ("PSP__OTHER__BEARER", "bearer-of-the-test"),
+        ("PSP__OTHER__NOTIFICATION_KEY", OTHER_KEY),
+    ];
+    let node = stage.ready_node(&settings).await;
+    let (shop, rival) = (stage.merchant(&node), stage.merchant(&node));
+    let (elsewhere, _) = rival.create(json!({})).await;
+    let payment = Waiting::new(&shop).await;
+    let nobody = "op_018f0000000070008000000000000001";
+
+    let others = payment.declined("forged-1", json!({}));
+    assert_eq!(send(&shop, "default", (OTHER_KEY, &others)).await, 401);
+    let rightly_signed = [
+        ("other", OTHER_KEY, json!({})),
+        ("default", KEY, json!({ "amount": 1 })),
+        ("default", KEY, json!({ "currency": "USD" })),
+        ("default", KEY, json!({ "reference": elsewhere })),
+        ("default", KEY, json!({ "idempotency_key": nobody })),
+    ];
+    let mismatched = rightly_signed.len() - 1;
+    // Each a second time, as PSPs do.
+    for _ in 0..2 {
+        for (number, (account, key, changes)) in rightly_signed.iter().enumerate() {
+            let id = format!("forged-{}", number + 2);
+            let body = payment.declined(&id, changes.clone());
+            let status = send(&shop, account, (key, &body)).await;
+            assert_eq!(status, 200, "{account}: {changes}");
+        }
+    }
+
+    for item in listed(&node, mismatched).await {
+        assert_eq!(item["detail"], "mismatched", "{item}");
+        assert_eq!(item["session_id"], json!(payment.session), "{item}");
+    }
+    let file = node.dir.path().join(".oncharge/oncharge.db");
+    let entered = audit::actions(url.as_deref(), &file).await;
+    let about = entered
+        .iter()
+        .filter(|it| **it == "notification_mismatched");
+    assert_eq!(about.count(), mismatched, "{entered:?}");
+    are_counted(&node, mismatched).await;
+    assert_eq!(shop.session(&payment.session).await["status"], "pending");
+    assert_eq!(rival.session(&elsewhere).await["status"], "created");
+    for (shop, session) in [(&shop, &payment.session), (&rival, &elsewhere)] {
+        let events = shop.events(session).await;
+        assert!(events.is_empty(), "{events:?}");
+    }
+
+    // The very same word is believed where all of it agrees.
+    let genuine = payment.declined("genuine", json!({}));
+    assert_eq!(send(&shop, "default", (KEY, &genuine)).await, 200);
+    eventually(10, "the refusal", || async {
+        let events = shop.events(&payment.session).await;
+        let is_told = events.len() == 1 && events[0]["event"] == "payment.refused";
+        is_told.then_some(()).ok_or(format!("{events:?}"))
+    })
+    .await;
+    listed(&node, mismatched).await;
+}

@@ -1,0 +1,113 @@
+//! The whole schedule, on the fast clock: it takes a minute, so that all that needs it is here, runs
+//! at the same time, and on one database (the first steps are tried on both in `deliveries`).
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::FAST;
+use crate::support::{
+    Database, Dev, Shop, eventually,
+    webhooks::{Receiver, Seen},
+};
+
+/// The waits after the first nine failures: 1 min, 5 min, 30 min, 2 h and five times 12 h, at a
+/// second for each hour.
+const STEPS: [Duration; 9] = [
+    Duration::from_micros(16_666),
+    Duration::from_micros(83_333),
+    Duration::from_millis(500),
+    Duration::from_secs(2),
+    Duration::from_secs(12),
+    Duration::from_secs(12),
+    Duration::from_secs(12),
+    Duration::from_secs(12),
+    Duration::from_secs(12),
+];
+/// How much later than due an attempt may come, on a machine that runs other tests meanwhile.
+const LATE: Duration = Duration::from_secs(4);
+/// How long to wait for it all, in seconds.
+const ALL: u64 = 90;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_attempts_in_the_documented_steps() {
+    let dev = Dev::start(Database::Sqlite, &FAST).await;
+    let (shop, other) = (dev.shop(), dev.merchant("Other"));
+    tokio::join!(taken_at_last(&shop), given_up_and_redelivered(&dev, &other));
+}
+
+/// An endpoint that answers 500 nine times and then 200 gets its event.
+async fn taken_at_last(shop: &Shop) {
+    let receiver = Receiver::failing(9);
+    let event = told(shop, &receiver).await;
+    in_steps(&receiver.come_within(ALL, 10).await);
+    let mut outcomes = vec![json!(500); 9];
+    outcomes.push(json!(200));
+    let event = shop.attempted(&event, &outcomes).await;
+    let attempts = event["attempts"].as_array().unwrap();
+    for attempt in attempts {
+        assert_eq!(attempt["response"], "as planned", "{attempt}");
+        assert_eq!(attempt["error"], Value::Null, "{attempt}");
+        assert!(attempt["latency_ms"].is_u64(), "{attempt}");
+    }
+    let times: Vec<_> = attempts
+        .iter()
+        .map(|attempt| attempt["at"].as_str().unwrap())
+        .collect();
+    assert!(times.is_sorted(), "not in their order: {times:?}");
+}
+
+/// Ten failures make it dead: nothing waits any more. Then the merchant asks for it again.
+async fn given_up_and_redelivered(dev: &Dev, shop: &Shop) {
+    let receiver = Receiver::failing(10);
+    let event = told(shop, &receiver).await;
+    in_steps(&receiver.come_within(ALL, 10).await);
+    let mut outcomes = vec![json!(500); 10];
+    shop.attempted(&event, &outcomes).await;
+    let dead = "oncharge_webhook_attempts_total{outcome=\"dead\"} 1";
+    metric(dev, dead).await;
+    metric(dev, "oncharge_queue_depth{queue=\"deliveries\"} 0").await;
+
+    let accepted = shop.redeliver(&event).await;
+    assert_eq!(accepted.status, 202, "{accepted:?}");
+    let seen = receiver.come(11).await;
+    assert_eq!(seen[10].header("webhook-id"), event);
+    outcomes.push(json!(200));
+    shop.attempted(&event, &outcomes).await;
+}
+
+/// A payment that the receiver is told of; the event's id.
+async fn told(shop: &Shop, receiver: &Receiver) -> String {
+    shop.set_endpoint(&receiver.url).await;
+    let session = shop.authorized().await;
+    let events = shop.events(&session).await;
+    events[0]["id"].as_str().unwrap().to_owned()
+}
+
+/// Ten deliveries of one event: none before its time, and none much after it.
+fn in_steps(seen: &[Seen]) {
+    assert_eq!(seen.len(), 10, "more than ten attempts");
+    for (number, (step, pair)) in STEPS.iter().zip(seen.windows(2)).enumerate() {
+        let waited = pair[1].at - pair[0].at;
+        let is_in_time = (*step..*step + LATE).contains(&waited);
+        let failure = number + 1;
+        assert!(
+            is_in_time,
+            "{waited:?} after failure {failure} instead of {step:?}"
+        );
+        assert_eq!(
+            pair[1].body, pair[0].body,
+            "the same bytes at every attempt"
+        );
+    }
+}
+
+async fn metric(dev: &Dev, line: &str) {
+    let url = format!("{}/metrics", dev.ready("ops_url"));
+    let http = dev.shop().http;
+    eventually(10, line, || async {
+        let text = http.get(&url).send().await.unwrap().text().await.unwrap();
+        text.contains(line).then_some(()).ok_or(text)
+    })
+    .await;
+}

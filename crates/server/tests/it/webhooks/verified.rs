@@ -1,0 +1,249 @@
+//! What arrives at a merchant's server verifies with what merchants have: the published Standard
+//! Webhooks library, the line of PHP in the guide, and each of the examples as it stands.
+
+use std::{
+    fs,
+    io::Write,
+    path::PathBuf,
+    process::{Command, Stdio},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ring::{digest, hmac};
+use serde_json::{Map, Value, json};
+
+use super::FAST;
+use crate::support::{
+    Database, Dev, Shop, eventually,
+    webhooks::{Receiver, Seen},
+};
+
+/// What a merchant verifies deliveries with.
+struct Verifier {
+    /// The program and what it is started with.
+    command: Vec<String>,
+    /// Whether it follows Standard Webhooks; else it takes the plain signature.
+    is_standard: bool,
+}
+
+/// What a merchant was given.
+#[derive(Clone)]
+struct Secrets {
+    api_secret: String,
+    signing_secret: String,
+}
+
+impl Secrets {
+    fn new(api_secret: &str, signing_secret: &str) -> Self {
+        Self {
+            api_secret: api_secret.to_owned(),
+            signing_secret: signing_secret.to_owned(),
+        }
+    }
+
+    /// As the guide says that they hang together.
+    fn of(api_secret: &str) -> Self {
+        let key = digest::digest(&digest::SHA256, api_secret.as_bytes());
+        Self::new(api_secret, &format!("whsec_{}", STANDARD.encode(key)))
+    }
+}
+
+/// All of them.
+fn verifiers() -> Vec<Verifier> {
+    let command = |words: &[&str]| words.iter().map(|&word| word.to_owned()).collect();
+    let mut all = vec![
+        Verifier {
+            command: command(&["node", &path("tests/webhooks/verify.mjs")]),
+            is_standard: true,
+        },
+        Verifier {
+            command: command(&["php", "-r", &line_of_the_guide(), "--"]),
+            is_standard: false,
+        },
+    ];
+    for (program, example) in [
+        ("php", "webhook.php"),
+        ("python3", "webhook.py"),
+        ("node", "webhook.mjs"),
+    ] {
+        let example = path(&format!("docs/examples/{example}"));
+        for way in ["standard", "plain"] {
+            all.push(Verifier {
+                command: command(&[program, &example, way]),
+                is_standard: way == "standard",
+            });
+        }
+    }
+    all
+}
+
+fn path(of: &str) -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    root.join(of).to_str().unwrap().to_owned()
+}
+
+/// The guide's expression, with what it expects around it.
+fn line_of_the_guide() -> String {
+    let guide = fs::read_to_string(path("docs/guide/webhooks.md")).unwrap();
+    let (_, rest) = guide.split_once("```php\n").expect("PHP in the guide");
+    let (line, _) = rest.split_once("\n```").unwrap();
+    format!(
+        "foreach (json_decode($argv[1], true) as $name => $value)
+             $_SERVER['HTTP_' . strtoupper(strtr($name, '-', '_'))] = $value;
+         $body = file_get_contents('php://stdin');
+         $api_secret = getenv('ONCHARGE_API_SECRET');
+         exit({line} ? 0 : 1);"
+    )
+}
+
+impl Verifier {
+    /// What it prints of a delivery that it takes for genuine; `None` where it does not.
+    fn verify(
+        &self,
+        secrets: &Secrets,
+        (headers, body): (&Map<String, Value>, &[u8]),
+    ) -> Option<String> {
+        let (program, arguments) = self.command.split_first().unwrap();
+        let mut child = Command::new(program)
+            .args(arguments)
+            .arg(Value::Object(headers.clone()).to_string())
+            .env("ONCHARGE_API_SECRET", &secrets.api_secret)
+            .env("ONCHARGE_SIGNING_SECRET", &secrets.signing_secret)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{self} (scripts/test installs it): {error}"));
+        child.stdin.take().unwrap().write_all(body).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(
+            errors, "",
+            "{self} complains; scripts/test installs what it needs"
+        );
+        match output.status.code() {
+            Some(0) => Some(String::from_utf8(output.stdout).unwrap().trim().to_owned()),
+            Some(1) => None,
+            _ => panic!("{self} ended with {}", output.status),
+        }
+    }
+
+    fn takes(&self, secrets: &Secrets, delivery: &Seen) {
+        let said = self.verify(secrets, (&delivery.headers(), &delivery.body));
+        let said = said.unwrap_or_else(|| panic!("{self} refuses a genuine delivery"));
+        let event = delivery.json();
+        let (name, id) = (event["event"].as_str(), event["id"].as_str());
+        let expected = format!("{} {}", name.unwrap(), id.unwrap());
+        // The line of the guide says nothing.
+        assert!(said.is_empty() || said == expected, "{self} says {said}");
+    }
+
+    fn refuses(&self, secrets: &Secrets, delivery: (&Map<String, Value>, &[u8]), why: &str) {
+        let said = self.verify(secrets, delivery);
+        assert_eq!(said, None, "{self} takes {why} for genuine");
+    }
+}
+
+impl std::fmt::Display for Verifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.command.join(" "))
+    }
+}
+
+/// Texts that go wrong where somebody reads JSON and writes it again before verifying.
+async fn awkward_payment(shop: &Shop) {
+    let metadata = json!({ "größe": "XL ✓ \"q\" \\ / <é> \u{1f4b3}", "empty": "" });
+    let session = shop
+        .create(json!({ "capture": "manual", "metadata": metadata, "reference": "Bestellung/1" }))
+        .await;
+    let paid = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
+    assert_eq!(paid.await.expect(200)["status"], "authorized");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_all_that_merchants_have() {
+    let dev = Dev::start(Database::Sqlite, &FAST).await;
+    let shop = dev.shop();
+    let receiver = Receiver::start();
+    let endpoint = shop.set_endpoint(&receiver.url).await;
+    awkward_payment(&shop).await;
+    let delivery = receiver.come(1).await.remove(0);
+
+    let signing_secret = endpoint["signing_secret"].as_str().unwrap();
+    let secrets = Secrets::new(dev.ready("api_secret"), signing_secret);
+    assert_eq!(
+        Secrets::of(&secrets.api_secret).signing_secret,
+        signing_secret
+    );
+    let (headers, body) = (delivery.headers(), delivery.body.as_slice());
+    let text = std::str::from_utf8(body).unwrap();
+    let changed = text.replace("10000", "90000");
+    assert_ne!(changed, text, "there is an amount to change");
+    let unsigned = without_signatures(&headers);
+    let old = sent_before(600, &secrets, &delivery);
+    for verifier in verifiers() {
+        verifier.takes(&secrets, &delivery);
+        let changed = (&headers, changed.as_bytes());
+        verifier.refuses(&secrets, changed, "a changed body");
+        let others = Secrets::of("sk_of_somebody_else");
+        verifier.refuses(&others, (&headers, body), "somebody else's delivery");
+        verifier.refuses(&secrets, (&unsigned, body), "one without a signature");
+        if verifier.is_standard {
+            verifier.refuses(&secrets, (&old, body), "an old delivery");
+        }
+    }
+}
+
+/// Until the replaced pair ends, either verifies.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_either_pair_while_keys_are_rotated() {
+    let dev = Dev::start(Database::Sqlite, &FAST).await;
+    let shop = dev.shop();
+    let receiver = Receiver::start();
+    shop.set_endpoint(&receiver.url).await;
+    let rotate = shop.call("POST", "/v1/api_keys/rotate", ("{}", Some("rotation")));
+    let pair = rotate.await.json();
+    // Servers know a merchant's keys for up to a second.
+    let delivery = eventually(10, "two signatures", || async {
+        let test = shop.post("/v1/webhook_endpoint/test", &json!({})).await;
+        assert_eq!(test.expect(200)["status"], 200);
+        let newest = receiver.seen().pop().unwrap();
+        let signatures = newest.header("webhook-signature");
+        let are_two = signatures.split(' ').count() == 2;
+        are_two.then(|| newest.clone()).ok_or(signatures.to_owned())
+    })
+    .await;
+    let old = Secrets::of(dev.ready("api_secret"));
+    let new = Secrets::of(pair["api_secret"].as_str().unwrap());
+    for verifier in verifiers() {
+        verifier.takes(&old, &delivery);
+        if verifier.is_standard {
+            verifier.takes(&new, &delivery);
+        }
+    }
+}
+
+fn without_signatures(headers: &Map<String, Value>) -> Map<String, Value> {
+    let mut headers = headers.clone();
+    headers.retain(|name, _| !name.to_ascii_lowercase().contains("signature"));
+    headers
+}
+
+/// The headers of the same delivery, rightly signed so many seconds ago.
+fn sent_before(seconds: u64, secrets: &Secrets, delivery: &Seen) -> Map<String, Value> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+    let at = (now.as_secs() - seconds).to_string();
+    let key = secrets.signing_secret.trim_start_matches("whsec_");
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &STANDARD.decode(key).unwrap());
+    let mut signed = format!("{}.{at}.", delivery.header("webhook-id")).into_bytes();
+    signed.extend_from_slice(&delivery.body);
+    let signature = STANDARD.encode(hmac::sign(&key, &signed));
+    let mut headers = delivery.headers();
+    headers.insert("webhook-timestamp".to_owned(), at.into());
+    headers.insert(
+        "webhook-signature".to_owned(),
+        format!("v1,{signature}").into(),
+    );
+    headers
+}

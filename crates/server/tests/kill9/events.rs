@@ -1,0 +1,323 @@
+//! What merchants were told: every event at least once, to its merchant alone, rightly signed, in
+//! order, and in agreement with what became true.
+
+use std::collections::{BTreeSet, HashMap};
+
+use serde_json::Value;
+
+use crate::{
+    money::{capture_failed, paid_out},
+    mood::Reply,
+    receiver::{Arrival, Receiver},
+};
+
+/// How late the end of a connection that hung may be noticed.
+const NOTICED: std::time::Duration = std::time::Duration::from_millis(500);
+
+/// Everything that came to one merchant's server in a round, by session.
+pub(crate) struct Post {
+    by_session: HashMap<String, Vec<Arrival>>,
+}
+
+impl Post {
+    /// What came to this server.
+    pub(crate) fn of(receiver: &Receiver) -> Self {
+        let mut by_session: HashMap<String, Vec<Arrival>> = HashMap::new();
+        for arrival in receiver.arrivals() {
+            let session = arrival.session().to_owned();
+            by_session.entry(session).or_default().push(arrival);
+        }
+        Self { by_session }
+    }
+
+    /// How many deliveries came, and how many of them it did not take.
+    pub(crate) fn counts(&self) -> (u64, u64) {
+        let all = self.by_session.values().flatten();
+        let refused = all.clone().filter(|arrival| !was_taken(arrival)).count();
+        (
+            u64::try_from(all.count()).unwrap(),
+            u64::try_from(refused).unwrap(),
+        )
+    }
+
+    /// What is wrong with the deliveries themselves, and those of sessions that the merchant does
+    /// not know.
+    pub(crate) fn wrong(&self, sessions: &BTreeSet<&str>) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for arrival in self.by_session.values().flatten() {
+            if !arrival.wrong.is_empty() {
+                wrong.push(format!(
+                    "a delivery with {:?}: {}",
+                    arrival.wrong, arrival.body
+                ));
+            }
+            if !sessions.contains(arrival.session()) {
+                wrong.push(format!("not this merchant's event: {}", arrival.body));
+            }
+        }
+        wrong
+    }
+
+    fn of_session(&self, id: &str) -> &[Arrival] {
+        self.by_session.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// How often an event came, all attempts together.
+    pub(crate) fn count(&self, id: &str) -> usize {
+        let all = self.by_session.values().flatten();
+        all.filter(|arrival| arrival.id() == id).count()
+    }
+}
+
+fn was_taken(arrival: &Arrival) -> bool {
+    matches!(arrival.reply, Reply::Status(status) if (200..300).contains(&status))
+}
+
+/// The events of a session, oldest first, beside what its merchant's server got.
+pub(crate) struct Told<'a> {
+    pub(crate) events: &'a [Value],
+    arrivals: &'a [Arrival],
+}
+
+impl<'a> Told<'a> {
+    /// Of this session.
+    pub(crate) fn new(id: &str, events: &'a [Value], post: &'a Post) -> Self {
+        let arrivals = post.of_session(id);
+        Self { events, arrivals }
+    }
+
+    /// Numbers without gaps, and each event delivered as it is listed.
+    pub(crate) fn wrong(&self) -> Vec<String> {
+        let mut wrong = Vec::new();
+        for (number, event) in (1u64..).zip(self.events) {
+            let sequence = event["sequence"].as_u64().unwrap();
+            if sequence != number {
+                wrong.push(format!("the event {number} has the sequence {sequence}"));
+            }
+            let its: Vec<&Arrival> = self.of(event).collect();
+            if !its.iter().any(|arrival| was_taken(arrival)) {
+                wrong.push(format!("never received, in {} tries: {event}", its.len()));
+            }
+            for arrival in its.iter().filter(|arrival| arrival.body != *event) {
+                wrong.push(format!("{event} was told as {}", arrival.body));
+            }
+        }
+        let ids: Vec<&str> = self
+            .events
+            .iter()
+            .filter_map(|e| e["id"].as_str())
+            .collect();
+        for arrival in self.arrivals.iter().filter(|a| !ids.contains(&a.id())) {
+            wrong.push(format!("told, and never happened: {}", arrival.body));
+        }
+        wrong
+    }
+
+    fn of(&self, event: &Value) -> impl Iterator<Item = &'a Arrival> {
+        let id = event["id"].as_str().unwrap_or_default().to_owned();
+        self.arrivals
+            .iter()
+            .filter(move |arrival| arrival.id() == id)
+    }
+
+    /// Events whose first attempt began before the first one of the event before had ended; with
+    /// the id of the event before and how often that came.
+    pub(crate) fn out_of_order(&self) -> Vec<(String, usize, String)> {
+        let mut found = Vec::new();
+        for pair in self.events.windows(2) {
+            let [before, after] = pair else { continue };
+            let (Some(first), Some(next)) = (self.of(before).next(), self.of(after).next()) else {
+                continue;
+            };
+            let slack = match first.reply {
+                Reply::Hang(_) => NOTICED,
+                Reply::Status(_) | Reply::Close => std::time::Duration::ZERO,
+            };
+            if next.at + slack < first.ended {
+                let what = format!(
+                    "the first attempt of {} began {:?} before that of {} had ended ({:?})",
+                    next.sequence(),
+                    first.ended - next.at,
+                    first.sequence(),
+                    first.reply,
+                );
+                found.push((first.id().to_owned(), self.of(before).count(), what));
+            }
+        }
+        found
+    }
+
+    /// Whether the events tell what became of the session and its refunds, each once.
+    pub(crate) fn lies(&self, session: &Value, refunds: &[Value]) -> Vec<String> {
+        let mut wrong = Vec::new();
+        let status = session["status"].as_str().unwrap();
+        let told = self.events.last().map(|event| &event["status"]);
+        if told.is_some_and(|told| told != status) || (told.is_none() && status != "created") {
+            wrong.push(format!("the last event says {told:?}"));
+        }
+        let needed = match status {
+            "error" if capture_failed(session) => "payment.capture_failed".to_owned(),
+            _ => format!("payment.{status}"),
+        };
+        if status != "created" && self.named(&needed, None) == 0 {
+            wrong.push(format!("nobody was told {needed}"));
+        }
+        for once in ["authorized", "captured", "cancelled", "expired"] {
+            if self.named(&format!("payment.{once}"), None) > 1 {
+                wrong.push(format!("payment.{once} was told more than once"));
+            }
+        }
+        for refund in refunds {
+            wrong.extend(self.lies_about(refund));
+        }
+        let ordered = self.named("refund.requested", None);
+        if ordered != refunds.len() {
+            wrong.push(format!("{ordered} refunds were told"));
+        }
+        let paid = self.named("refund.succeeded", None);
+        if paid < paid_out(refunds).len() {
+            wrong.push(format!("{paid} refunds were told to be paid out"));
+        }
+        wrong
+    }
+
+    fn lies_about(&self, refund: &Value) -> Option<String> {
+        let id = refund["refund_id"].as_str();
+        let of_it = |event: &&Value| event["refund_id"].as_str() == id;
+        let names: Vec<&str> = self
+            .events
+            .iter()
+            .filter(of_it)
+            .filter_map(|event| event["event"].as_str())
+            .collect();
+        let possible: &[&[&str]] = if refund["status"] == "refund_succeeded" {
+            &[&["refund.requested", "refund.succeeded"]]
+        } else {
+            // What was paid out may have been taken back.
+            &[
+                &["refund.requested", "refund.failed"],
+                &["refund.requested", "refund.succeeded", "refund.failed"],
+            ]
+        };
+        let is_possible = possible.contains(&&names[..]);
+        (!is_possible).then(|| format!("the refund {id:?} was told as {names:?}"))
+    }
+
+    fn named(&self, name: &str, refund: Option<&str>) -> usize {
+        let named = self.events.iter().filter(|event| event["event"] == name);
+        named
+            .filter(|event| refund.is_none() || event["refund_id"].as_str() == refund)
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(sequence: u64, name: &str, status: &str) -> Value {
+        let id = format!("evt_{sequence}");
+        json!({ "id": id, "session_id": "cs_1", "sequence": sequence, "event": name, "status": status })
+    }
+
+    /// An attempt that began and ended so many milliseconds after the start.
+    fn arrival(event: &Value, reply: Reply, (began, ended): (u64, u64), start: Instant) -> Arrival {
+        Arrival {
+            at: start + Duration::from_millis(began),
+            ended: start + Duration::from_millis(ended),
+            reply,
+            body: event.clone(),
+            wrong: Vec::new(),
+        }
+    }
+
+    fn post(arrivals: Vec<Arrival>) -> Post {
+        let by_session = HashMap::from([("cs_1".to_owned(), arrivals)]);
+        Post { by_session }
+    }
+
+    #[test]
+    fn what_does_not_come_as_it_is_listed_is_found() {
+        let events = [
+            event(1, "payment.authorized", "authorized"),
+            event(2, "payment.captured", "captured"),
+        ];
+        let (ok, failed, start) = (Reply::Status(200), Reply::Status(500), Instant::now());
+        let both = || {
+            vec![
+                arrival(&events[0], failed, (0, 1), start),
+                arrival(&events[1], ok, (1, 2), start),
+                arrival(&events[0], ok, (20, 21), start),
+            ]
+        };
+        let findings = |arrivals: Vec<Arrival>| {
+            let post = post(arrivals);
+            let told = Told::new("cs_1", &events, &post);
+            told.wrong().len() + told.out_of_order().len()
+        };
+        assert_eq!(findings(both()), 0, "a retry may be late");
+        assert_eq!(findings(both().drain(..2).collect()), 1, "never taken");
+        assert_eq!(findings(both().drain(..1).collect()), 2, "never came");
+        let change = |change: &dyn Fn(&mut Vec<Arrival>)| {
+            let mut arrivals = both();
+            change(&mut arrivals);
+            findings(arrivals)
+        };
+        let other = event(2, "payment.captured", "authorized");
+        assert_eq!(
+            change(&|all| all[1].body = other.clone()),
+            1,
+            "another body"
+        );
+        let begins_early = |all: &mut Vec<Arrival>| all[0].ended = start + Duration::from_millis(5);
+        assert_eq!(change(&begins_early), 1, "beside the one before");
+        let never_was = event(3, "payment.captured", "captured");
+        let more = arrival(&never_was, ok, (30, 31), start);
+        assert_eq!(change(&|all| all.push(more.clone())), 1, "not listed");
+    }
+
+    #[test]
+    fn deliveries_to_another_merchant_or_wrongly_signed_are_found() {
+        let event = event(1, "payment.expired", "expired");
+        let mut one = arrival(&event, Reply::Status(200), (0, 1), Instant::now());
+        let ours = BTreeSet::from(["cs_1"]);
+        assert_eq!(post(vec![one.clone()]).wrong(&ours), Vec::<String>::new());
+        assert_eq!(post(vec![one.clone()]).wrong(&BTreeSet::new()).len(), 1);
+        one.wrong.push("no plain signature");
+        assert_eq!(post(vec![one]).wrong(&ours).len(), 1);
+    }
+
+    #[test]
+    fn events_that_do_not_tell_what_became_true_are_found() {
+        let authorized = event(1, "payment.authorized", "authorized");
+        let captured = event(2, "payment.captured", "captured");
+        let session = json!({ "status": "captured", "failure": null });
+        let lies = |events: &[Value], refunds: &[Value]| {
+            let post = post(Vec::new());
+            Told::new("cs_1", events, &post)
+                .lies(&session, refunds)
+                .len()
+        };
+        let both = [authorized.clone(), captured.clone()];
+        assert_eq!(lies(&both, &[]), 0);
+        assert!(lies(&both[..1], &[]) > 0, "the capture was not told");
+        assert!(
+            lies(&[authorized, captured.clone(), captured], &[]) > 0,
+            "twice"
+        );
+        let mut requested = event(3, "refund.requested", "captured");
+        requested["refund_id"] = json!("re_1");
+        let mut succeeded = event(4, "refund.succeeded", "captured");
+        succeeded["refund_id"] = json!("re_1");
+        let refund = |status: &str| json!({ "refund_id": "re_1", "status": status });
+        let all = [&both[..], &[requested, succeeded]].concat();
+        assert_eq!(lies(&all, &[refund("refund_succeeded")]), 0);
+        assert!(lies(&all, &[refund("refund_failed")]) > 0);
+        assert!(lies(&all[..3], &[refund("refund_succeeded")]) > 0);
+        assert!(lies(&all, &[]) > 0, "of no refund");
+    }
+}

@@ -1,0 +1,88 @@
+//! What operators see in the calm: nothing differs at the PSP, nothing is stuck but what the faults
+//! rightly left, and every queue is empty.
+
+use std::{collections::BTreeSet, process::Output};
+
+use serde_json::Value;
+
+use crate::stage::Stage;
+
+const QUEUES: [&str; 4] = ["operations", "deadlines", "inbox", "deliveries"];
+
+/// What `oncharge reconcile` finds since this time (RFC 3339), and how many operations it compared.
+pub(crate) fn reconcile(stage: &Stage, since: &str) -> (Vec<String>, u64) {
+    let output = stage.command(&["reconcile", "--since", since]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let mut wrong: Vec<String> = text
+        .lines()
+        .map(|line| format!("reconcile finds {line}"))
+        .collect();
+    let said = said(&output);
+    if !output.status.success() {
+        wrong.push(format!("reconcile ends with {}: {said}", output.status));
+    }
+    let summary = said
+        .lines()
+        .find(|line| line.contains("operations compared"));
+    let mut words = summary.unwrap_or_default().split_whitespace();
+    let compared = words.find_map(|word| word.parse().ok());
+    if compared.is_none() {
+        wrong.push(format!("reconcile does not say what it compared: {said}"));
+    }
+    (wrong, compared.unwrap_or_default())
+}
+
+/// Whether `oncharge stuck` lists exactly these refunds, which were paid out of captures that were
+/// taken back.
+pub(crate) fn stuck(stage: &Stage, refunds: &BTreeSet<String>) -> Vec<String> {
+    let output = stage.command(&["stuck", "--limit", "10000"]);
+    if !output.status.success() {
+        return vec![format!(
+            "stuck ends with {}: {}",
+            output.status,
+            said(&output)
+        )];
+    }
+    let (mut listed, mut wrong) = (BTreeSet::new(), Vec::new());
+    for line in String::from_utf8_lossy(&output.stdout).lines() {
+        let item: Value = serde_json::from_str(line).unwrap();
+        if item["kind"] == "refund_of_failed_capture" {
+            listed.insert(item["id"].as_str().unwrap().to_owned());
+        } else {
+            wrong.push(format!("stuck lists {line}"));
+        }
+    }
+    let missing = refunds.difference(&listed);
+    wrong.extend(missing.map(|id| format!("stuck does not list {id}")));
+    let wrongly = listed.difference(refunds);
+    wrong.extend(wrongly.map(|id| format!("stuck lists {id}, which was not paid out in vain")));
+    wrong
+}
+
+/// Whether every node's gauges say that nothing waits, and how much is stuck.
+pub(crate) async fn gauges(stage: &Stage, stuck: usize) -> Vec<String> {
+    let mut wanted = vec![("oncharge_store_up".to_owned(), 1)];
+    for queue in QUEUES {
+        wanted.push((format!("oncharge_queue_depth{{queue=\"{queue}\"}}"), 0));
+        let oldest = format!("oncharge_queue_oldest_seconds{{queue=\"{queue}\"}}");
+        wanted.push((oldest, 0));
+    }
+    let name = "oncharge_stuck{kind=\"refund_of_failed_capture\"}".to_owned();
+    // It counts no further.
+    wanted.push((name, stuck.min(1000)));
+    let mut wrong = Vec::new();
+    for metrics in stage.metrics().await {
+        for (name, value) in &wanted {
+            let line = format!("{name} {value}");
+            if !metrics.lines().any(|found| found == line) {
+                let found = metrics.lines().find(|found| found.starts_with(name));
+                wrong.push(format!("/metrics does not say {line}, but {found:?}"));
+            }
+        }
+    }
+    wrong
+}
+
+fn said(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}

@@ -1,0 +1,316 @@
+//! A merchant's server that outlives the kills: it verifies both signatures of each delivery by
+//! itself, keeps everything that came, and misbehaves as its mood says.
+
+use std::{
+    sync::{Arc, Mutex},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
+};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use ring::{digest, hmac};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+    sync::watch,
+};
+
+use crate::mood::{Mood, Reply};
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
+/// How far a delivery's timestamp may be from the present, in seconds.
+const TIMELY: u64 = 300;
+/// A whole delivery is far smaller.
+const MOST_BYTES: usize = 1 << 20;
+
+/// A merchant's server.
+pub(crate) struct Receiver {
+    pub(crate) url: String,
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    query: String,
+    /// What both signatures are made with.
+    api_secret: String,
+    mood: watch::Sender<Mood>,
+    arrivals: Mutex<Vec<Arrival>>,
+}
+
+/// A delivery as it came.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    pub(crate) at: Instant,
+    /// When its answer was sent, or the connection was over.
+    pub(crate) ended: Instant,
+    pub(crate) reply: Reply,
+    pub(crate) body: Value,
+    /// What is wrong with it.
+    pub(crate) wrong: Vec<&'static str>,
+}
+
+impl Arrival {
+    pub(crate) fn id(&self) -> &str {
+        self.body["id"].as_str().unwrap_or_default()
+    }
+
+    pub(crate) fn sequence(&self) -> u64 {
+        self.body["sequence"].as_u64().unwrap_or_default()
+    }
+
+    pub(crate) fn session(&self) -> &str {
+        self.body["session_id"].as_str().unwrap_or_default()
+    }
+}
+
+impl Receiver {
+    /// The server of the merchant of this number, in a good mood.
+    pub(crate) async fn open(number: usize, api_secret: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let query = format!("/?wc-api=oncharge_callback&shop={number}");
+        let url = format!("http://{}{query}", listener.local_addr().unwrap());
+        let shared = Arc::new(Shared {
+            query,
+            api_secret: api_secret.to_owned(),
+            mood: watch::Sender::new(Mood::well()),
+            arrivals: Mutex::default(),
+        });
+        let its = shared.clone();
+        tokio::spawn(async move {
+            while let Ok((connection, _)) = listener.accept().await {
+                let shared = its.clone();
+                tokio::spawn(async move { shared.serve(connection).await });
+            }
+        });
+        Self { url, shared }
+    }
+
+    /// From now on it behaves like this; what hangs comes to its end where it is well.
+    pub(crate) fn set(&self, mood: Mood) {
+        self.shared.mood.send_replace(mood);
+    }
+
+    /// Everything that has come.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        self.shared.arrivals.lock().unwrap().clone()
+    }
+
+    /// Forgets everything that has come.
+    pub(crate) fn forget(&self) {
+        self.shared.arrivals.lock().unwrap().clear();
+    }
+}
+
+/// A request as it came.
+struct Delivery {
+    head: String,
+    body: Vec<u8>,
+}
+
+impl Delivery {
+    fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(':'));
+        let mut named = lines.filter(|(given, _)| given.eq_ignore_ascii_case(name));
+        named.next().map(|(_, value)| value.trim())
+    }
+
+    fn is_signed_plainly(&self, api_secret: &str) -> bool {
+        // hash_hmac('sha256', $body, hash('sha256', $api_secret))
+        let key = hex::encode(digest::digest(&digest::SHA256, api_secret.as_bytes()));
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
+        let given = self.header("X-Oncharge-Signature").unwrap_or_default();
+        hex::encode(hmac::sign(&key, &self.body)) == given
+    }
+
+    /// Standard Webhooks: over id, timestamp and body, with the secret behind `whsec_`.
+    fn is_signed_by_the_standard(&self, api_secret: &str) -> bool {
+        let secret = digest::digest(&digest::SHA256, api_secret.as_bytes());
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
+        let header = |name: &str| self.header(name).unwrap_or_default();
+        let mut signed =
+            format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).into_bytes();
+        signed.extend(&self.body);
+        let right = format!("v1,{}", STANDARD.encode(hmac::sign(&key, &signed)));
+        header("webhook-signature")
+            .split(' ')
+            .any(|given| given == right)
+    }
+
+    fn is_timely(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
+        let sent: Option<u64> = self
+            .header("webhook-timestamp")
+            .and_then(|text| text.parse().ok());
+        sent.is_some_and(|sent| sent.abs_diff(now.as_secs()) <= TIMELY)
+    }
+}
+
+impl Shared {
+    /// Takes one delivery after the other, until the other side or its own mood ends that.
+    async fn serve(&self, mut connection: TcpStream) {
+        let mut bytes = Vec::new();
+        while let Some(delivery) = read(&mut connection, &mut bytes).await {
+            if !self.take(&mut connection, &delivery).await {
+                return;
+            }
+        }
+    }
+
+    /// Keeps a delivery and replies; whether the connection goes on.
+    async fn take(&self, connection: &mut TcpStream, delivery: &Delivery) -> bool {
+        let at = Instant::now();
+        let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
+        let wrong = self.wrong(delivery, &body);
+        let (place, reply) = {
+            let mut arrivals = self.arrivals.lock().unwrap();
+            let before = arrivals.iter().filter(|old| old.body["id"] == body["id"]);
+            let before = u64::try_from(before.count()).unwrap();
+            let reply = self.mood.borrow().reply(&body, before);
+            arrivals.push(Arrival {
+                at,
+                ended: at,
+                reply,
+                body,
+                wrong,
+            });
+            (arrivals.len() - 1, reply)
+        };
+        let goes_on = match reply {
+            Reply::Status(_) => true,
+            Reply::Close => false,
+            Reply::Hang(lasts) => {
+                self.hang(connection, lasts).await;
+                false
+            }
+        };
+        // Before the answer is sent: the next attempt may begin once it is.
+        if let Some(arrival) = self.arrivals.lock().unwrap().get_mut(place) {
+            arrival.ended = Instant::now();
+        }
+        if let Reply::Status(status) = reply {
+            let answer = format!(
+                "HTTP/1.1 {status} As planned\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nok"
+            );
+            return connection.write_all(answer.as_bytes()).await.is_ok() && goes_on;
+        }
+        goes_on
+    }
+
+    /// Says nothing for a while, until it is well again, or until the other side gives up.
+    async fn hang(&self, connection: &mut TcpStream, lasts: Duration) {
+        let mut mood = self.mood.subscribe();
+        let mut byte = [0; 1];
+        tokio::select! {
+            () = tokio::time::sleep(lasts) => {}
+            _ = mood.wait_for(Mood::is_well) => {}
+            _ = connection.read(&mut byte) => {}
+        }
+    }
+
+    fn wrong(&self, delivery: &Delivery, body: &Value) -> Vec<&'static str> {
+        let first = delivery.head.lines().next().unwrap_or_default();
+        let checks = [
+            (
+                first == format!("POST {} HTTP/1.1", self.query),
+                "another target",
+            ),
+            (
+                delivery.header("Content-Type") == Some("application/json"),
+                "no JSON",
+            ),
+            (
+                delivery.header("webhook-id") == body["id"].as_str() && !body["id"].is_null(),
+                "another id",
+            ),
+            (
+                delivery.is_signed_plainly(&self.api_secret),
+                "no plain signature",
+            ),
+            (
+                delivery.is_signed_by_the_standard(&self.api_secret),
+                "no standard signature",
+            ),
+            (delivery.is_timely(), "another time"),
+        ];
+        let failed = checks.into_iter().filter(|(holds, _)| !holds);
+        failed.map(|(_, wrong)| wrong).collect()
+    }
+}
+
+/// The next whole request; what came after it stays in `bytes`.
+async fn read(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Delivery> {
+    let mut chunk = vec![0; 16 * 1024];
+    loop {
+        if let Some(delivery) = whole(bytes) {
+            return Some(delivery);
+        }
+        let Ok(count @ 1..) = connection.read(&mut chunk).await else {
+            return None;
+        };
+        bytes.extend(&chunk[..count]);
+        if bytes.len() > MOST_BYTES {
+            return None;
+        }
+    }
+}
+
+fn whole(bytes: &mut Vec<u8>) -> Option<Delivery> {
+    let head = bytes
+        .windows(HEAD_END.len())
+        .position(|window| window == HEAD_END)?;
+    let mut delivery = Delivery {
+        head: String::from_utf8_lossy(&bytes[..head]).into_owned(),
+        body: Vec::new(),
+    };
+    let length: usize = delivery.header("Content-Length")?.parse().ok()?;
+    let begin = head + HEAD_END.len();
+    if bytes.len() < begin + length {
+        return None;
+    }
+    delivery.body = bytes[begin..begin + length].to_vec();
+    bytes.drain(..begin + length);
+    Some(delivery)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // printf '{"a":1}' | openssl dgst -sha256 -hmac (hex of the secret's SHA-256), and
+    // printf 'evt_1.1795360150.{"a":1}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:(the same)
+    const DELIVERY: &str = "POST / HTTP/1.1\r
+x-oncharge-signature: 29e8defaf638fa5c96792267c8615a8110427353691bcfd62d3bfd32a73cb853\r
+webhook-id: evt_1\r
+webhook-timestamp: 1795360150\r
+webhook-signature: v1,AAAA v1,4ogMzK364NojHmqqApIPaySsVTmSDAoS/qB5eUkahQg=\r
+Content-Length: 7\r
+\r
+{\"a\":1}";
+    const SECRET: &str = "oc_secret_7f3aZ";
+
+    #[test]
+    fn only_the_right_secret_and_bytes_verify() {
+        let mut delivery = whole(&mut DELIVERY.as_bytes().to_vec()).unwrap();
+        assert!(delivery.is_signed_plainly(SECRET));
+        assert!(delivery.is_signed_by_the_standard(SECRET));
+        assert!(!delivery.is_signed_plainly("another"));
+        assert!(!delivery.is_signed_by_the_standard("another"));
+        assert!(!delivery.is_timely());
+        delivery.body.push(b' ');
+        assert!(!delivery.is_signed_plainly(SECRET));
+        assert!(!delivery.is_signed_by_the_standard(SECRET));
+    }
+
+    #[test]
+    fn requests_are_read_one_after_the_other() {
+        let mut bytes = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}POST /b HTTP/1.1".to_vec();
+        let first = whole(&mut bytes).unwrap();
+        assert_eq!(
+            (first.head.lines().next(), &first.body[..]),
+            (Some("POST /a HTTP/1.1"), &b"{}"[..])
+        );
+        assert!(whole(&mut bytes).is_none());
+        bytes.extend(b"\r\ncontent-length: 0\r\n\r\n");
+        assert_eq!(whole(&mut bytes).unwrap().body, b"");
+    }
+}

@@ -1,0 +1,287 @@
+//! The stage: a simulator and merchants' servers that outlive everything, the nodes, and the lines
+//! to their database.
+
+use std::{
+    process::Output,
+    sync::atomic::Ordering,
+    time::{Duration, Instant},
+};
+
+use futures_util::future::join_all;
+use oncharge_psp_simulator as simulator;
+use serde_json::{Value, json};
+
+use crate::{
+    done::Done,
+    mood::Mood,
+    node::Node,
+    plan::{Break, Cast, Event, RoundPlan},
+    receiver::Receiver,
+    shop::Shop,
+    story::Habit,
+    truth::Truth,
+};
+
+/// How many merchants there are.
+const MERCHANTS: usize = 6;
+/// How long a node may take until it is ready.
+const START: Duration = Duration::from_secs(30);
+/// How often somebody looks whether something has become so.
+const LOOK: Duration = Duration::from_millis(20);
+/// Log lines shown about a failure.
+const SHOWN_LINES: usize = 120;
+
+/// Everything that a round plays on.
+pub(crate) struct Stage {
+    nodes: Vec<Node>,
+    simulator: simulator::Running,
+    http: reqwest::Client,
+    /// For each merchant, what its shop is made from.
+    pub(crate) merchants: Vec<Value>,
+    /// For each merchant, its server.
+    pub(crate) receivers: Vec<Receiver>,
+}
+
+impl Stage {
+    /// Starts everything and makes the merchants.
+    pub(crate) async fn set(truth: &Truth, nodes: usize) -> Self {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let config = simulator::Config::new(
+            truth.simulator_file(),
+            simulator::Secret::new("bearer-of-the-test"),
+            simulator::Secret::new("key-of-the-test"),
+        );
+        let simulator = simulator::start(config).await.unwrap();
+        let mut made = Vec::new();
+        for number in 0..nodes {
+            made.push(Node::make(truth, simulator.url(), number));
+        }
+        let http = reqwest::Client::builder().no_proxy();
+        let mut stage = Self {
+            nodes: made,
+            simulator,
+            http: http.timeout(Duration::from_secs(5)).build().unwrap(),
+            merchants: Vec::new(),
+            receivers: Vec::new(),
+        };
+        // Beside each other: one of them brings the schema.
+        for node in &stage.nodes {
+            node.start();
+        }
+        stage.all_well().await;
+        for number in 0..MERCHANTS {
+            stage.open_shop(number).await;
+        }
+        stage
+    }
+
+    /// Makes a merchant with its settings, and its server with its endpoint.
+    async fn open_shop(&mut self, number: usize) {
+        let name = format!("Shop {number}");
+        let mut pair = self.json(&["merchant", "create", "--name", &name]);
+        let id = pair["merchant_id"].as_str().unwrap().to_owned();
+        let (capture, delay) = Habit::of(number).settings();
+        let settings = ["--capture", capture, "--capture-delay", delay];
+        self.json(&[&["merchant", "set", &id], &settings[..]].concat());
+        pair["simulator_url"] = json!(self.simulator.url());
+        pair["base_url"] = json!(self.nodes[0].base());
+        let receiver = Receiver::open(number, pair["api_secret"].as_str().unwrap()).await;
+        let body = json!({ "url": receiver.url }).to_string();
+        let shop = Shop::new(&pair);
+        let set = shop.try_call("PUT", "/v1/webhook_endpoint", (&body, None));
+        let set = set.await.unwrap();
+        assert_eq!(set.status, 200, "{set:?}");
+        self.merchants.push(pair);
+        self.receivers.push(receiver);
+    }
+
+    /// Who takes part.
+    pub(crate) fn cast(&self) -> Cast {
+        Cast {
+            nodes: self.nodes.len(),
+            merchants: self.merchants.len(),
+            breaks: self.nodes.iter().all(|node| node.line.is_some()),
+        }
+    }
+
+    /// The origin of each node's API.
+    pub(crate) fn bases(&self) -> Vec<String> {
+        self.nodes.iter().map(Node::base).collect()
+    }
+
+    /// Runs a command beside the nodes.
+    pub(crate) fn command(&self, arguments: &[&str]) -> Output {
+        self.nodes[0].command(arguments)
+    }
+
+    /// The one JSON object that a command prints.
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.command(arguments);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{arguments:?}: {errors}");
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Plays the trouble of a plan.
+    pub(crate) async fn trouble(&self, plan: &RoundPlan) -> Done {
+        let done = Done::default();
+        let nodes = self.nodes.iter().zip(&plan.nodes);
+        let nodes = nodes.map(|(node, events)| self.suffer(node, events, &done));
+        let faults = async {
+            for (stays, set) in &plan.faults {
+                self.faults(set).await;
+                done.faults.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(*stays).await;
+            }
+        };
+        let receivers = self.receivers.iter().zip(&plan.moods);
+        let receivers = receivers.map(|(receiver, moods)| async move {
+            for (stays, mood) in moods {
+                receiver.set(*mood);
+                tokio::time::sleep(*stays).await;
+            }
+            receiver.set(Mood::well());
+        });
+        tokio::join!(join_all(nodes), faults, join_all(receivers));
+        self.faults(&json!({})).await;
+        done
+    }
+
+    async fn suffer(&self, node: &Node, events: &[(Duration, Event)], done: &Done) {
+        for (alone, event) in events {
+            tokio::time::sleep(*alone).await;
+            match event {
+                Event::Kill {
+                    down,
+                    again,
+                    absent,
+                } => {
+                    kill(node, done);
+                    tokio::time::sleep(*down).await;
+                    if let Some(lasts) = absent {
+                        self.start_alone(node, *lasts, done).await;
+                    } else {
+                        node.start();
+                    }
+                    if let Some(again) = again {
+                        tokio::time::sleep(*again).await;
+                        kill(node, done);
+                        node.start();
+                    }
+                    self.ready(node).await;
+                }
+                Event::Line { how, lasts } => {
+                    let line = node.line.as_ref().expect("a line to break");
+                    done.broken(*how).fetch_add(1, Ordering::Relaxed);
+                    line.set(Some(*how)).await;
+                    tokio::time::sleep(*lasts).await;
+                    line.set(None).await;
+                }
+            }
+        }
+    }
+
+    /// Starts a node that finds no database: it must wait for it, alive and not ready.
+    async fn start_alone(&self, node: &Node, lasts: Duration, done: &Done) {
+        let line = node.line.as_ref().expect("a line to break");
+        done.broken(Break::Absent).fetch_add(1, Ordering::Relaxed);
+        line.set(Some(Break::Absent)).await;
+        node.start();
+        let until = Instant::now() + START;
+        while !self.answers(node, "/healthz").await {
+            node.assert_running();
+            assert!(
+                Instant::now() < until,
+                "a node without a database is not there:\n{}",
+                node.tail()
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+        tokio::time::sleep(lasts).await;
+        node.assert_running();
+        let is_ready = self.answers(node, "/readyz").await;
+        assert!(!is_ready, "a node without a database says that it is ready");
+        line.set(None).await;
+    }
+
+    async fn answers(&self, node: &Node, path: &str) -> bool {
+        let asked = self.http.get(node.ops(path)).send().await;
+        asked.is_ok_and(|answer| answer.status().is_success())
+    }
+
+    async fn faults(&self, set: &Value) {
+        let url = format!("{}/v1/faults", self.simulator.url());
+        let until = Instant::now() + START;
+        // While its door is closed by a fault, nobody gets through.
+        loop {
+            let put = self.http.put(&url).json(set).send().await;
+            match put.and_then(reqwest::Response::error_for_status) {
+                Ok(_) => return,
+                Err(error) => assert!(Instant::now() < until, "the faults: {error}"),
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until a node can work; fails where it has ended by itself.
+    async fn ready(&self, node: &Node) {
+        let until = Instant::now() + START;
+        while !self.answers(node, "/readyz").await {
+            node.assert_running();
+            assert!(
+                Instant::now() < until,
+                "a node is not ready after {START:?}:\n{}",
+                node.tail()
+            );
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until every node can work.
+    pub(crate) async fn all_well(&self) {
+        for node in &self.nodes {
+            self.ready(node).await;
+        }
+    }
+
+    /// What each node's `/metrics` says.
+    pub(crate) async fn metrics(&self) -> Vec<String> {
+        let mut all = Vec::new();
+        for node in &self.nodes {
+            let answer = self.http.get(node.ops("/metrics")).send().await.unwrap();
+            all.push(answer.text().await.unwrap());
+        }
+        all
+    }
+
+    /// Ends all nodes, so that nothing moves while a failure is written down.
+    pub(crate) fn stop_all(&self) {
+        for node in &self.nodes {
+            node.kill();
+        }
+    }
+
+    /// The log lines that name an operation, event or notification of this text.
+    pub(crate) fn logs_about(&self, text: &str) -> String {
+        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let is_id = |word: &&str| {
+            let kinds = ["op_", "evt_", "ntf_"];
+            kinds.iter().any(|kind| word.starts_with(kind))
+        };
+        let ids: Vec<&str> = words.filter(is_id).collect();
+        let mut found = Vec::new();
+        for node in &self.nodes {
+            let log = node.log();
+            let about = log
+                .lines()
+                .filter(|line| ids.iter().any(|id| line.contains(id)));
+            found.extend(about.take(SHOWN_LINES).map(str::to_owned));
+        }
+        found.join("\n")
+    }
+}
+
+fn kill(node: &Node, done: &Done) {
+    node.kill();
+    done.kills.fetch_add(1, Ordering::Relaxed);
+}

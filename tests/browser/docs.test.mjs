@@ -1,0 +1,114 @@
+// The API reference at /docs, as a merchant's developer reads it: on a desktop, on a small phone, in
+// the dark, by keyboard, and without JavaScript.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, describe, test } from 'node:test';
+import AxeBuilder from '@axe-core/playwright';
+import { start } from './harness.mjs';
+
+const TIMEOUT = 60_000;
+const PHONE = { viewport: { width: 320, height: 640 } };
+
+describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
+  let harness;
+  let visitors = [];
+
+  before(async () => (harness = await start()));
+  after(() => harness?.close());
+
+  // Whatever a test was about: the page complains of nothing and asks nobody else.
+  afterEach(async () => {
+    const complaints = visitors.flatMap((visitor) => visitor.complaints);
+    const elsewhere = visitors
+      .flatMap(({ requests }) => requests.map(({ url }) => url))
+      .filter((url) => !url.startsWith('data:') && new URL(url).origin !== harness.service.baseUrl);
+    await Promise.all(visitors.map((visitor) => visitor.close()));
+    visitors = [];
+    assert.deepEqual(complaints, [], 'errors in the browser’s console');
+    assert.deepEqual(elsewhere, [], 'requests to others');
+  });
+
+  const read = async (options, path = '/docs') => {
+    const visitor = await harness.visit(harness.service.baseUrl + path, options);
+    visitors.push(visitor);
+    return visitor.page;
+  };
+  const assertAccessible = async (page) => {
+    const { violations } = await new AxeBuilder({ page }).analyze();
+    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
+    assert.deepEqual(found, []);
+  };
+  /** How far the page is wider than its window. */
+  const excess = (page) => page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+  const search = (page) => page.getByRole('searchbox', { name: 'Search' });
+  const contents = (page, name) => page.getByRole('navigation').getByRole('link', { name });
+  const top = (page, selector) => page.locator(selector).evaluate((it) => it.getBoundingClientRect().top);
+
+  for (const [where, options] of [
+    ['on a desktop in the light', { colorScheme: 'light' }],
+    ['on a small phone in the dark', { colorScheme: 'dark', ...PHONE }],
+  ]) {
+    test(`is accessible and no wider than its window, ${where}`, { timeout: 2 * TIMEOUT }, async () => {
+      const page = await read(options);
+      await search(page).waitFor();
+      // Axe looks at what is unfolded; one operation is made as all of them are.
+      await page.evaluate(() => document.querySelectorAll('.menu, #createSession details').forEach((it) => (it.open = true)));
+      assert.ok((await excess(page)) <= 0, `${await excess(page)} px too wide`);
+      await assertAccessible(page);
+    });
+  }
+
+  test('finds what is typed, and goes there', { timeout: TIMEOUT }, async () => {
+    for (const options of [{}, PHONE]) {
+      const page = await read(options);
+      await page.keyboard.press('/');
+      await page.keyboard.type('refund_exceeds_captured');
+      await page.getByText(/^\d+ found$/).waitFor();
+      await contents(page, 'POST Request a refund').waitFor();
+      assert.equal(await contents(page, 'Retrieve the webhook endpoint').count(), 0, 'what does not match is away');
+      await search(page).fill('cancel authorized');
+      await page.keyboard.press('Enter');
+      await page.waitForURL(/#cancelSession$/);
+      assert.ok(Math.abs(await top(page, '#cancelSession')) < 100, 'it is in view');
+      await search(page).fill('no such thing anywhere');
+      await page.getByText('Nothing found').waitFor();
+      await page.keyboard.press('Escape');
+      assert.equal(await search(page).inputValue(), '');
+    }
+  });
+
+  test('shows every example in the language once chosen, also at the next visit', { timeout: TIMEOUT }, async () => {
+    const page = await read();
+    const example = (operation, language) => page.locator(`#${operation} pre[data-language=${language}]`);
+    assert.ok(await example('createRefund', 'curl').isVisible());
+    await page.locator('#createRefund').getByText('Python', { exact: true }).click();
+    for (const operation of ['createRefund', 'createSession', 'setWebhookEndpoint']) {
+      assert.ok(await example(operation, 'python').isVisible(), operation);
+      assert.equal(await example(operation, 'curl').isVisible(), false, operation);
+    }
+    await page.reload();
+    assert.ok(await example('listEvents', 'python').isVisible());
+    await page.locator('#listEvents-python').focus();
+    await page.keyboard.press('ArrowRight');
+    assert.ok(await example('listEvents', 'node').isVisible(), 'by keyboard');
+  });
+
+  test('copies an example as it is', { timeout: TIMEOUT }, async () => {
+    const page = await read({ permissions: ['clipboard-read', 'clipboard-write'] });
+    const example = page.locator('#createSession pre[data-language=curl]');
+    await example.getByRole('button', { name: 'Copy' }).click();
+    await example.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await page.evaluate(() => navigator.clipboard.readText());
+    assert.equal(copied, await example.locator('code').textContent());
+    assert.match(copied, /^#!\/bin\/sh\n/);
+  });
+
+  test('is whole without JavaScript', { timeout: TIMEOUT }, async () => {
+    const page = await read({ javaScriptEnabled: false }, '/docs#error-invalid_state');
+    assert.equal(await search(page).isVisible(), false, 'what would do nothing is not there');
+    await contents(page, 'POST Create a checkout session').click();
+    const example = page.locator('#createSession');
+    await example.getByText('PHP', { exact: true }).click();
+    assert.ok(await example.locator('pre[data-language=php]').isVisible());
+    assert.equal(await page.getByRole('button', { name: 'Copy' }).count(), 0);
+  });
+});
