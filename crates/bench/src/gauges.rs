@@ -88,7 +88,8 @@ pub(crate) fn family_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
-fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
+/// Processor time of a process and its threads, in seconds.
+pub(crate) fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?.own)
 }
 

@@ -1,20 +1,29 @@
 //! Measures the service beside the limits of the machine: `scripts/bench` builds and calls it.
 //!
-//! It starts what it measures, loads it over HTTP as a merchant would, and prints tables. It fails
-//! where a request was answered wrongly, never for being slow. Linux only (it reads `/proc`).
+//! `run` starts the service and loads it over HTTP as a merchant would. What needs a thousand
+//! merchants, or a part of the service alone, is wired in this process, on the real stores. It
+//! fails where a request was answered wrongly, never for being slow. Linux only (it reads `/proc`).
 
+mod acknowledge;
 mod constant;
+mod deliveries;
 mod disk;
 mod gauges;
+mod isolation;
 mod load;
 mod merchant;
 mod payments;
+mod peer;
 mod pgbench;
+mod place;
+mod receiver;
 mod run;
 mod sample;
 mod service;
+mod shops;
 mod table;
 mod wire;
+mod wired;
 
 use std::io::Write;
 
@@ -31,6 +40,12 @@ struct Cli {
 enum Command {
     /// Measures everything and prints the tables.
     Run(run::Arguments),
+    /// Measures what merchants whose endpoints hang cost all others.
+    Isolation(isolation::Arguments),
+    /// Measures how many webhooks go out in a second.
+    Deliveries(deliveries::Arguments),
+    /// Measures how long a PSP waits for the answer to a notification.
+    Acknowledge(acknowledge::Arguments),
     /// Serves a constant answer, as a limit to measure; prints its port.
     #[command(hide = true)]
     Constant,
@@ -38,8 +53,13 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
+    // One crypto provider for every TLS client of the process.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     match Cli::parse().command {
         Command::Run(arguments) => run::run(arguments).await,
+        Command::Isolation(arguments) => isolation::run(arguments).await,
+        Command::Deliveries(arguments) => deliveries::run(arguments).await,
+        Command::Acknowledge(arguments) => acknowledge::run(arguments).await,
         Command::Constant => constant::serve().await,
     }
 }

@@ -106,7 +106,8 @@ pub(crate) fn requests(rows: &[Row]) -> String {
     table(&head, rows.iter().map(line))
 }
 
-fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
+/// A table with this head.
+pub(crate) fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::new();
     let ruler: Vec<&str> = head.iter().map(|_| "---").collect();
     // Writing to a `String` does not fail.
@@ -117,15 +118,18 @@ fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
     text
 }
 
-fn whole(number: Option<f64>) -> String {
+/// Without a fraction; a dash for none.
+pub(crate) fn whole(number: Option<f64>) -> String {
     number.map_or("—".to_owned(), |number| format!("{number:.0}"))
 }
 
-fn two(number: Option<f64>) -> String {
+/// With two digits; a dash for none.
+pub(crate) fn two(number: Option<f64>) -> String {
     number.map_or("—".to_owned(), |number| format!("{number:.2}"))
 }
 
-fn micros(seconds: Option<f64>) -> String {
+/// Seconds as whole microseconds.
+pub(crate) fn micros(seconds: Option<f64>) -> String {
     whole(seconds.map(|seconds| seconds * 1e6))
 }
 

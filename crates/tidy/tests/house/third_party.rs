@@ -13,7 +13,12 @@ struct Confined {
 const DATABASES: &[&str] = &["adapter-postgres", "adapter-sqlite", "psp-simulator"];
 const SQLITE: &[&str] = &["adapter-sqlite", "psp-simulator"];
 // bench: inserts a row, as the limit that acknowledging a notification is measured against.
-const ROWS: &[&str] = &["adapter-postgres", "adapter-sqlite", "psp-simulator", "bench"];
+const ROWS: &[&str] = &[
+    "adapter-postgres",
+    "adapter-sqlite",
+    "psp-simulator",
+    "bench",
+];
 // bench: serves a constant, as the limit that the service is measured against.
 const HTTP_SERVERS: &[&str] = &["adapter-http", "psp-simulator", "server", "bench"];
 

@@ -1,0 +1,149 @@
+//! The use cases on a store, wired in this very process as the server wires them.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use oncharge_adapter_http::JsonPresenter;
+use oncharge_adapter_postgres::PostgresStore;
+use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_application::{App, Dependencies, Settings};
+use oncharge_domain::{keyring::Keyring, time::Timestamp};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, Maintenance,
+    MerchantRepository, Oversight, WebhookRepository, WebhookSender, WorkQueue,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use time::OffsetDateTime;
+
+use crate::place::Place;
+
+/// How many connections to PostgreSQL: as many as the server's by default.
+pub(crate) const POOL: usize = 16;
+/// What the PSP signs its notifications with.
+pub(crate) const NOTIFICATION_KEY: &str = "key-of-the-bench";
+
+const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+/// The use cases, and the ports by which the bench makes what is to be there.
+pub(crate) struct Wired {
+    pub(crate) app: App,
+    pub(crate) checkout: Arc<dyn CheckoutRepository>,
+    pub(crate) merchants: Arc<dyn MerchantRepository>,
+    pub(crate) webhooks: Arc<dyn WebhookRepository>,
+    pub(crate) work: Arc<dyn WorkQueue>,
+    /// How often the store has waited for PostgreSQL.
+    pub(crate) round_trips: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
+}
+
+impl Wired {
+    /// On the database in this place, with this way to merchants' servers.
+    pub(crate) async fn open(
+        place: &Place,
+        sender: Arc<dyn WebhookSender>,
+    ) -> anyhow::Result<Self> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+        match place {
+            Place::Sqlite(file) => {
+                let store = SqliteStore::open(file, keys(MASTER)?, entropy.clone())?;
+                Self::on(Arc::new(store), (sender, entropy))
+            }
+            Place::Postgres(url) => {
+                let store = PostgresStore::connect(url, keys(MASTER)?, entropy.clone(), POOL);
+                let store = store.await?;
+                let counted = store.clone();
+                Ok(Self {
+                    round_trips: Some(Arc::new(move || counted.traffic().round_trips)),
+                    ..Self::on(Arc::new(store), (sender, entropy))?
+                })
+            }
+        }
+    }
+
+    fn on<S>(
+        store: Arc<S>,
+        (sender, entropy): (Arc<dyn WebhookSender>, Arc<dyn Entropy>),
+    ) -> anyhow::Result<Self>
+    where
+        S: CheckoutRepository
+            + MerchantRepository
+            + BlocklistRepository
+            + WorkQueue
+            + Oversight
+            + Inbox
+            + WebhookRepository
+            + Maintenance
+            + 'static,
+    {
+        let app = App::new(Dependencies {
+            checkout: store.clone(),
+            merchants: store.clone(),
+            blocklist: store.clone(),
+            inbox: store.clone(),
+            webhooks: store.clone(),
+            work: store.clone(),
+            oversight: store.clone(),
+            maintenance: store.clone(),
+            psps: Arc::new(Registry::new([account()])?),
+            sender,
+            presenter: Arc::new(JsonPresenter),
+            clock: Arc::new(SystemClock),
+            entropy,
+            keys: keys(MASTER)?,
+            peppers: keys(PEPPER)?,
+            settings: Settings {
+                sandbox: true,
+                ..Settings::default()
+            },
+        });
+        Ok(Self {
+            app,
+            checkout: store.clone(),
+            merchants: store.clone(),
+            webhooks: store.clone(),
+            work: store,
+            round_trips: None,
+        })
+    }
+}
+
+/// A simulator that is never called: only its notifications are.
+fn account() -> Account {
+    let nowhere = "http://127.0.0.1:9";
+    Account {
+        name: "default".to_owned(),
+        connector: Connector::Simulator(simulator::Settings {
+            base_url: nowhere.to_owned(),
+            bearer: Secret::new("bearer-of-the-bench"),
+            notification_key: Secret::new(NOTIFICATION_KEY),
+            notification_url: format!("{nowhere}/webhooks/psp/simulator/default"),
+        }),
+    }
+}
+
+fn keys(text: &str) -> anyhow::Result<Keyring> {
+    Keyring::parse(text).map_err(|error| anyhow!("the bench's keys: {error}"))
+}
+
+/// The machine's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "measures with the real clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::new(OffsetDateTime::now_utc())
+    }
+}
+
+/// The operating system's randomness.
+struct SystemEntropy(SystemRandom);
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        // Ids that repeat would be measured as errors of the store.
+        if self.0.fill(buffer).is_err() {
+            std::process::abort();
+        }
+    }
+}
