@@ -118,9 +118,9 @@ fn introduce(sandbox: &Sandbox) {
         "OnCharge is ready.
 
   Demo shop    {}   buy something with card 4242 4242 4242 4242
-  API          {}
+  API          {}   its reference is at /docs
   Simulator    {}
-  Operators    {}
+  Operators    {}/ops/
 
   API key      {}
   API secret   {}
