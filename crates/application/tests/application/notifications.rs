@@ -4,6 +4,7 @@ use oncharge_application::{
     Error, checkout::receive_notification::receive, oversight, workers::psp_inbox,
 };
 use oncharge_domain::{
+    id::OperationId,
     psp::{RefusalReason, TokenFingerprint},
     session::{Input, StatusName},
 };
@@ -316,4 +317,32 @@ async fn each_kind_of_operation_is_ended_by_a_notification() {
             assert_eq!(audited.events.last(), Some(&end), "{finish:?}");
         }
     }
+}
+
+/// More than many claims take.
+const FLOOD: usize = 320;
+
+#[tokio::test(start_paused = true)]
+async fn a_flood_of_notifications_that_lead_nowhere_holds_up_no_other() {
+    let (world, order) = waiting().await;
+    let attempt = world.operation(&order, "authorize").id;
+    let right = String::from_utf8(body(&world, &order)).unwrap();
+    let (_, rest) = right.split_once('\n').unwrap();
+    for number in 0..FLOOD {
+        let unknown: OperationId = world.build.id();
+        let told = rest.replace(&attempt.to_string(), &unknown.to_string());
+        let junk = format!("ntf_junk{number}\n{told}");
+        world.receive(junk.as_bytes()).await.unwrap();
+    }
+    // A quarter of an hour of it, at the pace of the poll.
+    let mut looks = 0;
+    for _ in 0..900 {
+        world.clock.advance(1);
+        looks += psp_inbox::run_once(&world.app).await.unwrap();
+    }
+    let each = looks / FLOOD;
+    assert!(each <= 12, "each was looked at {each} times");
+    world.receive(right.as_bytes()).await.unwrap();
+    while psp_inbox::run_once(&world.app).await.unwrap() > 0 {}
+    assert_eq!(world.status(&order).await, StatusName::Authorized);
 }

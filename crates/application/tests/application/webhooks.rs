@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oncharge_application::{
-    Error,
+    Error, oversight,
     webhooks::{endpoint, events, redeliver},
     workers::runner,
 };
@@ -14,7 +14,10 @@ use oncharge_domain::{
     signing::SigningKey,
     webhook::{Clock, DeliveryState, EndpointUrl, SendError, WebhookSecret},
 };
-use oncharge_ports::{MerchantRepository, WebhookRepository};
+use oncharge_ports::{
+    MerchantRepository, WebhookRepository, WorkQueue,
+    work_queue::{StuckKind, WantedDeliveries},
+};
 use oncharge_testkit::{Outcome, build::ENDPOINT};
 
 use crate::support::{Harm, Order, Point, World, told};
@@ -152,53 +155,6 @@ async fn ten_failures_make_it_dead_and_redelivery_brings_it_back() {
         .unwrap();
     let homeless = again("").await;
     assert!(matches!(homeless, Err(Error::NoEndpoint)), "{homeless:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_redelivery_asked_for_while_the_tenth_attempt_hangs_is_delivered_in_the_end() {
-    let world = World::new();
-    world.shop.always(ENDPOINT, Outcome::Status(503));
-    let order = world.authorized().await;
-    let event = ids(&world, &order)[0];
-    for _ in 0..9 {
-        world.wait_until(world.store.delivery_due_at(event).unwrap());
-        world.work().await;
-    }
-    world.wait_until(world.store.delivery_due_at(event).unwrap());
-    world.shop.hang(ENDPOINT);
-    let workers = runner::start(&world.app);
-    world.shop.begun(10).await;
-    let context = world.post("", "/redeliver", "");
-    let answer = redeliver::redeliver(&world.app, context, &event.to_string()).await;
-    assert_eq!(answer.unwrap().answer.status, 202);
-    world.shop.always(ENDPOINT, Outcome::Status(200));
-    world.shop.let_go(ENDPOINT);
-    world.shop.begun(11).await;
-    workers.stop().await;
-    let statuses = world.store.attempts_of(event);
-    let statuses: Vec<_> = statuses.iter().map(|attempt| attempt.status).collect();
-    assert_eq!(statuses[..10], [Some(503); 10], "each attempt is kept");
-    assert_eq!(statuses[10..], [Some(200)]);
-    assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
-}
-
-#[tokio::test(start_paused = true)]
-async fn an_attempt_under_way_is_kept_when_its_endpoint_is_removed() {
-    let world = World::new();
-    world.shop.hang(ENDPOINT);
-    let order = world.authorized().await;
-    let event = ids(&world, &order)[0];
-    let workers = runner::start(&world.app);
-    world.shop.begun(1).await;
-    endpoint::remove(&world.app, world.merchant.id)
-        .await
-        .unwrap();
-    world.shop.let_go(ENDPOINT);
-    workers.stop().await;
-    let attempts = world.store.attempts_of(event);
-    assert_eq!(attempts.len(), 1, "it was made");
-    assert_eq!(attempts[0].status, Some(200));
-    assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
 }
 
 #[tokio::test(start_paused = true)]
@@ -456,4 +412,27 @@ async fn events_are_listed_by_session_and_kind_page_by_page() {
     let event = ids(&world, &one)[0].to_string();
     let foreign = events::get(&other.app, other.merchant.id, &event).await;
     assert!(matches!(foreign, Err(Error::NotFound)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_delivery_that_fails_at_every_try_is_listed_while_it_is_tried_too() {
+    let world = World::new();
+    world.authorized().await;
+    let wanted = WantedDeliveries {
+        limit: 1,
+        each: 1,
+        busy: Vec::new(),
+    };
+    // A fault of ours keeps it from being attempted: claimed, given up, claimed again when the
+    // lease has run out, it is in somebody's hands nearly all the time.
+    world.clock.advance(600);
+    let lease = Duration::from_secs(15);
+    let claimed = world
+        .store
+        .claim_deliveries(world.now(), &wanted, lease)
+        .await;
+    assert_eq!(claimed.unwrap().len(), 1);
+    let stuck = oversight::stuck(&world.app, 10).await.unwrap();
+    let kinds: Vec<StuckKind> = stuck.iter().map(|item| item.kind).collect();
+    assert_eq!(kinds, [StuckKind::Delivery]);
 }

@@ -1,28 +1,23 @@
-//! What a reviewer found: races between an attempt under way and what its merchant does meanwhile,
-//! stuck work that hides, and floods of notifications that lead nowhere.
-
-use std::time::Duration;
+//! What a merchant does while an attempt to deliver is under way: neither undoes the other.
 
 use oncharge_application::{
-    oversight,
     webhooks::{endpoint, redeliver},
-    workers::{psp_inbox, webhook_delivery},
+    workers::webhook_delivery,
 };
 use oncharge_domain::{
-    id::{EventId, OperationId},
-    session::StatusName,
+    id::EventId,
     webhook::{DeliveryState, EndpointUrl, SendError},
 };
-use oncharge_ports::{
-    WorkQueue,
-    work_queue::{StuckKind, WantedDeliveries},
-};
-use oncharge_testkit::{Call, Outcome, Reply, build::ENDPOINT, psp::Finish};
+use oncharge_testkit::{Outcome, build::ENDPOINT};
 
 use crate::support::{Order, World};
 
 fn first_event(world: &World, order: &Order) -> EventId {
     world.store.events_of(order.id)[0].id
+}
+
+fn state(world: &World, order: &Order) -> DeliveryState {
+    world.store.deliveries_of(order.id)[0].state
 }
 
 /// Lets one attempt hang, does this meanwhile, and lets the attempt come to its end.
@@ -74,12 +69,13 @@ async fn a_redelivery_that_meets_the_last_attempt_is_not_lost() {
     during_an_attempt(&world, async || redelivered(&world, event).await).await;
     world.shop.always(ENDPOINT, Outcome::Status(200));
     world.settle().await;
-    let state = world.store.deliveries_of(order.id)[0].state;
     assert_eq!(
-        state,
+        state(&world, &order),
         DeliveryState::Delivered,
         "202 was answered: it is on its way"
     );
+    let attempts = world.store.attempts_of(event);
+    assert_eq!(attempts.len(), 11, "each attempt is kept");
 }
 
 #[tokio::test(start_paused = true)]
@@ -119,56 +115,17 @@ async fn an_endpoint_that_was_set_anew_is_not_disabled_for_failures_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_that_fails_at_every_try_is_listed_while_it_is_tried_too() {
+async fn an_attempt_is_kept_when_its_endpoint_is_removed() {
     let world = World::new();
-    world.authorized().await;
-    let wanted = WantedDeliveries {
-        limit: 1,
-        each: 1,
-        busy: Vec::new(),
-    };
-    // A fault of ours keeps it from being attempted: claimed, given up, claimed again when the
-    // lease has run out, it is in somebody's hands nearly all the time.
-    world.clock.advance(600);
-    let lease = Duration::from_secs(15);
-    let claimed = world
-        .store
-        .claim_deliveries(world.now(), &wanted, lease)
-        .await;
-    assert_eq!(claimed.unwrap().len(), 1);
-    let stuck = oversight::stuck(&world.app, 10).await.unwrap();
-    let kinds: Vec<StuckKind> = stuck.iter().map(|item| item.kind).collect();
-    assert_eq!(kinds, [StuckKind::Delivery]);
-}
-
-/// More than many claims take.
-const FLOOD: usize = 320;
-
-#[tokio::test(start_paused = true)]
-async fn a_flood_of_notifications_that_lead_nowhere_holds_up_no_other() {
-    let world = World::new();
-    let order = world.open().await;
-    world.psp.reply(Call::Authorize, Reply::Accepted);
-    world.pay(&order, "tok_1").await.unwrap();
-    let attempt = world.operation(&order, "authorize").id;
-    world.psp.finish(attempt, Finish::Done);
-    let right = String::from_utf8(world.psp.notification_body(attempt)).unwrap();
-    let (_, rest) = right.split_once('\n').unwrap();
-    for number in 0..FLOOD {
-        let unknown: OperationId = world.build.id();
-        let told = rest.replace(&attempt.to_string(), &unknown.to_string());
-        let junk = format!("ntf_junk{number}\n{told}");
-        world.receive(junk.as_bytes()).await.unwrap();
-    }
-    // A quarter of an hour of it, at the pace of the poll.
-    let mut looks = 0;
-    for _ in 0..900 {
-        world.clock.advance(1);
-        looks += psp_inbox::run_once(&world.app).await.unwrap();
-    }
-    let each = looks / FLOOD;
-    assert!(each <= 12, "each was looked at {each} times");
-    world.receive(right.as_bytes()).await.unwrap();
-    while psp_inbox::run_once(&world.app).await.unwrap() > 0 {}
-    assert_eq!(world.status(&order).await, StatusName::Authorized);
+    let order = world.authorized().await;
+    let event = first_event(&world, &order);
+    during_an_attempt(&world, async || {
+        let removed = endpoint::remove(&world.app, world.merchant.id).await;
+        removed.unwrap();
+    })
+    .await;
+    let attempts = world.store.attempts_of(event);
+    assert_eq!(attempts.len(), 1, "it was made");
+    assert_eq!(attempts[0].status, Some(200));
+    assert_eq!(state(&world, &order), DeliveryState::Dead);
 }
