@@ -106,3 +106,32 @@ async fn a_test_that_succeeds_gives_the_endpoint_the_key_of_its_request() {
         assert_eq!(key().await, expected, "{why}");
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_the_merchant_does_while_a_test_is_under_way_stands() {
+    let new = "https://new.example.com/hook";
+    for removes in [true, false] {
+        let world = World::new();
+        let merchant = world.merchant.id;
+        let view = endpoint::get(&world.app, merchant).await.unwrap();
+        world.shop.hang(ENDPOINT);
+        // Signed with another key than the endpoint was set with.
+        let trying = test::test(&world.app, world.post("", "/x", ""), world.build.id());
+        let meanwhile = async {
+            world.shop.begun(1).await;
+            if removes {
+                endpoint::remove(&world.app, merchant).await.unwrap();
+            } else {
+                let url = EndpointUrl::parse(new, false).unwrap();
+                let set = endpoint::set(&world.app, merchant, view.endpoint.key, url);
+                set.await.unwrap();
+            }
+            world.shop.let_go(ENDPOINT);
+        };
+        let (tested, ()) = futures_util::future::join(trying, meanwhile).await;
+        assert_eq!(told(&tested), "200 tested Some(200) None");
+        let present = world.store.endpoint_of(merchant);
+        let url = present.as_ref().map(|endpoint| endpoint.url.as_str());
+        assert_eq!(url, (!removes).then_some(new));
+    }
+}
