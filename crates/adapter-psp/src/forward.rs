@@ -3,6 +3,10 @@
 /// Forwards the methods of `Psp` that send nothing to `self.inner`.
 macro_rules! forward_what_sends_nothing {
     () => {
+        fn is_live(&self) -> bool {
+            self.inner.is_live()
+        }
+
         fn key_lifetime(&self) -> std::time::Duration {
             self.inner.key_lifetime()
         }

@@ -104,6 +104,10 @@ fn web_url(text: &str) -> Option<Url> {
 
 #[async_trait]
 impl Psp for Simulator {
+    fn is_live(&self) -> bool {
+        false
+    }
+
     fn key_lifetime(&self) -> Duration {
         KEY_LIFETIME
     }

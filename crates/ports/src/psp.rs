@@ -125,6 +125,10 @@ pub enum NotificationError {
 /// One account at one PSP.
 #[async_trait]
 pub trait Psp: Send + Sync {
+    /// Whether payments on this account move real money. Not so for the simulator: the checkout page
+    /// then says that it is a test.
+    fn is_live(&self) -> bool;
+
     /// How long the PSP remembers an idempotency key; past it nothing is ever repeated.
     fn key_lifetime(&self) -> Duration;
 

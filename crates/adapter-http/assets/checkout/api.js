@@ -44,5 +44,7 @@ const Api = (config) => {
     pay: (token) => exchange("POST", "pay", { payment_method: token }, 40),
     status: () => exchange("GET", "status", null, 15),
     abandon: () => exchange("POST", "abandon", {}, 40),
+    // A one-time code, or the wish for another: {code} or {resend: true}. Each call counts as a try.
+    otp: (wish) => exchange("POST", "otp", wish, 40),
   };
 };

@@ -10,6 +10,11 @@
     submit: press,
     challengeDone: challengeEnded,
   });
+  const otp = Otp(views, {
+    code: (code) => sendCode({ code }, { wrong: true }),
+    again: () => sendCode({ resend: true }, { sent: true }),
+  });
+  const payButton = document.getElementById("pay");
 
   // A run is one course of events (a payment, a look at the status). A newer run ends the older ones.
   let run = 0;
@@ -22,6 +27,8 @@
   // A challenge that is over for us but not yet for the service: {url, until}.
   let ended = null;
   let challengeUrl = null;
+  // What the shopper is told with the one-time code's view when it stays.
+  let codeNews = {};
   let wake = () => {};
   let redirect = 0;
   let fieldsTimer = 0;
@@ -89,7 +96,8 @@
   function draw(state, n, fallback) {
     const { next } = state;
     setPaying(false);
-    payable = state.status === "created" || next.type === "retry";
+    payable = next.type === "retry" || (state.status === "created" && next.type === "none");
+    if (next.type === "otp") return drawCode(next.destination);
     if (state.status === "pending") {
       tried = true;
       if (next.type === "challenge" && !over(next.url)) return drawChallenge(next.url);
@@ -123,6 +131,14 @@
     return 5000;
   }
 
+  function drawCode(destination) {
+    tried = true;
+    frames.closeChallenge();
+    otp.show(destination, codeNews);
+    codeNews = {};
+    return 0;
+  }
+
   function drawForm(reason) {
     frames.openFields(false);
     watchFields();
@@ -145,7 +161,8 @@
     const leave = paid && tried && !shop.framed && Boolean(back);
     // In the shop's own page a paid order needs no way back: the shop is told and goes on.
     views.wayBack(paid && shop.framed ? null : back, shop.framed);
-    views.words("redirect", leave ? views.text("redirect", { seconds: 3 }) : "");
+    const goodbye = leave ? "redirect" : "close";
+    views.words("redirect", views.text(goodbye, { seconds: 3 }));
     const known = { expired: "expired", cancelled: "cancelled" }[final] || "refused";
     views.show(paid ? (tried ? "success" : "paid") : known);
     shop.result(final);
@@ -164,7 +181,7 @@
 
   function setPaying(now) {
     paying = now;
-    views.paying(now);
+    views.busy(payButton, now);
     if (!now) frames.lockFields(false);
   }
 
@@ -230,6 +247,18 @@
     } else broken(answer.problem.requestId);
   }
 
+  // A code counts as one try: where no answer comes it is not sent again, the status tells the rest.
+  async function sendCode(wish, news) {
+    const mine = begin();
+    let answer = await api.otp(wish);
+    if (mine !== run) return;
+    codeNews = answer.state ? news : { failed: true };
+    if (!answer.state) answer = await insist(api.status, mine);
+    if (!answer) return;
+    if (answer.state) follow(answer.state, mine);
+    else broken(answer.problem.requestId);
+  }
+
   async function resume(fallback) {
     const mine = begin();
     const answer = await insist(api.status, mine);
@@ -265,7 +294,7 @@
   }
 
   function start() {
-    document.getElementById("pay").addEventListener("click", press);
+    payButton.addEventListener("click", press);
     document.getElementById("abandon").addEventListener("click", abandon);
     document.getElementById("again").addEventListener("click", again);
     window.addEventListener("online", () => {
@@ -282,7 +311,7 @@
     // The service decides what expiry means; the page only asks at the right moment.
     const left = Math.min(config.expires_in * 1000 + 1000, 2 ** 31 - 1);
     setTimeout(() => {
-      if (views.current() === "form" && !paying) resume();
+      if (["form", "otp"].includes(views.current()) && !paying) resume();
     }, left);
     follow(config.state, begin());
     shop.ready();

@@ -98,6 +98,8 @@ const Frames = (config, on) => {
       if (!url.startsWith(config.psp_origin + "/")) return false;
       challenge = open(challengeHost, url, challengeHost.dataset.title);
       challenge.dataset.url = url;
+      challengeHost.classList.add("loading");
+      challenge.addEventListener("load", () => challengeHost.classList.remove("loading"));
       return true;
     },
     closeChallenge() {

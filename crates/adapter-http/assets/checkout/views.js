@@ -47,7 +47,9 @@ const Views = (config) => {
     current = name;
     announce("");
     // The very first view takes no focus: the shopper may be somewhere else on the shop's page.
-    if (drawn) page.querySelector("[data-view='" + name + "'] h1").focus();
+    const title = page.querySelector("[data-view='" + name + "'] h1");
+    if (drawn) title.focus();
+    if (name !== "form") document.title = title.textContent + " · " + config.merchant;
     drawn = true;
   }
 
@@ -68,11 +70,12 @@ const Views = (config) => {
       show("form", refocus);
     },
     say,
-    paying(now) {
-      button.classList.toggle("paying", now);
-      button.setAttribute("aria-disabled", String(now));
+    // A button that is at work keeps its size and says so.
+    busy(worker, now) {
+      worker.classList.toggle("working", now);
+      worker.setAttribute("aria-disabled", String(now));
       page.setAttribute("aria-busy", String(now));
-      if (now) announce(button.querySelector(".busy").textContent.trim());
+      if (now) announce(worker.querySelector(".busy").textContent.trim());
     },
     // Fills the ways back of all final views.
     wayBack(url, framed) {

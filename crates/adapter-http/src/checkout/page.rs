@@ -38,6 +38,8 @@ pub struct PageModel<'a> {
     pub return_url: &'a str,
     /// Who processes the card, as shown to the shopper.
     pub processor_name: &'a str,
+    /// No real money moves. The page says so.
+    pub is_test: bool,
     /// The PSP's page of card fields, without the query: the page's script adds `session`,
     /// `parent_origin` (its own) and `lang`. Its origin is the only one that frames may come from.
     pub fields_url: &'a Url,
@@ -136,6 +138,7 @@ struct CheckoutTemplate<'a> {
     merchant: &'a str,
     currency: &'a str,
     amount: &'a str,
+    is_test: bool,
     style: &'static str,
     script: &'static str,
     data: &'a str,
@@ -173,6 +176,7 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
         merchant: model.merchant_name,
         currency: model.currency,
         amount: &amount,
+        is_test: model.is_test,
         style: assets::STYLE,
         script: assets::SCRIPT,
         data: &data,

@@ -73,6 +73,7 @@ fn checkout_page(
         expires_in_seconds: u64::try_from(left).unwrap_or(0),
         return_url: session.return_url.as_str(),
         processor_name: &capitalised(session.account.connector()),
+        is_test: !psp.is_live(),
         fields_url: &fields_url,
         frame_ancestors: &frame_ancestors(&merchant.origins, session.return_url.as_str()),
         accept_language: language.as_deref(),

@@ -39,6 +39,10 @@ impl ScriptedPsp {
 
 #[async_trait]
 impl Psp for ScriptedPsp {
+    fn is_live(&self) -> bool {
+        false
+    }
+
     fn key_lifetime(&self) -> Duration {
         let planned = self.state().key_lifetime;
         planned.unwrap_or(Duration::from_secs(24 * 3600))

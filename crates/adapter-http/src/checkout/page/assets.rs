@@ -23,6 +23,7 @@ pub const SCRIPT: &str = concat!(
     include_str!("../../../assets/checkout/frames.js"),
     include_str!("../../../assets/checkout/shop.js"),
     include_str!("../../../assets/checkout/views.js"),
+    include_str!("../../../assets/checkout/otp.js"),
     include_str!("../../../assets/checkout/checkout.js"),
 );
 

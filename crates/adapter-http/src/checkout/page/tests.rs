@@ -31,6 +31,7 @@ fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&Rendered
         expires_in_seconds: 1800,
         return_url: "https://shop.example/thanks?cart=1",
         processor_name: "PSP simulator",
+        is_test: false,
         fields_url: &fields_url,
         frame_ancestors: &ancestors,
         accept_language: None,
@@ -89,6 +90,16 @@ fn the_script_gets_what_it_needs() {
             );
         },
     );
+}
+
+#[test]
+fn a_page_without_real_money_says_so() {
+    for is_test in [true, false] {
+        check(
+            |model| model.is_test = is_test,
+            |page| assert_eq!(page.html.contains("Test mode"), is_test),
+        );
+    }
 }
 
 #[test]

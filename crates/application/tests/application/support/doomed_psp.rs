@@ -49,6 +49,10 @@ impl DoomedPsp {
 
 #[async_trait]
 impl Psp for DoomedPsp {
+    fn is_live(&self) -> bool {
+        self.inner.is_live()
+    }
+
     fn key_lifetime(&self) -> Duration {
         self.inner.key_lifetime()
     }
