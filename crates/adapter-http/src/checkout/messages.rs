@@ -200,6 +200,16 @@ mod tests {
         }
     }
 
+    /// In French a space stands before these marks; a plain one would let them begin a line.
+    #[test]
+    fn no_french_mark_begins_a_line() {
+        for (key, text) in &Language::French.messages().0 {
+            for mark in [" :", " ;", " !", " ?"] {
+                assert!(!text.contains(mark), "{key}: a plain space before {mark:?}");
+            }
+        }
+    }
+
     #[test]
     fn every_message_that_is_asked_for_exists_and_none_is_left_over() {
         let template = include_str!("../../templates/checkout.html");
