@@ -1,15 +1,23 @@
-// The operators' view: the overview, the search, a session's story; on a desktop and on a phone.
+// The operators' view: the overview, the search, a session's story; each of its states on a desktop
+// and on a phone, in the light and in the dark.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
 import { CARDS, start } from './harness.mjs';
+import { startWithoutDatabase } from './support/waiting.mjs';
 
 const TIMEOUT = 60_000;
-const SCREENS = {
-  'a desktop': { viewport: { width: 1280, height: 800 } },
-  'a phone of 320 px': { viewport: { width: 320, height: 640 } },
-  'a phone of 320 px, dark': { viewport: { width: 320, height: 640 }, colorScheme: 'dark' },
+const LOOKS = {
+  'a desktop, light': { width: 1280, height: 800, colorScheme: 'light' },
+  'a phone, dark': { width: 320, height: 640, colorScheme: 'dark' },
+  'a desktop, dark': { width: 1280, height: 800, colorScheme: 'dark' },
+  'a phone, light': { width: 320, height: 640, colorScheme: 'light' },
+  'a desktop at 200 %': { width: 640, height: 400, colorScheme: 'light' },
 };
+/** Both widths and both schemes, for pages of a few words. */
+const TWO_LOOKS = Object.keys(LOOKS).slice(0, 2);
+const PHONE = { viewport: { width: 320, height: 640 } };
 const HOSTILE = '<img src=x onerror=alert(1)>"\'&';
 
 describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
@@ -33,71 +41,179 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     await checkout.pay(CARDS.approved);
     await checkout.heading('Payment successful');
     await visitor.close();
+    await notifyOfAnotherAmount();
   });
   after(() => harness?.close());
 
-  /** No violation of axe, no complaint of the browser, no sideways scrolling of the page, nothing secret. */
-  const check = async (visitor, where) => {
-    const { page } = visitor;
-    const { violations } = await new AxeBuilder({ page }).analyze();
-    const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
-    assert.deepEqual(found, [], `${where}: axe`);
-    assert.deepEqual(visitor.complaints, [], `${where}: the console`);
-    const wider = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
-    assert.ok(wider <= 0, `${where}: the page is ${wider} px wider than the screen`);
-    const html = await page.content();
-    const secrets = [session.pay_token, harness.service.secret, 'shopper@example.com', '15551234567'];
-    for (const secret of secrets) assert.ok(!html.includes(secret), `${where} shows ${secret}`);
-    assert.equal(await page.locator('img').count(), 0, `${where}: nobody's words become elements`);
+  /** A notification that agrees with nothing: it is stuck until a person dismisses it. */
+  const notifyOfAnotherAmount = async () => {
+    const { simulatorUrl, baseUrl } = harness.service;
+    const ledger = await fetch(`${simulatorUrl}/v1/ledger?reference=${session.session_id}`);
+    const [entry] = (await ledger.json()).entries;
+    const body = JSON.stringify({
+      id: 'evt_of_another_amount',
+      type: 'authorisation',
+      psp_reference: entry.psp_reference,
+      reference: session.session_id,
+      idempotency_key: entry.idempotency_key,
+      success: false,
+      amount: 1,
+      currency: 'USD',
+      reason: 'card_declined',
+      created_at: entry.at,
+    });
+    const signature = createHmac('sha256', harness.service.notificationKey()).update(body).digest('hex');
+    const headers = { 'X-Psp-Signature': signature };
+    const told = await fetch(`${baseUrl}/webhooks/psp/simulator/default`, { method: 'POST', body, headers });
+    assert.equal(told.status, 200);
   };
 
-  for (const [screen, options] of Object.entries(SCREENS)) {
-    test(`shows all of a session on ${screen}`, { timeout: TIMEOUT }, async () => {
-      const visitor = await harness.visit(`${ops}/ops/`, options);
-      const { page } = visitor;
-      await page.getByRole('heading', { name: 'Queues' }).waitFor();
-      await page.getByRole('rowheader', { name: /^deliveries/ }).waitFor();
-      await check(visitor, 'the overview');
+  /** Axe is content, nothing is wider than the screen, and nothing is cut off, however one looks at it. */
+  const lookAt = async (page, what, names = Object.keys(LOOKS)) => {
+    for (const name of names) {
+      const { width, height, colorScheme } = LOOKS[name];
+      await page.setViewportSize({ width, height });
+      await page.emulateMedia({ colorScheme });
+      // There are no frames, which alone need axe's slower mode.
+      const { violations } = await new AxeBuilder({ page }).setLegacyMode(true).analyze();
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
+      assert.deepEqual(found, [], `${what} on ${name}: axe`);
+      const cut = await page.evaluate(() =>
+        [document.documentElement, ...document.querySelectorAll('.scroll')]
+          .filter((it) => it.scrollWidth > it.clientWidth)
+          .map((it) => `${it.textContent.trim().slice(0, 40)}: ${it.scrollWidth - it.clientWidth} px`),
+      );
+      assert.deepEqual(cut, [], `${what} on ${name} scrolls sideways`);
+    }
+  };
 
-      await page.getByRole('link', { name: 'Sessions', exact: true }).click();
-      await page.getByLabel('Session id, reference, order or PSP reference').fill('find-me');
-      await page.getByRole('button', { name: 'Search' }).press('Enter');
-      await page.getByRole('cell', { name: HOSTILE }).waitFor();
-      assert.equal(new URL(page.url()).searchParams.get('q'), 'find-me', 'the search is in the address');
-      assert.equal(await page.getByRole('row').count(), 2, 'its heading and the session');
-      await check(visitor, 'the list');
+  /** The page shows nobody's secrets, and nobody's words as elements. */
+  const assertDiscreet = async (page, what) => {
+    const html = await page.content();
+    const secrets = [session.pay_token, harness.service.secret, 'shopper@example.com', '15551234567'];
+    for (const secret of secrets) assert.ok(!html.includes(secret), `${what} shows ${secret}`);
+    assert.equal(await page.locator('img').count(), 0, `${what}: nobody's words become elements`);
+  };
 
-      await page.getByRole('link', { name: session.session_id }).click();
-      await page.getByRole('heading', { name: session.session_id }).waitFor();
-      const line = await page.locator('.timeline').innerText();
-      for (const told of ['payment.refused', 'payment.authorized', 'card_declined', 'attempt 1', 'Created']) {
-        assert.ok(line.includes(told), `the time line tells ${told}: ${line}`);
-      }
-      await page.getByRole('table', { name: /^Attempts to deliver/ }).waitFor();
-      await check(visitor, 'the story');
-      await visitor.close();
+  /** Looks at an address that answers so; the browser complains of nothing but the status. */
+  const assertState = async (visitor, address, status, heading) => {
+    const answer = await visitor.page.goto(address);
+    assert.equal(answer.status(), status, address);
+    await visitor.page.getByRole('heading', { level: 1, name: heading }).waitFor();
+    await lookAt(visitor.page, address, TWO_LOOKS);
+    const complaints = visitor.complaints.splice(0).filter((text) => !text.includes(`status of ${status}`));
+    assert.deepEqual(complaints, [], `${address}: the console`);
+  };
+
+  test('leads from stuck work to the session’s whole story', { timeout: TIMEOUT }, async () => {
+    const visitor = await harness.visit();
+    const { page } = visitor;
+    // The inbox's worker takes the notification up in its own time.
+    const stuck = page.getByRole('table', { name: /^What a person should look at/ });
+    const deadline = Date.now() + 15_000;
+    do await page.goto(`${ops}/ops/`);
+    while (!(await stuck.isVisible()) && Date.now() < deadline);
+    const command = await stuck.locator('.command').innerText();
+    assert.match(command, /^oncharge stuck --dismiss ntf_[0-9a-f]{32}$/, 'what to do');
+    await assertDiscreet(page, 'the overview');
+    await lookAt(page, 'the overview');
+
+    await stuck.getByRole('link', { name: /^ntf_/ }).click();
+    await page.getByRole('heading', { level: 1, name: session.session_id }).waitFor();
+    assert.equal(new URL(page.url()).hash, `#${command.split(' ').at(-1)}`, 'at the notification itself');
+    const line = await page.locator('.timeline').innerText();
+    const told = ['payment.refused', 'payment.authorized', 'card_declined', 'attempt 1', 'Created', 'mismatched'];
+    for (const word of told) assert.ok(line.includes(word), `the time line tells ${word}: ${line}`);
+    await page.getByRole('table', { name: /^Attempts to deliver/ }).waitFor();
+    await page.locator('details').evaluateAll((all) => all.forEach((it) => (it.open = true)));
+    await assertDiscreet(page, 'the story');
+    await lookAt(page, 'the story');
+    assert.deepEqual(visitor.complaints, []);
+    await visitor.close();
+  });
+
+  test('draws the last hours of each queue, and says them in words', { timeout: TIMEOUT }, async () => {
+    const visitor = await harness.visit(`${ops}/ops/`, PHONE);
+    const lines = visitor.page.getByRole('img', { name: /since \d\d:\d\d UTC: now .+, highest / });
+    assert.equal(await lines.count(), 8, 'depth and age of four queues');
+    const deliveries = visitor.page.getByRole('img', { name: /^Depth of deliveries since/ });
+    assert.match(await deliveries.getAttribute('aria-label'), /: now \d+, highest \d+$/);
+    const { width, height } = await deliveries.boundingBox();
+    assert.ok(width >= 60 && height >= 20, `${width} × ${height} px`);
+    const drawn = await deliveries.locator('path').evaluate((path) => {
+      const { stroke, fill } = getComputedStyle(path);
+      return { stroke, fill, path: path.getAttribute('d') };
     });
-  }
+    assert.equal(drawn.fill, 'none');
+    assert.notEqual(drawn.stroke, 'none');
+    assert.match(drawn.path, /10800 \d+(h0)?$/, 'it ends now');
+    await visitor.close();
+  });
 
-  test('says in place what of a search cannot be read', { timeout: TIMEOUT }, async () => {
-    const visitor = await harness.visit(undefined, SCREENS['a phone of 320 px']);
-    const answer = await visitor.page.goto(`${ops}/ops/sessions?merchant=me&status=captured`);
-    assert.equal(answer.status(), 400);
+  test('finds a session, and keeps the search in its address', { timeout: TIMEOUT }, async () => {
+    const visitor = await harness.visit(`${ops}/ops/`);
+    const { page } = visitor;
+    await page.getByRole('link', { name: 'Sessions', exact: true }).click();
+    await page.getByLabel('Session id, reference, order or PSP reference').fill('find-me');
+    await page.getByRole('button', { name: 'Search' }).press('Enter');
+    await page.getByRole('cell', { name: HOSTILE }).waitFor();
+    assert.equal(new URL(page.url()).searchParams.get('q'), 'find-me');
+    assert.equal(await page.getByRole('row').count(), 2, 'its heading and the session');
+    await assertDiscreet(page, 'the list');
+    await lookAt(page, 'the list');
+
+    // On a phone a row is a block of its cells, each with its name beside it, and still a row.
+    await page.setViewportSize(PHONE.viewport);
+    const cell = page.getByRole('cell', { name: HOSTILE });
+    const label = await cell.evaluate((it) => getComputedStyle(it, '::before').content);
+    assert.match(label, /Reference/);
+    const [id, reference] = [await page.getByRole('rowheader').boundingBox(), await cell.boundingBox()];
+    assert.ok(reference.y > id.y + id.height - 1, 'one below the other');
+    assert.deepEqual(visitor.complaints, []);
+    await visitor.close();
+  });
+
+  test('says in words what is not there and what cannot be read', { timeout: TIMEOUT }, async () => {
+    const visitor = await harness.visit();
+    for (const [path, status, heading] of [
+      ['sessions?q=nobody', 200, 'Sessions'],
+      ['sessions?merchant=me&status=paid&from=x&to=y', 400, 'Sessions'],
+      ['sessions?cursor=AAAA', 400, 'No such page'],
+      ['sessions/cs_1', 404, 'Nothing here'],
+      ['nowhere', 404, 'Nothing here'],
+    ]) {
+      await assertState(visitor, `${ops}/ops/${path}`, status, heading);
+    }
+    await visitor.page.goto(`${ops}/ops/sessions?merchant=me`);
     await visitor.page.getByRole('alert').waitFor();
     const field = visitor.page.getByLabel('Merchant');
     assert.equal(await field.getAttribute('aria-invalid'), 'true');
     assert.equal(await field.inputValue(), 'me', 'what was written stays');
-    const { violations } = await new AxeBuilder({ page: visitor.page }).analyze();
-    assert.deepEqual(violations.map(({ id }) => id), []);
     await visitor.close();
   });
 
-  test('is framed by nobody, and answers to no other name', { timeout: TIMEOUT }, async () => {
+  test('says that the database is not there yet', { timeout: TIMEOUT }, async () => {
+    const waiting = await startWithoutDatabase();
+    try {
+      const visitor = await harness.visit();
+      await assertState(visitor, `${waiting.opsUrl}/ops/`, 503, 'Waiting for the database');
+      await visitor.close();
+    } finally {
+      await waiting.stop();
+    }
+  });
+
+  test('is framed by nobody, keeps nothing, and loads nothing but its style', { timeout: TIMEOUT }, async () => {
     const answer = await fetch(`${ops}/ops/`);
     const policy = answer.headers.get('content-security-policy');
     assert.ok(policy.includes("default-src 'none'") && policy.includes("frame-ancestors 'none'"), policy);
     assert.ok(!policy.includes('unsafe-inline'), policy);
     assert.equal(answer.headers.get('x-frame-options'), 'DENY');
     assert.equal(answer.headers.get('cache-control'), 'no-store');
+    const visitor = await harness.visit(`${ops}/`);
+    assert.equal(visitor.page.url(), `${ops}/ops/`, 'the port’s root leads to the view');
+    const loaded = new Set(visitor.requests.map(({ url }) => url));
+    assert.deepEqual([...loaded], [`${ops}/`, `${ops}/ops/`, `${ops}/ops/style.css`]);
+    await visitor.close();
   });
 });

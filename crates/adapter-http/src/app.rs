@@ -55,6 +55,7 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
         .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
         .service(at("/", "GET").route(get().to(home::home)))
         .service(at("/docs", "GET").route(get().to(docs::docs)))
+        .service(at("/docs/", "GET").route(get().to(docs::moved)))
         .service(at("/openapi.json", "GET").route(get().to(openapi::serve)));
     for asset in &checkout::page::assets::ASSETS {
         config.service(at(asset.path, "GET").route(get().to(checkout::asset::asset)));
@@ -78,6 +79,7 @@ pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops, hosts: ops::door::H
                 .route("/style.css", web::to(ops::style))
                 .default_service(web::to(ops::unknown)),
         )
+        .route("/", web::get().to(ops::home))
         .route("/healthz", web::get().to(ops::healthz))
         .route("/readyz", web::get().to(ops::readyz))
         .route("/metrics", web::get().to(ops::metrics));

@@ -12,15 +12,12 @@ mod schema;
 
 use std::sync::OnceLock;
 
-use actix_web::{HttpRequest, HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 
 use crate::{
     Api,
-    checkout::{
-        asset,
-        page::{PageError, assets::base64_sha256},
-        security_headers::page_headers,
-    },
+    checkout::{page::PageError, security_headers::page_headers},
+    fixed::Fixed,
     problem::Problem,
 };
 
@@ -32,45 +29,29 @@ const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; i
 /// As with what it loads: five minutes, then browsers ask by its tag.
 const CACHE_CONTROL: &str = "public, max-age=300";
 
-/// The page and its validator.
-struct Rendered {
-    html: String,
-    tag: String,
-}
-
 /// The page; 304 to a browser that has it.
 pub(crate) async fn docs(
     api: web::Data<Api>,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
-    let page = rendered()?;
-    let is_known = asset::has(&request, &page.tag);
-    let mut response = if is_known {
-        HttpResponse::NotModified()
-    } else {
-        HttpResponse::Ok()
-    };
-    let headers = page_headers(POLICY.to_owned(), api.settings().behind_tls);
-    for header in headers {
-        if !matches!(header.0, "Cache-Control" | "Vary") {
-            response.insert_header(header);
-        }
-    }
-    response.insert_header(("Cache-Control", CACHE_CONTROL));
-    response.insert_header(("ETag", page.tag.as_str()));
-    Ok(if is_known {
-        response.finish()
-    } else {
-        response.body(page.html.as_str())
-    })
+    let mut headers = page_headers(POLICY.to_owned(), api.settings().behind_tls);
+    headers.retain(|(name, _)| *name != "Vary");
+    headers.push(("Cache-Control", CACHE_CONTROL.to_owned()));
+    Ok(rendered()?.answer(&request, headers))
 }
 
-fn rendered() -> Result<&'static Rendered, PageError> {
-    static PAGE: OnceLock<Rendered> = OnceLock::new();
+/// `GET /docs/`: the way to the page.
+pub(crate) async fn moved() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, "/docs"))
+        .finish()
+}
+
+fn rendered() -> Result<&'static Fixed, PageError> {
+    static PAGE: OnceLock<Fixed> = OnceLock::new();
     if let Some(page) = PAGE.get() {
         return Ok(page);
     }
-    let html = page::render()?;
-    let tag = format!("\"{}\"", base64_sha256(&html));
-    Ok(PAGE.get_or_init(|| Rendered { html, tag }))
+    let page = Fixed::new(page::render()?);
+    Ok(PAGE.get_or_init(|| page))
 }

@@ -9,6 +9,7 @@ mod app;
 pub mod checkout;
 mod docs;
 mod fields;
+mod fixed;
 mod gate;
 mod home;
 mod json;
@@ -26,6 +27,6 @@ mod v1;
 
 pub use api::{Api, Settings};
 pub use limits::Rate;
-pub use ops::Ops;
+pub use ops::{History, Ops};
 pub use presenter::JsonPresenter;
 pub use server::{serve_api, serve_ops};

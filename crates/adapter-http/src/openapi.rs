@@ -3,9 +3,9 @@
 mod examples;
 mod webhooks;
 
-use std::{collections::BTreeMap, sync::OnceLock};
+use std::{collections::BTreeMap, sync::LazyLock};
 
-use actix_web::{HttpResponse, http::header::CACHE_CONTROL};
+use actix_web::{HttpRequest, HttpResponse};
 use oncharge_domain::{currency::Currency, session::EventKind};
 use utoipa::{
     IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use self::{examples::Examples, webhooks::Webhooks};
-use crate::{checkout, v1};
+use crate::{checkout, fixed::Fixed, v1};
 
 /// The description as JSON, pretty and with members in a stable order.
 pub fn document() -> String {
@@ -27,12 +27,13 @@ pub fn document() -> String {
 }
 
 /// `GET /openapi.json`
-pub(crate) async fn serve() -> HttpResponse {
-    static DOCUMENT: OnceLock<String> = OnceLock::new();
-    HttpResponse::Ok()
-        .content_type("application/json")
-        .insert_header((CACHE_CONTROL, "public, max-age=300"))
-        .body(DOCUMENT.get_or_init(document).as_str())
+pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
+    static DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| Fixed::new(document()));
+    let headers = [
+        ("Content-Type", "application/json".to_owned()),
+        ("Cache-Control", "public, max-age=300".to_owned()),
+    ];
+    DOCUMENT.answer(&request, headers)
 }
 
 #[derive(OpenApi)]

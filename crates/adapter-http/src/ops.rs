@@ -4,10 +4,14 @@
 mod answer;
 pub(crate) mod door;
 mod filters;
+mod history;
 pub(crate) mod overview;
+mod queues;
 pub(crate) mod sessions;
 mod show;
+mod sparkline;
 pub(crate) mod story;
+mod stuck;
 mod tables;
 mod timeline;
 
@@ -18,6 +22,7 @@ use futures_util::future::BoxFuture;
 use oncharge_application::App;
 
 pub(crate) use self::answer::{home, style, unknown};
+pub use self::history::History;
 
 /// Asks whether the service can do its work; an error says why not, for the log.
 pub type Ready = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>>
@@ -43,6 +48,10 @@ pub struct Ops {
     pub metrics: Arc<Metrics>,
     /// What the operators' view reads from.
     pub app: Arc<Opened>,
+    /// How the queues have been; whoever starts the server samples them.
+    pub history: Arc<History>,
+    /// Names by which a request may call us, besides `localhost` and our own address.
+    pub hosts: Vec<String>,
 }
 
 /// `GET /healthz`: the process answers.
@@ -82,6 +91,8 @@ mod tests {
             ready: Arc::new(|| Box::pin(std::future::pending())),
             metrics: Arc::new(|| Box::pin(std::future::pending())),
             app: Arc::new(|| None),
+            history: Arc::default(),
+            hosts: Vec::new(),
         });
         assert_eq!(readyz(ops.clone()).await.status(), 503);
         assert_eq!(metrics(ops).await.status(), 503);

@@ -47,11 +47,11 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
 
 /// Serves `/healthz`, `/readyz`, `/metrics` and the operators' view `/ops/`, as [`serve_api`] does.
 /// The view has no password: it is for those who may reach the listener, and it answers only
-/// requests that name loopback or the listener's own address as their host.
+/// requests that name as their host loopback, the listener's own address or one of `ops.hosts`.
 pub fn serve_ops(ops: Ops, listener: TcpListener) -> io::Result<Server> {
-    let hosts = Hosts::at(listener.local_addr()?.ip());
+    let hosts = Hosts::new(listener.local_addr()?.ip(), &ops.hosts);
     let factory = move || {
-        let (ops, hosts) = (ops.clone(), hosts);
+        let (ops, hosts) = (ops.clone(), hosts.clone());
         App::new().configure(move |config: &mut web::ServiceConfig| app::ops(config, ops, hosts))
     };
     Ok(HttpServer::new(factory)

@@ -89,7 +89,8 @@ impl Settings {
             .separator("__")
             .try_parsing(true)
             .list_separator(",")
-            .with_list_parse_key("network.trusted_proxies");
+            .with_list_parse_key("network.trusted_proxies")
+            .with_list_parse_key("network.ops_hosts");
         let mut builder = Config::builder()
             .add_source(File::from_str(
                 include_str!("config/defaults.toml"),

@@ -4,6 +4,7 @@ mod gauges;
 mod operators;
 mod patience;
 mod reserved;
+mod sampling;
 
 use std::time::Duration;
 

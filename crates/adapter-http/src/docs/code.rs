@@ -1,33 +1,69 @@
 //! The examples in each language: the one signing example of `docs/examples`, which the README shows
 //! and a test runs, with another method, path and body put into it.
 
-use super::literal::{JAVASCRIPT, PHP, PYTHON, Tree};
+use super::literal::{JAVASCRIPT, PHP, PYTHON, Style, Tree};
 
 /// The request that the examples in `docs/examples` send.
 const SUMMARY: &str = "Creates a checkout session";
+const METHOD: &str = "POST";
+const TARGET: &str = "/v1/checkout/sessions";
 const SHELL: &str = include_str!("../../../../docs/examples/create.sh");
-const PYTHON_SOURCE: &str = include_str!("../../../../docs/examples/create.py");
-const NODE_SOURCE: &str = include_str!("../../../../docs/examples/create.mjs");
-const PHP_SOURCE: &str = include_str!("../../../../docs/examples/create.php");
 
-/// The receivers of webhooks in `docs/examples`.
-const RECEIVERS: [(&str, &str, &str); 3] = [
-    (
-        "python",
-        "Python",
-        include_str!("../../../../docs/examples/webhook.py"),
-    ),
-    (
-        "node",
-        "Node",
-        include_str!("../../../../docs/examples/webhook.mjs"),
-    ),
-    (
-        "php",
-        "PHP",
-        include_str!("../../../../docs/examples/webhook.php"),
-    ),
+/// The languages besides the shell.
+const LANGUAGES: [Language; 3] = [
+    Language {
+        id: "python",
+        name: "Python",
+        request: include_str!("../../../../docs/examples/create.py"),
+        receiver: include_str!("../../../../docs/examples/webhook.py"),
+        style: &PYTHON,
+        body: ["json.dumps(", ").encode()"],
+        no_body: "b\"\"",
+        of_body: &["    \"Content-Type\": \"application/json\",\n", " json,"],
+        of_key: &["    \"Idempotency-Key\": str(uuid.uuid4()),\n", ", uuid"],
+    },
+    Language {
+        id: "node",
+        name: "Node",
+        request: include_str!("../../../../docs/examples/create.mjs"),
+        receiver: include_str!("../../../../docs/examples/webhook.mjs"),
+        style: &JAVASCRIPT,
+        body: ["JSON.stringify(", ")"],
+        no_body: "\"\"",
+        of_body: &["  body,\n", "    \"Content-Type\": \"application/json\",\n"],
+        of_key: &["    \"Idempotency-Key\": randomUUID(),\n", ", randomUUID"],
+    },
+    Language {
+        id: "php",
+        name: "PHP",
+        request: include_str!("../../../../docs/examples/create.php"),
+        receiver: include_str!("../../../../docs/examples/webhook.php"),
+        style: &PHP,
+        body: ["json_encode(", ")"],
+        no_body: "''",
+        of_body: &["        'Content-Type: application/json',\n"],
+        of_key: &["        'Idempotency-Key: ' . bin2hex(random_bytes(16)),\n"],
+    },
 ];
+
+/// How the examples are written in a language.
+struct Language {
+    id: &'static str,
+    name: &'static str,
+    /// The example that sends the request.
+    request: &'static str,
+    /// The example that receives webhooks.
+    receiver: &'static str,
+    style: &'static Style,
+    /// What stands around the body.
+    body: [&'static str; 2],
+    /// What stands in its place where there is none.
+    no_body: &'static str,
+    /// What is there for the body alone.
+    of_body: &'static [&'static str],
+    /// What is there for the idempotency key alone.
+    of_key: &'static [&'static str],
+}
 
 /// A request to be shown.
 pub(super) struct Call {
@@ -55,27 +91,35 @@ pub(super) struct Snippet {
 
 /// The request in curl, Python, Node and PHP.
 pub(super) fn snippets(call: &Call) -> Vec<Snippet> {
-    let snippet = |language, name, source: Source| Snippet {
-        language,
-        name,
-        code: source.0.trim_end().to_owned(),
-    };
-    vec![
-        snippet("curl", "curl", shell(call)),
-        snippet("python", "Python", python(call)),
-        snippet("node", "Node", node(call)),
-        snippet("php", "PHP", php(call)),
-    ]
+    let others = LANGUAGES
+        .iter()
+        .map(|language| language.snippet(&script(language, call).0));
+    let mut snippets = vec![Snippet::new("curl", "curl", &shell(call).0)];
+    snippets.extend(others);
+    snippets
 }
 
 /// How a delivery is verified in Python, Node and PHP.
 pub(super) fn receivers() -> Vec<Snippet> {
-    let snippets = RECEIVERS.map(|(language, name, code)| Snippet {
-        language,
-        name,
-        code: code.trim_end().to_owned(),
-    });
+    let snippets = LANGUAGES.map(|language| language.snippet(language.receiver));
     snippets.into()
+}
+
+impl Snippet {
+    fn new(language: &'static str, name: &'static str, code: &str) -> Self {
+        let code = code.trim_end().to_owned();
+        Self {
+            language,
+            name,
+            code,
+        }
+    }
+}
+
+impl Language {
+    fn snippet(&self, code: &str) -> Snippet {
+        Snippet::new(self.id, self.name, code)
+    }
 }
 
 /// A program that is being changed.
@@ -84,19 +128,24 @@ struct Source(String);
 impl Source {
     /// Of this request instead of the example's.
     fn of(source: &str, call: &Call) -> Self {
-        Self(source.replace("\r\n", "\n")).swap(SUMMARY, &call.summary)
+        Self(source.replace("\r\n", "\n"))
+            .swap(SUMMARY, &call.summary)
+            .swap(METHOD, &call.method)
+            .swap(TARGET, &call.target)
     }
 
     fn swap(self, from: &str, to: &str) -> Self {
         Self(self.0.replace(from, to))
     }
 
-    fn swap_if(self, is_so: bool, from: &str, to: &str) -> Self {
-        if is_so { self.swap(from, to) } else { self }
+    fn without(self, texts: &[&str]) -> Self {
+        texts
+            .iter()
+            .fold(self, |source, text| source.swap(text, ""))
     }
 
     /// Puts something in place of all that stands from one text to the end of another.
-    fn swap_block(self, from: &str, until: &str, to: &str) -> Self {
+    fn swap_block(self, [from, until]: [&str; 2], to: &str) -> Self {
         let block = self.0.split_once(from).and_then(|(before, rest)| {
             let (_, after) = rest.split_once(until)?;
             Some(format!("{before}{to}{after}"))
@@ -105,128 +154,42 @@ impl Source {
     }
 }
 
+fn script(language: &Language, call: &Call) -> Source {
+    let [open, close] = language.body;
+    let body = call.body.as_ref().map_or_else(
+        || language.no_body.to_owned(),
+        |body| format!("{open}{}{close}", body.write(language.style)),
+    );
+    let mut source = Source::of(language.request, call).swap_block(language.body, &body);
+    if call.body.is_none() {
+        source = source.without(language.of_body);
+    }
+    if call.key.is_none() {
+        source = source.without(language.of_key);
+    }
+    source
+}
+
 fn shell(call: &Call) -> Source {
     let Call {
-        method,
-        target,
-        body,
-        key,
-        ..
+        method, body, key, ..
     } = call;
     let json = body.as_ref().map(Tree::line).unwrap_or_default();
-    // What curl does by itself is not said.
-    let is_said = !matches!((method.as_str(), body), ("GET", None) | ("POST", Some(_)));
+    let body_line = format!("body='{}'\n", json.replace('\'', r"'\''"));
     let key_line = "  -H \"Idempotency-Key: order-42-$timestamp\" \\\n";
     let own_line = key.as_ref().map(|key| key_line.replace("order-42", key));
-    Source::of(SHELL, call)
+    let mut source = Source::of(SHELL, call)
         .swap(key_line, &own_line.unwrap_or_default())
-        .swap("path=/v1/checkout/sessions\n", &format!("path={target}\n"))
-        .swap_block(
-            "body='",
-            "'\n",
-            &format!("body='{}'\n", json.replace('\'', r"'\''")),
-        )
-        .swap(".POST.", &format!(".{method}."))
-        .swap_if(
-            is_said,
-            "--fail-with-body ",
-            &format!("--fail-with-body -X {method} "),
-        )
-        .swap_if(body.is_none(), " \\\n  --data-binary \"$body\"", "")
-}
-
-fn python(call: &Call) -> Source {
-    let Call {
-        method,
-        target,
-        body,
-        key,
-        ..
-    } = call;
-    let body = body.as_ref().map(|body| body.write(&PYTHON));
-    let line = match &body {
-        Some(body) => format!("body = json.dumps({body}).encode()"),
-        None => "body = b\"\"".to_owned(),
-    };
-    Source::of(PYTHON_SOURCE, call)
-        .swap(
-            "\"POST\", \"/v1/checkout/sessions\"",
-            &format!("\"{method}\", \"{target}\""),
-        )
-        .swap_block("body = json.dumps({", "}).encode()", &line)
-        .swap_if(
-            body.is_none(),
-            "    \"Content-Type\": \"application/json\",\n",
-            "",
-        )
-        .swap_if(body.is_none(), " json,", "")
-        .swap_if(
-            key.is_none(),
-            "    \"Idempotency-Key\": str(uuid.uuid4()),\n",
-            "",
-        )
-        .swap_if(key.is_none(), ", uuid\n", "\n")
-}
-
-fn node(call: &Call) -> Source {
-    let Call {
-        method,
-        target,
-        body,
-        key,
-        ..
-    } = call;
-    let body = body.as_ref().map(|body| body.write(&JAVASCRIPT));
-    let line = match &body {
-        Some(body) => format!("const body = JSON.stringify({body});"),
-        None => "const body = \"\";".to_owned(),
-    };
-    Source::of(NODE_SOURCE, call)
-        .swap(
-            "[\"POST\", \"/v1/checkout/sessions\"]",
-            &format!("[\"{method}\", \"{target}\"]"),
-        )
-        .swap_block("const body = JSON.stringify({", "});", &line)
-        .swap_if(body.is_none(), "  body,\n", "")
-        .swap_if(
-            body.is_none(),
-            "    \"Content-Type\": \"application/json\",\n",
-            "",
-        )
-        .swap_if(
-            key.is_none(),
-            "    \"Idempotency-Key\": randomUUID(),\n",
-            "",
-        )
-        .swap_if(key.is_none(), ", randomUUID ", " ")
-}
-
-fn php(call: &Call) -> Source {
-    let Call {
-        method,
-        target,
-        body,
-        key,
-        ..
-    } = call;
-    let body = body.as_ref().map(|body| body.write(&PHP));
-    let line = match &body {
-        Some(body) => format!("$body = json_encode({body});"),
-        None => "$body = '';".to_owned(),
-    };
-    let key_line = "        'Idempotency-Key: ' . bin2hex(random_bytes(16)),\n";
-    Source::of(PHP_SOURCE, call)
-        .swap(
-            "['POST', '/v1/checkout/sessions']",
-            &format!("['{method}', '{target}']"),
-        )
-        .swap_block("$body = json_encode([", "]);", &line)
-        .swap_if(
-            body.is_none(),
-            "        'Content-Type: application/json',\n",
-            "",
-        )
-        .swap_if(key.is_none(), key_line, "")
+        .swap_block(["body='", "'\n"], &body_line);
+    // What curl does by itself is not said.
+    if !matches!((method.as_str(), body), ("GET", None) | ("POST", Some(_))) {
+        let said = format!("--fail-with-body -X {method} ");
+        source = source.swap("--fail-with-body ", &said);
+    }
+    if body.is_none() {
+        source = source.without(&[" \\\n  --data-binary \"$body\""]);
+    }
+    source
 }
 
 #[cfg(test)]
@@ -249,12 +212,13 @@ mod tests {
     fn the_request_of_the_examples_gives_the_examples_as_they_stand() {
         let call = Call {
             summary: SUMMARY.to_owned(),
-            method: "POST".to_owned(),
-            target: "/v1/checkout/sessions".to_owned(),
+            method: METHOD.to_owned(),
+            target: TARGET.to_owned(),
             body: Some(order()),
             key: Some("order-42".to_owned()),
         };
-        let sources = [SHELL, PYTHON_SOURCE, NODE_SOURCE, PHP_SOURCE];
+        let sources = LANGUAGES.map(|language| language.request);
+        let sources = [SHELL].into_iter().chain(sources);
         for (snippet, source) in snippets(&call).iter().zip(sources) {
             assert_eq!(snippet.code, source.trim_end(), "{}", snippet.name);
         }

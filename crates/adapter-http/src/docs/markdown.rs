@@ -2,6 +2,8 @@
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
 
+use super::page::GUIDES;
+
 /// A heading of a guide with what stands under it, up to the next heading.
 pub(super) struct Part {
     /// Its anchor.
@@ -74,6 +76,7 @@ fn slug(title: &str) -> String {
 fn html(events: Vec<Event<'_>>, title: &str) -> String {
     let mut adapted = Vec::new();
     let mut column = None;
+    let mut leads_nowhere = false;
     for event in events {
         match event {
             // No markup but Markdown's.
@@ -86,13 +89,17 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
                 id,
             }) => {
                 let dest_url = destination(dest_url);
-                adapted.push(Event::Start(Tag::Link {
-                    link_type,
-                    dest_url,
-                    title,
-                    id,
+                leads_nowhere = dest_url.is_none();
+                adapted.extend(dest_url.map(|dest_url| {
+                    Event::Start(Tag::Link {
+                        link_type,
+                        dest_url,
+                        title,
+                        id,
+                    })
                 }));
             }
+            Event::End(TagEnd::Link) if leads_nowhere => leads_nowhere = false,
             Event::Start(Tag::Table(columns)) => {
                 // Wide tables scroll by themselves, by keyboard too.
                 let label = format!("Table: {}", title.replace('"', ""));
@@ -132,17 +139,20 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
     html
 }
 
-/// Where a link between files of the documentation leads on the page.
-fn destination(link: CowStr<'_>) -> CowStr<'_> {
+/// Where a link between files of the repository leads on the page; nowhere where the page has nothing
+/// of the file.
+fn destination(link: CowStr<'_>) -> Option<CowStr<'_>> {
     let name = link.rsplit('/').next().unwrap_or_default();
     if link.contains("://") {
-        link
+        Some(link)
     } else if name.starts_with("create.") {
-        "#createSession".into()
+        Some("#createSession".into())
     } else if name.starts_with("webhook.") {
-        "#verify".into()
+        Some("#verify".into())
     } else {
-        format!("#{}", name.trim_end_matches(".md")).into()
+        let guide = name.strip_suffix(".md")?;
+        let is_here = GUIDES.iter().any(|(id, _)| *id == guide);
+        is_here.then(|| format!("#{guide}").into())
     }
 }
 
@@ -163,6 +173,14 @@ mod tests {
             parts[1].html
         );
         assert!(!parts[1].html.contains("input"), "{}", parts[1].html);
+    }
+
+    #[test]
+    fn a_link_to_what_the_page_does_not_have_is_plain_text() {
+        assert_eq!(
+            inline("[`shop`](../../crates/shop.rs), [how](other.md), [why](signing.md)"),
+            "<code>shop</code>, how, <a href=\"#signing\">why</a>"
+        );
     }
 
     #[test]

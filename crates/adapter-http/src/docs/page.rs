@@ -15,8 +15,8 @@ use crate::checkout::page::{
     assets::{Asset, DOCS_SCRIPT, DOCS_STYLE, base64_sha256},
 };
 
-/// The guides that stand before the endpoints: the files of `docs/guide`, as they are.
-const GUIDES: [(&str, &str); 4] = [
+/// The guides that stand before the endpoints: files of `docs/guide`, as they are.
+pub(super) const GUIDES: [(&str, &str); 4] = [
     (
         "integrating",
         include_str!("../../../../docs/guide/integrating.md"),

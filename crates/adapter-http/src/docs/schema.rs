@@ -203,13 +203,13 @@ fn rules(schema: &Value) -> Vec<String> {
     rules
 }
 
-/// With a thin space between thousands.
+/// With a narrow space between thousands, at which no line is broken.
 fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
         if at > 0 && (digits.len() - at).is_multiple_of(3) {
-            grouped.push('\u{2009}');
+            grouped.push('\u{202f}');
         }
         grouped.push(digit);
     }
@@ -234,10 +234,10 @@ mod tests {
 
     #[test]
     fn thousands_are_parted() {
-        for (number, text) in [(1, "1"), (255, "255"), (2048, "2\u{2009}048")] {
+        for (number, text) in [(1, "1"), (255, "255"), (2048, "2\u{202f}048")] {
             assert_eq!(grouped(number), text);
         }
-        assert_eq!(grouped(99_999_999_999).split('\u{2009}').count(), 4);
+        assert_eq!(grouped(99_999_999_999).split('\u{202f}').count(), 4);
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
             ["amount", "currency", "reference", "return_url"]
         );
         assert!(new[0].is_required && new[1].has_many_words());
-        assert_eq!(new[0].rules, ["1 to 99\u{2009}999\u{2009}999\u{2009}999"]);
+        assert_eq!(new[0].rules, ["1 to 99\u{202f}999\u{202f}999\u{202f}999"]);
         let capture = new.iter().find(|field| field.name == "capture").unwrap();
         assert!(!capture.is_required);
         assert_eq!(capture.kind, "string or null");

@@ -25,8 +25,10 @@ pub(super) enum Trouble {
     Waiting,
     /// The store does not answer, or not in time.
     Silent,
-    /// There is no such thing.
+    /// There is no such session.
     Missing,
+    /// There is no such page.
+    Unknown,
     /// The address of the page was changed.
     BadCursor,
 }
@@ -111,6 +113,11 @@ impl Trouble {
                 "There is no session with this id. A session can be looked for by its id, by the \
                  merchant's reference, by the order number and by the processor's reference.",
             ),
+            Self::Unknown => (
+                StatusCode::NOT_FOUND,
+                "Nothing here",
+                "There is no such page of the operators’ view.",
+            ),
             Self::BadCursor => (
                 StatusCode::BAD_REQUEST,
                 "No such page",
@@ -123,7 +130,7 @@ impl Trouble {
     }
 }
 
-/// `GET /ops`: the way to the view.
+/// `GET /` and `GET /ops`: the way to the view.
 pub(crate) async fn home() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "/ops/"))
@@ -139,5 +146,5 @@ pub(crate) async fn style() -> HttpResponse {
 
 /// Any other path.
 pub(crate) async fn unknown() -> HttpResponse {
-    Trouble::Missing.answer()
+    Trouble::Unknown.answer()
 }

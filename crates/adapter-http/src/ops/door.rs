@@ -2,10 +2,10 @@
 //!
 //! The view has no password, since only who can reach the port gets there. A browser of such a
 //! person could be made to reach it by a page from elsewhere: a name that the page's owner suddenly
-//! resolves to our address (DNS rebinding). So a request must name us by an address, or as
-//! `localhost`, which nobody else's name can be.
+//! resolves to our address (DNS rebinding). So a request must name us by an address, as `localhost`,
+//! which nobody else's name can be, or by a name that the operators have set.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, sync::Arc};
 
 use actix_web::{
     Error, HttpResponse,
@@ -19,23 +19,26 @@ use actix_web::{
     web,
 };
 
-/// By which addresses a request may call us.
-#[derive(Clone, Copy, Debug)]
+/// By which addresses and names a request may call us.
+#[derive(Clone, Debug)]
 pub(crate) struct Hosts {
     bound: IpAddr,
+    names: Arc<[String]>,
 }
 
 impl Hosts {
-    /// Of a server that is bound to this address.
-    pub(crate) fn at(bound: IpAddr) -> Self {
-        Self { bound }
+    /// Of a server that is bound to this address and has these names besides.
+    pub(crate) fn new(bound: IpAddr, names: &[String]) -> Self {
+        let names = names.into();
+        Self { bound, names }
     }
 
-    /// Whether a `Host` names loopback or the bound address; where that is every address of the
-    /// machine, any address will do. Ports do not matter: a tunnel may begin at another.
-    fn admit(self, host: &str) -> bool {
+    /// Whether a `Host` is a name of ours, loopback or the bound address; where that is every address
+    /// of the machine, any address will do. Ports do not matter: a tunnel may begin at another.
+    fn admit(&self, host: &str) -> bool {
         let name = without_port(host);
-        if name.eq_ignore_ascii_case("localhost") {
+        let is_name = |ours: &str| name.eq_ignore_ascii_case(ours);
+        if is_name("localhost") || self.names.iter().any(|ours| is_name(ours)) {
             return true;
         }
         let bare = name
@@ -61,6 +64,11 @@ fn without_port(host: &str) -> &str {
     }
 }
 
+/// The answer to a request under another name: what to do about it.
+const NOT_OURS: &str = "This is not a name of the operators' view. It answers as localhost, by the \
+     address that it is bound to, and by the names in the setting network.ops_hosts, such as \
+     ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
+
 /// All that a page of ours may load is our own style sheet, and all it may do is to ask us again.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'";
@@ -82,7 +90,7 @@ pub(crate) async fn door<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let mut response = match refusal(**hosts, &request) {
+    let mut response = match refusal(&hosts, &request) {
         Some(refusal) => request.into_response(refusal).map_into_right_body(),
         None => next.call(request).await?.map_into_left_body(),
     };
@@ -96,16 +104,14 @@ pub(crate) async fn door<B: MessageBody + 'static>(
     Ok(response)
 }
 
-fn refusal(hosts: Hosts, request: &ServiceRequest) -> Option<HttpResponse> {
+fn refusal(hosts: &Hosts, request: &ServiceRequest) -> Option<HttpResponse> {
     let mut named = request.headers().get_all(HOST);
     let host = named.next().and_then(|value| value.to_str().ok());
     let is_ours = named.next().is_none() && host.is_some_and(|host| hosts.admit(host));
     // A target may name a host, too, and then it is the one that counts.
     let target = request.uri().host();
     if !is_ours || target.is_some_and(|host| !hosts.admit(host)) {
-        let text =
-            "This view is served under the address that it is bound to, and to nobody else.\n";
-        return Some(HttpResponse::MisdirectedRequest().body(text));
+        return Some(HttpResponse::MisdirectedRequest().body(NOT_OURS));
     }
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut answer = HttpResponse::MethodNotAllowed();
@@ -121,7 +127,7 @@ mod tests {
 
     #[test]
     fn only_our_own_address_is_let_in() {
-        let at = |bound: &str| Hosts::at(bound.parse().unwrap());
+        let at = |bound: &str| Hosts::new(bound.parse().unwrap(), &[]);
         let (loopback, private, every) = (at("127.0.0.1"), at("10.1.2.3"), at("0.0.0.0"));
         for host in [
             "127.0.0.1",
@@ -132,7 +138,7 @@ mod tests {
             "[::1]:8082",
             "127.9.9.9:80",
         ] {
-            for hosts in [loopback, private, every] {
+            for hosts in [&loopback, &private, &every] {
                 assert!(hosts.admit(host), "{host} at {hosts:?}");
             }
         }
@@ -149,11 +155,30 @@ mod tests {
             "0x7f.1",
             "metadata.localhost",
         ] {
-            for hosts in [loopback, private, every] {
+            for hosts in [&loopback, &private, &every] {
                 assert!(!hosts.admit(host), "{host} at {hosts:?}");
             }
         }
         assert!(private.admit("10.1.2.3:8082") && !private.admit("10.1.2.4"));
         assert!(every.admit("10.1.2.4:9") && !loopback.admit("10.1.2.4:9"));
+    }
+
+    #[test]
+    fn a_name_that_was_set_is_let_in_and_none_like_it() {
+        let names = ["ops.example.com".to_owned(), "ops".to_owned()];
+        let hosts = Hosts::new("127.0.0.1".parse().unwrap(), &names);
+        for host in ["ops.example.com", "OPS.example.com:8443", "ops", "ops:80"] {
+            assert!(hosts.admit(host), "{host}");
+        }
+        for host in [
+            "example.com",
+            "evil.ops.example.com",
+            "ops.example.com.evil.example",
+            "ops.example.com@evil.example",
+            "ops.example.co",
+            "10.0.0.1",
+        ] {
+            assert!(!hosts.admit(host), "{host}");
+        }
     }
 }

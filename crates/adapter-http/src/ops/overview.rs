@@ -6,12 +6,14 @@ use actix_web::{HttpResponse, http::StatusCode, web};
 use askama::Template;
 use oncharge_application::{App, oversight};
 use oncharge_domain::{session::StatusName, time::Timestamp};
-use oncharge_ports::work_queue::{Queue, QueueDepth, StuckItem, StuckKind};
+use oncharge_ports::work_queue::QueueDepth;
 
 use super::{
     Ops,
     answer::{Trouble, in_time, opened, page},
-    show::{Pill, When, words},
+    queues::Queues,
+    show::{Pill, When},
+    stuck::StuckRow,
 };
 
 /// How much stuck work is listed.
@@ -27,39 +29,24 @@ struct Overview {
     store: Pill,
     store_says: String,
     ready: Pill,
+    version: &'static str,
+    shown_at: When,
+    queues: Queues,
     figures: Option<Figures>,
 }
 
 /// What only the store knows.
 struct Figures {
-    queues: Vec<QueueRow>,
+    depths: Vec<QueueDepth>,
     counts: Vec<CountRow>,
     stuck: Vec<StuckRow>,
     has_more: bool,
-}
-
-struct QueueRow {
-    name: &'static str,
-    holds: &'static str,
-    depth: u64,
-    oldest: Option<When>,
 }
 
 struct CountRow {
     status: Pill,
     count: String,
     address: String,
-}
-
-struct StuckRow {
-    kind: &'static str,
-    means: &'static str,
-    id: String,
-    session: Option<String>,
-    merchant: Option<String>,
-    since: When,
-    detail: String,
-    is_notification: bool,
 }
 
 /// The page. Where the store does not answer it says so, under status 503.
@@ -84,8 +71,14 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
     } else {
         StatusCode::SERVICE_UNAVAILABLE
     };
+    let now = app.now();
+    let figures = figures.ok();
+    let depths = figures.as_ref().map(|figures| figures.depths.as_slice());
     let shown = Overview {
         nav: "overview",
+        version: env!("CARGO_PKG_VERSION"),
+        shown_at: When::new(now, now),
+        queues: Queues::new(&ops.history.kept(), depths, now),
         store,
         store_says,
         ready: if is_ready {
@@ -93,7 +86,7 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
         } else {
             Pill::bad("not ready")
         },
-        figures: figures.ok(),
+        figures,
     };
     page(status, &shown)
 }
@@ -110,7 +103,7 @@ async fn figures(app: &App) -> Result<Figures, Trouble> {
     let counts = in_time(oversight::count_sessions(app, since, COUNTED)).await?;
     let listed = usize::try_from(LISTED).unwrap_or(usize::MAX);
     Ok(Figures {
-        queues: depths.iter().map(|depth| queue_row(depth, now)).collect(),
+        depths,
         counts: counts
             .iter()
             .map(|(name, count)| count_row(*name, *count, since))
@@ -119,23 +112,9 @@ async fn figures(app: &App) -> Result<Figures, Trouble> {
         stuck: stuck
             .iter()
             .take(listed)
-            .map(|item| stuck_row(item, now))
+            .map(|item| StuckRow::new(item, now))
             .collect(),
     })
-}
-
-fn queue_row(depth: &QueueDepth, now: Timestamp) -> QueueRow {
-    QueueRow {
-        name: depth.queue.name(),
-        holds: match depth.queue {
-            Queue::Operations => "Operations with a processor that have no final outcome",
-            Queue::Deadlines => "Sessions whose expiry or automatic capture has come",
-            Queue::Inbox => "Notifications of processors that are not applied yet",
-            Queue::Deliveries => "Webhooks that are not delivered yet",
-        },
-        depth: depth.depth,
-        oldest: depth.oldest.map(|since| When::new(since, now)),
-    }
 }
 
 fn count_row(name: StatusName, count: u64, since: Timestamp) -> CountRow {
@@ -148,24 +127,44 @@ fn count_row(name: StatusName, count: u64, since: Timestamp) -> CountRow {
     }
 }
 
-fn stuck_row(item: &StuckItem, now: Timestamp) -> StuckRow {
-    StuckRow {
-        kind: item.kind.name(),
-        means: match item.kind {
-            StuckKind::Operation => "Open for too long; look at the processor",
-            StuckKind::Accepted => "Accepted by the processor long ago; ask it",
-            StuckKind::Compensation => "Money on its way back that no session waits for",
-            StuckKind::RefundOfFailedCapture => "Paid out of a capture that failed; settle it",
-            StuckKind::Deadline => "Overdue; no worker runs, or it cannot keep up",
-            StuckKind::Notification => "Changes nothing; look, then dismiss it",
-            StuckKind::Waiting => "Not applied for too long",
-            StuckKind::Delivery => "Not attempted for too long",
-        },
-        id: item.id.clone(),
-        session: item.session.map(|id| id.to_string()),
-        merchant: item.merchant.map(|id| id.to_string()),
-        since: When::new(item.since, now),
-        detail: words(&item.detail),
-        is_notification: item.kind == StuckKind::Notification,
+#[cfg(test)]
+mod tests {
+    use oncharge_ports::work_queue::Queue;
+
+    use super::{super::history::History, *};
+
+    #[test]
+    fn where_the_store_is_silent_the_queues_are_as_they_were() {
+        let then = Timestamp::from_unix_seconds(1_770_465_600).unwrap();
+        let now = then.plus_seconds(60);
+        let history = History::default();
+        let depths = Queue::ALL.iter().map(|&queue| QueueDepth {
+            queue,
+            depth: 7,
+            oldest: None,
+        });
+        history.record(then, Some(depths.collect()));
+        let shown = Overview {
+            nav: "overview",
+            store: Pill::bad("does not answer"),
+            store_says: String::new(),
+            ready: Pill::bad("not ready"),
+            version: "1.2.3",
+            shown_at: When::new(now, now),
+            queues: Queues::new(&history.kept(), None, now),
+            figures: None,
+        };
+        let page = shown.render().unwrap();
+        for told in [
+            "role=\"alert\">The store does not answer",
+            "2026-02-07 12:01:00.000 UTC",
+            "measured since 12:00 UTC",
+            "a gap is a time",
+            "now unknown, highest 7",
+            "data-label=\"Depth\"><span class=\"muted\">unknown</span>",
+        ] {
+            assert!(page.contains(told), "{told}: {page}");
+        }
+        assert!(!page.contains("Nothing is stuck"), "nobody knows: {page}");
     }
 }

@@ -20,6 +20,8 @@ use crate::checkout::page::amount::decimal_text;
 const EXACT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] UTC");
 
+const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute] UTC");
+
 /// A point in time: relative for people, exact on demand.
 pub(super) struct When {
     /// For programs.
@@ -51,8 +53,13 @@ fn relative(at: Timestamp, now: Timestamp) -> String {
     }
 }
 
+/// The hour and minute of a time of today.
+pub(super) fn clock_time(at: Timestamp) -> String {
+    at.as_offset_date_time().format(CLOCK).unwrap_or_default()
+}
+
 /// So many seconds in the largest unit that is not too coarse.
-fn span(seconds: u64) -> String {
+pub(super) fn span(seconds: u64) -> String {
     let (unit, name) = match seconds {
         0..120 => (1, "s"),
         120..7_200 => (60, "min"),

@@ -1,5 +1,8 @@
 //! Files that shops and pages load, and the plain page at `/`.
 
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 use oncharge_adapter_http::Settings;
 
 use crate::support::{TestApp, settings};
@@ -31,6 +34,57 @@ async fn the_script_is_served_and_not_sent_twice() {
         .send()
         .await;
     assert_eq!(other.status, 200);
+}
+
+#[actix_web::test]
+async fn what_is_the_same_for_everybody_is_compressed_and_nothing_else() {
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let get = |path: &str| app.get(path).unsigned().set("Accept-Encoding", "gzip, br");
+    for path in [
+        "/docs",
+        "/docs.css",
+        "/docs.js",
+        "/openapi.json",
+        "/oncharge.js",
+        "/tokens.css",
+    ] {
+        let plain = app.get(path).unsigned().send().await;
+        let packed = get(path).send().await;
+        assert_eq!((plain.status, packed.status), (200, 200), "{path}");
+        assert_eq!(plain.header("content-encoding"), None, "{path}");
+        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{path}");
+        for answer in [&plain, &packed] {
+            assert_eq!(answer.header("vary"), Some("Accept-Encoding"), "{path}");
+        }
+        assert_eq!(
+            packed.header("content-type"),
+            plain.header("content-type"),
+            "{path}"
+        );
+        let mut read = Vec::new();
+        GzDecoder::new(&*packed.body)
+            .read_to_end(&mut read)
+            .unwrap();
+        assert!(read == plain.body, "{path} is another text compressed");
+        assert!(packed.body.len() * 2 < plain.body.len(), "{path}");
+        let tag = packed.header("etag").unwrap();
+        assert_ne!(Some(tag), plain.header("etag"), "{path}");
+        let again = get(path).set("If-None-Match", tag).send().await;
+        assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
+    }
+    // These hold tokens, or something of the request.
+    let page = format!("/checkout/{}?token={}", checkout.id, checkout.token);
+    for path in [page.as_str(), "/", "/v1/checkout/sessions", "/nothing"] {
+        let answer = get(path).send().await;
+        assert_eq!(answer.header("content-encoding"), None, "{path}");
+    }
+    let listed = app
+        .get("/v1/checkout/sessions")
+        .set("Accept-Encoding", "gzip");
+    let listed = listed.send().await;
+    assert_eq!(listed.status, 200);
+    assert_eq!(listed.header("content-encoding"), None);
 }
 
 #[actix_web::test]

@@ -38,6 +38,11 @@ async fn it_is_served_unsigned_strictly_and_not_sent_twice() {
     assert_eq!((again.status, again.body.len()), (304, 0));
     let posted = app.post("/docs", "").unsigned().send().await;
     assert_eq!(posted.status, 405);
+    let slash = app.get("/docs/").unsigned().send().await;
+    assert_eq!(
+        (slash.status, slash.header("location")),
+        (308, Some("/docs"))
+    );
 }
 
 #[actix_web::test]

@@ -27,6 +27,7 @@ mod list;
 mod logs;
 mod openapi;
 mod ops;
+mod ops_overview;
 mod ops_view;
 mod pay;
 mod psp_webhooks;

@@ -5,15 +5,15 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use oncharge_adapter_http::{Ops, serve_ops};
+use oncharge_adapter_http::Ops;
 
-use crate::support::raw;
+use crate::support::view::{ask, ops, serve};
 
 #[actix_web::test]
 async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
     let is_ready = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&is_ready);
-    let ops = Ops {
+    let address = serve(Ops {
         ready: Arc::new(move || {
             let ready = asked.load(Ordering::SeqCst);
             Box::pin(async move {
@@ -25,18 +25,15 @@ async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
             })
         }),
         metrics: Arc::new(|| Box::pin(async { "requests_total 7\n".to_owned() })),
-        app: Arc::new(|| None),
-    };
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    actix_web::rt::spawn(serve_ops(ops, listener).unwrap());
-    let get = async |path: &str| {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
-        raw(address, request.as_bytes()).await
-    };
+        ..ops(None)
+    });
+    // Machines that watch us call us by any name.
+    let get = async |path: &str| ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x")).await;
     assert_eq!(get("/healthz").await.status, 200);
     assert_eq!(get("/readyz").await.status, 200);
     assert_eq!(get("/metrics").await.text(), "requests_total 7\n");
+    let home = get("/").await;
+    assert_eq!((home.status, home.header("location")), (308, Some("/ops/")));
     assert_eq!(get("/v1/refunds").await.status, 404, "nothing else");
     is_ready.store(false, Ordering::SeqCst);
     let answer = get("/readyz").await;

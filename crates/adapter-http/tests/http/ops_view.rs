@@ -1,8 +1,8 @@
 //! The operators' view, `/ops/`.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{net::SocketAddr, time::Duration};
 
-use oncharge_adapter_http::{Ops, serve_ops};
+use oncharge_adapter_http::Ops;
 use oncharge_domain::psp::RefusalReason;
 use oncharge_ports::{
     CheckoutRepository as _, WebhookRepository as _, WorkQueue as _, work_queue::WantedDeliveries,
@@ -10,7 +10,10 @@ use oncharge_ports::{
 use oncharge_testkit::{Builder, Call, Fault, Reply};
 use serde_json::json;
 
-use crate::support::{Answer, Checkout, SHOP, TestApp, new_session, raw};
+use crate::support::{
+    Answer, Checkout, SHOP, TestApp, new_session,
+    view::{ask, get, open, ops, page, serve},
+};
 
 /// Words that would do harm if they were taken for anything but words.
 const HOSTILE: &str =
@@ -19,42 +22,10 @@ const HOSTILE: &str =
 const HARMLESS: &str = "&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;&#34;&#62;&#60;img src=x \
      onerror=alert(1)&#62; ****4242";
 
-/// The view over the store of this server, or over none.
-fn open(app: Option<&TestApp>) -> SocketAddr {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    let app = app.map(|test| test.app.clone());
-    let ops = Ops {
-        ready: Arc::new(|| Box::pin(async { Ok(()) })),
-        metrics: Arc::new(|| Box::pin(async { String::new() })),
-        app: Arc::new(move || app.clone()),
-    };
-    actix_web::rt::spawn(serve_ops(ops, listener).unwrap());
-    address
-}
-
-async fn ask(address: SocketAddr, head: &str) -> Answer {
-    raw(
-        address,
-        format!("{head}\r\nConnection: close\r\n\r\n").as_bytes(),
-    )
-    .await
-}
-
-async fn get(address: SocketAddr, path: &str) -> Answer {
-    ask(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost")).await
-}
-
-async fn page(address: SocketAddr, path: &str) -> String {
-    let answer = get(address, path).await;
-    assert_eq!(answer.status, 200, "{path}: {answer:?}");
-    answer.text().to_owned()
-}
-
 /// The ids of the sessions in a page of the list, in its order.
 fn listed(page: &str) -> Vec<&str> {
     let rows = page
-        .split("<tr><th scope=\"row\"><a href=\"/ops/sessions/")
+        .split("data-label=\"Session\"><a href=\"/ops/sessions/")
         .skip(1);
     rows.map(|row| row.split('"').next().unwrap()).collect()
 }
@@ -129,6 +100,9 @@ async fn it_answers_to_its_own_address_alone_and_only_reads() {
         assert!(!answer.text().contains(&checkout.id), "{head}");
         if answer.status == 421 {
             assert_strict(&answer, &head);
+            let says = answer.text();
+            assert!(says.contains("network.ops_hosts"), "what to do: {says}");
+            assert!(!says.contains("evil"), "not what was asked: {says}");
         }
     }
     let own = format!("GET {path} HTTP/1.1\r\nHost: {address}");
@@ -147,6 +121,25 @@ async fn it_answers_to_its_own_address_alone_and_only_reads() {
     // Machines that watch us call us by any name.
     let health = ask(address, "GET /healthz HTTP/1.1\r\nHost: oncharge.internal").await;
     assert_eq!(health.status, 200);
+}
+
+#[actix_web::test]
+async fn it_answers_to_names_that_were_set() {
+    let app = TestApp::start().await;
+    let address = serve(Ops {
+        hosts: vec!["ops.example.com".to_owned()],
+        ..ops(Some(&app))
+    });
+    for (host, status) in [
+        ("ops.example.com", 200),
+        ("Ops.Example.com:443", 200),
+        ("localhost", 200),
+        ("example.com", 421),
+        ("evil.ops.example.com", 421),
+    ] {
+        let head = format!("GET /ops/ HTTP/1.1\r\nHost: {host}");
+        assert_eq!(ask(address, &head).await.status, status, "{host}");
+    }
 }
 
 #[actix_web::test]
@@ -386,33 +379,6 @@ async fn nothing_secret_is_shown_anywhere() {
 }
 
 #[actix_web::test]
-async fn stuck_work_is_listed_with_the_way_to_its_session() {
-    let app = TestApp::start().await;
-    let checkout = app.created().await;
-    let address = open(Some(&app));
-    let calm = page(address, "/ops/").await;
-    assert!(calm.contains("Nothing is stuck."), "{calm}");
-    app.clock.advance(1800 + 301);
-    let page = page(address, "/ops/").await;
-    let link = format!("<a href=\"/ops/sessions/{}\">", checkout.id);
-    assert!(page.contains(&link), "{page}");
-    assert!(
-        page.contains(">deadline<") && page.contains("5 min ago"),
-        "{page}"
-    );
-    for (status, count) in [("created", 0), ("expired", 1)] {
-        let row = page
-            .split("<tr>")
-            .find(|row| row.contains(&format!("status={status}&#38;from=")));
-        let row = row.unwrap();
-        assert!(
-            row.contains(&format!("<td class=\"number\">{count}</td>")),
-            "{row}"
-        );
-    }
-}
-
-#[actix_web::test]
 async fn what_is_not_there_is_said_in_words() {
     let app = TestApp::start().await;
     let address = open(Some(&app));
@@ -430,6 +396,8 @@ async fn what_is_not_there_is_said_in_words() {
             "{id}"
         );
     }
+    let nowhere = get(address, "/ops/nowhere").await;
+    assert!(nowhere.text().contains("There is no such page"));
     let empty = page(address, "/ops/sessions").await;
     assert!(empty.contains("No session yet."), "{empty}");
     let waiting = open(None);

@@ -3,6 +3,7 @@
 mod http;
 mod psps;
 mod request;
+pub(crate) mod view;
 
 use std::{
     net::SocketAddr,

@@ -61,7 +61,7 @@ impl Serve {
         let ops = Reserved::take((network.ops_bind, network.ops_port).into())
             .and_then(Reserved::listen)
             .with_context(|| format!("cannot listen on network.ops_port {}", network.ops_port))?;
-        let operators = Operators::start(ops)?;
+        let operators = Operators::start(ops, &settings.network)?;
         let opening = Wired::for_server(&settings, &keys, (&self.data_dir, &base_url));
         let Some(wired) = shutdown.unless_requested(opening).await? else {
             return Ok(());

@@ -19,6 +19,8 @@ pub(crate) struct Network {
     pub(crate) ops_bind: IpAddr,
     /// Their port.
     pub(crate) ops_port: u16,
+    /// Names besides `localhost` by which operators reach their view.
+    pub(crate) ops_hosts: Vec<String>,
     /// Proxies whose forwarding headers are believed.
     pub(crate) trusted_proxies: Vec<String>,
     /// Whether shoppers reach us over TLS.
@@ -55,8 +57,22 @@ impl Network {
                 bail!("network.trusted_proxies has an entry that is no address or network");
             }
         }
+        if !self.ops_hosts.iter().all(|name| is_host_name(name)) {
+            bail!(
+                "network.ops_hosts has an entry that is no host name (no scheme, port or wildcard)"
+            );
+        }
         Ok(())
     }
+}
+
+/// Names within a network may have underscores, too.
+fn is_host_name(text: &str) -> bool {
+    let is_label = |label: &str| {
+        let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+        (1..=63).contains(&label.len()) && label.chars().all(known)
+    };
+    text.len() <= 253 && text.split('.').all(is_label)
 }
 
 impl Limits {

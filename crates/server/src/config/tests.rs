@@ -32,6 +32,16 @@ fn every_error_names_the_setting() {
             "network.trusted_proxies",
         ),
         (
+            "[network]\nops_hosts = [\"ops.example.com\", \"https://ops.example.com\"]",
+            "network.ops_hosts",
+        ),
+        (
+            "[network]\nops_hosts = [\"*.example.com\"]",
+            "network.ops_hosts",
+        ),
+        ("[network]\nops_hosts = [\"ops:8082\"]", "network.ops_hosts"),
+        ("[network]\nops_hosts = [\"\"]", "network.ops_hosts"),
+        (
             "mode = \"sandbox\"\n[network]\nbind = \"0.0.0.0\"",
             "network.bind",
         ),
@@ -63,6 +73,14 @@ fn every_error_names_the_setting() {
         let error = format!("{:#}", load(preset).unwrap_err());
         assert!(error.contains(name), "{preset}: {error}");
     }
+}
+
+#[test]
+fn operators_may_have_names_of_their_own() {
+    assert!(load("").unwrap().network.ops_hosts.is_empty());
+    let names = ["ops.example.com", "oncharge_ops", "OPS-2.internal"];
+    let set = format!("[network]\nops_hosts = {names:?}");
+    assert_eq!(load(&set).unwrap().network.ops_hosts, names);
 }
 
 #[test]

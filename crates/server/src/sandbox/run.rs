@@ -109,7 +109,7 @@ impl Sandbox {
             ops: url(&ops)?,
             shop: url(&shop_door)?,
         };
-        let operators = Operators::start(ops.listen()?)?;
+        let operators = Operators::start(ops.listen()?, &settings.network)?;
         let opening = Wired::for_server(&settings, &keys, (data_dir, &urls.api));
         let wired = match shutdown {
             Some(shutdown) => shutdown.unless_requested(opening).await?,

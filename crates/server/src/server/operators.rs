@@ -11,11 +11,12 @@ use std::{
 
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use oncharge_adapter_http::{Ops, serve_ops};
+use oncharge_adapter_http::{History, Ops, serve_ops};
+use oncharge_application::oversight;
 use tokio::task::JoinHandle;
 
-use super::{Task, gauges, spawn};
-use crate::wiring::Wired;
+use super::{Task, gauges, sampling, spawn};
+use crate::{config::Network, wiring::Wired};
 
 /// How often histograms are summed up: until then they keep every single observation.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -27,6 +28,8 @@ pub(crate) struct Operators {
     known: Arc<Known>,
     server: Task,
     upkeep: JoinHandle<()>,
+    /// Empty until the database is there.
+    sampling: OnceLock<JoinHandle<()>>,
 }
 
 /// What the port answers from.
@@ -35,11 +38,12 @@ struct Known {
     wired: OnceLock<Wired>,
     stopping: AtomicBool,
     metrics: PrometheusHandle,
+    history: Arc<History>,
 }
 
 impl Operators {
     /// Starts to answer: alive, but not ready.
-    pub(crate) fn start(listener: TcpListener) -> anyhow::Result<Self> {
+    pub(crate) fn start(listener: TcpListener, network: &Network) -> anyhow::Result<Self> {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
             .context("metrics cannot be kept")?;
@@ -48,6 +52,7 @@ impl Operators {
             wired: OnceLock::new(),
             stopping: AtomicBool::new(false),
             metrics: metrics.clone(),
+            history: Arc::default(),
         });
         let (for_ready, for_metrics) = (known.clone(), known.clone());
         let for_view = known.clone();
@@ -55,18 +60,25 @@ impl Operators {
             ready: Arc::new(move || Box::pin(ready(for_ready.clone()))),
             metrics: Arc::new(move || Box::pin(render(for_metrics.clone()))),
             app: Arc::new(move || Some(for_view.wired.get()?.app.clone())),
+            history: known.history.clone(),
+            hosts: network.ops_hosts.clone(),
         };
         Ok(Self {
             known,
             server: spawn(serve_ops(ops, listener)?),
             upkeep: keep_up(metrics),
+            sampling: OnceLock::new(),
         })
     }
 
-    /// The database is there: from now on it decides whether this process is ready.
+    /// The database is there: from now on it decides whether this process is ready, and its queues
+    /// are sampled.
     pub(crate) fn opened(&self, wired: &Wired) {
         // Called once; a second call would change nothing.
-        let _ = self.known.wired.set(wired.clone());
+        if self.known.wired.set(wired.clone()).is_ok() {
+            let history = self.known.history.clone();
+            let _ = self.sampling.set(keep_sampling(history, wired.clone()));
+        }
     }
 
     /// No longer ready, so that nobody sends more.
@@ -77,6 +89,9 @@ impl Operators {
     /// Ends the port.
     pub(crate) async fn stop(self) {
         self.upkeep.abort();
+        if let Some(sampling) = self.sampling.get() {
+            sampling.abort();
+        }
         self.server.stop().await;
     }
 }
@@ -115,5 +130,17 @@ fn keep_up(metrics: PrometheusHandle) -> JoinHandle<()> {
             tokio::time::sleep(UPKEEP).await;
             metrics.run_upkeep();
         }
+    })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task is owned by `Operators`"
+)]
+fn keep_sampling(history: Arc<History>, wired: Wired) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        let app = &wired.app;
+        let record = |depths| history.record(app.now(), depths);
+        sampling::sample(record, || oversight::depths(app)).await;
     })
 }

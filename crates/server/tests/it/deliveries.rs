@@ -26,69 +26,30 @@ const STEPS: [Duration; 3] = [
 
 async fn sandbox(database: Database, receiver: &Receiver) -> (Dev, Value) {
     let dev = Dev::start(database, &["--webhook-clock", "fast"]).await;
-    let url = json!({ "url": receiver.url }).to_string();
-    let endpoint = dev
-        .shop()
-        .call("PUT", "/v1/webhook_endpoint", (&url, None))
-        .await;
-    (dev, endpoint.expect(200))
-}
-
-/// The events of a session with their attempts, in order.
-async fn events(dev: &Dev, session: &str) -> Vec<Value> {
-    let shop = dev.shop();
-    let list = shop.get(&format!("/v1/events?session_id={session}")).await;
-    let mut events = Vec::new();
-    for event in list.expect(200)["data"].as_array().unwrap() {
-        let id = event["id"].as_str().unwrap();
-        events.push(shop.get(&format!("/v1/events/{id}")).await.expect(200));
-    }
-    events.sort_by_key(|event| event["sequence"].as_u64());
-    events
-}
-
-async fn come(receiver: &Receiver, many: usize) -> Vec<Seen> {
-    eventually(20, &format!("{many} deliveries"), || async {
-        let seen = receiver.seen();
-        if seen.len() >= many {
-            Ok(seen)
-        } else {
-            Err(seen.len().to_string())
-        }
-    })
-    .await
+    let endpoint = dev.shop().set_endpoint(&receiver.url).await;
+    (dev, endpoint)
 }
 
 async fn tried_again_until_it_is_taken(database: Database) {
     let receiver = Receiver::failing(3);
     let (dev, endpoint) = sandbox(database, &receiver).await;
-    let id = dev.shop().authorized().await;
-    let seen = come(&receiver, 4).await;
+    let shop = dev.shop();
+    let id = shop.authorized().await;
+    let seen = receiver.come(4).await;
     for (step, pair) in STEPS.iter().zip(seen.windows(2)) {
         let waited = pair[1].at - pair[0].at;
         assert!(waited >= *step, "{waited:?} in place of {step:?}");
     }
-    let event = eventually(5, "the attempt is kept", || async {
-        let event = events(&dev, &id).await.swap_remove(0);
-        let statuses: Vec<_> = event["attempts"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|attempt| attempt["status"].clone())
-            .collect();
-        let is_kept = statuses == [500, 500, 500, 200];
-        is_kept
-            .then_some(event.clone())
-            .ok_or_else(|| event.to_string())
-    })
-    .await;
+    let event = shop.events(&id).await.swap_remove(0);
+    let event = event["id"].as_str().unwrap();
+    let outcomes = [500, 500, 500, 200].map(Value::from);
+    let event = shop.attempted(event, &outcomes).await;
     assert_eq!(event["event"], "payment.authorized");
     assert_eq!(event["attempts"][0]["response"], "as planned");
 
-    let again = format!("/v1/events/{}/redeliver", event["id"].as_str().unwrap());
-    let accepted = dev.shop().post(&again, &json!({})).await;
+    let accepted = shop.redeliver(event["id"].as_str().unwrap()).await;
     assert_eq!(accepted.status, 202, "{accepted:?}");
-    let seen = come(&receiver, 5).await;
+    let seen = receiver.come(5).await;
     let secret = dev.ready("api_secret");
     for delivery in &seen {
         assert_eq!(
@@ -153,7 +114,7 @@ async fn an_endpoint_that_never_takes_it(database: Database) {
         "in order: {sequence:?}"
     );
     assert_eq!(shop.session(&id).await["status"], "captured");
-    let events = events(&dev, &id).await;
+    let events = shop.events(&id).await;
     assert_eq!(events.len(), 2, "{events:?}");
     assert!(
         events

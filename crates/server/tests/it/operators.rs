@@ -9,7 +9,8 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Database, Dev, binary::ONCHARGE, binary::data_dir, eventually, on_both, webhooks::Receiver,
+    Database, Dev, Stage, binary::ONCHARGE, binary::data_dir, eventually, on_both,
+    webhooks::Receiver,
 };
 
 on_both!(
@@ -206,12 +207,7 @@ async fn the_shop_is_registered_unless_another_is(database: Database) {
     assert_eq!(endpoint(&dev).await, of_shop(&dev), "it follows the shop");
 
     let receiver = Receiver::start();
-    let own = json!({ "url": receiver.url }).to_string();
-    let set = dev
-        .shop()
-        .call("PUT", "/v1/webhook_endpoint", (&own, None))
-        .await;
-    set.expect(200);
+    dev.shop().set_endpoint(&receiver.url).await;
     dev.kill_9();
     dev.start_again();
     assert_eq!(endpoint(&dev).await, receiver.url, "a person's stays");
@@ -224,6 +220,41 @@ async fn the_shop_is_registered_unless_another_is(database: Database) {
     dev.kill_9();
     dev.start_again();
     assert_eq!(endpoint(&dev).await, of_shop(&dev), "none was set");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_view_answers_to_names_that_were_set_and_has_measured_the_queues() {
+    let stage = Stage::set(None).await;
+    let names = ("NETWORK__OPS_HOSTS", "ops.example.com,ops");
+    let node = stage.ready_node(&[names]).await;
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let view = format!("http://127.0.0.1:{}/ops/", node.ops_port);
+    for (host, status) in [
+        ("ops.example.com:8443", 200),
+        ("ops", 200),
+        ("localhost", 200),
+        ("ops.example.org", 421),
+    ] {
+        let answer = http.get(&view).header("Host", host).send().await.unwrap();
+        assert_eq!(answer.status(), status, "{host}");
+        let says = answer.text().await.unwrap();
+        let is_told = says.contains("ONCHARGE__NETWORK__OPS_HOSTS");
+        assert_eq!(is_told, status == 421, "{host}: {says}");
+    }
+    // It is sampled at once, and by nobody's request.
+    eventually(5, "the first sample", || async {
+        let (_, page) = node.ops("/ops/").await.ok_or("nobody answers")?;
+        let is_there = page.contains("this process has measured since ");
+        if is_there { Ok(()) } else { Err(page) }
+    })
+    .await;
+    let wrong = stage.node(&[("NETWORK__OPS_HOSTS", "https://ops.example.com")]);
+    let checked = wrong.command(&["config", "check"]);
+    let errors = String::from_utf8_lossy(&checked.stderr);
+    assert!(
+        !checked.status.success() && errors.contains("network.ops_hosts"),
+        "{errors}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

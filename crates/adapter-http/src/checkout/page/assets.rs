@@ -40,8 +40,8 @@ pub fn script_digest() -> &'static str {
 }
 
 /// Base64 SHA-256: for policies, and as a validator.
-pub(crate) fn base64_sha256(text: &str) -> String {
-    STANDARD.encode(digest(&SHA256, text.as_bytes()))
+pub(crate) fn base64_sha256(text: impl AsRef<[u8]>) -> String {
+    STANDARD.encode(digest(&SHA256, text.as_ref()))
 }
 
 /// A file that shops and other pages load by its path.
@@ -95,18 +95,11 @@ pub(crate) const DOCS_SCRIPT: Asset = Asset {
 };
 
 impl Asset {
-    /// A strong validator: equal text, equal tag. With it a request that names it in `If-None-Match` is
-    /// answered 304.
-    pub fn etag(&self) -> String {
-        format!("\"{}\"", base64_sha256(self.body))
-    }
-
-    /// All headers of the answer. The names carry no hash, since shops write them into their pages: so
-    /// browsers keep the file for five minutes and then ask by its tag.
+    /// The headers of the answer, its validator aside. The names carry no hash, since shops write them
+    /// into their pages: so browsers keep the file for five minutes and then ask by its tag.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         vec![
             ("Content-Type", self.content_type.to_owned()),
-            ("ETag", self.etag()),
             ("Cache-Control", "public, max-age=300".to_owned()),
             ("X-Content-Type-Options", "nosniff".to_owned()),
             // Shops that isolate themselves (COEP) may load it all the same.

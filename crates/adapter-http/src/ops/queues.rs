@@ -1,0 +1,194 @@
+//! The queues on the overview: how they are now, and how they have been.
+
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::work_queue::{Queue, QueueDepth};
+
+use super::{
+    history::Sample,
+    show::{When, clock_time, span},
+    sparkline::Sparkline,
+};
+
+/// All queues.
+pub(super) struct Queues {
+    /// Since when this process has measured, or `None` if it has not yet.
+    pub(super) since: Option<String>,
+    /// Whether the store did not say at some time.
+    pub(super) has_gaps: bool,
+    pub(super) rows: Vec<QueueRow>,
+}
+
+/// One queue.
+pub(super) struct QueueRow {
+    pub(super) name: &'static str,
+    pub(super) holds: &'static str,
+    /// `None` where the store does not say.
+    pub(super) depth: Option<u64>,
+    pub(super) oldest: Option<When>,
+    pub(super) depths: Trend,
+    pub(super) ages: Trend,
+}
+
+/// How a figure has been.
+pub(super) struct Trend {
+    pub(super) line: Sparkline,
+    /// What the line says, for those who do not see it.
+    pub(super) label: String,
+    /// The highest in words, where it is not nothing.
+    pub(super) highest: Option<String>,
+}
+
+impl Queues {
+    /// As they are, if the store says so, after what was kept of them.
+    pub(super) fn new(kept: &[Sample], depths: Option<&[QueueDepth]>, now: Timestamp) -> Self {
+        let mut samples = kept.to_vec();
+        samples.push(Sample {
+            at: now,
+            depths: depths.map(<[_]>::to_vec),
+        });
+        let row = |&queue: &Queue| row(queue, &samples, now);
+        Self {
+            since: kept.first().map(|sample| clock_time(sample.at)),
+            has_gaps: samples.iter().any(|sample| sample.depths.is_none()),
+            rows: Queue::ALL.iter().map(row).collect(),
+        }
+    }
+}
+
+fn row(queue: Queue, samples: &[Sample], now: Timestamp) -> QueueRow {
+    let of_queue = |sample: &Sample| {
+        let depths = sample.depths.as_ref()?;
+        depths.iter().find(|depth| depth.queue == queue).copied()
+    };
+    let points = |figure: fn(&QueueDepth, Timestamp) -> u64| -> Vec<_> {
+        let point = |sample: &Sample| {
+            let depth = of_queue(sample);
+            (sample.at, depth.map(|depth| figure(&depth, sample.at)))
+        };
+        samples.iter().map(point).collect()
+    };
+    let name = queue.name();
+    let is = samples.last().and_then(of_queue);
+    let since = samples.first().map(|first| clock_time(first.at));
+    let since = since.unwrap_or_default();
+    QueueRow {
+        name,
+        holds: holds(queue),
+        depth: is.map(|is| is.depth),
+        oldest: is
+            .and_then(|is| is.oldest)
+            .map(|since| When::new(since, now)),
+        depths: trend(
+            &format!("Depth of {name} since {since}"),
+            &points(|depth, _| depth.depth),
+            now,
+            |depth| depth.to_string(),
+        ),
+        ages: trend(
+            &format!("Age of the oldest in {name} since {since}"),
+            &points(age),
+            now,
+            span,
+        ),
+    }
+}
+
+fn holds(queue: Queue) -> &'static str {
+    match queue {
+        Queue::Operations => "Operations with a processor that have no final outcome",
+        Queue::Deadlines => "Sessions whose expiry or automatic capture has come",
+        Queue::Inbox => "Notifications of processors that are not applied yet",
+        Queue::Deliveries => "Webhooks that are not delivered yet",
+    }
+}
+
+/// For how many seconds the oldest had waited at that time.
+fn age(depth: &QueueDepth, at: Timestamp) -> u64 {
+    let seconds = depth
+        .oldest
+        .map_or(0, |since| at.since(since).whole_seconds());
+    u64::try_from(seconds).unwrap_or(0)
+}
+
+fn trend(
+    of: &str,
+    points: &[(Timestamp, Option<u64>)],
+    now: Timestamp,
+    words: fn(u64) -> String,
+) -> Trend {
+    let line = Sparkline::new(points, now);
+    let is = points.last().and_then(|(_, figure)| *figure);
+    let word = |figure: Option<u64>| figure.map_or_else(|| "unknown".to_owned(), words);
+    let label = format!("{of}: now {}, highest {}", word(is), word(line.highest));
+    Trend {
+        label,
+        highest: line.highest.filter(|figure| *figure > 0).map(words),
+        line,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        let start = Timestamp::from_unix_micros(1_770_465_600_000_000).unwrap();
+        start.plus_seconds(seconds)
+    }
+
+    fn deliveries(depth: u64, oldest: Option<Timestamp>) -> Vec<QueueDepth> {
+        vec![QueueDepth {
+            queue: Queue::Deliveries,
+            depth,
+            oldest,
+        }]
+    }
+
+    fn shown(kept: &[Sample], depths: Option<&[QueueDepth]>) -> (Queues, QueueRow) {
+        let mut queues = Queues::new(kept, depths, at(120));
+        let row = queues.rows.iter().position(|row| row.name == "deliveries");
+        let row = queues.rows.swap_remove(row.unwrap());
+        (queues, row)
+    }
+
+    #[test]
+    fn a_line_is_told_in_words_with_its_last_figure_highest_and_beginning() {
+        let kept = [Sample {
+            at: at(0),
+            depths: Some(deliveries(7, Some(at(-600)))),
+        }];
+        let (queues, row) = shown(&kept, Some(&deliveries(3, Some(at(90)))));
+        assert_eq!(queues.since.as_deref(), Some("12:00 UTC"));
+        assert!(!queues.has_gaps);
+        assert_eq!(
+            row.depths.label,
+            "Depth of deliveries since 12:00 UTC: now 3, highest 7"
+        );
+        assert_eq!(
+            row.ages.label,
+            "Age of the oldest in deliveries since 12:00 UTC: now 30 s, highest 10 min"
+        );
+        assert_eq!(
+            (row.depth, row.depths.highest.as_deref()),
+            (Some(3), Some("7"))
+        );
+    }
+
+    #[test]
+    fn a_store_that_is_away_makes_no_figure_up() {
+        let kept = [Sample {
+            at: at(0),
+            depths: Some(deliveries(7, None)),
+        }];
+        let (queues, row) = shown(&kept, None);
+        assert!(queues.has_gaps);
+        assert_eq!(
+            row.depths.label,
+            "Depth of deliveries since 12:00 UTC: now unknown, highest 7"
+        );
+        assert!(row.depth.is_none() && row.oldest.is_none());
+        let (queues, row) = shown(&[], None);
+        assert_eq!(queues.since, None, "nothing was measured yet");
+        assert_eq!(row.ages.highest, None);
+    }
+}

@@ -1,0 +1,111 @@
+//! A figure's way through the last hours, as one small line.
+
+use std::fmt::Write as _;
+
+use oncharge_domain::time::Timestamp;
+
+use super::history::History;
+
+/// The line's height in its own units; its width is a unit for each second of [`History::SPAN`].
+const HEIGHT: u64 = 100;
+
+/// A line, and what it says in words.
+pub(super) struct Sparkline {
+    /// The `d` of its path.
+    pub(super) path: String,
+    pub(super) width: u64,
+    pub(super) height: u64,
+    /// The highest figure on it, if there is any.
+    pub(super) highest: Option<u64>,
+}
+
+impl Sparkline {
+    /// Through these points, oldest first; one without a figure is a gap, and so is a time in which
+    /// nobody looked.
+    pub(super) fn new(points: &[(Timestamp, Option<u64>)], now: Timestamp) -> Self {
+        let width = History::SPAN.as_secs();
+        let highest = points.iter().filter_map(|(_, figure)| *figure).max();
+        let patience = History::EVERY.saturating_mul(2).as_secs();
+        let mut path = String::new();
+        let mut drawn: Option<u64> = None;
+        for (at, figure) in points {
+            let ago = u64::try_from(now.since(*at).whole_seconds()).unwrap_or(0);
+            let (Some(figure), Some(x)) = (figure, width.checked_sub(ago)) else {
+                drawn = None;
+                continue;
+            };
+            let y = HEIGHT.saturating_sub(share(*figure, highest.unwrap_or(0)));
+            let goes_on = drawn.is_some_and(|before| x.saturating_sub(before) <= patience);
+            // Writing to a text cannot fail. A point by itself is a dot: a line without a length.
+            let _ = if goes_on {
+                write!(path, "L{x} {y}")
+            } else {
+                write!(path, "M{x} {y}h0")
+            };
+            drawn = Some(x);
+        }
+        Self {
+            path,
+            width,
+            height: HEIGHT,
+            highest,
+        }
+    }
+}
+
+/// The figure as its part of [`HEIGHT`]; all of it for the highest.
+fn share(figure: u64, highest: u64) -> u64 {
+    let share = u128::from(figure) * u128::from(HEIGHT);
+    let share = share.checked_div(u128::from(highest)).unwrap_or(0);
+    u64::try_from(share).unwrap_or(HEIGHT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The line through figures that many seconds ago.
+    fn line(points: &[(i64, Option<u64>)]) -> Sparkline {
+        let now = Timestamp::from_unix_micros(1_770_465_600_000_000).unwrap();
+        let at = |(ago, figure): &(i64, Option<u64>)| (now.plus_seconds(-ago), *figure);
+        Sparkline::new(&points.iter().map(at).collect::<Vec<_>>(), now)
+    }
+
+    #[test]
+    fn it_ends_now_and_is_as_high_as_the_highest() {
+        let shown = line(&[(120, Some(0)), (60, Some(4)), (0, Some(1))]);
+        assert_eq!((shown.width, shown.height), (10_800, 100));
+        assert_eq!(shown.path, "M10680 100h0L10740 0L10800 75");
+        assert_eq!(shown.highest, Some(4));
+    }
+
+    #[test]
+    fn what_nobody_knows_is_a_gap() {
+        let away = line(&[(120, Some(2)), (60, None), (0, Some(2))]);
+        assert_eq!(away.path, "M10680 0h0M10800 0h0", "the store said nothing");
+        let slept = line(&[(600, Some(2)), (60, Some(2)), (0, Some(2))]);
+        assert_eq!(slept.path, "M10200 0h0M10740 0h0L10800 0", "nobody looked");
+        let silent = line(&[(60, Some(2)), (0, None)]);
+        assert_eq!(
+            (silent.path.as_str(), silent.highest),
+            ("M10740 0h0", Some(2))
+        );
+        let nothing = line(&[(60, None)]);
+        assert_eq!((nothing.path.as_str(), nothing.highest), ("", None));
+    }
+
+    #[test]
+    fn an_empty_queue_is_a_flat_line_and_any_figure_has_its_place() {
+        assert_eq!(
+            line(&[(60, Some(0)), (0, Some(0))]).path,
+            "M10740 100h0L10800 100"
+        );
+        let huge = line(&[(60, Some(u64::MAX)), (0, Some(u64::MAX / 2))]);
+        assert_eq!(huge.path, "M10740 0h0L10800 51");
+        // Older than the line is long, and a clock that was set back.
+        assert_eq!(
+            line(&[(20_000, Some(1)), (-30, Some(1))]).path,
+            "M10800 0h0"
+        );
+    }
+}

@@ -1,0 +1,120 @@
+//! Stuck work on the overview: what it is, and what to do about it.
+
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::work_queue::{StuckItem, StuckKind};
+
+use super::show::{When, words};
+
+/// An item.
+pub(super) struct StuckRow {
+    pub(super) kind: &'static str,
+    pub(super) means: &'static str,
+    pub(super) id: String,
+    pub(super) session: Option<String>,
+    pub(super) merchant: Option<String>,
+    pub(super) since: When,
+    pub(super) detail: String,
+    pub(super) advice: &'static str,
+    /// The command that goes with the advice, if there is one.
+    pub(super) command: Option<String>,
+}
+
+impl StuckRow {
+    pub(super) fn new(item: &StuckItem, now: Timestamp) -> Self {
+        Self {
+            kind: item.kind.name(),
+            means: means(item.kind),
+            id: item.id.clone(),
+            session: item.session.map(|id| id.to_string()),
+            merchant: item.merchant.map(|id| id.to_string()),
+            since: When::new(item.since, now),
+            detail: words(&item.detail),
+            advice: advice(item.kind),
+            command: command(item, now),
+        }
+    }
+}
+
+fn means(kind: StuckKind) -> &'static str {
+    match kind {
+        StuckKind::Operation => "Open for too long",
+        StuckKind::Accepted => "Accepted by the processor long ago, without an outcome",
+        StuckKind::Compensation => "Money on its way back that no session waits for",
+        StuckKind::RefundOfFailedCapture => "Paid out of a capture that failed afterwards",
+        StuckKind::Deadline => "An expiry or a capture is overdue",
+        StuckKind::Notification => "A notification that agrees with nothing, and changes nothing",
+        StuckKind::Waiting => "A notification is not applied for too long",
+        StuckKind::Delivery => "A webhook is not attempted for too long",
+    }
+}
+
+fn advice(kind: StuckKind) -> &'static str {
+    match kind {
+        StuckKind::Operation => "Recovery goes on by itself; compare with the processor:",
+        StuckKind::Accepted => "Ask the processor; what it says now:",
+        StuckKind::Compensation => "Nothing, unless it stays; then ask the processor.",
+        StuckKind::RefundOfFailedCapture => "Settle it with the merchant.",
+        StuckKind::Deadline | StuckKind::Waiting | StuckKind::Delivery => {
+            "No worker runs, or none keeps up. See that a process serves with --role all or worker, \
+             and what its log says."
+        }
+        StuckKind::Notification => "Look at it, then take it off this list:",
+    }
+}
+
+fn command(item: &StuckItem, now: Timestamp) -> Option<String> {
+    match item.kind {
+        StuckKind::Operation | StuckKind::Accepted => {
+            let hours = now.since(item.since).whole_hours().max(0).saturating_add(1);
+            Some(format!("oncharge reconcile --since {hours}h"))
+        }
+        StuckKind::Compensation
+        | StuckKind::RefundOfFailedCapture
+        | StuckKind::Deadline
+        | StuckKind::Waiting
+        | StuckKind::Delivery => None,
+        StuckKind::Notification => Some(format!("oncharge stuck --dismiss {}", item.id)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_reaches_back_to_the_item() {
+        let now = Timestamp::from_unix_micros(1_770_465_600_000_000).unwrap();
+        for (kind, ago, wanted) in [
+            (
+                StuckKind::Operation,
+                901,
+                Some("oncharge reconcile --since 1h"),
+            ),
+            (
+                StuckKind::Accepted,
+                259_201,
+                Some("oncharge reconcile --since 73h"),
+            ),
+            (StuckKind::Compensation, 60, None),
+            (StuckKind::Delivery, 301, None),
+            (
+                StuckKind::Notification,
+                1,
+                Some("oncharge stuck --dismiss ntf_1"),
+            ),
+        ] {
+            let item = StuckItem {
+                kind,
+                id: "ntf_1".to_owned(),
+                since: now.plus_seconds(-ago),
+                session: None,
+                merchant: None,
+                detail: String::new(),
+            };
+            let row = StuckRow::new(&item, now);
+            assert_eq!(row.command.as_deref(), wanted, "{kind:?}");
+            let leads_on = row.advice.ends_with(':');
+            assert_eq!(leads_on, wanted.is_some(), "{kind:?}: {}", row.advice);
+        }
+    }
+}
