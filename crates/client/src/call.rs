@@ -1,7 +1,7 @@
 //! One call: signed anew for every attempt, the same body and the same key each time.
 
 use oncharge_domain::signing::Signed;
-use reqwest::{Method, header::CONTENT_TYPE};
+use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
 
@@ -9,6 +9,7 @@ use crate::{
     Client, IdempotencyKey,
     error::{Error, FieldProblem},
     http::{self, Answer},
+    observe::{Answered, Exchange},
 };
 
 /// What is to be sent.
@@ -35,9 +36,9 @@ pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> R
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let (error, retry_after) = match http::exchange(signed(client, call)).await {
+        let (error, retry_after) = match attempt_once(client, call).await {
             Ok(answer) if (200..300).contains(&answer.status) => return read(&answer),
-            Ok(answer) => (refusal(&answer), answer.retry_after),
+            Ok(answer) => (refusal(&answer), answer.retry_after()),
             Err(failure) => (Error::Transport(failure), None),
         };
         let wait = client.retries.wait(attempt, retry_after);
@@ -48,34 +49,64 @@ pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> R
     }
 }
 
-fn signed(client: &Client, call: &Call) -> reqwest::RequestBuilder {
-    let timestamp = http::unix_now().to_string();
-    let mut target = call.url.path().to_owned();
-    if let Some(query) = call.url.query() {
-        target.push('?');
-        target.push_str(query);
+/// One attempt, which whoever observes the client is shown.
+async fn attempt_once(client: &Client, call: &Call) -> Result<Answer, http::Failure> {
+    let target = call.target();
+    let headers = headers(client, call, &target);
+    let mut request = client.http.request(call.method.clone(), call.url.clone());
+    for (name, value) in &headers {
+        request = request.header(*name, value);
     }
+    if !call.body.is_empty() {
+        request = request.body(call.body.clone());
+    }
+    let answer = http::exchange(request).await;
+    if let Some(observer) = &client.observer {
+        let answer = answer.as_ref().ok();
+        (observer.0)(&Exchange {
+            method: call.method.as_str(),
+            target: &target,
+            headers: &headers,
+            body: &call.body,
+            answer: answer.map(|answer| Answered {
+                status: answer.status,
+                body: &answer.body,
+                headers: &answer.headers,
+            }),
+        });
+    }
+    answer
+}
+
+impl Call {
+    /// What is signed and sent as the request's target.
+    fn target(&self) -> String {
+        let query = self.url.query().map(|query| format!("?{query}"));
+        format!("{}{}", self.url.path(), query.unwrap_or_default())
+    }
+}
+
+/// The headers of an attempt: signed anew, since a signature is good for minutes only.
+fn headers(client: &Client, call: &Call, target: &str) -> Vec<(&'static str, String)> {
+    let timestamp = http::unix_now().to_string();
     let signature = client.signing_key.sign(&Signed {
         timestamp: &timestamp,
         method: call.method.as_str(),
-        target: &target,
+        target,
         body: call.body.as_bytes(),
     });
-    let mut request = client
-        .http
-        .request(call.method.clone(), call.url.clone())
-        .header("X-Oncharge-Key", client.api_key.expose())
-        .header("X-Oncharge-Timestamp", timestamp)
-        .header("X-Oncharge-Signature", signature);
+    let mut headers = vec![
+        ("X-Oncharge-Key", client.api_key.expose().to_owned()),
+        ("X-Oncharge-Timestamp", timestamp),
+        ("X-Oncharge-Signature", signature),
+    ];
     if let Some(key) = &call.key {
-        request = request.header("Idempotency-Key", key.as_str());
+        headers.push(("Idempotency-Key", key.as_str().to_owned()));
     }
     if !call.body.is_empty() {
-        request = request
-            .header(CONTENT_TYPE, "application/json")
-            .body(call.body.clone());
+        headers.push(("Content-Type", "application/json".to_owned()));
     }
-    request
+    headers
 }
 
 fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
@@ -97,14 +128,14 @@ fn refusal(answer: &Answer) -> Error {
         code: problem.error,
         message: problem.message,
         details: problem.details,
-        request_id: problem.request_id.or_else(|| answer.request_id.clone()),
+        request_id: problem.request_id.or_else(|| answer.request_id()),
     }
 }
 
 fn unexpected(answer: &Answer) -> Error {
     Error::UnexpectedAnswer {
         status: answer.status,
-        request_id: answer.request_id.clone(),
+        request_id: answer.request_id(),
     }
 }
 

@@ -2,7 +2,7 @@
 
 mod webhooks;
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use oncharge_domain::signing::SigningKey;
 use reqwest::Method;
@@ -14,6 +14,7 @@ use crate::{
     error::{ConfigError, Error},
     http,
     key::IdempotencyKey,
+    observe::{Exchange, Observer},
     page::{Page, RefundFilter, SessionFilter},
     refund::{NewRefund, Refund, RefundDetails},
     retries::Retries,
@@ -30,6 +31,7 @@ pub struct Client {
     pub(crate) api_key: ApiKey,
     pub(crate) signing_key: SigningKey,
     pub(crate) retries: Retries,
+    pub(crate) observer: Option<Observer>,
     /// Without a slash at the end.
     base: String,
 }
@@ -57,6 +59,7 @@ impl Client {
             api_key: ApiKey::new(api_key),
             signing_key: SigningKey::of_secret(api_secret),
             retries: Retries::default(),
+            observer: None,
             base: url.as_str().trim_end_matches('/').to_owned(),
         })
     }
@@ -65,6 +68,16 @@ impl Client {
     #[must_use]
     pub fn with_retries(self, retries: Retries) -> Self {
         Self { retries, ..self }
+    }
+
+    /// The same client, which shows every attempt of its calls to `observer` once it is over: for a
+    /// log, or a page that shows what went over the wire. A clone may have an observer of its own,
+    /// so that it knows what a call was for. It is called in the midst of the call: it should not
+    /// block.
+    #[must_use]
+    pub fn observed_by(self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
+        let observer = Some(Observer(Arc::new(observer)));
+        Self { observer, ..self }
     }
 
     /// Creates a checkout session.

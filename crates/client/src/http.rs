@@ -8,7 +8,7 @@ use std::{
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type Failure = Box<dyn Error + Send + Sync>;
 
 /// How long a connect may take.
 const LONGEST_CONNECT: Duration = Duration::from_secs(5);
@@ -62,17 +62,31 @@ pub(crate) fn unix_now() -> u64 {
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
-    pub(crate) request_id: Option<String>,
+    pub(crate) headers: HeaderMap,
+}
+
+impl Answer {
+    /// The id to tell the support.
+    pub(crate) fn request_id(&self) -> Option<String> {
+        self.text("X-Request-Id").map(str::to_owned)
+    }
+
     /// How long the service asks to wait, where it says so in seconds.
-    pub(crate) retry_after: Option<Duration>,
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        let seconds = self.text(RETRY_AFTER.as_str())?.parse().ok()?;
+        Some(Duration::from_secs(seconds))
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok()
+    }
 }
 
 /// Sends a request and reads the whole answer.
 pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
     let mut response = request.send().await?;
     let status = response.status().as_u16();
-    let request_id = text(response.headers(), "X-Request-Id");
-    let retry_after = text(response.headers(), RETRY_AFTER.as_str());
+    let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > LARGEST_ANSWER {
@@ -83,13 +97,6 @@ pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer,
     Ok(Answer {
         status,
         body,
-        request_id,
-        retry_after: retry_after
-            .and_then(|text| text.parse().ok())
-            .map(Duration::from_secs),
+        headers,
     })
-}
-
-fn text(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers.get(name)?.to_str().ok().map(str::to_owned)
 }

@@ -1,34 +1,35 @@
 //! The demo shop: an ordinary merchant, on an origin of its own.
 //!
-//! Read it as an example of an integration. `payments` holds all its calls of OnCharge, `acts`
-//! what it does about an order, `webhooks` how it is told that something happened, `view` how it
-//! finds out where a payment stands; the page embeds the checkout with `oncharge.js`
-//! (`assets/shop/order.js`). The rest is what every shop has.
+//! Read `integration` as an example: it is all that a merchant needs of OnCharge, and says in which
+//! order to read it. The rest is what every shop has: a catalogue, a cart, a book of orders, pages;
+//! and what this one has to show how it works: `timeline`, what it knows and from where; `calls`,
+//! what its server sent and was answered.
 
-mod acts;
 mod assets;
 mod book;
 mod buttons;
+mod calls;
 mod catalogue;
 mod dollars;
 #[cfg(test)]
 mod examples;
 mod fault;
-mod follow;
+mod forms;
 mod guard;
 mod inbox;
+mod integration;
 mod looks;
 mod moment;
 mod order;
 mod outcome;
 mod pages;
 mod parts;
-mod payments;
+mod pretty;
 mod sightings;
+mod standing;
 mod timeline;
-mod tone;
+mod trouble;
 mod view;
-mod webhooks;
 
 use std::{net::TcpListener, path::Path, time::Duration};
 
@@ -42,8 +43,18 @@ use oncharge_client::{Client, Retries, WebhookVerifier};
 use tokio::task::JoinHandle;
 use url::Url;
 
-pub(crate) use self::webhooks::PATH as WEBHOOK_PATH;
-use self::{book::Book, fault::Fault, follow::Follower, inbox::Inbox, looks::Looks};
+pub(crate) use self::integration::webhooks::PATH as WEBHOOK_PATH;
+use self::{
+    book::Book,
+    calls::Calls,
+    fault::Fault,
+    inbox::Inbox,
+    integration::{
+        follow::{self, Follower, Hints},
+        webhooks,
+    },
+    looks::Looks,
+};
 use crate::sandbox::{Pair, Urls};
 
 /// How many threads serve the shop: it has one visitor.
@@ -64,15 +75,48 @@ struct Shop {
     /// Knows OnCharge's webhooks from others.
     verifier: WebhookVerifier,
     book: Book,
+    calls: Calls,
     inbox: Inbox,
     looks: Looks,
     follower: Follower,
     /// Where OnCharge is, for browsers.
     api: String,
+    /// Where its operators look.
+    ops: String,
     /// Where the shop is, as browsers write it: without a port that goes without saying.
     origin: String,
     /// The content security policy of all pages.
     policy: String,
+}
+
+impl Shop {
+    /// The shop with the orders and webhooks that the data directory holds, and the hints that its
+    /// webhooks give.
+    fn open(urls: &Urls, pair: &Pair, data_dir: &Path) -> anyhow::Result<(Self, Hints)> {
+        let secret = pair.api_secret.expose();
+        let oncharge = Client::new(&urls.api, &pair.api_key, secret)?;
+        let (follower, hints) = follow::pair();
+        let shop = Self {
+            oncharge: oncharge.with_retries(RETRIES),
+            verifier: WebhookVerifier::new(secret),
+            book: Book::open(data_dir)?,
+            calls: Calls::default(),
+            inbox: Inbox::open(data_dir)?,
+            looks: Looks::default(),
+            follower,
+            policy: guard::content_security_policy(&urls.api),
+            api: urls.api.clone(),
+            ops: urls.ops.clone(),
+            origin: Url::parse(&urls.shop)?.origin().ascii_serialization(),
+        };
+        Ok((shop, hints))
+    }
+
+    /// Calls OnCharge about this order: the order's page shows the calls.
+    fn oncharge_for(&self, number: u64) -> Client {
+        let client = self.oncharge.clone();
+        client.observed_by(self.calls.observer(number))
+    }
 }
 
 /// A running shop.
@@ -91,19 +135,8 @@ pub(crate) fn start(
     pair: &Pair,
     data_dir: &Path,
 ) -> anyhow::Result<Running> {
-    let oncharge = Client::new(&urls.api, &pair.api_key, pair.api_secret.expose())?;
-    let (follower, hints) = follow::pair();
-    let shop = Data::new(Shop {
-        oncharge: oncharge.with_retries(RETRIES),
-        verifier: WebhookVerifier::new(pair.api_secret.expose()),
-        book: Book::open(data_dir)?,
-        inbox: Inbox::open(data_dir)?,
-        looks: Looks::default(),
-        follower,
-        policy: guard::content_security_policy(&urls.api),
-        api: urls.api.clone(),
-        origin: Url::parse(&urls.shop)?.origin().ascii_serialization(),
-    });
+    let (shop, hints) = Shop::open(urls, pair, data_dir)?;
+    let shop = Data::new(shop);
     let following = hints.start(shop.clone());
     let factory = move || {
         App::new()
@@ -136,7 +169,7 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .route("/", web::get().to(pages::goods))
         .route("/orders", web::get().to(pages::orders))
-        .route("/orders", web::post().to(acts::place))
+        .route("/orders", web::post().to(forms::place))
         .route("/orders/{number:[0-9]{1,18}}", web::get().to(pages::order))
         .route(
             "/orders/{number:[0-9]{1,18}}/state",
@@ -144,10 +177,10 @@ fn routes(config: &mut web::ServiceConfig) {
         )
         .route(
             "/orders/{number:[0-9]{1,18}}/{act}",
-            web::post().to(acts::act),
+            web::post().to(forms::act),
         )
         .route(webhooks::PATH, web::post().to(webhooks::receive))
-        .route("/webhooks/received", web::get().to(webhooks::received))
+        .route("/webhooks/received", web::get().to(pages::received))
         .default_service(web::to(missing));
 }
 

@@ -2,6 +2,7 @@
 
 mod calls;
 mod endpoint;
+mod observed;
 mod retries;
 mod server;
 mod webhooks;

@@ -10,10 +10,13 @@
     const query = new URLSearchParams();
     let total = 0;
     for (const line of lines) {
-      const count = Number(quantity(line).value) || 0;
+      const count = Number(quantity(line).value);
       const sum = count * Number(line.dataset.price);
       line.hidden = count === 0;
+      line.querySelector("[data-quantity]").textContent = count;
       line.querySelector("[data-sum]").textContent = dollars.format(sum / 100);
+      const card = document.querySelector(`[data-count="${line.dataset.line}"]`);
+      card.textContent = count > 0 ? count + " in your cart" : "";
       total += sum;
       if (count > 0) query.set(line.dataset.line, count);
     }
@@ -22,21 +25,22 @@
     }
     for (const id of ["filled", "to-cart"]) document.getElementById(id).hidden = total === 0;
     document.getElementById("empty").hidden = total > 0;
-    history.replaceState(null, "", String(query) ? "?" + query : location.pathname);
+    history.replaceState(null, "", (String(query) ? "?" + query : location.pathname) + location.hash);
   }
 
+  // All buttons of quantities belong to this form, those in the cart as well.
   document.getElementById("goods").addEventListener("submit", (event) => {
-    const name = event.submitter && event.submitter.value;
-    const line = lines.find((line) => line.dataset.line === name);
+    const { name, value } = event.submitter || {};
+    const line = lines.find((line) => line.dataset.line === value);
     if (!line) return;
     event.preventDefault();
-    const input = quantity(line);
-    input.value = Math.min(Number(input.value) + 1, Number(input.max));
+    const [before, most] = [Number(quantity(line).value), Number(line.dataset.most)];
+    const after = Math.min(Math.max(before + (name === "less" ? -1 : 1), 0), most);
+    quantity(line).value = after;
     show();
-    const said = line.dataset.name + ": " + input.value + " in your cart";
-    document.getElementById("said").textContent = said;
+    const said = after === before ? after + " is the most of one thing" : after + " in your cart";
+    document.getElementById("said").textContent = line.dataset.name + ": " + said;
+    // The button that was pressed has gone with its line.
+    if (line.hidden) document.getElementById("cart-heading").focus();
   });
-
-  // A line that is being typed into must not vanish under the cursor: only a finished value counts.
-  document.getElementById("cart").addEventListener("change", show);
 })();

@@ -1,4 +1,4 @@
-// The order's page: puts the checkout into it and follows the order's life.
+// The order's page: follows the order's life, and shows the checkout while there is something to pay.
 (() => {
   "use strict";
   const INTERVAL_MS = 1000;
@@ -16,16 +16,36 @@
     }
   }
 
+  // Entries that are as they were stay where they are, and with them what is selected in them.
+  function update(list, fresh) {
+    const items = Array.from(fresh.children);
+    const ids = new Set(items.map((item) => item.id));
+    for (const old of Array.from(list.children)) if (!ids.has(old.id)) old.remove();
+    items.forEach((item, place) => {
+      const old = document.getElementById(item.id);
+      if (old && old.isEqualNode(item)) item = old;
+      else if (old) old.replaceWith(item);
+      if (list.children[place] !== item) list.insertBefore(item, list.children[place] || null);
+    });
+  }
+
   // The server renders each part. One that looks the same is left alone, and with it what is being
-  // typed into it; in one that has changed, focus stays where it was.
+  // typed into it; in one that has changed, focus stays where it was and what was opened stays open.
   function replace(id, html) {
     const part = document.getElementById(id);
-    const fresh = document.createElement("template");
-    fresh.innerHTML = html;
-    localise(fresh.content);
-    if (fresh.innerHTML === part.innerHTML) return;
+    const template = document.createElement("template");
+    template.innerHTML = html;
+    const fresh = template.content;
+    localise(fresh);
+    for (const open of part.querySelectorAll("details[open] > summary")) {
+      const again = fresh.getElementById(open.id);
+      if (again) again.parentElement.open = true;
+    }
+    if (template.innerHTML === part.innerHTML) return;
     const focused = part.contains(document.activeElement) ? document.activeElement.id : "";
-    part.replaceChildren(fresh.content);
+    const lists = [part.querySelector(".keyed"), fresh.querySelector(".keyed")];
+    if (lists.every(Boolean)) update(...lists);
+    else part.replaceChildren(fresh);
     const again = focused && document.getElementById(focused);
     if (again) again.focus();
   }
@@ -35,6 +55,8 @@
     checkout.unmount();
     checkout = null;
     for (const id of ["paying", "cards"]) document.getElementById(id).hidden = true;
+    // With the address that was good for paying.
+    delete document.getElementById("pay").dataset.iframeUrl;
     const heading = document.querySelector("#outcome h2");
     if (heading) heading.focus();
   }
@@ -61,10 +83,20 @@
   });
 
   const pay = document.getElementById("pay");
-  if (pay) {
-    // What the checkout reports is a hint: the shop's server asks OnCharge at once and believes that.
-    checkout = window.OnCharge.mount("#pay", { iframeUrl: pay.dataset.iframeUrl, onResult: () => look("?now") });
+  if (pay && window.OnCharge) checkout = embedCheckout(pay, () => look("?now"));
+  else if (pay) document.getElementById("unpayable").hidden = false;
+
+  for (const button of document.querySelectorAll("[data-copy]")) {
+    button.hidden = !navigator.clipboard;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(button.dataset.copy);
+      document.getElementById("copied").textContent = button.dataset.copy + " copied";
+      for (const other of document.querySelectorAll("[data-copy]")) {
+        other.textContent = other === button ? "Copied" : "Copy";
+      }
+    });
   }
+
   localise(document);
   look();
 })();

@@ -3,6 +3,8 @@
 use actix_web::{HttpResponse, http::header, web};
 use oncharge_adapter_http::checkout::page::assets::TOKENS_CSS;
 
+use super::integration::EMBED_JS;
+
 const CSS: &str = "text/css; charset=utf-8";
 const JS: &str = "text/javascript; charset=utf-8";
 
@@ -17,6 +19,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
             include_str!("../../assets/shop/order.css"),
         ),
         ("/cart.js", JS, include_str!("../../assets/shop/cart.js")),
+        ("/embed.js", JS, EMBED_JS),
         ("/order.js", JS, include_str!("../../assets/shop/order.js")),
     ] {
         config.route(path, web::get().to(move || async move { file(kind, text) }));

@@ -139,7 +139,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use super::*;
-    use crate::shop::{moment::Moment, order::Act};
+    use crate::shop::{integration::acts::Act, moment::Moment};
 
     fn order(number: u64) -> Order {
         let mut order = Order::new(number, Moment::now(), Vec::new());

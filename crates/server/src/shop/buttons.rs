@@ -4,20 +4,32 @@ use oncharge_client::{CaptureMode, PendingOperation, SessionStatus as Status};
 
 use super::{
     dollars::Dollars,
-    order::{Act, Intent, Order},
+    integration::{
+        acts::{Act, Intent},
+        confirm::Payment,
+    },
+    order::Order,
     outcome::is_payable,
-    payments::Payment,
 };
 
-/// A button, with a field for an amount where one can be chosen.
+/// A button.
 pub(super) struct Button {
     /// The act's name in addresses.
     pub(super) name: &'static str,
     pub(super) label: String,
-    /// What stands in the field at first.
-    pub(super) amount: Option<String>,
+    pub(super) amount: Amount,
     /// Not the first choice.
     pub(super) quiet: bool,
+}
+
+/// The amount that goes with a button.
+pub(super) enum Amount {
+    /// There is none to say.
+    None,
+    /// This one.
+    Fixed(Dollars),
+    /// The one in the field beside it, up to this.
+    UpTo(Dollars),
 }
 
 /// Buttons, and a sentence where something needs to be said.
@@ -52,20 +64,26 @@ pub(super) fn choice(order: &Order, payment: Option<&Payment>) -> Choice {
         (_, Some(_)) => hint("Something is under way."),
         (Status::Authorized, None) => authorized(session.amount_authorized, session.capture),
         (Status::Captured, None) if session.amount_refundable > 0 => {
-            let amount = Dollars::cents(session.amount_refundable);
-            let refund = Button {
-                amount: Some(amount.plain()),
-                quiet: true,
-                ..button(Act::Refund(amount), "Refund".to_owned())
-            };
-            Choice {
-                buttons: vec![refund],
-                hint: "All that can be refunded, or a part of it.",
-            }
+            refundable(Dollars::cents(session.amount_refundable))
         }
-        (Status::Captured, None) => hint("Nothing: all of the money goes back."),
+        (Status::Captured, None) => hint("Nothing: nothing is left to refund."),
         (_, None) if is_payable(session) => hint("Nothing: it is the shopper’s turn to pay."),
         (_, None) => hint("Nothing: this payment has come to its end."),
+    }
+}
+
+fn refundable(most: Dollars) -> Choice {
+    let refund = |label: String, amount: Amount| Button {
+        amount,
+        quiet: true,
+        ..button(Act::Refund(most), label)
+    };
+    Choice {
+        buttons: vec![
+            refund(format!("Refund all {most}"), Amount::Fixed(most)),
+            refund("Refund this much".to_owned(), Amount::UpTo(most)),
+        ],
+        hint: "",
     }
 }
 
@@ -99,9 +117,14 @@ fn again(intent: &Intent) -> Choice {
 
 fn button(act: Act, label: String) -> Button {
     Button {
-        name: act.name(),
+        name: match act {
+            Act::Checkout => "checkout",
+            Act::Capture => "capture",
+            Act::Cancel => "cancel",
+            Act::Refund(_) => "refund",
+        },
         label,
-        amount: None,
+        amount: Amount::None,
         quiet: false,
     }
 }
@@ -118,14 +141,15 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::shop::{examples::session, moment::Moment, order::Checkout};
+    use crate::shop::{examples::session, integration::session::Checkout, moment::Moment};
 
     fn labels(status: &str, changes: &Value) -> Vec<String> {
         let mut order = Order::new(7, Moment::now(), Vec::new());
         order.checkout = Some(Checkout {
             session_id: "cs_1".to_owned(),
-            iframe_url: "/checkout/cs_1?token=pt_1".to_owned(),
+            idempotency_key: "order-7".to_owned(),
             origin: "http://127.0.0.1:1".to_owned(),
+            iframe_url: None,
         });
         let payment = Payment {
             session: session(status, changes),
@@ -139,7 +163,10 @@ mod tests {
     fn only_what_is_possible_now_has_a_button() {
         let held = ["Capture $10.00", "Cancel the order"];
         assert_eq!(labels("authorized", &json!({})), held);
-        assert_eq!(labels("captured", &json!({})), ["Refund"]);
+        assert_eq!(
+            labels("captured", &json!({})),
+            ["Refund all $10.00", "Refund this much"]
+        );
         let nothing: [&str; 0] = [];
         assert_eq!(
             labels("captured", &json!({ "amount_refundable": 0 })),

@@ -71,21 +71,18 @@ pub(super) struct Cart {
 }
 
 impl Cart {
-    /// The cart of a query or form, `mug=2&lamp=1`; `add=mug` puts one more into it. Prices are
-    /// the shop's own: a browser says what and how many, never how much.
+    /// The cart of a query or form, `mug=2&lamp=1`; `add=mug` puts one more into it, `less=mug`
+    /// takes one out. Prices are the shop's own: a browser says what and how many, never how much.
     pub(super) fn from_pairs(pairs: &[(String, String)]) -> Self {
         let lines = PRODUCTS.iter().map(|product| {
             let wanted = pairs.iter().filter(|(name, _)| name == product.id);
-            let count = wanted
-                .filter_map(|(_, count)| count.parse::<u32>().ok())
-                .next_back();
-            let added = pairs
-                .iter()
-                .any(|(name, id)| name == "add" && id == product.id);
-            let quantity = count
-                .unwrap_or(0)
-                .saturating_add(u32::from(added))
-                .min(MOST);
+            let mut counts = wanted.filter_map(|(_, count)| count.parse::<u32>().ok());
+            let asked = |step: &str| {
+                let mut pairs = pairs.iter();
+                u32::from(pairs.any(|(name, id)| name == step && id == product.id))
+            };
+            let count = counts.next_back().unwrap_or(0).saturating_add(asked("add"));
+            let quantity = count.min(MOST).saturating_sub(asked("less"));
             CartLine { product, quantity }
         });
         Self {
@@ -152,6 +149,15 @@ mod tests {
             cart(&[("mug", "2"), ("add", "mug")]).total(),
             Dollars::cents(3 * 2400)
         );
+    }
+
+    #[test]
+    fn less_takes_one_out_of_it() {
+        assert_eq!(
+            cart(&[("mug", "2"), ("less", "mug")]).total(),
+            Dollars::cents(2400)
+        );
+        assert!(cart(&[("mug", "0"), ("less", "mug")]).is_empty());
     }
 
     #[test]

@@ -1,7 +1,38 @@
-//! Sessions as the API answers them, for tests.
+//! Sessions as the API answers them, and a shop, for tests.
 
+use std::path::Path;
+
+use actix_web::web::Data;
 use oncharge_client::Session;
 use serde_json::{Value, json};
+
+use super::{Shop, integration::follow::Hints};
+use crate::{
+    config::Secret,
+    sandbox::{Pair, Urls},
+};
+
+/// The API secret of the shop.
+pub(super) const SECRET: &str = "oc_secret_of_the_test";
+/// Where the shop is.
+pub(super) const ORIGIN: &str = "http://127.0.0.1:8083";
+
+/// The shop on this directory, whose OnCharge is at `api`.
+pub(super) fn shop(dir: &Path, api: &str) -> (Data<Shop>, Hints) {
+    let urls = Urls {
+        api: api.to_owned(),
+        simulator: "http://127.0.0.1:8081".to_owned(),
+        ops: "http://127.0.0.1:8082".to_owned(),
+        shop: ORIGIN.to_owned(),
+    };
+    let pair = Pair {
+        merchant_id: "mer_1".to_owned(),
+        api_key: "oc_key".to_owned(),
+        api_secret: Secret::new(SECRET.to_owned()),
+    };
+    let (shop, hints) = Shop::open(&urls, &pair, dir).unwrap();
+    (Data::new(shop), hints)
+}
 
 /// A session over $10.00 in this status; `changes` replace members of the answer.
 pub(super) fn session(status: &str, changes: &Value) -> Session {

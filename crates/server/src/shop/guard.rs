@@ -13,7 +13,7 @@ use actix_web::{
     web,
 };
 
-use super::{Shop, webhooks};
+use super::{Shop, integration::webhooks};
 
 /// What a page of the shop may load: its own files, the script that embeds the checkout, and the
 /// checkout itself in a frame. No style and no script within a page, and nobody frames the shop.

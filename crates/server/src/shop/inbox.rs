@@ -34,6 +34,9 @@ pub(super) struct Received {
     /// The session's amount or the refund's, in minor units.
     pub(super) amount: i64,
     pub(super) currency: String,
+    /// The refund that it is about.
+    #[serde(default)]
+    pub(super) refund_id: Option<String>,
     /// When it happened.
     pub(super) created_at: Moment,
     /// When it came, the first time.
@@ -53,6 +56,7 @@ impl Received {
             status: event.status.as_str().to_owned(),
             amount: event.amount,
             currency: event.currency,
+            refund_id: event.refund_id,
             created_at: event.created_at.into(),
             came_at,
             times: 1,
@@ -174,6 +178,7 @@ mod tests {
             status: "captured".to_owned(),
             amount: 1000,
             currency: "USD".to_owned(),
+            refund_id: None,
             created_at: Moment::now(),
             came_at: Moment::now(),
             times: 1,

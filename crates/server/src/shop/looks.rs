@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::payments::Payment;
+use super::integration::confirm::Payment;
 
 /// How long a look is good for where no webhook says otherwise: they may be late, or not come.
 const GOOD_FOR: Duration = Duration::from_secs(5);

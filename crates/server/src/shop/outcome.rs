@@ -2,7 +2,7 @@
 
 use oncharge_client::{Session, SessionStatus as Status};
 
-use super::{dollars::Dollars, order::Order, payments::Payment, tone::Tone};
+use super::{dollars::Dollars, integration::confirm::Payment, order::Order, standing::Tone};
 
 /// A heading, a sentence, and perhaps a way to the same cart again.
 pub(super) struct Outcome {
@@ -72,7 +72,7 @@ fn ended(order: &Order, session: &Session) -> Outcome {
                 format!("Your payment of {captured} has arrived."),
             )
         }
-        Status::Captured if session.amount_refundable == 0 => good(
+        Status::Captured if session.amount_refunded >= session.amount_captured => good(
             "Refunded",
             format!("All of your {refunded} goes back to your card."),
         ),

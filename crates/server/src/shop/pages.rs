@@ -4,24 +4,31 @@ use std::collections::BTreeMap;
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
-use oncharge_client::SessionStatus as Status;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     Shop,
     catalogue::Cart,
     dollars::Dollars,
     fault::Fault,
+    integration::{confirm, session},
     moment::Moment,
     order::Order,
     parts::Parts,
-    payments,
-    tone::{Tone, tone_of},
+    standing::Standing,
     view::{self, Look},
 };
 
 /// How many orders the list shows.
 const LISTED: usize = 100;
+/// The simulator's cards, and what comes of each.
+const CARDS: [(&str, &str); 5] = [
+    ("4242 4242 4242 4242", "is approved"),
+    ("4000 0000 0000 0002", "is declined"),
+    ("4000 0000 0000 9995", "has too little money"),
+    ("4000 0000 0000 0069", "has expired"),
+    ("4000 0025 0000 3155", "asks for 3-D Secure"),
+];
 
 #[derive(Template)]
 #[template(path = "shop/goods.html")]
@@ -37,7 +44,7 @@ struct OrderPage<'a> {
     api: &'a str,
     order: &'a Order,
     /// The checkout's address while the shopper can pay.
-    iframe_url: Option<&'a str>,
+    iframe_url: Option<String>,
     parts: Parts,
 }
 
@@ -55,8 +62,7 @@ struct Row {
     goods: String,
     total: Dollars,
     placed_at: Moment,
-    status: &'static str,
-    tone: Tone,
+    standing: Standing,
 }
 
 /// What the order's page asks for every second.
@@ -85,14 +91,20 @@ pub(super) async fn order(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
 ) -> Result<HttpResponse, Fault> {
-    let view = view::of(&shop, *number, Look::Now).await?;
-    let checkout = view.order.checkout.as_ref().filter(|_| view.is_payable());
+    let mut view = view::of(&shop, *number, Look::Now).await?;
+    let mut iframe_url = None;
+    if view.is_payable() {
+        match session::iframe_url(&shop, &view.order).await {
+            Ok(address) => iframe_url = address,
+            Err(error) => view.unreachable = Some(view::words(&error)),
+        }
+    }
     html(&OrderPage {
         page: "orders",
         api: &shop.api,
         order: &view.order,
-        iframe_url: checkout.map(|checkout| checkout.iframe_url.as_str()),
-        parts: Parts::of(&view)?,
+        iframe_url,
+        parts: Parts::of(&shop, &view)?,
     })
 }
 
@@ -108,7 +120,7 @@ pub(super) async fn state(
         _ => Look::Recent,
     };
     let view = view::of(&shop, *number, look).await?;
-    let parts = Parts::of(&view)?;
+    let parts = Parts::of(&shop, &view)?;
     Ok(HttpResponse::Ok().json(State {
         number: *number,
         status: view
@@ -123,11 +135,10 @@ pub(super) async fn state(
 /// `GET /orders`
 pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, Fault> {
     let orders = shop.book.newest(LISTED);
-    let (statuses, trouble) = match payments::newest_sessions(&shop).await {
+    let (standings, trouble) = match confirm::newest(&shop).await {
         Ok(sessions) => {
-            let pairs = sessions
-                .into_iter()
-                .map(|session| (session.session_id, session.status));
+            let sessions = sessions.iter();
+            let pairs = sessions.map(|session| (session.session_id.clone(), Standing::of(session)));
             (pairs.collect(), None)
         }
         Err(error) => {
@@ -135,7 +146,7 @@ pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, Fault>
             (BTreeMap::new(), Some(trouble))
         }
     };
-    let rows = orders.iter().map(|order| row(order, &statuses)).collect();
+    let rows = orders.iter().map(|order| row(order, &standings)).collect();
     html(&Orders {
         page: "orders",
         rows,
@@ -143,14 +154,21 @@ pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, Fault>
     })
 }
 
-fn row(order: &Order, statuses: &BTreeMap<String, Status>) -> Row {
-    let now = order
-        .checkout
-        .as_ref()
-        .and_then(|checkout| statuses.get(&checkout.session_id));
-    let status = now
-        .copied()
-        .or_else(|| order.sightings.last().map(|seen| seen.status));
+/// What is asked of [`received`].
+#[derive(Deserialize)]
+pub(super) struct Which {
+    session_id: String,
+}
+
+/// `GET /webhooks/received?session_id=…`: the verified events of a session, by their sequence, as
+/// JSON.
+pub(super) async fn received(shop: web::Data<Shop>, which: web::Query<Which>) -> HttpResponse {
+    HttpResponse::Ok().json(shop.inbox.of_session(&which.session_id))
+}
+
+fn row(order: &Order, standings: &BTreeMap<String, Standing>) -> Row {
+    let checkout = order.checkout.as_ref();
+    let standing = checkout.and_then(|checkout| standings.get(&checkout.session_id));
     let goods = order
         .lines
         .iter()
@@ -160,8 +178,7 @@ fn row(order: &Order, statuses: &BTreeMap<String, Status>) -> Row {
         goods: goods.collect::<Vec<_>>().join(", "),
         total: order.total,
         placed_at: order.placed_at,
-        status: status.map_or("no payment yet", Status::as_str),
-        tone: status.map_or(Tone::Plain, tone_of),
+        standing: standing.copied().unwrap_or_else(|| order.standing_seen()),
     }
 }
 

@@ -5,21 +5,31 @@ use askama::Template;
 use serde::Serialize;
 
 use super::{
-    buttons::{self, Button},
-    order::{Call, Order},
+    Shop,
+    buttons::{self, Amount, Button},
+    calls::Call,
+    order::Order,
     outcome::Outcome,
-    timeline::{self, Event},
-    tone::Tone,
+    standing::Standing,
+    timeline::{self, Entry},
     view::View,
 };
 
 /// HTML, by the id of the element that it goes into.
 #[derive(Serialize)]
 pub(super) struct Parts {
+    pub(super) standing: String,
     pub(super) outcome: String,
-    pub(super) timeline: String,
+    pub(super) facts: String,
     pub(super) acts: String,
+    pub(super) timeline: String,
     pub(super) calls: String,
+}
+
+#[derive(Template)]
+#[template(path = "shop/standing.html")]
+struct StandingPart {
+    standing: Standing,
 }
 
 #[derive(Template)]
@@ -29,9 +39,12 @@ struct OutcomePart<'a> {
 }
 
 #[derive(Template)]
-#[template(path = "shop/timeline.html")]
-struct TimelinePart {
-    events: Vec<Event>,
+#[template(path = "shop/facts.html")]
+struct FactsPart<'a> {
+    session_id: Option<&'a str>,
+    psp_reference: Option<&'a str>,
+    api: &'a str,
+    ops: &'a str,
 }
 
 #[derive(Template)]
@@ -44,50 +57,55 @@ struct ActsPart<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "shop/timeline.html")]
+struct TimelinePart {
+    entries: Vec<Entry>,
+}
+
+#[derive(Template)]
 #[template(path = "shop/calls.html")]
-struct CallsPart<'a> {
-    order: &'a Order,
+struct CallsPart {
+    calls: Vec<Call>,
 }
 
 impl Parts {
     /// The parts of this order's page.
-    pub(super) fn of(view: &View) -> askama::Result<Self> {
-        let payment = view.payment.as_ref();
-        let order = &view.order;
+    pub(super) fn of(shop: &Shop, view: &View) -> askama::Result<Self> {
+        let (order, payment) = (&view.order, view.payment.as_ref());
+        let session = payment.map(|payment| &payment.session);
+        let checkout = order.checkout.as_ref();
         let buttons::Choice { buttons, hint } = buttons::choice(order, payment);
-        let unreachable = view.unreachable.as_deref();
+        let standing = StandingPart {
+            standing: view.standing(),
+        };
+        let outcome = OutcomePart {
+            outcome: view.outcome.as_ref(),
+        };
+        let facts = FactsPart {
+            session_id: checkout.map(|checkout| checkout.session_id.as_str()),
+            psp_reference: session.and_then(|session| session.psp_reference.as_deref()),
+            api: &shop.api,
+            ops: &shop.ops,
+        };
+        let acts = ActsPart {
+            order,
+            unreachable: view.unreachable.as_deref(),
+            buttons,
+            hint,
+        };
+        let timeline = TimelinePart {
+            entries: timeline::entries(order, payment, &view.received),
+        };
+        let calls = CallsPart {
+            calls: shop.calls.of(order.number),
+        };
         Ok(Self {
-            outcome: OutcomePart {
-                outcome: view.outcome.as_ref(),
-            }
-            .render()?,
-            timeline: TimelinePart {
-                events: timeline::events(order, payment, &view.received),
-            }
-            .render()?,
-            acts: ActsPart {
-                order,
-                unreachable,
-                buttons,
-                hint,
-            }
-            .render()?,
-            calls: CallsPart { order }.render()?,
+            standing: standing.render()?,
+            outcome: outcome.render()?,
+            facts: facts.render()?,
+            acts: acts.render()?,
+            timeline: timeline.render()?,
+            calls: calls.render()?,
         })
-    }
-}
-
-impl Call {
-    /// The answer in a word.
-    fn answer(&self) -> String {
-        self.status
-            .map_or_else(|| "no answer".to_owned(), |status| status.to_string())
-    }
-
-    fn tone(&self) -> Tone {
-        match self.status {
-            Some(200..300) => Tone::Good,
-            _ => Tone::Bad,
-        }
     }
 }

@@ -1,96 +1,175 @@
-//! An order's life as a list of events: what the shop did, saw, and asked for.
+//! An order's life: one entry for each fact (a status, a refund), and under it what told the shop of
+//! it.
+//!
+//! Facts are known from looking (GET), from webhooks, or from both; webhooks come first, late, twice,
+//! out of order, or never. So an event is put under the fact that it tells of, and stands by itself
+//! only where the shop saw nothing of it.
 
 use oncharge_client::{RefundDetails, RefundStatus, SessionStatus as Status};
 
 use super::{
     dollars::Dollars,
     inbox::Received,
+    integration::confirm::Payment,
     moment::Moment,
     order::{Order, Sighting},
-    payments::Payment,
-    tone::{Tone, tone_of},
+    standing::{Tone, tone_of},
 };
 
-/// One thing that happened.
-pub(super) struct Event {
+/// A fact.
+pub(super) struct Entry {
+    /// What the page knows it by.
+    pub(super) id: String,
+    fact: Fact,
     pub(super) title: String,
-    /// The title is a name of the API's.
-    pub(super) is_name: bool,
     pub(super) text: String,
     pub(super) at: Moment,
     /// It happened at this time at the latest.
     pub(super) at_latest: bool,
-    /// What told it; empty for what the shop did by itself.
-    pub(super) source: &'static str,
-    /// When that came, where it came by itself and not at once.
-    pub(super) told_at: Option<Moment>,
     pub(super) tone: Tone,
+    /// How the shop knows, where no webhook has told of it.
+    pub(super) seen: &'static str,
+    /// The events that tell of it, by their sequence.
+    pub(super) told: Vec<Received>,
 }
 
-/// What a look at the session showed.
-const SESSION: &str = "seen by GET of the session";
-/// What a look at the refunds showed.
-const REFUNDS: &str = "seen by GET of the refunds";
+/// What an entry and an event are about.
+#[derive(PartialEq, Eq)]
+enum Fact {
+    Placed,
+    Status(Status),
+    /// By its id.
+    Refund(String),
+    /// What only an event tells of, by its id.
+    Event(String),
+}
 
-/// What OnCharge told, followed by when it did.
-const WEBHOOK: &str = "told by webhook";
-
-/// All that is known, in the order in which it happened.
-pub(super) fn events(
+/// All facts, in the order in which they happened; `received` is in the order of its sequence.
+pub(super) fn entries(
     order: &Order,
     payment: Option<&Payment>,
     received: &[Received],
-) -> Vec<Event> {
-    let placed = Event {
-        title: "Order placed".to_owned(),
-        is_name: false,
-        text: format!("{} in the cart", order.total),
-        at: order.placed_at,
-        at_latest: false,
-        source: "",
-        told_at: None,
-        tone: Tone::Plain,
-    };
-    let mut events = vec![placed];
-    events.extend(
-        order
-            .sightings
-            .iter()
-            .map(|seen| status(order, payment, seen)),
-    );
+) -> Vec<Entry> {
+    let mut entries = vec![placed(order)];
+    let sightings = order.sightings.iter().enumerate();
+    entries.extend(sightings.map(|(place, seen)| status(order, payment, (place, seen))));
     // The API lists the newest first.
-    let refunds = payment
-        .map(|payment| payment.refunds.as_slice())
-        .unwrap_or_default();
-    events.extend(refunds.iter().rev().flat_map(refund));
-    events.extend(received.iter().map(webhook));
-    // What is told of comes before the webhook that tells of it; those keep their sequence.
-    events.sort_by_key(|event| event.at);
-    events
+    let refunds = payment.map(|payment| payment.refunds.iter().rev());
+    entries.extend(refunds.into_iter().flatten().map(refund));
+    let mut alone = Vec::new();
+    for (place, event) in received.iter().enumerate() {
+        let later = received.get(place.saturating_add(1)..).unwrap_or_default();
+        let seen = entries
+            .iter_mut()
+            .find(|entry| entry.is_told_by(event, later));
+        match seen {
+            Some(entry) => entry.hear(event),
+            None => alone.push(event),
+        }
+    }
+    for event in alone {
+        enter(&mut entries, event);
+    }
+    // Times are whole seconds: within one, the order from above stays.
+    entries.sort_by_key(|entry| entry.at);
+    entries
 }
 
-/// A webhook, at the time of what it tells of.
-fn webhook(received: &Received) -> Event {
-    let times = match received.times {
-        1 => "once".to_owned(),
-        times => format!("{times} times"),
-    };
-    Event {
-        title: received.event.clone(),
-        is_name: true,
-        text: format!(
-            "Event {} of this payment, delivered {times}. Its webhook-signature verified.",
-            received.sequence,
-        ),
-        at: received.created_at,
+/// Enters an event that tells of nothing the shop has seen: before what was told later.
+fn enter(entries: &mut Vec<Entry>, event: &Received) {
+    let about = Fact::of(event);
+    if let Some(known) = entries.iter_mut().find(|entry| entry.fact == about)
+        && matches!(about, Fact::Refund(_))
+    {
+        known.title = title_of(event);
+        known.tone = tone_of_event(event);
+        return known.hear(event);
+    }
+    let entry = Entry {
+        id: format!("event-{}", event.id),
+        fact: about,
+        title: title_of(event),
+        text: String::new(),
+        at: event.created_at,
         at_latest: false,
-        source: WEBHOOK,
-        told_at: Some(received.came_at).filter(|at| *at != received.created_at),
-        tone: Tone::Plain,
+        tone: tone_of_event(event),
+        seen: "",
+        told: vec![event.clone()],
+    };
+    let is_later = |known: &Entry| {
+        let first = known.told.first();
+        first.is_some_and(|first| first.sequence > event.sequence)
+    };
+    let place = entries.iter().position(is_later).unwrap_or(entries.len());
+    entries.insert(place, entry);
+}
+
+impl Entry {
+    /// Whether this event tells of it. A payment may be refused several times; each refusal is told
+    /// of by the last such event before it was seen.
+    fn is_told_by(&self, event: &Received, later: &[Received]) -> bool {
+        if self.fact != Fact::of(event) {
+            return false;
+        }
+        if !matches!(self.fact, Fact::Status(Status::Refused | Status::Error)) {
+            return true;
+        }
+        let mut later = later.iter();
+        let next = later.find(|later| later.event == event.event);
+        event.created_at <= self.at && next.is_none_or(|next| self.at < next.created_at)
+    }
+
+    fn hear(&mut self, event: &Received) {
+        // Missed when it happened, and now its time is known.
+        if self.at_latest {
+            (self.at, self.at_latest) = (event.created_at, false);
+        }
+        self.told.push(event.clone());
     }
 }
 
-fn status(order: &Order, payment: Option<&Payment>, seen: &Sighting) -> Event {
+impl Fact {
+    fn of(event: &Received) -> Self {
+        if let Some(refund) = &event.refund_id {
+            return Self::Refund(refund.clone());
+        }
+        match event.event.as_str() {
+            "payment.authorized" => Self::Status(Status::Authorized),
+            "payment.captured" => Self::Status(Status::Captured),
+            "payment.refused" => Self::Status(Status::Refused),
+            "payment.cancelled" => Self::Status(Status::Cancelled),
+            "payment.expired" => Self::Status(Status::Expired),
+            "payment.error" => Self::Status(Status::Error),
+            _ => Self::Event(event.id.clone()),
+        }
+    }
+}
+
+impl Received {
+    /// How often it was delivered, in words.
+    pub(super) fn deliveries(&self) -> String {
+        match self.times {
+            1 => "once".to_owned(),
+            times => format!("{times} times, first"),
+        }
+    }
+}
+
+fn placed(order: &Order) -> Entry {
+    Entry {
+        id: "placed".to_owned(),
+        fact: Fact::Placed,
+        title: "Order placed".to_owned(),
+        text: format!("{} in the cart.", order.total),
+        at: order.placed_at,
+        at_latest: false,
+        tone: Tone::Plain,
+        seen: "",
+        told: Vec::new(),
+    }
+}
+
+fn status(order: &Order, payment: Option<&Payment>, (place, seen): (usize, &Sighting)) -> Entry {
     let session = payment.map(|payment| &payment.session);
     let captured = session.map_or(order.total, |session| {
         Dollars::cents(session.amount_captured)
@@ -104,114 +183,69 @@ fn status(order: &Order, payment: Option<&Payment>, seen: &Sighting) -> Event {
         Status::Expired => "The time to pay ran out.".to_owned(),
         Status::Refused | Status::Error | _ => String::new(),
     };
-    Event {
-        title: title(seen.status.as_str()),
-        is_name: false,
+    Entry {
+        id: format!("status-{place}"),
+        fact: Fact::Status(seen.status),
+        title: capitalised(seen.status.as_str()),
         text: seen.reason.clone().unwrap_or(text),
         at: seen.at,
         at_latest: seen.at_latest,
-        source: SESSION,
-        told_at: None,
         tone: tone_of(seen.status),
+        seen: match seen.status {
+            Status::Created => "The answer to the shop’s POST",
+            Status::Pending => "Seen by GET; no event tells of it",
+            _ => "Seen by GET; no webhook has come yet",
+        },
+        told: Vec::new(),
     }
 }
 
-/// A refund: that it was asked for, and what became of it.
-fn refund(refund: &RefundDetails) -> Vec<Event> {
-    let amount = Dollars::cents(refund.amount);
-    let event = |title: String, text: String, at: Moment, tone: Tone| Event {
-        title,
-        is_name: false,
-        text,
-        at,
-        at_latest: false,
-        source: REFUNDS,
-        told_at: None,
-        tone,
+fn refund(refund: &RefundDetails) -> Entry {
+    let (outcome, text, tone) = match refund.status {
+        RefundStatus::Succeeded => ("succeeded", "The money is on its way back.", Tone::Good),
+        RefundStatus::Failed => ("failed", "", Tone::Bad),
+        _ => ("requested", "The PSP’s last word is awaited.", Tone::Plain),
     };
-    let asked = format!("Refund of {amount} requested");
-    let mut events = vec![event(
-        asked,
-        String::new(),
-        refund.created_at.into(),
-        Tone::Plain,
-    )];
-    let reason = refund
-        .failure
-        .as_ref()
-        .map(|failure| failure.message.clone());
-    let at = refund.updated_at.into();
-    match refund.status {
-        RefundStatus::Succeeded => {
-            let text = "The money is on its way back to the card.".to_owned();
-            events.push(event(
-                format!("Refund of {amount} succeeded"),
-                text,
-                at,
-                Tone::Good,
-            ));
-        }
-        RefundStatus::Failed => {
-            let text = reason.unwrap_or_default();
-            events.push(event(
-                format!("Refund of {amount} failed"),
-                text,
-                at,
-                Tone::Bad,
-            ));
-        }
-        _ => {}
+    let failure = refund.failure.as_ref();
+    Entry {
+        id: refund.refund_id.clone(),
+        fact: Fact::Refund(refund.refund_id.clone()),
+        title: format!("Refund of {} {outcome}", Dollars::cents(refund.amount)),
+        text: failure.map_or_else(|| text.to_owned(), |failure| failure.message.clone()),
+        at: refund.updated_at.into(),
+        at_latest: false,
+        tone,
+        seen: "Seen by GET; no webhook has come yet",
+        told: Vec::new(),
     }
-    events
 }
 
-/// A status as a heading.
-fn title(status: &str) -> String {
-    let mut letters = status.chars();
+/// An event as the heading of an entry of its own.
+fn title_of(event: &Received) -> String {
+    let amount = Dollars::cents(event.amount);
+    match (Fact::of(event), event.event.split_once('.')) {
+        (Fact::Status(status), _) => capitalised(status.as_str()),
+        (Fact::Refund(_), Some((_, outcome))) => format!("Refund of {amount} {outcome}"),
+        (_, Some(("payment", what))) => capitalised(&what.replace('_', " ")),
+        (_, Some((what, outcome))) => capitalised(&format!("{what} {outcome}")),
+        (_, None) => event.event.clone(),
+    }
+}
+
+fn tone_of_event(event: &Received) -> Tone {
+    match (Fact::of(event), event.event.as_str()) {
+        (Fact::Status(status), _) => tone_of(status),
+        (_, "refund.succeeded" | "chargeback.won") => Tone::Good,
+        (_, name) if name.ends_with("failed") || name.starts_with("chargeback.") => Tone::Bad,
+        _ => Tone::Plain,
+    }
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::shop::{examples::session, sightings};
-
-    fn received(event: &str, sequence: u32, (created_at, times): (&str, u32)) -> Received {
-        let received = json!({
-            "id": format!("evt_{sequence}"), "event": event, "session_id": "cs_1",
-            "sequence": sequence, "status": "captured", "amount": 1000, "currency": "USD",
-            "created_at": created_at, "came_at": "2026-11-22T12:03:00Z", "times": times,
-        });
-        serde_json::from_value(received).unwrap()
-    }
-
-    #[test]
-    fn a_webhook_stands_behind_what_it_tells_of_in_the_order_of_its_number() {
-        let placed = serde_json::from_value(json!("2026-11-22T11:59:00Z")).unwrap();
-        let mut order = Order::new(7, placed, Vec::new());
-        sightings::enter(&mut order, &session("captured", &json!({})));
-        let at = "2026-11-22T12:01:00Z";
-        let received = [
-            received("payment.authorized", 1, (at, 3)),
-            received("payment.captured", 2, (at, 1)),
-        ];
-        let events = events(&order, None, &received);
-        let titles: Vec<_> = events.iter().map(|event| event.title.as_str()).collect();
-        let expected = [
-            "Order placed",
-            "Created",
-            "Authorized",
-            "Captured",
-            "payment.authorized",
-            "payment.captured",
-        ];
-        assert_eq!(titles, expected);
-        let text = &events[4].text;
-        let words = "Event 1 of this payment, delivered 3 times. Its webhook-signature verified.";
-        assert_eq!(text, words);
-        assert_eq!(events[5].told_at.unwrap().rfc3339(), "2026-11-22T12:03:00Z");
-    }
-}
+mod tests;

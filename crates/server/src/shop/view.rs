@@ -6,10 +6,11 @@ use super::{
     Shop,
     fault::Fault,
     inbox::Received,
+    integration::confirm::{self, Payment},
     order::Order,
     outcome::{self, Outcome},
-    payments::{self, Payment},
     sightings,
+    standing::Standing,
 };
 
 /// An order with its payment.
@@ -29,6 +30,14 @@ impl View {
     /// Whether the checkout is to be shown.
     pub(super) fn is_payable(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// How the payment stands, in a word.
+    pub(super) fn standing(&self) -> Standing {
+        self.payment.as_ref().map_or_else(
+            || self.order.standing_seen(),
+            |payment| Standing::of(&payment.session),
+        )
     }
 }
 
@@ -82,12 +91,13 @@ async fn payment(shop: &Shop, order: &Order, look: Look) -> Result<Option<Paymen
         return Ok(Some(payment));
     }
     let ticket = shop.looks.begin();
-    let payment = payments::look(shop, order, &checkout.session_id).await?;
+    let payment = confirm::payment(shop, order.number, &checkout.session_id).await?;
     shop.looks.end(order.number, ticket, &payment);
     Ok(Some(payment))
 }
 
-fn words(error: &Error) -> String {
+/// Why OnCharge could not be asked, for the page.
+pub(super) fn words(error: &Error) -> String {
     match error {
         Error::Api { message, code, .. } => format!("OnCharge says: {message} ({code})."),
         _ => format!("OnCharge cannot be asked: {error}. This was seen last."),

@@ -6,7 +6,7 @@ use tokio::{
     task::JoinHandle,
 };
 
-use super::{
+use crate::shop::{
     Shop,
     view::{self, Look},
 };
@@ -15,20 +15,20 @@ use super::{
 const LONGEST_QUEUE: usize = 1000;
 
 /// Takes hints, as order numbers.
-pub(super) struct Follower(Sender<u64>);
+pub(crate) struct Follower(Sender<u64>);
 
 /// What hands the hints over to the task that acts on them.
-pub(super) struct Hints(pub(super) Receiver<u64>);
+pub(crate) struct Hints(pub(super) Receiver<u64>);
 
 /// Both ends.
-pub(super) fn pair() -> (Follower, Hints) {
+pub(crate) fn pair() -> (Follower, Hints) {
     let (sender, receiver) = mpsc::channel(LONGEST_QUEUE);
     (Follower(sender), Hints(receiver))
 }
 
 impl Follower {
     /// Something has happened to this order.
-    pub(super) fn hint(&self, number: u64) {
+    pub(crate) fn hint(&self, number: u64) {
         if self.0.try_send(number).is_err() {
             tracing::debug!(number, "a hint was dropped");
         }
@@ -37,7 +37,7 @@ impl Follower {
 
 impl Hints {
     /// Starts to act on hints, one after the other.
-    pub(super) fn start(mut self, shop: Data<Shop>) -> JoinHandle<()> {
+    pub(crate) fn start(mut self, shop: Data<Shop>) -> JoinHandle<()> {
         let following = async move {
             while let Some(number) = self.0.recv().await {
                 if let Err(error) = view::of(&shop, number, Look::Now).await {

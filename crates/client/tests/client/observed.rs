@@ -1,0 +1,95 @@
+//! What an observer of the client is shown.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use oncharge_client::{Client, IdempotencyKey, NewRefund, RefundFilter};
+use serde_json::json;
+
+use crate::server::{Act, KEY, SECRET, Server};
+
+/// Everything of an exchange, as text.
+type Shown = Arc<Mutex<Vec<Vec<String>>>>;
+
+fn observed(server: &Server) -> (Client, Shown) {
+    let shown = Shown::default();
+    let seen = Arc::clone(&shown);
+    let client = server.client().observed_by(move |exchange| {
+        let answer = exchange.answer.map_or_else(Vec::new, |answer| {
+            let id = answer.header("x-request-id").unwrap_or_default();
+            let body = String::from_utf8_lossy(answer.body).into_owned();
+            vec![answer.status.to_string(), id.to_owned(), body]
+        });
+        let headers = exchange.headers.iter();
+        let headers: Vec<_> = headers
+            .map(|(name, value)| format!("{name}: {value}"))
+            .collect();
+        let line = format!("{} {}", exchange.method, exchange.target);
+        let request = vec![line, headers.join("\n"), exchange.body.to_owned()];
+        let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.push([request, answer].concat());
+    });
+    (client, shown)
+}
+
+#[tokio::test]
+async fn every_attempt_is_shown_as_it_was_sent_and_answered() {
+    let busy = r#"{"error":"busy","message":"nothing was written"}"#;
+    let done = json!({
+        "refund_id": "ref_1", "session_id": "cs_1", "status": "refund_requested",
+        "psp_reference": null, "amount": 500, "currency": "USD",
+    });
+    let server = Server::start([
+        Act::HangUp,
+        Act::Answer(503, "X-Request-Id: req_1\r\n", busy.to_owned()),
+        Act::Answer(201, "X-Request-Id: req_2\r\n", done.to_string()),
+    ])
+    .await;
+    let (client, shown) = observed(&server);
+    let refund = NewRefund {
+        session_id: "cs_1".to_owned(),
+        amount: 500,
+        currency: "USD".to_owned(),
+        reference: "r-1".to_owned(),
+    };
+    let key = IdempotencyKey::new("refund-1").unwrap();
+    client.refund(&refund, Some(&key)).await.unwrap();
+
+    let shown = shown.lock().unwrap().clone();
+    let sent = server.seen();
+    assert_eq!((shown.len(), sent.len()), (3, 3));
+    for (shown, sent) in shown.iter().zip(sent) {
+        assert_eq!(shown[0], "POST /v1/refunds");
+        assert_eq!(shown[2], sent.body);
+        let headers: Vec<_> = shown[1].lines().collect();
+        assert_eq!(headers[0], format!("X-Oncharge-Key: {KEY}"));
+        assert!(headers[2].starts_with("X-Oncharge-Signature: "));
+        let rest = [
+            "Idempotency-Key: refund-1",
+            "Content-Type: application/json",
+        ];
+        assert_eq!(headers[3..], rest);
+        assert!(!shown.concat().contains(SECRET));
+    }
+    assert_eq!(shown[0].len(), 3, "no answer came");
+    assert_eq!(shown[1][3..], ["503", "req_1", busy]);
+    assert_eq!(shown[2][3..], ["201", "req_2", &done.to_string()]);
+}
+
+#[tokio::test]
+async fn a_query_is_shown_as_it_was_signed_and_debug_keeps_bodies_back() {
+    let page = json!({ "data": [], "next_cursor": null }).to_string();
+    let server = Server::start([Act::answer(200, page)]).await;
+    let debug = Arc::new(Mutex::new(String::new()));
+    let seen = Arc::clone(&debug);
+    let client = server.client().observed_by(move |exchange| {
+        *seen.lock().unwrap() = format!("{exchange:?}");
+    });
+    client.list_refunds(&RefundFilter::default()).await.unwrap();
+    let target = server.seen().remove(0).target;
+    let debug = debug.lock().unwrap().clone();
+    assert!(debug.contains(&target) && debug.contains("200"), "{debug}");
+    assert!(
+        !debug.contains("next_cursor") && !debug.contains(KEY),
+        "{debug}"
+    );
+}

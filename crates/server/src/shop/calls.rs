@@ -1,0 +1,253 @@
+//! What the shop's server did: its last calls of OnCharge as they went over the wire, for the order's
+//! page to show. In memory only, and with no pay token; the API secret is never sent.
+
+use std::{
+    collections::{BTreeMap, VecDeque},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+use actix_web::http::StatusCode;
+use oncharge_client::{Answered, Exchange};
+
+use super::{moment::Moment, pretty::pretty, standing::Tone};
+
+/// How many calls are kept of an order.
+const KEPT: usize = 12;
+/// Of how many orders.
+const ORDERS: usize = 100;
+/// How much of a request's or an answer's text is kept, in bytes.
+const LONGEST: usize = 8 * 1024;
+
+/// A call, sent once or again and again.
+#[derive(Clone)]
+pub(super) struct Call {
+    /// Its number among all calls of the order.
+    pub(super) serial: usize,
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) idempotency_key: Option<String>,
+    /// When it was made, the last time.
+    pub(super) at: Moment,
+    /// How often; what follows is of the last time.
+    pub(super) times: usize,
+    /// Request line, headers and body, as sent.
+    pub(super) request: String,
+    /// The answer's status; `None` where no answer came.
+    status: Option<u16>,
+    /// Status line, request id and body.
+    pub(super) answer: String,
+}
+
+/// All calls. Cheap to clone; clones are the same.
+#[derive(Clone, Default)]
+pub(super) struct Calls(Arc<Mutex<BTreeMap<u64, Made>>>);
+
+/// The calls of one order, the newest first.
+#[derive(Default)]
+struct Made {
+    count: usize,
+    calls: VecDeque<Call>,
+}
+
+impl Calls {
+    /// What notes the calls of this order: for [`oncharge_client::Client::observed_by`].
+    pub(super) fn observer(&self, number: u64) -> impl Fn(&Exchange<'_>) + Send + Sync + 'static {
+        let calls = self.clone();
+        move |exchange| calls.note(number, Call::of(exchange))
+    }
+
+    /// The calls of this order, the newest first.
+    pub(super) fn of(&self, number: u64) -> Vec<Call> {
+        let orders = self.lock();
+        let made = orders.get(&number);
+        made.map(|made| made.calls.iter().cloned().collect())
+            .unwrap_or_default()
+    }
+
+    fn note(&self, number: u64, mut call: Call) {
+        let mut orders = self.lock();
+        let made = orders.entry(number).or_default();
+        // A page that is watched looks again and again: the same look is one entry, or it would
+        // push out what was done.
+        let same = |known: &Call| {
+            known.method == "GET" && known.target == call.target && known.status == call.status
+        };
+        let known = made.calls.iter().position(same);
+        if let Some(known) = known.and_then(|place| made.calls.remove(place)) {
+            call.serial = known.serial;
+            call.times = known.times.saturating_add(1);
+        } else {
+            made.count = made.count.saturating_add(1);
+            call.serial = made.count;
+        }
+        made.calls.push_front(call);
+        made.calls.truncate(KEPT);
+        if orders.len() > ORDERS {
+            // Orders count upwards: this is the oldest.
+            orders.pop_first();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Made>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Call {
+    fn of(exchange: &Exchange<'_>) -> Self {
+        let header = |wanted: &str| {
+            let mut headers = exchange.headers.iter();
+            headers.find_map(|(name, value)| (*name == wanted).then(|| value.clone()))
+        };
+        let headers = exchange.headers.iter();
+        let mut lines = vec![format!("{} {}", exchange.method, exchange.target)];
+        lines.extend(headers.map(|(name, value)| format!("{name}: {value}")));
+        if !exchange.body.is_empty() {
+            lines.extend([String::new(), exchange.body.to_owned()]);
+        }
+        Self {
+            serial: 0,
+            method: exchange.method.to_owned(),
+            target: exchange.target.to_owned(),
+            idempotency_key: header("Idempotency-Key"),
+            at: Moment::now(),
+            times: 1,
+            request: shown(&lines.join("\n")),
+            status: exchange.answer.map(|answer| answer.status),
+            answer: exchange.answer.as_ref().map(answered).unwrap_or_default(),
+        }
+    }
+
+    /// The answer in a word.
+    pub(super) fn outcome(&self) -> String {
+        self.status
+            .map_or_else(|| "no answer".to_owned(), |status| status.to_string())
+    }
+
+    /// Whether that is good.
+    pub(super) fn tone(&self) -> Tone {
+        match self.status {
+            Some(200..300) => Tone::Good,
+            _ => Tone::Bad,
+        }
+    }
+}
+
+fn answered(answer: &Answered<'_>) -> String {
+    let status = StatusCode::from_u16(answer.status).ok();
+    let reason = status.and_then(|status| status.canonical_reason());
+    let mut lines = vec![format!("{} {}", answer.status, reason.unwrap_or_default())];
+    for name in ["X-Request-Id", "Idempotency-Replayed", "Retry-After"] {
+        lines.extend(answer.header(name).map(|value| format!("{name}: {value}")));
+    }
+    let body = pretty(&String::from_utf8_lossy(answer.body));
+    lines.extend([String::new(), body]);
+    shown(lines.join("\n").trim_end())
+}
+
+/// A text as it may be kept: without pay tokens, and not without end.
+fn shown(text: &str) -> String {
+    let masked = masked(text);
+    let mut most = LONGEST.min(masked.len());
+    while !masked.is_char_boundary(most) {
+        most = most.saturating_sub(1);
+    }
+    let (kept, rest) = masked.split_at(most);
+    if rest.is_empty() {
+        return masked;
+    }
+    format!("{kept}\n… and {} bytes more", rest.len())
+}
+
+/// Pay tokens, wherever they stand, as `pt_…`.
+fn masked(text: &str) -> String {
+    const PREFIX: &str = "pt_";
+    let mut masked = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, token)) = rest.split_once(PREFIX) {
+        masked.push_str(before);
+        masked.push_str(PREFIX);
+        // Not the end of a word, such as `receipt_email`.
+        let begins = !before.ends_with(|last: char| last.is_ascii_alphanumeric());
+        let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.~=".contains(c);
+        rest = token.trim_start_matches(|c| begins && in_token(c));
+        if begins {
+            masked.push('…');
+        }
+    }
+    masked.push_str(rest);
+    masked
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(method: &str, target: &str) -> Call {
+        let headers = [("Idempotency-Key", "order-7".to_owned())];
+        Call::of(&Exchange {
+            method,
+            target,
+            headers: &headers,
+            body: "{}",
+            answer: None,
+        })
+    }
+
+    fn targets(calls: &Calls, number: u64) -> Vec<(String, usize, usize)> {
+        let calls = calls.of(number).into_iter();
+        calls
+            .map(|call| (call.target, call.serial, call.times))
+            .collect()
+    }
+
+    #[test]
+    fn looking_again_and_again_does_not_push_out_what_was_done() {
+        let calls = Calls::default();
+        calls.note(7, call("POST", "/a"));
+        for _ in 0..100 {
+            calls.note(7, call("GET", "/b"));
+            calls.note(7, call("GET", "/c"));
+        }
+        calls.note(7, call("POST", "/a"));
+        let expected = [("/a", 4, 1), ("/c", 3, 100), ("/b", 2, 100), ("/a", 1, 1)];
+        let expected = expected.map(|(target, serial, times)| (target.to_owned(), serial, times));
+        assert_eq!(targets(&calls, 7), expected);
+    }
+
+    #[test]
+    fn what_is_kept_is_bounded() {
+        let calls = Calls::default();
+        for number in 0..150 {
+            for _ in 0..20 {
+                calls.note(number, call("POST", "/a"));
+            }
+        }
+        assert_eq!((calls.of(149).len(), calls.of(149)[0].serial), (KEPT, 20));
+        assert!(calls.of(49).is_empty() && !calls.of(50).is_empty());
+        let long = shown(&"ä".repeat(LONGEST));
+        assert!(long.len() < LONGEST + 100, "{}", long.len());
+        assert!(long.ends_with("… and 8192 bytes more"), "{}", &long[8192..]);
+    }
+
+    #[test]
+    fn no_pay_token_is_kept() {
+        let answer = r#"{"iframe_url":"/checkout/cs_1?token=pt_A1b-_2.c3~d","pay_token":"pt_A1b-_2.c3~d","receipt_email":"a@b.c"}"#;
+        let expected = r#"{"iframe_url":"/checkout/cs_1?token=pt_…","pay_token":"pt_…","receipt_email":"a@b.c"}"#;
+        assert_eq!(shown(answer), expected);
+    }
+
+    #[test]
+    fn the_request_is_shown_as_it_was_sent() {
+        let call = call("POST", "/v1/refunds");
+        assert_eq!(
+            call.request,
+            "POST /v1/refunds\nIdempotency-Key: order-7\n\n{}"
+        );
+        assert_eq!(call.idempotency_key.as_deref(), Some("order-7"));
+        assert_eq!(
+            (call.outcome().as_str(), call.answer.as_str()),
+            ("no answer", "")
+        );
+    }
+}

@@ -1,0 +1,177 @@
+// The demo shop's pages in every state, on every screen: the cart, the order, the list.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { CARDS } from './harness.mjs';
+import { assertAccessible, button, demoShop, entry } from './support/demo_shop.mjs';
+
+const TIMEOUT = 60_000;
+// axe goes over each page four times.
+const LONG = 2 * TIMEOUT;
+const PHONE = { viewport: { width: 320, height: 640 } };
+
+describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
+  const shop = demoShop();
+
+  /** axe, and the width of the page, on a desktop and a phone, light and dark. */
+  const look = async (page, state) => {
+    for (const [width, scheme, other] of [[1280, 'light', 'dark'], [320, 'dark', 'light']]) {
+      await page.setViewportSize({ width, height: 800 });
+      await page.emulateMedia({ colorScheme: scheme });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      assert.ok(over <= 0, `${state} is ${over} px wider than ${width} px`);
+      await assertAccessible(page, `${state}, ${width} px, ${scheme}`);
+      // Colours are all that differs in the other scheme.
+      await page.emulateMedia({ colorScheme: other });
+      await assertAccessible(page, `${state}, ${width} px, ${other}`, ['color-contrast']);
+    }
+  };
+
+  test('are accessible and fit before anything is ordered', { timeout: LONG }, async () => {
+    const { page } = await shop.enter('/orders');
+    await page.getByText('No orders yet.').waitFor();
+    await look(page, 'no orders');
+    for (const [path, state] of [['/', 'an empty cart'], ['/?mug=2&notebook=1&lamp=9&fern=1', 'a full cart']]) {
+      await page.goto(shop.url + path);
+      await look(page, state);
+    }
+    const visitor = await shop.enter('/orders');
+    await visitor.page.goto(`${shop.url}/orders/7`);
+    await look(visitor.page, 'nothing there');
+    const [notFound] = visitor.complaints.splice(0);
+    assert.match(notFound, /404/, 'what the browser itself says of the page');
+  });
+
+  test('are accessible and fit while an order is paid', { timeout: LONG }, async () => {
+    const { page, checkout } = await shop.order();
+    await checkout.fields();
+    await look(page, 'an order to be paid');
+    await checkout.pay(CARDS.declined);
+    await page.locator('#standing').getByText('refused').waitFor();
+    await look(page, 'refused, to be tried again');
+    await checkout.pay(CARDS.approved);
+    await page.getByRole('heading', { name: 'Thank you' }).waitFor();
+    await look(page, 'paid');
+  });
+
+  test('are accessible and fit from the capture to the last refund', { timeout: LONG }, async () => {
+    const { page, session } = await shop.paid();
+    await shop.act(session, 'capture');
+    await entry(page, 'Captured').waitFor();
+    await look(page, 'captured');
+    await page.getByLabel('Amount in USD').fill('99');
+    await button(page, 'Refund this much').click();
+    await page.getByRole('alert').filter({ hasText: 'did not succeed' }).waitFor();
+    await look(page, 'a refund that was refused');
+    await page.getByLabel('Amount in USD').fill('10');
+    await button(page, 'Refund this much').click();
+    await entry(page, 'Refund of $10.00 succeeded').waitFor();
+    for (const summary of await page.locator('#calls summary').all()) await summary.click();
+    await look(page, 'partly refunded, all calls open');
+    await button(page, 'Refund all $38.00').click();
+    await page.getByRole('heading', { name: 'Refunded', exact: true }).waitFor();
+    await look(page, 'refunded');
+  });
+
+  test('are accessible and fit where an order comes to nothing', { timeout: LONG }, async () => {
+    const { page, session } = await shop.paid();
+    await shop.act(session, 'cancel');
+    await page.getByRole('heading', { name: 'The order is cancelled' }).waitFor();
+    await look(page, 'cancelled');
+
+    const { page: unpaid } = await shop.order();
+    await shop.act(await shop.sessionOf(unpaid), 'expire');
+    await unpaid.getByRole('heading', { name: 'The time to pay ran out' }).waitFor();
+    await look(unpaid, 'expired');
+    await unpaid.goto(`${shop.url}/orders`);
+    await look(unpaid, 'some orders');
+  });
+
+  test('give the checkout the height that it needs, in each of its views', { timeout: TIMEOUT }, async () => {
+    for (const options of [{}, { ...PHONE, locale: 'de-DE' }]) {
+      const { page, checkout } = await shop.order(options);
+      const frame = page.locator('#pay iframe');
+      const fits = async (view) => {
+        const needed = () =>
+          checkout.frame.evaluate(() => Math.ceil(document.getElementById('checkout').getBoundingClientRect().height));
+        const given = () => frame.evaluate((element) => element.getBoundingClientRect().height);
+        const deadline = Date.now() + 5000;
+        for (;;) {
+          const [height, room] = [await needed(), await given()];
+          if (height === room) return;
+          if (Date.now() > deadline) assert.fail(`${view} needs ${height} px and has ${room}`);
+          await page.waitForTimeout(25);
+        }
+      };
+      await checkout.fields();
+      await fits('the form');
+      await checkout.payButton.click();
+      await checkout.alert.filter({ hasText: /./ }).waitFor();
+      await fits('the form with errors');
+      await checkout.pay(CARDS.declined);
+      await checkout.heading('live.declined.heading');
+      await fits('the refusal');
+      await checkout.pay(CARDS.challenged);
+      await checkout.heading('challenge.heading');
+      await fits('the challenge');
+      await checkout.answerChallenge('pass');
+      await page.getByRole('heading', { name: 'Thank you' }).waitFor();
+    }
+  });
+
+  test('have a cart that is stepped through with the keyboard', { timeout: TIMEOUT }, async () => {
+    const { page } = await shop.enter('/?lamp=1&fern=2');
+    const press = async (name) => {
+      await button(page, name).focus();
+      await page.keyboard.press('Enter');
+    };
+    const total = () => page.locator('#total').innerText();
+    await press('One less: Fern in a pot');
+    assert.equal(await total(), '$121.75');
+    assert.equal(new URL(page.url()).search, '?lamp=1&fern=1');
+    for (let more = 0; more < 9; more += 1) await press('One more: Desk lamp');
+    assert.equal(await page.getByRole('status').innerText(), 'Desk lamp: 9 is the most of one thing');
+    assert.equal(new URL(page.url()).searchParams.get('lamp'), '9');
+    await press('One less: Fern in a pot');
+    assert.equal(await button(page, 'One less: Fern in a pot').count(), 0, 'its line has gone');
+    assert.equal(await page.evaluate(() => document.activeElement.textContent), 'Your cart');
+    await page.reload();
+    assert.equal(await total(), '$801.00', 'it is in the address');
+  });
+
+  test('have a cart that needs no script', { timeout: TIMEOUT }, async () => {
+    const { page } = await shop.enter('/', { javaScriptEnabled: false });
+    for (const product of ['Desk lamp', 'Fern in a pot', 'Fern in a pot']) {
+      await button(page, `Add to cart: ${product}`).click();
+    }
+    assert.equal(await page.locator('#total').innerText(), '$154.50');
+    await button(page, 'One more: Desk lamp').click();
+    await button(page, 'One less: Fern in a pot').click();
+    assert.equal(await page.locator('#total').innerText(), '$210.75');
+    await button(page, 'Place order').click();
+    await page.getByText('$210.75').first().waitFor();
+  });
+
+  test('lead to the cart from wherever a phone is', { timeout: TIMEOUT }, async () => {
+    const { page } = await shop.enter('/', PHONE);
+    await button(page, 'Add to cart: Stoneware mug').click();
+    const way = page.getByRole('link', { name: 'To the cart: $24.00' });
+    const inSight = (locator) =>
+      locator.evaluate((element) => {
+        const { top, bottom } = element.getBoundingClientRect();
+        return top >= 0 && bottom <= window.innerHeight;
+      });
+    assert.ok(await inSight(way), 'the way is in sight');
+    await way.click();
+    assert.ok(await inSight(page.getByRole('heading', { name: 'Your cart' })));
+  });
+
+  test('copy a card’s number', { timeout: TIMEOUT }, async () => {
+    const { visitor, page } = await shop.order();
+    await visitor.context.grantPermissions(['clipboard-read', 'clipboard-write']);
+    for (const number of Object.values(CARDS)) {
+      await button(page, `Copy ${number}`).click();
+      await page.locator('#copied').getByText(`${number} copied`).waitFor();
+      assert.equal(await page.evaluate(() => navigator.clipboard.readText()), number);
+    }
+  });
+});
