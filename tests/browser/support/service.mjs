@@ -1,14 +1,15 @@
 // The `oncharge` binary under test: started on free ports and a data directory of its own, spoken to
 // as a merchant's server would, stopped and swept away.
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const BINARY = process.env.ONCHARGE_TEST_BINARY ?? join(ROOT, 'target/debug/oncharge');
+export const BINARY = process.env.ONCHARGE_TEST_BINARY ?? join(ROOT, 'target/debug/oncharge');
 const START_TIMEOUT_MS = 30_000;
 const STOP_TIMEOUT_MS = 20_000;
 
@@ -79,6 +80,7 @@ class Service {
     this.opsUrl = ready.ops_url;
     this.key = ready.api_key;
     this.secret = ready.api_secret;
+    this.merchantId = ready.merchant_id;
   }
 
   /** A signed call of the merchant API: `{status, body}`, the body parsed. */
@@ -114,6 +116,27 @@ class Service {
     return body;
   }
 
+  /** Registers the origins that may frame the merchant's checkouts; none: each session's return URL says. */
+  async registerOrigins(origins) {
+    const set = ['merchant', 'set', this.merchantId, '--origins', origins.join(',')];
+    await promisify(execFile)(BINARY, [...set, '--data-dir', this.#dataDirectory]);
+  }
+
+  /** Replaces the PSP's faults. */
+  async faults(faults) {
+    const response = await fetch(`${this.simulatorUrl}/v1/faults`, {
+      method: 'PUT',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(faults),
+    });
+    if (!response.ok) throw new Error(`no such faults: ${response.status} ${await response.text()}`);
+  }
+
+  /** What the PSP's own API is called with: OnCharge's account there. */
+  pspBearer() {
+    return readFileSync(join(this.#dataDirectory, 'simulator.key'), 'utf8').split('\n')[0];
+  }
+
   /** What the PSP's ledger says of a session, as `kind amount` in order: the truth about the money. */
   async ledger(sessionId) {
     const response = await fetch(`${this.simulatorUrl}/v1/ledger?reference=${encodeURIComponent(sessionId)}`);
@@ -124,6 +147,11 @@ class Service {
   /** The address of a session's page, as a browser needs it. */
   checkoutUrl(session) {
     return new URL(session.iframe_url, this.baseUrl).href;
+  }
+
+  /** What the PSP signs its notifications with. */
+  notificationKey() {
+    return readFileSync(join(this.#dataDirectory, 'simulator.key'), 'utf8').trim().split('\n')[1];
   }
 
   /** The files that OnCharge wrote, as `{name, bytes}`; the simulator's are the PSP's own affair. */
