@@ -1,6 +1,6 @@
 // The `oncharge` binary under test: started on free ports and a data directory of its own, spoken to
 // as a merchant's server would, stopped and swept away.
-import { spawn } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { existsSync, readFileSync, rmSync, mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -77,6 +77,7 @@ class Service {
     this.simulatorUrl = ready.simulator_url;
     this.demoShopUrl = ready.demo_shop_url;
     this.opsUrl = ready.ops_url;
+    this.merchant = ready.merchant_id;
     this.key = ready.api_key;
     this.secret = ready.api_secret;
   }
@@ -105,6 +106,11 @@ class Service {
     const { status, body } = await this.api('POST', '/v1/checkout/sessions', { ...ORDER, ...fields });
     if (status !== 201) throw new Error(`no session: ${status} ${JSON.stringify(body)}`);
     return body;
+  }
+
+  /** Changes the merchant's settings as an operator would, beside the running service. */
+  setMerchant(...flags) {
+    execFileSync(BINARY, ['merchant', 'set', this.merchant, ...flags, '--data-dir', this.#dataDirectory]);
   }
 
   /** The session as the merchant sees it. */
