@@ -2,46 +2,100 @@
 // page. What it reports is a hint for the shopper's eyes; the shop's server confirms by webhook or GET.
 (() => {
   "use strict";
-  const script = document.currentScript || document.querySelector('script[src*="/oncharge.js"]');
-  const home = script ? script.src : location.href;
+  // The page says that it is there before it has loaded: what has loaded and says nothing is another page.
+  const AFTER_LOAD_MS = 1500;
+  const AT_MOST_MS = 20000;
+
+  // Only a real script element counts: markup of a shopper's may not pass for one by its name.
+  const script =
+    document.currentScript instanceof HTMLScriptElement
+      ? document.currentScript
+      : document.querySelector('script[src*="/oncharge.js"]');
+  const home = (script instanceof HTMLScriptElement && script.src) || undefined;
+
+  const wrong = (/** @type {string} */ what) => new TypeError("OnCharge.mount: " + what);
 
   function nonce() {
     const bytes = crypto.getRandomValues(new Uint8Array(16));
     return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
   }
 
-  function mount(target, options) {
+  /** @param {string | Element} target */
+  function elementOf(target) {
     const host = typeof target === "string" ? document.querySelector(target) : target;
-    if (!(host instanceof Element)) throw new TypeError("OnCharge.mount: no such element");
-    if (!options || typeof options.iframeUrl !== "string") {
-      throw new TypeError("OnCharge.mount: iframeUrl is missing");
+    if (!(host instanceof Element)) throw wrong("there is no element " + target);
+    return host;
+  }
+
+  // A relative address belongs to the service that this script came from.
+  /** @param {string} iframeUrl */
+  function checkoutAt(iframeUrl) {
+    if (typeof iframeUrl !== "string") throw wrong("iframeUrl is missing");
+    let url;
+    try {
+      url = new URL(iframeUrl, home);
+    } catch {
+      throw wrong("iframeUrl is no address");
     }
-    // A relative address belongs to the service that this script came from.
-    const url = new URL(options.iframeUrl, home);
-    const path = /^\/checkout\/([^/]+)$/.exec(url.pathname);
-    if (!path || !/^https?:$/.test(url.protocol)) {
-      throw new TypeError("OnCharge.mount: iframeUrl is not the address of a checkout");
-    }
-    const sessionId = decodeURIComponent(path[1]);
+    const path = /^\/checkout\/([\w-]+)$/.exec(url.pathname);
+    if (!path || !/^https?:$/.test(url.protocol)) throw wrong("iframeUrl is no address of a checkout");
+    return { url, sessionId: String(path[1]) };
+  }
+
+  /** @param {URL} url @param {string} [title] */
+  function frameOf(url, title) {
+    const frame = document.createElement("iframe");
+    frame.title = title || "Payment";
+    // The shop's address may hold what is nobody else's business.
+    frame.referrerPolicy = "no-referrer";
+    // About the height of the form, until the page tells its own.
+    frame.style.cssText = "display:block;width:100%;border:0;height:490px";
+    frame.src = url.href;
+    return frame;
+  }
+
+  /** @type {Window["OnCharge"]["mount"]} */
+  function mount(target, options) {
+    const host = elementOf(target);
+    const { iframeUrl, title, onReady, onResult, onError } = options || {};
+    const { url, sessionId } = checkoutAt(iframeUrl);
     const secret = nonce();
     url.hash = new URLSearchParams({ o: location.origin, n: secret }).toString();
+    const frame = frameOf(url, title);
+    let ready = false;
+    let failed = false;
+    let ended = false;
 
-    const frame = document.createElement("iframe");
-    frame.title = options.title || "Payment";
-    frame.style.cssText = "display:block;width:100%;border:0;height:520px";
-    frame.src = url.href;
+    function fail() {
+      if (ready || failed) return;
+      failed = true;
+      console.warn(
+        "OnCharge: the checkout did not come up. Has its link expired? May " + location.origin + " frame it?",
+      );
+      if (onError) onError({ sessionId });
+    }
+    let timer = setTimeout(fail, AT_MOST_MS);
+    frame.addEventListener("load", () => {
+      clearTimeout(timer);
+      timer = setTimeout(fail, AFTER_LOAD_MS);
+    });
 
+    /** @param {MessageEvent} event */
     function listen(event) {
       const message = event.data;
       if (event.origin !== url.origin || event.source !== frame.contentWindow || !message) return;
       if (message.source !== "oncharge" || message.session_id !== sessionId) return;
       if (message.nonce !== secret) return;
-      if (message.type === "ready" && options.onReady) options.onReady();
       if (message.type === "resize" && Number.isFinite(message.height)) {
         frame.style.height = Math.min(Math.max(message.height, 120), 4000) + "px";
       }
-      if (message.type === "result" && options.onResult) {
-        options.onResult({ sessionId, status: String(message.status) });
+      if (message.type === "ready" && !ready) {
+        ready = true;
+        if (onReady) onReady();
+      }
+      if (message.type === "result" && !ended) {
+        ended = true;
+        if (onResult) onResult({ sessionId, status: message.status });
       }
     }
 
@@ -49,6 +103,7 @@
     host.append(frame);
     return {
       unmount() {
+        clearTimeout(timer);
         window.removeEventListener("message", listen);
         frame.remove();
       },

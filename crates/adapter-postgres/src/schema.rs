@@ -11,6 +11,9 @@ diesel::table! {
         origins -> Jsonb,
         require_idempotency_key -> Bool,
         created_at -> Timestamptz,
+        accent -> Nullable<Text>,
+        accent_dark -> Nullable<Text>,
+        logo -> Nullable<Bytea>,
     }
 }
 

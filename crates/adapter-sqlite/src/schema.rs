@@ -11,6 +11,9 @@ diesel::table! {
         origins -> Text,
         require_idempotency_key -> Bool,
         created_at -> BigInt,
+        accent -> Nullable<Text>,
+        accent_dark -> Nullable<Text>,
+        logo -> Nullable<Binary>,
     }
 }
 

@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     id::MerchantId,
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
@@ -30,6 +30,8 @@ pub struct NewMerchant {
     pub account: PspAccount,
     /// Seconds from authorisation to automatic capture.
     pub capture_delay_seconds: u32,
+    /// How its checkout looks.
+    pub look: Look,
 }
 
 /// Settings to change; `None` leaves one as it is.
@@ -42,6 +44,34 @@ pub struct SettingsChange {
     /// The origins that may frame the checkout, as browsers write them; empty: the origin of each
     /// session's `return_url`.
     pub origins: Option<Vec<String>>,
+    /// The accent on light.
+    pub accent: Change<Accent>,
+    /// The accent on dark.
+    pub accent_dark: Change<Accent>,
+    /// The logo.
+    pub logo: Change<Logo>,
+}
+
+/// What becomes of a setting that a merchant need not have.
+#[derive(Debug, Clone, Default)]
+pub enum Change<T> {
+    /// It stays as it is.
+    #[default]
+    Keep,
+    /// It is taken away.
+    Remove,
+    /// It is this from now on.
+    Set(T),
+}
+
+impl<T> Change<T> {
+    fn apply(self, setting: &mut Option<T>) {
+        match self {
+            Self::Keep => {}
+            Self::Remove => *setting = None,
+            Self::Set(value) => *setting = Some(value),
+        }
+    }
 }
 
 /// Makes a merchant with its first pair.
@@ -54,6 +84,7 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
         capture_delay_seconds: new.capture_delay_seconds,
         origins: Vec::new(),
         require_idempotency_key: false,
+        look: new.look,
         created_at: app.now(),
     };
     let (key, hash, pair) = mint(app, merchant.id);
@@ -92,7 +123,8 @@ pub async fn revoke_key(app: &App, api_key: &str) -> Result<(), Error> {
         .await?)
 }
 
-/// Changes a merchant's settings; they count for sessions created from then on.
+/// Changes a merchant's settings. How they capture counts for sessions created from then on; who may
+/// frame them and how they look is seen by every page that is opened a second later.
 ///
 /// Errors: `NotFound`.
 pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result<Merchant, Error> {
@@ -107,6 +139,9 @@ pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result
     if let Some(origins) = change.origins {
         merchant.origins = origins;
     }
+    change.accent.apply(&mut merchant.look.accent);
+    change.accent_dark.apply(&mut merchant.look.accent_dark);
+    change.logo.apply(&mut merchant.look.logo);
     let entry = audit(app, AuditAction::SettingsChanged, id);
     app.inner().merchants.update(&merchant, &entry).await?;
     Ok(merchant)

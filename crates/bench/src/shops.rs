@@ -6,7 +6,7 @@ use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     currency::Currency,
     id::MerchantId,
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant, look::Look},
     money::Money,
     psp::PspAccount,
     session::{Event, EventKind, NewSession, Session},
@@ -37,6 +37,7 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         capture_delay_seconds: 0,
         origins: Vec::new(),
         require_idempotency_key: false,
+        look: Look::default(),
         created_at: now,
     };
     let text = format!("ock_{}", merchant.id);

@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod keys;
 pub mod leases;
 pub mod listing;
+pub mod looks;
 pub mod merchants;
 pub mod outbox;
 pub mod oversight;
@@ -59,6 +60,7 @@ list! {
         another_merchants_rows_are_not_listed session_filters_hold
         created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
     merchants: merchants_load_equal a_key_is_found_by_its_hash a_key_ends_once;
+    looks: looks_load_equal a_look_can_be_taken_away;
     rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;

@@ -1,5 +1,10 @@
 //! Merchants, their settings and their API keys.
 
+pub mod accent;
+pub mod colour;
+pub mod logo;
+pub mod look;
+
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
@@ -11,6 +16,7 @@ use crate::{
     text::MerchantName,
     time::Timestamp,
 };
+use look::Look;
 
 /// A merchant and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +35,8 @@ pub struct Merchant {
     pub origins: Vec<String>,
     /// Whether refunds and captures without an `Idempotency-Key` are refused.
     pub require_idempotency_key: bool,
+    /// How its checkout looks.
+    pub look: Look,
     /// When it was created.
     pub created_at: Timestamp,
 }

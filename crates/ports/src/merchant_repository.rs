@@ -28,7 +28,8 @@ pub trait MerchantRepository: Send + Sync {
     /// The merchant.
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
 
-    /// Writes a merchant's settings; `false` where there is no such merchant.
+    /// Writes a merchant's settings, those that were taken away among them
+    /// [`a_look_can_be_taken_away`]; `false` where there is no such merchant.
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;
 
     /// Adds a key.

@@ -6,6 +6,7 @@ mod demo;
 mod dev;
 mod key;
 mod keys;
+mod look;
 mod merchant;
 mod migrate;
 mod openapi;

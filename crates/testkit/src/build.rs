@@ -11,7 +11,7 @@ use oncharge_domain::{
     id::{Id, Kind, OperationId},
     idempotency::IdempotencyKey,
     keyring::KeyId,
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant, look::Look},
     money::Money,
     operation::{Operation, OperationKind, OperationStatus, Sending},
     psp::{PspAccount, PspReference, TokenFingerprint},
@@ -88,6 +88,7 @@ impl Builder {
             capture_delay_seconds: 3600,
             origins: vec!["https://shop.example.com".to_owned()],
             require_idempotency_key: false,
+            look: Look::default(),
             created_at: self.now(),
         }
     }

@@ -116,10 +116,15 @@ class Service {
     return body;
   }
 
-  /** Registers the origins that may frame the merchant's checkouts; none: each session's return URL says. */
-  async registerOrigins(origins) {
-    const set = ['merchant', 'set', this.merchantId, '--origins', origins.join(',')];
+  /** Changes the merchant's settings as an operator would, beside the running service. */
+  async setMerchant(...flags) {
+    const set = ['merchant', 'set', this.merchantId, ...flags];
     await promisify(execFile)(BINARY, [...set, '--data-dir', this.#dataDirectory]);
+  }
+
+  /** Registers the origins that may frame the merchant's checkouts; none: each session's return URL says. */
+  registerOrigins(origins) {
+    return this.setMerchant('--origins', origins.join(','));
   }
 
   /** Replaces the PSP's faults. */

@@ -2,12 +2,15 @@
 
 pub mod amount;
 pub mod assets;
+mod brand;
 mod data;
 pub mod state;
 
 use askama::Template;
+use oncharge_domain::merchant::look::Look;
 use url::Url;
 
+use self::brand::Tint;
 use self::state::ShopperState;
 use super::messages::{Messages, Preference};
 use super::security_headers::{Sources, content_security_policy, page_headers};
@@ -21,6 +24,8 @@ pub struct PageModel<'a> {
     pub pay_token: &'a str,
     /// The merchant's name as shoppers know it.
     pub merchant_name: &'a str,
+    /// The merchant's accents and logo.
+    pub look: &'a Look,
     /// The merchant's reference of the order.
     pub reference: &'a str,
     /// What is to be paid, in minor units of the currency.
@@ -139,7 +144,9 @@ struct CheckoutTemplate<'a> {
     currency: &'a str,
     amount: &'a str,
     is_test: bool,
+    logo: Option<String>,
     style: &'static str,
+    tint: Option<&'a Tint>,
     script: &'static str,
     data: &'a str,
 }
@@ -165,6 +172,7 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
     let preference = Preference::negotiate(model.accept_language);
     let amount = amount::decimal_text(model.amount_minor, model.decimals);
     let data = data::block(model, &preference, &psp_origin, &amount)?;
+    let tint = brand::tint(model.look);
     let html = CheckoutTemplate {
         language: preference.language.code(),
         words: Words {
@@ -177,14 +185,20 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
         currency: model.currency,
         amount: &amount,
         is_test: model.is_test,
+        logo: model.look.logo.as_ref().map(brand::source),
         style: assets::STYLE,
+        tint: tint.as_ref(),
         script: assets::SCRIPT,
         data: &data,
     }
     .render()?;
+    let styles = std::iter::once(assets::style_digest());
+    let styles: Vec<&str> = styles
+        .chain(tint.as_ref().map(|tint| tint.digest.as_str()))
+        .collect();
     let policy = content_security_policy(&Sources {
         script_digest: Some(assets::script_digest()),
-        style_digest: Some(assets::style_digest()),
+        style_digests: &styles,
         connects: true,
         frames: &[psp_origin],
         frame_ancestors: model.frame_ancestors,
@@ -210,7 +224,7 @@ pub fn render_error(model: &ErrorModel<'_>) -> Result<Rendered, PageError> {
     }
     .render()?;
     let policy = content_security_policy(&Sources {
-        style_digest: Some(assets::style_digest()),
+        style_digests: &[assets::style_digest()],
         ..Sources::default()
     });
     Ok(Rendered {

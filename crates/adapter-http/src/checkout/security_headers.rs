@@ -7,8 +7,8 @@ use url::Url;
 pub struct Sources<'a> {
     /// Base64 SHA-256 of the one inline script, if there is one.
     pub script_digest: Option<&'a str>,
-    /// Base64 SHA-256 of the one inline style sheet.
-    pub style_digest: Option<&'a str>,
+    /// Base64 SHA-256 of each inline style sheet.
+    pub style_digests: &'a [&'a str],
     /// Whether the page calls the service that it came from.
     pub connects: bool,
     /// Origins that the page may open frames from: the PSP's.
@@ -24,8 +24,10 @@ pub fn content_security_policy(sources: &Sources<'_>) -> String {
     if let Some(digest) = sources.script_digest {
         directives.push(format!("script-src 'sha256-{digest}'"));
     }
-    if let Some(digest) = sources.style_digest {
-        directives.push(format!("style-src 'sha256-{digest}'"));
+    if !sources.style_digests.is_empty() {
+        let digests = sources.style_digests.iter();
+        let hashes: Vec<String> = digests.map(|digest| format!("'sha256-{digest}'")).collect();
+        directives.push(format!("style-src {}", hashes.join(" ")));
     }
     if sources.connects {
         directives.push("connect-src 'self'".to_owned());
@@ -33,7 +35,7 @@ pub fn content_security_policy(sources: &Sources<'_>) -> String {
     if !sources.frames.is_empty() {
         directives.push(format!("frame-src {}", origin_list(sources.frames)));
     }
-    // The one image is the empty icon that keeps browsers from asking for /favicon.ico.
+    // The merchant's logo, and the empty icon that keeps browsers from asking for /favicon.ico.
     directives.push("img-src data:".to_owned());
     directives.push("base-uri 'none'".to_owned());
     directives.push("form-action 'none'".to_owned());
@@ -122,20 +124,20 @@ mod tests {
     fn a_policy_allows_what_is_needed_and_nothing_else() {
         let policy = content_security_policy(&Sources {
             script_digest: Some("AAA="),
-            style_digest: Some("BBB="),
+            style_digests: &["BBB=", "CCC="],
             connects: true,
             frames: &owned(&["http://127.0.0.1:8081"]),
             frame_ancestors: &owned(&["https://shop.example", "https://www.shop.example:8443"]),
         });
         assert_eq!(
             policy,
-            "default-src 'none'; script-src 'sha256-AAA='; style-src 'sha256-BBB='; \
+            "default-src 'none'; script-src 'sha256-AAA='; style-src 'sha256-BBB=' 'sha256-CCC='; \
              connect-src 'self'; frame-src http://127.0.0.1:8081; img-src data:; base-uri 'none'; \
              form-action 'none'; frame-ancestors https://shop.example https://www.shop.example:8443"
         );
         assert_eq!(
             content_security_policy(&Sources {
-                style_digest: Some("B="),
+                style_digests: &["B="],
                 ..Sources::default()
             }),
             "default-src 'none'; style-src 'sha256-B='; img-src data:; base-uri 'none'; \

@@ -65,6 +65,7 @@ fn checkout_page(
         session_id: &session.id.to_string(),
         pay_token: token,
         merchant_name: merchant.name.as_str(),
+        look: &merchant.look,
         reference: session.reference.as_str(),
         amount_minor: session.amount.minor(),
         currency: session.amount.currency().code(),

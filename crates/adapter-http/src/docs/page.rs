@@ -16,10 +16,14 @@ use crate::checkout::page::{
 };
 
 /// The guides that stand before the endpoints: files of `docs/guide`, as they are.
-pub(super) const GUIDES: [(&str, &str); 4] = [
+pub(super) const GUIDES: [(&str, &str); 5] = [
     (
         "integrating",
         include_str!("../../../../docs/guide/integrating.md"),
+    ),
+    (
+        "branding",
+        include_str!("../../../../docs/guide/branding.md"),
     ),
     (
         "payments",

@@ -19,6 +19,7 @@ use oncharge_application::{
 use oncharge_domain::{
     id::SessionId,
     keyring::{KeyId, Keyring},
+    merchant::look::Look,
     psp::PspAccount,
     text::MerchantName,
 };
@@ -271,6 +272,7 @@ async fn merchant(app: &App) -> Pair {
         name: MerchantName::parse("Shop & Söhne").unwrap(),
         account: PspAccount::new("simulator", "default").unwrap(),
         capture_delay_seconds: 3600,
+        look: Look::default(),
     };
     let (_, pair) = merchants::create(app, new).await.unwrap();
     Pair {

@@ -3,7 +3,7 @@
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
     signing::SigningKey,
     text::MerchantName,
     time::Timestamp,
@@ -31,6 +31,17 @@ pub(crate) struct MerchantRow {
     origins: Value,
     require_idempotency_key: bool,
     created_at: OffsetDateTime,
+    #[diesel(embed)]
+    look: LookColumns,
+}
+
+/// How a merchant's checkout looks. What was taken away is written, too.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, check_for_backend(Pg), treat_none_as_null = true, treat_none_as_default_value = false)]
+pub(crate) struct LookColumns {
+    accent: Option<String>,
+    accent_dark: Option<String>,
+    logo: Option<Vec<u8>>,
 }
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -57,6 +68,7 @@ impl From<&Merchant> for MerchantRow {
             origins: Value::from(merchant.origins.clone()),
             require_idempotency_key: merchant.require_idempotency_key,
             created_at: at(merchant.created_at),
+            look: LookColumns::of(&merchant.look),
         }
     }
 }
@@ -81,6 +93,31 @@ impl TryFrom<MerchantRow> for Merchant {
             origins: read.need("origins", origins)?,
             require_idempotency_key: row.require_idempotency_key,
             created_at: Timestamp::new(row.created_at),
+            look: row.look.look(&read)?,
+        })
+    }
+}
+
+impl LookColumns {
+    fn of(look: &Look) -> Self {
+        let text = |accent: Accent| accent.colour().to_string();
+        Self {
+            accent: look.accent.map(text),
+            accent_dark: look.accent_dark.map(text),
+            logo: look.logo.as_ref().map(|logo| logo.bytes().to_vec()),
+        }
+    }
+
+    fn look(self, read: &Reader<MerchantId>) -> Result<Look, StoreError> {
+        let accent = |column, text: Option<String>| {
+            let kept = |text: String| read.need(column, Accent::kept(&text).ok());
+            text.map(kept).transpose()
+        };
+        let logo = |bytes| read.need("logo", Logo::new(bytes).ok());
+        Ok(Look {
+            accent: accent("accent", self.accent)?,
+            accent_dark: accent("accent_dark", self.accent_dark)?,
+            logo: self.logo.map(logo).transpose()?,
         })
     }
 }

@@ -41,6 +41,14 @@ async fn a_session_whose_columns_make_no_sense_is_corrupt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_logo_that_is_none_is_corrupt() {
+    let shop = Shop::open(1).await;
+    tamper(&shop, "UPDATE merchants SET logo = 'no image'").await;
+    let error = shop.store.merchant(shop.merchant.id).await.unwrap_err();
+    assert_eq!(place(&error), ("merchants", "logo"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_sealed_value_moved_to_another_row_or_column_does_not_open() {
     let shop = Shop::open(1).await;
     let (from, to) = (shop.created().await, shop.created().await);

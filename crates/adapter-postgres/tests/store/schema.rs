@@ -13,11 +13,13 @@ const POSTGRES: &str = concat!(
     include_str!("../../../../migrations/postgres/0001_initial/up.sql"),
     include_str!("../../../../migrations/postgres/0002_webhooks_and_inbox/up.sql"),
     include_str!("../../../../migrations/postgres/0003_oversight/up.sql"),
+    include_str!("../../../../migrations/postgres/0004_look/up.sql"),
 );
 const SQLITE: &str = concat!(
     include_str!("../../../../migrations/sqlite/0001_initial/up.sql"),
     include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/up.sql"),
     include_str!("../../../../migrations/sqlite/0003_oversight/up.sql"),
+    include_str!("../../../../migrations/sqlite/0004_look/up.sql"),
 );
 
 #[test]
@@ -37,6 +39,9 @@ fn names(sql: &str) -> BTreeSet<String> {
             ["CREATE", "TABLE", name, ..] => (*name).clone_into(&mut table),
             ["CREATE", "UNIQUE", "INDEX", name, ..] | ["CREATE", "INDEX", name, ..] => {
                 names.insert((*name).to_owned());
+            }
+            ["ALTER", "TABLE", table, "ADD", "COLUMN", name, ..] => {
+                names.insert(format!("{table}.{name}"));
             }
             ["CONSTRAINT", name, ..] => {
                 names.insert(format!("{table} {name}"));
@@ -164,6 +169,28 @@ async fn money_that_cannot_be_is_refused_by_the_tables() {
             Some(constraint),
             "{statement}: {error:?}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_cannot_be_is_refused_by_the_table() {
+    let shop = Shop::open(1).await;
+    let client = shop.database.client().await;
+    for (statement, constraint) in [
+        ("accent = '#C2185B'", "merchants_accent_check"),
+        ("accent = '#c28'", "merchants_accent_check"),
+        ("accent_dark = '#ff80ab;'", "merchants_accent_dark_check"),
+        ("accent_dark = ''", "merchants_accent_dark_check"),
+        ("logo = ''", "merchants_logo_check"),
+        (
+            "logo = decode(repeat('00', 8193), 'hex')",
+            "merchants_logo_check",
+        ),
+    ] {
+        let statement = format!("UPDATE merchants SET {statement}");
+        let error = client.execute(&statement, &[]).await.unwrap_err();
+        let error = error.as_db_error().unwrap();
+        assert_eq!(error.constraint(), Some(constraint), "{statement}");
     }
 }
 

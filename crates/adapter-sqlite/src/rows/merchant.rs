@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     keyring::Place,
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
@@ -38,6 +38,17 @@ pub(crate) struct SettingsColumns {
     capture_delay_seconds: i64,
     origins: String,
     require_idempotency_key: bool,
+    #[diesel(embed)]
+    look: LookColumns,
+}
+
+/// How a merchant's checkout looks. What was taken away is written, too.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
+pub(crate) struct LookColumns {
+    accent: Option<String>,
+    accent_dark: Option<String>,
+    logo: Option<Vec<u8>>,
 }
 
 /// An API key.
@@ -76,6 +87,7 @@ impl MerchantRow {
                 capture_delay_seconds: merchant.capture_delay_seconds.into(),
                 origins: origins.map_err(|error| StoreError::Failed(error.into()))?,
                 require_idempotency_key: merchant.require_idempotency_key,
+                look: LookColumns::of(&merchant.look),
             },
             created_at: merchant.created_at.unix_micros(),
         })
@@ -95,7 +107,32 @@ impl MerchantRow {
             capture_delay_seconds: cells.count("capture_delay_seconds", delay)?,
             origins: cells.read("origins", serde_json::from_str(&settings.origins))?,
             require_idempotency_key: settings.require_idempotency_key,
+            look: settings.look.look(&cells)?,
             created_at: cells.time("created_at", self.created_at)?,
+        })
+    }
+}
+
+impl LookColumns {
+    fn of(look: &Look) -> Self {
+        let text = |accent: Accent| accent.colour().to_string();
+        Self {
+            accent: look.accent.map(text),
+            accent_dark: look.accent_dark.map(text),
+            logo: look.logo.as_ref().map(|logo| logo.bytes().to_vec()),
+        }
+    }
+
+    fn look(self, cells: &Cells<'_>) -> Result<Look, StoreError> {
+        let accent = |column, text: Option<String>| {
+            let read = |text: String| cells.read(column, Accent::kept(&text));
+            text.map(read).transpose()
+        };
+        let logo = |bytes| cells.read("logo", Logo::new(bytes));
+        Ok(Look {
+            accent: accent("accent", self.accent)?,
+            accent_dark: accent("accent_dark", self.accent_dark)?,
+            logo: self.logo.map(logo).transpose()?,
         })
     }
 }

@@ -118,6 +118,26 @@ async fn a_session_is_never_captured_and_something_else() {
 }
 
 #[tokio::test]
+async fn a_look_is_colours_and_a_small_file() {
+    refuses(&[
+        ("UPDATE merchants SET accent = '#C2185B'", "accent"),
+        ("UPDATE merchants SET accent = '#c28'", "accent"),
+        (
+            "UPDATE merchants SET accent_dark = '#ff80ab;'",
+            "accent_dark",
+        ),
+        ("UPDATE merchants SET accent_dark = ''", "accent_dark"),
+        ("UPDATE merchants SET logo = x''", "logo"),
+        ("UPDATE merchants SET logo = zeroblob(8193)", "logo"),
+        (
+            "UPDATE merchants SET logo = '<svg>'",
+            "cannot store TEXT value in BLOB column",
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn one_operation_is_open_in_each_place() {
     // The attempt of the session is final; two of a place can be open by no means.
     let copy = |kind: &str, details: &str| {

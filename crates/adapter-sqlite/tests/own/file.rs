@@ -158,7 +158,9 @@ async fn a_file_of_the_first_schema_is_brought_up_with_what_it_holds() {
     let world = World::new().await;
     let back = include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/down.sql");
     let further_back = include_str!("../../../../migrations/sqlite/0003_oversight/down.sql");
+    let furthest_back = include_str!("../../../../migrations/sqlite/0004_look/down.sql");
     let mut tool = world.raw();
+    tool.batch_execute(furthest_back).unwrap();
     tool.batch_execute(further_back).unwrap();
     tool.batch_execute(back).unwrap();
     tool.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version >= '0002'")
@@ -166,6 +168,8 @@ async fn a_file_of_the_first_schema_is_brought_up_with_what_it_holds() {
     let store = open(&world.directory, 2);
     let session = store.session(world.session.id).await.unwrap();
     assert_eq!(session.as_ref(), Some(&world.session));
+    let found = store.merchant(world.merchant.id).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&world.merchant), "it has no look");
     // What happened before there was an endpoint can be sent to it now.
     let (merchant, event) = (world.merchant.id, world.event.id);
     assert_eq!(store.outgoing(&[event]).await.unwrap(), []);

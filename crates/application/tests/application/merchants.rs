@@ -2,9 +2,17 @@
 
 use oncharge_application::{
     Error, authenticate,
-    merchants::{self, NewMerchant, SettingsChange},
+    merchants::{self, Change, NewMerchant, SettingsChange},
 };
-use oncharge_domain::{signing::SigningKey, text::MerchantName};
+use oncharge_domain::{
+    merchant::{
+        accent::{Accent, Scheme},
+        logo::Logo,
+        look::Look,
+    },
+    signing::SigningKey,
+    text::MerchantName,
+};
 use oncharge_ports::MerchantRepository;
 use oncharge_testkit::build::account;
 
@@ -15,6 +23,7 @@ fn wanted() -> NewMerchant {
         name: MerchantName::parse("Corner Shop").unwrap(),
         account: account(),
         capture_delay_seconds: 60,
+        look: Look::default(),
     }
 }
 
@@ -126,4 +135,47 @@ async fn settings_are_changed_one_by_one_and_count_for_new_sessions() {
     let nobody = world.build.merchant().id;
     let nobodys = merchants::change(&world.app, nobody, SettingsChange::default()).await;
     assert!(matches!(nobodys, Err(Error::NotFound)));
+}
+
+#[tokio::test]
+async fn a_look_is_changed_part_by_part() {
+    let world = World::new();
+    let id = world.merchant.id;
+    let change = async |change| {
+        let changed = merchants::change(&world.app, id, change).await.unwrap();
+        assert_eq!(
+            world.store.merchant(id).await.unwrap(),
+            Some(changed.clone())
+        );
+        changed.look
+    };
+    let logo = Logo::new(b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec()).unwrap();
+    let light = Accent::parse("#c2185b", Scheme::Light).unwrap();
+    let dark = Accent::parse("#ff80ab", Scheme::Dark).unwrap();
+    let full = Look {
+        accent: Some(light),
+        accent_dark: Some(dark),
+        logo: Some(logo.clone()),
+    };
+    let given = SettingsChange {
+        accent: Change::Set(light),
+        accent_dark: Change::Set(dark),
+        logo: Change::Set(logo),
+        ..SettingsChange::default()
+    };
+    assert_eq!(change(given).await, full);
+    let nothing = SettingsChange::default();
+    assert_eq!(change(nothing).await, full, "nothing else is touched");
+    let removed = SettingsChange {
+        accent: Change::Remove,
+        ..SettingsChange::default()
+    };
+    let without = Look {
+        accent: None,
+        ..full
+    };
+    assert_eq!(change(removed).await, without);
+    let last = world.store.audit().pop().unwrap();
+    assert_eq!(last.action.name(), "settings_changed");
+    assert_eq!(last.merchant, Some(id));
 }

@@ -1,4 +1,4 @@
-//! Flaws of merchants' keys and of the clean-up.
+//! Flaws of merchants, their keys and the clean-up.
 
 use std::sync::atomic::Ordering;
 
@@ -33,7 +33,15 @@ impl MerchantRepository for Flawed {
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
-        self.store.update(merchant, audit).await
+        let mut merchant = merchant.clone();
+        if self.has(Flaw::KeepsLooks) {
+            let before = self.store.merchant(merchant.id).await?;
+            let before = before.map(|found| found.look).unwrap_or_default();
+            merchant.look.accent = merchant.look.accent.or(before.accent);
+            merchant.look.accent_dark = merchant.look.accent_dark.or(before.accent_dark);
+            merchant.look.logo = merchant.look.logo.or(before.logo);
+        }
+        self.store.update(&merchant, audit).await
     }
 
     async fn add_key(
@@ -46,7 +54,13 @@ impl MerchantRepository for Flawed {
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
-        MerchantRepository::key(&*self.store, hash).await
+        let found = MerchantRepository::key(&*self.store, hash).await?;
+        Ok(found.map(|(key, mut merchant)| {
+            if self.has(Flaw::SparesLogos) {
+                merchant.look.logo = None;
+            }
+            (key, merchant)
+        }))
     }
 
     async fn end_key(

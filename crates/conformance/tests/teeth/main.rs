@@ -87,6 +87,10 @@ enum Flaw {
     CleansNothing,
     CleansAllAtOnce,
     CleansTheYoung,
+    /// What is taken away of a look stays.
+    KeepsLooks,
+    /// A merchant that is found by its key has no logo.
+    SparesLogos,
 }
 
 /// The store in memory behind one flaw.
@@ -329,6 +333,8 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
             "a_rotation_is_remembered_with_its_answer",
         ),
         (Flaw::RotatesHalf, "a_failed_rotation_leaves_nothing"),
+        (Flaw::KeepsLooks, "a_look_can_be_taken_away"),
+        (Flaw::SparesLogos, "looks_load_equal"),
     ])
     .await;
 }

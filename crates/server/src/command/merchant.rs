@@ -1,12 +1,19 @@
 //! `oncharge merchant …`: merchants and their settings.
 
+use std::path::PathBuf;
+
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
-use oncharge_domain::{id::MerchantId, psp::PspAccount, text::MerchantName};
+use oncharge_domain::{
+    id::MerchantId,
+    merchant::{accent::Scheme, look::Look},
+    psp::PspAccount,
+    text::MerchantName,
+};
 use serde_json::json;
 
-use super::{Target, origins, print_json, usage::OrUsage};
+use super::{Target, look, origins, print_json, usage::OrUsage};
 
 /// How long after the authorisation the clock captures unless said otherwise, in seconds.
 const CAPTURE_DELAY: u32 = 3600;
@@ -25,7 +32,8 @@ pub(super) enum MerchantCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Changes a merchant's settings, for sessions created from then on.
+    /// Changes a merchant's settings and prints them: how sessions capture that are created from then
+    /// on; who may frame its checkout and how it looks, a second later.
     Set {
         /// The merchant's id.
         id: String,
@@ -50,6 +58,15 @@ pub(super) struct Changes {
     /// each session's return URL.
     #[arg(long)]
     origins: Option<String>,
+    /// The colour of buttons and links on light, like #c2185b; empty: the checkout's own.
+    #[arg(long)]
+    accent: Option<String>,
+    /// The same on dark.
+    #[arg(long)]
+    accent_dark: Option<String>,
+    /// The logo, a PNG, JPEG, WebP or SVG file of at most 8 KiB; empty: none.
+    #[arg(long, value_name = "FILE")]
+    logo: Option<PathBuf>,
 }
 
 /// Who captures.
@@ -68,59 +85,78 @@ impl MerchantCommand {
                 name,
                 psp_account,
                 target,
-            } => {
-                let name = MerchantName::parse(&name).or_usage("--name")?;
-                let account = psp_account
-                    .split_once('/')
-                    .and_then(|(connector, account)| PspAccount::new(connector, account).ok())
-                    .or_usage("--psp-account must be connector/account")?;
-                let new = NewMerchant {
-                    name,
-                    account,
-                    capture_delay_seconds: CAPTURE_DELAY,
-                };
-                let made = merchants::create(&target.open().await?.app, new).await;
-                let (merchant, pair) = made.context("the merchant was not made")?;
-                print_json(&json!({
-                    "merchant_id": merchant.id.to_string(),
-                    "name": merchant.name.as_str(),
-                    "api_key": pair.api_key,
-                    "api_secret": *pair.api_secret,
-                }));
-            }
+            } => create(&name, &psp_account, &target).await,
             Self::Set {
                 id,
                 changes,
                 target,
-            } => {
-                let id: MerchantId = id.parse().ok().or_usage("this is no merchant id")?;
-                let is_sandbox = target.is_sandbox()?;
-                let origins = changes
-                    .origins
-                    .map(|list| origins::parse(&list, is_sandbox).or_usage("--origins"))
-                    .transpose()?;
-                let capture = changes.capture;
-                let change = SettingsChange {
-                    automatic_capture: capture.map(|who| matches!(who, Capture::Automatic)),
-                    capture_delay_seconds: changes.capture_delay,
-                    origins,
-                };
-                let changed = merchants::change(&target.open().await?.app, id, change).await;
-                let merchant = changed.context("the merchant was not changed")?;
-                let capture = if merchant.automatic_capture {
-                    "automatic"
-                } else {
-                    "manual"
-                };
-                print_json(&json!({
-                    "merchant_id": merchant.id.to_string(),
-                    "name": merchant.name.as_str(),
-                    "capture": capture,
-                    "capture_delay": merchant.capture_delay_seconds,
-                    "origins": merchant.origins,
-                }));
-            }
+            } => set(&id, changes, &target).await,
         }
-        Ok(())
+    }
+}
+
+async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Result<()> {
+    let name = MerchantName::parse(name).or_usage("--name")?;
+    let account = psp_account
+        .split_once('/')
+        .and_then(|(connector, account)| PspAccount::new(connector, account).ok())
+        .or_usage("--psp-account must be connector/account")?;
+    let new = NewMerchant {
+        name,
+        account,
+        capture_delay_seconds: CAPTURE_DELAY,
+        look: Look::default(),
+    };
+    let made = merchants::create(&target.open().await?.app, new).await;
+    let (merchant, pair) = made.context("the merchant was not made")?;
+    print_json(&json!({
+        "merchant_id": merchant.id.to_string(),
+        "name": merchant.name.as_str(),
+        "api_key": pair.api_key,
+        "api_secret": *pair.api_secret,
+    }));
+    Ok(())
+}
+
+async fn set(id: &str, changes: Changes, target: &Target) -> anyhow::Result<()> {
+    let id: MerchantId = id.parse().ok().or_usage("this is no merchant id")?;
+    // All of it is read before anything is changed.
+    let wanted = changes.read(target.is_sandbox()?)?;
+    let answer = merchants::change(&target.open().await?.app, id, wanted).await;
+    let merchant = answer.context("the merchant was not changed")?;
+    let capture = if merchant.automatic_capture {
+        "automatic"
+    } else {
+        "manual"
+    };
+    print_json(&json!({
+        "merchant_id": merchant.id.to_string(),
+        "name": merchant.name.as_str(),
+        "capture": capture,
+        "capture_delay": merchant.capture_delay_seconds,
+        "origins": merchant.origins,
+        "accent": merchant.look.accent.map(look::text),
+        "accent_dark": merchant.look.accent_dark.map(look::text),
+        "logo": merchant.look.logo.as_ref().map(look::description),
+    }));
+    Ok(())
+}
+
+impl Changes {
+    fn read(self, is_sandbox: bool) -> anyhow::Result<SettingsChange> {
+        let origins = self
+            .origins
+            .map(|list| origins::parse(&list, is_sandbox).or_usage("--origins"));
+        let accent = look::accent(self.accent.as_deref(), Scheme::Light);
+        let accent_dark = look::accent(self.accent_dark.as_deref(), Scheme::Dark);
+        let capture = self.capture;
+        Ok(SettingsChange {
+            automatic_capture: capture.map(|who| matches!(who, Capture::Automatic)),
+            capture_delay_seconds: self.capture_delay,
+            origins: origins.transpose()?,
+            accent: accent.or_usage("--accent")?,
+            accent_dark: accent_dark.or_usage("--accent-dark")?,
+            logo: look::logo(self.logo).or_usage("--logo")?,
+        })
     }
 }

@@ -4,13 +4,21 @@ use std::path::Path;
 
 use anyhow::Context;
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
-use oncharge_domain::{id::MerchantId, merchant::ApiKeyHash, psp::PspAccount, text::MerchantName};
+use oncharge_domain::{
+    id::MerchantId,
+    merchant::{ApiKeyHash, logo::Logo, look::Look},
+    psp::PspAccount,
+    text::MerchantName,
+};
 
 use super::Pair;
 use crate::{config::Secret, wiring::Wired};
 
 /// How long after the authorisation the sandbox's clock captures, in seconds.
 const CAPTURE_DELAY: u32 = 60;
+
+/// The demo shop's bag. A new merchant starts with it; what becomes of it then is the merchant's affair.
+const LOGO: &[u8] = include_bytes!("../../assets/shop/logo.svg");
 
 /// The sandbox's merchant: the one it had, with a new key where the database knows another.
 /// With `capture_delay` its clock captures after so many seconds.
@@ -67,6 +75,10 @@ async fn new_merchant(wired: &Wired) -> anyhow::Result<Pair> {
         name: MerchantName::parse("Demo Shop")?,
         account: PspAccount::new("simulator", "default")?,
         capture_delay_seconds: CAPTURE_DELAY,
+        look: Look {
+            logo: Some(Logo::new(LOGO.to_vec())?),
+            ..Look::default()
+        },
     };
     let (merchant, pair) = merchants::create(&wired.app, new).await?;
     Ok(Pair {

@@ -18,6 +18,7 @@ mod docs;
 mod examples;
 mod isolation;
 mod lifecycle;
+mod looks;
 mod nodes;
 mod operators;
 mod outages;

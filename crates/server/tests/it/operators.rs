@@ -284,6 +284,9 @@ async fn what_a_caller_writes_wrongly_ends_with_2() {
             "--origins",
             "https://shop.example.com/path",
         ],
+        &["merchant", "set", &id, "--accent", "pink"],
+        &["merchant", "set", &id, "--accent-dark", "#c2185b"],
+        &["merchant", "set", &id, "--logo", "Cargo.toml"],
         &["merchant", "create", "--name", ""],
         &["dev", "--webhook-clock", "slow"],
     ] {

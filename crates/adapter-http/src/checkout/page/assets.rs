@@ -14,6 +14,7 @@ pub const STYLE: &str = concat!(
     include_str!("../../../assets/tokens.css"),
     include_str!("../../../assets/controls.css"),
     include_str!("../../../assets/checkout.css"),
+    include_str!("../../../assets/checkout_brand.css"),
 );
 
 /// The checkout's whole script, as it stands in the page.

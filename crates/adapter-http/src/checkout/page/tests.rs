@@ -1,5 +1,9 @@
 //! The rendered pages: hostile values, sizes, and that the policy allows exactly what is in them.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use oncharge_domain::merchant::accent::{Accent, Scheme};
+use oncharge_domain::merchant::logo::{Logo, MOST_BYTES};
 use oncharge_domain::session::{Next, RetryReason, StatusName};
 use serde_json::Value;
 use url::Url;
@@ -16,6 +20,10 @@ fn created() -> ShopperState {
 }
 
 fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&Rendered) -> T) -> T {
+    look(&with_look(&Look::default(), change))
+}
+
+fn with_look(look: &Look, change: impl FnOnce(&mut PageModel<'_>)) -> Rendered {
     let state = created();
     let fields_url = Url::parse("http://127.0.0.1:8081/fields").unwrap();
     let ancestors = ["https://shop.example".to_owned()];
@@ -23,6 +31,7 @@ fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&Rendered
         session_id: "cs_1",
         pay_token: "pt_secret",
         merchant_name: "Acme",
+        look,
         reference: "order-42",
         amount_minor: 9999,
         currency: "EUR",
@@ -38,7 +47,16 @@ fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&Rendered
         behind_tls: false,
     };
     change(&mut model);
-    look(&render(&model).unwrap())
+    render(&model).unwrap()
+}
+
+/// Both accents, and this logo.
+fn branded(logo: &[u8]) -> Look {
+    Look {
+        accent: Some(Accent::parse("#c2185b", Scheme::Light).unwrap()),
+        accent_dark: Some(Accent::parse("#ff80ab", Scheme::Dark).unwrap()),
+        logo: Some(Logo::new(logo.to_vec()).unwrap()),
+    }
 }
 
 fn header<'a>(page: &'a Rendered, name: &str) -> &'a str {
@@ -222,6 +240,46 @@ fn the_policy_allows_exactly_what_is_in_the_page() {
 }
 
 #[test]
+fn a_look_stands_in_the_page_and_the_policy_allows_it() {
+    const SVG: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'/>";
+    let page = with_look(&branded(SVG), |_| ());
+    let styles: Vec<&str> = page.html.split("<style>").skip(1).collect();
+    let [own, tint] = styles.as_slice() else {
+        panic!("{} style sheets", styles.len());
+    };
+    assert!(own.starts_with(STYLE));
+    let tint = tint.split_once("</style>").unwrap().0;
+    assert!(tint.contains("--accent:#c2185b;") && tint.contains("--accent:#ff80ab;"));
+    let wanted = format!(
+        "style-src 'sha256-{}' 'sha256-{}';",
+        style_digest(),
+        assets::base64_sha256(tint)
+    );
+    let policy = header(&page, "Content-Security-Policy");
+    assert!(policy.contains(&wanted), "{policy}");
+    assert!(policy.contains("img-src data:;"), "{policy}");
+    assert!(!policy.contains("unsafe"), "{policy}");
+    let source = format!("data:image/svg+xml;base64,{}", STANDARD.encode(SVG));
+    let image = format!("<img class=\"logo\" src=\"{source}\" alt=\"\">");
+    assert!(page.html.contains(&image), "{}", page.html);
+    assert_eq!(page.html.matches(" src=").count(), 1, "nothing else loads");
+}
+
+#[test]
+fn a_hostile_logo_is_bytes_of_an_image_and_nothing_else() {
+    let logo = format!("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(3)'>{HOSTILE}</svg>");
+    let page = with_look(&branded(logo.as_bytes()), |model| {
+        model.merchant_name = HOSTILE;
+    });
+    let html = &page.html;
+    assert_eq!(html.matches("<script").count(), 2);
+    assert_eq!(html.matches("<img").count(), 1);
+    assert!(!html.contains("onload") && !html.contains("alert(3)"));
+    let source = between(html, "src=\"data:image/svg+xml;base64,", "\"");
+    assert_eq!(STANDARD.decode(source).unwrap(), logo.as_bytes());
+}
+
+#[test]
 fn texts_that_stand_inside_elements_cannot_end_them() {
     assert!(!STYLE.contains("</"), "the style sheet would end early");
     for forbidden in ["</script", "<script", "<!--"] {
@@ -232,10 +290,13 @@ fn texts_that_stand_inside_elements_cannot_end_them() {
 #[test]
 fn the_page_is_small_in_every_language() {
     for language in ["en", "de", "fr", "es"] {
-        let size = check(
-            |model| model.accept_language = Some(language),
-            |page| page.html.len(),
-        );
+        // With the largest logo and both accents.
+        let mut logo = b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec();
+        logo.resize(MOST_BYTES, b' ');
+        let page = with_look(&branded(&logo), |model| {
+            model.accept_language = Some(language);
+        });
+        let size = page.html.len();
         assert!(size < 60_000, "{language}: {size} bytes");
     }
     let script = ASSETS
@@ -257,6 +318,7 @@ fn fields_without_a_web_origin_are_refused() {
         session_id: "cs_1",
         pay_token: "pt_1",
         merchant_name: "Acme",
+        look: &Look::default(),
         reference: "1",
         amount_minor: 1,
         currency: "EUR",

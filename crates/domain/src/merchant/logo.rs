@@ -1,0 +1,164 @@
+//! A merchant's logo: a small image of a kind that every browser shows.
+
+use std::{fmt, str};
+
+use imagesize::{ImageSize, ImageType};
+
+/// The largest file, in bytes: the logo stands in the page itself, which is to stay small.
+pub const MOST_BYTES: usize = 8 * 1024;
+
+/// The largest width and height, in pixels. A few bytes can stand for an image that takes a phone's memory.
+pub const MOST_PIXELS: usize = 2048;
+
+/// What kind of file an image is, told by its content.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogoKind {
+    /// PNG.
+    Png,
+    /// JPEG.
+    Jpeg,
+    /// WebP.
+    Webp,
+    /// SVG.
+    Svg,
+}
+
+impl LogoKind {
+    /// The media type.
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Png => "image/png",
+            Self::Jpeg => "image/jpeg",
+            Self::Webp => "image/webp",
+            Self::Svg => "image/svg+xml",
+        }
+    }
+}
+
+/// Why a file is no logo.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum LogoError {
+    /// Too large.
+    #[error("is larger than {MOST_BYTES} bytes")]
+    Size,
+    /// Another kind of file.
+    #[error("must be a PNG, JPEG, WebP or SVG (in UTF-8)")]
+    Kind,
+    /// It begins like an image, but does not go on like one.
+    #[error("is broken: the image's width and height cannot be read")]
+    Broken,
+    /// Nothing to see, or too much.
+    #[error("is {width} × {height} pixels; 1 to {MOST_PIXELS} each are allowed")]
+    Pixels {
+        /// The width.
+        width: usize,
+        /// The height.
+        height: usize,
+    },
+    /// Definitions that a reader would have to follow.
+    #[error("must not have a DOCTYPE or ENTITY; a plain <svg> needs neither")]
+    Doctype,
+    /// Browsers show an SVG file only with its namespace.
+    #[error("must begin with <svg xmlns=\"http://www.w3.org/2000/svg\" …>")]
+    Root,
+}
+
+/// An image of at most [`MOST_BYTES`]. It is shown in an `<img>` and nowhere else: there no script of
+/// an SVG runs, and nothing that it names is loaded.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Logo {
+    kind: LogoKind,
+    bytes: Vec<u8>,
+}
+
+impl Logo {
+    /// The logo that a file holds.
+    pub fn new(bytes: Vec<u8>) -> Result<Self, LogoError> {
+        if bytes.len() > MOST_BYTES {
+            return Err(LogoError::Size);
+        }
+        let kind = match imagesize::image_type(&bytes) {
+            Ok(ImageType::Png) => LogoKind::Png,
+            Ok(ImageType::Jpeg) => LogoKind::Jpeg,
+            Ok(ImageType::Webp) => LogoKind::Webp,
+            _ => LogoKind::Svg,
+        };
+        match kind {
+            LogoKind::Svg => check_svg(&bytes)?,
+            _ => check_pixels(&bytes)?,
+        }
+        Ok(Self { kind, bytes })
+    }
+
+    /// What kind of file it is.
+    pub fn kind(&self) -> LogoKind {
+        self.kind
+    }
+
+    /// The file.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl fmt::Debug for Logo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Logo({:?}, {} bytes)", self.kind, self.bytes.len())
+    }
+}
+
+fn check_pixels(bytes: &[u8]) -> Result<(), LogoError> {
+    let size = imagesize::blob_size(bytes).map_err(|_| LogoError::Broken)?;
+    let ImageSize { width, height } = size;
+    let sane = 1..=MOST_PIXELS;
+    if sane.contains(&width) && sane.contains(&height) {
+        Ok(())
+    } else {
+        Err(LogoError::Pixels { width, height })
+    }
+}
+
+/// Its size does not matter: an SVG is drawn at the size of its place.
+fn check_svg(bytes: &[u8]) -> Result<(), LogoError> {
+    let text = str::from_utf8(bytes).map_err(|_| LogoError::Kind)?;
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    // Zeros are of UTF-16, which is UTF-8 by chance.
+    if !text.starts_with('<') || text.contains('\0') {
+        return Err(LogoError::Kind);
+    }
+    let upper = text.to_ascii_uppercase();
+    if upper.contains("<!DOCTYPE") || upper.contains("<!ENTITY") {
+        return Err(LogoError::Doctype);
+    }
+    let root = after_prolog(text).and_then(|root| root.strip_prefix("<svg"));
+    let root = root.ok_or(LogoError::Root)?;
+    let attributes = root.split('>').next().unwrap_or_default();
+    let names = |quote| format!("xmlns={quote}http://www.w3.org/2000/svg{quote}");
+    let has_namespace = attributes.split_ascii_whitespace().any(|word| {
+        ['"', '\'']
+            .iter()
+            .any(|quote| word.starts_with(&names(*quote)))
+    });
+    let ends_its_name = root.starts_with(|c: char| c.is_ascii_whitespace());
+    (ends_its_name && has_namespace)
+        .then_some(())
+        .ok_or(LogoError::Root)
+}
+
+/// What comes after the XML declaration, comments and space.
+fn after_prolog(mut text: &str) -> Option<&str> {
+    loop {
+        let (start, end) = if text.starts_with("<?") {
+            ("<?", "?>")
+        } else if text.starts_with("<!--") {
+            ("<!--", "-->")
+        } else {
+            return Some(text);
+        };
+        let inside = text.strip_prefix(start)?;
+        text = inside.split_once(end)?.1.trim_start();
+    }
+}
+
+#[cfg(test)]
+mod tests;
