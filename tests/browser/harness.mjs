@@ -5,7 +5,10 @@ import { checkoutOf } from './support/checkout.mjs';
 import { startService } from './support/service.mjs';
 import { startShop } from './support/shop.mjs';
 
+export { PROFILES } from './support/browser.mjs';
 export { CARDS, checkoutOf } from './support/checkout.mjs';
+
+const ORDER = { amount: 9999, currency: 'USD', reference: 'order-42' };
 
 /** Starts the service (with these flags added), a shop and Chromium. Builds nothing. */
 export async function start({ flags = [] } = {}) {
@@ -27,28 +30,57 @@ class Harness {
     this.browser = browser;
   }
 
-  /** A session of the shop's merchant that comes back to the shop. */
-  createSession(fields = {}) {
-    return this.service.createSession({ return_url: this.shop.returnUrl, ...fields });
+  /** A session of the shop's merchant that comes back to the shop, with the order that it is for. */
+  async createSession(fields = {}) {
+    const order = { ...ORDER, ...fields };
+    const made = await this.service.createSession({ return_url: this.shop.returnUrl, ...order });
+    const { amount, currency, reference } = order;
+    return { amount, currency, reference, ...made };
   }
 
-  /** A new visitor; with `address`, already there. */
-  async visit(address, options) {
+  /** A new visitor; with `address`, already there. `prepare` gets the visitor before that. */
+  async visit(address, { prepare, waitUntil = 'load', ...options } = {}) {
     const visitor = await visit(this.browser, options);
-    if (address) await visitor.page.goto(address);
+    await prepare?.(visitor);
+    if (address) await visitor.page.goto(address, { waitUntil });
     return visitor;
   }
 
   /** A visitor at the session's page opened by itself, and its checkout. */
-  async open(session, options) {
-    const visitor = await this.visit(this.service.checkoutUrl(session), options);
-    return { visitor, page: visitor.page, checkout: await checkoutOf(visitor, this.service) };
+  open(session, options) {
+    return this.#atCheckout(this.service.checkoutUrl(session), session, options);
   }
 
   /** A visitor at the shop's page in which the session is embedded, and its checkout. */
-  async embed(session, options) {
-    const visitor = await this.visit(this.shop.embedding(session), options);
-    return { visitor, page: visitor.page, checkout: await checkoutOf(visitor, this.service) };
+  embed(session, options) {
+    return this.#atCheckout(this.shop.embedding(session), session, options);
+  }
+
+  async #atCheckout(address, session, options) {
+    // Not `load`: that comes only after the card fields, and they may be what a test holds back.
+    const visitor = await this.visit(address, { waitUntil: 'domcontentloaded', ...options });
+    return { visitor, page: visitor.page, checkout: await checkoutOf(visitor, this.service, session) };
+  }
+
+  /** Pays without a browser, as the page would: `{status, next}`. */
+  async payByCall(session, number) {
+    const { simulatorUrl, baseUrl } = this.service;
+    const post = async (url, body, headers) => {
+      const init = { method: 'POST', headers: { 'Content-Type': 'application/json', ...headers } };
+      const response = await fetch(url, { ...init, body: JSON.stringify(body) });
+      assert.ok(response.ok, `${url}: ${response.status}`);
+      return response.json();
+    };
+    const card = { number: number.replaceAll(' ', ''), exp_month: 12, exp_year: 2034, cvc: '123' };
+    const { token } = await post(`${simulatorUrl}/v1/tokens`, card);
+    const bearer = { Authorization: `Bearer ${session.pay_token}` };
+    return post(`${baseUrl}/checkout/${session.session_id}/pay`, { payment_method: token }, bearer);
+  }
+
+  /** Cancels the session as the merchant. */
+  async cancel(session) {
+    const { status, body } = await this.service.api('POST', `/v1/checkout/sessions/${session.session_id}/cancel`, {});
+    assert.equal(status, 200, JSON.stringify(body));
   }
 
   /** Asserts what the merchant and the PSP say of a session. */

@@ -1,8 +1,10 @@
-// What the hosted checkout must never do, and where it ends: card numbers, foreign frames, expiry.
+// What the hosted checkout must never do: let a card number come to OnCharge, or a foreign page frame it.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import AxeBuilder from '@axe-core/playwright';
+import { describe, test } from 'node:test';
 import { CARDS, start } from './harness.mjs';
+import { admit, framing, stage } from './support/lab.mjs';
+import { CLUSTER, freshDatabase } from './support/postgres.mjs';
+import { describeScenes } from './support/scenes.mjs';
 
 const TIMEOUT = 60_000;
 
@@ -14,102 +16,138 @@ const holds = (text, card) => {
 
 // Approved as well, and unlike the card that the sandbox's greeting names, it is written nowhere.
 const ANOTHER_CARD = '4012 8888 8888 1881';
+const REFERENCE = 'find-me-in-the-database';
 
-describe('card numbers', { timeout: 3 * TIMEOUT }, () => {
-  let harness;
+/** A shopper uses three cards, one of them with 3-D Secure; all that came to whom. */
+async function payWithThreeCards(harness) {
+  const session = await harness.createSession({ reference: REFERENCE });
+  const { visitor, checkout } = await harness.embed(session);
+  await checkout.pay(CARDS.declined);
+  await checkout.heading('live.declined.heading');
+  await checkout.pay(CARDS.challenged);
+  await checkout.answerChallenge('fail');
+  await checkout.alerts('live.authentication_failed');
+  await checkout.pay(ANOTHER_CARD);
+  await checkout.heading('success.heading');
+  const { service } = harness;
+  return { toUs: visitor.requestsTo(service.baseUrl), toThePsp: visitor.requestsTo(service.simulatorUrl) };
+}
 
-  before(async () => (harness = await start()));
-  after(() => harness?.close());
+/** No request, no log line and none of these texts (`{name, text}`) holds one of the cards. */
+function assertNowhere({ toUs, toThePsp }, log, texts) {
+  for (const card of [CARDS.declined, CARDS.challenged, ANOTHER_CARD]) {
+    // The search itself is seen to work: where the number may be, it is found.
+    assert.ok(toThePsp.some(({ text }) => holds(text, card)), 'the PSP did get the card');
+    for (const { method, url, text } of toUs) assert.ok(!holds(text, card), `${method} ${url} carries the card`);
+    assert.ok(!holds(log, card), 'the log holds the card');
+    for (const { name, text } of texts) assert.ok(!holds(text, card), `${name} holds the card`);
+  }
+  assert.equal(toUs.filter(({ url }) => url.endsWith('/pay')).length, 3, 'the page did pay');
+  assert.ok(texts.some(({ text }) => text.includes(REFERENCE)), 'the database is among what was searched');
+}
 
-  test('never reach OnCharge: no request, no log line, no file', { timeout: 2 * TIMEOUT }, async () => {
-    const session = await harness.createSession({ reference: 'find-me-in-the-database' });
-    const { visitor, checkout } = await harness.embed(session);
-    await checkout.pay(CARDS.declined);
-    await checkout.heading('Payment declined');
-    await checkout.pay(ANOTHER_CARD);
-    await checkout.heading('Payment successful');
+const textsOf = (files) => files.map(({ name, bytes }) => ({ name, text: bytes.toString('latin1') }));
 
-    const { service } = harness;
-    const toUs = visitor.requestsTo(service.baseUrl);
-    const toThePsp = visitor.requestsTo(service.simulatorUrl);
-    assert.equal(await service.stop(), 0, 'the service ends in order');
-    const files = service.files();
-
-    for (const card of [CARDS.declined, ANOTHER_CARD]) {
-      // The search itself is seen to work: where the number may be, it is found.
-      assert.ok(toThePsp.some(({ text }) => holds(text, card)), 'the PSP did get the card');
-      for (const { method, url, text } of toUs) assert.ok(!holds(text, card), `${method} ${url} carries the card`);
-      assert.ok(!holds(service.output, card), 'the log holds the card');
-      for (const { name, bytes } of files) assert.ok(!holds(bytes.toString('latin1'), card), `${name} holds the card`);
+describe('card numbers never reach OnCharge: no request, no log line', { timeout: 4 * TIMEOUT }, () => {
+  test('… and no file, on the embedded database', { timeout: TIMEOUT }, async (t) => {
+    t.diagnostic(`databases that are searched: SQLite${CLUSTER ? ', PostgreSQL' : ' (no PostgreSQL is offered)'}`);
+    const harness = await start();
+    try {
+      const seen = await payWithThreeCards(harness);
+      assert.equal(await harness.service.stop(), 0, 'the service ends in order');
+      assertNowhere(seen, harness.service.output, textsOf(harness.service.files()));
+    } finally {
+      await harness.close();
     }
-    assert.ok(toUs.some(({ url }) => url.endsWith('/pay')), 'the page did pay');
-    const found = files.some(({ bytes }) => bytes.includes('find-me-in-the-database'));
-    assert.ok(found, 'the database is among the files that were searched');
+  });
+
+  if (CLUSTER) {
+    test('… and no table and no file, on PostgreSQL', { timeout: TIMEOUT }, async () => {
+      const database = await freshDatabase();
+      const harness = await start({ flags: ['--database-url', database.url] });
+      try {
+        const seen = await payWithThreeCards(harness);
+        assert.equal(await harness.service.stop(), 0, 'the service ends in order');
+        const dump = { name: 'the database', text: await database.dump() };
+        assertNowhere(seen, harness.service.output, [dump, ...textsOf(harness.service.files())]);
+
+        // The dump would show it, in a text and in bytes.
+        for (const value of [`'${ANOTHER_CARD}'::text`, `'${ANOTHER_CARD}'::bytea`]) {
+          await database.sql(`DROP TABLE IF EXISTS control; CREATE TABLE control AS SELECT ${value} AS card`);
+          assert.ok(holds(await database.dump(), ANOTHER_CARD), `${value} is not found in a dump`);
+        }
+      } finally {
+        await harness.close();
+        await database.drop();
+      }
+    });
+  }
+});
+
+const FOREIGN = 'https://foreign.test/';
+
+/** A visitor at an address whose page frames the session's. */
+async function framed(scene, session, address) {
+  const visitor = await scene.visit();
+  await admit(visitor);
+  await stage(visitor.page, address, framing(scene.service.checkoutUrl(session)));
+  await visitor.page.goto(address);
+  return visitor;
+}
+
+async function assertFramed(scene, session, address) {
+  const visitor = await framed(scene, session, address);
+  const checkout = await scene.checkoutOf(visitor, session);
+  await checkout.heading('form.heading');
+}
+
+async function assertNotFramed(scene, session, address) {
+  const visitor = await framed(scene, session, address);
+  visitor.tolerate(/frame-ancestors/);
+  await visitor.complaint(/frame-ancestors/);
+  const addresses = visitor.page.frames().map((frame) => frame.url());
+  assert.ok(!addresses.some((it) => it.startsWith(scene.service.baseUrl)), `it was framed: ${addresses}`);
+  return visitor;
+}
+
+describeScenes('the page', { concurrency: 4 }, ({ scenario }) => {
+  scenario('is framed by the origin of the return URL, and by no other', async (scene) => {
+    const session = await scene.createSession();
+    await assertFramed(scene, session, `${scene.shop.origin}/anywhere`);
+    await assertNotFramed(scene, session, FOREIGN);
+  });
+
+  scenario('does not open with a token that is not its own, and says so', async (scene) => {
+    const session = await scene.createSession();
+    const other = await scene.createSession();
+    const stolen = { ...session, iframe_url: session.iframe_url.replace(/token=.*/, `token=${other.pay_token}`) };
+    const visitor = await scene.visit();
+    visitor.tolerate(/status of 401/);
+    const answer = await visitor.page.goto(scene.service.checkoutUrl(stolen));
+
+    assert.equal(answer.status(), 401);
+    assert.match(answer.headers()['content-security-policy'], /frame-ancestors 'none'/);
+    const checkout = await scene.checkoutOf(visitor, session);
+    await checkout.heading('error.link.heading');
+    await checkout.says('error.link.text');
+    const frame = await assertNotFramed(scene, stolen, `${scene.shop.origin}/anywhere`);
+    frame.tolerate(/status of 401/);
   });
 });
 
-describe('the page', { timeout: 3 * TIMEOUT }, () => {
-  let harness;
+describeScenes('the page of a merchant with registered origins', { concurrency: 4 }, ({ scenario }) => {
+  const REGISTERED = ['https://shop.test', 'https://www.shop.test'];
 
-  before(async () => (harness = await start()));
-  after(() => harness?.close());
+  scenario('is framed by these, and no longer by the origin of the return URL', async (scene) => {
+    const session = await scene.createSession();
+    await scene.service.registerOrigins(REGISTERED);
+    // The running service sees what the command has changed within a second.
+    const page = scene.service.checkoutUrl(session);
+    const policy = async () => (await fetch(page)).headers.get('content-security-policy');
+    while (!(await policy()).endsWith(`frame-ancestors ${REGISTERED.join(' ')}`));
 
-  test('cannot be framed by an origin that is not the merchant’s', { timeout: TIMEOUT }, async () => {
-    const session = await harness.createSession();
-    const foreign = await harness.createSession({ return_url: 'https://shop.example.com/thanks' });
-
-    const allowed = await harness.visit(harness.shop.framing(session));
-    const frame = await allowed.frame(`${harness.service.baseUrl}/checkout/`);
-    await frame.getByRole('heading', { name: 'Card details' }).waitFor();
-
-    const refused = await harness.visit(harness.shop.framing(foreign));
-    const addresses = refused.page.frames().map((it) => it.url());
-    assert.ok(!addresses.some((it) => it.startsWith(harness.service.baseUrl)), `it was framed: ${addresses}`);
-    assert.ok(
-      refused.complaints.some((it) => it.includes('frame-ancestors')),
-      `the browser says why: ${refused.complaints}`,
-    );
-    await Promise.all([allowed.close(), refused.close()]);
-  });
-
-  test('keeps to what axe asks for: the form, a refusal, the end', { timeout: TIMEOUT }, async () => {
-    const session = await harness.createSession();
-    const { visitor, page, checkout } = await harness.embed(session);
-    const check = async (where) => {
-      const { violations } = await new AxeBuilder({ page }).analyze();
-      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
-      assert.deepEqual(found, [], where);
-    };
-
-    await checkout.enter(CARDS.declined);
-    await check('the form');
-    await checkout.payButton.click();
-    await checkout.heading('Payment declined');
-    await check('a refusal');
-    await checkout.pay(CARDS.approved);
-    await checkout.heading('Payment successful');
-    await check('the end');
-    await visitor.close();
-  });
-});
-
-describe('time', { timeout: 3 * TIMEOUT }, () => {
-  let harness;
-
-  before(async () => (harness = await start({ flags: ['--session-ttl', '3'] })));
-  after(() => harness?.close());
-
-  test('runs out while the page is open: it says so and offers the way back', { timeout: TIMEOUT }, async () => {
-    const session = await harness.createSession();
-    const { visitor, page, checkout } = await harness.open(session);
-
-    await checkout.heading('This checkout has expired');
-    assert.equal(await checkout.payButton.isVisible(), false);
-    await harness.assertMoney(session, 'expired', []);
-    await page.getByRole('link', { name: /^Back to/ }).click();
-    await page.waitForURL(`${harness.shop.origin}/thanks*`);
-    assert.equal(new URL(page.url()).searchParams.get('status'), 'expired');
-    assert.deepEqual(visitor.complaints, []);
-    await visitor.close();
+    for (const origin of REGISTERED) await assertFramed(scene, session, `${origin}/pay`);
+    await assertNotFramed(scene, session, `${scene.shop.origin}/anywhere`);
+    await assertNotFramed(scene, session, FOREIGN);
   });
 });

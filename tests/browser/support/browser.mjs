@@ -13,6 +13,26 @@ const FLAGS = [
 ];
 const TIMEOUT_MS = 15_000;
 
+const PHONE = {
+  viewport: { width: 320, height: 640 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+const DESKTOP = { viewport: { width: 1280, height: 800 } };
+
+/** Four shoppers: between them two screens, two schemes and all languages. */
+export const PROFILES = [
+  { name: 'desktop, en-US, light', phone: false, options: { ...DESKTOP, locale: 'en-US', colorScheme: 'light' } },
+  { name: 'desktop, de-DE, dark', phone: false, options: { ...DESKTOP, locale: 'de-DE', colorScheme: 'dark' } },
+  { name: 'phone, fr-FR, dark', phone: true, options: { ...PHONE, locale: 'fr-FR', colorScheme: 'dark' } },
+  {
+    name: 'phone, es-ES, light, reduced motion',
+    phone: true,
+    options: { ...PHONE, locale: 'es-ES', colorScheme: 'light', reducedMotion: 'reduce' },
+  },
+];
+
 /** Launches Chromium, headless. */
 export function launchBrowser() {
   return chromium.launch({
@@ -24,9 +44,10 @@ export function launchBrowser() {
 
 /** A visitor with cookies, storage and a language of their own. */
 export async function visit(browser, options = {}) {
-  const context = await browser.newContext({ locale: 'en-US', ...options });
+  const known = { locale: 'en-US', ...options };
+  const context = await browser.newContext(known);
   context.setDefaultTimeout(TIMEOUT_MS);
-  const visitor = new Visitor(context);
+  const visitor = new Visitor(context, known.locale);
   await context.addInitScript(() => {
     document.addEventListener('securitypolicyviolation', (event) => {
       console.error(`CSP violation: ${event.effectiveDirective} forbids ${event.blockedURI}`);
@@ -37,13 +58,15 @@ export async function visit(browser, options = {}) {
 }
 
 class Visitor {
+  #tolerated = [];
   /** Every request of every frame: `{method, url, text}`, `text` being all of it that can be read. */
   requests = [];
   /** Errors in the console, uncaught exceptions and CSP violations, of every frame. */
   complaints = [];
 
-  constructor(context) {
+  constructor(context, locale) {
     this.context = context;
+    this.locale = locale;
     context.on('request', (request) => this.#note(request));
     context.on('console', (message) => {
       if (message.type() === 'error') this.complaints.push(`${message.text()} (${message.location().url})`);
@@ -55,6 +78,24 @@ class Visitor {
     const headers = JSON.stringify(request.headers());
     const text = `${request.url()}\n${headers}\n${request.postDataBuffer()?.toString('utf8') ?? ''}`;
     this.requests.push({ method: request.method(), url: request.url(), text });
+  }
+
+  /** What the browser itself writes into the console when a request of this test fails as it should. */
+  tolerate(pattern) {
+    this.#tolerated.push(pattern);
+  }
+
+  /** The complaints that nobody has announced. */
+  get unexpected() {
+    return this.complaints.filter((complaint) => !this.#tolerated.some((pattern) => pattern.test(complaint)));
+  }
+
+  /** Resolves with the first complaint that matches, as soon as it is there. */
+  async complaint(pattern) {
+    const known = this.complaints.find((complaint) => pattern.test(complaint));
+    if (known) return known;
+    await this.context.waitForEvent('console', (message) => pattern.test(message.text()));
+    return this.complaint(pattern);
   }
 
   /** The requests that went to this origin. */
@@ -74,6 +115,21 @@ class Visitor {
       }
       await this.page.waitForTimeout(25);
     }
+  }
+
+  /** The frames of the page that are wider than what shows them, or none. */
+  async tooWide() {
+    const found = [];
+    for (const frame of this.page.frames()) {
+      if (frame.isDetached() || !/^https?:/.test(frame.url())) continue;
+      const { scrollWidth, clientWidth } = await frame.evaluate(() => {
+        const { scrollWidth, clientWidth } = document.documentElement;
+        return { scrollWidth, clientWidth };
+      });
+      const { pathname } = new URL(frame.url());
+      if (scrollWidth > clientWidth) found.push(`${pathname} has ${scrollWidth} px in ${clientWidth}`);
+    }
+    return found;
   }
 
   close() {

@@ -1,51 +1,103 @@
-// The checkout as a shopper sees it: found by role and name, as a screen reader would find it.
+// The checkout as a shopper sees it: found by role and by the words of the shopper's language, as a
+// screen reader would find it.
+import { amountIn, wordsIn } from './words.mjs';
 
 /** The simulator's test cards. */
 export const CARDS = {
   approved: '4242 4242 4242 4242',
   declined: '4000 0000 0000 0002',
   insufficientFunds: '4000 0000 0000 9995',
+  expired: '4000 0000 0000 0069',
   challenged: '4000 0025 0000 3155',
 };
 
-/** The checkout of `service`, wherever the visitor has it: as the page itself or embedded in another. */
-export async function checkoutOf(visitor, service) {
-  return new Checkout(visitor, service, await visitor.frame(`${service.baseUrl}/checkout/`));
+/** The sandbox's merchant and processor, as shoppers know them. */
+const MERCHANT = 'Demo Shop';
+const PROCESSOR = 'Simulator';
+
+/**
+ * The checkout of `service`, wherever the visitor has it: as the page itself or embedded in another.
+ * With `session` its amount and reference are known as well.
+ */
+export async function checkoutOf(visitor, service, session) {
+  const frame = await visitor.frame(`${service.baseUrl}/checkout/`);
+  const values = {
+    merchant: MERCHANT,
+    processor: PROCESSOR,
+    ...(session && { amount: amountIn(visitor.locale, session), reference: session.reference }),
+  };
+  return new Checkout(visitor, service, frame, wordsIn(visitor.locale, values));
 }
 
 class Checkout {
   #visitor;
   #service;
 
-  constructor(visitor, service, frame) {
+  constructor(visitor, service, frame, words) {
     this.#visitor = visitor;
     this.#service = service;
     this.frame = frame;
+    this.words = words;
   }
 
   get payButton() {
-    return this.frame.getByRole('button', { name: /^Pay/ });
+    return this.button('live.pay');
   }
 
   get anotherCardButton() {
-    return this.frame.getByRole('button', { name: 'Use another card' });
+    return this.button('challenge.abandon');
+  }
+
+  get wayBack() {
+    return this.frame.getByRole('link', { name: this.#name('back.link') });
   }
 
   get alert() {
     return this.frame.getByRole('alert');
   }
 
-  /** Resolves when the heading of a view is seen. */
-  heading(name) {
-    return this.frame.getByRole('heading', { name }).waitFor();
+  /** A button, by the key of its words. */
+  button(key) {
+    return this.frame.getByRole('button', { name: this.#name(key) });
   }
 
-  /** Types a card into the PSP's fields. */
+  /** Resolves when the heading of a view is seen: by the key of its words, or by a text as it stands. */
+  heading(name) {
+    return this.headingOf(name).waitFor();
+  }
+
+  /** A heading, for more than waiting. */
+  headingOf(name) {
+    return this.frame.getByRole('heading', { name: this.#name(name) });
+  }
+
+  /** Resolves when a text is seen, by its key. */
+  says(key, values) {
+    return this.frame.getByText(this.words.pattern(key, values)).filter({ visible: true }).first().waitFor();
+  }
+
+  /** Resolves when the alert says this, by its key. */
+  alerts(key, values) {
+    return this.alert.filter({ hasText: this.words.pattern(key, values) }).waitFor();
+  }
+
+  /** The frame of the PSP's card fields. */
+  fields() {
+    return this.#visitor.frame(`${this.#service.simulatorUrl}/fields`);
+  }
+
+  /** The frame of the bank's page. */
+  challenge() {
+    return this.#visitor.frame(`${this.#service.simulatorUrl}/challenge/`);
+  }
+
+  /** Types a card into the PSP's fields, once they say that they are there. */
   async enter(number) {
-    const fields = await this.#visitor.frame(`${this.#service.simulatorUrl}/fields`);
-    await fields.getByLabel('Card number').fill(number);
-    await fields.getByLabel('Expiry date').fill('12 / 34');
-    await fields.getByLabel(/^Security code/).fill('123');
+    await this.frame.locator('.fields:not(.loading)').waitFor();
+    const fields = await this.fields();
+    await fields.locator('#number').fill(number);
+    await fields.locator('#expiry').fill('12 / 34');
+    await fields.locator('#cvc').fill('123');
   }
 
   async pay(number) {
@@ -55,8 +107,13 @@ class Checkout {
 
   /** Presses one of the two buttons of the bank's page: `pass` or `fail`. */
   async answerChallenge(outcome) {
-    await this.heading('Confirm with your bank');
-    const challenge = await this.#visitor.frame(`${this.#service.simulatorUrl}/challenge/`);
+    await this.heading('challenge.heading');
+    const challenge = await this.challenge();
     await challenge.locator(`button[name="outcome"][value="${outcome}"]`).click();
+  }
+
+  // Keys have a dot inside; headings that are named as they are read do not.
+  #name(key) {
+    return /^[a-z_]+(\.[a-z_]+)+$/.test(key) ? this.words.pattern(key) : key;
   }
 }

@@ -1,5 +1,5 @@
 // A merchant's site on an origin of its own: a page that embeds the checkout, one that a foreigner could
-// write, and the page that shoppers come back to.
+// write, the cart, and the page that shoppers come back to.
 import { createServer } from 'node:http';
 
 /** Starts it on a free port. It is `localhost`, the service 127.0.0.1: another site, not just another origin. */
@@ -10,6 +10,8 @@ export async function startShop(service) {
   return {
     origin,
     returnUrl: `${origin}/thanks?from=oncharge`,
+    /** Where shoppers are before they pay. */
+    cartUrl: `${origin}/cart`,
     /** The page that embeds the session with `oncharge.js`. Results arrive in its `window.results`. */
     embedding: (session) => `${origin}/embedded?iframe=${encodeURIComponent(session.iframe_url)}`,
     /** A page that frames the session by itself. */
@@ -27,19 +29,22 @@ function answer(service, request, response) {
   const iframe = JSON.stringify(url.searchParams.get('iframe') ?? '');
   const pages = {
     '/embedded': `
+      <h1>Your order</h1>
       <div id="pay"></div>
       <script src="${service.baseUrl}/oncharge.js"></script>
       <script>
         window.results = [];
         OnCharge.mount('#pay', { iframeUrl: ${iframe}, onResult: (result) => window.results.push(result) });
       </script>`,
-    '/framed': `<iframe title="Payment" src=${iframe} width="420" height="600"></iframe>`,
+    '/framed': `<h1>Your order</h1><iframe title="Payment" src=${iframe} width="288" height="600"></iframe>`,
+    '/cart': '<h1>Your cart</h1>',
     '/thanks': '<h1>Thank you</h1>',
   };
   const body = pages[url.pathname];
   response.writeHead(body ? 200 : 404, { 'Content-Type': 'text/html; charset=utf-8' });
   response.end(
-    `<!doctype html><html lang="en"><head><title>A shop</title><link rel="icon" href="data:,"></head>` +
-      `<body><main>${body ?? 'Not found'}</main></body></html>`,
+    `<!doctype html><html lang="en"><head><meta name="viewport" content="width=device-width">` +
+      `<title>A shop</title><link rel="icon" href="data:,"></head>` +
+      `<body><main aria-label="A shop">${body ?? 'Not found'}</main></body></html>`,
   );
 }

@@ -1,0 +1,68 @@
+// 3-D Secure: the bank's page inside the checkout, and every way out of it.
+import assert from 'node:assert/strict';
+import { CARDS } from './harness.mjs';
+import { describeScenes } from './support/scenes.mjs';
+
+describeScenes('3-D Secure', { concurrency: 4 }, ({ scenario, pair }) => {
+  scenario('passes', async (scene) => {
+    const session = await scene.createSession();
+    const { checkout } = await scene.embed(session);
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.heading('challenge.heading');
+    await scene.assertMoney(session, 'pending', []);
+    await checkout.answerChallenge('pass');
+    await checkout.heading('success.heading');
+    await scene.assertPaidOnce(session);
+  });
+
+  scenario('fails, and passes with another try', async (scene) => {
+    const session = await scene.createSession();
+    const { page, checkout } = await scene.open(session);
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.answerChallenge('fail');
+    await checkout.heading('live.declined.heading');
+    await checkout.alerts('live.authentication_failed');
+    const refused = await scene.service.session(session.session_id);
+    assert.equal(refused.failure.code, 'authentication_failed');
+    await scene.assertMoney(session, 'refused', []);
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.answerChallenge('pass');
+    await checkout.heading('success.heading');
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('is given up for another card', async (scene) => {
+    const session = await scene.createSession();
+    const { checkout } = await scene.embed(session);
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.heading('challenge.heading');
+    await checkout.anotherCardButton.click();
+    await checkout.heading('form.heading');
+    await checkout.alerts('live.abandoned');
+    const refused = await scene.service.session(session.session_id);
+    assert.equal(refused.failure.code, 'authentication_abandoned');
+
+    await checkout.pay(CARDS.approved);
+    await checkout.heading('success.heading');
+    await scene.assertPaidOnce(session);
+  });
+
+  scenario('goes on where it was after a reload', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await scene.embed(session);
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.heading('challenge.heading');
+    await page.reload();
+
+    const again = await scene.checkoutOf(visitor, session);
+    await again.answerChallenge('pass');
+    await again.heading('success.heading');
+    await scene.assertPaidOnce(session);
+  });
+});

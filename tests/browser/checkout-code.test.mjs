@@ -1,0 +1,98 @@
+// The one-time code. The service asks for none yet, so its answers are given here, in the documented form.
+import assert from 'node:assert/strict';
+import { CARDS } from './harness.mjs';
+import { describeScenes } from './support/scenes.mjs';
+
+const DESTINATION = '•••• 4567';
+const ASKS = { status: 'pending', next: { type: 'otp', destination: DESTINATION } };
+const PAID = { status: 'authorized', next: { type: 'none' } };
+
+const call = (name) => (url) => new RegExp(`^/checkout/[^/]+/${name}$`).test(url.pathname);
+
+/**
+ * A shopper who is asked for a code. `answer` gets what the page posts and gives the state that follows, or
+ * nothing for an answer that is lost. All that was posted is in `posted`.
+ */
+async function asked(scene, answer, options) {
+  const session = await scene.createSession();
+  const seen = await scene.embed(session, options);
+  const posted = [];
+  await seen.page.route(call('(pay|status)'), (route) => route.fulfill({ json: ASKS }));
+  await seen.page.route(call('otp'), (route) => {
+    posted.push(route.request().postDataJSON());
+    const state = answer(posted.at(-1));
+    return state ? route.fulfill({ json: state }) : route.abort('connectionreset');
+  });
+  const { checkout } = seen;
+  await checkout.pay(CARDS.approved);
+  await checkout.heading('otp.heading');
+  await checkout.says('live.otp.text', { destination: DESTINATION });
+  const field = checkout.frame.getByLabel(checkout.words.text('otp.label'), { exact: true });
+  return { ...seen, posted, field };
+}
+
+const focused = (field) => field.evaluate((it) => it === document.activeElement);
+
+describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
+  pair('is typed or pasted, checked for its form, and sent once', async (scene) => {
+    const { page, checkout, field, posted } = await asked(scene, () => PAID);
+    assert.equal(await field.getAttribute('autocomplete'), 'one-time-code');
+    assert.equal(await field.getAttribute('inputmode'), 'numeric');
+
+    await field.fill('12345');
+    await field.press('Enter');
+    await checkout.alerts('live.otp.invalid');
+    assert.ok(await focused(field), 'the focus is in the field');
+    assert.equal(await field.getAttribute('aria-invalid'), 'true');
+    assert.deepEqual(posted, [], 'nothing was sent');
+
+    await field.fill('123 456');
+    await checkout.button('otp.confirm').dblclick();
+    await checkout.heading('success.heading');
+    assert.deepEqual(posted, [{ code: '123456' }]);
+    await page.waitForFunction(() => window.results.length > 0);
+    assert.equal((await page.evaluate(() => window.results))[0].status, 'authorized');
+  });
+
+  pair('is wrong, and asked for again', async (scene) => {
+    const { checkout, field, posted } = await asked(scene, ({ code }) => (code === '654321' ? PAID : ASKS));
+
+    await field.fill('123456');
+    await field.press('Enter');
+    await checkout.alerts('live.otp.wrong');
+    assert.equal(await field.inputValue(), '', 'the field is empty again');
+    assert.ok(await focused(field), 'the focus is in the field');
+
+    await field.fill('654321');
+    await field.press('Enter');
+    await checkout.heading('success.heading');
+    assert.deepEqual(posted, [{ code: '123456' }, { code: '654321' }]);
+  });
+
+  pair('can be sent anew after half a minute, and again after another', async (scene) => {
+    const prepare = ({ page }) => page.clock.install();
+    const { page, checkout, field, posted } = await asked(scene, () => ASKS, { prepare });
+    const again = checkout.button('otp.again');
+
+    assert.equal(await again.isVisible(), false, 'not at once');
+    await page.clock.fastForward('00:30');
+    await again.click();
+    await checkout.frame.getByRole('status').filter({ hasText: checkout.words.text('live.otp.sent') }).waitFor();
+    assert.deepEqual(posted, [{ resend: true }]);
+    assert.ok(await focused(field), 'the focus is in the field');
+    assert.equal(await again.isVisible(), false, 'not again at once');
+    await page.clock.fastForward('00:30');
+    await again.waitFor();
+  });
+
+  pair('is not sent again by itself when the answer is lost', async (scene) => {
+    const { visitor, checkout, field, posted } = await asked(scene, () => undefined);
+    visitor.tolerate(/ERR_CONNECTION_RESET/);
+
+    await field.fill('123456');
+    await field.press('Enter');
+    await checkout.alerts('live.otp.failed');
+    assert.equal(await field.inputValue(), '123456', 'the code stays for another try');
+    assert.deepEqual(posted, [{ code: '123456' }]);
+  });
+});

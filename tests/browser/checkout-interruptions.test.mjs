@@ -1,0 +1,229 @@
+// What shoppers do in the middle of a payment, and what happens to them: it is paid once, or not at all.
+import assert from 'node:assert/strict';
+import { CARDS } from './harness.mjs';
+import { describeScenes } from './support/scenes.mjs';
+
+const DISCONNECTED = /ERR_INTERNET_DISCONNECTED/;
+const CONFLICT = /status of 409/;
+
+const isPay = (url) => /^\/checkout\/[^/]+\/pay$/.test(url.pathname);
+const paysOf = (visitor) => visitor.requests.filter(({ url }) => isPay(new URL(url)));
+
+/** The shopper at the cart, then at the session's page: with somewhere to go back to. */
+async function fromCart(scene, session) {
+  const visitor = await scene.visit(scene.shop.cartUrl);
+  await visitor.page.goto(scene.service.checkoutUrl(session));
+  return { visitor, page: visitor.page, checkout: await scene.checkoutOf(visitor, session) };
+}
+
+describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pair }) => {
+  scenario('a double click pays once', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, checkout } = await scene.embed(session);
+
+    await checkout.enter(CARDS.approved);
+    await checkout.payButton.dblclick();
+    await checkout.heading('success.heading');
+    assert.equal(paysOf(visitor).length, 1, 'one call to pay');
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('Enter pressed again and again pays once', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await scene.embed(session);
+
+    await checkout.enter(CARDS.approved);
+    await (await checkout.fields()).locator('#cvc').focus();
+    for (let n = 0; n < 4; n += 1) await page.keyboard.press('Enter');
+    await checkout.heading('success.heading');
+    assert.equal(paysOf(visitor).length, 1, 'one call to pay');
+    await scene.assertPaidOnce(session);
+  });
+
+  scenario('back from the shop’s thanks leads before the checkout', async (scene) => {
+    const session = await scene.createSession();
+    const { page, checkout } = await fromCart(scene, session);
+
+    await checkout.pay(CARDS.approved);
+    await checkout.heading('success.heading');
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+    await page.goBack();
+    assert.equal(page.url(), scene.shop.cartUrl);
+    await scene.assertPaidOnce(session);
+  });
+
+  scenario('back to a checkout that was left by its link shows that it is paid', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await fromCart(scene, session);
+
+    await checkout.pay(CARDS.approved);
+    await checkout.heading('success.heading');
+    await checkout.wayBack.click();
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+    await page.goBack();
+    const again = await scene.checkoutOf(visitor, session);
+    await again.heading('paid.heading');
+    assert.equal(await again.payButton.isVisible(), false);
+    assert.equal(paysOf(visitor).length, 1, 'one call to pay');
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('back and forth before paying begins anew', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await fromCart(scene, session);
+
+    await checkout.enter(CARDS.approved);
+    await page.goBack();
+    assert.equal(page.url(), scene.shop.cartUrl);
+    await page.goForward();
+    const again = await scene.checkoutOf(visitor, session);
+    await again.pay(CARDS.approved);
+    await again.heading('success.heading');
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+    await scene.assertPaidOnce(session);
+  });
+
+  scenario('back and forth during 3-D Secure goes on where it was', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await fromCart(scene, session);
+
+    await checkout.pay(CARDS.challenged);
+    await checkout.heading('challenge.heading');
+    await page.goBack();
+    assert.equal(page.url(), scene.shop.cartUrl);
+    await page.goForward();
+    const again = await scene.checkoutOf(visitor, session);
+    await again.answerChallenge('pass');
+    await again.heading('success.heading');
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+
+    // The bank's page has left its own entry in the history: back is the checkout, and it is paid.
+    await page.goBack();
+    await (await scene.checkoutOf(visitor, session)).heading('paid.heading');
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('no network when the button is pressed: says so, and pays when there is', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, checkout } = await scene.embed(session);
+    visitor.tolerate(DISCONNECTED);
+
+    await checkout.enter(CARDS.approved);
+    await visitor.context.setOffline(true);
+    await checkout.payButton.click();
+    await checkout.alerts('live.fields_failed');
+    await scene.assertMoney(session, 'created', []);
+    await visitor.context.setOffline(false);
+    await checkout.payButton.click();
+    await checkout.heading('success.heading');
+    await scene.assertPaidOnce(session);
+  });
+
+  scenario('a network that is lost before the answer: says so, goes on by itself, pays once', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await scene.embed(session);
+    visitor.tolerate(DISCONNECTED);
+    // The service gets the call, and its answer does not get through.
+    const loseTheAnswer = async (route) => {
+      await route.fetch();
+      await visitor.context.setOffline(true);
+      await route.abort('internetdisconnected');
+    };
+    await page.route(isPay, loseTheAnswer, { times: 1 });
+
+    await checkout.pay(CARDS.approved);
+    await checkout.heading('offline.heading');
+    await checkout.says('offline.text');
+    await visitor.context.setOffline(false);
+    await checkout.heading('success.heading');
+    assert.ok(paysOf(visitor).length > 1, 'the same call was made again');
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('two tabs that both pay make one payment', async (scene) => {
+    const session = await scene.createSession();
+    const tabs = [await scene.embed(session), await scene.embed(session)];
+
+    for (const { visitor, checkout } of tabs) {
+      visitor.tolerate(CONFLICT);
+      await checkout.enter(CARDS.approved);
+    }
+    await Promise.all(tabs.map(({ checkout }) => checkout.payButton.click()));
+    for (const { checkout } of tabs) {
+      await checkout.headingOf('success.heading').or(checkout.headingOf('paid.heading')).waitFor();
+    }
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('a tab that comes too late is told that it is paid', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, checkout } = await scene.embed(session);
+    visitor.tolerate(CONFLICT);
+
+    await checkout.enter(CARDS.approved);
+    await scene.harness.payByCall(session, CARDS.approved);
+    await checkout.payButton.click();
+    await checkout.heading('paid.heading');
+    assert.equal(await checkout.payButton.isVisible(), false);
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('a payment that the merchant cancelled meanwhile is not made', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await scene.open(session);
+    visitor.tolerate(CONFLICT);
+
+    await checkout.enter(CARDS.approved);
+    await scene.harness.payByCall(session, CARDS.approved);
+    await scene.harness.cancel(session);
+    await checkout.payButton.click();
+    await checkout.heading('cancelled.heading');
+    await checkout.wayBack.click();
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+    assert.equal(new URL(page.url()).searchParams.get('status'), 'cancelled');
+    await scene.assertMoney(session, 'cancelled', ['authorise 9999', 'void 9999']);
+  });
+
+  pair('card fields that do not load: says so, and another try loads them', async (scene) => {
+    const session = await scene.createSession();
+    const address = `${scene.service.simulatorUrl}/fields*`;
+    const { visitor, page, checkout } = await scene.embed(session, {
+      prepare: async (one) => {
+        one.tolerate(/ERR_FAILED|chrome-error/);
+        await one.page.clock.install();
+        await one.page.route(address, (route) => route.abort());
+      },
+    });
+
+    await checkout.heading('form.heading');
+    await page.clock.fastForward('00:20');
+    await checkout.heading('broken.heading');
+    await page.unroute(address);
+    await checkout.button('broken.again').click();
+    await checkout.heading('form.heading');
+    await checkout.pay(CARDS.approved);
+    await checkout.heading('success.heading');
+    assert.equal(paysOf(visitor).length, 1, 'one call to pay');
+    await scene.assertPaidOnce(session);
+  });
+});
+
+describeScenes('while the processor is slow', { concurrency: 4 }, ({ scenario }) => {
+  scenario('a reload while it is pending waits on, and it is paid once', async (scene) => {
+    const session = await scene.createSession();
+    const { visitor, page, checkout } = await scene.open(session);
+    // Long enough for a reload, however busy this machine is, and well within what a call may take.
+    await scene.service.faults({ latency_ms: [5000, 5000] });
+
+    await checkout.pay(CARDS.approved);
+    while ((await scene.service.session(session.session_id)).status === 'created');
+    await scene.assertMoney(session, 'pending', []);
+    await page.reload({ waitUntil: 'domcontentloaded' });
+
+    const again = await scene.checkoutOf(visitor, session);
+    await again.heading('wait.heading');
+    await again.heading('success.heading');
+    await page.waitForURL(`${scene.shop.origin}/thanks*`);
+    await scene.assertPaidOnce(session);
+  });
+});

@@ -1,0 +1,70 @@
+// Every view of the checkout, on both screens, light and dark: for a screen reader, at any size, at rest.
+import assert from 'node:assert/strict';
+import AxeBuilder from '@axe-core/playwright';
+import { describeScenes } from './support/scenes.mjs';
+import { STATES } from './support/states.mjs';
+
+describeScenes('every view', { concurrency: 4 }, ({ pair }) => {
+  for (const state of STATES) {
+    pair(state.name, async (scene) => {
+      const { visitor, page, checkout } = await scene.show(state, { embedded: !scene.profile.phone });
+
+      await assertHeading(checkout, state);
+      await assertLanguage(page, checkout);
+      if (scene.profile.options.reducedMotion) await assertStill(page);
+      await assertAccessible(page);
+      if (!scene.profile.phone) await assertReadableAtDoubleSize(visitor);
+    });
+  }
+});
+
+/** One heading is to be seen, the view's own; where the view has just come, it has the focus. */
+async function assertHeading(checkout, { heading, first }) {
+  const headings = checkout.frame.locator('h1, h2').filter({ visible: true });
+  assert.equal(await headings.count(), 1, 'one heading in sight');
+  assert.match(await headings.innerText(), checkout.words.pattern(heading));
+  if (first) return;
+  assert.ok(await headings.evaluate((it) => it === document.activeElement), 'the focus is on the new heading');
+}
+
+/** The checkout says which language it is in, and the PSP's frames in it are in the same one. */
+async function assertLanguage(page, checkout) {
+  for (const frame of [checkout.frame, ...checkout.frame.childFrames()]) {
+    const language = await frame.locator('html').getAttribute('lang');
+    assert.equal(language, checkout.words.language, `the language of ${frame.url().split('?')[0]}`);
+  }
+  assert.notEqual(await page.title(), '');
+}
+
+/** Nothing moves, in no frame. */
+async function assertStill(page) {
+  for (const frame of page.frames()) {
+    const moving = await frame.evaluate(() =>
+      document.getAnimations().map(({ effect }) => effect.target.className || effect.target.tagName),
+    );
+    assert.deepEqual(moving, [], `moves under reduced motion in ${frame.url().split('?')[0]}`);
+  }
+}
+
+async function assertAccessible(page) {
+  const { violations } = await new AxeBuilder({ page }).analyze();
+  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target).join(', ')}`);
+  assert.deepEqual(found, [], 'what axe finds');
+}
+
+/** At 200 % a window has half as many pixels: nothing is wider than it, and nothing is cut off. */
+async function assertReadableAtDoubleSize(visitor) {
+  const { width, height } = visitor.page.viewportSize();
+  await visitor.page.setViewportSize({ width: width / 2, height: height / 2 });
+  assert.deepEqual(await visitor.tooWide(), [], 'wider than the window at 200 %');
+  for (const frame of visitor.page.frames()) {
+    const cut = await frame.evaluate(() =>
+      [...document.body.querySelectorAll('*')]
+        // What is for screen readers alone is clipped to nothing on purpose.
+        .filter((it) => getComputedStyle(it).clipPath === 'none' && it.getClientRects().length > 0)
+        .filter((it) => getComputedStyle(it).overflow !== 'visible' && it.scrollWidth > it.clientWidth)
+        .map((it) => it.outerHTML.slice(0, 100)),
+    );
+    assert.deepEqual(cut, [], `cut off at 200 % in ${frame.url().split('?')[0]}`);
+  }
+}

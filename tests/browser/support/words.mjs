@@ -1,0 +1,67 @@
+// What the shopper reads, by key and language: the checkout's own message files, so that a test finds
+// things as a shopper does in each language, and a change of words is no change of the tests.
+import { readFileSync } from 'node:fs';
+
+const FILES = new URL('../../../crates/adapter-http/assets/messages/', import.meta.url);
+const messages = new Map();
+
+/** The words of a locale's language, with these values in their places. */
+export function wordsIn(locale, values = {}) {
+  const language = locale.split('-')[0];
+  if (!messages.has(language)) {
+    messages.set(language, JSON.parse(readFileSync(new URL(`${language}.json`, FILES), 'utf8')));
+  }
+  return new Words(language, messages.get(language), values);
+}
+
+/** An amount in minor units as this locale writes it. */
+export function amountIn(locale, { amount, currency }) {
+  const format = new Intl.NumberFormat(locale, { style: 'currency', currency });
+  const decimals = format.resolvedOptions().maximumFractionDigits;
+  return format.format(amount / 10 ** decimals);
+}
+
+class Words {
+  #messages;
+  #values;
+
+  constructor(language, messages, values) {
+    this.language = language;
+    this.#messages = messages;
+    this.#values = values;
+  }
+
+  /** The text under a key, its places filled. A key that there is none of, or a place without a value, throws. */
+  text(key, values = {}) {
+    return this.#parts(key, values)
+      .map(({ text, place }) => {
+        if (text === undefined) throw new Error(`nothing to put into {${place}} of ${key}`);
+        return text;
+      })
+      .join('');
+  }
+
+  /**
+   * What matches the whole text under a key, whatever stands in the places that have no value. Spaces
+   * match any white space: locales write amounts with several kinds of it.
+   */
+  pattern(key, values = {}) {
+    const source = this.#parts(key, values).map(({ text }) => (text === undefined ? '.+' : escaped(text)));
+    return new RegExp(`^\\s*${source.join('')}\\s*$`);
+  }
+
+  #parts(key, values) {
+    const message = this.#messages[key];
+    if (message === undefined) throw new Error(`there is no message ${key} in ${this.language}`);
+    const known = { ...this.#values, ...values };
+    return message
+      .split(/(\{\w+\})/)
+      .filter((part) => part !== '')
+      .map((part) => {
+        const place = /^\{(\w+)\}$/.exec(part)?.[1];
+        return place ? { place, text: known[place] } : { text: part };
+      });
+  }
+}
+
+const escaped = (text) => text.replace(/[.*+?^${}()|[\]\\]/g, '\\$&').replace(/\s+/g, '\\s+');
