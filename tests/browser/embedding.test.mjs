@@ -1,0 +1,229 @@
+// What oncharge.js does in the shop's page, and what it does not take from anybody.
+import assert from 'node:assert/strict';
+import { after, afterEach, before, beforeEach, describe, test } from 'node:test';
+import { CARDS, checkoutOf, start } from './harness.mjs';
+import { untilFits } from './support/fit.mjs';
+import { Lab, addFrame, mounting, post, reported, reports, stage } from './support/lab.mjs';
+
+const TIMEOUT = 60_000;
+const EVIL = 'https://evil.test';
+const NONCE = 'f'.repeat(32);
+
+describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
+  let harness;
+  let lab;
+
+  before(async () => (harness = await start()));
+  after(() => harness?.close());
+  beforeEach(() => (lab = new Lab(harness)));
+  afterEach(() => lab.close());
+
+  const height = (page, { session_id }) =>
+    page.evaluate((id) => document.querySelector(`#${id} iframe`).offsetHeight, session_id);
+  const nonceOf = async (frame) => new URLSearchParams(new URL(frame.url()).hash.slice(1)).get('n');
+
+  test('believes the page that it framed, under its nonce, and nobody else', { timeout: TIMEOUT }, async () => {
+    const session = await harness.createSession();
+    const other = await harness.createSession();
+    const visitor = await lab.mounted(session);
+    const { page } = visitor;
+    await reported(page, session, 'ready');
+    const frame = await lab.frame(visitor, session);
+    await frame.locator('.fields:not(.loading)').waitFor();
+    await untilFits(page, { frame }, 'before anything is said');
+    const own = await height(page, session);
+    const about = { source: 'oncharge', session_id: session.session_id, nonce: await nonceOf(frame) };
+    const resize = { ...about, type: 'resize', height: 1234 };
+    const result = { ...about, type: 'result', status: 'authorized' };
+
+    const forged = [resize, result].flatMap((message) => [
+      { ...message, nonce: NONCE },
+      { ...message, nonce: undefined },
+      { ...message, session_id: other.session_id },
+      { ...message, source: 'psp-simulator' },
+      { ...message, type: `${message.type} ` },
+      JSON.stringify(message),
+      [message],
+    ]);
+    const garbage = [null, 0, '', 'ready', [], {}].concat(
+      [NaN, Infinity, '1234', null, {}].map((height) => ({ ...resize, height })),
+    );
+    await post(page, frame, [...forged, ...garbage]);
+
+    // The very words that are right, from a window of the right origin and from one of another origin.
+    await stage(page, `${EVIL}/**`, 'evil');
+    const neighbours = { [harness.service.checkoutUrl(other)]: '/checkout/', [`${EVIL}/`]: EVIL };
+    for (const address of Object.keys(neighbours)) {
+      const found = visitor.frame(address);
+      await addFrame(page, address);
+      await post(page, await found, [resize, result]);
+    }
+    await post(page, page.mainFrame(), [resize, result]);
+    assert.equal(await height(page, session), own, 'nobody else sets the height');
+    assert.deepEqual(await reports(page, session), ['ready'], 'nobody else reports');
+
+    // The same words from where they belong: what was refused above is what would have counted.
+    await post(page, frame, [resize, result, { ...result, status: 'refused' }, { ...about, type: 'ready' }]);
+    assert.equal(await height(page, session), 1234);
+    const ended = `result ${session.session_id} authorized`;
+    assert.deepEqual(await reports(page, session), ['ready', ended], 'each report comes once');
+
+    // The window is the right one still, but somebody else is in it.
+    const inside = { id: session.session_id, src: `${EVIL}/in` };
+    await page.evaluate(({ id, src }) => (document.querySelector(`#${id} iframe`).src = src), inside);
+    await post(page, await visitor.frame(inside.src), [{ ...resize, height: 1300 }]);
+    assert.equal(await height(page, session), 1234);
+    assert.deepEqual(visitor.unexpected, [], 'nothing of it was an error');
+  });
+
+  test('keeps two sessions of one page apart', { timeout: TIMEOUT }, async () => {
+    const [first, second] = [await harness.createSession(), await harness.createSession()];
+    const visitor = await lab.mounted(first, second);
+    const { page } = visitor;
+    await Promise.all([reported(page, first, 'ready'), reported(page, second, 'ready')]);
+    const frames = [await lab.frame(visitor, first), await lab.frame(visitor, second)];
+    assert.notEqual(await nonceOf(frames[0]), await nonceOf(frames[1]), 'each has a nonce of its own');
+
+    // One's own words about the other, under the other's nonce.
+    const foreign = { source: 'oncharge', session_id: second.session_id, nonce: await nonceOf(frames[1]) };
+    await post(page, frames[0], [
+      { ...foreign, type: 'resize', height: 1234 },
+      { ...foreign, type: 'result', status: 'authorized' },
+    ]);
+    assert.notEqual(await height(page, second), 1234);
+
+    const { status } = await harness.payByCall(second, CARDS.approved);
+    assert.equal(status, 'authorized');
+    await frames[1].evaluate(() => location.reload());
+    await reported(page, second, `result ${second.session_id} authorized`);
+    assert.deepEqual(await reports(page, first), ['ready']);
+  });
+
+  test('unmounts without a trace, and mounts again', { timeout: TIMEOUT }, async () => {
+    const session = await harness.createSession();
+    const visitor = await lab.mounted(session);
+    const { page } = visitor;
+    await reported(page, session, 'ready');
+
+    const left = await page.evaluate(async (id) => {
+      const listeners = new Set();
+      const { addEventListener, removeEventListener } = window;
+      window.addEventListener = (type, it) => listeners.add(it) && addEventListener.call(window, type, it);
+      window.removeEventListener = (type, it) => listeners.delete(it) && removeEventListener.call(window, type, it);
+      const iframeUrl = document.querySelector(`#${id} iframe`).src;
+      mounted[id].unmount();
+      mountOne({ id, iframeUrl });
+      const whileMounted = [listeners.size, document.querySelectorAll('iframe').length];
+      mounted[id].unmount();
+      mounted[id].unmount();
+      const after = [listeners.size, document.querySelectorAll('iframe').length];
+      mountOne({ id, iframeUrl });
+      return { whileMounted, after };
+    }, session.session_id);
+    assert.deepEqual(left, { whileMounted: [1, 1], after: [0, 0] }, 'listeners and frames');
+
+    // The first mount and the last have come up; the one between was gone before.
+    await page.waitForFunction((id) => window.reports[id].length === 2, session.session_id);
+    const checkout = await checkoutOf(visitor, harness.service, session);
+    await checkout.pay(CARDS.approved);
+    await reported(page, session, `result ${session.session_id} authorized`);
+  });
+
+  test('says once when the page does not come up', { timeout: TIMEOUT }, async () => {
+    const { baseUrl } = harness.service;
+    const foreign = await harness.createSession({ return_url: 'https://shop.example.com/thanks' });
+    const good = await harness.createSession();
+    const [stale, away, silent] = ['cs_1', 'cs_2', 'cs_3'].map((id) => {
+      return { session_id: id, iframe_url: `/checkout/${id}?token=pt_1` };
+    });
+    const visitor = await lab.visitor();
+    const { page } = visitor;
+    await page.clock.install();
+    await page.route(`${baseUrl}/checkout/cs_2*`, (route) => route.abort('connectionrefused'));
+    await page.route(`${baseUrl}/checkout/cs_3*`, () => {});
+    await stage(page, lab.address, mounting(harness.service, [foreign, stale, away, silent, good]));
+    const warned = page.waitForEvent('console', (message) => message.text().includes('did not come up'));
+    await page.goto(lab.address, { waitUntil: 'domcontentloaded' });
+
+    for (const session of [foreign, stale, away]) await reported(page, session, `error ${session.session_id}`);
+    assert.ok((await warned).text().includes(harness.shop.origin), 'the developer reads which origin it is about');
+    assert.deepEqual(await reports(page, silent), [], 'it may yet come');
+    await page.clock.fastForward(20_000);
+    await reported(page, silent, `error ${silent.session_id}`);
+
+    // Loaded once more, and no better.
+    await page.evaluate((id) => {
+      const frame = document.querySelector(`#${id} iframe`);
+      return new Promise((loaded) => {
+        frame.addEventListener('load', loaded);
+        frame.src += '&again';
+      });
+    }, away.session_id);
+    await page.clock.fastForward(20_000);
+    for (const session of [foreign, stale, away, silent]) {
+      assert.deepEqual(await reports(page, session), [`error ${session.session_id}`]);
+    }
+    assert.deepEqual(await reports(page, good), ['ready'], 'the one that did come up');
+  });
+
+  test('refuses what it cannot mount, in words', { timeout: TIMEOUT }, async () => {
+    const { page } = await lab.mounted();
+    const thrown = await page.evaluate((base) => {
+      document.body.insertAdjacentHTML('beforeend', '<img name="currentScript" src="data:,">');
+      const why = (target, options) => {
+        try {
+          OnCharge.mount(target, options);
+          return 'nothing';
+        } catch (error) {
+          return `${error.name}: ${error.message}`;
+        }
+      };
+      return [
+        why('#absent', { iframeUrl: '/checkout/cs_1' }),
+        why(null, { iframeUrl: '/checkout/cs_1' }),
+        why('main'),
+        why('main', {}),
+        why('main', { iframeUrl: 'http://' }),
+        why('main', { iframeUrl: 'javascript:alert(1)//checkout/cs_1' }),
+        why('main', { iframeUrl: 'ftp://127.0.0.1/checkout/cs_1' }),
+        why('main', { iframeUrl: `${base}/docs` }),
+        why('main', { iframeUrl: `${base}/checkout/cs_1/status` }),
+      ];
+    }, harness.service.baseUrl);
+    const words = (what) => `TypeError: OnCharge.mount: ${what}`;
+    const noCheckout = words('iframeUrl is no address of a checkout');
+    assert.deepEqual(thrown, [
+      words('there is no element #absent'),
+      words('there is no element null'),
+      words('iframeUrl is missing'),
+      words('iframeUrl is missing'),
+      words('iframeUrl is no address'),
+      ...Array(4).fill(noCheckout),
+    ]);
+    assert.equal(await page.locator('iframe').count(), 0, 'nothing was mounted');
+  });
+
+  test('tells the checkout nothing of the shop’s address', { timeout: TIMEOUT }, async () => {
+    const session = await harness.createSession();
+    const visitor = await lab.mounted(session);
+    await visitor.page.evaluate(() => {
+      // As a shop may have it; the script's own request has gone out under the browser's default.
+      const meta = document.createElement('meta');
+      document.head.append(Object.assign(meta, { name: 'referrer', content: 'unsafe-url' }));
+    });
+    const again = { id: session.session_id, iframeUrl: session.iframe_url };
+    await visitor.page.evaluate((it) => window.mountOne(it), again);
+    await visitor.page.waitForFunction((id) => window.reports[id].length === 2, session.session_id);
+    const requests = visitor.requestsTo(harness.service.baseUrl).filter(({ method }) => method === 'GET');
+    const referred = requests.filter(({ text }) => /"referer"/i.test(text)).map(({ url }) => new URL(url).pathname);
+    assert.deepEqual(referred, ['/oncharge.js'], 'the pages are asked for without a referrer');
+  });
+
+  test('takes its origin from its own element, whatever calls itself so', { timeout: TIMEOUT }, async () => {
+    const session = await harness.createSession();
+    const body = `<img name="currentScript" src="${EVIL}/oncharge.js">` + mounting(harness.service, [session]);
+    const visitor = await lab.at(lab.address, body);
+    await reported(visitor.page, session, 'ready');
+    assert.deepEqual(visitor.requestsTo(EVIL).filter(({ url }) => url.includes('/checkout/')), []);
+  });
+});

@@ -1,0 +1,53 @@
+// The frame in the shop's page: as high as what it shows, and its next step in sight.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { CARDS, PROFILES, checkoutOf, start } from './harness.mjs';
+import { untilFits } from './support/fit.mjs';
+import { admit, mounting, stage } from './support/lab.mjs';
+import { STATES } from './support/states.mjs';
+
+const TIMEOUT = 60_000;
+
+describe('the frame', { timeout: 5 * TIMEOUT }, () => {
+  let harness;
+
+  before(async () => (harness = await start()));
+  after(() => harness?.close());
+
+  for (const { name, options } of [PROFILES.find(({ phone }) => !phone), PROFILES.find(({ phone }) => phone)]) {
+    test(`is as high as what it shows: ${name}`, { timeout: 2 * TIMEOUT }, async () => {
+      const heights = new Map();
+      for (const state of STATES.filter(({ alone }) => !alone)) {
+        const { visitor, page, checkout } = await state.show(harness, { ...options, embedded: true });
+        await untilFits(page, checkout, state.name);
+        const { height } = await page.locator('iframe').boundingBox();
+        heights.set(state.name, height);
+        await visitor.close();
+      }
+      assert.ok(heights.get('challenge') > heights.get('ready'), 'it grows');
+      assert.ok(heights.get('success') < heights.get('ready'), 'it shrinks');
+    });
+  }
+
+  test('brings the next step into sight, wherever the shopper had scrolled to', { timeout: TIMEOUT }, async () => {
+    const session = await harness.createSession();
+    const visitor = await harness.visit(null, { viewport: { width: 320, height: 480 } });
+    await admit(visitor);
+    const { page } = visitor;
+    const address = `${harness.shop.origin}/tall`;
+    const tall = '<div style="height: 900px">much</div>';
+    await stage(page, address, tall + mounting(harness.service, [session]) + tall);
+    await page.goto(address, { waitUntil: 'domcontentloaded' });
+    const checkout = await checkoutOf(visitor, harness.service, session);
+    await checkout.enter(CARDS.challenged);
+    await checkout.payButton.scrollIntoViewIfNeeded();
+    // The frame's top is out of sight, its button is not.
+    await page.evaluate(() => window.scrollBy(0, document.querySelector('iframe').getBoundingClientRect().top + 250));
+    await checkout.payButton.click();
+
+    await checkout.heading('challenge.heading');
+    const { y } = await checkout.headingOf('challenge.heading').boundingBox();
+    assert.ok(y >= 0 && y < 480, `the heading is at ${y} of 480 px`);
+    await visitor.close();
+  });
+});
