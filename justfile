@@ -41,6 +41,10 @@ kill9 *ARGS:
 bench *ARGS:
   scripts/bench {{ARGS}}
 
+# Take the pictures of docs/images anew.
+screenshots:
+  scripts/screenshots
+
 # Check licences, sources and bans of all dependencies (needs cargo-deny).
 deny:
   cargo deny --locked check bans licenses sources

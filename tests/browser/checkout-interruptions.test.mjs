@@ -184,6 +184,24 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertMoney(session, 'cancelled', ['authorise 9999', 'void 9999']);
   });
 
+  pair('a press before the card fields are there counts as soon as they are', async (scene) => {
+    const session = await scene.createSession();
+    let release;
+    const held = new Promise((resolve) => (release = resolve));
+    const { checkout } = await scene.embed(session, {
+      prepare: ({ page }) =>
+        page.route(`${scene.service.simulatorUrl}/fields*`, async (route) => {
+          await held;
+          await route.continue();
+        }),
+    });
+
+    await checkout.payButton.click();
+    release();
+    await checkout.alerts('live.invalid');
+    await scene.harness.assertMoney(session, 'created', []);
+  });
+
   pair('card fields that do not load: says so, and another try loads them', async (scene) => {
     const session = await scene.createSession();
     const address = `${scene.service.simulatorUrl}/fields*`;

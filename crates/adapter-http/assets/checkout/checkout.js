@@ -22,6 +22,7 @@
   // The form is what is due, whether or not its fields have loaded yet.
   let payable = false;
   let paying = false;
+  let pressedEarly = false;
   let tried = false;
   let abandoned = false;
   // A challenge that is over for us but not yet for the service: {url, until}.
@@ -197,12 +198,16 @@
 
   function fieldsReady() {
     clearTimeout(fieldsTimer);
+    if (pressedEarly) press();
     // They came after all, when the page had already given them up.
     if (["broken", "offline"].includes(views.current()) && payable) resume();
   }
 
   async function press() {
-    if (paying || views.current() !== "form" || !frames.fieldsReady()) return;
+    if (paying || views.current() !== "form") return;
+    // Fields that are still on their way are asked as soon as they are there.
+    pressedEarly = !frames.fieldsReady();
+    if (pressedEarly) return;
     setPaying(true);
     views.say("");
     const answer = await frames.submitFields();
