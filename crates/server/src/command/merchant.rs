@@ -1,6 +1,6 @@
 //! `oncharge merchant …`: merchants and their settings.
 
-use std::path::PathBuf;
+use std::ffi::OsString;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
@@ -66,7 +66,7 @@ pub(super) struct Changes {
     accent_dark: Option<String>,
     /// The logo, a PNG, JPEG, WebP or SVG file of at most 8 KiB; empty: none.
     #[arg(long, value_name = "FILE")]
-    logo: Option<PathBuf>,
+    logo: Option<OsString>,
 }
 
 /// Who captures.
@@ -156,7 +156,7 @@ impl Changes {
             origins: origins.transpose()?,
             accent: accent.or_usage("--accent")?,
             accent_dark: accent_dark.or_usage("--accent-dark")?,
-            logo: look::logo(self.logo).or_usage("--logo")?,
+            logo: look::logo(self.logo.as_deref()).or_usage("--logo")?,
         })
     }
 }
