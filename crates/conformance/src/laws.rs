@@ -52,7 +52,7 @@ list! {
         a_lapsed_lease_is_claimed_again;
     queue: only_what_is_due_is_claimed claims_are_counted_and_limited
         final_operations_are_never_claimed sessions_are_due_when_they_say
-        wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
+        busy_accounts_are_left_out wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
     reading: requests_are_deleted_once_final unsent_refunds_are_those_never_sent
         has_attempt_knows_tokens operations_are_listed_from_a_time_on;
     listing: pages_are_stable pages_of_refunds_and_events_are_stable

@@ -43,6 +43,7 @@ enum Flaw {
     DeliversToDisabled,
     LetsOneTakeAll,
     IgnoresBusy,
+    IgnoresBusyAccounts,
     SendsOutOfOrder,
     /// A failed delivery holds up the session's next.
     WaitsForSuccess,
@@ -187,6 +188,7 @@ async fn each_flaw_of_webhooks_breaks_its_law() {
         (Flaw::LetsOneTakeAll, "a_backlog_stands_before_nobody"),
         (Flaw::IgnoresBusy, "deliveries_are_shared_out"),
         (Flaw::IgnoresBusy, "a_backlog_stands_before_nobody"),
+        (Flaw::IgnoresBusyAccounts, "busy_accounts_are_left_out"),
         (Flaw::SendsOutOfOrder, "first_attempts_go_out_in_order"),
         (Flaw::SendsOutOfOrder, "retries_wait_for_nothing"),
         (Flaw::WaitsForSuccess, "first_attempts_go_out_in_order"),
