@@ -168,9 +168,8 @@ async fn webhooks(shop: &Shop, event: EventId) {
 
 /// One notification, from the claim to its dismissal.
 async fn inbox(shop: &Shop, id: NotificationId) {
-    let claimed = shop
-        .store
-        .claim_notifications(shop.build.now(), &WantedItems::up_to(10), LEASE);
+    let (now, wanted) = (shop.build.now(), WantedItems::up_to(10));
+    let claimed = shop.store.claim_notifications(now, &wanted, LEASE);
     let lease = claimed.await.unwrap()[0].lease;
     let mismatched = shop.build.settled(lease, NotificationStatus::Mismatched);
     shop.store.settle(&mismatched).await.unwrap();

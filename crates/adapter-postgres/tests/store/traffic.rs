@@ -69,9 +69,8 @@ async fn a_notification_is_kept_in_one_round_trip_and_a_webhook_goes_out_in_four
     let (trips, kept) = cost(&shop, shop.store.receive(&new)).await;
     assert_eq!((trips, kept.unwrap()), (1, true));
     let now = shop.build.now();
-    let claim = shop
-        .store
-        .claim_notifications(now, &WantedItems::up_to(10), LEASE);
+    let wanted = WantedItems::up_to(10);
+    let claim = shop.store.claim_notifications(now, &wanted, LEASE);
     let (trips, claimed) = cost(&shop, claim).await;
     assert_eq!(trips, 1);
     let irrelevant = NotificationStatus::Irrelevant;

@@ -9,6 +9,7 @@ use oncharge_ports::work_queue::{AccountName, WantedItems};
 use tokio::{
     sync::Notify,
     task::{self, JoinError, JoinSet},
+    time::Instant,
 };
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -26,9 +27,12 @@ const CLAIM: u32 = 16;
 /// An account with more than so many in hand gets no more: with a whole claim on top it never has
 /// more than 32.
 const BUSY: usize = 16;
-/// How long a worker sleeps while an account is busy. A wake may be for that very account, whose
-/// queue may be long: passing over it for each would cost more than a short wait.
-const POLL_BESIDE_BUSY: Duration = Duration::from_millis(100);
+/// How long a worker sleeps while an account is busy; then wakes, which may be for that very
+/// account, are not listened to.
+const POLL_BESIDE_BUSY: Duration = Duration::from_millis(50);
+/// A look into the queue costs by how many items of busy accounts it has to pass over. After one
+/// that was in vain so many times as long goes by before the next such look.
+const REST: u32 = 10;
 
 /// A queue whose items each go to a PSP account.
 pub(super) trait Queue: 'static {
@@ -87,6 +91,8 @@ struct Hands {
     accounts: HashMap<task::Id, AccountName>,
     /// How many items of each account.
     counts: HashMap<AccountName, usize>,
+    /// Before this no look passes over busy accounts.
+    rests_until: Option<Instant>,
 }
 
 impl Hands {
@@ -95,16 +101,17 @@ impl Hands {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.ended(ended);
         }
-        let room = u32::try_from(self.room()).unwrap_or(u32::MAX);
-        if room == 0 {
+        let (room, busy, start) = (self.room(), self.busy(), Instant::now());
+        if room == 0 || (!busy.is_empty() && self.rests(start)) {
             return Ok(0);
         }
-        let wanted = WantedItems {
-            limit: room.min(CLAIM),
-            busy: self.busy(),
-        };
+        let limit = u32::try_from(room).unwrap_or(u32::MAX).min(CLAIM);
+        let wanted = WantedItems { limit, busy };
         let claimed = Q::claim(app, &wanted).await?;
         let count = claimed.len();
+        if count == 0 && !wanted.busy.is_empty() {
+            self.rest(start.elapsed());
+        }
         for item in claimed {
             let account = Q::account(&item).clone();
             let task = self.tasks.spawn(Q::handle(app.clone(), item));
@@ -121,20 +128,29 @@ impl Hands {
         &mut self,
         app: &App,
         stop: &CancellationToken,
-        pause: Option<Duration>,
+        failed: Option<Duration>,
     ) {
+        let now = Instant::now();
         let is_any_busy = self.room() == 0 || !self.busy().is_empty();
         let poll = if is_any_busy { POLL_BESIDE_BUSY } else { POLL };
-        let sleep = tokio::time::sleep(pause.unwrap_or(poll));
-        tokio::pin!(sleep);
+        let mut until = now + failed.unwrap_or(poll);
+        if failed.is_none() && is_any_busy {
+            until = until.max(self.rests_until.unwrap_or(now));
+        }
+        let wakes = &app.inner().wakes;
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = &mut sleep => return,
-                () = Q::wake(&app.inner().wakes).notified(), if pause.is_none() && !is_any_busy => return,
+                () = tokio::time::sleep_until(until) => return,
+                () = Q::wake(wakes).notified(), if failed.is_none() && !is_any_busy => return,
                 Some(ended) = self.tasks.join_next_with_id() => {
-                    if self.ended(ended) && pause.is_none() {
-                        return;
+                    if self.ended(ended) && failed.is_none() {
+                        // Its own queue is at hand where no other account has to be passed over.
+                        until = if self.busy().is_empty() {
+                            Instant::now()
+                        } else {
+                            self.rests_until.unwrap_or(now).min(until)
+                        };
                     }
                 }
             }
@@ -162,6 +178,17 @@ impl Hands {
             self.counts.insert(account, left);
         }
         !had_room || left == BUSY
+    }
+
+    /// A look that passed over busy accounts took so long, and was in vain.
+    fn rest(&mut self, took: Duration) {
+        let rest = (took * REST).min(AFTER_FAILURE);
+        self.rests_until = Instant::now().checked_add(rest);
+    }
+
+    /// Whether it is too early for the next such look.
+    fn rests(&self, now: Instant) -> bool {
+        self.rests_until.is_some_and(|until| now < until)
     }
 
     fn room(&self) -> usize {
@@ -194,5 +221,20 @@ mod tests {
         assert!(hands.ended(ended), "the account may have more");
         assert_eq!(hands.busy(), []);
         assert_eq!(hands.room(), HANDS - BUSY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_past_a_long_queue_take_a_small_part_of_the_time() {
+        let mut hands = Hands::default();
+        let start = Instant::now();
+        assert!(!hands.rests(start));
+        hands.rest(Duration::from_millis(30));
+        assert!(hands.rests(start + Duration::from_millis(299)));
+        assert!(!hands.rests(start + Duration::from_millis(300)));
+        hands.rest(Duration::from_secs(5));
+        assert!(
+            !hands.rests(start + AFTER_FAILURE),
+            "a slow store is no long queue"
+        );
     }
 }

@@ -288,6 +288,90 @@ pub async fn an_endpoints_troubles_are_its_urls(store: &Store) -> anyhow::Result
     Ok(())
 }
 
+/// The key of an endpoint that is as it was read is changed, and it works from then on; one that
+/// was set, disabled or removed since then stays as it is, and so does another merchant's.
+pub async fn a_key_is_changed_only_of_what_was_read(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (other, other_key) = world.other_shop().await?;
+    let theirs = world.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    let (new_key, hash) = world.build.api_key(&world.merchant);
+    let audit = world.build.audit(AuditAction::KeyCreated);
+    store.merchants.add_key(&new_key, &hash, &audit).await?;
+    let change = async |read: &WebhookEndpoint, key: ApiKeyId| -> anyhow::Result<bool> {
+        world.build.advance(1);
+        let audit = world.build.audit(AuditAction::EndpointSet);
+        Ok(store.webhooks.change_key(read, key, &audit).await?)
+    };
+    let present = async || endpoint_of(&world, &world.merchant).await;
+    let failing = WebhookEndpoint {
+        failing_since: Some(world.build.now()),
+        ..world.build.endpoint(&world.merchant, &world.key)
+    };
+    let read = world.set(&failing).await?;
+    // That it began to fail meanwhile is not the merchant's doing.
+    let before = WebhookEndpoint {
+        failing_since: None,
+        ..read.clone()
+    };
+    same!(change(&before, new_key.id).await?, true, "as it was read");
+    let changed = WebhookEndpoint {
+        key: new_key.id,
+        failing_since: None,
+        updated_at: world.build.now(),
+        ..read.clone()
+    };
+    same!(present().await?, Some(changed.clone()), "the new key");
+    same!(
+        change(&read, world.key.id).await?,
+        false,
+        "read before that"
+    );
+    same!(present().await?, Some(changed.clone()), "read before that");
+    for (what, set) in [
+        (
+            "another URL",
+            WebhookEndpoint {
+                url: endpoint_url(ELSEWHERE),
+                ..changed.clone()
+            },
+        ),
+        (
+            "another key",
+            WebhookEndpoint {
+                key: world.key.id,
+                ..changed.clone()
+            },
+        ),
+        (
+            "the same again",
+            WebhookEndpoint {
+                updated_at: world.build.now().plus_seconds(60),
+                ..changed.clone()
+            },
+        ),
+        (
+            "disabled",
+            WebhookEndpoint {
+                disabled: Some(DisabledBecause::Gone),
+                ..changed.clone()
+            },
+        ),
+    ] {
+        let kept = world.set(&set).await?;
+        same!(change(&changed, new_key.id).await?, false, "{what}");
+        same!(present().await?, Some(kept), "{what}");
+    }
+    same!(world.remove(&world.merchant).await?, true, "removed");
+    same!(change(&changed, new_key.id).await?, false, "removed");
+    same!(present().await?, None, "removed");
+    same!(
+        endpoint_of(&world, &other).await?,
+        Some(theirs),
+        "another merchant's"
+    );
+    Ok(())
+}
+
 /// Those that are neither revoked nor past their grace, of this merchant alone.
 pub async fn signing_keys_are_the_active_ones(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;

@@ -57,6 +57,10 @@ enum Flaw {
     /// An endpoint that is set anew is a new one.
     ReplacesEndpoints,
     RemovesEverybodys,
+    /// Changes the key of whatever is there now.
+    ChangesAnyKey,
+    /// Writes what was read over what is there now.
+    SetsWhatWasRead,
     /// A disabled endpoint's deliveries go on.
     SparesDeliveries,
     /// A disabled endpoint takes what goes to another URL.
@@ -186,6 +190,14 @@ async fn each_flaw_of_webhooks_breaks_its_law() {
         ),
         (Flaw::LetsOneTakeAll, "deliveries_are_shared_out"),
         (Flaw::LetsOneTakeAll, "a_backlog_stands_before_nobody"),
+        (
+            Flaw::ChangesAnyKey,
+            "a_key_is_changed_only_of_what_was_read",
+        ),
+        (
+            Flaw::SetsWhatWasRead,
+            "a_key_is_changed_only_of_what_was_read",
+        ),
         (Flaw::IgnoresBusy, "deliveries_are_shared_out"),
         (Flaw::IgnoresBusy, "a_backlog_stands_before_nobody"),
         (Flaw::IgnoresBusyAccounts, "busy_accounts_are_left_out"),

@@ -22,7 +22,7 @@ use super::fate::{Fate, Harm};
 #[derive(Clone)]
 pub(super) struct DoomedPsp {
     pub(super) inner: ScriptedPsp,
-    /// The PSP of the account `other`.
+    /// The PSP of the account `second`.
     pub(super) other: ScriptedPsp,
     pub(super) fate: Arc<Fate>,
 }
@@ -110,7 +110,7 @@ impl Psps for DoomedPsp {
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
         match (account.connector(), account.account()) {
             ("simulator", "default") => Some(Arc::new(self.clone())),
-            ("simulator", "other") => Some(Arc::new(self.other.clone())),
+            ("simulator", "second") => Some(Arc::new(self.other.clone())),
             _ => None,
         }
     }

@@ -94,7 +94,7 @@ impl World {
         let mut merchant = self.build.merchant();
         merchant.automatic_capture = self.merchant.automatic_capture;
         merchant.capture_delay_seconds = self.merchant.capture_delay_seconds;
-        merchant.account = PspAccount::new("simulator", "other").unwrap();
+        merchant.account = PspAccount::new("simulator", "second").unwrap();
         add_merchant(&self.store, &self.build, &merchant);
         Self {
             psp: self.psps[1].clone(),
