@@ -69,7 +69,9 @@ list! {
         racing_units_deliver_what_they_commit;
     endpoints: endpoints_load_equal a_removed_endpoint_takes_its_deliveries
         a_disabled_endpoint_takes_its_deliveries an_endpoints_troubles_are_its_urls
-        a_key_is_changed_only_of_what_was_read signing_keys_are_the_active_ones a_new_endpoint_wakes_no_dead;
+        a_key_is_changed_only_of_what_was_read
+        what_was_set_outlives_a_change_of_key signing_keys_are_the_active_ones
+        a_new_endpoint_wakes_no_dead;
     outbox: first_attempts_go_out_in_order retries_wait_for_nothing
         only_due_deliveries_are_claimed deliveries_are_shared_out a_backlog_stands_before_nobody
         no_delivery_is_leased_twice a_lapsed_delivery_is_claimed_again;

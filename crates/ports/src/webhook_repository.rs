@@ -31,9 +31,9 @@ pub trait WebhookRepository: Send + Sync {
     ) -> Result<WebhookEndpoint, StoreError>;
 
     /// Gives the endpoint this key and counts it as set and working from then on, if it is enabled
-    /// and still the one that was read: the same URL and key, set at the same time. `false`, and
-    /// nothing is written, where it was set, disabled or removed meanwhile
-    /// [`a_key_is_changed_only_of_what_was_read`].
+    /// and still the one that was read: the same URL and key, set at the same time
+    /// [`a_key_is_changed_only_of_what_was_read`]. `false`, and nothing is written, where it was set,
+    /// disabled or removed meanwhile [`what_was_set_outlives_a_change_of_key`].
     async fn change_key(
         &self,
         read: &WebhookEndpoint,

@@ -288,21 +288,29 @@ pub async fn an_endpoints_troubles_are_its_urls(store: &Store) -> anyhow::Result
     Ok(())
 }
 
-/// The key of an endpoint that is as it was read is changed, and it works from then on; one that
-/// was set, disabled or removed since then stays as it is, and so does another merchant's.
+/// Gives an endpoint that was read this key, a second later; whether it was as it was read.
+async fn change_key(world: &World, read: &WebhookEndpoint, key: ApiKeyId) -> anyhow::Result<bool> {
+    world.build.advance(1);
+    let audit = world.build.audit(AuditAction::EndpointSet);
+    Ok(world.store.webhooks.change_key(read, key, &audit).await?)
+}
+
+/// Another key of the merchant's.
+async fn another_key(world: &World) -> anyhow::Result<ApiKeyId> {
+    let (key, hash) = world.build.api_key(&world.merchant);
+    let audit = world.build.audit(AuditAction::KeyCreated);
+    let merchants = &world.store.merchants;
+    merchants.add_key(&key, &hash, &audit).await?;
+    Ok(key.id)
+}
+
+/// The key of an endpoint that is as it was read is changed, and it works from then on; what was
+/// read before that changes nothing, and another merchant's stays as it is.
 pub async fn a_key_is_changed_only_of_what_was_read(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;
     let (other, other_key) = world.other_shop().await?;
     let theirs = world.endpoint_at((&other, &other_key), ELSEWHERE).await?;
-    let (new_key, hash) = world.build.api_key(&world.merchant);
-    let audit = world.build.audit(AuditAction::KeyCreated);
-    store.merchants.add_key(&new_key, &hash, &audit).await?;
-    let change = async |read: &WebhookEndpoint, key: ApiKeyId| -> anyhow::Result<bool> {
-        world.build.advance(1);
-        let audit = world.build.audit(AuditAction::EndpointSet);
-        Ok(store.webhooks.change_key(read, key, &audit).await?)
-    };
-    let present = async || endpoint_of(&world, &world.merchant).await;
+    let new_key = another_key(&world).await?;
     let failing = WebhookEndpoint {
         failing_since: Some(world.build.now()),
         ..world.build.endpoint(&world.merchant, &world.key)
@@ -313,62 +321,73 @@ pub async fn a_key_is_changed_only_of_what_was_read(store: &Store) -> anyhow::Re
         failing_since: None,
         ..read.clone()
     };
-    same!(change(&before, new_key.id).await?, true, "as it was read");
+    same!(
+        change_key(&world, &before, new_key).await?,
+        true,
+        "as it was read"
+    );
     let changed = WebhookEndpoint {
-        key: new_key.id,
+        key: new_key,
         failing_since: None,
         updated_at: world.build.now(),
         ..read.clone()
     };
-    same!(present().await?, Some(changed.clone()), "the new key");
+    let present = endpoint_of(&world, &world.merchant).await?;
+    same!(present, Some(changed.clone()), "the new key");
+    let again = change_key(&world, &read, world.key.id).await?;
+    same!(again, false, "read before that");
+    let present = endpoint_of(&world, &world.merchant).await?;
+    same!(present, Some(changed), "read before that");
     same!(
-        change(&read, world.key.id).await?,
-        false,
-        "read before that"
+        endpoint_of(&world, &other).await?,
+        Some(theirs),
+        "another merchant's"
     );
-    same!(present().await?, Some(changed.clone()), "read before that");
+    Ok(())
+}
+
+/// What was set, disabled or removed since the endpoint was read stands, and the key is not changed.
+pub async fn what_was_set_outlives_a_change_of_key(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let new_key = another_key(&world).await?;
+    let read = world.endpoint().await?;
+    world.build.advance(60);
+    let again = WebhookEndpoint {
+        updated_at: world.build.now(),
+        ..read.clone()
+    };
     for (what, set) in [
+        ("the same again", again),
         (
             "another URL",
             WebhookEndpoint {
                 url: endpoint_url(ELSEWHERE),
-                ..changed.clone()
+                ..read.clone()
             },
         ),
         (
             "another key",
             WebhookEndpoint {
-                key: world.key.id,
-                ..changed.clone()
-            },
-        ),
-        (
-            "the same again",
-            WebhookEndpoint {
-                updated_at: world.build.now().plus_seconds(60),
-                ..changed.clone()
+                key: new_key,
+                ..read.clone()
             },
         ),
         (
             "disabled",
             WebhookEndpoint {
                 disabled: Some(DisabledBecause::Gone),
-                ..changed.clone()
+                ..read.clone()
             },
         ),
     ] {
         let kept = world.set(&set).await?;
-        same!(change(&changed, new_key.id).await?, false, "{what}");
-        same!(present().await?, Some(kept), "{what}");
+        same!(change_key(&world, &read, new_key).await?, false, "{what}");
+        let present = endpoint_of(&world, &world.merchant).await?;
+        same!(present, Some(kept), "{what}");
     }
     same!(world.remove(&world.merchant).await?, true, "removed");
-    same!(change(&changed, new_key.id).await?, false, "removed");
-    same!(present().await?, None, "removed");
-    same!(
-        endpoint_of(&world, &other).await?,
-        Some(theirs),
-        "another merchant's"
-    );
+    same!(change_key(&world, &read, new_key).await?, false, "removed");
+    same!(endpoint_of(&world, &world.merchant).await?, None, "removed");
     Ok(())
 }
 

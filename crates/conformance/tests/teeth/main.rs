@@ -198,6 +198,11 @@ async fn each_flaw_of_webhooks_breaks_its_law() {
             Flaw::SetsWhatWasRead,
             "a_key_is_changed_only_of_what_was_read",
         ),
+        (Flaw::ChangesAnyKey, "what_was_set_outlives_a_change_of_key"),
+        (
+            Flaw::SetsWhatWasRead,
+            "what_was_set_outlives_a_change_of_key",
+        ),
         (Flaw::IgnoresBusy, "deliveries_are_shared_out"),
         (Flaw::IgnoresBusy, "a_backlog_stands_before_nobody"),
         (Flaw::IgnoresBusyAccounts, "busy_accounts_are_left_out"),
