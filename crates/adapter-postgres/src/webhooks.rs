@@ -11,7 +11,7 @@ use diesel::{
 };
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, Id, MerchantId},
+    id::{ApiKeyId, EventId, Id, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{Attempt, WebhookEndpoint},
@@ -21,6 +21,7 @@ use oncharge_ports::{
     queries::StoredEvent,
     webhook_repository::{Outgoing, Recorded, Redelivery},
 };
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
@@ -86,6 +87,31 @@ impl WebhookRepository for PostgresStore {
         // Somebody else may have removed it meanwhile.
         let kept = self.endpoint(endpoint.merchant).await?;
         Ok(kept.unwrap_or_else(|| endpoint.clone()))
+    }
+
+    async fn change_key(
+        &self,
+        read: &WebhookEndpoint,
+        key: ApiKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        use webhook_endpoints::{disabled, failing_since, key_id, table, updated_at, url};
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        let as_read = table
+            .find(read.merchant.uuid())
+            .filter(disabled.is_null())
+            .filter(url.eq(read.url.as_str().to_owned()))
+            .filter(key_id.eq(read.key.uuid()))
+            .filter(updated_at.eq(at(read.updated_at)));
+        let changed = (
+            key_id.eq(key.uuid()),
+            failing_since.eq(None::<OffsetDateTime>),
+            updated_at.eq(at(audit.at)),
+        );
+        batch.require(diesel::update(as_read).set(changed), ());
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit_if_there().await
     }
 
     async fn remove_endpoint(

@@ -18,8 +18,8 @@ use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{
-        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
-        StuckItem, WantedDeliveries,
+        AccountName, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
+        QueueDepth, StuckItem, WantedDeliveries, WantedItems,
     },
 };
 use time::OffsetDateTime;
@@ -38,19 +38,20 @@ impl WorkQueue for PostgresStore {
     async fn claim_operations(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         let token = self.entropy.id(now);
         let claimed = self
-            .claim(Table::Operations, now, limit, (token, lease))
+            .claim(Table::Operations, now, wanted, (token, lease))
             .await?;
-        let read = |(id, tries): (Uuid, i64)| {
+        let read = |(id, tries, account): Row| {
             let operation = OperationId::from_uuid(id);
             let item = LeasedItem::Operation(operation);
             let bad = |_| corrupt("operations", "tries", operation.to_string());
             Ok(ClaimedOperation {
                 operation,
+                account: AccountName::from_text(account),
                 lease: Lease { item, token },
                 tries: tries.try_into().map_err(bad)?,
             })
@@ -61,18 +62,19 @@ impl WorkQueue for PostgresStore {
     async fn claim_sessions(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
         let token = self.entropy.id(now);
         let claimed = self
-            .claim(Table::Sessions, now, limit, (token, lease))
+            .claim(Table::Sessions, now, wanted, (token, lease))
             .await?;
-        let read = |(id, _): (Uuid, i64)| {
+        let read = |(id, _, account): Row| {
             let session = SessionId::from_uuid(id);
             let item = LeasedItem::Session(session);
             ClaimedSession {
                 session,
+                account: AccountName::from_text(account),
                 lease: Lease { item, token },
             }
         };
@@ -82,19 +84,20 @@ impl WorkQueue for PostgresStore {
     async fn claim_notifications(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         let token = self.entropy.id(now);
         let claimed = self
-            .claim(Table::Notifications, now, limit, (token, lease))
+            .claim(Table::Notifications, now, wanted, (token, lease))
             .await?;
-        let read = |(id, tries): (Uuid, i64)| {
+        let read = |(id, tries, account): Row| {
             let notification = NotificationId::from_uuid(id);
             let item = LeasedItem::Notification(notification);
             let bad = |_| corrupt("psp_notifications", "tries", notification.to_string());
             Ok(ClaimedNotification {
                 notification,
+                account: AccountName::from_text(account),
                 lease: Lease { item, token },
                 tries: tries.try_into().map_err(bad)?,
             })
@@ -147,28 +150,29 @@ impl WorkQueue for PostgresStore {
     }
 }
 
+/// A claimed row: its id, how often it was claimed, and its account.
+type Row = (Uuid, i64, String);
+
 impl PostgresStore {
-    /// Claims what is due, oldest first: ids, and how often each was claimed.
+    /// Claims what is due, oldest first.
     async fn claim(
         &self,
         table: Table,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         (token, length): (UnitId, Duration),
-    ) -> Result<Vec<(Uuid, i64)>, StoreError> {
+    ) -> Result<Vec<Row>, StoreError> {
         let claim = Claim {
             table,
             now: at(now),
-            limit: limit.into(),
+            limit: wanted.limit.into(),
+            busy: wanted.busy.iter().map(AccountName::as_str).collect(),
             length: interval(length)?,
             token: token.uuid(),
         };
-        let mut claimed: Vec<(Uuid, i64, OffsetDateTime)> = self.read(claim).await?;
-        claimed.sort_by_key(|(id, _, due)| (*due, *id));
-        Ok(claimed
-            .into_iter()
-            .map(|(id, tries, _)| (id, tries))
-            .collect())
+        let mut claimed: Vec<(Row, OffsetDateTime)> = self.read(claim).await?;
+        claimed.sort_by_key(|((id, ..), due)| (*due, *id));
+        Ok(claimed.into_iter().map(|(row, _)| row).collect())
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::{
 };
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, MerchantId},
+    id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{Attempt, WebhookEndpoint},
@@ -133,6 +133,37 @@ impl WebhookRepository for SqliteStore {
             Ok(kept.endpoint()?)
         });
         set.await.map_err(error::outside_a_unit)
+    }
+
+    async fn change_key(
+        &self,
+        read: &WebhookEndpoint,
+        key: ApiKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        use webhook_endpoints::{disabled, failing_since, key_id, table, updated_at, url};
+        let (row, audit_row) = (EndpointRow::of(read), AuditRow::of(audit));
+        let (key, now) = (id_bytes(key), audit.at.unix_micros());
+        let changed = self.write(Lane::Request, move |connection| {
+            let as_read = table
+                .find(row.merchant_id)
+                .filter(disabled.is_null())
+                .filter(url.eq(row.url))
+                .filter(key_id.eq(row.key_id))
+                .filter(updated_at.eq(row.updated_at));
+            let change = (
+                key_id.eq(key),
+                failing_since.eq(None::<i64>),
+                updated_at.eq(now),
+            );
+            let touched = diesel::update(as_read).set(change).execute(connection);
+            if touched.map_err(error::commit)? == 0 {
+                return Ok(false);
+            }
+            write_audit(connection, [audit_row])?;
+            Ok(true)
+        });
+        changed.await.map_err(error::outside_a_unit)
     }
 
     async fn remove_endpoint(

@@ -21,8 +21,8 @@ use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{
-        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
-        StuckItem, WantedDeliveries,
+        AccountName, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
+        QueueDepth, StuckItem, WantedDeliveries, WantedItems,
     },
 };
 
@@ -46,6 +46,11 @@ impl Claimed {
         Cells::of(table, &self.due.id).count("tries", self.tries)
     }
 
+    /// Its account.
+    fn account(&self) -> AccountName {
+        AccountName::from_text(self.due.account.clone().unwrap_or_default())
+    }
+
     fn lease(&self, item: LeasedItem) -> Lease {
         Lease {
             item,
@@ -59,14 +64,15 @@ impl WorkQueue for SqliteStore {
     async fn claim_operations(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
-        let claimed = claim::oldest(self, &OPERATIONS, (now, limit), lease).await?;
+        let claimed = claim::oldest(self, &OPERATIONS, (now, wanted), lease).await?;
         let read = |claimed: Claimed| {
             let operation = claimed.id(OPERATIONS.table)?;
             Ok(ClaimedOperation {
                 operation,
+                account: claimed.account(),
                 lease: claimed.lease(LeasedItem::Operation(operation)),
                 tries: claimed.tries(OPERATIONS.table)?,
             })
@@ -77,14 +83,15 @@ impl WorkQueue for SqliteStore {
     async fn claim_sessions(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        let claimed = claim::oldest(self, &SESSIONS, (now, limit), lease).await?;
+        let claimed = claim::oldest(self, &SESSIONS, (now, wanted), lease).await?;
         let read = |claimed: Claimed| {
             let session = claimed.id(SESSIONS.table)?;
             Ok(ClaimedSession {
                 session,
+                account: claimed.account(),
                 lease: claimed.lease(LeasedItem::Session(session)),
             })
         };
@@ -94,14 +101,15 @@ impl WorkQueue for SqliteStore {
     async fn claim_notifications(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
-        let claimed = claim::oldest(self, &NOTIFICATIONS, (now, limit), lease).await?;
+        let claimed = claim::oldest(self, &NOTIFICATIONS, (now, wanted), lease).await?;
         let read = |claimed: Claimed| {
             let notification = claimed.id(NOTIFICATIONS.table)?;
             Ok(ClaimedNotification {
                 notification,
+                account: claimed.account(),
                 lease: claimed.lease(LeasedItem::Notification(notification)),
                 tries: claimed.tries(NOTIFICATIONS.table)?,
             })

@@ -3,6 +3,7 @@
 
 pub mod clean_up;
 pub mod deadlines;
+mod hands;
 mod lanes;
 mod lease;
 pub mod psp_inbox;

@@ -53,7 +53,7 @@ list! {
         a_lapsed_lease_is_claimed_again;
     queue: only_what_is_due_is_claimed claims_are_counted_and_limited
         final_operations_are_never_claimed sessions_are_due_when_they_say
-        wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
+        busy_accounts_are_left_out wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
     reading: requests_are_deleted_once_final unsent_refunds_are_those_never_sent
         has_attempt_knows_tokens operations_are_listed_from_a_time_on;
     listing: pages_are_stable pages_of_refunds_and_events_are_stable
@@ -71,7 +71,9 @@ list! {
         racing_units_deliver_what_they_commit;
     endpoints: endpoints_load_equal a_removed_endpoint_takes_its_deliveries
         a_disabled_endpoint_takes_its_deliveries an_endpoints_troubles_are_its_urls
-        signing_keys_are_the_active_ones a_new_endpoint_wakes_no_dead;
+        a_key_is_changed_only_of_what_was_read
+        what_was_set_outlives_a_change_of_key signing_keys_are_the_active_ones
+        a_new_endpoint_wakes_no_dead;
     outbox: first_attempts_go_out_in_order retries_wait_for_nothing
         only_due_deliveries_are_claimed deliveries_are_shared_out a_backlog_stands_before_nobody
         no_delivery_is_leased_twice a_lapsed_delivery_is_claimed_again;

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, MerchantId},
+    id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{Attempt, Attempted, Delivery, WebhookEndpoint},
@@ -29,6 +29,17 @@ pub trait WebhookRepository: Send + Sync {
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
     ) -> Result<WebhookEndpoint, StoreError>;
+
+    /// Gives the endpoint this key and counts it as set and working from then on, if it is enabled
+    /// and still the one that was read: the same URL and key, set at the same time
+    /// [`a_key_is_changed_only_of_what_was_read`]. `false`, and nothing is written, where it was set,
+    /// disabled or removed meanwhile [`what_was_set_outlives_a_change_of_key`].
+    async fn change_key(
+        &self,
+        read: &WebhookEndpoint,
+        key: ApiKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError>;
 
     /// Removes the merchant's endpoint, and what is on the way dies with it; `false` where there
     /// is none [`a_removed_endpoint_takes_its_deliveries`]. An attempt that is under way keeps its

@@ -5,6 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oncharge_domain::{
     id::{EventId, MerchantId, NotificationId, OperationId, SessionId},
+    psp::PspAccount,
     time::Timestamp,
 };
 
@@ -13,30 +14,32 @@ use crate::{error::StoreError, unit_of_work::Lease};
 /// Hands out due work. Read first, claim only what is due.
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
-    /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first;
-    /// counts the try. MUST never hand out an item twice while a lease holds
+    /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first and
+    /// none of the accounts that are busy, so that one whose PSP hangs does not stand before the
+    /// others; counts the try. MUST never hand out an item twice while a lease holds
     /// [`no_item_is_leased_twice`]; leases are timed by the store's own clock.
     async fn claim_operations(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError>;
 
-    /// Claims sessions whose deadline (`Session::due_at`) has come and that nobody holds.
+    /// Claims sessions whose deadline (`Session::due_at`) has come and that nobody holds, oldest
+    /// first and none of the accounts that are busy.
     async fn claim_sessions(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError>;
 
-    /// Claims notifications that wait, whose time has come and that nobody holds, oldest first;
-    /// counts the try.
+    /// Claims notifications that wait, whose time has come and that nobody holds, oldest first and
+    /// none of the accounts that are busy; counts the try.
     async fn claim_notifications(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError>;
 
@@ -71,11 +74,54 @@ pub trait WorkQueue: Send + Sync {
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError>;
 }
 
+/// A PSP account as queues know it: only to tell one from another, so that an item is handed out
+/// whatever stands there.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct AccountName(String);
+
+impl AccountName {
+    /// Of this account.
+    pub fn of(account: &PspAccount) -> Self {
+        Self(format!("{}/{}", account.connector(), account.account()))
+    }
+
+    /// As a store keeps it: `connector/account`.
+    pub fn from_text(text: String) -> Self {
+        Self(text)
+    }
+
+    /// `connector/account`.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which items that go to PSP accounts a worker can take.
+#[derive(Debug, Clone)]
+pub struct WantedItems {
+    /// How many at most.
+    pub limit: u32,
+    /// Accounts of which the worker has its hands full.
+    pub busy: Vec<AccountName>,
+}
+
+impl WantedItems {
+    /// So many at most, of whatever account.
+    pub fn up_to(limit: u32) -> Self {
+        Self {
+            limit,
+            busy: Vec::new(),
+        }
+    }
+}
+
 /// A claimed operation.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClaimedOperation {
     /// Which.
     pub operation: OperationId,
+    /// Of which account.
+    pub account: AccountName,
     /// The claim.
     pub lease: Lease,
     /// How often it was claimed, this time included.
@@ -83,19 +129,23 @@ pub struct ClaimedOperation {
 }
 
 /// A claimed session.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClaimedSession {
     /// Which.
     pub session: SessionId,
+    /// Of which account.
+    pub account: AccountName,
     /// The claim.
     pub lease: Lease,
 }
 
 /// A claimed notification.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ClaimedNotification {
     /// Which.
     pub notification: NotificationId,
+    /// Of which account.
+    pub account: AccountName,
     /// The claim.
     pub lease: Lease,
     /// How often it was claimed, this time included.

@@ -7,7 +7,10 @@ mod request;
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use ledger::Ledger;
@@ -70,6 +73,7 @@ pub enum Finish {
 pub struct ScriptedPsp {
     state: Arc<Mutex<State>>,
     open: Arc<tokio::sync::watch::Sender<bool>>,
+    waiting: Arc<AtomicUsize>,
 }
 
 #[derive(Default)]
@@ -91,6 +95,7 @@ impl ScriptedPsp {
         Self {
             state: Arc::default(),
             open: Arc::new(tokio::sync::watch::Sender::new(true)),
+            waiting: Arc::default(),
         }
     }
 
@@ -140,6 +145,11 @@ impl ScriptedPsp {
     /// Lets calls wait from now on until [`ScriptedPsp::resume`].
     pub fn pause(&self) {
         self.open.send_replace(false);
+    }
+
+    /// How many calls wait at this moment.
+    pub fn waiting(&self) -> usize {
+        self.waiting.load(Ordering::SeqCst)
     }
 
     /// Lets waiting calls go on.

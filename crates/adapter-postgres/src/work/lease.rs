@@ -11,6 +11,9 @@ use oncharge_ports::unit_of_work::{Lease, LeasedItem};
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+/// The account of a row, as `AccountName` has it.
+const ACCOUNT: &str = "(connector || '/' || account)";
+
 /// What can be leased.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Table {
@@ -55,16 +58,19 @@ impl Table {
     }
 }
 
-/// Gives due rows that nobody holds to a new claim: id, number of claims, and when it was due.
+/// Gives due rows that nobody holds to a new claim: id, number of claims, account, and when it was
+/// due.
 ///
 /// The rows are picked in a CTE of its own, so that its limit holds whatever plan is chosen, and
 /// rows that another worker is just claiming are passed over. They are handed on as an array, for
 /// which no plan reads the whole table.
 #[derive(Debug)]
-pub(super) struct Claim {
+pub(super) struct Claim<'a> {
     pub(super) table: Table,
     pub(super) now: OffsetDateTime,
     pub(super) limit: i64,
+    /// The accounts of which nothing is wanted.
+    pub(super) busy: Vec<&'a str>,
     pub(super) length: PgInterval,
     pub(super) token: Uuid,
 }
@@ -116,7 +122,7 @@ impl Held {
     }
 }
 
-impl QueryFragment<Pg> for Claim {
+impl QueryFragment<Pg> for Claim<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         let (table, key, due) = (self.table.name(), self.table.key(), self.table.due());
         let tries = self.table.tries();
@@ -128,7 +134,11 @@ impl QueryFragment<Pg> for Claim {
         out.push_sql(due);
         out.push_sql(" <= ");
         out.push_bind_param::<sql_types::Timestamptz, _>(&self.now)?;
-        out.push_sql(" AND (leased_until IS NULL OR leased_until <= now()) ORDER BY ");
+        out.push_sql(" AND (leased_until IS NULL OR leased_until <= now()) AND ");
+        out.push_sql(ACCOUNT);
+        out.push_sql(" <> ALL (");
+        out.push_bind_param::<sql_types::Array<sql_types::Text>, _>(&self.busy)?;
+        out.push_sql(") ORDER BY ");
         out.push_sql(due);
         out.push_sql(" LIMIT ");
         out.push_bind_param::<sql_types::BigInt, _>(&self.limit)?;
@@ -148,6 +158,8 @@ impl QueryFragment<Pg> for Claim {
         out.push_sql(key);
         out.push_sql(", ");
         out.push_sql(tries.unwrap_or("0::bigint"));
+        out.push_sql(", ");
+        out.push_sql(ACCOUNT);
         out.push_sql(", ");
         out.push_sql(due);
         Ok(())
@@ -201,8 +213,11 @@ macro_rules! known_by_text {
     )*};
 }
 
-known_by_text!(Claim, Held, Renew, Release);
+known_by_text!(Claim<'_>, Held, Renew, Release);
 
-impl Query for Claim {
-    type SqlType = (sql_types::Uuid, sql_types::BigInt, sql_types::Timestamptz);
+impl Query for Claim<'_> {
+    type SqlType = (
+        (sql_types::Uuid, sql_types::BigInt, sql_types::Text),
+        sql_types::Timestamptz,
+    );
 }

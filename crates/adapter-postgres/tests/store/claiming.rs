@@ -9,7 +9,8 @@ use oncharge_domain::{
     audit::AuditAction, id::EventId, merchant::Merchant, session::EventKind, time::Timestamp,
 };
 use oncharge_ports::{
-    CheckoutRepository, Inbox, MerchantRepository, WorkQueue, work_queue::WantedDeliveries,
+    CheckoutRepository, Inbox, MerchantRepository, WorkQueue,
+    work_queue::{WantedDeliveries, WantedItems},
 };
 
 use crate::{
@@ -47,7 +48,10 @@ async fn what_another_process_is_just_claiming_is_passed_over() {
     let claimed = shop.store.claim_deliveries(now, &any(), LEASE).await;
     let events: Vec<EventId> = claimed.unwrap().iter().map(|one| one.event).collect();
     assert_eq!(events, [second]);
-    let claimed = shop.store.claim_notifications(now, 10, LEASE).await;
+    let claimed = shop
+        .store
+        .claim_notifications(now, &WantedItems::up_to(10), LEASE)
+        .await;
     let ids: Vec<_> = claimed
         .unwrap()
         .iter()

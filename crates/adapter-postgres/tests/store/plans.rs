@@ -17,6 +17,7 @@ use oncharge_ports::{
     maintenance::Old,
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     webhook_repository::Redelivery,
+    work_queue::WantedItems,
 };
 use tokio_postgres::Client;
 
@@ -96,9 +97,15 @@ async fn no_request_reads_a_whole_table() {
     crate::overseeing::oversee(&shop, &captured).await;
     let later = shop.build.now().plus_seconds(3600);
     let lease = Duration::from_secs(1);
-    let operations = shop.store.claim_operations(later, 10, lease).await;
+    let operations = shop
+        .store
+        .claim_operations(later, &WantedItems::up_to(10), lease)
+        .await;
     assert!(!operations.unwrap().is_empty());
-    let sessions = shop.store.claim_sessions(later, 10, lease).await;
+    let sessions = shop
+        .store
+        .claim_sessions(later, &WantedItems::up_to(10), lease)
+        .await;
     assert!(!sessions.unwrap().is_empty());
     let deleted = shop.store.clean_up(&old(later), 100).await.unwrap();
     assert_eq!(deleted, 2, "a notification and a key");
@@ -161,7 +168,8 @@ async fn webhooks(shop: &Shop, event: EventId) {
 
 /// One notification, from the claim to its dismissal.
 async fn inbox(shop: &Shop, id: NotificationId) {
-    let claimed = shop.store.claim_notifications(shop.build.now(), 10, LEASE);
+    let (now, wanted) = (shop.build.now(), WantedItems::up_to(10));
+    let claimed = shop.store.claim_notifications(now, &wanted, LEASE);
     let lease = claimed.await.unwrap()[0].lease;
     let mismatched = shop.build.settled(lease, NotificationStatus::Mismatched);
     shop.store.settle(&mismatched).await.unwrap();

@@ -10,6 +10,7 @@ use oncharge_ports::{
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
+    work_queue::WantedItems,
 };
 
 use crate::shop::{LEASE, Shop};
@@ -68,7 +69,8 @@ async fn a_notification_is_kept_in_one_round_trip_and_a_webhook_goes_out_in_four
     let (trips, kept) = cost(&shop, shop.store.receive(&new)).await;
     assert_eq!((trips, kept.unwrap()), (1, true));
     let now = shop.build.now();
-    let claim = shop.store.claim_notifications(now, 10, LEASE);
+    let wanted = WantedItems::up_to(10);
+    let claim = shop.store.claim_notifications(now, &wanted, LEASE);
     let (trips, claimed) = cost(&shop, claim).await;
     assert_eq!(trips, 1);
     let irrelevant = NotificationStatus::Irrelevant;
@@ -189,11 +191,19 @@ async fn works(shop: &Shop) {
     let store = &shop.store;
     let later = shop.build.now().plus_seconds(3600);
     let lease = LEASE;
-    for claimed in store.claim_operations(later, 100, lease).await.unwrap() {
+    for claimed in store
+        .claim_operations(later, &WantedItems::up_to(100), lease)
+        .await
+        .unwrap()
+    {
         assert!(store.renew(claimed.lease, lease).await.unwrap());
         store.release(claimed.lease, later).await.unwrap();
     }
-    for claimed in store.claim_sessions(later, 100, lease).await.unwrap() {
+    for claimed in store
+        .claim_sessions(later, &WantedItems::up_to(100), lease)
+        .await
+        .unwrap()
+    {
         assert!(store.renew(claimed.lease, lease).await.unwrap());
         store.release(claimed.lease, later).await.unwrap();
     }
@@ -208,7 +218,9 @@ async fn tells(shop: &Shop, key: &str) {
     assert!(store.receive(&new).await.unwrap());
     assert!(!store.receive(&new).await.unwrap());
     store.notification(new.id).await.unwrap().unwrap();
-    let claimed = store.claim_notifications(shop.build.now(), 10, LEASE).await;
+    let claimed = store
+        .claim_notifications(shop.build.now(), &WantedItems::up_to(10), LEASE)
+        .await;
     let lease = claimed.unwrap()[0].lease;
     assert!(store.renew(lease, LEASE).await.unwrap());
     let malformed = shop.build.settled(lease, NotificationStatus::Malformed);

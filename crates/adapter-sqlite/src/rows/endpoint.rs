@@ -14,13 +14,13 @@ use crate::schema::webhook_endpoints;
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = webhook_endpoints, treat_none_as_default_value = false)]
 pub(crate) struct EndpointRow {
-    merchant_id: Vec<u8>,
-    url: String,
-    key_id: Vec<u8>,
+    pub(crate) merchant_id: Vec<u8>,
+    pub(crate) url: String,
+    pub(crate) key_id: Vec<u8>,
     disabled: Option<String>,
     failing_since: Option<i64>,
     created_at: i64,
-    updated_at: i64,
+    pub(crate) updated_at: i64,
 }
 
 /// What an endpoint is written over with: everything but the merchant and the creation.

@@ -5,13 +5,19 @@ use std::time::Duration;
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Binary, Nullable},
+    sql_types::{BigInt, Binary, Nullable, Text},
 };
 use oncharge_domain::{id::UnitId, time::Timestamp};
-use oncharge_ports::StoreError;
+use oncharge_ports::{
+    StoreError,
+    work_queue::{AccountName, WantedItems},
+};
 
 use super::lease::{CLOCK, Work};
 use crate::{error, hot::Hot, rows::id_bytes, store::SqliteStore, writer::Lane};
+
+/// The account of a row, as `AccountName` has it.
+const ACCOUNT: &str = "(connector || '/' || account)";
 
 /// An item that is due and that nobody holds.
 #[derive(QueryableByName)]
@@ -21,6 +27,9 @@ pub(super) struct Due {
     /// Whose it is, where that was asked for.
     #[diesel(sql_type = Nullable<Binary>)]
     pub(super) merchant: Option<Vec<u8>>,
+    /// The account that it goes to, as `AccountName` has it, where that was asked for.
+    #[diesel(sql_type = Nullable<Text>)]
+    pub(super) account: Option<String>,
 }
 
 /// An item that was claimed.
@@ -42,16 +51,19 @@ pub(super) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Claims the oldest items that are due at this time, at most so many.
+/// Claims the oldest items that are due at this time and wanted.
 pub(super) async fn oldest(
     store: &SqliteStore,
     work: &'static Work,
-    (now, most): (Timestamp, u32),
+    (now, wanted): (Timestamp, &WantedItems),
     lease: Duration,
 ) -> Result<Vec<Claimed>, StoreError> {
+    let busy: Vec<&str> = wanted.busy.iter().map(AccountName::as_str).collect();
+    let busy = serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?;
+    let most = i64::from(wanted.limit);
     let look = move |connection: &mut SqliteConnection, limit: Option<i64>| {
-        let limit = limit.unwrap_or(most.into());
-        due(connection, work, now.unix_micros(), limit)
+        let limit = limit.unwrap_or(most);
+        due(connection, work, (now.unix_micros(), &busy), limit)
     };
     claim(store, work, now, (look, lease)).await
 }
@@ -59,18 +71,20 @@ pub(super) async fn oldest(
 fn due(
     connection: &mut SqliteConnection,
     work: &Work,
-    now: i64,
+    (now, busy): (i64, &str),
     limit: i64,
 ) -> QueryResult<Vec<Due>> {
     let Work { table, id, due, .. } = work;
     // The sum hides the limit from the planner, which would else compile the statement anew for
     // each number.
     let query = sql_query(format!(
-        "SELECT {id} AS id, NULL AS merchant FROM {table} \
+        "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account FROM {table} \
          WHERE {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK}) \
+         AND {ACCOUNT} NOT IN (SELECT value FROM json_each(?)) \
          ORDER BY {due}, {id} LIMIT ? + 0"
     ))
     .bind::<BigInt, _>(now)
+    .bind::<Text, _>(busy)
     .bind::<BigInt, _>(limit);
     Hot(query).load(connection)
 }

@@ -29,7 +29,7 @@ use oncharge_ports::{
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     unit_of_work::{ChangedOperation, KeyWrite},
     webhook_repository::Redelivery,
-    work_queue::{StuckKind, WantedDeliveries},
+    work_queue::{StuckKind, WantedDeliveries, WantedItems},
 };
 
 use crate::world::{TOKEN, World, answer, fingerprint};
@@ -228,9 +228,18 @@ async fn work(world: &World) {
     let store = &world.store;
     let late = world.build.now().plus_seconds(9999);
     let lease = Duration::from_secs(15);
-    let operations = store.claim_operations(late, 10, lease).await.unwrap();
-    let sessions = store.claim_sessions(late, 10, lease).await.unwrap();
-    let inbox = store.claim_notifications(late, 10, lease).await.unwrap();
+    let operations = store
+        .claim_operations(late, &WantedItems::up_to(10), lease)
+        .await
+        .unwrap();
+    let sessions = store
+        .claim_sessions(late, &WantedItems::up_to(10), lease)
+        .await
+        .unwrap();
+    let inbox = store
+        .claim_notifications(late, &WantedItems::up_to(10), lease)
+        .await
+        .unwrap();
     assert_eq!((operations.len(), sessions.len(), inbox.len()), (1, 1, 1));
     for lease_of in [operations[0].lease, sessions[0].lease, inbox[0].lease] {
         assert!(store.renew(lease_of, lease).await.unwrap());
@@ -271,7 +280,10 @@ async fn webhooks(world: &World) {
     let audit = build.audit(AuditAction::EndpointRemoved);
     assert!(store.remove_endpoint(merchant, &audit).await.unwrap());
 
-    let inbox = store.claim_notifications(late, 10, long).await.unwrap();
+    let inbox = store
+        .claim_notifications(late, &WantedItems::up_to(10), long)
+        .await
+        .unwrap();
     let settled = build.settled(inbox[0].lease, NotificationStatus::Mismatched);
     store.settle(&settled).await.unwrap();
     store.depths(late).await.unwrap();

@@ -52,6 +52,19 @@ pub async fn set(
     view(app, kept).await
 }
 
+/// Gives an endpoint the key that a test of it has verified, unless the merchant has set or removed
+/// it since it was read, or it was disabled: that stands.
+pub(super) async fn change_key(
+    app: &App,
+    read: &WebhookEndpoint,
+    key: ApiKeyId,
+) -> Result<(), Error> {
+    let detail = read.url.without_query().to_owned();
+    let audit = entry(app, AuditAction::EndpointSet, (read.merchant, detail));
+    app.inner().webhooks.change_key(read, key, &audit).await?;
+    Ok(())
+}
+
 /// Removes the merchant's endpoint; what is on the way to it is given up.
 ///
 /// Errors: `NotFound` where none is set, `Busy`.

@@ -52,11 +52,7 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
     let made = sending::send(app, to, (id, &told), 1).await?;
     let made = made.ok_or_else(|| Error::internal("a merchant without an active key asks"))?;
     if made.attempt.is_success() && endpoint.key != key && endpoint.disabled.is_none() {
-        // While the test was under way the merchant may have set or removed it: that stands.
-        let present = app.inner().webhooks.endpoint(merchant).await?;
-        if present.as_ref() == Some(&endpoint) {
-            endpoint::set(app, merchant, key, endpoint.url).await?;
-        }
+        endpoint::change_key(app, &endpoint, key).await?;
     }
     context
         .answer(app, &Presentable::Tested(&made.attempt))

@@ -1,12 +1,14 @@
 //! What the clock brings: expiry, abandoned challenges, automatic captures.
 
 use oncharge_domain::session::{Input, Session};
-use oncharge_ports::work_queue::ClaimedSession;
+use oncharge_ports::work_queue::{AccountName, ClaimedSession, WantedItems};
+use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    lease::{LEASE, holding},
-    runner::BATCH,
+    hands::{self, Queue},
+    lease::{LEASE, give_back, holding},
+    wakes::Wakes,
 };
 use crate::{
     App, Error,
@@ -16,29 +18,41 @@ use crate::{
 
 /// Claims sessions whose deadline has come and does what is due; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
-    let claimed = app
-        .inner()
-        .work
-        .claim_sessions(app.now(), BATCH, LEASE)
-        .await?;
-    let count = claimed.len();
-    let each = claimed.into_iter().map(|claimed| async move {
-        match holding(app, claimed.lease, Box::pin(meet(app, claimed))).await {
-            Ok(()) => app.inner().work.release(claimed.lease, app.now()).await,
-            Err(error) => {
-                // The lease runs out by itself: that is the pause before the next try.
-                warn!(session = %claimed.session, %error, "a deadline will be met later");
-                Ok(())
-            }
-        }
-    });
-    for released in futures_util::future::join_all(each).await {
-        released?;
-    }
-    Ok(count)
+    hands::once::<Deadlines>(app).await
 }
 
-async fn meet(app: &App, claimed: ClaimedSession) -> Result<(), Error> {
+/// Sessions whose deadline has come.
+pub(super) struct Deadlines;
+
+impl Queue for Deadlines {
+    type Item = ClaimedSession;
+    const NAME: &'static str = "deadlines";
+
+    fn wake(wakes: &Wakes) -> &Notify {
+        &wakes.never
+    }
+
+    async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedSession>, Error> {
+        let work = &app.inner().work;
+        Ok(work.claim_sessions(app.now(), wanted, LEASE).await?)
+    }
+
+    fn account(item: &ClaimedSession) -> &AccountName {
+        &item.account
+    }
+
+    async fn handle(app: App, item: ClaimedSession) {
+        match holding(&app, item.lease, Box::pin(meet(&app, &item))).await {
+            Ok(()) => give_back(&app, item.lease, app.now()).await,
+            // The lease runs out by itself: that is the pause before the next try.
+            Err(error) => {
+                warn!(session = %item.session, %error, "a deadline will be met later");
+            }
+        }
+    }
+}
+
+async fn meet(app: &App, claimed: &ClaimedSession) -> Result<(), Error> {
     let operation = app.new_id();
     let intent = Intent {
         lease: Some(claimed.lease),

@@ -2,6 +2,7 @@
 
 use std::{convert::Infallible, pin::pin, time::Duration};
 
+use oncharge_domain::time::Timestamp;
 use oncharge_ports::unit_of_work::Lease;
 use tracing::warn;
 
@@ -16,6 +17,13 @@ const RENEWED: Duration = Duration::from_secs(5);
 /// together last longer than one lease.
 pub(super) async fn holding<T>(app: &App, lease: Lease, work: impl Future<Output = T>) -> T {
     beside(work, renewing(app, lease)).await
+}
+
+/// Gives an item back until this time; where that fails, its lease runs out by itself.
+pub(super) async fn give_back(app: &App, lease: Lease, next_try_at: Timestamp) {
+    if let Err(error) = app.inner().work.release(lease, next_try_at).await {
+        warn!(%error, "a lease could not be given back; it runs out by itself");
+    }
 }
 
 async fn renewing(app: &App, lease: Lease) -> Infallible {

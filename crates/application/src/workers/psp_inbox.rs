@@ -15,14 +15,17 @@ use oncharge_ports::{
     CommitError,
     inbox::{NotificationStatus, Settled, StoredNotification},
     psp::{Notification, NotificationError, Psp},
-    work_queue::ClaimedNotification,
+    unit_of_work::Lease,
+    work_queue::{AccountName, ClaimedNotification, WantedItems},
 };
 use time::Duration;
+use tokio::sync::Notify;
 use tracing::{debug, warn};
 
 use super::{
-    lease::{LEASE, holding},
-    runner::BATCH,
+    hands::{self, Queue},
+    lease::{LEASE, give_back, holding},
+    wakes::Wakes,
 };
 use crate::{
     App, Error,
@@ -35,30 +38,41 @@ const WAITS_FOR_ITS_OPERATION: i64 = 3600;
 
 /// Claims notifications that wait and takes each one step further; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
-    let claimed = app
-        .inner()
-        .work
-        .claim_notifications(app.now(), BATCH, LEASE)
-        .await?;
-    let count = claimed.len();
-    let each = claimed.into_iter().map(|claimed| async move {
-        match holding(app, claimed.lease, Box::pin(step(app, claimed))).await {
-            Ok(Step::Over) => Ok(()),
-            Ok(Step::Waits) => app.inner().work.release(claimed.lease, later(app, claimed)).await,
-            Ok(Step::IsAhead(since)) => {
-                let next = much_later(app, claimed, since);
-                app.inner().work.release(claimed.lease, next).await
-            }
-            Err(error) => {
-                warn!(notification = %claimed.notification, %error, "a notification is applied later");
-                app.inner().work.release(claimed.lease, later(app, claimed)).await
-            }
-        }
-    });
-    for released in futures_util::future::join_all(each).await {
-        released?;
+    hands::once::<Notifications>(app).await
+}
+
+/// Notifications that wait.
+pub(super) struct Notifications;
+
+impl Queue for Notifications {
+    type Item = ClaimedNotification;
+    const NAME: &'static str = "psp inbox";
+
+    fn wake(wakes: &Wakes) -> &Notify {
+        &wakes.inbox
     }
-    Ok(count)
+
+    async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedNotification>, Error> {
+        let work = &app.inner().work;
+        Ok(work.claim_notifications(app.now(), wanted, LEASE).await?)
+    }
+
+    fn account(item: &ClaimedNotification) -> &AccountName {
+        &item.account
+    }
+
+    async fn handle(app: App, item: ClaimedNotification) {
+        let next = match holding(&app, item.lease, Box::pin(step(&app, &item))).await {
+            Ok(Step::Over) => return,
+            Ok(Step::Waits) => later(&app, item.tries),
+            Ok(Step::IsAhead(since)) => much_later(&app, item.tries, since),
+            Err(error) => {
+                warn!(notification = %item.notification, %error, "a notification is applied later");
+                later(&app, item.tries)
+            }
+        };
+        give_back(&app, item.lease, next).await;
+    }
 }
 
 /// How far a notification has come.
@@ -71,7 +85,7 @@ enum Step {
     IsAhead(Timestamp),
 }
 
-async fn step(app: &App, claimed: ClaimedNotification) -> Result<Step, Error> {
+async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     let found = app.inner().inbox.notification(claimed.notification).await?;
     let Some(stored) = found.filter(|stored| stored.status == NotificationStatus::Waiting) else {
         return Ok(Step::Over);
@@ -83,7 +97,7 @@ async fn step(app: &App, claimed: ClaimedNotification) -> Result<Step, Error> {
     };
     let verdict = Verdict {
         app,
-        claimed,
+        lease: claimed.lease,
         stored: &stored,
     };
     let notification = match psp.read_notification(&stored.new.body) {
@@ -124,7 +138,7 @@ async fn apply(verdict: &Verdict<'_>, operation: &Operation, word: Word) -> Resu
         operation: operation.id,
         word,
         waiting: None,
-        lease: Some(verdict.claimed.lease),
+        lease: Some(verdict.lease),
         handled: Some(verdict.stored.new.id),
         known: None,
     };
@@ -145,7 +159,7 @@ async fn apply(verdict: &Verdict<'_>, operation: &Operation, word: Word) -> Resu
 /// The end of a notification that changes nothing.
 struct Verdict<'a> {
     app: &'a App,
-    claimed: ClaimedNotification,
+    lease: Lease,
     stored: &'a StoredNotification,
 }
 
@@ -156,7 +170,7 @@ impl Verdict<'_> {
         about: Option<&Operation>,
     ) -> Result<Step, Error> {
         let settled = Settled {
-            lease: self.claimed.lease,
+            lease: self.lease,
             status,
             operation: about.map(|operation| operation.id),
             session: about.map(|operation| operation.session),
@@ -230,19 +244,18 @@ fn agrees(operation: &Operation, account: &PspAccount, notification: &Notificati
 }
 
 /// When a notification that could not be applied is looked at again.
-fn later(app: &App, claimed: ClaimedNotification) -> Timestamp {
+fn later(app: &App, tries: u32) -> Timestamp {
     let [jitter] = app.inner().entropy.bytes::<1>();
-    app.now()
-        .plus(retry::wait(claimed.tries, Duration::ZERO, jitter))
+    app.now().plus(retry::wait(tries, Duration::ZERO, jitter))
 }
 
 /// When a notification is looked at again that names what nobody here knows: with waits that go on
 /// doubling, up to a quarter of an hour, and once where its time of waiting ends. There may be
 /// thousands, for anybody who holds an account's key can make them up, or share the account with
 /// another system; looked at twice a minute each, they would stand before everybody else's.
-fn much_later(app: &App, claimed: ClaimedNotification, since: Timestamp) -> Timestamp {
+fn much_later(app: &App, tries: u32, since: Timestamp) -> Timestamp {
     let [jitter] = app.inner().entropy.bytes::<1>();
     let (now, end) = (app.now(), since.plus_seconds(WAITS_FOR_ITS_OPERATION));
-    let next = now.plus(retry::wait(claimed.tries, Duration::HOUR, jitter));
+    let next = now.plus(retry::wait(tries, Duration::HOUR, jitter));
     if now < end { next.min(end) } else { next }
 }

@@ -12,14 +12,18 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    CommitError, Psp, UnitOfWork, unit_of_work::ChangedOperation, work_queue::ClaimedOperation,
+    CommitError, Psp, UnitOfWork,
+    unit_of_work::ChangedOperation,
+    work_queue::{AccountName, ClaimedOperation, WantedItems},
 };
 use time::Duration;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::{
-    lease::{LEASE, holding},
-    runner::BATCH,
+    hands::{self, Queue},
+    lease::{LEASE, give_back, holding},
+    wakes::Wakes,
 };
 use crate::{
     App, Error, calling,
@@ -32,31 +36,44 @@ const NEVER_SENT_SECONDS: i64 = 72 * 3600;
 
 /// Claims operations that are due and takes each one step further; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
-    let claimed = app
-        .inner()
-        .work
-        .claim_operations(app.now(), BATCH, LEASE)
-        .await?;
-    let count = claimed.len();
-    let each = claimed.into_iter().map(|claimed| async move {
-        let step = holding(app, claimed.lease, Box::pin(step(app, claimed))).await;
-        if let Err(error) = &step {
-            warn!(operation = %claimed.operation, %error, "an operation is tried again later");
-        }
-        let next = match step {
-            Ok(open) => next_try(app, claimed.tries, open),
-            Err(_) => app.now().plus(back_off(app, claimed.tries, Duration::ZERO)),
-        };
-        app.inner().work.release(claimed.lease, next).await
-    });
-    for released in futures_util::future::join_all(each).await {
-        released?;
+    hands::once::<Operations>(app).await
+}
+
+/// Operations that are due.
+pub(super) struct Operations;
+
+impl Queue for Operations {
+    type Item = ClaimedOperation;
+    const NAME: &'static str = "recovery";
+
+    fn wake(wakes: &Wakes) -> &Notify {
+        &wakes.operations
     }
-    Ok(count)
+
+    async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedOperation>, Error> {
+        let work = &app.inner().work;
+        Ok(work.claim_operations(app.now(), wanted, LEASE).await?)
+    }
+
+    fn account(item: &ClaimedOperation) -> &AccountName {
+        &item.account
+    }
+
+    async fn handle(app: App, item: ClaimedOperation) {
+        let (operation, lease) = (item.operation, item.lease);
+        let next = match holding(&app, lease, Box::pin(step(&app, &item))).await {
+            Ok(open) => next_try(&app, item.tries, open),
+            Err(error) => {
+                warn!(%operation, %error, "an operation is tried again later");
+                app.now().plus(back_off(&app, item.tries, Duration::ZERO))
+            }
+        };
+        give_back(&app, lease, next).await;
+    }
 }
 
 /// Takes an operation one step further; the operation, where it is still open.
-async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>, Error> {
+async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>, Error> {
     let Known {
         session, operation, ..
     } = learning::load(app, claimed.operation).await?;
@@ -72,11 +89,11 @@ async fn step(app: &App, claimed: ClaimedOperation) -> Result<Option<Operation>,
         Sending::NotSent if is_given_up(&operation, now) => {
             Some(Word::Answer(Answer::Refused(RefusalReason::NeverSent)))
         }
-        Sending::NotSent => send_again(app, &claimed, session.id).await?,
+        Sending::NotSent => send_again(app, claimed, session.id).await?,
         Sending::Accepted => psp_word(&*psp, &operation).await,
         Sending::Intended | Sending::Unknown => match psp_word(&*psp, &operation).await {
             Some(Word::NotFound) if is_remembered(&*psp, &operation, now) => {
-                send_again(app, &claimed, session.id).await?
+                send_again(app, claimed, session.id).await?
             }
             word => word,
         },

@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{clean_up, deadlines, psp_inbox, recovery, wakes::Wakes, webhook_delivery};
-use crate::{App, Error};
+use super::{
+    clean_up, deadlines::Deadlines, hands, psp_inbox::Notifications, recovery::Operations,
+    webhook_delivery,
+};
+use crate::App;
 
 /// How many items one claim takes at most.
 pub(super) const BATCH: u32 = 32;
@@ -40,12 +43,13 @@ const RARELY: Duration = Duration::from_secs(60);
 /// Starts all workers.
 pub fn start(app: &App) -> Workers {
     let stop = CancellationToken::new();
-    let turns = [RECOVERY, DEADLINES, INBOX, CLEAN_UP];
-    let mut tasks: Vec<_> = turns
-        .into_iter()
-        .map(|worker| spawn(run(app.clone(), stop.clone(), worker)))
-        .collect();
-    tasks.push(spawn(webhook_delivery::run(app.clone(), stop.clone())));
+    let tasks = vec![
+        spawn(hands::run::<Operations>(app.clone(), stop.clone())),
+        spawn(hands::run::<Deadlines>(app.clone(), stop.clone())),
+        spawn(hands::run::<Notifications>(app.clone(), stop.clone())),
+        spawn(webhook_delivery::run(app.clone(), stop.clone())),
+        spawn(clean_up(app.clone(), stop.clone())),
+    ];
     Workers { stop, tasks }
 }
 
@@ -57,60 +61,19 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(work)
 }
 
-type Turn = std::pin::Pin<Box<dyn Future<Output = Result<usize, Error>> + Send>>;
-
-/// A worker that takes turns.
-#[derive(Clone, Copy)]
-struct Worker {
-    name: &'static str,
-    turn: fn(App) -> Turn,
-    wake: fn(&Wakes) -> &Notify,
-    /// How long it sleeps where nothing wakes it.
-    sleep: Duration,
-}
-
-const RECOVERY: Worker = Worker {
-    name: "recovery",
-    turn: |app| Box::pin(async move { recovery::run_once(&app).await }),
-    wake: |wakes| &wakes.operations,
-    sleep: POLL,
-};
-const DEADLINES: Worker = Worker {
-    name: "deadlines",
-    turn: |app| Box::pin(async move { deadlines::run_once(&app).await }),
-    wake: |wakes| &wakes.never,
-    sleep: POLL,
-};
-const INBOX: Worker = Worker {
-    name: "psp inbox",
-    turn: |app| Box::pin(async move { psp_inbox::run_once(&app).await }),
-    wake: |wakes| &wakes.inbox,
-    sleep: POLL,
-};
-const CLEAN_UP: Worker = Worker {
-    name: "clean-up",
-    turn: |app| Box::pin(async move { clean_up::run_once(&app).await }),
-    wake: |wakes| &wakes.never,
-    sleep: RARELY,
-};
-
-/// Turn after turn; at once while there is work, else after a wake or the poll's time.
-async fn run(app: App, stop: CancellationToken, worker: Worker) {
+/// Turn after turn; at once while there is something to delete.
+async fn clean_up(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let pause = match (worker.turn)(app.clone()).await {
-            Ok(0) => worker.sleep,
-            Ok(_) => Duration::ZERO,
+        let pause = match clean_up::run_once(&app).await {
+            Ok(0) => RARELY,
+            Ok(_) => continue,
             Err(error) => {
-                warn!(worker = worker.name, %error, "the worker waits for the store");
+                warn!(worker = "clean-up", %error, "the worker waits for the store");
                 AFTER_FAILURE
             }
         };
-        if pause.is_zero() {
-            continue;
-        }
         tokio::select! {
             () = stop.cancelled() => {}
-            () = (worker.wake)(&app.inner().wakes).notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -22,6 +22,7 @@ mod create;
 mod deadlines;
 mod endpoints;
 mod expire;
+mod hanging;
 mod idempotency;
 mod in_doubt;
 mod late_money;

@@ -288,6 +288,109 @@ pub async fn an_endpoints_troubles_are_its_urls(store: &Store) -> anyhow::Result
     Ok(())
 }
 
+/// Gives an endpoint that was read this key, a second later; whether it was as it was read.
+async fn change_key(world: &World, read: &WebhookEndpoint, key: ApiKeyId) -> anyhow::Result<bool> {
+    world.build.advance(1);
+    let audit = world.build.audit(AuditAction::EndpointSet);
+    Ok(world.store.webhooks.change_key(read, key, &audit).await?)
+}
+
+/// Another key of the merchant's.
+async fn another_key(world: &World) -> anyhow::Result<ApiKeyId> {
+    let (key, hash) = world.build.api_key(&world.merchant);
+    let audit = world.build.audit(AuditAction::KeyCreated);
+    let merchants = &world.store.merchants;
+    merchants.add_key(&key, &hash, &audit).await?;
+    Ok(key.id)
+}
+
+/// The key of an endpoint that is as it was read is changed, and it works from then on; what was
+/// read before that changes nothing, and another merchant's stays as it is.
+pub async fn a_key_is_changed_only_of_what_was_read(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (other, other_key) = world.other_shop().await?;
+    let theirs = world.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    let new_key = another_key(&world).await?;
+    let failing = WebhookEndpoint {
+        failing_since: Some(world.build.now()),
+        ..world.build.endpoint(&world.merchant, &world.key)
+    };
+    let read = world.set(&failing).await?;
+    // That it began to fail meanwhile is not the merchant's doing.
+    let before = WebhookEndpoint {
+        failing_since: None,
+        ..read.clone()
+    };
+    same!(
+        change_key(&world, &before, new_key).await?,
+        true,
+        "as it was read"
+    );
+    let changed = WebhookEndpoint {
+        key: new_key,
+        failing_since: None,
+        updated_at: world.build.now(),
+        ..read.clone()
+    };
+    let present = endpoint_of(&world, &world.merchant).await?;
+    same!(present, Some(changed.clone()), "the new key");
+    let again = change_key(&world, &read, world.key.id).await?;
+    same!(again, false, "read before that");
+    let present = endpoint_of(&world, &world.merchant).await?;
+    same!(present, Some(changed), "read before that");
+    same!(
+        endpoint_of(&world, &other).await?,
+        Some(theirs),
+        "another merchant's"
+    );
+    Ok(())
+}
+
+/// What was set, disabled or removed since the endpoint was read stands, and the key is not changed.
+pub async fn what_was_set_outlives_a_change_of_key(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let new_key = another_key(&world).await?;
+    let read = world.endpoint().await?;
+    world.build.advance(60);
+    let again = WebhookEndpoint {
+        updated_at: world.build.now(),
+        ..read.clone()
+    };
+    for (what, set) in [
+        ("the same again", again),
+        (
+            "another URL",
+            WebhookEndpoint {
+                url: endpoint_url(ELSEWHERE),
+                ..read.clone()
+            },
+        ),
+        (
+            "another key",
+            WebhookEndpoint {
+                key: new_key,
+                ..read.clone()
+            },
+        ),
+        (
+            "disabled",
+            WebhookEndpoint {
+                disabled: Some(DisabledBecause::Gone),
+                ..read.clone()
+            },
+        ),
+    ] {
+        let kept = world.set(&set).await?;
+        same!(change_key(&world, &read, new_key).await?, false, "{what}");
+        let present = endpoint_of(&world, &world.merchant).await?;
+        same!(present, Some(kept), "{what}");
+    }
+    same!(world.remove(&world.merchant).await?, true, "removed");
+    same!(change_key(&world, &read, new_key).await?, false, "removed");
+    same!(endpoint_of(&world, &world.merchant).await?, None, "removed");
+    Ok(())
+}
+
 /// Those that are neither revoked nor past their grace, of this merchant alone.
 pub async fn signing_keys_are_the_active_ones(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;

@@ -7,6 +7,7 @@ use oncharge_domain::{id::NotificationId, psp::PspAccount, time::Timestamp};
 use oncharge_ports::{
     inbox::{NewNotification, NotificationStatus, StoredNotification},
     unit_of_work::LeasedItem,
+    work_queue::WantedItems,
 };
 use tokio::task::JoinSet;
 
@@ -161,7 +162,9 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     );
     let (queue, now) = (&store.queue, start.plus_seconds(30));
     for tries in 1..=2 {
-        let claimed = queue.claim_notifications(now, 2, OVER).await?;
+        let claimed = queue
+            .claim_notifications(now, &WantedItems::up_to(2), OVER)
+            .await?;
         let ids: Vec<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
         same!(ids, kept[..2], "the two oldest");
         let counted = claimed.iter().all(|claim| claim.tries == tries);
@@ -171,7 +174,9 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
             .all(|claim| claim.lease.item == LeasedItem::Notification(claim.notification));
         ensure!(named, "a lease names its item");
     }
-    let held = queue.claim_notifications(now, 1, LONG).await?;
+    let held = queue
+        .claim_notifications(now, &WantedItems::up_to(1), LONG)
+        .await?;
     same!(
         waiting(&world, now).await?,
         kept[1..],
@@ -203,7 +208,9 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
 /// Which notifications can be had, in order; nobody holds them afterwards.
 pub(super) async fn waiting(world: &World, now: Timestamp) -> anyhow::Result<Vec<NotificationId>> {
     let queue = &world.store.queue;
-    let claimed = queue.claim_notifications(now, 1000, OVER).await?;
+    let claimed = queue
+        .claim_notifications(now, &WantedItems::up_to(1000), OVER)
+        .await?;
     Ok(claimed.iter().map(|claim| claim.notification).collect())
 }
 
@@ -220,7 +227,9 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
         tasks.spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = queue.claim_notifications(now, 7, LONG).await?;
+                let claimed = queue
+                    .claim_notifications(now, &WantedItems::up_to(7), LONG)
+                    .await?;
                 // A store that hands out without end has failed long before this.
                 if claimed.is_empty() || mine.len() > 100 {
                     return anyhow::Ok(mine);
@@ -233,7 +242,12 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
     for worker in tasks.join_all().await {
         claimed.extend(worker?);
     }
-    claimed.extend(store.queue.claim_notifications(now, 100, LONG).await?);
+    claimed.extend(
+        store
+            .queue
+            .claim_notifications(now, &WantedItems::up_to(100), LONG)
+            .await?,
+    );
     let ids: HashSet<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
     same!(
         (claimed.len(), ids.len()),

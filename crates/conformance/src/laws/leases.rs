@@ -7,6 +7,7 @@ use oncharge_domain::{id::OperationId, session::Session, time::Timestamp};
 use oncharge_ports::{
     CommitError, UnitOfWork,
     unit_of_work::{Lease, LeasedItem},
+    work_queue::WantedItems,
 };
 use tokio::task::JoinSet;
 
@@ -46,7 +47,9 @@ pub async fn a_session_lease_guards_like_an_operations(store: &Store) -> anyhow:
     let due = session.expires_at;
     let queue = &world.store.queue;
     let first = async |length| -> anyhow::Result<Lease> {
-        let claimed = queue.claim_sessions(due, 10, length).await?;
+        let claimed = queue
+            .claim_sessions(due, &WantedItems::up_to(10), length)
+            .await?;
         Ok(claimed.first().context("nothing was claimed")?.lease)
     };
     let over = first(OVER).await?;
@@ -74,7 +77,9 @@ pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
         tasks.spawn(async move {
             let mut mine = Vec::new();
             loop {
-                let claimed = queue.claim_operations(now, 7, LONG).await?;
+                let claimed = queue
+                    .claim_operations(now, &WantedItems::up_to(7), LONG)
+                    .await?;
                 if claimed.is_empty() {
                     return anyhow::Ok(mine);
                 }
@@ -87,7 +92,12 @@ pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
         claimed.extend(worker?);
     }
     // A worker may see nothing while others hold the rows that are left; nothing is lost by that.
-    claimed.extend(store.queue.claim_operations(now, 100, LONG).await?);
+    claimed.extend(
+        store
+            .queue
+            .claim_operations(now, &WantedItems::up_to(100), LONG)
+            .await?,
+    );
     let items: HashSet<OperationId> = claimed.iter().map(|claimed| claimed.operation).collect();
     same!(claimed.len(), 40, "claims");
     same!(items.len(), 40, "claimed operations");
@@ -108,13 +118,22 @@ pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     let mut tasks = JoinSet::new();
     for _ in 0..6 {
         let queue = store.queue.clone();
-        tasks.spawn(async move { queue.claim_sessions(now, 10, LONG).await });
+        tasks.spawn(async move {
+            queue
+                .claim_sessions(now, &WantedItems::up_to(10), LONG)
+                .await
+        });
     }
     let mut claimed = Vec::new();
     for worker in tasks.join_all().await {
         claimed.extend(worker?);
     }
-    claimed.extend(store.queue.claim_sessions(now, 100, LONG).await?);
+    claimed.extend(
+        store
+            .queue
+            .claim_sessions(now, &WantedItems::up_to(100), LONG)
+            .await?,
+    );
     let items: HashSet<_> = claimed.iter().map(|claimed| claimed.session).collect();
     same!(
         (claimed.len(), items.len()),
@@ -144,7 +163,9 @@ pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
         "a lease that holds was not renewed"
     );
     queue.release(lost, now.plus_seconds(-50)).await?;
-    let claimed = queue.claim_operations(now, 10, LONG).await?;
+    let claimed = queue
+        .claim_operations(now, &WantedItems::up_to(10), LONG)
+        .await?;
     ensure!(
         claimed.is_empty(),
         "given back under a lost lease: {claimed:?}"
@@ -167,7 +188,11 @@ pub async fn a_lapsed_lease_is_claimed_again(store: &Store) -> anyhow::Result<()
     let now = world.build.now().plus_seconds(60);
     let mut tokens = HashSet::new();
     for tries in 1..=3 {
-        let claimed = world.store.queue.claim_operations(now, 10, OVER).await?;
+        let claimed = world
+            .store
+            .queue
+            .claim_operations(now, &WantedItems::up_to(10), OVER)
+            .await?;
         let claimed = claimed.first().context("a lapsed lease blocks")?;
         same!(
             (claimed.operation, claimed.tries),
@@ -183,7 +208,11 @@ pub async fn a_lapsed_lease_is_claimed_again(store: &Store) -> anyhow::Result<()
 }
 
 async fn claim_operation(world: &World, now: Timestamp, length: Duration) -> anyhow::Result<Lease> {
-    let claimed = world.store.queue.claim_operations(now, 10, length).await?;
+    let claimed = world
+        .store
+        .queue
+        .claim_operations(now, &WantedItems::up_to(10), length)
+        .await?;
     Ok(claimed.first().context("nothing was claimed")?.lease)
 }
 

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
-    id::{OperationId, SessionId},
+    id::{NotificationId, OperationId, SessionId},
     operation::{Operation, OperationStatus, Sending},
+    psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     unit_of_work::{ChangedOperation, Lease},
-    work_queue::Queue,
+    work_queue::{AccountName, Queue, WantedItems},
 };
 
 use crate::{
@@ -23,7 +24,11 @@ const LONG: Duration = Duration::from_secs(600);
 const OVER: Duration = Duration::ZERO;
 
 async fn claim(world: &World, now: Timestamp) -> anyhow::Result<Vec<(OperationId, Lease)>> {
-    let claimed = world.store.queue.claim_operations(now, 100, LONG).await?;
+    let claimed = world
+        .store
+        .queue
+        .claim_operations(now, &WantedItems::up_to(100), LONG)
+        .await?;
     let pair =
         |claimed: &oncharge_ports::work_queue::ClaimedOperation| (claimed.operation, claimed.lease);
     Ok(claimed.iter().map(pair).collect())
@@ -119,7 +124,9 @@ pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()>
     }
     let (queue, now) = (&world.store.queue, world.build.now().plus_seconds(60));
     for tries in 1..=2 {
-        let claimed = queue.claim_operations(now, 2, OVER).await?;
+        let claimed = queue
+            .claim_operations(now, &WantedItems::up_to(2), OVER)
+            .await?;
         let ids: Vec<OperationId> = claimed.iter().map(|claimed| claimed.operation).collect();
         same!(ids, attempts[..2], "the two oldest");
         ensure!(
@@ -132,7 +139,9 @@ pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()>
         });
         ensure!(items, "a lease names its item");
     }
-    let claimed = queue.claim_operations(now, 2, LONG).await?;
+    let claimed = queue
+        .claim_operations(now, &WantedItems::up_to(2), LONG)
+        .await?;
     same!(claimed.len(), 2, "claims");
     same!(due(&world, now).await?, attempts[2..], "the rest");
     Ok(())
@@ -199,8 +208,83 @@ pub async fn sessions_are_due_when_they_say(store: &Store) -> anyhow::Result<()>
 }
 
 async fn claims(world: &World, now: Timestamp, id: SessionId) -> anyhow::Result<bool> {
-    let claimed = world.store.queue.claim_sessions(now, 1000, OVER).await?;
+    let claimed = world
+        .store
+        .queue
+        .claim_sessions(now, &WantedItems::up_to(1000), OVER)
+        .await?;
     Ok(claimed.iter().any(|claimed| claimed.session == id))
+}
+
+/// Each item says whose account it goes to, and those of busy accounts are left out, however many
+/// they are and however long they wait: operations, sessions and notifications alike.
+pub async fn busy_accounts_are_left_out(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut accounts = vec![world.merchant.account.clone()];
+    accounts.push(PspAccount::new("simulator", "default-2")?);
+    accounts.push(PspAccount::new("simulator-2", "default")?);
+    let mut rows: Vec<(AccountName, OperationId, SessionId, NotificationId)> = Vec::new();
+    for index in [0, 0, 0, 1, 0, 2, 0, 1] {
+        let account = &accounts[index];
+        let mut session = world.build.session(&world.merchant);
+        session.account = account.clone();
+        world.commit(world.build.unit(session.clone())).await?;
+        let attempt = world.build.attempt(&session, "tok_1");
+        world.start(&session, attempt.clone()).await?;
+        let key = rows.len().to_string();
+        let notification = world.build.notification_of(account, Some(&key));
+        store.inbox.receive(&notification).await?;
+        let name = AccountName::of(account);
+        rows.push((name, attempt.id, session.id, notification.id));
+        world.build.advance(1);
+    }
+    let now = world.build.now().plus_seconds(100_000);
+    let names: Vec<AccountName> = accounts.iter().map(AccountName::of).collect();
+    for (limit, busy) in [
+        (100, &names[..0]),
+        (100, &names[..1]),
+        (2, &names[..1]),
+        (100, &names[1..]),
+        (100, &names[..]),
+    ] {
+        let asked = WantedItems {
+            limit,
+            busy: busy.to_vec(),
+        };
+        let mut left = rows.clone();
+        left.retain(|(account, ..)| !busy.contains(account));
+        left.truncate(limit as usize);
+        let without = format!("{limit}, without {busy:?}");
+        let claimed = store.queue.claim_operations(now, &asked, OVER).await?;
+        let claimed = claimed
+            .into_iter()
+            .map(|item| (item.account, item.operation));
+        let wanted = left.iter().map(|row| (row.0.clone(), row.1));
+        same!(
+            claimed.collect::<Vec<_>>(),
+            wanted.collect::<Vec<_>>(),
+            "operations: {without}"
+        );
+        let claimed = store.queue.claim_sessions(now, &asked, OVER).await?;
+        let claimed = claimed.into_iter().map(|item| (item.account, item.session));
+        let wanted = left.iter().map(|row| (row.0.clone(), row.2));
+        same!(
+            claimed.collect::<Vec<_>>(),
+            wanted.collect::<Vec<_>>(),
+            "sessions: {without}"
+        );
+        let claimed = store.queue.claim_notifications(now, &asked, OVER).await?;
+        let claimed = claimed
+            .into_iter()
+            .map(|item| (item.account, item.notification));
+        let wanted = left.iter().map(|row| (row.0.clone(), row.3));
+        same!(
+            claimed.collect::<Vec<_>>(),
+            wanted.collect::<Vec<_>>(),
+            "notifications: {without}"
+        );
+    }
+    Ok(())
 }
 
 /// Everything open is due at once, except what somebody holds.

@@ -12,6 +12,7 @@ use oncharge_ports::{
     UnitOfWork,
     inbox::{NewNotification, NotificationStatus, Settled},
     oversight::{KnownContact, MOST_OF_EACH, Named, Search, Story},
+    work_queue::WantedItems,
 };
 use oncharge_testkit::build::reference;
 
@@ -84,7 +85,10 @@ pub async fn a_story_is_whole(store: &Store) -> anyhow::Result<()> {
     world.endpoint().await?;
     let (session, attempt) = world.paying().await?;
     let late = world.build.now().plus_seconds(3600);
-    let claimed = store.queue.claim_operations(late, 10, OVER).await?;
+    let claimed = store
+        .queue
+        .claim_operations(late, &WantedItems::up_to(10), OVER)
+        .await?;
     same!(claimed.len(), 1, "claims");
     world.build.advance(1);
     let refunding = refunding(&world, &session);

@@ -12,7 +12,7 @@ use oncharge_domain::{
 use oncharge_ports::{
     UnitOfWork,
     inbox::NotificationStatus,
-    work_queue::{StuckItem, StuckKind},
+    work_queue::{StuckItem, StuckKind, WantedItems},
 };
 use oncharge_testkit::build::{ENDPOINT, eur, reference};
 use time::Duration as Span;
@@ -256,7 +256,10 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
         both,
         "both, the older first"
     );
-    let held = store.queue.claim_sessions(since, 10, LONG).await?;
+    let held = store
+        .queue
+        .claim_sessions(since, &WantedItems::up_to(10), LONG)
+        .await?;
     same!(held.len(), 1, "claims");
     same!(
         ids(&world, kind, late).await?,

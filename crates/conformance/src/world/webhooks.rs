@@ -15,7 +15,7 @@ use oncharge_ports::{
     inbox::{NewNotification, NotificationStatus, StoredNotification},
     unit_of_work::Lease,
     webhook_repository::Outgoing,
-    work_queue::{ClaimedDelivery, WantedDeliveries},
+    work_queue::{ClaimedDelivery, WantedDeliveries, WantedItems},
 };
 use oncharge_testkit::build::endpoint_url;
 
@@ -186,7 +186,9 @@ impl World {
         (now, length): (Timestamp, Duration),
     ) -> anyhow::Result<Lease> {
         let queue = &self.store.queue;
-        let claimed = queue.claim_notifications(now, 1000, length).await?;
+        let claimed = queue
+            .claim_notifications(now, &WantedItems::up_to(1000), length)
+            .await?;
         let ids: Vec<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
         same!(ids, [id], "notifications that can be had");
         Ok(claimed[0].lease)

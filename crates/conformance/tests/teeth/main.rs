@@ -43,6 +43,7 @@ enum Flaw {
     DeliversToDisabled,
     LetsOneTakeAll,
     IgnoresBusy,
+    IgnoresBusyAccounts,
     SendsOutOfOrder,
     /// A failed delivery holds up the session's next.
     WaitsForSuccess,
@@ -56,6 +57,10 @@ enum Flaw {
     /// An endpoint that is set anew is a new one.
     ReplacesEndpoints,
     RemovesEverybodys,
+    /// Changes the key of whatever is there now.
+    ChangesAnyKey,
+    /// Writes what was read over what is there now.
+    SetsWhatWasRead,
     /// A disabled endpoint's deliveries go on.
     SparesDeliveries,
     /// A disabled endpoint takes what goes to another URL.
@@ -189,8 +194,22 @@ async fn each_flaw_of_webhooks_breaks_its_law() {
         ),
         (Flaw::LetsOneTakeAll, "deliveries_are_shared_out"),
         (Flaw::LetsOneTakeAll, "a_backlog_stands_before_nobody"),
+        (
+            Flaw::ChangesAnyKey,
+            "a_key_is_changed_only_of_what_was_read",
+        ),
+        (
+            Flaw::SetsWhatWasRead,
+            "a_key_is_changed_only_of_what_was_read",
+        ),
+        (Flaw::ChangesAnyKey, "what_was_set_outlives_a_change_of_key"),
+        (
+            Flaw::SetsWhatWasRead,
+            "what_was_set_outlives_a_change_of_key",
+        ),
         (Flaw::IgnoresBusy, "deliveries_are_shared_out"),
         (Flaw::IgnoresBusy, "a_backlog_stands_before_nobody"),
+        (Flaw::IgnoresBusyAccounts, "busy_accounts_are_left_out"),
         (Flaw::SendsOutOfOrder, "first_attempts_go_out_in_order"),
         (Flaw::SendsOutOfOrder, "retries_wait_for_nothing"),
         (Flaw::WaitsForSuccess, "first_attempts_go_out_in_order"),

@@ -13,7 +13,7 @@ use oncharge_ports::{
     unit_of_work::Lease,
     work_queue::{
         ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
-        StuckItem, StuckKind, WantedDeliveries,
+        StuckItem, StuckKind, WantedDeliveries, WantedItems,
     },
 };
 use oncharge_testkit::build::ENDPOINT;
@@ -25,7 +25,7 @@ impl WorkQueue for Flawed {
     async fn claim_operations(
         &self,
         mut now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         mut lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         if self.has(Flaw::ClaimsTwice) {
@@ -35,7 +35,10 @@ impl WorkQueue for Flawed {
             now = now.plus_seconds(5);
         }
         // Never more than a few, so that workers which claim twice come to an end.
-        let claimed = self.store.claim_operations(now, limit, lease).await?;
+        let claimed = self
+            .store
+            .claim_operations(now, &self.asked(wanted), lease)
+            .await?;
         Ok(claimed
             .into_iter()
             .filter(|claim| claim.tries < 5)
@@ -45,10 +48,12 @@ impl WorkQueue for Flawed {
     async fn claim_sessions(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        self.store.claim_sessions(now, limit, lease).await
+        self.store
+            .claim_sessions(now, &self.asked(wanted), lease)
+            .await
     }
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
@@ -69,7 +74,7 @@ impl WorkQueue for Flawed {
     async fn claim_notifications(
         &self,
         mut now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         mut lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         if self.has(Flaw::ClaimsTwice) {
@@ -78,7 +83,8 @@ impl WorkQueue for Flawed {
         if self.has(Flaw::ClaimsEarly) {
             now = now.plus_seconds(5);
         }
-        self.store.claim_notifications(now, limit, lease).await
+        let asked = self.asked(wanted);
+        self.store.claim_notifications(now, &asked, lease).await
     }
 
     async fn claim_deliveries(
@@ -149,6 +155,14 @@ impl WorkQueue for Flawed {
 }
 
 impl Flawed {
+    fn asked(&self, wanted: &WantedItems) -> WantedItems {
+        let mut asked = wanted.clone();
+        if self.has(Flaw::IgnoresBusyAccounts) {
+            asked.busy.clear();
+        }
+        asked
+    }
+
     /// What waits for this claim, as if it were claimed, too.
     fn after(&self, claim: ClaimedDelivery) -> Vec<ClaimedDelivery> {
         let all = self.session_of(claim.event);

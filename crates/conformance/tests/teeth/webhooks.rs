@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
-    id::{EventId, MerchantId},
+    id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{Attempt, DeliveryState, DisabledBecause, EndpointChange, WebhookEndpoint},
@@ -103,6 +103,29 @@ impl WebhookRepository for Flawed {
                 .await?;
         }
         self.store.set_endpoint(endpoint, entry).await
+    }
+
+    async fn change_key(
+        &self,
+        read: &WebhookEndpoint,
+        key: ApiKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        if self.has(Flaw::ChangesAnyKey)
+            && let Some(present) = self.store.endpoint(read.merchant).await?
+        {
+            return self.store.change_key(&present, key, audit).await;
+        }
+        if self.has(Flaw::SetsWhatWasRead) {
+            let changed = WebhookEndpoint {
+                key,
+                updated_at: audit.at,
+                ..read.clone()
+            };
+            self.store.set_endpoint(&changed, audit).await?;
+            return Ok(true);
+        }
+        self.store.change_key(read, key, audit).await
     }
 
     async fn remove_endpoint(

@@ -1,6 +1,12 @@
 //! The scripted PSP as a connector.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -31,9 +37,26 @@ impl ScriptedPsp {
     /// Lets other tasks have a turn, and waits while the PSP is paused.
     async fn wait(&self) {
         tokio::task::yield_now().await;
+        let _waiting = Waiting::one_more(&self.waiting);
         let mut open = self.open.subscribe();
         // The sender lives as long as this handle.
         let _ = open.wait_for(|open| *open).await;
+    }
+}
+
+/// A call that waits, until it goes on or its caller goes away.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::SeqCst);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::SeqCst);
     }
 }
 

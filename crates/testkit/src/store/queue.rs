@@ -5,14 +5,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use oncharge_domain::{
     id::{NotificationId, OperationId, SessionId},
+    psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{
-        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, QueueDepth,
-        StuckItem, WantedDeliveries,
+        AccountName, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
+        QueueDepth, StuckItem, WantedDeliveries, WantedItems,
     },
 };
 
@@ -23,6 +24,10 @@ use super::{
 
 fn end_of(start: Timestamp, length: Duration) -> Timestamp {
     start.plus(time::Duration::try_from(length).expect("a lease of sane length"))
+}
+
+fn is_wanted(account: &PspAccount, wanted: &WantedItems) -> bool {
+    !wanted.busy.contains(&AccountName::of(account))
 }
 
 impl State {
@@ -66,7 +71,7 @@ impl WorkQueue for MemoryStore {
     async fn claim_operations(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         let mut state = self.state();
@@ -75,11 +80,12 @@ impl WorkQueue for MemoryStore {
             .operations
             .iter()
             .filter(|(_, row)| row.operation.is_open() && row.next_try_at <= now)
+            .filter(|(_, row)| is_wanted(&row.operation.account, wanted))
             .filter(|(_, row)| !is_held(row.claim, clock))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
-        due.truncate(limit as usize);
+        due.truncate(wanted.limit as usize);
         let mut claimed = Vec::new();
         for (_, operation) in due {
             let lease = state.claim(LeasedItem::Operation(operation), clock, lease);
@@ -88,6 +94,7 @@ impl WorkQueue for MemoryStore {
                 let tries = row.tries;
                 claimed.push(ClaimedOperation {
                     operation,
+                    account: AccountName::of(&row.operation.account),
                     lease,
                     tries,
                 });
@@ -99,7 +106,7 @@ impl WorkQueue for MemoryStore {
     async fn claim_sessions(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
         let mut state = self.state();
@@ -108,22 +115,30 @@ impl WorkQueue for MemoryStore {
             .sessions
             .iter()
             .filter(|(_, row)| !is_held(row.claim, clock))
+            .filter(|(_, row)| is_wanted(&row.session.account, wanted))
             .filter_map(|(id, row)| Some((row.session.due_at()?, *id)))
             .filter(|(due, _)| *due <= now)
             .collect();
         due.sort_unstable();
-        due.truncate(limit as usize);
-        let mut claim = |(_, session)| ClaimedSession {
-            session,
-            lease: state.claim(LeasedItem::Session(session), clock, lease),
-        };
-        Ok(due.into_iter().map(&mut claim).collect())
+        due.truncate(wanted.limit as usize);
+        let mut claimed = Vec::new();
+        for (_, session) in due {
+            let lease = state.claim(LeasedItem::Session(session), clock, lease);
+            if let Some(row) = state.sessions.get(&session) {
+                claimed.push(ClaimedSession {
+                    session,
+                    account: AccountName::of(&row.session.account),
+                    lease,
+                });
+            }
+        }
+        Ok(claimed)
     }
 
     async fn claim_notifications(
         &self,
         now: Timestamp,
-        limit: u32,
+        wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         let mut state = self.state();
@@ -132,11 +147,12 @@ impl WorkQueue for MemoryStore {
             .notifications
             .iter()
             .filter(|(_, row)| row.waits() && row.next_try_at <= now)
+            .filter(|(_, row)| is_wanted(&row.stored.new.account, wanted))
             .filter(|(_, row)| !is_held(row.claim, clock))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
-        due.truncate(limit as usize);
+        due.truncate(wanted.limit as usize);
         let mut claimed = Vec::new();
         for (_, notification) in due {
             let lease = state.claim(LeasedItem::Notification(notification), clock, lease);
@@ -145,6 +161,7 @@ impl WorkQueue for MemoryStore {
                 let tries = row.tries;
                 claimed.push(ClaimedNotification {
                     notification,
+                    account: AccountName::of(&row.stored.new.account),
                     lease,
                     tries,
                 });

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, MerchantId},
+    id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{
@@ -49,6 +49,29 @@ impl WebhookRepository for MemoryStore {
         state.endpoints.insert(endpoint.merchant, kept.clone());
         state.audit.push(audit.clone());
         Ok(kept)
+    }
+
+    async fn change_key(
+        &self,
+        read: &WebhookEndpoint,
+        key: ApiKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let is_same = |present: &&mut WebhookEndpoint| {
+            present.disabled.is_none()
+                && (&present.url, present.key) == (&read.url, read.key)
+                && present.updated_at == read.updated_at
+        };
+        let present = state.endpoints.get_mut(&read.merchant);
+        let Some(endpoint) = present.filter(is_same) else {
+            return Ok(false);
+        };
+        endpoint.key = key;
+        endpoint.failing_since = None;
+        endpoint.updated_at = audit.at;
+        state.audit.push(audit.clone());
+        Ok(true)
     }
 
     async fn remove_endpoint(

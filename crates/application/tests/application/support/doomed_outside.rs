@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, MerchantId, NotificationId},
+    id::{ApiKeyId, EventId, MerchantId, NotificationId},
     merchant::ApiKey,
     time::Timestamp,
     webhook::{Attempt, SendError, WebhookEndpoint},
@@ -85,6 +85,15 @@ impl WebhookRepository for DoomedStore {
         audit: &AuditEntry,
     ) -> Result<WebhookEndpoint, StoreError> {
         self.inner.set_endpoint(endpoint, audit).await
+    }
+
+    async fn change_key(
+        &self,
+        read: &WebhookEndpoint,
+        key: ApiKeyId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        self.inner.change_key(read, key, audit).await
     }
 
     async fn remove_endpoint(

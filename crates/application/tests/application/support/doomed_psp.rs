@@ -22,6 +22,8 @@ use super::fate::{Fate, Harm};
 #[derive(Clone)]
 pub(super) struct DoomedPsp {
     pub(super) inner: ScriptedPsp,
+    /// The PSP of the account `second`.
+    pub(super) other: ScriptedPsp,
     pub(super) fate: Arc<Fate>,
 }
 
@@ -104,9 +106,12 @@ impl Psp for DoomedPsp {
 }
 
 impl Psps for DoomedPsp {
-    /// Only this account is configured.
+    /// Only these accounts are configured.
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
-        let known = account.connector() == "simulator" && account.account() == "default";
-        known.then(|| Arc::new(self.clone()) as Arc<dyn Psp>)
+        match (account.connector(), account.account()) {
+            ("simulator", "default") => Some(Arc::new(self.clone())),
+            ("simulator", "second") => Some(Arc::new(self.other.clone())),
+            _ => None,
+        }
     }
 }

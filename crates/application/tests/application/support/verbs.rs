@@ -230,7 +230,8 @@ impl World {
         let header = |name: &str| {
             (name == ScriptedPsp::SIGNATURE_HEADER).then(|| ScriptedPsp::SIGNATURE.to_owned())
         };
-        let account = ("simulator", "default");
+        let account = &self.merchant.account;
+        let account = (account.connector(), account.account());
         checkout::receive_notification::receive(&self.app, account, &header, body).await
     }
 

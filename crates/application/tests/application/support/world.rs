@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use futures_util::FutureExt;
 use oncharge_application::{App, Dependencies, Settings};
-use oncharge_domain::{audit::AuditAction, keyring::Keyring, merchant::Merchant, time::Timestamp};
+use oncharge_domain::{
+    audit::AuditAction, keyring::Keyring, merchant::Merchant, psp::PspAccount, time::Timestamp,
+};
 use oncharge_ports::{Clock, MerchantRepository, WebhookRepository};
 use oncharge_testkit::{
     Builder, FakeClock, MemoryStore, PlainPresenter, ScriptedPsp, ScriptedSender, SeededEntropy,
@@ -20,6 +22,7 @@ pub(crate) struct World {
     pub(crate) app: App,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) store: Arc<MemoryStore>,
+    /// The PSP of the merchant's account.
     pub(crate) psp: ScriptedPsp,
     pub(crate) shop: ScriptedSender,
     pub(crate) fate: Arc<Fate>,
@@ -27,6 +30,7 @@ pub(crate) struct World {
     pub(crate) settings: Settings,
     pub(crate) build: Arc<Builder>,
     entropy: Arc<SeededEntropy>,
+    psps: [ScriptedPsp; 2],
 }
 
 impl World {
@@ -49,11 +53,12 @@ impl World {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(MemoryStore::new(clock.clone()));
         add_merchant(&store, &build, &merchant);
-        let (psp, fate) = (ScriptedPsp::new(), Arc::new(Fate::new()));
+        let psps = [ScriptedPsp::new(), ScriptedPsp::new()];
+        let (psp, fate) = (psps[0].clone(), Arc::new(Fate::new()));
         let shop = ScriptedSender::new();
         let entropy = Arc::new(SeededEntropy::new(11));
         let app = App::new(dependencies(
-            (&store, &psp, &shop, &fate),
+            (&store, &psps, &shop, &fate),
             (&clock, &entropy),
             &settings,
         ));
@@ -68,6 +73,7 @@ impl World {
             settings,
             build,
             entropy,
+            psps,
         }
     }
 
@@ -83,9 +89,22 @@ impl World {
         self.seen_by(Arc::new(merchant))
     }
 
+    /// The same deployment as a merchant sees it whose account is at another PSP; `psp` is that one.
+    pub(crate) fn at_another_psp(&self) -> Self {
+        let mut merchant = self.build.merchant();
+        merchant.automatic_capture = self.merchant.automatic_capture;
+        merchant.capture_delay_seconds = self.merchant.capture_delay_seconds;
+        merchant.account = PspAccount::new("simulator", "second").unwrap();
+        add_merchant(&self.store, &self.build, &merchant);
+        Self {
+            psp: self.psps[1].clone(),
+            ..self.seen_by(Arc::new(merchant))
+        }
+    }
+
     fn seen_by(&self, merchant: Arc<Merchant>) -> Self {
         let app = App::new(dependencies(
-            (&self.store, &self.psp, &self.shop, &self.fate),
+            (&self.store, &self.psps, &self.shop, &self.fate),
             (&self.clock, &self.entropy),
             &self.settings,
         ));
@@ -100,6 +119,7 @@ impl World {
             settings: self.settings.clone(),
             build: self.build.clone(),
             entropy: self.entropy.clone(),
+            psps: self.psps.clone(),
         }
     }
 
@@ -126,7 +146,12 @@ fn add_merchant(store: &MemoryStore, build: &Builder, merchant: &Merchant) {
 }
 
 fn dependencies(
-    (store, psp, shop, fate): (&Arc<MemoryStore>, &ScriptedPsp, &ScriptedSender, &Arc<Fate>),
+    (store, psps, shop, fate): (
+        &Arc<MemoryStore>,
+        &[ScriptedPsp; 2],
+        &ScriptedSender,
+        &Arc<Fate>,
+    ),
     (clock, entropy): (&Arc<FakeClock>, &Arc<SeededEntropy>),
     settings: &Settings,
 ) -> Dependencies {
@@ -151,7 +176,8 @@ fn dependencies(
         work: store.clone(),
         oversight: store.clone(),
         psps: Arc::new(DoomedPsp {
-            inner: psp.clone(),
+            inner: psps[0].clone(),
+            other: psps[1].clone(),
             fate: fate.clone(),
         }),
         presenter: Arc::new(PlainPresenter),

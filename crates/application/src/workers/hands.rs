@@ -1,0 +1,240 @@
+//! How workers that call PSPs take their work: claim, do it beside what is in hand, claim again.
+//!
+//! An account whose PSP hangs holds a bounded part of a worker's hands, for as long as it takes;
+//! while it has them full, its items are left in the queue and those of all others are claimed.
+
+use std::{collections::HashMap, time::Duration};
+
+use oncharge_ports::work_queue::{AccountName, WantedItems};
+use tokio::{
+    sync::Notify,
+    task::{self, JoinError, JoinSet},
+    time::Instant,
+};
+use tokio_util::sync::CancellationToken;
+use tracing::warn;
+
+use super::{
+    runner::{AFTER_FAILURE, POLL},
+    wakes::Wakes,
+};
+use crate::{App, Error};
+
+/// How many items a worker has in hand at most: eight accounts may hang, and the others go on.
+const HANDS: usize = 256;
+/// How many items one claim takes at most.
+const CLAIM: u32 = 16;
+/// An account with more than so many in hand gets no more: with a whole claim on top it never has
+/// more than 32.
+const BUSY: usize = 16;
+/// How long a worker sleeps while an account is busy; then wakes, which may be for that very
+/// account, are not listened to.
+const POLL_BESIDE_BUSY: Duration = Duration::from_millis(50);
+/// A look into the queue costs by how many items of busy accounts it has to pass over. After one
+/// that was in vain so many times as long goes by before the next such look.
+const REST: u32 = 10;
+
+/// A queue whose items each go to a PSP account.
+pub(super) trait Queue: 'static {
+    /// A claimed item.
+    type Item: Send + 'static;
+    /// The worker's name.
+    const NAME: &'static str;
+
+    /// Who wakes the worker.
+    fn wake(wakes: &Wakes) -> &Notify;
+    /// Claims what is due.
+    fn claim(
+        app: &App,
+        wanted: &WantedItems,
+    ) -> impl Future<Output = Result<Vec<Self::Item>, Error>> + Send;
+    /// The account that an item goes to.
+    fn account(item: &Self::Item) -> &AccountName;
+    /// Does what an item needs and gives it back or leaves it to its lease. A failure is the item's
+    /// own.
+    fn handle(app: App, item: Self::Item) -> impl Future<Output = ()> + Send;
+}
+
+/// Claims a batch and waits until all of it is done; returns how many.
+pub(super) async fn once<Q: Queue>(app: &App) -> Result<usize, Error> {
+    let claimed = Q::claim(app, &WantedItems::up_to(CLAIM)).await?;
+    let count = claimed.len();
+    let each = claimed.into_iter().map(|item| Q::handle(app.clone(), item));
+    futures_util::future::join_all(each).await;
+    Ok(count)
+}
+
+/// Works until it is stopped, then waits for what is in hand.
+pub(super) async fn run<Q: Queue>(app: App, stop: CancellationToken) {
+    let mut hands = Hands::default();
+    while !stop.is_cancelled() {
+        let pause = match hands.take::<Q>(&app).await {
+            Ok(0) => None,
+            Ok(_) => continue,
+            Err(error) => {
+                warn!(worker = Q::NAME, %error, "the worker waits for the store");
+                Some(AFTER_FAILURE)
+            }
+        };
+        hands.wait::<Q>(&app, &stop, pause).await;
+    }
+    while let Some(ended) = hands.tasks.join_next_with_id().await {
+        hands.ended(ended);
+    }
+}
+
+/// What is in hand.
+#[derive(Default)]
+struct Hands {
+    tasks: JoinSet<()>,
+    /// The account of each task: one that ends badly says no more than its id.
+    accounts: HashMap<task::Id, AccountName>,
+    /// How many items of each account.
+    counts: HashMap<AccountName, usize>,
+    /// Before this no look passes over busy accounts.
+    rests_until: Option<Instant>,
+}
+
+impl Hands {
+    /// Claims what is due and begins with it; returns how much.
+    async fn take<Q: Queue>(&mut self, app: &App) -> Result<usize, Error> {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            self.ended(ended);
+        }
+        let (room, busy, start) = (self.room(), self.busy(), Instant::now());
+        if room == 0 || (!busy.is_empty() && self.rests(start)) {
+            return Ok(0);
+        }
+        let limit = u32::try_from(room).unwrap_or(u32::MAX).min(CLAIM);
+        let wanted = WantedItems { limit, busy };
+        let claimed = Q::claim(app, &wanted).await?;
+        let count = claimed.len();
+        if count == 0 && !wanted.busy.is_empty() {
+            self.rest(start.elapsed());
+        }
+        for item in claimed {
+            let account = Q::account(&item).clone();
+            let task = self.tasks.spawn(Q::handle(app.clone(), item));
+            let held = self.counts.entry(account.clone()).or_default();
+            *held = held.saturating_add(1);
+            self.accounts.insert(task.id(), account);
+        }
+        Ok(count)
+    }
+
+    /// Waits until there may be something to claim: after a wake, the poll's time, or as soon as an
+    /// end lets a busy account have more.
+    async fn wait<Q: Queue>(
+        &mut self,
+        app: &App,
+        stop: &CancellationToken,
+        failed: Option<Duration>,
+    ) {
+        let now = Instant::now();
+        let is_any_busy = self.room() == 0 || !self.busy().is_empty();
+        let poll = if is_any_busy { POLL_BESIDE_BUSY } else { POLL };
+        let mut until = now + failed.unwrap_or(poll);
+        if failed.is_none() && is_any_busy {
+            until = until.max(self.rests_until.unwrap_or(now));
+        }
+        let wakes = &app.inner().wakes;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep_until(until) => return,
+                () = Q::wake(wakes).notified(), if failed.is_none() && !is_any_busy => return,
+                Some(ended) = self.tasks.join_next_with_id() => {
+                    if self.ended(ended) && failed.is_none() {
+                        // Its own queue is at hand where no other account has to be passed over.
+                        until = if self.busy().is_empty() {
+                            Instant::now()
+                        } else {
+                            self.rests_until.unwrap_or(now).min(until)
+                        };
+                    }
+                }
+            }
+        }
+    }
+
+    /// An item is done, well or badly; whether its account is busy no more, or there is room again.
+    fn ended(&mut self, ended: Result<(task::Id, ()), JoinError>) -> bool {
+        let had_room = self.room() > 0;
+        let task = match ended {
+            Ok((task, ())) => task,
+            Err(error) => {
+                warn!(%error, "a piece of work ended badly");
+                error.id()
+            }
+        };
+        let Some(account) = self.accounts.remove(&task) else {
+            return false;
+        };
+        let held = self.counts.get(&account).copied().unwrap_or_default();
+        let left = held.saturating_sub(1);
+        if left == 0 {
+            self.counts.remove(&account);
+        } else {
+            self.counts.insert(account, left);
+        }
+        !had_room || left == BUSY
+    }
+
+    /// A look that passed over busy accounts took so long, and was in vain.
+    fn rest(&mut self, took: Duration) {
+        let rest = (took * REST).min(AFTER_FAILURE);
+        self.rests_until = Instant::now().checked_add(rest);
+    }
+
+    /// Whether it is too early for the next such look.
+    fn rests(&self, now: Instant) -> bool {
+        self.rests_until.is_some_and(|until| now < until)
+    }
+
+    fn room(&self) -> usize {
+        HANDS.saturating_sub(self.accounts.len())
+    }
+
+    /// The accounts that get no more for now.
+    fn busy(&self) -> Vec<AccountName> {
+        let busy = self.counts.iter().filter(|(_, held)| **held > BUSY);
+        busy.map(|(account, _)| account.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_piece_of_work_that_ends_badly_leaves_its_account_a_hand_free() {
+        let mut hands = Hands::default();
+        let account = AccountName::from_text("simulator/default".to_owned());
+        for _ in 0..=BUSY {
+            let task = hands.tasks.spawn(std::future::pending());
+            hands.accounts.insert(task.id(), account.clone());
+        }
+        hands.counts.insert(account.clone(), BUSY + 1);
+        assert_eq!(hands.busy(), [account]);
+        hands.tasks.abort_all();
+        let ended = hands.tasks.join_next_with_id().await.unwrap();
+        assert!(hands.ended(ended), "the account may have more");
+        assert_eq!(hands.busy(), []);
+        assert_eq!(hands.room(), HANDS - BUSY);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn looks_past_a_long_queue_take_a_small_part_of_the_time() {
+        let mut hands = Hands::default();
+        let start = Instant::now();
+        assert!(!hands.rests(start));
+        hands.rest(Duration::from_millis(30));
+        assert!(hands.rests(start + Duration::from_millis(299)));
+        assert!(!hands.rests(start + Duration::from_millis(300)));
+        hands.rest(Duration::from_secs(5));
+        assert!(
+            !hands.rests(start + AFTER_FAILURE),
+            "a slow store is no long queue"
+        );
+    }
+}
