@@ -124,10 +124,10 @@ async function reference(harness) {
   await visitor.close();
 }
 
-mkdirSync(IMAGES, { recursive: true });
-for (const name of readdirSync(IMAGES)) rmSync(join(IMAGES, name));
 const harness = await start();
 try {
+  mkdirSync(IMAGES, { recursive: true });
+  for (const name of readdirSync(IMAGES)) rmSync(join(IMAGES, name));
   await checkoutStates(harness);
   const number = await shop(harness);
   await operatorsView(harness, number);

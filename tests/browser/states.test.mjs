@@ -24,6 +24,8 @@ async function assertHeading(checkout, { heading, first }) {
   assert.equal(await headings.count(), 1, 'one heading in sight');
   assert.match(await headings.innerText(), checkout.words.pattern(heading));
   if (first) return;
+  const [title, words] = [await checkout.frame.title(), await headings.innerText()];
+  assert.ok(title.startsWith(`${words} · `), `the title tells of "${words}": ${title}`);
   assert.ok(await headings.evaluate((it) => it === document.activeElement), 'the focus is on the new heading');
 }
 

@@ -27,7 +27,7 @@ use oncharge_ports::{
 };
 
 use self::{
-    claim::Claimed,
+    claim::{Claimed, Due},
     deliveries::Wanted,
     lease::{CLOCK, DELIVERIES, NOTIFICATIONS, OPERATIONS, SESSIONS},
 };
@@ -124,7 +124,10 @@ impl WorkQueue for SqliteStore {
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let wanted = Wanted::of(now, wanted)?;
-        let due = move |connection: &mut SqliteConnection, limit| wanted.due(connection, limit);
+        let due = move |connection: &mut SqliteConnection, found: Option<&[Due]>| {
+            let most = found.map(|found| i64::try_from(found.len()).unwrap_or(i64::MAX));
+            wanted.due(connection, most)
+        };
         let claimed = claim::claim(self, &DELIVERIES, now, (due, lease)).await?;
         let read = |claimed: Claimed| {
             let event = claimed.id(DELIVERIES.table)?;

@@ -14,10 +14,11 @@ use crate::{error::StoreError, unit_of_work::Lease};
 /// Hands out due work. Read first, claim only what is due.
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
-    /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first and
-    /// none of the accounts that are busy, so that one whose PSP hangs does not stand before the
-    /// others; counts the try. MUST never hand out an item twice while a lease holds
-    /// [`no_item_is_leased_twice`]; leases are timed by the store's own clock.
+    /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first;
+    /// counts the try. MUST never hand out an item twice while a lease holds
+    /// [`no_item_is_leased_twice`]; leases are timed by the store's own clock. MUST leave out the
+    /// accounts that are busy, so that one whose PSP hangs does not stand before the others
+    /// [`busy_accounts_are_left_out`].
     async fn claim_operations(
         &self,
         now: Timestamp,
@@ -26,7 +27,7 @@ pub trait WorkQueue: Send + Sync {
     ) -> Result<Vec<ClaimedOperation>, StoreError>;
 
     /// Claims sessions whose deadline (`Session::due_at`) has come and that nobody holds, oldest
-    /// first and none of the accounts that are busy.
+    /// first and none of the accounts that are busy [`busy_accounts_are_left_out`].
     async fn claim_sessions(
         &self,
         now: Timestamp,
@@ -35,7 +36,7 @@ pub trait WorkQueue: Send + Sync {
     ) -> Result<Vec<ClaimedSession>, StoreError>;
 
     /// Claims notifications that wait, whose time has come and that nobody holds, oldest first and
-    /// none of the accounts that are busy; counts the try.
+    /// none of the accounts that are busy [`busy_accounts_are_left_out`]; counts the try.
     async fn claim_notifications(
         &self,
         now: Timestamp,

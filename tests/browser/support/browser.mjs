@@ -42,8 +42,11 @@ export function launchBrowser() {
   });
 }
 
-/** A visitor with cookies, storage and a language of their own. */
-export async function visit(browser, options = {}) {
+/**
+ * A visitor with cookies, storage and a language of their own. Requests can be answered by a test at any
+ * time, unless `intercepting` is false: then they take no longer than without a test.
+ */
+export async function visit(browser, { intercepting = true, ...options } = {}) {
   const known = { locale: 'en-US', ...options };
   const context = await browser.newContext(known);
   context.setDefaultTimeout(TIMEOUT_MS);
@@ -53,6 +56,9 @@ export async function visit(browser, options = {}) {
       console.error(`CSP violation: ${event.effectiveDirective} forbids ${event.blockedURI}`);
     });
   });
+  // A frame of another site is asked for its requests when it comes up. Where nobody wants them yet, a
+  // route that is added later can miss some.
+  if (intercepting) await context.route('https://intercepted.invalid/', (route) => route.abort());
   visitor.page = await context.newPage();
   return visitor;
 }

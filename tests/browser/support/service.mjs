@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { until } from './until.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const BINARY = process.env.ONCHARGE_TEST_BINARY ?? join(ROOT, 'target/debug/oncharge');
@@ -122,9 +123,17 @@ class Service {
     await promisify(execFile)(BINARY, [...set, '--data-dir', this.#dataDirectory]);
   }
 
-  /** Registers the origins that may frame the merchant's checkouts; none: each session's return URL says. */
-  registerOrigins(origins) {
-    return this.setMerchant('--origins', origins.join(','));
+  /**
+   * Registers the origins that may frame the merchant's checkouts; none: each session's return URL says.
+   * Resolves when pages are served so: nodes read a merchant's settings each second.
+   */
+  async registerOrigins(origins) {
+    await this.setMerchant('--origins', origins.join(','));
+    const returnOrigin = 'https://return.test';
+    const page = this.checkoutUrl(await this.createSession({ return_url: `${returnOrigin}/thanks` }));
+    const expected = `frame-ancestors ${(origins.length > 0 ? origins : [returnOrigin]).join(' ')}`;
+    const policy = async () => (await fetch(page)).headers.get('content-security-policy');
+    await until(async () => (await policy()).endsWith(expected), `a page with ${expected}`);
   }
 
   /** Replaces the PSP's faults. */

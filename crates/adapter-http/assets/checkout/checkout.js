@@ -81,6 +81,7 @@
       status = state.status;
       const wait = draw(state, n, fallback);
       if (!wait) return;
+      const shown = views.current();
       await pause(wait);
       const answer = mine === run ? await insist(api.status, mine) : null;
       if (!answer) return;
@@ -88,7 +89,10 @@
         broken(answer.problem.requestId);
         return;
       }
-      if (answer.state.status !== state.status || answer.state.next.type !== state.next.type) n = 0;
+      // What is new is waited for anew, quickly at first.
+      const changed =
+        answer.state.status !== state.status || answer.state.next.type !== state.next.type;
+      if (changed || views.current() !== shown) n = 0;
       state = answer.state;
     }
   }
@@ -99,6 +103,7 @@
     setPaying(false);
     payable = next.type === "retry" || (state.status === "created" && next.type === "none");
     if (next.type === "otp") return drawCode(next.destination);
+    codeNews = {};
     if (state.status === "pending") {
       tried = true;
       if (next.type === "challenge" && !over(next.url)) return drawChallenge(next.url);
@@ -141,6 +146,7 @@
   }
 
   function drawForm(reason) {
+    pressedEarly = false;
     frames.openFields(false);
     watchFields();
     if (abandoned) {
@@ -175,7 +181,7 @@
     setPaying(false);
     views.requestId(requestId);
     views.wayBack(shop.wayBack(status), shop.framed);
-    views.show("broken");
+    views.show("broken", true);
   }
 
   // ---- the form
@@ -255,6 +261,7 @@
   // A code counts as one try: where no answer comes it is not sent again, the status tells the rest.
   async function sendCode(wish, news) {
     const mine = begin();
+    paying = true;
     let answer = await api.otp(wish);
     if (mine !== run) return;
     codeNews = answer.state ? news : { failed: true };

@@ -83,12 +83,13 @@ const Frames = (config, on) => {
     // Validates and tokenises: {type: "token" | "invalid" | "error", …}.
     submitFields() {
       return new Promise((resolve) => {
-        const timer = setTimeout(() => answer({ type: "error" }), 20000);
-        answer = (message) => {
+        const mine = (message) => {
           clearTimeout(timer);
-          answer = null;
+          if (answer === mine) answer = null;
           resolve(message);
         };
+        const timer = setTimeout(() => mine({ type: "error" }), 20000);
+        answer = mine;
         tell("submit");
       });
     },

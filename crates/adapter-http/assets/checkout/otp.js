@@ -54,7 +54,8 @@ const Otp = (views, on) => {
     show(destination, news = {}) {
       const known = views.current() === "otp";
       setBusy(false);
-      views.words("otp-text", views.text("otp.text", { destination }));
+      const sent = news.sent ? views.text("otp.sent") + " " : "";
+      views.words("otp-text", sent + views.text("otp.text", { destination }));
       views.show("otp");
       if (!known || news.sent) offerAgain();
       complain(news.wrong ? views.text("otp.wrong") : "");

@@ -49,7 +49,7 @@ const Views = (config) => {
     // The very first view takes no focus: the shopper may be somewhere else on the shop's page.
     const title = page.querySelector("[data-view='" + name + "'] h1");
     if (drawn) title.focus();
-    if (name !== "form") document.title = title.textContent + " · " + config.merchant;
+    if (drawn || name !== "form") document.title = title.textContent + " · " + config.merchant;
     drawn = true;
   }
 

@@ -61,9 +61,10 @@ pub(super) async fn oldest(
     let busy: Vec<&str> = wanted.busy.iter().map(AccountName::as_str).collect();
     let busy = serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?;
     let most = i64::from(wanted.limit);
-    let look = move |connection: &mut SqliteConnection, limit: Option<i64>| {
-        let limit = limit.unwrap_or(most);
-        due(connection, work, (now.unix_micros(), &busy), limit)
+    let now_micros = now.unix_micros();
+    let look = move |connection: &mut SqliteConnection, found: Option<&[Due]>| match found {
+        None => due(connection, work, (now_micros, &busy), most),
+        Some(found) => still_due(connection, work, now_micros, found),
     };
     claim(store, work, now, (look, lease)).await
 }
@@ -89,7 +90,30 @@ fn due(
     Hot(query).load(connection)
 }
 
-/// Claims what `look` finds: asked first by a reader, then by the writer for at most as many.
+/// Which of these are still due, each looked up by its key: the writer, which all wait for, never
+/// passes over a busy account's long queue.
+fn still_due(
+    connection: &mut SqliteConnection,
+    work: &Work,
+    now: i64,
+    found: &[Due],
+) -> QueryResult<Vec<Due>> {
+    let Work { table, id, due, .. } = work;
+    let mut still = Vec::with_capacity(found.len());
+    for item in found {
+        let query = sql_query(format!(
+            "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account FROM {table} \
+             WHERE {id} = ? AND {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK})"
+        ))
+        .bind::<Binary, _>(item.id.as_slice())
+        .bind::<BigInt, _>(now);
+        let row: Vec<Due> = Hot(query).load(connection)?;
+        still.extend(row);
+    }
+    Ok(still)
+}
+
+/// Claims what `look` finds: asked first by a reader, then by the writer about what that has found.
 pub(super) async fn claim<L>(
     store: &SqliteStore,
     work: &'static Work,
@@ -97,7 +121,7 @@ pub(super) async fn claim<L>(
     (look, lease): (L, Duration),
 ) -> Result<Vec<Claimed>, StoreError>
 where
-    L: Fn(&mut SqliteConnection, Option<i64>) -> QueryResult<Vec<Due>> + Send + 'static,
+    L: Fn(&mut SqliteConnection, Option<&[Due]>) -> QueryResult<Vec<Due>> + Send + 'static,
 {
     // Most looks find nothing, and a reader's look holds nobody up.
     let found = store.read(|connection| look(connection, None).map_err(error::store))?;
@@ -108,9 +132,8 @@ where
     let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.id(now))
         .take(found.len())
         .collect();
-    let limit = i64::try_from(found.len()).unwrap_or(i64::MAX);
     let claimed = store.write(Lane::Worker, move |connection| {
-        let due = look(connection, Some(limit)).map_err(error::commit)?;
+        let due = look(connection, Some(found.as_slice())).map_err(error::commit)?;
         let mut claimed = Vec::with_capacity(due.len());
         for (due, token) in due.into_iter().zip(tokens) {
             let tries = lease_out(connection, work, (&due.id, token), micros(lease));

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{App, Error};
 
-/// How many items a worker has in hand at most: eight accounts may hang, and the others go on.
-const HANDS: usize = 256;
+/// How many items a worker has in hand at most: eight accounts may hang, and the others have 32.
+const HANDS: usize = 288;
 /// How many items one claim takes at most.
 const CLAIM: u32 = 16;
 /// An account with more than so many in hand gets no more: with a whole claim on top it never has
@@ -31,7 +31,8 @@ const BUSY: usize = 16;
 /// account, are not listened to.
 const POLL_BESIDE_BUSY: Duration = Duration::from_millis(50);
 /// A look into the queue costs by how many items of busy accounts it has to pass over. After one
-/// that was in vain so many times as long goes by before the next such look.
+/// that was in vain so many times as long goes by before the next that passes over all of them;
+/// after one that found something, as long as it took.
 const REST: u32 = 10;
 
 /// A queue whose items each go to a PSP account.
@@ -91,8 +92,15 @@ struct Hands {
     accounts: HashMap<task::Id, AccountName>,
     /// How many items of each account.
     counts: HashMap<AccountName, usize>,
-    /// Before this no look passes over busy accounts.
-    rests_until: Option<Instant>,
+    /// The last look that passed over busy accounts in vain.
+    rest: Option<Rest>,
+}
+
+/// A look that is not repeated for a while.
+struct Rest {
+    until: Instant,
+    /// The accounts that it passed over. As soon as one of them may have more, another look finds it.
+    past: Vec<AccountName>,
 }
 
 impl Hands {
@@ -102,15 +110,16 @@ impl Hands {
             self.ended(ended);
         }
         let (room, busy, start) = (self.room(), self.busy(), Instant::now());
-        if room == 0 || (!busy.is_empty() && self.rests(start)) {
+        if room == 0 || self.rests(&busy, start).is_some() {
             return Ok(0);
         }
         let limit = u32::try_from(room).unwrap_or(u32::MAX).min(CLAIM);
         let wanted = WantedItems { limit, busy };
         let claimed = Q::claim(app, &wanted).await?;
-        let count = claimed.len();
-        if count == 0 && !wanted.busy.is_empty() {
-            self.rest(start.elapsed());
+        let (count, took) = (claimed.len(), start.elapsed());
+        let has_passed_over = !wanted.busy.is_empty();
+        if count == 0 && has_passed_over {
+            self.rest(took, wanted.busy);
         }
         for item in claimed {
             let account = Q::account(&item).clone();
@@ -118,6 +127,10 @@ impl Hands {
             let held = self.counts.entry(account.clone()).or_default();
             *held = held.saturating_add(1);
             self.accounts.insert(task.id(), account);
+        }
+        if count > 0 && has_passed_over {
+            // Else, where each finds a little, such looks would follow each other without a pause.
+            tokio::time::sleep(took).await;
         }
         Ok(count)
     }
@@ -131,11 +144,12 @@ impl Hands {
         failed: Option<Duration>,
     ) {
         let now = Instant::now();
-        let is_any_busy = self.room() == 0 || !self.busy().is_empty();
+        let busy = self.busy();
+        let is_any_busy = self.room() == 0 || !busy.is_empty();
         let poll = if is_any_busy { POLL_BESIDE_BUSY } else { POLL };
         let mut until = now + failed.unwrap_or(poll);
-        if failed.is_none() && is_any_busy {
-            until = until.max(self.rests_until.unwrap_or(now));
+        if failed.is_none() {
+            until = until.max(self.rests(&busy, now).unwrap_or(now));
         }
         let wakes = &app.inner().wakes;
         loop {
@@ -145,12 +159,8 @@ impl Hands {
                 () = Q::wake(wakes).notified(), if failed.is_none() && !is_any_busy => return,
                 Some(ended) = self.tasks.join_next_with_id() => {
                     if self.ended(ended) && failed.is_none() {
-                        // Its own queue is at hand where no other account has to be passed over.
-                        until = if self.busy().is_empty() {
-                            Instant::now()
-                        } else {
-                            self.rests_until.unwrap_or(now).min(until)
-                        };
+                        let rests = self.rests(&self.busy(), Instant::now());
+                        until = rests.unwrap_or_else(Instant::now).min(until);
                     }
                 }
             }
@@ -180,15 +190,17 @@ impl Hands {
         !had_room || left == BUSY
     }
 
-    /// A look that passed over busy accounts took so long, and was in vain.
-    fn rest(&mut self, took: Duration) {
-        let rest = (took * REST).min(AFTER_FAILURE);
-        self.rests_until = Instant::now().checked_add(rest);
+    /// A look that passed over these accounts took so long, and was in vain.
+    fn rest(&mut self, took: Duration, past: Vec<AccountName>) {
+        let until = Instant::now() + (took * REST).min(AFTER_FAILURE);
+        self.rest = Some(Rest { until, past });
     }
 
-    /// Whether it is too early for the next such look.
-    fn rests(&self, now: Instant) -> bool {
-        self.rests_until.is_some_and(|until| now < until)
+    /// Until when there is no look past these accounts, where it is too early for one.
+    fn rests(&self, busy: &[AccountName], now: Instant) -> Option<Instant> {
+        let rest = self.rest.as_ref()?;
+        let is_such = rest.past.iter().all(|account| busy.contains(account));
+        (is_such && now < rest.until).then_some(rest.until)
     }
 
     fn room(&self) -> usize {
@@ -223,18 +235,41 @@ mod tests {
         assert_eq!(hands.room(), HANDS - BUSY);
     }
 
+    fn name(text: &str) -> AccountName {
+        AccountName::from_text(text.to_owned())
+    }
+
     #[tokio::test(start_paused = true)]
     async fn looks_past_a_long_queue_take_a_small_part_of_the_time() {
-        let mut hands = Hands::default();
+        let (mut hands, busy) = (Hands::default(), [name("a/slow")]);
         let start = Instant::now();
-        assert!(!hands.rests(start));
-        hands.rest(Duration::from_millis(30));
-        assert!(hands.rests(start + Duration::from_millis(299)));
-        assert!(!hands.rests(start + Duration::from_millis(300)));
-        hands.rest(Duration::from_secs(5));
+        let rests = |hands: &Hands, after| hands.rests(&busy, start + after).is_some();
+        assert!(!rests(&hands, Duration::ZERO));
+        hands.rest(Duration::from_millis(30), busy.to_vec());
+        assert!(rests(&hands, Duration::from_millis(299)));
+        assert!(!rests(&hands, Duration::from_millis(300)));
+        hands.rest(Duration::from_secs(5), busy.to_vec());
         assert!(
-            !hands.rests(start + AFTER_FAILURE),
+            !rests(&hands, AFTER_FAILURE),
             "a slow store is no long queue"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_account_that_may_have_more_does_not_rest_for_one_that_hangs() {
+        let (quick, slow, other) = (name("a/quick"), name("a/slow"), name("a/other"));
+        let mut hands = Hands::default();
+        let now = Instant::now();
+        hands.rest(Duration::from_millis(30), vec![quick.clone(), slow.clone()]);
+        let until = Some(now + Duration::from_millis(300));
+        assert_eq!(hands.rests(&[slow.clone(), quick.clone()], now), until);
+        let and_more = [slow.clone(), other, quick];
+        assert_eq!(hands.rests(&and_more, now), until, "all that, and more");
+        assert_eq!(
+            hands.rests(&[slow], now),
+            None,
+            "the quick one may have more"
+        );
+        assert_eq!(hands.rests(&[], now), None);
     }
 }

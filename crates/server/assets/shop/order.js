@@ -83,8 +83,10 @@
   });
 
   const pay = document.getElementById("pay");
-  if (pay && window.OnCharge) checkout = embedCheckout(pay, () => look("?now"));
-  else if (pay) document.getElementById("unpayable").hidden = false;
+  const unpayable = () => (document.getElementById("unpayable").hidden = false);
+  if (pay && window.OnCharge) {
+    checkout = embedCheckout(pay, { onResult: () => look("?now"), onError: unpayable });
+  } else if (pay) unpayable();
 
   for (const button of document.querySelectorAll("[data-copy]")) {
     button.hidden = !navigator.clipboard;

@@ -1,4 +1,4 @@
-//! Samples the queues for the operators' view, quietly: one query a minute, asked by nobody.
+//! Samples the queues for the operators' view, quietly: one look a minute, asked by nobody.
 
 use std::future::Future;
 

@@ -68,6 +68,12 @@ impl Looks {
         (known.at.elapsed() < GOOD_FOR).then(|| known.payment.clone())
     }
 
+    /// What was seen last, however long ago: for as long as OnCharge cannot be asked.
+    pub(super) fn last(&self, number: u64) -> Option<Payment> {
+        let seen = self.lock();
+        seen.get(&number).map(|known| known.payment.clone())
+    }
+
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Seen>> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -33,11 +33,15 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
         ));
     };
     let Some(Payment { session, .. }) = payment else {
-        return Some(order_again(
-            order,
-            "The payment cannot be looked at right now",
-            "The shop does not reach its payment service, or that does not know the payment.",
-        ));
+        // It may be paid, or be paid yet: nothing is to be ordered again.
+        return Some(Outcome {
+            heading: "The payment cannot be looked at right now".to_owned(),
+            text: "The shop does not reach its payment service. Please load this page again in a \
+                   moment."
+                .to_owned(),
+            tone: Tone::Plain,
+            again: None,
+        });
     };
     if !is_payable(session) {
         return Some(ended(order, session));

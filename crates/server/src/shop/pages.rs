@@ -71,7 +71,7 @@ struct State<'a> {
     number: u64,
     /// As OnCharge said last; null where it cannot be asked.
     status: Option<&'static str>,
-    /// Whether the checkout is to be shown.
+    /// Whether a checkout that is shown is to stay.
     payable: bool,
     /// The parts of the page that change, by their element's id.
     parts: &'a Parts,
@@ -127,7 +127,7 @@ pub(super) async fn state(
             .payment
             .as_ref()
             .map(|payment| payment.session.status.as_str()),
-        payable: view.is_payable(),
+        payable: view.may_be_payable(),
         parts: &parts,
     }))
 }

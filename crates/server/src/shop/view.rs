@@ -16,7 +16,7 @@ use super::{
 /// An order with its payment.
 pub(super) struct View {
     pub(super) order: Order,
-    /// `None` where there is no checkout yet, or OnCharge cannot be asked.
+    /// As it was seen last; `None` where there is no checkout yet, or it was never seen.
     pub(super) payment: Option<Payment>,
     /// What came by webhook, by sequence.
     pub(super) received: Vec<Received>,
@@ -30,6 +30,12 @@ impl View {
     /// Whether the checkout is to be shown.
     pub(super) fn is_payable(&self) -> bool {
         self.outcome.is_none()
+    }
+
+    /// Whether there may be something to pay: a checkout that is shown stays until it is known that
+    /// there is not.
+    pub(super) fn may_be_payable(&self) -> bool {
+        self.is_payable() || self.payment.is_none()
     }
 
     /// How the payment stands, in a word.
@@ -57,7 +63,8 @@ pub(super) async fn of(shop: &Shop, number: u64, look: Look) -> Result<View, Fau
     let looked = payment(shop, &order, look).await;
     let (payment, unreachable) = match looked {
         Ok(payment) => (payment, None),
-        Err(error) => (None, Some(words(&error))),
+        // A question without an answer changes nothing, least of all while the shopper is paying.
+        Err(error) => (shop.looks.last(number), Some(words(&error))),
     };
     if let Some(Payment { session, .. }) = &payment {
         let is_new = shop
@@ -101,5 +108,49 @@ pub(super) fn words(error: &Error) -> String {
     match error {
         Error::Api { message, code, .. } => format!("OnCharge says: {message} ({code})."),
         _ => format!("OnCharge cannot be asked: {error}. This was seen last."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::shop::{
+        examples::{self, ORIGIN, session},
+        integration::session::Checkout,
+        moment::Moment,
+    };
+
+    #[actix_web::test]
+    async fn a_look_without_an_answer_takes_no_checkout_away_and_offers_no_second_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let (shop, _hints) = examples::shop(dir.path(), "http://127.0.0.1:9");
+        let order = |number| {
+            let mut order = Order::new(number, Moment::now(), Vec::new());
+            order.checkout = Some(Checkout {
+                session_id: "cs_1".to_owned(),
+                idempotency_key: "order-1".to_owned(),
+                iframe_url: Some("/checkout/cs_1?token=pt_1".to_owned()),
+                origin: ORIGIN.to_owned(),
+            });
+            order
+        };
+        let number = shop.book.add(order).await.unwrap();
+
+        let never_seen = of(&shop, number, Look::Now).await.unwrap();
+        assert!(never_seen.may_be_payable() && !never_seen.is_payable());
+        assert!(never_seen.outcome.unwrap().again.is_none());
+
+        for (status, is_payable) in [("pending", true), ("captured", false)] {
+            let payment = Payment {
+                session: session(status, &json!({})),
+                refunds: Vec::new(),
+            };
+            shop.looks.end(number, shop.looks.begin(), &payment);
+            let view = of(&shop, number, Look::Now).await.unwrap();
+            assert!(view.unreachable.is_some(), "the page says so");
+            assert_eq!(view.may_be_payable(), is_payable, "{status}");
+        }
     }
 }
