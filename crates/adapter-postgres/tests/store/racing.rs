@@ -60,7 +60,7 @@ async fn what_an_old_url_answers_changes_nothing_of_the_new_one() {
     let log = shop.row_counts().await;
     shop.store.record(&recorded).await.unwrap();
     let kept = shop.store.endpoint(shop.merchant.id).await.unwrap();
-    assert_eq!(kept, Some(moved));
+    assert_eq!(kept, moved);
     let both = shop.store.outgoing(&[gone, waiting]).await.unwrap();
     let state = |event| {
         let of_event = both.iter().find(|one| one.event.id == event);
