@@ -49,7 +49,8 @@ pub(super) async fn record(store: &PostgresStore, recorded: &Recorded) -> Result
 /// Writes it with this change of the endpoint.
 ///
 /// The endpoint comes first, and before it the turn of what ends deliveries: all that change it or
-/// end its deliveries meet there, so that they cannot block each other in a circle. Where the lease turns out to be lost, that is undone.
+/// end its deliveries meet there, so that they cannot block each other in a circle. Where the lease
+/// turns out to be lost, that is undone.
 async fn write(
     lent: &Lent,
     recorded: &Recorded,

@@ -273,9 +273,8 @@ fn follows(app: &App, outgoing: Outgoing, made: &Made) -> Follows {
 }
 
 /// Whether anybody wants it still: it may have ended since it was claimed, and the endpoint that it
-/// goes to may be gone or disabled by now. One
-/// that was removed while the event was just committed has left the delivery behind: then there is
-/// none, or one that was created later at another URL.
+/// goes to may be gone or disabled by now. One that was removed while the event was just committed
+/// has left the delivery behind: then there is none, or one that was created later at another URL.
 fn is_wanted(outgoing: &Outgoing) -> bool {
     let is_pending = outgoing.delivery.state == DeliveryState::Pending;
     let endpoint = outgoing.endpoint.as_ref().filter(|_| is_pending);

@@ -41,11 +41,9 @@ impl WebhookRepository for MemoryStore {
             let rule = "an endpoint needs its merchant and its key";
             return Err(StoreError::Failed(rule.into()));
         }
-        let mut left_over = state.left_over(Some(endpoint.merchant));
-        if left_over.next().is_some() {
+        if state.left_over(Some(endpoint.merchant)).count() > 0 {
             return Ok(None);
         }
-        drop(left_over);
         let before = state.endpoints.get(&endpoint.merchant);
         let kept = WebhookEndpoint {
             created_at: before.map_or(endpoint.created_at, |before| before.created_at),
