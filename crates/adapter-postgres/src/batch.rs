@@ -65,24 +65,31 @@ impl<'a, Blame: Send + 'a> Batch<'a, Blame> {
     /// Sends it all and commits. Where the future is dropped on the way, the connection goes with
     /// it, and with that whatever was not committed.
     pub(crate) async fn commit(self) -> Result<(), BatchError<Blame>> {
+        self.commit_counting().await.map(|_| ())
+    }
+
+    /// As [`Batch::commit`]; how many rows the last statement touched.
+    pub(crate) async fn commit_counting(self) -> Result<usize, BatchError<Blame>> {
         let lent = self.lent;
         lent.opened();
         let written = lent.trip(send(lent.line(), self.steps).map(Ok)).await;
-        let judged = written.map_err(BatchError::Failed).and_then(judge);
-        if let Err(error) = judged {
-            if lent
-                .trip(lent.line().batch_execute("ROLLBACK"))
-                .await
-                .is_ok()
-            {
-                lent.closed();
+        let touched = match written.map_err(BatchError::Failed).and_then(judge) {
+            Ok(touched) => touched,
+            Err(error) => {
+                if lent
+                    .trip(lent.line().batch_execute("ROLLBACK"))
+                    .await
+                    .is_ok()
+                {
+                    lent.closed();
+                }
+                return Err(error);
             }
-            return Err(error);
-        }
+        };
         match lent.trip(lent.line().batch_execute("COMMIT")).await {
             Ok(()) => {
                 lent.closed();
-                Ok(())
+                Ok(touched)
             }
             Err(failure) if failure.is_final_word() => {
                 lent.closed();
@@ -134,14 +141,16 @@ async fn send<'a, Blame: Send + 'a>(
     join_all(std::iter::once(begin).chain(each)).await
 }
 
-/// The first thing that is wrong: after it, PostgreSQL refuses whatever follows anyway.
-fn judge<Blame>(answers: Answers<Blame>) -> Result<(), BatchError<Blame>> {
+/// The first thing that is wrong: after it, PostgreSQL refuses whatever follows anyway. Else how many
+/// rows the last statement touched.
+fn judge<Blame>(answers: Answers<Blame>) -> Result<usize, BatchError<Blame>> {
+    let mut last = 0;
     for (answer, on_no_row) in answers {
         match (answer, on_no_row) {
             (Err(error), _) => return Err(BatchError::Failed(Failure::of(error))),
             (Ok(0), Some(blame)) => return Err(BatchError::NoRow(blame)),
-            (Ok(_), _) => {}
+            (Ok(touched), _) => last = touched,
         }
     }
-    Ok(())
+    Ok(last)
 }

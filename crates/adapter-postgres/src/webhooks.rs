@@ -1,5 +1,6 @@
 //! Webhooks out: endpoints, events on their way to them, and every attempt.
 
+mod left_over;
 mod record;
 
 use async_trait::async_trait;
@@ -62,7 +63,7 @@ impl WebhookRepository for PostgresStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<WebhookEndpoint, StoreError> {
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
         use webhook_endpoints::{
             disabled, failing_since, key_id, merchant_id, table, updated_at, url,
         };
@@ -79,14 +80,18 @@ impl WebhookRepository for PostgresStore {
             ));
         {
             let lent = self.pool.get().await?;
-            let mut batch = Batch::<()>::new(&lent);
+            let mut batch = Batch::new(&lent);
+            batch.add(left_over::turn(endpoint.merchant));
+            batch.require(left_over::nothing(endpoint.merchant), ());
             batch.add(write);
             batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-            batch.commit().await?;
+            if !batch.commit_if_there().await? {
+                return Ok(None);
+            }
         }
         // Somebody else may have removed it meanwhile.
         let kept = self.endpoint(endpoint.merchant).await?;
-        Ok(kept.unwrap_or_else(|| endpoint.clone()))
+        Ok(Some(kept.unwrap_or_else(|| endpoint.clone())))
     }
 
     async fn change_key(
@@ -122,13 +127,15 @@ impl WebhookRepository for PostgresStore {
         let lent = self.pool.get().await?;
         let mut batch = Batch::new(&lent);
         let row = webhook_endpoints::table.find(merchant.uuid());
+        batch.add(left_over::turn(merchant));
         batch.require(diesel::delete(row), ());
-        let open = deliveries::table
-            .filter(deliveries::merchant_id.eq(merchant.uuid()))
-            .filter(deliveries::next_try_at.is_not_null());
-        batch.add(diesel::update(open).set(record::dead()));
+        batch.add(left_over::end(merchant));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit_if_there().await
+    }
+
+    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        left_over::end_some(self, of).await
     }
 
     async fn signing_keys(

@@ -27,7 +27,7 @@ use crate::{
     rows::{
         attempt::AttemptRow,
         audit::AuditRow,
-        delivery::{Death, DeliveryRow},
+        delivery::DeliveryRow,
         endpoint::EndpointRow,
         event::{EventRow, OfSession},
         id_bytes,
@@ -38,6 +38,7 @@ use crate::{
     writer::Lane,
 };
 
+mod left_over;
 mod record;
 
 /// The delivery of an event to the merchant's endpoint, where there is one that is enabled.
@@ -63,26 +64,6 @@ const AGAIN: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, 
 pub(crate) fn put_on_its_way(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
     let insert = sql_query(NEW_DELIVERY).bind::<Binary, _>(event);
     Hot(insert).ids(connection)?;
-    Ok(())
-}
-
-/// Ends every open delivery of this merchant's, or only those to this URL.
-fn kill(
-    connection: &mut SqliteConnection,
-    merchant: MerchantId,
-    url: Option<&str>,
-) -> QueryResult<()> {
-    let open = deliveries::table
-        .filter(deliveries::merchant_id.eq(id_bytes(merchant)))
-        .filter(deliveries::next_try_at.is_not_null());
-    match url {
-        Some(url) => diesel::update(open.filter(deliveries::url.eq(url)))
-            .set(Death::default())
-            .execute(connection)?,
-        None => diesel::update(open)
-            .set(Death::default())
-            .execute(connection)?,
-    };
     Ok(())
 }
 
@@ -117,10 +98,13 @@ impl WebhookRepository for SqliteStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<WebhookEndpoint, StoreError> {
-        let row = EndpointRow::of(endpoint);
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        let (merchant, row) = (endpoint.merchant, EndpointRow::of(endpoint));
         let audit = AuditRow::of(audit);
         let set = self.write(Lane::Request, move |connection| {
+            if left_over::is_some(connection, merchant).map_err(error::commit)? {
+                return Ok(None);
+            }
             let kept: EndpointRow = diesel::insert_into(webhook_endpoints::table)
                 .values(&row)
                 .on_conflict(webhook_endpoints::merchant_id)
@@ -130,7 +114,7 @@ impl WebhookRepository for SqliteStore {
                 .get_result(connection)
                 .map_err(error::commit)?;
             write_audit(connection, [audit])?;
-            Ok(kept.endpoint()?)
+            Ok(Some(kept.endpoint()?))
         });
         set.await.map_err(error::outside_a_unit)
     }
@@ -178,11 +162,15 @@ impl WebhookRepository for SqliteStore {
             if removed.map_err(error::commit)? == 0 {
                 return Ok(false);
             }
-            kill(connection, merchant, None).map_err(error::commit)?;
+            left_over::end(connection, merchant).map_err(error::commit)?;
             write_audit(connection, [audit])?;
             Ok(true)
         });
         removed.await.map_err(error::outside_a_unit)
+    }
+
+    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        left_over::end_some(self, of).await
     }
 
     async fn signing_keys(

@@ -9,6 +9,7 @@ pub mod handling;
 pub mod inbox;
 pub mod keys;
 pub mod leases;
+pub mod left_over;
 pub mod listing;
 pub mod looks;
 pub mod merchants;
@@ -74,6 +75,7 @@ list! {
         a_key_is_changed_only_of_what_was_read
         what_was_set_outlives_a_change_of_key signing_keys_are_the_active_ones
         a_new_endpoint_wakes_no_dead;
+    left_over: what_is_left_over_is_ended_in_portions what_is_left_over_is_not_revived;
     outbox: first_attempts_go_out_in_order retries_wait_for_nothing
         only_due_deliveries_are_claimed deliveries_are_shared_out a_backlog_stands_before_nobody
         no_delivery_is_leased_twice a_lapsed_delivery_is_claimed_again;

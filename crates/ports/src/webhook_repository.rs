@@ -15,20 +15,30 @@ use crate::{
     unit_of_work::Lease,
 };
 
+/// How many deliveries are ended together at most: in one short transaction, however many wait.
+pub const ENDED_AT_ONCE: u32 = 500;
+
 /// The store of webhooks out. Deliveries are not made here: the commit that writes an event makes
 /// one where the merchant has an enabled endpoint, to its URL [`an_event_has_a_delivery_where_there_is_an_endpoint`].
+///
+/// With an endpoint that ends, what is on the way to it is ended, too: at most [`ENDED_AT_ONCE`] at
+/// once. The rest is *left over*: pending while its merchant has no endpoint, or a disabled one whose
+/// URL is the delivery's. Nobody sends it, [`WebhookRepository::end_left_over`] ends it, and no
+/// endpoint is set before it has ended.
 #[async_trait]
 pub trait WebhookRepository: Send + Sync {
     /// The merchant's endpoint.
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError>;
 
     /// Sets the merchant's endpoint, in place of the one it had, whose `created_at` stays; returns
-    /// it as it is kept. Open deliveries keep their URL [`endpoints_load_equal`].
+    /// it as it is kept. Open deliveries keep their URL [`endpoints_load_equal`]. `None`, and nothing
+    /// is written, while the merchant has deliveries left over: the new endpoint would revive them
+    /// [`what_is_left_over_is_not_revived`].
     async fn set_endpoint(
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<WebhookEndpoint, StoreError>;
+    ) -> Result<Option<WebhookEndpoint>, StoreError>;
 
     /// Gives the endpoint this key and counts it as set and working from then on, if it is enabled
     /// and still the one that was read: the same URL and key, set at the same time
@@ -41,14 +51,19 @@ pub trait WebhookRepository: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Removes the merchant's endpoint, and what is on the way dies with it; `false` where there
-    /// is none [`a_removed_endpoint_takes_its_deliveries`]. An attempt that is under way keeps its
-    /// lease, and is recorded [`an_attempt_outlives_its_delivery`].
+    /// Removes the merchant's endpoint, and what is on the way dies with it, at most
+    /// [`ENDED_AT_ONCE`]; `false` where there is none [`a_removed_endpoint_takes_its_deliveries`]. An
+    /// attempt that is under way keeps its lease, and is recorded [`an_attempt_outlives_its_delivery`].
     async fn remove_endpoint(
         &self,
         merchant: MerchantId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
+
+    /// Ends deliveries that are left over, at most [`ENDED_AT_ONCE`], of this merchant or of any
+    /// one; returns how many. Of one merchant 0 says that nothing is left over
+    /// [`what_is_left_over_is_ended_in_portions`].
+    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError>;
 
     /// The merchant's keys that are active at `now`.
     async fn signing_keys(
@@ -81,7 +96,7 @@ pub trait WebhookRepository: Send + Sync {
     /// [`an_attempt_outlives_its_delivery`].
     ///
     /// Changes of the endpoint touch it only while its URL is the delivery's. One that disables it
-    /// ends every open delivery of the merchant's to that URL
+    /// ends the open deliveries of the merchant's to that URL, at most [`ENDED_AT_ONCE`]
     /// [`a_disabled_endpoint_takes_its_deliveries`]. For failing it is disabled only where it has
     /// failed since [`Recorded::failing_since`]; else it was set or recovered meanwhile, and nothing
     /// is disabled, ended or audited [`an_endpoint_that_recovered_is_not_given_up`].

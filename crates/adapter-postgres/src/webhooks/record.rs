@@ -5,16 +5,17 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
-use oncharge_domain::webhook::{DeliveryState, DisabledBecause, EndpointChange};
+use oncharge_domain::webhook::{DisabledBecause, EndpointChange};
 use oncharge_ports::{CommitError, unit_of_work::LeasedItem, webhook_repository::Recorded};
 use time::OffsetDateTime;
 
+use super::left_over;
 use crate::{
     batch::{Batch, BatchError},
     commit::{Blame, outcome_beside_sessions},
     pool::Lent,
     rows::{at, attempt::AttemptRow, audit::AuditRow},
-    schema::{audit_log, deliveries, delivery_attempts, webhook_endpoints},
+    schema::{audit_log, delivery_attempts, webhook_endpoints},
     store::PostgresStore,
 };
 
@@ -47,8 +48,9 @@ pub(super) async fn record(store: &PostgresStore, recorded: &Recorded) -> Result
 
 /// Writes it with this change of the endpoint.
 ///
-/// The endpoint comes first: all that change it or end its deliveries meet at its row, so that they
-/// cannot block each other in a circle. Where the lease turns out to be lost, that is undone.
+/// The endpoint comes first, and before it the turn of what ends deliveries: all that change it or
+/// end its deliveries meet there, so that they cannot block each other in a circle. Where the lease
+/// turns out to be lost, that is undone.
 async fn write(
     lent: &Lent,
     recorded: &Recorded,
@@ -56,6 +58,9 @@ async fn write(
 ) -> Result<(), BatchError<Blame>> {
     let delivery = &recorded.after.delivery;
     let mut batch = Batch::new(lent);
+    if let EndpointChange::Disabled(_) = change {
+        batch.add(left_over::turn(delivery.merchant));
+    }
     change_endpoint(&mut batch, recorded, change);
     change_delivery(&mut batch, recorded);
     if let Some(attempt) = &recorded.attempt {
@@ -63,11 +68,7 @@ async fn write(
         batch.add(row.insert_into(delivery_attempts::table));
     }
     if let EndpointChange::Disabled(_) = change {
-        let open = deliveries::table
-            .filter(deliveries::merchant_id.eq(delivery.merchant.uuid()))
-            .filter(deliveries::next_try_at.is_not_null())
-            .filter(deliveries::url.eq(delivery.url.as_str().to_owned()));
-        batch.add(diesel::update(open).set(dead()));
+        batch.add(left_over::end(delivery.merchant));
         if let Some(entry) = &recorded.audit {
             batch.add(AuditRow::from(entry).insert_into(audit_log::table));
         }
@@ -117,12 +118,4 @@ fn change_delivery(batch: &mut Batch<'_, Blame>, recorded: &Recorded) {
         .bind::<BigInt, _>(i64::from(delivery.failures))
         .bind::<Nullable<Timestamptz>, _>(recorded.after.next_try_at.map(at));
     batch.require(write, Blame::Lease);
-}
-
-/// The columns of a delivery that is given up. An attempt that is under way keeps its lease.
-#[diesel::dsl::auto_type(no_type_alias)]
-pub(super) fn dead() -> _ {
-    let name: &'static str = DeliveryState::Dead.name();
-    let next: Option<OffsetDateTime> = None;
-    (deliveries::state.eq(name), deliveries::next_try_at.eq(next))
 }

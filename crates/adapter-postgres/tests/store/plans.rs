@@ -159,6 +159,10 @@ async fn webhooks(shop: &Shop, event: EventId) {
     );
     let audit = shop.build.audit(AuditAction::EndpointRemoved);
     assert!(shop.store.remove_endpoint(merchant, &audit).await.unwrap());
+    for of in [None, Some(merchant)] {
+        assert_eq!(shop.store.end_left_over(of).await.unwrap(), 0);
+    }
+    shop.set_endpoint().await;
     let since = now.plus_seconds(-60);
     let operations = shop.store.operations(since, None, 10).await.unwrap();
     let last = operations.last().unwrap().id;

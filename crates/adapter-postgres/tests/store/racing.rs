@@ -60,7 +60,7 @@ async fn what_an_old_url_answers_changes_nothing_of_the_new_one() {
     let log = shop.row_counts().await;
     shop.store.record(&recorded).await.unwrap();
     let kept = shop.store.endpoint(shop.merchant.id).await.unwrap();
-    assert_eq!(kept, Some(moved));
+    assert_eq!(kept, moved);
     let both = shop.store.outgoing(&[gone, waiting]).await.unwrap();
     let state = |event| {
         let of_event = both.iter().find(|one| one.event.id == event);
@@ -104,4 +104,30 @@ async fn what_disables_an_endpoint_waits_for_what_changes_it_and_blocks_nobody_i
     let depths = shop.store.depths(now).await.unwrap();
     let open = depths.iter().find(|one| one.queue == Queue::Deliveries);
     assert_eq!(open.unwrap().depth, 0, "what was on the way has died");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_endpoint_that_is_set_while_one_ends_waits_and_sees_what_is_left_over() {
+    let shop = Shop::open(1).await;
+    shop.set_endpoint().await;
+    let open = shop.told().await;
+    let client = shop.database.client().await;
+    // As an end does that has its turn, and leaves a delivery over.
+    let ends = "BEGIN; SELECT FROM merchants FOR NO KEY UPDATE; \
+         UPDATE webhook_endpoints SET disabled = 'gone'";
+    client.batch_execute(ends).await.unwrap();
+    let endpoint = shop.build.endpoint(&shop.merchant, &shop.key);
+    let audit = || shop.build.audit(AuditAction::EndpointSet);
+    let entry = audit();
+    let (set, ()) = tokio::join!(shop.store.set_endpoint(&endpoint, &entry), async {
+        until_it_waits(&client).await;
+        client.batch_execute("COMMIT").await.unwrap();
+    });
+    assert_eq!(set.unwrap(), None);
+    let merchant = shop.merchant.id;
+    assert_eq!(shop.store.end_left_over(Some(merchant)).await.unwrap(), 1);
+    let set = shop.store.set_endpoint(&endpoint, &audit()).await.unwrap();
+    assert_eq!(set.unwrap().disabled, None);
+    let found = shop.store.outgoing(&[open]).await.unwrap();
+    assert_eq!(found[0].delivery.state, DeliveryState::Dead);
 }

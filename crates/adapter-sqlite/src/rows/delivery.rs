@@ -44,15 +44,6 @@ pub(crate) struct AttemptEnd {
     lease_token: Option<Vec<u8>>,
 }
 
-/// What a delivery becomes that has nowhere to go any more. An attempt that is under way keeps its
-/// lease.
-#[derive(AsChangeset)]
-#[diesel(table_name = deliveries, treat_none_as_null = true)]
-pub(crate) struct Death {
-    state: &'static str,
-    next_try_at: Option<i64>,
-}
-
 impl DeliveryRow {
     /// The delivery.
     pub(crate) fn delivery(self) -> Result<Delivery, StoreError> {
@@ -90,15 +81,6 @@ impl AttemptEnd {
             attempts: after.delivery.attempts.into(),
             leased_until: None,
             lease_token: None,
-        }
-    }
-}
-
-impl Default for Death {
-    fn default() -> Self {
-        Self {
-            state: DeliveryState::Dead.name(),
-            next_try_at: None,
         }
     }
 }

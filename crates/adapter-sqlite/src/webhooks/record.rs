@@ -8,7 +8,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{CommitError, unit_of_work::Lease, webhook_repository::Recorded};
 
-use super::kill;
+use super::left_over;
 use crate::{
     commit::{expect_one, write_audit},
     error,
@@ -146,7 +146,7 @@ impl EndpointWrite {
         if touched == 0 {
             return Ok(false);
         }
-        kill(connection, self.merchant, Some(&self.url))?;
+        left_over::end(connection, self.merchant)?;
         Ok(true)
     }
 }

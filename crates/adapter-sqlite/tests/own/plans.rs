@@ -279,6 +279,11 @@ async fn webhooks(world: &World) {
     store.signing_keys(merchant, build.now()).await.unwrap();
     let audit = build.audit(AuditAction::EndpointRemoved);
     assert!(store.remove_endpoint(merchant, &audit).await.unwrap());
+    for of in [None, Some(merchant)] {
+        assert_eq!(store.end_left_over(of).await.unwrap(), 0);
+    }
+    let audit = build.audit(AuditAction::EndpointSet);
+    store.set_endpoint(&world.endpoint, &audit).await.unwrap();
 
     let inbox = store
         .claim_notifications(late, &WantedItems::up_to(10), long)

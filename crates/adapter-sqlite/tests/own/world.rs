@@ -114,6 +114,7 @@ impl World {
         let audit = build.audit(AuditAction::EndpointSet);
         let endpoint = build.endpoint(&merchant, &key);
         let endpoint = store.set_endpoint(&endpoint, &audit).await.unwrap();
+        let endpoint = endpoint.unwrap();
 
         let (session, answered) = created(&store, &build, &merchant).await;
         let attempt = build.attempt(&session, TOKEN);

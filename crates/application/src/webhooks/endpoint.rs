@@ -5,9 +5,13 @@ use oncharge_domain::{
     id::{ApiKeyId, MerchantId},
     webhook::{EndpointUrl, WebhookEndpoint, WebhookSecret, signature},
 };
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use crate::{App, Error};
+
+/// How long a request ends deliveries that an endpoint before it has left over.
+const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// An endpoint as its merchant sees it.
 #[derive(Debug, Clone)]
@@ -29,6 +33,9 @@ pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error>
 /// Sets the merchant's endpoint in place of the one it had, and enables it. `key` is the one that
 /// signed the request: the endpoint keeps it through the grace of a rotation.
 ///
+/// What is left over from an endpoint that has ended is ended first: nothing of that is sent to the
+/// new one. Where there is so much of it that this takes too long, the next try goes on with it.
+///
 /// Errors: `Busy`.
 pub async fn set(
     app: &App,
@@ -48,8 +55,16 @@ pub async fn set(
         updated_at: now,
     };
     let audit = entry(app, AuditAction::EndpointSet, (merchant, detail));
-    let kept = app.inner().webhooks.set_endpoint(&endpoint, &audit).await?;
-    view(app, kept).await
+    let (webhooks, start) = (&app.inner().webhooks, Instant::now());
+    loop {
+        if let Some(kept) = webhooks.set_endpoint(&endpoint, &audit).await? {
+            return view(app, kept).await;
+        }
+        if start.elapsed() > ENDS_WITHIN {
+            return Err(Error::Busy(None));
+        }
+        webhooks.end_left_over(Some(merchant)).await?;
+    }
 }
 
 /// Gives an endpoint the key that a test of it has verified, unless the merchant has set or removed
@@ -65,7 +80,8 @@ pub(super) async fn change_key(
     Ok(())
 }
 
-/// Removes the merchant's endpoint; what is on the way to it is given up.
+/// Removes the merchant's endpoint; what is on the way to it is given up, by the clean-up where it is
+/// more than can be ended at once.
 ///
 /// Errors: `NotFound` where none is set, `Busy`.
 pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
@@ -76,6 +92,7 @@ pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
         .remove_endpoint(merchant, &audit)
         .await?
     {
+        app.inner().wakes.clean_up.notify_one();
         Ok(())
     } else {
         Err(Error::NotFound)

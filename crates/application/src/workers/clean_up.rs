@@ -1,4 +1,5 @@
-//! Deletes what need not be kept: idempotency records past their time, old notifications.
+//! Deletes what need not be kept: idempotency records past their time, old notifications. Ends the
+//! deliveries that an endpoint has left over.
 
 use oncharge_domain::idempotency::REMEMBERED_SECONDS;
 use oncharge_ports::maintenance::Old;
@@ -15,8 +16,16 @@ const NOTIFICATIONS: i64 = 30 * 86_400;
 /// How long unverified ones are kept as evidence, in seconds.
 const UNVERIFIED: i64 = 7 * 86_400;
 
-/// Deletes some; returns how many, so that there may be more where it is not 0.
+/// Ends some deliveries and deletes some rows; returns how many, so that there may be more where it
+/// is not 0.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
+    let ended = app.inner().webhooks.end_left_over(None).await?;
+    if ended > 0 {
+        info!(
+            ended,
+            "deliveries that an endpoint has left over were ended"
+        );
+    }
     let now = app.now();
     let old = Old {
         keys_answered_before: now.plus_seconds(-REMEMBERED_SECONDS).plus_seconds(-MARGIN),
@@ -28,5 +37,5 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
         metrics::counter!("oncharge_cleaned_up_rows_total").increment(deleted);
         info!(deleted, "cleaned up");
     }
-    Ok(usize::try_from(deleted).unwrap_or(usize::MAX))
+    Ok(usize::try_from(ended.saturating_add(deleted)).unwrap_or(usize::MAX))
 }

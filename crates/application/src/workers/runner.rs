@@ -61,7 +61,7 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(work)
 }
 
-/// Turn after turn; at once while there is something to delete.
+/// Turn after turn; at once while there is something to do.
 async fn clean_up(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
         let pause = match clean_up::run_once(&app).await {
@@ -74,6 +74,7 @@ async fn clean_up(app: App, stop: CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => {}
+            () = app.inner().wakes.clean_up.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -11,6 +11,8 @@ pub(crate) struct Wakes {
     pub(crate) inbox: Notify,
     /// An event is to be delivered.
     pub(crate) deliveries: Notify,
+    /// An endpoint has ended, and may have left deliveries over.
+    pub(crate) clean_up: Notify,
     /// Nobody wakes this one.
     pub(crate) never: Notify,
 }

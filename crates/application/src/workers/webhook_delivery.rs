@@ -272,11 +272,13 @@ fn follows(app: &App, outgoing: Outgoing, made: &Made) -> Follows {
     (after, failing_since)
 }
 
-/// Whether anybody wants it still: the endpoint that it goes to may be gone or disabled by now. One
-/// that was removed while the event was just committed has left the delivery behind: then there is
-/// none, or one that was created later at another URL.
+/// Whether anybody wants it still: it may have ended since it was claimed, and the endpoint that it
+/// goes to may be gone or disabled by now. One that was removed while the event was just committed
+/// has left the delivery behind: then there is none, or one that was created later at another URL.
 fn is_wanted(outgoing: &Outgoing) -> bool {
-    outgoing.endpoint.as_ref().is_some_and(|endpoint| {
+    let is_pending = outgoing.delivery.state == DeliveryState::Pending;
+    let endpoint = outgoing.endpoint.as_ref().filter(|_| is_pending);
+    endpoint.is_some_and(|endpoint| {
         if endpoint.url == outgoing.delivery.url {
             endpoint.disabled.is_none()
         } else {
@@ -332,6 +334,9 @@ async fn record(
             Err(error) => return Err(error.into()),
         }
     }
+    if recorded.audit.is_some() {
+        app.inner().wakes.clean_up.notify_one();
+    }
     metrics::counter!("oncharge_webhook_attempts_total", "outcome" => outcome).increment(1);
     // The next of this session's first attempts may go out now.
     app.inner().wakes.deliveries.notify_one();
@@ -348,10 +353,44 @@ fn outcome(after: &Attempted) -> &'static str {
 
 #[cfg(test)]
 mod tests {
-    use oncharge_domain::id::MerchantId;
+    use oncharge_domain::{id::MerchantId, session::EventKind};
+    use oncharge_ports::queries::StoredEvent;
+    use oncharge_testkit::Builder;
     use uuid::Uuid;
 
     use super::*;
+
+    #[test]
+    fn what_has_ended_since_it_was_claimed_is_not_sent() {
+        let build = Builder::new(1);
+        let merchant = build.merchant();
+        let endpoint = build.endpoint(&merchant, &build.api_key(&merchant).0);
+        let session = build.session(&merchant);
+        let new = build.event(&session, 1, EventKind::PaymentRefused);
+        let outgoing = |state| Outgoing {
+            event: StoredEvent {
+                id: new.id,
+                event: new.event.clone(),
+                merchant_reference: session.reference.clone(),
+                metadata: session.metadata.clone(),
+            },
+            delivery: Delivery {
+                event: new.id,
+                session: session.id,
+                merchant: merchant.id,
+                sequence: 1,
+                url: endpoint.url.clone(),
+                state,
+                attempts: 0,
+                failures: 0,
+                round: 0,
+            },
+            endpoint: Some(endpoint.clone()),
+        };
+        assert!(is_wanted(&outgoing(DeliveryState::Pending)));
+        // Its endpoint was removed, and set again at the same URL.
+        assert!(!is_wanted(&outgoing(DeliveryState::Dead)));
+    }
 
     #[tokio::test]
     async fn an_attempt_that_ends_badly_makes_room_again() {

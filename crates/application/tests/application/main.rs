@@ -26,6 +26,7 @@ mod hanging;
 mod idempotency;
 mod in_doubt;
 mod late_money;
+mod left_over;
 mod meanwhile;
 mod merchants;
 mod moved_on;

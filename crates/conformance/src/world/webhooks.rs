@@ -55,9 +55,11 @@ impl World {
         self.set(&endpoint).await
     }
 
-    /// The merchant's endpoint at the usual URL, disabled.
+    /// A disabled endpoint of the merchant's, at another URL: what is on the way to the usual one is
+    /// not left over.
     pub(crate) async fn disabled_endpoint(&self) -> anyhow::Result<WebhookEndpoint> {
         let endpoint = WebhookEndpoint {
+            url: endpoint_url("https://disabled.example.com/hook"),
             disabled: Some(DisabledBecause::Gone),
             ..self.build.endpoint(&self.merchant, &self.key)
         };
@@ -66,7 +68,8 @@ impl World {
 
     pub(crate) async fn set(&self, endpoint: &WebhookEndpoint) -> anyhow::Result<WebhookEndpoint> {
         let audit = self.build.audit(AuditAction::EndpointSet);
-        Ok(self.store.webhooks.set_endpoint(endpoint, &audit).await?)
+        let set = self.store.webhooks.set_endpoint(endpoint, &audit).await?;
+        set.context("the endpoint is not set: deliveries are left over")
     }
 
     /// Removes this merchant's endpoint; `false` where there is none.

@@ -76,6 +76,13 @@ enum Flaw {
     ForgetsRounds,
     /// What dies with its endpoint ends the attempt that is under way.
     EndsLeases,
+    /// What an endpoint has left over is its successor's.
+    RevivesLeftOvers,
+    /// What an endpoint has left over is never ended.
+    LeavesOver,
+    EndsAllAtOnce,
+    /// Ends what is left over of anybody where one merchant's was meant.
+    EndsAnybodys,
     /// A failure puts off what has died meanwhile, as if it were open.
     WakesTheDead,
     /// Gives an endpoint up for what was read before it recovered.
@@ -253,6 +260,22 @@ async fn each_flaw_of_busy_accounts_and_changed_keys_breaks_its_law() {
         (Flaw::ChangesAnyKey, set),
         (Flaw::SetsWhatWasRead, read),
         (Flaw::SetsWhatWasRead, set),
+    ])
+    .await;
+}
+
+#[tokio::test]
+async fn each_flaw_of_what_is_left_over_breaks_its_law() {
+    let (ended, not_revived) = (
+        "what_is_left_over_is_ended_in_portions",
+        "what_is_left_over_is_not_revived",
+    );
+    bites(&[
+        (Flaw::RevivesLeftOvers, not_revived),
+        (Flaw::LeavesOver, ended),
+        (Flaw::LeavesOver, not_revived),
+        (Flaw::EndsAllAtOnce, ended),
+        (Flaw::EndsAnybodys, ended),
     ])
     .await;
 }

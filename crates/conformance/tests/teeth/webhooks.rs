@@ -35,6 +35,31 @@ impl Flawed {
         self.disable(recorded, because).await
     }
 
+    /// Sets an endpoint as if nothing were left over, so that this is its own: the left over are
+    /// ended, and redelivered.
+    async fn revive(
+        &self,
+        endpoint: &WebhookEndpoint,
+        entry: &AuditEntry,
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        let merchant = endpoint.merchant;
+        let mut pending = Vec::new();
+        for session in self.store.session_ids() {
+            pending.extend(self.store.deliveries_of(session));
+        }
+        pending.retain(|one| one.merchant == merchant && one.state == DeliveryState::Pending);
+        if let Some(kept) = self.store.set_endpoint(endpoint, entry).await? {
+            return Ok(Some(kept));
+        }
+        while self.store.end_left_over(Some(merchant)).await? > 0 {}
+        let kept = self.store.set_endpoint(endpoint, entry).await?;
+        for delivery in pending {
+            let event = delivery.event;
+            self.store.redeliver(merchant, event, entry.at).await?;
+        }
+        Ok(kept)
+    }
+
     /// Ends every lease that was given.
     async fn end_leases(&self) -> Result<(), StoreError> {
         let leases = self.leases.lock().unwrap().clone();
@@ -96,7 +121,10 @@ impl WebhookRepository for Flawed {
         &self,
         endpoint: &WebhookEndpoint,
         entry: &AuditEntry,
-    ) -> Result<WebhookEndpoint, StoreError> {
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+        if self.has(Flaw::RevivesLeftOvers) {
+            return self.revive(endpoint, entry).await;
+        }
         if self.has(Flaw::ReplacesEndpoints) {
             self.store
                 .remove_endpoint(endpoint.merchant, &audit())
@@ -148,6 +176,23 @@ impl WebhookRepository for Flawed {
             }
         }
         Ok(removed)
+    }
+
+    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        match self.flaw {
+            Flaw::LeavesOver => Ok(0),
+            Flaw::EndsAllAtOnce => {
+                let mut ended = 0;
+                loop {
+                    match self.store.end_left_over(of).await? {
+                        0 => return Ok(ended),
+                        more => ended += more,
+                    }
+                }
+            }
+            Flaw::EndsAnybodys => self.store.end_left_over(None).await,
+            _ => self.store.end_left_over(of).await,
+        }
     }
 
     async fn signing_keys(

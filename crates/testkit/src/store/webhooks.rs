@@ -15,7 +15,7 @@ use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
     unit_of_work::LeasedItem,
-    webhook_repository::{Outgoing, Recorded, Redelivery},
+    webhook_repository::{ENDED_AT_ONCE, Outgoing, Recorded, Redelivery},
 };
 
 use super::{
@@ -34,12 +34,15 @@ impl WebhookRepository for MemoryStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<WebhookEndpoint, StoreError> {
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
         let mut state = self.state();
         let has_key = state.api_keys.values().any(|key| key.id == endpoint.key);
         if !has_key || !state.merchants.contains_key(&endpoint.merchant) {
             let rule = "an endpoint needs its merchant and its key";
             return Err(StoreError::Failed(rule.into()));
+        }
+        if state.left_over(Some(endpoint.merchant)).count() > 0 {
+            return Ok(None);
         }
         let before = state.endpoints.get(&endpoint.merchant);
         let kept = WebhookEndpoint {
@@ -48,7 +51,7 @@ impl WebhookRepository for MemoryStore {
         };
         state.endpoints.insert(endpoint.merchant, kept.clone());
         state.audit.push(audit.clone());
-        Ok(kept)
+        Ok(Some(kept))
     }
 
     async fn change_key(
@@ -83,9 +86,13 @@ impl WebhookRepository for MemoryStore {
         if state.endpoints.remove(&merchant).is_none() {
             return Ok(false);
         }
-        state.kill_deliveries(merchant, None);
+        state.end_left_over(Some(merchant));
         state.audit.push(audit.clone());
         Ok(true)
+    }
+
+    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        Ok(self.state().end_left_over(of))
     }
 
     async fn signing_keys(
@@ -186,16 +193,31 @@ impl State {
         self.events.iter().find(is_it)
     }
 
-    /// Ends this merchant's open deliveries, all or those to one URL.
-    fn kill_deliveries(&mut self, merchant: MerchantId, url: Option<&EndpointUrl>) {
-        for row in self.deliveries.values_mut() {
-            let is_meant = row.delivery.merchant == merchant
-                && url.is_none_or(|url| row.delivery.url == *url)
-                && row.next_try_at.is_some();
-            if is_meant {
+    /// What is pending for an endpoint that has ended, of this merchant or of all.
+    fn left_over(&self, of: Option<MerchantId>) -> impl Iterator<Item = EventId> {
+        let is_meant = move |row: &DeliveryRow| {
+            let delivery = &row.delivery;
+            let endpoint = self.endpoints.get(&delivery.merchant);
+            let has_ended = endpoint
+                .is_none_or(|endpoint| endpoint.disabled.is_some() && endpoint.url == delivery.url);
+            has_ended
+                && row.next_try_at.is_some()
+                && of.is_none_or(|merchant| merchant == delivery.merchant)
+        };
+        let rows = self.deliveries.iter();
+        rows.filter(move |(_, row)| is_meant(row))
+            .map(|(event, _)| *event)
+    }
+
+    fn end_left_over(&mut self, of: Option<MerchantId>) -> u64 {
+        let most = ENDED_AT_ONCE as usize;
+        let events: Vec<EventId> = self.left_over(of).take(most).collect();
+        for event in &events {
+            if let Some(row) = self.deliveries.get_mut(event) {
                 row.kill();
             }
         }
+        events.len() as u64
     }
 
     fn record(&mut self, recorded: &Recorded, now: Timestamp) -> Result<(), CommitError> {
@@ -245,7 +267,7 @@ impl State {
                     || endpoint.failing_since != recorded.failing_since => {}
             EndpointChange::Disabled(because) => {
                 endpoint.disabled = Some(because);
-                self.kill_deliveries(merchant, Some(url));
+                self.end_left_over(Some(merchant));
                 self.audit.extend(recorded.audit.clone());
             }
         }

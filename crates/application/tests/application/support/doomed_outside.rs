@@ -83,7 +83,7 @@ impl WebhookRepository for DoomedStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<WebhookEndpoint, StoreError> {
+    ) -> Result<Option<WebhookEndpoint>, StoreError> {
         self.inner.set_endpoint(endpoint, audit).await
     }
 
@@ -102,6 +102,10 @@ impl WebhookRepository for DoomedStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         self.inner.remove_endpoint(merchant, audit).await
+    }
+
+    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        self.inner.end_left_over(of).await
     }
 
     async fn signing_keys(
