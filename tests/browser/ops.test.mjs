@@ -5,7 +5,7 @@ import { createHmac } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
 import { CARDS, start } from './harness.mjs';
-import { startWithoutDatabase } from './support/waiting.mjs';
+import { startWithoutDatabase } from './support/without_database.mjs';
 
 const TIMEOUT = 60_000;
 const LOOKS = {
