@@ -12,7 +12,11 @@ CREATE TABLE merchants (
     capture_delay_seconds   bigint      NOT NULL CHECK (capture_delay_seconds >= 0),
     origins                 jsonb       NOT NULL CHECK (jsonb_typeof(origins) = 'array'),
     require_idempotency_key boolean     NOT NULL,
-    created_at              timestamptz NOT NULL
+    created_at              timestamptz NOT NULL,
+    -- Branding of the merchant's checkout; NULL means the checkout's own.
+    accent                  text                 CHECK (accent ~ '^#[0-9a-f]{6}$'),
+    accent_dark             text                 CHECK (accent_dark ~ '^#[0-9a-f]{6}$'),
+    logo                    bytea                CHECK (octet_length(logo) BETWEEN 1 AND 8192)
 );
 
 -- The key itself is known only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
@@ -78,9 +82,15 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 );
 CREATE INDEX sessions_list ON sessions (merchant_id, created_at, id);
-CREATE INDEX sessions_by_reference ON sessions (merchant_id, reference, created_at, id);
+-- The reference comes first, so that operators can search for it without its merchant.
+CREATE INDEX sessions_by_reference ON sessions (reference, merchant_id, created_at, id);
+CREATE INDEX sessions_by_order ON sessions (order_id, created_at, id) WHERE order_id IS NOT NULL;
 CREATE INDEX sessions_by_status ON sessions (merchant_id, status, created_at, id);
 CREATE INDEX sessions_due ON sessions (due_at) WHERE due_at IS NOT NULL;
+-- For operators: the newest sessions of one status, across merchants.
+CREATE INDEX sessions_newest ON sessions (status, created_at, id);
+CREATE INDEX sessions_capture_failed ON sessions (id)
+    WHERE status = 'error' AND failure = 'capture_failed';
 
 -- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
 -- later units have changed the session again, and so that no version is ever written twice.
@@ -167,6 +177,9 @@ CREATE UNIQUE INDEX operations_one_in_flight ON operations (session_id)
 CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
     WHERE status = 'requested' AND purpose IN ('abandon', 'expiry');
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX operations_list ON operations (created_at, id);
+CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
+    WHERE psp_reference IS NOT NULL;
 
 CREATE TABLE refunds (
     id            uuid        NOT NULL PRIMARY KEY,
@@ -206,6 +219,90 @@ CREATE TABLE events (
 );
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
 
+-- One for each merchant at most; a disabled one is kept until it is set again or removed.
+CREATE TABLE webhook_endpoints (
+    merchant_id   uuid        NOT NULL PRIMARY KEY REFERENCES merchants (id),
+    url           text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
+    key_id        uuid        NOT NULL REFERENCES api_keys (id),
+    disabled      text                 CHECK (disabled IN ('gone', 'failing')),
+    failing_since timestamptz,
+    created_at    timestamptz NOT NULL,
+    updated_at    timestamptz NOT NULL
+);
+
+-- The outbox: one row for each event that has or had somewhere to go, written with the event.
+CREATE TABLE deliveries (
+    event_id     uuid        NOT NULL PRIMARY KEY REFERENCES events (id),
+    session_id   uuid        NOT NULL,
+    merchant_id  uuid        NOT NULL,
+    sequence     bigint      NOT NULL CHECK (sequence >= 1),
+    url          text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
+    state        text        NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts     bigint      NOT NULL CHECK (attempts >= 0),
+    failures     bigint      NOT NULL CHECK (failures BETWEEN 0 AND 10),
+    -- How often it was redelivered.
+    round        bigint      NOT NULL CHECK (round >= 0),
+    -- The event's.
+    created_at   timestamptz NOT NULL,
+    -- When it is tried next; NULL once it is over, so that the indexes hold what is open.
+    next_try_at  timestamptz,
+    leased_until timestamptz,
+    lease_token  uuid,
+    CONSTRAINT deliveries_pending CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
+    CONSTRAINT deliveries_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+);
+-- With the creation, so that the depth of a long queue is counted in the index alone.
+CREATE INDEX deliveries_due ON deliveries (next_try_at, created_at) WHERE next_try_at IS NOT NULL;
+-- First attempts that wait, by which the next one knows its turn.
+CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
+    WHERE attempts = 0 AND next_try_at IS NOT NULL;
+-- Each merchant's own queue: one with a long queue does not stand before the others.
+CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
+
+CREATE TABLE delivery_attempts (
+    event_id   uuid        NOT NULL REFERENCES deliveries (event_id),
+    number     bigint      NOT NULL CHECK (number >= 1),
+    at         timestamptz NOT NULL,
+    status     bigint               CHECK (status BETWEEN 100 AND 999),
+    latency_ms bigint      NOT NULL CHECK (latency_ms >= 0),
+    -- The first kilobyte of the answer.
+    response   text        NOT NULL CHECK (length(response) <= 1024),
+    error      text,
+    PRIMARY KEY (event_id, number),
+    CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
+);
+
+-- The inbox: what PSPs have told, as it came. It names operations and sessions without foreign
+-- keys: evidence must never hold anything up.
+CREATE TABLE psp_notifications (
+    id           uuid        NOT NULL PRIMARY KEY,
+    connector    text        NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account      text        NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    event_key    text                 CHECK (length(event_key) BETWEEN 1 AND 255),
+    status       text        NOT NULL CHECK (status IN ('waiting', 'handled', 'irrelevant',
+                     'mismatched', 'unmatched', 'malformed', 'unverified', 'dismissed')),
+    -- Its bytes, sealed.
+    body         bytea       NOT NULL,
+    body_key_id  text        NOT NULL,
+    received_at  timestamptz NOT NULL,
+    operation_id uuid,
+    session_id   uuid,
+    -- When it is taken up; NULL unless it waits.
+    next_try_at  timestamptz,
+    tries        bigint      NOT NULL CHECK (tries >= 0),
+    leased_until timestamptz,
+    lease_token  uuid,
+    CONSTRAINT psp_notifications_event_key UNIQUE (connector, account, event_key),
+    CONSTRAINT psp_notifications_verified CHECK ((event_key IS NULL) = (status = 'unverified')),
+    CONSTRAINT psp_notifications_waiting CHECK ((status = 'waiting') = (next_try_at IS NOT NULL)),
+    CONSTRAINT psp_notifications_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+);
+CREATE INDEX psp_notifications_due ON psp_notifications (next_try_at) WHERE next_try_at IS NOT NULL;
+-- For the list of stuck work and for the clean-up.
+CREATE INDEX psp_notifications_by_status ON psp_notifications (status, received_at);
+CREATE INDEX psp_notifications_by_session ON psp_notifications (session_id)
+    WHERE session_id IS NOT NULL;
+
 -- A record is reserved (operation_id) or answered; the answer's body is sealed.
 CREATE TABLE idempotency_keys (
     merchant_id  uuid        NOT NULL REFERENCES merchants (id),
@@ -226,6 +323,8 @@ CREATE TABLE idempotency_keys (
         answered_at IS NOT NULL OR operation_id IS NOT NULL)
 );
 CREATE INDEX idempotency_keys_waiting ON idempotency_keys (operation_id) WHERE answered_at IS NULL;
+CREATE INDEX idempotency_keys_answered ON idempotency_keys (answered_at)
+    WHERE answered_at IS NOT NULL;
 
 -- Identifiers only as HMAC-SHA256 under a pepper; revoked, never deleted.
 CREATE TABLE bans (
@@ -252,6 +351,7 @@ CREATE TABLE audit_log (
     operation_id uuid,
     detail       text        NOT NULL
 );
+CREATE INDEX audit_log_by_session ON audit_log (session_id) WHERE session_id IS NOT NULL;
 CREATE FUNCTION audit_log_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'audit_log is append-only';

@@ -1,6 +1,10 @@
 DROP TABLE audit_log;
 DROP TABLE bans;
 DROP TABLE idempotency_keys;
+DROP TABLE psp_notifications;
+DROP TABLE delivery_attempts;
+DROP TABLE deliveries;
+DROP TABLE webhook_endpoints;
 DROP TABLE events;
 DROP TABLE refunds;
 DROP TABLE operations;

@@ -12,7 +12,13 @@ CREATE TABLE merchants (
     capture_delay_seconds   INTEGER NOT NULL CHECK (capture_delay_seconds >= 0),
     origins                 TEXT    NOT NULL CHECK (json_type(origins) = 'array'),
     require_idempotency_key INTEGER NOT NULL CHECK (require_idempotency_key IN (0, 1)),
-    created_at              INTEGER NOT NULL
+    created_at              INTEGER NOT NULL,
+    -- Branding of the merchant's checkout; NULL means the checkout's own.
+    accent                  TEXT             CHECK (length(accent) = 7
+                                AND accent GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),
+    accent_dark             TEXT             CHECK (length(accent_dark) = 7
+                                AND accent_dark GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),
+    logo                    BLOB             CHECK (length(logo) BETWEEN 1 AND 8192)
 ) STRICT;
 
 -- The key itself is known only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
@@ -78,9 +84,15 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 ) STRICT;
 CREATE INDEX sessions_list ON sessions (merchant_id, created_at, id);
-CREATE INDEX sessions_by_reference ON sessions (merchant_id, reference, created_at, id);
+-- The reference comes first, so that operators can search for it without its merchant.
+CREATE INDEX sessions_by_reference ON sessions (reference, merchant_id, created_at, id);
+CREATE INDEX sessions_by_order ON sessions (order_id, created_at, id) WHERE order_id IS NOT NULL;
 CREATE INDEX sessions_by_status ON sessions (merchant_id, status, created_at, id);
 CREATE INDEX sessions_due ON sessions (due_at) WHERE due_at IS NOT NULL;
+-- For operators: the newest sessions of one status, across merchants.
+CREATE INDEX sessions_newest ON sessions (status, created_at, id);
+CREATE INDEX sessions_capture_failed ON sessions (id)
+    WHERE status = 'error' AND failure = 'capture_failed';
 
 -- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
 -- later units have changed the session again, and so that no version is ever written twice.
@@ -167,6 +179,9 @@ CREATE UNIQUE INDEX operations_one_in_flight ON operations (session_id)
 CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
     WHERE status = 'requested' AND purpose IN ('abandon', 'expiry');
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX operations_list ON operations (created_at, id);
+CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
+    WHERE psp_reference IS NOT NULL;
 
 CREATE TABLE refunds (
     id            BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -206,6 +221,90 @@ CREATE TABLE events (
 ) STRICT;
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
 
+-- One for each merchant at most; a disabled one is kept until it is set again or removed.
+CREATE TABLE webhook_endpoints (
+    merchant_id   BLOB    NOT NULL PRIMARY KEY REFERENCES merchants (id),
+    url           TEXT    NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
+    key_id        BLOB    NOT NULL REFERENCES api_keys (id),
+    disabled      TEXT             CHECK (disabled IN ('gone', 'failing')),
+    failing_since INTEGER,
+    created_at    INTEGER NOT NULL,
+    updated_at    INTEGER NOT NULL
+) STRICT;
+
+-- The outbox: one row for each event that has or had somewhere to go, written with the event.
+CREATE TABLE deliveries (
+    event_id     BLOB    NOT NULL PRIMARY KEY REFERENCES events (id),
+    session_id   BLOB    NOT NULL CHECK (length(session_id) = 16),
+    merchant_id  BLOB    NOT NULL CHECK (length(merchant_id) = 16),
+    sequence     INTEGER NOT NULL CHECK (sequence >= 1),
+    url          TEXT    NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
+    state        TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
+    attempts     INTEGER NOT NULL CHECK (attempts >= 0),
+    failures     INTEGER NOT NULL CHECK (failures BETWEEN 0 AND 10),
+    -- How often it was redelivered.
+    round        INTEGER NOT NULL CHECK (round >= 0),
+    -- The event's.
+    created_at   INTEGER NOT NULL,
+    -- When it is tried next; NULL once it is over, so that the indexes hold what is open.
+    next_try_at  INTEGER,
+    leased_until INTEGER,
+    lease_token  BLOB             CHECK (length(lease_token) = 16),
+    CONSTRAINT deliveries_pending CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
+    CONSTRAINT deliveries_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+) STRICT;
+-- With the creation, so that the depth of a long queue is counted in the index alone.
+CREATE INDEX deliveries_due ON deliveries (next_try_at, created_at) WHERE next_try_at IS NOT NULL;
+-- First attempts that wait, by which the next one knows its turn.
+CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
+    WHERE attempts = 0 AND next_try_at IS NOT NULL;
+-- Each merchant's own queue: one with a long queue does not stand before the others.
+CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
+
+CREATE TABLE delivery_attempts (
+    event_id   BLOB    NOT NULL REFERENCES deliveries (event_id),
+    number     INTEGER NOT NULL CHECK (number >= 1),
+    at         INTEGER NOT NULL,
+    status     INTEGER          CHECK (status BETWEEN 100 AND 999),
+    latency_ms INTEGER NOT NULL CHECK (latency_ms >= 0),
+    -- The first kilobyte of the answer.
+    response   TEXT    NOT NULL CHECK (length(response) <= 1024),
+    error      TEXT,
+    PRIMARY KEY (event_id, number),
+    CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
+) STRICT, WITHOUT ROWID;
+
+-- The inbox: what PSPs have told, as it came. It names operations and sessions without foreign
+-- keys: evidence must never hold anything up.
+CREATE TABLE psp_notifications (
+    id           BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    connector    TEXT    NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
+    account      TEXT    NOT NULL CHECK (length(account) BETWEEN 1 AND 64),
+    event_key    TEXT             CHECK (length(event_key) BETWEEN 1 AND 255),
+    status       TEXT    NOT NULL CHECK (status IN ('waiting', 'handled', 'irrelevant',
+                     'mismatched', 'unmatched', 'malformed', 'unverified', 'dismissed')),
+    -- Its bytes, sealed.
+    body         BLOB    NOT NULL,
+    body_key_id  TEXT    NOT NULL,
+    received_at  INTEGER NOT NULL,
+    operation_id BLOB             CHECK (length(operation_id) = 16),
+    session_id   BLOB             CHECK (length(session_id) = 16),
+    -- When it is taken up; NULL unless it waits.
+    next_try_at  INTEGER,
+    tries        INTEGER NOT NULL CHECK (tries >= 0),
+    leased_until INTEGER,
+    lease_token  BLOB             CHECK (length(lease_token) = 16),
+    CONSTRAINT psp_notifications_event_key UNIQUE (connector, account, event_key),
+    CONSTRAINT psp_notifications_verified CHECK ((event_key IS NULL) = (status = 'unverified')),
+    CONSTRAINT psp_notifications_waiting CHECK ((status = 'waiting') = (next_try_at IS NOT NULL)),
+    CONSTRAINT psp_notifications_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
+) STRICT;
+CREATE INDEX psp_notifications_due ON psp_notifications (next_try_at) WHERE next_try_at IS NOT NULL;
+-- For the list of stuck work and for the clean-up.
+CREATE INDEX psp_notifications_by_status ON psp_notifications (status, received_at);
+CREATE INDEX psp_notifications_by_session ON psp_notifications (session_id)
+    WHERE session_id IS NOT NULL;
+
 -- A record is reserved (operation_id) or answered; the answer's body is sealed.
 CREATE TABLE idempotency_keys (
     merchant_id  BLOB    NOT NULL REFERENCES merchants (id),
@@ -226,6 +325,8 @@ CREATE TABLE idempotency_keys (
         answered_at IS NOT NULL OR operation_id IS NOT NULL)
 ) STRICT;
 CREATE INDEX idempotency_keys_waiting ON idempotency_keys (operation_id) WHERE answered_at IS NULL;
+CREATE INDEX idempotency_keys_answered ON idempotency_keys (answered_at)
+    WHERE answered_at IS NOT NULL;
 
 -- Identifiers only as HMAC-SHA256 under a pepper; revoked, never deleted.
 CREATE TABLE bans (
@@ -252,6 +353,7 @@ CREATE TABLE audit_log (
     operation_id BLOB,
     detail       TEXT    NOT NULL
 ) STRICT;
+CREATE INDEX audit_log_by_session ON audit_log (session_id) WHERE session_id IS NOT NULL;
 CREATE TRIGGER audit_log_is_never_changed BEFORE UPDATE ON audit_log
 BEGIN
     SELECT RAISE(ABORT, 'audit_log is append-only');

@@ -9,18 +9,8 @@ use oncharge_ports::{
 
 use crate::shop::Shop;
 
-const POSTGRES: &str = concat!(
-    include_str!("../../../../migrations/postgres/0001_initial/up.sql"),
-    include_str!("../../../../migrations/postgres/0002_webhooks_and_inbox/up.sql"),
-    include_str!("../../../../migrations/postgres/0003_oversight/up.sql"),
-    include_str!("../../../../migrations/postgres/0004_look/up.sql"),
-);
-const SQLITE: &str = concat!(
-    include_str!("../../../../migrations/sqlite/0001_initial/up.sql"),
-    include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/up.sql"),
-    include_str!("../../../../migrations/sqlite/0003_oversight/up.sql"),
-    include_str!("../../../../migrations/sqlite/0004_look/up.sql"),
-);
+const POSTGRES: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
+const SQLITE: &str = include_str!("../../../../migrations/sqlite/0001_initial/up.sql");
 
 #[test]
 fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {

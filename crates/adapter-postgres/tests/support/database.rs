@@ -20,12 +20,7 @@ use tokio_postgres::{Client, NoTls};
 
 /// Only one process at a time makes the template; the bytes of `template`.
 const LOCK: i64 = i64::from_be_bytes(*b"template");
-const UP: [&str; 4] = [
-    include_str!("../../../../migrations/postgres/0001_initial/up.sql"),
-    include_str!("../../../../migrations/postgres/0002_webhooks_and_inbox/up.sql"),
-    include_str!("../../../../migrations/postgres/0003_oversight/up.sql"),
-    include_str!("../../../../migrations/postgres/0004_look/up.sql"),
-];
+const UP: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
 
 /// A database; dropped with this value.
 pub(crate) struct Database {

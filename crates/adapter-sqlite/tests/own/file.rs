@@ -10,7 +10,6 @@ use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, CommitError, Inbox, Maintenance, MerchantRepository,
     StoreError, WebhookRepository, WorkQueue,
     queries::{EventFilter, Page},
-    webhook_repository::Redelivery,
     work_queue::Queue,
 };
 use oncharge_testkit::{Builder, SeededEntropy};
@@ -151,34 +150,6 @@ async fn stores_that_are_opened_at_once_migrate_once() {
         let found = store.merchant(merchant.id).await.unwrap();
         assert_eq!(found.as_ref(), Some(&merchant));
     }
-}
-
-#[tokio::test]
-async fn a_file_of_the_first_schema_is_brought_up_with_what_it_holds() {
-    let world = World::new().await;
-    let back = include_str!("../../../../migrations/sqlite/0002_webhooks_and_inbox/down.sql");
-    let further_back = include_str!("../../../../migrations/sqlite/0003_oversight/down.sql");
-    let furthest_back = include_str!("../../../../migrations/sqlite/0004_look/down.sql");
-    let mut tool = world.raw();
-    tool.batch_execute(furthest_back).unwrap();
-    tool.batch_execute(further_back).unwrap();
-    tool.batch_execute(back).unwrap();
-    tool.batch_execute("DELETE FROM __diesel_schema_migrations WHERE version >= '0002'")
-        .unwrap();
-    let store = open(&world.directory, 2);
-    let session = store.session(world.session.id).await.unwrap();
-    assert_eq!(session.as_ref(), Some(&world.session));
-    let found = store.merchant(world.merchant.id).await.unwrap();
-    assert_eq!(found.as_ref(), Some(&world.merchant), "it has no look");
-    // What happened before there was an endpoint can be sent to it now.
-    let (merchant, event) = (world.merchant.id, world.event.id);
-    assert_eq!(store.outgoing(&[event]).await.unwrap(), []);
-    let audit = world.build.audit(AuditAction::EndpointSet);
-    store.set_endpoint(&world.endpoint, &audit).await.unwrap();
-    let again = store.redeliver(merchant, event, world.build.now()).await;
-    assert_eq!(again.unwrap(), Redelivery::Due);
-    let outgoing = store.outgoing(&[event]).await.unwrap();
-    assert_eq!(outgoing[0].event.event, world.event.event);
 }
 
 #[cfg(unix)]

@@ -1,3 +1,0 @@
-ALTER TABLE merchants DROP COLUMN logo;
-ALTER TABLE merchants DROP COLUMN accent_dark;
-ALTER TABLE merchants DROP COLUMN accent;
