@@ -45,6 +45,7 @@ pub(crate) async fn carry_out(
     };
     let word = calling::send(app, &operation, &prepared).await;
     let learned = Learned {
+        session: session.id,
         operation: operation.id,
         word,
         waiting: request.map(|request| Waiting {

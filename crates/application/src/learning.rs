@@ -20,6 +20,8 @@ use crate::{
 
 /// A word of the PSP and who waits for what follows from it.
 pub(crate) struct Learned {
+    /// The operation's session.
+    pub(crate) session: SessionId,
     pub(crate) operation: OperationId,
     pub(crate) word: Word,
     /// The request that waits, if one does.
@@ -60,6 +62,7 @@ pub(crate) struct Outcome {
 /// Decides what follows from a word and commits it; again on a conflict until the deadline.
 pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error> {
     let Learned {
+        session,
         operation,
         word,
         waiting,
@@ -67,10 +70,6 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
         handled,
         mut known,
     } = learned;
-    let session = match &known {
-        Some(known) => known.session.id,
-        None => session_of(app, operation).await?,
-    };
     let _turn = app.inner().locks.lock(session).await;
     let mut patience = Patience::new();
     loop {
@@ -80,15 +79,16 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             None => load_in(app, session, operation).await?,
         };
         let now = app.now();
-        let heard = heard(app, &case, (&word, waiting.is_some(), now)).await?;
-        let before = case.session.clone();
-        let decision = before.decide(Input::Heard(Box::new(heard)), now)?;
+        let Some(decision) = decide(app, &case, &word, waiting.is_some(), now).await? else {
+            patience.wait(app).await?;
+            continue;
+        };
+        let is_news = !decision.is_empty(&case.session);
         let after = Known {
             operation: changed(&decision, &case.operation),
             refund: decision.changed_refunds.first().cloned().or(case.refund),
             session: decision.session.clone(),
         };
-        let is_news = !decision.is_empty(&before);
         // Right after the intent nobody else can have given the answer.
         let record = if was_known {
             None
@@ -128,6 +128,25 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
     }
 }
 
+/// Decides what follows from a word; `None` where the decision has no effect and another process has
+/// changed the session since it was read, so that it has to be read again. (A decision with an
+/// effect needs no check here: its commit fails on a stale version.)
+async fn decide(
+    app: &App,
+    case: &Known,
+    word: &Word,
+    waiting: bool,
+    now: Timestamp,
+) -> Result<Option<Decision>, Error> {
+    let heard = heard(app, case, word, waiting, now).await?;
+    let decision = case.session.decide(Input::Heard(Box::new(heard)), now);
+    let has_effect = matches!(&decision, Ok(decision) if !decision.is_empty(&case.session));
+    if has_effect || is_current(app, &case.session).await? {
+        return Ok(Some(decision?));
+    }
+    Ok(None)
+}
+
 fn count(operation: &Operation) {
     let outcome = match operation.status {
         OperationStatus::Requested => return,
@@ -149,10 +168,11 @@ async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
     Ok(found.ok_or(Error::NotFound)?.session)
 }
 
-/// The session is read before the operation that counts: whoever changes an operation raises its
-/// session's version in the same commit, so an operation that is newer than the session read here
-/// makes our commit a conflict. The other way round an old operation would meet a new session,
-/// and a payment that was just kept would look like money that nobody waits for.
+/// The session is read first: every change of an operation or refund raises its session's version in
+/// the same commit. Where another process commits between these reads, the session is therefore
+/// outdated: a commit that is based on it fails as a conflict, and [`decide`] checks the version of
+/// what needs no commit. Read in the other order, an outdated operation would meet a current
+/// session, and no version would show it.
 async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<Known, Error> {
     let checkout = &app.inner().checkout;
     let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
@@ -168,11 +188,20 @@ async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<Known
     })
 }
 
+/// Whether the session still has the version that was read, so that everything read since then
+/// belongs to it.
+async fn is_current(app: &App, read: &Session) -> Result<bool, Error> {
+    let found = app.inner().checkout.session(read.id).await?;
+    Ok(found.ok_or(Error::NotFound)?.version == read.version)
+}
+
 /// The word with all that the decision may touch.
 async fn heard(
     app: &App,
     case: &Known,
-    (word, waiting, now): (&Word, bool, Timestamp),
+    word: &Word,
+    waiting: bool,
+    now: Timestamp,
 ) -> Result<Heard, Error> {
     let checkout = &app.inner().checkout;
     let operation = case.operation.clone();

@@ -135,6 +135,7 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
 /// Commits what follows from it, the notification's end included; where nothing follows, that alone.
 async fn apply(verdict: &Verdict<'_>, operation: &Operation, word: Word) -> Result<Step, Error> {
     let learned = Learned {
+        session: operation.session,
         operation: operation.id,
         word,
         waiting: None,

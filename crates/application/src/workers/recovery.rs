@@ -102,6 +102,7 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
         return Ok(Some(operation));
     };
     let learned = Learned {
+        session: session.id,
         operation: operation.id,
         word,
         waiting: None,

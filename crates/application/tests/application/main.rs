@@ -31,6 +31,7 @@ mod meanwhile;
 mod merchants;
 mod moved_on;
 mod notifications;
+mod overtaken_reads;
 mod pay;
 mod races;
 mod reading;

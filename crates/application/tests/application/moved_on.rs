@@ -9,14 +9,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{World, books};
-
-/// Lets every other task run until it waits for something that does not come by itself.
-async fn others_wait() {
-    for _ in 0..100 {
-        tokio::task::yield_now().await;
-    }
-}
+use crate::support::{World, books, others_wait};
 
 #[tokio::test(start_paused = true)]
 async fn an_attempt_whose_time_runs_out_during_its_look_up_is_not_sent_again() {

@@ -12,5 +12,6 @@ mod world;
 
 pub(crate) use audit::{Books, books, events_are_delivered};
 pub(crate) use fate::{Harm, Point, Reached};
+pub(crate) use time::others_wait;
 pub(crate) use verbs::{Order, Psp, basket, told};
 pub(crate) use world::World;

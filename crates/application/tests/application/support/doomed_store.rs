@@ -31,7 +31,9 @@ impl CheckoutRepository for DoomedStore {
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
         // Other tasks get a turn between a reading and what follows from it.
         tokio::task::yield_now().await;
-        self.inner.session(id).await
+        let found = self.inner.session(id).await;
+        self.fate.after_session_read().await;
+        found
     }
 
     async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError> {

@@ -51,7 +51,19 @@ pub(crate) struct Fate {
     counts: Mutex<Counts>,
     death: Notify,
     answers: watch::Sender<bool>,
+    session_read: watch::Sender<SessionRead>,
     stall: Mutex<Stall>,
+}
+
+/// Whether a read of a session is suspended between its result and the caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum SessionRead {
+    /// No read is suspended.
+    Passes,
+    /// The next read will be suspended.
+    SuspendsNext,
+    /// A read is suspended.
+    Suspended,
 }
 
 /// A commit whose connection was lost while the database was still at it.
@@ -87,6 +99,7 @@ impl Fate {
             counts: Mutex::default(),
             death: Notify::new(),
             answers: watch::Sender::new(true),
+            session_read: watch::Sender::new(SessionRead::Passes),
             stall: Mutex::default(),
         }
     }
@@ -183,6 +196,43 @@ impl Fate {
     /// Lets held answers arrive.
     pub(crate) fn let_answers_in(&self) {
         self.answers.send_replace(true);
+    }
+
+    /// Suspends the next read of a session after it has its result, until
+    /// [`Fate::resume_session_read`]; other reads pass meanwhile.
+    pub(crate) fn suspend_next_session_read(&self) {
+        self.session_read.send_replace(SessionRead::SuspendsNext);
+    }
+
+    /// Waits until the read is suspended.
+    pub(crate) async fn session_read_suspended(&self) {
+        self.wait_for_session_read(SessionRead::Suspended).await;
+    }
+
+    /// Lets the suspended read return its (by now outdated) result.
+    pub(crate) fn resume_session_read(&self) {
+        self.session_read.send_replace(SessionRead::Passes);
+    }
+
+    pub(super) async fn after_session_read(&self) {
+        let suspends = self.session_read.send_if_modified(|state| {
+            let suspends = *state == SessionRead::SuspendsNext;
+            if suspends {
+                *state = SessionRead::Suspended;
+            }
+            suspends
+        });
+        if suspends {
+            self.wait_for_session_read(SessionRead::Passes).await;
+        }
+    }
+
+    async fn wait_for_session_read(&self, wanted: SessionRead) {
+        let mut state = self.session_read.subscribe();
+        state
+            .wait_for(|state| *state == wanted)
+            .await
+            .expect("the sender is not dropped");
     }
 
     pub(super) async fn answer_arrives(&self) {

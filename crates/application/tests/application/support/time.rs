@@ -6,6 +6,13 @@ use oncharge_ports::inbox::NotificationStatus;
 
 use super::{Order, World};
 
+/// Lets every other task run until it waits for something that does not come by itself.
+pub(crate) async fn others_wait() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
 impl World {
     /// Lets the workers do what is due at this moment, until nothing is.
     pub(crate) async fn work(&self) {

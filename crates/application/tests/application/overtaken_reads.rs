@@ -1,0 +1,114 @@
+//! A PSP result is not lost where another node commits between this node's read of the session and
+//! its read of the operation: the two then do not belong together.
+
+use futures_util::future::join;
+use oncharge_application::workers::psp_inbox;
+use oncharge_domain::{
+    id::OperationId,
+    psp::RefusalReason,
+    session::{FailureCode, StatusName},
+};
+use oncharge_testkit::{Call, Reply, psp::Finish};
+
+use crate::support::{Harm, Order, Point, World, books, others_wait, told};
+
+/// The PSP reports an operation as done and then as taken back. One node applies the second
+/// notification; between its two reads, another node applies the first.
+async fn reversed_between_two_reads(world: &World, operation: OperationId, reason: RefusalReason) {
+    let other_node = world.restarted();
+    world.psp.finish(operation, Finish::Done);
+    let done = world.psp.notification_body(operation);
+    world.psp.take_back(operation, reason);
+    let reversed = world.psp.notification_body(operation);
+    world.receive(&reversed).await.unwrap();
+    world.fate.suspend_next_session_read();
+    let apply_done = async {
+        world.fate.session_read_suspended().await;
+        other_node.deliver(&done).await.unwrap();
+        world.fate.resume_session_read();
+    };
+    let (applied, ()) = join(psp_inbox::run_once(&world.app), apply_done).await;
+    applied.unwrap();
+    world.work().await;
+}
+
+fn lapsed() -> RefusalReason {
+    RefusalReason::Other("failed_late".to_owned())
+}
+
+async fn accepted_capture(world: &World) -> (Order, OperationId) {
+    let order = world.authorized().await;
+    world.psp.reply(Call::Capture, Reply::Accepted);
+    world.capture(&order, "k", None).await.unwrap();
+    let capture = world.operation(&order, "capture").id;
+    (order, capture)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_capture_that_is_reversed_ends_as_failed() {
+    let world = World::new();
+    let (order, capture) = accepted_capture(&world).await;
+    reversed_between_two_reads(&world, capture, lapsed()).await;
+    assert_eq!(world.failure(&order).await, "capture_failed");
+    assert_eq!(
+        world.events(&order),
+        ["authorized", "captured", "capture_failed"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_authorization_that_lapses_ends_as_cancelled() {
+    let world = World::new();
+    let order = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::Accepted);
+    world.pay(&order, "tok_1").await.unwrap();
+    let attempt = world.operation(&order, "authorize").id;
+    reversed_between_two_reads(&world, attempt, RefusalReason::AuthorizationExpired).await;
+    assert_eq!(
+        world.session(&order).await.failure(),
+        Some(FailureCode::AuthorizationExpired)
+    );
+    assert_eq!(
+        books(&world, &order).await.events,
+        ["authorized", "cancelled"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cancel_that_is_reversed_is_compensated() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.psp.reply(Call::Cancel, Reply::Accepted);
+    world.cancel(&order, "k").await.unwrap();
+    let cancel = world.operation(&order, "cancel").id;
+    reversed_between_two_reads(&world, cancel, lapsed()).await;
+    world.settle().await;
+    assert_eq!(world.count(&order, "compensation"), 1);
+    let audited = books(&world, &order).await;
+    assert_eq!(
+        (audited.status, audited.reserved),
+        (StatusName::Cancelled, 0)
+    );
+}
+
+/// Without an idempotency key there is no record to read the first answer from.
+#[tokio::test(start_paused = true)]
+async fn a_capture_without_a_key_is_answered_with_the_session_that_it_left() {
+    let world = World::new();
+    let order = world.authorized().await;
+    let other_node = world.restarted();
+    world.psp.pause();
+    let meanwhile = async {
+        others_wait().await;
+        // The request's first commit is a conflict, so that it has to read again.
+        world.fate.plan(Point::Commit(1), Harm::Between);
+        world.fate.suspend_next_session_read();
+        world.psp.resume();
+        world.fate.session_read_suspended().await;
+        let capture = world.operation(&order, "capture").id;
+        other_node.notify(capture).await.unwrap();
+        world.fate.resume_session_read();
+    };
+    let (answer, ()) = join(world.capture(&order, "", None), meanwhile).await;
+    assert_eq!(told(&answer), "200 done captured");
+}
