@@ -53,7 +53,10 @@ enum Action {
     Appear,
     /// The PSP posts a notification; with `true` it will again.
     Receive(usize, bool),
+    /// A worker claims a notification and reads its session.
     Take(usize),
+    /// A worker reads the operation and decides.
+    Read(usize),
     Commit(usize),
     Crash(usize),
     Lapse(usize),
@@ -142,8 +145,11 @@ impl Model for Mailroom {
         if room.ahead.is_some() {
             actions.push(Action::Appear);
         }
-        for place in 0..room.works.len() {
-            actions.push(Action::Commit(place));
+        for (place, work) in room.works.iter().enumerate() {
+            actions.push(match work.stage {
+                Stage::SessionRead(..) => Action::Read(place),
+                _ => Action::Commit(place),
+            });
             if room.faults > 0 {
                 actions.push(Action::Crash(place));
             }
@@ -173,6 +179,7 @@ impl Model for Mailroom {
             Action::Appear => room.ahead = None,
             Action::Receive(place, again) => room.receive(place, again, self.flaw),
             Action::Take(note) => room.take(note, self.flaw),
+            Action::Read(worker) => room.read_operation(worker, self.flaw),
             Action::Commit(worker) => room.commit(worker, self.flaw),
             Action::Crash(worker) => {
                 room.faults -= 1;
@@ -309,7 +316,10 @@ fn one_step(room: &mut Room, flaw: Option<Flaw>) -> bool {
     if room.ahead.is_some() {
         room.ahead = None;
     } else if let Some(last) = room.works.len().checked_sub(1) {
-        room.commit(last, flaw);
+        match room.works[last].stage {
+            Stage::SessionRead(..) => room.read_operation(last, flaw),
+            _ => room.commit(last, flaw),
+        }
     } else if let Some(place) = places.clone().find(left)
         && flaw != Some(Flaw::NeverLapses)
     {
@@ -344,6 +354,10 @@ fn goals() -> Vec<Property<Mailroom>> {
             let first = works.next();
             first.is_some_and(|first| works.any(|other| other.note == first.note))
         }),
+        Property::sometimes("a read is overtaken", |_, room: &Room| {
+            let overtaken = |stage: &Stage| matches!(stage, Stage::SessionRead(_, false));
+            room.works.iter().any(|work| overtaken(&work.stage))
+        }),
         Property::sometimes("a decision is overtaken", |_, room: &Room| {
             room.works
                 .iter()
@@ -364,6 +378,7 @@ fn facts_workers_and_leases() {
             "a fact was news",
             "a fact is ahead of us",
             "two workers with the same fact",
+            "a read is overtaken",
             "a decision is overtaken",
             "money was taken back by a fact",
         ],

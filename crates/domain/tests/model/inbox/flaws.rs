@@ -21,6 +21,8 @@ pub(super) enum Flaw {
     NoFencing,
     /// The same, and neither that the fact is handled already nor the session's version is looked at.
     NoFencingNoVersions,
+    /// A decision without effect counts although the session was changed between the two reads.
+    TrustsOvertakenReads,
     /// Leases never run out.
     NeverLapses,
 }
@@ -59,6 +61,11 @@ fn a_duplicate_that_is_kept_is_found_out() {
 fn missing_fencing_is_found_out_even_where_versions_save_the_money() {
     finds_out(Flaw::NoFencing, FENCING);
     finds_taken_back(Flaw::NoFencingNoVersions, TWICE);
+}
+
+#[test]
+fn an_overtaken_read_that_is_trusted_is_found_out() {
+    finds_out(Flaw::TrustsOvertakenReads, TRUTH);
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! The world of one session with an inbox before it, and the workers that empty it.
 
-use std::collections::BTreeSet;
+use std::{
+    collections::BTreeSet,
+    hash::{Hash, Hasher},
+};
 
 use oncharge_domain::{
     id::OperationId,
     psp::{Answer, Word},
+    session::{Input, Session},
 };
 
 use super::flaws::Flaw;
@@ -35,9 +39,24 @@ pub(super) struct Note {
     pub(super) had_effect: bool,
 }
 
+/// A session as a worker has read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct ReadSession(Session);
+
+/// What makes two sessions equal for what a worker decides on them.
+impl Hash for ReadSession {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.status.hash(state);
+        self.0.attempts.hash(state);
+    }
+}
+
 /// How far a worker is with a notification.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Stage {
+    /// It has read the session, and the operation not yet; `true` while nobody has changed the
+    /// session since.
+    SessionRead(Box<ReadSession>, bool),
     /// It has read that this is no news.
     OldNews,
     /// It has decided what follows; `true` while nobody has changed the session since.
@@ -128,7 +147,7 @@ impl Room {
             }
             return;
         }
-        let stage = self.read(place);
+        let stage = self.read_session();
         let note = &mut self.notes[place];
         note.leased = true;
         if flaw == Some(Flaw::HandledFirst) {
@@ -141,15 +160,35 @@ impl Room {
         });
     }
 
-    /// What the state machine makes of it now.
-    fn read(&self, place: usize) -> Stage {
-        let mut world = self.world.clone();
-        apply(&mut world, &self.notes[place].fact);
-        if world.book.session.version == self.world.book.session.version {
+    fn read_session(&self) -> Stage {
+        Stage::SessionRead(Box::new(ReadSession(self.world.book.session.clone())), true)
+    }
+
+    /// A worker reads the operation and decides on the session that it has read before. A decision
+    /// without effect counts only while that session is current.
+    pub(super) fn read_operation(&mut self, worker: usize, flaw: Option<Flaw>) {
+        let work = &self.works[worker];
+        let Stage::SessionRead(session, is_current) = &work.stage else {
+            return;
+        };
+        let stage = if self.has_effect(&session.0, &self.notes[work.note].fact) {
+            Stage::News(*is_current)
+        } else if *is_current || flaw == Some(Flaw::TrustsOvertakenReads) {
             Stage::OldNews
         } else {
-            Stage::News(true)
-        }
+            self.read_session()
+        };
+        self.works[worker].stage = stage;
+    }
+
+    /// Whether the state machine makes anything of a fact with this session and all else as it is
+    /// now. What does not fit together is refused.
+    fn has_effect(&self, session: &Session, (operation, answer): &Fact) -> bool {
+        let mut book = self.world.book.clone();
+        book.session = session.clone();
+        let heard = book.heard(*operation, &Word::Answer(answer.clone()), false);
+        let decision = session.decide(Input::Heard(Box::new(heard)), self.world.now());
+        decision.is_ok_and(|decision| !decision.is_empty(session))
     }
 
     /// A worker commits what it has decided, together with the notification's end.
@@ -163,7 +202,7 @@ impl Room {
         }
         if work.stage == Stage::News(false) && looks_at_versions(flaw) {
             // A conflict: it decides anew, on what is there by now.
-            work.stage = self.read(work.note);
+            work.stage = self.read_session();
             return self.works.push(work);
         }
         self.demand(work.holds, Rule::Fencing);
@@ -203,14 +242,14 @@ impl Room {
             .any(|work| work.note == note && work.holds)
     }
 
-    /// Whoever has decided on an older state of the session will meet a conflict.
+    /// Whoever has read or decided on an older state of the session will notice it by its version.
     pub(super) fn outdate(&mut self, last: &World) {
         if last.book.session.version == self.world.book.session.version {
             return;
         }
         for work in &mut self.works {
-            if work.stage == Stage::News(true) {
-                work.stage = Stage::News(false);
+            if let Stage::SessionRead(_, is_current) | Stage::News(is_current) = &mut work.stage {
+                *is_current = false;
             }
         }
     }
