@@ -18,6 +18,7 @@ mod audit;
 mod crew;
 mod done;
 mod events;
+mod evidence;
 mod faults;
 mod line;
 mod load;
@@ -87,12 +88,13 @@ async fn all_rounds(name: &'static str, truth: Arc<Truth>, nodes: usize) {
         if !findings.is_empty() {
             stage.stop_all();
             let shown = &findings[..findings.len().min(SHOWN)];
+            let run = format!("{name}-seed{seed}-round{round}");
             panic!(
-                "{name}, seed {seed}, round {round}:\n{}\n{} findings\n{}\nlogs:\n{}",
+                "{name}, seed {seed}, round {round}:\n{}\n{} findings\n{}\n{}",
                 plan.outline(),
                 findings.len(),
                 shown.join("\n"),
-                stage.logs_about(&shown.concat()),
+                evidence::keep(&truth, &stage, &run, shown).await,
             );
         }
     }

@@ -2,6 +2,7 @@
 //! to their database.
 
 use std::{
+    collections::BTreeSet,
     process::Output,
     sync::atomic::Ordering,
     time::{Duration, Instant},
@@ -261,14 +262,8 @@ impl Stage {
         }
     }
 
-    /// The log lines that name an operation, event or notification of this text.
-    pub(crate) fn logs_about(&self, text: &str) -> String {
-        let words = text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
-        let is_id = |word: &&str| {
-            let kinds = ["op_", "evt_", "ntf_"];
-            kinds.iter().any(|kind| word.starts_with(kind))
-        };
-        let ids: Vec<&str> = words.filter(is_id).collect();
+    /// The log lines that name one of these ids.
+    pub(crate) fn logs_about(&self, ids: &BTreeSet<&str>) -> String {
         let mut found = Vec::new();
         for node in &self.nodes {
             let log = node.log();

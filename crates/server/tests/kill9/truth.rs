@@ -1,8 +1,12 @@
 //! What the databases themselves say: of work that is open, of gaps, of inbox and outbox.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeSet,
+    path::{Path, PathBuf},
+};
 
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types};
+use futures_util::TryStreamExt;
 use tempfile::TempDir;
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
@@ -136,6 +140,85 @@ impl Truth {
         open
     }
 
+    /// The sessions, by their ids without prefix, that these ids belong to.
+    pub(crate) async fn sessions_of(&self, ids: &BTreeSet<&str>) -> BTreeSet<String> {
+        let (id, session) = (self.id("id"), self.id("session_id"));
+        let quoted: Vec<String> = ids
+            .iter()
+            .filter_map(|id| Some(format!("'{}'", id.split_once('_')?.1)))
+            .collect();
+        let wanted = format!("{id} IN ({})", quoted.join(","));
+        let tables = ["operations", "refunds", "events", "psp_notifications"];
+        let mut queries = vec![format!("SELECT {id} AS line FROM sessions WHERE {wanted}")];
+        queries.extend(tables.map(|table| {
+            format!("SELECT {session} FROM {table} WHERE {wanted} AND session_id IS NOT NULL")
+        }));
+        let found = self.ask(&queries.join(" UNION ")).await;
+        found.into_iter().collect()
+    }
+
+    /// All that happened to a session, here and at the PSP, in the order of time.
+    pub(crate) async fn history(&self, session: &str) -> Vec<String> {
+        let id = self.id("id");
+        let of_it = format!("WHERE {} = '{session}'", self.id("session_id"));
+        let (created, received) = (self.time("created_at"), self.time("received_at"));
+        let ours = format!(
+            "SELECT {created} || ' session ' || status || ', version ' || version AS line
+             FROM sessions WHERE {id} = '{session}'
+             UNION ALL SELECT {created} || ' operation op_' || {id} || ' ' || kind || ' ' || amount
+                 || ': ' || status || ', ' || sending || ', ' || coalesce(failure, 'no failure')
+                 || ', last sent ' || {} || ', ' || tries || ' tries' FROM operations {of_it}
+             UNION ALL SELECT {created} || ' event evt_' || {id} || ' ' || sequence || ' ' || kind
+                 || ', ' || status FROM events {of_it}
+             UNION ALL SELECT {received} || ' notification ntf_' || {id} || ' '
+                 || coalesce(event_key, '') || ': ' || status FROM psp_notifications {of_it}
+             UNION ALL SELECT {created} || ' audit ' || action || ' ' || detail
+                 FROM audit_log {of_it}",
+            self.time("last_sent_at"),
+        );
+        let at = file_time("at");
+        let created = file_time("created_at");
+        let theirs = format!(
+            "SELECT {at} || ' PSP ledger ' || kind || ' ' || amount || ' by ' || idempotency_key
+                 AS line FROM ledger WHERE reference = 'cs_{session}'
+             UNION ALL SELECT coalesce({}, 'undelivered') || ' PSP notification ' || body
+                 FROM notifications WHERE body LIKE '%cs_{session}%'
+             UNION ALL SELECT {created} || ' PSP operation ' || kind || ' ' || o.idempotency_key
+                 || ': answered ' || answer || ', now ' || result || ' '
+                 || coalesce(o.reason, '')
+                 FROM operations o WHERE o.psp_reference IN (SELECT psp_reference FROM ledger
+                     WHERE reference = 'cs_{session}')",
+            file_time("delivered_at"),
+        );
+        let mut lines = self.ask(&ours).await;
+        lines.extend(ask_file(&self.simulator_file(), &theirs).await);
+        lines.sort();
+        lines
+    }
+
+    /// A time's text in UTC, in either database's words.
+    fn time(&self, column: &str) -> String {
+        if self.is_postgres() {
+            format!("to_char({column} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US')")
+        } else {
+            file_time(column)
+        }
+    }
+
+    /// Writes each table of a PostgreSQL database as a CSV file: the cluster ends with the test.
+    pub(crate) async fn export_tables(&self, directory: &Path) {
+        let Some(url) = self.url() else { return };
+        let tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'";
+        let (client, connection) = tokio_postgres::connect(url, NoTls).await.unwrap();
+        tokio::spawn(connection);
+        for table in execute(url, tables).await {
+            let copy = format!("COPY {table} TO STDOUT (FORMAT csv, HEADER)");
+            let rows = client.copy_out(&copy).await.unwrap();
+            let rows: Vec<_> = rows.try_collect().await.unwrap();
+            std::fs::write(directory.join(format!("{table}.csv")), rows.concat()).unwrap();
+        }
+    }
+
     /// What is wrong in the inbox: notifications that did not simply come to be handled, or that
     /// the PSP has delivered and that are not there once each.
     pub(crate) async fn wrong_in_the_inbox(&self) -> Vec<String> {
@@ -236,6 +319,14 @@ impl Truth {
         let counts = self.ask(query).await;
         format!("operations: {}", counts.join(", "))
     }
+}
+
+/// The text of a time that SQLite keeps as microseconds.
+fn file_time(column: &str) -> String {
+    format!(
+        "strftime('%Y-%m-%dT%H:%M:%S', {column} / 1000000, 'unixepoch')
+         || printf('.%06d', {column} % 1000000)"
+    )
 }
 
 async fn ask_file(file: &Path, sql: &str) -> Vec<String> {
