@@ -25,6 +25,7 @@ mod outages;
 mod payments;
 mod psp_answers;
 mod races;
+mod replay;
 mod stopping;
 mod support;
 mod waiting;

@@ -1,6 +1,29 @@
 //! The two databases: the embedded file, and a PostgreSQL database of the test's own.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use diesel::{
+    Connection, QueryableByName, RunQueryDsl, SqliteConnection, sql_query, sql_types::Text,
+};
+
+#[derive(QueryableByName)]
+struct Row {
+    #[diesel(sql_type = Text)]
+    line: String,
+}
+
+/// The column `line` of what a query finds in a SQLite file that another process may have open.
+pub(crate) fn query_file(file: &Path, sql: &str) -> Vec<String> {
+    let mut connection = SqliteConnection::establish(file.to_str().unwrap()).unwrap();
+    sql_query("PRAGMA busy_timeout = 5000")
+        .execute(&mut connection)
+        .unwrap();
+    let rows: Vec<Row> = sql_query(sql).load(&mut connection).unwrap();
+    rows.into_iter().map(|row| row.line).collect()
+}
 
 /// Which database a server runs on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use oncharge_psp_simulator as simulator;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{Shop, binary::ONCHARGE, eventually, proxy::Proxy};
+use super::{Shop, binary::ONCHARGE, database, eventually, proxy::Proxy};
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
@@ -44,6 +44,23 @@ impl Stage {
             dir,
             database_url,
         }
+    }
+
+    /// Waits until the PSP has nothing left to do, to reverse or to send.
+    pub(crate) async fn psp_is_idle(&self, seconds: u64) {
+        let open = "SELECT kind || ' ' || idempotency_key AS line FROM operations
+                    WHERE due_at IS NOT NULL OR late_at IS NOT NULL
+                    UNION ALL SELECT body FROM notifications WHERE delivered_at IS NULL";
+        let file = self.dir.path().join("simulator.db");
+        eventually(seconds, "an idle PSP", || async {
+            let lines = tokio::task::block_in_place(|| database::query_file(&file, open));
+            if lines.is_empty() {
+                Ok(())
+            } else {
+                Err(format!("{} open, the first is {}", lines.len(), lines[0]))
+            }
+        })
+        .await;
     }
 
     /// A node that is not started yet, with these settings on top (`NETWORK__PORT`).
