@@ -286,6 +286,10 @@ fn answer_of(error: &Error) -> Answer {
             "Not possible while the session is {}",
             status.name()
         )),
+        Error::InProgress(operation) => not_now(format!(
+            "Not possible while {} is in progress",
+            operation.text()
+        )),
         Error::NoEndpoint => {
             not_now("There is no webhook endpoint, or it is disabled: set one first")
         }
@@ -386,7 +390,7 @@ impl ResponseError for Problem {
 
 #[cfg(test)]
 mod tests {
-    use oncharge_domain::session::StatusName;
+    use oncharge_domain::session::{InProgress, StatusName};
 
     use super::*;
 
@@ -417,6 +421,12 @@ mod tests {
             (Error::Unverified, 401, "invalid_signature", None),
             (
                 Error::InvalidState(StatusName::Expired),
+                409,
+                "invalid_state",
+                None,
+            ),
+            (
+                Error::InProgress(InProgress::Capture),
                 409,
                 "invalid_state",
                 None,

@@ -44,6 +44,10 @@ UNION ALL
         AND sessions.status = 'error' AND sessions.failure = 'capture_failed'
     ORDER BY refunds.created_at LIMIT $6)
 UNION ALL
+(SELECT 'contradiction', id, session_id, merchant_id, created_at, kind || ', ' || failure
+    FROM operations WHERE contradiction = 'listed'
+    ORDER BY created_at LIMIT $6)
+UNION ALL
 (SELECT 'deadline', id, id, merchant_id, due_at, status
     FROM sessions WHERE due_at < $3
     ORDER BY due_at LIMIT $6)
@@ -119,9 +123,10 @@ impl TryFrom<Row> for StuckItem {
         let kind = kinds.find(|kind| kind.name() == row.kind);
         let kind = kind.ok_or_else(|| corrupt("stuck", "kind", row.id.to_string()))?;
         let id = match kind {
-            StuckKind::Operation | StuckKind::Accepted | StuckKind::Compensation => {
-                OperationId::from_uuid(row.id).to_string()
-            }
+            StuckKind::Operation
+            | StuckKind::Accepted
+            | StuckKind::Compensation
+            | StuckKind::Contradiction => OperationId::from_uuid(row.id).to_string(),
             StuckKind::RefundOfFailedCapture => RefundId::from_uuid(row.id).to_string(),
             StuckKind::Deadline => SessionId::from_uuid(row.id).to_string(),
             StuckKind::Notification | StuckKind::Waiting => {

@@ -11,6 +11,7 @@ use diesel::{pg::data_types::PgInterval, prelude::*};
 pub(crate) use lease::Held;
 use lease::{Claim, Release, Renew, Table};
 use oncharge_domain::{
+    audit::AuditEntry,
     id::{NotificationId, OperationId, SessionId, UnitId},
     time::Timestamp,
 };
@@ -26,9 +27,15 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
+    batch::Batch,
     error::corrupt,
-    rows::{at, unfit},
-    schema::{database_clock, operations},
+    rows::{
+        at,
+        audit::AuditRow,
+        operation::{DISMISSED, LISTED},
+        unfit,
+    },
+    schema::{audit_log, database_clock, operations},
     store::PostgresStore,
     stuck,
 };
@@ -143,6 +150,22 @@ impl WorkQueue for PostgresStore {
 
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
         depths::depths(self, now).await
+    }
+
+    async fn dismiss_contradiction(
+        &self,
+        operation: OperationId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        use operations::{contradiction, table};
+        let listed = table
+            .find(operation.uuid())
+            .filter(contradiction.eq(LISTED));
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        batch.require(diesel::update(listed).set(contradiction.eq(DISMISSED)), ());
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        batch.commit_if_there().await
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {

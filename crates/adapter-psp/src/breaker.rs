@@ -80,15 +80,18 @@ impl Breaker {
 }
 
 impl State {
+    /// Whether the next call is let through.
+    fn would_admit(&self, now: Instant) -> bool {
+        self.next_probe.is_none_or(|at| at <= now)
+    }
+
+    /// As `would_admit`, for a call that follows: it is the probe where the breaker is open.
     fn admits(&mut self, now: Instant) -> bool {
-        match self.next_probe {
-            Some(at) if now < at => false,
-            Some(_) => {
-                self.next_probe = Some(now + BETWEEN_PROBES);
-                true
-            }
-            None => true,
+        let admits = self.would_admit(now);
+        if admits && let Some(next) = &mut self.next_probe {
+            *next = now + BETWEEN_PROBES;
         }
+        admits
     }
 
     /// Counts how a call ended; says whether the breaker has opened (`true`) or closed by it.
@@ -109,6 +112,10 @@ impl State {
 #[async_trait]
 impl Psp for Breaker {
     forward_what_sends_nothing!();
+
+    fn is_available(&self) -> bool {
+        self.lock().would_admit(Instant::now()) && self.inner.is_available()
+    }
 
     async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
         self.guarded(self.inner.send(request)).await
@@ -146,7 +153,9 @@ mod tests {
         let mut state = State::default();
         failed_times(&mut state, FAILURES_TO_OPEN, opened);
         let late = opened + BETWEEN_PROBES;
-        assert!(!state.admits(late.checked_sub(Duration::from_millis(1)).unwrap()));
+        let early = late.checked_sub(Duration::from_millis(1)).unwrap();
+        assert!(!state.would_admit(early) && !state.admits(early));
+        assert!(state.would_admit(late), "which is not the probe yet");
         assert!(state.admits(late), "the probe");
         assert!(!state.admits(late), "only one");
         assert_eq!(state.note(false, late), None, "still open");

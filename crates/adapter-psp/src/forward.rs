@@ -1,6 +1,7 @@
 //! What every decorator passes on unchanged: all of a connector that sends nothing.
 
-/// Forwards the methods of `Psp` that send nothing to `self.inner`.
+/// Forwards the methods of `Psp` that send nothing to `self.inner`; `is_available` belongs to the
+/// breaker.
 macro_rules! forward_what_sends_nothing {
     () => {
         fn is_live(&self) -> bool {

@@ -86,6 +86,10 @@ fn outcome(result: Result<Option<&Answer>, &PspError>) -> &'static str {
 impl Psp for Metered {
     forward_what_sends_nothing!();
 
+    fn is_available(&self) -> bool {
+        self.inner.is_available()
+    }
+
     async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
         let begun = Instant::now();
         let result = self.inner.send(request).await;

@@ -105,6 +105,12 @@ impl Psps for Registry {
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
         self.accounts.get(account).cloned()
     }
+
+    fn unavailable(&self) -> Vec<PspAccount> {
+        let accounts = self.accounts.iter();
+        let unavailable = accounts.filter(|(_, psp)| !psp.is_available());
+        unavailable.map(|(account, _)| account.clone()).collect()
+    }
 }
 
 impl fmt::Debug for Registry {

@@ -108,6 +108,10 @@ impl Psp for Simulator {
         false
     }
 
+    fn is_available(&self) -> bool {
+        true
+    }
+
     fn key_lifetime(&self) -> Duration {
         KEY_LIFETIME
     }

@@ -38,6 +38,10 @@ async fn limited<T>(call: impl Future<Output = Result<T, PspError>>) -> Result<T
 impl Psp for TimeLimit {
     forward_what_sends_nothing!();
 
+    fn is_available(&self) -> bool {
+        self.inner.is_available()
+    }
+
     async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
         limited(self.inner.send(request)).await
     }

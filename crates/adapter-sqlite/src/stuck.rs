@@ -69,6 +69,7 @@ fn statement(kind: StuckKind) -> String {
             format!("{OPEN_OPERATIONS} AND kind = 'compensation' AND created_at <= ?1")
         }
         StuckKind::RefundOfFailedCapture => REFUNDS_OF_FAILED_CAPTURES.to_owned(),
+        StuckKind::Contradiction => CONTRADICTIONS.to_owned(),
         StuckKind::Deadline => DEADLINES.to_owned(),
         StuckKind::Notification => format!(
             "{NOTIFICATIONS} WHERE notification.status IN ('mismatched', 'unmatched', 'malformed') \
@@ -92,6 +93,10 @@ const OPEN_OPERATIONS: &str = "SELECT id, session_id AS session, merchant_id AS 
      created_at AS since, kind || ', ' || sending AS detail \
      FROM operations WHERE next_try_at IS NOT NULL";
 
+const CONTRADICTIONS: &str = "SELECT id, session_id AS session, merchant_id AS merchant, \
+     created_at AS since, kind || ', ' || failure AS detail FROM operations \
+     WHERE contradiction = 'listed' AND created_at <= ?1";
+
 const DEADLINES: &str = "SELECT id, id AS session, merchant_id AS merchant, due_at AS since, \
      status AS detail FROM sessions WHERE due_at < ?1";
 
@@ -111,9 +116,10 @@ impl Found {
     fn item(self, kind: StuckKind) -> Result<StuckItem, StoreError> {
         let cells = Cells::of(kind.name(), &self.id);
         let id = match kind {
-            StuckKind::Operation | StuckKind::Accepted | StuckKind::Compensation => {
-                cells.id::<OperationKind>("id", &self.id)?.to_string()
-            }
+            StuckKind::Operation
+            | StuckKind::Accepted
+            | StuckKind::Compensation
+            | StuckKind::Contradiction => cells.id::<OperationKind>("id", &self.id)?.to_string(),
             StuckKind::RefundOfFailedCapture => cells.id::<RefundKind>("id", &self.id)?.to_string(),
             StuckKind::Deadline => cells.id::<SessionKind>("id", &self.id)?.to_string(),
             StuckKind::Notification | StuckKind::Waiting => {

@@ -14,7 +14,9 @@ use diesel::{
     sql_types::{BigInt, Nullable},
 };
 use oncharge_domain::{
-    id::{Id, Kind},
+    audit::AuditEntry,
+    id::{Id, Kind, OperationId},
+    operation::Contradiction,
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -31,7 +33,15 @@ use self::{
     deliveries::Wanted,
     lease::{CLOCK, DELIVERIES, NOTIFICATIONS, OPERATIONS, SESSIONS},
 };
-use crate::{error, rows::Cells, schema::operations, store::SqliteStore, stuck, writer::Lane};
+use crate::{
+    commit::write_audit,
+    error,
+    rows::{Cells, audit::AuditRow, id_bytes, operation::contradiction_name},
+    schema::operations,
+    store::SqliteStore,
+    stuck,
+    writer::Lane,
+};
 
 pub(crate) use self::{deliveries::EARLIER, lease::holds};
 
@@ -175,6 +185,26 @@ impl WorkQueue for SqliteStore {
 
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
         self.read(|connection| depth::all(connection, now.unix_micros()))
+    }
+
+    async fn dismiss_contradiction(
+        &self,
+        operation: OperationId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let audit = AuditRow::of(audit);
+        let dismissed = self.write(Lane::Request, move |connection| {
+            let name = |known| operations::contradiction.eq(contradiction_name(known));
+            let row = operations::table.find(id_bytes(operation));
+            let listed = row.filter(name(Contradiction::Listed));
+            let update = diesel::update(listed).set(name(Contradiction::Dismissed));
+            if update.execute(connection).map_err(error::commit)? == 0 {
+                return Ok(false);
+            }
+            write_audit(connection, [audit])?;
+            Ok(true)
+        });
+        dismissed.await.map_err(error::outside_a_unit)
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {

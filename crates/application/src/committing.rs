@@ -7,7 +7,7 @@ use oncharge_domain::{
     id::{MerchantId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
-    session::{Decision, Refusal, Session},
+    session::{Decision, Input, Session},
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -80,6 +80,19 @@ struct Doubt {
     intended: Intended,
 }
 
+/// The input with the session's operation in flight, for a command that may replace it. It is read
+/// after the session: a commit in between makes that of the command a conflict.
+async fn with_in_flight(app: &App, input: &Input, session: &Session) -> Result<Input, Error> {
+    let mut input = input.clone();
+    if let Input::Capture { in_flight, .. } | Input::Cancel { in_flight, .. } = &mut input
+        && let Some(flight) = session.status.in_flight()
+    {
+        let operation = app.inner().checkout.operation(flight.operation).await?;
+        *in_flight = operation.map(Box::new);
+    }
+    Ok(input)
+}
+
 /// Loads the session, decides and commits; again on a conflict until the deadline. A try with a
 /// token that was tried before decides nothing and gives the session as it is.
 ///
@@ -89,11 +102,11 @@ pub(crate) async fn intend(
     app: &App,
     id: SessionId,
     intent: &Intent<'_>,
-    decide: impl Fn(&Session, Timestamp) -> Result<Decision, Refusal> + Send + Sync,
+    input: &Input,
 ) -> Result<Intended, Error> {
     let _turn = app.inner().locks.lock(id).await;
     let mut doubt = None;
-    match intend_in_turn(app, id, intent, decide, &mut doubt).await {
+    match intend_in_turn(app, id, intent, input, &mut doubt).await {
         Err(busy @ Error::Busy(_)) if doubt.is_some() => Err(Error::internal(busy)),
         other => other,
     }
@@ -103,7 +116,7 @@ async fn intend_in_turn(
     app: &App,
     id: SessionId,
     intent: &Intent<'_>,
-    decide: impl Fn(&Session, Timestamp) -> Result<Decision, Refusal> + Send + Sync,
+    input: &Input,
     doubt: &mut Option<Doubt>,
 ) -> Result<Intended, Error> {
     let mut patience = Patience::new();
@@ -120,8 +133,9 @@ async fn intend_in_turn(
             let session = load(app, id).await?;
             return Ok(Intended::nothing(Decision::nothing(session)));
         }
+        let input = with_in_flight(app, input, &session).await?;
         let now = app.now();
-        let decision = decide(&session, now)?;
+        let decision = session.decide(input, now)?;
         if decision.is_empty(&session) {
             return Ok(Intended::nothing(decision));
         }

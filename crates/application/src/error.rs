@@ -1,6 +1,6 @@
 //! Why a use case was refused or failed.
 
-use oncharge_domain::session::{Refusal, StatusName};
+use oncharge_domain::session::{InProgress, Refusal, StatusName};
 use oncharge_ports::{CommitError, StoreError};
 
 /// Why a use case was refused or failed; the HTTP adapter gives each its code and status.
@@ -39,6 +39,9 @@ pub enum Error {
     /// The session's status does not allow it.
     #[error("not possible while the session is {}", .0.name())]
     InvalidState(StatusName),
+    /// Another operation of the session must end first.
+    #[error("not possible while {} is in progress", .0.text())]
+    InProgress(InProgress),
     /// The refunds would exceed what was captured.
     #[error("the refunds would exceed the captured amount")]
     RefundExceedsCaptured,
@@ -101,6 +104,7 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         match refusal {
             Refusal::InvalidState(status) => Self::InvalidState(status),
+            Refusal::InProgress(operation) => Self::InProgress(operation),
             Refusal::RefundExceedsCaptured => Self::RefundExceedsCaptured,
             Refusal::CaptureExceedsAuthorized => Self::CaptureExceedsAuthorized,
             Refusal::CurrencyMismatch => Self::Field {

@@ -312,6 +312,12 @@ fn render(
         {
             return None;
         }
+        // A refused cancel of an authorization that is gone: what was asked for is true.
+        (OperationKind::Cancel(_), OperationStatus::Failed)
+            if matches!(session.status, Status::Cancelled(_)) =>
+        {
+            Presentable::Done(session)
+        }
         (_, OperationStatus::Failed) => Presentable::PspRejected,
         // Where no request is at hand, an answer is due as soon as the PSP has taken the operation
         // in: until its end may come, days can pass.

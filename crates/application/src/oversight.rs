@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
-    id::NotificationId,
+    id::{NotificationId, OperationId},
     session::StatusName,
     time::Timestamp,
 };
@@ -47,16 +47,47 @@ pub async fn stuck(app: &App, limit: u32) -> Result<Vec<StuckItem>, Error> {
     Ok(app.inner().work.stuck(app.now(), limit).await?)
 }
 
-/// Takes a notification off the list of stuck work; `false` where it is not on it.
-pub async fn dismiss(app: &App, id: NotificationId) -> Result<bool, Error> {
-    let audit = AuditEntry {
+/// What a person can take off the list of stuck work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dismissible {
+    /// A notification that changes nothing.
+    Notification(NotificationId),
+    /// An operation that has failed here and is done at the PSP.
+    Operation(OperationId),
+}
+
+impl Dismissible {
+    /// Reads an id (`ntf_…` or `op_…`).
+    pub fn parse(id: &str) -> Option<Self> {
+        let notification = id.parse().ok().map(Self::Notification);
+        notification.or_else(|| id.parse().ok().map(Self::Operation))
+    }
+}
+
+/// Takes an item off the list of stuck work; `false` where it is not on it.
+pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
+    let mut audit = AuditEntry {
         id: app.new_id(),
         at: app.now(),
         action: AuditAction::NotificationDismissed,
         merchant: None,
         session: None,
         operation: None,
-        detail: id.to_string(),
+        detail: String::new(),
     };
-    Ok(app.inner().inbox.dismiss(id, &audit).await?)
+    match item {
+        Dismissible::Notification(id) => {
+            audit.detail = id.to_string();
+            Ok(app.inner().inbox.dismiss(id, &audit).await?)
+        }
+        Dismissible::Operation(id) => {
+            audit.action = AuditAction::ContradictionDismissed;
+            if let Some(operation) = app.inner().checkout.operation(id).await? {
+                audit.merchant = Some(operation.merchant);
+                audit.session = Some(operation.session);
+            }
+            audit.operation = Some(id);
+            Ok(app.inner().work.dismiss_contradiction(id, &audit).await?)
+        }
+    }
 }

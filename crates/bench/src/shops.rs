@@ -104,6 +104,8 @@ async fn event(wired: &Wired, merchant: MerchantId) -> anyhow::Result<()> {
         kind: EventKind::PaymentAuthorized,
         status: session.status_name(),
         amount: session.amount,
+        amounts: session.amounts(),
+        failure: None,
         psp_reference: None,
         refund: None,
         retry_until: None,

@@ -56,6 +56,6 @@ pub use session::{
     SessionStatus,
 };
 pub use webhook::{
-    DeliveryAttempt, EventDetails, EventKind, NotASigningSecret, SigningSecret, Webhook,
+    Amounts, DeliveryAttempt, EventDetails, EventKind, NotASigningSecret, SigningSecret, Webhook,
     WebhookEndpoint, WebhookError, WebhookEvent, WebhookVerifier, verify_webhook,
 };

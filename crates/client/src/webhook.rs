@@ -8,6 +8,6 @@ mod verifier;
 
 pub use endpoint::{DeliveryAttempt, EventDetails, SigningSecret, WebhookEndpoint};
 pub use error::{NotASigningSecret, WebhookError};
-pub use event::{Webhook, WebhookEvent};
+pub use event::{Amounts, Webhook, WebhookEvent};
 pub use kind::EventKind;
 pub use verifier::{WebhookVerifier, verify_webhook};

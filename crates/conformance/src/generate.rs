@@ -7,12 +7,12 @@ use oncharge_domain::{
     id::{Id, OperationId},
     merchant::Merchant,
     money::{MAX_MINOR, Money},
-    operation::{CancelPurpose, CompensationBy, OperationKind, Sending},
+    operation::{CancelPurpose, CompensationBy, Contradiction, OperationKind, Sending},
     psp::{Challenge, PspReference, RefusalReason, TokenFingerprint},
     session::{
-        Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
-        InFlightKind, NewSession, OpenChallenge, Payment, Pending, Refunds, Session, Status, Step,
-        Unpaid,
+        Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, Failure, FailureCode,
+        InFlight, InFlightKind, NewSession, OpenChallenge, Payment, Pending, PlannedCapture,
+        Refunds, Session, Status, Step, Unpaid,
     },
     text::{Contact, Email, Metadata, OrderId, Phone, Reference, ReturnUrl},
     time::Timestamp,
@@ -250,10 +250,15 @@ fn outcome() -> BoxedStrategy<EndOutcome> {
 fn authorized(draw: &mut Draw, payment: Payment) -> Authorized {
     let kind = select(vec![InFlightKind::Capture, InFlightKind::Cancel]);
     let flight = (operation_id(), kind).prop_map(|(operation, kind)| InFlight { operation, kind });
+    let (currency, most) = (payment.authorized.currency(), payment.authorized.minor());
+    let planned =
+        (instant(), prop_oneof![Just(most), 1..=most.max(1)]).prop_map(move |(due, minor)| {
+            let amount = Money::new(minor, currency).unwrap();
+            PlannedCapture { due, amount }
+        });
     Authorized {
         payment,
-        capture_due: draw.one(option::of(instant())),
-        capture_tries: draw.one(0..9_u32),
+        planned_capture: draw.one(option::of(planned)),
         in_flight: draw.one(option::of(flight)),
         lapsed: draw.one(option::of(failure())),
     }
@@ -280,6 +285,21 @@ pub(crate) fn kind(draw: &mut Draw) -> OperationKind {
             round: draw.one(prop_oneof![Just(0), Just(i32::MAX.unsigned_abs())]),
         },
     }
+}
+
+/// Why an event's payment or refund failed, or nothing.
+pub(crate) fn event_failure() -> BoxedStrategy<Option<Failure>> {
+    let reason = option::of(reason());
+    option::of((failure(), reason).prop_map(|(code, reason)| Failure { code, reason })).boxed()
+}
+
+/// What may be known of a failed operation at the PSP.
+pub(crate) fn contradiction() -> BoxedStrategy<Option<Contradiction>> {
+    option::of(select(vec![
+        Contradiction::Listed,
+        Contradiction::Dismissed,
+    ]))
+    .boxed()
 }
 
 /// What may be known of an operation's way.

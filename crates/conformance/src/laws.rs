@@ -3,6 +3,7 @@
 pub mod attempts;
 pub mod bans;
 pub mod cleaning;
+pub mod contradictions;
 pub mod deliveries;
 pub mod endpoints;
 pub mod handling;
@@ -43,7 +44,8 @@ list! {
     saving: what_is_saved_loads_equal times_survive operations_load_equal refunds_load_equal
         events_load_equal what_is_not_there_is_none;
     units: all_or_nothing a_stale_unit_leaves_nothing event_numbers_are_unique
-        committed_tells_the_truth a_bad_unit_fails_alone;
+        committed_tells_the_truth a_bad_unit_fails_alone
+        an_operation_that_fails_makes_room_in_its_unit;
     races: one_of_two_racing_commits_wins many_units_at_once
         a_dropped_commit_leaves_all_or_nothing;
     keys: a_key_is_reserved_once a_key_is_reserved_once_by_racers a_freed_key_can_be_taken_again
@@ -93,6 +95,8 @@ list! {
         refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
         late_deliveries_are_stuck
         deliveries_that_are_put_off_are_stuck the_stuck_are_listed_oldest_first;
+    contradictions: contradictions_are_stuck_until_they_are_dismissed
+        only_a_contradiction_is_dismissed;
     cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
         old_notifications_are_deleted a_clean_up_is_done_in_parts;
     oversight: a_session_is_found_by_each_of_its_names searches_keep_to_their_filters

@@ -35,6 +35,8 @@ pub enum AuditAction {
     CompensationRefused,
     /// The PSP reported a fact that fits no state; nothing was changed, a person should look.
     UnexpectedFact,
+    /// A person has looked at an operation that was listed as contradicted by the PSP.
+    ContradictionDismissed,
     /// A notification did not agree with the operation that it names; nothing was changed.
     NotificationMismatched,
     /// A notification named an operation that has not appeared in all the time it was kept for.
@@ -75,6 +77,7 @@ impl AuditAction {
             Self::CompensationDone => "compensation_done",
             Self::CompensationRefused => "compensation_refused",
             Self::UnexpectedFact => "unexpected_fact",
+            Self::ContradictionDismissed => "contradiction_dismissed",
             Self::NotificationMismatched => "notification_mismatched",
             Self::NotificationUnmatched => "notification_unmatched",
             Self::NotificationMalformed => "notification_malformed",

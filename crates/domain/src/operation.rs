@@ -35,6 +35,8 @@ pub struct Operation {
     /// Whether a compensation for it has been started: for an authorisation that the session
     /// does not keep, for a cancel or compensation that the PSP took back.
     pub compensated: bool,
+    /// Set once the PSP reports it as done although it has failed here.
+    pub contradiction: Option<Contradiction>,
     /// When the intent was decided.
     pub created_at: Timestamp,
     /// When it was last (about to be) sent.
@@ -102,6 +104,15 @@ pub enum OperationStatus {
     Succeeded,
     /// Finally not done.
     Failed,
+}
+
+/// An operation that failed here and is done at the PSP: money that a person has to look after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Contradiction {
+    /// It is listed as stuck.
+    Listed,
+    /// A person has dealt with it.
+    Dismissed,
 }
 
 /// What is known of a requested operation's way to the PSP.

@@ -11,14 +11,15 @@ mod view;
 
 use decide::Draft;
 pub use decide::{Decision, MAX_ATTEMPTS};
-pub use event::{Event, EventKind};
+pub use event::{Amounts, Event, EventKind, Failure};
 pub use heard::{LATE_WORD_SECONDS, QUIET_SECONDS};
 pub use input::{Heard, Input};
-pub use refusal::Refusal;
+pub use refusal::{InProgress, Refusal};
 pub use snapshot::{NotASession, Snapshot};
 pub use status::{
     Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
-    InFlightKind, OpenChallenge, Payment, Pending, Refunds, Status, StatusName, Step, Unpaid,
+    InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Status, StatusName,
+    Step, Unpaid,
 };
 pub use view::{Next, RetryReason};
 

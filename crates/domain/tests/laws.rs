@@ -108,11 +108,8 @@ impl History {
                 }
             }
             Step::Abandon => Input::Abandon { operation },
-            Step::Capture(amount) => Input::Capture {
-                operation,
-                amount: *amount,
-            },
-            Step::Cancel => Input::Cancel { operation },
+            Step::Capture(amount) => self.book.capture(*amount),
+            Step::Cancel => self.book.cancel(),
             Step::Expire => Input::Expire,
             Step::Refund(minor) => self.book.refund(*minor),
             Step::Deadline => Input::Deadline { operation },
@@ -220,8 +217,23 @@ fn histories_reach_every_status() {
                 "capture_failed".clone_into(&mut name);
             }
             *reached.entry(name).or_insert(0_u32) += 1;
+            if let Status::Authorized(authorized) = &session.status
+                && let Some(planned) = authorized.planned_capture
+                && planned.amount != authorized.payment.authorized
+            {
+                *reached.entry("a part is planned".to_owned()).or_insert(0) += 1;
+            }
             for operation in history.book.operations.values() {
                 let name = operation.kind.name();
+                if operation.contradiction.is_some() {
+                    *reached.entry("contradiction".to_owned()).or_insert(0) += 1;
+                }
+                let replaced = Some(RefusalReason::NeverSent) == operation.failure
+                    && operation.kind == OperationKind::Capture { automatic: true };
+                if replaced {
+                    let name = "a replaced automatic capture";
+                    *reached.entry(name.to_owned()).or_insert(0) += 1;
+                }
                 *reached
                     .entry(format!("{name} {:?}", operation.status))
                     .or_insert(0) += 1;
@@ -242,6 +254,9 @@ fn histories_reach_every_status() {
         "refund Failed",
         "compensation Succeeded",
         "compensation Failed",
+        "a part is planned",
+        "a replaced automatic capture",
+        "contradiction",
     ] {
         let times = reached.get(name).copied().unwrap_or_default();
         assert!(times >= 20, "{name} was reached {times} times: {reached:?}");

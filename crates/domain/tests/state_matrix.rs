@@ -11,6 +11,8 @@
 
 #[path = "support/book.rs"]
 mod book;
+#[path = "state_matrix/captures.rs"]
+mod captures;
 #[path = "state_matrix/rows.rs"]
 mod rows;
 
@@ -50,41 +52,45 @@ expired        !                !             !                 !               
 
 /// What the PSP can say of an operation, while the session is in this state.
 const WORDS: &str = "
-                            done           captured       accepted        challenge       refused        nothing held   not sent   unknown not found
-asking: authorize           authorized     captured       accepted        challenge       refused        refused        error      =       .
-accepted: authorize         authorized     captured       .               challenge       refused        refused        .          .       .
-challenge: authorize        authorized     captured       accepted        .               refused        refused        .          .       .
-ending: authorize           ending+        ending+        .               .               ending+        ending+        .          .       .
-ending: cancel              refused                       =                               asking         refused        =          =       .
-ending+: authorize          .              .              .               .               =              =              .          .       .
-ending+: cancel             refused                       =                               authorized     authorized     =          =       .
-x-asking: authorize         authorized     captured       x-ending>cancel x-ending>cancel expired        expired        expired    =       .
-x-ending: authorize         x-ending+      x-ending+      .               .               x-ending+      x-ending+      .          .       .
-x-ending: cancel            expired                       =                               x-asking       expired        =          =       .
-authorized: authorize       .              .              .               .               cancelled      cancelled      .          .       .
-capturing: authorize        .              .              .               .               lapsed         lapsed         .          .       .
-capturing: capture          captured                      =                               authorized     authorized     authorized =       .
-cancelling: authorize       .              .              .               .               lapsed         lapsed         .          .       .
-cancelling: cancel          cancelled                     =                               authorized     authorized     authorized =       .
-lapsed: authorize           .              .              .               .               .              .              .          .       .
-lapsed: capture             captured                      =                               cancelled      cancelled      cancelled  =       .
-captured: authorize         .              .              .               .               =              =              .          .       .
-captured: capture           .                             .                               capture-failed capture-failed .          .       .
-cancelled: authorize        .              .              .               .               .              .              .          .       .
-cancelled: cancel           .                             .                               =>compensation =>compensation .          .       .
-refused: authorize          =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
-refused-final: authorize    =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
-error: authorize            =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
-capture-failed: authorize   .              .              .               .               .              .              .          .       .
-capture-failed: capture     .                             .                               .              .              .          .       .
-expired: authorize          =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
-captured: open refund       =                             =                               =              =              =          =       .
-captured: paid refund       .                             .                               =              =              .          .       .
-captured: failed refund     .                             .                               .              .              .          .       .
-capture-failed: open refund =                             =                               =              =              =          =       .
-captured: sale              .              .              .               .               capture-failed capture-failed .          .       .
-refused: open compensation  =                             =                               =>compensation =              =          =       .
-refused: done compensation  .                             .                               =>compensation .              .          .       .
+                             done           captured       accepted        challenge       refused        nothing held   not sent   unknown not found
+asking: authorize            authorized     captured       accepted        challenge       refused        refused        error      =       .
+accepted: authorize          authorized     captured       .               challenge       refused        refused        .          .       .
+challenge: authorize         authorized     captured       accepted        .               refused        refused        .          .       .
+ending: authorize            ending+        ending+        .               .               ending+        ending+        .          .       .
+ending: cancel               refused                       =                               asking         refused        =          =       .
+ending+: authorize           .              .              .               .               =              =              .          .       .
+ending+: cancel              refused                       =                               authorized     authorized     =          =       .
+x-asking: authorize          authorized     captured       x-ending>cancel x-ending>cancel expired        expired        expired    =       .
+x-ending: authorize          x-ending+      x-ending+      .               .               x-ending+      x-ending+      .          .       .
+x-ending: cancel             expired                       =                               x-asking       expired        =          =       .
+authorized: authorize        .              .              .               .               cancelled      cancelled      .          .       .
+capturing: authorize         .              .              .               .               lapsed         lapsed         .          .       .
+capturing: capture           captured                      =                               authorized     cancelled      authorized =       .
+cancelling: authorize        .              .              .               .               lapsed         lapsed         .          .       .
+cancelling: cancel           cancelled                     =                               authorized     cancelled      authorized =       .
+lapsed: authorize            .              .              .               .               .              .              .          .       .
+lapsed: capture              captured                      =                               cancelled      cancelled      cancelled  =       .
+captured: authorize          .              .              .               .               =              =              .          .       .
+captured: capture            .                             .                               capture-failed capture-failed .          .       .
+cancelled: authorize         .              .              .               .               .              .              .          .       .
+cancelled: cancel            .                             .                               =>compensation =>compensation .          .       .
+refused: authorize           =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+refused-final: authorize     =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+error: authorize             =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+capture-failed: authorize    .              .              .               .               .              .              .          .       .
+capture-failed: capture      .                             .                               .              .              .          .       .
+expired: authorize           =>compensation =>compensation =>compensation  =>compensation  .              .              .          .       .
+capturing: automatic capture captured                      =                               authorized     cancelled      =          =       .
+lapsed: automatic capture    captured                      =                               cancelled      cancelled      cancelled  =       .
+authorized: failed capture   =                             .                               .              .              .          .       .
+authorized: failed cancel    =                             .                               .              .              .          .       .
+captured: open refund        =                             =                               =              =              =          =       .
+captured: paid refund        .                             .                               =              =              .          .       .
+captured: failed refund      =                             .                               .              .              .          .       .
+capture-failed: open refund  =                             =                               =              =              =          =       .
+captured: sale               .              .              .               .               capture-failed capture-failed .          .       .
+refused: open compensation   =                             =                               =>compensation =              =          =       .
+refused: done compensation   .                             .                               =>compensation .              .          .       .
 ";
 
 /// Where a session is, in one word.
@@ -183,11 +189,8 @@ fn commands_and_deadlines() {
                 banned: false,
             },
             Input::Abandon { operation },
-            Input::Capture {
-                operation,
-                amount: Some(AMOUNT),
-            },
-            Input::Cancel { operation },
+            book.capture(Some(AMOUNT)),
+            book.cancel(),
             Input::Expire,
             book.refund(AMOUNT),
         ]
@@ -230,10 +233,7 @@ fn commands_past_expiry() {
                 "expire in {name}"
             );
         }
-        let capture = Input::Capture {
-            operation,
-            amount: None,
-        };
+        let capture = book.capture(None);
         let wanted = if name == "authorized" {
             "capturing>capture"
         } else {
@@ -277,14 +277,14 @@ fn words_of_the_psp() {
     check(&render(&columns, &rows), WORDS);
 }
 
-/// The PSP's word for an authorisation stands until ten minutes past the expiry, no longer.
+/// An authorization is kept until fifteen minutes past the expiry, no longer.
 #[test]
 fn late_words() {
     let book = Book::new(None).paying().late();
     for (seconds, wanted) in [
         (LIFETIME, "authorized"),
-        (LIFETIME + 600, "authorized"),
-        (LIFETIME + 601, "expired>compensation"),
+        (LIFETIME + 900, "authorized"),
+        (LIFETIME + 901, "expired>compensation"),
     ] {
         let heard = book.heard(book.newest(), &done(), false);
         let cell = cell(&book, &Input::Heard(Box::new(heard)), seconds);

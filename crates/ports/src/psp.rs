@@ -132,6 +132,9 @@ pub trait Psp: Send + Sync {
     /// How long the PSP remembers an idempotency key; past it nothing is ever repeated.
     fn key_lifetime(&self) -> Duration;
 
+    /// Whether a call made now would be sent; `false` while a circuit breaker is open.
+    fn is_available(&self) -> bool;
+
     /// Whether a text has the form of the PSP's payment-method tokens.
     fn is_payment_method(&self, text: &str) -> bool;
 
@@ -172,4 +175,7 @@ pub trait Psp: Send + Sync {
 pub trait Psps: Send + Sync {
     /// The connector of an account; `None` where it is not configured.
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>>;
+
+    /// Accounts whose circuit breaker is open: a call made now would not be sent.
+    fn unavailable(&self) -> Vec<PspAccount>;
 }

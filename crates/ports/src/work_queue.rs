@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oncharge_domain::{
+    audit::AuditEntry,
     id::{EventId, MerchantId, NotificationId, OperationId, SessionId},
     psp::PspAccount,
     time::Timestamp,
@@ -70,6 +71,15 @@ pub trait WorkQueue: Send + Sync {
     /// How much waits in each queue, for metrics; one entry for each of [`Queue::ALL`].
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError>;
 
+    /// Takes an operation that the PSP contradicts off the list of stuck work, with an entry in the
+    /// audit log; `false` where it is not on it. It MUST NOT come back when the PSP repeats itself
+    /// [`contradictions_are_stuck_until_they_are_dismissed`].
+    async fn dismiss_contradiction(
+        &self,
+        operation: OperationId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError>;
+
     /// Work that a person should look at, oldest first: what is over its budget at `now`, and what
     /// no worker can end (see [`StuckKind`]).
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError>;
@@ -102,7 +112,7 @@ impl AccountName {
 pub struct WantedItems {
     /// How many at most.
     pub limit: u32,
-    /// Accounts of which the worker has its hands full.
+    /// Accounts to leave out: the worker has its hands full of them, or their PSP is away.
     pub busy: Vec<AccountName>,
 }
 
@@ -231,6 +241,8 @@ pub enum StuckKind {
     Compensation,
     /// A refund was paid out of a capture that has failed since: listed for good.
     RefundOfFailedCapture,
+    /// The PSP reports an operation as done that has failed here: listed until it is dismissed.
+    Contradiction,
     /// A session's deadline is over by more than its budget, and no worker has met it, though one
     /// may be trying at this moment.
     Deadline,
@@ -251,6 +263,7 @@ impl StuckKind {
         Self::Accepted,
         Self::Compensation,
         Self::RefundOfFailedCapture,
+        Self::Contradiction,
         Self::Deadline,
         Self::Notification,
         Self::Waiting,
@@ -264,6 +277,7 @@ impl StuckKind {
             Self::Accepted => "accepted_operation",
             Self::Compensation => "compensation",
             Self::RefundOfFailedCapture => "refund_of_failed_capture",
+            Self::Contradiction => "contradiction",
             Self::Deadline => "deadline",
             Self::Notification => "notification",
             Self::Waiting => "waiting_notification",
@@ -279,7 +293,10 @@ impl StuckKind {
             Self::Operation => 900,
             Self::Accepted => 3 * 86_400,
             Self::Deadline | Self::Waiting | Self::Delivery => 300,
-            Self::Compensation | Self::RefundOfFailedCapture | Self::Notification => 0,
+            Self::Compensation
+            | Self::RefundOfFailedCapture
+            | Self::Contradiction
+            | Self::Notification => 0,
         }
     }
 }

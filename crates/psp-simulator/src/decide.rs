@@ -45,8 +45,12 @@ pub(crate) fn authorise(payment: &Payment) -> Effect {
 
 /// Captures `amount` of what is held. The rest is voided: there is one capture for a payment.
 pub(crate) fn capture(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
-    if payment.status != Status::Authorised {
-        return Err(Reason::WrongState);
+    match payment.status {
+        Status::Authorised => {}
+        Status::Challenge | Status::Pending | Status::Captured => return Err(Reason::WrongState),
+        Status::Cancelled | Status::Refused | Status::Lapsed | Status::CaptureFailed => {
+            return Err(Reason::NothingHeld);
+        }
     }
     if amount > payment.amount {
         return Err(Reason::AmountTooLarge);

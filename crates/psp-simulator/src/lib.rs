@@ -29,9 +29,9 @@
 //! | `token_used`, `token_unknown` | payment | the token was spent on another call, or never given |
 //! | `authorisation_expired` | payment | the authorisation lapsed (`fail_late`) |
 //! | `already_captured` | cancel | the payment has been captured: refund it instead |
-//! | `nothing_held` | cancel | the payment was refused, cancelled or has lapsed before |
+//! | `nothing_held` | capture, cancel | the payment was refused, cancelled or has lapsed before |
 //! | `amount_too_large` | capture, refund | more than is held, or than is captured and not refunded |
-//! | `wrong_state` | capture, refund | nothing is held to capture, or nothing was captured to refund |
+//! | `wrong_state` | capture, refund | the payment is not decided yet or was captured before, or nothing was captured to refund |
 //! | `refused_by_fault` | capture, cancel, refund | the fault `refuse` (a payment: `card_declined`) |
 //! | `failed_late` | capture, cancel, refund | the fault `fail_late` |
 //!

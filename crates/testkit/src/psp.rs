@@ -17,7 +17,7 @@ use ledger::Ledger;
 pub use ledger::Payment;
 use oncharge_domain::{
     id::{OperationId, SessionId},
-    psp::{Answer, PspReference, RefusalReason},
+    psp::{Answer, PspAccount, PspReference, RefusalReason},
 };
 
 /// Which of the PSP's calls; plans are kept for each.
@@ -87,6 +87,8 @@ struct State {
     notifications: u64,
     too_hard: HashSet<&'static str>,
     key_lifetime: Option<std::time::Duration>,
+    is_away: bool,
+    unavailable: Vec<PspAccount>,
 }
 
 impl ScriptedPsp {
@@ -130,6 +132,17 @@ impl ScriptedPsp {
         let mut state = self.state();
         state.faults.clear();
         state.numbered_faults.clear();
+    }
+
+    /// From now on no call can be sent, until it is back.
+    pub fn set_away(&self, is_away: bool) {
+        self.state().is_away = is_away;
+    }
+
+    /// Says that the circuit breakers of these accounts are open; calls are let through all the
+    /// same.
+    pub fn set_unavailable(&self, accounts: Vec<PspAccount>) {
+        self.state().unavailable = accounts;
     }
 
     /// How many calls were tried, look-ups and lost ones included.
@@ -177,6 +190,12 @@ impl ScriptedPsp {
     /// with this reason. Panics where the operation is not done.
     pub fn take_back(&self, operation: OperationId, reason: RefusalReason) {
         self.state().ledger.take_back(operation, reason);
+    }
+
+    /// Carries out after all what was refused, as far as the ledger allows. Panics where the
+    /// operation was not refused.
+    pub fn contradict(&self, operation: OperationId) {
+        self.state().ledger.contradict(operation);
     }
 
     /// What the PSP knows of an operation now; `None` where it never arrived.
@@ -248,6 +267,9 @@ impl State {
     /// Counts a call and takes the fault that was planned for it.
     fn next_fault(&mut self, call: Call) -> Option<Fault> {
         self.calls += 1;
+        if self.is_away {
+            return Some(Fault::NotSent);
+        }
         let numbered = self.numbered_faults.remove(&self.calls);
         numbered.or_else(|| self.faults.get_mut(&call)?.pop_front())
     }

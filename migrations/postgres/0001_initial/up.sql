@@ -139,6 +139,8 @@ CREATE TABLE operations (
     psp_reference     text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
     failure           text,
     compensated       boolean     NOT NULL,
+    -- The PSP reports it as done although it has failed here.
+    contradiction     text                 CHECK (contradiction IN ('listed', 'dismissed')),
     -- The sealed bytes to send; deleted as soon as the operation is final.
     request           bytea,
     request_key_id    text,
@@ -167,6 +169,8 @@ CREATE TABLE operations (
         AND (status = 'requested') = (request_key_id IS NOT NULL)
         AND (status = 'requested') = (next_try_at IS NOT NULL)),
     CONSTRAINT operations_failed_says_why CHECK (status <> 'failed' OR failure IS NOT NULL),
+    CONSTRAINT operations_contradicted_has_failed CHECK (
+        contradiction IS NULL OR status = 'failed'),
     CONSTRAINT operations_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 );
 -- Exactly one of authorize, capture and the merchant's cancel can be open for a session. A cancel
@@ -177,6 +181,7 @@ CREATE UNIQUE INDEX operations_one_in_flight ON operations (session_id)
 CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
     WHERE status = 'requested' AND purpose IN ('abandon', 'expiry');
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
+CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
 CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
     WHERE psp_reference IS NOT NULL;
@@ -210,12 +215,20 @@ CREATE TABLE events (
     status        text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
                       'captured', 'refused', 'cancelled', 'error', 'expired')),
     amount        bigint      NOT NULL CHECK (amount BETWEEN 0 AND 99999999999),
+    -- The session's totals after it.
+    authorized    bigint      NOT NULL CHECK (authorized BETWEEN 0 AND 99999999999),
+    captured      bigint      NOT NULL CHECK (captured BETWEEN 0 AND authorized),
+    refunded      bigint      NOT NULL CHECK (refunded BETWEEN 0 AND 99999999999),
     currency      text        NOT NULL CHECK (length(currency) = 3),
+    failure       text,
+    -- The PSP's reason for the failure, where there is one.
+    failure_reason text,
     psp_reference text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
     refund_id     uuid,
     retry_until   timestamptz,
     created_at    timestamptz NOT NULL,
-    CONSTRAINT events_sequence UNIQUE (session_id, sequence)
+    CONSTRAINT events_sequence UNIQUE (session_id, sequence),
+    CONSTRAINT events_reason_of_a_failure CHECK (failure_reason IS NULL OR failure IS NOT NULL)
 );
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
 

@@ -107,8 +107,8 @@ fn of_acts() -> [(Error, &'static str); 8] {
         (Error::IdempotencyKeyReused, "This `Idempotency-Key` was used for another request in the \
             last 72 hours."),
         (Error::GlobalBan, "This shopper cannot be served."),
-        (Error::InvalidState(StatusName::Created), "The session's status does not allow it; \
-            `message` says which that is. For redelivery and tests: there is no webhook endpoint, \
+        (Error::InvalidState(StatusName::Created), "The session's status does not allow it, \
+            or another operation is in progress; `message` says which. For redelivery and tests: there is no webhook endpoint, \
             or it is disabled. Or the key that signs is being replaced: use its successor."),
         (Error::RefundExceedsCaptured, "The refunds together would exceed what was captured: \
             `amount_refundable` is what is left."),

@@ -1,6 +1,6 @@
 //! What is posted to merchants' endpoints, as the `webhooks` of OpenAPI 3.1.
 
-use oncharge_domain::session::{EventKind, StatusName};
+use oncharge_domain::session::{EventKind, FailureCode, StatusName};
 use serde_json::{Value, json};
 use utoipa::{
     Modify,
@@ -116,6 +116,39 @@ fn when(kind: EventKind) -> &'static str {
     }
 }
 
+/// Totals that sessions have after such an event.
+fn amounts(kind: EventKind) -> Value {
+    let (authorized, captured, refunded) = match kind {
+        EventKind::PaymentRefused | EventKind::PaymentExpired | EventKind::PaymentError => {
+            (0, 0, 0)
+        }
+        EventKind::PaymentAuthorized
+        | EventKind::PaymentCancelled
+        | EventKind::PaymentCaptureFailed
+        | EventKind::PaymentCancelFailed => (9999, 0, 0),
+        EventKind::PaymentCaptured | EventKind::RefundFailed => (9999, 9999, 0),
+        EventKind::RefundRequested | EventKind::RefundSucceeded => (9999, 9999, 5000),
+    };
+    json!({"authorized": authorized, "captured": captured, "refunded": refunded})
+}
+
+/// Why such an event's payment, capture, cancel or refund may have failed.
+fn failure(kind: EventKind) -> Option<FailureCode> {
+    match kind {
+        EventKind::PaymentRefused => Some(FailureCode::CardDeclined),
+        EventKind::PaymentError | EventKind::PaymentCancelFailed | EventKind::RefundFailed => {
+            Some(FailureCode::PspError)
+        }
+        EventKind::PaymentCaptureFailed => Some(FailureCode::CaptureFailed),
+        EventKind::PaymentAuthorized
+        | EventKind::PaymentCaptured
+        | EventKind::PaymentCancelled
+        | EventKind::PaymentExpired
+        | EventKind::RefundRequested
+        | EventKind::RefundSucceeded => None,
+    }
+}
+
 /// A status that sessions have after such an event.
 fn status(kind: EventKind) -> StatusName {
     match kind {
@@ -152,6 +185,8 @@ fn event(kind: EventKind) -> Value {
         "merchant_reference": "order-42",
         "status": status(kind).name(),
         "amount": {"value": if is_refund { 5000 } else { 9999 }, "currency": "USD"},
+        "amounts": amounts(kind),
+        "failure": failure(kind).map(|code| json!({"code": code.name(), "message": code.message()})),
         "metadata": {"basket": "7"},
         "id": EVENT,
         "sequence": if is_refund { 3 } else { 1 },
@@ -178,6 +213,8 @@ fn test() -> Value {
         "merchant_reference": null,
         "status": null,
         "amount": {"value": 0, "currency": "XTS"},
+        "amounts": {"authorized": 0, "captured": 0, "refunded": 0},
+        "failure": null,
         "metadata": {},
         "id": "evt_019c3874c200700080000000000000e2",
         "sequence": 0,

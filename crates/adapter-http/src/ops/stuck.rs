@@ -41,6 +41,7 @@ fn means(kind: StuckKind) -> &'static str {
         StuckKind::Accepted => "Accepted by the processor long ago, without an outcome",
         StuckKind::Compensation => "Money on its way back that no session waits for",
         StuckKind::RefundOfFailedCapture => "Paid out of a capture that failed afterwards",
+        StuckKind::Contradiction => "Failed here, and done at the processor",
         StuckKind::Deadline => "An expiry or a capture is overdue",
         StuckKind::Notification => "A notification that agrees with nothing, and changes nothing",
         StuckKind::Waiting => "A notification is not applied for too long",
@@ -54,6 +55,9 @@ fn advice(kind: StuckKind) -> &'static str {
         StuckKind::Accepted => "Ask the processor; what it says now:",
         StuckKind::Compensation => "Nothing, unless it stays; then ask the processor.",
         StuckKind::RefundOfFailedCapture => "Settle it with the merchant.",
+        StuckKind::Contradiction => {
+            "Compare with the processor, settle it with the merchant, then take it off this list:"
+        }
         StuckKind::Deadline | StuckKind::Waiting | StuckKind::Delivery => {
             "No worker runs, or none keeps up. See that a process serves with --role all or worker, \
              and what its log says."
@@ -73,7 +77,9 @@ fn command(item: &StuckItem, now: Timestamp) -> Option<String> {
         | StuckKind::Deadline
         | StuckKind::Waiting
         | StuckKind::Delivery => None,
-        StuckKind::Notification => Some(format!("oncharge stuck --dismiss {}", item.id)),
+        StuckKind::Contradiction | StuckKind::Notification => {
+            Some(format!("oncharge stuck --dismiss {}", item.id))
+        }
     }
 }
 
@@ -99,6 +105,11 @@ mod tests {
             (StuckKind::Delivery, 301, None),
             (
                 StuckKind::Notification,
+                1,
+                Some("oncharge stuck --dismiss ntf_1"),
+            ),
+            (
+                StuckKind::Contradiction,
                 1,
                 Some("oncharge stuck --dismiss ntf_1"),
             ),

@@ -51,6 +51,20 @@ async fn what_is_not_authorized_is_not_cancelled() {
 }
 
 #[actix_web::test]
+async fn what_is_in_progress_is_named() {
+    let app = TestApp::start().await;
+    let checkout = app.authorized().await;
+    app.psp.reply(Call::Capture, Reply::Accepted);
+    app.post(&checkout.path("/capture"), "").send().await;
+    for path in ["/cancel", "/capture"] {
+        let answer = app.post(&checkout.path(path), "").send().await;
+        assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+        let message = answer.json()["message"].clone();
+        assert_eq!(message, "Not possible while a capture is in progress");
+    }
+}
+
+#[actix_web::test]
 async fn what_the_psp_says_is_answered_as_the_table_has_it() {
     let app = TestApp::start().await;
 

@@ -89,6 +89,8 @@ async fn members_come_in_the_documented_order() {
         "sequence",
         "created_at",
         "refund_id",
+        "amounts",
+        "failure",
     ];
     assert_eq!(members, documented);
 }

@@ -3,7 +3,8 @@
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::{EventId, Id, MerchantId, RefundId, SessionId},
-    session::{Event, EventKind, StatusName},
+    psp::RefusalReason,
+    session::{Amounts, Event, EventKind, Failure, FailureCode, StatusName},
     text::Reference,
     time::Timestamp,
 };
@@ -26,7 +27,12 @@ pub(crate) struct EventRow {
     kind: String,
     status: String,
     amount: i64,
+    authorized: i64,
+    captured: i64,
+    refunded: i64,
     currency: String,
+    failure: Option<String>,
+    failure_reason: Option<String>,
     psp_reference: Option<String>,
     refund_id: Option<Uuid>,
     retry_until: Option<OffsetDateTime>,
@@ -36,6 +42,7 @@ pub(crate) struct EventRow {
 impl From<&NewEvent> for EventRow {
     fn from(new: &NewEvent) -> Self {
         let event = &new.event;
+        let failure = event.failure.as_ref();
         Self {
             id: new.id.uuid(),
             session_id: event.session.uuid(),
@@ -44,7 +51,13 @@ impl From<&NewEvent> for EventRow {
             kind: event.kind.name().to_owned(),
             status: event.status.name().to_owned(),
             amount: event.amount.minor(),
+            authorized: event.amounts.authorized.minor(),
+            captured: event.amounts.captured.minor(),
+            refunded: event.amounts.refunded.minor(),
             currency: event.amount.currency().code().to_owned(),
+            failure: failure.map(|failure| failure.code.name().to_owned()),
+            failure_reason: failure
+                .and_then(|failure| Some(failure.reason.as_ref()?.as_str().to_owned())),
             psp_reference: event.psp_reference.as_ref().map(|r| r.as_str().to_owned()),
             refund_id: event.refund.map(Id::uuid),
             retry_until: event.retry_until.map(at),
@@ -66,6 +79,13 @@ impl EventRow {
             table: "events",
             row: id,
         };
+        let failure = match &self.failure {
+            Some(code) => Some(Failure {
+                code: read.need("failure", FailureCode::parse(code))?,
+                reason: self.failure_reason.as_deref().map(RefusalReason::parse),
+            }),
+            None => None,
+        };
         let event = Event {
             session,
             merchant: MerchantId::from_uuid(self.merchant_id),
@@ -73,6 +93,12 @@ impl EventRow {
             kind: read.need("kind", EventKind::parse(&self.kind))?,
             status: read.need("status", StatusName::parse(&self.status))?,
             amount: read.money(self.amount, &self.currency)?,
+            amounts: Amounts {
+                authorized: read.money(self.authorized, &self.currency)?,
+                captured: read.money(self.captured, &self.currency)?,
+                refunded: read.money(self.refunded, &self.currency)?,
+            },
+            failure,
             psp_reference: read.reference("psp_reference", self.psp_reference.as_deref())?,
             refund: self.refund_id.map(RefundId::from_uuid),
             retry_until: self.retry_until.map(Timestamp::new),

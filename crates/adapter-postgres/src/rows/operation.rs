@@ -4,7 +4,8 @@ use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::{MerchantId, OperationId, RefundId, SessionId},
     operation::{
-        CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus, Sending,
+        CancelPurpose, CompensationBy, Contradiction, Operation, OperationKind, OperationStatus,
+        Sending,
     },
     psp::{RefusalReason, TokenFingerprint},
     time::Timestamp,
@@ -17,6 +18,11 @@ use crate::{
     rows::{Reader, at},
     schema::operations,
 };
+
+/// A contradiction that is listed as stuck.
+pub(crate) const LISTED: &str = "listed";
+/// A contradiction that a person has dealt with.
+pub(crate) const DISMISSED: &str = "dismissed";
 
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = operations, check_for_backend(Pg), treat_none_as_default_value = false)]
@@ -61,6 +67,7 @@ pub(crate) struct OperationState {
     psp_reference: Option<String>,
     failure: Option<String>,
     compensated: bool,
+    contradiction: Option<String>,
     last_sent_at: OffsetDateTime,
     not_before: OffsetDateTime,
 }
@@ -88,12 +95,17 @@ impl From<&Operation> for OperationState {
             Sending::Unknown => "unknown",
             Sending::Accepted => "accepted",
         };
+        let contradiction = operation.contradiction.map(|known| match known {
+            Contradiction::Listed => LISTED,
+            Contradiction::Dismissed => DISMISSED,
+        });
         Self {
             status: status.to_owned(),
             sending: sending.to_owned(),
             psp_reference: operation.reference.as_ref().map(|r| r.as_str().to_owned()),
             failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
             compensated: operation.compensated,
+            contradiction: contradiction.map(str::to_owned),
             last_sent_at: at(operation.last_sent_at),
             not_before: at(operation.not_before),
         }
@@ -216,6 +228,12 @@ impl TryFrom<OperationRow> for Operation {
             "accepted" => Sending::Accepted,
             _ => return Err(read.corrupt("sending")),
         };
+        let contradiction = match state.contradiction.as_deref() {
+            None => None,
+            Some(LISTED) => Some(Contradiction::Listed),
+            Some(DISMISSED) => Some(Contradiction::Dismissed),
+            Some(_) => return Err(read.corrupt("contradiction")),
+        };
         let payment = row.payment_reference.as_deref();
         Ok(Self {
             id,
@@ -230,6 +248,7 @@ impl TryFrom<OperationRow> for Operation {
             reference: read.reference("psp_reference", state.psp_reference.as_deref())?,
             failure: state.failure.as_deref().map(RefusalReason::parse),
             compensated: state.compensated,
+            contradiction,
             created_at: Timestamp::new(row.created_at),
             last_sent_at: Timestamp::new(state.last_sent_at),
             not_before: Timestamp::new(state.not_before),

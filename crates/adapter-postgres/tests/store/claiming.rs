@@ -111,7 +111,8 @@ async fn backlog(shop: &Shop, merchant: &Merchant, count: i64) {
             SELECT gen_random_uuid() AS event, gen_random_uuid() AS session, n
             FROM generate_series(1, $COUNT) AS n;
         ALTER TABLE events DISABLE TRIGGER ALL;
-        INSERT INTO events SELECT event, session, '$MERCHANT', 1, kind, status, amount, currency,
+        INSERT INTO events SELECT event, session, '$MERCHANT', 1, kind, status, amount,
+            authorized, captured, refunded, currency, failure, failure_reason,
             psp_reference, refund_id, retry_until, created_at
             FROM copies, (SELECT * FROM events LIMIT 1) AS one;
         ALTER TABLE events ENABLE TRIGGER ALL;

@@ -145,6 +145,14 @@ async fn money_that_cannot_be_is_refused_by_the_tables() {
             "UPDATE operations SET status = 'succeeded'",
             "operations_open_has_request",
         ),
+        (
+            "UPDATE operations SET contradiction = 'listed' WHERE status <> 'failed'",
+            "operations_contradicted_has_failed",
+        ),
+        (
+            "UPDATE events SET failure_reason = 'x'",
+            "events_reason_of_a_failure",
+        ),
         ("UPDATE refunds SET amount = -1", "refunds_amount_check"),
         (
             "UPDATE refunds SET status = 'refund_failed'",

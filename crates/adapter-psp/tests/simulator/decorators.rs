@@ -56,6 +56,24 @@ async fn ten_failures_in_a_row_open_the_breaker_and_metrics_tell() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_account_whose_breaker_is_open_is_unavailable() {
+    let sandbox = Sandbox::start().await;
+    let configured = |name: &str| Account {
+        name: name.to_owned(),
+        connector: Connector::Simulator(sandbox.settings()),
+    };
+    let registry = Registry::new([configured("default"), configured("second")]).unwrap();
+    assert_eq!(registry.unavailable(), []);
+    let second = PspAccount::new("simulator", "second").unwrap();
+    let psp = registry.account(&second).unwrap();
+    sandbox.faults(json!({"error_rate": 1.0})).await;
+    for _ in 0..10 {
+        assert!(psp.look_up(sandbox.operation()).await.is_err());
+    }
+    assert_eq!(registry.unavailable(), [second]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn accounts_are_found_by_connector_and_name() {
     let sandbox = Sandbox::start().await;
     let configured = |name: &str| Account {

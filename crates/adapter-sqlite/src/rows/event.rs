@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    session::{Event, EventKind, StatusName},
+    psp::RefusalReason,
+    session::{Amounts, Event, EventKind, Failure, FailureCode, StatusName},
     text::{Metadata, Reference},
     time::Timestamp,
 };
@@ -24,7 +25,12 @@ pub(crate) struct EventRow {
     kind: String,
     status: String,
     amount: i64,
+    authorized: i64,
+    captured: i64,
+    refunded: i64,
     currency: String,
+    failure: Option<String>,
+    failure_reason: Option<String>,
     psp_reference: Option<String>,
     refund_id: Option<Vec<u8>>,
     retry_until: Option<i64>,
@@ -43,6 +49,7 @@ impl EventRow {
     /// The row of a new event.
     pub(crate) fn of(new: &NewEvent) -> Self {
         let event = &new.event;
+        let failure = event.failure.as_ref();
         Self {
             id: id_bytes(new.id),
             session_id: id_bytes(event.session),
@@ -51,7 +58,13 @@ impl EventRow {
             kind: event.kind.name().to_owned(),
             status: event.status.name().to_owned(),
             amount: event.amount.minor(),
+            authorized: event.amounts.authorized.minor(),
+            captured: event.amounts.captured.minor(),
+            refunded: event.amounts.refunded.minor(),
             currency: event.amount.currency().code().to_owned(),
+            failure: failure.map(|failure| failure.code.name().to_owned()),
+            failure_reason: failure
+                .and_then(|failure| Some(failure.reason.as_ref()?.as_str().to_owned())),
             psp_reference: reference_text(event.psp_reference.as_ref()),
             refund_id: event.refund.map(id_bytes),
             retry_until: event.retry_until.map(Timestamp::unix_micros),
@@ -67,6 +80,13 @@ impl EventRow {
     /// The event, with what it takes from its session.
     pub(crate) fn stored_event(self, session: &OfSession) -> Result<StoredEvent, StoreError> {
         let cells = Cells::of("events", &self.id);
+        let failure = match &self.failure {
+            Some(code) => Some(Failure {
+                code: cells.found("failure", FailureCode::parse(code))?,
+                reason: self.failure_reason.as_deref().map(RefusalReason::parse),
+            }),
+            None => None,
+        };
         let event = Event {
             session: cells.id("session_id", &self.session_id)?,
             merchant: cells.id("merchant_id", &self.merchant_id)?,
@@ -74,6 +94,12 @@ impl EventRow {
             kind: cells.found("kind", EventKind::parse(&self.kind))?,
             status: cells.found("status", StatusName::parse(&self.status))?,
             amount: cells.money(self.amount, &self.currency)?,
+            amounts: Amounts {
+                authorized: cells.money(self.authorized, &self.currency)?,
+                captured: cells.money(self.captured, &self.currency)?,
+                refunded: cells.money(self.refunded, &self.currency)?,
+            },
+            failure,
             psp_reference: cells.psp_reference("psp_reference", self.psp_reference.as_deref())?,
             refund: cells.optional_id("refund_id", self.refund_id.as_deref())?,
             retry_until: cells.optional_time("retry_until", self.retry_until)?,

@@ -4,7 +4,8 @@ use diesel::prelude::*;
 use oncharge_domain::{
     keyring::Place,
     operation::{
-        CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus, Sending,
+        CancelPurpose, CompensationBy, Contradiction, Operation, OperationKind, OperationStatus,
+        Sending,
     },
     psp::{PspAccount, RefusalReason, TokenFingerprint},
 };
@@ -38,6 +39,7 @@ pub(crate) struct OperationRow {
     psp_reference: Option<String>,
     failure: Option<String>,
     compensated: bool,
+    contradiction: Option<String>,
     created_at: i64,
     last_sent_at: i64,
     not_before: i64,
@@ -78,6 +80,7 @@ pub(crate) struct OperationChange {
     psp_reference: Option<String>,
     failure: Option<String>,
     compensated: bool,
+    contradiction: Option<String>,
     last_sent_at: i64,
     not_before: i64,
 }
@@ -133,6 +136,11 @@ impl NewOperationRow {
     }
 }
 
+fn contradiction_text(operation: &Operation) -> Option<String> {
+    let name = operation.contradiction.map(contradiction_name);
+    name.map(str::to_owned)
+}
+
 impl OperationChange {
     /// What an operation that has changed is written with.
     pub(crate) fn of(operation: &Operation) -> Self {
@@ -142,6 +150,7 @@ impl OperationChange {
             psp_reference: reference_text(operation.reference.as_ref()),
             failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
             compensated: operation.compensated,
+            contradiction: contradiction_text(operation),
             last_sent_at: operation.last_sent_at.unix_micros(),
             not_before: operation.not_before.unix_micros(),
         }
@@ -166,6 +175,7 @@ impl OperationRow {
             psp_reference: reference_text(operation.reference.as_ref()),
             failure: operation.failure.as_ref().map(|f| f.as_str().to_owned()),
             compensated: operation.compensated,
+            contradiction: contradiction_text(operation),
             created_at: operation.created_at.unix_micros(),
             last_sent_at: operation.last_sent_at.unix_micros(),
             not_before: operation.not_before.unix_micros(),
@@ -178,6 +188,10 @@ impl OperationRow {
         let account = PspAccount::new(&self.connector, &self.account);
         let payment = self.payment_reference.as_deref();
         let reference = self.psp_reference.as_deref();
+        let contradiction = match self.contradiction.as_deref().map(parse_contradiction) {
+            Some(known) => Some(cells.found("contradiction", known)?),
+            None => None,
+        };
         Ok(Operation {
             id: cells.id("id", &self.id)?,
             session: cells.id("session_id", &self.session_id)?,
@@ -191,6 +205,7 @@ impl OperationRow {
             reference: cells.psp_reference("psp_reference", reference)?,
             failure: self.failure.as_deref().map(RefusalReason::parse),
             compensated: self.compensated,
+            contradiction,
             created_at: cells.time("created_at", self.created_at)?,
             last_sent_at: cells.time("last_sent_at", self.last_sent_at)?,
             not_before: cells.time("not_before", self.not_before)?,
@@ -257,7 +272,7 @@ impl Details {
 /// Names in the store, both ways; they never change once a row holds them.
 macro_rules! names {
     ($type:ident, $name:ident, $parse:ident { $($variant:ident = $text:literal),* $(,)? }) => {
-        fn $name(value: $type) -> &'static str {
+        pub(crate) fn $name(value: $type) -> &'static str {
             match value { $($type::$variant => $text),* }
         }
 
@@ -275,5 +290,8 @@ names!(Sending, sending_name, parse_sending {
 });
 names!(CancelPurpose, purpose_name, parse_purpose {
     Merchant = "merchant", Abandon = "abandon", Expiry = "expiry",
+});
+names!(Contradiction, contradiction_name, parse_contradiction {
+    Listed = "listed", Dismissed = "dismissed",
 });
 names!(CompensationBy, way_name, parse_way { Void = "void", Refund = "refund" });

@@ -1,6 +1,6 @@
 //! A shopper gives up an open challenge, to use another card.
 
-use oncharge_domain::session::{Input, Session};
+use oncharge_domain::session::Input;
 
 use super::look::{self, ShopperState};
 use crate::{
@@ -22,8 +22,8 @@ pub async fn abandon(app: &App, id: &str, pay_token: &str) -> Result<ShopperStat
 
 async fn run(app: &App, id: oncharge_domain::id::SessionId) -> Result<ShopperState, Error> {
     let operation = app.new_id();
-    let decide = |session: &Session, now| session.decide(Input::Abandon { operation }, now);
-    let intended = committing::intend(app, id, &Intent::default(), decide).await?;
+    let input = Input::Abandon { operation };
+    let intended = committing::intend(app, id, &Intent::default(), &input).await?;
     let carried = carry_out(app, intended, None).await;
     Ok(ShopperState::of(&carried.session, app.now()))
 }

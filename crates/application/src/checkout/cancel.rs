@@ -8,5 +8,9 @@ use crate::{App, Error, PostContext, Reply};
 ///
 /// Errors as of [`super::capture::capture`].
 pub async fn cancel(app: &App, request: PostContext, id: &str) -> Result<Reply, Error> {
-    super::modify::modify(app, request, id, |operation| Input::Cancel { operation }).await
+    let command = |operation| Input::Cancel {
+        operation,
+        in_flight: None,
+    };
+    super::modify::modify(app, request, id, command).await
 }

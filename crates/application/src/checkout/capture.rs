@@ -16,6 +16,10 @@ pub async fn capture(
     amount: Option<i64>,
 ) -> Result<Reply, Error> {
     request.require_key()?;
-    let command = move |operation| Input::Capture { operation, amount };
+    let command = |operation| Input::Capture {
+        operation,
+        amount,
+        in_flight: None,
+    };
     super::modify::modify(app, request, id, command).await
 }

@@ -17,9 +17,10 @@ pub(super) async fn modify(
     app: &App,
     request: PostContext,
     id: &str,
-    command: impl Fn(OperationId) -> Input + Send + Sync + 'static,
+    command: impl FnOnce(OperationId) -> Input,
 ) -> Result<Reply, Error> {
     let (app, id) = (app.clone(), id.to_owned());
+    let command = command(app.new_id());
     app.clone()
         .detached(async move {
             if let Some(reply) = request.replay(&app).await? {
@@ -35,16 +36,14 @@ async fn run(
     app: &App,
     request: &PostContext,
     id: SessionId,
-    command: &(impl Fn(OperationId) -> Input + Send + Sync),
+    command: &Input,
 ) -> Result<Reply, Error> {
-    let operation = app.new_id();
     let intent = Intent {
         owner: Some(request.merchant.id),
         request: Some(request),
         ..Intent::default()
     };
-    let decide = |session: &Session, now| session.decide(command(operation), now);
-    let intended = match committing::intend(app, id, &intent, decide).await {
+    let intended = match committing::intend(app, id, &intent, command).await {
         Ok(intended) => intended,
         Err(refusal) => return request.overtaken(app, refusal).await,
     };

@@ -57,17 +57,12 @@ async fn run(
         payment_method: Some(payment_method),
         ..Intent::default()
     };
-    let decide = |session: &Session, now| {
-        session.decide(
-            Input::Pay {
-                operation,
-                token,
-                banned,
-            },
-            now,
-        )
+    let input = Input::Pay {
+        operation,
+        token,
+        banned,
     };
-    let intended = committing::intend(app, session.id, &intent, decide).await?;
+    let intended = committing::intend(app, session.id, &intent, &input).await?;
     // Nothing is sent where the token was tried before, or the shopper is banned.
     let carried = carry_out(app, intended, None).await;
     Ok(ShopperState::of(&carried.session, app.now()))

@@ -1,10 +1,6 @@
 //! A merchant orders a refund.
 
-use oncharge_domain::{
-    money::Money,
-    session::{Input, Session},
-    text::Reference,
-};
+use oncharge_domain::{money::Money, session::Input, text::Reference};
 use oncharge_ports::{Presentable, RememberedAnswer};
 
 use crate::{
@@ -50,19 +46,13 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
         request: Some(request),
         ..Intent::default()
     };
-    let decide = |session: &Session, now| {
-        let (amount, reference) = (new.amount, new.reference.clone());
-        session.decide(
-            Input::Refund {
-                operation,
-                refund,
-                amount,
-                reference,
-            },
-            now,
-        )
+    let input = Input::Refund {
+        operation,
+        refund,
+        amount: new.amount,
+        reference: new.reference.clone(),
     };
-    let intended = match committing::intend(app, session, &intent, decide).await {
+    let intended = match committing::intend(app, session, &intent, &input).await {
         Ok(intended) => intended,
         Err(refusal) => return request.overtaken(app, refusal).await,
     };

@@ -1,6 +1,6 @@
 //! What the clock brings: expiry, abandoned challenges, automatic captures.
 
-use oncharge_domain::session::{Input, Session};
+use oncharge_domain::session::Input;
 use oncharge_ports::work_queue::{AccountName, ClaimedSession, WantedItems};
 use tokio::sync::Notify;
 use tracing::warn;
@@ -58,8 +58,8 @@ async fn meet(app: &App, claimed: &ClaimedSession) -> Result<(), Error> {
         lease: Some(claimed.lease),
         ..Intent::default()
     };
-    let decide = |session: &Session, now| session.decide(Input::Deadline { operation }, now);
-    let intended = committing::intend(app, claimed.session, &intent, decide).await?;
+    let input = Input::Deadline { operation };
+    let intended = committing::intend(app, claimed.session, &intent, &input).await?;
     carry_out(app, intended, None).await;
     Ok(())
 }

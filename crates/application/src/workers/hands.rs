@@ -49,6 +49,10 @@ pub(super) trait Queue: 'static {
         app: &App,
         wanted: &WantedItems,
     ) -> impl Future<Output = Result<Vec<Self::Item>, Error>> + Send;
+    /// Accounts whose items wait, though the worker has room for them.
+    fn unavailable(_app: &App) -> Vec<AccountName> {
+        Vec::new()
+    }
     /// The account that an item goes to.
     fn account(item: &Self::Item) -> &AccountName;
     /// Does what an item needs and gives it back or leaves it to its lease. A failure is the item's
@@ -58,7 +62,11 @@ pub(super) trait Queue: 'static {
 
 /// Claims a batch and waits until all of it is done; returns how many.
 pub(super) async fn once<Q: Queue>(app: &App) -> Result<usize, Error> {
-    let claimed = Q::claim(app, &WantedItems::up_to(CLAIM)).await?;
+    let wanted = WantedItems {
+        limit: CLAIM,
+        busy: Q::unavailable(app),
+    };
+    let claimed = Q::claim(app, &wanted).await?;
     let count = claimed.len();
     let each = claimed.into_iter().map(|item| Q::handle(app.clone(), item));
     futures_util::future::join_all(each).await;
@@ -109,7 +117,8 @@ impl Hands {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.ended(ended);
         }
-        let (room, busy, start) = (self.room(), self.busy(), Instant::now());
+        let (room, start) = (self.room(), Instant::now());
+        let busy = self.left_out::<Q>(app);
         if room == 0 || self.rests(&busy, start).is_some() {
             return Ok(0);
         }
@@ -144,8 +153,8 @@ impl Hands {
         failed: Option<Duration>,
     ) {
         let now = Instant::now();
-        let busy = self.busy();
-        let is_any_busy = self.room() == 0 || !busy.is_empty();
+        let is_any_busy = self.room() == 0 || !self.busy().is_empty();
+        let busy = self.left_out::<Q>(app);
         let poll = if is_any_busy { POLL_BESIDE_BUSY } else { POLL };
         let mut until = now + failed.unwrap_or(poll);
         if failed.is_none() {
@@ -159,7 +168,7 @@ impl Hands {
                 () = Q::wake(wakes).notified(), if failed.is_none() && !is_any_busy => return,
                 Some(ended) = self.tasks.join_next_with_id() => {
                     if self.ended(ended) && failed.is_none() {
-                        let rests = self.rests(&self.busy(), Instant::now());
+                        let rests = self.rests(&self.left_out::<Q>(app), Instant::now());
                         until = rests.unwrap_or_else(Instant::now).min(until);
                     }
                 }
@@ -205,6 +214,17 @@ impl Hands {
 
     fn room(&self) -> usize {
         HANDS.saturating_sub(self.accounts.len())
+    }
+
+    /// The accounts whose items are not claimed for now.
+    fn left_out<Q: Queue>(&self, app: &App) -> Vec<AccountName> {
+        let mut accounts = self.busy();
+        for account in Q::unavailable(app) {
+            if !accounts.contains(&account) {
+                accounts.push(account);
+            }
+        }
+        accounts
     }
 
     /// The accounts that get no more for now.

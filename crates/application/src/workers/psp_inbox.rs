@@ -6,7 +6,7 @@
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
-    operation::{Operation, OperationStatus},
+    operation::{Operation, OperationKind, OperationStatus},
     psp::{Answer, PspAccount, Word},
     retry,
     time::Timestamp,
@@ -223,10 +223,18 @@ fn count(status: NotificationStatus) {
 
 /// What the notification tells. Where that is only that there is news, the look-up says what
 /// became of the operation; `None` where that brings no answer. Of an operation that succeeded
-/// this is no news, but of one that failed it may be money that has to go back.
+/// this is no news, but of one that failed it may be money that has to go back. A capture, cancel
+/// or refund that failed here and is said to be done is looked up too: an outdated notification is
+/// no contradiction.
 async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Option<Word> {
-    let is_known = operation.status == OperationStatus::Succeeded;
-    if is_known || !matches!(told, Answer::Accepted { .. }) {
+    let is_attempt = matches!(operation.kind, OperationKind::Authorize { .. });
+    let needs_look_up = match (operation.status, &told) {
+        (OperationStatus::Succeeded, _) => false,
+        (_, Answer::Accepted { .. }) => true,
+        (OperationStatus::Failed, Answer::Done { .. }) => !is_attempt,
+        _ => false,
+    };
+    if !needs_look_up {
         return Some(Word::Answer(told));
     }
     match psp.look_up(operation.id).await {

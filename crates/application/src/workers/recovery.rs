@@ -55,6 +55,13 @@ impl Queue for Operations {
         Ok(work.claim_operations(app.now(), wanted, LEASE).await?)
     }
 
+    /// While an account's circuit breaker is open, its operations wait: each one claimed would
+    /// fail without being sent.
+    fn unavailable(app: &App) -> Vec<AccountName> {
+        let accounts = app.inner().psps.unavailable();
+        accounts.iter().map(AccountName::of).collect()
+    }
+
     fn account(item: &ClaimedOperation) -> &AccountName {
         &item.account
     }
@@ -89,14 +96,17 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
         Sending::NotSent if is_given_up(&operation, now) => {
             Some(Word::Answer(Answer::Refused(RefusalReason::NeverSent)))
         }
-        Sending::NotSent => send_again(app, claimed, session.id).await?,
         Sending::Accepted => psp_word(&*psp, &operation).await,
-        Sending::Intended | Sending::Unknown => match psp_word(&*psp, &operation).await {
-            Some(Word::NotFound) if is_remembered(&*psp, &operation, now) => {
-                send_again(app, claimed, session.id).await?
+        // Also what was never sent is looked up first: while the PSP cannot be reached, a look-up
+        // that fails writes nothing, however many operations wait and however long.
+        Sending::NotSent | Sending::Intended | Sending::Unknown => {
+            match psp_word(&*psp, &operation).await {
+                Some(Word::NotFound) if may_go_out(&*psp, &operation, now) => {
+                    send_again(app, claimed, session.id).await?
+                }
+                word => word,
             }
-            word => word,
-        },
+        }
     };
     let Some(word) = word else {
         return Ok(Some(operation));
@@ -123,8 +133,12 @@ fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
         && now > operation.created_at.plus_seconds(NEVER_SENT_SECONDS)
 }
 
-/// Nothing is sent again past the time for which the PSP remembers its key.
-fn is_remembered(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
+/// Nothing is sent again past the time for which the PSP remembers its key; what was never sent has
+/// no key there.
+fn may_go_out(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
+    if operation.sending == Sending::NotSent {
+        return true;
+    }
     let lifetime = Duration::try_from(psp.key_lifetime()).unwrap_or(Duration::MAX);
     now.since(operation.created_at) < lifetime
 }

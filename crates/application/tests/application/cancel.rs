@@ -3,7 +3,7 @@
 use oncharge_application::Error;
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{InFlightKind, StatusName},
+    session::{InFlightKind, InProgress, StatusName},
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
@@ -137,18 +137,20 @@ async fn an_open_cancel_comes_to_its_end() {
 async fn only_an_authorised_session_can_be_cancelled() {
     let world = World::new();
     let (created, captured) = (world.open().await, world.captured().await);
-    let waiting = world.open().await;
-    world.psp.reply(Call::Authorize, Reply::Accepted);
-    world.pay(&waiting, "tok_1").await.unwrap();
     for (order, status) in [
         (&created, StatusName::Created),
         (&captured, StatusName::Captured),
-        (&waiting, StatusName::Pending),
     ] {
         let answer = world.cancel(order, "k").await;
         let refused = matches!(answer, Err(Error::InvalidState(found)) if found == status);
         assert!(refused, "{status:?}: {answer:?}");
     }
+    let waiting = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::Accepted);
+    world.pay(&waiting, "tok_1").await.unwrap();
+    let answer = world.cancel(&waiting, "k").await;
+    let refused = matches!(answer, Err(Error::InProgress(InProgress::Attempt)));
+    assert!(refused, "{answer:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -3,7 +3,7 @@
 use oncharge_application::Error;
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{InFlightKind, StatusName},
+    session::{InFlightKind, InProgress, StatusName},
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
@@ -131,7 +131,7 @@ async fn an_open_capture_comes_to_its_end_and_keeps_its_first_answer() {
         let first = world.capture(&order, "k", None).await.unwrap();
         let second = world.capture(&order, "other", None).await;
         assert!(
-            matches!(second, Err(Error::InvalidState(_))),
+            matches!(second, Err(Error::InProgress(InProgress::Capture))),
             "{case}: {second:?}"
         );
         if let Some(finish) = finish {

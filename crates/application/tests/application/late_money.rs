@@ -11,14 +11,14 @@ use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
 use crate::support::{Books, Order, Psp, World, basket, books};
 
-/// An attempt that the PSP took in; its word comes after the ten minutes that follow the expiry,
+/// An attempt that the PSP took in; its word comes more than fifteen minutes after the expiry,
 /// and no worker has run since.
 async fn late(world: &World) -> (Order, OperationId) {
     let order = world.open().await;
     world.psp.reply(Call::Authorize, Reply::Accepted);
     world.pay(&order, "tok_1").await.unwrap();
     let attempt = world.operation(&order, "authorize").id;
-    world.wait_past_expiry(&order, 601).await;
+    world.wait_past_expiry(&order, 901).await;
     world.psp.finish(attempt, Finish::Done);
     world.notify(attempt).await.unwrap();
     (order, attempt)

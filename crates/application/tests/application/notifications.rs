@@ -1,7 +1,10 @@
 //! What a PSP tells by itself: verified, kept, in agreement, and never taken twice.
 
 use oncharge_application::{
-    Error, checkout::receive_notification::receive, oversight, workers::psp_inbox,
+    Error,
+    checkout::receive_notification::receive,
+    oversight::{self, Dismissible},
+    workers::psp_inbox,
 };
 use oncharge_domain::{
     id::OperationId,
@@ -152,8 +155,16 @@ async fn what_does_not_agree_is_kept_audited_and_listed_until_a_person_has_looke
     let listed = stuck(&world).await;
     assert_eq!(listed.len(), 3, "{listed:?}");
     for stored in world.store.notifications() {
-        assert!(oversight::dismiss(&world.app, stored.new.id).await.unwrap());
-        assert!(!oversight::dismiss(&world.app, stored.new.id).await.unwrap());
+        assert!(
+            oversight::dismiss(&world.app, Dismissible::Notification(stored.new.id))
+                .await
+                .unwrap()
+        );
+        assert!(
+            !oversight::dismiss(&world.app, Dismissible::Notification(stored.new.id))
+                .await
+                .unwrap()
+        );
     }
     assert_eq!(stuck(&world).await, Vec::<String>::new());
     world.deliver(text.as_bytes()).await.unwrap();

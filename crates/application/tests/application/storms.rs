@@ -72,7 +72,7 @@ fn act() -> impl Strategy<Value = Act> {
         Call::LookUp,
     ]);
     let challenge = Psp::Says(Reply::ActionRequired);
-    let time = select(vec![1_i64, 5, 20, 61, 300, 600, 601, 1_800, 3_600]);
+    let time = select(vec![1_i64, 5, 20, 61, 300, 600, 601, 901, 1_800, 3_600]);
     prop_oneof![
         5 => (0_u8..5).prop_map(Act::Pay),
         1 => Just(Act::Abandon),

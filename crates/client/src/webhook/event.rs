@@ -6,7 +6,7 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{error::WebhookError, kind::EventKind};
-use crate::session::SessionStatus;
+use crate::session::{Failure, SessionStatus};
 
 /// A webhook that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,9 +44,13 @@ pub struct WebhookEvent {
     pub merchant_reference: String,
     /// The session's status after it.
     pub status: SessionStatus,
-    /// In minor units: the session's amount, the refund's where it is about a refund, the dispute's
-    /// where it is about a dispute.
+    /// In minor units, what it is about: the captured amount for `payment.captured`, the refund's
+    /// or dispute's for their events, else the session's amount.
     pub amount: i64,
+    /// The session's totals after it.
+    pub amounts: Amounts,
+    /// Why the payment, its capture or cancel, or the refund failed.
+    pub failure: Option<Failure>,
     /// The currency's ISO 4217 code.
     pub currency: String,
     /// Your own pairs of the session.
@@ -61,6 +65,18 @@ pub struct WebhookEvent {
     pub refund_id: Option<String>,
     /// The dispute that it is about, `dp_…`.
     pub dispute_id: Option<String>,
+}
+
+/// A session's totals, in minor units of the event's currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[non_exhaustive]
+pub struct Amounts {
+    /// Authorized for the payment.
+    pub authorized: i64,
+    /// Captured; 0 after a capture that failed.
+    pub captured: i64,
+    /// Refunds requested and succeeded together.
+    pub refunded: i64,
 }
 
 impl Webhook {
@@ -120,6 +136,8 @@ struct Wire {
     merchant_reference: String,
     status: SessionStatus,
     amount: Amount,
+    amounts: Amounts,
+    failure: Option<Failure>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     sequence: u32,
@@ -148,6 +166,8 @@ impl From<Wire> for WebhookEvent {
             status: wire.status,
             amount: wire.amount.value,
             currency: wire.amount.currency,
+            amounts: wire.amounts,
+            failure: wire.failure,
             metadata: wire.metadata,
             sequence: wire.sequence,
             created_at: wire.created_at,

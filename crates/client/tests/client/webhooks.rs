@@ -74,6 +74,7 @@ fn captured() -> Value {
         "event": "payment.captured", "session_id": "cs_1", "psp_reference": "psp_1",
         "merchant_reference": "order-42", "status": "captured",
         "amount": {"value": 9999, "currency": "USD"}, "metadata": {"colour": "blue"},
+        "amounts": {"authorized": 12000, "captured": 9999, "refunded": 0}, "failure": null,
         "id": ID, "sequence": 2, "created_at": "2026-11-22T12:00:00Z",
     })
 }

@@ -105,6 +105,11 @@ pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
             failure: (status == OperationStatus::Failed).then(|| draw.one(generate::reason())),
             reference: draw.one(option::of(generate::psp_reference())),
             compensated: is_attempt && draw.one(any::<bool>()),
+            contradiction: if status == OperationStatus::Failed {
+                draw.one(generate::contradiction())
+            } else {
+                None
+            },
             sending: draw.one(generate::sending()),
             ..operation
         };
@@ -169,6 +174,7 @@ pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
         world.commit(world.build.unit(new.clone())).await?;
         let later = generate::later(&mut draw, &new);
         let mut event = world.build.event(&later, 1, *kind);
+        event.event.failure = draw.one(generate::event_failure());
         event.event.refund = draw.one(any::<bool>()).then(|| world.build.id());
         event.event.at = draw.one(generate::instant());
         let mut unit = world.build.unit(later);

@@ -3,9 +3,14 @@
 use anyhow::ensure;
 use oncharge_domain::{
     id::OperationId,
+    operation::{CancelPurpose, Operation, OperationKind},
     session::{EventKind, Session},
 };
-use oncharge_ports::{CommitError, UnitOfWork, unit_of_work::Lease, unit_of_work::LeasedItem};
+use oncharge_ports::{
+    CommitError, UnitOfWork,
+    unit_of_work::{ChangedOperation, Lease, LeasedItem},
+};
+use oncharge_testkit::build::reference;
 
 use crate::{Store, world::World};
 
@@ -280,5 +285,27 @@ async fn all_of(world: &World, unit: &UnitOfWork) -> anyhow::Result<()> {
     let events = world.events(&unit.session).await?;
     same!(events.len(), unit.events.len(), "the events");
     ensure!(is_committed(world, unit).await?, "the unit");
+    Ok(())
+}
+
+/// Only one operation can be in flight; one that fails makes room for the next in the same unit.
+pub async fn an_operation_that_fails_makes_room_in_its_unit(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (session, attempt) = world.paying().await?;
+    let next = Operation {
+        payment: Some(reference("psp_payment")),
+        ..world
+            .build
+            .operation(&session, OperationKind::Cancel(CancelPurpose::Merchant))
+    };
+    let mut unit = world.build.next_unit(&session);
+    unit.changed_operations = vec![ChangedOperation {
+        operation: crate::world::failed(&attempt),
+        next_try_at: None,
+    }];
+    unit.operations = vec![world.build.intent(next.clone())];
+    world.commit(unit).await?;
+    let loaded = store.checkout.operation(next.id).await?;
+    same!(loaded, Some(next), "the next operation");
     Ok(())
 }

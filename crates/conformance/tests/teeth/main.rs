@@ -54,6 +54,7 @@ enum Flaw {
     TellsTheQuery,
     OverlooksCompensations,
     OverlooksRefunds,
+    OverlooksContradictions,
     /// An endpoint that is set anew is a new one.
     ReplacesEndpoints,
     RemovesEverybodys,
@@ -363,6 +364,11 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
             Flaw::OverlooksRefunds,
             "refunds_of_failed_captures_are_stuck",
         ),
+        (
+            Flaw::OverlooksContradictions,
+            "contradictions_are_stuck_until_they_are_dismissed",
+        ),
+        (Flaw::DismissesAnything, "only_a_contradiction_is_dismissed"),
         (Flaw::RepeatsPages, "operations_are_listed_from_a_time_on"),
         (Flaw::ForgetsSince, "operations_are_listed_from_a_time_on"),
         (Flaw::ForgetsKeys, "an_open_operations_key_is_kept"),

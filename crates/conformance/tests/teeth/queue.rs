@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::EventId,
+    audit::AuditEntry,
+    id::{EventId, OperationId},
     time::Timestamp,
     webhook::{Delivery, DeliveryState},
 };
@@ -129,6 +130,15 @@ impl WorkQueue for Flawed {
         Ok(depths)
     }
 
+    async fn dismiss_contradiction(
+        &self,
+        operation: OperationId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let dismissed = self.store.dismiss_contradiction(operation, audit).await?;
+        Ok(dismissed || self.has(Flaw::DismissesAnything))
+    }
+
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
         let now = match self.flaw {
             Flaw::CriesEarly => now.plus_seconds(1),
@@ -146,6 +156,9 @@ impl WorkQueue for Flawed {
         }
         if self.has(Flaw::OverlooksCompensations) {
             found.retain(|item| item.kind != StuckKind::Compensation);
+        }
+        if self.has(Flaw::OverlooksContradictions) {
+            found.retain(|item| item.kind != StuckKind::Contradiction);
         }
         if self.has(Flaw::OverlooksRefunds) {
             found.retain(|item| item.kind != StuckKind::RefundOfFailedCapture);

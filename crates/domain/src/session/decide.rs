@@ -71,8 +71,15 @@ impl Session {
                 banned,
             } => draft.pay(operation, token, banned)?,
             Input::Abandon { operation } => draft.abandon(operation)?,
-            Input::Capture { operation, amount } => draft.capture(operation, amount)?,
-            Input::Cancel { operation } => draft.cancel(operation)?,
+            Input::Capture {
+                operation,
+                amount,
+                in_flight,
+            } => draft.capture(operation, amount, in_flight)?,
+            Input::Cancel {
+                operation,
+                in_flight,
+            } => draft.cancel(operation, in_flight)?,
             Input::Expire => draft.withdraw()?,
             Input::Refund {
                 operation,

@@ -3,8 +3,8 @@
 use crate::{
     id::{MerchantId, RefundId, SessionId},
     money::Money,
-    psp::PspReference,
-    session::StatusName,
+    psp::{PspReference, RefusalReason},
+    session::{FailureCode, StatusName},
     time::Timestamp,
 };
 
@@ -21,8 +21,14 @@ pub struct Event {
     pub kind: EventKind,
     /// The session's status after it.
     pub status: StatusName,
-    /// The session's amount, or the refund's.
+    /// What it is about: the captured amount for `payment.captured`, the refund's for a refund's
+    /// event, else the session's.
     pub amount: Money,
+    /// The session's totals after it.
+    pub amounts: Amounts,
+    /// Why the payment, its capture or cancel, or the refund failed; set on refused, error and
+    /// failed events, and on `payment.cancelled` where the merchant did not order it.
+    pub failure: Option<Failure>,
     /// The PSP's reference of the payment or refund, where there is one.
     pub psp_reference: Option<PspReference>,
     /// The refund that it is about.
@@ -31,6 +37,60 @@ pub struct Event {
     pub retry_until: Option<Timestamp>,
     /// When it happened.
     pub at: Timestamp,
+}
+
+/// A session's totals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Amounts {
+    /// Authorized for the payment that the session keeps or kept.
+    pub authorized: Money,
+    /// Captured; nothing after a capture that failed.
+    pub captured: Money,
+    /// Refunds requested and succeeded together.
+    pub refunded: Money,
+}
+
+/// Why something failed, as the merchant sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The code.
+    pub code: FailureCode,
+    /// The PSP's reason; `None` where the code says all there is.
+    pub reason: Option<RefusalReason>,
+}
+
+impl Failure {
+    /// A failure that its code describes.
+    pub fn new(code: FailureCode) -> Self {
+        Self { code, reason: None }
+    }
+
+    /// Why a refund failed: the issuer's reasons keep their codes; all else is `psp_error`.
+    pub fn of_refund(reason: &RefusalReason) -> Self {
+        let code = match reason {
+            RefusalReason::CardDeclined => FailureCode::CardDeclined,
+            RefusalReason::InsufficientFunds => FailureCode::InsufficientFunds,
+            RefusalReason::ExpiredCard => FailureCode::ExpiredCard,
+            RefusalReason::AuthenticationFailed
+            | RefusalReason::AuthorizationExpired
+            | RefusalReason::AlreadyCaptured
+            | RefusalReason::NothingHeld
+            | RefusalReason::NeverSent
+            | RefusalReason::Other(_) => FailureCode::PspError,
+        };
+        Self {
+            code,
+            reason: Some(reason.clone()),
+        }
+    }
+
+    /// The text for people: the PSP's reason where there is one, else the code's own text.
+    pub fn message(&self) -> &str {
+        match &self.reason {
+            Some(reason) => reason.as_str(),
+            None => self.code.message(),
+        }
+    }
 }
 
 /// What happened.

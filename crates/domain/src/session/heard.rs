@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// How long after a session's expiry the PSP's word for an authorisation still stands, in seconds.
-pub const LATE_WORD_SECONDS: i64 = 600;
+pub const LATE_WORD_SECONDS: i64 = 900;
 
 /// How long after its last sending a look-up that finds nothing is believed, in seconds; only for
 /// attempts whose session is past its expiry, which are never sent again. No call lives longer

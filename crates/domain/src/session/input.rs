@@ -32,11 +32,15 @@ pub enum Input {
         operation: OperationId,
         /// How much; `None` for all.
         amount: Option<i64>,
+        /// The session's capture or cancel in flight, if any. It must be read after the session.
+        in_flight: Option<Box<Operation>>,
     },
     /// The merchant cancels.
     Cancel {
         /// The id of the cancel.
         operation: OperationId,
+        /// As for a capture.
+        in_flight: Option<Box<Operation>>,
     },
     /// The merchant withdraws an unpaid session.
     Expire,

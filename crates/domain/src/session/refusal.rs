@@ -1,6 +1,6 @@
 //! Why a session refuses an input; nothing is changed then.
 
-use crate::session::StatusName;
+use crate::session::{InFlightKind, StatusName};
 
 /// Why an input was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -8,6 +8,9 @@ pub enum Refusal {
     /// The status does not allow it.
     #[error("not possible while the session is {}", .0.name())]
     InvalidState(StatusName),
+    /// Another operation must end first.
+    #[error("not possible while {} is in progress", .0.text())]
+    InProgress(InProgress),
     /// The refunds would exceed what was captured.
     #[error("the refunds would exceed the captured amount")]
     RefundExceedsCaptured,
@@ -20,6 +23,37 @@ pub enum Refusal {
     /// State and input contradict each other: a fault of ours, nothing may be guessed.
     #[error("state and input contradict each other: {0}")]
     Inconsistent(&'static str),
+}
+
+/// The operation that must end first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum InProgress {
+    /// An attempt to pay.
+    Attempt,
+    /// A capture.
+    Capture,
+    /// A cancel.
+    Cancel,
+}
+
+impl InProgress {
+    /// With its article, for messages.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Attempt => "an attempt to pay",
+            Self::Capture => "a capture",
+            Self::Cancel => "a cancel",
+        }
+    }
+}
+
+impl From<InFlightKind> for InProgress {
+    fn from(kind: InFlightKind) -> Self {
+        match kind {
+            InFlightKind::Capture => Self::Capture,
+            InFlightKind::Cancel => Self::Cancel,
+        }
+    }
 }
 
 impl From<crate::money::MoneyError> for Refusal {

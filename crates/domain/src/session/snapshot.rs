@@ -8,8 +8,8 @@ use crate::{
     psp::{Challenge, PspReference, RefusalReason},
     session::{
         Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
-        InFlightKind, OpenChallenge, Payment, Pending, Refunds, Session, Status, StatusName, Step,
-        Unpaid,
+        InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Session, Status,
+        StatusName, Step, Unpaid,
     },
     time::Timestamp,
 };
@@ -154,11 +154,11 @@ impl Snapshot {
 
     fn put_authorized(&mut self, authorized: &Authorized) {
         self.attempt = Some(authorized.payment.attempt);
-        if let Some(due) = authorized.capture_due {
-            self.put("capture_due", due.unix_micros().to_string());
-        }
-        if authorized.capture_tries > 0 {
-            self.put("capture_tries", authorized.capture_tries.to_string());
+        if let Some(planned) = authorized.planned_capture {
+            self.put("capture_due", planned.due.unix_micros().to_string());
+            if planned.amount != authorized.payment.authorized {
+                self.put("capture_amount", planned.amount.minor().to_string());
+            }
         }
         if let Some(flight) = authorized.in_flight {
             let name = match flight.kind {
@@ -288,19 +288,29 @@ impl Reader<'_> {
         }))
     }
 
+    fn planned_capture(&self) -> Result<Option<PlannedCapture>, NotASession> {
+        let Some(due) = self.time("capture_due")? else {
+            return Ok(None);
+        };
+        let minor = match self.text("capture_amount") {
+            Some(text) => text.parse().map_err(|_| NotASession("capture_amount"))?,
+            None => self.flat.authorized,
+        };
+        let amount = self.money(minor)?;
+        Ok(Some(PlannedCapture { due, amount }))
+    }
+
     fn authorized(&self) -> Result<Authorized, NotASession> {
         let flight = |name, kind| {
             self.id(name)
                 .map(|id| id.map(|operation| InFlight { operation, kind }))
         };
-        let tries = self.text("capture_tries").map_or(Ok(0), str::parse);
         let lapsed = self
             .text("lapsed")
             .map(|name| FailureCode::parse(name).ok_or(NotASession("lapsed")));
         Ok(Authorized {
             payment: self.payment()?,
-            capture_due: self.time("capture_due")?,
-            capture_tries: tries.map_err(|_| NotASession("capture_tries"))?,
+            planned_capture: self.planned_capture()?,
             in_flight: match flight("capturing", InFlightKind::Capture)? {
                 Some(capture) => Some(capture),
                 None => flight("cancelling", InFlightKind::Cancel)?,

@@ -125,14 +125,22 @@ pub struct Payment {
 pub struct Authorized {
     /// The payment.
     pub payment: Payment,
-    /// When the clock captures it; `None` when it does not (any more).
-    pub capture_due: Option<Timestamp>,
-    /// How many automatic captures could not be sent.
-    pub capture_tries: u32,
+    /// The automatic capture to come; `None` where only the merchant captures.
+    pub planned_capture: Option<PlannedCapture>,
     /// The capture or cancel whose outcome is open.
     pub in_flight: Option<InFlight>,
     /// The PSP said that the authorisation is gone while something was in flight.
     pub lapsed: Option<FailureCode>,
+}
+
+/// The automatic capture of an authorized session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct PlannedCapture {
+    /// When it starts.
+    pub due: Timestamp,
+    /// How much it captures: the authorized amount, or what the merchant ordered by a capture that
+    /// was definitely not sent.
+    pub amount: Money,
 }
 
 /// A capture or cancel whose outcome is open.
@@ -279,6 +287,16 @@ impl FailureCode {
         }
     }
 
+    /// The code for a capture or cancel that was refused because the authorization is gone; `None`
+    /// for any other refusal.
+    pub fn of_lost_authorization(reason: &RefusalReason) -> Option<Self> {
+        match reason {
+            RefusalReason::NothingHeld => Some(Self::VoidedAtPsp),
+            RefusalReason::AuthorizationExpired => Some(Self::AuthorizationExpired),
+            _ => None,
+        }
+    }
+
     /// The code for what a PSP said of an authorisation.
     pub fn of_refusal(reason: &RefusalReason) -> Self {
         match reason {
@@ -296,6 +314,14 @@ impl FailureCode {
 }
 
 impl Status {
+    /// The capture or cancel whose outcome is open.
+    pub fn in_flight(&self) -> Option<InFlight> {
+        match self {
+            Self::Authorized(authorized) => authorized.in_flight,
+            _ => None,
+        }
+    }
+
     /// The name on the wire.
     pub fn name(&self) -> StatusName {
         match self {

@@ -5,7 +5,7 @@ use time::Duration;
 use crate::{
     money::Money,
     psp::PspReference,
-    session::{FailureCode, InFlightKind, Refunds, Session, Status, StatusName, Step},
+    session::{Amounts, FailureCode, InFlightKind, Refunds, Session, Status, StatusName, Step},
     time::Timestamp,
 };
 
@@ -154,6 +154,15 @@ impl Session {
             .unwrap_or(refunds.succeeded)
     }
 
+    /// The session's totals.
+    pub fn amounts(&self) -> Amounts {
+        Amounts {
+            authorized: self.amount_authorized(),
+            captured: self.amount_captured(),
+            refunded: self.amount_refunded(),
+        }
+    }
+
     /// What can still be refunded.
     pub fn amount_refundable(&self) -> Money {
         let zero = Money::zero(self.amount.currency());
@@ -164,10 +173,7 @@ impl Session {
 
     /// The capture or cancel whose outcome is open.
     pub fn pending_operation(&self) -> Option<InFlightKind> {
-        match &self.status {
-            Status::Authorized(authorized) => authorized.in_flight.map(|flight| flight.kind),
-            _ => None,
-        }
+        self.status.in_flight().map(|flight| flight.kind)
     }
 
     /// When the clock must look at this session next: its expiry, the end of a challenge's
@@ -180,7 +186,7 @@ impl Session {
                 Step::Asking | Step::Accepted(_) | Step::Ending(_) => Some(self.expires_at),
             },
             Status::Authorized(authorized) if authorized.in_flight.is_none() => {
-                authorized.capture_due
+                authorized.planned_capture.map(|planned| planned.due)
             }
             _ => None,
         }

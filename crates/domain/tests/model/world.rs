@@ -18,7 +18,7 @@ use crate::{
 
 /// Moments that matter, in seconds after the creation: a challenge's patience is over; the session
 /// expires; "not found" may be believed; an authorisation comes too late.
-pub(crate) const MOMENTS: [i64; 5] = [0, 700, LIFETIME, LIFETIME + 70, LIFETIME + 700];
+pub(crate) const MOMENTS: [i64; 5] = [0, 700, LIFETIME, LIFETIME + 70, LIFETIME + 1000];
 
 /// A process that calls the PSP and will write down what it hears.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -97,11 +97,8 @@ impl World {
                 banned: false,
             },
             Command::Abandon => Input::Abandon { operation },
-            Command::Capture(minor) => Input::Capture {
-                operation,
-                amount: Some(minor),
-            },
-            Command::Cancel => Input::Cancel { operation },
+            Command::Capture(minor) => self.book.capture(Some(minor)),
+            Command::Cancel => self.book.cancel(),
             Command::Refund(minor) => self.book.refund(minor),
             Command::Expire => Input::Expire,
         };

@@ -33,14 +33,13 @@ impl Book {
     }
 
     pub(crate) fn capturing(self) -> Self {
-        let operation = self.next_id();
-        let amount = None;
-        self.then(&Input::Capture { operation, amount })
+        let input = self.capture(None);
+        self.then(&input)
     }
 
     pub(crate) fn cancelling(self) -> Self {
-        let operation = self.next_id();
-        self.then(&Input::Cancel { operation })
+        let input = self.cancel();
+        self.then(&input)
     }
 
     pub(crate) fn abandoning(self) -> Self {
@@ -70,6 +69,15 @@ impl Book {
     pub(crate) fn told(self, word: &Word) -> Self {
         let operation = self.newest();
         self.hearing(operation, word)
+    }
+
+    /// A minute after the authorization, which starts the automatic capture.
+    pub(crate) fn capturing_by_itself(mut self) -> Self {
+        let operation = self.next_id();
+        self.decide(&Input::Deadline { operation }, at(60))
+            .unwrap()
+            .unwrap();
+        self
     }
 
     pub(crate) fn late(mut self) -> Self {
@@ -182,10 +190,39 @@ pub(crate) fn subjects() -> Vec<(String, Book, OperationId)> {
         let book = Book::new(None).paying().told(&done());
         book.capturing().told(&done())
     };
+    let automatic = || {
+        Book::new(Some(60))
+            .paying()
+            .told(&done())
+            .capturing_by_itself()
+    };
     let add_newest = |add: &mut dyn FnMut(&str, Book, OperationId), name, book: Book| {
         let newest = book.newest();
         add(name, book, newest);
     };
+    add_newest(&mut add, "capturing: automatic capture", automatic());
+    let lapsed = automatic();
+    let (attempt, capture) = (lapsed.oldest(), lapsed.newest());
+    let lapsed = lapsed.hearing(attempt, &refused());
+    add("lapsed: automatic capture", lapsed, capture);
+    add_newest(
+        &mut add,
+        "authorized: failed capture",
+        Book::new(None)
+            .paying()
+            .told(&done())
+            .capturing()
+            .told(&refused()),
+    );
+    add_newest(
+        &mut add,
+        "authorized: failed cancel",
+        Book::new(None)
+            .paying()
+            .told(&done())
+            .cancelling()
+            .told(&refused()),
+    );
     add_newest(&mut add, "captured: open refund", captured().refunding());
     add_newest(
         &mut add,

@@ -8,10 +8,10 @@ use oncharge_domain::{
     id::{Id, MerchantId, OperationId, RefundId},
     money::Money,
     operation::{CancelPurpose, Operation, OperationKind, OperationStatus, Sending},
-    psp::{Answer, PspAccount, PspReference, Word},
+    psp::{Answer, PspAccount, PspReference, RefusalReason, Word},
     refund::{Refund, RefundStatus},
     session::{
-        Decision, EventKind, Heard, Input, NewSession, Refusal, Session, Status, StatusName,
+        Decision, Event, EventKind, Heard, Input, NewSession, Refusal, Session, Status, StatusName,
     },
     text::{Reference, ReturnUrl},
     time::Timestamp,
@@ -91,6 +91,28 @@ impl Book {
     /// The id that the next operation gets.
     pub(crate) fn next_id(&self) -> OperationId {
         id(self.operations.len() + 1)
+    }
+
+    /// A merchant's capture, with what a use case would load for it.
+    pub(crate) fn capture(&self, amount: Option<i64>) -> Input {
+        Input::Capture {
+            operation: self.next_id(),
+            amount,
+            in_flight: self.in_flight(),
+        }
+    }
+
+    /// A merchant's cancel, with what a use case would load for it.
+    pub(crate) fn cancel(&self) -> Input {
+        Input::Cancel {
+            operation: self.next_id(),
+            in_flight: self.in_flight(),
+        }
+    }
+
+    fn in_flight(&self) -> Option<Box<Operation>> {
+        let flight = self.session.status.in_flight()?;
+        Some(Box::new(self.operations[&flight.operation].clone()))
     }
 
     /// An order to refund this much.
@@ -206,12 +228,56 @@ impl Book {
             return Err(format!("totals {totals:?} of {:?}", self.refunds));
         }
         self.check_in_flight()?;
+        self.check_planned_capture()?;
         let flat = session.snapshot();
         let back = Session::restore_status(session.status_name(), &flat, session.amount);
         if back.as_ref() != Ok(&session.status) {
             return Err(format!("{:?} comes back as {back:?}", session.status));
         }
         Ok(())
+    }
+
+    /// Automatic capture is off for good once a cancel was requested or a capture refused, and
+    /// never captures more than the merchant last ordered.
+    fn check_planned_capture(&self) -> Result<(), String> {
+        let Status::Authorized(authorized) = &self.session.status else {
+            return Ok(());
+        };
+        let is_cancel =
+            |kind: &OperationKind| *kind == OperationKind::Cancel(CancelPurpose::Merchant);
+        let is_refused = |operation: &Operation| {
+            let was_sent = operation.failure != Some(RefusalReason::NeverSent);
+            operation.status == OperationStatus::Failed && was_sent
+        };
+        let mut ordered = None;
+        let mut is_off = self.session.automatic_capture.is_none();
+        for operation in self.operations.values() {
+            match operation.kind {
+                OperationKind::Capture { automatic } => {
+                    is_off |= is_refused(operation);
+                    if !automatic {
+                        ordered = Some(operation.amount);
+                    } else if ordered.is_some_and(|ordered| operation.amount != ordered) {
+                        return Err(format!(
+                            "captures another amount than ordered: {operation:?}"
+                        ));
+                    }
+                }
+                ref kind => is_off |= is_cancel(kind),
+            }
+        }
+        match authorized.planned_capture {
+            Some(planned) if is_off => Err(format!("{planned:?} though it is off for good")),
+            None if !is_off => Err("automatic capture is off without a reason".to_owned()),
+            // An order whose outcome is open does not count yet.
+            Some(planned) if authorized.in_flight.is_none() => {
+                let amount = ordered.unwrap_or(authorized.payment.authorized);
+                (planned.amount == amount)
+                    .then_some(())
+                    .ok_or_else(|| format!("{planned:?} instead of {amount:?}"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// At most one attempt, capture or merchant's cancel is open, and one ending.
@@ -316,6 +382,16 @@ fn check_events(before: &Book, decision: &Decision) -> Result<(), String> {
         if event.sequence != number || event.status != decision.session.status_name() {
             return Err(format!("event {number}: {event:?}"));
         }
+        check_event(&decision.session, event)?;
+    }
+    // An event before the last one shows the totals before the changes that follow it.
+    if let Some(last) = decision.events.last()
+        && last.amounts != decision.session.amounts()
+    {
+        return Err(format!(
+            "totals of {last:?} in {:?}",
+            decision.session.status
+        ));
     }
     let count = u32::try_from(decision.events.len()).unwrap();
     if decision.session.next_sequence != old.next_sequence + count {
@@ -345,6 +421,30 @@ fn check_events(before: &Book, decision: &Decision) -> Result<(), String> {
     due.sort_by_key(|kind| kind.name());
     if told != due {
         return Err(format!("told {told:?} instead of {due:?}"));
+    }
+    Ok(())
+}
+
+/// An event says what it is about and, where something failed, why.
+fn check_event(session: &Session, event: &Event) -> Result<(), String> {
+    let about = match event.kind {
+        EventKind::PaymentCaptured => event.amounts.captured,
+        EventKind::RefundRequested | EventKind::RefundSucceeded | EventKind::RefundFailed => {
+            event.amount
+        }
+        _ => session.amount,
+    };
+    let fails = match event.kind {
+        EventKind::PaymentRefused
+        | EventKind::PaymentError
+        | EventKind::PaymentCaptureFailed
+        | EventKind::PaymentCancelFailed
+        | EventKind::RefundFailed => true,
+        EventKind::PaymentCancelled => session.failure().is_some(),
+        _ => false,
+    };
+    if event.amount != about || event.failure.is_some() != fails {
+        return Err(format!("an event that says something else: {event:?}"));
     }
     Ok(())
 }

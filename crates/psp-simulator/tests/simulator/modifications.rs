@@ -49,7 +49,7 @@ async fn a_cancel_voids_what_is_held_and_then_nothing_can_follow() {
     let again = sandbox.cancel("x2", &payment).await;
     assert_eq!(again.result(), ("refused", Some("nothing_held")));
     let capture = sandbox.capture("c1", &payment, 1000).await;
-    assert_eq!(capture.result(), ("refused", Some("wrong_state")));
+    assert_eq!(capture.result(), ("refused", Some("nothing_held")));
     let refund = sandbox.refund("r1", &payment, 1000).await;
     assert_eq!(refund.result(), ("refused", Some("wrong_state")));
     assert_eq!(sandbox.ledger("p").await, ["authorise 1000", "void 1000"]);

@@ -2,8 +2,8 @@
 
 use anyhow::bail;
 use clap::Args;
-use oncharge_application::oversight;
-use oncharge_domain::{id::NotificationId, time::Timestamp};
+use oncharge_application::oversight::{self, Dismissible};
+use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::StuckItem;
 use serde_json::{Value, json};
 
@@ -15,7 +15,8 @@ pub(super) struct Stuck {
     /// How many at most.
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     limit: u32,
-    /// Takes this notification (`ntf_…`) off the list: a person has looked at it.
+    /// Takes a notification (`ntf_…`) or a contradicted operation (`op_…`) off the list: a person
+    /// has looked at it.
     #[arg(long, value_name = "ID", conflicts_with = "limit")]
     dismiss: Option<String>,
     #[command(flatten)]
@@ -36,10 +37,10 @@ impl Stuck {
 }
 
 async fn dismiss(id: &str, target: &Target) -> anyhow::Result<()> {
-    let notification: Option<NotificationId> = id.parse().ok();
-    let notification = notification.or_usage("--dismiss: this is no notification's id")?;
+    let item = Dismissible::parse(id)
+        .or_usage("--dismiss: must be the id of a notification (ntf_…) or operation (op_…)")?;
     let app = target.open().await?.app;
-    if !oversight::dismiss(&app, notification).await? {
+    if !oversight::dismiss(&app, item).await? {
         bail!("{id} is not on the list");
     }
     print_json(&json!({ "id": id, "dismissed": true }));

@@ -66,6 +66,10 @@ impl Psp for ScriptedPsp {
         false
     }
 
+    fn is_available(&self) -> bool {
+        self.state().unavailable.is_empty()
+    }
+
     fn key_lifetime(&self) -> Duration {
         let planned = self.state().key_lifetime;
         planned.unwrap_or(Duration::from_secs(24 * 3600))
@@ -164,5 +168,9 @@ impl Psp for ScriptedPsp {
 impl Psps for ScriptedPsp {
     fn account(&self, _account: &PspAccount) -> Option<Arc<dyn Psp>> {
         Some(Arc::new(self.clone()))
+    }
+
+    fn unavailable(&self) -> Vec<PspAccount> {
+        self.state().unavailable.clone()
     }
 }

@@ -144,6 +144,15 @@ impl Ledger {
         self.set_truth(operation, refused(reason));
     }
 
+    pub(super) fn contradict(&mut self, operation: OperationId) {
+        let known = self.keys.get(&operation).expect("the operation arrived");
+        let is_refused = matches!(known.truth, Answer::Refused(_));
+        assert!(is_refused, "{operation} was not refused: {:?}", known.truth);
+        let request = known.request.clone();
+        let truth = self.settle(&request);
+        self.set_truth(operation, truth);
+    }
+
     fn set_truth(&mut self, operation: OperationId, truth: Answer) {
         if let Some(known) = self.keys.get_mut(&operation) {
             known.truth = truth;

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use oncharge_domain::{
+    audit::AuditEntry,
     id::{NotificationId, OperationId, SessionId},
+    operation::Contradiction,
     psp::PspAccount,
     time::Timestamp,
 };
@@ -223,6 +225,22 @@ impl WorkQueue for MemoryStore {
 
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
         Ok(self.state().depths(now))
+    }
+
+    async fn dismiss_contradiction(
+        &self,
+        operation: OperationId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        let found = state.operations.get_mut(&operation);
+        let listed = Some(Contradiction::Listed);
+        let Some(row) = found.filter(|row| row.operation.contradiction == listed) else {
+            return Ok(false);
+        };
+        row.operation.contradiction = Some(Contradiction::Dismissed);
+        state.audit.push(audit.clone());
+        Ok(true)
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {

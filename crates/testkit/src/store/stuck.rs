@@ -1,7 +1,7 @@
 //! What waits in the store in memory, and what is stuck there.
 
 use oncharge_domain::{
-    operation::{Operation, OperationKind, Sending},
+    operation::{Contradiction, Operation, OperationKind, Sending},
     refund::{Refund, RefundStatus},
     session::{FailureCode, StatusName},
     time::Timestamp,
@@ -52,6 +52,7 @@ impl State {
     /// Everything that is stuck at `now`, in any order.
     pub(super) fn stuck(&self, now: Timestamp) -> Vec<StuckItem> {
         let mut found = self.stuck_operations(now);
+        found.extend(self.contradictions());
         found.extend(self.refunds.values().filter_map(|r| self.stuck_refund(r)));
         found.extend(self.stuck_sessions(now));
         found.extend(self.stuck_notifications(now));
@@ -79,6 +80,20 @@ impl State {
             })
         };
         rows.filter_map(item).collect()
+    }
+
+    fn contradictions(&self) -> Vec<StuckItem> {
+        let rows = self.operations.values().map(|row| &row.operation);
+        let listed = rows.filter(|row| row.contradiction == Some(Contradiction::Listed));
+        let item = |operation: &Operation| StuckItem {
+            kind: StuckKind::Contradiction,
+            id: operation.id.to_string(),
+            session: Some(operation.session),
+            merchant: Some(operation.merchant),
+            since: operation.created_at,
+            detail: operation.kind.name().to_owned(),
+        };
+        listed.map(item).collect()
     }
 
     fn stuck_refund(&self, refund: &Refund) -> Option<StuckItem> {

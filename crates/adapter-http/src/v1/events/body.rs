@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oncharge_domain::{
     id::EventId,
-    session::{Event, EventKind},
+    session::{Amounts, Event, EventKind},
     time::Timestamp,
 };
 use oncharge_ports::queries::StoredEvent;
@@ -12,7 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::AttemptBody;
-use crate::times::rfc3339;
+use crate::{times::rfc3339, v1::sessions::body::FailureBody};
 
 /// Something that happened to a payment.
 #[derive(Serialize, ToSchema)]
@@ -31,7 +31,8 @@ pub(crate) struct EventBody {
     /// The session's status after it.
     #[schema(value_type = crate::openapi::SessionStatus)]
     status: &'static str,
-    /// The session's amount; for a refund's event, the refund's.
+    /// What the event is about: the captured amount for `payment.captured`, the refund's for a
+    /// refund's event, else the session's.
     amount: AmountBody,
     /// Your own pairs, as given to the session.
     metadata: BTreeMap<String, String>,
@@ -56,6 +57,12 @@ pub(crate) struct EventBody {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, required = false)]
     refund_id: Option<String>,
+    /// The session's totals after it.
+    amounts: AmountsBody,
+    /// Why it failed: with refused, error and failed events, and with `payment.cancelled` where you
+    /// did not order it; else null.
+    #[schema(required)]
+    failure: Option<FailureBody>,
 }
 
 /// How much.
@@ -68,6 +75,21 @@ pub(crate) struct AmountBody {
     /// ISO 4217.
     #[schema(value_type = String, example = "USD")]
     currency: &'static str,
+}
+
+/// A session's totals in minor units of the event's currency.
+#[derive(Serialize, ToSchema, Default)]
+#[schema(as = Amounts)]
+pub(crate) struct AmountsBody {
+    /// Authorized for the payment.
+    #[schema(example = 9999)]
+    authorized: i64,
+    /// Captured; 0 after a capture that failed.
+    #[schema(example = 0)]
+    captured: i64,
+    /// Refunds requested and succeeded together.
+    #[schema(example = 0)]
+    refunded: i64,
 }
 
 /// An event with every attempt to deliver it.
@@ -111,6 +133,11 @@ pub(crate) struct TestBody {
     /// When it was made.
     #[schema(format = DateTime)]
     created_at: String,
+    /// Nothing.
+    amounts: AmountsBody,
+    /// Null.
+    #[schema(required)]
+    failure: Option<FailureBody>,
 }
 
 impl From<&StoredEvent> for EventBody {
@@ -122,6 +149,8 @@ impl From<&StoredEvent> for EventBody {
             kind,
             status,
             amount,
+            amounts,
+            failure,
             psp_reference,
             refund,
             retry_until,
@@ -138,12 +167,24 @@ impl From<&StoredEvent> for EventBody {
                 value: amount.minor(),
                 currency: amount.currency().code(),
             },
+            amounts: AmountsBody::from(amounts),
+            failure: failure.as_ref().map(FailureBody::from),
             metadata: stored.metadata.pairs().clone(),
             id: stored.id.to_string(),
             sequence: *sequence,
             created_at: rfc3339(*at),
             retry_until: may_be_retried.then(|| retry_until.map(rfc3339)),
             refund_id: refund.map(|id| id.to_string()),
+        }
+    }
+}
+
+impl From<&Amounts> for AmountsBody {
+    fn from(amounts: &Amounts) -> Self {
+        Self {
+            authorized: amounts.authorized.minor(),
+            captured: amounts.captured.minor(),
+            refunded: amounts.refunded.minor(),
         }
     }
 }
@@ -168,6 +209,8 @@ impl TestBody {
                 value: 0,
                 currency: "XTS",
             },
+            amounts: AmountsBody::default(),
+            failure: None,
             metadata: BTreeMap::new(),
             id: id.to_string(),
             sequence: 0,

@@ -1,9 +1,8 @@
 //! A refund as merchants see it.
 
 use oncharge_domain::{
-    psp::RefusalReason,
     refund::{Refund, RefundStatus},
-    session::FailureCode,
+    session::Failure,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -77,7 +76,7 @@ impl From<&Refund> for OrderedBody {
 impl From<&Refund> for RefundBody {
     fn from(refund: &Refund) -> Self {
         let failure = match &refund.status {
-            RefundStatus::Failed(reason) => Some(failure(reason)),
+            RefundStatus::Failed(reason) => Some(FailureBody::from(&Failure::of_refund(reason))),
             RefundStatus::Requested | RefundStatus::Succeeded => None,
         };
         Self {
@@ -87,25 +86,5 @@ impl From<&Refund> for RefundBody {
             created_at: rfc3339(refund.created_at),
             updated_at: rfc3339(refund.updated_at),
         }
-    }
-}
-
-/// The issuer's reasons keep their codes; all else is `psp_error`. The message is the reason in
-/// the PSP's own words.
-fn failure(reason: &RefusalReason) -> FailureBody {
-    let code = match reason {
-        RefusalReason::CardDeclined => FailureCode::CardDeclined,
-        RefusalReason::InsufficientFunds => FailureCode::InsufficientFunds,
-        RefusalReason::ExpiredCard => FailureCode::ExpiredCard,
-        RefusalReason::AuthenticationFailed
-        | RefusalReason::AuthorizationExpired
-        | RefusalReason::AlreadyCaptured
-        | RefusalReason::NothingHeld
-        | RefusalReason::NeverSent
-        | RefusalReason::Other(_) => FailureCode::PspError,
-    };
-    FailureBody {
-        code: code.name(),
-        message: reason.as_str().to_owned(),
     }
 }

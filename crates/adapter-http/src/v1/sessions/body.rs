@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use oncharge_domain::{
     pay_token::PayToken,
-    session::{FailureCode, InFlightKind, Session},
+    session::{Failure, FailureCode, InFlightKind, Session},
     time::Timestamp,
 };
 use serde::Serialize;
@@ -99,6 +99,15 @@ impl From<FailureCode> for FailureBody {
         Self {
             code: code.name(),
             message: code.message().to_owned(),
+        }
+    }
+}
+
+impl From<&Failure> for FailureBody {
+    fn from(failure: &Failure) -> Self {
+        Self {
+            code: failure.code.name(),
+            message: failure.message().to_owned(),
         }
     }
 }

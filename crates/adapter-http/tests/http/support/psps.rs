@@ -20,6 +20,10 @@ impl Psps for OnlyDefault {
         let known = PspAccount::new("simulator", "default").ok();
         (Some(account) == known.as_ref()).then(|| Arc::new(self.0.clone()) as _)
     }
+
+    fn unavailable(&self) -> Vec<PspAccount> {
+        self.0.unavailable()
+    }
 }
 
 /// The store's inbox; nothing comes into it while it is away.

@@ -228,6 +228,58 @@ fn capture_refused() {
     .check();
 }
 
+/// The authorization is voided at the PSP, which does not tell it.
+async fn voided(world: &World) -> Order {
+    let order = paid(world).await;
+    let attempt = world.operation(&order, "authorize").id;
+    if let Some(Answer::Done { .. }) = world.psp.answer_to(attempt) {
+        world.psp.take_back(attempt, no());
+    }
+    order
+}
+
+/// Nothing is held any more, whichever of the two the merchant asks for.
+fn gone(name: &'static str, script: Script) -> Scenario {
+    Scenario {
+        status: StatusName::Cancelled,
+        reserved: 0,
+        events: &[&["authorized", "cancelled"]],
+        ..authorized(name, nothing_planned, script)
+    }
+}
+
+#[test]
+fn capture_of_a_voided_authorization() {
+    gone("capture of what is gone", |world| {
+        async move {
+            let order = voided(world).await;
+            world
+                .insist(async || world.capture(&order, "capture", None).await)
+                .await;
+            world.await_status(&order, StatusName::Cancelled, 20).await;
+            order
+        }
+        .boxed_local()
+    })
+    .check();
+}
+
+#[test]
+fn cancel_of_a_voided_authorization() {
+    gone("cancel of what is gone", |world| {
+        async move {
+            let order = voided(world).await;
+            world
+                .insist(async || world.cancel(&order, "cancel").await)
+                .await;
+            world.await_status(&order, StatusName::Cancelled, 20).await;
+            order
+        }
+        .boxed_local()
+    })
+    .check();
+}
+
 #[test]
 fn cancel() {
     let scenario = authorized("cancel", nothing_planned, |world| {
@@ -398,11 +450,11 @@ fn compensation_of_a_late_sale() {
     .check();
 }
 
-/// The word comes more than ten minutes after the expiry, and no worker has run since.
+/// The word comes more than fifteen minutes after the expiry, and no worker has run since.
 async fn late(world: &World) -> Order {
     let order = open(world).await;
     world.insist_starting(&order, "card").await;
-    world.wait_past_expiry(&order, 601).await;
+    world.wait_past_expiry(&order, 901).await;
     world.psp_decides(&order, "authorize", &Finish::Done).await;
     world.await_status(&order, StatusName::Expired, 20).await;
     order

@@ -55,6 +55,10 @@ impl Psp for DoomedPsp {
         self.inner.is_live()
     }
 
+    fn is_available(&self) -> bool {
+        self.inner.is_available()
+    }
+
     fn key_lifetime(&self) -> Duration {
         self.inner.key_lifetime()
     }
@@ -106,6 +110,12 @@ impl Psp for DoomedPsp {
 }
 
 impl Psps for DoomedPsp {
+    fn unavailable(&self) -> Vec<PspAccount> {
+        let mut accounts = self.inner.unavailable();
+        accounts.extend(self.other.unavailable());
+        accounts
+    }
+
     /// Only these accounts are configured.
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
         match (account.connector(), account.account()) {

@@ -3,8 +3,8 @@
 use crate::{
     id::{OperationId, RefundId},
     money::Money,
-    operation::{CancelPurpose, OperationKind},
-    psp::TokenFingerprint,
+    operation::{CancelPurpose, Operation, OperationKind, Sending},
+    psp::{RefusalReason, TokenFingerprint},
     refund::{Refund, RefundStatus},
     session::{
         Draft, EventKind, FailureCode, InFlight, InFlightKind, Pending, Refusal, Status, Step,
@@ -58,10 +58,11 @@ impl Draft {
         &mut self,
         operation: OperationId,
         amount: Option<i64>,
+        in_flight: Option<Box<Operation>>,
     ) -> Result<(), Refusal> {
         let authorized = self.session.amount_authorized();
         let minor = amount.unwrap_or_else(|| authorized.minor());
-        self.modify(operation, InFlightKind::Capture)?;
+        self.modify(operation, InFlightKind::Capture, in_flight)?;
         let amount = Money::new(minor, authorized.currency())
             .ok()
             .filter(|amount| !amount.is_zero() && amount.minor() <= authorized.minor())
@@ -76,11 +77,15 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn cancel(&mut self, operation: OperationId) -> Result<(), Refusal> {
-        self.modify(operation, InFlightKind::Cancel)?;
+    pub(super) fn cancel(
+        &mut self,
+        operation: OperationId,
+        in_flight: Option<Box<Operation>>,
+    ) -> Result<(), Refusal> {
+        self.modify(operation, InFlightKind::Cancel, in_flight)?;
         if let Status::Authorized(authorized) = &mut self.session.status {
-            // Once a cancel was asked for, the clock never captures this session.
-            authorized.capture_due = None;
+            // Once the merchant has requested a cancel, automatic capture is off for good.
+            authorized.planned_capture = None;
         }
         let payment = self.session.psp_reference().cloned();
         let amount = self.session.amount_authorized();
@@ -93,22 +98,36 @@ impl Draft {
         Ok(())
     }
 
-    /// Takes the one place for a capture or cancel.
-    pub(super) fn modify(
+    /// Puts a merchant's capture or cancel in flight, in place of an automatic capture that was
+    /// definitely not sent.
+    ///
+    /// The replacement is safe because recovery commits `Intended` before it sends a `NotSent`
+    /// operation again: a commit of it after `in_flight` was read makes this one a conflict.
+    fn modify(
         &mut self,
         operation: OperationId,
         kind: InFlightKind,
+        in_flight: Option<Box<Operation>>,
     ) -> Result<(), Refusal> {
         let refusal = self.invalid_state();
-        match &mut self.session.status {
-            Status::Authorized(authorized)
-                if authorized.in_flight.is_none() && authorized.lapsed.is_none() =>
-            {
-                authorized.in_flight = Some(InFlight { operation, kind });
-                Ok(())
-            }
-            _ => Err(refusal),
+        let Status::Authorized(authorized) = &mut self.session.status else {
+            return Err(refusal);
+        };
+        if authorized.lapsed.is_some() {
+            return Err(refusal);
         }
+        let replaced = match authorized.in_flight {
+            None => None,
+            Some(flight) => {
+                let replaceable = in_flight.filter(|other| is_replaceable(other, flight));
+                Some(replaceable.ok_or(refusal)?)
+            }
+        };
+        authorized.in_flight = Some(InFlight { operation, kind });
+        if let Some(replaced) = replaced {
+            self.fail(*replaced, RefusalReason::NeverSent);
+        }
+        Ok(())
     }
 
     pub(super) fn withdraw(&mut self) -> Result<(), Refusal> {
@@ -158,4 +177,12 @@ impl Draft {
         self.refund = Some(refund);
         Ok(())
     }
+}
+
+fn is_replaceable(other: &Operation, flight: InFlight) -> bool {
+    let is_automatic = matches!(other.kind, OperationKind::Capture { automatic: true });
+    other.id == flight.operation
+        && is_automatic
+        && other.is_open()
+        && other.sending == Sending::NotSent
 }

@@ -3,7 +3,7 @@
 use crate::{
     id::OperationId,
     operation::{CancelPurpose, OperationKind},
-    session::{Draft, InFlight, InFlightKind, Status, Step, view::challenge_end},
+    session::{Draft, InFlight, InFlightKind, PlannedCapture, Status, Step, view::challenge_end},
 };
 
 impl Draft {
@@ -38,17 +38,21 @@ impl Draft {
                 }
             }
             Status::Authorized(authorized)
-                if authorized.in_flight.is_none()
-                    && authorized.lapsed.is_none()
-                    && authorized.capture_due.is_some_and(|due| due <= now) =>
+                if authorized.in_flight.is_none() && authorized.lapsed.is_none() =>
             {
+                let due = authorized
+                    .planned_capture
+                    .filter(|planned| planned.due <= now);
+                let Some(PlannedCapture { amount, .. }) = due else {
+                    return;
+                };
                 authorized.in_flight = Some(InFlight {
                     operation,
                     kind: InFlightKind::Capture,
                 });
-                let payment = authorized.payment.clone();
+                let payment = authorized.payment.reference.clone();
                 let kind = OperationKind::Capture { automatic: true };
-                self.start(operation, kind, payment.authorized, Some(payment.reference));
+                self.start(operation, kind, amount, Some(payment));
             }
             _ => {}
         }

@@ -5,14 +5,15 @@ use crate::{
     id::OperationId,
     money::Money,
     operation::{
-        CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus, Sending,
+        CancelPurpose, CompensationBy, Contradiction, Operation, OperationKind, OperationStatus,
+        Sending,
     },
     psp::{PspReference, RefusalReason},
-    refund::Refund,
+    refund::{Refund, RefundStatus},
     retry,
     session::{
-        Authorized, Captured, Decision, Ending, Event, EventKind, FailureCode, MAX_ATTEMPTS,
-        Payment, Refunds, Refusal, Session, Status, Step, Unpaid,
+        Authorized, Captured, Decision, Ending, Event, EventKind, Failure, FailureCode, InProgress,
+        MAX_ATTEMPTS, Payment, PlannedCapture, Refunds, Refusal, Session, Status, Step, Unpaid,
     },
     time::Timestamp,
 };
@@ -67,16 +68,37 @@ impl Draft {
     }
 
     pub(in crate::session) fn invalid_state(&self) -> Refusal {
-        Refusal::InvalidState(self.session.status_at(self.now))
+        match (&self.session.status, self.session.status.in_flight()) {
+            (Status::Pending(_), _) => Refusal::InProgress(InProgress::Attempt),
+            (_, Some(flight)) => Refusal::InProgress(flight.kind.into()),
+            (_, None) => Refusal::InvalidState(self.session.status_at(self.now)),
+        }
     }
 
     /// Tells the merchant of the session's new status.
     pub(in crate::session) fn emit(&mut self, kind: EventKind) -> Result<(), Refusal> {
-        let event = self.event(
-            kind,
-            self.session.amount,
-            self.session.psp_reference().cloned(),
-        );
+        let failure = self.session.failure().map(Failure::new);
+        self.emit_payment(kind, failure)
+    }
+
+    /// Tells the merchant that a capture or cancel failed while the money stays reserved.
+    pub(in crate::session) fn emit_refusal(
+        &mut self,
+        kind: EventKind,
+        code: FailureCode,
+        reason: RefusalReason,
+    ) -> Result<(), Refusal> {
+        let reason = Some(reason);
+        self.emit_payment(kind, Some(Failure { code, reason }))
+    }
+
+    fn emit_payment(&mut self, kind: EventKind, failure: Option<Failure>) -> Result<(), Refusal> {
+        let amount = match kind {
+            EventKind::PaymentCaptured => self.session.amount_captured(),
+            _ => self.session.amount,
+        };
+        let mut event = self.event(kind, amount, self.session.psp_reference().cloned());
+        event.failure = failure;
         self.push_event(event)
     }
 
@@ -88,6 +110,10 @@ impl Draft {
     ) -> Result<(), Refusal> {
         let mut event = self.event(kind, refund.amount, refund.psp_reference.clone());
         event.refund = Some(refund.id);
+        event.failure = match &refund.status {
+            RefundStatus::Failed(reason) => Some(Failure::of_refund(reason)),
+            RefundStatus::Requested | RefundStatus::Succeeded => None,
+        };
         self.push_event(event)
     }
 
@@ -99,6 +125,8 @@ impl Draft {
             kind,
             status: self.session.status_name(),
             amount,
+            amounts: self.session.amounts(),
+            failure: None,
             psp_reference: reference,
             refund: None,
             retry_until: self.session.retry_until(self.now),
@@ -125,17 +153,18 @@ impl Draft {
         amount: Money,
         payment: Option<PspReference>,
     ) {
-        self.start_at(id, kind, (amount, payment), self.now);
+        let operation = self.operation(id, kind, amount, payment);
+        self.operations.push(operation);
     }
 
-    fn start_at(
-        &mut self,
+    fn operation(
+        &self,
         id: OperationId,
         kind: OperationKind,
-        (amount, payment): (Money, Option<PspReference>),
-        not_before: Timestamp,
-    ) {
-        self.operations.push(Operation {
+        amount: Money,
+        payment: Option<PspReference>,
+    ) -> Operation {
+        Operation {
             id,
             session: self.session.id,
             merchant: self.session.merchant,
@@ -148,10 +177,11 @@ impl Draft {
             reference: None,
             failure: None,
             compensated: false,
+            contradiction: None,
             created_at: self.now,
             last_sent_at: self.now,
-            not_before,
-        });
+            not_before: self.now,
+        }
     }
 
     pub(in crate::session) fn changed(&mut self, operation: Operation) {
@@ -170,6 +200,16 @@ impl Draft {
         operation.status = OperationStatus::Failed;
         operation.failure = Some(reason);
         self.changed(operation);
+    }
+
+    /// The PSP reports an operation as done that has failed here: nothing changes, and a person has
+    /// to look. Recorded once for each operation, however often the PSP repeats itself.
+    pub(in crate::session) fn contradict(&mut self, mut operation: Operation) {
+        if operation.contradiction.is_none() {
+            operation.contradiction = Some(Contradiction::Listed);
+            self.note(AuditAction::UnexpectedFact, operation.id);
+            self.changed(operation);
+        }
     }
 
     /// The operation stays open; what is known of its way to the PSP has changed.
@@ -214,19 +254,15 @@ impl Draft {
         id: OperationId,
         (of, by, round): (OperationId, CompensationBy, u32),
     ) {
-        let wait = retry::wait(round, time::Duration::ZERO, 0);
         let kind = OperationKind::Compensation { of, by, round };
-        let not_before = if round == 0 {
-            self.now
-        } else {
-            self.now.plus(wait)
-        };
-        self.start_at(
-            id,
-            kind,
-            (refused.amount, refused.payment.clone()),
-            not_before,
-        );
+        let mut next = self.operation(id, kind, refused.amount, refused.payment.clone());
+        if round > 0 {
+            // Each refusal costs a new operation, so the wait doubles up to the late limit at once.
+            let [.., jitter] = *id.uuid().as_bytes();
+            let wait = retry::wait(round, time::Duration::HOUR, jitter);
+            next.not_before = self.now.plus(wait);
+        }
+        self.operations.push(next);
     }
 
     /// Starts to cancel the open attempt.
@@ -277,10 +313,13 @@ impl Draft {
             return self.emit(EventKind::PaymentCaptured);
         }
         let delay = self.session.automatic_capture.map(i64::from);
+        let planned_capture = delay.map(|seconds| PlannedCapture {
+            due: self.now.plus_seconds(seconds),
+            amount: authorized,
+        });
         self.session.status = Status::Authorized(Authorized {
             payment,
-            capture_due: delay.map(|seconds| self.now.plus_seconds(seconds)),
-            capture_tries: 0,
+            planned_capture,
             in_flight: None,
             lapsed: None,
         });

@@ -2,7 +2,7 @@
 
 use super::{
     authorize::{Stand, nothing_held, stand_or_go_back},
-    capture::free_place,
+    capture::{free_place, note_lost_authorization},
     note_progress, surely_not_sent,
 };
 use crate::{
@@ -43,10 +43,13 @@ pub(super) fn hear_merchants(draft: &mut Draft, heard: Heard) -> Result<(), Refu
             draft.emit(EventKind::PaymentCancelled)
         }
         (OperationStatus::Requested, Word::Answer(Answer::Refused(reason))) => {
-            draft.fail(operation, reason);
-            free_place(draft, |_| {})?;
+            draft.fail(operation, reason.clone());
+            free_place(draft, |authorized| {
+                note_lost_authorization(authorized, &reason);
+            })?;
             if !waiting && matches!(draft.session.status, Status::Authorized(_)) {
-                draft.emit(EventKind::PaymentCancelFailed)?;
+                let (kind, code) = (EventKind::PaymentCancelFailed, FailureCode::PspError);
+                draft.emit_refusal(kind, code, reason)?;
             }
             Ok(())
         }
@@ -64,6 +67,10 @@ pub(super) fn hear_merchants(draft: &mut Draft, heard: Heard) -> Result<(), Refu
                 let of = cancelled.payment.attempt;
                 release_again(draft, operation, of, spare);
             }
+            Ok(())
+        }
+        (OperationStatus::Failed, Word::Answer(Answer::Done { .. })) => {
+            draft.contradict(operation);
             Ok(())
         }
         _ => Ok(()),
@@ -104,6 +111,10 @@ pub(super) fn hear_ending(draft: &mut Draft, heard: Heard) -> Result<(), Refusal
         (OperationStatus::Succeeded, Word::Answer(Answer::Refused(_))) => {
             let of = operation.id;
             release_again(draft, operation, of, spare);
+            return Ok(());
+        }
+        (OperationStatus::Failed, Word::Answer(Answer::Done { .. })) => {
+            draft.contradict(operation);
             return Ok(());
         }
         (OperationStatus::Succeeded | OperationStatus::Failed, _) => return Ok(()),

@@ -1,17 +1,14 @@
 //! Words about a capture.
 
-use time::Duration;
-
 use super::{note_progress, surely_not_sent};
 use crate::{
     audit::AuditAction,
     operation::{Operation, OperationStatus},
     psp::{Answer, RefusalReason, Word},
     refund::{Refund, RefundStatus},
-    retry,
     session::{
-        Authorized, Cancelled, CaptureFailed, Captured, Draft, EventKind, Heard, Refunds, Refusal,
-        Status,
+        Authorized, Cancelled, CaptureFailed, Captured, Draft, EventKind, FailureCode, Heard,
+        Refunds, Refusal, Status,
     },
 };
 
@@ -21,7 +18,7 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard, automatic: bool) -> Result<(
         OperationStatus::Succeeded => hear_again(draft, &heard),
         OperationStatus::Failed => {
             if let Word::Answer(Answer::Done { .. }) = heard.word {
-                draft.note(AuditAction::UnexpectedFact, heard.operation.id);
+                draft.contradict(heard.operation);
             }
             Ok(())
         }
@@ -58,34 +55,43 @@ fn hear_open(draft: &mut Draft, heard: Heard, automatic: bool) -> Result<(), Ref
             draft.emit(EventKind::PaymentCaptured)
         }
         Word::Answer(Answer::Refused(reason)) => {
-            draft.fail(operation, reason);
-            let told = !waiting || automatic;
+            draft.fail(operation, reason.clone());
             free_place(draft, |authorized| {
-                if automatic {
-                    authorized.capture_due = None;
-                }
+                authorized.planned_capture = None;
+                note_lost_authorization(authorized, &reason);
             })?;
+            let told = !waiting || automatic;
             if told && matches!(draft.session.status, Status::Authorized(_)) {
-                draft.emit(EventKind::PaymentCaptureFailed)?;
+                let (kind, code) = (EventKind::PaymentCaptureFailed, FailureCode::CaptureFailed);
+                draft.emit_refusal(kind, code, reason)?;
             }
             Ok(())
         }
-        Word::NotSent if surely_not_sent(&operation, &word) => {
+        Word::NotSent if surely_not_sent(&operation, &word) && (!automatic || is_lapsed(draft)) => {
+            let ordered = operation.amount;
             draft.fail(operation, RefusalReason::NeverSent);
-            let now = draft.now;
             free_place(draft, |authorized| {
-                if automatic {
-                    let wait = retry::wait(authorized.capture_tries, Duration::ZERO, 0);
-                    authorized.capture_due = Some(now.plus(wait));
-                    authorized.capture_tries = authorized.capture_tries.saturating_add(1);
+                if let Some(planned) = &mut authorized.planned_capture {
+                    planned.amount = ordered;
                 }
             })
         }
+        // An automatic capture that could not be sent stays open, and recovery sends it again.
         _ => {
             note_progress(draft, operation, &word);
             Ok(())
         }
     }
+}
+
+/// A capture or cancel was refused because nothing is held (any more).
+pub(super) fn note_lost_authorization(authorized: &mut Authorized, reason: &RefusalReason) {
+    let code = FailureCode::of_lost_authorization(reason);
+    authorized.lapsed = authorized.lapsed.or(code);
+}
+
+fn is_lapsed(draft: &Draft) -> bool {
+    matches!(&draft.session.status, Status::Authorized(authorized) if authorized.lapsed.is_some())
 }
 
 /// The place for a capture or cancel is free again; an authorisation that lapsed meanwhile ends.

@@ -30,6 +30,10 @@ pub(super) fn hear(
             taken_back(draft, operation, spare, (of, by, round));
             return;
         }
+        (OperationStatus::Failed, Word::Answer(Answer::Done { .. })) => {
+            draft.contradict(operation);
+            return;
+        }
         (OperationStatus::Succeeded | OperationStatus::Failed, _) => return,
     }
     let id = operation.id;

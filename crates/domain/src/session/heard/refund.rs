@@ -63,6 +63,10 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
                 Ok(())
             })
         }
+        (OperationStatus::Failed, Word::Answer(Answer::Done { .. })) => {
+            draft.contradict(operation);
+            Ok(())
+        }
         _ => Ok(()),
     }
 }
