@@ -40,22 +40,24 @@ impl Draw {
     }
 }
 
-/// Texts without control characters, up to so many characters, with the nasty ones among them.
+/// Texts that a reference may be, up to this many characters, with hostile ones among them.
 pub(crate) fn text(most: usize) -> BoxedStrategy<String> {
     let nasty = vec![
         "'; DROP TABLE sessions; --".to_owned(),
         "\"{}\\u0000\\".to_owned(),
-        "נסיון \u{202e}cba\u{2028}".to_owned(),
+        "נסיון cba ניסיון".to_owned(),
         "𝄞".repeat(most),
         "x".repeat(most),
-        " ".to_owned(),
+        " x ".to_owned(),
         "%_$1?:x".to_owned(),
     ];
     let nasty = nasty
         .into_iter()
         .map(move |text| text.chars().take(most).collect())
         .collect::<Vec<String>>();
-    prop_oneof![select(nasty), "\\PC{1,40}"].boxed()
+    prop_oneof![select(nasty), "\\PC{1,40}"]
+        .prop_filter("is no reference", |text| Reference::parse(text).is_ok())
+        .boxed()
 }
 
 /// Instants to the microsecond, with the ends of what is kept.

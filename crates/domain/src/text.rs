@@ -15,9 +15,15 @@ pub enum TextProblem {
     /// More characters than the rule allows.
     #[error("must be at most {0} characters")]
     TooLong(usize),
+    /// Nothing but blanks.
+    #[error("must not be blank")]
+    Blank,
     /// A control character.
     #[error("must not contain control characters")]
     Control,
+    /// A character that is not shown, or that changes the direction of the text around it.
+    #[error("must not contain invisible or bidirectional control characters")]
+    Invisible,
     /// No syntactically valid e-mail address.
     #[error("must be a valid e-mail address")]
     Email,
@@ -48,7 +54,40 @@ fn plain(text: &str, most: usize) -> Result<String, TextProblem> {
     if text.chars().any(char::is_control) {
         return Err(TextProblem::Control);
     }
+    if text.chars().any(is_invisible) {
+        return Err(TextProblem::Invisible);
+    }
+    if text.trim().is_empty() {
+        return Err(TextProblem::Blank);
+    }
     Ok(text.to_owned())
+}
+
+/// Whether a character has no glyph of its own: two texts that differ in it look alike, and it can
+/// reorder what stands around it. These are Unicode's default-ignorable code points, which include
+/// the bidirectional controls, and the separators and blanks outside of its white space.
+fn is_invisible(c: char) -> bool {
+    matches!(
+        c,
+        '\u{ad}'
+            | '\u{34f}'
+            | '\u{61c}'
+            | '\u{115f}'..='\u{1160}'
+            | '\u{17b4}'..='\u{17b5}'
+            | '\u{180b}'..='\u{180f}'
+            | '\u{200b}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2060}'..='\u{206f}'
+            | '\u{2800}'
+            | '\u{3164}'
+            | '\u{fe00}'..='\u{fe0f}'
+            | '\u{feff}'
+            | '\u{ffa0}'
+            | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}'
+            | '\u{1d173}'..='\u{1d17a}'
+            | '\u{e0000}'..='\u{e0fff}'
+    )
 }
 
 macro_rules! texts {
@@ -73,12 +112,14 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The merchant's own reference of a session or refund: 1 to 255 characters, no control
-    /// characters; need not be unique.
+    /// The merchant's own reference of a session or refund: 1 to 255 characters, not blank, no control
+    /// or invisible characters; need not be unique.
     Reference, |text| plain(text, 255);
-    /// The merchant's order number: 1 to 255 characters, no control characters.
+    /// The merchant's order number: 1 to 255 characters, not blank, no control or invisible
+    /// characters.
     OrderId, |text| plain(text, 255);
-    /// A merchant's name as shoppers see it: 1 to 100 characters, no control characters.
+    /// A merchant's name as shoppers see it: 1 to 100 characters, not blank, no control or invisible
+    /// characters.
     MerchantName, |text| plain(text, 100);
     /// A syntactically valid e-mail address of at most 254 characters; personal data.
     Email, parse_email;

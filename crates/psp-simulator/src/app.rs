@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use actix_web::middleware::{DefaultHeaders, from_fn};
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
-use actix_web::{HttpResponse, ResponseError as _};
+use actix_web::{Error, HttpResponse, ResponseError as _};
+use oncharge_host_guard::{Hosts, is_from_elsewhere};
 use tokio::sync::Notify;
 
 use crate::config::Secret;
@@ -24,6 +27,8 @@ pub(crate) struct Simulator {
     pub(crate) bearer: Secret,
     /// Challenge URLs begin with this origin.
     pub(crate) public_url: String,
+    /// The names under which requests are answered.
+    pub(crate) hosts: Hosts,
     pub(crate) wake: Wake,
     pub(crate) door: Door,
 }
@@ -45,13 +50,36 @@ impl Wake {
     }
 }
 
-/// What every answer carries: a PSP's answers are not to be cached, sniffed or named to others as a
-/// referrer. There are no CORS headers: no page of another origin can read anything.
+/// What every answer carries: a PSP's answers are not to be cached or sniffed, and other sites are not
+/// told where a request comes from; the simulator's own pages still get an `Origin` that [`guard`]
+/// can check. There are no CORS headers: no page of another origin can read anything.
 pub(crate) fn headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("Cache-Control", "no-store"))
         .add(("X-Content-Type-Options", "nosniff"))
-        .add(("Referrer-Policy", "no-referrer"))
+        .add(("Referrer-Policy", "same-origin"))
+}
+
+/// Refuses requests under another host's name and from pages of another origin: card tokens, ledger
+/// and faults need no password.
+pub(crate) async fn guard<B: MessageBody + 'static>(
+    simulator: web::Data<Simulator>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let problem = if !simulator
+        .hosts
+        .admit_request(request.headers(), request.uri())
+    {
+        Problem::OtherHost
+    } else if is_from_elsewhere(request.headers()) {
+        Problem::OtherOrigin
+    } else {
+        return Ok(next.call(request).await?.map_into_left_body());
+    };
+    Ok(request
+        .into_response(problem.error_response())
+        .map_into_right_body())
 }
 
 /// Every route of the simulator.

@@ -52,6 +52,9 @@ pub struct Config {
     /// The origin under which browsers reach the simulator, without a slash at the end, where that
     /// is not `http://<bind>:<port>` (behind a proxy). Challenge URLs begin with it.
     pub public_url: Option<String>,
+    /// Host names besides `localhost`, its own address and that of `public_url` under which it
+    /// answers.
+    pub hosts: Vec<String>,
 }
 
 impl Config {
@@ -64,6 +67,7 @@ impl Config {
             bearer,
             notification_key,
             public_url: None,
+            hosts: Vec::new(),
         }
     }
 }

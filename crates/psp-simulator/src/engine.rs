@@ -119,8 +119,10 @@ fn remembered(
         return Ok(Some(Answer::KeyReused));
     }
     let challenge_id = match operation.answer {
-        Outcome::Challenge => crate::store::payments::find(connection, &operation.psp_reference)?
-            .and_then(|payment| payment.challenge_id),
+        Outcome::Challenge => {
+            crate::store::payments::find(connection, &operation.payment_reference)?
+                .and_then(|payment| payment.challenge_id)
+        }
         _ => None,
     };
     Ok(Some(Answer::Operation {

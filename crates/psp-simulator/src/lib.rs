@@ -37,8 +37,8 @@
 //!
 //! # Where the wire leaves room
 //!
-//! - `psp_reference` is that of the payment everywhere, also in answers and notifications about its
-//!   captures, cancels and refunds; these are told apart by their idempotency key.
+//! - A capture, cancel or refund has a `psp_reference` of its own, in its response, look-up and
+//!   notification. The ledger names the payment's.
 //! - A payment call with `capture: true` has one result (`captured`) and one notification, of type
 //!   `authorisation`. A payment whose challenge was cancelled sends two: `authorisation` without
 //!   success (`cancelled`) for its own call, `cancel` with success for the other.

@@ -35,6 +35,10 @@ struct Arguments {
     /// Origin under which browsers reach the simulator, where that is not the address above.
     #[arg(long)]
     public_url: Option<String>,
+    /// Host name under which the simulator answers, besides localhost and its address; may be given
+    /// more than once.
+    #[arg(long = "host", value_name = "NAME")]
+    hosts: Vec<String>,
 }
 
 #[tokio::main]
@@ -62,6 +66,7 @@ async fn main() -> anyhow::Result<()> {
     config.bind = arguments.bind;
     config.port = arguments.port;
     config.public_url = arguments.public_url;
+    config.hosts = arguments.hosts;
 
     let running = start(config).await?;
     let ready = serde_json::json!({ "simulator_url": running.url() });

@@ -35,7 +35,7 @@ impl Fact {
     pub(crate) fn of(payment: &Payment, operation: &Operation, kind: Kind) -> Self {
         Self {
             kind: kind.notification_type(),
-            psp_reference: payment.psp_reference.clone(),
+            psp_reference: operation.psp_reference.clone(),
             reference: payment.reference.clone(),
             idempotency_key: operation.idempotency_key.clone(),
             success: operation.result != Outcome::Refused,
@@ -89,7 +89,7 @@ pub(crate) fn enqueue(
         let held_for = hold(unit);
         let notification = NewNotification {
             notification_id: id.clone(),
-            psp_reference: fact.psp_reference.clone(),
+            psp_reference: payment.psp_reference.clone(),
             url: url.clone(),
             body: body.clone(),
             tries: 0,

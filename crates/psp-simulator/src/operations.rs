@@ -21,7 +21,7 @@ pub(crate) async fn get(
             let Some(operation) = operations::find(connection, &key)? else {
                 return Ok(None);
             };
-            let payment = payments::find(connection, &operation.psp_reference)?;
+            let payment = payments::find(connection, &operation.payment_reference)?;
             Ok(Some((
                 operation,
                 payment.and_then(|payment| payment.challenge_id),

@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use actix_web::web;
 use anyhow::Context as _;
+use oncharge_host_guard::Hosts;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -83,12 +84,16 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let address = listener.local_addr().context("the port has no address")?;
     let url = format!("http://{}", reachable(address));
 
+    let mut names = config.hosts;
+    let public_host = config.public_url.as_deref().and_then(host_of);
+    names.extend(public_host);
     let (door, outages) = Door::new();
     let simulator = web::Data::new(Simulator {
         store,
         faults,
         bearer: config.bearer,
         public_url: config.public_url.unwrap_or_else(|| url.clone()),
+        hosts: Hosts::new(config.bind, &names),
         wake: Wake::default(),
         door,
     });
@@ -108,6 +113,11 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         keeper: Mutex::new(Some(keeper)),
         tasks,
     })
+}
+
+fn host_of(url: &str) -> Option<String> {
+    let url = url::Url::parse(url).ok()?;
+    url.host_str().map(str::to_owned)
 }
 
 /// The address that a process on this machine reaches the port at.

@@ -17,6 +17,38 @@ fn references() {
 }
 
 #[test]
+fn names_and_references_are_seen() {
+    for blank in [" ", "\u{a0}\u{3000}", "   "] {
+        assert_eq!(
+            Reference::parse(blank),
+            Err(TextProblem::Blank),
+            "{blank:?}"
+        );
+        assert_eq!(OrderId::parse(blank), Err(TextProblem::Blank), "{blank:?}");
+        assert_eq!(MerchantName::parse(blank), Err(TextProblem::Blank));
+    }
+    for hidden in [
+        "order\u{200b}42",
+        "\u{202e}24-redro",
+        "a\u{2066}b\u{2069}",
+        "\u{feff}order",
+        "order\u{ad}42",
+        "order\u{2028}42",
+        "\u{3164}",
+        "\u{2800}",
+        "x\u{e0041}",
+    ] {
+        let problem = Err(TextProblem::Invisible);
+        assert_eq!(Reference::parse(hidden), problem, "{hidden:?}");
+        let problem = Err(TextProblem::Invisible);
+        assert_eq!(MerchantName::parse(hidden), problem, "{hidden:?}");
+    }
+    for good in ["a b", " a", "Café 日本 עברית العربية", "e\u{301}", "😀"] {
+        assert!(MerchantName::parse(good).is_ok(), "{good:?}");
+    }
+}
+
+#[test]
 fn emails() {
     for good in [
         "shopper@example.com",

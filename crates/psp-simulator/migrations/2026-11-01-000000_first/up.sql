@@ -35,7 +35,10 @@ CREATE TABLE payments (
 CREATE TABLE operations (
     idempotency_key TEXT PRIMARY KEY NOT NULL,
     kind TEXT NOT NULL,
-    psp_reference TEXT NOT NULL,
+    -- Of the call itself: a payment call has its payment's, a modification one of its own.
+    psp_reference TEXT NOT NULL UNIQUE,
+    -- Of the payment that it makes or modifies.
+    payment_reference TEXT NOT NULL,
     -- SHA-256 of the call's parameters: the same key with others is refused.
     fingerprint TEXT NOT NULL,
     amount INTEGER NOT NULL,

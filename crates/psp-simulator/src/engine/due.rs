@@ -22,7 +22,7 @@ pub(crate) fn do_next(unit: &mut Unit<'_>) -> Result<bool, StoreError> {
 }
 
 fn carry_out(unit: &mut Unit<'_>, mut operation: Operation) -> Result<(), StoreError> {
-    let mut payment = payments::find(unit.connection, &operation.psp_reference)?
+    let mut payment = payments::find(unit.connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
     if operation.kind == Kind::Authorise {
         pay::resolve(unit, &mut payment, &mut operation)?;
@@ -34,7 +34,7 @@ fn carry_out(unit: &mut Unit<'_>, mut operation: Operation) -> Result<(), StoreE
 }
 
 fn take_back(unit: &mut Unit<'_>, mut operation: Operation) -> Result<(), StoreError> {
-    let mut payment = payments::find(unit.connection, &operation.psp_reference)?
+    let mut payment = payments::find(unit.connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
     operation.late_at = None;
     if let Some(effect) = decide::take_back(&payment, operation.kind, operation.amount) {

@@ -2,6 +2,7 @@
 
 use super::{Answer, LATE_DELAY, Unit, WORK_DELAY, pay, remembered};
 use crate::decide;
+use crate::entropy;
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
@@ -26,7 +27,7 @@ pub(crate) fn modify(unit: &mut Unit<'_>, call: ModifyCall) -> Result<Answer, St
     let Some(mut payment) = payments::find(unit.connection, &call.psp_reference)? else {
         return Ok(Answer::UnknownPayment);
     };
-    let mut operation = new_operation(unit, call, &payment);
+    let mut operation = new_operation(unit, call, &payment)?;
     if operation.due_at.is_none() {
         carry_out(unit, &mut payment, &mut operation)?;
         payments::update(unit.connection, &payment)?;
@@ -78,7 +79,11 @@ fn end_payment_call(unit: &mut Unit<'_>, payment: &mut Payment) -> Result<(), St
     Ok(operations::update(unit.connection, &call)?)
 }
 
-fn new_operation(unit: &Unit<'_>, call: ModifyCall, payment: &Payment) -> Operation {
+fn new_operation(
+    unit: &Unit<'_>,
+    call: ModifyCall,
+    payment: &Payment,
+) -> Result<Operation, StoreError> {
     let settings = &unit.faults.settings;
     let fail_late = settings.fails_late(call.kind);
     let mut forced_reason = settings
@@ -91,10 +96,11 @@ fn new_operation(unit: &Unit<'_>, call: ModifyCall, payment: &Payment) -> Operat
         due_at = Some(unit.now + delay);
         forced_reason = forced_reason.or(fail_late.then_some(Reason::FailedLate));
     }
-    Operation {
+    Ok(Operation {
         idempotency_key: call.key,
         kind: call.kind,
-        psp_reference: call.psp_reference,
+        psp_reference: entropy::unguessable("psp_")?,
+        payment_reference: call.psp_reference,
         fingerprint: call.fingerprint,
         amount: call.amount.unwrap_or(payment.amount),
         currency: payment.currency.clone(),
@@ -107,5 +113,5 @@ fn new_operation(unit: &Unit<'_>, call: ModifyCall, payment: &Payment) -> Operat
         due_at,
         late_at: None,
         created_at: unit.now,
-    }
+    })
 }

@@ -150,6 +150,7 @@ fn new_operation(
         idempotency_key: call.key,
         kind: Kind::Authorise,
         psp_reference: payment.psp_reference.clone(),
+        payment_reference: payment.psp_reference.clone(),
         fingerprint: call.fingerprint,
         amount: call.amount,
         currency: call.currency,

@@ -8,6 +8,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
+use actix_web::middleware::from_fn;
 use actix_web::{App, HttpServer, web};
 use tokio::net::TcpSocket;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -147,6 +148,7 @@ impl Opening {
         let server = HttpServer::new(move || {
             App::new()
                 .app_data(simulator.clone())
+                .wrap(from_fn(app::guard))
                 .wrap(app::headers())
                 .configure(app::routes)
         })

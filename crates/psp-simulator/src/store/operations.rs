@@ -14,7 +14,10 @@ use crate::words::{Kind, Outcome, Reason};
 pub(crate) struct Operation {
     pub(crate) idempotency_key: String,
     pub(crate) kind: Kind,
+    /// Of the call itself.
     pub(crate) psp_reference: String,
+    /// Of the payment that it makes or modifies.
+    pub(crate) payment_reference: String,
     pub(crate) fingerprint: String,
     pub(crate) amount: i64,
     pub(crate) currency: String,

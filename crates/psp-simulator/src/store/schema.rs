@@ -35,6 +35,7 @@ diesel::table! {
         idempotency_key -> Text,
         kind -> Text,
         psp_reference -> Text,
+        payment_reference -> Text,
         fingerprint -> Text,
         amount -> BigInt,
         currency -> Text,

@@ -12,6 +12,7 @@ mod cards;
 mod challenge;
 mod connection_faults;
 mod faults;
+mod hosts;
 mod idempotency;
 mod modifications;
 mod notifications;

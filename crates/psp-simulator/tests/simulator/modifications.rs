@@ -25,6 +25,27 @@ async fn a_whole_capture_then_refunds_up_to_it() {
 }
 
 #[tokio::test]
+async fn every_modification_has_a_reference_of_its_own() {
+    let sandbox = Sandbox::start().await;
+    let payment = sandbox.authorised("p").await;
+    let mut references = vec![payment.clone()];
+    for answer in [
+        sandbox.capture("c", &payment, 1000).await,
+        sandbox.refund("r1", &payment, 300).await,
+        sandbox.refund("r2", &payment, 300).await,
+        sandbox.cancel("x", &payment).await,
+    ] {
+        references.push(answer.text("psp_reference"));
+    }
+    let again = sandbox.refund("r1", &payment, 300).await;
+    assert_eq!(again.text("psp_reference"), references[2], "as at first");
+    let all = references.len();
+    references.sort();
+    references.dedup();
+    assert_eq!(references.len(), all, "{references:?}");
+}
+
+#[tokio::test]
 async fn a_partial_capture_voids_the_rest() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorised("p").await;

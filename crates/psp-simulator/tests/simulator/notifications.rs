@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::receiver::Receiver;
-use crate::sandbox::{APPROVES, CHALLENGES, Sandbox};
+use crate::sandbox::{APPROVES, Answer, CHALLENGES, Sandbox};
 
 #[tokio::test]
 async fn every_final_result_is_told_once_with_all_members() {
@@ -13,9 +13,11 @@ async fn every_final_result_is_told_once_with_all_members() {
     let mut receiver = Receiver::start(0);
     let more = json!({"reference": "order", "notification_url": receiver.url});
     let payment = sandbox.pay("p", APPROVES, more).await.text("psp_reference");
-    sandbox.capture("c", &payment, 600).await;
-    sandbox.refund("r", &payment, 100).await;
-    sandbox.cancel("x", &payment).await;
+    let capture = sandbox.capture("c", &payment, 600).await;
+    let refund = sandbox.refund("r", &payment, 100).await;
+    let cancel = sandbox.cancel("x", &payment).await;
+    let own = |answer: &Answer| answer.text("psp_reference");
+    let references = [payment.clone(), own(&capture), own(&refund), own(&cancel)];
     let expected = [
         ("authorisation", "p", true, 1000, Value::Null),
         ("capture", "c", true, 600, Value::Null),
@@ -23,7 +25,8 @@ async fn every_final_result_is_told_once_with_all_members() {
         ("cancel", "x", false, 1000, json!("already_captured")),
     ];
     let mut ids = Vec::new();
-    for (kind, key, success, amount, reason) in expected {
+    for (reference, result) in references.iter().zip(expected) {
+        let (kind, key, success, amount, reason) = result;
         let mut body = receiver.next().await.body;
         let members = body.as_object_mut().unwrap();
         ids.push(members.remove("id").unwrap());
@@ -37,7 +40,7 @@ async fn every_final_result_is_told_once_with_all_members() {
         );
         let wanted = json!({
             "type": kind,
-            "psp_reference": payment,
+            "psp_reference": reference,
             "reference": "order",
             "idempotency_key": key,
             "success": success,

@@ -47,13 +47,19 @@ async fn a_lookup_tells_what_became_of_that_very_call() {
     let sandbox = Sandbox::start().await;
     assert_eq!(sandbox.operation("pay").await.status, StatusCode::NOT_FOUND);
     let psp_reference = sandbox.authorised("pay").await;
-    sandbox.capture("cap", &psp_reference, 400).await;
-    sandbox.refund("ref", &psp_reference, 500).await;
+    let capture = sandbox.capture("cap", &psp_reference, 400).await;
+    let refund = sandbox.refund("ref", &psp_reference, 500).await;
+    let own = [
+        ("pay", psp_reference.clone()),
+        ("cap", capture.text("psp_reference")),
+        ("ref", refund.text("psp_reference")),
+    ];
+    let own = std::collections::HashMap::from(own);
     let expected = |kind: &str, key: &str, result: &str, amount: i64, reason: Value| {
         json!({
             "kind": kind,
             "idempotency_key": key,
-            "psp_reference": psp_reference,
+            "psp_reference": own[key],
             "result": result,
             "amount": amount,
             "currency": "EUR",

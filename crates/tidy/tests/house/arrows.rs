@@ -34,7 +34,7 @@ const PICTURE: &[Arrows] = &[
     },
     Arrows {
         name: "adapter-http",
-        knows: &["domain", "ports", "application"],
+        knows: &["domain", "ports", "application", "host-guard"],
         tests_know: &["testkit"],
     },
     Arrows {
@@ -69,10 +69,16 @@ const PICTURE: &[Arrows] = &[
         knows: &["domain"],
         tests_know: &[],
     },
+    // Knows HTTP alone, nothing of payments.
+    Arrows {
+        name: "host-guard",
+        knows: &[],
+        tests_know: &[],
+    },
     // A PSP in its own right, which could be anybody's.
     Arrows {
         name: "psp-simulator",
-        knows: &[],
+        knows: &["host-guard"],
         tests_know: &[],
     },
     Arrows {

@@ -1,0 +1,203 @@
+//! Which requests a local HTTP server answers, judged by `Host` and `Origin`.
+//!
+//! A server without a password is protected by its address alone: loopback, or a network of its
+//! operators. A web page in a browser on such a machine can still reach it: under a name that the
+//! page's owner resolves to the server's address (DNS rebinding), or by a request to another origin.
+//! A request must therefore name the server by an address, by `localhost`, or by a configured name,
+//! and must not come from a page of another origin.
+
+use std::{net::IpAddr, sync::Arc};
+
+use actix_web::http::{
+    Uri,
+    header::{HOST, HeaderMap, ORIGIN},
+};
+
+/// The addresses and names under which a server answers.
+#[derive(Clone, Debug)]
+pub struct Hosts {
+    bound: IpAddr,
+    names: Arc<[String]>,
+}
+
+impl Hosts {
+    /// Of a server that is bound to this address and has these names besides.
+    pub fn new(bound: IpAddr, names: &[String]) -> Self {
+        let names = names.into();
+        Self { bound, names }
+    }
+
+    /// Whether only processes on this machine can reach the server.
+    pub fn is_local(&self) -> bool {
+        self.bound.is_loopback()
+    }
+
+    /// Whether a request names this server: by exactly one `Host`, and by the host of its target
+    /// where that has one (then it is the one that counts).
+    pub fn admit_request(&self, headers: &HeaderMap, target: &Uri) -> bool {
+        let in_target = target.host().is_none_or(|host| self.admit(host));
+        in_target && single_host(headers).is_some_and(|host| self.admit(host))
+    }
+
+    /// Whether a `Host` is a name of ours, loopback or the bound address; where that is every address
+    /// of the machine, any address will do. Ports do not matter: a tunnel may begin at another.
+    fn admit(&self, host: &str) -> bool {
+        let name = without_port(host);
+        let is_name = |ours: &str| name.eq_ignore_ascii_case(ours);
+        if is_name("localhost") || self.names.iter().any(|ours| is_name(ours)) {
+            return true;
+        }
+        let bare = name
+            .strip_prefix('[')
+            .and_then(|rest| rest.strip_suffix(']'));
+        let address: Option<IpAddr> = bare.unwrap_or(name).parse().ok();
+        address.is_some_and(|address| {
+            address.is_loopback() || self.bound.is_unspecified() || address == self.bound
+        })
+    }
+}
+
+/// Whether a request comes from a page of another origin. Browsers name the origin of a page;
+/// programs name none. The scheme may differ, because a proxy may end TLS before the server.
+pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+    let mut origins = headers.get_all(ORIGIN);
+    let Some(origin) = origins.next() else {
+        return false;
+    };
+    let authority = origin.to_str().ok().and_then(|origin| {
+        let bare = origin.strip_prefix("http://");
+        bare.or_else(|| origin.strip_prefix("https://"))
+    });
+    let is_own = authority.is_some() && authority == single_host(headers);
+    !is_own || origins.next().is_some()
+}
+
+fn single_host(headers: &HeaderMap) -> Option<&str> {
+    let mut hosts = headers.get_all(HOST);
+    let only = hosts.next().filter(|_| hosts.next().is_none())?;
+    only.to_str().ok()
+}
+
+/// The host without its port; an IPv6 address keeps its brackets.
+fn without_port(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port))
+            if port.bytes().all(|b| b.is_ascii_digit())
+                && (!name.contains(':') || name.ends_with(']')) =>
+        {
+            name
+        }
+        _ => host,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::{HeaderName, HeaderValue};
+
+    use super::*;
+
+    #[test]
+    fn only_our_own_address_is_let_in() {
+        let at = |bound: &str| Hosts::new(bound.parse().unwrap(), &[]);
+        let (loopback, private, every) = (at("127.0.0.1"), at("10.1.2.3"), at("0.0.0.0"));
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:8082",
+            "localhost:1",
+            "LOCALHOST",
+            "[::1]",
+            "[::1]:8082",
+            "127.9.9.9:80",
+        ] {
+            for hosts in [&loopback, &private, &every] {
+                assert!(hosts.admit(host), "{host} at {hosts:?}");
+            }
+        }
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.1.evil.example:8082",
+            "evil.example:127.0.0.1",
+            "localhost@evil.example",
+            "localhost:80:90",
+            "[::1",
+            "2130706433",
+            "0x7f.1",
+            "metadata.localhost",
+        ] {
+            for hosts in [&loopback, &private, &every] {
+                assert!(!hosts.admit(host), "{host} at {hosts:?}");
+            }
+        }
+        assert!(private.admit("10.1.2.3:8082") && !private.admit("10.1.2.4"));
+        assert!(every.admit("10.1.2.4:9") && !loopback.admit("10.1.2.4:9"));
+    }
+
+    #[test]
+    fn a_name_that_was_set_is_let_in_and_none_like_it() {
+        let names = ["ops.example.com".to_owned(), "ops".to_owned()];
+        let hosts = Hosts::new("127.0.0.1".parse().unwrap(), &names);
+        for host in ["ops.example.com", "OPS.example.com:8443", "ops", "ops:80"] {
+            assert!(hosts.admit(host), "{host}");
+        }
+        for host in [
+            "example.com",
+            "evil.ops.example.com",
+            "ops.example.com.evil.example",
+            "ops.example.com@evil.example",
+            "ops.example.co",
+            "10.0.0.1",
+        ] {
+            assert!(!hosts.admit(host), "{host}");
+        }
+    }
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(
+                HeaderName::from_static(name),
+                HeaderValue::from_static(value),
+            );
+        }
+        headers
+    }
+
+    #[test]
+    fn a_request_names_one_host_that_is_admitted() {
+        let hosts = Hosts::new("127.0.0.1".parse().unwrap(), &[]);
+        let admit = |pairs: &[_], target: &str| {
+            hosts.admit_request(&headers(pairs), &target.parse().unwrap())
+        };
+        assert!(admit(&[("host", "localhost:1")], "/"));
+        assert!(!admit(&[], "/"));
+        assert!(!admit(&[("host", "localhost"), ("host", "localhost")], "/"));
+        assert!(!admit(&[("host", "evil.example")], "/"));
+        assert!(!admit(&[("host", "localhost")], "http://evil.example/"));
+        assert!(admit(&[("host", "localhost")], "http://127.0.0.1/"));
+    }
+
+    #[test]
+    fn pages_of_other_origins_are_told_from_our_own() {
+        let elsewhere = |origin| {
+            let pairs = [("host", "127.0.0.1:8081"), ("origin", origin)];
+            is_from_elsewhere(&headers(&pairs))
+        };
+        assert!(!elsewhere("http://127.0.0.1:8081"));
+        assert!(!elsewhere("https://127.0.0.1:8081"));
+        for origin in [
+            "null",
+            "",
+            "http://127.0.0.1:8080",
+            "http://127.0.0.1",
+            "http://localhost:8081",
+            "https://evil.example",
+            "file://127.0.0.1:8081",
+        ] {
+            assert!(elsewhere(origin), "{origin}");
+        }
+        assert!(!is_from_elsewhere(&headers(&[("host", "127.0.0.1:8081")])));
+    }
+}

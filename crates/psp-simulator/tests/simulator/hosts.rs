@@ -1,0 +1,61 @@
+//! Whom the simulator answers: its own name, and no page of another origin.
+
+use reqwest::{Method, StatusCode};
+use serde_json::json;
+
+use crate::sandbox::Sandbox;
+
+/// Every path, with and without a password.
+const PATHS: [(&str, &str); 9] = [
+    ("GET", "/"),
+    (
+        "GET",
+        "/fields?session=cs_1&parent_origin=http://localhost:8080",
+    ),
+    ("GET", "/assets/pages.css"),
+    ("GET", "/challenge/ch_1"),
+    ("POST", "/v1/tokens"),
+    ("GET", "/v1/ledger?reference=cs_1"),
+    ("PUT", "/v1/faults"),
+    ("POST", "/v1/payments"),
+    ("GET", "/v1/operations/op_1"),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_hosts_name_is_refused_on_every_route() {
+    let sandbox = Sandbox::start().await;
+    for (method, path) in PATHS {
+        let method: Method = method.parse().unwrap();
+        let request = sandbox.request(method, path);
+        let answer = request.header("Host", "evil.example:8081").send().await;
+        let status = answer.unwrap().status();
+        assert_eq!(status, StatusCode::MISDIRECTED_REQUEST, "{path}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_page_of_another_origin_is_refused_on_every_route() {
+    let sandbox = Sandbox::start().await;
+    for (method, path) in PATHS {
+        for origin in ["https://evil.example", "null", "http://127.0.0.1:8080"] {
+            let method: Method = method.parse().unwrap();
+            let request = sandbox.request(method, path).header("Origin", origin);
+            let status = request.send().await.unwrap().status();
+            assert_eq!(status, StatusCode::FORBIDDEN, "{path} from {origin}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn its_own_pages_are_answered() {
+    let sandbox = Sandbox::start().await;
+    let own = sandbox.url("");
+    let card =
+        json!({"number": "4242424242424242", "exp_month": 12, "exp_year": 2050, "cvc": "123"});
+    let request = sandbox.request(Method::POST, "/v1/tokens");
+    let answer = request.header("Origin", &own).json(&card).send().await;
+    assert_eq!(answer.unwrap().status(), StatusCode::CREATED);
+    let page = sandbox.request(Method::GET, "/").send().await.unwrap();
+    // A browser leaves the origin of a form out under `no-referrer`.
+    assert_eq!(page.headers()["referrer-policy"], "same-origin");
+}
