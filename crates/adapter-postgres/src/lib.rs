@@ -32,6 +32,7 @@ mod traffic;
 mod webhooks;
 mod work;
 
-pub use migrations::migrate;
+pub use address::{AddressError, Location, Protection, location};
+pub use migrations::{migrate, schema_version};
 pub use store::PostgresStore;
 pub use traffic::Traffic;

@@ -1,6 +1,10 @@
 //! Brings the schema up to date: at the start of every process, one after the other.
 
-use diesel::ConnectionError;
+use diesel::{
+    ConnectionError,
+    migration::{Migration, MigrationSource},
+    pg::Pg,
+};
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, async_connection_wrapper::AsyncConnectionWrapper,
 };
@@ -14,6 +18,13 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postg
 
 /// The advisory lock under which migrations run; the bytes of `oncharge`, unlikely to be another's.
 const LOCK: i64 = i64::from_be_bytes(*b"oncharge");
+
+/// The version of the schema that this binary works with: that of its newest migration.
+pub fn schema_version() -> String {
+    let migrations: Result<Vec<Box<dyn Migration<Pg>>>, _> = MIGRATIONS.migrations();
+    let newest = migrations.ok().and_then(|mut all| all.pop());
+    newest.map_or_else(String::new, |newest| newest.name().version().to_string())
+}
 
 /// Runs the migrations that have not run yet, at the database of this URL.
 ///

@@ -30,8 +30,6 @@ use crate::{
 
 /// How long a piece of work waits for a free connection before the store counts as unavailable.
 const WAIT: Duration = Duration::from_secs(3);
-/// How long making a connection may take, look-up of the name and TLS included.
-const CONNECT: Duration = Duration::from_secs(5);
 /// How long one round trip may take; above the server's own `statement_timeout`, for the case
 /// that the server or the way to it is gone without a word.
 const ROUND_TRIP: Duration = Duration::from_secs(8);
@@ -77,7 +75,8 @@ impl Pool {
     ) -> Result<Self, StoreError> {
         let timeouts = Timeouts {
             wait: Some(WAIT),
-            create: Some(CONNECT),
+            // `Address` limits the time for each host.
+            create: None,
             recycle: None,
         };
         managed::Pool::builder(Manager { address, counters })

@@ -38,10 +38,9 @@ impl PostgresStore {
     /// Opens the database of this URL, brings its schema up to date (see [`crate::migrate`]), and
     /// keeps at most `pool_size` connections to it (at least 1).
     ///
-    /// TLS is chosen by `sslmode` in the URL: `disable`, `prefer`, `require`, `verify-ca` or
-    /// `verify-full`; wherever TLS is spoken the server's certificate is verified against the
-    /// machine's roots (`SSL_CERT_FILE` names others). Without `sslmode`: none to this very
-    /// machine, else `prefer`.
+    /// `sslmode` in the URL is `disable`, `require`, `verify-ca` or `verify-full`; without it TLS is
+    /// required unless every host is this machine. The server's certificate is always verified,
+    /// against the file in `sslrootcert`, else the machine's root certificates.
     ///
     /// `keys` seal contact data, signing keys, requests, remembered answers and notifications;
     /// `entropy` gives nonces and the tokens of leases. Errors with [`StoreError::Unavailable`] where the database

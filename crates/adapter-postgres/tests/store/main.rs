@@ -12,6 +12,7 @@ mod claiming;
 mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
+mod encrypting;
 mod migrating;
 mod overseeing;
 mod plans;

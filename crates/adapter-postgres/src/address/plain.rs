@@ -1,0 +1,201 @@
+//! TCP connections without TLS, over which a password is proved by SCRAM alone.
+//!
+//! tokio-postgres answers whatever the server asks for. A server that asks for the password in clear
+//! text, or for its MD5 digest (as good as the password to whoever can try many), gets no answer
+//! here: the request is recognized before tokio-postgres reads it, and reading fails.
+
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_postgres::{
+    Socket,
+    tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
+};
+
+/// Stands where a TLS connector would, and leaves the connection as it is.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct PlainConnector;
+
+/// The server asks for the password in a way that only TLS would protect.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the server asks for the password without SCRAM, which is not answered over a connection \
+     without TLS: use sslmode=require in the database URL, or scram-sha-256 in pg_hba.conf"
+)]
+pub(super) struct UnprotectedPassword;
+
+/// A connection whose authentication is checked.
+pub(super) struct PlainStream {
+    socket: Socket,
+    check: AuthenticationCheck,
+}
+
+impl MakeTlsConnect<Socket> for PlainConnector {
+    type Stream = PlainStream;
+    type TlsConnect = Self;
+    type Error = Infallible;
+
+    fn make_tls_connect(&mut self, _: &str) -> Result<Self, Infallible> {
+        Ok(*self)
+    }
+}
+
+impl TlsConnect<Socket> for PlainConnector {
+    type Stream = PlainStream;
+    type Error = Infallible;
+    type Future = Ready<Result<PlainStream, Infallible>>;
+
+    fn connect(self, socket: Socket) -> Self::Future {
+        ready(Ok(PlainStream {
+            socket,
+            check: AuthenticationCheck::default(),
+        }))
+    }
+}
+
+impl TlsStream for PlainStream {
+    fn channel_binding(&self) -> ChannelBinding {
+        ChannelBinding::none()
+    }
+}
+
+impl AsyncRead for PlainStream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        let received = buffer.filled().get(before..).unwrap_or_default();
+        let checked = self.check.receive(received);
+        Poll::Ready(checked.map_err(|error| io::Error::new(io::ErrorKind::PermissionDenied, error)))
+    }
+}
+
+impl AsyncWrite for PlainStream {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.socket).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+/// Type and length of a message.
+const HEADER: usize = 5;
+/// The same, and what an authentication message asks for.
+const AUTHENTICATION: usize = 9;
+
+/// Follows the server's messages until the connection is authenticated.
+///
+/// A message is a type byte and a length in four bytes that counts itself; `R` asks for
+/// authentication, by a code in four bytes more (PostgreSQL documentation, *Message Formats*).
+#[derive(Debug, Default)]
+struct AuthenticationCheck {
+    is_over: bool,
+    /// What has come of the next message's beginning.
+    beginning: Vec<u8>,
+    /// What is left to come of the present message.
+    left: usize,
+}
+
+impl AuthenticationCheck {
+    fn receive(&mut self, bytes: &[u8]) -> Result<(), UnprotectedPassword> {
+        for &byte in bytes {
+            if self.is_over {
+                break;
+            }
+            if self.left > 0 {
+                self.left -= 1;
+                continue;
+            }
+            self.beginning.push(byte);
+            self.check_beginning()?;
+        }
+        Ok(())
+    }
+
+    fn check_beginning(&mut self) -> Result<(), UnprotectedPassword> {
+        let number = |bytes: &[u8]| {
+            let joined = |number: usize, byte: &u8| (number << 8) | usize::from(*byte);
+            bytes.iter().fold(0, joined)
+        };
+        let (is_request, read) = (self.beginning.first() == Some(&b'R'), self.beginning.len());
+        if read < HEADER || (is_request && read < AUTHENTICATION) {
+            return Ok(());
+        }
+        let length = number(self.beginning.get(1..HEADER).unwrap_or_default());
+        if is_request {
+            match number(self.beginning.get(HEADER..).unwrap_or_default()) {
+                0 => self.is_over = true,
+                // SASL, which is SCRAM: its three messages.
+                10..=12 => {}
+                _ => return Err(UnprotectedPassword),
+            }
+        }
+        self.left = (length + 1).saturating_sub(read);
+        self.beginning.clear();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of the server; its first four bytes may be a code.
+    fn message(kind: u8, code: u32, rest: &[u8]) -> Vec<u8> {
+        let length = u32::try_from(8 + rest.len()).unwrap();
+        let mut bytes = vec![kind];
+        bytes.extend(length.to_be_bytes());
+        bytes.extend(code.to_be_bytes());
+        bytes.extend(rest);
+        bytes
+    }
+
+    #[test]
+    fn only_scram_is_let_through_however_the_bytes_arrive() {
+        let scram = [
+            message(b'N', 3, b"a notice"),
+            message(b'R', 10, b"SCRAM-SHA-256\0\0"),
+            message(b'R', 11, b"r=..."),
+            message(b'R', 12, b"v=..."),
+            message(b'R', 0, b""),
+            // Data, which may look like anything.
+            message(b'R', 3, b""),
+        ]
+        .concat();
+        for piece in 1..scram.len() {
+            let mut check = AuthenticationCheck::default();
+            for bytes in scram.chunks(piece) {
+                check.receive(bytes).unwrap();
+            }
+            assert!(check.is_over);
+        }
+        // Clear text, MD5, and what does not exist yet.
+        for code in [3, 5, 13] {
+            let asked = [message(b'N', 0, b"x"), message(b'R', code, b"salt")].concat();
+            for piece in 1..asked.len() {
+                let mut check = AuthenticationCheck::default();
+                let mut pieces = asked.chunks(piece);
+                assert!(pieces.any(|bytes| check.receive(bytes).is_err()), "{code}");
+            }
+        }
+    }
+}
