@@ -55,7 +55,7 @@ async fn a_closed_door_refuses_connects_and_opens_by_itself() {
     // An idle connection of another caller, kept alive.
     let mut idle = TcpStream::connect(sandbox.address()).unwrap();
     idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-    idle.write_all(b"GET /v1/ledger HTTP/1.1\r\nHost: x\r\n\r\n")
+    idle.write_all(b"GET /v1/ledger HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
     let mut begun = [0_u8; 12];
     idle.read_exact(&mut begun).unwrap();
