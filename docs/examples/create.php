@@ -14,8 +14,9 @@ $text = implode('.', [$timestamp, $method, $path, hash('sha256', $body)]);
 $key = hash('sha256', getenv('ONCHARGE_API_SECRET'));
 $signature = hash_hmac('sha256', $text, $key);
 
-echo file_get_contents(getenv('ONCHARGE_URL') . $path, false, stream_context_create(['http' => [
+$answer = file_get_contents(getenv('ONCHARGE_URL') . $path, false, stream_context_create(['http' => [
     'method' => $method,
+    'ignore_errors' => true, // An error has a body, too.
     'content' => $body,
     'header' => [
         'Content-Type: application/json',
@@ -24,4 +25,6 @@ echo file_get_contents(getenv('ONCHARGE_URL') . $path, false, stream_context_cre
         "X-Oncharge-Signature: $signature",
         'Idempotency-Key: ' . bin2hex(random_bytes(16)),
     ],
-]])), "\n";
+]]));
+echo $answer, "\n";
+exit(str_starts_with($http_response_header[0] ?? '', 'HTTP/1.1 2') ? 0 : 1);

@@ -1,6 +1,6 @@
 # Creates a checkout session with Python's standard library.
 # Needs ONCHARGE_URL, ONCHARGE_API_KEY and ONCHARGE_API_SECRET.
-import hashlib, hmac, json, os, time, urllib.request, uuid
+import hashlib, hmac, json, os, sys, time, urllib.error, urllib.request, uuid
 
 method, path = "POST", "/v1/checkout/sessions"
 body = json.dumps({
@@ -22,4 +22,7 @@ request = urllib.request.Request(os.environ["ONCHARGE_URL"] + path, body, {
     "X-Oncharge-Signature": signature,
     "Idempotency-Key": str(uuid.uuid4()),
 }, method=method)
-print(urllib.request.urlopen(request).read().decode())
+try:
+    print(urllib.request.urlopen(request).read().decode())
+except urllib.error.HTTPError as error:
+    sys.exit(error.read().decode())

@@ -1,11 +1,20 @@
 //! What every handler of the API server shares, and the settings it was started with.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use oncharge_application::App;
 
-use crate::limits::{Limits, Rate};
+use crate::{
+    connections::ConnectionLimits,
+    limits::{Limits, Rate},
+};
 
 /// The settings of the API server.
 #[derive(Debug, Clone)]
@@ -17,6 +26,8 @@ pub struct Settings {
     pub per_address: Rate,
     /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed; none by default.
     pub trusted_proxies: Vec<IpNet>,
+    /// How many connections there may be, and how long one may stand still.
+    pub connections: ConnectionLimits,
     /// Whether shoppers reach us by `https`, so that pages may demand it from then on.
     pub behind_tls: bool,
     /// Within which time a request's body must have come in whole.
@@ -27,12 +38,13 @@ pub struct Settings {
 
 impl Settings {
     /// 100 requests a second for each key (bursts of 200), 20 failures for each address (bursts of
-    /// 100), no proxy, 10 s for a body.
+    /// 100), 256 connections of one address, no proxy, 10 s for a body.
     pub fn production() -> Self {
         Self {
             per_key: Rate::per_second(100, 200),
             per_address: Rate::per_second(20, 100),
             trusted_proxies: Vec::new(),
+            connections: ConnectionLimits::new(),
             behind_tls: false,
             body_timeout: Duration::from_secs(10),
             shop_url: None,
@@ -58,6 +70,7 @@ struct Inner {
     app: App,
     settings: Settings,
     limits: Limits,
+    has_warned_of_proxy: AtomicBool,
 }
 
 impl Api {
@@ -68,7 +81,20 @@ impl Api {
             app,
             settings,
             limits,
+            has_warned_of_proxy: AtomicBool::new(false),
         }))
+    }
+
+    /// Warns once that a proxy is not configured. The sandbox is reached directly.
+    pub(crate) fn warn_of_unlisted_proxy(&self) {
+        let has_warned = &self.0.has_warned_of_proxy;
+        if self.0.app.settings().sandbox || has_warned.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        tracing::warn!(
+            "a request came from a private address with X-Forwarded-For, but \
+             network.trusted_proxies is empty: all clients behind that proxy share one limit"
+        );
     }
 
     pub(crate) fn app(&self) -> &App {

@@ -1,6 +1,8 @@
 //! All routes on one screen.
 
-use actix_web::{HttpResponse, Resource, middleware::from_fn, web};
+use actix_web::{HttpResponse, Resource, Route, guard, middleware::from_fn, web};
+
+use oncharge_host_guard::Hosts;
 
 use crate::{
     Ops, checkout, docs, gate, home, openapi, ops,
@@ -12,7 +14,7 @@ use crate::{
 /// The routes of the API server.
 #[rustfmt::skip] // One route, one line.
 pub(crate) fn api(config: &mut web::ServiceConfig) {
-    let (get, post) = (web::get, web::post);
+    let (get, post) = (get_or_head, web::post);
     // Tried in this order: what machines wait for comes first.
     config
         .service(at("/webhooks/psp/{connector}/{account}", "POST").route(post().to(psp_webhooks::receive)))
@@ -22,25 +24,25 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
             web::scope("/v1")
                 .wrap(from_fn(gate::gate))
                 .service(
-                    at("/checkout/sessions", "GET, POST")
+                    at("/checkout/sessions", "GET, HEAD, POST")
                         .route(get().to(sessions::list::list))
                         .route(post().to(sessions::create::create)),
                 )
-                .service(at("/checkout/sessions/{id}", "GET").route(get().to(sessions::get::get)))
+                .service(at("/checkout/sessions/{id}", "GET, HEAD").route(get().to(sessions::get::get)))
                 .service(at("/checkout/sessions/{id}/cancel", "POST").route(post().to(sessions::cancel::cancel)))
                 .service(at("/checkout/sessions/{id}/capture", "POST").route(post().to(sessions::capture::capture)))
                 .service(at("/checkout/sessions/{id}/expire", "POST").route(post().to(sessions::expire::expire)))
                 .service(
-                    at("/refunds", "GET, POST")
+                    at("/refunds", "GET, HEAD, POST")
                         .route(get().to(refunds::list::list))
                         .route(post().to(refunds::create::create)),
                 )
-                .service(at("/refunds/{id}", "GET").route(get().to(refunds::get::get)))
-                .service(at("/events", "GET").route(get().to(events::list::list)))
-                .service(at("/events/{id}", "GET").route(get().to(events::get::get)))
+                .service(at("/refunds/{id}", "GET, HEAD").route(get().to(refunds::get::get)))
+                .service(at("/events", "GET, HEAD").route(get().to(events::list::list)))
+                .service(at("/events/{id}", "GET, HEAD").route(get().to(events::get::get)))
                 .service(at("/events/{id}/redeliver", "POST").route(post().to(events::redeliver::redeliver)))
                 .service(
-                    at("/webhook_endpoint", "GET, PUT, DELETE")
+                    at("/webhook_endpoint", "GET, HEAD, PUT, DELETE")
                         .route(get().to(webhook_endpoint::get::get))
                         .route(web::put().to(webhook_endpoint::set::set))
                         .route(web::delete().to(webhook_endpoint::remove::remove)),
@@ -49,23 +51,23 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
                 .service(at("/api_keys/rotate", "POST").route(post().to(api_keys::rotate::rotate)))
                 .default_service(web::to(unknown_path)),
         )
-        .service(at("/checkout/{id}", "GET").route(get().to(checkout::show::show)))
-        .service(at("/checkout/{id}/status", "GET").route(get().to(checkout::status::status)))
+        .service(at("/checkout/{id}", "GET, HEAD").route(get().to(checkout::show::show)))
+        .service(at("/checkout/{id}/status", "GET, HEAD").route(get().to(checkout::status::status)))
         .service(at("/checkout/{id}/pay", "POST").route(post().to(checkout::pay::pay)))
         .service(at("/checkout/{id}/abandon", "POST").route(post().to(checkout::abandon::abandon)))
-        .service(at("/", "GET").route(get().to(home::home)))
-        .service(at("/docs", "GET").route(get().to(docs::docs)))
-        .service(at("/docs/", "GET").route(get().to(docs::moved)))
-        .service(at("/openapi.json", "GET").route(get().to(openapi::serve)));
+        .service(at("/", "GET, HEAD").route(get().to(home::home)))
+        .service(at("/docs", "GET, HEAD").route(get().to(docs::docs)))
+        .service(at("/docs/", "GET, HEAD").route(get().to(docs::moved)))
+        .service(at("/openapi.json", "GET, HEAD").route(get().to(openapi::serve)));
     for asset in &checkout::page::assets::ASSETS {
-        config.service(at(asset.path, "GET").route(get().to(checkout::asset::asset)));
+        config.service(at(asset.path, "GET, HEAD").route(get().to(checkout::asset::asset)));
     }
     config
         .default_service(web::to(unknown_path));
 }
 
 /// The routes of the operators' server.
-pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops, hosts: ops::door::Hosts) {
+pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops, hosts: Hosts) {
     config
         .app_data(web::Data::new(ops))
         .app_data(web::Data::new(hosts))
@@ -79,10 +81,19 @@ pub(crate) fn ops(config: &mut web::ServiceConfig, ops: Ops, hosts: ops::door::H
                 .route("/style.css", web::to(ops::style))
                 .default_service(web::to(ops::unknown)),
         )
-        .route("/", web::get().to(ops::home))
-        .route("/healthz", web::get().to(ops::healthz))
-        .route("/readyz", web::get().to(ops::readyz))
-        .route("/metrics", web::get().to(ops::metrics));
+        .service(
+            web::scope("")
+                .wrap(from_fn(ops::door::probes))
+                .route("/", get_or_head().to(ops::home))
+                .route("/healthz", get_or_head().to(ops::healthz))
+                .route("/readyz", get_or_head().to(ops::readyz))
+                .route("/metrics", get_or_head().to(ops::metrics)),
+        );
+}
+
+/// `GET`, and `HEAD`, whose answer is sent without its body.
+fn get_or_head() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
 /// A path; methods other than those that follow are answered with the list of the allowed ones.

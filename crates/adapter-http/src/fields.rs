@@ -1,5 +1,7 @@
 //! Reads the fields of a body and collects everything that is wrong with them, all at once.
 
+use std::cell::RefCell;
+
 use oncharge_domain::{
     money::MAX_MINOR,
     text::{Reference, TextProblem},
@@ -7,21 +9,70 @@ use oncharge_domain::{
 
 use crate::{
     json::{Object, Value},
+    names,
     problem::{FieldProblem, Problem},
 };
 
 /// A field's value, or what is wrong with it.
 pub(crate) type Read<T> = Result<T, String>;
 
+/// How many unknown members are named at most.
+const NAMED: usize = 10;
+
+/// The JSON object of a request. It notes which members are asked for, so that all others can be
+/// named to the client: a misspelt optional member is otherwise never noticed.
+#[derive(Default)]
+pub(crate) struct Body {
+    members: Object,
+    known: RefCell<Vec<&'static str>>,
+}
+
+impl Body {
+    /// With these members.
+    pub(crate) fn new(members: Object) -> Self {
+        let known = RefCell::default();
+        Self { members, known }
+    }
+
+    fn get(&self, name: &'static str) -> Option<&Value> {
+        let mut known = self.known.borrow_mut();
+        if !known.contains(&name) {
+            known.push(name);
+        }
+        self.members.get(name)
+    }
+
+    /// The text of `Oncharge-Warning`, where there are members that nothing asked for.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let known = self.known.borrow();
+        let is_unknown = |name: &&String| !known.iter().any(|known| known == name);
+        let names = self.members.members().map(|(name, _)| name);
+        let unknown: Vec<&String> = names.filter(is_unknown).collect();
+        let shown: Vec<String> = unknown
+            .iter()
+            .take(NAMED)
+            .map(|n| names::shown(n))
+            .collect();
+        let list = shown.join(", ");
+        match unknown.len().saturating_sub(NAMED) {
+            _ if list.is_empty() => None,
+            0 => Some(format!("unknown members were ignored: {list}")),
+            more => Some(format!(
+                "unknown members were ignored: {list} and {more} more"
+            )),
+        }
+    }
+}
+
 /// Reads fields one by one; nothing is refused before the last was looked at.
 pub(crate) struct Fields<'a> {
-    body: &'a Object,
+    body: &'a Body,
     problems: Vec<FieldProblem>,
 }
 
 impl<'a> Fields<'a> {
     /// Of this body.
-    pub(crate) fn of(body: &'a Object) -> Self {
+    pub(crate) fn of(body: &'a Body) -> Self {
         Self {
             body,
             problems: Vec::new(),

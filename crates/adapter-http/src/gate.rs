@@ -8,12 +8,13 @@ pub(crate) mod body;
 mod credentials;
 pub(crate) mod post;
 
-use std::{future, sync::Arc};
+use std::{future, rc::Rc, sync::Arc};
 
 use actix_web::{
     Error, FromRequest, HttpMessage, HttpRequest,
     body::{BoxBody, EitherBody, MessageBody},
     dev::{Payload, ServiceRequest, ServiceResponse},
+    http::header::{HeaderName, HeaderValue},
     middleware::Next,
     web,
 };
@@ -26,8 +27,10 @@ use oncharge_domain::{
 use self::credentials::Credentials;
 use crate::{
     Api,
+    fields::Body,
     limits::{Standing, Wait, address::Address},
     problem::Problem,
+    query::Query,
 };
 
 /// How large a body may be, in bytes.
@@ -61,10 +64,16 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
     if let Some(standing) = standing {
         standing.write(response.headers_mut());
     }
+    let body = response.request().extensions().get::<Rc<Body>>().cloned();
+    let warning = body.and_then(|body| body.warning());
+    if let Some(warning) = warning.and_then(|text| HeaderValue::try_from(text).ok()) {
+        let name = HeaderName::from_static("oncharge-warning");
+        response.headers_mut().insert(name, warning);
+    }
     Ok(response)
 }
 
-/// Checks 1 to 5; `standing` is set as soon as the key is known.
+/// Checks 1 to 5; `standing` is set once the signature is verified: nobody else is told a quota.
 async fn admit(
     api: &Api,
     request: &HttpRequest,
@@ -74,10 +83,16 @@ async fn admit(
     let target = origin_form(request)?;
     body::check_announced(request.headers(), LARGEST_BODY)?;
     let credentials = Credentials::of(request.headers())?;
-    let principal = authenticate::find(api.app(), credentials.key)
-        .await?
-        .ok_or(Problem::InvalidKey)?;
-    *standing = Some(api.limits().standing(principal.key.id));
+    let address = Address::of(request.head(), &api.settings().trusted_proxies);
+    // Requests that fail must not cost the store anything beyond their limit. Those that pass are
+    // served from any address, as long as the key is known to this process.
+    let wait = api.limits().wait_of(address);
+    let known = match wait {
+        None => find(api, credentials.key).await?,
+        Some(Wait(seconds)) => authenticate::last_known(api.app(), credentials.key)
+            .await
+            .ok_or(Problem::RateLimited(seconds))?,
+    };
 
     let now = api.app().now().unix_seconds();
     parse_timestamp(credentials.timestamp)
@@ -90,17 +105,23 @@ async fn admit(
         target,
         body: &body,
     };
-    if !principal
-        .key
-        .signing_key
-        .verify(&signed, credentials.signature)
-    {
+    if !known.key.signing_key.verify(&signed, credentials.signature) {
         return Err(Problem::InvalidSignature);
     }
+    // What was known may be an hour old: the key may have been revoked since.
+    let principal = match wait {
+        None => known,
+        Some(_) => find(api, credentials.key).await?,
+    };
     let (counted, left) = api.limits().count(principal.key.id);
     *standing = Some(left);
     counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
     Ok(Admitted { principal, body })
+}
+
+async fn find(api: &Api, key: &str) -> Result<Arc<Principal>, Problem> {
+    let found = authenticate::find(api.app(), key).await?;
+    found.ok_or(Problem::InvalidKey)
 }
 
 /// The request target as it was sent: path, and query where there is one. Whoever sends an
@@ -121,7 +142,7 @@ pub(crate) fn counted(api: &Api, request: &HttpRequest, problem: Problem) -> Pro
     use oncharge_application::Error as UseCase;
     let counts = matches!(
         problem,
-        Problem::MissingAuth
+        Problem::MissingAuth(_)
             | Problem::InvalidKey
             | Problem::TimestampExpired
             | Problem::InvalidSignature
@@ -130,17 +151,38 @@ pub(crate) fn counted(api: &Api, request: &HttpRequest, problem: Problem) -> Pro
     if !counts {
         return problem;
     }
-    let address = Address::of(request.head(), &api.settings().trusted_proxies);
-    match api.limits().count_failure(address) {
+    let trusted = &api.settings().trusted_proxies;
+    if Address::hides_behind_proxy(request.head(), trusted) {
+        api.warn_of_unlisted_proxy();
+    }
+    match api
+        .limits()
+        .count_failure(Address::of(request.head(), trusted))
+    {
         Ok(()) => problem,
         Err(Wait(seconds)) => Problem::RateLimited(seconds),
     }
 }
 
-/// The merchant who sent a request, for handlers that only read.
+/// The merchant who sent a request without query parameters, for handlers that only read.
 pub(crate) struct Caller(pub(crate) Arc<Merchant>);
 
+/// The merchant who asks for a list; the handler reads the query parameters.
+pub(crate) struct ListCaller(pub(crate) Arc<Merchant>);
+
 impl FromRequest for Caller {
+    type Error = Problem;
+    type Future = future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let caller = Query::refuse_any(request.query_string())
+            .and_then(|()| admitted(request))
+            .map(|admitted| Self(Arc::clone(&admitted.principal.merchant)));
+        future::ready(caller)
+    }
+}
+
+impl FromRequest for ListCaller {
     type Error = Problem;
     type Future = future::Ready<Result<Self, Problem>>;
 
@@ -156,5 +198,5 @@ fn admitted(request: &HttpRequest) -> Result<Admitted, Problem> {
         .extensions()
         .get::<Admitted>()
         .cloned()
-        .ok_or(Problem::MissingAuth)
+        .ok_or(Problem::MissingAuth("X-Oncharge-Key"))
 }

@@ -7,6 +7,7 @@
 mod api;
 mod app;
 pub mod checkout;
+mod connections;
 mod docs;
 mod fields;
 mod fixed;
@@ -14,6 +15,7 @@ mod gate;
 mod home;
 mod json;
 mod limits;
+mod names;
 mod observe;
 pub mod openapi;
 pub mod ops;
@@ -26,6 +28,7 @@ mod times;
 mod v1;
 
 pub use api::{Api, Settings};
+pub use connections::ConnectionLimits;
 pub use limits::Rate;
 pub use ops::{History, Ops};
 pub use presenter::JsonPresenter;

@@ -1,28 +1,18 @@
 //! How often somebody may call: GCRA limits for each API key, address and session.
 
 pub(crate) mod address;
+mod buckets;
 
 use std::{
-    collections::HashMap,
-    hash::Hash,
     num::NonZeroU32,
-    sync::{Mutex, PoisonError},
     time::{Duration, Instant},
 };
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use governor::{
-    Quota, RateLimiter,
-    clock::{Clock as _, DefaultClock},
-    middleware::StateInformationMiddleware,
-    state::keyed::DefaultKeyedStateStore,
-};
 use oncharge_domain::id::{ApiKeyId, SessionId};
 
-use self::address::Address;
+use self::{address::Address, buckets::Buckets};
 
-/// How many addresses, and how many sessions, are told apart at most; the rest share one count.
-const TABLE: usize = 50_000;
 /// How often a shopper may pay, and may abandon a challenge, for one session: 10 a minute.
 const SHOPPER: Rate = Rate::one_in(Duration::from_secs(6), 10);
 
@@ -55,24 +45,23 @@ impl Rate {
         }
     }
 
-    fn quota(self) -> Quota {
-        // Without time between two there is nothing to limit; a burst of all there is says that.
-        let quota = Quota::with_period(self.one_in);
-        quota.map_or(Quota::per_second(NonZeroU32::MAX), |quota| {
-            quota.allow_burst(self.burst)
-        })
+    /// The time in which an empty bucket fills up.
+    fn capacity(self) -> Duration {
+        self.one_in.saturating_mul(self.burst.get())
     }
 
-    /// In how many seconds so many come back.
+    /// Seconds until this many permits are replenished.
     fn seconds_for(self, number: u32) -> u64 {
         let millis = self.one_in.saturating_mul(number).as_millis();
         u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX)
     }
 
-    /// How many come back in so much time.
-    fn filled_in(self, time: Duration) -> u32 {
-        let number = time.as_nanos() / self.one_in.as_nanos().max(1);
-        u32::try_from(number).unwrap_or(u32::MAX)
+    /// How many permits a bucket holds that is full again in this time.
+    fn permits(self, full_in: Duration) -> u32 {
+        let filled = self.capacity().saturating_sub(full_in).as_nanos();
+        let number = filled.checked_div(self.one_in.as_nanos());
+        let burst = self.burst.get();
+        number.map_or(burst, |number| u32::try_from(number).unwrap_or(burst))
     }
 }
 
@@ -122,134 +111,46 @@ pub(crate) enum Act {
 
 /// All limits of the API server.
 pub(crate) struct Limits {
-    keys: KeyLimits,
-    addresses: Bounded<Address>,
-    shoppers: Bounded<Option<(SessionId, Act)>>,
+    per_key: Rate,
+    keys: Buckets<Option<ApiKeyId>>,
+    addresses: Buckets<Address>,
+    shoppers: Buckets<Option<(SessionId, Act)>>,
 }
 
 impl Limits {
     pub(crate) fn new(per_key: Rate, per_address: Rate) -> Self {
         Self {
-            keys: KeyLimits {
-                rate: per_key,
-                cells: cells(per_key.quota()),
-                last: Mutex::default(),
-            },
-            addresses: Bounded::new(per_address.quota(), Address::Crowd),
-            shoppers: Bounded::new(SHOPPER.quota(), None),
+            per_key,
+            keys: Buckets::new(per_key, None),
+            addresses: Buckets::new(per_address, Address::Crowd),
+            shoppers: Buckets::new(SHOPPER, None),
         }
     }
 
     /// Counts a request under this key; the second is where the key stands now.
     pub(crate) fn count(&self, key: ApiKeyId) -> (Result<(), Wait>, Standing) {
-        self.keys.count(key)
+        let counted = self.keys.take(Some(key), Instant::now());
+        let standing = Standing {
+            rate: self.per_key,
+            remaining: counted.unwrap_or(0),
+        };
+        (counted.map(drop), standing)
     }
 
-    /// Where a key stands, without counting anything.
-    pub(crate) fn standing(&self, key: ApiKeyId) -> Standing {
-        self.keys.standing(key)
+    /// The wait of an address that has used up its failed requests, without counting anything.
+    pub(crate) fn wait_of(&self, address: Address) -> Option<Wait> {
+        self.addresses.wait(address, Instant::now())
     }
 
     /// Counts a failed request from this address.
     pub(crate) fn count_failure(&self, address: Address) -> Result<(), Wait> {
-        self.addresses.count(address)
+        self.addresses.take(address, Instant::now()).map(drop)
     }
 
     /// Counts a shopper's act on this session.
     pub(crate) fn count_act(&self, session: SessionId, act: Act) -> Result<(), Wait> {
-        self.shoppers.count(Some((session, act)))
-    }
-}
-
-type Cells<K> = RateLimiter<K, DefaultKeyedStateStore<K>, DefaultClock, StateInformationMiddleware>;
-
-fn cells<K: Clone + Hash + Eq>(quota: Quota) -> Cells<K> {
-    RateLimiter::keyed(quota).with_middleware()
-}
-
-fn count<K: Clone + Hash + Eq>(cells: &Cells<K>, key: &K) -> Result<u32, Wait> {
-    match cells.check_key(key) {
-        Ok(state) => Ok(state.remaining_burst_capacity()),
-        Err(not_yet) => {
-            let wait = not_yet.wait_time_from(cells.clock().now());
-            Err(Wait(wait.as_secs().saturating_add(1)))
-        }
-    }
-}
-
-/// The limits of API keys. Only keys that exist come in here, so that the table needs no bound.
-struct KeyLimits {
-    rate: Rate,
-    cells: Cells<ApiKeyId>,
-    /// How much was left when a key was last counted: governor cannot be asked without counting.
-    last: Mutex<HashMap<ApiKeyId, (u32, Instant)>>,
-}
-
-impl KeyLimits {
-    fn count(&self, key: ApiKeyId) -> (Result<(), Wait>, Standing) {
-        let counted = count(&self.cells, &key);
-        let remaining = counted.unwrap_or(0);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        last.insert(key, (remaining, Instant::now()));
-        (
-            counted.map(drop),
-            Standing {
-                rate: self.rate,
-                remaining,
-            },
-        )
-    }
-
-    fn standing(&self, key: ApiKeyId) -> Standing {
-        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let burst = self.rate.burst.get();
-        let remaining = last.get(&key).map_or(burst, |(remaining, at)| {
-            let filled = self.rate.filled_in(at.elapsed());
-            remaining.saturating_add(filled).min(burst)
-        });
-        Standing {
-            rate: self.rate,
-            remaining,
-        }
-    }
-}
-
-/// Limits of keys that anybody can make up: beyond [`TABLE`] of them the new ones share one count,
-/// so that memory does not grow with an attack.
-struct Bounded<K: Clone + Hash + Eq> {
-    cells: Cells<K>,
-    shared: K,
-    swept_at: Mutex<Instant>,
-}
-
-impl<K: Clone + Hash + Eq> Bounded<K> {
-    fn new(quota: Quota, shared: K) -> Self {
-        Self {
-            cells: cells(quota),
-            shared,
-            swept_at: Mutex::new(Instant::now()),
-        }
-    }
-
-    fn count(&self, key: K) -> Result<(), Wait> {
-        if self.cells.len() >= TABLE {
-            self.sweep();
-        }
-        let key = if self.cells.len() < TABLE {
-            key
-        } else {
-            self.shared.clone()
-        };
-        count(&self.cells, &key).map(drop)
-    }
-
-    /// Forgets whose count has run off, at most once a second: a sweep walks the whole table.
-    fn sweep(&self) {
-        let mut swept_at = self.swept_at.lock().unwrap_or_else(PoisonError::into_inner);
-        if swept_at.elapsed() >= Duration::from_secs(1) {
-            self.cells.retain_recent();
-            *swept_at = Instant::now();
-        }
+        let key = Some((session, act));
+        self.shoppers.take(key, Instant::now()).map(drop)
     }
 }
 
@@ -287,8 +188,6 @@ mod tests {
         assert!(counted.is_err());
         assert_eq!(header(standing, "ratelimit-policy"), "\"key\";q=3;w=10800");
         assert_eq!(header(standing, "ratelimit"), "\"key\";r=0;t=10800");
-        assert_eq!(limits.standing(key).remaining, 0, "asking counts nothing");
-        assert_eq!(limits.standing(other).remaining, 3);
         assert_eq!(limits.count(other).0, Ok(()));
     }
 
@@ -304,18 +203,5 @@ mod tests {
         }
         let other = SessionId::from_parts(at(), [2; 10]);
         assert_eq!(limits.count_act(other, Act::Pay), Ok(()));
-    }
-
-    #[test]
-    fn the_table_of_addresses_is_bounded() {
-        let limits = Limits::new(slow(1), slow(5));
-        for number in 0..u64::try_from(TABLE).unwrap() + 1000 {
-            let _ = limits.count_failure(Address::V6Net(number));
-        }
-        assert!(limits.addresses.cells.len() <= TABLE + 1);
-        assert!(
-            limits.count_failure(Address::V6Net(u64::MAX)).is_err(),
-            "the crowd shares"
-        );
     }
 }

@@ -45,7 +45,9 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
             request under `/v1` is signed: \
             `X-Oncharge-Signature` is the hex HMAC-SHA256 of \
             `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the lowercase hex SHA-256 of \
-            your API secret.",
+            your API secret. Query parameters that an endpoint does not know are refused; members \
+            of a body that it does not know are ignored and named in the response header \
+            `Oncharge-Warning`. `HEAD` works where `GET` does.",
         license(name = "Apache-2.0 OR MIT"),
     ),
     servers((url = "/", description = "This service")),
@@ -303,25 +305,56 @@ macro_rules! errors {
 
 errors! {
     /// What every `POST` of a merchant can be refused with.
-    CommonErrors:
-        "400" "`invalid_request`: the body is no acceptable JSON object, or a header is bad",
+    PostErrors:
+        "400" "`invalid_request`: the body is no acceptable JSON object, a query parameter is \
+            unknown, or a header is bad",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "404" "`not_found`",
         "408" "`request_timeout`: the body came too slowly",
-        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
+        "409" "`idempotency_conflict`",
         "413" "`payload_too_large`: over 64 KiB",
         "415" "`unsupported_media_type`",
-        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
-            `refund_exceeds_captured`, `capture_exceeds_authorized`",
+        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`",
         "429" "`rate_limited`",
         "500" "`internal_error`",
-        "503" "`psp_unavailable` (surely not sent), `busy` (nothing was written): safe to retry";
+        "503" "`busy` (nothing was written): safe to retry";
     /// What creating a session can be refused with besides.
-    MustNotBeBanned:
-        "403" "`global_ban`: the shopper cannot be served";
+    CreateErrors:
+        "403" "`global_ban`: the shopper cannot be served; `merchant_disabled`: the merchant takes \
+            no new payments";
+    /// What capturing can be refused with besides.
+    CaptureErrors:
+        "404" "`not_found`",
+        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
+        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
+            `capture_exceeds_authorized`",
+        "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
+    /// What cancelling can be refused with besides.
+    CancelErrors:
+        "404" "`not_found`",
+        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
+        "422" "`idempotency_key_reused`",
+        "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
+    /// What a refund can be refused with besides.
+    RefundErrors:
+        "404" "`not_found`",
+        "409" "`idempotency_conflict`, `invalid_state`",
+        "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
+            `refund_exceeds_captured`";
+    /// What a command without a body on something of the merchant's can be refused with besides.
+    CommandErrors:
+        "404" "`not_found`",
+        "409" "`idempotency_conflict`, `invalid_state`",
+        "422" "`idempotency_key_reused`";
+    /// What testing the webhook endpoint can be refused with besides.
+    TestErrors:
+        "409" "`idempotency_conflict`, `invalid_state`",
+        "422" "`idempotency_key_reused`";
+    /// What replacing an API key can be refused with besides.
+    RotateErrors:
+        "409" "`idempotency_conflict`, `invalid_state`";
     /// What every `GET` and `DELETE` of a merchant can be refused with.
     ReadErrors:
-        "400" "`invalid_request`: a parameter is bad",
+        "400" "`invalid_request`: a query parameter is unknown or bad",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
         "404" "`not_found`",
         "408" "`request_timeout`: the body came too slowly",
@@ -331,7 +364,8 @@ errors! {
         "503" "`busy`: safe to retry";
     /// What every `PUT` of a merchant can be refused with.
     ChangeErrors:
-        "400" "`invalid_request`: the body is no acceptable JSON object",
+        "400" "`invalid_request`: the body is no acceptable JSON object, or a query parameter is \
+            unknown",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
         "408" "`request_timeout`: the body came too slowly",
         "413" "`payload_too_large`: over 64 KiB",
@@ -340,6 +374,9 @@ errors! {
         "429" "`rate_limited`",
         "500" "`internal_error`",
         "503" "`busy` (nothing was written): safe to retry";
+    /// What paying can be refused with besides.
+    PayErrors:
+        "403" "`merchant_disabled`: the merchant takes no new payments";
     /// What the shopper's calls can be refused with.
     ShopperErrors:
         "400" "`invalid_request`: the body is no acceptable JSON object",

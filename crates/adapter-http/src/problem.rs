@@ -1,7 +1,11 @@
 //! Everything that can be wrong with a request, and the only place where that becomes a status, a
 //! code and a body.
 
-use std::{borrow::Cow, error::Error as _, fmt::Write as _};
+use std::{
+    borrow::Cow,
+    error::Error as _,
+    fmt::{self, Write as _},
+};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -14,10 +18,10 @@ use utoipa::ToSchema;
 /// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// One of the three signing headers, or a shopper's token, is absent, empty, repeated or not
-    /// ASCII.
+    /// This header, which signs a request or carries a shopper's token, is absent, empty, repeated
+    /// or not ASCII.
     #[error("missing_auth")]
-    MissingAuth,
+    MissingAuth(&'static str),
     /// No such API key, or it is no longer good.
     #[error("invalid_key")]
     InvalidKey,
@@ -87,6 +91,12 @@ impl FieldProblem {
     }
 }
 
+impl fmt::Display for FieldProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.field, self.problem)
+    }
+}
+
 /// The body of every error.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
@@ -142,9 +152,11 @@ impl Problem {
     fn answer(&self) -> Answer {
         use StatusCode as S;
         match self {
-            Self::MissingAuth => {
-                Answer::new(S::UNAUTHORIZED, "missing_auth", "Authentication is missing")
-            }
+            Self::MissingAuth(header) => Answer::new(
+                S::UNAUTHORIZED,
+                "missing_auth",
+                format!("The header {header} is missing, empty, repeated or not ASCII"),
+            ),
             Self::InvalidKey => {
                 Answer::new(S::UNAUTHORIZED, "invalid_key", "The API key is not valid")
             }
@@ -168,15 +180,15 @@ impl Problem {
                     .after(*seconds)
             }
             Self::UnknownPath => Answer::new(S::NOT_FOUND, "not_found", "There is no such path"),
-            Self::MethodNotAllowed(_) => Answer::new(
+            Self::MethodNotAllowed(allowed) => Answer::new(
                 S::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
-                "The path does not know this method",
+                format!("This path allows {allowed}"),
             ),
             Self::UnsupportedMediaType => Answer::new(
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
-                "The body must be JSON",
+                "The body must be JSON: send it as application/json",
             ),
             Self::SlowBody => Answer::new(
                 S::REQUEST_TIMEOUT,
@@ -189,11 +201,7 @@ impl Problem {
                 invalid(S::BAD_REQUEST, bad.to_string()).with(bad.field().into_iter().collect())
             }
             Self::BadParameter(problem) => bad_parameter(problem.clone()),
-            Self::BadFields(problems) => invalid(
-                S::UNPROCESSABLE_ENTITY,
-                "Fields are missing or not acceptable",
-            )
-            .with(problems.clone()),
+            Self::BadFields(problems) => bad_fields(problems.clone()),
             Self::UseCase(error) => answer_of(error),
             Self::Page(_) => internal(),
         }
@@ -268,6 +276,12 @@ fn answer_of(error: &Error) -> Answer {
             bad_parameter(FieldProblem::new("Idempotency-Key", "is required"))
         }
         Error::GlobalBan => Answer::new(S::FORBIDDEN, "global_ban", "The shopper cannot be served"),
+        Error::MerchantDisabled => Answer::new(
+            S::FORBIDDEN,
+            "merchant_disabled",
+            "This merchant is disabled: no new sessions and payments; captures, cancels, refunds and \
+             webhooks go on",
+        ),
         Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "There is no such thing"),
         Error::BadPayToken => Answer::new(
             S::UNAUTHORIZED,
@@ -294,21 +308,17 @@ fn answer_of(error: &Error) -> Answer {
             not_now("There is no webhook endpoint, or it is disabled: set one first")
         }
         Error::KeyIsEnding => not_now("This key is being replaced: sign with its successor"),
-        Error::RefundExceedsCaptured => Answer::new(
+        Error::RefundExceedsCaptured(left) => Answer::new(
             S::UNPROCESSABLE_ENTITY,
             "refund_exceeds_captured",
-            "The refunds would exceed the captured amount",
+            format!("The amount must be at most what is left to refund: {left} minor units"),
         ),
-        Error::CaptureExceedsAuthorized => Answer::new(
+        Error::CaptureExceedsAuthorized(most) => Answer::new(
             S::UNPROCESSABLE_ENTITY,
             "capture_exceeds_authorized",
-            "The amount exceeds the authorized amount",
+            format!("The amount must be at most what was authorized: {most} minor units"),
         ),
-        Error::Field { field, problem } => invalid(
-            S::UNPROCESSABLE_ENTITY,
-            "Fields are missing or not acceptable",
-        )
-        .with(vec![FieldProblem::new(*field, *problem)]),
+        Error::Field { field, problem } => bad_fields(vec![FieldProblem::new(*field, *problem)]),
         Error::PspUnavailable => Answer::new(
             S::SERVICE_UNAVAILABLE,
             "psp_unavailable",
@@ -334,7 +344,12 @@ fn not_now(message: impl Into<Cow<'static, str>>) -> Answer {
 }
 
 fn bad_parameter(problem: FieldProblem) -> Answer {
-    invalid(StatusCode::BAD_REQUEST, "A parameter is not acceptable").with(vec![problem])
+    invalid(StatusCode::BAD_REQUEST, problem.to_string()).with(vec![problem])
+}
+
+fn bad_fields(problems: Vec<FieldProblem>) -> Answer {
+    let each: Vec<String> = problems.iter().map(ToString::to_string).collect();
+    invalid(StatusCode::UNPROCESSABLE_ENTITY, each.join("; ")).with(problems)
 }
 
 fn internal() -> Answer {
@@ -415,6 +430,7 @@ mod tests {
             ),
             (Error::IdempotencyKeyRequired, 400, "invalid_request", None),
             (Error::GlobalBan, 403, "global_ban", None),
+            (Error::MerchantDisabled, 403, "merchant_disabled", None),
             (Error::NotFound, 404, "not_found", None),
             (Error::BadPayToken, 401, "invalid_token", None),
             (Error::BadCursor, 400, "invalid_request", None),
@@ -434,13 +450,13 @@ mod tests {
             (Error::NoEndpoint, 409, "invalid_state", None),
             (Error::KeyIsEnding, 409, "invalid_state", None),
             (
-                Error::RefundExceedsCaptured,
+                Error::RefundExceedsCaptured(1),
                 422,
                 "refund_exceeds_captured",
                 None,
             ),
             (
-                Error::CaptureExceedsAuthorized,
+                Error::CaptureExceedsAuthorized(1),
                 422,
                 "capture_exceeds_authorized",
                 None,

@@ -6,7 +6,7 @@
 use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
 use oncharge_application::checkout::receive_notification;
 
-use crate::{Api, gate::body, problem::Problem};
+use crate::{Api, gate::body, limits::address::Address, problem::Problem};
 
 /// How large a notification may be, in bytes: some PSPs send many in one.
 const LARGEST: usize = 256 * 1024;
@@ -25,7 +25,8 @@ pub(crate) async fn receive(
     };
     let path = request.match_info();
     let account = (path.query("connector"), path.query("account"));
-    receive_notification::receive(api.app(), account, &header, &body).await?;
+    let source = Address::of(request.head(), &api.settings().trusted_proxies).network();
+    receive_notification::receive(api.app(), account, source, &header, &body).await?;
     Ok(HttpResponse::Ok()
         .content_type(ContentType::plaintext())
         .body("[accepted]"))

@@ -3,31 +3,36 @@
 use std::{borrow::Cow, collections::BTreeMap};
 
 use oncharge_domain::{
+    psp::PspReference,
     session::{EventKind, StatusName},
-    text::Reference,
+    text::{OrderId, Reference},
     time::Timestamp,
 };
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded;
 
-use crate::problem::{FieldProblem, Problem};
+use crate::{
+    names,
+    problem::{FieldProblem, Problem},
+};
 
 /// How many items a page holds unless the request says otherwise.
 pub(crate) const DEFAULT_LIMIT: u32 = 20;
 /// How many it may ask for.
 pub(crate) const MOST: u32 = 100;
 
-/// The parameters of a query, each at most once; those that nobody asks for are ignored, like
-/// unknown fields of a body.
+/// The parameters of a query, each at most once and each one that the endpoint knows: a misspelt
+/// filter must not return unrelated data.
+#[derive(Debug)]
 pub(crate) struct Query<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Query<'a> {
-    /// Reads a query string; of these names each may come once.
+    /// Reads a query string in which these names are allowed, each once.
     pub(crate) fn parse(query: &'a str, names: &[&'static str]) -> Result<Self, Problem> {
         let mut found = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let Some(known) = names.iter().find(|known| **known == name) else {
-                continue;
+                return Err(unknown(&name, names));
             };
             // The replacement character is what bytes become that are not UTF-8.
             if value.contains('\u{fffd}') {
@@ -40,6 +45,11 @@ impl<'a> Query<'a> {
         Ok(Self(found))
     }
 
+    /// Refuses every parameter: for endpoints that take none.
+    pub(crate) fn refuse_any(query: &'a str) -> Result<(), Problem> {
+        Self::parse(query, &[]).map(drop)
+    }
+
     /// The value of a parameter, as it is.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(AsRef::as_ref)
@@ -48,7 +58,7 @@ impl<'a> Query<'a> {
     fn read<T>(
         &self,
         name: &'static str,
-        rule: &'static str,
+        rule: impl Into<Cow<'static, str>>,
         read: impl FnOnce(&str) -> Option<T>,
     ) -> Result<Option<T>, Problem> {
         self.text(name)
@@ -70,18 +80,30 @@ impl<'a> Query<'a> {
 
     /// `status`.
     pub(crate) fn status(&self) -> Result<Option<StatusName>, Problem> {
-        self.read("status", "must be a status of a session", StatusName::parse)
+        let names = StatusName::ALL.iter().map(|status| status.name());
+        self.read("status", one_of(names), StatusName::parse)
     }
 
     /// `type`, of an event.
     pub(crate) fn event_kind(&self) -> Result<Option<EventKind>, Problem> {
-        self.read("type", "must be a type of event", EventKind::parse)
+        let names = EventKind::ALL.iter().map(|kind| kind.name());
+        self.read("type", one_of(names), EventKind::parse)
     }
 
     /// `reference`.
     pub(crate) fn reference(&self) -> Result<Option<Reference>, Problem> {
-        let rule = "must be 1 to 255 characters without control characters";
-        self.read("reference", rule, |text| Reference::parse(text).ok())
+        self.read("reference", TEXT, |text| Reference::parse(text).ok())
+    }
+
+    /// `order_id`.
+    pub(crate) fn order_id(&self) -> Result<Option<OrderId>, Problem> {
+        self.read("order_id", TEXT, |text| OrderId::parse(text).ok())
+    }
+
+    /// `psp_reference`.
+    pub(crate) fn psp_reference(&self) -> Result<Option<PspReference>, Problem> {
+        let rule = "must be 1 to 255 visible ASCII characters";
+        self.read("psp_reference", rule, |text| PspReference::parse(text).ok())
     }
 
     /// A point in time.
@@ -94,8 +116,25 @@ impl<'a> Query<'a> {
     }
 }
 
-fn bad(name: &'static str, problem: &'static str) -> Problem {
+/// What a reference must be.
+const TEXT: &str = "must be 1 to 255 characters, not blank, without control characters";
+
+fn one_of(names: impl Iterator<Item = &'static str>) -> String {
+    format!("must be one of {}", names.collect::<Vec<_>>().join(", "))
+}
+
+fn bad(name: &'static str, problem: impl Into<Cow<'static, str>>) -> Problem {
     Problem::BadParameter(FieldProblem::new(name, problem))
+}
+
+fn unknown(name: &str, allowed: &[&str]) -> Problem {
+    let rule = if allowed.is_empty() {
+        "is unknown: this endpoint takes no query parameters".to_owned()
+    } else {
+        let allowed = allowed.join(", ");
+        format!("is unknown: this endpoint takes the query parameters {allowed}")
+    };
+    Problem::BadParameter(FieldProblem::new(names::shown(name), rule))
 }
 
 #[cfg(test)]
@@ -113,7 +152,7 @@ mod tests {
         };
         assert_eq!(limit(""), Some(20));
         assert_eq!(limit("limit=1"), Some(1));
-        assert_eq!(limit("limit=100&unknown=1&unknown=2"), Some(100));
+        assert_eq!(limit("limit=100"), Some(100));
         for bad in [
             "limit=0",
             "limit=101",
@@ -121,6 +160,8 @@ mod tests {
             "limit=+1",
             "limit=1.0",
             "limit=1&limit=1",
+            "limit=1&unknown=1",
+            "Limit=1",
         ] {
             assert_eq!(limit(bad), None, "{bad}");
         }

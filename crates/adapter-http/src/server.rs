@@ -9,23 +9,30 @@ use actix_web::{
     web::{self, Data},
 };
 
-use crate::{Api, Ops, app, observe::observe, ops::door::Hosts};
+use oncharge_host_guard::Hosts;
+
+use crate::{Api, ConnectionLimits, Ops, app, connections::Connections, observe::observe};
 
 /// Within which time a request's head must have come; a slower one is answered 408, status only.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a connection may be idle between two requests.
-const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long a client that we part with may take to notice.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How many connections a worker thread holds at most.
-const CONNECTIONS: usize = 8192;
+/// The connections of the operators' server: few, so that a flood of its port takes no descriptor
+/// from the API.
+const OPERATORS: ConnectionLimits = ConnectionLimits {
+    total: 128,
+    ..ConnectionLimits::new()
+};
 /// How long a stop waits for requests under way, in seconds.
 const STOP_SECONDS: u64 = 10;
 
-/// Serves the merchant API, the hosted checkout and PSP notifications with so many worker
+/// Serves the merchant API, the hosted checkout and PSP notifications with this many worker
 /// threads. The server runs while the returned future is polled; `handle().stop(true)` ends it
 /// after the requests under way. It listens to no signals.
 pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<Server> {
+    let limits = api.settings().connections;
+    let connections = Connections::new(limits, &api.settings().trusted_proxies);
+    let workers = workers.max(1);
     let data = Data::new(api);
     let factory = move || {
         App::new()
@@ -34,11 +41,12 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
             .configure(app::api)
     };
     Ok(HttpServer::new(factory)
-        .workers(workers.max(1))
+        .workers(workers)
+        .on_connect(move |stream, extensions| connections.admit(stream, extensions))
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .keep_alive(KEEP_ALIVE)
-        .max_connections(CONNECTIONS)
+        .keep_alive(limits.stall_timeout)
+        .max_connections(limits.total.div_euclid(workers).max(1))
         .shutdown_timeout(STOP_SECONDS)
         .disable_signals()
         .listen(listener)?
@@ -54,10 +62,14 @@ pub fn serve_ops(ops: Ops, listener: TcpListener) -> io::Result<Server> {
         let (ops, hosts) = (ops.clone(), hosts.clone());
         App::new().configure(move |config: &mut web::ServiceConfig| app::ops(config, ops, hosts))
     };
+    let connections = Connections::new(OPERATORS, &[]);
     Ok(HttpServer::new(factory)
         .workers(1)
+        .on_connect(move |stream, extensions| connections.admit(stream, extensions))
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
+        .keep_alive(OPERATORS.stall_timeout)
+        .max_connections(OPERATORS.total)
         .shutdown_timeout(STOP_SECONDS)
         .disable_signals()
         .listen(listener)?

@@ -1,7 +1,7 @@
 //! Merchants and their API keys; every change is written with its audit entry.
 
 use async_trait::async_trait;
-use diesel::prelude::*;
+use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
@@ -47,6 +47,23 @@ impl MerchantRepository for PostgresStore {
             .select(MerchantRow::as_select());
         let found: Vec<MerchantRow> = self.read(query).await?;
         found.into_iter().next().map(Merchant::try_from).transpose()
+    }
+
+    async fn list(
+        &self,
+        after: Option<MerchantId>,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
+        let mut query = merchants::table
+            .order(merchants::id)
+            .limit(limit.into())
+            .select(MerchantRow::as_select())
+            .into_boxed::<Pg>();
+        if let Some(after) = after {
+            query = query.filter(merchants::id.gt(after.uuid()));
+        }
+        let found: Vec<MerchantRow> = self.read(query).await?;
+        found.into_iter().map(Merchant::try_from).collect()
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {

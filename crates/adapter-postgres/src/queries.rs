@@ -264,6 +264,16 @@ fn sessions_query(filter: &SessionFilter, page: Page) -> SessionsQuery<'static> 
     if let Some(reference) = &filter.reference {
         query = query.filter(sessions::reference.eq(reference.as_str().to_owned()));
     }
+    if let Some(order_id) = &filter.order_id {
+        query = query.filter(sessions::order_id.eq(order_id.as_str().to_owned()));
+    }
+    if let Some(reference) = &filter.psp_reference {
+        let known_as = operations::table
+            .filter(operations::psp_reference.eq(reference.as_str().to_owned()))
+            .filter(operations::merchant_id.eq(filter.merchant.uuid()))
+            .select(operations::session_id);
+        query = query.filter(sessions::id.eq_any(known_as));
+    }
     if let Some(after) = filter.created_after {
         query = query.filter(sessions::created_at.ge(at(after)));
     }

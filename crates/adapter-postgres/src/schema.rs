@@ -14,6 +14,7 @@ diesel::table! {
         accent -> Nullable<Text>,
         accent_dark -> Nullable<Text>,
         logo -> Nullable<Bytea>,
+        disabled_at -> Nullable<Timestamptz>,
     }
 }
 
@@ -268,6 +269,7 @@ diesel::joinable!(deliveries -> events (event_id));
 diesel::joinable!(events -> sessions (session_id));
 diesel::joinable!(refunds -> operations (operation_id));
 diesel::allow_tables_to_appear_in_same_query!(api_keys, merchants);
+diesel::allow_tables_to_appear_in_same_query!(contacts, operations);
 diesel::allow_tables_to_appear_in_same_query!(contacts, sessions);
 diesel::allow_tables_to_appear_in_same_query!(
     deliveries,

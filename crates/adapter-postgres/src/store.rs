@@ -63,6 +63,15 @@ impl PostgresStore {
         })
     }
 
+    /// Connects to the database of this URL, as [`PostgresStore::connect`] does, and changes nothing.
+    ///
+    /// Errors as of [`PostgresStore::connect`].
+    pub async fn reach(url: &str) -> Result<(), StoreError> {
+        let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
+        let pool = Pool::new(address, 1, Arc::default())?;
+        pool.get().await.map(drop)
+    }
+
     /// Reads rows: one round trip.
     pub(crate) async fn read<Q, R, ST>(&self, query: Q) -> Result<Vec<R>, StoreError>
     where

@@ -58,6 +58,25 @@ impl MerchantRepository for SqliteStore {
         })
     }
 
+    async fn list(
+        &self,
+        after: Option<MerchantId>,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
+        self.read(|connection| {
+            let mut query = merchants::table
+                .order(merchants::id)
+                .limit(limit.into())
+                .select(MerchantRow::as_select())
+                .into_boxed();
+            if let Some(after) = after {
+                query = query.filter(merchants::id.gt(id_bytes(after)));
+            }
+            let found: Vec<MerchantRow> = query.load(connection).map_err(error::store)?;
+            found.into_iter().map(MerchantRow::merchant).collect()
+        })
+    }
+
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
         let MerchantRow { id, settings, .. } = MerchantRow::of(merchant)?;
         let audit = AuditRow::of(audit);

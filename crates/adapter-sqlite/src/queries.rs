@@ -5,7 +5,12 @@
 
 use std::cmp::Reverse;
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    expression::SqlLiteral,
+    prelude::*,
+    sql_types::{Binary, Bool, SingleValue, Text},
+};
 use oncharge_domain::{
     id::{OperationId, RefundId, SessionId},
     idempotency::IdempotencyKey,
@@ -253,32 +258,62 @@ pub(crate) fn sessions(
         .collect()
 }
 
+/// A column of `sessions`. SQLite has no statistics by which it could choose the index of the
+/// narrowest filter, so the statement chooses: a unary plus keeps the index of a column unused.
+fn column<T: SingleValue>(name: &str, may_use_index: bool) -> SqlLiteral<T> {
+    let plus = if may_use_index { "" } else { "+" };
+    sql(&format!("{plus}sessions.{name}"))
+}
+
 fn session_page(
     connection: &mut SqliteConnection,
     filter: &SessionFilter,
     page: Page,
     part: Part,
 ) -> QueryResult<Vec<SessionAndContact>> {
+    let by_psp_reference = filter.psp_reference.is_some();
+    let by_name = by_psp_reference || filter.order_id.is_some() || filter.reference.is_some();
+    // Few rows have one name, whatever else narrows the list.
+    let name_is = |name: &str, value: &str| {
+        let plus = if by_psp_reference { "+" } else { "" };
+        sql::<Bool>(&format!("likelihood({plus}sessions.{name} = "))
+            .bind::<Text, _>(value.to_owned())
+            .sql(", 0.000001)")
+    };
+    let merchant = id_bytes(filter.merchant);
     let mut query = sessions::table
         .left_join(contacts::table)
-        .filter(sessions::merchant_id.eq(id_bytes(filter.merchant)))
+        .filter(column::<Binary>("merchant_id", !by_psp_reference).eq(merchant.clone()))
         .order((sessions::created_at.desc(), sessions::id.desc()))
         .limit(page.limit.into())
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed();
     let now = filter.now.unix_micros();
+    let status = match part {
+        Part::All => None,
+        Part::InStatus(name) => Some(name),
+        Part::Payable | Part::Overdue => Some(StatusName::Created),
+    };
+    if let Some(status) = status {
+        query = query.filter(column::<Text>("status", !by_name).eq(status.name()));
+    }
     query = match part {
-        Part::All => query,
-        Part::InStatus(name) => query.filter(sessions::status.eq(name.name())),
-        Part::Payable => query
-            .filter(sessions::status.eq(StatusName::Created.name()))
-            .filter(sessions::expires_at.gt(now)),
-        Part::Overdue => query
-            .filter(sessions::status.eq(StatusName::Created.name()))
-            .filter(sessions::expires_at.le(now)),
+        Part::All | Part::InStatus(_) => query,
+        Part::Payable => query.filter(sessions::expires_at.gt(now)),
+        Part::Overdue => query.filter(sessions::expires_at.le(now)),
     };
     if let Some(reference) = &filter.reference {
-        query = query.filter(sessions::reference.eq(reference.as_str()));
+        query = query.filter(name_is("reference", reference.as_str()));
+    }
+    if let Some(order_id) = &filter.order_id {
+        query = query.filter(name_is("order_id", order_id.as_str()));
+    }
+    if let Some(reference) = &filter.psp_reference {
+        let known_as = operations::table
+            .filter(operations::psp_reference.eq(reference.as_str()))
+            .filter(operations::merchant_id.eq(merchant))
+            .select(operations::session_id);
+        query = query.filter(sessions::id.eq_any(known_as));
     }
     if let Some(at) = filter.created_after {
         query = query.filter(sessions::created_at.ge(at.unix_micros()));

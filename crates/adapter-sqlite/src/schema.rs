@@ -14,6 +14,7 @@ diesel::table! {
         accent -> Nullable<Text>,
         accent_dark -> Nullable<Text>,
         logo -> Nullable<Binary>,
+        disabled_at -> Nullable<BigInt>,
     }
 }
 

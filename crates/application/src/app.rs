@@ -27,6 +27,10 @@ use crate::{
 /// How long keys and merchants are cached: a change is seen within this time.
 const CACHED: Duration = Duration::from_secs(1);
 
+/// How long an API key stays known after it was last read: long enough to verify its signatures
+/// while an address floods the service.
+const LAST_KNOWN: Duration = Duration::from_secs(3600);
+
 /// What the use cases are wired to.
 pub struct Dependencies {
     /// Sessions, refunds, operations, events.
@@ -113,6 +117,7 @@ pub(crate) struct Inner {
     pub(crate) settings: Settings,
     pub(crate) locks: SessionLocks,
     pub(crate) principals: Cache<ApiKeyHash, Option<Arc<Principal>>>,
+    pub(crate) last_known: Cache<ApiKeyHash, Arc<Principal>>,
     pub(crate) known_merchants: Cache<MerchantId, Option<Arc<Merchant>>>,
     pub(crate) signing_keys: Cache<MerchantId, Arc<Vec<ApiKey>>>,
     pub(crate) ban_answers: BanAnswers,
@@ -144,9 +149,10 @@ impl App {
             entropy: with.entropy,
             settings: with.settings,
             locks: SessionLocks::default(),
-            principals: short_lived(),
-            known_merchants: short_lived(),
-            signing_keys: short_lived(),
+            principals: cache(CACHED),
+            last_known: cache(LAST_KNOWN),
+            known_merchants: cache(CACHED),
+            signing_keys: cache(CACHED),
             ban_answers: BanAnswers::default(),
             evidence: Evidence::default(),
             tests: Tests::default(),
@@ -224,14 +230,14 @@ impl App {
     }
 }
 
-/// A cache whose entries are at most [`CACHED`] old.
-fn short_lived<K, V>() -> Cache<K, V>
+/// A cache whose entries are at most this old.
+fn cache<K, V>(age: Duration) -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     Cache::builder()
         .max_capacity(10_000)
-        .time_to_live(CACHED)
+        .time_to_live(age)
         .build()
 }

@@ -29,8 +29,18 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
                 merchant: Arc::new(merchant),
             })
         });
+        if let Some(principal) = &found {
+            let principal = Arc::clone(principal);
+            inner.last_known.insert(hash.clone(), principal).await;
+        }
         inner.principals.insert(hash, found.clone()).await;
         found
     };
     Ok(found.filter(|principal| principal.key.is_active(app.now())))
+}
+
+/// A key as this process read it within the last hour, without asking the store. It is enough to
+/// verify a signature, but not to serve a request: the key may have been revoked since.
+pub async fn last_known(app: &App, key_text: &str) -> Option<Arc<Principal>> {
+    app.inner().last_known.get(&ApiKeyHash::of(key_text)).await
 }

@@ -18,6 +18,9 @@ pub enum Error {
     /// The shopper is on the shared blocklist.
     #[error("the shopper is on the shared blocklist")]
     GlobalBan,
+    /// The merchant is disabled: no new sessions and no new payments.
+    #[error("the merchant is disabled")]
+    MerchantDisabled,
     /// No such thing of this merchant.
     #[error("not found")]
     NotFound,
@@ -42,12 +45,12 @@ pub enum Error {
     /// Another operation of the session must end first.
     #[error("not possible while {} is in progress", .0.text())]
     InProgress(InProgress),
-    /// The refunds would exceed what was captured.
+    /// The refunds would exceed what was captured; so many minor units can still be refunded.
     #[error("the refunds would exceed the captured amount")]
-    RefundExceedsCaptured,
-    /// More than was authorised.
+    RefundExceedsCaptured(i64),
+    /// More than was authorized, which is so many minor units.
     #[error("the amount exceeds the authorized amount")]
-    CaptureExceedsAuthorized,
+    CaptureExceedsAuthorized(i64),
     /// A field that only the use case could judge.
     #[error("{field} {problem}")]
     Field {
@@ -105,8 +108,8 @@ impl From<Refusal> for Error {
         match refusal {
             Refusal::InvalidState(status) => Self::InvalidState(status),
             Refusal::InProgress(operation) => Self::InProgress(operation),
-            Refusal::RefundExceedsCaptured => Self::RefundExceedsCaptured,
-            Refusal::CaptureExceedsAuthorized => Self::CaptureExceedsAuthorized,
+            Refusal::RefundExceedsCaptured(left) => Self::RefundExceedsCaptured(left.minor()),
+            Refusal::CaptureExceedsAuthorized(most) => Self::CaptureExceedsAuthorized(most.minor()),
             Refusal::CurrencyMismatch => Self::Field {
                 field: "currency",
                 problem: "must be the session's currency",

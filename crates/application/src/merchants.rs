@@ -44,6 +44,10 @@ pub struct SettingsChange {
     /// The origins that may frame the checkout, as browsers write them; empty: the origin of each
     /// session's `return_url`.
     pub origins: Option<Vec<String>>,
+    /// Whether refunds and captures without an `Idempotency-Key` are refused.
+    pub require_idempotency_key: Option<bool>,
+    /// Whether new sessions and new payments are refused.
+    pub disabled: Option<bool>,
     /// The accent on light.
     pub accent: Change<Accent>,
     /// The accent on dark.
@@ -86,6 +90,7 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
         require_idempotency_key: false,
         look: new.look,
         created_at: app.now(),
+        disabled_at: None,
     };
     let (key, hash, pair) = mint(app, merchant.id);
     let entry = audit(app, AuditAction::MerchantCreated, merchant.id);
@@ -139,12 +144,38 @@ pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result
     if let Some(origins) = change.origins {
         merchant.origins = origins;
     }
+    if let Some(required) = change.require_idempotency_key {
+        merchant.require_idempotency_key = required;
+    }
+    match change.disabled {
+        // Disabling twice keeps the first time.
+        Some(true) => merchant.disabled_at = merchant.disabled_at.or(Some(app.now())),
+        Some(false) => merchant.disabled_at = None,
+        None => {}
+    }
     change.accent.apply(&mut merchant.look.accent);
     change.accent_dark.apply(&mut merchant.look.accent_dark);
     change.logo.apply(&mut merchant.look.logo);
     let entry = audit(app, AuditAction::SettingsChanged, id);
     app.inner().merchants.update(&merchant, &entry).await?;
     Ok(merchant)
+}
+
+/// The merchant with its settings.
+///
+/// Errors: `NotFound`.
+pub async fn get(app: &App, id: MerchantId) -> Result<Merchant, Error> {
+    let found = app.inner().merchants.merchant(id).await?;
+    found.ok_or(Error::NotFound)
+}
+
+/// At most `limit` merchants in the order of their ids, those after `after`.
+pub async fn list(
+    app: &App,
+    after: Option<MerchantId>,
+    limit: u32,
+) -> Result<Vec<Merchant>, Error> {
+    Ok(app.inner().merchants.list(after, limit).await?)
 }
 
 /// A new pair of a merchant's: as it is kept, what it is looked up by, and its texts.

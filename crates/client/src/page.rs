@@ -27,6 +27,11 @@ pub struct SessionFilter {
     pub status: Option<SessionStatus>,
     /// Only with exactly this reference.
     pub reference: Option<String>,
+    /// Only with exactly this order number.
+    pub order_id: Option<String>,
+    /// Only with an operation that the PSP knows under this reference: a payment, capture, cancel or
+    /// refund.
+    pub psp_reference: Option<String>,
     /// Only created at this time or later.
     pub created_after: Option<OffsetDateTime>,
     /// Only created before this time.
@@ -43,6 +48,8 @@ impl SessionFilter {
                 self.status.map(|status| status.as_str().to_owned()),
             ),
             ("reference", self.reference.clone()),
+            ("order_id", self.order_id.clone()),
+            ("psp_reference", self.psp_reference.clone()),
             (
                 "created_after",
                 self.created_after.map(rfc3339).transpose()?,
@@ -129,12 +136,14 @@ mod tests {
             cursor: None,
             status: Some(SessionStatus::Authorized),
             reference: Some("a b+c&d".to_owned()),
+            order_id: Some("42".to_owned()),
+            psp_reference: None,
             created_after: OffsetDateTime::from_unix_timestamp(1_795_360_150).ok(),
             created_before: None,
         };
         assert_eq!(
             filter.query().unwrap(),
-            "limit=5&status=authorized&reference=a%20b%2Bc%26d&created_after=2026-11-22T15%3A09%3A10Z"
+            "limit=5&status=authorized&reference=a%20b%2Bc%26d&order_id=42&created_after=2026-11-22T15%3A09%3A10Z"
         );
     }
 }

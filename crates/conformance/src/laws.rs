@@ -61,8 +61,10 @@ list! {
         has_attempt_knows_tokens operations_are_listed_from_a_time_on;
     listing: pages_are_stable pages_of_refunds_and_events_are_stable
         another_merchants_rows_are_not_listed session_filters_hold
+        sessions_are_found_by_order_and_psp_reference
         created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
-    merchants: merchants_load_equal a_key_is_found_by_its_hash a_key_ends_once;
+    merchants: merchants_load_equal merchants_are_listed_by_id a_key_is_found_by_its_hash
+        a_key_ends_once;
     looks: looks_load_equal a_look_can_be_taken_away;
     rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash

@@ -135,6 +135,8 @@ impl World {
             merchant: self.merchant.id,
             status: None,
             reference: None,
+            order_id: None,
+            psp_reference: None,
             created_after: None,
             created_before: None,
             now: self.build.now(),

@@ -39,6 +39,8 @@ pub struct Merchant {
     pub look: Look,
     /// When it was created.
     pub created_at: Timestamp,
+    /// Since when new sessions and new payments are refused; everything else goes on.
+    pub disabled_at: Option<Timestamp>,
 }
 
 /// The public half of a pair, as it is sent in `X-Oncharge-Key`; kept only as its SHA-256.

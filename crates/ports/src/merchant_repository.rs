@@ -28,6 +28,14 @@ pub trait MerchantRepository: Send + Sync {
     /// The merchant.
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError>;
 
+    /// At most `limit` merchants in the order of their ids, those after `after`
+    /// [`merchants_are_listed_by_id`].
+    async fn list(
+        &self,
+        after: Option<MerchantId>,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError>;
+
     /// Writes a merchant's settings, those that were taken away among them
     /// [`a_look_can_be_taken_away`]; `false` where there is no such merchant.
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;

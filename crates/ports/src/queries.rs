@@ -3,8 +3,9 @@
 use oncharge_domain::{
     cursor::Position,
     id::{EventId, MerchantId, SessionId},
+    psp::PspReference,
     session::{Event, EventKind, StatusName},
-    text::{Metadata, Reference},
+    text::{Metadata, OrderId, Reference},
     time::Timestamp,
 };
 
@@ -26,6 +27,10 @@ pub struct SessionFilter {
     pub status: Option<StatusName>,
     /// With exactly this reference.
     pub reference: Option<Reference>,
+    /// With exactly this order number.
+    pub order_id: Option<OrderId>,
+    /// With an operation that the PSP knows under this reference.
+    pub psp_reference: Option<PspReference>,
     /// Created at or after.
     pub created_after: Option<Timestamp>,
     /// Created before.

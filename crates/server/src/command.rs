@@ -30,7 +30,12 @@ use crate::{
     wiring::Wired,
 };
 
-/// `OnCharge`: checkout sessions between a shop and its payment processors.
+/// Payments between a shop and its payment processors: an HMAC-signed REST API, a hosted checkout,
+/// captures, cancels, refunds and signed webhooks.
+///
+/// Without a command it starts the sandbox (`dev`): the API, the checkout, a simulated processor and
+/// a demo shop on this machine, where no real money moves. `serve` runs the service in production.
+/// The reference of the API is at /docs of a running server.
 #[derive(Debug, Parser)]
 #[command(name = "oncharge", version, about)]
 pub(crate) struct Cli {
@@ -40,36 +45,36 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The whole product on embedded defaults, on this machine (the same as no command).
+    /// Starts the sandbox: API, checkout, PSP simulator and demo shop on this machine (the default).
     Dev(dev::Dev),
-    /// Walks through one payment and exits.
+    /// Shows one payment step by step in a sandbox of its own, and exits.
     Demo,
-    /// The API and the checkout, for real.
+    /// Runs the service: API, checkout, operators' port and workers.
     Serve(serve::Serve),
-    /// Brings the database's schema up to date.
+    /// Brings the database's schema up to date (`serve` does so as well).
     Migrate(Target),
-    /// Prints a signed curl command.
+    /// Prints a signed curl command for a request to the API.
     Sign(sign::Sign),
-    /// Checks the configuration.
+    /// Checks the configuration, the keys and the way to the database.
     #[command(subcommand)]
     Config(config_check::ConfigCommand),
-    /// Care for keys at rest.
+    /// Rotates the keys that seal data at rest.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Merchants.
+    /// Creates, lists, shows, changes, disables and enables merchants.
     #[command(subcommand)]
     Merchant(merchant::MerchantCommand),
-    /// API keys.
+    /// Creates and revokes API keys.
     #[command(subcommand)]
     Key(key::KeyCommand),
-    /// The shared blocklist.
+    /// Adds, lists and revokes bans of shoppers (the shared blocklist).
     #[command(subcommand)]
     Ban(ban::BanCommand),
-    /// Lists work that a person should look at, one a line.
+    /// Lists work that needs a person's attention, one item a line.
     Stuck(stuck::Stuck),
-    /// Compares operations with what the payment processors know of them.
+    /// Compares operations with what the payment processors know about them; changes nothing.
     Reconcile(reconcile::Reconcile),
-    /// Prints the `OpenAPI` document.
+    /// Prints the `OpenAPI` document of the API.
     Openapi,
 }
 
@@ -84,7 +89,7 @@ impl Cli {
             Command::Serve(serve) => serve.run().await,
             Command::Migrate(target) => migrate::run(&target).await,
             Command::Sign(sign) => sign.run(),
-            Command::Config(command) => command.run(),
+            Command::Config(command) => command.run().await,
             Command::Keys(command) => command.run().await,
             Command::Merchant(command) => command.run().await,
             Command::Key(command) => command.run().await,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use keys::{KeySettings, Keys, make_private_dir, write_private};
 pub(crate) use network::{Limits, Network};
@@ -28,7 +28,7 @@ use crate::telemetry::LogFormat;
 const DEFAULT_FILE: &str = "oncharge.toml";
 
 /// All settings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Production or sandbox.
@@ -52,7 +52,7 @@ pub(crate) struct Settings {
 }
 
 /// What the deployment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     /// Real money: the simulator is refused.
@@ -62,7 +62,7 @@ pub(crate) enum Mode {
 }
 
 /// The checkout's settings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Checkout {
     /// How long a session can be paid, in seconds.
@@ -72,7 +72,7 @@ pub(crate) struct Checkout {
 }
 
 /// The logs' settings.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     /// How lines look.

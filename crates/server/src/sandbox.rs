@@ -1,5 +1,6 @@
 //! The sandbox: everything in one process, on this machine, on a directory of its own.
 
+pub(crate) mod address;
 mod endpoint;
 mod lock;
 mod merchant;

@@ -1,5 +1,6 @@
 //! A running server: the API, the operators' port, the workers; and its clean stop.
 
+mod descriptors;
 mod gauges;
 mod operators;
 mod patience;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::Context;
-use oncharge_adapter_http::{Api, Rate, serve_api};
+use oncharge_adapter_http::{Api, ConnectionLimits, Rate, serve_api};
 use oncharge_application::{App, workers::runner};
 use tokio::task::JoinHandle;
 
@@ -122,7 +123,14 @@ fn http_settings(
             .or_else(|_| proxy.parse::<std::net::IpAddr>().map(Into::into));
         trusted_proxies.push(network.context("network.trusted_proxies")?);
     }
+    let of_all = ConnectionLimits::new();
+    let connections = ConnectionLimits {
+        total: of_all.total.min(descriptors::available_for_connections()),
+        per_address: limits.address_connections,
+        ..of_all
+    };
     Ok(oncharge_adapter_http::Settings {
+        connections,
         per_key: Rate::per_second(limits.key_per_second, limits.key_burst),
         per_address: Rate::per_second(limits.address_per_second, limits.address_burst),
         trusted_proxies,

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// The name of the embedded database's file in the data directory.
-const EMBEDDED_FILE: &str = "oncharge.db";
+pub(crate) const EMBEDDED_FILE: &str = "oncharge.db";
 
 /// The use cases on a store; cheap to clone.
 #[derive(Clone)]

@@ -90,6 +90,7 @@ impl Builder {
             require_idempotency_key: false,
             look: Look::default(),
             created_at: self.now(),
+            disabled_at: None,
         }
     }
 

@@ -16,7 +16,10 @@ mod webhooks;
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{
+        Arc, Mutex, MutexGuard,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use oncharge_ports::{Clock, CommitError, StoreError};
@@ -39,6 +42,7 @@ pub struct MemoryStore {
     state: Mutex<State>,
     faults: Mutex<Faults>,
     write_faults: Mutex<Faults>,
+    key_reads: AtomicU64,
 }
 
 #[derive(Default)]
@@ -68,6 +72,7 @@ impl MemoryStore {
             state: Mutex::default(),
             faults: Mutex::default(),
             write_faults: Mutex::default(),
+            key_reads: AtomicU64::new(0),
         }
     }
 
@@ -93,6 +98,11 @@ impl MemoryStore {
     /// How often `commit` was called so far.
     pub fn commits(&self) -> u64 {
         self.faults.lock().unwrap().count
+    }
+
+    /// How often an API key was looked up so far.
+    pub fn key_reads(&self) -> u64 {
+        self.key_reads.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

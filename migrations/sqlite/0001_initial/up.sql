@@ -18,7 +18,9 @@ CREATE TABLE merchants (
                                 AND accent GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),
     accent_dark             TEXT             CHECK (length(accent_dark) = 7
                                 AND accent_dark GLOB '#[0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f][0-9a-f]'),
-    logo                    BLOB             CHECK (length(logo) BETWEEN 1 AND 8192)
+    logo                    BLOB             CHECK (length(logo) BETWEEN 1 AND 8192),
+    -- Since when new sessions and new payments are refused.
+    disabled_at             INTEGER
 ) STRICT;
 
 -- The key itself is known only as SHA-256; the signing key (SHA-256 of the secret) is sealed.
@@ -84,9 +86,10 @@ CREATE TABLE sessions (
     CONSTRAINT sessions_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 ) STRICT;
 CREATE INDEX sessions_list ON sessions (merchant_id, created_at, id);
--- The reference comes first, so that operators can search for it without its merchant.
+-- The searched value comes first, so that operators find it without its merchant.
 CREATE INDEX sessions_by_reference ON sessions (reference, merchant_id, created_at, id);
-CREATE INDEX sessions_by_order ON sessions (order_id, created_at, id) WHERE order_id IS NOT NULL;
+CREATE INDEX sessions_by_order ON sessions (order_id, merchant_id, created_at, id)
+    WHERE order_id IS NOT NULL;
 CREATE INDEX sessions_by_status ON sessions (merchant_id, status, created_at, id);
 CREATE INDEX sessions_due ON sessions (due_at) WHERE due_at IS NOT NULL;
 -- For operators: the newest sessions of one status, across merchants.
@@ -185,7 +188,7 @@ CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
-CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
+CREATE INDEX operations_by_psp_reference ON operations (psp_reference, merchant_id)
     WHERE psp_reference IS NOT NULL;
 
 CREATE TABLE refunds (

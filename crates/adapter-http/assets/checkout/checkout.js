@@ -251,8 +251,9 @@
     const answer = await insist(() => api.pay(token), mine);
     if (!answer) return;
     if (answer.state) follow(answer.state, mine);
-    else if ([409, 422].includes(answer.problem.status)) {
-      // Not this try: another one is open or has ended it all, or time is up. The status tells which.
+    else if ([403, 409, 422].includes(answer.problem.status)) {
+      // Not this try: another one is open or has ended it all, time is up, or the merchant takes no
+      // payments any more. The status tells which.
       tried = false;
       resume("technical");
     } else broken(answer.problem.requestId);

@@ -9,7 +9,7 @@ use crate::{
     Api,
     fields::{Fields, text},
     limits::Act,
-    openapi::ShopperErrors,
+    openapi::{PayErrors, ShopperErrors},
     problem::Problem,
 };
 
@@ -35,7 +35,7 @@ pub(crate) struct Payment {
     operation_id = "pay",
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Payment,
-    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors),
+    responses((status = 200, body = StateSchema, description = "How far the payment is."), ShopperErrors, PayErrors),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn pay(

@@ -14,8 +14,9 @@ use utoipa::ToSchema;
 use super::page::state;
 use crate::{
     Api,
+    fields::Body,
     gate::{self, body, post::check_media_type},
-    json::{self, Object},
+    json,
     limits::{Act, Wait},
     problem::Problem,
 };
@@ -29,7 +30,7 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
         .unwrap_or_default();
     match text.split_once(' ') {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
-        _ => Err(Problem::MissingAuth),
+        _ => Err(Problem::MissingAuth("Authorization")),
     }
 }
 
@@ -46,7 +47,7 @@ pub(super) fn answer(
 /// An act of the shopper that has passed token, limit and form of the body.
 pub(super) struct Admitted<'a> {
     pub(super) token: &'a str,
-    pub(super) body: Object,
+    pub(super) body: Body,
 }
 
 /// Checks the token, counts the act and reads the body, in this order; no body counts as `{}`.
@@ -65,9 +66,9 @@ pub(super) async fn admit<'a>(
     let within = api.settings().body_timeout;
     let bytes = body::read(payload.into_inner(), gate::LARGEST_BODY, within).await?;
     let body = if bytes.is_empty() {
-        Object::default()
+        Body::default()
     } else {
-        json::parse(&bytes).map_err(Problem::BadJson)?
+        Body::new(json::parse(&bytes).map_err(Problem::BadJson)?)
     };
     Ok(Admitted { token, body })
 }
@@ -109,6 +110,6 @@ struct NextSchema {
 pub(super) fn is_bad_token(problem: &Problem) -> bool {
     matches!(
         problem,
-        Problem::MissingAuth | Problem::UseCase(Error::BadPayToken | Error::NotFound)
+        Problem::MissingAuth(_) | Problem::UseCase(Error::BadPayToken | Error::NotFound)
     )
 }

@@ -60,6 +60,7 @@ fn checkout_page(
     let fields = psp.fields_url(session.id, "", "");
     let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
     fields_url.set_query(None);
+    let state = view.state();
     let left = session.expires_at.since(*now).whole_seconds();
     render(&PageModel {
         session_id: &session.id.to_string(),
@@ -70,7 +71,7 @@ fn checkout_page(
         amount_minor: session.amount.minor(),
         currency: session.amount.currency().code(),
         decimals: u8::try_from(session.amount.currency().exponent()).unwrap_or(0),
-        state: &ShopperState::new(session.status_at(*now), session.next(*now)),
+        state: &ShopperState::new(state.status, state.next),
         expires_in_seconds: u64::try_from(left).unwrap_or(0),
         return_url: session.return_url.as_str(),
         processor_name: &capitalised(session.account.connector()),

@@ -75,7 +75,7 @@ fn meanings() -> Vec<Meaning> {
 #[rustfmt::skip] // One problem, one meaning.
 fn of_requests() -> [(Problem, &'static str); 11] {
     [
-        (Problem::MissingAuth, "One of the three headers that sign a request is absent, empty, \
+        (Problem::MissingAuth("X-Oncharge-Key"), "One of the three headers that sign a request is absent, empty, \
             repeated or not ASCII; for a shopper's call, the pay token is missing."),
         (Problem::InvalidKey, "There is no such API key, or it was revoked, or its time is over \
             after a rotation."),
@@ -87,7 +87,7 @@ fn of_requests() -> [(Problem, &'static str); 11] {
             or another session's."),
         (Problem::PayloadTooLarge(0), "The body is over 64 KiB."),
         (Problem::RateLimited(1), "Too many requests. Wait as long as `Retry-After` says; the \
-            `RateLimit` header of every answer tells what is left."),
+            `RateLimit` header of every signed request's answer tells what is left."),
         (Problem::UnknownPath, "There is no such path, or no such session, refund, event or \
             endpoint of yours."),
         (Problem::MethodNotAllowed(""), "The path is known, the method is not: `Allow` has those \
@@ -100,19 +100,22 @@ fn of_requests() -> [(Problem, &'static str); 11] {
 
 /// Why what a request asks for was not done.
 #[rustfmt::skip] // One error, one meaning.
-fn of_acts() -> [(Error, &'static str); 8] {
+fn of_acts() -> [(Error, &'static str); 9] {
     [
         (Error::IdempotencyConflict, "The first request under this `Idempotency-Key` is still \
             being processed: ask again after `Retry-After`."),
         (Error::IdempotencyKeyReused, "This `Idempotency-Key` was used for another request in the \
             last 72 hours."),
         (Error::GlobalBan, "This shopper cannot be served."),
+        (Error::MerchantDisabled, "The merchant is disabled: no new sessions and no new payments. \
+            Captures, cancels, refunds and webhooks go on."),
         (Error::InvalidState(StatusName::Created), "The session's status does not allow it, \
             or another operation is in progress; `message` says which. For redelivery and tests: there is no webhook endpoint, \
             or it is disabled. Or the key that signs is being replaced: use its successor."),
-        (Error::RefundExceedsCaptured, "The refunds together would exceed what was captured: \
-            `amount_refundable` is what is left."),
-        (Error::CaptureExceedsAuthorized, "The amount is more than was authorized."),
+        (Error::RefundExceedsCaptured(0), "The refunds together would exceed what was \
+            captured: `message` and the session's `amount_refundable` say what is left."),
+        (Error::CaptureExceedsAuthorized(0), "The amount is more than was authorized; \
+            `message` says how much that is."),
         (Error::PspUnavailable, "The processor cannot be reached and surely got nothing: repeat \
             the request under the same key."),
         (Error::Busy(None), "Nothing was written: repeat the request after `Retry-After`."),

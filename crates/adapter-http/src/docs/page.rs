@@ -16,10 +16,14 @@ use crate::checkout::page::{
 };
 
 /// The guides that stand before the endpoints: files of `docs/guide`, as they are.
-pub(super) const GUIDES: [(&str, &str); 5] = [
+pub(super) const GUIDES: [(&str, &str); 7] = [
     (
         "integrating",
         include_str!("../../../../docs/guide/integrating.md"),
+    ),
+    (
+        "checkout",
+        include_str!("../../../../docs/guide/checkout.md"),
     ),
     (
         "branding",
@@ -34,6 +38,7 @@ pub(super) const GUIDES: [(&str, &str); 5] = [
         "webhooks",
         include_str!("../../../../docs/guide/webhooks.md"),
     ),
+    ("sandbox", include_str!("../../../../docs/guide/sandbox.md")),
 ];
 
 /// All that the page shows.

@@ -17,19 +17,15 @@ pub(super) struct Credentials<'a> {
 impl<'a> Credentials<'a> {
     /// Of these headers; each must be there exactly once, not empty, and ASCII.
     pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Problem> {
-        let only = |name| single(headers, name).filter(|text| !text.is_empty());
-        match (
-            only("x-oncharge-key"),
-            only("x-oncharge-timestamp"),
-            only("x-oncharge-signature"),
-        ) {
-            (Some(key), Some(timestamp), Some(signature)) => Ok(Self {
-                key,
-                timestamp,
-                signature,
-            }),
-            _ => Err(Problem::MissingAuth),
-        }
+        let only = |name| {
+            let text = single(headers, name).filter(|text| !text.is_empty());
+            text.ok_or(Problem::MissingAuth(name))
+        };
+        Ok(Self {
+            key: only("X-Oncharge-Key")?,
+            timestamp: only("X-Oncharge-Timestamp")?,
+            signature: only("X-Oncharge-Signature")?,
+        })
     }
 }
 

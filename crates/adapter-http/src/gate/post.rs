@@ -1,9 +1,9 @@
 //! Checks 7 and 8 for a `POST` or `PUT`: media type, JSON and idempotency key.
 
-use std::{future, sync::Arc};
+use std::{future, rc::Rc, sync::Arc};
 
 use actix_web::{
-    FromRequest, HttpRequest,
+    FromRequest, HttpMessage as _, HttpRequest,
     dev::Payload,
     http::header::{CONTENT_TYPE, HeaderMap},
 };
@@ -16,9 +16,11 @@ use oncharge_domain::{
 
 use super::{Admitted, admitted, credentials::single, origin_form};
 use crate::{
-    json::{self, Object},
+    fields::Body,
+    json,
     observe::request_id,
     problem::{FieldProblem, Problem},
+    query::Query,
 };
 
 /// A merchant's `POST` with its body.
@@ -28,7 +30,7 @@ pub(crate) struct Post {
     /// The API key that signed it.
     pub(crate) key: ApiKeyId,
     /// The JSON object.
-    pub(crate) body: Object,
+    pub(crate) body: Rc<Body>,
 }
 
 /// A merchant's `POST` that needs no body; none counts as `{}`.
@@ -41,7 +43,7 @@ pub(crate) struct Put {
     /// The API key that signed it.
     pub(crate) key: ApiKeyId,
     /// The JSON object.
-    pub(crate) body: Object,
+    pub(crate) body: Rc<Body>,
 }
 
 impl FromRequest for Post {
@@ -69,7 +71,7 @@ impl FromRequest for Put {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let put = admitted(request).and_then(|admitted| {
             Ok(Self {
-                body: object(request, &admitted, false)?,
+                body: keep(request, body(request, &admitted, false)?),
                 merchant: Arc::clone(&admitted.principal.merchant),
                 key: admitted.principal.key.id,
             })
@@ -78,21 +80,26 @@ impl FromRequest for Put {
     }
 }
 
-fn object(
-    request: &HttpRequest,
-    admitted: &Admitted,
-    may_be_empty: bool,
-) -> Result<Object, Problem> {
+fn body(request: &HttpRequest, admitted: &Admitted, may_be_empty: bool) -> Result<Body, Problem> {
     check_media_type(request.headers())?;
+    Query::refuse_any(request.query_string())?;
     if may_be_empty && admitted.body.is_empty() {
-        return Ok(Object::default());
+        return Ok(Body::default());
     }
-    json::parse(&admitted.body).map_err(Problem::BadJson)
+    let object = json::parse(&admitted.body).map_err(Problem::BadJson)?;
+    Ok(Body::new(object))
+}
+
+/// Leaves the body with the request, where [`super::gate`] finds the members that are not known.
+fn keep(request: &HttpRequest, body: Body) -> Rc<Body> {
+    let body = Rc::new(body);
+    request.extensions_mut().insert(Rc::clone(&body));
+    body
 }
 
 fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     let admitted = admitted(request)?;
-    let body = object(request, &admitted, may_be_empty)?;
+    let body = body(request, &admitted, may_be_empty)?;
     let key = idempotency_key(request.headers())?;
     let idempotency = match key {
         None => None,
@@ -111,7 +118,7 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     Ok(Post {
         context,
         key: admitted.principal.key.id,
-        body,
+        body: keep(request, body),
     })
 }
 

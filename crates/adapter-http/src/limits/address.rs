@@ -1,6 +1,6 @@
 //! Whose failures are counted: the peer's address, or the one that trusted proxies name.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::{dev::RequestHead, http::header::HeaderMap};
 use ipnet::IpNet;
@@ -30,6 +30,30 @@ impl From<IpAddr> for Address {
 }
 
 impl Address {
+    /// Whether a proxy that is not in `trusted` seems to have passed this request on: it comes from
+    /// a private address and names another. All who come that way count as one address.
+    pub(crate) fn hides_behind_proxy(head: &RequestHead, trusted: &[IpNet]) -> bool {
+        let is_private = |peer: IpAddr| match peer.to_canonical() {
+            IpAddr::V4(peer) => peer.is_private() || peer.is_loopback(),
+            IpAddr::V6(peer) => peer.is_unique_local() || peer.is_loopback(),
+        };
+        let names_another = || {
+            let headers = head.headers();
+            headers.contains_key("x-forwarded-for") || headers.contains_key("forwarded")
+        };
+        let peer = head.peer_addr.map(|peer| peer.ip());
+        trusted.is_empty() && peer.is_some_and(is_private) && names_another()
+    }
+
+    /// The address, or the first of the network.
+    pub(crate) fn network(self) -> Option<IpAddr> {
+        match self {
+            Self::V4(address) => Some(address.into()),
+            Self::V6Net(upper) => Some(Ipv6Addr::from(u128::from(upper) << 64).into()),
+            Self::Crowd => None,
+        }
+    }
+
     /// Of the sender of this request.
     pub(crate) fn of(head: &RequestHead, trusted: &[IpNet]) -> Self {
         match head.peer_addr {

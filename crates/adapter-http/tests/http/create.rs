@@ -1,7 +1,15 @@
 //! `POST /v1/checkout/sessions`: what is accepted, and what comes back.
 
-use oncharge_application::bans;
-use oncharge_domain::{blocklist::Identifier, text::Email};
+use oncharge_application::{
+    bans,
+    merchants::{self, SettingsChange},
+};
+use oncharge_domain::{
+    blocklist::Identifier,
+    id::{MerchantId, SessionId},
+    text::Email,
+};
+use oncharge_ports::CheckoutRepository as _;
 use serde_json::{Value, json};
 
 use crate::support::{TestApp, new_session};
@@ -132,4 +140,89 @@ async fn a_store_that_is_away_is_busy_and_nothing_is_written() {
     assert_eq!(answer.refusal(), (503, "busy".to_owned()), "{answer:?}");
     assert_eq!(answer.header("retry-after"), Some("1"));
     assert!(app.store.session_ids().is_empty());
+}
+
+#[actix_web::test]
+async fn unknown_members_are_ignored_and_named() {
+    let app = TestApp::start().await;
+    let warning = async |target: &str, body: &serde_json::Value| {
+        let answer = app.post(target, body.to_string()).send().await;
+        answer.header("oncharge-warning").map(str::to_owned)
+    };
+    let sessions = "/v1/checkout/sessions";
+    let known = new_session(&json!({"metadata": {"any": "name"}, "capture": null}));
+    assert_eq!(warning(sessions, &known).await, None);
+    let misspelt = new_session(&json!({"ordr_id": "42", "absent": null, "a\r\nb, c\u{e9}": 1}));
+    assert_eq!(
+        warning(sessions, &misspelt).await.as_deref(),
+        Some("unknown members were ignored: a??b??c?, ordr_id")
+    );
+    let replayed = app.post(sessions, misspelt.to_string());
+    let replayed = replayed.set("Idempotency-Key", "k");
+    for _ in 0..2 {
+        let answer = replayed.clone().send().await;
+        assert_eq!(answer.status, 201);
+        assert!(answer.header("oncharge-warning").is_some());
+    }
+    let wrong = new_session(&json!({"amount": 0, "amonut": 1}));
+    let named = warning(sessions, &wrong).await;
+    assert!(named.unwrap().ends_with(": amonut"), "on errors, too");
+    let many: serde_json::Map<_, _> = (10..1000).map(|n| (format!("m{n}"), json!(1))).collect();
+    let named = warning("/v1/checkout/sessions/cs_1/cancel", &json!(many)).await;
+    let named = named.unwrap();
+    assert!(named.ends_with("m107, m108 and 980 more"), "{named}");
+    assert_eq!(
+        warning("/v1/checkout/sessions/cs_1/cancel", &json!({})).await,
+        None
+    );
+}
+
+/// Disables the merchant of the sandbox, or enables it, and waits until the server has noticed.
+async fn allow(app: &TestApp, merchant: MerchantId, enabled: bool) {
+    let change = SettingsChange {
+        disabled: Some(!enabled),
+        ..SettingsChange::default()
+    };
+    merchants::change(&app.app, merchant, change).await.unwrap();
+    let wanted = if enabled { 201 } else { 403 };
+    let create = app.post("/v1/checkout/sessions", new_session(&json!({})).to_string());
+    // A change is seen within a second.
+    while create.clone().send().await.status != wanted {}
+}
+
+#[actix_web::test]
+async fn a_disabled_merchant_takes_no_new_sessions_and_payments() {
+    let app = TestApp::start().await;
+    let open = app.created().await;
+    let captured = app.captured().await;
+    let authorized = app.authorized().await;
+    let id: SessionId = open.id.parse().unwrap();
+    let merchant = app.store.session(id).await.unwrap().unwrap().merchant;
+    allow(&app, merchant, false).await;
+    let refused = app
+        .post("/v1/checkout/sessions", new_session(&json!({})).to_string())
+        .send()
+        .await;
+    assert_eq!(refused.refusal(), (403, "merchant_disabled".to_owned()));
+    // The page says that no payment is possible, within a second as well.
+    let shown = json!({"status": "refused", "next": {"type": "none"}});
+    let status = app.shopper("GET", &open, "/status", "");
+    while status.clone().send().await.json() != shown {}
+    let paid = app.pay(&open, "tok_1").await;
+    assert_eq!(paid.refusal(), (403, "merchant_disabled".to_owned()));
+    assert_eq!(
+        app.session(&open).await["status"],
+        "created",
+        "nothing was changed"
+    );
+    assert_eq!(app.refund(&captured, 1).await.status, 201, "refunds go on");
+    let cancel = format!("/v1/checkout/sessions/{}/cancel", authorized.id);
+    assert_eq!(
+        app.post(&cancel, "").send().await.status,
+        200,
+        "and cancels"
+    );
+    allow(&app, merchant, true).await;
+    while status.clone().send().await.json() == shown {}
+    assert_eq!(app.pay(&open, "tok_1").await.status, 200, "as before");
 }

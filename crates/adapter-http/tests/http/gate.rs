@@ -37,6 +37,12 @@ const DEFECTS: &[(&str, u16, &str, Spoil)] = &[
         r.body = b"{".to_vec();
         r
     }),
+    ("unknown parameter", 400, "invalid_request", |mut r| {
+        if r.target == "/v1/checkout/sessions" {
+            r.target.push_str("?dry_run=1");
+        }
+        r
+    }),
     ("bad idempotency key", 400, "invalid_request", |r| {
         r.set("Idempotency-Key", "a b")
     }),
@@ -145,6 +151,8 @@ async fn a_signing_header_must_come_once_not_empty_and_in_ascii() {
             let answer = request.send().await;
             let refusal = (401, "missing_auth".to_owned());
             assert_eq!(answer.refusal(), refusal, "{name} {how}: {answer:?}");
+            let message = answer.json()["message"].to_string();
+            assert!(message.contains(name), "{name} {how}: {message}");
         }
     }
 }
@@ -221,26 +229,26 @@ async fn paths_outside_of_v1_need_no_signature_to_be_unknown() {
 async fn other_methods_are_told_the_allowed_ones() {
     let app = TestApp::start().await;
     for (target, allowed) in [
-        ("/v1/checkout/sessions", "GET, POST"),
-        ("/v1/checkout/sessions/cs_1", "GET"),
+        ("/v1/checkout/sessions", "GET, HEAD, POST"),
+        ("/v1/checkout/sessions/cs_1", "GET, HEAD"),
         ("/v1/checkout/sessions/cs_1/cancel", "POST"),
         ("/v1/checkout/sessions/cs_1/capture", "POST"),
         ("/v1/checkout/sessions/cs_1/expire", "POST"),
-        ("/v1/refunds", "GET, POST"),
-        ("/v1/refunds/ref_1", "GET"),
-        ("/v1/events", "GET"),
-        ("/v1/events/evt_1", "GET"),
+        ("/v1/refunds", "GET, HEAD, POST"),
+        ("/v1/refunds/ref_1", "GET, HEAD"),
+        ("/v1/events", "GET, HEAD"),
+        ("/v1/events/evt_1", "GET, HEAD"),
         ("/v1/events/evt_1/redeliver", "POST"),
-        ("/v1/webhook_endpoint", "GET, PUT, DELETE"),
+        ("/v1/webhook_endpoint", "GET, HEAD, PUT, DELETE"),
         ("/v1/webhook_endpoint/test", "POST"),
         ("/v1/api_keys/rotate", "POST"),
-        ("/checkout/cs_1", "GET"),
+        ("/checkout/cs_1", "GET, HEAD"),
         ("/checkout/cs_1/pay", "POST"),
         ("/checkout/cs_1/abandon", "POST"),
-        ("/checkout/cs_1/status", "GET"),
+        ("/checkout/cs_1/status", "GET, HEAD"),
         ("/webhooks/psp/simulator/default", "POST"),
-        ("/openapi.json", "GET"),
-        ("/", "GET"),
+        ("/openapi.json", "GET, HEAD"),
+        ("/", "GET, HEAD"),
     ] {
         let others = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"];
         let refused = |method: &&str| allowed.split(", ").all(|one| one != *method);

@@ -69,25 +69,22 @@ async fn who_cannot_sign_cannot_use_up_a_key() {
         ..settings()
     })
     .await;
-    for _ in 0..5 {
-        let answer = app
-            .get("/v1/refunds")
-            .set("X-Oncharge-Signature", &"0".repeat(64))
-            .send()
-            .await;
-        assert_eq!(answer.refusal(), (401, "invalid_signature".to_owned()));
-        let limit = answer.header("ratelimit").unwrap();
-        assert!(
-            limit.starts_with("\"key\";r=2;"),
-            "the key is known: {limit}"
-        );
+    for (name, value) in [
+        ("X-Oncharge-Signature", "0".repeat(64)),
+        ("X-Oncharge-Timestamp", "1000".to_owned()),
+        ("X-Oncharge-Key", "x".to_owned()),
+    ] {
+        for _ in 0..5 {
+            let answer = app.get("/v1/refunds").set(name, &value).send().await;
+            assert_eq!(answer.status, 401, "{name}");
+            let shown = answer.header("ratelimit");
+            assert_eq!(shown, None, "{name}: nobody else is told a quota");
+            assert_eq!(answer.header("ratelimit-policy"), None, "{name}");
+        }
     }
-    let unknown = app
-        .get("/v1/refunds")
-        .set("X-Oncharge-Key", "x")
-        .send()
-        .await;
-    assert_eq!(unknown.header("ratelimit"), None, "no key is known");
+    let answer = app.get("/v1/refunds").send().await;
+    let limit = answer.header("ratelimit").unwrap();
+    assert!(limit.starts_with("\"key\";r=1;"), "{limit}");
     assert_eq!(app.get("/v1/refunds").send().await.status, 200);
 }
 
@@ -125,7 +122,9 @@ async fn only_failures_count_against_an_address() {
             .set("Authorization", "Bearer pt_x"),
     ];
     for request in spoilt {
-        assert_eq!(request.send().await.refusal(), limited());
+        let answer = request.send().await;
+        assert_eq!(answer.refusal(), limited());
+        assert_eq!(answer.header("ratelimit"), None, "no key's quota is shown");
     }
     assert_eq!(
         app.get("/v1/refunds").send().await.status,
@@ -216,4 +215,42 @@ async fn a_session_is_paid_and_abandoned_ten_times_a_minute_each() {
         200,
         "another session"
     );
+}
+
+#[actix_web::test]
+async fn an_address_over_its_limit_costs_the_store_nothing() {
+    let app = TestApp::with(Settings {
+        per_address: tight(2),
+        ..settings()
+    })
+    .await;
+    let (known, unknown) = (app.pair.clone(), app.another_merchant().await);
+    assert_eq!(app.get("/v1/refunds").send().await.status, 200);
+    for _ in 0..2 {
+        let answer = app.get("/v1/refunds").unsigned().send().await;
+        assert_eq!(answer.status, 401);
+    }
+    let reads = app.store.key_reads();
+    for _ in 0..20 {
+        let made_up = app.get("/v1/refunds").set("X-Oncharge-Key", "ock_x");
+        let unsigned = app.get("/v1/refunds").set("X-Oncharge-Signature", "x");
+        let never_seen = app.get("/v1/refunds").by(&unknown);
+        for request in [made_up, unsigned, never_seen] {
+            let answer = request.send().await;
+            assert_eq!(answer.refusal(), limited());
+            assert!(answer.header("retry-after").is_some());
+        }
+    }
+    assert_eq!(app.store.key_reads(), reads, "no key was looked up");
+    let answer = app.get("/v1/refunds").by(&known).send().await;
+    assert_eq!(answer.status, 200, "a known key is served");
+    oncharge_application::merchants::revoke_key(&app.app, &known.key)
+        .await
+        .unwrap();
+    let mut answer = app.get("/v1/refunds").by(&known).send().await;
+    // A revoked key is served from the cache for a second at most.
+    while answer.status == 200 {
+        answer = app.get("/v1/refunds").by(&known).send().await;
+    }
+    assert_eq!(answer.refusal(), limited(), "but not once it is revoked");
 }

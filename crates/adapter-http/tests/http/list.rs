@@ -56,7 +56,7 @@ async fn filters_narrow_the_list() {
         .await;
     app.clock.advance(1800);
     let paid = app.authorized().await;
-    let open = app.created().await;
+    let open = app.create(&new_session(&json!({"order_id": "42"}))).await;
     for (query, expected) in [
         ("?status=expired", vec![&old.id]),
         ("?status=authorized", vec![&paid.id]),
@@ -65,11 +65,16 @@ async fn filters_narrow_the_list() {
         ("?reference=a+b%2Bc", vec![&old.id]),
         ("?reference=A+b%2Bc", vec![]),
         ("?reference=order-42&status=created", vec![&open.id]),
-        ("?unknown=1", vec![&open.id, &paid.id, &old.id]),
+        ("?order_id=42&status=created", vec![&open.id]),
+        ("?order_id=4", vec![]),
     ] {
         let found = ids(&page(&app, query).await);
         assert_eq!(found.iter().collect::<Vec<_>>(), expected, "{query}");
     }
+    let shown = app.get(&format!("/v1/checkout/sessions/{}", paid.id));
+    let reference = shown.send().await.json()["psp_reference"].clone();
+    let query = format!("?psp_reference={}", reference.as_str().unwrap());
+    assert_eq!(ids(&page(&app, &query).await), [paid.id.clone()]);
     let time = |seconds: i64| {
         let at = time::OffsetDateTime::from_unix_timestamp(seconds).unwrap();
         at.format(&time::format_description::well_known::Rfc3339)
@@ -114,6 +119,13 @@ async fn bad_parameters_are_refused_by_name() {
         .send()
         .await;
     assert_eq!(theirs.fields(), ["cursor"], "and to its merchant");
+    let narrowed = app
+        .get(&format!(
+            "/v1/checkout/sessions?order_id=42&cursor={cursor}"
+        ))
+        .send()
+        .await;
+    assert_eq!(narrowed.fields(), ["cursor"], "and to its filter");
     for (query, field) in [
         ("?limit=0", "limit"),
         ("?limit=101", "limit"),
@@ -125,6 +137,13 @@ async fn bad_parameters_are_refused_by_name() {
         ("?reference=", "reference"),
         ("?reference=%00", "reference"),
         ("?reference=%ff", "reference"),
+        ("?order_id=", "order_id"),
+        ("?psp_reference=a%20b", "psp_reference"),
+        ("?order_idd=42", "order_idd"),
+        ("?Status=captured", "Status"),
+        ("?=1", "(empty name)"),
+        ("?a%0d%0aX:%20b", "a??X:?b"),
+        ("?4242424242424242=1", "****4242"),
         ("?created_after=yesterday", "created_after"),
         ("?created_before=1795367350", "created_before"),
     ] {
@@ -138,5 +157,74 @@ async fn bad_parameters_are_refused_by_name() {
             "{query}"
         );
         assert_eq!(answer.fields(), [field], "{query}");
+    }
+}
+
+#[actix_web::test]
+async fn unknown_parameters_are_refused_on_every_endpoint() {
+    let app = TestApp::start().await;
+    let session = app.created().await.id;
+    let one = format!("/v1/checkout/sessions/{session}");
+    for (method, target) in [
+        ("GET", one.clone()),
+        ("POST", "/v1/checkout/sessions".to_owned()),
+        ("POST", format!("{one}/cancel")),
+        ("POST", format!("{one}/capture")),
+        ("POST", format!("{one}/expire")),
+        ("GET", "/v1/refunds".to_owned()),
+        ("POST", "/v1/refunds".to_owned()),
+        ("GET", "/v1/refunds/ref_1".to_owned()),
+        ("GET", "/v1/events".to_owned()),
+        ("GET", "/v1/events/evt_1".to_owned()),
+        ("POST", "/v1/events/evt_1/redeliver".to_owned()),
+        ("GET", "/v1/webhook_endpoint".to_owned()),
+        ("PUT", "/v1/webhook_endpoint".to_owned()),
+        ("DELETE", "/v1/webhook_endpoint".to_owned()),
+        ("POST", "/v1/webhook_endpoint/test".to_owned()),
+        ("POST", "/v1/api_keys/rotate".to_owned()),
+    ] {
+        let mut request = app.request(method, &format!("{target}?dry_run=1"));
+        if method != "GET" && method != "DELETE" {
+            request.body = b"{}".to_vec();
+        }
+        let answer = request.send().await;
+        let refusal = (400, "invalid_request".to_owned());
+        assert_eq!(answer.refusal(), refusal, "{method} {target}");
+        assert_eq!(answer.fields(), ["dry_run"], "{method} {target}");
+    }
+    let answer = app.get("/v1/refunds?session=cs_1").send().await;
+    assert_eq!(
+        answer.json()["message"],
+        "session is unknown: this endpoint takes the query parameters limit, cursor, session_id"
+    );
+    let answer = app.get("/v1/checkout/sessions?status=paid").send().await;
+    assert_eq!(
+        answer.json()["message"],
+        "status must be one of created, pending, authorized, captured, refused, cancelled, error, \
+         expired"
+    );
+}
+
+#[actix_web::test]
+async fn head_answers_as_get_does_without_a_body() {
+    let app = TestApp::start().await;
+    let session = app.created().await.id;
+    for target in [
+        "/v1/checkout/sessions".to_owned(),
+        format!("/v1/checkout/sessions/{session}"),
+        "/v1/refunds?limit=0".to_owned(),
+        "/openapi.json".to_owned(),
+        "/docs".to_owned(),
+        "/".to_owned(),
+    ] {
+        let get = app.get(&target).send().await;
+        let head = app.request("HEAD", &target).set("Connection", "close");
+        let head = head.send().await;
+        assert_eq!(head.status, get.status, "{target}: {head:?}");
+        for name in ["content-type", "content-length"] {
+            assert!(head.header(name).is_some(), "{target}: {head:?}");
+        }
+        assert_eq!(head.header("content-type"), get.header("content-type"));
+        assert_eq!(head.text(), "", "{target}");
     }
 }

@@ -12,6 +12,7 @@ mod abandon;
 mod assets;
 mod cancel;
 mod capture;
+mod connections;
 mod create;
 mod create_bad_input;
 mod delivery;

@@ -27,14 +27,18 @@ async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
         metrics: Arc::new(|| Box::pin(async { "requests_total 7\n".to_owned() })),
         ..ops(None)
     });
-    // Machines that watch us call us by any name.
-    let get = async |path: &str| ask(address, &format!("GET {path} HTTP/1.1\r\nHost: x")).await;
+    let get = async |path: &str| {
+        let head = format!("GET {path} HTTP/1.1\r\nHost: localhost");
+        ask(address, &head).await
+    };
     assert_eq!(get("/healthz").await.status, 200);
     assert_eq!(get("/readyz").await.status, 200);
     assert_eq!(get("/metrics").await.text(), "requests_total 7\n");
     let home = get("/").await;
     assert_eq!((home.status, home.header("location")), (308, Some("/ops/")));
     assert_eq!(get("/v1/refunds").await.status, 404, "nothing else");
+    let head = ask(address, "HEAD /readyz HTTP/1.1\r\nHost: localhost").await;
+    assert_eq!((head.status, head.text()), (200, ""));
     is_ready.store(false, Ordering::SeqCst);
     let answer = get("/readyz").await;
     assert_eq!(answer.status, 503);

@@ -83,6 +83,11 @@ async fn refunds_never_exceed_what_was_captured() {
         .iter()
         .filter(|answer| answer.status == 422 && answer.refusal().1 == "refund_exceeds_captured");
     assert_eq!((accepted, refused.count()), (6, 14));
+    let last = app.refund(&checkout, 1500).await;
+    assert_eq!(
+        last.json()["message"],
+        "The amount must be at most what is left to refund: 1000 minor units"
+    );
     assert_eq!(app.psp.taken(checkout.typed()), 1000);
 }
 

@@ -33,6 +33,15 @@ pub(crate) struct MerchantRow {
     created_at: OffsetDateTime,
     #[diesel(embed)]
     look: LookColumns,
+    #[diesel(embed)]
+    access: AccessColumns,
+}
+
+/// Whether a merchant may take new payments. That it is enabled again is written, too.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, check_for_backend(Pg), treat_none_as_null = true, treat_none_as_default_value = false)]
+pub(crate) struct AccessColumns {
+    disabled_at: Option<OffsetDateTime>,
 }
 
 /// How a merchant's checkout looks. What was taken away is written, too.
@@ -69,6 +78,9 @@ impl From<&Merchant> for MerchantRow {
             require_idempotency_key: merchant.require_idempotency_key,
             created_at: at(merchant.created_at),
             look: LookColumns::of(&merchant.look),
+            access: AccessColumns {
+                disabled_at: merchant.disabled_at.map(at),
+            },
         }
     }
 }
@@ -94,6 +106,7 @@ impl TryFrom<MerchantRow> for Merchant {
             require_idempotency_key: row.require_idempotency_key,
             created_at: Timestamp::new(row.created_at),
             look: row.look.look(&read)?,
+            disabled_at: row.access.disabled_at.map(Timestamp::new),
         })
     }
 }

@@ -226,11 +226,15 @@ async fn lists(shop: &Shop) {
         merchant: shop.merchant.id,
         status: None,
         reference: None,
+        order_id: None,
+        psp_reference: None,
         created_after: None,
         created_before: None,
         now,
     };
     let reference = oncharge_domain::text::Reference::parse("order-42").unwrap();
+    let order_id = oncharge_domain::text::OrderId::parse("42").unwrap();
+    let psp_reference = oncharge_domain::psp::PspReference::parse("psp-42").unwrap();
     let position = Position {
         created_at: now.plus_seconds(5),
         id: shop.merchant.id.uuid(),
@@ -241,6 +245,14 @@ async fn lists(shop: &Shop) {
             any.clone(),
             SessionFilter {
                 reference: Some(reference.clone()),
+                ..any.clone()
+            },
+            SessionFilter {
+                order_id: Some(order_id.clone()),
+                ..any.clone()
+            },
+            SessionFilter {
+                psp_reference: Some(psp_reference.clone()),
                 ..any.clone()
             },
             SessionFilter {

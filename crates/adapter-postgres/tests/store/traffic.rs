@@ -169,6 +169,8 @@ async fn reads(shop: &Shop, created: &UnitOfWork) {
         merchant,
         status: None,
         reference: None,
+        order_id: None,
+        psp_reference: None,
         created_after: None,
         created_before: None,
         now: shop.build.now(),

@@ -40,6 +40,15 @@ pub(crate) struct SettingsColumns {
     require_idempotency_key: bool,
     #[diesel(embed)]
     look: LookColumns,
+    #[diesel(embed)]
+    access: AccessColumns,
+}
+
+/// Whether a merchant may take new payments. That it is enabled again is written, too.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
+pub(crate) struct AccessColumns {
+    disabled_at: Option<i64>,
 }
 
 /// How a merchant's checkout looks. What was taken away is written, too.
@@ -88,6 +97,9 @@ impl MerchantRow {
                 origins: origins.map_err(|error| StoreError::Failed(error.into()))?,
                 require_idempotency_key: merchant.require_idempotency_key,
                 look: LookColumns::of(&merchant.look),
+                access: AccessColumns {
+                    disabled_at: merchant.disabled_at.map(Timestamp::unix_micros),
+                },
             },
             created_at: merchant.created_at.unix_micros(),
         })
@@ -109,6 +121,7 @@ impl MerchantRow {
             require_idempotency_key: settings.require_idempotency_key,
             look: settings.look.look(&cells)?,
             created_at: cells.time("created_at", self.created_at)?,
+            disabled_at: cells.optional_time("disabled_at", settings.access.disabled_at)?,
         })
     }
 }

@@ -45,7 +45,7 @@ async fn holds_all(store: &SqliteStore, world: &World) {
         world.api_key.0.signing_key.expose_bytes()
     );
     assert_eq!(
-        store.list().await.unwrap(),
+        BlocklistRepository::list(store).await.unwrap(),
         std::slice::from_ref(&world.ban)
     );
     let filter = EventFilter {

@@ -16,9 +16,10 @@ use oncharge_domain::{
     audit::AuditAction,
     cursor::Position,
     operation::Sending,
-    psp::TokenFingerprint,
+    psp::{PspReference, TokenFingerprint},
     refund::RefundStatus,
     session::{EventKind, StatusName},
+    text::OrderId,
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
@@ -72,13 +73,32 @@ const MAY_SCAN: [&str; 5] = [
     "SCAN (subquery-1)",
 ];
 
-/// The steps of SQLite's plan that read a whole table or index.
-fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
     let steps: Vec<Step> = sql_query(format!("EXPLAIN QUERY PLAN {statement}"))
         .load(connection)
         .unwrap();
-    let details = steps.into_iter().map(|step| step.detail);
-    details
+    steps.into_iter().map(|step| step.detail).collect()
+}
+
+/// The indexes of which a merchant's list must use one, where it is narrowed by a name.
+fn narrow_indexes(statement: &str) -> Option<&'static [&'static str]> {
+    if !statement.contains("sessions.merchant_id = ?") {
+        None
+    } else if statement.contains("`operations`.`psp_reference` = ?") {
+        Some(&["sqlite_autoindex_sessions_1"])
+    } else if statement.contains("sessions.order_id = ?") {
+        Some(&["sessions_by_order", "sessions_by_reference"])
+    } else if statement.contains("sessions.reference = ?") {
+        Some(&["sessions_by_reference"])
+    } else {
+        None
+    }
+}
+
+/// The steps of SQLite's plan that read a whole table or index.
+fn scans(connection: &mut SqliteConnection, statement: &str) -> Vec<String> {
+    plan(connection, statement)
+        .into_iter()
         .filter(|detail| detail.starts_with("SCAN") && !MAY_SCAN.contains(&detail.as_str()))
         .collect()
 }
@@ -94,7 +114,7 @@ async fn no_statement_reads_a_whole_table() {
     oversee(&world).await;
     let ours = ["SELECT", "UPDATE", "DELETE", "INSERT", "WITH"];
     let mut connection = world.raw();
-    let mut checked = 0;
+    let (mut checked, mut narrow) = (0, 0);
     for statement in seen() {
         let migration = statement.contains("__diesel_schema_migrations");
         if migration || !ours.iter().any(|word| statement.starts_with(word)) {
@@ -103,7 +123,17 @@ async fn no_statement_reads_a_whole_table() {
         let scans = scans(&mut connection, &statement);
         assert!(scans.is_empty(), "{statement}\n  {scans:?}");
         checked += 1;
+        if let Some(indexes) = narrow_indexes(&statement) {
+            let plan = plan(&mut connection, &statement);
+            let uses = |step: &String| {
+                let uses = |index| step.contains(&format!("SEARCH sessions USING INDEX {index} "));
+                indexes.iter().any(uses)
+            };
+            assert!(plan.iter().any(uses), "{statement}\n  {plan:?}");
+            narrow += 1;
+        }
     }
+    assert!(narrow > 50, "the narrowed lists were seen: {narrow}");
     assert!(checked > 70, "the statements were seen: {checked}");
     assert_eq!(
         scans(
@@ -116,6 +146,30 @@ async fn no_statement_reads_a_whole_table() {
     );
 }
 
+/// Every combination of the filters that name a session.
+fn names(world: &World) -> Vec<SessionFilter> {
+    let mut all = Vec::new();
+    let order_id = OrderId::parse("42").unwrap();
+    let psp_reference = PspReference::parse("psp-42").unwrap();
+    for reference in [None, Some(world.session.reference.clone())] {
+        for order_id in [None, Some(order_id.clone())] {
+            for psp_reference in [None, Some(psp_reference.clone())] {
+                all.push(SessionFilter {
+                    merchant: world.merchant.id,
+                    status: None,
+                    reference: reference.clone(),
+                    order_id: order_id.clone(),
+                    psp_reference,
+                    created_after: None,
+                    created_before: None,
+                    now: world.build.now(),
+                });
+            }
+        }
+    }
+    all
+}
+
 /// Every list with every filter, on the first page and a later one.
 async fn lists(world: &World) {
     let after = Some(Position {
@@ -126,15 +180,13 @@ async fn lists(world: &World) {
         let page = Page { after, limit: 20 };
         let statuses = StatusName::ALL.iter().copied().map(Some);
         for status in statuses.chain([None]) {
-            for reference in [None, Some(world.session.reference.clone())] {
+            for named in names(world) {
                 for at in [None, Some(world.build.now())] {
                     let filter = SessionFilter {
-                        merchant: world.merchant.id,
                         status,
-                        reference: reference.clone(),
                         created_after: at,
                         created_before: at,
-                        now: world.build.now(),
+                        ..named.clone()
                     };
                     world.store.sessions(&filter, page).await.unwrap();
                 }

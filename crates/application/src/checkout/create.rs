@@ -43,7 +43,7 @@ pub enum CaptureMode {
 
 /// Creates a session, or gives the remembered answer.
 ///
-/// Errors: the idempotency errors, `GlobalBan`, `Field` for an amount that the PSP cannot carry,
+/// Errors: the idempotency errors, `MerchantDisabled`, `GlobalBan`, `Field` for an amount that the PSP cannot carry,
 /// `Busy`.
 pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result<Reply, Error> {
     let app = app.clone();
@@ -62,6 +62,9 @@ async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply
     }
     let inner = app.inner();
     let merchant = &request.merchant;
+    if merchant.disabled_at.is_some() {
+        return Err(Error::MerchantDisabled);
+    }
     if screening::is_banned(app, &new.contact).await? {
         metrics::counter!("oncharge_global_ban_total").increment(1);
         let limit = inner.settings.ban_answers_per_hour;

@@ -1,10 +1,13 @@
 //! A merchant lists sessions, newest first.
 
+use std::fmt::Write as _;
+
 use oncharge_domain::{
     cursor::Position,
     id::MerchantId,
+    psp::PspReference,
     session::{Session, StatusName},
-    text::Reference,
+    text::{OrderId, Reference},
     time::Timestamp,
 };
 use oncharge_ports::queries::{Page, SessionFilter};
@@ -22,6 +25,10 @@ pub struct ListSessions {
     pub status: Option<StatusName>,
     /// With exactly this reference.
     pub reference: Option<Reference>,
+    /// With exactly this order number.
+    pub order_id: Option<OrderId>,
+    /// With an operation that the PSP knows under this reference.
+    pub psp_reference: Option<PspReference>,
     /// Created at or after.
     pub created_after: Option<Timestamp>,
     /// Created before.
@@ -45,44 +52,77 @@ pub async fn list(
     merchant: MerchantId,
     wanted: ListSessions,
 ) -> Result<Listed<Session>, Error> {
-    let page = page(
-        app,
-        (merchant, "sessions"),
-        wanted.limit,
-        wanted.cursor.as_deref(),
-    )?;
+    let list = List::new(merchant, "sessions")
+        .narrowed("status", wanted.status.map(StatusName::name))
+        .narrowed(
+            "reference",
+            wanted.reference.as_ref().map(Reference::as_str),
+        )
+        .narrowed("order_id", wanted.order_id.as_ref().map(OrderId::as_str))
+        .narrowed(
+            "psp_reference",
+            wanted.psp_reference.as_ref().map(PspReference::as_str),
+        )
+        .at_time("created_after", wanted.created_after)
+        .at_time("created_before", wanted.created_before);
+    let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let filter = SessionFilter {
         merchant,
         status: wanted.status,
         reference: wanted.reference,
+        order_id: wanted.order_id,
+        psp_reference: wanted.psp_reference,
         created_after: wanted.created_after,
         created_before: wanted.created_before,
         now: app.now(),
     };
     let rows = app.inner().checkout.sessions(&filter, page).await?;
-    Ok(cut(
-        app,
-        (merchant, "sessions"),
-        rows,
-        wanted.limit,
-        |session| Position {
-            created_at: session.created_at,
-            id: session.id.uuid(),
-        },
-    ))
+    Ok(cut(app, &list, rows, wanted.limit, |session| Position {
+        created_at: session.created_at,
+        id: session.id.uuid(),
+    }))
+}
+
+/// The list that a cursor belongs to: whose, which, and under which filter. A cursor is good for no
+/// other, so that a page never continues another list.
+pub(crate) struct List {
+    merchant: MerchantId,
+    name: String,
+}
+
+impl List {
+    pub(crate) fn new(merchant: MerchantId, name: &str) -> Self {
+        let name = name.to_owned();
+        Self { merchant, name }
+    }
+
+    /// The same list, narrowed by a filter where there is one.
+    pub(crate) fn narrowed(mut self, filter: &str, value: Option<&str>) -> Self {
+        if let Some(value) = value {
+            // The length tells where a value ends, so that no value can imitate another filter.
+            // Writing into a String cannot fail.
+            let _ = write!(self.name, "&{filter}={}:{value}", value.len());
+        }
+        self
+    }
+
+    fn at_time(self, filter: &str, at: Option<Timestamp>) -> Self {
+        let micros = at.map(|at| at.unix_micros().to_string());
+        self.narrowed(filter, micros.as_deref())
+    }
 }
 
 /// The page to ask for: one row more than wanted tells whether another page follows.
 pub(crate) fn page(
     app: &App,
-    (merchant, list): (MerchantId, &str),
+    list: &List,
     limit: u32,
     cursor: Option<&str>,
 ) -> Result<Page, Error> {
     let read = |text| {
         app.inner()
             .cursors
-            .read(merchant, list, text)
+            .read(list.merchant, &list.name, text)
             .ok_or(Error::BadCursor)
     };
     let after = cursor.map(read).transpose()?;
@@ -95,7 +135,7 @@ pub(crate) fn page(
 /// The page itself, and the cursor of the next.
 pub(crate) fn cut<T>(
     app: &App,
-    (merchant, list): (MerchantId, &str),
+    list: &List,
     mut items: Vec<T>,
     limit: u32,
     position: impl Fn(&T) -> Position,
@@ -103,9 +143,8 @@ pub(crate) fn cut<T>(
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = items.len() > wanted;
     items.truncate(wanted);
-    let next_cursor = items
-        .last()
-        .filter(|_| more)
-        .map(|last| app.inner().cursors.write(merchant, list, position(last)));
+    let place = items.last().filter(|_| more).map(position);
+    let cursors = &app.inner().cursors;
+    let next_cursor = place.map(|place| cursors.write(list.merchant, &list.name, place));
     Listed { items, next_cursor }
 }

@@ -40,6 +40,27 @@ impl ShopperState {
             next: session.next(now),
         }
     }
+
+    /// As [`ShopperState::of`]; but a disabled merchant takes no new payment, so that a session that
+    /// could be paid looks refused for good. What has begun goes on.
+    fn at_merchant(session: &Session, merchant: &Merchant, now: Timestamp) -> Self {
+        let state = Self::of(session, now);
+        let can_pay = state.status == StatusName::Created || matches!(state.next, Next::Retry(_));
+        if merchant.disabled_at.is_some() && can_pay {
+            return Self {
+                status: StatusName::Refused,
+                next: Next::None,
+            };
+        }
+        state
+    }
+}
+
+impl View {
+    /// What the shopper can do.
+    pub fn state(&self) -> ShopperState {
+        ShopperState::at_merchant(&self.session, &self.merchant, self.now)
+    }
 }
 
 /// All that the checkout page shows, for the bearer of the session's pay token.
@@ -66,7 +87,8 @@ pub async fn look(app: &App, id: &str, pay_token: &str) -> Result<View, Error> {
 /// Errors as of [`look`].
 pub async fn status(app: &App, id: &str, pay_token: &str) -> Result<ShopperState, Error> {
     let session = session(app, id, pay_token).await?;
-    Ok(ShopperState::of(&session, app.now()))
+    let merchant = app.merchant(session.merchant).await?;
+    Ok(ShopperState::at_merchant(&session, &merchant, app.now()))
 }
 
 /// The session's id, if the pay token is good for it; asks no store.

@@ -17,7 +17,7 @@ use crate::{
 /// Pays with a one-time payment-method token, which is the identity of the try: the same token
 /// again answers the present state and starts nothing.
 ///
-/// Errors: `BadPayToken`, `Field` (the token has not the connector's form), `InvalidState` (a try
+/// Errors: `BadPayToken`, `MerchantDisabled`, `Field` (the token has not the connector's form), `InvalidState` (a try
 /// is open, or the session is finished), `Busy`.
 pub async fn pay(
     app: &App,
@@ -26,6 +26,9 @@ pub async fn pay(
     payment_method: String,
 ) -> Result<ShopperState, Error> {
     let session = look::session(app, id, pay_token).await?;
+    if app.merchant(session.merchant).await?.disabled_at.is_some() {
+        return Err(Error::MerchantDisabled);
+    }
     let psp = app
         .inner()
         .psps

@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Mutex, PoisonError},
 };
 
@@ -13,24 +14,31 @@ use crate::{App, Error};
 
 /// How much of an unverified notification is kept as evidence, in bytes.
 const EVIDENCE_BYTES: usize = 16 * 1024;
-/// How many unverified notifications of one account are kept in an hour.
-const EVIDENCE_PER_HOUR: u32 = 60;
+/// How many unverified notifications are kept in an hour: of one account in all, and of one source.
+/// The first of a source is kept beyond the former, up to so many sources, so that a flood from one
+/// place hides nothing that comes from another.
+const EVIDENCE: u32 = 240;
+const EVIDENCE_OF_SOURCE: u32 = 12;
+const SOURCES: usize = 1000;
 
 /// Takes in what came by an account's door: verified under the account's key, kept once for each of
 /// the PSP's own ids, and applied by the inbox worker. What was kept before is answered alike.
+/// `source` is the network address that it came from, where that is known; it only limits how much
+/// is kept of what does not verify.
 ///
 /// Errors: `NotFound` (no such connector or account), `Unverified`, `Busy` (nothing was kept: the
 /// PSP sends it again).
 pub async fn receive(
     app: &App,
     (connector, account): (&str, &str),
+    source: Option<IpAddr>,
     header: &dyn Fn(&str) -> Option<String>,
     body: &[u8],
 ) -> Result<(), Error> {
     let account = PspAccount::new(connector, account).map_err(|_| Error::NotFound)?;
     let psp = app.inner().psps.account(&account).ok_or(Error::NotFound)?;
     let Ok(verified) = psp.verify_notifications(header, body) else {
-        keep_evidence(app, account, body).await;
+        keep_evidence(app, account, source, body).await;
         return Err(Error::Unverified);
     };
     let received_at = app.now();
@@ -63,10 +71,10 @@ async fn keep(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
 }
 
 /// Keeps an unverified notification for people to look at, up to so many and so large.
-async fn keep_evidence(app: &App, account: PspAccount, body: &[u8]) {
+async fn keep_evidence(app: &App, account: PspAccount, source: Option<IpAddr>, body: &[u8]) {
     metrics::counter!("oncharge_psp_notifications_total", "outcome" => "unverified").increment(1);
     let now = app.now();
-    if !app.inner().evidence.may_keep(&account, now) {
+    if !app.inner().evidence.may_keep(&account, source, now) {
         return;
     }
     let new = NewNotification {
@@ -83,19 +91,39 @@ async fn keep_evidence(app: &App, account: PspAccount, body: &[u8]) {
 
 /// Counts what is kept of unverified notifications, by account and hour.
 #[derive(Default)]
-pub(crate) struct Evidence(Mutex<HashMap<PspAccount, (i64, u32)>>);
+pub(crate) struct Evidence(Mutex<HashMap<PspAccount, Kept>>);
+
+/// What was kept of one account in one hour.
+#[derive(Default)]
+struct Kept {
+    hour: i64,
+    all: u32,
+    by_source: HashMap<Option<IpAddr>, u32>,
+}
 
 impl Evidence {
     /// Whether one more may be kept in this hour. Accounts are those of the configuration, so that
     /// the table is bounded.
-    fn may_keep(&self, account: &PspAccount, now: Timestamp) -> bool {
+    fn may_keep(&self, account: &PspAccount, source: Option<IpAddr>, now: Timestamp) -> bool {
         let hour = now.unix_seconds().div_euclid(3600);
-        let mut counts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (counted_hour, count) = counts.entry(account.clone()).or_insert((hour, 0));
-        if *counted_hour != hour {
-            (*counted_hour, *count) = (hour, 0);
+        let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = accounts.entry(account.clone()).or_default();
+        if kept.hour != hour {
+            *kept = Kept {
+                hour,
+                ..Kept::default()
+            };
         }
-        *count = count.saturating_add(1);
-        *count <= EVIDENCE_PER_HOUR
+        let of_source = kept.by_source.get(&source).copied().unwrap_or(0);
+        let may_keep = if of_source == 0 {
+            kept.by_source.len() < SOURCES
+        } else {
+            of_source < EVIDENCE_OF_SOURCE && kept.all < EVIDENCE
+        };
+        if may_keep {
+            kept.all = kept.all.saturating_add(1);
+            kept.by_source.insert(source, of_source.saturating_add(1));
+        }
+        may_keep
     }
 }

@@ -6,7 +6,7 @@ use time::OffsetDateTime;
 
 use crate::{
     App, Error,
-    checkout::list::{Listed, cut, page},
+    checkout::list::{List, Listed, cut, page},
 };
 
 /// Which sessions, and which page of them.
@@ -33,8 +33,8 @@ pub struct FindSessions {
 ///
 /// Errors: `BadCursor`, `Busy`.
 pub async fn find_sessions(app: &App, wanted: FindSessions) -> Result<Listed<FoundSession>, Error> {
-    let list = (nobody(), "oversight");
-    let page = page(app, list, wanted.limit, wanted.cursor.as_deref())?;
+    let list = List::new(nobody(), "oversight");
+    let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let named = wanted.named.map(|text| match text.parse() {
         Ok(id) => Named::Session(id),
         Err(_) => Named::Text(text),
@@ -48,7 +48,7 @@ pub async fn find_sessions(app: &App, wanted: FindSessions) -> Result<Listed<Fou
         now: app.now(),
     };
     let rows = app.inner().oversight.find_sessions(&search, page).await?;
-    Ok(cut(app, list, rows, wanted.limit, |found| Position {
+    Ok(cut(app, &list, rows, wanted.limit, |found| Position {
         created_at: found.session.created_at,
         id: found.session.id.uuid(),
     }))

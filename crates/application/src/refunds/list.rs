@@ -5,7 +5,7 @@ use oncharge_ports::queries::RefundFilter;
 
 use crate::{
     App, Error,
-    checkout::list::{Listed, cut, page},
+    checkout::list::{List, Listed, cut, page},
 };
 
 /// Which refunds, and which page of them.
@@ -27,12 +27,8 @@ pub async fn list(
     merchant: MerchantId,
     wanted: ListRefunds,
 ) -> Result<Listed<Refund>, Error> {
-    let page = page(
-        app,
-        (merchant, "refunds"),
-        wanted.limit,
-        wanted.cursor.as_deref(),
-    )?;
+    let list = List::new(merchant, "refunds").narrowed("session_id", wanted.session_id.as_deref());
+    let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let session = match wanted.session_id.as_deref().map(str::parse) {
         Some(Err(_)) => {
             return Ok(Listed {
@@ -45,14 +41,8 @@ pub async fn list(
     };
     let filter = RefundFilter { merchant, session };
     let rows = app.inner().checkout.refunds(&filter, page).await?;
-    Ok(cut(
-        app,
-        (merchant, "refunds"),
-        rows,
-        wanted.limit,
-        |refund| Position {
-            created_at: refund.created_at,
-            id: refund.id.uuid(),
-        },
-    ))
+    Ok(cut(app, &list, rows, wanted.limit, |refund| Position {
+        created_at: refund.created_at,
+        id: refund.id.uuid(),
+    }))
 }

@@ -5,7 +5,7 @@ use oncharge_ports::queries::{EventFilter, StoredEvent};
 
 use crate::{
     App, Error,
-    checkout::list::{Listed, cut, page},
+    checkout::list::{List, Listed, cut, page},
 };
 
 /// Which events, and which page of them.
@@ -29,8 +29,10 @@ pub async fn list(
     merchant: MerchantId,
     wanted: EventQuery,
 ) -> Result<Listed<StoredEvent>, Error> {
-    let place = (merchant, "events");
-    let page = page(app, place, wanted.limit, wanted.cursor.as_deref())?;
+    let list = List::new(merchant, "events")
+        .narrowed("session_id", wanted.session_id.as_deref())
+        .narrowed("type", wanted.kind.map(EventKind::name));
+    let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let session = match wanted.session_id.as_deref().map(str::parse) {
         Some(Err(_)) => {
             return Ok(Listed {
@@ -47,7 +49,7 @@ pub async fn list(
         kind: wanted.kind,
     };
     let rows = app.inner().checkout.events(&filter, page).await?;
-    Ok(cut(app, place, rows, wanted.limit, |stored| Position {
+    Ok(cut(app, &list, rows, wanted.limit, |stored| Position {
         created_at: stored.event.at,
         id: stored.id.uuid(),
     }))

@@ -180,7 +180,7 @@ async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
     let calls = world.psp.calls();
     for amount in [10_001, 0, -1, i64::MIN, i64::MAX] {
         let answer = world.capture(&order, "k", Some(amount)).await;
-        let is_it = matches!(answer, Err(Error::CaptureExceedsAuthorized));
+        let is_it = matches!(answer, Err(Error::CaptureExceedsAuthorized(_)));
         assert!(is_it, "{amount}: {answer:?}");
     }
     assert_eq!(world.psp.calls(), calls);

@@ -1,5 +1,7 @@
 //! What a PSP tells by itself: verified, kept, in agreement, and never taken twice.
 
+use std::net::IpAddr;
+
 use oncharge_application::{
     Error,
     checkout::receive_notification::receive,
@@ -41,23 +43,25 @@ async fn only_a_rightly_signed_word_for_a_known_account_counts() {
     let forged = |name: &str| (name == ScriptedPsp::SIGNATURE_HEADER).then(|| "wrong".to_owned());
     let none = |_: &str| None;
     let ours = ("simulator", "default");
-    let answer = receive(&world.app, ours, &forged, &body).await;
+    let answer = receive(&world.app, ours, None, &forged, &body).await;
     assert!(matches!(answer, Err(Error::Unverified)), "{answer:?}");
-    let answer = receive(&world.app, ours, &none, &body).await;
+    let answer = receive(&world.app, ours, None, &none, &body).await;
     assert!(matches!(answer, Err(Error::Unverified)), "{answer:?}");
     for account in [
         ("simulator", "other"),
         ("stripe", "default"),
         ("Not Good", ""),
     ] {
-        let answer = receive(&world.app, account, &signed, &body).await;
+        let answer = receive(&world.app, account, None, &signed, &body).await;
         assert!(
             matches!(answer, Err(Error::NotFound)),
             "{account:?}: {answer:?}"
         );
     }
     assert_eq!(world.status(&order).await, StatusName::Pending);
-    receive(&world.app, ours, &signed, &body).await.unwrap();
+    receive(&world.app, ours, None, &signed, &body)
+        .await
+        .unwrap();
     assert_eq!(
         world.status(&order).await,
         StatusName::Pending,
@@ -88,16 +92,31 @@ async fn unverified_ones_are_kept_up_to_a_limit() {
     let (world, order) = waiting().await;
     let body = body(&world, &order);
     let none = |_: &str| None;
-    for _ in 0..100 {
-        let answer = receive(&world.app, ("simulator", "default"), &none, &body).await;
-        assert!(matches!(answer, Err(Error::Unverified)));
+    let account = ("simulator", "default");
+    let source = |number: u16| {
+        let [upper, lower] = number.to_be_bytes();
+        Some(IpAddr::from([192, 0, upper, lower]))
+    };
+    let send = async |number: u16, times: usize| {
+        let before = statuses(&world).len();
+        for _ in 0..times {
+            let answer = receive(&world.app, account, source(number), &none, &body).await;
+            assert!(matches!(answer, Err(Error::Unverified)));
+        }
+        statuses(&world).len() - before
+    };
+    assert_eq!(send(1, 100).await, 12, "of one source");
+    assert_eq!(send(2, 3).await, 3, "another is not held up by the first");
+    for number in 10..1008 {
+        assert!(send(number, 2).await >= 1, "the first of each source");
     }
-    assert_eq!(statuses(&world).len(), 60);
+    assert_eq!(send(1008, 1).await, 0, "sources are bounded");
+    assert_eq!(send(2, 1).await, 0, "and so is the sum");
     world.work().await;
     assert_eq!(world.status(&order).await, StatusName::Pending);
     let huge = vec![b'x'; 200_000];
     world.clock.advance(3600);
-    let answer = receive(&world.app, ("simulator", "default"), &none, &huge).await;
+    let answer = receive(&world.app, account, source(2), &none, &huge).await;
     assert!(matches!(answer, Err(Error::Unverified)));
     let kept = world.store.notifications();
     assert_eq!(kept.last().unwrap().new.body.len(), 16 * 1024);

@@ -21,7 +21,7 @@ async fn refund_race(nodes: &[&World], order: &Order) {
     for answer in &answers {
         match answer {
             Ok(_) => ordered += 1,
-            Err(Error::RefundExceedsCaptured) => refused += 1,
+            Err(Error::RefundExceedsCaptured(_)) => refused += 1,
             Err(error) => panic!("{error:?}"),
         }
     }

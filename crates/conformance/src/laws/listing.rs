@@ -3,8 +3,9 @@
 use oncharge_domain::{
     cursor::Position,
     id::SessionId,
+    psp::PspReference,
     session::{EventKind, FailureCode, Session, Status, StatusName, Unpaid},
-    text::Reference,
+    text::{OrderId, Reference},
 };
 use oncharge_ports::queries::{EventFilter, Page, RefundFilter, SessionFilter};
 
@@ -156,6 +157,69 @@ pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Res
         }
     }
     Ok(())
+}
+
+/// Order number and PSP reference narrow the list, alone and with other filters; the same values of
+/// another merchant do not widen it.
+pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let other = world.other_merchant().await?;
+    let order = |text: &str| Some(OrderId::parse(text).unwrap());
+    let mut sessions = Vec::new();
+    for (merchant, order_id, reference) in [
+        (&world.merchant, order("42"), "psp-a"),
+        (&world.merchant, order("43"), "psp-b"),
+        (&world.merchant, order("42"), "psp-c"),
+        (&world.merchant, None, "psp-d"),
+        (&other, order("42"), "psp-a"),
+    ] {
+        let mut session = world.build.session(merchant);
+        session.order_id = order_id;
+        world.commit(world.build.unit(session.clone())).await?;
+        let (refund, mut operation) = world.build.refund(&session, 10);
+        operation.reference = Some(PspReference::parse(reference).unwrap());
+        let mut unit = world.build.next_unit(&session);
+        unit.operations = vec![world.build.intent(operation)];
+        unit.refund = Some(refund);
+        world.commit(unit).await?;
+        sessions.push(session);
+        world.build.advance(1);
+    }
+    let check = async |change: &dyn Fn(&mut SessionFilter), wanted: &[usize]| {
+        let mut filter = world.everything();
+        change(&mut filter);
+        let found = world.store.checkout.sessions(&filter, ALL).await?;
+        let wanted: Vec<SessionId> = wanted.iter().map(|n| sessions[*n].id).collect();
+        same!(ids(&found), wanted, "{filter:?}");
+        anyhow::Ok(())
+    };
+    let psp = |text: &str| Some(PspReference::parse(text).unwrap());
+    check(&|f| f.order_id = order("42"), &[2, 0]).await?;
+    check(&|f| f.order_id = order("4"), &[]).await?;
+    check(&|f| f.psp_reference = psp("psp-b"), &[1]).await?;
+    check(&|f| f.psp_reference = psp("psp"), &[]).await?;
+    let both = |f: &mut SessionFilter| {
+        f.order_id = order("42");
+        f.psp_reference = psp("psp-a");
+    };
+    check(&both, &[0]).await?;
+    let narrowed = |f: &mut SessionFilter| {
+        f.order_id = order("42");
+        f.reference = Some(sessions[0].reference.clone());
+        f.status = Some(StatusName::Created);
+        f.created_after = Some(sessions[2].created_at);
+    };
+    check(&narrowed, &[2]).await?;
+    let contradicting = |f: &mut SessionFilter| {
+        f.status = Some(StatusName::Captured);
+        f.psp_reference = psp("psp-a");
+    };
+    check(&contradicting, &[]).await?;
+    let theirs = |f: &mut SessionFilter| {
+        f.merchant = other.id;
+        f.psp_reference = psp("psp-a");
+    };
+    check(&theirs, &[4]).await
 }
 
 /// Reference, creation time and status narrow the list, alone and together.

@@ -32,6 +32,7 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
                 .collect(),
             require_idempotency_key: number % 3 == 0,
             created_at: draw.one(generate::instant()),
+            disabled_at: (number % 2 == 0).then(|| draw.one(generate::instant())),
             ..world.build.merchant()
         };
         let (key, hash) = world.build.api_key(&merchant);
@@ -46,6 +47,10 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
         merchant.automatic_capture = !merchant.automatic_capture;
         merchant.capture_delay_seconds = number;
         merchant.require_idempotency_key = !merchant.require_idempotency_key;
+        merchant.disabled_at = match merchant.disabled_at {
+            Some(_) => None,
+            None => Some(world.build.now()),
+        };
         merchant.origins.push("https://last.example.com".to_owned());
         merchant.account = PspAccount::new("simulator", "other")?;
         let entry = audit(AuditAction::SettingsChanged);
@@ -65,6 +70,26 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
         "nobody was updated"
     );
     same!(merchants.merchant(nobody.id).await?, None, "nobody");
+    Ok(())
+}
+
+/// The pages in a row show each merchant once, by id.
+pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let mut wanted = vec![world.merchant.clone()];
+    for _ in 0..4 {
+        world.build.advance(1);
+        wanted.push(world.other_merchant().await?);
+    }
+    wanted.sort_by_key(|merchant| merchant.id.uuid());
+    let (mut found, mut after) = (Vec::new(), None);
+    for _ in 0..4 {
+        let page = world.store.merchants.list(after, 2).await?;
+        ensure!(page.len() <= 2, "no more than asked for");
+        after = page.last().map(|last| last.id).or(after);
+        found.extend(page);
+    }
+    same!(found, wanted, "the pages in a row");
     Ok(())
 }
 

@@ -32,6 +32,15 @@ impl MerchantRepository for Flawed {
         self.store.merchant(id).await
     }
 
+    async fn list(
+        &self,
+        after: Option<MerchantId>,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
+        let after = after.filter(|_| !self.has(Flaw::RepeatsPages));
+        self.store.list(after, limit).await
+    }
+
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
         let mut merchant = merchant.clone();
         if self.has(Flaw::KeepsLooks) {

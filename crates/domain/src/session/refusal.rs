@@ -1,6 +1,9 @@
 //! Why a session refuses an input; nothing is changed then.
 
-use crate::session::{InFlightKind, StatusName};
+use crate::{
+    money::Money,
+    session::{InFlightKind, StatusName},
+};
 
 /// Why an input was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -11,12 +14,12 @@ pub enum Refusal {
     /// Another operation must end first.
     #[error("not possible while {} is in progress", .0.text())]
     InProgress(InProgress),
-    /// The refunds would exceed what was captured.
+    /// The refunds would exceed what was captured; this much can still be refunded.
     #[error("the refunds would exceed the captured amount")]
-    RefundExceedsCaptured,
-    /// More than was authorised.
+    RefundExceedsCaptured(Money),
+    /// More than was authorized, which is this much.
     #[error("the amount exceeds the authorized amount")]
-    CaptureExceedsAuthorized,
+    CaptureExceedsAuthorized(Money),
     /// The currency is not the session's.
     #[error("the currency is not the session's")]
     CurrencyMismatch,

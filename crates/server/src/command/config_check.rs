@@ -1,34 +1,67 @@
 //! `oncharge config check`: whether `serve` would take the configuration.
 
-use std::path::PathBuf;
-
+use anyhow::Context;
 use clap::Subcommand;
+use oncharge_adapter_postgres::PostgresStore;
 use serde_json::json;
 
-use super::print_json;
-use crate::config::{Mode, Settings};
+use super::{Target, print_json};
+use crate::{
+    config::{Mode, Settings},
+    wiring::EMBEDDED_FILE,
+};
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Reads and checks it, keys included; prints the settings with secrets masked to stderr.
+    /// Checks the settings and keys, prints the settings with secrets masked, and connects to the
+    /// database without changing it.
     Check {
-        /// The file.
-        #[arg(long)]
-        config: Option<PathBuf>,
+        #[command(flatten)]
+        target: Target,
     },
 }
 
 impl ConfigCommand {
-    pub(super) fn run(self) -> anyhow::Result<()> {
-        let Self::Check { config } = self;
-        let settings = Settings::load(config.as_deref(), "")?;
-        settings.keys.configured()?;
-        let mode = match settings.mode {
-            Mode::Production => "production",
-            Mode::Sandbox => "sandbox",
+    pub(super) async fn run(self) -> anyhow::Result<()> {
+        let Self::Check { target } = self;
+        let settings = target.settings()?;
+        match settings.mode {
+            Mode::Production => settings.keys.configured()?,
+            Mode::Sandbox => settings.keys.or_in(&target.data_dir, None)?,
         };
-        print_json(&json!({ "acceptable": true, "mode": mode }));
-        Ok(())
+        let (database, reached) = database(&settings, &target).await;
+        print_json(&json!({
+            "acceptable": reached.is_ok(),
+            "mode": settings.mode,
+            "settings": settings,
+            "database": database,
+        }));
+        reached
+    }
+}
+
+/// Where the database is, and whether it answers. A file that does not exist yet is no error: `serve`
+/// creates it.
+async fn database(settings: &Settings, target: &Target) -> (serde_json::Value, anyhow::Result<()>) {
+    match &settings.database.url {
+        Some(url) => {
+            let reached = PostgresStore::reach(url.expose()).await;
+            let shown = json!({
+                "kind": "postgresql",
+                "place": settings.database.place(),
+                "reachable": reached.is_ok(),
+            });
+            (shown, reached.context("the database cannot be reached"))
+        }
+        None => {
+            let file = target.data_dir.join(EMBEDDED_FILE);
+            let shown = json!({
+                "kind": "sqlite",
+                "place": file.display().to_string(),
+                "exists": file.exists(),
+            });
+            (shown, Ok(()))
+        }
     }
 }

@@ -7,13 +7,13 @@ use clap::{Args, Subcommand, ValueEnum};
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
 use oncharge_domain::{
     id::MerchantId,
-    merchant::{accent::Scheme, look::Look},
+    merchant::{Merchant, accent::Scheme, look::Look},
     psp::PspAccount,
     text::MerchantName,
 };
 use serde_json::json;
 
-use super::{Target, look, origins, print_json, usage::OrUsage};
+use super::{Target, look, origins, print_json, rfc3339, usage::OrUsage};
 
 /// How long after the authorisation the clock captures unless said otherwise, in seconds.
 const CAPTURE_DELAY: u32 = 3600;
@@ -29,6 +29,33 @@ pub(super) enum MerchantCommand {
         /// The PSP account that it uses, as connector/account.
         #[arg(long, default_value = "simulator/default")]
         psp_account: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Lists all merchants, one a line.
+    List {
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Prints a merchant's settings.
+    Show {
+        /// The merchant's id.
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Ends new sessions and new payments of a merchant, within a second; webhooks, captures, cancels
+    /// and refunds go on.
+    Disable {
+        /// The merchant's id.
+        id: String,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Takes a disable back.
+    Enable {
+        /// The merchant's id.
+        id: String,
         #[command(flatten)]
         target: Target,
     },
@@ -58,6 +85,9 @@ pub(super) struct Changes {
     /// each session's return URL.
     #[arg(long)]
     origins: Option<String>,
+    /// Whether refunds and captures without an Idempotency-Key are refused.
+    #[arg(long, value_name = "BOOL")]
+    require_idempotency_key: Option<bool>,
     /// The colour of buttons and links on light, like #c2185b; empty: the checkout's own.
     #[arg(long)]
     accent: Option<String>,
@@ -86,6 +116,14 @@ impl MerchantCommand {
                 psp_account,
                 target,
             } => create(&name, &psp_account, &target).await,
+            Self::List { target } => list(&target).await,
+            Self::Show { id, target } => {
+                let id = merchant_id(&id)?;
+                let merchant = merchants::get(&target.open().await?.app, id).await;
+                show(&merchant.context("the merchant cannot be shown")?)
+            }
+            Self::Disable { id, target } => allow(&id, false, &target).await,
+            Self::Enable { id, target } => allow(&id, true, &target).await,
             Self::Set {
                 id,
                 changes,
@@ -118,26 +156,67 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
     Ok(())
 }
 
+fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
+    text.parse().ok().or_usage("this is no merchant id")
+}
+
+/// Prints every merchant, however many there are.
+async fn list(target: &Target) -> anyhow::Result<()> {
+    const PAGE: u32 = 100;
+    let app = target.open().await?.app;
+    let mut after = None;
+    loop {
+        let page = merchants::list(&app, after, PAGE).await?;
+        for merchant in &page {
+            show(merchant)?;
+        }
+        match page.last() {
+            Some(last) => after = Some(last.id),
+            None => return Ok(()),
+        }
+    }
+}
+
+/// Enables a merchant, or disables it.
+async fn allow(id: &str, enabled: bool, target: &Target) -> anyhow::Result<()> {
+    let id = merchant_id(id)?;
+    let wanted = SettingsChange {
+        disabled: Some(!enabled),
+        ..SettingsChange::default()
+    };
+    let answer = merchants::change(&target.open().await?.app, id, wanted).await;
+    show(&answer.context("the merchant was not changed")?)
+}
+
 async fn set(id: &str, changes: Changes, target: &Target) -> anyhow::Result<()> {
-    let id: MerchantId = id.parse().ok().or_usage("this is no merchant id")?;
+    let id = merchant_id(id)?;
     // All of it is read before anything is changed.
     let wanted = changes.read(target.is_sandbox()?)?;
     let answer = merchants::change(&target.open().await?.app, id, wanted).await;
-    let merchant = answer.context("the merchant was not changed")?;
+    show(&answer.context("the merchant was not changed")?)
+}
+
+/// Prints a merchant with its settings.
+fn show(merchant: &Merchant) -> anyhow::Result<()> {
     let capture = if merchant.automatic_capture {
         "automatic"
     } else {
         "manual"
     };
+    let account = &merchant.account;
     print_json(&json!({
         "merchant_id": merchant.id.to_string(),
         "name": merchant.name.as_str(),
+        "psp_account": format!("{}/{}", account.connector(), account.account()),
         "capture": capture,
         "capture_delay": merchant.capture_delay_seconds,
         "origins": merchant.origins,
+        "require_idempotency_key": merchant.require_idempotency_key,
         "accent": merchant.look.accent.map(look::text),
         "accent_dark": merchant.look.accent_dark.map(look::text),
         "logo": merchant.look.logo.as_ref().map(look::description),
+        "created_at": rfc3339(merchant.created_at)?,
+        "disabled_at": merchant.disabled_at.map(rfc3339).transpose()?,
     }));
     Ok(())
 }
@@ -154,6 +233,8 @@ impl Changes {
             automatic_capture: capture.map(|who| matches!(who, Capture::Automatic)),
             capture_delay_seconds: self.capture_delay,
             origins: origins.transpose()?,
+            require_idempotency_key: self.require_idempotency_key,
+            disabled: None,
             accent: accent.or_usage("--accent")?,
             accent_dark: accent_dark.or_usage("--accent-dark")?,
             logo: look::logo(self.logo.as_deref()).or_usage("--logo")?,

@@ -7,7 +7,14 @@ use clap::Args;
 use oncharge_domain::signing::{Signed, SigningKey};
 use oncharge_ports::Clock;
 
-use crate::{sandbox::Pair, system::SystemClock, telemetry};
+use crate::{
+    sandbox::{Pair, address},
+    system::SystemClock,
+    telemetry,
+};
+
+/// Where a sandbox is unless it was told otherwise.
+const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Signs a request with the pair of `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`, else with the
 /// sandbox's.
@@ -20,9 +27,9 @@ pub(super) struct Sign {
     /// The body; `-` reads it from standard input.
     #[arg(long)]
     body: Option<String>,
-    /// Where the API is.
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    base_url: String,
+    /// Where the API is (default: `ONCHARGE_URL`, else where the sandbox last ran).
+    #[arg(long)]
+    base_url: Option<String>,
     /// The sandbox's directory, where its pair is kept.
     #[arg(long, default_value = ".oncharge")]
     data_dir: PathBuf,
@@ -44,13 +51,26 @@ impl Sign {
             other => other.map(str::to_owned),
         };
         let method = self.method.to_uppercase();
+        let base_url = match self.base_url.or_else(address_from_environment) {
+            Some(url) => url,
+            None => address::read(&self.data_dir)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
+        };
         telemetry::say(curl(
             &pair,
-            (&self.base_url, &method, &self.path),
+            (base_url.trim_end_matches('/'), &method, &self.path),
             body.as_deref(),
         ));
         Ok(())
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a client's address is no setting of the server"
+)]
+fn address_from_environment() -> Option<String> {
+    let url = std::env::var("ONCHARGE_URL").ok()?;
+    (!url.is_empty()).then_some(url)
 }
 
 /// A signed curl command.

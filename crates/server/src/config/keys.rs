@@ -10,12 +10,12 @@ use std::{
 use anyhow::{Context, bail};
 use oncharge_domain::keyring::{KeyId, Keyring};
 use oncharge_ports::Entropy;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Secret;
 
 /// What the configuration says of keys.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeySettings {
     /// Master keys, `id:base64(32 bytes)`, the first one first.

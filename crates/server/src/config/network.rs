@@ -3,12 +3,12 @@
 use std::net::IpAddr;
 
 use anyhow::bail;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Mode;
 
 /// Addresses and proxies.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Network {
     /// Where the API and the checkout are served.
@@ -28,7 +28,7 @@ pub(crate) struct Network {
 }
 
 /// Quotas, in requests per second.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
     /// Of one API key.
@@ -39,6 +39,8 @@ pub(crate) struct Limits {
     pub(crate) address_per_second: u32,
     /// Its burst.
     pub(crate) address_burst: u32,
+    /// How many connections one address may hold.
+    pub(crate) address_connections: u32,
 }
 
 impl Network {
@@ -82,6 +84,7 @@ impl Limits {
             ("key_burst", self.key_burst),
             ("address_per_second", self.address_per_second),
             ("address_burst", self.address_burst),
+            ("address_connections", self.address_connections),
         ];
         match all.iter().find(|(_, value)| *value == 0) {
             Some((name, _)) => bail!("limits.{name} must be at least 1"),

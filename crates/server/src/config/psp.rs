@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::bail;
 use oncharge_domain::psp::PspAccount;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Mode, Secret};
 
@@ -12,7 +12,7 @@ use super::{Mode, Secret};
 pub(crate) type PspAccounts = BTreeMap<String, PspSettings>;
 
 /// One account at one PSP.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct PspSettings {
     /// The connector (`simulator`).

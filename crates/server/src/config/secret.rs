@@ -2,10 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret text; `Debug` masks it.
+/// What is shown of a secret.
+const MASK: &str = "****";
+
+/// A secret text; `Debug` and `Serialize` mask it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct Secret(String);
 
@@ -21,7 +24,13 @@ impl Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("****")
+        f.write_str(MASK)
+    }
+}
+
+impl Serialize for Secret {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(MASK)
     }
 }
 

@@ -2,12 +2,12 @@
 
 use anyhow::bail;
 use oncharge_domain::webhook::Clock;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::Mode;
 
 /// Webhooks out.
-#[derive(Debug, Clone, Copy, Deserialize)]
+#[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Webhooks {
     /// How fast the schedule of deliveries goes by.
@@ -15,7 +15,7 @@ pub(crate) struct Webhooks {
 }
 
 /// How fast the schedule of deliveries goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WebhookClock {
     /// As documented.

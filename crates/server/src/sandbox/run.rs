@@ -6,7 +6,7 @@ use anyhow::Context;
 use oncharge_psp_simulator as psp_simulator;
 use serde_json::json;
 
-use super::{Pair, ServerLock, endpoint, merchant, ports::Port, simulator};
+use super::{Pair, ServerLock, address, endpoint, merchant, ports::Port, simulator};
 use crate::{
     config::{Mode, Secret, Settings, WebhookClock, make_private_dir},
     server::{self, Operators, Reserved, Role},
@@ -24,6 +24,7 @@ key_per_second = 5000
 key_burst = 10000
 address_per_second = 1000
 address_burst = 5000
+address_connections = 4096
 [checkout]
 ban_answers_per_hour = 0
 [log]
@@ -109,6 +110,7 @@ impl Sandbox {
             ops: url(&ops)?,
             shop: url(&shop_door)?,
         };
+        address::write(data_dir, &urls.api)?;
         let operators = Operators::start(ops.listen()?, &settings.network)?;
         let opening = Wired::for_server(&settings, &keys, (data_dir, &urls.api));
         let wired = match shutdown {

@@ -10,6 +10,7 @@
 )]
 
 mod bans;
+mod connections;
 mod crashes;
 mod deliveries;
 mod demo;

@@ -331,3 +331,104 @@ fn run(dev: &Dev, arguments: &[&str]) -> Output {
     command.args(arguments).args(dev.target());
     command.output().unwrap()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn merchants_are_listed_shown_disabled_and_enabled() {
+    let dev = Dev::start(Database::Sqlite, &[]).await;
+    let id = dev.ready("merchant_id").to_owned();
+    dev.merchant("Second");
+    let listed = dev.command(&["merchant", "list"]).unwrap();
+    let listed: Vec<Value> = listed
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    assert_eq!(listed[1]["name"], "Second");
+    let json = |arguments: &[&str]| -> Value {
+        serde_json::from_str(&dev.command(arguments).unwrap()).unwrap()
+    };
+    assert_eq!(json(&["merchant", "show", &id]), listed[0]);
+    let demand = ["--require-idempotency-key", "true"];
+    let set = json(&[&["merchant", "set", &id][..], &demand].concat());
+    assert_eq!(set["require_idempotency_key"], true);
+
+    let shop = dev.shop();
+    let order = json!({
+        "amount": 1, "currency": "EUR", "reference": "r", "return_url": "https://shop.example.com/",
+    });
+    assert!(json(&["merchant", "disable", &id])["disabled_at"].is_string());
+    let creates = async |wanted: u16| {
+        eventually(5, "the merchant's state", || async {
+            let answer = shop.post("/v1/checkout/sessions", &order).await;
+            if answer.status == wanted {
+                Ok(())
+            } else {
+                Err(format!("{answer:?}"))
+            }
+        })
+        .await;
+    };
+    creates(403).await;
+    assert_eq!(
+        json(&["merchant", "enable", &id])["disabled_at"],
+        Value::Null
+    );
+    creates(201).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_signed_command_names_where_the_sandbox_is() {
+    let dev = Dev::start(Database::Sqlite, &[]).await;
+    let sign = |url: Option<&str>| {
+        let mut command = Command::new(ONCHARGE);
+        command.args(["sign", "GET", "/v1/refunds", "--data-dir"]);
+        command.arg(data_dir(dev.dir.path()));
+        command.env_remove("ONCHARGE_URL");
+        if let Some(url) = url {
+            command.env("ONCHARGE_URL", url);
+        }
+        String::from_utf8(command.output().unwrap().stdout).unwrap()
+    };
+    let base = dev.ready("base_url");
+    assert!(sign(None).contains(&format!("'{base}/v1/refunds'")));
+    let named = sign(Some("https://pay.example.com/"));
+    assert!(
+        named.contains("'https://pay.example.com/v1/refunds'"),
+        "{named}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checked_configuration_is_shown_and_its_database_is_tried() {
+    let url = Database::Postgres.fresh().await.unwrap();
+    let dir = tempfile::TempDir::new().unwrap();
+    let check = |url: &str| {
+        let mut command = Command::new(ONCHARGE);
+        command.args(["config", "check"]).current_dir(dir.path());
+        command.env("ONCHARGE__DATABASE__URL", url);
+        for (name, byte) in [("MASTER", 7), ("PEPPER", 8)] {
+            let key = format!("k1:{}", base64(&[byte; 32]));
+            command.env(format!("ONCHARGE__KEYS__{name}"), key);
+        }
+        command.output().unwrap()
+    };
+    let good = check(&url);
+    let shown = String::from_utf8(good.stdout).unwrap();
+    let said: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(said["database"]["reachable"], true, "{said}");
+    assert_eq!(said["settings"]["limits"]["address_connections"], 256);
+    assert_eq!(said["settings"]["keys"]["master"], "****");
+    assert_eq!(said["settings"]["database"]["url"], "****");
+    assert!(good.status.success());
+    let away = check("postgres://someone:hunter2@127.0.0.1:9/oncharge");
+    let said = [away.stdout, away.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    assert_eq!(away.status.code(), Some(1), "{said}");
+    assert!(said.contains("\"reachable\":false"), "{said}");
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}

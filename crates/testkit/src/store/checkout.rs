@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, RefundId, SessionId},
     operation::{Operation, OperationKind, Sending},
-    psp::TokenFingerprint,
+    psp::{PspReference, TokenFingerprint},
     refund::Refund,
     session::Session,
     time::Timestamp,
@@ -116,11 +116,21 @@ impl CheckoutRepository for MemoryStore {
         let state = self.state();
         let fits = |session: &Session| {
             let reference = filter.reference.as_ref();
+            let order_id = filter.order_id.as_ref();
+            let psp_reference = filter.psp_reference.as_ref();
+            let is_known_as = |reference: &PspReference| {
+                state.operations.values().any(|row| {
+                    row.operation.session == session.id
+                        && row.operation.reference.as_ref() == Some(reference)
+                })
+            };
             session.merchant == filter.merchant
                 && filter
                     .status
                     .is_none_or(|name| session.status_at(filter.now) == name)
                 && reference.is_none_or(|reference| session.reference == *reference)
+                && order_id.is_none_or(|order_id| session.order_id.as_ref() == Some(order_id))
+                && psp_reference.is_none_or(is_known_as)
                 && filter
                     .created_after
                     .is_none_or(|at| session.created_at >= at)

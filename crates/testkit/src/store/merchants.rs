@@ -1,5 +1,7 @@
 //! The store in memory as `MerchantRepository`.
 
+use std::sync::atomic::Ordering;
+
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
@@ -57,6 +59,20 @@ impl MerchantRepository for MemoryStore {
         Ok(self.state().merchants.get(&id).cloned())
     }
 
+    async fn list(
+        &self,
+        after: Option<MerchantId>,
+        limit: u32,
+    ) -> Result<Vec<Merchant>, StoreError> {
+        let state = self.state();
+        let is_next = |id: MerchantId| after.is_none_or(|after| id.uuid() > after.uuid());
+        let all = state.merchants.values().cloned();
+        let mut found: Vec<Merchant> = all.filter(|merchant| is_next(merchant.id)).collect();
+        found.sort_by_key(|merchant| merchant.id.uuid());
+        found.truncate(limit as usize);
+        Ok(found)
+    }
+
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
         let mut state = self.state();
         let Some(found) = state.merchants.get_mut(&merchant.id) else {
@@ -80,6 +96,7 @@ impl MerchantRepository for MemoryStore {
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
+        self.key_reads.fetch_add(1, Ordering::Relaxed);
         let state = self.state();
         let found = state.api_keys.get(hash).and_then(|key| {
             let merchant = state.merchants.get(&key.merchant)?;

@@ -8,10 +8,9 @@ use utoipa::ToSchema;
 
 use crate::{
     Api,
-    fields::{Fields, flag},
+    fields::{Body, Fields, flag},
     gate::post::Command,
-    json::Object,
-    openapi::CommonErrors,
+    openapi::{PostErrors, RotateErrors},
     problem::Problem,
     times::rfc3339,
     v1::answer,
@@ -61,7 +60,7 @@ impl<'a> RotatedBody<'a> {
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = Option<Rotation>,
-    responses((status = 201, body = RotatedBody<'_>, description = "The new pair."), CommonErrors),
+    responses((status = 201, body = RotatedBody<'_>, description = "The new pair."), PostErrors, RotateErrors),
 )]
 pub(crate) async fn rotate(
     api: web::Data<Api>,
@@ -72,7 +71,7 @@ pub(crate) async fn rotate(
     Ok(answer::reply(reply))
 }
 
-fn read(body: &Object) -> Result<bool, Problem> {
+fn read(body: &Body) -> Result<bool, Problem> {
     let mut fields = Fields::of(body);
     let revoke_old = fields.optional("revoke_old", flag);
     fields.finish(Some(revoke_old.unwrap_or(false)))

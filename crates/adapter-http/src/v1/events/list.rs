@@ -6,7 +6,7 @@ use oncharge_application::webhooks::events::{self, EventQuery};
 use super::body::EventBody;
 use crate::{
     Api,
-    gate::Caller,
+    gate::ListCaller,
     openapi::ReadErrors,
     problem::Problem,
     query::Query,
@@ -34,7 +34,7 @@ use crate::{
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,
-    Caller(merchant): Caller,
+    ListCaller(merchant): ListCaller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let names = ["limit", "cursor", "session_id", "type"];

@@ -4,7 +4,13 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::redeliver;
 
 use super::body::EventBody;
-use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer};
+use crate::{
+    Api,
+    gate::post::Command,
+    openapi::{CommandErrors, PostErrors},
+    problem::Problem,
+    v1::answer,
+};
 
 /// Deliver an event again
 ///
@@ -23,7 +29,8 @@ use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v
     request_body = Option<crate::openapi::Empty>,
     responses(
         (status = 202, body = EventBody, description = "The event; it is on its way."),
-        CommonErrors,
+        PostErrors,
+        CommandErrors,
     ),
 )]
 pub(crate) async fn redeliver(

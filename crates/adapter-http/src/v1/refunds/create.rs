@@ -8,10 +8,9 @@ use utoipa::ToSchema;
 use super::body::OrderedBody;
 use crate::{
     Api,
-    fields::{Fields, amount, currency, reference, text},
+    fields::{Body, Fields, amount, currency, reference, text},
     gate::post::Post,
-    json::Object,
-    openapi::CommonErrors,
+    openapi::{PostErrors, RefundErrors},
     problem::Problem,
     v1::answer,
 };
@@ -45,7 +44,7 @@ pub(crate) struct NewRefundBody {
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = NewRefundBody,
-    responses((status = 201, body = OrderedBody, description = "Ordered."), CommonErrors),
+    responses((status = 201, body = OrderedBody, description = "Ordered."), PostErrors, RefundErrors),
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body)?;
@@ -53,7 +52,7 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpRespon
     Ok(answer::reply(reply))
 }
 
-fn read(body: &Object) -> Result<NewRefund, Problem> {
+fn read(body: &Body) -> Result<NewRefund, Problem> {
     let mut fields = Fields::of(body);
     let session_id = fields.required("session_id", |value| text(value).map(str::to_owned));
     let minor = fields.required("amount", amount);

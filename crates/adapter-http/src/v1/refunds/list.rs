@@ -6,7 +6,7 @@ use oncharge_application::refunds::list::{self, ListRefunds};
 use super::body::RefundBody;
 use crate::{
     Api,
-    gate::Caller,
+    gate::ListCaller,
     openapi::ReadErrors,
     problem::Problem,
     query::Query,
@@ -32,7 +32,7 @@ use crate::{
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,
-    Caller(merchant): Caller,
+    ListCaller(merchant): ListCaller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let query = Query::parse(request.query_string(), &["limit", "cursor", "session_id"])?;

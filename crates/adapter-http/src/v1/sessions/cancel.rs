@@ -4,7 +4,13 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::cancel;
 
 use super::body::SessionBody;
-use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer};
+use crate::{
+    Api,
+    gate::post::Command,
+    openapi::{CancelErrors, PostErrors},
+    problem::Problem,
+    v1::answer,
+};
 
 /// Cancel an authorized payment
 ///
@@ -23,7 +29,8 @@ use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v
     responses(
         (status = 200, body = SessionBody, description = "The session."),
         (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
-        CommonErrors,
+        PostErrors,
+        CancelErrors,
     ),
 )]
 pub(crate) async fn cancel(

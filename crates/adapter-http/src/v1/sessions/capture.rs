@@ -7,10 +7,9 @@ use utoipa::ToSchema;
 use super::body::SessionBody;
 use crate::{
     Api,
-    fields::{Fields, amount},
+    fields::{Body, Fields, amount},
     gate::post::Command,
-    json::Object,
-    openapi::CommonErrors,
+    openapi::{CaptureErrors, PostErrors},
     problem::Problem,
     v1::answer,
 };
@@ -41,7 +40,8 @@ pub(crate) struct NewCapture {
     responses(
         (status = 200, body = SessionBody, description = "The session."),
         (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
-        CommonErrors,
+        PostErrors,
+        CaptureErrors,
     ),
 )]
 pub(crate) async fn capture(
@@ -54,7 +54,7 @@ pub(crate) async fn capture(
     Ok(answer::reply(reply))
 }
 
-fn read(body: &Object) -> Result<Option<i64>, Problem> {
+fn read(body: &Body) -> Result<Option<i64>, Problem> {
     let mut fields = Fields::of(body);
     let amount = fields.optional("amount", amount);
     fields.finish(Some(amount))

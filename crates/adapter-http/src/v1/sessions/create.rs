@@ -13,15 +13,16 @@ use utoipa::ToSchema;
 use super::body::CreatedBody;
 use crate::{
     Api,
-    fields::{Fields, Read, amount, by, currency, reference, text},
+    fields::{Body, Fields, Read, amount, by, currency, reference, text},
     gate::post::Post,
-    json::{Object, Value},
-    openapi::{CommonErrors, MustNotBeBanned},
+    json::Value,
+    openapi::{CreateErrors, PostErrors},
     problem::Problem,
     v1::answer,
 };
 
-/// What a new session is made of. Unknown members are ignored; null counts as absent.
+/// What a new session is made of. Unknown members are ignored and named in `Oncharge-Warning`; null
+/// counts as absent.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct NewSession {
@@ -71,7 +72,7 @@ pub(crate) struct NewSession {
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = NewSession,
-    responses((status = 201, body = CreatedBody<'_>, description = "Created."), CommonErrors, MustNotBeBanned),
+    responses((status = 201, body = CreatedBody<'_>, description = "Created."), PostErrors, CreateErrors),
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body, api.app().settings().sandbox)?;
@@ -79,7 +80,7 @@ pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpRespon
     Ok(answer::reply(reply))
 }
 
-fn read(body: &Object, sandbox: bool) -> Result<NewCheckout, Problem> {
+fn read(body: &Body, sandbox: bool) -> Result<NewCheckout, Problem> {
     let mut fields = Fields::of(body);
     let minor = fields.required("amount", amount);
     let currency = fields.required("currency", currency);

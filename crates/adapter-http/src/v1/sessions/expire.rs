@@ -4,7 +4,13 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::checkout::expire;
 
 use super::body::SessionBody;
-use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer};
+use crate::{
+    Api,
+    gate::post::Command,
+    openapi::{CommandErrors, PostErrors},
+    problem::Problem,
+    v1::answer,
+};
 
 /// Withdraw an unpaid session
 ///
@@ -22,7 +28,8 @@ use crate::{Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v
     request_body = Option<crate::openapi::Empty>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
-        CommonErrors,
+        PostErrors,
+        CommandErrors,
     ),
 )]
 pub(crate) async fn expire(

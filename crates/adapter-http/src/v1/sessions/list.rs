@@ -6,18 +6,20 @@ use oncharge_application::checkout::list::{self, ListSessions};
 use super::body::SessionBody;
 use crate::{
     Api,
-    gate::Caller,
+    gate::ListCaller,
     openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::answer::{self, Page},
 };
 
-const NAMES: [&str; 6] = [
+const NAMES: [&str; 8] = [
     "limit",
     "cursor",
     "status",
     "reference",
+    "order_id",
+    "psp_reference",
     "created_after",
     "created_before",
 ];
@@ -39,6 +41,10 @@ const NAMES: [&str; 6] = [
             description = "As it is reported now."),
         ("reference" = Option<String>, Query, min_length = 1, max_length = 255,
             description = "Exactly this reference."),
+        ("order_id" = Option<String>, Query, min_length = 1, max_length = 255,
+            description = "Exactly this order number."),
+        ("psp_reference" = Option<String>, Query, min_length = 1, max_length = 255,
+            description = "The PSP's reference of the payment, or of a capture, cancel or refund of it."),
         ("created_after" = Option<String>, Query, format = DateTime,
             description = "Created at or after."),
         ("created_before" = Option<String>, Query, format = DateTime,
@@ -48,7 +54,7 @@ const NAMES: [&str; 6] = [
 )]
 pub(crate) async fn list(
     api: web::Data<Api>,
-    Caller(merchant): Caller,
+    ListCaller(merchant): ListCaller,
     request: HttpRequest,
 ) -> Result<HttpResponse, Problem> {
     let wanted = read(request.query_string())?;
@@ -65,6 +71,8 @@ fn read(query: &str) -> Result<ListSessions, Problem> {
         cursor: query.text("cursor").map(str::to_owned),
         status: query.status()?,
         reference: query.reference()?,
+        order_id: query.order_id()?,
+        psp_reference: query.psp_reference()?,
         created_after: query.time("created_after")?,
         created_before: query.time("created_before")?,
     })

@@ -8,9 +8,8 @@ use utoipa::ToSchema;
 use super::body::EndpointBody;
 use crate::{
     Api,
-    fields::{Fields, text},
+    fields::{Body, Fields, text},
     gate::post::Put,
-    json::Object,
     openapi::ChangeErrors,
     problem::Problem,
 };
@@ -48,7 +47,7 @@ pub(crate) async fn set(api: web::Data<Api>, put: Put) -> Result<HttpResponse, P
     Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
 }
 
-fn read(body: &Object, sandbox: bool) -> Result<EndpointUrl, Problem> {
+fn read(body: &Body, sandbox: bool) -> Result<EndpointUrl, Problem> {
     let mut fields = Fields::of(body);
     let url = fields.required("url", |value| {
         EndpointUrl::parse(text(value)?, sandbox).map_err(|problem| problem.to_string())

@@ -4,7 +4,11 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::test;
 
 use crate::{
-    Api, gate::post::Command, openapi::CommonErrors, problem::Problem, v1::answer,
+    Api,
+    gate::post::Command,
+    openapi::{PostErrors, TestErrors},
+    problem::Problem,
+    v1::answer,
     v1::events::attempt::AttemptBody,
 };
 
@@ -20,7 +24,7 @@ use crate::{
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = Option<crate::openapi::Empty>,
-    responses((status = 200, body = AttemptBody, description = "The attempt."), CommonErrors),
+    responses((status = 200, body = AttemptBody, description = "The attempt."), PostErrors, TestErrors),
 )]
 pub(crate) async fn test(
     api: web::Data<Api>,

@@ -232,7 +232,7 @@ impl World {
         };
         let account = &self.merchant.account;
         let account = (account.connector(), account.account());
-        checkout::receive_notification::receive(&self.app, account, &header, body).await
+        checkout::receive_notification::receive(&self.app, account, None, &header, body).await
     }
 
     pub(crate) async fn session(&self, order: &Order) -> Session {

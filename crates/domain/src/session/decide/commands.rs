@@ -66,7 +66,7 @@ impl Draft {
         let amount = Money::new(minor, authorized.currency())
             .ok()
             .filter(|amount| !amount.is_zero() && amount.minor() <= authorized.minor())
-            .ok_or(Refusal::CaptureExceedsAuthorized)?;
+            .ok_or(Refusal::CaptureExceedsAuthorized(authorized))?;
         let payment = self.session.psp_reference().cloned();
         self.start(
             operation,
@@ -156,7 +156,7 @@ impl Draft {
         match amount.at_most(refundable) {
             Err(_) => return Err(Refusal::CurrencyMismatch),
             Ok(true) if !amount.is_zero() => {}
-            Ok(_) => return Err(Refusal::RefundExceedsCaptured),
+            Ok(_) => return Err(Refusal::RefundExceedsCaptured(refundable)),
         }
         captured.refunds.requested = captured.refunds.requested.plus(amount)?;
         let payment = captured.payment.reference.clone();

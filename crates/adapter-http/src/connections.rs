@@ -1,0 +1,148 @@
+//! Limits of connections: how many one address may hold, and how long one may stand still.
+
+use std::{
+    any::Any,
+    collections::HashMap,
+    net::Shutdown,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use actix_web::{dev::Extensions, rt::net::TcpStream};
+use ipnet::IpNet;
+use socket2::SockRef;
+
+use crate::limits::address::Address;
+
+/// The limits of one server's connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ConnectionLimits {
+    /// How many the server holds at most; more wait to be accepted.
+    pub total: usize,
+    /// How many one address holds at most (IPv6: one /64); more are closed at once. Trusted proxies
+    /// have no limit of their own, because all clients come through them.
+    pub per_address: u32,
+    /// How long a connection may make no progress in either direction.
+    pub stall_timeout: Duration,
+}
+
+impl ConnectionLimits {
+    /// Many connections, 256 of one address, 30 s without progress.
+    pub const fn new() -> Self {
+        Self {
+            total: 16_384,
+            per_address: 256,
+            stall_timeout: Duration::from_secs(30),
+        }
+    }
+}
+
+impl Default for ConnectionLimits {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The open connections of a server, counted by address.
+#[derive(Clone)]
+pub(crate) struct Connections {
+    limits: ConnectionLimits,
+    trusted: Arc<[IpNet]>,
+    /// As many entries at most as there are connections.
+    open: Arc<Mutex<HashMap<Address, u32>>>,
+}
+
+impl Connections {
+    pub(crate) fn new(limits: ConnectionLimits, trusted: &[IpNet]) -> Self {
+        Self {
+            limits,
+            trusted: trusted.into(),
+            open: Arc::default(),
+        }
+    }
+
+    /// Admits a new connection or closes it. What counts it lies in the extensions, which actix
+    /// drops with the connection.
+    pub(crate) fn admit(&self, stream: &dyn Any, extensions: &mut Extensions) {
+        let Some(stream) = stream.downcast_ref::<TcpStream>() else {
+            return;
+        };
+        let socket = SockRef::from(stream);
+        // What we send must be taken in time. Reading has time limits of its own: those of a
+        // request's head and body, and that of an idle connection.
+        #[cfg(target_os = "linux")]
+        let _ = socket.set_tcp_user_timeout(Some(self.limits.stall_timeout));
+        let Ok(peer) = stream.peer_addr() else {
+            return;
+        };
+        let peer = peer.ip().to_canonical();
+        if self.trusted.iter().any(|proxies| proxies.contains(&peer)) {
+            return;
+        }
+        if let Some(counted) = self.count(Address::from(peer)) {
+            extensions.insert(counted);
+        } else {
+            metrics::counter!("oncharge_http_connections_refused_total").increment(1);
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    fn count(&self, address: Address) -> Option<Counted> {
+        let mut open = lock(&self.open);
+        let number = open.entry(address).or_insert(0);
+        if *number >= self.limits.per_address {
+            return None;
+        }
+        *number = number.saturating_add(1);
+        let open = Arc::clone(&self.open);
+        Some(Counted { address, open })
+    }
+}
+
+/// One counted connection.
+struct Counted {
+    address: Address,
+    open: Arc<Mutex<HashMap<Address, u32>>>,
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let mut open = lock(&self.open);
+        if let Some(number) = open.get_mut(&self.address) {
+            *number = number.saturating_sub(1);
+            if *number == 0 {
+                open.remove(&self.address);
+            }
+        }
+    }
+}
+
+fn lock(open: &Mutex<HashMap<Address, u32>>) -> MutexGuard<'_, HashMap<Address, u32>> {
+    open.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use super::*;
+
+    #[test]
+    fn an_address_holds_so_many_and_no_entry_outlives_them() {
+        let limits = ConnectionLimits {
+            per_address: 2,
+            ..ConnectionLimits::new()
+        };
+        let connections = Connections::new(limits, &[]);
+        let address = Address::V4(Ipv4Addr::LOCALHOST);
+        let (first, second) = (connections.count(address), connections.count(address));
+        assert!(first.is_some() && second.is_some());
+        assert!(connections.count(address).is_none());
+        assert!(connections.count(Address::V6Net(1)).is_some(), "another");
+        drop(first);
+        let third = connections.count(address);
+        assert!(third.is_some());
+        drop((second, third));
+        assert!(lock(&connections.open).is_empty());
+    }
+}

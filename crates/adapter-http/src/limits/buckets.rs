@@ -1,0 +1,160 @@
+//! Token buckets by key, as in the generic cell rate algorithm: for each key only the time at which
+//! its bucket is full again is kept.
+
+use std::{
+    collections::HashMap,
+    hash::Hash,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::{Rate, Wait};
+
+/// How many keys have a bucket of their own at most; new keys beyond it share one, so that memory
+/// does not grow with an attack.
+pub(super) const MOST: usize = 50_000;
+/// How often full buckets are looked for once there are [`MOST`].
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// A bucket for each key, all with the same rate.
+pub(super) struct Buckets<K> {
+    rate: Rate,
+    shared: K,
+    table: Mutex<Table<K>>,
+}
+
+struct Table<K> {
+    full_at: HashMap<K, Instant>,
+    swept_at: Option<Instant>,
+}
+
+impl<K: Copy + Eq + Hash> Buckets<K> {
+    /// All buckets are full; `shared` names the bucket of the keys that find no room.
+    pub(super) fn new(rate: Rate, shared: K) -> Self {
+        let table = Table {
+            full_at: HashMap::new(),
+            swept_at: None,
+        };
+        Self {
+            rate,
+            shared,
+            table: Mutex::new(table),
+        }
+    }
+
+    /// Takes one permit; the answer is how many are left.
+    pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, Wait> {
+        let mut table = self.table();
+        let key = table.place(key, self.shared, now);
+        let full_in = table.full_in(key, now);
+        self.missing(full_in).map_or(Ok(()), Err)?;
+        let full_in = full_in.saturating_add(self.rate.one_in);
+        // An instant that far away cannot be told from one that never comes.
+        if let Some(full_at) = now.checked_add(full_in) {
+            table.full_at.insert(key, full_at);
+        }
+        Ok(self.rate.permits(full_in))
+    }
+
+    /// How long until the next permit, where there is none; takes none.
+    pub(super) fn wait(&self, key: K, now: Instant) -> Option<Wait> {
+        let mut table = self.table();
+        let key = table.place(key, self.shared, now);
+        self.missing(table.full_in(key, now))
+    }
+
+    /// The wait for one permit in a bucket that is full again in this time.
+    fn missing(&self, full_in: Duration) -> Option<Wait> {
+        let wanted = full_in.saturating_add(self.rate.one_in);
+        let missing = wanted.checked_sub(self.rate.capacity())?;
+        (!missing.is_zero()).then(|| Wait(missing.as_secs().saturating_add(1)))
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table<K>> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<K: Copy + Eq + Hash> Table<K> {
+    /// The key whose bucket counts for this key. A full bucket needs no entry, so a full table loses
+    /// those entries first.
+    fn place(&mut self, key: K, shared: K, now: Instant) -> K {
+        if self.full_at.len() < MOST || self.full_at.contains_key(&key) {
+            return key;
+        }
+        let is_due = |swept_at: Instant| now.saturating_duration_since(swept_at) >= SWEEP_EVERY;
+        if self.swept_at.is_none_or(is_due) {
+            self.full_at.retain(|_, full_at| *full_at > now);
+            self.swept_at = Some(now);
+        }
+        if self.full_at.len() < MOST {
+            key
+        } else {
+            shared
+        }
+    }
+
+    fn full_in(&self, key: K, now: Instant) -> Duration {
+        let full_at = self.full_at.get(&key).copied();
+        full_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seconds(number: u64) -> Duration {
+        Duration::from_secs(number)
+    }
+
+    #[test]
+    fn a_burst_is_refilled_permit_by_permit() {
+        let buckets = Buckets::new(Rate::one_in(seconds(10), 3), 0);
+        let start = Instant::now();
+        for left in [2, 1, 0] {
+            assert_eq!(buckets.take(1, start), Ok(left));
+        }
+        assert_eq!(buckets.take(1, start), Err(Wait(11)));
+        assert_eq!(buckets.wait(1, start), Some(Wait(11)));
+        assert_eq!(buckets.wait(2, start), None, "another key");
+        let later = start + seconds(10);
+        assert_eq!(buckets.wait(1, later), None, "asking takes nothing");
+        assert_eq!(buckets.wait(1, later), None);
+        assert_eq!(buckets.take(1, later), Ok(0));
+        assert!(buckets.take(1, later).is_err());
+        let much_later = start + seconds(1000);
+        assert_eq!(buckets.take(1, much_later), Ok(2), "no more than the burst");
+    }
+
+    #[test]
+    fn refused_requests_use_nothing_up() {
+        let buckets = Buckets::new(Rate::one_in(seconds(10), 1), 0);
+        let start = Instant::now();
+        assert_eq!(buckets.take(1, start), Ok(0));
+        for _ in 0..100 {
+            assert!(buckets.take(1, start).is_err());
+        }
+        assert_eq!(buckets.take(1, start + seconds(10)), Ok(0));
+    }
+
+    #[test]
+    fn a_full_table_shares_and_is_swept() {
+        let buckets = Buckets::new(Rate::one_in(seconds(10), 1), usize::MAX);
+        let start = Instant::now();
+        for key in 0..MOST + 1000 {
+            let _ = buckets.take(key, start);
+        }
+        assert!(buckets.table().full_at.len() <= MOST + 1);
+        assert!(
+            buckets.take(MOST + 1000, start).is_err(),
+            "the crowd shares"
+        );
+        let later = start + seconds(20);
+        assert_eq!(
+            buckets.take(MOST + 1000, later),
+            Ok(0),
+            "there is room again"
+        );
+    }
+}

@@ -1,0 +1,111 @@
+//! Connections that stand still, and too many of them.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{SocketAddr, TcpStream},
+    time::{Duration, Instant},
+};
+
+use actix_web::web;
+use oncharge_adapter_http::{ConnectionLimits, Settings};
+
+use crate::support::{TestApp, settings};
+
+/// Long enough for a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+async fn app(limits: ConnectionLimits) -> TestApp {
+    TestApp::with(Settings {
+        connections: limits,
+        ..settings()
+    })
+    .await
+}
+
+fn connect(address: SocketAddr) -> TcpStream {
+    let stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Asks again and again for a large answer and reads none, until the server closes.
+fn ask_without_reading(mut stream: &TcpStream) {
+    let request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
+    while stream.write_all(&request).is_ok() {}
+}
+
+/// Whether the server answers a request on this connection.
+fn is_answered(mut stream: &TcpStream) -> bool {
+    let sent = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    let mut first = [0];
+    sent.is_ok() && matches!(stream.read(&mut first), Ok(1))
+}
+
+#[actix_web::test]
+async fn a_client_that_does_not_read_loses_its_connection() {
+    let app = app(ConnectionLimits {
+        stall_timeout: Duration::from_secs(1),
+        ..ConnectionLimits::new()
+    })
+    .await;
+    let address = app.address;
+    let stuck = web::block(move || {
+        let started = Instant::now();
+        let streams: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
+        std::thread::scope(|scope| {
+            for stream in &streams {
+                scope.spawn(move || ask_without_reading(stream));
+            }
+        });
+        started.elapsed()
+    });
+    let stuck = stuck.await.unwrap();
+    assert!(stuck < PATIENCE, "the server closed them: {stuck:?}");
+    let answered = web::block(move || is_answered(&connect(address))).await;
+    assert!(answered.unwrap(), "others are served");
+}
+
+#[actix_web::test]
+async fn an_idle_connection_is_closed() {
+    let app = app(ConnectionLimits {
+        stall_timeout: Duration::from_secs(1),
+        ..ConnectionLimits::new()
+    })
+    .await;
+    let address = app.address;
+    let rest = web::block(move || {
+        let mut stream = connect(address);
+        assert!(is_answered(&stream));
+        stream.read_to_end(&mut Vec::new())
+    });
+    assert!(rest.await.unwrap().is_ok(), "it ends");
+}
+
+#[actix_web::test]
+async fn an_address_holds_so_many_connections() {
+    let app = app(ConnectionLimits {
+        per_address: 3,
+        ..ConnectionLimits::new()
+    })
+    .await;
+    let address = app.address;
+    let (held, over, again) = web::block(move || {
+        let held: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
+        let held_answer = held.iter().all(is_answered);
+        let over = is_answered(&connect(address));
+        drop(held);
+        let started = Instant::now();
+        let mut again = is_answered(&connect(address));
+        // The server notices after a moment that they are gone.
+        while !again && started.elapsed() < PATIENCE {
+            again = is_answered(&connect(address));
+        }
+        (held_answer, over, again)
+    })
+    .await
+    .unwrap();
+    assert!(held, "three are served");
+    assert!(!over, "the fourth is closed");
+    assert!(again, "there is room once they are gone");
+}

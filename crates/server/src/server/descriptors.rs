@@ -1,0 +1,43 @@
+//! The process's limit of open files, and the share of it that the API's connections may use.
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+/// How many descriptors are kept for the store, the operators' port, and calls to PSPs and merchants.
+const RESERVED: u64 = 1024;
+
+/// Raises the limit of open files as far as the process may, and answers how many connections the
+/// API can hold beside what is reserved: at most half of a small limit.
+pub(super) fn available_for_connections() -> usize {
+    let limits = getrlimit(Resource::Nofile);
+    let raised = Rlimit {
+        current: limits.maximum,
+        maximum: limits.maximum,
+    };
+    let current = match setrlimit(Resource::Nofile, raised) {
+        Ok(()) => limits.maximum,
+        Err(error) => {
+            tracing::warn!(%error, "the limit of open files cannot be raised");
+            limits.current
+        }
+    };
+    // Without a limit there is nothing to share out.
+    let Some(current) = current else {
+        return usize::MAX;
+    };
+    let reserved = RESERVED.min(current.div_euclid(2));
+    usize::try_from(current.saturating_sub(reserved)).unwrap_or(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_limit_is_raised_and_something_is_left() {
+        let available = available_for_connections();
+        let limits = getrlimit(Resource::Nofile);
+        assert_eq!(limits.current, limits.maximum);
+        let least = limits.current.unwrap_or(u64::MAX).div_euclid(2);
+        assert!(u64::try_from(available).unwrap() >= least);
+    }
+}
