@@ -21,6 +21,7 @@ fn event() -> Value {
         "event": "refund.requested", "session_id": "cs_1", "psp_reference": null,
         "merchant_reference": "order-42", "status": "captured",
         "amount": {"value": 500, "currency": "USD"}, "metadata": {},
+        "amounts": {"authorized": 9999, "captured": 9999, "refunded": 500}, "failure": null,
         "id": "evt_1", "sequence": 3, "created_at": "2026-11-22T12:00:00Z", "refund_id": "ref_1",
     })
 }
