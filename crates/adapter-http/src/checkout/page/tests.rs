@@ -131,9 +131,12 @@ fn next_steps_have_their_wire_form() {
         (
             ShopperState::new(
                 StatusName::Refused,
-                Next::Retry(RetryReason::InsufficientFunds),
+                Next::Retry {
+                    reason: RetryReason::InsufficientFunds,
+                    last_try: true,
+                },
             ),
-            r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds"}}"#,
+            r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds","last_try":true}}"#,
         ),
         (
             ShopperState::new(StatusName::Captured, Next::None),
