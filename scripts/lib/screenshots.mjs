@@ -89,7 +89,7 @@ async function shop(harness) {
   await page.getByRole('button', { name: 'Place order' }).click();
   await page.waitForURL(/\/orders\/\d+$/);
   const checkout = await checkoutOf(visitor, harness.service);
-  await checkout.frame.locator('.fields:not(.loading)').waitFor();
+  await checkout.ready();
   await checkout.pay(CARDS.declined);
   await checkout.alert.waitFor();
   await checkout.pay(CARDS.approved);

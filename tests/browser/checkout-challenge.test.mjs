@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
 
-describeScenes('3-D Secure', { concurrency: 4 }, ({ scenario, pair }) => {
-  scenario('passes', async (scene) => {
+describeScenes('3-D Secure', {}, ({ pair, once }) => {
+  pair('passes', async (scene) => {
     const session = await scene.createSession();
     const { checkout } = await scene.embed(session);
 
@@ -16,7 +16,7 @@ describeScenes('3-D Secure', { concurrency: 4 }, ({ scenario, pair }) => {
     await scene.assertPaidOnce(session);
   });
 
-  scenario('fails, and passes with another try', async (scene) => {
+  pair('fails, and passes with another try', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.open(session);
 
@@ -52,7 +52,7 @@ describeScenes('3-D Secure', { concurrency: 4 }, ({ scenario, pair }) => {
     await scene.assertPaidOnce(session);
   });
 
-  scenario('goes on where it was after a reload', async (scene) => {
+  once('goes on where it was after a reload', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.embed(session);
 

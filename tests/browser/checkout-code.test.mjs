@@ -34,7 +34,7 @@ async function asked(scene, answer, options) {
 
 const focused = (field) => field.evaluate((it) => it === document.activeElement);
 
-describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
+describeScenes('the one-time code', {}, ({ pair, once }) => {
   pair('is typed or pasted, checked for its form, and sent once', async (scene) => {
     const { page, checkout, field, posted } = await asked(scene, () => PAID);
     assert.equal(await field.getAttribute('autocomplete'), 'one-time-code');
@@ -70,7 +70,7 @@ describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
     assert.deepEqual(posted, [{ code: '123456' }, { code: '654321' }]);
   });
 
-  pair('that was right says nothing about the next one', async (scene) => {
+  once('that was right says nothing about the next one', async (scene) => {
     const { checkout, field } = await asked(scene, () => DECLINED);
 
     await field.fill('123456');
@@ -82,7 +82,7 @@ describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
     assert.equal(await field.getAttribute('aria-invalid'), 'false');
   });
 
-  pair('on its way is not lost when the time runs out meanwhile', async (scene) => {
+  once('on its way is not lost when the time runs out meanwhile', async (scene) => {
     let answer;
     const { page, checkout, field } = await asked(scene, () => PAID, { prepare: ({ page }) => page.clock.install() });
     const held = new Promise((resolve) => (answer = resolve));
@@ -100,7 +100,7 @@ describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
     await checkout.heading('success.heading');
   });
 
-  pair('can be sent anew after half a minute, and again after another', async (scene) => {
+  once('can be sent anew after half a minute, and again after another', async (scene) => {
     const prepare = ({ page }) => page.clock.install();
     const { page, checkout, field, posted } = await asked(scene, () => ASKS, { prepare });
     const again = checkout.button('otp.again');
@@ -116,7 +116,7 @@ describeScenes('the one-time code', { concurrency: 4 }, ({ pair }) => {
     await again.waitFor();
   });
 
-  pair('is not sent again by itself when the answer is lost', async (scene) => {
+  once('is not sent again by itself when the answer is lost', async (scene) => {
     const { visitor, checkout, field, posted } = await asked(scene, () => undefined);
     visitor.tolerate(/ERR_CONNECTION_RESET/);
 

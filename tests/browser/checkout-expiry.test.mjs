@@ -1,19 +1,31 @@
-// The time to pay runs out, while the page is open and while the bank is asking.
+// The time to pay runs out: announced in time, said when it has come, and no open challenge is cut off.
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
+import { until } from './support/until.mjs';
 
-// Long enough for all visitors to arrive, who then wait at the same time.
+// Long enough for a visitor to arrive on a busy machine; all of them wait at the same time.
 const SECONDS = 15;
+// A challenge ends one lifetime after the expiry, and the deadlines worker takes its time.
+const CHALLENGE_ENDS = { timeout: 6 * SECONDS * 1000 };
 
-describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrency: 8 }, ({ scenario }) => {
-  scenario('while the page is open by itself: says so and offers the way back', async (scene) => {
+/** A visitor at a challenge that was opened as soon as the session was created, however slow the browser is. */
+async function challenged(scene, session) {
+  const { next } = await scene.harness.payByCall(session, CARDS.challenged);
+  assert.equal(next.type, 'challenge');
+  const seen = await scene.embed(session);
+  await seen.checkout.heading('challenge.heading');
+  return seen;
+}
+
+describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrency: 6 }, ({ pair }) => {
+  pair('while the page is open by itself: says so and offers the way back', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.open(session);
 
-    await checkout.enter(CARDS.approved);
-    await checkout.headingOf('expired.heading').waitFor({ timeout: 2 * SECONDS * 1000 });
+    await checkout.headingOf('expired.heading').waitFor({ timeout: 3 * SECONDS * 1000 });
     assert.equal(await checkout.payButton.isVisible(), false);
+    assert.equal(await checkout.textOf('expiry.soon').isVisible(), false);
     await scene.assertMoney(session, 'expired', []);
     await checkout.wayBack.click();
     await page.waitForURL(`${scene.shop.origin}/thanks*`);
@@ -24,16 +36,69 @@ describeScenes('expiry', { flags: ['--session-ttl', String(SECONDS)], concurrenc
     await later.checkout.heading('expired.heading');
   });
 
-  scenario('during 3-D Secure: the challenge ends, nothing is held, and the shop is told', async (scene) => {
+  pair('during 3-D Secure: the challenge can be passed afterwards, and no other card be used', async (scene) => {
     const session = await scene.createSession();
-    const { page, checkout } = await scene.embed(session);
+    const { checkout } = await challenged(scene, session);
 
-    await checkout.pay(CARDS.challenged);
-    await checkout.heading('challenge.heading');
-    await checkout.headingOf('expired.heading').waitFor({ timeout: 2 * SECONDS * 1000 });
+    await checkout.anotherCardButton.waitFor({ state: 'detached', timeout: 3 * SECONDS * 1000 });
+    await until(async () => Date.now() > Date.parse(session.expires_at), 'the expiry');
+    await checkout.answerChallenge('pass');
+    await checkout.heading('success.heading');
+    await scene.assertPaidOnce(session);
+  });
+
+  pair('during 3-D Secure: the challenge ends, nothing is held, and the shop is told', async (scene) => {
+    const session = await scene.createSession();
+    const { page, checkout } = await challenged(scene, session);
+
+    await checkout.headingOf('expired.heading').waitFor(CHALLENGE_ENDS);
     await scene.assertMoney(session, 'expired', []);
     await page.waitForFunction(() => window.results.length > 0);
     const results = await page.evaluate(() => window.results);
     assert.deepEqual(results, [{ sessionId: session.session_id, status: 'expired' }]);
+  });
+});
+
+/** What the page of a new session tells from its data: in how many seconds it expires. */
+const expiresIn = ({ frame }) =>
+  frame.evaluate(() => JSON.parse(document.getElementById('session').textContent).expires_in);
+
+describeScenes('two minutes before the expiry', {}, ({ scenario, once }) => {
+  const prepare = ({ page }) => page.clock.install();
+  const announcement = ({ frame, words }) => frame.getByRole('status').filter({ hasText: words.pattern('expiry.soon') });
+
+  scenario('the form says so, once', async (scene) => {
+    const session = await scene.createSession();
+    const { page, checkout } = await scene.embed(session, { prepare });
+    await checkout.ready();
+    const seconds = await expiresIn(checkout);
+
+    await page.clock.fastForward((seconds - 240) * 1000);
+    assert.equal(await checkout.textOf('expiry.soon').isVisible(), false, 'not before');
+    await page.clock.fastForward(121_000);
+    await checkout.says('expiry.soon');
+    await announcement(checkout).waitFor({ state: 'attached' });
+
+    await checkout.pay(CARDS.declined);
+    await checkout.alerts('live.card_declined');
+    await checkout.says('expiry.soon');
+    assert.equal(await announcement(checkout).count(), 0, 'it is not announced again');
+  });
+
+  once('a challenge is left alone; the form that follows says so', async (scene) => {
+    const session = await scene.createSession();
+    const { page, checkout } = await scene.embed(session, { prepare });
+    await checkout.ready();
+    const seconds = await expiresIn(checkout);
+    await checkout.pay(CARDS.challenged);
+    await checkout.heading('challenge.heading');
+
+    await page.clock.fastForward((seconds - 119) * 1000);
+    assert.equal(await checkout.textOf('expiry.soon').isVisible(), false, 'not in a challenge');
+    assert.equal(await announcement(checkout).count(), 0);
+    await checkout.anotherCardButton.click();
+    await checkout.alerts('live.abandoned');
+    await checkout.says('expiry.soon');
+    await announcement(checkout).waitFor({ state: 'attached' });
   });
 });

@@ -17,8 +17,8 @@ async function fromCart(scene, session) {
   return { visitor, page: visitor.page, checkout: await scene.checkoutOf(visitor, session) };
 }
 
-describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pair }) => {
-  scenario('a double click pays once', async (scene) => {
+describeScenes('in the middle of a payment', {}, ({ pair, once }) => {
+  pair('a double click pays once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
 
@@ -29,7 +29,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  pair('Enter pressed again and again pays once', async (scene) => {
+  once('Enter pressed again and again pays once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.embed(session);
 
@@ -41,7 +41,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  scenario('back from the shop’s thanks leads before the checkout', async (scene) => {
+  once('back from the shop’s thanks leads before the checkout', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await fromCart(scene, session);
 
@@ -53,7 +53,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  scenario('back to a checkout that was left by its link shows that it is paid', async (scene) => {
+  once('back to a checkout that was left by its link shows that it is paid', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await fromCart(scene, session);
 
@@ -69,7 +69,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  pair('back and forth before paying begins anew', async (scene) => {
+  once('back and forth before paying begins anew', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await fromCart(scene, session);
 
@@ -84,7 +84,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  scenario('back and forth during 3-D Secure goes on where it was', async (scene) => {
+  once('back and forth during 3-D Secure goes on where it was', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await fromCart(scene, session);
 
@@ -104,7 +104,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  pair('no network when the button is pressed: says so, and pays when there is', async (scene) => {
+  once('no network when the button is pressed: says so, and pays when there is', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
     visitor.tolerate(DISCONNECTED);
@@ -120,7 +120,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  scenario('a network that is lost before the answer: says so, goes on by itself, pays once', async (scene) => {
+  once('a network that is lost before the answer: says so, goes on by itself, pays once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.embed(session);
     visitor.tolerate(DISCONNECTED);
@@ -141,7 +141,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  pair('two tabs that both pay make one payment', async (scene) => {
+  once('two tabs that both pay make one payment', async (scene) => {
     const session = await scene.createSession();
     const tabs = [await scene.embed(session), await scene.embed(session)];
 
@@ -156,7 +156,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  pair('a tab that comes too late is told that it is paid', async (scene) => {
+  once('a tab that comes too late is told that it is paid', async (scene) => {
     const session = await scene.createSession();
     const { visitor, checkout } = await scene.embed(session);
     visitor.tolerate(CONFLICT);
@@ -169,7 +169,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertPaidOnce(session);
   });
 
-  pair('a payment that the merchant cancelled meanwhile is not made', async (scene) => {
+  once('a payment that the merchant cancelled meanwhile is not made', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.open(session);
     visitor.tolerate(CONFLICT);
@@ -185,7 +185,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.assertMoney(session, 'cancelled', ['authorise 9999', 'void 9999']);
   });
 
-  pair('a press before the card fields are there counts as soon as they are', async (scene) => {
+  once('a press before the card fields are there counts as soon as they are', async (scene) => {
     const session = await scene.createSession();
     let release;
     const held = new Promise((resolve) => (release = resolve));
@@ -203,7 +203,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await scene.harness.assertMoney(session, 'created', []);
   });
 
-  pair('card fields that do not load: says so, and another try loads them', async (scene) => {
+  once('card fields that do not load: says so, and another try loads them', async (scene) => {
     const session = await scene.createSession();
     const address = `${scene.service.simulatorUrl}/fields*`;
     const { visitor, page, checkout } = await scene.embed(session, {
@@ -221,7 +221,7 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
     await page.unroute(address);
     await checkout.button('broken.again').click();
     await checkout.heading('form.heading');
-    await checkout.frame.locator('.fields:not(.loading)').waitFor();
+    await checkout.ready();
     // A round through both frames: whatever a press had begun would be seen by now.
     await (await checkout.fields()).evaluate(() => null);
     await checkout.frame.evaluate(() => null);
@@ -233,12 +233,15 @@ describeScenes('in the middle of a payment', { concurrency: 4 }, ({ scenario, pa
   });
 });
 
-describeScenes('while the processor is slow', { concurrency: 4 }, ({ scenario }) => {
-  scenario('a reload while it is pending waits on, and it is paid once', async (scene) => {
+describeScenes('while the processor is slow', {}, ({ once }) => {
+  once('a reload while it is pending waits on, and it is paid once', async (scene) => {
     const session = await scene.createSession();
     const { visitor, page, checkout } = await scene.open(session);
-    // Long enough for a reload, however busy this machine is, and well within what a call may take.
-    await scene.service.faults({ latency_ms: [5000, 5000] });
+    // Long enough for a reload on a busy machine, and within the ten seconds that a call may take.
+    await page.route(isPay, async (route) => {
+      await scene.service.faults({ latency_ms: [8000, 8000] });
+      await route.continue();
+    });
 
     await checkout.pay(CARDS.approved);
     const isPending = async () => (await scene.service.session(session.session_id)).status === 'pending';

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import { CARDS } from './harness.mjs';
 import { describeScenes } from './support/scenes.mjs';
+import { until } from './support/until.mjs';
 
-describeScenes('the keyboard alone', { concurrency: 4 }, ({ scenario }) => {
-  scenario('pays after a decline and a challenge', async (scene) => {
+describeScenes('the keyboard alone', {}, ({ pair }) => {
+  pair('pays after a decline and a challenge', async (scene) => {
     const session = await scene.createSession();
     const { page, checkout } = await scene.open(session);
     const fields = await checkout.fields();
-    await checkout.frame.locator('.fields:not(.loading)').waitFor();
+    await checkout.ready();
 
     await tabTo(page, fields, '#number');
     await page.keyboard.type(CARDS.declined.replaceAll(' ', ''));
@@ -56,6 +57,6 @@ async function tabTo(page, frame, selector) {
 }
 
 async function assertFocus(checkout, heading) {
-  const focused = await checkout.headingOf(heading).evaluate((it) => it === document.activeElement);
-  assert.ok(focused, `the focus is not on the heading of ${heading}`);
+  const isFocused = () => checkout.headingOf(heading).evaluate((it) => it === document.activeElement);
+  await until(isFocused, `the focus on the heading of ${heading}`);
 }

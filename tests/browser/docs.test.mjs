@@ -4,8 +4,9 @@ import assert from 'node:assert/strict';
 import { after, afterEach, before, describe, test } from 'node:test';
 import AxeBuilder from '@axe-core/playwright';
 import { start } from './harness.mjs';
+import { becomes, until } from './support/until.mjs';
 
-const TIMEOUT = 60_000;
+const TIMEOUT = 180_000;
 const PHONE = { viewport: { width: 320, height: 640 } };
 
 describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
@@ -95,10 +96,13 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
   test('keeps the search in sight while the contents follow the reader', { timeout: TIMEOUT }, async () => {
     const page = await read({ viewport: { width: 1280, height: 800 } }, '/docs#listEvents');
     await page.locator('.menu a[aria-current]', { hasText: 'GET List' }).waitFor();
-    const { y, height } = await search(page).boundingBox();
-    assert.ok(y >= 0 && y + height < 200, `the search is at ${y} px`);
-    const current = await page.locator('.menu a[aria-current]').boundingBox();
-    assert.ok(current.y >= y + height && current.y + current.height <= 800, `the place is at ${current.y} px`);
+    const isInSight = async () => {
+      const { y, height } = await search(page).boundingBox();
+      const current = await page.locator('.menu a[aria-current]').boundingBox();
+      const isBelow = current.y >= y + height && current.y + current.height <= 800;
+      return y >= 0 && y + height < 200 && isBelow;
+    };
+    await until(isInSight, 'the search is in sight, and the place below it');
   });
 
   test('is sent compressed, and from every address that people write', { timeout: TIMEOUT }, async () => {
@@ -120,15 +124,16 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
       await page.keyboard.type('refund_exceeds_captured');
       await page.getByText(/^\d+ found$/).waitFor();
       await contents(page, 'POST Request a refund').waitFor();
-      assert.equal(await contents(page, 'Retrieve the webhook endpoint').count(), 0, 'what does not match is away');
+      const others = () => contents(page, 'Retrieve the webhook endpoint').count();
+      await becomes(others, 0, 'what does not match is away');
       await search(page).fill('cancel authorized');
       await page.keyboard.press('Enter');
       await page.waitForURL(/#cancelSession$/);
-      assert.ok(Math.abs(await top(page, '#cancelSession')) < 100, 'it is in view');
+      await until(async () => Math.abs(await top(page, '#cancelSession')) < 100, 'it is in view');
       await search(page).fill('no such thing anywhere');
       await page.getByText('Nothing found').waitFor();
       await page.keyboard.press('Escape');
-      assert.equal(await search(page).inputValue(), '');
+      await becomes(() => search(page).inputValue(), '', 'what was typed is gone');
     }
   });
 
@@ -138,14 +143,15 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     assert.ok(await example('createRefund', 'curl').isVisible());
     await page.locator('#createRefund').getByText('Python', { exact: true }).click();
     for (const operation of ['createRefund', 'createSession', 'setWebhookEndpoint']) {
-      assert.ok(await example(operation, 'python').isVisible(), operation);
-      assert.equal(await example(operation, 'curl').isVisible(), false, operation);
+      await example(operation, 'python').waitFor();
+      await example(operation, 'curl').waitFor({ state: 'hidden' });
     }
     await page.reload();
-    assert.ok(await example('listEvents', 'python').isVisible());
+    await example('listEvents', 'python').waitFor();
     await page.locator('#listEvents-python').focus();
     await page.keyboard.press('ArrowRight');
-    assert.ok(await example('listEvents', 'node').isVisible(), 'by keyboard');
+    // By keyboard.
+    await example('listEvents', 'node').waitFor();
   });
 
   test('copies an example as it is', { timeout: TIMEOUT }, async () => {
@@ -164,7 +170,7 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     await contents(page, 'POST Create a checkout session').click();
     const example = page.locator('#createSession');
     await example.getByText('PHP', { exact: true }).click();
-    assert.ok(await example.locator('pre[data-language=php]').isVisible());
+    await example.locator('pre[data-language=php]').waitFor();
     assert.equal(await page.getByRole('button', { name: 'Copy' }).count(), 0);
   });
 });

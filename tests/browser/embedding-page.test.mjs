@@ -4,7 +4,7 @@ import { after, afterEach, before, beforeEach, describe, test } from 'node:test'
 import { CARDS, checkoutOf, start } from './harness.mjs';
 import { Lab, addFrame, framing, heardOfOnCharge, listenIn, post, reported } from './support/lab.mjs';
 
-const TIMEOUT = 60_000;
+const TIMEOUT = 180_000;
 const EVIL = 'https://evil.test';
 const NONCE = 'f'.repeat(32);
 
@@ -71,7 +71,7 @@ describe('the page in the shop’s frame', { timeout: 10 * TIMEOUT }, () => {
     const visitor = await lab.mounted(session);
     const { page } = visitor;
     const checkout = await checkoutOf(visitor, service, session);
-    await checkout.frame.locator('.fields:not(.loading)').waitFor();
+    await checkout.ready();
     await checkout.enter(CARDS.approved);
     const own = await checkout.fields();
 

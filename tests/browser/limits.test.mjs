@@ -6,7 +6,7 @@ import { admit, framing, stage } from './support/lab.mjs';
 import { CLUSTER, freshDatabase } from './support/postgres.mjs';
 import { describeScenes } from './support/scenes.mjs';
 
-const TIMEOUT = 60_000;
+const TIMEOUT = 180_000;
 
 /** Whether the text holds the card number, however its digits are parted. */
 const holds = (text, card) => {
@@ -26,7 +26,7 @@ async function payWithThreeCards(harness) {
   await checkout.heading('live.declined.heading');
   await checkout.pay(CARDS.challenged);
   await checkout.answerChallenge('fail');
-  await checkout.alerts('live.authentication_failed');
+  await checkout.alerts('live.authentication_failed', {}, { lastTry: true });
   await checkout.pay(ANOTHER_CARD);
   await checkout.heading('success.heading');
   const { service } = harness;
@@ -110,14 +110,14 @@ async function assertNotFramed(scene, session, address) {
   return visitor;
 }
 
-describeScenes('the page', { concurrency: 4 }, ({ scenario }) => {
-  scenario('is framed by the origin of the return URL, and by no other', async (scene) => {
+describeScenes('the page', {}, ({ pair, once }) => {
+  once('is framed by the origin of the return URL, and by no other', async (scene) => {
     const session = await scene.createSession();
     await assertFramed(scene, session, `${scene.shop.origin}/anywhere`);
     await assertNotFramed(scene, session, FOREIGN);
   });
 
-  scenario('does not open with a token that is not its own, and says so', async (scene) => {
+  pair('does not open with a token that is not its own, and says so', async (scene) => {
     const session = await scene.createSession();
     const other = await scene.createSession();
     const stolen = { ...session, iframe_url: session.iframe_url.replace(/token=.*/, `token=${other.pay_token}`) };
@@ -135,10 +135,10 @@ describeScenes('the page', { concurrency: 4 }, ({ scenario }) => {
   });
 });
 
-describeScenes('the page of a merchant with registered origins', { concurrency: 4 }, ({ scenario }) => {
+describeScenes('the page of a merchant with registered origins', {}, ({ once }) => {
   const REGISTERED = ['https://shop.test', 'https://www.shop.test'];
 
-  scenario('is framed by these, and no longer by the origin of the return URL', async (scene) => {
+  once('is framed by these, and no longer by the origin of the return URL', async (scene) => {
     const session = await scene.createSession();
     await scene.service.registerOrigins(REGISTERED);
     for (const origin of REGISTERED) await assertFramed(scene, session, `${origin}/pay`);

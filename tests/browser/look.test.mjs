@@ -8,7 +8,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { start } from './harness.mjs';
 import { until } from './support/until.mjs';
 
-const TIMEOUT = 60_000;
+const TIMEOUT = 180_000;
 const ACCENT = { light: '#c2185b', dark: '#ff80ab' };
 const HOVER = { light: '#9f134a', dark: '#ff97bb' };
 const INK = { light: '#ffffff', dark: '#101317' };

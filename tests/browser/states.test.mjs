@@ -4,7 +4,7 @@ import AxeBuilder from '@axe-core/playwright';
 import { describeScenes } from './support/scenes.mjs';
 import { STATES } from './support/states.mjs';
 
-describeScenes('every view', { concurrency: 4 }, ({ pair }) => {
+describeScenes('every view', {}, ({ pair }) => {
   for (const state of STATES) {
     pair(state.name, async (scene) => {
       const { visitor, page, checkout } = await scene.show(state, { embedded: !scene.profile.phone });

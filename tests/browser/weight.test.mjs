@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CARDS, start } from './harness.mjs';
 
-const TIMEOUT = 60_000;
+const TIMEOUT = 180_000;
 const PAGE_BYTES = 60_000;
 const SCRIPT_BYTES = 5_000;
 const LOCALES = ['en-US', 'de-DE', 'fr-FR', 'es-ES'];
@@ -30,7 +30,7 @@ describe('weight', { timeout: 6 * TIMEOUT }, () => {
       const responses = [];
       const session = await harness.createSession();
       const { visitor, checkout } = await harness.open(session, { locale, prepare: weighing(responses) });
-      await checkout.frame.locator('.fields:not(.loading)').waitFor();
+      await checkout.ready();
       assert.equal(await checkout.frame.locator('html').getAttribute('lang'), locale.slice(0, 2));
 
       const measured = await Promise.all(responses);

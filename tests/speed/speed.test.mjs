@@ -1,13 +1,19 @@
-// From the click to the result, beside what the PSP itself takes for the same payment in the same run.
+// From the click to the result: how often the shopper waits for the PSP, and how long that is beside what
+// the PSP itself takes in the same run. The latter is judged where the machine has room.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { CARDS, start } from '../browser/harness.mjs';
+import { watchingLoad } from '../browser/support/load.mjs';
 
-const TIMEOUT = 60_000;
-const PAYMENTS = 5;
+const TIMEOUT = 180_000;
+const PAYMENTS = 3;
 const PSP_LATENCY_MS = 400;
 /** OnCharge and the browser together may take as long again as the PSP. */
 const MOST = 2;
+/** So long that a busy machine is nothing beside it. */
+const LONG_LATENCY_MS = 6000;
+/** The call that pays; half a call is left for what differs from run to run. Tokens are made without latency. */
+const MOST_CALLS = 1.5;
 
 describe('speed', { timeout: 4 * TIMEOUT }, () => {
   let harness;
@@ -51,7 +57,7 @@ describe('speed', { timeout: 4 * TIMEOUT }, () => {
   const atThePage = async () => {
     const session = await harness.createSession();
     const { visitor, checkout } = await harness.embed(session, { intercepting: false });
-    await checkout.frame.locator('.fields:not(.loading)').waitFor();
+    await checkout.ready();
     await checkout.enter(CARDS.approved);
     await checkout.frame.evaluate(() => {
       const success = document.querySelector('[data-view="success"]');
@@ -82,20 +88,27 @@ describe('speed', { timeout: 4 * TIMEOUT }, () => {
     }
     return { psp: median(psp.slice(1)), page: median(page.slice(1)) };
   };
-  const report = (context, { psp, page }) => {
-    const [ms, ratio] = [(value) => `${value.toFixed(0)} ms`, (page / psp).toFixed(2)];
-    const both = `click to result ${ms(page)}, the PSP itself ${ms(psp)}`;
-    context.diagnostic(`medians of ${PAYMENTS}: ${both}, ratio ${ratio}`);
-  };
+  const slowPsp = (latency) => harness.service.faults({ latency_ms: [latency, latency] });
+
+  test('waits for the PSP no more often than a payment needs', { timeout: TIMEOUT }, async (context) => {
+    const quick = [];
+    for (let n = 0; n < PAYMENTS; n += 1) quick.push(await atThePage());
+    await slowPsp(LONG_LATENCY_MS);
+    const calls = ((await atThePage()) - Math.min(...quick)) / LONG_LATENCY_MS;
+    context.diagnostic(`without latency ${median(quick).toFixed(0)} ms; waits for ${calls.toFixed(2)} calls`);
+    assert.ok(calls <= MOST_CALLS, `${calls} calls of the PSP, one after the other`);
+  });
 
   test(`takes at most ${MOST} times what a PSP of ${PSP_LATENCY_MS} ms does`, { timeout: TIMEOUT }, async (context) => {
-    // Against a PSP that takes no time the ratio says nothing: it is OnCharge's and the browser's own time.
-    report(context, await measure('quick'));
-    await harness.service.faults({ latency_ms: [PSP_LATENCY_MS, PSP_LATENCY_MS] });
-    const measured = await measure('slow');
-    report(context, measured);
-    assert.ok(measured.psp >= PSP_LATENCY_MS, `the PSP takes its time: ${measured.psp} ms`);
-    assert.ok(measured.page <= MOST * measured.psp, `${measured.page} ms at the page, ${measured.psp} ms at the PSP`);
+    await slowPsp(PSP_LATENCY_MS);
+    const { result, quiet } = await watchingLoad(() => measure('slow'));
+    const { psp, page } = result;
+    const ratio = page / psp;
+    const both = `click to result ${page.toFixed(0)} ms, the PSP itself ${psp.toFixed(0)} ms`;
+    context.diagnostic(`medians of ${PAYMENTS}: ${both}, ratio ${ratio.toFixed(2)}`);
+    assert.ok(psp >= PSP_LATENCY_MS, `the PSP takes its time: ${psp} ms`);
+    if (quiet) assert.ok(ratio <= MOST, `${page} ms at the page, ${psp} ms at the PSP`);
+    else context.diagnostic('the machine is busy: the ratio is not judged');
   });
 });
 

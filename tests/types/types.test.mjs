@@ -10,7 +10,7 @@ import { fileURLToPath } from 'node:url';
 const HERE = fileURLToPath(new URL('.', import.meta.url));
 const ASSETS = fileURLToPath(new URL('../../crates/adapter-http/assets/', import.meta.url));
 const COMPILER = join(HERE, 'node_modules/typescript/bin/tsc');
-const TIMEOUT = 60_000;
+const TIMEOUT = 180_000;
 
 /** What the compiler says, run in this directory: nothing, where all is right. */
 function compile(cwd, ...args) {
@@ -40,7 +40,7 @@ async function compileScript(from = '', to = '') {
   }
 }
 
-describe('the types of oncharge.js', { timeout: 3 * TIMEOUT }, () => {
+describe('the types of oncharge.js', { timeout: 3 * TIMEOUT, concurrency: 4 }, () => {
   test('take what is right and refuse what is wrong', { timeout: TIMEOUT }, async () => {
     assert.equal(await compile(HERE, '-p', '.'), '');
   });

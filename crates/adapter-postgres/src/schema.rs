@@ -48,6 +48,7 @@ diesel::table! {
         updated_at -> Timestamptz,
         expires_at -> Timestamptz,
         attempts -> BigInt,
+        challenges -> BigInt,
         next_sequence -> BigInt,
         status -> Text,
         attempt_id -> Nullable<Uuid>,

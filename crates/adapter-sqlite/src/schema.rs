@@ -48,6 +48,7 @@ diesel::table! {
         updated_at -> BigInt,
         expires_at -> BigInt,
         attempts -> BigInt,
+        challenges -> BigInt,
         next_sequence -> BigInt,
         status -> Text,
         attempt_id -> Nullable<Binary>,

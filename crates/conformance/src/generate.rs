@@ -10,9 +10,9 @@ use oncharge_domain::{
     operation::{CancelPurpose, CompensationBy, Contradiction, OperationKind, Sending},
     psp::{Challenge, PspReference, RefusalReason, TokenFingerprint},
     session::{
-        Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, Failure, FailureCode,
-        InFlight, InFlightKind, NewSession, OpenChallenge, Payment, Pending, PlannedCapture,
-        Refunds, Session, Status, Step, Unpaid,
+        Accepted, Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, Failure,
+        FailureCode, InFlight, InFlightKind, NewSession, OpenChallenge, Payment, Pending,
+        PlannedCapture, Refunds, Session, Status, Step, Unpaid,
     },
     text::{Contact, Email, Metadata, OrderId, Phone, Reference, ReturnUrl},
     time::Timestamp,
@@ -170,6 +170,7 @@ pub(crate) fn later(draw: &mut Draw, session: &Session) -> Session {
         version: session.version + 1,
         updated_at: draw.one(instant()),
         attempts: draw.one(0..=3_u32),
+        challenges: draw.one(0..=10_u32),
         next_sequence: draw.one(prop_oneof![Just(1_u32), 1..1000_u32]),
         status: status(draw, session.amount),
         ..session.clone()
@@ -224,7 +225,10 @@ fn step(draw: &mut Draw) -> Step {
     let reference = draw.one(psp_reference());
     match draw.one(0..5_u32) {
         0 => Step::Asking,
-        1 => Step::Accepted(reference),
+        1 => Step::Accepted(Accepted {
+            reference,
+            challenge_since: draw.one(option::of(instant())),
+        }),
         2 => Step::Challenge(OpenChallenge {
             challenge: Challenge {
                 reference,

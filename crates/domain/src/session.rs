@@ -10,16 +10,16 @@ mod status;
 mod view;
 
 use decide::Draft;
-pub use decide::{Decision, MAX_ATTEMPTS};
+pub use decide::{Decision, MAX_ATTEMPTS, MAX_CHALLENGES};
 pub use event::{Amounts, Event, EventKind, Failure};
 pub use heard::{LATE_WORD_SECONDS, QUIET_SECONDS};
 pub use input::{Heard, Input};
 pub use refusal::{InProgress, Refusal};
 pub use snapshot::{NotASession, Snapshot};
 pub use status::{
-    Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
-    InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Status, StatusName,
-    Step, Unpaid,
+    Accepted, Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode,
+    InFlight, InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Status,
+    StatusName, Step, Unpaid,
 };
 pub use view::{Next, RetryReason};
 
@@ -64,6 +64,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// Counted attempts to pay, at most [`MAX_ATTEMPTS`].
     pub attempts: u32,
+    /// 3-D Secure challenges opened so far, at most [`MAX_CHALLENGES`].
+    pub challenges: u32,
     /// The number that its next event gets, from 1 without gaps.
     pub next_sequence: u32,
     /// How far the payment has come.
@@ -120,6 +122,7 @@ impl Session {
             updated_at: created_at,
             expires_at: created_at.plus_seconds(new.lifetime_seconds),
             attempts: 0,
+            challenges: 0,
             next_sequence: 1,
             status: Status::Created,
         }

@@ -79,7 +79,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => (0..30_u8).prop_map(|die| if die == 0 { Step::Expire } else { Step::Deadline }),
         3 => (0..=60_i64).prop_map(Step::Refund),
         2 => Just(Step::Deadline),
-        2 => select(vec![1, 30, 61, 601, 1800]).prop_map(Step::Wait),
+        2 => select(vec![1, 30, 61, 601, 1500, 1800]).prop_map(Step::Wait),
         9 => (any::<usize>(), word(), any::<bool>())
             .prop_map(|(operation, word, waiting)| Step::Word { operation, word, waiting }),
         3 => any::<usize>().prop_map(Step::Again),

@@ -34,7 +34,7 @@ use oncharge_domain::{
     id::OperationId,
     operation::{OperationKind, OperationStatus},
     psp::Word,
-    session::{Status, StatusName},
+    session::{Status, StatusName, Step},
 };
 use stateright::{Model, Property};
 use world::{Command, Left, MOMENTS, World};
@@ -194,6 +194,11 @@ fn goals() -> Vec<Property<Payments>> {
         Property::sometimes("two attempts", |_, world: &World| {
             world.book.session.attempts == 2
         }),
+        Property::sometimes("a challenge outlives the expiry", |_, world: &World| {
+            let session = &world.book.session;
+            matches!(&session.status, Status::Pending(pending)
+                if matches!(pending.step, Step::Challenge(_)) && world.now() > session.expires_at)
+        }),
     ]
 }
 
@@ -261,7 +266,12 @@ fn attempts_and_expiry() {
         surprises: 0,
         repeats: 1,
     };
-    let goals = &["two attempts", "expired after an attempt", "captured"];
+    let goals = &[
+        "two attempts",
+        "expired after an attempt",
+        "captured",
+        "a challenge outlives the expiry",
+    ];
     explore(Payments { left, goals }, 8, 20_000);
 }
 

@@ -13,6 +13,8 @@
 mod book;
 #[path = "state_matrix/captures.rs"]
 mod captures;
+#[path = "state_matrix/challenges.rs"]
+mod challenges;
 #[path = "state_matrix/rows.rs"]
 mod rows;
 

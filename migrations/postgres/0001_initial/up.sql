@@ -50,6 +50,7 @@ CREATE TABLE sessions (
     updated_at        timestamptz NOT NULL,
     expires_at        timestamptz NOT NULL,
     attempts          bigint      NOT NULL CHECK (attempts BETWEEN 0 AND 3),
+    challenges        bigint      NOT NULL CHECK (challenges BETWEEN 0 AND 10),
     next_sequence     bigint      NOT NULL CHECK (next_sequence >= 1),
     status            text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
                           'captured', 'refused', 'cancelled', 'error', 'expired')),

@@ -52,6 +52,7 @@ CREATE TABLE sessions (
     updated_at        INTEGER NOT NULL,
     expires_at        INTEGER NOT NULL,
     attempts          INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 3),
+    challenges        INTEGER NOT NULL CHECK (challenges BETWEEN 0 AND 10),
     next_sequence     INTEGER NOT NULL CHECK (next_sequence >= 1),
     status            TEXT    NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
                           'captured', 'refused', 'cancelled', 'error', 'expired')),

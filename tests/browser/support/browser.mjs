@@ -11,7 +11,7 @@ const FLAGS = [
   '--disable-component-update',
   '--disable-sync',
 ];
-const TIMEOUT_MS = 15_000;
+const TIMEOUT_MS = 60_000;
 
 const PHONE = {
   viewport: { width: 320, height: 640 },

@@ -1,5 +1,6 @@
 // The checkout as a shopper sees it: found by role and by the words of the shopper's language, as a
 // screen reader would find it.
+import { becomes } from './until.mjs';
 import { amountIn, wordsIn } from './words.mjs';
 
 /** The simulator's test cards. */
@@ -73,12 +74,24 @@ class Checkout {
 
   /** Resolves when a text is seen, by its key. */
   says(key, values) {
-    return this.frame.getByText(this.words.pattern(key, values)).filter({ visible: true }).first().waitFor();
+    return this.textOf(key, values).waitFor();
   }
 
-  /** Resolves when the alert says this, by its key. */
-  alerts(key, values) {
-    return this.alert.filter({ hasText: this.words.pattern(key, values) }).waitFor();
+  /** A text that is seen, for more than waiting. */
+  textOf(key, values) {
+    return this.frame.getByText(this.words.pattern(key, values)).filter({ visible: true }).first();
+  }
+
+  /** Resolves when the alert says this, by its key; with `lastTry`, also that the next try is the last. */
+  alerts(key, values, { lastTry = false } = {}) {
+    const keys = lastTry ? [key, 'live.last_try'] : [key];
+    return this.alert.filter({ hasText: this.words.pattern(keys, values) }).waitFor();
+  }
+
+  /** Resolves when the amount is written so. */
+  shows(amount) {
+    const read = async () => (await this.frame.locator('#amount').innerText()).replace(/\s/gu, ' ');
+    return becomes(read, amount, 'the amount');
   }
 
   /** The frame of the PSP's card fields. */
@@ -91,9 +104,14 @@ class Checkout {
     return this.#visitor.frame(`${this.#service.simulatorUrl}/challenge/`);
   }
 
+  /** Resolves when the PSP's fields say that they are there. */
+  ready() {
+    return this.frame.locator('.fields:not(.loading)').waitFor();
+  }
+
   /** Types a card into the PSP's fields, once they say that they are there. */
   async enter(number) {
-    await this.frame.locator('.fields:not(.loading)').waitFor();
+    await this.ready();
     const fields = await this.fields();
     await fields.locator('#number').fill(number);
     await fields.locator('#expiry').fill('12 / 34');

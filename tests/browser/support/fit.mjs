@@ -1,7 +1,7 @@
 // Frames that are as high as what they show: nothing to scroll in them, and no empty rest.
 import assert from 'node:assert/strict';
 
-const TIMEOUT_MS = 5_000;
+const TIMEOUT_MS = 60_000;
 
 /** Resolves when the checkout's frame and those in it have the height of what they show. */
 export async function untilFits(page, checkout, where) {

@@ -5,15 +5,18 @@ import { after, before, describe, test } from 'node:test';
 import { PROFILES, start } from '../harness.mjs';
 import { checkoutOf } from './checkout.mjs';
 
-const TIMEOUT = 60_000;
+// Reached only by what never ends: on a busy machine a test takes many times as long as on a quiet one.
+const TIMEOUT = 180_000;
+/** How many tests of a file run at the same time, on one service and in one browser. */
+const CONCURRENCY = 3;
 
 /**
- * A file's or theme's tests on one service (with these flags). `define` gets `scenario(title, steps)`,
- * which registers a test for each profile, and `pair(title, steps)`, which does for two of them, another
- * screen, language and scheme each.
- * `concurrency` is for tests that mostly wait and share nothing.
+ * A file's or theme's tests on one service (with these flags). `define` gets three ways to register a test:
+ * `scenario(title, steps)` for what differs in each language, as every profile; `pair(title, steps)` for
+ * what differs by screen or scheme, as two of them; `once(title, steps)` for what differs by none of these,
+ * as one profile, each in its turn. `concurrency` is higher for tests that mostly wait.
  */
-export function describeScenes(theme, { flags, concurrency = 1, timeout = TIMEOUT }, define) {
+export function describeScenes(theme, { flags, concurrency = CONCURRENCY, timeout = TIMEOUT }, define) {
   describe(theme, { timeout: 20 * timeout, concurrency }, () => {
     let harness;
     before(async () => (harness = await start({ flags })));
@@ -24,7 +27,9 @@ export function describeScenes(theme, { flags, concurrency = 1, timeout = TIMEOU
         test(`${title} (${profile.name})`, { timeout }, () => play(new Scene(harness, profile), steps));
       }
     };
-    define({ scenario: register(PROFILES), pair: register([PROFILES[1], PROFILES[3]]) });
+    let turn = 0;
+    const once = (title, steps) => register([PROFILES[turn++ % PROFILES.length]])(title, steps);
+    define({ scenario: register(PROFILES), pair: register([PROFILES[1], PROFILES[3]]), once });
   });
 }
 

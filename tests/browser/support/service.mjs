@@ -11,7 +11,7 @@ import { until } from './until.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 export const BINARY = process.env.ONCHARGE_TEST_BINARY ?? join(ROOT, 'target/debug/oncharge');
-const START_TIMEOUT_MS = 30_000;
+const START_TIMEOUT_MS = 60_000;
 const STOP_TIMEOUT_MS = 20_000;
 
 const ORDER = { amount: 9999, currency: 'USD', reference: 'order-42' };

@@ -109,6 +109,32 @@ export const STATES = [
     },
   },
   {
+    name: 'last-try',
+    heading: 'live.declined.heading',
+    async show(harness, options) {
+      const session = await harness.createSession();
+      const { next } = await harness.payByCall(session, CARDS.declined);
+      assert.equal(next.last_try, false, 'two tries are left');
+      const seen = await readyAt(harness, session, options);
+      await seen.checkout.pay(CARDS.declined);
+      await seen.checkout.alerts('live.card_declined', {}, { lastTry: true });
+      return arrived(seen, 'live.declined.heading');
+    },
+  },
+  {
+    name: 'expires-soon',
+    heading: 'form.heading',
+    first: true,
+    async show(harness, options) {
+      const clock = ({ page }) => page.clock.install();
+      const seen = await readyAt(harness, await harness.createSession(), options, clock);
+      // The sandbox's sessions live for half an hour.
+      await seen.page.clock.fastForward('28:30');
+      await seen.checkout.says('expiry.soon');
+      return settled(seen);
+    },
+  },
+  {
     name: 'refused-for-good',
     heading: 'refused.heading',
     async show(harness, options) {
@@ -210,7 +236,7 @@ async function ready(harness, options) {
 
 async function readyAt(harness, session, options, prepare) {
   const seen = await arrive(harness, session, options, prepare);
-  await seen.checkout.frame.locator('.fields:not(.loading)').waitFor();
+  await seen.checkout.ready();
   return seen;
 }
 

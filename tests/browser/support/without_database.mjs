@@ -9,7 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { BINARY } from './service.mjs';
 
-const TIMEOUT_MS = 30_000;
+const TIMEOUT_MS = 60_000;
 
 /** Resolves once it waits for the database: `opsUrl` answers, `stop()` ends it. */
 export async function startWithoutDatabase() {

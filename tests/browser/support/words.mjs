@@ -42,12 +42,13 @@ class Words {
   }
 
   /**
-   * What matches the whole text under a key, whatever stands in the places that have no value. Spaces
-   * match any white space: locales write amounts with several kinds of it.
+   * What matches the whole text under a key, or under several in a row, whatever stands in the places
+   * that have no value. Spaces match any white space: locales write amounts with several kinds of it.
    */
-  pattern(key, values = {}) {
-    const source = this.#parts(key, values).map(({ text }) => (text === undefined ? '.+' : escaped(text)));
-    return new RegExp(`^\\s*${source.join('')}\\s*$`);
+  pattern(keys, values = {}) {
+    const source = (key) => this.#parts(key, values).map(({ text }) => (text === undefined ? '.+' : escaped(text)));
+    const sources = [keys].flat().map((key) => source(key).join(''));
+    return new RegExp(`^\\s*${sources.join('\\s+')}\\s*$`);
   }
 
   #parts(key, values) {

@@ -116,7 +116,7 @@
     frames.closeChallenge();
     ended = null;
     if (state.status === "created") drawForm(fallback);
-    else if (next.type === "retry") drawForm(next.reason);
+    else if (next.type === "retry") drawForm(next.reason, next.last_try);
     else drawFinal(state.status);
     return 0;
   }
@@ -145,18 +145,19 @@
     return 0;
   }
 
-  function drawForm(reason) {
+  function drawForm(reason, lastTry) {
     pressedEarly = false;
+    const words = (key) => views.text(key) + (lastTry ? " " + views.text("last_try") : "");
     frames.openFields(false);
     watchFields();
     if (abandoned) {
       abandoned = false;
       frames.resetFields();
-      views.form(null, views.text("abandoned"), true);
+      views.form(null, words("abandoned"), true);
     } else if (reason === "technical") {
-      views.form(views.text("technical.heading"), views.text("technical"), true);
+      views.form(views.text("technical.heading"), words("technical"), true);
     } else if (reason) {
-      views.form(views.text("declined.heading"), views.text(reason), true);
+      views.form(views.text("declined.heading"), words(reason), true);
     } else {
       views.form(null, null, false);
     }
@@ -301,6 +302,11 @@
 
   // ---- the page
 
+  // Timers take 31 bits of milliseconds: a session that lives longer needs none.
+  function after(seconds, act) {
+    if (seconds * 1000 < 2 ** 31) setTimeout(act, Math.max(seconds, 0) * 1000);
+  }
+
   function again() {
     if (!frames.fieldsReady() && payable) frames.openFields(true);
     resume();
@@ -322,10 +328,12 @@
       resume();
     });
     // The service decides what expiry means; the page only asks at the right moment.
-    const left = Math.min(config.expires_in * 1000 + 1000, 2 ** 31 - 1);
-    setTimeout(() => {
+    after(config.expires_in + 1, () => {
       if (["form", "otp"].includes(views.current()) && !paying) resume();
-    }, left);
+    });
+    // An open challenge may outlive the expiry, but no other card can be used then.
+    after(config.expires_in, () => document.getElementById("abandon").remove());
+    after(config.expires_in - 120, views.expiresSoon);
     follow(config.state, begin());
     shop.ready();
   }

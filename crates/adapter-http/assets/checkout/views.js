@@ -5,32 +5,19 @@ const Views = (config) => {
   const notice = document.getElementById("form-notice");
   const heading = document.getElementById("form-heading");
   const announcer = document.getElementById("announce");
+  const expiry = document.getElementById("expiry");
   const formHeading = heading.textContent;
-  const amount = money();
+  const amount = document.getElementById("amount").textContent;
   let current = "form";
   let drawn = false;
-
-  // The amount arrives as an exact decimal text; Intl only dresses it for the shopper's locale.
-  function money() {
-    const digits = config.decimals;
-    try {
-      return new Intl.NumberFormat(config.locale, {
-        style: "currency",
-        currency: config.currency,
-        minimumFractionDigits: digits,
-        maximumFractionDigits: digits,
-      }).format(config.amount);
-    } catch {
-      return config.currency + " " + config.amount;
-    }
-  }
+  let expiresSoon = false;
+  let expiryAnnounced = false;
 
   const text = (key, values = {}) =>
     config.messages["live." + key].replace(/\{(\w+)\}/g, (whole, name) =>
       name === "amount" ? amount : name === "merchant" ? config.merchant : (values[name] ?? whole),
     );
 
-  document.getElementById("amount").textContent = amount;
   document.getElementById("success-text").textContent = text("success");
   button.querySelector(".idle").textContent = text("pay");
 
@@ -40,7 +27,10 @@ const Views = (config) => {
 
   function show(name, refocus) {
     const change = name !== current;
-    if (drawn && !change && !refocus) return;
+    if (drawn && !change && !refocus) {
+      showExpiry();
+      return;
+    }
     for (const view of page.querySelectorAll("[data-view]")) {
       view.hidden = view.dataset.view !== name;
     }
@@ -51,11 +41,24 @@ const Views = (config) => {
     if (drawn) title.focus();
     if (drawn || name !== "form") document.title = title.textContent + " · " + config.merchant;
     drawn = true;
+    showExpiry();
+  }
+
+  // Shown only where the shopper can still act on it, and announced once.
+  function showExpiry() {
+    const fits = ["form", "otp"].includes(current);
+    if (!fits) expiry.hidden = true;
+    const paying = page.getAttribute("aria-busy") === "true";
+    if (!fits || paying || !expiresSoon) return;
+    expiry.hidden = false;
+    if (!expiryAnnounced) announce(expiry.textContent);
+    expiryAnnounced = true;
   }
 
   function say(words) {
     notice.textContent = words;
     notice.hidden = !words;
+    showExpiry();
   }
 
   return {
@@ -76,6 +79,10 @@ const Views = (config) => {
       worker.setAttribute("aria-disabled", String(now));
       page.setAttribute("aria-busy", String(now));
       if (now) announce(worker.querySelector(".busy").textContent.trim());
+    },
+    expiresSoon() {
+      expiresSoon = true;
+      showExpiry();
     },
     // Fills the ways back of all final views.
     wayBack(url, framed) {

@@ -141,12 +141,15 @@ struct CheckoutTemplate<'a> {
     language: &'static str,
     words: Words<'a>,
     merchant: &'a str,
+    locale: &'a str,
     currency: &'a str,
     amount: &'a str,
+    decimals: u8,
     is_test: bool,
     logo: Option<String>,
     style: &'static str,
     tint: Option<&'a Tint>,
+    amount_script: &'static str,
     script: &'static str,
     data: &'a str,
 }
@@ -171,7 +174,7 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
     let psp_origin = origin.ascii_serialization();
     let preference = Preference::negotiate(model.accept_language);
     let amount = amount::decimal_text(model.amount_minor, model.decimals);
-    let data = data::block(model, &preference, &psp_origin, &amount)?;
+    let data = data::block(model, preference.language, &psp_origin)?;
     let tint = brand::tint(model.look);
     let html = CheckoutTemplate {
         language: preference.language.code(),
@@ -182,12 +185,15 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
             processor: model.processor_name,
         },
         merchant: model.merchant_name,
+        locale: &preference.locale,
         currency: model.currency,
         amount: &amount,
+        decimals: model.decimals,
         is_test: model.is_test,
         logo: model.look.logo.as_ref().map(brand::source),
         style: assets::STYLE,
         tint: tint.as_ref(),
+        amount_script: assets::AMOUNT_SCRIPT,
         script: assets::SCRIPT,
         data: &data,
     }
@@ -197,7 +203,7 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
         .chain(tint.as_ref().map(|tint| tint.digest.as_str()))
         .collect();
     let policy = content_security_policy(&Sources {
-        script_digest: Some(assets::script_digest()),
+        script_digests: &assets::script_digests(),
         style_digests: &styles,
         connects: true,
         frames: &[psp_origin],

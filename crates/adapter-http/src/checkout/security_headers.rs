@@ -5,8 +5,8 @@ use url::Url;
 /// What a page needs, written into its `Content-Security-Policy`; all else is forbidden.
 #[derive(Debug, Default)]
 pub struct Sources<'a> {
-    /// Base64 SHA-256 of the one inline script, if there is one.
-    pub script_digest: Option<&'a str>,
+    /// Base64 SHA-256 of each inline script.
+    pub script_digests: &'a [&'a str],
     /// Base64 SHA-256 of each inline style sheet.
     pub style_digests: &'a [&'a str],
     /// Whether the page calls the service that it came from.
@@ -21,13 +21,15 @@ pub struct Sources<'a> {
 /// disguise) is left out.
 pub fn content_security_policy(sources: &Sources<'_>) -> String {
     let mut directives = vec!["default-src 'none'".to_owned()];
-    if let Some(digest) = sources.script_digest {
-        directives.push(format!("script-src 'sha256-{digest}'"));
-    }
-    if !sources.style_digests.is_empty() {
-        let digests = sources.style_digests.iter();
-        let hashes: Vec<String> = digests.map(|digest| format!("'sha256-{digest}'")).collect();
-        directives.push(format!("style-src {}", hashes.join(" ")));
+    for (directive, digests) in [
+        ("script-src", sources.script_digests),
+        ("style-src", sources.style_digests),
+    ] {
+        if !digests.is_empty() {
+            let hashes = digests.iter().map(|digest| format!("'sha256-{digest}'"));
+            let hashes: Vec<String> = hashes.collect();
+            directives.push(format!("{directive} {}", hashes.join(" ")));
+        }
     }
     if sources.connects {
         directives.push("connect-src 'self'".to_owned());
@@ -123,7 +125,7 @@ mod tests {
     #[test]
     fn a_policy_allows_what_is_needed_and_nothing_else() {
         let policy = content_security_policy(&Sources {
-            script_digest: Some("AAA="),
+            script_digests: &["AAA="],
             style_digests: &["BBB=", "CCC="],
             connects: true,
             frames: &owned(&["http://127.0.0.1:8081"]),

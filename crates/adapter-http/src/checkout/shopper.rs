@@ -104,6 +104,8 @@ struct NextSchema {
     /// For `retry`: why the try failed.
     #[schema(value_type = Option<crate::openapi::RetryReason>)]
     reason: Option<String>,
+    /// For `retry`: whether the next try can be the last one.
+    last_try: Option<bool>,
 }
 
 /// A token that is missing is answered like one that is wrong, on pages.

@@ -3,6 +3,7 @@
 use oncharge_domain::{
     id::{Id, Kind},
     refund::{Refund, RefundStatus},
+    session::{Status, Step},
     time::Timestamp,
 };
 use oncharge_ports::oversight::{SeenEntry, SeenEvent, SeenNotification, SeenOperation, Story};
@@ -83,10 +84,12 @@ fn created(story: &Story) -> Moment {
 fn due(story: &Story) -> Option<Moment> {
     let session = &story.found.session;
     let due = session.due_at()?;
-    let title = if due == session.expires_at {
-        "Expires"
-    } else {
-        "The clock looks at it again"
+    let title = match &session.status {
+        Status::Pending(pending) if matches!(pending.step, Step::Challenge(_)) => {
+            "The challenge is cancelled"
+        }
+        _ if due == session.expires_at => "Expires",
+        _ => "The clock looks at it again",
     };
     Some(Moment::new(due, "Session", title))
 }

@@ -15,7 +15,10 @@ async fn an_open_challenge_is_given_up_and_another_card_can_be_used() {
     assert_eq!(answer.status, 200, "{answer:?}");
     assert_eq!(
         answer.json(),
-        json!({"status": "refused", "next": {"type": "retry", "reason": "authentication_failed"}})
+        json!({
+            "status": "refused",
+            "next": {"type": "retry", "reason": "authentication_failed", "last_try": false},
+        })
     );
     assert_eq!(
         app.session(&checkout).await["failure"]["code"],

@@ -55,7 +55,10 @@ async fn a_refusal_shows_why_and_until_when_to_try_again() {
     let answer = app.pay(&checkout, "tok_1").await;
     assert_eq!(
         answer.json(),
-        json!({"status": "refused", "next": {"type": "retry", "reason": "insufficient_funds"}})
+        json!({
+            "status": "refused",
+            "next": {"type": "retry", "reason": "insufficient_funds", "last_try": false},
+        })
     );
     let session = app.session(&checkout).await;
     assert_eq!(session["failure"]["code"], "insufficient_funds");

@@ -50,16 +50,16 @@ async fn what_the_psp_says_is_answered_as_the_table_has_it() {
     let not_sent = app.created().await;
     app.psp.fail(Call::Authorize, Fault::NotSent);
     let answer = app.pay(&not_sent, "tok_1").await;
-    let retry = |reason: &str| json!({"type": "retry", "reason": reason});
+    let retry = |reason: &str, last_try: bool| json!({"type": "retry", "reason": reason, "last_try": last_try});
     assert_eq!(
         answer.json(),
-        json!({"status": "error", "next": retry("technical")})
+        json!({"status": "error", "next": retry("technical", false)})
     );
 
     let refused = app.created().await;
     for (number, left) in [
-        (1, retry("card_declined")),
-        (2, retry("card_declined")),
+        (1, retry("card_declined", false)),
+        (2, retry("card_declined", true)),
         (3, none),
     ] {
         app.psp

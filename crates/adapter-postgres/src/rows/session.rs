@@ -49,6 +49,7 @@ pub(crate) struct SessionState {
     version: i64,
     updated_at: OffsetDateTime,
     attempts: i64,
+    challenges: i64,
     next_sequence: i64,
     status: String,
     attempt_id: Option<Uuid>,
@@ -70,6 +71,7 @@ impl From<&Session> for SessionState {
             version: session.version.into(),
             updated_at: at(session.updated_at),
             attempts: session.attempts.into(),
+            challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
             attempt_id: flat.attempt.map(Id::uuid),
@@ -155,6 +157,7 @@ impl SessionRow {
             updated_at: Timestamp::new(self.state.updated_at),
             expires_at: Timestamp::new(self.expires_at),
             attempts: read.count("attempts", self.state.attempts)?,
+            challenges: read.count("challenges", self.state.challenges)?,
             next_sequence: read.count("next_sequence", self.state.next_sequence)?,
             status: self.state.status(&read, amount)?,
         })

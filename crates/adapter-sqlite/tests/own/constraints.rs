@@ -97,6 +97,7 @@ async fn a_session_is_never_captured_and_something_else() {
             "sessions_final_is_not_due",
         ),
         ("UPDATE sessions SET attempts = 4", "attempts"),
+        ("UPDATE sessions SET challenges = 11", "challenges"),
         ("UPDATE sessions SET version = 0", "version"),
         ("UPDATE sessions SET currency = 'EURO'", "currency"),
         ("UPDATE sessions SET progress = '[]'", "progress"),

@@ -22,7 +22,12 @@ async fn another_card_can_be_used_once_the_psp_confirms_that_nothing_is_held() {
     let (world, order) = challenged().await;
     let state = world.abandon(&order).await.unwrap();
     assert_eq!(state.status, StatusName::Refused);
-    assert_eq!(state.next, Next::Retry(RetryReason::AuthenticationFailed));
+    let retry = Next::Retry {
+        reason: RetryReason::AuthenticationFailed,
+        last_try: false,
+    };
+    assert_eq!(state.next, retry);
+    assert_eq!(world.session(&order).await.attempts, 0);
     assert_eq!(world.failure(&order).await, "authentication_abandoned");
     let state = world.pay(&order, "tok_2").await.unwrap();
     assert_eq!(state.status, StatusName::Authorized);
@@ -33,6 +38,34 @@ async fn another_card_can_be_used_once_the_psp_confirms_that_nothing_is_held() {
         taken: 0,
     };
     assert_eq!(books(&world, &order).await, expected);
+}
+
+#[tokio::test(start_paused = true)]
+async fn ten_challenges_can_be_opened_and_no_more() {
+    let world = World::new();
+    let order = world.open().await;
+    let mut last = Vec::new();
+    for number in 1..=10 {
+        world.psp.reply(Call::Authorize, Reply::ActionRequired);
+        let token = format!("tok_{number}");
+        world.pay(&order, &token).await.unwrap();
+        let state = world.abandon(&order).await.unwrap();
+        assert_eq!(state.status, StatusName::Refused);
+        last.push(match state.next {
+            Next::Retry { last_try, .. } => Some(last_try),
+            _ => None,
+        });
+    }
+    assert_eq!(last[..8], [Some(false); 8]);
+    assert_eq!(last[8..], [Some(true), None]);
+    assert_eq!(world.session(&order).await.attempts, 0);
+    let refused = world.pay(&order, "tok_11").await;
+    assert!(
+        matches!(refused, Err(Error::InvalidState(_))),
+        "{refused:?}"
+    );
+    let events = books(&world, &order).await.events;
+    assert_eq!(events, ["refused"; 10]);
 }
 
 #[tokio::test(start_paused = true)]

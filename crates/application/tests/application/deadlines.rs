@@ -2,7 +2,7 @@
 
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{InFlightKind, StatusName},
+    session::{InFlightKind, Next, StatusName},
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
@@ -53,8 +53,18 @@ async fn an_accepted_attempt_is_cancelled_at_expiry() {
     assert_eq!(world.count(&order, "cancel"), 1);
 }
 
+/// A challenge that was opened five minutes before the expiry.
+async fn challenged_before_the_expiry() -> (World, Order) {
+    let world = World::new();
+    let order = world.open().await;
+    world.wait_past_expiry(&order, -300).await;
+    world.psp.reply(Call::Authorize, Reply::ActionRequired);
+    world.pay(&order, "tok_1").await.unwrap();
+    (world, order)
+}
+
 #[tokio::test(start_paused = true)]
-async fn an_open_challenge_is_cancelled_at_expiry() {
+async fn an_open_challenge_outlives_the_expiry_and_is_cancelled_ten_minutes_after_it_was_opened() {
     for cancel in [
         Psp::Says(Reply::Done),
         Psp::Says(Reply::Accepted),
@@ -62,15 +72,14 @@ async fn an_open_challenge_is_cancelled_at_expiry() {
         Psp::Fails(Fault::UnknownBefore),
         Psp::Fails(Fault::UnknownAfter),
     ] {
-        let world = World::new();
-        let order = world.open().await;
-        // Five minutes before the end, so that the challenge's own ten minutes are not over.
-        world.wait_past_expiry(&order, -300).await;
-        world.psp.reply(Call::Authorize, Reply::ActionRequired);
-        world.pay(&order, "tok_1").await.unwrap();
-        world.wait_past_expiry(&order, 0).await;
-        cancel.plan(&world.psp, Call::Cancel);
+        let (world, order) = challenged_before_the_expiry().await;
+        world.wait_past_expiry(&order, 299).await;
         world.work().await;
+        assert_eq!(world.count(&order, "cancel"), 0, "{cancel:?}");
+        cancel.plan(&world.psp, Call::Cancel);
+        world.clock.advance(1);
+        world.work().await;
+        assert_eq!(world.count(&order, "cancel"), 1, "{cancel:?}");
         if matches!(cancel, Psp::Says(Reply::Accepted)) {
             let cancel = world.operation(&order, "cancel").id;
             world.psp.finish(cancel, Finish::Done);
@@ -82,6 +91,34 @@ async fn an_open_challenge_is_cancelled_at_expiry() {
             "{cancel:?}"
         );
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_challenge_that_is_finished_after_the_expiry_is_paid() {
+    let (world, order) = challenged_before_the_expiry().await;
+    world.wait_past_expiry(&order, 200).await;
+    world.work().await;
+    let attempt = world.operation(&order, "authorize").id;
+    world.psp.finish(attempt, Finish::Done);
+    world.notify(attempt).await.unwrap();
+    world.work().await;
+    let expected = Books {
+        status: StatusName::Authorized,
+        events: vec!["authorized"],
+        reserved: 10_000,
+        taken: 0,
+    };
+    assert_eq!(books(&world, &order).await, expected);
+    assert_eq!(world.count(&order, "cancel"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_challenge_that_is_abandoned_after_the_expiry_expires() {
+    let (world, order) = challenged_before_the_expiry().await;
+    world.wait_past_expiry(&order, 200).await;
+    let state = world.abandon(&order).await.unwrap();
+    assert_eq!((state.status, state.next), (EXPIRED, Next::None));
+    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
 }
 
 #[tokio::test(start_paused = true)]

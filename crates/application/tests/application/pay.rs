@@ -88,7 +88,7 @@ fn name(next: &Next) -> &'static str {
     match next {
         Next::None => "none",
         Next::Challenge(_) => "challenge",
-        Next::Retry(reason) => reason.name(),
+        Next::Retry { reason, .. } => reason.name(),
     }
 }
 
@@ -112,7 +112,7 @@ async fn the_shopper_is_answered_by_the_table() {
         let session = world.session(&order).await;
         assert_eq!(session.attempts, row.attempts, "{case}");
         assert_eq!(world.failure(&order).await, row.failure, "{case}");
-        let may_retry = matches!(state.next, Next::Retry(_));
+        let may_retry = matches!(state.next, Next::Retry { .. });
         let until = may_retry.then_some(session.expires_at);
         assert_eq!(session.retry_until(world.now()), until, "{case}");
         for stored in world.store.events_of(order.id) {
@@ -244,7 +244,11 @@ async fn tries_that_were_surely_not_sent_do_not_count() {
     for n in 0..10 {
         world.psp.fail(Call::Authorize, Fault::NotSent);
         let state = world.pay(&order, &format!("tok_{n}")).await.unwrap();
-        assert_eq!(state.next, Next::Retry(RetryReason::Technical), "try {n}");
+        let retry = Next::Retry {
+            reason: RetryReason::Technical,
+            last_try: false,
+        };
+        assert_eq!(state.next, retry, "try {n}");
     }
     let state = world.pay(&order, "tok_good").await.unwrap();
     assert_eq!(state.status, StatusName::Authorized);

@@ -15,8 +15,13 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often a shopper may try to pay; tries that were surely not sent do not count.
+/// How often a shopper may try to pay. A try that was definitely not sent, or whose challenge the
+/// shopper abandoned, does not count.
 pub const MAX_ATTEMPTS: u32 = 3;
+
+/// How many 3-D Secure challenges can be opened per session. Bounds the abandoned tries, which
+/// [`MAX_ATTEMPTS`] does not count.
+pub const MAX_CHALLENGES: u32 = 10;
 
 /// What must become true together.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,9 +7,9 @@ use crate::{
     money::Money,
     psp::{Challenge, PspReference, RefusalReason},
     session::{
-        Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode, InFlight,
-        InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Session, Status,
-        StatusName, Step, Unpaid,
+        Accepted, Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode,
+        InFlight, InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Session,
+        Status, StatusName, Step, Unpaid,
     },
     time::Timestamp,
 };
@@ -110,6 +110,10 @@ impl Snapshot {
         self.progress.insert(name.to_owned(), value);
     }
 
+    fn put_time(&mut self, name: &str, value: Timestamp) {
+        self.put(name, value.unix_micros().to_string());
+    }
+
     fn put_pending(&mut self, pending: &Pending) {
         self.attempt = Some(pending.attempt);
         if pending.expiring {
@@ -117,10 +121,15 @@ impl Snapshot {
         }
         let step = match &pending.step {
             Step::Asking => "asking",
-            Step::Accepted(_) => "accepted",
+            Step::Accepted(accepted) => {
+                if let Some(since) = accepted.challenge_since {
+                    self.put_time("challenge_since", since);
+                }
+                "accepted"
+            }
             Step::Challenge(open) => {
                 self.put("challenge_url", open.challenge.url.clone());
-                self.put("challenge_since", open.since.unix_micros().to_string());
+                self.put_time("challenge_since", open.since);
                 "challenge"
             }
             Step::Ending(ending) => {
@@ -155,7 +164,7 @@ impl Snapshot {
     fn put_authorized(&mut self, authorized: &Authorized) {
         self.attempt = Some(authorized.payment.attempt);
         if let Some(planned) = authorized.planned_capture {
-            self.put("capture_due", planned.due.unix_micros().to_string());
+            self.put_time("capture_due", planned.due);
             if planned.amount != authorized.payment.authorized {
                 self.put("capture_amount", planned.amount.minor().to_string());
             }
@@ -245,7 +254,10 @@ impl Reader<'_> {
     fn pending(&self) -> Result<Pending, NotASession> {
         let step = match self.text("step") {
             Some("asking") => Step::Asking,
-            Some("accepted") => Step::Accepted(self.reference()?),
+            Some("accepted") => Step::Accepted(Accepted {
+                reference: self.reference()?,
+                challenge_since: self.time("challenge_since")?,
+            }),
             Some("challenge") => Step::Challenge(OpenChallenge {
                 challenge: Challenge {
                     reference: self.reference()?,

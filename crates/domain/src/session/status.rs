@@ -67,12 +67,21 @@ pub struct Pending {
 pub enum Step {
     /// No word of the PSP yet.
     Asking,
-    /// The PSP has taken it in; its word comes later.
-    Accepted(PspReference),
+    /// The PSP has accepted it and sends the result later.
+    Accepted(Accepted),
     /// The shopper is in a challenge.
     Challenge(OpenChallenge),
     /// It is being cancelled at the PSP.
     Ending(Ending),
+}
+
+/// An attempt that the PSP is processing.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Accepted {
+    /// The PSP's reference.
+    pub reference: PspReference,
+    /// When the challenge that the shopper has finished was opened; `None` without a challenge.
+    pub challenge_since: Option<Timestamp>,
 }
 
 /// A challenge that waits for the shopper.

@@ -5,7 +5,10 @@ use time::Duration;
 use crate::{
     money::Money,
     psp::PspReference,
-    session::{Amounts, FailureCode, InFlightKind, Refunds, Session, Status, StatusName, Step},
+    session::{
+        Accepted, Amounts, FailureCode, InFlightKind, MAX_ATTEMPTS, MAX_CHALLENGES, Refunds,
+        Session, Status, StatusName, Step,
+    },
     time::Timestamp,
 };
 
@@ -17,7 +20,12 @@ pub enum Next {
     /// Finish the challenge at this address.
     Challenge(String),
     /// Try again.
-    Retry(RetryReason),
+    Retry {
+        /// Why the previous try failed.
+        reason: RetryReason,
+        /// Whether the next try can be the last: one attempt or one challenge is left.
+        last_try: bool,
+    },
 }
 
 /// Why the shopper is asked to try again.
@@ -83,11 +91,24 @@ impl Session {
                 Step::Asking | Step::Accepted(_) | Step::Ending(_) => Next::None,
             },
             Status::Refused(unpaid) | Status::Error(unpaid) => match self.retry_until(now) {
-                Some(_) => Next::Retry(retry_reason(unpaid.failure)),
+                Some(_) => Next::Retry {
+                    reason: retry_reason(unpaid.failure),
+                    last_try: self.is_last_try(),
+                },
                 None => Next::None,
             },
             _ => Next::None,
         }
+    }
+
+    /// Whether neither the attempts nor the challenges are used up.
+    pub(super) fn has_tries_left(&self) -> bool {
+        self.attempts < MAX_ATTEMPTS && self.challenges < MAX_CHALLENGES
+    }
+
+    fn is_last_try(&self) -> bool {
+        self.attempts.saturating_add(1) >= MAX_ATTEMPTS
+            || self.challenges.saturating_add(1) >= MAX_CHALLENGES
     }
 
     /// Why the session is where it is.
@@ -105,7 +126,7 @@ impl Session {
         match &self.status {
             Status::Pending(pending) => match &pending.step {
                 Step::Asking => None,
-                Step::Accepted(reference) => Some(reference),
+                Step::Accepted(accepted) => Some(&accepted.reference),
                 Step::Challenge(open) => Some(&open.challenge.reference),
                 Step::Ending(ending) => Some(&ending.reference),
             },
@@ -176,27 +197,43 @@ impl Session {
         self.status.in_flight().map(|flight| flight.kind)
     }
 
-    /// When the clock must look at this session next: its expiry, the end of a challenge's
-    /// patience, an automatic capture. `None` where nothing depends on the clock.
+    /// When the deadlines worker must look at this session next: its expiry, the end of an open
+    /// challenge, an automatic capture. `None` where nothing depends on the clock.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.status {
             Status::Created => Some(self.expires_at),
-            Status::Pending(pending) if !pending.expiring => match &pending.step {
-                Step::Challenge(open) => Some(self.expires_at.min(challenge_end(open.since))),
-                Step::Asking | Step::Accepted(_) | Step::Ending(_) => Some(self.expires_at),
-            },
+            Status::Pending(pending) if !pending.expiring => Some(self.step_ends_at(&pending.step)),
             Status::Authorized(authorized) if authorized.in_flight.is_none() => {
                 authorized.planned_capture.map(|planned| planned.due)
             }
             _ => None,
         }
     }
+
+    /// When an attempt in this step is ended. A challenge that was opened before `expires_at` may
+    /// finish, and so may the PSP's processing after it.
+    fn step_ends_at(&self, step: &Step) -> Timestamp {
+        match step {
+            Step::Challenge(open) => self.challenge_ends_at(open.since),
+            Step::Accepted(Accepted {
+                challenge_since: Some(since),
+                ..
+            }) => self.challenge_ends_at(*since).max(self.expires_at),
+            Step::Asking | Step::Accepted(_) | Step::Ending(_) => self.expires_at,
+        }
+    }
+
+    /// An open challenge is cancelled after ten minutes, and at the latest ten minutes after
+    /// `expires_at`; for a lifetime under ten minutes, at the latest one lifetime after it.
+    fn challenge_ends_at(&self, since: Timestamp) -> Timestamp {
+        let lifetime = self.expires_at.since(self.created_at);
+        let latest = self.expires_at.plus(CHALLENGE_TIME.min(lifetime));
+        since.plus(CHALLENGE_TIME).min(latest)
+    }
 }
 
-/// When a challenge that nobody ends is given up: after ten minutes.
-pub(super) fn challenge_end(since: Timestamp) -> Timestamp {
-    since.plus(Duration::minutes(10))
-}
+/// How long a 3-D Secure challenge can stay open.
+const CHALLENGE_TIME: Duration = Duration::minutes(10);
 
 fn retry_reason(failure: FailureCode) -> RetryReason {
     match failure {

@@ -16,9 +16,10 @@ use crate::{
     psp::{AbstractPsp, Choice},
 };
 
-/// Moments that matter, in seconds after the creation: a challenge's patience is over; the session
-/// expires; "not found" may be believed; an authorisation comes too late.
-pub(crate) const MOMENTS: [i64; 5] = [0, 700, LIFETIME, LIFETIME + 70, LIFETIME + 1000];
+/// Moments that matter, in seconds after the creation: a challenge of the beginning has ended, and one
+/// that is opened now outlives the expiry; the session expires; "not found" may be believed; the
+/// later challenge has ended, and an authorization comes too late.
+pub(crate) const MOMENTS: [i64; 5] = [0, LIFETIME - 60, LIFETIME, LIFETIME + 70, LIFETIME + 1000];
 
 /// A process that calls the PSP and will write down what it hears.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -11,7 +11,8 @@ use oncharge_domain::{
     psp::{Answer, PspAccount, PspReference, RefusalReason, Word},
     refund::{Refund, RefundStatus},
     session::{
-        Decision, Event, EventKind, Heard, Input, NewSession, Refusal, Session, Status, StatusName,
+        Decision, Event, EventKind, FailureCode, Heard, Input, NewSession, Refusal, Session,
+        Status, StatusName, Step,
     },
     text::{Reference, ReturnUrl},
     time::Timestamp,
@@ -37,6 +38,7 @@ impl Hash for Book {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.session.status.hash(state);
         self.session.attempts.hash(state);
+        self.session.challenges.hash(state);
         self.session.automatic_capture.hash(state);
         self.operations.hash(state);
         for refund in self.refunds.values() {
@@ -369,8 +371,27 @@ fn check_life(before: &Session, decision: &Decision) -> Result<(), String> {
     if moved && !allowed {
         return Err(format!("{:?} became {:?}", old.status, new.status));
     }
-    if new.attempts > 3 {
-        return Err(format!("{} attempts", new.attempts));
+    check_tries(old, new)
+}
+
+/// Attempts and challenges stay within their limits, and an abandoned challenge is not counted.
+fn check_tries(old: &Session, new: &Session) -> Result<(), String> {
+    let abandoned = matches!((&old.status, &new.status),
+        (Status::Pending(_), Status::Refused(unpaid))
+            if unpaid.failure == FailureCode::AuthenticationAbandoned);
+    let opened = matches!((&old.status, &new.status), (Status::Pending(old), Status::Pending(new))
+        if matches!(new.step, Step::Challenge(_)) && !matches!(old.step, Step::Challenge(_)));
+    let counts = (new.attempts, new.challenges);
+    if new.attempts > 3 || new.challenges > 10 || new.challenges < old.challenges {
+        return Err(format!("attempts and challenges: {counts:?}"));
+    }
+    if abandoned && new.attempts + 1 != old.attempts {
+        return Err(format!("an abandoned challenge was counted: {counts:?}"));
+    }
+    if new.challenges > old.challenges && !opened {
+        return Err(format!(
+            "a challenge was counted and not opened: {counts:?}"
+        ));
     }
     Ok(())
 }

@@ -64,8 +64,8 @@ async fn declined_then_another_card(database: Database) {
         .pay((&id, &pay_token), "4000000000000002")
         .await
         .expect(200);
-    let retry =
-        json!({ "status": "refused", "next": { "type": "retry", "reason": "card_declined" } });
+    let next = json!({ "type": "retry", "reason": "card_declined", "last_try": false });
+    let retry = json!({ "status": "refused", "next": next });
     assert_eq!(declined, retry);
     let session = shop.session(&id).await;
     assert_eq!(session["failure"]["code"], "card_declined");

@@ -135,7 +135,8 @@ async fn surely_not_sent(database: Database) {
         .shopper((&new, &pay_token), "pay", &body)
         .await
         .expect(200);
-    let retry = json!({ "status": "error", "next": { "type": "retry", "reason": "technical" } });
+    let next = json!({ "type": "retry", "reason": "technical", "last_try": false });
+    let retry = json!({ "status": "error", "next": next });
     assert_eq!(paid, retry);
     let (status, error) = act(&shop, &authorized, ("capture", Some("k"))).await;
     assert_eq!((status, &error["error"]), (503, &json!("psp_unavailable")));

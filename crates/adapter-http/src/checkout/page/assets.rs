@@ -17,7 +17,10 @@ pub const STYLE: &str = concat!(
     include_str!("../../../assets/checkout_brand.css"),
 );
 
-/// The checkout's whole script, as it stands in the page.
+/// Writes the amount; stands directly after it.
+pub const AMOUNT_SCRIPT: &str = include_str!("../../../assets/checkout/amount.js");
+
+/// The checkout's main script, as it stands at the end of the page.
 pub const SCRIPT: &str = concat!(
     "\"use strict\";\n",
     include_str!("../../../assets/checkout/api.js"),
@@ -34,10 +37,11 @@ pub fn style_digest() -> &'static str {
     &DIGEST
 }
 
-/// Base64 SHA-256 of [`SCRIPT`], for the policy that allows it and nothing else.
-pub fn script_digest() -> &'static str {
-    static DIGEST: LazyLock<String> = LazyLock::new(|| base64_sha256(SCRIPT));
-    &DIGEST
+/// Base64 SHA-256 of [`AMOUNT_SCRIPT`] and [`SCRIPT`], for the policy that allows nothing else.
+pub fn script_digests() -> [&'static str; 2] {
+    static DIGESTS: LazyLock<[String; 2]> =
+        LazyLock::new(|| [AMOUNT_SCRIPT, SCRIPT].map(base64_sha256));
+    DIGESTS.each_ref().map(String::as_str)
 }
 
 /// Base64 SHA-256: for policies, and as a validator.

@@ -6,18 +6,13 @@ use serde::Serialize;
 
 use super::PageModel;
 use super::state::ShopperState;
-use crate::checkout::messages::Preference;
+use crate::checkout::messages::Language;
 
 #[derive(Serialize)]
 struct Data<'a> {
     session_id: &'a str,
     pay_token: &'a str,
     merchant: &'a str,
-    /// An exact decimal text: a JSON number would become a float.
-    amount: &'a str,
-    currency: &'a str,
-    decimals: u8,
-    locale: &'a str,
     language: &'static str,
     psp_origin: &'a str,
     fields_url: &'a str,
@@ -31,26 +26,21 @@ struct Data<'a> {
 /// The block's text for this page.
 pub(super) fn block(
     model: &PageModel<'_>,
-    preference: &Preference,
+    language: Language,
     psp_origin: &str,
-    amount: &str,
 ) -> Result<String, serde_json::Error> {
     let data = Data {
         session_id: model.session_id,
         pay_token: model.pay_token,
         merchant: model.merchant_name,
-        amount,
-        currency: model.currency,
-        decimals: model.decimals,
-        locale: &preference.locale,
-        language: preference.language.code(),
+        language: language.code(),
         psp_origin,
         fields_url: model.fields_url.as_str(),
         parents: model.frame_ancestors,
         return_url: model.return_url,
         expires_in: model.expires_in_seconds,
         state: model.state,
-        messages: preference.language.messages().live(),
+        messages: language.messages().live(),
     };
     serde_json::to_string(&data).map(|json| inert(&json))
 }

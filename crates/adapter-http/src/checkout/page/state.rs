@@ -18,8 +18,11 @@ enum Next {
     None,
     /// The issuer wants to see the shopper, on a page of the PSP's origin.
     Challenge { url: String },
-    /// This try failed, another one is allowed.
-    Retry { reason: &'static str },
+    /// This try failed, another one is allowed; with `last_try` it can be the last one.
+    Retry {
+        reason: &'static str,
+        last_try: bool,
+    },
 }
 
 impl ShopperState {
@@ -28,8 +31,9 @@ impl ShopperState {
         let next = match next {
             session::Next::None => Next::None,
             session::Next::Challenge(url) => Next::Challenge { url },
-            session::Next::Retry(reason) => Next::Retry {
+            session::Next::Retry { reason, last_try } => Next::Retry {
                 reason: reason.name(),
+                last_try,
             },
         };
         Self {

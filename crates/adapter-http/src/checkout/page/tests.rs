@@ -8,7 +8,7 @@ use oncharge_domain::session::{Next, RetryReason, StatusName};
 use serde_json::Value;
 use url::Url;
 
-use super::assets::{ASSETS, SCRIPT, STYLE, script_digest, style_digest};
+use super::assets::{AMOUNT_SCRIPT, ASSETS, SCRIPT, STYLE, script_digests, style_digest};
 use super::state::ShopperState;
 use super::*;
 
@@ -84,9 +84,6 @@ fn the_script_gets_what_it_needs() {
             for (key, expected) in [
                 ("session_id", "cs_1"),
                 ("pay_token", "pt_secret"),
-                ("amount", "99.99"),
-                ("currency", "EUR"),
-                ("locale", "de-AT"),
                 ("language", "de"),
                 ("psp_origin", "http://127.0.0.1:8081"),
                 ("fields_url", "http://127.0.0.1:8081/fields"),
@@ -94,7 +91,6 @@ fn the_script_gets_what_it_needs() {
             ] {
                 assert_eq!(data[key], expected, "{key}");
             }
-            assert_eq!(data["decimals"], 2);
             assert_eq!(data["expires_in"], 1800);
             assert_eq!(data["parents"], serde_json::json!(["https://shop.example"]));
             assert_eq!(
@@ -131,9 +127,12 @@ fn next_steps_have_their_wire_form() {
         (
             ShopperState::new(
                 StatusName::Refused,
-                Next::Retry(RetryReason::InsufficientFunds),
+                Next::Retry {
+                    reason: RetryReason::InsufficientFunds,
+                    last_try: true,
+                },
             ),
-            r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds"}}"#,
+            r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds","last_try":true}}"#,
         ),
         (
             ShopperState::new(StatusName::Captured, Next::None),
@@ -160,12 +159,12 @@ fn hostile_names_stay_text() {
             let html = &page.html;
             assert_eq!(
                 html.matches("<script").count(),
-                2,
-                "only the page's own two scripts"
+                3,
+                "only the page's own three scripts"
             );
             assert_eq!(
                 html.matches("</script").count(),
-                2,
+                3,
                 "and each ends where it should"
             );
             assert!(!html.contains("<img"), "no element came in by a name");
@@ -199,12 +198,40 @@ fn every_currency_is_written_with_its_own_decimals() {
                 model.decimals = decimals;
             },
             |page| {
-                let shown = between(&page.html, "id=\"amount\">", "</p>");
+                let element = between(&page.html, "id=\"amount\" ", "</p>");
+                let (attributes, shown) = element.split_once('>').unwrap();
                 assert_eq!(shown, expected);
-                assert_eq!(data(page)["decimals"], decimals);
+                let value = expected.split_once(' ').unwrap().1;
+                let data = format!(
+                    "data-value=\"{value}\" data-currency=\"{currency}\" \
+                     data-decimals=\"{decimals}\" data-locale=\"en\""
+                );
+                assert_eq!(attributes, data);
             },
         );
     }
+}
+
+/// The script that writes the amount comes before anything else, and nothing is painted before the page
+/// is complete: the amount never changes before the shopper's eyes.
+#[test]
+fn the_amount_is_written_before_the_first_paint() {
+    check(
+        |_| (),
+        |page| {
+            let html = &page.html;
+            let after = between(html, "EUR 99.99</p>", "</script>");
+            assert_eq!(after, format!("<script>{AMOUNT_SCRIPT}"));
+            let head = between(html, "<head>", "</head>");
+            let expected = between(
+                head,
+                "<link rel=\"expect\" href=\"#",
+                "\" blocking=\"render\">",
+            );
+            let (_, rest) = html.split_once(after).unwrap();
+            assert!(rest.contains(&format!(" id=\"{expected}\"")), "{expected}");
+        },
+    );
 }
 
 #[test]
@@ -214,8 +241,14 @@ fn the_policy_allows_exactly_what_is_in_the_page() {
         |page| {
             let policy = header(page, "Content-Security-Policy");
             assert_eq!(between(&page.html, "<style>", "</style>"), STYLE);
-            assert_eq!(between(&page.html, "<script>", "</script>"), SCRIPT);
-            assert!(policy.contains(&format!("script-src 'sha256-{}';", script_digest())));
+            let scripts: Vec<&str> = page.html.split("<script>").skip(1).collect();
+            let scripts: Vec<&str> = scripts
+                .iter()
+                .map(|rest| rest.split_once("</script>").unwrap().0)
+                .collect();
+            assert_eq!(scripts, [AMOUNT_SCRIPT, SCRIPT]);
+            let [amount, main] = script_digests();
+            assert!(policy.contains(&format!("script-src 'sha256-{amount}' 'sha256-{main}';")));
             assert!(policy.contains(&format!("style-src 'sha256-{}';", style_digest())));
             assert!(
                 policy.contains("frame-src http://127.0.0.1:8081;"),
@@ -272,7 +305,7 @@ fn a_hostile_logo_is_bytes_of_an_image_and_nothing_else() {
         model.merchant_name = HOSTILE;
     });
     let html = &page.html;
-    assert_eq!(html.matches("<script").count(), 2);
+    assert_eq!(html.matches("<script").count(), 3);
     assert_eq!(html.matches("<img").count(), 1);
     assert!(!html.contains("onload") && !html.contains("alert(3)"));
     let source = between(html, "src=\"data:image/svg+xml;base64,", "\"");
@@ -283,7 +316,9 @@ fn a_hostile_logo_is_bytes_of_an_image_and_nothing_else() {
 fn texts_that_stand_inside_elements_cannot_end_them() {
     assert!(!STYLE.contains("</"), "the style sheet would end early");
     for forbidden in ["</script", "<script", "<!--"] {
-        assert!(!SCRIPT.contains(forbidden), "{forbidden} in the script");
+        for script in [AMOUNT_SCRIPT, SCRIPT] {
+            assert!(!script.contains(forbidden), "{forbidden} in the script");
+        }
     }
 }
 

@@ -435,6 +435,23 @@ fn expiry_with_an_open_challenge() {
 }
 
 #[test]
+fn challenge_passed_after_the_expiry() {
+    let challenge = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::ActionRequired);
+    authorized("late challenge", challenge, |world| {
+        async move {
+            let order = open(world).await;
+            world.wait_past_expiry(&order, -300).await;
+            world.insist_paying(&order, "card").await;
+            world.wait_past_expiry(&order, 60).await;
+            world.psp_decides(&order, "authorize", &Finish::Done).await;
+            order
+        }
+        .boxed_local()
+    })
+    .check();
+}
+
+#[test]
 fn compensation_of_a_late_authorisation() {
     let accepted = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::Accepted);
     expired("compensation", accepted, |world| late(world).boxed_local()).check();

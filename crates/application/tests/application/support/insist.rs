@@ -39,8 +39,12 @@ impl World {
         for n in 0..ROUNDS {
             let token = format!("tok_{card}_{n}");
             let state = self.insist(async || self.pay(order, &token).await).await;
-            if state.next != Next::Retry(RetryReason::Technical) {
-                return state;
+            match state.next {
+                Next::Retry {
+                    reason: RetryReason::Technical,
+                    ..
+                } => {}
+                _ => return state,
             }
         }
         panic!("never sent");

@@ -42,13 +42,16 @@ impl Draft {
     }
 
     pub(super) fn abandon(&mut self, operation: OperationId) -> Result<(), Refusal> {
+        let (refusal, past_expiry) = (self.invalid_state(), self.is_past_expiry());
         let Status::Pending(Pending {
             step: Step::Challenge(open),
+            expiring,
             ..
-        }) = &self.session.status
+        }) = &mut self.session.status
         else {
-            return Err(self.invalid_state());
+            return Err(refusal);
         };
+        *expiring = past_expiry;
         let reference = open.challenge.reference.clone();
         self.start_ending(operation, CancelPurpose::Abandon, reference);
         Ok(())

@@ -3,39 +3,33 @@
 use crate::{
     id::OperationId,
     operation::{CancelPurpose, OperationKind},
-    session::{Draft, InFlight, InFlightKind, PlannedCapture, Status, Step, view::challenge_end},
+    session::{Draft, InFlight, InFlightKind, PlannedCapture, Status, Step},
 };
 
 impl Draft {
     /// Does what is due at this time; nothing where nothing is.
     pub(super) fn deadline(&mut self, operation: OperationId) {
-        let (now, expires_at) = (self.now, self.session.expires_at);
-        let over = now >= expires_at;
+        let (now, past_expiry) = (self.now, self.is_past_expiry());
+        let is_due = self.session.due_at().is_some_and(|due| due <= now);
         match &mut self.session.status {
-            Status::Created if over => {
+            Status::Created if is_due => {
                 // Expiry of an unpaid session cannot overflow: it has at most a few events.
                 let _ = self.expire();
             }
-            Status::Pending(pending) => {
-                let started = over && !pending.expiring;
-                pending.expiring |= over;
-                match &pending.step {
-                    Step::Challenge(open) if over || now >= challenge_end(open.since) => {
-                        let purpose = if over {
-                            CancelPurpose::Expiry
-                        } else {
-                            CancelPurpose::Abandon
-                        };
-                        let reference = open.challenge.reference.clone();
-                        self.start_ending(operation, purpose, reference);
-                    }
-                    Step::Accepted(reference) if started => {
-                        let reference = reference.clone();
-                        self.start_ending(operation, CancelPurpose::Expiry, reference);
-                    }
-                    // An attempt without any word is looked up by recovery, never sent again.
-                    _ => {}
-                }
+            Status::Pending(pending) if is_due => {
+                pending.expiring = past_expiry;
+                let purpose = if past_expiry {
+                    CancelPurpose::Expiry
+                } else {
+                    CancelPurpose::Abandon
+                };
+                let reference = match &pending.step {
+                    Step::Challenge(open) => open.challenge.reference.clone(),
+                    Step::Accepted(accepted) => accepted.reference.clone(),
+                    // Recovery looks up an attempt without a PSP result and never sends it again.
+                    Step::Asking | Step::Ending(_) => return,
+                };
+                self.start_ending(operation, purpose, reference);
             }
             Status::Authorized(authorized)
                 if authorized.in_flight.is_none() && authorized.lapsed.is_none() =>

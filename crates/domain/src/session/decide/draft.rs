@@ -13,7 +13,7 @@ use crate::{
     retry,
     session::{
         Authorized, Captured, Decision, Ending, Event, EventKind, Failure, FailureCode, InProgress,
-        MAX_ATTEMPTS, Payment, PlannedCapture, Refunds, Refusal, Session, Status, Step, Unpaid,
+        Payment, PlannedCapture, Refunds, Refusal, Session, Status, Step, Unpaid,
     },
     time::Timestamp,
 };
@@ -73,6 +73,14 @@ impl Draft {
             (_, Some(flight)) => Refusal::InProgress(flight.kind.into()),
             (_, None) => Refusal::InvalidState(self.session.status_at(self.now)),
         }
+    }
+
+    /// Whether the session can no longer be paid: whatever holds no funds becomes `expired`. Once
+    /// the expiry has been handled this stays true, also on a node whose clock is behind.
+    pub(in crate::session) fn is_past_expiry(&self) -> bool {
+        let is_handled =
+            matches!(&self.session.status, Status::Pending(pending) if pending.expiring);
+        is_handled || self.now >= self.session.expires_at
     }
 
     /// Tells the merchant of the session's new status.
@@ -329,7 +337,7 @@ impl Draft {
     /// No money moved by this attempt, and why.
     pub(in crate::session) fn refuse(&mut self, failure: FailureCode) -> Result<(), Refusal> {
         let for_good = matches!(failure, FailureCode::GlobalBan | FailureCode::RiskRejected);
-        let retry = !for_good && self.session.attempts < MAX_ATTEMPTS;
+        let retry = !for_good && self.session.has_tries_left();
         self.session.status = Status::Refused(Unpaid { failure, retry });
         self.emit(EventKind::PaymentRefused)
     }

@@ -6,8 +6,8 @@ use crate::{
     operation::{CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus},
     psp::{Answer, Challenge, PspReference, RefusalReason, Word},
     session::{
-        Cancelled, Draft, EndOutcome, EventKind, FailureCode, Heard, OpenChallenge, Refusal,
-        Status, Step, Unpaid,
+        Accepted, Cancelled, Draft, EndOutcome, EventKind, FailureCode, Heard, MAX_CHALLENGES,
+        OpenChallenge, Refusal, Status, Step, Unpaid,
     },
 };
 
@@ -158,51 +158,68 @@ fn way_back(captured: bool) -> CompensationBy {
     }
 }
 
-/// The PSP confirmed that this attempt holds nothing.
+/// The PSP confirmed that this attempt holds nothing. An abandoned challenge does not count as an
+/// attempt.
 pub(super) fn nothing_held(draft: &mut Draft, failure: FailureCode) -> Result<(), Refusal> {
-    match &draft.session.status {
-        Status::Pending(pending) if pending.expiring => draft.expire(),
-        _ => draft.refuse(failure),
+    if draft.is_past_expiry() {
+        return draft.expire();
     }
+    if failure == FailureCode::AuthenticationAbandoned {
+        draft.session.attempts = draft.session.attempts.saturating_sub(1);
+    }
+    draft.refuse(failure)
 }
 
 fn challenged(draft: &mut Draft, challenge: Challenge, spare: crate::id::OperationId) {
-    let now = draft.now;
+    let (now, past_expiry) = (draft.now, draft.is_past_expiry());
     let Status::Pending(pending) = &mut draft.session.status else {
         return;
     };
-    match pending.step {
-        Step::Asking | Step::Accepted(_) if pending.expiring => {
-            draft.start_ending(spare, CancelPurpose::Expiry, challenge.reference);
-        }
-        Step::Asking | Step::Accepted(_) => {
-            pending.step = Step::Challenge(OpenChallenge {
-                challenge,
-                since: now,
-            });
-        }
-        Step::Challenge(_) | Step::Ending(_) => {}
+    let opened_at = match &pending.step {
+        Step::Asking => None,
+        Step::Accepted(accepted) => accepted.challenge_since,
+        Step::Challenge(_) | Step::Ending(_) => return,
+    };
+    if opened_at.is_none() && past_expiry {
+        pending.expiring = true;
+        draft.start_ending(spare, CancelPurpose::Expiry, challenge.reference);
+        return;
     }
+    // A repeated or reordered result must not prolong a challenge or count it twice.
+    if opened_at.is_none() {
+        let opened = draft.session.challenges.saturating_add(1);
+        draft.session.challenges = opened.min(MAX_CHALLENGES);
+    }
+    pending.step = Step::Challenge(OpenChallenge {
+        challenge,
+        since: opened_at.unwrap_or(now),
+    });
 }
 
 fn accepted(draft: &mut Draft, reference: PspReference, spare: crate::id::OperationId) {
     let Status::Pending(pending) = &mut draft.session.status else {
         return;
     };
-    match pending.step {
+    let challenge_since = match &pending.step {
         Step::Asking if pending.expiring => {
             draft.start_ending(spare, CancelPurpose::Expiry, reference);
+            return;
         }
-        // After a challenge: it is over, and the PSP has not decided yet.
-        Step::Asking | Step::Challenge(_) => pending.step = Step::Accepted(reference),
-        Step::Accepted(_) | Step::Ending(_) => {}
-    }
+        Step::Asking => None,
+        // The shopper has finished the challenge, and the PSP has not decided yet.
+        Step::Challenge(open) => Some(open.since),
+        Step::Accepted(_) | Step::Ending(_) => return,
+    };
+    pending.step = Step::Accepted(Accepted {
+        reference,
+        challenge_since,
+    });
 }
 
-/// A try that was surely not sent does not count.
+/// A try that was definitely not sent does not count.
 fn not_sent(draft: &mut Draft) -> Result<(), Refusal> {
     draft.session.attempts = draft.session.attempts.saturating_sub(1);
-    if matches!(&draft.session.status, Status::Pending(pending) if pending.expiring) {
+    if draft.is_past_expiry() {
         return draft.expire();
     }
     draft.session.status = Status::Error(Unpaid {
