@@ -200,8 +200,8 @@ impl CheckoutRepository for PostgresStore {
             self.read(select(exists(created))).await?
         } else {
             let changed = session_changes::table
-                .find((session, i64::from(unit.session.version)))
-                .filter(session_changes::unit_id.eq(id));
+                .find(id)
+                .filter(session_changes::session_id.eq(session));
             self.read(select(exists(changed))).await?
         };
         Ok(found == [true])

@@ -66,16 +66,18 @@ diesel::table! {
 }
 
 diesel::table! {
-    session_changes (session_id, version) {
-        session_id -> Uuid,
-        version -> BigInt,
+    session_changes (unit_id) {
         unit_id -> Uuid,
+        session_id -> Uuid,
+        merchant_id -> Uuid,
+        version -> BigInt,
     }
 }
 
 diesel::table! {
     contacts (session_id) {
         session_id -> Uuid,
+        merchant_id -> Uuid,
         email -> Nullable<Bytea>,
         email_key_id -> Nullable<Text>,
         phone -> Nullable<Bytea>,
@@ -234,6 +236,7 @@ diesel::table! {
 diesel::table! {
     delivery_attempts (event_id, number) {
         event_id -> Uuid,
+        merchant_id -> Uuid,
         number -> BigInt,
         at -> Timestamptz,
         status -> Nullable<BigInt>,

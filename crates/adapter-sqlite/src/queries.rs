@@ -373,7 +373,8 @@ pub(crate) fn committed(
             .optional()
     } else {
         session_changes::table
-            .find((session, i64::from(unit.session.version)))
+            .find(id_bytes(unit.id))
+            .filter(session_changes::session_id.eq(session))
             .select(session_changes::unit_id)
             .get_result(connection)
             .optional()

@@ -2,6 +2,10 @@
 -- units, documents are jsonb. The CHECKs back the invariants that crates/domain holds, so that no
 -- bug above can write what must not be. migrations/sqlite has the same tables, columns, constraints
 -- and indexes.
+--
+-- Every table whose rows belong to one merchant has merchant_id, so that merchants can be spread
+-- over several databases. Where a row repeats the merchant of the row that it belongs to, merchant_id
+-- is no foreign key: each one would lock the merchant's row once more.
 
 CREATE TABLE merchants (
     id                      uuid        NOT NULL PRIMARY KEY,
@@ -93,17 +97,19 @@ CREATE INDEX sessions_capture_failed ON sessions (id)
     WHERE status = 'error' AND failure = 'capture_failed';
 
 -- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
--- later units have changed the session again, and so that no version is ever written twice.
+-- later units have changed the session again. Rows are deleted after an hour: unit ids begin with
+-- their time of creation, so the primary key serves both.
 CREATE TABLE session_changes (
-    session_id uuid   NOT NULL REFERENCES sessions (id),
-    version    bigint NOT NULL CHECK (version >= 2),
-    unit_id    uuid   NOT NULL,
-    PRIMARY KEY (session_id, version)
+    unit_id     uuid   NOT NULL PRIMARY KEY,
+    session_id  uuid   NOT NULL,
+    merchant_id uuid   NOT NULL,
+    version     bigint NOT NULL CHECK (version >= 2)
 );
 
 -- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
 CREATE TABLE contacts (
     session_id   uuid NOT NULL PRIMARY KEY REFERENCES sessions (id),
+    merchant_id  uuid NOT NULL,
     email        bytea,
     email_key_id text,
     phone        bytea,
@@ -273,14 +279,15 @@ CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
 CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
 
 CREATE TABLE delivery_attempts (
-    event_id   uuid        NOT NULL REFERENCES deliveries (event_id),
-    number     bigint      NOT NULL CHECK (number >= 1),
-    at         timestamptz NOT NULL,
-    status     bigint               CHECK (status BETWEEN 100 AND 999),
-    latency_ms bigint      NOT NULL CHECK (latency_ms >= 0),
+    event_id    uuid        NOT NULL REFERENCES deliveries (event_id),
+    merchant_id uuid        NOT NULL,
+    number      bigint      NOT NULL CHECK (number >= 1),
+    at          timestamptz NOT NULL,
+    status      bigint               CHECK (status BETWEEN 100 AND 999),
+    latency_ms  bigint      NOT NULL CHECK (latency_ms >= 0),
     -- The first kilobyte of the answer.
-    response   text        NOT NULL CHECK (length(response) <= 1024),
-    error      text,
+    response    text        NOT NULL CHECK (length(response) <= 1024),
+    error       text,
     PRIMARY KEY (event_id, number),
     CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
 );

@@ -2,6 +2,9 @@
 -- amounts are minor units, documents are JSON text. Tables are STRICT, so a value of another type
 -- is refused; the CHECKs back the invariants that crates/domain holds, so that no bug above can
 -- write what must not be. migrations/postgres has the same tables and columns.
+--
+-- Every table whose rows belong to one merchant has merchant_id; where a row repeats the merchant of
+-- the row that it belongs to, merchant_id is no foreign key.
 
 CREATE TABLE merchants (
     id                      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -95,17 +98,19 @@ CREATE INDEX sessions_capture_failed ON sessions (id)
     WHERE status = 'error' AND failure = 'capture_failed';
 
 -- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
--- later units have changed the session again, and so that no version is ever written twice.
+-- later units have changed the session again. Rows are deleted after an hour: unit ids begin with
+-- their time of creation, so the primary key serves both.
 CREATE TABLE session_changes (
-    session_id BLOB    NOT NULL REFERENCES sessions (id),
-    version    INTEGER NOT NULL CHECK (version >= 2),
-    unit_id    BLOB    NOT NULL CHECK (length(unit_id) = 16),
-    PRIMARY KEY (session_id, version)
+    unit_id     BLOB    NOT NULL PRIMARY KEY CHECK (length(unit_id) = 16),
+    session_id  BLOB    NOT NULL CHECK (length(session_id) = 16),
+    merchant_id BLOB    NOT NULL CHECK (length(merchant_id) = 16),
+    version     INTEGER NOT NULL CHECK (version >= 2)
 ) STRICT, WITHOUT ROWID;
 
 -- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
 CREATE TABLE contacts (
     session_id   BLOB NOT NULL PRIMARY KEY REFERENCES sessions (id),
+    merchant_id  BLOB NOT NULL CHECK (length(merchant_id) = 16),
     email        BLOB,
     email_key_id TEXT,
     phone        BLOB,
@@ -275,14 +280,15 @@ CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
 CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
 
 CREATE TABLE delivery_attempts (
-    event_id   BLOB    NOT NULL REFERENCES deliveries (event_id),
-    number     INTEGER NOT NULL CHECK (number >= 1),
-    at         INTEGER NOT NULL,
-    status     INTEGER          CHECK (status BETWEEN 100 AND 999),
-    latency_ms INTEGER NOT NULL CHECK (latency_ms >= 0),
+    event_id    BLOB    NOT NULL REFERENCES deliveries (event_id),
+    merchant_id BLOB    NOT NULL CHECK (length(merchant_id) = 16),
+    number      INTEGER NOT NULL CHECK (number >= 1),
+    at          INTEGER NOT NULL,
+    status      INTEGER          CHECK (status BETWEEN 100 AND 999),
+    latency_ms  INTEGER NOT NULL CHECK (latency_ms >= 0),
     -- The first kilobyte of the answer.
-    response   TEXT    NOT NULL CHECK (length(response) <= 1024),
-    error      TEXT,
+    response    TEXT    NOT NULL CHECK (length(response) <= 1024),
+    error       TEXT,
     PRIMARY KEY (event_id, number),
     CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
 ) STRICT, WITHOUT ROWID;

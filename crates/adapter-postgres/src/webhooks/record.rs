@@ -65,7 +65,8 @@ async fn write(
     change_delivery(&mut batch, recorded);
     if let Some(attempt) = &recorded.attempt {
         let row = AttemptRow::new(delivery.event, attempt);
-        batch.add(row.insert_into(delivery_attempts::table));
+        let merchant = delivery_attempts::merchant_id.eq(delivery.merchant.uuid());
+        batch.add((row, merchant).insert_into(delivery_attempts::table));
     }
     if let EndpointChange::Disabled(_) = change {
         batch.add(left_over::end(delivery.merchant));

@@ -51,9 +51,9 @@ const FILL: &str = "
             psp_reference, refund_id, retry_until, created_at FROM copies, events;
     INSERT INTO idempotency_keys SELECT merchant, session::text, fingerprint, operation, created_at
         FROM copies, idempotency_keys WHERE operation_id IS NOT NULL;
-    INSERT INTO contacts SELECT session, email, email_key_id, phone, phone_key_id
+    INSERT INTO contacts SELECT session, merchant, email, email_key_id, phone, phone_key_id
         FROM copies, (SELECT * FROM contacts LIMIT 1) AS one;
-    INSERT INTO session_changes SELECT session, 2, session FROM copies;
+    INSERT INTO session_changes SELECT session, session, merchant, 2 FROM copies;
     INSERT INTO bans SELECT session, 'email', 'p1', sha256(session::text::bytea), 'operator', NULL,
         now(), '2099-01-01', NULL FROM copies;
     INSERT INTO webhook_endpoints SELECT id, url, key_id, disabled, failing_since, merchants.created_at,
@@ -61,8 +61,8 @@ const FILL: &str = "
     INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, 'https://shop.example.com/',
         'pending', 1, 1, 0, created_at, '2099-01-01' FROM events
         WHERE id NOT IN (SELECT event_id FROM deliveries);
-    INSERT INTO delivery_attempts SELECT event_id, 1, created_at, 500, 1, '', NULL FROM deliveries
-        WHERE attempts = 1;
+    INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, created_at, 500, 1, '', NULL
+        FROM deliveries WHERE attempts = 1;
     INSERT INTO psp_notifications SELECT operation, connector, account, session::text, 'handled', body,
         body_key_id, '2098-01-01', operation, session, NULL, 1, NULL, NULL
         FROM copies, psp_notifications;

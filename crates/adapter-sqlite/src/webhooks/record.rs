@@ -14,7 +14,7 @@ use crate::{
     error,
     hot::Hot,
     rows::{
-        attempt::AttemptRow,
+        attempt::NewAttemptRow,
         audit::AuditRow,
         delivery::{AttemptEnd, DeliveryChange},
         id_bytes,
@@ -26,7 +26,7 @@ use crate::{
 /// All rows of an attempt, ready to be written.
 pub(super) struct Rows {
     lease: Lease,
-    attempt: Option<AttemptRow>,
+    attempt: Option<NewAttemptRow>,
     event: Vec<u8>,
     /// The round in which the delivery was read.
     round: i64,
@@ -53,7 +53,7 @@ impl Rows {
         let attempt = recorded.attempt.as_ref();
         Self {
             lease: recorded.lease,
-            attempt: attempt.map(|attempt| AttemptRow::of(event, attempt)),
+            attempt: attempt.map(|made| NewAttemptRow::of(event, delivery.merchant, made)),
             event: id_bytes(event),
             round: delivery.round.into(),
             delivery: DeliveryChange::of(&recorded.after),
