@@ -7,6 +7,7 @@ use std::cmp::Reverse;
 
 use diesel::prelude::*;
 use oncharge_domain::{
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     idempotency::IdempotencyKey,
     operation::Operation,
@@ -79,7 +80,7 @@ pub(crate) fn operation(
 pub(crate) fn operations(
     connection: &mut SqliteConnection,
     since: Timestamp,
-    after: Option<OperationId>,
+    after: Option<Position>,
     limit: u32,
 ) -> Result<Vec<Operation>, StoreError> {
     let mut query = operations::table
@@ -88,17 +89,11 @@ pub(crate) fn operations(
         .select(OperationRow::as_select())
         .into_boxed();
     let mut since = since.unix_micros();
-    if let Some(after) = after.map(id_bytes) {
-        let at: Option<i64> = operations::table
-            .find(&after)
-            .select(operations::created_at)
-            .get_result(connection)
-            .optional()
-            .map_err(error::store)?;
-        let at = at.ok_or_else(|| error::broken("the operation to go on after must be there"))?;
+    if let Some(after) = after {
+        let (at, id) = (after.created_at.unix_micros(), after.id.as_bytes().to_vec());
         if at >= since {
             since = at;
-            query = query.filter(operations::created_at.gt(at).or(operations::id.gt(after)));
+            query = query.filter(operations::created_at.gt(at).or(operations::id.gt(id)));
         }
     }
     let rows: Vec<OperationRow> = query

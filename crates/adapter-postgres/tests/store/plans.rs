@@ -166,7 +166,11 @@ async fn webhooks(shop: &Shop, event: EventId) {
     shop.set_endpoint().await;
     let since = now.plus_seconds(-60);
     let operations = shop.store.operations(since, None, 10).await.unwrap();
-    let last = operations.last().unwrap().id;
+    let last = operations.last().unwrap();
+    let last = Position {
+        created_at: last.created_at,
+        id: last.id.uuid(),
+    };
     let next = shop.store.operations(since, Some(last), 10).await.unwrap();
     assert_eq!(next.len(), 10);
 }

@@ -186,6 +186,17 @@ async fn queues_are_measured(database: Database) {
         }
     }
     let waits = "oncharge_queue_depth{queue=\"operations\"} 1";
+    let refund = difference["operation_id"].as_str().unwrap();
+    let rest = run(&dev, &["reconcile", "--since", "1h", "--after", refund]);
+    assert!(rest.status.success(), "{rest:?}");
+    let summary = String::from_utf8(rest.stderr).unwrap();
+    assert!(summary.contains("0 operations compared"), "{summary}");
+    let unknown = format!("op_{}", "0".repeat(32));
+    for after in [unknown.as_str(), "cs_1"] {
+        let wrong = run(&dev, &["reconcile", "--since", "1h", "--after", after]);
+        assert_eq!(wrong.status.code(), Some(2), "{after}: {wrong:?}");
+    }
+
     assert!(metrics.contains(waits), "{metrics}");
 }
 
