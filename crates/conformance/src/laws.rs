@@ -90,7 +90,8 @@ list! {
         a_notification_is_kept_once_by_racers notifications_load_equal
         only_due_notifications_are_claimed no_notification_is_leased_twice;
     handling: a_lost_lease_cannot_settle a_notification_is_handled_once
-        handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed;
+        handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed
+        many_notifications_are_dismissed_at_once;
     stuck: open_operations_are_stuck_past_their_budget open_compensations_are_stuck_at_once
         refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
         late_deliveries_are_stuck
