@@ -230,6 +230,7 @@ diesel::table! {
         next_try_at -> Nullable<Timestamptz>,
         leased_until -> Nullable<Timestamptz>,
         lease_token -> Nullable<Uuid>,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 

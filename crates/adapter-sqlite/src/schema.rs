@@ -230,6 +230,7 @@ diesel::table! {
         next_try_at -> Nullable<BigInt>,
         leased_until -> Nullable<BigInt>,
         lease_token -> Nullable<Binary>,
+        ended_at -> Nullable<BigInt>,
     }
 }
 

@@ -190,6 +190,9 @@ CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
+-- For the clean-up: operations that were never sent and that no refund or compensation names.
+CREATE INDEX operations_never_sent ON operations (id)
+    WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') AND compensated = 0;
 CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
     WHERE psp_reference IS NOT NULL;
 
@@ -238,6 +241,7 @@ CREATE TABLE events (
     CONSTRAINT events_reason_of_a_failure CHECK (failure_reason IS NULL OR failure IS NOT NULL)
 ) STRICT;
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
+CREATE INDEX events_by_kind ON events (merchant_id, kind, created_at, id);
 
 -- One for each merchant at most; a disabled one is kept until it is set again or removed.
 CREATE TABLE webhook_endpoints (
@@ -268,7 +272,10 @@ CREATE TABLE deliveries (
     next_try_at  INTEGER,
     leased_until INTEGER,
     lease_token  BLOB             CHECK (length(lease_token) = 16),
+    -- When it was delivered or given up, by the database's clock.
+    ended_at     INTEGER,
     CONSTRAINT deliveries_pending CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
+    CONSTRAINT deliveries_ended CHECK ((state = 'pending') = (ended_at IS NULL)),
     CONSTRAINT deliveries_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 ) STRICT;
 -- With the creation, so that the depth of a long queue is counted in the index alone.
@@ -278,6 +285,8 @@ CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
     WHERE attempts = 0 AND next_try_at IS NOT NULL;
 -- Each merchant's own queue: one with a long queue does not stand before the others.
 CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
+-- For the clean-up.
+CREATE INDEX deliveries_ended_at ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE delivery_attempts (
     event_id    BLOB    NOT NULL REFERENCES deliveries (event_id),
@@ -324,12 +333,13 @@ CREATE INDEX psp_notifications_by_status ON psp_notifications (status, received_
 CREATE INDEX psp_notifications_by_session ON psp_notifications (session_id)
     WHERE session_id IS NOT NULL;
 
--- A record is reserved (operation_id) or answered; the answer's body is sealed.
+-- A record is reserved (operation_id) or answered; the answer's body is sealed. operation_id is no
+-- foreign key: a delete of an operation would look for it in all records.
 CREATE TABLE idempotency_keys (
     merchant_id  BLOB    NOT NULL REFERENCES merchants (id),
     key          TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     fingerprint  BLOB    NOT NULL CHECK (length(fingerprint) = 32),
-    operation_id BLOB             REFERENCES operations (id),
+    operation_id BLOB             CHECK (length(operation_id) = 16),
     created_at   INTEGER NOT NULL,
     answered_at  INTEGER,
     status       INTEGER          CHECK (status BETWEEN 100 AND 599),

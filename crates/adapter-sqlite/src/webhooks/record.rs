@@ -1,6 +1,10 @@
 //! What follows from an attempt to deliver an event, as statements.
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Nullable},
+};
 use oncharge_domain::{
     id::{EventId, MerchantId},
     time::Timestamp,
@@ -20,7 +24,7 @@ use crate::{
         id_bytes,
     },
     schema::{deliveries, delivery_attempts, webhook_endpoints},
-    work,
+    work::{self, CLOCK},
 };
 
 /// All rows of an attempt, ready to be written.
@@ -83,7 +87,13 @@ impl Rows {
             .find(self.event.clone())
             .filter(deliveries::round.eq(self.round))
             .filter(deliveries::state.eq(DeliveryState::Pending.name()));
-        let update = diesel::update(meant).set(self.delivery);
+        let ended_at = if self.delivery.is_over() {
+            CLOCK
+        } else {
+            "NULL"
+        };
+        let ended_at = deliveries::ended_at.eq(sql::<Nullable<BigInt>>(ended_at));
+        let update = diesel::update(meant).set((self.delivery, ended_at));
         let changed = Hot(update.returning(deliveries::event_id)).touched(connection);
         changed.map_err(error::commit)?;
         let update = diesel::update(deliveries::table.find(self.event)).set(self.end);

@@ -218,6 +218,6 @@ impl CheckoutRepository for MemoryStore {
     }
 
     async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
-        Ok(self.state().units.contains(&unit.id))
+        Ok(self.state().units.contains_key(&unit.id))
     }
 }
