@@ -54,12 +54,12 @@ WITH ended AS MATERIALIZED (
 )
 DELETE FROM deliveries WHERE event_id = ANY (ARRAY(SELECT event_id FROM ended))";
 
-/// The first conditions are those of the index; what it leaves out is named by other rows for good.
+/// The first conditions are those of the index: what it leaves out is needed for good.
 const NEVER_SENT: &str = "
 DELETE FROM operations WHERE id = ANY (ARRAY(
     SELECT id FROM operations
     WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel')
-        AND NOT compensated AND id < $1
+        AND NOT compensated AND contradiction IS NULL AND id < $1
         AND NOT EXISTS (SELECT FROM idempotency_keys
             WHERE operation_id = operations.id AND answered_at IS NULL)
     ORDER BY id LIMIT $2))";

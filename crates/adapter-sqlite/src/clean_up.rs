@@ -44,11 +44,11 @@ const ATTEMPTS: &str = "DELETE FROM delivery_attempts WHERE event_id IN ( \
 const DELIVERIES: &str = "DELETE FROM deliveries WHERE rowid IN ( \
      SELECT rowid FROM deliveries WHERE ended_at < ?1 ORDER BY ended_at, rowid LIMIT ?2 + 0)";
 
-/// The first conditions are those of the index; what it leaves out is named by other rows for good.
+/// The first conditions are those of the index: what it leaves out is needed for good.
 const NEVER_SENT: &str = "DELETE FROM operations WHERE rowid IN ( \
      SELECT rowid FROM operations INDEXED BY operations_never_sent \
      WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') \
-     AND compensated = 0 AND id < ?1 \
+     AND compensated = 0 AND contradiction IS NULL AND id < ?1 \
      AND NOT EXISTS (SELECT 1 FROM idempotency_keys AS record \
          WHERE record.operation_id = operations.id AND record.answered_at IS NULL) \
      ORDER BY id LIMIT ?2 + 0)";

@@ -86,6 +86,7 @@ pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
         Dismissible::Operation(id) => {
             audit.action = AuditAction::ContradictionDismissed;
             if let Some(operation) = app.inner().checkout.operation(id).await? {
+                audit.id = app.new_id_in(operation.merchant.slot());
                 audit.merchant = Some(operation.merchant);
                 audit.session = Some(operation.session);
             }

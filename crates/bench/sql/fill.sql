@@ -49,11 +49,12 @@ SELECT capture, session, :'merchant', 'capture', NULL, NULL, true,
     9999, 'USD', 'simulator', 'default', 'psp_' || n, 'succeeded', 'intended', 'cap_' || n, false, at, at, at, 0
 FROM payments;
 
-INSERT INTO events (id, session_id, merchant_id, sequence, kind, status, amount, currency, psp_reference,
-    created_at)
+INSERT INTO events (id, session_id, merchant_id, sequence, kind, status, amount, authorized, captured,
+    refunded, currency, psp_reference, created_at)
 SELECT pg_temp.id(at, n * 2 + sequence, :'run' || 'e'), session, :'merchant', sequence,
     CASE sequence WHEN 1 THEN 'payment.authorized' ELSE 'payment.captured' END,
-    CASE sequence WHEN 1 THEN 'authorized' ELSE 'captured' END, 9999, 'USD', 'psp_' || n, at
+    CASE sequence WHEN 1 THEN 'authorized' ELSE 'captured' END,
+    9999, 9999, CASE sequence WHEN 1 THEN 0 ELSE 9999 END, 0, 'USD', 'psp_' || n, at
 FROM payments, generate_series(1, 2) AS sequence;
 
 VACUUM ANALYZE;

@@ -24,8 +24,8 @@ pub trait Maintenance: Send + Sync {
     ///
     /// MUST keep an idempotency record whose operation is open [`an_open_operations_key_is_kept`], a
     /// delivery that is pending [`ended_deliveries_are_deleted_with_their_attempts`], and a
-    /// never-sent operation that a refund, a compensation or an unanswered idempotency record names
-    /// [`operations_that_were_never_sent_are_deleted`]. An event outlives its delivery and can be
+    /// never-sent operation that a refund, a compensation or an unanswered idempotency record names, or
+    /// that the PSP contradicts [`operations_that_were_never_sent_are_deleted`]. An event outlives its delivery and can be
     /// delivered again [`an_event_outlives_its_delivery`].
     async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError>;
 }

@@ -189,9 +189,10 @@ CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
--- For the clean-up: operations that were never sent and that no refund or compensation names.
+-- For the clean-up: operations that were never sent and that nothing else depends on.
 CREATE INDEX operations_never_sent ON operations (id)
-    WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') AND NOT compensated;
+    WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') AND NOT compensated
+        AND contradiction IS NULL;
 CREATE INDEX operations_by_psp_reference ON operations (psp_reference)
     WHERE psp_reference IS NOT NULL;
 

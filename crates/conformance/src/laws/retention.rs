@@ -3,7 +3,7 @@
 
 use anyhow::ensure;
 use oncharge_domain::{
-    operation::{CancelPurpose, Operation, OperationKind, OperationStatus, Sending},
+    operation::{CancelPurpose, Contradiction, Operation, OperationKind, OperationStatus, Sending},
     psp::RefusalReason,
     refund::RefundStatus,
     session::Session,
@@ -182,7 +182,12 @@ pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyho
         compensated: true,
         ..never_sent(operation)
     };
+    let contradicted = |operation: &Operation| Operation {
+        contradiction: Some(Contradiction::Listed),
+        ..never_sent(operation)
+    };
     let mut stay = vec![
+        ended(&world, attempt, contradicted).await?,
         ended(&world, attempt, crate::world::failed).await?,
         ended(&world, attempt, compensated).await?,
         refunding(&world).await?,

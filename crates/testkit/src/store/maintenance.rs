@@ -100,6 +100,7 @@ impl State {
         is_of_session
             && operation.failure == Some(RefusalReason::NeverSent)
             && !operation.compensated
+            && operation.contradiction.is_none()
             && !self.keys.values().any(waits)
     }
 }
