@@ -221,7 +221,11 @@ async fn a_delivery_or_notification_that_is_over_cannot_be_due() {
     shop.store.receive(&notification).await.unwrap();
     let client = shop.database.client().await;
     for (statement, constraint) in [
-        ("UPDATE deliveries SET state = 'dead'", "deliveries_pending"),
+        ("UPDATE deliveries SET state = 'dead'", "deliveries_ended"),
+        (
+            "UPDATE deliveries SET state = 'dead', ended_at = now()",
+            "deliveries_pending",
+        ),
         (
             "UPDATE deliveries SET next_try_at = NULL",
             "deliveries_pending",
