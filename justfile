@@ -41,6 +41,10 @@ kill9 *ARGS:
 bench *ARGS:
   scripts/bench {{ARGS}}
 
+# Fill a migrated PostgreSQL database that may be thrown away: `just fill postgres://… 1000000`.
+fill URL PAYMENTS="1000000":
+  scripts/fill {{URL}} {{PAYMENTS}}
+
 # Take the pictures of docs/images anew.
 screenshots:
   scripts/screenshots

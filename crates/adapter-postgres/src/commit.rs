@@ -182,6 +182,7 @@ impl Writer<'_> {
             let row = (SessionRow::from(session), sessions::unit_id.eq(unit.uuid()));
             self.batch.add(row.insert_into(sessions::table));
             if let Some(row) = ContactRow::seal(session.id, &session.contact, self.sealer)? {
+                let row = (row, contacts::merchant_id.eq(session.merchant.uuid()));
                 self.batch.add(row.insert_into(contacts::table));
             }
             return Ok(());
@@ -194,9 +195,10 @@ impl Writer<'_> {
         let write = diesel::update(before).set(SessionState::from(session));
         self.batch.require(write, Blame::Version);
         let change = (
-            session_changes::session_id.eq(id),
-            session_changes::version.eq(version),
             session_changes::unit_id.eq(unit.uuid()),
+            session_changes::session_id.eq(id),
+            session_changes::merchant_id.eq(session.merchant.uuid()),
+            session_changes::version.eq(version),
         );
         self.batch.add(change.insert_into(session_changes::table));
         Ok(())

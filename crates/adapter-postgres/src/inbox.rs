@@ -1,14 +1,19 @@
 //! The inbox: what PSPs have told, sealed, kept before anything is done about it.
 
 use async_trait::async_trait;
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
+};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{Id, NotificationId},
+    psp::PspAccount,
 };
 use oncharge_ports::{
     CommitError, Inbox, StoreError,
-    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification},
+    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification, StuckNotifications},
     unit_of_work::LeasedItem,
 };
 use time::OffsetDateTime;
@@ -17,10 +22,31 @@ use uuid::Uuid;
 use crate::{
     batch::Batch,
     commit::{Blame, outcome_beside_sessions},
-    rows::{audit::AuditRow, notification::NotificationRow},
+    rows::{at, audit::AuditRow, notification::NotificationRow, unfit},
     schema::{audit_log, database_clock, psp_notifications},
     store::PostgresStore,
 };
+
+/// Locked rows are left to whoever has locked them: the next batch finds them again.
+const DISMISS_ALL: &str = "
+WITH dismissed AS (
+    UPDATE psp_notifications SET status = 'dismissed' WHERE id = ANY (ARRAY(
+        SELECT id FROM psp_notifications WHERE status = $1 AND received_at < $2
+            AND ($3 IS NULL OR (connector = $3 AND account = $4))
+        ORDER BY received_at LIMIT $5 FOR UPDATE SKIP LOCKED))
+    RETURNING id
+), counted AS (SELECT count(*) AS number FROM dismissed),
+logged AS (
+    INSERT INTO audit_log (id, created_at, action, detail)
+    SELECT $6, $7, $8, number || ' ' || $9 FROM counted WHERE number > 0
+)
+SELECT number FROM counted";
+
+#[derive(QueryableByName)]
+struct Counted {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
 
 #[async_trait]
 impl Inbox for PostgresStore {
@@ -88,5 +114,30 @@ impl Inbox for PostgresStore {
         batch.require(diesel::update(listed).set(status.eq(dismissed)), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit_if_there().await
+    }
+
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        if !stuck.status.is_stuck() {
+            return Ok(0);
+        }
+        let account = stuck.account.as_ref();
+        let dismiss = sql_query(DISMISS_ALL)
+            .bind::<Text, _>(stuck.status.name())
+            .bind::<Timestamptz, _>(at(stuck.received_before))
+            .bind::<Nullable<Text>, _>(account.map(PspAccount::connector))
+            .bind::<Nullable<Text>, _>(account.map(PspAccount::account))
+            .bind::<BigInt, _>(i64::from(limit))
+            .bind::<SqlUuid, _>(audit.id.uuid())
+            .bind::<Timestamptz, _>(at(audit.at))
+            .bind::<Text, _>(audit.action.name())
+            .bind::<Text, _>(audit.detail.as_str());
+        let counted: Vec<Counted> = self.read(dismiss).await?;
+        let number = counted.first().map_or(0, |row| row.number);
+        u64::try_from(number).map_err(unfit)
     }
 }

@@ -8,6 +8,9 @@
 //! What is not here: decisions (they come in as units of work), a lock held across calls, a test
 //! query before each statement, libpq.
 
+#[cfg(test)]
+extern crate self as oncharge_adapter_postgres;
+
 mod address;
 mod batch;
 mod blocklist;

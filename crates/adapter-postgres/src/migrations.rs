@@ -1,15 +1,26 @@
-//! Brings the schema up to date: at the start of every process, one after the other.
+//! Brings the schema up to date: at the start of every process, one after the other, while other
+//! processes go on reading and writing.
+
+#[cfg(test)]
+mod tests;
+
+use std::{
+    collections::BTreeSet,
+    thread,
+    time::{Duration, Instant},
+};
 
 use diesel::{
     ConnectionError,
     migration::{Migration, MigrationSource},
     pg::Pg,
+    sql_types::Text,
 };
 use diesel_async::{
     AsyncPgConnection, RunQueryDsl, async_connection_wrapper::AsyncConnectionWrapper,
 };
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
-use oncharge_ports::StoreError;
+use oncharge_ports::{StoreError, error::Source};
 
 use crate::{address::Address, error::Failure};
 
@@ -26,18 +37,51 @@ pub fn schema_version() -> String {
     newest.map_or_else(String::new, |newest| newest.name().version().to_string())
 }
 
+/// How long a migration waits for a table's lock. While it waits, whoever wants to write to the
+/// table waits behind it.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long writers have their turn before the next try.
+const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+/// How long a migration is tried before the start is given up.
+const TRIED_FOR: Duration = Duration::from_secs(300);
+
+/// Indexes that `CREATE INDEX CONCURRENTLY` has left behind when it was interrupted. Nobody else
+/// builds one at this moment: the advisory lock is held.
+const INVALID_INDEXES: &str = "
+SELECT format('DROP INDEX CONCURRENTLY %I', relname) AS text
+FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
+WHERE NOT indisvalid AND relnamespace = current_schema()::regnamespace";
+
+#[derive(diesel::QueryableByName)]
+struct Statement {
+    #[diesel(sql_type = Text)]
+    text: String,
+}
+
+type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
+
 /// Runs the migrations that have not run yet, at the database of this URL.
 ///
 /// Any number of processes may do so at once: they queue under an advisory lock, and those that
-/// come late find nothing to do. Errors where the database cannot be reached
-/// ([`StoreError::Unavailable`]), refuses us, or a migration fails; each runs in a transaction of
-/// its own.
+/// come late find nothing to do. A migration that has to wait for a table's lock gives up after a
+/// second and tries again, so that it does not stand before writers for longer than that.
+///
+/// Errors where the database cannot be reached ([`StoreError::Unavailable`]), refuses us, was
+/// migrated by a newer version of this program, or a migration fails. Each runs in a transaction of
+/// its own, unless its `metadata.toml` says otherwise.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
     run(&address).await
 }
 
 pub(crate) async fn run(address: &Address) -> Result<(), StoreError> {
+    run_from(address, MIGRATIONS).await
+}
+
+async fn run_from<S>(address: &Address, source: S) -> Result<(), StoreError>
+where
+    S: MigrationSource<Pg> + Send + 'static,
+{
     let (connection, _driver) = address.connect().await.map_err(not_connected)?;
     diesel::select(pg_advisory_lock(LOCK))
         .execute(&mut &connection)
@@ -45,7 +89,7 @@ pub(crate) async fn run(address: &Address) -> Result<(), StoreError> {
         .map_err(Failure::of)?;
     // Diesel's migrations block: on a blocking thread they may, whatever kind of runtime this is.
     // The lock goes with the connection, also where this process is killed.
-    let done = tokio::task::spawn_blocking(move || run_pending(connection)).await;
+    let done = tokio::task::spawn_blocking(move || run_pending(connection, &source)).await;
     done.map_err(|error| StoreError::Failed(Box::new(error)))?
 }
 
@@ -57,24 +101,109 @@ fn not_connected(error: ConnectionError) -> StoreError {
     }
 }
 
-fn run_pending(connection: AsyncPgConnection) -> Result<(), StoreError> {
-    let mut blocking = AsyncConnectionWrapper::<AsyncPgConnection>::from(connection);
-    let done = blocking
-        .run_pending_migrations(MIGRATIONS)
-        .map(|done| done.iter().map(ToString::to_string).collect::<Vec<_>>());
-    let done = match done {
-        Ok(done) => done,
+fn run_pending(
+    connection: AsyncPgConnection,
+    source: &impl MigrationSource<Pg>,
+) -> Result<(), StoreError> {
+    let mut blocking = Blocking::from(connection);
+    run_each(&mut blocking, source).map_err(|error| {
         // What a migration that fails and a connection that breaks have in common is an error.
-        Err(error) if is_alive(&mut blocking) => return Err(StoreError::Failed(error)),
-        Err(error) => return Err(StoreError::Unavailable(error)),
-    };
-    for version in done {
-        tracing::info!(%version, "migrated the database");
+        if is_alive(&mut blocking) {
+            StoreError::Failed(error)
+        } else {
+            StoreError::Unavailable(error)
+        }
+    })
+}
+
+fn run_each(connection: &mut Blocking, source: &impl MigrationSource<Pg>) -> Result<(), Source> {
+    let pending = pending(connection, source)?;
+    if pending.is_empty() {
+        return Ok(());
+    }
+    drop_invalid_indexes(connection)?;
+    for migration in pending {
+        run_one(connection, migration.as_ref())?;
+        tracing::info!(version = %migration.name(), "migrated the database");
     }
     Ok(())
 }
 
-fn is_alive(connection: &mut AsyncConnectionWrapper<AsyncPgConnection>) -> bool {
+/// What has not run yet, in order. Errors where something has run that this program does not know: a
+/// newer one may have changed what it relies on.
+fn pending(
+    connection: &mut Blocking,
+    source: &impl MigrationSource<Pg>,
+) -> Result<Vec<Box<dyn Migration<Pg>>>, Source> {
+    let mut known = source.migrations()?;
+    known.sort_by_key(|migration| version(migration.as_ref()));
+    let applied = connection.applied_migrations()?;
+    let applied: BTreeSet<String> = applied.iter().map(ToString::to_string).collect();
+    let versions: BTreeSet<String> = known.iter().map(|one| version(one.as_ref())).collect();
+    if !applied.is_subset(&versions) {
+        return Err("the database was migrated by a newer version of this program".into());
+    }
+    known.retain(|migration| !applied.contains(&version(migration.as_ref())));
+    Ok(known)
+}
+
+fn version(migration: &dyn Migration<Pg>) -> String {
+    migration.name().version().to_string()
+}
+
+fn drop_invalid_indexes(connection: &mut Blocking) -> Result<(), Source> {
+    let find = diesel::sql_query(INVALID_INDEXES);
+    let invalid: Vec<Statement> = diesel::RunQueryDsl::load(find, connection)?;
+    for statement in invalid {
+        diesel::RunQueryDsl::execute(diesel::sql_query(statement.text), connection)?;
+    }
+    Ok(())
+}
+
+/// Runs a migration, again and again while a table that it changes is locked.
+fn run_one(connection: &mut Blocking, migration: &dyn Migration<Pg>) -> Result<(), Source> {
+    // Outside a transaction only what blocks no writer may run, so it may wait.
+    let is_transaction = migration.metadata().run_in_transaction();
+    let wait = if is_transaction {
+        LOCK_TIMEOUT
+    } else {
+        Duration::ZERO
+    };
+    let set = format!(
+        "SELECT set_config('lock_timeout', '{}ms', false), set_config('statement_timeout', '0', false)",
+        wait.as_millis()
+    );
+    diesel::RunQueryDsl::execute(diesel::sql_query(set), connection)?;
+    let start = Instant::now();
+    loop {
+        match connection.run_migration(migration) {
+            Ok(_) => return Ok(()),
+            Err(error) if is_lock_timeout(error.as_ref()) && start.elapsed() < TRIED_FOR => {
+                tracing::warn!(
+                    version = %migration.name(),
+                    "a table is locked; the migration tries again"
+                );
+                // On a blocking thread.
+                thread::sleep(BETWEEN_TRIES);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// By its text (with `lc_messages` C): Diesel does not hand on the error's code.
+fn is_lock_timeout(error: &(dyn std::error::Error + Send + Sync)) -> bool {
+    let mut cause: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = cause {
+        if error.to_string().contains("due to lock timeout") {
+            return true;
+        }
+        cause = error.source();
+    }
+    false
+}
+
+fn is_alive(connection: &mut Blocking) -> bool {
     diesel::RunQueryDsl::execute(diesel::sql_query("SELECT 1"), connection).is_ok()
 }
 

@@ -8,7 +8,7 @@ use diesel::{
 };
 use oncharge_domain::{
     cursor::Position,
-    id::{Id, OperationId, RefundId, SessionId},
+    id::{OperationId, RefundId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
     refund::Refund,
@@ -173,7 +173,7 @@ impl CheckoutRepository for PostgresStore {
     async fn operations(
         &self,
         since: Timestamp,
-        after: Option<OperationId>,
+        after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError> {
         let found: Vec<OperationRow> = self.read(operations_query(since, after, limit)).await?;
@@ -200,8 +200,8 @@ impl CheckoutRepository for PostgresStore {
             self.read(select(exists(created))).await?
         } else {
             let changed = session_changes::table
-                .find((session, i64::from(unit.session.version)))
-                .filter(session_changes::unit_id.eq(id));
+                .find(id)
+                .filter(session_changes::session_id.eq(session));
             self.read(select(exists(changed))).await?
         };
         Ok(found == [true])
@@ -289,11 +289,9 @@ type OperationsQuery<'a> = diesel::dsl::IntoBoxed<
     Pg,
 >;
 
-diesel::alias!(operations as earlier: Earlier);
-
 fn operations_query(
     since: Timestamp,
-    after: Option<OperationId>,
+    after: Option<Position>,
     limit: u32,
 ) -> OperationsQuery<'static> {
     use operations::{created_at, id};
@@ -303,16 +301,10 @@ fn operations_query(
         .filter(created_at.ge(at(since)))
         .order((created_at, id))
         .limit(limit.into());
-    if let Some(after) = after.map(Id::uuid) {
-        let its_creation = || {
-            earlier
-                .filter(earlier.field(id).eq(after))
-                .select(earlier.field(created_at))
-                .single_value()
-        };
+    if let Some((at, after)) = after.map(|after| (at(after.created_at), after.id)) {
         query = query
-            .filter(created_at.nullable().ge(its_creation()))
-            .filter(created_at.nullable().gt(its_creation()).or(id.gt(after)));
+            .filter(created_at.ge(at))
+            .filter(created_at.gt(at).or(id.gt(after)));
     }
     query
 }

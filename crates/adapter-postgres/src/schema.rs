@@ -68,16 +68,18 @@ diesel::table! {
 }
 
 diesel::table! {
-    session_changes (session_id, version) {
-        session_id -> Uuid,
-        version -> BigInt,
+    session_changes (unit_id) {
         unit_id -> Uuid,
+        session_id -> Uuid,
+        merchant_id -> Uuid,
+        version -> BigInt,
     }
 }
 
 diesel::table! {
     contacts (session_id) {
         session_id -> Uuid,
+        merchant_id -> Uuid,
         email -> Nullable<Bytea>,
         email_key_id -> Nullable<Text>,
         phone -> Nullable<Bytea>,
@@ -230,12 +232,14 @@ diesel::table! {
         next_try_at -> Nullable<Timestamptz>,
         leased_until -> Nullable<Timestamptz>,
         lease_token -> Nullable<Uuid>,
+        ended_at -> Nullable<Timestamptz>,
     }
 }
 
 diesel::table! {
     delivery_attempts (event_id, number) {
         event_id -> Uuid,
+        merchant_id -> Uuid,
         number -> BigInt,
         at -> Timestamptz,
         status -> Nullable<BigInt>,

@@ -46,7 +46,8 @@ SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, 0, ev
 FROM events JOIN webhook_endpoints USING (merchant_id)
 WHERE events.id = $1 AND merchant_id = $2 AND disabled IS NULL
 ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = excluded.state,
-    failures = excluded.failures, round = deliveries.round + 1, next_try_at = excluded.next_try_at";
+    failures = excluded.failures, round = deliveries.round + 1, next_try_at = excluded.next_try_at,
+    ended_at = NULL";
 
 #[async_trait]
 impl WebhookRepository for PostgresStore {

@@ -16,7 +16,7 @@ use crate::{
     inbox::Handled,
     rows::{
         audit::AuditRow,
-        contact::ContactRow,
+        contact::{ContactRow, NewContactRow},
         event::EventRow,
         id_bytes,
         operation::{NewOperationRow, NothingToSend, OperationChange},
@@ -43,9 +43,10 @@ pub(crate) struct Rows {
 }
 
 enum SessionWrite {
-    Create(Box<NewSessionRow>, Option<ContactRow>),
+    Create(Box<NewSessionRow>, Option<NewContactRow>),
     Change {
         id: Vec<u8>,
+        merchant_id: Vec<u8>,
         version: i64,
         unit_id: Vec<u8>,
         change: Box<SessionChange>,
@@ -162,10 +163,12 @@ impl SessionWrite {
         let session = &unit.session;
         if session.version == 1 {
             let contact = ContactRow::of(session.id, &session.contact, sealer)?;
+            let contact = contact.map(|row| row.of_merchant(session.merchant));
             return Ok(Self::Create(Box::new(NewSessionRow::of(unit)?), contact));
         }
         Ok(Self::Change {
             id: id_bytes(session.id),
+            merchant_id: id_bytes(session.merchant),
             version: session.version.into(),
             unit_id: id_bytes(unit.id),
             change: Box::new(SessionChange::of(session)?),
@@ -185,6 +188,7 @@ impl SessionWrite {
             }
             Self::Change {
                 id,
+                merchant_id,
                 version,
                 unit_id,
                 change,
@@ -198,9 +202,10 @@ impl SessionWrite {
                 }
                 diesel::insert_into(session_changes::table)
                     .values((
-                        session_changes::session_id.eq(id),
-                        session_changes::version.eq(version),
                         session_changes::unit_id.eq(unit_id),
+                        session_changes::session_id.eq(id),
+                        session_changes::merchant_id.eq(merchant_id),
+                        session_changes::version.eq(version),
                     ))
                     .execute(connection)
                     .map_err(error::commit)?;

@@ -32,16 +32,13 @@ pub(crate) fn store(error: Error) -> StoreError {
     }
 }
 
-/// A statement of a unit of work failed. Two uniquenesses say that somebody else was faster; any
-/// other broken constraint is a fault of ours.
+/// A statement of a unit of work failed. A session that exists already says that another commit was
+/// faster; any other broken constraint is a fault of ours.
 pub(crate) fn commit(error: Error) -> CommitError {
-    const FASTER: [&str; 2] = [
-        "UNIQUE constraint failed: sessions.id",
-        "UNIQUE constraint failed: session_changes.session_id, session_changes.version",
-    ];
+    const FASTER: &str = "UNIQUE constraint failed: sessions.id";
     match &error {
         Error::DatabaseError(DatabaseErrorKind::UniqueViolation, information)
-            if FASTER.contains(&information.message()) =>
+            if information.message() == FASTER =>
         {
             CommitError::Conflict
         }
@@ -122,8 +119,8 @@ mod tests {
     }
 
     #[test]
-    fn a_version_written_twice_is_a_conflict() {
-        let twice = "UNIQUE constraint failed: session_changes.session_id, session_changes.version";
+    fn a_session_created_twice_is_a_conflict() {
+        let twice = "UNIQUE constraint failed: sessions.id";
         let mapped = commit(error(DatabaseErrorKind::UniqueViolation, twice));
         assert!(matches!(mapped, CommitError::Conflict));
         let number = "UNIQUE constraint failed: events.session_id, events.sequence";

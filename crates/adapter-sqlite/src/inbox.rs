@@ -1,11 +1,15 @@
 //! The inbox: what PSPs have told, kept sealed until it is handled.
 
 use async_trait::async_trait;
-use diesel::prelude::*;
-use oncharge_domain::{audit::AuditEntry, id::NotificationId};
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text},
+};
+use oncharge_domain::{audit::AuditEntry, id::NotificationId, psp::PspAccount};
 use oncharge_ports::{
     CommitError, Inbox, StoreError, UnitOfWork,
-    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification},
+    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification, StuckNotifications},
     unit_of_work::LeasedItem,
 };
 
@@ -58,6 +62,11 @@ impl Handled {
         }
     }
 }
+
+const DISMISS_ALL: &str = "UPDATE psp_notifications SET status = 'dismissed' WHERE rowid IN ( \
+     SELECT rowid FROM psp_notifications WHERE status = ?1 AND received_at < ?2 \
+     AND (?3 IS NULL OR (connector = ?3 AND account = ?4)) \
+     ORDER BY received_at LIMIT ?5 + 0)";
 
 #[async_trait]
 impl Inbox for SqliteStore {
@@ -131,6 +140,38 @@ impl Inbox for SqliteStore {
             }
             write_audit(connection, [audit])?;
             Ok(true)
+        });
+        dismissed.await.map_err(error::outside_a_unit)
+    }
+
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        if !stuck.status.is_stuck() {
+            return Ok(0);
+        }
+        let (stuck, audit) = (stuck.clone(), audit.clone());
+        let dismissed = self.write(Lane::Request, move |connection| {
+            let account = stuck.account.as_ref();
+            let dismissed = sql_query(DISMISS_ALL)
+                .bind::<Text, _>(stuck.status.name())
+                .bind::<BigInt, _>(stuck.received_before.unix_micros())
+                .bind::<Nullable<Text>, _>(account.map(PspAccount::connector))
+                .bind::<Nullable<Text>, _>(account.map(PspAccount::account))
+                .bind::<BigInt, _>(i64::from(limit))
+                .execute(connection)
+                .map_err(error::commit)?;
+            if dismissed > 0 {
+                let audit = AuditEntry {
+                    detail: format!("{dismissed} {}", audit.detail),
+                    ..audit
+                };
+                write_audit(connection, [AuditRow::of(&audit)])?;
+            }
+            Ok(dismissed as u64)
         });
         dismissed.await.map_err(error::outside_a_unit)
     }

@@ -12,6 +12,7 @@ use diesel::{
     sql_types::{Binary, Bool, SingleValue, Text},
 };
 use oncharge_domain::{
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     idempotency::IdempotencyKey,
     operation::Operation,
@@ -84,7 +85,7 @@ pub(crate) fn operation(
 pub(crate) fn operations(
     connection: &mut SqliteConnection,
     since: Timestamp,
-    after: Option<OperationId>,
+    after: Option<Position>,
     limit: u32,
 ) -> Result<Vec<Operation>, StoreError> {
     let mut query = operations::table
@@ -93,17 +94,11 @@ pub(crate) fn operations(
         .select(OperationRow::as_select())
         .into_boxed();
     let mut since = since.unix_micros();
-    if let Some(after) = after.map(id_bytes) {
-        let at: Option<i64> = operations::table
-            .find(&after)
-            .select(operations::created_at)
-            .get_result(connection)
-            .optional()
-            .map_err(error::store)?;
-        let at = at.ok_or_else(|| error::broken("the operation to go on after must be there"))?;
+    if let Some(after) = after {
+        let (at, id) = (after.created_at.unix_micros(), after.id.as_bytes().to_vec());
         if at >= since {
             since = at;
-            query = query.filter(operations::created_at.gt(at).or(operations::id.gt(after)));
+            query = query.filter(operations::created_at.gt(at).or(operations::id.gt(id)));
         }
     }
     let rows: Vec<OperationRow> = query
@@ -408,7 +403,8 @@ pub(crate) fn committed(
             .optional()
     } else {
         session_changes::table
-            .find((session, i64::from(unit.session.version)))
+            .find(id_bytes(unit.id))
+            .filter(session_changes::session_id.eq(session))
             .select(session_changes::unit_id)
             .get_result(connection)
             .optional()

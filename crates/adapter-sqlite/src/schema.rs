@@ -68,16 +68,18 @@ diesel::table! {
 }
 
 diesel::table! {
-    session_changes (session_id, version) {
-        session_id -> Binary,
-        version -> BigInt,
+    session_changes (unit_id) {
         unit_id -> Binary,
+        session_id -> Binary,
+        merchant_id -> Binary,
+        version -> BigInt,
     }
 }
 
 diesel::table! {
     contacts (session_id) {
         session_id -> Binary,
+        merchant_id -> Binary,
         email -> Nullable<Binary>,
         email_key_id -> Nullable<Text>,
         phone -> Nullable<Binary>,
@@ -230,12 +232,14 @@ diesel::table! {
         next_try_at -> Nullable<BigInt>,
         leased_until -> Nullable<BigInt>,
         lease_token -> Nullable<Binary>,
+        ended_at -> Nullable<BigInt>,
     }
 }
 
 diesel::table! {
     delivery_attempts (event_id, number) {
         event_id -> Binary,
+        merchant_id -> Binary,
         number -> BigInt,
         at -> BigInt,
         status -> Nullable<BigInt>,

@@ -5,6 +5,7 @@ use std::{path::Path, sync::Arc};
 use async_trait::async_trait;
 use diesel::SqliteConnection;
 use oncharge_domain::{
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     keyring::Keyring,
     operation::Operation,
@@ -158,7 +159,7 @@ impl CheckoutRepository for SqliteStore {
     async fn operations(
         &self,
         since: Timestamp,
-        after: Option<OperationId>,
+        after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError> {
         self.read(|connection| queries::operations(connection, since, after, limit))

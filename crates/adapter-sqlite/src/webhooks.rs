@@ -58,7 +58,8 @@ const AGAIN: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, 
      FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
      WHERE events.id = ? AND events.merchant_id = ? AND endpoint.disabled IS NULL \
      ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = 'pending', failures = 0, \
-     round = deliveries.round + 1, next_try_at = excluded.next_try_at RETURNING event_id AS id";
+     round = deliveries.round + 1, next_try_at = excluded.next_try_at, ended_at = NULL \
+     RETURNING event_id AS id";
 
 /// Puts an event that was just written on its way, inside the same transaction.
 pub(crate) fn put_on_its_way(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {

@@ -31,7 +31,7 @@ use oncharge_ports::{
 use self::{
     claim::{Claimed, Due},
     deliveries::Wanted,
-    lease::{CLOCK, DELIVERIES, NOTIFICATIONS, OPERATIONS, SESSIONS},
+    lease::{DELIVERIES, NOTIFICATIONS, OPERATIONS, SESSIONS},
 };
 use crate::{
     commit::write_audit,
@@ -43,7 +43,10 @@ use crate::{
     writer::Lane,
 };
 
-pub(crate) use self::{deliveries::EARLIER, lease::holds};
+pub(crate) use self::{
+    deliveries::EARLIER,
+    lease::{CLOCK, holds},
+};
 
 impl Claimed {
     /// The id in this table.

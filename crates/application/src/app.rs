@@ -6,7 +6,7 @@ use moka::future::Cache;
 use oncharge_domain::{
     blocklist::Peppers,
     cursor::Cursors,
-    id::{Id, Kind, MerchantId},
+    id::{Id, Kind, MerchantId, ShardSlot},
     keyring::Keyring,
     merchant::{ApiKey, ApiKeyHash, Merchant},
     pay_token::PayTokens,
@@ -171,9 +171,14 @@ impl App {
         &self.0.settings
     }
 
-    /// A new id; for request ids and the like.
+    /// A new id of what belongs to no merchant (a request, say), or of a merchant itself.
     pub fn new_id<K: Kind>(&self) -> Id<K> {
         self.0.entropy.id(self.now())
+    }
+
+    /// A new id of what belongs to the merchant of this slot.
+    pub(crate) fn new_id_in<K: Kind>(&self, slot: ShardSlot) -> Id<K> {
+        self.0.entropy.id_in(slot, self.now())
     }
 
     pub(crate) fn inner(&self) -> &Inner {

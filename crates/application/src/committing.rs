@@ -186,8 +186,8 @@ async fn load(app: &App, id: SessionId) -> Result<Session, Error> {
 
 /// A unit with what every decision brings: session, refunds, changed operations, events, audit.
 pub(crate) fn unit_of(app: &App, decision: &Decision, now: Timestamp) -> UnitOfWork {
-    let entropy = &app.inner().entropy;
-    let mut unit = UnitOfWork::of(entropy.id(now), decision.session.clone());
+    let (entropy, slot) = (&app.inner().entropy, decision.session.merchant.slot());
+    let mut unit = UnitOfWork::of(entropy.id_in(slot, now), decision.session.clone());
     unit.refund.clone_from(&decision.refund);
     unit.changed_refunds.clone_from(&decision.changed_refunds);
     unit.changed_operations = decision
@@ -202,7 +202,7 @@ pub(crate) fn unit_of(app: &App, decision: &Decision, now: Timestamp) -> UnitOfW
         .events
         .iter()
         .map(|event| NewEvent {
-            id: entropy.id(now),
+            id: entropy.id_in(slot, now),
             event: event.clone(),
         })
         .collect();
@@ -210,7 +210,7 @@ pub(crate) fn unit_of(app: &App, decision: &Decision, now: Timestamp) -> UnitOfW
         .audit
         .iter()
         .map(|(action, operation)| AuditEntry {
-            id: entropy.id(now),
+            id: entropy.id_in(slot, now),
             at: now,
             action: *action,
             merchant: Some(decision.session.merchant),

@@ -205,7 +205,10 @@ async fn heard(
 ) -> Result<Heard, Error> {
     let checkout = &app.inner().checkout;
     let operation = case.operation.clone();
-    let mut heard = Heard::new(operation, app.inner().entropy.id(now));
+    let mut heard = Heard::new(
+        operation,
+        app.inner().entropy.id_in(case.session.merchant.slot(), now),
+    );
     heard.word = word.clone();
     heard.waiting = waiting;
     heard.refund.clone_from(&case.refund);
@@ -349,7 +352,8 @@ fn old_news(
         (Some(scope), Some(answer)) if is_reserved => {
             let mut session = after.session.clone();
             session.version = session.version.saturating_add(1);
-            let mut unit = UnitOfWork::of(app.inner().entropy.id(now), session);
+            let id = app.inner().entropy.id_in(session.merchant.slot(), now);
+            let mut unit = UnitOfWork::of(id, session);
             unit.key = Some(KeyWrite::Remember {
                 scope,
                 answer: answer.clone(),

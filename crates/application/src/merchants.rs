@@ -185,7 +185,7 @@ pub(crate) fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewP
     let api_key = format!("ock_{}", text(&entropy.bytes::<18>()));
     let api_secret = Zeroizing::new(format!("ocs_{}", text(&entropy.bytes::<32>())));
     let key = ApiKey {
-        id: app.new_id(),
+        id: app.new_id_in(merchant.slot()),
         merchant,
         signing_key: SigningKey::of_secret(&api_secret),
         created_at: app.now(),
@@ -203,7 +203,7 @@ pub(crate) fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewP
 
 fn audit(app: &App, action: AuditAction, merchant: MerchantId) -> AuditEntry {
     AuditEntry {
-        id: app.new_id(),
+        id: app.new_id_in(merchant.slot()),
         at: app.now(),
         action,
         merchant: Some(merchant),

@@ -11,7 +11,10 @@ use oncharge_domain::{
     session::StatusName,
     time::Timestamp,
 };
-use oncharge_ports::work_queue::{QueueDepth, StuckItem};
+use oncharge_ports::{
+    inbox::StuckNotifications,
+    work_queue::{QueueDepth, StuckItem},
+};
 
 pub use self::{
     find::{FindSessions, find_sessions},
@@ -83,6 +86,7 @@ pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
         Dismissible::Operation(id) => {
             audit.action = AuditAction::ContradictionDismissed;
             if let Some(operation) = app.inner().checkout.operation(id).await? {
+                audit.id = app.new_id_in(operation.merchant.slot());
                 audit.merchant = Some(operation.merchant);
                 audit.session = Some(operation.session);
             }
@@ -90,4 +94,40 @@ pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
             Ok(app.inner().work.dismiss_contradiction(id, &audit).await?)
         }
     }
+}
+
+/// How many notifications are dismissed in one transaction.
+const DISMISSED_AT_ONCE: u32 = 500;
+
+/// Takes all of these notifications off the list of stuck work, in batches; returns how many. What
+/// was dismissed before an error stays dismissed.
+pub async fn dismiss_all(app: &App, stuck: &StuckNotifications) -> Result<u64, Error> {
+    let mut total: u64 = 0;
+    loop {
+        let audit = AuditEntry {
+            id: app.new_id(),
+            at: app.now(),
+            action: AuditAction::NotificationDismissed,
+            merchant: None,
+            session: None,
+            operation: None,
+            detail: describe(stuck),
+        };
+        let inbox = &app.inner().inbox;
+        let dismissed = inbox.dismiss_all(stuck, DISMISSED_AT_ONCE, &audit).await?;
+        total = total.saturating_add(dismissed);
+        if dismissed < u64::from(DISMISSED_AT_ONCE) {
+            return Ok(total);
+        }
+    }
+}
+
+/// What the audit log says after the number of notifications.
+fn describe(stuck: &StuckNotifications) -> String {
+    let of = match &stuck.account {
+        Some(account) => format!("of {}/{}", account.connector(), account.account()),
+        None => "of all accounts".to_owned(),
+    };
+    let before = stuck.received_before.as_offset_date_time();
+    format!("{} {of}, received before {before}", stuck.status.name())
 }

@@ -1,8 +1,13 @@
-//! Holds our operations against the PSP's own word on each.
+//! Compares operations with the PSP's look-up of each.
 
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, future::join_all, stream};
 use oncharge_domain::{
+    cursor::Position,
+    id::OperationId,
     operation::{Operation, OperationKind, OperationStatus, Sending},
-    psp::{Answer, RefusalReason},
+    psp::{Answer, PspAccount, RefusalReason},
     session::Status,
     time::Timestamp,
 };
@@ -12,6 +17,8 @@ use crate::{App, Error};
 
 /// How many operations are read at once.
 const PAGE: u32 = 200;
+/// How many look-ups of one PSP account are in flight at once.
+const AT_ONCE: usize = 8;
 
 /// Something that we and the PSP see differently.
 #[derive(Debug, Clone)]
@@ -24,75 +31,159 @@ pub struct Difference {
     pub theirs: &'static str,
 }
 
-/// What a walk has come to.
+/// Which operations are compared.
+#[derive(Debug, Clone, Copy)]
+pub struct Range {
+    /// Those that were created at or after this time.
+    pub since: Timestamp,
+    /// Only those that come after this one; for a comparison that was interrupted.
+    pub after: Option<OperationId>,
+}
+
+/// What is reported while operations are compared.
+#[derive(Debug)]
+pub enum Progress<'a> {
+    /// One of them differs.
+    Different(&'a Difference),
+    /// All of them up to this one have been compared ([`Range::after`] takes it), with these sums.
+    ComparedUpTo(OperationId, Reconciled),
+}
+
+/// The sums of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Reconciled {
     /// How many operations were compared.
     pub compared: u64,
     /// How many of them are seen differently.
     pub differences: u64,
-    /// How many could not be asked about: no answer from the PSP, or its account is not configured.
+    /// How many could not be compared: no answer from the PSP or the store, or the PSP account is not
+    /// configured.
     pub unreachable: u64,
 }
 
-/// Walks every operation that was created at or after `since`, asks the PSP about each, and reports
-/// what differs. Changes nothing.
+/// What came of comparing one operation.
+enum Comparison {
+    Equal,
+    Different(Box<Difference>),
+    Unreachable,
+}
+
+/// Asks the PSP about every operation of a range, oldest first, and reports what differs. Changes
+/// nothing. At most [`AT_ONCE`] look-ups of one account are in flight. A look-up that fails is
+/// counted, and the comparison goes on.
 ///
-/// Errors: `Busy`, `Internal` where our own store fails.
+/// Errors: `NotFound` where there is no operation `after`, `Busy`, `Internal` where a page of
+/// operations cannot be read.
 pub async fn run(
     app: &App,
-    since: Timestamp,
-    report: &mut (dyn FnMut(&Difference) + Send),
+    range: Range,
+    report: &mut (dyn FnMut(Progress<'_>) + Send),
 ) -> Result<Reconciled, Error> {
-    let (mut sum, mut after) = (Reconciled::default(), None);
+    let checkout = &app.inner().checkout;
+    let mut after = match range.after {
+        Some(id) => {
+            let found = checkout.operation(id).await?;
+            Some(position(&found.ok_or(Error::NotFound)?))
+        }
+        None => None,
+    };
+    let mut sum = Reconciled::default();
     loop {
-        let page = app.inner().checkout.operations(since, after, PAGE).await?;
+        let page = checkout.operations(range.since, after, PAGE).await?;
         let Some(last) = page.last() else {
             return Ok(sum);
         };
-        after = Some(last.id);
-        for operation in page {
-            compare(app, operation, &mut sum, report).await?;
+        let up_to = last.id;
+        after = Some(position(last));
+        for comparison in compare_all(app, page).await {
+            sum.add(&comparison);
+            if let Comparison::Different(difference) = &comparison {
+                report(Progress::Different(difference));
+            }
         }
+        report(Progress::ComparedUpTo(up_to, sum));
     }
 }
 
-async fn compare(
-    app: &App,
-    operation: Operation,
-    sum: &mut Reconciled,
-    report: &mut (dyn FnMut(&Difference) + Send),
-) -> Result<(), Error> {
+fn position(operation: &Operation) -> Position {
+    Position {
+        created_at: operation.created_at,
+        id: operation.id.uuid(),
+    }
+}
+
+impl Reconciled {
+    fn add(&mut self, comparison: &Comparison) {
+        let (compared, different, unreachable) = match comparison {
+            Comparison::Equal => (1, 0, 0),
+            Comparison::Different(_) => (1, 1, 0),
+            Comparison::Unreachable => (0, 0, 1),
+        };
+        self.compared = self.compared.saturating_add(compared);
+        self.differences = self.differences.saturating_add(different);
+        self.unreachable = self.unreachable.saturating_add(unreachable);
+    }
+}
+
+/// Compares all of them, each account's beside the others'.
+async fn compare_all(app: &App, operations: Vec<Operation>) -> Vec<Comparison> {
+    let mut by_account: HashMap<PspAccount, Vec<Operation>> = HashMap::new();
+    for operation in operations {
+        let account = operation.account.clone();
+        by_account.entry(account).or_default().push(operation);
+    }
+    let accounts = by_account.into_values().map(|operations| {
+        let each = operations
+            .into_iter()
+            .map(|operation| compare(app, operation));
+        stream::iter(each).buffered(AT_ONCE).collect::<Vec<_>>()
+    });
+    join_all(accounts).await.into_iter().flatten().collect()
+}
+
+async fn compare(app: &App, operation: Operation) -> Comparison {
     let psp = app.inner().psps.account(&operation.account);
     let Some(psp) = psp else {
         warn!(operation = %operation.id, "the operation's PSP account is not configured");
-        sum.unreachable = sum.unreachable.saturating_add(1);
-        return Ok(());
+        return Comparison::Unreachable;
     };
     let theirs = match psp.look_up(operation.id).await {
         Ok(theirs) => theirs,
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked");
-            sum.unreachable = sum.unreachable.saturating_add(1);
-            return Ok(());
+            return Comparison::Unreachable;
         }
     };
-    sum.compared = sum.compared.saturating_add(1);
-    if fits(&operation, theirs.as_ref()) {
-        return Ok(());
+    let id = operation.id;
+    match difference(app, operation, theirs.as_ref()).await {
+        Ok(None) => Comparison::Equal,
+        Ok(Some(difference)) => Comparison::Different(Box::new(difference)),
+        Err(error) => {
+            warn!(operation = %id, %error, "the operation could not be read again");
+            Comparison::Unreachable
+        }
     }
-    // What has moved on while the PSP was asked is no difference.
+}
+
+/// What differs, unless the operation has moved on while the PSP was asked.
+async fn difference(
+    app: &App,
+    operation: Operation,
+    theirs: Option<&Answer>,
+) -> Result<Option<Difference>, Error> {
+    if fits(&operation, theirs) {
+        return Ok(None);
+    }
     let now = app.inner().checkout.operation(operation.id).await?;
     let operation = now.unwrap_or(operation);
-    if !fits(&operation, theirs.as_ref()) && !is_known(app, &operation, theirs.as_ref()).await? {
-        sum.differences = sum.differences.saturating_add(1);
-        report(&Difference {
-            ours: ours(&operation),
-            theirs: name(theirs.as_ref()),
-            operation,
-        });
+    if fits(&operation, theirs) || is_known(app, &operation, theirs).await? {
+        return Ok(None);
     }
-    Ok(())
+    Ok(Some(Difference {
+        ours: ours(&operation),
+        theirs: name(theirs),
+        operation,
+    }))
 }
 
 /// Whether both can be true at once. An operation that is open here fits whatever is not final

@@ -5,6 +5,6 @@ SELECT bans.id, bans.kind, bans.pepper_id, bans.hash, bans.source, bans.reason, 
 -- batch
 BEGIN ISOLATION LEVEL READ COMMITTED;
 INSERT INTO sessions (id, merchant_id, connector, account, amount, currency, reference, order_id, return_url, metadata, automatic_capture, created_at, expires_at, version, updated_at, attempts, challenges, next_sequence, status, attempt_id, psp_reference, amount_authorized, amount_captured, refunds_requested, refunds_succeeded, failure, retry, progress, due_at, unit_id) VALUES (lpad(to_hex(:id::bigint), 32, '0')::uuid, :merchant::uuid, 'simulator', 'default', 9999, 'EUR', 'order-1', NULL, 'https://shop.example.com/thanks', '{"cart": "c-81723"}', 0, now(), now() + interval '1 hour', 1, now(), 0, 0, 1, 'created', NULL, NULL, 0, 0, 0, 0, NULL, false, '{}', now() + interval '1 hour', lpad(to_hex(:id::bigint), 32, '0')::uuid);
-INSERT INTO contacts (session_id, email, email_key_id, phone, phone_key_id) VALUES (lpad(to_hex(:id::bigint), 32, '0')::uuid, :email::bytea, 'k1', NULL, NULL);
+INSERT INTO contacts (session_id, merchant_id, email, email_key_id, phone, phone_key_id) VALUES (lpad(to_hex(:id::bigint), 32, '0')::uuid, :merchant::uuid, :email::bytea, 'k1', NULL, NULL);
 -- end
 COMMIT;

@@ -19,6 +19,7 @@ pub mod oversight;
 pub mod queue;
 pub mod races;
 pub mod reading;
+pub mod retention;
 pub mod rotation;
 pub mod rounds;
 pub mod saving;
@@ -92,7 +93,8 @@ list! {
         a_notification_is_kept_once_by_racers notifications_load_equal
         only_due_notifications_are_claimed no_notification_is_leased_twice;
     handling: a_lost_lease_cannot_settle a_notification_is_handled_once
-        handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed;
+        handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed
+        many_notifications_are_dismissed_at_once;
     stuck: open_operations_are_stuck_past_their_budget open_compensations_are_stuck_at_once
         refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
         late_deliveries_are_stuck
@@ -101,6 +103,8 @@ list! {
         only_a_contradiction_is_dismissed;
     cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
         old_notifications_are_deleted a_clean_up_is_done_in_parts;
+    retention: old_session_changes_are_deleted ended_deliveries_are_deleted_with_their_attempts
+        an_event_outlives_its_delivery operations_that_were_never_sent_are_deleted;
     oversight: a_session_is_found_by_each_of_its_names searches_keep_to_their_filters
         pages_of_all_merchants_are_stable sessions_are_counted_by_status;
     stories: oversight_opens_nothing_sealed a_story_is_whole a_long_story_is_cut;

@@ -12,16 +12,58 @@ pub trait Kind {
     const PREFIX: &'static str;
 }
 
+/// How many shard slots there are.
+pub const SHARD_SLOTS: u16 = 1 << SLOT_BITS;
+
+const SLOT_BITS: u32 = 10;
+
+/// How many bits follow the slot: it is the first ten bits of `rand_b` (RFC 9562, section 5.7), which
+/// has 62. `rand_a` stays free for a finer order within a millisecond.
+const SLOT_SHIFT: u32 = 62 - SLOT_BITS;
+
+const SLOT_MASK: u128 = (1 << SLOT_BITS) - 1;
+
+/// Ten bits that the ids of a merchant and of everything that belongs to it have in common, so that
+/// any of these ids says in which of several databases its row is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ShardSlot(u16);
+
+impl ShardSlot {
+    /// Its number, below [`SHARD_SLOTS`].
+    pub fn number(self) -> u16 {
+        self.0
+    }
+}
+
 /// An id of one kind: an id of a session cannot be passed where a refund's is wanted.
 ///
 /// Ordered by time of creation (to the millisecond), as `UUIDv7` is.
 pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
 
 impl<K: Kind> Id<K> {
-    /// An id made at `now` from 10 random bytes; the caller owns clock and randomness.
+    /// An id made at `now` from 10 random bytes, in a slot that they decide; the caller owns clock and
+    /// randomness.
     pub fn from_parts(now: Timestamp, random: [u8; 10]) -> Self {
         let uuid = uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &random);
         Self(uuid.into_uuid(), PhantomData)
+    }
+
+    /// An id in this slot, made at `now` from 10 random bytes, ten bits of which are not used.
+    pub fn in_slot(slot: ShardSlot, now: Timestamp, random: [u8; 10]) -> Self {
+        let rest = Self::from_parts(now, random).0.as_u128() & !(SLOT_MASK << SLOT_SHIFT);
+        Self::from_uuid(Uuid::from_u128(rest | (u128::from(slot.0) << SLOT_SHIFT)))
+    }
+
+    /// The least id that is made at `time` or later (ids know their time to the millisecond).
+    pub fn first_at(time: Timestamp) -> Self {
+        Self::from_parts(time, [0; 10])
+    }
+
+    /// The slot that the id was made in.
+    pub fn slot(self) -> ShardSlot {
+        let bits = (self.0.as_u128() >> SLOT_SHIFT) & SLOT_MASK;
+        // Ten bits always fit.
+        ShardSlot(u16::try_from(bits).unwrap_or_default())
     }
 
     /// The id with this value, as a database keeps it.
@@ -160,6 +202,46 @@ mod tests {
         ] {
             assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text}");
         }
+    }
+
+    #[test]
+    fn an_id_carries_the_slot_that_it_is_made_in() {
+        let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
+        let merchant =
+            MerchantId::from_uuid(Uuid::from_u128(0x01a2_b3c4_d5e6_7f01_a5b0_0000_0000_0000));
+        // The two bits of the variant (10), then ten bits: 10_0101_1011.
+        assert_eq!(merchant.slot().number(), 0b10_0101_1011);
+        for random in [[0; 10], [0xff; 10], [0x5a; 10]] {
+            let session = SessionId::in_slot(merchant.slot(), now, random);
+            assert_eq!(session.slot(), merchant.slot());
+            let uuid = session.uuid();
+            assert_eq!(uuid.get_version_num(), 7);
+            assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
+            // Every other bit is as without a slot.
+            let plain = SessionId::from_parts(now, random).uuid().as_u128();
+            let slot_bits = SLOT_MASK << SLOT_SHIFT;
+            assert_eq!(uuid.as_u128() & !slot_bits, plain & !slot_bits);
+        }
+    }
+
+    #[test]
+    fn every_slot_is_reached_and_read_back() {
+        let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
+        let slots = (0..SHARD_SLOTS).map(ShardSlot);
+        for slot in slots {
+            assert_eq!(EventId::in_slot(slot, now, [9; 10]).slot(), slot);
+        }
+    }
+
+    #[test]
+    fn time_orders_ids_of_all_slots() {
+        let at = |s| Timestamp::from_unix_seconds(s).unwrap();
+        let (high, low) = (ShardSlot(SHARD_SLOTS - 1), ShardSlot(0));
+        let earlier = OperationId::in_slot(high, at(1), [0xff; 10]);
+        let later = OperationId::in_slot(low, at(2), [0; 10]);
+        assert!(earlier < later);
+        assert!(earlier < OperationId::first_at(at(2)));
+        assert!(OperationId::first_at(at(2)) <= later);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use oncharge_domain::{
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
@@ -71,11 +72,12 @@ pub trait CheckoutRepository: Send + Sync {
         page: Page,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Operations that were created at or after `since`, oldest first, after this one.
+    /// Operations that were created at or after `since`, oldest first by (`created_at`, id), after
+    /// this position (where an operation is, or was) [`operations_are_listed_from_a_time_on`].
     async fn operations(
         &self,
         since: Timestamp,
-        after: Option<OperationId>,
+        after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError>;
 

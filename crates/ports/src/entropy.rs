@@ -1,7 +1,7 @@
 //! Randomness, from outside.
 
 use oncharge_domain::{
-    id::{Id, Kind},
+    id::{Id, Kind, ShardSlot},
     time::Timestamp,
 };
 
@@ -19,8 +19,13 @@ impl dyn Entropy + '_ {
         buffer
     }
 
-    /// A new id.
+    /// A new id of what belongs to no merchant, or of a merchant itself: in a random slot.
     pub fn id<K: Kind>(&self, now: Timestamp) -> Id<K> {
         Id::from_parts(now, self.bytes())
+    }
+
+    /// A new id of what belongs to the merchant of this slot.
+    pub fn id_in<K: Kind>(&self, slot: ShardSlot, now: Timestamp) -> Id<K> {
+        Id::in_slot(slot, now, self.bytes())
     }
 }

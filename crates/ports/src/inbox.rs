@@ -33,6 +33,16 @@ pub trait Inbox: Send + Sync {
 
     /// Takes a notification off the list of stuck work; `false` where it is not on it.
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError>;
+
+    /// Takes notifications off the list of stuck work, the oldest first and at most `limit`; returns
+    /// how many. One entry of the audit log is written with them, its detail begun with their number;
+    /// none where there are none [`many_notifications_are_dismissed_at_once`].
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError>;
 }
 
 /// A notification as it came.
@@ -49,6 +59,17 @@ pub struct NewNotification {
     pub body: Vec<u8>,
     /// When it came.
     pub received_at: Timestamp,
+}
+
+/// Which of the notifications that are listed as stuck.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckNotifications {
+    /// With this status; none is stuck with another than `Mismatched`, `Unmatched` or `Malformed`.
+    pub status: NotificationStatus,
+    /// Of this account.
+    pub account: Option<PspAccount>,
+    /// That came before this time.
+    pub received_before: Timestamp,
 }
 
 /// A notification as it is kept.

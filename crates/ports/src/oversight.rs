@@ -134,7 +134,7 @@ pub struct SeenOperation {
 pub struct SeenEvent {
     /// The event.
     pub stored: StoredEvent,
-    /// `None` where there was no endpoint to send it to.
+    /// `None` where there was no endpoint to send it to, or where it ended 90 days ago.
     pub delivery: Option<SeenDelivery>,
 }
 

@@ -8,7 +8,7 @@ use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     blocklist::{Ban, IdentifierType, PepperedHash},
     currency::Currency,
-    id::{Id, Kind, OperationId},
+    id::{Id, Kind, MerchantId, OperationId},
     idempotency::IdempotencyKey,
     keyring::KeyId,
     merchant::{ApiKey, ApiKeyHash, Merchant, look::Look},
@@ -78,6 +78,12 @@ impl Builder {
         entropy.id(self.now())
     }
 
+    /// A new id of what belongs to this merchant.
+    pub fn id_of<K: Kind>(&self, merchant: MerchantId) -> Id<K> {
+        let entropy: &dyn Entropy = &self.entropy;
+        entropy.id_in(merchant.slot(), self.now())
+    }
+
     /// A merchant that captures after an hour.
     pub fn merchant(&self) -> Merchant {
         Merchant {
@@ -98,7 +104,7 @@ impl Builder {
     pub fn api_key(&self, merchant: &Merchant) -> (ApiKey, ApiKeyHash) {
         let text = format!("oc_test_{:016x}", self.entropy.next());
         let key = ApiKey {
-            id: self.id(),
+            id: self.id_of(merchant.id),
             merchant: merchant.id,
             signing_key: SigningKey::of_secret(&text),
             created_at: self.now(),

@@ -2,6 +2,10 @@
 -- units, documents are jsonb. The CHECKs back the invariants that crates/domain holds, so that no
 -- bug above can write what must not be. migrations/sqlite has the same tables, columns, constraints
 -- and indexes.
+--
+-- Every table whose rows belong to one merchant has merchant_id, so that merchants can be spread
+-- over several databases. Where a row repeats the merchant of the row that it belongs to, merchant_id
+-- is no foreign key: each one would lock the merchant's row once more.
 
 CREATE TABLE merchants (
     id                      uuid        NOT NULL PRIMARY KEY,
@@ -97,17 +101,19 @@ CREATE INDEX sessions_capture_failed ON sessions (id)
     WHERE status = 'error' AND failure = 'capture_failed';
 
 -- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
--- later units have changed the session again, and so that no version is ever written twice.
+-- later units have changed the session again. Rows are deleted after an hour: unit ids begin with
+-- their time of creation, so the primary key serves both.
 CREATE TABLE session_changes (
-    session_id uuid   NOT NULL REFERENCES sessions (id),
-    version    bigint NOT NULL CHECK (version >= 2),
-    unit_id    uuid   NOT NULL,
-    PRIMARY KEY (session_id, version)
+    unit_id     uuid   NOT NULL PRIMARY KEY,
+    session_id  uuid   NOT NULL,
+    merchant_id uuid   NOT NULL,
+    version     bigint NOT NULL CHECK (version >= 2)
 );
 
 -- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
 CREATE TABLE contacts (
     session_id   uuid NOT NULL PRIMARY KEY REFERENCES sessions (id),
+    merchant_id  uuid NOT NULL,
     email        bytea,
     email_key_id text,
     phone        bytea,
@@ -187,6 +193,10 @@ CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
+-- For the clean-up: operations that were never sent and that nothing else depends on.
+CREATE INDEX operations_never_sent ON operations (id)
+    WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') AND NOT compensated
+        AND contradiction IS NULL;
 CREATE INDEX operations_by_psp_reference ON operations (psp_reference, merchant_id)
     WHERE psp_reference IS NOT NULL;
 
@@ -235,6 +245,7 @@ CREATE TABLE events (
     CONSTRAINT events_reason_of_a_failure CHECK (failure_reason IS NULL OR failure IS NOT NULL)
 );
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
+CREATE INDEX events_by_kind ON events (merchant_id, kind, created_at, id);
 
 -- One for each merchant at most; a disabled one is kept until it is set again or removed.
 CREATE TABLE webhook_endpoints (
@@ -265,7 +276,10 @@ CREATE TABLE deliveries (
     next_try_at  timestamptz,
     leased_until timestamptz,
     lease_token  uuid,
+    -- When it was delivered or given up, by the database's clock.
+    ended_at     timestamptz,
     CONSTRAINT deliveries_pending CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
+    CONSTRAINT deliveries_ended CHECK ((state = 'pending') = (ended_at IS NULL)),
     CONSTRAINT deliveries_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 );
 -- With the creation, so that the depth of a long queue is counted in the index alone.
@@ -275,16 +289,19 @@ CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
     WHERE attempts = 0 AND next_try_at IS NOT NULL;
 -- Each merchant's own queue: one with a long queue does not stand before the others.
 CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
+-- For the clean-up.
+CREATE INDEX deliveries_ended_at ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE delivery_attempts (
-    event_id   uuid        NOT NULL REFERENCES deliveries (event_id),
-    number     bigint      NOT NULL CHECK (number >= 1),
-    at         timestamptz NOT NULL,
-    status     bigint               CHECK (status BETWEEN 100 AND 999),
-    latency_ms bigint      NOT NULL CHECK (latency_ms >= 0),
+    event_id    uuid        NOT NULL REFERENCES deliveries (event_id),
+    merchant_id uuid        NOT NULL,
+    number      bigint      NOT NULL CHECK (number >= 1),
+    at          timestamptz NOT NULL,
+    status      bigint               CHECK (status BETWEEN 100 AND 999),
+    latency_ms  bigint      NOT NULL CHECK (latency_ms >= 0),
     -- The first kilobyte of the answer.
-    response   text        NOT NULL CHECK (length(response) <= 1024),
-    error      text,
+    response    text        NOT NULL CHECK (length(response) <= 1024),
+    error       text,
     PRIMARY KEY (event_id, number),
     CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
 );
@@ -320,12 +337,13 @@ CREATE INDEX psp_notifications_by_status ON psp_notifications (status, received_
 CREATE INDEX psp_notifications_by_session ON psp_notifications (session_id)
     WHERE session_id IS NOT NULL;
 
--- A record is reserved (operation_id) or answered; the answer's body is sealed.
+-- A record is reserved (operation_id) or answered; the answer's body is sealed. operation_id is no
+-- foreign key: a delete of an operation would look for it in all records.
 CREATE TABLE idempotency_keys (
     merchant_id  uuid        NOT NULL REFERENCES merchants (id),
     key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     fingerprint  bytea       NOT NULL CHECK (octet_length(fingerprint) = 32),
-    operation_id uuid                 REFERENCES operations (id),
+    operation_id uuid,
     created_at   timestamptz NOT NULL,
     answered_at  timestamptz,
     status       bigint               CHECK (status BETWEEN 100 AND 599),

@@ -2,6 +2,9 @@
 -- amounts are minor units, documents are JSON text. Tables are STRICT, so a value of another type
 -- is refused; the CHECKs back the invariants that crates/domain holds, so that no bug above can
 -- write what must not be. migrations/postgres has the same tables and columns.
+--
+-- Every table whose rows belong to one merchant has merchant_id; where a row repeats the merchant of
+-- the row that it belongs to, merchant_id is no foreign key.
 
 CREATE TABLE merchants (
     id                      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -99,17 +102,19 @@ CREATE INDEX sessions_capture_failed ON sessions (id)
     WHERE status = 'error' AND failure = 'capture_failed';
 
 -- Which unit of work wrote which version (from 2 on), so that `committed` can be answered after
--- later units have changed the session again, and so that no version is ever written twice.
+-- later units have changed the session again. Rows are deleted after an hour: unit ids begin with
+-- their time of creation, so the primary key serves both.
 CREATE TABLE session_changes (
-    session_id BLOB    NOT NULL REFERENCES sessions (id),
-    version    INTEGER NOT NULL CHECK (version >= 2),
-    unit_id    BLOB    NOT NULL CHECK (length(unit_id) = 16),
-    PRIMARY KEY (session_id, version)
+    unit_id     BLOB    NOT NULL PRIMARY KEY CHECK (length(unit_id) = 16),
+    session_id  BLOB    NOT NULL CHECK (length(session_id) = 16),
+    merchant_id BLOB    NOT NULL CHECK (length(merchant_id) = 16),
+    version     INTEGER NOT NULL CHECK (version >= 2)
 ) STRICT, WITHOUT ROWID;
 
 -- Personal data has a table of its own, each value sealed, so that it can be erased by itself.
 CREATE TABLE contacts (
     session_id   BLOB NOT NULL PRIMARY KEY REFERENCES sessions (id),
+    merchant_id  BLOB NOT NULL CHECK (length(merchant_id) = 16),
     email        BLOB,
     email_key_id TEXT,
     phone        BLOB,
@@ -189,6 +194,10 @@ CREATE UNIQUE INDEX operations_one_ending ON operations (session_id)
 CREATE INDEX operations_due ON operations (next_try_at) WHERE next_try_at IS NOT NULL;
 CREATE INDEX operations_contradicted ON operations (created_at) WHERE contradiction = 'listed';
 CREATE INDEX operations_list ON operations (created_at, id);
+-- For the clean-up: operations that were never sent and that nothing else depends on.
+CREATE INDEX operations_never_sent ON operations (id)
+    WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') AND compensated = 0
+        AND contradiction IS NULL;
 CREATE INDEX operations_by_psp_reference ON operations (psp_reference, merchant_id)
     WHERE psp_reference IS NOT NULL;
 
@@ -237,6 +246,7 @@ CREATE TABLE events (
     CONSTRAINT events_reason_of_a_failure CHECK (failure_reason IS NULL OR failure IS NOT NULL)
 ) STRICT;
 CREATE INDEX events_list ON events (merchant_id, created_at, id);
+CREATE INDEX events_by_kind ON events (merchant_id, kind, created_at, id);
 
 -- One for each merchant at most; a disabled one is kept until it is set again or removed.
 CREATE TABLE webhook_endpoints (
@@ -267,7 +277,10 @@ CREATE TABLE deliveries (
     next_try_at  INTEGER,
     leased_until INTEGER,
     lease_token  BLOB             CHECK (length(lease_token) = 16),
+    -- When it was delivered or given up, by the database's clock.
+    ended_at     INTEGER,
     CONSTRAINT deliveries_pending CHECK ((state = 'pending') = (next_try_at IS NOT NULL)),
+    CONSTRAINT deliveries_ended CHECK ((state = 'pending') = (ended_at IS NULL)),
     CONSTRAINT deliveries_lease CHECK ((leased_until IS NULL) = (lease_token IS NULL))
 ) STRICT;
 -- With the creation, so that the depth of a long queue is counted in the index alone.
@@ -277,16 +290,19 @@ CREATE INDEX deliveries_first ON deliveries (session_id, sequence)
     WHERE attempts = 0 AND next_try_at IS NOT NULL;
 -- Each merchant's own queue: one with a long queue does not stand before the others.
 CREATE INDEX deliveries_open ON deliveries (merchant_id, next_try_at) WHERE next_try_at IS NOT NULL;
+-- For the clean-up.
+CREATE INDEX deliveries_ended_at ON deliveries (ended_at) WHERE ended_at IS NOT NULL;
 
 CREATE TABLE delivery_attempts (
-    event_id   BLOB    NOT NULL REFERENCES deliveries (event_id),
-    number     INTEGER NOT NULL CHECK (number >= 1),
-    at         INTEGER NOT NULL,
-    status     INTEGER          CHECK (status BETWEEN 100 AND 999),
-    latency_ms INTEGER NOT NULL CHECK (latency_ms >= 0),
+    event_id    BLOB    NOT NULL REFERENCES deliveries (event_id),
+    merchant_id BLOB    NOT NULL CHECK (length(merchant_id) = 16),
+    number      INTEGER NOT NULL CHECK (number >= 1),
+    at          INTEGER NOT NULL,
+    status      INTEGER          CHECK (status BETWEEN 100 AND 999),
+    latency_ms  INTEGER NOT NULL CHECK (latency_ms >= 0),
     -- The first kilobyte of the answer.
-    response   TEXT    NOT NULL CHECK (length(response) <= 1024),
-    error      TEXT,
+    response    TEXT    NOT NULL CHECK (length(response) <= 1024),
+    error       TEXT,
     PRIMARY KEY (event_id, number),
     CONSTRAINT delivery_attempts_answer CHECK ((status IS NULL) = (error IS NOT NULL))
 ) STRICT, WITHOUT ROWID;
@@ -322,12 +338,13 @@ CREATE INDEX psp_notifications_by_status ON psp_notifications (status, received_
 CREATE INDEX psp_notifications_by_session ON psp_notifications (session_id)
     WHERE session_id IS NOT NULL;
 
--- A record is reserved (operation_id) or answered; the answer's body is sealed.
+-- A record is reserved (operation_id) or answered; the answer's body is sealed. operation_id is no
+-- foreign key: a delete of an operation would look for it in all records.
 CREATE TABLE idempotency_keys (
     merchant_id  BLOB    NOT NULL REFERENCES merchants (id),
     key          TEXT    NOT NULL CHECK (length(key) BETWEEN 1 AND 255),
     fingerprint  BLOB    NOT NULL CHECK (length(fingerprint) = 32),
-    operation_id BLOB             REFERENCES operations (id),
+    operation_id BLOB             CHECK (length(operation_id) = 16),
     created_at   INTEGER NOT NULL,
     answered_at  INTEGER,
     status       INTEGER          CHECK (status BETWEEN 100 AND 599),

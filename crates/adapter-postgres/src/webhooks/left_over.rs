@@ -47,7 +47,7 @@ const NOTHING: &str = concat!(
 /// An attempt that is under way keeps its lease. What it has just brought to its end stays as it is.
 const END: &str = concat!(
     left_over!(),
-    "UPDATE deliveries SET state = 'dead', next_try_at = NULL
+    "UPDATE deliveries SET state = 'dead', next_try_at = NULL, ended_at = now()
 WHERE event_id = ANY (ARRAY(SELECT event_id FROM left_over)) AND next_try_at IS NOT NULL"
 );
 

@@ -26,7 +26,9 @@ const CHANGE_DELIVERY: &str = "
 UPDATE deliveries SET attempts = $3, leased_until = NULL, lease_token = NULL,
     state = CASE WHEN round = $4 AND state = 'pending' THEN $5 ELSE state END,
     failures = CASE WHEN round = $4 AND state = 'pending' THEN $6 ELSE failures END,
-    next_try_at = CASE WHEN round = $4 AND state = 'pending' THEN $7 ELSE next_try_at END
+    next_try_at = CASE WHEN round = $4 AND state = 'pending' THEN $7 ELSE next_try_at END,
+    ended_at = CASE WHEN round = $4 AND state = 'pending' AND $5 <> 'pending' THEN now()
+        ELSE ended_at END
 WHERE event_id = $1 AND lease_token = $2 AND leased_until > now()";
 
 /// Writes the attempt and what follows from it, in two round trips; where the endpoint that is to
@@ -65,7 +67,8 @@ async fn write(
     change_delivery(&mut batch, recorded);
     if let Some(attempt) = &recorded.attempt {
         let row = AttemptRow::new(delivery.event, attempt);
-        batch.add(row.insert_into(delivery_attempts::table));
+        let merchant = delivery_attempts::merchant_id.eq(delivery.merchant.uuid());
+        batch.add((row, merchant).insert_into(delivery_attempts::table));
     }
     if let EndpointChange::Disabled(_) = change {
         batch.add(left_over::end(delivery.merchant));

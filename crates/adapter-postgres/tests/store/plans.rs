@@ -40,6 +40,12 @@ const FILL: &str = "
         'merchant_id', merchant, 'created_at', created_at - n * interval '1 second',
         'due_at', '2099-01-01'::timestamptz))).* FROM copies, sessions
         WHERE sessions.id = (SELECT id FROM sessions WHERE status = 'created' LIMIT 1);
+    INSERT INTO operations SELECT (jsonb_populate_record(operations, jsonb_build_object(
+        'id', 'f' || substr(gen_random_uuid()::text, 2), 'session_id', session, 'merchant_id', merchant,
+        'kind', 'capture', 'refund_id', null, 'automatic', true, 'status', 'failed',
+        'failure', 'never_sent', 'request', null, 'request_key_id', null, 'next_try_at', null,
+        'created_at', created_at - n * interval '1 second'))).*
+        FROM copies, operations WHERE kind = 'refund';
     INSERT INTO operations SELECT (jsonb_populate_record(operations, jsonb_build_object('id', operation,
         'session_id', session, 'merchant_id', merchant, 'next_try_at', '2099-01-01'::timestamptz,
         'created_at', created_at - n * interval '1 second'))).*
@@ -51,9 +57,10 @@ const FILL: &str = "
             psp_reference, refund_id, retry_until, created_at FROM copies, events;
     INSERT INTO idempotency_keys SELECT merchant, session::text, fingerprint, operation, created_at
         FROM copies, idempotency_keys WHERE operation_id IS NOT NULL;
-    INSERT INTO contacts SELECT session, email, email_key_id, phone, phone_key_id
+    INSERT INTO contacts SELECT session, merchant, email, email_key_id, phone, phone_key_id
         FROM copies, (SELECT * FROM contacts LIMIT 1) AS one;
-    INSERT INTO session_changes SELECT session, 2, session FROM copies;
+    INSERT INTO session_changes SELECT ('f' || substr(session::text, 2))::uuid, session, merchant, 2
+        FROM copies;
     INSERT INTO bans SELECT session, 'email', 'p1', sha256(session::text::bytea), 'operator', NULL,
         now(), '2099-01-01', NULL FROM copies;
     INSERT INTO webhook_endpoints SELECT id, url, key_id, disabled, failing_since, merchants.created_at,
@@ -61,8 +68,10 @@ const FILL: &str = "
     INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, 'https://shop.example.com/',
         'pending', 1, 1, 0, created_at, '2099-01-01' FROM events
         WHERE id NOT IN (SELECT event_id FROM deliveries);
-    INSERT INTO delivery_attempts SELECT event_id, 1, created_at, 500, 1, '', NULL FROM deliveries
-        WHERE attempts = 1;
+    UPDATE deliveries SET state = 'delivered', next_try_at = NULL, ended_at = '2098-01-01'
+        WHERE event_id IN (SELECT event_id FROM deliveries WHERE attempts = 1 LIMIT 1500);
+    INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, created_at, 500, 1, '', NULL
+        FROM deliveries WHERE attempts = 1;
     INSERT INTO psp_notifications SELECT operation, connector, account, session::text, 'handled', body,
         body_key_id, '2098-01-01', operation, session, NULL, 1, NULL, NULL
         FROM copies, psp_notifications;
@@ -108,8 +117,7 @@ async fn no_request_reads_a_whole_table() {
         .claim_sessions(later, &WantedItems::up_to(10), lease)
         .await;
     assert!(!sessions.unwrap().is_empty());
-    let deleted = shop.store.clean_up(&old(later), 100).await.unwrap();
-    assert_eq!(deleted, 2, "a notification and a key");
+    clean_up(&shop, &client, later).await;
     let Shop {
         store, database, ..
     } = shop;
@@ -133,12 +141,18 @@ async fn no_request_reads_a_whole_table() {
     drop(database);
 }
 
-fn old(before: Timestamp) -> Old {
-    Old {
-        keys_answered_before: before,
-        notifications_before: before,
-        unverified_before: before,
-    }
+/// Deletes what is old of each kind; what the others have is all of later.
+async fn clean_up(shop: &Shop, client: &Client, later: Timestamp) {
+    let old = Old {
+        // By the database's clock.
+        deliveries_ended_before: Timestamp::from_unix_seconds(4_000_000_000).unwrap(),
+        ..Old::before(later)
+    };
+    let changes = "SELECT count(*) FROM session_changes WHERE unit_id < 'f0000000-0000-0000-0000-000000000000'";
+    let changes: i64 = client.query_one(changes, &[]).await.unwrap().get(0);
+    let deleted = shop.store.clean_up(&old, 100).await.unwrap();
+    // And a key, a notification and a delivery.
+    assert_eq!(i64::try_from(deleted).unwrap(), changes + 3);
 }
 
 /// One event on its way, from the claim to its redelivery.
@@ -166,7 +180,11 @@ async fn webhooks(shop: &Shop, event: EventId) {
     shop.set_endpoint().await;
     let since = now.plus_seconds(-60);
     let operations = shop.store.operations(since, None, 10).await.unwrap();
-    let last = operations.last().unwrap().id;
+    let last = operations.last().unwrap();
+    let last = Position {
+        created_at: last.created_at,
+        id: last.id.uuid(),
+    };
     let next = shop.store.operations(since, Some(last), 10).await.unwrap();
     assert_eq!(next.len(), 10);
 }

@@ -30,11 +30,7 @@ async fn a_key_that_is_taken_anew_while_it_is_cleaned_up_stays() {
     let taken = "BEGIN; UPDATE idempotency_keys SET answered_at = '2090-01-01'";
     client.batch_execute(taken).await.unwrap();
     let later = shop.build.now().plus_seconds(3600);
-    let old = Old {
-        keys_answered_before: later,
-        notifications_before: later,
-        unverified_before: later,
-    };
+    let old = Old::before(later);
     let (deleted, ()) = tokio::join!(shop.store.clean_up(&old, 10), async {
         until_it_waits(&client).await;
         client.batch_execute("COMMIT").await.unwrap();

@@ -20,6 +20,23 @@ fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {
     assert_eq!(difference, Vec::<&String>::new());
 }
 
+/// Tables whose rows belong to no merchant: merchants themselves, what is shared by all, and the
+/// notifications of a PSP account.
+const OF_NO_MERCHANT: [&str; 3] = ["merchants", "bans", "psp_notifications"];
+
+#[test]
+fn rows_of_a_merchant_name_it() {
+    let names = names(POSTGRES);
+    let columns = names.iter().filter_map(|name| name.split_once('.'));
+    let tables: BTreeSet<&str> = columns.map(|(table, _)| table).collect();
+    assert!(tables.len() > 10, "{tables:?}");
+    let without = tables
+        .into_iter()
+        .filter(|table| !names.contains(&format!("{table}.merchant_id")))
+        .filter(|table| !OF_NO_MERCHANT.contains(table));
+    assert_eq!(without.collect::<Vec<_>>(), Vec::<&str>::new());
+}
+
 /// Everything that has a name: `table.column`, and constraints and indexes.
 fn names(sql: &str) -> BTreeSet<String> {
     let (mut names, mut table) = (BTreeSet::new(), String::new());
@@ -204,7 +221,11 @@ async fn a_delivery_or_notification_that_is_over_cannot_be_due() {
     shop.store.receive(&notification).await.unwrap();
     let client = shop.database.client().await;
     for (statement, constraint) in [
-        ("UPDATE deliveries SET state = 'dead'", "deliveries_pending"),
+        ("UPDATE deliveries SET state = 'dead'", "deliveries_ended"),
+        (
+            "UPDATE deliveries SET state = 'dead', ended_at = now()",
+            "deliveries_pending",
+        ),
         (
             "UPDATE deliveries SET next_try_at = NULL",
             "deliveries_pending",

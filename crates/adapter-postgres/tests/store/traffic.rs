@@ -2,6 +2,7 @@
 
 use oncharge_domain::{
     audit::AuditAction,
+    cursor::Position,
     psp::TokenFingerprint,
     session::{EventKind, Session},
 };
@@ -149,7 +150,11 @@ async fn everything(shop: &Shop, key: &str) {
         .unwrap();
     store.unsent_refunds(captured.id).await.unwrap();
     let since = shop.build.now().plus_seconds(-60);
-    for after in [None, Some(operation.id)] {
+    let position = Position {
+        created_at: operation.created_at,
+        id: operation.id.uuid(),
+    };
+    for after in [None, Some(position)] {
         store.operations(since, after, 10).await.unwrap();
     }
     works(shop).await;

@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    id::EventId,
+    id::{EventId, MerchantId},
     webhook::{Attempt, SendError},
 };
 use oncharge_ports::StoreError;
@@ -23,9 +23,28 @@ pub(crate) struct AttemptRow {
     error: Option<String>,
 }
 
+/// An attempt with its merchant, to be inserted.
+#[derive(Insertable)]
+#[diesel(table_name = delivery_attempts)]
+pub(crate) struct NewAttemptRow {
+    merchant_id: Vec<u8>,
+    #[diesel(embed)]
+    attempt: AttemptRow,
+}
+
+impl NewAttemptRow {
+    /// The row of an attempt to deliver this merchant's event.
+    pub(crate) fn of(event: EventId, merchant: MerchantId, attempt: &Attempt) -> Self {
+        Self {
+            merchant_id: id_bytes(merchant),
+            attempt: AttemptRow::of(event, attempt),
+        }
+    }
+}
+
 impl AttemptRow {
     /// The row of an attempt to deliver this event.
-    pub(crate) fn of(event: EventId, attempt: &Attempt) -> Self {
+    fn of(event: EventId, attempt: &Attempt) -> Self {
         Self {
             event_id: id_bytes(event),
             number: attempt.number.into(),

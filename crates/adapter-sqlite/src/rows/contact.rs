@@ -2,7 +2,7 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    id::SessionId,
+    id::{MerchantId, SessionId},
     keyring::Place,
     text::{Contact, Email, Phone},
 };
@@ -25,6 +25,15 @@ pub(crate) struct ContactRow {
     email_key_id: Option<String>,
     phone: Option<Vec<u8>>,
     phone_key_id: Option<String>,
+}
+
+/// A session's contact data with its merchant, to be inserted.
+#[derive(Insertable)]
+#[diesel(table_name = contacts)]
+pub(crate) struct NewContactRow {
+    merchant_id: Vec<u8>,
+    #[diesel(embed)]
+    contact: ContactRow,
 }
 
 /// The place of a contact's value, which sealing binds it to.
@@ -62,6 +71,14 @@ impl ContactRow {
             phone_key_id,
             session_id: id,
         }))
+    }
+
+    /// The row to insert for a session of this merchant.
+    pub(crate) fn of_merchant(self, merchant: MerchantId) -> NewContactRow {
+        NewContactRow {
+            merchant_id: id_bytes(merchant),
+            contact: self,
+        }
     }
 
     /// The contact data.

@@ -72,6 +72,11 @@ impl DeliveryChange {
             next_try_at: after.next_try_at.map(Timestamp::unix_micros),
         }
     }
+
+    /// Whether the delivery has come to its end.
+    pub(crate) fn is_over(&self) -> bool {
+        self.next_try_at.is_none()
+    }
 }
 
 impl AttemptEnd {

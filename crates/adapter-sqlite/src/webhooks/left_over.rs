@@ -14,13 +14,19 @@ use crate::{
     rows::{Cells, id_bytes},
     schema::{deliveries, webhook_endpoints},
     store::SqliteStore,
+    work::CLOCK,
     writer::Lane,
 };
 
 /// An attempt that is under way keeps its lease.
-const END: &str = "UPDATE deliveries SET state = 'dead', next_try_at = NULL WHERE rowid IN ( \
-     SELECT rowid FROM deliveries WHERE merchant_id = ?1 AND next_try_at IS NOT NULL \
-     AND (?2 IS NULL OR url = ?2) LIMIT ?3 + 0)";
+fn end_statement() -> String {
+    format!(
+        "UPDATE deliveries SET state = 'dead', next_try_at = NULL, ended_at = {CLOCK} \
+         WHERE rowid IN ( \
+         SELECT rowid FROM deliveries WHERE merchant_id = ?1 AND next_try_at IS NOT NULL \
+         AND (?2 IS NULL OR url = ?2) LIMIT ?3 + 0)"
+    )
+}
 
 /// A merchant that has deliveries left over. Steps from merchant to merchant in the index of open
 /// deliveries, as the claim of deliveries does.
@@ -85,7 +91,7 @@ pub(super) fn end(connection: &mut SqliteConnection, merchant: MerchantId) -> Qu
         LeftOver::To(url) => Some(url),
         LeftOver::All => None,
     };
-    sql_query(END)
+    sql_query(end_statement())
         .bind::<Binary, _>(id_bytes(merchant))
         .bind::<Nullable<Text>, _>(url)
         .bind::<BigInt, _>(i64::from(ENDED_AT_ONCE))

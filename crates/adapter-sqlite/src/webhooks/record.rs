@@ -1,6 +1,10 @@
 //! What follows from an attempt to deliver an event, as statements.
 
-use diesel::prelude::*;
+use diesel::{
+    dsl::sql,
+    prelude::*,
+    sql_types::{BigInt, Nullable},
+};
 use oncharge_domain::{
     id::{EventId, MerchantId},
     time::Timestamp,
@@ -14,19 +18,19 @@ use crate::{
     error,
     hot::Hot,
     rows::{
-        attempt::AttemptRow,
+        attempt::NewAttemptRow,
         audit::AuditRow,
         delivery::{AttemptEnd, DeliveryChange},
         id_bytes,
     },
     schema::{deliveries, delivery_attempts, webhook_endpoints},
-    work,
+    work::{self, CLOCK},
 };
 
 /// All rows of an attempt, ready to be written.
 pub(super) struct Rows {
     lease: Lease,
-    attempt: Option<AttemptRow>,
+    attempt: Option<NewAttemptRow>,
     event: Vec<u8>,
     /// The round in which the delivery was read.
     round: i64,
@@ -53,7 +57,7 @@ impl Rows {
         let attempt = recorded.attempt.as_ref();
         Self {
             lease: recorded.lease,
-            attempt: attempt.map(|attempt| AttemptRow::of(event, attempt)),
+            attempt: attempt.map(|made| NewAttemptRow::of(event, delivery.merchant, made)),
             event: id_bytes(event),
             round: delivery.round.into(),
             delivery: DeliveryChange::of(&recorded.after),
@@ -83,7 +87,13 @@ impl Rows {
             .find(self.event.clone())
             .filter(deliveries::round.eq(self.round))
             .filter(deliveries::state.eq(DeliveryState::Pending.name()));
-        let update = diesel::update(meant).set(self.delivery);
+        let ended_at = if self.delivery.is_over() {
+            CLOCK
+        } else {
+            "NULL"
+        };
+        let ended_at = deliveries::ended_at.eq(sql::<Nullable<BigInt>>(ended_at));
+        let update = diesel::update(meant).set((self.delivery, ended_at));
         let changed = Hot(update.returning(deliveries::event_id)).touched(connection);
         changed.map_err(error::commit)?;
         let update = diesel::update(deliveries::table.find(self.event)).set(self.end);

@@ -111,8 +111,8 @@ async fn a_session_is_never_captured_and_something_else() {
             "FOREIGN KEY",
         ),
         (
-            "INSERT INTO session_changes SELECT session_id, version, unit_id FROM session_changes",
-            "UNIQUE constraint failed: session_changes.session_id, session_changes.version",
+            "INSERT INTO session_changes SELECT * FROM session_changes",
+            "UNIQUE constraint failed: session_changes.unit_id",
         ),
     ])
     .await;
@@ -245,11 +245,11 @@ async fn deliveries_and_notifications_are_in_their_queues_or_over() {
         ("UPDATE deliveries SET failures = 11", "failures"),
         ("UPDATE deliveries SET round = -1", "round"),
         (
-            "INSERT INTO delivery_attempts SELECT event_id, 1, 0, 200, 0, '', 'timeout' FROM deliveries",
+            "INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, 0, 200, 0, '', 'timeout' FROM deliveries",
             "delivery_attempts_answer",
         ),
         (
-            "INSERT INTO delivery_attempts SELECT event_id, 1, 0, NULL, 0, '', NULL FROM deliveries",
+            "INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, 0, NULL, 0, '', NULL FROM deliveries",
             "delivery_attempts_answer",
         ),
         ("UPDATE webhook_endpoints SET disabled = 'bored'", "disabled"),

@@ -77,7 +77,7 @@ async fn run(
         replaced_ends_at: end,
         remembered: context.remember(&answer, now),
         audit: AuditEntry {
-            id: app.new_id(),
+            id: app.new_id_in(merchant.slot()),
             at: now,
             action: AuditAction::KeyRotated,
             merchant: Some(merchant),

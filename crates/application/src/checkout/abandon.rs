@@ -21,7 +21,8 @@ pub async fn abandon(app: &App, id: &str, pay_token: &str) -> Result<ShopperStat
 }
 
 async fn run(app: &App, id: oncharge_domain::id::SessionId) -> Result<ShopperState, Error> {
-    let operation = app.new_id();
+    // A session's id has its merchant's slot.
+    let operation = app.new_id_in(id.slot());
     let input = Input::Abandon { operation };
     let intended = committing::intend(app, id, &Intent::default(), &input).await?;
     let carried = carry_out(app, intended, None).await;

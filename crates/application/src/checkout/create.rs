@@ -100,7 +100,7 @@ fn unit(app: &App, request: &PostContext, new: NewCheckout) -> UnitOfWork {
         None => merchant.automatic_capture,
     };
     let session = Session::create(NewSession {
-        id: inner.entropy.id(now),
+        id: inner.entropy.id_in(merchant.id.slot(), now),
         merchant: merchant.id,
         account: merchant.account.clone(),
         amount: new.amount,
@@ -113,7 +113,7 @@ fn unit(app: &App, request: &PostContext, new: NewCheckout) -> UnitOfWork {
         created_at: now,
         lifetime_seconds: inner.settings.session_ttl_seconds,
     });
-    UnitOfWork::of(inner.entropy.id(now), session)
+    UnitOfWork::of(inner.entropy.id_in(merchant.id.slot(), now), session)
 }
 
 fn present(

@@ -20,7 +20,7 @@ pub(super) async fn modify(
     command: impl FnOnce(OperationId) -> Input,
 ) -> Result<Reply, Error> {
     let (app, id) = (app.clone(), id.to_owned());
-    let command = command(app.new_id());
+    let command = command(app.new_id_in(request.merchant.id.slot()));
     app.clone()
         .detached(async move {
             if let Some(reply) = request.replay(&app).await? {

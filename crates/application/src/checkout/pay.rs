@@ -55,7 +55,7 @@ async fn run(
 ) -> Result<ShopperState, Error> {
     let token = TokenFingerprint::of(payment_method.expose());
     let banned = screening::is_banned(app, &session.contact).await?;
-    let operation = app.new_id();
+    let operation = app.new_id_in(session.merchant.slot());
     let intent = Intent {
         payment_method: Some(payment_method),
         ..Intent::default()

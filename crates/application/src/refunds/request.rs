@@ -40,7 +40,8 @@ pub async fn request(app: &App, request: PostContext, new: NewRefund) -> Result<
 
 async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply, Error> {
     let session = new.session_id.parse().map_err(|_| Error::NotFound)?;
-    let (operation, refund) = (app.new_id(), app.new_id());
+    let slot = request.merchant.id.slot();
+    let (operation, refund) = (app.new_id_in(slot), app.new_id_in(slot));
     let intent = Intent {
         owner: Some(request.merchant.id),
         request: Some(request),

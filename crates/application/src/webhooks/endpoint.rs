@@ -117,7 +117,7 @@ async fn view(app: &App, endpoint: WebhookEndpoint) -> Result<EndpointView, Erro
 
 fn entry(app: &App, action: AuditAction, (merchant, detail): (MerchantId, String)) -> AuditEntry {
     AuditEntry {
-        id: app.new_id(),
+        id: app.new_id_in(merchant.slot()),
         at: app.now(),
         action,
         merchant: Some(merchant),

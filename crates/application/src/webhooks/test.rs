@@ -42,7 +42,7 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
     let merchant = context.merchant.id;
     let endpoint = app.inner().webhooks.endpoint(merchant).await?;
     let endpoint = endpoint.ok_or(Error::NotFound)?;
-    let id: EventId = app.new_id();
+    let id: EventId = app.new_id_in(merchant.slot());
     let told = Told::Test { id, at: app.now() };
     let to = Recipient {
         merchant,

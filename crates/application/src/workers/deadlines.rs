@@ -53,7 +53,8 @@ impl Queue for Deadlines {
 }
 
 async fn meet(app: &App, claimed: &ClaimedSession) -> Result<(), Error> {
-    let operation = app.new_id();
+    // A session's id has its merchant's slot.
+    let operation = app.new_id_in(claimed.session.slot());
     let intent = Intent {
         lease: Some(claimed.lease),
         ..Intent::default()

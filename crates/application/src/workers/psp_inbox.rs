@@ -201,7 +201,10 @@ impl Verdict<'_> {
         warn!(notification = %self.stored.new.id, status = status.name(),
             "a notification changes nothing; a person should look");
         Some(AuditEntry {
-            id: self.app.new_id(),
+            id: match about {
+                Some(operation) => self.app.new_id_in(operation.merchant.slot()),
+                None => self.app.new_id(),
+            },
             at: self.app.now(),
             action,
             merchant: about.map(|operation| operation.merchant),

@@ -213,7 +213,7 @@ async fn mark(app: &App, claimed: &ClaimedOperation, session: SessionId) -> Resu
         ..operation
     };
     session.version = session.version.saturating_add(1);
-    let mut unit = UnitOfWork::of(app.new_id(), session);
+    let mut unit = UnitOfWork::of(app.new_id_in(session.merchant.slot()), session);
     unit.changed_operations = vec![ChangedOperation {
         operation: operation.clone(),
         next_try_at: None,

@@ -305,7 +305,7 @@ async fn record(
 ) -> Result<Option<Timestamp>, Error> {
     let audit = match after.endpoint {
         EndpointChange::Disabled(because) => Some(AuditEntry {
-            id: app.new_id(),
+            id: app.new_id_in(after.delivery.merchant.slot()),
             at: app.now(),
             action: AuditAction::EndpointDisabled,
             merchant: Some(after.delivery.merchant),

@@ -1,22 +1,78 @@
 //! Our operations against the PSP's word.
 
-use oncharge_application::reconcile::{self, Difference, Reconciled};
-use oncharge_domain::psp::RefusalReason;
+use oncharge_application::{
+    Error,
+    reconcile::{self, Progress, Range, Reconciled},
+};
+use oncharge_domain::{id::OperationId, psp::RefusalReason};
 use oncharge_testkit::{Call, Fault};
 
 use crate::support::{Harm, Point, World};
 
 async fn differences(world: &World) -> (Reconciled, Vec<String>) {
+    differences_after(world, None).await
+}
+
+async fn differences_after(world: &World, after: Option<OperationId>) -> (Reconciled, Vec<String>) {
     let mut found = Vec::new();
     let since = world.now().plus_seconds(-86_400);
-    let mut report = |difference: &Difference| {
-        let (kind, ours) = (difference.operation.kind.name(), difference.ours);
-        found.push(format!("{kind}: {ours} here, {} there", difference.theirs));
+    let mut report = |progress: Progress<'_>| {
+        if let Progress::Different(difference) = progress {
+            let (kind, ours) = (difference.operation.kind.name(), difference.ours);
+            found.push(format!("{kind}: {ours} here, {} there", difference.theirs));
+        }
     };
-    let sum = reconcile::run(&world.app, since, &mut report)
+    let sum = reconcile::run(&world.app, Range { since, after }, &mut report)
         .await
         .unwrap();
     (sum, found)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_interrupted_comparison_goes_on_after_an_operation() {
+    let world = World::new();
+    let order = world.captured().await;
+    let until_now = world.operations(&order).into_iter();
+    let second = until_now.max_by_key(|operation| (operation.created_at, operation.id));
+    let second = second.unwrap().id;
+    world.clock.advance(1);
+    world.psp.fail(Call::Refund, Fault::UnknownAfter);
+    world.refund(&order, "", 500).await.unwrap();
+    let (sum, found) = differences_after(&world, Some(second)).await;
+    assert_eq!((sum.compared, sum.differences), (1, 1), "the refund alone");
+    assert_eq!(found, ["refund: open here, done there"]);
+    let last = world.operation(&order, "refund").id;
+    let (sum, _) = differences_after(&world, Some(last)).await;
+    assert_eq!(sum, Reconciled::default());
+
+    let mut cursor = None;
+    let mut report = |progress: Progress<'_>| {
+        if let Progress::ComparedUpTo(id, _) = progress {
+            cursor = Some(id);
+        }
+    };
+    let since = world.now().plus_seconds(-86_400);
+    let after = None;
+    let all = reconcile::run(&world.app, Range { since, after }, &mut report).await;
+    assert_eq!(all.unwrap().compared, 3);
+    assert_eq!(cursor, Some(last), "the last one was reported");
+    let nobody = Range {
+        since,
+        after: Some(world.build.operation_id()),
+    };
+    let refused = reconcile::run(&world.app, nobody, &mut |_| ()).await;
+    assert!(matches!(refused, Err(Error::NotFound)), "{refused:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_that_fails_ends_nothing() {
+    let world = World::new();
+    for _ in 0..20 {
+        world.authorized().await;
+    }
+    world.fate.plan(Point::Call(1), Harm::Between);
+    let (sum, _) = differences(&world).await;
+    assert_eq!((sum.compared, sum.unreachable), (19, 1), "one fails alone");
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,13 +17,16 @@ use crate::{
     world::{World, answer},
 };
 
+/// Nothing at all.
+pub(super) fn nothing() -> Old {
+    Old::before(Timestamp::from_unix_seconds(0).unwrap())
+}
+
 /// Nothing but idempotency records that were answered before then.
 fn keys_before(bound: Timestamp) -> Old {
-    let never = Timestamp::from_unix_seconds(0).unwrap();
     Old {
         keys_answered_before: bound,
-        notifications_before: never,
-        unverified_before: never,
+        ..nothing()
     }
 }
 
@@ -149,9 +152,9 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
     ensure!(store.inbox.receive(&waiting).await?, "a waiting one");
     rows.push((waiting.id, Is::Waiting, 0));
     let old = Old {
-        keys_answered_before: start,
         notifications_before: start.plus_seconds(100),
         unverified_before: start.plus_seconds(200),
+        ..nothing()
     };
     // Handled, irrelevant and dismissed ones of the first moment, unverified ones of two.
     same!(store.maintenance.clean_up(&old, 100).await?, 5, "deleted");
@@ -188,11 +191,7 @@ pub async fn a_clean_up_is_done_in_parts(store: &Store) -> anyhow::Result<()> {
             .await?;
     }
     let bound = world.build.now().plus_seconds(1);
-    let old = Old {
-        keys_answered_before: bound,
-        notifications_before: bound,
-        unverified_before: bound,
-    };
+    let old = Old::before(bound);
     same!(
         store.maintenance.clean_up(&old, 0).await?,
         0,

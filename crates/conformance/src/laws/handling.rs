@@ -7,11 +7,12 @@ use oncharge_domain::{
     audit::AuditAction,
     id::NotificationId,
     operation::{Operation, Sending},
+    psp::PspAccount,
     session::{EventKind, Session},
 };
 use oncharge_ports::{
     CommitError, UnitOfWork,
-    inbox::{NotificationStatus, Settled},
+    inbox::{NotificationStatus, Settled, StuckNotifications},
     unit_of_work::{ChangedOperation, Lease, LeasedItem},
 };
 
@@ -293,5 +294,58 @@ pub async fn only_what_is_stuck_is_dismissed(store: &Store) -> anyhow::Result<()
         !store.inbox.dismiss(unknown, &audit()).await?,
         "what is not there"
     );
+    Ok(())
+}
+
+/// Only those of the wanted status, account and time, the oldest first, and no more than asked for.
+pub async fn many_notifications_are_dismissed_at_once(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let audit = || world.build.audit(AuditAction::NotificationDismissed);
+    let mut old = Vec::new();
+    for number in 0..5 {
+        let key = format!("old {number}");
+        let new = world.ended(&key, NotificationStatus::Mismatched).await?;
+        old.push(new.id);
+        world.build.advance(1);
+    }
+    let unmatched = world.ended("unmatched", NotificationStatus::Unmatched);
+    let unmatched = unmatched.await?.id;
+    world.build.advance(10);
+    let before = world.build.now();
+    let young = world
+        .ended("young", NotificationStatus::Mismatched)
+        .await?
+        .id;
+    let mut wanted = StuckNotifications {
+        status: NotificationStatus::Mismatched,
+        account: PspAccount::new("simulator", "elsewhere").ok(),
+        received_before: before,
+    };
+    let dismiss = async |which: &StuckNotifications, limit| {
+        store.inbox.dismiss_all(which, limit, &audit()).await
+    };
+    same!(dismiss(&wanted, 10).await?, 0, "of another account");
+    wanted.account = Some(world.merchant.account.clone());
+    same!(dismiss(&wanted, 2).await?, 2, "a batch");
+    for (number, id) in old.iter().enumerate() {
+        let is = world.notification(*id).await?.status;
+        let dismissed = is == NotificationStatus::Dismissed;
+        same!(
+            dismissed,
+            number < 2,
+            "the oldest first: {number} is {is:?}"
+        );
+    }
+    wanted.account = None;
+    same!(dismiss(&wanted, 10).await?, 3, "the rest, of any account");
+    same!(dismiss(&wanted, 10).await?, 0, "again");
+    wanted.status = NotificationStatus::Handled;
+    same!(dismiss(&wanted, 10).await?, 0, "what is not stuck");
+    for (id, status) in [
+        (unmatched, NotificationStatus::Unmatched),
+        (young, NotificationStatus::Mismatched),
+    ] {
+        same!(world.notification(id).await?.status, status, "what stays");
+    }
     Ok(())
 }

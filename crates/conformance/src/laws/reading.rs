@@ -2,6 +2,7 @@
 
 use anyhow::ensure;
 use oncharge_domain::{
+    cursor::Position,
     operation::{Operation, OperationKind, OperationStatus, Sending},
     psp::TokenFingerprint,
     refund::{Refund, RefundStatus},
@@ -160,7 +161,7 @@ pub async fn operations_are_listed_from_a_time_on(store: &Store) -> anyhow::Resu
         for limit in [1, 2, 5, 100] {
             let mut found: Vec<Operation> = Vec::new();
             loop {
-                let after = found.last().map(|operation| operation.id);
+                let after = found.last().map(position);
                 let page = checkout.operations(since, after, limit).await?;
                 ensure!(page.len() <= limit as usize, "a page of {}", page.len());
                 if page.is_empty() || found.len() > wanted.len() {
@@ -174,11 +175,18 @@ pub async fn operations_are_listed_from_a_time_on(store: &Store) -> anyhow::Resu
     let past = all[11].created_at.plus_seconds(1);
     same!(checkout.operations(past, None, 10).await?, [], "since then");
     world.build.advance(10);
-    let last = all[11].id;
+    let last = position(&all[11]);
     let (_, new) = world.paying().await?;
     let page = checkout
         .operations(all[0].created_at, Some(last), 10)
         .await?;
     same!(page, [new], "what came meanwhile");
     Ok(())
+}
+
+fn position(operation: &Operation) -> Position {
+    Position {
+        created_at: operation.created_at,
+        id: operation.id.uuid(),
+    }
 }

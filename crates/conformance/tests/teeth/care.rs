@@ -119,6 +119,8 @@ impl Maintenance for Flawed {
                     &mut old.keys_answered_before,
                     &mut old.notifications_before,
                     &mut old.unverified_before,
+                    &mut old.units_before,
+                    &mut old.never_sent_before,
                 ] {
                     *bound = bound.plus_seconds(1000);
                 }

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditAction,
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
@@ -117,7 +118,7 @@ impl CheckoutRepository for Flawed {
     async fn operations(
         &self,
         since: Timestamp,
-        after: Option<OperationId>,
+        after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError> {
         let start = Timestamp::from_unix_seconds(0).unwrap();

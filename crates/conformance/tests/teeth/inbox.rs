@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use oncharge_domain::{audit::AuditEntry, id::NotificationId};
 use oncharge_ports::{
     CommitError, Inbox, StoreError,
-    inbox::{NewNotification, Settled, StoredNotification},
+    inbox::{NewNotification, Settled, StoredNotification, StuckNotifications},
 };
 use oncharge_testkit::build::account;
 
@@ -52,5 +52,18 @@ impl Inbox for Flawed {
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
         let dismissed = self.store.dismiss(id, audit).await?;
         Ok(dismissed || self.has(Flaw::DismissesAnything))
+    }
+
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        let mut stuck = stuck.clone();
+        if self.has(Flaw::DismissesAnything) {
+            stuck.account = None;
+        }
+        self.store.dismiss_all(&stuck, limit, audit).await
     }
 }

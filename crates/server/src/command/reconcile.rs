@@ -2,14 +2,20 @@
 
 use anyhow::{Context, bail};
 use clap::Args;
-use oncharge_application::reconcile::{self, Difference};
-use oncharge_domain::time::Timestamp;
+use oncharge_application::{
+    Error,
+    reconcile::{self, Difference, Progress, Range, Reconciled},
+};
+use oncharge_domain::{id::OperationId, time::Timestamp};
 use oncharge_ports::Clock;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Target, print_json, usage::OrUsage};
 use crate::{sandbox::accounts_of, system::SystemClock, telemetry::note, wiring::Wired};
+
+/// How many operations are compared between two notes of how far the comparison is.
+const NOTE_EVERY: u64 = 10_000;
 
 /// Prints each difference on one line; ends with 1 where there is any, or where a processor could
 /// not be asked.
@@ -18,6 +24,9 @@ pub(super) struct Reconcile {
     /// From when on: a time (RFC 3339), or how long ago, such as 90m, 24h or 7d.
     #[arg(long)]
     since: String,
+    /// Goes on after this operation (`op_…`): a comparison that was interrupted names it.
+    #[arg(long, value_name = "OPERATION_ID")]
+    after: Option<String>,
     #[command(flatten)]
     target: Target,
 }
@@ -26,6 +35,15 @@ impl Reconcile {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let since = since(&self.since, SystemClock.now());
         let since = since.or_usage("--since must be a past time (RFC 3339) or as 90m, 24h, 7d")?;
+        let after = match &self.after {
+            Some(text) => {
+                let id: Option<OperationId> = text.parse().ok();
+                Some(
+                    id.or_usage("--after must be the id of an operation, `op_` and 32 hex digits")?,
+                )
+            }
+            None => None,
+        };
         let settings = self.target.settings()?;
         let accounts = if settings.psp.is_empty() {
             let sandbox = accounts_of(&self.target.data_dir)?;
@@ -35,8 +53,22 @@ impl Reconcile {
             settings.psp.clone()
         };
         let wired = Wired::for_commands_with(&settings, &accounts, &self.target.data_dir).await?;
-        let mut print = |difference: &Difference| print_json(&line(difference));
-        let done = reconcile::run(&wired.app, since, &mut print).await?;
+        let mut cursor = Cursor::default();
+        let mut report = |progress: Progress<'_>| match progress {
+            Progress::Different(difference) => print_json(&line(difference)),
+            Progress::ComparedUpTo(id, sum) => cursor.advance(id, sum),
+        };
+        let done = reconcile::run(&wired.app, Range { since, after }, &mut report).await;
+        let done = match (done, cursor.last) {
+            (Err(Error::NotFound), None) => {
+                return None.or_usage("--after: there is no operation with this id");
+            }
+            (Err(error), Some(last)) => {
+                let how = format!("interrupted; go on with `--after {last}`");
+                return Err(anyhow::Error::from(error).context(how));
+            }
+            (done, _) => done?,
+        };
         let summary = format!(
             "{} operations compared, {} differences, {} could not be asked for",
             done.compared, done.differences, done.unreachable
@@ -46,6 +78,24 @@ impl Reconcile {
         }
         note(summary);
         Ok(())
+    }
+}
+
+/// How far the comparison is.
+#[derive(Default)]
+struct Cursor {
+    last: Option<OperationId>,
+    noted: u64,
+}
+
+impl Cursor {
+    fn advance(&mut self, up_to: OperationId, sum: Reconciled) {
+        self.last = Some(up_to);
+        let done = sum.compared.saturating_add(sum.unreachable);
+        if done >= self.noted.saturating_add(NOTE_EVERY) {
+            self.noted = done;
+            note(format!("{done} operations up to {up_to}"));
+        }
     }
 }
 
@@ -67,7 +117,7 @@ fn line(difference: &Difference) -> Value {
 }
 
 /// The time that this text means; `None` for one that means none, or none in the past.
-fn since(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn since(text: &str, now: Timestamp) -> Option<Timestamp> {
     let now = now.as_offset_date_time();
     let at = match OffsetDateTime::parse(text, &Rfc3339) {
         Ok(at) => at,

@@ -3,11 +3,16 @@
 use anyhow::bail;
 use clap::Args;
 use oncharge_application::oversight::{self, Dismissible};
-use oncharge_domain::time::Timestamp;
-use oncharge_ports::work_queue::StuckItem;
+use oncharge_domain::{psp::PspAccount, time::Timestamp};
+use oncharge_ports::{
+    Clock,
+    inbox::{NotificationStatus, StuckNotifications},
+    work_queue::StuckItem,
+};
 use serde_json::{Value, json};
 
-use super::{Target, print_json, rfc3339, usage::OrUsage};
+use super::{Target, print_json, reconcile::since, rfc3339, usage::OrUsage};
+use crate::system::SystemClock;
 
 /// Lists stuck work, the oldest first, one a line; that there is some is no failure.
 #[derive(Debug, Args)]
@@ -17,14 +22,46 @@ pub(super) struct Stuck {
     limit: u32,
     /// Takes a notification (`ntf_…`) or a contradicted operation (`op_…`) off the list: a person
     /// has looked at it.
-    #[arg(long, value_name = "ID", conflicts_with = "limit")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["limit", "dismiss_all"])]
     dismiss: Option<String>,
+    /// Takes all notifications with this status off the list, each batch with an entry in the audit
+    /// log.
+    #[arg(long, value_name = "STATUS", conflicts_with = "limit")]
+    dismiss_all: Option<StuckStatus>,
+    /// With --dismiss-all: only those of this PSP account.
+    #[arg(long, value_name = "CONNECTOR/ACCOUNT", requires = "dismiss_all")]
+    account: Option<String>,
+    /// With --dismiss-all: only those that came before this time (RFC 3339), or longer ago than this,
+    /// such as 90m, 24h or 7d; all where it is absent.
+    #[arg(long, value_name = "TIME", requires = "dismiss_all")]
+    before: Option<String>,
     #[command(flatten)]
     target: Target,
 }
 
+/// The status of notifications that a person should look at.
+#[derive(Debug, Clone, Copy, clap::ValueEnum)]
+enum StuckStatus {
+    Mismatched,
+    Unmatched,
+    Malformed,
+}
+
+impl From<StuckStatus> for NotificationStatus {
+    fn from(status: StuckStatus) -> Self {
+        match status {
+            StuckStatus::Mismatched => Self::Mismatched,
+            StuckStatus::Unmatched => Self::Unmatched,
+            StuckStatus::Malformed => Self::Malformed,
+        }
+    }
+}
+
 impl Stuck {
     pub(super) async fn run(self) -> anyhow::Result<()> {
+        if let Some(status) = self.dismiss_all {
+            return self.dismiss_all(status).await;
+        }
         if let Some(id) = &self.dismiss {
             return dismiss(id, &self.target).await;
         }
@@ -32,6 +69,34 @@ impl Stuck {
         for item in oversight::stuck(&app, self.limit).await? {
             print_json(&line(&item, app.now())?);
         }
+        Ok(())
+    }
+
+    async fn dismiss_all(&self, status: StuckStatus) -> anyhow::Result<()> {
+        let account = match self.account.as_deref() {
+            Some(text) => {
+                let account = text.split_once('/');
+                let account = account.and_then(|(one, two)| PspAccount::new(one, two).ok());
+                Some(account.or_usage("--account must be as simulator/default")?)
+            }
+            None => None,
+        };
+        let now = SystemClock.now();
+        let received_before = match self.before.as_deref() {
+            Some(text) => {
+                let wanted = "--before must be a past time (RFC 3339) or as 90m, 24h, 7d";
+                since(text, now).or_usage(wanted)?
+            }
+            None => now,
+        };
+        let stuck = StuckNotifications {
+            status: status.into(),
+            account,
+            received_before,
+        };
+        let app = self.target.open().await?.app;
+        let dismissed = oversight::dismiss_all(&app, &stuck).await?;
+        print_json(&json!({ "dismissed": dismissed }));
         Ok(())
     }
 }

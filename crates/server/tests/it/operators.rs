@@ -100,9 +100,44 @@ async fn stuck_work_is_listed_and_dismissed(database: Database) {
     assert_eq!(dev.command(&["stuck"]).unwrap(), "");
     let again = run(&dev, &["stuck", "--dismiss", ntf]);
     assert_eq!(again.status.code(), Some(1), "dismissed once only");
+
+    assert_eq!(notified(&dev, &id, 2).await, 200);
+    eventually(10, "more stuck work", || async {
+        match dev.command(&["stuck"]).unwrap() {
+            listed if listed.is_empty() => Err("nothing".to_owned()),
+            _ => Ok(()),
+        }
+    })
+    .await;
+    let all = ["stuck", "--dismiss-all", "mismatched"];
+    for (of, dismissed) in [
+        (&["--before", "1h"][..], 0),
+        (&["--account", "simulator/other"], 0),
+        (&["--account", "simulator/default"], 1),
+        (&[], 0),
+    ] {
+        let answer = dev.command(&[&all[..], of].concat()).unwrap();
+        assert_eq!(answer, format!("{{\"dismissed\":{dismissed}}}"), "{of:?}");
+    }
     for wrong in [
         &["stuck", "--dismiss", "cs_1"][..],
         &["stuck", "--limit", "0"],
+        &["stuck", "--dismiss-all", "handled"],
+        &[
+            "stuck",
+            "--dismiss-all",
+            "mismatched",
+            "--account",
+            "simulator",
+        ],
+        &[
+            "stuck",
+            "--dismiss-all",
+            "mismatched",
+            "--before",
+            "tomorrow",
+        ],
+        &["stuck", "--before", "1h"],
     ] {
         assert_eq!(run(&dev, wrong).status.code(), Some(2), "{wrong:?}");
     }
@@ -150,6 +185,17 @@ async fn a_difference_is_found(database: Database) {
         summary.contains("3 operations compared, 1 differences"),
         "{summary}"
     );
+
+    let refund = difference["operation_id"].as_str().unwrap();
+    let rest = run(&dev, &["reconcile", "--since", "1h", "--after", refund]);
+    assert!(rest.status.success(), "{rest:?}");
+    let summary = String::from_utf8(rest.stderr).unwrap();
+    assert!(summary.contains("0 operations compared"), "{summary}");
+    let unknown = format!("op_{}", "0".repeat(32));
+    for after in [unknown.as_str(), "cs_1"] {
+        let wrong = run(&dev, &["reconcile", "--since", "1h", "--after", after]);
+        assert_eq!(wrong.status.code(), Some(2), "{after}: {wrong:?}");
+    }
 
     // Before its time there was nothing; and nobody answers is no "all is well".
     let none = run(&dev, &["reconcile", "--since", "0h"]);

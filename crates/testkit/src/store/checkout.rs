@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use oncharge_domain::{
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     operation::{Operation, OperationKind, Sending},
     psp::{PspReference, TokenFingerprint},
@@ -179,14 +180,12 @@ impl CheckoutRepository for MemoryStore {
     async fn operations(
         &self,
         since: Timestamp,
-        after: Option<OperationId>,
+        after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError> {
         let state = self.state();
-        let place = |operation: &Operation| (operation.created_at, operation.id);
-        let after = after
-            .and_then(|id| state.operations.get(&id))
-            .map(|row| place(&row.operation));
+        let place = |operation: &Operation| (operation.created_at, operation.id.uuid());
+        let after = after.map(|after| (after.created_at, after.id));
         let mut found: Vec<Operation> = state
             .operations
             .values()
@@ -229,6 +228,6 @@ impl CheckoutRepository for MemoryStore {
     }
 
     async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
-        Ok(self.state().units.contains(&unit.id))
+        Ok(self.state().units.contains_key(&unit.id))
     }
 }

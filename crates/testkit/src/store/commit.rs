@@ -56,7 +56,8 @@ impl State {
             self.write_key(write)?;
         }
         self.audit.extend(unit.audit);
-        if !self.units.insert(unit.id) {
+        let written = (unit.session.merchant, unit.session.version);
+        if self.units.insert(unit.id, written).is_some() {
             return Err(broken("a unit is committed once"));
         }
         Ok(())

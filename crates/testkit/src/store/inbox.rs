@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use oncharge_domain::{audit::AuditEntry, id::NotificationId};
 use oncharge_ports::{
     CommitError, Inbox, StoreError,
-    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification},
+    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification, StuckNotifications},
     unit_of_work::LeasedItem,
 };
 
@@ -80,5 +80,36 @@ impl Inbox for MemoryStore {
         row.end(NotificationStatus::Dismissed);
         state.audit.push(audit.clone());
         Ok(true)
+    }
+
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let is_meant = |row: &NotificationRow| {
+            let new = &row.stored.new;
+            row.stored.status == stuck.status
+                && stuck.status.is_stuck()
+                && new.received_at < stuck.received_before
+                && stuck.account.as_ref().is_none_or(|of| *of == new.account)
+        };
+        let rows = state.notifications.values_mut();
+        let mut meant: Vec<&mut NotificationRow> = rows.filter(|row| is_meant(row)).collect();
+        meant.sort_by_key(|row| row.stored.new.received_at);
+        meant.truncate(limit as usize);
+        let count = meant.len();
+        for row in meant {
+            row.end(NotificationStatus::Dismissed);
+        }
+        if count > 0 {
+            state.audit.push(AuditEntry {
+                detail: format!("{count} {}", audit.detail),
+                ..audit.clone()
+            });
+        }
+        Ok(count as u64)
     }
 }

@@ -2,7 +2,7 @@
 
 use oncharge_domain::{
     audit::AuditEntry,
-    id::{EventId, MerchantId, OperationId, SessionId},
+    id::{EventId, MerchantId, OperationId, SessionId, ShardSlot},
     operation::Operation,
     refund::Refund,
     time::Timestamp,
@@ -80,6 +80,37 @@ impl MemoryStore {
     /// This merchant's endpoint.
     pub fn endpoint_of(&self, merchant: MerchantId) -> Option<WebhookEndpoint> {
         self.state().endpoints.get(&merchant).cloned()
+    }
+
+    /// Ids of rows that do not have their merchant's slot.
+    pub fn ids_outside_their_slot(&self) -> Vec<String> {
+        let state = self.state();
+        let mut ids: Vec<(MerchantId, ShardSlot, String)> = Vec::new();
+        for (id, (merchant, _)) in &state.units {
+            ids.push((*merchant, id.slot(), id.to_string()));
+        }
+        for (id, row) in &state.sessions {
+            ids.push((row.session.merchant, id.slot(), id.to_string()));
+        }
+        for (id, row) in &state.operations {
+            ids.push((row.operation.merchant, id.slot(), id.to_string()));
+        }
+        for (id, refund) in &state.refunds {
+            ids.push((refund.merchant, id.slot(), id.to_string()));
+        }
+        for stored in &state.events {
+            let id = stored.id;
+            ids.push((stored.event.merchant, id.slot(), id.to_string()));
+        }
+        for entry in &state.audit {
+            let merchant = entry.merchant;
+            ids.extend(merchant.map(|merchant| (merchant, entry.id.slot(), entry.id.to_string())));
+        }
+        for key in state.api_keys.values() {
+            ids.push((key.merchant, key.id.slot(), key.id.to_string()));
+        }
+        ids.retain(|(merchant, slot, _)| merchant.slot() != *slot);
+        ids.into_iter().map(|(_, _, id)| id).collect()
     }
 
     /// Every notification with its status, in the order in which they came.

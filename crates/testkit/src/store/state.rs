@@ -1,6 +1,6 @@
 //! What the store in memory holds, and its small moves.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use oncharge_domain::{
     audit::AuditEntry,
@@ -31,7 +31,8 @@ pub(super) struct State {
     pub(super) events: Vec<StoredEvent>,
     pub(super) keys: HashMap<KeyScope, KeyRow>,
     pub(super) audit: Vec<AuditEntry>,
-    pub(super) units: HashSet<UnitId>,
+    /// Each unit's merchant and the version that it wrote.
+    pub(super) units: BTreeMap<UnitId, (MerchantId, u32)>,
     pub(super) merchants: BTreeMap<MerchantId, Merchant>,
     pub(super) api_keys: HashMap<ApiKeyHash, ApiKey>,
     pub(super) bans: Vec<Ban>,
@@ -78,6 +79,8 @@ pub(super) struct DeliveryRow {
     pub(super) created_at: Timestamp,
     /// `None` once it is over.
     pub(super) next_try_at: Option<Timestamp>,
+    /// When it was delivered or given up.
+    pub(super) ended_at: Option<Timestamp>,
     pub(super) attempts: Vec<Attempt>,
     pub(super) claim: Option<Claim>,
 }
@@ -114,9 +117,10 @@ impl NotificationRow {
 
 impl DeliveryRow {
     /// Gives it up; an attempt that is under way keeps its claim.
-    pub(super) fn kill(&mut self) {
+    pub(super) fn kill(&mut self, now: Timestamp) {
         self.delivery.state = DeliveryState::Dead;
         self.next_try_at = None;
+        self.ended_at = Some(now);
     }
 }
 

@@ -86,13 +86,14 @@ impl WebhookRepository for MemoryStore {
         if state.endpoints.remove(&merchant).is_none() {
             return Ok(false);
         }
-        state.end_left_over(Some(merchant));
+        state.end_left_over(Some(merchant), self.clock.now());
         state.audit.push(audit.clone());
         Ok(true)
     }
 
     async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
-        Ok(self.state().end_left_over(of))
+        let now = self.clock.now();
+        Ok(self.state().end_left_over(of, now))
     }
 
     async fn signing_keys(
@@ -159,6 +160,7 @@ impl WebhookRepository for MemoryStore {
         row.delivery.state = DeliveryState::Pending;
         row.delivery.failures = 0;
         row.next_try_at = Some(now);
+        row.ended_at = None;
         Ok(Redelivery::Due)
     }
 }
@@ -181,6 +183,7 @@ impl DeliveryRow {
             },
             created_at: event.at,
             next_try_at: Some(event.at),
+            ended_at: None,
             attempts: Vec::new(),
             claim: None,
         }
@@ -209,12 +212,12 @@ impl State {
             .map(|(event, _)| *event)
     }
 
-    fn end_left_over(&mut self, of: Option<MerchantId>) -> u64 {
+    fn end_left_over(&mut self, of: Option<MerchantId>, now: Timestamp) -> u64 {
         let most = ENDED_AT_ONCE as usize;
         let events: Vec<EventId> = self.left_over(of).take(most).collect();
         for event in &events {
             if let Some(row) = self.deliveries.get_mut(event) {
-                row.kill();
+                row.kill(now);
             }
         }
         events.len() as u64
@@ -242,13 +245,14 @@ impl State {
                 row.delivery.state = after.delivery.state;
                 row.delivery.failures = after.delivery.failures;
                 row.next_try_at = after.next_try_at;
+                row.ended_at = after.next_try_at.is_none().then_some(now);
             }
         }
-        self.change_endpoint(recorded);
+        self.change_endpoint(recorded, now);
         Ok(())
     }
 
-    fn change_endpoint(&mut self, recorded: &Recorded) {
+    fn change_endpoint(&mut self, recorded: &Recorded, now: Timestamp) {
         let delivery = &recorded.after.delivery;
         let (merchant, url) = (delivery.merchant, &delivery.url);
         let endpoint = self.endpoints.get_mut(&merchant);
@@ -267,7 +271,7 @@ impl State {
                     || endpoint.failing_since != recorded.failing_since => {}
             EndpointChange::Disabled(because) => {
                 endpoint.disabled = Some(because);
-                self.end_left_over(Some(merchant));
+                self.end_left_over(Some(merchant), now);
                 self.audit.extend(recorded.audit.clone());
             }
         }

@@ -2,6 +2,7 @@
 
 mod arrows;
 mod manifests;
+mod migrations;
 mod pictures;
 mod sources;
 mod third_party;

@@ -98,7 +98,7 @@ pub(crate) struct AmountsBody {
 pub(crate) struct EventWithAttempts {
     #[serde(flatten)]
     event: EventBody,
-    /// In their order; none where there was no endpoint.
+    /// In their order; none where there was no endpoint, or where the delivery ended 90 days ago.
     attempts: Vec<AttemptBody>,
 }
 

@@ -8,7 +8,7 @@ use std::sync::{
 use oncharge_domain::{audit::AuditEntry, id::NotificationId, psp::PspAccount};
 use oncharge_ports::{
     CommitError, Inbox, Psp, Psps, StoreError,
-    inbox::{NewNotification, Settled, StoredNotification},
+    inbox::{NewNotification, Settled, StoredNotification, StuckNotifications},
 };
 use oncharge_testkit::{MemoryStore, ScriptedPsp};
 
@@ -54,5 +54,14 @@ impl Inbox for ShutInbox {
 
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
         self.store.dismiss(id, audit).await
+    }
+
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        self.store.dismiss_all(stuck, limit, audit).await
     }
 }

@@ -33,6 +33,7 @@ pub(crate) async fn books(world: &World, order: &Order) -> Books {
         taken: world.psp.taken(order.id),
     };
     assert_eq!(world.psp.violations(), Vec::<String>::new());
+    assert_eq!(world.store.ids_outside_their_slot(), Vec::<String>::new());
     operations_are_at_rest(world, order);
     let refunds = session.refunds();
     assert_eq!(

@@ -10,7 +10,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError, Inbox, StoreError, WebhookRepository, WebhookSender,
-    inbox::{NewNotification, Settled, StoredNotification},
+    inbox::{NewNotification, Settled, StoredNotification, StuckNotifications},
     queries::StoredEvent,
     webhook_repository::{Outgoing, Recorded, Redelivery},
     webhook_sender::{Sent, Webhook},
@@ -70,6 +70,15 @@ impl Inbox for DoomedStore {
 
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
         self.inner.dismiss(id, audit).await
+    }
+
+    async fn dismiss_all(
+        &self,
+        stuck: &StuckNotifications,
+        limit: u32,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        self.inner.dismiss_all(stuck, limit, audit).await
     }
 }
 

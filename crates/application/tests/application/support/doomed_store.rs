@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use oncharge_domain::{
+    cursor::Position,
     id::{OperationId, RefundId, SessionId},
     operation::Operation,
     psp::TokenFingerprint,
@@ -99,7 +100,7 @@ impl CheckoutRepository for DoomedStore {
     async fn operations(
         &self,
         since: Timestamp,
-        after: Option<OperationId>,
+        after: Option<Position>,
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError> {
         self.inner.operations(since, after, limit).await
