@@ -1,6 +1,7 @@
 //! Where the database is and how a connection to it is protected: without TLS on this machine, over
 //! verified TLS everywhere else.
 
+mod driver;
 mod plain;
 mod tls;
 mod url;
@@ -17,17 +18,17 @@ use std::{
 };
 
 use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::AsyncPgConnection;
-use tokio::task::AbortHandle;
 use tokio_postgres::{
-    Client, Config, Connection, NoTls, Socket,
+    Config, NoTls, Socket,
     config::{Host, LoadBalanceHosts, SslMode, SslNegotiation},
     error::SqlState,
     tls::{MakeTlsConnect, TlsConnect, TlsStream},
 };
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub(crate) use self::driver::Connected;
 use self::{
+    driver::drive,
     plain::{PlainConnector, UnprotectedPassword},
     tls::Verification,
     url::Mode,
@@ -181,7 +182,7 @@ impl Address {
     /// `InvalidConnectionUrl` where a host has answered what waiting does not change: an unknown
     /// user, password or database, a certificate that cannot be trusted, no TLS; else
     /// `BadConnection`.
-    pub(crate) async fn connect(&self) -> ConnectionResult<(AsyncPgConnection, AbortHandle)> {
+    pub(crate) async fn connect(&self) -> ConnectionResult<Connected> {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)
         });
@@ -261,7 +262,7 @@ impl Target {
         }
     }
 
-    async fn connect(&self) -> ConnectionResult<(AsyncPgConnection, AbortHandle)> {
+    async fn connect(&self) -> ConnectionResult<Connected> {
         match &self.connector {
             Connector::Socket => self.connect_with(NoTls).await,
             Connector::Plain => self.connect_with(PlainConnector).await,
@@ -269,10 +270,7 @@ impl Target {
         }
     }
 
-    async fn connect_with<T>(
-        &self,
-        connector: T,
-    ) -> ConnectionResult<(AsyncPgConnection, AbortHandle)>
+    async fn connect_with<T>(&self, connector: T) -> ConnectionResult<Connected>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: TlsStream + Unpin + Send + 'static,
@@ -345,27 +343,6 @@ fn with_options_of(all: &Config) -> Config {
         .channel_binding(all.get_channel_binding())
         .ssl_negotiation(all.get_ssl_negotiation());
     config
-}
-
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a connection is driven by a task of its own, which ends with the pool's connection"
-)]
-async fn drive<S>(
-    client: Client,
-    connection: Connection<Socket, S>,
-) -> ConnectionResult<(AsyncPgConnection, AbortHandle)>
-where
-    S: TlsStream + Unpin + Send + 'static,
-{
-    let driver = tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            // Whoever waits for an answer gets this error as well; idle connections log it only here.
-            tracing::debug!(%error, "a connection to PostgreSQL ended");
-        }
-    });
-    let diesel = AsyncPgConnection::try_from(client).await?;
-    Ok((diesel, driver.abort_handle()))
 }
 
 /// `InvalidConnectionUrl` for what waiting does not change.

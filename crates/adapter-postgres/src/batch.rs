@@ -27,7 +27,7 @@ pub(crate) enum BatchError<Blame> {
     NoRow(Blame),
     /// A statement failed; nothing was written.
     Failed(Failure),
-    /// The connection was lost during the commit.
+    /// The connection was lost during the commit, or the commit was not replicated.
     OutcomeUnknown(Failure),
 }
 
@@ -86,7 +86,7 @@ impl<'a, Blame: Send + 'a> Batch<'a, Blame> {
                 return Err(error);
             }
         };
-        match lent.trip(lent.line().batch_execute("COMMIT")).await {
+        match lent.commit_trip(lent.line().batch_execute("COMMIT")).await {
             Ok(()) => {
                 lent.closed();
                 Ok(touched)

@@ -82,7 +82,7 @@ async fn run_from<S>(address: &Address, source: S) -> Result<(), StoreError>
 where
     S: MigrationSource<Pg> + Send + 'static,
 {
-    let (connection, _driver) = address.connect().await.map_err(not_connected)?;
+    let connection = address.connect().await.map_err(not_connected)?.diesel;
     diesel::select(pg_advisory_lock(LOCK))
         .execute(&mut &connection)
         .await

@@ -2,13 +2,14 @@
 //!
 //! No test query runs before the work: a dead connection is known by its ended driver, and one
 //! that was given up in the middle of a transaction never comes back into the pool, so that its
-//! locks end with it.
+//! locks end with it. A connection whose caller stopped waiting for a statement outside a
+//! transaction returns to the pool once the server has finished that statement.
 
 use std::{
     future::Future,
     sync::{
         Arc,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,10 +21,10 @@ use deadpool::{
 use diesel::{ConnectionError, QueryResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use oncharge_ports::StoreError;
-use tokio::task::AbortHandle;
+use tokio::runtime::Handle;
 
 use crate::{
-    address::Address,
+    address::{Address, Connected},
     error::Failure,
     traffic::{Counters, Listener},
 };
@@ -35,8 +36,15 @@ const WAIT: Duration = Duration::from_secs(3);
 const ROUND_TRIP: Duration = Duration::from_secs(8);
 
 /// The safety net on the server's side. Compiling a statement takes longer than any of ours runs.
+/// Warnings must arrive, because a commit that was not replicated is reported by one.
+///
+/// The message at the end makes these statements a transaction that writes, so that its commit waits
+/// for synchronous standbys as every commit does. After a crash of the primary a transaction that
+/// no standby has is visible; a connection that is made then is usable only once everything
+/// visible to it is replicated, and nothing is answered that a failover would take back.
 const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
-     SET idle_in_transaction_session_timeout = '10s'; SET application_name = 'oncharge'; SET jit = off";
+     SET idle_in_transaction_session_timeout = '10s'; SET application_name = 'oncharge'; SET jit = off; \
+     SET client_min_messages = 'warning'; SELECT pg_logical_emit_message(true, 'oncharge', '')";
 /// A few errors are known only by their English text. An account without the right to set this
 /// keeps the server's language; such errors are then reported as faults.
 const ENGLISH: &str = "SET lc_messages = 'C'";
@@ -53,17 +61,19 @@ struct Manager {
 
 /// A connection in the pool.
 struct Connection {
-    diesel: AsyncPgConnection,
-    driver: AbortHandle,
+    connected: Connected,
     spoiled: AtomicBool,
 }
 
 /// A connection on loan.
 pub(crate) struct Lent {
-    connection: managed::Object<Manager>,
+    /// Shared with the task that waits for an abandoned statement.
+    connection: Arc<managed::Object<Manager>>,
     counters: Arc<Counters>,
     /// Whether a transaction is open: a loan that ends like this ends the connection.
     open: AtomicBool,
+    /// Number of round trips whose result has not been received.
+    in_flight: AtomicUsize,
 }
 
 impl Pool {
@@ -94,9 +104,12 @@ impl Pool {
     pub(crate) async fn get(&self) -> Result<Lent, StoreError> {
         let connection = self.0.get().await;
         Ok(Lent {
-            connection: connection.map_err(|error| StoreError::Unavailable(Box::new(error)))?,
+            connection: connection
+                .map(Arc::new)
+                .map_err(|error| StoreError::Unavailable(Box::new(error)))?,
             counters: Arc::clone(&self.0.manager().counters),
             open: AtomicBool::new(false),
+            in_flight: AtomicUsize::new(0),
         })
     }
 }
@@ -106,17 +119,23 @@ impl managed::Manager for Manager {
     type Error = ConnectionError;
 
     async fn create(&self) -> Result<Connection, ConnectionError> {
-        let (mut diesel, driver) = self.address.connect().await?;
+        let mut connected = self.address.connect().await?;
+        let diesel = &mut connected.diesel;
         let failed = ConnectionError::CouldntSetupConfiguration;
-        diesel.batch_execute(SETTINGS).await.map_err(failed)?;
+        let setting = tokio::time::timeout(ROUND_TRIP, diesel.batch_execute(SETTINGS)).await;
+        let late = |_| ConnectionError::BadConnection("no answer in time".to_owned());
+        setting.map_err(late)?.map_err(failed)?;
+        if connected.is_warned.load(Ordering::Acquire) {
+            let text = "a transaction on a new connection was not replicated";
+            return Err(ConnectionError::BadConnection(text.to_owned()));
+        }
         if diesel.batch_execute(ENGLISH).await.is_err() {
             tracing::debug!("no right to set lc_messages; the server's language stays");
         }
         diesel.set_instrumentation(Listener(Arc::clone(&self.counters)));
         self.counters.connection();
         Ok(Connection {
-            diesel,
-            driver,
+            connected,
             spoiled: AtomicBool::new(false),
         })
     }
@@ -126,17 +145,39 @@ impl managed::Manager for Manager {
         connection: &mut Connection,
         _: &Metrics,
     ) -> RecycleResult<ConnectionError> {
-        if connection.spoiled.load(Ordering::Relaxed) || connection.driver.is_finished() {
+        if connection.is_closed() {
             return Err(RecycleError::message("the connection is closed"));
         }
         Ok(())
     }
 }
 
+impl Connection {
+    fn is_closed(&self) -> bool {
+        self.spoiled.load(Ordering::Relaxed) || self.connected.driver.is_finished()
+    }
+
+    /// Closes it at once: the server rolls back what is open and releases its locks.
+    fn close(&self) {
+        self.spoiled.store(true, Ordering::Relaxed);
+        self.connected.driver.abort();
+    }
+
+    /// Waits until the server has finished what was sent before, or closes the connection.
+    async fn drain(&self) {
+        // Results come in order, so this one comes after all that nobody waits for any more.
+        let mut line: &AsyncPgConnection = &self.connected.diesel;
+        let drained = tokio::time::timeout(ROUND_TRIP, line.batch_execute("")).await;
+        if !matches!(drained, Ok(Ok(()))) {
+            self.close();
+        }
+    }
+}
+
 impl Lent {
     /// Where statements go; those whose futures are polled together travel together.
     pub(crate) fn line(&self) -> &AsyncPgConnection {
-        &self.connection.diesel
+        &self.connection.connected.diesel
     }
 
     /// Waits for the answer to what was put on the line: one round trip.
@@ -145,7 +186,10 @@ impl Lent {
         answer: impl Future<Output = QueryResult<T>>,
     ) -> Result<T, Failure> {
         self.counters.round_trip();
-        let Ok(answer) = tokio::time::timeout(ROUND_TRIP, answer).await else {
+        self.in_flight.fetch_add(1, Ordering::Relaxed);
+        let answer = tokio::time::timeout(ROUND_TRIP, answer).await;
+        self.in_flight.fetch_sub(1, Ordering::Relaxed);
+        let Ok(answer) = answer else {
             self.spoil();
             return Err(Failure::Unavailable("no answer in time".into()));
         };
@@ -158,6 +202,24 @@ impl Lent {
         })
     }
 
+    /// As [`Lent::trip`], for a statement that commits.
+    ///
+    /// `Unavailable` also where the server ended its wait for synchronous standbys early and says so
+    /// by a warning: the transaction is visible, but a failover may lose it. Warnings are told apart
+    /// only by their text, which may be translated, so any of them counts.
+    pub(crate) async fn commit_trip<T>(
+        &self,
+        answer: impl Future<Output = QueryResult<T>>,
+    ) -> Result<T, Failure> {
+        let is_warned = &self.connection.connected.is_warned;
+        is_warned.store(false, Ordering::Release);
+        let done = self.trip(answer).await?;
+        if is_warned.load(Ordering::Acquire) {
+            return Err(Failure::Unavailable("the commit was not replicated".into()));
+        }
+        Ok(done)
+    }
+
     /// From here on until [`Lent::closed`], a loan that ends takes the connection with it.
     pub(crate) fn opened(&self) {
         self.open.store(true, Ordering::Relaxed);
@@ -168,10 +230,8 @@ impl Lent {
         self.open.store(false, Ordering::Relaxed);
     }
 
-    /// Ends the connection at once: the server rolls back what is open and frees its locks.
     fn spoil(&self) {
-        self.connection.spoiled.store(true, Ordering::Relaxed);
-        self.connection.driver.abort();
+        self.connection.close();
     }
 }
 
@@ -179,6 +239,22 @@ impl Drop for Lent {
     fn drop(&mut self) {
         if self.open.load(Ordering::Relaxed) {
             self.spoil();
+        } else if self.in_flight.load(Ordering::Relaxed) > 0 {
+            drain_in_background(Arc::clone(&self.connection));
         }
+    }
+}
+
+/// Keeps a connection out of the pool until an abandoned statement is finished.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the caller is gone; the task ends within the time of one round trip"
+)]
+fn drain_in_background(connection: Arc<managed::Object<Manager>>) {
+    match Handle::try_current() {
+        Ok(runtime) => {
+            runtime.spawn(async move { connection.drain().await });
+        }
+        Err(_) => connection.close(),
     }
 }

@@ -5,6 +5,7 @@ use diesel::{
     dsl::{exists, select},
     pg::Pg,
     prelude::*,
+    sql_query,
 };
 use oncharge_domain::{
     cursor::Position,
@@ -25,7 +26,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchError},
     commit, keys,
     rows::{
         at,
@@ -191,20 +192,32 @@ impl CheckoutRepository for PostgresStore {
         commit::commit(self, &unit).await
     }
 
+    /// A plain read is not enough: after a crash of the primary it shows transactions that no
+    /// standby has, and a failover loses them. This transaction writes a log record, so its commit
+    /// waits for the same standbys, and they have received all that it has read when it succeeds.
     async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
         let (session, id) = (unit.session.id.uuid(), unit.id.uuid());
-        let found: Vec<bool> = if unit.session.version == 1 {
+        let lent = self.pool.get().await?;
+        let mut batch: Batch<'_, ()> = Batch::new(&lent);
+        batch.add(sql_query(
+            "SELECT pg_logical_emit_message(true, 'oncharge', '')",
+        ));
+        if unit.session.version == 1 {
             let created = sessions::table
                 .find(session)
                 .filter(sessions::unit_id.eq(id));
-            self.read(select(exists(created))).await?
+            batch.add(created.select(sessions::id));
         } else {
             let changed = session_changes::table
                 .find(id)
                 .filter(session_changes::session_id.eq(session));
-            self.read(select(exists(changed))).await?
-        };
-        Ok(found == [true])
+            batch.add(changed.select(session_changes::session_id));
+        }
+        match batch.commit_counting().await {
+            Ok(found) => Ok(found == 1),
+            Err(BatchError::OutcomeUnknown(failure)) => Err(failure.into()),
+            Err(error) => Err(error.into()),
+        }
     }
 }
 

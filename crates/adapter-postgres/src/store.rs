@@ -95,7 +95,9 @@ impl PostgresStore {
     {
         let lent = self.pool.get().await?;
         let mut line: &AsyncPgConnection = lent.line();
-        let touched = lent.trip(Prepared(statement).execute(&mut line)).await?;
+        let touched = lent
+            .commit_trip(Prepared(statement).execute(&mut line))
+            .await?;
         Ok(touched)
     }
 

@@ -95,7 +95,8 @@ pub trait CheckoutRepository: Send + Sync {
     /// usable store [`a_dropped_commit_leaves_all_or_nothing`].
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError>;
 
-    /// Whether this unit was committed; for use after `OutcomeUnknown`, on a new connection
-    /// [`committed_tells_the_truth`].
+    /// Whether this unit was committed; for use after `OutcomeUnknown`
+    /// [`committed_tells_the_truth`]. Where the store is replicated, the answer MUST be as durable as
+    /// a commit: what a failover can still lose is neither confirmed nor denied, but an error.
     async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError>;
 }

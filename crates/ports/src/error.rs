@@ -39,7 +39,8 @@ pub enum CommitError {
     /// The worker's lease is over or another's; nothing was written.
     #[error("the lease is lost")]
     LeaseLost,
-    /// The connection was lost during the commit: look again, never assume.
+    /// The connection was lost during the commit, or the commit is not as durable as it has to be:
+    /// look again, never assume.
     #[error("it is not known whether the unit was committed")]
     OutcomeUnknown,
     /// The store failed before the commit; nothing was written.

@@ -1,5 +1,7 @@
 //! Connections that break at the worst moment.
 
+use std::time::Duration;
+
 use oncharge_domain::session::Session;
 use oncharge_ports::{CheckoutRepository, CommitError, Maintenance, StoreError};
 use tokio_postgres::Client;
@@ -39,6 +41,49 @@ async fn a_commit_whose_answer_was_lost_is_unknown_and_there() {
         let saved = shop.store.session(unit.session.id).await.unwrap();
         assert_eq!(saved.as_ref(), Some(&unit.session));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whether_a_unit_was_committed_is_answered_by_a_transaction_that_commits() {
+    let (shop, proxy) = Shop::behind_a_proxy(1).await;
+    let unit = shop.creating();
+    shop.store.commit(unit.clone()).await.unwrap();
+    proxy.plan("COMMIT", Fault::Hold);
+    tokio::select! {
+        answer = shop.store.committed(&unit) => panic!("answered before the commit: {answer:?}"),
+        () = proxy.held() => {}
+    }
+    assert!(shop.store.committed(&unit).await.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_with_an_abandoned_read_is_not_used_before_that_is_over() {
+    let shop = Shop::open(2).await;
+    let session = shop.created().await;
+    let client = shop.database.client().await;
+    let lock = "BEGIN; LOCK TABLE sessions IN ACCESS EXCLUSIVE MODE";
+    client.batch_execute(lock).await.unwrap();
+    tokio::select! {
+        found = shop.store.session(session.id) => panic!("the table is locked: {found:?}"),
+        () = until_one_waits(&client) => {}
+    }
+    // The read still occupies its connection: others must not queue behind it.
+    let ping = tokio::time::timeout(Duration::from_secs(3), shop.store.ping()).await;
+    ping.expect("the ping waited for the abandoned read")
+        .unwrap();
+    client.batch_execute("ROLLBACK").await.unwrap();
+    // Both connections can be used again, and no other is made.
+    let read = async || shop.store.session(session.id).await.unwrap();
+    let both = tokio::join!(read(), read());
+    assert_eq!(both, (Some(session.clone()), Some(session.clone())));
+    assert_eq!(shop.store.traffic().connections, 2);
+}
+
+/// Waits until a statement of the store waits for a lock.
+async fn until_one_waits(client: &Client) {
+    let waiting = "SELECT 1 FROM pg_locks JOIN pg_database ON pg_database.oid = database \
+         WHERE datname = current_database() AND NOT granted";
+    while client.query(waiting, &[]).await.unwrap().is_empty() {}
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -20,6 +20,7 @@ mod plans;
 mod privacy;
 mod proxy;
 mod racing;
+mod replication;
 mod schema;
 mod shop;
 mod traffic;

@@ -67,6 +67,13 @@ impl Shop {
         Self::on(database, &url, connections).await
     }
 
+    /// A shop on another cluster than the tests share.
+    pub(crate) async fn on_cluster(admin: &str, connections: usize) -> Self {
+        let database = Database::create(admin.to_owned(), "").await.unwrap();
+        let url = database.url.clone();
+        Self::on(database, &url, connections).await
+    }
+
     /// A shop whose store reaches the database only through a proxy.
     pub(crate) async fn behind_a_proxy(connections: usize) -> (Self, Proxy) {
         let database = Database::migrated().await.unwrap();

@@ -1,0 +1,132 @@
+//! Commits on a cluster that waits for a standby.
+
+use std::{
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+};
+
+use oncharge_domain::session::Session;
+use oncharge_ports::{CheckoutRepository, CommitError, StoreError, UnitOfWork};
+use tokio_postgres::Client;
+
+use crate::{database::connect, shop::Shop};
+
+const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
+
+/// A cluster of the test's own, whose settings it may change; stopped with this value.
+struct Cluster {
+    script: Child,
+    url: String,
+}
+
+impl Cluster {
+    fn start() -> Self {
+        let mut script = Command::new("bash")
+            .arg(SCRIPT)
+            // Only a cluster that keeps a log for standbys can wait for one.
+            .env("POSTGRES_DURABLE", "yes")
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let output = BufReader::new(script.stdout.as_mut().unwrap());
+        for next in output.lines() {
+            line = next.unwrap();
+            if line.starts_with("export ") {
+                break;
+            }
+        }
+        let url = line.split('\'').nth(1).expect("the cluster's URL");
+        let url = url.to_owned();
+        Self { script, url }
+    }
+}
+
+impl Drop for Cluster {
+    fn drop(&mut self) {
+        let id = self.script.id().to_string();
+        let _ = Command::new("kill").arg(id).status();
+        let _ = self.script.wait();
+    }
+}
+
+async fn set_standby(admin: &Client, setting: &str) {
+    let set = format!("ALTER SYSTEM SET synchronous_standby_names = '{setting}'");
+    admin.batch_execute(&set).await.unwrap();
+    let reload = "SELECT pg_reload_conf()";
+    admin.batch_execute(reload).await.unwrap();
+}
+
+/// Waits until a backend waits for a standby.
+async fn until_one_waits(admin: &Client) {
+    let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    while admin.query(waiting, &[]).await.unwrap().is_empty() {}
+}
+
+/// Ends the wait of the one backend that waits for a standby.
+async fn end_wait(admin: &Client) {
+    let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+    while admin.query(cancel, &[]).await.unwrap().is_empty() {}
+}
+
+/// A new version of the session whose commit waits for the standby, and the result once that wait
+/// was ended. Commits are not held up at once when the setting changes.
+async fn commit_without_standby(
+    shop: &Shop,
+    admin: &Client,
+    mut session: Session,
+) -> (UnitOfWork, Result<(), CommitError>) {
+    loop {
+        let unit = shop.build.next_unit(&session);
+        let commit = shop.store.commit(unit.clone());
+        tokio::pin!(commit);
+        tokio::select! {
+            done = &mut commit => {
+                done.unwrap();
+                session = unit.session;
+                continue;
+            }
+            () = until_one_waits(admin) => {}
+        }
+        let (result, ()) = tokio::join!(commit, end_wait(admin));
+        return (unit, result);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_counts_as_committed_that_no_standby_has() {
+    let cluster = Cluster::start();
+    let admin = connect(&cluster.url).await.unwrap();
+    let shop = Shop::on_cluster(&cluster.url, 1).await;
+    // Stopped before the shop drops its database, which would wait for the standby.
+    let _cluster = cluster;
+    let session = shop.created().await;
+    set_standby(&admin, "absent").await;
+
+    // The server reports success, and a warning that the transaction is committed only locally.
+    let (unit, result) = commit_without_standby(&shop, &admin, session).await;
+    assert!(
+        matches!(result, Err(CommitError::OutcomeUnknown)),
+        "{result:?}"
+    );
+    let row = admin_sees(&shop, &unit).await;
+    assert_eq!(row, 1, "a plain read shows the transaction");
+
+    // On a connection that is made now, and on one that was there before.
+    for _ in 0..2 {
+        let (answer, ()) = tokio::join!(shop.store.committed(&unit), end_wait(&admin));
+        assert!(
+            matches!(answer, Err(StoreError::Unavailable(_))),
+            "{answer:?}"
+        );
+    }
+    set_standby(&admin, "").await;
+    assert!(shop.store.committed(&unit).await.unwrap());
+}
+
+async fn admin_sees(shop: &Shop, unit: &UnitOfWork) -> usize {
+    let client = shop.database.client().await;
+    let row = "SELECT 1 FROM session_changes WHERE unit_id = $1";
+    client.query(row, &[&unit.id.uuid()]).await.unwrap().len()
+}
