@@ -156,7 +156,7 @@ impl WorkQueue for SqliteStore {
     }
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
-        let renewed = self.write(Lane::Worker, move |connection| {
+        let renewed = self.write(Lane::Renewal, move |connection| {
             lease::renew(connection, lease, claim::micros(length)).map_err(error::commit)
         });
         renewed.await.map_err(error::outside_a_unit)

@@ -20,13 +20,17 @@ use crate::{error, pool};
 
 /// How many jobs may wait; beyond it the store is too busy, and says so at once.
 const MOST_WAITING: usize = 4096;
-/// After so many requests in a row one worker's job is taken, so that leases can be renewed and
-/// money found however many requests there are.
-const REQUESTS_IN_A_ROW: u32 = 16;
+/// After so many requests in a row one worker's job is taken: a worker gets one write in four,
+/// however many requests wait.
+const REQUESTS_IN_A_ROW: u32 = 3;
 
-/// Who waits for a write: requests go before workers.
+/// Who waits for a write, by priority: renewals of leases, then requests, then workers. A renewal
+/// that comes too late hands the work to a second worker; there is at most one for each item in
+/// progress every few seconds, so they cannot hold up the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lane {
+    /// A worker that keeps its lease.
+    Renewal,
     /// A merchant or shopper.
     Request,
     /// A worker.
@@ -47,6 +51,7 @@ struct Queue {
 
 #[derive(Default)]
 struct Jobs {
+    renewals: VecDeque<Box<dyn Job>>,
     requests: VecDeque<Box<dyn Job>>,
     workers: VecDeque<Box<dyn Job>>,
     requests_in_a_row: u32,
@@ -116,6 +121,9 @@ impl Queue {
 
 impl Jobs {
     fn take(&mut self) -> Option<Box<dyn Job>> {
+        if let Some(renewal) = self.renewals.pop_front() {
+            return Some(renewal);
+        }
         let worker_waits = !self.workers.is_empty();
         if worker_waits && self.requests_in_a_row >= REQUESTS_IN_A_ROW {
             self.requests_in_a_row = 0;
@@ -166,6 +174,7 @@ impl Writer {
         {
             let mut jobs = self.queue.jobs();
             let lane = match lane {
+                Lane::Renewal => &mut jobs.renewals,
                 Lane::Request => &mut jobs.requests,
                 Lane::Worker => &mut jobs.workers,
             };
@@ -268,11 +277,13 @@ mod tests {
     fn order(mut jobs: Jobs) -> String {
         let mut out = String::new();
         loop {
-            let workers = jobs.workers.len();
+            let (renewals, workers) = (jobs.renewals.len(), jobs.workers.len());
             if jobs.take().is_none() {
                 return out;
             }
-            out.push(if jobs.workers.len() < workers {
+            out.push(if jobs.renewals.len() < renewals {
+                'l'
+            } else if jobs.workers.len() < workers {
                 'w'
             } else {
                 'r'
@@ -280,23 +291,24 @@ mod tests {
         }
     }
 
-    fn queued(requests: usize, workers: usize) -> Jobs {
+    fn queued(renewals: usize, requests: usize, workers: usize) -> Jobs {
         let mut jobs = Jobs::default();
-        for _ in 0..requests {
-            jobs.requests.push_back(Box::new(Nothing));
-        }
-        for _ in 0..workers {
-            jobs.workers.push_back(Box::new(Nothing));
+        let lanes = [
+            (&mut jobs.renewals, renewals),
+            (&mut jobs.requests, requests),
+            (&mut jobs.workers, workers),
+        ];
+        for (lane, count) in lanes {
+            lane.extend((0..count).map(|_| Box::new(Nothing) as Box<dyn Job>));
         }
         jobs
     }
 
     #[test]
-    fn requests_go_first_but_workers_are_never_starved() {
-        assert_eq!(order(queued(3, 2)), "rrrww");
-        let long = order(queued(40, 2));
-        assert_eq!(long.find('w'), Some(16), "{long}");
-        assert_eq!(long.rfind('w'), Some(33), "{long}");
+    fn renewals_go_first_then_requests_and_workers_get_one_in_four() {
+        assert_eq!(order(queued(2, 3, 2)), "llrrrww");
+        assert_eq!(order(queued(0, 10, 3)), "rrrwrrrwrrrwr");
+        assert_eq!(order(queued(1, 0, 2)), "lww");
     }
 
     /// A writer on a new file with a table `t`, on a connection that was changed by this SQL.
