@@ -87,7 +87,7 @@ pub trait WorkQueue: Send + Sync {
 
 /// A PSP account as queues know it: only to tell one from another, so that an item is handed out
 /// whatever stands there.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName(String);
 
 impl AccountName {

@@ -1,7 +1,8 @@
-//! How workers that call PSPs take their work: claim, do it beside what is in hand, claim again.
+//! Bounded worker pool whose capacity is shared fairly among PSP accounts.
 //!
-//! An account whose PSP hangs holds a bounded part of a worker's hands, for as long as it takes;
-//! while it has them full, its items are left in the queue and those of all others are claimed.
+//! An account without competition may use the whole shared capacity; accounts that compete get equal
+//! shares of it. Beyond it every account is guaranteed some items of its own, so that one whose PSP
+//! hangs, however much it holds, keeps nobody else's work waiting.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -20,13 +21,15 @@ use super::{
 };
 use crate::{App, Error};
 
-/// How many items a worker has in hand at most: eight accounts may hang, and the others have 32.
-const HANDS: usize = 288;
-/// How many items one claim takes at most.
+/// Number of items in progress that accounts share equally.
+const SHARED: usize = 256;
+/// Number of items of one account that may be in progress whatever others hold.
+const GUARANTEED: usize = 32;
+/// Upper bound of items in progress: beside one account that holds all that is shared, eight more can
+/// have what they are guaranteed.
+const MOST: usize = SHARED + 8 * GUARANTEED;
+/// Upper bound of items per claim; a claim may consist of one account's items alone.
 const CLAIM: u32 = 16;
-/// An account with more than so many in hand gets no more: with a whole claim on top it never has
-/// more than 32.
-const BUSY: usize = 16;
 /// How long a worker sleeps while an account is busy; then wakes, which may be for that very
 /// account, are not listened to.
 const POLL_BESIDE_BUSY: Duration = Duration::from_millis(50);
@@ -112,13 +115,30 @@ struct Rest {
 }
 
 impl Hands {
-    /// Claims what is due and begins with it; returns how much.
+    /// Claims what is due and starts it; returns the number of items.
+    ///
+    /// Accounts with few items in progress come first: else they would wait behind an older queue of
+    /// another account for as long as that is worked off too fast to reach its share.
     async fn take<Q: Queue>(&mut self, app: &App) -> Result<usize, Error> {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.ended(ended);
         }
+        let served = self.left_out::<Q>(app, GUARANTEED);
+        let count = self.claim_without::<Q>(app, served.clone()).await?;
+        let busy = self.left_out::<Q>(app, self.share());
+        if count > 0 || busy == served {
+            return Ok(count);
+        }
+        self.claim_without::<Q>(app, busy).await
+    }
+
+    /// Claims items of all accounts but the busy ones, unless it is too early to look past those.
+    async fn claim_without<Q: Queue>(
+        &mut self,
+        app: &App,
+        busy: Vec<AccountName>,
+    ) -> Result<usize, Error> {
         let (room, start) = (self.room(), Instant::now());
-        let busy = self.left_out::<Q>(app);
         if room == 0 || self.rests(&busy, start).is_some() {
             return Ok(0);
         }
@@ -153,12 +173,11 @@ impl Hands {
         failed: Option<Duration>,
     ) {
         let now = Instant::now();
-        let is_any_busy = self.room() == 0 || !self.busy().is_empty();
-        let busy = self.left_out::<Q>(app);
+        let is_any_busy = self.room() == 0 || !self.above(GUARANTEED).is_empty();
         let poll = if is_any_busy { POLL_BESIDE_BUSY } else { POLL };
         let mut until = now + failed.unwrap_or(poll);
         if failed.is_none() {
-            until = until.max(self.rests(&busy, now).unwrap_or(now));
+            until = until.max(self.next_look::<Q>(app, now));
         }
         let wakes = &app.inner().wakes;
         loop {
@@ -168,17 +187,16 @@ impl Hands {
                 () = Q::wake(wakes).notified(), if failed.is_none() && !is_any_busy => return,
                 Some(ended) = self.tasks.join_next_with_id() => {
                     if self.ended(ended) && failed.is_none() {
-                        let rests = self.rests(&self.left_out::<Q>(app), Instant::now());
-                        until = rests.unwrap_or_else(Instant::now).min(until);
+                        until = self.next_look::<Q>(app, Instant::now()).min(until);
                     }
                 }
             }
         }
     }
 
-    /// An item is done, well or badly; whether its account is busy no more, or there is room again.
+    /// Records the end of an item, successful or not; `true` where an account may now have more.
     fn ended(&mut self, ended: Result<(task::Id, ()), JoinError>) -> bool {
-        let had_room = self.room() > 0;
+        let before = self.limits_met();
         let task = match ended {
             Ok((task, ())) => task,
             Err(error) => {
@@ -196,7 +214,13 @@ impl Hands {
         } else {
             self.counts.insert(account, left);
         }
-        !had_room || left == BUSY
+        self.limits_met() != before
+    }
+
+    /// Number of limits that keep an account from having more; each end lowers it or leaves it.
+    fn limits_met(&self) -> usize {
+        let full = usize::from(self.room() == 0);
+        full + self.above(GUARANTEED).len() + self.above(self.share()).len()
     }
 
     /// A look that passed over these accounts took so long, and was in vain.
@@ -212,25 +236,41 @@ impl Hands {
         (is_such && now < rest.until).then_some(rest.until)
     }
 
-    fn room(&self) -> usize {
-        HANDS.saturating_sub(self.accounts.len())
+    /// When the next claim may look past busy accounts; `now` where one may at once.
+    fn next_look<Q: Queue>(&self, app: &App, now: Instant) -> Instant {
+        let served = self.rests(&self.left_out::<Q>(app, GUARANTEED), now);
+        let busy = self.rests(&self.left_out::<Q>(app, self.share()), now);
+        served.zip(busy).map_or(now, |(one, other)| one.min(other))
     }
 
-    /// The accounts whose items are not claimed for now.
-    fn left_out<Q: Queue>(&self, app: &App) -> Vec<AccountName> {
-        let mut accounts = self.busy();
-        for account in Q::unavailable(app) {
-            if !accounts.contains(&account) {
-                accounts.push(account);
-            }
-        }
+    /// The accounts whose items are not claimed for now, if each may have this number.
+    fn left_out<Q: Queue>(&self, app: &App, limit: usize) -> Vec<AccountName> {
+        let mut accounts = self.above(limit);
+        accounts.extend(Q::unavailable(app));
+        accounts.sort_unstable();
+        accounts.dedup();
         accounts
     }
 
-    /// The accounts that get no more for now.
-    fn busy(&self) -> Vec<AccountName> {
-        let busy = self.counts.iter().filter(|(_, held)| **held > BUSY);
-        busy.map(|(account, _)| account.clone()).collect()
+    fn room(&self) -> usize {
+        MOST.saturating_sub(self.accounts.len())
+    }
+
+    /// Number of items that each account may have in progress now.
+    fn share(&self) -> usize {
+        if self.accounts.len() >= SHARED {
+            return GUARANTEED;
+        }
+        (SHARED / self.counts.len().max(1)).max(GUARANTEED)
+    }
+
+    /// The accounts that a whole claim would bring over this number of items.
+    fn above(&self, limit: usize) -> Vec<AccountName> {
+        let most = limit.saturating_sub(usize::try_from(CLAIM).unwrap_or(limit));
+        let above = self.counts.iter().filter(|(_, held)| **held > most);
+        let mut above: Vec<AccountName> = above.map(|(account, _)| account.clone()).collect();
+        above.sort_unstable();
+        above
     }
 }
 
@@ -238,25 +278,48 @@ impl Hands {
 mod tests {
     use super::*;
 
-    #[tokio::test]
-    async fn a_piece_of_work_that_ends_badly_leaves_its_account_a_hand_free() {
-        let mut hands = Hands::default();
-        let account = AccountName::from_text("simulator/default".to_owned());
-        for _ in 0..=BUSY {
+    fn name(text: &str) -> AccountName {
+        AccountName::from_text(text.to_owned())
+    }
+
+    /// So many items of this account in progress, none of which ends by itself.
+    fn hold(hands: &mut Hands, account: &AccountName, items: usize) {
+        for _ in 0..items {
             let task = hands.tasks.spawn(std::future::pending());
             hands.accounts.insert(task.id(), account.clone());
         }
-        hands.counts.insert(account.clone(), BUSY + 1);
-        assert_eq!(hands.busy(), [account]);
+        *hands.counts.entry(account.clone()).or_default() += items;
+    }
+
+    #[tokio::test]
+    async fn an_item_that_panics_makes_room_for_its_account() {
+        let mut hands = Hands::default();
+        let account = name("simulator/default");
+        hold(&mut hands, &account, SHARED - 15);
+        assert_eq!(hands.above(hands.share()), [account]);
         hands.tasks.abort_all();
         let ended = hands.tasks.join_next_with_id().await.unwrap();
         assert!(hands.ended(ended), "the account may have more");
-        assert_eq!(hands.busy(), []);
-        assert_eq!(hands.room(), HANDS - BUSY);
+        assert_eq!(hands.above(hands.share()), []);
+        assert_eq!(hands.room(), MOST - SHARED + 16);
     }
 
-    fn name(text: &str) -> AccountName {
-        AccountName::from_text(text.to_owned())
+    #[tokio::test]
+    async fn an_account_alone_gets_all_that_is_shared_and_competitors_get_equal_parts() {
+        let (one, two, three) = (name("a/1"), name("a/2"), name("a/3"));
+        let mut hands = Hands::default();
+        hold(&mut hands, &one, SHARED - 16);
+        assert_eq!(hands.above(hands.share()), [], "a whole claim fits");
+        hold(&mut hands, &two, 1);
+        assert_eq!(hands.share(), SHARED / 2);
+        assert_eq!(hands.above(hands.share()), [one.clone()]);
+        hold(&mut hands, &one, 15);
+        // Nothing is left of what is shared, and others can still begin.
+        assert_eq!(hands.share(), GUARANTEED);
+        assert_eq!(hands.above(hands.share()), [one.clone()]);
+        hold(&mut hands, &two, 16);
+        hold(&mut hands, &three, 16);
+        assert_eq!(hands.above(hands.share()), [one, two]);
     }
 
     #[tokio::test(start_paused = true)]
