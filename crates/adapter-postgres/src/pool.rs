@@ -245,11 +245,8 @@ impl Drop for Lent {
     }
 }
 
-/// Keeps a connection out of the pool until an abandoned statement is finished.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the caller is gone; the task ends within the time of one round trip"
-)]
+/// Keeps a connection out of the pool until an abandoned statement is finished: the caller is gone, so
+/// a task waits, for one round trip at most.
 fn drain_in_background(connection: Arc<managed::Object<Manager>>) {
     match Handle::try_current() {
         Ok(runtime) => {

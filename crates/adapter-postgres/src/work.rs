@@ -7,7 +7,7 @@ mod lease;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use diesel::{pg::data_types::PgInterval, prelude::*};
+use diesel::{dsl::select, pg::data_types::PgInterval, prelude::*};
 pub(crate) use lease::Held;
 use lease::{Claim, Release, Renew, Table};
 use oncharge_domain::{
@@ -42,17 +42,24 @@ use crate::{
 
 #[async_trait]
 impl WorkQueue for PostgresStore {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        let now: Vec<Option<OffsetDateTime>> = self.read(select(database_clock())).await?;
+        let now = now.first().copied().flatten();
+        let now =
+            now.ok_or_else(|| StoreError::Failed("the database's clock was not read".into()))?;
+        Ok(Timestamp::new(now))
+    }
+
     async fn claim_operations(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
-        let token = self.entropy.id(now);
+        let token = self.entropy.lease_token();
         let claimed = self
-            .claim(Table::Operations, now, wanted, (token, lease))
+            .claim(Table::Operations, wanted, (token, lease))
             .await?;
-        let read = |(id, tries, account): Row| {
+        let read = |((id, tries, account), _): Row| {
             let operation = OperationId::from_uuid(id);
             let item = LeasedItem::Operation(operation);
             let bad = |_| corrupt("operations", "tries", operation.to_string());
@@ -68,19 +75,17 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_sessions(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        let token = self.entropy.id(now);
-        let claimed = self
-            .claim(Table::Sessions, now, wanted, (token, lease))
-            .await?;
-        let read = |(id, _, account): Row| {
+        let token = self.entropy.lease_token();
+        let claimed = self.claim(Table::Sessions, wanted, (token, lease)).await?;
+        let read = |((id, _, account), due_at): Row| {
             let session = SessionId::from_uuid(id);
             let item = LeasedItem::Session(session);
             ClaimedSession {
                 session,
+                due_at: Timestamp::new(due_at),
                 account: AccountName::from_text(account),
                 lease: Lease { item, token },
             }
@@ -90,15 +95,14 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_notifications(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
-        let token = self.entropy.id(now);
+        let token = self.entropy.lease_token();
         let claimed = self
-            .claim(Table::Notifications, now, wanted, (token, lease))
+            .claim(Table::Notifications, wanted, (token, lease))
             .await?;
-        let read = |(id, tries, account): Row| {
+        let read = |((id, tries, account), _): Row| {
             let notification = NotificationId::from_uuid(id);
             let item = LeasedItem::Notification(notification);
             let bad = |_| corrupt("psp_notifications", "tries", notification.to_string());
@@ -114,11 +118,10 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_deliveries(
         &self,
-        now: Timestamp,
         wanted: &WantedDeliveries,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-        deliveries::claim(self, now, wanted, lease).await
+        deliveries::claim(self, wanted, lease).await
     }
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
@@ -173,29 +176,27 @@ impl WorkQueue for PostgresStore {
     }
 }
 
-/// A claimed row: its id, how often it was claimed, and its account.
-type Row = (Uuid, i64, String);
+/// A claimed row: its id, how often it was claimed, and its account; then when it was due.
+type Row = ((Uuid, i64, String), OffsetDateTime);
 
 impl PostgresStore {
     /// Claims what is due, oldest first.
     async fn claim(
         &self,
         table: Table,
-        now: Timestamp,
         wanted: &WantedItems,
         (token, length): (UnitId, Duration),
     ) -> Result<Vec<Row>, StoreError> {
         let claim = Claim {
             table,
-            now: at(now),
             limit: wanted.limit.into(),
             busy: wanted.busy.iter().map(AccountName::as_str).collect(),
             length: interval(length)?,
             token: token.uuid(),
         };
-        let mut claimed: Vec<(Row, OffsetDateTime)> = self.read(claim).await?;
+        let mut claimed: Vec<Row> = self.read(claim).await?;
         claimed.sort_by_key(|((id, ..), due)| (*due, *id));
-        Ok(claimed.into_iter().map(|(row, _)| row).collect())
+        Ok(claimed)
     }
 }
 

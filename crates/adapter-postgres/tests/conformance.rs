@@ -7,7 +7,7 @@ use std::{process::ExitCode, sync::Arc};
 
 use database::Database;
 use futures_util::future::BoxFuture;
-use oncharge_conformance::{Store, keys, run};
+use oncharge_conformance::{SetClock, Store, keys, run};
 use oncharge_domain::keyring::Keyring;
 
 fn main() -> ExitCode {
@@ -17,9 +17,14 @@ fn main() -> ExitCode {
 /// Boxed, since a store knows how to open its like.
 fn open(database: Arc<Database>, keys: Keyring) -> BoxFuture<'static, anyhow::Result<Store>> {
     Box::pin(async move {
-        let store = database::open(&database.url, keys, 8).await?;
+        let store = database::open(&database.clocked_url(), keys, 8).await?;
         let again = Arc::clone(&database);
-        Ok(Store::of(Arc::new(store))
+        let client = Arc::new(database::connect(&database.url).await?);
+        let clock: SetClock = Arc::new(move |now| {
+            let client = Arc::clone(&client);
+            Box::pin(async move { database::set_clock(&client, now).await })
+        });
+        Ok(Store::of(Arc::new(store), clock)
             .with_reopen(Arc::new(move |keys| open(Arc::clone(&again), keys)))
             .with_guard(database))
     })

@@ -15,7 +15,7 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    CheckoutRepository, CommitError, Entropy, StoreError, UnitOfWork,
+    CheckoutRepository, Clock, CommitError, Entropy, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
     unit_of_work::{KeyRecord, KeyScope, KeyWrite},
@@ -42,11 +42,13 @@ struct Inner {
     readers: Readers,
     writer: Writer,
     sealer: Sealer,
+    clock: Arc<dyn Clock>,
 }
 
 impl SqliteStore {
     /// Opens the file at `path`, makes it if it is not there (mode 0600, in a directory that is),
-    /// and migrates it. `keys` seal what must not be read in the file, with nonces from `entropy`.
+    /// and migrates it. `keys` seal what must not be read in the file, with nonces from `entropy`;
+    /// `clock` judges what is due: all processes on the file run on this machine and share its clock.
     ///
     /// Errors with `Unavailable` where the file cannot be opened or stays locked, with `Failed`
     /// where it is no database of ours or one of a newer program.
@@ -54,6 +56,7 @@ impl SqliteStore {
         path: impl AsRef<Path>,
         keys: Keyring,
         entropy: Arc<dyn Entropy>,
+        clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
         // An absolute path means the same file for later connections, and nothing special to SQLite.
         let path = std::path::absolute(path.as_ref())
@@ -63,6 +66,7 @@ impl SqliteStore {
             writer: Writer::start(path.clone(), connection)?,
             readers: Readers::new(path),
             sealer: Sealer::new(keys, entropy),
+            clock,
         })))
     }
 
@@ -81,6 +85,11 @@ impl SqliteStore {
         T: Send + 'static,
     {
         self.0.writer.write(lane, work).await
+    }
+
+    /// The clock of this machine.
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.0.clock
     }
 
     /// Seals and opens values.

@@ -74,13 +74,16 @@ impl Claimed {
 
 #[async_trait]
 impl WorkQueue for SqliteStore {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock().now())
+    }
+
     async fn claim_operations(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
-        let claimed = claim::oldest(self, &OPERATIONS, (now, wanted), lease).await?;
+        let claimed = claim::oldest(self, &OPERATIONS, wanted, lease).await?;
         let read = |claimed: Claimed| {
             let operation = claimed.id(OPERATIONS.table)?;
             Ok(ClaimedOperation {
@@ -95,15 +98,16 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_sessions(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        let claimed = claim::oldest(self, &SESSIONS, (now, wanted), lease).await?;
+        let claimed = claim::oldest(self, &SESSIONS, wanted, lease).await?;
         let read = |claimed: Claimed| {
             let session = claimed.id(SESSIONS.table)?;
             Ok(ClaimedSession {
                 session,
+                due_at: Cells::of(SESSIONS.table, &claimed.due.id)
+                    .time("due_at", claimed.due.at)?,
                 account: claimed.account(),
                 lease: claimed.lease(LeasedItem::Session(session)),
             })
@@ -113,11 +117,10 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_notifications(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
-        let claimed = claim::oldest(self, &NOTIFICATIONS, (now, wanted), lease).await?;
+        let claimed = claim::oldest(self, &NOTIFICATIONS, wanted, lease).await?;
         let read = |claimed: Claimed| {
             let notification = claimed.id(NOTIFICATIONS.table)?;
             Ok(ClaimedNotification {
@@ -132,16 +135,15 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_deliveries(
         &self,
-        now: Timestamp,
         wanted: &WantedDeliveries,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-        let wanted = Wanted::of(now, wanted)?;
+        let wanted = Wanted::of(self.clock().now(), wanted)?;
         let due = move |connection: &mut SqliteConnection, found: Option<&[Due]>| {
             let most = found.map(|found| i64::try_from(found.len()).unwrap_or(i64::MAX));
             wanted.due(connection, most)
         };
-        let claimed = claim::claim(self, &DELIVERIES, now, (due, lease)).await?;
+        let claimed = claim::claim(self, &DELIVERIES, (due, lease)).await?;
         let read = |claimed: Claimed| {
             let event = claimed.id(DELIVERIES.table)?;
             let cells = Cells::of(DELIVERIES.table, &claimed.due.id);

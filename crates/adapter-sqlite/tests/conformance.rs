@@ -3,17 +3,19 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use oncharge_adapter_sqlite::SqliteStore;
-use oncharge_conformance::{Reopen, Store, keys, run};
+use oncharge_conformance::{Reopen, Store, keys, run, set_fake};
 use oncharge_domain::keyring::Keyring;
-use oncharge_testkit::SeededEntropy;
+use oncharge_testkit::{FakeClock, SeededEntropy};
 
 fn open(path: PathBuf, keys: Keyring, seed: u64) -> anyhow::Result<Store> {
-    let store = SqliteStore::open(&path, keys, Arc::new(SeededEntropy::new(seed)))?;
+    let clock = Arc::new(FakeClock::new());
+    let entropy = Arc::new(SeededEntropy::new(seed));
+    let store = SqliteStore::open(&path, keys, entropy, clock.clone())?;
     let again: Reopen = Arc::new(move |keys| {
         let path = path.clone();
         Box::pin(async move { open(path, keys, seed + 1) })
     });
-    Ok(Store::of(Arc::new(store)).with_reopen(again))
+    Ok(Store::of(Arc::new(store), set_fake(clock)).with_reopen(again))
 }
 
 fn main() -> ExitCode {

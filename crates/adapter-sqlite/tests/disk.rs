@@ -25,7 +25,7 @@ use oncharge_ports::{
     CheckoutRepository, CommitError, Inbox, MerchantRepository, StoreError, UnitOfWork,
     psp::PreparedRequest,
 };
-use oncharge_testkit::{Builder, SeededEntropy};
+use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
 /// The first argument of the process that writes.
 const WRITE: &str = "write-until-the-disk-fails";
@@ -116,7 +116,13 @@ async fn is_nowhere(store: &SqliteStore, unit: &UnitOfWork) {
 /// The process under the limit: says how many units were committed when the disk failed, waits for
 /// room, goes on with the same store, and says how many there are then.
 async fn write(path: &Path) {
-    let store = SqliteStore::open(path, keys(), Arc::new(SeededEntropy::new(1))).unwrap();
+    let store = SqliteStore::open(
+        path,
+        keys(),
+        Arc::new(SeededEntropy::new(1)),
+        Arc::new(FakeClock::new()),
+    )
+    .unwrap();
     let build = Builder::new(7);
     let merchant = build.merchant();
     let (key, hash) = build.api_key(&merchant);

@@ -21,7 +21,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::{
     authenticate::Principal, checkout::receive_notification::Evidence, error::Error,
-    locks::SessionLocks, screening::BanAnswers, webhooks::test::Tests, workers::wakes::Wakes,
+    locks::SessionLocks, screening::BanAnswers, store_clock::StoreClock, webhooks::test::Tests,
+    workers::wakes::Wakes,
 };
 
 /// How long keys and merchants are cached: a change is seen within this time.
@@ -109,7 +110,7 @@ pub(crate) struct Inner {
     pub(crate) psps: Arc<dyn Psps>,
     pub(crate) sender: Arc<dyn WebhookSender>,
     pub(crate) presenter: Arc<dyn Presenter>,
-    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) clock: StoreClock,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) pay_tokens: PayTokens,
     pub(crate) cursors: Cursors,
@@ -145,7 +146,7 @@ impl App {
             psps: with.psps,
             sender: with.sender,
             presenter: with.presenter,
-            clock: with.clock,
+            clock: StoreClock::new(with.clock),
             entropy: with.entropy,
             settings: with.settings,
             locks: SessionLocks::default(),
@@ -161,9 +162,22 @@ impl App {
         }))
     }
 
-    /// The present time.
+    /// The present time by the store's clock, as far as that was measured ([`store_clock`]).
+    ///
+    /// [`store_clock`]: crate::store_clock
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
+    }
+
+    /// By how much this node's clock is ahead of the store's; negative where it is behind.
+    pub fn clock_skew(&self) -> time::Duration {
+        self.0.clock.ahead()
+    }
+
+    /// Whether this node's clock differs so much from the store's (more than 10 s) that it must
+    /// not work.
+    pub fn is_clock_too_far_off(&self) -> bool {
+        self.0.clock.is_too_far_off()
     }
 
     /// The deployment's settings.

@@ -38,6 +38,9 @@ pub(crate) struct Intent<'a> {
     pub(crate) payment_method: Option<&'a PaymentMethod>,
     /// The worker's lease.
     pub(crate) lease: Option<Lease>,
+    /// A deadline that has come by the store's clock: the decision is made at this time at the
+    /// earliest, since this node's clock may be behind.
+    pub(crate) due_at: Option<Timestamp>,
 }
 
 /// An intent that was committed.
@@ -134,7 +137,7 @@ async fn intend_in_turn(
             return Ok(Intended::nothing(Decision::nothing(session)));
         }
         let input = with_in_flight(app, input, &session).await?;
-        let now = app.now();
+        let now = intent.due_at.map_or(app.now(), |due| due.max(app.now()));
         let decision = session.decide(input, now)?;
         if decision.is_empty(&session) {
             return Ok(Intended::nothing(decision));

@@ -22,6 +22,7 @@ pub mod oversight;
 pub mod reconcile;
 pub mod refunds;
 mod screening;
+pub mod store_clock;
 pub mod webhooks;
 pub mod workers;
 

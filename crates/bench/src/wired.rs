@@ -46,7 +46,8 @@ impl Wired {
         let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
         match place {
             Place::Sqlite(file) => {
-                let store = SqliteStore::open(file, keys(MASTER)?, entropy.clone())?;
+                let store =
+                    SqliteStore::open(file, keys(MASTER)?, entropy.clone(), Arc::new(SystemClock))?;
                 Self::on(Arc::new(store), (sender, entropy))
             }
             Place::Postgres(url) => {

@@ -55,7 +55,7 @@ list! {
     leases: a_lost_lease_cannot_commit a_session_lease_guards_like_an_operations
         no_item_is_leased_twice no_session_is_leased_twice a_renewed_lease_holds
         a_lapsed_lease_is_claimed_again;
-    queue: only_what_is_due_is_claimed claims_are_counted_and_limited
+    queue: only_what_is_due_is_claimed a_claim_goes_by_the_stores_clock claims_are_counted_and_limited
         final_operations_are_never_claimed sessions_are_due_when_they_say
         busy_accounts_are_left_out wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
     reading: requests_are_deleted_once_final unsent_refunds_are_those_never_sent

@@ -4,11 +4,15 @@
 //!
 //! ```no_run
 //! use std::{process::ExitCode, sync::Arc};
-//! use oncharge_conformance::{Store, run};
+//! use oncharge_conformance::{Store, run, set_fake};
 //! use oncharge_testkit::{FakeClock, MemoryStore};
 //!
 //! fn main() -> ExitCode {
-//!     run(|| async { Ok(Store::of(Arc::new(MemoryStore::new(Arc::new(FakeClock::new()))))) })
+//!     run(|| async {
+//!         let clock = Arc::new(FakeClock::new());
+//!         let store = Arc::new(MemoryStore::new(clock.clone()));
+//!         Ok(Store::of(store, set_fake(clock)))
+//!     })
 //! }
 //! ```
 #![expect(
@@ -23,6 +27,7 @@ mod check;
 mod generate;
 pub mod laws;
 mod runner;
+mod timed_queue;
 mod world;
 
 use std::{any::Any, sync::Arc};
@@ -35,6 +40,7 @@ use oncharge_ports::{
     WebhookRepository, WorkQueue,
 };
 pub use runner::{run, trials};
+pub use timed_queue::{SetClock, TimedQueue, set_fake};
 
 /// A store under test, port by port; empty when a law gets it.
 #[derive(Clone)]
@@ -50,7 +56,7 @@ pub struct Store {
     /// What merchants are told.
     pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
-    pub queue: Arc<dyn WorkQueue>,
+    pub queue: TimedQueue,
     /// What operators see.
     pub oversight: Arc<dyn Oversight>,
     /// Care.
@@ -69,8 +75,8 @@ pub type Reopen = Arc<dyn Fn(Keyring) -> BoxFuture<'static, anyhow::Result<Store
 pub type Law = fn(Store) -> LocalBoxFuture<'static, anyhow::Result<()>>;
 
 impl Store {
-    /// A store of which one value implements every port.
-    pub fn of<S>(store: Arc<S>) -> Self
+    /// A store of which one value implements every port, with its clock.
+    pub fn of<S>(store: Arc<S>, clock: SetClock) -> Self
     where
         S: CheckoutRepository
             + MerchantRepository
@@ -88,7 +94,7 @@ impl Store {
             blocklist: store.clone(),
             inbox: store.clone(),
             webhooks: store.clone(),
-            queue: store.clone(),
+            queue: TimedQueue::new(store.clone(), clock),
             oversight: store.clone(),
             maintenance: store,
             reopen: None,

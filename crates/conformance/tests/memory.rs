@@ -2,13 +2,13 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use oncharge_conformance::{Store, run};
+use oncharge_conformance::{Store, run, set_fake};
 use oncharge_testkit::{FakeClock, MemoryStore};
 
 fn main() -> ExitCode {
     run(|| async {
-        Ok(Store::of(Arc::new(MemoryStore::new(Arc::new(
-            FakeClock::new(),
-        )))))
+        let clock = Arc::new(FakeClock::new());
+        let store = Arc::new(MemoryStore::new(clock.clone()));
+        Ok(Store::of(store, set_fake(clock)))
     })
 }

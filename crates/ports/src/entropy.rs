@@ -1,7 +1,7 @@
 //! Randomness, from outside.
 
 use oncharge_domain::{
-    id::{Id, Kind, ShardSlot},
+    id::{Id, Kind, ShardSlot, UnitId},
     time::Timestamp,
 };
 
@@ -17,6 +17,11 @@ impl dyn Entropy + '_ {
         let mut buffer = [0; N];
         self.fill(&mut buffer);
         buffer
+    }
+
+    /// A new token for a lease.
+    pub fn lease_token(&self) -> UnitId {
+        UnitId::from_uuid(uuid::Builder::from_random_bytes(self.bytes()).into_uuid())
     }
 
     /// A new id of what belongs to no merchant, or of a merchant itself: in a random slot.

@@ -13,16 +13,20 @@ use oncharge_domain::{
 use crate::{error::StoreError, unit_of_work::Lease};
 
 /// Hands out due work. Read first, claim only what is due.
+///
+/// Due times and leases are both judged by the store's own clock, [`WorkQueue::now`], so that
+/// processes whose clocks differ agree on them [`a_claim_goes_by_the_stores_clock`].
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
+    /// The present time by the store's clock.
+    async fn now(&self) -> Result<Timestamp, StoreError>;
+
     /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first;
     /// counts the try. MUST never hand out an item twice while a lease holds
-    /// [`no_item_is_leased_twice`]; leases are timed by the store's own clock. MUST leave out the
-    /// accounts that are busy, so that one whose PSP hangs does not stand before the others
-    /// [`busy_accounts_are_left_out`].
+    /// [`no_item_is_leased_twice`]. MUST leave out the accounts that are busy, so that one whose
+    /// PSP hangs does not stand before the others [`busy_accounts_are_left_out`].
     async fn claim_operations(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError>;
@@ -31,7 +35,6 @@ pub trait WorkQueue: Send + Sync {
     /// first and none of the accounts that are busy [`busy_accounts_are_left_out`].
     async fn claim_sessions(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError>;
@@ -40,7 +43,6 @@ pub trait WorkQueue: Send + Sync {
     /// none of the accounts that are busy [`busy_accounts_are_left_out`]; counts the try.
     async fn claim_notifications(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError>;
@@ -52,7 +54,6 @@ pub trait WorkQueue: Send + Sync {
     /// [`first_attempts_go_out_in_order`].
     async fn claim_deliveries(
         &self,
-        now: Timestamp,
         wanted: &WantedDeliveries,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError>;
@@ -144,6 +145,8 @@ pub struct ClaimedOperation {
 pub struct ClaimedSession {
     /// Which.
     pub session: SessionId,
+    /// Its deadline, which has come by the store's clock.
+    pub due_at: Timestamp,
     /// Of which account.
     pub account: AccountName,
     /// The claim.

@@ -12,7 +12,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::Context;
 use oncharge_adapter_http::{Api, ConnectionLimits, Rate, serve_api};
-use oncharge_application::{App, workers::runner};
+use oncharge_application::{App, store_clock, workers::runner};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -61,6 +61,9 @@ pub(crate) async fn start(
     (role, shop_url): (Role, Option<String>),
 ) -> anyhow::Result<Running> {
     let app = wired.app.clone();
+    if let Err(error) = store_clock::measure(&app).await {
+        tracing::warn!(%error, "the database's clock cannot be read; it is tried again");
+    }
     if wired.embedded && role != Role::Api {
         // Nobody else works on the embedded file: what is open was left by a crash.
         wired

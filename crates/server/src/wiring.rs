@@ -164,7 +164,7 @@ impl Store {
             });
         }
         let file = data_dir.join(EMBEDDED_FILE);
-        let store = SqliteStore::open(&file, keys, entropy)
+        let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
             .with_context(|| format!("{} cannot be opened", file.display()))?;
         Ok(Self::of(Arc::new(store)))
     }

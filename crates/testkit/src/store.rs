@@ -65,7 +65,7 @@ impl Faults {
 }
 
 impl MemoryStore {
-    /// An empty store whose leases are timed by this clock.
+    /// An empty store whose clock, for due times and leases, is this one.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,

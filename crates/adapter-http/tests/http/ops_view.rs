@@ -285,7 +285,7 @@ async fn answer_hostile(app: &TestApp) {
         busy: Vec::new(),
     };
     let lease = Duration::from_secs(60);
-    let claimed = app.store.claim_deliveries(app.app.now(), &wanted, lease);
+    let claimed = app.store.claim_deliveries(&wanted, lease);
     let claimed = claimed.await.unwrap();
     let outgoing = app.store.outgoing(&[claimed[0].event]).await.unwrap();
     let claim = (claimed[0].lease, &outgoing[0].delivery);

@@ -7,10 +7,7 @@ use diesel::{
     sql_query,
     sql_types::{Array, BigInt, Interval, Timestamptz, Uuid as SqlUuid},
 };
-use oncharge_domain::{
-    id::{EventId, Id, MerchantId},
-    time::Timestamp,
-};
+use oncharge_domain::id::{EventId, Id, MerchantId};
 use oncharge_ports::{
     StoreError,
     unit_of_work::{Lease, LeasedItem},
@@ -20,7 +17,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::interval;
-use crate::{prepared::Prepared, rows::at, store::PostgresStore};
+use crate::{prepared::Prepared, store::PostgresStore};
 
 /// Looks at the oldest 1000 that are due first. Where these yield all that is wanted, or where there
 /// are no more, those are the oldest of all, and the claim has cost the same however many merchants
@@ -35,10 +32,10 @@ use crate::{prepared::Prepared, rows::at, store::PostgresStore};
 const CLAIM: &str = "
 WITH RECURSIVE due AS MATERIALIZED (
     SELECT event_id, merchant_id, session_id, sequence, attempts, next_try_at,
-        (leased_until IS NULL OR leased_until <= now()) AND merchant_id <> ALL ($3) AS is_free
-    FROM deliveries WHERE next_try_at <= $1 ORDER BY next_try_at LIMIT 1000
+        (leased_until IS NULL OR leased_until <= now()) AND merchant_id <> ALL ($2) AS is_free
+    FROM deliveries WHERE next_try_at <= now() ORDER BY next_try_at LIMIT 1000
 ), near AS MATERIALIZED (
-    SELECT * FROM due WHERE is_free ORDER BY next_try_at LIMIT 4 * $4
+    SELECT * FROM due WHERE is_free ORDER BY next_try_at LIMIT 4 * $3
 ), oldest AS MATERIALIZED (
     SELECT event_id FROM (
         SELECT event_id, next_try_at,
@@ -47,10 +44,10 @@ WITH RECURSIVE due AS MATERIALIZED (
             WHERE before.session_id = near.session_id AND before.sequence < near.sequence
                 AND before.attempts = 0 AND before.next_try_at IS NOT NULL)
     ) AS own
-    WHERE place <= $2 ORDER BY next_try_at LIMIT $4
+    WHERE place <= $1 ORDER BY next_try_at LIMIT $3
 ), further AS MATERIALIZED (
-    SELECT (SELECT count(*) FROM oldest) < $4 AND ((SELECT count(*) FROM due) = 1000
-        OR (SELECT count(*) FROM near) = 4 * $4) AS is_wanted
+    SELECT (SELECT count(*) FROM oldest) < $3 AND ((SELECT count(*) FROM due) = 1000
+        OR (SELECT count(*) FROM near) = 4 * $3) AS is_wanted
 ), walk (merchant_id) AS (
     (SELECT merchant_id FROM deliveries
         WHERE next_try_at IS NOT NULL AND (SELECT is_wanted FROM further)
@@ -63,24 +60,24 @@ WITH RECURSIVE due AS MATERIALIZED (
 ), fair AS MATERIALIZED (
     SELECT own.event_id FROM walk, LATERAL (
         SELECT event_id, next_try_at FROM deliveries AS next
-        WHERE next.merchant_id = walk.merchant_id AND next_try_at <= $1
+        WHERE next.merchant_id = walk.merchant_id AND next_try_at <= now()
             AND (leased_until IS NULL OR leased_until <= now())
             AND (attempts > 0 OR NOT EXISTS (SELECT FROM deliveries AS before
                 WHERE before.session_id = next.session_id AND before.sequence < next.sequence
                     AND before.attempts = 0 AND before.next_try_at IS NOT NULL))
-        ORDER BY next_try_at LIMIT $2
+        ORDER BY next_try_at LIMIT $1
     ) AS own
-    WHERE walk.merchant_id <> ALL ($3)
-    ORDER BY own.next_try_at LIMIT $4
+    WHERE walk.merchant_id <> ALL ($2)
+    ORDER BY own.next_try_at LIMIT $3
 ), chosen AS MATERIALIZED (
     SELECT event_id FROM fair
     UNION ALL SELECT event_id FROM oldest WHERE NOT (SELECT is_wanted FROM further)
 ), free AS MATERIALIZED (
     SELECT event_id FROM deliveries WHERE event_id = ANY (ARRAY(SELECT event_id FROM chosen))
-        AND next_try_at <= $1 AND (leased_until IS NULL OR leased_until <= now())
+        AND next_try_at <= now() AND (leased_until IS NULL OR leased_until <= now())
     FOR NO KEY UPDATE SKIP LOCKED
 )
-UPDATE deliveries SET leased_until = now() + $5, lease_token = $6
+UPDATE deliveries SET leased_until = now() + $4, lease_token = $5
 WHERE event_id = ANY (ARRAY(SELECT event_id FROM free))
 RETURNING event_id, merchant_id, next_try_at";
 
@@ -97,14 +94,12 @@ struct Claimed {
 /// Claims what is wanted, oldest first, in one round trip.
 pub(super) async fn claim(
     store: &PostgresStore,
-    now: Timestamp,
     wanted: &WantedDeliveries,
     length: Duration,
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-    let token = store.entropy.id(now);
+    let token = store.entropy.lease_token();
     let busy: Vec<Uuid> = wanted.busy.iter().copied().map(Id::uuid).collect();
     let claim = sql_query(CLAIM)
-        .bind::<Timestamptz, _>(at(now))
         .bind::<BigInt, _>(i64::from(wanted.each))
         .bind::<Array<SqlUuid>, _>(busy)
         .bind::<BigInt, _>(i64::from(wanted.limit))

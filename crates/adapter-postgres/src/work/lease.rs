@@ -67,7 +67,6 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     pub(super) table: Table,
-    pub(super) now: OffsetDateTime,
     pub(super) limit: i64,
     /// The accounts of which nothing is wanted.
     pub(super) busy: Vec<&'a str>,
@@ -132,9 +131,7 @@ impl QueryFragment<Pg> for Claim<'_> {
         out.push_sql(table);
         out.push_sql(" WHERE ");
         out.push_sql(due);
-        out.push_sql(" <= ");
-        out.push_bind_param::<sql_types::Timestamptz, _>(&self.now)?;
-        out.push_sql(" AND (leased_until IS NULL OR leased_until <= now()) AND ");
+        out.push_sql(" <= now() AND (leased_until IS NULL OR leased_until <= now()) AND ");
         out.push_sql(ACCOUNT);
         out.push_sql(" <> ALL (");
         out.push_bind_param::<sql_types::Array<sql_types::Text>, _>(&self.busy)?;

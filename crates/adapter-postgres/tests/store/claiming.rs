@@ -5,9 +5,7 @@ use std::collections::HashSet;
 
 use futures_util::future::join_all;
 use oncharge_adapter_postgres::PostgresStore;
-use oncharge_domain::{
-    audit::AuditAction, id::EventId, merchant::Merchant, session::EventKind, time::Timestamp,
-};
+use oncharge_domain::{audit::AuditAction, id::EventId, merchant::Merchant, session::EventKind};
 use oncharge_ports::{
     CheckoutRepository, Inbox, MerchantRepository, WorkQueue,
     work_queue::{WantedDeliveries, WantedItems},
@@ -45,12 +43,13 @@ async fn what_another_process_is_just_claiming_is_passed_over() {
         assert_eq!(client.query(&lock, &[&id]).await.unwrap().len(), 1);
     }
     let now = shop.build.now();
-    let claimed = shop.store.claim_deliveries(now, &any(), LEASE).await;
+    let claimed = shop.at(now).await.claim_deliveries(&any(), LEASE).await;
     let events: Vec<EventId> = claimed.unwrap().iter().map(|one| one.event).collect();
     assert_eq!(events, [second]);
     let claimed = shop
-        .store
-        .claim_notifications(now, &WantedItems::up_to(10), LEASE)
+        .at(now)
+        .await
+        .claim_notifications(&WantedItems::up_to(10), LEASE)
         .await;
     let ids: Vec<_> = claimed
         .unwrap()
@@ -59,7 +58,7 @@ async fn what_another_process_is_just_claiming_is_passed_over() {
         .collect();
     assert_eq!(ids, [two.id]);
     client.batch_execute("ROLLBACK").await.unwrap();
-    let claimed = shop.store.claim_deliveries(now, &any(), LEASE).await;
+    let claimed = shop.at(now).await.claim_deliveries(&any(), LEASE).await;
     assert_eq!(claimed.unwrap()[0].event, first);
 }
 
@@ -73,11 +72,17 @@ async fn four_processes_claim_each_delivery_once() {
     backlog(&shop, &shop.merchant, 400).await;
     let mut stores = Vec::new();
     for _ in 0..4 {
-        let store = open(&shop.database.url, oncharge_conformance::keys(), 2).await;
+        let store = open(
+            &shop.database.clocked_url(),
+            oncharge_conformance::keys(),
+            2,
+        )
+        .await;
         stores.push(store.unwrap());
     }
     let now = shop.build.now();
-    let each = join_all(stores.iter().map(|store| claim_all(store, now))).await;
+    shop.at(now).await;
+    let each = join_all(stores.iter().map(claim_all)).await;
     let all: Vec<EventId> = each.concat();
     assert_eq!(all.len(), 401);
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), 401);
@@ -85,7 +90,7 @@ async fn four_processes_claim_each_delivery_once() {
 
 /// What a worker claims until nothing is left: one that collides with another gets nothing, and the
 /// other goes on.
-async fn claim_all(store: &PostgresStore, now: Timestamp) -> Vec<EventId> {
+async fn claim_all(store: &PostgresStore) -> Vec<EventId> {
     let wanted = WantedDeliveries {
         limit: 7,
         each: 7,
@@ -93,7 +98,7 @@ async fn claim_all(store: &PostgresStore, now: Timestamp) -> Vec<EventId> {
     };
     let mut events = Vec::new();
     loop {
-        let claimed = store.claim_deliveries(now, &wanted, LEASE).await.unwrap();
+        let claimed = store.claim_deliveries(&wanted, LEASE).await.unwrap();
         assert!(claimed.len() <= 7, "{}", claimed.len());
         events.extend(claimed.iter().map(|claimed| claimed.event));
         if claimed.is_empty() {
@@ -137,7 +142,11 @@ async fn a_busy_merchants_backlog_is_neither_claimed_nor_read() {
     shop.store.create(&big, &key, &hash, &audit).await.unwrap();
     backlog(&shop, &big, BACKLOG).await;
     let client = shop.database.client().await;
-    let store = open(&shop.database.url, oncharge_conformance::keys(), 1);
+    let store = open(
+        &shop.database.clocked_url(),
+        oncharge_conformance::keys(),
+        1,
+    );
     drop(std::mem::replace(&mut shop.store, store.await.unwrap()));
     until_alone(&client).await;
     let before = deliveries_read(&client).await;
@@ -148,8 +157,9 @@ async fn a_busy_merchants_backlog_is_neither_claimed_nor_read() {
         busy: Vec::new(),
     };
     let claimed = shop
-        .store
-        .claim_deliveries(now, &wanted, LEASE)
+        .at(now)
+        .await
+        .claim_deliveries(&wanted, LEASE)
         .await
         .unwrap();
     let of_big = claimed.iter().filter(|one| one.merchant == big.id).count();
@@ -164,8 +174,9 @@ async fn a_busy_merchants_backlog_is_neither_claimed_nor_read() {
     // Often enough for the server to settle on a plan that does not know the values.
     for _ in 0..8 {
         let claimed = shop
-            .store
-            .claim_deliveries(now, &wanted, LEASE)
+            .at(now)
+            .await
+            .claim_deliveries(&wanted, LEASE)
             .await
             .unwrap();
         let events: Vec<EventId> = claimed.iter().map(|one| one.event).collect();

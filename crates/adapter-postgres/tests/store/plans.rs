@@ -95,7 +95,7 @@ async fn no_request_reads_a_whole_table() {
     }
     let before = Reading::of(&client).await;
     // From here on only what requests and workers do, through a store that reads nothing else.
-    let url = &shop.database.url;
+    let url = &shop.database.clocked_url();
     let store = crate::database::open(url, oncharge_conformance::keys(), 1)
         .await
         .unwrap();
@@ -108,13 +108,15 @@ async fn no_request_reads_a_whole_table() {
     let later = shop.build.now().plus_seconds(3600);
     let lease = Duration::from_secs(1);
     let operations = shop
-        .store
-        .claim_operations(later, &WantedItems::up_to(10), lease)
+        .at(later)
+        .await
+        .claim_operations(&WantedItems::up_to(10), lease)
         .await;
     assert!(!operations.unwrap().is_empty());
     let sessions = shop
-        .store
-        .claim_sessions(later, &WantedItems::up_to(10), lease)
+        .at(later)
+        .await
+        .claim_sessions(&WantedItems::up_to(10), lease)
         .await;
     assert!(!sessions.unwrap().is_empty());
     clean_up(&shop, &client, later).await;
@@ -192,7 +194,7 @@ async fn webhooks(shop: &Shop, event: EventId) {
 /// One notification, from the claim to its dismissal.
 async fn inbox(shop: &Shop, id: NotificationId) {
     let (now, wanted) = (shop.build.now(), WantedItems::up_to(10));
-    let claimed = shop.store.claim_notifications(now, &wanted, LEASE);
+    let claimed = shop.at(now).await.claim_notifications(&wanted, LEASE);
     let lease = claimed.await.unwrap()[0].lease;
     let mismatched = shop.build.settled(lease, NotificationStatus::Mismatched);
     shop.store.settle(&mismatched).await.unwrap();

@@ -81,7 +81,7 @@ async fn what_disables_an_endpoint_waits_for_what_changes_it_and_blocks_nobody_i
         shop.told().await;
     }
     let now = shop.build.now();
-    let claimed = shop.store.claim_deliveries(now, &any(), LEASE).await;
+    let claimed = shop.at(now).await.claim_deliveries(&any(), LEASE).await;
     let claimed = claimed.unwrap();
     let mut all = Vec::new();
     for (number, one) in claimed.iter().enumerate() {

@@ -12,6 +12,7 @@ use oncharge_domain::{
     operation::Operation,
     session::{Captured, EventKind, Payment, Refunds, Session, Status},
     text::{Contact, Email, Phone},
+    time::Timestamp,
     webhook::Delivery,
 };
 use oncharge_ports::{
@@ -24,7 +25,7 @@ use oncharge_testkit::{Builder, build::reference};
 use tokio_postgres::Client;
 
 use crate::{
-    database::{Database, admin_url, connect, open},
+    database::{Database, admin_url, connect, open, set_clock},
     proxy::Proxy,
 };
 
@@ -63,7 +64,7 @@ impl Shop {
     /// A shop whose store has this many connections at most.
     pub(crate) async fn open(connections: usize) -> Self {
         let database = Database::migrated().await.unwrap();
-        let url = database.url.clone();
+        let url = database.clocked_url();
         Self::on(database, &url, connections).await
     }
 
@@ -77,7 +78,7 @@ impl Shop {
     /// A shop whose store reaches the database only through a proxy.
     pub(crate) async fn behind_a_proxy(connections: usize) -> (Self, Proxy) {
         let database = Database::migrated().await.unwrap();
-        let proxy = Proxy::before(&database.url).await;
+        let proxy = Proxy::before(&database.clocked_url()).await;
         let shop = Self::on(database, &proxy.url, connections).await;
         (shop, proxy)
     }
@@ -98,6 +99,13 @@ impl Shop {
             key_hash,
             database,
         }
+    }
+
+    /// The store, with a database whose clock shows this time from now on.
+    pub(crate) async fn at(&self, now: Timestamp) -> &PostgresStore {
+        let client = self.database.client().await;
+        set_clock(&client, now).await.unwrap();
+        &self.store
     }
 
     /// A unit that creates a session, as `POST /v1/checkout/sessions` does.
@@ -203,8 +211,9 @@ impl Shop {
     pub(crate) async fn claimed(&self, event: EventId) -> (Lease, Delivery) {
         let (now, wanted) = (self.build.now(), any());
         let claimed = self
-            .store
-            .claim_deliveries(now, &wanted, LEASE)
+            .at(now)
+            .await
+            .claim_deliveries(&wanted, LEASE)
             .await
             .unwrap();
         let of_event = claimed.iter().find(|claimed| claimed.event == event);

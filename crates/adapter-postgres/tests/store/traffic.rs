@@ -71,7 +71,7 @@ async fn a_notification_is_kept_in_one_round_trip_and_a_webhook_goes_out_in_four
     assert_eq!((trips, kept.unwrap()), (1, true));
     let now = shop.build.now();
     let wanted = WantedItems::up_to(10);
-    let claim = shop.store.claim_notifications(now, &wanted, LEASE);
+    let claim = shop.at(now).await.claim_notifications(&wanted, LEASE);
     let (trips, claimed) = cost(&shop, claim).await;
     assert_eq!(trips, 1);
     let irrelevant = NotificationStatus::Irrelevant;
@@ -198,16 +198,20 @@ async fn works(shop: &Shop) {
     let store = &shop.store;
     let later = shop.build.now().plus_seconds(3600);
     let lease = LEASE;
-    for claimed in store
-        .claim_operations(later, &WantedItems::up_to(100), lease)
+    for claimed in shop
+        .at(later)
+        .await
+        .claim_operations(&WantedItems::up_to(100), lease)
         .await
         .unwrap()
     {
         assert!(store.renew(claimed.lease, lease).await.unwrap());
         store.release(claimed.lease, later).await.unwrap();
     }
-    for claimed in store
-        .claim_sessions(later, &WantedItems::up_to(100), lease)
+    for claimed in shop
+        .at(later)
+        .await
+        .claim_sessions(&WantedItems::up_to(100), lease)
         .await
         .unwrap()
     {
@@ -225,8 +229,10 @@ async fn tells(shop: &Shop, key: &str) {
     assert!(store.receive(&new).await.unwrap());
     assert!(!store.receive(&new).await.unwrap());
     store.notification(new.id).await.unwrap().unwrap();
-    let claimed = store
-        .claim_notifications(shop.build.now(), &WantedItems::up_to(10), LEASE)
+    let claimed = shop
+        .at(shop.build.now())
+        .await
+        .claim_notifications(&WantedItems::up_to(10), LEASE)
         .await;
     let lease = claimed.unwrap()[0].lease;
     assert!(store.renew(lease, LEASE).await.unwrap());

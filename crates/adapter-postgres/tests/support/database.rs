@@ -14,13 +14,26 @@ use std::{
 
 use anyhow::Context;
 use oncharge_adapter_postgres::{PostgresStore, migrate};
-use oncharge_domain::keyring::Keyring;
+use oncharge_domain::{keyring::Keyring, time::Timestamp};
 use oncharge_testkit::SeededEntropy;
 use tokio_postgres::{Client, NoTls};
 
 /// Only one process at a time makes the template; the bytes of `template`.
 const LOCK: i64 = i64::from_be_bytes(*b"template");
 const UP: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
+/// A clock that tests set in place of the server's: this `now` is found before the server's own by
+/// [`SEARCH_PATH`]. A sequence holds the time, since its value belongs to no transaction. Until it is
+/// set, the server's clock holds.
+const CLOCK: &str = "
+    CREATE SCHEMA test_clock;
+    CREATE SEQUENCE test_clock.micros;
+    CREATE FUNCTION test_clock.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
+        SELECT CASE WHEN is_called THEN to_timestamp(0)
+            + make_interval(hours => (last_value / 3600000000)::int)
+            + last_value % 3600000000 * interval '1 microsecond'
+            ELSE pg_catalog.now() END
+        FROM test_clock.micros $$;";
+const SEARCH_PATH: &str = "options=-c%20search_path%3Dpublic%2Ctest_clock%2Cpg_catalog";
 
 /// A database; dropped with this value.
 pub(crate) struct Database {
@@ -36,6 +49,12 @@ impl Database {
         let admin = admin_url()?;
         let template = template(&admin).await?;
         Self::create(admin, &format!("TEMPLATE {template}")).await
+    }
+
+    /// Its URL for a store that goes by the clock of the test.
+    pub(crate) fn clocked_url(&self) -> String {
+        let separator = if self.url.contains('?') { '&' } else { '?' };
+        format!("{}{separator}{SEARCH_PATH}", self.url)
     }
 
     /// A database made from the one that this URL names, `how` ends the statement.
@@ -88,6 +107,13 @@ fn rand_seed() -> u64 {
     u64::from(COUNT.fetch_add(1, Ordering::Relaxed))
 }
 
+/// Sets the clock of a migrated database, by which due times and leases are judged.
+pub(crate) async fn set_clock(client: &Client, now: Timestamp) -> anyhow::Result<()> {
+    let set = "SELECT setval('test_clock.micros', $1)";
+    client.query(set, &[&now.unix_micros()]).await?;
+    Ok(())
+}
+
 /// A connection that drives itself.
 pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
     let connecting = tokio_postgres::connect(url, NoTls);
@@ -117,7 +143,7 @@ fn with_database(admin: &str, name: &str) -> anyhow::Result<String> {
 /// The name of the migrated template, made where it is not there yet.
 async fn template(admin: &str) -> anyhow::Result<String> {
     let mut hasher = DefaultHasher::new();
-    UP.hash(&mut hasher);
+    (UP, CLOCK).hash(&mut hasher);
     let name = format!("oncharge_template_{:016x}", hasher.finish());
     let client = connect(admin).await?;
     let known = "SELECT 1 FROM pg_database WHERE datname = $1";
@@ -134,7 +160,9 @@ async fn template(admin: &str) -> anyhow::Result<String> {
         client
             .batch_execute(&format!("CREATE DATABASE {raw}"))
             .await?;
-        migrate(&with_database(admin, &raw)?).await?;
+        let raw_url = with_database(admin, &raw)?;
+        migrate(&raw_url).await?;
+        connect(&raw_url).await?.batch_execute(CLOCK).await?;
         until_alone(&client, &raw).await?;
         // Its final name says that it is complete.
         let rename = format!("ALTER DATABASE {raw} RENAME TO {name}");

@@ -7,7 +7,7 @@ use diesel::{
 use oncharge_conformance::keys;
 use oncharge_domain::{audit::AuditAction, merchant::Merchant, session::Session};
 use oncharge_ports::{Inbox, MerchantRepository, WebhookRepository, psp::PreparedRequest};
-use oncharge_testkit::{Builder, SeededEntropy};
+use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
 use super::*;
 
@@ -56,7 +56,7 @@ async fn a_full_disk_refuses_what_does_not_fit_until_there_is_room() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("oncharge.db");
     let entropy = Arc::new(SeededEntropy::new(1));
-    let store = SqliteStore::open(&path, keys(), entropy).unwrap();
+    let store = SqliteStore::open(&path, keys(), entropy, Arc::new(FakeClock::new())).unwrap();
     let build = Builder::new(7);
     let merchant = build.merchant();
     let (key, hash) = build.api_key(&merchant);

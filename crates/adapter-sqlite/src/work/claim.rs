@@ -7,7 +7,7 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
-use oncharge_domain::{id::UnitId, time::Timestamp};
+use oncharge_domain::id::UnitId;
 use oncharge_ports::{
     StoreError,
     work_queue::{AccountName, WantedItems},
@@ -30,6 +30,9 @@ pub(super) struct Due {
     /// The account that it goes to, as `AccountName` has it, where that was asked for.
     #[diesel(sql_type = Nullable<Text>)]
     pub(super) account: Option<String>,
+    /// When it was due, in microseconds.
+    #[diesel(sql_type = BigInt)]
+    pub(super) at: i64,
 }
 
 /// An item that was claimed.
@@ -51,22 +54,22 @@ pub(super) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Claims the oldest items that are due at this time and wanted.
+/// Claims the oldest items that are due and wanted.
 pub(super) async fn oldest(
     store: &SqliteStore,
     work: &'static Work,
-    (now, wanted): (Timestamp, &WantedItems),
+    wanted: &WantedItems,
     lease: Duration,
 ) -> Result<Vec<Claimed>, StoreError> {
     let busy: Vec<&str> = wanted.busy.iter().map(AccountName::as_str).collect();
     let busy = serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?;
     let most = i64::from(wanted.limit);
-    let now_micros = now.unix_micros();
+    let now = store.clock().now().unix_micros();
     let look = move |connection: &mut SqliteConnection, found: Option<&[Due]>| match found {
-        None => due(connection, work, (now_micros, &busy), most),
-        Some(found) => still_due(connection, work, now_micros, found),
+        None => due(connection, work, (now, &busy), most),
+        Some(found) => still_due(connection, work, now, found),
     };
-    claim(store, work, now, (look, lease)).await
+    claim(store, work, (look, lease)).await
 }
 
 fn due(
@@ -79,7 +82,7 @@ fn due(
     // The sum hides the limit from the planner, which would else compile the statement anew for
     // each number.
     let query = sql_query(format!(
-        "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account FROM {table} \
+        "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account, {due} AS at FROM {table} \
          WHERE {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK}) \
          AND {ACCOUNT} NOT IN (SELECT value FROM json_each(?)) \
          ORDER BY {due}, {id} LIMIT ? + 0"
@@ -102,7 +105,7 @@ fn still_due(
     let mut still = Vec::with_capacity(found.len());
     for item in found {
         let query = sql_query(format!(
-            "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account FROM {table} \
+            "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account, {due} AS at FROM {table} \
              WHERE {id} = ? AND {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK})"
         ))
         .bind::<Binary, _>(item.id.as_slice())
@@ -117,7 +120,6 @@ fn still_due(
 pub(super) async fn claim<L>(
     store: &SqliteStore,
     work: &'static Work,
-    now: Timestamp,
     (look, lease): (L, Duration),
 ) -> Result<Vec<Claimed>, StoreError>
 where
@@ -129,7 +131,7 @@ where
         return Ok(Vec::new());
     }
     let entropy = store.sealer().entropy();
-    let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.id(now))
+    let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.lease_token())
         .take(found.len())
         .collect();
     let claimed = store.write(Lane::Worker, move |connection| {

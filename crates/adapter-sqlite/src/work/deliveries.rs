@@ -50,7 +50,8 @@ impl Wanted {
                  SELECT (SELECT min(merchant_id) FROM deliveries \
                      WHERE next_try_at IS NOT NULL AND merchant_id > merchant.id) \
                  FROM merchant WHERE merchant.id IS NOT NULL) \
-             SELECT due.event_id AS id, due.merchant_id AS merchant, NULL AS account \
+             SELECT due.event_id AS id, due.merchant_id AS merchant, NULL AS account, \
+             due.next_try_at AS at \
              FROM merchant CROSS JOIN deliveries AS due \
              WHERE merchant.id NOT IN (SELECT unhex(value) FROM json_each(?2)) \
              AND due.rowid IN (SELECT own.rowid FROM deliveries AS own \

@@ -12,7 +12,7 @@ use oncharge_ports::{
     queries::{EventFilter, Page},
     work_queue::Queue,
 };
-use oncharge_testkit::{Builder, SeededEntropy};
+use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
 use crate::world::{EMAIL, NOTIFIED, PAY_TOKEN, PHONE, TOKEN, World, answer, open, path, raw};
 
@@ -241,7 +241,7 @@ fn a_file_of_a_newer_program_or_of_another_is_refused() {
         .unwrap();
     let refused = |directory: &tempfile::TempDir| {
         let entropy = Arc::new(SeededEntropy::new(1));
-        SqliteStore::open(path(directory), keys(), entropy).unwrap_err()
+        SqliteStore::open(path(directory), keys(), entropy, Arc::new(FakeClock::new())).unwrap_err()
     };
     let newer = refused(&directory);
     assert!(matches!(newer, StoreError::Failed(_)), "{newer:?}");
@@ -257,7 +257,12 @@ fn a_file_of_a_newer_program_or_of_another_is_refused() {
 
     let directory = tempfile::tempdir().unwrap();
     let entropy = Arc::new(SeededEntropy::new(1));
-    let nowhere = SqliteStore::open(directory.path().join("none/x.db"), keys(), entropy);
+    let nowhere = SqliteStore::open(
+        directory.path().join("none/x.db"),
+        keys(),
+        entropy,
+        Arc::new(FakeClock::new()),
+    );
     assert!(
         matches!(nowhere, Err(StoreError::Unavailable(_))),
         "{nowhere:?}"

@@ -30,7 +30,7 @@ async fn one_merchant_s_backlog_does_not_stand_before_another_s_event() {
             busy,
         };
         let lease = Duration::from_secs(60);
-        let claimed = world.store.claim_deliveries(late, &wanted, lease).await;
+        let claimed = world.at(late).claim_deliveries(&wanted, lease).await;
         let mut by_merchant: BTreeMap<MerchantId, u32> = BTreeMap::new();
         for delivery in claimed.unwrap() {
             *by_merchant.entry(delivery.merchant).or_default() += 1;

@@ -294,16 +294,19 @@ async fn work(world: &World) {
     let store = &world.store;
     let late = world.build.now().plus_seconds(9999);
     let lease = Duration::from_secs(15);
-    let operations = store
-        .claim_operations(late, &WantedItems::up_to(10), lease)
+    let operations = world
+        .at(late)
+        .claim_operations(&WantedItems::up_to(10), lease)
         .await
         .unwrap();
-    let sessions = store
-        .claim_sessions(late, &WantedItems::up_to(10), lease)
+    let sessions = world
+        .at(late)
+        .claim_sessions(&WantedItems::up_to(10), lease)
         .await
         .unwrap();
-    let inbox = store
-        .claim_notifications(late, &WantedItems::up_to(10), lease)
+    let inbox = world
+        .at(late)
+        .claim_notifications(&WantedItems::up_to(10), lease)
         .await
         .unwrap();
     assert_eq!((operations.len(), sessions.len(), inbox.len()), (1, 1, 1));
@@ -323,7 +326,11 @@ async fn webhooks(world: &World) {
         each: 2,
         busy: vec![build.id()],
     };
-    let taken = store.claim_deliveries(late, &wanted, long).await.unwrap();
+    let taken = world
+        .at(late)
+        .claim_deliveries(&wanted, long)
+        .await
+        .unwrap();
     let out = store.outgoing(&[world.event.id]).await.unwrap();
     let mut recorded = build.recorded((taken[0].lease, &out[0].delivery), Ok(410), None);
     recorded.audit = Some(build.audit(AuditAction::EndpointDisabled));
@@ -336,7 +343,11 @@ async fn webhooks(world: &World) {
     for (answer, failing) in [(500, None), (200, Some(build.now()))] {
         let again = store.redeliver(merchant, world.event.id, late);
         assert_eq!(again.await.unwrap(), Redelivery::Due);
-        let taken = store.claim_deliveries(late, &wanted, long).await.unwrap();
+        let taken = world
+            .at(late)
+            .claim_deliveries(&wanted, long)
+            .await
+            .unwrap();
         let out = store.outgoing(&[world.event.id]).await.unwrap();
         let recorded = build.recorded((taken[0].lease, &out[0].delivery), Ok(answer), failing);
         store.record(&recorded).await.unwrap();
@@ -351,8 +362,9 @@ async fn webhooks(world: &World) {
     let audit = build.audit(AuditAction::EndpointSet);
     store.set_endpoint(&world.endpoint, &audit).await.unwrap();
 
-    let inbox = store
-        .claim_notifications(late, &WantedItems::up_to(10), long)
+    let inbox = world
+        .at(late)
+        .claim_notifications(&WantedItems::up_to(10), long)
         .await
         .unwrap();
     let settled = build.settled(inbox[0].lease, NotificationStatus::Mismatched);

@@ -16,6 +16,7 @@ use oncharge_domain::{
     session::{EventKind, Session},
     signing::SigningKey,
     text::{Contact, Email, Phone},
+    time::Timestamp,
     webhook::WebhookEndpoint,
 };
 use oncharge_ports::{
@@ -25,7 +26,7 @@ use oncharge_ports::{
     psp::PreparedRequest,
     unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent},
 };
-use oncharge_testkit::{Builder, SeededEntropy};
+use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
 /// Texts that must not be found in the file.
 pub(crate) const EMAIL: &str = "shopper.unmistakable@example.com";
@@ -38,6 +39,7 @@ pub(crate) const NOTIFIED: &str = "unmistakable words of the processor";
 pub(crate) struct World {
     pub(crate) directory: tempfile::TempDir,
     pub(crate) store: SqliteStore,
+    pub(crate) clock: Arc<FakeClock>,
     pub(crate) build: Builder,
     pub(crate) merchant: Merchant,
     pub(crate) api_key: (ApiKey, ApiKeyHash),
@@ -62,8 +64,12 @@ pub(crate) fn path(directory: &tempfile::TempDir) -> PathBuf {
 }
 
 pub(crate) fn open(directory: &tempfile::TempDir, seed: u64) -> SqliteStore {
+    open_with(directory, seed, Arc::new(FakeClock::new()))
+}
+
+fn open_with(directory: &tempfile::TempDir, seed: u64, clock: Arc<FakeClock>) -> SqliteStore {
     let entropy = Arc::new(SeededEntropy::new(seed));
-    SqliteStore::open(path(directory), keys(), entropy).unwrap()
+    SqliteStore::open(path(directory), keys(), entropy, clock).unwrap()
 }
 
 pub(crate) fn answer() -> RememberedAnswer {
@@ -99,11 +105,18 @@ async fn created(store: &SqliteStore, build: &Builder, merchant: &Merchant) -> (
 }
 
 impl World {
+    /// The store, whose clock shows this time from now on.
+    pub(crate) fn at(&self, now: Timestamp) -> &SqliteStore {
+        self.clock.set(now);
+        &self.store
+    }
+
     /// A session that was created under a key, paid, refused, and has a refund under way. (The
     /// domain would not decide so; the store does not judge.)
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let store = open(&directory, 1);
+        let clock = Arc::new(FakeClock::new());
+        let store = open_with(&directory, 1, clock.clone());
         let build = Builder::new(7);
         let merchant = build.merchant();
         let (mut key, hash) = build.api_key(&merchant);
@@ -161,6 +174,7 @@ impl World {
             api_key: (key, hash),
             directory,
             store,
+            clock,
             build,
             merchant,
             session,

@@ -34,7 +34,7 @@ impl Queue for Deadlines {
 
     async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedSession>, Error> {
         let work = &app.inner().work;
-        Ok(work.claim_sessions(app.now(), wanted, LEASE).await?)
+        Ok(work.claim_sessions(wanted, LEASE).await?)
     }
 
     fn account(item: &ClaimedSession) -> &AccountName {
@@ -57,6 +57,7 @@ async fn meet(app: &App, claimed: &ClaimedSession) -> Result<(), Error> {
     let operation = app.new_id_in(claimed.session.slot());
     let intent = Intent {
         lease: Some(claimed.lease),
+        due_at: Some(claimed.due_at),
         ..Intent::default()
     };
     let input = Input::Deadline { operation };

@@ -54,7 +54,7 @@ impl Queue for Notifications {
 
     async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedNotification>, Error> {
         let work = &app.inner().work;
-        Ok(work.claim_notifications(app.now(), wanted, LEASE).await?)
+        Ok(work.claim_notifications(wanted, LEASE).await?)
     }
 
     fn account(item: &ClaimedNotification) -> &AccountName {

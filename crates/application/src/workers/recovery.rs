@@ -52,7 +52,7 @@ impl Queue for Operations {
 
     async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedOperation>, Error> {
         let work = &app.inner().work;
-        Ok(work.claim_operations(app.now(), wanted, LEASE).await?)
+        Ok(work.claim_operations(wanted, LEASE).await?)
     }
 
     /// While an account's circuit breaker is open, its operations wait: each one claimed would

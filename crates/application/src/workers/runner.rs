@@ -64,7 +64,13 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
 /// Turn after turn; at once while there is something to do.
 async fn clean_up(app: App, stop: CancellationToken) {
     while !stop.is_cancelled() {
-        let pause = match clean_up::run_once(&app).await {
+        let turn = async {
+            if app.is_clock_too_far_off() {
+                return Ok(0);
+            }
+            clean_up::run_once(&app).await
+        };
+        let pause = match turn.await {
             Ok(0) => RARELY,
             Ok(_) => continue,
             Err(error) => {

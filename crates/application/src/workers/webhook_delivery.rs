@@ -107,7 +107,7 @@ impl Worker {
         }
         let now = Instant::now();
         let room = u32::try_from(self.lanes.room(now)).unwrap_or(u32::MAX);
-        if room == 0 {
+        if room == 0 || app.is_clock_too_far_off() {
             return Ok(0);
         }
         let wanted = WantedDeliveries {
@@ -171,11 +171,7 @@ struct Claimed {
 
 async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Error> {
     let start = Instant::now();
-    let claimed = app
-        .inner()
-        .work
-        .claim_deliveries(app.now(), wanted, LEASE)
-        .await?;
+    let claimed = app.inner().work.claim_deliveries(wanted, LEASE).await?;
     if claimed.is_empty() {
         return Ok(Vec::new());
     }

@@ -41,6 +41,7 @@ mod recovery;
 mod refunds;
 mod rotation;
 mod runner;
+mod skewed_clocks;
 mod storms;
 mod support;
 mod webhooks;

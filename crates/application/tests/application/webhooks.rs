@@ -427,10 +427,7 @@ async fn a_delivery_that_fails_at_every_try_is_listed_while_it_is_tried_too() {
     // lease has run out, it is in somebody's hands nearly all the time.
     world.clock.advance(600);
     let lease = Duration::from_secs(15);
-    let claimed = world
-        .store
-        .claim_deliveries(world.now(), &wanted, lease)
-        .await;
+    let claimed = world.store.claim_deliveries(&wanted, lease).await;
     assert_eq!(claimed.unwrap().len(), 1);
     let stuck = oversight::stuck(&world.app, 10).await.unwrap();
     let kinds: Vec<StuckKind> = stuck.iter().map(|item| item.kind).collect();

@@ -10,7 +10,7 @@ mod webhooks;
 
 use std::sync::{Arc, Mutex, atomic::AtomicBool};
 
-use oncharge_conformance::{Store, laws};
+use oncharge_conformance::{Store, TimedQueue, laws, set_fake};
 use oncharge_ports::unit_of_work::Lease;
 use oncharge_testkit::{FakeClock, MemoryStore};
 
@@ -109,6 +109,7 @@ enum Flaw {
 /// The store in memory behind one flaw.
 struct Flawed {
     store: Arc<MemoryStore>,
+    clock: Arc<FakeClock>,
     flaw: Flaw,
     /// Whether it was cleaned up.
     cleaned: AtomicBool,
@@ -123,9 +124,11 @@ impl Flawed {
 }
 
 async fn keeps(flaw: Flaw, name: &str) -> anyhow::Result<()> {
-    let memory = Arc::new(MemoryStore::new(Arc::new(FakeClock::new())));
+    let clock = Arc::new(FakeClock::new());
+    let memory = Arc::new(MemoryStore::new(clock.clone()));
     let flawed = Arc::new(Flawed {
         store: memory.clone(),
+        clock: clock.clone(),
         flaw,
         cleaned: AtomicBool::new(false),
         leases: Mutex::default(),
@@ -135,9 +138,9 @@ async fn keeps(flaw: Flaw, name: &str) -> anyhow::Result<()> {
         merchants: flawed.clone(),
         inbox: flawed.clone(),
         webhooks: flawed.clone(),
-        queue: flawed.clone(),
+        queue: TimedQueue::new(flawed.clone(), set_fake(clock.clone())),
         maintenance: flawed,
-        ..Store::of(memory)
+        ..Store::of(memory, set_fake(clock))
     };
     let (_, law) = laws().into_iter().find(|(law, _)| *law == name).unwrap();
     law(store).await

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use oncharge_conformance::{Store, laws};
+use oncharge_conformance::{Store, laws, set_fake};
 use oncharge_domain::{
     id::SessionId,
     session::StatusName,
@@ -198,13 +198,14 @@ async fn each_flaw_of_oversight_breaks_its_law() {
         (Flaw::CountsWithoutEnd, counts),
         (Flaw::IgnoresNow, counts),
     ] {
-        let memory = Arc::new(MemoryStore::new(Arc::new(FakeClock::new())));
+        let clock = Arc::new(FakeClock::new());
+        let memory = Arc::new(MemoryStore::new(clock.clone()));
         let store = Store {
             oversight: Arc::new(Flawed {
                 store: memory.clone(),
                 flaw,
             }),
-            ..Store::of(memory)
+            ..Store::of(memory, set_fake(clock))
         };
         let (_, law) = laws().into_iter().find(|(law, _)| *law == name).unwrap();
         let kept = law(store).await;

@@ -23,9 +23,12 @@ use super::{Flaw, Flawed};
 
 #[async_trait]
 impl WorkQueue for Flawed {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.store.now().await
+    }
+
     async fn claim_operations(
         &self,
-        mut now: Timestamp,
         wanted: &WantedItems,
         mut lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
@@ -33,12 +36,12 @@ impl WorkQueue for Flawed {
             lease = Duration::ZERO;
         }
         if self.has(Flaw::ClaimsEarly) {
-            now = now.plus_seconds(5);
+            self.clock.advance(5);
         }
         // Never more than a few, so that workers which claim twice come to an end.
         let claimed = self
             .store
-            .claim_operations(now, &self.asked(wanted), lease)
+            .claim_operations(&self.asked(wanted), lease)
             .await?;
         Ok(claimed
             .into_iter()
@@ -48,13 +51,10 @@ impl WorkQueue for Flawed {
 
     async fn claim_sessions(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        self.store
-            .claim_sessions(now, &self.asked(wanted), lease)
-            .await
+        self.store.claim_sessions(&self.asked(wanted), lease).await
     }
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
@@ -74,7 +74,6 @@ impl WorkQueue for Flawed {
 
     async fn claim_notifications(
         &self,
-        mut now: Timestamp,
         wanted: &WantedItems,
         mut lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
@@ -82,15 +81,14 @@ impl WorkQueue for Flawed {
             lease = Duration::ZERO;
         }
         if self.has(Flaw::ClaimsEarly) {
-            now = now.plus_seconds(5);
+            self.clock.advance(5);
         }
         let asked = self.asked(wanted);
-        self.store.claim_notifications(now, &asked, lease).await
+        self.store.claim_notifications(&asked, lease).await
     }
 
     async fn claim_deliveries(
         &self,
-        mut now: Timestamp,
         wanted: &WantedDeliveries,
         mut lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
@@ -99,7 +97,7 @@ impl WorkQueue for Flawed {
             lease = Duration::ZERO;
         }
         if self.has(Flaw::ClaimsEarly) {
-            now = now.plus_seconds(5);
+            self.clock.advance(5);
         }
         if self.has(Flaw::LetsOneTakeAll) {
             wanted.each = wanted.limit;
@@ -107,7 +105,7 @@ impl WorkQueue for Flawed {
         if self.has(Flaw::IgnoresBusy) {
             wanted.busy.clear();
         }
-        let mut claimed = self.store.claim_deliveries(now, &wanted, lease).await?;
+        let mut claimed = self.store.claim_deliveries(&wanted, lease).await?;
         let leases = claimed.iter().map(|claim| claim.lease);
         self.leases.lock().unwrap().extend(leases);
         if self.has(Flaw::SendsOutOfOrder) {

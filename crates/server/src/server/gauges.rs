@@ -15,6 +15,7 @@ const STORE_UP: &str = "oncharge_store_up";
 const DEPTH: &str = "oncharge_queue_depth";
 const OLDEST: &str = "oncharge_queue_oldest_seconds";
 const STUCK: &str = "oncharge_stuck";
+const SKEW: &str = "oncharge_clock_skew_seconds";
 
 /// Says what the gauges mean.
 pub(super) fn describe() {
@@ -23,6 +24,10 @@ pub(super) fn describe() {
     metrics::describe_gauge!(
         OLDEST,
         "Seconds that a queue's oldest item has waited; 0 where it is empty, NaN where unknown"
+    );
+    metrics::describe_gauge!(
+        SKEW,
+        "Seconds by which this node's clock is ahead of the database's, as last measured"
     );
     metrics::describe_gauge!(
         STUCK,
@@ -35,6 +40,7 @@ pub(super) async fn measure(wired: Option<&Wired>) {
     let Some(wired) = wired else {
         return forget();
     };
+    gauge!(SKEW).set(wired.app.clock_skew().as_seconds_f64());
     match tokio::time::timeout(LIMIT, count(&wired.app)).await {
         Ok(Ok((depths, stuck))) => {
             gauge!(STORE_UP).set(1.0);

@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use oncharge_adapter_http::{History, Ops, serve_ops};
-use oncharge_application::oversight;
+use oncharge_application::{App, oversight, store_clock};
 use tokio::task::JoinHandle;
 
 use super::{Task, gauges, sampling, spawn};
@@ -28,8 +28,8 @@ pub(crate) struct Operators {
     known: Arc<Known>,
     server: Task,
     upkeep: JoinHandle<()>,
-    /// Empty until the database is there.
-    sampling: OnceLock<JoinHandle<()>>,
+    /// Empty until the database is there: samples the queues, and measures the clock's skew.
+    background: OnceLock<[JoinHandle<()>; 2]>,
 }
 
 /// What the port answers from.
@@ -67,7 +67,7 @@ impl Operators {
             known,
             server: spawn(serve_ops(ops, listener)?),
             upkeep: keep_up(metrics),
-            sampling: OnceLock::new(),
+            background: OnceLock::new(),
         })
     }
 
@@ -77,7 +77,10 @@ impl Operators {
         // Called once; a second call would change nothing.
         if self.known.wired.set(wired.clone()).is_ok() {
             let history = self.known.history.clone();
-            let _ = self.sampling.set(keep_sampling(history, wired.clone()));
+            let _ = self.background.set([
+                keep_sampling(history, wired.clone()),
+                keep_measuring_the_clock(wired.app.clone()),
+            ]);
         }
     }
 
@@ -89,8 +92,8 @@ impl Operators {
     /// Ends the port.
     pub(crate) async fn stop(self) {
         self.upkeep.abort();
-        if let Some(sampling) = self.sampling.get() {
-            sampling.abort();
+        for task in self.background.get().into_iter().flatten() {
+            task.abort();
         }
         self.server.stop().await;
     }
@@ -104,6 +107,9 @@ async fn ready(known: Arc<Known>) -> Result<(), Box<dyn std::error::Error + Send
     let Some(wired) = known.wired.get() else {
         return Err("it waits for the database".into());
     };
+    if wired.app.is_clock_too_far_off() {
+        return Err("this node's clock differs from the database's by more than 10 seconds".into());
+    }
     match tokio::time::timeout(LIMIT, wired.maintenance.ping()).await {
         Ok(answer) => Ok(answer?),
         Err(_) => Err("the database does not answer in time".into()),
@@ -143,4 +149,12 @@ fn keep_sampling(history: Arc<History>, wired: Wired) -> JoinHandle<()> {
         let record = |depths| history.record(app.now(), depths);
         sampling::sample(record, || oversight::depths(app)).await;
     })
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the task is owned by `Operators`"
+)]
+fn keep_measuring_the_clock(app: App) -> JoinHandle<()> {
+    tokio::spawn(async move { store_clock::keep_measuring(&app).await })
 }

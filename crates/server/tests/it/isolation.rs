@@ -69,7 +69,9 @@ async fn until_the_quick_have_theirs(
     let app = match database.fresh().await {
         None => {
             let file = directory.path().join("oncharge.db");
-            let store = SqliteStore::open(file, keyring(MASTER), entropy()).unwrap();
+            let store =
+                SqliteStore::open(file, keyring(MASTER), entropy(), Arc::new(FakeClock::new()))
+                    .unwrap();
             with_due_events(Arc::new(store), (&base, hanging)).await
         }
         Some(url) => {

@@ -15,11 +15,10 @@ impl State {
     pub(super) fn due_deliveries(
         &self,
         now: Timestamp,
-        clock: Timestamp,
         wanted: &WantedDeliveries,
     ) -> Vec<(EventId, MerchantId)> {
         let fits = |row: &DeliveryRow| {
-            !is_held(row.claim, clock)
+            !is_held(row.claim, now)
                 && !wanted.busy.contains(&row.delivery.merchant)
                 && !self.waits_for_another(row)
         };

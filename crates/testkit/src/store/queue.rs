@@ -70,27 +70,30 @@ impl State {
 
 #[async_trait]
 impl WorkQueue for MemoryStore {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        Ok(self.clock.now())
+    }
+
     async fn claim_operations(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         let mut state = self.state();
-        let clock = self.clock.now();
+        let now = self.clock.now();
         let mut due: Vec<(Timestamp, OperationId)> = state
             .operations
             .iter()
             .filter(|(_, row)| row.operation.is_open() && row.next_try_at <= now)
             .filter(|(_, row)| is_wanted(&row.operation.account, wanted))
-            .filter(|(_, row)| !is_held(row.claim, clock))
+            .filter(|(_, row)| !is_held(row.claim, now))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
         due.truncate(wanted.limit as usize);
         let mut claimed = Vec::new();
         for (_, operation) in due {
-            let lease = state.claim(LeasedItem::Operation(operation), clock, lease);
+            let lease = state.claim(LeasedItem::Operation(operation), now, lease);
             if let Some(row) = state.operations.get_mut(&operation) {
                 row.tries += 1;
                 let tries = row.tries;
@@ -107,16 +110,15 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_sessions(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
         let mut state = self.state();
-        let clock = self.clock.now();
+        let now = self.clock.now();
         let mut due: Vec<(Timestamp, SessionId)> = state
             .sessions
             .iter()
-            .filter(|(_, row)| !is_held(row.claim, clock))
+            .filter(|(_, row)| !is_held(row.claim, now))
             .filter(|(_, row)| is_wanted(&row.session.account, wanted))
             .filter_map(|(id, row)| Some((row.session.due_at()?, *id)))
             .filter(|(due, _)| *due <= now)
@@ -124,11 +126,12 @@ impl WorkQueue for MemoryStore {
         due.sort_unstable();
         due.truncate(wanted.limit as usize);
         let mut claimed = Vec::new();
-        for (_, session) in due {
-            let lease = state.claim(LeasedItem::Session(session), clock, lease);
+        for (due_at, session) in due {
+            let lease = state.claim(LeasedItem::Session(session), now, lease);
             if let Some(row) = state.sessions.get(&session) {
                 claimed.push(ClaimedSession {
                     session,
+                    due_at,
                     account: AccountName::of(&row.session.account),
                     lease,
                 });
@@ -139,25 +142,24 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_notifications(
         &self,
-        now: Timestamp,
         wanted: &WantedItems,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         let mut state = self.state();
-        let clock = self.clock.now();
+        let now = self.clock.now();
         let mut due: Vec<(Timestamp, NotificationId)> = state
             .notifications
             .iter()
             .filter(|(_, row)| row.waits() && row.next_try_at <= now)
             .filter(|(_, row)| is_wanted(&row.stored.new.account, wanted))
-            .filter(|(_, row)| !is_held(row.claim, clock))
+            .filter(|(_, row)| !is_held(row.claim, now))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
         due.truncate(wanted.limit as usize);
         let mut claimed = Vec::new();
         for (_, notification) in due {
-            let lease = state.claim(LeasedItem::Notification(notification), clock, lease);
+            let lease = state.claim(LeasedItem::Notification(notification), now, lease);
             if let Some(row) = state.notifications.get_mut(&notification) {
                 row.tries += 1;
                 let tries = row.tries;
@@ -174,17 +176,16 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_deliveries(
         &self,
-        now: Timestamp,
         wanted: &WantedDeliveries,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let mut state = self.state();
-        let clock = self.clock.now();
-        let due = state.due_deliveries(now, clock, wanted);
+        let now = self.clock.now();
+        let due = state.due_deliveries(now, wanted);
         let mut claim = |(event, merchant)| ClaimedDelivery {
             event,
             merchant,
-            lease: state.claim(LeasedItem::Delivery(event), clock, lease),
+            lease: state.claim(LeasedItem::Delivery(event), now, lease),
         };
         Ok(due.into_iter().map(&mut claim).collect())
     }

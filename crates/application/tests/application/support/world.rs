@@ -102,6 +102,22 @@ impl World {
         }
     }
 
+    /// The same deployment on another node, whose clock is so many seconds ahead of the store's.
+    pub(crate) fn on_a_node_ahead(&self, seconds: i64) -> (Self, Arc<FakeClock>) {
+        let clock = Arc::new(FakeClock::new());
+        clock.set(self.now().plus_seconds(seconds));
+        let app = App::new(dependencies(
+            (&self.store, &self.psps, &self.shop, &self.fate),
+            (&clock, &self.entropy),
+            &self.settings,
+        ));
+        let node = Self {
+            app,
+            ..self.restarted()
+        };
+        (node, clock)
+    }
+
     fn seen_by(&self, merchant: Arc<Merchant>) -> Self {
         let app = App::new(dependencies(
             (&self.store, &self.psps, &self.shop, &self.fate),

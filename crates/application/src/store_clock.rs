@@ -1,0 +1,103 @@
+//! The time of use cases and workers: this node's clock, corrected to the store's.
+//!
+//! Nodes write due times and the store judges them, so a node whose clock is ahead would delay its
+//! work, and one that is behind would start it early. The difference is measured again and again;
+//! a node that is far off is most likely broken, so it must not act.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicI64, Ordering},
+};
+
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::Clock;
+use time::Duration;
+use tracing::{debug, warn};
+
+use crate::{App, Error};
+
+/// The difference above which each measurement logs a warning.
+const NOTABLE: Duration = Duration::seconds(2);
+/// The difference above which this node is not ready and its workers pause.
+const TOO_MUCH: Duration = Duration::seconds(10);
+/// How often the difference is measured.
+const INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+/// Number of samples per measurement; the one with the shortest round trip is the most exact.
+const SAMPLES: usize = 3;
+
+/// This node's clock and its measured difference from the store's.
+pub(crate) struct StoreClock {
+    node: Arc<dyn Clock>,
+    /// Microseconds by which the node's clock is ahead.
+    ahead: AtomicI64,
+}
+
+impl StoreClock {
+    /// Uncorrected until the first measurement.
+    pub(crate) fn new(node: Arc<dyn Clock>) -> Self {
+        let ahead = AtomicI64::new(0);
+        Self { node, ahead }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.node.now().plus(-self.ahead())
+    }
+
+    pub(crate) fn ahead(&self) -> Duration {
+        Duration::microseconds(self.ahead.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn is_too_far_off(&self) -> bool {
+        self.ahead().abs() > TOO_MUCH
+    }
+}
+
+/// Measures the difference and corrects the time of this process by it.
+pub async fn measure(app: &App) -> Result<(), Error> {
+    let clock = &app.inner().clock;
+    let mut best: Option<(Duration, Duration)> = None;
+    for _ in 0..SAMPLES {
+        let sent = clock.node.now();
+        let store = app.inner().work.now().await?;
+        let round_trip = clock.node.now().since(sent);
+        // Too slow to be exact, or this node's clock was set in the meantime.
+        if round_trip > NOTABLE || round_trip.is_negative() {
+            continue;
+        }
+        // The store is assumed to have read its clock half way.
+        let ahead = sent.plus(round_trip / 2).since(store);
+        if best.is_none_or(|(shortest, _)| round_trip < shortest) {
+            best = Some((round_trip, ahead));
+        }
+    }
+    let Some((_, ahead)) = best else {
+        return Ok(());
+    };
+    let micros = i64::try_from(ahead.whole_microseconds()).unwrap_or(i64::MAX);
+    clock.ahead.store(micros, Ordering::Relaxed);
+    if ahead.abs() > NOTABLE {
+        let seconds = ahead.as_seconds_f64();
+        if clock.is_too_far_off() {
+            warn!(
+                ahead_seconds = seconds,
+                "this node's clock differs too much from the database's; its workers pause"
+            );
+        } else {
+            warn!(
+                ahead_seconds = seconds,
+                "this node's clock differs from the database's"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Measures every ten seconds, for as long as the future is polled.
+pub async fn keep_measuring(app: &App) {
+    loop {
+        tokio::time::sleep(INTERVAL).await;
+        if let Err(error) = measure(app).await {
+            debug!(%error, "the database's clock cannot be read");
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! The work queue of a store whose clock a law sets.
+
+use std::{ops::Deref, sync::Arc, time::Duration};
+
+use futures_util::future::BoxFuture;
+use oncharge_domain::time::Timestamp;
+use oncharge_ports::{
+    WorkQueue,
+    work_queue::{
+        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, WantedDeliveries,
+        WantedItems,
+    },
+};
+use oncharge_testkit::FakeClock;
+
+/// Sets the clock by which a store judges due times and leases.
+pub type SetClock = Arc<dyn Fn(Timestamp) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
+
+/// Sets the clock of a store that was opened with this one.
+pub fn set_fake(clock: Arc<FakeClock>) -> SetClock {
+    Arc::new(move |now| {
+        clock.set(now);
+        Box::pin(std::future::ready(Ok(())))
+    })
+}
+
+/// A work queue whose claims are made at a time that the law names.
+#[derive(Clone)]
+pub struct TimedQueue {
+    queue: Arc<dyn WorkQueue>,
+    clock: SetClock,
+}
+
+impl TimedQueue {
+    /// The queue of a store with this clock.
+    pub fn new(queue: Arc<dyn WorkQueue>, clock: SetClock) -> Self {
+        Self { queue, clock }
+    }
+
+    /// The queue of the store whose clock shows this time from now on.
+    pub(crate) async fn at(&self, now: Timestamp) -> anyhow::Result<&Arc<dyn WorkQueue>> {
+        (self.clock)(now).await?;
+        Ok(&self.queue)
+    }
+
+    pub(crate) async fn claim_operations(
+        &self,
+        now: Timestamp,
+        wanted: &WantedItems,
+        lease: Duration,
+    ) -> anyhow::Result<Vec<ClaimedOperation>> {
+        Ok(self.at(now).await?.claim_operations(wanted, lease).await?)
+    }
+
+    pub(crate) async fn claim_sessions(
+        &self,
+        now: Timestamp,
+        wanted: &WantedItems,
+        lease: Duration,
+    ) -> anyhow::Result<Vec<ClaimedSession>> {
+        Ok(self.at(now).await?.claim_sessions(wanted, lease).await?)
+    }
+
+    pub(crate) async fn claim_notifications(
+        &self,
+        now: Timestamp,
+        wanted: &WantedItems,
+        lease: Duration,
+    ) -> anyhow::Result<Vec<ClaimedNotification>> {
+        let queue = self.at(now).await?;
+        Ok(queue.claim_notifications(wanted, lease).await?)
+    }
+
+    pub(crate) async fn claim_deliveries(
+        &self,
+        now: Timestamp,
+        wanted: &WantedDeliveries,
+        lease: Duration,
+    ) -> anyhow::Result<Vec<ClaimedDelivery>> {
+        Ok(self.at(now).await?.claim_deliveries(wanted, lease).await?)
+    }
+}
+
+impl Deref for TimedQueue {
+    type Target = dyn WorkQueue;
+
+    fn deref(&self) -> &Self::Target {
+        &*self.queue
+    }
+}
