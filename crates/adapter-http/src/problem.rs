@@ -267,8 +267,7 @@ fn answer_of(error: &Error) -> Answer {
             "The first request with this Idempotency-Key is still being processed",
         )
         .after(1),
-        Error::IdempotencyKeyReused => Answer::new(
-            S::UNPROCESSABLE_ENTITY,
+        Error::IdempotencyKeyReused => unprocessable(
             "idempotency_key_reused",
             "The Idempotency-Key was used for another request",
         ),
@@ -283,16 +282,11 @@ fn answer_of(error: &Error) -> Answer {
              webhooks go on",
         ),
         Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "There is no such thing"),
-        Error::BadPayToken => Answer::new(
-            S::UNAUTHORIZED,
-            "invalid_token",
-            "The pay token is not good",
-        ),
+        Error::BadPayToken => unauthorized("invalid_token", "The pay token is not good"),
         Error::BadCursor => {
             bad_parameter(FieldProblem::new("cursor", "is not a cursor of this list"))
         }
-        Error::Unverified => Answer::new(
-            S::UNAUTHORIZED,
+        Error::Unverified => unauthorized(
             "invalid_signature",
             "The notification's signature does not verify",
         ),
@@ -308,13 +302,11 @@ fn answer_of(error: &Error) -> Answer {
             not_now("There is no webhook endpoint, or it is disabled: set one first")
         }
         Error::KeyIsEnding => not_now("This key is being replaced: sign with its successor"),
-        Error::RefundExceedsCaptured(left) => Answer::new(
-            S::UNPROCESSABLE_ENTITY,
+        Error::RefundExceedsCaptured(left) => unprocessable(
             "refund_exceeds_captured",
             format!("The amount must be at most what is left to refund: {left} minor units"),
         ),
-        Error::CaptureExceedsAuthorized(most) => Answer::new(
-            S::UNPROCESSABLE_ENTITY,
+        Error::CaptureExceedsAuthorized(most) => unprocessable(
             "capture_exceeds_authorized",
             format!("The amount must be at most what was authorized: {most} minor units"),
         ),
@@ -333,6 +325,14 @@ fn answer_of(error: &Error) -> Answer {
         .after(1),
         Error::Internal(_) => internal(),
     }
+}
+
+fn unauthorized(code: &'static str, message: &'static str) -> Answer {
+    Answer::new(StatusCode::UNAUTHORIZED, code, message)
+}
+
+fn unprocessable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Answer {
+    Answer::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
 }
 
 fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {

@@ -15,6 +15,7 @@ use crate::support::{
 
 on_both!(
     stuck_work_is_listed_and_dismissed,
+    stuck_notifications_are_dismissed_together,
     a_difference_is_found,
     queues_are_measured,
     the_shop_is_registered_unless_another_is
@@ -100,7 +101,11 @@ async fn stuck_work_is_listed_and_dismissed(database: Database) {
     assert_eq!(dev.command(&["stuck"]).unwrap(), "");
     let again = run(&dev, &["stuck", "--dismiss", ntf]);
     assert_eq!(again.status.code(), Some(1), "dismissed once only");
+}
 
+async fn stuck_notifications_are_dismissed_together(database: Database) {
+    let dev = Dev::start(database, &[]).await;
+    let id = dev.shop().authorized().await;
     assert_eq!(notified(&dev, &id, 2).await, 200);
     eventually(10, "more stuck work", || async {
         match dev.command(&["stuck"]).unwrap() {

@@ -49,7 +49,7 @@ impl Collector {
                 let signature = signature.to_str().unwrap().to_owned();
                 let notification = Notification { signature, body };
                 collected.lock().unwrap().push(notification);
-                async { HttpResponse::Ok() }
+                async { HttpResponse::Ok().finish() }
             };
             App::new().route(NOTIFICATION_PATH, web::post().to(collect))
         });
@@ -204,7 +204,7 @@ async fn no_result_of_a_replayed_backlog_is_dropped() {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let seed = number_from("ONCHARGE_REPLAY_SEED", now.as_secs());
     let count = number_from("ONCHARGE_REPLAY_SESSIONS", 60);
-    println!("{count} sessions, seed {seed}");
+    eprintln!("{count} sessions, seed {seed}");
     let mut deployment = Deployment::start(seed).await;
     let shop = deployment.shop.clone();
 
@@ -275,7 +275,7 @@ async fn audit(deployment: &Deployment, sessions: &[String]) {
         let status = shop.session(id).await["status"].to_string();
         *statuses.entry(status).or_default() += 1;
     }
-    println!("{statuses:?}");
+    eprintln!("{statuses:?}");
     assert!(statuses.len() >= 4, "every outcome occurs: {statuses:?}");
     let reconciled = deployment.nodes[0].command(&["reconcile", "--since", "2020-01-01T00:00:00Z"]);
     let found = String::from_utf8_lossy(&reconciled.stdout);
