@@ -331,7 +331,8 @@ fn answer_of(error: &Error) -> Answer {
             "Too busy; nothing was written",
         )
         .after(1),
-        Error::Internal(_) => internal(),
+        // Merchants are created by a command.
+        Error::UnknownPspAccount | Error::Internal(_) => internal(),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `oncharge reconcile`: every operation of a time against what its payment processor knows.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use oncharge_application::reconcile::{self, Difference};
 use oncharge_domain::time::Timestamp;
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Target, print_json, usage::OrUsage};
-use crate::{sandbox::accounts_of, system::SystemClock, telemetry::note, wiring::Wired};
+use crate::{system::SystemClock, telemetry::note};
 
 /// Prints each difference on one line; ends with 1 where there is any, or where a processor could
 /// not be asked.
@@ -27,14 +27,11 @@ impl Reconcile {
         let since = since(&self.since, SystemClock.now());
         let since = since.or_usage("--since must be a past time (RFC 3339) or as 90m, 24h, 7d")?;
         let settings = self.target.settings()?;
-        let accounts = if settings.psp.is_empty() {
-            let sandbox = accounts_of(&self.target.data_dir)?;
-            sandbox
-                .context("no PSP account is configured, and the data directory is no sandbox's")?
-        } else {
-            settings.psp.clone()
-        };
-        let wired = Wired::for_commands_with(&settings, &accounts, &self.target.data_dir).await?;
+        let accounts = self.target.psp_accounts(&settings)?;
+        if accounts.is_empty() {
+            bail!("no PSP account is configured, and the data directory is no sandbox's");
+        }
+        let wired = self.target.open_with(&accounts).await?;
         let mut print = |difference: &Difference| print_json(&line(difference));
         let done = reconcile::run(&wired.app, since, &mut print).await?;
         let summary = format!(

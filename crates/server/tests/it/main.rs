@@ -27,6 +27,7 @@ mod payments;
 mod psp_answers;
 mod races;
 mod replay;
+mod starting;
 mod stopping;
 mod support;
 mod waiting;
