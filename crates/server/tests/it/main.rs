@@ -19,6 +19,7 @@ mod docs;
 mod examples;
 mod isolation;
 mod lifecycle;
+mod logging;
 mod looks;
 mod nodes;
 mod operators;
