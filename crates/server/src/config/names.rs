@@ -45,8 +45,9 @@ const SETTING_PREFIX: &str = "ONCHARGE__";
 /// What a merchant's programs read, `oncharge sign` and the examples among them.
 const OF_CLIENTS: [&str; 3] = ["ONCHARGE_URL", "ONCHARGE_API_KEY", "ONCHARGE_API_SECRET"];
 /// How the variables of this project's tests, simulator and examples begin; a production has none.
-const OF_TOOLS: [&str; 5] = [
+const OF_TOOLS: [&str; 6] = [
     "ONCHARGE_TEST_",
+    "ONCHARGE_REPLAY_",
     "ONCHARGE_KILL9_",
     "ONCHARGE_MODEL_",
     "ONCHARGE_SIMULATOR_",
