@@ -304,9 +304,7 @@ fn answer_of(error: &Error) -> Answer {
             "Not possible while {} is in progress",
             operation.text()
         )),
-        Error::NoEndpoint => {
-            not_now("There is no webhook endpoint, or it is disabled: set one first")
-        }
+        Error::NoEndpoint => not_now("There is no webhook endpoint that is enabled: set one first"),
         Error::KeyIsEnding => not_now("This key is being replaced: sign with its successor"),
         Error::RefundExceedsCaptured(left) => Answer::new(
             S::UNPROCESSABLE_ENTITY,
@@ -331,7 +329,6 @@ fn answer_of(error: &Error) -> Answer {
             "Too busy; nothing was written",
         )
         .after(1),
-        // Merchants are created by a command.
         Error::UnknownPspAccount | Error::Internal(_) => internal(),
     }
 }
@@ -416,6 +413,9 @@ mod tests {
             field: "amount",
             problem: "is wrong",
         };
+        let expired = Error::InvalidState(StatusName::Expired);
+        let capturing = Error::InProgress(InProgress::Capture);
+        let internal = Error::Internal("the cause".into());
         let cases = [
             (
                 Error::IdempotencyConflict,
@@ -436,18 +436,8 @@ mod tests {
             (Error::BadPayToken, 401, "invalid_token", None),
             (Error::BadCursor, 400, "invalid_request", None),
             (Error::Unverified, 401, "invalid_signature", None),
-            (
-                Error::InvalidState(StatusName::Expired),
-                409,
-                "invalid_state",
-                None,
-            ),
-            (
-                Error::InProgress(InProgress::Capture),
-                409,
-                "invalid_state",
-                None,
-            ),
+            (expired, 409, "invalid_state", None),
+            (capturing, 409, "invalid_state", None),
             (Error::NoEndpoint, 409, "invalid_state", None),
             (Error::KeyIsEnding, 409, "invalid_state", None),
             (
@@ -466,12 +456,8 @@ mod tests {
             (Error::PspUnavailable, 503, "psp_unavailable", None),
             (Error::Busy(None), 503, "busy", Some("1")),
             (Error::Overtaken, 503, "busy", Some("1")),
-            (
-                Error::Internal("the cause".into()),
-                500,
-                "internal_error",
-                None,
-            ),
+            (Error::UnknownPspAccount, 500, "internal_error", None),
+            (internal, 500, "internal_error", None),
         ];
         for (error, status, code, retry_after) in cases {
             let problem = Problem::from(error);
