@@ -323,18 +323,22 @@ fn answer_of(error: &Error) -> Answer {
             "The payment processor cannot be reached; nothing was sent",
         ),
         // What it met is news by now: another try meets that.
-        Error::Busy(_) | Error::Overtaken => Answer::new(
-            S::SERVICE_UNAVAILABLE,
-            "busy",
-            "Too busy; nothing was written",
-        )
-        .after(1),
+        Error::Busy(_) | Error::Overtaken => busy(),
         Error::UnknownPspAccount | Error::Internal(_) => internal(),
     }
 }
 
 fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {
     Answer::new(status, "invalid_request", message)
+}
+
+fn busy() -> Answer {
+    Answer::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "Too busy; nothing was written",
+    )
+    .after(1)
 }
 
 fn not_now(message: impl Into<Cow<'static, str>>) -> Answer {

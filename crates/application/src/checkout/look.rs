@@ -45,7 +45,8 @@ impl ShopperState {
     /// could be paid looks refused for good. What has begun goes on.
     fn at_merchant(session: &Session, merchant: &Merchant, now: Timestamp) -> Self {
         let state = Self::of(session, now);
-        let can_pay = state.status == StatusName::Created || matches!(state.next, Next::Retry(_));
+        let can_pay =
+            state.status == StatusName::Created || matches!(state.next, Next::Retry { .. });
         if merchant.disabled_at.is_some() && can_pay {
             return Self {
                 status: StatusName::Refused,

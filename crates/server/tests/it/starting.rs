@@ -79,7 +79,11 @@ fn a_name_that_is_no_setting_ends_the_start() {
     }
     // A merchant's program may run in the same shell.
     let client = [("ONCHARGE_URL", "x"), ("ONCHARGE_API_KEY", "x")];
-    let output = run(dir.path(), &["config", "check", "--data-dir", "data"], &client);
+    let output = run(
+        dir.path(),
+        &["config", "check", "--data-dir", "data"],
+        &client,
+    );
     assert!(output.status.success(), "{output:?}");
 
     let file = dir.path().join("oncharge.toml");
