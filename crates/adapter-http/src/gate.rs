@@ -29,6 +29,7 @@ use crate::{
     Api,
     fields::Body,
     limits::{Standing, Wait, address::Address},
+    observe::note_caller,
     problem::Problem,
     query::Query,
 };
@@ -93,6 +94,7 @@ async fn admit(
             .await
             .ok_or(Problem::RateLimited(seconds))?,
     };
+    note_caller(known.merchant.id, known.key.id);
 
     let now = api.app().now().unix_seconds();
     parse_timestamp(credentials.timestamp)

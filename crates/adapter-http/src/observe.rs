@@ -1,7 +1,8 @@
 //! Around every request: its id, its span and log line, and the body of its error.
 //!
-//! Spans and logs carry the route's template, never the target: a query string of the checkout
-//! holds a pay token. Headers and bodies are never logged.
+//! Spans and logs carry the route's template and the names of query parameters, never the target: a
+//! query string of the checkout holds a pay token, others hold personal data. Headers and bodies are
+//! never logged.
 
 use std::time::Instant;
 
@@ -16,10 +17,10 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use oncharge_domain::id::{Id, Kind};
-use tracing::{Instrument as _, field};
+use oncharge_domain::id::{ApiKeyId, Id, Kind, MerchantId, SessionId};
+use tracing::{Instrument as _, Span, field};
 
-use crate::{Api, problem::Problem};
+use crate::{Api, limits::address::client_ip, problem::Problem};
 
 /// Names a request; nothing is kept under it.
 enum RequestKind {}
@@ -55,9 +56,17 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
         request_id = id,
         method,
         route = field::Empty,
+        query = field::Empty,
+        client = field::Empty,
+        merchant = field::Empty,
+        key = field::Empty,
+        session = field::Empty,
         status = field::Empty,
         code = field::Empty,
     );
+    if !span.is_disabled() {
+        record_origin(&span, &request, &api);
+    }
     let started = Instant::now();
     let response = next.call(request).instrument(span.clone()).await?;
 
@@ -74,7 +83,8 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
     let elapsed = started.elapsed();
     metrics::counter!("oncharge_http_requests_total", &labels).increment(1);
     metrics::histogram!("oncharge_http_request_seconds", &labels).record(elapsed);
-    span.in_scope(|| tracing::info!(micros = elapsed.as_micros(), "answered"));
+    let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+    span.in_scope(|| tracing::info!(micros, "answered"));
 
     let headers = response.headers_mut();
     if let Ok(id) = HeaderValue::try_from(id) {
@@ -84,6 +94,55 @@ pub(crate) async fn observe<B: MessageBody + 'static>(
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     Ok(response)
+}
+
+/// Who asks, and for what, as far as the request itself says so.
+fn record_origin(span: &Span, request: &ServiceRequest, api: &Api) {
+    let trusted = &api.settings().trusted_proxies;
+    if let Some(client) = client_ip(request.head(), trusted) {
+        span.record("client", field::display(client));
+    }
+    let names = parameter_names(request.query_string());
+    if !names.is_empty() {
+        span.record("query", names);
+    }
+    // Not by the route, which is known later: log lines until then would have no session.
+    let mut parts = request.path().split('/');
+    if let Some(session) = parts.find_map(|part| part.parse().ok()) {
+        record_session(span, session);
+    }
+}
+
+/// Adds a session to the log lines of the present request.
+pub(crate) fn note_session(session: SessionId) {
+    record_session(&Span::current(), session);
+}
+
+fn record_session(span: &Span, session: SessionId) {
+    span.record("session", field::display(session));
+}
+
+/// Adds the caller to the log lines of the present request; its signature may not be verified yet.
+pub(crate) fn note_caller(merchant: MerchantId, key: ApiKeyId) {
+    let span = Span::current();
+    span.record("merchant", field::display(merchant));
+    span.record("key", field::display(key));
+}
+
+/// How many names of query parameters are logged.
+const LOGGED_NAMES: usize = 10;
+
+/// The names of a query's parameters. What is no plain word is a value in the wrong place, or worse.
+fn parameter_names(query: &str) -> String {
+    let is_word = |name: &str| {
+        let is_known = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
+        (1..=32).contains(&name.len()) && name.bytes().all(is_known)
+    };
+    let names = query.split('&').filter(|pair| !pair.is_empty());
+    let names = names.map(|pair| pair.split('=').next().unwrap_or_default());
+    let names = names.map(|name| if is_word(name) { name } else { "other" });
+    let names: Vec<_> = names.take(LOGGED_NAMES).collect();
+    names.join(",")
 }
 
 /// A problem's answer with its body; any other answer as it is.
@@ -96,7 +155,7 @@ fn with_body<B>(response: ServiceResponse<B>, id: &str) -> ServiceResponse<Eithe
         return response.map_into_left_body();
     };
     problem.log();
-    tracing::Span::current().record("code", problem.code());
+    Span::current().record("code", problem.code());
     let body = problem.body(id);
     let mut response = response.map_body(|_, _| EitherBody::right(BoxBody::new(body)));
     let json = HeaderValue::from_static("application/json");
@@ -115,5 +174,24 @@ fn method_name(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::PATCH => "PATCH",
         _ => "other",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_names_of_parameters_are_logged() {
+        for (query, names) in [
+            ("", ""),
+            ("limit=3&reference=Jane%20Doe", "limit,reference"),
+            ("token", "token"),
+            ("4242424242424242", "other"),
+            ("jane@example.com=1&&%00=2", "other,other"),
+            (&"a=1&".repeat(40), "a,a,a,a,a,a,a,a,a,a"),
+        ] {
+            assert_eq!(parameter_names(query), names, "{query}");
+        }
     }
 }

@@ -298,9 +298,7 @@ fn answer_of(error: &Error) -> Answer {
             "Not possible while {} is in progress",
             operation.text()
         )),
-        Error::NoEndpoint => {
-            not_now("There is no webhook endpoint, or it is disabled: set one first")
-        }
+        Error::NoEndpoint => not_now("There is no webhook endpoint that is enabled: set one first"),
         Error::KeyIsEnding => not_now("This key is being replaced: sign with its successor"),
         Error::RefundExceedsCaptured(left) => unprocessable(
             "refund_exceeds_captured",
@@ -317,13 +315,8 @@ fn answer_of(error: &Error) -> Answer {
             "The payment processor cannot be reached; nothing was sent",
         ),
         // What it met is news by now: another try meets that.
-        Error::Busy(_) | Error::Overtaken => Answer::new(
-            S::SERVICE_UNAVAILABLE,
-            "busy",
-            "Too busy; nothing was written",
-        )
-        .after(1),
-        Error::Internal(_) => internal(),
+        Error::Busy(_) | Error::Overtaken => busy(),
+        Error::UnknownPspAccount | Error::Internal(_) => internal(),
     }
 }
 
@@ -337,6 +330,15 @@ fn unprocessable(code: &'static str, message: impl Into<Cow<'static, str>>) -> A
 
 fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {
     Answer::new(status, "invalid_request", message)
+}
+
+fn busy() -> Answer {
+    Answer::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "busy",
+        "Too busy; nothing was written",
+    )
+    .after(1)
 }
 
 fn not_now(message: impl Into<Cow<'static, str>>) -> Answer {
@@ -415,6 +417,9 @@ mod tests {
             field: "amount",
             problem: "is wrong",
         };
+        let expired = Error::InvalidState(StatusName::Expired);
+        let capturing = Error::InProgress(InProgress::Capture);
+        let internal = Error::Internal("the cause".into());
         let cases = [
             (
                 Error::IdempotencyConflict,
@@ -435,18 +440,8 @@ mod tests {
             (Error::BadPayToken, 401, "invalid_token", None),
             (Error::BadCursor, 400, "invalid_request", None),
             (Error::Unverified, 401, "invalid_signature", None),
-            (
-                Error::InvalidState(StatusName::Expired),
-                409,
-                "invalid_state",
-                None,
-            ),
-            (
-                Error::InProgress(InProgress::Capture),
-                409,
-                "invalid_state",
-                None,
-            ),
+            (expired, 409, "invalid_state", None),
+            (capturing, 409, "invalid_state", None),
             (Error::NoEndpoint, 409, "invalid_state", None),
             (Error::KeyIsEnding, 409, "invalid_state", None),
             (
@@ -465,12 +460,8 @@ mod tests {
             (Error::PspUnavailable, 503, "psp_unavailable", None),
             (Error::Busy(None), 503, "busy", Some("1")),
             (Error::Overtaken, 503, "busy", Some("1")),
-            (
-                Error::Internal("the cause".into()),
-                500,
-                "internal_error",
-                None,
-            ),
+            (Error::UnknownPspAccount, 500, "internal_error", None),
+            (internal, 500, "internal_error", None),
         ];
         for (error, status, code, retry_after) in cases {
             let problem = Problem::from(error);

@@ -2,13 +2,12 @@
 //! verified TLS everywhere else.
 
 mod driver;
+mod host;
 mod plain;
 mod tls;
 mod url;
 
 use std::{
-    error::Error as _,
-    io,
     net::IpAddr,
     sync::{
         Arc,
@@ -19,28 +18,18 @@ use std::{
 
 use diesel::{ConnectionError, ConnectionResult};
 use tokio_postgres::{
-    Config, NoTls, Socket,
-    config::{Host, LoadBalanceHosts, SslMode, SslNegotiation},
-    error::SqlState,
-    tls::{MakeTlsConnect, TlsConnect, TlsStream},
+    Config,
+    config::{Host, LoadBalanceHosts},
 };
-use tokio_postgres_rustls::MakeRustlsConnect;
 
 pub(crate) use self::driver::Connected;
-use self::{
-    driver::drive,
-    plain::{PlainConnector, UnprotectedPassword},
-    tls::Verification,
-    url::Mode,
-};
+use self::{host::Target, tls::Verification, url::Mode};
 
 /// How long all hosts together may take to accept a connection, unless the URL has
 /// `connect_timeout`.
 const CONNECT: Duration = Duration::from_secs(4);
 /// The least time that one of many hosts gets.
 const SHORTEST_CONNECT: Duration = Duration::from_secs(1);
-/// How long TLS and authentication may take once a host has accepted the connection.
-const HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// A database's address: its hosts in the order in which they are tried.
 #[derive(Clone)]
@@ -49,24 +38,6 @@ pub(crate) struct Address {
     /// Where the next connection begins to try, if `load_balance_hosts` spreads them.
     next: Option<Arc<AtomicUsize>>,
     location: Location,
-}
-
-/// One host and how it is connected to.
-struct Target {
-    config: Config,
-    connector: Connector,
-    /// How long a connection to this host may take, authentication included.
-    limit: Duration,
-}
-
-/// What carries the connection to one host.
-enum Connector {
-    /// A Unix socket.
-    Socket,
-    /// TCP without TLS; see [`plain`].
-    Plain,
-    /// TCP with TLS.
-    Tls(MakeRustlsConnect),
 }
 
 /// Where a database URL leads.
@@ -98,6 +69,11 @@ pub enum AddressError {
     /// Not of the form `postgres://user:password@host:port/database?option=value`.
     #[error("the database URL cannot be read")]
     Malformed(#[source] tokio_postgres::Error),
+    /// No host, or not as many ports or addresses as hosts.
+    #[error(
+        "the database URL must name at least one host, and one port and hostaddr for each or none"
+    )]
+    Hosts,
     /// An option stands there more than once.
     #[error("the database URL has {0} more than once")]
     Repeated(&'static str),
@@ -141,6 +117,7 @@ impl Address {
     pub(crate) fn parse(url: &str) -> Result<Self, AddressError> {
         let (url, options) = url::split(url)?;
         let config: Config = url.parse().map_err(AddressError::Malformed)?;
+        let count = host_count(&config)?;
         let is_local = is_local(&config);
         let default = if is_local {
             Mode::Disable
@@ -163,8 +140,10 @@ impl Address {
             (None, true) => Protection::Local,
             (None, false) => Protection::Unencrypted,
         };
-        let count = config.get_hosts().len().max(config.get_hostaddrs().len());
-        let hosts = (0..count).map(|index| Target::new(&config, index, tls.as_ref()));
+        let share = CONNECT / u32::try_from(count).unwrap_or(u32::MAX);
+        let connect = config.get_connect_timeout().copied();
+        let connect = connect.unwrap_or(share.max(SHORTEST_CONNECT));
+        let hosts = (0..count).map(|index| Target::new(&config, index, tls.as_ref(), connect));
         let spread = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
         Ok(Self {
             hosts: hosts.collect(),
@@ -205,83 +184,6 @@ impl Address {
     }
 }
 
-impl Target {
-    /// One host of a URL that may name several.
-    fn new(all: &Config, index: usize, tls: Option<&MakeRustlsConnect>) -> Self {
-        let mut config = with_options_of(all);
-        let (host, address) = (
-            all.get_hosts().get(index),
-            all.get_hostaddrs().get(index).copied(),
-        );
-        let connector = match (host, tls) {
-            #[cfg(unix)]
-            (Some(Host::Unix(_)), _) => Connector::Socket,
-            (_, Some(tls)) => Connector::Tls(tls.clone()),
-            (_, None) => Connector::Plain,
-        };
-        match (host, address) {
-            #[cfg(unix)]
-            (Some(Host::Unix(path)), _) => {
-                config.host_path(path);
-            }
-            (Some(Host::Tcp(name)), _) => {
-                config.host(name);
-            }
-            // The certificate is then verified for the address.
-            (None, Some(address)) => {
-                config.host(address.to_string());
-            }
-            (None, None) => {}
-        }
-        if let Some(address) = address {
-            config.hostaddr(address);
-        }
-        let ports = all.get_ports();
-        if let Some(&port) = ports.get(index).or(ports.first()) {
-            config.port(port);
-        }
-        match connector {
-            Connector::Socket => config.ssl_mode(SslMode::Disable),
-            Connector::Tls(_) => config.ssl_mode(SslMode::Require),
-            // Hands the new connection to the connector before a byte is sent.
-            Connector::Plain => config
-                .ssl_mode(SslMode::Require)
-                .ssl_negotiation(SslNegotiation::Direct),
-        };
-        let count = all.get_hosts().len().max(all.get_hostaddrs().len());
-        let share = CONNECT / u32::try_from(count.max(1)).unwrap_or(u32::MAX);
-        let connect = all
-            .get_connect_timeout()
-            .copied()
-            .unwrap_or(share.max(SHORTEST_CONNECT));
-        config.connect_timeout(connect);
-        Self {
-            config,
-            connector,
-            limit: connect.saturating_add(HANDSHAKE),
-        }
-    }
-
-    async fn connect(&self) -> ConnectionResult<Connected> {
-        match &self.connector {
-            Connector::Socket => self.connect_with(NoTls).await,
-            Connector::Plain => self.connect_with(PlainConnector).await,
-            Connector::Tls(tls) => self.connect_with(tls.clone()).await,
-        }
-    }
-
-    async fn connect_with<T>(&self, connector: T) -> ConnectionResult<Connected>
-    where
-        T: MakeTlsConnect<Socket>,
-        T::Stream: TlsStream + Unpin + Send + 'static,
-        <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
-    {
-        let connecting = self.config.connect(connector).await;
-        let (client, connection) = connecting.map_err(|error| refused(&error))?;
-        drive(client, connection).await
-    }
-}
-
 /// The hosts, ports and database of a URL.
 fn name(config: &Config, count: usize) -> String {
     let ports = config.get_ports();
@@ -304,75 +206,16 @@ fn name(config: &Config, count: usize) -> String {
     format!("{}/{}", places.join(","), database.unwrap_or_default())
 }
 
-/// Everything of a URL but its hosts, ports and what protects the connection.
-fn with_options_of(all: &Config) -> Config {
-    let mut config = Config::new();
-    if let Some(user) = all.get_user() {
-        config.user(user);
-    }
-    if let Some(password) = all.get_password() {
-        config.password(password);
-    }
-    if let Some(name) = all.get_dbname() {
-        config.dbname(name);
-    }
-    if let Some(options) = all.get_options() {
-        config.options(options);
-    }
-    if let Some(name) = all.get_application_name() {
-        config.application_name(name);
-    }
-    if let Some(interval) = all.get_keepalives_interval() {
-        config.keepalives_interval(interval);
-    }
-    if let Some(retries) = all.get_keepalives_retries() {
-        config.keepalives_retries(retries);
-    }
-    match all.get_tcp_user_timeout() {
-        Some(&timeout) => config
-            .tcp_user_timeout(timeout)
-            .keepalives_idle(all.get_keepalives_idle()),
-        // The kernel notices a peer that disappears without closing the connection.
-        None => config
-            .tcp_user_timeout(Duration::from_secs(10))
-            .keepalives_idle(Duration::from_secs(30)),
-    };
-    config
-        .keepalives(all.get_keepalives())
-        .target_session_attrs(all.get_target_session_attrs())
-        .channel_binding(all.get_channel_binding())
-        .ssl_negotiation(all.get_ssl_negotiation());
-    config
-}
-
-/// `InvalidConnectionUrl` for what waiting does not change.
-fn refused(error: &tokio_postgres::Error) -> ConnectionError {
-    let text = error
-        .source()
-        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    if is_final(error) {
-        ConnectionError::InvalidConnectionUrl(text)
+/// How many hosts there are, as tokio-postgres counts them.
+fn host_count(config: &Config) -> Result<usize, AddressError> {
+    let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
+    let (count, ports) = (hosts.max(addresses), config.get_ports().len());
+    let fits = |number: usize, least: usize| number <= least || number == count;
+    if count > 0 && fits(hosts, 0) && fits(addresses, 0) && fits(ports, 1) {
+        Ok(count)
     } else {
-        ConnectionError::BadConnection(text)
+        Err(AddressError::Hosts)
     }
-}
-
-/// Whether the host has answered, and will answer the same until a person changes something.
-fn is_final(error: &tokio_postgres::Error) -> bool {
-    if let Some(code) = error.code() {
-        return *code == SqlState::INVALID_PASSWORD
-            || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-            || *code == SqlState::INVALID_CATALOG_NAME;
-    }
-    let Some(cause) = error.source() else {
-        return false;
-    };
-    let inner = cause
-        .downcast_ref::<io::Error>()
-        .and_then(|error| error.get_ref());
-    // tokio-postgres has no type for this case; a test notices another text.
-    cause.to_string() == "server does not support TLS"
-        || inner.is_some_and(|it| it.is::<rustls::Error>() || it.is::<UnprotectedPassword>())
 }
 
 fn is_local(config: &Config) -> bool {

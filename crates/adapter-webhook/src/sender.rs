@@ -126,11 +126,11 @@ impl HttpSender {
         }
         let sent = request.body(webhook.body.clone()).send().await;
         sent.map_err(|error| {
-            // The URL's query may hold a secret of the merchant's.
+            // The URL's path and query may hold a secret of the merchant's.
             let error = error.without_url();
             let reason = failure::reason(&error);
             tracing::debug!(
-                url = webhook.url.without_query(),
+                host = webhook.url.host(),
                 reason = reason.name(),
                 error = &error as &(dyn std::error::Error + 'static),
                 "a webhook got no answer"

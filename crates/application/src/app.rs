@@ -10,14 +10,17 @@ use oncharge_domain::{
     keyring::Keyring,
     merchant::{ApiKey, ApiKeyHash, Merchant},
     pay_token::PayTokens,
+    psp::PspAccount,
     time::Timestamp,
     webhook,
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, Maintenance,
-    MerchantRepository, Oversight, Presenter, Psps, WebhookRepository, WebhookSender, WorkQueue,
+    MerchantRepository, Oversight, Presenter, Psp, Psps, WebhookRepository, WebhookSender,
+    WorkQueue,
 };
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::{
     authenticate::Principal, checkout::receive_notification::Evidence, error::Error,
@@ -206,13 +209,27 @@ impl App {
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> impl Future<Output = Result<T, Error>> {
-        let task = self.0.tasks.spawn(work);
+        // Its log lines belong to the request that started it.
+        let task = self.0.tasks.spawn(work.in_current_span());
         async move {
             match task.await {
                 Ok(result) => result,
                 Err(failed) => Err(Error::internal(failed)),
             }
         }
+    }
+
+    /// The connector of an account; the log says so where it is not configured, because merchants
+    /// and sessions name accounts that the configuration may no longer have.
+    pub(crate) fn psp(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
+        let psp = self.0.psps.account(account);
+        if psp.is_none() {
+            tracing::warn!(
+                psp_account = format!("{}/{}", account.connector(), account.account()),
+                "the PSP account is not configured: payments of its merchants fail"
+            );
+        }
+        psp
     }
 
     /// Waits until every use case under way has come to its end; for a clean stop.

@@ -254,11 +254,7 @@ pub(crate) fn prepare(
     operation: &Operation,
     payment_method: Option<&PaymentMethod>,
 ) -> Result<PreparedRequest, Error> {
-    let psp = app
-        .inner()
-        .psps
-        .account(&operation.account)
-        .ok_or(Error::PspUnavailable)?;
+    let psp = app.psp(&operation.account).ok_or(Error::PspUnavailable)?;
     let instruction = operation
         .instruction()
         .ok_or_else(|| Error::internal("an operation without the payment that it acts on"))?;

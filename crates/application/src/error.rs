@@ -51,6 +51,9 @@ pub enum Error {
     /// More than was authorized, which is so many minor units.
     #[error("the amount exceeds the authorized amount")]
     CaptureExceedsAuthorized(i64),
+    /// The PSP account is not configured.
+    #[error("the PSP account is not configured")]
+    UnknownPspAccount,
     /// A field that only the use case could judge.
     #[error("{field} {problem}")]
     Field {

@@ -78,8 +78,13 @@ impl<T> Change<T> {
     }
 }
 
-/// Makes a merchant with its first pair.
+/// Creates a merchant with its first pair.
+///
+/// Errors: `UnknownPspAccount`: nobody could pay such a merchant.
 pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), Error> {
+    if app.inner().psps.account(&new.account).is_none() {
+        return Err(Error::UnknownPspAccount);
+    }
     let merchant = Merchant {
         id: app.new_id(),
         name: new.name,

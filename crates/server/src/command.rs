@@ -17,18 +17,25 @@ mod sign;
 mod stuck;
 mod usage;
 
-use std::{path::PathBuf, process::ExitCode};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
 use oncharge_domain::time::Timestamp;
 use time::format_description::well_known::Rfc3339;
 
 use crate::{
-    config::{Mode, Secret, Settings},
-    sandbox::Pair,
+    config::{Mode, PspAccounts, Settings},
+    sandbox::{Pair, accounts_of},
     telemetry,
-    wiring::Wired,
+    wiring::{Wired, embedded_file},
 };
+
+/// The data directory of the sandbox, and of commands that name none.
+const DATA_DIR: &str = ".oncharge";
 
 /// Payments between a shop and its payment processors: an HMAC-signed REST API, a hosted checkout,
 /// captures, cancels, refunds and signed webhooks.
@@ -107,9 +114,9 @@ impl Cli {
 /// Which data a command works on; fit to run beside a server.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct Target {
-    /// The sandbox's directory.
-    #[arg(long, default_value = ".oncharge")]
-    data_dir: PathBuf,
+    /// The directory of the embedded database (default: the sandbox's, .oncharge).
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
     /// A postgres:// URL in place of the embedded file.
     #[arg(long)]
     database_url: Option<String>,
@@ -121,24 +128,51 @@ pub(crate) struct Target {
 impl Target {
     /// The settings, with this command's flags on top.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
-        let mut settings = Settings::load(self.config.as_deref(), "")?;
-        if let Some(url) = &self.database_url {
-            settings.database.url = Some(Secret::new(url.clone()));
-        }
+        let url = self.database_url.as_deref();
+        let settings = Settings::load_with(self.config.as_deref(), "", url)?;
         telemetry::start(settings.log.format, "warn")?;
         Ok(settings)
+    }
+
+    fn data_dir(&self) -> &Path {
+        self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR))
     }
 
     /// Whether this data is play: then a merchant's pages may lie on this machine.
     fn is_sandbox(&self) -> anyhow::Result<bool> {
         let mode = self.settings()?.mode;
-        Ok(mode == Mode::Sandbox || Pair::read(&self.data_dir)?.is_some())
+        Ok(mode == Mode::Sandbox || Pair::read(self.data_dir())?.is_some())
+    }
+
+    /// The PSP accounts of the configuration; with none configured, those of the sandbox in the data
+    /// directory, if there is one.
+    fn psp_accounts(&self, settings: &Settings) -> anyhow::Result<PspAccounts> {
+        if !settings.psp.is_empty() {
+            return Ok(settings.psp.clone());
+        }
+        Ok(accounts_of(self.data_dir())?.unwrap_or_default())
     }
 
     /// The use cases on this data, without servers and workers.
     pub(crate) async fn open(&self) -> anyhow::Result<Wired> {
+        self.open_with(&PspAccounts::new()).await
+    }
+
+    /// The same, for a command that needs to know these PSP accounts.
+    ///
+    /// Errors where no database is named and the sandbox has none: a command creates a database only
+    /// where it was told to.
+    async fn open_with(&self, accounts: &PspAccounts) -> anyhow::Result<Wired> {
         let settings = self.settings()?;
-        Wired::for_commands(&settings, &self.data_dir).await
+        let is_named = settings.database.url.is_some() || self.data_dir.is_some();
+        let file = embedded_file(self.data_dir());
+        if !is_named && !file.exists() {
+            bail!(
+                "there is no database: set database.url (ONCHARGE__DATABASE__URL or \
+                 --database-url), or name the directory of the embedded database by --data-dir"
+            );
+        }
+        Wired::for_commands(&settings, accounts, self.data_dir()).await
     }
 }
 

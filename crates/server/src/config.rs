@@ -3,6 +3,7 @@
 //! Everything is checked at start; an error names the setting. Secrets are masked.
 
 mod keys;
+mod names;
 mod network;
 mod psp;
 mod secret;
@@ -12,9 +13,10 @@ mod webhooks;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use config::{Config, Environment, File, FileFormat};
+use config::{Config, Environment, File, FileFormat, Source};
 use serde::{Deserialize, Serialize};
 
+use self::names::{ToolVariables, check_environment};
 pub(crate) use keys::{KeySettings, Keys, make_private_dir, write_private};
 pub(crate) use network::{Limits, Network};
 pub(crate) use psp::{PspAccounts, PspSettings};
@@ -84,6 +86,16 @@ pub(crate) struct Log {
 impl Settings {
     /// Reads and checks the settings; `preset` lies between the defaults and the file.
     pub(crate) fn load(file: Option<&Path>, preset: &str) -> anyhow::Result<Self> {
+        Self::load_with(file, preset, None)
+    }
+
+    /// The same, with a database URL from the command line on top.
+    pub(crate) fn load_with(
+        file: Option<&Path>,
+        preset: &str,
+        database_url: Option<&str>,
+    ) -> anyhow::Result<Self> {
+        check_environment(ToolVariables::Accepted)?;
         let environment = Environment::with_prefix("ONCHARGE")
             .prefix_separator("__")
             .separator("__")
@@ -107,8 +119,10 @@ impl Settings {
         };
         let layered = builder
             .add_source(environment)
+            .set_override_option("database.url", database_url)?
             .build()
             .context("the configuration cannot be read")?;
+        names::check_keys(&layered.collect()?)?;
         let settings: Self = layered
             .try_deserialize()
             .context("the configuration is not acceptable")?;
@@ -116,10 +130,26 @@ impl Settings {
         Ok(settings)
     }
 
+    /// Checks what only a server needs: in production the database is named, by its URL or by a
+    /// directory for the embedded file, and no variable is set that is no setting.
+    pub(crate) fn check_for_server(&self, data_dir: Option<&Path>) -> anyhow::Result<()> {
+        if self.mode == Mode::Sandbox {
+            return Ok(());
+        }
+        check_environment(ToolVariables::Refused)?;
+        if self.database.url.is_none() && data_dir.is_none() {
+            bail!(
+                "no database is named: set database.url (ONCHARGE__DATABASE__URL or \
+                 --database-url), or name the directory of the embedded database by --data-dir"
+            );
+        }
+        Ok(())
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         self.network.check(self.mode)?;
         self.limits.check()?;
-        self.database.check()?;
+        self.database.check(self.mode)?;
         if !(1..=7 * 86_400).contains(&self.checkout.session_ttl_seconds) {
             bail!("checkout.session_ttl_seconds must be 1 to 604800");
         }

@@ -6,6 +6,7 @@ mod operators;
 mod patience;
 mod reserved;
 mod sampling;
+mod start_log;
 
 use std::time::Duration;
 
@@ -23,6 +24,7 @@ use crate::{
 pub(crate) use operators::Operators;
 pub(crate) use patience::until_there;
 pub(crate) use reserved::Reserved;
+pub(crate) use start_log::log_start;
 
 /// How long requests that are under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(12);
@@ -36,6 +38,17 @@ pub(crate) enum Role {
     Api,
     /// The workers alone.
     Worker,
+}
+
+impl Role {
+    /// The name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Api => "api",
+            Self::Worker => "worker",
+        }
+    }
 }
 
 /// A running server.
@@ -147,19 +160,31 @@ impl Running {
     /// Refuses the new, finishes what is in hand, and returns.
     pub(crate) async fn stop(self) {
         self.operators.stopping();
+        let started = tokio::time::Instant::now();
+        tracing::info!(
+            limit_seconds = GRACE.as_secs(),
+            "stopping: new requests are refused, /readyz answers 503"
+        );
         let stopping = async {
             if let Some(api) = self.api {
+                tracing::info!("finishing the requests that are in progress");
                 api.stop().await;
             }
             if let Some(workers) = self.workers {
+                tracing::info!("finishing the work that the workers have claimed");
                 workers.stop().await;
             }
             self.app.drained().await;
             self.operators.stop().await;
         };
-        if tokio::time::timeout(GRACE, stopping).await.is_err() {
+        let is_done = tokio::time::timeout(GRACE, stopping).await.is_ok();
+        let seconds = started.elapsed().as_secs_f64();
+        if is_done {
+            tracing::info!(seconds, "stopped: everything in progress is finished");
+        } else {
             tracing::warn!(
-                "stopped before everything had come to its end; recovery will finish it"
+                seconds,
+                "stopped at the time limit with work in progress: recovery will finish it"
             );
         }
     }

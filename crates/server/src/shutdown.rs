@@ -2,7 +2,7 @@
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, heard from the moment this is made.
+/// SIGTERM and SIGINT, received from the moment this is made.
 pub(crate) struct Shutdown {
     term: Signal,
     int: Signal,
@@ -19,12 +19,13 @@ impl Shutdown {
         })
     }
 
-    /// Waits for a signal.
+    /// Waits for a signal, and logs it.
     pub(crate) async fn requested(&mut self) {
-        tokio::select! {
-            _ = self.term.recv() => {}
-            _ = self.int.recv() => {}
-        }
+        let signal = tokio::select! {
+            _ = self.term.recv() => "SIGTERM",
+            _ = self.int.recv() => "SIGINT",
+        };
+        tracing::info!(signal, "stop requested");
     }
 
     /// Works until it is done or a signal comes; `None` for the signal, which ends the work where

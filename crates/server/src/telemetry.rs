@@ -1,9 +1,29 @@
 //! Logs on standard error, for people or machines; never a secret in them.
 
+mod json;
+mod mask;
+mod panic;
+
 use std::io::{IsTerminal, Write};
 
 use serde::{Deserialize, Serialize};
 use tracing_subscriber::EnvFilter;
+
+use self::{
+    json::{JsonLine, JsonMembers},
+    mask::MaskingWriter,
+};
+
+/// Never more detail from these, whatever the filter says: at `debug` and `trace` they log what they
+/// carry, such as the parameters of statements, headers and URLs.
+const LIMITED: [&str; 6] = [
+    "tokio_postgres=info",
+    "h2=info",
+    "hyper=info",
+    "hyper_util=info",
+    "reqwest=info",
+    "rustls=info",
+];
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
@@ -17,12 +37,15 @@ pub(crate) enum LogFormat {
 
 /// Starts logging; a second call changes nothing.
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(filter)?;
+    let filter = EnvFilter::try_new(format!("{filter},{}", LIMITED.join(",")))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr);
+        .with_writer(|| MaskingWriter(std::io::stderr()));
     let started = match format {
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+        LogFormat::Json => builder
+            .fmt_fields(JsonMembers)
+            .event_format(JsonLine)
+            .try_init(),
         LogFormat::Pretty => builder
             .with_ansi(std::io::stderr().is_terminal())
             .try_init(),
@@ -30,6 +53,7 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     if let Err(error) = started {
         tracing::debug!(%error, "logging runs already");
     }
+    panic::log_panics();
     Ok(())
 }
 

@@ -1,6 +1,9 @@
 //! The only place where adapters meet ports.
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use anyhow::{Context, bail};
 use oncharge_adapter_http::JsonPresenter;
@@ -21,7 +24,7 @@ use crate::{
 };
 
 /// The name of the embedded database's file in the data directory.
-pub(crate) const EMBEDDED_FILE: &str = "oncharge.db";
+const EMBEDDED_FILE: &str = "oncharge.db";
 
 /// The use cases on a store; cheap to clone.
 #[derive(Clone)]
@@ -56,20 +59,15 @@ impl Wired {
     ) -> anyhow::Result<Self> {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
         let open = || Self::open(settings, keys, data_dir, (psps.clone(), sender.clone()));
-        let Some(place) = settings.database.place() else {
+        let Some(location) = settings.database.location() else {
             // The embedded file is here or will never be.
             return open().await;
         };
-        until_there(&place, &SystemEntropy::new(), open).await
+        until_there(&location.name, &SystemEntropy::new(), open).await
     }
 
-    /// For a command beside a server: no PSP is reached, and no database waited for.
-    pub(crate) async fn for_commands(settings: &Settings, data_dir: &Path) -> anyhow::Result<Self> {
-        Self::for_commands_with(settings, &PspAccounts::new(), data_dir).await
-    }
-
-    /// For a command beside a server that asks these PSP accounts.
-    pub(crate) async fn for_commands_with(
+    /// For a command beside a server, which knows these PSP accounts: no database is waited for.
+    pub(crate) async fn for_commands(
         settings: &Settings,
         accounts: &PspAccounts,
         data_dir: &Path,
@@ -131,6 +129,11 @@ impl Wired {
     }
 }
 
+/// Where the embedded database is in a data directory.
+pub(crate) fn embedded_file(data_dir: &Path) -> PathBuf {
+    data_dir.join(EMBEDDED_FILE)
+}
+
 /// One store behind every port that it keeps.
 struct Store {
     checkout: Arc<dyn CheckoutRepository>,
@@ -163,7 +166,7 @@ impl Store {
                 ..Self::of(Arc::new(store))
             });
         }
-        let file = data_dir.join(EMBEDDED_FILE);
+        let file = embedded_file(data_dir);
         let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
             .with_context(|| format!("{} cannot be opened", file.display()))?;
         Ok(Self::of(Arc::new(store)))

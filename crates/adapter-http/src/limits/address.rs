@@ -56,11 +56,14 @@ impl Address {
 
     /// Of the sender of this request.
     pub(crate) fn of(head: &RequestHead, trusted: &[IpNet]) -> Self {
-        match head.peer_addr {
-            Some(peer) => origin(peer.ip(), head.headers(), trusted).into(),
-            None => Self::Crowd,
-        }
+        client_ip(head, trusted).map_or(Self::Crowd, Self::from)
     }
+}
+
+/// The client's address: the peer's, or the one that trusted proxies name.
+pub(crate) fn client_ip(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
+    let peer = head.peer_addr?;
+    Some(origin(peer.ip(), head.headers(), trusted))
 }
 
 /// The right-most address on the way here that is no trusted proxy.

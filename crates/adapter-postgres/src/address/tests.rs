@@ -1,6 +1,6 @@
 //! Which hosts get TLS, and how long each of them may take.
 
-use super::*;
+use super::{host::Connector, *};
 
 #[test]
 fn only_this_machine_is_connected_to_without_tls() {
@@ -45,6 +45,9 @@ fn a_bad_url_is_refused_without_repeating_it() {
         "postgres://a:secret@127.0.0.1/x?sslrootcert=/nowhere",
         "postgres://a:secret@host/x?sslrootcert=/nowhere",
         "mysql://a:secret@host/x",
+        "postgres:///x?password=secret",
+        "postgres://a:secret@h1,h2/x?hostaddr=10.0.0.1",
+        "postgres://a:secret@h1,h2/x?port=1,2,3",
     ] {
         let error = Address::parse(url).err().unwrap();
         let text = format!("{error} {error:?}");

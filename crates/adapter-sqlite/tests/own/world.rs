@@ -126,8 +126,8 @@ impl World {
         store.create(&merchant, &key, &hash, &audit).await.unwrap();
         let audit = build.audit(AuditAction::EndpointSet);
         let endpoint = build.endpoint(&merchant, &key);
-        let endpoint = store.set_endpoint(&endpoint, &audit).await.unwrap();
-        let endpoint = endpoint.unwrap();
+        let set = store.set_endpoint(&endpoint, &audit).await;
+        let endpoint = set.unwrap().unwrap();
 
         let (session, answered) = created(&store, &build, &merchant).await;
         let attempt = build.attempt(&session, TOKEN);
@@ -143,8 +143,10 @@ impl World {
             failure: Some(RefusalReason::CardDeclined),
             ..attempt
         };
-        let refund = build.refund(&session, 100);
-        let waiting = build.scope(&merchant, "refund-1");
+        let (refund, waiting) = (
+            build.refund(&session, 100),
+            build.scope(&merchant, "refund-1"),
+        );
         let mut unit = build.next_unit(&session);
         unit.session.next_sequence = 2;
         let session = unit.session.clone();
@@ -165,8 +167,8 @@ impl World {
         store.commit(unit).await.unwrap();
 
         let ban = build.ban([5; 32]);
-        let audit = build.audit(AuditAction::BanAdded);
-        store.add(&ban, &audit).await.unwrap();
+        let added = build.audit(AuditAction::BanAdded);
+        store.add(&ban, &added).await.unwrap();
         let mut notification = build.notification("notified-1");
         notification.body = NOTIFIED.as_bytes().to_vec();
         assert!(store.receive(&notification).await.unwrap());

@@ -53,7 +53,7 @@ pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result
 }
 
 async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply, Error> {
-    let psp = app.inner().psps.account(&request.merchant.account);
+    let psp = app.psp(&request.merchant.account);
     if psp.is_some_and(|psp| !psp.carries(new.amount)) {
         return Err(committing::cannot_carry());
     }
@@ -75,10 +75,15 @@ async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply
     let mut patience = Patience::new();
     loop {
         let unit = unit(app, request, new.clone());
+        let session = unit.session.id;
         let answer = present(app, &unit.session, request);
         let unit = with_key(unit, request, &answer);
         match committing::commit(app, unit).await {
-            Ok(()) => return Ok(Reply::first(answer)),
+            Ok(()) => {
+                // For the caller's log line, if its span has such a field.
+                tracing::Span::current().record("session", tracing::field::display(session));
+                return Ok(Reply::first(answer));
+            }
             // Lost a race under one key: the winner's answer is this request's, too.
             Err(CommitError::KeyTaken) => {
                 if let Some(reply) = request.replay(app).await? {

@@ -70,11 +70,7 @@ impl View {
 pub async fn look(app: &App, id: &str, pay_token: &str) -> Result<View, Error> {
     let session = session(app, id, pay_token).await?;
     let merchant = app.merchant(session.merchant).await?;
-    let psp = app
-        .inner()
-        .psps
-        .account(&session.account)
-        .ok_or(Error::PspUnavailable)?;
+    let psp = app.psp(&session.account).ok_or(Error::PspUnavailable)?;
     Ok(View {
         session,
         merchant,

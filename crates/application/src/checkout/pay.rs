@@ -29,11 +29,7 @@ pub async fn pay(
     if app.merchant(session.merchant).await?.disabled_at.is_some() {
         return Err(Error::MerchantDisabled);
     }
-    let psp = app
-        .inner()
-        .psps
-        .account(&session.account)
-        .ok_or(Error::PspUnavailable)?;
+    let psp = app.psp(&session.account).ok_or(Error::PspUnavailable)?;
     if !psp.is_payment_method(&payment_method) {
         let problem = "must be a token of the card fields";
         return Err(Error::Field {

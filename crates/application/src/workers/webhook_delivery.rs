@@ -6,7 +6,9 @@ use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     id::EventId,
     time::Timestamp,
-    webhook::{Attempt, Attempted, Delivery, DeliveryState, EndpointChange},
+    webhook::{
+        Attempt, Attempted, Delivery, DeliveryState, EndpointChange, EndpointUrl, SendError,
+    },
 };
 use oncharge_ports::{
     CommitError, StoreError,
@@ -15,6 +17,7 @@ use oncharge_ports::{
     webhook_repository::{Outgoing, Recorded},
     work_queue::WantedDeliveries,
 };
+use time::format_description::well_known::Rfc3339;
 use tokio::{
     task::{self, JoinError, JoinSet},
     time::Instant,
@@ -248,8 +251,30 @@ async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error
     };
     let (event, url) = (outgoing.event.id, outgoing.delivery.url.clone());
     let follows = follows(app, outgoing, &made);
-    debug!(%event, url = url.without_query(), status = made.attempt.status, "attempted");
+    log_attempt(event, &url, &made.attempt, &follows.0);
     record(app, (lease, Some(made.attempt)), follows).await
+}
+
+/// Neither path nor query of the URL: both may hold a merchant's secret.
+fn log_attempt(event: EventId, url: &EndpointUrl, attempt: &Attempt, after: &Attempted) {
+    if attempt.is_success() {
+        debug!(%event, host = url.host(), status = attempt.status, "webhook delivered");
+        return;
+    }
+    let next_try_at = after
+        .next_try_at
+        .and_then(|at| at.as_offset_date_time().format(&Rfc3339).ok());
+    warn!(
+        merchant = %after.delivery.merchant,
+        %event,
+        host = url.host(),
+        attempt = attempt.number,
+        status = attempt.status,
+        error = attempt.error.map(SendError::name),
+        outcome = outcome(after),
+        next_try_at,
+        "webhook attempt failed"
+    );
 }
 
 /// What follows from an attempt, and since when the endpoint had failed before it.

@@ -10,6 +10,7 @@ use oncharge_domain::{
         logo::Logo,
         look::Look,
     },
+    psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
 };
@@ -25,6 +26,17 @@ fn wanted() -> NewMerchant {
         capture_delay_seconds: 60,
         look: Look::default(),
     }
+}
+
+#[tokio::test]
+async fn a_merchant_needs_a_psp_account_that_exists() {
+    let world = World::new();
+    let new = NewMerchant {
+        account: PspAccount::new("simulator", "unknown").unwrap(),
+        ..wanted()
+    };
+    let refused = merchants::create(&world.app, new).await;
+    assert!(matches!(refused, Err(Error::UnknownPspAccount)));
 }
 
 #[tokio::test]

@@ -35,6 +35,13 @@ impl EndpointUrl {
         &self.0
     }
 
+    /// The URL's host, for logs: path and query may hold a secret.
+    pub fn host(&self) -> String {
+        let url = Url::parse(&self.0).ok();
+        let host = url.as_ref().and_then(Url::host_str);
+        host.unwrap_or_default().to_owned()
+    }
+
     /// The URL up to its query, for logs and people.
     pub fn without_query(&self) -> &str {
         self.0.split('?').next().unwrap_or_default()

@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{Target, print_json};
 use crate::{
     config::{Mode, Settings},
-    wiring::EMBEDDED_FILE,
+    wiring::embedded_file,
 };
 
 /// What to do with the configuration.
@@ -26,9 +26,10 @@ impl ConfigCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let Self::Check { target } = self;
         let settings = target.settings()?;
+        settings.check_for_server(target.data_dir.as_deref())?;
         match settings.mode {
             Mode::Production => settings.keys.configured()?,
-            Mode::Sandbox => settings.keys.or_in(&target.data_dir, None)?,
+            Mode::Sandbox => settings.keys.or_in(target.data_dir(), None)?,
         };
         let (database, reached) = database(&settings, &target).await;
         print_json(&json!({
@@ -49,13 +50,13 @@ async fn database(settings: &Settings, target: &Target) -> (serde_json::Value, a
             let reached = PostgresStore::reach(url.expose()).await;
             let shown = json!({
                 "kind": "postgresql",
-                "place": settings.database.place(),
+                "place": settings.database.location().map(|location| location.name),
                 "reachable": reached.is_ok(),
             });
             (shown, reached.context("the database cannot be reached"))
         }
         None => {
-            let file = target.data_dir.join(EMBEDDED_FILE);
+            let file = embedded_file(target.data_dir());
             let shown = json!({
                 "kind": "sqlite",
                 "place": file.display().to_string(),

@@ -4,7 +4,10 @@ use std::ffi::OsString;
 
 use anyhow::Context;
 use clap::{Args, Subcommand, ValueEnum};
-use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
+use oncharge_application::{
+    Error,
+    merchants::{self, NewMerchant, SettingsChange},
+};
 use oncharge_domain::{
     id::MerchantId,
     merchant::{Merchant, accent::Scheme, look::Look},
@@ -13,7 +16,11 @@ use oncharge_domain::{
 };
 use serde_json::json;
 
-use super::{Target, look, origins, print_json, rfc3339, usage::OrUsage};
+use super::{
+    Target, look, origins, print_json, rfc3339,
+    usage::{OrUsage, Usage},
+};
+use crate::config::PspAccounts;
 
 /// How long after the authorisation the clock captures unless said otherwise, in seconds.
 const CAPTURE_DELAY: u32 = 3600;
@@ -145,8 +152,13 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
         capture_delay_seconds: CAPTURE_DELAY,
         look: Look::default(),
     };
-    let made = merchants::create(&target.open().await?.app, new).await;
-    let (merchant, pair) = made.context("the merchant was not made")?;
+    let accounts = target.psp_accounts(&target.settings()?)?;
+    let app = target.open_with(&accounts).await?.app;
+    let made = match merchants::create(&app, new).await {
+        Err(Error::UnknownPspAccount) => Err(unknown_account(psp_account, &accounts)),
+        made => made.context("the merchant was not created"),
+    };
+    let (merchant, pair) = made?;
     print_json(&json!({
         "merchant_id": merchant.id.to_string(),
         "name": merchant.name.as_str(),
@@ -154,6 +166,20 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
         "api_secret": *pair.api_secret,
     }));
     Ok(())
+}
+
+/// Says which accounts there are; an account's name is no secret.
+fn unknown_account(wanted: &str, accounts: &PspAccounts) -> anyhow::Error {
+    let names = accounts
+        .iter()
+        .map(|(name, psp)| format!("{}/{name}", psp.connector));
+    let names: Vec<_> = names.collect();
+    let known = if names.is_empty() {
+        "none is configured: add [psp.<account>] to the configuration".to_owned()
+    } else {
+        format!("configured are {}", names.join(", "))
+    };
+    Usage(format!("--psp-account: {wanted} does not exist; {known}")).into()
 }
 
 fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {

@@ -1,6 +1,6 @@
 //! `oncharge reconcile`: every operation of a time against what its payment processor knows.
 
-use anyhow::{Context, bail};
+use anyhow::bail;
 use clap::Args;
 use oncharge_application::{
     Error,
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
 use super::{Target, print_json, usage::OrUsage};
-use crate::{sandbox::accounts_of, system::SystemClock, telemetry::note, wiring::Wired};
+use crate::{system::SystemClock, telemetry::note};
 
 /// How many operations are compared between two notes of how far the comparison is.
 const NOTE_EVERY: u64 = 10_000;
@@ -45,14 +45,11 @@ impl Reconcile {
             None => None,
         };
         let settings = self.target.settings()?;
-        let accounts = if settings.psp.is_empty() {
-            let sandbox = accounts_of(&self.target.data_dir)?;
-            sandbox
-                .context("no PSP account is configured, and the data directory is no sandbox's")?
-        } else {
-            settings.psp.clone()
-        };
-        let wired = Wired::for_commands_with(&settings, &accounts, &self.target.data_dir).await?;
+        let accounts = self.target.psp_accounts(&settings)?;
+        if accounts.is_empty() {
+            bail!("no PSP account is configured, and the data directory is no sandbox's");
+        }
+        let wired = self.target.open_with(&accounts).await?;
         let mut cursor = Cursor::default();
         let mut report = |progress: Progress<'_>| match progress {
             Progress::Different(difference) => print_json(&line(difference)),

@@ -6,7 +6,7 @@ use std::fmt::Display;
 /// not repeat its value, which may be a person's.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(crate) struct Usage(String);
+pub(crate) struct Usage(pub(super) String);
 
 /// Turns a value's problem into the caller's fault.
 pub(super) trait OrUsage<T> {

@@ -1,9 +1,10 @@
 //! Where the data is.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
+use oncharge_adapter_postgres::{Location, Protection, location};
 use serde::{Deserialize, Serialize};
 
-use super::Secret;
+use super::{Mode, Secret};
 
 /// The database.
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -16,51 +17,27 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Where the database is, for people: host, port and name, without user and password; `None`
-    /// for the embedded file.
-    pub(crate) fn place(&self) -> Option<String> {
-        let url = url::Url::parse(self.url.as_ref()?.expose()).ok();
-        // An address in a form of its own may hold its password anywhere.
-        Some(url.map_or_else(
-            || "PostgreSQL".to_owned(),
-            |url| {
-                let (host, port) = (url.host_str().unwrap_or_default(), url.port());
-                format!("{host}:{}{}", port.unwrap_or(5432), url.path())
-            },
-        ))
+    /// The hosts, ports and name of the PostgreSQL database, without user and password; `None` for
+    /// the embedded file.
+    pub(crate) fn location(&self) -> Option<Location> {
+        // The URL was read when it was checked.
+        location(self.url.as_ref()?.expose()).ok()
     }
 
-    pub(super) fn check(&self) -> anyhow::Result<()> {
+    pub(super) fn check(&self, mode: Mode) -> anyhow::Result<()> {
         if let Some(url) = &self.url {
-            let known = ["postgres://", "postgresql://"];
-            if !known.iter().any(|scheme| url.expose().starts_with(scheme)) {
-                bail!("database.url must be a postgres:// URL");
+            let location = location(url.expose()).context("database.url")?;
+            if mode == Mode::Production && location.protection == Protection::Unencrypted {
+                bail!(
+                    "database.url: while mode is production, sslmode=disable is allowed only for \
+                     this machine (every host and hostaddr a loopback address or a Unix socket); \
+                     use require, verify-full or verify-ca"
+                );
             }
         }
         if !(2..=200).contains(&self.pool_size) {
             bail!("database.pool_size must be 2 to 200");
         }
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_place_shows_no_secret() {
-        for (url, place) in [
-            (
-                "postgres://me:hunter2@db.example.com/shop?password=hunter2",
-                "db.example.com:5432/shop",
-            ),
-            ("postgres://me@127.0.0.1:5433/x", "127.0.0.1:5433/x"),
-            ("postgres://me:hunter2@host:port/x", "PostgreSQL"),
-        ] {
-            let url = Some(Secret::new(url.to_owned()));
-            let database = Database { url, pool_size: 2 };
-            assert_eq!(database.place().unwrap(), place);
-        }
     }
 }

@@ -47,6 +47,16 @@ fn every_error_names_the_setting() {
         ),
         ("[limits]\nkey_burst = 0", "limits.key_burst"),
         ("[database]\nurl = \"mysql://x\"", "database.url"),
+        (
+            "[database]\nurl = \"postgres://db.example.com/x?sslmode=disable\"",
+            "database.url",
+        ),
+        (
+            "[database]\nurl = \"postgres://db.example.com/x?sslmode=prefer\"",
+            "sslmode",
+        ),
+        ("[database]\nulr = \"x\"", "are database.url"),
+        ("[databse]\nurl = \"x\"", "are database.url"),
         ("[database]\npool_size = 0", "database.pool_size"),
         (
             "[checkout]\nsession_ttl_seconds = 0",

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Pair, ServerLock, address, endpoint, merchant, ports::Port, simulator};
 use crate::{
-    config::{Mode, Secret, Settings, WebhookClock, make_private_dir},
+    config::{Mode, Settings, WebhookClock, make_private_dir},
     server::{self, Operators, Reserved, Role},
     shop,
     shutdown::Shutdown,
@@ -27,9 +27,6 @@ address_burst = 5000
 address_connections = 4096
 [checkout]
 ban_answers_per_hour = 0
-[log]
-# The shop asks every second: that is not worth a line each.
-filter = "info,actix_server=warn,actix_http=off,oncharge_adapter_http::observe=warn"
 "#;
 
 /// How the sandbox is to run.
@@ -111,6 +108,7 @@ impl Sandbox {
             shop: url(&shop_door)?,
         };
         address::write(data_dir, &urls.api)?;
+        server::log_start(&settings, Role::All, data_dir);
         let operators = Operators::start(ops.listen()?, &settings.network)?;
         let opening = Wired::for_server(&settings, &keys, (data_dir, &urls.api));
         let wired = match shutdown {
@@ -159,11 +157,8 @@ impl Sandbox {
 }
 
 fn settings(options: &Options) -> anyhow::Result<Settings> {
-    let mut settings = Settings::load(None, PRESET)?;
+    let mut settings = Settings::load_with(None, PRESET, options.database_url.as_deref())?;
     settings.mode = Mode::Sandbox;
-    if let Some(url) = &options.database_url {
-        settings.database.url = Some(Secret::new(url.clone()));
-    }
     if let Some(rate) = options.rate_limit {
         (settings.limits.key_per_second, settings.limits.key_burst) =
             (rate, rate.saturating_mul(2));

@@ -10,6 +10,7 @@ use crate::{
     Api,
     fields::{Body, Fields, amount, currency, reference, text},
     gate::post::Post,
+    observe::note_session,
     openapi::{PostErrors, RefundErrors},
     problem::Problem,
     v1::answer,
@@ -48,6 +49,9 @@ pub(crate) struct NewRefundBody {
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body)?;
+    if let Ok(session) = new.session_id.parse() {
+        note_session(session);
+    }
     let reply = request::request(api.app(), post.context, new).await?;
     Ok(answer::reply(reply))
 }

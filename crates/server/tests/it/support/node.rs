@@ -134,6 +134,14 @@ impl Node {
         format!("http://127.0.0.1:{}", self.port)
     }
 
+    /// The same without the settings whose names begin like this (`PSP__`).
+    pub(crate) fn without(mut self, settings: &str) -> Self {
+        let prefix = format!("ONCHARGE__{settings}");
+        self.environment
+            .retain(|(name, _)| !name.starts_with(&prefix));
+        self
+    }
+
     /// Starts it, and does not wait for anything.
     pub(crate) fn start(&mut self) {
         let mut command = Command::new(ONCHARGE);

@@ -1,0 +1,196 @@
+//! The start of a production: what it refuses to guess, and what its first log line says.
+
+use std::{
+    fs,
+    path::Path,
+    process::{Command, Output},
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Database, Stage, binary::ONCHARGE};
+
+const KEYS: [(&str, &str); 2] = [
+    (
+        "ONCHARGE__KEYS__MASTER",
+        "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=",
+    ),
+    (
+        "ONCHARGE__KEYS__PEPPER",
+        "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=",
+    ),
+];
+
+/// Runs it in this directory, with these variables beside the keys and no others.
+fn run(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(ONCHARGE);
+    command
+        .env_clear()
+        .envs(KEYS)
+        .envs(variables.iter().copied());
+    command.args(arguments).current_dir(dir).output().unwrap()
+}
+
+/// What it says on standard error, where it ended with this code and left nothing behind.
+#[track_caller]
+fn refusal(dir: &TempDir, output: &Output, code: i32) -> String {
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{errors}");
+    let left = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(left, 0, "it has written something: {errors}");
+    errors
+}
+
+#[test]
+fn a_production_whose_database_is_not_named_does_not_start() {
+    let dir = TempDir::new().unwrap();
+    let errors = refusal(&dir, &run(dir.path(), &["serve"], &[]), 1);
+    for name in ["ONCHARGE__DATABASE__URL", "--data-dir"] {
+        assert!(errors.contains(name), "{errors}");
+    }
+    for command in [
+        &["merchant", "create", "--name", "Shop"][..],
+        &["migrate"],
+        &["stuck"],
+    ] {
+        let errors = refusal(&dir, &run(dir.path(), command, &[]), 1);
+        assert!(errors.contains("ONCHARGE__DATABASE__URL"), "{errors}");
+    }
+}
+
+#[test]
+fn a_name_that_is_no_setting_ends_the_start() {
+    let dir = TempDir::new().unwrap();
+    let secret = "postgres://me:hunter2@127.0.0.1:1/x";
+    for (name, nearest) in [
+        ("ONCHARGE_DATABASE_URL", "ONCHARGE__DATABASE__URL"),
+        ("ONCHARGE__DATABSE__URL", "ONCHARGE__DATABASE__URL"),
+        ("ONCHARGE_TEST_POSTGRES_URL", "ONCHARGE__"),
+    ] {
+        for command in [&["serve"][..], &["config", "check"]] {
+            let errors = refusal(&dir, &run(dir.path(), command, &[(name, secret)]), 1);
+            assert!(
+                errors.contains(name) && errors.contains(nearest),
+                "{errors}"
+            );
+            assert!(!errors.contains("hunter2"), "{errors}");
+        }
+    }
+    // A merchant's program may run in the same shell.
+    let client = [("ONCHARGE_URL", "x"), ("ONCHARGE_API_KEY", "x")];
+    let output = run(
+        dir.path(),
+        &["config", "check", "--data-dir", "data"],
+        &client,
+    );
+    assert!(output.status.success(), "{output:?}");
+
+    let file = dir.path().join("oncharge.toml");
+    fs::write(&file, "[database]\nulr = \"postgres://me:hunter2@h/x\"").unwrap();
+    let output = run(dir.path(), &["serve"], &[]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1));
+    for name in ["oncharge.toml", "database.ulr", "database.url"] {
+        assert!(errors.contains(name), "{errors}");
+    }
+    assert!(!errors.contains("hunter2"), "{errors}");
+}
+
+#[test]
+fn a_production_refuses_a_database_connection_that_could_be_read_on_its_way() {
+    let dir = TempDir::new().unwrap();
+    for (url, allowed) in [
+        (
+            "postgres://me:hunter2@db.example.com/x?sslmode=prefer",
+            "verify-full",
+        ),
+        (
+            "postgres://me:hunter2@db.example.com/x?sslmode=allow",
+            "verify-full",
+        ),
+        (
+            "postgres://me:hunter2@db.example.com/x?sslmode=disable",
+            "verify-full",
+        ),
+        (
+            "postgres://me:hunter2@localhost/x?hostaddr=10.0.0.1&sslmode=disable",
+            "loopback",
+        ),
+        (
+            "postgres://me:hunter2@127.0.0.1/x?sslmode=require&sslrootcert=nowhere.pem",
+            "sslrootcert",
+        ),
+    ] {
+        for flag in [true, false] {
+            let output = if flag {
+                run(dir.path(), &["serve", "--database-url", url], &[])
+            } else {
+                run(
+                    dir.path(),
+                    &["config", "check"],
+                    &[("ONCHARGE__DATABASE__URL", url)],
+                )
+            };
+            let errors = refusal(&dir, &output, 1);
+            assert!(
+                errors.contains("database.url") && errors.contains(allowed),
+                "{errors}"
+            );
+            assert!(!errors.contains("hunter2"), "{errors}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_log_line_says_what_it_runs_on() {
+    let stage = Stage::set(Database::Postgres.fresh().await).await;
+    let node = stage.ready_node(&[("LOG__FORMAT", "json")]).await;
+    let log = node.log();
+    let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
+    assert_eq!(first["message"], "starting", "{log}");
+    assert_eq!(first["mode"], "sandbox");
+    assert_eq!(first["schema_version"], "0001");
+    assert_eq!(first["psp_accounts"], "simulator/default");
+    assert_eq!(first["tls"], false);
+    let database = first["database"].as_str().unwrap();
+    assert!(database.starts_with("127.0.0.1:") && database.contains("/oncharge_it_"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merchant_needs_a_psp_account_that_exists() {
+    let stage = Stage::set(Database::Postgres.fresh().await).await;
+    let mut node = stage.ready_node(&[]).await;
+    for account in ["simulator/eu", "stripe/default"] {
+        let create = [
+            "merchant",
+            "create",
+            "--name",
+            "Shop",
+            "--psp-account",
+            account,
+        ];
+        let output = node.command(&create);
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{errors}");
+        assert!(
+            errors.contains(account) && errors.contains("simulator/default"),
+            "{errors}"
+        );
+        assert!(output.stdout.is_empty());
+    }
+    // An account that is taken out of the configuration later is named by the log.
+    let shop = stage.merchant(&node);
+    assert!(node.terminate().0.success());
+    let mut other = stage.node(&[]).without("PSP__");
+    other.start();
+    other.ready().await;
+    let mut same = shop.clone();
+    same.base = other.base();
+    let (id, token) = same.create(json!({})).await;
+    other.logs("simulator/default").await;
+    let body = json!({"payment_method": "tok_x"});
+    let answer = same.shopper((&id, &token), "pay", &body).await;
+    assert_eq!(answer.status, 503, "{}", answer.body);
+    other.logs("the PSP account is not configured").await;
+}
