@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 
 use crate::{
     id::BanId,
-    keyring::{KeyId, Keyring},
+    keyring::{DerivedKeys, KeyFingerprint, KeyId, Keyring},
     text::{Contact, Email, Phone, TextProblem},
     time::Timestamp,
 };
@@ -194,20 +194,26 @@ pub struct PepperedHash {
     pub hash: [u8; 32],
 }
 
-/// Hashes identifiers under every live pepper.
+/// Hashes identifiers under every pepper of the deployment.
 #[derive(Clone, Debug)]
-pub struct Peppers(Vec<(KeyId, hmac::Key)>);
+pub struct Peppers {
+    keys: DerivedKeys,
+    fingerprints: Vec<KeyFingerprint>,
+}
 
 impl Peppers {
     /// With the deployment's peppers; the first is used for new bans.
     pub fn new(peppers: &Keyring) -> Self {
-        Self(peppers.derive("blocklist"))
+        Self {
+            keys: peppers.derive("blocklist"),
+            fingerprints: peppers.fingerprints(),
+        }
     }
 
     /// The hash under each pepper, the first one first; never empty for a keyring that was read.
     pub fn hashes(&self, identifier: &Identifier) -> Vec<PepperedHash> {
         let text = [identifier.kind.name(), ":", &identifier.text].concat();
-        let hash = |(pepper, key): &(KeyId, hmac::Key)| {
+        let hash = |(pepper, key): (&KeyId, &hmac::Key)| {
             let mut bytes = [0; 32];
             bytes.copy_from_slice(hmac::sign(key, text.as_bytes()).as_ref());
             PepperedHash {
@@ -215,7 +221,12 @@ impl Peppers {
                 hash: bytes,
             }
         };
-        self.0.iter().map(hash).collect()
+        self.keys.iter().map(hash).collect()
+    }
+
+    /// The fingerprint of each pepper, in the order of [`Peppers::hashes`].
+    pub fn fingerprints(&self) -> &[KeyFingerprint] {
+        &self.fingerprints
     }
 }
 

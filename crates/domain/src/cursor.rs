@@ -1,12 +1,11 @@
 //! Page cursors: opaque, authenticated, bound to the merchant and to one list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::hmac;
 use uuid::Uuid;
 
 use crate::{
     id::MerchantId,
-    keyring::{KeyId, Keyring},
+    keyring::{DerivedKeys, Keyring},
     time::Timestamp,
 };
 
@@ -21,7 +20,7 @@ pub struct Position {
 
 /// Makes and reads cursors under keys derived from the master keys.
 #[derive(Clone, Debug)]
-pub struct Cursors(Vec<(KeyId, hmac::Key)>);
+pub struct Cursors(DerivedKeys);
 
 impl Cursors {
     /// With keys derived for this purpose; the first signs, all verify.
@@ -32,22 +31,15 @@ impl Cursors {
     /// The text of a position in this merchant's list of that name.
     pub fn write(&self, merchant: MerchantId, list: &str, position: Position) -> String {
         let place = place_bytes(position);
-        let tag = self
-            .0
-            .first()
-            .map(|(_, key)| hmac::sign(key, &text(merchant, list, &place)));
-        let tag = tag.as_ref().map_or(&[][..], AsRef::as_ref);
-        URL_SAFE_NO_PAD.encode([&place, tag].concat())
+        let token = self.0.sign(&place, &text(merchant, list, &place));
+        URL_SAFE_NO_PAD.encode(token)
     }
 
     /// The position, if the text was written here for this merchant and list.
     pub fn read(&self, merchant: MerchantId, list: &str, cursor: &str) -> Option<Position> {
         let raw = URL_SAFE_NO_PAD.decode(cursor).ok()?;
-        let (place, tag) = raw.split_at_checked(24)?;
-        let text = text(merchant, list, place);
-        self.0
-            .iter()
-            .find(|(_, key)| hmac::verify(key, &text, tag).is_ok())?;
+        let signed = |place: &[u8]| text(merchant, list, place);
+        let place = self.0.verify(&raw, signed)?;
         let (micros, id) = place.split_at_checked(8)?;
         Some(Position {
             created_at: Timestamp::from_unix_micros(i64::from_be_bytes(micros.try_into().ok()?))?,
@@ -77,6 +69,7 @@ fn text(merchant: MerchantId, list: &str, place: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyring::KeyId;
 
     #[test]
     fn only_its_own_merchant_and_list_read_it() {
@@ -98,5 +91,13 @@ mod tests {
         for bad in ["", "AAAA", "!", &text[1..]] {
             assert_eq!(cursors.read(mine, "sessions", bad), None, "{bad}");
         }
+        let rotated = Keyring::entry(&KeyId::parse("b").unwrap(), &[2; 32]);
+        let both = [ring.as_str(), rotated.as_str()].join(",");
+        let both = Cursors::new(&Keyring::parse(&both).unwrap());
+        assert_eq!(both.read(mine, "sessions", &text), Some(position));
+        // A cursor names its key: no other one is tried.
+        let renamed = Keyring::entry(&KeyId::parse("c").unwrap(), &[1; 32]);
+        let renamed = Cursors::new(&Keyring::parse(&renamed).unwrap());
+        assert_eq!(renamed.read(mine, "sessions", &text), None);
     }
 }

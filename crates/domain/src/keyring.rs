@@ -1,17 +1,28 @@
-//! Keys at rest: master keys that seal values and from which all other keys are derived.
+//! Keys at rest: master keys, from which all other keys are derived.
 //!
-//! A sealed value is AES-256-GCM with a random nonce; it names the master key that sealed it, and
-//! the place where it is kept (table, column, row) is bound to it, so that a value copied to
-//! another place does not open.
+//! A sealed value is AES-256-GCM with a random nonce, under a key that is derived from a master key.
+//! It carries that master key's id; the place where it is kept (table, column, row) is associated
+//! data, so that a value copied to another place does not open.
+
+mod derived;
+mod fingerprint;
 
 use std::{fmt, sync::Arc};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
-    hkdf, hmac,
+    hmac,
 };
 use zeroize::Zeroizing;
+
+pub use derived::DerivedKeys;
+pub use fingerprint::KeyFingerprint;
+
+/// The HKDF label of the keys that seal.
+const SEALING: &str = "sealing";
+/// The HKDF label of the keys that make fingerprints.
+const FINGERPRINT: &str = "fingerprint";
 
 /// The name of a master key or a pepper: 1 to 32 letters, digits, `-` or `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -68,6 +79,9 @@ pub enum KeyringError {
     /// The value does not open: another key, another place, or altered.
     #[error("the sealed value does not open")]
     DoesNotOpen,
+    /// Not the text of a [`KeyFingerprint`].
+    #[error("not a key's fingerprint")]
+    NoFingerprint,
 }
 
 impl KeyId {
@@ -104,13 +118,11 @@ impl Keyring {
             if keys.iter().any(|key| key.id == id) {
                 return Err(KeyringError::Repeated(number));
             }
-            let sealing = UnboundKey::new(&AES_256_GCM, &bytes)
-                .ok()
-                .map(LessSafeKey::new);
+            let sealing = derived::expand::<_, UnboundKey>(&bytes, SEALING, &AES_256_GCM);
             keys.push(NamedKey {
                 id,
                 bytes: Zeroizing::new(bytes),
-                sealing,
+                sealing: sealing.map(LessSafeKey::new),
             });
         }
         if keys.is_empty() {
@@ -183,23 +195,28 @@ impl Keyring {
         Ok(buffer)
     }
 
-    /// HMAC keys for one purpose, derived from every key by HKDF-SHA256, the first one first.
-    pub fn derive(&self, purpose: &str) -> Vec<(KeyId, hmac::Key)> {
-        self.0
-            .iter()
-            .map(|key| (key.id.clone(), derive_hmac(&key.bytes, purpose)))
-            .collect()
+    /// HMAC keys for one purpose, derived from every key by HKDF-SHA256.
+    pub fn derive(&self, purpose: &str) -> DerivedKeys {
+        let derived = self.0.iter().filter_map(|key| {
+            let hmac = derived::expand(&key.bytes, purpose, hmac::HMAC_SHA256)?;
+            Some((key.id.clone(), hmac))
+        });
+        DerivedKeys::new(derived)
     }
-}
 
-fn derive_hmac(master: &[u8; 32], purpose: &str) -> hmac::Key {
-    let extracted = hkdf::Salt::new(hkdf::HKDF_SHA256, b"oncharge").extract(master);
-    let info = [purpose.as_bytes()];
-    // An HMAC-SHA256 key is as long as the hash, which HKDF can always give.
-    extracted.expand(&info, hmac::HMAC_SHA256).map_or_else(
-        |_| hmac::Key::new(hmac::HMAC_SHA256, master),
-        hmac::Key::from,
-    )
+    /// The fingerprint of every key, the first one first.
+    pub fn fingerprints(&self) -> Vec<KeyFingerprint> {
+        let fingerprint = |(id, key): (&KeyId, &hmac::Key)| {
+            let mut digest = [0; 32];
+            digest.copy_from_slice(hmac::sign(key, id.as_str().as_bytes()).as_ref());
+            KeyFingerprint {
+                id: id.clone(),
+                digest,
+            }
+        };
+        let keys = self.derive(FINGERPRINT);
+        keys.iter().map(fingerprint).collect()
+    }
 }
 
 impl Place<'_> {
@@ -216,74 +233,4 @@ impl fmt::Debug for Keyring {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const PLACE: Place<'_> = Place {
-        table: "contacts",
-        column: "email",
-        row: b"cs_1",
-    };
-
-    fn ring(entries: &[(&str, u8)]) -> Keyring {
-        let entry = |(id, byte): &(&str, u8)| {
-            Keyring::entry(&KeyId::parse(id).unwrap(), &[*byte; 32]).to_string()
-        };
-        Keyring::parse(&entries.iter().map(entry).collect::<Vec<_>>().join(",")).unwrap()
-    }
-
-    #[test]
-    fn the_first_seals_and_all_open() {
-        let (old, both) = (ring(&[("a", 1)]), ring(&[("b", 2), ("a", 1)]));
-        let sealed = old.seal(PLACE, [9; 12], b"shopper").unwrap();
-        assert_eq!(both.open(PLACE, &sealed).unwrap().as_slice(), b"shopper");
-        let new = both.seal(PLACE, [9; 12], b"shopper").unwrap();
-        assert_eq!(new.key_id.as_str(), "b");
-        assert!(matches!(
-            old.open(PLACE, &new),
-            Err(KeyringError::UnknownKey(_))
-        ));
-    }
-
-    #[test]
-    fn a_value_moved_or_altered_does_not_open() {
-        let keys = ring(&[("a", 1)]);
-        let sealed = keys.seal(PLACE, [9; 12], b"shopper").unwrap();
-        let elsewhere = Place {
-            row: b"cs_2",
-            ..PLACE
-        };
-        assert_eq!(
-            keys.open(elsewhere, &sealed).unwrap_err(),
-            KeyringError::DoesNotOpen
-        );
-        for at in 0..sealed.bytes.len() {
-            let mut altered = sealed.clone();
-            altered.bytes[at] ^= 1;
-            assert!(keys.open(PLACE, &altered).is_err(), "byte {at}");
-        }
-    }
-
-    #[test]
-    fn bad_lists_are_refused_by_entry() {
-        let zero = Keyring::entry(&KeyId::parse("z").unwrap(), &[0; 32]).to_string();
-        let one = Keyring::entry(&KeyId::parse("a").unwrap(), &[1; 32]).to_string();
-        let error = |text: &str| Keyring::parse(text).unwrap_err();
-        assert_eq!(error(" , "), KeyringError::Empty);
-        assert_eq!(error("nonsense"), KeyringError::Malformed(1));
-        assert_eq!(error("a:AAAA"), KeyringError::Malformed(1));
-        assert_eq!(error(&format!("{one},{zero}")), KeyringError::AllZero(2));
-        assert_eq!(error(&format!("{one} {one}")), KeyringError::Repeated(2));
-    }
-
-    #[test]
-    fn purposes_give_different_keys() {
-        let keys = ring(&[("a", 1)]);
-        let tag = |purpose| {
-            hmac::sign(&keys.derive(purpose)[0].1, b"x")
-                .as_ref()
-                .to_vec()
-        };
-        assert_ne!(tag("pay_token"), tag("cursor"));
-    }
-}
+mod tests;

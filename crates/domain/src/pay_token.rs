@@ -1,17 +1,16 @@
 //! Pay tokens: what lets a shopper look at and pay one session, verifiable without a database.
 //!
-//! `pt_` + base64url of: length of the key's name, the name, the session's expiry (8 bytes, Unix
-//! seconds, big-endian), HMAC-SHA256 over purpose, session id and expiry.
+//! `pt_` + base64url of a token of [`DerivedKeys`] whose body is the session's expiry (8 bytes, Unix
+//! seconds, big-endian) and whose tag covers session id and expiry.
 
 use std::fmt;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use ring::hmac;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use crate::{
     id::SessionId,
-    keyring::{KeyId, Keyring},
+    keyring::{DerivedKeys, Keyring},
     time::Timestamp,
 };
 
@@ -38,7 +37,7 @@ impl fmt::Debug for PayToken {
 
 /// Makes and checks pay tokens under keys derived from the master keys.
 #[derive(Clone, Debug)]
-pub struct PayTokens(Vec<(KeyId, hmac::Key)>);
+pub struct PayTokens(DerivedKeys);
 
 impl PayTokens {
     /// With keys derived for this purpose; the first signs, all verify.
@@ -49,14 +48,7 @@ impl PayTokens {
     /// The token of a session that expires then.
     pub fn issue(&self, session: SessionId, expires_at: Timestamp) -> PayToken {
         let expiry = expires_at.unix_seconds().to_be_bytes();
-        let mut raw = Vec::with_capacity(80);
-        if let Some((id, key)) = self.0.first() {
-            // A key's name is at most 32 bytes.
-            raw.push(u8::try_from(id.as_str().len()).unwrap_or(0));
-            raw.extend_from_slice(id.as_str().as_bytes());
-            raw.extend_from_slice(&expiry);
-            raw.extend_from_slice(hmac::sign(key, &signed_text(session, expiry)).as_ref());
-        }
+        let raw = self.0.sign(&expiry, &signed_text(session, &expiry));
         PayToken(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(raw)))
     }
 
@@ -68,30 +60,19 @@ impl PayTokens {
 
     fn expiry(&self, session: SessionId, token: &str) -> Option<i64> {
         let raw = URL_SAFE_NO_PAD.decode(token.strip_prefix(PREFIX)?).ok()?;
-        let (length, rest) = raw.split_first()?;
-        let (name, rest) = rest.split_at_checked(usize::from(*length))?;
-        let (expiry, tag) = rest.split_at_checked(8)?;
-        let expiry: [u8; 8] = expiry.try_into().ok()?;
-        let (_, key) = self
-            .0
-            .iter()
-            .find(|(id, _)| id.as_str().as_bytes() == name)?;
-        hmac::verify(key, &signed_text(session, expiry), tag).ok()?;
-        Some(i64::from_be_bytes(expiry))
+        let expiry = self.0.verify(&raw, |body| signed_text(session, body))?;
+        Some(i64::from_be_bytes(expiry.try_into().ok()?))
     }
 }
 
-fn signed_text(session: SessionId, expiry: [u8; 8]) -> [u8; 24] {
-    let mut text = [0; 24];
-    let (id, end) = text.split_at_mut(16);
-    id.copy_from_slice(session.uuid().as_bytes());
-    end.copy_from_slice(&expiry);
-    text
+fn signed_text(session: SessionId, expiry: &[u8]) -> Vec<u8> {
+    [session.uuid().as_bytes(), expiry].concat()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keyring::KeyId;
 
     fn keys(entries: &[(&str, u8)]) -> PayTokens {
         let entry = |(id, byte): &(&str, u8)| {
