@@ -3,7 +3,7 @@
 use std::{
     fs,
     io::Write,
-    os::unix::fs::{DirBuilderExt, OpenOptionsExt},
+    os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt},
     path::Path,
 };
 
@@ -46,11 +46,16 @@ impl KeySettings {
 
     /// The keys that are configured, else those of the data directory; with `entropy` they are
     /// made there where absent.
+    ///
+    /// Errors where others can write to the directory, or read a key's file.
     pub(crate) fn or_in(
         &self,
         data_dir: &Path,
         entropy: Option<&dyn Entropy>,
     ) -> anyhow::Result<Keys> {
+        if data_dir.exists() {
+            refuse_access(data_dir, 0o022, 0o700)?;
+        }
         Ok(Keys {
             master: parse(
                 "keys.master",
@@ -81,6 +86,7 @@ fn pick(
         return Ok(Some(secret.clone()));
     }
     if file.exists() {
+        refuse_access(file, 0o077, 0o600)?;
         let text =
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         return Ok(Some(Secret::new(text)));
@@ -94,13 +100,28 @@ fn pick(
     Ok(Some(Secret::new(entry.to_string())))
 }
 
-/// Makes a directory that only its owner may enter.
+/// Makes a directory that only its owner may enter, unless it is there.
+///
+/// Errors where others can write to it.
 pub(crate) fn make_private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
-        .with_context(|| format!("cannot make {}", path.display()))
+        .with_context(|| format!("cannot make {}", path.display()))?;
+    refuse_access(path, 0o022, 0o700)
+}
+
+/// Errors where the mode of a file or directory has one of the `refused` bits.
+fn refuse_access(path: &Path, refused: u32, wanted: u32) -> anyhow::Result<()> {
+    let metadata = fs::metadata(path);
+    let metadata = metadata.with_context(|| format!("cannot read {}", path.display()))?;
+    let mode = metadata.mode() & 0o7777;
+    if mode & refused != 0 {
+        let path = path.display();
+        bail!("{path} is open to others (mode {mode:04o}): set it to {wanted:04o} with chmod");
+    }
+    Ok(())
 }
 
 /// Writes a file that only its owner may read, whole or not at all.

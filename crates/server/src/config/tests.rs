@@ -112,3 +112,37 @@ fn a_missing_key_names_its_variable() {
     let error = format!("{:#}", load("").unwrap().keys.configured().unwrap_err());
     assert!(error.contains("ONCHARGE__KEYS__MASTER"), "{error}");
 }
+
+#[test]
+fn a_data_directory_that_others_can_write_to_is_refused() {
+    use std::{fs, os::unix::fs::PermissionsExt};
+
+    let dir = tempfile::tempdir().unwrap();
+    let data_dir = dir.path().join("data");
+    let entropy = crate::system::SystemEntropy::new();
+    let open = || KeySettings::default().or_in(&data_dir, Some(&entropy));
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    make_private_dir(&data_dir).unwrap();
+    let mode = fs::metadata(&data_dir).unwrap().permissions().mode();
+    assert_eq!(mode & 0o7777, 0o700);
+    open().unwrap();
+    for mode in [0o770, 0o702, 0o1777] {
+        set(&data_dir, mode);
+        for refused in [make_private_dir(&data_dir), open().map(|_| ())] {
+            let text = refused.unwrap_err().to_string();
+            let names = [data_dir.to_str().unwrap(), &format!("mode {mode:04o}")];
+            assert!(names.iter().all(|name| text.contains(name)), "{text}");
+        }
+    }
+    set(&data_dir, 0o755);
+    make_private_dir(&data_dir).unwrap();
+    let file = data_dir.join("pepper.key");
+    set(&file, 0o640);
+    let text = open().unwrap_err().to_string();
+    assert!(
+        text.contains("pepper.key") && text.contains("mode 0640"),
+        "{text}"
+    );
+}
