@@ -158,9 +158,9 @@ impl Address {
     /// Connects to the first host that accepts. The handle ends the connection at once, whatever it
     /// is doing.
     ///
-    /// `InvalidConnectionUrl` where a host has answered what waiting does not change: an unknown
-    /// user, password or database, a certificate that cannot be trusted, no TLS; else
-    /// `BadConnection`.
+    /// `BadConnection` where no host answers or is ready; `InvalidConnectionUrl` where one has
+    /// refused: an unknown user, password or database, a certificate that cannot be trusted, no TLS,
+    /// no free connection.
     pub(crate) async fn connect(&self) -> ConnectionResult<Connected> {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)

@@ -66,9 +66,9 @@ type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
 /// come late find nothing to do. A migration that has to wait for a table's lock gives up after a
 /// second and tries again, so that it does not stand before writers for longer than that.
 ///
-/// Errors where the database cannot be reached ([`StoreError::Unavailable`]), refuses us, was
-/// migrated by a newer version of this program, or a migration fails. Each runs in a transaction of
-/// its own, unless its `metadata.toml` says otherwise.
+/// Errors with [`StoreError::Unreachable`] where nobody answers or the server is not ready yet, else
+/// where it refuses the connection, was migrated by a newer version of this program, or a migration
+/// fails. Each runs in a transaction of its own, unless its `metadata.toml` says otherwise.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
     run(&address).await
@@ -83,6 +83,14 @@ where
     S: MigrationSource<Pg> + Send + 'static,
 {
     let connection = address.connect().await.map_err(not_connected)?.diesel;
+    let is_in_recovery: bool = diesel::select(pg_is_in_recovery())
+        .get_result(&mut &connection)
+        .await
+        .map_err(Failure::of)?;
+    if is_in_recovery {
+        let cause = "the database is in recovery";
+        return Err(StoreError::Unreachable(cause.into()));
+    }
     diesel::select(pg_advisory_lock(LOCK))
         .execute(&mut &connection)
         .await
@@ -93,11 +101,11 @@ where
     done.map_err(|error| StoreError::Failed(Box::new(error)))?
 }
 
-/// A database may come up or back; another user or password comes from a person alone.
+/// A database may come up or back; another user or password needs a person.
 fn not_connected(error: ConnectionError) -> StoreError {
     match error {
-        ConnectionError::InvalidConnectionUrl(_) => StoreError::Failed(Box::new(error)),
-        error => StoreError::Unavailable(Box::new(error)),
+        ConnectionError::BadConnection(_) => StoreError::Unreachable(Box::new(error)),
+        error => StoreError::Failed(Box::new(error)),
     }
 }
 
@@ -111,7 +119,7 @@ fn run_pending(
         if is_alive(&mut blocking) {
             StoreError::Failed(error)
         } else {
-            StoreError::Unavailable(error)
+            StoreError::Unreachable(error)
         }
     })
 }
@@ -205,6 +213,11 @@ fn is_lock_timeout(error: &(dyn std::error::Error + Send + Sync)) -> bool {
 
 fn is_alive(connection: &mut Blocking) -> bool {
     diesel::RunQueryDsl::execute(diesel::sql_query("SELECT 1"), connection).is_ok()
+}
+
+diesel::define_sql_function! {
+    /// Whether this server is a standby, or is replaying its log after a crash.
+    fn pg_is_in_recovery() -> diesel::sql_types::Bool;
 }
 
 diesel::define_sql_function! {

@@ -25,7 +25,7 @@ use crate::{
 /// The store on PostgreSQL 15 or newer; cheap to clone, every clone shares the pool.
 ///
 /// Implements `CheckoutRepository`, `MerchantRepository`, `BlocklistRepository`, `Inbox`,
-/// `WebhookRepository`, `WorkQueue` and `Maintenance`. Any number of processes may share one database.
+/// `WebhookRepository`, `WorkQueue`, `KeyRegistry` and `Maintenance`. Any number of processes may share one database.
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) pool: Pool,
@@ -43,17 +43,27 @@ impl PostgresStore {
     /// against the file in `sslrootcert`, else the machine's root certificates.
     ///
     /// `keys` seal contact data, signing keys, requests, remembered answers and notifications;
-    /// `entropy` gives nonces and the tokens of leases. Errors with [`StoreError::Unavailable`] where the database
-    /// cannot be reached and [`StoreError::Failed`] where the URL cannot be read or a migration
-    /// fails. Must be called within a Tokio runtime.
+    /// `entropy` gives nonces and the tokens of leases. Errors with [`StoreError::Unreachable`] where
+    /// no server answers or it is not ready yet, and else where the URL cannot be read, the server
+    /// refuses the connection or a migration fails. Must be called within a Tokio runtime.
     pub async fn connect(
         url: &str,
         keys: Keyring,
         entropy: Arc<dyn Entropy>,
         pool_size: usize,
     ) -> Result<Self, StoreError> {
+        migrations::migrate(url).await?;
+        Self::connect_as_is(url, keys, entropy, pool_size)
+    }
+
+    /// The same, but leaves the schema as it is and connects at the first use.
+    pub fn connect_as_is(
+        url: &str,
+        keys: Keyring,
+        entropy: Arc<dyn Entropy>,
+        pool_size: usize,
+    ) -> Result<Self, StoreError> {
         let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
-        migrations::run(&address).await?;
         let counters = Arc::new(Counters::default());
         Ok(Self {
             pool: Pool::new(address, pool_size, Arc::clone(&counters))?,

@@ -88,7 +88,9 @@ impl Error {
 impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Unavailable(_) => Self::Busy(Some(error.into())),
+            StoreError::Unreachable(_) | StoreError::Unavailable(_) => {
+                Self::Busy(Some(error.into()))
+            }
             StoreError::Corrupt { .. } | StoreError::Failed(_) => Self::internal(error),
         }
     }

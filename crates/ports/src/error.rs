@@ -3,6 +3,10 @@
 /// A read, or a write outside a unit of work, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
+    /// No server answers at the database's address, or it is starting or in recovery: waiting may
+    /// help. Only opening a store fails like this.
+    #[error("the database is unreachable")]
+    Unreachable(#[source] Source),
     /// The store cannot be reached or is too busy; nothing was written.
     #[error("the store is unavailable")]
     Unavailable(#[source] Source),

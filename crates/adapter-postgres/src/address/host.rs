@@ -154,32 +154,36 @@ fn with_options_of(all: &Config) -> Config {
     config
 }
 
-/// `InvalidConnectionUrl` for what waiting does not change.
+/// `BadConnection` where nobody answers or the server is starting, stopping or in recovery; else
+/// `InvalidConnectionUrl`: waiting does not change a wrong password, a database that does not exist
+/// or a certificate that is refused.
 fn refused(error: &tokio_postgres::Error) -> ConnectionError {
     let text = error
         .source()
         .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    if is_final(error) {
-        ConnectionError::InvalidConnectionUrl(text)
-    } else {
+    if is_absence(error) {
         ConnectionError::BadConnection(text)
+    } else {
+        ConnectionError::InvalidConnectionUrl(text)
     }
 }
 
-/// Whether the host has answered, and will answer the same until a person changes something.
-fn is_final(error: &tokio_postgres::Error) -> bool {
+fn is_absence(error: &tokio_postgres::Error) -> bool {
     if let Some(code) = error.code() {
-        return *code == SqlState::INVALID_PASSWORD
-            || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION
-            || *code == SqlState::INVALID_CATALOG_NAME;
+        return [
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+        ]
+        .contains(code);
     }
-    let Some(cause) = error.source() else {
-        return false;
+    let cause = error.source();
+    let network = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
+    // The network, or a standby where a primary is wanted; not what TLS or a guard of ours refused.
+    let is_refusal = |error: &io::Error| {
+        let inner = error.get_ref();
+        error.kind() == io::ErrorKind::InvalidData
+            || inner.is_some_and(|it| it.is::<rustls::Error>() || it.is::<UnprotectedPassword>())
     };
-    let inner = cause
-        .downcast_ref::<io::Error>()
-        .and_then(|error| error.get_ref());
-    // tokio-postgres has no type for this case; a test notices another text.
-    cause.to_string() == "server does not support TLS"
-        || inner.is_some_and(|it| it.is::<rustls::Error>() || it.is::<UnprotectedPassword>())
+    error.is_closed() || network.is_some_and(|error| !is_refusal(error))
 }

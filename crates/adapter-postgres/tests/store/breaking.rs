@@ -178,14 +178,24 @@ async fn nobody_waits_for_ever_for_a_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_is_not_there_is_unavailable_and_one_that_refuses_is_not() {
+async fn a_server_that_is_not_there_is_unreachable_and_one_that_refuses_is_not() {
     let shop = Shop::open(1).await;
     let missing = format!("{}_missing", shop.database.url);
     let error = refused(&missing).await;
     // No waiting makes a database: whoever wrote the URL must look at it.
     assert!(matches!(error, StoreError::Failed(_)), "{error:?}");
     let nobody = refused("postgres://postgres@127.0.0.1:1/postgres").await;
-    assert!(matches!(nobody, StoreError::Unavailable(_)), "{nobody:?}");
+    assert!(matches!(nobody, StoreError::Unreachable(_)), "{nobody:?}");
+    // A server that is there, but refuses the connection for now: a person should know why.
+    let role = format!("limited_{}", std::process::id());
+    let client = shop.database.client().await;
+    let create = format!("CREATE ROLE {role} LOGIN CONNECTION LIMIT 0");
+    client.batch_execute(&create).await.unwrap();
+    let limited = shop.database.url.replace("postgres@", &format!("{role}@"));
+    let full = refused(&limited).await;
+    let drop = format!("DROP ROLE {role}");
+    client.batch_execute(&drop).await.unwrap();
+    assert!(matches!(full, StoreError::Failed(_)), "{full:?}");
 }
 
 async fn refused(url: &str) -> StoreError {

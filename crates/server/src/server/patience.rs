@@ -9,10 +9,11 @@ const FIRST: Duration = Duration::from_secs(1);
 /// The longest wait.
 const LONGEST: Duration = Duration::from_secs(15);
 
-/// Opens the store, again and again while it is merely not there, and says so at each try.
+/// Opens the store. If the database is unreachable, logs a warning and retries, first after 1 s, then
+/// at most every 15 s.
 ///
-/// Errors at once with anything that waiting does not change: a wrong password, a URL that cannot
-/// be read, a migration that fails, wrong keys. `place` is where the database is, without secrets.
+/// Errors at once with anything else: a wrong password, a URL that cannot be read, a migration that
+/// fails, a statement that took too long, wrong keys. `place` is where the database is, without secrets.
 pub(crate) async fn until_there<T, F>(
     place: &str,
     entropy: &dyn Entropy,
@@ -43,7 +44,7 @@ where
 fn may_pass(error: &anyhow::Error) -> bool {
     matches!(
         error.downcast_ref::<StoreError>(),
-        Some(StoreError::Unavailable(_))
+        Some(StoreError::Unreachable(_))
     )
 }
 
@@ -69,7 +70,7 @@ mod tests {
         let opened = until_there("here", &entropy, || async {
             tries.set(tries.get() + 1);
             match tries.get() {
-                ..=7 => Err(StoreError::Unavailable("refused".into())).context("opening"),
+                ..=7 => Err(StoreError::Unreachable("refused".into())).context("opening"),
                 _ => Ok("there"),
             }
         });
@@ -82,7 +83,10 @@ mod tests {
     #[tokio::test]
     async fn what_does_not_pass_ends_it_at_once() {
         let entropy = SystemEntropy::new();
-        for fault in [StoreError::Failed("the password is wrong".into())] {
+        for fault in [
+            StoreError::Failed("the password is wrong".into()),
+            StoreError::Unavailable("the password is wrong, or a statement took too long".into()),
+        ] {
             let fault = Cell::new(Some(fault));
             let ended: anyhow::Result<()> = until_there("here", &entropy, || async {
                 Err(fault.take().expect("one try alone")).context("opening")
