@@ -1,11 +1,16 @@
 //! Bans on the shared blocklist, known only by peppered hashes.
 
 use async_trait::async_trait;
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Bytea, Text},
+};
 use oncharge_domain::{
     audit::AuditEntry,
     blocklist::{Ban, PepperedHash},
     id::BanId,
+    keyring::KeyFingerprint,
     time::Timestamp,
 };
 use oncharge_ports::{BlocklistRepository, StoreError};
@@ -16,6 +21,18 @@ use crate::{
     schema::{audit_log, bans},
     store::PostgresStore,
 };
+
+/// Keeps nodes from being published until the end of the transaction: one that comes later finds
+/// the pepper registered, and is refused if it does not have it.
+const LOCK_NODES: &str = "LOCK TABLE nodes IN SHARE MODE";
+
+/// Registers a pepper if every live node has it; touches no row otherwise.
+const REGISTER_PEPPER: &str = "
+INSERT INTO keys_in_use (purpose, key_id, digest)
+SELECT 'pepper', $1, $2 WHERE NOT EXISTS (
+    SELECT FROM nodes WHERE live_until > now() AND NOT pepper_keys @> to_jsonb($3))
+ON CONFLICT (purpose, key_id) DO UPDATE SET digest = excluded.digest
+WHERE keys_in_use.digest = excluded.digest";
 
 #[async_trait]
 impl BlocklistRepository for PostgresStore {
@@ -36,23 +53,35 @@ impl BlocklistRepository for PostgresStore {
         Ok(found?.into_iter().filter(counts).collect())
     }
 
-    async fn add(&self, ban: &Ban, audit: &AuditEntry) -> Result<(), StoreError> {
+    async fn add(
+        &self,
+        ban: &Ban,
+        pepper: &KeyFingerprint,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let lent = self.pool.get().await?;
-        let mut batch = Batch::<()>::new(&lent);
+        let mut batch = Batch::new(&lent);
+        register(&mut batch, pepper);
         batch.add(BanRow::from(ban).insert_into(bans::table));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit().await?;
-        Ok(())
+        batch.commit_if_there().await
     }
 
-    async fn rehash(&self, id: BanId, hash: &PepperedHash) -> Result<(), StoreError> {
+    async fn rehash(
+        &self,
+        id: BanId,
+        hash: &PepperedHash,
+        pepper: &KeyFingerprint,
+    ) -> Result<bool, StoreError> {
         let change = (
             bans::pepper_id.eq(hash.pepper.as_str().to_owned()),
             bans::hash.eq(hash.hash.to_vec()),
         );
-        self.write(diesel::update(bans::table.find(id.uuid())).set(change))
-            .await?;
-        Ok(())
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        register(&mut batch, pepper);
+        batch.add(diesel::update(bans::table.find(id.uuid())).set(change));
+        batch.commit_if_there().await
     }
 
     async fn list(&self) -> Result<Vec<Ban>, StoreError> {
@@ -79,4 +108,14 @@ impl BlocklistRepository for PostgresStore {
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit_if_there().await
     }
+}
+
+/// Adds the registration of a pepper that a ban is about to be hashed under.
+fn register(batch: &mut Batch<'_, ()>, pepper: &KeyFingerprint) {
+    batch.add(sql_query(LOCK_NODES));
+    let register = sql_query(REGISTER_PEPPER)
+        .bind::<Text, _>(pepper.id.as_str().to_owned())
+        .bind::<Bytea, _>(pepper.digest.to_vec())
+        .bind::<Text, _>(pepper.to_string());
+    batch.require(register, ());
 }

@@ -250,6 +250,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    keys_in_use (purpose, key_id) {
+        purpose -> Text,
+        key_id -> Text,
+        digest -> Bytea,
+        used_until -> Nullable<Timestamptz>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Uuid,
+        name -> Text,
+        master_keys -> Jsonb,
+        pepper_keys -> Jsonb,
+        live_until -> Timestamptz,
+    }
+}
+
+diesel::table! {
     psp_notifications (id) {
         id -> Uuid,
         connector -> Text,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oncharge_domain::keyring::{KeyId, Keyring, Place, Sealed};
+use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, Place, Sealed};
 use oncharge_ports::{Entropy, StoreError};
 use zeroize::Zeroizing;
 
@@ -79,7 +79,7 @@ impl Sealer {
         })
     }
 
-    /// Opens a value; one that does not open is corrupt.
+    /// Opens a value; one that does not open is corrupt, unless its key is not configured.
     pub(crate) fn open(
         &self,
         column: Column,
@@ -90,7 +90,10 @@ impl Sealer {
         let bytes = sealed.bytes;
         self.keys
             .open(column.place(row), &Sealed { key_id, bytes })
-            .map_err(|_| column.corrupt(row))
+            .map_err(|error| match error {
+                KeyringError::UnknownKey(_) => StoreError::Failed(Box::new(error)),
+                _ => column.corrupt(row),
+            })
     }
 
     /// The name of the key that new values are sealed under.

@@ -73,13 +73,18 @@ impl PostgresStore {
         })
     }
 
-    /// Connects to the database of this URL, as [`PostgresStore::connect`] does, and changes nothing.
+    /// Connects to the database of this URL, as [`PostgresStore::connect`] does, and changes nothing;
+    /// whether a schema of ours is there.
     ///
     /// Errors as of [`PostgresStore::connect`].
-    pub async fn reach(url: &str) -> Result<(), StoreError> {
+    pub async fn reach(url: &str) -> Result<bool, StoreError> {
         let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
         let pool = Pool::new(address, 1, Arc::default())?;
-        pool.get().await.map(drop)
+        let lent = pool.get().await?;
+        let mut line: &AsyncPgConnection = lent.line();
+        let found = diesel::select(to_regclass("keys_in_use")).get_result(&mut line);
+        let found: Option<u32> = lent.trip(found).await?;
+        Ok(found.is_some())
     }
 
     /// Reads rows: one round trip.
@@ -123,4 +128,9 @@ impl fmt::Debug for PostgresStore {
             .field("traffic", &self.traffic())
             .finish_non_exhaustive()
     }
+}
+
+diesel::define_sql_function! {
+    /// The object id of a table, where there is one of this name.
+    fn to_regclass(name: diesel::sql_types::Text) -> diesel::sql_types::Nullable<diesel::sql_types::Oid>;
 }

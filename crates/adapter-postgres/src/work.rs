@@ -200,7 +200,7 @@ impl PostgresStore {
     }
 }
 
-fn interval(length: Duration) -> Result<PgInterval, StoreError> {
+pub(crate) fn interval(length: Duration) -> Result<PgInterval, StoreError> {
     let micros = i64::try_from(length.as_micros()).map_err(unfit)?;
     Ok(PgInterval::from_microseconds(micros))
 }

@@ -6,6 +6,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     blocklist::{Ban, PepperedHash},
     id::BanId,
+    keyring::KeyFingerprint,
     time::Timestamp,
 };
 use oncharge_ports::{BlocklistRepository, StoreError};
@@ -14,6 +15,7 @@ use crate::{
     commit::write_audit,
     error,
     hot::Hot,
+    key_registry::register_pepper,
     rows::{audit::AuditRow, ban::BanRow, id_bytes},
     schema::bans,
     store::SqliteStore,
@@ -41,30 +43,45 @@ impl BlocklistRepository for SqliteStore {
         Ok(found)
     }
 
-    async fn add(&self, ban: &Ban, audit: &AuditEntry) -> Result<(), StoreError> {
+    async fn add(
+        &self,
+        ban: &Ban,
+        pepper: &KeyFingerprint,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let row = BanRow::of(ban);
-        let audit = AuditRow::of(audit);
+        let (pepper, audit) = (pepper.clone(), AuditRow::of(audit));
         let added = self.write(Lane::Request, move |connection| {
+            if !register_pepper(connection, &pepper)? {
+                return Ok(false);
+            }
             let insert = row.insert_into(bans::table);
             insert.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])
+            write_audit(connection, [audit])?;
+            Ok(true)
         });
         added.await.map_err(error::outside_a_unit)
     }
 
-    async fn rehash(&self, id: BanId, hash: &PepperedHash) -> Result<(), StoreError> {
-        let hash = hash.clone();
+    async fn rehash(
+        &self,
+        id: BanId,
+        hash: &PepperedHash,
+        pepper: &KeyFingerprint,
+    ) -> Result<bool, StoreError> {
+        let (hash, pepper) = (hash.clone(), pepper.clone());
         let written = self.write(Lane::Worker, move |connection| {
-            diesel::update(bans::table.find(id_bytes(id)))
-                .set((
-                    bans::pepper_id.eq(hash.pepper.as_str()),
-                    bans::hash.eq(hash.hash.as_slice()),
-                ))
-                .execute(connection)
-                .map_err(error::commit)
+            if !register_pepper(connection, &pepper)? {
+                return Ok(false);
+            }
+            let rewrite = diesel::update(bans::table.find(id_bytes(id))).set((
+                bans::pepper_id.eq(hash.pepper.as_str()),
+                bans::hash.eq(hash.hash.as_slice()),
+            ));
+            rewrite.execute(connection).map_err(error::commit)?;
+            Ok(true)
         });
-        written.await.map_err(error::outside_a_unit)?;
-        Ok(())
+        written.await.map_err(error::outside_a_unit)
     }
 
     async fn list(&self) -> Result<Vec<Ban>, StoreError> {

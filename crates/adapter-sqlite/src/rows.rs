@@ -12,6 +12,7 @@ pub(crate) mod endpoint;
 pub(crate) mod event;
 pub(crate) mod key;
 pub(crate) mod merchant;
+pub(crate) mod node;
 pub(crate) mod notification;
 pub(crate) mod operation;
 pub(crate) mod refund;

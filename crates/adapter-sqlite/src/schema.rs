@@ -250,6 +250,25 @@ diesel::table! {
 }
 
 diesel::table! {
+    keys_in_use (purpose, key_id) {
+        purpose -> Text,
+        key_id -> Text,
+        digest -> Binary,
+        used_until -> Nullable<BigInt>,
+    }
+}
+
+diesel::table! {
+    nodes (id) {
+        id -> Binary,
+        name -> Text,
+        master_keys -> Text,
+        pepper_keys -> Text,
+        live_until -> BigInt,
+    }
+}
+
+diesel::table! {
     psp_notifications (id) {
         id -> Binary,
         connector -> Text,

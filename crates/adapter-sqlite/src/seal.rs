@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oncharge_domain::keyring::{KeyId, Keyring, Place, Sealed};
+use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, Place, Sealed};
 use oncharge_ports::{Entropy, StoreError};
 
 /// The keys at rest and the randomness that nonces come from.
@@ -31,9 +31,20 @@ impl Sealer {
         &*self.entropy
     }
 
-    /// The name of the key that new values are sealed with.
-    pub(crate) fn first_key(&self) -> Option<&str> {
-        self.keys.first().map(KeyId::as_str)
+    /// The id of the key that new values are sealed under.
+    pub(crate) fn first(&self) -> Result<&str, StoreError> {
+        let first = self.keys.first().map(KeyId::as_str);
+        first.ok_or_else(|| StoreError::Failed("there is no master key".into()))
+    }
+
+    /// Errors with the id where this key is not configured.
+    pub(crate) fn require(&self, key_id: &str) -> Result<(), StoreError> {
+        match KeyId::parse(key_id) {
+            Some(id) if !self.keys.ids().any(|known| *known == id) => {
+                Err(StoreError::Failed(KeyringError::UnknownKey(id).into()))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Seals a value for its place.

@@ -44,6 +44,7 @@ use crate::{
 };
 
 pub(crate) use self::{
+    claim::micros,
     deliveries::EARLIER,
     lease::{CLOCK, holds},
 };

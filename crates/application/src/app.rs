@@ -15,7 +15,7 @@ use oncharge_domain::{
     webhook,
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, Maintenance,
+    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, KeyRegistry, Maintenance,
     MerchantRepository, Oversight, Presenter, Psp, Psps, WebhookRepository, WebhookSender,
     WorkQueue,
 };
@@ -23,8 +23,14 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
-    authenticate::Principal, checkout::receive_notification::Evidence, error::Error,
-    locks::SessionLocks, screening::BanAnswers, store_clock::StoreClock, webhooks::test::Tests,
+    authenticate::Principal,
+    checkout::receive_notification::Evidence,
+    error::Error,
+    keys::{ConfiguredKeys, membership::Membership},
+    locks::SessionLocks,
+    screening::BanAnswers,
+    store_clock::StoreClock,
+    webhooks::test::Tests,
     workers::wakes::Wakes,
 };
 
@@ -51,6 +57,8 @@ pub struct Dependencies {
     pub work: Arc<dyn WorkQueue>,
     /// What operators see.
     pub oversight: Arc<dyn Oversight>,
+    /// Nodes, and keys in use.
+    pub key_registry: Arc<dyn KeyRegistry>,
     /// Care for the store.
     pub maintenance: Arc<dyn Maintenance>,
     /// PSP accounts.
@@ -109,6 +117,7 @@ pub(crate) struct Inner {
     pub(crate) webhooks: Arc<dyn WebhookRepository>,
     pub(crate) work: Arc<dyn WorkQueue>,
     pub(crate) oversight: Arc<dyn Oversight>,
+    pub(crate) key_registry: Arc<dyn KeyRegistry>,
     pub(crate) maintenance: Arc<dyn Maintenance>,
     pub(crate) psps: Arc<dyn Psps>,
     pub(crate) sender: Arc<dyn WebhookSender>,
@@ -118,6 +127,8 @@ pub(crate) struct Inner {
     pub(crate) pay_tokens: PayTokens,
     pub(crate) cursors: Cursors,
     pub(crate) peppers: Peppers,
+    pub(crate) configured_keys: ConfiguredKeys,
+    pub(crate) membership: Membership,
     pub(crate) settings: Settings,
     pub(crate) locks: SessionLocks,
     pub(crate) principals: Cache<ApiKeyHash, Option<Arc<Principal>>>,
@@ -138,6 +149,8 @@ impl App {
             pay_tokens: PayTokens::new(&with.keys),
             cursors: Cursors::new(&with.keys),
             peppers: Peppers::new(&with.peppers),
+            configured_keys: ConfiguredKeys::of(&with.keys, &with.peppers),
+            membership: Membership::default(),
             checkout: with.checkout,
             merchants: with.merchants,
             blocklist: with.blocklist,
@@ -145,6 +158,7 @@ impl App {
             webhooks: with.webhooks,
             work: with.work,
             oversight: with.oversight,
+            key_registry: with.key_registry,
             maintenance: with.maintenance,
             psps: with.psps,
             sender: with.sender,

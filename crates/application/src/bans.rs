@@ -6,36 +6,47 @@ use oncharge_domain::{
     id::BanId,
 };
 
-use crate::{App, Error};
+use oncharge_ports::StoreError;
+
+use crate::{
+    App, Error,
+    keys::{self, KeyError, KeyList},
+};
 
 /// Bans an identifier for so many days; it counts within a second, at creation and at payment.
+///
+/// It is hashed under the first pepper that every live node has. Errors with the nodes that lack the
+/// first one where there is none.
 pub async fn add(
     app: &App,
     identifier: &Identifier,
     days: u32,
     reason: Option<String>,
-) -> Result<Ban, Error> {
-    let hashes = app.inner().peppers.hashes(identifier);
-    let hash = hashes
-        .into_iter()
-        .next()
-        .ok_or_else(|| Error::internal("no pepper"))?;
+) -> Result<Ban, KeyError> {
+    let inner = app.inner();
     let now = app.now();
-    let ban = Ban {
-        id: app.new_id(),
-        kind: identifier.kind(),
-        hash,
-        source: "operator".to_owned(),
-        reason,
-        created_at: now,
-        expires_at: now.plus_seconds(i64::from(days).saturating_mul(86_400)),
-        revoked_at: None,
-    };
-    app.inner()
-        .blocklist
-        .add(&ban, &audit(app, AuditAction::BanAdded, ban.id))
-        .await?;
-    Ok(ban)
+    let id = app.new_id();
+    let entry = audit(app, AuditAction::BanAdded, id);
+    let hashes = inner.peppers.hashes(identifier);
+    for (hash, pepper) in hashes.into_iter().zip(inner.peppers.fingerprints()) {
+        let ban = Ban {
+            id,
+            kind: identifier.kind(),
+            hash,
+            source: "operator".to_owned(),
+            reason: reason.clone(),
+            created_at: now,
+            expires_at: now.plus_seconds(i64::from(days).saturating_mul(86_400)),
+            revoked_at: None,
+        };
+        if inner.blocklist.add(&ban, pepper, &entry).await? {
+            return Ok(ban);
+        }
+    }
+    keys::require_everywhere(app, KeyList::Pepper).await?;
+    keys::check(app).await?;
+    let changed = "the nodes have changed their peppers meanwhile";
+    Err(StoreError::Unavailable(changed.into()).into())
 }
 
 /// Every ban, newest first.

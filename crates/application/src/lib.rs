@@ -15,6 +15,7 @@ pub mod checkout;
 mod committing;
 mod error;
 mod idempotent;
+pub mod keys;
 mod learning;
 mod locks;
 pub mod merchants;

@@ -17,7 +17,9 @@ use crate::{App, Error};
 /// Whether a shopper with this contact data is banned at this time.
 ///
 /// One HMAC per live pepper and identifier, one indexed query; a hit under an old pepper is
-/// rewritten under the first.
+/// rewritten under the first, if every live node has that one.
+///
+/// Errors with `Busy` on a node that may lack the pepper of a live ban.
 pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Error> {
     let inner = app.inner();
     let hashes: Vec<Vec<PepperedHash>> = Identifier::of_contact(contact)
@@ -27,6 +29,10 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
     if hashes.is_empty() {
         return Ok(false);
     }
+    if !inner.membership.is_current(app) {
+        let cause = "the peppers of this node were not confirmed in time";
+        return Err(Error::Busy(Some(cause.into())));
+    }
     let live = inner.blocklist.live(&hashes.concat(), app.now()).await?;
     for ban in &live {
         let newest = hashes
@@ -34,7 +40,10 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
             .find(|of_one| of_one.contains(&ban.hash))
             .and_then(|h| h.first());
         if let Some(newest) = newest.filter(|newest| **newest != ban.hash) {
-            inner.blocklist.rehash(ban.id, newest).await?;
+            let first = inner.peppers.fingerprints().first();
+            if let Some(pepper) = first {
+                inner.blocklist.rehash(ban.id, newest, pepper).await?;
+            }
         }
     }
     Ok(!live.is_empty())

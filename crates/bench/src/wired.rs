@@ -10,7 +10,7 @@ use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_application::{App, Dependencies, Settings};
 use oncharge_domain::{keyring::Keyring, time::Timestamp};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, Maintenance,
+    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, KeyRegistry, Maintenance,
     MerchantRepository, Oversight, WebhookRepository, WebhookSender, WorkQueue,
 };
 use ring::rand::{SecureRandom as _, SystemRandom};
@@ -74,6 +74,7 @@ impl Wired {
             + Oversight
             + Inbox
             + WebhookRepository
+            + KeyRegistry
             + Maintenance
             + 'static,
     {
@@ -85,6 +86,7 @@ impl Wired {
             webhooks: store.clone(),
             work: store.clone(),
             oversight: store.clone(),
+            key_registry: store.clone(),
             maintenance: store.clone(),
             psps: Arc::new(Registry::new([account()])?),
             sender,

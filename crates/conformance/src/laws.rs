@@ -8,6 +8,7 @@ pub mod deliveries;
 pub mod endpoints;
 pub mod handling;
 pub mod inbox;
+pub mod key_registry;
 pub mod keys;
 pub mod leases;
 pub mod left_over;
@@ -70,8 +71,11 @@ list! {
     rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;
-    sealing: the_store_answers other_keys_do_not_fit resealed_values_open_under_the_new_key
-        a_notification_alone_needs_its_key;
+    sealing: the_store_answers resealed_values_open_under_the_new_key
+        a_missing_key_is_named resealing_begins_anew_after_an_interruption;
+    key_registry: a_node_is_live_while_it_publishes a_key_is_registered_once
+        a_key_that_is_used_again_is_not_retired a_pepper_is_registered_with_its_ban
+        a_ban_needs_a_pepper_that_every_node_has;
     deliveries: an_event_has_a_delivery_where_there_is_an_endpoint a_failed_unit_delivers_nothing
         open_deliveries_keep_their_url events_belong_to_their_merchant
         racing_units_deliver_what_they_commit;

@@ -36,8 +36,8 @@ use futures_util::future::{BoxFuture, LocalBoxFuture};
 pub use laws::all as laws;
 use oncharge_domain::keyring::{KeyId, Keyring};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
-    WebhookRepository, WorkQueue,
+    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
+    Oversight, WebhookRepository, WorkQueue,
 };
 pub use runner::{run, trials};
 pub use timed_queue::{SetClock, TimedQueue, set_fake};
@@ -59,6 +59,8 @@ pub struct Store {
     pub queue: TimedQueue,
     /// What operators see.
     pub oversight: Arc<dyn Oversight>,
+    /// Nodes, and keys in use.
+    pub key_registry: Arc<dyn KeyRegistry>,
     /// Care.
     pub maintenance: Arc<dyn Maintenance>,
     /// Opens the same data again under other keys; `None` where nothing is sealed, then the laws
@@ -85,6 +87,7 @@ impl Store {
             + WebhookRepository
             + WorkQueue
             + Oversight
+            + KeyRegistry
             + Maintenance
             + 'static,
     {
@@ -96,6 +99,7 @@ impl Store {
             webhooks: store.clone(),
             queue: TimedQueue::new(store.clone(), clock),
             oversight: store.clone(),
+            key_registry: store.clone(),
             maintenance: store,
             reopen: None,
             guard: None,

@@ -175,6 +175,8 @@ kinds! {
     NotificationKind "ntf_", NotificationId;
     /// A unit of work, so that one can ask whether it was committed.
     UnitKind "unit_", UnitId;
+    /// A running server process.
+    NodeKind "node_", NodeId;
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A store keeps sessions and commits units of work ([`CheckoutRepository`]), merchants
 //! ([`MerchantRepository`]) and bans ([`BlocklistRepository`]), what PSPs tell ([`Inbox`]) and what
-//! merchants are told ([`WebhookRepository`]), and hands out due work ([`WorkQueue`]). A PSP is
+//! merchants are told ([`WebhookRepository`]), hands out due work ([`WorkQueue`]), and knows which keys it needs ([`KeyRegistry`]). A PSP is
 //! reached through [`Psp`], a merchant through [`WebhookSender`]. Time and randomness are ports, too.
 
 pub mod blocklist_repository;
@@ -11,6 +11,7 @@ pub mod clock;
 pub mod entropy;
 pub mod error;
 pub mod inbox;
+pub mod key_registry;
 pub mod maintenance;
 pub mod merchant_repository;
 pub mod oversight;
@@ -28,6 +29,7 @@ pub use clock::Clock;
 pub use entropy::Entropy;
 pub use error::{CommitError, StoreError};
 pub use inbox::Inbox;
+pub use key_registry::KeyRegistry;
 pub use maintenance::Maintenance;
 pub use merchant_repository::MerchantRepository;
 pub use oversight::Oversight;

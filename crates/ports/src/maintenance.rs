@@ -1,4 +1,4 @@
-//! What operators do to a store: migrate, check, reseal.
+//! What operators do to a store: check that it answers, reseal, clean up.
 
 use async_trait::async_trait;
 use oncharge_domain::time::Timestamp;
@@ -11,11 +11,11 @@ pub trait Maintenance: Send + Sync {
     /// Whether the store answers.
     async fn ping(&self) -> Result<(), StoreError>;
 
-    /// Whether the first sealed value opens under the keys at hand (true where there is none).
-    async fn keys_fit(&self) -> Result<bool, StoreError>;
-
-    /// Seals every value that is not under the first key again under it; returns how many.
-    /// MAY be interrupted and called again.
+    /// Seals every value again that is not under the first master key; returns how many.
+    ///
+    /// MUST visit every row that was there when it began, once, in statements that each take a limited number of
+    /// rows [`resealed_values_open_under_the_new_key`]. MAY be interrupted and called again. Errors
+    /// with the id of the key where a value is under one that is not configured.
     async fn reseal(&self) -> Result<u64, StoreError>;
 
     /// Deletes rows that are no longer needed, at most `limit` (the attempts of a delivery go with it

@@ -24,6 +24,7 @@ use std::{
 
 use anyhow::bail;
 use clap::{Args, Parser, Subcommand};
+use oncharge_application::keys as keys_at_rest;
 use oncharge_domain::time::Timestamp;
 use time::format_description::well_known::Rfc3339;
 
@@ -173,6 +174,13 @@ impl Target {
             );
         }
         Wired::for_commands(&settings, accounts, self.data_dir()).await
+    }
+
+    /// The same for a command that seals values.
+    async fn open_to_seal(&self, accounts: &PspAccounts) -> anyhow::Result<Wired> {
+        let wired = self.open_with(accounts).await?;
+        keys_at_rest::prepare_to_seal(&wired.app).await?;
+        Ok(wired)
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 use actix_web::dev::{Server, ServerHandle};
 use anyhow::Context;
 use oncharge_adapter_http::{Api, ConnectionLimits, Rate, serve_api};
-use oncharge_application::{App, store_clock, workers::runner};
+use oncharge_application::{App, keys::membership::Renewal, store_clock, workers::runner};
 use tokio::task::JoinHandle;
 
 use crate::{
@@ -57,6 +57,7 @@ pub(crate) struct Running {
     api: Option<Task>,
     operators: Operators,
     workers: Option<runner::Workers>,
+    renewal: Renewal,
 }
 
 /// A server that runs in a task of its own.
@@ -77,6 +78,7 @@ pub(crate) async fn start(
     if let Err(error) = store_clock::measure(&app).await {
         tracing::warn!(%error, "the database's clock cannot be read; it is tried again");
     }
+    let renewal = Renewal::start(&app);
     if wired.embedded && role != Role::Api {
         // Nobody else works on the embedded file: what is open was left by a crash.
         wired
@@ -99,6 +101,7 @@ pub(crate) async fn start(
         api: server,
         operators,
         workers,
+        renewal,
     })
 }
 
@@ -175,6 +178,7 @@ impl Running {
                 workers.stop().await;
             }
             self.app.drained().await;
+            self.renewal.stop(&self.app).await;
             self.operators.stop().await;
         };
         let is_done = tokio::time::timeout(GRACE, stopping).await.is_ok();

@@ -35,3 +35,13 @@ impl Entropy for SystemEntropy {
         }
     }
 }
+
+/// What operators know this process by: host and process id.
+pub(crate) fn process_name() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host = match host.trim() {
+        "" => "localhost",
+        name => name,
+    };
+    format!("{host}:{}", std::process::id())
+}

@@ -5,22 +5,23 @@ use std::{
     sync::Arc,
 };
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use oncharge_adapter_http::JsonPresenter;
 use oncharge_adapter_postgres::PostgresStore;
 use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
 use oncharge_adapter_webhook::HttpSender;
-use oncharge_application::{App, Dependencies};
+use oncharge_application::{App, Dependencies, keys};
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Entropy, Inbox, Maintenance, MerchantRepository,
+    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
     Oversight, Psps, WebhookRepository, WebhookSender, WorkQueue,
 };
 
 use crate::{
     config::{Keys, Mode, PspAccounts, PspSettings, Settings},
+    sandbox::ServerLock,
     server::until_there,
-    system::{SystemClock, SystemEntropy},
+    system::{SystemClock, SystemEntropy, process_name},
 };
 
 /// The name of the embedded database's file in the data directory.
@@ -47,18 +48,26 @@ pub(crate) struct Wired {
 pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Wired {
-    /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`. Waits
-    /// for a database that is not there.
+    /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`; a node of
+    /// its deployment from here on. Waits for a database that is unreachable.
     ///
-    /// Errors where the store cannot be opened, or its first sealed value does not open under the
-    /// keys.
+    /// Errors where the store cannot be opened, or the keys do not fit what it holds.
     pub(crate) async fn for_server(
         settings: &Settings,
         keys: &Keys,
         (data_dir, base_url): (&Path, &str),
     ) -> anyhow::Result<Self> {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
-        let open = || Self::open(settings, keys, data_dir, (psps.clone(), sender.clone()));
+        let open = || async {
+            let store = Store::open(settings, keys, data_dir).await?;
+            let wired = Self::on(store, settings, keys, (psps.clone(), sender.clone()));
+            if wired.embedded {
+                // The lock on the data directory is held.
+                keys::membership::withdraw_all(&wired.app).await?;
+            }
+            keys::membership::join(&wired.app, &process_name()).await?;
+            Ok(wired)
+        };
         let Some(location) = settings.database.location() else {
             // The embedded file is here or will never be.
             return open().await;
@@ -78,22 +87,36 @@ impl Wired {
             registry(accounts, "http://127.0.0.1")?,
             sender(settings.mode)?,
         );
-        Self::open(settings, &keys, data_dir, outside).await
+        let store = Store::open(settings, &keys, data_dir).await?;
+        let wired = Self::on(store, settings, &keys, outside);
+        if let Some(_lock) = ServerLock::take_if_free(data_dir)?.filter(|_| wired.embedded) {
+            keys::membership::withdraw_all(&wired.app).await?;
+        }
+        keys::check(&wired.app).await?;
+        Ok(wired)
     }
 
-    /// Tries once.
-    async fn open(
+    /// For a check of the configuration: the database as it is, not migrated; `None` where none is
+    /// named.
+    pub(crate) fn for_check(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
+        let Some(store) = Store::as_is(settings, keys)? else {
+            return Ok(None);
+        };
+        let outside = (
+            registry(&settings.psp, "http://127.0.0.1")?,
+            sender(settings.mode)?,
+        );
+        Ok(Some(Self::on(store, settings, keys, outside)))
+    }
+
+    /// On a store.
+    fn on(
+        store: Store,
         settings: &Settings,
         keys: &Keys,
-        data_dir: &Path,
         (psps, sender): (Arc<dyn Psps>, Arc<dyn WebhookSender>),
-    ) -> anyhow::Result<Self> {
-        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy::new());
+    ) -> Self {
         let embedded = settings.database.url.is_none();
-        let store = Store::open(settings, keys, data_dir, &entropy).await?;
-        if !store.maintenance.keys_fit().await? {
-            bail!("keys.master does not open what the database holds: a key is missing or another");
-        }
         let limit = settings.checkout.ban_answers_per_hour;
         let app = App::new(Dependencies {
             checkout: store.checkout,
@@ -103,12 +126,13 @@ impl Wired {
             oversight: store.oversight,
             inbox: store.inbox,
             webhooks: store.webhooks,
+            key_registry: store.key_registry,
             maintenance: store.maintenance.clone(),
             psps,
             sender,
             presenter: Arc::new(JsonPresenter),
             clock: Arc::new(SystemClock),
-            entropy,
+            entropy: Arc::new(SystemEntropy::new()),
             keys: keys.master.clone(),
             peppers: keys.pepper.clone(),
             settings: oncharge_application::Settings {
@@ -118,14 +142,14 @@ impl Wired {
                 webhook_clock: settings.webhooks.clock.into(),
             },
         });
-        Ok(Self {
+        Self {
             app,
             maintenance: store.maintenance,
             work: store.work,
             merchants: store.merchants,
             embedded,
             round_trips: store.round_trips,
-        })
+        }
     }
 }
 
@@ -143,33 +167,46 @@ struct Store {
     oversight: Arc<dyn Oversight>,
     inbox: Arc<dyn Inbox>,
     webhooks: Arc<dyn WebhookRepository>,
+    key_registry: Arc<dyn KeyRegistry>,
     maintenance: Arc<dyn Maintenance>,
     round_trips: Option<RoundTrips>,
 }
 
 impl Store {
     /// Opens the configured store; that brings its schema up to date.
-    async fn open(
-        settings: &Settings,
-        keys: &Keys,
-        data_dir: &Path,
-        entropy: &Arc<dyn Entropy>,
-    ) -> anyhow::Result<Self> {
-        let (keys, entropy) = (keys.master.clone(), entropy.clone());
+    async fn open(settings: &Settings, keys: &Keys, data_dir: &Path) -> anyhow::Result<Self> {
+        let (keys, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
         if let Some(url) = &settings.database.url {
             let pool = settings.database.pool_size;
             let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
-            let store = store.context("the database cannot be opened")?;
-            let counted = store.clone();
-            return Ok(Self {
-                round_trips: Some(Arc::new(move || counted.traffic().round_trips)),
-                ..Self::of(Arc::new(store))
-            });
+            return Ok(Self::on_postgres(
+                store.context("the database cannot be opened")?,
+            ));
         }
         let file = embedded_file(data_dir);
         let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
             .with_context(|| format!("{} cannot be opened", file.display()))?;
         Ok(Self::of(Arc::new(store)))
+    }
+
+    /// The PostgreSQL that is configured, its schema as it is; `None` where none is.
+    fn as_is(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
+        let Some(url) = &settings.database.url else {
+            return Ok(None);
+        };
+        let entropy = Arc::new(SystemEntropy::new());
+        let store = PostgresStore::connect_as_is(url.expose(), keys.master.clone(), entropy, 1);
+        Ok(Some(Self::on_postgres(
+            store.context("database.url cannot be used")?,
+        )))
+    }
+
+    fn on_postgres(store: PostgresStore) -> Self {
+        let counted = store.clone();
+        Self {
+            round_trips: Some(Arc::new(move || counted.traffic().round_trips)),
+            ..Self::of(Arc::new(store))
+        }
     }
 
     fn of<S>(store: Arc<S>) -> Self
@@ -181,6 +218,7 @@ impl Store {
             + Oversight
             + Inbox
             + WebhookRepository
+            + KeyRegistry
             + Maintenance
             + 'static,
     {
@@ -192,6 +230,7 @@ impl Store {
             oversight: store.clone(),
             inbox: store.clone(),
             webhooks: store.clone(),
+            key_registry: store.clone(),
             maintenance: store,
             round_trips: None,
         }

@@ -10,7 +10,7 @@ use oncharge_domain::{
     currency::Currency,
     id::{Id, Kind, MerchantId, OperationId},
     idempotency::IdempotencyKey,
-    keyring::KeyId,
+    keyring::{KeyFingerprint, KeyId},
     merchant::{ApiKey, ApiKeyHash, Merchant, look::Look},
     money::Money,
     operation::{Operation, OperationKind, OperationStatus, Sending},
@@ -23,6 +23,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     Entropy, UnitOfWork,
+    key_registry::Node,
     psp::PreparedRequest,
     unit_of_work::{KeyScope, NewEvent, NewOperation},
 };
@@ -276,8 +277,32 @@ impl Builder {
         }
     }
 
+    /// The pepper of [`Builder::ban`].
+    pub fn pepper(&self) -> KeyFingerprint {
+        fingerprint("p1")
+    }
+
+    /// A server process with the master key `a` and the pepper of [`Builder::ban`].
+    pub fn node(&self, name: &str) -> Node {
+        Node {
+            id: self.id(),
+            name: name.to_owned(),
+            master: vec![fingerprint("a")],
+            peppers: vec![self.pepper()],
+        }
+    }
+
     /// A new operation id; for inputs that bring their own.
     pub fn operation_id(&self) -> OperationId {
         self.id()
+    }
+}
+
+/// The fingerprint of a key with this id that nobody has.
+pub fn fingerprint(id: &str) -> KeyFingerprint {
+    let id = KeyId::parse(id).unwrap();
+    KeyFingerprint {
+        id,
+        digest: [1; 32],
     }
 }

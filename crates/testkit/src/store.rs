@@ -5,6 +5,7 @@ mod checkout;
 mod commit;
 mod deliveries;
 mod inbox;
+mod key_registry;
 mod look;
 mod maintenance;
 mod merchants;

@@ -1,5 +1,7 @@
 DROP TABLE audit_log;
 DROP FUNCTION audit_log_is_append_only();
+DROP TABLE nodes;
+DROP TABLE keys_in_use;
 DROP TABLE bans;
 DROP TABLE idempotency_keys;
 DROP TABLE psp_notifications;

@@ -374,6 +374,30 @@ CREATE TABLE bans (
     revoked_at timestamptz
 );
 CREATE INDEX bans_hash ON bans (hash);
+-- Whether a live ban is under a pepper.
+CREATE INDEX bans_live ON bans (pepper_id, expires_at) WHERE revoked_at IS NULL;
+
+-- The keys that stored data was made with, each registered before its first use, so that a start-up
+-- check reads a few rows whatever the size of the other tables. The digest reveals a wrong key under a
+-- known id.
+CREATE TABLE keys_in_use (
+    purpose    text        NOT NULL CHECK (purpose IN ('master', 'pepper')),
+    key_id     text        NOT NULL CHECK (length(key_id) BETWEEN 1 AND 32),
+    digest     bytea       NOT NULL CHECK (octet_length(digest) = 32),
+    -- Until when a process may seal under a master key without registering it again.
+    used_until timestamptz,
+    PRIMARY KEY (purpose, key_id),
+    CONSTRAINT keys_in_use_until CHECK ((purpose = 'master') = (used_until IS NOT NULL))
+);
+
+-- Server processes and the keys that each has, as texts "id:digest" in order.
+CREATE TABLE nodes (
+    id          uuid        NOT NULL PRIMARY KEY,
+    name        text        NOT NULL,
+    master_keys jsonb       NOT NULL CHECK (jsonb_typeof(master_keys) = 'array'),
+    pepper_keys jsonb       NOT NULL CHECK (jsonb_typeof(pepper_keys) = 'array'),
+    live_until  timestamptz NOT NULL
+);
 
 -- Append-only; it names other rows without foreign keys, so that it never holds anything up.
 CREATE TABLE audit_log (

@@ -1,4 +1,6 @@
 DROP TABLE audit_log;
+DROP TABLE nodes;
+DROP TABLE keys_in_use;
 DROP TABLE bans;
 DROP TABLE idempotency_keys;
 DROP TABLE psp_notifications;

@@ -73,6 +73,7 @@ impl TestApp {
             webhooks: Arc::clone(&store) as _,
             work: Arc::clone(&store) as _,
             oversight: Arc::clone(&store) as _,
+            key_registry: Arc::clone(&store) as _,
             maintenance: Arc::clone(&store) as _,
             sender: Arc::new(sender.clone()),
             psps: Arc::new(OnlyDefault(psp.clone())),

@@ -18,7 +18,7 @@ async fn four_nodes_start_at_once_on_an_empty_database() {
         store.unwrap().ping().await.unwrap();
     }
     let client = database.client().await;
-    assert_eq!(tables(&client).await.len(), 15);
+    assert_eq!(tables(&client).await.len(), 17);
     let versions = "SELECT count(*) FROM __diesel_schema_migrations";
     let versions: i64 = client.query_one(versions, &[]).await.unwrap().get(0);
     assert_eq!(versions, 1, "each migration runs once");
@@ -29,7 +29,7 @@ async fn migrating_needs_no_special_runtime_and_may_be_repeated() {
     let database = Database::empty().await;
     migrate(&database.url).await.unwrap();
     migrate(&database.url).await.unwrap();
-    assert_eq!(tables(&database.client().await).await.len(), 15);
+    assert_eq!(tables(&database.client().await).await.len(), 17);
 }
 
 #[tokio::test]

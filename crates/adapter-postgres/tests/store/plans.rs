@@ -11,7 +11,7 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository,
+    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
     maintenance::Old,
@@ -321,6 +321,11 @@ async fn singles(
     store.merchant(shop.merchant.id).await.unwrap().unwrap();
     let hash = shop.build.ban([1; 32]).hash;
     store.live(&[hash], shop.build.now()).await.unwrap();
+    let ban = shop.build.ban([2; 32]);
+    let (pepper, audit) = (shop.build.pepper(), shop.build.audit(AuditAction::BanAdded));
+    assert!(store.add(&ban, &pepper, &audit).await.unwrap());
+    let registered = store.registered_keys(shop.build.now()).await.unwrap();
+    assert!(registered.peppers[0].has_live_bans);
     let scope = shop.build.scope(&shop.merchant, "k");
     CheckoutRepository::key(store, &scope)
         .await

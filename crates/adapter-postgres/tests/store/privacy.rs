@@ -24,7 +24,8 @@ async fn no_address_number_request_or_answer_is_in_the_tables() {
         let audit = shop
             .build
             .audit(oncharge_domain::audit::AuditAction::BanAdded);
-        shop.store.add(&ban, &audit).await.unwrap();
+        let pepper = peppers.fingerprints()[0].clone();
+        assert!(shop.store.add(&ban, &pepper, &audit).await.unwrap());
     }
     let notification = shop.build.notification("evt-1");
     assert!(shop.store.receive(&notification).await.unwrap());

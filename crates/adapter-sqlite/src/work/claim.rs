@@ -50,7 +50,7 @@ struct Tries {
 }
 
 /// A length of time as leases are kept, in microseconds.
-pub(super) fn micros(length: Duration) -> i64 {
+pub(crate) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 

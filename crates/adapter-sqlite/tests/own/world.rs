@@ -168,7 +168,7 @@ impl World {
 
         let ban = build.ban([5; 32]);
         let added = build.audit(AuditAction::BanAdded);
-        store.add(&ban, &added).await.unwrap();
+        assert!(store.add(&ban, &build.pepper(), &added).await.unwrap());
         let mut notification = build.notification("notified-1");
         notification.body = NOTIFIED.as_bytes().to_vec();
         assert!(store.receive(&notification).await.unwrap());

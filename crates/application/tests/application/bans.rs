@@ -18,7 +18,7 @@ fn email(text: &str) -> Identifier {
 }
 
 impl World {
-    async fn open_for(&self, address: &str) -> Result<Order, String> {
+    pub(crate) async fn open_for(&self, address: &str) -> Result<Order, String> {
         let mut new = basket();
         new.contact.email = Some(Email::parse(address).unwrap());
         let answer = self.create("", new).await;
@@ -145,7 +145,8 @@ async fn a_hit_under_an_old_pepper_is_rewritten_under_the_first() {
     let audit = world
         .build
         .audit(oncharge_domain::audit::AuditAction::BanAdded);
-    world.store.add(&ban, &audit).await.unwrap();
+    let added = world.store.add(&ban, &old.fingerprints()[0], &audit);
+    assert!(added.await.unwrap());
     assert!(world.open_for("old@example.com").await.is_err());
     let now = world.store.list().await.unwrap().remove(0).hash;
     assert_eq!(now.pepper.as_str(), "p2");

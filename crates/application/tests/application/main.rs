@@ -26,6 +26,7 @@ mod expire;
 mod hanging;
 mod idempotency;
 mod in_doubt;
+mod keys;
 mod late_money;
 mod left_over;
 mod meanwhile;

@@ -8,12 +8,15 @@ use oncharge_domain::{
     keyring::KeyId,
     time::Timestamp,
 };
+use oncharge_testkit::build::fingerprint;
 
 use crate::{Store, world::World};
 
 async fn add(world: &World, ban: &Ban) -> anyhow::Result<()> {
     let audit = world.build.audit(AuditAction::BanAdded);
-    world.store.blocklist.add(ban, &audit).await?;
+    let pepper = world.build.pepper();
+    let added = world.store.blocklist.add(ban, &pepper, &audit).await?;
+    ensure!(added, "a ban is added");
     Ok(())
 }
 
@@ -117,7 +120,9 @@ pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::R
         pepper: KeyId::parse("p2").unwrap(),
         hash: [9; 32],
     };
-    world.store.blocklist.rehash(ban.id, &new).await?;
+    let pepper = fingerprint("p2");
+    let rewritten = world.store.blocklist.rehash(ban.id, &new, &pepper).await?;
+    ensure!(rewritten, "a ban is rewritten");
     same!(
         live(&world, &new, now).await?,
         [ban.id],

@@ -101,10 +101,6 @@ impl Maintenance for Flawed {
         self.store.ping().await
     }
 
-    async fn keys_fit(&self) -> Result<bool, StoreError> {
-        self.store.keys_fit().await
-    }
-
     async fn reseal(&self) -> Result<u64, StoreError> {
         self.store.reseal().await
     }

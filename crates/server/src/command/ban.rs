@@ -107,6 +107,7 @@ fn line(ban: &Ban, now: Timestamp) -> anyhow::Result<Value> {
     Ok(json!({
         "ban_id": ban.id.to_string(),
         "type": ban.kind.name(),
+        "pepper": ban.hash.pepper.as_str(),
         "source": ban.source,
         "reason": ban.reason,
         "created_at": rfc3339(ban.created_at)?,

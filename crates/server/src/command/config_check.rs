@@ -3,19 +3,21 @@
 use anyhow::Context;
 use clap::Subcommand;
 use oncharge_adapter_postgres::PostgresStore;
+use oncharge_application::keys;
 use serde_json::json;
 
 use super::{Target, print_json};
 use crate::{
-    config::{Mode, Settings},
-    wiring::embedded_file,
+    config::{Keys, Mode, Settings},
+    telemetry::note,
+    wiring::{Wired, embedded_file},
 };
 
 /// What to do with the configuration.
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
-    /// Checks the settings and keys, prints the settings with secrets masked, and connects to the
-    /// database without changing it.
+    /// Checks the settings and keys, prints the settings with secrets masked, connects to the database
+    /// without changing it, and compares the keys with those that it needs and its nodes have.
     Check {
         #[command(flatten)]
         target: Target,
@@ -27,11 +29,11 @@ impl ConfigCommand {
         let Self::Check { target } = self;
         let settings = target.settings()?;
         settings.check_for_server(target.data_dir.as_deref())?;
-        match settings.mode {
+        let keys = match settings.mode {
             Mode::Production => settings.keys.configured()?,
             Mode::Sandbox => settings.keys.or_in(target.data_dir(), None)?,
         };
-        let (database, reached) = database(&settings, &target).await;
+        let (database, reached) = database(&settings, &keys, &target).await;
         print_json(&json!({
             "acceptable": reached.is_ok(),
             "mode": settings.mode,
@@ -42,9 +44,13 @@ impl ConfigCommand {
     }
 }
 
-/// Where the database is, and whether it answers. A file that does not exist yet is no error: `serve`
-/// creates it.
-async fn database(settings: &Settings, target: &Target) -> (serde_json::Value, anyhow::Result<()>) {
+/// Where the database is, and whether it answers and the keys fit. A file that does not exist yet is
+/// no error: `serve` creates it.
+async fn database(
+    settings: &Settings,
+    keys: &Keys,
+    target: &Target,
+) -> (serde_json::Value, anyhow::Result<()>) {
     match &settings.database.url {
         Some(url) => {
             let reached = PostgresStore::reach(url.expose()).await;
@@ -53,7 +59,12 @@ async fn database(settings: &Settings, target: &Target) -> (serde_json::Value, a
                 "place": settings.database.location().map(|location| location.name),
                 "reachable": reached.is_ok(),
             });
-            (shown, reached.context("the database cannot be reached"))
+            let checked = match reached.context("the database cannot be reached") {
+                Ok(true) => check_keys(settings, keys).await,
+                Ok(false) => Ok(()),
+                Err(error) => Err(error),
+            };
+            (shown, checked)
         }
         None => {
             let file = embedded_file(target.data_dir());
@@ -65,4 +76,16 @@ async fn database(settings: &Settings, target: &Target) -> (serde_json::Value, a
             (shown, Ok(()))
         }
     }
+}
+
+/// Whether the keys fit what PostgreSQL holds; notes what other nodes lack.
+async fn check_keys(settings: &Settings, keys: &Keys) -> anyhow::Result<()> {
+    let Some(wired) = Wired::for_check(settings, keys)? else {
+        return Ok(());
+    };
+    keys::check(&wired.app).await?;
+    for problem in keys::unknown_elsewhere(&wired.app).await? {
+        note(format_args!("warning: {problem}"));
+    }
+    Ok(())
 }

@@ -7,6 +7,7 @@ use oncharge_domain::id::MerchantId;
 use serde_json::json;
 
 use super::{Target, print_json, usage::OrUsage};
+use crate::config::PspAccounts;
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
@@ -36,7 +37,9 @@ impl KeyCommand {
                     .parse()
                     .ok()
                     .or_usage("--merchant is no merchant id")?;
-                let pair = merchants::add_key(&target.open().await?.app, id).await;
+                let pair =
+                    merchants::add_key(&target.open_to_seal(&PspAccounts::new()).await?.app, id)
+                        .await;
                 let pair = pair.context("the key was not made")?;
                 print_json(&json!({ "api_key": pair.api_key, "api_secret": *pair.api_secret }));
             }

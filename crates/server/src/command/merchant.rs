@@ -153,7 +153,7 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
         look: Look::default(),
     };
     let accounts = target.psp_accounts(&target.settings()?)?;
-    let app = target.open_with(&accounts).await?.app;
+    let app = target.open_to_seal(&accounts).await?.app;
     let made = match merchants::create(&app, new).await {
         Err(Error::UnknownPspAccount) => Err(unknown_account(psp_account, &accounts)),
         made => made.context("the merchant was not created"),

@@ -2,8 +2,10 @@
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
+    io,
     os::unix::fs::OpenOptionsExt,
-    path::Path,
+    path::{Path, PathBuf},
+    time::Duration,
 };
 
 use anyhow::{Context, bail};
@@ -11,23 +13,55 @@ use anyhow::{Context, bail};
 /// Held while a server runs on a data directory; the system lets go of it even after `kill -9`.
 pub(crate) struct ServerLock(#[expect(dead_code, reason = "held, not read")] File);
 
+/// How often a taken lock is tried again, and how long apart: a command may hold it for a moment.
+const TRIES: u32 = 10;
+const PAUSE: Duration = Duration::from_millis(20);
+
 impl ServerLock {
     /// Takes the lock, or says that another server has it.
     pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
-        let path = data_dir.join("server.lock");
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
+        let path = path(data_dir);
         let file = options
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        match file.try_lock() {
-            Ok(()) => Ok(Self(file)),
-            Err(TryLockError::WouldBlock) => {
-                bail!("another server runs on {}", data_dir.display())
+        for _ in 1..TRIES {
+            if try_lock(&file, &path)? {
+                return Ok(Self(file));
             }
-            Err(TryLockError::Error(error)) => {
-                Err(error).with_context(|| format!("cannot lock {}", path.display()))
+            std::thread::sleep(PAUSE);
+        }
+        if try_lock(&file, &path)? {
+            return Ok(Self(file));
+        }
+        bail!("another server runs on {}", data_dir.display())
+    }
+
+    /// Takes the lock for a moment, where a server was here and none is running.
+    pub(crate) fn take_if_free(data_dir: &Path) -> anyhow::Result<Option<Self>> {
+        let path = path(data_dir);
+        let file = match OpenOptions::new().write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot open {}", path.display()));
             }
+        };
+        Ok(try_lock(&file, &path)?.then_some(Self(file)))
+    }
+}
+
+fn path(data_dir: &Path) -> PathBuf {
+    data_dir.join("server.lock")
+}
+
+fn try_lock(file: &File, path: &Path) -> anyhow::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(TryLockError::WouldBlock) => Ok(false),
+        Err(TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("cannot lock {}", path.display()))
         }
     }
 }

@@ -21,8 +21,8 @@ use oncharge_domain::{
     audit::AuditAction, keyring::Keyring, merchant::Merchant, session::EventKind,
 };
 use oncharge_ports::{
-    BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
-    WebhookRepository, WorkQueue,
+    BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
+    Oversight, WebhookRepository, WorkQueue,
 };
 use oncharge_testkit::{Builder, FakeClock, ScriptedPsp, SeededEntropy, build::endpoint_url};
 
@@ -109,6 +109,7 @@ where
         + Oversight
         + Inbox
         + WebhookRepository
+        + KeyRegistry
         + Maintenance
         + 'static,
 {
@@ -136,6 +137,7 @@ where
         webhooks: store.clone(),
         work: store.clone(),
         oversight: store.clone(),
+        key_registry: store.clone(),
         maintenance: store,
         psps: Arc::new(ScriptedPsp::new()),
         sender: Arc::new(HttpSender::new(clock.clone(), true).unwrap()),

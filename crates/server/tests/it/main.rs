@@ -28,6 +28,7 @@ mod payments;
 mod psp_answers;
 mod races;
 mod replay;
+mod rotation;
 mod starting;
 mod stopping;
 mod support;

@@ -5,6 +5,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     blocklist::{Ban, PepperedHash},
     id::BanId,
+    keyring::KeyFingerprint,
     time::Timestamp,
 };
 use oncharge_ports::{BlocklistRepository, StoreError};
@@ -19,21 +20,38 @@ impl BlocklistRepository for MemoryStore {
         Ok(state.bans.iter().filter(counts).cloned().collect())
     }
 
-    async fn add(&self, ban: &Ban, audit: &AuditEntry) -> Result<(), StoreError> {
+    async fn add(
+        &self,
+        ban: &Ban,
+        pepper: &KeyFingerprint,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
         if state.bans.iter().any(|other| other.id == ban.id) {
             return Err(StoreError::Failed("a ban is added once".into()));
         }
+        if !state.register_pepper(pepper, self.clock.now()) {
+            return Ok(false);
+        }
         state.bans.push(ban.clone());
         state.audit.push(audit.clone());
-        Ok(())
+        Ok(true)
     }
 
-    async fn rehash(&self, id: BanId, hash: &PepperedHash) -> Result<(), StoreError> {
-        if let Some(ban) = self.state().bans.iter_mut().find(|ban| ban.id == id) {
+    async fn rehash(
+        &self,
+        id: BanId,
+        hash: &PepperedHash,
+        pepper: &KeyFingerprint,
+    ) -> Result<bool, StoreError> {
+        let mut state = self.state();
+        if !state.register_pepper(pepper, self.clock.now()) {
+            return Ok(false);
+        }
+        if let Some(ban) = state.bans.iter_mut().find(|ban| ban.id == id) {
             ban.hash = hash.clone();
         }
-        Ok(())
+        Ok(true)
     }
 
     async fn list(&self) -> Result<Vec<Ban>, StoreError> {

@@ -24,11 +24,6 @@ impl Maintenance for MemoryStore {
     }
 
     /// Nothing is sealed in memory.
-    async fn keys_fit(&self) -> Result<bool, StoreError> {
-        Ok(true)
-    }
-
-    /// Nothing is sealed in memory.
     async fn reseal(&self) -> Result<u64, StoreError> {
         Ok(0)
     }

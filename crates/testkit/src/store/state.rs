@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use oncharge_domain::{
     audit::AuditEntry,
     blocklist::Ban,
-    id::{EventId, MerchantId, NotificationId, OperationId, RefundId, SessionId, UnitId},
+    id::{EventId, MerchantId, NodeId, NotificationId, OperationId, RefundId, SessionId, UnitId},
     idempotency::RequestFingerprint,
+    keyring::KeyId,
     merchant::{ApiKey, ApiKeyHash, Merchant},
     operation::Operation,
     refund::Refund,
@@ -17,6 +18,7 @@ use oncharge_domain::{
 use oncharge_ports::{
     RememberedAnswer,
     inbox::{NotificationStatus, StoredNotification},
+    key_registry::Node,
     psp::PreparedRequest,
     queries::StoredEvent,
     unit_of_work::{KeyScope, Lease, LeasedItem},
@@ -36,6 +38,10 @@ pub(super) struct State {
     pub(super) merchants: BTreeMap<MerchantId, Merchant>,
     pub(super) api_keys: HashMap<ApiKeyHash, ApiKey>,
     pub(super) bans: Vec<Ban>,
+    /// Nodes, each with the time until which it is live.
+    pub(super) nodes: BTreeMap<NodeId, (Node, Timestamp)>,
+    pub(super) master_keys: BTreeMap<KeyId, ([u8; 32], Timestamp)>,
+    pub(super) peppers: BTreeMap<KeyId, [u8; 32]>,
     pub(super) notifications: BTreeMap<NotificationId, NotificationRow>,
     pub(super) endpoints: BTreeMap<MerchantId, WebhookEndpoint>,
     pub(super) deliveries: BTreeMap<EventId, DeliveryRow>,

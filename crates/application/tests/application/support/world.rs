@@ -139,6 +139,28 @@ impl World {
         }
     }
 
+    /// Another process of this deployment with these keys and peppers.
+    pub(crate) fn process_with(&self, keys: Keyring, peppers: Keyring) -> App {
+        let with = dependencies(
+            (&self.store, &self.psps, &self.shop, &self.fate),
+            (&self.clock, &self.entropy),
+            &self.settings,
+        );
+        App::new(Dependencies {
+            keys,
+            peppers,
+            ..with
+        })
+    }
+
+    /// The same deployment through another process.
+    pub(crate) fn at(&self, app: App) -> Self {
+        Self {
+            app,
+            ..self.seen_by(self.merchant.clone())
+        }
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -182,6 +204,7 @@ fn dependencies(
         checkout: doomed.clone(),
         inbox: doomed.clone(),
         webhooks: doomed,
+        key_registry: store.clone(),
         maintenance: store.clone(),
         sender: Arc::new(DoomedSender {
             inner: shop.clone(),

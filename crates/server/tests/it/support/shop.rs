@@ -197,13 +197,23 @@ impl Shop {
         act: &str,
         body: &Value,
     ) -> Answer {
+        self.try_shopper((id, pay_token), act, body).await.unwrap()
+    }
+
+    /// A call of the shopper's page that may find nobody.
+    pub(crate) async fn try_shopper(
+        &self,
+        (id, pay_token): (&str, &str),
+        act: &str,
+        body: &Value,
+    ) -> Result<Answer, reqwest::Error> {
         let url = format!("{}/checkout/{id}/{act}", self.base);
         let request = if act == "status" {
             self.http.get(url)
         } else {
             self.http.post(url).json(body)
         };
-        read(request.bearer_auth(pay_token)).await.unwrap()
+        read(request.bearer_auth(pay_token)).await
     }
 
     /// Pays with a card, as the page would.

@@ -1,0 +1,156 @@
+//! The registry of nodes and of the keys that stored data needs.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{Bool, Bytea, Interval, Nullable, Text, Timestamptz},
+};
+use oncharge_domain::{
+    id::NodeId,
+    keyring::{KeyFingerprint, KeyId},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    KeyRegistry, StoreError,
+    key_registry::{MasterKeyUse, Node, PepperUse, RegisteredKeys},
+};
+use time::OffsetDateTime;
+
+use crate::{
+    rows::{Reader, at, node::NodeRow},
+    schema::{database_clock, keys_in_use, nodes},
+    store::PostgresStore,
+    work::interval,
+};
+
+const PUBLISH: &str = "
+INSERT INTO nodes (id, name, master_keys, pepper_keys, live_until)
+VALUES ($1, $2, $3, $4, now() + $5)
+ON CONFLICT (id) DO UPDATE SET name = excluded.name, master_keys = excluded.master_keys,
+    pepper_keys = excluded.pepper_keys, live_until = excluded.live_until";
+
+const REGISTER_MASTER: &str = "
+INSERT INTO keys_in_use (purpose, key_id, digest, used_until) VALUES ('master', $1, $2, now() + $3)
+ON CONFLICT (purpose, key_id) DO UPDATE
+SET used_until = greatest(keys_in_use.used_until, excluded.used_until)
+WHERE keys_in_use.digest = excluded.digest";
+
+/// Not `EXISTS`, which PostgreSQL may answer from a hash of every live ban; the order keeps it from
+/// reading the table.
+const REGISTERED: &str = "
+SELECT purpose, key_id, digest, used_until, coalesce(used_until <= now(), false) AS is_idle,
+    purpose = 'pepper' AND coalesce((
+        SELECT true FROM bans
+        WHERE pepper_id = key_id AND revoked_at IS NULL AND expires_at > $1
+        ORDER BY expires_at DESC LIMIT 1
+    ), false) AS has_live_bans
+FROM keys_in_use ORDER BY purpose, key_id";
+
+#[derive(QueryableByName)]
+struct Registered {
+    #[diesel(sql_type = Text)]
+    purpose: String,
+    #[diesel(sql_type = Text)]
+    key_id: String,
+    #[diesel(sql_type = Bytea)]
+    digest: Vec<u8>,
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    used_until: Option<OffsetDateTime>,
+    #[diesel(sql_type = Bool)]
+    is_idle: bool,
+    #[diesel(sql_type = Bool)]
+    has_live_bans: bool,
+}
+
+#[async_trait]
+impl KeyRegistry for PostgresStore {
+    async fn publish_node(&self, node: &Node, lifetime: Duration) -> Result<(), StoreError> {
+        // By itself: two nodes that each hold their own row and want each other's would deadlock.
+        let over = nodes::table.filter(nodes::live_until.nullable().lt(database_clock()));
+        self.write(diesel::delete(over)).await?;
+        let row = NodeRow::from(node);
+        self.write(
+            row.bind_to(sql_query(PUBLISH))
+                .bind::<Interval, _>(interval(lifetime)?),
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn withdraw_node(&self, id: NodeId) -> Result<(), StoreError> {
+        self.write(diesel::delete(nodes::table.find(id.uuid())))
+            .await?;
+        Ok(())
+    }
+
+    async fn live_nodes(&self) -> Result<Vec<Node>, StoreError> {
+        let query = nodes::table
+            .filter(nodes::live_until.nullable().gt(database_clock()))
+            .order((nodes::name, nodes::id))
+            .select(NodeRow::as_select());
+        let found: Vec<NodeRow> = self.read(query).await?;
+        found.into_iter().map(Node::try_from).collect()
+    }
+
+    async fn register_master_key(
+        &self,
+        key: &KeyFingerprint,
+        lifetime: Duration,
+    ) -> Result<bool, StoreError> {
+        let register = sql_query(REGISTER_MASTER)
+            .bind::<Text, _>(key.id.as_str().to_owned())
+            .bind::<Bytea, _>(key.digest.to_vec())
+            .bind::<Interval, _>(interval(lifetime)?);
+        Ok(self.write(register).await? == 1)
+    }
+
+    async fn registered_keys(&self, now: Timestamp) -> Result<RegisteredKeys, StoreError> {
+        let query = sql_query(REGISTERED).bind::<Timestamptz, _>(at(now));
+        let found: Vec<Registered> = self.read(query).await?;
+        let mut keys = RegisteredKeys::default();
+        for row in found {
+            row.sort_into(&mut keys)?;
+        }
+        Ok(keys)
+    }
+
+    async fn retire_master_key(
+        &self,
+        id: &KeyId,
+        used_until: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let key = keys_in_use::table
+            .find(("master", id.as_str().to_owned()))
+            .filter(keys_in_use::used_until.eq(at(used_until)));
+        Ok(self.write(diesel::delete(key)).await? == 1)
+    }
+}
+
+impl Registered {
+    fn sort_into(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
+        let read = Reader {
+            table: "keys_in_use",
+            row: self.key_id.as_str(),
+        };
+        let key = KeyFingerprint {
+            id: read.need("key_id", KeyId::parse(&self.key_id))?,
+            digest: read.need("digest", self.digest.try_into().ok())?,
+        };
+        if self.purpose == "pepper" {
+            keys.peppers.push(PepperUse {
+                key,
+                has_live_bans: self.has_live_bans,
+            });
+        } else {
+            keys.master.push(MasterKeyUse {
+                key,
+                used_until: Timestamp::new(read.need("used_until", self.used_until)?),
+                is_idle: self.is_idle,
+            });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,254 @@
+//! Seals every value again that is not under the first master key.
+//!
+//! Each table is walked once by its primary key, in pages of a limited number of rows, so that no
+//! statement takes long and the walk ends however much is written meanwhile: what is written after
+//! the walk has begun is sealed under the first key of its own process.
+
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    query_builder::QueryFragment,
+    sql_query,
+    sql_types::{Array, Bytea, Nullable, Text, Uuid as SqlUuid},
+};
+use oncharge_ports::StoreError;
+use uuid::Uuid;
+
+use crate::{
+    batch::Batch,
+    rows::unfit,
+    seal::{
+        BODY, CONTACT_EMAIL, CONTACT_PHONE, Column, NOTIFICATION, REQUEST, SIGNING_KEY,
+        SealedColumns,
+    },
+    store::PostgresStore,
+};
+
+/// How many rows a statement looks at.
+const PAGE: usize = 500;
+
+/// A column that holds sealed values, and the primary key of its table, to whose bytes each value
+/// is bound.
+struct SealedColumn {
+    column: Column,
+    /// The key's first column, of type uuid.
+    id: &'static str,
+    /// The key's second column, of type text, where it has one.
+    rest: Option<&'static str>,
+}
+
+/// Every column that holds sealed values; a test compares this list with the schema.
+const SEALED: [SealedColumn; 6] = [
+    SealedColumn::of(SIGNING_KEY, "id"),
+    SealedColumn::of(CONTACT_EMAIL, "session_id"),
+    SealedColumn::of(CONTACT_PHONE, "session_id"),
+    SealedColumn::of(REQUEST, "id"),
+    SealedColumn::of_two(BODY, "merchant_id", "key"),
+    SealedColumn::of(NOTIFICATION, "id"),
+];
+
+/// A row of a page: one whose value is under another key, or the page's last one.
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    rest: String,
+    #[diesel(sql_type = Nullable<Bytea>)]
+    bytes: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    key_id: Option<String>,
+}
+
+/// A value to be written in place of one that was found.
+struct Replacement {
+    id: Uuid,
+    rest: String,
+    before: Vec<u8>,
+    after: Vec<u8>,
+}
+
+impl SealedColumn {
+    const fn of(column: Column, id: &'static str) -> Self {
+        Self {
+            column,
+            id,
+            rest: None,
+        }
+    }
+
+    const fn of_two(column: Column, id: &'static str, rest: &'static str) -> Self {
+        Self {
+            column,
+            id,
+            rest: Some(rest),
+        }
+    }
+
+    /// Reads the page after the key ($1, $2): what is not under the key $3, and the last row.
+    fn page_query(&self) -> String {
+        let Column { table, name } = self.column;
+        let id = self.id;
+        let (rest, key, after) = match self.rest {
+            None => ("''", id.to_owned(), format!("{id} > $1")),
+            Some(rest) => {
+                let key = format!("{id}, {rest}");
+                (rest, key.clone(), format!("({key}) > ($1, $2)"))
+            }
+        };
+        format!(
+            "SELECT id, rest, bytes, key_id FROM (\
+             SELECT *, lead(id) OVER (ORDER BY id, rest) IS NULL AS is_last FROM (\
+             SELECT {id} AS id, {rest} AS rest, {name} AS bytes, {name}_key_id AS key_id \
+             FROM {table} WHERE {after} ORDER BY {key} LIMIT {PAGE}) AS page) AS numbered \
+             WHERE is_last OR key_id <> $3 ORDER BY id, rest"
+        )
+    }
+
+    /// Replaces the values that have not changed since they were read.
+    fn replace_query(&self) -> String {
+        let (Column { table, name }, id) = (self.column, self.id);
+        let rest = self.rest.map_or_else(String::new, |rest| {
+            format!(" AND {table}.{rest} = value.rest")
+        });
+        format!(
+            "UPDATE {table} SET {name} = value.after, {name}_key_id = $1 \
+             FROM unnest($2, $3, $4, $5) AS value (id, rest, before, after) \
+             WHERE {table}.{id} = value.id{rest} AND {table}.{name} = value.before"
+        )
+    }
+}
+
+/// As [`oncharge_ports::Maintenance::reseal`] says.
+pub(crate) async fn reseal(store: &PostgresStore) -> Result<u64, StoreError> {
+    let first = store.sealer.first()?.to_owned();
+    let mut count = 0_u64;
+    for sealed in &SEALED {
+        let query = sealed.page_query();
+        let (mut id, mut rest) = (Uuid::nil(), String::new());
+        loop {
+            let page = sql_query(&query)
+                .bind::<SqlUuid, _>(id)
+                .bind::<Text, _>(rest.clone())
+                .bind::<Text, _>(first.clone());
+            let found: Vec<Found> = store.read(page).await?;
+            let Some(last) = found.last() else { break };
+            (id, rest) = (last.id, last.rest.clone());
+            let values = seal_again(store, sealed, found, &first)?;
+            count = count.saturating_add(replace(store, sealed, &values, &first).await?);
+        }
+    }
+    Ok(count)
+}
+
+fn seal_again(
+    store: &PostgresStore,
+    sealed: &SealedColumn,
+    found: Vec<Found>,
+    first: &str,
+) -> Result<Vec<Replacement>, StoreError> {
+    let mut values = Vec::new();
+    for row in found {
+        let (Some(bytes), Some(key_id)) = (row.bytes, row.key_id) else {
+            continue;
+        };
+        if key_id == first {
+            continue;
+        }
+        let bound_to = [row.id.as_bytes(), row.rest.as_bytes()].concat();
+        let columns = SealedColumns {
+            bytes: bytes.clone(),
+            key_id,
+        };
+        let plain = store.sealer.open(sealed.column, &bound_to, columns)?;
+        let after = store.sealer.seal(sealed.column, &bound_to, &plain)?;
+        values.push(Replacement {
+            id: row.id,
+            rest: row.rest,
+            before: bytes,
+            after: after.bytes,
+        });
+    }
+    Ok(values)
+}
+
+/// Writes a page at once, or its values one by one where a unit of work is in the way.
+async fn replace(
+    store: &PostgresStore,
+    sealed: &SealedColumn,
+    values: &[Replacement],
+    first: &str,
+) -> Result<u64, StoreError> {
+    if values.is_empty() {
+        return Ok(0);
+    }
+    let query = sealed.replace_query();
+    let lent = store.pool.get().await?;
+    let mut batch = Batch::<()>::new(&lent);
+    // A unit of work may hold several rows of a page and want another: this statement gives up
+    // before that becomes a deadlock, which could end the unit.
+    batch.add(sql_query("SET LOCAL lock_timeout = '100ms'"));
+    batch.add(replacing(&query, values, first));
+    if let Ok(replaced) = batch.commit_counting().await {
+        return u64::try_from(replaced).map_err(unfit);
+    }
+    drop(lent);
+    let mut replaced = 0;
+    for value in values {
+        let one = replacing(&query, std::slice::from_ref(value), first);
+        replaced += store.write(one).await?;
+    }
+    u64::try_from(replaced).map_err(unfit)
+}
+
+fn replacing(
+    query: &str,
+    values: &[Replacement],
+    first: &str,
+) -> impl QueryFragment<Pg> + Send + use<> {
+    let ids: Vec<Uuid> = values.iter().map(|value| value.id).collect();
+    let rests: Vec<String> = values.iter().map(|value| value.rest.clone()).collect();
+    let before: Vec<Vec<u8>> = values.iter().map(|value| value.before.clone()).collect();
+    let after: Vec<Vec<u8>> = values.iter().map(|value| value.after.clone()).collect();
+    sql_query(query)
+        .bind::<Text, _>(first.to_owned())
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<Text>, _>(rests)
+        .bind::<Array<Bytea>, _>(before)
+        .bind::<Array<Bytea>, _>(after)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::SEALED;
+
+    /// A sealed value has its key's id beside it, in a column of its name with `_key_id`.
+    #[test]
+    fn every_sealed_column_of_the_schema_is_resealed() {
+        let schema = include_str!("../../../migrations/postgres/0001_initial/up.sql");
+        let (mut table, mut columns) = ("", BTreeSet::new());
+        for line in schema.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["CREATE", "TABLE", name, ..] => table = name,
+                [name, kind, ..] if ["text", "bytea"].contains(&kind.trim_end_matches(',')) => {
+                    columns.insert((table, *name));
+                }
+                _ => {}
+            }
+        }
+        let sealed: BTreeSet<_> = columns
+            .iter()
+            .filter_map(|(table, name)| Some((*table, name.strip_suffix("_key_id")?)))
+            .filter(|column| columns.contains(column))
+            .collect();
+        let listed: BTreeSet<_> = SEALED
+            .iter()
+            .map(|sealed| (sealed.column.table, sealed.column.name))
+            .collect();
+        assert!(sealed.len() >= 6, "{sealed:?}");
+        assert_eq!(sealed, listed);
+    }
+}

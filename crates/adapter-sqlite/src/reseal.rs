@@ -1,0 +1,240 @@
+//! Seals every value again that is not under the first master key.
+//!
+//! Each table is walked once by its row number, in pages of a limited number of rows, so that no
+//! statement takes long and the walk ends however much is written meanwhile: what is written after
+//! the walk has begun is sealed under the first key of its own process.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
+use oncharge_domain::keyring::Place;
+use oncharge_ports::{CommitError, StoreError};
+
+use crate::{
+    error,
+    rows::{Cells, key::row_bytes},
+    seal::SealedColumns,
+    store::SqliteStore,
+    writer::Lane,
+};
+
+/// How many rows a statement looks at, and at most are written in one transaction, so that requests
+/// get their turn between.
+const PAGE: usize = 500;
+
+/// A column that holds sealed values, and the primary key of its table, to whose bytes each value
+/// is bound.
+struct SealedColumn {
+    table: &'static str,
+    /// The column; beside it is one of its name with `_key_id`.
+    name: &'static str,
+    /// The key's first column, of type BLOB.
+    id: &'static str,
+    /// The key's second column, of type TEXT, where it has one.
+    rest: Option<&'static str>,
+}
+
+/// Every column that holds sealed values; a test compares this list with the schema.
+const SEALED: [SealedColumn; 6] = [
+    SealedColumn::of("api_keys", "signing_key", "id"),
+    SealedColumn::of("contacts", "email", "session_id"),
+    SealedColumn::of("contacts", "phone", "session_id"),
+    SealedColumn::of("operations", "request", "id"),
+    SealedColumn::of_two("idempotency_keys", "body", "merchant_id", "key"),
+    SealedColumn::of("psp_notifications", "body", "id"),
+];
+
+/// A row of a page: one whose value is under another key, or the page's last one.
+#[derive(QueryableByName)]
+struct Found {
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+    #[diesel(sql_type = Text)]
+    rest: String,
+    #[diesel(sql_type = Nullable<Binary>)]
+    bytes: Option<Vec<u8>>,
+    #[diesel(sql_type = Nullable<Text>)]
+    key_id: Option<String>,
+}
+
+/// A value to be written in place of one that was found.
+struct Replacement {
+    number: i64,
+    before: Vec<u8>,
+    after: SealedColumns,
+}
+
+impl SealedColumn {
+    const fn of(table: &'static str, name: &'static str, id: &'static str) -> Self {
+        Self {
+            table,
+            name,
+            id,
+            rest: None,
+        }
+    }
+
+    const fn of_two(
+        table: &'static str,
+        name: &'static str,
+        id: &'static str,
+        rest: &'static str,
+    ) -> Self {
+        Self {
+            table,
+            name,
+            id,
+            rest: Some(rest),
+        }
+    }
+
+    /// Reads the page after this row number: what is not under the first key, and the last row.
+    fn page(
+        &self,
+        connection: &mut SqliteConnection,
+        after: i64,
+        first: &str,
+    ) -> QueryResult<Vec<Found>> {
+        let Self {
+            table, name, id, ..
+        } = self;
+        let rest = self.rest.unwrap_or("''");
+        sql_query(format!(
+            "SELECT number, id, rest, bytes, key_id FROM (\
+             SELECT *, lead(number) OVER (ORDER BY number) IS NULL AS is_last FROM (\
+             SELECT rowid AS number, {id} AS id, {rest} AS rest, {name} AS bytes, \
+             {name}_key_id AS key_id FROM {table} WHERE rowid > ? ORDER BY rowid LIMIT {PAGE})) \
+             WHERE is_last OR key_id <> ? ORDER BY number"
+        ))
+        .bind::<BigInt, _>(after)
+        .bind::<Text, _>(first)
+        .load(connection)
+    }
+
+    /// Writes values in place of those that were found, unless they have changed since.
+    fn replace(
+        &self,
+        connection: &mut SqliteConnection,
+        values: Vec<Replacement>,
+    ) -> Result<u64, CommitError> {
+        let Self { table, name, .. } = self;
+        let mut replaced = 0_u64;
+        for value in values {
+            let written = sql_query(format!(
+                "UPDATE {table} SET {name} = ?, {name}_key_id = ? WHERE rowid = ? AND {name} = ?"
+            ))
+            .bind::<Binary, _>(value.after.bytes)
+            .bind::<Text, _>(value.after.key_id)
+            .bind::<BigInt, _>(value.number)
+            .bind::<Binary, _>(value.before)
+            .execute(connection)
+            .map_err(error::commit)?;
+            replaced = replaced.saturating_add(written.try_into().unwrap_or(u64::MAX));
+        }
+        Ok(replaced)
+    }
+}
+
+/// As [`oncharge_ports::Maintenance::reseal`] says.
+pub(crate) async fn reseal(store: &SqliteStore) -> Result<u64, StoreError> {
+    let first = store.sealer().first()?.to_owned();
+    let mut count = 0_u64;
+    for sealed in &SEALED {
+        let mut after = i64::MIN;
+        loop {
+            let found = store.read(|connection| {
+                let page = sealed.page(connection, after, &first);
+                page.map_err(error::store)
+            })?;
+            let Some(last) = found.last() else { break };
+            after = last.number;
+            let values = seal_again(store, sealed, found, &first)?;
+            if values.is_empty() {
+                // Reads do not wait for anything: let others have this thread.
+                tokio::task::yield_now().await;
+                continue;
+            }
+            let replaced = store.write(Lane::Worker, move |connection| {
+                sealed.replace(connection, values)
+            });
+            count = count.saturating_add(replaced.await.map_err(error::outside_a_unit)?);
+        }
+    }
+    Ok(count)
+}
+
+fn seal_again(
+    store: &SqliteStore,
+    sealed: &SealedColumn,
+    found: Vec<Found>,
+    first: &str,
+) -> Result<Vec<Replacement>, StoreError> {
+    let mut values = Vec::new();
+    for row in found {
+        let (Some(bytes), Some(key_id)) = (row.bytes, row.key_id) else {
+            continue;
+        };
+        if key_id == first {
+            continue;
+        }
+        store.sealer().require(&key_id)?;
+        let bound_to = row_bytes(&row.id, &row.rest);
+        let place = Place {
+            table: sealed.table,
+            column: sealed.name,
+            row: &bound_to,
+        };
+        let columns = SealedColumns {
+            bytes: bytes.clone(),
+            key_id,
+        };
+        let after = store.sealer().open(place, columns, |plain| {
+            store.sealer().seal(place, plain).ok()
+        });
+        values.push(Replacement {
+            number: row.number,
+            before: bytes,
+            after: Cells::of(sealed.table, &bound_to).found(sealed.name, after)?,
+        });
+    }
+    Ok(values)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::SEALED;
+
+    /// A sealed value has its key's id beside it, in a column of its name with `_key_id`.
+    #[test]
+    fn every_sealed_column_of_the_schema_is_resealed() {
+        let schema = include_str!("../../../migrations/sqlite/0001_initial/up.sql");
+        let (mut table, mut columns) = ("", BTreeSet::new());
+        for line in schema.lines() {
+            let words: Vec<&str> = line.split_whitespace().collect();
+            match words.as_slice() {
+                ["CREATE", "TABLE", name, ..] => table = name,
+                [name, kind, ..] if ["TEXT", "BLOB"].contains(&kind.trim_end_matches(',')) => {
+                    columns.insert((table, *name));
+                }
+                _ => {}
+            }
+        }
+        let sealed: BTreeSet<_> = columns
+            .iter()
+            .filter_map(|(table, name)| Some((*table, name.strip_suffix("_key_id")?)))
+            .filter(|column| columns.contains(column))
+            .collect();
+        let listed: BTreeSet<_> = SEALED
+            .iter()
+            .map(|sealed| (sealed.table, sealed.name))
+            .collect();
+        assert!(sealed.len() >= 6, "{sealed:?}");
+        assert_eq!(sealed, listed);
+    }
+}

@@ -1,0 +1,287 @@
+//! Keys at rest: what stored data needs, and what the nodes of a deployment have.
+//!
+//! A process checks its keys against the registry before it works, and registers a key before it
+//! makes anything with it. A server also publishes its keys as long as it runs ([`membership`]), so
+//! that a rotation in two rollouts is safe at every moment: first every node gets the new key as its
+//! last one, then it becomes the first one everywhere.
+
+pub mod membership;
+pub mod reseal;
+
+use std::{fmt, time::Duration};
+
+use oncharge_domain::keyring::{KeyFingerprint, KeyId, Keyring};
+use oncharge_ports::{
+    KeyRegistry, StoreError,
+    key_registry::{Node, RegisteredKeys},
+};
+
+use crate::App;
+
+/// How long a node counts as live after it has published its keys, and a master key as in use after
+/// it was registered.
+pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
+
+/// A list of keys in the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyList {
+    /// Master keys.
+    Master,
+    /// The blocklist's peppers.
+    Pepper,
+}
+
+impl fmt::Display for KeyList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Master => "keys.master",
+            Self::Pepper => "keys.pepper",
+        })
+    }
+}
+
+/// The configured keys do not fit the stored data or the other nodes.
+#[derive(Debug, thiserror::Error)]
+pub enum KeyError {
+    /// Sealed values or live bans need a key that is not configured.
+    #[error("{list} lacks the key {:?}, which {}", .id.as_str(), .list.needed_by())]
+    Missing {
+        /// The list.
+        list: KeyList,
+        /// The key.
+        id: KeyId,
+    },
+    /// A configured key is another one than was registered under its id.
+    #[error(
+        "{list} has another key under the id {:?} than the one that {}; \
+         a new key needs an id of its own", .id.as_str(), .list.needed_by()
+    )]
+    Different {
+        /// The list.
+        list: KeyList,
+        /// The id.
+        id: KeyId,
+    },
+    /// A live node has another key under this id.
+    #[error("{list} has another key under the id {:?} than node {node}", .id.as_str())]
+    DiffersFromNode {
+        /// The list.
+        list: KeyList,
+        /// The id.
+        id: KeyId,
+        /// The node's name.
+        node: String,
+    },
+    /// Live nodes lack a key.
+    #[error(
+        "{list} lacks the key {:?} on node {}; add it as the last entry on every node first",
+        .id.as_str(), .nodes.join(", ")
+    )]
+    NotOnNodes {
+        /// The list.
+        list: KeyList,
+        /// The key.
+        id: KeyId,
+        /// The nodes' names.
+        nodes: Vec<String>,
+    },
+    /// The registry cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl KeyList {
+    fn needed_by(self) -> &'static str {
+        match self {
+            Self::Master => "stored values are sealed under",
+            Self::Pepper => "bans are hashed under",
+        }
+    }
+}
+
+/// The fingerprints of the configured keys, the first ones first.
+#[derive(Debug, Clone)]
+pub(crate) struct ConfiguredKeys {
+    pub(crate) master: Vec<KeyFingerprint>,
+    pub(crate) peppers: Vec<KeyFingerprint>,
+}
+
+impl ConfiguredKeys {
+    pub(crate) fn of(master: &Keyring, peppers: &Keyring) -> Self {
+        Self {
+            master: master.fingerprints(),
+            peppers: peppers.fingerprints(),
+        }
+    }
+
+    fn first(&self, list: KeyList) -> Option<&KeyFingerprint> {
+        match list {
+            KeyList::Master => self.master.first(),
+            KeyList::Pepper => self.peppers.first(),
+        }
+    }
+}
+
+/// Whether the configured keys fit the stored data and the live nodes. Takes the same time whatever
+/// the size of the database.
+///
+/// Errors with the first key that does not fit.
+pub async fn check(app: &App) -> Result<(), KeyError> {
+    let problem = problems(app).await?.into_iter().next();
+    problem.map_or(Ok(()), Err)
+}
+
+/// Prepares a command that seals values: registers the first master key, which every live node must
+/// have.
+///
+/// Errors with the nodes that lack it; then nothing is registered.
+pub async fn prepare_to_seal(app: &App) -> Result<(), KeyError> {
+    require_everywhere(app, KeyList::Master).await?;
+    register_first(app).await?;
+    // A node that has started meanwhile either is seen here, or finds the key registered and is
+    // refused without it.
+    require_everywhere(app, KeyList::Master).await
+}
+
+/// Registers the first master key, before anything is sealed under it.
+async fn register_first(app: &App) -> Result<(), KeyError> {
+    let inner = app.inner();
+    let Some(first) = inner.configured_keys.master.first() else {
+        return Ok(());
+    };
+    if inner
+        .key_registry
+        .register_master_key(first, LIFETIME)
+        .await?
+    {
+        return Ok(());
+    }
+    Err(KeyError::Different {
+        list: KeyList::Master,
+        id: first.id.clone(),
+    })
+}
+
+/// What live nodes lack of what this process makes new values with; for operators.
+pub async fn unknown_elsewhere(app: &App) -> Result<Vec<KeyError>, KeyError> {
+    let mut found = Vec::new();
+    for list in [KeyList::Master, KeyList::Pepper] {
+        match require_everywhere(app, list).await {
+            Ok(()) => {}
+            Err(KeyError::Store(error)) => return Err(error.into()),
+            Err(error) => found.push(error),
+        }
+    }
+    Ok(found)
+}
+
+/// Errors with the live nodes that lack the first key of this list.
+pub(crate) async fn require_everywhere(app: &App, list: KeyList) -> Result<(), KeyError> {
+    let inner = app.inner();
+    let Some(first) = inner.configured_keys.first(list) else {
+        return Ok(());
+    };
+    let nodes = inner.key_registry.live_nodes().await?;
+    let lacking = nodes
+        .iter()
+        .filter(|node| !keys_of(node, list).contains(first));
+    let nodes: Vec<String> = lacking.map(|node| node.name.clone()).collect();
+    if nodes.is_empty() {
+        return Ok(());
+    }
+    Err(KeyError::NotOnNodes {
+        list,
+        id: first.id.clone(),
+        nodes,
+    })
+}
+
+/// Everything that does not fit.
+async fn problems(app: &App) -> Result<Vec<KeyError>, StoreError> {
+    let inner = app.inner();
+    let registry: &dyn KeyRegistry = &*inner.key_registry;
+    let registered = registry.registered_keys(app.now()).await?;
+    let mut found = misfits(&inner.configured_keys, &registered);
+    for node in registry.live_nodes().await? {
+        found.extend(differences(&inner.configured_keys, &node));
+    }
+    Ok(found)
+}
+
+fn misfits(configured: &ConfiguredKeys, registered: &RegisteredKeys) -> Vec<KeyError> {
+    let master = registered.master.iter().filter_map(|used| {
+        let list = KeyList::Master;
+        different(list, &configured.master, &used.key)
+            .or_else(|| missing(list, &configured.master, &used.key))
+    });
+    let peppers = registered.peppers.iter().filter_map(|used| {
+        let list = KeyList::Pepper;
+        different(list, &configured.peppers, &used.key).or_else(|| {
+            let missing = missing(list, &configured.peppers, &used.key);
+            missing.filter(|_| used.has_live_bans)
+        })
+    });
+    master.chain(peppers).collect()
+}
+
+fn different(
+    list: KeyList,
+    configured: &[KeyFingerprint],
+    used: &KeyFingerprint,
+) -> Option<KeyError> {
+    let same_id = configured.iter().find(|key| key.id == used.id);
+    let id = used.id.clone();
+    same_id
+        .filter(|key| *key != used)
+        .map(|_| KeyError::Different { list, id })
+}
+
+fn missing(
+    list: KeyList,
+    configured: &[KeyFingerprint],
+    used: &KeyFingerprint,
+) -> Option<KeyError> {
+    let is_configured = configured.iter().any(|key| key.id == used.id);
+    let id = used.id.clone();
+    (!is_configured).then_some(KeyError::Missing { list, id })
+}
+
+/// Keys that a node has under the same id as this process, but that are not the same.
+fn differences(configured: &ConfiguredKeys, node: &Node) -> Vec<KeyError> {
+    let differs = |list, ours: &[KeyFingerprint]| -> Vec<KeyError> {
+        let theirs = keys_of(node, list);
+        let differing = ours.iter().filter(|key| {
+            let same_id = theirs.iter().find(|other| other.id == key.id);
+            same_id.is_some_and(|other| other != *key)
+        });
+        let error = |key: &KeyFingerprint| KeyError::DiffersFromNode {
+            list,
+            id: key.id.clone(),
+            node: node.name.clone(),
+        };
+        differing.map(error).collect()
+    };
+    let mut found = differs(KeyList::Master, &configured.master);
+    found.extend(differs(KeyList::Pepper, &configured.peppers));
+    found
+}
+
+fn keys_of(node: &Node, list: KeyList) -> &[KeyFingerprint] {
+    match list {
+        KeyList::Master => &node.master,
+        KeyList::Pepper => &node.peppers,
+    }
+}
+
+impl KeyError {
+    /// Whether a ban may be overlooked for this reason.
+    fn concerns_peppers(&self) -> bool {
+        match self {
+            Self::Missing { list, .. }
+            | Self::Different { list, .. }
+            | Self::DiffersFromNode { list, .. }
+            | Self::NotOnNodes { list, .. } => *list == KeyList::Pepper,
+            Self::Store(_) => false,
+        }
+    }
+}

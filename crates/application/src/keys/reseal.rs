@@ -1,0 +1,87 @@
+//! Moves every sealed value under the first master key, so that old keys can be removed.
+
+use std::time::Duration;
+
+use oncharge_domain::keyring::{KeyFingerprint, KeyId};
+use oncharge_ports::{StoreError, key_registry::MasterKeyUse};
+use tracing::warn;
+
+use super::{KeyError, LIFETIME, prepare_to_seal};
+use crate::App;
+
+/// How often it looks whether a key is still in use.
+const POLL: Duration = Duration::from_secs(1);
+
+/// What resealing has done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resealed {
+    /// How many values were sealed again.
+    pub count: u64,
+    /// The key that they are under.
+    pub first: KeyId,
+    /// Other master keys that must not be removed yet: a process may still seal under them.
+    pub still_used: Vec<KeyId>,
+}
+
+/// Seals every value again that is not under the first master key, and retires the keys that
+/// nothing is under any more. MAY be interrupted and repeated.
+///
+/// A key is retired if no process has sealed under it since before the walk began: after a rollout
+/// that takes up to 30 seconds, which are waited for. Where a live node still has it first, it is
+/// not waited for and the key stays.
+///
+/// Errors with the live nodes that lack the first key: they could not open what is resealed.
+pub async fn reseal(app: &App) -> Result<Resealed, KeyError> {
+    let inner = app.inner();
+    let first = inner.configured_keys.master.first();
+    let first = first.ok_or_else(|| StoreError::Failed("there is no master key".into()))?;
+    let first = first.id.clone();
+    prepare_to_seal(app).await?;
+    let idle = idle_keys(app).await?;
+    let count = inner.maintenance.reseal().await?;
+    for used in idle {
+        let retired = inner
+            .key_registry
+            .retire_master_key(&used.key.id, used.used_until);
+        if !retired.await? {
+            warn!(key = used.key.id.as_str(), "the key is in use again");
+        }
+    }
+    let registered = inner.key_registry.registered_keys(app.now()).await?;
+    let mut still_used: Vec<KeyId> = registered
+        .master
+        .into_iter()
+        .map(|used| used.key.id)
+        .collect();
+    still_used.retain(|id| *id != first);
+    Ok(Resealed {
+        count,
+        first,
+        still_used,
+    })
+}
+
+/// The keys other than the first that no process seals under, after those that no live node has
+/// first were given the time to become idle.
+async fn idle_keys(app: &App) -> Result<Vec<MasterKeyUse>, StoreError> {
+    let registry = &app.inner().key_registry;
+    let first = app.inner().configured_keys.master.first();
+    let mut waited = Duration::ZERO;
+    loop {
+        let nodes = registry.live_nodes().await?;
+        let sealing: Vec<&KeyFingerprint> = nodes
+            .iter()
+            .filter_map(|node| node.master.first())
+            .collect();
+        let registered = registry.registered_keys(app.now()).await?;
+        let mut others = registered.master;
+        others.retain(|used| Some(&used.key) != first && !sealing.contains(&&used.key));
+        let is_over = waited > LIFETIME || others.iter().all(|used| used.is_idle);
+        if is_over {
+            others.retain(|used| used.is_idle);
+            return Ok(others);
+        }
+        tokio::time::sleep(POLL).await;
+        waited = waited.saturating_add(POLL);
+    }
+}

@@ -1,0 +1,208 @@
+//! The registry of nodes and keys: what a start-up check and a rotation rely on.
+
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use oncharge_domain::{audit::AuditAction, blocklist::PepperedHash, keyring::KeyFingerprint};
+use oncharge_ports::key_registry::{MasterKeyUse, Node};
+use oncharge_testkit::build::fingerprint;
+
+use crate::{Store, world::World};
+
+/// Longer than any law takes.
+const LONG: Duration = Duration::from_secs(3600);
+
+/// It loads equal, is replaced when it publishes again, and is gone once it has withdrawn or has
+/// not published in time.
+pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let registry = &world.store.key_registry;
+    let (mut node, other) = (world.build.node("b: Ä'\""), world.build.node("a"));
+    node.master = vec![fingerprint("k2"), fingerprint("k1")];
+    registry.publish_node(&node, LONG).await?;
+    registry.publish_node(&other, LONG).await?;
+    same!(
+        registry.live_nodes().await?,
+        [other.clone(), node.clone()],
+        "both, by name"
+    );
+    node.master.reverse();
+    node.peppers.clear();
+    registry.publish_node(&node, LONG).await?;
+    same!(
+        registry.live_nodes().await?,
+        [other.clone(), node.clone()],
+        "what it has published last"
+    );
+    registry.withdraw_node(other.id).await?;
+    same!(registry.live_nodes().await?, [node.clone()], "withdrawn");
+    registry.publish_node(&node, Duration::ZERO).await?;
+    same!(registry.live_nodes().await?, [], "its time is over");
+    registry.publish_node(&other, LONG).await?;
+    same!(registry.live_nodes().await?, [other], "it stays away");
+    Ok(())
+}
+
+/// Under its id another key is refused; the longest time counts.
+pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
+    let registry = &store.key_registry;
+    let (key, other) = (fingerprint("k1"), fingerprint("k2"));
+    let wrong = KeyFingerprint {
+        digest: [2; 32],
+        ..key.clone()
+    };
+    ensure!(registry.register_master_key(&key, LONG).await?, "new");
+    let before = master(store, &key).await?.context("registered")?;
+    ensure!(!before.is_idle, "in use");
+    let again = registry.register_master_key(&key, Duration::ZERO).await?;
+    ensure!(again, "the same key again");
+    same!(
+        master(store, &key).await?,
+        Some(before.clone()),
+        "not shortened"
+    );
+    ensure!(
+        !registry.register_master_key(&wrong, LONG * 2).await?,
+        "another key under its id"
+    );
+    same!(master(store, &key).await?, Some(before), "unchanged");
+    let idle = registry.register_master_key(&other, Duration::ZERO).await?;
+    ensure!(idle, "another id");
+    let found = master(store, &other).await?.context("registered")?;
+    ensure!(found.is_idle, "its time is over");
+    Ok(())
+}
+
+/// Only what has not been registered again since it was read.
+pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::Result<()> {
+    let registry = &store.key_registry;
+    let key = fingerprint("k1");
+    let short = Duration::from_millis(1);
+    ensure!(registry.register_master_key(&key, short).await?, "new");
+    let read = master(store, &key).await?.context("registered")?;
+    ensure!(registry.register_master_key(&key, LONG).await?, "again");
+    ensure!(
+        !registry.retire_master_key(&key.id, read.used_until).await?,
+        "used again"
+    );
+    let read = master(store, &key).await?.context("still there")?;
+    ensure!(
+        registry.retire_master_key(&key.id, read.used_until).await?,
+        "as it was read"
+    );
+    same!(master(store, &key).await?, None, "retired");
+    ensure!(
+        !registry.retire_master_key(&key.id, read.used_until).await?,
+        "once"
+    );
+    Ok(())
+}
+
+/// By an added and by a rewritten ban, with whether a live ban is under it; another pepper under
+/// its id adds nothing.
+pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (ban, pepper) = (world.build.ban([7; 32]), world.build.pepper());
+    let blocklist = &world.store.blocklist;
+    let audit = || world.build.audit(AuditAction::BanAdded);
+    let now = world.build.now();
+    same!(peppers(&world, now).await?, [], "none yet");
+    ensure!(blocklist.add(&ban, &pepper, &audit()).await?, "added");
+    same!(
+        peppers(&world, now).await?,
+        [(pepper.clone(), true)],
+        "with its ban"
+    );
+    same!(
+        peppers(&world, ban.expires_at).await?,
+        [(pepper.clone(), false)],
+        "once the ban is over"
+    );
+    let wrong = KeyFingerprint {
+        digest: [2; 32],
+        ..pepper.clone()
+    };
+    let next = world.build.ban([8; 32]);
+    ensure!(
+        !blocklist.add(&next, &wrong, &audit()).await?,
+        "another pepper under its id"
+    );
+    same!(blocklist.list().await?.len(), 1, "nothing was written");
+    let new = PepperedHash {
+        pepper: fingerprint("p2").id,
+        hash: [9; 32],
+    };
+    let rewritten = blocklist.rehash(ban.id, &new, &fingerprint("p2")).await?;
+    ensure!(rewritten, "rewritten");
+    let wanted = [(pepper.clone(), false), (fingerprint("p2"), true)];
+    same!(peppers(&world, now).await?, wanted, "rewritten");
+    let audit = world.build.audit(AuditAction::BanRevoked);
+    ensure!(blocklist.revoke(ban.id, now, &audit).await?, "revoked");
+    let wanted = [(pepper, false), (fingerprint("p2"), false)];
+    same!(peppers(&world, now).await?, wanted, "revoked");
+    Ok(())
+}
+
+/// A live node that lacks it, or has another one under its id, would serve the shopper.
+pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let registry = &world.store.key_registry;
+    let blocklist = &world.store.blocklist;
+    let new = fingerprint("p2");
+    let audit = || world.build.audit(AuditAction::BanAdded);
+    let (ban, mut under_new) = (world.build.ban([7; 32]), world.build.ban([8; 32]));
+    under_new.hash.pepper = new.id.clone();
+    let wrong = KeyFingerprint {
+        digest: [2; 32],
+        ..new.clone()
+    };
+    let both = |mut node: Node| {
+        node.peppers.push(new.clone());
+        node
+    };
+    let (first, mut second) = (both(world.build.node("1")), world.build.node("2"));
+    registry.publish_node(&first, LONG).await?;
+    registry.publish_node(&second, LONG).await?;
+    ensure!(
+        blocklist.add(&ban, &world.build.pepper(), &audit()).await?,
+        "a pepper that both have"
+    );
+    for lacking in [vec![], vec![wrong]] {
+        second.peppers = [vec![world.build.pepper()], lacking].concat();
+        registry.publish_node(&second, LONG).await?;
+        let added = blocklist.add(&under_new, &new, &audit()).await?;
+        ensure!(!added, "one lacks it");
+        let rewritten = blocklist.rehash(ban.id, &under_new.hash, &new).await?;
+        ensure!(!rewritten, "one lacks it");
+    }
+    same!(
+        blocklist.list().await?,
+        std::slice::from_ref(&ban),
+        "nothing was written"
+    );
+    second.peppers = vec![world.build.pepper()];
+    registry.publish_node(&second, Duration::ZERO).await?;
+    let rewritten = blocklist.rehash(ban.id, &under_new.hash, &new).await?;
+    ensure!(rewritten, "that one lives no more");
+    registry.publish_node(&both(second), LONG).await?;
+    let added = blocklist.add(&under_new, &new, &audit()).await?;
+    ensure!(added, "both have it");
+    Ok(())
+}
+
+async fn master(store: &Store, key: &KeyFingerprint) -> anyhow::Result<Option<MasterKeyUse>> {
+    let now = oncharge_testkit::Builder::new(1).now();
+    let registered = store.key_registry.registered_keys(now).await?.master;
+    Ok(registered.into_iter().find(|found| found.key == *key))
+}
+
+async fn peppers(
+    world: &World,
+    now: oncharge_domain::time::Timestamp,
+) -> anyhow::Result<Vec<(KeyFingerprint, bool)>> {
+    let registered = world.store.key_registry.registered_keys(now).await?;
+    let peppers = registered.peppers.into_iter();
+    Ok(peppers
+        .map(|found| (found.key, found.has_live_bans))
+        .collect())
+}

@@ -1,0 +1,367 @@
+//! Rotation of master keys and peppers by rolling restarts of two nodes with different lists, and
+//! what a start is refused for.
+
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicBool, AtomicUsize, Ordering},
+};
+
+use serde_json::json;
+
+use crate::support::{
+    Database, Shop, Stage, eventually,
+    node::Node,
+    shop::{GOOD_CARD, order},
+};
+
+const K1: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+const K2: &str = "k2:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
+const OTHER_K1: &str = "k1:BQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQUFBQU=";
+const P1: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+const P2: &str = "p2:BAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQ=";
+const OTHER_P1: &str = "p1:BgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgYGBgY=";
+
+const BANNED: &str = "banned@example.com";
+
+/// Lists of keys, the first ones first.
+#[derive(Clone, Copy)]
+struct Lists<'a> {
+    master: &'a [&'a str],
+    pepper: &'a [&'a str],
+}
+
+const OLD: Lists<'_> = Lists {
+    master: &[K1],
+    pepper: &[P1],
+};
+const ADDED_LAST: Lists<'_> = Lists {
+    master: &[K1, K2],
+    pepper: &[P1, P2],
+};
+const MOVED_FIRST: Lists<'_> = Lists {
+    master: &[K2, K1],
+    pepper: &[P2, P1],
+};
+const NEW: Lists<'_> = Lists {
+    master: &[K2],
+    pepper: &[P2],
+};
+
+fn node(stage: &Stage, lists: Lists<'_>) -> Node {
+    let (master, pepper) = (lists.master.join(","), lists.pepper.join(","));
+    stage.node(&[
+        ("KEYS__MASTER", &master),
+        ("KEYS__PEPPER", &pepper),
+        ("CHECKOUT__BAN_ANSWERS_PER_HOUR", "0"),
+    ])
+}
+
+async fn started(stage: &Stage, lists: Lists<'_>) -> Node {
+    let mut node = node(stage, lists);
+    node.start();
+    node.ready().await;
+    node
+}
+
+/// What a command is refused with.
+fn refusal(node: &Node, arguments: &[&str]) -> String {
+    let output = node.command(arguments);
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
+    errors
+}
+
+/// What a start with these lists is refused with.
+fn refused(stage: &Stage, lists: Lists<'_>) -> String {
+    refusal(&node(stage, lists), &["serve"])
+}
+
+fn ban(node: &Node, address: &str) -> String {
+    let added = node.json(&["ban", "add", "--email", address]);
+    added["ban_id"].as_str().unwrap().to_owned()
+}
+
+fn pepper_of(node: &Node, ban: &str) -> String {
+    let output = node.command(&["ban", "list"]);
+    let list = String::from_utf8(output.stdout).unwrap();
+    let line = list.lines().find(|line| line.contains(ban)).unwrap();
+    let line: serde_json::Value = serde_json::from_str(line).unwrap();
+    line["pepper"].as_str().unwrap().to_owned()
+}
+
+/// Shoppers who come by while nodes are replaced.
+#[derive(Clone)]
+struct Load {
+    shop: Shop,
+    bases: Arc<Mutex<Vec<String>>>,
+    is_over: Arc<AtomicBool>,
+    /// A turn takes the next node, as a load balancer would.
+    turns: Arc<AtomicUsize>,
+    served: Arc<AtomicUsize>,
+    wrong: Arc<Mutex<Vec<String>>>,
+}
+
+impl Load {
+    fn new(shop: &Shop, nodes: &[&Node]) -> Self {
+        Self {
+            shop: shop.clone(),
+            bases: Arc::new(Mutex::new(nodes.iter().map(|node| node.base()).collect())),
+            is_over: Arc::default(),
+            turns: Arc::default(),
+            served: Arc::default(),
+            wrong: Arc::default(),
+        }
+    }
+
+    /// The merchant at the next node.
+    fn next(&self) -> Shop {
+        let bases = self.bases.lock().unwrap();
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let mut shop = self.shop.clone();
+        shop.base.clone_from(&bases[turn % bases.len()]);
+        shop
+    }
+
+    fn complain(&self, what: String) {
+        self.wrong.lock().unwrap().push(what);
+    }
+
+    /// A shopper pays at other nodes than the one that made the session, until it is over.
+    async fn pays(self) {
+        while !self.is_over.load(Ordering::Relaxed) {
+            let body = order(json!({ "customer_email": "good@example.com" })).to_string();
+            let shop = self.next();
+            let created = shop.try_call("POST", "/v1/checkout/sessions", (&body, None));
+            // A node that stops closes its connections.
+            let Ok(created) = created.await else { continue };
+            if created.status != 201 {
+                self.judge("create", created.status, &created.body);
+                continue;
+            }
+            let created = created.json();
+            let id = created["session_id"].as_str().unwrap();
+            let pay_token = created["pay_token"].as_str().unwrap();
+            let token = self.shop.token(GOOD_CARD).await;
+            let pay = json!({ "payment_method": token });
+            let paid = self.next().try_shopper((id, pay_token), "pay", &pay).await;
+            let Ok(paid) = paid else { continue };
+            if paid.status != 200 {
+                self.judge("pay", paid.status, &paid.body);
+                continue;
+            }
+            let target = format!("/v1/checkout/sessions/{id}");
+            let Ok(read) = self.next().try_call("GET", &target, ("", None)).await else {
+                continue;
+            };
+            if read.status != 200 {
+                self.judge("read", read.status, &read.body);
+                continue;
+            }
+            // A processor that is slow leaves it pending.
+            let status = read.json()["status"].clone();
+            if status == "authorized" || status == "captured" {
+                self.served.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A banned shopper tries until it is over.
+    async fn banned_tries(self) {
+        let body = order(json!({ "customer_email": BANNED })).to_string();
+        while !self.is_over.load(Ordering::Relaxed) {
+            let shop = self.next();
+            let tried = shop.try_call("POST", "/v1/checkout/sessions", (&body, None));
+            let Ok(tried) = tried.await else { continue };
+            if tried.status != 403 {
+                self.judge("banned", tried.status, &tried.body);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    fn judge(&self, what: &str, status: u16, body: &str) {
+        let is_busy = status == 503 && body.contains("\"busy\"");
+        if !is_busy {
+            self.complain(format!("{what}: {status} {body}"));
+        }
+    }
+
+    /// Waits until so many more shoppers were served.
+    async fn goes_on(&self, more: usize) {
+        let wanted = self.served.load(Ordering::Relaxed) + more;
+        eventually(60, "the load", || async {
+            let served = self.served.load(Ordering::Relaxed);
+            let wrong = self.wrong.lock().unwrap().clone();
+            assert!(wrong.is_empty(), "{wrong:?}");
+            (served >= wanted)
+                .then_some(())
+                .ok_or_else(|| served.to_string())
+        })
+        .await;
+    }
+
+    /// Replaces a node: the new one is added before the old one stops.
+    async fn replace(&self, stage: &Stage, old: &mut Node, lists: Lists<'_>) {
+        let new = started(stage, lists).await;
+        {
+            let mut bases = self.bases.lock().unwrap();
+            let gone = old.base();
+            bases.retain(|base| *base != gone);
+            bases.push(new.base());
+        }
+        self.goes_on(3).await;
+        assert!(old.terminate().0.success());
+        *old = new;
+        self.goes_on(3).await;
+    }
+}
+
+/// The old pepper is needed as long as a live ban is under it.
+fn revoke_bans_under_p1(stage: &Stage, node: &Node, away: &str) {
+    let early = refused(stage, NEW);
+    assert!(
+        early.contains("keys.pepper lacks the key \"p1\""),
+        "{early}"
+    );
+    node.json(&["ban", "revoke", away]);
+    // One of the first rollout is left.
+    let early = refused(stage, NEW);
+    assert!(early.contains("\"p1\""), "{early}");
+    let list = String::from_utf8(node.command(&["ban", "list"]).stdout).unwrap();
+    for line in list.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["pepper"] == "p1" && line["live"] == true {
+            node.json(&["ban", "revoke", line["ban_id"].as_str().unwrap()]);
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_by_rolling_restarts_under_load() {
+    let stage = Stage::set(Database::Postgres.fresh().await).await;
+    let (mut first, mut second) = (started(&stage, OLD).await, started(&stage, OLD).await);
+    let shop = stage.merchant(&first);
+    let banned = ban(&first, BANNED);
+    let away = ban(&first, "away@example.com");
+    let load = Load::new(&shop, &[&first, &second]);
+    let shoppers = [
+        tokio::spawn(load.clone().pays()),
+        tokio::spawn(load.clone().pays()),
+        tokio::spawn(load.clone().banned_tries()),
+    ];
+    load.goes_on(3).await;
+
+    // The first rollout; between its halves nobody may seal or hash under the new keys.
+    load.replace(&stage, &mut first, ADDED_LAST).await;
+    let moved = node(&stage, MOVED_FIRST);
+    let lacking = refusal(&moved, &["keys", "reseal"]);
+    assert!(
+        lacking.contains("keys.master lacks the key \"k2\" on node"),
+        "{lacking}"
+    );
+    let checked = moved.command(&["config", "check"]);
+    let warning = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{warning}");
+    assert!(
+        warning.contains("keys.pepper lacks the key \"p2\" on node"),
+        "{warning}"
+    );
+    assert_eq!(pepper_of(&first, &ban(&moved, "new@example.com")), "p1");
+    load.replace(&stage, &mut second, ADDED_LAST).await;
+
+    // The second one: from here on new bans are under the new pepper.
+    load.replace(&stage, &mut first, MOVED_FIRST).await;
+    let under_new = ban(&first, "newer@example.com");
+    assert_eq!(pepper_of(&second, &under_new), "p2");
+    load.replace(&stage, &mut second, MOVED_FIRST).await;
+
+    let early = refused(
+        &stage,
+        Lists {
+            pepper: MOVED_FIRST.pepper,
+            ..NEW
+        },
+    );
+    assert!(
+        early.contains("keys.master lacks the key \"k1\""),
+        "{early}"
+    );
+    let resealed = first.json(&["keys", "reseal"]);
+    assert!(resealed["resealed"].as_u64().unwrap() > 0, "{resealed}");
+    let again = first.command(&["keys", "reseal"]);
+    assert_eq!(String::from_utf8_lossy(&again.stdout), "{\"resealed\":0}\n");
+    let notes = String::from_utf8_lossy(&again.stderr);
+    assert!(!notes.contains("still in use"), "{notes}");
+    eventually(10, "a hit is rewritten", || async {
+        let pepper = pepper_of(&first, &banned);
+        (pepper == "p2").then_some(()).ok_or(pepper)
+    })
+    .await;
+
+    revoke_bans_under_p1(&stage, &first, &away);
+    load.replace(&stage, &mut first, NEW).await;
+    load.replace(&stage, &mut second, NEW).await;
+
+    load.is_over.store(true, Ordering::Relaxed);
+    for shopper in shoppers {
+        shopper.await.unwrap();
+    }
+    let wrong = load.wrong.lock().unwrap().clone();
+    assert!(wrong.is_empty(), "{wrong:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_is_refused_for_keys_that_do_not_fit() {
+    let stage = Stage::set(Database::Postgres.fresh().await).await;
+    let mut first = started(&stage, ADDED_LAST).await;
+    stage.merchant(&first).create(json!({})).await;
+    let live = ban(&first, BANNED);
+    let tried = |master: &[&str], pepper: &[&str]| refused(&stage, Lists { master, pepper });
+    // Nothing was made with it yet, but a live node has it.
+    let other_k2 = OTHER_K1.replace("k1:", "k2:");
+    let errors = tried(&[K1, &other_k2], &[P1]);
+    assert!(
+        errors.contains("keys.master has another key under the id \"k2\" than node"),
+        "{errors}"
+    );
+    assert!(first.terminate().0.success());
+    let zero = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+    for (master, pepper, says) in [
+        (K2, P1, "keys.master lacks the key \"k1\""),
+        (
+            OTHER_K1,
+            P1,
+            "keys.master has another key under the id \"k1\"",
+        ),
+        (K1, P2, "keys.pepper lacks the key \"p1\""),
+        (
+            K1,
+            OTHER_P1,
+            "keys.pepper has another key under the id \"p1\"",
+        ),
+        (zero, P1, "all zeros"),
+        ("", P1, "keys.master"),
+        (K1, "", "keys.pepper"),
+    ] {
+        let errors = tried(&[master], &[pepper]);
+        assert!(errors.contains(says), "{master} {pepper}: {errors}");
+    }
+    // A command does not work with them either, and a refused start leaves nothing behind.
+    for command in [&["ban", "list"][..], &["config", "check"]] {
+        let errors = refusal(&node(&stage, NEW), command);
+        assert!(
+            errors.contains("keys.master lacks the key \"k1\""),
+            "{errors}"
+        );
+    }
+    first.json(&["ban", "revoke", &live]);
+    let mut without = started(
+        &stage,
+        Lists {
+            master: OLD.master,
+            pepper: NEW.pepper,
+        },
+    )
+    .await;
+    assert!(without.terminate().0.success());
+}
