@@ -130,7 +130,7 @@ impl Target {
     /// The settings, with this command's flags on top.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let url = self.database_url.as_deref();
-        let settings = Settings::load_with(self.config.as_deref(), "", url)?;
+        let settings = Settings::load(self.config.as_deref(), "", url)?;
         telemetry::start(settings.log.format, "warn")?;
         Ok(settings)
     }

@@ -84,13 +84,9 @@ pub(crate) struct Log {
 }
 
 impl Settings {
-    /// Reads and checks the settings; `preset` lies between the defaults and the file.
-    pub(crate) fn load(file: Option<&Path>, preset: &str) -> anyhow::Result<Self> {
-        Self::load_with(file, preset, None)
-    }
-
-    /// The same, with a database URL from the command line on top.
-    pub(crate) fn load_with(
+    /// Reads and checks the settings; `preset` lies between the defaults and the file, a database URL
+    /// from the command line on top of all.
+    pub(crate) fn load(
         file: Option<&Path>,
         preset: &str,
         database_url: Option<&str>,

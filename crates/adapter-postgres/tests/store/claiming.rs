@@ -72,12 +72,8 @@ async fn four_processes_claim_each_delivery_once() {
     backlog(&shop, &shop.merchant, 400).await;
     let mut stores = Vec::new();
     for _ in 0..4 {
-        let store = open(
-            &shop.database.clocked_url(),
-            oncharge_conformance::keys(),
-            2,
-        )
-        .await;
+        let url = shop.database.clocked_url();
+        let store = open(&url, oncharge_conformance::keys(), 2).await;
         stores.push(store.unwrap());
     }
     let now = shop.build.now();

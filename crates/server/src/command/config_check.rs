@@ -51,31 +51,27 @@ async fn database(
     keys: &Keys,
     target: &Target,
 ) -> (serde_json::Value, anyhow::Result<()>) {
-    match &settings.database.url {
-        Some(url) => {
-            let reached = PostgresStore::reach(url.expose()).await;
-            let shown = json!({
-                "kind": "postgresql",
-                "place": settings.database.location().map(|location| location.name),
-                "reachable": reached.is_ok(),
-            });
-            let checked = match reached.context("the database cannot be reached") {
-                Ok(true) => check_keys(settings, keys).await,
-                Ok(false) => Ok(()),
-                Err(error) => Err(error),
-            };
-            (shown, checked)
-        }
-        None => {
-            let file = embedded_file(target.data_dir());
-            let shown = json!({
-                "kind": "sqlite",
-                "place": file.display().to_string(),
-                "exists": file.exists(),
-            });
-            (shown, Ok(()))
-        }
-    }
+    let Some(url) = &settings.database.url else {
+        let file = embedded_file(target.data_dir());
+        let shown = json!({
+            "kind": "sqlite",
+            "place": file.display().to_string(),
+            "exists": file.exists(),
+        });
+        return (shown, Ok(()));
+    };
+    let reached = PostgresStore::reach(url.expose()).await;
+    let shown = json!({
+        "kind": "postgresql",
+        "place": settings.database.location().map(|location| location.name),
+        "reachable": reached.is_ok(),
+    });
+    let checked = match reached.context("the database cannot be reached") {
+        Ok(true) => check_keys(settings, keys).await,
+        Ok(false) => Ok(()),
+        Err(error) => Err(error),
+    };
+    (shown, checked)
 }
 
 /// Whether the keys fit what PostgreSQL holds; notes what other nodes lack.

@@ -36,7 +36,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let url = self.database_url.as_deref();
-        let settings = Settings::load_with(self.config.as_deref(), "", url)?;
+        let settings = Settings::load(self.config.as_deref(), "", url)?;
         settings.check_for_server(self.data_dir.as_deref())?;
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
         telemetry::start(settings.log.format, &settings.log.filter)?;

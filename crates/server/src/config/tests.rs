@@ -6,7 +6,7 @@ fn load(preset: &str) -> anyhow::Result<Settings> {
     let nowhere = tempfile::tempdir()?;
     let file = nowhere.path().join("oncharge.toml");
     std::fs::write(&file, "")?;
-    Settings::load(Some(&file), preset)
+    Settings::load(Some(&file), preset, None)
 }
 
 #[test]

@@ -157,7 +157,7 @@ impl Sandbox {
 }
 
 fn settings(options: &Options) -> anyhow::Result<Settings> {
-    let mut settings = Settings::load_with(None, PRESET, options.database_url.as_deref())?;
+    let mut settings = Settings::load(None, PRESET, options.database_url.as_deref())?;
     settings.mode = Mode::Sandbox;
     if let Some(rate) = options.rate_limit {
         (settings.limits.key_per_second, settings.limits.key_burst) =

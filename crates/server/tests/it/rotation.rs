@@ -166,7 +166,7 @@ impl Load {
     }
 
     /// A banned shopper tries until it is over.
-    async fn banned_tries(self) {
+    async fn pays_while_banned(self) {
         let body = order(json!({ "customer_email": BANNED })).to_string();
         while !self.is_over.load(Ordering::Relaxed) {
             let shop = self.next();
@@ -216,24 +216,23 @@ impl Load {
     }
 }
 
-/// The old pepper is needed as long as a live ban is under it.
-fn revoke_bans_under_p1(stage: &Stage, node: &Node, away: &str) {
-    let early = refused(stage, NEW);
+/// Between the halves of the first rollout nobody seals or hashes under the new keys: one node lacks
+/// them.
+fn new_keys_are_not_used_yet(stage: &Stage, first: &Node) {
+    let moved = node(stage, MOVED_FIRST);
+    let lacking = refusal(&moved, &["keys", "reseal"]);
     assert!(
-        early.contains("keys.pepper lacks the key \"p1\""),
-        "{early}"
+        lacking.contains("keys.master lacks the key \"k2\" on node"),
+        "{lacking}"
     );
-    node.json(&["ban", "revoke", away]);
-    // One of the first rollout is left.
-    let early = refused(stage, NEW);
-    assert!(early.contains("\"p1\""), "{early}");
-    let list = String::from_utf8(node.command(&["ban", "list"]).stdout).unwrap();
-    for line in list.lines() {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        if line["pepper"] == "p1" && line["live"] == true {
-            node.json(&["ban", "revoke", line["ban_id"].as_str().unwrap()]);
-        }
-    }
+    let checked = moved.command(&["config", "check"]);
+    let warning = String::from_utf8_lossy(&checked.stderr);
+    assert!(checked.status.success(), "{warning}");
+    assert!(
+        warning.contains("keys.pepper lacks the key \"p2\" on node"),
+        "{warning}"
+    );
+    assert_eq!(pepper_of(first, &ban(&moved, "new@example.com")), "p1");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -247,26 +246,13 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
     let shoppers = [
         tokio::spawn(load.clone().pays()),
         tokio::spawn(load.clone().pays()),
-        tokio::spawn(load.clone().banned_tries()),
+        tokio::spawn(load.clone().pays_while_banned()),
     ];
     load.goes_on(3).await;
 
-    // The first rollout; between its halves nobody may seal or hash under the new keys.
+    // The first rollout.
     load.replace(&stage, &mut first, ADDED_LAST).await;
-    let moved = node(&stage, MOVED_FIRST);
-    let lacking = refusal(&moved, &["keys", "reseal"]);
-    assert!(
-        lacking.contains("keys.master lacks the key \"k2\" on node"),
-        "{lacking}"
-    );
-    let checked = moved.command(&["config", "check"]);
-    let warning = String::from_utf8_lossy(&checked.stderr);
-    assert!(checked.status.success(), "{warning}");
-    assert!(
-        warning.contains("keys.pepper lacks the key \"p2\" on node"),
-        "{warning}"
-    );
-    assert_eq!(pepper_of(&first, &ban(&moved, "new@example.com")), "p1");
+    new_keys_are_not_used_yet(&stage, &first);
     load.replace(&stage, &mut second, ADDED_LAST).await;
 
     // The second one: from here on new bans are under the new pepper.
@@ -298,7 +284,27 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
     })
     .await;
 
-    revoke_bans_under_p1(&stage, &first, &away);
+    // The old pepper is needed as long as a ban is under it.
+    let early = refused(&stage, NEW);
+    assert!(
+        early.contains("keys.pepper lacks the key \"p1\""),
+        "{early}"
+    );
+    first.json(&["ban", "revoke", &away]);
+    let waiting = node(&stage, NEW);
+    let output = waiting.command(&["ban", "list"]);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        errors.contains("\"p1\""),
+        "a ban of the first rollout: {errors}"
+    );
+    let list = String::from_utf8(first.command(&["ban", "list"]).stdout).unwrap();
+    for line in list.lines() {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        if line["pepper"] == "p1" && line["live"] == true {
+            first.json(&["ban", "revoke", line["ban_id"].as_str().unwrap()]);
+        }
+    }
     load.replace(&stage, &mut first, NEW).await;
     load.replace(&stage, &mut second, NEW).await;
 
