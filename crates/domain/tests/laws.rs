@@ -64,7 +64,7 @@ fn word() -> impl Strategy<Value = Word> {
     ];
     prop_oneof![
         8 => answer.prop_map(Word::Answer),
-        1 => Just(Word::NotSent),
+        4 => Just(Word::NotSent),
         1 => Just(Word::Unknown),
         1 => Just(Word::NotFound),
     ]
@@ -78,7 +78,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(Step::Cancel),
         1 => (0..30_u8).prop_map(|die| if die == 0 { Step::Expire } else { Step::Deadline }),
         3 => (0..=60_i64).prop_map(Step::Refund),
-        2 => Just(Step::Deadline),
+        4 => Just(Step::Deadline),
         2 => select(vec![1, 30, 61, 601, 1500, 1800]).prop_map(Step::Wait),
         9 => (any::<usize>(), word(), any::<bool>())
             .prop_map(|(operation, word, waiting)| Step::Word { operation, word, waiting }),

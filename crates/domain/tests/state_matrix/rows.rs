@@ -190,39 +190,13 @@ pub(crate) fn subjects() -> Vec<(String, Book, OperationId)> {
         let book = Book::new(None).paying().told(&done());
         book.capturing().told(&done())
     };
-    let automatic = || {
-        Book::new(Some(60))
-            .paying()
-            .told(&done())
-            .capturing_by_itself()
-    };
     let add_newest = |add: &mut dyn FnMut(&str, Book, OperationId), name, book: Book| {
         let newest = book.newest();
         add(name, book, newest);
     };
-    add_newest(&mut add, "capturing: automatic capture", automatic());
-    let lapsed = automatic();
-    let (attempt, capture) = (lapsed.oldest(), lapsed.newest());
-    let lapsed = lapsed.hearing(attempt, &refused());
-    add("lapsed: automatic capture", lapsed, capture);
-    add_newest(
-        &mut add,
-        "authorized: failed capture",
-        Book::new(None)
-            .paying()
-            .told(&done())
-            .capturing()
-            .told(&refused()),
-    );
-    add_newest(
-        &mut add,
-        "authorized: failed cancel",
-        Book::new(None)
-            .paying()
-            .told(&done())
-            .cancelling()
-            .told(&refused()),
-    );
+    for (name, book, operation) in captures() {
+        add(name, book, operation);
+    }
     add_newest(&mut add, "captured: open refund", captured().refunding());
     add_newest(
         &mut add,
@@ -248,4 +222,29 @@ pub(crate) fn subjects() -> Vec<(String, Book, OperationId)> {
         unwanted.told(&done()),
     );
     subjects
+}
+
+/// Automatic captures, and captures and cancels that failed.
+fn captures() -> Vec<(&'static str, Book, OperationId)> {
+    let authorized = |automatic| Book::new(automatic).paying().told(&done());
+    let automatic = authorized(Some(60)).capturing_by_itself();
+    let attempt = automatic.oldest();
+    let lapsed = automatic.clone().hearing(attempt, &refused());
+    [
+        ("capturing: automatic capture", automatic),
+        ("lapsed: automatic capture", lapsed),
+        (
+            "authorized: failed capture",
+            authorized(None).capturing().told(&refused()),
+        ),
+        (
+            "authorized: failed cancel",
+            authorized(None).cancelling().told(&refused()),
+        ),
+    ]
+    .map(|(name, book)| {
+        let newest = book.newest();
+        (name, book, newest)
+    })
+    .to_vec()
 }
