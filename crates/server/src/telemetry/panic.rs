@@ -48,7 +48,7 @@ mod tests {
         for (file, expected) in [
             ("crates/server/src/main.rs", "crates/server/src/main.rs"),
             (
-                "/home/me/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.0/src/a.rs",
+                "/builds/cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.0/src/a.rs",
                 "tokio-1.54.0/src/a.rs",
             ),
             (
