@@ -39,6 +39,7 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         require_idempotency_key: false,
         look: Look::default(),
         created_at: now,
+        disabled_at: None,
     };
     let text = format!("ock_{}", merchant.id);
     let key = ApiKey {
