@@ -37,7 +37,7 @@ impl Cluster {
                 break;
             }
         }
-        let url = line.split('\'').nth(1).expect("the cluster's URL");
+        let url = line.split('\'').nth(1).unwrap();
         let url = url.to_owned();
         Self { script, url }
     }
