@@ -122,6 +122,10 @@ pub enum NotificationError {
     Malformed,
 }
 
+/// How much sooner than the PSP forgets a key its operation is no longer sent again: more than clocks
+/// differ and a request takes.
+pub const KEY_LIFETIME_MARGIN: Duration = Duration::from_secs(3600);
+
 /// One account at one PSP.
 #[async_trait]
 pub trait Psp: Send + Sync {
@@ -129,7 +133,9 @@ pub trait Psp: Send + Sync {
     /// then says that it is a test.
     fn is_live(&self) -> bool;
 
-    /// How long the PSP remembers an idempotency key; past it nothing is ever repeated.
+    /// How long after its creation an operation may be sent again under its key. MUST be shorter than
+    /// the time for which the PSP remembers a key by at least [`KEY_LIFETIME_MARGIN`]: an operation's
+    /// age is measured with our clock, which may be wrong, and the request is some time on its way.
     fn key_lifetime(&self) -> Duration;
 
     /// Whether a call made now would be sent; `false` while a circuit breaker is open.
