@@ -16,7 +16,7 @@ function isGenuine(headers, body, signingSecret) {
   const key = Buffer.from(signingSecret.replace("whsec_", ""), "base64");
   const hmac = createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body);
   const right = `v1,${hmac.digest("base64")}`;
-  // While keys are rotated there are two signatures, with a space between.
+  // For a day after the secret was replaced there are two signatures, with a space between.
   const given = (headers["webhook-signature"] ?? "").split(" ");
   return given.some((one) => isEqual(one, right));
 }

@@ -15,7 +15,7 @@ function is_genuine(array $headers, string $body, string $signing_secret): bool
     }
     $key = base64_decode(substr($signing_secret, strlen('whsec_')));
     $right = 'v1,' . base64_encode(hash_hmac('sha256', "$id.$timestamp.$body", $key, true));
-    // While keys are rotated there are two signatures, with a space between.
+    // For a day after the secret was replaced there are two signatures, with a space between.
     foreach (explode(' ', $headers['webhook-signature'] ?? '') as $given) {
         if (hash_equals($right, $given)) {
             return true;

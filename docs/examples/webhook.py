@@ -15,7 +15,7 @@ def is_genuine(headers, body, signing_secret):
     key = base64.b64decode(signing_secret.removeprefix("whsec_"))
     tag = hmac.new(key, f"{event}.{timestamp}.".encode() + body, hashlib.sha256).digest()
     right = b"v1," + base64.b64encode(tag)
-    # While keys are rotated there are two signatures, with a space between.
+    # For a day after the secret was replaced there are two signatures, with a space between.
     given = headers.get("webhook-signature", "").encode().split(b" ")
     return any([hmac.compare_digest(right, one) for one in given])
 

@@ -48,7 +48,10 @@ pub(crate) fn api(config: &mut web::ServiceConfig) {
                         .route(web::delete().to(webhook_endpoint::remove::remove)),
                 )
                 .service(at("/webhook_endpoint/test", "POST").route(post().to(webhook_endpoint::test::test)))
+                .service(at("/webhook_endpoint/rotate_secret", "POST").route(post().to(webhook_endpoint::rotate_secret::rotate_secret)))
+                .service(at("/api_keys", "GET, HEAD").route(get().to(api_keys::list::list)))
                 .service(at("/api_keys/rotate", "POST").route(post().to(api_keys::rotate::rotate)))
+                .service(at("/api_keys/{key_id}", "DELETE").route(web::delete().to(api_keys::remove::remove)))
                 .default_service(web::to(unknown_path)),
         )
         .service(at("/checkout/{id}", "GET, HEAD").route(get().to(checkout::show::show)))

@@ -118,6 +118,7 @@ async fn admit(
     let (counted, left) = api.limits().count(principal.key.id);
     *standing = Some(left);
     counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
+    authenticate::record_use(api.app(), &principal);
     Ok(Admitted { principal, body })
 }
 
@@ -191,6 +192,40 @@ impl FromRequest for ListCaller {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let admitted = admitted(request);
         future::ready(admitted.map(|admitted| Self(Arc::clone(&admitted.principal.merchant))))
+    }
+}
+
+/// The API key that signed a request without query parameters, with its merchant.
+pub(crate) struct Signer(pub(crate) Arc<Principal>);
+
+impl FromRequest for Signer {
+    type Error = Problem;
+    type Future = future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let signer = Query::refuse_any(request.query_string())
+            .and_then(|()| admitted(request))
+            .map(|admitted| Self(admitted.principal));
+        future::ready(signer)
+    }
+}
+
+/// The active API key that signed a request about keys or webhook endpoints, without query parameters;
+/// one in its grace period is refused.
+pub(crate) struct ActiveSigner(pub(crate) Arc<Principal>);
+
+impl FromRequest for ActiveSigner {
+    type Error = Problem;
+    type Future = future::Ready<Result<Self, Problem>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let active = Query::refuse_any(request.query_string())
+            .and_then(|()| admitted(request))
+            .and_then(|admitted| {
+                admitted.principal.require_active()?;
+                Ok(Self(admitted.principal))
+            });
+        future::ready(active)
     }
 }
 

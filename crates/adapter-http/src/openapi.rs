@@ -64,11 +64,14 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
         v1::webhook_endpoint::get::get,
         v1::webhook_endpoint::set::set,
         v1::webhook_endpoint::remove::remove,
+        v1::webhook_endpoint::rotate_secret::rotate_secret,
         v1::webhook_endpoint::test::test,
         v1::events::list::list,
         v1::events::get::get,
         v1::events::redeliver::redeliver,
+        v1::api_keys::list::list,
         v1::api_keys::rotate::rotate,
+        v1::api_keys::remove::remove,
         checkout::pay::pay,
         checkout::status::status,
         checkout::abandon::abandon,
@@ -347,11 +350,20 @@ errors! {
         "422" "`idempotency_key_reused`";
     /// What testing the webhook endpoint can be refused with besides.
     TestErrors:
-        "409" "`idempotency_conflict`, `invalid_state`",
+        "403" "`key_ending`: the API key is in its grace period and can end only itself",
+        "404" "`not_found`",
         "422" "`idempotency_key_reused`";
-    /// What replacing an API key can be refused with besides.
-    RotateErrors:
-        "409" "`idempotency_conflict`, `invalid_state`";
+    /// What replacing the webhook secret can be refused with besides.
+    RotateSecretErrors:
+        "403" "`key_ending`: the API key is in its grace period and can end only itself",
+        "404" "`not_found`";
+    /// What other calls on keys and webhook endpoints can be refused with besides.
+    ActiveKeyErrors:
+        "403" "`key_ending`: the API key is in its grace period and can end only itself";
+    /// What ending a key can be refused with besides.
+    LastKeyErrors:
+        "403" "`key_ending`: the API key is in its grace period and can end only itself",
+        "409" "`invalid_state`: it is the last active key";
     /// What every `GET` and `DELETE` of a merchant can be refused with.
     ReadErrors:
         "400" "`invalid_request`: a query parameter is unknown or bad",

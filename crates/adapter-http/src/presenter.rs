@@ -16,6 +16,7 @@ use crate::{
         },
         refunds::body::OrderedBody,
         sessions::body::{CreatedBody, SessionBody},
+        webhook_endpoint::body::EndpointBody,
     },
 };
 
@@ -51,6 +52,9 @@ impl Presenter for JsonPresenter {
                 StatusCode::CREATED,
                 json(&RotatedBody::new(api_key, api_secret, replaced)),
             ),
+            Presentable::SecretRotated(endpoint) => {
+                (StatusCode::OK, json(&EndpointBody::with_secret(endpoint)))
+            }
             Presentable::Redelivering(event) => {
                 (StatusCode::ACCEPTED, json(&EventBody::from(*event)))
             }

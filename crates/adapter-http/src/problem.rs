@@ -12,6 +12,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use oncharge_application::Error;
+use oncharge_domain::merchant::MAX_ACTIVE_KEYS;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -299,7 +300,13 @@ fn answer_of(error: &Error) -> Answer {
             operation.text()
         )),
         Error::NoEndpoint => not_now("There is no webhook endpoint that is enabled: set one first"),
-        Error::KeyIsEnding => not_now("This key is being replaced: sign with its successor"),
+        Error::KeyIsEnding => Answer::new(
+            S::FORBIDDEN,
+            "key_ending",
+            "This API key is in its grace period and can end only itself: use its successor",
+        ),
+        Error::LastActiveKey => not_now("The last active API key cannot be ended: rotate it"),
+        Error::TooManyKeys => not_now(format!("There are {MAX_ACTIVE_KEYS} active API keys")),
         Error::RefundExceedsCaptured(left) => unprocessable(
             "refund_exceeds_captured",
             format!("The amount must be at most what is left to refund: {left} minor units"),
@@ -443,7 +450,9 @@ mod tests {
             (expired, 409, "invalid_state", None),
             (capturing, 409, "invalid_state", None),
             (Error::NoEndpoint, 409, "invalid_state", None),
-            (Error::KeyIsEnding, 409, "invalid_state", None),
+            (Error::KeyIsEnding, 403, "key_ending", None),
+            (Error::LastActiveKey, 409, "invalid_state", None),
+            (Error::TooManyKeys, 409, "invalid_state", None),
             (
                 Error::RefundExceedsCaptured(1),
                 422,

@@ -116,13 +116,15 @@ impl From<BatchError<()>> for StoreError {
         match error {
             BatchError::NoRow(()) => Self::Failed("a row is not there".into()),
             BatchError::Failed(failure) => failure.into(),
-            // "Unavailable" would promise that nothing was written.
-            BatchError::OutcomeUnknown(failure) => {
-                let text = format!("it is not known whether this was written: {failure:?}");
-                Self::Failed(text.into())
-            }
+            BatchError::OutcomeUnknown(failure) => unknown(&failure),
         }
     }
+}
+
+/// The connection was lost during the commit: "unavailable" would promise that nothing was written.
+pub(crate) fn unknown(failure: &Failure) -> StoreError {
+    let text = format!("it is not known whether this was written: {failure:?}");
+    StoreError::Failed(text.into())
 }
 
 type Answers<Blame> = Vec<(QueryResult<usize>, Option<Blame>)>;

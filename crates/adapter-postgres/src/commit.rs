@@ -40,9 +40,9 @@ use crate::{
 
 /// Puts events that were just written on their way, where the merchant has an enabled endpoint.
 const DELIVER: &str = "
-INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts, failures,
-    round, created_at, next_try_at)
-SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, 0,
+INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
+    attempts, failures, round, created_at, next_try_at)
+SELECT events.id, session_id, merchant_id, sequence, webhook_endpoints.id, url, 'pending', 0, 0, 0,
     events.created_at, events.created_at
 FROM events JOIN webhook_endpoints USING (merchant_id)
 WHERE events.id = ANY ($1) AND disabled IS NULL";

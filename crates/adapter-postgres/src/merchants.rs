@@ -1,18 +1,28 @@
 //! Merchants and their API keys; every change is written with its audit entry.
 
 use async_trait::async_trait;
-use diesel::{pg::Pg, prelude::*};
+use diesel::{
+    pg::Pg,
+    prelude::*,
+    query_builder::QueryFragment,
+    sql_query,
+    sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
+};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, Merchant},
     time::Timestamp,
 };
-use oncharge_ports::{CommitError, MerchantRepository, StoreError, merchant_repository::Rotation};
+use oncharge_ports::{
+    CommitError, MerchantRepository, StoreError,
+    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation},
+};
 
 use crate::{
-    batch::Batch,
-    commit, keys,
+    batch::{Batch, BatchError},
+    commit::{self, Blame},
+    keys,
     rows::{
         at,
         audit::AuditRow,
@@ -21,6 +31,26 @@ use crate::{
     schema::{api_keys, audit_log, merchants},
     store::PostgresStore,
 };
+
+/// Serializes the changes of one merchant, until the end of the transaction. Foreign keys that point
+/// to the merchant do not wait for it, so that no request path does.
+const MERCHANT_LOCK: &str = "SELECT id FROM merchants WHERE id = $1 FOR NO KEY UPDATE";
+
+/// One row, where the merchant has fewer active keys than $2.
+const HAS_ROOM: &str = "
+SELECT 1 WHERE (SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND ends_at IS NULL) < $2";
+
+/// A key in its grace period, or one of several active ones.
+const REMOVE_KEY: &str = "
+UPDATE api_keys SET ends_at = $3 WHERE id = $1 AND merchant_id = $2
+    AND (ends_at > $3 OR ends_at IS NULL AND EXISTS (SELECT FROM api_keys AS other
+        WHERE other.merchant_id = $2 AND other.ends_at IS NULL AND other.id <> $1))";
+
+/// Waits until nobody else changes the merchant's keys or ends its deliveries, and holds the others
+/// off until the transaction ends.
+pub(crate) fn merchant_lock(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
+    sql_query(MERCHANT_LOCK).bind::<SqlUuid, _>(merchant.uuid())
+}
 
 #[async_trait]
 impl MerchantRepository for PostgresStore {
@@ -80,14 +110,18 @@ impl MerchantRepository for PostgresStore {
         key: &ApiKey,
         hash: &ApiKeyHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
-        let key = ApiKeyRow::seal(key, hash, &self.sealer)?;
+    ) -> Result<bool, StoreError> {
+        let row = ApiKeyRow::seal(key, hash, &self.sealer)?;
         let lent = self.pool.get().await?;
-        let mut batch = Batch::<()>::new(&lent);
-        batch.add(key.insert_into(api_keys::table));
+        let mut batch = Batch::new(&lent);
+        batch.add(merchant_lock(key.merchant));
+        let has_room = sql_query(HAS_ROOM)
+            .bind::<SqlUuid, _>(key.merchant.uuid())
+            .bind::<BigInt, _>(i64::from(MAX_ACTIVE_KEYS));
+        batch.require(has_room, ());
+        batch.add(row.insert_into(api_keys::table));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit().await?;
-        Ok(())
+        batch.commit_if_there().await
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
@@ -102,38 +136,127 @@ impl MerchantRepository for PostgresStore {
         found.into_iter().next().map(both).transpose()
     }
 
+    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        let query = api_keys::table
+            .find(id.uuid())
+            .select(ApiKeyRow::as_select());
+        let found: Vec<ApiKeyRow> = self.read(query).await?;
+        let open = |row: ApiKeyRow| row.open(&self.sealer);
+        found.into_iter().next().map(open).transpose()
+    }
+
+    async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
+        use api_keys::{created_at, ends_at, id, merchant_id, table};
+        let query = table
+            .filter(merchant_id.eq(merchant.uuid()))
+            .filter(ends_at.is_null().or(ends_at.gt(at(now))))
+            .order((created_at.desc(), id.desc()))
+            .limit(i64::from(MAX_LISTED_KEYS))
+            .select(ApiKeyRow::as_select());
+        let found: Vec<ApiKeyRow> = self.read(query).await?;
+        let open = |row: ApiKeyRow| row.open(&self.sealer);
+        found.into_iter().map(open).collect()
+    }
+
     async fn end_key(
         &self,
         id: ApiKeyId,
         end: Timestamp,
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
+        use api_keys::{ends_at, table};
         let lent = self.pool.get().await?;
         let mut batch = Batch::<()>::new(&lent);
-        end_at(&mut batch, id, end);
+        let later = table
+            .find(id.uuid())
+            .filter(ends_at.is_null().or(ends_at.gt(at(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(at(end))));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit().await?;
         Ok(())
     }
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+
+    async fn end_all_keys(
+        &self,
+        merchant: MerchantId,
+        end: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        use api_keys::{ends_at, merchant_id, table};
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&lent);
+        batch.add(merchant_lock(merchant));
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        let later = table
+            .filter(merchant_id.eq(merchant.uuid()))
+            .filter(ends_at.is_null().or(ends_at.gt(at(end))));
+        batch.add(diesel::update(later).set(ends_at.eq(at(end))));
+        Ok(batch.commit_counting().await? as u64)
+    }
+
+    async fn remove_key(
+        &self,
+        merchant: MerchantId,
+        id: ApiKeyId,
+        end: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<KeyRemoval, StoreError> {
+        {
+            let lent = self.pool.get().await?;
+            let mut batch = Batch::new(&lent);
+            batch.add(merchant_lock(merchant));
+            let remove = sql_query(REMOVE_KEY)
+                .bind::<SqlUuid, _>(id.uuid())
+                .bind::<SqlUuid, _>(merchant.uuid())
+                .bind::<Timestamptz, _>(at(end));
+            batch.require(remove, ());
+            batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+            if batch.commit_if_there().await? {
+                return Ok(KeyRemoval::Ended);
+            }
+        }
+        let found = self.key_by_id(id).await?;
+        let is_kept = |key: ApiKey| key.merchant == merchant && key.is_valid(end);
+        Ok(match found.map(is_kept) {
+            Some(true) => KeyRemoval::LastActive,
+            Some(false) | None => KeyRemoval::NotFound,
+        })
+    }
+
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+        use api_keys::{ends_at, merchant_id, table};
+        let merchant = rotation.key.merchant;
         let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, &self.sealer)?;
         let lent = self.pool.get().await?;
         let mut batch = Batch::new(&lent);
+        // Equal requests meet here first: the slower one is to find the record, not an ended key.
         if let Some(remembered) = &rotation.remembered {
             keys::write(&mut batch, &self.sealer, remembered)?;
         }
-        batch.add(key.insert_into(api_keys::table));
-        end_at(&mut batch, rotation.replaced, rotation.replaced_ends_at);
+        batch.add(merchant_lock(merchant));
+        let active = table
+            .find(rotation.replaced.uuid())
+            .filter(merchant_id.eq(merchant.uuid()))
+            .filter(ends_at.is_null());
+        let end = diesel::update(active).set(ends_at.eq(at(rotation.replaced_ends_at)));
+        batch.require(end, Blame::Missing("an active key"));
+        batch.add(key.insert_into(table));
         batch.add(AuditRow::from(&rotation.audit).insert_into(audit_log::table));
-        batch.commit().await.map_err(commit::outcome)
+        match batch.commit().await {
+            Ok(()) => Ok(true),
+            Err(BatchError::NoRow(Blame::Missing(_))) => Ok(false),
+            Err(error) => Err(commit::outcome_beside_sessions(error)),
+        }
     }
-}
 
-/// Ends a key at this time, unless it has ended before.
-fn end_at<'a, Blame: Send + 'a>(batch: &mut Batch<'a, Blame>, id: ApiKeyId, end: Timestamp) {
-    use api_keys::{ends_at, table};
-    let later = table
-        .find(id.uuid())
-        .filter(ends_at.is_null().or(ends_at.gt(at(end))));
-    batch.add(diesel::update(later).set(ends_at.eq(at(end))));
+    async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
+        use api_keys::{last_used_at, table};
+        let before = at(used.plus_seconds(-LAST_USE_SECONDS));
+        let stale = table
+            .find(id.uuid())
+            .filter(last_used_at.is_null().or(last_used_at.le(before)));
+        let write = diesel::update(stale).set(last_used_at.eq(at(used)));
+        self.write(write).await?;
+        Ok(())
+    }
 }

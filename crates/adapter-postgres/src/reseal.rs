@@ -18,8 +18,8 @@ use crate::{
     batch::Batch,
     rows::unfit,
     seal::{
-        BODY, CONTACT_EMAIL, CONTACT_PHONE, Column, NOTIFICATION, REQUEST, SIGNING_KEY,
-        SealedColumns,
+        BODY, CONTACT_EMAIL, CONTACT_PHONE, Column, NOTIFICATION, PREVIOUS_WEBHOOK_SECRET, REQUEST,
+        SIGNING_KEY, SealedColumns, WEBHOOK_SECRET,
     },
     store::PostgresStore,
 };
@@ -38,8 +38,10 @@ struct SealedColumn {
 }
 
 /// Every column that holds sealed values; a test compares this list with the schema.
-const SEALED: [SealedColumn; 6] = [
+const SEALED: [SealedColumn; 8] = [
     SealedColumn::of(SIGNING_KEY, "id"),
+    SealedColumn::of(WEBHOOK_SECRET, "merchant_id"),
+    SealedColumn::of(PREVIOUS_WEBHOOK_SECRET, "merchant_id"),
     SealedColumn::of(CONTACT_EMAIL, "session_id"),
     SealedColumn::of(CONTACT_PHONE, "session_id"),
     SealedColumn::of(REQUEST, "id"),

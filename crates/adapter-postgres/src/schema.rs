@@ -25,7 +25,9 @@ diesel::table! {
         key_hash -> Bytea,
         signing_key -> Bytea,
         signing_key_key_id -> Text,
+        key_hint -> Text,
         created_at -> Timestamptz,
+        last_used_at -> Nullable<Timestamptz>,
         ends_at -> Nullable<Timestamptz>,
     }
 }
@@ -208,9 +210,17 @@ diesel::table! {
 diesel::table! {
     webhook_endpoints (merchant_id) {
         merchant_id -> Uuid,
+        id -> Uuid,
+        version -> BigInt,
         url -> Text,
         key_id -> Uuid,
+        secret -> Bytea,
+        secret_key_id -> Text,
+        previous_secret -> Nullable<Bytea>,
+        previous_secret_key_id -> Nullable<Text>,
+        previous_secret_ends_at -> Nullable<Timestamptz>,
         disabled -> Nullable<Text>,
+        disabled_at -> Nullable<Timestamptz>,
         failing_since -> Nullable<Timestamptz>,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -223,6 +233,7 @@ diesel::table! {
         session_id -> Uuid,
         merchant_id -> Uuid,
         sequence -> BigInt,
+        endpoint_id -> Uuid,
         url -> Text,
         state -> Text,
         attempts -> BigInt,
@@ -293,6 +304,7 @@ diesel::joinable!(deliveries -> events (event_id));
 diesel::joinable!(events -> sessions (session_id));
 diesel::joinable!(refunds -> operations (operation_id));
 diesel::allow_tables_to_appear_in_same_query!(api_keys, merchants);
+diesel::allow_tables_to_appear_in_same_query!(api_keys, webhook_endpoints);
 diesel::allow_tables_to_appear_in_same_query!(contacts, operations);
 diesel::allow_tables_to_appear_in_same_query!(contacts, sessions);
 diesel::allow_tables_to_appear_in_same_query!(

@@ -34,6 +34,9 @@ pub(crate) struct SealedColumns {
 pub(crate) const CONTACT_EMAIL: Column = Column::new("contacts", "email");
 pub(crate) const CONTACT_PHONE: Column = Column::new("contacts", "phone");
 pub(crate) const SIGNING_KEY: Column = Column::new("api_keys", "signing_key");
+pub(crate) const WEBHOOK_SECRET: Column = Column::new("webhook_endpoints", "secret");
+pub(crate) const PREVIOUS_WEBHOOK_SECRET: Column =
+    Column::new("webhook_endpoints", "previous_secret");
 pub(crate) const REQUEST: Column = Column::new("operations", "request");
 pub(crate) const BODY: Column = Column::new("idempotency_keys", "body");
 pub(crate) const NOTIFICATION: Column = Column::new("psp_notifications", "body");

@@ -6,7 +6,7 @@ use diesel::{
     sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
 use oncharge_domain::{
-    id::{EventId, MerchantId, NotificationId, OperationId, RefundId, SessionId},
+    id::{EndpointId, EventId, MerchantId, NotificationId, OperationId, RefundId, SessionId},
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use crate::{error::corrupt, prepared::Prepared, rows::at, store::PostgresStore};
 
-/// `$1` to `$5` are the times before which what began is over its budget, in the order of
+/// `$1` to `$5` and `$7` are the times before which what began is over its budget, in the order of
 /// [`BUDGETED`]; `$6` is the limit. No more of each kind than that is taken, so that one kind's many
 /// cost no more than they must.
 const STUCK: &str = "
@@ -69,15 +69,20 @@ UNION ALL
             WHERE before.session_id = next.session_id AND before.sequence < next.sequence
                 AND before.attempts = 0 AND before.next_try_at IS NOT NULL))
     ORDER BY created_at LIMIT $6)
+UNION ALL
+(SELECT 'failing_endpoint', id, NULL, merchant_id, failing_since, split_part(url, '?', 1)
+    FROM webhook_endpoints WHERE failing_since < $7 AND disabled IS NULL
+    ORDER BY failing_since LIMIT $6)
 ORDER BY since, id LIMIT $6";
 
 /// The kinds that have a budget.
-const BUDGETED: [StuckKind; 5] = [
+const BUDGETED: [StuckKind; 6] = [
     StuckKind::Operation,
     StuckKind::Accepted,
     StuckKind::Deadline,
     StuckKind::Waiting,
     StuckKind::Delivery,
+    StuckKind::Endpoint,
 ];
 
 #[derive(QueryableByName)]
@@ -102,7 +107,7 @@ pub(crate) async fn stuck(
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<StuckItem>, StoreError> {
-    let [operation, accepted, deadline, waiting, delivery] =
+    let [operation, accepted, deadline, waiting, delivery, endpoint] =
         BUDGETED.map(|kind| at(now.plus_seconds(-kind.budget_seconds())));
     let query = sql_query(STUCK)
         .bind::<Timestamptz, _>(operation)
@@ -110,7 +115,8 @@ pub(crate) async fn stuck(
         .bind::<Timestamptz, _>(deadline)
         .bind::<Timestamptz, _>(waiting)
         .bind::<Timestamptz, _>(delivery)
-        .bind::<BigInt, _>(i64::from(limit));
+        .bind::<BigInt, _>(i64::from(limit))
+        .bind::<Timestamptz, _>(endpoint);
     let rows: Vec<Row> = store.read(Prepared(query)).await?;
     rows.into_iter().map(StuckItem::try_from).collect()
 }
@@ -133,6 +139,7 @@ impl TryFrom<Row> for StuckItem {
                 NotificationId::from_uuid(row.id).to_string()
             }
             StuckKind::Delivery => EventId::from_uuid(row.id).to_string(),
+            StuckKind::Endpoint => EndpointId::from_uuid(row.id).to_string(),
         };
         Ok(Self {
             kind,

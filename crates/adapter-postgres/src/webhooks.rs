@@ -8,7 +8,6 @@ use diesel::{
     prelude::*,
     sql_query,
     sql_types::{Timestamptz, Uuid as SqlUuid},
-    upsert::excluded,
 };
 use oncharge_domain::{
     audit::AuditEntry,
@@ -20,16 +19,24 @@ use oncharge_domain::{
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
-    webhook_repository::{Outgoing, Recorded, Redelivery},
+    webhook_repository::{EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    batch::Batch,
+    batch::{Batch, BatchError, unknown},
+    commit::{Blame, outcome_beside_sessions},
+    keys,
+    merchants::merchant_lock,
     rows::{
-        at, attempt::AttemptRow, audit::AuditRow, delivery::DeliveryRow, endpoint::EndpointRow,
-        event::EventRow, merchant::ApiKeyRow,
+        at,
+        attempt::AttemptRow,
+        audit::AuditRow,
+        delivery::DeliveryRow,
+        endpoint::{EndpointRow, SecretColumns},
+        event::EventRow,
+        merchant::ApiKeyRow,
     },
     schema::{
         api_keys, audit_log, deliveries, delivery_attempts, events, sessions, webhook_endpoints,
@@ -40,14 +47,15 @@ use crate::{
 /// An event that had no delivery gets one; of one that had, the next round begins: as if it had just
 /// happened, but for its attempts, and for a lease, which holds on.
 const REDELIVER: &str = "
-INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts, failures,
-    round, created_at, next_try_at)
-SELECT events.id, session_id, merchant_id, sequence, url, 'pending', 0, 0, 0, events.created_at, $3
+INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
+    attempts, failures, round, created_at, next_try_at)
+SELECT events.id, session_id, merchant_id, sequence, webhook_endpoints.id, url, 'pending', 0, 0, 0,
+    events.created_at, $3
 FROM events JOIN webhook_endpoints USING (merchant_id)
 WHERE events.id = $1 AND merchant_id = $2 AND disabled IS NULL
-ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = excluded.state,
-    failures = excluded.failures, round = deliveries.round + 1, next_try_at = excluded.next_try_at,
-    ended_at = NULL";
+ON CONFLICT (event_id) DO UPDATE SET endpoint_id = excluded.endpoint_id, url = excluded.url,
+    state = excluded.state, failures = excluded.failures, round = deliveries.round + 1,
+    next_try_at = excluded.next_try_at, ended_at = NULL";
 
 #[async_trait]
 impl WebhookRepository for PostgresStore {
@@ -56,43 +64,41 @@ impl WebhookRepository for PostgresStore {
             .find(merchant.uuid())
             .select(EndpointRow::as_select());
         let found: Vec<EndpointRow> = self.read(query).await?;
-        let found = found.into_iter().next();
-        found.map(WebhookEndpoint::try_from).transpose()
+        let open = |row: EndpointRow| row.open(&self.sealer);
+        found.into_iter().next().map(open).transpose()
     }
 
     async fn set_endpoint(
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
-        use webhook_endpoints::{
-            disabled, failing_since, key_id, merchant_id, table, updated_at, url,
-        };
-        let write = diesel::insert_into(table)
-            .values(EndpointRow::from(endpoint))
-            .on_conflict(merchant_id)
-            .do_update()
-            .set((
-                url.eq(excluded(url)),
-                key_id.eq(excluded(key_id)),
-                disabled.eq(excluded(disabled)),
-                failing_since.eq(excluded(failing_since)),
-                updated_at.eq(excluded(updated_at)),
-            ));
-        {
-            let lent = self.pool.get().await?;
-            let mut batch = Batch::new(&lent);
-            batch.add(left_over::turn(endpoint.merchant));
-            batch.require(left_over::nothing(endpoint.merchant), ());
-            batch.add(write);
-            batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-            if !batch.commit_if_there().await? {
-                return Ok(None);
-            }
+    ) -> Result<EndpointWrite, StoreError> {
+        use webhook_endpoints::{id, merchant_id, table, version};
+        let row = EndpointRow::seal(endpoint, &self.sealer)?;
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        batch.add(merchant_lock(endpoint.merchant));
+        let nothing = left_over::nothing(endpoint.merchant);
+        batch.require(nothing, EndpointWrite::LeftOver);
+        if endpoint.version == 1 {
+            let insert = diesel::insert_into(table).values(row);
+            let insert = insert.on_conflict(merchant_id).do_nothing();
+            batch.require(insert, EndpointWrite::Stale);
+        } else {
+            let before = table
+                .find(endpoint.merchant.uuid())
+                .filter(id.eq(endpoint.id.uuid()))
+                .filter(version.eq(i64::from(endpoint.version) - 1));
+            let update = diesel::update(before).set(row.settings);
+            batch.require(update, EndpointWrite::Stale);
         }
-        // Somebody else may have removed it meanwhile.
-        let kept = self.endpoint(endpoint.merchant).await?;
-        Ok(Some(kept.unwrap_or_else(|| endpoint.clone())))
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        match batch.commit().await {
+            Ok(()) => Ok(EndpointWrite::Written),
+            Err(BatchError::NoRow(why)) => Ok(why),
+            Err(BatchError::Failed(failure)) => Err(failure.into()),
+            Err(BatchError::OutcomeUnknown(failure)) => Err(unknown(&failure)),
+        }
     }
 
     async fn change_key(
@@ -101,16 +107,16 @@ impl WebhookRepository for PostgresStore {
         key: ApiKeyId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        use webhook_endpoints::{disabled, failing_since, key_id, table, updated_at, url};
+        use webhook_endpoints::{disabled, failing_since, id, key_id, table, updated_at, version};
         let lent = self.pool.get().await?;
         let mut batch = Batch::new(&lent);
         let as_read = table
             .find(read.merchant.uuid())
             .filter(disabled.is_null())
-            .filter(url.eq(read.url.as_str().to_owned()))
-            .filter(key_id.eq(read.key.uuid()))
-            .filter(updated_at.eq(at(read.updated_at)));
+            .filter(id.eq(read.id.uuid()))
+            .filter(version.eq(i64::from(read.version)));
         let changed = (
+            version.eq(version + 1),
             key_id.eq(key.uuid()),
             failing_since.eq(None::<OffsetDateTime>),
             updated_at.eq(at(audit.at)),
@@ -118,6 +124,34 @@ impl WebhookRepository for PostgresStore {
         batch.require(diesel::update(as_read).set(changed), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit_if_there().await
+    }
+
+    async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
+        use webhook_endpoints::{id, table, updated_at, version};
+        let (read, audit) = (&rotation.read, &rotation.audit);
+        let secrets = SecretColumns::seal(read.merchant, &rotation.secrets, &self.sealer)?;
+        let lent = self.pool.get().await?;
+        let mut batch = Batch::new(&lent);
+        if let Some(remembered) = &rotation.remembered {
+            keys::write(&mut batch, &self.sealer, remembered)?;
+        }
+        let as_read = table
+            .find(read.merchant.uuid())
+            .filter(id.eq(read.id.uuid()))
+            .filter(version.eq(i64::from(read.version)));
+        let changed = (
+            version.eq(version + 1),
+            updated_at.eq(at(audit.at)),
+            secrets,
+        );
+        let update = diesel::update(as_read).set(changed);
+        batch.require(update, Blame::Missing("the endpoint as it was read"));
+        batch.add(AuditRow::from(audit).insert_into(audit_log::table));
+        match batch.commit().await {
+            Ok(()) => Ok(true),
+            Err(BatchError::NoRow(Blame::Missing(_))) => Ok(false),
+            Err(error) => Err(outcome_beside_sessions(error)),
+        }
     }
 
     async fn remove_endpoint(
@@ -128,7 +162,7 @@ impl WebhookRepository for PostgresStore {
         let lent = self.pool.get().await?;
         let mut batch = Batch::new(&lent);
         let row = webhook_endpoints::table.find(merchant.uuid());
-        batch.add(left_over::turn(merchant));
+        batch.add(merchant_lock(merchant));
         batch.require(diesel::delete(row), ());
         batch.add(left_over::end(merchant));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
@@ -144,10 +178,14 @@ impl WebhookRepository for PostgresStore {
         merchant: MerchantId,
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        use api_keys::{ends_at, merchant_id, table};
+        use api_keys::{ends_at, id, merchant_id, table};
+        let of_endpoint = webhook_endpoints::table
+            .find(merchant.uuid())
+            .select(webhook_endpoints::key_id);
+        let in_grace = ends_at.gt(at(now)).and(id.eq_any(of_endpoint));
         let query = table
             .filter(merchant_id.eq(merchant.uuid()))
-            .filter(ends_at.is_null().or(ends_at.gt(at(now))))
+            .filter(ends_at.is_null().or(in_grace))
             .select(ApiKeyRow::as_select());
         let found: Vec<ApiKeyRow> = self.read(query).await?;
         let open = |row: ApiKeyRow| row.open(&self.sealer);
@@ -205,7 +243,7 @@ impl WebhookRepository for PostgresStore {
             Ok(Outgoing {
                 event: event.stored(&reference, metadata)?,
                 delivery: delivery.try_into()?,
-                endpoint: endpoint.map(WebhookEndpoint::try_from).transpose()?,
+                endpoint: endpoint.map(|row| row.open(&self.sealer)).transpose()?,
             })
         };
         found.into_iter().map(read).collect()

@@ -1,18 +1,26 @@
 //! Merchants and their keys; every change is written with its audit entry.
 
 use async_trait::async_trait;
-use diesel::prelude::*;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary},
+};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, Merchant},
     time::Timestamp,
 };
-use oncharge_ports::{CommitError, MerchantRepository, StoreError, merchant_repository::Rotation};
+use oncharge_ports::{
+    CommitError, MerchantRepository, StoreError,
+    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation},
+};
 
 use crate::{
     commit::{key::KeyRows, write_audit},
     error,
+    hot::Hot,
     rows::{
         audit::AuditRow,
         id_bytes,
@@ -22,6 +30,12 @@ use crate::{
     store::SqliteStore,
     writer::Lane,
 };
+
+/// The keys of merchant `?1` that have not ended at `?2`, newest first, at most `?3`. In two halves,
+/// since for an `OR` SQLite would read the ended ones as well.
+const KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at IS NULL \
+     UNION ALL SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at > ?2 \
+     ORDER BY created_at DESC, id DESC LIMIT ?3 + 0";
 
 #[async_trait]
 impl MerchantRepository for SqliteStore {
@@ -96,13 +110,24 @@ impl MerchantRepository for SqliteStore {
         key: &ApiKey,
         hash: &ApiKeyHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
+        let merchant = id_bytes(key.merchant);
         let key = ApiKeyRow::of(key, hash, self.sealer())?;
         let audit = AuditRow::of(audit);
         let added = self.write(Lane::Request, move |connection| {
+            let active: i64 = api_keys::table
+                .filter(api_keys::merchant_id.eq(merchant))
+                .filter(api_keys::ends_at.is_null())
+                .count()
+                .get_result(connection)
+                .map_err(error::commit)?;
+            if active >= i64::from(MAX_ACTIVE_KEYS) {
+                return Ok(false);
+            }
             let insert = key.insert_into(api_keys::table);
             insert.execute(connection).map_err(error::commit)?;
-            write_audit(connection, [audit])
+            write_audit(connection, [audit])?;
+            Ok(true)
         });
         added.await.map_err(error::outside_a_unit)
     }
@@ -122,6 +147,29 @@ impl MerchantRepository for SqliteStore {
             .transpose()
     }
 
+    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        let found: Option<ApiKeyRow> = self.read(|connection| {
+            api_keys::table
+                .find(id_bytes(id))
+                .select(ApiKeyRow::as_select())
+                .get_result(connection)
+                .optional()
+                .map_err(error::store)
+        })?;
+        found.map(|row| row.api_key(self.sealer())).transpose()
+    }
+
+    async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
+        let query = sql_query(KEYS)
+            .bind::<Binary, _>(id_bytes(merchant))
+            .bind::<BigInt, _>(now.unix_micros())
+            .bind::<BigInt, _>(i64::from(MAX_LISTED_KEYS));
+        let found: Vec<ApiKeyRow> =
+            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
+        let keys = found.into_iter().map(|row| row.api_key(self.sealer()));
+        keys.collect()
+    }
+
     async fn end_key(
         &self,
         id: ApiKeyId,
@@ -130,38 +178,127 @@ impl MerchantRepository for SqliteStore {
     ) -> Result<(), StoreError> {
         let audit = AuditRow::of(audit);
         let ended = self.write(Lane::Request, move |connection| {
-            end_key(connection, id, at).map_err(error::commit)?;
+            let at = at.unix_micros();
+            let later = api_keys::table
+                .find(id_bytes(id))
+                .filter(api_keys::ends_at.is_null().or(api_keys::ends_at.gt(at)));
+            let update = diesel::update(later).set(api_keys::ends_at.eq(at));
+            update.execute(connection).map_err(error::commit)?;
             write_audit(connection, [audit])
         });
         ended.await.map_err(error::outside_a_unit)
     }
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+
+    async fn end_all_keys(
+        &self,
+        merchant: MerchantId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        let audit = AuditRow::of(audit);
+        let ended = self.write(Lane::Request, move |connection| {
+            let update = diesel::update(unended(merchant, at));
+            let update = update.set(api_keys::ends_at.eq(at.unix_micros()));
+            let ended = update.execute(connection).map_err(error::commit)?;
+            write_audit(connection, [audit])?;
+            Ok(ended as u64)
+        });
+        ended.await.map_err(error::outside_a_unit)
+    }
+
+    async fn remove_key(
+        &self,
+        merchant: MerchantId,
+        id: ApiKeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<KeyRemoval, StoreError> {
+        let audit = AuditRow::of(audit);
+        let removed = self.write(Lane::Request, move |connection| {
+            let (key, now) = (id_bytes(id), at.unix_micros());
+            let mine = unended(merchant, at).filter(api_keys::id.eq(key.clone()));
+            let found: Option<Option<i64>> = mine
+                .select(api_keys::ends_at)
+                .get_result(connection)
+                .optional()
+                .map_err(error::commit)?;
+            let Some(end) = found else {
+                return Ok(KeyRemoval::NotFound);
+            };
+            let another = api_keys::table
+                .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
+                .filter(api_keys::ends_at.is_null())
+                .filter(api_keys::id.ne(key.clone()));
+            let has_another: bool = diesel::select(diesel::dsl::exists(another))
+                .get_result(connection)
+                .map_err(error::commit)?;
+            if end.is_none() && !has_another {
+                return Ok(KeyRemoval::LastActive);
+            }
+            let update = diesel::update(api_keys::table.find(key));
+            let update = update.set(api_keys::ends_at.eq(now));
+            update.execute(connection).map_err(error::commit)?;
+            write_audit(connection, [audit])?;
+            Ok(KeyRemoval::Ended)
+        });
+        removed.await.map_err(error::outside_a_unit)
+    }
+
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
         let key = ApiKeyRow::of(&rotation.key, &rotation.hash, self.sealer())?;
-        let (replaced, ends_at) = (rotation.replaced, rotation.replaced_ends_at);
+        let (merchant, replaced) = (id_bytes(rotation.key.merchant), id_bytes(rotation.replaced));
+        let ends_at = rotation.replaced_ends_at.unix_micros();
         let remembered = rotation.remembered.as_ref();
         let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
         let remembered = remembered.transpose()?;
         let audit = AuditRow::of(&rotation.audit);
-        self.write(Lane::Request, move |connection| {
+        let rotated = self.write(Lane::Request, move |connection| {
+            // Equal requests meet here first: the slower one is to find the record, not an ended key.
             if let Some(remembered) = remembered {
                 remembered.write(connection)?;
             }
+            let active = api_keys::table
+                .find(replaced)
+                .filter(api_keys::merchant_id.eq(merchant))
+                .filter(api_keys::ends_at.is_null());
+            let update = diesel::update(active).set(api_keys::ends_at.eq(ends_at));
+            if update.execute(connection).map_err(error::commit)? == 0 {
+                // Rolls the record back.
+                return Err(CommitError::Conflict);
+            }
             let insert = key.insert_into(api_keys::table);
             insert.execute(connection).map_err(error::commit)?;
-            end_key(connection, replaced, ends_at).map_err(error::commit)?;
             write_audit(connection, [audit])
-        })
-        .await
+        });
+        match rotated.await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
+        let recorded = self.write(Lane::Worker, move |connection| {
+            let before = used.plus_seconds(-LAST_USE_SECONDS).unix_micros();
+            let last = api_keys::last_used_at;
+            let stale = api_keys::table
+                .find(id_bytes(id))
+                .filter(last.is_null().or(last.le(before)));
+            let update = diesel::update(stale).set(last.eq(used.unix_micros()));
+            update.execute(connection).map_err(error::commit)?;
+            Ok(())
+        });
+        recorded.await.map_err(error::outside_a_unit)
     }
 }
 
-/// Ends a key at this time unless it has ended before.
-fn end_key(connection: &mut SqliteConnection, id: ApiKeyId, at: Timestamp) -> QueryResult<()> {
-    let at = at.unix_micros();
-    let later = api_keys::table
-        .find(id_bytes(id))
-        .filter(api_keys::ends_at.is_null().or(api_keys::ends_at.gt(at)));
-    let update = diesel::update(later).set(api_keys::ends_at.eq(at));
-    update.execute(connection)?;
-    Ok(())
+/// The merchant's keys that have not ended at this time.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn unended(merchant: MerchantId, now: Timestamp) -> _ {
+    let merchant: Vec<u8> = id_bytes(merchant);
+    let now: i64 = now.unix_micros();
+    let ends_at = api_keys::ends_at;
+    api_keys::table
+        .filter(api_keys::merchant_id.eq(merchant))
+        .filter(ends_at.is_null().or(ends_at.gt(now)))
 }

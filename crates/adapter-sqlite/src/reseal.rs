@@ -37,8 +37,10 @@ struct SealedColumn {
 }
 
 /// Every column that holds sealed values; a test compares this list with the schema.
-const SEALED: [SealedColumn; 6] = [
+const SEALED: [SealedColumn; 8] = [
     SealedColumn::of("api_keys", "signing_key", "id"),
+    SealedColumn::of("webhook_endpoints", "secret", "merchant_id"),
+    SealedColumn::of("webhook_endpoints", "previous_secret", "merchant_id"),
     SealedColumn::of("contacts", "email", "session_id"),
     SealedColumn::of("contacts", "phone", "session_id"),
     SealedColumn::of("operations", "request", "id"),

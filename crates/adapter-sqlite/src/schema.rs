@@ -25,7 +25,9 @@ diesel::table! {
         key_hash -> Binary,
         signing_key -> Binary,
         signing_key_key_id -> Text,
+        key_hint -> Text,
         created_at -> BigInt,
+        last_used_at -> Nullable<BigInt>,
         ends_at -> Nullable<BigInt>,
     }
 }
@@ -208,9 +210,17 @@ diesel::table! {
 diesel::table! {
     webhook_endpoints (merchant_id) {
         merchant_id -> Binary,
+        id -> Binary,
+        version -> BigInt,
         url -> Text,
         key_id -> Binary,
+        secret -> Binary,
+        secret_key_id -> Text,
+        previous_secret -> Nullable<Binary>,
+        previous_secret_key_id -> Nullable<Text>,
+        previous_secret_ends_at -> Nullable<BigInt>,
         disabled -> Nullable<Text>,
+        disabled_at -> Nullable<BigInt>,
         failing_since -> Nullable<BigInt>,
         created_at -> BigInt,
         updated_at -> BigInt,
@@ -223,6 +233,7 @@ diesel::table! {
         session_id -> Binary,
         merchant_id -> Binary,
         sequence -> BigInt,
+        endpoint_id -> Binary,
         url -> Text,
         state -> Text,
         attempts -> BigInt,

@@ -6,7 +6,7 @@ use diesel::{
     sql_types::{BigInt, Binary, Nullable, Text},
 };
 use oncharge_domain::{
-    id::{EventKind, NotificationKind, OperationKind, RefundKind, SessionKind},
+    id::{EndpointKind, EventKind, NotificationKind, OperationKind, RefundKind, SessionKind},
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -85,6 +85,7 @@ fn statement(kind: StuckKind) -> String {
              AND (own.next_try_at < ?1 OR (own.attempts = 0 AND own.created_at < ?1)) \
              AND (own.attempts > 0 OR NOT EXISTS ({EARLIER}))"
         ),
+        StuckKind::Endpoint => FAILING_ENDPOINTS.to_owned(),
     };
     format!("{from_where} ORDER BY since LIMIT ?2 + 0")
 }
@@ -99,6 +100,11 @@ const CONTRADICTIONS: &str = "SELECT id, session_id AS session, merchant_id AS m
 
 const DEADLINES: &str = "SELECT id, id AS session, merchant_id AS merchant, due_at AS since, \
      status AS detail FROM sessions WHERE due_at < ?1";
+
+/// The condition is that of the index `webhook_endpoints_failing`.
+const FAILING_ENDPOINTS: &str = "SELECT id, NULL AS session, merchant_id AS merchant, \
+     failing_since AS since, substr(url, 1, instr(url || '?', '?') - 1) AS detail \
+     FROM webhook_endpoints WHERE failing_since < ?1 AND disabled IS NULL";
 
 /// The condition on the session is that of the index `sessions_capture_failed`, word for word.
 const REFUNDS_OF_FAILED_CAPTURES: &str = "SELECT refund.id, session.id AS session, \
@@ -126,6 +132,7 @@ impl Found {
                 cells.id::<NotificationKind>("id", &self.id)?.to_string()
             }
             StuckKind::Delivery => cells.id::<EventKind>("id", &self.id)?.to_string(),
+            StuckKind::Endpoint => cells.id::<EndpointKind>("id", &self.id)?.to_string(),
         };
         Ok(StuckItem {
             kind,

@@ -17,23 +17,23 @@ use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
     unit_of_work::LeasedItem,
-    webhook_repository::{Outgoing, Recorded, Redelivery},
+    webhook_repository::{EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation},
 };
 
 use crate::{
-    commit::write_audit,
+    commit::{key::KeyRows, write_audit},
     error,
     hot::Hot,
     rows::{
         attempt::AttemptRow,
         audit::AuditRow,
         delivery::DeliveryRow,
-        endpoint::EndpointRow,
+        endpoint::{EndpointRow, SecretColumns},
         event::{EventRow, OfSession},
         id_bytes,
         merchant::ApiKeyRow,
     },
-    schema::{api_keys, deliveries, delivery_attempts, events, sessions, webhook_endpoints},
+    schema::{deliveries, delivery_attempts, events, sessions, webhook_endpoints},
     store::SqliteStore,
     writer::Lane,
 };
@@ -43,8 +43,8 @@ mod record;
 
 /// The delivery of an event to the merchant's endpoint, where there is one that is enabled.
 const NEW_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
-     url, state, attempts, failures, round, created_at, next_try_at) \
-     SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.url, \
+     endpoint_id, url, state, attempts, failures, round, created_at, next_try_at) \
+     SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.id, endpoint.url, \
      'pending', 0, 0, 0, events.created_at, events.created_at \
      FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
      WHERE events.id = ? AND endpoint.disabled IS NULL RETURNING event_id AS id";
@@ -52,14 +52,19 @@ const NEW_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, mercha
 /// The same at another time, whether or not there is a delivery: of one that is there the next
 /// round begins, and a lease on it stays.
 const AGAIN: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
-     url, state, attempts, failures, round, created_at, next_try_at) \
-     SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.url, \
+     endpoint_id, url, state, attempts, failures, round, created_at, next_try_at) \
+     SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.id, endpoint.url, \
      'pending', 0, 0, 0, events.created_at, ? \
      FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
      WHERE events.id = ? AND events.merchant_id = ? AND endpoint.disabled IS NULL \
-     ON CONFLICT (event_id) DO UPDATE SET url = excluded.url, state = 'pending', failures = 0, \
-     round = deliveries.round + 1, next_try_at = excluded.next_try_at, ended_at = NULL \
-     RETURNING event_id AS id";
+     ON CONFLICT (event_id) DO UPDATE SET endpoint_id = excluded.endpoint_id, \
+     url = excluded.url, state = 'pending', failures = 0, round = deliveries.round + 1, \
+     next_try_at = excluded.next_try_at, ended_at = NULL RETURNING event_id AS id";
+
+/// The active keys of merchant `?1` and its endpoint's where that is in its grace period at `?2`.
+const SIGNING_KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at IS NULL \
+     UNION ALL SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at > ?2 \
+     AND id = (SELECT key_id FROM webhook_endpoints WHERE merchant_id = ?1)";
 
 /// Puts an event that was just written on its way, inside the same transaction.
 pub(crate) fn put_on_its_way(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
@@ -90,7 +95,7 @@ impl WebhookRepository for SqliteStore {
                 .get_result(connection)
                 .optional()
                 .map_err(error::store)?
-                .map(EndpointRow::endpoint)
+                .map(|row: EndpointRow| row.endpoint(self.sealer()))
                 .transpose()
         })
     }
@@ -99,23 +104,32 @@ impl WebhookRepository for SqliteStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
-        let (merchant, row) = (endpoint.merchant, EndpointRow::of(endpoint));
+    ) -> Result<EndpointWrite, StoreError> {
+        use webhook_endpoints::{id, merchant_id, table, version};
+        let (merchant, own_version) = (endpoint.merchant, endpoint.version);
+        let row = EndpointRow::of(endpoint, self.sealer())?;
         let audit = AuditRow::of(audit);
         let set = self.write(Lane::Request, move |connection| {
             if left_over::is_some(connection, merchant).map_err(error::commit)? {
-                return Ok(None);
+                return Ok(EndpointWrite::LeftOver);
             }
-            let kept: EndpointRow = diesel::insert_into(webhook_endpoints::table)
-                .values(&row)
-                .on_conflict(webhook_endpoints::merchant_id)
-                .do_update()
-                .set(row.change())
-                .returning(EndpointRow::as_returning())
-                .get_result(connection)
-                .map_err(error::commit)?;
+            let written = if own_version == 1 {
+                let insert = diesel::insert_into(table).values(row);
+                let insert = insert.on_conflict(merchant_id).do_nothing();
+                insert.execute(connection)
+            } else {
+                let before = table
+                    .find(row.merchant_id)
+                    .filter(id.eq(row.id))
+                    .filter(version.eq(i64::from(own_version) - 1));
+                let update = diesel::update(before).set(row.settings);
+                update.execute(connection)
+            };
+            if written.map_err(error::commit)? == 0 {
+                return Ok(EndpointWrite::Stale);
+            }
             write_audit(connection, [audit])?;
-            Ok(Some(kept.endpoint()?))
+            Ok(EndpointWrite::Written)
         });
         set.await.map_err(error::outside_a_unit)
     }
@@ -126,17 +140,18 @@ impl WebhookRepository for SqliteStore {
         key: ApiKeyId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        use webhook_endpoints::{disabled, failing_since, key_id, table, updated_at, url};
-        let (row, audit_row) = (EndpointRow::of(read), AuditRow::of(audit));
+        use webhook_endpoints::{disabled, failing_since, id, key_id, table, updated_at, version};
+        let (merchant, own_id, read_version) = (read.merchant, read.id, i64::from(read.version));
+        let audit_row = AuditRow::of(audit);
         let (key, now) = (id_bytes(key), audit.at.unix_micros());
         let changed = self.write(Lane::Request, move |connection| {
             let as_read = table
-                .find(row.merchant_id)
+                .find(id_bytes(merchant))
                 .filter(disabled.is_null())
-                .filter(url.eq(row.url))
-                .filter(key_id.eq(row.key_id))
-                .filter(updated_at.eq(row.updated_at));
+                .filter(id.eq(id_bytes(own_id)))
+                .filter(version.eq(read_version));
             let change = (
+                version.eq(read_version + 1),
                 key_id.eq(key),
                 failing_since.eq(None::<i64>),
                 updated_at.eq(now),
@@ -149,6 +164,42 @@ impl WebhookRepository for SqliteStore {
             Ok(true)
         });
         changed.await.map_err(error::outside_a_unit)
+    }
+
+    async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
+        use webhook_endpoints::{id, table, updated_at, version};
+        let read = &rotation.read;
+        let (merchant, own_id) = (id_bytes(read.merchant), id_bytes(read.id));
+        let read_version = i64::from(read.version);
+        let secrets = SecretColumns::of(&merchant, &rotation.secrets, self.sealer())?;
+        let remembered = rotation.remembered.as_ref();
+        let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
+        let remembered = remembered.transpose()?;
+        let (now, audit) = (
+            rotation.audit.at.unix_micros(),
+            AuditRow::of(&rotation.audit),
+        );
+        let rotated = self.write(Lane::Request, move |connection| {
+            if let Some(remembered) = remembered {
+                remembered.write(connection)?;
+            }
+            let as_read = table
+                .find(merchant)
+                .filter(id.eq(own_id))
+                .filter(version.eq(read_version));
+            let change = (version.eq(read_version + 1), updated_at.eq(now), secrets);
+            let touched = diesel::update(as_read).set(change).execute(connection);
+            if touched.map_err(error::commit)? == 0 {
+                // Rolls the record back.
+                return Err(CommitError::Conflict);
+            }
+            write_audit(connection, [audit])
+        });
+        match rotated.await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn remove_endpoint(
@@ -179,16 +230,11 @@ impl WebhookRepository for SqliteStore {
         merchant: MerchantId,
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        let ends_at = api_keys::ends_at;
-        let active = ends_at.is_null().or(ends_at.gt(now.unix_micros()));
-        let rows: Vec<ApiKeyRow> = self.read(|connection| {
-            api_keys::table
-                .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
-                .filter(active)
-                .select(ApiKeyRow::as_select())
-                .load(connection)
-                .map_err(error::store)
-        })?;
+        let query = sql_query(SIGNING_KEYS)
+            .bind::<Binary, _>(id_bytes(merchant))
+            .bind::<BigInt, _>(now.unix_micros());
+        let rows: Vec<ApiKeyRow> =
+            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
         let keys = rows.into_iter().map(|row| row.api_key(self.sealer()));
         keys.collect()
     }
@@ -246,7 +292,9 @@ impl WebhookRepository for SqliteStore {
                 Ok(Outgoing {
                     event: event.stored_event(&session)?,
                     delivery: delivery.delivery()?,
-                    endpoint: endpoint.map(EndpointRow::endpoint).transpose()?,
+                    endpoint: endpoint
+                        .map(|row| row.endpoint(self.sealer()))
+                        .transpose()?,
                 })
             })
             .collect()

@@ -1,3 +1,5 @@
-//! A merchant's own keys.
+//! A merchant's API keys.
 
+pub mod list;
+pub mod remove;
 pub mod rotate;

@@ -246,6 +246,11 @@ impl App {
         psp
     }
 
+    /// Runs something that no request waits for; a clean stop does.
+    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.0.tasks.spawn(work);
+    }
+
     /// Waits until every use case under way has come to its end; for a clean stop.
     pub async fn drained(&self) {
         self.0.tasks.close();
@@ -253,7 +258,7 @@ impl App {
         self.0.tasks.reopen();
     }
 
-    /// The merchant's active keys, at most a second old.
+    /// The merchant's keys that can sign a webhook, at most a second old.
     pub(crate) async fn signing_keys(
         &self,
         merchant: MerchantId,

@@ -1,21 +1,47 @@
 //! Who signs a request: the API key and its merchant, from a cache of at most a second.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use oncharge_domain::merchant::{ApiKey, ApiKeyHash, Merchant};
+use tracing::warn;
 
 use crate::{App, Error};
 
-/// An active API key and its merchant.
-#[derive(Debug, Clone)]
+/// A valid API key and its merchant.
+#[derive(Debug)]
 pub struct Principal {
     /// The key.
     pub key: ApiKey,
     /// The merchant.
     pub merchant: Arc<Merchant>,
+    /// Under which it is cached.
+    hash: ApiKeyHash,
+    /// Whether its use is being recorded: once for each time that it is read.
+    is_use_recorded: AtomicBool,
 }
 
-/// Finds an API key by its text; `None` where there is none, or it is no longer active.
+impl Principal {
+    /// Refuses a key in its grace period.
+    ///
+    /// Errors: `KeyIsEnding`.
+    pub fn require_active(&self) -> Result<(), Error> {
+        if self.key.is_active() {
+            Ok(())
+        } else {
+            Err(Error::KeyIsEnding)
+        }
+    }
+
+    /// Has the key read again before the next request: it was changed.
+    pub(crate) async fn forget(&self, app: &App) {
+        app.inner().principals.invalidate(&self.hash).await;
+    }
+}
+
+/// Finds an API key by its text; `None` where there is none, or it has ended.
 pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, Error> {
     let inner = app.inner();
     let hash = ApiKeyHash::of(key_text);
@@ -27,6 +53,8 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
             Arc::new(Principal {
                 key,
                 merchant: Arc::new(merchant),
+                hash: hash.clone(),
+                is_use_recorded: AtomicBool::new(false),
             })
         });
         if let Some(principal) = &found {
@@ -36,7 +64,27 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
         inner.principals.insert(hash, found.clone()).await;
         found
     };
-    Ok(found.filter(|principal| principal.key.is_active(app.now())))
+    Ok(found.filter(|principal| principal.key.is_valid(app.now())))
+}
+
+/// Records that the key has signed a request. The request does not wait for it, and it writes once an
+/// hour: what is cached for a second says when the last use was recorded, and of the requests of that
+/// second one writes.
+pub fn record_use(app: &App, principal: &Principal) {
+    let now = app.now();
+    if !principal.key.is_use_to_be_recorded(now)
+        || principal.is_use_recorded.swap(true, Ordering::Relaxed)
+    {
+        return;
+    }
+    let (id, background) = (principal.key.id, app.clone());
+    app.in_background(async move {
+        let recorded = background.inner().merchants.record_key_use(id, now).await;
+        if let Err(error) = recorded {
+            // Tried again by the key's next request.
+            warn!(key = %id, %error, "the use of an API key was not recorded");
+        }
+    });
 }
 
 /// A key as this process read it within the last hour, without asking the store. It is enough to

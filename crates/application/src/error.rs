@@ -1,6 +1,9 @@
 //! Why a use case was refused or failed.
 
-use oncharge_domain::session::{InProgress, Refusal, StatusName};
+use oncharge_domain::{
+    merchant::MAX_ACTIVE_KEYS,
+    session::{InProgress, Refusal, StatusName},
+};
 use oncharge_ports::{CommitError, StoreError};
 
 /// Why a use case was refused or failed; the HTTP adapter gives each its code and status.
@@ -36,9 +39,19 @@ pub enum Error {
     /// The merchant has no webhook endpoint that is enabled.
     #[error("there is no webhook endpoint that is enabled")]
     NoEndpoint,
-    /// The key that signed the request is being replaced; its successor must be used.
-    #[error("the key that signed the request is being replaced")]
+    /// The key that signed the request is in its grace period, or has just ended; its successor must
+    /// be used.
+    #[error("the key that signed the request is in its grace period")]
     KeyIsEnding,
+    /// The key is the merchant's last active one.
+    #[error("the key is the merchant's last active one")]
+    LastActiveKey,
+    /// The merchant has as many active keys as it can have.
+    #[error(
+        "the merchant has {} active keys, which is the limit: revoke one first",
+        MAX_ACTIVE_KEYS
+    )]
+    TooManyKeys,
     /// The session's status does not allow it.
     #[error("not possible while the session is {}", .0.name())]
     InvalidState(StatusName),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use oncharge_domain::{
+    id::ApiKeyId,
     idempotency::{IdempotencyKey, REMEMBERED_SECONDS, RequestFingerprint},
     merchant::Merchant,
     time::Timestamp,
@@ -21,6 +22,19 @@ pub struct Idempotency {
     pub key: IdempotencyKey,
     /// Method, target and body.
     pub fingerprint: RequestFingerprint,
+    /// How long the response is replayed, in seconds; the key stays taken for longer.
+    pub replayed_seconds: i64,
+}
+
+impl Idempotency {
+    /// Of a request with this fingerprint.
+    pub fn new(key: IdempotencyKey, fingerprint: RequestFingerprint) -> Self {
+        Self {
+            key,
+            fingerprint,
+            replayed_seconds: REMEMBERED_SECONDS,
+        }
+    }
 }
 
 /// Who posts, and under which key.
@@ -73,6 +87,15 @@ impl PostContext {
         }
     }
 
+    /// The same request, whose response is replayed to this API key alone, and for so many seconds.
+    pub(crate) fn replayed_to(mut self, api_key: ApiKeyId, seconds: i64) -> Self {
+        if let Some(idempotency) = &mut self.idempotency {
+            idempotency.fingerprint = idempotency.fingerprint.signed_by(api_key);
+            idempotency.replayed_seconds = seconds;
+        }
+        self
+    }
+
     /// The remembered answer, if this request was answered before.
     pub(crate) async fn replay(&self, app: &App) -> Result<Option<Reply>, Error> {
         let (Some(scope), Some(idempotency)) = (self.scope(), &self.idempotency) else {
@@ -81,7 +104,7 @@ impl PostContext {
         let Some(record) = app.inner().checkout.key(&scope).await? else {
             return Ok(None);
         };
-        judge(app, record, idempotency.fingerprint)
+        judge(app, record, idempotency)
     }
 
     /// The record of this answer, where the request has a key.
@@ -117,19 +140,20 @@ impl PostContext {
     }
 }
 
-fn judge(
-    app: &App,
-    record: KeyRecord,
-    fingerprint: RequestFingerprint,
-) -> Result<Option<Reply>, Error> {
-    let forgotten = record
-        .answered_at
-        .is_some_and(|at| app.now() > at.plus_seconds(REMEMBERED_SECONDS));
-    if forgotten {
+fn judge(app: &App, record: KeyRecord, request: &Idempotency) -> Result<Option<Reply>, Error> {
+    let now = app.now();
+    let is_older_than = |seconds| {
+        let answered = record.answered_at;
+        answered.is_some_and(|at| now > at.plus_seconds(seconds))
+    };
+    if is_older_than(REMEMBERED_SECONDS) {
         return Ok(None);
     }
-    if record.fingerprint != fingerprint {
+    if record.fingerprint != request.fingerprint {
         return Err(Error::IdempotencyKeyReused);
+    }
+    if is_older_than(request.replayed_seconds) {
+        return Ok(None);
     }
     match record.answer {
         Some(answer) => Ok(Some(Reply {

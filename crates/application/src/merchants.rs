@@ -3,7 +3,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
-    id::MerchantId,
+    id::{ApiKeyId, MerchantId},
     merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
     psp::PspAccount,
     signing::SigningKey,
@@ -108,29 +108,78 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
 
 /// Adds a pair to a merchant.
 ///
-/// Errors: `NotFound`.
+/// Errors: `NotFound`, `TooManyKeys`.
 pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> {
     if app.inner().merchants.merchant(merchant).await?.is_none() {
         return Err(Error::NotFound);
     }
     let (key, hash, pair) = mint(app, merchant);
-    let entry = audit(app, AuditAction::KeyCreated, merchant);
-    app.inner().merchants.add_key(&key, &hash, &entry).await?;
-    Ok(pair)
+    let entry = AuditEntry {
+        detail: key.id.to_string(),
+        ..audit(app, AuditAction::KeyCreated, merchant)
+    };
+    if app.inner().merchants.add_key(&key, &hash, &entry).await? {
+        Ok(pair)
+    } else {
+        Err(Error::TooManyKeys)
+    }
 }
 
-/// Revokes a key at once; running servers refuse it within a second.
+/// Which key is meant.
+#[derive(Debug, Clone)]
+pub enum KeyName<'a> {
+    /// The API key's text.
+    Text(&'a str),
+    /// The id of its record.
+    Id(ApiKeyId),
+}
+
+/// The merchant's keys that have not ended, newest first.
+///
+/// Errors: `NotFound` (no such merchant).
+pub async fn list_keys(app: &App, merchant: MerchantId) -> Result<Vec<ApiKey>, Error> {
+    if app.inner().merchants.merchant(merchant).await?.is_none() {
+        return Err(Error::NotFound);
+    }
+    Ok(app.inner().merchants.keys(merchant, app.now()).await?)
+}
+
+/// Revokes a key at once, be it the merchant's last one; running servers refuse it within a second.
+/// Returns the key's record.
 ///
 /// Errors: `NotFound`.
-pub async fn revoke_key(app: &App, api_key: &str) -> Result<(), Error> {
-    let found = app.inner().merchants.key(&ApiKeyHash::of(api_key)).await?;
-    let (key, merchant) = found.ok_or(Error::NotFound)?;
-    let entry = audit(app, AuditAction::KeyRevoked, merchant.id);
-    Ok(app
-        .inner()
-        .merchants
-        .end_key(key.id, app.now(), &entry)
-        .await?)
+pub async fn revoke_key(app: &App, name: &KeyName<'_>) -> Result<ApiKey, Error> {
+    let merchants = &app.inner().merchants;
+    let found = match name {
+        KeyName::Text(text) => {
+            let found = merchants.key(&ApiKeyHash::of(text)).await?;
+            found.map(|(key, _)| key)
+        }
+        KeyName::Id(id) => merchants.key_by_id(*id).await?,
+    };
+    let key = found.ok_or(Error::NotFound)?;
+    let entry = AuditEntry {
+        detail: key.id.to_string(),
+        ..audit(app, AuditAction::KeyRevoked, key.merchant)
+    };
+    merchants.end_key(key.id, entry.at, &entry).await?;
+    Ok(key)
+}
+
+/// Revokes every key of a merchant at once, and returns how many. A rotation at the same time leaves
+/// none behind.
+///
+/// Errors: `NotFound`.
+pub async fn revoke_all_keys(app: &App, merchant: MerchantId) -> Result<u64, Error> {
+    let merchants = &app.inner().merchants;
+    if merchants.merchant(merchant).await?.is_none() {
+        return Err(Error::NotFound);
+    }
+    let entry = AuditEntry {
+        detail: "all keys".to_owned(),
+        ..audit(app, AuditAction::KeyRevoked, merchant)
+    };
+    Ok(merchants.end_all_keys(merchant, entry.at, &entry).await?)
 }
 
 /// Changes a merchant's settings. How they capture counts for sessions created from then on; who may
@@ -193,7 +242,9 @@ pub(crate) fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewP
         id: app.new_id_in(merchant.slot()),
         merchant,
         signing_key: SigningKey::of_secret(&api_secret),
+        hint: ApiKey::hint_of(&api_key),
         created_at: app.now(),
+        last_used_at: None,
         ends_at: None,
     };
     (

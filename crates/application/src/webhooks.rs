@@ -3,5 +3,6 @@
 pub mod endpoint;
 pub mod events;
 pub mod redeliver;
+pub mod rotate_secret;
 pub(crate) mod sending;
 pub mod test;

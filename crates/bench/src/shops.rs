@@ -12,7 +12,7 @@ use oncharge_domain::{
     session::{Event, EventKind, NewSession, Session},
     signing::SigningKey,
     text::{Contact, MerchantName, Metadata, Reference, ReturnUrl},
-    webhook::{EndpointUrl, WebhookEndpoint},
+    webhook::{EndpointUrl, WebhookEndpoint, WebhookSecret},
 };
 use oncharge_ports::{UnitOfWork, unit_of_work::NewEvent};
 
@@ -46,7 +46,9 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         id: app.new_id(),
         merchant: merchant.id,
         signing_key: SigningKey::of_secret(&text),
+        hint: ApiKey::hint_of(&text),
         created_at: now,
+        last_used_at: None,
         ends_at: None,
     };
     let made = audit(wired, AuditAction::MerchantCreated);
@@ -55,15 +57,14 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         .merchants
         .create(&merchant, &key, &hash, &made)
         .await?;
-    let endpoint = WebhookEndpoint {
-        merchant: merchant.id,
-        url: EndpointUrl::parse(&url, true).context("a URL")?,
-        key: key.id,
-        disabled: None,
-        failing_since: None,
-        created_at: now,
-        updated_at: now,
-    };
+    let endpoint = WebhookEndpoint::new(
+        app.new_id(),
+        merchant.id,
+        EndpointUrl::parse(&url, true).context("a URL")?,
+        key.id,
+        WebhookSecret::from_bytes([7; 32]),
+        now,
+    );
     let set = audit(wired, AuditAction::EndpointSet);
     wired.webhooks.set_endpoint(&endpoint, &set).await?;
     Ok(merchant.id)

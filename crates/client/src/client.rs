@@ -1,5 +1,6 @@
 //! The merchant API's calls.
 
+mod api_keys;
 mod webhooks;
 
 use std::{fmt, sync::Arc};

@@ -30,6 +30,7 @@
 //! The service tells you what happens by webhook: [`WebhookVerifier`] says whether a request is
 //! one, and what it says.
 
+mod api_key;
 mod call;
 mod client;
 mod error;
@@ -43,6 +44,7 @@ mod secret;
 mod session;
 mod webhook;
 
+pub use api_key::{ApiKeyDetails, ApiSecret, OldCredentials, RotatedPair};
 pub use client::Client;
 pub use error::{ConfigError, Error, FieldProblem};
 pub use key::{IdempotencyKey, NotAKey};

@@ -2,6 +2,7 @@
 
 pub mod attempts;
 pub mod bans;
+pub mod changes;
 pub mod cleaning;
 pub mod contradictions;
 pub mod deliveries;
@@ -25,6 +26,7 @@ pub mod rotation;
 pub mod rounds;
 pub mod saving;
 pub mod sealing;
+pub mod secrets;
 pub mod stories;
 pub mod stuck;
 pub mod units;
@@ -66,9 +68,12 @@ list! {
         sessions_are_found_by_order_and_psp_reference
         created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
     merchants: merchants_load_equal merchants_are_listed_by_id a_key_is_found_by_its_hash
-        a_key_ends_once;
+        a_key_ends_once active_keys_are_limited a_merchants_keys_are_listed
+        the_last_active_key_is_kept the_last_use_is_recorded_once_an_hour;
     looks: looks_load_equal a_look_can_be_taken_away;
-    rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing;
+    rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing
+        a_rotation_replaces_a_key_of_its_own_merchant a_key_is_rotated_once
+        no_rotation_survives_the_end_of_all_keys;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;
     sealing: the_store_answers resealed_values_open_under_the_new_key
@@ -81,9 +86,10 @@ list! {
         racing_units_deliver_what_they_commit;
     endpoints: endpoints_load_equal a_removed_endpoint_takes_its_deliveries
         a_disabled_endpoint_takes_its_deliveries an_endpoints_troubles_are_its_urls
-        a_key_is_changed_only_of_what_was_read
-        what_was_set_outlives_a_change_of_key signing_keys_are_the_active_ones
         a_new_endpoint_wakes_no_dead;
+    changes: a_key_is_changed_only_of_what_was_read what_was_set_outlives_a_change_of_key
+        a_stale_endpoint_is_not_written signing_keys_are_those_that_can_sign;
+    secrets: a_secret_is_rotated_once a_failed_rotation_keeps_the_secret;
     left_over: what_is_left_over_is_ended_in_portions what_is_left_over_is_not_revived;
     outbox: first_attempts_go_out_in_order retries_wait_for_nothing
         only_due_deliveries_are_claimed deliveries_are_shared_out a_backlog_stands_before_nobody
@@ -101,7 +107,7 @@ list! {
         many_notifications_are_dismissed_at_once;
     stuck: open_operations_are_stuck_past_their_budget open_compensations_are_stuck_at_once
         refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
-        late_deliveries_are_stuck
+        late_deliveries_are_stuck failing_endpoints_are_stuck
         deliveries_that_are_put_off_are_stuck the_stuck_are_listed_oldest_first;
     contradictions: contradictions_are_stuck_until_they_are_dismissed
         only_a_contradiction_is_dismissed;

@@ -59,6 +59,8 @@ pub enum AuditAction {
     KeyRotated,
     /// A merchant's webhook endpoint was set.
     EndpointSet,
+    /// A merchant's webhook endpoint got a new secret.
+    EndpointSecretRotated,
     /// A merchant's webhook endpoint was removed.
     EndpointRemoved,
     /// A merchant's webhook endpoint was disabled: it said 410 Gone, or did nothing but fail.
@@ -89,6 +91,7 @@ impl AuditAction {
             Self::KeyRevoked => "key_revoked",
             Self::KeyRotated => "key_rotated",
             Self::EndpointSet => "endpoint_set",
+            Self::EndpointSecretRotated => "endpoint_secret_rotated",
             Self::EndpointRemoved => "endpoint_removed",
             Self::EndpointDisabled => "endpoint_disabled",
             Self::BanAdded => "ban_added",

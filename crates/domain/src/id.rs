@@ -167,6 +167,8 @@ kinds! {
     MerchantKind "mer_", MerchantId;
     /// The record of an API key (not the key itself).
     ApiKeyKind "key_", ApiKeyId;
+    /// A merchant's webhook endpoint, from its first setting to its removal.
+    EndpointKind "whe_", EndpointId;
     /// A ban on the shared blocklist.
     BanKind "ban_", BanId;
     /// An entry of the audit log.

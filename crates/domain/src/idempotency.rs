@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::signing::sha256;
+use crate::{id::ApiKeyId, signing::sha256};
 
 /// How long an answer is remembered, in seconds from when it was given.
 pub const REMEMBERED_SECONDS: i64 = 72 * 3600;
@@ -38,6 +38,12 @@ impl RequestFingerprint {
         let mut text = format!("{method} {target}\n").into_bytes();
         text.extend_from_slice(&sha256(body));
         Self(sha256(&text))
+    }
+
+    /// The fingerprint of a request that is equal to another only if the same API key signed both.
+    #[must_use]
+    pub fn signed_by(self, key: ApiKeyId) -> Self {
+        Self(sha256(&[&self.0[..], key.uuid().as_bytes()].concat()))
     }
 
     /// The fingerprint with these bytes, as a store keeps it.
@@ -79,5 +85,14 @@ mod tests {
         assert_ne!(base, RequestFingerprint::of("POST", "/v1/refunds", b"{ }"));
         assert_ne!(base, RequestFingerprint::of("POST", "/v1/refunds?x", b"{}"));
         assert_ne!(base, RequestFingerprint::of("PUT", "/v1/refunds", b"{}"));
+    }
+
+    #[test]
+    fn the_api_key_counts_where_it_is_asked_for() {
+        let base = RequestFingerprint::of("POST", "/v1/api_keys/rotate", b"{}");
+        let key = |number| ApiKeyId::from_uuid(uuid::Uuid::from_u128(number));
+        assert_eq!(base.signed_by(key(1)), base.signed_by(key(1)));
+        assert_ne!(base.signed_by(key(1)), base.signed_by(key(2)));
+        assert_ne!(base.signed_by(key(1)), base);
     }
 }

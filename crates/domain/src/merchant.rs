@@ -65,7 +65,16 @@ impl fmt::Debug for ApiKeyHash {
     }
 }
 
+/// How many active keys a merchant has at most.
+pub const MAX_ACTIVE_KEYS: u32 = 5;
+
+/// How precisely the last use of a key is recorded, in seconds: it costs one write in that time.
+pub const LAST_USE_SECONDS: i64 = 3600;
+
 /// A merchant's API key as it is kept: never the key's text, never the secret.
+///
+/// A key is *active* until it gets an end. A rotation gives it one in the future: until then it is in
+/// its *grace period*, in which it signs requests, but no longer counts as active.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
     /// The record's id.
@@ -74,15 +83,40 @@ pub struct ApiKey {
     pub merchant: MerchantId,
     /// The SHA-256 of the secret, with which requests are signed.
     pub signing_key: SigningKey,
+    /// The last four characters of the key's text, by which its merchant recognizes it.
+    pub hint: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// From when on it is refused: revoked, or its grace after a rotation is over.
+    /// When it last signed a request, at most [`LAST_USE_SECONDS`] too early.
+    pub last_used_at: Option<Timestamp>,
+    /// From when on it is refused: revoked, or its grace period after a rotation is over.
     pub ends_at: Option<Timestamp>,
 }
 
 impl ApiKey {
+    /// The hint of a key with this text.
+    pub fn hint_of(key: &str) -> String {
+        let start = key
+            .char_indices()
+            .rev()
+            .nth(3)
+            .map_or(0, |(start, _)| start);
+        key.get(start..).unwrap_or_default().to_owned()
+    }
+
     /// Whether requests may be signed with it at this time.
-    pub fn is_active(&self, now: Timestamp) -> bool {
+    pub fn is_valid(&self, now: Timestamp) -> bool {
         self.ends_at.is_none_or(|end| now < end)
+    }
+
+    /// Whether it has neither ended nor been replaced.
+    pub fn is_active(&self) -> bool {
+        self.ends_at.is_none()
+    }
+
+    /// Whether a use at this time is to be recorded.
+    pub fn is_use_to_be_recorded(&self, now: Timestamp) -> bool {
+        self.last_used_at
+            .is_none_or(|last| last.plus_seconds(LAST_USE_SECONDS) <= now)
     }
 }

@@ -3,8 +3,10 @@
 pub mod address;
 pub mod delivery;
 pub mod endpoint;
+pub mod secret;
 pub mod signature;
 
 pub use delivery::{Attempt, Attempted, Clock, Delivery, DeliveryState, EndpointChange, SendError};
-pub use endpoint::{DisabledBecause, EndpointUrl, WebhookEndpoint};
-pub use signature::{BadSignature, WebhookSecret, WebhookSignatures};
+pub use endpoint::{Disabled, DisabledBecause, EndpointUrl, WebhookEndpoint};
+pub use secret::{EndpointSecrets, PreviousSecret, WebhookSecret};
+pub use signature::{BadSignature, Message, StandardHeaders, WebhookSignatures};

@@ -40,18 +40,28 @@ pub trait MerchantRepository: Send + Sync {
     /// [`a_look_can_be_taken_away`]; `false` where there is no such merchant.
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;
 
-    /// Adds a key.
+    /// Adds a key. `false`, and nothing is written, where the merchant has [`MAX_ACTIVE_KEYS`] active
+    /// keys; this holds for concurrent calls, too [`active_keys_are_limited`].
+    ///
+    /// [`MAX_ACTIVE_KEYS`]: oncharge_domain::merchant::MAX_ACTIVE_KEYS
     async fn add_key(
         &self,
         key: &ApiKey,
         hash: &ApiKeyHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError>;
+    ) -> Result<bool, StoreError>;
 
-    /// The key with this hash, active or not, and its merchant. One round trip.
+    /// The key with this hash, ended or not, and its merchant. One round trip.
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError>;
 
-    /// Ends a key at this time unless it has ended before.
+    /// The key with this id, ended or not.
+    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
+
+    /// The merchant's keys that have not ended at `now`, newest first, at most [`MAX_LISTED_KEYS`]
+    /// [`a_merchants_keys_are_listed`].
+    async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError>;
+
+    /// Ends a key at this time unless it has ended before [`a_key_ends_once`].
     async fn end_key(
         &self,
         id: ApiKeyId,
@@ -59,10 +69,53 @@ pub trait MerchantRepository: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<(), StoreError>;
 
-    /// Adds a key in place of another, which ends then unless it has ended before; remembers the
-    /// answer that shows it, all together. Fails with `KeyTaken`, and writes nothing, where the
-    /// idempotency key is taken [`a_rotation_is_remembered_with_its_answer`].
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError>;
+    /// Ends every key of a merchant that has not ended by then, and returns how many. A rotation at
+    /// the same time either comes before, and its new key ends as well, or fails
+    /// [`no_rotation_survives_the_end_of_all_keys`].
+    async fn end_all_keys(
+        &self,
+        merchant: MerchantId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError>;
+
+    /// Ends a key of this merchant at this time, but never its last active one; this holds for
+    /// concurrent calls, too [`the_last_active_key_is_kept`].
+    async fn remove_key(
+        &self,
+        merchant: MerchantId,
+        id: ApiKeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<KeyRemoval, StoreError>;
+
+    /// Adds a key in place of another, which gets an end, and remembers the response that shows it,
+    /// all together [`a_rotation_is_remembered_with_its_answer`]. `false`, and nothing is written,
+    /// where the replaced key is not active: of two rotations of one key exactly one succeeds
+    /// [`a_key_is_rotated_once`]. Fails with `KeyTaken`, which comes before that, where the
+    /// idempotency key is taken [`a_failed_rotation_leaves_nothing`].
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError>;
+
+    /// Records that a key was used at this time, unless a use less than [`LAST_USE_SECONDS`] before
+    /// is recorded [`the_last_use_is_recorded_once_an_hour`].
+    ///
+    /// [`LAST_USE_SECONDS`]: oncharge_domain::merchant::LAST_USE_SECONDS
+    async fn record_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError>;
+}
+
+/// How many keys are listed at most. Active keys are few; a merchant that rotates again and again
+/// can have more in their grace period.
+pub const MAX_LISTED_KEYS: u32 = 100;
+
+/// What became of a merchant's request to end a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRemoval {
+    /// It has ended.
+    Ended,
+    /// It is the merchant's last active key.
+    LastActive,
+    /// The merchant has no such key, or it had ended before.
+    NotFound,
 }
 
 /// A pair in place of another.

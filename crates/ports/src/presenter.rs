@@ -1,8 +1,13 @@
 //! Rendering of answers where there is no request at hand.
 
 use oncharge_domain::{
-    id::EventId, merchant::ApiKey, pay_token::PayToken, refund::Refund, session::Session,
-    time::Timestamp, webhook::Attempt,
+    id::EventId,
+    merchant::ApiKey,
+    pay_token::PayToken,
+    refund::Refund,
+    session::Session,
+    time::Timestamp,
+    webhook::{Attempt, WebhookEndpoint},
 };
 
 use crate::queries::StoredEvent;
@@ -51,6 +56,8 @@ pub enum Presentable<'a> {
         /// The key that it replaces, with the time at which that ends.
         replaced: &'a ApiKey,
     },
+    /// An endpoint has a new secret, which is shown this once.
+    SecretRotated(&'a WebhookEndpoint),
     /// An event is on its way again.
     Redelivering(&'a StoredEvent),
     /// What came of a test of the endpoint.

@@ -6,13 +6,13 @@ use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, Attempted, Delivery, WebhookEndpoint},
+    webhook::{Attempt, Attempted, Delivery, EndpointSecrets, WebhookEndpoint},
 };
 
 use crate::{
     error::{CommitError, StoreError},
     queries::StoredEvent,
-    unit_of_work::Lease,
+    unit_of_work::{KeyWrite, Lease},
 };
 
 /// How many deliveries are ended together at most: in one short transaction, however many wait.
@@ -30,26 +30,32 @@ pub trait WebhookRepository: Send + Sync {
     /// The merchant's endpoint.
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError>;
 
-    /// Sets the merchant's endpoint, in place of the one it had, whose `created_at` stays; returns
-    /// it as it is kept. Open deliveries keep their URL [`endpoints_load_equal`]. `None`, and nothing
-    /// is written, while the merchant has deliveries left over: the new endpoint would revive them
-    /// [`what_is_left_over_is_not_revived`].
+    /// Writes the merchant's endpoint: inserted where its version is 1, else in place of the version
+    /// just below its own [`endpoints_load_equal`], [`a_stale_endpoint_is_not_written`]. Open
+    /// deliveries keep their URL. Nothing is written while the merchant has deliveries left over: the
+    /// new endpoint would revive them [`what_is_left_over_is_not_revived`].
     async fn set_endpoint(
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError>;
+    ) -> Result<EndpointWrite, StoreError>;
 
     /// Gives the endpoint this key and counts it as set and working from then on, if it is enabled
-    /// and still the one that was read: the same URL and key, set at the same time
-    /// [`a_key_is_changed_only_of_what_was_read`]. `false`, and nothing is written, where it was set,
-    /// disabled or removed meanwhile [`what_was_set_outlives_a_change_of_key`].
+    /// and still the version that was read [`a_key_is_changed_only_of_what_was_read`]. `false`, and
+    /// nothing is written, where it was changed, disabled or removed meanwhile
+    /// [`what_was_set_outlives_a_change_of_key`].
     async fn change_key(
         &self,
         read: &WebhookEndpoint,
         key: ApiKeyId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
+
+    /// Gives the endpoint other secrets, if it is still the version that was read, and remembers the
+    /// response that shows the new one, all together [`a_secret_is_rotated_once`]. `false`, and
+    /// nothing is written, where it was changed or removed meanwhile. Whether it is disabled or
+    /// failing stays as it is. Fails with `KeyTaken` where the idempotency key is taken.
+    async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError>;
 
     /// Removes the merchant's endpoint, and what is on the way dies with it, at most
     /// [`ENDED_AT_ONCE`]; `false` where there is none [`a_removed_endpoint_takes_its_deliveries`]. An
@@ -65,7 +71,9 @@ pub trait WebhookRepository: Send + Sync {
     /// [`what_is_left_over_is_ended_in_portions`].
     async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError>;
 
-    /// The merchant's keys that are active at `now`.
+    /// The merchant's active keys and, where it is in its grace period at `now`, the one that the
+    /// endpoint was set with: no more than can make a signature
+    /// [`signing_keys_are_those_that_can_sign`].
     async fn signing_keys(
         &self,
         merchant: MerchantId,
@@ -112,6 +120,30 @@ pub trait WebhookRepository: Send + Sync {
         event: EventId,
         now: Timestamp,
     ) -> Result<Redelivery, StoreError>;
+}
+
+/// What became of an endpoint that was to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndpointWrite {
+    /// It is written.
+    Written,
+    /// The merchant's endpoint is another version by now, or was removed or set.
+    Stale,
+    /// The merchant has deliveries left over.
+    LeftOver,
+}
+
+/// New secrets of an endpoint.
+#[derive(Debug, Clone)]
+pub struct SecretRotation {
+    /// The endpoint as it was read.
+    pub read: WebhookEndpoint,
+    /// Its secrets from now on.
+    pub secrets: EndpointSecrets,
+    /// The record of the request's idempotency key.
+    pub remembered: Option<KeyWrite>,
+    /// What the audit log says of it; its time is that of the change.
+    pub audit: AuditEntry,
 }
 
 /// An event on its way with all that an attempt needs.

@@ -257,6 +257,9 @@ pub enum StuckKind {
     /// that time though it is its turn: no worker runs, or none can write down what it does, or
     /// the merchant has no key to sign with.
     Delivery,
+    /// Every attempt to deliver to an endpoint has failed for longer than its budget; not one that is
+    /// disabled, to which nothing is sent any more.
+    Endpoint,
 }
 
 impl StuckKind {
@@ -271,6 +274,7 @@ impl StuckKind {
         Self::Notification,
         Self::Waiting,
         Self::Delivery,
+        Self::Endpoint,
     ];
 
     /// The name in metrics and lists.
@@ -285,17 +289,20 @@ impl StuckKind {
             Self::Notification => "notification",
             Self::Waiting => "waiting_notification",
             Self::Delivery => "delivery",
+            Self::Endpoint => "failing_endpoint",
         }
     }
 
     /// How long such work may take before it counts as stuck, in seconds: a quarter of an hour for
     /// an operation, three days for one that the PSP has accepted, five minutes for what needs
-    /// nothing but a worker; 0 for what only a person can end.
+    /// nothing but a worker, an hour for an endpoint that only fails; 0 for what only a person can
+    /// end.
     pub fn budget_seconds(self) -> i64 {
         match self {
             Self::Operation => 900,
             Self::Accepted => 3 * 86_400,
             Self::Deadline | Self::Waiting | Self::Delivery => 300,
+            Self::Endpoint => 3600,
             Self::Compensation
             | Self::RefundOfFailedCapture
             | Self::Contradiction
@@ -309,7 +316,7 @@ impl StuckKind {
 pub struct StuckItem {
     /// Why.
     pub kind: StuckKind,
-    /// Its id as text: of the operation, refund, session, notification or event.
+    /// Its id as text: of the operation, refund, session, notification, event or endpoint.
     pub id: String,
     /// The session, where there is one.
     pub session: Option<SessionId>,

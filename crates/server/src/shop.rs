@@ -25,6 +25,7 @@ mod outcome;
 mod pages;
 mod parts;
 mod pretty;
+mod secret;
 mod sightings;
 mod standing;
 mod timeline;
@@ -39,11 +40,10 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use oncharge_client::{Client, Retries, WebhookVerifier};
+use oncharge_client::{Client, Retries};
 use tokio::task::JoinHandle;
 use url::Url;
 
-pub(crate) use self::integration::webhooks::PATH as WEBHOOK_PATH;
 use self::{
     book::Book,
     calls::Calls,
@@ -55,6 +55,7 @@ use self::{
     },
     looks::Looks,
 };
+pub(crate) use self::{integration::webhooks::PATH as WEBHOOK_PATH, secret::SigningSecret};
 use crate::sandbox::{Pair, Urls};
 
 /// How many threads serve the shop: it has one visitor.
@@ -73,7 +74,7 @@ struct Shop {
     /// Calls OnCharge in the merchant's name.
     oncharge: Client,
     /// Knows OnCharge's webhooks from others.
-    verifier: WebhookVerifier,
+    signing_secret: SigningSecret,
     book: Book,
     calls: Calls,
     inbox: Inbox,
@@ -92,13 +93,17 @@ struct Shop {
 impl Shop {
     /// The shop with the orders and webhooks that the data directory holds, and the hints that its
     /// webhooks give.
-    fn open(urls: &Urls, pair: &Pair, data_dir: &Path) -> anyhow::Result<(Self, Hints)> {
-        let secret = pair.api_secret.expose();
-        let oncharge = Client::new(&urls.api, &pair.api_key, secret)?;
+    fn open(
+        urls: &Urls,
+        pair: &Pair,
+        signing_secret: SigningSecret,
+        data_dir: &Path,
+    ) -> anyhow::Result<(Self, Hints)> {
+        let oncharge = Client::new(&urls.api, &pair.api_key, pair.api_secret.expose())?;
         let (follower, hints) = follow::pair();
         let shop = Self {
             oncharge: oncharge.with_retries(RETRIES),
-            verifier: WebhookVerifier::new(secret),
+            signing_secret,
             book: Book::open(data_dir)?,
             calls: Calls::default(),
             inbox: Inbox::open(data_dir)?,
@@ -133,9 +138,10 @@ pub(crate) fn start(
     listener: TcpListener,
     urls: &Urls,
     pair: &Pair,
+    signing_secret: SigningSecret,
     data_dir: &Path,
 ) -> anyhow::Result<Running> {
-    let (shop, hints) = Shop::open(urls, pair, data_dir)?;
+    let (shop, hints) = Shop::open(urls, pair, signing_secret, data_dir)?;
     let shop = Data::new(shop);
     let following = hints.start(shop.clone());
     let factory = move || {

@@ -38,6 +38,8 @@ pub(crate) struct Wired {
     pub(crate) work: Arc<dyn WorkQueue>,
     /// Merchants, for the sandbox's own.
     pub(crate) merchants: Arc<dyn MerchantRepository>,
+    /// Webhook endpoints, for the sandbox's own.
+    pub(crate) webhooks: Arc<dyn WebhookRepository>,
     /// Whether the store is the embedded file, which one server has for itself.
     pub(crate) embedded: bool,
     /// How often the store has waited for its database; `None` where that is in this process.
@@ -125,7 +127,7 @@ impl Wired {
             work: store.work.clone(),
             oversight: store.oversight,
             inbox: store.inbox,
-            webhooks: store.webhooks,
+            webhooks: store.webhooks.clone(),
             key_registry: store.key_registry,
             maintenance: store.maintenance.clone(),
             psps,
@@ -147,6 +149,7 @@ impl Wired {
             maintenance: store.maintenance,
             work: store.work,
             merchants: store.merchants,
+            webhooks: store.webhooks,
             embedded,
             round_trips: store.round_trips,
         }

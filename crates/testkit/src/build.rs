@@ -108,7 +108,9 @@ impl Builder {
             id: self.id_of(merchant.id),
             merchant: merchant.id,
             signing_key: SigningKey::of_secret(&text),
+            hint: ApiKey::hint_of(&text),
             created_at: self.now(),
+            last_used_at: None,
             ends_at: None,
         };
         (key, ApiKeyHash::of(&text))

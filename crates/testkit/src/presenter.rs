@@ -38,6 +38,10 @@ impl Presenter for PlainPresenter {
                 201,
                 format!("rotated {api_key} {api_secret} for {}", replaced.id),
             ),
+            Presentable::SecretRotated(endpoint) => {
+                let secret = endpoint.secrets.current.text();
+                (200, format!("secret {}", *secret))
+            }
             Presentable::Redelivering(stored) => (202, format!("redelivering {}", stored.id)),
             Presentable::Tested(attempt) => {
                 let error = attempt.error.map(SendError::name);

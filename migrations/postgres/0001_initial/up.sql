@@ -32,10 +32,16 @@ CREATE TABLE api_keys (
     key_hash           bytea       NOT NULL UNIQUE CHECK (octet_length(key_hash) = 32),
     signing_key        bytea       NOT NULL,
     signing_key_key_id text        NOT NULL,
+    -- The last four characters of the API key.
+    key_hint           text        NOT NULL CHECK (length(key_hint) = 4),
     created_at         timestamptz NOT NULL,
+    -- Written at most once an hour, and not indexed, so that the update stays in its page.
+    last_used_at       timestamptz,
+    -- NULL: active. In the future: in the grace period of a rotation. In the past: ended.
     ends_at            timestamptz
 );
-CREATE INDEX api_keys_merchant ON api_keys (merchant_id);
+-- With the end, so that a merchant's ended keys are never read.
+CREATE INDEX api_keys_merchant ON api_keys (merchant_id, ends_at);
 
 CREATE TABLE sessions (
     id                uuid        NOT NULL PRIMARY KEY,
@@ -249,14 +255,32 @@ CREATE INDEX events_by_kind ON events (merchant_id, kind, created_at, id);
 
 -- One for each merchant at most; a disabled one is kept until it is set again or removed.
 CREATE TABLE webhook_endpoints (
-    merchant_id   uuid        NOT NULL PRIMARY KEY REFERENCES merchants (id),
-    url           text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
-    key_id        uuid        NOT NULL REFERENCES api_keys (id),
-    disabled      text                 CHECK (disabled IN ('gone', 'failing')),
-    failing_since timestamptz,
-    created_at    timestamptz NOT NULL,
-    updated_at    timestamptz NOT NULL
+    merchant_id             uuid        NOT NULL PRIMARY KEY REFERENCES merchants (id),
+    -- From its first setting to its removal; deliveries name it.
+    id                      uuid        NOT NULL,
+    -- Counts the merchant's changes.
+    version                 bigint      NOT NULL CHECK (version >= 1),
+    url                     text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
+    key_id                  uuid        NOT NULL REFERENCES api_keys (id),
+    -- The secrets of Standard Webhooks, sealed; the previous one signs until its end.
+    secret                  bytea       NOT NULL,
+    secret_key_id           text        NOT NULL,
+    previous_secret         bytea,
+    previous_secret_key_id  text,
+    previous_secret_ends_at timestamptz,
+    disabled                text                 CHECK (disabled IN ('gone', 'failing')),
+    disabled_at             timestamptz,
+    failing_since           timestamptz,
+    created_at              timestamptz NOT NULL,
+    updated_at              timestamptz NOT NULL,
+    CONSTRAINT webhook_endpoints_previous_secret CHECK (
+        (previous_secret IS NULL) = (previous_secret_key_id IS NULL)
+        AND (previous_secret IS NULL) = (previous_secret_ends_at IS NULL)),
+    CONSTRAINT webhook_endpoints_disabled CHECK ((disabled IS NULL) = (disabled_at IS NULL))
 );
+-- For the list of stuck work.
+CREATE INDEX webhook_endpoints_failing ON webhook_endpoints (failing_since)
+    WHERE failing_since IS NOT NULL AND disabled IS NULL;
 
 -- The outbox: one row for each event that has or had somewhere to go, written with the event.
 CREATE TABLE deliveries (
@@ -264,6 +288,8 @@ CREATE TABLE deliveries (
     session_id   uuid        NOT NULL,
     merchant_id  uuid        NOT NULL,
     sequence     bigint      NOT NULL CHECK (sequence >= 1),
+    -- The endpoint that it was made for, which may be removed by now, and the URL at that time.
+    endpoint_id  uuid        NOT NULL,
     url          text        NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
     state        text        NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
     attempts     bigint      NOT NULL CHECK (attempts >= 0),

@@ -33,10 +33,16 @@ CREATE TABLE api_keys (
     key_hash           BLOB    NOT NULL UNIQUE CHECK (length(key_hash) = 32),
     signing_key        BLOB    NOT NULL,
     signing_key_key_id TEXT    NOT NULL,
+    -- The last four characters of the API key.
+    key_hint           TEXT    NOT NULL CHECK (length(key_hint) = 4),
     created_at         INTEGER NOT NULL,
+    -- Written at most once an hour, and not indexed.
+    last_used_at       INTEGER,
+    -- NULL: active. In the future: in the grace period of a rotation. In the past: ended.
     ends_at            INTEGER
 ) STRICT;
-CREATE INDEX api_keys_merchant ON api_keys (merchant_id);
+-- With the end, so that a merchant's ended keys are never read.
+CREATE INDEX api_keys_merchant ON api_keys (merchant_id, ends_at);
 
 CREATE TABLE sessions (
     id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -250,14 +256,32 @@ CREATE INDEX events_by_kind ON events (merchant_id, kind, created_at, id);
 
 -- One for each merchant at most; a disabled one is kept until it is set again or removed.
 CREATE TABLE webhook_endpoints (
-    merchant_id   BLOB    NOT NULL PRIMARY KEY REFERENCES merchants (id),
-    url           TEXT    NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
-    key_id        BLOB    NOT NULL REFERENCES api_keys (id),
-    disabled      TEXT             CHECK (disabled IN ('gone', 'failing')),
-    failing_since INTEGER,
-    created_at    INTEGER NOT NULL,
-    updated_at    INTEGER NOT NULL
+    merchant_id             BLOB    NOT NULL PRIMARY KEY REFERENCES merchants (id),
+    -- From its first setting to its removal; deliveries name it.
+    id                      BLOB    NOT NULL CHECK (length(id) = 16),
+    -- Counts the merchant's changes.
+    version                 INTEGER NOT NULL CHECK (version >= 1),
+    url                     TEXT    NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
+    key_id                  BLOB    NOT NULL REFERENCES api_keys (id),
+    -- The secrets of Standard Webhooks, sealed; the previous one signs until its end.
+    secret                  BLOB    NOT NULL,
+    secret_key_id           TEXT    NOT NULL,
+    previous_secret         BLOB,
+    previous_secret_key_id  TEXT,
+    previous_secret_ends_at INTEGER,
+    disabled                TEXT             CHECK (disabled IN ('gone', 'failing')),
+    disabled_at             INTEGER,
+    failing_since           INTEGER,
+    created_at              INTEGER NOT NULL,
+    updated_at              INTEGER NOT NULL,
+    CONSTRAINT webhook_endpoints_previous_secret CHECK (
+        (previous_secret IS NULL) = (previous_secret_key_id IS NULL)
+        AND (previous_secret IS NULL) = (previous_secret_ends_at IS NULL)),
+    CONSTRAINT webhook_endpoints_disabled CHECK ((disabled IS NULL) = (disabled_at IS NULL))
 ) STRICT;
+-- For the list of stuck work.
+CREATE INDEX webhook_endpoints_failing ON webhook_endpoints (failing_since)
+    WHERE failing_since IS NOT NULL AND disabled IS NULL;
 
 -- The outbox: one row for each event that has or had somewhere to go, written with the event.
 CREATE TABLE deliveries (
@@ -265,6 +289,8 @@ CREATE TABLE deliveries (
     session_id   BLOB    NOT NULL CHECK (length(session_id) = 16),
     merchant_id  BLOB    NOT NULL CHECK (length(merchant_id) = 16),
     sequence     INTEGER NOT NULL CHECK (sequence >= 1),
+    -- The endpoint that it was made for, which may be removed by now, and the URL at that time.
+    endpoint_id  BLOB    NOT NULL CHECK (length(endpoint_id) = 16),
     url          TEXT    NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
     state        TEXT    NOT NULL CHECK (state IN ('pending', 'delivered', 'dead')),
     attempts     INTEGER NOT NULL CHECK (attempts >= 0),

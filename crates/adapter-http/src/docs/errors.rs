@@ -100,7 +100,7 @@ fn of_requests() -> [(Problem, &'static str); 11] {
 
 /// Why what a request asks for was not done.
 #[rustfmt::skip] // One error, one meaning.
-fn of_acts() -> [(Error, &'static str); 9] {
+fn of_acts() -> [(Error, &'static str); 10] {
     [
         (Error::IdempotencyConflict, "The first request under this `Idempotency-Key` is still \
             being processed: ask again after `Retry-After`."),
@@ -110,8 +110,10 @@ fn of_acts() -> [(Error, &'static str); 9] {
         (Error::MerchantDisabled, "The merchant is disabled: no new sessions and no new payments. \
             Captures, cancels, refunds and webhooks go on."),
         (Error::InvalidState(StatusName::Created), "The session's status does not allow it, \
-            or another operation is in progress; `message` says which. For redelivery and tests: there is no webhook endpoint, \
-            or it is disabled. Or the key that signs is being replaced: use its successor."),
+            or another operation is in progress; `message` says which. For redelivery and tests: there is \
+            no webhook endpoint, or it is disabled. For API keys: it is the last active one."),
+        (Error::KeyIsEnding, "The API key is in the grace period of a rotation: for calls on keys and \
+            webhook endpoints use its successor. It can end only itself."),
         (Error::RefundExceedsCaptured(0), "The refunds together would exceed what was \
             captured: `message` and the session's `amount_refundable` say what is left."),
         (Error::CaptureExceedsAuthorized(0), "The amount is more than was authorized; \

@@ -8,11 +8,7 @@ use actix_web::{
     http::header::{CONTENT_TYPE, HeaderMap},
 };
 use oncharge_application::{Idempotency, PostContext};
-use oncharge_domain::{
-    id::ApiKeyId,
-    idempotency::{IdempotencyKey, RequestFingerprint},
-    merchant::Merchant,
-};
+use oncharge_domain::idempotency::{IdempotencyKey, RequestFingerprint};
 
 use super::{Admitted, admitted, credentials::single, origin_form};
 use crate::{
@@ -27,8 +23,6 @@ use crate::{
 pub(crate) struct Post {
     /// Who posts, under which idempotency key.
     pub(crate) context: PostContext,
-    /// The API key that signed it.
-    pub(crate) key: ApiKeyId,
     /// The JSON object.
     pub(crate) body: Rc<Body>,
 }
@@ -37,14 +31,7 @@ pub(crate) struct Post {
 pub(crate) struct Command(pub(crate) Post);
 
 /// A merchant's `PUT` with its body. It needs no idempotency key: twice is as good as once.
-pub(crate) struct Put {
-    /// Who sends it.
-    pub(crate) merchant: Arc<Merchant>,
-    /// The API key that signed it.
-    pub(crate) key: ApiKeyId,
-    /// The JSON object.
-    pub(crate) body: Rc<Body>,
-}
+pub(crate) struct Put(pub(crate) Rc<Body>);
 
 impl FromRequest for Post {
     type Error = Problem;
@@ -69,13 +56,9 @@ impl FromRequest for Put {
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let put = admitted(request).and_then(|admitted| {
-            Ok(Self {
-                body: keep(request, body(request, &admitted, false)?),
-                merchant: Arc::clone(&admitted.principal.merchant),
-                key: admitted.principal.key.id,
-            })
-        });
+        let put = admitted(request);
+        let put = put.and_then(|admitted| body(request, &admitted, false));
+        let put = put.map(|body| Self(keep(request, body)));
         future::ready(put)
     }
 }
@@ -106,7 +89,7 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
         Some(key) => {
             let (method, target) = (request.method().as_str(), origin_form(request)?);
             let fingerprint = RequestFingerprint::of(method, target, &admitted.body);
-            Some(Idempotency { key, fingerprint })
+            Some(Idempotency::new(key, fingerprint))
         }
     };
     let merchant = Arc::clone(&admitted.principal.merchant);
@@ -117,7 +100,6 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     };
     Ok(Post {
         context,
-        key: admitted.principal.key.id,
         body: keep(request, body),
     })
 }

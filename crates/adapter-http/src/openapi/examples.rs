@@ -18,13 +18,20 @@ pub(super) struct Examples;
 pub(super) const SESSION: &str = "cs_019c3874c2007000800000000000002a";
 /// A refund's id in examples.
 pub(super) const REFUND: &str = "ref_019c3874c20070008000000000000017";
+/// The id of an API key's record in examples.
+const API_KEY: &str = "key_019c3874c20070008000000000000a91";
 /// An event's id in examples.
 pub(super) const EVENT: &str = "evt_019c3874c200700080000000000000e1";
 
 impl Modify for Examples {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         for (path, item) in &mut openapi.paths.paths {
-            let methods = [&mut item.get, &mut item.post, &mut item.put];
+            let methods = [
+                &mut item.get,
+                &mut item.post,
+                &mut item.put,
+                &mut item.delete,
+            ];
             for operation in methods.into_iter().flatten() {
                 operation.parameters.iter_mut().flatten().for_each(|one| {
                     if let RefOr::T(parameter) = one {
@@ -46,6 +53,7 @@ fn of_parameter(path: &str, parameter: &Parameter) -> Option<Value> {
         "id" if path.contains("/refunds/") => Some(json!(REFUND)),
         "id" if path.contains("/events/") => Some(json!(EVENT)),
         "id" => Some(json!(SESSION)),
+        "key_id" => Some(json!(API_KEY)),
         "limit" => Some(json!(10)),
         _ => None,
     }
@@ -115,13 +123,18 @@ fn answered(operation: &str, status: &str) -> Option<Value> {
         ("createRefund", _) => ordered("refund_requested"),
         ("getRefund", _) => refund(),
         ("listRefunds", _) => page(&refund()),
-        ("getWebhookEndpoint" | "setWebhookEndpoint", _) => json!({
-            "url": "https://shop.example.com/?wc-api=oncharge_callback",
-            "enabled": true,
-            "signing_secret": "whsec_bm90IGEgc2VjcmV0LCBqdXN0IGFuIGV4YW1wbGUhISE=",
+        ("getWebhookEndpoint", _) => with(endpoint(), json!({"secret_hint": "ISE="})),
+        ("setWebhookEndpoint" | "rotateWebhookSecret", _) => {
+            let secret = "whsec_bm90IGEgc2VjcmV0LCBqdXN0IGFuIGV4YW1wbGUhISE=";
+            with(endpoint(), json!({"signing_secret": secret}))
+        }
+        ("listApiKeys", _) => json!({"data": [{
+            "key_id": API_KEY,
+            "key_hint": "mple",
             "created_at": "2026-02-07T12:00:00Z",
-            "updated_at": "2026-02-07T12:00:00Z",
-        }),
+            "last_used_at": "2026-02-07T13:00:00Z",
+            "ends_at": null,
+        }]}),
         ("testWebhookEndpoint", _) => attempt(),
         ("listEvents", _) => page(&webhooks::authorized()),
         ("redeliverEvent", _) => webhooks::authorized(),
@@ -137,6 +150,17 @@ fn answered(operation: &str, status: &str) -> Option<Value> {
         _ => return None,
     };
     Some(answer)
+}
+
+fn endpoint() -> Value {
+    json!({
+        "url": "https://shop.example.com/?wc-api=oncharge_callback",
+        "enabled": true,
+        "disabled_reason": null,
+        "disabled_at": null,
+        "created_at": "2026-02-07T12:00:00Z",
+        "updated_at": "2026-02-07T12:00:00Z",
+    })
 }
 
 fn session(status: &str, captured: i64, updated_at: &str) -> Value {

@@ -46,6 +46,7 @@ fn means(kind: StuckKind) -> &'static str {
         StuckKind::Notification => "A notification that agrees with nothing, and changes nothing",
         StuckKind::Waiting => "A notification is not applied for too long",
         StuckKind::Delivery => "A webhook is not attempted for too long",
+        StuckKind::Endpoint => "Every webhook to this endpoint fails",
     }
 }
 
@@ -62,6 +63,9 @@ fn advice(kind: StuckKind) -> &'static str {
             "No worker runs, or none keeps up. See that a process serves with --role all or worker, \
              and what its log says."
         }
+        StuckKind::Endpoint => {
+            "Tell the merchant. The endpoint is disabled after five days of nothing but failures."
+        }
         StuckKind::Notification => "Look at it, then take it off this list:",
     }
 }
@@ -76,7 +80,8 @@ fn command(item: &StuckItem, now: Timestamp) -> Option<String> {
         | StuckKind::RefundOfFailedCapture
         | StuckKind::Deadline
         | StuckKind::Waiting
-        | StuckKind::Delivery => None,
+        | StuckKind::Delivery
+        | StuckKind::Endpoint => None,
         StuckKind::Contradiction | StuckKind::Notification => {
             Some(format!("oncharge stuck --dismiss {}", item.id))
         }
@@ -103,6 +108,7 @@ mod tests {
             ),
             (StuckKind::Compensation, 60, None),
             (StuckKind::Delivery, 301, None),
+            (StuckKind::Endpoint, 3601, None),
             (
                 StuckKind::Notification,
                 1,

@@ -1,3 +1,5 @@
 //! API keys.
 
+pub(crate) mod list;
+pub(crate) mod remove;
 pub(crate) mod rotate;

@@ -3,5 +3,6 @@
 pub(crate) mod body;
 pub(crate) mod get;
 pub(crate) mod remove;
+pub(crate) mod rotate_secret;
 pub(crate) mod set;
 pub(crate) mod test;

@@ -6,7 +6,7 @@ use oncharge_domain::{
     psp::RefusalReason,
     session::EventKind,
     signing::SigningKey,
-    webhook::{BadSignature, WebhookSecret},
+    webhook::{BadSignature, StandardHeaders, WebhookSecret},
 };
 use oncharge_ports::{Clock as _, webhook_sender::Webhook};
 use oncharge_testkit::{Call, Fault, Reply};
@@ -151,29 +151,33 @@ async fn both_signatures_are_right_and_neither_of_another_body() {
     let [webhook] = sent.as_slice() else {
         panic!("{sent:?}");
     };
-    let secret = WebhookSecret::of(&SigningKey::of_secret(&app.pair.secret));
-    assert_eq!(endpoint["signing_secret"], secret.text().as_str());
+    let shown = endpoint["signing_secret"].as_str().unwrap();
+    let secret: WebhookSecret = shown.parse().unwrap();
+    let key = SigningKey::of_secret(&app.pair.secret);
     let plain = header(webhook, "X-Oncharge-Signature");
-    assert_eq!(secret.verify(plain, &webhook.body), Ok(()));
-    let standard = (
-        header(webhook, "webhook-id"),
-        header(webhook, "webhook-timestamp"),
-        header(webhook, "webhook-signature"),
-    );
+    assert_eq!(key.verify_webhook(plain, &webhook.body), Ok(()));
+    let standard = StandardHeaders {
+        id: header(webhook, "webhook-id"),
+        timestamp: header(webhook, "webhook-timestamp"),
+        signature: header(webhook, "webhook-signature"),
+    };
     let now = app.clock.now();
-    assert_eq!(secret.verify_standard(standard, &webhook.body, now), Ok(()));
+    assert_eq!(secret.verify(&standard, &webhook.body, now), Ok(()));
     let body: Value = serde_json::from_slice(&webhook.body).unwrap();
-    assert_eq!(body["id"], standard.0);
+    assert_eq!(body["id"], standard.id);
     let mut changed = webhook.body.clone();
     changed.push(b' ');
-    assert_eq!(secret.verify(plain, &changed), Err(BadSignature::Wrong));
     assert_eq!(
-        secret.verify_standard(standard, &changed, now),
+        key.verify_webhook(plain, &changed),
+        Err(BadSignature::Wrong)
+    );
+    assert_eq!(
+        secret.verify(&standard, &changed, now),
         Err(BadSignature::Wrong)
     );
     let later = app.clock.advance(301);
     assert_eq!(
-        secret.verify_standard(standard, &webhook.body, later),
+        secret.verify(&standard, &webhook.body, later),
         Err(BadSignature::Untimely)
     );
 }

@@ -1,5 +1,6 @@
 //! The checks in their order: a row for every line of the table, and every two that fail together.
 
+use oncharge_application::merchants::{self, KeyName};
 use serde_json::json;
 
 use crate::support::{Request, TestApp, new_session};
@@ -193,7 +194,7 @@ async fn a_timestamp_is_good_for_five_minutes_either_way() {
 async fn a_revoked_key_is_no_key() {
     let app = TestApp::start().await;
     let pair = app.another_merchant().await;
-    oncharge_application::merchants::revoke_key(&app.app, &pair.key)
+    merchants::revoke_key(&app.app, &KeyName::Text(&pair.key))
         .await
         .unwrap();
     let answer = app.get("/v1/refunds").by(&pair).send().await;
@@ -241,6 +242,9 @@ async fn other_methods_are_told_the_allowed_ones() {
         ("/v1/events/evt_1/redeliver", "POST"),
         ("/v1/webhook_endpoint", "GET, HEAD, PUT, DELETE"),
         ("/v1/webhook_endpoint/test", "POST"),
+        ("/v1/webhook_endpoint/rotate_secret", "POST"),
+        ("/v1/api_keys", "GET, HEAD"),
+        ("/v1/api_keys/key_1", "DELETE"),
         ("/v1/api_keys/rotate", "POST"),
         ("/checkout/cs_1", "GET, HEAD"),
         ("/checkout/cs_1/pay", "POST"),

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use oncharge_adapter_http::{Rate, Settings};
+use oncharge_application::merchants::{self, KeyName};
 use serde_json::json;
 
 use crate::support::{TestApp, new_session, settings};
@@ -244,7 +245,7 @@ async fn an_address_over_its_limit_costs_the_store_nothing() {
     assert_eq!(app.store.key_reads(), reads, "no key was looked up");
     let answer = app.get("/v1/refunds").by(&known).send().await;
     assert_eq!(answer.status, 200, "a known key is served");
-    oncharge_application::merchants::revoke_key(&app.app, &known.key)
+    merchants::revoke_key(&app.app, &KeyName::Text(&known.key))
         .await
         .unwrap();
     let mut answer = app.get("/v1/refunds").by(&known).send().await;

@@ -9,6 +9,7 @@
 )]
 
 mod abandon;
+mod api_keys;
 mod assets;
 mod cancel;
 mod capture;

@@ -24,10 +24,10 @@ async fn it_is_served_and_every_path_in_it_exists() {
     let document = answer.json();
     assert_eq!(document["openapi"].as_str().unwrap().split_at(3).0, "3.1");
     let paths = document["paths"].as_object().unwrap();
-    assert_eq!(paths.len(), 16, "{:?}", paths.keys());
+    assert_eq!(paths.len(), 19, "{:?}", paths.keys());
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
-            let target = path.replace("{id}", "x");
+            let target = path.replace("{id}", "x").replace("{key_id}", "x");
             let answer = app.request(&method.to_uppercase(), &target).send().await;
             let known = answer.status != 405 && answer.json()["message"] != "There is no such path";
             assert!(known, "{method} {path}: {answer:?}");
@@ -90,7 +90,12 @@ async fn answers_have_the_members_that_it_names() {
     let ordered = app.refund(&checkout, 1).await.json();
     assert_eq!(keys(&ordered), members("OrderedRefund"));
     let endpoint = app.listen(&app.pair, SHOP).await;
-    assert_eq!(keys(&endpoint), members("WebhookEndpoint"));
+    let mut shown = members("WebhookEndpoint");
+    shown.push("signing_secret".to_owned());
+    shown.sort();
+    assert_eq!(keys(&endpoint), shown);
+    let listed = app.get("/v1/api_keys").send().await.json();
+    assert_eq!(keys(&listed["data"][0]), members("ApiKey"));
     let tested = app.post("/v1/webhook_endpoint/test", "").send().await;
     assert_eq!(keys(&tested.json()), members("Attempt"));
     let test = &app.sender.bodies(SHOP)[0];

@@ -1,10 +1,13 @@
 //! `POST /v1/api_keys/rotate`
 
 use futures_util::future::join_all;
-use oncharge_domain::{audit::AuditAction, signing::SigningKey, webhook::WebhookSecret};
-use oncharge_ports::Clock as _;
+use oncharge_domain::{
+    audit::AuditAction,
+    signing::{Signed, SigningKey, sha256, signing_string},
+    webhook::WebhookSecret,
+};
 use oncharge_testkit::CommitFault;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Answer, Pair, SHOP, TestApp};
 
@@ -99,10 +102,21 @@ async fn a_lost_answer_can_be_asked_for_again() {
         .by(&pair(&first))
         .set("Idempotency-Key", "rotation-1");
     assert_eq!(
-        by_new.send().await.body,
-        first.body,
-        "keys are the merchant's"
+        by_new.send().await.refusal(),
+        (422, "idempotency_key_reused".to_owned()),
+        "another key of the merchant"
     );
+    app.clock.advance(601);
+    let late = app
+        .post(TARGET, "{}")
+        .at(app.now())
+        .set("Idempotency-Key", "rotation-1");
+    assert_eq!(
+        late.send().await.refusal(),
+        (403, "key_ending".to_owned()),
+        "after ten minutes"
+    );
+    assert_eq!(rotations(&app), 1);
 }
 
 #[actix_web::test]
@@ -151,41 +165,98 @@ async fn a_bad_body_is_refused_and_nothing_rotates() {
 }
 
 #[actix_web::test]
-async fn through_the_grace_webhooks_are_signed_for_both() {
+async fn through_the_grace_period_the_endpoint_keeps_its_api_key() {
     let app = TestApp::start().await;
-    let before = app.listen(&app.pair, SHOP).await;
+    app.listen(&app.pair, SHOP).await;
     let new = pair(&app.post(TARGET, "").send().await);
-    let get = app.get("/v1/webhook_endpoint").by(&new).send().await;
-    assert_eq!(get.json()["signing_secret"], before["signing_secret"]);
-    app.authorized().await;
-    app.deliver().await;
-    let sent = app.sender.sent_to(SHOP);
-    let header = |name: &str| {
-        let found = sent[0].headers.iter().find(|(one, _)| *one == name);
-        found.unwrap().1.as_str()
+    let signed_by = async || {
+        app.authorized().await;
+        app.deliver().await;
+        let sent = app.sender.sent_to(SHOP).pop().unwrap();
+        let plain = sent.headers.iter();
+        let plain = plain.filter(|(name, _)| *name == "X-Oncharge-Signature");
+        let (_, plain) = plain.last().unwrap();
+        let verified = |pair: &Pair| {
+            let key = SigningKey::of_secret(&pair.secret);
+            key.verify_webhook(plain, &sent.body).is_ok()
+        };
+        (verified(&app.pair), verified(&new))
     };
-    let standard = (
-        header("webhook-id"),
-        header("webhook-timestamp"),
-        header("webhook-signature"),
-    );
-    let secret = |pair: &Pair| WebhookSecret::of(&SigningKey::of_secret(&pair.secret));
-    let plain = header("X-Oncharge-Signature");
-    let now = app.clock.now();
-    for signer in [&app.pair, &new] {
-        let verified = secret(signer).verify_standard(standard, &sent[0].body, now);
-        assert_eq!(verified, Ok(()));
+    assert_eq!(signed_by().await, (true, false), "as it was set");
+    app.listen(&new, SHOP).await;
+    assert_eq!(signed_by().await, (false, true), "set again");
+}
+
+/// Every call on keys and webhook endpoints, but for the end of the key itself.
+#[actix_web::test]
+async fn a_key_in_its_grace_period_can_end_only_itself() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    let new = pair(&app.post(TARGET, "").send().await);
+    let listed = app.get("/v1/api_keys").by(&new).send().await.json();
+    let id = |index: usize| listed["data"][index]["key_id"].as_str().unwrap();
+    let put = json!({ "url": "https://evil.example.com/" }).to_string();
+    for (method, target, body) in [
+        ("GET", "/v1/api_keys", ""),
+        ("POST", TARGET, ""),
+        ("DELETE", &format!("/v1/api_keys/{}", id(0)), ""),
+        ("DELETE", "/v1/api_keys/key_1", ""),
+        ("GET", "/v1/webhook_endpoint", ""),
+        ("PUT", "/v1/webhook_endpoint", &put),
+        ("DELETE", "/v1/webhook_endpoint", ""),
+        ("POST", "/v1/webhook_endpoint/test", ""),
+        ("POST", "/v1/webhook_endpoint/rotate_secret", ""),
+    ] {
+        let mut request = app.request(method, target);
+        request.body = body.into();
+        let answer = request.send().await;
+        let refusal = (403, "key_ending".to_owned());
+        assert_eq!(answer.refusal(), refusal, "{method} {target}: {answer:?}");
     }
-    let verified = |pair: &Pair| secret(pair).verify(plain, &sent[0].body).is_ok();
-    assert_eq!(
-        (verified(&app.pair), verified(&new)),
-        (true, false),
-        "the endpoint keeps the key that it was set with"
-    );
-    let after = app.listen(&new, SHOP).await;
-    assert_ne!(after["signing_secret"], before["signing_secret"]);
-    let text = secret(&new).text();
-    assert_eq!(after["signing_secret"], Value::from(text.as_str()));
+    assert!(is_good(&app, &app.pair).await, "it does everything else");
+    let own = format!("/v1/api_keys/{}", id(1));
+    let ended = app.request("DELETE", &own).send().await;
+    assert_eq!((ended.status, ended.text()), (204, ""));
+    ends(&app, &app.pair).await;
+}
+
+/// Its bytes were an HMAC key of the API once.
+#[actix_web::test]
+async fn the_webhook_secret_is_no_credential_of_the_api() {
+    let app = TestApp::start().await;
+    let endpoint = app.listen(&app.pair, SHOP).await;
+    let text = endpoint["signing_secret"].as_str().unwrap();
+    let secret: WebhookSecret = text.parse().unwrap();
+    let timestamp = app.now().to_string();
+    let request = Signed {
+        timestamp: &timestamp,
+        method: "GET",
+        target: "/v1/refunds",
+        body: b"",
+    };
+    let raw = hmac_of(secret.expose_bytes(), signing_string(&request).as_bytes());
+    let by_text = SigningKey::from_bytes(*secret.expose_bytes()).sign(&request);
+    for signature in [raw, by_text] {
+        let answer = app
+            .get("/v1/refunds")
+            .set("X-Oncharge-Signature", &signature)
+            .send()
+            .await;
+        assert_eq!(answer.refusal(), (401, "invalid_signature".to_owned()));
+    }
+}
+
+/// HMAC-SHA256 as hex, made of nothing but SHA-256.
+fn hmac_of(key: &[u8; 32], text: &[u8]) -> String {
+    let pad = |byte: u8| {
+        let mut block = [byte; 64];
+        for (to, from) in block.iter_mut().zip(key) {
+            *to ^= from;
+        }
+        block
+    };
+    let inner = sha256(&[&pad(0x36), text].concat());
+    hex::encode(sha256(&[&pad(0x5c)[..], &inner].concat()))
 }
 
 #[actix_web::test]

@@ -17,13 +17,13 @@ use oncharge_application::{
     workers::{psp_inbox, webhook_delivery},
 };
 use oncharge_domain::{
-    id::SessionId,
+    id::{MerchantId, SessionId},
     keyring::{KeyId, Keyring},
-    merchant::look::Look,
+    merchant::{ApiKeyHash, look::Look},
     psp::PspAccount,
     text::MerchantName,
 };
-use oncharge_ports::Clock as _;
+use oncharge_ports::{Clock as _, MerchantRepository};
 use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, ScriptedSender, SeededEntropy};
 use serde_json::{Value, json};
 
@@ -99,6 +99,13 @@ impl TestApp {
             clock,
             pair,
         }
+    }
+
+    /// The merchant whose pair it is.
+    pub(crate) async fn merchant(&self) -> MerchantId {
+        let hash = ApiKeyHash::of(&self.pair.key);
+        let found = MerchantRepository::key(&*self.store, &hash).await.unwrap();
+        found.unwrap().1.id
     }
 
     /// Another merchant's pair.

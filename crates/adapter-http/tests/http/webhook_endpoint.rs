@@ -1,6 +1,6 @@
 //! `PUT`, `GET` and `DELETE /v1/webhook_endpoint`
 
-use oncharge_domain::{signing::SigningKey, webhook::WebhookSecret};
+use oncharge_testkit::Outcome;
 use serde_json::{Value, json};
 
 use crate::support::{SHOP, TestApp};
@@ -30,22 +30,32 @@ async fn an_endpoint_is_set_read_and_removed() {
     let page = [
         "url",
         "enabled",
+        "disabled_reason",
+        "disabled_at",
         "signing_secret",
         "created_at",
         "updated_at",
     ];
     assert_eq!(members, page, "in the documented order");
-    let secret = WebhookSecret::of(&SigningKey::of_secret(&app.pair.secret)).text();
-    assert_eq!(set.json()["signing_secret"], secret.as_str());
     assert_eq!(set.header("cache-control"), Some("no-store"));
-    assert_eq!(app.get(TARGET).send().await.body, set.body);
+    let set = set.json();
+    let secret = set["signing_secret"].as_str().unwrap();
+    let mut read = set.clone();
+    let members = read.as_object_mut().unwrap();
+    members.remove("signing_secret");
+    let hint = &secret[secret.len() - 4..];
+    members.insert("secret_hint".to_owned(), hint.into());
+    assert_eq!(app.get(TARGET).send().await.json(), read);
+    assert_eq!(app.listen(&app.pair, SHOP).await, read, "the same URL");
 
     app.clock.advance(60);
     let other = "https://hooks.example.com/x";
     let moved = app.listen(&app.pair, other).await;
     assert_eq!(moved["url"], other);
-    assert_eq!(moved["created_at"], set.json()["created_at"]);
-    assert_ne!(moved["updated_at"], set.json()["updated_at"]);
+    assert_eq!(moved["created_at"], set["created_at"]);
+    assert_ne!(moved["updated_at"], set["updated_at"]);
+    let signing = |json: &Value| json["signing_secret"].as_str().unwrap().to_owned();
+    assert_ne!(signing(&moved), signing(&set), "a new URL");
 
     let gone = app.request("DELETE", TARGET).send().await;
     assert_eq!((gone.status, gone.text()), (204, ""));
@@ -55,14 +65,48 @@ async fn an_endpoint_is_set_read_and_removed() {
 }
 
 #[actix_web::test]
+async fn a_disabled_one_says_why_and_since_when() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    app.sender.reply(SHOP, Outcome::Status(410));
+    app.authorized().await;
+    app.deliver().await;
+    let get = app.get(TARGET).send().await.json();
+    let shown = (
+        &get["enabled"],
+        &get["disabled_reason"],
+        &get["disabled_at"],
+    );
+    assert_eq!(
+        shown,
+        (
+            &json!(false),
+            &json!("gone"),
+            &json!("2026-11-22T17:09:10Z")
+        )
+    );
+    let set = app.listen(&app.pair, SHOP).await;
+    let shown = (
+        &set["enabled"],
+        &set["disabled_reason"],
+        &set["disabled_at"],
+    );
+    assert_eq!(shown, (&json!(true), &Value::Null, &Value::Null));
+    assert_eq!(
+        set["secret_hint"], get["secret_hint"],
+        "it keeps its secret"
+    );
+}
+
+#[actix_web::test]
 async fn each_merchant_has_its_own() {
     let app = TestApp::start().await;
     let other = app.another_merchant().await;
-    let ours = app.listen(&app.pair, SHOP).await;
+    app.listen(&app.pair, SHOP).await;
+    let ours = app.get(TARGET).send().await.json();
     let get = app.get(TARGET).by(&other).send().await;
     assert_eq!(get.refusal(), (404, "not_found".to_owned()));
-    let theirs = app.listen(&other, "https://other.example.com/").await;
-    assert_ne!(theirs["signing_secret"], ours["signing_secret"]);
+    app.listen(&other, "https://other.example.com/").await;
     let removed = app.request("DELETE", TARGET).by(&other).send().await;
     assert_eq!(removed.status, 204);
     assert_eq!(app.get(TARGET).send().await.json(), ours);
@@ -169,7 +213,8 @@ async fn good_urls_are_kept_as_they_were_written() {
 #[actix_web::test]
 async fn a_body_that_is_no_good_is_refused_and_the_endpoint_stays() {
     let app = TestApp::start().await;
-    let ours = app.listen(&app.pair, SHOP).await;
+    app.listen(&app.pair, SHOP).await;
+    let ours = app.get(TARGET).send().await.json();
     let fields = |value: Value| (json!({ "url": value }).to_string(), 422, vec!["url"]);
     for (body, status, named) in [
         fields(json!(null)),

@@ -2,7 +2,7 @@
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
-    id::{EventId, MerchantId, SessionId},
+    id::{EndpointId, EventId, MerchantId, SessionId},
     webhook::{Delivery, DeliveryState},
 };
 use oncharge_ports::StoreError;
@@ -17,6 +17,7 @@ pub(crate) struct DeliveryRow {
     session_id: Uuid,
     merchant_id: Uuid,
     sequence: i64,
+    endpoint_id: Uuid,
     url: String,
     state: String,
     attempts: i64,
@@ -38,6 +39,7 @@ impl TryFrom<DeliveryRow> for Delivery {
             session: SessionId::from_uuid(row.session_id),
             merchant: MerchantId::from_uuid(row.merchant_id),
             sequence: read.count("sequence", row.sequence)?,
+            endpoint: EndpointId::from_uuid(row.endpoint_id),
             url: read.url(&row.url)?,
             state: read.need("state", DeliveryState::parse(&row.state))?,
             attempts: read.count("attempts", row.attempts)?,

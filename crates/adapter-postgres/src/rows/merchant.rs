@@ -61,7 +61,9 @@ pub(crate) struct ApiKeyRow {
     key_hash: Vec<u8>,
     signing_key: Vec<u8>,
     signing_key_key_id: String,
+    key_hint: String,
     created_at: OffsetDateTime,
+    last_used_at: Option<OffsetDateTime>,
     ends_at: Option<OffsetDateTime>,
 }
 
@@ -150,7 +152,9 @@ impl ApiKeyRow {
             key_hash: hash.bytes().to_vec(),
             signing_key: columns.bytes,
             signing_key_key_id: columns.key_id,
+            key_hint: key.hint.clone(),
             created_at: at(key.created_at),
+            last_used_at: key.last_used_at.map(at),
             ends_at: key.ends_at.map(at),
         })
     }
@@ -169,7 +173,9 @@ impl ApiKeyRow {
             id: ApiKeyId::from_uuid(self.id),
             merchant: MerchantId::from_uuid(self.merchant_id),
             signing_key: SigningKey::from_bytes(bytes),
+            hint: self.key_hint,
             created_at: Timestamp::new(self.created_at),
+            last_used_at: self.last_used_at.map(Timestamp::new),
             ends_at: self.ends_at.map(Timestamp::new),
         })
     }

@@ -1,6 +1,6 @@
 //! Deliveries that an endpoint has left over: ended some at a time, so that no statement is long.
 //!
-//! Whoever sets an endpoint, ends one or ends deliveries has the merchant's turn meanwhile. So while
+//! Whoever sets an endpoint, ends one or ends deliveries holds the merchant's lock meanwhile. So while
 //! deliveries are ended no endpoint is set that would make them others' to send, and an endpoint is
 //! only set where nothing is left over.
 
@@ -15,18 +15,15 @@ use oncharge_domain::id::MerchantId;
 use oncharge_ports::{StoreError, webhook_repository::ENDED_AT_ONCE};
 use uuid::Uuid;
 
-use crate::{batch::Batch, prepared::Prepared, store::PostgresStore};
-
-/// Until the end of the transaction. Foreign keys that point to the merchant do not wait for it.
-const TURN: &str = "SELECT id FROM merchants WHERE id = $1 FOR NO KEY UPDATE";
+use crate::{batch::Batch, merchants::merchant_lock, prepared::Prepared, store::PostgresStore};
 
 /// At most $2 of what is left over, by the merchant's present endpoint. In the order of the index of
 /// open deliveries, so that no plan reads the whole table.
 macro_rules! left_over {
     () => {
         "WITH ended AS MATERIALIZED (
-    SELECT url FROM merchants LEFT JOIN webhook_endpoints ON merchant_id = id
-    WHERE id = $1 AND (merchant_id IS NULL OR disabled IS NOT NULL)
+    SELECT url FROM merchants LEFT JOIN webhook_endpoints ON merchant_id = merchants.id
+    WHERE merchants.id = $1 AND (merchant_id IS NULL OR disabled IS NOT NULL)
 ), left_over AS MATERIALIZED (
     SELECT event_id FROM ended, LATERAL (
         SELECT event_id FROM deliveries
@@ -79,17 +76,12 @@ struct Found {
     id: Uuid,
 }
 
-/// Waits for the merchant's turn, and has it until the transaction ends.
-pub(super) fn turn(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
-    sql_query(TURN).bind::<SqlUuid, _>(merchant.uuid())
-}
-
-/// Touches a row where nothing is left over of this merchant, whose turn the caller has.
+/// Touches a row where nothing is left over of this merchant, whose lock the caller holds.
 pub(super) fn nothing(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
     with_limit(NOTHING, merchant, 1)
 }
 
-/// Ends some of this merchant's, whose turn the caller has.
+/// Ends some of this merchant's, whose lock the caller holds.
 pub(super) fn end(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
     with_limit(END, merchant, ENDED_AT_ONCE)
 }
@@ -118,7 +110,7 @@ pub(super) async fn end_some(
     };
     let lent = store.pool.get().await?;
     let mut batch = Batch::<()>::new(&lent);
-    batch.add(turn(merchant));
+    batch.add(merchant_lock(merchant));
     batch.add(end(merchant));
     Ok(batch.commit_counting().await? as u64)
 }

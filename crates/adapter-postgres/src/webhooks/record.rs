@@ -13,6 +13,7 @@ use super::left_over;
 use crate::{
     batch::{Batch, BatchError},
     commit::{Blame, outcome_beside_sessions},
+    merchants::merchant_lock,
     pool::Lent,
     rows::{at, attempt::AttemptRow, audit::AuditRow},
     schema::{audit_log, delivery_attempts, webhook_endpoints},
@@ -50,7 +51,7 @@ pub(super) async fn record(store: &PostgresStore, recorded: &Recorded) -> Result
 
 /// Writes it with this change of the endpoint.
 ///
-/// The endpoint comes first, and before it the turn of what ends deliveries: all that change it or
+/// The endpoint comes first, and before it the merchant's lock, which all that end deliveries hold: all that change it or
 /// end its deliveries meet there, so that they cannot block each other in a circle. Where the lease
 /// turns out to be lost, that is undone.
 async fn write(
@@ -61,7 +62,7 @@ async fn write(
     let delivery = &recorded.after.delivery;
     let mut batch = Batch::new(lent);
     if let EndpointChange::Disabled(_) = change {
-        batch.add(left_over::turn(delivery.merchant));
+        batch.add(merchant_lock(delivery.merchant));
     }
     change_endpoint(&mut batch, recorded, change);
     change_delivery(&mut batch, recorded);
@@ -81,8 +82,12 @@ async fn write(
 
 /// Changes the endpoint, but only while its URL is the delivery's.
 fn change_endpoint(batch: &mut Batch<'_, Blame>, recorded: &Recorded, change: EndpointChange) {
-    use webhook_endpoints::{disabled, failing_since, table, url};
+    use webhook_endpoints::{disabled, disabled_at, failing_since, table, url};
     let delivery = &recorded.after.delivery;
+    let disabled_now = |because: DisabledBecause| {
+        let name = disabled.eq(Some(because.name()));
+        (name, disabled_at.eq(Some(at(recorded.at))))
+    };
     let row = table
         .find(delivery.merchant.uuid())
         .filter(url.eq(delivery.url.as_str().to_owned()));
@@ -97,13 +102,13 @@ fn change_endpoint(batch: &mut Batch<'_, Blame>, recorded: &Recorded, change: En
             batch.add(diesel::update(first).set(failing_since.eq(Some(at(recorded.at)))));
         }
         EndpointChange::Disabled(because @ DisabledBecause::Gone) => {
-            let write = diesel::update(row).set(disabled.eq(Some(because.name())));
+            let write = diesel::update(row).set(disabled_now(because));
             batch.require(write, Blame::Missing("an endpoint"));
         }
         // Only what still fails since then: not what was set or has recovered meanwhile.
         EndpointChange::Disabled(because @ DisabledBecause::Failing) => {
             let failing = row.filter(failing_since.eq(recorded.failing_since.map(at)));
-            let write = diesel::update(failing).set(disabled.eq(Some(because.name())));
+            let write = diesel::update(failing).set(disabled_now(because));
             batch.require(write, Blame::Missing("a failing endpoint"));
         }
     }

@@ -117,8 +117,8 @@ async fn backlog(shop: &Shop, merchant: &Merchant, count: i64) {
             psp_reference, refund_id, retry_until, created_at
             FROM copies, (SELECT * FROM events LIMIT 1) AS one;
         ALTER TABLE events ENABLE TRIGGER ALL;
-        INSERT INTO deliveries SELECT event, session, '$MERCHANT', 1, 'https://shop.example.com/',
-            'pending', 0, 0, 0, created_at, created_at - interval '1 hour' + n * interval '1 ms'
+        INSERT INTO deliveries SELECT event, session, '$MERCHANT', 1, session,
+            'https://shop.example.com/', 'pending', 0, 0, 0, created_at, created_at - interval '1 hour' + n * interval '1 ms'
             FROM copies, (SELECT created_at FROM events LIMIT 1) AS one;";
     let fill = fill
         .replace("$COUNT", &count.to_string())

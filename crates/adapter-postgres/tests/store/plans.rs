@@ -9,14 +9,16 @@ use oncharge_domain::{
     psp::TokenFingerprint,
     session::{EventKind, StatusName},
     time::Timestamp,
+    webhook::EndpointSecrets,
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
     maintenance::Old,
+    merchant_repository::{KeyRemoval, Rotation},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
-    webhook_repository::Redelivery,
+    webhook_repository::{EndpointWrite, Redelivery, SecretRotation},
     work_queue::WantedItems,
 };
 use tokio_postgres::Client;
@@ -35,7 +37,7 @@ const FILL: &str = "
         (SELECT id FROM merchants ORDER BY id DESC LIMIT 1) AS merchant
         FROM generate_series(1, 3000) AS n;
     INSERT INTO api_keys SELECT gen_random_uuid(), merchant, sha256(session::text::bytea), signing_key,
-        signing_key_key_id, created_at, NULL FROM copies, api_keys;
+        signing_key_key_id, key_hint, created_at, NULL, NULL FROM copies, api_keys;
     INSERT INTO sessions SELECT (jsonb_populate_record(sessions, jsonb_build_object('id', session,
         'merchant_id', merchant, 'created_at', created_at - n * interval '1 second',
         'due_at', '2099-01-01'::timestamptz))).* FROM copies, sessions
@@ -63,10 +65,11 @@ const FILL: &str = "
         FROM copies;
     INSERT INTO bans SELECT session, 'email', 'p1', sha256(session::text::bytea), 'operator', NULL,
         now(), '2099-01-01', NULL FROM copies;
-    INSERT INTO webhook_endpoints SELECT id, url, key_id, disabled, failing_since, merchants.created_at,
-        updated_at FROM merchants, webhook_endpoints WHERE id <> merchant_id;
-    INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, 'https://shop.example.com/',
-        'pending', 1, 1, 0, created_at, '2099-01-01' FROM events
+    INSERT INTO webhook_endpoints SELECT (jsonb_populate_record(webhook_endpoints,
+        jsonb_build_object('merchant_id', merchants.id, 'id', merchants.id))).*
+        FROM merchants, webhook_endpoints WHERE merchants.id <> merchant_id;
+    INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, session_id,
+        'https://shop.example.com/', 'pending', 1, 1, 0, created_at, '2099-01-01' FROM events
         WHERE id NOT IN (SELECT event_id FROM deliveries);
     UPDATE deliveries SET state = 'delivered', next_try_at = NULL, ended_at = '2098-01-01'
         WHERE event_id IN (SELECT event_id FROM deliveries WHERE attempts = 1 LIMIT 1500);
@@ -180,6 +183,7 @@ async fn webhooks(shop: &Shop, event: EventId) {
         assert_eq!(shop.store.end_left_over(of).await.unwrap(), 0);
     }
     shop.set_endpoint().await;
+    keys(shop).await;
     let since = now.plus_seconds(-60);
     let operations = shop.store.operations(since, None, 10).await.unwrap();
     let last = operations.last().unwrap();
@@ -189,6 +193,42 @@ async fn webhooks(shop: &Shop, event: EventId) {
     };
     let next = shop.store.operations(since, Some(last), 10).await.unwrap();
     assert_eq!(next.len(), 10);
+}
+
+/// Keys and secrets: made, listed, used, replaced and ended.
+async fn keys(shop: &Shop) {
+    let (store, build, merchant) = (&shop.store, &shop.build, shop.merchant.id);
+    let (key, hash) = build.api_key(&shop.merchant);
+    let audit = || build.audit(AuditAction::KeyCreated);
+    assert!(store.add_key(&key, &hash, &audit()).await.unwrap());
+    store.record_key_use(key.id, build.now()).await.unwrap();
+    store.key_by_id(key.id).await.unwrap().unwrap();
+    let (new, hash) = build.api_key(&shop.merchant);
+    let rotation = Rotation {
+        key: new,
+        hash,
+        replaced: key.id,
+        replaced_ends_at: build.now().plus_seconds(60),
+        remembered: None,
+        audit: audit(),
+    };
+    assert!(store.rotate_key(&rotation).await.unwrap());
+    assert_eq!(store.keys(merchant, build.now()).await.unwrap().len(), 3);
+    let (id, at) = (rotation.key.id, build.now());
+    let removed = store.remove_key(merchant, id, at, &audit()).await.unwrap();
+    assert_eq!(removed, KeyRemoval::Ended);
+    let nobody = build.id();
+    assert_eq!(store.end_all_keys(nobody, at, &audit()).await.unwrap(), 0);
+    let next = shop.next_endpoint().await;
+    let written = store.set_endpoint(&next, &audit()).await.unwrap();
+    assert_eq!(written, EndpointWrite::Written);
+    let rotation = SecretRotation {
+        secrets: EndpointSecrets::new(build.webhook_secret()),
+        read: next,
+        remembered: None,
+        audit: audit(),
+    };
+    assert!(store.rotate_secret(&rotation).await.unwrap());
 }
 
 /// One notification, from the claim to its dismissal.

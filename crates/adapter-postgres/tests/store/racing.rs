@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use oncharge_domain::{audit::AuditAction, webhook::DeliveryState};
 use oncharge_ports::{
     CheckoutRepository, CommitError, Maintenance, WebhookRepository, WorkQueue, maintenance::Old,
-    work_queue::Queue,
+    webhook_repository::EndpointWrite, work_queue::Queue,
 };
 use oncharge_testkit::build::endpoint_url;
 use tokio_postgres::Client;
@@ -47,16 +47,17 @@ async fn what_an_old_url_answers_changes_nothing_of_the_new_one() {
     shop.set_endpoint().await;
     let (gone, waiting) = (shop.told().await, shop.told().await);
     let (lease, delivery) = shop.claimed(gone).await;
-    let mut moved = shop.build.endpoint(&shop.merchant, &shop.key);
+    let mut moved = shop.next_endpoint().await;
     moved.url = endpoint_url("https://new.example.com/");
     let audit = || shop.build.audit(AuditAction::EndpointSet);
-    let moved = shop.store.set_endpoint(&moved, &audit()).await.unwrap();
+    let written = shop.store.set_endpoint(&moved, &audit()).await.unwrap();
+    assert_eq!(written, EndpointWrite::Written);
     let mut recorded = shop.build.recorded((lease, &delivery), Ok(410), None);
     recorded.audit = Some(audit());
     let log = shop.row_counts().await;
     shop.store.record(&recorded).await.unwrap();
     let kept = shop.store.endpoint(shop.merchant.id).await.unwrap();
-    assert_eq!(kept, moved);
+    assert_eq!(kept, Some(moved));
     let both = shop.store.outgoing(&[gone, waiting]).await.unwrap();
     let state = |event| {
         let of_event = both.iter().find(|one| one.event.id == event);
@@ -110,20 +111,20 @@ async fn an_endpoint_that_is_set_while_one_ends_waits_and_sees_what_is_left_over
     let client = shop.database.client().await;
     // As an end does that has its turn, and leaves a delivery over.
     let ends = "BEGIN; SELECT FROM merchants FOR NO KEY UPDATE; \
-         UPDATE webhook_endpoints SET disabled = 'gone'";
+         UPDATE webhook_endpoints SET disabled = 'gone', disabled_at = now()";
+    let endpoint = shop.next_endpoint().await;
     client.batch_execute(ends).await.unwrap();
-    let endpoint = shop.build.endpoint(&shop.merchant, &shop.key);
     let audit = || shop.build.audit(AuditAction::EndpointSet);
     let entry = audit();
     let (set, ()) = tokio::join!(shop.store.set_endpoint(&endpoint, &entry), async {
         until_it_waits(&client).await;
         client.batch_execute("COMMIT").await.unwrap();
     });
-    assert_eq!(set.unwrap(), None);
+    assert_eq!(set.unwrap(), EndpointWrite::LeftOver);
     let merchant = shop.merchant.id;
     assert_eq!(shop.store.end_left_over(Some(merchant)).await.unwrap(), 1);
-    let set = shop.store.set_endpoint(&endpoint, &audit()).await.unwrap();
-    assert_eq!(set.unwrap().disabled, None);
+    let set = shop.store.set_endpoint(&endpoint, &audit()).await;
+    assert_eq!(set.unwrap(), EndpointWrite::Written);
     let found = shop.store.outgoing(&[open]).await.unwrap();
     assert_eq!(found[0].delivery.state, DeliveryState::Dead);
 }

@@ -252,8 +252,16 @@ async fn a_delivery_or_notification_that_is_over_cannot_be_due() {
             "psp_notifications_verified",
         ),
         (
-            "UPDATE webhook_endpoints SET disabled = 'bored'",
+            "UPDATE webhook_endpoints SET disabled = 'bored', disabled_at = now()",
             "webhook_endpoints_disabled_check",
+        ),
+        (
+            "UPDATE webhook_endpoints SET disabled = 'gone'",
+            "webhook_endpoints_disabled",
+        ),
+        (
+            "UPDATE webhook_endpoints SET previous_secret = 'x'",
+            "webhook_endpoints_previous_secret",
         ),
     ] {
         let error = client.execute(statement, &[]).await.unwrap_err();

@@ -13,12 +13,13 @@ use oncharge_domain::{
     session::{Captured, EventKind, Payment, Refunds, Session, Status},
     text::{Contact, Email, Phone},
     time::Timestamp,
-    webhook::Delivery,
+    webhook::{Delivery, WebhookEndpoint},
 };
 use oncharge_ports::{
     CheckoutRepository, MerchantRepository, RememberedAnswer, UnitOfWork, WebhookRepository,
     WorkQueue,
     unit_of_work::{KeyWrite, Lease},
+    webhook_repository::EndpointWrite,
     work_queue::WantedDeliveries,
 };
 use oncharge_testkit::{Builder, build::reference};
@@ -195,7 +196,21 @@ impl Shop {
     pub(crate) async fn set_endpoint(&self) {
         let endpoint = self.build.endpoint(&self.merchant, &self.key);
         let audit = self.build.audit(AuditAction::EndpointSet);
-        self.store.set_endpoint(&endpoint, &audit).await.unwrap();
+        let written = self.store.set_endpoint(&endpoint, &audit).await;
+        assert_eq!(written.unwrap(), EndpointWrite::Written);
+    }
+
+    /// The endpoint that the merchant has, as the next version.
+    pub(crate) async fn next_endpoint(&self) -> WebhookEndpoint {
+        let present = self
+            .store
+            .endpoint(self.merchant.id)
+            .await
+            .unwrap()
+            .unwrap();
+        let (key, now) = (self.key.id, self.build.now());
+        let secret = self.build.webhook_secret();
+        present.set_to(present.url.clone(), key, secret, now)
     }
 
     /// An event of a session of its own.

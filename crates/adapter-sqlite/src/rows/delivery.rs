@@ -18,6 +18,7 @@ pub(crate) struct DeliveryRow {
     session_id: Vec<u8>,
     merchant_id: Vec<u8>,
     sequence: i64,
+    endpoint_id: Vec<u8>,
     url: String,
     state: String,
     attempts: i64,
@@ -53,6 +54,7 @@ impl DeliveryRow {
             session: cells.id("session_id", &self.session_id)?,
             merchant: cells.id("merchant_id", &self.merchant_id)?,
             sequence: cells.count("sequence", self.sequence)?,
+            endpoint: cells.id("endpoint_id", &self.endpoint_id)?,
             // Whether it was allowed was asked when it was set: a sandbox's is read, too.
             url: cells.read("url", EndpointUrl::parse(&self.url, true))?,
             state: cells.found("state", DeliveryState::parse(&self.state))?,

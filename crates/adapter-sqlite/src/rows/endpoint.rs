@@ -1,80 +1,176 @@
-//! Webhook endpoints as rows.
+//! Webhook endpoints as rows; their secrets are sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{
+    keyring::Place,
     time::Timestamp,
-    webhook::{DisabledBecause, EndpointUrl, WebhookEndpoint},
+    webhook::{
+        Disabled, DisabledBecause, EndpointSecrets, EndpointUrl, PreviousSecret, WebhookEndpoint,
+        WebhookSecret,
+    },
 };
 use oncharge_ports::StoreError;
 
 use super::{Cells, id_bytes};
-use crate::schema::webhook_endpoints;
+use crate::{
+    schema::webhook_endpoints,
+    seal::{SealedColumns, Sealer},
+};
+
+const TABLE: &str = "webhook_endpoints";
+const SECRET: &str = "secret";
+const PREVIOUS_SECRET: &str = "previous_secret";
 
 /// An endpoint.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = webhook_endpoints, treat_none_as_default_value = false)]
 pub(crate) struct EndpointRow {
     pub(crate) merchant_id: Vec<u8>,
-    pub(crate) url: String,
-    pub(crate) key_id: Vec<u8>,
-    disabled: Option<String>,
-    failing_since: Option<i64>,
+    pub(crate) id: Vec<u8>,
     created_at: i64,
-    pub(crate) updated_at: i64,
+    #[diesel(embed)]
+    pub(crate) settings: EndpointSettings,
 }
 
-/// What an endpoint is written over with: everything but the merchant and the creation.
-#[derive(AsChangeset)]
-#[diesel(table_name = webhook_endpoints, treat_none_as_null = true)]
-pub(crate) struct EndpointChange {
+/// All that changes while the endpoint stays.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = webhook_endpoints)]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct EndpointSettings {
+    version: i64,
     url: String,
     key_id: Vec<u8>,
+    #[diesel(embed)]
+    secrets: SecretColumns,
     disabled: Option<String>,
+    disabled_at: Option<i64>,
     failing_since: Option<i64>,
     updated_at: i64,
 }
 
-impl EndpointRow {
-    /// The row.
-    pub(crate) fn of(endpoint: &WebhookEndpoint) -> Self {
-        Self {
-            merchant_id: id_bytes(endpoint.merchant),
-            url: endpoint.url.as_str().to_owned(),
-            key_id: id_bytes(endpoint.key),
-            disabled: endpoint.disabled.map(|because| because.name().to_owned()),
-            failing_since: endpoint.failing_since.map(Timestamp::unix_micros),
-            created_at: endpoint.created_at.unix_micros(),
-            updated_at: endpoint.updated_at.unix_micros(),
-        }
-    }
+/// The sealed secrets.
+#[derive(Queryable, Selectable, Insertable, AsChangeset)]
+#[diesel(table_name = webhook_endpoints)]
+#[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
+pub(crate) struct SecretColumns {
+    secret: Vec<u8>,
+    secret_key_id: String,
+    previous_secret: Option<Vec<u8>>,
+    previous_secret_key_id: Option<String>,
+    previous_secret_ends_at: Option<i64>,
+}
 
-    /// What is written where the merchant has an endpoint already.
-    pub(crate) fn change(&self) -> EndpointChange {
-        EndpointChange {
-            url: self.url.clone(),
-            key_id: self.key_id.clone(),
-            disabled: self.disabled.clone(),
-            failing_since: self.failing_since,
-            updated_at: self.updated_at,
-        }
+/// The place of a secret, which sealing binds it to.
+fn place<'a>(column: &'static str, merchant: &'a [u8]) -> Place<'a> {
+    Place {
+        table: TABLE,
+        column,
+        row: merchant,
+    }
+}
+
+impl EndpointRow {
+    /// The row, its secrets sealed.
+    pub(crate) fn of(endpoint: &WebhookEndpoint, sealer: &Sealer) -> Result<Self, StoreError> {
+        let merchant_id = id_bytes(endpoint.merchant);
+        let disabled = endpoint.disabled;
+        Ok(Self {
+            id: id_bytes(endpoint.id),
+            created_at: endpoint.created_at.unix_micros(),
+            settings: EndpointSettings {
+                version: endpoint.version.into(),
+                url: endpoint.url.as_str().to_owned(),
+                key_id: id_bytes(endpoint.key),
+                secrets: SecretColumns::of(&merchant_id, &endpoint.secrets, sealer)?,
+                disabled: disabled.map(|disabled| disabled.because.name().to_owned()),
+                disabled_at: disabled.map(|disabled| disabled.at.unix_micros()),
+                failing_since: endpoint.failing_since.map(Timestamp::unix_micros),
+                updated_at: endpoint.updated_at.unix_micros(),
+            },
+            merchant_id,
+        })
     }
 
     /// The endpoint.
-    pub(crate) fn endpoint(self) -> Result<WebhookEndpoint, StoreError> {
-        let cells = Cells::of("webhook_endpoints", &self.merchant_id);
-        let disabled = match self.disabled.as_deref() {
-            Some(name) => Some(cells.found("disabled", DisabledBecause::parse(name))?),
-            None => None,
+    pub(crate) fn endpoint(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
+        let cells = Cells::of(TABLE, &self.merchant_id);
+        let settings = self.settings;
+        let disabled = match (settings.disabled.as_deref(), settings.disabled_at) {
+            (None, None) => None,
+            (Some(name), Some(since)) => Some(Disabled {
+                because: cells.found("disabled", DisabledBecause::parse(name))?,
+                at: cells.time("disabled_at", since)?,
+            }),
+            _ => return Err(cells.corrupt("disabled_at")),
         };
         Ok(WebhookEndpoint {
+            id: cells.id("id", &self.id)?,
             merchant: cells.id("merchant_id", &self.merchant_id)?,
+            version: cells.count("version", settings.version)?,
             // Whether it was allowed was asked when it was set: a sandbox's is read, too.
-            url: cells.read("url", EndpointUrl::parse(&self.url, true))?,
-            key: cells.id("key_id", &self.key_id)?,
+            url: cells.read("url", EndpointUrl::parse(&settings.url, true))?,
+            key: cells.id("key_id", &settings.key_id)?,
+            secrets: settings.secrets.secrets(&self.merchant_id, sealer)?,
             disabled,
-            failing_since: cells.optional_time("failing_since", self.failing_since)?,
+            failing_since: cells.optional_time("failing_since", settings.failing_since)?,
             created_at: cells.time("created_at", self.created_at)?,
-            updated_at: cells.time("updated_at", self.updated_at)?,
+            updated_at: cells.time("updated_at", settings.updated_at)?,
+        })
+    }
+}
+
+impl SecretColumns {
+    /// The columns of this merchant's endpoint.
+    pub(crate) fn of(
+        merchant: &[u8],
+        secrets: &EndpointSecrets,
+        sealer: &Sealer,
+    ) -> Result<Self, StoreError> {
+        let current = secrets.current.expose_bytes();
+        let current = sealer.seal(place(SECRET, merchant), current)?;
+        let previous = secrets.previous.as_ref();
+        let sealed = previous.map(|previous| {
+            let bytes = previous.secret.expose_bytes();
+            sealer.seal(place(PREVIOUS_SECRET, merchant), bytes)
+        });
+        let (bytes, key_id) = match sealed.transpose()? {
+            Some(sealed) => (Some(sealed.bytes), Some(sealed.key_id)),
+            None => (None, None),
+        };
+        Ok(Self {
+            secret: current.bytes,
+            secret_key_id: current.key_id,
+            previous_secret: bytes,
+            previous_secret_key_id: key_id,
+            previous_secret_ends_at: previous.map(|previous| previous.ends_at.unix_micros()),
+        })
+    }
+
+    fn secrets(self, merchant: &[u8], sealer: &Sealer) -> Result<EndpointSecrets, StoreError> {
+        let cells = Cells::of(TABLE, merchant);
+        let open = |column, bytes, key_id| {
+            let sealed = SealedColumns { bytes, key_id };
+            let secret = sealer.open(place(column, merchant), sealed, |plain| {
+                plain.try_into().ok().map(WebhookSecret::from_bytes)
+            });
+            cells.found(column, secret)
+        };
+        let previous = (
+            self.previous_secret,
+            self.previous_secret_key_id,
+            self.previous_secret_ends_at,
+        );
+        let previous = match previous {
+            (None, None, None) => None,
+            (Some(bytes), Some(key_id), Some(end)) => Some(PreviousSecret {
+                secret: open(PREVIOUS_SECRET, bytes, key_id)?,
+                ends_at: cells.time("previous_secret_ends_at", end)?,
+            }),
+            _ => return Err(cells.corrupt(PREVIOUS_SECRET)),
+        };
+        Ok(EndpointSecrets {
+            current: open(SECRET, self.secret, self.secret_key_id)?,
+            previous,
         })
     }
 }

@@ -61,7 +61,7 @@ pub(crate) struct LookColumns {
 }
 
 /// An API key.
-#[derive(Queryable, Selectable, Insertable)]
+#[derive(Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = api_keys, treat_none_as_default_value = false)]
 pub(crate) struct ApiKeyRow {
     id: Vec<u8>,
@@ -69,7 +69,9 @@ pub(crate) struct ApiKeyRow {
     key_hash: Vec<u8>,
     signing_key: Vec<u8>,
     signing_key_key_id: String,
+    key_hint: String,
     created_at: i64,
+    last_used_at: Option<i64>,
     ends_at: Option<i64>,
 }
 
@@ -161,7 +163,9 @@ impl ApiKeyRow {
             key_hash: hash.bytes().to_vec(),
             signing_key: hidden.bytes,
             signing_key_key_id: hidden.key_id,
+            key_hint: key.hint.clone(),
             created_at: key.created_at.unix_micros(),
+            last_used_at: key.last_used_at.map(Timestamp::unix_micros),
             ends_at: key.ends_at.map(Timestamp::unix_micros),
         })
     }
@@ -180,7 +184,9 @@ impl ApiKeyRow {
             id: cells.id("id", &self.id)?,
             merchant: cells.id("merchant_id", &self.merchant_id)?,
             signing_key: cells.found("signing_key", signing_key)?,
+            hint: self.key_hint,
             created_at: cells.time("created_at", self.created_at)?,
+            last_used_at: cells.optional_time("last_used_at", self.last_used_at)?,
             ends_at: cells.optional_time("ends_at", self.ends_at)?,
         })
     }

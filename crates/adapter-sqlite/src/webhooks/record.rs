@@ -144,7 +144,10 @@ impl EndpointWrite {
         let same = webhook_endpoints::table
             .find(id_bytes(self.merchant))
             .filter(webhook_endpoints::url.eq(&self.url));
-        let disabled = webhook_endpoints::disabled.eq(because.name());
+        let disabled = (
+            webhook_endpoints::disabled.eq(because.name()),
+            webhook_endpoints::disabled_at.eq(self.at),
+        );
         let touched = match because {
             DisabledBecause::Gone => diesel::update(same).set(disabled).execute(connection)?,
             DisabledBecause::Failing => {

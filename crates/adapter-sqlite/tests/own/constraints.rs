@@ -252,7 +252,19 @@ async fn deliveries_and_notifications_are_in_their_queues_or_over() {
             "INSERT INTO delivery_attempts SELECT event_id, merchant_id, 1, 0, NULL, 0, '', NULL FROM deliveries",
             "delivery_attempts_answer",
         ),
-        ("UPDATE webhook_endpoints SET disabled = 'bored'", "disabled"),
+        (
+            "UPDATE webhook_endpoints SET disabled = 'bored', disabled_at = 0",
+            "disabled",
+        ),
+        (
+            "UPDATE webhook_endpoints SET disabled = 'gone'",
+            "webhook_endpoints_disabled",
+        ),
+        (
+            "UPDATE webhook_endpoints SET previous_secret = x'00'",
+            "webhook_endpoints_previous_secret",
+        ),
+        ("UPDATE webhook_endpoints SET version = 0", "version"),
         ("UPDATE webhook_endpoints SET url = ''", "url"),
         (
             "UPDATE psp_notifications SET status = 'handled'",

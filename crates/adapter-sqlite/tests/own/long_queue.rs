@@ -12,10 +12,10 @@ use crate::world::World;
 /// events each.
 const BACKLOG: &str = "PRAGMA foreign_keys = OFF;
     WITH RECURSIVE number (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM number WHERE n < 19999)
-    INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, url, state, attempts,
-        failures, round, created_at, next_try_at)
+    INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
+        attempts, failures, round, created_at, next_try_at)
     SELECT randomblob(16), CAST(printf('%016d', n / 3) AS BLOB), zeroblob(16), n % 3 + 1,
-        'https://slow.example.com/', 'pending', 0, 0, 0, n, n FROM number";
+        zeroblob(16), 'https://slow.example.com/', 'pending', 0, 0, 0, n, n FROM number";
 
 #[tokio::test]
 async fn one_merchant_s_backlog_does_not_stand_before_another_s_event() {

@@ -20,20 +20,55 @@ use oncharge_domain::{
     refund::RefundStatus,
     session::{EventKind, StatusName},
     text::OrderId,
+    webhook::EndpointSecrets,
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
     maintenance::Old,
+    merchant_repository::{KeyRemoval, Rotation},
     oversight::{Named, Search},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     unit_of_work::{ChangedOperation, KeyWrite},
-    webhook_repository::Redelivery,
+    webhook_repository::{EndpointWrite, Redelivery, SecretRotation},
     work_queue::{StuckKind, WantedDeliveries, WantedItems},
 };
 
 use crate::world::{TOKEN, World, answer, fingerprint};
+
+/// Keys and secrets: made, listed, used, replaced and ended.
+async fn keys(world: &World) {
+    let (store, build, merchant) = (&world.store, &world.build, world.merchant.id);
+    let (key, hash) = build.api_key(&world.merchant);
+    let audit = || build.audit(AuditAction::KeyCreated);
+    assert!(store.add_key(&key, &hash, &audit()).await.unwrap());
+    store.record_key_use(key.id, build.now()).await.unwrap();
+    store.key_by_id(key.id).await.unwrap().unwrap();
+    let (new, hash) = build.api_key(&world.merchant);
+    let rotation = Rotation {
+        key: new,
+        hash,
+        replaced: key.id,
+        replaced_ends_at: build.now().plus_seconds(60),
+        remembered: None,
+        audit: audit(),
+    };
+    assert!(store.rotate_key(&rotation).await.unwrap());
+    assert_eq!(store.keys(merchant, build.now()).await.unwrap().len(), 3);
+    let (id, at) = (rotation.key.id, build.now());
+    let removed = store.remove_key(merchant, id, at, &audit()).await.unwrap();
+    assert_eq!(removed, KeyRemoval::Ended);
+    let nobody = build.id();
+    assert_eq!(store.end_all_keys(nobody, at, &audit()).await.unwrap(), 0);
+    let rotation = SecretRotation {
+        secrets: EndpointSecrets::new(build.webhook_secret()),
+        read: world.endpoint.clone(),
+        remembered: None,
+        audit: audit(),
+    };
+    assert!(store.rotate_secret(&rotation).await.unwrap());
+}
 
 /// The texts of all statements that any connection was asked to run.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
@@ -341,8 +376,11 @@ async fn webhooks(world: &World) {
     assert_eq!(store.attempts(world.event.id).await.unwrap().len(), 1);
     let again = store.redeliver(merchant, world.event.id, late);
     assert_eq!(again.await.unwrap(), Redelivery::NoEndpoint);
+    let (endpoint, secret) = (&world.endpoint, build.webhook_secret());
+    let enabled = endpoint.set_to(endpoint.url.clone(), endpoint.key, secret, late);
     let audit = build.audit(AuditAction::EndpointSet);
-    store.set_endpoint(&world.endpoint, &audit).await.unwrap();
+    let written = store.set_endpoint(&enabled, &audit).await.unwrap();
+    assert_eq!(written, EndpointWrite::Written);
     for (answer, failing) in [(500, None), (200, Some(build.now()))] {
         let again = store.redeliver(merchant, world.event.id, late);
         assert_eq!(again.await.unwrap(), Redelivery::Due);
@@ -363,7 +401,9 @@ async fn webhooks(world: &World) {
         assert_eq!(store.end_left_over(of).await.unwrap(), 0);
     }
     let audit = build.audit(AuditAction::EndpointSet);
-    store.set_endpoint(&world.endpoint, &audit).await.unwrap();
+    let written = store.set_endpoint(&world.endpoint, &audit).await.unwrap();
+    assert_eq!(written, EndpointWrite::Written);
+    keys(&world).await;
 
     let inbox = world
         .at(late)

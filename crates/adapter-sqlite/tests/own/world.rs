@@ -25,6 +25,7 @@ use oncharge_ports::{
     inbox::NewNotification,
     psp::PreparedRequest,
     unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent},
+    webhook_repository::EndpointWrite,
 };
 use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
@@ -126,8 +127,8 @@ impl World {
         store.create(&merchant, &key, &hash, &audit).await.unwrap();
         let audit = build.audit(AuditAction::EndpointSet);
         let endpoint = build.endpoint(&merchant, &key);
-        let set = store.set_endpoint(&endpoint, &audit).await;
-        let endpoint = set.unwrap().unwrap();
+        let written = store.set_endpoint(&endpoint, &audit).await.unwrap();
+        assert_eq!(written, EndpointWrite::Written);
 
         let (session, answered) = created(&store, &build, &merchant).await;
         let attempt = build.attempt(&session, TOKEN);

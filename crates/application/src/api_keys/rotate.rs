@@ -1,41 +1,54 @@
 //! A merchant replaces its pair by a new one.
 
+use std::sync::Arc;
+
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
-    id::ApiKeyId,
     merchant::ApiKey,
 };
 use oncharge_ports::{CommitError, Presentable, merchant_repository::Rotation};
 
-use crate::{App, Error, PostContext, Reply, merchants::mint};
+use crate::{App, Error, PostContext, Reply, authenticate::Principal, merchants::mint};
 
 /// How long the replaced pair goes on working, in seconds.
 const GRACE_SECONDS: i64 = 14 * 86_400;
+/// How long the response is replayed, in seconds: it shows a secret.
+const REPLAYED_SECONDS: i64 = 600;
 
-/// Makes a pair in place of the one that signed the request, whose key is `replaced`. That one works
-/// 14 days more, or ends now. The new pair is shown in this answer alone; the idempotency record
-/// keeps it sealed, so that an answer that was lost on the way can be asked for again while the old
-/// pair works: not where it ends now, since nothing could sign the question.
+/// What becomes of the pair that signed the request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldPair {
+    /// It works for 14 more days.
+    Grace,
+    /// It ends at once.
+    Revoked,
+}
+
+/// Makes a pair in place of the one that signed the request. The new pair is shown in this response
+/// alone; the idempotency record keeps it sealed, so that a response that was lost can be asked for
+/// again within ten minutes, by the pair that was replaced and no other: not where that one ends at
+/// once, since nothing could sign the request.
 ///
-/// A key that is replaced already cannot make another pair: one that has leaked must not outlive
-/// its grace in another's shape.
+/// A key in its grace period cannot make another pair: one that has leaked must not outlive its
+/// grace period in another's shape.
 ///
-/// Errors: the idempotency errors, `NotFound` (the key is no longer the merchant's), `KeyIsEnding`,
-/// `Busy`.
+/// Errors: the idempotency errors, `KeyIsEnding` (it was rotated or has ended), `Busy`.
 pub async fn rotate(
     app: &App,
     context: PostContext,
-    replaced: ApiKeyId,
-    revoke_now: bool,
+    signer: Arc<Principal>,
+    old: OldPair,
 ) -> Result<Reply, Error> {
     context.require_key()?;
+    let context = context.replayed_to(signer.key.id, REPLAYED_SECONDS);
     let app = app.clone();
     app.clone()
         .detached(async move {
             if let Some(reply) = context.replay(&app).await? {
                 return Ok(reply);
             }
-            run(&app, &context, (replaced, revoke_now)).await
+            signer.require_active()?;
+            run(&app, &context, &signer, old).await
         })
         .await
 }
@@ -43,37 +56,36 @@ pub async fn rotate(
 async fn run(
     app: &App,
     context: &PostContext,
-    (replaced, revoke_now): (ApiKeyId, bool),
+    signer: &Principal,
+    old: OldPair,
 ) -> Result<Reply, Error> {
-    let (merchant, now) = (context.merchant.id, app.now());
-    let keys = app.inner().webhooks.signing_keys(merchant, now).await?;
-    let old = keys
-        .iter()
-        .find(|key| key.id == replaced)
-        .ok_or(Error::NotFound)?;
-    if old.ends_at.is_some() {
-        return Err(Error::KeyIsEnding);
-    }
-    let grace = if revoke_now { 0 } else { GRACE_SECONDS };
-    let end = now.plus_seconds(grace);
-    let old = ApiKey {
+    let (merchant, now) = (signer.merchant.id, app.now());
+    let end = match old {
+        OldPair::Grace => now.plus_seconds(GRACE_SECONDS),
+        OldPair::Revoked => now,
+    };
+    let replaced = ApiKey {
         ends_at: Some(end),
-        ..old.clone()
+        ..signer.key.clone()
     };
     let (key, hash, pair) = mint(app, merchant);
     let shown = Presentable::PairRotated {
         api_key: &pair.api_key,
         api_secret: &pair.api_secret,
-        replaced: &old,
+        replaced: &replaced,
     };
-    let answer = app
-        .inner()
-        .presenter
-        .present(&shown, &context.request_id, now);
+    let presenter = &app.inner().presenter;
+    let answer = presenter.present(&shown, &context.request_id, now);
+    let detail = format!(
+        "{} in place of {}, which ends at {}",
+        key.id,
+        replaced.id,
+        end.whole_seconds().as_offset_date_time()
+    );
     let rotation = Rotation {
         key,
         hash,
-        replaced,
+        replaced: replaced.id,
         replaced_ends_at: end,
         remembered: context.remember(&answer, now),
         audit: AuditEntry {
@@ -83,19 +95,18 @@ async fn run(
             merchant: Some(merchant),
             session: None,
             operation: None,
-            detail: format!(
-                "{replaced} ends at {}",
-                end.whole_seconds().as_offset_date_time()
-            ),
+            detail,
         },
     };
     match app.inner().merchants.rotate_key(&rotation).await {
-        Ok(()) => {
-            // What is signed from now on is signed with the new pair, too.
+        Ok(true) => {
+            signer.forget(app).await;
             app.inner().signing_keys.invalidate(&merchant).await;
             Ok(Reply::first(answer))
         }
-        Err(CommitError::KeyTaken) => context.overtaken(app, Error::IdempotencyConflict).await,
+        Ok(false) => Err(Error::KeyIsEnding),
+        // An equal request was faster, or has been answered too long ago to be replayed.
+        Err(CommitError::KeyTaken) => context.overtaken(app, Error::KeyIsEnding).await,
         Err(error) => Err(error.into()),
     }
 }

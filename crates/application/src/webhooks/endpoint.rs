@@ -3,10 +3,10 @@
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     id::{ApiKeyId, MerchantId},
-    webhook::{EndpointUrl, WebhookEndpoint, WebhookSecret, signature},
+    webhook::{EndpointUrl, WebhookEndpoint, WebhookSecret},
 };
+use oncharge_ports::webhook_repository::EndpointWrite;
 use tokio::time::Instant;
-use zeroize::Zeroizing;
 
 use crate::{App, Error};
 
@@ -18,8 +18,17 @@ const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
 pub struct EndpointView {
     /// The endpoint.
     pub endpoint: WebhookEndpoint,
-    /// What a Standard Webhooks library verifies deliveries with, `whsec_…`.
-    pub signing_secret: Zeroizing<String>,
+    /// How much is shown of its secret.
+    pub secret: SecretView,
+}
+
+/// How much is shown of an endpoint's secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SecretView {
+    /// All of it, since it is new.
+    Whole,
+    /// Its hint.
+    Hint,
 }
 
 /// The merchant's endpoint.
@@ -27,11 +36,15 @@ pub struct EndpointView {
 /// Errors: `NotFound` where none is set, `Busy`.
 pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error> {
     let found = app.inner().webhooks.endpoint(merchant).await?;
-    view(app, found.ok_or(Error::NotFound)?).await
+    Ok(EndpointView {
+        endpoint: found.ok_or(Error::NotFound)?,
+        secret: SecretView::Hint,
+    })
 }
 
 /// Sets the merchant's endpoint in place of the one it had, and enables it. `key` is the one that
-/// signed the request: the endpoint keeps it through the grace of a rotation.
+/// signed the request: the endpoint keeps it through the grace period of a rotation. A new URL gets a
+/// new secret, which is shown; the one before goes on signing for a day, for what is on its way.
 ///
 /// What is left over from an endpoint that has ended is ended first: nothing of that is sent to the
 /// new one. Where there is so much of it that this takes too long, the next try goes on with it.
@@ -43,28 +56,45 @@ pub async fn set(
     key: ApiKeyId,
     url: EndpointUrl,
 ) -> Result<EndpointView, Error> {
-    let now = app.now();
     let detail = url.without_query().to_owned();
-    let endpoint = WebhookEndpoint {
-        merchant,
-        url,
-        key,
-        disabled: None,
-        failing_since: None,
-        created_at: now,
-        updated_at: now,
-    };
     let audit = entry(app, AuditAction::EndpointSet, (merchant, detail));
     let (webhooks, start) = (&app.inner().webhooks, Instant::now());
     loop {
-        if let Some(kept) = webhooks.set_endpoint(&endpoint, &audit).await? {
-            return view(app, kept).await;
+        let (present, now) = (webhooks.endpoint(merchant).await?, app.now());
+        let secret = new_secret(app);
+        let endpoint = match &present {
+            Some(present) => present.set_to(url.clone(), key, secret, now),
+            None => WebhookEndpoint::new(
+                app.new_id_in(merchant.slot()),
+                merchant,
+                url.clone(),
+                key,
+                secret,
+                now,
+            ),
+        };
+        match webhooks.set_endpoint(&endpoint, &audit).await? {
+            EndpointWrite::Written => {
+                let is_same = present.is_some_and(|present| present.url == url);
+                let secret = if is_same {
+                    SecretView::Hint
+                } else {
+                    SecretView::Whole
+                };
+                return Ok(EndpointView { endpoint, secret });
+            }
+            _ if start.elapsed() > ENDS_WITHIN => return Err(Error::Busy(None)),
+            EndpointWrite::Stale => {}
+            EndpointWrite::LeftOver => {
+                webhooks.end_left_over(Some(merchant)).await?;
+            }
         }
-        if start.elapsed() > ENDS_WITHIN {
-            return Err(Error::Busy(None));
-        }
-        webhooks.end_left_over(Some(merchant)).await?;
     }
+}
+
+/// A secret that nobody knows yet.
+pub(super) fn new_secret(app: &App) -> WebhookSecret {
+    WebhookSecret::from_bytes(app.inner().entropy.bytes())
 }
 
 /// Gives an endpoint the key that a test of it has verified, unless the merchant has set or removed
@@ -97,22 +127,6 @@ pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
     } else {
         Err(Error::NotFound)
     }
-}
-
-async fn view(app: &App, endpoint: WebhookEndpoint) -> Result<EndpointView, Error> {
-    // Not those that are cached for attempts: the key that asks may be a second old.
-    let now = app.now();
-    let keys = app
-        .inner()
-        .webhooks
-        .signing_keys(endpoint.merchant, now)
-        .await?;
-    let key = signature::signing_key(&keys, Some(endpoint.key), now);
-    let key = key.ok_or_else(|| Error::internal("a merchant without an active key asks"))?;
-    Ok(EndpointView {
-        signing_secret: WebhookSecret::of(&key.signing_key).text(),
-        endpoint,
-    })
 }
 
 fn entry(app: &App, action: AuditAction, (merchant, detail): (MerchantId, String)) -> AuditEntry {

@@ -2,7 +2,7 @@
 
 use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
-    webhook::{Attempt, EndpointUrl, WebhookSignatures},
+    webhook::{Attempt, EndpointSecrets, EndpointUrl, Message, WebhookSignatures},
 };
 use oncharge_ports::{presenter::Told, webhook_sender::Webhook};
 use time::Duration;
@@ -19,7 +19,9 @@ pub(crate) struct Recipient {
     /// Where it goes.
     pub(crate) url: EndpointUrl,
     /// The key that the endpoint was set with.
-    pub(crate) key: Option<ApiKeyId>,
+    pub(crate) key: ApiKeyId,
+    /// What its Standard Webhooks signatures are made with.
+    pub(crate) secrets: EndpointSecrets,
 }
 
 /// An attempt that was made.
@@ -29,7 +31,7 @@ pub(crate) struct Made {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Sends it once; `None`, and nothing sent, where the merchant has no active key to sign with.
+/// Sends it once; `None`, and nothing sent, where the merchant has no valid API key to sign with.
 pub(crate) async fn send(
     app: &App,
     to: Recipient,
@@ -39,7 +41,12 @@ pub(crate) async fn send(
     let keys = app.signing_keys(to.merchant).await?;
     let (id, body) = (id.to_string(), app.inner().presenter.webhook(told));
     let now = app.now();
-    let Some(signatures) = WebhookSignatures::make(&keys, to.key, (&id, &body), now) else {
+    let message = Message {
+        id: &id,
+        body: &body,
+        at: now,
+    };
+    let Some(signatures) = WebhookSignatures::make(&keys, to.key, &to.secrets, &message) else {
         return Ok(None);
     };
     let webhook = Webhook {

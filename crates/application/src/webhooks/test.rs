@@ -47,7 +47,8 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
     let to = Recipient {
         merchant,
         url: endpoint.url.clone(),
-        key: Some(key),
+        key,
+        secrets: endpoint.secrets.clone(),
     };
     let made = sending::send(app, to, (id, &told), 1).await?;
     let made = made.ok_or_else(|| Error::internal("a merchant without an active key asks"))?;

@@ -8,6 +8,7 @@ use oncharge_domain::{
     time::Timestamp,
     webhook::{
         Attempt, Attempted, Delivery, DeliveryState, EndpointChange, EndpointUrl, SendError,
+        WebhookEndpoint,
     },
 };
 use oncharge_ports::{
@@ -231,7 +232,7 @@ async fn deliver(app: &App, claimed: Claimed) -> Option<Timestamp> {
 
 async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error> {
     let Claimed { outgoing, lease } = claimed;
-    if !is_wanted(&outgoing) {
+    let Some(endpoint) = destination(&outgoing) else {
         let dead = Delivery {
             state: DeliveryState::Dead,
             ..outgoing.delivery
@@ -242,9 +243,9 @@ async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error
             endpoint: EndpointChange::None,
         };
         return record(app, (lease, None), (after, None)).await;
-    }
-    let Some(made) = make(app, &outgoing).await? else {
-        warn!(merchant = %outgoing.event.event.merchant, "the merchant has no active key to sign with");
+    };
+    let Some(made) = make(app, &outgoing, endpoint).await? else {
+        warn!(merchant = %outgoing.event.event.merchant, "the merchant has no valid API key to sign with");
         let later = app.now().plus_seconds(WITHOUT_KEY);
         app.inner().work.release(lease, later).await?;
         return Ok(None);
@@ -293,28 +294,33 @@ fn follows(app: &App, outgoing: Outgoing, made: &Made) -> Follows {
     (after, failing_since)
 }
 
-/// Whether anybody wants it still: it may have ended since it was claimed, and the endpoint that it
-/// goes to may be gone or disabled by now. One that was removed while the event was just committed
-/// has left the delivery behind: then there is none, or one that was created later at another URL.
-fn is_wanted(outgoing: &Outgoing) -> bool {
-    let is_pending = outgoing.delivery.state == DeliveryState::Pending;
-    let endpoint = outgoing.endpoint.as_ref().filter(|_| is_pending);
-    endpoint.is_some_and(|endpoint| {
-        if endpoint.url == outgoing.delivery.url {
-            endpoint.disabled.is_none()
-        } else {
-            endpoint.created_at <= outgoing.event.event.at
-        }
+/// The endpoint that it goes to, while anybody wants it still: it may have ended since it was claimed,
+/// and its endpoint may be gone or disabled by now. One that was removed while the event was just
+/// committed has left the delivery behind: then the merchant has none, or another one. The id tells
+/// them apart; times could not, since nodes' clocks differ. An endpoint that has another URL by now
+/// still wants what is on its way to the one before.
+fn destination(outgoing: &Outgoing) -> Option<&WebhookEndpoint> {
+    let delivery = &outgoing.delivery;
+    let endpoint = outgoing.endpoint.as_ref();
+    endpoint.filter(|endpoint| {
+        delivery.state == DeliveryState::Pending
+            && endpoint.id == delivery.endpoint
+            && (endpoint.url != delivery.url || endpoint.disabled.is_none())
     })
 }
 
-async fn make(app: &App, outgoing: &Outgoing) -> Result<Option<Made>, Error> {
+async fn make(
+    app: &App,
+    outgoing: &Outgoing,
+    endpoint: &WebhookEndpoint,
+) -> Result<Option<Made>, Error> {
     let told = Told::Event(&outgoing.event);
     let number = outgoing.delivery.attempts.saturating_add(1);
     let to = sending::Recipient {
         merchant: outgoing.event.event.merchant,
         url: outgoing.delivery.url.clone(),
-        key: outgoing.endpoint.as_ref().map(|endpoint| endpoint.key),
+        key: endpoint.key,
+        secrets: endpoint.secrets.clone(),
     };
     sending::send(app, to, (outgoing.event.id, &told), number).await
 }
@@ -359,6 +365,10 @@ async fn record(
         app.inner().wakes.clean_up.notify_one();
     }
     metrics::counter!("oncharge_webhook_attempts_total", "outcome" => outcome).increment(1);
+    if let EndpointChange::Disabled(because) = recorded.after.endpoint {
+        let name = "oncharge_webhook_endpoints_disabled_total";
+        metrics::counter!(name, "reason" => because.name()).increment(1);
+    }
     // The next of this session's first attempts may go out now.
     app.inner().wakes.deliveries.notify_one();
     Ok(next_try_at)
@@ -376,7 +386,7 @@ fn outcome(after: &Attempted) -> &'static str {
 mod tests {
     use oncharge_domain::{id::MerchantId, session::EventKind};
     use oncharge_ports::queries::StoredEvent;
-    use oncharge_testkit::Builder;
+    use oncharge_testkit::{Builder, build::endpoint_url};
     use uuid::Uuid;
 
     use super::*;
@@ -400,6 +410,7 @@ mod tests {
                 session: session.id,
                 merchant: merchant.id,
                 sequence: 1,
+                endpoint: endpoint.id,
                 url: endpoint.url.clone(),
                 state,
                 attempts: 0,
@@ -408,9 +419,30 @@ mod tests {
             },
             endpoint: Some(endpoint.clone()),
         };
-        assert!(is_wanted(&outgoing(DeliveryState::Pending)));
+        let pending = outgoing(DeliveryState::Pending);
+        assert_eq!(destination(&pending), Some(&endpoint));
         // Its endpoint was removed, and set again at the same URL.
-        assert!(!is_wanted(&outgoing(DeliveryState::Dead)));
+        assert_eq!(destination(&outgoing(DeliveryState::Dead)), None);
+        let again = WebhookEndpoint {
+            id: build.id(),
+            ..endpoint.clone()
+        };
+        let left_over = Outgoing {
+            endpoint: Some(again),
+            ..pending.clone()
+        };
+        assert_eq!(destination(&left_over), None);
+        // The clock of the node that set it first is ahead of that which wrote the event.
+        let moved = WebhookEndpoint {
+            url: endpoint_url("https://new.example.com/"),
+            created_at: new.event.at.plus_seconds(60),
+            ..endpoint.clone()
+        };
+        let on_its_way = Outgoing {
+            endpoint: Some(moved.clone()),
+            ..pending
+        };
+        assert_eq!(destination(&on_its_way), Some(&moved));
     }
 
     #[tokio::test]

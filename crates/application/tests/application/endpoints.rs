@@ -2,7 +2,10 @@
 
 use oncharge_application::{
     Error,
-    webhooks::{endpoint, test},
+    webhooks::{
+        endpoint::{self, SecretView},
+        test,
+    },
 };
 use oncharge_domain::{audit::AuditAction, merchant::ApiKeyHash, webhook::EndpointUrl};
 use oncharge_ports::{MerchantRepository, WebhookRepository};
@@ -16,15 +19,24 @@ async fn it_is_set_read_and_removed() {
     let merchant = world.merchant.id;
     let view = endpoint::get(&world.app, merchant).await.unwrap();
     assert_eq!(view.endpoint.url.as_str(), ENDPOINT);
-    assert!(view.signing_secret.starts_with("whsec_"));
+    assert_eq!(view.secret, SecretView::Hint);
     world.clock.advance(5);
-    let url = EndpointUrl::parse("https://new.example.com/", false).unwrap();
-    let set = endpoint::set(&world.app, merchant, view.endpoint.key, url)
-        .await
-        .unwrap();
-    assert_eq!(set.endpoint.created_at, view.endpoint.created_at);
-    assert_eq!(set.endpoint.updated_at, world.now());
-    assert_eq!(set.signing_secret, view.signing_secret);
+    let set = async |url: &str| {
+        let url = EndpointUrl::parse(url, false).unwrap();
+        let set = endpoint::set(&world.app, merchant, view.endpoint.key, url).await;
+        set.unwrap()
+    };
+    let moved = set("https://new.example.com/").await;
+    assert_eq!(moved.endpoint.created_at, view.endpoint.created_at);
+    assert_eq!(moved.endpoint.updated_at, world.now());
+    assert_eq!(moved.secret, SecretView::Whole, "a new URL");
+    let (before, after) = (&view.endpoint.secrets, &moved.endpoint.secrets);
+    assert_ne!(after.current, before.current);
+    let previous = after.previous.as_ref().unwrap();
+    assert_eq!(previous.secret, before.current, "it signs for a day");
+    let again = set("https://new.example.com/").await;
+    assert_eq!(again.secret, SecretView::Hint, "the same URL");
+    assert_eq!(&again.endpoint.secrets, after);
     endpoint::remove(&world.app, merchant).await.unwrap();
     for gone in [
         endpoint::get(&world.app, merchant).await.map(|_| ()),

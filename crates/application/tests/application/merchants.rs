@@ -2,7 +2,7 @@
 
 use oncharge_application::{
     Error, authenticate,
-    merchants::{self, Change, NewMerchant, SettingsChange},
+    merchants::{self, Change, KeyName, NewMerchant, SettingsChange},
 };
 use oncharge_domain::{
     merchant::{
@@ -72,16 +72,17 @@ async fn pairs_are_added_and_revoked_one_by_one() {
     let (merchant, first) = merchants::create(&world.app, wanted()).await.unwrap();
     let second = merchants::add_key(&world.app, merchant.id).await.unwrap();
     assert_ne!(first.api_key, second.api_key);
-    merchants::revoke_key(&world.app, &first.api_key)
-        .await
-        .unwrap();
+    let named = KeyName::Text(&first.api_key);
+    merchants::revoke_key(&world.app, &named).await.unwrap();
     // Another process reads the store; this one may be a second behind.
     let elsewhere = world.restarted();
     let find = async |key: &str| authenticate::find(&elsewhere.app, key).await.unwrap();
     assert!(find(&first.api_key).await.is_none());
     assert!(find(&second.api_key).await.is_some());
-    let unknown = merchants::revoke_key(&world.app, "ock_unknown").await;
-    assert!(matches!(unknown, Err(Error::NotFound)));
+    for unknown in [KeyName::Text("ock_unknown"), KeyName::Id(world.build.id())] {
+        let revoked = merchants::revoke_key(&world.app, &unknown).await;
+        assert!(matches!(revoked, Err(Error::NotFound)), "{revoked:?}");
+    }
     let nobody = world.build.merchant().id;
     let nobodys = merchants::add_key(&world.app, nobody).await;
     assert!(matches!(nobodys, Err(Error::NotFound)));
@@ -101,6 +102,38 @@ async fn pairs_are_added_and_revoked_one_by_one() {
             "key_revoked"
         ]
     );
+}
+
+#[tokio::test]
+async fn keys_are_listed_and_revoked_by_id_or_all_at_once() {
+    let world = World::new();
+    let (merchant, first) = merchants::create(&world.app, wanted()).await.unwrap();
+    merchants::add_key(&world.app, merchant.id).await.unwrap();
+    let list = async || merchants::list_keys(&world.app, merchant.id).await.unwrap();
+    let keys = list().await;
+    assert_eq!(keys.len(), 2);
+    let hint = &first.api_key[first.api_key.len() - 4..];
+    let named = keys.iter().find(|key| key.hint == hint).unwrap();
+    let revoked = merchants::revoke_key(&world.app, &KeyName::Id(named.id)).await;
+    assert_eq!(revoked.unwrap().id, named.id);
+    assert_eq!(list().await.len(), 1);
+    merchants::add_key(&world.app, merchant.id).await.unwrap();
+    let all = merchants::revoke_all_keys(&world.app, merchant.id).await;
+    assert_eq!(all.unwrap(), 2);
+    assert_eq!(list().await.len(), 0);
+    assert_eq!(
+        merchants::list_keys(&world.app, world.merchant.id)
+            .await
+            .unwrap()
+            .len(),
+        1,
+        "another merchant's"
+    );
+    let nobody = world.build.merchant().id;
+    let refused = merchants::revoke_all_keys(&world.app, nobody).await;
+    assert!(matches!(refused, Err(Error::NotFound)));
+    let refused = merchants::list_keys(&world.app, nobody).await;
+    assert!(matches!(refused, Err(Error::NotFound)));
 }
 
 #[tokio::test]

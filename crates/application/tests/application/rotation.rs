@@ -1,115 +1,294 @@
-//! A merchant replaces its pair.
+//! A merchant replaces its pair, and its endpoint's secret.
 
-use oncharge_application::{Error, api_keys::rotate, authenticate, webhooks::endpoint};
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use oncharge_application::{
+    Error,
+    api_keys::{
+        list, remove,
+        rotate::{self, OldPair},
+    },
+    authenticate::{self, Principal},
+    merchants::{self, KeyName},
+    webhooks::{
+        endpoint,
+        rotate_secret::{self, OldSecret},
+    },
+};
+use oncharge_domain::{
+    merchant::ApiKey,
+    webhook::{StandardHeaders, WebhookSecret},
+};
 use oncharge_ports::WebhookRepository;
+use oncharge_testkit::build::ENDPOINT;
 
 use crate::support::World;
 
-/// Rotates the merchant's oldest key; the new API key.
-async fn rotated(world: &World, key: &str, revoke_now: bool) -> Result<(String, bool), Error> {
-    let keys = world
-        .store
-        .signing_keys(world.merchant.id, world.now())
-        .await
-        .unwrap();
-    let old = keys.iter().min_by_key(|key| key.created_at).unwrap().id;
-    let post = world.post(key, "/v1/api_keys/rotate", "{}");
-    let reply = rotate::rotate(&world.app, post, old, revoke_now).await?;
-    let text = String::from_utf8(reply.answer.body).unwrap();
-    Ok((text.split(' ').nth(1).unwrap().to_owned(), reply.replayed))
+const MINUTE: i64 = 60;
+
+/// A merchant with a pair whose key's text is known.
+struct Shop {
+    world: World,
+    key: String,
 }
 
-async fn active_keys(world: &World) -> usize {
-    let keys = world
-        .store
-        .signing_keys(world.merchant.id, world.now())
-        .await;
-    keys.unwrap().len()
+impl Shop {
+    async fn new() -> Self {
+        let world = World::new();
+        world.clock.advance(10);
+        let pair = merchants::add_key(&world.app, world.merchant.id).await;
+        let key = pair.unwrap().api_key;
+        Self { world, key }
+    }
+
+    /// Whoever signs with this key, as a process sees it that has nothing cached.
+    async fn signer(&self, key: &str) -> Option<Arc<Principal>> {
+        let process = self.world.restarted();
+        authenticate::find(&process.app, key).await.unwrap()
+    }
+
+    /// Rotates the key with this text under this idempotency key; the new API key, and whether it is
+    /// a replay.
+    async fn rotate(&self, key: &str, idempotency: &str) -> Result<(String, bool), Error> {
+        let signer = self.signer(key).await.expect("a valid key");
+        let (post, app) = (self.post(idempotency), &self.world.app);
+        let reply = rotate::rotate(app, post, signer, OldPair::Grace).await?;
+        let text = String::from_utf8(reply.answer.body).unwrap();
+        Ok((text.split(' ').nth(1).unwrap().to_owned(), reply.replayed))
+    }
+
+    fn post(&self, idempotency: &str) -> oncharge_application::PostContext {
+        self.world.post(idempotency, "/v1/api_keys/rotate", "{}")
+    }
+
+    async fn keys(&self) -> Vec<ApiKey> {
+        let listed = list::list(&self.world.app, self.world.merchant.id).await;
+        listed.unwrap()
+    }
+
+    async fn active(&self) -> usize {
+        let keys = self.keys().await;
+        keys.iter().filter(|key| key.is_active()).count()
+    }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_pair_works_fourteen_days_more_and_the_answer_can_be_asked_for_again() {
-    let world = World::new();
-    world.clock.advance(10);
-    // Of a new process each time, which has nothing cached.
-    let secret = async || {
-        let process = world.restarted();
-        let view = endpoint::get(&process.app, world.merchant.id).await;
-        view.unwrap().signing_secret
-    };
-    let before = secret().await;
-    let (api_key, replayed) = rotated(&world, "once", false).await.unwrap();
+async fn the_old_pair_works_fourteen_days_more() {
+    let shop = Shop::new().await;
+    let (new, replayed) = shop.rotate(&shop.key, "once").await.unwrap();
     assert!(!replayed);
-    assert_eq!(
-        rotated(&world, "once", false).await.unwrap(),
-        (api_key.clone(), true)
-    );
-    assert!(
-        authenticate::find(&world.app, &api_key)
-            .await
-            .unwrap()
-            .is_some()
-    );
-    assert_eq!(active_keys(&world).await, 2);
-    assert_eq!(
-        secret().await,
-        before,
-        "the endpoint keeps its key through the grace"
-    );
-    world.clock.advance(14 * 86_400 - 1);
-    assert_eq!(active_keys(&world).await, 2);
-    world.clock.advance(1);
-    assert_eq!(active_keys(&world).await, 1);
-    assert_ne!(secret().await, before);
-    let actions = world.store.audit();
-    assert!(
-        actions
-            .iter()
-            .any(|entry| entry.action.name() == "key_rotated")
-    );
+    assert_eq!((shop.keys().await.len(), shop.active().await), (3, 2));
+    let old = shop.signer(&shop.key).await.unwrap();
+    assert!(matches!(old.require_active(), Err(Error::KeyIsEnding)));
+    shop.world.clock.advance(14 * 86_400 - 1);
+    assert!(shop.signer(&shop.key).await.is_some());
+    shop.world.clock.advance(1);
+    assert!(shop.signer(&shop.key).await.is_none());
+    assert!(shop.signer(&new).await.is_some());
+    let audit = shop.world.store.audit();
+    let entry = audit.iter().find(|one| one.action.name() == "key_rotated");
+    let (old, detail) = (old.key.id.to_string(), &entry.unwrap().detail);
+    let new = shop.keys().await[0].id.to_string();
+    assert!(detail.contains(&old) && detail.contains(&new), "{detail}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_pair_that_is_being_replaced_makes_no_other() {
-    let world = World::new();
-    world.clock.advance(10);
-    rotated(&world, "", false).await.unwrap();
-    let again = rotated(&world, "", false).await;
-    assert!(matches!(again, Err(Error::KeyIsEnding)), "{again:?}");
-    assert_eq!(active_keys(&world).await, 2);
+async fn a_rotation_is_replayed_to_its_own_key_for_ten_minutes() {
+    let shop = Shop::new().await;
+    let other = merchants::add_key(&shop.world.app, shop.world.merchant.id);
+    let other = other.await.unwrap().api_key;
+    let (new, _) = shop.rotate(&shop.key, "once").await.unwrap();
+    for stranger in [&other, &new] {
+        let reused = shop.rotate(stranger, "once").await;
+        assert!(
+            matches!(reused, Err(Error::IdempotencyKeyReused)),
+            "{reused:?}"
+        );
+    }
+    shop.world.clock.advance(10 * MINUTE);
+    let again = shop.rotate(&shop.key, "once").await.unwrap();
+    assert_eq!(again, (new, true));
+    shop.world.clock.advance(1);
+    let late = shop.rotate(&shop.key, "once").await;
+    assert!(matches!(late, Err(Error::KeyIsEnding)), "{late:?}");
+    let reused = shop.rotate(&other, "once").await;
+    assert!(
+        matches!(reused, Err(Error::IdempotencyKeyReused)),
+        "{reused:?}"
+    );
+    assert_eq!(shop.keys().await.len(), 4, "no other pair was made");
 }
 
 #[tokio::test(start_paused = true)]
-async fn it_can_end_at_once() {
-    let world = World::new();
-    world.clock.advance(10);
-    rotated(&world, "", true).await.unwrap();
-    assert_eq!(active_keys(&world).await, 1);
+async fn of_many_rotations_of_one_key_one_succeeds() {
+    let shop = Shop::new().await;
+    let texts: Vec<String> = (0..16).map(|number| format!("k{number}")).collect();
+    let all = texts.iter().map(|text| shop.rotate(&shop.key, text));
+    let results = join_all(all).await;
+    let refused = results.iter();
+    let refused = refused.filter(|one| matches!(one, Err(Error::KeyIsEnding)));
+    assert_eq!(refused.count(), 15, "{results:?}");
+    assert_eq!((shop.keys().await.len(), shop.active().await), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn sixteen_equal_rotations_make_one_pair() {
-    let world = World::new();
-    world.clock.advance(10);
-    let old = world
-        .store
-        .signing_keys(world.merchant.id, world.now())
+    let shop = Shop::new().await;
+    let all = (0..16).map(|_| shop.rotate(&shop.key, "k"));
+    let mut keys: Vec<String> = join_all(all)
         .await
-        .unwrap()[0]
-        .id;
-    let all = (0..16).map(|_| {
-        rotate::rotate(
-            &world.app,
-            world.post("k", "/v1/api_keys/rotate", "{}"),
-            old,
-            false,
-        )
-    });
-    let replies = futures_util::future::join_all(all).await;
-    let bodies: std::collections::HashSet<_> = replies
         .into_iter()
-        .map(|reply| reply.unwrap().answer.body)
+        .map(|reply| reply.unwrap().0)
         .collect();
-    assert_eq!(bodies.len(), 1);
-    assert_eq!(active_keys(&world).await, 2);
+    keys.dedup();
+    assert_eq!(keys.len(), 1);
+    assert_eq!((shop.keys().await.len(), shop.active().await), (3, 2));
+}
+
+/// A process that has the key cached does not know of its end.
+#[tokio::test(start_paused = true)]
+async fn a_revoked_key_is_not_rotated() {
+    let shop = Shop::new().await;
+    let cached = shop.signer(&shop.key).await.unwrap();
+    let name = KeyName::Text(&shop.key);
+    merchants::revoke_key(&shop.world.app, &name).await.unwrap();
+    let rotated = rotate::rotate(&shop.world.app, shop.post(""), cached, OldPair::Grace).await;
+    assert!(matches!(rotated, Err(Error::KeyIsEnding)), "{rotated:?}");
+    assert_eq!(shop.keys().await.len(), 1, "the merchant's first one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_old_pair_can_end_at_once() {
+    let shop = Shop::new().await;
+    let signer = shop.signer(&shop.key).await.unwrap();
+    let rotated = rotate::rotate(&shop.world.app, shop.post(""), signer, OldPair::Revoked).await;
+    rotated.unwrap();
+    assert!(shop.signer(&shop.key).await.is_none());
+    assert_eq!((shop.keys().await.len(), shop.active().await), (2, 2));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merchant_ends_any_key_but_its_last_one() {
+    let shop = Shop::new().await;
+    let app = &shop.world.app;
+    let (new, _) = shop.rotate(&shop.key, "").await.unwrap();
+    let ending = shop.signer(&shop.key).await.unwrap();
+    let new = shop.signer(&new).await.unwrap();
+    let id = |key: &ApiKey| key.id.to_string();
+    let foreign = remove::remove(app, ending.clone(), &id(&new.key)).await;
+    assert!(matches!(foreign, Err(Error::KeyIsEnding)), "{foreign:?}");
+    remove::remove(app, ending.clone(), &id(&ending.key))
+        .await
+        .unwrap();
+    assert!(shop.signer(&shop.key).await.is_none());
+    for unknown in [id(&ending.key), "key_1".to_owned(), String::new()] {
+        let gone = remove::remove(app, new.clone(), &unknown).await;
+        assert!(matches!(gone, Err(Error::NotFound)), "{unknown}: {gone:?}");
+    }
+    let first = id(&shop.keys().await[1]);
+    remove::remove(app, new.clone(), &first).await.unwrap();
+    let last = remove::remove(app, new.clone(), &id(&new.key)).await;
+    assert!(matches!(last, Err(Error::LastActiveKey)), "{last:?}");
+    assert_eq!(shop.active().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_merchant_has_five_active_pairs() {
+    let shop = Shop::new().await;
+    let merchant = shop.world.merchant.id;
+    for _ in 0..3 {
+        merchants::add_key(&shop.world.app, merchant).await.unwrap();
+    }
+    let sixth = merchants::add_key(&shop.world.app, merchant).await;
+    assert!(matches!(sixth, Err(Error::TooManyKeys)));
+    shop.rotate(&shop.key, "").await.unwrap();
+    assert_eq!((shop.keys().await.len(), shop.active().await), (6, 5));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_last_use_is_recorded_in_the_background_once_an_hour() {
+    let shop = Shop::new().await;
+    let used = async || {
+        let signer = shop.signer(&shop.key).await.unwrap();
+        let app = &shop.world.app;
+        for _ in 0..3 {
+            authenticate::record_use(app, &signer);
+        }
+        app.drained().await;
+        let signer = shop.signer(&shop.key).await.unwrap();
+        signer.key.last_used_at.unwrap()
+    };
+    let first = used().await;
+    assert_eq!(first, shop.world.now());
+    shop.world.clock.advance(3599);
+    assert_eq!(used().await, first);
+    shop.world.clock.advance(1);
+    assert_eq!(used().await, shop.world.now());
+}
+
+/// Which of these secrets verify the newest delivery.
+fn verifying(world: &World, secrets: &[&WebhookSecret]) -> Vec<bool> {
+    let sent = world.shop.sent_to(ENDPOINT).pop().unwrap();
+    let header = |name: &str| {
+        let found = sent.headers.iter().find(|(known, _)| *known == name);
+        found.unwrap().1.as_str()
+    };
+    let headers = StandardHeaders {
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+    };
+    let verify = |secret: &&WebhookSecret| secret.verify(&headers, &sent.body, world.now()).is_ok();
+    secrets.iter().map(verify).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_secrets_sign_for_a_day_or_the_old_one_ends_at_once() {
+    let world = World::new();
+    let secret = async || {
+        let endpoint = world.store.endpoint(world.merchant.id).await.unwrap();
+        endpoint.unwrap().secrets.current
+    };
+    let rotate = async |idempotency: &str, old| {
+        let post = world.post(idempotency, "/v1/webhook_endpoint/rotate_secret", "{}");
+        rotate_secret::rotate_secret(&world.app, post, old).await
+    };
+    let first = secret().await;
+    let reply = rotate("k", OldSecret::Overlaps).await.unwrap();
+    let second = secret().await;
+    let shown = String::from_utf8(reply.answer.body.clone()).unwrap();
+    assert_eq!(shown, format!("secret {}", *second.text()));
+    let again = rotate("k", OldSecret::Overlaps).await.unwrap();
+    assert_eq!((again.replayed, again.answer), (true, reply.answer));
+    world.authorized().await;
+    world.settle().await;
+    assert_eq!(verifying(&world, &[&first, &second]), [true, true]);
+    world.clock.advance(86_400);
+    world.authorized().await;
+    world.settle().await;
+    assert_eq!(verifying(&world, &[&first, &second]), [false, true]);
+    rotate("", OldSecret::Revoked).await.unwrap();
+    let third = secret().await;
+    world.authorized().await;
+    world.settle().await;
+    assert_eq!(verifying(&world, &[&second, &third]), [false, true]);
+    endpoint::remove(&world.app, world.merchant.id)
+        .await
+        .unwrap();
+    let none = rotate("", OldSecret::Overlaps).await;
+    assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn rotations_of_a_secret_at_once_all_succeed_one_after_the_other() {
+    let world = World::new();
+    let one = |text: String| {
+        let post = world.post(&text, "/v1/webhook_endpoint/rotate_secret", "{}");
+        rotate_secret::rotate_secret(&world.app, post, OldSecret::Overlaps)
+    };
+    let replies = join_all((0..8).map(|number| one(format!("k{number}")))).await;
+    assert!(replies.iter().all(Result::is_ok), "{replies:?}");
+    let endpoint = world.store.endpoint(world.merchant.id).await.unwrap();
+    assert_eq!(endpoint.unwrap().version, 9);
 }

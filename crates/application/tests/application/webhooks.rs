@@ -12,7 +12,7 @@ use oncharge_domain::{
     merchant::ApiKeyHash,
     session::EventKind,
     signing::SigningKey,
-    webhook::{Clock, DeliveryState, EndpointUrl, SendError, WebhookSecret},
+    webhook::{Clock, DeliveryState, EndpointUrl, SendError, StandardHeaders},
 };
 use oncharge_ports::{
     MerchantRepository, WebhookRepository, WorkQueue,
@@ -59,27 +59,29 @@ async fn each_event_is_delivered_once_in_order_and_signed_both_ways() {
         .signing_keys(world.merchant.id, world.now())
         .await
         .unwrap();
-    let secret = WebhookSecret::of(&keys[0].signing_key);
+    let endpoint = world.store.endpoint_of(world.merchant.id).unwrap();
+    let secret = endpoint.secrets.current;
     for webhook in world.shop.sent_to(ENDPOINT) {
         let header = |name: &str| {
             let found = webhook.headers.iter().find(|(known, _)| *known == name);
             found.unwrap().1.as_str()
         };
-        secret
-            .verify(header("X-Oncharge-Signature"), &webhook.body)
+        keys[0]
+            .signing_key
+            .verify_webhook(header("X-Oncharge-Signature"), &webhook.body)
             .unwrap();
-        let standard = (
-            header("webhook-id"),
-            header("webhook-timestamp"),
-            header("webhook-signature"),
-        );
+        let standard = StandardHeaders {
+            id: header("webhook-id"),
+            timestamp: header("webhook-timestamp"),
+            signature: header("webhook-signature"),
+        };
         secret
-            .verify_standard(standard, &webhook.body, world.now())
+            .verify(&standard, &webhook.body, world.now())
             .unwrap();
         assert!(
             String::from_utf8(webhook.body.clone())
                 .unwrap()
-                .contains(standard.0)
+                .contains(standard.id)
         );
     }
 }

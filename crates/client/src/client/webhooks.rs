@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::{Client, NOTHING, plain_id};
 use crate::{
+    api_key::OldCredentials,
     error::Error,
     key::IdempotencyKey,
     page::{EventFilter, Page},
@@ -21,7 +22,9 @@ impl Client {
     }
 
     /// Sets where your events are sent from now on, in place of the endpoint before, and enables
-    /// it: an `https` URL on the public internet, its query kept.
+    /// it: an `https` URL on the public internet, its query kept. A new URL gets a new signing secret,
+    /// which is in the answer to this call alone: where that was lost, ask for another one by
+    /// [`Client::rotate_webhook_secret`].
     pub async fn set_webhook_endpoint(&self, url: &str) -> Result<WebhookEndpoint, Error> {
         let body = json!({ "url": url }).to_string();
         self.call(Method::PUT, (ENDPOINT, ""), (body, None)).await
@@ -32,6 +35,17 @@ impl Client {
         let nothing = (String::new(), None);
         let answer = self.call(Method::DELETE, (ENDPOINT, ""), nothing).await;
         none_if_not_found(answer).map(Option::unwrap_or_default)
+    }
+
+    /// Gives your endpoint a new signing secret, which comes with it this once. Until 24 hours later
+    /// webhooks carry the signatures of both, or of the new one alone.
+    pub async fn rotate_webhook_secret(
+        &self,
+        old: OldCredentials,
+        key: Option<&IdempotencyKey>,
+    ) -> Result<WebhookEndpoint, Error> {
+        let path = format!("{ENDPOINT}/rotate_secret");
+        self.post(&path, Some(&old.body()), key).await
     }
 
     /// Sends `endpoint.test` to your endpoint and says what came of it.

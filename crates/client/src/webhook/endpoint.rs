@@ -17,8 +17,17 @@ pub struct WebhookEndpoint {
     /// Whether anything is sent to it. An endpoint that answered 410, or failed for five days, is
     /// disabled; setting it again enables it.
     pub enabled: bool,
-    /// What its webhooks are signed with.
-    pub signing_secret: SigningSecret,
+    /// Why it is disabled: `gone` or `failing`.
+    pub disabled_reason: Option<String>,
+    /// When it was disabled.
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    pub disabled_at: Option<OffsetDateTime>,
+    /// What its webhooks are signed with; only where it is new: after a new URL was set, and after
+    /// [`Client::rotate_webhook_secret`](crate::Client::rotate_webhook_secret). Keep it: it is shown
+    /// once.
+    pub signing_secret: Option<SigningSecret>,
+    /// The last four characters of the signing secret, where that is not new.
+    pub secret_hint: Option<String>,
     /// When you first had an endpoint.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

@@ -18,6 +18,9 @@ pub enum WebhookError {
     /// that somebody sends again, or a clock is wrong.
     #[error("the timestamp is too far from the present")]
     Untimely,
+    /// What it was to be verified with is no signing secret.
+    #[error(transparent)]
+    Secret(#[from] NotASigningSecret),
     /// The signature is right, and the body is still not of the documented form.
     #[error("the body cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),

@@ -2,13 +2,10 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use base64::{Engine, engine::general_purpose::STANDARD};
 use oncharge_domain::{
-    signing::SigningKey,
     time::Timestamp,
-    webhook::{BadSignature, WebhookSecret},
+    webhook::{BadSignature, StandardHeaders, WebhookSecret},
 };
-use zeroize::Zeroizing;
 
 use super::{
     error::{NotASigningSecret, WebhookError},
@@ -23,7 +20,8 @@ const TIMESTAMP: &str = "webhook-timestamp";
 /// The signatures, with a space between.
 const SIGNATURE: &str = "webhook-signature";
 
-/// Verifies webhooks with your API secret, or with two while you rotate it.
+/// Verifies webhooks with the `signing_secret` of your endpoint (`whsec_…`), or with two while you
+/// replace it. Your API secret has no part in it.
 ///
 /// It knows no web framework: it is given the headers as a function that looks one up, by its name
 /// in lower case, and the raw body, as it came, before anything has parsed it.
@@ -55,22 +53,17 @@ pub struct WebhookVerifier {
 }
 
 impl WebhookVerifier {
-    /// Verifies with this API secret.
-    pub fn new(api_secret: &str) -> Self {
-        Self::with(&SigningKey::of_secret(api_secret))
+    /// Verifies with this signing secret, as
+    /// [`Client::set_webhook_endpoint`](crate::Client::set_webhook_endpoint) shows it once.
+    pub fn new(signing_secret: &str) -> Result<Self, NotASigningSecret> {
+        let secret = signing_secret.parse().map_err(|_| NotASigningSecret)?;
+        Ok(Self {
+            secrets: vec![secret],
+        })
     }
 
-    /// Verifies with the `signing_secret` of the endpoint (`whsec_…`): for a server that receives
-    /// webhooks and makes no calls, which then needs no API secret.
-    pub fn from_signing_secret(text: &str) -> Result<Self, NotASigningSecret> {
-        let encoded = text.strip_prefix("whsec_").ok_or(NotASigningSecret)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| NotASigningSecret)?;
-        let bytes = Zeroizing::new(bytes);
-        let bytes = <[u8; 32]>::try_from(bytes.as_slice()).map_err(|_| NotASigningSecret)?;
-        Ok(Self::with(&SigningKey::from_bytes(bytes)))
-    }
-
-    /// Takes what either of them takes: during a rotation, the new secret's and the old one's.
+    /// Takes what either of them takes: while you replace the secret, the new one's and the
+    /// old one's.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.secrets.extend(other.secrets);
@@ -94,36 +87,34 @@ impl WebhookVerifier {
         now: SystemTime,
     ) -> Result<Webhook, WebhookError> {
         let header = |name| headers(name).ok_or(WebhookError::MissingHeader(name));
-        let signed = (header(ID)?, header(TIMESTAMP)?, header(SIGNATURE)?);
+        let signed = StandardHeaders {
+            id: header(ID)?,
+            timestamp: header(TIMESTAMP)?,
+            signature: header(SIGNATURE)?,
+        };
         let now = timestamp(now).ok_or(WebhookError::Untimely)?;
         let mut result = Err(WebhookError::WrongSignature);
         for secret in &self.secrets {
-            match secret.verify_standard(signed, body, now) {
+            match secret.verify(&signed, body, now) {
                 Ok(()) => result = Ok(()),
                 Err(BadSignature::Untimely) => return Err(WebhookError::Untimely),
                 Err(BadSignature::Wrong) => {}
             }
         }
         result?;
-        Webhook::read(signed.0, body)
-    }
-
-    fn with(key: &SigningKey) -> Self {
-        Self {
-            secrets: vec![WebhookSecret::of(key)],
-        }
+        Webhook::read(signed.id, body)
     }
 }
 
-/// Verifies one request that came in at `now` with this API secret; [`WebhookVerifier`] says what
+/// Verifies one request that came in at `now` with this signing secret; [`WebhookVerifier`] says what
 /// the other arguments are, and takes two secrets.
 pub fn verify_webhook<'h>(
-    api_secret: &str,
+    signing_secret: &str,
     headers: impl Fn(&str) -> Option<&'h str>,
     body: &[u8],
     now: SystemTime,
 ) -> Result<Webhook, WebhookError> {
-    WebhookVerifier::new(api_secret).verify_at(headers, body, now)
+    WebhookVerifier::new(signing_secret)?.verify_at(headers, body, now)
 }
 
 fn timestamp(at: SystemTime) -> Option<Timestamp> {

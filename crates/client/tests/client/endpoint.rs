@@ -1,18 +1,20 @@
 //! The calls about the webhook endpoint, events and deliveries.
 
-use oncharge_client::{DeliveryAttempt, EventFilter, EventKind, WebhookVerifier};
+use oncharge_client::{DeliveryAttempt, EventFilter, EventKind, OldCredentials, WebhookVerifier};
 use serde_json::{Value, json};
 
 use crate::server::{Act, Seen, Server};
 
 const SIGNING_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
 
-fn endpoint() -> Act {
-    let body = json!({
+/// The endpoint, with its secret or the hint in its place.
+fn endpoint(member: &str, secret: &str) -> Act {
+    let mut body = json!({
         "url": "https://shop.example.com/?wc-api=oncharge_callback", "enabled": true,
-        "signing_secret": SIGNING_SECRET, "created_at": "2026-11-22T12:00:00Z",
+        "disabled_reason": null, "disabled_at": null, "created_at": "2026-11-22T12:00:00Z",
         "updated_at": "2026-11-22T12:01:00Z", "something_new": 1,
     });
+    body[member] = secret.into();
     Act::answer(200, body.to_string())
 }
 
@@ -48,15 +50,22 @@ fn lines(seen: &[Seen]) -> Vec<String> {
 
 #[tokio::test]
 async fn the_endpoint_is_set_read_and_removed() {
-    let acts = [endpoint(), endpoint(), Act::answer(204, "")];
+    let acts = [
+        endpoint("signing_secret", SIGNING_SECRET),
+        endpoint("secret_hint", "5d8="),
+        Act::answer(204, ""),
+    ];
     let server = Server::start(acts.into_iter().chain([not_found(), not_found()])).await;
     let client = server.client();
     let url = "https://shop.example.com/?wc-api=oncharge_callback";
     let set = client.set_webhook_endpoint(url).await.unwrap();
     assert_eq!((set.url.as_str(), set.enabled), (url, true));
     assert!(!format!("{set:?}").contains("whsec_"), "{set:?}");
-    WebhookVerifier::from_signing_secret(set.signing_secret.expose()).unwrap();
-    assert_eq!(client.webhook_endpoint().await.unwrap(), Some(set));
+    let secret = set.signing_secret.unwrap();
+    WebhookVerifier::new(secret.expose()).unwrap();
+    let read = client.webhook_endpoint().await.unwrap().unwrap();
+    assert_eq!(read.signing_secret, None);
+    assert_eq!(read.secret_hint.as_deref(), Some("5d8="));
     client.delete_webhook_endpoint().await.unwrap();
     assert_eq!(client.webhook_endpoint().await.unwrap(), None);
     client.delete_webhook_endpoint().await.unwrap();
@@ -69,6 +78,52 @@ async fn the_endpoint_is_set_read_and_removed() {
             "DELETE /v1/webhook_endpoint ",
             "GET /v1/webhook_endpoint ",
             "DELETE /v1/webhook_endpoint ",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn the_signing_secret_is_replaced() {
+    let server = Server::start([endpoint("signing_secret", SIGNING_SECRET)]).await;
+    let client = server.client();
+    let rotated = client.rotate_webhook_secret(OldCredentials::Revoke, None);
+    let secret = rotated.await.unwrap().signing_secret.unwrap();
+    assert_eq!(secret.expose(), SIGNING_SECRET);
+    let wanted = r#"POST /v1/webhook_endpoint/rotate_secret {"revoke_old":true}"#;
+    assert_eq!(lines(&server.seen()), [wanted]);
+}
+
+#[tokio::test]
+async fn keys_are_listed_replaced_and_ended() {
+    let listed = json!({"data": [{
+        "key_id": "key_1", "key_hint": "ab-_", "created_at": "2026-11-22T12:00:00Z",
+        "last_used_at": null, "ends_at": "2026-12-06T12:00:00Z",
+    }]});
+    let pair = json!({
+        "api_key": "ock_2", "api_secret": "ocs_2", "previous_key_ends_at": "2026-12-06T12:00:00Z",
+    });
+    let server = Server::start([
+        Act::answer(200, listed.to_string()),
+        Act::answer(201, pair.to_string()),
+        Act::answer(204, ""),
+    ])
+    .await;
+    let client = server.client();
+    let keys = client.api_keys().await.unwrap();
+    assert_eq!((keys.len(), keys[0].last_used_at), (1, None));
+    assert_eq!(keys[0].ends_at.unwrap().unix_timestamp(), 1_796_558_400);
+    let rotated = client.rotate_api_key(OldCredentials::Overlap, None);
+    let rotated = rotated.await.unwrap();
+    assert_eq!(rotated.api_secret.expose(), "ocs_2");
+    assert!(!format!("{rotated:?}").contains("ocs_2"), "{rotated:?}");
+    client.end_api_key(&keys[0].key_id).await.unwrap();
+    assert!(client.end_api_key("../x").await.is_err());
+    assert_eq!(
+        lines(&server.seen()),
+        [
+            "GET /v1/api_keys ",
+            r#"POST /v1/api_keys/rotate {"revoke_old":false}"#,
+            "DELETE /v1/api_keys/key_1 ",
         ]
     );
 }

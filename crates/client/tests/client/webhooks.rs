@@ -15,9 +15,9 @@ use oncharge_client::{
 use oncharge_domain::{signing::SigningKey, webhook::WebhookSecret};
 use serde_json::{Value, json};
 
-const SECRET: &str = "oc_secret_7f3aZ";
-/// `whsec_` and the base64 of the SHA-256 of the secret, made with Python.
-const SIGNING_SECRET: &str = "whsec_fTH7d+DS/INUj4Z30YYNq7G3kxh6BWVd+7tcdtWfPiI=";
+const SECRET: &str = "whsec_fTH7d+DS/INUj4Z30YYNq7G3kxh6BWVd+7tcdtWfPiI=";
+const NEW_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
+const OTHER_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 const ID: &str = "evt_01JD000000000000000000";
 const AT: u64 = 1_795_360_150;
 
@@ -34,8 +34,8 @@ impl Sent {
     /// Signed as the service does it, with this secret.
     fn new(secret: &str, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
-        let secret = WebhookSecret::of(&SigningKey::of_secret(secret));
-        let signature = secret.sign_standard(ID, i64::try_from(AT).unwrap(), &body);
+        let secret: WebhookSecret = secret.parse().unwrap();
+        let signature = secret.sign(ID, i64::try_from(AT).unwrap(), &body);
         Self {
             id: Some(ID.to_owned()),
             timestamp: Some(AT.to_string()),
@@ -59,9 +59,13 @@ impl Sent {
     }
 
     fn refusal(&self, later: i64) -> String {
-        let refused = self.verify(&WebhookVerifier::new(SECRET), later);
+        let refused = self.verify(&verifier(SECRET), later);
         refused.unwrap_err().to_string()
     }
+}
+
+fn verifier(secret: &str) -> WebhookVerifier {
+    WebhookVerifier::new(secret).unwrap()
 }
 
 fn at(later: i64) -> SystemTime {
@@ -92,7 +96,7 @@ fn read(changes: &Value) -> Result<Webhook, WebhookError> {
     for (member, value) in changes.as_object().unwrap() {
         body[member] = value.clone();
     }
-    Sent::new(SECRET, &body).verify(&WebhookVerifier::new(SECRET), 0)
+    Sent::new(SECRET, &body).verify(&verifier(SECRET), 0)
 }
 
 #[test]
@@ -100,7 +104,7 @@ fn what_another_implementation_has_signed_verifies() {
     // Made with another implementation of Standard Webhooks. Its body is none of ours: that it
     // is unreadable is said only after its signature was found to be right.
     let secret = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
-    let verifier = WebhookVerifier::from_signing_secret(secret).unwrap();
+    let verifier = verifier(secret);
     let mut sent = Sent {
         id: Some(ID.to_owned()),
         timestamp: Some(AT.to_string()),
@@ -118,12 +122,20 @@ fn what_another_implementation_has_signed_verifies() {
 }
 
 #[test]
-fn the_endpoints_signing_secret_verifies_what_the_api_secret_does() {
-    let verifier = WebhookVerifier::from_signing_secret(SIGNING_SECRET).unwrap();
+fn one_request_is_verified_with_the_signing_secret() {
     let sent = Sent::new(SECRET, &captured());
-    assert!(sent.verify(&verifier, 0).is_ok());
-    let header = |name: &str| sent.header(name);
-    assert!(verify_webhook(SECRET, header, &sent.body, at(0)).is_ok());
+    let verify = |secret| verify_webhook(secret, |name| sent.header(name), &sent.body, at(0));
+    assert!(verify(SECRET).is_ok());
+    let other = verify(OTHER_SECRET);
+    assert!(
+        matches!(other, Err(WebhookError::WrongSignature)),
+        "{other:?}"
+    );
+    let none = verify("ocs_an_api_secret");
+    assert!(
+        matches!(none, Err(WebhookError::Secret(NotASigningSecret))),
+        "{none:?}"
+    );
 }
 
 #[test]
@@ -167,7 +179,7 @@ fn what_a_later_version_tells_of_is_kept_and_not_refused() {
     assert_eq!(later.kind, unknown("payment.levitated"));
     assert_eq!(later.status, SessionStatus::Unknown);
 
-    let verifier = WebhookVerifier::new(SECRET);
+    let verifier = verifier(SECRET);
     for (body, kind) in [
         (
             json!({ "event": "payout.sent", "amount": 7 }),
@@ -242,14 +254,14 @@ fn whatever_was_changed_or_made_up_is_refused() {
         ..good.clone()
     };
     assert_eq!(later.refusal(0), "the signature does not verify");
-    let of_another = Sent::new("oc_secret_of_another", &captured());
+    let of_another = Sent::new(OTHER_SECRET, &captured());
     assert_eq!(of_another.refusal(0), "the signature does not verify");
 }
 
 #[test]
 fn the_plain_signature_alone_is_not_believed() {
     let body = captured().to_string();
-    let plain = WebhookSecret::of(&SigningKey::of_secret(SECRET)).sign(body.as_bytes());
+    let plain = SigningKey::of_secret("ocs_1").sign_webhook(body.as_bytes());
     let headers = |name: &str| (name == "x-oncharge-signature").then_some(plain.as_str());
     let refused = verify_webhook(SECRET, headers, body.as_bytes(), at(0));
     assert!(
@@ -260,7 +272,7 @@ fn the_plain_signature_alone_is_not_believed() {
 
 #[test]
 fn five_minutes_either_way_and_no_more() {
-    let verifier = WebhookVerifier::new(SECRET);
+    let verifier = verifier(SECRET);
     let good = Sent::new(SECRET, &captured());
     for later in [-300, 0, 300] {
         assert!(good.verify(&verifier, later).is_ok(), "{later}");
@@ -295,7 +307,7 @@ fn five_minutes_either_way_and_no_more() {
 #[test]
 fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
     let deep = json!("[".repeat(100_000)).as_str().unwrap().to_owned();
-    let secret = WebhookSecret::of(&SigningKey::of_secret(SECRET));
+    let secret: WebhookSecret = SECRET.parse().unwrap();
     for body in [
         "",
         "null",
@@ -306,7 +318,7 @@ fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
         deep.as_str(),
     ] {
         let sent = Sent {
-            signature: Some(secret.sign_standard(ID, 1_795_360_150, body.as_bytes())),
+            signature: Some(secret.sign(ID, 1_795_360_150, body.as_bytes())),
             body: body.as_bytes().to_vec(),
             ..Sent::new(SECRET, &captured())
         };
@@ -334,11 +346,11 @@ fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
 fn two_secrets_verify_during_a_rotation() {
     let (old, new) = (
         Sent::new(SECRET, &captured()),
-        Sent::new("oc_new", &captured()),
+        Sent::new(NEW_SECRET, &captured()),
     );
-    let verifier = WebhookVerifier::new("oc_new").or(WebhookVerifier::new(SECRET));
+    let either = verifier(NEW_SECRET).or(verifier(SECRET));
     for sent in [&old, &new] {
-        assert!(sent.verify(&verifier, 0).is_ok());
+        assert!(sent.verify(&either, 0).is_ok());
     }
     // In the grace the service signs with both: either secret is enough.
     let signatures = [
@@ -349,28 +361,25 @@ fn two_secrets_verify_during_a_rotation() {
         signature: Some(signatures.join(" ")),
         ..old
     };
-    for secret in [SECRET, "oc_new"] {
-        assert!(
-            both.verify(&WebhookVerifier::new(secret), 0).is_ok(),
-            "{secret}"
-        );
+    for secret in [SECRET, NEW_SECRET] {
+        assert!(both.verify(&verifier(secret), 0).is_ok(), "{secret}");
     }
-    let stranger = both.verify(&WebhookVerifier::new("oc_third"), 0);
+    let stranger = both.verify(&verifier(OTHER_SECRET), 0);
     assert!(matches!(stranger, Err(WebhookError::WrongSignature)));
-    assert!(!format!("{verifier:?}").contains("oc_"), "{verifier:?}");
+    assert!(!format!("{either:?}").contains("fTH7"), "{either:?}");
 }
 
 #[test]
 fn only_a_signing_secret_is_taken_for_one() {
     for text in [
         "",
-        SECRET,
+        "ocs_an_api_secret",
         "whsec_",
         "whsec_AAAA",
         "X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=",
         "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=\n",
     ] {
-        let refused = WebhookVerifier::from_signing_secret(text);
+        let refused = WebhookVerifier::new(text);
         assert_eq!(refused.err(), Some(NotASigningSecret), "{text:?}");
     }
 }

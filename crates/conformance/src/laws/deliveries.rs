@@ -59,6 +59,7 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
             session: session.id,
             merchant: session.merchant,
             sequence: *sequence,
+            endpoint: endpoint.id,
             url: endpoint.url.clone(),
             state: DeliveryState::Pending,
             attempts: 0,

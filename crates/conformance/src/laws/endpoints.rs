@@ -3,10 +3,11 @@
 use anyhow::Context;
 use oncharge_domain::{
     audit::AuditAction,
-    id::ApiKeyId,
     merchant::Merchant,
     time::Timestamp,
-    webhook::{DeliveryState, DisabledBecause, EndpointChange, SendError, WebhookEndpoint},
+    webhook::{
+        DeliveryState, Disabled, DisabledBecause, EndpointChange, SendError, WebhookEndpoint,
+    },
 };
 use oncharge_ports::webhook_repository::Recorded;
 use oncharge_testkit::build::endpoint_url;
@@ -22,7 +23,7 @@ use crate::{
 
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
-async fn endpoint_of(
+pub(super) async fn endpoint_of(
     world: &World,
     merchant: &Merchant,
 ) -> anyhow::Result<Option<WebhookEndpoint>> {
@@ -50,14 +51,28 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
         Some(DisabledBecause::Gone),
         Some(DisabledBecause::Failing),
     ];
-    for (number, disabled) in disabled.into_iter().cycle().take(6).enumerate() {
+    for (number, because) in disabled.into_iter().cycle().take(6).enumerate() {
         world.build.advance(1);
+        let new = world.build.endpoint(&world.merchant, &world.key);
+        let disabled = because.map(|because| Disabled {
+            because,
+            at: draw.one(generate::instant()),
+        });
         let next = WebhookEndpoint {
+            id: first.id,
+            version: u32::try_from(number)? + 2,
             url: endpoint_url(urls[number % 2]),
+            secrets: if number % 2 == 0 {
+                new.secrets.clone()
+            } else {
+                let secret = world.build.webhook_secret();
+                new.secrets
+                    .replaced_by(secret, draw.one(generate::instant()))
+            },
             disabled,
             failing_since: (number % 2 == 0).then(|| draw.one(generate::instant())),
             updated_at: draw.one(generate::instant()),
-            ..world.build.endpoint(&world.merchant, &world.key)
+            ..new
         };
         let wanted = WebhookEndpoint {
             created_at: first.created_at,
@@ -182,16 +197,11 @@ pub async fn a_disabled_endpoint_takes_its_deliveries(store: &Store) -> anyhow::
     store.webhooks.record(&recorded).await?;
 
     let disabled = WebhookEndpoint {
-        disabled: Some(DisabledBecause::Gone),
+        disabled: Some(world.gone()),
         ..endpoint.clone()
     };
     let found = endpoint_of(&world, &world.merchant).await?;
-    same!(
-        found.clone().and_then(|found| found.disabled),
-        disabled.disabled,
-        "why"
-    );
-    same!(found.map(|found| found.url), Some(disabled.url), "where");
+    same!(found, Some(disabled), "why and when");
     for (event, state) in [
         (gone, DeliveryState::Dead),
         (open, DeliveryState::Dead),
@@ -285,156 +295,6 @@ pub async fn an_endpoints_troubles_are_its_urls(store: &Store) -> anyhow::Result
     let here = world.told(&world.merchant).await?;
     world.attempt(here, Ok(299)).await?;
     same!(failing().await?, None, "works at its own URL");
-    Ok(())
-}
-
-/// Gives an endpoint that was read this key, a second later; whether it was as it was read.
-async fn change_key(world: &World, read: &WebhookEndpoint, key: ApiKeyId) -> anyhow::Result<bool> {
-    world.build.advance(1);
-    let audit = world.build.audit(AuditAction::EndpointSet);
-    Ok(world.store.webhooks.change_key(read, key, &audit).await?)
-}
-
-/// Another key of the merchant's.
-async fn another_key(world: &World) -> anyhow::Result<ApiKeyId> {
-    let (key, hash) = world.build.api_key(&world.merchant);
-    let audit = world.build.audit(AuditAction::KeyCreated);
-    let merchants = &world.store.merchants;
-    merchants.add_key(&key, &hash, &audit).await?;
-    Ok(key.id)
-}
-
-/// The key of an endpoint that is as it was read is changed, and it works from then on; what was
-/// read before that changes nothing, and another merchant's stays as it is.
-pub async fn a_key_is_changed_only_of_what_was_read(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, other_key) = world.other_shop().await?;
-    let theirs = world.endpoint_at((&other, &other_key), ELSEWHERE).await?;
-    let new_key = another_key(&world).await?;
-    let failing = WebhookEndpoint {
-        failing_since: Some(world.build.now()),
-        ..world.build.endpoint(&world.merchant, &world.key)
-    };
-    let read = world.set(&failing).await?;
-    // That it began to fail meanwhile is not the merchant's doing.
-    let before = WebhookEndpoint {
-        failing_since: None,
-        ..read.clone()
-    };
-    same!(
-        change_key(&world, &before, new_key).await?,
-        true,
-        "as it was read"
-    );
-    let changed = WebhookEndpoint {
-        key: new_key,
-        failing_since: None,
-        updated_at: world.build.now(),
-        ..read.clone()
-    };
-    let present = endpoint_of(&world, &world.merchant).await?;
-    same!(present, Some(changed.clone()), "the new key");
-    let again = change_key(&world, &read, world.key.id).await?;
-    same!(again, false, "read before that");
-    let present = endpoint_of(&world, &world.merchant).await?;
-    same!(present, Some(changed), "read before that");
-    same!(
-        endpoint_of(&world, &other).await?,
-        Some(theirs),
-        "another merchant's"
-    );
-    Ok(())
-}
-
-/// What was set, disabled or removed since the endpoint was read stands, and the key is not changed.
-pub async fn what_was_set_outlives_a_change_of_key(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let new_key = another_key(&world).await?;
-    let read = world.endpoint().await?;
-    world.build.advance(60);
-    let again = WebhookEndpoint {
-        updated_at: world.build.now(),
-        ..read.clone()
-    };
-    for (what, set) in [
-        ("the same again", again),
-        (
-            "another URL",
-            WebhookEndpoint {
-                url: endpoint_url(ELSEWHERE),
-                ..read.clone()
-            },
-        ),
-        (
-            "another key",
-            WebhookEndpoint {
-                key: new_key,
-                ..read.clone()
-            },
-        ),
-        (
-            "disabled",
-            WebhookEndpoint {
-                disabled: Some(DisabledBecause::Gone),
-                ..read.clone()
-            },
-        ),
-    ] {
-        let kept = world.set(&set).await?;
-        same!(change_key(&world, &read, new_key).await?, false, "{what}");
-        let present = endpoint_of(&world, &world.merchant).await?;
-        same!(present, Some(kept), "{what}");
-    }
-    same!(world.remove(&world.merchant).await?, true, "removed");
-    same!(change_key(&world, &read, new_key).await?, false, "removed");
-    same!(endpoint_of(&world, &world.merchant).await?, None, "removed");
-    Ok(())
-}
-
-/// Those that are neither revoked nor past their grace, of this merchant alone.
-pub async fn signing_keys_are_the_active_ones(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, other_key) = world.other_shop().await?;
-    let (now, mut keys) = (world.build.now(), vec![world.key.clone()]);
-    for seconds in [10, 20] {
-        let (mut key, hash) = world.build.api_key(&world.merchant);
-        key.ends_at = Some(now.plus_seconds(seconds));
-        let audit = world.build.audit(AuditAction::KeyCreated);
-        store.merchants.add_key(&key, &hash, &audit).await?;
-        keys.push(key);
-    }
-    let ids = |keys: &[oncharge_domain::merchant::ApiKey]| {
-        let mut ids: Vec<ApiKeyId> = keys.iter().map(|key| key.id).collect();
-        ids.sort_unstable();
-        ids
-    };
-    for (seconds, wanted) in [
-        (9, &keys[..]),
-        (10, &[keys[0].clone(), keys[2].clone()]),
-        (20, &keys[..1]),
-    ] {
-        let at = now.plus_seconds(seconds);
-        let found = store.webhooks.signing_keys(world.merchant.id, at).await?;
-        same!(ids(&found), ids(wanted), "after {seconds} s");
-        for key in found {
-            let right = keys.iter().find(|other| other.id == key.id);
-            let right = right.context("a key of another merchant")?;
-            same!(
-                key.signing_key.expose_bytes(),
-                right.signing_key.expose_bytes(),
-                "the key"
-            );
-            same!(
-                (key.created_at, key.ends_at),
-                (right.created_at, right.ends_at),
-                "its times"
-            );
-        }
-    }
-    let theirs = store.webhooks.signing_keys(other.id, now).await?;
-    same!(ids(&theirs), [other_key.id], "another merchant's");
-    let nobody = store.webhooks.signing_keys(world.build.id(), now).await?;
-    same!(nobody.len(), 0, "nobody's");
     Ok(())
 }
 

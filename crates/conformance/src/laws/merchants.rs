@@ -1,6 +1,7 @@
 //! Merchants and their API keys.
 
 use anyhow::{Context, ensure};
+use futures_util::future::join_all;
 use oncharge_domain::{
     audit::AuditAction,
     merchant::{ApiKey, ApiKeyHash, Merchant},
@@ -8,6 +9,7 @@ use oncharge_domain::{
     text::MerchantName,
     time::Timestamp,
 };
+use oncharge_ports::merchant_repository::KeyRemoval;
 
 use crate::{
     Store,
@@ -151,6 +153,134 @@ pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
     }
     let (found, _) = merchants.key(&other_hash).await?.context("the other key")?;
     same!(found.ends_at, None::<Timestamp>, "the other key");
+    Ok(())
+}
+
+/// At most five, however many are added at once; one in its grace period does not count, nor one that
+/// has ended, nor another merchant's.
+pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let other = world.other_merchant().await?;
+    let merchants = &world.store.merchants;
+    let now = world.build.now();
+    let add = async |merchant: &Merchant| -> anyhow::Result<(bool, ApiKey)> {
+        let (key, hash) = world.build.api_key(merchant);
+        let audit = world.build.audit(AuditAction::KeyCreated);
+        Ok((merchants.add_key(&key, &hash, &audit).await?, key))
+    };
+    let added = join_all((0..8).map(|_| add(&world.merchant))).await;
+    let added: Vec<(bool, ApiKey)> = added.into_iter().collect::<Result<_, _>>()?;
+    // It has its first key.
+    same!(added.iter().filter(|(added, _)| *added).count(), 4, "added");
+    let listed = merchants.keys(world.merchant.id, now).await?;
+    same!(listed.len(), 5, "active keys");
+    ensure!(add(&other).await?.0, "another merchant's");
+    for seconds in [0, 100] {
+        let listed = merchants.keys(world.merchant.id, now).await?;
+        let active = listed.iter().find(|key| key.is_active());
+        let id = active.context("an active key")?.id;
+        let audit = world.build.audit(AuditAction::KeyRevoked);
+        let end = now.plus_seconds(seconds);
+        merchants.end_key(id, end, &audit).await?;
+        ensure!(add(&world.merchant).await?.0, "in place of an ended one");
+        ensure!(!add(&world.merchant).await?.0, "a sixth one");
+    }
+    Ok(())
+}
+
+/// All that have not ended, newest first, with their hints and times; of this merchant alone.
+pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (other, other_key) = world.other_shop().await?;
+    let merchants = &world.store.merchants;
+    let mut keys = vec![world.key.clone()];
+    for end in [None, Some(10), Some(20)] {
+        world.build.advance(1);
+        let (mut key, hash) = world.build.api_key(&world.merchant);
+        key.ends_at = end.map(|seconds| key.created_at.plus_seconds(seconds));
+        key.hint = format!("ü-_{}", keys.len());
+        let audit = world.build.audit(AuditAction::KeyCreated);
+        merchants.add_key(&key, &hash, &audit).await?;
+        keys.insert(0, key);
+    }
+    let ends = keys[1].ends_at.context("the first one's end")?;
+    for (at, wanted) in [
+        (
+            world.build.now(),
+            vec![&keys[0], &keys[1], &keys[2], &keys[3]],
+        ),
+        (ends, vec![&keys[0], &keys[2], &keys[3]]),
+    ] {
+        let found = merchants.keys(world.merchant.id, at).await?;
+        same!(found.len(), wanted.len(), "keys at {at:?}");
+        for (found, key) in found.iter().zip(wanted) {
+            equal(found, key)?;
+            same!(found.hint, key.hint, "the hint");
+        }
+    }
+    let theirs = merchants.keys(other.id, world.build.now()).await?;
+    same!(theirs.len(), 1, "another merchant's");
+    equal(&theirs[0], &other_key)?;
+    for key in &keys {
+        let found = merchants.key_by_id(key.id).await?;
+        equal(&found.context("a key by its id")?, key)?;
+    }
+    let nobody = merchants.key_by_id(world.build.id()).await?;
+    ensure!(nobody.is_none(), "an unknown id");
+    Ok(())
+}
+
+/// A merchant ends its own keys at once, but never the last active one: of many that are ended at
+/// the same time one is left. One in its grace period does not count as active, and can be ended.
+pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let other = world.other_merchant().await?;
+    let (merchants, now) = (&world.store.merchants, world.build.now());
+    let mut keys = vec![world.key.id];
+    for end in [None, None, Some(now.plus_seconds(100))] {
+        let (mut key, hash) = world.build.api_key(&world.merchant);
+        key.ends_at = end;
+        let audit = world.build.audit(AuditAction::KeyCreated);
+        merchants.add_key(&key, &hash, &audit).await?;
+        keys.push(key.id);
+    }
+    let remove = async |merchant: &Merchant, id| -> anyhow::Result<KeyRemoval> {
+        let audit = world.build.audit(AuditAction::KeyRevoked);
+        Ok(merchants.remove_key(merchant.id, id, now, &audit).await?)
+    };
+    let foreign = remove(&other, keys[0]).await?;
+    same!(foreign, KeyRemoval::NotFound, "another merchant's key");
+    let results = join_all(keys.iter().map(|id| remove(&world.merchant, *id))).await;
+    let results: Vec<KeyRemoval> = results.into_iter().collect::<Result<_, _>>()?;
+    let kept = results.iter().filter(|one| **one == KeyRemoval::LastActive);
+    same!(kept.count(), 1, "kept: {results:?}");
+    same!(results[3], KeyRemoval::Ended, "the one in its grace period");
+    let left = merchants.keys(world.merchant.id, now).await?;
+    same!(left.len(), 1, "keys that are left");
+    ensure!(left[0].is_active(), "an active one is left");
+    let again = remove(&world.merchant, keys[3]).await?;
+    same!(again, KeyRemoval::NotFound, "one that has ended");
+    Ok(())
+}
+
+/// The first use, and then one an hour: what lies in between writes nothing.
+pub async fn the_last_use_is_recorded_once_an_hour(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (merchants, start) = (&world.store.merchants, world.build.now());
+    let (other, _) = world.other_shop().await?;
+    for (seconds, recorded) in [(0, 0), (1, 0), (3599, 0), (3600, 3600), (3000, 3600)] {
+        let at = start.plus_seconds(seconds);
+        merchants.record_key_use(world.key.id, at).await?;
+        let found = merchants.key_by_id(world.key.id).await?;
+        let found = found.context("the key")?.last_used_at;
+        same!(
+            found,
+            Some(start.plus_seconds(recorded)),
+            "after {seconds} s"
+        );
+    }
+    let theirs = merchants.keys(other.id, start).await?;
+    same!(theirs[0].last_used_at, None, "another key");
     Ok(())
 }
 

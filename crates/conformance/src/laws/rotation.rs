@@ -1,6 +1,7 @@
 //! A pair in place of another.
 
 use anyhow::{Context, ensure};
+use futures_util::future::{join, join_all};
 use oncharge_domain::{
     audit::AuditAction,
     merchant::{ApiKey, ApiKeyHash},
@@ -22,7 +23,16 @@ struct Shop {
 
 impl Shop {
     async fn new(store: &Store) -> anyhow::Result<Self> {
-        let world = World::new(store).await?;
+        Self::of(World::new(store).await?).await
+    }
+
+    /// The same with another merchant.
+    async fn next(mut self) -> anyhow::Result<Self> {
+        (self.world.merchant, self.world.key) = self.world.other_shop().await?;
+        Self::of(self.world).await
+    }
+
+    async fn of(world: World) -> anyhow::Result<Self> {
         let (old, old_hash) = world.build.api_key(&world.merchant);
         let audit = world.build.audit(AuditAction::KeyCreated);
         let merchants = &world.store.merchants;
@@ -53,7 +63,7 @@ impl Shop {
         }
     }
 
-    async fn rotate(&self, rotation: &Rotation) -> Result<(), CommitError> {
+    async fn rotate(&self, rotation: &Rotation) -> Result<bool, CommitError> {
         self.world.store.merchants.rotate_key(rotation).await
     }
 
@@ -84,12 +94,11 @@ impl Shop {
     }
 }
 
-/// The new key, the end of the old one and the answer that shows the pair are there together; the
-/// old one never ends later than it would have.
+/// The new key, the end of the old one and the response that shows the pair are there together.
 pub async fn a_rotation_is_remembered_with_its_answer(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let first = shop.rotation("first", 100);
-    shop.rotate(&first).await?;
+    same!(shop.rotate(&first).await?, true, "an active key");
     let found = store.merchants.key(&first.hash).await?;
     let (found, owner) = found.context("the new key")?;
     equal(&found, &first.key)?;
@@ -100,16 +109,93 @@ pub async fn a_rotation_is_remembered_with_its_answer(store: &Store) -> anyhow::
     same!(record.answer, Some(answer("first")), "the answer");
     same!(record.answered_at, Some(shop.world.build.now()), "when");
 
-    let later = Rotation {
-        remembered: None,
-        ..shop.rotation("none", 1000)
+    Ok(())
+}
+
+/// A rotation needs no idempotency record; one that names another merchant's key leaves nothing.
+pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> anyhow::Result<()> {
+    let shop = Shop::new(store).await?;
+    let other = shop.world.other_merchant().await?;
+    let (key, hash) = shop.world.build.api_key(&other);
+    let foreign = Rotation {
+        key,
+        hash,
+        ..shop.rotation("foreign", 10)
     };
-    shop.rotate(&later).await?;
-    let found = store.merchants.key(&later.hash).await?;
+    same!(
+        shop.rotate(&foreign).await?,
+        false,
+        "another merchant's key"
+    );
+    shop.nothing_of(&foreign, "foreign").await?;
+    shop.old_ends(None, "after another merchant's rotation")
+        .await?;
+    let plain = Rotation {
+        remembered: None,
+        ..shop.rotation("none", 0)
+    };
+    same!(shop.rotate(&plain).await?, true, "without a record");
+    let found = store.merchants.key(&plain.hash).await?;
     ensure!(found.is_some(), "a key without a record");
-    shop.old_ends(Some(100), "is never put off").await?;
-    shop.rotate(&shop.rotation("at-once", 0)).await?;
-    shop.old_ends(Some(0), "comes earlier").await
+    shop.old_ends(Some(0), "ends at once").await
+}
+
+/// A key that was rotated or revoked cannot be rotated, and of many rotations at once exactly one
+/// succeeds; the others leave nothing.
+pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
+    let shop = Shop::new(store).await?;
+    let all: Vec<(String, Rotation)> = (0..8)
+        .map(|number| {
+            let text = format!("k{number}");
+            let rotation = shop.rotation(&text, 100 + number);
+            (text, rotation)
+        })
+        .collect();
+    let racing = all.iter().map(|(_, rotation)| shop.rotate(rotation));
+    let results = join_all(racing).await;
+    let mut won = 0;
+    for ((text, rotation), result) in all.iter().zip(results) {
+        if result? {
+            won += 1;
+        } else {
+            shop.nothing_of(rotation, text).await?;
+        }
+    }
+    same!(won, 1, "rotations of one key");
+    let late = shop.rotation("late", 10);
+    same!(
+        shop.rotate(&late).await?,
+        false,
+        "a key in its grace period"
+    );
+    shop.nothing_of(&late, "late").await?;
+
+    let shop = shop.next().await?;
+    let audit = shop.world.build.audit(AuditAction::KeyRevoked);
+    let now = shop.world.build.now();
+    store.merchants.end_key(shop.old.id, now, &audit).await?;
+    let revoked = shop.rotation("revoked", 10);
+    same!(shop.rotate(&revoked).await?, false, "a revoked key");
+    shop.nothing_of(&revoked, "revoked").await?;
+    shop.old_ends(Some(0), "stays revoked").await
+}
+
+/// Of a rotation and the end of all keys at the same time no key is left, whichever comes first.
+pub async fn no_rotation_survives_the_end_of_all_keys(store: &Store) -> anyhow::Result<()> {
+    let mut shop = Shop::new(store).await?;
+    for round in 0..8 {
+        shop = shop.next().await?;
+        let (merchant, now) = (shop.world.merchant.id, shop.world.build.now());
+        let audit = shop.world.build.audit(AuditAction::KeyRevoked);
+        let rotation = shop.rotation(&format!("round{round}"), 100);
+        let ending = store.merchants.end_all_keys(merchant, now, &audit);
+        let (rotated, ended) = join(shop.rotate(&rotation), ending).await;
+        rotated?;
+        ensure!(ended? >= 2, "the merchant had two keys");
+        let left = store.merchants.keys(merchant, now).await?;
+        same!(left.len(), 0, "keys that are left");
+    }
+    Ok(())
 }
 
 /// Where the idempotency key is taken, or the key's hash, nothing has happened: the old key works

@@ -246,7 +246,10 @@ pub async fn an_endpoint_that_recovered_is_not_given_up(store: &Store) -> anyhow
         let found = store.webhooks.endpoint(world.merchant.id).await?;
         let found = found.context("the endpoint")?;
         same!(
-            (found.disabled, found.failing_since),
+            (
+                found.disabled.map(|disabled| disabled.because),
+                found.failing_since
+            ),
             (disabled, present),
             "failing since {present:?}"
         );

@@ -47,10 +47,16 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let unverified = world.build.notification_of(&world.merchant.account, None);
     ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
 
+    let mut endpoint = world.build.endpoint(&world.merchant, &world.key);
+    let secret = world.build.webhook_secret();
+    endpoint.secrets = endpoint.secrets.replaced_by(secret, world.build.now());
+    world.set(&endpoint).await?;
+
     let both = open(reopen, &[("b", 2), ("a", 1)]).await?;
     let resealed = both.maintenance.reseal().await?;
-    // A signing key, an address, a number, a request, an answer, two notifications.
-    ensure!(resealed >= 7, "{resealed} values were sealed anew");
+    // A signing key, two webhook secrets, an address, a number, a request, an answer, two
+    // notifications.
+    ensure!(resealed >= 9, "{resealed} values were sealed anew");
     same!(both.maintenance.reseal().await?, 0, "nothing is left to do");
 
     let new = open(reopen, &[("b", 2)]).await?;
@@ -66,6 +72,8 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     );
     let record = new.checkout.key(&scope).await?.context("the key")?;
     same!(record.answer, Some(answer("a secret")), "the answer");
+    let found = new.webhooks.endpoint(world.merchant.id).await?;
+    same!(found, Some(endpoint), "the endpoint's secrets");
     for kept in [notification, unverified] {
         let found = new.inbox.notification(kept.id).await?;
         same!(found.map(|found| found.new), Some(kept), "the notification");

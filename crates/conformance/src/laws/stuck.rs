@@ -8,6 +8,7 @@ use oncharge_domain::{
     refund::{Refund, RefundStatus},
     session::{CaptureFailed, FailureCode, Payment, Refunds, Session, Status, Unpaid},
     time::Timestamp,
+    webhook::WebhookEndpoint,
 };
 use oncharge_ports::{
     UnitOfWork,
@@ -333,6 +334,34 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// An endpoint that has failed for longer than an hour is stuck, with its URL and not its query; not
+/// one that works, was just set or is disabled.
+pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let (start, kind) = (world.build.now(), StuckKind::Endpoint);
+    let late = start.plus_seconds(10_000);
+    let endpoint = world.endpoint().await?;
+    same!(ids(&world, kind, late).await?, [""; 0], "a new one");
+    let event = world.told(&world.merchant).await?;
+    world.attempt(event, Ok(500)).await?;
+    let items = stuck_past_budget(&world, (kind, start), &[endpoint.id.to_string()]).await?;
+    let item = items.first().context("an item")?;
+    same!(item.merchant, Some(world.merchant.id), "the merchant");
+    same!(item.session, None, "the session");
+    same!(item.since, start, "since when");
+    same!(item.detail, "https://shop.example.com/", "the URL");
+    world.build.advance(60);
+    world.attempt(event, Ok(200)).await?;
+    same!(ids(&world, kind, late).await?, [""; 0], "one that works");
+    let disabled = WebhookEndpoint {
+        disabled: Some(world.gone()),
+        failing_since: Some(start),
+        ..world.build.endpoint(&world.merchant, &world.key)
+    };
+    world.set(&disabled).await?;
+    same!(ids(&world, kind, late).await?, [""; 0], "a disabled one");
+    Ok(())
+}
 /// Five minutes past their time, also while a worker is at them, but not while they wait for their
 /// turn; what waits for its next try is not late. The URL is told without its query.
 pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {

@@ -9,12 +9,12 @@ use oncharge_domain::{
     merchant::{ApiKey, Merchant},
     session::{EventKind, Session},
     time::Timestamp,
-    webhook::{Delivery, DisabledBecause, SendError, WebhookEndpoint},
+    webhook::{Delivery, Disabled, DisabledBecause, SendError, WebhookEndpoint},
 };
 use oncharge_ports::{
     inbox::{NewNotification, NotificationStatus, StoredNotification},
     unit_of_work::Lease,
-    webhook_repository::Outgoing,
+    webhook_repository::{EndpointWrite, Outgoing},
     work_queue::{ClaimedDelivery, WantedDeliveries, WantedItems},
 };
 use oncharge_testkit::build::endpoint_url;
@@ -60,16 +60,40 @@ impl World {
     pub(crate) async fn disabled_endpoint(&self) -> anyhow::Result<WebhookEndpoint> {
         let endpoint = WebhookEndpoint {
             url: endpoint_url("https://disabled.example.com/hook"),
-            disabled: Some(DisabledBecause::Gone),
+            disabled: Some(self.gone()),
             ..self.build.endpoint(&self.merchant, &self.key)
         };
         self.set(&endpoint).await
     }
 
+    /// That an endpoint has answered 410 at the builder's time.
+    pub(crate) fn gone(&self) -> Disabled {
+        Disabled {
+            because: DisabledBecause::Gone,
+            at: self.build.now(),
+        }
+    }
+
+    /// Writes this endpoint as the next version of the one that the merchant has, or as its first;
+    /// returns what was written.
     pub(crate) async fn set(&self, endpoint: &WebhookEndpoint) -> anyhow::Result<WebhookEndpoint> {
+        let webhooks = &self.store.webhooks;
+        let next = match webhooks.endpoint(endpoint.merchant).await? {
+            Some(present) => WebhookEndpoint {
+                id: present.id,
+                version: present.version + 1,
+                created_at: present.created_at,
+                ..endpoint.clone()
+            },
+            None => WebhookEndpoint {
+                version: 1,
+                ..endpoint.clone()
+            },
+        };
         let audit = self.build.audit(AuditAction::EndpointSet);
-        let set = self.store.webhooks.set_endpoint(endpoint, &audit).await?;
-        set.context("the endpoint is not set: deliveries are left over")
+        let written = webhooks.set_endpoint(&next, &audit).await?;
+        same!(written, EndpointWrite::Written, "the endpoint");
+        Ok(next)
     }
 
     /// Removes this merchant's endpoint; `false` where there is none.

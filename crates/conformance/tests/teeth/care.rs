@@ -10,8 +10,9 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    CommitError, Maintenance, MerchantRepository, StoreError, maintenance::Old,
-    merchant_repository::Rotation,
+    CommitError, Maintenance, MerchantRepository, StoreError,
+    maintenance::Old,
+    merchant_repository::{KeyRemoval, Rotation},
 };
 
 use super::{Flaw, Flawed};
@@ -58,8 +59,9 @@ impl MerchantRepository for Flawed {
         key: &ApiKey,
         hash: &ApiKeyHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
-        self.store.add_key(key, hash, audit).await
+    ) -> Result<bool, StoreError> {
+        let added = self.store.add_key(key, hash, audit).await?;
+        Ok(added || self.has(Flaw::ChecksThenWrites))
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
@@ -81,17 +83,75 @@ impl MerchantRepository for Flawed {
         self.store.end_key(id, at, audit).await
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
+    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.store.key_by_id(id).await
+    }
+
+    async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
+        let mut keys = self.store.keys(merchant, now).await?;
+        if self.has(Flaw::OldestFirst) {
+            keys.reverse();
+        }
+        Ok(keys)
+    }
+
+    async fn end_all_keys(
+        &self,
+        merchant: MerchantId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        if self.has(Flaw::EndsWhatItRead) {
+            let read = self.store.keys(merchant, at).await?;
+            tokio::task::yield_now().await;
+            tokio::task::yield_now().await;
+            for key in &read {
+                self.store.end_key(key.id, at, audit).await?;
+            }
+            return Ok(read.len() as u64);
+        }
+        self.store.end_all_keys(merchant, at, audit).await
+    }
+
+    async fn remove_key(
+        &self,
+        merchant: MerchantId,
+        id: ApiKeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<KeyRemoval, StoreError> {
+        if self.has(Flaw::ChecksThenWrites) {
+            let keys = self.store.keys(merchant, at).await?;
+            tokio::task::yield_now().await;
+            let active = keys.iter().filter(|key| key.is_active()).count();
+            if active > 1 {
+                self.store.end_key(id, at, audit).await?;
+                return Ok(KeyRemoval::Ended);
+            }
+        }
+        self.store.remove_key(merchant, id, at, audit).await
+    }
+
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
         let mut rotation = rotation.clone();
         if self.has(Flaw::ForgetsTheAnswer) {
             rotation.remembered = None;
         }
         let result = self.store.rotate_key(&rotation).await;
-        if self.has(Flaw::RotatesHalf) && result.is_err() {
+        if self.has(Flaw::RotatesHalf) && !matches!(result, Ok(true)) {
             let (id, at) = (rotation.replaced, rotation.replaced_ends_at);
             self.store.end_key(id, at, &rotation.audit).await?;
         }
+        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(false)) {
+            let (key, hash) = (&rotation.key, &rotation.hash);
+            self.store.add_key(key, hash, &rotation.audit).await?;
+            return Ok(true);
+        }
         result
+    }
+
+    async fn record_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
+        self.store.record_key_use(id, at).await
     }
 }
 

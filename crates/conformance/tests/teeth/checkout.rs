@@ -12,7 +12,7 @@ use oncharge_domain::{
     refund::Refund,
     session::Session,
     time::Timestamp,
-    webhook::{DisabledBecause, WebhookEndpoint},
+    webhook::{Disabled, DisabledBecause, WebhookEndpoint},
 };
 use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork, WebhookRepository,
@@ -192,14 +192,23 @@ impl Flawed {
             return self.store.commit(unit).await;
         };
         let is_on = self.has(Flaw::DeliversToDisabled);
+        let audit = Builder::new(2).audit(AuditAction::EndpointSet);
+        let gone = Disabled {
+            because: DisabledBecause::Gone,
+            at: audit.at,
+        };
         let other = WebhookEndpoint {
-            disabled: (!is_on).then_some(DisabledBecause::Gone),
+            version: endpoint.version + 1,
+            disabled: (!is_on).then_some(gone),
             ..endpoint.clone()
         };
-        let audit = Builder::new(2).audit(AuditAction::EndpointSet);
         self.store.set_endpoint(&other, &audit).await?;
         let result = self.store.commit(unit).await;
-        self.store.set_endpoint(&endpoint, &audit).await?;
+        let before = WebhookEndpoint {
+            version: endpoint.version + 2,
+            ..endpoint
+        };
+        self.store.set_endpoint(&before, &audit).await?;
         result
     }
 }

@@ -62,6 +62,7 @@ enum Flaw {
     ChangesAnyKey,
     /// Writes what was read over what is there now.
     SetsWhatWasRead,
+    WritesStaleEndpoints,
     /// A disabled endpoint's deliveries go on.
     SparesDeliveries,
     /// A disabled endpoint takes what goes to another URL.
@@ -94,6 +95,10 @@ enum Flaw {
     CutsBodies,
     DismissesAnything,
     RotatesHalf,
+    /// What concurrent callers have found in order, all of them write.
+    ChecksThenWrites,
+    /// Ends the keys that it has read, and not those that were made meanwhile.
+    EndsWhatItRead,
     ForgetsTheAnswer,
     /// After a clean-up no idempotency key is found.
     ForgetsKeys,
@@ -235,7 +240,10 @@ async fn each_flaw_of_webhooks_breaks_its_law() {
             Flaw::BlamesPresentEndpoint,
             "an_endpoints_troubles_are_its_urls",
         ),
-        (Flaw::SignsWithEndedKeys, "signing_keys_are_the_active_ones"),
+        (
+            Flaw::SignsWithEndedKeys,
+            "signing_keys_are_those_that_can_sign",
+        ),
         (
             Flaw::RedeliversAnybodys,
             "a_redelivery_needs_its_event_and_an_endpoint",
@@ -265,6 +273,12 @@ async fn each_flaw_of_busy_accounts_and_changed_keys_breaks_its_law() {
         (Flaw::ChangesAnyKey, set),
         (Flaw::SetsWhatWasRead, read),
         (Flaw::SetsWhatWasRead, set),
+        (
+            Flaw::WritesStaleEndpoints,
+            "a_stale_endpoint_is_not_written",
+        ),
+        (Flaw::WritesStaleEndpoints, "a_secret_is_rotated_once"),
+        (Flaw::IgnoresKeys, "a_failed_rotation_keeps_the_secret"),
     ])
     .await;
 }
@@ -358,6 +372,9 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
         (Flaw::CriesLate, "late_deadlines_are_stuck"),
         (Flaw::CriesLate, "notifications_are_stuck"),
         (Flaw::CriesLate, "late_deliveries_are_stuck"),
+        (Flaw::CriesEarly, "failing_endpoints_are_stuck"),
+        (Flaw::CriesLate, "failing_endpoints_are_stuck"),
+        (Flaw::TellsTheQuery, "failing_endpoints_are_stuck"),
         (Flaw::OldestFirst, "the_stuck_are_listed_oldest_first"),
         (Flaw::TellsTheQuery, "late_deliveries_are_stuck"),
         (
@@ -387,6 +404,14 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
             "a_rotation_is_remembered_with_its_answer",
         ),
         (Flaw::RotatesHalf, "a_failed_rotation_leaves_nothing"),
+        (Flaw::ChecksThenWrites, "a_key_is_rotated_once"),
+        (Flaw::ChecksThenWrites, "active_keys_are_limited"),
+        (Flaw::ChecksThenWrites, "the_last_active_key_is_kept"),
+        (
+            Flaw::EndsWhatItRead,
+            "no_rotation_survives_the_end_of_all_keys",
+        ),
+        (Flaw::OldestFirst, "a_merchants_keys_are_listed"),
         (Flaw::KeepsLooks, "a_look_can_be_taken_away"),
         (Flaw::SparesLogos, "looks_load_equal"),
     ])

@@ -8,12 +8,12 @@ use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, DeliveryState, DisabledBecause, EndpointChange, WebhookEndpoint},
+    webhook::{Attempt, DeliveryState, Disabled, DisabledBecause, EndpointChange, WebhookEndpoint},
 };
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository, WorkQueue,
     queries::StoredEvent,
-    webhook_repository::{Outgoing, Recorded, Redelivery},
+    webhook_repository::{EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation},
 };
 use oncharge_testkit::Builder;
 
@@ -24,6 +24,27 @@ fn audit() -> AuditEntry {
 }
 
 impl Flawed {
+    /// Writes this endpoint, whatever is there by now.
+    async fn overwrite(
+        &self,
+        endpoint: &WebhookEndpoint,
+        entry: &AuditEntry,
+    ) -> Result<EndpointWrite, StoreError> {
+        let present = self.store.endpoint(endpoint.merchant).await?;
+        let next = match present {
+            Some(present) => WebhookEndpoint {
+                id: present.id,
+                version: present.version + 1,
+                ..endpoint.clone()
+            },
+            None => WebhookEndpoint {
+                version: 1,
+                ..endpoint.clone()
+            },
+        };
+        self.store.set_endpoint(&next, entry).await
+    }
+
     /// Disables the endpoint, but lets go on what is on the way to it.
     async fn only_disable(&self, recorded: &Recorded) -> Result<(), CommitError> {
         let EndpointChange::Disabled(because) = recorded.after.endpoint else {
@@ -41,15 +62,16 @@ impl Flawed {
         &self,
         endpoint: &WebhookEndpoint,
         entry: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+    ) -> Result<EndpointWrite, StoreError> {
         let merchant = endpoint.merchant;
         let mut pending = Vec::new();
         for session in self.store.session_ids() {
             pending.extend(self.store.deliveries_of(session));
         }
         pending.retain(|one| one.merchant == merchant && one.state == DeliveryState::Pending);
-        if let Some(kept) = self.store.set_endpoint(endpoint, entry).await? {
-            return Ok(Some(kept));
+        let written = self.store.set_endpoint(endpoint, entry).await?;
+        if written != EndpointWrite::LeftOver {
+            return Ok(written);
         }
         while self.store.end_left_over(Some(merchant)).await? > 0 {}
         let kept = self.store.set_endpoint(endpoint, entry).await?;
@@ -89,9 +111,9 @@ impl Flawed {
                 disabled: None,
                 ..endpoint.clone()
             };
-            self.store.set_endpoint(&enabled, &audit()).await?;
+            self.overwrite(&enabled, &audit()).await?;
             self.store.redeliver(merchant, event, recorded.at).await?;
-            self.store.set_endpoint(&endpoint, &audit()).await?;
+            self.overwrite(&endpoint, &audit()).await?;
             recorded.after.delivery.round = delivery.round + 1;
         }
         Ok(())
@@ -104,8 +126,9 @@ impl Flawed {
     ) -> Result<(), CommitError> {
         let merchant = recorded.after.delivery.merchant;
         if let Some(mut endpoint) = self.store.endpoint(merchant).await? {
-            endpoint.disabled = Some(because);
-            self.store.set_endpoint(&endpoint, &audit()).await?;
+            let at = recorded.at;
+            endpoint.disabled = Some(Disabled { because, at });
+            self.overwrite(&endpoint, &audit()).await?;
         }
         Ok(())
     }
@@ -121,7 +144,7 @@ impl WebhookRepository for Flawed {
         &self,
         endpoint: &WebhookEndpoint,
         entry: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+    ) -> Result<EndpointWrite, StoreError> {
         if self.has(Flaw::RevivesLeftOvers) {
             return self.revive(endpoint, entry).await;
         }
@@ -129,8 +152,28 @@ impl WebhookRepository for Flawed {
             self.store
                 .remove_endpoint(endpoint.merchant, &audit())
                 .await?;
+            return self.overwrite(endpoint, entry).await;
+        }
+        if self.has(Flaw::WritesStaleEndpoints) {
+            return self.overwrite(endpoint, entry).await;
         }
         self.store.set_endpoint(endpoint, entry).await
+    }
+
+    async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
+        let mut rotation = rotation.clone();
+        if self.has(Flaw::IgnoresKeys) {
+            rotation.remembered = None;
+        }
+        let mut rotated = self.store.rotate_secret(&rotation).await?;
+        while !rotated && self.has(Flaw::WritesStaleEndpoints) {
+            let Some(present) = self.store.endpoint(rotation.read.merchant).await? else {
+                break;
+            };
+            rotation.read = present;
+            rotated = self.store.rotate_secret(&rotation).await?;
+        }
+        Ok(rotated)
     }
 
     async fn change_key(
@@ -150,7 +193,7 @@ impl WebhookRepository for Flawed {
                 updated_at: audit.at,
                 ..read.clone()
             };
-            self.store.set_endpoint(&changed, audit).await?;
+            self.overwrite(&changed, audit).await?;
             return Ok(true);
         }
         self.store.change_key(read, key, audit).await
@@ -259,7 +302,7 @@ impl WebhookRepository for Flawed {
                 let merchant = recorded.after.delivery.merchant;
                 if let Some(mut endpoint) = self.store.endpoint(merchant).await? {
                     endpoint.failing_since = recorded.failing_since;
-                    self.store.set_endpoint(&endpoint, &audit()).await?;
+                    self.overwrite(&endpoint, &audit()).await?;
                 }
             }
             _ => {}
@@ -277,7 +320,7 @@ impl WebhookRepository for Flawed {
             let before = self.store.endpoint(merchant).await?;
             self.store.remove_endpoint(merchant, &audit()).await?;
             if let Some(endpoint) = before {
-                self.store.set_endpoint(&endpoint, &audit()).await?;
+                self.overwrite(&endpoint, &audit()).await?;
             }
             self.disable(&recorded, because).await?;
         }

@@ -4,7 +4,7 @@ use ::time::Duration;
 
 use super::endpoint::{DisabledBecause, EndpointUrl};
 use crate::{
-    id::{EventId, MerchantId, SessionId},
+    id::{EndpointId, EventId, MerchantId, SessionId},
     time::Timestamp,
 };
 
@@ -53,7 +53,9 @@ pub struct Delivery {
     pub merchant: MerchantId,
     /// The event's number in its session.
     pub sequence: u32,
-    /// Where it goes: the endpoint of the time when it happened, or when it was redelivered.
+    /// The endpoint of the time when it happened, or when it was redelivered.
+    pub endpoint: EndpointId,
+    /// Where it goes: the URL that the endpoint had at that time.
     pub url: EndpointUrl,
     /// How far it is.
     pub state: DeliveryState,
@@ -266,6 +268,7 @@ mod tests {
             session: SessionId::from_uuid(Uuid::from_u128(2)),
             merchant: MerchantId::from_uuid(Uuid::from_u128(3)),
             sequence: 1,
+            endpoint: EndpointId::from_uuid(Uuid::from_u128(4)),
             url: EndpointUrl::parse("https://shop.example.com/", false).unwrap(),
             state: DeliveryState::Pending,
             attempts: 0,

@@ -4,9 +4,12 @@ use std::{fmt, net::IpAddr};
 
 use url::{Host, Url};
 
-use super::address::is_public;
+use super::{
+    address::is_public,
+    secret::{EndpointSecrets, WebhookSecret},
+};
 use crate::{
-    id::{ApiKeyId, MerchantId},
+    id::{ApiKeyId, EndpointId, MerchantId},
     text::{TextProblem, web_url},
     time::Timestamp,
 };
@@ -78,23 +81,91 @@ pub fn may_be_reached(is_https: bool, address: IpAddr) -> bool {
 /// A merchant's webhook endpoint; each merchant has one at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookEndpoint {
+    /// Its id, from its first setting to its removal: a delivery names the endpoint that it was made
+    /// for, whatever its URL by now.
+    pub id: EndpointId,
     /// Whose it is.
     pub merchant: MerchantId,
+    /// Counts the merchant's changes, from 1.
+    pub version: u32,
     /// Where events go.
     pub url: EndpointUrl,
-    /// The API key that it was set with: through a rotation's grace it goes on signing.
+    /// The API key that it was set with: through a rotation's grace period it goes on signing.
     pub key: ApiKeyId,
+    /// What Standard Webhooks signatures are made with.
+    pub secrets: EndpointSecrets,
     /// Why nothing is sent to it any more; `None` while it is enabled.
-    pub disabled: Option<DisabledBecause>,
+    pub disabled: Option<Disabled>,
     /// Since when every attempt has failed; `None` where the last one succeeded, or none was made.
     pub failing_since: Option<Timestamp>,
     /// When the merchant's first endpoint was set.
     pub created_at: Timestamp,
-    /// When it was set last.
+    /// When the merchant changed it last.
     pub updated_at: Timestamp,
 }
 
-/// Why an endpoint is disabled; setting it again enables it.
+impl WebhookEndpoint {
+    /// A new endpoint of this merchant.
+    pub fn new(
+        id: EndpointId,
+        merchant: MerchantId,
+        url: EndpointUrl,
+        key: ApiKeyId,
+        secret: WebhookSecret,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            merchant,
+            version: 1,
+            url,
+            key,
+            secrets: EndpointSecrets::new(secret),
+            disabled: None,
+            failing_since: None,
+            created_at: now,
+            updated_at: now,
+        }
+    }
+
+    /// The endpoint as it is once the merchant has set it to this URL with this API key: enabled,
+    /// and with the new secret if the URL is another one.
+    #[must_use]
+    pub fn set_to(
+        &self,
+        url: EndpointUrl,
+        key: ApiKeyId,
+        secret: WebhookSecret,
+        now: Timestamp,
+    ) -> Self {
+        let secrets = if url == self.url {
+            self.secrets.clone()
+        } else {
+            self.secrets.replaced_by(secret, now)
+        };
+        Self {
+            version: self.version.saturating_add(1),
+            url,
+            key,
+            secrets,
+            disabled: None,
+            failing_since: None,
+            updated_at: now,
+            ..self.clone()
+        }
+    }
+}
+
+/// That an endpoint is disabled; setting it again enables it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disabled {
+    /// Why.
+    pub because: DisabledBecause,
+    /// When it was disabled.
+    pub at: Timestamp,
+}
+
+/// Why an endpoint is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisabledBecause {
     /// It answered 410 Gone.

@@ -1,13 +1,12 @@
 //! How a delivery is signed: the plain signature of the published page, and that of Standard
 //! Webhooks (<https://www.standardwebhooks.com>), which cannot be replayed.
 
-use std::fmt;
-
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::hmac;
 use subtle::{Choice, ConstantTimeEq};
-use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+use zeroize::Zeroizing;
 
+use super::secret::{EndpointSecrets, WebhookSecret};
 use crate::{
     id::ApiKeyId,
     merchant::ApiKey,
@@ -15,17 +14,24 @@ use crate::{
     time::Timestamp,
 };
 
-/// What both signatures are made and verified with: the SHA-256 of an API secret.
-#[derive(Clone, Zeroize, ZeroizeOnDrop)]
-pub struct WebhookSecret([u8; 32]);
-
 /// The signatures of one attempt.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookSignatures {
     /// `X-Oncharge-Signature`: hex HMAC-SHA256 of the raw body.
     pub plain: String,
-    /// `webhook-signature`: `v1,` and base64, one for each key, with a space between.
+    /// `webhook-signature`: `v1,` and base64, one for each secret, with a space between.
     pub standard: String,
+}
+
+/// The headers of Standard Webhooks as they came.
+#[derive(Clone, Copy, Debug)]
+pub struct StandardHeaders<'a> {
+    /// `webhook-id`.
+    pub id: &'a str,
+    /// `webhook-timestamp`, Unix seconds.
+    pub timestamp: &'a str,
+    /// `webhook-signature`.
+    pub signature: &'a str,
 }
 
 /// A delivery that is not to be believed.
@@ -40,117 +46,95 @@ pub enum BadSignature {
 }
 
 impl WebhookSecret {
-    /// The secret of this key.
-    pub fn of(key: &SigningKey) -> Self {
-        Self(*key.expose_bytes())
-    }
-
-    /// `whsec_` and the base64 of the 32 bytes: what Standard Webhooks libraries are given.
-    pub fn text(&self) -> Zeroizing<String> {
-        Zeroizing::new(format!("whsec_{}", STANDARD.encode(self.0)))
-    }
-
-    /// The plain signature: hex HMAC-SHA256 of the body, with the lowercase hex text as key.
-    pub fn sign(&self, body: &[u8]) -> String {
-        hex::encode(tag(self.hex().as_bytes(), &[body]))
-    }
-
     /// The signature of Standard Webhooks over id, timestamp (Unix seconds) and body.
-    pub fn sign_standard(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
+    pub fn sign(&self, id: &str, timestamp: i64, body: &[u8]) -> String {
         let head = format!("{id}.{timestamp}.");
-        let tag = tag(&self.0, &[head.as_bytes(), body]);
+        let tag = tag(self.expose_bytes(), &[head.as_bytes(), body]);
         format!("v1,{}", STANDARD.encode(tag))
     }
 
+    /// Whether one of the signatures is right, and its time is now.
+    pub fn verify(
+        &self,
+        headers: &StandardHeaders<'_>,
+        body: &[u8],
+        now: Timestamp,
+    ) -> Result<(), BadSignature> {
+        let seconds = parse_timestamp(headers.timestamp).ok_or(BadSignature::Untimely)?;
+        if !is_timely(seconds, now.unix_seconds()) {
+            return Err(BadSignature::Untimely);
+        }
+        let right_one = self.sign(headers.id, seconds, body);
+        let mut found = Choice::from(0);
+        for given in headers.signature.split(' ') {
+            found |= right_one.as_bytes().ct_eq(given.as_bytes());
+        }
+        right(found)
+    }
+}
+
+impl SigningKey {
+    /// The plain signature of a webhook: hex HMAC-SHA256 of the body, with the lowercase hex text of
+    /// the key as HMAC key.
+    pub fn sign_webhook(&self, body: &[u8]) -> String {
+        hex::encode(tag(self.hex().as_bytes(), &[body]))
+    }
+
     /// Whether the plain signature (64 hex digits, either case) is right.
-    pub fn verify(&self, signature: &str, body: &[u8]) -> Result<(), BadSignature> {
+    pub fn verify_webhook(&self, signature: &str, body: &[u8]) -> Result<(), BadSignature> {
         let mut given = [0; 32];
         let is_hex = hex::decode_to_slice(signature, &mut given).is_ok();
         let equal = tag(self.hex().as_bytes(), &[body]).ct_eq(&given);
         right(equal & Choice::from(u8::from(is_hex)))
     }
 
-    /// Whether one of the signatures of Standard Webhooks is right, and its time is now.
-    pub fn verify_standard(
-        &self,
-        (id, timestamp, signatures): (&str, &str, &str),
-        body: &[u8],
-        now: Timestamp,
-    ) -> Result<(), BadSignature> {
-        let seconds = parse_timestamp(timestamp).ok_or(BadSignature::Untimely)?;
-        if !is_timely(seconds, now.unix_seconds()) {
-            return Err(BadSignature::Untimely);
-        }
-        let right_one = self.sign_standard(id, seconds, body);
-        let mut found = Choice::from(0);
-        for given in signatures.split(' ') {
-            found |= right_one.as_bytes().ct_eq(given.as_bytes());
-        }
-        right(found)
-    }
-
     fn hex(&self) -> Zeroizing<String> {
-        Zeroizing::new(hex::encode(self.0))
-    }
-}
-
-impl fmt::Debug for WebhookSecret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WebhookSecret(…)")
+        Zeroizing::new(hex::encode(self.expose_bytes()))
     }
 }
 
 impl WebhookSignatures {
-    /// Signs one attempt with a merchant's active keys; `None` where there is none.
+    /// Signs one attempt; `None` where the merchant has no valid API key.
     ///
-    /// The newest key signs. During a rotation's grace (a key that is active, but has an end) the
-    /// endpoint keeps the key that it was set with for the plain signature. The standard one is made
-    /// with every key in its grace as well, and with the endpoint's own as long as that is active.
+    /// The newest active API key makes the plain signature. During a rotation's grace period the
+    /// endpoint keeps the API key that it was set with. The standard signature is made with each of
+    /// the endpoint's secrets that signs at this time.
     pub fn make(
         keys: &[ApiKey],
-        endpoint_key: Option<ApiKeyId>,
-        (id, body): (&str, &[u8]),
-        now: Timestamp,
+        endpoint_key: ApiKeyId,
+        secrets: &EndpointSecrets,
+        message: &Message<'_>,
     ) -> Option<Self> {
-        let plain = signing_key(keys, endpoint_key, now)?;
-        let newest = newest(keys, now)?;
-        let others = keys.iter().filter(|key| {
-            let counts = key.ends_at.is_some() || Some(key.id) == endpoint_key;
-            key.id != newest.id && counts && key.is_active(now)
-        });
-        let standard: Vec<String> = std::iter::once(newest)
-            .chain(others)
-            .map(|key| {
-                WebhookSecret::of(&key.signing_key).sign_standard(id, now.unix_seconds(), body)
-            })
+        let Message { id, body, at } = *message;
+        let plain = plain_key(keys, endpoint_key, at)?;
+        let signing = secrets.signing(at);
+        let standard: Vec<String> = signing
+            .map(|secret| secret.sign(id, at.unix_seconds(), body))
             .collect();
         Some(Self {
-            plain: WebhookSecret::of(&plain.signing_key).sign(body),
+            plain: plain.signing_key.sign_webhook(body),
             standard: standard.join(" "),
         })
     }
 }
 
-/// The key that an endpoint's plain signatures are made with: its own while that is in the grace of
-/// a rotation, else the merchant's newest.
-pub fn signing_key(
-    keys: &[ApiKey],
-    endpoint_key: Option<ApiKeyId>,
-    now: Timestamp,
-) -> Option<&ApiKey> {
-    in_grace(keys, now)
-        .find(|key| Some(key.id) == endpoint_key)
-        .or_else(|| newest(keys, now))
+/// What is signed.
+#[derive(Clone, Copy, Debug)]
+pub struct Message<'a> {
+    /// The event's id.
+    pub id: &'a str,
+    /// The raw body.
+    pub body: &'a [u8],
+    /// When the attempt is made.
+    pub at: Timestamp,
 }
 
-fn newest(keys: &[ApiKey], now: Timestamp) -> Option<&ApiKey> {
-    let active = keys.iter().filter(|key| key.is_active(now));
-    active.max_by_key(|key| (key.ends_at.is_none(), key.created_at, key.id))
-}
-
-fn in_grace(keys: &[ApiKey], now: Timestamp) -> impl Iterator<Item = &ApiKey> {
-    keys.iter()
-        .filter(move |key| key.ends_at.is_some() && key.is_active(now))
+/// The API key that an endpoint's plain signatures are made with: its own while that is in the grace
+/// period of a rotation, else the merchant's newest.
+fn plain_key(keys: &[ApiKey], endpoint_key: ApiKeyId, now: Timestamp) -> Option<&ApiKey> {
+    let valid = || keys.iter().filter(|key| key.is_valid(now));
+    let own = valid().find(|key| key.id == endpoint_key && !key.is_active());
+    own.or_else(|| valid().max_by_key(|key| (key.is_active(), key.created_at, key.id)))
 }
 
 fn right(choice: Choice) -> Result<(), BadSignature> {
@@ -187,10 +171,8 @@ mod tests {
     const PLAIN_TAG: &str = "29e8defaf638fa5c96792267c8615a8110427353691bcfd62d3bfd32a73cb853";
 
     fn secret() -> WebhookSecret {
-        let bytes = STANDARD
-            .decode("X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=")
-            .unwrap();
-        WebhookSecret(bytes.try_into().unwrap())
+        let text = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
+        text.parse().unwrap()
     }
 
     fn now() -> Timestamp {
@@ -200,9 +182,14 @@ mod tests {
     #[test]
     fn the_standard_signature_is_the_published_libraries() {
         let secret = secret();
-        assert_eq!(secret.sign_standard(ID, AT, BODY.as_bytes()), STANDARD_TAG);
-        let verify = |signatures: &str, timestamp: &str, body: &str, now| {
-            secret.verify_standard((ID, timestamp, signatures), body.as_bytes(), now)
+        assert_eq!(secret.sign(ID, AT, BODY.as_bytes()), STANDARD_TAG);
+        let verify = |signature: &str, timestamp: &str, body: &str, now| {
+            let headers = StandardHeaders {
+                id: ID,
+                timestamp,
+                signature,
+            };
+            secret.verify(&headers, body.as_bytes(), now)
         };
         let text = AT.to_string();
         assert_eq!(verify(STANDARD_TAG, &text, BODY, now()), Ok(()));
@@ -224,11 +211,11 @@ mod tests {
     #[test]
     fn the_plain_signature_is_what_a_php_shop_computes() {
         // hash_hmac('sha256', '{"a":1}', hash('sha256', 'oc_secret_7f3aZ'))
-        let secret = WebhookSecret::of(&SigningKey::of_secret("oc_secret_7f3aZ"));
-        let signature = secret.sign(br#"{"a":1}"#);
+        let key = SigningKey::of_secret("oc_secret_7f3aZ");
+        let signature = key.sign_webhook(br#"{"a":1}"#);
         assert_eq!(signature, PLAIN_TAG);
         assert_eq!(
-            secret.verify(&signature.to_uppercase(), br#"{"a":1}"#),
+            key.verify_webhook(&signature.to_uppercase(), br#"{"a":1}"#),
             Ok(())
         );
         for (signature, body) in [
@@ -237,7 +224,7 @@ mod tests {
             ("zz", r#"{"a":1}"#),
         ] {
             assert_eq!(
-                secret.verify(signature, body.as_bytes()),
+                key.verify_webhook(signature, body.as_bytes()),
                 Err(BadSignature::Wrong)
             );
         }
@@ -248,35 +235,74 @@ mod tests {
             id: ApiKeyId::from_uuid(Uuid::from_u128(number.into())),
             merchant: MerchantId::from_uuid(Uuid::from_u128(9)),
             signing_key: SigningKey::from_bytes([number; 32]),
+            hint: "0000".to_owned(),
             created_at: now().plus_seconds(number.into()),
+            last_used_at: None,
             ends_at,
         }
     }
 
-    /// Which keys made these signatures, by number.
-    fn makers(keys: &[ApiKey], endpoint: u8) -> (u8, Vec<u8>) {
+    /// Which key made the plain signature, by number; 0 where there is none.
+    fn plain_by(keys: &[ApiKey], endpoint: u8) -> u8 {
         let endpoint = ApiKeyId::from_uuid(Uuid::from_u128(endpoint.into()));
-        let made = WebhookSignatures::make(keys, Some(endpoint), (ID, b"{}"), now()).unwrap();
-        let secret = |number: u8| WebhookSecret([number; 32]);
-        let plain = (1..9).find(|number| secret(*number).sign(b"{}") == made.plain);
-        let standard = made.standard.split(' ').map(|signature| {
-            let by = |number: &u8| secret(*number).sign_standard(ID, AT, b"{}") == signature;
-            (1..9).find(by).unwrap()
-        });
-        (plain.unwrap(), standard.collect())
+        let message = Message {
+            id: ID,
+            body: b"{}",
+            at: now(),
+        };
+        let secrets = EndpointSecrets::new(secret());
+        let made = WebhookSignatures::make(keys, endpoint, &secrets, &message);
+        let Some(made) = made else {
+            return 0;
+        };
+        assert_eq!(made.standard, secret().sign(ID, AT, b"{}"));
+        let by = |number: &u8| SigningKey::from_bytes([*number; 32]).sign_webhook(b"{}");
+        (1..9).find(|number| by(number) == made.plain).unwrap()
     }
 
     #[test]
-    fn an_endpoint_keeps_its_key_through_a_rotations_grace() {
+    fn an_endpoint_keeps_its_api_key_through_a_rotations_grace_period() {
         let (grace, over) = (Some(now().plus_seconds(9)), Some(now()));
-        assert_eq!(makers(&[key(1, None)], 1), (1, vec![1]));
-        assert_eq!(makers(&[key(1, None), key(2, None)], 1), (2, vec![2, 1]));
-        assert_eq!(makers(&[key(1, None), key(2, None)], 2), (2, vec![2]));
-        assert_eq!(makers(&[key(1, grace), key(2, None)], 1), (1, vec![2, 1]));
-        assert_eq!(makers(&[key(1, grace), key(2, None)], 2), (2, vec![2, 1]));
-        assert_eq!(makers(&[key(1, over), key(2, None)], 1), (2, vec![2]));
-        assert_eq!(makers(&[key(1, None), key(2, grace)], 1), (1, vec![1, 2]));
-        let none = WebhookSignatures::make(&[key(1, over)], None, (ID, b"{}"), now());
-        assert_eq!(none, None);
+        assert_eq!(plain_by(&[key(1, None)], 1), 1);
+        assert_eq!(plain_by(&[key(1, None), key(2, None)], 1), 2);
+        assert_eq!(plain_by(&[key(1, None), key(2, None)], 2), 2);
+        assert_eq!(plain_by(&[key(1, grace), key(2, None)], 1), 1);
+        assert_eq!(plain_by(&[key(1, grace), key(2, None)], 2), 2);
+        assert_eq!(plain_by(&[key(1, over), key(2, None)], 1), 2);
+        assert_eq!(plain_by(&[key(1, None), key(2, grace)], 1), 1);
+        assert_eq!(
+            plain_by(&[key(1, over)], 1),
+            0,
+            "an ended key signs nothing"
+        );
+    }
+
+    #[test]
+    fn both_secrets_sign_while_one_replaces_the_other() {
+        let new = WebhookSecret::from_bytes([7; 32]);
+        let secrets = EndpointSecrets::new(secret()).replaced_by(new.clone(), now());
+        let message = Message {
+            id: ID,
+            body: b"{}",
+            at: now(),
+        };
+        let keys = [key(1, None)];
+        let made = WebhookSignatures::make(&keys, keys[0].id, &secrets, &message).unwrap();
+        let both = [new, secret()].map(|secret| secret.sign(ID, AT, b"{}"));
+        assert_eq!(made.standard, both.join(" "));
+    }
+
+    #[test]
+    fn a_webhook_secret_signs_no_request_of_the_api() {
+        use crate::signing::Signed;
+        let (key, secret) = (SigningKey::of_secret("ocs_1"), secret());
+        let request = Signed {
+            timestamp: "1795360151",
+            method: "GET",
+            target: "/v1/events",
+            body: b"",
+        };
+        let forged = SigningKey::from_bytes(*secret.expose_bytes()).sign(&request);
+        assert!(!key.verify(&request, &forged));
     }
 }

@@ -1,18 +1,22 @@
 //! `oncharge key …`: API keys.
 
 use anyhow::Context;
-use clap::Subcommand;
-use oncharge_application::merchants;
-use oncharge_domain::id::MerchantId;
-use serde_json::json;
+use clap::{Args, Subcommand};
+use oncharge_application::merchants::{self, KeyName};
+use oncharge_domain::{
+    id::{ApiKeyId, MerchantId},
+    merchant::ApiKey,
+    time::Timestamp,
+};
+use serde_json::{Value, json};
 
-use super::{Target, print_json, usage::OrUsage};
+use super::{Target, print_json, rfc3339, usage::OrUsage};
 use crate::config::PspAccounts;
 
 /// What to do with API keys.
 #[derive(Debug, Subcommand)]
 pub(super) enum KeyCommand {
-    /// Makes another pair for a merchant; it is shown once.
+    /// Makes another pair for a merchant; it is shown once. A merchant has at most 5 active pairs.
     Create {
         /// The merchant's id.
         #[arg(long)]
@@ -20,35 +24,116 @@ pub(super) enum KeyCommand {
         #[command(flatten)]
         target: Target,
     },
-    /// Revokes a key; running servers refuse it within a second.
-    Revoke {
-        /// The API key (not the secret).
-        key: String,
+    /// Lists a merchant's keys that have not ended, newest first, one a line.
+    List {
+        /// The merchant's id.
+        #[arg(long)]
+        merchant: String,
         #[command(flatten)]
         target: Target,
     },
+    /// Revokes keys at once; running servers refuse them within a second.
+    Revoke(Revoke),
+}
+
+/// Which keys are revoked: one, or all of a merchant.
+#[derive(Debug, Args)]
+pub(super) struct Revoke {
+    #[command(flatten)]
+    which: Which,
+    /// The merchant's id, with --all.
+    #[arg(long, requires = "all")]
+    merchant: Option<String>,
+    #[command(flatten)]
+    target: Target,
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+struct Which {
+    /// The API key (not the secret).
+    key: Option<String>,
+    /// The key's id (`key_…`), as `key list` prints it.
+    #[arg(long, value_name = "KEY_ID")]
+    id: Option<String>,
+    /// Every key of the merchant that --merchant names.
+    #[arg(long, requires = "merchant")]
+    all: bool,
 }
 
 impl KeyCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Create { merchant, target } => {
-                let id: MerchantId = merchant
-                    .parse()
-                    .ok()
-                    .or_usage("--merchant is no merchant id")?;
-                let pair =
-                    merchants::add_key(&target.open_to_seal(&PspAccounts::new()).await?.app, id)
-                        .await;
+                let id = merchant_id(&merchant)?;
+                let app = target.open_to_seal(&PspAccounts::new()).await?.app;
+                let pair = merchants::add_key(&app, id).await;
                 let pair = pair.context("the key was not made")?;
                 print_json(&json!({ "api_key": pair.api_key, "api_secret": *pair.api_secret }));
+                Ok(())
             }
-            Self::Revoke { key, target } => {
-                let revoked = merchants::revoke_key(&target.open().await?.app, &key).await;
-                revoked.context("the key was not revoked")?;
-                print_json(&json!({ "api_key": key, "revoked": true }));
-            }
+            Self::List { merchant, target } => list(merchant_id(&merchant)?, &target).await,
+            Self::Revoke(revoke) => revoke.run().await,
         }
+    }
+}
+
+async fn list(merchant: MerchantId, target: &Target) -> anyhow::Result<()> {
+    let app = target.open().await?.app;
+    let keys = merchants::list_keys(&app, merchant).await;
+    for key in keys.context("the keys were not listed")? {
+        print_json(&line(&key)?);
+    }
+    Ok(())
+}
+
+fn line(key: &ApiKey) -> anyhow::Result<Value> {
+    let time = |at: Option<Timestamp>| at.map(rfc3339).transpose();
+    Ok(json!({
+        "key_id": key.id.to_string(),
+        "key_hint": key.hint,
+        "created_at": rfc3339(key.created_at)?,
+        "last_used_at": time(key.last_used_at)?,
+        "ends_at": time(key.ends_at)?,
+    }))
+}
+
+impl Revoke {
+    async fn run(self) -> anyhow::Result<()> {
+        if let Some(merchant) = &self.merchant {
+            let merchant = merchant_id(merchant)?;
+            let app = self.target.open().await?.app;
+            let revoked = merchants::revoke_all_keys(&app, merchant).await;
+            let revoked = revoked.context("no key was revoked")?;
+            let merchant = merchant.to_string();
+            print_json(&json!({ "merchant_id": merchant, "revoked": revoked }));
+            return Ok(());
+        }
+        let name = match (&self.which.key, &self.which.id) {
+            (_, Some(id)) => {
+                let id: Option<ApiKeyId> = id.parse().ok();
+                KeyName::Id(id.or_usage("--id is no id of a key (key_…)")?)
+            }
+            (Some(key), None) => KeyName::Text(key),
+            (None, None) => return None.or_usage("name a key, its --id, or --all"),
+        };
+        let app = self.target.open().await?.app;
+        let revoked = merchants::revoke_key(&app, &name).await;
+        let revoked = revoked.context("the key was not revoked")?;
+        let mut answer = json!({ "key_id": revoked.id.to_string(), "revoked": true });
+        if let KeyName::Text(key) = name {
+            answer["api_key"] = key.into();
+        }
+        // A key that was rotated before has a successor.
+        let left = merchants::list_keys(&app, revoked.merchant).await?;
+        let left: Vec<String> = left.iter().map(|key| key.id.to_string()).collect();
+        answer["remaining_key_ids"] = left.into();
+        print_json(&answer);
         Ok(())
     }
+}
+
+fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
+    let id: Option<MerchantId> = text.parse().ok();
+    id.or_usage("--merchant is no merchant id")
 }

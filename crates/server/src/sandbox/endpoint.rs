@@ -6,7 +6,7 @@
 //! `webhook-endpoint.json`: an endpoint that stands there is its own and follows the shop, any other
 //! is the person's.
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, sync::Arc};
 
 use anyhow::Context;
 use oncharge_application::{Error, webhooks::endpoint};
@@ -17,7 +17,11 @@ use oncharge_domain::{
 };
 
 use super::Pair;
-use crate::{config::write_private, shop::WEBHOOK_PATH, wiring::Wired};
+use crate::{
+    config::write_private,
+    shop::{SigningSecret, WEBHOOK_PATH},
+    wiring::Wired,
+};
 
 /// The URLs that the sandbox has registered itself.
 const OWN: &str = "webhook-endpoint.json";
@@ -53,6 +57,24 @@ pub(super) async fn register(
     write(data_dir, &[url.as_str().to_owned()])
 }
 
+/// The endpoint's signing secret, read from the store at each use: nobody is there to copy it into the
+/// demo shop's settings when it changes.
+pub(super) fn signing_secret(wired: &Wired, pair: &Pair) -> anyhow::Result<SigningSecret> {
+    let webhooks = Arc::clone(&wired.webhooks);
+    let merchant: MerchantId = pair
+        .merchant_id
+        .parse()
+        .context("the sandbox's merchant id")?;
+    Ok(SigningSecret::new(move || {
+        let webhooks = Arc::clone(&webhooks);
+        async move {
+            let found = webhooks.endpoint(merchant).await?;
+            let endpoint = found.context("no webhook endpoint is set")?;
+            Ok(endpoint.secrets.current.text())
+        }
+    }))
+}
+
 fn is_to_be_set(
     present: Option<&WebhookEndpoint>,
     own: &[String],
@@ -85,7 +107,7 @@ fn write(data_dir: &Path, own: &[String]) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use oncharge_domain::time::Timestamp;
-    use oncharge_domain::webhook::DisabledBecause;
+    use oncharge_domain::webhook::{Disabled, DisabledBecause, WebhookSecret};
 
     use super::*;
 
@@ -93,16 +115,18 @@ mod tests {
     const NEW: &str = "http://127.0.0.1:9000/webhooks/oncharge";
 
     fn at(url: &str) -> WebhookEndpoint {
-        let time = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
-        WebhookEndpoint {
-            merchant: "mer_00000000000070008000000000000001".parse().unwrap(),
-            url: EndpointUrl::parse(url, true).unwrap(),
-            key: key(),
-            disabled: None,
-            failing_since: None,
-            created_at: time,
-            updated_at: time,
-        }
+        WebhookEndpoint::new(
+            "whe_00000000000070008000000000000003".parse().unwrap(),
+            "mer_00000000000070008000000000000001".parse().unwrap(),
+            EndpointUrl::parse(url, true).unwrap(),
+            key(),
+            WebhookSecret::from_bytes([1; 32]),
+            now(),
+        )
+    }
+
+    fn now() -> Timestamp {
+        Timestamp::from_unix_seconds(1_795_360_150).unwrap()
     }
 
     fn key() -> ApiKeyId {
@@ -123,7 +147,10 @@ mod tests {
         assert!(!is_set(Some(at("https://shop.example.com/")), &[OLD]));
         assert!(!is_set(Some(at(NEW)), &[NEW]), "nothing to do");
         let disabled = WebhookEndpoint {
-            disabled: Some(DisabledBecause::Failing),
+            disabled: Some(Disabled {
+                because: DisabledBecause::Failing,
+                at: now(),
+            }),
             ..at(NEW)
         };
         assert!(is_set(Some(disabled), &[NEW]), "a new start, a new chance");

@@ -52,7 +52,7 @@ pub(super) async fn present(
 
 async fn keep_or_renew(wired: &Wired, pair: Pair) -> anyhow::Result<Option<Pair>> {
     let known = wired.merchants.key(&ApiKeyHash::of(&pair.api_key)).await?;
-    if known.is_some_and(|(key, _)| key.is_active(wired.app.now())) {
+    if known.is_some_and(|(key, _)| key.is_valid(wired.app.now())) {
         return Ok(Some(pair));
     }
     let id: MerchantId = pair

@@ -121,7 +121,8 @@ impl Sandbox {
         };
         let pair = merchant::present(&wired, data_dir, options.capture_delay).await?;
         endpoint::register(&wired, &pair, (data_dir, &urls.shop)).await?;
-        let shop = shop::start(shop_door.listen()?, &urls, &pair, data_dir)?;
+        let secret = endpoint::signing_secret(&wired, &pair)?;
+        let shop = shop::start(shop_door.listen()?, &urls, &pair, secret, data_dir)?;
         let shop_url = Some(urls.shop.clone());
         let at = (Some(api), operators);
         let server = server::start(&settings, &wired, at, (Role::All, shop_url)).await?;

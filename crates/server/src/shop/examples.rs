@@ -6,7 +6,7 @@ use actix_web::web::Data;
 use oncharge_client::Session;
 use serde_json::{Value, json};
 
-use super::{Shop, integration::follow::Hints};
+use super::{Shop, SigningSecret, integration::follow::Hints};
 use crate::{
     config::Secret,
     sandbox::{Pair, Urls},
@@ -14,6 +14,8 @@ use crate::{
 
 /// The API secret of the shop.
 pub(super) const SECRET: &str = "oc_secret_of_the_test";
+/// The signing secret of the shop's endpoint.
+pub(super) const SIGNING_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
 /// Where the shop is.
 pub(super) const ORIGIN: &str = "http://127.0.0.1:8083";
 
@@ -30,7 +32,8 @@ pub(super) fn shop(dir: &Path, api: &str) -> (Data<Shop>, Hints) {
         api_key: "oc_key".to_owned(),
         api_secret: Secret::new(SECRET.to_owned()),
     };
-    let (shop, hints) = Shop::open(&urls, &pair, dir).unwrap();
+    let secret = SigningSecret::new(|| async { Ok(SIGNING_SECRET.to_owned().into()) });
+    let (shop, hints) = Shop::open(&urls, &pair, secret, dir).unwrap();
     (Data::new(shop), hints)
 }
 

@@ -18,6 +18,7 @@ mod disk_full;
 mod docs;
 mod examples;
 mod isolation;
+mod keys;
 mod lifecycle;
 mod logging;
 mod looks;

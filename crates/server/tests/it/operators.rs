@@ -319,6 +319,12 @@ async fn what_a_caller_writes_wrongly_ends_with_2() {
         &["ban", "add"],
         &["ban", "revoke", "ban_1"],
         &["key", "create", "--merchant", "mer_1"],
+        &["key", "list", "--merchant", "mer_1"],
+        &["key", "revoke"],
+        &["key", "revoke", "--all"],
+        &["key", "revoke", "--id", "mer_1"],
+        &["key", "revoke", "--all", "--merchant", "mer_1"],
+        &["key", "revoke", "ock_1", "--merchant", "mer_1"],
         &["merchant", "set", &id],
         &["merchant", "set", "mer_1", "--capture", "manual"],
         &[

@@ -2,7 +2,7 @@
 //! itself, keeps everything that came, and misbehaves as its mood says.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
@@ -31,8 +31,10 @@ pub(crate) struct Receiver {
 
 struct Shared {
     query: String,
-    /// What both signatures are made with.
+    /// What the plain signature is made with.
     api_secret: String,
+    /// What the standard one is made with, once the endpoint is set.
+    signing_secret: OnceLock<String>,
     mood: watch::Sender<Mood>,
     arrivals: Mutex<Vec<Arrival>>,
 }
@@ -72,6 +74,7 @@ impl Receiver {
         let shared = Arc::new(Shared {
             query,
             api_secret: api_secret.to_owned(),
+            signing_secret: OnceLock::new(),
             mood: watch::Sender::new(Mood::well()),
             arrivals: Mutex::default(),
         });
@@ -83,6 +86,12 @@ impl Receiver {
             }
         });
         Self { url, shared }
+    }
+
+    /// The endpoint's signing secret, which is shown once.
+    pub(crate) fn knows(&self, signing_secret: &str) {
+        let secret = signing_secret.to_owned();
+        self.shared.signing_secret.set(secret).unwrap();
     }
 
     /// From now on it behaves like this; what hangs comes to its end where it is well.
@@ -123,9 +132,10 @@ impl Delivery {
     }
 
     /// Standard Webhooks: over id, timestamp and body, with the secret behind `whsec_`.
-    fn is_signed_by_the_standard(&self, api_secret: &str) -> bool {
-        let secret = digest::digest(&digest::SHA256, api_secret.as_bytes());
-        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_ref());
+    fn is_signed_by_the_standard(&self, signing_secret: &str) -> bool {
+        let encoded = signing_secret.trim_start_matches("whsec_");
+        let secret = STANDARD.decode(encoded).unwrap();
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
         let header = |name: &str| self.header(name).unwrap_or_default();
         let mut signed =
             format!("{}.{}.", header("webhook-id"), header("webhook-timestamp")).into_bytes();
@@ -227,7 +237,9 @@ impl Shared {
                 "no plain signature",
             ),
             (
-                delivery.is_signed_by_the_standard(&self.api_secret),
+                self.signing_secret
+                    .get()
+                    .is_some_and(|secret| delivery.is_signed_by_the_standard(secret)),
                 "no standard signature",
             ),
             (delivery.is_timely(), "another time"),
@@ -277,7 +289,8 @@ mod tests {
     use super::*;
 
     // printf '{"a":1}' | openssl dgst -sha256 -hmac (hex of the secret's SHA-256), and
-    // printf 'evt_1.1795360150.{"a":1}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:(the same)
+    // printf 'evt_1.1795360150.{"a":1}' | openssl dgst -sha256 -mac HMAC -macopt hexkey:(the bytes
+    // behind whsec_)
     const DELIVERY: &str = "POST / HTTP/1.1\r
 x-oncharge-signature: 29e8defaf638fa5c96792267c8615a8110427353691bcfd62d3bfd32a73cb853\r
 webhook-id: evt_1\r
@@ -287,18 +300,19 @@ Content-Length: 7\r
 \r
 {\"a\":1}";
     const SECRET: &str = "oc_secret_7f3aZ";
+    const SIGNING_SECRET: &str = "whsec_fTH7d+DS/INUj4Z30YYNq7G3kxh6BWVd+7tcdtWfPiI=";
 
     #[test]
     fn only_the_right_secret_and_bytes_verify() {
         let mut delivery = whole(&mut DELIVERY.as_bytes().to_vec()).unwrap();
         assert!(delivery.is_signed_plainly(SECRET));
-        assert!(delivery.is_signed_by_the_standard(SECRET));
+        assert!(delivery.is_signed_by_the_standard(SIGNING_SECRET));
         assert!(!delivery.is_signed_plainly("another"));
-        assert!(!delivery.is_signed_by_the_standard("another"));
+        assert!(!delivery.is_signed_by_the_standard("whsec_AAAA"));
         assert!(!delivery.is_timely());
         delivery.body.push(b' ');
         assert!(!delivery.is_signed_plainly(SECRET));
-        assert!(!delivery.is_signed_by_the_standard(SECRET));
+        assert!(!delivery.is_signed_by_the_standard(SIGNING_SECRET));
     }
 
     #[test]

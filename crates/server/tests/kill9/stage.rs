@@ -92,6 +92,7 @@ impl Stage {
         let set = shop.try_call("PUT", "/v1/webhook_endpoint", (&body, None));
         let set = set.await.unwrap();
         assert_eq!(set.status, 200, "{set:?}");
+        receiver.knows(set.json()["signing_secret"].as_str().unwrap());
         self.merchants.push(pair);
         self.receivers.push(receiver);
     }

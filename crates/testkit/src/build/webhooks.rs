@@ -7,11 +7,11 @@ use oncharge_domain::{
     time::Timestamp,
     webhook::{
         Attempt, Attempted, Clock, Delivery, DeliveryState, EndpointChange, EndpointUrl, SendError,
-        WebhookEndpoint,
+        WebhookEndpoint, WebhookSecret,
     },
 };
 use oncharge_ports::{
-    UnitOfWork,
+    Entropy, UnitOfWork,
     inbox::{NewNotification, NotificationStatus, Settled},
     unit_of_work::Lease,
     webhook_repository::Recorded,
@@ -30,15 +30,15 @@ pub fn endpoint_url(text: &str) -> EndpointUrl {
 impl Builder {
     /// An enabled endpoint at [`ENDPOINT`] that was set with this key of the merchant's.
     pub fn endpoint(&self, merchant: &Merchant, key: &ApiKey) -> WebhookEndpoint {
-        WebhookEndpoint {
-            merchant: merchant.id,
-            url: endpoint_url(ENDPOINT),
-            key: key.id,
-            disabled: None,
-            failing_since: None,
-            created_at: self.now(),
-            updated_at: self.now(),
-        }
+        let url = endpoint_url(ENDPOINT);
+        let secret = self.webhook_secret();
+        WebhookEndpoint::new(self.id(), merchant.id, url, key.id, secret, self.now())
+    }
+
+    /// A new webhook secret.
+    pub fn webhook_secret(&self) -> WebhookSecret {
+        let entropy: &dyn Entropy = &self.entropy;
+        WebhookSecret::from_bytes(entropy.bytes())
     }
 
     /// A unit that writes this session anew with its next event, of this kind.

@@ -137,7 +137,7 @@ impl State {
         if endpoint.disabled.is_some() {
             return;
         }
-        let row = DeliveryRow::of(stored, &endpoint.url);
+        let row = DeliveryRow::of(stored, endpoint);
         self.deliveries.insert(stored.id, row);
     }
 

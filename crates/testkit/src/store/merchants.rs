@@ -6,10 +6,13 @@ use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, MAX_ACTIVE_KEYS, Merchant},
     time::Timestamp,
 };
-use oncharge_ports::{CommitError, MerchantRepository, StoreError, merchant_repository::Rotation};
+use oncharge_ports::{
+    CommitError, MerchantRepository, StoreError,
+    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation},
+};
 
 use super::{MemoryStore, state::State};
 
@@ -22,13 +25,6 @@ fn insert_key(state: &mut State, key: &ApiKey, hash: &ApiKeyHash) -> Result<(), 
     }
     state.api_keys.insert(hash.clone(), key.clone());
     Ok(())
-}
-
-/// Ends a key then, unless it ends before.
-fn end_key(state: &mut State, id: ApiKeyId, at: Timestamp) {
-    if let Some(key) = state.api_keys.values_mut().find(|key| key.id == id) {
-        key.ends_at = Some(key.ends_at.map_or(at, |end| end.min(at)));
-    }
 }
 
 #[async_trait]
@@ -88,11 +84,16 @@ impl MerchantRepository for MemoryStore {
         key: &ApiKey,
         hash: &ApiKeyHash,
         audit: &AuditEntry,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         let mut state = self.state();
+        let active = state.api_keys.values();
+        let active = active.filter(|one| one.merchant == key.merchant && one.is_active());
+        if active.count() >= MAX_ACTIVE_KEYS as usize {
+            return Ok(false);
+        }
         insert_key(&mut state, key, hash)?;
         state.audit.push(audit.clone());
-        Ok(())
+        Ok(true)
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
@@ -105,6 +106,21 @@ impl MerchantRepository for MemoryStore {
         Ok(found)
     }
 
+    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+        let state = self.state();
+        Ok(state.api_keys.values().find(|key| key.id == id).cloned())
+    }
+
+    async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
+        let state = self.state();
+        let unended = state.api_keys.values();
+        let unended = unended.filter(|key| key.merchant == merchant && key.is_valid(now));
+        let mut keys: Vec<ApiKey> = unended.cloned().collect();
+        keys.sort_by_key(|key| std::cmp::Reverse((key.created_at, key.id)));
+        keys.truncate(MAX_LISTED_KEYS as usize);
+        Ok(keys)
+    }
+
     async fn end_key(
         &self,
         id: ApiKeyId,
@@ -112,21 +128,85 @@ impl MerchantRepository for MemoryStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let mut state = self.state();
-        end_key(&mut state, id, at);
+        if let Some(key) = state.api_keys.values_mut().find(|key| key.id == id) {
+            key.ends_at = Some(key.ends_at.map_or(at, |end| end.min(at)));
+        }
         state.audit.push(audit.clone());
         Ok(())
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<(), CommitError> {
-        self.write(|state| {
-            insert_key(state, &rotation.key, &rotation.hash)?;
-            end_key(state, rotation.replaced, rotation.replaced_ends_at);
+    async fn end_all_keys(
+        &self,
+        merchant: MerchantId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        let mut ended = 0;
+        for key in state.api_keys.values_mut() {
+            if key.merchant == merchant && key.is_valid(at) {
+                key.ends_at = Some(at);
+                ended += 1;
+            }
+        }
+        state.audit.push(audit.clone());
+        Ok(ended)
+    }
+
+    async fn remove_key(
+        &self,
+        merchant: MerchantId,
+        id: ApiKeyId,
+        at: Timestamp,
+        audit: &AuditEntry,
+    ) -> Result<KeyRemoval, StoreError> {
+        let mut state = self.state();
+        let keys = || {
+            let keys = state.api_keys.values();
+            keys.filter(|key| key.merchant == merchant && key.is_valid(at))
+        };
+        let Some(found) = keys().find(|key| key.id == id) else {
+            return Ok(KeyRemoval::NotFound);
+        };
+        if found.is_active() && !keys().any(|key| key.id != id && key.is_active()) {
+            return Ok(KeyRemoval::LastActive);
+        }
+        if let Some(key) = state.api_keys.values_mut().find(|key| key.id == id) {
+            key.ends_at = Some(at);
+        }
+        state.audit.push(audit.clone());
+        Ok(KeyRemoval::Ended)
+    }
+
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+        let rotated = self.write(|state| {
             if let Some(remembered) = &rotation.remembered {
                 state.write_key(remembered.clone())?;
             }
+            let (id, merchant) = (rotation.replaced, rotation.key.merchant);
+            let mut keys = state.api_keys.values_mut();
+            let replaced = keys.find(|key| key.id == id && key.merchant == merchant);
+            let Some(replaced) = replaced.filter(|key| key.is_active()) else {
+                return Err(CommitError::Conflict);
+            };
+            replaced.ends_at = Some(rotation.replaced_ends_at);
+            insert_key(state, &rotation.key, &rotation.hash)?;
             state.audit.push(rotation.audit.clone());
             Ok(())
-        })
-        .await
+        });
+        match rotated.await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn record_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
+        let mut state = self.state();
+        let key = state.api_keys.values_mut().find(|key| key.id == id);
+        if let Some(key) = key.filter(|key| key.is_use_to_be_recorded(at)) {
+            key.last_used_at = Some(at);
+        }
+        Ok(())
     }
 }

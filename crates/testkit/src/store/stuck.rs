@@ -57,6 +57,7 @@ impl State {
         found.extend(self.stuck_sessions(now));
         found.extend(self.stuck_notifications(now));
         found.extend(self.stuck_deliveries(now));
+        found.extend(self.stuck_endpoints(now));
         found
     }
 
@@ -165,6 +166,24 @@ impl State {
                 merchant: Some(row.delivery.merchant),
                 since: row.created_at,
                 detail: row.delivery.url.without_query().to_owned(),
+            })
+            .collect()
+    }
+
+    fn stuck_endpoints(&self, now: Timestamp) -> Vec<StuckItem> {
+        let enabled = self.endpoints.values();
+        let enabled = enabled.filter(|endpoint| endpoint.disabled.is_none());
+        enabled
+            .filter_map(|endpoint| {
+                let since = endpoint.failing_since?;
+                is_over(since, StuckKind::Endpoint, now).then(|| StuckItem {
+                    kind: StuckKind::Endpoint,
+                    id: endpoint.id.to_string(),
+                    session: None,
+                    merchant: Some(endpoint.merchant),
+                    since,
+                    detail: endpoint.url.without_query().to_owned(),
+                })
             })
             .collect()
     }

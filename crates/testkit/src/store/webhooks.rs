@@ -7,7 +7,7 @@ use oncharge_domain::{
     merchant::ApiKey,
     time::Timestamp,
     webhook::{
-        Attempt, Delivery, DeliveryState, DisabledBecause, EndpointChange, EndpointUrl,
+        Attempt, Delivery, DeliveryState, Disabled, DisabledBecause, EndpointChange,
         WebhookEndpoint,
     },
 };
@@ -15,7 +15,9 @@ use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
     unit_of_work::LeasedItem,
-    webhook_repository::{ENDED_AT_ONCE, Outgoing, Recorded, Redelivery},
+    webhook_repository::{
+        ENDED_AT_ONCE, EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation,
+    },
 };
 
 use super::{
@@ -34,7 +36,7 @@ impl WebhookRepository for MemoryStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+    ) -> Result<EndpointWrite, StoreError> {
         let mut state = self.state();
         let has_key = state.api_keys.values().any(|key| key.id == endpoint.key);
         if !has_key || !state.merchants.contains_key(&endpoint.merchant) {
@@ -42,16 +44,22 @@ impl WebhookRepository for MemoryStore {
             return Err(StoreError::Failed(rule.into()));
         }
         if state.left_over(Some(endpoint.merchant)).count() > 0 {
-            return Ok(None);
+            return Ok(EndpointWrite::LeftOver);
         }
-        let before = state.endpoints.get(&endpoint.merchant);
-        let kept = WebhookEndpoint {
-            created_at: before.map_or(endpoint.created_at, |before| before.created_at),
+        let created_at = match state.endpoints.get(&endpoint.merchant) {
+            None if endpoint.version == 1 => endpoint.created_at,
+            Some(before) if (before.id, before.version + 1) == (endpoint.id, endpoint.version) => {
+                before.created_at
+            }
+            _ => return Ok(EndpointWrite::Stale),
+        };
+        let written = WebhookEndpoint {
+            created_at,
             ..endpoint.clone()
         };
-        state.endpoints.insert(endpoint.merchant, kept.clone());
+        state.endpoints.insert(endpoint.merchant, written);
         state.audit.push(audit.clone());
-        Ok(Some(kept))
+        Ok(EndpointWrite::Written)
     }
 
     async fn change_key(
@@ -61,20 +69,37 @@ impl WebhookRepository for MemoryStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let is_same = |present: &&mut WebhookEndpoint| {
-            present.disabled.is_none()
-                && (&present.url, present.key) == (&read.url, read.key)
-                && present.updated_at == read.updated_at
-        };
-        let present = state.endpoints.get_mut(&read.merchant);
-        let Some(endpoint) = present.filter(is_same) else {
+        let Some(endpoint) = state.as_read(read) else {
             return Ok(false);
         };
+        if endpoint.disabled.is_some() {
+            return Ok(false);
+        }
+        endpoint.version += 1;
         endpoint.key = key;
         endpoint.failing_since = None;
         endpoint.updated_at = audit.at;
         state.audit.push(audit.clone());
         Ok(true)
+    }
+
+    async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
+        let rotated = self.write(|state| {
+            if let Some(remembered) = &rotation.remembered {
+                state.write_key(remembered.clone())?;
+            }
+            let endpoint = state.as_read(&rotation.read).ok_or(CommitError::Conflict)?;
+            endpoint.version += 1;
+            endpoint.secrets = rotation.secrets.clone();
+            endpoint.updated_at = rotation.audit.at;
+            state.audit.push(rotation.audit.clone());
+            Ok(())
+        });
+        match rotated.await {
+            Ok(()) => Ok(true),
+            Err(CommitError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     async fn remove_endpoint(
@@ -102,9 +127,14 @@ impl WebhookRepository for MemoryStore {
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StoreError> {
         let state = self.state();
+        let endpoint = state.endpoints.get(&merchant);
+        let is_endpoints = |key: &ApiKey| endpoint.is_some_and(|found| found.key == key.id);
         let keys = state.api_keys.values();
-        let active = keys.filter(|key| key.merchant == merchant && key.is_active(now));
-        Ok(active.cloned().collect())
+        let can_sign = keys.filter(|key| {
+            let is_meant = key.is_active() || key.is_valid(now) && is_endpoints(key);
+            key.merchant == merchant && is_meant
+        });
+        Ok(can_sign.cloned().collect())
     }
 
     async fn event(
@@ -155,7 +185,8 @@ impl WebhookRepository for MemoryStore {
             .deliveries
             .entry(event)
             .and_modify(|row| row.delivery.round += 1)
-            .or_insert_with(|| DeliveryRow::of(&stored, &endpoint.url));
+            .or_insert_with(|| DeliveryRow::of(&stored, &endpoint));
+        row.delivery.endpoint = endpoint.id;
         row.delivery.url = endpoint.url;
         row.delivery.state = DeliveryState::Pending;
         row.delivery.failures = 0;
@@ -166,8 +197,8 @@ impl WebhookRepository for MemoryStore {
 }
 
 impl DeliveryRow {
-    /// An event on its way to this URL, at once.
-    pub(super) fn of(stored: &StoredEvent, url: &EndpointUrl) -> Self {
+    /// An event on its way to this endpoint, at once.
+    pub(super) fn of(stored: &StoredEvent, endpoint: &WebhookEndpoint) -> Self {
         let event = &stored.event;
         Self {
             delivery: Delivery {
@@ -175,7 +206,8 @@ impl DeliveryRow {
                 session: event.session,
                 merchant: event.merchant,
                 sequence: event.sequence,
-                url: url.clone(),
+                endpoint: endpoint.id,
+                url: endpoint.url.clone(),
                 state: DeliveryState::Pending,
                 attempts: 0,
                 failures: 0,
@@ -191,6 +223,12 @@ impl DeliveryRow {
 }
 
 impl State {
+    /// The endpoint, if it is still the version that was read.
+    fn as_read(&mut self, read: &WebhookEndpoint) -> Option<&mut WebhookEndpoint> {
+        let present = self.endpoints.get_mut(&read.merchant);
+        present.filter(|present| (present.id, present.version) == (read.id, read.version))
+    }
+
     fn event(&self, merchant: MerchantId, id: EventId) -> Option<&StoredEvent> {
         let is_it = |stored: &&StoredEvent| stored.id == id && stored.event.merchant == merchant;
         self.events.iter().find(is_it)
@@ -270,7 +308,10 @@ impl State {
                 if endpoint.failing_since.is_none()
                     || endpoint.failing_since != recorded.failing_since => {}
             EndpointChange::Disabled(because) => {
-                endpoint.disabled = Some(because);
+                endpoint.disabled = Some(Disabled {
+                    because,
+                    at: recorded.at,
+                });
                 self.end_left_over(Some(merchant), now);
                 self.audit.extend(recorded.audit.clone());
             }

@@ -1,7 +1,7 @@
 //! `POST /v1/api_keys/rotate`
 
 use actix_web::{HttpResponse, web};
-use oncharge_application::api_keys::rotate;
+use oncharge_application::api_keys::rotate::{self, OldPair};
 use oncharge_domain::merchant::ApiKey;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 use crate::{
     Api,
     fields::{Body, Fields, flag},
-    gate::post::Command,
-    openapi::{PostErrors, RotateErrors},
+    gate::{Signer, post::Command},
+    openapi::{ActiveKeyErrors, PostErrors},
     problem::Problem,
     times::rfc3339,
     v1::answer,
@@ -50,8 +50,11 @@ impl<'a> RotatedBody<'a> {
 
 /// Replace the API key
 ///
-/// Makes a new pair in place of the one that signs this request. Webhooks are signed with both
-/// until the old one ends.
+/// Makes a new pair in place of the one that signs this request, which works for 14 more days, or ends
+/// at once with `revoke_old`. Send an `Idempotency-Key`: within 10 minutes the old pair can ask for the
+/// response again. In its grace period it can do everything else but manage keys and the webhook
+/// endpoint. `X-Oncharge-Signature` of webhooks stays with the old pair until the endpoint is set
+/// again or that pair ends.
 #[utoipa::path(
     post,
     path = "/v1/api_keys/rotate",
@@ -60,18 +63,28 @@ impl<'a> RotatedBody<'a> {
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = Option<Rotation>,
-    responses((status = 201, body = RotatedBody<'_>, description = "The new pair."), PostErrors, RotateErrors),
+    responses(
+        (status = 201, body = RotatedBody<'_>, description = "The new pair."),
+        PostErrors,
+        ActiveKeyErrors,
+    ),
 )]
 pub(crate) async fn rotate(
     api: web::Data<Api>,
+    Signer(signer): Signer,
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
-    let revoke_now = read(&post.body)?;
-    let reply = rotate::rotate(api.app(), post.context, post.key, revoke_now).await?;
+    let old = if revokes_old(&post.body)? {
+        OldPair::Revoked
+    } else {
+        OldPair::Grace
+    };
+    let reply = rotate::rotate(api.app(), post.context, signer, old).await?;
     Ok(answer::reply(reply))
 }
 
-fn read(body: &Body) -> Result<bool, Problem> {
+/// Reads `{"revoke_old"?: bool}`.
+pub(crate) fn revokes_old(body: &Body) -> Result<bool, Problem> {
     let mut fields = Fields::of(body);
     let revoke_old = fields.optional("revoke_old", flag);
     fields.finish(Some(revoke_old.unwrap_or(false)))

@@ -1,6 +1,7 @@
 //! A webhook endpoint as its merchant sees it.
 
-use oncharge_application::webhooks::endpoint::EndpointView;
+use oncharge_application::webhooks::endpoint::{EndpointView, SecretView};
+use oncharge_domain::webhook::WebhookEndpoint;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -19,26 +20,59 @@ pub(crate) struct EndpointBody<'a> {
     /// Whether events are sent to it. It is disabled when it answers 410, or has done nothing but
     /// fail for five days; setting it again enables it.
     enabled: bool,
-    /// What libraries of Standard Webhooks are given to verify deliveries.
+    /// Why it is disabled: `gone` (it answered 410) or `failing`; null while it is enabled.
+    #[schema(required)]
+    disabled_reason: Option<&'static str>,
+    /// When it was disabled.
+    #[schema(required, format = DateTime)]
+    disabled_at: Option<String>,
+    /// What libraries of Standard Webhooks are given to verify deliveries. Shown only where it is
+    /// new: after a new URL is set, and by `rotate_secret`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^whsec_[A-Za-z0-9+/]{43}=$")]
-    signing_secret: &'a str,
+    signing_secret: Option<String>,
+    /// The last four characters of `signing_secret`, in its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret_hint: Option<String>,
     /// When your first endpoint was set.
     #[schema(format = DateTime)]
     created_at: String,
-    /// When it was set last.
+    /// When you last changed it.
     #[schema(format = DateTime)]
     updated_at: String,
 }
 
-impl<'a> From<&'a EndpointView> for EndpointBody<'a> {
-    fn from(view: &'a EndpointView) -> Self {
-        let endpoint = &view.endpoint;
+impl<'a> EndpointBody<'a> {
+    /// With its secret.
+    pub(crate) fn with_secret(endpoint: &'a WebhookEndpoint) -> Self {
+        let secret = endpoint.secrets.current.text();
+        Self {
+            signing_secret: Some(secret.to_string()),
+            secret_hint: None,
+            ..Self::with_hint(endpoint)
+        }
+    }
+
+    fn with_hint(endpoint: &'a WebhookEndpoint) -> Self {
+        let disabled = endpoint.disabled;
         Self {
             url: endpoint.url.as_str(),
-            enabled: endpoint.disabled.is_none(),
-            signing_secret: &view.signing_secret,
+            enabled: disabled.is_none(),
+            disabled_reason: disabled.map(|disabled| disabled.because.name()),
+            disabled_at: disabled.map(|disabled| rfc3339(disabled.at)),
+            signing_secret: None,
+            secret_hint: Some(endpoint.secrets.current.hint()),
             created_at: rfc3339(endpoint.created_at),
             updated_at: rfc3339(endpoint.updated_at),
+        }
+    }
+}
+
+impl<'a> From<&'a EndpointView> for EndpointBody<'a> {
+    fn from(view: &'a EndpointView) -> Self {
+        match view.secret {
+            SecretView::Whole => Self::with_secret(&view.endpoint),
+            SecretView::Hint => Self::with_hint(&view.endpoint),
         }
     }
 }

@@ -4,7 +4,12 @@ use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::endpoint;
 
 use super::body::EndpointBody;
-use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+use crate::{
+    Api,
+    gate::ActiveSigner,
+    openapi::{ActiveKeyErrors, ReadErrors},
+    problem::Problem,
+};
 
 /// Retrieve the webhook endpoint
 #[utoipa::path(
@@ -12,12 +17,16 @@ use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
     path = "/v1/webhook_endpoint",
     tag = "Webhooks",
     operation_id = "getWebhookEndpoint",
-    responses((status = 200, body = EndpointBody<'_>, description = "The endpoint."), ReadErrors),
+    responses(
+        (status = 200, body = EndpointBody<'_>, description = "The endpoint."),
+        ReadErrors,
+        ActiveKeyErrors,
+    ),
 )]
 pub(crate) async fn get(
     api: web::Data<Api>,
-    Caller(merchant): Caller,
+    ActiveSigner(signer): ActiveSigner,
 ) -> Result<HttpResponse, Problem> {
-    let view = endpoint::get(api.app(), merchant.id).await?;
+    let view = endpoint::get(api.app(), signer.merchant.id).await?;
     Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
 }

@@ -3,7 +3,12 @@
 use actix_web::{HttpResponse, web};
 use oncharge_application::webhooks::endpoint;
 
-use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+use crate::{
+    Api,
+    gate::ActiveSigner,
+    openapi::{ActiveKeyErrors, ReadErrors},
+    problem::Problem,
+};
 
 /// Remove the webhook endpoint
 ///
@@ -13,12 +18,12 @@ use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
     path = "/v1/webhook_endpoint",
     tag = "Webhooks",
     operation_id = "removeWebhookEndpoint",
-    responses((status = 204, description = "Removed."), ReadErrors),
+    responses((status = 204, description = "Removed."), ReadErrors, ActiveKeyErrors),
 )]
 pub(crate) async fn remove(
     api: web::Data<Api>,
-    Caller(merchant): Caller,
+    ActiveSigner(signer): ActiveSigner,
 ) -> Result<HttpResponse, Problem> {
-    endpoint::remove(api.app(), merchant.id).await?;
+    endpoint::remove(api.app(), signer.merchant.id).await?;
     Ok(HttpResponse::NoContent().finish())
 }

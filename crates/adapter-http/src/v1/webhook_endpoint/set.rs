@@ -9,8 +9,8 @@ use super::body::EndpointBody;
 use crate::{
     Api,
     fields::{Body, Fields, text},
-    gate::post::Put,
-    openapi::ChangeErrors,
+    gate::{ActiveSigner, post::Put},
+    openapi::{ActiveKeyErrors, ChangeErrors},
     problem::Problem,
 };
 
@@ -32,18 +32,28 @@ pub(crate) struct NewWebhookEndpoint {
 /// Set the webhook endpoint
 ///
 /// Takes the place of the one before, and enables it. Events that happen from now on go to it;
-/// what is on its way to another URL still goes there.
+/// what is on its way to another URL still goes there. A new URL gets a new `signing_secret`, shown
+/// in this response alone; the one before signs beside it for 24 hours. The same URL keeps its secret,
+/// and the response has `secret_hint`.
 #[utoipa::path(
     put,
     path = "/v1/webhook_endpoint",
     tag = "Webhooks",
     operation_id = "setWebhookEndpoint",
     request_body = NewWebhookEndpoint,
-    responses((status = 200, body = EndpointBody<'_>, description = "Set."), ChangeErrors),
+    responses(
+        (status = 200, body = EndpointBody<'_>, description = "Set."),
+        ChangeErrors,
+        ActiveKeyErrors,
+    ),
 )]
-pub(crate) async fn set(api: web::Data<Api>, put: Put) -> Result<HttpResponse, Problem> {
-    let url = read(&put.body, api.app().settings().sandbox)?;
-    let view = endpoint::set(api.app(), put.merchant.id, put.key, url).await?;
+pub(crate) async fn set(
+    api: web::Data<Api>,
+    ActiveSigner(signer): ActiveSigner,
+    Put(body): Put,
+) -> Result<HttpResponse, Problem> {
+    let url = read(&body, api.app().settings().sandbox)?;
+    let view = endpoint::set(api.app(), signer.merchant.id, signer.key.id, url).await?;
     Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
 }
 

@@ -5,7 +5,7 @@ use oncharge_application::webhooks::test;
 
 use crate::{
     Api,
-    gate::post::Command,
+    gate::{ActiveSigner, post::Command},
     openapi::{PostErrors, TestErrors},
     problem::Problem,
     v1::answer,
@@ -24,12 +24,17 @@ use crate::{
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = Option<crate::openapi::Empty>,
-    responses((status = 200, body = AttemptBody, description = "The attempt."), PostErrors, TestErrors),
+    responses(
+        (status = 200, body = AttemptBody, description = "The attempt."),
+        PostErrors,
+        TestErrors,
+    ),
 )]
 pub(crate) async fn test(
     api: web::Data<Api>,
+    ActiveSigner(signer): ActiveSigner,
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
-    let reply = test::test(api.app(), post.context, post.key).await?;
+    let reply = test::test(api.app(), post.context, signer.key.id).await?;
     Ok(answer::reply(reply))
 }

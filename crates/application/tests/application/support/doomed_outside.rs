@@ -12,7 +12,7 @@ use oncharge_ports::{
     CommitError, Inbox, StoreError, WebhookRepository, WebhookSender,
     inbox::{NewNotification, Settled, StoredNotification, StuckNotifications},
     queries::StoredEvent,
-    webhook_repository::{Outgoing, Recorded, Redelivery},
+    webhook_repository::{EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation},
     webhook_sender::{Sent, Webhook},
 };
 use oncharge_testkit::ScriptedSender;
@@ -92,8 +92,12 @@ impl WebhookRepository for DoomedStore {
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
-    ) -> Result<Option<WebhookEndpoint>, StoreError> {
+    ) -> Result<EndpointWrite, StoreError> {
         self.inner.set_endpoint(endpoint, audit).await
+    }
+
+    async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
+        self.fatefully(self.inner.rotate_secret(rotation)).await
     }
 
     async fn change_key(

@@ -96,9 +96,9 @@ pub(crate) fn basket() -> NewCheckout {
 impl World {
     /// A request under this key (none for ""), for this target and body.
     pub(crate) fn post(&self, key: &str, target: &str, body: &str) -> PostContext {
-        let idempotency = (!key.is_empty()).then(|| Idempotency {
-            key: IdempotencyKey::parse(key).unwrap(),
-            fingerprint: RequestFingerprint::of("POST", target, body.as_bytes()),
+        let idempotency = (!key.is_empty()).then(|| {
+            let fingerprint = RequestFingerprint::of("POST", target, body.as_bytes());
+            Idempotency::new(IdempotencyKey::parse(key).unwrap(), fingerprint)
         });
         PostContext {
             merchant: self.merchant.clone(),

@@ -187,6 +187,7 @@ impl Post {
                 session: id(0),
                 merchant: id(0),
                 sequence: u32::try_from(event + 1).unwrap(),
+                endpoint: id(0),
                 url,
                 state: DeliveryState::Pending,
                 attempts: 0,

@@ -18,9 +18,8 @@ pub(crate) async fn receive(
     body: web::Bytes,
 ) -> Result<HttpResponse, Fault> {
     let headers = request.headers();
-    let verified = shop
-        .verifier
-        .verify(|name| headers.get(name)?.to_str().ok(), &body);
+    let verifier = shop.signing_secret.verifier().await?;
+    let verified = verifier.verify(|name| headers.get(name)?.to_str().ok(), &body);
     let event = match verified {
         Ok(Webhook::Event(event)) => *event,
         Ok(Webhook::Other { kind, .. }) => {

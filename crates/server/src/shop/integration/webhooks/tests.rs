@@ -6,14 +6,14 @@ use actix_web::{
     middleware::from_fn,
     test::{self, TestRequest},
 };
-use oncharge_domain::{signing::SigningKey, webhook::WebhookSecret};
+use oncharge_domain::webhook::WebhookSecret;
 use oncharge_ports::Clock as _;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     shop::{
-        examples::{self, ORIGIN, SECRET},
+        examples::{self, ORIGIN, SIGNING_SECRET},
         guard,
         integration::{follow::Hints, session::Checkout},
         order::Order,
@@ -21,6 +21,8 @@ use crate::{
     },
     system::SystemClock,
 };
+
+const OTHER_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// A shop that knows one order, whose session is `cs_1`. OnCharge cannot be asked.
 async fn shop(dir: &std::path::Path) -> (web::Data<Shop>, u64, Hints) {
@@ -53,13 +55,12 @@ fn event(session_id: &str) -> Value {
 fn posted(body: &Value, secret: &str) -> TestRequest {
     let (bytes, now) = (body.to_string(), SystemClock.now().unix_seconds());
     let id = body["id"].as_str().unwrap_or("evt_test");
-    let secret = WebhookSecret::of(&SigningKey::of_secret(secret));
-    let signature = secret.sign_standard(id, now, bytes.as_bytes());
+    let secret: WebhookSecret = secret.parse().unwrap();
+    let signature = secret.sign(id, now, bytes.as_bytes());
     TestRequest::default()
         .method(Method::POST)
         .uri(PATH)
         .insert_header(("host", "shop.internal"))
-        .insert_header(("x-oncharge-signature", secret.sign(bytes.as_bytes())))
         .insert_header(("webhook-id", id))
         .insert_header(("webhook-timestamp", now.to_string()))
         .insert_header(("webhook-signature", signature))
@@ -82,7 +83,7 @@ async fn a_webhook_is_kept_once_acknowledged_and_makes_the_shop_look() {
     let dir = tempfile::tempdir().unwrap();
     let (shop, number, mut hints) = shop(dir.path()).await;
     for times in 1..=2 {
-        let request = posted(&event("cs_1"), SECRET);
+        let request = posted(&event("cs_1"), SIGNING_SECRET);
         assert_eq!(answer(&shop, request).await, StatusCode::NO_CONTENT);
         let kept = shop.inbox.of_session("cs_1");
         assert_eq!((kept.len(), kept[0].times), (1, times));
@@ -99,10 +100,13 @@ async fn a_webhook_is_kept_once_acknowledged_and_makes_the_shop_look() {
 async fn of_a_payment_that_is_no_orders_it_is_kept_too() {
     let dir = tempfile::tempdir().unwrap();
     let (shop, _, mut hints) = shop(dir.path()).await;
-    let request = posted(&event("cs_2"), SECRET);
+    let request = posted(&event("cs_2"), SIGNING_SECRET);
     assert_eq!(answer(&shop, request).await, StatusCode::NO_CONTENT);
     assert_eq!(shop.inbox.of_session("cs_2").len(), 1);
-    let test = posted(&json!({ "event": "endpoint.test", "id": "evt_t" }), SECRET);
+    let test = posted(
+        &json!({ "event": "endpoint.test", "id": "evt_t" }),
+        SIGNING_SECRET,
+    );
     assert_eq!(answer(&shop, test).await, StatusCode::NO_CONTENT);
     assert!(hints.0.try_recv().is_err(), "there is nothing to look at");
 }
@@ -114,11 +118,14 @@ async fn what_does_not_verify_leaves_no_trace() {
     let unsigned = TestRequest::post()
         .uri(PATH)
         .set_payload(event("cs_1").to_string());
-    let changed = posted(&event("cs_1"), SECRET).set_payload(event("cs_2").to_string());
-    let unreadable = posted(&json!({ "event": "payment.captured" }), SECRET);
+    let changed = posted(&event("cs_1"), SIGNING_SECRET).set_payload(event("cs_2").to_string());
+    let unreadable = posted(&json!({ "event": "payment.captured" }), SIGNING_SECRET);
     for (request, status) in [
         (unsigned, StatusCode::UNAUTHORIZED),
-        (posted(&event("cs_1"), "oc_other"), StatusCode::UNAUTHORIZED),
+        (
+            posted(&event("cs_1"), OTHER_SECRET),
+            StatusCode::UNAUTHORIZED,
+        ),
         (changed, StatusCode::UNAUTHORIZED),
         (unreadable, StatusCode::BAD_REQUEST),
     ] {
@@ -134,7 +141,7 @@ async fn what_does_not_verify_leaves_no_trace() {
 async fn the_guard_lets_nothing_else_through() {
     let dir = tempfile::tempdir().unwrap();
     let (shop, ..) = shop(dir.path()).await;
-    let foreign = posted(&event("cs_1"), SECRET).uri("/orders");
+    let foreign = posted(&event("cs_1"), SIGNING_SECRET).uri("/orders");
     assert_eq!(
         answer(&shop, foreign).await,
         StatusCode::MISDIRECTED_REQUEST

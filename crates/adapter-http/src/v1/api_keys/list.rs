@@ -1,0 +1,76 @@
+//! `GET /v1/api_keys`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::api_keys::list;
+use oncharge_domain::merchant::ApiKey;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::{
+    Api,
+    gate::ActiveSigner,
+    openapi::{ActiveKeyErrors, ReadErrors},
+    problem::Problem,
+    times::rfc3339,
+};
+
+/// Your API keys that have not ended, newest first.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ApiKeyList {
+    data: Vec<ApiKeyBody>,
+}
+
+/// An API key, without its text and its secret.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ApiKey)]
+struct ApiKeyBody {
+    /// Names the key in `DELETE /v1/api_keys/{key_id}`.
+    #[schema(pattern = "^key_[0-9a-f]{32}$")]
+    key_id: String,
+    /// The last four characters of the key.
+    key_hint: String,
+    #[schema(format = DateTime)]
+    created_at: String,
+    /// When it last signed a request, at most an hour too early; null if it never did.
+    #[schema(required, format = DateTime)]
+    last_used_at: Option<String>,
+    /// When its grace period ends; null while it is active.
+    #[schema(required, format = DateTime)]
+    ends_at: Option<String>,
+}
+
+impl From<&ApiKey> for ApiKeyBody {
+    fn from(key: &ApiKey) -> Self {
+        Self {
+            key_id: key.id.to_string(),
+            key_hint: key.hint.clone(),
+            created_at: rfc3339(key.created_at),
+            last_used_at: key.last_used_at.map(rfc3339),
+            ends_at: key.ends_at.map(rfc3339),
+        }
+    }
+}
+
+/// List the API keys
+///
+/// Those that are active, at most 5, and those in the grace period of a rotation, which have an
+/// `ends_at`.
+#[utoipa::path(
+    get,
+    path = "/v1/api_keys",
+    tag = "API keys",
+    operation_id = "listApiKeys",
+    responses(
+        (status = 200, body = ApiKeyList, description = "The keys."),
+        ReadErrors,
+        ActiveKeyErrors,
+    ),
+)]
+pub(crate) async fn list(
+    api: web::Data<Api>,
+    ActiveSigner(signer): ActiveSigner,
+) -> Result<HttpResponse, Problem> {
+    let keys = list::list(api.app(), signer.merchant.id).await?;
+    let data = keys.iter().map(ApiKeyBody::from).collect();
+    Ok(HttpResponse::Ok().json(ApiKeyList { data }))
+}

@@ -1,0 +1,33 @@
+//! `DELETE /v1/api_keys/{key_id}`
+
+use actix_web::{HttpResponse, web};
+use oncharge_application::api_keys::remove;
+
+use crate::{
+    Api,
+    gate::Signer,
+    openapi::{LastKeyErrors, ReadErrors},
+    problem::Problem,
+};
+
+/// End an API key
+///
+/// At once: requests that it signs are refused within a second, and it signs no more webhooks. The
+/// last active key cannot be ended: replace it. A key in its grace period can end itself, and no
+/// other.
+#[utoipa::path(
+    delete,
+    path = "/v1/api_keys/{key_id}",
+    tag = "API keys",
+    operation_id = "endApiKey",
+    params(("key_id" = String, Path, description = "The key's id.")),
+    responses((status = 204, description = "Ended."), ReadErrors, LastKeyErrors),
+)]
+pub(crate) async fn remove(
+    api: web::Data<Api>,
+    Signer(signer): Signer,
+    key_id: web::Path<String>,
+) -> Result<HttpResponse, Problem> {
+    remove::remove(api.app(), signer, &key_id).await?;
+    Ok(HttpResponse::NoContent().finish())
+}

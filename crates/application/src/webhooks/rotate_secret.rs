@@ -1,0 +1,88 @@
+//! A merchant gives its endpoint a new secret.
+
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    webhook::{EndpointSecrets, WebhookEndpoint},
+};
+use oncharge_ports::{CommitError, Presentable, webhook_repository::SecretRotation};
+
+use super::endpoint::new_secret;
+use crate::{App, Error, PostContext, Reply, committing::Patience};
+
+/// What becomes of the present secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OldSecret {
+    /// It signs beside the new one for a day.
+    Overlaps,
+    /// It signs nothing from now on.
+    Revoked,
+}
+
+/// Makes a new secret for the merchant's endpoint, which is shown in this response alone.
+///
+/// Errors: the idempotency errors, `NotFound` where no endpoint is set, `Busy`.
+pub async fn rotate_secret(
+    app: &App,
+    context: PostContext,
+    old: OldSecret,
+) -> Result<Reply, Error> {
+    let app = app.clone();
+    app.clone()
+        .detached(async move {
+            if let Some(reply) = context.replay(&app).await? {
+                return Ok(reply);
+            }
+            let mut patience = Patience::new();
+            loop {
+                if let Some(reply) = attempt(&app, &context, old).await? {
+                    return Ok(reply);
+                }
+                patience.wait(&app).await?;
+            }
+        })
+        .await
+}
+
+/// `None`, and nothing is written, where the endpoint was changed since it was read.
+async fn attempt(app: &App, context: &PostContext, old: OldSecret) -> Result<Option<Reply>, Error> {
+    let (merchant, now) = (context.merchant.id, app.now());
+    let read = app.inner().webhooks.endpoint(merchant).await?;
+    let read = read.ok_or(Error::NotFound)?;
+    let secret = new_secret(app);
+    let secrets = match old {
+        OldSecret::Overlaps => read.secrets.replaced_by(secret, now),
+        OldSecret::Revoked => EndpointSecrets::new(secret),
+    };
+    let rotated = WebhookEndpoint {
+        version: read.version.saturating_add(1),
+        secrets: secrets.clone(),
+        updated_at: now,
+        ..read.clone()
+    };
+    let shown = Presentable::SecretRotated(&rotated);
+    let presenter = &app.inner().presenter;
+    let answer = presenter.present(&shown, &context.request_id, now);
+    let rotation = SecretRotation {
+        audit: AuditEntry {
+            id: app.new_id_in(merchant.slot()),
+            at: now,
+            action: AuditAction::EndpointSecretRotated,
+            merchant: Some(merchant),
+            session: None,
+            operation: None,
+            detail: read.url.without_query().to_owned(),
+        },
+        read,
+        secrets,
+        remembered: context.remember(&answer, now),
+    };
+    match app.inner().webhooks.rotate_secret(&rotation).await {
+        Ok(true) => Ok(Some(Reply::first(answer))),
+        Ok(false) => Ok(None),
+        Err(CommitError::KeyTaken) => {
+            let overtaken = context.overtaken(app, Error::IdempotencyConflict).await;
+            overtaken.map(Some)
+        }
+        Err(error) => Err(error.into()),
+    }
+}

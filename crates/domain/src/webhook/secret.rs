@@ -1,0 +1,164 @@
+//! The secrets of a webhook endpoint, with which Standard Webhooks signatures are made and verified
+//! (<https://www.standardwebhooks.com>).
+
+use std::{fmt, str::FromStr};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use subtle::ConstantTimeEq;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use crate::time::Timestamp;
+
+/// How long a replaced secret goes on signing, in seconds.
+pub const OVERLAP_SECONDS: i64 = 86_400;
+
+const PREFIX: &str = "whsec_";
+/// How many characters of the text a hint has.
+const HINT_LENGTH: usize = 4;
+
+/// 32 random bytes of one endpoint. They are independent of the merchant's API secrets, so that
+/// whoever knows them can make up webhooks for this endpoint and nothing else.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct WebhookSecret([u8; 32]);
+
+/// The text is no signing secret: `whsec_` and the base64 of 32 bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a signing secret is whsec_ and the base64 of 32 bytes")]
+pub struct NotASigningSecret;
+
+impl WebhookSecret {
+    /// The secret with these bytes, which must be random.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a store to seal.
+    pub fn expose_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// `whsec_` and the base64 of the bytes: what Standard Webhooks libraries are given.
+    pub fn text(&self) -> Zeroizing<String> {
+        Zeroizing::new(format!("{PREFIX}{}", STANDARD.encode(self.0)))
+    }
+
+    /// The last characters of the text, by which its merchant recognizes it.
+    pub fn hint(&self) -> String {
+        let text = self.text();
+        let start = text.len().saturating_sub(HINT_LENGTH);
+        text.get(start..).unwrap_or_default().to_owned()
+    }
+}
+
+impl FromStr for WebhookSecret {
+    type Err = NotASigningSecret;
+
+    /// Reads what [`WebhookSecret::text`] writes.
+    fn from_str(text: &str) -> Result<Self, NotASigningSecret> {
+        let encoded = text.strip_prefix(PREFIX).ok_or(NotASigningSecret)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| NotASigningSecret)?;
+        let bytes = Zeroizing::new(bytes);
+        let bytes = bytes.as_slice().try_into().map_err(|_| NotASigningSecret)?;
+        Ok(Self(bytes))
+    }
+}
+
+impl PartialEq for WebhookSecret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for WebhookSecret {}
+
+impl fmt::Debug for WebhookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WebhookSecret(…)")
+    }
+}
+
+/// What an endpoint's deliveries are signed with: its secret, and for a day after a change the one
+/// before, so that the merchant's server can be changed in between.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndpointSecrets {
+    /// The secret.
+    pub current: WebhookSecret,
+    /// The one before it.
+    pub previous: Option<PreviousSecret>,
+}
+
+/// A secret that was replaced.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PreviousSecret {
+    /// The secret.
+    pub secret: WebhookSecret,
+    /// From when on it signs nothing.
+    pub ends_at: Timestamp,
+}
+
+impl EndpointSecrets {
+    /// The secrets of a new endpoint.
+    pub fn new(secret: WebhookSecret) -> Self {
+        Self {
+            current: secret,
+            previous: None,
+        }
+    }
+
+    /// A new secret in place of the present one, which goes on signing for [`OVERLAP_SECONDS`]. A
+    /// previous one that still signs ends now: a delivery has two signatures at most.
+    #[must_use]
+    pub fn replaced_by(&self, secret: WebhookSecret, now: Timestamp) -> Self {
+        Self {
+            current: secret,
+            previous: Some(PreviousSecret {
+                secret: self.current.clone(),
+                ends_at: now.plus_seconds(OVERLAP_SECONDS),
+            }),
+        }
+    }
+
+    /// Those that sign at this time, the present one first.
+    pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &WebhookSecret> {
+        let previous = self.previous.iter();
+        let previous = previous.filter(move |previous| now < previous.ends_at);
+        std::iter::once(&self.current).chain(previous.map(|previous| &previous.secret))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
+
+    #[test]
+    fn a_secret_is_read_as_it_is_written_and_hinted_at_by_its_end() {
+        let secret: WebhookSecret = TEXT.parse().unwrap();
+        assert_eq!(secret.text().as_str(), TEXT);
+        assert_eq!(secret.hint(), "5d8=");
+        assert_eq!(format!("{secret:?}"), "WebhookSecret(…)");
+        for bad in ["", "whsec_", "whsec_AAAA", &TEXT[6..], "whsec_\n"] {
+            assert_eq!(bad.parse::<WebhookSecret>(), Err(NotASigningSecret));
+        }
+    }
+
+    #[test]
+    fn a_replaced_secret_signs_for_a_day() {
+        let secret = |number| WebhookSecret::from_bytes([number; 32]);
+        let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
+        let first = EndpointSecrets::new(secret(1));
+        let second = first.replaced_by(secret(2), now);
+        let signing = |secrets: &EndpointSecrets, seconds| -> Vec<WebhookSecret> {
+            secrets
+                .signing(now.plus_seconds(seconds))
+                .cloned()
+                .collect()
+        };
+        assert_eq!(signing(&first, 0), [secret(1)]);
+        assert_eq!(signing(&second, 86_399), [secret(2), secret(1)]);
+        assert_eq!(signing(&second, 86_400), [secret(2)]);
+        let third = second.replaced_by(secret(3), now);
+        assert_eq!(signing(&third, 0), [secret(3), secret(2)]);
+    }
+}
