@@ -174,8 +174,8 @@ async fn through_the_grace_period_the_endpoint_keeps_its_api_key() {
         app.deliver().await;
         let sent = app.sender.sent_to(SHOP).pop().unwrap();
         let plain = sent.headers.iter();
-        let plain = plain.filter(|(name, _)| *name == "X-Oncharge-Signature");
-        let (_, plain) = plain.last().unwrap();
+        let mut plain = plain.filter(|(name, _)| *name == "X-Oncharge-Signature");
+        let (_, plain) = plain.next_back().unwrap();
         let verified = |pair: &Pair| {
             let key = SigningKey::of_secret(&pair.secret);
             key.verify_webhook(plain, &sent.body).is_ok()

@@ -121,9 +121,9 @@ impl SecretColumns {
         };
         let current = seal(WEBHOOK_SECRET, &secrets.current)?;
         let previous = secrets.previous.as_ref();
-        let sealed = previous.map(|previous| seal(PREVIOUS_WEBHOOK_SECRET, &previous.secret));
-        let (bytes, key_id) = match sealed.transpose()? {
-            Some(sealed) => (Some(sealed.bytes), Some(sealed.key_id)),
+        let replaced = previous.map(|previous| seal(PREVIOUS_WEBHOOK_SECRET, &previous.secret));
+        let (bytes, key_id) = match replaced.transpose()? {
+            Some(columns) => (Some(columns.bytes), Some(columns.key_id)),
             None => (None, None),
         };
         Ok(Self {

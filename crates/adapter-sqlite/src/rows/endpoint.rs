@@ -129,12 +129,12 @@ impl SecretColumns {
         let current = secrets.current.expose_bytes();
         let current = sealer.seal(place(SECRET, merchant), current)?;
         let previous = secrets.previous.as_ref();
-        let sealed = previous.map(|previous| {
+        let replaced = previous.map(|previous| {
             let bytes = previous.secret.expose_bytes();
             sealer.seal(place(PREVIOUS_SECRET, merchant), bytes)
         });
-        let (bytes, key_id) = match sealed.transpose()? {
-            Some(sealed) => (Some(sealed.bytes), Some(sealed.key_id)),
+        let (bytes, key_id) = match replaced.transpose()? {
+            Some(columns) => (Some(columns.bytes), Some(columns.key_id)),
             None => (None, None),
         };
         Ok(Self {
@@ -149,8 +149,8 @@ impl SecretColumns {
     fn secrets(self, merchant: &[u8], sealer: &Sealer) -> Result<EndpointSecrets, StoreError> {
         let cells = Cells::of(TABLE, merchant);
         let open = |column, bytes, key_id| {
-            let sealed = SealedColumns { bytes, key_id };
-            let secret = sealer.open(place(column, merchant), sealed, |plain| {
+            let columns = SealedColumns { bytes, key_id };
+            let secret = sealer.open(place(column, merchant), columns, |plain| {
                 plain.try_into().ok().map(WebhookSecret::from_bytes)
             });
             cells.found(column, secret)

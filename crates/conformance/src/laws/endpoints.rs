@@ -30,6 +30,33 @@ pub(super) async fn endpoint_of(
     Ok(world.store.webhooks.endpoint(merchant.id).await?)
 }
 
+/// An endpoint with other values for all that changes over time, in one of two shapes.
+fn drawn_endpoint(
+    world: &World,
+    draw: &mut Draw,
+    is_failing: bool,
+    because: Option<DisabledBecause>,
+) -> WebhookEndpoint {
+    let new = world.build.endpoint(&world.merchant, &world.key);
+    let secrets = if is_failing {
+        new.secrets.clone()
+    } else {
+        let secret = world.build.webhook_secret();
+        new.secrets
+            .replaced_by(secret, draw.one(generate::instant()))
+    };
+    WebhookEndpoint {
+        secrets,
+        disabled: because.map(|because| Disabled {
+            because,
+            at: draw.one(generate::instant()),
+        }),
+        failing_since: is_failing.then(|| draw.one(generate::instant())),
+        updated_at: draw.one(generate::instant()),
+        ..new
+    }
+}
+
 /// As they were set, but for `created_at`, which stays from the first time.
 pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
     let (world, mut draw) = (World::new(store).await?, Draw::new());
@@ -53,26 +80,11 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
     ];
     for (number, because) in disabled.into_iter().cycle().take(6).enumerate() {
         world.build.advance(1);
-        let new = world.build.endpoint(&world.merchant, &world.key);
-        let disabled = because.map(|because| Disabled {
-            because,
-            at: draw.one(generate::instant()),
-        });
         let next = WebhookEndpoint {
             id: first.id,
             version: u32::try_from(number)? + 2,
             url: endpoint_url(urls[number % 2]),
-            secrets: if number % 2 == 0 {
-                new.secrets.clone()
-            } else {
-                let secret = world.build.webhook_secret();
-                new.secrets
-                    .replaced_by(secret, draw.one(generate::instant()))
-            },
-            disabled,
-            failing_since: (number % 2 == 0).then(|| draw.one(generate::instant())),
-            updated_at: draw.one(generate::instant()),
-            ..new
+            ..drawn_endpoint(&world, &mut draw, number % 2 == 0, because)
         };
         let wanted = WebhookEndpoint {
             created_at: first.created_at,
