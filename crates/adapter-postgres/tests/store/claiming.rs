@@ -138,11 +138,8 @@ async fn a_busy_merchants_backlog_is_neither_claimed_nor_read() {
     shop.store.create(&big, &key, &hash, &audit).await.unwrap();
     backlog(&shop, &big, BACKLOG).await;
     let client = shop.database.client().await;
-    let store = open(
-        &shop.database.clocked_url(),
-        oncharge_conformance::keys(),
-        1,
-    );
+    let url = shop.database.clocked_url();
+    let store = open(&url, oncharge_conformance::keys(), 1);
     drop(std::mem::replace(&mut shop.store, store.await.unwrap()));
     until_alone(&client).await;
     let before = deliveries_read(&client).await;
