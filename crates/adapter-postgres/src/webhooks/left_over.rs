@@ -22,8 +22,8 @@ use crate::{batch::Batch, merchants::merchant_lock, prepared::Prepared, store::P
 macro_rules! left_over {
     () => {
         "WITH ended AS MATERIALIZED (
-    SELECT url FROM merchants LEFT JOIN webhook_endpoints ON merchant_id = id
-    WHERE id = $1 AND (merchant_id IS NULL OR disabled IS NOT NULL)
+    SELECT url FROM merchants LEFT JOIN webhook_endpoints ON merchant_id = merchants.id
+    WHERE merchants.id = $1 AND (merchant_id IS NULL OR disabled IS NOT NULL)
 ), left_over AS MATERIALIZED (
     SELECT event_id FROM ended, LATERAL (
         SELECT event_id FROM deliveries

@@ -66,8 +66,8 @@ impl KeyCommand {
         match self {
             Self::Create { merchant, target } => {
                 let id = merchant_id(&merchant)?;
-                let wired = target.open_to_seal(&PspAccounts::new()).await?;
-                let pair = merchants::add_key(&wired.app, id).await;
+                let app = target.open_to_seal(&PspAccounts::new()).await?.app;
+                let pair = merchants::add_key(&app, id).await;
                 let pair = pair.context("the key was not made")?;
                 print_json(&json!({ "api_key": pair.api_key, "api_secret": *pair.api_secret }));
                 Ok(())
