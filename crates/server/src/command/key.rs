@@ -120,15 +120,19 @@ impl Revoke {
         let app = self.target.open().await?.app;
         let revoked = merchants::revoke_key(&app, &name).await;
         let revoked = revoked.context("the key was not revoked")?;
-        let mut answer = json!({ "key_id": revoked.id.to_string(), "revoked": true });
-        if let KeyName::Text(key) = name {
-            answer["api_key"] = key.into();
-        }
+        let api_key = match name {
+            KeyName::Text(key) => Some(key),
+            KeyName::Id(_) => None,
+        };
         // A key that was rotated before has a successor.
         let left = merchants::list_keys(&app, revoked.merchant).await?;
         let left: Vec<String> = left.iter().map(|key| key.id.to_string()).collect();
-        answer["remaining_key_ids"] = left.into();
-        print_json(&answer);
+        print_json(&json!({
+            "key_id": revoked.id.to_string(),
+            "api_key": api_key,
+            "revoked": true,
+            "remaining_key_ids": left,
+        }));
         Ok(())
     }
 }

@@ -19,8 +19,8 @@ pub(crate) async fn receive(
 ) -> Result<HttpResponse, Fault> {
     let headers = request.headers();
     let verifier = shop.signing_secret.verifier().await?;
-    let verified = verifier.verify(|name| headers.get(name)?.to_str().ok(), &body);
-    let event = match verified {
+    let webhook = verifier.verify(|name| headers.get(name)?.to_str().ok(), &body);
+    let event = match webhook {
         Ok(Webhook::Event(event)) => *event,
         Ok(Webhook::Other { kind, .. }) => {
             tracing::info!(%kind, "the demo shop's endpoint was told something of no payment");

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::FAST;
 use crate::support::{
-    Database, Dev, Shop, eventually,
+    Database, Dev, Shop,
     webhooks::{Receiver, Seen},
 };
 
@@ -157,8 +157,8 @@ async fn awkward_payment(shop: &Shop) {
     let session = shop
         .create(json!({ "capture": "manual", "metadata": metadata, "reference": "Bestellung/1" }))
         .await;
-    let paid = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
-    assert_eq!(paid.await.expect(200)["status"], "authorized");
+    let payment = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
+    assert_eq!(payment.await.expect(200)["status"], "authorized");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,13 +199,15 @@ async fn with_either_secret_while_it_is_replaced() {
     let shop = dev.shop();
     let receiver = Receiver::start();
     let endpoint = shop.set_endpoint(&receiver.url).await;
-    let rotate = shop.post("/v1/webhook_endpoint/rotate_secret", &json!({}));
-    let rotated = rotate.await.expect(200);
+    let rotated = shop
+        .post("/v1/webhook_endpoint/rotate_secret", &json!({}))
+        .await
+        .expect(200);
     let rotate = shop.call("POST", "/v1/api_keys/rotate", ("{}", Some("rotation")));
     let pair = rotate.await.json();
     let session = shop.create(json!({ "capture": "manual" })).await;
-    let paid = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
-    assert_eq!(paid.await.expect(200)["status"], "authorized");
+    let payment = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
+    assert_eq!(payment.await.expect(200)["status"], "authorized");
     let delivery = receiver.come(1).await.remove(0);
     let api_secret = dev.ready("api_secret");
     let text = |json: &Value| json["signing_secret"].as_str().unwrap().to_owned();
