@@ -20,7 +20,13 @@ const ROWS: &[&str] = &[
     "bench",
 ];
 // bench: serves a constant, as the limit that the service is measured against.
-const HTTP_SERVERS: &[&str] = &["adapter-http", "psp-simulator", "server", "bench"];
+const HTTP_SERVERS: &[&str] = &[
+    "adapter-http",
+    "host-guard",
+    "psp-simulator",
+    "server",
+    "bench",
+];
 
 const CONFINED: &[Confined] = &[
     Confined {
