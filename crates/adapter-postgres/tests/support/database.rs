@@ -26,7 +26,7 @@ const UP: &str = include_str!("../../../../migrations/postgres/0001_initial/up.s
 /// set, the server's clock holds.
 const CLOCK: &str = "
     CREATE SCHEMA test_clock;
-    CREATE SEQUENCE test_clock.micros;
+    CREATE SEQUENCE test_clock.micros MINVALUE -9223372036854775807;
     CREATE FUNCTION test_clock.now() RETURNS timestamptz LANGUAGE sql STABLE AS $$
         SELECT CASE WHEN is_called THEN to_timestamp(0)
             + make_interval(hours => (last_value / 3600000000)::int)

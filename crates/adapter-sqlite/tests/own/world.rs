@@ -65,12 +65,16 @@ pub(crate) fn path(directory: &tempfile::TempDir) -> PathBuf {
 }
 
 pub(crate) fn open(directory: &tempfile::TempDir, seed: u64) -> SqliteStore {
-    open_with(directory, seed, Arc::new(FakeClock::new()))
+    open_with_clock(directory, seed).0
 }
 
-fn open_with(directory: &tempfile::TempDir, seed: u64, clock: Arc<FakeClock>) -> SqliteStore {
-    let entropy = Arc::new(SeededEntropy::new(seed));
-    SqliteStore::open(path(directory), keys(), entropy, clock).unwrap()
+fn open_with_clock(directory: &tempfile::TempDir, seed: u64) -> (SqliteStore, Arc<FakeClock>) {
+    let (entropy, clock) = (
+        Arc::new(SeededEntropy::new(seed)),
+        Arc::new(FakeClock::new()),
+    );
+    let store = SqliteStore::open(path(directory), keys(), entropy, clock.clone()).unwrap();
+    (store, clock)
 }
 
 pub(crate) fn answer() -> RememberedAnswer {
@@ -116,8 +120,7 @@ impl World {
     /// domain would not decide so; the store does not judge.)
     pub(crate) async fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let clock = Arc::new(FakeClock::new());
-        let store = open_with(&directory, 1, clock.clone());
+        let (store, clock) = open_with_clock(&directory, 1);
         let build = Builder::new(7);
         let merchant = build.merchant();
         let (mut key, hash) = build.api_key(&merchant);

@@ -315,11 +315,11 @@ mod tests {
         assert_eq!(hands.above(hands.share()), [], "a whole claim fits");
         hold(&mut hands, &two, 1);
         assert_eq!(hands.share(), SHARED / 2);
-        assert_eq!(hands.above(hands.share()), [one.clone()]);
+        assert_eq!(hands.above(hands.share()), std::slice::from_ref(&one));
         hold(&mut hands, &one, 15);
         // Nothing is left of what is shared, and others can still begin.
         assert_eq!(hands.share(), GUARANTEED);
-        assert_eq!(hands.above(hands.share()), [one.clone()]);
+        assert_eq!(hands.above(hands.share()), std::slice::from_ref(&one));
         hold(&mut hands, &two, 16);
         hold(&mut hands, &three, 16);
         assert_eq!(hands.above(hands.share()), [one, two]);
