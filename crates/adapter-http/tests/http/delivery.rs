@@ -107,26 +107,14 @@ async fn retry_until_is_there_where_a_payment_was_refused_and_nowhere_else() {
     app.deliver().await;
     assert_eq!(posted(&app)["payment.refused"]["retry_until"], expires_at);
 
-    let late = app.created().await;
-    app.psp.reply(Call::Authorize, Reply::Accepted);
-    app.pay(&late, "tok_1").await;
-    let (_, operation) = app.psp.arrived()[1];
-    app.clock.advance(3600);
-    let finish = oncharge_testkit::psp::Finish::Refused(RefusalReason::CardDeclined);
-    app.psp.finish(operation, finish);
-    let body = app.psp.notification_body(operation);
-    app.post("/webhooks/psp/simulator/default", body)
-        .unsigned()
-        .set(
-            oncharge_testkit::ScriptedPsp::SIGNATURE_HEADER,
-            oncharge_testkit::ScriptedPsp::SIGNATURE,
-        )
-        .send()
-        .await;
-    app.read_inbox().await;
+    let exhausted = app.created().await;
+    for token in ["tok_1", "tok_2", "tok_3"] {
+        app.psp.reply(Call::Authorize, refused());
+        app.pay(&exhausted, token).await;
+    }
     app.deliver().await;
     let last = &posted(&app)["payment.refused"];
-    assert_eq!(last["session_id"], late.id.as_str());
+    assert_eq!(last["session_id"], exhausted.id.as_str());
     let is_null = last.get("retry_until").is_some_and(Value::is_null);
     assert!(is_null, "there, and null: {last}");
 

@@ -43,6 +43,8 @@ async fn keys(world: &World) {
     let (key, hash) = build.api_key(&world.merchant);
     let audit = || build.audit(AuditAction::KeyCreated);
     assert!(store.add_key(&key, &hash, &audit()).await.unwrap());
+    let (other, other_hash) = build.api_key(&world.merchant);
+    assert!(store.add_key(&other, &other_hash, &audit()).await.unwrap());
     store.record_key_use(key.id, build.now()).await.unwrap();
     store.key_by_id(key.id).await.unwrap().unwrap();
     let (new, hash) = build.api_key(&world.merchant);
