@@ -22,7 +22,13 @@ fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {
 
 /// Tables whose rows belong to no merchant: merchants themselves, what is shared by all, and the
 /// notifications of a PSP account.
-const OF_NO_MERCHANT: [&str; 3] = ["merchants", "bans", "psp_notifications"];
+const OF_NO_MERCHANT: [&str; 5] = [
+    "merchants",
+    "bans",
+    "keys_in_use",
+    "nodes",
+    "psp_notifications",
+];
 
 #[test]
 fn rows_of_a_merchant_name_it() {

@@ -1,3 +1,5 @@
+//! The rules of the key lists, and what is derived from them.
+
 use super::*;
 
 const PLACE: Place<'_> = Place {
