@@ -150,6 +150,8 @@ async fn no_statement_reads_a_whole_table() {
     reads_and_writes(&world).await;
     work(&world).await;
     webhooks(&world).await;
+    keys(&world).await;
+    inbox_and_clean_up(&world).await;
     oversee(&world).await;
     let ours = ["SELECT", "UPDATE", "DELETE", "INSERT", "WITH"];
     let mut connection = world.raw();
@@ -405,8 +407,12 @@ async fn webhooks(world: &World) {
     let audit = build.audit(AuditAction::EndpointSet);
     let written = store.set_endpoint(&world.endpoint, &audit).await.unwrap();
     assert_eq!(written, EndpointWrite::Written);
-    keys(&world).await;
+}
 
+/// Notifications and what else people look at, and the clean-up.
+async fn inbox_and_clean_up(world: &World) {
+    let (store, build) = (&world.store, &world.build);
+    let (late, long) = (build.now().plus_seconds(9999), Duration::from_secs(15));
     let inbox = world
         .at(late)
         .claim_notifications(&WantedItems::up_to(10), long)

@@ -109,6 +109,17 @@ async fn created(store: &SqliteStore, build: &Builder, merchant: &Merchant) -> (
     (session, scope)
 }
 
+/// A ban and a notification.
+async fn banned_and_notified(store: &SqliteStore, build: &Builder) -> (Ban, NewNotification) {
+    let ban = build.ban([5; 32]);
+    let audit = build.audit(AuditAction::BanAdded);
+    assert!(store.add(&ban, &build.pepper(), &audit).await.unwrap());
+    let mut notification = build.notification("notified-1");
+    notification.body = NOTIFIED.as_bytes().to_vec();
+    assert!(store.receive(&notification).await.unwrap());
+    (ban, notification)
+}
+
 impl World {
     /// The store, whose clock shows this time from now on.
     pub(crate) fn at(&self, now: Timestamp) -> &SqliteStore {
@@ -130,8 +141,8 @@ impl World {
         store.create(&merchant, &key, &hash, &audit).await.unwrap();
         let audit = build.audit(AuditAction::EndpointSet);
         let endpoint = build.endpoint(&merchant, &key);
-        let written = store.set_endpoint(&endpoint, &audit).await.unwrap();
-        assert_eq!(written, EndpointWrite::Written);
+        let written = store.set_endpoint(&endpoint, &audit).await;
+        assert_eq!(written.unwrap(), EndpointWrite::Written);
 
         let (session, answered) = created(&store, &build, &merchant).await;
         let attempt = build.attempt(&session, TOKEN);
@@ -170,12 +181,7 @@ impl World {
         });
         store.commit(unit).await.unwrap();
 
-        let ban = build.ban([5; 32]);
-        let added = build.audit(AuditAction::BanAdded);
-        assert!(store.add(&ban, &build.pepper(), &added).await.unwrap());
-        let mut notification = build.notification("notified-1");
-        notification.body = NOTIFIED.as_bytes().to_vec();
-        assert!(store.receive(&notification).await.unwrap());
+        let (ban, notification) = banned_and_notified(&store, &build).await;
         Self {
             api_key: (key, hash),
             directory,

@@ -57,6 +57,16 @@ impl Seen {
     }
 }
 
+/// What a GET shows of an endpoint as a PUT has answered: the hint in place of the secret.
+pub(crate) fn as_read(set: &Value) -> Value {
+    let mut endpoint = set.clone();
+    let members = endpoint.as_object_mut().unwrap();
+    let secret = members.remove("signing_secret").unwrap();
+    let secret = secret.as_str().unwrap();
+    members.insert("secret_hint".to_owned(), secret[secret.len() - 4..].into());
+    endpoint
+}
+
 impl Receiver {
     /// One that takes everything; it ends with the test.
     pub(crate) fn start() -> Self {

@@ -46,6 +46,7 @@ fn event(session_id: &str) -> Value {
         "event": "payment.captured", "session_id": session_id, "psp_reference": "psp_1",
         "merchant_reference": "1001", "status": "captured",
         "amount": {"value": 1000, "currency": "USD"}, "metadata": {},
+        "amounts": {"authorized": 1000, "captured": 1000, "refunded": 0}, "failure": null,
         "id": format!("evt_of_{session_id}"), "sequence": 2,
         "created_at": "2026-11-22T12:00:00Z",
     })
