@@ -1,6 +1,6 @@
 //! The merchant API, the hosted checkout and PSP notifications, over HTTP.
 //!
-//! Start reading at [`app`]: all routes stand on one screen. Every request passes [`observe`];
+//! Start reading at `app`: all routes stand on one screen. Every request passes `observe`;
 //! those under `/v1` pass the `gate`, which makes the checks of the merchant API in their order.
 //! What a request is refused with becomes a status, a code and a body in [`problem`] alone.
 

@@ -69,7 +69,7 @@ enum Comparison {
 }
 
 /// Asks the PSP about every operation of a range, oldest first, and reports what differs. Changes
-/// nothing. At most [`AT_ONCE`] look-ups of one account are in flight. A look-up that fails is
+/// nothing. At most `AT_ONCE` look-ups of one account are in flight. A look-up that fails is
 /// counted, and the comparison goes on.
 ///
 /// Errors: `NotFound` where there is no operation `after`, `Busy`, `Internal` where a page of

@@ -1,6 +1,6 @@
 //! A server as one node of its deployment: it publishes its keys as long as it runs.
 //!
-//! That is a lease: the registry counts a node as live for [`LIFETIME`] after each renewal, and
+//! That is a lease: the registry counts a node as live for `LIFETIME` after each renewal, and
 //! within that time no ban is hashed under a pepper that the node lacks. The node itself relies on it
 //! for a shorter time, counted from before the renewal. One that could not renew in time (it was
 //! stopped, or cut off from the database) screens no shopper until it has renewed and checked its
