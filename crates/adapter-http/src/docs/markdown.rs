@@ -79,6 +79,8 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
     let mut leads_nowhere = false;
     for event in events {
         match event {
+            // The page has no pictures: it is one file that loads nothing.
+            Event::Html(text) | Event::InlineHtml(text) if text.starts_with("<img ") => {}
             // No markup but Markdown's.
             Event::Html(text) | Event::InlineHtml(text) => adapted.push(Event::Text(text)),
             Event::TaskListMarker(_) => {}
@@ -159,6 +161,13 @@ fn destination(link: CowStr<'_>) -> Option<CowStr<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pictures_are_left_out() {
+        let parts = guide("one", "# One\n\nA <img src=\"a.webp\" alt=\"b\"> c");
+        let html: String = parts.iter().map(|part| part.html.as_str()).collect();
+        assert!(!html.contains("img"), "{html}");
+    }
 
     #[test]
     fn a_guide_has_parts_with_anchors() {
