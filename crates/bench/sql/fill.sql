@@ -26,11 +26,11 @@ FROM (SELECT n, now() - n * (interval '1 year' / :rows) AS at
     FROM generate_series(1::bigint, :rows) AS n) AS numbered;
 
 INSERT INTO sessions (id, merchant_id, version, connector, account, amount, currency, reference,
-    return_url, metadata, created_at, updated_at, expires_at, attempts, next_sequence, status, attempt_id,
+    return_url, metadata, created_at, updated_at, expires_at, attempts, challenges, next_sequence, status, attempt_id,
     psp_reference, amount_authorized, amount_captured, refunds_requested, refunds_succeeded, retry,
     progress, unit_id)
 SELECT session, :'merchant', 5, 'simulator', 'default', 9999, 'USD', 'order-' || n,
-    'https://shop.example.com/thanks', '{}', at, at, at + interval '30 minutes', 1, 3, 'captured', attempt,
+    'https://shop.example.com/thanks', '{}', at, at, at + interval '30 minutes', 1, 0, 3, 'captured', attempt,
     'psp_' || n, 9999, 9999, 0, 0, false,
     jsonb_build_object('capture', 'op_' || replace(capture::text, '-', '')), session
 FROM payments ORDER BY at;
