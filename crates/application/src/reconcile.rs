@@ -8,7 +8,7 @@ use oncharge_domain::{
     id::OperationId,
     operation::{Operation, OperationKind, OperationStatus, Sending},
     psp::{Answer, PspAccount, RefusalReason},
-    session::Status,
+    session::{EndOutcome, Status, Step},
     time::Timestamp,
 };
 use tracing::warn;
@@ -201,8 +201,9 @@ fn fits(operation: &Operation, theirs: Option<&Answer>) -> bool {
     }
 }
 
-/// Whether we know that the PSP took this success back. The operation did succeed and stays so; what
-/// followed says the rest: a compensation, or how the session ended.
+/// Whether we know that the PSP reversed this success. The operation did succeed and stays so; what
+/// followed says the rest: a compensation, or how the session ended. An authorization that its
+/// session never kept was reversed while its cancel was in flight.
 async fn is_known(
     app: &App,
     operation: &Operation,
@@ -220,18 +221,33 @@ async fn is_known(
         return Ok(*reason == RefusalReason::NothingHeld);
     }
     let session = app.inner().checkout.session(operation.session).await?;
-    let (payment, by_its_end) = match session.map(|session| session.status) {
-        Some(Status::Authorized(now)) => (now.payment, now.lapsed.is_some()),
-        Some(Status::Cancelled(now)) => (now.payment, now.failure.is_some()),
-        Some(Status::CaptureFailed(now)) => (now.payment, true),
-        _ => return Ok(false),
+    let Some(status) = session.map(|session| session.status) else {
+        return Ok(false);
     };
-    Ok(by_its_end
-        && match operation.kind {
-            OperationKind::Authorize { .. } => payment.attempt == operation.id,
-            OperationKind::Capture { .. } => true,
-            _ => false,
-        })
+    let is_payment_lost = match &status {
+        Status::Authorized(authorized) => authorized.lapsed.is_some(),
+        Status::Cancelled(cancelled) => cancelled.failure.is_some(),
+        Status::CaptureFailed(_) => true,
+        _ => false,
+    };
+    Ok(match operation.kind {
+        OperationKind::Authorize { .. } => match status.payment() {
+            Some(payment) if payment.attempt == operation.id => is_payment_lost,
+            _ => !is_awaited(&status, operation.id),
+        },
+        OperationKind::Capture { .. } => is_payment_lost,
+        _ => false,
+    })
+}
+
+/// Whether the session still waits for this attempt, and has not been told that it was refused.
+fn is_awaited(status: &Status, attempt: OperationId) -> bool {
+    let Status::Pending(pending) = status else {
+        return false;
+    };
+    let is_refused = matches!(&pending.step,
+        Step::Ending(ending) if matches!(ending.outcome, Some(EndOutcome::Refused(_))));
+    pending.attempt == attempt && !is_refused
 }
 
 fn ours(operation: &Operation) -> &'static str {

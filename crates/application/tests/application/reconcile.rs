@@ -4,8 +4,8 @@ use oncharge_application::{
     Error,
     reconcile::{self, Progress, Range, Reconciled},
 };
-use oncharge_domain::{id::OperationId, psp::RefusalReason};
-use oncharge_testkit::{Call, Fault};
+use oncharge_domain::{id::OperationId, psp::RefusalReason, session::StatusName};
+use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
 use crate::support::{Harm, Point, World};
 
@@ -135,6 +135,38 @@ async fn what_was_taken_back_is_a_difference_until_we_know_it() {
         world.work().await;
         assert_eq!(differences(&world).await.1, Vec::<String>::new(), "{kind}");
     }
+}
+
+/// While its cancel is in flight, an attempt is authorized and lapses: the session never kept it.
+#[tokio::test(start_paused = true)]
+async fn an_attempt_that_lapsed_while_it_was_cancelled_is_no_difference() {
+    let world = World::new();
+    let order = world.open().await;
+    world.psp.reply(Call::Authorize, Reply::ActionRequired);
+    world.pay(&order, "tok_1").await.unwrap();
+    world.psp.reply(Call::Cancel, Reply::Accepted);
+    world.abandon(&order).await.unwrap();
+    let attempt = world.operation(&order, "authorize").id;
+    world.psp.finish(attempt, Finish::Done);
+    world.notify(attempt).await.unwrap();
+    world
+        .psp
+        .take_back(attempt, RefusalReason::AuthorizationExpired);
+    let expected = "authorize: succeeded here, refused there".to_owned();
+    assert_eq!(differences(&world).await.1, [expected], "not yet known");
+    world.notify(attempt).await.unwrap();
+    assert_eq!(differences(&world).await.1, Vec::<String>::new());
+    let cancel = world.operation(&order, "cancel").id;
+    let failed_late = RefusalReason::Other("failed_late".into());
+    world.psp.finish(cancel, Finish::Refused(failed_late));
+    world.notify(cancel).await.unwrap();
+    assert_eq!(world.status(&order).await, StatusName::Refused);
+    assert_eq!(differences(&world).await.1, Vec::<String>::new());
+
+    world.psp.reply(Call::Authorize, Reply::Done);
+    world.pay(&order, "tok_2").await.unwrap();
+    assert_eq!(world.status(&order).await, StatusName::Authorized);
+    assert_eq!(differences(&world).await.1, Vec::<String>::new());
 }
 
 #[tokio::test(start_paused = true)]

@@ -331,6 +331,21 @@ impl Status {
         }
     }
 
+    /// The payment that the session keeps or kept.
+    pub fn payment(&self) -> Option<&Payment> {
+        match self {
+            Self::Authorized(authorized) => Some(&authorized.payment),
+            Self::Captured(captured) => Some(&captured.payment),
+            Self::Cancelled(cancelled) => Some(&cancelled.payment),
+            Self::CaptureFailed(failed) => Some(&failed.payment),
+            Self::Created
+            | Self::Pending(_)
+            | Self::Refused(_)
+            | Self::Error(_)
+            | Self::Expired => None,
+        }
+    }
+
     /// The name on the wire.
     pub fn name(&self) -> StatusName {
         match self {

@@ -29,12 +29,8 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
 }
 
 fn keeps_open(draft: &Draft, heard: &Heard) -> bool {
-    let payment = match &draft.session.status {
-        Status::Authorized(authorized) => &authorized.payment,
-        Status::Captured(captured) => &captured.payment,
-        Status::Cancelled(cancelled) => &cancelled.payment,
-        Status::CaptureFailed(failed) => &failed.payment,
-        _ => return false,
+    let Some(payment) = draft.session.status.payment() else {
+        return false;
     };
     payment.attempt == heard.operation.id && heard.operation.status != OperationStatus::Succeeded
 }
