@@ -12,6 +12,7 @@ use oncharge_ports::{
     CommitError, Presentable, RememberedAnswer, UnitOfWork,
     unit_of_work::{KeyRecord, KeyScope, KeyWrite, Lease, NewOperation},
 };
+use tracing::warn;
 
 use crate::{
     App, Error,
@@ -64,20 +65,33 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
     let Learned {
         session,
         operation,
-        word,
+        mut word,
         waiting,
         lease,
         handled,
         mut known,
     } = learned;
-    let _turn = app.inner().locks.lock(session).await;
+    let mut turn = app.inner().locks.lock(session).await;
     let mut patience = Patience::new();
+    let mut is_confirmed = false;
     loop {
         let was_known = known.is_some();
         let case = match known.take() {
             Some(known) => known,
             None => load_in(app, session, operation).await?,
         };
+        if !is_confirmed && contradicts(&case.operation, &word) {
+            drop(turn);
+            word = match confirm(app, &case.operation, &word).await {
+                Some(current) => current,
+                // The worker applies it later.
+                None if lease.is_some() => return Err(Error::PspUnavailable),
+                None => word,
+            };
+            is_confirmed = true;
+            turn = app.inner().locks.lock(session).await;
+            continue;
+        }
         let now = app.now();
         let Some(decision) = decide(app, &case, &word, waiting.is_some(), now).await? else {
             patience.wait(app).await?;
@@ -124,6 +138,28 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             Err(CommitError::Conflict) if was_known => {}
             Err(CommitError::Conflict) => patience.wait(app).await?,
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether the PSP reports as done a capture, cancel, refund or compensation that failed here. An
+/// authorization is not among them: what it holds is compensated.
+fn contradicts(operation: &Operation, word: &Word) -> bool {
+    operation.status == OperationStatus::Failed
+        && !matches!(operation.kind, OperationKind::Authorize { .. })
+        && matches!(word, Word::Answer(Answer::Done { .. }))
+}
+
+/// The current state of an operation at the PSP in place of a result that contradicts ours: a report
+/// of success that is older than the failure, sent twice or out of order, is no contradiction.
+/// `None` where the PSP cannot be asked.
+async fn confirm(app: &App, operation: &Operation, word: &Word) -> Option<Word> {
+    let psp = app.inner().psps.account(&operation.account)?;
+    match psp.look_up(operation.id).await {
+        Ok(found) => Some(found.map_or_else(|| word.clone(), Word::Answer)),
+        Err(error) => {
+            warn!(operation = %operation.id, %error, "a contradiction could not be confirmed");
+            None
         }
     }
 }

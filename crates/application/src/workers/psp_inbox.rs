@@ -6,7 +6,7 @@
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
-    operation::{Operation, OperationKind, OperationStatus},
+    operation::{Operation, OperationStatus},
     psp::{Answer, PspAccount, Word},
     retry,
     time::Timestamp,
@@ -224,20 +224,10 @@ fn count(status: NotificationStatus) {
     metrics::counter!("oncharge_psp_notifications_total", "outcome" => status.name()).increment(1);
 }
 
-/// What the notification tells. Where that is only that there is news, the look-up says what
-/// became of the operation; `None` where that brings no answer. Of an operation that succeeded
-/// this is no news, but of one that failed it may be money that has to go back. A capture, cancel
-/// or refund that failed here and is said to be done is looked up too: an outdated notification is
-/// no contradiction.
+/// The result that a notification reports. Where it only says that there is news, a look-up tells the
+/// operation's state; `None` where that fails. Of an operation that succeeded, this is no news.
 async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Option<Word> {
-    let is_attempt = matches!(operation.kind, OperationKind::Authorize { .. });
-    let needs_look_up = match (operation.status, &told) {
-        (OperationStatus::Succeeded, _) => false,
-        (_, Answer::Accepted { .. }) => true,
-        (OperationStatus::Failed, Answer::Done { .. }) => !is_attempt,
-        _ => false,
-    };
-    if !needs_look_up {
+    if operation.status == OperationStatus::Succeeded || !matches!(told, Answer::Accepted { .. }) {
         return Some(Word::Answer(told));
     }
     match psp.look_up(operation.id).await {

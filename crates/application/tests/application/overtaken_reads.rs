@@ -91,6 +91,42 @@ async fn a_cancel_that_is_reversed_is_compensated() {
     );
 }
 
+/// The PSP reports a refund as paid, then as failed, and repeats the first report. One node applies
+/// the repetition; between its read of the operation and its commit, another node applies the failure.
+#[tokio::test(start_paused = true)]
+async fn a_repeated_success_of_a_failed_refund_is_no_contradiction() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.refund(&order, "", 500).await.unwrap();
+    let refund = world.operation(&order, "refund").id;
+    let done = world.psp.notification_body(refund);
+    world.psp.take_back(refund, lapsed());
+    let failed = world.psp.notification_body(refund);
+    let other_node = world.restarted();
+    world.receive(&done).await.unwrap();
+    world.fate.suspend_next_session_read();
+    let apply_failure = async {
+        world.fate.session_read_suspended().await;
+        other_node.deliver(&failed).await.unwrap();
+        world.fate.resume_session_read();
+    };
+    let (applied, ()) = join(psp_inbox::run_once(&world.app), apply_failure).await;
+    applied.unwrap();
+    let refund = world.operation(&order, "refund");
+    assert_eq!(refund.failure, Some(lapsed()));
+    assert_eq!(refund.contradiction, None);
+    assert_eq!(
+        world.events(&order),
+        [
+            "authorized",
+            "captured",
+            "refund.requested",
+            "refund.succeeded",
+            "refund.failed"
+        ]
+    );
+}
+
 /// Without an idempotency key there is no record to read the first answer from.
 #[tokio::test(start_paused = true)]
 async fn a_capture_without_a_key_is_answered_with_the_session_that_it_left() {
