@@ -1,4 +1,6 @@
-//! Reads: one round trip each, every one served by an index.
+//! Reads: one round trip each (two for what has expired), every one served by an index.
+
+use std::cmp::Reverse;
 
 use async_trait::async_trait;
 use diesel::{
@@ -148,10 +150,16 @@ impl CheckoutRepository for PostgresStore {
         filter: &SessionFilter,
         page: Page,
     ) -> Result<Vec<Session>, StoreError> {
-        let found: Vec<(SessionRow, Option<ContactRow>)> =
-            self.read(sessions_query(filter, page)).await?;
-        let open = |(row, contact): (SessionRow, _)| row.open(contact, &self.sealer);
-        found.into_iter().map(open).collect()
+        let mut found = Vec::new();
+        // An overdue session can become expired between these reads, and is then in both of them.
+        for part in Part::of(filter.status) {
+            let rows: Vec<(SessionRow, Option<ContactRow>)> =
+                self.read(sessions_query(filter, part, page)).await?;
+            for (row, contact) in rows {
+                found.push(row.open(contact, &self.sealer)?);
+            }
+        }
+        Ok(newest(found, page))
     }
 
     async fn refunds(&self, filter: &RefundFilter, page: Page) -> Result<Vec<Refund>, StoreError> {
@@ -254,25 +262,53 @@ type SessionsQuery<'a> = diesel::dsl::IntoBoxed<
     Pg,
 >;
 
-fn sessions_query(filter: &SessionFilter, page: Page) -> SessionsQuery<'static> {
+/// The sessions of a status, or all of them, as one range of an index has them.
+#[derive(Clone, Copy)]
+pub(crate) enum Part {
+    All,
+    InStatus(StatusName),
+    /// `created`, and time is left.
+    Payable,
+    /// `created`, but read as `expired` because its time is over.
+    Overdue,
+}
+
+impl Part {
+    /// The parts in which the sessions of this status are.
+    pub(crate) fn of(status: Option<StatusName>) -> Vec<Self> {
+        match status {
+            None => vec![Self::All],
+            Some(StatusName::Created) => vec![Self::Payable],
+            Some(StatusName::Expired) => vec![Self::Overdue, Self::InStatus(StatusName::Expired)],
+            Some(name) => vec![Self::InStatus(name)],
+        }
+    }
+}
+
+/// The newest of them, each once.
+pub(crate) fn newest(mut found: Vec<Session>, page: Page) -> Vec<Session> {
+    found.sort_by_key(|session| Reverse((session.created_at, session.id)));
+    found.dedup_by_key(|session| session.id);
+    found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
+    found
+}
+
+fn sessions_query(filter: &SessionFilter, part: Part, page: Page) -> SessionsQuery<'static> {
     let mut query = sessions::table
         .left_join(contacts::table)
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed::<Pg>()
         .filter(sessions::merchant_id.eq(filter.merchant.uuid()));
     let now = at(filter.now);
-    // Created and past its time is read as expired, whether or not it was swept.
-    query = match filter.status {
-        None => query,
-        Some(StatusName::Created) => query
+    query = match part {
+        Part::All => query,
+        Part::InStatus(status) => query.filter(sessions::status.eq(status.name())),
+        Part::Payable => query
             .filter(sessions::status.eq("created"))
             .filter(sessions::expires_at.gt(now)),
-        Some(StatusName::Expired) => query.filter(
-            sessions::status.eq("expired").or(sessions::status
-                .eq("created")
-                .and(sessions::expires_at.le(now))),
-        ),
-        Some(status) => query.filter(sessions::status.eq(status.name())),
+        Part::Overdue => query
+            .filter(sessions::status.eq("created"))
+            .filter(sessions::expires_at.le(now)),
     };
     if let Some(reference) = &filter.reference {
         query = query.filter(sessions::reference.eq(reference.as_str().to_owned()));

@@ -1,9 +1,6 @@
 //! Searches: one statement for each index that can answer a part of the question.
 
-use std::{
-    cmp::Reverse,
-    collections::{BTreeSet, HashMap},
-};
+use std::collections::{BTreeSet, HashMap};
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -19,21 +16,10 @@ use oncharge_ports::{
 
 use super::snapshot::Snapshot;
 use crate::{
+    queries::{Part, newest},
     rows::{Reader, at, session::SessionRow},
     schema::{merchants, operations, sessions},
 };
-
-/// A status as one index can tell it.
-#[derive(Clone, Copy)]
-enum Part {
-    /// Whatever the status, of one merchant or one name.
-    All,
-    InStatus(StatusName),
-    /// `created`, and time is left.
-    Payable,
-    /// `created`, but read as `expired` because its time is over.
-    Overdue,
-}
 
 /// How a session is named, as one index can tell it.
 #[derive(Clone, Copy)]
@@ -63,10 +49,7 @@ pub(super) async fn find(
             .copied()
             .map(Part::InStatus)
             .collect(),
-        None => vec![Part::All],
-        Some(StatusName::Created) => vec![Part::Payable],
-        Some(StatusName::Expired) => vec![Part::InStatus(StatusName::Expired), Part::Overdue],
-        Some(name) => vec![Part::InStatus(name)],
+        status => Part::of(status),
     };
     let mut found: Vec<Session> = Vec::new();
     for by in names {
@@ -77,10 +60,7 @@ pub(super) async fn find(
             }
         }
     }
-    found.sort_by_key(|session| Reverse((session.created_at, session.id)));
-    found.dedup_by_key(|session| session.id);
-    found.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
-    with_merchants(snapshot, found).await
+    with_merchants(snapshot, newest(found, page)).await
 }
 
 type SessionsQuery = diesel::dsl::IntoBoxed<

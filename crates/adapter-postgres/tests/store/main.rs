@@ -13,7 +13,7 @@ mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
 mod encrypting;
-mod events_by_kind;
+mod filtered_lists;
 mod migrating;
 mod overseeing;
 mod plans;
