@@ -18,10 +18,13 @@ use crate::support::{Database, Shop, Stage, eventually, node::Node, shop::GOOD_C
 
 /// How many requests run at the same time.
 const CONCURRENCY: usize = 16;
-/// How long the PSP may take to decide everything, and the nodes to apply it.
-const SECONDS: u64 = 120;
 const NOTIFICATION_PATH: &str = "/webhooks/psp/simulator/default";
 const SIGNATURE: &str = "X-Psp-Signature";
+
+/// How long the PSP may take to decide everything, and the nodes to apply it, in seconds.
+fn time_limit(sessions: u64) -> u64 {
+    120 + sessions / 5
+}
 
 /// A notification as the PSP sent it.
 #[derive(Clone)]
@@ -70,10 +73,12 @@ struct Deployment {
     shop: Shop,
     collector: Collector,
     random: fastrand::Rng,
+    /// In seconds.
+    time_limit: u64,
 }
 
 impl Deployment {
-    async fn start(seed: u64) -> Self {
+    async fn start(seed: u64, time_limit: u64) -> Self {
         let stage = Stage::set(Database::Postgres.fresh().await).await;
         let collector = Collector::start();
         let settings = [("PSP__DEFAULT__NOTIFY_URL", collector.origin.as_str())];
@@ -85,6 +90,7 @@ impl Deployment {
             stage,
             collector,
             random: fastrand::Rng::with_seed(seed),
+            time_limit,
         }
     }
 
@@ -120,7 +126,7 @@ impl Deployment {
     /// Waits until the PSP has nothing left to do or to send. Then sends every notification to both
     /// nodes, in another random order to each, at the same time.
     async fn replay(&mut self) {
-        self.stage.psp_is_idle(SECONDS).await;
+        self.stage.psp_is_idle(self.time_limit).await;
         let backlog = self.collector.take();
         let orders = [(); 2].map(|()| {
             let mut shuffled = backlog.clone();
@@ -134,7 +140,7 @@ impl Deployment {
         });
         join_all(sending).await;
         for node in &self.nodes {
-            eventually(SECONDS, "an empty inbox", || async {
+            eventually(self.time_limit, "an empty inbox", || async {
                 let (_, metrics) = node.ops("/metrics").await.unwrap();
                 let empty = "oncharge_queue_depth{queue=\"inbox\"} 0";
                 let found = metrics.lines().find(|line| line.contains("\"inbox\""));
@@ -205,7 +211,7 @@ async fn no_result_of_a_replayed_backlog_is_dropped() {
     let seed = number_from("ONCHARGE_REPLAY_SEED", now.as_secs());
     let count = number_from("ONCHARGE_REPLAY_SESSIONS", 60);
     eprintln!("{count} sessions, seed {seed}");
-    let mut deployment = Deployment::start(seed).await;
+    let mut deployment = Deployment::start(seed, time_limit(count)).await;
     let shop = deployment.shop.clone();
 
     shop.faults(json!({ "asynchronous": true })).await;

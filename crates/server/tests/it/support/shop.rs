@@ -1,6 +1,6 @@
 //! A merchant that signs, a shopper that pays, and a look into the PSP's ledger.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oncharge_domain::signing::{Signed, SigningKey};
 use serde_json::{Value, json};
@@ -46,8 +46,10 @@ impl Shop {
     pub(crate) fn new(ready: &Value) -> Self {
         let text = |name: &str| ready[name].as_str().unwrap().to_owned();
         let _ = rustls::crypto::ring::default_provider().install_default();
+        // Shorter than the servers' own, so that no request meets a connection that is being closed.
+        let client = reqwest::Client::builder().pool_idle_timeout(Duration::from_secs(1));
         Self {
-            http: reqwest::Client::builder().no_proxy().build().unwrap(),
+            http: client.no_proxy().build().unwrap(),
             base: text("base_url"),
             simulator: text("simulator_url"),
             api_key: text("api_key"),
