@@ -1,6 +1,6 @@
 //! Idempotency records, written with what they guard.
 
-use diesel::{prelude::*, query_dsl::methods, upsert::excluded};
+use diesel::{dsl::sql, prelude::*, query_dsl::methods, sql_types::Bool, upsert::excluded};
 use oncharge_domain::{idempotency::REMEMBERED_SECONDS, time::Timestamp};
 use oncharge_ports::{
     StoreError,
@@ -55,7 +55,12 @@ pub(crate) fn write(
     Ok(())
 }
 
-/// Takes the key; over another's record only where that was answered long enough ago.
+/// While the operation that a request started is open, its key stays taken.
+const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT FROM operations
+    WHERE operations.id = idempotency_keys.operation_id AND operations.status = 'requested')";
+
+/// Takes the key; over another's record only where that was answered long enough ago, and its
+/// operation has ended.
 fn take(batch: &mut Batch<'_, Blame>, row: TakenRow, present: Timestamp) {
     use idempotency_keys::{
         answered_at, body, body_key_id, content_type, created_at, fingerprint, key, merchant_id,
@@ -76,7 +81,8 @@ fn take(batch: &mut Batch<'_, Blame>, row: TakenRow, present: Timestamp) {
             body.eq(excluded(body)),
             body_key_id.eq(excluded(body_key_id)),
         ));
-    let write = methods::FilterDsl::filter(write, answered_at.lt(forgotten));
+    let is_over = answered_at.lt(forgotten).and(sql::<Bool>(IS_NOT_OPEN));
+    let write = methods::FilterDsl::filter(write, is_over);
     batch.require(write, Blame::Key);
 }
 

@@ -99,7 +99,10 @@ impl MerchantRepository for PostgresStore {
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
         let lent = self.pool.get().await?;
         let mut batch = Batch::new(&lent);
-        let row = merchants::table.find(merchant.id.uuid());
+        let before = i64::from(merchant.version) - 1;
+        let row = merchants::table
+            .find(merchant.id.uuid())
+            .filter(merchants::version.eq(before));
         batch.require(diesel::update(row).set(MerchantRow::from(merchant)), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         batch.commit_if_there().await

@@ -3,6 +3,7 @@
 diesel::table! {
     merchants (id) {
         id -> Uuid,
+        version -> BigInt,
         name -> Text,
         connector -> Text,
         account -> Text,

@@ -93,9 +93,13 @@ impl MerchantRepository for SqliteStore {
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
         let MerchantRow { id, settings, .. } = MerchantRow::of(merchant)?;
+        let before = i64::from(merchant.version) - 1;
         let audit = AuditRow::of(audit);
         let updated = self.write(Lane::Request, move |connection| {
-            let update = diesel::update(merchants::table.find(id)).set(settings);
+            let row = merchants::table
+                .find(id)
+                .filter(merchants::version.eq(before));
+            let update = diesel::update(row).set(settings);
             if update.execute(connection).map_err(error::commit)? == 0 {
                 return Ok(false);
             }

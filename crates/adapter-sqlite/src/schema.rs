@@ -3,6 +3,7 @@
 diesel::table! {
     merchants (id) {
         id -> Binary,
+        version -> BigInt,
         name -> Text,
         connector -> Text,
         account -> Text,

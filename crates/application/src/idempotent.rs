@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use oncharge_domain::{
-    id::ApiKeyId,
+    id::{ApiKeyId, OperationId},
     idempotency::{IdempotencyKey, REMEMBERED_SECONDS, RequestFingerprint},
     merchant::Merchant,
     time::Timestamp,
@@ -104,7 +104,7 @@ impl PostContext {
         let Some(record) = app.inner().checkout.key(&scope).await? else {
             return Ok(None);
         };
-        judge(app, record, idempotency)
+        judge(app, record, idempotency).await
     }
 
     /// The record of this answer, where the request has a key.
@@ -140,19 +140,24 @@ impl PostContext {
     }
 }
 
-fn judge(app: &App, record: KeyRecord, request: &Idempotency) -> Result<Option<Reply>, Error> {
+async fn judge(
+    app: &App,
+    record: KeyRecord,
+    request: &Idempotency,
+) -> Result<Option<Reply>, Error> {
     let now = app.now();
     let is_older_than = |seconds| {
         let answered = record.answered_at;
         answered.is_some_and(|at| now > at.plus_seconds(seconds))
     };
-    if is_older_than(REMEMBERED_SECONDS) {
+    let is_old = is_older_than(REMEMBERED_SECONDS);
+    if is_old && !is_open(app, record.operation).await? {
         return Ok(None);
     }
     if record.fingerprint != request.fingerprint {
         return Err(Error::IdempotencyKeyReused);
     }
-    if is_older_than(request.replayed_seconds) {
+    if !is_old && is_older_than(request.replayed_seconds) {
         return Ok(None);
     }
     match record.answer {
@@ -162,4 +167,14 @@ fn judge(app: &App, record: KeyRecord, request: &Idempotency) -> Result<Option<R
         })),
         None => Err(Error::IdempotencyConflict),
     }
+}
+
+/// Whether the operation that a request started is still open: until it has ended, its key must not
+/// start another one.
+async fn is_open(app: &App, operation: Option<OperationId>) -> Result<bool, Error> {
+    let Some(operation) = operation else {
+        return Ok(false);
+    };
+    let found = app.inner().checkout.operation(operation).await?;
+    Ok(found.is_some_and(|operation| operation.is_open()))
 }

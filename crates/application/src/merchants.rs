@@ -8,10 +8,11 @@ use oncharge_domain::{
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
+    time::Timestamp,
 };
 use zeroize::Zeroizing;
 
-use crate::{App, Error};
+use crate::{App, Error, committing::Patience};
 
 /// A new pair, shown once.
 pub struct NewPair {
@@ -69,13 +70,79 @@ pub enum Change<T> {
 }
 
 impl<T> Change<T> {
-    fn apply(self, setting: &mut Option<T>) {
+    /// The setting after the change, where there is one.
+    fn value(&self) -> Option<Option<T>>
+    where
+        T: Clone,
+    {
         match self {
-            Self::Keep => {}
-            Self::Remove => *setting = None,
-            Self::Set(value) => *setting = Some(value),
+            Self::Keep => None,
+            Self::Remove => Some(None),
+            Self::Set(value) => Some(Some(value.clone())),
         }
     }
+}
+
+impl SettingsChange {
+    /// Applies the change; returns the names of the settings that it is about.
+    fn apply(&self, merchant: &mut Merchant, now: Timestamp) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        let mut set = |name, is_named: bool| {
+            if is_named {
+                names.push(name);
+            }
+        };
+        set(
+            "automatic_capture",
+            write(&mut merchant.automatic_capture, self.automatic_capture),
+        );
+        set(
+            "capture_delay_seconds",
+            write(
+                &mut merchant.capture_delay_seconds,
+                self.capture_delay_seconds,
+            ),
+        );
+        set(
+            "origins",
+            write(&mut merchant.origins, self.origins.clone()),
+        );
+        set(
+            "require_idempotency_key",
+            write(
+                &mut merchant.require_idempotency_key,
+                self.require_idempotency_key,
+            ),
+        );
+        // Disabling twice keeps the first time.
+        let since = merchant.disabled_at.unwrap_or(now);
+        let disabled_at = self.disabled.map(|disabled| disabled.then_some(since));
+        let access = if self.disabled == Some(true) {
+            "disabled"
+        } else {
+            "enabled"
+        };
+        set(access, write(&mut merchant.disabled_at, disabled_at));
+        set(
+            "accent",
+            write(&mut merchant.look.accent, self.accent.value()),
+        );
+        set(
+            "accent_dark",
+            write(&mut merchant.look.accent_dark, self.accent_dark.value()),
+        );
+        set("logo", write(&mut merchant.look.logo, self.logo.value()));
+        names
+    }
+}
+
+/// Writes a setting if it is to change; returns whether it is.
+fn write<T>(setting: &mut T, value: Option<T>) -> bool {
+    let is_named = value.is_some();
+    if let Some(value) = value {
+        *setting = value;
+    }
+    is_named
 }
 
 /// Creates a merchant with its first pair.
@@ -87,6 +154,7 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
     }
     let merchant = Merchant {
         id: app.new_id(),
+        version: 1,
         name: new.name,
         account: new.account,
         automatic_capture: true,
@@ -183,36 +251,25 @@ pub async fn revoke_all_keys(app: &App, merchant: MerchantId) -> Result<u64, Err
 }
 
 /// Changes a merchant's settings. How they capture counts for sessions created from then on; who may
-/// frame them and how they look is seen by every page that is opened a second later.
+/// frame them and how they look is seen by every page that is opened a second later. The audit entry
+/// names the settings.
 ///
-/// Errors: `NotFound`.
+/// Errors: `NotFound`, `Busy` (others kept changing the merchant's settings).
 pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result<Merchant, Error> {
-    let found = app.inner().merchants.merchant(id).await?;
-    let mut merchant = found.ok_or(Error::NotFound)?;
-    if let Some(automatic) = change.automatic_capture {
-        merchant.automatic_capture = automatic;
+    let mut patience = Patience::new();
+    loop {
+        let mut merchant = get(app, id).await?;
+        merchant.version = merchant.version.saturating_add(1);
+        let names = change.apply(&mut merchant, app.now());
+        let entry = AuditEntry {
+            detail: names.join(", "),
+            ..audit(app, AuditAction::SettingsChanged, id)
+        };
+        if app.inner().merchants.update(&merchant, &entry).await? {
+            return Ok(merchant);
+        }
+        patience.wait(app).await?;
     }
-    if let Some(delay) = change.capture_delay_seconds {
-        merchant.capture_delay_seconds = delay;
-    }
-    if let Some(origins) = change.origins {
-        merchant.origins = origins;
-    }
-    if let Some(required) = change.require_idempotency_key {
-        merchant.require_idempotency_key = required;
-    }
-    match change.disabled {
-        // Disabling twice keeps the first time.
-        Some(true) => merchant.disabled_at = merchant.disabled_at.or(Some(app.now())),
-        Some(false) => merchant.disabled_at = None,
-        None => {}
-    }
-    change.accent.apply(&mut merchant.look.accent);
-    change.accent_dark.apply(&mut merchant.look.accent_dark);
-    change.logo.apply(&mut merchant.look.logo);
-    let entry = audit(app, AuditAction::SettingsChanged, id);
-    app.inner().merchants.update(&merchant, &entry).await?;
-    Ok(merchant)
 }
 
 /// The merchant with its settings.

@@ -5,9 +5,9 @@
 \timing on
 SELECT coalesce((SELECT id FROM merchants WHERE name = 'Synthetic'),
     '01890000-0000-7000-8a50-000000000001'::uuid) AS merchant \gset
-INSERT INTO merchants (id, name, connector, account, automatic_capture, capture_delay_seconds, origins,
+INSERT INTO merchants (id, version, name, connector, account, automatic_capture, capture_delay_seconds, origins,
     require_idempotency_key, created_at)
-VALUES (:'merchant', 'Synthetic', 'simulator', 'default', true, 0, '[]', false, now())
+VALUES (:'merchant', 1, 'Synthetic', 'simulator', 'default', true, 0, '[]', false, now())
 ON CONFLICT (id) DO NOTHING;
 
 -- A UUIDv7 of this time in the merchant's shard slot: hex digits 17 to 19 are the merchant's.

@@ -31,6 +31,7 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
     let (app, now) = (&wired.app, wired.app.now());
     let merchant = Merchant {
         id: app.new_id(),
+        version: 1,
         name: MerchantName::parse("Shop").context("a name")?,
         account: account()?,
         automatic_capture: false,

@@ -53,7 +53,8 @@ list! {
     races: one_of_two_racing_commits_wins many_units_at_once
         a_dropped_commit_leaves_all_or_nothing;
     keys: a_key_is_reserved_once a_key_is_reserved_once_by_racers a_freed_key_can_be_taken_again
-        a_remembered_answer_stays a_key_is_free_after_72_hours keys_belong_to_their_merchant
+        a_remembered_answer_stays a_key_is_free_after_72_hours
+        a_key_of_an_open_operation_is_never_free keys_belong_to_their_merchant
         the_waiting_key_is_the_unanswered_one a_key_is_written_by_itself;
     leases: a_lost_lease_cannot_commit a_session_lease_guards_like_an_operations
         no_item_is_leased_twice no_session_is_leased_twice a_renewed_lease_holds
@@ -67,7 +68,8 @@ list! {
         another_merchants_rows_are_not_listed session_filters_hold
         sessions_are_found_by_order_and_psp_reference
         created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
-    merchants: merchants_load_equal merchants_are_listed_by_id a_key_is_found_by_its_hash
+    merchants: merchants_load_equal settings_are_written_over_the_version_that_was_read
+        merchants_are_listed_by_id a_key_is_found_by_its_hash
         a_key_ends_once active_keys_are_limited a_merchants_keys_are_listed
         the_last_active_key_is_kept the_last_use_is_recorded_once_an_hour;
     looks: looks_load_equal a_look_can_be_taken_away;

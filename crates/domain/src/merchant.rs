@@ -23,6 +23,8 @@ use look::Look;
 pub struct Merchant {
     /// Its id.
     pub id: MerchantId,
+    /// How many times its settings were written; a write names the version that it read.
+    pub version: u32,
     /// Its name, as shoppers see it.
     pub name: MerchantName,
     /// The PSP account that its new sessions use.

@@ -37,7 +37,8 @@ pub trait MerchantRepository: Send + Sync {
     ) -> Result<Vec<Merchant>, StoreError>;
 
     /// Writes a merchant's settings, those that were taken away among them
-    /// [`a_look_can_be_taken_away`]; `false` where there is no such merchant.
+    /// [`a_look_can_be_taken_away`]. `false`, and nothing is written, unless the stored version is the
+    /// one before the merchant's [`settings_are_written_over_the_version_that_was_read`].
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;
 
     /// Adds a key. `false`, and nothing is written, where the merchant has [`MAX_ACTIVE_KEYS`] active

@@ -105,7 +105,8 @@ pub struct KeyScope {
 #[derive(Debug, Clone)]
 pub enum KeyWrite {
     /// Takes the key for a request whose operation is still open. Fails with `KeyTaken` where a
-    /// record exists, unless that was answered more than 72 hours before `at`.
+    /// record exists, unless that was answered more than 72 hours before `at` and its operation, if
+    /// it has one, is no longer open.
     Reserve {
         /// Whose.
         scope: KeyScope,
@@ -148,6 +149,8 @@ pub enum KeyWrite {
 pub struct KeyRecord {
     /// What the request was.
     pub fingerprint: RequestFingerprint,
+    /// The operation that the request started, if it started one.
+    pub operation: Option<OperationId>,
     /// The answer, if it has been given.
     pub answer: Option<RememberedAnswer>,
     /// When it was given.

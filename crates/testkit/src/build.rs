@@ -89,6 +89,7 @@ impl Builder {
     pub fn merchant(&self) -> Merchant {
         Merchant {
             id: self.id(),
+            version: 1,
             name: MerchantName::parse("Shop Ünïcode & Söhne").unwrap(),
             account: account(),
             automatic_capture: true,

@@ -9,6 +9,7 @@
 
 CREATE TABLE merchants (
     id                      uuid        NOT NULL PRIMARY KEY,
+    version                 bigint      NOT NULL CHECK (version >= 1),
     name                    text        NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     connector               text        NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
     account                 text        NOT NULL CHECK (length(account) BETWEEN 1 AND 64),

@@ -8,6 +8,7 @@
 
 CREATE TABLE merchants (
     id                      BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
+    version                 INTEGER NOT NULL CHECK (version >= 1),
     name                    TEXT    NOT NULL CHECK (length(name) BETWEEN 1 AND 100),
     connector               TEXT    NOT NULL CHECK (length(connector) BETWEEN 1 AND 64),
     account                 TEXT    NOT NULL CHECK (length(account) BETWEEN 1 AND 64),

@@ -50,6 +50,7 @@ pub(crate) struct AnswerColumns {
 #[diesel(table_name = idempotency_keys, check_for_backend(Pg))]
 pub(crate) struct RecordRow {
     fingerprint: Vec<u8>,
+    operation_id: Option<Uuid>,
     #[diesel(embed)]
     answer: AnswerColumns,
 }
@@ -106,10 +107,12 @@ impl RecordRow {
         };
         let bytes: Result<[u8; 32], _> = self.fingerprint.try_into();
         let fingerprint = RequestFingerprint::from_bytes(bytes.map_err(|_| bad("fingerprint"))?);
+        let operation = self.operation_id.map(OperationId::from_uuid);
         let columns = self.answer;
         let Some(answered_at) = columns.answered_at else {
             return Ok(KeyRecord {
                 fingerprint,
+                operation,
                 answer: None,
                 answered_at: None,
             });
@@ -127,6 +130,7 @@ impl RecordRow {
         };
         Ok(KeyRecord {
             fingerprint,
+            operation,
             answer: Some(answer),
             answered_at: Some(Timestamp::new(answered_at)),
         })

@@ -23,6 +23,7 @@ use crate::{
 #[diesel(table_name = merchants, check_for_backend(Pg))]
 pub(crate) struct MerchantRow {
     id: Uuid,
+    version: i64,
     name: String,
     connector: String,
     account: String,
@@ -71,6 +72,7 @@ impl From<&Merchant> for MerchantRow {
     fn from(merchant: &Merchant) -> Self {
         Self {
             id: merchant.id.uuid(),
+            version: merchant.version.into(),
             name: merchant.name.as_str().to_owned(),
             connector: merchant.account.connector().to_owned(),
             account: merchant.account.account().to_owned(),
@@ -99,6 +101,7 @@ impl TryFrom<MerchantRow> for Merchant {
         let origins: Option<Vec<String>> = serde_json::from_value(row.origins).ok();
         Ok(Self {
             id,
+            version: read.count("version", row.version)?,
             name: read.need("name", MerchantName::parse(&row.name).ok())?,
             account: read.account(&row.connector, &row.account)?,
             automatic_capture: row.automatic_capture,

@@ -30,7 +30,7 @@ const OTHERS: i64 = 3000;
 
 /// Copies the one row that is there many times, under other ids and another merchant.
 const FILL: &str = "
-    INSERT INTO merchants SELECT gen_random_uuid(), name, connector, account, automatic_capture,
+    INSERT INTO merchants SELECT gen_random_uuid(), version, name, connector, account, automatic_capture,
         capture_delay_seconds, origins, require_idempotency_key, created_at
         FROM merchants, generate_series(1, 300);
     CREATE TEMP TABLE copies AS SELECT n, gen_random_uuid() AS session, gen_random_uuid() AS operation,

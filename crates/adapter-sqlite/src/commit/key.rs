@@ -1,8 +1,10 @@
 //! An idempotency record as statements: taken, remembered, freed.
 
 use diesel::{
+    dsl::sql,
     prelude::*,
     result::{DatabaseErrorKind, Error},
+    sql_types::Bool,
 };
 use oncharge_domain::idempotency::REMEMBERED_SECONDS;
 use oncharge_ports::{
@@ -23,7 +25,8 @@ use crate::{
 
 /// What becomes of a record, sealed and ready to be written.
 pub(crate) enum KeyRows {
-    /// Taken, unless it is held by a record that was answered before this time or not at all.
+    /// Taken, unless a record holds it that was not answered before this time, or whose operation is
+    /// open.
     Take(Box<TakenKeyRow>, i64),
     Remember(KeyColumns, AnswerColumns),
     Free(KeyColumns),
@@ -108,6 +111,10 @@ impl KeyRows {
     }
 }
 
+/// While the operation that a request started is open, its key stays taken.
+const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT 1 FROM operations
+    WHERE operations.id = idempotency_keys.operation_id AND operations.status = 'requested')";
+
 /// Inserts the record; where there is one, takes its place only if that is remembered no longer.
 fn take_key(
     connection: &mut SqliteConnection,
@@ -122,7 +129,8 @@ fn take_key(
     }
     let old = idempotency_keys::table
         .find((&row.merchant_id, &row.key))
-        .filter(idempotency_keys::answered_at.lt(forgotten));
+        .filter(idempotency_keys::answered_at.lt(forgotten))
+        .filter(sql::<Bool>(IS_NOT_OPEN));
     match diesel::update(old).set(row).execute(connection) {
         Ok(0) => Err(CommitError::KeyTaken),
         Ok(_) => Ok(()),

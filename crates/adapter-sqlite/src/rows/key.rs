@@ -20,6 +20,7 @@ const TABLE: &str = "idempotency_keys";
 #[diesel(table_name = idempotency_keys)]
 pub(crate) struct KeyRow {
     fingerprint: Vec<u8>,
+    operation_id: Option<Vec<u8>>,
     #[diesel(embed)]
     answer: AnswerColumns,
 }
@@ -93,6 +94,10 @@ impl KeyRow {
         let row = row_of(scope);
         let cells = Cells::of(TABLE, &row);
         let fingerprint = cells.hash("fingerprint", &self.fingerprint)?;
+        let operation = self.operation_id.as_deref();
+        let operation = operation
+            .map(|id| cells.id("operation_id", id))
+            .transpose()?;
         let columns = self.answer;
         let answered_at = cells.optional_time("answered_at", columns.answered_at)?;
         let answer = match (columns.status, columns.body, columns.body_key_id) {
@@ -110,6 +115,7 @@ impl KeyRow {
         };
         Ok(KeyRecord {
             fingerprint: RequestFingerprint::from_bytes(fingerprint),
+            operation,
             answer,
             answered_at,
         })

@@ -31,6 +31,7 @@ pub(crate) struct MerchantRow {
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants)]
 pub(crate) struct SettingsColumns {
+    version: i64,
     name: String,
     connector: String,
     account: String,
@@ -91,6 +92,7 @@ impl MerchantRow {
         Ok(Self {
             id: id_bytes(merchant.id),
             settings: SettingsColumns {
+                version: merchant.version.into(),
                 name: merchant.name.as_str().to_owned(),
                 connector: merchant.account.connector().to_owned(),
                 account: merchant.account.account().to_owned(),
@@ -115,6 +117,7 @@ impl MerchantRow {
         let delay = settings.capture_delay_seconds;
         Ok(Merchant {
             id: cells.id("id", &self.id)?,
+            version: cells.count("version", settings.version)?,
             name: cells.read("name", MerchantName::parse(&settings.name))?,
             account: cells.read("account", account)?,
             automatic_capture: settings.automatic_capture,

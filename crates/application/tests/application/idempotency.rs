@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 use oncharge_application::Error;
 use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Sending, psp::RefusalReason};
-use oncharge_testkit::{Call, Fault, Reply, build::eur};
+use oncharge_testkit::{Call, Fault, Reply, build::eur, psp::Finish};
 
 use crate::support::{Harm, Point, World, basket, books, told};
 
@@ -65,6 +65,32 @@ async fn an_answer_is_remembered_for_72_hours_and_then_the_key_is_new() {
         matches!(reused, Err(Error::IdempotencyKeyReused)),
         "{reused:?}"
     );
+}
+
+/// The PSP has accepted a refund, and its outcome takes longer than keys are remembered.
+#[tokio::test(start_paused = true)]
+async fn a_request_whose_operation_is_open_is_never_carried_out_again() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.psp.reply(Call::Refund, Reply::Accepted);
+    let first = world.refund(&order, "k", 500).await.unwrap();
+    world.clock.advance(REMEMBERED_SECONDS + 1);
+    let again = world.refund(&order, "k", 500).await.unwrap();
+    assert!(again.replayed);
+    assert_eq!(again.answer, first.answer);
+    let other = world.refund(&order, "k", 600).await;
+    assert!(
+        matches!(other, Err(Error::IdempotencyKeyReused)),
+        "{other:?}"
+    );
+    assert_eq!(world.count(&order, "refund"), 1);
+
+    let refund = world.operation(&order, "refund").id;
+    world.psp.finish(refund, Finish::Done);
+    world.notify(refund).await.unwrap();
+    let fresh = world.refund(&order, "k", 500).await.unwrap();
+    assert!(!fresh.replayed);
+    assert_eq!(world.count(&order, "refund"), 2);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,14 @@
 //! Idempotency keys: reserved once, freed, remembered for 72 hours.
 
 use anyhow::{Context, ensure};
-use oncharge_domain::idempotency::{REMEMBERED_SECONDS, RequestFingerprint};
-use oncharge_ports::{CommitError, unit_of_work::KeyWrite};
+use oncharge_domain::{
+    idempotency::{REMEMBERED_SECONDS, RequestFingerprint},
+    operation::{Operation, OperationStatus},
+};
+use oncharge_ports::{
+    CommitError,
+    unit_of_work::{ChangedOperation, KeyWrite},
+};
 use tokio::task::JoinSet;
 
 use crate::{
@@ -172,6 +178,42 @@ pub async fn a_key_is_free_after_72_hours(store: &Store) -> anyhow::Result<()> {
         CommitError::KeyTaken,
         "taken again"
     );
+    Ok(())
+}
+
+/// An answered key is free after 72 hours only once the operation that its request started has ended.
+pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let scope = world.build.scope(&world.merchant, "open");
+    let reserving = world.reserving(&scope);
+    let operation = reserving.operations[0].operation.clone();
+    world.commit(reserving.clone()).await?;
+    let mut unit = world.build.next_unit(&reserving.session);
+    unit.key = Some(KeyWrite::Remember {
+        scope: scope.clone(),
+        answer: answer("accepted"),
+        at: world.build.now(),
+    });
+    let session = unit.session.clone();
+    world.commit(unit).await?;
+    world.build.advance(REMEMBERED_SECONDS + 1);
+    let record = store.checkout.key(&scope).await?.context("the key")?;
+    same!(record.operation, Some(operation.id), "its operation");
+    fails!(
+        world.commit(world.answering(&scope, "second")).await,
+        CommitError::KeyTaken,
+        "while the operation is open"
+    );
+    let mut unit = world.build.next_unit(&session);
+    unit.changed_operations = vec![ChangedOperation {
+        operation: Operation {
+            status: OperationStatus::Succeeded,
+            ..operation
+        },
+        next_try_at: None,
+    }];
+    world.commit(unit).await?;
+    world.commit(world.answering(&scope, "third")).await?;
     Ok(())
 }
 

@@ -63,6 +63,7 @@ pub async fn a_look_can_be_taken_away(store: &Store) -> anyhow::Result<()> {
         (full, "given again"),
     ] {
         merchant.look = look;
+        merchant.version += 1;
         let entry = world.build.audit(AuditAction::SettingsChanged);
         let merchants = &world.store.merchants;
         ensure!(merchants.update(&merchant, &entry).await?, "it is there");

@@ -55,6 +55,7 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
         };
         merchant.origins.push("https://last.example.com".to_owned());
         merchant.account = PspAccount::new("simulator", "other")?;
+        merchant.version += 1;
         let entry = audit(AuditAction::SettingsChanged);
         ensure!(merchants.update(&merchant, &entry).await?, "it is there");
         same!(
@@ -65,13 +66,34 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
     }
     let first = merchants.merchant(world.merchant.id).await?;
     same!(first, Some(world.merchant.clone()), "another merchant");
-    let nobody = world.build.merchant();
+    let mut nobody = world.build.merchant();
+    nobody.version += 1;
     let entry = audit(AuditAction::SettingsChanged);
     ensure!(
         !merchants.update(&nobody, &entry).await?,
         "nobody was updated"
     );
     same!(merchants.merchant(nobody.id).await?, None, "nobody");
+    Ok(())
+}
+
+/// Of two writes that have read the same settings, the second one writes nothing.
+pub async fn settings_are_written_over_the_version_that_was_read(
+    store: &Store,
+) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let merchants = &world.store.merchants;
+    let entry = || world.build.audit(AuditAction::SettingsChanged);
+    let mut disabled = world.merchant.clone();
+    disabled.version += 1;
+    disabled.disabled_at = Some(world.build.now());
+    let mut other = world.merchant.clone();
+    other.version += 1;
+    other.automatic_capture = !other.automatic_capture;
+    ensure!(merchants.update(&disabled, &entry()).await?, "the first");
+    ensure!(!merchants.update(&other, &entry()).await?, "the second");
+    let found = merchants.merchant(world.merchant.id).await?;
+    same!(found, Some(disabled), "what the first wrote");
     Ok(())
 }
 

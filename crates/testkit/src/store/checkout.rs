@@ -95,6 +95,7 @@ impl CheckoutRepository for MemoryStore {
         let state = self.state();
         Ok(state.keys.get(scope).map(|row| KeyRecord {
             fingerprint: row.fingerprint,
+            operation: row.operation,
             answer: row.answer.as_ref().map(|(answer, _)| answer.clone()),
             answered_at: row.answer.as_ref().map(|(_, at)| *at),
         }))

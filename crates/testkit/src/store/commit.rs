@@ -191,9 +191,14 @@ impl State {
     }
 
     fn take_key(&mut self, scope: KeyScope, row: KeyRow, at: Timestamp) -> Result<(), CommitError> {
+        let is_open = |id| {
+            let row = self.operations.get(&id);
+            row.is_some_and(|row| row.operation.is_open())
+        };
         let is_over = |found: &KeyRow| {
             let answered = found.answer.as_ref().map(|(_, at)| *at);
             answered.is_some_and(|then| then.plus_seconds(REMEMBERED_SECONDS) < at)
+                && !found.operation.is_some_and(is_open)
         };
         if self.keys.get(&scope).is_some_and(|found| !is_over(found)) {
             return Err(CommitError::KeyTaken);

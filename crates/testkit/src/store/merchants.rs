@@ -71,7 +71,8 @@ impl MerchantRepository for MemoryStore {
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let Some(found) = state.merchants.get_mut(&merchant.id) else {
+        let found = state.merchants.get_mut(&merchant.id);
+        let Some(found) = found.filter(|found| found.version + 1 == merchant.version) else {
             return Ok(false);
         };
         *found = merchant.clone();
