@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, Instruction, PspAccount},
+    psp::{Answer, Instruction, PspAccount, PspReference},
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -101,6 +101,8 @@ pub struct Notification {
     pub session: SessionId,
     /// The amount that the PSP names.
     pub amount: Money,
+    /// The PSP's own reference of the operation.
+    pub reference: PspReference,
     /// What became of the operation; `Accepted` where the notification only tells that there is
     /// news, which a look-up then has to be asked for.
     pub answer: Answer,

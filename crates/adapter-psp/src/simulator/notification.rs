@@ -73,6 +73,7 @@ pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
         operation: key.parse().map_err(|_| Irrelevant)?,
         session: reference.parse().map_err(|_| Irrelevant)?,
         amount: money(&told).ok_or(Malformed)?,
+        reference: psp_reference(&told).ok_or(Malformed)?,
         answer: answer(&told).ok_or(Malformed)?,
     })
 }
@@ -82,10 +83,14 @@ fn money(told: &Told) -> Option<Money> {
     amount::from_provider(told.amount?, currency, currencies::exponent(currency)?)
 }
 
+fn psp_reference(told: &Told) -> Option<PspReference> {
+    PspReference::parse(told.psp_reference.as_deref()?).ok()
+}
+
 /// A successful authorisation is passed on as accepted: it does not say whether the money was
 /// captured with it, and a wrong guess would be wrong about money. The look-up says it.
 fn answer(told: &Told) -> Option<Answer> {
-    let reference = PspReference::parse(told.psp_reference.as_deref()?).ok()?;
+    let reference = psp_reference(told)?;
     Some(match (told.success?, told.r#type.as_str()) {
         (false, _) => Answer::Refused(response::reason(told.reason.as_deref())),
         (true, "authorisation") => Answer::Accepted { reference },

@@ -239,8 +239,11 @@ async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Option<Word
     }
 }
 
+/// Whether a notification is about this operation. The PSP's reference counts once it is known here.
 fn agrees(operation: &Operation, account: &PspAccount, notification: &Notification) -> bool {
-    operation.account == *account
+    let known = operation.reference.as_ref();
+    known.is_none_or(|known| *known == notification.reference)
+        && operation.account == *account
         && operation.session == notification.session
         && operation.amount == notification.amount
 }

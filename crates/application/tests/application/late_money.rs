@@ -173,7 +173,7 @@ async fn an_attempt_given_up_that_is_authorised_after_all_leaves_the_winner_alon
     // The PSP says so although it had confirmed the cancel; it holds nothing by then.
     let reference = loser.reference.unwrap();
     let body = format!(
-        "ntf_x\n{}\n{}\n10000 EUR\ndone\n{}\n",
+        "ntf_x\n{}\n{}\n10000 EUR\n{2}\ndone\n{2}\n",
         loser.id,
         order.id,
         reference.as_str()

@@ -52,7 +52,7 @@ async fn news_of_an_attempt_that_was_ended_is_looked_up_and_its_money_goes_back(
     assert_eq!(world.psp.reserved(order.id), 10_000);
     let reference = attempt.reference.unwrap();
     let news = format!(
-        "ntf_x\n{}\n{}\n10000 EUR\naccepted\n{}\n",
+        "ntf_x\n{}\n{}\n10000 EUR\n{2}\naccepted\n{2}\n",
         attempt.id,
         order.id,
         reference.as_str()

@@ -159,20 +159,19 @@ async fn what_does_not_agree_is_kept_audited_and_listed_until_a_person_has_looke
     let text = String::from_utf8(body(&world, &order)).unwrap();
     let lower = renamed(&text.replace("10000 EUR", "9999 EUR"), "ntf_lower");
     let other = renamed(&text.replace(&order.text(), &foreign.text()), "ntf_other");
-    for wrong in [&lower, &other, "nonsense"] {
+    let payment = renamed(&text.replace("\npsp_", "\npsp_other_"), "ntf_payment");
+    for wrong in [&lower, &other, &payment, "nonsense"] {
         world.deliver(wrong.as_bytes()).await.unwrap();
         world.clock.advance(1);
     }
     let before = world.fate.reached().commits;
-    assert_eq!(statuses(&world), ["mismatched", "mismatched", "malformed"]);
-    assert_eq!(
-        world.audited(&order),
-        ["notification_mismatched", "notification_mismatched"]
-    );
+    let mismatched = ["mismatched", "mismatched", "mismatched", "malformed"];
+    assert_eq!(statuses(&world), mismatched);
+    assert_eq!(world.audited(&order), ["notification_mismatched"; 3]);
     assert_eq!(world.status(&order).await, StatusName::Pending);
     assert_eq!(world.fate.reached().commits, before, "nothing was changed");
     let listed = stuck(&world).await;
-    assert_eq!(listed.len(), 3, "{listed:?}");
+    assert_eq!(listed.len(), 4, "{listed:?}");
     for stored in world.store.notifications() {
         assert!(
             oversight::dismiss(&world.app, Dismissible::Notification(stored.new.id))
@@ -218,7 +217,7 @@ async fn a_word_that_comes_before_our_own_commit_is_not_dropped() {
     let operation = world.build.id();
     let token = TokenFingerprint::of("tok_1");
     let told = format!(
-        "ntf_early\n{operation}\n{}\n10000 EUR\ndone\npsp_1\n",
+        "ntf_early\n{operation}\n{}\n10000 EUR\npsp_1\ndone\npsp_1\n",
         order.id
     );
     world.receive(told.as_bytes()).await.unwrap();

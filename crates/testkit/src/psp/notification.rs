@@ -36,12 +36,14 @@ pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: Operat
         ),
         Answer::Refused(reason) => ("refused", reason.as_str(), ""),
     };
+    let reference = super::reference_of(operation);
+    let reference = reference.as_str();
     // A cancel names no amount; its notification names the payment's, as PSPs do.
     let amount = ledger.amount_request(request);
     let currency = amount.currency.map_or("EUR", Currency::code);
     let (session, minor) = (request.session, amount.minor);
-    format!("ntf_{number}\n{operation}\n{session}\n{minor} {currency}\n{kind}\n{first}\n{second}")
-        .into_bytes()
+    let about = format!("{operation}\n{session}\n{minor} {currency}\n{reference}");
+    format!("ntf_{number}\n{about}\n{kind}\n{first}\n{second}").into_bytes()
 }
 
 /// The text of a notification that is about nothing of ours.
@@ -69,7 +71,7 @@ pub(super) fn read_notification(body: &[u8]) -> Result<Notification, Notificatio
 
 fn read(text: &str) -> Option<Notification> {
     let lines: Vec<&str> = text.split('\n').collect();
-    let [_, operation, session, amount, kind, first, second] = lines.as_slice() else {
+    let [_, operation, session, amount, of_psp, kind, first, second] = lines.as_slice() else {
         return None;
     };
     let (minor, currency) = amount.split_once(' ')?;
@@ -93,6 +95,7 @@ fn read(text: &str) -> Option<Notification> {
         operation: operation.parse().ok()?,
         session: session.parse().ok()?,
         amount: Money::new(minor.parse().ok()?, Currency::parse(currency).ok()?).ok()?,
+        reference: PspReference::parse(of_psp).ok()?,
         answer,
     })
 }
