@@ -2,12 +2,21 @@
 
 use oncharge_domain::{operation::Operation, psp::Word};
 use oncharge_ports::psp::{PreparedRequest, PspError};
+use time::Duration;
 use tracing::warn;
 
-use crate::App;
+use crate::{App, committing::IN_HAND_SECONDS};
 
-/// Sends an operation's request and says what was learned.
+/// Sends an operation's request and says what was learned. The process that has announced a call may
+/// have been suspended since: once the operation belongs to recovery, it is not sent from here.
+/// Another process may have finished it, and the PSP may have forgotten its key.
 pub(crate) async fn send(app: &App, operation: &Operation, request: &PreparedRequest) -> Word {
+    let age = app.now().since(operation.last_sent_at);
+    if age > Duration::seconds(IN_HAND_SECONDS) {
+        warn!(operation = %operation.id, seconds = age.whole_seconds(),
+            "too late to send: the operation is left to recovery");
+        return Word::NotSent;
+    }
     let Some(psp) = app.inner().psps.account(&operation.account) else {
         warn!(operation = %operation.id, "the operation's PSP account is not configured");
         return Word::NotSent;

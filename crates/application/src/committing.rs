@@ -23,7 +23,7 @@ use crate::{App, Error, PostContext};
 pub(crate) const DEADLINE: Duration = Duration::from_secs(5);
 /// When recovery takes up an operation that its request has not finished, in seconds: longer
 /// than any call to a PSP lasts.
-const IN_HAND_SECONDS: i64 = 15;
+pub(crate) const IN_HAND_SECONDS: i64 = 15;
 /// When an accepted operation whose notification has not come is looked up, in seconds.
 pub(crate) const ACCEPTED_SECONDS: i64 = 60;
 

@@ -41,7 +41,7 @@ pub struct Operation {
     pub created_at: Timestamp,
     /// When it was last (about to be) sent.
     pub last_sent_at: Timestamp,
-    /// Not to be sent before then.
+    /// It is not sent before this time: the PSP remembers its key from then on at the earliest.
     pub not_before: Timestamp,
 }
 

@@ -134,13 +134,13 @@ fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
 }
 
 /// Nothing is sent again past the time for which the PSP remembers its key; what was never sent has
-/// no key there.
+/// no key there, and what was sent has one from `not_before` on at the earliest.
 fn may_go_out(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
     if operation.sending == Sending::NotSent {
         return true;
     }
     let lifetime = Duration::try_from(psp.key_lifetime()).unwrap_or(Duration::MAX);
-    now.since(operation.created_at) < lifetime
+    now.since(operation.not_before) < lifetime
 }
 
 /// An authorisation is never sent again past its session's expiry.
@@ -203,13 +203,14 @@ async fn mark(app: &App, claimed: &ClaimedOperation, session: SessionId) -> Resu
     if is_too_late(&operation, &session, now) {
         return Ok(Marked::TooLate);
     }
-    let sending = match operation.sending {
-        Sending::NotSent => Sending::Intended,
-        _ => Sending::Unknown,
+    let (sending, not_before) = match operation.sending {
+        Sending::NotSent => (Sending::Intended, now),
+        _ => (Sending::Unknown, operation.not_before),
     };
     let operation = Operation {
         sending,
         last_sent_at: now,
+        not_before,
         ..operation
     };
     session.version = session.version.saturating_add(1);

@@ -21,11 +21,11 @@ async fn reversed_between_two_reads(world: &World, operation: OperationId, reaso
     world.psp.take_back(operation, reason);
     let reversed = world.psp.notification_body(operation);
     world.receive(&reversed).await.unwrap();
-    world.fate.suspend_next_session_read();
+    world.fate.session_read.suspend_next();
     let apply_done = async {
-        world.fate.session_read_suspended().await;
+        world.fate.session_read.suspended().await;
         other_node.deliver(&done).await.unwrap();
-        world.fate.resume_session_read();
+        world.fate.session_read.resume();
     };
     let (applied, ()) = join(psp_inbox::run_once(&world.app), apply_done).await;
     applied.unwrap();
@@ -104,11 +104,11 @@ async fn a_repeated_success_of_a_failed_refund_is_no_contradiction() {
     let failed = world.psp.notification_body(refund);
     let other_node = world.restarted();
     world.receive(&done).await.unwrap();
-    world.fate.suspend_next_session_read();
+    world.fate.session_read.suspend_next();
     let apply_failure = async {
-        world.fate.session_read_suspended().await;
+        world.fate.session_read.suspended().await;
         other_node.deliver(&failed).await.unwrap();
-        world.fate.resume_session_read();
+        world.fate.session_read.resume();
     };
     let (applied, ()) = join(psp_inbox::run_once(&world.app), apply_failure).await;
     applied.unwrap();
@@ -138,12 +138,12 @@ async fn a_capture_without_a_key_is_answered_with_the_session_that_it_left() {
         others_wait().await;
         // The request's first commit is a conflict, so that it has to read again.
         world.fate.plan(Point::Commit(1), Harm::Between);
-        world.fate.suspend_next_session_read();
+        world.fate.session_read.suspend_next();
         world.psp.resume();
-        world.fate.session_read_suspended().await;
+        world.fate.session_read.suspended().await;
         let capture = world.operation(&order, "capture").id;
         other_node.notify(capture).await.unwrap();
-        world.fate.resume_session_read();
+        world.fate.session_read.resume();
     };
     let (answer, ()) = join(world.capture(&order, "", None), meanwhile).await;
     assert_eq!(told(&answer), "200 done captured");

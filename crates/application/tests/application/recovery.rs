@@ -1,9 +1,14 @@
 //! Recovery: operations left in each state by a crash, a time-out or a silent PSP.
 
-use oncharge_domain::{operation::Sending, psp::RefusalReason, session::StatusName};
+use futures_util::future::join;
+use oncharge_domain::{
+    operation::{OperationStatus, Sending},
+    psp::RefusalReason,
+    session::StatusName,
+};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Harm, Order, Point, World, books};
+use crate::support::{Harm, Order, Point, World, books, told};
 
 /// How an operation was left, and who left it so.
 #[derive(Clone, Copy, Debug)]
@@ -239,6 +244,46 @@ async fn past_the_keys_lifetime_nothing_is_repeated_only_looked_up() {
         world.operation(&order, "capture").is_open(),
         "a person must look at it"
     );
+}
+
+/// An operation that was never sent outlives the time for which keys are remembered; then its first
+/// request is lost on the way.
+#[tokio::test(start_paused = true)]
+async fn a_keys_lifetime_begins_when_it_is_first_sent() {
+    let world = World::capturing_after(60);
+    let lifetime = std::time::Duration::from_secs(3600);
+    world.psp.set_key_lifetime(lifetime);
+    let order = world.authorized().await;
+    world.psp.set_away(true);
+    world.pass(7200).await;
+    assert_eq!(world.operation(&order, "capture").sending, Sending::NotSent);
+    world.psp.set_away(false);
+    world.psp.fail(Call::Capture, Fault::UnknownBefore);
+    world.pass(1800).await;
+    assert_eq!(world.status(&order).await, StatusName::Captured);
+}
+
+/// A process is suspended between a commit and its call for so long that another one takes over.
+#[tokio::test(start_paused = true)]
+async fn what_recovery_has_taken_over_is_not_sent_by_the_suspended_process() {
+    let world = World::new();
+    let order = world.captured().await;
+    let other_node = world.restarted();
+    world.fate.commit.suspend_next();
+    let take_over = async {
+        world.fate.commit.suspended().await;
+        other_node.pass(60).await;
+        assert_eq!(
+            world.operation(&order, "refund").status,
+            OperationStatus::Succeeded
+        );
+        world.fate.commit.resume();
+    };
+    let (answer, ()) = join(world.refund(&order, "k", 500), take_over).await;
+    assert_eq!(told(&answer), "201 refund refund_succeeded");
+    let arrived = world.psp.arrived();
+    let sent = arrived.iter().filter(|(call, _)| *call == Call::Refund);
+    assert_eq!(sent.count(), 1, "{arrived:?}");
 }
 
 #[tokio::test(start_paused = true)]

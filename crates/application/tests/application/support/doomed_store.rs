@@ -33,7 +33,7 @@ impl CheckoutRepository for DoomedStore {
         // Other tasks get a turn between a reading and what follows from it.
         tokio::task::yield_now().await;
         let found = self.inner.session(id).await;
-        self.fate.after_session_read().await;
+        self.fate.session_read.pass().await;
         found
     }
 
@@ -121,7 +121,9 @@ impl CheckoutRepository for DoomedStore {
                 if let Some(stalled) = self.fate.stalled() {
                     self.inner.commit(stalled).await?;
                 }
-                self.inner.commit(unit).await
+                self.inner.commit(unit).await?;
+                self.fate.commit.pass().await;
+                Ok(())
             }
             Some(Harm::Before) => Err(StoreError::Unavailable("a fault was planned".into()).into()),
             Some(Harm::Between) => Err(CommitError::Conflict),

@@ -51,19 +51,64 @@ pub(crate) struct Fate {
     counts: Mutex<Counts>,
     death: Notify,
     answers: watch::Sender<bool>,
-    session_read: watch::Sender<SessionRead>,
+    /// The read of a session.
+    pub(crate) session_read: Suspension,
+    /// A commit that succeeds.
+    pub(crate) commit: Suspension,
     stall: Mutex<Stall>,
 }
 
-/// Whether a read of a session is suspended between its result and the caller.
+/// Suspends a call of the store between its result and the caller; other calls pass meanwhile.
+pub(crate) struct Suspension(watch::Sender<Suspended>);
+
+/// Whether a call is suspended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum SessionRead {
-    /// No read is suspended.
-    Passes,
-    /// The next read will be suspended.
-    SuspendsNext,
-    /// A read is suspended.
-    Suspended,
+enum Suspended {
+    No,
+    Next,
+    Now,
+}
+
+impl Suspension {
+    fn new() -> Self {
+        Self(watch::Sender::new(Suspended::No))
+    }
+
+    /// Suspends the next call, until [`Suspension::resume`].
+    pub(crate) fn suspend_next(&self) {
+        self.0.send_replace(Suspended::Next);
+    }
+
+    /// Waits until the call is suspended.
+    pub(crate) async fn suspended(&self) {
+        self.wait_for(Suspended::Now).await;
+    }
+
+    /// Lets the suspended call return its (by now outdated) result.
+    pub(crate) fn resume(&self) {
+        self.0.send_replace(Suspended::No);
+    }
+
+    pub(super) async fn pass(&self) {
+        let suspends = self.0.send_if_modified(|state| {
+            let suspends = *state == Suspended::Next;
+            if suspends {
+                *state = Suspended::Now;
+            }
+            suspends
+        });
+        if suspends {
+            self.wait_for(Suspended::No).await;
+        }
+    }
+
+    async fn wait_for(&self, wanted: Suspended) {
+        let mut state = self.0.subscribe();
+        state
+            .wait_for(|state| *state == wanted)
+            .await
+            .expect("the sender is not dropped");
+    }
 }
 
 /// A commit whose connection was lost while the database was still at it.
@@ -99,7 +144,8 @@ impl Fate {
             counts: Mutex::default(),
             death: Notify::new(),
             answers: watch::Sender::new(true),
-            session_read: watch::Sender::new(SessionRead::Passes),
+            session_read: Suspension::new(),
+            commit: Suspension::new(),
             stall: Mutex::default(),
         }
     }
@@ -196,43 +242,6 @@ impl Fate {
     /// Lets held answers arrive.
     pub(crate) fn let_answers_in(&self) {
         self.answers.send_replace(true);
-    }
-
-    /// Suspends the next read of a session after it has its result, until
-    /// [`Fate::resume_session_read`]; other reads pass meanwhile.
-    pub(crate) fn suspend_next_session_read(&self) {
-        self.session_read.send_replace(SessionRead::SuspendsNext);
-    }
-
-    /// Waits until the read is suspended.
-    pub(crate) async fn session_read_suspended(&self) {
-        self.wait_for_session_read(SessionRead::Suspended).await;
-    }
-
-    /// Lets the suspended read return its (by now outdated) result.
-    pub(crate) fn resume_session_read(&self) {
-        self.session_read.send_replace(SessionRead::Passes);
-    }
-
-    pub(super) async fn after_session_read(&self) {
-        let suspends = self.session_read.send_if_modified(|state| {
-            let suspends = *state == SessionRead::SuspendsNext;
-            if suspends {
-                *state = SessionRead::Suspended;
-            }
-            suspends
-        });
-        if suspends {
-            self.wait_for_session_read(SessionRead::Passes).await;
-        }
-    }
-
-    async fn wait_for_session_read(&self, wanted: SessionRead) {
-        let mut state = self.session_read.subscribe();
-        state
-            .wait_for(|state| *state == wanted)
-            .await
-            .expect("the sender is not dropped");
     }
 
     pub(super) async fn answer_arrives(&self) {
