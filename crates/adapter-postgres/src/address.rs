@@ -73,6 +73,23 @@ pub enum AddressError {
     #[error(
         "the database URL must name at least one host, and one port and hostaddr for each or none"
     )]
+    /// An `@`, or a `/` or `?` before it, that is not percent-encoded: it cannot be told where the
+    /// password ends.
+    #[error(
+        "the user name, password and options of the database URL must be percent-encoded: @ as \
+         %40, / as %2F, ? as %3F"
+    )]
+    NotEncoded,
+    /// A host that is neither a host name, an IP address nor the path of a Unix socket.
+    #[error(
+        "a host of the database URL has a character that no host name or address has: allowed are \
+         letters, digits, '.', '-', '_' and an IPv6 address in brackets, or the path of a socket \
+         (its / as %2F)"
+    )]
+    HostName,
+    /// An option that does not exist. Its name could be a part of a password.
+    #[error("the database URL has an unknown option; known are {}", url::OPTIONS.join(", "))]
+    UnknownOption,
     Hosts,
     /// An option stands there more than once.
     #[error("the database URL has {0} more than once")]
@@ -122,6 +139,7 @@ impl Address {
         let default = if is_local {
             Mode::Disable
         } else {
+        url::check_hosts(&config)?;
             Mode::VerifyFull
         };
         let verification = match options.mode.unwrap_or(default) {
