@@ -16,14 +16,18 @@ use std::{
     time::Duration,
 };
 
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::ConnectionResult;
 use tokio_postgres::{
     Config,
     config::{Host, LoadBalanceHosts},
 };
 
 pub(crate) use self::driver::Connected;
-use self::{host::Target, tls::Verification, url::Mode};
+use self::{
+    host::{HostFailure, Target},
+    tls::Verification,
+    url::Mode,
+};
 
 /// How long all hosts together may take to accept a connection, unless the URL has
 /// `connect_timeout`.
@@ -69,10 +73,6 @@ pub enum AddressError {
     /// Not of the form `postgres://user:password@host:port/database?option=value`.
     #[error("the database URL cannot be read")]
     Malformed(#[source] tokio_postgres::Error),
-    /// No host, or not as many ports or addresses as hosts.
-    #[error(
-        "the database URL must name at least one host, and one port and hostaddr for each or none"
-    )]
     /// An `@`, or a `/` or `?` before it, that is not percent-encoded: it cannot be told where the
     /// password ends.
     #[error(
@@ -90,6 +90,10 @@ pub enum AddressError {
     /// An option that does not exist. Its name could be a part of a password.
     #[error("the database URL has an unknown option; known are {}", url::OPTIONS.join(", "))]
     UnknownOption,
+    /// No host, or not as many ports or addresses as hosts.
+    #[error(
+        "the database URL must name at least one host, and one port and hostaddr for each or none"
+    )]
     Hosts,
     /// An option stands there more than once.
     #[error("the database URL has {0} more than once")]
@@ -135,11 +139,11 @@ impl Address {
         let (url, options) = url::split(url)?;
         let config: Config = url.parse().map_err(AddressError::Malformed)?;
         let count = host_count(&config)?;
+        url::check_hosts(&config)?;
         let is_local = is_local(&config);
         let default = if is_local {
             Mode::Disable
         } else {
-        url::check_hosts(&config)?;
             Mode::VerifyFull
         };
         let verification = match options.mode.unwrap_or(default) {
@@ -177,13 +181,13 @@ impl Address {
     /// is doing.
     ///
     /// `BadConnection` where no host answers or is ready; `InvalidConnectionUrl` where one has
-    /// refused: an unknown user, password or database, a certificate that cannot be trusted, no TLS,
-    /// no free connection.
+    /// refused (an unknown user, password or database, a certificate that cannot be trusted, no TLS,
+    /// no free connection), or where no host's name exists.
     pub(crate) async fn connect(&self) -> ConnectionResult<Connected> {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)
         });
-        let mut failed = ConnectionError::BadConnection("the URL names no host".to_owned());
+        let mut failed = HostFailure::UnknownName("the URL names no host".to_owned());
         let (before, after) = self.hosts.split_at(first);
         for target in after.iter().chain(before) {
             // On the heap: every future that waits for the store would carry this one's size.
@@ -191,14 +195,15 @@ impl Address {
             let error = match connecting.await {
                 Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(error)) => error,
-                Err(_) => ConnectionError::BadConnection("no answer in time".to_owned()),
+                Err(_) => HostFailure::Absent("no answer in time".to_owned()),
             };
-            // What only a person can change is reported, whichever host says so.
-            if !matches!(failed, ConnectionError::InvalidConnectionUrl(_)) {
+            // What only a person can change is reported, whichever host says so; but the name of a
+            // host that is down may be unknown until it is back.
+            if error.rank() >= failed.rank() {
                 failed = error;
             }
         }
-        Err(failed)
+        Err(failed.into())
     }
 }
 
