@@ -24,7 +24,7 @@ use crate::{
 pub(crate) use operators::Operators;
 pub(crate) use patience::until_there;
 pub(crate) use reserved::Reserved;
-pub(crate) use start_log::log_start;
+pub(crate) use start_log::{log_start, warn_of_unconfigured_accounts};
 
 /// How long requests that are under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(12);
