@@ -42,7 +42,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// The name on the command line.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::All => "all",
             Self::Api => "api",
