@@ -268,7 +268,7 @@ words! {
     }
     /// Why an attempt to deliver brought no answer.
     SendError {
-        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer,
+        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer, NoApiKey,
     }
     /// Why something failed.
     FailureCode {
