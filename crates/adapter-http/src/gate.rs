@@ -74,7 +74,8 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Checks 1 to 5; `standing` is set once the signature is verified: nobody else is told a quota.
+/// Checks 1 to 5. `standing` is set once the signature is verified, so that only the key's owner sees
+/// its quota.
 async fn admit(
     api: &Api,
     request: &HttpRequest,

@@ -9,12 +9,13 @@ use std::{
 };
 
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use oncharge_domain::id::{ApiKeyId, SessionId};
+use oncharge_domain::id::{ApiKeyId, MerchantId, SessionId};
 
 use self::{address::Address, buckets::Buckets};
 
-/// How often a shopper may pay, and may abandon a challenge, for one session: 10 a minute.
-const SHOPPER: Rate = Rate::one_in(Duration::from_secs(6), 10);
+/// How often a shopper may pay, and may abandon a challenge, for one session, and how often a merchant
+/// may test its webhook endpoint.
+const TEN_A_MINUTE: Rate = Rate::one_in(Duration::from_secs(6), 10);
 
 /// How often somebody may call: in bursts of at most so many, filled up again one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +116,7 @@ pub(crate) struct Limits {
     keys: Buckets<Option<ApiKeyId>>,
     addresses: Buckets<Address>,
     shoppers: Buckets<Option<(SessionId, Act)>>,
+    endpoint_tests: Buckets<Option<MerchantId>>,
 }
 
 impl Limits {
@@ -123,7 +125,8 @@ impl Limits {
             per_key,
             keys: Buckets::new(per_key, None),
             addresses: Buckets::new(per_address, Address::Crowd),
-            shoppers: Buckets::new(SHOPPER, None),
+            shoppers: Buckets::new(TEN_A_MINUTE, None),
+            endpoint_tests: Buckets::new(TEN_A_MINUTE, None),
         }
     }
 
@@ -151,6 +154,12 @@ impl Limits {
     pub(crate) fn count_act(&self, session: SessionId, act: Act) -> Result<(), Wait> {
         let key = Some((session, act));
         self.shoppers.take(key, Instant::now()).map(drop)
+    }
+
+    /// Counts a merchant's test of its webhook endpoint.
+    pub(crate) fn count_endpoint_test(&self, merchant: MerchantId) -> Result<(), Wait> {
+        let tests = &self.endpoint_tests;
+        tests.take(Some(merchant), Instant::now()).map(drop)
     }
 }
 

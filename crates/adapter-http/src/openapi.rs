@@ -268,7 +268,7 @@ words! {
     }
     /// Why an attempt to deliver brought no answer.
     SendError {
-        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer,
+        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer, NoApiKey,
     }
     /// Why something failed.
     FailureCode {
@@ -352,7 +352,8 @@ errors! {
     TestErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",
         "404" "`not_found`",
-        "422" "`idempotency_key_reused`";
+        "422" "`idempotency_key_reused`",
+        "429" "`rate_limited`, also over 10 tests a minute";
     /// What replacing the webhook secret can be refused with besides.
     RotateSecretErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",

@@ -282,8 +282,8 @@ fn answer_of(error: &Error) -> Answer {
             "This merchant is disabled: no new sessions and payments; captures, cancels, refunds and \
              webhooks go on",
         ),
-        Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "There is no such thing"),
-        Error::BadPayToken => unauthorized("invalid_token", "The pay token is not good"),
+        Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "Not found"),
+        Error::BadPayToken => unauthorized("invalid_token", "The pay token is invalid"),
         Error::BadCursor => {
             bad_parameter(FieldProblem::new("cursor", "is not a cursor of this list"))
         }

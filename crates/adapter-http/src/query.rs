@@ -108,7 +108,9 @@ impl<'a> Query<'a> {
 
     /// A point in time.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-        self.read(name, "must be a time as in RFC 3339", |text| {
+        let rule = "must be a time as in RFC 3339, such as 2026-02-07T12:00:00Z; in a query, the + of \
+                    an offset is sent as %2B";
+        self.read(name, rule, |text| {
             OffsetDateTime::parse(text, &Rfc3339)
                 .ok()
                 .map(Timestamp::new)

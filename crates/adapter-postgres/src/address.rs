@@ -16,14 +16,18 @@ use std::{
     time::Duration,
 };
 
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::ConnectionResult;
 use tokio_postgres::{
     Config,
     config::{Host, LoadBalanceHosts},
 };
 
 pub(crate) use self::driver::Connected;
-use self::{host::Target, tls::Verification, url::Mode};
+use self::{
+    host::{HostFailure, Target},
+    tls::Verification,
+    url::Mode,
+};
 
 /// How long all hosts together may take to accept a connection, unless the URL has
 /// `connect_timeout`.
@@ -69,6 +73,23 @@ pub enum AddressError {
     /// Not of the form `postgres://user:password@host:port/database?option=value`.
     #[error("the database URL cannot be read")]
     Malformed(#[source] tokio_postgres::Error),
+    /// An `@`, or a `/` or `?` before it, that is not percent-encoded: it cannot be told where the
+    /// password ends.
+    #[error(
+        "the user name, password and options of the database URL must be percent-encoded: @ as \
+         %40, / as %2F, ? as %3F"
+    )]
+    NotEncoded,
+    /// A host that is neither a host name, an IP address nor the path of a Unix socket.
+    #[error(
+        "a host of the database URL has a character that no host name or address has: allowed are \
+         letters, digits, '.', '-', '_' and an IPv6 address in brackets, or the path of a socket \
+         (its / as %2F)"
+    )]
+    HostName,
+    /// An option that does not exist. Its name could be a part of a password.
+    #[error("the database URL has an unknown option; known are {}", url::OPTIONS.join(", "))]
+    UnknownOption,
     /// No host, or not as many ports or addresses as hosts.
     #[error(
         "the database URL must name at least one host, and one port and hostaddr for each or none"
@@ -118,6 +139,7 @@ impl Address {
         let (url, options) = url::split(url)?;
         let config: Config = url.parse().map_err(AddressError::Malformed)?;
         let count = host_count(&config)?;
+        url::check_hosts(&config)?;
         let is_local = is_local(&config);
         let default = if is_local {
             Mode::Disable
@@ -159,13 +181,13 @@ impl Address {
     /// is doing.
     ///
     /// `BadConnection` where no host answers or is ready; `InvalidConnectionUrl` where one has
-    /// refused: an unknown user, password or database, a certificate that cannot be trusted, no TLS,
-    /// no free connection.
+    /// refused (an unknown user, password or database, a certificate that cannot be trusted, no TLS,
+    /// no free connection), or where no host's name exists.
     pub(crate) async fn connect(&self) -> ConnectionResult<Connected> {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)
         });
-        let mut failed = ConnectionError::BadConnection("the URL names no host".to_owned());
+        let mut failed = HostFailure::UnknownName("the URL names no host".to_owned());
         let (before, after) = self.hosts.split_at(first);
         for target in after.iter().chain(before) {
             // On the heap: every future that waits for the store would carry this one's size.
@@ -173,14 +195,15 @@ impl Address {
             let error = match connecting.await {
                 Ok(Ok(connected)) => return Ok(connected),
                 Ok(Err(error)) => error,
-                Err(_) => ConnectionError::BadConnection("no answer in time".to_owned()),
+                Err(_) => HostFailure::Absent("no answer in time".to_owned()),
             };
-            // What only a person can change is reported, whichever host says so.
-            if !matches!(failed, ConnectionError::InvalidConnectionUrl(_)) {
+            // What only a person can change is reported, whichever host says so; but the name of a
+            // host that is down may be unknown until it is back.
+            if error.rank() >= failed.rank() {
                 failed = error;
             }
         }
-        Err(failed)
+        Err(failed.into())
     }
 }
 

@@ -12,6 +12,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
     merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, Merchant},
+    psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -22,6 +23,7 @@ use oncharge_ports::{
 use crate::{
     batch::{Batch, BatchError},
     commit::{self, Blame},
+    error::corrupt,
     keys,
     rows::{
         at,
@@ -50,6 +52,11 @@ UPDATE api_keys SET ends_at = $3 WHERE id = $1 AND merchant_id = $2
 /// off until the transaction ends.
 pub(crate) fn merchant_lock(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
     sql_query(MERCHANT_LOCK).bind::<SqlUuid, _>(merchant.uuid())
+}
+
+fn psp_account(names: &(String, String)) -> Result<PspAccount, StoreError> {
+    let account = PspAccount::new(&names.0, &names.1);
+    account.map_err(|_| corrupt("merchants", "account", format!("{}/{}", names.0, names.1)))
 }
 
 #[async_trait]
@@ -94,6 +101,13 @@ impl MerchantRepository for PostgresStore {
         }
         let found: Vec<MerchantRow> = self.read(query).await?;
         found.into_iter().map(Merchant::try_from).collect()
+    }
+
+    async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError> {
+        let names = (merchants::connector, merchants::account);
+        let query = merchants::table.select(names).distinct().order(names);
+        let found: Vec<(String, String)> = self.read(query).await?;
+        found.iter().map(psp_account).collect()
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {

@@ -102,7 +102,7 @@ where
 }
 
 /// A database may come up or back; another user or password needs a person.
-fn not_connected(error: ConnectionError) -> StoreError {
+pub(crate) fn not_connected(error: ConnectionError) -> StoreError {
     match error {
         ConnectionError::BadConnection(_) => StoreError::Unreachable(Box::new(error)),
         error => StoreError::Failed(Box::new(error)),

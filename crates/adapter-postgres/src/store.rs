@@ -15,6 +15,7 @@ use oncharge_ports::{Entropy, StoreError};
 
 use crate::{
     address::Address,
+    error::Failure,
     migrations,
     pool::Pool,
     prepared::Prepared,
@@ -79,11 +80,12 @@ impl PostgresStore {
     /// Errors as of [`PostgresStore::connect`].
     pub async fn reach(url: &str) -> Result<bool, StoreError> {
         let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
-        let pool = Pool::new(address, 1, Arc::default())?;
-        let lent = pool.get().await?;
-        let mut line: &AsyncPgConnection = lent.line();
-        let found = diesel::select(to_regclass("keys_in_use")).get_result(&mut line);
-        let found: Option<u32> = lent.trip(found).await?;
+        let connected = address.connect().await.map_err(migrations::not_connected)?;
+        let mut connection: &AsyncPgConnection = &connected.diesel;
+        let found: Option<u32> = diesel::select(to_regclass("keys_in_use"))
+            .get_result(&mut connection)
+            .await
+            .map_err(Failure::of)?;
         Ok(found.is_some())
     }
 

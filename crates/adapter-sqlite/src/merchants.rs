@@ -10,6 +10,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
     merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, Merchant},
+    psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -36,6 +37,15 @@ use crate::{
 const KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at IS NULL \
      UNION ALL SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at > ?2 \
      ORDER BY created_at DESC, id DESC LIMIT ?3 + 0";
+
+fn psp_account(names: &(String, String)) -> Result<PspAccount, StoreError> {
+    let account = PspAccount::new(&names.0, &names.1);
+    account.map_err(|_| StoreError::Corrupt {
+        table: "merchants",
+        column: "account",
+        row: format!("{}/{}", names.0, names.1),
+    })
+}
 
 #[async_trait]
 impl MerchantRepository for SqliteStore {
@@ -88,6 +98,15 @@ impl MerchantRepository for SqliteStore {
             }
             let found: Vec<MerchantRow> = query.load(connection).map_err(error::store)?;
             found.into_iter().map(MerchantRow::merchant).collect()
+        })
+    }
+
+    async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError> {
+        self.read(|connection| {
+            let names = (merchants::connector, merchants::account);
+            let query = merchants::table.select(names).distinct().order(names);
+            let found: Vec<(String, String)> = query.load(connection).map_err(error::store)?;
+            found.iter().map(psp_account).collect()
         })
     }
 

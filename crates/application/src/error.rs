@@ -28,7 +28,7 @@ pub enum Error {
     #[error("not found")]
     NotFound,
     /// The pay token is missing, wrong, foreign or too old.
-    #[error("the pay token is not good")]
+    #[error("the pay token is invalid")]
     BadPayToken,
     /// The page cursor was not written here for this merchant and list.
     #[error("the cursor is not good")]

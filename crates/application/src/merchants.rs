@@ -174,6 +174,13 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
     Ok((merchant, pair))
 }
 
+/// The PSP accounts that merchants use and the configuration does not have: their payments fail.
+pub async fn unconfigured_psp_accounts(app: &App) -> Result<Vec<PspAccount>, Error> {
+    let mut used = app.inner().merchants.psp_accounts().await?;
+    used.retain(|account| app.inner().psps.account(account).is_none());
+    Ok(used)
+}
+
 /// Adds a pair to a merchant.
 ///
 /// Errors: `NotFound`, `TooManyKeys`.

@@ -69,7 +69,7 @@ list! {
         sessions_are_found_by_order_and_psp_reference
         created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
     merchants: merchants_load_equal settings_are_written_over_the_version_that_was_read
-        merchants_are_listed_by_id a_key_is_found_by_its_hash
+        merchants_are_listed_by_id accounts_of_merchants_are_listed_once a_key_is_found_by_its_hash
         a_key_ends_once active_keys_are_limited a_merchants_keys_are_listed
         the_last_active_key_is_kept the_last_use_is_recorded_once_an_hour;
     looks: looks_load_equal a_look_can_be_taken_away;

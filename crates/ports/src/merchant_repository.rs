@@ -5,6 +5,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
     merchant::{ApiKey, ApiKeyHash, Merchant},
+    psp::PspAccount,
     time::Timestamp,
 };
 
@@ -35,6 +36,10 @@ pub trait MerchantRepository: Send + Sync {
         after: Option<MerchantId>,
         limit: u32,
     ) -> Result<Vec<Merchant>, StoreError>;
+
+    /// The PSP accounts that merchants use, each once, ordered by connector and account
+    /// [`accounts_of_merchants_are_listed_once`].
+    async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError>;
 
     /// Writes a merchant's settings, those that were taken away among them
     /// [`a_look_can_be_taken_away`]. `false`, and nothing is written, unless the stored version is the

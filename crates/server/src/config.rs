@@ -2,12 +2,14 @@
 //!
 //! Everything is checked at start; an error names the setting. Secrets are masked.
 
+mod errors;
 mod keys;
 mod names;
 mod network;
 mod psp;
 mod secret;
 mod storage;
+mod values;
 mod webhooks;
 
 use std::path::{Path, PathBuf};
@@ -16,7 +18,10 @@ use anyhow::{Context, bail};
 use config::{Config, Environment, File, FileFormat, Source};
 use serde::{Deserialize, Serialize};
 
-use self::names::{ToolVariables, check_environment};
+use self::{
+    errors::Unreadable,
+    names::{ToolVariables, check_environment},
+};
 pub(crate) use keys::{KeySettings, Keys, make_private_dir, write_private};
 pub(crate) use network::{Limits, Network};
 pub(crate) use psp::{PspAccounts, PspSettings};
@@ -34,6 +39,7 @@ const DEFAULT_FILE: &str = "oncharge.toml";
 #[serde(deny_unknown_fields)]
 pub(crate) struct Settings {
     /// Production or sandbox.
+    #[serde(deserialize_with = "values::one_of")]
     pub(crate) mode: Mode,
     /// Addresses and proxies.
     pub(crate) network: Network,
@@ -54,7 +60,7 @@ pub(crate) struct Settings {
 }
 
 /// What the deployment is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Mode {
     /// Real money: the simulator is refused.
@@ -78,6 +84,7 @@ pub(crate) struct Checkout {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
     /// How lines look.
+    #[serde(deserialize_with = "values::one_of")]
     pub(crate) format: LogFormat,
     /// What is logged, as `tracing-subscriber` filters say it.
     pub(crate) filter: String,
@@ -115,12 +122,15 @@ impl Settings {
         };
         let layered = builder
             .add_source(environment)
-            .set_override_option("database.url", database_url)?
+            .set_override_option("database.url", database_url)
+            .map_err(Unreadable::from)?
             .build()
+            .map_err(Unreadable::from)
             .context("the configuration cannot be read")?;
-        names::check_keys(&layered.collect()?)?;
+        names::check_keys(&layered.collect().map_err(Unreadable::from)?)?;
         let settings: Self = layered
             .try_deserialize()
+            .map_err(Unreadable::from)
             .context("the configuration is not acceptable")?;
         settings.check()?;
         Ok(settings)

@@ -24,7 +24,7 @@ use crate::{
 pub(crate) use operators::Operators;
 pub(crate) use patience::until_there;
 pub(crate) use reserved::Reserved;
-pub(crate) use start_log::log_start;
+pub(crate) use start_log::{log_start, warn_of_unconfigured_accounts};
 
 /// How long requests that are under way may take once the server is asked to stop.
 const GRACE: Duration = Duration::from_secs(12);
@@ -42,7 +42,7 @@ pub(crate) enum Role {
 
 impl Role {
     /// The name on the command line.
-    fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::All => "all",
             Self::Api => "api",

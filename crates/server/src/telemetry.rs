@@ -6,7 +6,7 @@ mod panic;
 
 use std::io::{IsTerminal, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tracing_subscriber::EnvFilter;
 
 use self::{
@@ -26,7 +26,7 @@ const LIMITED: [&str; 6] = [
 ];
 
 /// How log lines look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum LogFormat {
     /// For people.

@@ -68,8 +68,8 @@ pub(crate) fn client_ip(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr>
 
 /// The right-most address on the way here that is no trusted proxy.
 ///
-/// Where `Forwarded` and `X-Forwarded-For` tell different tales, one of them came from outside
-/// unchecked: then only the peer itself is believed.
+/// If `Forwarded` and `X-Forwarded-For` differ, the client may have set one of them itself: then the
+/// peer's address is used.
 fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));

@@ -49,7 +49,7 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         let full_in = table.full_in(key, now);
         self.missing(full_in).map_or(Ok(()), Err)?;
         let full_in = full_in.saturating_add(self.rate.one_in);
-        // An instant that far away cannot be told from one that never comes.
+        // An `Instant` that overflows is as good as never.
         if let Some(full_at) = now.checked_add(full_in) {
             table.full_at.insert(key, full_at);
         }

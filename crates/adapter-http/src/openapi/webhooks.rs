@@ -217,7 +217,6 @@ fn test() -> Value {
         "failure": null,
         "metadata": {},
         "id": "evt_019c3874c200700080000000000000e2",
-        "sequence": 0,
         "created_at": "2026-02-07T12:00:00Z",
     })
 }

@@ -164,6 +164,19 @@ async fn bad_parameters_are_refused_by_name() {
 }
 
 #[actix_web::test]
+async fn a_time_with_a_plus_that_is_not_encoded_is_refused_with_what_to_do() {
+    let app = TestApp::start().await;
+    let target = "/v1/checkout/sessions?created_after=2026-02-07T12:00:00";
+    let refused = app.get(&format!("{target}+00:00")).send().await;
+    assert_eq!(refused.refusal(), (400, "invalid_request".to_owned()));
+    for hint in ["%2B", "12:00:00Z"] {
+        assert!(refused.text().contains(hint), "{}", refused.text());
+    }
+    let encoded = app.get(&format!("{target}%2B00:00")).send().await;
+    assert_eq!(encoded.status, 200, "{encoded:?}");
+}
+
+#[actix_web::test]
 async fn unknown_parameters_are_refused_on_every_endpoint() {
     let app = TestApp::start().await;
     let session = app.created().await.id;

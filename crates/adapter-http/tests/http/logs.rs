@@ -56,6 +56,10 @@ async fn a_whole_payment_leaves_no_secret_in_the_log() {
     assert_eq!(app.get(&page).unsigned().send().await.status, 200);
     assert_eq!(app.pay(&checkout, card).await.status, 422);
     assert_eq!(app.pay(&checkout, "tok_verysecret").await.status, 200);
+    for (method, path, status) in [("GET", "/status", 200), ("POST", "/abandon", 409)] {
+        let call = app.shopper(method, &checkout, path, "").send().await;
+        assert_eq!(call.status, status, "{path}");
+    }
     assert_eq!(
         app.post(&checkout.path("/capture"), "").send().await.status,
         200
@@ -105,6 +109,13 @@ async fn a_whole_payment_leaves_no_secret_in_the_log() {
         log.contains("/checkout/{id}/pay"),
         "the route's template is: {log}"
     );
+    for path in ["", "/pay", "/status", "/abandon"] {
+        let route = format!("route=\"/checkout/{{id}}{path}\"");
+        let mut answered = log.lines().filter(|line| line.contains("answered"));
+        let line = answered.find(|line| line.contains(&route));
+        let line = line.unwrap_or_else(|| panic!("no line of {route}: {log}"));
+        assert_eq!(line.matches("merchant=mer_").count(), 1, "{line}");
+    }
     assert!(
         log.contains("status=503") && log.contains("busy"),
         "and what was answered"

@@ -84,3 +84,17 @@ async fn an_equal_request_is_not_sent_again() {
     assert_eq!(no_json.refusal(), (400, "invalid_request".to_owned()));
     assert_eq!(app.sender.sent().len(), 1);
 }
+
+#[actix_web::test]
+async fn a_merchant_has_ten_tests_a_minute() {
+    let app = TestApp::start().await;
+    app.listen(&app.pair, SHOP).await;
+    for _ in 0..10 {
+        assert_eq!(app.post(TARGET, "").send().await.status, 200);
+    }
+    let refused = app.post(TARGET, "").send().await;
+    assert_eq!(refused.refusal(), (429, "rate_limited".to_owned()));
+    let wait: u64 = refused.header("retry-after").unwrap().parse().unwrap();
+    assert!((1..=7).contains(&wait), "{wait}");
+    assert_eq!(app.sender.sent().len(), 10);
+}

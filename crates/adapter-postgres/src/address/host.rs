@@ -2,7 +2,7 @@
 
 use std::{error::Error as _, io, time::Duration};
 
-use diesel::{ConnectionError, ConnectionResult};
+use diesel::ConnectionError;
 use tokio_postgres::{
     Config, NoTls, Socket,
     config::{Host, SslMode, SslNegotiation},
@@ -93,7 +93,7 @@ impl Target {
         }
     }
 
-    pub(super) async fn connect(&self) -> ConnectionResult<Connected> {
+    pub(super) async fn connect(&self) -> Result<Connected, HostFailure> {
         match &self.connector {
             Connector::Socket => self.connect_with(NoTls).await,
             Connector::Plain => self.connect_with(PlainConnector).await,
@@ -101,16 +101,32 @@ impl Target {
         }
     }
 
-    async fn connect_with<T>(&self, connector: T) -> ConnectionResult<Connected>
+    async fn connect_with<T>(&self, connector: T) -> Result<Connected, HostFailure>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: TlsStream + Unpin + Send + 'static,
         <T::TlsConnect as TlsConnect<Socket>>::Future: Send,
     {
         let connecting = self.config.connect(connector).await;
-        let (client, connection) = connecting.map_err(|error| refused(&error))?;
-        drive(client, connection).await
+        let (client, connection) = connecting.map_err(|error| HostFailure::of(&error))?;
+        let driven = drive(client, connection).await;
+        driven.map_err(|error| match error {
+            ConnectionError::BadConnection(text) => HostFailure::Absent(text),
+            error => HostFailure::Refused(error.to_string()),
+        })
     }
+}
+
+/// Why one host gives no connection.
+#[derive(Debug)]
+pub(super) enum HostFailure {
+    /// The DNS has no address for the host's name.
+    UnknownName(String),
+    /// Nobody answers, or the server is starting, stopping or in recovery.
+    Absent(String),
+    /// The server refuses, or is refused: a wrong password, a database that does not exist, a
+    /// certificate that is not trusted. Waiting changes nothing.
+    Refused(String),
 }
 
 /// Everything of a URL but its hosts, ports and what protects the connection.
@@ -154,18 +170,52 @@ fn with_options_of(all: &Config) -> Config {
     config
 }
 
-/// `BadConnection` where nobody answers or the server is starting, stopping or in recovery; else
-/// `InvalidConnectionUrl`: waiting does not change a wrong password, a database that does not exist
-/// or a certificate that is refused.
-fn refused(error: &tokio_postgres::Error) -> ConnectionError {
-    let text = error
-        .source()
-        .map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
-    if is_absence(error) {
-        ConnectionError::BadConnection(text)
-    } else {
-        ConnectionError::InvalidConnectionUrl(text)
+impl HostFailure {
+    fn of(error: &tokio_postgres::Error) -> Self {
+        let cause = error.source();
+        let text = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
+        if cause.is_some_and(|cause| is_unknown_name(&cause.to_string())) {
+            Self::UnknownName(text)
+        } else if is_absence(error) {
+            Self::Absent(text)
+        } else {
+            Self::Refused(text)
+        }
     }
+
+    /// Of several hosts' failures the highest is reported.
+    pub(super) fn rank(&self) -> u8 {
+        match self {
+            Self::UnknownName(_) => 0,
+            Self::Absent(_) => 1,
+            Self::Refused(_) => 2,
+        }
+    }
+}
+
+impl From<HostFailure> for ConnectionError {
+    fn from(failure: HostFailure) -> Self {
+        match failure {
+            HostFailure::Absent(text) => Self::BadConnection(text),
+            HostFailure::UnknownName(text) | HostFailure::Refused(text) => {
+                Self::InvalidConnectionUrl(text)
+            }
+        }
+    }
+}
+
+/// The texts of `getaddrinfo` for a name without an address (`EAI_NONAME`, `EAI_NODATA`): of glibc,
+/// musl and macOS. The standard library does not pass on the code. A DNS server that does not answer
+/// has another text (`EAI_AGAIN`).
+const UNKNOWN_NAME: [&str; 4] = [
+    "Name or service not known",
+    "No address associated with hostname",
+    "Name does not resolve",
+    "nodename nor servname provided",
+];
+
+fn is_unknown_name(cause: &str) -> bool {
+    UNKNOWN_NAME.iter().any(|text| cause.contains(text))
 }
 
 fn is_absence(error: &tokio_postgres::Error) -> bool {
@@ -186,4 +236,48 @@ fn is_absence(error: &tokio_postgres::Error) -> bool {
             || inner.is_some_and(|it| it.is::<rustls::Error>() || it.is::<UnprotectedPassword>())
     };
     error.is_closed() || network.is_some_and(|error| !is_refusal(error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_does_not_exist_differs_from_a_dns_that_does_not_answer() {
+        for (text, is_unknown) in [
+            (
+                "failed to lookup address information: Name or service not known",
+                true,
+            ),
+            (
+                "failed to lookup address information: Name does not resolve",
+                true,
+            ),
+            (
+                "failed to lookup address information: Temporary failure in name resolution",
+                false,
+            ),
+            ("failed to lookup address information: Try again", false),
+            ("Connection refused (os error 111)", false),
+        ] {
+            assert_eq!(is_unknown_name(text), is_unknown, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_failure_of_a_host_that_may_come_back_outranks_an_unknown_name() {
+        let unknown = HostFailure::UnknownName(String::new());
+        let absent = HostFailure::Absent(String::new());
+        let refused = HostFailure::Refused(String::new());
+        assert!(refused.rank() > absent.rank() && absent.rank() > unknown.rank());
+        let reported = ConnectionError::from;
+        assert!(matches!(
+            reported(absent),
+            ConnectionError::BadConnection(_)
+        ));
+        for ends in [unknown, refused] {
+            let error = reported(ends);
+            assert!(matches!(error, ConnectionError::InvalidConnectionUrl(_)));
+        }
+    }
 }

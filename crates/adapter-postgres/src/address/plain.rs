@@ -109,9 +109,9 @@ const AUTHENTICATION: usize = 9;
 #[derive(Debug, Default)]
 struct AuthenticationCheck {
     is_over: bool,
-    /// What has come of the next message's beginning.
+    /// The bytes received so far of the next message's header.
     beginning: Vec<u8>,
-    /// What is left to come of the present message.
+    /// How many bytes of the current message are still to be received.
     left: usize,
 }
 

@@ -11,6 +11,8 @@ fn only_this_machine_is_connected_to_without_tls() {
         ("postgres://a@[::1]/x", Local),
         ("postgres://a@%2Frun%2Fpostgresql/x", Local),
         ("postgres:///x?host=/run/postgresql", Local),
+        ("postgres://a@127.0.0.1/x?", Local),
+        ("postgres://a@127.0.0.1/x?user=b&", Local),
         ("postgres://a@127.0.0.1:1,127.0.0.2:2/x", Local),
         ("postgres://a@127.0.0.1/x?hostaddr=127.0.0.1", Local),
         ("postgres://a@db.example.com/x", Tls),
@@ -48,10 +50,70 @@ fn a_bad_url_is_refused_without_repeating_it() {
         "postgres:///x?password=secret",
         "postgres://a:secret@h1,h2/x?hostaddr=10.0.0.1",
         "postgres://a:secret@h1,h2/x?port=1,2,3",
+        "postgres://a:b@host/x?secret=c",
+        "postgres://a:b@host/x?secret",
     ] {
         let error = Address::parse(url).err().unwrap();
         let text = format!("{error} {error:?}");
         assert!(!text.contains("secret"), "{text}");
+    }
+}
+
+/// A reader that takes the first `@` for the end of the credentials would take the rest of the
+/// password for the host's name, and log it and ask the DNS for it.
+#[test]
+fn a_password_that_is_not_percent_encoded_is_refused() {
+    for url in [
+        "postgres://u:hunter2@secret@127.0.0.1:21590/db",
+        "postgres://u:hunter2@sec/ret@127.0.0.1/db",
+        "postgres://u:hunter2@sec?ret=1@127.0.0.1/db",
+        "postgres://u:hunter2/secret@127.0.0.1/db",
+        "postgres://u:hunter2?secret@127.0.0.1/db",
+        "postgres://127.0.0.1:5432/db?user=u&password=hunter2@secret",
+        "postgres:///db?host=127.0.0.1&password=hunter2@secret",
+    ] {
+        let error = Address::parse(url).err();
+        let error = error.unwrap_or_else(|| panic!("{url} is accepted"));
+        let text = format!("{error} {error:?}");
+        assert!(matches!(error, AddressError::NotEncoded), "{url}: {text}");
+        assert!(text.contains("%40"), "{text}");
+        for part in ["hunter2", "sec", "ret", "127"] {
+            assert!(!error.to_string().contains(part), "{text}");
+        }
+    }
+    let encoded = "postgres://u%40corp:hunter2%40sec%2Fret%3F@127.0.0.1/db";
+    let address = Address::parse(encoded).unwrap();
+    let password = address.hosts.first().unwrap().config.get_password();
+    assert_eq!(password, Some(&b"hunter2@sec/ret?"[..]));
+}
+
+#[test]
+fn a_host_is_a_name_an_address_or_the_path_of_a_socket() {
+    for host in [
+        "db",
+        "db-1.example.com",
+        "pg_primary",
+        "10.0.0.1",
+        "[fd00::1]",
+        "[fe80::1%25eth0]",
+        "%2Frun%2Fpostgresql",
+    ] {
+        assert!(
+            Address::parse(&format!("postgres://a@{host}/x")).is_ok(),
+            "{host}"
+        );
+    }
+    for host in [
+        "sec%40ret",
+        "sec ret",
+        "secret!",
+        "sec#ret",
+        "s%C3%A9cret",
+        "secret,",
+    ] {
+        let error = Address::parse(&format!("postgres://a@{host}/x")).err();
+        let error = error.unwrap_or_else(|| panic!("{host} is accepted"));
+        assert!(matches!(error, AddressError::HostName), "{host}: {error:?}");
     }
 }
 

@@ -1,10 +1,36 @@
-//! `sslmode` and `sslrootcert` of a database URL, which are read here and not by tokio-postgres.
+//! What tokio-postgres does not read in a database URL, `sslmode` and `sslrootcert`, and what it
+//! reads too generously: text that is not percent-encoded, and names of hosts.
 
 use std::path::PathBuf;
 
 use percent_encoding::percent_decode_str;
+use tokio_postgres::{Config, config::Host};
 
 use super::AddressError;
+
+/// The options of a database URL: those of [`Options`] and of tokio-postgres.
+pub(super) const OPTIONS: [&str; 20] = [
+    "sslmode",
+    "sslrootcert",
+    "sslnegotiation",
+    "host",
+    "hostaddr",
+    "port",
+    "user",
+    "password",
+    "dbname",
+    "options",
+    "application_name",
+    "connect_timeout",
+    "tcp_user_timeout",
+    "keepalives",
+    "keepalives_idle",
+    "keepalives_interval",
+    "keepalives_retries",
+    "target_session_attrs",
+    "channel_binding",
+    "load_balance_hosts",
+];
 
 /// What an `sslmode` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,16 +56,14 @@ pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
     if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return Err(AddressError::Scheme);
     }
-    // A password may hold a `?`: the options begin after the first `@`, where there is one.
-    let credentials = url.find('@').unwrap_or_default();
-    let (credentials, rest) = url.split_at(credentials);
-    let Some((place, query)) = rest.split_once('?') else {
+    check_encoding(url)?;
+    let Some((place, query)) = url.split_once('?') else {
         return Ok((url.to_owned(), Options::default()));
     };
     let mut options = Options::default();
     let mut others = Vec::new();
     let mut is_root_named = false;
-    for option in query.split('&') {
+    for option in query.split('&').filter(|option| !option.is_empty()) {
         let (name, value) = option.split_once('=').unwrap_or((option, ""));
         let value = percent_decode_str(value).decode_utf8_lossy();
         match &*percent_decode_str(name).decode_utf8_lossy() {
@@ -56,12 +80,41 @@ pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
                 options.root_certificate =
                     (value != "system").then(|| PathBuf::from(value.as_ref()));
             }
-            _ => others.push(option),
+            known if OPTIONS.contains(&known) => others.push(option),
+            _ => return Err(AddressError::UnknownOption),
         }
     }
     let separator = if others.is_empty() { "" } else { "?" };
     let others = others.join("&");
-    Ok((format!("{credentials}{place}{separator}{others}"), options))
+    Ok((format!("{place}{separator}{others}"), options))
+}
+
+/// Refuses an `@` that may belong to a password: a second one, or one after the first `/` or `?`
+/// behind the scheme. tokio-postgres takes the first `@` for the end of the credentials, wherever it
+/// is, so that the rest of a password would be taken for a host, and logged.
+fn check_encoding(url: &str) -> Result<(), AddressError> {
+    let (_, rest) = url.split_once("://").unwrap_or_default();
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let is_plain = match rest.matches('@').count() {
+        0 => true,
+        1 => authority.contains('@'),
+        _ => false,
+    };
+    is_plain.then_some(()).ok_or(AddressError::NotEncoded)
+}
+
+/// Refuses what cannot be the name or address of a host: it may be a part of a password.
+pub(super) fn check_hosts(config: &Config) -> Result<(), AddressError> {
+    let is_possible = |host: &Host| match host {
+        Host::Tcp(name) => {
+            let is_known = |c: char| c.is_ascii_alphanumeric() || "-_.:%[]".contains(c);
+            !name.is_empty() && name.chars().all(is_known)
+        }
+        #[cfg(unix)]
+        Host::Unix(_) => true,
+    };
+    let is_possible = config.get_hosts().iter().all(is_possible);
+    is_possible.then_some(()).ok_or(AddressError::HostName)
 }
 
 fn mode(text: &str) -> Result<Mode, AddressError> {
@@ -91,8 +144,8 @@ mod tests {
                 Some(Mode::Disable),
             ),
             (
-                "postgres://a:b?sslmode=disable@h/x?sslmode=require",
-                "postgres://a:b?sslmode=disable@h/x",
+                "postgres://a:b%3Fsslmode=disable@h/x?sslmode=require",
+                "postgres://a:b%3Fsslmode=disable@h/x",
                 Some(Mode::VerifyFull),
             ),
             ("postgres://h/x", "postgres://h/x", None),

@@ -13,7 +13,7 @@ use crate::{
 ///
 /// Errors: `BadPayToken`, `InvalidState` where no challenge is open, `Busy`.
 pub async fn abandon(app: &App, id: &str, pay_token: &str) -> Result<ShopperState, Error> {
-    let id = look::admit(app, id, pay_token)?;
+    let id = look::session(app, id, pay_token).await?.id;
     let app = app.clone();
     app.clone()
         .detached(async move { run(&app, id).await })

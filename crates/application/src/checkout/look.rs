@@ -103,9 +103,9 @@ pub fn admit(app: &App, id: &str, pay_token: &str) -> Result<SessionId, Error> {
 
 pub(crate) async fn session(app: &App, id: &str, pay_token: &str) -> Result<Session, Error> {
     let id = admit(app, id, pay_token)?;
-    app.inner()
-        .checkout
-        .session(id)
-        .await?
-        .ok_or(Error::BadPayToken)
+    let session = app.inner().checkout.session(id).await?;
+    let session = session.ok_or(Error::BadPayToken)?;
+    // For the caller's log line, if its span has such a field.
+    tracing::Span::current().record("merchant", tracing::field::display(session.merchant));
+    Ok(session)
 }

@@ -46,8 +46,8 @@ pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error>
 /// signed the request: the endpoint keeps it through the grace period of a rotation. A new URL gets a
 /// new secret, which is shown; the one before goes on signing for a day, for what is on its way.
 ///
-/// What is left over from an endpoint that has ended is ended first: nothing of that is sent to the
-/// new one. Where there is so much of it that this takes too long, the next try goes on with it.
+/// Pending deliveries of an endpoint that was removed or disabled are ended first, so that none goes to
+/// the new one. If there are too many to end in time, the next call continues.
 ///
 /// Errors: `Busy`.
 pub async fn set(

@@ -2,7 +2,7 @@
 
 use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
-    webhook::{Attempt, EndpointSecrets, EndpointUrl, Message, WebhookSignatures},
+    webhook::{Attempt, EndpointSecrets, EndpointUrl, Message, SendError, WebhookSignatures},
 };
 use oncharge_ports::{presenter::Told, webhook_sender::Webhook};
 use time::Duration;
@@ -31,13 +31,13 @@ pub(crate) struct Made {
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Sends it once; `None`, and nothing sent, where the merchant has no valid API key to sign with.
+/// Makes one attempt. Without a valid API key to sign with, the attempt fails and nothing is sent.
 pub(crate) async fn send(
     app: &App,
     to: Recipient,
     (id, told): (EventId, &Told<'_>),
     number: u32,
-) -> Result<Option<Made>, Error> {
+) -> Result<Made, Error> {
     let keys = app.signing_keys(to.merchant).await?;
     let (id, body) = (id.to_string(), app.inner().presenter.webhook(told));
     let now = app.now();
@@ -47,7 +47,17 @@ pub(crate) async fn send(
         at: now,
     };
     let Some(signatures) = WebhookSignatures::make(&keys, to.key, &to.secrets, &message) else {
-        return Ok(None);
+        return Ok(Made {
+            attempt: Attempt {
+                number,
+                at: now,
+                status: None,
+                latency_ms: 0,
+                response: String::new(),
+                error: Some(SendError::NoApiKey),
+            },
+            retry_after: None,
+        });
     };
     let webhook = Webhook {
         url: to.url,
@@ -63,7 +73,7 @@ pub(crate) async fn send(
     metrics::histogram!("oncharge_webhook_seconds").record(sent.latency);
     let asks = matches!(sent.answer, Ok(429 | 503));
     let retry_after = sent.retry_after.filter(|_| asks);
-    Ok(Some(Made {
+    Ok(Made {
         attempt: Attempt {
             number,
             at: now,
@@ -73,5 +83,5 @@ pub(crate) async fn send(
             error: sent.answer.err(),
         },
         retry_after: retry_after.and_then(|wait| Duration::try_from(wait).ok()),
-    }))
+    })
 }

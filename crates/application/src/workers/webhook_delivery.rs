@@ -39,8 +39,6 @@ use crate::{
 
 /// How long a stop waits for attempts under way; what is cut off then is attempted again.
 const STOPS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
-/// When a merchant without an active key is looked at again, in seconds.
-const WITHOUT_KEY: i64 = 60;
 /// How many times of next attempts are kept in mind; the poll finds the rest.
 const MOST_ALARMS: usize = 1024;
 
@@ -244,12 +242,7 @@ async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error
         };
         return record(app, (lease, None), (after, None)).await;
     };
-    let Some(made) = make(app, &outgoing, endpoint).await? else {
-        warn!(merchant = %outgoing.event.event.merchant, "the merchant has no valid API key to sign with");
-        let later = app.now().plus_seconds(WITHOUT_KEY);
-        app.inner().work.release(lease, later).await?;
-        return Ok(None);
-    };
+    let made = make(app, &outgoing, endpoint).await?;
     let (event, url) = (outgoing.event.id, outgoing.delivery.url.clone());
     let follows = follows(app, outgoing, &made);
     log_attempt(event, &url, &made.attempt, &follows.0);
@@ -309,11 +302,7 @@ fn destination(outgoing: &Outgoing) -> Option<&WebhookEndpoint> {
     })
 }
 
-async fn make(
-    app: &App,
-    outgoing: &Outgoing,
-    endpoint: &WebhookEndpoint,
-) -> Result<Option<Made>, Error> {
+async fn make(app: &App, outgoing: &Outgoing, endpoint: &WebhookEndpoint) -> Result<Made, Error> {
     let told = Told::Event(&outgoing.event);
     let number = outgoing.delivery.attempts.saturating_add(1);
     let to = sending::Recipient {

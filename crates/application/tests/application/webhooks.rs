@@ -8,8 +8,9 @@ use oncharge_application::{
     workers::runner,
 };
 use oncharge_domain::{
+    audit::AuditAction,
     id::EventId,
-    merchant::ApiKeyHash,
+    merchant::{ApiKey, ApiKeyHash},
     session::EventKind,
     signing::SigningKey,
     webhook::{Clock, DeliveryState, EndpointUrl, SendError, StandardHeaders},
@@ -322,29 +323,38 @@ async fn what_could_not_be_written_down_is_delivered_again() {
     }
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_merchant_without_a_key_is_told_once_it_has_one() {
+/// A merchant whose only API key was revoked while an event waits to be delivered.
+async fn without_api_key() -> (World, Order, ApiKey) {
     let world = World::new();
     let order = world.authorized().await;
-    let audit = world
-        .build
-        .audit(oncharge_domain::audit::AuditAction::KeyRevoked);
-    let keys = world
-        .store
-        .signing_keys(world.merchant.id, world.now())
-        .await
-        .unwrap();
-    world
-        .store
-        .end_key(keys[0].id, world.now(), &audit)
-        .await
-        .unwrap();
-    world.pass(120).await;
-    assert_eq!(arrived(&world).len(), 0);
-    assert_eq!(world.store.attempts_of(ids(&world, &order)[0]), []);
-    let mut key = keys[0].clone();
+    let audit = world.build.audit(AuditAction::KeyRevoked);
+    let keys = world.store.signing_keys(world.merchant.id, world.now());
+    let key = keys.await.unwrap().remove(0);
+    let ended = world.store.end_key(key.id, world.now(), &audit).await;
+    ended.unwrap();
+    (world, order, key)
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_an_api_key_attempts_fail_until_the_delivery_is_dead() {
+    let (world, order, _) = without_api_key().await;
+    world.pass(4 * 86_400).await;
+    let attempts = world.store.attempts_of(ids(&world, &order)[0]);
+    let errors: Vec<_> = attempts.iter().map(|attempt| attempt.error).collect();
+    assert_eq!(errors, [Some(SendError::NoApiKey); 10]);
+    assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
+    assert_eq!(arrived(&world).len(), 0, "nothing was sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_api_key_signs_what_could_not_be_signed_before() {
+    let (world, order, mut key) = without_api_key().await;
+    world.pass(30).await;
+    let event = ids(&world, &order)[0];
+    assert_eq!(world.store.attempts_of(event).len(), 1);
     (key.id, key.signing_key) = (world.build.id(), SigningKey::of_secret("another"));
     let hash = ApiKeyHash::of("another");
+    let audit = world.build.audit(AuditAction::KeyCreated);
     world.store.add_key(&key, &hash, &audit).await.unwrap();
     world.restarted().pass(120).await;
     assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);

@@ -80,7 +80,7 @@ pub struct DeliveryAttempt {
     /// The first kilobyte of your answer.
     pub response: Option<String>,
     /// Why there was no answer: `unknown_host`, `forbidden_address`, `cannot_connect`, `tls`,
-    /// `timeout` or `broken_answer`.
+    /// `timeout`, `broken_answer` or `no_api_key`.
     pub error: Option<String>,
 }
 

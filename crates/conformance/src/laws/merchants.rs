@@ -117,6 +117,35 @@ pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// However many merchants use an account, and disabled ones too: what they hold is still refunded.
+pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let merchants = &world.store.merchants;
+    let names = [
+        ("stripe", "eu"),
+        ("simulator", "b"),
+        ("stripe", "eu"),
+        ("adyen", "z"),
+    ];
+    for (connector, account) in names {
+        let merchant = Merchant {
+            account: PspAccount::new(connector, account)?,
+            disabled_at: (connector == "adyen").then(|| world.build.now()),
+            ..world.build.merchant()
+        };
+        let (key, hash) = world.build.api_key(&merchant);
+        let audit = world.build.audit(AuditAction::MerchantCreated);
+        merchants.create(&merchant, &key, &hash, &audit).await?;
+    }
+    let mut wanted = vec![world.merchant.account.clone()];
+    for (connector, account) in [("adyen", "z"), ("simulator", "b"), ("stripe", "eu")] {
+        wanted.push(PspAccount::new(connector, account)?);
+    }
+    wanted.sort_by_key(|account| (account.connector().to_owned(), account.account().to_owned()));
+    same!(merchants.psp_accounts().await?, wanted, "the accounts");
+    Ok(())
+}
+
 /// Each key is found by its own hash with its own merchant; a hash can be there only once.
 pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;

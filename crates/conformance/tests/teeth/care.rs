@@ -7,6 +7,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
     merchant::{ApiKey, ApiKeyHash, Merchant},
+    psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -40,6 +41,14 @@ impl MerchantRepository for Flawed {
     ) -> Result<Vec<Merchant>, StoreError> {
         let after = after.filter(|_| !self.has(Flaw::RepeatsPages));
         self.store.list(after, limit).await
+    }
+
+    async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError> {
+        if self.has(Flaw::RepeatsPages) {
+            let all = self.store.list(None, u32::MAX).await?;
+            return Ok(all.into_iter().map(|merchant| merchant.account).collect());
+        }
+        self.store.psp_accounts().await
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {

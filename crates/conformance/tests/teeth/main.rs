@@ -187,6 +187,7 @@ async fn each_flaw_breaks_its_law() {
         (Flaw::OldestFirst, "pages_are_stable"),
         (Flaw::RepeatsPages, "pages_are_stable"),
         (Flaw::RepeatsPages, "merchants_are_listed_by_id"),
+        (Flaw::RepeatsPages, "accounts_of_merchants_are_listed_once"),
         (Flaw::ClaimsTwice, "no_item_is_leased_twice"),
         (Flaw::ClaimsEarly, "only_what_is_due_is_claimed"),
         (Flaw::WakesNothing, "wake_all_spares_what_is_held"),

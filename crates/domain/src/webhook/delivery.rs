@@ -122,7 +122,7 @@ impl Attempt {
     }
 }
 
-/// Why an attempt brought no answer.
+/// Why an attempt brought no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
     /// The host's name could not be resolved.
@@ -137,6 +137,8 @@ pub enum SendError {
     Timeout,
     /// The connection broke before the answer was there, or it was no HTTP.
     BrokenAnswer,
+    /// Nothing was sent: the merchant has no valid API key to sign with.
+    NoApiKey,
 }
 
 impl SendError {
@@ -148,6 +150,7 @@ impl SendError {
         Self::Tls,
         Self::Timeout,
         Self::BrokenAnswer,
+        Self::NoApiKey,
     ];
 
     /// The name on the wire and in the store.
@@ -159,6 +162,7 @@ impl SendError {
             Self::Tls => "tls",
             Self::Timeout => "timeout",
             Self::BrokenAnswer => "broken_answer",
+            Self::NoApiKey => "no_api_key",
         }
     }
 

@@ -1,9 +1,10 @@
 //! `oncharge config check`: whether `serve` would take the configuration.
 
-use anyhow::Context;
+use anyhow::bail;
 use clap::Subcommand;
 use oncharge_adapter_postgres::PostgresStore;
-use oncharge_application::keys;
+use oncharge_application::{keys, merchants};
+use oncharge_ports::StoreError;
 use serde_json::json;
 
 use super::{Target, print_json};
@@ -17,7 +18,7 @@ use crate::{
 #[derive(Debug, Subcommand)]
 pub(super) enum ConfigCommand {
     /// Checks the settings and keys, prints the settings with secrets masked, connects to the database
-    /// without changing it, and compares the keys with those that it needs and its nodes have.
+    /// without changing it, and compares keys and PSP accounts with those that it needs.
     Check {
         #[command(flatten)]
         target: Target,
@@ -64,24 +65,46 @@ async fn database(
     let shown = json!({
         "kind": "postgresql",
         "place": settings.database.location().map(|location| location.name),
-        "reachable": reached.is_ok(),
+        "reachable": !matches!(reached, Err(StoreError::Unreachable(_))),
     });
-    let checked = match reached.context("the database cannot be reached") {
-        Ok(true) => check_keys(settings, keys).await,
+    let checked = match reached {
+        Ok(true) => check_stored(settings, keys).await,
         Ok(false) => Ok(()),
-        Err(error) => Err(error),
+        Err(error) => Err(explained(error)),
     };
     (shown, checked)
 }
 
-/// Whether the keys fit what PostgreSQL holds; notes what other nodes lack.
-async fn check_keys(settings: &Settings, keys: &Keys) -> anyhow::Result<()> {
+/// Why the database cannot be used, each cause once.
+fn explained(error: StoreError) -> anyhow::Error {
+    match error {
+        StoreError::Failed(cause) => {
+            anyhow::Error::from_boxed(cause).context("the database cannot be used")
+        }
+        error => error.into(),
+    }
+}
+
+/// Whether the keys fit what PostgreSQL holds, and every PSP account that its merchants use is
+/// configured; notes what other nodes lack.
+async fn check_stored(settings: &Settings, keys: &Keys) -> anyhow::Result<()> {
     let Some(wired) = Wired::for_check(settings, keys)? else {
         return Ok(());
     };
     keys::check(&wired.app).await?;
     for problem in keys::unknown_elsewhere(&wired.app).await? {
         note(format_args!("warning: {problem}"));
+    }
+    let missing = merchants::unconfigured_psp_accounts(&wired.app).await?;
+    if !missing.is_empty() {
+        let names = missing
+            .iter()
+            .map(|it| format!("{}/{}", it.connector(), it.account()));
+        let names: Vec<_> = names.collect();
+        bail!(
+            "merchants use PSP accounts that are not configured under psp: {}",
+            names.join(", ")
+        );
     }
     Ok(())
 }

@@ -69,9 +69,10 @@ impl Serve {
         let Some(wired) = shutdown.unless_requested(opening).await? else {
             return Ok(());
         };
+        server::warn_of_unconfigured_accounts(&wired.app).await;
         let at = (door, operators);
         let running = server::start(&settings, &wired, at, (self.role, None)).await?;
-        tracing::info!(url = base_url, role = ?self.role, "serving");
+        tracing::info!(url = base_url, role = self.role.name(), "serving");
         shutdown.requested().await;
         running.stop().await;
         Ok(())

@@ -7,6 +7,7 @@ use clap::Args;
 use oncharge_domain::signing::{Signed, SigningKey};
 use oncharge_ports::Clock;
 
+use super::DATA_DIR;
 use crate::{
     sandbox::{Pair, address},
     system::SystemClock,
@@ -17,7 +18,7 @@ use crate::{
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Signs a request with the pair of `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`, else with the
-/// sandbox's.
+/// sandbox's. A flag takes precedence over a variable.
 #[derive(Debug, Args)]
 pub(super) struct Sign {
     /// The method.
@@ -27,21 +28,30 @@ pub(super) struct Sign {
     /// The body; `-` reads it from standard input.
     #[arg(long)]
     body: Option<String>,
-    /// Where the API is (default: `ONCHARGE_URL`, else where the sandbox last ran).
+    /// Where the API is (default: `ONCHARGE_URL`, else where the sandbox last ran; with `--data-dir`:
+    /// where that sandbox last ran).
     #[arg(long)]
     base_url: Option<String>,
-    /// The sandbox's directory, where its pair is kept.
-    #[arg(long, default_value = ".oncharge")]
-    data_dir: PathBuf,
+    /// Signs with the pair of the sandbox in this directory, whatever the variables say (without the
+    /// flag and variables: .oncharge).
+    #[arg(long)]
+    data_dir: Option<PathBuf>,
 }
 
 impl Sign {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        let pair = match Pair::from_environment() {
+        // The variables count where no directory is named.
+        let is_named = self.data_dir.is_some();
+        let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
+        let pair = match Pair::from_environment().filter(|_| !is_named) {
             Some(pair) => pair,
-            None => Pair::read(&self.data_dir)?.context(
-                "no pair: set ONCHARGE_API_KEY and ONCHARGE_API_SECRET, or start the sandbox once",
-            )?,
+            None => Pair::read(&data_dir)?.with_context(|| {
+                format!(
+                    "no pair: set ONCHARGE_API_KEY and ONCHARGE_API_SECRET, or start the sandbox \
+                     once ({} holds none)",
+                    data_dir.display()
+                )
+            })?,
         };
         if !self.path.starts_with('/') {
             bail!("the path must begin with /");
@@ -51,9 +61,10 @@ impl Sign {
             other => other.map(str::to_owned),
         };
         let method = self.method.to_uppercase();
-        let base_url = match self.base_url.or_else(address_from_environment) {
+        let from_environment = || address_from_environment().filter(|_| !is_named);
+        let base_url = match self.base_url.or_else(from_environment) {
             Some(url) => url,
-            None => address::read(&self.data_dir)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
+            None => address::read(&data_dir)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
         };
         telemetry::say(curl(
             &pair,

@@ -5,17 +5,19 @@ use std::net::IpAddr;
 use anyhow::bail;
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{Mode, values};
 
 /// Addresses and proxies.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Network {
     /// Where the API and the checkout are served.
+    #[serde(deserialize_with = "values::ip_address")]
     pub(crate) bind: IpAddr,
     /// Their port.
     pub(crate) port: u16,
     /// Where health and metrics are served.
+    #[serde(deserialize_with = "values::ip_address")]
     pub(crate) ops_bind: IpAddr,
     /// Their port.
     pub(crate) ops_port: u16,

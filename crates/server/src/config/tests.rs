@@ -86,6 +86,77 @@ fn every_error_names_the_setting() {
 }
 
 #[test]
+fn an_error_says_what_is_allowed_and_repeats_no_value() {
+    for (preset, allowed) in [
+        ("mode = \"secret\"", "mode must be production or sandbox"),
+        (
+            "[log]\nformat = \"secret\"",
+            "log.format must be pretty or json",
+        ),
+        (
+            "[webhooks]\nclock = \"secret\"",
+            "webhooks.clock must be real or fast",
+        ),
+        (
+            "[network]\nbind = \"secret\"",
+            "network.bind must be an IP address",
+        ),
+        (
+            "[network]\nport = \"secret\"",
+            "network.port must be an integer",
+        ),
+        (
+            "[network]\nport = 731415",
+            "network.port must be an unsigned 16 bit integer",
+        ),
+        (
+            "[network]\nbehind_tls = \"secret\"",
+            "network.behind_tls must be a boolean",
+        ),
+        (
+            "[database]\nurl = [\"secret\"]",
+            "database.url must be a string",
+        ),
+        ("[psp.x]\nbearer = \"secret\"", "psp.x.connector is missing"),
+    ] {
+        let error = load(preset).unwrap_err();
+        let text = format!("{error:#} {error:?}");
+        assert!(text.contains(allowed), "{preset}: {text}");
+        let is_repeated = text.contains("secret") || text.contains("731415");
+        assert!(!is_repeated, "{preset}: {text}");
+    }
+}
+
+#[test]
+fn an_error_of_syntax_names_the_place_and_quotes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("oncharge.toml");
+    for line in [
+        "master = \"k1:hunter2",
+        "master = k1:hunter2",
+        "master \"hunter2\"",
+        "master = \"hunter2\\q\"",
+        "hunter2",
+        "pepper = \"hunter2\"\npepper = \"hunter2\"",
+        "pepper = 123456789012345678901234567890",
+    ] {
+        std::fs::write(&file, format!("[keys]\n{line}\n")).unwrap();
+        let error = Settings::load(Some(&file), "", None).unwrap_err();
+        let text = format!("{error:#} {error:?}");
+        assert!(text.contains(file.to_str().unwrap()), "{line}: {text}");
+        assert!(text.contains("not valid TOML"), "{line}: {text}");
+        let is_quoted = text.contains("hunter2") || text.contains("123456789");
+        assert!(!is_quoted, "{line}: {text}");
+        if line.contains("hunter2") {
+            assert!(
+                text.contains(": line ") && text.contains("column"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
 fn operators_may_have_names_of_their_own() {
     assert!(load("").unwrap().network.ops_hosts.is_empty());
     let names = ["ops.example.com", "oncharge_ops", "OPS-2.internal"];

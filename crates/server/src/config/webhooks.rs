@@ -4,18 +4,19 @@ use anyhow::bail;
 use oncharge_domain::webhook::Clock;
 use serde::{Deserialize, Serialize};
 
-use super::Mode;
+use super::{Mode, values};
 
 /// Webhooks out.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Webhooks {
     /// How fast the schedule of deliveries goes by.
+    #[serde(deserialize_with = "values::one_of")]
     pub(crate) clock: WebhookClock,
 }
 
 /// How fast the schedule of deliveries goes by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, clap::ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, clap::ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum WebhookClock {
     /// As documented.

@@ -34,7 +34,7 @@ where
         tracing::warn!(
             database = place,
             wait_ms,
-            "the database is not there, waiting for it: {error:#}"
+            "database unreachable, retrying: {error:#}"
         );
         tokio::time::sleep(wait).await;
         step = step.saturating_mul(2).min(LONGEST);

@@ -1,8 +1,9 @@
-//! The first log line: what this process is about to run on.
+//! What is logged at a start: what this process is about to run on, and what its configuration lacks.
 
 use std::path::Path;
 
 use oncharge_adapter_postgres::{Protection, schema_version};
+use oncharge_application::{App, merchants};
 
 use super::Role;
 use crate::{
@@ -38,4 +39,21 @@ pub(crate) fn log_start(settings: &Settings, role: Role, data_dir: &Path) {
         },
         "starting"
     );
+}
+
+/// Logs a warning for each PSP account that merchants use and the configuration does not have.
+pub(crate) async fn warn_of_unconfigured_accounts(app: &App) {
+    match merchants::unconfigured_psp_accounts(app).await {
+        Ok(missing) => {
+            for account in missing {
+                tracing::warn!(
+                    psp_account = format!("{}/{}", account.connector(), account.account()),
+                    "merchants use a PSP account that is not configured: their payments fail"
+                );
+            }
+        }
+        Err(error) => {
+            tracing::warn!(%error, "the PSP accounts of the merchants cannot be checked");
+        }
+    }
 }

@@ -436,23 +436,30 @@ async fn merchants_are_listed_shown_disabled_and_enabled() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signed_command_names_where_the_sandbox_is() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
-    let sign = |url: Option<&str>| {
+    let sign = |is_named: bool, variables: &[(&str, &str)]| {
         let mut command = Command::new(ONCHARGE);
-        command.args(["sign", "GET", "/v1/refunds", "--data-dir"]);
-        command.arg(data_dir(dev.dir.path()));
-        command.env_remove("ONCHARGE_URL");
-        if let Some(url) = url {
-            command.env("ONCHARGE_URL", url);
+        command.args(["sign", "GET", "/v1/refunds"]).env_clear();
+        command.envs(variables.iter().copied());
+        if is_named {
+            command.arg("--data-dir").arg(data_dir(dev.dir.path()));
         }
         String::from_utf8(command.output().unwrap().stdout).unwrap()
     };
-    let base = dev.ready("base_url");
-    assert!(sign(None).contains(&format!("'{base}/v1/refunds'")));
-    let named = sign(Some("https://pay.example.com/"));
-    assert!(
-        named.contains("'https://pay.example.com/v1/refunds'"),
-        "{named}"
-    );
+    let (base, key) = (dev.ready("base_url"), dev.ready("api_key"));
+    let url = format!("'{base}/v1/refunds'");
+    let variables = [
+        ("ONCHARGE_URL", "https://pay.example.com/"),
+        ("ONCHARGE_API_KEY", "ock_other"),
+        ("ONCHARGE_API_SECRET", "ocs_other"),
+    ];
+    for variables in [&[][..], &variables] {
+        let signed = sign(true, variables);
+        assert!(signed.contains(&url) && signed.contains(&key), "{signed}");
+    }
+    let signed = sign(false, &variables);
+    for part in ["'https://pay.example.com/v1/refunds'", "ock_other"] {
+        assert!(signed.contains(part), "{signed}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -143,6 +143,53 @@ fn a_production_refuses_a_database_connection_that_could_be_read_on_its_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_check_says_once_why_the_database_cannot_be_used() {
+    let url = Database::Postgres.fresh().await.unwrap();
+    let (_, place) = url.split_once('@').unwrap();
+    let dir = TempDir::new().unwrap();
+    for (url, cause, reachable) in [
+        (
+            format!("postgres://nobody_here@{place}"),
+            "nobody_here",
+            true,
+        ),
+        (
+            format!("{url}?sslmode=require"),
+            "does not support TLS",
+            true,
+        ),
+        ("postgres://a@127.0.0.1:1/x".to_owned(), "refused", false),
+    ] {
+        let variables = [("ONCHARGE__DATABASE__URL", url.as_str())];
+        let output = run(dir.path(), &["config", "check"], &variables);
+        let errors = refusal(&dir, &output, 1);
+        assert_eq!(errors.matches(cause).count(), 1, "{errors}");
+        let is_absent = errors.contains("the database is unreachable");
+        assert_eq!(is_absent, !reachable, "{errors}");
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert_eq!(printed["acceptable"], false);
+        assert_eq!(printed["database"]["reachable"], reachable);
+    }
+}
+
+#[test]
+fn no_part_of_a_password_that_is_not_encoded_is_shown_or_resolved() {
+    let dir = TempDir::new().unwrap();
+    let url = "postgres://u:hunter2@Secr3t@127.0.0.1:1/db";
+    for command in [&["serve"][..], &["config", "check"]] {
+        let output = run(dir.path(), command, &[("ONCHARGE__DATABASE__URL", url)]);
+        let errors = refusal(&dir, &output, 1);
+        assert!(
+            errors.contains("database.url") && errors.contains("%40"),
+            "{errors}"
+        );
+        for part in ["hunter2", "Secr3t"] {
+            assert!(!errors.contains(part), "{errors}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_log_line_says_what_it_runs_on() {
     let stage = Stage::set(Database::Postgres.fresh().await).await;
     let node = stage.ready_node(&[("LOG__FORMAT", "json")]).await;
@@ -185,6 +232,16 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
     let mut other = stage.node(&[]).without("PSP__");
     other.start();
     other.ready().await;
+    other
+        .logs("merchants use a PSP account that is not configured")
+        .await;
+    let checked = other.command(&["config", "check"]);
+    let errors = String::from_utf8_lossy(&checked.stderr);
+    assert_eq!(checked.status.code(), Some(1), "{errors}");
+    assert!(
+        errors.contains("not configured under psp: simulator/default"),
+        "{errors}"
+    );
     let mut same = shop.clone();
     same.base = other.base();
     let (id, token) = same.create(json!({})).await;

@@ -34,7 +34,7 @@ async fn a_node_waits_for_its_database() {
     let mut node = stage.node(&[]);
     node.start();
     node.reaches("/healthz", 200, 10).await;
-    node.logs("the database is not there, waiting for it").await;
+    node.logs("database unreachable, retrying").await;
     let (status, _) = node.ops("/readyz").await.unwrap();
     assert_eq!(status, 503, "alive, but not ready");
     let (_, metrics) = node.ops("/metrics").await.unwrap();
@@ -109,7 +109,7 @@ async fn sigterm_ends_the_wait_at_once() {
     let (stage, _door) = behind_a_shut_door().await;
     let mut node = stage.node(&[]);
     node.start();
-    node.logs("waiting for it").await;
+    node.logs("database unreachable, retrying").await;
     let (status, took) = node.terminate();
     assert!(status.success(), "{status}");
     assert!(took < Duration::from_secs(2), "{took:?}");

@@ -7,6 +7,7 @@ use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
     merchant::{ApiKey, ApiKeyHash, MAX_ACTIVE_KEYS, Merchant},
+    psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
@@ -67,6 +68,17 @@ impl MerchantRepository for MemoryStore {
         found.sort_by_key(|merchant| merchant.id.uuid());
         found.truncate(limit as usize);
         Ok(found)
+    }
+
+    async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError> {
+        let state = self.state();
+        let accounts = state.merchants.values().map(|merchant| &merchant.account);
+        let mut accounts: Vec<PspAccount> = accounts.cloned().collect();
+        let by_names =
+            |account: &PspAccount| (account.connector().to_owned(), account.account().to_owned());
+        accounts.sort_by_key(by_names);
+        accounts.dedup();
+        Ok(accounts)
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {

@@ -102,8 +102,8 @@ pub(crate) struct EventWithAttempts {
     attempts: Vec<AttemptBody>,
 }
 
-/// What a test of the endpoint posts: no event of any session, and in no list. It has the members
-/// of an event, so that a receiver which looks at them first does not trip over it.
+/// What a test of the endpoint posts. It belongs to no session, so that it has no `sequence`, and is
+/// in no list. It has the other members of an event, so that a receiver can read both alike.
 #[derive(Serialize, ToSchema)]
 #[schema(as = EndpointTest)]
 pub(crate) struct TestBody {
@@ -128,8 +128,6 @@ pub(crate) struct TestBody {
     metadata: BTreeMap<String, String>,
     /// Its id.
     id: String,
-    /// 0, which no event has.
-    sequence: u32,
     /// When it was made.
     #[schema(format = DateTime)]
     created_at: String,
@@ -213,7 +211,6 @@ impl TestBody {
             failure: None,
             metadata: BTreeMap::new(),
             id: id.to_string(),
-            sequence: 0,
             created_at: rfc3339(at),
         }
     }

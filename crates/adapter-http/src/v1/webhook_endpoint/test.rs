@@ -6,6 +6,7 @@ use oncharge_application::webhooks::test;
 use crate::{
     Api,
     gate::{ActiveSigner, post::Command},
+    limits::Wait,
     openapi::{PostErrors, TestErrors},
     problem::Problem,
     v1::answer,
@@ -15,7 +16,7 @@ use crate::{
 /// Test the webhook endpoint
 ///
 /// Posts `endpoint.test` to it once, and answers with what came of that: 200, whether or not your
-/// endpoint took it.
+/// endpoint took it. At most 10 times a minute.
 #[utoipa::path(
     post,
     path = "/v1/webhook_endpoint/test",
@@ -35,6 +36,8 @@ pub(crate) async fn test(
     ActiveSigner(signer): ActiveSigner,
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
+    let counted = api.limits().count_endpoint_test(signer.merchant.id);
+    counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
     let reply = test::test(api.app(), post.context, signer.key.id).await?;
     Ok(answer::reply(reply))
 }

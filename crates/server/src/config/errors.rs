@@ -1,0 +1,79 @@
+//! Errors of the configuration that name the setting and what is allowed, and repeat neither a value
+//! nor a line of the file: both may be secrets.
+
+use std::fmt;
+
+use config::ConfigError;
+
+/// What serde writes between the value that it found and what is allowed.
+const EXPECTED: &str = ", expected ";
+
+/// A configuration that cannot be read.
+#[derive(Debug)]
+pub(super) struct Unreadable(String);
+
+impl From<ConfigError> for Unreadable {
+    fn from(error: ConfigError) -> Self {
+        Self(describe(&error))
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Unreadable {}
+
+fn describe(error: &ConfigError) -> String {
+    match error {
+        ConfigError::FileParse { uri, cause } => {
+            let file = uri.as_deref().unwrap_or("the configuration");
+            syntax_error(file, cause.as_ref())
+        }
+        ConfigError::NotFound(key) => format!("{key} is missing"),
+        ConfigError::Type {
+            expected,
+            key,
+            origin,
+            ..
+        } => located(key, origin, &format!("must be {expected}")),
+        ConfigError::At { error, key, origin } => located(key, origin, &describe(error)),
+        ConfigError::Message(text) => requirement(text),
+        // No text of the file and no value: a name that cannot be parsed, a file that is not there.
+        error => error.to_string(),
+    }
+}
+
+fn located(key: &Option<String>, origin: &Option<String>, text: &str) -> String {
+    let key = key.as_deref().unwrap_or("a setting");
+    let origin = origin.as_ref().map(|it| format!(" (set by {it})"));
+    format!("{key} {text}{}", origin.unwrap_or_default())
+}
+
+/// What is allowed, out of serde's message or one of [`super::values`].
+fn requirement(message: &str) -> String {
+    if message.starts_with(super::values::MUST) {
+        return message.to_owned();
+    }
+    // The value comes first, so that the last occurrence is serde's own.
+    message.rsplit_once(EXPECTED).map_or_else(
+        || "has a value that is not allowed".to_owned(),
+        |(_, allowed)| format!("must be {allowed}"),
+    )
+}
+
+/// Line, column and reason. The text of the error itself quotes the line.
+fn syntax_error(file: &str, cause: &(dyn std::error::Error + 'static)) -> String {
+    let Some(error) = cause.downcast_ref::<toml::de::Error>() else {
+        return format!("{file} is not valid TOML");
+    };
+    let text = error.to_string();
+    let position = text
+        .lines()
+        .next()
+        .and_then(|line| line.strip_prefix("TOML parse error at "))
+        .unwrap_or("unknown position");
+    format!("{file} is not valid TOML: {position}: {}", error.message())
+}
