@@ -256,6 +256,8 @@ macro_rules! words {
 words! {
     /// How far a session's payment is.
     SessionStatus { Created, Pending, Authorized, Captured, Refused, Cancelled, Error, Expired }
+    /// How an attempt to pay ended.
+    AttemptStatus { Pending, Authorized, Refused, Error, Expired, Cancelled }
     /// Who captures: the clock after the authorization, or the merchant.
     CaptureMode { Automatic, Manual }
     /// An operation whose outcome is open.

@@ -8,7 +8,7 @@ use std::{
 use async_trait::async_trait;
 use oncharge_domain::{
     id::OperationId,
-    psp::{Answer, PspAccount},
+    psp::{PspAccount, PspReport},
 };
 use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 use tokio::time::Instant;
@@ -117,11 +117,11 @@ impl Psp for Breaker {
         self.lock().would_admit(Instant::now()) && self.inner.is_available()
     }
 
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         self.guarded(self.inner.send(request)).await
     }
 
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         self.guarded(self.inner.look_up(operation)).await
     }
 }

@@ -8,7 +8,7 @@ use metrics::{
 };
 use oncharge_domain::{
     id::OperationId,
-    psp::{Answer, PspAccount},
+    psp::{Answer, PspAccount, PspReport},
 };
 use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 
@@ -70,8 +70,8 @@ pub(crate) fn note_breaker(account: &PspAccount, open: bool) {
 }
 
 /// The outcome's name as a label.
-fn outcome(result: Result<Option<&Answer>, &PspError>) -> &'static str {
-    match result {
+fn outcome(result: Result<Option<&PspReport>, &PspError>) -> &'static str {
+    match result.map(|report| report.map(|report| &report.answer)) {
         Ok(Some(Answer::Done { .. })) => "done",
         Ok(Some(Answer::Accepted { .. })) => "accepted",
         Ok(Some(Answer::ActionRequired(_))) => "action_required",
@@ -90,7 +90,7 @@ impl Psp for Metered {
         self.inner.is_available()
     }
 
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         let begun = Instant::now();
         let result = self.inner.send(request).await;
         self.note(
@@ -101,7 +101,7 @@ impl Psp for Metered {
         result
     }
 
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         let begun = Instant::now();
         let result = self.inner.look_up(operation).await;
         self.note(

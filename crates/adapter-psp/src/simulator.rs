@@ -1,5 +1,6 @@
 //! The connector to `oncharge-psp-simulator`, spoken to over HTTP like any other PSP.
 
+mod card;
 mod client;
 mod currencies;
 mod notification;
@@ -12,7 +13,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
     money::Money,
-    psp::Answer,
+    psp::PspReport,
 };
 use oncharge_ports::psp::{
     Call, CannotCarry, Notification, NotificationError, PreparedRequest, Psp, PspError, Unverified,
@@ -147,13 +148,13 @@ impl Psp for Simulator {
         request::prepare(call, &self.notification_url)
     }
 
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         let request = request::read(request)?;
         let reply = self.client.post(&request).await?;
         response::to_call(&reply)
     }
 
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         let reply = self.client.operation(operation).await?;
         response::to_look_up(&reply)
     }

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use oncharge_domain::{id::OperationId, psp::Answer};
+use oncharge_domain::{id::OperationId, psp::PspReport};
 use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 
 use crate::forward::forward_what_sends_nothing;
@@ -42,11 +42,11 @@ impl Psp for TimeLimit {
         self.inner.is_available()
     }
 
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         limited(self.inner.send(request)).await
     }
 
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         limited(self.inner.look_up(operation)).await
     }
 }

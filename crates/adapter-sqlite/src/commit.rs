@@ -90,7 +90,11 @@ impl Rows {
                 .collect::<Result<_, _>>()?,
             refund: unit.refund.as_ref().map(RefundRow::of),
             changed_refunds: refunds.map(RefundWrite::of).collect(),
-            events: unit.events.iter().map(EventRow::of).collect(),
+            events: unit
+                .events
+                .iter()
+                .map(EventRow::of)
+                .collect::<Result<_, _>>()?,
             key: key.map(|key| KeyRows::of(key, sealer)).transpose()?,
             audit: unit.audit.iter().map(AuditRow::of).collect(),
         })

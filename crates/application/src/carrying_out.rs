@@ -43,11 +43,11 @@ pub(crate) async fn carry_out(
     let Some((operation, prepared)) = intended.to_send.pop() else {
         return CarriedOut::standing(session);
     };
-    let word = calling::send(app, &operation, &prepared).await;
+    let result = calling::send(app, &operation, &prepared).await;
     let learned = Learned {
         session: session.id,
         operation: operation.id,
-        word,
+        result,
         waiting: request.map(|request| Waiting {
             scope: request.scope(),
             request_id: request.request_id.clone(),

@@ -16,6 +16,7 @@ use tracing::warn;
 
 use crate::{
     App, Error,
+    calling::CallResult,
     committing::{self, ACCEPTED_SECONDS, Patience},
 };
 
@@ -24,7 +25,7 @@ pub(crate) struct Learned {
     /// The operation's session.
     pub(crate) session: SessionId,
     pub(crate) operation: OperationId,
-    pub(crate) word: Word,
+    pub(crate) result: CallResult,
     /// The request that waits, if one does.
     pub(crate) waiting: Option<Waiting>,
     /// The worker's lease, if a worker learned it.
@@ -65,7 +66,7 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
     let Learned {
         session,
         operation,
-        mut word,
+        mut result,
         waiting,
         lease,
         handled,
@@ -80,20 +81,20 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             Some(known) => known,
             None => load_in(app, session, operation).await?,
         };
-        if !is_confirmed && contradicts(&case.operation, &word) {
+        if !is_confirmed && contradicts(&case.operation, &result.word) {
             drop(turn);
-            word = match confirm(app, &case.operation, &word).await {
+            result = match confirm(app, &case.operation, &result).await {
                 Some(current) => current,
                 // The worker applies it later.
                 None if lease.is_some() => return Err(Error::PspUnavailable),
-                None => word,
+                None => result,
             };
             is_confirmed = true;
             turn = app.inner().locks.lock(session).await;
             continue;
         }
         let now = app.now();
-        let Some(decision) = decide(app, &case, &word, waiting.is_some(), now).await? else {
+        let Some(decision) = decide(app, &case, &result, waiting.is_some(), now).await? else {
             patience.wait(app).await?;
             continue;
         };
@@ -153,10 +154,10 @@ fn contradicts(operation: &Operation, word: &Word) -> bool {
 /// The current state of an operation at the PSP in place of a result that contradicts ours: a report
 /// of success that is older than the failure, sent twice or out of order, is no contradiction.
 /// `None` where the PSP cannot be asked.
-async fn confirm(app: &App, operation: &Operation, word: &Word) -> Option<Word> {
+async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Option<CallResult> {
     let psp = app.inner().psps.account(&operation.account)?;
     match psp.look_up(operation.id).await {
-        Ok(found) => Some(found.map_or_else(|| word.clone(), Word::Answer)),
+        Ok(found) => Some(found.map_or_else(|| result.clone(), CallResult::from)),
         Err(error) => {
             warn!(operation = %operation.id, %error, "a contradiction could not be confirmed");
             None
@@ -170,11 +171,11 @@ async fn confirm(app: &App, operation: &Operation, word: &Word) -> Option<Word> 
 async fn decide(
     app: &App,
     case: &Known,
-    word: &Word,
+    result: &CallResult,
     waiting: bool,
     now: Timestamp,
 ) -> Result<Option<Decision>, Error> {
-    let heard = heard(app, case, word, waiting, now).await?;
+    let heard = heard(app, case, result, waiting, now).await?;
     let decision = case.session.decide(Input::Heard(Box::new(heard)), now);
     let has_effect = matches!(&decision, Ok(decision) if !decision.is_empty(&case.session));
     if has_effect || is_current(app, &case.session).await? {
@@ -235,10 +236,11 @@ async fn is_current(app: &App, read: &Session) -> Result<bool, Error> {
 async fn heard(
     app: &App,
     case: &Known,
-    word: &Word,
+    result: &CallResult,
     waiting: bool,
     now: Timestamp,
 ) -> Result<Heard, Error> {
+    let word = &result.word;
     let checkout = &app.inner().checkout;
     let operation = case.operation.clone();
     let mut heard = Heard::new(
@@ -246,6 +248,7 @@ async fn heard(
         app.inner().entropy.id_in(case.session.merchant.slot(), now),
     );
     heard.word = word.clone();
+    heard.card.clone_from(&result.card);
     heard.waiting = waiting;
     heard.refund.clone_from(&case.refund);
     if let (

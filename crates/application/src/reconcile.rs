@@ -148,7 +148,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         return Comparison::Unreachable;
     };
     let theirs = match psp.look_up(operation.id).await {
-        Ok(theirs) => theirs,
+        Ok(theirs) => theirs.map(|report| report.answer),
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked");
             return Comparison::Unreachable;

@@ -21,16 +21,20 @@ $$;
 -- One row for each payment, so that all its ids are made once.
 CREATE TEMP TABLE payments AS
 SELECT n, at, pg_temp.id(at, n, :'run' || 's') AS session, pg_temp.id(at, n, :'run' || 'a') AS attempt,
-    pg_temp.id(at, n, :'run' || 'c') AS capture
+    pg_temp.id(at, n, :'run' || 'c') AS capture,
+    jsonb_build_object('id', 'op_' || replace(pg_temp.id(at, n, :'run' || 'a')::text, '-', ''),
+        'at', ((extract(epoch FROM at) * 1000000)::bigint)::text, 'status', 'authorized',
+        'brand', 'visa', 'last4', '4242', 'reference', 'psp_' || n) AS attempt_document
 FROM (SELECT n, now() - n * (interval '1 year' / :rows) AS at
     FROM generate_series(1::bigint, :rows) AS n) AS numbered;
 
 INSERT INTO sessions (id, merchant_id, version, connector, account, amount, currency, reference,
-    return_url, metadata, created_at, updated_at, expires_at, attempts, challenges, next_sequence, status, attempt_id,
-    psp_reference, amount_authorized, amount_captured, refunds_requested, refunds_succeeded, retry,
+    return_url, metadata, created_at, updated_at, expires_at, attempts, challenges, next_sequence, status,
+    attempt_id, psp_reference, amount_authorized, amount_captured, refunds_requested, refunds_succeeded, retry,
     progress, unit_id)
 SELECT session, :'merchant', 5, 'simulator', 'default', 9999, 'USD', 'order-' || n,
-    'https://shop.example.com/thanks', '{}', at, at, at + interval '30 minutes', 1, 0, 3, 'captured', attempt,
+    'https://shop.example.com/thanks', '{}', at, at, at + interval '30 minutes',
+    jsonb_build_array(attempt_document), 0, 3, 'captured', attempt,
     'psp_' || n, 9999, 9999, 0, 0, false,
     jsonb_build_object('capture', 'op_' || replace(capture::text, '-', '')), session
 FROM payments ORDER BY at;
@@ -50,11 +54,11 @@ SELECT capture, session, :'merchant', 'capture', NULL, NULL, true,
 FROM payments;
 
 INSERT INTO events (id, session_id, merchant_id, sequence, kind, status, amount, authorized, captured,
-    refunded, currency, psp_reference, created_at)
+    refunded, currency, psp_reference, attempt, created_at)
 SELECT pg_temp.id(at, n * 2 + sequence, :'run' || 'e'), session, :'merchant', sequence,
     CASE sequence WHEN 1 THEN 'payment.authorized' ELSE 'payment.captured' END,
     CASE sequence WHEN 1 THEN 'authorized' ELSE 'captured' END,
-    9999, 9999, CASE sequence WHEN 1 THEN 0 ELSE 9999 END, 0, 'USD', 'psp_' || n, at
+    9999, 9999, CASE sequence WHEN 1 THEN 0 ELSE 9999 END, 0, 'USD', 'psp_' || n, attempt_document, at
 FROM payments, generate_series(1, 2) AS sequence;
 
 VACUUM ANALYZE;

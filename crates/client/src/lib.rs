@@ -31,6 +31,7 @@
 //! one, and what it says.
 
 mod api_key;
+mod attempt;
 mod call;
 mod client;
 mod error;
@@ -45,6 +46,7 @@ mod session;
 mod webhook;
 
 pub use api_key::{ApiKeyDetails, ApiSecret, OldCredentials, RotatedPair};
+pub use attempt::{PaymentAttempt, PaymentMethod};
 pub use client::Client;
 pub use error::{ConfigError, Error, FieldProblem};
 pub use key::{IdempotencyKey, NotAKey};

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::secret::PayToken;
+use crate::{attempt::PaymentAttempt, secret::PayToken};
 
 /// What a new session is made of. Made by [`NewSession::new`]; what is optional can be set
 /// afterwards.
@@ -143,6 +143,9 @@ pub struct Session {
     pub retry_until: Option<OffsetDateTime>,
     /// What went wrong last.
     pub failure: Option<Failure>,
+    /// The attempts to pay, oldest first. Empty with services that do not report them yet.
+    #[serde(default)]
+    pub attempts: Vec<PaymentAttempt>,
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use oncharge_domain::{
+    card::Card,
     currency::Currency,
     id::{Id, OperationId},
     merchant::Merchant,
@@ -10,9 +11,10 @@ use oncharge_domain::{
     operation::{CancelPurpose, CompensationBy, Contradiction, OperationKind, Sending},
     psp::{Challenge, PspReference, RefusalReason, TokenFingerprint},
     session::{
-        Accepted, Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, Failure,
-        FailureCode, InFlight, InFlightKind, NewSession, OpenChallenge, Payment, Pending,
-        PlannedCapture, Refunds, Session, Status, Step, Unpaid,
+        Accepted, Attempt, AttemptOutcome, Authorized, Cancelled, CaptureFailed, Captured,
+        EndOutcome, Ending, Failure, FailureCode, InFlight, InFlightKind, MAX_LISTED_ATTEMPTS,
+        NewSession, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Session, Status,
+        Step, Unpaid,
     },
     text::{Contact, Email, Metadata, OrderId, Phone, Reference, ReturnUrl},
     time::Timestamp,
@@ -169,11 +171,39 @@ pub(crate) fn later(draw: &mut Draw, session: &Session) -> Session {
     Session {
         version: session.version + 1,
         updated_at: draw.one(instant()),
-        attempts: draw.one(0..=3_u32),
+        attempts: attempts(draw),
         challenges: draw.one(0..=10_u32),
         next_sequence: draw.one(prop_oneof![Just(1_u32), 1..1000_u32]),
         status: status(draw, session.amount),
         ..session.clone()
+    }
+}
+
+/// Any attempts: counted or not, with and without a card.
+fn attempts(draw: &mut Draw) -> Vec<Attempt> {
+    let number = draw.one(prop_oneof![4 => 0..=3_usize, 1 => Just(MAX_LISTED_ATTEMPTS)]);
+    (0..number).map(|_| attempt(draw)).collect()
+}
+
+fn attempt(draw: &mut Draw) -> Attempt {
+    let failure = draw.one(failure());
+    let outcomes = vec![
+        AttemptOutcome::Pending,
+        AttemptOutcome::Authorized,
+        AttemptOutcome::Refused(failure),
+        AttemptOutcome::Error(failure),
+        AttemptOutcome::Expired,
+        AttemptOutcome::Cancelled,
+    ];
+    let brand = draw.one(option::of(select(vec!["visa", "American Express"])));
+    let last4 = draw.one(option::of(select(vec!["4242", "0005"])));
+    Attempt {
+        id: draw.one(operation_id()),
+        outcome: draw.one(select(outcomes)),
+        counts: draw.one(any::<bool>()),
+        card: Card::new(brand, last4),
+        reference: draw.one(option::of(psp_reference())),
+        created_at: draw.one(instant()),
     }
 }
 

@@ -55,6 +55,7 @@
 
 pub mod audit;
 pub mod blocklist;
+pub mod card;
 pub mod currency;
 pub mod cursor;
 pub mod id;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{money::Money, signing::sha256, text::TextProblem};
+use crate::{card::Card, money::Money, signing::sha256, text::TextProblem};
 
 /// The account at a PSP that an operation is sent through.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -114,6 +114,21 @@ pub enum Answer {
     ActionRequired(Challenge),
     /// It was refused; final for this operation's key.
     Refused(RefusalReason),
+}
+
+/// What a PSP reports of one operation, in a response or a look-up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PspReport {
+    /// What became of the operation.
+    pub answer: Answer,
+    /// The card that an authorization was made with, where the PSP names it.
+    pub card: Option<Card>,
+}
+
+impl From<Answer> for PspReport {
+    fn from(answer: Answer) -> Self {
+        Self { answer, card: None }
+    }
 }
 
 /// Why a PSP refused.

@@ -1,5 +1,6 @@
 //! A checkout session: what a merchant asked for and how far its payment has come.
 
+mod attempt;
 mod decide;
 mod event;
 mod heard;
@@ -9,6 +10,7 @@ mod snapshot;
 mod status;
 mod view;
 
+pub use attempt::{Attempt, AttemptOutcome, MAX_LISTED_ATTEMPTS};
 use decide::Draft;
 pub use decide::{Decision, MAX_ATTEMPTS, MAX_CHALLENGES};
 pub use event::{Amounts, Event, EventKind, Failure};
@@ -62,8 +64,9 @@ pub struct Session {
     pub updated_at: Timestamp,
     /// Until when it can be paid.
     pub expires_at: Timestamp,
-    /// Counted attempts to pay, at most [`MAX_ATTEMPTS`].
-    pub attempts: u32,
+    /// The attempts to pay, oldest first, at most [`MAX_LISTED_ATTEMPTS`]; of those at most
+    /// [`MAX_ATTEMPTS`] count.
+    pub attempts: Vec<Attempt>,
     /// 3-D Secure challenges opened so far, at most [`MAX_CHALLENGES`].
     pub challenges: u32,
     /// The number that its next event gets, from 1 without gaps.
@@ -121,7 +124,7 @@ impl Session {
             created_at,
             updated_at: created_at,
             expires_at: created_at.plus_seconds(new.lifetime_seconds),
-            attempts: 0,
+            attempts: Vec::new(),
             challenges: 0,
             next_sequence: 1,
             status: Status::Created,

@@ -177,7 +177,7 @@ fn goals() -> Vec<Property<Payments>> {
             has(world, StatusName::Cancelled)
         }),
         Property::sometimes("expired after an attempt", |_, world: &World| {
-            has(world, StatusName::Expired) && world.book.session.attempts > 0
+            has(world, StatusName::Expired) && world.book.session.counted_attempts() > 0
         }),
         Property::sometimes("refunded", |_, world: &World| {
             world.book.session.refunds().succeeded.minor() > 0
@@ -192,7 +192,7 @@ fn goals() -> Vec<Property<Payments>> {
             })
         }),
         Property::sometimes("two attempts", |_, world: &World| {
-            world.book.session.attempts == 2
+            world.book.session.counted_attempts() == 2
         }),
         Property::sometimes("a challenge outlives the expiry", |_, world: &World| {
             let session = &world.book.session;

@@ -9,6 +9,8 @@
     reason = "a test may panic"
 )]
 
+#[path = "state_matrix/attempts.rs"]
+mod attempts;
 #[path = "support/book.rs"]
 mod book;
 #[path = "state_matrix/captures.rs"]

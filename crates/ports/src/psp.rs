@@ -4,9 +4,10 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use oncharge_domain::{
+    card::Card,
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, Instruction, PspAccount, PspReference},
+    psp::{Answer, Instruction, PspAccount, PspReference, PspReport},
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -106,6 +107,8 @@ pub struct Notification {
     /// What became of the operation; `Accepted` where the notification only tells that there is
     /// news, which a look-up then has to be asked for.
     pub answer: Answer,
+    /// The card that an authorization was made with, where the notification names it.
+    pub card: Option<Card>,
 }
 
 /// The signature is missing or wrong.
@@ -160,11 +163,11 @@ pub trait Psp: Send + Sync {
     fn prepare(&self, call: &Call<'_>) -> Result<PreparedRequest, CannotCarry>;
 
     /// Sends a prepared request. The same bytes always go out under the same key.
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError>;
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError>;
 
     /// What became of an operation; `None` where the PSP has not seen it (yet), which proves
     /// nothing.
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError>;
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError>;
 
     /// Verifies the signature of what came in at the account's door (the value of a header by name,
     /// and the raw body) and says which notifications are in it. Pure and quick: the PSP waits for

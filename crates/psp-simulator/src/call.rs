@@ -2,12 +2,13 @@
 
 use actix_web::{HttpRequest, HttpResponse};
 use ring::digest;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::app::Simulator;
 use crate::engine::Answer;
 use crate::problem::Problem;
-use crate::words::Outcome;
+use crate::store::payments::Payment;
+use crate::words::{Kind, Outcome};
 
 const HEADER: &str = "Idempotency-Key";
 /// The longest key that is taken, in characters.
@@ -37,11 +38,8 @@ pub(crate) fn fingerprint(parameters: &Value) -> String {
 
 /// Writes an answer: 201 with the result, 404 for an unknown payment, 422 for a key used before.
 pub(crate) fn respond(simulator: &Simulator, answer: Answer) -> Result<HttpResponse, Problem> {
-    let (operation, challenge_id) = match answer {
-        Answer::Operation {
-            operation,
-            challenge_id,
-        } => (operation, challenge_id),
+    let (operation, payment) = match answer {
+        Answer::Operation { operation, payment } => (operation, payment),
         Answer::KeyReused => return Err(Problem::KeyReused),
         Answer::UnknownPayment => {
             return Err(Problem::NotFound(
@@ -57,19 +55,36 @@ pub(crate) fn respond(simulator: &Simulator, answer: Answer) -> Result<HttpRespo
         if let Some(reason) = operation.answer_reason {
             members.insert("reason".to_owned(), json!(reason));
         }
-        if operation.answer == Outcome::Challenge
-            && let Some(id) = challenge_id
-        {
-            members.insert(
-                "challenge_url".to_owned(),
-                json!(challenge_url(simulator, &id)),
-            );
-        }
+        describe(
+            simulator,
+            members,
+            operation.kind,
+            &payment,
+            operation.answer,
+        );
     }
     Ok(HttpResponse::Created().json(body))
 }
 
-/// Where the shopper's browser finds a challenge.
-pub(crate) fn challenge_url(simulator: &Simulator, id: &str) -> String {
-    format!("{}/challenge/{id}", simulator.public_url)
+/// Adds what only a payment call's report has: the card, and with the result `challenge` the page
+/// that the shopper's browser is to show.
+pub(crate) fn describe(
+    simulator: &Simulator,
+    members: &mut Map<String, Value>,
+    kind: Kind,
+    payment: &Payment,
+    result: Outcome,
+) {
+    if kind != Kind::Authorise {
+        return;
+    }
+    if let Some(card) = payment.card() {
+        members.insert("card".to_owned(), json!(card));
+    }
+    if result == Outcome::Challenge
+        && let Some(id) = &payment.challenge_id
+    {
+        let url = format!("{}/challenge/{id}", simulator.public_url);
+        members.insert("challenge_url".to_owned(), json!(url));
+    }
 }

@@ -162,6 +162,7 @@ mod tests {
             capture: false,
             notification_url: None,
             behaviour: Behaviour::Approve,
+            brand: None,
             last4: None,
             status,
             captured: if status == Status::Captured { 100 } else { 0 },

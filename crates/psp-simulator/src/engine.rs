@@ -16,7 +16,7 @@ use crate::notifications::{self, Fact};
 use crate::store::StoreError;
 use crate::store::ledger::{self, Entry};
 use crate::store::operations::{self, Operation};
-use crate::store::payments::Payment;
+use crate::store::payments::{self, Payment};
 use crate::words::{Outcome, Reason};
 
 /// How long accepted work waits in asynchronous mode, in microseconds.
@@ -97,8 +97,8 @@ pub(crate) enum Answer {
     /// Done now, or done before and remembered.
     Operation {
         operation: Operation,
-        /// The open challenge, where the answer is `challenge`.
-        challenge_id: Option<String>,
+        /// The payment that it made or modified.
+        payment: Payment,
     },
     /// The key was used before with other parameters.
     KeyReused,
@@ -118,15 +118,7 @@ fn remembered(
     if operation.fingerprint != fingerprint {
         return Ok(Some(Answer::KeyReused));
     }
-    let challenge_id = match operation.answer {
-        Outcome::Challenge => {
-            crate::store::payments::find(connection, &operation.payment_reference)?
-                .and_then(|payment| payment.challenge_id)
-        }
-        _ => None,
-    };
-    Ok(Some(Answer::Operation {
-        operation,
-        challenge_id,
-    }))
+    let payment = payments::find(connection, &operation.payment_reference)?
+        .ok_or(StoreError::Corrupt("payments"))?;
+    Ok(Some(Answer::Operation { operation, payment }))
 }

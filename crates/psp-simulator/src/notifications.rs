@@ -11,7 +11,7 @@ use crate::faults::dice::Purpose;
 use crate::store::StoreError;
 use crate::store::notifications::{self, NewNotification};
 use crate::store::operations::Operation;
-use crate::store::payments::Payment;
+use crate::store::payments::{CardBody, Payment};
 use crate::words::{Kind, Outcome, Reason};
 
 /// `reorder_notifications` holds each back a random time up to this many milliseconds.
@@ -27,6 +27,7 @@ pub(crate) struct Fact {
     amount: i64,
     currency: String,
     reason: Option<Reason>,
+    card: Option<CardBody>,
 }
 
 impl Fact {
@@ -42,6 +43,7 @@ impl Fact {
             amount: operation.amount,
             currency: operation.currency.clone(),
             reason: operation.reason,
+            card: payment.card().filter(|_| operation.kind == Kind::Authorise),
         }
     }
 }
@@ -58,6 +60,8 @@ struct Wire<'a> {
     amount: i64,
     currency: &'a str,
     reason: Option<Reason>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    card: Option<&'a CardBody>,
     created_at: String,
 }
 
@@ -82,6 +86,7 @@ pub(crate) fn enqueue(
         amount: fact.amount,
         currency: &fact.currency,
         reason: fact.reason,
+        card: fact.card.as_ref(),
         created_at: clock::rfc3339(unit.now),
     })?;
     let copies = unit.faults.settings.duplicate_notifications.unwrap_or(0) + 1;

@@ -6,8 +6,7 @@ use serde_json::json;
 use crate::app::Simulator;
 use crate::call;
 use crate::problem::Problem;
-use crate::store::{operations, payments};
-use crate::words::Outcome;
+use crate::store::{StoreError, operations, payments};
 
 /// The present result of a call. 404 only says that it has not been seen yet: it may be on its way.
 pub(crate) async fn get(
@@ -21,14 +20,12 @@ pub(crate) async fn get(
             let Some(operation) = operations::find(connection, &key)? else {
                 return Ok(None);
             };
-            let payment = payments::find(connection, &operation.payment_reference)?;
-            Ok(Some((
-                operation,
-                payment.and_then(|payment| payment.challenge_id),
-            )))
+            let payment = payments::find(connection, &operation.payment_reference)?
+                .ok_or(StoreError::Corrupt("payments"))?;
+            Ok(Some((operation, payment)))
         })
         .await?;
-    let Some((operation, challenge_id)) = found else {
+    let Some((operation, payment)) = found else {
         return Err(Problem::NotFound(
             "no call with this Idempotency-Key has been seen",
         ));
@@ -42,12 +39,13 @@ pub(crate) async fn get(
         "currency": operation.currency,
         "reason": operation.reason,
     });
-    if operation.result == Outcome::Challenge
-        && let (Some(members), Some(id)) = (body.as_object_mut(), challenge_id)
-    {
-        members.insert(
-            "challenge_url".to_owned(),
-            json!(call::challenge_url(&simulator, &id)),
+    if let Some(members) = body.as_object_mut() {
+        call::describe(
+            &simulator,
+            members,
+            operation.kind,
+            &payment,
+            operation.result,
         );
     }
     Ok(HttpResponse::Ok().json(body))

@@ -212,6 +212,7 @@ impl Builder {
                 amounts: session.amounts(),
                 failure: session.failure().map(Failure::new),
                 psp_reference: session.psp_reference().cloned(),
+                attempt: session.attempts.last().cloned(),
                 refund: None,
                 retry_until: None,
                 at: self.now(),

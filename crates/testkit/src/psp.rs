@@ -16,8 +16,9 @@ use std::{
 use ledger::Ledger;
 pub use ledger::Payment;
 use oncharge_domain::{
+    card::Card,
     id::{OperationId, SessionId},
-    psp::{Answer, PspAccount, PspReference, RefusalReason},
+    psp::{Answer, PspAccount, PspReference, PspReport, RefusalReason},
 };
 
 /// Which of the PSP's calls; plans are kept for each.
@@ -85,6 +86,7 @@ struct State {
     calls: u64,
     sent: Vec<(Call, OperationId)>,
     notifications: u64,
+    card: Option<Card>,
     too_hard: HashSet<&'static str>,
     key_lifetime: Option<std::time::Duration>,
     is_away: bool,
@@ -173,6 +175,12 @@ impl ScriptedPsp {
     /// From now on amounts in this currency cannot be carried.
     pub fn cannot_carry(&self, code: &'static str) {
         self.state().too_hard.insert(code);
+    }
+
+    /// Reports this card of every authorization from now on, in responses, look-ups and
+    /// notifications; none unless this is called.
+    pub fn set_card(&self, card: Option<Card>) {
+        self.state().card = card;
     }
 
     /// Remembers keys only so long (24 hours unless this is called); nothing is ever forgotten,
@@ -264,6 +272,19 @@ impl std::fmt::Debug for ScriptedPsp {
 }
 
 impl State {
+    fn report(&self, operation: OperationId, answer: Answer) -> PspReport {
+        let card = self.card_of(operation);
+        PspReport { answer, card }
+    }
+
+    /// The card that is reported of an operation; none where it is no authorization.
+    fn card_of(&self, operation: OperationId) -> Option<Card> {
+        let request = self.ledger.request_of(operation)?;
+        self.card
+            .clone()
+            .filter(|_| request.call == Call::Authorize)
+    }
+
     /// Counts a call and takes the fault that was planned for it.
     fn next_fault(&mut self, call: Call) -> Option<Fault> {
         self.calls += 1;

@@ -49,7 +49,8 @@ impl Shop {
     async fn send(&self, instruction: Instruction) -> (OperationId, Result<Answer, PspError>) {
         let operation = self.build.operation_id();
         let request = self.prepare(operation, instruction);
-        (operation, self.psp.send(&request).await)
+        let report = self.psp.send(&request).await;
+        (operation, report.map(|report| report.answer))
     }
 
     fn authorize(&self) -> Instruction {

@@ -60,7 +60,9 @@ CREATE TABLE sessions (
     created_at        timestamptz NOT NULL,
     updated_at        timestamptz NOT NULL,
     expires_at        timestamptz NOT NULL,
-    attempts          bigint      NOT NULL CHECK (attempts BETWEEN 0 AND 3),
+    -- The attempts to pay, oldest first, each an object of texts (domain::session::Attempt).
+    attempts          jsonb       NOT NULL CHECK (jsonb_typeof(attempts) = 'array'
+                          AND jsonb_array_length(attempts) <= 20),
     challenges        bigint      NOT NULL CHECK (challenges BETWEEN 0 AND 10),
     next_sequence     bigint      NOT NULL CHECK (next_sequence >= 1),
     status            text        NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
@@ -245,6 +247,8 @@ CREATE TABLE events (
     -- The PSP's reason for the failure, where there is one.
     failure_reason text,
     psp_reference text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    -- The attempt that it is about, as it was then.
+    attempt       jsonb                CHECK (jsonb_typeof(attempt) = 'object'),
     refund_id     uuid,
     retry_until   timestamptz,
     created_at    timestamptz NOT NULL,

@@ -61,7 +61,9 @@ CREATE TABLE sessions (
     created_at        INTEGER NOT NULL,
     updated_at        INTEGER NOT NULL,
     expires_at        INTEGER NOT NULL,
-    attempts          INTEGER NOT NULL CHECK (attempts BETWEEN 0 AND 3),
+    -- The attempts to pay, oldest first, each an object of texts (domain::session::Attempt).
+    attempts          TEXT    NOT NULL CHECK (json_type(attempts) = 'array'
+                          AND json_array_length(attempts) <= 20),
     challenges        INTEGER NOT NULL CHECK (challenges BETWEEN 0 AND 10),
     next_sequence     INTEGER NOT NULL CHECK (next_sequence >= 1),
     status            TEXT    NOT NULL CHECK (status IN ('created', 'pending', 'authorized',
@@ -246,6 +248,8 @@ CREATE TABLE events (
     -- The PSP's reason for the failure, where there is one.
     failure_reason TEXT,
     psp_reference TEXT             CHECK (length(psp_reference) BETWEEN 1 AND 255),
+    -- The attempt that it is about, as it was then.
+    attempt       TEXT             CHECK (json_type(attempt) = 'object'),
     refund_id     BLOB             CHECK (length(refund_id) = 16),
     retry_until   INTEGER,
     created_at    INTEGER NOT NULL,

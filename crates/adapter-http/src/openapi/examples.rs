@@ -1,5 +1,6 @@
 //! Examples of what is sent and answered, all of one story: order 42, paid, captured, half refunded.
 
+use oncharge_domain::session::AttemptOutcome;
 use serde_json::{Value, json};
 use utoipa::{
     Modify,
@@ -183,9 +184,23 @@ fn session(status: &str, captured: i64, updated_at: &str) -> Value {
         "pending_operation": null,
         "retry_until": null,
         "failure": null,
+        "attempts": [payment_attempt(AttemptOutcome::Authorized)],
         "created_at": "2026-02-07T12:00:00Z",
         "updated_at": updated_at,
         "expires_at": "2026-02-07T12:30:00Z",
+    })
+}
+
+/// An attempt to pay that ended like this.
+pub(super) fn payment_attempt(outcome: AttemptOutcome) -> Value {
+    let failure = outcome.failure();
+    json!({
+        "attempt_id": "op_019c3874c2007000800000000000005c",
+        "status": outcome.status().name(),
+        "failure": failure.map(|code| json!({"code": code.name(), "message": code.message()})),
+        "payment_method": {"type": "card", "brand": "visa", "last4": "4242"},
+        "psp_reference": failure.is_none().then_some("PSP_REF_1"),
+        "created_at": "2026-02-07T12:00:30Z",
     })
 }
 
@@ -200,7 +215,7 @@ fn expired() -> Value {
     let session = session("expired", 0, "2026-02-07T12:02:00Z");
     with(
         session,
-        json!({"psp_reference": null, "amount_authorized": 0}),
+        json!({"psp_reference": null, "amount_authorized": 0, "attempts": []}),
     )
 }
 

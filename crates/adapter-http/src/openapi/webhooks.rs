@@ -1,6 +1,6 @@
 //! What is posted to merchants' endpoints, as the `webhooks` of OpenAPI 3.1.
 
-use oncharge_domain::session::{EventKind, FailureCode, StatusName};
+use oncharge_domain::session::{AttemptOutcome, EventKind, FailureCode, StatusName};
 use serde_json::{Value, json};
 use utoipa::{
     Modify,
@@ -13,7 +13,7 @@ use utoipa::{
     },
 };
 
-use super::examples::{EVENT, REFUND, SESSION};
+use super::examples::{EVENT, REFUND, SESSION, payment_attempt};
 
 /// Adds them.
 pub(super) struct Webhooks;
@@ -187,6 +187,7 @@ fn event(kind: EventKind) -> Value {
         "amount": {"value": if is_refund { 5000 } else { 9999 }, "currency": "USD"},
         "amounts": amounts(kind),
         "failure": failure(kind).map(|code| json!({"code": code.name(), "message": code.message()})),
+        "payment_attempt": attempt(kind).map(payment_attempt),
         "metadata": {"basket": "7"},
         "id": EVENT,
         "sequence": if is_refund { 3 } else { 1 },
@@ -204,6 +205,16 @@ fn event(kind: EventKind) -> Value {
     event
 }
 
+/// How the attempt ended that an event is about.
+fn attempt(kind: EventKind) -> Option<AttemptOutcome> {
+    match kind {
+        EventKind::PaymentExpired => None,
+        EventKind::PaymentRefused => failure(kind).map(AttemptOutcome::Refused),
+        EventKind::PaymentError => failure(kind).map(AttemptOutcome::Error),
+        _ => Some(AttemptOutcome::Authorized),
+    }
+}
+
 /// A test as it is posted.
 fn test() -> Value {
     json!({
@@ -215,6 +226,7 @@ fn test() -> Value {
         "amount": {"value": 0, "currency": "XTS"},
         "amounts": {"authorized": 0, "captured": 0, "refunded": 0},
         "failure": null,
+        "payment_attempt": null,
         "metadata": {},
         "id": "evt_019c3874c200700080000000000000e2",
         "created_at": "2026-02-07T12:00:00Z",

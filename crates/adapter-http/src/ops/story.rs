@@ -118,7 +118,10 @@ fn facts(story: &Story, now: Timestamp) -> Vec<Fact> {
         ("Captured", Some(text(&money(session.amount_captured())))),
         ("Refunded", Some(text(&money(session.amount_refunded())))),
         ("Capture", Some(text(&capture))),
-        ("Attempts", Some(text(&session.attempts.to_string()))),
+        (
+            "Attempts",
+            Some(text(&session.counted_attempts().to_string())),
+        ),
         (
             "Created",
             Some(Value::When(When::new(session.created_at, now))),

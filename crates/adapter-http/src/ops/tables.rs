@@ -1,6 +1,8 @@
 //! The tables under a session's time line: operations, refunds, events, attempts, notifications.
 
-use oncharge_domain::{refund::RefundStatus, time::Timestamp, webhook::Attempt};
+use oncharge_domain::{
+    operation::Operation, refund::RefundStatus, time::Timestamp, webhook::Attempt,
+};
 use oncharge_ports::oversight::{SeenEvent, SeenNotification, SeenOperation, Story};
 
 use super::show::{Pill, When, money, operation_kind, sending, words};
@@ -11,6 +13,8 @@ const LINES: usize = 8;
 pub(super) struct OperationRow {
     pub(super) id: String,
     pub(super) kind: String,
+    /// The card of an attempt to pay, where the PSP reports it.
+    pub(super) card: Option<String>,
     pub(super) amount: String,
     pub(super) status: Pill,
     /// What is known of its way while it is open.
@@ -29,6 +33,7 @@ pub(super) fn operation_rows(story: &Story, now: Timestamp) -> Vec<OperationRow>
         OperationRow {
             id: operation.id.to_string(),
             kind: operation_kind(&operation.kind),
+            card: card_of(story, operation),
             amount: money(operation.amount),
             status: operation.status.into(),
             sending: operation.is_open().then(|| sending(operation.sending)),
@@ -41,6 +46,13 @@ pub(super) fn operation_rows(story: &Story, now: Timestamp) -> Vec<OperationRow>
         }
     };
     story.operations.iter().map(row).collect()
+}
+
+fn card_of(story: &Story, operation: &Operation) -> Option<String> {
+    let card = story.found.session.attempt(operation.id)?.card.as_ref()?;
+    let last4 = card.last4().map(|last4| format!("•••• {last4}"));
+    let parts = [card.brand().map(words), last4];
+    Some(parts.into_iter().flatten().collect::<Vec<_>>().join(" "))
 }
 
 pub(super) struct RefundRow {

@@ -1,5 +1,6 @@
 //! Checkout sessions.
 
+pub(crate) mod attempt;
 pub(crate) mod body;
 pub(crate) mod cancel;
 pub(crate) mod capture;

@@ -28,6 +28,7 @@ async fn a_refunded_payment_shows_its_amounts() {
     assert_eq!(app.refund(&checkout, 3000).await.status, 201);
     insta::assert_json_snapshot!(app.session(&checkout).await, {
         ".session_id" => "[session]", ".psp_reference" => "[reference]",
+        ".attempts[].attempt_id" => "[attempt]", ".attempts[].psp_reference" => "[reference]",
     });
 }
 
@@ -63,6 +64,46 @@ async fn a_refusal_shows_why_and_until_when_to_try_again() {
     let session = app.session(&checkout).await;
     assert_eq!(session["failure"]["code"], "insufficient_funds");
     assert_eq!(session["retry_until"], session["expires_at"]);
+}
+
+#[actix_web::test]
+async fn every_attempt_is_listed_with_its_card() {
+    use oncharge_domain::{card::Card, psp::RefusalReason};
+    use oncharge_testkit::{Call, Fault, Reply};
+    let app = TestApp::start().await;
+    let checkout = app.created().await;
+    let declined = Reply::Refused(RefusalReason::CardDeclined);
+    app.psp.reply(Call::Authorize, declined);
+    app.psp
+        .set_card(Card::new(Some("mastercard"), Some("0002")));
+    app.pay(&checkout, "tok_1").await;
+    app.clock.advance(1);
+    app.psp.fail(Call::Authorize, Fault::NotSent);
+    app.pay(&checkout, "tok_2").await;
+    app.clock.advance(1);
+    app.psp.set_card(Card::new(Some("visa"), Some("4242")));
+    app.pay(&checkout, "tok_3").await;
+    app.clock.advance(1);
+    let session = app.session(&checkout).await;
+    insta::assert_json_snapshot!(session["attempts"], {
+        "[].attempt_id" => "[attempt]", "[2].psp_reference" => "[reference]",
+    });
+    let cancelled = app.post(&checkout.path("/cancel"), "").send().await;
+    assert_eq!(cancelled.json()["attempts"], session["attempts"]);
+    let listed = app.get("/v1/checkout/sessions").send().await.json();
+    assert_eq!(listed["data"][0]["attempts"], session["attempts"]);
+    let events = app.get("/v1/events").send().await.json();
+    let [cancelled, authorized, error, refused] = events["data"].as_array().unwrap().as_slice()
+    else {
+        panic!("other events: {events}");
+    };
+    let [first, second, third] = session["attempts"].as_array().unwrap().as_slice() else {
+        panic!("other attempts: {session}");
+    };
+    assert_eq!(refused["payment_attempt"], *first);
+    assert_eq!(error["payment_attempt"], *second);
+    assert_eq!(authorized["payment_attempt"], *third);
+    assert_eq!(cancelled["payment_attempt"], *third);
 }
 
 #[actix_web::test]

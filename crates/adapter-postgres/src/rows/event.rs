@@ -9,11 +9,15 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{StoreError, queries::StoredEvent, unit_of_work::NewEvent};
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at, session::metadata_of},
+    rows::{
+        Reader, at,
+        session::{attempt_document, attempt_of, metadata_of},
+    },
     schema::events,
 };
 
@@ -34,6 +38,7 @@ pub(crate) struct EventRow {
     failure: Option<String>,
     failure_reason: Option<String>,
     psp_reference: Option<String>,
+    attempt: Option<Value>,
     refund_id: Option<Uuid>,
     retry_until: Option<OffsetDateTime>,
     created_at: OffsetDateTime,
@@ -59,6 +64,7 @@ impl From<&NewEvent> for EventRow {
             failure_reason: failure
                 .and_then(|failure| Some(failure.reason.as_ref()?.as_str().to_owned())),
             psp_reference: event.psp_reference.as_ref().map(|r| r.as_str().to_owned()),
+            attempt: event.attempt.as_ref().map(attempt_document),
             refund_id: event.refund.map(Id::uuid),
             retry_until: event.retry_until.map(at),
             created_at: at(event.at),
@@ -71,7 +77,7 @@ impl EventRow {
     pub(crate) fn stored(
         self,
         reference: &str,
-        metadata: serde_json::Value,
+        metadata: Value,
     ) -> Result<StoredEvent, StoreError> {
         let id = EventId::from_uuid(self.id);
         let session = SessionId::from_uuid(self.session_id);
@@ -86,6 +92,8 @@ impl EventRow {
             }),
             None => None,
         };
+        let attempt = |document| read.need("attempt", attempt_of(document));
+        let attempt = self.attempt.map(attempt);
         let event = Event {
             session,
             merchant: MerchantId::from_uuid(self.merchant_id),
@@ -100,6 +108,7 @@ impl EventRow {
             },
             failure,
             psp_reference: read.reference("psp_reference", self.psp_reference.as_deref())?,
+            attempt: attempt.transpose()?,
             refund: self.refund_id.map(RefundId::from_uuid),
             retry_until: self.retry_until.map(Timestamp::new),
             at: Timestamp::new(self.created_at),

@@ -6,7 +6,7 @@ use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::{Id, MerchantId, OperationId, SessionId},
     money::Money,
-    session::{Session, Snapshot, Status, StatusName},
+    session::{Attempt, Session, Snapshot, Status, StatusName},
     text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
     time::Timestamp,
 };
@@ -48,7 +48,7 @@ pub(crate) struct SessionRow {
 pub(crate) struct SessionState {
     version: i64,
     updated_at: OffsetDateTime,
-    attempts: i64,
+    attempts: Value,
     challenges: i64,
     next_sequence: i64,
     status: String,
@@ -70,7 +70,7 @@ impl From<&Session> for SessionState {
         Self {
             version: session.version.into(),
             updated_at: at(session.updated_at),
-            attempts: session.attempts.into(),
+            attempts: attempts_document(session),
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
@@ -124,7 +124,7 @@ impl SessionRow {
     }
 
     /// The session, its contact data left out.
-    pub(crate) fn open_without_contact(self) -> Result<Session, StoreError> {
+    pub(crate) fn open_without_contact(mut self) -> Result<Session, StoreError> {
         let id = SessionId::from_uuid(self.id);
         let read = Reader {
             table: "sessions",
@@ -139,6 +139,7 @@ impl SessionRow {
         let automatic_capture = automatic_capture
             .map(|seconds| read.count("automatic_capture", seconds))
             .transpose()?;
+        let attempts = attempts_of(std::mem::take(&mut self.state.attempts));
         // Which rule about `http` was in force when it was written does not matter any more.
         let return_url = ReturnUrl::parse(&self.return_url, true).ok();
         Ok(Session {
@@ -156,9 +157,9 @@ impl SessionRow {
             created_at: Timestamp::new(self.created_at),
             updated_at: Timestamp::new(self.state.updated_at),
             expires_at: Timestamp::new(self.expires_at),
-            attempts: read.count("attempts", self.state.attempts)?,
             challenges: read.count("challenges", self.state.challenges)?,
             next_sequence: read.count("next_sequence", self.state.next_sequence)?,
+            attempts: read.need("attempts", attempts)?,
             status: self.state.status(&read, amount)?,
         })
     }
@@ -186,6 +187,27 @@ impl SessionState {
 /// Metadata from its document; `None` where it is none.
 pub(crate) fn metadata_of(document: Value) -> Option<Metadata> {
     Metadata::new(serde_json::from_value(document).ok()?).ok()
+}
+
+/// An attempt from its document; `None` where it is none.
+pub(crate) fn attempt_of(document: Value) -> Option<Attempt> {
+    Attempt::restore(&serde_json::from_value(document).ok()?).ok()
+}
+
+fn attempts_of(document: Value) -> Option<Vec<Attempt>> {
+    match document {
+        Value::Array(attempts) => attempts.into_iter().map(attempt_of).collect(),
+        _ => None,
+    }
+}
+
+/// The document of an attempt.
+pub(crate) fn attempt_document(attempt: &Attempt) -> Value {
+    object(&attempt.snapshot())
+}
+
+fn attempts_document(session: &Session) -> Value {
+    Value::Array(session.attempts.iter().map(attempt_document).collect())
 }
 
 fn object(pairs: &BTreeMap<String, String>) -> Value {

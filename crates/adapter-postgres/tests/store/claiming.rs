@@ -114,7 +114,7 @@ async fn backlog(shop: &Shop, merchant: &Merchant, count: i64) {
         ALTER TABLE events DISABLE TRIGGER ALL;
         INSERT INTO events SELECT event, session, '$MERCHANT', 1, kind, status, amount,
             authorized, captured, refunded, currency, failure, failure_reason,
-            psp_reference, refund_id, retry_until, created_at
+            psp_reference, attempt, refund_id, retry_until, created_at
             FROM copies, (SELECT * FROM events LIMIT 1) AS one;
         ALTER TABLE events ENABLE TRIGGER ALL;
         INSERT INTO deliveries SELECT event, session, '$MERCHANT', 1, session,

@@ -24,6 +24,7 @@ async fn a_session_whose_columns_make_no_sense_is_corrupt() {
         ("currency = 'XXX'", "currency"),
         ("return_url = 'nonsense'", "return_url"),
         ("metadata = '{\"a\": 1}'", "metadata"),
+        ("attempts = '[{\"status\": \"paid\"}]'", "attempts"),
         ("connector = 'UPPER'", "account"),
         ("status = 'refused'", "failure"),
     ] {

@@ -56,7 +56,7 @@ const FILL: &str = "
         reference, status, failure, psp_reference, created_at, updated_at FROM copies, refunds;
     INSERT INTO events SELECT gen_random_uuid(), session, merchant, 1, kind, status, amount,
         authorized, captured, refunded, currency, failure, failure_reason,
-            psp_reference, refund_id, retry_until, created_at FROM copies, events;
+            psp_reference, attempt, refund_id, retry_until, created_at FROM copies, events;
     INSERT INTO idempotency_keys SELECT merchant, session::text, fingerprint, operation, created_at
         FROM copies, idempotency_keys WHERE operation_id IS NOT NULL;
     INSERT INTO contacts SELECT session, merchant, email, email_key_id, phone, phone_key_id

@@ -1,6 +1,7 @@
 //! What the simulator tells of its own accord: verified, then read.
 
 use oncharge_domain::{
+    card::Card,
     currency::Currency,
     money::Money,
     psp::{Answer, PspReference},
@@ -9,7 +10,7 @@ use oncharge_ports::psp::{Notification, NotificationError, Unverified};
 use ring::{digest, hmac};
 use serde::Deserialize;
 
-use super::{currencies, response};
+use super::{card, currencies, response};
 use crate::{amount, secret::Secret};
 
 /// The header with the hex HMAC-SHA256 of the raw body under the account's key.
@@ -29,6 +30,8 @@ struct Told {
     amount: Option<i64>,
     currency: Option<String>,
     reason: Option<String>,
+    #[serde(default, with = "card")]
+    card: Option<Card>,
 }
 
 /// All that has to be known to tell duplicates.
@@ -75,6 +78,7 @@ pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
         amount: money(&told).ok_or(Malformed)?,
         reference: psp_reference(&told).ok_or(Malformed)?,
         answer: answer(&told).ok_or(Malformed)?,
+        card: told.card,
     })
 }
 
@@ -203,6 +207,18 @@ mod tests {
             assert_eq!(notification.session.to_string(), SESSION);
             assert_eq!(notification.amount.minor(), 4200);
             assert_eq!(notification.amount.currency().code(), "EUR");
+        }
+    }
+
+    #[test]
+    fn a_card_is_read_where_it_has_the_form_of_one() {
+        assert_eq!(read(&body(serde_json::json!({}))).unwrap().card, None);
+        let visa = serde_json::json!({"card": {"brand": "visa", "last4": "4242"}});
+        let card = Card::new(Some("visa"), Some("4242"));
+        assert_eq!(read(&body(visa)).unwrap().card, card);
+        for card in ["4242424242424242", "", "42424"] {
+            let hostile = serde_json::json!({"card": {"brand": card, "last4": card}});
+            assert_eq!(read(&body(hostile)).unwrap().card, None, "{card}");
         }
     }
 

@@ -1,10 +1,14 @@
 //! What the simulator answers, in our words.
 
-use oncharge_domain::psp::{Answer, Challenge, PspReference, RefusalReason};
+use oncharge_domain::{
+    card::Card,
+    psp::{Answer, Challenge, PspReference, PspReport, RefusalReason},
+};
 use oncharge_ports::psp::PspError;
 use serde::Deserialize;
 use url::Url;
 
+use super::card;
 use crate::http::Reply;
 
 /// The longest reason of the simulator that is kept, in characters.
@@ -17,6 +21,8 @@ struct Told {
     result: String,
     reason: Option<String>,
     challenge_url: Option<String>,
+    #[serde(default, with = "card")]
+    card: Option<Card>,
 }
 
 /// How the simulator says that it did not carry a call out.
@@ -42,17 +48,17 @@ enum Unclear {
 struct Unauthorized;
 
 /// The answer to a call that is to move money.
-pub(super) fn to_call(reply: &Reply) -> Result<Answer, PspError> {
+pub(super) fn to_call(reply: &Reply) -> Result<PspReport, PspError> {
     match reply.status {
         200 | 201 => told(&reply.body).map_err(unknown),
         401 => Err(unauthorized()),
-        400 | 404 | 415 | 422 => refused_call(reply).map_err(unknown),
+        400 | 404 | 415 | 422 => refused_call(reply).map(PspReport::from).map_err(unknown),
         status => Err(unknown(Unclear::Status(status))),
     }
 }
 
 /// The answer to a look-up.
-pub(super) fn to_look_up(reply: &Reply) -> Result<Option<Answer>, PspError> {
+pub(super) fn to_look_up(reply: &Reply) -> Result<Option<PspReport>, PspError> {
     match reply.status {
         200 => told(&reply.body).map(Some).map_err(unknown),
         401 => Err(unauthorized()),
@@ -80,11 +86,11 @@ fn refused_call(reply: &Reply) -> Result<Answer, Unclear> {
     }
 }
 
-fn told(body: &[u8]) -> Result<Answer, Unclear> {
+fn told(body: &[u8]) -> Result<PspReport, Unclear> {
     let told: Told = serde_json::from_slice(body).map_err(|_| Unclear::Form("no result"))?;
     let reference =
         PspReference::parse(&told.psp_reference).map_err(|_| Unclear::Form("psp_reference"))?;
-    Ok(match told.result.as_str() {
+    let answer = match told.result.as_str() {
         "authorised" | "done" => Answer::Done {
             reference,
             captured: false,
@@ -101,7 +107,9 @@ fn told(body: &[u8]) -> Result<Answer, Unclear> {
             Answer::ActionRequired(Challenge { reference, url })
         }
         _ => return Err(Unclear::Form("result")),
-    })
+    };
+    let card = told.card;
+    Ok(PspReport { answer, card })
 }
 
 /// The simulator's word for a refusal in ours; those that we have no name for keep their own.
@@ -215,12 +223,39 @@ mod tests {
         ];
         for (members, answer) in cases {
             let body = format!(r#"{{"psp_reference":"psp_1",{members}}}"#);
-            assert_eq!(to_call(&reply(201, &body)).unwrap(), answer, "{body}");
+            let report = to_call(&reply(201, &body)).unwrap();
+            assert_eq!(report, answer.clone().into(), "{body}");
             assert_eq!(
                 to_look_up(&reply(200, &body)).unwrap(),
-                Some(answer),
+                Some(answer.into()),
                 "{body}"
             );
+        }
+    }
+
+    /// A card number in the place of its description must neither be kept nor hide the result.
+    #[test]
+    fn a_card_is_read_where_it_has_the_form_of_one() {
+        let visa = Card::new(Some("visa"), Some("4242"));
+        let brand = Card::new(Some("visa"), None);
+        for (member, card) in [
+            (r#"{"brand":"visa","last4":"4242"}"#, &visa),
+            (r#"{"brand":"visa","last4":"4242","exp":7}"#, &visa),
+            (r#"{"brand":"visa","last4":"4242424242424242"}"#, &brand),
+            (r#"{"brand":"visa","last4":4242}"#, &brand),
+            (r#"{"brand":"4242424242424242","last4":"42424"}"#, &None),
+            (r#""4242424242424242""#, &None),
+            ("null", &None),
+            ("[]", &None),
+            ("7", &None),
+        ] {
+            let told = r#""psp_reference":"psp_1","result":"captured""#;
+            let body = format!(r#"{{{told},"card":{member}}}"#);
+            let report = to_call(&reply(201, &body)).unwrap();
+            assert_eq!(&report.card, card, "{body}");
+            assert!(matches!(report.answer, Answer::Done { .. }), "{body}");
+            let found = to_look_up(&reply(200, &body)).unwrap().unwrap();
+            assert_eq!(found, report, "{body}");
         }
     }
 
@@ -256,7 +291,7 @@ mod tests {
             (415, "unsupported_media_type"),
         ] {
             let body = format!(r#"{{"error":"{code}","message":"…"}}"#);
-            let answer = to_call(&reply(status, &body)).unwrap();
+            let answer = to_call(&reply(status, &body)).unwrap().answer;
             assert_eq!(
                 answer,
                 Answer::Refused(RefusalReason::Other(code.to_owned())),

@@ -1,6 +1,9 @@
 //! What the simulator says when it does answer: each result, each reason, the same key again.
 
-use oncharge_domain::psp::{Answer, Instruction, PspReference, RefusalReason};
+use oncharge_domain::{
+    card::Card,
+    psp::{Answer, Instruction, PspReference, RefusalReason},
+};
 use oncharge_ports::psp::PspError;
 use serde_json::json;
 
@@ -45,12 +48,29 @@ async fn a_payment_captured_at_once_says_so_in_answer_and_look_up() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
     let request = sandbox.payment(operation, APPROVES, true).await;
-    let answer = sandbox.psp.send(&request).await.unwrap();
+    let answer = sandbox.send(&request).await;
     assert!(
         matches!(answer, Answer::Done { captured: true, .. }),
         "{answer:?}"
     );
-    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), Some(answer));
+    assert_eq!(sandbox.look_up(operation).await, Some(answer));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_payment_is_reported_with_its_card_and_a_modification_is_not() {
+    let sandbox = Sandbox::start().await;
+    for (number, last4) in [(APPROVES, "4242"), (CHALLENGES, "3155")] {
+        let operation = sandbox.operation();
+        let request = sandbox.payment(operation, number, false).await;
+        let report = sandbox.psp.send(&request).await.unwrap();
+        assert_eq!(report.card, Card::new(Some("visa"), Some(last4)));
+        let found = sandbox.psp.look_up(operation).await.unwrap();
+        assert_eq!(found, Some(report));
+    }
+    let payment = sandbox.authorized().await;
+    let operation = sandbox.operation();
+    let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
+    assert_eq!(sandbox.psp.send(&cancel).await.unwrap().card, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -58,7 +78,7 @@ async fn the_same_bytes_again_get_the_same_answer_and_move_nothing() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
     let request = sandbox.payment(operation, APPROVES, false).await;
-    let first = sandbox.psp.send(&request).await.unwrap();
+    let first = sandbox.send(&request).await;
     assert!(
         matches!(
             first,
@@ -69,8 +89,8 @@ async fn the_same_bytes_again_get_the_same_answer_and_move_nothing() {
         ),
         "{first:?}"
     );
-    assert_eq!(sandbox.psp.send(&request).await.unwrap(), first);
-    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), Some(first));
+    assert_eq!(sandbox.send(&request).await, first);
+    assert_eq!(sandbox.look_up(operation).await, Some(first));
     assert_eq!(sandbox.ledger().await, entries(&[("authorise", 4200)]));
 }
 
@@ -100,13 +120,9 @@ async fn every_refusal_has_its_reason() {
     for (card, reason) in cards {
         let operation = sandbox.operation();
         let request = sandbox.payment(operation, card, false).await;
-        let answer = sandbox.psp.send(&request).await.unwrap();
+        let answer = sandbox.send(&request).await;
         assert_eq!(answer, Answer::Refused(reason), "{card}");
-        assert_eq!(
-            sandbox.psp.look_up(operation).await.unwrap(),
-            Some(answer),
-            "{card}"
-        );
+        assert_eq!(sandbox.look_up(operation).await, Some(answer), "{card}");
     }
     assert!(sandbox.ledger().await.is_empty());
 }
@@ -155,7 +171,7 @@ async fn a_challenge_is_passed_failed_or_cancelled() {
     for outcome in ["pass", "fail", "cancel"] {
         let operation = sandbox.operation();
         let request = sandbox.payment(operation, CHALLENGES, false).await;
-        let asked = sandbox.psp.send(&request).await.unwrap();
+        let asked = sandbox.send(&request).await;
         let Answer::ActionRequired(challenge) = asked.clone() else {
             panic!("{asked:?}");
         };
@@ -164,15 +180,8 @@ async fn a_challenge_is_passed_failed_or_cancelled() {
             "{}",
             challenge.url
         );
-        assert_eq!(
-            sandbox.psp.look_up(operation).await.unwrap(),
-            Some(asked.clone())
-        );
-        assert_eq!(
-            sandbox.psp.send(&request).await.unwrap(),
-            asked,
-            "the same page again"
-        );
+        assert_eq!(sandbox.look_up(operation).await, Some(asked.clone()));
+        assert_eq!(sandbox.send(&request).await, asked, "the same page again");
 
         let payment = challenge.reference.clone();
         if outcome == "cancel" {
@@ -192,7 +201,7 @@ async fn a_challenge_is_passed_failed_or_cancelled() {
             "fail" => Answer::Refused(RefusalReason::AuthenticationFailed),
             _ => Answer::Refused(RefusalReason::NothingHeld),
         };
-        let became = sandbox.psp.look_up(operation).await.unwrap();
+        let became = sandbox.look_up(operation).await;
         assert_eq!(became, Some(expected), "{outcome}");
     }
     assert_eq!(sandbox.ledger().await, entries(&[("authorise", 4200)]));
@@ -205,7 +214,7 @@ async fn in_asynchronous_mode_every_call_is_accepted() {
     sandbox.faults(json!({"asynchronous": true})).await;
     let operation = sandbox.operation();
     let request = sandbox.payment(operation, APPROVES, true).await;
-    let accepted = sandbox.psp.send(&request).await.unwrap();
+    let accepted = sandbox.send(&request).await;
     assert!(matches!(accepted, Answer::Accepted { .. }), "{accepted:?}");
     let cancel = Instruction::Cancel { payment: held };
     let answer = sandbox.carry_out(cancel).await.unwrap();
@@ -216,7 +225,7 @@ async fn in_asynchronous_mode_every_call_is_accepted() {
         captured: true,
     };
     for _ in 0..500 {
-        let became = sandbox.psp.look_up(operation).await.unwrap();
+        let became = sandbox.look_up(operation).await;
         if became == Some(done.clone()) {
             return;
         }
@@ -229,10 +238,7 @@ async fn in_asynchronous_mode_every_call_is_accepted() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_look_up_of_what_was_never_sent_finds_nothing() {
     let sandbox = Sandbox::start().await;
-    assert_eq!(
-        sandbox.psp.look_up(sandbox.operation()).await.unwrap(),
-        None
-    );
+    assert_eq!(sandbox.look_up(sandbox.operation()).await, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -255,10 +261,10 @@ async fn other_bytes_under_a_used_key_leave_the_outcome_to_the_look_up() {
         let payment = payment.clone();
         sandbox.prepared(operation, Instruction::Capture { payment, amount }, None)
     });
-    let done = sandbox.psp.send(&amounts[0]).await.unwrap();
+    let done = sandbox.send(&amounts[0]).await;
     let result = sandbox.psp.send(&amounts[1]).await;
     assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
-    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), Some(done));
+    assert_eq!(sandbox.look_up(operation).await, Some(done));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -271,5 +277,5 @@ async fn with_a_wrong_bearer_nothing_is_sent() {
     let request = sandbox.payment(operation, APPROVES, false).await;
     let result = stranger.send(&request).await;
     assert!(matches!(result, Err(PspError::NotSent(_))), "{result:?}");
-    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), None);
+    assert_eq!(sandbox.look_up(operation).await, None);
 }

@@ -38,8 +38,8 @@ async fn once_connections_are_taken_again_the_same_bytes_go_through() {
     let result = sandbox.psp.send(&request).await;
     assert!(matches!(result, Err(PspError::NotSent(_))), "{result:?}");
     sandbox.no_faults().await;
-    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), None);
-    let answer = sandbox.psp.send(&request).await.unwrap();
+    assert_eq!(sandbox.look_up(operation).await, None);
+    let answer = sandbox.send(&request).await;
     assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
     assert_eq!(sandbox.ledger().await, [("authorise".to_owned(), 4200)]);
 }
@@ -72,9 +72,9 @@ async fn a_connection_lost_after_the_work_is_unknown_and_the_look_up_knows() {
         assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
     }
     sandbox.no_faults().await;
-    let found = sandbox.psp.look_up(operation).await.unwrap();
+    let found = sandbox.look_up(operation).await;
     assert!(matches!(found, Some(Answer::Done { .. })), "{found:?}");
-    assert_eq!(Some(sandbox.psp.send(&request).await.unwrap()), found);
+    assert_eq!(Some(sandbox.send(&request).await), found);
     let ledger = sandbox.ledger().await;
     assert_eq!(
         ledger,
@@ -93,11 +93,8 @@ async fn a_bare_503_is_unknown_although_no_work_was_done() {
     let result = sandbox.psp.look_up(operation).await;
     assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
     sandbox.no_faults().await;
-    assert_eq!(sandbox.psp.look_up(operation).await.unwrap(), None);
-    assert!(matches!(
-        sandbox.psp.send(&request).await.unwrap(),
-        Answer::Done { .. }
-    ));
+    assert_eq!(sandbox.look_up(operation).await, None);
+    assert!(matches!(sandbox.send(&request).await, Answer::Done { .. }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -106,7 +103,7 @@ async fn a_slow_answer_is_waited_for() {
     let request = sandbox.payment(sandbox.operation(), APPROVES, false).await;
     sandbox.faults(json!({"latency_ms": [150, 150]})).await;
     let begun = Instant::now();
-    let answer = sandbox.psp.send(&request).await.unwrap();
+    let answer = sandbox.send(&request).await;
     assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
     assert!(begun.elapsed() >= Duration::from_millis(150));
 }
@@ -127,7 +124,7 @@ async fn what_a_fault_refuses_is_refused() {
         Answer::Refused(RefusalReason::parse("refused_by_fault"))
     );
     let request = sandbox.payment(sandbox.operation(), APPROVES, false).await;
-    let answer = sandbox.psp.send(&request).await.unwrap();
+    let answer = sandbox.send(&request).await;
     assert_eq!(answer, Answer::Refused(RefusalReason::CardDeclined));
 }
 
@@ -145,7 +142,7 @@ async fn through_all_faults_at_once_each_operation_moves_money_once() {
     for request in &requests {
         let answer = loop {
             match sandbox.psp.send(request).await {
-                Ok(answer) => break answer,
+                Ok(report) => break report.answer,
                 Err(PspError::Unknown(_)) => {}
                 Err(error @ PspError::NotSent(_)) => panic!("it was reachable: {error:?}"),
             }

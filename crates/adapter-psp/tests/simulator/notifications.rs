@@ -2,7 +2,10 @@
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use oncharge_adapter_psp::Secret;
-use oncharge_domain::psp::{Answer, Instruction, RefusalReason};
+use oncharge_domain::{
+    card::Card,
+    psp::{Answer, Instruction, RefusalReason},
+};
 use oncharge_ports::psp::{Notification, Psp, Unverified, VerifiedNotification};
 use serde_json::json;
 
@@ -32,10 +35,11 @@ async fn every_final_result_is_told_of_its_operation() {
     let sandbox = Sandbox::notifying(&notified.url).await;
     let attempt = sandbox.operation();
     let request = sandbox.payment(attempt, APPROVES, false).await;
-    let payment = reference(&sandbox.psp.send(&request).await.unwrap());
+    let payment = reference(&sandbox.send(&request).await);
     let told = read(&*sandbox.psp, &notified.next().await);
     assert_eq!((told.operation, told.session), (attempt, sandbox.session));
     assert_eq!(told.amount, eur(4200));
+    assert_eq!(told.card, Card::new(Some("visa"), Some("4242")));
     // It does not say whether it was captured: the look-up does.
     let accepted = Answer::Accepted {
         reference: payment.clone(),
@@ -53,7 +57,7 @@ async fn every_final_result_is_told_of_its_operation() {
     for (instruction, amount) in [(capture, 3000), (refund, 100)] {
         let operation = sandbox.operation();
         let request = sandbox.prepared(operation, instruction, None);
-        let answer = sandbox.psp.send(&request).await.unwrap();
+        let answer = sandbox.send(&request).await;
         let told = read(&*sandbox.psp, &notified.next().await);
         assert_eq!((told.operation, told.answer), (operation, answer));
         assert_eq!((told.session, told.amount), (sandbox.session, eur(amount)));
@@ -61,7 +65,7 @@ async fn every_final_result_is_told_of_its_operation() {
 
     let operation = sandbox.operation();
     let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
-    let answer = sandbox.psp.send(&cancel).await.unwrap();
+    let answer = sandbox.send(&cancel).await;
     let told = read(&*sandbox.psp, &notified.next().await);
     assert_eq!((told.operation, &told.answer), (operation, &answer));
     assert_eq!(answer, Answer::Refused(RefusalReason::AlreadyCaptured));
@@ -96,7 +100,7 @@ async fn an_authorisation_that_lapses_is_told_as_such() {
         told.answer,
         Answer::Refused(RefusalReason::AuthorizationExpired)
     );
-    let found = sandbox.psp.look_up(told.operation).await.unwrap();
+    let found = sandbox.look_up(told.operation).await;
     assert_eq!(found, Some(told.answer));
 }
 

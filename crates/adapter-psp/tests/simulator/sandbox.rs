@@ -133,13 +133,24 @@ impl Sandbox {
     /// Carries an instruction out under a new operation.
     pub(crate) async fn carry_out(&self, instruction: Instruction) -> Result<Answer, PspError> {
         let request = self.prepared(self.operation(), instruction, None);
-        self.psp.send(&request).await
+        self.psp.send(&request).await.map(|report| report.answer)
+    }
+
+    /// Sends a request and returns the answer, without the card.
+    pub(crate) async fn send(&self, request: &PreparedRequest) -> Answer {
+        self.psp.send(request).await.unwrap().answer
+    }
+
+    /// Looks an operation up and returns the answer, without the card.
+    pub(crate) async fn look_up(&self, operation: OperationId) -> Option<Answer> {
+        let found = self.psp.look_up(operation).await.unwrap();
+        found.map(|report| report.answer)
     }
 
     /// An authorisation that the simulator holds.
     pub(crate) async fn authorized(&self) -> PspReference {
         let request = self.payment(self.operation(), APPROVES, false).await;
-        reference(&self.psp.send(&request).await.unwrap())
+        reference(&self.send(&request).await)
     }
 
     pub(crate) async fn faults(&self, faults: Value) {

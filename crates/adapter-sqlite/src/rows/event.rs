@@ -11,7 +11,10 @@ use oncharge_domain::{
 };
 use oncharge_ports::{StoreError, queries::StoredEvent, unit_of_work::NewEvent};
 
-use super::{Cells, id_bytes, reference_text};
+use super::{
+    Cells, id_bytes, reference_text,
+    session::{attempt_json, attempt_of},
+};
 use crate::schema::{events, sessions};
 
 /// An event.
@@ -32,6 +35,7 @@ pub(crate) struct EventRow {
     failure: Option<String>,
     failure_reason: Option<String>,
     psp_reference: Option<String>,
+    attempt: Option<String>,
     refund_id: Option<Vec<u8>>,
     retry_until: Option<i64>,
     created_at: i64,
@@ -47,10 +51,11 @@ pub(crate) struct OfSession {
 
 impl EventRow {
     /// The row of a new event.
-    pub(crate) fn of(new: &NewEvent) -> Self {
+    pub(crate) fn of(new: &NewEvent) -> Result<Self, StoreError> {
         let event = &new.event;
         let failure = event.failure.as_ref();
-        Self {
+        let attempt = event.attempt.as_ref().map(attempt_json);
+        Ok(Self {
             id: id_bytes(new.id),
             session_id: id_bytes(event.session),
             merchant_id: id_bytes(event.merchant),
@@ -66,10 +71,11 @@ impl EventRow {
             failure_reason: failure
                 .and_then(|failure| Some(failure.reason.as_ref()?.as_str().to_owned())),
             psp_reference: reference_text(event.psp_reference.as_ref()),
+            attempt: attempt.transpose()?,
             refund_id: event.refund.map(id_bytes),
             retry_until: event.retry_until.map(Timestamp::unix_micros),
             created_at: event.at.unix_micros(),
-        }
+        })
     }
 
     /// Its id.
@@ -87,6 +93,7 @@ impl EventRow {
             }),
             None => None,
         };
+        let attempt = self.attempt.as_deref().map(attempt_of);
         let event = Event {
             session: cells.id("session_id", &self.session_id)?,
             merchant: cells.id("merchant_id", &self.merchant_id)?,
@@ -101,6 +108,7 @@ impl EventRow {
             },
             failure,
             psp_reference: cells.psp_reference("psp_reference", self.psp_reference.as_deref())?,
+            attempt: cells.read("attempt", attempt.transpose())?,
             refund: cells.optional_id("refund_id", self.refund_id.as_deref())?,
             retry_until: cells.optional_time("retry_until", self.retry_until)?,
             at: cells.time("created_at", self.created_at)?,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use oncharge_domain::{
     psp::PspAccount,
-    session::{Session, Snapshot, StatusName},
+    session::{Attempt, NotASession, Session, Snapshot, StatusName},
     text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
     time::Timestamp,
 };
@@ -33,7 +33,7 @@ pub(crate) struct SessionRow {
     pub(crate) created_at: i64,
     updated_at: i64,
     expires_at: i64,
-    attempts: i64,
+    attempts: String,
     challenges: i64,
     next_sequence: i64,
     status: String,
@@ -64,7 +64,7 @@ pub(crate) struct NewSessionRow {
 pub(crate) struct SessionChange {
     version: i64,
     updated_at: i64,
-    attempts: i64,
+    attempts: String,
     challenges: i64,
     next_sequence: i64,
     status: String,
@@ -101,7 +101,7 @@ impl NewSessionRow {
             created_at: session.created_at.unix_micros(),
             updated_at: session.updated_at.unix_micros(),
             expires_at: session.expires_at.unix_micros(),
-            attempts: session.attempts.into(),
+            attempts: attempts_json(session)?,
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
@@ -130,7 +130,7 @@ impl SessionChange {
         Ok(Self {
             version: session.version.into(),
             updated_at: session.updated_at.unix_micros(),
-            attempts: session.attempts.into(),
+            attempts: attempts_json(session)?,
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
@@ -187,12 +187,33 @@ impl SessionRow {
             created_at: cells.time("created_at", self.created_at)?,
             updated_at: cells.time("updated_at", self.updated_at)?,
             expires_at: cells.time("expires_at", self.expires_at)?,
-            attempts: cells.count("attempts", self.attempts)?,
+            attempts: cells.read("attempts", attempts_of(&self.attempts))?,
             challenges: cells.count("challenges", self.challenges)?,
             next_sequence: cells.count("next_sequence", self.next_sequence)?,
             status,
         })
     }
+}
+
+/// An attempt from its document.
+pub(crate) fn attempt_of(document: &str) -> Result<Attempt, NotASession> {
+    let flat = serde_json::from_str(document).map_err(|_| NotASession("attempt"))?;
+    Attempt::restore(&flat)
+}
+
+fn attempts_of(document: &str) -> Result<Vec<Attempt>, NotASession> {
+    let flat: Vec<_> = serde_json::from_str(document).map_err(|_| NotASession("attempts"))?;
+    flat.iter().map(Attempt::restore).collect()
+}
+
+/// The document of an attempt.
+pub(crate) fn attempt_json(attempt: &Attempt) -> Result<String, StoreError> {
+    json(&attempt.snapshot())
+}
+
+fn attempts_json(session: &Session) -> Result<String, StoreError> {
+    let attempts: Vec<_> = session.attempts.iter().map(Attempt::snapshot).collect();
+    serde_json::to_string(&attempts).map_err(|error| StoreError::Failed(error.into()))
 }
 
 fn json(pairs: &BTreeMap<String, String>) -> Result<String, StoreError> {

@@ -101,6 +101,10 @@ async fn a_session_is_never_captured_and_something_else() {
         ("UPDATE sessions SET version = 0", "version"),
         ("UPDATE sessions SET currency = 'EURO'", "currency"),
         ("UPDATE sessions SET progress = '[]'", "progress"),
+        ("UPDATE sessions SET attempts = '{}'", "attempts"),
+        ("UPDATE sessions SET attempts = '[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21]'",
+            "attempts"),
+        ("UPDATE events SET attempt = '[]'", "attempt"),
         ("UPDATE sessions SET leased_until = 1", "sessions_lease"),
         (
             "UPDATE sessions SET amount = 'much'",
@@ -202,7 +206,8 @@ async fn operations_and_what_hangs_on_them_are_whole() {
         ("UPDATE refunds SET amount = 0", "amount"),
         ("UPDATE refunds SET operation_id = zeroblob(16)", "FOREIGN KEY"),
         ("INSERT INTO events SELECT randomblob(16), session_id, merchant_id, sequence, kind, status, \
-          amount, authorized, captured, refunded, currency, failure, failure_reason, psp_reference, refund_id, retry_until, created_at FROM events",
+          amount, authorized, captured, refunded, currency, failure, failure_reason, psp_reference, \
+          attempt, refund_id, retry_until, created_at FROM events",
             "UNIQUE constraint failed: events.session_id, events.sequence"),
         ("UPDATE idempotency_keys SET body = NULL WHERE answered_at IS NOT NULL",
             "idempotency_keys_answer"),

@@ -7,7 +7,7 @@
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     operation::{Operation, OperationStatus},
-    psp::{Answer, PspAccount, Word},
+    psp::{Answer, PspAccount, PspReport},
     retry,
     time::Timestamp,
 };
@@ -29,6 +29,7 @@ use super::{
 };
 use crate::{
     App, Error,
+    calling::CallResult,
     learning::{self, Learned},
 };
 
@@ -126,18 +127,26 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
             .write(NotificationStatus::Mismatched, Some(&operation))
             .await;
     }
-    let Some(word) = word(&*psp, &operation, notification.answer).await else {
+    let told = PspReport {
+        answer: notification.answer,
+        card: notification.card,
+    };
+    let Some(report) = report(&*psp, &operation, told).await else {
         return Ok(Step::Waits);
     };
-    apply(&verdict, &operation, word).await
+    apply(&verdict, &operation, report.into()).await
 }
 
 /// Commits what follows from it, the notification's end included; where nothing follows, that alone.
-async fn apply(verdict: &Verdict<'_>, operation: &Operation, word: Word) -> Result<Step, Error> {
+async fn apply(
+    verdict: &Verdict<'_>,
+    operation: &Operation,
+    result: CallResult,
+) -> Result<Step, Error> {
     let learned = Learned {
         session: operation.session,
         operation: operation.id,
-        word,
+        result,
         waiting: None,
         lease: Some(verdict.lease),
         handled: Some(verdict.stored.new.id),
@@ -226,12 +235,17 @@ fn count(status: NotificationStatus) {
 
 /// The result that a notification reports. Where it only says that there is news, a look-up tells the
 /// operation's state; `None` where that fails. Of an operation that succeeded, this is no news.
-async fn word(psp: &dyn Psp, operation: &Operation, told: Answer) -> Option<Word> {
-    if operation.status == OperationStatus::Succeeded || !matches!(told, Answer::Accepted { .. }) {
-        return Some(Word::Answer(told));
+async fn report(psp: &dyn Psp, operation: &Operation, told: PspReport) -> Option<PspReport> {
+    let is_news = matches!(told.answer, Answer::Accepted { .. });
+    if operation.status == OperationStatus::Succeeded || !is_news {
+        return Some(told);
     }
     match psp.look_up(operation.id).await {
-        Ok(found) => Some(Word::Answer(found.unwrap_or(told))),
+        Ok(Some(found)) => Some(PspReport {
+            card: found.card.or(told.card),
+            ..found
+        }),
+        Ok(None) => Some(told),
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");
             None

@@ -26,7 +26,8 @@ use super::{
     wakes::Wakes,
 };
 use crate::{
-    App, Error, calling,
+    App, Error,
+    calling::{self, CallResult},
     committing::{self, ACCEPTED_SECONDS},
     learning::{self, Known, Learned},
 };
@@ -92,29 +93,32 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
         return Ok(Some(operation));
     };
     let now = app.now();
-    let word = match operation.sending {
+    let result = match operation.sending {
         Sending::NotSent if is_given_up(&operation, now) => {
-            Some(Word::Answer(Answer::Refused(RefusalReason::NeverSent)))
+            let refused = Answer::Refused(RefusalReason::NeverSent);
+            Some(Word::Answer(refused).into())
         }
-        Sending::Accepted => psp_word(&*psp, &operation).await,
+        Sending::Accepted => look_up(&*psp, &operation).await,
         // Also what was never sent is looked up first: while the PSP cannot be reached, a look-up
         // that fails writes nothing, however many operations wait and however long.
         Sending::NotSent | Sending::Intended | Sending::Unknown => {
-            match psp_word(&*psp, &operation).await {
-                Some(Word::NotFound) if may_go_out(&*psp, &operation, now) => {
+            match look_up(&*psp, &operation).await {
+                Some(found)
+                    if found.word == Word::NotFound && may_go_out(&*psp, &operation, now) =>
+                {
                     send_again(app, claimed, session.id).await?
                 }
-                word => word,
+                found => found,
             }
         }
     };
-    let Some(word) = word else {
+    let Some(result) = result else {
         return Ok(Some(operation));
     };
     let learned = Learned {
         session: session.id,
         operation: operation.id,
-        word,
+        result,
         waiting: None,
         lease: Some(claimed.lease),
         handled: None,
@@ -149,10 +153,10 @@ fn is_too_late(operation: &Operation, session: &Session, now: Timestamp) -> bool
     is_attempt && now >= session.expires_at
 }
 
-async fn psp_word(psp: &dyn Psp, operation: &Operation) -> Option<Word> {
+async fn look_up(psp: &dyn Psp, operation: &Operation) -> Option<CallResult> {
     match psp.look_up(operation.id).await {
-        Ok(Some(answer)) => Some(Word::Answer(answer)),
-        Ok(None) => Some(Word::NotFound),
+        Ok(Some(report)) => Some(report.into()),
+        Ok(None) => Some(Word::NotFound.into()),
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked");
             None
@@ -166,13 +170,13 @@ async fn send_again(
     app: &App,
     claimed: &ClaimedOperation,
     session: SessionId,
-) -> Result<Option<Word>, Error> {
+) -> Result<Option<CallResult>, Error> {
     let Some(request) = app.inner().checkout.request(claimed.operation).await? else {
         return Ok(None);
     };
     match mark(app, claimed, session).await? {
         Marked::GoesOut(operation) => Ok(Some(calling::send(app, &operation, &request).await)),
-        Marked::TooLate => Ok(Some(Word::NotFound)),
+        Marked::TooLate => Ok(Some(Word::NotFound.into())),
         Marked::Overtaken => Ok(None),
     }
 }

@@ -27,7 +27,7 @@ async fn another_card_can_be_used_once_the_psp_confirms_that_nothing_is_held() {
         last_try: false,
     };
     assert_eq!(state.next, retry);
-    assert_eq!(world.session(&order).await.attempts, 0);
+    assert_eq!(world.session(&order).await.counted_attempts(), 0);
     assert_eq!(world.failure(&order).await, "authentication_abandoned");
     let state = world.pay(&order, "tok_2").await.unwrap();
     assert_eq!(state.status, StatusName::Authorized);
@@ -58,7 +58,7 @@ async fn ten_challenges_can_be_opened_and_no_more() {
     }
     assert_eq!(last[..8], [Some(false); 8]);
     assert_eq!(last[8..], [Some(true), None]);
-    assert_eq!(world.session(&order).await.attempts, 0);
+    assert_eq!(world.session(&order).await.counted_attempts(), 0);
     let refused = world.pay(&order, "tok_11").await;
     assert!(
         matches!(refused, Err(Error::InvalidState(_))),

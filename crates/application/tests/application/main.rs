@@ -13,6 +13,7 @@
 )]
 
 mod abandon;
+mod attempts;
 mod automatic_capture;
 mod bans;
 mod cancel;

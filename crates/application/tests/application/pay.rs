@@ -110,7 +110,7 @@ async fn the_shopper_is_answered_by_the_table() {
         );
         assert_eq!(world.events(&order), row.events, "{case}");
         let session = world.session(&order).await;
-        assert_eq!(session.attempts, row.attempts, "{case}");
+        assert_eq!(session.counted_attempts(), row.attempts, "{case}");
         assert_eq!(world.failure(&order).await, row.failure, "{case}");
         let may_retry = matches!(state.next, Next::Retry { .. });
         let until = may_retry.then_some(session.expires_at);
@@ -252,7 +252,7 @@ async fn tries_that_were_surely_not_sent_do_not_count() {
     }
     let state = world.pay(&order, "tok_good").await.unwrap();
     assert_eq!(state.status, StatusName::Authorized);
-    assert_eq!(world.session(&order).await.attempts, 1);
+    assert_eq!(world.session(&order).await.counted_attempts(), 1);
     assert_eq!(
         world.psp.payments(order.id).len(),
         1,

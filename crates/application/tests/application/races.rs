@@ -128,7 +128,7 @@ async fn one_card_sent_many_times_at_once_is_one_try() {
             let case = format!("{reply:?} in {} processes", nodes.len());
             assert_eq!(world.count(&order, "authorize"), 1, "{case}");
             assert_eq!(world.events(&order).len(), 1, "{case}");
-            assert_eq!(world.session(&order).await.attempts, 1, "{case}");
+            assert_eq!(world.session(&order).await.counted_attempts(), 1, "{case}");
         }
     }
 }
@@ -204,7 +204,7 @@ async fn a_refusal_told_before_it_is_answered_is_one_refusal() {
     let state = told_before_answered(&world, (&order, "authorize"), paying).await;
     assert_eq!(state.unwrap().status, StatusName::Refused);
     assert_eq!(world.events(&order), ["refused"]);
-    assert_eq!(world.session(&order).await.attempts, 1);
+    assert_eq!(world.session(&order).await.counted_attempts(), 1);
     let order = world.authorized().await;
     let capturing = world.capture(&order, "a", None);
     let answer = told_before_answered(&world, (&order, "capture"), capturing).await;

@@ -244,7 +244,7 @@ fn weather(delay: Option<u32>, acts: &[Act]) {
     let refunded = session.amount_refunded().minor();
     let taken_back = matches!(session.status, Status::CaptureFailed(_));
     assert!(refunded <= session.amount_captured().minor() || taken_back);
-    assert!(session.attempts <= 3);
+    assert!(session.counted_attempts() <= 3);
     let kept = [StatusName::Authorized, StatusName::Captured].contains(&audited.status);
     let authorised = world.psp.payments(order.id).into_iter();
     let still_held = authorised.filter(|p| p.reserved() + p.taken() > 0).count();

@@ -6,7 +6,10 @@ use serde::Deserialize;
 use time::OffsetDateTime;
 
 use super::{error::WebhookError, kind::EventKind};
-use crate::session::{Failure, SessionStatus};
+use crate::{
+    attempt::PaymentAttempt,
+    session::{Failure, SessionStatus},
+};
 
 /// A webhook that was verified.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,6 +54,8 @@ pub struct WebhookEvent {
     pub amounts: Amounts,
     /// Why the payment, its capture or cancel, or the refund failed.
     pub failure: Option<Failure>,
+    /// The attempt to pay that it is about: the one that ended, or that brought the payment.
+    pub payment_attempt: Option<PaymentAttempt>,
     /// The currency's ISO 4217 code.
     pub currency: String,
     /// Your own pairs of the session.
@@ -138,6 +143,7 @@ struct Wire {
     amount: Amount,
     amounts: Amounts,
     failure: Option<Failure>,
+    payment_attempt: Option<PaymentAttempt>,
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     sequence: u32,
@@ -168,6 +174,7 @@ impl From<Wire> for WebhookEvent {
             currency: wire.amount.currency,
             amounts: wire.amounts,
             failure: wire.failure,
+            payment_attempt: wire.payment_attempt,
             metadata: wire.metadata,
             sequence: wire.sequence,
             created_at: wire.created_at,

@@ -17,7 +17,13 @@ fn session() -> serde_json::Value {
         "customer": {"email": "shopper@example.com", "phone": null},
         "psp_reference": "psp_1", "amount_authorized": 9999, "amount_captured": 0,
         "amount_refunded": 0, "amount_refundable": 0, "pending_operation": "capture",
-        "retry_until": null, "failure": null, "created_at": "2026-11-22T12:00:00Z",
+        "retry_until": null, "failure": null,
+        "attempts": [{
+            "attempt_id": "op_1", "status": "authorized", "failure": null,
+            "payment_method": {"type": "card", "brand": "visa", "last4": "4242"},
+            "psp_reference": "psp_1", "created_at": "2026-11-22T12:00:30Z",
+        }],
+        "created_at": "2026-11-22T12:00:00Z",
         "updated_at": "2026-11-22T12:01:00Z", "expires_at": "2026-11-22T12:30:00Z",
         "something_new": [1, 2, 3],
     })
@@ -78,6 +84,15 @@ async fn a_session_is_read_whole_and_keeps_the_shopper_out_of_debug() {
     let server = Server::start([Act::answer(200, session().to_string())]).await;
     let read = server.client().session("cs_1").await.unwrap();
     assert_eq!(read.status, SessionStatus::Authorized);
+    let attempt = &read.attempts[0];
+    assert_eq!(attempt.status, SessionStatus::Authorized);
+    let method = attempt.payment_method.as_ref().unwrap();
+    let card = (
+        method.kind.as_str(),
+        method.brand.as_deref(),
+        method.last4.as_deref(),
+    );
+    assert_eq!(card, ("card", Some("visa"), Some("4242")));
     assert_eq!(read.pending_operation, Some(PendingOperation::Capture));
     assert_eq!(
         (read.amount, read.amount_authorized, read.amount_captured),

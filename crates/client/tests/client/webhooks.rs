@@ -122,6 +122,25 @@ fn what_another_implementation_has_signed_verifies() {
 }
 
 #[test]
+fn an_event_carries_the_attempt_that_it_is_about() {
+    assert_eq!(event(&json!({})).payment_attempt, None, "an older service");
+    let attempt = json!({
+        "attempt_id": "op_1", "status": "refused", "psp_reference": null,
+        "failure": {"code": "card_declined", "message": "The card was declined."},
+        "payment_method": {"type": "card", "brand": null, "last4": "0002"},
+        "created_at": "2026-11-22T11:59:58Z",
+    });
+    let attempt = event(&json!({"payment_attempt": attempt})).payment_attempt;
+    let attempt = attempt.unwrap();
+    assert_eq!(attempt.failure.unwrap().code, "card_declined");
+    let method = attempt.payment_method.unwrap();
+    assert_eq!(
+        (method.brand, method.last4.as_deref()),
+        (None, Some("0002"))
+    );
+}
+
+#[test]
 fn one_request_is_verified_with_the_signing_secret() {
     let sent = Sent::new(SECRET, &captured());
     let verify = |secret| verify_webhook(secret, |name| sent.header(name), &sent.body, at(0));

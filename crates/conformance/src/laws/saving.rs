@@ -17,7 +17,8 @@ use crate::{
     world::World,
 };
 
-/// Sessions in every status, with extremes, new and written over.
+/// Sessions in every status, with extremes, new and written over; and an event of each, with its
+/// attempt.
 pub async fn what_is_saved_loads_equal(store: &Store) -> anyhow::Result<()> {
     let (world, mut draw) = (World::new(store).await?, Draw::new());
     for _ in 0..120 {
@@ -28,11 +29,19 @@ pub async fn what_is_saved_loads_equal(store: &Store) -> anyhow::Result<()> {
         world.commit(world.build.unit(later.clone())).await?;
         same!(world.load(new.id).await?, later, "a session written over");
         let last = generate::later(&mut draw, &later);
-        world.commit(world.build.unit(last.clone())).await?;
+        let event = world.build.event(&last, 1, EventKind::PaymentRefused);
+        let mut unit = world.build.unit(last.clone());
+        unit.events = vec![event.clone()];
+        world.commit(unit).await?;
         same!(
             world.load(new.id).await?,
             last,
             "nothing of the old status may stay"
+        );
+        same!(
+            world.events(&last).await?[0].event,
+            event.event,
+            "its event"
         );
     }
     Ok(())

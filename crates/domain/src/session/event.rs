@@ -4,7 +4,7 @@ use crate::{
     id::{MerchantId, RefundId, SessionId},
     money::Money,
     psp::{PspReference, RefusalReason},
-    session::{FailureCode, StatusName},
+    session::{Attempt, FailureCode, StatusName},
     time::Timestamp,
 };
 
@@ -31,6 +31,9 @@ pub struct Event {
     pub failure: Option<Failure>,
     /// The PSP's reference of the payment or refund, where there is one.
     pub psp_reference: Option<PspReference>,
+    /// The attempt that it is about, as it was then: the one that ended, or whose payment the session
+    /// keeps or kept.
+    pub attempt: Option<Attempt>,
     /// The refund that it is about.
     pub refund: Option<RefundId>,
     /// Until when the shopper may try again.

@@ -1,6 +1,7 @@
 //! What can happen to a session: merchants' commands, shoppers' acts, PSP facts, deadlines.
 
 use crate::{
+    card::Card,
     id::{OperationId, RefundId},
     money::Money,
     operation::Operation,
@@ -71,6 +72,8 @@ pub struct Heard {
     pub operation: Operation,
     /// What was learned.
     pub word: Word,
+    /// The card that the PSP reported with it.
+    pub card: Option<Card>,
     /// Whether a merchant's request waits for it and will be told: then a refusal makes no event.
     pub waiting: bool,
     /// The id of an operation that may be needed (a compensation, an ending).
@@ -89,6 +92,7 @@ impl Heard {
         Self {
             operation,
             word: Word::NotFound,
+            card: None,
             waiting: false,
             spare,
             attempt: None,

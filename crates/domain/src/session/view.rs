@@ -103,11 +103,11 @@ impl Session {
 
     /// Whether neither the attempts nor the challenges are used up.
     pub(super) fn has_tries_left(&self) -> bool {
-        self.attempts < MAX_ATTEMPTS && self.challenges < MAX_CHALLENGES
+        self.counted_attempts() < MAX_ATTEMPTS && self.challenges < MAX_CHALLENGES
     }
 
     fn is_last_try(&self) -> bool {
-        self.attempts.saturating_add(1) >= MAX_ATTEMPTS
+        self.counted_attempts().saturating_add(1) >= MAX_ATTEMPTS
             || self.challenges.saturating_add(1) >= MAX_CHALLENGES
     }
 

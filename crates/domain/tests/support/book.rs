@@ -1,6 +1,9 @@
 //! A session with its operations and refunds as a store would keep them; every decision that is
 //! written into it is held against the rules that hold for all of them.
 
+#[path = "attempts.rs"]
+mod attempts;
+
 use std::{collections::BTreeMap, hash::Hash};
 
 use oncharge_domain::{
@@ -11,8 +14,7 @@ use oncharge_domain::{
     psp::{Answer, PspAccount, PspReference, RefusalReason, Word},
     refund::{Refund, RefundStatus},
     session::{
-        Decision, Event, EventKind, FailureCode, Heard, Input, NewSession, Refusal, Session,
-        Status, StatusName, Step,
+        Decision, Event, EventKind, Heard, Input, NewSession, Refusal, Session, Status, StatusName,
     },
     text::{Reference, ReturnUrl},
     time::Timestamp,
@@ -37,7 +39,7 @@ pub(crate) struct Book {
 impl Hash for Book {
     fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
         self.session.status.hash(state);
-        self.session.attempts.hash(state);
+        self.session.counted_attempts().hash(state);
         self.session.challenges.hash(state);
         self.session.automatic_capture.hash(state);
         self.operations.hash(state);
@@ -236,6 +238,7 @@ impl Book {
         if back.as_ref() != Ok(&session.status) {
             return Err(format!("{:?} comes back as {back:?}", session.status));
         }
+        attempts::check_list(session, &self.operations)?;
         Ok(())
     }
 
@@ -347,7 +350,8 @@ fn check_version(before: &Session, decision: &Decision) -> Result<(), String> {
         && decision.events.is_empty()
         && decision.audit.is_empty();
     let step = decision.session.version - before.version;
-    let same = decision.session.status == before.status;
+    let same =
+        decision.session.status == before.status && decision.session.attempts == before.attempts;
     match (empty && same, step) {
         (true, 0) | (false, 1) => Ok(()),
         _ => Err(format!("the version was raised by {step}: {decision:?}")),
@@ -371,29 +375,7 @@ fn check_life(before: &Session, decision: &Decision) -> Result<(), String> {
     if moved && !allowed {
         return Err(format!("{:?} became {:?}", old.status, new.status));
     }
-    check_tries(old, new)
-}
-
-/// Attempts and challenges stay within their limits, and an abandoned challenge is not counted.
-fn check_tries(old: &Session, new: &Session) -> Result<(), String> {
-    let abandoned = matches!((&old.status, &new.status),
-        (Status::Pending(_), Status::Refused(unpaid))
-            if unpaid.failure == FailureCode::AuthenticationAbandoned);
-    let opened = matches!((&old.status, &new.status), (Status::Pending(old), Status::Pending(new))
-        if matches!(new.step, Step::Challenge(_)) && !matches!(old.step, Step::Challenge(_)));
-    let counts = (new.attempts, new.challenges);
-    if new.attempts > 3 || new.challenges > 10 || new.challenges < old.challenges {
-        return Err(format!("attempts and challenges: {counts:?}"));
-    }
-    if abandoned && new.attempts + 1 != old.attempts {
-        return Err(format!("an abandoned challenge was counted: {counts:?}"));
-    }
-    if new.challenges > old.challenges && !opened {
-        return Err(format!(
-            "a challenge was counted and not opened: {counts:?}"
-        ));
-    }
-    Ok(())
+    attempts::check_tries(old, new)
 }
 
 /// Every change is told exactly once, numbered without gaps.
@@ -404,6 +386,7 @@ fn check_events(before: &Book, decision: &Decision) -> Result<(), String> {
             return Err(format!("event {number}: {event:?}"));
         }
         check_event(&decision.session, event)?;
+        attempts::check_event(old, &decision.session, event)?;
     }
     // An event before the last one shows the totals before the changes that follow it.
     if let Some(last) = decision.events.last()

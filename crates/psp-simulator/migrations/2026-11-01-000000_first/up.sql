@@ -23,6 +23,7 @@ CREATE TABLE payments (
     capture INTEGER NOT NULL,
     notification_url TEXT,
     behaviour TEXT NOT NULL,
+    brand TEXT,
     last4 TEXT,
     status TEXT NOT NULL,
     captured INTEGER NOT NULL CHECK (captured BETWEEN 0 AND amount),

@@ -35,10 +35,7 @@ pub(crate) fn modify(unit: &mut Unit<'_>, call: ModifyCall) -> Result<Answer, St
     operation.answer = operation.result;
     operation.answer_reason = operation.reason;
     operations::insert(unit.connection, &operation)?;
-    Ok(Answer::Operation {
-        operation,
-        challenge_id: None,
-    })
+    Ok(Answer::Operation { operation, payment })
 }
 
 /// Does the work of a modification. The caller saves payment and call.

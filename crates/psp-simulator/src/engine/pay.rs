@@ -40,10 +40,7 @@ pub(crate) fn pay(unit: &mut Unit<'_>, call: PaymentCall) -> Result<Answer, Stor
     operation.answer_reason = operation.reason;
     payments::insert(unit.connection, &payment)?;
     operations::insert(unit.connection, &operation)?;
-    Ok(Answer::Operation {
-        operation,
-        challenge_id: payment.challenge_id,
-    })
+    Ok(Answer::Operation { operation, payment })
 }
 
 /// Decides a payment that is open: by the fault that refuses it, or by its card. The caller saves.
@@ -124,6 +121,7 @@ fn admit(unit: &mut Unit<'_>, call: &PaymentCall) -> Result<(Payment, Option<Rea
         behaviour: token
             .as_ref()
             .map_or(Behaviour::Approve, |token| token.behaviour),
+        brand: token.as_ref().map(|token| token.brand.clone()),
         last4: token.map(|token| token.last4),
         status: Status::Pending,
         captured: 0,

@@ -2,6 +2,7 @@
 
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
+use serde::Serialize;
 
 use super::schema::payments;
 use crate::words::{Behaviour, Status};
@@ -20,12 +21,30 @@ pub(crate) struct Payment {
     pub(crate) capture: bool,
     pub(crate) notification_url: Option<String>,
     pub(crate) behaviour: Behaviour,
+    pub(crate) brand: Option<String>,
     pub(crate) last4: Option<String>,
     pub(crate) status: Status,
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
     pub(crate) challenge_id: Option<String>,
     pub(crate) created_at: i64,
+}
+
+/// The card of a payment as callers see it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct CardBody {
+    brand: String,
+    last4: String,
+}
+
+impl Payment {
+    /// Its card; `None` where the token was unknown.
+    pub(crate) fn card(&self) -> Option<CardBody> {
+        Some(CardBody {
+            brand: self.brand.clone()?,
+            last4: self.last4.clone()?,
+        })
+    }
 }
 
 /// Keeps a new payment.

@@ -21,6 +21,7 @@ diesel::table! {
         capture -> Bool,
         notification_url -> Nullable<Text>,
         behaviour -> Text,
+        brand -> Nullable<Text>,
         last4 -> Nullable<Text>,
         status -> Text,
         captured -> BigInt,

@@ -38,7 +38,7 @@ async fn every_final_result_is_told_once_with_all_members() {
                 .unwrap()
                 .ends_with('Z')
         );
-        let wanted = json!({
+        let mut wanted = json!({
             "type": kind,
             "psp_reference": reference,
             "reference": "order",
@@ -48,6 +48,9 @@ async fn every_final_result_is_told_once_with_all_members() {
             "currency": "EUR",
             "reason": reason,
         });
+        if kind == "authorisation" {
+            wanted["card"] = json!({"brand": "visa", "last4": "4242"});
+        }
         assert_eq!(body, wanted);
     }
     let mut unique = ids.clone();

@@ -2,6 +2,7 @@
 //! template: at first into the page, then for the page's script to put in place.
 
 use askama::Template;
+use oncharge_client::Session;
 use serde::Serialize;
 
 use super::{
@@ -43,6 +44,7 @@ struct OutcomePart<'a> {
 struct FactsPart<'a> {
     session_id: Option<&'a str>,
     psp_reference: Option<&'a str>,
+    card: Option<String>,
     api: &'a str,
     ops: &'a str,
 }
@@ -84,6 +86,7 @@ impl Parts {
         let facts = FactsPart {
             session_id: checkout.map(|checkout| checkout.session_id.as_str()),
             psp_reference: session.and_then(|session| session.psp_reference.as_deref()),
+            card: session.and_then(card_of),
             api: &shop.api,
             ops: &shop.ops,
         };
@@ -108,4 +111,12 @@ impl Parts {
             calls: calls.render()?,
         })
     }
+}
+
+/// The card of the latest attempt, where the payment processor reports it.
+fn card_of(session: &Session) -> Option<String> {
+    let method = session.attempts.last()?.payment_method.as_ref()?;
+    let brand = method.brand.as_deref().unwrap_or(&method.kind);
+    let last4 = method.last4.as_deref();
+    Some(last4.map_or_else(|| brand.to_owned(), |last4| format!("{brand} •••• {last4}")))
 }

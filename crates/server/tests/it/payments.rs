@@ -81,6 +81,18 @@ async fn declined_then_another_card(database: Database) {
         .await
         .expect(200);
     assert_eq!(paid["status"], "authorized");
+    let session = shop.session(&id).await;
+    let attempts = session["attempts"].as_array().unwrap().iter();
+    let shown = attempts.map(|attempt| json!([attempt["status"], attempt["payment_method"]]));
+    let visa = |last4: &str| json!({ "type": "card", "brand": "visa", "last4": last4 });
+    assert_eq!(
+        shown.collect::<Vec<_>>(),
+        [
+            json!(["refused", visa("0002")]),
+            json!(["refused", visa("9995")]),
+            json!(["authorized", visa("4242")]),
+        ]
+    );
     let late = shop.pay((&id, &pay_token), "4242424242424242").await;
     assert_eq!(late.expect(409)["error"], "invalid_state");
 }

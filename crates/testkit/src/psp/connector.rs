@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, Instruction, PspAccount},
+    psp::{Instruction, PspAccount, PspReport},
 };
 use oncharge_ports::{
     Psp, Psps,
@@ -106,7 +106,7 @@ impl Psp for ScriptedPsp {
         Ok(PreparedRequest::new(Request::of(call).write()))
     }
 
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         self.wait().await;
         let request = Request::read(request.expose()).expect("bytes of this connector");
         let (call, operation) = (request.call, request.operation);
@@ -128,11 +128,11 @@ impl Psp for ScriptedPsp {
         let answer = state.ledger.call(request, reply);
         match fault {
             Some(_) => Err(PspError::Unknown("planned, after".into())),
-            None => Ok(answer),
+            None => Ok(state.report(operation, answer)),
         }
     }
 
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         self.wait().await;
         let mut state = self.state();
         match state.next_fault(Call::LookUp) {
@@ -140,7 +140,8 @@ impl Psp for ScriptedPsp {
             Some(_) => Err(PspError::Unknown("planned".into())),
             None => {
                 state.sent.push((Call::LookUp, operation));
-                Ok(state.ledger.truth(operation))
+                let truth = state.ledger.truth(operation);
+                Ok(truth.map(|answer| state.report(operation, answer)))
             }
         }
     }
@@ -161,7 +162,9 @@ impl Psp for ScriptedPsp {
     }
 
     fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
-        read_notification(body)
+        let read = read_notification(body)?;
+        let card = self.state().card_of(read.operation);
+        Ok(Notification { card, ..read })
     }
 }
 

@@ -97,5 +97,6 @@ fn read(text: &str) -> Option<Notification> {
         amount: Money::new(minor.parse().ok()?, Currency::parse(currency).ok()?).ok()?,
         reference: PspReference::parse(of_psp).ok()?,
         answer,
+        card: None,
     })
 }

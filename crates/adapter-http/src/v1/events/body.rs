@@ -12,7 +12,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::AttemptBody;
-use crate::{times::rfc3339, v1::sessions::body::FailureBody};
+use crate::{
+    times::rfc3339,
+    v1::sessions::{attempt::PaymentAttemptBody, body::FailureBody},
+};
 
 /// Something that happened to a payment.
 #[derive(Serialize, ToSchema)]
@@ -63,6 +66,10 @@ pub(crate) struct EventBody {
     /// did not order it; else null.
     #[schema(required)]
     failure: Option<FailureBody>,
+    /// The attempt to pay that it is about, as it was then: the one that ended, or that brought the
+    /// payment. Null where the event is about none.
+    #[schema(required)]
+    payment_attempt: Option<PaymentAttemptBody>,
 }
 
 /// How much.
@@ -136,6 +143,9 @@ pub(crate) struct TestBody {
     /// Null.
     #[schema(required)]
     failure: Option<FailureBody>,
+    /// Null.
+    #[schema(required)]
+    payment_attempt: Option<PaymentAttemptBody>,
 }
 
 impl From<&StoredEvent> for EventBody {
@@ -150,6 +160,7 @@ impl From<&StoredEvent> for EventBody {
             amounts,
             failure,
             psp_reference,
+            attempt,
             refund,
             retry_until,
             at,
@@ -167,6 +178,7 @@ impl From<&StoredEvent> for EventBody {
             },
             amounts: AmountsBody::from(amounts),
             failure: failure.as_ref().map(FailureBody::from),
+            payment_attempt: attempt.as_ref().map(PaymentAttemptBody::from),
             metadata: stored.metadata.pairs().clone(),
             id: stored.id.to_string(),
             sequence: *sequence,
@@ -209,6 +221,7 @@ impl TestBody {
             },
             amounts: AmountsBody::default(),
             failure: None,
+            payment_attempt: None,
             metadata: BTreeMap::new(),
             id: id.to_string(),
             created_at: rfc3339(at),

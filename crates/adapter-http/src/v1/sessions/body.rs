@@ -10,6 +10,7 @@ use oncharge_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::attempt::PaymentAttemptBody;
 use crate::times::rfc3339;
 
 /// A checkout session. Every member is always present, null where unset.
@@ -60,6 +61,9 @@ pub(crate) struct SessionBody {
     /// Why the session is where it is.
     #[schema(required)]
     failure: Option<FailureBody>,
+    /// The attempts to pay, oldest first, at most 20.
+    #[schema(max_items = 20)]
+    attempts: Vec<PaymentAttemptBody>,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
@@ -148,6 +152,11 @@ impl SessionBody {
             }),
             retry_until: session.retry_until(now).map(rfc3339),
             failure: session.failure().map(FailureBody::from),
+            attempts: session
+                .attempts
+                .iter()
+                .map(PaymentAttemptBody::from)
+                .collect(),
             created_at: rfc3339(session.created_at),
             updated_at: rfc3339(session.updated_at),
             expires_at: rfc3339(session.expires_at),

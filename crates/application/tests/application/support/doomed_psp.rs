@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, PspAccount},
+    psp::{PspAccount, PspReport},
 };
 use oncharge_ports::{
     Psp, Psps,
@@ -83,7 +83,7 @@ impl Psp for DoomedPsp {
         self.inner.prepare(call)
     }
 
-    async fn send(&self, request: &PreparedRequest) -> Result<Answer, PspError> {
+    async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         let sending = async {
             let answer = self.inner.send(request).await;
             self.fate.answer_arrives().await;
@@ -92,7 +92,7 @@ impl Psp for DoomedPsp {
         self.fatefully(sending).await
     }
 
-    async fn look_up(&self, operation: OperationId) -> Result<Option<Answer>, PspError> {
+    async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
         self.fatefully(self.inner.look_up(operation)).await
     }
 

@@ -7,7 +7,8 @@ use crate::{
     psp::{RefusalReason, TokenFingerprint},
     refund::{Refund, RefundStatus},
     session::{
-        Draft, EventKind, FailureCode, InFlight, InFlightKind, Pending, Refusal, Status, Step,
+        Attempt, Draft, EventKind, FailureCode, InFlight, InFlightKind, Pending, Refusal, Status,
+        Step,
     },
     text::Reference,
 };
@@ -29,7 +30,8 @@ impl Draft {
         if banned {
             return self.refuse(FailureCode::GlobalBan);
         }
-        self.session.attempts = self.session.attempts.saturating_add(1);
+        self.session
+            .add_attempt(Attempt::start(operation, self.now));
         self.session.status = Status::Pending(Pending {
             attempt: operation,
             step: Step::Asking,

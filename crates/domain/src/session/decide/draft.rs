@@ -12,8 +12,9 @@ use crate::{
     refund::{Refund, RefundStatus},
     retry,
     session::{
-        Authorized, Captured, Decision, Ending, Event, EventKind, Failure, FailureCode, InProgress,
-        Payment, PlannedCapture, Refunds, Refusal, Session, Status, Step, Unpaid,
+        Attempt, AttemptOutcome, Authorized, Captured, Decision, Ending, Event, EventKind, Failure,
+        FailureCode, InProgress, Payment, PlannedCapture, Refunds, Refusal, Session, Status, Step,
+        Unpaid,
     },
     time::Timestamp,
 };
@@ -28,6 +29,8 @@ pub(in crate::session) struct Draft {
     pub(in crate::session) changed_refunds: Vec<Refund>,
     events: Vec<Event>,
     audit: Vec<(AuditAction, OperationId)>,
+    /// The attempt that this decision ended.
+    ended_attempt: Option<OperationId>,
 }
 
 impl Draft {
@@ -41,6 +44,7 @@ impl Draft {
             changed_refunds: Vec::new(),
             events: Vec::new(),
             audit: Vec::new(),
+            ended_attempt: None,
         }
     }
 
@@ -136,9 +140,24 @@ impl Draft {
             amounts: self.session.amounts(),
             failure: None,
             psp_reference: reference,
+            attempt: self.attempt_of_event().cloned(),
             refund: None,
             retry_until: self.session.retry_until(self.now),
             at: self.now,
+        }
+    }
+
+    fn attempt_of_event(&self) -> Option<&Attempt> {
+        let ended = || self.session.attempt(self.ended_attempt?);
+        self.session.kept_attempt().or_else(ended)
+    }
+
+    /// Notes how an attempt ended. One that is no longer listed leaves nothing to note.
+    pub(in crate::session) fn end_attempt(&mut self, id: OperationId, outcome: AttemptOutcome) {
+        if let Some(attempt) = self.session.attempt_mut(id) {
+            attempt.outcome = outcome;
+            attempt.counts &= !is_free(outcome);
+            self.ended_attempt = Some(id);
         }
     }
 
@@ -252,6 +271,7 @@ impl Draft {
         self.start(id, kind, attempt.amount, Some(payment));
         self.note(AuditAction::CompensationStarted, attempt.id);
         attempt.compensated = true;
+        self.end_attempt(attempt.id, AttemptOutcome::Cancelled);
         self.changed(attempt);
     }
 
@@ -304,6 +324,7 @@ impl Draft {
         captured: bool,
     ) -> Result<(), Refusal> {
         let authorized = self.session.amount;
+        self.end_attempt(attempt, AttemptOutcome::Authorized);
         let payment = Payment {
             attempt,
             reference,
@@ -346,4 +367,12 @@ impl Draft {
         self.session.status = Status::Expired;
         self.emit(EventKind::PaymentExpired)
     }
+}
+
+/// A try that was definitely not sent, or whose challenge the shopper abandoned, does not count.
+fn is_free(outcome: AttemptOutcome) -> bool {
+    matches!(
+        outcome,
+        AttemptOutcome::Error(_) | AttemptOutcome::Refused(FailureCode::AuthenticationAbandoned)
+    )
 }

@@ -6,12 +6,13 @@ use crate::{
     operation::{CancelPurpose, CompensationBy, Operation, OperationKind, OperationStatus},
     psp::{Answer, Challenge, PspReference, RefusalReason, Word},
     session::{
-        Accepted, Cancelled, Draft, EndOutcome, EventKind, FailureCode, Heard, MAX_CHALLENGES,
-        OpenChallenge, Refusal, Status, Step, Unpaid,
+        Accepted, AttemptOutcome, Cancelled, Draft, EndOutcome, EventKind, FailureCode, Heard,
+        MAX_CHALLENGES, OpenChallenge, Refusal, Status, Step, Unpaid,
     },
 };
 
 pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
+    note_details(draft, &heard);
     match heard.operation.status {
         OperationStatus::Requested if draft.is_current_attempt(heard.operation.id) => {
             hear_current(draft, heard)
@@ -25,6 +26,27 @@ pub(super) fn hear(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
             Ok(())
         }
         OperationStatus::Succeeded => hear_again(draft, heard),
+    }
+}
+
+/// Notes the card and the reference that the PSP reports. The first report is kept, so that a
+/// repeated or contradictory one changes nothing.
+fn note_details(draft: &mut Draft, heard: &Heard) {
+    let reference = match &heard.word {
+        Word::Answer(Answer::Done { reference, .. } | Answer::Accepted { reference }) => {
+            Some(reference)
+        }
+        Word::Answer(Answer::ActionRequired(challenge)) => Some(&challenge.reference),
+        Word::Answer(Answer::Refused(_)) | Word::NotSent | Word::Unknown | Word::NotFound => None,
+    };
+    let Some(attempt) = draft.session.attempt_mut(heard.operation.id) else {
+        return;
+    };
+    if attempt.reference.is_none() {
+        attempt.reference = reference.cloned();
+    }
+    if attempt.card.is_none() {
+        attempt.card.clone_from(&heard.card);
     }
 }
 
@@ -94,10 +116,12 @@ fn hear_current(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
             Ok(())
         }
         Word::NotSent if surely_not_sent(&operation, &word) => {
+            draft.end_attempt(operation.id, AttemptOutcome::Error(FailureCode::PspError));
             draft.fail(operation, RefusalReason::NeverSent);
             not_sent(draft)
         }
         Word::NotFound if is_believed(draft, &operation) => {
+            draft.end_attempt(operation.id, AttemptOutcome::Expired);
             draft.fail(operation, RefusalReason::NothingHeld);
             draft.expire()
         }
@@ -154,14 +178,19 @@ fn way_back(captured: bool) -> CompensationBy {
     }
 }
 
-/// The PSP confirmed that this attempt holds nothing. An abandoned challenge does not count as an
-/// attempt.
+/// The PSP confirmed that the current attempt holds nothing.
 pub(super) fn nothing_held(draft: &mut Draft, failure: FailureCode) -> Result<(), Refusal> {
-    if draft.is_past_expiry() {
-        return draft.expire();
+    let past_expiry = draft.is_past_expiry();
+    if let Status::Pending(pending) = &draft.session.status {
+        let attempt = pending.attempt;
+        let outcome = match failure {
+            FailureCode::AuthenticationAbandoned if past_expiry => AttemptOutcome::Expired,
+            _ => AttemptOutcome::Refused(failure),
+        };
+        draft.end_attempt(attempt, outcome);
     }
-    if failure == FailureCode::AuthenticationAbandoned {
-        draft.session.attempts = draft.session.attempts.saturating_sub(1);
+    if past_expiry {
+        return draft.expire();
     }
     draft.refuse(failure)
 }
@@ -212,9 +241,7 @@ fn accepted(draft: &mut Draft, reference: PspReference, spare: crate::id::Operat
     });
 }
 
-/// A try that was definitely not sent does not count.
 fn not_sent(draft: &mut Draft) -> Result<(), Refusal> {
-    draft.session.attempts = draft.session.attempts.saturating_sub(1);
     if draft.is_past_expiry() {
         return draft.expire();
     }

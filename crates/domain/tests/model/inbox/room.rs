@@ -47,7 +47,7 @@ pub(super) struct ReadSession(Session);
 impl Hash for ReadSession {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.0.status.hash(state);
-        self.0.attempts.hash(state);
+        self.0.counted_attempts().hash(state);
     }
 }
 

@@ -1,0 +1,73 @@
+//! An attempt to pay as merchants see it: in a session, and in the events that are about it.
+
+use oncharge_domain::{card::Card, session::Attempt};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::body::FailureBody;
+use crate::times::rfc3339;
+
+/// One attempt of the shopper to pay. Every member is always present, null where unset.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PaymentAttempt)]
+pub(crate) struct PaymentAttemptBody {
+    /// Its id, `op_…`.
+    attempt_id: String,
+    /// How it ended: `pending` while it has not; `authorized` once the processor has authorized it,
+    /// whatever became of the money since; `refused` and `error` with a `failure`; `expired` where
+    /// the session expired first; `cancelled` where it was authorized too late or unexpectedly and
+    /// is reversed in full.
+    #[schema(value_type = crate::openapi::AttemptStatus)]
+    status: &'static str,
+    /// Why no money moved; `authentication_abandoned` where the shopper left the challenge.
+    #[schema(required)]
+    failure: Option<FailureBody>,
+    /// What the shopper paid with, where the processor reports it.
+    #[schema(required)]
+    payment_method: Option<PaymentMethodBody>,
+    /// The processor's reference of the payment, where one is known.
+    #[schema(required)]
+    psp_reference: Option<String>,
+    /// When the shopper paid.
+    #[schema(format = DateTime)]
+    created_at: String,
+}
+
+/// What a shopper paid with.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PaymentMethod)]
+pub(crate) struct PaymentMethodBody {
+    /// `card`; other values may follow.
+    #[schema(value_type = String, example = "card")]
+    r#type: &'static str,
+    /// The card's brand as the processor names it (`visa`, `mastercard`, …): not a closed list.
+    #[schema(required, max_length = 32, example = "visa")]
+    brand: Option<String>,
+    /// The last four digits of the card number.
+    #[schema(required, pattern = "^[0-9]{4}$", example = "4242")]
+    last4: Option<String>,
+}
+
+impl From<&Attempt> for PaymentAttemptBody {
+    fn from(attempt: &Attempt) -> Self {
+        let reference = attempt.reference.as_ref();
+        Self {
+            attempt_id: attempt.id.to_string(),
+            status: attempt.outcome.status().name(),
+            failure: attempt.outcome.failure().map(FailureBody::from),
+            payment_method: attempt.card.as_ref().map(PaymentMethodBody::from),
+            psp_reference: reference.map(|reference| reference.as_str().to_owned()),
+            created_at: rfc3339(attempt.created_at),
+        }
+    }
+}
+
+impl From<&Card> for PaymentMethodBody {
+    fn from(card: &Card) -> Self {
+        Self {
+            r#type: "card",
+            brand: card.brand().map(str::to_owned),
+            last4: card.last4().map(str::to_owned),
+        }
+    }
+}
