@@ -75,6 +75,7 @@ list! {
     looks: looks_load_equal a_look_can_be_taken_away;
     rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing
         a_rotation_replaces_a_key_of_its_own_merchant a_key_is_rotated_once
+        keys_in_grace_are_limited
         no_rotation_survives_the_end_of_all_keys;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;

@@ -27,7 +27,7 @@ use oncharge_ports::{
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
     maintenance::Old,
-    merchant_repository::{KeyRemoval, Rotation},
+    merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
     oversight::{Named, Search},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     unit_of_work::{ChangedOperation, KeyWrite},
@@ -52,11 +52,13 @@ async fn keys(world: &World) {
         key: new,
         hash,
         replaced: key.id,
+        at: build.now(),
         replaced_ends_at: build.now().plus_seconds(60),
         remembered: None,
         audit: audit(),
     };
-    assert!(store.rotate_key(&rotation).await.unwrap());
+    let rotated = store.rotate_key(&rotation).await.unwrap();
+    assert_eq!(rotated, RotationOutcome::Rotated);
     assert_eq!(store.keys(merchant, build.now()).await.unwrap().len(), 3);
     let (id, at) = (rotation.key.id, build.now());
     let removed = store.remove_key(merchant, id, at, &audit()).await.unwrap();

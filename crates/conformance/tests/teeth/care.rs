@@ -12,7 +12,7 @@ use oncharge_domain::{
 use oncharge_ports::{
     CommitError, Maintenance, MerchantRepository, StoreError,
     maintenance::Old,
-    merchant_repository::{KeyRemoval, Rotation},
+    merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
 };
 
 use super::{Flaw, Flawed};
@@ -132,20 +132,25 @@ impl MerchantRepository for Flawed {
         self.store.remove_key(merchant, id, at, audit).await
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
         let mut rotation = rotation.clone();
         if self.has(Flaw::ForgetsTheAnswer) {
             rotation.remembered = None;
         }
         let result = self.store.rotate_key(&rotation).await;
-        if self.has(Flaw::RotatesHalf) && !matches!(result, Ok(true)) {
+        if self.has(Flaw::RotatesHalf) && !matches!(result, Ok(RotationOutcome::Rotated)) {
             let (id, at) = (rotation.replaced, rotation.replaced_ends_at);
             self.store.end_key(id, at, &rotation.audit).await?;
         }
-        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(false)) {
+        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(RotationOutcome::TooManyEnding))
+        {
+            rotation.replaced_ends_at = rotation.at;
+            return self.store.rotate_key(&rotation).await;
+        }
+        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(RotationOutcome::NotActive)) {
             let (key, hash) = (&rotation.key, &rotation.hash);
             self.store.add_key(key, hash, &rotation.audit).await?;
-            return Ok(true);
+            return Ok(RotationOutcome::Rotated);
         }
         result
     }

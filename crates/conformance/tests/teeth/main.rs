@@ -405,6 +405,7 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
         ),
         (Flaw::RotatesHalf, "a_failed_rotation_leaves_nothing"),
         (Flaw::ChecksThenWrites, "a_key_is_rotated_once"),
+        (Flaw::ChecksThenWrites, "keys_in_grace_are_limited"),
         (Flaw::ChecksThenWrites, "active_keys_are_limited"),
         (Flaw::ChecksThenWrites, "the_last_active_key_is_kept"),
         (
