@@ -115,9 +115,9 @@ list! {
     contradictions: contradictions_are_stuck_until_they_are_dismissed
         only_a_contradiction_is_dismissed;
     cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
-        old_notifications_are_deleted a_clean_up_is_done_in_parts;
+        old_notifications_are_deleted expired_rows_are_deleted_in_parts;
     retention: old_session_changes_are_deleted ended_deliveries_are_deleted_with_their_attempts
-        an_event_outlives_its_delivery operations_that_were_never_sent_are_deleted;
+        an_event_outlives_its_delivery operations_that_were_never_sent_are_deleted ended_keys_are_deleted;
     oversight: a_session_is_found_by_each_of_its_names searches_keep_to_their_filters
         pages_of_all_merchants_are_stable sessions_are_counted_by_status;
     stories: oversight_opens_nothing_sealed a_story_is_whole a_long_story_is_cut;

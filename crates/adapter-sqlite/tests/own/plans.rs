@@ -26,7 +26,7 @@ use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
-    maintenance::Old,
+    maintenance::{ExpiringRows, TimeRange},
     merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
     oversight::{Named, Search},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
@@ -438,7 +438,11 @@ async fn inbox_and_clean_up(world: &World) {
         id: first[0].id.uuid(),
     };
     store.operations(build.now(), Some(after), 9).await.unwrap();
-    let deleted = store.clean_up(&Old::before(late), 100).await.unwrap();
+    let mut deleted = 0;
+    for rows in ExpiringRows::ALL {
+        let range = TimeRange::before(late);
+        deleted += store.delete_expired(rows, range, 100).await.unwrap().count;
+    }
     assert!(deleted >= 2, "a notification and a key at least: {deleted}");
 }
 

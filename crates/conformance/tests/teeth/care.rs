@@ -11,7 +11,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError, Maintenance, MerchantRepository, StoreError,
-    maintenance::Old,
+    maintenance::{DeletedRows, ExpiringRows, TimeRange},
     merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
 };
 
@@ -170,25 +170,23 @@ impl Maintenance for Flawed {
         self.store.reseal().await
     }
 
-    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
-        let (mut old, mut limit) = (*old, limit);
+    async fn delete_expired(
+        &self,
+        rows: ExpiringRows,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<DeletedRows, StoreError> {
+        let (mut range, mut limit) = (range, limit);
         match self.flaw {
-            Flaw::CleansNothing => return Ok(0),
+            Flaw::CleansNothing => return Ok(DeletedRows::of(&[])),
             Flaw::CleansAllAtOnce => limit = 1000,
-            Flaw::CleansTheYoung => {
-                for bound in [
-                    &mut old.keys_answered_before,
-                    &mut old.notifications_before,
-                    &mut old.unverified_before,
-                    &mut old.units_before,
-                    &mut old.never_sent_before,
-                ] {
-                    *bound = bound.plus_seconds(1000);
-                }
+            // Deliveries are deleted at any age.
+            Flaw::CleansTheYoung if rows != ExpiringRows::Deliveries => {
+                range.before = range.before.plus_seconds(1000);
             }
             _ => {}
         }
         self.cleaned.store(true, Ordering::SeqCst);
-        self.store.clean_up(&old, limit).await
+        self.store.delete_expired(rows, range, limit).await
     }
 }
