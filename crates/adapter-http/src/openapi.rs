@@ -363,6 +363,10 @@ errors! {
     /// What other calls on keys and webhook endpoints can be refused with besides.
     ActiveKeyErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself";
+    /// What rotating a key can be refused with besides.
+    RotationErrors:
+        "403" "`key_ending`: the API key is in its grace period and can end only itself",
+        "409" "`idempotency_conflict`; `invalid_state`: 5 API keys are in their grace period";
     /// What ending a key can be refused with besides.
     LastKeyErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",

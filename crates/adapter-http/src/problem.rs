@@ -12,7 +12,7 @@ use actix_web::{
     http::{StatusCode, header},
 };
 use oncharge_application::Error;
-use oncharge_domain::merchant::MAX_ACTIVE_KEYS;
+use oncharge_domain::merchant::{MAX_ACTIVE_KEYS, MAX_ENDING_KEYS};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -307,6 +307,10 @@ fn answer_of(error: &Error) -> Answer {
         ),
         Error::LastActiveKey => not_now("The last active API key cannot be ended: rotate it"),
         Error::TooManyKeys => not_now(format!("There are {MAX_ACTIVE_KEYS} active API keys")),
+        Error::TooManyEndingKeys => not_now(format!(
+            "{MAX_ENDING_KEYS} API keys are in their grace period: end one with \
+             DELETE /v1/api_keys/{{key_id}}, or rotate with revoke_old"
+        )),
         Error::RefundExceedsCaptured(left) => unprocessable(
             "refund_exceeds_captured",
             format!("The amount must be at most what is left to refund: {left} minor units"),
@@ -453,6 +457,7 @@ mod tests {
             (Error::KeyIsEnding, 403, "key_ending", None),
             (Error::LastActiveKey, 409, "invalid_state", None),
             (Error::TooManyKeys, 409, "invalid_state", None),
+            (Error::TooManyEndingKeys, 409, "invalid_state", None),
             (
                 Error::RefundExceedsCaptured(1),
                 422,

@@ -1,129 +1,167 @@
-//! Deletes rows that are no longer needed, in small batches. Each statement finds its rows by the
-//! start of an index and deletes them by primary key.
+//! Deletes rows that are past their retention period, in small batches. Each statement finds its rows in
+//! a range of an index, oldest first, and deletes them by primary key: rows that were deleted before
+//! are still in the index until the next vacuum, and the range leaves them out.
+//!
+//! $1 and $2 are the range, $3 is how many rows are deleted at most.
 
 use diesel::{
-    pg::Pg,
-    query_builder::QueryFragment,
+    deserialize::QueryableByName,
     sql_query,
-    sql_types::{BigInt, Timestamptz, Uuid as SqlUuid},
+    sql_types::{BigInt, Text, Timestamptz, Uuid as SqlUuid},
 };
 use oncharge_domain::{
-    id::{OperationId, UnitId},
+    id::{Id, Kind, OperationId, UnitId},
     time::Timestamp,
 };
-use oncharge_ports::{StoreError, maintenance::Old};
-
-use crate::{
-    rows::{at, unfit},
-    store::PostgresStore,
+use oncharge_ports::{
+    StoreError,
+    inbox::NotificationStatus,
+    maintenance::{DeletedRows, ExpiringRows, TimeRange},
 };
+use time::OffsetDateTime;
+use uuid::Uuid;
 
-/// Ids begin with their time of creation.
+use crate::{rows::at, store::PostgresStore};
+
 const SESSION_CHANGES: &str = "
 DELETE FROM session_changes WHERE unit_id = ANY (ARRAY(
-    SELECT unit_id FROM session_changes WHERE unit_id < $1 ORDER BY unit_id LIMIT $2))";
+    SELECT unit_id FROM session_changes WHERE unit_id >= $1 AND unit_id < $2
+    ORDER BY unit_id LIMIT $3))
+RETURNING unit_id AS id";
 
-/// Records that were answered before, but for those whose operation is open. The condition stands
-/// twice: a record that is taken anew meanwhile is looked at again, by the outer one alone.
-const KEYS: &str = "
-DELETE FROM idempotency_keys WHERE answered_at < $1 AND (merchant_id, key) IN (
+/// Records that were answered in the range, but for those whose operation is open. The condition
+/// stands twice: a record that is taken anew meanwhile is looked at again, by the outer one alone.
+const IDEMPOTENCY_RECORDS: &str = "
+DELETE FROM idempotency_keys WHERE answered_at < $2 AND (merchant_id, key) IN (
     SELECT idempotency_keys.merchant_id, key FROM idempotency_keys
     LEFT JOIN operations ON operations.id = operation_id
-    WHERE answered_at < $1 AND operations.status IS DISTINCT FROM 'requested'
-    ORDER BY answered_at LIMIT $2)";
+    WHERE answered_at >= $1 AND answered_at < $2 AND operations.status IS DISTINCT FROM 'requested'
+    ORDER BY answered_at LIMIT $3)
+RETURNING answered_at AS at";
 
-/// Notifications that have come to an end of this kind; none ever leaves it.
+/// Notifications of the status $4, which none of them ever leaves.
 const NOTIFICATIONS: &str = "
 DELETE FROM psp_notifications WHERE id = ANY (ARRAY(
     SELECT id FROM psp_notifications
-    WHERE status IN ('handled', 'irrelevant', 'dismissed') AND received_at < $1 LIMIT $2))";
-
-const UNVERIFIED: &str = "
-DELETE FROM psp_notifications WHERE id = ANY (ARRAY(
-    SELECT id FROM psp_notifications
-    WHERE status = 'unverified' AND received_at < $1 ORDER BY received_at LIMIT $2))";
+    WHERE status = $4 AND received_at >= $1 AND received_at < $2 ORDER BY received_at LIMIT $3))
+RETURNING received_at AS at";
 
 /// The rows are locked before anything is deleted, so that a redelivery either comes before and
 /// keeps its row, or after and makes a new one. An attempt is recorded under the same lock.
 const DELIVERIES: &str = "
 WITH ended AS MATERIALIZED (
-    SELECT event_id FROM deliveries WHERE ended_at < $1
-    ORDER BY ended_at LIMIT $2 FOR UPDATE SKIP LOCKED
+    SELECT event_id FROM deliveries WHERE ended_at >= $1 AND ended_at < $2
+    ORDER BY ended_at LIMIT $3 FOR UPDATE SKIP LOCKED
 ), attempts AS (
     DELETE FROM delivery_attempts WHERE event_id = ANY (ARRAY(SELECT event_id FROM ended))
 )
-DELETE FROM deliveries WHERE event_id = ANY (ARRAY(SELECT event_id FROM ended))";
+DELETE FROM deliveries WHERE event_id = ANY (ARRAY(SELECT event_id FROM ended))
+RETURNING ended_at AS at";
 
 /// The first conditions are those of the index: what it leaves out is needed for good.
-const NEVER_SENT: &str = "
+const NEVER_SENT_OPERATIONS: &str = "
 DELETE FROM operations WHERE id = ANY (ARRAY(
     SELECT id FROM operations
     WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel')
-        AND NOT compensated AND contradiction IS NULL AND id < $1
+        AND NOT compensated AND contradiction IS NULL AND id >= $1 AND id < $2
         AND NOT EXISTS (SELECT FROM idempotency_keys
             WHERE operation_id = operations.id AND answered_at IS NULL)
-    ORDER BY id LIMIT $2))";
+    ORDER BY id LIMIT $3))
+RETURNING id";
 
-/// How many rows were deleted and how many more may be.
-struct Budget<'a> {
-    store: &'a PostgresStore,
-    deleted: u64,
-    left: i64,
+/// No endpoint is given a key that has ended, so that none comes to name it meanwhile. With `OFFSET 0`
+/// the endpoint is looked up for each key: a join would read all endpoints.
+const API_KEYS: &str = "
+DELETE FROM api_keys WHERE id = ANY (ARRAY(
+    SELECT id FROM api_keys WHERE ends_at >= $1 AND ends_at < $2
+        AND NOT EXISTS (SELECT FROM webhook_endpoints WHERE key_id = api_keys.id OFFSET 0)
+    ORDER BY ends_at LIMIT $3))
+RETURNING ends_at AS at";
+
+/// A deleted row's time.
+#[derive(QueryableByName)]
+struct DeletedAt {
+    #[diesel(sql_type = Timestamptz)]
+    at: OffsetDateTime,
 }
 
-/// As [`oncharge_ports::Maintenance::clean_up`] says.
-pub(crate) async fn clean_up(
+/// A deleted row's id, which begins with its time.
+#[derive(QueryableByName)]
+struct DeletedId {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+}
+
+/// As [`oncharge_ports::Maintenance::delete_expired`] says.
+pub(crate) async fn delete_expired(
     store: &PostgresStore,
-    old: &Old,
+    rows: ExpiringRows,
+    range: TimeRange,
     limit: u32,
-) -> Result<u64, StoreError> {
-    let mut budget = Budget {
+) -> Result<DeletedRows, StoreError> {
+    use NotificationStatus as Status;
+    let batch = Batch {
         store,
-        deleted: 0,
-        left: i64::from(limit),
+        range,
+        limit,
     };
-    let units = UnitId::first_at(old.units_before).uuid();
-    let operations = OperationId::first_at(old.never_sent_before).uuid();
-    let by_time = |statement, before: Timestamp| {
-        move |limit| {
-            sql_query(statement)
-                .bind::<Timestamptz, _>(at(before))
-                .bind::<BigInt, _>(limit)
+    match rows {
+        ExpiringRows::SessionChanges => batch.by_id(SESSION_CHANGES, UnitId::first_at).await,
+        ExpiringRows::IdempotencyRecords => batch.by_time(IDEMPOTENCY_RECORDS).await,
+        ExpiringRows::HandledNotifications => batch.notifications(Status::Handled).await,
+        ExpiringRows::IrrelevantNotifications => batch.notifications(Status::Irrelevant).await,
+        ExpiringRows::DismissedNotifications => batch.notifications(Status::Dismissed).await,
+        ExpiringRows::UnverifiedNotifications => batch.notifications(Status::Unverified).await,
+        ExpiringRows::Deliveries => batch.by_time(DELIVERIES).await,
+        ExpiringRows::NeverSentOperations => {
+            let first_at = OperationId::first_at;
+            batch.by_id(NEVER_SENT_OPERATIONS, first_at).await
         }
-    };
-    let by_id = |statement, before| {
-        move |limit| {
-            sql_query(statement)
-                .bind::<SqlUuid, _>(before)
-                .bind::<BigInt, _>(limit)
-        }
-    };
-    budget
-        .delete(by_time(KEYS, old.keys_answered_before))
-        .await?;
-    budget.delete(by_id(SESSION_CHANGES, units)).await?;
-    for (statement, before) in [
-        (NOTIFICATIONS, old.notifications_before),
-        (UNVERIFIED, old.unverified_before),
-        (DELIVERIES, old.deliveries_ended_before),
-    ] {
-        budget.delete(by_time(statement, before)).await?;
+        ExpiringRows::ApiKeys => batch.by_time(API_KEYS).await,
     }
-    budget.delete(by_id(NEVER_SENT, operations)).await?;
-    Ok(budget.deleted)
 }
 
-impl Budget<'_> {
-    /// Runs a statement that deletes at most as many rows as are left, unless none are.
-    async fn delete<S>(&mut self, statement: impl FnOnce(i64) -> S) -> Result<(), StoreError>
-    where
-        S: QueryFragment<Pg> + Send,
-    {
-        if self.left > 0 {
-            let deleted = self.store.write(statement(self.left)).await?;
-            self.deleted += u64::try_from(deleted).map_err(unfit)?;
-            self.left -= i64::try_from(deleted).map_err(unfit)?;
-        }
-        Ok(())
+/// A statement's range and limit.
+struct Batch<'a> {
+    store: &'a PostgresStore,
+    range: TimeRange,
+    limit: u32,
+}
+
+impl Batch<'_> {
+    async fn by_id<K: Kind>(
+        &self,
+        statement: &str,
+        first_at: fn(Timestamp) -> Id<K>,
+    ) -> Result<DeletedRows, StoreError> {
+        let statement = sql_query(statement)
+            .bind::<SqlUuid, _>(first_at(self.range.from).uuid())
+            .bind::<SqlUuid, _>(first_at(self.range.before).uuid())
+            .bind::<BigInt, _>(i64::from(self.limit));
+        let rows: Vec<DeletedId> = self.store.write_returning(statement).await?;
+        let times = rows.iter().map(|row| Id::<K>::from_uuid(row.id).made_at());
+        Ok(DeletedRows::of(&times.collect::<Vec<_>>()))
     }
+
+    async fn by_time(&self, statement: &str) -> Result<DeletedRows, StoreError> {
+        let statement = sql_query(statement)
+            .bind::<Timestamptz, _>(at(self.range.from))
+            .bind::<Timestamptz, _>(at(self.range.before))
+            .bind::<BigInt, _>(i64::from(self.limit));
+        Ok(deleted_at(&self.store.write_returning(statement).await?))
+    }
+
+    async fn notifications(&self, status: NotificationStatus) -> Result<DeletedRows, StoreError> {
+        let statement = sql_query(NOTIFICATIONS)
+            .bind::<Timestamptz, _>(at(self.range.from))
+            .bind::<Timestamptz, _>(at(self.range.before))
+            .bind::<BigInt, _>(i64::from(self.limit))
+            .bind::<Text, _>(status.name());
+        Ok(deleted_at(&self.store.write_returning(statement).await?))
+    }
+}
+
+fn deleted_at(rows: &[DeletedAt]) -> DeletedRows {
+    let times: Vec<Timestamp> = rows.iter().map(|row| Timestamp::new(row.at)).collect();
+    DeletedRows::of(&times)
 }

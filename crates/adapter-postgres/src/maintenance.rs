@@ -2,7 +2,10 @@
 
 use async_trait::async_trait;
 use diesel::{dsl::select, prelude::*, sql_types::Integer};
-use oncharge_ports::{Maintenance, StoreError, maintenance::Old};
+use oncharge_ports::{
+    Maintenance, StoreError,
+    maintenance::{DeletedRows, ExpiringRows, TimeRange},
+};
 
 use crate::{clean_up, reseal, store::PostgresStore};
 
@@ -21,7 +24,12 @@ impl Maintenance for PostgresStore {
         reseal::reseal(self).await
     }
 
-    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
-        clean_up::clean_up(self, old, limit).await
+    async fn delete_expired(
+        &self,
+        rows: ExpiringRows,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<DeletedRows, StoreError> {
+        clean_up::delete_expired(self, rows, range, limit).await
     }
 }

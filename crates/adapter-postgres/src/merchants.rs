@@ -11,13 +11,13 @@ use diesel::{
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, Merchant},
+    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant},
     psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
-    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation},
+    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation, RotationOutcome},
 };
 
 use crate::{
@@ -41,6 +41,10 @@ const MERCHANT_LOCK: &str = "SELECT id FROM merchants WHERE id = $1 FOR NO KEY U
 /// One row, where the merchant has fewer active keys than $2.
 const HAS_ROOM: &str = "
 SELECT 1 WHERE (SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND ends_at IS NULL) < $2";
+
+/// One row, where at most $3 keys of the merchant are in their grace period at $2.
+const ENDING_ARE_FEW: &str = "
+SELECT 1 WHERE (SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND ends_at > $2) <= $3";
 
 /// A key in its grace period, or one of several active ones.
 const REMOVE_KEY: &str = "
@@ -240,7 +244,7 @@ impl MerchantRepository for PostgresStore {
         })
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
         use api_keys::{ends_at, merchant_id, table};
         let merchant = rotation.key.merchant;
         let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, &self.sealer)?;
@@ -257,13 +261,27 @@ impl MerchantRepository for PostgresStore {
             .filter(ends_at.is_null());
         let end = diesel::update(active).set(ends_at.eq(at(rotation.replaced_ends_at)));
         batch.require(end, Blame::Missing("an active key"));
+        if rotation.replaced_ends_at > rotation.at {
+            let are_few = sql_query(ENDING_ARE_FEW)
+                .bind::<SqlUuid, _>(merchant.uuid())
+                .bind::<Timestamptz, _>(at(rotation.at))
+                .bind::<BigInt, _>(i64::from(MAX_ENDING_KEYS));
+            batch.require(are_few, Blame::Missing("room for another key in grace"));
+        }
         batch.add(key.insert_into(table));
         batch.add(AuditRow::from(&rotation.audit).insert_into(audit_log::table));
         match batch.commit().await {
-            Ok(()) => Ok(true),
-            Err(BatchError::NoRow(Blame::Missing(_))) => Ok(false),
-            Err(error) => Err(commit::outcome_beside_sessions(error)),
+            Ok(()) => return Ok(RotationOutcome::Rotated),
+            Err(BatchError::NoRow(Blame::Missing(_))) => {}
+            Err(error) => return Err(commit::outcome_beside_sessions(error)),
         }
+        drop(lent);
+        let found = self.key_by_id(rotation.replaced).await?;
+        let is_active = |key: &ApiKey| key.merchant == merchant && key.is_active();
+        Ok(match found.filter(is_active) {
+            Some(_) => RotationOutcome::TooManyEnding,
+            None => RotationOutcome::NotActive,
+        })
     }
 
     async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {

@@ -24,8 +24,11 @@ use crate::{
     store::PostgresStore,
 };
 
-/// How many rows a statement looks at.
-const PAGE: usize = 500;
+/// How many rows a statement reads.
+const PAGE: usize = 200;
+
+/// How many values a statement writes: it locks their rows, and writing costs far more than reading.
+const BATCH: usize = 50;
 
 /// A column that holds sealed values, and the primary key of its table, to whose bytes each value
 /// is bound.
@@ -137,7 +140,9 @@ pub(crate) async fn reseal(store: &PostgresStore) -> Result<u64, StoreError> {
             let Some(last) = found.last() else { break };
             (id, rest) = (last.id, last.rest.clone());
             let values = seal_again(store, sealed, found, &first)?;
-            count = count.saturating_add(replace(store, sealed, &values, &first).await?);
+            for batch in values.chunks(BATCH) {
+                count = count.saturating_add(replace(store, sealed, batch, &first).await?);
+            }
         }
     }
     Ok(count)
@@ -174,20 +179,17 @@ fn seal_again(
     Ok(values)
 }
 
-/// Writes a page at once, or its values one by one where a unit of work is in the way.
+/// Writes a batch at once, or its values one by one where a unit of work is in the way.
 async fn replace(
     store: &PostgresStore,
     sealed: &SealedColumn,
     values: &[Replacement],
     first: &str,
 ) -> Result<u64, StoreError> {
-    if values.is_empty() {
-        return Ok(0);
-    }
     let query = sealed.replace_query();
     let lent = store.pool.get().await?;
     let mut batch = Batch::<()>::new(&lent);
-    // A unit of work may hold several rows of a page and want another: this statement gives up
+    // A unit of work may hold several rows of a batch and want another: this statement gives up
     // before that becomes a deadlock, which could end the unit.
     batch.add(sql_query("SET LOCAL lock_timeout = '100ms'"));
     batch.add(replacing(&query, values, first));

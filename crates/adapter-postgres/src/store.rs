@@ -118,6 +118,22 @@ impl PostgresStore {
         Ok(touched)
     }
 
+    /// Writes by one statement, a transaction in itself: the rows that it returns.
+    pub(crate) async fn write_returning<Q, R, ST>(&self, statement: Q) -> Result<Vec<R>, StoreError>
+    where
+        Q: AsQuery + Send,
+        Q::Query: QueryFragment<Pg> + QueryId + Send,
+        Q::SqlType: CompatibleType<R, Pg, SqlType = ST>,
+        R: FromSqlRow<ST, Pg> + Send + 'static,
+        ST: 'static,
+        Pg: QueryMetadata<Q::SqlType>,
+    {
+        let lent = self.pool.get().await?;
+        let mut line: &AsyncPgConnection = lent.line();
+        let rows = lent.commit_trip(statement.load(&mut line)).await?;
+        Ok(rows)
+    }
+
     /// What has gone over the wire since the store was opened, for tests and measurements.
     pub fn traffic(&self) -> Traffic {
         self.counters.read()

@@ -1,136 +1,184 @@
-//! Deletes rows that are no longer needed, in small batches. Each statement finds its rows by the
-//! start of an index.
+//! Deletes rows that are past their retention period, in small batches. Each statement finds its rows in
+//! a range of an index, oldest first.
+//!
+//! `?1` and `?2` are the range, `?3` is how many rows are deleted at most.
 
 use diesel::{
+    deserialize::QueryableByName,
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Binary},
+    sql_types::{BigInt, Binary, Text},
 };
 use oncharge_domain::{
-    id::{OperationId, UnitId},
+    id::{Id, Kind, OperationId, UnitId},
     time::Timestamp,
 };
-use oncharge_ports::{StoreError, maintenance::Old};
+use oncharge_ports::{
+    StoreError,
+    inbox::NotificationStatus,
+    maintenance::{DeletedRows, ExpiringRows, TimeRange},
+};
+
+use uuid::Uuid;
 
 use crate::{error, rows::id_bytes, store::SqliteStore, writer::Lane};
 
-/// How many rows go in one transaction, so that requests get their turn between.
-const BATCH: u32 = 200;
-
-/// Ids begin with their time of creation.
 const SESSION_CHANGES: &str = "DELETE FROM session_changes WHERE unit_id IN ( \
-     SELECT unit_id FROM session_changes WHERE unit_id < ?1 ORDER BY unit_id LIMIT ?2 + 0)";
+     SELECT unit_id FROM session_changes WHERE unit_id >= ?1 AND unit_id < ?2 \
+     ORDER BY unit_id LIMIT ?3 + 0) RETURNING unit_id AS id";
 
-/// Answered records, but those whose operation is open.
-const KEYS: &str = "DELETE FROM idempotency_keys WHERE rowid IN ( \
+/// Records that were answered in the range, but for those whose operation is open.
+const IDEMPOTENCY_RECORDS: &str = "DELETE FROM idempotency_keys WHERE rowid IN ( \
      SELECT record.rowid FROM idempotency_keys AS record \
      LEFT JOIN operations AS operation ON operation.id = record.operation_id \
-     WHERE record.answered_at < ?1 \
-     AND (operation.status IS NULL OR operation.status <> 'requested') LIMIT ?2 + 0)";
+     WHERE record.answered_at >= ?1 AND record.answered_at < ?2 \
+     AND (operation.status IS NULL OR operation.status <> 'requested') \
+     ORDER BY record.answered_at LIMIT ?3 + 0) RETURNING answered_at AS at";
 
-/// Notifications that are over.
+/// Notifications of the status `?4`, which none of them ever leaves.
 const NOTIFICATIONS: &str = "DELETE FROM psp_notifications WHERE rowid IN ( \
      SELECT rowid FROM psp_notifications \
-     WHERE status IN ('handled', 'irrelevant', 'dismissed') AND received_at < ?1 LIMIT ?2 + 0)";
-
-const UNVERIFIED: &str = "DELETE FROM psp_notifications WHERE rowid IN ( \
-     SELECT rowid FROM psp_notifications \
-     WHERE status = 'unverified' AND received_at < ?1 LIMIT ?2 + 0)";
+     WHERE status = ?4 AND received_at >= ?1 AND received_at < ?2 \
+     ORDER BY received_at LIMIT ?3 + 0) RETURNING received_at AS at";
 
 /// The attempts of the deliveries that the next statement deletes, in the same order.
 const ATTEMPTS: &str = "DELETE FROM delivery_attempts WHERE event_id IN ( \
-     SELECT event_id FROM deliveries WHERE ended_at < ?1 ORDER BY ended_at, rowid LIMIT ?2 + 0)";
+     SELECT event_id FROM deliveries WHERE ended_at >= ?1 AND ended_at < ?2 \
+     ORDER BY ended_at, rowid LIMIT ?3 + 0)";
 
 const DELIVERIES: &str = "DELETE FROM deliveries WHERE rowid IN ( \
-     SELECT rowid FROM deliveries WHERE ended_at < ?1 ORDER BY ended_at, rowid LIMIT ?2 + 0)";
+     SELECT rowid FROM deliveries WHERE ended_at >= ?1 AND ended_at < ?2 \
+     ORDER BY ended_at, rowid LIMIT ?3 + 0) RETURNING ended_at AS at";
 
 /// The first conditions are those of the index: what it leaves out is needed for good.
-const NEVER_SENT: &str = "DELETE FROM operations WHERE rowid IN ( \
+const NEVER_SENT_OPERATIONS: &str = "DELETE FROM operations WHERE rowid IN ( \
      SELECT rowid FROM operations INDEXED BY operations_never_sent \
      WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') \
-     AND compensated = 0 AND contradiction IS NULL AND id < ?1 \
+     AND compensated = 0 AND contradiction IS NULL AND id >= ?1 AND id < ?2 \
      AND NOT EXISTS (SELECT 1 FROM idempotency_keys AS record \
          WHERE record.operation_id = operations.id AND record.answered_at IS NULL) \
-     ORDER BY id LIMIT ?2 + 0)";
+     ORDER BY id LIMIT ?3 + 0) RETURNING id";
 
-/// Rows of one kind that are old: statements of one transaction, the last of which is counted.
-#[derive(Clone)]
-struct Deletion {
-    statements: &'static [&'static str],
-    before: Bound,
+/// No endpoint is given a key that has ended, so that none comes to name it meanwhile.
+const API_KEYS: &str = "DELETE FROM api_keys WHERE rowid IN ( \
+     SELECT rowid FROM api_keys WHERE ends_at >= ?1 AND ends_at < ?2 \
+     AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key_id = api_keys.id) \
+     ORDER BY ends_at LIMIT ?3 + 0) RETURNING ends_at AS at";
+
+/// A deleted row's time.
+#[derive(QueryableByName)]
+struct DeletedAt {
+    #[diesel(sql_type = BigInt)]
+    at: i64,
 }
 
-/// From where on rows stay.
-#[derive(Clone)]
-enum Bound {
-    Time(i64),
-    Id(Vec<u8>),
+/// A deleted row's id, which begins with its time.
+#[derive(QueryableByName)]
+struct DeletedId {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
 }
 
-impl Deletion {
-    fn by_time(statements: &'static [&'static str], before: Timestamp) -> Self {
-        Self {
-            statements,
-            before: Bound::Time(before.unix_micros()),
-        }
-    }
-
-    fn by_id(statements: &'static [&'static str], before: Vec<u8>) -> Self {
-        Self {
-            statements,
-            before: Bound::Id(before),
-        }
-    }
-
-    /// Deletes at most so many, inside a transaction that the caller ends; returns how many.
-    fn run(self, connection: &mut SqliteConnection, limit: u32) -> QueryResult<usize> {
-        let mut deleted = 0;
-        for statement in self.statements {
-            let (statement, limit) = (sql_query(*statement), i64::from(limit));
-            deleted = match &self.before {
-                Bound::Time(time) => statement
-                    .bind::<BigInt, _>(*time)
-                    .bind::<BigInt, _>(limit)
-                    .execute(connection)?,
-                Bound::Id(id) => statement
-                    .bind::<Binary, _>(id.as_slice())
-                    .bind::<BigInt, _>(limit)
-                    .execute(connection)?,
-            };
-        }
-        Ok(deleted)
-    }
-}
-
-/// As [`oncharge_ports::Maintenance::clean_up`] says.
-pub(crate) async fn clean_up(
+/// As [`oncharge_ports::Maintenance::delete_expired`] says.
+pub(crate) async fn delete_expired(
     store: &SqliteStore,
-    old: &Old,
+    rows: ExpiringRows,
+    range: TimeRange,
     limit: u32,
-) -> Result<u64, StoreError> {
-    let units = id_bytes(UnitId::first_at(old.units_before));
-    let operations = id_bytes(OperationId::first_at(old.never_sent_before));
-    let mut left = limit;
-    for deletion in [
-        Deletion::by_time(&[KEYS], old.keys_answered_before),
-        Deletion::by_id(&[SESSION_CHANGES], units),
-        Deletion::by_time(&[NOTIFICATIONS], old.notifications_before),
-        Deletion::by_time(&[UNVERIFIED], old.unverified_before),
-        Deletion::by_time(&[ATTEMPTS, DELIVERIES], old.deliveries_ended_before),
-        Deletion::by_id(&[NEVER_SENT], operations),
-    ] {
-        while left > 0 {
-            let (batch, deletion) = (left.min(BATCH), deletion.clone());
-            let deleted = store.write(Lane::Worker, move |connection| {
-                deletion.run(connection, batch).map_err(error::commit)
-            });
-            let deleted = deleted.await.map_err(error::outside_a_unit)?;
-            let deleted = u32::try_from(deleted).unwrap_or(batch);
-            left = left.saturating_sub(deleted);
-            if deleted < batch {
-                break;
+) -> Result<DeletedRows, StoreError> {
+    let batch = Batch { range, limit };
+    let times = store.write(Lane::Worker, move |connection| {
+        batch.delete(connection, rows).map_err(error::commit)
+    });
+    let times = times.await.map_err(error::outside_a_unit)?;
+    Ok(DeletedRows::of(&times))
+}
+
+/// A statement's range and limit. The results are the times of the deleted rows.
+struct Batch {
+    range: TimeRange,
+    limit: u32,
+}
+
+impl Batch {
+    fn delete(
+        &self,
+        connection: &mut SqliteConnection,
+        rows: ExpiringRows,
+    ) -> QueryResult<Vec<Timestamp>> {
+        use NotificationStatus as Status;
+        match rows {
+            ExpiringRows::SessionChanges => {
+                self.by_id(connection, SESSION_CHANGES, UnitId::first_at)
             }
+            ExpiringRows::IdempotencyRecords => self.by_time(connection, IDEMPOTENCY_RECORDS),
+            ExpiringRows::HandledNotifications => self.notifications(connection, Status::Handled),
+            ExpiringRows::IrrelevantNotifications => {
+                self.notifications(connection, Status::Irrelevant)
+            }
+            ExpiringRows::DismissedNotifications => {
+                self.notifications(connection, Status::Dismissed)
+            }
+            ExpiringRows::UnverifiedNotifications => {
+                self.notifications(connection, Status::Unverified)
+            }
+            ExpiringRows::Deliveries => {
+                self.by_time(connection, ATTEMPTS)?;
+                self.by_time(connection, DELIVERIES)
+            }
+            ExpiringRows::NeverSentOperations => {
+                self.by_id(connection, NEVER_SENT_OPERATIONS, OperationId::first_at)
+            }
+            ExpiringRows::ApiKeys => self.by_time(connection, API_KEYS),
         }
     }
-    Ok(limit.saturating_sub(left).into())
+
+    fn by_id<K: Kind>(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &str,
+        first_at: fn(Timestamp) -> Id<K>,
+    ) -> QueryResult<Vec<Timestamp>> {
+        let rows: Vec<DeletedId> = sql_query(statement)
+            .bind::<Binary, _>(id_bytes(first_at(self.range.from)))
+            .bind::<Binary, _>(id_bytes(first_at(self.range.before)))
+            .bind::<BigInt, _>(i64::from(self.limit))
+            .load(connection)?;
+        let ids = rows.iter().filter_map(|row| Uuid::from_slice(&row.id).ok());
+        Ok(ids.map(|id| Id::<K>::from_uuid(id).made_at()).collect())
+    }
+
+    fn by_time(
+        &self,
+        connection: &mut SqliteConnection,
+        statement: &str,
+    ) -> QueryResult<Vec<Timestamp>> {
+        let rows: Vec<DeletedAt> = sql_query(statement)
+            .bind::<BigInt, _>(self.range.from.unix_micros())
+            .bind::<BigInt, _>(self.range.before.unix_micros())
+            .bind::<BigInt, _>(i64::from(self.limit))
+            .load(connection)?;
+        Ok(times(&rows))
+    }
+
+    fn notifications(
+        &self,
+        connection: &mut SqliteConnection,
+        status: NotificationStatus,
+    ) -> QueryResult<Vec<Timestamp>> {
+        let rows: Vec<DeletedAt> = sql_query(NOTIFICATIONS)
+            .bind::<BigInt, _>(self.range.from.unix_micros())
+            .bind::<BigInt, _>(self.range.before.unix_micros())
+            .bind::<BigInt, _>(i64::from(self.limit))
+            .bind::<Text, _>(status.name())
+            .load(connection)?;
+        Ok(times(&rows))
+    }
+}
+
+fn times(rows: &[DeletedAt]) -> Vec<Timestamp> {
+    let times = rows.iter();
+    times
+        .filter_map(|row| Timestamp::from_unix_micros(row.at))
+        .collect()
 }

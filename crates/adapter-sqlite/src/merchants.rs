@@ -9,13 +9,13 @@ use diesel::{
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, Merchant},
+    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant},
     psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
-    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation},
+    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation, RotationOutcome},
 };
 
 use crate::{
@@ -267,10 +267,11 @@ impl MerchantRepository for SqliteStore {
         removed.await.map_err(error::outside_a_unit)
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
         let key = ApiKeyRow::of(&rotation.key, &rotation.hash, self.sealer())?;
-        let (merchant, replaced) = (id_bytes(rotation.key.merchant), id_bytes(rotation.replaced));
-        let ends_at = rotation.replaced_ends_at.unix_micros();
+        let merchant = rotation.key.merchant;
+        let replaced = id_bytes(rotation.replaced);
+        let (now, ends_at) = (rotation.at, rotation.replaced_ends_at);
         let remembered = rotation.remembered.as_ref();
         let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
         let remembered = remembered.transpose()?;
@@ -282,10 +283,11 @@ impl MerchantRepository for SqliteStore {
             }
             let active = api_keys::table
                 .find(replaced)
-                .filter(api_keys::merchant_id.eq(merchant))
+                .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
                 .filter(api_keys::ends_at.is_null());
-            let update = diesel::update(active).set(api_keys::ends_at.eq(ends_at));
-            if update.execute(connection).map_err(error::commit)? == 0 {
+            let update = diesel::update(active).set(api_keys::ends_at.eq(ends_at.unix_micros()));
+            let is_active = update.execute(connection).map_err(error::commit)? > 0;
+            if !is_active || ends_at > now && !ending_are_few(connection, merchant, now)? {
                 // Rolls the record back.
                 return Err(CommitError::Conflict);
             }
@@ -294,10 +296,16 @@ impl MerchantRepository for SqliteStore {
             write_audit(connection, [audit])
         });
         match rotated.await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Conflict) => Ok(false),
-            Err(error) => Err(error),
+            Ok(()) => return Ok(RotationOutcome::Rotated),
+            Err(CommitError::Conflict) => {}
+            Err(error) => return Err(error),
         }
+        let found = self.key_by_id(rotation.replaced).await?;
+        let is_active = |key: &ApiKey| key.merchant == merchant && key.is_active();
+        Ok(match found.filter(is_active) {
+            Some(_) => RotationOutcome::TooManyEnding,
+            None => RotationOutcome::NotActive,
+        })
     }
 
     async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
@@ -313,6 +321,21 @@ impl MerchantRepository for SqliteStore {
         });
         recorded.await.map_err(error::outside_a_unit)
     }
+}
+
+/// Whether no more keys of the merchant than allowed are in their grace period.
+fn ending_are_few(
+    connection: &mut SqliteConnection,
+    merchant: MerchantId,
+    now: Timestamp,
+) -> Result<bool, CommitError> {
+    let ending: i64 = api_keys::table
+        .filter(api_keys::merchant_id.eq(id_bytes(merchant)))
+        .filter(api_keys::ends_at.gt(now.unix_micros()))
+        .count()
+        .get_result(connection)
+        .map_err(error::commit)?;
+    Ok(ending <= i64::from(MAX_ENDING_KEYS))
 }
 
 /// The merchant's keys that have not ended at this time.

@@ -1,7 +1,7 @@
 //! Why a use case was refused or failed.
 
 use oncharge_domain::{
-    merchant::MAX_ACTIVE_KEYS,
+    merchant::{MAX_ACTIVE_KEYS, MAX_ENDING_KEYS},
     session::{InProgress, Refusal, StatusName},
 };
 use oncharge_ports::{CommitError, StoreError};
@@ -52,6 +52,12 @@ pub enum Error {
         MAX_ACTIVE_KEYS
     )]
     TooManyKeys,
+    /// A rotation with a grace period, where as many keys as possible are in theirs.
+    #[error(
+        "{} API keys of the merchant are in their grace period, which is the limit",
+        MAX_ENDING_KEYS
+    )]
+    TooManyEndingKeys,
     /// The session's status does not allow it.
     #[error("not possible while the session is {}", .0.name())]
     InvalidState(StatusName),

@@ -75,6 +75,7 @@ list! {
     looks: looks_load_equal a_look_can_be_taken_away;
     rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing
         a_rotation_replaces_a_key_of_its_own_merchant a_key_is_rotated_once
+        keys_in_grace_are_limited
         no_rotation_survives_the_end_of_all_keys;
     bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;
@@ -114,9 +115,9 @@ list! {
     contradictions: contradictions_are_stuck_until_they_are_dismissed
         only_a_contradiction_is_dismissed;
     cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
-        old_notifications_are_deleted a_clean_up_is_done_in_parts;
+        old_notifications_are_deleted expired_rows_are_deleted_in_parts;
     retention: old_session_changes_are_deleted ended_deliveries_are_deleted_with_their_attempts
-        an_event_outlives_its_delivery operations_that_were_never_sent_are_deleted;
+        an_event_outlives_its_delivery operations_that_were_never_sent_are_deleted ended_keys_are_deleted;
     oversight: a_session_is_found_by_each_of_its_names searches_keep_to_their_filters
         pages_of_all_merchants_are_stable sessions_are_counted_by_status;
     stories: oversight_opens_nothing_sealed a_story_is_whole a_long_story_is_cut;

@@ -2,6 +2,7 @@
 
 use std::{cmp::Ordering, fmt, hash, marker::PhantomData, str::FromStr};
 
+use time::Duration;
 use uuid::Uuid;
 
 use crate::time::Timestamp;
@@ -57,6 +58,13 @@ impl<K: Kind> Id<K> {
     /// The least id that is made at `time` or later (ids know their time to the millisecond).
     pub fn first_at(time: Timestamp) -> Self {
         Self::from_parts(time, [0; 10])
+    }
+
+    /// When the id was made, to the millisecond.
+    pub fn made_at(self) -> Timestamp {
+        // The first 48 bits are milliseconds since 1970.
+        let millis = i64::try_from(self.0.as_u128() >> 80).unwrap_or_default();
+        Timestamp::UNIX_EPOCH.plus(Duration::milliseconds(millis))
     }
 
     /// The slot that the id was made in.
@@ -246,6 +254,13 @@ mod tests {
         assert!(earlier < later);
         assert!(earlier < OperationId::first_at(at(2)));
         assert!(OperationId::first_at(at(2)) <= later);
+    }
+
+    #[test]
+    fn an_id_says_when_it_was_made() {
+        let at = Timestamp::from_unix_micros(1_234_567_891_234).unwrap();
+        let millis = Timestamp::from_unix_micros(1_234_567_891_000).unwrap();
+        assert_eq!(OperationId::from_parts(at, [0xff; 10]).made_at(), millis);
     }
 
     #[test]

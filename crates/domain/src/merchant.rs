@@ -70,6 +70,10 @@ impl fmt::Debug for ApiKeyHash {
 /// How many active keys a merchant has at most.
 pub const MAX_ACTIVE_KEYS: u32 = 5;
 
+/// How many keys of a merchant can be in their grace period at the same time: each of them signs
+/// requests and webhooks.
+pub const MAX_ENDING_KEYS: u32 = 5;
+
 /// How precisely the last use of a key is recorded, in seconds: it costs one write in that time.
 pub const LAST_USE_SECONDS: i64 = 3600;
 

@@ -9,6 +9,9 @@ use ::time::{Duration, OffsetDateTime};
 pub struct Timestamp(OffsetDateTime);
 
 impl Timestamp {
+    /// The start of 1970, before anything that is stored.
+    pub const UNIX_EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
+
     /// The given instant, cut to microseconds.
     pub fn new(at: OffsetDateTime) -> Self {
         let at = at.to_offset(::time::UtcOffset::UTC);

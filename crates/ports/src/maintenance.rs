@@ -1,4 +1,4 @@
-//! What operators do to a store: check that it answers, reseal, clean up.
+//! What operators do to a store: check that it answers, reseal, delete expired rows.
 
 use async_trait::async_trait;
 use oncharge_domain::time::Timestamp;
@@ -18,46 +18,99 @@ pub trait Maintenance: Send + Sync {
     /// with the id of the key where a value is under one that is not configured.
     async fn reseal(&self) -> Result<u64, StoreError>;
 
-    /// Deletes rows that are no longer needed, at most `limit` (the attempts of a delivery go with it
-    /// and are not counted); returns how many. The cost MUST NOT grow with the number of rows that
-    /// stay. MAY be interrupted and called again.
+    /// Deletes rows of one kind whose time is in the range, oldest first and at most `limit`; the
+    /// attempts of a delivery go with it and are not counted. The cost MUST NOT grow with the number of
+    /// rows that stay, nor with the number of rows that were deleted before the range. MAY be
+    /// interrupted and called again [`expired_rows_are_deleted_in_parts`].
     ///
     /// MUST keep an idempotency record whose operation is open [`an_open_operations_key_is_kept`], a
-    /// delivery that is pending [`ended_deliveries_are_deleted_with_their_attempts`], and a
-    /// never-sent operation that a refund, a compensation or an unanswered idempotency record names, or
-    /// that the PSP contradicts [`operations_that_were_never_sent_are_deleted`]. An event outlives its delivery and can be
-    /// delivered again [`an_event_outlives_its_delivery`].
-    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError>;
+    /// delivery that is pending [`ended_deliveries_are_deleted_with_their_attempts`], a never-sent
+    /// operation that a refund, a compensation or an unanswered idempotency record names, or that the
+    /// PSP contradicts [`operations_that_were_never_sent_are_deleted`], and an API key that has not
+    /// ended or that a webhook endpoint names [`ended_keys_are_deleted`]. An event outlives its
+    /// delivery and can be delivered again [`an_event_outlives_its_delivery`].
+    async fn delete_expired(
+        &self,
+        rows: ExpiringRows,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<DeletedRows, StoreError>;
 }
 
-/// What is old enough to be deleted.
-#[derive(Debug, Clone, Copy)]
-pub struct Old {
-    /// Units of work that were made before this: [`crate::CheckoutRepository::committed`] is asked
-    /// about them no more [`old_session_changes_are_deleted`].
-    pub units_before: Timestamp,
-    /// Idempotency records that were answered before this.
-    pub keys_answered_before: Timestamp,
-    /// Notifications that are over (handled, irrelevant, dismissed) and came before this.
-    pub notifications_before: Timestamp,
-    /// Unverified notifications that came before this.
-    pub unverified_before: Timestamp,
-    /// Deliveries that were delivered or given up before this, by the store's clock.
-    pub deliveries_ended_before: Timestamp,
-    /// Operations that were made before this and failed without ever being sent.
-    pub never_sent_before: Timestamp,
+/// Rows that are deleted after a retention period, by the time from which the period runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ExpiringRows {
+    /// Which unit of work wrote which version of a session, by the time of the unit:
+    /// [`crate::CheckoutRepository::committed`] is not asked about old units
+    /// [`old_session_changes_are_deleted`].
+    SessionChanges,
+    /// Idempotency records, by the time of the response.
+    IdempotencyRecords,
+    /// Notifications that were handled, by the time when they were received, as below.
+    HandledNotifications,
+    /// Notifications about nothing of ours.
+    IrrelevantNotifications,
+    /// Notifications that an operator has dismissed.
+    DismissedNotifications,
+    /// Notifications whose signature did not verify.
+    UnverifiedNotifications,
+    /// Deliveries, by the time when they were delivered or given up, by the store's clock.
+    Deliveries,
+    /// Operations that failed without being sent, by the time when they were made.
+    NeverSentOperations,
+    /// API keys, by the time of their end.
+    ApiKeys,
 }
 
-impl Old {
-    /// Everything that may be deleted and is from before this time.
-    pub fn before(time: Timestamp) -> Self {
+impl ExpiringRows {
+    /// All kinds of rows that expire.
+    pub const ALL: [Self; 9] = [
+        Self::SessionChanges,
+        Self::IdempotencyRecords,
+        Self::HandledNotifications,
+        Self::IrrelevantNotifications,
+        Self::DismissedNotifications,
+        Self::UnverifiedNotifications,
+        Self::Deliveries,
+        Self::NeverSentOperations,
+        Self::ApiKeys,
+    ];
+}
+
+/// A range of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TimeRange {
+    /// Its start, which is part of it.
+    pub from: Timestamp,
+    /// Its end, which is not.
+    pub before: Timestamp,
+}
+
+impl TimeRange {
+    /// All time before the given one.
+    pub fn before(before: Timestamp) -> Self {
         Self {
-            units_before: time,
-            keys_answered_before: time,
-            notifications_before: time,
-            unverified_before: time,
-            deliveries_ended_before: time,
-            never_sent_before: time,
+            from: Timestamp::UNIX_EPOCH,
+            before,
+        }
+    }
+}
+
+/// What a deletion has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct DeletedRows {
+    /// How many rows were deleted.
+    pub count: usize,
+    /// The time of the newest of them, where the next deletion can continue.
+    pub last: Option<Timestamp>,
+}
+
+impl DeletedRows {
+    /// The rows that had these times.
+    pub fn of(times: &[Timestamp]) -> Self {
+        Self {
+            count: times.len(),
+            last: times.iter().max().copied(),
         }
     }
 }

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant},
+    merchant::{ApiKey, ApiKeyHash, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant},
     psp::PspAccount,
     time::Timestamp,
 };
@@ -48,8 +48,6 @@ pub trait MerchantRepository: Send + Sync {
 
     /// Adds a key. `false`, and nothing is written, where the merchant has [`MAX_ACTIVE_KEYS`] active
     /// keys; this holds for concurrent calls, too [`active_keys_are_limited`].
-    ///
-    /// [`MAX_ACTIVE_KEYS`]: oncharge_domain::merchant::MAX_ACTIVE_KEYS
     async fn add_key(
         &self,
         key: &ApiKey,
@@ -96,11 +94,12 @@ pub trait MerchantRepository: Send + Sync {
     ) -> Result<KeyRemoval, StoreError>;
 
     /// Adds a key in place of another, which gets an end, and remembers the response that shows it,
-    /// all together [`a_rotation_is_remembered_with_its_answer`]. `false`, and nothing is written,
-    /// where the replaced key is not active: of two rotations of one key exactly one succeeds
-    /// [`a_key_is_rotated_once`]. Fails with `KeyTaken`, which comes before that, where the
-    /// idempotency key is taken [`a_failed_rotation_leaves_nothing`].
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError>;
+    /// all together [`a_rotation_is_remembered_with_its_answer`]. Of two rotations of one key exactly
+    /// one succeeds [`a_key_is_rotated_once`]; at most [`MAX_ENDING_KEYS`] keys of a merchant are in
+    /// their grace period, whatever runs at the same time [`keys_in_grace_are_limited`]. Fails with
+    /// `KeyTaken`, which comes before these checks, where the idempotency key is taken
+    /// [`a_failed_rotation_leaves_nothing`].
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError>;
 
     /// Records that a key was used at this time, unless a use less than [`LAST_USE_SECONDS`] before
     /// is recorded [`the_last_use_is_recorded_once_an_hour`].
@@ -109,9 +108,9 @@ pub trait MerchantRepository: Send + Sync {
     async fn record_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError>;
 }
 
-/// How many keys are listed at most. Active keys are few; a merchant that rotates again and again
-/// can have more in their grace period.
-pub const MAX_LISTED_KEYS: u32 = 100;
+/// How many keys are listed at most: more than the limits allow, because the clocks of two nodes
+/// differ.
+pub const MAX_LISTED_KEYS: u32 = 2 * (MAX_ACTIVE_KEYS + MAX_ENDING_KEYS);
 
 /// What became of a merchant's request to end a key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +123,17 @@ pub enum KeyRemoval {
     NotFound,
 }
 
+/// The result of a rotation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RotationOutcome {
+    /// The new key is there, and the replaced one has an end.
+    Rotated,
+    /// Nothing was written: the replaced key is not an active key of this merchant.
+    NotActive,
+    /// Nothing was written: [`MAX_ENDING_KEYS`] keys are in their grace period.
+    TooManyEnding,
+}
+
 /// A pair in place of another.
 #[derive(Debug, Clone)]
 pub struct Rotation {
@@ -133,7 +143,9 @@ pub struct Rotation {
     pub hash: ApiKeyHash,
     /// The key that it replaces.
     pub replaced: ApiKeyId,
-    /// When that one ends.
+    /// The time of the rotation.
+    pub at: Timestamp,
+    /// When the replaced key ends; after `at`, if it has a grace period.
     pub replaced_ends_at: Timestamp,
     /// The record of the request's idempotency key.
     pub remembered: Option<KeyWrite>,

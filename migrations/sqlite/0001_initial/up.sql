@@ -44,6 +44,8 @@ CREATE TABLE api_keys (
 ) STRICT;
 -- With the end, so that a merchant's ended keys are never read.
 CREATE INDEX api_keys_merchant ON api_keys (merchant_id, ends_at);
+-- For the clean-up; it holds no key that is active.
+CREATE INDEX api_keys_ended ON api_keys (ends_at) WHERE ends_at IS NOT NULL;
 
 CREATE TABLE sessions (
     id                BLOB    NOT NULL PRIMARY KEY CHECK (length(id) = 16),
@@ -284,6 +286,8 @@ CREATE TABLE webhook_endpoints (
         AND (previous_secret IS NULL) = (previous_secret_ends_at IS NULL)),
     CONSTRAINT webhook_endpoints_disabled CHECK ((disabled IS NULL) = (disabled_at IS NULL))
 ) STRICT;
+-- For the foreign key, when a key is deleted.
+CREATE INDEX webhook_endpoints_by_key ON webhook_endpoints (key_id);
 -- For the list of stuck work.
 CREATE INDEX webhook_endpoints_failing ON webhook_endpoints (failing_since)
     WHERE failing_since IS NOT NULL AND disabled IS NULL;

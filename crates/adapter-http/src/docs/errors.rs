@@ -111,7 +111,8 @@ fn of_acts() -> [(Error, &'static str); 10] {
             Captures, cancels, refunds and webhooks go on."),
         (Error::InvalidState(StatusName::Created), "The session's status does not allow it, \
             or another operation is in progress; `message` says which. For redelivery and tests: there is \
-            no webhook endpoint, or it is disabled. For API keys: it is the last active one."),
+            no webhook endpoint, or it is disabled. For API keys: it is the last active one, or \
+            5 are in their grace period."),
         (Error::KeyIsEnding, "The API key is in the grace period of a rotation: for calls on keys and \
             webhook endpoints use its successor. It can end only itself."),
         (Error::RefundExceedsCaptured(0), "The refunds together would exceed what was \

@@ -269,3 +269,21 @@ async fn where_nothing_could_be_written_the_old_pair_stays() {
     assert!(is_good(&app, &app.pair).await);
     assert_eq!(rotate().send().await.status, 201);
 }
+
+#[actix_web::test]
+async fn a_sixth_pair_in_grace_is_refused_with_the_ways_out() {
+    let app = TestApp::start().await;
+    let mut signer = pair(&app.post(TARGET, "").send().await);
+    for _ in 0..4 {
+        signer = pair(&app.post(TARGET, "").by(&signer).send().await);
+    }
+    let sixth = app.post(TARGET, "").by(&signer).send().await;
+    assert_eq!(sixth.refusal(), (409, "invalid_state".to_owned()));
+    assert_eq!(
+        sixth.json()["message"],
+        "5 API keys are in their grace period: end one with DELETE /v1/api_keys/{key_id}, or rotate \
+         with revoke_old"
+    );
+    let revoking = app.post(TARGET, r#"{"revoke_old":true}"#).by(&signer);
+    assert_eq!(revoking.send().await.status, 201);
+}

@@ -15,8 +15,8 @@ use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
-    maintenance::Old,
-    merchant_repository::{KeyRemoval, Rotation},
+    maintenance::{ExpiringRows, TimeRange},
+    merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     webhook_repository::{EndpointWrite, Redelivery, SecretRotation},
     work_queue::WantedItems,
@@ -66,8 +66,10 @@ const FILL: &str = "
     INSERT INTO bans SELECT session, 'email', 'p1', sha256(session::text::bytea), 'operator', NULL,
         now(), '2099-01-01', NULL FROM copies;
     INSERT INTO webhook_endpoints SELECT (jsonb_populate_record(webhook_endpoints,
-        jsonb_build_object('merchant_id', merchants.id, 'id', merchants.id))).*
-        FROM merchants, webhook_endpoints WHERE merchants.id <> merchant_id;
+        jsonb_build_object('merchant_id', numbered.id, 'id', numbered.id, 'key_id', keys.id))).*
+        FROM webhook_endpoints, (SELECT id, row_number() OVER () AS n FROM merchants) AS numbered
+        JOIN (SELECT id, row_number() OVER () AS n FROM api_keys) AS keys USING (n)
+        WHERE numbered.id <> merchant_id;
     INSERT INTO deliveries SELECT id, session_id, merchant_id, sequence, session_id,
         'https://shop.example.com/', 'pending', 1, 1, 0, created_at, '2099-01-01' FROM events
         WHERE id NOT IN (SELECT event_id FROM deliveries);
@@ -148,16 +150,21 @@ async fn no_request_reads_a_whole_table() {
 
 /// Deletes what is old of each kind; what the others have is all of later.
 async fn clean_up(shop: &Shop, client: &Client, later: Timestamp) {
-    let old = Old {
-        // By the database's clock.
-        deliveries_ended_before: Timestamp::from_unix_seconds(4_000_000_000).unwrap(),
-        ..Old::before(later)
-    };
     let changes = "SELECT count(*) FROM session_changes WHERE unit_id < 'f0000000-0000-0000-0000-000000000000'";
     let changes: i64 = client.query_one(changes, &[]).await.unwrap().get(0);
-    let deleted = shop.store.clean_up(&old, 100).await.unwrap();
-    // And a key, a notification and a delivery.
-    assert_eq!(i64::try_from(deleted).unwrap(), changes + 3);
+    let mut deleted = 0;
+    for rows in ExpiringRows::ALL {
+        let before = match rows {
+            // By the database's clock.
+            ExpiringRows::Deliveries => Timestamp::from_unix_seconds(4_000_000_000).unwrap(),
+            _ => later,
+        };
+        let range = TimeRange::before(before);
+        let done = shop.store.delete_expired(rows, range, 100).await.unwrap();
+        deleted += i64::try_from(done.count).unwrap();
+    }
+    // And an idempotency record, a notification, a delivery and two API keys.
+    assert_eq!(deleted, changes + 5);
 }
 
 /// One event on its way, from the claim to its redelivery.
@@ -208,11 +215,13 @@ async fn keys(shop: &Shop) {
         key: new,
         hash,
         replaced: key.id,
+        at: build.now(),
         replaced_ends_at: build.now().plus_seconds(60),
         remembered: None,
         audit: audit(),
     };
-    assert!(store.rotate_key(&rotation).await.unwrap());
+    let rotated = store.rotate_key(&rotation).await.unwrap();
+    assert_eq!(rotated, RotationOutcome::Rotated);
     assert_eq!(store.keys(merchant, build.now()).await.unwrap().len(), 3);
     let (id, at) = (rotation.key.id, build.now());
     let removed = store.remove_key(merchant, id, at, &audit()).await.unwrap();

@@ -3,8 +3,10 @@
 use futures_util::future::join_all;
 use oncharge_domain::{audit::AuditAction, webhook::DeliveryState};
 use oncharge_ports::{
-    CheckoutRepository, CommitError, Maintenance, WebhookRepository, WorkQueue, maintenance::Old,
-    webhook_repository::EndpointWrite, work_queue::Queue,
+    CheckoutRepository, CommitError, Maintenance, WebhookRepository, WorkQueue,
+    maintenance::{ExpiringRows, TimeRange},
+    webhook_repository::EndpointWrite,
+    work_queue::Queue,
 };
 use oncharge_testkit::build::endpoint_url;
 use tokio_postgres::Client;
@@ -30,12 +32,13 @@ async fn a_key_that_is_taken_anew_while_it_is_cleaned_up_stays() {
     let taken = "BEGIN; UPDATE idempotency_keys SET answered_at = '2090-01-01'";
     client.batch_execute(taken).await.unwrap();
     let later = shop.build.now().plus_seconds(3600);
-    let old = Old::before(later);
-    let (deleted, ()) = tokio::join!(shop.store.clean_up(&old, 10), async {
+    let (records, range) = (ExpiringRows::IdempotencyRecords, TimeRange::before(later));
+    let deleting = shop.store.delete_expired(records, range, 10);
+    let (deleted, ()) = tokio::join!(deleting, async {
         until_it_waits(&client).await;
         client.batch_execute("COMMIT").await.unwrap();
     });
-    assert_eq!(deleted.unwrap(), 0);
+    assert_eq!(deleted.unwrap().count, 0);
     let scope = shop.build.scope(&shop.merchant, "k");
     let kept = CheckoutRepository::key(&shop.store, &scope).await.unwrap();
     assert!(kept.is_some());

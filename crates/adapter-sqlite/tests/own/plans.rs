@@ -26,8 +26,8 @@ use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, Maintenance, MerchantRepository, Oversight,
     WebhookRepository, WorkQueue,
     inbox::NotificationStatus,
-    maintenance::Old,
-    merchant_repository::{KeyRemoval, Rotation},
+    maintenance::{ExpiringRows, TimeRange},
+    merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
     oversight::{Named, Search},
     queries::{EventFilter, Page, RefundFilter, SessionFilter},
     unit_of_work::{ChangedOperation, KeyWrite},
@@ -52,11 +52,13 @@ async fn keys(world: &World) {
         key: new,
         hash,
         replaced: key.id,
+        at: build.now(),
         replaced_ends_at: build.now().plus_seconds(60),
         remembered: None,
         audit: audit(),
     };
-    assert!(store.rotate_key(&rotation).await.unwrap());
+    let rotated = store.rotate_key(&rotation).await.unwrap();
+    assert_eq!(rotated, RotationOutcome::Rotated);
     assert_eq!(store.keys(merchant, build.now()).await.unwrap().len(), 3);
     let (id, at) = (rotation.key.id, build.now());
     let removed = store.remove_key(merchant, id, at, &audit()).await.unwrap();
@@ -436,7 +438,11 @@ async fn inbox_and_clean_up(world: &World) {
         id: first[0].id.uuid(),
     };
     store.operations(build.now(), Some(after), 9).await.unwrap();
-    let deleted = store.clean_up(&Old::before(late), 100).await.unwrap();
+    let mut deleted = 0;
+    for rows in ExpiringRows::ALL {
+        let range = TimeRange::before(late);
+        deleted += store.delete_expired(rows, range, 100).await.unwrap().count;
+    }
     assert!(deleted >= 2, "a notification and a key at least: {deleted}");
 }
 

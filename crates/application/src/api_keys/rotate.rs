@@ -6,7 +6,10 @@ use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     merchant::ApiKey,
 };
-use oncharge_ports::{CommitError, Presentable, merchant_repository::Rotation};
+use oncharge_ports::{
+    CommitError, Presentable,
+    merchant_repository::{Rotation, RotationOutcome},
+};
 
 use crate::{App, Error, PostContext, Reply, authenticate::Principal, merchants::mint};
 
@@ -32,7 +35,8 @@ pub enum OldPair {
 /// A key in its grace period cannot make another pair: one that has leaked must not outlive its
 /// grace period in another's shape.
 ///
-/// Errors: the idempotency errors, `KeyIsEnding` (it was rotated or has ended), `Busy`.
+/// Errors: the idempotency errors, `KeyIsEnding` (it was rotated or has ended), `TooManyEndingKeys`,
+/// `Busy`.
 pub async fn rotate(
     app: &App,
     context: PostContext,
@@ -86,6 +90,7 @@ async fn run(
         key,
         hash,
         replaced: replaced.id,
+        at: now,
         replaced_ends_at: end,
         remembered: context.remember(&answer, now),
         audit: AuditEntry {
@@ -99,12 +104,13 @@ async fn run(
         },
     };
     match app.inner().merchants.rotate_key(&rotation).await {
-        Ok(true) => {
+        Ok(RotationOutcome::Rotated) => {
             signer.forget(app).await;
             app.inner().signing_keys.invalidate(&merchant).await;
             Ok(Reply::first(answer))
         }
-        Ok(false) => Err(Error::KeyIsEnding),
+        Ok(RotationOutcome::NotActive) => Err(Error::KeyIsEnding),
+        Ok(RotationOutcome::TooManyEnding) => Err(Error::TooManyEndingKeys),
         // An equal request was faster, or has been answered too long ago to be replayed.
         Err(CommitError::KeyTaken) => context.overtaken(app, Error::KeyIsEnding).await,
         Err(error) => Err(error.into()),

@@ -1,52 +1,111 @@
-//! Deletes rows that are past their retention period. Ends the deliveries that an endpoint has left
+//! Deletes rows that are past their retention period, and ends the deliveries that an endpoint has left
 //! over.
 
-use oncharge_domain::idempotency::REMEMBERED_SECONDS;
-use oncharge_ports::maintenance::Old;
+use std::mem;
+
+use oncharge_domain::{idempotency::REMEMBERED_SECONDS, time::Timestamp};
+use oncharge_ports::maintenance::{ExpiringRows, TimeRange};
 use tracing::info;
 
 use crate::{App, Error};
 
-/// How many rows one turn deletes at most: it must hold nobody up.
-const ROWS: u32 = 500;
+/// How many rows of each kind are deleted at most in one pass, so that no statement takes long and no
+/// kind waits for another.
+const ROWS: u32 = 200;
 /// How much longer answers are kept than they are promised, in seconds: nodes' clocks differ.
 const MARGIN: i64 = 3600;
 const DAY: i64 = 86_400;
-/// How long it is known which unit of work wrote a session's version, in seconds. It is asked when a
-/// commit was interrupted, and no request or worker tries for longer than minutes.
-const UNITS: i64 = 3600;
-/// How long notifications that are over are kept, in seconds.
-const NOTIFICATIONS: i64 = 90 * DAY;
-/// How long deliveries and their attempts are kept after their end, in seconds.
-const DELIVERIES: i64 = 90 * DAY;
-/// How long operations that were never sent are kept, in seconds.
-const NEVER_SENT: i64 = 90 * DAY;
-/// How long unverified ones are kept as evidence, in seconds.
-const UNVERIFIED: i64 = 7 * DAY;
 
-/// Ends some deliveries and deletes some rows; returns how many, so that there may be more where it
-/// is not 0.
-pub async fn run_once(app: &App) -> Result<usize, Error> {
-    let ended = app.inner().webhooks.end_left_over(None).await?;
-    if ended > 0 {
-        info!(
-            ended,
-            "deliveries that an endpoint has left over were ended"
-        );
+/// How long rows are kept, in seconds.
+fn retention(rows: ExpiringRows) -> i64 {
+    match rows {
+        // Asked for when a commit was interrupted, and no request or worker tries for longer than
+        // minutes.
+        ExpiringRows::SessionChanges => 3600,
+        ExpiringRows::IdempotencyRecords => REMEMBERED_SECONDS + MARGIN,
+        // Evidence.
+        ExpiringRows::UnverifiedNotifications => 7 * DAY,
+        ExpiringRows::HandledNotifications
+        | ExpiringRows::IrrelevantNotifications
+        | ExpiringRows::DismissedNotifications
+        | ExpiringRows::Deliveries
+        | ExpiringRows::NeverSentOperations
+        | ExpiringRows::ApiKeys => 90 * DAY,
     }
-    let now = app.now();
-    let old = Old {
-        units_before: now.plus_seconds(-UNITS),
-        keys_answered_before: now.plus_seconds(-REMEMBERED_SECONDS).plus_seconds(-MARGIN),
-        notifications_before: now.plus_seconds(-NOTIFICATIONS),
-        unverified_before: now.plus_seconds(-UNVERIFIED),
-        deliveries_ended_before: now.plus_seconds(-DELIVERIES),
-        never_sent_before: now.plus_seconds(-NEVER_SENT),
-    };
-    let deleted = app.inner().maintenance.clean_up(&old, ROWS).await?;
-    if deleted > 0 {
-        metrics::counter!("oncharge_cleaned_up_rows_total").increment(deleted);
-        info!(deleted, "cleaned up");
+}
+
+/// Deletes expired rows in passes, each of which takes a limited number of rows of every kind and
+/// continues where the one before ended: what that has deleted is not looked at again.
+#[derive(Default)]
+pub struct CleanUp {
+    unfinished: Vec<Walk>,
+}
+
+/// The deletion of one kind's rows, oldest first.
+struct Walk {
+    rows: ExpiringRows,
+    /// The time of the newest row that was deleted.
+    from: Timestamp,
+}
+
+/// The result of a pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pass {
+    /// How many deliveries were ended and rows deleted.
+    pub count: usize,
+    /// Whether there can be more to do now.
+    pub has_more: bool,
+}
+
+impl CleanUp {
+    /// Ends some deliveries, and deletes some rows of each kind that is not finished.
+    pub async fn pass(&mut self, app: &App) -> Result<Pass, Error> {
+        let ended = app.inner().webhooks.end_left_over(None).await?;
+        if ended > 0 {
+            info!(
+                ended,
+                "deliveries that an endpoint has left over were ended"
+            );
+        }
+        if self.unfinished.is_empty() {
+            self.unfinished = ExpiringRows::ALL.into_iter().map(Walk::new).collect();
+        }
+        let mut deleted = 0;
+        for walk in mem::take(&mut self.unfinished) {
+            let (count, rest) = walk.step(app).await?;
+            deleted += count;
+            self.unfinished.extend(rest);
+        }
+        if deleted > 0 {
+            metrics::counter!("oncharge_cleaned_up_rows_total").increment(deleted as u64);
+            info!(deleted, "cleaned up");
+        }
+        Ok(Pass {
+            count: usize::try_from(ended).unwrap_or(usize::MAX) + deleted,
+            has_more: ended > 0 || !self.unfinished.is_empty(),
+        })
     }
-    Ok(usize::try_from(ended.saturating_add(deleted)).unwrap_or(usize::MAX))
+}
+
+impl Walk {
+    fn new(rows: ExpiringRows) -> Self {
+        let from = Timestamp::UNIX_EPOCH;
+        Self { rows, from }
+    }
+
+    /// Deletes some rows; returns how many, and the rest of the walk where there can be more.
+    async fn step(self, app: &App) -> Result<(usize, Option<Self>), Error> {
+        let range = TimeRange {
+            from: self.from,
+            before: app.now().plus_seconds(-retention(self.rows)),
+        };
+        let maintenance = &app.inner().maintenance;
+        let deleted = maintenance.delete_expired(self.rows, range, ROWS).await?;
+        let is_full = deleted.count >= ROWS as usize;
+        let rest = deleted.last.filter(|_| is_full).map(|from| Self {
+            rows: self.rows,
+            from,
+        });
+        Ok((deleted.count, rest))
+    }
 }

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    clean_up, deadlines::Deadlines, hands, psp_inbox::Notifications, recovery::Operations,
+    clean_up::CleanUp, deadlines::Deadlines, hands, psp_inbox::Notifications, recovery::Operations,
     webhook_delivery,
 };
-use crate::App;
+use crate::{App, Error};
 
 /// How many items one claim takes at most.
 pub(super) const BATCH: u32 = 32;
@@ -61,18 +61,20 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(work)
 }
 
-/// Turn after turn; at once while there is something to do.
+/// Pass after pass, without a pause while there is more to do.
 async fn clean_up(app: App, stop: CancellationToken) {
+    let mut clean_up = CleanUp::default();
     while !stop.is_cancelled() {
         let turn = async {
             if app.is_clock_too_far_off() {
-                return Ok(0);
+                return Ok(false);
             }
-            clean_up::run_once(&app).await
+            let pass = clean_up.pass(&app).await?;
+            Ok::<bool, Error>(pass.has_more)
         };
         let pause = match turn.await {
-            Ok(0) => RARELY,
-            Ok(_) => continue,
+            Ok(false) => RARELY,
+            Ok(true) => continue,
             Err(error) => {
                 warn!(worker = "clean-up", %error, "the worker waits for the store");
                 AFTER_FAILURE

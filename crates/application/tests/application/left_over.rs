@@ -2,7 +2,7 @@
 
 use oncharge_application::{
     webhooks::endpoint,
-    workers::{clean_up, runner, webhook_delivery},
+    workers::{clean_up::CleanUp, runner, webhook_delivery},
 };
 use oncharge_domain::{
     session::EventKind,
@@ -60,13 +60,16 @@ async fn a_removal_ends_a_portion_and_the_clean_up_ends_the_rest() {
         .await
         .unwrap();
     assert_eq!(pending(&world, &order), LEFT_OVER);
-    assert_eq!(clean_up::run_once(&world.app).await.unwrap(), PORTION);
+    assert_eq!(
+        CleanUp::default().pass(&world.app).await.unwrap().count,
+        PORTION
+    );
     assert_eq!(pending(&world, &order), LEFT_OVER - PORTION);
     assert_eq!(
-        clean_up::run_once(&world.app).await.unwrap(),
+        CleanUp::default().pass(&world.app).await.unwrap().count,
         LEFT_OVER - PORTION
     );
-    assert_eq!(clean_up::run_once(&world.app).await.unwrap(), 0);
+    assert_eq!(CleanUp::default().pass(&world.app).await.unwrap().count, 0);
     assert_eq!(pending(&world, &order), 0);
 }
 

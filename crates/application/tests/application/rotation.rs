@@ -207,6 +207,26 @@ async fn a_merchant_has_five_active_pairs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn five_pairs_can_be_in_their_grace_period() {
+    let shop = Shop::new().await;
+    let mut key = shop.key.clone();
+    for _ in 0..5 {
+        (key, _) = shop.rotate(&key, "").await.unwrap();
+    }
+    let sixth = shop.rotate(&key, "k").await;
+    assert!(matches!(sixth, Err(Error::TooManyEndingKeys)), "{sixth:?}");
+    let signer = shop.signer(&key).await.unwrap();
+    let listed = shop.keys().await;
+    let ending = listed.iter().find(|key| !key.is_active()).unwrap();
+    let id = ending.id.to_string();
+    remove::remove(&shop.world.app, signer, &id).await.unwrap();
+    (key, _) = shop.rotate(&key, "k").await.unwrap();
+    let (post, signer) = (shop.post("at_once"), shop.signer(&key).await.unwrap());
+    let at_once = rotate::rotate(&shop.world.app, post, signer, OldPair::Revoked).await;
+    assert!(at_once.is_ok(), "{at_once:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_last_use_is_recorded_in_the_background_once_an_hour() {
     let shop = Shop::new().await;
     let used = async || {

@@ -1,6 +1,6 @@
 //! What is deleted when it is old, and what is kept however old it is.
 
-use anyhow::ensure;
+use anyhow::{Context, ensure};
 use oncharge_domain::{
     id::NotificationId,
     operation::{Operation, OperationStatus},
@@ -8,7 +8,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     inbox::{NewNotification, NotificationStatus},
-    maintenance::Old,
+    maintenance::{ExpiringRows as Rows, TimeRange},
     unit_of_work::{ChangedOperation, KeyScope, KeyWrite},
 };
 
@@ -17,17 +17,11 @@ use crate::{
     world::{World, answer},
 };
 
-/// Nothing at all.
-pub(super) fn nothing() -> Old {
-    Old::before(Timestamp::from_unix_seconds(0).unwrap())
-}
-
-/// Nothing but idempotency records that were answered before then.
-fn keys_before(bound: Timestamp) -> Old {
-    Old {
-        keys_answered_before: bound,
-        ..nothing()
-    }
+/// Deletes rows of one kind from before this time; returns how many.
+pub(super) async fn delete(store: &Store, rows: Rows, before: Timestamp) -> anyhow::Result<usize> {
+    let range = TimeRange::before(before);
+    let deleted = store.maintenance.delete_expired(rows, range, 100).await?;
+    Ok(deleted.count)
 }
 
 async fn is_there(world: &World, scope: &KeyScope) -> anyhow::Result<bool> {
@@ -61,12 +55,10 @@ pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()>
     world.commit(world.answering(&refused, "409")).await?;
 
     let bound = world.build.now().plus_seconds(1);
-    let exactly = store
-        .maintenance
-        .clean_up(&keys_before(world.build.now()), 100)
-        .await?;
+    let records = Rows::IdempotencyRecords;
+    let exactly = delete(store, records, world.build.now()).await?;
     same!(exactly, 0, "deleted of what is just old enough to be kept");
-    let deleted = store.maintenance.clean_up(&keys_before(bound), 100).await?;
+    let deleted = delete(store, records, bound).await?;
     same!(deleted, 1, "deleted while the operation is open");
     for (key, wanted) in [(&open, true), (&reserved, true), (&refused, false)] {
         same!(is_there(&world, key).await?, wanted, "{key:?}");
@@ -81,7 +73,7 @@ pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()>
     }];
     world.commit(ending).await?;
     same!(
-        store.maintenance.clean_up(&keys_before(bound), 100).await?,
+        delete(store, records, bound).await?,
         1,
         "deleted in the end"
     );
@@ -108,7 +100,7 @@ pub async fn old_answers_are_forgotten(store: &Store) -> anyhow::Result<()> {
     world.commit(world.answering(&young, "young")).await?;
     let bound = world.build.now();
     same!(
-        store.maintenance.clean_up(&keys_before(bound), 100).await?,
+        delete(store, Rows::IdempotencyRecords, bound).await?,
         1,
         "deleted"
     );
@@ -151,13 +143,16 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
     };
     ensure!(store.inbox.receive(&waiting).await?, "a waiting one");
     rows.push((waiting.id, Is::Waiting, 0));
-    let old = Old {
-        notifications_before: start.plus_seconds(100),
-        unverified_before: start.plus_seconds(200),
-        ..nothing()
-    };
-    // Handled, irrelevant and dismissed ones of the first moment, unverified ones of two.
-    same!(store.maintenance.clean_up(&old, 100).await?, 5, "deleted");
+    for (kind, seconds, wanted) in [
+        (Rows::HandledNotifications, 100, 1),
+        (Rows::IrrelevantNotifications, 100, 1),
+        (Rows::DismissedNotifications, 100, 1),
+        (Rows::UnverifiedNotifications, 200, 2),
+    ] {
+        let before = start.plus_seconds(seconds);
+        same!(delete(store, kind, before).await?, wanted, "{kind:?}");
+        same!(delete(store, kind, before).await?, 0, "{kind:?} again");
+    }
     for (id, status, seconds) in rows {
         let goes = match status {
             Is::Handled | Is::Irrelevant | Is::Dismissed => seconds < 100,
@@ -171,41 +166,41 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
             "{status:?} of {seconds} s is deleted"
         );
     }
-    same!(
-        store.maintenance.clean_up(&old, 100).await?,
-        0,
-        "deleted again"
-    );
     Ok(())
 }
 
-/// Never more rows than asked for, of all kinds together; called again it goes on to the end.
-pub async fn a_clean_up_is_done_in_parts(store: &Store) -> anyhow::Result<()> {
+/// Never more rows than asked for, of one kind alone, oldest first; the next part starts at the last
+/// time of the one before, and what is older is not looked at.
+pub async fn expired_rows_are_deleted_in_parts(store: &Store) -> anyhow::Result<()> {
     let world = World::new(store).await?;
-    for number in 0..4 {
+    let start = world.build.now();
+    for number in 0..5 {
         let scope = world.build.scope(&world.merchant, &format!("k{number}"));
         world.commit(world.answering(&scope, "{}")).await?;
         kept(&world, NotificationStatus::Unverified).await?;
-        world
-            .ended(&number.to_string(), NotificationStatus::Handled)
-            .await?;
+        world.build.advance(10);
     }
-    let bound = world.build.now().plus_seconds(1);
-    let old = Old::before(bound);
-    same!(
-        store.maintenance.clean_up(&old, 0).await?,
-        0,
-        "deleted of none"
-    );
-    let mut deleted = 0;
-    for _ in 0..20 {
-        let count = store.maintenance.clean_up(&old, 3).await?;
-        ensure!(count <= 3, "{count} rows at once");
-        deleted += count;
-        if count == 0 {
-            break;
-        }
-    }
-    same!(deleted, 12, "deleted in all");
+    let delete = async |from, before, limit| {
+        let range = TimeRange { from, before };
+        let records = Rows::IdempotencyRecords;
+        store
+            .maintenance
+            .delete_expired(records, range, limit)
+            .await
+    };
+    let end = start.plus_seconds(40);
+    same!(delete(start, end, 0).await?.count, 0, "deleted of none");
+    let first = delete(start, end, 2).await?;
+    same!(first.count, 2, "the first part");
+    same!(first.last, Some(start.plus_seconds(10)), "its last time");
+    let late = delete(start.plus_seconds(30), end, 2).await?;
+    same!(late.count, 1, "in a range that starts later");
+    let next = delete(first.last.context("a time")?, end, 2).await?;
+    same!(next.count, 1, "the next part");
+    same!(next.last, Some(start.plus_seconds(20)), "its last time");
+    same!(delete(start, end, 2).await?.count, 0, "once all are gone");
+    let unverified = Rows::UnverifiedNotifications;
+    let left = self::delete(store, unverified, world.build.now()).await?;
+    same!(left, 5, "rows of another kind that were left");
     Ok(())
 }

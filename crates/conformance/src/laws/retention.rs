@@ -1,8 +1,9 @@
 //! What is deleted after its retention period: session changes, deliveries, operations that were
-//! never sent.
+//! never sent, API keys.
 
 use anyhow::ensure;
 use oncharge_domain::{
+    audit::AuditAction,
     operation::{CancelPurpose, Contradiction, Operation, OperationKind, OperationStatus, Sending},
     psp::RefusalReason,
     refund::RefundStatus,
@@ -11,31 +12,21 @@ use oncharge_domain::{
     webhook::DeliveryState,
 };
 use oncharge_ports::{
-    maintenance::Old,
+    maintenance::ExpiringRows as Rows,
     unit_of_work::{ChangedOperation, KeyWrite},
     webhook_repository::Redelivery,
 };
 
-use super::cleaning::nothing;
+use super::cleaning::delete;
 use crate::{
     Store,
     world::{World, answer, fingerprint},
 };
 
-/// Deliveries end by the store's clock, whatever time it shows.
-fn deliveries_before(bound: Timestamp) -> Old {
-    Old {
-        deliveries_ended_before: bound,
-        ..nothing()
-    }
-}
-
-fn all_deliveries() -> Old {
-    deliveries_before(Timestamp::from_unix_seconds(7_000_000_000).unwrap())
-}
-
-async fn clean(store: &Store, old: &Old) -> anyhow::Result<u64> {
-    Ok(store.maintenance.clean_up(old, 100).await?)
+/// Deletes all deliveries that have ended: by the store's clock, whatever time it shows.
+async fn delete_deliveries(store: &Store) -> anyhow::Result<usize> {
+    let late = Timestamp::from_unix_seconds(7_000_000_000).unwrap();
+    delete(store, Rows::Deliveries, late).await
 }
 
 /// Changes of units before the bound go, others stay; the session goes on as before.
@@ -50,12 +41,9 @@ pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()
     let bound = world.build.now();
     let young = world.build.next_unit(&second.session);
     world.commit(young.clone()).await?;
-    let old = Old {
-        units_before: bound,
-        ..nothing()
-    };
-    same!(clean(store, &old).await?, 2, "deleted: old changes");
-    same!(clean(store, &old).await?, 0, "deleted again");
+    let changes = Rows::SessionChanges;
+    same!(delete(store, changes, bound).await?, 2, "old changes");
+    same!(delete(store, changes, bound).await?, 0, "deleted again");
     let committed = store.checkout.committed(&young).await?;
     ensure!(committed, "a young unit is known");
     world.commit(world.build.next_unit(&young.session)).await?;
@@ -78,8 +66,12 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
     let lease = |event| crate::world::webhooks::lease_in(&claimed, event);
     world.record(delivered, lease(delivered)?, Ok(200)).await?;
     world.record(failing, lease(failing)?, Ok(500)).await?;
-    same!(clean(store, &nothing()).await?, 0, "deleted: nothing old");
-    same!(clean(store, &all_deliveries()).await?, 1, "deleted: one");
+    same!(
+        delete(store, Rows::Deliveries, Timestamp::UNIX_EPOCH).await?,
+        0,
+        "deleted: nothing old"
+    );
+    same!(delete_deliveries(store).await?, 1, "deleted: one");
     same!(
         world.outgoing(delivered).await?,
         None,
@@ -99,11 +91,7 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
         DeliveryState::Dead,
         "a delivery to an endpoint that is gone"
     );
-    same!(
-        clean(store, &all_deliveries()).await?,
-        2,
-        "deleted: the rest"
-    );
+    same!(delete_deliveries(store).await?, 2, "deleted: the rest");
     Ok(())
 }
 
@@ -114,26 +102,57 @@ pub async fn an_event_outlives_its_delivery(store: &Store) -> anyhow::Result<()>
     world.endpoint().await?;
     let event = world.told(&world.merchant).await?;
     world.attempt(event, Ok(200)).await?;
-    same!(clean(store, &all_deliveries()).await?, 1, "deleted");
+    same!(delete_deliveries(store).await?, 1, "deleted");
     let (merchant, now) = (world.merchant.id, world.build.now());
     let found = store.webhooks.event(merchant, event).await?;
     ensure!(found.is_some(), "the event is there");
     let again = store.webhooks.redeliver(merchant, event, now).await?;
     same!(again, Redelivery::Due, "redelivered");
-    same!(
-        clean(store, &all_deliveries()).await?,
-        0,
-        "deleted: pending"
-    );
+    same!(delete_deliveries(store).await?, 0, "deleted: pending");
     let after = world.attempt(event, Ok(200)).await?;
     same!(after.attempts, 1, "attempts of the new delivery");
     let again = store.webhooks.redeliver(merchant, event, now).await?;
     same!(again, Redelivery::Due, "redelivered while it is there");
-    same!(
-        clean(store, &all_deliveries()).await?,
-        0,
-        "deleted: pending again"
-    );
+    same!(delete_deliveries(store).await?, 0, "deleted: pending again");
+    Ok(())
+}
+
+/// Keys whose end is before the bound go; active ones, one in its grace period and one that the
+/// webhook endpoint names stay.
+pub async fn ended_keys_are_deleted(store: &Store) -> anyhow::Result<()> {
+    let world = World::new(store).await?;
+    let start = world.build.now();
+    let named = world.endpoint().await?.key;
+    let mut kept = vec![named];
+    let mut deleted = Vec::new();
+    for end in [Some(10), Some(49), Some(50), None] {
+        let (key, hash) = world.build.api_key(&world.merchant);
+        let audit = || world.build.audit(AuditAction::KeyCreated);
+        store.merchants.add_key(&key, &hash, &audit()).await?;
+        if let Some(seconds) = end {
+            let end = start.plus_seconds(seconds);
+            store.merchants.end_key(key.id, end, &audit()).await?;
+        }
+        let is_old = end.is_some_and(|seconds| seconds < 50);
+        if is_old { &mut deleted } else { &mut kept }.push(key.id);
+    }
+    let audit = world.build.audit(AuditAction::KeyRevoked);
+    store.merchants.end_key(named, start, &audit).await?;
+    let bound = start.plus_seconds(50);
+    same!(delete(store, Rows::ApiKeys, bound).await?, 2, "deleted");
+    for (ids, wanted) in [(&kept, true), (&deleted, false)] {
+        for id in ids {
+            let found = store.merchants.key_by_id(*id).await?;
+            same!(found.is_some(), wanted, "whether a key is there");
+        }
+    }
+    // It is named no more.
+    let audit = world.build.audit(AuditAction::EndpointRemoved);
+    store
+        .webhooks
+        .remove_endpoint(world.merchant.id, &audit)
+        .await?;
+    same!(delete(store, Rows::ApiKeys, bound).await?, 1, "in the end");
     Ok(())
 }
 
@@ -195,12 +214,9 @@ pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyho
     let (waited_for, session) = waited_for(&world).await?;
     stay.push(waited_for.clone());
     world.build.advance(100);
-    let old = Old {
-        never_sent_before: world.build.now(),
-        ..nothing()
-    };
+    let (operations, bound) = (Rows::NeverSentOperations, world.build.now());
     stay.push(ended(&world, attempt, never_sent).await?);
-    same!(clean(store, &old).await?, 3, "deleted");
+    same!(delete(store, operations, bound).await?, 3, "deleted");
     for operation in &go {
         let found = store.checkout.operation(operation.id).await?;
         same!(found, None, "an operation that was never sent");
@@ -218,12 +234,17 @@ pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyho
     });
     world.commit(answering).await?;
     go.push(waited_for);
-    same!(clean(store, &old).await?, 1, "deleted once it is answered");
-    let keys = Old {
-        keys_answered_before: world.build.now().plus_seconds(1),
-        ..nothing()
-    };
-    same!(clean(store, &keys).await?, 1, "deleted: its key");
+    same!(
+        delete(store, operations, bound).await?,
+        1,
+        "deleted once it is answered"
+    );
+    let later = world.build.now().plus_seconds(1);
+    same!(
+        delete(store, Rows::IdempotencyRecords, later).await?,
+        1,
+        "deleted: its key"
+    );
     Ok(())
 }
 

@@ -4,9 +4,13 @@ use anyhow::{Context, ensure};
 use futures_util::future::{join, join_all};
 use oncharge_domain::{
     audit::AuditAction,
-    merchant::{ApiKey, ApiKeyHash},
+    merchant::{ApiKey, ApiKeyHash, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS},
 };
-use oncharge_ports::{CommitError, merchant_repository::Rotation, unit_of_work::KeyWrite};
+use oncharge_ports::{
+    CommitError,
+    merchant_repository::{Rotation, RotationOutcome as Is},
+    unit_of_work::KeyWrite,
+};
 
 use crate::{
     Store,
@@ -52,6 +56,7 @@ impl Shop {
             key,
             hash,
             replaced: self.old.id,
+            at: world.build.now(),
             replaced_ends_at: world.build.now().plus_seconds(seconds),
             remembered: Some(KeyWrite::Answer {
                 scope: world.build.scope(&world.merchant, text),
@@ -63,7 +68,7 @@ impl Shop {
         }
     }
 
-    async fn rotate(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+    async fn rotate(&self, rotation: &Rotation) -> Result<Is, CommitError> {
         self.world.store.merchants.rotate_key(rotation).await
     }
 
@@ -98,7 +103,7 @@ impl Shop {
 pub async fn a_rotation_is_remembered_with_its_answer(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let first = shop.rotation("first", 100);
-    same!(shop.rotate(&first).await?, true, "an active key");
+    same!(shop.rotate(&first).await?, Is::Rotated, "an active key");
     let found = store.merchants.key(&first.hash).await?;
     let (found, owner) = found.context("the new key")?;
     equal(&found, &first.key)?;
@@ -124,7 +129,7 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
     };
     same!(
         shop.rotate(&foreign).await?,
-        false,
+        Is::NotActive,
         "another merchant's key"
     );
     shop.nothing_of(&foreign, "foreign").await?;
@@ -134,7 +139,7 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
         remembered: None,
         ..shop.rotation("none", 0)
     };
-    same!(shop.rotate(&plain).await?, true, "without a record");
+    same!(shop.rotate(&plain).await?, Is::Rotated, "without a record");
     let found = store.merchants.key(&plain.hash).await?;
     ensure!(found.is_some(), "a key without a record");
     shop.old_ends(Some(0), "ends at once").await
@@ -155,7 +160,7 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let results = join_all(racing).await;
     let mut won = 0;
     for ((text, rotation), result) in all.iter().zip(results) {
-        if result? {
+        if result? == Is::Rotated {
             won += 1;
         } else {
             shop.nothing_of(rotation, text).await?;
@@ -165,7 +170,7 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let late = shop.rotation("late", 10);
     same!(
         shop.rotate(&late).await?,
-        false,
+        Is::NotActive,
         "a key in its grace period"
     );
     shop.nothing_of(&late, "late").await?;
@@ -175,9 +180,63 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let now = shop.world.build.now();
     store.merchants.end_key(shop.old.id, now, &audit).await?;
     let revoked = shop.rotation("revoked", 10);
-    same!(shop.rotate(&revoked).await?, false, "a revoked key");
+    same!(shop.rotate(&revoked).await?, Is::NotActive, "a revoked key");
     shop.nothing_of(&revoked, "revoked").await?;
     shop.old_ends(Some(0), "stays revoked").await
+}
+
+/// However many keys are rotated at the same time, at most [`MAX_ENDING_KEYS`] keys of a merchant are
+/// in their grace period; a rotation that is refused leaves nothing. A rotation without a grace period
+/// is not limited, and a key that has ended makes room.
+pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
+    let shop = Shop::new(store).await?;
+    let replacing = |replaced: &ApiKey, text: &str, seconds| Rotation {
+        replaced: replaced.id,
+        ..shop.rotation(text, seconds)
+    };
+    let first = replacing(&shop.old, "first", 100);
+    same!(shop.rotate(&first).await?, Is::Rotated, "the first");
+    let mut active = vec![shop.world.key.clone(), first.key];
+    while active.len() < MAX_ACTIVE_KEYS as usize {
+        let (key, hash) = shop.world.build.api_key(&shop.world.merchant);
+        let audit = shop.world.build.audit(AuditAction::KeyCreated);
+        let added = store.merchants.add_key(&key, &hash, &audit).await?;
+        ensure!(added, "an active key");
+        active.push(key);
+    }
+    let racing: Vec<(String, Rotation)> = active
+        .iter()
+        .map(|key| (key.id.to_string(), replacing(key, &key.id.to_string(), 50)))
+        .collect();
+    let outcomes = join_all(racing.iter().map(|(_, rotation)| shop.rotate(rotation))).await;
+    let mut refused = Vec::new();
+    for ((text, rotation), outcome) in racing.iter().zip(outcomes) {
+        let outcome = outcome?;
+        if outcome != Is::Rotated {
+            same!(outcome, Is::TooManyEnding, "a rotation beyond the limit");
+            shop.nothing_of(rotation, text).await?;
+            refused.push(rotation.replaced);
+        }
+    }
+    same!(refused.len(), 1, "rotations beyond the limit");
+    let now = shop.world.build.now();
+    let keys = store.merchants.keys(shop.world.merchant.id, now).await?;
+    let ending = keys.iter().filter(|key| !key.is_active()).count();
+    same!(ending, MAX_ENDING_KEYS as usize, "keys in grace");
+
+    let left = active.iter().find(|key| refused.contains(&key.id));
+    let at_once = replacing(left.context("a key that is active")?, "at_once", 0);
+    same!(shop.rotate(&at_once).await?, Is::Rotated, "without grace");
+    let sixth = replacing(&at_once.key, "sixth", 100);
+    same!(shop.rotate(&sixth).await?, Is::TooManyEnding, "a sixth");
+    shop.world.build.advance(50);
+    let later = replacing(&at_once.key, "later", 100);
+    same!(
+        shop.rotate(&later).await?,
+        Is::Rotated,
+        "after the end of others"
+    );
+    Ok(())
 }
 
 /// Of a rotation and the end of all keys at the same time no key is left, whichever comes first.

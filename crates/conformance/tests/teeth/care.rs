@@ -12,8 +12,8 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError, Maintenance, MerchantRepository, StoreError,
-    maintenance::Old,
-    merchant_repository::{KeyRemoval, Rotation},
+    maintenance::{DeletedRows, ExpiringRows, TimeRange},
+    merchant_repository::{KeyRemoval, Rotation, RotationOutcome},
 };
 
 use super::{Flaw, Flawed};
@@ -141,20 +141,25 @@ impl MerchantRepository for Flawed {
         self.store.remove_key(merchant, id, at, audit).await
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
         let mut rotation = rotation.clone();
         if self.has(Flaw::ForgetsTheAnswer) {
             rotation.remembered = None;
         }
         let result = self.store.rotate_key(&rotation).await;
-        if self.has(Flaw::RotatesHalf) && !matches!(result, Ok(true)) {
+        if self.has(Flaw::RotatesHalf) && !matches!(result, Ok(RotationOutcome::Rotated)) {
             let (id, at) = (rotation.replaced, rotation.replaced_ends_at);
             self.store.end_key(id, at, &rotation.audit).await?;
         }
-        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(false)) {
+        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(RotationOutcome::TooManyEnding))
+        {
+            rotation.replaced_ends_at = rotation.at;
+            return self.store.rotate_key(&rotation).await;
+        }
+        if self.has(Flaw::ChecksThenWrites) && matches!(result, Ok(RotationOutcome::NotActive)) {
             let (key, hash) = (&rotation.key, &rotation.hash);
             self.store.add_key(key, hash, &rotation.audit).await?;
-            return Ok(true);
+            return Ok(RotationOutcome::Rotated);
         }
         result
     }
@@ -174,25 +179,23 @@ impl Maintenance for Flawed {
         self.store.reseal().await
     }
 
-    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
-        let (mut old, mut limit) = (*old, limit);
+    async fn delete_expired(
+        &self,
+        rows: ExpiringRows,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<DeletedRows, StoreError> {
+        let (mut range, mut limit) = (range, limit);
         match self.flaw {
-            Flaw::CleansNothing => return Ok(0),
+            Flaw::CleansNothing => return Ok(DeletedRows::of(&[])),
             Flaw::CleansAllAtOnce => limit = 1000,
-            Flaw::CleansTheYoung => {
-                for bound in [
-                    &mut old.keys_answered_before,
-                    &mut old.notifications_before,
-                    &mut old.unverified_before,
-                    &mut old.units_before,
-                    &mut old.never_sent_before,
-                ] {
-                    *bound = bound.plus_seconds(1000);
-                }
+            // Deliveries are deleted at any age.
+            Flaw::CleansTheYoung if rows != ExpiringRows::Deliveries => {
+                range.before = range.before.plus_seconds(1000);
             }
             _ => {}
         }
         self.cleaned.store(true, Ordering::SeqCst);
-        self.store.clean_up(&old, limit).await
+        self.store.delete_expired(rows, range, limit).await
     }
 }

@@ -396,7 +396,8 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
         (Flaw::ForgetsKeys, "an_open_operations_key_is_kept"),
         (Flaw::CleansNothing, "an_open_operations_key_is_kept"),
         (Flaw::CleansNothing, "old_notifications_are_deleted"),
-        (Flaw::CleansAllAtOnce, "a_clean_up_is_done_in_parts"),
+        (Flaw::CleansAllAtOnce, "expired_rows_are_deleted_in_parts"),
+        (Flaw::CleansTheYoung, "ended_keys_are_deleted"),
         (Flaw::CleansTheYoung, "old_answers_are_forgotten"),
         (Flaw::CleansTheYoung, "old_notifications_are_deleted"),
         (Flaw::IgnoresKeys, "a_key_is_written_by_itself"),
@@ -406,6 +407,7 @@ async fn each_flaw_of_the_lists_breaks_its_law() {
         ),
         (Flaw::RotatesHalf, "a_failed_rotation_leaves_nothing"),
         (Flaw::ChecksThenWrites, "a_key_is_rotated_once"),
+        (Flaw::ChecksThenWrites, "keys_in_grace_are_limited"),
         (Flaw::ChecksThenWrites, "active_keys_are_limited"),
         (Flaw::ChecksThenWrites, "the_last_active_key_is_kept"),
         (

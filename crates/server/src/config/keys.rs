@@ -47,7 +47,8 @@ impl KeySettings {
     /// The keys that are configured, else those of the data directory; with `entropy` they are
     /// made there where absent.
     ///
-    /// Errors where others can write to the directory, or read a key's file.
+    /// Errors where others own the directory or a key's file, can write to the directory, or read a
+    /// key's file.
     pub(crate) fn or_in(
         &self,
         data_dir: &Path,
@@ -102,7 +103,7 @@ fn pick(
 
 /// Makes a directory that only its owner may enter, unless it is there.
 ///
-/// Errors where others can write to it.
+/// Errors where others own it or can write to it.
 pub(crate) fn make_private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -112,14 +113,27 @@ pub(crate) fn make_private_dir(path: &Path) -> anyhow::Result<()> {
     refuse_access(path, 0o022, 0o700)
 }
 
-/// Errors where the mode of a file or directory has one of the `refused` bits.
+/// Errors where a file or directory belongs to another user, or where its mode has one of the
+/// `refused` bits.
 fn refuse_access(path: &Path, refused: u32, wanted: u32) -> anyhow::Result<()> {
     let metadata = fs::metadata(path);
     let metadata = metadata.with_context(|| format!("cannot read {}", path.display()))?;
+    refuse_owner(path, metadata.uid(), rustix::process::geteuid().as_raw())?;
     let mode = metadata.mode() & 0o7777;
     if mode & refused != 0 {
         let path = path.display();
         bail!("{path} is open to others (mode {mode:04o}): set it to {wanted:04o} with chmod");
+    }
+    Ok(())
+}
+
+/// Errors where the owner is neither this process's user nor root: it can write whatever the mode.
+pub(super) fn refuse_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result<()> {
+    if owner != user && owner != 0 {
+        let path = path.display();
+        bail!(
+            "{path} belongs to the user {owner}: it must belong to root or to the server's user {user}"
+        );
     }
     Ok(())
 }

@@ -217,3 +217,31 @@ fn a_data_directory_that_others_can_write_to_is_refused() {
         "{text}"
     );
 }
+
+#[test]
+fn what_belongs_to_another_user_is_refused() {
+    let directory = Path::new("/srv/oncharge");
+    for owner in [0, 1000] {
+        keys::refuse_owner(directory, owner, 1000).unwrap();
+    }
+    for user in [0, 1000] {
+        let refused = keys::refuse_owner(directory, 1001, user)
+            .unwrap_err()
+            .to_string();
+        let names = ["/srv/oncharge", "user 1001"];
+        assert!(names.iter().all(|name| refused.contains(name)), "{refused}");
+    }
+}
+
+/// Only root can give a directory away; as another user nothing is left to try.
+#[test]
+fn a_data_directory_of_another_user_is_refused() {
+    let parent = tempfile::tempdir().unwrap();
+    let data_dir = parent.path().join("data");
+    make_private_dir(&data_dir).unwrap();
+    if std::os::unix::fs::chown(&data_dir, Some(1001), None).is_ok() {
+        let refused = make_private_dir(&data_dir).unwrap_err().to_string();
+        let names = [data_dir.to_str().unwrap(), "user 1001"];
+        assert!(names.iter().all(|name| refused.contains(name)), "{refused}");
+    }
+}

@@ -91,7 +91,7 @@ async fn banned_in_between(database: Database) {
     ban(&dev, "--email", "LATE@example.com");
     creates(&shop, "customer_email", "late@example.com", 403).await;
     let refused = shop
-        .pay((&id, &pay_token), "4242424242424242")
+        .pay(&id, &pay_token, "4242424242424242")
         .await
         .expect(200);
     assert_eq!(

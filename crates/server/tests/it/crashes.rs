@@ -104,7 +104,7 @@ async fn modified(database: Database, act: &str, status: &str, entry: &str) {
     let again = target.clone();
     scene
         .crash_during(async move {
-            let _ = shop.try_call("POST", &target, ("{}", Some("key"))).await;
+            let _ = shop.try_call("POST", &target, "{}", Some("key")).await;
         })
         .await;
     scene.reaches(&id, status).await;
@@ -114,7 +114,7 @@ async fn modified(database: Database, act: &str, status: &str, entry: &str) {
         [("authorise".to_owned(), 10_000), (entry.to_owned(), 10_000)]
     );
     // The merchant never got its answer: the same request under its key gets it now.
-    let replay = scene.shop.call("POST", &again, ("{}", Some("key"))).await;
+    let replay = scene.shop.call("POST", &again, "{}", Some("key")).await;
     assert_eq!(replay.expect(200)["status"], status);
     assert!(replay.replayed);
     assert_eq!(scene.shop.ledger(&id).await.len(), 2);
@@ -165,14 +165,14 @@ async fn refund(database: Database) {
     scene
         .crash_during(async move {
             let _ = shop
-                .try_call("POST", "/v1/refunds", (&body, Some("key")))
+                .try_call("POST", "/v1/refunds", &body, Some("key"))
                 .await;
         })
         .await;
     let replay = eventually(30, "the refund's answer", || async {
         let answer = scene
             .shop
-            .call("POST", "/v1/refunds", (&again, Some("key")))
+            .call("POST", "/v1/refunds", &again, Some("key"))
             .await;
         if answer.status == 201 {
             Ok(answer)

@@ -66,7 +66,7 @@ async fn authorized(shop: &Shop) -> String {
     let order = json!({ "amount": 9999, "currency": "USD", "capture": "manual" });
     let (id, pay_token) = shop.create(order).await;
     let paid = shop
-        .pay((&id, &pay_token), crate::support::shop::GOOD_CARD)
+        .pay(&id, &pay_token, crate::support::shop::GOOD_CARD)
         .await;
     assert_eq!(paid.expect(200)["status"], "authorized");
     id

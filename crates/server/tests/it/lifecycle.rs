@@ -73,11 +73,11 @@ async fn nothing_secret_is_logged(database: Database) {
     assert_eq!(shop.http.get(page).send().await.unwrap().status(), 200);
     let token = shop.token(GOOD_CARD).await;
     let body = json!({ "payment_method": token });
-    shop.shopper((&id, &pay_token), "pay", &body)
+    shop.shopper(&id, &pay_token, "pay", &body)
         .await
         .expect(200);
     let bad = json!({ "payment_method": "4242424242424242" });
-    let refused = shop.shopper((&id, &pay_token), "pay", &bad).await;
+    let refused = shop.shopper(&id, &pay_token, "pay", &bad).await;
     assert!(!refused.body.contains("4242424242424242"));
     let wrong = order(json!({ "customer_email": "secret@" }));
     assert_eq!(shop.post("/v1/checkout/sessions", &wrong).await.status, 422);

@@ -10,6 +10,7 @@
 )]
 
 mod bans;
+mod clock_skew;
 mod connections;
 mod crashes;
 mod deliveries;

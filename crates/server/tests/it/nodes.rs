@@ -13,7 +13,7 @@ const LEASE: u64 = 15;
 const POLL_AND_WORK: u64 = 5;
 const REFUNDS: i64 = 6;
 
-async fn is(shop: &Shop, id: &str, (member, value): (&str, serde_json::Value), seconds: u64) {
+async fn is(shop: &Shop, id: &str, member: &str, value: serde_json::Value, seconds: u64) {
     eventually(seconds, &format!("{member} {value}"), || async {
         let session = shop.session(id).await;
         let is_so = session[member] == value;
@@ -43,14 +43,14 @@ async fn the_other_node_finishes_what_a_dead_one_began() {
         let shop = shop.clone();
         requests.push(tokio::spawn(async move {
             let body = body.to_string();
-            let _ = shop.try_call("POST", "/v1/refunds", (&body, None)).await;
+            let _ = shop.try_call("POST", "/v1/refunds", &body, None).await;
         }));
     }
     let target = format!("/v1/checkout/sessions/{capturing}/capture");
     requests.push(tokio::spawn({
         let shop = shop.clone();
         async move {
-            let _ = shop.try_call("POST", &target, ("{}", None)).await;
+            let _ = shop.try_call("POST", &target, "{}", None).await;
         }
     }));
     eventually(10, "everything at the PSP", || async {
@@ -72,8 +72,8 @@ async fn the_other_node_finishes_what_a_dead_one_began() {
     let mut shop = shop;
     shop.base = second.base();
     let within = LEASE + POLL_AND_WORK;
-    is(&shop, &refunded, ("amount_refunded", json!(3000)), within).await;
-    is(&shop, &capturing, ("status", json!("captured")), within).await;
+    is(&shop, &refunded, "amount_refunded", json!(3000), within).await;
+    is(&shop, &capturing, "status", json!("captured"), within).await;
     eventually(within, "every refund", || async {
         let list = shop
             .get(&format!("/v1/refunds?session_id={refunded}"))
@@ -102,12 +102,12 @@ async fn one_process_answers_and_another_works() {
     let shop = stage.merchant(&api);
     let receiver = Receiver::start();
     let endpoint = json!({ "url": receiver.url }).to_string();
-    shop.call("PUT", "/v1/webhook_endpoint", (&endpoint, None))
+    shop.call("PUT", "/v1/webhook_endpoint", &endpoint, None)
         .await
         .expect(200);
     let by_clock = json!({ "capture": "automatic" });
     let (id, pay_token) = shop.create(by_clock).await;
-    let paid = shop.pay((&id, &pay_token), GOOD_CARD).await.expect(200);
+    let paid = shop.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
     assert_eq!(paid["status"], "authorized");
     assert_eq!(
         receiver.events(),
@@ -119,10 +119,10 @@ async fn one_process_answers_and_another_works() {
     let mut worker = stage.node(&[("NETWORK__PORT", &api.port.to_string())]);
     worker.start_as("worker");
     worker.ready().await;
-    is(&shop, &id, ("status", json!("captured")), 20).await;
+    is(&shop, &id, "status", json!("captured"), 20).await;
     let refund = json!({ "session_id": id, "amount": 400, "currency": "EUR", "reference": "r" });
     shop.post("/v1/refunds", &refund).await.expect(201);
-    is(&shop, &id, ("amount_refunded", json!(400)), 20).await;
+    is(&shop, &id, "amount_refunded", json!(400), 20).await;
     let wanted = [
         "payment.authorized",
         "payment.captured",

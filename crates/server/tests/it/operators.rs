@@ -265,7 +265,7 @@ async fn the_shop_is_registered_unless_another_is(database: Database) {
 
     let removed = dev
         .shop()
-        .call("DELETE", "/v1/webhook_endpoint", ("", None))
+        .call("DELETE", "/v1/webhook_endpoint", "", None)
         .await;
     assert_eq!(removed.status, 204);
     dev.kill_9();

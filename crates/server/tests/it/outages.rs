@@ -14,7 +14,7 @@ async fn a_database_that_is_lost_and_comes_back() {
     // The clock captures this one in a moment, which is when the database is away.
     let by_clock = json!({ "capture": "automatic" });
     let (id, pay_token) = shop.create(by_clock).await;
-    let paid = shop.pay((&id, &pay_token), GOOD_CARD).await.expect(200);
+    let paid = shop.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
     assert_eq!(paid["status"], "authorized");
 
     door.slam();
@@ -33,7 +33,7 @@ async fn a_database_that_is_lost_and_comes_back() {
         let (shop, body) = (shop.clone(), body.clone());
         async move {
             let target = "/v1/checkout/sessions";
-            shop.call("POST", target, (&body, Some(key))).await
+            shop.call("POST", target, &body, Some(key)).await
         }
     };
     let refused = create("while-away").await;

@@ -17,7 +17,7 @@ async fn captured_by_the_clock_and_refunded(database: Database) {
     assert_eq!(shop.session(&id).await["status"], "created");
 
     let paid = shop
-        .pay((&id, &pay_token), "4242424242424242")
+        .pay(&id, &pay_token, "4242424242424242")
         .await
         .expect(200);
     assert_eq!(
@@ -61,7 +61,7 @@ async fn declined_then_another_card(database: Database) {
     let shop = dev.shop();
     let (id, pay_token) = shop.create(json!({})).await;
     let declined = shop
-        .pay((&id, &pay_token), "4000000000000002")
+        .pay(&id, &pay_token, "4000000000000002")
         .await
         .expect(200);
     let next = json!({ "type": "retry", "reason": "card_declined", "last_try": false });
@@ -72,12 +72,12 @@ async fn declined_then_another_card(database: Database) {
     assert_eq!(session["retry_until"], session["expires_at"]);
 
     let poor = shop
-        .pay((&id, &pay_token), "4000000000009995")
+        .pay(&id, &pay_token, "4000000000009995")
         .await
         .expect(200);
     assert_eq!(poor["next"]["reason"], "insufficient_funds");
     let paid = shop
-        .pay((&id, &pay_token), "4242424242424242")
+        .pay(&id, &pay_token, "4242424242424242")
         .await
         .expect(200);
     assert_eq!(paid["status"], "authorized");
@@ -93,7 +93,7 @@ async fn declined_then_another_card(database: Database) {
             json!(["authorized", visa("4242")]),
         ]
     );
-    let late = shop.pay((&id, &pay_token), "4242424242424242").await;
+    let late = shop.pay(&id, &pay_token, "4242424242424242").await;
     assert_eq!(late.expect(409)["error"], "invalid_state");
 }
 
@@ -105,14 +105,14 @@ async fn three_d_secure(database: Database) {
         let token = shop.token("4000002500003155").await;
         let body = json!({ "payment_method": token });
         let asked = shop
-            .shopper((&id, &pay_token), "pay", &body)
+            .shopper(&id, &pay_token, "pay", &body)
             .await
             .expect(200);
         assert_eq!(asked["status"], "pending");
         assert_eq!(asked["next"]["type"], "challenge", "{asked}");
         // The same token again starts nothing.
         assert_eq!(
-            shop.shopper((&id, &pay_token), "pay", &body)
+            shop.shopper(&id, &pay_token, "pay", &body)
                 .await
                 .expect(200),
             asked
@@ -129,7 +129,7 @@ async fn three_d_secure(database: Database) {
         assert!(request.send().await.unwrap().status().is_success());
         eventually(10, "the end of the challenge", || async {
             let now = shop
-                .shopper((&id, &pay_token), "status", &json!({}))
+                .shopper(&id, &pay_token, "status", &json!({}))
                 .await
                 .expect(200);
             if now["status"] == status {
@@ -142,11 +142,11 @@ async fn three_d_secure(database: Database) {
     }
     // Left alone by the shopper: another card can be used at once.
     let (id, pay_token) = shop.create(json!({})).await;
-    shop.pay((&id, &pay_token), "4000002500003155")
+    shop.pay(&id, &pay_token, "4000002500003155")
         .await
         .expect(200);
     let abandoned = shop
-        .shopper((&id, &pay_token), "abandon", &json!({}))
+        .shopper(&id, &pay_token, "abandon", &json!({}))
         .await
         .expect(200);
     assert_eq!(abandoned["status"], "refused", "{abandoned}");
@@ -155,7 +155,7 @@ async fn three_d_secure(database: Database) {
         "authentication_abandoned"
     );
     let paid = shop
-        .pay((&id, &pay_token), "4242424242424242")
+        .pay(&id, &pay_token, "4242424242424242")
         .await
         .expect(200);
     assert_eq!(paid["status"], "authorized");

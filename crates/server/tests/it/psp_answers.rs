@@ -7,7 +7,7 @@ use crate::support::{Database, Dev, Shop, eventually, on_both, shop::GOOD_CARD};
 on_both!(accepted, unknown, surely_not_sent, refused);
 
 /// A capture, cancel or refund of a session, with an idempotency key.
-async fn act(shop: &Shop, id: &str, (act, key): (&str, Option<&str>)) -> (u16, Value) {
+async fn act(shop: &Shop, id: &str, act: &str, key: Option<&str>) -> (u16, Value) {
     let (target, body) = match act {
         "refund" => {
             let body = json!({
@@ -17,11 +17,11 @@ async fn act(shop: &Shop, id: &str, (act, key): (&str, Option<&str>)) -> (u16, V
         }
         act => (format!("/v1/checkout/sessions/{id}/{act}"), json!({})),
     };
-    let answer = shop.call("POST", &target, (&body.to_string(), key)).await;
+    let answer = shop.call("POST", &target, &body.to_string(), key).await;
     (answer.status, answer.json())
 }
 
-async fn reaches(shop: &Shop, id: &str, (member, value): (&str, Value)) {
+async fn reaches(shop: &Shop, id: &str, member: &str, value: Value) {
     eventually(20, &format!("{member} {value}"), || async {
         let session = shop.session(id).await;
         if session[member] == value {
@@ -42,13 +42,13 @@ async fn accepted(database: Database) {
     let (new, pay_token) = shop.create(json!({ "capture": "manual" })).await;
     shop.faults(json!({ "asynchronous": true })).await;
 
-    let paid = shop.pay((&new, &pay_token), GOOD_CARD).await.expect(200);
+    let paid = shop.pay(&new, &pay_token, GOOD_CARD).await.expect(200);
     assert_eq!(
         paid,
         json!({ "status": "pending", "next": { "type": "none" } })
     );
     for (id, name) in [(&for_capture, "capture"), (&for_cancel, "cancel")] {
-        let (status, session) = act(&shop, id, (name, None)).await;
+        let (status, session) = act(&shop, id, name, None).await;
         assert_eq!(
             (status, &session["status"]),
             (202, &json!("authorized")),
@@ -56,15 +56,15 @@ async fn accepted(database: Database) {
         );
         assert_eq!(session["pending_operation"], name);
     }
-    let (status, refund) = act(&shop, &for_refund, ("refund", None)).await;
+    let (status, refund) = act(&shop, &for_refund, "refund", None).await;
     assert_eq!(
         (status, &refund["status"]),
         (201, &json!("refund_requested"))
     );
 
-    reaches(&shop, &new, ("status", json!("authorized"))).await;
-    reaches(&shop, &for_capture, ("status", json!("captured"))).await;
-    reaches(&shop, &for_cancel, ("status", json!("cancelled"))).await;
+    reaches(&shop, &new, "status", json!("authorized")).await;
+    reaches(&shop, &for_capture, "status", json!("captured")).await;
+    reaches(&shop, &for_cancel, "status", json!("cancelled")).await;
     let target = format!("/v1/refunds/{}", refund["refund_id"].as_str().unwrap());
     eventually(20, "the refund", || async {
         let refund = shop.get(&target).await.json();
@@ -88,24 +88,24 @@ async fn unknown(database: Database) {
     let lost = json!({ "drop_after_work_rate": 1, "delay_notifications_ms": 60_000 });
     shop.faults(lost).await;
 
-    let paid = shop.pay((&new, &pay_token), GOOD_CARD).await.expect(200);
+    let paid = shop.pay(&new, &pay_token, GOOD_CARD).await.expect(200);
     assert_eq!(
         paid,
         json!({ "status": "pending", "next": { "type": "none" } })
     );
     for (id, name) in [(&for_capture, "capture"), (&for_cancel, "cancel")] {
-        let (status, session) = act(&shop, id, (name, None)).await;
+        let (status, session) = act(&shop, id, name, None).await;
         assert_eq!((status, &session["pending_operation"]), (202, &json!(name)));
     }
-    let (status, refund) = act(&shop, &for_refund, ("refund", None)).await;
+    let (status, refund) = act(&shop, &for_refund, "refund", None).await;
     assert_eq!((status, &refund["psp_reference"]), (201, &Value::Null));
     shop.faults(json!({ "delay_notifications_ms": 60_000 }))
         .await;
 
-    reaches(&shop, &new, ("status", json!("authorized"))).await;
-    reaches(&shop, &for_capture, ("status", json!("captured"))).await;
-    reaches(&shop, &for_cancel, ("status", json!("cancelled"))).await;
-    reaches(&shop, &for_refund, ("amount_refunded", json!(4000))).await;
+    reaches(&shop, &new, "status", json!("authorized")).await;
+    reaches(&shop, &for_capture, "status", json!("captured")).await;
+    reaches(&shop, &for_cancel, "status", json!("cancelled")).await;
+    reaches(&shop, &for_refund, "amount_refunded", json!(4000)).await;
     assert_eq!(shop.ledger(&new).await.len(), 1, "authorised once");
     assert_eq!(shop.ledger_sum(&for_capture, "capture").await, 10_000);
     assert_eq!(shop.ledger_sum(&for_cancel, "void").await, 10_000);
@@ -132,20 +132,20 @@ async fn surely_not_sent(database: Database) {
 
     let body = json!({ "payment_method": token });
     let paid = shop
-        .shopper((&new, &pay_token), "pay", &body)
+        .shopper(&new, &pay_token, "pay", &body)
         .await
         .expect(200);
     let next = json!({ "type": "retry", "reason": "technical", "last_try": false });
     let retry = json!({ "status": "error", "next": next });
     assert_eq!(paid, retry);
-    let (status, error) = act(&shop, &authorized, ("capture", Some("k"))).await;
+    let (status, error) = act(&shop, &authorized, "capture", Some("k")).await;
     assert_eq!((status, &error["error"]), (503, &json!("psp_unavailable")));
     let session = shop.session(&authorized).await;
     assert_eq!(
         (&session["status"], &session["pending_operation"]),
         (&json!("authorized"), &Value::Null)
     );
-    let (status, refund) = act(&shop, &captured, ("refund", None)).await;
+    let (status, refund) = act(&shop, &captured, "refund", None).await;
     assert_eq!((status, &refund["psp_reference"]), (201, &Value::Null));
 
     // Once it listens again: the key is free, the refund goes out, the shopper pays.
@@ -161,11 +161,11 @@ async fn surely_not_sent(database: Database) {
         }
     })
     .await;
-    let (status, _) = act(&shop, &authorized, ("capture", Some("k"))).await;
+    let (status, _) = act(&shop, &authorized, "capture", Some("k")).await;
     assert_eq!(status, 200);
     let body = json!({ "payment_method": other });
     let paid = shop
-        .shopper((&new, &pay_token), "pay", &body)
+        .shopper(&new, &pay_token, "pay", &body)
         .await
         .expect(200);
     assert_eq!(paid["status"], "authorized");
@@ -190,7 +190,7 @@ async fn refused(database: Database) {
     shop.faults(json!({ "refuse": ["capture", "cancel", "refund"] }))
         .await;
     for name in ["capture", "cancel"] {
-        let (status, error) = act(&shop, &authorized, (name, Some(name))).await;
+        let (status, error) = act(&shop, &authorized, name, Some(name)).await;
         assert_eq!(
             (status, &error["error"]),
             (409, &json!("psp_rejected")),
@@ -198,7 +198,7 @@ async fn refused(database: Database) {
         );
         assert_eq!(shop.session(&authorized).await["status"], "authorized");
     }
-    let (status, refund) = act(&shop, &captured, ("refund", None)).await;
+    let (status, refund) = act(&shop, &captured, "refund", None).await;
     assert_eq!(status, 201);
     let target = format!("/v1/refunds/{}", refund["refund_id"].as_str().unwrap());
     assert_eq!(
@@ -209,8 +209,8 @@ async fn refused(database: Database) {
 
     // Remembered, even where the PSP would say yes now.
     shop.faults(json!({})).await;
-    let (status, _) = act(&shop, &authorized, ("capture", Some("capture"))).await;
+    let (status, _) = act(&shop, &authorized, "capture", Some("capture")).await;
     assert_eq!(status, 409);
-    let (status, _) = act(&shop, &authorized, ("capture", Some("another"))).await;
+    let (status, _) = act(&shop, &authorized, "capture", Some("another")).await;
     assert_eq!(status, 200);
 }

@@ -34,7 +34,7 @@ async fn one_key_makes_one_session(database: Database) {
     let requests = (0..16).map(|_| {
         let (shop, body) = (shop.clone(), body.clone());
         async move {
-            shop.call("POST", "/v1/checkout/sessions", (&body, Some("one-key")))
+            shop.call("POST", "/v1/checkout/sessions", &body, Some("one-key"))
                 .await
         }
     });
@@ -48,16 +48,12 @@ async fn one_key_makes_one_session(database: Database) {
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
 
     let other = shop
-        .call("POST", "/v1/checkout/sessions", ("{}", Some("one-key")))
+        .call("POST", "/v1/checkout/sessions", "{}", Some("one-key"))
         .await;
     assert!([400, 422].contains(&other.status), "{other:?}");
     let different = order(json!({ "amount": 1 })).to_string();
     let reused = shop
-        .call(
-            "POST",
-            "/v1/checkout/sessions",
-            (&different, Some("one-key")),
-        )
+        .call("POST", "/v1/checkout/sessions", &different, Some("one-key"))
         .await;
     assert_eq!(reused.expect(422)["error"], "idempotency_key_reused");
 }
@@ -130,7 +126,7 @@ async fn one_of_many_cards_is_kept(database: Database) {
         let (shop, id, pay_token) = (shop.clone(), id.clone(), pay_token.clone());
         async move {
             let body = json!({ "payment_method": token });
-            shop.shopper((&id, &pay_token), "pay", &body).await
+            shop.shopper(&id, &pay_token, "pay", &body).await
         }
     });
     let answers = together(requests).await;

@@ -226,7 +226,7 @@ async fn no_result_of_a_replayed_backlog_is_dropped() {
     let pay = |id: String| {
         let (shop, tokens) = (&shop, &tokens);
         async move {
-            let paid = shop.pay((&id, &tokens[&id]), GOOD_CARD).await.expect(200);
+            let paid = shop.pay(&id, &tokens[&id], GOOD_CARD).await.expect(200);
             assert_eq!(paid["status"], "pending", "{paid}");
         }
     };

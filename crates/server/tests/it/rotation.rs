@@ -131,7 +131,7 @@ impl Load {
         while !self.is_over.load(Ordering::Relaxed) {
             let body = order(json!({ "customer_email": "good@example.com" })).to_string();
             let shop = self.next();
-            let created = shop.try_call("POST", "/v1/checkout/sessions", (&body, None));
+            let created = shop.try_call("POST", "/v1/checkout/sessions", &body, None);
             // A node that stops closes its connections.
             let Ok(created) = created.await else { continue };
             if created.status != 201 {
@@ -143,14 +143,14 @@ impl Load {
             let pay_token = created["pay_token"].as_str().unwrap();
             let token = self.shop.token(GOOD_CARD).await;
             let pay = json!({ "payment_method": token });
-            let paid = self.next().try_shopper((id, pay_token), "pay", &pay).await;
+            let paid = self.next().try_shopper(id, pay_token, "pay", &pay).await;
             let Ok(paid) = paid else { continue };
             if paid.status != 200 {
                 self.judge("pay", paid.status, &paid.body);
                 continue;
             }
             let target = format!("/v1/checkout/sessions/{id}");
-            let Ok(read) = self.next().try_call("GET", &target, ("", None)).await else {
+            let Ok(read) = self.next().try_call("GET", &target, "", None).await else {
                 continue;
             };
             if read.status != 200 {
@@ -170,7 +170,7 @@ impl Load {
         let body = order(json!({ "customer_email": BANNED })).to_string();
         while !self.is_over.load(Ordering::Relaxed) {
             let shop = self.next();
-            let tried = shop.try_call("POST", "/v1/checkout/sessions", (&body, None));
+            let tried = shop.try_call("POST", "/v1/checkout/sessions", &body, None);
             let Ok(tried) = tried.await else { continue };
             if tried.status != 403 {
                 self.judge("banned", tried.status, &tried.body);

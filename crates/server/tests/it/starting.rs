@@ -247,7 +247,7 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
     let (id, token) = same.create(json!({})).await;
     other.logs("simulator/default").await;
     let body = json!({"payment_method": "tok_x"});
-    let answer = same.shopper((&id, &token), "pay", &body).await;
+    let answer = same.shopper(&id, &token, "pay", &body).await;
     assert_eq!(answer.status, 503, "{}", answer.body);
     other.logs("the PSP account is not configured").await;
 }

@@ -57,7 +57,7 @@ async fn sigterm_under_load(database: Database) {
     let refunds: Vec<_> = (0..REFUNDS)
         .map(|number| {
             let (shop, body) = (shop.clone(), refund_of(&id, number));
-            tokio::spawn(async move { shop.call("POST", "/v1/refunds", (&body, None)).await })
+            tokio::spawn(async move { shop.call("POST", "/v1/refunds", &body, None).await })
         })
         .collect();
     let (stopped, made) = (
@@ -118,7 +118,7 @@ async fn sigterm_under_load(database: Database) {
 async fn create(shop: &Shop, key: &str) -> Result<crate::support::Answer, reqwest::Error> {
     let body = order(json!({ "reference": key })).to_string();
     let target = "/v1/checkout/sessions";
-    shop.try_call("POST", target, (&body, Some(key))).await
+    shop.try_call("POST", target, &body, Some(key)).await
 }
 
 /// Creates until nobody answers: each key with the session that it was answered, if it was.
@@ -168,7 +168,7 @@ async fn a_client_that_resets_its_connection(database: Database) {
     drop(line);
 
     let answer = eventually(20, "the key's answer", || async {
-        let answer = shop.call("POST", target, (&body, Some("key"))).await;
+        let answer = shop.call("POST", target, &body, Some("key")).await;
         match answer.status {
             201 => Ok(answer),
             // While the first request is still at work.

@@ -2,20 +2,33 @@
 
 use async_trait::async_trait;
 use oncharge_domain::{
-    id::{OperationId, UnitId},
+    id::{EventId, NotificationId, OperationId, UnitId},
+    merchant::{ApiKey, ApiKeyHash},
     operation::{Operation, OperationKind},
     psp::RefusalReason,
+    time::Timestamp,
 };
 use oncharge_ports::{
     Maintenance, StoreError,
-    inbox::{NotificationStatus, StoredNotification},
-    maintenance::Old,
+    inbox::NotificationStatus,
+    maintenance::{DeletedRows, ExpiringRows, TimeRange},
+    unit_of_work::KeyScope,
 };
 
 use super::{
     MemoryStore,
-    state::{KeyRow, State},
+    state::{DeliveryRow, KeyRow, NotificationRow, State},
 };
+
+/// Names a row that expires.
+enum RowId {
+    Unit(UnitId),
+    Key(KeyScope),
+    Notification(NotificationId),
+    Delivery(EventId),
+    Operation(OperationId),
+    ApiKey(ApiKeyHash),
+}
 
 #[async_trait]
 impl Maintenance for MemoryStore {
@@ -28,59 +41,101 @@ impl Maintenance for MemoryStore {
         Ok(0)
     }
 
-    async fn clean_up(&self, old: &Old, limit: u32) -> Result<u64, StoreError> {
-        Ok(self.state().clean_up(old, limit as usize))
+    async fn delete_expired(
+        &self,
+        rows: ExpiringRows,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<DeletedRows, StoreError> {
+        Ok(self.state().delete_expired(rows, range, limit as usize))
     }
 }
 
 impl State {
-    fn clean_up(&mut self, old: &Old, limit: usize) -> u64 {
-        let keys = old_ones(&self.keys, limit, |_, row| self.is_old_key(row, old));
-        for key in &keys {
-            self.keys.remove(key);
+    fn delete_expired(
+        &mut self,
+        rows: ExpiringRows,
+        range: TimeRange,
+        limit: usize,
+    ) -> DeletedRows {
+        let mut expired = self.expired(rows);
+        expired.retain(|(at, _)| range.from <= *at && *at < range.before);
+        expired.sort_by_key(|(at, _)| *at);
+        expired.truncate(limit);
+        for (_, row) in &expired {
+            self.delete(row);
         }
-        let mut deleted = keys.len();
-
-        // A session's first version is no change of it.
-        let units = old_ones(&self.units, limit - deleted, |id, (_, version)| {
-            *version > 1 && *id < UnitId::first_at(old.units_before)
-        });
-        for id in &units {
-            self.units.remove(id);
-        }
-        deleted += units.len();
-
-        let notifications = old_ones(&self.notifications, limit - deleted, |_, row| {
-            is_old(&row.stored, old)
-        });
-        for id in &notifications {
-            self.notifications.remove(id);
-        }
-        deleted += notifications.len();
-
-        let deliveries = old_ones(&self.deliveries, limit - deleted, |_, row| {
-            row.ended_at
-                .is_some_and(|at| at < old.deliveries_ended_before)
-        });
-        for event in &deliveries {
-            self.deliveries.remove(event);
-        }
-        deleted += deliveries.len();
-
-        let operations = old_ones(&self.operations, limit - deleted, |id, row| {
-            *id < OperationId::first_at(old.never_sent_before) && self.is_never_sent(&row.operation)
-        });
-        for id in &operations {
-            self.operations.remove(id);
-        }
-        (deleted + operations.len()) as u64
+        DeletedRows::of(&expired.iter().map(|(at, _)| *at).collect::<Vec<_>>())
     }
 
-    fn is_old_key(&self, row: &KeyRow, old: &Old) -> bool {
+    /// The rows of this kind that may be deleted, each with its time.
+    fn expired(&self, rows: ExpiringRows) -> Vec<(Timestamp, RowId)> {
+        match rows {
+            ExpiringRows::SessionChanges => {
+                // A session's first version is no change of it.
+                let changes = self.units.iter().filter(|(_, (_, version))| *version > 1);
+                changes
+                    .map(|(id, _)| (id.made_at(), RowId::Unit(*id)))
+                    .collect()
+            }
+            ExpiringRows::IdempotencyRecords => {
+                let keys = self.keys.iter().filter(|(_, row)| !self.is_open(row));
+                let answered = |(scope, row): (&KeyScope, &KeyRow)| {
+                    let (_, at) = row.answer.as_ref()?;
+                    Some((*at, RowId::Key(scope.clone())))
+                };
+                keys.filter_map(answered).collect()
+            }
+            ExpiringRows::HandledNotifications => self.notified(NotificationStatus::Handled),
+            ExpiringRows::IrrelevantNotifications => self.notified(NotificationStatus::Irrelevant),
+            ExpiringRows::DismissedNotifications => self.notified(NotificationStatus::Dismissed),
+            ExpiringRows::UnverifiedNotifications => self.notified(NotificationStatus::Unverified),
+            ExpiringRows::Deliveries => {
+                let ended = |(id, row): (&EventId, &DeliveryRow)| {
+                    row.ended_at.map(|at| (at, RowId::Delivery(*id)))
+                };
+                self.deliveries.iter().filter_map(ended).collect()
+            }
+            ExpiringRows::NeverSentOperations => {
+                let operations = self.operations.iter();
+                let operations = operations.filter(|(_, row)| self.is_never_sent(&row.operation));
+                let operations = operations.map(|(id, _)| (id.made_at(), RowId::Operation(*id)));
+                operations.collect()
+            }
+            ExpiringRows::ApiKeys => {
+                let is_named = |id| self.endpoints.values().any(|one| one.key == id);
+                let keys = self.api_keys.iter().filter(|(_, key)| !is_named(key.id));
+                let ended = |(hash, key): (&ApiKeyHash, &ApiKey)| {
+                    key.ends_at.map(|at| (at, RowId::ApiKey(hash.clone())))
+                };
+                keys.filter_map(ended).collect()
+            }
+        }
+    }
+
+    fn notified(&self, status: NotificationStatus) -> Vec<(Timestamp, RowId)> {
+        let rows = self.notifications.iter();
+        let rows = rows.filter(|(_, row)| row.stored.status == status);
+        let at = |row: &NotificationRow| row.stored.new.received_at;
+        rows.map(|(id, row)| (at(row), RowId::Notification(*id)))
+            .collect()
+    }
+
+    fn delete(&mut self, row: &RowId) {
+        match row {
+            RowId::Unit(id) => drop(self.units.remove(id)),
+            RowId::Key(scope) => drop(self.keys.remove(scope)),
+            RowId::Notification(id) => drop(self.notifications.remove(id)),
+            RowId::Delivery(id) => drop(self.deliveries.remove(id)),
+            RowId::Operation(id) => drop(self.operations.remove(id)),
+            RowId::ApiKey(hash) => drop(self.api_keys.remove(hash)),
+        }
+    }
+
+    /// Whether the record's operation is open.
+    fn is_open(&self, row: &KeyRow) -> bool {
         let operation = row.operation.and_then(|id| self.operations.get(&id));
-        let is_open = operation.is_some_and(|found| found.operation.is_open());
-        let answered = row.answer.as_ref().map(|(_, at)| *at);
-        !is_open && answered.is_some_and(|at| at < old.keys_answered_before)
+        operation.is_some_and(|found| found.operation.is_open())
     }
 
     /// Whether it failed before it was sent, and nothing names it.
@@ -97,27 +152,5 @@ impl State {
             && !operation.compensated
             && operation.contradiction.is_none()
             && !self.keys.values().any(waits)
-    }
-}
-
-/// The keys of the first entries, at most so many, that are old.
-fn old_ones<'a, K: Clone + 'a, V: 'a>(
-    entries: impl IntoIterator<Item = (&'a K, &'a V)>,
-    limit: usize,
-    is_old: impl Fn(&K, &V) -> bool,
-) -> Vec<K> {
-    let old = entries
-        .into_iter()
-        .filter(|(key, value)| is_old(key, value));
-    old.map(|(key, _)| key.clone()).take(limit).collect()
-}
-
-fn is_old(stored: &StoredNotification, old: &Old) -> bool {
-    use NotificationStatus as Is;
-    let at = stored.new.received_at;
-    match stored.status {
-        Is::Handled | Is::Irrelevant | Is::Dismissed => at < old.notifications_before,
-        Is::Unverified => at < old.unverified_before,
-        Is::Waiting | Is::Mismatched | Is::Unmatched | Is::Malformed => false,
     }
 }

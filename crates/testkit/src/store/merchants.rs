@@ -6,13 +6,13 @@ use async_trait::async_trait;
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, MAX_ACTIVE_KEYS, Merchant},
+    merchant::{ApiKey, ApiKeyHash, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant},
     psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
-    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation},
+    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation, RotationOutcome},
 };
 
 use super::{MemoryStore, state::State};
@@ -191,7 +191,8 @@ impl MerchantRepository for MemoryStore {
         Ok(KeyRemoval::Ended)
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<bool, CommitError> {
+    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
+        let mut refusal = None;
         let rotated = self.write(|state| {
             if let Some(remembered) = &rotation.remembered {
                 state.write_key(remembered.clone())?;
@@ -200,17 +201,26 @@ impl MerchantRepository for MemoryStore {
             let mut keys = state.api_keys.values_mut();
             let replaced = keys.find(|key| key.id == id && key.merchant == merchant);
             let Some(replaced) = replaced.filter(|key| key.is_active()) else {
+                refusal = Some(RotationOutcome::NotActive);
                 return Err(CommitError::Conflict);
             };
             replaced.ends_at = Some(rotation.replaced_ends_at);
+            let is_ending = |key: &&ApiKey| {
+                key.merchant == merchant && !key.is_active() && key.is_valid(rotation.at)
+            };
+            let ending = state.api_keys.values().filter(is_ending).count();
+            if rotation.replaced_ends_at > rotation.at && ending > MAX_ENDING_KEYS as usize {
+                refusal = Some(RotationOutcome::TooManyEnding);
+                return Err(CommitError::Conflict);
+            }
             insert_key(state, &rotation.key, &rotation.hash)?;
             state.audit.push(rotation.audit.clone());
             Ok(())
         });
-        match rotated.await {
-            Ok(()) => Ok(true),
-            Err(CommitError::Conflict) => Ok(false),
-            Err(error) => Err(error),
+        let rotated = rotated.await;
+        match refusal {
+            Some(refusal) => Ok(refusal),
+            None => rotated.map(|()| RotationOutcome::Rotated),
         }
     }
 

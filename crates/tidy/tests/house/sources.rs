@@ -6,6 +6,9 @@ use oncharge_tidy::Tree;
 /// Past this a file is two files.
 const MOST_LINES: usize = 500;
 
+/// How many parameters of functions are tuples that are taken apart; the number only falls.
+const TUPLE_PARAMETERS: usize = 82;
+
 /// Extensions of what is written by hand and run.
 const CODE: &[&str] = &["rs", "sql", "js", "mjs", "css", "html", "sh", "toml"];
 
@@ -33,6 +36,36 @@ fn no_rust_file_is_too_long() {
         .map(|(lines, path)| format!("{path}: {lines} lines, {MOST_LINES} at most"))
         .collect();
     none_may_offend(&offences, "split it by concern; 150 to 300 lines read well");
+}
+
+#[test]
+fn no_parameter_is_added_that_is_a_tuple() {
+    let tree = Tree::load().unwrap();
+    let mut found = Vec::new();
+    for file in tree.with_extension(&["rs"]) {
+        found.extend(file.lines_where(is_tuple_parameter));
+    }
+    assert!(
+        found.len() <= TUPLE_PARAMETERS,
+        "{} parameters are tuples, {TUPLE_PARAMETERS} at most: pass up to seven arguments, or name a \
+         struct where the values belong together\n\n  {}\n",
+        found.len(),
+        found.join("\n  ")
+    );
+}
+
+/// Whether the line has a function's parameter of the form `(a, b): (A, B)`.
+fn is_tuple_parameter(line: &str) -> bool {
+    line.match_indices("): ").any(|(at, found)| {
+        let (head, tail) = (line.get(..at), line.get(at + found.len()..));
+        let names = head.and_then(|head| head.rsplit_once('('));
+        let is_tuple = tail.is_some_and(|tail| tail.trim_start_matches('&').starts_with('('));
+        is_tuple
+            && names.is_some_and(|(before, names)| {
+                let is_parameter = before.trim().is_empty() || before.contains("fn ");
+                is_parameter && names.contains(", ") && !before.ends_with('|')
+            })
+    })
 }
 
 #[test]

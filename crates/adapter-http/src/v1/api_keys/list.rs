@@ -53,8 +53,8 @@ impl From<&ApiKey> for ApiKeyBody {
 
 /// List the API keys
 ///
-/// Those that are active, at most 5, and those in the grace period of a rotation, which have an
-/// `ends_at`.
+/// Those that are active, at most 5, and those in the grace period of a rotation, at most 5, which
+/// have an `ends_at`.
 #[utoipa::path(
     get,
     path = "/v1/api_keys",

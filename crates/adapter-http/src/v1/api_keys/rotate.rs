@@ -10,7 +10,7 @@ use crate::{
     Api,
     fields::{Body, Fields, flag},
     gate::{Signer, post::Command},
-    openapi::{ActiveKeyErrors, PostErrors},
+    openapi::{PostErrors, RotationErrors},
     problem::Problem,
     times::rfc3339,
     v1::answer,
@@ -53,8 +53,9 @@ impl<'a> RotatedBody<'a> {
 /// Makes a new pair in place of the one that signs this request, which works for 14 more days, or ends
 /// at once with `revoke_old`. Send an `Idempotency-Key`: within 10 minutes the old pair can ask for the
 /// response again. In its grace period it can do everything else but manage keys and the webhook
-/// endpoint. `X-Oncharge-Signature` of webhooks stays with the old pair until the endpoint is set
-/// again or that pair ends.
+/// endpoint. At most 5 pairs can be in their grace period: before a sixth, end one of them, or rotate
+/// with `revoke_old`. `X-Oncharge-Signature` of webhooks stays with the old pair until the endpoint is
+/// set again or that pair ends.
 #[utoipa::path(
     post,
     path = "/v1/api_keys/rotate",
@@ -66,7 +67,7 @@ impl<'a> RotatedBody<'a> {
     responses(
         (status = 201, body = RotatedBody<'_>, description = "The new pair."),
         PostErrors,
-        ActiveKeyErrors,
+        RotationErrors,
     ),
 )]
 pub(crate) async fn rotate(

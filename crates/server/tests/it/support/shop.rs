@@ -62,9 +62,10 @@ impl Shop {
         &self,
         method: &str,
         target: &str,
-        (body, key): (&str, Option<&str>),
+        body: &str,
+        key: Option<&str>,
     ) -> Answer {
-        self.try_call(method, target, (body, key)).await.unwrap()
+        self.try_call(method, target, body, key).await.unwrap()
     }
 
     /// A signed request that may find nobody.
@@ -72,7 +73,8 @@ impl Shop {
         &self,
         method: &str,
         target: &str,
-        (body, key): (&str, Option<&str>),
+        body: &str,
+        key: Option<&str>,
     ) -> Result<Answer, reqwest::Error> {
         let mut request = self
             .http
@@ -111,11 +113,11 @@ impl Shop {
     }
 
     pub(crate) async fn post(&self, target: &str, body: &Value) -> Answer {
-        self.call("POST", target, (&body.to_string(), None)).await
+        self.call("POST", target, &body.to_string(), None).await
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
-        self.call("GET", target, ("", None)).await
+        self.call("GET", target, "", None).await
     }
 
     /// A new session over 100.00 EUR, with these members on top: id and pay token.
@@ -137,7 +139,7 @@ impl Shop {
     /// Has its events sent there from now on; the endpoint.
     pub(crate) async fn set_endpoint(&self, url: &str) -> Value {
         let body = json!({ "url": url }).to_string();
-        let answer = self.call("PUT", "/v1/webhook_endpoint", (&body, None));
+        let answer = self.call("PUT", "/v1/webhook_endpoint", &body, None);
         answer.await.expect(200)
     }
 
@@ -195,17 +197,19 @@ impl Shop {
     /// A call of the shopper's page.
     pub(crate) async fn shopper(
         &self,
-        (id, pay_token): (&str, &str),
+        id: &str,
+        pay_token: &str,
         act: &str,
         body: &Value,
     ) -> Answer {
-        self.try_shopper((id, pay_token), act, body).await.unwrap()
+        self.try_shopper(id, pay_token, act, body).await.unwrap()
     }
 
     /// A call of the shopper's page that may find nobody.
     pub(crate) async fn try_shopper(
         &self,
-        (id, pay_token): (&str, &str),
+        id: &str,
+        pay_token: &str,
         act: &str,
         body: &Value,
     ) -> Result<Answer, reqwest::Error> {
@@ -219,16 +223,16 @@ impl Shop {
     }
 
     /// Pays with a card, as the page would.
-    pub(crate) async fn pay(&self, session: (&str, &str), card: &str) -> Answer {
+    pub(crate) async fn pay(&self, id: &str, pay_token: &str, card: &str) -> Answer {
         let token = self.token(card).await;
-        self.shopper(session, "pay", &json!({ "payment_method": token }))
+        self.shopper(id, pay_token, "pay", &json!({ "payment_method": token }))
             .await
     }
 
     /// A session that is authorised and waits for the merchant.
     pub(crate) async fn authorized(&self) -> String {
         let (id, pay_token) = self.create(json!({ "capture": "manual" })).await;
-        let paid = self.pay((&id, &pay_token), GOOD_CARD).await.expect(200);
+        let paid = self.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
         assert_eq!(paid["status"], "authorized", "{paid}");
         id
     }

@@ -52,9 +52,7 @@ async fn a_hostile_url_is_refused(database: Database) {
         &long,
     ] {
         let body = json!({ "url": url }).to_string();
-        let answer = shop
-            .call("PUT", "/v1/webhook_endpoint", (&body, None))
-            .await;
+        let answer = shop.call("PUT", "/v1/webhook_endpoint", &body, None).await;
         assert_eq!(answer.status, 422, "{url}: {}", answer.body);
         let problem = answer.json();
         assert_eq!(problem["error"], "invalid_request", "{url}");

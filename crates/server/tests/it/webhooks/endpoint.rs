@@ -153,7 +153,7 @@ async fn one_session_comes_in_order(database: Database) {
 async fn without_an_endpoint_events_are_listed_alone(database: Database) {
     let mut dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
-    let removed = shop.call("DELETE", "/v1/webhook_endpoint", ("", None));
+    let removed = shop.call("DELETE", "/v1/webhook_endpoint", "", None);
     assert_eq!(removed.await.status, 204);
     let unheard = shop.captured().await;
     let first = first_event(&shop, &unheard).await;

@@ -27,10 +27,7 @@ impl Waiting {
         let silent = json!({ "drop_after_work_rate": 1, "delay_notifications_ms": 600_000 });
         shop.faults(silent).await;
         let (session, pay_token) = shop.create(json!({ "capture": "manual" })).await;
-        let paid = shop
-            .pay((&session, &pay_token), GOOD_CARD)
-            .await
-            .expect(200);
+        let paid = shop.pay(&session, &pay_token, GOOD_CARD).await.expect(200);
         assert_eq!(paid["status"], "pending", "{paid}");
         let deaf = json!({ "error_rate": 1, "delay_notifications_ms": 600_000 });
         shop.faults(deaf).await;
@@ -67,7 +64,7 @@ impl Waiting {
 }
 
 /// Sends it to an account's door, signed with a key; the status of the answer.
-async fn send(shop: &Shop, account: &str, (key, body): (&str, &str)) -> u16 {
+async fn send(shop: &Shop, account: &str, key: &str, body: &str) -> u16 {
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let signature = hex::encode(hmac::sign(&key, body.as_bytes()));
     let url = format!("{}/webhooks/psp/simulator/{account}", shop.base);
@@ -128,7 +125,7 @@ async fn a_forged_notification_changes_nothing(database: Database) {
     let nobody = "op_018f0000000070008000000000000001";
 
     let others = payment.declined("forged-1", json!({}));
-    assert_eq!(send(&shop, "default", (OTHER_KEY, &others)).await, 401);
+    assert_eq!(send(&shop, "default", OTHER_KEY, &others).await, 401);
     let rightly_signed = [
         ("other", OTHER_KEY, json!({})),
         ("default", KEY, json!({ "amount": 1 })),
@@ -142,7 +139,7 @@ async fn a_forged_notification_changes_nothing(database: Database) {
         for (number, (account, key, changes)) in rightly_signed.iter().enumerate() {
             let id = format!("forged-{}", number + 2);
             let body = payment.declined(&id, changes.clone());
-            let status = send(&shop, account, (key, &body)).await;
+            let status = send(&shop, account, key, &body).await;
             assert_eq!(status, 200, "{account}: {changes}");
         }
     }
@@ -167,7 +164,7 @@ async fn a_forged_notification_changes_nothing(database: Database) {
 
     // The very same word is believed where all of it agrees.
     let genuine = payment.declined("genuine", json!({}));
-    assert_eq!(send(&shop, "default", (KEY, &genuine)).await, 200);
+    assert_eq!(send(&shop, "default", KEY, &genuine).await, 200);
     eventually(10, "the refusal", || async {
         let events = shop.events(&payment.session).await;
         let is_told = events.len() == 1 && events[0]["event"] == "payment.refused";

@@ -157,7 +157,7 @@ async fn awkward_payment(shop: &Shop) {
     let session = shop
         .create(json!({ "capture": "manual", "metadata": metadata, "reference": "Bestellung/1" }))
         .await;
-    let payment = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
+    let payment = shop.pay(&session.0, &session.1, crate::support::shop::GOOD_CARD);
     assert_eq!(payment.await.expect(200)["status"], "authorized");
 }
 
@@ -203,10 +203,10 @@ async fn with_either_secret_while_it_is_replaced() {
         .post("/v1/webhook_endpoint/rotate_secret", &json!({}))
         .await
         .expect(200);
-    let rotate = shop.call("POST", "/v1/api_keys/rotate", ("{}", Some("rotation")));
+    let rotate = shop.call("POST", "/v1/api_keys/rotate", "{}", Some("rotation"));
     let pair = rotate.await.json();
     let session = shop.create(json!({ "capture": "manual" })).await;
-    let payment = shop.pay((&session.0, &session.1), crate::support::shop::GOOD_CARD);
+    let payment = shop.pay(&session.0, &session.1, crate::support::shop::GOOD_CARD);
     assert_eq!(payment.await.expect(200)["status"], "authorized");
     let delivery = receiver.come(1).await.remove(0);
     let api_secret = dev.ready("api_secret");
