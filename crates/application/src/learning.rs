@@ -61,6 +61,20 @@ pub(crate) struct Outcome {
     pub(crate) answer: Option<RememberedAnswer>,
 }
 
+impl Outcome {
+    fn of(after: Known, was_news: bool, answer: Option<RememberedAnswer>) -> Self {
+        if was_news {
+            count(&after.operation);
+        }
+        Self {
+            session: after.session,
+            operation: after.operation,
+            was_news,
+            answer,
+        }
+    }
+}
+
 /// Decides what follows from a word and commits it; again on a conflict until the deadline.
 pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error> {
     let Learned {
@@ -83,12 +97,12 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
         };
         if !is_confirmed && contradicts(&case.operation, &result.word) {
             drop(turn);
-            result = match confirm(app, &case.operation, &result).await {
-                Some(current) => current,
+            match confirm(app, &case.operation, &result).await {
+                Some(current) => result = current,
                 // The worker applies it later.
                 None if lease.is_some() => return Err(Error::PspUnavailable),
-                None => result,
-            };
+                None => {}
+            }
             is_confirmed = true;
             turn = app.inner().locks.lock(session).await;
             continue;
@@ -105,11 +119,8 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             session: decision.session.clone(),
         };
         // Right after the intent nobody else can have given the answer.
-        let record = if was_known {
-            None
-        } else {
-            record(app, waiting.as_ref()).await?
-        };
+        let waits = waiting.as_ref().filter(|_| !was_known);
+        let record = record(app, waits).await?;
         let (unit, answer) = if is_news {
             let (mut unit, answer) =
                 unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?;
@@ -124,17 +135,7 @@ pub(crate) async fn learn(app: &App, learned: Learned) -> Result<Outcome, Error>
             None => Ok(()),
         };
         match committed {
-            Ok(()) => {
-                if is_news {
-                    count(&after.operation);
-                }
-                return Ok(Outcome {
-                    session: after.session,
-                    operation: after.operation,
-                    was_news: is_news,
-                    answer,
-                });
-            }
+            Ok(()) => return Ok(Outcome::of(after, is_news, answer)),
             // What the intent left behind has changed since: it is read anew at once.
             Err(CommitError::Conflict) if was_known => {}
             Err(CommitError::Conflict) => patience.wait(app).await?,

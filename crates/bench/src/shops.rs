@@ -110,6 +110,7 @@ async fn event(wired: &Wired, merchant: MerchantId) -> anyhow::Result<()> {
         amounts: session.amounts(),
         failure: None,
         psp_reference: None,
+        attempt: None,
         refund: None,
         retry_until: None,
         at: now,
