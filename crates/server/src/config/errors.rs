@@ -38,17 +38,23 @@ fn describe(error: &ConfigError) -> String {
             key,
             origin,
             ..
-        } => located(key, origin, &format!("must be {expected}")),
-        ConfigError::At { error, key, origin } => located(key, origin, &describe(error)),
+        } => located(
+            key.as_deref(),
+            origin.as_deref(),
+            &format!("must be {expected}"),
+        ),
+        ConfigError::At { error, key, origin } => {
+            located(key.as_deref(), origin.as_deref(), &describe(error))
+        }
         ConfigError::Message(text) => requirement(text),
         // No text of the file and no value: a name that cannot be parsed, a file that is not there.
         error => error.to_string(),
     }
 }
 
-fn located(key: &Option<String>, origin: &Option<String>, text: &str) -> String {
-    let key = key.as_deref().unwrap_or("a setting");
-    let origin = origin.as_ref().map(|it| format!(" (set by {it})"));
+fn located(key: Option<&str>, origin: Option<&str>, text: &str) -> String {
+    let key = key.unwrap_or("a setting");
+    let origin = origin.map(|it| format!(" (set by {it})"));
     format!("{key} {text}{}", origin.unwrap_or_default())
 }
 
