@@ -69,70 +69,53 @@ pub enum Change<T> {
     Set(T),
 }
 
-impl<T> Change<T> {
-    /// The setting after the change, where there is one.
-    fn value(&self) -> Option<Option<T>>
-    where
-        T: Clone,
-    {
+impl<T: Clone> Change<T> {
+    /// Writes the setting if it is to change; returns whether it is.
+    fn write(&self, setting: &mut Option<T>) -> bool {
         match self {
-            Self::Keep => None,
-            Self::Remove => Some(None),
-            Self::Set(value) => Some(Some(value.clone())),
+            Self::Keep => return false,
+            Self::Remove => *setting = None,
+            Self::Set(value) => *setting = Some(value.clone()),
         }
+        true
     }
 }
 
 impl SettingsChange {
     /// Applies the change; returns the names of the settings that it is about.
     fn apply(&self, merchant: &mut Merchant, now: Timestamp) -> Vec<&'static str> {
-        let mut names = Vec::new();
-        let mut set = |name, is_named: bool| {
-            if is_named {
-                names.push(name);
-            }
-        };
-        set(
-            "automatic_capture",
-            write(&mut merchant.automatic_capture, self.automatic_capture),
-        );
-        set(
-            "capture_delay_seconds",
-            write(
-                &mut merchant.capture_delay_seconds,
-                self.capture_delay_seconds,
-            ),
-        );
-        set(
-            "origins",
-            write(&mut merchant.origins, self.origins.clone()),
-        );
-        set(
-            "require_idempotency_key",
-            write(
-                &mut merchant.require_idempotency_key,
-                self.require_idempotency_key,
-            ),
-        );
         // Disabling twice keeps the first time.
         let since = merchant.disabled_at.unwrap_or(now);
         let disabled_at = self.disabled.map(|disabled| disabled.then_some(since));
-        let access = if self.disabled == Some(true) {
-            "disabled"
-        } else {
-            "enabled"
-        };
-        set(access, write(&mut merchant.disabled_at, disabled_at));
-        set(
-            "accent",
-            write(&mut merchant.look.accent, self.accent.value()),
-        );
-        set(
-            "accent_dark",
-            write(&mut merchant.look.accent_dark, self.accent_dark.value()),
-        );
-        set("logo", write(&mut merchant.look.logo, self.logo.value()));
-        names
+        let delay = self.capture_delay_seconds;
+        let required = self.require_idempotency_key;
+        let written = [
+            (
+                "automatic_capture",
+                write(&mut merchant.automatic_capture, self.automatic_capture),
+            ),
+            (
+                "capture_delay_seconds",
+                write(&mut merchant.capture_delay_seconds, delay),
+            ),
+            (
+                "origins",
+                write(&mut merchant.origins, self.origins.clone()),
+            ),
+            (
+                "require_idempotency_key",
+                write(&mut merchant.require_idempotency_key, required),
+            ),
+            ("disabled_at", write(&mut merchant.disabled_at, disabled_at)),
+            ("accent", self.accent.write(&mut merchant.look.accent)),
+            (
+                "accent_dark",
+                self.accent_dark.write(&mut merchant.look.accent_dark),
+            ),
+            ("logo", self.logo.write(&mut merchant.look.logo)),
+        ];
+        let names = written.into_iter().filter(|(_, is_written)| *is_written);
+        names.map(|(name, _)| name).collect()
     }
 }
 

@@ -39,7 +39,7 @@ pub(crate) fn fingerprint(parameters: &Value) -> String {
 /// Writes an answer: 201 with the result, 404 for an unknown payment, 422 for a key used before.
 pub(crate) fn respond(simulator: &Simulator, answer: Answer) -> Result<HttpResponse, Problem> {
     let (operation, payment) = match answer {
-        Answer::Operation { operation, payment } => (operation, payment),
+        Answer::Operation { operation, payment } => (operation, *payment),
         Answer::KeyReused => return Err(Problem::KeyReused),
         Answer::UnknownPayment => {
             return Err(Problem::NotFound(

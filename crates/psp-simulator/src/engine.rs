@@ -98,7 +98,7 @@ pub(crate) enum Answer {
     Operation {
         operation: Operation,
         /// The payment that it made or modified.
-        payment: Payment,
+        payment: Box<Payment>,
     },
     /// The key was used before with other parameters.
     KeyReused,
@@ -120,5 +120,6 @@ fn remembered(
     }
     let payment = payments::find(connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
+    let payment = Box::new(payment);
     Ok(Some(Answer::Operation { operation, payment }))
 }

@@ -165,6 +165,7 @@ async fn a_merchant_may_demand_keys_for_captures_and_refunds() {
     let found = app.store.key(&ApiKeyHash::of(&pair.key)).await.unwrap();
     let (_, mut merchant) = found.unwrap();
     merchant.require_idempotency_key = true;
+    merchant.version += 1;
     let entry = AuditEntry {
         id: app.app.new_id(),
         at: app.app.now(),

@@ -281,7 +281,9 @@ async fn reads_and_writes(world: &World) {
         .await
         .unwrap();
     let audit = build.audit(AuditAction::SettingsChanged);
-    assert!(store.update(&world.merchant, &audit).await.unwrap());
+    let mut merchant = world.merchant.clone();
+    merchant.version += 1;
+    assert!(store.update(&merchant, &audit).await.unwrap());
     let audit = build.audit(AuditAction::KeyRevoked);
     store
         .end_key(world.api_key.0.id, build.now(), &audit)

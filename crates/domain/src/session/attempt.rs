@@ -6,7 +6,7 @@ use crate::{
     card::Card,
     id::OperationId,
     psp::PspReference,
-    session::{FailureCode, MAX_ATTEMPTS, NotASession, Session, Status, StatusName},
+    session::{FailureCode, MAX_ATTEMPTS, NotASession, Session, StatusName},
     time::Timestamp,
 };
 
@@ -162,17 +162,7 @@ impl Session {
 
     /// The attempt whose payment the session keeps or kept.
     pub fn kept_attempt(&self) -> Option<&Attempt> {
-        let payment = match &self.status {
-            Status::Authorized(authorized) => &authorized.payment,
-            Status::Captured(captured) => &captured.payment,
-            Status::Cancelled(cancelled) => &cancelled.payment,
-            Status::CaptureFailed(failed) => &failed.payment,
-            Status::Created
-            | Status::Pending(_)
-            | Status::Refused(_)
-            | Status::Error(_)
-            | Status::Expired => return None,
-        };
+        let payment = self.status.payment()?;
         self.attempt(payment.attempt)
     }
 

@@ -64,8 +64,10 @@ fn check_attempt(
     };
     let kept = session.kept_attempt().map(|kept| kept.id);
     let (is_current, is_kept) = (current == Some(attempt.id), kept == Some(attempt.id));
-    if is_current != (attempt.outcome == AttemptOutcome::Pending) {
-        return Err("exactly the current attempt is pending");
+    // While it is being cancelled, the current attempt can be reported as refused and then as done.
+    let is_pending = attempt.outcome == AttemptOutcome::Pending;
+    if is_current != is_pending && !(is_current && operation.compensated) {
+        return Err("exactly the current attempt is pending, unless it is compensated");
     }
     if is_kept != (attempt.outcome == AttemptOutcome::Authorized) {
         return Err("exactly the kept attempt is authorized");

@@ -35,6 +35,7 @@ pub(crate) fn modify(unit: &mut Unit<'_>, call: ModifyCall) -> Result<Answer, St
     operation.answer = operation.result;
     operation.answer_reason = operation.reason;
     operations::insert(unit.connection, &operation)?;
+    let payment = Box::new(payment);
     Ok(Answer::Operation { operation, payment })
 }
 

@@ -40,6 +40,7 @@ pub(crate) fn pay(unit: &mut Unit<'_>, call: PaymentCall) -> Result<Answer, Stor
     operation.answer_reason = operation.reason;
     payments::insert(unit.connection, &payment)?;
     operations::insert(unit.connection, &operation)?;
+    let payment = Box::new(payment);
     Ok(Answer::Operation { operation, payment })
 }
 

@@ -454,7 +454,7 @@ async fn a_signed_command_names_where_the_sandbox_is() {
     ];
     for variables in [&[][..], &variables] {
         let signed = sign(true, variables);
-        assert!(signed.contains(&url) && signed.contains(&key), "{signed}");
+        assert!(signed.contains(&url) && signed.contains(key), "{signed}");
     }
     let signed = sign(false, &variables);
     for part in ["'https://pay.example.com/v1/refunds'", "ock_other"] {

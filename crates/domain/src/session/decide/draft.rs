@@ -152,10 +152,13 @@ impl Draft {
         self.session.kept_attempt().or_else(ended)
     }
 
-    /// Notes how an attempt ended. One that is no longer listed leaves nothing to note.
+    /// Notes how an attempt ended. One that is no longer listed leaves nothing to note, and one whose
+    /// money goes back stays cancelled, whatever the PSP says of it later.
     pub(in crate::session) fn end_attempt(&mut self, id: OperationId, outcome: AttemptOutcome) {
         if let Some(attempt) = self.session.attempt_mut(id) {
-            attempt.outcome = outcome;
+            if attempt.outcome != AttemptOutcome::Cancelled {
+                attempt.outcome = outcome;
+            }
             attempt.counts &= !is_free(outcome);
             self.ended_attempt = Some(id);
         }

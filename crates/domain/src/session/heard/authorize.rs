@@ -101,13 +101,9 @@ fn hear_current(draft: &mut Draft, heard: Heard) -> Result<(), Refusal> {
             }
             nothing_held(draft, FailureCode::of_refusal(&reason))
         }
-        Word::Answer(Answer::ActionRequired(challenge)) => {
-            note_progress(
-                draft,
-                operation,
-                &Word::Answer(Answer::ActionRequired(challenge.clone())),
-            );
-            challenged(draft, challenge, spare);
+        Word::Answer(Answer::ActionRequired(ref challenge)) => {
+            note_progress(draft, operation, &word);
+            challenged(draft, challenge.clone(), spare);
             Ok(())
         }
         Word::Answer(Answer::Accepted { ref reference }) => {
