@@ -79,15 +79,15 @@ impl Connections {
         if self.trusted.iter().any(|proxies| proxies.contains(&peer)) {
             return;
         }
-        if let Some(counted) = self.count(Address::from(peer)) {
-            extensions.insert(counted);
+        if let Some(permit) = self.acquire(Address::from(peer)) {
+            extensions.insert(permit);
         } else {
             metrics::counter!("oncharge_http_connections_refused_total").increment(1);
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
 
-    fn count(&self, address: Address) -> Option<Counted> {
+    fn acquire(&self, address: Address) -> Option<ConnectionPermit> {
         let mut open = lock(&self.open);
         let number = open.entry(address).or_insert(0);
         if *number >= self.limits.per_address {
@@ -95,17 +95,17 @@ impl Connections {
         }
         *number = number.saturating_add(1);
         let open = Arc::clone(&self.open);
-        Some(Counted { address, open })
+        Some(ConnectionPermit { address, open })
     }
 }
 
 /// One counted connection.
-struct Counted {
+struct ConnectionPermit {
     address: Address,
     open: Arc<Mutex<HashMap<Address, u32>>>,
 }
 
-impl Drop for Counted {
+impl Drop for ConnectionPermit {
     fn drop(&mut self) {
         let mut open = lock(&self.open);
         if let Some(number) = open.get_mut(&self.address) {
@@ -128,21 +128,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_holds_so_many_and_no_entry_outlives_them() {
+    fn connections_per_address_are_limited_and_released() {
         let limits = ConnectionLimits {
             per_address: 2,
             ..ConnectionLimits::new()
         };
         let connections = Connections::new(limits, &[]);
         let address = Address::V4(Ipv4Addr::LOCALHOST);
-        let (first, second) = (connections.count(address), connections.count(address));
+        let (first, second) = (connections.acquire(address), connections.acquire(address));
         assert!(first.is_some() && second.is_some());
-        assert!(connections.count(address).is_none());
-        assert!(connections.count(Address::V6Net(1)).is_some(), "another");
+        assert!(connections.acquire(address).is_none());
+        assert!(connections.acquire(Address::V6Net(1)).is_some(), "another");
         drop(first);
-        let third = connections.count(address);
-        assert!(third.is_some());
-        drop((second, third));
+        let replacement = connections.acquire(address);
+        assert!(replacement.is_some());
+        drop((second, replacement));
         assert!(lock(&connections.open).is_empty());
     }
 }

@@ -17,8 +17,8 @@ use actix_web::{HttpRequest, HttpResponse, http::header::LOCATION, web};
 use crate::{
     Api,
     checkout::{page::PageError, security_headers::page_headers},
-    fixed::Fixed,
     problem::Problem,
+    static_content::StaticContent,
 };
 
 /// The page's style and script are files of ours; it asks nobody else for anything, and nobody may
@@ -37,21 +37,21 @@ pub(crate) async fn docs(
     let mut headers = page_headers(POLICY.to_owned(), api.settings().behind_tls);
     headers.retain(|(name, _)| *name != "Vary");
     headers.push(("Cache-Control", CACHE_CONTROL.to_owned()));
-    Ok(rendered()?.answer(&request, headers))
+    Ok(rendered_page()?.response(&request, headers))
 }
 
 /// `GET /docs/`: the way to the page.
-pub(crate) async fn moved() -> HttpResponse {
+pub(crate) async fn redirect() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "/docs"))
         .finish()
 }
 
-fn rendered() -> Result<&'static Fixed, PageError> {
-    static PAGE: OnceLock<Fixed> = OnceLock::new();
+fn rendered_page() -> Result<&'static StaticContent, PageError> {
+    static PAGE: OnceLock<StaticContent> = OnceLock::new();
     if let Some(page) = PAGE.get() {
         return Ok(page);
     }
-    let page = Fixed::new(page::render()?);
+    let page = StaticContent::new(page::render()?);
     Ok(PAGE.get_or_init(|| page))
 }

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use oncharge_domain::{
     money::MAX_MINOR,
-    text::{Reference, TextProblem},
+    text::{Reference, TextError},
 };
 
 use crate::{
@@ -14,20 +14,20 @@ use crate::{
 };
 
 /// A field's value, or what is wrong with it.
-pub(crate) type Read<T> = Result<T, String>;
+pub(crate) type FieldResult<T> = Result<T, String>;
 
 /// How many unknown members are named at most.
-const NAMED: usize = 10;
+const MAX_NAMED_MEMBERS: usize = 10;
 
 /// The JSON object of a request. It notes which members are asked for, so that all others can be
 /// named to the client: a misspelt optional member is otherwise never noticed.
 #[derive(Default)]
-pub(crate) struct Body {
+pub(crate) struct JsonBody {
     members: Object,
     known: RefCell<Vec<&'static str>>,
 }
 
-impl Body {
+impl JsonBody {
     /// With these members.
     pub(crate) fn new(members: Object) -> Self {
         let known = RefCell::default();
@@ -48,13 +48,13 @@ impl Body {
         let is_unknown = |name: &&String| !known.iter().any(|known| known == name);
         let names = self.members.members().map(|(name, _)| name);
         let unknown: Vec<&String> = names.filter(is_unknown).collect();
-        let shown: Vec<String> = unknown
+        let listed: Vec<String> = unknown
             .iter()
-            .take(NAMED)
-            .map(|n| names::shown(n))
+            .take(MAX_NAMED_MEMBERS)
+            .map(|n| names::sanitize(n))
             .collect();
-        let list = shown.join(", ");
-        match unknown.len().saturating_sub(NAMED) {
+        let list = listed.join(", ");
+        match unknown.len().saturating_sub(MAX_NAMED_MEMBERS) {
             _ if list.is_empty() => None,
             0 => Some(format!("unknown members were ignored: {list}")),
             more => Some(format!(
@@ -65,14 +65,14 @@ impl Body {
 }
 
 /// Reads fields one by one; nothing is refused before the last was looked at.
-pub(crate) struct Fields<'a> {
-    body: &'a Body,
+pub(crate) struct FieldReader<'a> {
+    body: &'a JsonBody,
     problems: Vec<FieldProblem>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> FieldReader<'a> {
     /// Of this body.
-    pub(crate) fn of(body: &'a Body) -> Self {
+    pub(crate) fn of(body: &'a JsonBody) -> Self {
         Self {
             body,
             problems: Vec::new(),
@@ -83,7 +83,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&Value) -> Read<T>,
+        read: impl FnOnce(&Value) -> FieldResult<T>,
     ) -> Option<T> {
         if self.body.get(name).is_none() {
             self.problems.push(FieldProblem::new(name, "is required"));
@@ -95,7 +95,7 @@ impl<'a> Fields<'a> {
     pub(crate) fn optional<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&Value) -> Read<T>,
+        read: impl FnOnce(&Value) -> FieldResult<T>,
     ) -> Option<T> {
         match read(self.body.get(name)?) {
             Ok(value) => Some(value),
@@ -107,10 +107,10 @@ impl<'a> Fields<'a> {
     }
 
     /// A field for which the empty text counts as absent, too, since shops send that.
-    pub(crate) fn unless_blank<T>(
+    pub(crate) fn optional_non_empty<T>(
         &mut self,
         name: &'static str,
-        read: impl FnOnce(&Value) -> Read<T>,
+        read: impl FnOnce(&Value) -> FieldResult<T>,
     ) -> Option<T> {
         match self.body.get(name)? {
             Value::String(text) if text.is_empty() => None,
@@ -122,13 +122,13 @@ impl<'a> Fields<'a> {
     pub(crate) fn finish<T>(self, required: Option<T>) -> Result<T, Problem> {
         match required {
             Some(values) if self.problems.is_empty() => Ok(values),
-            _ => Err(Problem::BadFields(self.problems)),
+            _ => Err(Problem::InvalidFields(self.problems)),
         }
     }
 }
 
 /// A text of any kind.
-pub(crate) fn text(value: &Value) -> Read<&str> {
+pub(crate) fn text(value: &Value) -> FieldResult<&str> {
     match value {
         Value::String(text) => Ok(text),
         _ => Err("must be a string".to_owned()),
@@ -136,7 +136,7 @@ pub(crate) fn text(value: &Value) -> Read<&str> {
 }
 
 /// `true` or `false`.
-pub(crate) fn flag(value: &Value) -> Read<bool> {
+pub(crate) fn flag(value: &Value) -> FieldResult<bool> {
     match value {
         Value::Bool(value) => Ok(*value),
         _ => Err("must be true or false".to_owned()),
@@ -144,12 +144,14 @@ pub(crate) fn flag(value: &Value) -> Read<bool> {
 }
 
 /// A text with a rule of the domain.
-pub(crate) fn by<T>(parse: fn(&str) -> Result<T, TextProblem>) -> impl Fn(&Value) -> Read<T> {
+pub(crate) fn parse_with<T>(
+    parse: fn(&str) -> Result<T, TextError>,
+) -> impl Fn(&Value) -> FieldResult<T> {
     move |value| parse(text(value)?).map_err(|problem| problem.to_string())
 }
 
 /// An amount of at least one minor unit.
-pub(crate) fn amount(value: &Value) -> Read<i64> {
+pub(crate) fn amount(value: &Value) -> FieldResult<i64> {
     match value {
         Value::Integer(minor) if (1..=MAX_MINOR).contains(minor) => Ok(*minor),
         _ => Err(format!(
@@ -159,11 +161,11 @@ pub(crate) fn amount(value: &Value) -> Read<i64> {
 }
 
 /// A currency in use.
-pub(crate) fn currency(value: &Value) -> Read<oncharge_domain::currency::Currency> {
+pub(crate) fn currency(value: &Value) -> FieldResult<oncharge_domain::currency::Currency> {
     oncharge_domain::currency::Currency::parse(text(value)?).map_err(|problem| problem.to_string())
 }
 
 /// The merchant's reference.
-pub(crate) fn reference(value: &Value) -> Read<Reference> {
-    by(Reference::parse)(value)
+pub(crate) fn reference(value: &Value) -> FieldResult<Reference> {
+    parse_with(Reference::parse)(value)
 }

@@ -21,25 +21,25 @@ use actix_web::{
 use oncharge_application::authenticate::{self, Principal};
 use oncharge_domain::{
     merchant::Merchant,
-    signing::{Signed, is_timely, parse_timestamp},
+    signing::{SignedRequest, is_within_tolerance, parse_timestamp},
 };
 
 use self::credentials::Credentials;
 use crate::{
     Api,
-    fields::Body,
-    limits::{Standing, Wait, address::Address},
-    observe::note_caller,
+    fields::JsonBody,
+    limits::{RateLimitStatus, RetryAfter, address::Address},
     problem::Problem,
     query::Query,
+    request_log::log_caller,
 };
 
 /// How large a body may be, in bytes.
-pub(crate) const LARGEST_BODY: usize = 64 * 1024;
+pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A request that has passed the checks.
 #[derive(Clone)]
-struct Admitted {
+struct AuthenticatedRequest {
     principal: Arc<Principal>,
     body: web::Bytes,
 }
@@ -51,21 +51,26 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let payload = request.take_payload();
-    let mut standing = None;
-    let mut response = match admit(&api, request.request(), payload, &mut standing).await {
-        Ok(admitted) => {
-            request.extensions_mut().insert(admitted);
-            next.call(request).await?.map_into_left_body()
-        }
-        Err(problem) => {
-            let problem = counted(&api, request.request(), problem);
-            request.error_response(problem).map_into_right_body()
-        }
-    };
-    if let Some(standing) = standing {
-        standing.write(response.headers_mut());
+    let mut rate_limit_status = None;
+    let mut response =
+        match run_checks(&api, request.request(), payload, &mut rate_limit_status).await {
+            Ok(authenticated) => {
+                request.extensions_mut().insert(authenticated);
+                next.call(request).await?.map_into_left_body()
+            }
+            Err(problem) => {
+                let problem = count_auth_failure(&api, request.request(), problem);
+                request.error_response(problem).map_into_right_body()
+            }
+        };
+    if let Some(rate_limit_status) = rate_limit_status {
+        rate_limit_status.write_headers(response.headers_mut());
     }
-    let body = response.request().extensions().get::<Rc<Body>>().cloned();
+    let body = response
+        .request()
+        .extensions()
+        .get::<Rc<JsonBody>>()
+        .cloned();
     let warning = body.and_then(|body| body.warning());
     if let Some(warning) = warning.and_then(|text| HeaderValue::try_from(text).ok()) {
         let name = HeaderName::from_static("oncharge-warning");
@@ -74,35 +79,35 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Checks 1 to 5. `standing` is set once the signature is verified, so that only the key's owner sees
+/// Checks 1 to 5. `rate_limit_status` is set once the signature is verified, so that only the key's owner sees
 /// its quota.
-async fn admit(
+async fn run_checks(
     api: &Api,
     request: &HttpRequest,
     payload: Payload,
-    standing: &mut Option<Standing>,
-) -> Result<Admitted, Problem> {
+    rate_limit_status: &mut Option<RateLimitStatus>,
+) -> Result<AuthenticatedRequest, Problem> {
     let target = origin_form(request)?;
-    body::check_announced(request.headers(), LARGEST_BODY)?;
+    body::check_content_length(request.headers(), MAX_BODY_BYTES)?;
     let credentials = Credentials::of(request.headers())?;
     let address = Address::of(request.head(), &api.settings().trusted_proxies);
     // Requests that fail must not cost the store anything beyond their limit. Those that pass are
     // served from any address, as long as the key is known to this process.
-    let wait = api.limits().wait_of(address);
+    let wait = api.limits().failure_wait(address);
     let known = match wait {
         None => find(api, credentials.key).await?,
-        Some(Wait(seconds)) => authenticate::last_known(api.app(), credentials.key)
+        Some(RetryAfter(seconds)) => authenticate::last_known(api.app(), credentials.key)
             .await
             .ok_or(Problem::RateLimited(seconds))?,
     };
-    note_caller(known.merchant.id, known.key.id);
+    log_caller(known.merchant.id, known.key.id);
 
     let now = api.app().now().unix_seconds();
     parse_timestamp(credentials.timestamp)
-        .filter(|timestamp| is_timely(*timestamp, now))
+        .filter(|timestamp| is_within_tolerance(*timestamp, now))
         .ok_or(Problem::TimestampExpired)?;
-    let body = body::read(payload, LARGEST_BODY, api.settings().body_timeout).await?;
-    let signed = Signed {
+    let body = body::read(payload, MAX_BODY_BYTES, api.settings().body_timeout).await?;
+    let signed = SignedRequest {
         timestamp: credentials.timestamp,
         method: request.method().as_str(),
         target,
@@ -116,11 +121,11 @@ async fn admit(
         None => known,
         Some(_) => find(api, credentials.key).await?,
     };
-    let (counted, left) = api.limits().count(principal.key.id);
-    *standing = Some(left);
-    counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
+    let (permitted, status) = api.limits().count(principal.key.id);
+    *rate_limit_status = Some(status);
+    permitted.map_err(|RetryAfter(seconds)| Problem::RateLimited(seconds))?;
     authenticate::record_use(api.app(), &principal);
-    Ok(Admitted { principal, body })
+    Ok(AuthenticatedRequest { principal, body })
 }
 
 async fn find(api: &Api, key: &str) -> Result<Arc<Principal>, Problem> {
@@ -132,17 +137,17 @@ async fn find(api: &Api, key: &str) -> Result<Arc<Principal>, Problem> {
 /// absolute form speaks to a proxy, not to us, and cannot have signed what we would check.
 fn origin_form(request: &HttpRequest) -> Result<&str, Problem> {
     let uri = request.uri();
-    let absolute = uri.scheme().is_some() || uri.authority().is_some();
+    let is_absolute = uri.scheme().is_some() || uri.authority().is_some();
     let target = uri
         .path_and_query()
-        .filter(|_| !absolute)
-        .ok_or(Problem::BadTarget)?;
+        .filter(|_| !is_absolute)
+        .ok_or(Problem::InvalidTarget)?;
     Ok(target.as_str())
 }
 
 /// Counts a failure of the checks against its address, and answers that instead where there
 /// were too many.
-pub(crate) fn counted(api: &Api, request: &HttpRequest, problem: Problem) -> Problem {
+pub(crate) fn count_auth_failure(api: &Api, request: &HttpRequest, problem: Problem) -> Problem {
     use oncharge_application::Error as UseCase;
     let counts = matches!(
         problem,
@@ -156,7 +161,7 @@ pub(crate) fn counted(api: &Api, request: &HttpRequest, problem: Problem) -> Pro
         return problem;
     }
     let trusted = &api.settings().trusted_proxies;
-    if Address::hides_behind_proxy(request.head(), trusted) {
+    if Address::is_behind_unlisted_proxy(request.head(), trusted) {
         api.warn_of_unlisted_proxy();
     }
     match api
@@ -164,7 +169,7 @@ pub(crate) fn counted(api: &Api, request: &HttpRequest, problem: Problem) -> Pro
         .count_failure(Address::of(request.head(), trusted))
     {
         Ok(()) => problem,
-        Err(Wait(seconds)) => Problem::RateLimited(seconds),
+        Err(RetryAfter(seconds)) => Problem::RateLimited(seconds),
     }
 }
 
@@ -179,9 +184,9 @@ impl FromRequest for Caller {
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let caller = Query::refuse_any(request.query_string())
-            .and_then(|()| admitted(request))
-            .map(|admitted| Self(Arc::clone(&admitted.principal.merchant)));
+        let caller = Query::expect_empty(request.query_string())
+            .and_then(|()| authenticated(request))
+            .map(|authenticated| Self(Arc::clone(&authenticated.principal.merchant)));
         future::ready(caller)
     }
 }
@@ -191,8 +196,10 @@ impl FromRequest for ListCaller {
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let admitted = admitted(request);
-        future::ready(admitted.map(|admitted| Self(Arc::clone(&admitted.principal.merchant))))
+        let authenticated = authenticated(request);
+        future::ready(
+            authenticated.map(|authenticated| Self(Arc::clone(&authenticated.principal.merchant))),
+        )
     }
 }
 
@@ -204,9 +211,9 @@ impl FromRequest for Signer {
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let signer = Query::refuse_any(request.query_string())
-            .and_then(|()| admitted(request))
-            .map(|admitted| Self(admitted.principal));
+        let signer = Query::expect_empty(request.query_string())
+            .and_then(|()| authenticated(request))
+            .map(|authenticated| Self(authenticated.principal));
         future::ready(signer)
     }
 }
@@ -220,21 +227,21 @@ impl FromRequest for ActiveSigner {
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let active = Query::refuse_any(request.query_string())
-            .and_then(|()| admitted(request))
-            .and_then(|admitted| {
-                admitted.principal.require_active()?;
-                Ok(Self(admitted.principal))
+        let active = Query::expect_empty(request.query_string())
+            .and_then(|()| authenticated(request))
+            .and_then(|authenticated| {
+                authenticated.principal.require_active()?;
+                Ok(Self(authenticated.principal))
             });
         future::ready(active)
     }
 }
 
 /// What [`gate`] left; missing only where a route was put outside of it, which must not pass.
-fn admitted(request: &HttpRequest) -> Result<Admitted, Problem> {
+fn authenticated(request: &HttpRequest) -> Result<AuthenticatedRequest, Problem> {
     request
         .extensions()
-        .get::<Admitted>()
+        .get::<AuthenticatedRequest>()
         .cloned()
         .ok_or(Problem::MissingAuth("X-Oncharge-Key"))
 }

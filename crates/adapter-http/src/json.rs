@@ -11,7 +11,7 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 use crate::problem::FieldProblem;
 
 /// How deep objects and arrays may nest, the outermost object included.
-const DEEPEST: u8 = 32;
+const MAX_DEPTH: u8 = 32;
 
 /// A JSON value as far as any field of ours looks into it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,14 +50,14 @@ impl Object {
 
 /// The bytes are no acceptable JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BadJson {
+pub struct InvalidJson {
     problem: &'static str,
     line: usize,
     column: usize,
     member: Option<String>,
 }
 
-impl fmt::Display for BadJson {
+impl fmt::Display for InvalidJson {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
             problem,
@@ -74,7 +74,7 @@ impl fmt::Display for BadJson {
     }
 }
 
-impl BadJson {
+impl InvalidJson {
     fn of(problem: &'static str) -> Self {
         Self {
             problem,
@@ -95,56 +95,56 @@ impl BadJson {
 }
 
 /// Reads the one object that the bytes hold.
-pub(crate) fn parse(bytes: &[u8]) -> Result<Object, BadJson> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Object, InvalidJson> {
     if bytes.is_empty() {
-        return Err(BadJson::of("must be a JSON object"));
+        return Err(InvalidJson::of("must be a JSON object"));
     }
     if std::str::from_utf8(bytes).is_err() {
-        return Err(BadJson::of("is not UTF-8"));
+        return Err(InvalidJson::of("is not UTF-8"));
     }
-    let reading = Reading::default();
+    let state = ParseState::default();
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
-    let value = Node {
+    let value = ValueSeed {
         depth: 0,
-        reading: &reading,
+        state: &state,
     }
     .deserialize(&mut deserializer)
-    .map_err(|error| reading.bad(&error))?;
+    .map_err(|error| state.bad(&error))?;
     if deserializer.end().is_err() {
-        return Err(BadJson::of("has something after the JSON object"));
+        return Err(InvalidJson::of("has something after the JSON object"));
     }
     match value {
         Value::Object(object) => Ok(object),
-        _ => Err(BadJson::of("must be a JSON object")),
+        _ => Err(InvalidJson::of("must be a JSON object")),
     }
 }
 
 /// What is known while a text is read.
 #[derive(Default)]
-struct Reading {
+struct ParseState {
     /// The member of the outermost object that is being read, if its name can be shown.
     member: RefCell<Option<String>>,
     /// Which of our own rules is broken.
-    broken: Cell<Option<&'static str>>,
+    broken_rule: Cell<Option<&'static str>>,
 }
 
-impl Reading {
-    fn bad(&self, error: &serde_json::Error) -> BadJson {
-        let by_syntax = if error.is_eof() {
+impl ParseState {
+    fn bad(&self, error: &serde_json::Error) -> InvalidJson {
+        let syntax_error = if error.is_eof() {
             "ends too early"
         } else {
             "is not valid JSON"
         };
-        BadJson {
-            problem: self.broken.get().unwrap_or(by_syntax),
+        InvalidJson {
+            problem: self.broken_rule.get().unwrap_or(syntax_error),
             line: error.line(),
             column: error.column(),
             member: self.member.borrow_mut().take(),
         }
     }
 
-    fn breaks<E: de::Error>(&self, rule: &'static str) -> E {
-        self.broken.set(Some(rule));
+    fn rule_error<E: de::Error>(&self, rule: &'static str) -> E {
+        self.broken_rule.set(Some(rule));
         E::custom(rule)
     }
 
@@ -162,25 +162,25 @@ impl Reading {
 
 /// One value that lies this deep.
 #[derive(Clone, Copy)]
-struct Node<'a> {
+struct ValueSeed<'a> {
     depth: u8,
-    reading: &'a Reading,
+    state: &'a ParseState,
 }
 
-impl Node<'_> {
-    fn deeper<E: de::Error>(self) -> Result<Self, E> {
-        if self.depth < DEEPEST {
+impl ValueSeed<'_> {
+    fn nested<E: de::Error>(self) -> Result<Self, E> {
+        if self.depth < MAX_DEPTH {
             Ok(Self {
                 depth: self.depth + 1,
                 ..self
             })
         } else {
-            Err(self.reading.breaks("is nested more than 32 levels deep"))
+            Err(self.state.rule_error("is nested more than 32 levels deep"))
         }
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn deserialize<D: de::Deserializer<'de>>(self, deserializer: D) -> Result<Value, D::Error> {
@@ -188,7 +188,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for ValueSeed<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -220,26 +220,26 @@ impl<'de> Visitor<'de> for Node<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inside = self.deeper()?;
-        while members.next_element_seed(inside)?.is_some() {}
+        let inner = self.nested()?;
+        while members.next_element_seed(inner)?.is_some() {}
         Ok(Value::Array)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
-        let inside = self.deeper()?;
+        let inner = self.nested()?;
         let mut object = Object::default();
         while let Some(name) = members.next_key::<String>()? {
-            if inside.depth == 1 {
-                self.reading.enter(&name);
+            if inner.depth == 1 {
+                self.state.enter(&name);
             }
             match object.0.entry(name) {
-                Entry::Occupied(_) => return Err(self.reading.breaks("has a key twice")),
-                Entry::Vacant(place) => {
-                    place.insert(members.next_value_seed(inside)?);
+                Entry::Occupied(_) => return Err(self.state.rule_error("has a key twice")),
+                Entry::Vacant(slot) => {
+                    slot.insert(members.next_value_seed(inner)?);
                 }
             }
-            if inside.depth == 1 {
-                self.reading.leave();
+            if inner.depth == 1 {
+                self.state.leave();
             }
         }
         Ok(Value::Object(object))
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_whole_or_something_else() {
+    fn numbers_are_integers_or_other() {
         let cases = [
             ("0", Value::Integer(0)),
             ("-1", Value::Integer(-1)),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_object_is_refused() {
+    fn non_objects_are_refused() {
         for text in ["", " ", "[]", "1", "\"x\"", "null", "true"] {
             refused(text.as_bytes());
         }
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_twice_is_refused_at_any_level() {
+    fn duplicate_keys_are_refused() {
         for text in [
             r#"{"a":1,"a":1}"#,
             r#"{"a":null,"a":1}"#,
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn depth_is_bounded() {
+    fn nesting_is_bounded() {
         let nested = |levels: usize| {
             format!(
                 "{{\"a\":{}{}}}",
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn the_member_is_named_and_no_value_is_shown() {
+    fn errors_name_the_member_not_the_value() {
         let bad = parse(br#"{"reference":"x","amount":1e999}"#).unwrap_err();
         assert_eq!(bad.field().unwrap().field, "amount");
         let secret = parse(br#"{"4242424242424242":1,"4242424242424242":1}"#).unwrap_err();

@@ -15,13 +15,13 @@ use self::{address::Address, buckets::Buckets};
 
 /// How often a shopper may pay, and may abandon a challenge, for one session, and how often a merchant
 /// may test its webhook endpoint.
-const TEN_A_MINUTE: Rate = Rate::one_in(Duration::from_secs(6), 10);
+const TEN_A_MINUTE: Rate = Rate::every(Duration::from_secs(6), 10);
 
 /// How often somebody may call: in bursts of at most so many, filled up again one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     burst: NonZeroU32,
-    one_in: Duration,
+    every: Duration,
 }
 
 impl Rate {
@@ -29,7 +29,7 @@ impl Rate {
     pub const fn per_second(number: u32, burst: u32) -> Self {
         let time = Duration::from_secs(1).checked_div(at_least_one(number).get());
         // Nothing is divided by zero here.
-        Self::one_in(
+        Self::every(
             match time {
                 Some(time) => time,
                 None => Duration::ZERO,
@@ -39,28 +39,28 @@ impl Rate {
     }
 
     /// One in so much time, in bursts of at most so many.
-    pub const fn one_in(time: Duration, burst: u32) -> Self {
+    pub const fn every(time: Duration, burst: u32) -> Self {
         Self {
             burst: at_least_one(burst),
-            one_in: time,
+            every: time,
         }
     }
 
     /// The time in which an empty bucket fills up.
     fn capacity(self) -> Duration {
-        self.one_in.saturating_mul(self.burst.get())
+        self.every.saturating_mul(self.burst.get())
     }
 
     /// Seconds until this many permits are replenished.
-    fn seconds_for(self, number: u32) -> u64 {
-        let millis = self.one_in.saturating_mul(number).as_millis();
+    fn replenish_seconds(self, number: u32) -> u64 {
+        let millis = self.every.saturating_mul(number).as_millis();
         u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX)
     }
 
     /// How many permits a bucket holds that is full again in this time.
     fn permits(self, full_in: Duration) -> u32 {
         let filled = self.capacity().saturating_sub(full_in).as_nanos();
-        let number = filled.checked_div(self.one_in.as_nanos());
+        let number = filled.checked_div(self.every.as_nanos());
         let burst = self.burst.get();
         number.map_or(burst, |number| u32::try_from(number).unwrap_or(burst))
     }
@@ -76,17 +76,20 @@ const fn at_least_one(number: u32) -> NonZeroU32 {
 /// Where an API key stands, for the headers of the IETF draft
 /// (draft-ietf-httpapi-ratelimit-headers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Standing {
+pub(crate) struct RateLimitStatus {
     rate: Rate,
     remaining: u32,
 }
 
-impl Standing {
+impl RateLimitStatus {
     /// Writes `RateLimit-Policy` and `RateLimit`.
-    pub(crate) fn write(self, headers: &mut HeaderMap) {
+    pub(crate) fn write_headers(self, headers: &mut HeaderMap) {
         let Self { rate, remaining } = self;
         let used = rate.burst.get().saturating_sub(remaining);
-        let (window, reset) = (rate.seconds_for(rate.burst.get()), rate.seconds_for(used));
+        let (window, reset) = (
+            rate.replenish_seconds(rate.burst.get()),
+            rate.replenish_seconds(used),
+        );
         let policy = format!("\"key\";q={};w={window}", rate.burst);
         let limit = format!("\"key\";r={remaining};t={reset}");
         for (name, value) in [("ratelimit-policy", policy), ("ratelimit", limit)] {
@@ -99,11 +102,11 @@ impl Standing {
 
 /// The next request is welcome in so many seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Wait(pub(crate) u64);
+pub(crate) struct RetryAfter(pub(crate) u64);
 
 /// What a shopper's call does; each is counted by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) enum Act {
+pub(crate) enum ShopperAction {
     /// Pays.
     Pay,
     /// Gives up a challenge.
@@ -115,7 +118,7 @@ pub(crate) struct Limits {
     per_key: Rate,
     keys: Buckets<Option<ApiKeyId>>,
     addresses: Buckets<Address>,
-    shoppers: Buckets<Option<(SessionId, Act)>>,
+    shoppers: Buckets<Option<(SessionId, ShopperAction)>>,
     endpoint_tests: Buckets<Option<MerchantId>>,
 }
 
@@ -124,40 +127,44 @@ impl Limits {
         Self {
             per_key,
             keys: Buckets::new(per_key, None),
-            addresses: Buckets::new(per_address, Address::Crowd),
+            addresses: Buckets::new(per_address, Address::Shared),
             shoppers: Buckets::new(TEN_A_MINUTE, None),
             endpoint_tests: Buckets::new(TEN_A_MINUTE, None),
         }
     }
 
     /// Counts a request under this key; the second is where the key stands now.
-    pub(crate) fn count(&self, key: ApiKeyId) -> (Result<(), Wait>, Standing) {
-        let counted = self.keys.take(Some(key), Instant::now());
-        let standing = Standing {
+    pub(crate) fn count(&self, key: ApiKeyId) -> (Result<(), RetryAfter>, RateLimitStatus) {
+        let permitted = self.keys.take(Some(key), Instant::now());
+        let rate_limit_status = RateLimitStatus {
             rate: self.per_key,
-            remaining: counted.unwrap_or(0),
+            remaining: permitted.unwrap_or(0),
         };
-        (counted.map(drop), standing)
+        (permitted.map(drop), rate_limit_status)
     }
 
     /// The wait of an address that has used up its failed requests, without counting anything.
-    pub(crate) fn wait_of(&self, address: Address) -> Option<Wait> {
+    pub(crate) fn failure_wait(&self, address: Address) -> Option<RetryAfter> {
         self.addresses.wait(address, Instant::now())
     }
 
     /// Counts a failed request from this address.
-    pub(crate) fn count_failure(&self, address: Address) -> Result<(), Wait> {
+    pub(crate) fn count_failure(&self, address: Address) -> Result<(), RetryAfter> {
         self.addresses.take(address, Instant::now()).map(drop)
     }
 
     /// Counts a shopper's act on this session.
-    pub(crate) fn count_act(&self, session: SessionId, act: Act) -> Result<(), Wait> {
-        let key = Some((session, act));
+    pub(crate) fn count_shopper_action(
+        &self,
+        session: SessionId,
+        action: ShopperAction,
+    ) -> Result<(), RetryAfter> {
+        let key = Some((session, action));
         self.shoppers.take(key, Instant::now()).map(drop)
     }
 
     /// Counts a merchant's test of its webhook endpoint.
-    pub(crate) fn count_endpoint_test(&self, merchant: MerchantId) -> Result<(), Wait> {
+    pub(crate) fn count_endpoint_test(&self, merchant: MerchantId) -> Result<(), RetryAfter> {
         let tests = &self.endpoint_tests;
         tests.take(Some(merchant), Instant::now()).map(drop)
     }
@@ -175,42 +182,57 @@ mod tests {
 
     /// So slow that nothing comes back while a test runs.
     fn slow(burst: u32) -> Rate {
-        Rate::one_in(Duration::from_secs(3600), burst)
+        Rate::every(Duration::from_secs(3600), burst)
     }
 
-    fn header(standing: Standing, name: &str) -> String {
+    fn header(rate_limit_status: RateLimitStatus, name: &str) -> String {
         let mut headers = HeaderMap::new();
-        standing.write(&mut headers);
+        rate_limit_status.write_headers(&mut headers);
         headers.get(name).unwrap().to_str().unwrap().to_owned()
     }
 
     #[test]
-    fn a_key_has_its_burst_and_others_are_not_touched() {
+    fn each_key_has_its_own_burst() {
         let limits = Limits::new(slow(3), slow(1));
         let key = ApiKeyId::from_parts(at(), [1; 10]);
         let other = ApiKeyId::from_parts(at(), [2; 10]);
-        for left in [2, 1, 0] {
-            let (counted, standing) = limits.count(key);
-            assert_eq!((counted, standing.remaining), (Ok(()), left));
+        for remaining in [2, 1, 0] {
+            let (permitted, rate_limit_status) = limits.count(key);
+            assert_eq!(
+                (permitted, rate_limit_status.remaining),
+                (Ok(()), remaining)
+            );
         }
-        let (counted, standing) = limits.count(key);
-        assert!(counted.is_err());
-        assert_eq!(header(standing, "ratelimit-policy"), "\"key\";q=3;w=10800");
-        assert_eq!(header(standing, "ratelimit"), "\"key\";r=0;t=10800");
+        let (permitted, rate_limit_status) = limits.count(key);
+        assert!(permitted.is_err());
+        assert_eq!(
+            header(rate_limit_status, "ratelimit-policy"),
+            "\"key\";q=3;w=10800"
+        );
+        assert_eq!(
+            header(rate_limit_status, "ratelimit"),
+            "\"key\";r=0;t=10800"
+        );
         assert_eq!(limits.count(other).0, Ok(()));
     }
 
     #[test]
-    fn a_shopper_has_ten_of_each_act() {
+    fn shopper_actions_are_limited_separately() {
         let limits = Limits::new(slow(1), slow(1));
         let session = SessionId::from_parts(at(), [1; 10]);
-        for act in [Act::Pay, Act::Abandon] {
+        for action in [ShopperAction::Pay, ShopperAction::Abandon] {
             for _ in 0..10 {
-                assert_eq!(limits.count_act(session, act), Ok(()));
+                assert_eq!(limits.count_shopper_action(session, action), Ok(()));
             }
-            assert!(limits.count_act(session, act).is_err(), "{act:?}");
+            assert!(
+                limits.count_shopper_action(session, action).is_err(),
+                "{action:?}"
+            );
         }
         let other = SessionId::from_parts(at(), [2; 10]);
-        assert_eq!(limits.count_act(other, Act::Pay), Ok(()));
+        assert_eq!(
+            limits.count_shopper_action(other, ShopperAction::Pay),
+            Ok(())
+        );
     }
 }

@@ -17,7 +17,7 @@ use utoipa::{
 };
 
 use self::{examples::Examples, webhooks::Webhooks};
-use crate::{checkout, fixed::Fixed, v1};
+use crate::{checkout, static_content::StaticContent, v1};
 
 /// The description as JSON, pretty and with members in a stable order.
 pub fn document() -> String {
@@ -28,12 +28,12 @@ pub fn document() -> String {
 
 /// `GET /openapi.json`
 pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
-    static DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| Fixed::new(document()));
+    static DOCUMENT: LazyLock<StaticContent> = LazyLock::new(|| StaticContent::new(document()));
     let headers = [
         ("Content-Type", "application/json".to_owned()),
         ("Cache-Control", "public, max-age=300".to_owned()),
     ];
-    DOCUMENT.answer(&request, headers)
+    DOCUMENT.response(&request, headers)
 }
 
 #[derive(OpenApi)]
@@ -90,7 +90,7 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
         (name = "API keys", description = "The pairs that requests are signed with."),
         (name = "Shopper", description = "What the hosted checkout calls; no merchant needs it."),
     ),
-    modifiers(&Security, &AbsentNotNull, &Webhooks, &Examples),
+    modifiers(&Security, &OptionalWithoutNull, &Webhooks, &Examples),
 )]
 struct Document;
 
@@ -127,9 +127,9 @@ impl Modify for Security {
 }
 
 /// A parameter or body that is optional may be absent; a null in its place is refused.
-struct AbsentNotNull;
+struct OptionalWithoutNull;
 
-impl Modify for AbsentNotNull {
+impl Modify for OptionalWithoutNull {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let items = openapi.paths.paths.values_mut();
         let operations = items.flat_map(|item| {
@@ -209,10 +209,10 @@ impl PartialSchema for EventType {
 
 /// A merchant's own pairs.
 pub(crate) fn metadata() -> utoipa::openapi::schema::Object {
-    let text = |most: usize| {
+    let text = |max: usize| {
         ObjectBuilder::new()
             .schema_type(SchemaType::Type(Type::String))
-            .max_length(Some(most))
+            .max_length(Some(max))
     };
     ObjectBuilder::new()
         .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
@@ -243,7 +243,7 @@ pub(crate) fn reference() -> utoipa::openapi::schema::Object {
 #[derive(ToSchema)]
 pub(crate) struct Empty {}
 
-macro_rules! words {
+macro_rules! schema_enums {
     ($($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(ToSchema)]
@@ -253,7 +253,7 @@ macro_rules! words {
     )*};
 }
 
-words! {
+schema_enums! {
     /// How far a session's payment is.
     SessionStatus { Created, Pending, Authorized, Captured, Refused, Cancelled, Error, Expired }
     /// How an attempt to pay ended.
@@ -296,19 +296,19 @@ pub(crate) enum RefundStatus {
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-macro_rules! errors {
+macro_rules! error_responses {
     ($($(#[$doc:meta])* $name:ident: $($status:literal $codes:literal),* $(,)?;)*) => {$(
         $(#[$doc])*
         pub(crate) enum $name {}
         impl IntoResponses for $name {
             fn responses() -> Responses {
-                BTreeMap::from([$(($status.to_owned(), error($codes).into())),*])
+                BTreeMap::from([$(($status.to_owned(), error_response($codes).into())),*])
             }
         }
     )*};
 }
 
-errors! {
+error_responses! {
     /// What every `POST` of a merchant can be refused with.
     PostErrors:
         "400" "`invalid_request`: the body is no acceptable JSON object, a query parameter is \
@@ -411,7 +411,7 @@ errors! {
         "503" "`psp_unavailable`, `busy`: safe to retry";
 }
 
-fn error(codes: &str) -> Response {
+fn error_response(codes: &str) -> Response {
     let text = ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
         .build();

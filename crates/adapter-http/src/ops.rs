@@ -1,16 +1,16 @@
 //! What operators ask: is it alive, is it ready, how much has it done, and what became of a
 //! session (their view, `/ops/`, for reading alone). On a port of its own.
 
-mod answer;
-pub(crate) mod door;
 mod filters;
+mod format;
 mod history;
+pub(crate) mod host_guard;
 pub(crate) mod overview;
 mod queues;
+mod response;
+pub(crate) mod session_history;
 pub(crate) mod sessions;
-mod show;
 mod sparkline;
-pub(crate) mod story;
 mod stuck;
 mod tables;
 mod timeline;
@@ -21,35 +21,35 @@ use actix_web::{HttpResponse, http::header::ContentType, web};
 use futures_util::future::BoxFuture;
 use oncharge_application::App;
 
-pub(crate) use self::answer::{home, style, unknown};
-pub use self::history::History;
+pub use self::history::QueueHistory;
+pub(crate) use self::response::{home, style, unknown};
 
 /// Asks whether the service can do its work; an error says why not, for the log.
-pub type Ready = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>>
+pub type ReadinessCheck = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>>
     + Send
     + Sync;
 
 /// Renders all metrics in the text format of Prometheus; asks the store how long its queues are.
-pub type Metrics = dyn Fn() -> BoxFuture<'static, String> + Send + Sync;
+pub type MetricsRenderer = dyn Fn() -> BoxFuture<'static, String> + Send + Sync;
 
 /// The use cases, as soon as the store is there.
-pub type Opened = dyn Fn() -> Option<App> + Send + Sync;
+pub type AppSource = dyn Fn() -> Option<App> + Send + Sync;
 
 /// How long the service and its store may take to say how they are.
-const WITHIN: Duration = Duration::from_secs(5);
+const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the operators' server answers from. It needs no store: where one is not there yet, `ready`
 /// says so, and `metrics` leaves out what only the store knows.
 #[derive(Clone)]
 pub struct Ops {
     /// Whether the service can do its work: asks the store, and says no while it stops.
-    pub ready: Arc<Ready>,
+    pub ready: Arc<ReadinessCheck>,
     /// All metrics, as they are when they are asked for.
-    pub metrics: Arc<Metrics>,
+    pub metrics: Arc<MetricsRenderer>,
     /// What the operators' view reads from.
-    pub app: Arc<Opened>,
+    pub app: Arc<AppSource>,
     /// How the queues have been; whoever starts the server samples them.
-    pub history: Arc<History>,
+    pub history: Arc<QueueHistory>,
     /// Names by which a request may call us, besides `localhost` and our own address.
     pub hosts: Vec<String>,
 }
@@ -61,7 +61,7 @@ pub(crate) async fn healthz() -> HttpResponse {
 
 /// `GET /readyz`: it can do its work.
 pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
-    let ready = tokio::time::timeout(WITHIN, (ops.ready)()).await;
+    let ready = tokio::time::timeout(STORE_TIMEOUT, (ops.ready)()).await;
     match ready.unwrap_or_else(|_| Err("no answer in time".into())) {
         Ok(()) => HttpResponse::Ok().json(serde_json::json!({"status": "ready"})),
         Err(error) => {
@@ -73,7 +73,7 @@ pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
 
 /// `GET /metrics`: how much it has done, and how much waits.
 pub(crate) async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
-    match tokio::time::timeout(WITHIN, (ops.metrics)()).await {
+    match tokio::time::timeout(STORE_TIMEOUT, (ops.metrics)()).await {
         Ok(text) => HttpResponse::Ok()
             .content_type(ContentType::plaintext())
             .body(text),
@@ -86,7 +86,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_store_that_does_not_answer_holds_up_nobody() {
+    async fn an_unresponsive_store_times_out() {
         let ops = web::Data::new(Ops {
             ready: Arc::new(|| Box::pin(std::future::pending())),
             metrics: Arc::new(|| Box::pin(std::future::pending())),

@@ -3,19 +3,19 @@
 
 use actix_web::http::StatusCode;
 use oncharge_domain::time::Timestamp;
-use oncharge_ports::{Presentable, Presenter, RememberedAnswer, Told};
+use oncharge_ports::{ApiResponse, Presenter, StoredResponse, WebhookPayload};
 use serde::Serialize;
 
 use crate::{
     problem::psp_rejected,
     v1::{
-        api_keys::rotate::RotatedBody,
+        api_keys::rotate::RotatedPairBody,
         events::{
             attempt::AttemptBody,
             body::{EventBody, TestBody},
         },
-        refunds::body::OrderedBody,
-        sessions::body::{CreatedBody, SessionBody},
+        refunds::body::OrderedRefundBody,
+        sessions::body::{CreatedSessionBody, SessionBody},
         webhook_endpoint::body::EndpointBody,
     },
 };
@@ -25,52 +25,48 @@ use crate::{
 pub struct JsonPresenter;
 
 impl Presenter for JsonPresenter {
-    fn present(
-        &self,
-        answer: &Presentable<'_>,
-        request_id: &str,
-        now: Timestamp,
-    ) -> RememberedAnswer {
+    fn render(&self, answer: &ApiResponse<'_>, request_id: &str, now: Timestamp) -> StoredResponse {
         let (status, body) = match answer {
-            Presentable::Created(session, token) => {
-                (StatusCode::CREATED, json(&CreatedBody::new(session, token)))
-            }
-            Presentable::Done(session) => (StatusCode::OK, json(&SessionBody::at(session, now))),
-            Presentable::Accepted(session) => {
+            ApiResponse::Created(session, token) => (
+                StatusCode::CREATED,
+                json(&CreatedSessionBody::new(session, token)),
+            ),
+            ApiResponse::Done(session) => (StatusCode::OK, json(&SessionBody::at(session, now))),
+            ApiResponse::Accepted(session) => {
                 (StatusCode::ACCEPTED, json(&SessionBody::at(session, now)))
             }
-            Presentable::RefundOrdered(refund) => (
+            ApiResponse::RefundRequested(refund) => (
                 StatusCode::CREATED,
-                json(&OrderedBody::acknowledging(refund)),
+                json(&OrderedRefundBody::acknowledgement(refund)),
             ),
-            Presentable::PspRejected => psp_rejected(request_id),
-            Presentable::PairRotated {
+            ApiResponse::PspRejected => psp_rejected(request_id),
+            ApiResponse::KeyRotated {
                 api_key,
                 api_secret,
                 replaced,
             } => (
                 StatusCode::CREATED,
-                json(&RotatedBody::new(api_key, api_secret, replaced)),
+                json(&RotatedPairBody::new(api_key, api_secret, replaced)),
             ),
-            Presentable::SecretRotated(endpoint) => {
+            ApiResponse::SecretRotated(endpoint) => {
                 (StatusCode::OK, json(&EndpointBody::with_secret(endpoint)))
             }
-            Presentable::Redelivering(event) => {
+            ApiResponse::Redelivering(event) => {
                 (StatusCode::ACCEPTED, json(&EventBody::from(*event)))
             }
-            Presentable::Tested(attempt) => (StatusCode::OK, json(&AttemptBody::from(*attempt))),
+            ApiResponse::Tested(attempt) => (StatusCode::OK, json(&AttemptBody::from(*attempt))),
         };
-        RememberedAnswer {
+        StoredResponse {
             status: status.as_u16(),
             content_type: "application/json".to_owned(),
             body,
         }
     }
 
-    fn webhook(&self, told: &Told<'_>) -> Vec<u8> {
-        match told {
-            Told::Event(event) => json(&EventBody::from(*event)),
-            Told::Test { id, at } => json(&TestBody::new(*id, *at)),
+    fn render_webhook(&self, payload: &WebhookPayload<'_>) -> Vec<u8> {
+        match payload {
+            WebhookPayload::Event(event) => json(&EventBody::from(*event)),
+            WebhookPayload::Test { id, at } => json(&TestBody::new(*id, *at)),
         }
     }
 }

@@ -49,22 +49,22 @@ pub enum Problem {
     UnsupportedMediaType,
     /// The request target is not in origin form.
     #[error("invalid_request: target")]
-    BadTarget,
+    InvalidTarget,
     /// The body broke off.
     #[error("invalid_request: body")]
-    BrokenBody,
+    IncompleteBody,
     /// The body did not come in time.
     #[error("request_timeout")]
-    SlowBody,
+    BodyTimeout,
     /// The body is no acceptable JSON object.
     #[error("invalid_request: JSON")]
-    BadJson(crate::json::BadJson),
+    InvalidJson(crate::json::InvalidJson),
     /// A query parameter or header breaks its rule.
     #[error("invalid_request: {}", .0.field)]
-    BadParameter(FieldProblem),
+    InvalidParameter(FieldProblem),
     /// Fields are missing, of the wrong type, or break their rule.
     #[error("invalid_request: {} fields", .0.len())]
-    BadFields(Vec<FieldProblem>),
+    InvalidFields(Vec<FieldProblem>),
     /// The use case refused or failed.
     #[error(transparent)]
     UseCase(#[from] Error),
@@ -117,7 +117,7 @@ pub struct ErrorBody {
 }
 
 /// Status, code and message of a problem, with what else its answer carries.
-struct Answer {
+struct ProblemParts {
     status: StatusCode,
     code: &'static str,
     message: Cow<'static, str>,
@@ -126,7 +126,7 @@ struct Answer {
     retry_after: Option<u64>,
 }
 
-impl Answer {
+impl ProblemParts {
     fn new(status: StatusCode, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
@@ -137,11 +137,11 @@ impl Answer {
         }
     }
 
-    fn with(self, details: Vec<FieldProblem>) -> Self {
+    fn with_details(self, details: Vec<FieldProblem>) -> Self {
         Self { details, ..self }
     }
 
-    fn after(self, seconds: u64) -> Self {
+    fn with_retry_after(self, seconds: u64) -> Self {
         Self {
             retry_after: Some(seconds),
             ..self
@@ -150,87 +150,88 @@ impl Answer {
 }
 
 impl Problem {
-    fn answer(&self) -> Answer {
+    fn parts(&self) -> ProblemParts {
         use StatusCode as S;
         match self {
-            Self::MissingAuth(header) => Answer::new(
+            Self::MissingAuth(header) => ProblemParts::new(
                 S::UNAUTHORIZED,
                 "missing_auth",
                 format!("The header {header} is missing, empty, repeated or not ASCII"),
             ),
             Self::InvalidKey => {
-                Answer::new(S::UNAUTHORIZED, "invalid_key", "The API key is not valid")
+                ProblemParts::new(S::UNAUTHORIZED, "invalid_key", "The API key is not valid")
             }
-            Self::TimestampExpired => Answer::new(
+            Self::TimestampExpired => ProblemParts::new(
                 S::UNAUTHORIZED,
                 "timestamp_expired",
                 "The timestamp is not within 5 minutes of the present time",
             ),
-            Self::InvalidSignature => Answer::new(
+            Self::InvalidSignature => ProblemParts::new(
                 S::UNAUTHORIZED,
                 "invalid_signature",
                 "HMAC signature verification failed",
             ),
-            Self::PayloadTooLarge(most) => Answer::new(
+            Self::PayloadTooLarge(max) => ProblemParts::new(
                 S::PAYLOAD_TOO_LARGE,
                 "payload_too_large",
-                format!("The body must be at most {most} bytes"),
+                format!("The body must be at most {max} bytes"),
             ),
             Self::RateLimited(seconds) => {
-                Answer::new(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
-                    .after(*seconds)
+                ProblemParts::new(S::TOO_MANY_REQUESTS, "rate_limited", "Too many requests")
+                    .with_retry_after(*seconds)
             }
-            Self::UnknownPath => Answer::new(S::NOT_FOUND, "not_found", "There is no such path"),
-            Self::MethodNotAllowed(allowed) => Answer::new(
+            Self::UnknownPath => {
+                ProblemParts::new(S::NOT_FOUND, "not_found", "There is no such path")
+            }
+            Self::MethodNotAllowed(allowed) => ProblemParts::new(
                 S::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 format!("This path allows {allowed}"),
             ),
-            Self::UnsupportedMediaType => Answer::new(
+            Self::UnsupportedMediaType => ProblemParts::new(
                 S::UNSUPPORTED_MEDIA_TYPE,
                 "unsupported_media_type",
                 "The body must be JSON: send it as application/json",
             ),
-            Self::SlowBody => Answer::new(
+            Self::BodyTimeout => ProblemParts::new(
                 S::REQUEST_TIMEOUT,
                 "request_timeout",
                 "The body did not arrive in time",
             ),
-            Self::BadTarget => invalid(S::BAD_REQUEST, "The request target must be a path"),
-            Self::BrokenBody => invalid(S::BAD_REQUEST, "The body is incomplete"),
-            Self::BadJson(bad) => {
-                invalid(S::BAD_REQUEST, bad.to_string()).with(bad.field().into_iter().collect())
-            }
-            Self::BadParameter(problem) => bad_parameter(problem.clone()),
-            Self::BadFields(problems) => bad_fields(problems.clone()),
-            Self::UseCase(error) => answer_of(error),
+            Self::InvalidTarget => invalid(S::BAD_REQUEST, "The request target must be a path"),
+            Self::IncompleteBody => invalid(S::BAD_REQUEST, "The body is incomplete"),
+            Self::InvalidJson(bad) => invalid(S::BAD_REQUEST, bad.to_string())
+                .with_details(bad.field().into_iter().collect()),
+            Self::InvalidParameter(problem) => invalid_parameter(problem.clone()),
+            Self::InvalidFields(problems) => invalid_fields(problems.clone()),
+            Self::UseCase(error) => use_case_parts(error),
             Self::Page(_) => internal(),
         }
     }
 
     /// The status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
-        self.answer().status
+        self.parts().status
     }
 
     /// The code in the answer's body.
     pub(crate) fn code(&self) -> &'static str {
-        self.answer().code
+        self.parts().code
     }
 
     /// After how many seconds another try may succeed, where that is known.
     pub(crate) fn retry_after(&self) -> Option<u64> {
-        self.answer().retry_after
+        self.parts().retry_after
     }
 
     /// The answer's body.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
-        let Answer {
+        let ProblemParts {
             code,
             message,
             details,
             ..
-        } = self.answer();
+        } = self.parts();
         error_body(&ErrorBody {
             error: code,
             message,
@@ -259,55 +260,59 @@ impl Problem {
 }
 
 /// The answers of the use cases' errors.
-fn answer_of(error: &Error) -> Answer {
+fn use_case_parts(error: &Error) -> ProblemParts {
     use StatusCode as S;
     match error {
-        Error::IdempotencyConflict => Answer::new(
+        Error::IdempotencyConflict => ProblemParts::new(
             S::CONFLICT,
             "idempotency_conflict",
             "The first request with this Idempotency-Key is still being processed",
         )
-        .after(1),
+        .with_retry_after(1),
         Error::IdempotencyKeyReused => unprocessable(
             "idempotency_key_reused",
             "The Idempotency-Key was used for another request",
         ),
         Error::IdempotencyKeyRequired => {
-            bad_parameter(FieldProblem::new("Idempotency-Key", "is required"))
+            invalid_parameter(FieldProblem::new("Idempotency-Key", "is required"))
         }
-        Error::GlobalBan => Answer::new(S::FORBIDDEN, "global_ban", "The shopper cannot be served"),
-        Error::MerchantDisabled => Answer::new(
+        Error::GlobalBan => {
+            ProblemParts::new(S::FORBIDDEN, "global_ban", "The shopper cannot be served")
+        }
+        Error::MerchantDisabled => ProblemParts::new(
             S::FORBIDDEN,
             "merchant_disabled",
             "This merchant is disabled: no new sessions and payments; captures, cancels, refunds and \
              webhooks go on",
         ),
-        Error::NotFound => Answer::new(S::NOT_FOUND, "not_found", "Not found"),
+        Error::NotFound => ProblemParts::new(S::NOT_FOUND, "not_found", "Not found"),
         Error::BadPayToken => unauthorized("invalid_token", "The pay token is invalid"),
         Error::BadCursor => {
-            bad_parameter(FieldProblem::new("cursor", "is not a cursor of this list"))
+            invalid_parameter(FieldProblem::new("cursor", "is not a cursor of this list"))
         }
         Error::Unverified => unauthorized(
             "invalid_signature",
             "The notification's signature does not verify",
         ),
-        Error::InvalidState(status) => not_now(format!(
+        Error::InvalidState(status) => invalid_state(format!(
             "Not possible while the session is {}",
             status.name()
         )),
-        Error::InProgress(operation) => not_now(format!(
+        Error::InProgress(operation) => invalid_state(format!(
             "Not possible while {} is in progress",
             operation.text()
         )),
-        Error::NoEndpoint => not_now("There is no webhook endpoint that is enabled: set one first"),
-        Error::KeyIsEnding => Answer::new(
+        Error::NoEndpoint => {
+            invalid_state("There is no webhook endpoint that is enabled: set one first")
+        }
+        Error::KeyIsEnding => ProblemParts::new(
             S::FORBIDDEN,
             "key_ending",
             "This API key is in its grace period and can end only itself: use its successor",
         ),
-        Error::LastActiveKey => not_now("The last active API key cannot be ended: rotate it"),
-        Error::TooManyKeys => not_now(format!("There are {MAX_ACTIVE_KEYS} active API keys")),
-        Error::TooManyEndingKeys => not_now(format!(
+        Error::LastActiveKey => invalid_state("The last active API key cannot be ended: rotate it"),
+        Error::TooManyKeys => invalid_state(format!("There are {MAX_ACTIVE_KEYS} active API keys")),
+        Error::TooManyEndingKeys => invalid_state(format!(
             "{MAX_ENDING_KEYS} API keys are in their grace period: end one with \
              DELETE /v1/api_keys/{{key_id}}, or rotate with revoke_old"
         )),
@@ -315,12 +320,14 @@ fn answer_of(error: &Error) -> Answer {
             "refund_exceeds_captured",
             format!("The amount must be at most what is left to refund: {left} minor units"),
         ),
-        Error::CaptureExceedsAuthorized(most) => unprocessable(
+        Error::CaptureExceedsAuthorized(max) => unprocessable(
             "capture_exceeds_authorized",
-            format!("The amount must be at most what was authorized: {most} minor units"),
+            format!("The amount must be at most what was authorized: {max} minor units"),
         ),
-        Error::Field { field, problem } => bad_fields(vec![FieldProblem::new(*field, *problem)]),
-        Error::PspUnavailable => Answer::new(
+        Error::Field { field, problem } => {
+            invalid_fields(vec![FieldProblem::new(*field, *problem)])
+        }
+        Error::PspUnavailable => ProblemParts::new(
             S::SERVICE_UNAVAILABLE,
             "psp_unavailable",
             "The payment processor cannot be reached; nothing was sent",
@@ -331,42 +338,42 @@ fn answer_of(error: &Error) -> Answer {
     }
 }
 
-fn unauthorized(code: &'static str, message: &'static str) -> Answer {
-    Answer::new(StatusCode::UNAUTHORIZED, code, message)
+fn unauthorized(code: &'static str, message: &'static str) -> ProblemParts {
+    ProblemParts::new(StatusCode::UNAUTHORIZED, code, message)
 }
 
-fn unprocessable(code: &'static str, message: impl Into<Cow<'static, str>>) -> Answer {
-    Answer::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
+fn unprocessable(code: &'static str, message: impl Into<Cow<'static, str>>) -> ProblemParts {
+    ProblemParts::new(StatusCode::UNPROCESSABLE_ENTITY, code, message)
 }
 
-fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> Answer {
-    Answer::new(status, "invalid_request", message)
+fn invalid(status: StatusCode, message: impl Into<Cow<'static, str>>) -> ProblemParts {
+    ProblemParts::new(status, "invalid_request", message)
 }
 
-fn busy() -> Answer {
-    Answer::new(
+fn busy() -> ProblemParts {
+    ProblemParts::new(
         StatusCode::SERVICE_UNAVAILABLE,
         "busy",
         "Too busy; nothing was written",
     )
-    .after(1)
+    .with_retry_after(1)
 }
 
-fn not_now(message: impl Into<Cow<'static, str>>) -> Answer {
-    Answer::new(StatusCode::CONFLICT, "invalid_state", message)
+fn invalid_state(message: impl Into<Cow<'static, str>>) -> ProblemParts {
+    ProblemParts::new(StatusCode::CONFLICT, "invalid_state", message)
 }
 
-fn bad_parameter(problem: FieldProblem) -> Answer {
-    invalid(StatusCode::BAD_REQUEST, problem.to_string()).with(vec![problem])
+fn invalid_parameter(problem: FieldProblem) -> ProblemParts {
+    invalid(StatusCode::BAD_REQUEST, problem.to_string()).with_details(vec![problem])
 }
 
-fn bad_fields(problems: Vec<FieldProblem>) -> Answer {
+fn invalid_fields(problems: Vec<FieldProblem>) -> ProblemParts {
     let each: Vec<String> = problems.iter().map(ToString::to_string).collect();
-    invalid(StatusCode::UNPROCESSABLE_ENTITY, each.join("; ")).with(problems)
+    invalid(StatusCode::UNPROCESSABLE_ENTITY, each.join("; ")).with_details(problems)
 }
 
-fn internal() -> Answer {
-    Answer::new(
+fn internal() -> ProblemParts {
+    ProblemParts::new(
         StatusCode::INTERNAL_SERVER_ERROR,
         "internal_error",
         "Something failed on our side",
@@ -395,11 +402,11 @@ impl ResponseError for Problem {
         self.status()
     }
 
-    /// Status and headers; `observe` adds the body, since it knows the request's id.
+    /// Status and headers; `request_log` adds the body, since it knows the request's id.
     fn error_response(&self) -> HttpResponse {
-        let answer = self.answer();
-        let mut response = HttpResponse::build(answer.status);
-        if let Some(seconds) = answer.retry_after {
+        let parts = self.parts();
+        let mut response = HttpResponse::build(parts.status);
+        if let Some(seconds) = parts.retry_after {
             response.insert_header((header::RETRY_AFTER, seconds.to_string()));
         }
         if let Self::MethodNotAllowed(allowed) = self {
@@ -408,7 +415,7 @@ impl ResponseError for Problem {
         // What is left of such a body is not waited for.
         if matches!(
             self,
-            Self::PayloadTooLarge(_) | Self::SlowBody | Self::BrokenBody
+            Self::PayloadTooLarge(_) | Self::BodyTimeout | Self::IncompleteBody
         ) {
             response.force_close();
         }
@@ -423,7 +430,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_error_of_a_use_case_has_its_answer() {
+    fn every_use_case_error_has_a_response() {
         let field = Error::Field {
             field: "amount",
             problem: "is wrong",

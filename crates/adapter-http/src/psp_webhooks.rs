@@ -9,7 +9,7 @@ use oncharge_application::checkout::receive_notification;
 use crate::{Api, gate::body, limits::address::Address, problem::Problem};
 
 /// How large a notification may be, in bytes: some PSPs send many in one.
-const LARGEST: usize = 256 * 1024;
+const MAX_BODY_BYTES: usize = 256 * 1024;
 
 /// Takes it in. Every PSP is content with 200; one of them wants to read `[accepted]`.
 pub(crate) async fn receive(
@@ -17,8 +17,13 @@ pub(crate) async fn receive(
     request: HttpRequest,
     payload: web::Payload,
 ) -> Result<HttpResponse, Problem> {
-    body::check_announced(request.headers(), LARGEST)?;
-    let body = body::read(payload.into_inner(), LARGEST, api.settings().body_timeout).await?;
+    body::check_content_length(request.headers(), MAX_BODY_BYTES)?;
+    let body = body::read(
+        payload.into_inner(),
+        MAX_BODY_BYTES,
+        api.settings().body_timeout,
+    )
+    .await?;
     let header = |name: &str| {
         let value = request.headers().get(name)?;
         value.to_str().ok().map(str::to_owned)

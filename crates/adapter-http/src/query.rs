@@ -19,7 +19,7 @@ use crate::{
 /// How many items a page holds unless the request says otherwise.
 pub(crate) const DEFAULT_LIMIT: u32 = 20;
 /// How many it may ask for.
-pub(crate) const MOST: u32 = 100;
+pub(crate) const MAX_LIMIT: u32 = 100;
 
 /// The parameters of a query, each at most once and each one that the endpoint knows: a misspelt
 /// filter must not return unrelated data.
@@ -46,7 +46,7 @@ impl<'a> Query<'a> {
     }
 
     /// Refuses every parameter: for endpoints that take none.
-    pub(crate) fn refuse_any(query: &'a str) -> Result<(), Problem> {
+    pub(crate) fn expect_empty(query: &'a str) -> Result<(), Problem> {
         Self::parse(query, &[]).map(drop)
     }
 
@@ -72,7 +72,7 @@ impl<'a> Query<'a> {
             let digits = text.bytes().all(|b| b.is_ascii_digit());
             text.parse()
                 .ok()
-                .filter(|limit| digits && (1..=MOST).contains(limit))
+                .filter(|limit| digits && (1..=MAX_LIMIT).contains(limit))
         };
         let limit = self.read("limit", "must be an integer from 1 to 100", read)?;
         Ok(limit.unwrap_or(DEFAULT_LIMIT))
@@ -126,7 +126,7 @@ fn one_of(names: impl Iterator<Item = &'static str>) -> String {
 }
 
 fn bad(name: &'static str, problem: impl Into<Cow<'static, str>>) -> Problem {
-    Problem::BadParameter(FieldProblem::new(name, problem))
+    Problem::InvalidParameter(FieldProblem::new(name, problem))
 }
 
 fn unknown(name: &str, allowed: &[&str]) -> Problem {
@@ -136,7 +136,7 @@ fn unknown(name: &str, allowed: &[&str]) -> Problem {
         let allowed = allowed.join(", ");
         format!("is unknown: this endpoint takes the query parameters {allowed}")
     };
-    Problem::BadParameter(FieldProblem::new(names::shown(name), rule))
+    Problem::InvalidParameter(FieldProblem::new(names::sanitize(name), rule))
 }
 
 #[cfg(test)]
@@ -146,7 +146,7 @@ mod tests {
     const NAMES: [&str; 4] = ["limit", "status", "reference", "created_after"];
 
     #[test]
-    fn rules_are_kept() {
+    fn parameters_are_validated() {
         let limit = |query| {
             Query::parse(query, &NAMES)
                 .and_then(|query| query.limit())

@@ -9,9 +9,11 @@ use actix_web::{
     web::{self, Data},
 };
 
-use oncharge_host_guard::Hosts;
+use oncharge_host_guard::AllowedHosts;
 
-use crate::{Api, ConnectionLimits, Ops, app, connections::Connections, observe::observe};
+use crate::{
+    Api, ConnectionLimits, Ops, connections::Connections, request_log::request_log, routes,
+};
 
 /// Within which time a request's head must have come; a slower one is answered 408, status only.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
@@ -19,12 +21,12 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// The connections of the operators' server: few, so that a flood of its port takes no descriptor
 /// from the API.
-const OPERATORS: ConnectionLimits = ConnectionLimits {
+const OPS_LIMITS: ConnectionLimits = ConnectionLimits {
     total: 128,
     ..ConnectionLimits::new()
 };
 /// How long a stop waits for requests under way, in seconds.
-const STOP_SECONDS: u64 = 10;
+const SHUTDOWN_SECONDS: u64 = 10;
 
 /// Serves the merchant API, the hosted checkout and PSP notifications with this many worker
 /// threads. The server runs while the returned future is polled; `handle().stop(true)` ends it
@@ -37,8 +39,8 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
     let factory = move || {
         App::new()
             .app_data(data.clone())
-            .wrap(from_fn(observe))
-            .configure(app::api)
+            .wrap(from_fn(request_log))
+            .configure(routes::api_routes)
     };
     Ok(HttpServer::new(factory)
         .workers(workers)
@@ -47,7 +49,7 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
         .keep_alive(limits.stall_timeout)
         .max_connections(limits.total.div_euclid(workers).max(1))
-        .shutdown_timeout(STOP_SECONDS)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()
         .listen(listener)?
         .run())
@@ -57,20 +59,22 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
 /// The view has no password: it is for those who may reach the listener, and it answers only
 /// requests that name as their host loopback, the listener's own address or one of `ops.hosts`.
 pub fn serve_ops(ops: Ops, listener: TcpListener) -> io::Result<Server> {
-    let hosts = Hosts::new(listener.local_addr()?.ip(), &ops.hosts);
+    let hosts = AllowedHosts::new(listener.local_addr()?.ip(), &ops.hosts);
     let factory = move || {
         let (ops, hosts) = (ops.clone(), hosts.clone());
-        App::new().configure(move |config: &mut web::ServiceConfig| app::ops(config, ops, hosts))
+        App::new().configure(move |config: &mut web::ServiceConfig| {
+            routes::ops_routes(config, ops, hosts)
+        })
     };
-    let connections = Connections::new(OPERATORS, &[]);
+    let connections = Connections::new(OPS_LIMITS, &[]);
     Ok(HttpServer::new(factory)
         .workers(1)
         .on_connect(move |stream, extensions| connections.admit(stream, extensions))
         .client_request_timeout(HEAD_TIMEOUT)
         .client_disconnect_timeout(DISCONNECT_TIMEOUT)
-        .keep_alive(OPERATORS.stall_timeout)
-        .max_connections(OPERATORS.total)
-        .shutdown_timeout(STOP_SECONDS)
+        .keep_alive(OPS_LIMITS.stall_timeout)
+        .max_connections(OPS_LIMITS.total)
+        .shutdown_timeout(SHUTDOWN_SECONDS)
         .disable_signals()
         .listen(listener)?
         .run())

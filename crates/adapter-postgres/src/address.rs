@@ -22,18 +22,18 @@ use tokio_postgres::{
     config::{Host, LoadBalanceHosts},
 };
 
-pub(crate) use self::driver::Connected;
+pub(crate) use self::driver::DrivenConnection;
 use self::{
     host::{HostFailure, Target},
     tls::Verification,
-    url::Mode,
+    url::TlsMode,
 };
 
 /// How long all hosts together may take to accept a connection, unless the URL has
 /// `connect_timeout`.
-const CONNECT: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
 /// The least time that one of many hosts gets.
-const SHORTEST_CONNECT: Duration = Duration::from_secs(1);
+const MIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A database's address: its hosts in the order in which they are tried.
 #[derive(Clone)]
@@ -142,17 +142,17 @@ impl Address {
         url::check_hosts(&config)?;
         let is_local = is_local(&config);
         let default = if is_local {
-            Mode::Disable
+            TlsMode::Disable
         } else {
-            Mode::VerifyFull
+            TlsMode::VerifyFull
         };
         let verification = match options.mode.unwrap_or(default) {
-            Mode::Disable if options.root_certificate.is_some() => {
+            TlsMode::Disable if options.root_certificate.is_some() => {
                 return Err(AddressError::UnusedRootCertificate);
             }
-            Mode::Disable => None,
-            Mode::VerifyCa => Some(Verification::Chain),
-            Mode::VerifyFull => Some(Verification::ChainAndName),
+            TlsMode::Disable => None,
+            TlsMode::VerifyCa => Some(Verification::Chain),
+            TlsMode::VerifyFull => Some(Verification::ChainAndName),
         };
         let tls = verification
             .map(|how| tls::connector(how, options.root_certificate.as_deref()))
@@ -162,9 +162,9 @@ impl Address {
             (None, true) => Protection::Local,
             (None, false) => Protection::Unencrypted,
         };
-        let share = CONNECT / u32::try_from(count).unwrap_or(u32::MAX);
+        let time_per_host = CONNECT_TIMEOUT / u32::try_from(count).unwrap_or(u32::MAX);
         let connect = config.get_connect_timeout().copied();
-        let connect = connect.unwrap_or(share.max(SHORTEST_CONNECT));
+        let connect = connect.unwrap_or(time_per_host.max(MIN_CONNECT_TIMEOUT));
         let hosts = (0..count).map(|index| Target::new(&config, index, tls.as_ref(), connect));
         let spread = config.get_load_balance_hosts() == LoadBalanceHosts::Random;
         Ok(Self {
@@ -183,7 +183,7 @@ impl Address {
     /// `BadConnection` where no host answers or is ready; `InvalidConnectionUrl` where one has
     /// refused (an unknown user, password or database, a certificate that cannot be trusted, no TLS,
     /// no free connection), or where no host's name exists.
-    pub(crate) async fn connect(&self) -> ConnectionResult<Connected> {
+    pub(crate) async fn connect(&self) -> ConnectionResult<DrivenConnection> {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)
         });
@@ -193,7 +193,7 @@ impl Address {
             // On the heap: every future that waits for the store would carry this one's size.
             let connecting = tokio::time::timeout(target.limit, Box::pin(target.connect()));
             let error = match connecting.await {
-                Ok(Ok(connected)) => return Ok(connected),
+                Ok(Ok(driven)) => return Ok(driven),
                 Ok(Err(error)) => error,
                 Err(_) => HostFailure::Absent("no answer in time".to_owned()),
             };
@@ -210,7 +210,7 @@ impl Address {
 /// The hosts, ports and database of a URL.
 fn name(config: &Config, count: usize) -> String {
     let ports = config.get_ports();
-    let places = (0..count).map(|index| {
+    let endpoints = (0..count).map(|index| {
         let port = ports.get(index).or(ports.first()).unwrap_or(&5432);
         let host = match config.get_hosts().get(index) {
             Some(Host::Tcp(name)) => name.clone(),
@@ -224,9 +224,9 @@ fn name(config: &Config, count: usize) -> String {
         };
         format!("{host}:{port}")
     });
-    let places: Vec<_> = places.collect();
+    let endpoints: Vec<_> = endpoints.collect();
     let database = config.get_dbname().or(config.get_user());
-    format!("{}/{}", places.join(","), database.unwrap_or_default())
+    format!("{}/{}", endpoints.join(","), database.unwrap_or_default())
 }
 
 /// How many hosts there are, as tokio-postgres counts them.

@@ -36,7 +36,11 @@ WHERE keys_in_use.digest = excluded.digest";
 
 #[async_trait]
 impl BlocklistRepository for PostgresStore {
-    async fn live(&self, hashes: &[PepperedHash], now: Timestamp) -> Result<Vec<Ban>, StoreError> {
+    async fn live_bans(
+        &self,
+        hashes: &[PepperedHash],
+        now: Timestamp,
+    ) -> Result<Vec<Ban>, StoreError> {
         if hashes.is_empty() {
             return Ok(Vec::new());
         }
@@ -59,12 +63,12 @@ impl BlocklistRepository for PostgresStore {
         pepper: &KeyFingerprint,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         register(&mut batch, pepper);
         batch.add(BanRow::from(ban).insert_into(bans::table));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn rehash(
@@ -77,11 +81,11 @@ impl BlocklistRepository for PostgresStore {
             bans::pepper_id.eq(hash.pepper.as_str().to_owned()),
             bans::hash.eq(hash.hash.to_vec()),
         );
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         register(&mut batch, pepper);
         batch.add(diesel::update(bans::table.find(id.uuid())).set(change));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn list(&self) -> Result<Vec<Ban>, StoreError> {
@@ -98,15 +102,15 @@ impl BlocklistRepository for PostgresStore {
         revoked: Timestamp,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
-        let live = bans::table
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
+        let live_bans = bans::table
             .find(id.uuid())
             .filter(bans::revoked_at.is_null());
-        let write = diesel::update(live).set(bans::revoked_at.eq(at(revoked)));
+        let write = diesel::update(live_bans).set(bans::revoked_at.eq(at(revoked)));
         batch.require(write, ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 }
 

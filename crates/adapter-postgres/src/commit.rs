@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
-    keys,
+    idempotency,
     rows::{
         at,
         audit::AuditRow,
@@ -35,11 +35,11 @@ use crate::{
     },
     seal::{REQUEST, Sealer},
     store::PostgresStore,
-    work::Held,
+    work::HeldLease,
 };
 
 /// Puts events that were just written on their way, where the merchant has an enabled endpoint.
-const DELIVER: &str = "
+const INSERT_DELIVERIES: &str = "
 INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
     attempts, failures, round, created_at, next_try_at)
 SELECT events.id, session_id, merchant_id, sequence, webhook_endpoints.id, url, 'pending', 0, 0, 0,
@@ -49,7 +49,7 @@ WHERE events.id = ANY ($1) AND disabled IS NULL";
 
 /// Which statement touched no row.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Blame {
+pub(crate) enum Precondition {
     /// The session has another version by now.
     Version,
     /// The lease is over or another's.
@@ -57,14 +57,14 @@ pub(crate) enum Blame {
     /// The idempotency key is taken.
     Key,
     /// The notification waits no more.
-    Handled,
+    NotificationWaiting,
     /// A row that should change is not there: a fault of the caller.
-    Missing(&'static str),
+    RowExists(&'static str),
 }
 
 /// A unit on its way into a batch.
-struct Writer<'a> {
-    batch: Batch<'a, Blame>,
+struct UnitWriter<'a> {
+    batch: Batch<'a, Precondition>,
     sealer: &'a Sealer,
 }
 
@@ -74,23 +74,25 @@ struct Writer<'a> {
 /// other in a circle. Then the statements stand in the order of the foreign keys; what has changed
 /// comes before what is new, so that an operation that is over makes room for the next in flight.
 pub(crate) async fn commit(store: &PostgresStore, unit: &UnitOfWork) -> Result<(), CommitError> {
-    let lent = store.pool.get().await?;
-    let mut writer = Writer {
-        batch: Batch::new(&lent),
+    let pooled = store.pool.get().await?;
+    let mut writer = UnitWriter {
+        batch: Batch::new(&pooled),
         sealer: &store.sealer,
     };
     writer.write(unit)?;
-    writer.batch.commit().await.map_err(outcome)
+    writer.batch.commit().await.map_err(commit_error)
 }
 
 /// What a batch that failed means to whoever wanted it committed.
-pub(crate) fn outcome(error: BatchError<Blame>) -> CommitError {
+pub(crate) fn commit_error(error: BatchError<Precondition>) -> CommitError {
     match error {
-        BatchError::NoRow(Blame::Version) => CommitError::Conflict,
-        BatchError::NoRow(Blame::Lease) => CommitError::LeaseLost,
-        BatchError::NoRow(Blame::Key) => CommitError::KeyTaken,
-        BatchError::NoRow(Blame::Handled) => CommitError::AlreadyHandled,
-        BatchError::NoRow(Blame::Missing(row)) => {
+        BatchError::PreconditionFailed(Precondition::Version) => CommitError::Conflict,
+        BatchError::PreconditionFailed(Precondition::Lease) => CommitError::LeaseLost,
+        BatchError::PreconditionFailed(Precondition::Key) => CommitError::IdempotencyKeyTaken,
+        BatchError::PreconditionFailed(Precondition::NotificationWaiting) => {
+            CommitError::AlreadyHandled
+        }
+        BatchError::PreconditionFailed(Precondition::RowExists(row)) => {
             let text = format!("{row} that should change is not there");
             CommitError::Store(StoreError::Failed(text.into()))
         }
@@ -102,20 +104,21 @@ pub(crate) fn outcome(error: BatchError<Blame>) -> CommitError {
     }
 }
 
-/// As [`outcome`], for what changes no session: whatever was in the way says nothing about one.
-pub(crate) fn outcome_beside_sessions(error: BatchError<Blame>) -> CommitError {
+/// As [`commit_error`], for what changes no session: whatever was in the way says nothing about one.
+pub(crate) fn commit_error_outside_session(error: BatchError<Precondition>) -> CommitError {
     match error {
         BatchError::Failed(failure) => CommitError::Store(failure.into()),
-        error => outcome(error),
+        error => commit_error(error),
     }
 }
 
-impl Writer<'_> {
+impl UnitWriter<'_> {
     fn write(&mut self, unit: &UnitOfWork) -> Result<(), StoreError> {
         self.session(&unit.session, unit.id)?;
         // The lease must hold, and stays locked until the commit.
         if let Some(lease) = unit.lease {
-            self.batch.require(Held::by(lease), Blame::Lease);
+            self.batch
+                .require(HeldLease::of(lease), Precondition::Lease);
         }
         if let Some(notification) = unit.handled {
             self.handled(notification, unit);
@@ -135,7 +138,7 @@ impl Writer<'_> {
         }
         self.events(&unit.events);
         if let Some(key) = &unit.key {
-            keys::write(&mut self.batch, self.sealer, key)?;
+            idempotency::write(&mut self.batch, self.sealer, key)?;
         }
         for entry in &unit.audit {
             let row = AuditRow::from(entry);
@@ -159,7 +162,7 @@ impl Writer<'_> {
             leased_until.eq(None::<OffsetDateTime>),
             lease_token.eq(None::<Uuid>),
         ));
-        self.batch.require(write, Blame::Handled);
+        self.batch.require(write, Precondition::NotificationWaiting);
     }
 
     /// The events, and after them the deliveries of all.
@@ -172,7 +175,7 @@ impl Writer<'_> {
             self.batch.add(row.insert_into(events::table));
         }
         let ids: Vec<Uuid> = new.iter().map(|event| Id::uuid(event.id)).collect();
-        let deliver = sql_query(DELIVER).bind::<Array<SqlUuid>, _>(ids);
+        let deliver = sql_query(INSERT_DELIVERIES).bind::<Array<SqlUuid>, _>(ids);
         self.batch.add(deliver);
     }
 
@@ -193,7 +196,7 @@ impl Writer<'_> {
             .filter(sessions::id.eq(id))
             .filter(sessions::version.eq(version - 1));
         let write = diesel::update(before).set(SessionState::from(session));
-        self.batch.require(write, Blame::Version);
+        self.batch.require(write, Precondition::Version);
         let change = (
             session_changes::unit_id.eq(unit.uuid()),
             session_changes::session_id.eq(id),
@@ -228,20 +231,20 @@ impl Writer<'_> {
         let operation = &changed.operation;
         let row = operations::table.find(operation.id.uuid());
         let state = OperationState::from(operation);
-        let missing = Blame::Missing("an operation");
+        let row_exists = Precondition::RowExists("an operation");
         match changed.next_try_at {
             _ if !operation.is_open() => {
                 let write = diesel::update(row).set((state, OpenColumns::default()));
-                self.batch.require(write, missing);
+                self.batch.require(write, row_exists);
             }
             Some(next) => {
                 let next = operations::next_try_at.eq(at(next));
                 let write = diesel::update(row).set((state, next));
-                self.batch.require(write, missing);
+                self.batch.require(write, row_exists);
             }
             None => {
                 let write = diesel::update(row).set(state);
-                self.batch.require(write, missing);
+                self.batch.require(write, row_exists);
             }
         }
     }
@@ -249,6 +252,7 @@ impl Writer<'_> {
     fn change_refund(&mut self, refund: &Refund) {
         let row = refunds::table.find(refund.id.uuid());
         let write = diesel::update(row).set(RefundState::from(refund));
-        self.batch.require(write, Blame::Missing("a refund"));
+        self.batch
+            .require(write, Precondition::RowExists("a refund"));
     }
 }

@@ -18,7 +18,7 @@ pub(crate) enum Failure {
 
 /// What PostgreSQL says (with `lc_messages` C) when it cannot serve us now. Diesel does not hand
 /// on the error's code, only its text.
-const PASSING: [&str; 9] = [
+const TRANSIENT_MESSAGES: [&str; 9] = [
     "terminating connection",
     "canceling statement",
     "canceling authentication",
@@ -47,7 +47,7 @@ impl Failure {
             // A server that has just become a standby.
             | DatabaseErrorKind::ReadOnlyTransaction => Self::Unavailable(error.into()),
             _ if is_deadlock(information.as_ref()) => Self::Conflict(error),
-            DatabaseErrorKind::Unknown if is_passing(information.as_ref()) => {
+            DatabaseErrorKind::Unknown if is_transient(information.as_ref()) => {
                 Self::Unavailable(error.into())
             }
             _ => Self::Other(error),
@@ -56,7 +56,7 @@ impl Failure {
 
     /// Whether the server answered and surely undid what was asked: with this, a `COMMIT` was no
     /// commit. Anything else leaves its outcome open.
-    pub(crate) fn is_final_word(&self) -> bool {
+    pub(crate) fn is_rolled_back(&self) -> bool {
         match self {
             Self::Unique(..) | Self::Conflict(_) => true,
             Self::Unavailable(_) => false,
@@ -79,9 +79,9 @@ fn is_deadlock(information: &dyn DatabaseErrorInformation) -> bool {
     information.message() == "deadlock detected"
 }
 
-fn is_passing(information: &dyn DatabaseErrorInformation) -> bool {
+fn is_transient(information: &dyn DatabaseErrorInformation) -> bool {
     let message = information.message();
-    PASSING.iter().any(|text| message.contains(text))
+    TRANSIENT_MESSAGES.iter().any(|text| message.contains(text))
 }
 
 impl From<Failure> for StoreError {
@@ -99,7 +99,7 @@ impl From<Failure> for CommitError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unique(constraint, _) if constraint == "idempotency_keys_pkey" => {
-                Self::KeyTaken
+                Self::IdempotencyKeyTaken
             }
             // Somebody else has created or changed this session, taken the event's number, has an
             // operation in flight or used the token: look again.

@@ -13,7 +13,10 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError, Inbox, StoreError,
-    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification, StuckNotifications},
+    inbox::{
+        NewNotification, NotificationOutcome, NotificationStatus, StoredNotification,
+        StuckNotificationFilter,
+    },
     unit_of_work::LeasedItem,
 };
 use time::OffsetDateTime;
@@ -21,8 +24,8 @@ use uuid::Uuid;
 
 use crate::{
     batch::Batch,
-    commit::{Blame, outcome_beside_sessions},
-    rows::{at, audit::AuditRow, notification::NotificationRow, unfit},
+    commit::{Precondition, commit_error_outside_session},
+    rows::{at, audit::AuditRow, conversion_error, notification::NotificationRow},
     schema::{audit_log, database_clock, psp_notifications},
     store::PostgresStore,
 };
@@ -43,7 +46,7 @@ logged AS (
 SELECT number FROM counted";
 
 #[derive(QueryableByName)]
-struct Counted {
+struct DismissedCount {
     #[diesel(sql_type = BigInt)]
     number: i64,
 }
@@ -71,33 +74,33 @@ impl Inbox for PostgresStore {
         found.into_iter().next().map(open).transpose()
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
+    async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError> {
         use psp_notifications::{
             lease_token, leased_until, next_try_at, operation_id, session_id, status, table,
         };
         // Only a notification's lease can be over here.
-        let LeasedItem::Notification(id) = settled.lease.item else {
+        let LeasedItem::Notification(id) = outcome.lease.item else {
             return Err(CommitError::LeaseLost);
         };
         let held = table
             .find(id.uuid())
-            .filter(lease_token.eq(settled.lease.token.uuid()))
+            .filter(lease_token.eq(outcome.lease.token.uuid()))
             .filter(leased_until.gt(database_clock()));
         let write = diesel::update(held).set((
-            status.eq(settled.status.name()),
-            operation_id.eq(settled.operation.map(Id::uuid)),
-            session_id.eq(settled.session.map(Id::uuid)),
+            status.eq(outcome.status.name()),
+            operation_id.eq(outcome.operation.map(Id::uuid)),
+            session_id.eq(outcome.session.map(Id::uuid)),
             next_try_at.eq(None::<OffsetDateTime>),
             leased_until.eq(None::<OffsetDateTime>),
             lease_token.eq(None::<Uuid>),
         ));
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
-        batch.require(write, Blame::Lease);
-        if let Some(entry) = &settled.audit {
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
+        batch.require(write, Precondition::Lease);
+        if let Some(entry) = &outcome.audit {
             batch.add(AuditRow::from(entry).insert_into(audit_log::table));
         }
-        batch.commit().await.map_err(outcome_beside_sessions)
+        batch.commit().await.map_err(commit_error_outside_session)
     }
 
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
@@ -109,16 +112,16 @@ impl Inbox for PostgresStore {
             .collect();
         let listed = table.find(id.uuid()).filter(status.eq_any(stuck));
         let dismissed = NotificationStatus::Dismissed.name();
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         batch.require(diesel::update(listed).set(status.eq(dismissed)), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn dismiss_all(
         &self,
-        stuck: &StuckNotifications,
+        stuck: &StuckNotificationFilter,
         limit: u32,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
@@ -136,8 +139,8 @@ impl Inbox for PostgresStore {
             .bind::<Timestamptz, _>(at(audit.at))
             .bind::<Text, _>(audit.action.name())
             .bind::<Text, _>(audit.detail.as_str());
-        let counted: Vec<Counted> = self.read(dismiss).await?;
+        let counted: Vec<DismissedCount> = self.read(dismiss).await?;
         let number = counted.first().map_or(0, |row| row.number);
-        u64::try_from(number).map_err(unfit)
+        u64::try_from(number).map_err(conversion_error)
     }
 }

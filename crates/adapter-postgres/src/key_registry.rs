@@ -20,7 +20,7 @@ use oncharge_ports::{
 use time::OffsetDateTime;
 
 use crate::{
-    rows::{Reader, at, node::NodeRow},
+    rows::{RowReader, at, node::NodeRow},
     schema::{database_clock, keys_in_use, nodes},
     store::PostgresStore,
     work::interval,
@@ -50,7 +50,7 @@ SELECT purpose, key_id, digest, used_until, coalesce(used_until <= now(), false)
 FROM keys_in_use ORDER BY purpose, key_id";
 
 #[derive(QueryableByName)]
-struct Registered {
+struct RegisteredKeyRow {
     #[diesel(sql_type = Text)]
     purpose: String,
     #[diesel(sql_type = Text)]
@@ -109,10 +109,10 @@ impl KeyRegistry for PostgresStore {
 
     async fn registered_keys(&self, now: Timestamp) -> Result<RegisteredKeys, StoreError> {
         let query = sql_query(REGISTERED).bind::<Timestamptz, _>(at(now));
-        let found: Vec<Registered> = self.read(query).await?;
+        let found: Vec<RegisteredKeyRow> = self.read(query).await?;
         let mut keys = RegisteredKeys::default();
         for row in found {
-            row.sort_into(&mut keys)?;
+            row.add_to(&mut keys)?;
         }
         Ok(keys)
     }
@@ -129,15 +129,15 @@ impl KeyRegistry for PostgresStore {
     }
 }
 
-impl Registered {
-    fn sort_into(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
-        let read = Reader {
+impl RegisteredKeyRow {
+    fn add_to(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
+        let reader = RowReader {
             table: "keys_in_use",
             row: self.key_id.as_str(),
         };
         let key = KeyFingerprint {
-            id: read.need("key_id", KeyId::parse(&self.key_id))?,
-            digest: read.need("digest", self.digest.try_into().ok())?,
+            id: reader.require("key_id", KeyId::parse(&self.key_id))?,
+            digest: reader.require("digest", self.digest.try_into().ok())?,
         };
         if self.purpose == "pepper" {
             keys.peppers.push(PepperUse {
@@ -147,7 +147,7 @@ impl Registered {
         } else {
             keys.master.push(MasterKeyUse {
                 key,
-                used_until: Timestamp::new(read.need("used_until", self.used_until)?),
+                used_until: Timestamp::new(reader.require("used_until", self.used_until)?),
                 is_idle: self.is_idle,
             });
         }

@@ -11,20 +11,22 @@ use diesel::{
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant},
+    merchant::{
+        ApiKey, ApiKeyHash, LAST_USE_PRECISION_SECONDS, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant,
+    },
     psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
-    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation, RotationOutcome},
+    merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
 
 use crate::{
     batch::{Batch, BatchError},
-    commit::{self, Blame},
+    commit::{self, Precondition},
     error::corrupt,
-    keys,
+    idempotency,
     rows::{
         at,
         audit::AuditRow,
@@ -39,7 +41,7 @@ use crate::{
 const MERCHANT_LOCK: &str = "SELECT id FROM merchants WHERE id = $1 FOR NO KEY UPDATE";
 
 /// One row, where the merchant has fewer active keys than $2.
-const HAS_ROOM: &str = "
+const BELOW_KEY_LIMIT: &str = "
 SELECT 1 WHERE (SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND ends_at IS NULL) < $2";
 
 /// One row, where at most $3 keys of the merchant are in their grace period at $2.
@@ -73,8 +75,8 @@ impl MerchantRepository for PostgresStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let key = ApiKeyRow::seal(key, hash, &self.sealer)?;
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::<()>::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&pooled);
         batch.add(MerchantRow::from(merchant).insert_into(merchants::table));
         batch.add(key.insert_into(api_keys::table));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
@@ -115,15 +117,15 @@ impl MerchantRepository for PostgresStore {
     }
 
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError> {
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         let before = i64::from(merchant.version) - 1;
         let row = merchants::table
             .find(merchant.id.uuid())
             .filter(merchants::version.eq(before));
         batch.require(diesel::update(row).set(MerchantRow::from(merchant)), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn add_key(
@@ -133,16 +135,16 @@ impl MerchantRepository for PostgresStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let row = ApiKeyRow::seal(key, hash, &self.sealer)?;
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         batch.add(merchant_lock(key.merchant));
-        let has_room = sql_query(HAS_ROOM)
+        let below_key_limit = sql_query(BELOW_KEY_LIMIT)
             .bind::<SqlUuid, _>(key.merchant.uuid())
             .bind::<BigInt, _>(i64::from(MAX_ACTIVE_KEYS));
-        batch.require(has_room, ());
+        batch.require(below_key_limit, ());
         batch.add(row.insert_into(api_keys::table));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
@@ -157,7 +159,7 @@ impl MerchantRepository for PostgresStore {
         found.into_iter().next().map(both).transpose()
     }
 
-    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+    async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let query = api_keys::table
             .find(id.uuid())
             .select(ApiKeyRow::as_select());
@@ -186,8 +188,8 @@ impl MerchantRepository for PostgresStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         use api_keys::{ends_at, table};
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::<()>::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&pooled);
         let later = table
             .find(id.uuid())
             .filter(ends_at.is_null().or(ends_at.gt(at(end))));
@@ -204,15 +206,15 @@ impl MerchantRepository for PostgresStore {
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
         use api_keys::{ends_at, merchant_id, table};
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::<()>::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::<()>::new(&pooled);
         batch.add(merchant_lock(merchant));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         let later = table
             .filter(merchant_id.eq(merchant.uuid()))
             .filter(ends_at.is_null().or(ends_at.gt(at(end))));
         batch.add(diesel::update(later).set(ends_at.eq(at(end))));
-        Ok(batch.commit_counting().await? as u64)
+        Ok(batch.commit_and_count().await? as u64)
     }
 
     async fn remove_key(
@@ -223,8 +225,8 @@ impl MerchantRepository for PostgresStore {
         audit: &AuditEntry,
     ) -> Result<KeyRemoval, StoreError> {
         {
-            let lent = self.pool.get().await?;
-            let mut batch = Batch::new(&lent);
+            let pooled = self.pool.get().await?;
+            let mut batch = Batch::new(&pooled);
             batch.add(merchant_lock(merchant));
             let remove = sql_query(REMOVE_KEY)
                 .bind::<SqlUuid, _>(id.uuid())
@@ -232,11 +234,11 @@ impl MerchantRepository for PostgresStore {
                 .bind::<Timestamptz, _>(at(end));
             batch.require(remove, ());
             batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-            if batch.commit_if_there().await? {
+            if batch.try_commit().await? {
                 return Ok(KeyRemoval::Ended);
             }
         }
-        let found = self.key_by_id(id).await?;
+        let found = self.key_with_id(id).await?;
         let is_kept = |key: ApiKey| key.merchant == merchant && key.is_valid(end);
         Ok(match found.map(is_kept) {
             Some(true) => KeyRemoval::LastActive,
@@ -244,15 +246,15 @@ impl MerchantRepository for PostgresStore {
         })
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
+    async fn rotate_key(&self, rotation: &KeyRotation) -> Result<RotationOutcome, CommitError> {
         use api_keys::{ends_at, merchant_id, table};
         let merchant = rotation.key.merchant;
         let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, &self.sealer)?;
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         // Equal requests meet here first: the slower one is to find the record, not an ended key.
         if let Some(remembered) = &rotation.remembered {
-            keys::write(&mut batch, &self.sealer, remembered)?;
+            idempotency::write(&mut batch, &self.sealer, remembered)?;
         }
         batch.add(merchant_lock(merchant));
         let active = table
@@ -260,23 +262,26 @@ impl MerchantRepository for PostgresStore {
             .filter(merchant_id.eq(merchant.uuid()))
             .filter(ends_at.is_null());
         let end = diesel::update(active).set(ends_at.eq(at(rotation.replaced_ends_at)));
-        batch.require(end, Blame::Missing("an active key"));
+        batch.require(end, Precondition::RowExists("an active key"));
         if rotation.replaced_ends_at > rotation.at {
             let are_few = sql_query(ENDING_ARE_FEW)
                 .bind::<SqlUuid, _>(merchant.uuid())
                 .bind::<Timestamptz, _>(at(rotation.at))
                 .bind::<BigInt, _>(i64::from(MAX_ENDING_KEYS));
-            batch.require(are_few, Blame::Missing("room for another key in grace"));
+            batch.require(
+                are_few,
+                Precondition::RowExists("room for another key in grace"),
+            );
         }
         batch.add(key.insert_into(table));
         batch.add(AuditRow::from(&rotation.audit).insert_into(audit_log::table));
         match batch.commit().await {
             Ok(()) => return Ok(RotationOutcome::Rotated),
-            Err(BatchError::NoRow(Blame::Missing(_))) => {}
-            Err(error) => return Err(commit::outcome_beside_sessions(error)),
+            Err(BatchError::PreconditionFailed(Precondition::RowExists(_))) => {}
+            Err(error) => return Err(commit::commit_error_outside_session(error)),
         }
-        drop(lent);
-        let found = self.key_by_id(rotation.replaced).await?;
+        drop(pooled);
+        let found = self.key_with_id(rotation.replaced).await?;
         let is_active = |key: &ApiKey| key.merchant == merchant && key.is_active();
         Ok(match found.filter(is_active) {
             Some(_) => RotationOutcome::TooManyEnding,
@@ -286,7 +291,7 @@ impl MerchantRepository for PostgresStore {
 
     async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
         use api_keys::{last_used_at, table};
-        let before = at(used.plus_seconds(-LAST_USE_SECONDS));
+        let before = at(used.plus_seconds(-LAST_USE_PRECISION_SECONDS));
         let stale = table
             .find(id.uuid())
             .filter(last_used_at.is_null().or(last_used_at.le(before)));

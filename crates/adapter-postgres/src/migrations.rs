@@ -28,7 +28,7 @@ use crate::{address::Address, error::Failure};
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
 /// The advisory lock under which migrations run; the bytes of `oncharge`, unlikely to be another's.
-const LOCK: i64 = i64::from_be_bytes(*b"oncharge");
+const ADVISORY_LOCK: i64 = i64::from_be_bytes(*b"oncharge");
 
 /// The version of the schema that this binary works with: that of its newest migration.
 pub fn schema_version() -> String {
@@ -41,9 +41,9 @@ pub fn schema_version() -> String {
 /// table waits behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long writers have their turn before the next try.
-const BETWEEN_TRIES: Duration = Duration::from_secs(1);
+const RETRY_PAUSE: Duration = Duration::from_secs(1);
 /// How long a migration is tried before the start is given up.
-const TRIED_FOR: Duration = Duration::from_secs(300);
+const RETRY_LIMIT: Duration = Duration::from_secs(300);
 
 /// Indexes that `CREATE INDEX CONCURRENTLY` has left behind when it was interrupted. Nobody else
 /// builds one at this moment: the advisory lock is held.
@@ -91,7 +91,7 @@ where
         let cause = "the database is in recovery";
         return Err(StoreError::Unreachable(cause.into()));
     }
-    diesel::select(pg_advisory_lock(LOCK))
+    diesel::select(pg_advisory_lock(ADVISORY_LOCK))
         .execute(&mut &connection)
         .await
         .map_err(Failure::of)?;
@@ -186,13 +186,13 @@ fn run_one(connection: &mut Blocking, migration: &dyn Migration<Pg>) -> Result<(
     loop {
         match connection.run_migration(migration) {
             Ok(_) => return Ok(()),
-            Err(error) if is_lock_timeout(error.as_ref()) && start.elapsed() < TRIED_FOR => {
+            Err(error) if is_lock_timeout(error.as_ref()) && start.elapsed() < RETRY_LIMIT => {
                 tracing::warn!(
                     version = %migration.name(),
                     "a table is locked; the migration tries again"
                 );
                 // On a blocking thread.
-                thread::sleep(BETWEEN_TRIES);
+                thread::sleep(RETRY_PAUSE);
             }
             Err(error) => return Err(error),
         }

@@ -24,16 +24,16 @@ use oncharge_ports::StoreError;
 use tokio::runtime::Handle;
 
 use crate::{
-    address::{Address, Connected},
+    address::{Address, DrivenConnection},
     error::Failure,
-    traffic::{Counters, Listener},
+    statistics::{Counters, CountingInstrumentation},
 };
 
 /// How long a piece of work waits for a free connection before the store counts as unavailable.
-const WAIT: Duration = Duration::from_secs(3);
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How long one round trip may take; above the server's own `statement_timeout`, for the case
 /// that the server or the way to it is gone without a word.
-const ROUND_TRIP: Duration = Duration::from_secs(8);
+const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// The safety net on the server's side. Compiling a statement takes longer than any of ours runs.
 /// Warnings must arrive, because a commit that was not replicated is reported by one.
@@ -42,12 +42,12 @@ const ROUND_TRIP: Duration = Duration::from_secs(8);
 /// for synchronous standbys as every commit does. After a crash of the primary a transaction that
 /// no standby has is visible; a connection that is made then is usable only once everything
 /// visible to it is replicated, and nothing is answered that a failover would take back.
-const SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
+const SESSION_SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET application_name = 'oncharge'; SET jit = off; \
      SET client_min_messages = 'warning'; SELECT pg_logical_emit_message(true, 'oncharge', '')";
 /// A few errors are known only by their English text. An account without the right to set this
 /// keeps the server's language; such errors are then reported as faults.
-const ENGLISH: &str = "SET lc_messages = 'C'";
+const SET_ENGLISH_MESSAGES: &str = "SET lc_messages = 'C'";
 
 /// A pool of connections.
 #[derive(Clone)]
@@ -61,17 +61,17 @@ struct Manager {
 
 /// A connection in the pool.
 struct Connection {
-    connected: Connected,
-    spoiled: AtomicBool,
+    driven: DrivenConnection,
+    discarded: AtomicBool,
 }
 
 /// A connection on loan.
-pub(crate) struct Lent {
+pub(crate) struct PooledConnection {
     /// Shared with the task that waits for an abandoned statement.
     connection: Arc<managed::Object<Manager>>,
     counters: Arc<Counters>,
     /// Whether a transaction is open: a loan that ends like this ends the connection.
-    open: AtomicBool,
+    in_transaction: AtomicBool,
     /// Number of round trips whose result has not been received.
     in_flight: AtomicUsize,
 }
@@ -84,7 +84,7 @@ impl Pool {
         counters: Arc<Counters>,
     ) -> Result<Self, StoreError> {
         let timeouts = Timeouts {
-            wait: Some(WAIT),
+            wait: Some(ACQUIRE_TIMEOUT),
             // `Address` limits the time for each host.
             create: None,
             recycle: None,
@@ -101,14 +101,14 @@ impl Pool {
     }
 
     /// A connection, made anew where none is idle.
-    pub(crate) async fn get(&self) -> Result<Lent, StoreError> {
+    pub(crate) async fn get(&self) -> Result<PooledConnection, StoreError> {
         let connection = self.0.get().await;
-        Ok(Lent {
+        Ok(PooledConnection {
             connection: connection
                 .map(Arc::new)
                 .map_err(|error| StoreError::Unavailable(Box::new(error)))?,
             counters: Arc::clone(&self.0.manager().counters),
-            open: AtomicBool::new(false),
+            in_transaction: AtomicBool::new(false),
             in_flight: AtomicUsize::new(0),
         })
     }
@@ -119,24 +119,25 @@ impl managed::Manager for Manager {
     type Error = ConnectionError;
 
     async fn create(&self) -> Result<Connection, ConnectionError> {
-        let mut connected = self.address.connect().await?;
-        let diesel = &mut connected.diesel;
+        let mut driven = self.address.connect().await?;
+        let diesel = &mut driven.diesel;
         let failed = ConnectionError::CouldntSetupConfiguration;
-        let setting = tokio::time::timeout(ROUND_TRIP, diesel.batch_execute(SETTINGS)).await;
+        let setting =
+            tokio::time::timeout(ROUND_TRIP_TIMEOUT, diesel.batch_execute(SESSION_SETTINGS)).await;
         let late = |_| ConnectionError::BadConnection("no answer in time".to_owned());
         setting.map_err(late)?.map_err(failed)?;
-        if connected.is_warned.load(Ordering::Acquire) {
+        if driven.has_warning.load(Ordering::Acquire) {
             let text = "a transaction on a new connection was not replicated";
             return Err(ConnectionError::BadConnection(text.to_owned()));
         }
-        if diesel.batch_execute(ENGLISH).await.is_err() {
+        if diesel.batch_execute(SET_ENGLISH_MESSAGES).await.is_err() {
             tracing::debug!("no right to set lc_messages; the server's language stays");
         }
-        diesel.set_instrumentation(Listener(Arc::clone(&self.counters)));
+        diesel.set_instrumentation(CountingInstrumentation(Arc::clone(&self.counters)));
         self.counters.connection();
         Ok(Connection {
-            connected,
-            spoiled: AtomicBool::new(false),
+            driven,
+            discarded: AtomicBool::new(false),
         })
     }
 
@@ -154,91 +155,91 @@ impl managed::Manager for Manager {
 
 impl Connection {
     fn is_closed(&self) -> bool {
-        self.spoiled.load(Ordering::Relaxed) || self.connected.driver.is_finished()
+        self.discarded.load(Ordering::Relaxed) || self.driven.driver.is_finished()
     }
 
     /// Closes it at once: the server rolls back what is open and releases its locks.
     fn close(&self) {
-        self.spoiled.store(true, Ordering::Relaxed);
-        self.connected.driver.abort();
+        self.discarded.store(true, Ordering::Relaxed);
+        self.driven.driver.abort();
     }
 
     /// Waits until the server has finished what was sent before, or closes the connection.
     async fn drain(&self) {
         // Results come in order, so this one comes after all that nobody waits for any more.
-        let mut line: &AsyncPgConnection = &self.connected.diesel;
-        let drained = tokio::time::timeout(ROUND_TRIP, line.batch_execute("")).await;
+        let mut connection: &AsyncPgConnection = &self.driven.diesel;
+        let drained = tokio::time::timeout(ROUND_TRIP_TIMEOUT, connection.batch_execute("")).await;
         if !matches!(drained, Ok(Ok(()))) {
             self.close();
         }
     }
 }
 
-impl Lent {
+impl PooledConnection {
     /// Where statements go; those whose futures are polled together travel together.
-    pub(crate) fn line(&self) -> &AsyncPgConnection {
-        &self.connection.connected.diesel
+    pub(crate) fn connection(&self) -> &AsyncPgConnection {
+        &self.connection.driven.diesel
     }
 
     /// Waits for the answer to what was put on the line: one round trip.
-    pub(crate) async fn trip<T>(
+    pub(crate) async fn round_trip<T>(
         &self,
         answer: impl Future<Output = QueryResult<T>>,
     ) -> Result<T, Failure> {
         self.counters.round_trip();
         self.in_flight.fetch_add(1, Ordering::Relaxed);
-        let answer = tokio::time::timeout(ROUND_TRIP, answer).await;
+        let answer = tokio::time::timeout(ROUND_TRIP_TIMEOUT, answer).await;
         self.in_flight.fetch_sub(1, Ordering::Relaxed);
         let Ok(answer) = answer else {
-            self.spoil();
+            self.discard();
             return Err(Failure::Unavailable("no answer in time".into()));
         };
         answer.map_err(|error| {
             let failure = Failure::of(error);
             if matches!(failure, Failure::Unavailable(_)) {
-                self.spoil();
+                self.discard();
             }
             failure
         })
     }
 
-    /// As [`Lent::trip`], for a statement that commits.
+    /// As [`PooledConnection::round_trip`], for a statement that commits.
     ///
     /// `Unavailable` also where the server ended its wait for synchronous standbys early and says so
     /// by a warning: the transaction is visible, but a failover may lose it. Warnings are told apart
     /// only by their text, which may be translated, so any of them counts.
-    pub(crate) async fn commit_trip<T>(
+    pub(crate) async fn commit_round_trip<T>(
         &self,
         answer: impl Future<Output = QueryResult<T>>,
     ) -> Result<T, Failure> {
-        let is_warned = &self.connection.connected.is_warned;
-        is_warned.store(false, Ordering::Release);
-        let done = self.trip(answer).await?;
-        if is_warned.load(Ordering::Acquire) {
+        let has_warning = &self.connection.driven.has_warning;
+        has_warning.store(false, Ordering::Release);
+        let done = self.round_trip(answer).await?;
+        if has_warning.load(Ordering::Acquire) {
             return Err(Failure::Unavailable("the commit was not replicated".into()));
         }
         Ok(done)
     }
 
-    /// From here on until [`Lent::closed`], a loan that ends takes the connection with it.
-    pub(crate) fn opened(&self) {
-        self.open.store(true, Ordering::Relaxed);
+    /// From here on until [`PooledConnection::transaction_closed`], a loan that ends takes the connection with it.
+    pub(crate) fn transaction_opened(&self) {
+        self.in_transaction.store(true, Ordering::Relaxed);
     }
 
     /// The transaction is over for sure.
-    pub(crate) fn closed(&self) {
-        self.open.store(false, Ordering::Relaxed);
+    pub(crate) fn transaction_closed(&self) {
+        self.in_transaction.store(false, Ordering::Relaxed);
     }
 
-    fn spoil(&self) {
+    fn discard(&self) {
         self.connection.close();
     }
 }
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
-        if self.open.load(Ordering::Relaxed) {
-            self.spoil();
+        if self.in_transaction.load(Ordering::Relaxed) {
+            self.discard();
         } else if self.in_flight.load(Ordering::Relaxed) > 0 {
             drain_in_background(Arc::clone(&self.connection));
         }

@@ -22,19 +22,19 @@ use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
+    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
     batch::{Batch, BatchError},
-    commit, keys,
+    commit, idempotency,
     rows::{
         at,
         contact::ContactRow,
         event::EventRow,
-        idempotency_key::{RecordRow, scope_of},
+        idempotency_key::{KeyRow, scope_of},
         operation::OperationRow,
         refund::RefundRow,
         session::SessionRow,
@@ -125,16 +125,19 @@ impl CheckoutRepository for PostgresStore {
         found.into_iter().map(both).collect()
     }
 
-    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError> {
+    async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
         let query = idempotency_keys::table
             .find((scope.merchant.uuid(), scope.key.as_str().to_owned()))
-            .select(RecordRow::as_select());
-        let found: Vec<RecordRow> = self.read(query).await?;
-        let open = |row: RecordRow| row.open(scope, &self.sealer);
+            .select(KeyRow::as_select());
+        let found: Vec<KeyRow> = self.read(query).await?;
+        let open = |row: KeyRow| row.open(scope, &self.sealer);
         found.into_iter().next().map(open).transpose()
     }
 
-    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError> {
+    async fn reserved_key(
+        &self,
+        operation: OperationId,
+    ) -> Result<Option<IdempotencyScope>, StoreError> {
         let query = idempotency_keys::table
             .filter(idempotency_keys::operation_id.eq(operation.uuid()))
             .filter(idempotency_keys::answered_at.is_null())
@@ -152,7 +155,7 @@ impl CheckoutRepository for PostgresStore {
     ) -> Result<Vec<Session>, StoreError> {
         let mut found = Vec::new();
         // An overdue session can become expired between these reads, and is then in both of them.
-        for part in Part::of(filter.status) {
+        for part in StatusRange::of(filter.status) {
             let rows: Vec<(SessionRow, Option<ContactRow>)> =
                 self.read(sessions_query(filter, part, page)).await?;
             for (row, contact) in rows {
@@ -174,8 +177,9 @@ impl CheckoutRepository for PostgresStore {
     ) -> Result<Vec<StoredEvent>, StoreError> {
         let found: Vec<(EventRow, String, serde_json::Value)> =
             self.read(events_query(filter, page)).await?;
-        let stored =
-            |(row, reference, metadata): (EventRow, String, _)| row.stored(&reference, metadata);
+        let stored = |(row, reference, metadata): (EventRow, String, _)| {
+            row.stored_event(&reference, metadata)
+        };
         found.into_iter().map(stored).collect()
     }
 
@@ -189,11 +193,11 @@ impl CheckoutRepository for PostgresStore {
         found.into_iter().map(Operation::try_from).collect()
     }
 
-    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
-        keys::write(&mut batch, &self.sealer, &key)?;
-        batch.commit().await.map_err(commit::outcome)
+    async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError> {
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
+        idempotency::write(&mut batch, &self.sealer, &key)?;
+        batch.commit().await.map_err(commit::commit_error)
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
@@ -203,10 +207,10 @@ impl CheckoutRepository for PostgresStore {
     /// A plain read is not enough: after a crash of the primary it shows transactions that no
     /// standby has, and a failover loses them. This transaction writes a log record, so its commit
     /// waits for the same standbys, and they have received all that it has read when it succeeds.
-    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
+    async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
         let (session, id) = (unit.session.id.uuid(), unit.id.uuid());
-        let lent = self.pool.get().await?;
-        let mut batch: Batch<'_, ()> = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch: Batch<'_, ()> = Batch::new(&pooled);
         batch.add(sql_query(
             "SELECT pg_logical_emit_message(true, 'oncharge', '')",
         ));
@@ -221,7 +225,7 @@ impl CheckoutRepository for PostgresStore {
                 .filter(session_changes::session_id.eq(session));
             batch.add(changed.select(session_changes::session_id));
         }
-        match batch.commit_counting().await {
+        match batch.commit_and_count().await {
             Ok(found) => Ok(found == 1),
             Err(BatchError::OutcomeUnknown(failure)) => Err(failure.into()),
             Err(error) => Err(error.into()),
@@ -264,7 +268,7 @@ type SessionsQuery<'a> = diesel::dsl::IntoBoxed<
 
 /// The sessions of a status, or all of them, as one range of an index has them.
 #[derive(Clone, Copy)]
-pub(crate) enum Part {
+pub(crate) enum StatusRange {
     All,
     InStatus(StatusName),
     /// `created`, and time is left.
@@ -273,7 +277,7 @@ pub(crate) enum Part {
     Overdue,
 }
 
-impl Part {
+impl StatusRange {
     /// The parts in which the sessions of this status are.
     pub(crate) fn of(status: Option<StatusName>) -> Vec<Self> {
         match status {
@@ -293,7 +297,7 @@ pub(crate) fn newest(mut found: Vec<Session>, page: Page) -> Vec<Session> {
     found
 }
 
-fn sessions_query(filter: &SessionFilter, part: Part, page: Page) -> SessionsQuery<'static> {
+fn sessions_query(filter: &SessionFilter, part: StatusRange, page: Page) -> SessionsQuery<'static> {
     let mut query = sessions::table
         .left_join(contacts::table)
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
@@ -301,12 +305,12 @@ fn sessions_query(filter: &SessionFilter, part: Part, page: Page) -> SessionsQue
         .filter(sessions::merchant_id.eq(filter.merchant.uuid()));
     let now = at(filter.now);
     query = match part {
-        Part::All => query,
-        Part::InStatus(status) => query.filter(sessions::status.eq(status.name())),
-        Part::Payable => query
+        StatusRange::All => query,
+        StatusRange::InStatus(status) => query.filter(sessions::status.eq(status.name())),
+        StatusRange::Payable => query
             .filter(sessions::status.eq("created"))
             .filter(sessions::expires_at.gt(now)),
-        Part::Overdue => query
+        StatusRange::Overdue => query
             .filter(sessions::status.eq("created"))
             .filter(sessions::expires_at.le(now)),
     };

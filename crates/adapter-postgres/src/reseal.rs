@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use crate::{
     batch::Batch,
-    rows::unfit,
+    rows::conversion_error,
     seal::{
         BODY, CONTACT_EMAIL, CONTACT_PHONE, Column, NOTIFICATION, PREVIOUS_WEBHOOK_SECRET, REQUEST,
         SIGNING_KEY, SealedColumns, WEBHOOK_SECRET,
@@ -41,20 +41,20 @@ struct SealedColumn {
 }
 
 /// Every column that holds sealed values; a test compares this list with the schema.
-const SEALED: [SealedColumn; 8] = [
+const SEALED_COLUMNS: [SealedColumn; 8] = [
     SealedColumn::of(SIGNING_KEY, "id"),
     SealedColumn::of(WEBHOOK_SECRET, "merchant_id"),
     SealedColumn::of(PREVIOUS_WEBHOOK_SECRET, "merchant_id"),
     SealedColumn::of(CONTACT_EMAIL, "session_id"),
     SealedColumn::of(CONTACT_PHONE, "session_id"),
     SealedColumn::of(REQUEST, "id"),
-    SealedColumn::of_two(BODY, "merchant_id", "key"),
+    SealedColumn::with_composite_key(BODY, "merchant_id", "key"),
     SealedColumn::of(NOTIFICATION, "id"),
 ];
 
 /// A row of a page: one whose value is under another key, or the page's last one.
 #[derive(QueryableByName)]
-struct Found {
+struct SealedRow {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
     #[diesel(sql_type = Text)]
@@ -82,7 +82,7 @@ impl SealedColumn {
         }
     }
 
-    const fn of_two(column: Column, id: &'static str, rest: &'static str) -> Self {
+    const fn with_composite_key(column: Column, id: &'static str, rest: &'static str) -> Self {
         Self {
             column,
             id,
@@ -128,7 +128,7 @@ impl SealedColumn {
 pub(crate) async fn reseal(store: &PostgresStore) -> Result<u64, StoreError> {
     let first = store.sealer.first()?.to_owned();
     let mut count = 0_u64;
-    for sealed in &SEALED {
+    for sealed in &SEALED_COLUMNS {
         let query = sealed.page_query();
         let (mut id, mut rest) = (Uuid::nil(), String::new());
         loop {
@@ -136,10 +136,10 @@ pub(crate) async fn reseal(store: &PostgresStore) -> Result<u64, StoreError> {
                 .bind::<SqlUuid, _>(id)
                 .bind::<Text, _>(rest.clone())
                 .bind::<Text, _>(first.clone());
-            let found: Vec<Found> = store.read(page).await?;
+            let found: Vec<SealedRow> = store.read(page).await?;
             let Some(last) = found.last() else { break };
             (id, rest) = (last.id, last.rest.clone());
-            let values = seal_again(store, sealed, found, &first)?;
+            let values = reseal_values(store, sealed, found, &first)?;
             for batch in values.chunks(BATCH) {
                 count = count.saturating_add(replace(store, sealed, batch, &first).await?);
             }
@@ -148,10 +148,10 @@ pub(crate) async fn reseal(store: &PostgresStore) -> Result<u64, StoreError> {
     Ok(count)
 }
 
-fn seal_again(
+fn reseal_values(
     store: &PostgresStore,
     sealed: &SealedColumn,
-    found: Vec<Found>,
+    found: Vec<SealedRow>,
     first: &str,
 ) -> Result<Vec<Replacement>, StoreError> {
     let mut values = Vec::new();
@@ -187,22 +187,22 @@ async fn replace(
     first: &str,
 ) -> Result<u64, StoreError> {
     let query = sealed.replace_query();
-    let lent = store.pool.get().await?;
-    let mut batch = Batch::<()>::new(&lent);
+    let pooled = store.pool.get().await?;
+    let mut batch = Batch::<()>::new(&pooled);
     // A unit of work may hold several rows of a batch and want another: this statement gives up
     // before that becomes a deadlock, which could end the unit.
     batch.add(sql_query("SET LOCAL lock_timeout = '100ms'"));
     batch.add(replacing(&query, values, first));
-    if let Ok(replaced) = batch.commit_counting().await {
-        return u64::try_from(replaced).map_err(unfit);
+    if let Ok(replaced) = batch.commit_and_count().await {
+        return u64::try_from(replaced).map_err(conversion_error);
     }
-    drop(lent);
+    drop(pooled);
     let mut replaced = 0;
     for value in values {
         let one = replacing(&query, std::slice::from_ref(value), first);
         replaced += store.write(one).await?;
     }
-    u64::try_from(replaced).map_err(unfit)
+    u64::try_from(replaced).map_err(conversion_error)
 }
 
 fn replacing(
@@ -226,7 +226,7 @@ fn replacing(
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::SEALED;
+    use super::SEALED_COLUMNS;
 
     /// A sealed value has its key's id beside it, in a column of its name with `_key_id`.
     #[test]
@@ -248,7 +248,7 @@ mod tests {
             .filter_map(|(table, name)| Some((*table, name.strip_suffix("_key_id")?)))
             .filter(|column| columns.contains(column))
             .collect();
-        let listed: BTreeSet<_> = SEALED
+        let listed: BTreeSet<_> = SEALED_COLUMNS
             .iter()
             .map(|sealed| (sealed.column.table, sealed.column.name))
             .collect();

@@ -29,14 +29,18 @@ use crate::error::corrupt;
 
 /// Reads the columns of one row; what cannot be read back names its place.
 #[derive(Clone, Copy)]
-pub(crate) struct Reader<I> {
+pub(crate) struct RowReader<I> {
     pub(crate) table: &'static str,
     pub(crate) row: I,
 }
 
-impl<I: Copy + ToString> Reader<I> {
+impl<I: Copy + ToString> RowReader<I> {
     /// A value that must be there, or the column is corrupt.
-    pub(crate) fn need<T>(&self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
+    pub(crate) fn require<T>(
+        &self,
+        column: &'static str,
+        value: Option<T>,
+    ) -> Result<T, StoreError> {
         value.ok_or_else(|| self.corrupt(column))
     }
 
@@ -46,33 +50,33 @@ impl<I: Copy + ToString> Reader<I> {
     }
 
     pub(crate) fn count(&self, column: &'static str, value: i64) -> Result<u32, StoreError> {
-        self.need(column, value.try_into().ok())
+        self.require(column, value.try_into().ok())
     }
 
     pub(crate) fn currency(&self, code: &str) -> Result<Currency, StoreError> {
-        self.need("currency", Currency::parse(code).ok())
+        self.require("currency", Currency::parse(code).ok())
     }
 
     pub(crate) fn money(&self, minor: i64, currency: &str) -> Result<Money, StoreError> {
         let currency = self.currency(currency)?;
-        self.need("amount", Money::new(minor, currency).ok())
+        self.require("amount", Money::new(minor, currency).ok())
     }
 
     pub(crate) fn account(&self, connector: &str, account: &str) -> Result<PspAccount, StoreError> {
-        self.need("account", PspAccount::new(connector, account).ok())
+        self.require("account", PspAccount::new(connector, account).ok())
     }
 
     /// An endpoint's URL; which rule about `http` was in force when it was written does not matter.
     pub(crate) fn url(&self, text: &str) -> Result<EndpointUrl, StoreError> {
-        self.need("url", EndpointUrl::parse(text, true).ok())
+        self.require("url", EndpointUrl::parse(text, true).ok())
     }
 
-    pub(crate) fn reference(
+    pub(crate) fn psp_reference(
         &self,
         column: &'static str,
         text: Option<&str>,
     ) -> Result<Option<PspReference>, StoreError> {
-        text.map(|text| self.need(column, PspReference::parse(text).ok()))
+        text.map(|text| self.require(column, PspReference::parse(text).ok()))
             .transpose()
     }
 }
@@ -83,6 +87,8 @@ pub(crate) fn at(timestamp: Timestamp) -> OffsetDateTime {
 }
 
 /// A fault of ours: a value that no column can take.
-pub(crate) fn unfit(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+pub(crate) fn conversion_error(
+    error: impl std::error::Error + Send + Sync + 'static,
+) -> StoreError {
     StoreError::Failed(Box::new(error))
 }

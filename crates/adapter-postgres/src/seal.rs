@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, Place, Sealed};
+use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, SealContext, SealedValue};
 use oncharge_ports::{Entropy, StoreError};
 use zeroize::Zeroizing;
 
@@ -51,8 +51,8 @@ impl Column {
         corrupt(self.table, self.name, hex::encode(row))
     }
 
-    fn place(self, row: &[u8]) -> Place<'_> {
-        Place {
+    fn place(self, row: &[u8]) -> SealContext<'_> {
+        SealContext {
             table: self.table,
             column: self.name,
             row,
@@ -92,7 +92,7 @@ impl Sealer {
         let key_id = KeyId::parse(&sealed.key_id).ok_or_else(|| column.corrupt(row))?;
         let bytes = sealed.bytes;
         self.keys
-            .open(column.place(row), &Sealed { key_id, bytes })
+            .open(column.place(row), &SealedValue { key_id, bytes })
             .map_err(|error| match error {
                 KeyringError::UnknownKey(_) => StoreError::Failed(Box::new(error)),
                 _ => column.corrupt(row),

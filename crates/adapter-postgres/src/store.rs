@@ -20,7 +20,7 @@ use crate::{
     pool::Pool,
     prepared::Prepared,
     seal::Sealer,
-    traffic::{Counters, Traffic},
+    statistics::{Counters, Statistics},
 };
 
 /// The store on PostgreSQL 15 or newer; cheap to clone, every clone shares the pool.
@@ -54,11 +54,11 @@ impl PostgresStore {
         pool_size: usize,
     ) -> Result<Self, StoreError> {
         migrations::migrate(url).await?;
-        Self::connect_as_is(url, keys, entropy, pool_size)
+        Self::connect_without_migrating(url, keys, entropy, pool_size)
     }
 
     /// The same, but leaves the schema as it is and connects at the first use.
-    pub fn connect_as_is(
+    pub fn connect_without_migrating(
         url: &str,
         keys: Keyring,
         entropy: Arc<dyn Entropy>,
@@ -78,10 +78,10 @@ impl PostgresStore {
     /// whether a schema of ours is there.
     ///
     /// Errors as of [`PostgresStore::connect`].
-    pub async fn reach(url: &str) -> Result<bool, StoreError> {
+    pub async fn has_schema(url: &str) -> Result<bool, StoreError> {
         let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
-        let connected = address.connect().await.map_err(migrations::not_connected)?;
-        let mut connection: &AsyncPgConnection = &connected.diesel;
+        let driven = address.connect().await.map_err(migrations::not_connected)?;
+        let mut connection: &AsyncPgConnection = &driven.diesel;
         let found: Option<u32> = diesel::select(to_regclass("keys_in_use"))
             .get_result(&mut connection)
             .await
@@ -99,9 +99,9 @@ impl PostgresStore {
         ST: 'static,
         Pg: QueryMetadata<Q::SqlType>,
     {
-        let lent = self.pool.get().await?;
-        let mut line: &AsyncPgConnection = lent.line();
-        let rows = lent.trip(query.load(&mut line)).await?;
+        let pooled = self.pool.get().await?;
+        let mut connection: &AsyncPgConnection = pooled.connection();
+        let rows = pooled.round_trip(query.load(&mut connection)).await?;
         Ok(rows)
     }
 
@@ -110,10 +110,10 @@ impl PostgresStore {
     where
         T: QueryFragment<Pg> + Send,
     {
-        let lent = self.pool.get().await?;
-        let mut line: &AsyncPgConnection = lent.line();
-        let touched = lent
-            .commit_trip(Prepared(statement).execute(&mut line))
+        let pooled = self.pool.get().await?;
+        let mut connection: &AsyncPgConnection = pooled.connection();
+        let touched = pooled
+            .commit_round_trip(Prepared(statement).execute(&mut connection))
             .await?;
         Ok(touched)
     }
@@ -128,14 +128,16 @@ impl PostgresStore {
         ST: 'static,
         Pg: QueryMetadata<Q::SqlType>,
     {
-        let lent = self.pool.get().await?;
-        let mut line: &AsyncPgConnection = lent.line();
-        let rows = lent.commit_trip(statement.load(&mut line)).await?;
+        let pooled = self.pool.get().await?;
+        let mut connection: &AsyncPgConnection = pooled.connection();
+        let rows = pooled
+            .commit_round_trip(statement.load(&mut connection))
+            .await?;
         Ok(rows)
     }
 
     /// What has gone over the wire since the store was opened, for tests and measurements.
-    pub fn traffic(&self) -> Traffic {
+    pub fn statistics(&self) -> Statistics {
         self.counters.read()
     }
 }
@@ -143,7 +145,7 @@ impl PostgresStore {
 impl fmt::Debug for PostgresStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresStore")
-            .field("traffic", &self.traffic())
+            .field("statistics", &self.statistics())
             .finish_non_exhaustive()
     }
 }

@@ -86,7 +86,7 @@ const BUDGETED: [StuckKind; 6] = [
 ];
 
 #[derive(QueryableByName)]
-struct Row {
+struct StuckRow {
     #[diesel(sql_type = Text)]
     kind: String,
     #[diesel(sql_type = SqlUuid)]
@@ -117,14 +117,14 @@ pub(crate) async fn stuck(
         .bind::<Timestamptz, _>(delivery)
         .bind::<BigInt, _>(i64::from(limit))
         .bind::<Timestamptz, _>(endpoint);
-    let rows: Vec<Row> = store.read(Prepared(query)).await?;
+    let rows: Vec<StuckRow> = store.read(Prepared(query)).await?;
     rows.into_iter().map(StuckItem::try_from).collect()
 }
 
-impl TryFrom<Row> for StuckItem {
+impl TryFrom<StuckRow> for StuckItem {
     type Error = StoreError;
 
-    fn try_from(row: Row) -> Result<Self, StoreError> {
+    fn try_from(row: StuckRow) -> Result<Self, StoreError> {
         let mut kinds = StuckKind::ALL.iter().copied();
         let kind = kinds.find(|kind| kind.name() == row.kind);
         let kind = kind.ok_or_else(|| corrupt("stuck", "kind", row.id.to_string()))?;

@@ -1,6 +1,6 @@
 //! Webhooks out: endpoints, events on their way to them, and every attempt.
 
-mod left_over;
+mod orphaned_deliveries;
 mod record;
 
 use async_trait::async_trait;
@@ -14,20 +14,22 @@ use oncharge_domain::{
     id::{ApiKeyId, EventId, Id, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, WebhookEndpoint},
+    webhook::{DeliveryAttempt, WebhookEndpoint},
 };
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
-    webhook_repository::{EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation},
+    webhook_repository::{
+        AttemptRecord, EndpointWrite, OutgoingDelivery, Redelivery, SecretRotation,
+    },
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    batch::{Batch, BatchError, unknown},
-    commit::{Blame, outcome_beside_sessions},
-    keys,
+    batch::{Batch, BatchError, unknown_outcome_error},
+    commit::{Precondition, commit_error_outside_session},
+    idempotency,
     merchants::merchant_lock,
     rows::{
         at,
@@ -75,11 +77,11 @@ impl WebhookRepository for PostgresStore {
     ) -> Result<EndpointWrite, StoreError> {
         use webhook_endpoints::{id, merchant_id, table, version};
         let row = EndpointRow::seal(endpoint, &self.sealer)?;
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         batch.add(merchant_lock(endpoint.merchant));
-        let nothing = left_over::nothing(endpoint.merchant);
-        batch.require(nothing, EndpointWrite::LeftOver);
+        let none_exist = orphaned_deliveries::none_exist(endpoint.merchant);
+        batch.require(none_exist, EndpointWrite::OrphanedDeliveries);
         if endpoint.version == 1 {
             let insert = diesel::insert_into(table).values(row);
             let insert = insert.on_conflict(merchant_id).do_nothing();
@@ -95,9 +97,9 @@ impl WebhookRepository for PostgresStore {
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         match batch.commit().await {
             Ok(()) => Ok(EndpointWrite::Written),
-            Err(BatchError::NoRow(why)) => Ok(why),
+            Err(BatchError::PreconditionFailed(why)) => Ok(why),
             Err(BatchError::Failed(failure)) => Err(failure.into()),
-            Err(BatchError::OutcomeUnknown(failure)) => Err(unknown(&failure)),
+            Err(BatchError::OutcomeUnknown(failure)) => Err(unknown_outcome_error(&failure)),
         }
     }
 
@@ -108,8 +110,8 @@ impl WebhookRepository for PostgresStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         use webhook_endpoints::{disabled, failing_since, id, key_id, table, updated_at, version};
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         let as_read = table
             .find(read.merchant.uuid())
             .filter(disabled.is_null())
@@ -123,17 +125,17 @@ impl WebhookRepository for PostgresStore {
         );
         batch.require(diesel::update(as_read).set(changed), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
         use webhook_endpoints::{id, table, updated_at, version};
         let (read, audit) = (&rotation.read, &rotation.audit);
         let secrets = SecretColumns::seal(read.merchant, &rotation.secrets, &self.sealer)?;
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         if let Some(remembered) = &rotation.remembered {
-            keys::write(&mut batch, &self.sealer, remembered)?;
+            idempotency::write(&mut batch, &self.sealer, remembered)?;
         }
         let as_read = table
             .find(read.merchant.uuid())
@@ -145,12 +147,15 @@ impl WebhookRepository for PostgresStore {
             secrets,
         );
         let update = diesel::update(as_read).set(changed);
-        batch.require(update, Blame::Missing("the endpoint as it was read"));
+        batch.require(
+            update,
+            Precondition::RowExists("the endpoint as it was read"),
+        );
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
         match batch.commit().await {
             Ok(()) => Ok(true),
-            Err(BatchError::NoRow(Blame::Missing(_))) => Ok(false),
-            Err(error) => Err(outcome_beside_sessions(error)),
+            Err(BatchError::PreconditionFailed(Precondition::RowExists(_))) => Ok(false),
+            Err(error) => Err(commit_error_outside_session(error)),
         }
     }
 
@@ -159,18 +164,18 @@ impl WebhookRepository for PostgresStore {
         merchant: MerchantId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         let row = webhook_endpoints::table.find(merchant.uuid());
         batch.add(merchant_lock(merchant));
         batch.require(diesel::delete(row), ());
-        batch.add(left_over::end(merchant));
+        batch.add(orphaned_deliveries::end(merchant));
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
-    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
-        left_over::end_some(self, of).await
+    async fn end_orphaned_deliveries(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        orphaned_deliveries::end_batch(self, of).await
     }
 
     async fn signing_keys(
@@ -207,21 +212,22 @@ impl WebhookRepository for PostgresStore {
                 sessions::metadata,
             ));
         let found: Vec<(EventRow, String, serde_json::Value)> = self.read(query).await?;
-        let stored =
-            |(row, reference, metadata): (EventRow, String, _)| row.stored(&reference, metadata);
+        let stored = |(row, reference, metadata): (EventRow, String, _)| {
+            row.stored_event(&reference, metadata)
+        };
         found.into_iter().next().map(stored).transpose()
     }
 
-    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+    async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let query = delivery_attempts::table
             .filter(delivery_attempts::event_id.eq(event.uuid()))
             .order(delivery_attempts::number)
             .select(AttemptRow::as_select());
         let found: Vec<AttemptRow> = self.read(query).await?;
-        found.into_iter().map(Attempt::try_from).collect()
+        found.into_iter().map(DeliveryAttempt::try_from).collect()
     }
 
-    async fn outgoing(&self, wanted: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+    async fn outgoing(&self, wanted: &[EventId]) -> Result<Vec<OutgoingDelivery>, StoreError> {
         if wanted.is_empty() {
             return Ok(Vec::new());
         }
@@ -240,8 +246,8 @@ impl WebhookRepository for PostgresStore {
             ));
         let found: Vec<OutgoingRows> = self.read(query).await?;
         let read = |(event, reference, metadata, delivery, endpoint): OutgoingRows| {
-            Ok(Outgoing {
-                event: event.stored(&reference, metadata)?,
+            Ok(OutgoingDelivery {
+                event: event.stored_event(&reference, metadata)?,
                 delivery: delivery.try_into()?,
                 endpoint: endpoint.map(|row| row.open(&self.sealer)).transpose()?,
             })
@@ -249,8 +255,8 @@ impl WebhookRepository for PostgresStore {
         found.into_iter().map(read).collect()
     }
 
-    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
-        record::record(self, recorded).await
+    async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError> {
+        record::record(self, attempt_record).await
     }
 
     async fn redeliver(

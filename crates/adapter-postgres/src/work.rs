@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use diesel::{dsl::select, pg::data_types::PgInterval, prelude::*};
-pub(crate) use lease::Held;
-use lease::{Claim, Release, Renew, Table};
+pub(crate) use lease::HeldLease;
+use lease::{Claim, Release, Renew, WorkTable};
 use oncharge_domain::{
     audit::AuditEntry,
     id::{NotificationId, OperationId, SessionId, UnitId},
@@ -19,8 +19,8 @@ use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{
-        AccountName, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
-        QueueDepth, StuckItem, WantedDeliveries, WantedItems,
+        AccountName, ClaimFilter, ClaimedDelivery, ClaimedNotification, ClaimedOperation,
+        ClaimedSession, DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
 use time::OffsetDateTime;
@@ -32,8 +32,8 @@ use crate::{
     rows::{
         at,
         audit::AuditRow,
+        conversion_error,
         operation::{DISMISSED, LISTED},
-        unfit,
     },
     schema::{audit_log, database_clock, operations},
     store::PostgresStore,
@@ -52,14 +52,14 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_operations(
         &self,
-        wanted: &WantedItems,
+        wanted: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         let token = self.entropy.lease_token();
         let claimed = self
-            .claim(Table::Operations, wanted, (token, lease))
+            .claim(WorkTable::Operations, wanted, (token, lease))
             .await?;
-        let read = |((id, tries, account), _): Row| {
+        let read = |((id, tries, account), _): ClaimedRow| {
             let operation = OperationId::from_uuid(id);
             let item = LeasedItem::Operation(operation);
             let bad = |_| corrupt("operations", "tries", operation.to_string());
@@ -75,12 +75,14 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_sessions(
         &self,
-        wanted: &WantedItems,
+        wanted: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
         let token = self.entropy.lease_token();
-        let claimed = self.claim(Table::Sessions, wanted, (token, lease)).await?;
-        let read = |((id, _, account), due_at): Row| {
+        let claimed = self
+            .claim(WorkTable::Sessions, wanted, (token, lease))
+            .await?;
+        let read = |((id, _, account), due_at): ClaimedRow| {
             let session = SessionId::from_uuid(id);
             let item = LeasedItem::Session(session);
             ClaimedSession {
@@ -95,14 +97,14 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_notifications(
         &self,
-        wanted: &WantedItems,
+        wanted: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         let token = self.entropy.lease_token();
         let claimed = self
-            .claim(Table::Notifications, wanted, (token, lease))
+            .claim(WorkTable::Notifications, wanted, (token, lease))
             .await?;
-        let read = |((id, tries, account), _): Row| {
+        let read = |((id, tries, account), _): ClaimedRow| {
             let notification = NotificationId::from_uuid(id);
             let item = LeasedItem::Notification(notification);
             let bad = |_| corrupt("psp_notifications", "tries", notification.to_string());
@@ -118,7 +120,7 @@ impl WorkQueue for PostgresStore {
 
     async fn claim_deliveries(
         &self,
-        wanted: &WantedDeliveries,
+        wanted: &DeliveryClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         deliveries::claim(self, wanted, lease).await
@@ -126,7 +128,7 @@ impl WorkQueue for PostgresStore {
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
         let renew = Renew {
-            held: Held::by(lease),
+            held: HeldLease::of(lease),
             length: interval(length)?,
         };
         Ok(self.write(renew).await? == 1)
@@ -134,14 +136,14 @@ impl WorkQueue for PostgresStore {
 
     async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError> {
         let release = Release {
-            held: Held::by(lease),
+            held: HeldLease::of(lease),
             next: at(next_try_at),
         };
         self.write(release).await?;
         Ok(())
     }
 
-    async fn wake_all(&self, present: Timestamp) -> Result<(), StoreError> {
+    async fn make_all_due(&self, present: Timestamp) -> Result<(), StoreError> {
         use operations::{leased_until, next_try_at, table};
         let idle = table
             .filter(next_try_at.gt(at(present)))
@@ -164,11 +166,11 @@ impl WorkQueue for PostgresStore {
         let listed = table
             .find(operation.uuid())
             .filter(contradiction.eq(LISTED));
-        let lent = self.pool.get().await?;
-        let mut batch = Batch::new(&lent);
+        let pooled = self.pool.get().await?;
+        let mut batch = Batch::new(&pooled);
         batch.require(diesel::update(listed).set(contradiction.eq(DISMISSED)), ());
         batch.add(AuditRow::from(audit).insert_into(audit_log::table));
-        batch.commit_if_there().await
+        batch.try_commit().await
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
@@ -177,16 +179,16 @@ impl WorkQueue for PostgresStore {
 }
 
 /// A claimed row: its id, how often it was claimed, and its account; then when it was due.
-type Row = ((Uuid, i64, String), OffsetDateTime);
+type ClaimedRow = ((Uuid, i64, String), OffsetDateTime);
 
 impl PostgresStore {
     /// Claims what is due, oldest first.
     async fn claim(
         &self,
-        table: Table,
-        wanted: &WantedItems,
+        table: WorkTable,
+        wanted: &ClaimFilter,
         (token, length): (UnitId, Duration),
-    ) -> Result<Vec<Row>, StoreError> {
+    ) -> Result<Vec<ClaimedRow>, StoreError> {
         let claim = Claim {
             table,
             limit: wanted.limit.into(),
@@ -194,13 +196,13 @@ impl PostgresStore {
             length: interval(length)?,
             token: token.uuid(),
         };
-        let mut claimed: Vec<Row> = self.read(claim).await?;
+        let mut claimed: Vec<ClaimedRow> = self.read(claim).await?;
         claimed.sort_by_key(|((id, ..), due)| (*due, *id));
         Ok(claimed)
     }
 }
 
 pub(crate) fn interval(length: Duration) -> Result<PgInterval, StoreError> {
-    let micros = i64::try_from(length.as_micros()).map_err(unfit)?;
+    let micros = i64::try_from(length.as_micros()).map_err(conversion_error)?;
     Ok(PgInterval::from_microseconds(micros))
 }

@@ -17,7 +17,7 @@ fn main() -> ExitCode {
 /// Boxed, since a store knows how to open its like.
 fn open(database: Arc<Database>, keys: Keyring) -> BoxFuture<'static, anyhow::Result<Store>> {
     Box::pin(async move {
-        let store = database::open(&database.clocked_url(), keys, 8).await?;
+        let store = database::open(&database.url_with_test_clock(), keys, 8).await?;
         let again = Arc::clone(&database);
         let client = Arc::new(database::connect(&database.url).await?);
         let clock: SetClock = Arc::new(move |now| {

@@ -1,16 +1,16 @@
 //! Amounts between our minor units (ISO 4217) and a provider's, exactly or not at all.
 
 use oncharge_domain::{currency::Currency, money::Money};
-use oncharge_ports::psp::CannotCarry;
+use oncharge_ports::psp::UnsupportedAmount;
 
 /// The amount in units of which the provider counts 10^`exponent` to one of the currency.
 ///
 /// Refuses what has no exact form there, and nothing at all: no provider moves an amount of zero.
-pub(crate) fn to_provider(amount: Money, exponent: u32) -> Result<i64, CannotCarry> {
+pub(crate) fn to_provider(amount: Money, exponent: u32) -> Result<i64, UnsupportedAmount> {
     if amount.is_zero() {
-        return Err(CannotCarry);
+        return Err(UnsupportedAmount);
     }
-    rescale(amount.minor(), amount.currency().exponent(), exponent).ok_or(CannotCarry)
+    rescale(amount.minor(), amount.currency().exponent(), exponent).ok_or(UnsupportedAmount)
 }
 
 /// The amount that a provider names in its own units; `None` where we cannot hold it exactly.
@@ -36,7 +36,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_provider_counts_otherwise_is_rescaled_exactly_or_refused() {
+    fn amounts_are_rescaled_exactly_or_refused() {
         // (minor units, currency, the provider's exponent, its units)
         let cases = [
             (1234, "EUR", 2, Some(1234)),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_carried_comes_back_equal() {
+    fn rescaling_round_trips() {
         for (minor, code, exponent) in [(1, "EUR", 2), (1230, "KWD", 2), (7, "ISK", 2)] {
             let amount = money(minor, code);
             let units = to_provider(amount, exponent).unwrap();

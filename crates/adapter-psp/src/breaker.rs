@@ -13,19 +13,19 @@ use oncharge_domain::{
 use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 use tokio::time::Instant;
 
-use crate::{forward::forward_what_sends_nothing, metered::note_breaker};
+use crate::{delegate::delegate_local_methods, metered::set_breaker_gauge};
 
 /// After so many failures in a row the breaker opens.
 const FAILURES_TO_OPEN: u32 = 10;
 /// While it is open, one call is let through each time this long has passed.
-const BETWEEN_PROBES: Duration = Duration::from_secs(5);
+const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Counts calls that brought no answer (connection errors, time-outs, 5xx and answers that cannot
 /// be read) and refuses further ones as `NotSent` while there were too many in a row.
 ///
 /// Any answer closes it, a refusal too: the PSP is there. Times are all it remembers of a probe,
 /// so a probe whose caller went away blocks nothing.
-pub(crate) struct Breaker {
+pub(crate) struct CircuitBreaker {
     inner: Arc<dyn Psp>,
     account: PspAccount,
     state: Mutex<State>,
@@ -43,7 +43,7 @@ struct State {
 #[error("the circuit breaker is open")]
 pub(crate) struct BreakerOpen;
 
-impl Breaker {
+impl CircuitBreaker {
     pub(crate) fn new(inner: Arc<dyn Psp>, account: PspAccount) -> Self {
         Self {
             inner,
@@ -52,17 +52,17 @@ impl Breaker {
         }
     }
 
-    async fn guarded<T>(
+    async fn guard<T>(
         &self,
         call: impl Future<Output = Result<T, PspError>>,
     ) -> Result<T, PspError> {
-        if !self.lock().admits(Instant::now()) {
+        if !self.lock().admit(Instant::now()) {
             return Err(PspError::NotSent(Box::new(BreakerOpen)));
         }
         let result = call.await;
-        let change = self.lock().note(result.is_ok(), Instant::now());
+        let change = self.lock().record(result.is_ok(), Instant::now());
         if let Some(open) = change {
-            note_breaker(&self.account, open);
+            set_breaker_gauge(&self.account, open);
             let (connector, account) = (self.account.connector(), self.account.account());
             if open {
                 tracing::warn!(connector, account, "the circuit breaker has opened");
@@ -81,22 +81,22 @@ impl Breaker {
 
 impl State {
     /// Whether the next call is let through.
-    fn would_admit(&self, now: Instant) -> bool {
+    fn allows_call(&self, now: Instant) -> bool {
         self.next_probe.is_none_or(|at| at <= now)
     }
 
-    /// As `would_admit`, for a call that follows: it is the probe where the breaker is open.
-    fn admits(&mut self, now: Instant) -> bool {
-        let admits = self.would_admit(now);
-        if admits && let Some(next) = &mut self.next_probe {
-            *next = now + BETWEEN_PROBES;
+    /// As `allows_call`, for a call that follows: it is the probe where the breaker is open.
+    fn admit(&mut self, now: Instant) -> bool {
+        let admit = self.allows_call(now);
+        if admit && let Some(next) = &mut self.next_probe {
+            *next = now + PROBE_INTERVAL;
         }
-        admits
+        admit
     }
 
     /// Counts how a call ended; says whether the breaker has opened (`true`) or closed by it.
-    fn note(&mut self, answered: bool, now: Instant) -> Option<bool> {
-        if answered {
+    fn record(&mut self, responded: bool, now: Instant) -> Option<bool> {
+        if responded {
             self.failures = 0;
             return self.next_probe.take().map(|_| false);
         }
@@ -104,25 +104,25 @@ impl State {
         if self.failures < FAILURES_TO_OPEN || self.next_probe.is_some() {
             return None;
         }
-        self.next_probe = Some(now + BETWEEN_PROBES);
+        self.next_probe = Some(now + PROBE_INTERVAL);
         Some(true)
     }
 }
 
 #[async_trait]
-impl Psp for Breaker {
-    forward_what_sends_nothing!();
+impl Psp for CircuitBreaker {
+    delegate_local_methods!();
 
     fn is_available(&self) -> bool {
-        self.lock().would_admit(Instant::now()) && self.inner.is_available()
+        self.lock().allows_call(Instant::now()) && self.inner.is_available()
     }
 
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
-        self.guarded(self.inner.send(request)).await
+        self.guard(self.inner.send(request)).await
     }
 
     async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
-        self.guarded(self.inner.look_up(operation)).await
+        self.guard(self.inner.look_up(operation)).await
     }
 }
 
@@ -130,38 +130,38 @@ impl Psp for Breaker {
 mod tests {
     use super::*;
 
-    fn failed_times(state: &mut State, times: u32, now: Instant) -> Option<bool> {
-        (0..times).fold(None, |_, _| state.note(false, now))
+    fn record_failures(state: &mut State, times: u32, now: Instant) -> Option<bool> {
+        (0..times).fold(None, |_, _| state.record(false, now))
     }
 
     #[test]
-    fn ten_failures_in_a_row_open_it_and_fewer_do_not() {
+    fn ten_consecutive_failures_open_the_breaker() {
         let now = Instant::now();
         let mut state = State::default();
-        assert_eq!(failed_times(&mut state, 9, now), None);
-        assert!(state.admits(now));
-        assert_eq!(state.note(true, now), None, "an answer breaks the row");
-        assert_eq!(failed_times(&mut state, 9, now), None);
-        assert!(state.admits(now));
-        assert_eq!(state.note(false, now), Some(true));
-        assert!(!state.admits(now));
+        assert_eq!(record_failures(&mut state, 9, now), None);
+        assert!(state.admit(now));
+        assert_eq!(state.record(true, now), None, "an answer breaks the row");
+        assert_eq!(record_failures(&mut state, 9, now), None);
+        assert!(state.admit(now));
+        assert_eq!(state.record(false, now), Some(true));
+        assert!(!state.admit(now));
     }
 
     #[test]
-    fn while_open_one_call_is_let_through_every_five_seconds() {
+    fn an_open_breaker_allows_one_probe_every_five_seconds() {
         let opened = Instant::now();
         let mut state = State::default();
-        failed_times(&mut state, FAILURES_TO_OPEN, opened);
-        let late = opened + BETWEEN_PROBES;
+        record_failures(&mut state, FAILURES_TO_OPEN, opened);
+        let late = opened + PROBE_INTERVAL;
         let early = late.checked_sub(Duration::from_millis(1)).unwrap();
-        assert!(!state.would_admit(early) && !state.admits(early));
-        assert!(state.would_admit(late), "which is not the probe yet");
-        assert!(state.admits(late), "the probe");
-        assert!(!state.admits(late), "only one");
-        assert_eq!(state.note(false, late), None, "still open");
-        assert!(!state.admits(late + BETWEEN_PROBES / 2));
-        assert!(state.admits(late + BETWEEN_PROBES), "the next probe");
-        assert_eq!(state.note(true, late + BETWEEN_PROBES), Some(false));
-        assert!(state.admits(late + BETWEEN_PROBES) && state.admits(late + BETWEEN_PROBES));
+        assert!(!state.allows_call(early) && !state.admit(early));
+        assert!(state.allows_call(late), "which is not the probe yet");
+        assert!(state.admit(late), "the probe");
+        assert!(!state.admit(late), "only one");
+        assert_eq!(state.record(false, late), None, "still open");
+        assert!(!state.admit(late + PROBE_INTERVAL / 2));
+        assert!(state.admit(late + PROBE_INTERVAL), "the next probe");
+        assert_eq!(state.record(true, late + PROBE_INTERVAL), Some(false));
+        assert!(state.admit(late + PROBE_INTERVAL) && state.admit(late + PROBE_INTERVAL));
     }
 }

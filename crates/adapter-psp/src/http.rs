@@ -4,17 +4,17 @@ use std::{sync::Arc, time::Duration};
 
 use oncharge_ports::psp::PspError;
 
-use crate::time_limit::LONGEST_CALL;
+use crate::timeout::CALL_TIMEOUT;
 
 /// How long a connect (with its TLS handshake) may take. Shorter than a call, so that a PSP that
 /// cannot be reached is `NotSent` and not merely a call that took too long.
-const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an unused connection is kept. Shorter than what servers commonly keep theirs (5 s and
 /// more), so that hardly ever a request is written into a connection that the PSP is just closing,
 /// which would leave its outcome unknown.
-const LONGEST_IDLE: Duration = Duration::from_secs(3);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// The longest answer that is read, in bytes.
-const LARGEST_ANSWER: usize = 1 << 20;
+const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -47,43 +47,43 @@ pub(crate) fn client() -> Result<reqwest::Client, HttpClientError> {
         .no_proxy()
         .http1_only()
         .referer(false)
-        .connect_timeout(LONGEST_CONNECT)
-        .timeout(LONGEST_CALL)
-        .pool_idle_timeout(LONGEST_IDLE)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(CALL_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .build()?)
 }
 
 /// An answer as it came in.
 #[derive(Debug)]
-pub(crate) struct Reply {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
 /// Sends a request and reads the whole answer, of whatever status.
-pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Reply, PspError> {
-    let mut response = request.send().await.map_err(failure)?;
+pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<HttpResponse, PspError> {
+    let mut response = request.send().await.map_err(classify_error)?;
     let status = response.status().as_u16();
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failure)? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
-            return Err(PspError::Unknown(Box::new(AnswerTooLarge)));
+    while let Some(chunk) = response.chunk().await.map_err(classify_error)? {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
+            return Err(PspError::Unknown(Box::new(ResponseTooLarge)));
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Reply { status, body })
+    Ok(HttpResponse { status, body })
 }
 
 /// The answer is larger than any that makes sense.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is larger than {LARGEST_ANSWER} bytes")]
-struct AnswerTooLarge;
+#[error("the answer is larger than {MAX_RESPONSE_BYTES} bytes")]
+struct ResponseTooLarge;
 
 /// Only two kinds of failure say surely that no byte of the request was written: it could not be
 /// built, or there was no connection to write it to (refused, timed out, TLS failed; also where
 /// hyper gave an unwritten request back by a pooled connection that had been closed, and then
 /// could not open a new one).
-fn failure(error: reqwest::Error) -> PspError {
+fn classify_error(error: reqwest::Error) -> PspError {
     // The URL would name references; where it went is the account's configuration.
     let error = error.without_url();
     if error.is_builder() || error.is_connect() {

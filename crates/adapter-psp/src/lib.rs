@@ -1,7 +1,7 @@
 //! Connectors to payment service providers, and what is wrapped around each of them.
 //!
 //! [`Registry`] is the door: built from the configured accounts, it implements
-//! [`oncharge_ports::psp::Psps`]. Every account's connector goes out inside three decorators, from
+//! [`oncharge_ports::psp::PspRegistry`]. Every account's connector goes out inside three decorators, from
 //! the outside in: metrics, a circuit breaker, a time limit of ten seconds a call.
 //!
 //! What a connector must get right above all is *which* of the two errors it reports: `NotSent`
@@ -13,13 +13,13 @@
 
 mod amount;
 mod breaker;
-mod forward;
+mod delegate;
 mod http;
 mod metered;
 mod registry;
 mod secret;
 pub mod simulator;
-mod time_limit;
+mod timeout;
 
 pub use http::HttpClientError;
 pub use metered::describe_metrics;

@@ -8,74 +8,82 @@ use metrics::{
 };
 use oncharge_domain::{
     id::OperationId,
-    psp::{Answer, PspAccount, PspReport},
+    psp::{PspAccount, PspReport, PspResponse},
 };
 use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 
-use crate::forward::forward_what_sends_nothing;
+use crate::delegate::delegate_local_methods;
 
-const CALLS: &str = "oncharge_psp_calls_total";
-const SECONDS: &str = "oncharge_psp_call_seconds";
-const BREAKER: &str = "oncharge_psp_breaker_open";
+const CALLS_TOTAL: &str = "oncharge_psp_calls_total";
+const CALL_SECONDS: &str = "oncharge_psp_call_seconds";
+const BREAKER_OPEN: &str = "oncharge_psp_breaker_open";
 
 /// Says to the installed recorder what this crate's metrics mean; call it once after installing.
 pub fn describe_metrics() {
     describe_counter!(
-        CALLS,
+        CALLS_TOTAL,
         "Calls to payment service providers, by kind and outcome."
     );
-    describe_histogram!(SECONDS, Unit::Seconds, "How long calls to a provider took.");
+    describe_histogram!(
+        CALL_SECONDS,
+        Unit::Seconds,
+        "How long calls to a provider took."
+    );
     describe_gauge!(
-        BREAKER,
+        BREAKER_OPEN,
         "1 while the circuit breaker of an account is open, else 0."
     );
 }
 
 /// What kind of call a connector's prepared bytes hold, for a label: `authorize`, `capture`, …
-pub(crate) type KindOf = fn(&PreparedRequest) -> &'static str;
+pub(crate) type RequestKindFn = fn(&PreparedRequest) -> &'static str;
 
 /// Counts and times every call, also those that an open breaker refuses.
 pub(crate) struct Metered {
     inner: Arc<dyn Psp>,
     account: PspAccount,
-    kind_of: KindOf,
+    request_kind: RequestKindFn,
 }
 
 impl Metered {
-    pub(crate) fn new(inner: Arc<dyn Psp>, account: PspAccount, kind_of: KindOf) -> Self {
-        note_breaker(&account, false);
+    pub(crate) fn new(
+        inner: Arc<dyn Psp>,
+        account: PspAccount,
+        request_kind: RequestKindFn,
+    ) -> Self {
+        set_breaker_gauge(&account, false);
         Self {
             inner,
             account,
-            kind_of,
+            request_kind,
         }
     }
 
-    fn note(&self, kind: &'static str, outcome: &'static str, begun: Instant) {
+    fn record_call(&self, kind: &'static str, outcome_label: &'static str, started: Instant) {
         let connector = self.account.connector().to_owned();
         let account = self.account.account().to_owned();
-        counter!(CALLS, "connector" => connector.clone(), "account" => account.clone(),
-            "kind" => kind, "outcome" => outcome)
+        counter!(CALLS_TOTAL, "connector" => connector.clone(), "account" => account.clone(),
+            "kind" => kind, "outcome" => outcome_label)
         .increment(1);
-        histogram!(SECONDS, "connector" => connector, "account" => account, "kind" => kind)
-            .record(begun.elapsed());
+        histogram!(CALL_SECONDS, "connector" => connector, "account" => account, "kind" => kind)
+            .record(started.elapsed());
     }
 }
 
 /// Shows whether the account's breaker is open.
-pub(crate) fn note_breaker(account: &PspAccount, open: bool) {
-    gauge!(BREAKER, "connector" => account.connector().to_owned(),
+pub(crate) fn set_breaker_gauge(account: &PspAccount, open: bool) {
+    gauge!(BREAKER_OPEN, "connector" => account.connector().to_owned(),
         "account" => account.account().to_owned())
     .set(if open { 1.0 } else { 0.0 });
 }
 
 /// The outcome's name as a label.
-fn outcome(result: Result<Option<&PspReport>, &PspError>) -> &'static str {
+fn outcome_label(result: Result<Option<&PspReport>, &PspError>) -> &'static str {
     match result.map(|report| report.map(|report| &report.answer)) {
-        Ok(Some(Answer::Done { .. })) => "done",
-        Ok(Some(Answer::Accepted { .. })) => "accepted",
-        Ok(Some(Answer::ActionRequired(_))) => "action_required",
-        Ok(Some(Answer::Refused(_))) => "refused",
+        Ok(Some(PspResponse::Done { .. })) => "done",
+        Ok(Some(PspResponse::Accepted { .. })) => "accepted",
+        Ok(Some(PspResponse::ActionRequired(_))) => "action_required",
+        Ok(Some(PspResponse::Refused(_))) => "refused",
         Ok(None) => "not_found",
         Err(PspError::NotSent(_)) => "not_sent",
         Err(PspError::Unknown(_)) => "unknown",
@@ -84,30 +92,30 @@ fn outcome(result: Result<Option<&PspReport>, &PspError>) -> &'static str {
 
 #[async_trait]
 impl Psp for Metered {
-    forward_what_sends_nothing!();
+    delegate_local_methods!();
 
     fn is_available(&self) -> bool {
         self.inner.is_available()
     }
 
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let result = self.inner.send(request).await;
-        self.note(
-            (self.kind_of)(request),
-            outcome(result.as_ref().map(Some)),
-            begun,
+        self.record_call(
+            (self.request_kind)(request),
+            outcome_label(result.as_ref().map(Some)),
+            started,
         );
         result
     }
 
     async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
-        let begun = Instant::now();
+        let started = Instant::now();
         let result = self.inner.look_up(operation).await;
-        self.note(
+        self.record_call(
             "look_up",
-            outcome(result.as_ref().map(Option::as_ref)),
-            begun,
+            outcome_label(result.as_ref().map(Option::as_ref)),
+            started,
         );
         result
     }

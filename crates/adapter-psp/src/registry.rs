@@ -2,15 +2,15 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use oncharge_domain::{psp::PspAccount, text::TextProblem};
-use oncharge_ports::psp::{Psp, Psps};
+use oncharge_domain::{psp::PspAccount, text::TextError};
+use oncharge_ports::psp::{Psp, PspRegistry};
 
 use crate::{
-    breaker::Breaker,
+    breaker::CircuitBreaker,
     http::{self, HttpClientError},
-    metered::{KindOf, Metered},
+    metered::{Metered, RequestKindFn},
     simulator::{self, SettingsError, Simulator},
-    time_limit::TimeLimit,
+    timeout::CallTimeout,
 };
 
 /// One account at one PSP, as it is configured.
@@ -43,10 +43,10 @@ impl Connector {
 pub enum RegistryError {
     /// An account's name breaks its rule.
     #[error("the PSP account {0:?} has no valid name")]
-    Name(String, #[source] TextProblem),
+    Name(String, #[source] TextError),
     /// Two accounts have one name.
     #[error("the PSP account {0}/{1} is configured twice")]
-    Twice(&'static str, String),
+    Duplicate(&'static str, String),
     /// A setting of an account breaks its rule.
     #[error("the settings of the PSP account {0}/{1} cannot be used")]
     Settings(&'static str, String, #[source] SettingsError),
@@ -69,47 +69,49 @@ impl Registry {
             let connector_name = connector.name();
             let account = PspAccount::new(connector_name, &name)
                 .map_err(|problem| RegistryError::Name(name.clone(), problem))?;
-            let (psp, kind_of) = connect(connector, &http).map_err(|problem| {
+            let (psp, request_kind) = build_connector(connector, &http).map_err(|problem| {
                 RegistryError::Settings(connector_name, name.clone(), problem)
             })?;
-            let psp = decorate(psp, &account, kind_of);
+            let psp = decorate(psp, &account, request_kind);
             if built.insert(account, psp).is_some() {
-                return Err(RegistryError::Twice(connector_name, name));
+                return Err(RegistryError::Duplicate(connector_name, name));
             }
         }
         Ok(Self { accounts: built })
     }
 }
 
-fn connect(
+fn build_connector(
     connector: Connector,
     http: &reqwest::Client,
-) -> Result<(Arc<dyn Psp>, KindOf), SettingsError> {
+) -> Result<(Arc<dyn Psp>, RequestKindFn), SettingsError> {
     match connector {
         Connector::Simulator(settings) => {
             let psp = Simulator::new(settings, http.clone())?;
-            Ok((Arc::new(psp), simulator::kind_of))
+            Ok((Arc::new(psp), simulator::request_kind))
         }
     }
 }
 
 /// From the inside out: the time limit ends what takes too long, the breaker counts that, the
 /// metrics show what callers see.
-fn decorate(psp: Arc<dyn Psp>, account: &PspAccount, kind_of: KindOf) -> Arc<dyn Psp> {
-    let limited = Arc::new(TimeLimit::new(psp));
-    let guarded = Arc::new(Breaker::new(limited, account.clone()));
-    Arc::new(Metered::new(guarded, account.clone(), kind_of))
+fn decorate(psp: Arc<dyn Psp>, account: &PspAccount, request_kind: RequestKindFn) -> Arc<dyn Psp> {
+    let with_timeout = Arc::new(CallTimeout::new(psp));
+    let with_breaker = Arc::new(CircuitBreaker::new(with_timeout, account.clone()));
+    Arc::new(Metered::new(with_breaker, account.clone(), request_kind))
 }
 
-impl Psps for Registry {
+impl PspRegistry for Registry {
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
         self.accounts.get(account).cloned()
     }
 
-    fn unavailable(&self) -> Vec<PspAccount> {
+    fn unavailable_accounts(&self) -> Vec<PspAccount> {
         let accounts = self.accounts.iter();
-        let unavailable = accounts.filter(|(_, psp)| !psp.is_available());
-        unavailable.map(|(account, _)| account.clone()).collect()
+        let unavailable_accounts = accounts.filter(|(_, psp)| !psp.is_available());
+        unavailable_accounts
+            .map(|(account, _)| account.clone())
+            .collect()
     }
 }
 

@@ -16,14 +16,14 @@ use oncharge_domain::{
     psp::PspReport,
 };
 use oncharge_ports::psp::{
-    Call, CannotCarry, Notification, NotificationError, PreparedRequest, Psp, PspError, Unverified,
-    VerifiedNotification,
+    InvalidSignature, Notification, NotificationError, PreparedRequest, Psp, PspError, PspRequest,
+    UnsupportedAmount, VerifiedNotification,
 };
 use url::Url;
 
 use crate::secret::Secret;
 use client::Client;
-pub(crate) use request::kind_of;
+pub(crate) use request::request_kind;
 
 /// The connector's name in accounts and in the path of its notifications.
 pub const NAME: &str = "simulator";
@@ -73,12 +73,12 @@ pub(crate) struct Simulator {
 
 impl Simulator {
     pub(crate) fn new(settings: Settings, http: reqwest::Client) -> Result<Self, SettingsError> {
-        let base = web_url(&settings.base_url).ok_or(SettingsError::BaseUrl)?;
+        let base = parse_web_url(&settings.base_url).ok_or(SettingsError::BaseUrl)?;
         let origin = base.origin().ascii_serialization();
         if settings.base_url.trim_end_matches('/') != origin {
             return Err(SettingsError::BaseUrl);
         }
-        if web_url(&settings.notification_url).is_none() {
+        if parse_web_url(&settings.notification_url).is_none() {
             return Err(SettingsError::NotificationUrl);
         }
         let bearer = settings.bearer.expose();
@@ -97,10 +97,10 @@ impl Simulator {
     }
 }
 
-fn web_url(text: &str) -> Option<Url> {
+fn parse_web_url(text: &str) -> Option<Url> {
     let url = Url::parse(text).ok()?;
-    let plain = matches!(url.scheme(), "http" | "https") && url.host().is_some();
-    (plain && text.len() <= 2048).then_some(url)
+    let is_web_url = matches!(url.scheme(), "http" | "https") && url.host().is_some();
+    (is_web_url && text.len() <= 2048).then_some(url)
 }
 
 #[async_trait]
@@ -127,8 +127,8 @@ impl Psp for Simulator {
         })
     }
 
-    fn carries(&self, amount: Money) -> bool {
-        request::units(amount).is_ok()
+    fn supports_amount(&self, amount: Money) -> bool {
+        request::to_simulator_units(amount).is_ok()
     }
 
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
@@ -144,19 +144,19 @@ impl Psp for Simulator {
         &self.origin
     }
 
-    fn prepare(&self, call: &Call<'_>) -> Result<PreparedRequest, CannotCarry> {
+    fn prepare(&self, call: &PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
         request::prepare(call, &self.notification_url)
     }
 
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError> {
         let request = request::read(request)?;
-        let reply = self.client.post(&request).await?;
-        response::to_call(&reply)
+        let response = self.client.post(&request).await?;
+        response::parse_call(&response)
     }
 
     async fn look_up(&self, operation: OperationId) -> Result<Option<PspReport>, PspError> {
-        let reply = self.client.operation(operation).await?;
-        response::to_look_up(&reply)
+        let response = self.client.operation(operation).await?;
+        response::parse_look_up(&response)
     }
 
     /// The simulator sends one notification at a time.
@@ -164,7 +164,7 @@ impl Psp for Simulator {
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Vec<VerifiedNotification>, Unverified> {
+    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
         let signature = header(notification::SIGNATURE);
         notification::verify(&self.notification_key, signature.as_deref(), body)?;
         Ok(vec![VerifiedNotification {
@@ -192,14 +192,14 @@ mod tests {
         }
     }
 
-    fn built(change: impl FnOnce(&mut Settings)) -> Result<Simulator, SettingsError> {
+    fn simulator_with(change: impl FnOnce(&mut Settings)) -> Result<Simulator, SettingsError> {
         let mut settings = settings();
         change(&mut settings);
         Simulator::new(settings, http::client().unwrap())
     }
 
     #[test]
-    fn settings_are_masked_and_their_rules_are_named() {
+    fn secrets_are_masked_and_invalid_settings_are_refused() {
         let shown = format!("{:?}", settings());
         assert!(
             !shown.contains("bearer-text") && !shown.contains("key-text"),
@@ -212,31 +212,32 @@ mod tests {
             "http://a.example/x",
             "http://u@a.example",
         ] {
-            let refused = built(|s| s.base_url = base.to_owned()).err();
+            let refused = simulator_with(|s| s.base_url = base.to_owned()).err();
             assert_eq!(refused, Some(SettingsError::BaseUrl), "{base}");
         }
-        let refused = built(|s| s.notification_url = "/webhooks".to_owned()).err();
+        let refused = simulator_with(|s| s.notification_url = "/webhooks".to_owned()).err();
         assert_eq!(refused, Some(SettingsError::NotificationUrl));
         for bearer in ["", "two words", "line\nbreak"] {
-            let refused = built(|s| s.bearer = Secret::new(bearer)).err();
+            let refused = simulator_with(|s| s.bearer = Secret::new(bearer)).err();
             assert_eq!(refused, Some(SettingsError::Bearer), "{bearer:?}");
         }
-        let refused = built(|s| s.notification_key = Secret::new("")).err();
+        let refused = simulator_with(|s| s.notification_key = Secret::new("")).err();
         assert_eq!(refused, Some(SettingsError::NotificationKey));
     }
 
     #[test]
-    fn a_slash_at_the_end_of_the_origin_is_no_path() {
-        let simulator = built(|s| s.base_url.push('/')).unwrap();
+    fn a_trailing_slash_is_accepted() {
+        let simulator = simulator_with(|s| s.base_url.push('/')).unwrap();
         assert_eq!(simulator.origin(), "http://127.0.0.1:8081");
     }
 
     #[test]
-    fn the_fields_are_told_who_frames_them() {
+    fn the_fields_url_names_the_parent_origin() {
         let session = SessionId::from_uuid("018f0000-0000-7000-8000-00000000002a".parse().unwrap());
-        let url = built(|_| {})
-            .unwrap()
-            .fields_url(session, "https://pay.example:8443", "de");
+        let url =
+            simulator_with(|_| {})
+                .unwrap()
+                .fields_url(session, "https://pay.example:8443", "de");
         assert_eq!(
             url,
             "http://127.0.0.1:8081/fields?session=cs_018f00000000700080000000000000\
@@ -245,8 +246,8 @@ mod tests {
     }
 
     #[test]
-    fn only_the_simulators_tokens_have_their_form() {
-        let simulator = built(|_| {}).unwrap();
+    fn payment_method_tokens_are_validated() {
+        let simulator = simulator_with(|_| {}).unwrap();
         let (least, most) = (
             format!("tok_{}", "a".repeat(8)),
             format!("tok_{}", "Z".repeat(128)),

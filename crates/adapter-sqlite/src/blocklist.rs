@@ -14,17 +14,21 @@ use oncharge_ports::{BlocklistRepository, StoreError};
 use crate::{
     commit::write_audit,
     error,
-    hot::Hot,
     key_registry::register_pepper,
+    prepared::Prepared,
     rows::{audit::AuditRow, ban::BanRow, id_bytes},
     schema::bans,
     store::SqliteStore,
-    writer::Lane,
+    writer::Priority,
 };
 
 #[async_trait]
 impl BlocklistRepository for SqliteStore {
-    async fn live(&self, hashes: &[PepperedHash], now: Timestamp) -> Result<Vec<Ban>, StoreError> {
+    async fn live_bans(
+        &self,
+        hashes: &[PepperedHash],
+        now: Timestamp,
+    ) -> Result<Vec<Ban>, StoreError> {
         if hashes.is_empty() {
             return Ok(Vec::new());
         }
@@ -35,7 +39,7 @@ impl BlocklistRepository for SqliteStore {
             .filter(bans::expires_at.gt(now.unix_micros()))
             .select(BanRow::as_select());
         let rows: Vec<BanRow> =
-            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
+            self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
         let read: Result<Vec<Ban>, _> = rows.into_iter().map(BanRow::ban).collect();
         let mut found = read?;
         // A hash counts under its own pepper only.
@@ -51,7 +55,7 @@ impl BlocklistRepository for SqliteStore {
     ) -> Result<bool, StoreError> {
         let row = BanRow::of(ban);
         let (pepper, audit) = (pepper.clone(), AuditRow::of(audit));
-        let added = self.write(Lane::Request, move |connection| {
+        let added = self.write(Priority::Request, move |connection| {
             if !register_pepper(connection, &pepper)? {
                 return Ok(false);
             }
@@ -60,7 +64,7 @@ impl BlocklistRepository for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        added.await.map_err(error::outside_a_unit)
+        added.await.map_err(error::into_store_error)
     }
 
     async fn rehash(
@@ -70,7 +74,7 @@ impl BlocklistRepository for SqliteStore {
         pepper: &KeyFingerprint,
     ) -> Result<bool, StoreError> {
         let (hash, pepper) = (hash.clone(), pepper.clone());
-        let written = self.write(Lane::Worker, move |connection| {
+        let written = self.write(Priority::Worker, move |connection| {
             if !register_pepper(connection, &pepper)? {
                 return Ok(false);
             }
@@ -81,7 +85,7 @@ impl BlocklistRepository for SqliteStore {
             rewrite.execute(connection).map_err(error::commit)?;
             Ok(true)
         });
-        written.await.map_err(error::outside_a_unit)
+        written.await.map_err(error::into_store_error)
     }
 
     async fn list(&self) -> Result<Vec<Ban>, StoreError> {
@@ -102,17 +106,17 @@ impl BlocklistRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let audit = AuditRow::of(audit);
-        let revoked = self.write(Lane::Request, move |connection| {
-            let standing = bans::table
+        let revoked = self.write(Priority::Request, move |connection| {
+            let live_ban = bans::table
                 .find(id_bytes(id))
                 .filter(bans::revoked_at.is_null());
-            let update = diesel::update(standing).set(bans::revoked_at.eq(at.unix_micros()));
+            let update = diesel::update(live_ban).set(bans::revoked_at.eq(at.unix_micros()));
             if update.execute(connection).map_err(error::commit)? == 0 {
                 return Ok(false);
             }
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        revoked.await.map_err(error::outside_a_unit)
+        revoked.await.map_err(error::into_store_error)
     }
 }

@@ -21,7 +21,7 @@ use oncharge_ports::{
 
 use uuid::Uuid;
 
-use crate::{error, rows::id_bytes, store::SqliteStore, writer::Lane};
+use crate::{error, rows::id_bytes, store::SqliteStore, writer::Priority};
 
 const SESSION_CHANGES: &str = "DELETE FROM session_changes WHERE unit_id IN ( \
      SELECT unit_id FROM session_changes WHERE unit_id >= ?1 AND unit_id < ?2 \
@@ -87,10 +87,10 @@ pub(crate) async fn delete_expired(
     limit: u32,
 ) -> Result<DeletedRows, StoreError> {
     let batch = Batch { range, limit };
-    let times = store.write(Lane::Worker, move |connection| {
+    let times = store.write(Priority::Worker, move |connection| {
         batch.delete(connection, rows).map_err(error::commit)
     });
-    let times = times.await.map_err(error::outside_a_unit)?;
+    let times = times.await.map_err(error::into_store_error)?;
     Ok(DeletedRows::of(&times))
 }
 

@@ -1,7 +1,5 @@
 //! A unit of work as statements: rows are made first, outside the transaction, then written in it.
 
-pub(crate) mod key;
-
 use diesel::prelude::*;
 use oncharge_domain::{operation::Operation, refund::Refund};
 use oncharge_ports::{
@@ -9,19 +7,19 @@ use oncharge_ports::{
     unit_of_work::{ChangedOperation, Lease},
 };
 
-use self::key::KeyRows;
 use crate::{
     error,
-    hot::Hot,
-    inbox::Handled,
+    idempotency::KeyRows,
+    inbox::HandledNotification,
+    prepared::Prepared,
     rows::{
         audit::AuditRow,
         contact::{ContactRow, NewContactRow},
         event::EventRow,
         id_bytes,
-        operation::{NewOperationRow, NothingToSend, OperationChange},
-        refund::{RefundChange, RefundRow},
-        session::{NewSessionRow, SessionChange},
+        operation::{NewOperationRow, OpenColumns, OperationState},
+        refund::{RefundRow, RefundState},
+        session::{NewSessionRow, SessionState},
     },
     schema::{audit_log, contacts, events, operations, refunds, session_changes, sessions},
     seal::Sealer,
@@ -29,9 +27,9 @@ use crate::{
 };
 
 /// All rows of a unit, sealed and ready to be written.
-pub(crate) struct Rows {
+pub(crate) struct UnitRows {
     lease: Option<Lease>,
-    handled: Option<Handled>,
+    handled: Option<HandledNotification>,
     session: SessionWrite,
     changed_operations: Vec<OperationWrite>,
     operations: Vec<NewOperationRow>,
@@ -49,19 +47,19 @@ enum SessionWrite {
         merchant_id: Vec<u8>,
         version: i64,
         unit_id: Vec<u8>,
-        change: Box<SessionChange>,
+        change: Box<SessionState>,
     },
 }
 
 struct OperationWrite {
     id: Vec<u8>,
     session_id: Vec<u8>,
-    change: OperationChange,
-    next: Next,
+    change: OperationState,
+    next: NextTry,
 }
 
 /// What becomes of an operation's place in the queue.
-enum Next {
+enum NextTry {
     Final,
     At(i64),
     Unchanged,
@@ -70,10 +68,10 @@ enum Next {
 struct RefundWrite {
     id: Vec<u8>,
     session_id: Vec<u8>,
-    change: RefundChange,
+    change: RefundState,
 }
 
-impl Rows {
+impl UnitRows {
     /// The rows of a unit.
     pub(crate) fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
         let operations = unit.operations.iter();
@@ -82,7 +80,7 @@ impl Rows {
         let key = unit.key.as_ref();
         Ok(Self {
             lease: unit.lease,
-            handled: Handled::of(unit),
+            handled: HandledNotification::of(unit),
             session: SessionWrite::of(unit, sealer)?,
             changed_operations: changed.map(OperationWrite::of).collect(),
             operations: operations
@@ -105,7 +103,7 @@ impl Rows {
     /// Operations that end are written before new ones are, since only one may be open in a place.
     pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         if let Some(lease) = self.lease
-            && !work::holds(connection, lease).map_err(error::commit)?
+            && !work::is_held(connection, lease).map_err(error::commit)?
         {
             return Err(CommitError::LeaseLost);
         }
@@ -130,7 +128,7 @@ impl Rows {
         for event in self.events {
             let insert = (&event).insert_into(events::table);
             insert.execute(connection).map_err(error::commit)?;
-            webhooks::put_on_its_way(connection, event.id()).map_err(error::commit)?;
+            webhooks::enqueue_delivery(connection, event.id()).map_err(error::commit)?;
         }
         if let Some(key) = self.key {
             key.write(connection)?;
@@ -158,7 +156,7 @@ pub(crate) fn expect_one(
 ) -> Result<(), CommitError> {
     match written.map_err(error::commit)? {
         1 => Ok(()),
-        _ => Err(error::broken(rule).into()),
+        _ => Err(error::rule_violation(rule).into()),
     }
 }
 
@@ -166,7 +164,7 @@ impl SessionWrite {
     fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
         let session = &unit.session;
         if session.version == 1 {
-            let contact = ContactRow::of(session.id, &session.contact, sealer)?;
+            let contact = ContactRow::seal(session.id, &session.contact, sealer)?;
             let contact = contact.map(|row| row.of_merchant(session.merchant));
             return Ok(Self::Create(Box::new(NewSessionRow::of(unit)?), contact));
         }
@@ -175,7 +173,7 @@ impl SessionWrite {
             merchant_id: id_bytes(session.merchant),
             version: session.version.into(),
             unit_id: id_bytes(unit.id),
-            change: Box::new(SessionChange::of(session)?),
+            change: Box::new(SessionState::of(session)?),
         })
     }
 
@@ -201,7 +199,11 @@ impl SessionWrite {
                     .find(&id)
                     .filter(sessions::version.eq(version.saturating_sub(1)));
                 let update = diesel::update(read).set(*change).returning(sessions::id);
-                if Hot(update).touched(connection).map_err(error::commit)? == 0 {
+                if Prepared(update)
+                    .touched(connection)
+                    .map_err(error::commit)?
+                    == 0
+                {
                     return Err(CommitError::Conflict);
                 }
                 diesel::insert_into(session_changes::table)
@@ -223,14 +225,14 @@ impl OperationWrite {
     fn of(changed: &ChangedOperation) -> Self {
         let operation: &Operation = &changed.operation;
         let next = match changed.next_try_at {
-            _ if !operation.is_open() => Next::Final,
-            Some(at) => Next::At(at.unix_micros()),
-            None => Next::Unchanged,
+            _ if !operation.is_open() => NextTry::Final,
+            Some(at) => NextTry::At(at.unix_micros()),
+            None => NextTry::Unchanged,
         };
         Self {
             id: id_bytes(operation.id),
             session_id: id_bytes(operation.session),
-            change: OperationChange::of(operation),
+            change: OperationState::of(operation),
             next,
         }
     }
@@ -241,19 +243,19 @@ impl OperationWrite {
             .filter(operations::session_id.eq(self.session_id));
         let change = self.change;
         let written = match self.next {
-            Next::Final => {
-                let done = NothingToSend::default();
+            NextTry::Final => {
+                let done = OpenColumns::default();
                 let update = diesel::update(row).set((change, done));
-                Hot(update.returning(operations::id)).touched(connection)
+                Prepared(update.returning(operations::id)).touched(connection)
             }
-            Next::At(at) => {
+            NextTry::At(at) => {
                 let next = operations::next_try_at.eq(at);
                 let update = diesel::update(row).set((change, next));
-                Hot(update.returning(operations::id)).touched(connection)
+                Prepared(update.returning(operations::id)).touched(connection)
             }
-            Next::Unchanged => {
+            NextTry::Unchanged => {
                 let update = diesel::update(row).set(change);
-                Hot(update.returning(operations::id)).touched(connection)
+                Prepared(update.returning(operations::id)).touched(connection)
             }
         };
         expect_one(written, "a changed operation must be there")
@@ -265,7 +267,7 @@ impl RefundWrite {
         Self {
             id: id_bytes(refund.id),
             session_id: id_bytes(refund.session),
-            change: RefundChange::of(refund),
+            change: RefundState::of(refund),
         }
     }
 
@@ -274,7 +276,7 @@ impl RefundWrite {
             .find(self.id)
             .filter(refunds::session_id.eq(self.session_id));
         let update = diesel::update(row).set(self.change).returning(refunds::id);
-        let written = Hot(update).touched(connection);
+        let written = Prepared(update).touched(connection);
         expect_one(written, "a changed refund must be there")
     }
 }

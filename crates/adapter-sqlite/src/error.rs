@@ -7,7 +7,7 @@ use diesel::result::{DatabaseErrorKind, Error};
 use oncharge_ports::{CommitError, StoreError};
 
 /// SQLite's words for what passes or what an operator can end: locks, a full or failing disk.
-const PASSING: [&str; 8] = [
+const TRANSIENT_MESSAGES: [&str; 8] = [
     "database is locked",
     "database table is locked",
     "locking protocol",
@@ -22,7 +22,7 @@ const PASSING: [&str; 8] = [
 pub(crate) fn store(error: Error) -> StoreError {
     match &error {
         Error::DatabaseError(DatabaseErrorKind::Unknown, information)
-            if PASSING
+            if TRANSIENT_MESSAGES
                 .iter()
                 .any(|text| information.message().contains(text)) =>
         {
@@ -35,10 +35,10 @@ pub(crate) fn store(error: Error) -> StoreError {
 /// A statement of a unit of work failed. A session that exists already says that another commit was
 /// faster; any other broken constraint is a fault of ours.
 pub(crate) fn commit(error: Error) -> CommitError {
-    const FASTER: &str = "UNIQUE constraint failed: sessions.id";
+    const SESSION_EXISTS: &str = "UNIQUE constraint failed: sessions.id";
     match &error {
         Error::DatabaseError(DatabaseErrorKind::UniqueViolation, information)
-            if information.message() == FASTER =>
+            if information.message() == SESSION_EXISTS =>
         {
             CommitError::Conflict
         }
@@ -48,13 +48,13 @@ pub(crate) fn commit(error: Error) -> CommitError {
 
 /// `COMMIT` itself failed. A lock or a full disk is met before the commit record is complete; after
 /// any other failure (an fsync that broke) the record may or may not survive, unless it was written
-/// over since (`surely_not`).
-pub(crate) fn at_commit(error: Error, surely_not: bool) -> CommitError {
-    const NEVER: [&str; 2] = ["database is locked", "database or disk is full"];
+/// over since (`is_overwritten`).
+pub(crate) fn at_commit(error: Error, is_overwritten: bool) -> CommitError {
+    const NOT_COMMITTED: [&str; 2] = ["database is locked", "database or disk is full"];
     match &error {
         Error::DatabaseError(_, information)
-            if surely_not
-                || NEVER
+            if is_overwritten
+                || NOT_COMMITTED
                     .iter()
                     .any(|text| information.message().contains(text)) =>
         {
@@ -68,7 +68,7 @@ pub(crate) fn at_commit(error: Error, surely_not: bool) -> CommitError {
 }
 
 /// What a write outside a unit of work answers.
-pub(crate) fn outside_a_unit(error: CommitError) -> StoreError {
+pub(crate) fn into_store_error(error: CommitError) -> StoreError {
     match error {
         CommitError::Store(error) => error,
         other => StoreError::Failed(other.into()),
@@ -76,7 +76,7 @@ pub(crate) fn outside_a_unit(error: CommitError) -> StoreError {
 }
 
 /// A rule that a caller must keep is broken; nothing is written.
-pub(crate) fn broken(rule: &'static str) -> StoreError {
+pub(crate) fn rule_violation(rule: &'static str) -> StoreError {
     StoreError::Failed(rule.into())
 }
 
@@ -89,8 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn what_passes_is_unavailable_and_the_rest_is_a_fault() {
-        for text in PASSING {
+    fn transient_errors_are_unavailable_and_others_are_failures() {
+        for text in TRANSIENT_MESSAGES {
             let mapped = store(error(DatabaseErrorKind::Unknown, text));
             assert!(matches!(mapped, StoreError::Unavailable(_)), "{text}");
         }
@@ -104,9 +104,9 @@ mod tests {
     }
 
     #[test]
-    fn a_commit_that_broke_is_called_unavailable_only_where_it_is_surely_gone() {
-        let ended = |text, surely_not| {
-            let mapped = at_commit(error(DatabaseErrorKind::Unknown, text), surely_not);
+    fn a_failed_commit_is_unavailable_only_if_it_was_overwritten() {
+        let ended = |text, is_overwritten| {
+            let mapped = at_commit(error(DatabaseErrorKind::Unknown, text), is_overwritten);
             match mapped {
                 CommitError::OutcomeUnknown => "unknown",
                 CommitError::Store(StoreError::Unavailable(_)) => "unavailable",

@@ -9,14 +9,17 @@ use diesel::{
 use oncharge_domain::{audit::AuditEntry, id::NotificationId, psp::PspAccount};
 use oncharge_ports::{
     CommitError, Inbox, StoreError, UnitOfWork,
-    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification, StuckNotifications},
+    inbox::{
+        NewNotification, NotificationOutcome, NotificationStatus, StoredNotification,
+        StuckNotificationFilter,
+    },
     unit_of_work::LeasedItem,
 };
 
 use crate::{
     commit::{expect_one, write_audit},
     error,
-    hot::Hot,
+    prepared::Prepared,
     rows::{
         audit::AuditRow,
         id_bytes,
@@ -25,16 +28,16 @@ use crate::{
     schema::psp_notifications,
     store::SqliteStore,
     work,
-    writer::Lane,
+    writer::Priority,
 };
 
 /// The notification that a unit handles.
-pub(crate) struct Handled {
+pub(crate) struct HandledNotification {
     id: Vec<u8>,
     end: NotificationEnd,
 }
 
-impl Handled {
+impl HandledNotification {
     /// What the unit handles, if anything; it is about the first operation that has changed.
     pub(crate) fn of(unit: &UnitOfWork) -> Option<Self> {
         let first = unit.changed_operations.first();
@@ -55,7 +58,7 @@ impl Handled {
             .find(self.id)
             .filter(psp_notifications::status.eq(NotificationStatus::Waiting.name()));
         let update = diesel::update(waiting).set(self.end);
-        let update = Hot(update.returning(psp_notifications::id));
+        let update = Prepared(update.returning(psp_notifications::id));
         match update.touched(connection).map_err(error::commit)? {
             0 => Err(CommitError::AlreadyHandled),
             _ => Ok(()),
@@ -71,9 +74,9 @@ const DISMISS_ALL: &str = "UPDATE psp_notifications SET status = 'dismissed' WHE
 #[async_trait]
 impl Inbox for SqliteStore {
     async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
-        let row = NewNotificationRow::of(new, self.sealer())?;
+        let row = NewNotificationRow::seal(new, self.sealer())?;
         // The PSP waits for its answer.
-        let kept = self.write(Lane::Request, move |connection| {
+        let kept = self.write(Priority::Request, move |connection| {
             let inserted = row
                 .insert_into(psp_notifications::table)
                 .on_conflict((
@@ -85,7 +88,7 @@ impl Inbox for SqliteStore {
                 .execute(connection);
             Ok(inserted.map_err(error::commit)? == 1)
         });
-        kept.await.map_err(error::outside_a_unit)
+        kept.await.map_err(error::into_store_error)
     }
 
     async fn notification(
@@ -100,23 +103,23 @@ impl Inbox for SqliteStore {
                 .optional()
                 .map_err(error::store)
         })?;
-        found.map(|row| row.notification(self.sealer())).transpose()
+        found.map(|row| row.open(self.sealer())).transpose()
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
-        let lease = settled.lease;
+    async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError> {
+        let lease = outcome.lease;
         let LeasedItem::Notification(id) = lease.item else {
             return Err(CommitError::LeaseLost);
         };
-        let end = NotificationEnd::of(settled.status, settled.operation, settled.session);
-        let audit = settled.audit.as_ref().map(AuditRow::of);
-        self.write(Lane::Worker, move |connection| {
-            if !work::holds(connection, lease).map_err(error::commit)? {
+        let end = NotificationEnd::of(outcome.status, outcome.operation, outcome.session);
+        let audit = outcome.audit.as_ref().map(AuditRow::of);
+        self.write(Priority::Worker, move |connection| {
+            if !work::is_held(connection, lease).map_err(error::commit)? {
                 return Err(CommitError::LeaseLost);
             }
             let row = psp_notifications::table.find(id_bytes(id));
             let update = diesel::update(row).set(end);
-            let written = Hot(update.returning(psp_notifications::id)).touched(connection);
+            let written = Prepared(update.returning(psp_notifications::id)).touched(connection);
             expect_one(written, "a leased notification must be there")?;
             write_audit(connection, audit)
         })
@@ -125,7 +128,7 @@ impl Inbox for SqliteStore {
 
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
         let audit = AuditRow::of(audit);
-        let dismissed = self.write(Lane::Request, move |connection| {
+        let dismissed = self.write(Priority::Request, move |connection| {
             let all = NotificationStatus::ALL.iter();
             let stuck = all
                 .filter(|status| status.is_stuck())
@@ -141,12 +144,12 @@ impl Inbox for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        dismissed.await.map_err(error::outside_a_unit)
+        dismissed.await.map_err(error::into_store_error)
     }
 
     async fn dismiss_all(
         &self,
-        stuck: &StuckNotifications,
+        stuck: &StuckNotificationFilter,
         limit: u32,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
@@ -154,7 +157,7 @@ impl Inbox for SqliteStore {
             return Ok(0);
         }
         let (stuck, audit) = (stuck.clone(), audit.clone());
-        let dismissed = self.write(Lane::Request, move |connection| {
+        let dismissed = self.write(Priority::Request, move |connection| {
             let account = stuck.account.as_ref();
             let dismissed = sql_query(DISMISS_ALL)
                 .bind::<Text, _>(stuck.status.name())
@@ -173,6 +176,6 @@ impl Inbox for SqliteStore {
             }
             Ok(dismissed as u64)
         });
-        dismissed.await.map_err(error::outside_a_unit)
+        dismissed.await.map_err(error::into_store_error)
     }
 }

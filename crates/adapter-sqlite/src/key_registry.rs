@@ -21,15 +21,15 @@ use oncharge_ports::{
 
 use crate::{
     error,
-    rows::{Cells, id_bytes, node::NodeRow},
+    rows::{RowReader, id_bytes, node::NodeRow},
     schema::{keys_in_use, nodes},
     store::SqliteStore,
     work::{CLOCK, micros},
-    writer::Lane,
+    writer::Priority,
 };
 
 #[derive(QueryableByName)]
-struct Registered {
+struct RegisteredKeyRow {
     #[diesel(sql_type = Text)]
     purpose: String,
     #[diesel(sql_type = Text)]
@@ -58,23 +58,23 @@ impl KeyRegistry for SqliteStore {
         let publish = row
             .bind_to(sql_query(publish))
             .bind::<BigInt, _>(micros(lifetime));
-        let published = self.write(Lane::Worker, move |connection| {
+        let published = self.write(Priority::Worker, move |connection| {
             let over = nodes::table.filter(nodes::live_until.lt(sql::<BigInt>(CLOCK)));
             let deleted = diesel::delete(over).execute(connection);
             deleted.map_err(error::commit)?;
             publish.execute(connection).map_err(error::commit)?;
             Ok(())
         });
-        published.await.map_err(error::outside_a_unit)
+        published.await.map_err(error::into_store_error)
     }
 
     async fn withdraw_node(&self, id: NodeId) -> Result<(), StoreError> {
-        let withdrawn = self.write(Lane::Worker, move |connection| {
+        let withdrawn = self.write(Priority::Worker, move |connection| {
             diesel::delete(nodes::table.find(id_bytes(id)))
                 .execute(connection)
                 .map_err(error::commit)
         });
-        withdrawn.await.map_err(error::outside_a_unit)?;
+        withdrawn.await.map_err(error::into_store_error)?;
         Ok(())
     }
 
@@ -106,10 +106,10 @@ impl KeyRegistry for SqliteStore {
             .bind::<Text, _>(key.id.as_str().to_owned())
             .bind::<Binary, _>(key.digest.to_vec())
             .bind::<BigInt, _>(micros(lifetime));
-        let registered = self.write(Lane::Worker, move |connection| {
+        let registered = self.write(Priority::Worker, move |connection| {
             register.execute(connection).map_err(error::commit)
         });
-        Ok(registered.await.map_err(error::outside_a_unit)? == 1)
+        Ok(registered.await.map_err(error::into_store_error)? == 1)
     }
 
     async fn registered_keys(&self, now: Timestamp) -> Result<RegisteredKeys, StoreError> {
@@ -120,7 +120,7 @@ impl KeyRegistry for SqliteStore {
              AND revoked_at IS NULL AND expires_at > ?) AS has_live_bans \
              FROM keys_in_use ORDER BY purpose, key_id"
         );
-        let found: Vec<Registered> = self.read(|connection| {
+        let found: Vec<RegisteredKeyRow> = self.read(|connection| {
             sql_query(query)
                 .bind::<BigInt, _>(now.unix_micros())
                 .load(connection)
@@ -128,7 +128,7 @@ impl KeyRegistry for SqliteStore {
         })?;
         let mut keys = RegisteredKeys::default();
         for row in found {
-            row.sort_into(&mut keys)?;
+            row.add_to(&mut keys)?;
         }
         Ok(keys)
     }
@@ -139,7 +139,7 @@ impl KeyRegistry for SqliteStore {
         used_until: Timestamp,
     ) -> Result<bool, StoreError> {
         let id = id.as_str().to_owned();
-        let retired = self.write(Lane::Worker, move |connection| {
+        let retired = self.write(Priority::Worker, move |connection| {
             let key = keys_in_use::table
                 .find(("master", id))
                 .filter(keys_in_use::used_until.eq(used_until.unix_micros()));
@@ -147,7 +147,7 @@ impl KeyRegistry for SqliteStore {
                 .execute(connection)
                 .map_err(error::commit)
         });
-        Ok(retired.await.map_err(error::outside_a_unit)? == 1)
+        Ok(retired.await.map_err(error::into_store_error)? == 1)
     }
 }
 
@@ -172,12 +172,12 @@ pub(crate) fn register_pepper(
     Ok(registered.map_err(error::commit)? == 1)
 }
 
-impl Registered {
-    fn sort_into(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
-        let cells = Cells::of("keys_in_use", self.key_id.as_bytes());
+impl RegisteredKeyRow {
+    fn add_to(self, keys: &mut RegisteredKeys) -> Result<(), StoreError> {
+        let reader = RowReader::of("keys_in_use", self.key_id.as_bytes());
         let key = KeyFingerprint {
-            id: cells.found("key_id", KeyId::parse(&self.key_id))?,
-            digest: cells.hash("digest", &self.digest)?,
+            id: reader.require("key_id", KeyId::parse(&self.key_id))?,
+            digest: reader.hash("digest", &self.digest)?,
         };
         if self.purpose == "pepper" {
             keys.peppers.push(PepperUse {
@@ -185,10 +185,10 @@ impl Registered {
                 has_live_bans: self.has_live_bans,
             });
         } else {
-            let used_until = cells.optional_time("used_until", self.used_until)?;
+            let used_until = reader.optional_time("used_until", self.used_until)?;
             keys.master.push(MasterKeyUse {
                 key,
-                used_until: cells.found("used_until", used_until)?,
+                used_until: reader.require("used_until", used_until)?,
                 is_idle: self.is_idle,
             });
         }

@@ -9,19 +9,22 @@ use diesel::{
 use oncharge_domain::{
     audit::AuditEntry,
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, LAST_USE_SECONDS, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant},
+    merchant::{
+        ApiKey, ApiKeyHash, LAST_USE_PRECISION_SECONDS, MAX_ACTIVE_KEYS, MAX_ENDING_KEYS, Merchant,
+    },
     psp::PspAccount,
     time::Timestamp,
 };
 use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
-    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation, RotationOutcome},
+    merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
 
 use crate::{
-    commit::{key::KeyRows, write_audit},
+    commit::write_audit,
     error,
-    hot::Hot,
+    idempotency::KeyRows,
+    prepared::Prepared,
     rows::{
         audit::AuditRow,
         id_bytes,
@@ -29,7 +32,7 @@ use crate::{
     },
     schema::{api_keys, merchants},
     store::SqliteStore,
-    writer::Lane,
+    writer::Priority,
 };
 
 /// The keys of merchant `?1` that have not ended at `?2`, newest first, at most `?3`. In two halves,
@@ -57,16 +60,16 @@ impl MerchantRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let row = MerchantRow::of(merchant)?;
-        let key = ApiKeyRow::of(key, hash, self.sealer())?;
+        let key = ApiKeyRow::seal(key, hash, self.sealer())?;
         let audit = AuditRow::of(audit);
-        let created = self.write(Lane::Request, move |connection| {
+        let created = self.write(Priority::Request, move |connection| {
             let insert = row.insert_into(merchants::table);
             insert.execute(connection).map_err(error::commit)?;
             let insert = key.insert_into(api_keys::table);
             insert.execute(connection).map_err(error::commit)?;
             write_audit(connection, [audit])
         });
-        created.await.map_err(error::outside_a_unit)
+        created.await.map_err(error::into_store_error)
     }
 
     async fn merchant(&self, id: MerchantId) -> Result<Option<Merchant>, StoreError> {
@@ -114,7 +117,7 @@ impl MerchantRepository for SqliteStore {
         let MerchantRow { id, settings, .. } = MerchantRow::of(merchant)?;
         let before = i64::from(merchant.version) - 1;
         let audit = AuditRow::of(audit);
-        let updated = self.write(Lane::Request, move |connection| {
+        let updated = self.write(Priority::Request, move |connection| {
             let row = merchants::table
                 .find(id)
                 .filter(merchants::version.eq(before));
@@ -125,7 +128,7 @@ impl MerchantRepository for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        updated.await.map_err(error::outside_a_unit)
+        updated.await.map_err(error::into_store_error)
     }
 
     async fn add_key(
@@ -135,9 +138,9 @@ impl MerchantRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let merchant = id_bytes(key.merchant);
-        let key = ApiKeyRow::of(key, hash, self.sealer())?;
+        let key = ApiKeyRow::seal(key, hash, self.sealer())?;
         let audit = AuditRow::of(audit);
-        let added = self.write(Lane::Request, move |connection| {
+        let added = self.write(Priority::Request, move |connection| {
             let active: i64 = api_keys::table
                 .filter(api_keys::merchant_id.eq(merchant))
                 .filter(api_keys::ends_at.is_null())
@@ -152,7 +155,7 @@ impl MerchantRepository for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        added.await.map_err(error::outside_a_unit)
+        added.await.map_err(error::into_store_error)
     }
 
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError> {
@@ -166,11 +169,11 @@ impl MerchantRepository for SqliteStore {
                 .map_err(error::store)
         })?;
         found
-            .map(|(key, merchant)| Ok((key.api_key(self.sealer())?, merchant.merchant()?)))
+            .map(|(key, merchant)| Ok((key.open(self.sealer())?, merchant.merchant()?)))
             .transpose()
     }
 
-    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+    async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let found: Option<ApiKeyRow> = self.read(|connection| {
             api_keys::table
                 .find(id_bytes(id))
@@ -179,7 +182,7 @@ impl MerchantRepository for SqliteStore {
                 .optional()
                 .map_err(error::store)
         })?;
-        found.map(|row| row.api_key(self.sealer())).transpose()
+        found.map(|row| row.open(self.sealer())).transpose()
     }
 
     async fn keys(&self, merchant: MerchantId, now: Timestamp) -> Result<Vec<ApiKey>, StoreError> {
@@ -188,8 +191,8 @@ impl MerchantRepository for SqliteStore {
             .bind::<BigInt, _>(now.unix_micros())
             .bind::<BigInt, _>(i64::from(MAX_LISTED_KEYS));
         let found: Vec<ApiKeyRow> =
-            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
-        let keys = found.into_iter().map(|row| row.api_key(self.sealer()));
+            self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
+        let keys = found.into_iter().map(|row| row.open(self.sealer()));
         keys.collect()
     }
 
@@ -200,7 +203,7 @@ impl MerchantRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<(), StoreError> {
         let audit = AuditRow::of(audit);
-        let ended = self.write(Lane::Request, move |connection| {
+        let ended = self.write(Priority::Request, move |connection| {
             let at = at.unix_micros();
             let later = api_keys::table
                 .find(id_bytes(id))
@@ -209,7 +212,7 @@ impl MerchantRepository for SqliteStore {
             update.execute(connection).map_err(error::commit)?;
             write_audit(connection, [audit])
         });
-        ended.await.map_err(error::outside_a_unit)
+        ended.await.map_err(error::into_store_error)
     }
 
     async fn end_all_keys(
@@ -219,14 +222,14 @@ impl MerchantRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {
         let audit = AuditRow::of(audit);
-        let ended = self.write(Lane::Request, move |connection| {
-            let update = diesel::update(unended(merchant, at));
+        let ended = self.write(Priority::Request, move |connection| {
+            let update = diesel::update(live_keys(merchant, at));
             let update = update.set(api_keys::ends_at.eq(at.unix_micros()));
             let ended = update.execute(connection).map_err(error::commit)?;
             write_audit(connection, [audit])?;
             Ok(ended as u64)
         });
-        ended.await.map_err(error::outside_a_unit)
+        ended.await.map_err(error::into_store_error)
     }
 
     async fn remove_key(
@@ -237,9 +240,9 @@ impl MerchantRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<KeyRemoval, StoreError> {
         let audit = AuditRow::of(audit);
-        let removed = self.write(Lane::Request, move |connection| {
+        let removed = self.write(Priority::Request, move |connection| {
             let (key, now) = (id_bytes(id), at.unix_micros());
-            let mine = unended(merchant, at).filter(api_keys::id.eq(key.clone()));
+            let mine = live_keys(merchant, at).filter(api_keys::id.eq(key.clone()));
             let found: Option<Option<i64>> = mine
                 .select(api_keys::ends_at)
                 .get_result(connection)
@@ -264,11 +267,11 @@ impl MerchantRepository for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(KeyRemoval::Ended)
         });
-        removed.await.map_err(error::outside_a_unit)
+        removed.await.map_err(error::into_store_error)
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
-        let key = ApiKeyRow::of(&rotation.key, &rotation.hash, self.sealer())?;
+    async fn rotate_key(&self, rotation: &KeyRotation) -> Result<RotationOutcome, CommitError> {
+        let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, self.sealer())?;
         let merchant = rotation.key.merchant;
         let replaced = id_bytes(rotation.replaced);
         let (now, ends_at) = (rotation.at, rotation.replaced_ends_at);
@@ -276,7 +279,7 @@ impl MerchantRepository for SqliteStore {
         let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
         let remembered = remembered.transpose()?;
         let audit = AuditRow::of(&rotation.audit);
-        let rotated = self.write(Lane::Request, move |connection| {
+        let rotated = self.write(Priority::Request, move |connection| {
             // Equal requests meet here first: the slower one is to find the record, not an ended key.
             if let Some(remembered) = remembered {
                 remembered.write(connection)?;
@@ -300,7 +303,7 @@ impl MerchantRepository for SqliteStore {
             Err(CommitError::Conflict) => {}
             Err(error) => return Err(error),
         }
-        let found = self.key_by_id(rotation.replaced).await?;
+        let found = self.key_with_id(rotation.replaced).await?;
         let is_active = |key: &ApiKey| key.merchant == merchant && key.is_active();
         Ok(match found.filter(is_active) {
             Some(_) => RotationOutcome::TooManyEnding,
@@ -309,8 +312,8 @@ impl MerchantRepository for SqliteStore {
     }
 
     async fn record_key_use(&self, id: ApiKeyId, used: Timestamp) -> Result<(), StoreError> {
-        let recorded = self.write(Lane::Worker, move |connection| {
-            let before = used.plus_seconds(-LAST_USE_SECONDS).unix_micros();
+        let recorded = self.write(Priority::Worker, move |connection| {
+            let before = used.plus_seconds(-LAST_USE_PRECISION_SECONDS).unix_micros();
             let last = api_keys::last_used_at;
             let stale = api_keys::table
                 .find(id_bytes(id))
@@ -319,7 +322,7 @@ impl MerchantRepository for SqliteStore {
             update.execute(connection).map_err(error::commit)?;
             Ok(())
         });
-        recorded.await.map_err(error::outside_a_unit)
+        recorded.await.map_err(error::into_store_error)
     }
 }
 
@@ -340,7 +343,7 @@ fn ending_are_few(
 
 /// The merchant's keys that have not ended at this time.
 #[diesel::dsl::auto_type(no_type_alias)]
-fn unended(merchant: MerchantId, now: Timestamp) -> _ {
+fn live_keys(merchant: MerchantId, now: Timestamp) -> _ {
     let merchant: Vec<u8> = id_bytes(merchant);
     let now: i64 = now.unix_micros();
     let ends_at = api_keys::ends_at;

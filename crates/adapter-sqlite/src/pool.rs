@@ -35,7 +35,7 @@ const SETTINGS: &str = "PRAGMA synchronous = FULL;
 
 /// Makes the file if need be (readable by its owner only), brings it up to the present schema, and
 /// returns the connection to write with.
-pub(crate) fn prepare(path: &Path) -> Result<SqliteConnection, StoreError> {
+pub(crate) fn open_migrated(path: &Path) -> Result<SqliteConnection, StoreError> {
     create_private(path).map_err(|error| StoreError::Unavailable(error.into()))?;
     let mut connection = open_writer(path)?;
     migrate(&mut connection)?;
@@ -154,22 +154,22 @@ impl From<Source> for MigrationError {
 ///
 /// A read by primary key takes a few tens of microseconds from the page cache, less than it costs
 /// to hand it to another thread and back; and a reader never waits for the writer (WAL).
-pub(crate) struct Readers {
+pub(crate) struct ReadConnections {
     path: PathBuf,
     /// Alive as long as the store: other threads' connections go when they see that it is not.
     alive: Arc<()>,
 }
 
-struct Reader {
+struct ReadConnection {
     store: Weak<()>,
     connection: SqliteConnection,
 }
 
 thread_local! {
-    static READERS: RefCell<Vec<Reader>> = const { RefCell::new(Vec::new()) };
+    static READ_CONNECTIONS: RefCell<Vec<ReadConnection>> = const { RefCell::new(Vec::new()) };
 }
 
-impl Readers {
+impl ReadConnections {
     pub(crate) fn new(path: PathBuf) -> Self {
         Self {
             path,
@@ -192,23 +192,23 @@ impl Readers {
             result,
             Err(StoreError::Unavailable(_) | StoreError::Failed(_))
         ) {
-            self.put_back(connection);
+            self.return_connection(connection);
         }
         result
     }
 
     fn take(&self) -> Option<SqliteConnection> {
-        READERS.with_borrow_mut(|readers| {
-            let ours = |reader: &Reader| reader.store.as_ptr() == Arc::as_ptr(&self.alive);
-            let at = readers.iter().position(ours)?;
-            Some(readers.swap_remove(at).connection)
+        READ_CONNECTIONS.with_borrow_mut(|read_connections| {
+            let ours = |reader: &ReadConnection| reader.store.as_ptr() == Arc::as_ptr(&self.alive);
+            let at = read_connections.iter().position(ours)?;
+            Some(read_connections.swap_remove(at).connection)
         })
     }
 
-    fn put_back(&self, connection: SqliteConnection) {
-        READERS.with_borrow_mut(|readers| {
-            readers.retain(|reader| reader.store.strong_count() > 0);
-            readers.push(Reader {
+    fn return_connection(&self, connection: SqliteConnection) {
+        READ_CONNECTIONS.with_borrow_mut(|read_connections| {
+            read_connections.retain(|reader| reader.store.strong_count() > 0);
+            read_connections.push(ReadConnection {
                 store: Arc::downgrade(&self.alive),
                 connection,
             });

@@ -25,17 +25,17 @@ use oncharge_ports::{
     StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope},
+    unit_of_work::{IdempotencyRecord, IdempotencyScope},
 };
 
 use crate::{
     error,
     rows::{
-        Cells,
+        RowReader,
         contact::ContactRow,
-        event::{EventRow, OfSession},
+        event::{EventRow, EventSessionColumns},
         id_bytes,
-        key::{KeyRow, row_bytes},
+        idempotency_key::{KeyRow, row_bytes},
         operation::{self, OperationRow},
         refund::RefundRow,
         session::SessionRow,
@@ -63,7 +63,7 @@ pub(crate) fn session(
 }
 
 fn read_session((row, contact): SessionAndContact, sealer: &Sealer) -> Result<Session, StoreError> {
-    let contact = contact.map(|contact| contact.contact(sealer)).transpose()?;
+    let contact = contact.map(|contact| contact.open(sealer)).transpose()?;
     row.session(contact.unwrap_or_default())
 }
 
@@ -175,23 +175,23 @@ pub(crate) fn unsent_refunds(
 
 pub(crate) fn key(
     connection: &mut SqliteConnection,
-    scope: &KeyScope,
+    scope: &IdempotencyScope,
     sealer: &Sealer,
-) -> Result<Option<KeyRecord>, StoreError> {
+) -> Result<Option<IdempotencyRecord>, StoreError> {
     idempotency_keys::table
         .find((id_bytes(scope.merchant), scope.key.as_str()))
         .select(KeyRow::as_select())
         .get_result(connection)
         .optional()
         .map_err(error::store)?
-        .map(|row| row.record(scope, sealer))
+        .map(|row| row.open(scope, sealer))
         .transpose()
 }
 
-pub(crate) fn waiting_key(
+pub(crate) fn reserved_key(
     connection: &mut SqliteConnection,
     operation: OperationId,
-) -> Result<Option<KeyScope>, StoreError> {
+) -> Result<Option<IdempotencyScope>, StoreError> {
     let found: Option<(Vec<u8>, String)> = idempotency_keys::table
         .filter(idempotency_keys::operation_id.eq(id_bytes(operation)))
         .filter(idempotency_keys::answered_at.is_null())
@@ -201,12 +201,12 @@ pub(crate) fn waiting_key(
         .map_err(error::store)?;
     let read = |(merchant, key): (Vec<u8>, String)| {
         let row = row_bytes(&merchant, &key);
-        let cells = Cells::of("idempotency_keys", &row);
+        let reader = RowReader::of("idempotency_keys", &row);
         // Reading strips one pair of quotes: with a pair around it the text stays as it is.
         let key = IdempotencyKey::parse(&format!("\"{key}\""));
-        Ok(KeyScope {
-            merchant: cells.id("merchant_id", &merchant)?,
-            key: cells.found("key", key)?,
+        Ok(IdempotencyScope {
+            merchant: reader.id("merchant_id", &merchant)?,
+            key: reader.require("key", key)?,
         })
     };
     found.map(read).transpose()
@@ -214,7 +214,7 @@ pub(crate) fn waiting_key(
 
 /// Which sessions of a merchant, as far as one index can tell.
 #[derive(Clone, Copy)]
-enum Part {
+enum StatusRange {
     All,
     InStatus(StatusName),
     /// `created`, and time is left.
@@ -230,22 +230,27 @@ pub(crate) fn sessions(
     sealer: &Sealer,
 ) -> Result<Vec<Session>, StoreError> {
     let rows = match filter.status {
-        None => session_page(connection, filter, page, Part::All),
-        Some(StatusName::Created) => session_page(connection, filter, page, Part::Payable),
+        None => session_page(connection, filter, page, StatusRange::All),
+        Some(StatusName::Created) => session_page(connection, filter, page, StatusRange::Payable),
         // Two ranges of the index; one transaction, so that a session is seen in one of them.
         Some(StatusName::Expired) => connection.transaction(|connection| {
             let mut rows = session_page(
                 connection,
                 filter,
                 page,
-                Part::InStatus(StatusName::Expired),
+                StatusRange::InStatus(StatusName::Expired),
             )?;
-            rows.extend(session_page(connection, filter, page, Part::Overdue)?);
+            rows.extend(session_page(
+                connection,
+                filter,
+                page,
+                StatusRange::Overdue,
+            )?);
             rows.sort_by_cached_key(|(row, _)| Reverse((row.created_at, row.id.clone())));
             rows.truncate(usize::try_from(page.limit).unwrap_or(usize::MAX));
             Ok(rows)
         }),
-        Some(name) => session_page(connection, filter, page, Part::InStatus(name)),
+        Some(name) => session_page(connection, filter, page, StatusRange::InStatus(name)),
     };
     let rows = rows.map_err(error::store)?;
     rows.into_iter()
@@ -264,7 +269,7 @@ fn session_page(
     connection: &mut SqliteConnection,
     filter: &SessionFilter,
     page: Page,
-    part: Part,
+    range: StatusRange,
 ) -> QueryResult<Vec<SessionAndContact>> {
     let by_psp_reference = filter.psp_reference.is_some();
     let by_name = by_psp_reference || filter.order_id.is_some() || filter.reference.is_some();
@@ -284,18 +289,18 @@ fn session_page(
         .select((SessionRow::as_select(), Option::<ContactRow>::as_select()))
         .into_boxed();
     let now = filter.now.unix_micros();
-    let status = match part {
-        Part::All => None,
-        Part::InStatus(name) => Some(name),
-        Part::Payable | Part::Overdue => Some(StatusName::Created),
+    let status = match range {
+        StatusRange::All => None,
+        StatusRange::InStatus(name) => Some(name),
+        StatusRange::Payable | StatusRange::Overdue => Some(StatusName::Created),
     };
     if let Some(status) = status {
         query = query.filter(column::<Text>("status", !by_name).eq(status.name()));
     }
-    query = match part {
-        Part::All | Part::InStatus(_) => query,
-        Part::Payable => query.filter(sessions::expires_at.gt(now)),
-        Part::Overdue => query.filter(sessions::expires_at.le(now)),
+    query = match range {
+        StatusRange::All | StatusRange::InStatus(_) => query,
+        StatusRange::Payable => query.filter(sessions::expires_at.gt(now)),
+        StatusRange::Overdue => query.filter(sessions::expires_at.le(now)),
     };
     if let Some(reference) = &filter.reference {
         query = query.filter(name_is("reference", reference.as_str()));
@@ -365,7 +370,7 @@ pub(crate) fn events(
         .inner_join(sessions::table)
         .order((events::created_at.desc(), events::id.desc()))
         .limit(page.limit.into())
-        .select((EventRow::as_select(), OfSession::as_select()))
+        .select((EventRow::as_select(), EventSessionColumns::as_select()))
         .into_boxed();
     query = match filter.session {
         Some(session) => query.filter(events::session_id.eq(id_bytes(session))),
@@ -381,8 +386,9 @@ pub(crate) fn events(
             .or(events::id.lt(after.id.as_bytes().to_vec()));
         query = query.filter(events::created_at.le(at)).filter(beyond);
     }
-    let rows: Vec<(EventRow, OfSession)> = query.load(connection).map_err(error::store)?;
-    let read = |(event, session): (EventRow, OfSession)| event.stored_event(&session);
+    let rows: Vec<(EventRow, EventSessionColumns)> =
+        query.load(connection).map_err(error::store)?;
+    let read = |(event, session): (EventRow, EventSessionColumns)| event.stored_event(&session);
     let read: Result<Vec<StoredEvent>, _> = rows.into_iter().map(read).collect();
     let mut found = read?;
     found.retain(|stored| stored.event.merchant == filter.merchant);
@@ -390,7 +396,7 @@ pub(crate) fn events(
 }
 
 /// A created session names the unit that made it; each later version has a row that does.
-pub(crate) fn committed(
+pub(crate) fn is_committed(
     connection: &mut SqliteConnection,
     unit: &UnitOfWork,
 ) -> Result<bool, StoreError> {

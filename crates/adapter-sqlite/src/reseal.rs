@@ -9,15 +9,15 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Binary, Nullable, Text},
 };
-use oncharge_domain::keyring::Place;
+use oncharge_domain::keyring::SealContext;
 use oncharge_ports::{CommitError, StoreError};
 
 use crate::{
     error,
-    rows::{Cells, key::row_bytes},
+    rows::{RowReader, idempotency_key::row_bytes},
     seal::SealedColumns,
     store::SqliteStore,
-    writer::Lane,
+    writer::Priority,
 };
 
 /// How many rows a statement looks at, and at most are written in one transaction, so that requests
@@ -37,20 +37,20 @@ struct SealedColumn {
 }
 
 /// Every column that holds sealed values; a test compares this list with the schema.
-const SEALED: [SealedColumn; 8] = [
+const SEALED_COLUMNS: [SealedColumn; 8] = [
     SealedColumn::of("api_keys", "signing_key", "id"),
     SealedColumn::of("webhook_endpoints", "secret", "merchant_id"),
     SealedColumn::of("webhook_endpoints", "previous_secret", "merchant_id"),
     SealedColumn::of("contacts", "email", "session_id"),
     SealedColumn::of("contacts", "phone", "session_id"),
     SealedColumn::of("operations", "request", "id"),
-    SealedColumn::of_two("idempotency_keys", "body", "merchant_id", "key"),
+    SealedColumn::with_composite_key("idempotency_keys", "body", "merchant_id", "key"),
     SealedColumn::of("psp_notifications", "body", "id"),
 ];
 
 /// A row of a page: one whose value is under another key, or the page's last one.
 #[derive(QueryableByName)]
-struct Found {
+struct SealedRow {
     #[diesel(sql_type = BigInt)]
     number: i64,
     #[diesel(sql_type = Binary)]
@@ -80,7 +80,7 @@ impl SealedColumn {
         }
     }
 
-    const fn of_two(
+    const fn with_composite_key(
         table: &'static str,
         name: &'static str,
         id: &'static str,
@@ -100,7 +100,7 @@ impl SealedColumn {
         connection: &mut SqliteConnection,
         after: i64,
         first: &str,
-    ) -> QueryResult<Vec<Found>> {
+    ) -> QueryResult<Vec<SealedRow>> {
         let Self {
             table, name, id, ..
         } = self;
@@ -145,7 +145,7 @@ impl SealedColumn {
 pub(crate) async fn reseal(store: &SqliteStore) -> Result<u64, StoreError> {
     let first = store.sealer().first()?.to_owned();
     let mut count = 0_u64;
-    for sealed in &SEALED {
+    for sealed in &SEALED_COLUMNS {
         let mut after = i64::MIN;
         loop {
             let found = store.read(|connection| {
@@ -154,25 +154,25 @@ pub(crate) async fn reseal(store: &SqliteStore) -> Result<u64, StoreError> {
             })?;
             let Some(last) = found.last() else { break };
             after = last.number;
-            let values = seal_again(store, sealed, found, &first)?;
+            let values = reseal_values(store, sealed, found, &first)?;
             if values.is_empty() {
                 // Reads do not wait for anything: let others have this thread.
                 tokio::task::yield_now().await;
                 continue;
             }
-            let replaced = store.write(Lane::Worker, move |connection| {
+            let replaced = store.write(Priority::Worker, move |connection| {
                 sealed.replace(connection, values)
             });
-            count = count.saturating_add(replaced.await.map_err(error::outside_a_unit)?);
+            count = count.saturating_add(replaced.await.map_err(error::into_store_error)?);
         }
     }
     Ok(count)
 }
 
-fn seal_again(
+fn reseal_values(
     store: &SqliteStore,
     sealed: &SealedColumn,
-    found: Vec<Found>,
+    found: Vec<SealedRow>,
     first: &str,
 ) -> Result<Vec<Replacement>, StoreError> {
     let mut values = Vec::new();
@@ -185,7 +185,7 @@ fn seal_again(
         }
         store.sealer().require(&key_id)?;
         let bound_to = row_bytes(&row.id, &row.rest);
-        let place = Place {
+        let place = SealContext {
             table: sealed.table,
             column: sealed.name,
             row: &bound_to,
@@ -200,7 +200,7 @@ fn seal_again(
         values.push(Replacement {
             number: row.number,
             before: bytes,
-            after: Cells::of(sealed.table, &bound_to).found(sealed.name, after)?,
+            after: RowReader::of(sealed.table, &bound_to).require(sealed.name, after)?,
         });
     }
     Ok(values)
@@ -210,7 +210,7 @@ fn seal_again(
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::SEALED;
+    use super::SEALED_COLUMNS;
 
     /// A sealed value has its key's id beside it, in a column of its name with `_key_id`.
     #[test]
@@ -232,7 +232,7 @@ mod tests {
             .filter_map(|(table, name)| Some((*table, name.strip_suffix("_key_id")?)))
             .filter(|column| columns.contains(column))
             .collect();
-        let listed: BTreeSet<_> = SEALED
+        let listed: BTreeSet<_> = SEALED_COLUMNS
             .iter()
             .map(|sealed| (sealed.table, sealed.name))
             .collect();

@@ -10,7 +10,7 @@ pub(crate) mod contact;
 pub(crate) mod delivery;
 pub(crate) mod endpoint;
 pub(crate) mod event;
-pub(crate) mod key;
+pub(crate) mod idempotency_key;
 pub(crate) mod merchant;
 pub(crate) mod node;
 pub(crate) mod notification;
@@ -35,12 +35,12 @@ pub(crate) fn id_bytes<K: Kind>(id: Id<K>) -> Vec<u8> {
 
 /// A row that is being read: knows where it is, for the report of what cannot be read in it.
 #[derive(Clone, Copy)]
-pub(crate) struct Cells<'a> {
+pub(crate) struct RowReader<'a> {
     table: &'static str,
     row: &'a [u8],
 }
 
-impl<'a> Cells<'a> {
+impl<'a> RowReader<'a> {
     /// The row of this table with this primary key.
     pub(crate) fn of(table: &'static str, row: &'a [u8]) -> Self {
         Self { table, row }
@@ -60,7 +60,7 @@ impl<'a> Cells<'a> {
     }
 
     /// The value of a column that was read with success.
-    pub(crate) fn read<T, E>(
+    pub(crate) fn parse<T, E>(
         self,
         column: &'static str,
         value: Result<T, E>,
@@ -69,7 +69,11 @@ impl<'a> Cells<'a> {
     }
 
     /// The value of a column in which something was found.
-    pub(crate) fn found<T>(self, column: &'static str, value: Option<T>) -> Result<T, StoreError> {
+    pub(crate) fn require<T>(
+        self,
+        column: &'static str,
+        value: Option<T>,
+    ) -> Result<T, StoreError> {
         value.ok_or_else(|| self.corrupt(column))
     }
 
@@ -78,7 +82,7 @@ impl<'a> Cells<'a> {
         column: &'static str,
         bytes: &[u8],
     ) -> Result<Id<K>, StoreError> {
-        self.read(column, Uuid::from_slice(bytes).map(Id::from_uuid))
+        self.parse(column, Uuid::from_slice(bytes).map(Id::from_uuid))
     }
 
     pub(crate) fn optional_id<K: Kind>(
@@ -90,7 +94,7 @@ impl<'a> Cells<'a> {
     }
 
     pub(crate) fn time(self, column: &'static str, micros: i64) -> Result<Timestamp, StoreError> {
-        self.found(column, Timestamp::from_unix_micros(micros))
+        self.require(column, Timestamp::from_unix_micros(micros))
     }
 
     pub(crate) fn optional_time(
@@ -102,17 +106,17 @@ impl<'a> Cells<'a> {
     }
 
     pub(crate) fn count(self, column: &'static str, number: i64) -> Result<u32, StoreError> {
-        self.read(column, u32::try_from(number))
+        self.parse(column, u32::try_from(number))
     }
 
     pub(crate) fn hash(self, column: &'static str, bytes: &[u8]) -> Result<[u8; 32], StoreError> {
-        self.read(column, bytes.try_into())
+        self.parse(column, bytes.try_into())
     }
 
     /// The amount in the columns `amount` and `currency`.
     pub(crate) fn money(self, minor: i64, code: &str) -> Result<Money, StoreError> {
-        let currency = self.read("currency", Currency::parse(code))?;
-        self.read("amount", Money::new(minor, currency))
+        let currency = self.parse("currency", Currency::parse(code))?;
+        self.parse("amount", Money::new(minor, currency))
     }
 
     pub(crate) fn psp_reference(
@@ -120,7 +124,7 @@ impl<'a> Cells<'a> {
         column: &'static str,
         text: Option<&str>,
     ) -> Result<Option<PspReference>, StoreError> {
-        text.map(|text| self.read(column, PspReference::parse(text)))
+        text.map(|text| self.parse(column, PspReference::parse(text)))
             .transpose()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, Place, Sealed};
+use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, SealContext, SealedValue};
 use oncharge_ports::{Entropy, StoreError};
 
 /// The keys at rest and the randomness that nonces come from.
@@ -48,7 +48,11 @@ impl Sealer {
     }
 
     /// Seals a value for its place.
-    pub(crate) fn seal(&self, place: Place<'_>, plain: &[u8]) -> Result<SealedColumns, StoreError> {
+    pub(crate) fn seal(
+        &self,
+        place: SealContext<'_>,
+        plain: &[u8],
+    ) -> Result<SealedColumns, StoreError> {
         let sealed = self
             .keys
             .seal(place, self.entropy.bytes(), plain)
@@ -63,11 +67,11 @@ impl Sealer {
     /// does not open (another key, another place, altered) or `read` finds nothing in it.
     pub(crate) fn open<T>(
         &self,
-        place: Place<'_>,
+        place: SealContext<'_>,
         columns: SealedColumns,
         read: impl FnOnce(&[u8]) -> Option<T>,
     ) -> Option<T> {
-        let sealed = Sealed {
+        let sealed = SealedValue {
             key_id: KeyId::parse(&columns.key_id)?,
             bytes: columns.bytes,
         };

@@ -18,15 +18,16 @@ use oncharge_ports::{
     CheckoutRepository, Clock, CommitError, Entropy, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
+    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 
 use crate::{
-    commit::{Rows, key::KeyRows},
-    pool::{self, Readers},
+    commit::UnitRows,
+    idempotency::KeyRows,
+    pool::{self, ReadConnections},
     queries,
     seal::Sealer,
-    writer::{Lane, Writer},
+    writer::{Priority, Writer},
 };
 
 /// The store on one SQLite file. Cheap to clone; the last clone ends its thread.
@@ -39,7 +40,7 @@ use crate::{
 pub struct SqliteStore(Arc<Inner>);
 
 struct Inner {
-    readers: Readers,
+    read_connections: ReadConnections,
     writer: Writer,
     sealer: Sealer,
     clock: Arc<dyn Clock>,
@@ -61,10 +62,10 @@ impl SqliteStore {
         // An absolute path means the same file for later connections, and nothing special to SQLite.
         let path = std::path::absolute(path.as_ref())
             .map_err(|error| StoreError::Unavailable(error.into()))?;
-        let connection = pool::prepare(&path)?;
+        let connection = pool::open_migrated(&path)?;
         Ok(Self(Arc::new(Inner {
             writer: Writer::start(path.clone(), connection)?,
-            readers: Readers::new(path),
+            read_connections: ReadConnections::new(path),
             sealer: Sealer::new(keys, entropy),
             clock,
         })))
@@ -75,16 +76,16 @@ impl SqliteStore {
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
-        self.0.readers.read(read)
+        self.0.read_connections.read(read)
     }
 
     /// Writes on the writer's thread, in a transaction of its own.
-    pub(crate) async fn write<T, F>(&self, lane: Lane, work: F) -> Result<T, CommitError>
+    pub(crate) async fn write<T, F>(&self, priority: Priority, work: F) -> Result<T, CommitError>
     where
         F: FnOnce(&mut SqliteConnection) -> Result<T, CommitError> + Send + 'static,
         T: Send + 'static,
     {
-        self.0.writer.write(lane, work).await
+        self.0.writer.write(priority, work).await
     }
 
     /// The clock of this machine.
@@ -137,12 +138,15 @@ impl CheckoutRepository for SqliteStore {
         self.read(|connection| queries::unsent_refunds(connection, session))
     }
 
-    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError> {
+    async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
         self.read(|connection| queries::key(connection, scope, self.sealer()))
     }
 
-    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError> {
-        self.read(|connection| queries::waiting_key(connection, operation))
+    async fn reserved_key(
+        &self,
+        operation: OperationId,
+    ) -> Result<Option<IdempotencyScope>, StoreError> {
+        self.read(|connection| queries::reserved_key(connection, operation))
     }
 
     async fn sessions(
@@ -174,23 +178,24 @@ impl CheckoutRepository for SqliteStore {
         self.read(|connection| queries::operations(connection, since, after, limit))
     }
 
-    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
+    async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError> {
         let rows = KeyRows::of(&key, self.sealer())?;
-        self.write(Lane::Request, |connection| rows.write(connection))
+        self.write(Priority::Request, |connection| rows.write(connection))
             .await
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
-        let lane = match unit.lease {
-            Some(_) => Lane::Worker,
-            None => Lane::Request,
+        let priority = match unit.lease {
+            Some(_) => Priority::Worker,
+            None => Priority::Request,
         };
-        let rows = Rows::of(&unit, self.sealer())?;
-        self.write(lane, |connection| rows.write(connection)).await
+        let rows = UnitRows::of(&unit, self.sealer())?;
+        self.write(priority, |connection| rows.write(connection))
+            .await
     }
 
-    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
-        self.read(|connection| queries::committed(connection, unit))
+    async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
+        self.read(|connection| queries::is_committed(connection, unit))
     }
 }
 

@@ -14,11 +14,11 @@ use oncharge_ports::{
     work_queue::{StuckItem, StuckKind},
 };
 
-use crate::{error, hot::Hot, rows::Cells, work::EARLIER};
+use crate::{error, prepared::Prepared, rows::RowReader, work::EARLIER_DELIVERY};
 
 /// Something that is stuck, as every statement reads it.
 #[derive(QueryableByName)]
-struct Found {
+struct StuckRow {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
     #[diesel(sql_type = Nullable<Binary>)]
@@ -32,25 +32,25 @@ struct Found {
 }
 
 /// Everything that is stuck at this time, oldest first.
-pub(crate) fn all(
+pub(crate) fn stuck(
     connection: &mut SqliteConnection,
     now: Timestamp,
     limit: u32,
 ) -> Result<Vec<StuckItem>, StoreError> {
-    let mut all = Vec::new();
+    let mut stuck = Vec::new();
     for kind in StuckKind::ALL {
         let latest = now.plus_seconds(-kind.budget_seconds());
         let query = sql_query(statement(*kind))
             .bind::<BigInt, _>(latest.unix_micros())
             .bind::<BigInt, _>(i64::from(limit));
-        let found: Vec<Found> = Hot(query).load(connection).map_err(error::store)?;
+        let found: Vec<StuckRow> = Prepared(query).load(connection).map_err(error::store)?;
         for found in found {
-            all.push(found.item(*kind)?);
+            stuck.push(found.item(*kind)?);
         }
     }
-    all.sort_by(|one: &StuckItem, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
-    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-    Ok(all)
+    stuck.sort_by(|one: &StuckItem, other| (one.since, &one.id).cmp(&(other.since, &other.id)));
+    stuck.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(stuck)
 }
 
 /// The statement for a reason: `?1` is the time before which it must have begun to wait, `?2` how
@@ -83,7 +83,7 @@ fn statement(kind: StuckKind) -> String {
              own.created_at AS since, substr(own.url, 1, instr(own.url || '?', '?') - 1) AS detail \
              FROM deliveries AS own WHERE own.next_try_at IS NOT NULL \
              AND (own.next_try_at < ?1 OR (own.attempts = 0 AND own.created_at < ?1)) \
-             AND (own.attempts > 0 OR NOT EXISTS ({EARLIER}))"
+             AND (own.attempts > 0 OR NOT EXISTS ({EARLIER_DELIVERY}))"
         ),
         StuckKind::Endpoint => FAILING_ENDPOINTS.to_owned(),
     };
@@ -118,28 +118,30 @@ const NOTIFICATIONS: &str = "SELECT notification.id, notification.session_id AS 
      FROM psp_notifications AS notification \
      LEFT JOIN sessions AS session ON session.id = notification.session_id";
 
-impl Found {
+impl StuckRow {
     fn item(self, kind: StuckKind) -> Result<StuckItem, StoreError> {
-        let cells = Cells::of(kind.name(), &self.id);
+        let reader = RowReader::of(kind.name(), &self.id);
         let id = match kind {
             StuckKind::Operation
             | StuckKind::Accepted
             | StuckKind::Compensation
-            | StuckKind::Contradiction => cells.id::<OperationKind>("id", &self.id)?.to_string(),
-            StuckKind::RefundOfFailedCapture => cells.id::<RefundKind>("id", &self.id)?.to_string(),
-            StuckKind::Deadline => cells.id::<SessionKind>("id", &self.id)?.to_string(),
-            StuckKind::Notification | StuckKind::Waiting => {
-                cells.id::<NotificationKind>("id", &self.id)?.to_string()
+            | StuckKind::Contradiction => reader.id::<OperationKind>("id", &self.id)?.to_string(),
+            StuckKind::RefundOfFailedCapture => {
+                reader.id::<RefundKind>("id", &self.id)?.to_string()
             }
-            StuckKind::Delivery => cells.id::<EventKind>("id", &self.id)?.to_string(),
-            StuckKind::Endpoint => cells.id::<EndpointKind>("id", &self.id)?.to_string(),
+            StuckKind::Deadline => reader.id::<SessionKind>("id", &self.id)?.to_string(),
+            StuckKind::Notification | StuckKind::Waiting => {
+                reader.id::<NotificationKind>("id", &self.id)?.to_string()
+            }
+            StuckKind::Delivery => reader.id::<EventKind>("id", &self.id)?.to_string(),
+            StuckKind::Endpoint => reader.id::<EndpointKind>("id", &self.id)?.to_string(),
         };
         Ok(StuckItem {
             kind,
             id,
-            session: cells.optional_id("session", self.session.as_deref())?,
-            merchant: cells.optional_id("merchant", self.merchant.as_deref())?,
-            since: cells.time("since", self.since)?,
+            session: reader.optional_id("session", self.session.as_deref())?,
+            merchant: reader.optional_id("merchant", self.merchant.as_deref())?,
+            since: reader.time("since", self.since)?,
             detail: self.detail,
         })
     }

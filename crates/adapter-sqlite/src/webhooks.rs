@@ -11,38 +11,41 @@ use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, WebhookEndpoint},
+    webhook::{DeliveryAttempt, WebhookEndpoint},
 };
 use oncharge_ports::{
     CommitError, StoreError, WebhookRepository,
     queries::StoredEvent,
     unit_of_work::LeasedItem,
-    webhook_repository::{EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation},
+    webhook_repository::{
+        AttemptRecord, EndpointWrite, OutgoingDelivery, Redelivery, SecretRotation,
+    },
 };
 
 use crate::{
-    commit::{key::KeyRows, write_audit},
+    commit::write_audit,
     error,
-    hot::Hot,
+    idempotency::KeyRows,
+    prepared::Prepared,
     rows::{
         attempt::AttemptRow,
         audit::AuditRow,
         delivery::DeliveryRow,
         endpoint::{EndpointRow, SecretColumns},
-        event::{EventRow, OfSession},
+        event::{EventRow, EventSessionColumns},
         id_bytes,
         merchant::ApiKeyRow,
     },
     schema::{deliveries, delivery_attempts, events, sessions, webhook_endpoints},
     store::SqliteStore,
-    writer::Lane,
+    writer::Priority,
 };
 
-mod left_over;
+mod orphaned_deliveries;
 mod record;
 
 /// The delivery of an event to the merchant's endpoint, where there is one that is enabled.
-const NEW_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
+const INSERT_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
      endpoint_id, url, state, attempts, failures, round, created_at, next_try_at) \
      SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.id, endpoint.url, \
      'pending', 0, 0, 0, events.created_at, events.created_at \
@@ -51,7 +54,7 @@ const NEW_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, mercha
 
 /// The same at another time, whether or not there is a delivery: of one that is there the next
 /// round begins, and a lease on it stays.
-const AGAIN: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
+const REDELIVER: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
      endpoint_id, url, state, attempts, failures, round, created_at, next_try_at) \
      SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.id, endpoint.url, \
      'pending', 0, 0, 0, events.created_at, ? \
@@ -67,9 +70,9 @@ const SIGNING_KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND en
      AND id = (SELECT key_id FROM webhook_endpoints WHERE merchant_id = ?1)";
 
 /// Puts an event that was just written on its way, inside the same transaction.
-pub(crate) fn put_on_its_way(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
-    let insert = sql_query(NEW_DELIVERY).bind::<Binary, _>(event);
-    Hot(insert).ids(connection)?;
+pub(crate) fn enqueue_delivery(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
+    let insert = sql_query(INSERT_DELIVERY).bind::<Binary, _>(event);
+    Prepared(insert).ids(connection)?;
     Ok(())
 }
 
@@ -95,7 +98,7 @@ impl WebhookRepository for SqliteStore {
                 .get_result(connection)
                 .optional()
                 .map_err(error::store)?
-                .map(|row: EndpointRow| row.endpoint(self.sealer()))
+                .map(|row: EndpointRow| row.open(self.sealer()))
                 .transpose()
         })
     }
@@ -107,11 +110,11 @@ impl WebhookRepository for SqliteStore {
     ) -> Result<EndpointWrite, StoreError> {
         use webhook_endpoints::{id, merchant_id, table, version};
         let (merchant, own_version) = (endpoint.merchant, endpoint.version);
-        let row = EndpointRow::of(endpoint, self.sealer())?;
+        let row = EndpointRow::seal(endpoint, self.sealer())?;
         let audit = AuditRow::of(audit);
-        let set = self.write(Lane::Request, move |connection| {
-            if left_over::is_some(connection, merchant).map_err(error::commit)? {
-                return Ok(EndpointWrite::LeftOver);
+        let set = self.write(Priority::Request, move |connection| {
+            if orphaned_deliveries::any_exist(connection, merchant).map_err(error::commit)? {
+                return Ok(EndpointWrite::OrphanedDeliveries);
             }
             let written = if own_version == 1 {
                 let insert = diesel::insert_into(table).values(row);
@@ -131,7 +134,7 @@ impl WebhookRepository for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(EndpointWrite::Written)
         });
-        set.await.map_err(error::outside_a_unit)
+        set.await.map_err(error::into_store_error)
     }
 
     async fn change_key(
@@ -144,7 +147,7 @@ impl WebhookRepository for SqliteStore {
         let (merchant, own_id, read_version) = (read.merchant, read.id, i64::from(read.version));
         let audit_row = AuditRow::of(audit);
         let (key, now) = (id_bytes(key), audit.at.unix_micros());
-        let changed = self.write(Lane::Request, move |connection| {
+        let changed = self.write(Priority::Request, move |connection| {
             let as_read = table
                 .find(id_bytes(merchant))
                 .filter(disabled.is_null())
@@ -163,7 +166,7 @@ impl WebhookRepository for SqliteStore {
             write_audit(connection, [audit_row])?;
             Ok(true)
         });
-        changed.await.map_err(error::outside_a_unit)
+        changed.await.map_err(error::into_store_error)
     }
 
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
@@ -171,7 +174,7 @@ impl WebhookRepository for SqliteStore {
         let read = &rotation.read;
         let (merchant, own_id) = (id_bytes(read.merchant), id_bytes(read.id));
         let read_version = i64::from(read.version);
-        let secrets = SecretColumns::of(&merchant, &rotation.secrets, self.sealer())?;
+        let secrets = SecretColumns::seal(&merchant, &rotation.secrets, self.sealer())?;
         let remembered = rotation.remembered.as_ref();
         let remembered = remembered.map(|write| KeyRows::of(write, self.sealer()));
         let remembered = remembered.transpose()?;
@@ -179,7 +182,7 @@ impl WebhookRepository for SqliteStore {
             rotation.audit.at.unix_micros(),
             AuditRow::of(&rotation.audit),
         );
-        let rotated = self.write(Lane::Request, move |connection| {
+        let rotated = self.write(Priority::Request, move |connection| {
             if let Some(remembered) = remembered {
                 remembered.write(connection)?;
             }
@@ -208,21 +211,21 @@ impl WebhookRepository for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let audit = AuditRow::of(audit);
-        let removed = self.write(Lane::Request, move |connection| {
+        let removed = self.write(Priority::Request, move |connection| {
             let row = webhook_endpoints::table.find(id_bytes(merchant));
             let removed = diesel::delete(row).execute(connection);
             if removed.map_err(error::commit)? == 0 {
                 return Ok(false);
             }
-            left_over::end(connection, merchant).map_err(error::commit)?;
+            orphaned_deliveries::end(connection, merchant).map_err(error::commit)?;
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        removed.await.map_err(error::outside_a_unit)
+        removed.await.map_err(error::into_store_error)
     }
 
-    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
-        left_over::end_some(self, of).await
+    async fn end_orphaned_deliveries(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+        orphaned_deliveries::end_batch(self, of).await
     }
 
     async fn signing_keys(
@@ -234,8 +237,8 @@ impl WebhookRepository for SqliteStore {
             .bind::<Binary, _>(id_bytes(merchant))
             .bind::<BigInt, _>(now.unix_micros());
         let rows: Vec<ApiKeyRow> =
-            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
-        let keys = rows.into_iter().map(|row| row.api_key(self.sealer()));
+            self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
+        let keys = rows.into_iter().map(|row| row.open(self.sealer()));
         keys.collect()
     }
 
@@ -244,12 +247,12 @@ impl WebhookRepository for SqliteStore {
         merchant: MerchantId,
         id: EventId,
     ) -> Result<Option<StoredEvent>, StoreError> {
-        let found: Option<(EventRow, OfSession)> = self.read(|connection| {
+        let found: Option<(EventRow, EventSessionColumns)> = self.read(|connection| {
             events::table
                 .inner_join(sessions::table)
                 .filter(events::id.eq(id_bytes(id)))
                 .filter(events::merchant_id.eq(id_bytes(merchant)))
-                .select((EventRow::as_select(), OfSession::as_select()))
+                .select((EventRow::as_select(), EventSessionColumns::as_select()))
                 .get_result(connection)
                 .optional()
                 .map_err(error::store)
@@ -259,7 +262,7 @@ impl WebhookRepository for SqliteStore {
             .transpose()
     }
 
-    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+    async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         let rows: Vec<AttemptRow> = self.read(|connection| {
             delivery_attempts::table
                 .filter(delivery_attempts::event_id.eq(id_bytes(event)))
@@ -271,7 +274,7 @@ impl WebhookRepository for SqliteStore {
         rows.into_iter().map(AttemptRow::attempt).collect()
     }
 
-    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, StoreError> {
         let ids = events.iter().copied().map(id_bytes);
         let same_merchant = webhook_endpoints::merchant_id.eq(deliveries::merchant_id);
         let query = events::table
@@ -281,32 +284,34 @@ impl WebhookRepository for SqliteStore {
             .filter(events::id.eq_any(ids))
             .select((
                 EventRow::as_select(),
-                OfSession::as_select(),
+                EventSessionColumns::as_select(),
                 DeliveryRow::as_select(),
                 Option::<EndpointRow>::as_select(),
             ));
-        let rows: Vec<(EventRow, OfSession, DeliveryRow, Option<EndpointRow>)> =
-            self.read(|connection| Hot(query).load(connection).map_err(error::store))?;
+        let rows: Vec<(
+            EventRow,
+            EventSessionColumns,
+            DeliveryRow,
+            Option<EndpointRow>,
+        )> = self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
         rows.into_iter()
             .map(|(event, session, delivery, endpoint)| {
-                Ok(Outgoing {
+                Ok(OutgoingDelivery {
                     event: event.stored_event(&session)?,
                     delivery: delivery.delivery()?,
-                    endpoint: endpoint
-                        .map(|row| row.endpoint(self.sealer()))
-                        .transpose()?,
+                    endpoint: endpoint.map(|row| row.open(self.sealer())).transpose()?,
                 })
             })
             .collect()
     }
 
-    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
-        let event = recorded.after.delivery.event;
-        if recorded.lease.item != LeasedItem::Delivery(event) {
+    async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError> {
+        let event = attempt_record.after.delivery.event;
+        if attempt_record.lease.item != LeasedItem::Delivery(event) {
             return Err(CommitError::LeaseLost);
         }
-        let rows = record::Rows::of(event, recorded);
-        self.write(Lane::Worker, move |connection| rows.write(connection))
+        let rows = record::AttemptRows::of(event, attempt_record);
+        self.write(Priority::Worker, move |connection| rows.write(connection))
             .await
     }
 
@@ -316,12 +321,12 @@ impl WebhookRepository for SqliteStore {
         event: EventId,
         now: Timestamp,
     ) -> Result<Redelivery, StoreError> {
-        let redelivered = self.write(Lane::Request, move |connection| {
-            let again = sql_query(AGAIN)
+        let redelivered = self.write(Priority::Request, move |connection| {
+            let again = sql_query(REDELIVER)
                 .bind::<BigInt, _>(now.unix_micros())
                 .bind::<Binary, _>(id_bytes(event))
                 .bind::<Binary, _>(id_bytes(merchant));
-            let due = Hot(again).ids(connection).map_err(error::commit)?;
+            let due = Prepared(again).ids(connection).map_err(error::commit)?;
             if !due.is_empty() {
                 return Ok(Redelivery::Due);
             }
@@ -331,6 +336,6 @@ impl WebhookRepository for SqliteStore {
                 Ok(Redelivery::NotFound)
             }
         });
-        redelivered.await.map_err(error::outside_a_unit)
+        redelivered.await.map_err(error::into_store_error)
     }
 }

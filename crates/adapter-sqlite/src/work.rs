@@ -2,7 +2,7 @@
 
 mod claim;
 mod deliveries;
-mod depth;
+mod depths;
 mod lease;
 
 use std::time::Duration;
@@ -23,41 +23,41 @@ use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{
-        AccountName, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
-        QueueDepth, StuckItem, WantedDeliveries, WantedItems,
+        AccountName, ClaimFilter, ClaimedDelivery, ClaimedNotification, ClaimedOperation,
+        ClaimedSession, DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
 
 use self::{
-    claim::{Claimed, Due},
-    deliveries::Wanted,
+    claim::{ClaimedRow, Due},
+    deliveries::DeliveryQuery,
     lease::{DELIVERIES, NOTIFICATIONS, OPERATIONS, SESSIONS},
 };
 use crate::{
     commit::write_audit,
     error,
-    rows::{Cells, audit::AuditRow, id_bytes, operation::contradiction_name},
+    rows::{RowReader, audit::AuditRow, id_bytes, operation::contradiction_name},
     schema::operations,
     store::SqliteStore,
     stuck,
-    writer::Lane,
+    writer::Priority,
 };
 
 pub(crate) use self::{
     claim::micros,
-    deliveries::EARLIER,
-    lease::{CLOCK, holds},
+    deliveries::EARLIER_DELIVERY,
+    lease::{CLOCK, is_held},
 };
 
-impl Claimed {
+impl ClaimedRow {
     /// The id in this table.
     fn id<K: Kind>(&self, table: &'static str) -> Result<Id<K>, StoreError> {
-        Cells::of(table, &self.due.id).id("id", &self.due.id)
+        RowReader::of(table, &self.due.id).id("id", &self.due.id)
     }
 
     /// How often it was claimed, this time included.
     fn tries(&self, table: &'static str) -> Result<u32, StoreError> {
-        Cells::of(table, &self.due.id).count("tries", self.tries)
+        RowReader::of(table, &self.due.id).count("tries", self.tries)
     }
 
     /// Its account.
@@ -81,11 +81,11 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_operations(
         &self,
-        wanted: &WantedItems,
+        wanted: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
-        let claimed = claim::oldest(self, &OPERATIONS, wanted, lease).await?;
-        let read = |claimed: Claimed| {
+        let claimed = claim::claim_oldest(self, &OPERATIONS, wanted, lease).await?;
+        let read = |claimed: ClaimedRow| {
             let operation = claimed.id(OPERATIONS.table)?;
             Ok(ClaimedOperation {
                 operation,
@@ -99,15 +99,15 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_sessions(
         &self,
-        wanted: &WantedItems,
+        wanted: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
-        let claimed = claim::oldest(self, &SESSIONS, wanted, lease).await?;
-        let read = |claimed: Claimed| {
+        let claimed = claim::claim_oldest(self, &SESSIONS, wanted, lease).await?;
+        let read = |claimed: ClaimedRow| {
             let session = claimed.id(SESSIONS.table)?;
             Ok(ClaimedSession {
                 session,
-                due_at: Cells::of(SESSIONS.table, &claimed.due.id)
+                due_at: RowReader::of(SESSIONS.table, &claimed.due.id)
                     .time("due_at", claimed.due.at)?,
                 account: claimed.account(),
                 lease: claimed.lease(LeasedItem::Session(session)),
@@ -118,11 +118,11 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_notifications(
         &self,
-        wanted: &WantedItems,
+        wanted: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
-        let claimed = claim::oldest(self, &NOTIFICATIONS, wanted, lease).await?;
-        let read = |claimed: Claimed| {
+        let claimed = claim::claim_oldest(self, &NOTIFICATIONS, wanted, lease).await?;
+        let read = |claimed: ClaimedRow| {
             let notification = claimed.id(NOTIFICATIONS.table)?;
             Ok(ClaimedNotification {
                 notification,
@@ -136,22 +136,22 @@ impl WorkQueue for SqliteStore {
 
     async fn claim_deliveries(
         &self,
-        wanted: &WantedDeliveries,
+        wanted: &DeliveryClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
-        let wanted = Wanted::of(self.clock().now(), wanted)?;
+        let wanted = DeliveryQuery::of(self.clock().now(), wanted)?;
         let due = move |connection: &mut SqliteConnection, found: Option<&[Due]>| {
             let most = found.map(|found| i64::try_from(found.len()).unwrap_or(i64::MAX));
             wanted.due(connection, most)
         };
         let claimed = claim::claim(self, &DELIVERIES, (due, lease)).await?;
-        let read = |claimed: Claimed| {
+        let read = |claimed: ClaimedRow| {
             let event = claimed.id(DELIVERIES.table)?;
-            let cells = Cells::of(DELIVERIES.table, &claimed.due.id);
-            let merchant = cells.optional_id("merchant_id", claimed.due.merchant.as_deref())?;
+            let reader = RowReader::of(DELIVERIES.table, &claimed.due.id);
+            let merchant = reader.optional_id("merchant_id", claimed.due.merchant.as_deref())?;
             Ok(ClaimedDelivery {
                 event,
-                merchant: cells.found("merchant_id", merchant)?,
+                merchant: reader.require("merchant_id", merchant)?,
                 lease: claimed.lease(LeasedItem::Delivery(event)),
             })
         };
@@ -159,22 +159,22 @@ impl WorkQueue for SqliteStore {
     }
 
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
-        let renewed = self.write(Lane::Renewal, move |connection| {
+        let renewed = self.write(Priority::Renewal, move |connection| {
             lease::renew(connection, lease, claim::micros(length)).map_err(error::commit)
         });
-        renewed.await.map_err(error::outside_a_unit)
+        renewed.await.map_err(error::into_store_error)
     }
 
     async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError> {
-        let released = self.write(Lane::Worker, move |connection| {
+        let released = self.write(Priority::Worker, move |connection| {
             lease::release(connection, lease, next_try_at.unix_micros()).map_err(error::commit)
         });
-        released.await.map_err(error::outside_a_unit)
+        released.await.map_err(error::into_store_error)
     }
 
-    async fn wake_all(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn make_all_due(&self, now: Timestamp) -> Result<(), StoreError> {
         let now = now.unix_micros();
-        let woken = self.write(Lane::Worker, move |connection| {
+        let woken = self.write(Priority::Worker, move |connection| {
             let clock = sql::<Nullable<BigInt>>(CLOCK);
             let free = operations::leased_until
                 .is_null()
@@ -186,11 +186,11 @@ impl WorkQueue for SqliteStore {
             update.execute(connection).map_err(error::commit)?;
             Ok(())
         });
-        woken.await.map_err(error::outside_a_unit)
+        woken.await.map_err(error::into_store_error)
     }
 
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
-        self.read(|connection| depth::all(connection, now.unix_micros()))
+        self.read(|connection| depths::depths(connection, now.unix_micros()))
     }
 
     async fn dismiss_contradiction(
@@ -199,7 +199,7 @@ impl WorkQueue for SqliteStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let audit = AuditRow::of(audit);
-        let dismissed = self.write(Lane::Request, move |connection| {
+        let dismissed = self.write(Priority::Request, move |connection| {
             let name = |known| operations::contradiction.eq(contradiction_name(known));
             let row = operations::table.find(id_bytes(operation));
             let listed = row.filter(name(Contradiction::Listed));
@@ -210,10 +210,10 @@ impl WorkQueue for SqliteStore {
             write_audit(connection, [audit])?;
             Ok(true)
         });
-        dismissed.await.map_err(error::outside_a_unit)
+        dismissed.await.map_err(error::into_store_error)
     }
 
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
-        self.read(|connection| stuck::all(connection, now, limit))
+        self.read(|connection| stuck::stuck(connection, now, limit))
     }
 }

@@ -19,16 +19,16 @@ use tokio::sync::oneshot;
 use crate::{error, pool};
 
 /// How many jobs may wait; beyond it the store is too busy, and says so at once.
-const MOST_WAITING: usize = 4096;
+const MAX_QUEUED_WRITES: usize = 4096;
 /// After so many requests in a row one worker's job is taken: a worker gets one write in four,
 /// however many requests wait.
-const REQUESTS_IN_A_ROW: u32 = 3;
+const MAX_CONSECUTIVE_REQUESTS: u32 = 3;
 
 /// Who waits for a write, by priority: renewals of leases, then requests, then workers. A renewal
 /// that comes too late hands the work to a second worker; there is at most one for each item in
 /// progress every few seconds, so they cannot hold up the others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lane {
+pub(crate) enum Priority {
     /// A worker that keeps its lease.
     Renewal,
     /// A merchant or shopper.
@@ -39,14 +39,14 @@ pub(crate) enum Lane {
 
 /// The writing side of a store; ends its thread when it is dropped, after what was queued.
 pub(crate) struct Writer {
-    queue: Arc<Queue>,
+    queue: Arc<WriteQueue>,
     thread: Option<JoinHandle<()>>,
 }
 
 #[derive(Default)]
-struct Queue {
+struct WriteQueue {
     jobs: Mutex<Jobs>,
-    filled: Condvar,
+    not_empty: Condvar,
 }
 
 #[derive(Default)]
@@ -54,18 +54,18 @@ struct Jobs {
     renewals: VecDeque<Box<dyn Job>>,
     requests: VecDeque<Box<dyn Job>>,
     workers: VecDeque<Box<dyn Job>>,
-    requests_in_a_row: u32,
+    consecutive_requests: u32,
     closed: bool,
 }
 
 /// One write, in three steps that the writer owns: `write` inside a transaction, then the commit or
-/// rollback, then `answer`.
+/// rollback, then `reply`.
 trait Job: Send {
     /// Writes; whether the transaction is to be committed.
     fn write(&mut self, connection: &mut SqliteConnection) -> bool;
 
     /// Tells the caller how it ended.
-    fn answer(self: Box<Self>, commit: Result<(), CommitError>);
+    fn reply(self: Box<Self>, commit: Result<(), CommitError>);
 }
 
 struct Task<F, T> {
@@ -84,19 +84,19 @@ where
         matches!(self.outcome, Some(Ok(_)))
     }
 
-    fn answer(self: Box<Self>, commit: Result<(), CommitError>) {
-        let answer = match (self.outcome, commit) {
+    fn reply(self: Box<Self>, commit: Result<(), CommitError>) {
+        let reply = match (self.outcome, commit) {
             (Some(Err(refused)), _) => Err(refused),
             (_, Err(error)) => Err(error),
             (Some(outcome), Ok(())) => outcome,
-            (None, Ok(())) => Err(error::broken("a job was answered before it ran").into()),
+            (None, Ok(())) => Err(error::rule_violation("a job was answered before it ran").into()),
         };
         // A caller that has gone away does not change what was done.
-        let _ = self.caller.send(answer);
+        let _ = self.caller.send(reply);
     }
 }
 
-impl Queue {
+impl WriteQueue {
     fn jobs(&self) -> MutexGuard<'_, Jobs> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -112,7 +112,7 @@ impl Queue {
                 return None;
             }
             jobs = self
-                .filled
+                .not_empty
                 .wait(jobs)
                 .unwrap_or_else(PoisonError::into_inner);
         }
@@ -125,15 +125,15 @@ impl Jobs {
             return Some(renewal);
         }
         let worker_waits = !self.workers.is_empty();
-        if worker_waits && self.requests_in_a_row >= REQUESTS_IN_A_ROW {
-            self.requests_in_a_row = 0;
+        if worker_waits && self.consecutive_requests >= MAX_CONSECUTIVE_REQUESTS {
+            self.consecutive_requests = 0;
             return self.workers.pop_front();
         }
         if let Some(request) = self.requests.pop_front() {
-            self.requests_in_a_row = self.requests_in_a_row.saturating_add(1);
+            self.consecutive_requests = self.consecutive_requests.saturating_add(1);
             return Some(request);
         }
-        self.requests_in_a_row = 0;
+        self.consecutive_requests = 0;
         self.workers.pop_front()
     }
 }
@@ -141,13 +141,13 @@ impl Jobs {
 impl Writer {
     /// Starts the thread on this connection; `path` is where it opens another should that break.
     pub(crate) fn start(path: PathBuf, connection: SqliteConnection) -> Result<Self, StoreError> {
-        let queue = Arc::new(Queue::default());
-        let theirs = Arc::clone(&queue);
+        let queue = Arc::new(WriteQueue::default());
+        let thread_queue = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("sqlite-writer".to_owned())
             .spawn(move || {
                 let mut connection = Some(connection);
-                while let Some(job) = theirs.next() {
+                while let Some(job) = thread_queue.next() {
                     run(job, &path, &mut connection);
                 }
             })
@@ -160,12 +160,12 @@ impl Writer {
 
     /// Runs `work` in a transaction of its own and answers once that is durable. The work is done
     /// even if this future is dropped.
-    pub(crate) async fn write<T, F>(&self, lane: Lane, work: F) -> Result<T, CommitError>
+    pub(crate) async fn write<T, F>(&self, priority: Priority, work: F) -> Result<T, CommitError>
     where
         F: FnOnce(&mut SqliteConnection) -> Result<T, CommitError> + Send + 'static,
         T: Send + 'static,
     {
-        let (caller, answer) = oneshot::channel();
+        let (caller, reply) = oneshot::channel();
         let job = Box::new(Task {
             work: Some(work),
             outcome: None,
@@ -173,25 +173,25 @@ impl Writer {
         });
         {
             let mut jobs = self.queue.jobs();
-            let lane = match lane {
-                Lane::Renewal => &mut jobs.renewals,
-                Lane::Request => &mut jobs.requests,
-                Lane::Worker => &mut jobs.workers,
+            let queue = match priority {
+                Priority::Renewal => &mut jobs.renewals,
+                Priority::Request => &mut jobs.requests,
+                Priority::Worker => &mut jobs.workers,
             };
-            if lane.len() >= MOST_WAITING {
+            if queue.len() >= MAX_QUEUED_WRITES {
                 return Err(StoreError::Unavailable("too many writes wait".into()).into());
             }
-            lane.push_back(job);
+            queue.push_back(job);
         }
-        self.queue.filled.notify_one();
-        answer.await.unwrap_or(Err(CommitError::OutcomeUnknown))
+        self.queue.not_empty.notify_one();
+        reply.await.unwrap_or(Err(CommitError::OutcomeUnknown))
     }
 }
 
 impl Drop for Writer {
     fn drop(&mut self) {
         self.queue.jobs().closed = true;
-        self.queue.filled.notify_one();
+        self.queue.not_empty.notify_one();
         if let Some(thread) = self.thread.take() {
             // A panic of the thread was reported by the panic hook.
             let _ = thread.join();
@@ -200,17 +200,17 @@ impl Drop for Writer {
 }
 
 /// Runs one job in a transaction; opens the connection again where the last one broke.
-fn run(job: Box<dyn Job>, path: &std::path::Path, place: &mut Option<SqliteConnection>) {
-    let mut connection = match place.take() {
+fn run(job: Box<dyn Job>, path: &std::path::Path, slot: &mut Option<SqliteConnection>) {
+    let mut connection = match slot.take() {
         Some(connection) => connection,
         None => match pool::open_writer(path) {
             Ok(connection) => connection,
-            Err(error) => return job.answer(Err(error.into())),
+            Err(error) => return job.reply(Err(error.into())),
         },
     };
     if let Err(error) = connection.batch_execute("BEGIN IMMEDIATE") {
         // Nothing has begun; the connection may be broken, a lock may have been held too long.
-        return job.answer(Err(error::store(error).into()));
+        return job.reply(Err(error::store(error).into()));
     }
     let mut job = job;
     let wrote = catch_unwind(AssertUnwindSafe(|| job.write(&mut connection)));
@@ -219,8 +219,8 @@ fn run(job: Box<dyn Job>, path: &std::path::Path, place: &mut Option<SqliteConne
             Ok(()) => (Ok(()), true),
             Err(error) => {
                 let usable = roll_back(&mut connection);
-                let surely_not = usable && overwrite(&mut connection);
-                (Err(error::at_commit(error, surely_not)), usable)
+                let is_overwritten = usable && overwrite(&mut connection);
+                (Err(error::at_commit(error, is_overwritten)), usable)
             }
         },
         Ok(false) => {
@@ -229,14 +229,14 @@ fn run(job: Box<dyn Job>, path: &std::path::Path, place: &mut Option<SqliteConne
         }
         Err(_) => {
             // The connection is dropped, which rolls back.
-            let panicked = error::broken("the writer panicked; nothing was written");
-            return job.answer(Err(panicked.into()));
+            let panicked = error::rule_violation("the writer panicked; nothing was written");
+            return job.reply(Err(panicked.into()));
         }
     };
     if usable {
-        *place = Some(connection);
+        *slot = Some(connection);
     }
-    job.answer(commit);
+    job.reply(commit);
 }
 
 /// Whether the connection is out of its transaction and may be used on.
@@ -270,7 +270,7 @@ mod tests {
         fn write(&mut self, _: &mut SqliteConnection) -> bool {
             false
         }
-        fn answer(self: Box<Self>, _: Result<(), CommitError>) {}
+        fn reply(self: Box<Self>, _: Result<(), CommitError>) {}
     }
 
     /// The lanes in which jobs come out, a letter each.
@@ -293,19 +293,19 @@ mod tests {
 
     fn queued(renewals: usize, requests: usize, workers: usize) -> Jobs {
         let mut jobs = Jobs::default();
-        let lanes = [
+        let queues = [
             (&mut jobs.renewals, renewals),
             (&mut jobs.requests, requests),
             (&mut jobs.workers, workers),
         ];
-        for (lane, count) in lanes {
-            lane.extend((0..count).map(|_| Box::new(Nothing) as Box<dyn Job>));
+        for (queue, count) in queues {
+            queue.extend((0..count).map(|_| Box::new(Nothing) as Box<dyn Job>));
         }
         jobs
     }
 
     #[test]
-    fn renewals_go_first_then_requests_and_workers_get_one_in_four() {
+    fn renewals_go_first_and_workers_get_one_write_in_four() {
         assert_eq!(order(queued(2, 3, 2)), "llrrrww");
         assert_eq!(order(queued(0, 10, 3)), "rrrwrrrwrrrwr");
         assert_eq!(order(queued(1, 0, 2)), "lww");
@@ -324,14 +324,14 @@ mod tests {
         let work = move |connection: &mut SqliteConnection| {
             sql_query(text).execute(connection).map_err(error::commit)
         };
-        writer.write(Lane::Request, work).await
+        writer.write(Priority::Request, work).await
     }
 
     #[tokio::test]
-    async fn a_full_disk_refuses_the_unit_and_leaves_the_store_usable() {
+    async fn a_full_disk_fails_the_write_and_leaves_the_store_usable() {
         let directory = tempfile::tempdir().unwrap();
         let writer = writer(&directory, "PRAGMA max_page_count = 20");
-        let big = writer.write(Lane::Request, |connection| {
+        let big = writer.write(Priority::Request, |connection| {
             for text in [
                 "INSERT INTO t VALUES ('half')",
                 "INSERT INTO t VALUES (zeroblob(1000000))",
@@ -355,10 +355,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_panic_in_one_unit_ends_that_one_alone() {
+    async fn a_panic_fails_only_its_own_write() {
         let directory = tempfile::tempdir().unwrap();
         let writer = writer(&directory, "");
-        let panicking = writer.write(Lane::Request, |connection| -> Result<(), _> {
+        let panicking = writer.write(Priority::Request, |connection| -> Result<(), _> {
             let insert = sql_query("INSERT INTO t VALUES ('half')");
             insert.execute(connection).map_err(error::commit)?;
             panic!("as planned");
@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_was_queued_is_written_before_the_writer_ends() {
+    async fn queued_writes_are_written_before_the_writer_stops() {
         let directory = tempfile::tempdir().unwrap();
         let first = writer(&directory, "");
         for _ in 0..50 {

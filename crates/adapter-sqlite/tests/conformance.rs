@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 use oncharge_adapter_sqlite::SqliteStore;
-use oncharge_conformance::{Reopen, Store, keys, run, set_fake};
+use oncharge_conformance::{Reopen, Store, keys, run, set_fake_clock};
 use oncharge_domain::keyring::Keyring;
 use oncharge_testkit::{FakeClock, SeededEntropy};
 
@@ -15,7 +15,7 @@ fn open(path: PathBuf, keys: Keyring, seed: u64) -> anyhow::Result<Store> {
         let path = path.clone();
         Box::pin(async move { open(path, keys, seed + 1) })
     });
-    Ok(Store::of(Arc::new(store), set_fake(clock)).with_reopen(again))
+    Ok(Store::of(Arc::new(store), set_fake_clock(clock)).with_reopen(again))
 }
 
 fn main() -> ExitCode {

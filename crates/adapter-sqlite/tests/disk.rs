@@ -43,8 +43,8 @@ fn main() -> ExitCode {
         runtime.unwrap().block_on(write(Path::new(&arguments[2])));
         return ExitCode::SUCCESS;
     }
-    let law = "a_disk_that_fails_is_survived";
-    let trials = vec![Trial::test(law, a_disk_that_fails_is_survived)];
+    let law = "a_failing_disk_loses_no_committed_unit";
+    let trials = vec![Trial::test(law, a_failing_disk_loses_no_committed_unit)];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -54,7 +54,7 @@ struct Count {
     count: i64,
 }
 
-fn a_disk_that_fails_is_survived() -> Result<(), Failed> {
+fn a_failing_disk_loses_no_committed_unit() -> Result<(), Failed> {
     let directory = tempfile::tempdir()?;
     let path = directory.path().join("oncharge.db");
     let mut writer = Command::new("sh")
@@ -65,15 +65,15 @@ fn a_disk_that_fails_is_survived() -> Result<(), Failed> {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()?;
-    let mut said = BufReader::new(writer.stdout.take().unwrap()).lines();
-    let full = said
+    let mut output = BufReader::new(writer.stdout.take().unwrap()).lines();
+    let full = output
         .next()
         .ok_or("the writer ended before the disk did")??;
     // Room: what is in the log goes into the file, which this process may let grow.
     let mut tool = SqliteConnection::establish(path.to_str().unwrap())?;
     tool.batch_execute("PRAGMA busy_timeout = 5000; PRAGMA wal_checkpoint(TRUNCATE)")?;
     writer.stdin.take().unwrap().write_all(b"go on\n")?;
-    let done = said.next().ok_or("the writer did not go on")??;
+    let done = output.next().ok_or("the writer did not go on")??;
     assert!(writer.wait()?.success());
     let (full, done): (i64, i64) = (full.parse()?, done.parse()?);
     assert!(0 < full && full < done, "{full} {done}");
@@ -100,14 +100,14 @@ fn unit(build: &Builder, merchant: &Merchant, bytes: usize) -> UnitOfWork {
     unit
 }
 
-fn say(number: usize) {
+fn print_number(number: usize) {
     let mut out = stdout();
     writeln!(out, "{number}").unwrap();
     out.flush().unwrap();
 }
 
-async fn is_nowhere(store: &SqliteStore, unit: &UnitOfWork) {
-    assert!(!store.committed(unit).await.unwrap());
+async fn assert_not_stored(store: &SqliteStore, unit: &UnitOfWork) {
+    assert!(!store.is_committed(unit).await.unwrap());
     assert_eq!(store.session(unit.session.id).await.unwrap(), None);
     let operation = unit.operations[0].operation.id;
     assert_eq!(store.operation(operation).await.unwrap(), None);
@@ -136,7 +136,7 @@ async fn write(path: &Path) {
         matches!(failed, Err(CommitError::Store(StoreError::Unavailable(_)))),
         "{failed:?}"
     );
-    is_nowhere(&store, &large).await;
+    assert_not_stored(&store, &large).await;
 
     let mut committed = Vec::new();
     let refused = loop {
@@ -153,17 +153,17 @@ async fn write(path: &Path) {
     notification.body = vec![7; 200_000];
     for _ in 0..9 {
         store.commit(refused.clone()).await.unwrap_err();
-        is_nowhere(&store, &refused).await;
+        assert_not_stored(&store, &refused).await;
         store.receive(&notification).await.unwrap_err();
         assert_eq!(store.notification(notification.id).await.unwrap(), None);
     }
     for unit in &committed {
-        assert!(store.committed(unit).await.unwrap());
+        assert!(store.is_committed(unit).await.unwrap());
     }
-    say(committed.len());
+    print_number(committed.len());
     stdin().lock().read_line(&mut String::new()).unwrap();
     store.commit(refused.clone()).await.unwrap();
-    assert!(store.committed(&refused).await.unwrap());
+    assert!(store.is_committed(&refused).await.unwrap());
     assert!(store.receive(&notification).await.unwrap());
-    say(committed.len() + 1);
+    print_number(committed.len() + 1);
 }

@@ -2,22 +2,22 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::{resolver::Guarded, sender::Parts};
+use crate::{resolver::GuardedResolver, sender::SenderConfig};
 
 /// Who is calling, for merchants' logs and firewalls.
 const USER_AGENT: &str = concat!("OnCharge-Webhooks/", env!("CARGO_PKG_VERSION"));
 /// How long an unused connection is kept. Shorter than what servers commonly keep theirs (5 s and
 /// more), so that hardly ever a webhook is written into a connection that is just being closed.
-const LONGEST_IDLE: Duration = Duration::from_secs(3);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
 /// How many unused connections are kept for one host.
-const MOST_IDLE: usize = 2;
+const MAX_IDLE_PER_HOST: usize = 2;
 /// How much an HTTP/2 server may send of a body that nobody reads, in bytes.
-const WINDOW: u32 = 16 * 1024;
+const STREAM_WINDOW: u32 = 16 * 1024;
 /// How much of it over all of a connection's answers; the protocol begins with so much.
 const CONNECTION_WINDOW: u32 = 65_535;
 /// How often an HTTP/2 connection is asked whether it still lives, and how long it has to say so:
 /// attempts share it, and one that has died silently must not fail them one after another.
-const PING: Duration = Duration::from_secs(5);
+const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The HTTP client could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -31,7 +31,7 @@ pub enum HttpClientError {
 }
 
 /// The certificates that this machine believes in. Without any, every `https` attempt fails.
-pub(crate) fn roots_of_this_machine() -> rustls::RootCertStore {
+pub(crate) fn native_roots() -> rustls::RootCertStore {
     let mut roots = rustls::RootCertStore::empty();
     let (added, _) =
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -44,35 +44,38 @@ pub(crate) fn roots_of_this_machine() -> rustls::RootCertStore {
 }
 
 /// The client for `https`.
-pub(crate) fn encrypted(parts: &Parts) -> Result<reqwest::Client, HttpClientError> {
-    let client = builder(parts, true)?
+pub(crate) fn https_client(config: &SenderConfig) -> Result<reqwest::Client, HttpClientError> {
+    let client = builder(config, true)?
         .https_only(true)
-        .http2_initial_stream_window_size(WINDOW)
+        .http2_initial_stream_window_size(STREAM_WINDOW)
         .http2_initial_connection_window_size(CONNECTION_WINDOW)
-        .http2_keep_alive_interval(PING)
-        .http2_keep_alive_timeout(PING);
+        .http2_keep_alive_interval(KEEP_ALIVE_INTERVAL)
+        .http2_keep_alive_timeout(KEEP_ALIVE_INTERVAL);
     Ok(client.build()?)
 }
 
 /// The client for a sandbox's `http`.
-pub(crate) fn plain(parts: &Parts) -> Result<reqwest::Client, HttpClientError> {
-    Ok(builder(parts, false)?.http1_only().build()?)
+pub(crate) fn http_client(config: &SenderConfig) -> Result<reqwest::Client, HttpClientError> {
+    Ok(builder(config, false)?.http1_only().build()?)
 }
 
 /// What both have in common: no redirects, no proxy, no cookies, nothing repeated of the client's
 /// own accord, and no look-up but ours.
-fn builder(parts: &Parts, is_https: bool) -> Result<reqwest::ClientBuilder, HttpClientError> {
+fn builder(
+    config: &SenderConfig,
+    is_https: bool,
+) -> Result<reqwest::ClientBuilder, HttpClientError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let mut tls = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
-        .with_root_certificates(parts.roots.clone())
+        .with_root_certificates(config.roots.clone())
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(reqwest::Client::builder()
         .tls_backend_preconfigured(tls)
-        .dns_resolver(Guarded {
-            lookup: Arc::clone(&parts.lookup),
-            may_be_reached: parts.may_be_reached,
+        .dns_resolver(GuardedResolver {
+            lookup: Arc::clone(&config.lookup),
+            is_allowed_address: config.is_allowed_address,
             is_https,
         })
         .redirect(reqwest::redirect::Policy::none())
@@ -80,9 +83,9 @@ fn builder(parts: &Parts, is_https: bool) -> Result<reqwest::ClientBuilder, Http
         .no_proxy()
         // The attempt has its own limit. This one shares it out among a name's addresses, and ends
         // connecting that goes on in the background when another connection was free sooner.
-        .connect_timeout(parts.limit)
+        .connect_timeout(config.timeout)
         .referer(false)
         .user_agent(USER_AGENT)
-        .pool_idle_timeout(LONGEST_IDLE)
-        .pool_max_idle_per_host(MOST_IDLE))
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
+        .pool_max_idle_per_host(MAX_IDLE_PER_HOST))
 }

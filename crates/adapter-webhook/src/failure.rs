@@ -8,17 +8,17 @@ use std::{
 
 use oncharge_domain::webhook::SendError;
 
-use crate::resolver::Unresolved;
+use crate::resolver::ResolveError;
 
 /// What a merchant is told of a failed request.
-pub(crate) fn reason(error: &reqwest::Error) -> SendError {
+pub(crate) fn classify(error: &reqwest::Error) -> SendError {
     if error.is_timeout() {
         return SendError::Timeout;
     }
-    for cause in causes(error) {
-        match cause.downcast_ref::<Unresolved>() {
-            Some(Unresolved::Unknown(_)) => return SendError::UnknownHost,
-            Some(Unresolved::Forbidden) => return SendError::ForbiddenAddress,
+    for cause in error_chain(error) {
+        match cause.downcast_ref::<ResolveError>() {
+            Some(ResolveError::Unknown(_)) => return SendError::UnknownHost,
+            Some(ResolveError::Forbidden) => return SendError::ForbiddenAddress,
             None => {}
         }
         // Also after the connection was made: with TLS 1.3 a server says last what it dislikes.
@@ -26,7 +26,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> SendError {
             return SendError::Tls;
         }
         let kind = cause.downcast_ref::<io::Error>().map(io::Error::kind);
-        if error.is_connect() && kind.is_some_and(breaks_off_a_handshake) {
+        if error.is_connect() && kind.is_some_and(interrupts_handshake) {
             return SendError::Tls;
         }
     }
@@ -39,7 +39,7 @@ pub(crate) fn reason(error: &reqwest::Error) -> SendError {
 }
 
 /// Whether this happens to a connection that stands: while connecting, that is the TLS handshake.
-fn breaks_off_a_handshake(kind: ErrorKind) -> bool {
+fn interrupts_handshake(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::UnexpectedEof
@@ -52,7 +52,7 @@ fn breaks_off_a_handshake(kind: ErrorKind) -> bool {
 
 /// The error and all that is behind it. What an `io::Error` wraps is behind it too, which `source`
 /// leaves out.
-fn causes<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+fn error_chain<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let first: &'a (dyn Error + 'static) = error;
     iter::successors(Some(first), |&error| {
         let wrapped = error

@@ -4,7 +4,7 @@
 //! three rules, whatever happens outside:
 //!
 //! - **Nothing inside is reached.** The addresses of a name are looked up here, judged by
-//!   [`oncharge_domain::webhook::endpoint::may_be_reached`], and the connection is made to one of
+//!   [`oncharge_domain::webhook::endpoint::is_allowed_address`], and the connection is made to one of
 //!   those that passed and to no other: there is no second look-up in between for a name to change
 //!   its mind. Hosts that are addresses themselves are judged at each send. Redirects are not
 //!   followed, and proxies of the environment are not used.
@@ -15,10 +15,10 @@
 //!
 //! How many sends run at once is the caller's affair, and so are retries: one send is one attempt.
 
-mod answer;
 mod client;
 mod failure;
 mod resolver;
+mod response;
 mod sender;
 
 #[cfg(test)]

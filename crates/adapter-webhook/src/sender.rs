@@ -7,51 +7,51 @@ use std::{
 };
 
 use async_trait::async_trait;
-use oncharge_domain::webhook::{SendError, endpoint::may_be_reached};
+use oncharge_domain::webhook::{SendError, endpoint::is_allowed_address};
 use oncharge_ports::{
     clock::Clock,
-    webhook_sender::{Sent, Webhook, WebhookSender},
+    webhook_sender::{SendOutcome, Webhook, WebhookSender},
 };
 use reqwest::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
 use tokio::time::{error::Elapsed, timeout_at};
 use url::{Host, Url};
 
 use crate::{
-    answer,
     client::{self, HttpClientError},
     failure,
-    resolver::{Lookup, MayBeReached, SystemLookup},
+    resolver::{AddressPolicy, DnsLookup, SystemDnsLookup},
+    response,
 };
 
 /// How long one attempt may take, all in all (product rule: ten seconds).
-const LONGEST_EXCHANGE: Duration = Duration::from_secs(10);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What a sender is made of; tests put other things here.
-pub(crate) struct Parts {
+pub(crate) struct SenderConfig {
     /// For dates in `Retry-After`.
     pub(crate) clock: Arc<dyn Clock>,
     /// Whether `http` is spoken at all (to this machine).
     pub(crate) sandbox: bool,
     /// How long one attempt may take.
-    pub(crate) limit: Duration,
+    pub(crate) timeout: Duration,
     /// How names become addresses.
-    pub(crate) lookup: Arc<dyn Lookup>,
+    pub(crate) lookup: Arc<dyn DnsLookup>,
     /// Which addresses are allowed.
-    pub(crate) may_be_reached: MayBeReached,
+    pub(crate) is_allowed_address: AddressPolicy,
     /// Whose certificates are believed.
     pub(crate) roots: rustls::RootCertStore,
 }
 
-impl Parts {
+impl SenderConfig {
     /// What the product sends with.
     pub(crate) fn new(clock: Arc<dyn Clock>, sandbox: bool) -> Self {
         Self {
             clock,
             sandbox,
-            limit: LONGEST_EXCHANGE,
-            lookup: Arc::new(SystemLookup::new()),
-            may_be_reached,
-            roots: client::roots_of_this_machine(),
+            timeout: ATTEMPT_TIMEOUT,
+            lookup: Arc::new(SystemDnsLookup::new()),
+            is_allowed_address,
+            roots: client::native_roots(),
         }
     }
 }
@@ -62,8 +62,8 @@ impl Parts {
 /// to the letter; a space or an umlaut is percent-encoded, `/a/../b` becomes `/b`.
 pub struct HttpSender {
     clock: Arc<dyn Clock>,
-    limit: Duration,
-    may_be_reached: MayBeReached,
+    timeout: Duration,
+    is_allowed_address: AddressPolicy,
     https: reqwest::Client,
     /// A client of its own, since it may reach other addresses than the one for `https`, and since
     /// a look-up is not told for which scheme it is made. Only in a sandbox.
@@ -74,21 +74,21 @@ impl HttpSender {
     /// A sender that speaks `https` with the public internet and, in a `sandbox`, `http` with this
     /// very machine. Believes the machine's root certificates. Errors where TLS cannot be set up.
     pub fn new(clock: Arc<dyn Clock>, sandbox: bool) -> Result<Self, HttpClientError> {
-        Self::from_parts(Parts::new(clock, sandbox))
+        Self::from_config(SenderConfig::new(clock, sandbox))
     }
 
-    pub(crate) fn from_parts(parts: Parts) -> Result<Self, HttpClientError> {
-        let http = if parts.sandbox {
-            Some(client::plain(&parts)?)
+    pub(crate) fn from_config(config: SenderConfig) -> Result<Self, HttpClientError> {
+        let http = if config.sandbox {
+            Some(client::http_client(&config)?)
         } else {
             None
         };
         Ok(Self {
-            https: client::encrypted(&parts)?,
+            https: client::https_client(&config)?,
             http,
-            clock: parts.clock,
-            limit: parts.limit,
-            may_be_reached: parts.may_be_reached,
+            clock: config.clock,
+            timeout: config.timeout,
+            is_allowed_address: config.is_allowed_address,
         })
     }
 
@@ -101,13 +101,13 @@ impl HttpSender {
             "http" => self.http.as_ref().ok_or(SendError::ForbiddenAddress)?,
             _ => return Err(SendError::ForbiddenAddress),
         };
-        let literal = match url.host() {
+        let ip_address = match url.host() {
             Some(Host::Ipv4(address)) => IpAddr::V4(address),
             Some(Host::Ipv6(address)) => IpAddr::V6(address),
             Some(Host::Domain(_)) => return Ok(client),
             None => return Err(SendError::UnknownHost),
         };
-        if (self.may_be_reached)(is_https, literal) {
+        if (self.is_allowed_address)(is_https, ip_address) {
             Ok(client)
         } else {
             Err(SendError::ForbiddenAddress)
@@ -128,7 +128,7 @@ impl HttpSender {
         sent.map_err(|error| {
             // The URL's path and query may hold a secret of the merchant's.
             let error = error.without_url();
-            let reason = failure::reason(&error);
+            let reason = failure::classify(&error);
             tracing::debug!(
                 host = webhook.url.host(),
                 reason = reason.name(),
@@ -141,7 +141,7 @@ impl HttpSender {
 
     fn retry_after(&self, headers: &HeaderMap) -> Option<Duration> {
         let text = headers.get(RETRY_AFTER)?.to_str().ok()?;
-        answer::retry_after(text, self.clock.now())
+        response::retry_after(text, self.clock.now())
     }
 }
 
@@ -149,25 +149,25 @@ impl HttpSender {
 impl WebhookSender for HttpSender {
     /// Its `latency` is the time until the head of the answer, which decides, was there (or until
     /// the attempt had failed).
-    async fn send(&self, webhook: &Webhook) -> Sent {
-        let begun = Instant::now();
-        let deadline = tokio::time::Instant::from_std(begun) + self.limit;
-        let posted = match timeout_at(deadline, self.post(webhook)).await {
-            Ok(posted) => posted,
+    async fn send(&self, webhook: &Webhook) -> SendOutcome {
+        let started = Instant::now();
+        let deadline = tokio::time::Instant::from_std(started) + self.timeout;
+        let result = match timeout_at(deadline, self.post(webhook)).await {
+            Ok(result) => result,
             Err(Elapsed { .. }) => Err(SendError::Timeout),
         };
-        let latency = begun.elapsed();
-        match posted {
-            Err(reason) => Sent {
+        let latency = started.elapsed();
+        match result {
+            Err(reason) => SendOutcome {
                 answer: Err(reason),
                 response: String::new(),
                 retry_after: None,
                 latency,
             },
-            Ok(head) => Sent {
-                answer: Ok(head.status().as_u16()),
-                retry_after: self.retry_after(head.headers()),
-                response: answer::beginning(head, deadline).await,
+            Ok(response_head) => SendOutcome {
+                answer: Ok(response_head.status().as_u16()),
+                retry_after: self.retry_after(response_head.headers()),
+                response: response::read_body_prefix(response_head, deadline).await,
                 latency,
             },
         }

@@ -19,29 +19,29 @@ use async_trait::async_trait;
 use oncharge_domain::{time::Timestamp, webhook::EndpointUrl};
 use oncharge_ports::{
     clock::Clock,
-    webhook_sender::{Sent, Webhook, WebhookSender},
+    webhook_sender::{SendOutcome, Webhook, WebhookSender},
 };
 
-use crate::{HttpSender, resolver::Lookup, sender::Parts};
+use crate::{HttpSender, resolver::DnsLookup, sender::SenderConfig};
 
 /// 2026-11-22 20:29:10 UTC.
-struct Stopped;
+struct FixedClock;
 
-impl Clock for Stopped {
+impl Clock for FixedClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_unix_seconds(1_795_379_350).unwrap()
     }
 }
 
 /// What a sandbox sends with, changed by a test.
-fn parts(change: impl FnOnce(&mut Parts)) -> Parts {
-    let mut parts = Parts::new(Arc::new(Stopped), true);
-    change(&mut parts);
-    parts
+fn config(change: impl FnOnce(&mut SenderConfig)) -> SenderConfig {
+    let mut config = SenderConfig::new(Arc::new(FixedClock), true);
+    change(&mut config);
+    config
 }
 
-fn sender(change: impl FnOnce(&mut Parts)) -> HttpSender {
-    HttpSender::from_parts(parts(change)).unwrap()
+fn sender(change: impl FnOnce(&mut SenderConfig)) -> HttpSender {
+    HttpSender::from_config(config(change)).unwrap()
 }
 
 /// A sandbox's sender with the product's own limits.
@@ -50,8 +50,8 @@ fn sandbox() -> HttpSender {
 }
 
 /// A sender whose patience ends soon.
-fn impatient(millis: u64) -> HttpSender {
-    sender(|parts| parts.limit = Duration::from_millis(millis))
+fn sender_with_timeout(millis: u64) -> HttpSender {
+    sender(|config| config.timeout = Duration::from_millis(millis))
 }
 
 fn webhook(url: &str) -> Webhook {
@@ -65,23 +65,23 @@ fn webhook(url: &str) -> Webhook {
     }
 }
 
-async fn send(sender: &HttpSender, url: &str) -> Sent {
+async fn send(sender: &HttpSender, url: &str) -> SendOutcome {
     sender.send(&webhook(url)).await
 }
 
 /// A look-up that gives one answer after the other, the last for ever.
-struct Scripted {
+struct ScriptedLookup {
     answers: Vec<Vec<IpAddr>>,
-    asked: AtomicUsize,
+    calls: AtomicUsize,
     names: Mutex<Vec<String>>,
 }
 
-impl Scripted {
+impl ScriptedLookup {
     fn new(answers: &[&[&str]]) -> Arc<Self> {
         let parse = |texts: &&[&str]| texts.iter().map(|text| text.parse().unwrap()).collect();
         Arc::new(Self {
             answers: answers.iter().map(parse).collect(),
-            asked: AtomicUsize::new(0),
+            calls: AtomicUsize::new(0),
             names: Mutex::default(),
         })
     }
@@ -92,10 +92,10 @@ impl Scripted {
 }
 
 #[async_trait]
-impl Lookup for Scripted {
+impl DnsLookup for ScriptedLookup {
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>> {
         self.names.lock().unwrap().push(name.to_owned());
-        let number = self.asked.fetch_add(1, Ordering::Relaxed);
+        let number = self.calls.fetch_add(1, Ordering::Relaxed);
         let answer = self.answers.get(number).or(self.answers.last());
         answer
             .cloned()

@@ -16,30 +16,30 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, KeyRegistry, Maintenance,
-    MerchantRepository, Oversight, Presenter, Psp, Psps, WebhookRepository, WebhookSender,
-    WorkQueue,
+    MerchantRepository, OperatorQueries, Presenter, Psp, PspRegistry, WebhookRepository,
+    WebhookSender, WorkQueue,
 };
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
     authenticate::Principal,
-    checkout::receive_notification::Evidence,
+    checkout::receive_notification::UnverifiedQuota,
     error::Error,
     keys::{ConfiguredKeys, membership::Membership},
     locks::SessionLocks,
-    screening::BanAnswers,
+    screening::BanDisclosureQuota,
     store_clock::StoreClock,
-    webhooks::test::Tests,
-    workers::wakes::Wakes,
+    webhooks::test::RunningTests,
+    workers::notifiers::Notifiers,
 };
 
 /// How long keys and merchants are cached: a change is seen within this time.
-const CACHED: Duration = Duration::from_secs(1);
+const CACHE_TTL: Duration = Duration::from_secs(1);
 
 /// How long an API key stays known after it was last read: long enough to verify its signatures
 /// while an address floods the service.
-const LAST_KNOWN: Duration = Duration::from_secs(3600);
+const LAST_KNOWN_TTL: Duration = Duration::from_secs(3600);
 
 /// What the use cases are wired to.
 pub struct Dependencies {
@@ -56,13 +56,13 @@ pub struct Dependencies {
     /// Due work.
     pub work: Arc<dyn WorkQueue>,
     /// What operators see.
-    pub oversight: Arc<dyn Oversight>,
+    pub operator_queries: Arc<dyn OperatorQueries>,
     /// Nodes, and keys in use.
     pub key_registry: Arc<dyn KeyRegistry>,
     /// Care for the store.
     pub maintenance: Arc<dyn Maintenance>,
     /// PSP accounts.
-    pub psps: Arc<dyn Psps>,
+    pub psps: Arc<dyn PspRegistry>,
     /// The way to merchants' servers.
     pub sender: Arc<dyn WebhookSender>,
     /// Rendering of answers.
@@ -90,7 +90,7 @@ pub struct Settings {
     /// payment only; `None` for no limit.
     pub ban_answers_per_hour: Option<u32>,
     /// How fast the hours of the webhooks' schedule go by.
-    pub webhook_clock: webhook::Clock,
+    pub webhook_clock: webhook::ScheduleSpeed,
 }
 
 impl Default for Settings {
@@ -100,7 +100,7 @@ impl Default for Settings {
             sandbox: false,
             session_ttl_seconds: 1800,
             ban_answers_per_hour: Some(100),
-            webhook_clock: webhook::Clock::Real,
+            webhook_clock: webhook::ScheduleSpeed::Real,
         }
     }
 }
@@ -116,10 +116,10 @@ pub(crate) struct Inner {
     pub(crate) inbox: Arc<dyn Inbox>,
     pub(crate) webhooks: Arc<dyn WebhookRepository>,
     pub(crate) work: Arc<dyn WorkQueue>,
-    pub(crate) oversight: Arc<dyn Oversight>,
+    pub(crate) operator_queries: Arc<dyn OperatorQueries>,
     pub(crate) key_registry: Arc<dyn KeyRegistry>,
     pub(crate) maintenance: Arc<dyn Maintenance>,
-    pub(crate) psps: Arc<dyn Psps>,
+    pub(crate) psps: Arc<dyn PspRegistry>,
     pub(crate) sender: Arc<dyn WebhookSender>,
     pub(crate) presenter: Arc<dyn Presenter>,
     pub(crate) clock: StoreClock,
@@ -133,12 +133,12 @@ pub(crate) struct Inner {
     pub(crate) locks: SessionLocks,
     pub(crate) principals: Cache<ApiKeyHash, Option<Arc<Principal>>>,
     pub(crate) last_known: Cache<ApiKeyHash, Arc<Principal>>,
-    pub(crate) known_merchants: Cache<MerchantId, Option<Arc<Merchant>>>,
+    pub(crate) merchant_cache: Cache<MerchantId, Option<Arc<Merchant>>>,
     pub(crate) signing_keys: Cache<MerchantId, Arc<Vec<ApiKey>>>,
-    pub(crate) ban_answers: BanAnswers,
-    pub(crate) evidence: Evidence,
-    pub(crate) tests: Tests,
-    pub(crate) wakes: Wakes,
+    pub(crate) ban_disclosures: BanDisclosureQuota,
+    pub(crate) unverified_quota: UnverifiedQuota,
+    pub(crate) running_tests: RunningTests,
+    pub(crate) notifiers: Notifiers,
     tasks: TaskTracker,
 }
 
@@ -157,7 +157,7 @@ impl App {
             inbox: with.inbox,
             webhooks: with.webhooks,
             work: with.work,
-            oversight: with.oversight,
+            operator_queries: with.operator_queries,
             key_registry: with.key_registry,
             maintenance: with.maintenance,
             psps: with.psps,
@@ -167,14 +167,14 @@ impl App {
             entropy: with.entropy,
             settings: with.settings,
             locks: SessionLocks::default(),
-            principals: cache(CACHED),
-            last_known: cache(LAST_KNOWN),
-            known_merchants: cache(CACHED),
-            signing_keys: cache(CACHED),
-            ban_answers: BanAnswers::default(),
-            evidence: Evidence::default(),
-            tests: Tests::default(),
-            wakes: Wakes::default(),
+            principals: cache(CACHE_TTL),
+            last_known: cache(LAST_KNOWN_TTL),
+            merchant_cache: cache(CACHE_TTL),
+            signing_keys: cache(CACHE_TTL),
+            ban_disclosures: BanDisclosureQuota::default(),
+            unverified_quota: UnverifiedQuota::default(),
+            running_tests: RunningTests::default(),
+            notifiers: Notifiers::default(),
             tasks: TaskTracker::new(),
         }))
     }
@@ -194,7 +194,7 @@ impl App {
     /// Whether this node's clock differs so much from the store's (more than 10 s) that it must
     /// not work.
     pub fn is_clock_too_far_off(&self) -> bool {
-        self.0.clock.is_too_far_off()
+        self.0.clock.exceeds_max_skew()
     }
 
     /// The deployment's settings.
@@ -219,7 +219,7 @@ impl App {
     /// Runs a use case to its end in a task of its own: a client that resets its connection
     /// drops the future that waits here, but never the work. That future is small: the work
     /// lies in its task from the beginning.
-    pub(crate) fn detached<T: Send + 'static>(
+    pub(crate) fn spawn_detached<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
     ) -> impl Future<Output = Result<T, Error>> {
@@ -247,12 +247,12 @@ impl App {
     }
 
     /// Runs something that no request waits for; a clean stop does.
-    pub(crate) fn in_background(&self, work: impl Future<Output = ()> + Send + 'static) {
+    pub(crate) fn spawn_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.tasks.spawn(work);
     }
 
     /// Waits until every use case under way has come to its end; for a clean stop.
-    pub async fn drained(&self) {
+    pub async fn drain(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
         self.0.tasks.reopen();
@@ -264,8 +264,8 @@ impl App {
         merchant: MerchantId,
     ) -> Result<Arc<Vec<ApiKey>>, Error> {
         let cache = &self.0.signing_keys;
-        if let Some(known) = cache.get(&merchant).await {
-            return Ok(known);
+        if let Some(cached) = cache.get(&merchant).await {
+            return Ok(cached);
         }
         let keys = self.0.webhooks.signing_keys(merchant, self.now()).await?;
         let keys = Arc::new(keys);
@@ -275,9 +275,9 @@ impl App {
 
     /// The merchant, at most a second old.
     pub(crate) async fn merchant(&self, id: MerchantId) -> Result<Arc<Merchant>, Error> {
-        let cache = &self.0.known_merchants;
-        if let Some(known) = cache.get(&id).await {
-            return known.ok_or(Error::NotFound);
+        let cache = &self.0.merchant_cache;
+        if let Some(cached) = cache.get(&id).await {
+            return cached.ok_or(Error::NotFound);
         }
         let found = self.0.merchants.merchant(id).await?.map(Arc::new);
         cache.insert(id, found.clone()).await;

@@ -36,7 +36,7 @@ impl Principal {
     }
 
     /// Has the key read again before the next request: it was changed.
-    pub(crate) async fn forget(&self, app: &App) {
+    pub(crate) async fn invalidate_cache(&self, app: &App) {
         app.inner().principals.invalidate(&self.hash).await;
     }
 }
@@ -45,8 +45,8 @@ impl Principal {
 pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, Error> {
     let inner = app.inner();
     let hash = ApiKeyHash::of(key_text);
-    let found = if let Some(known) = inner.principals.get(&hash).await {
-        known
+    let found = if let Some(cached) = inner.principals.get(&hash).await {
+        cached
     } else {
         let found = inner.merchants.key(&hash).await?;
         let found = found.map(|(key, merchant)| {
@@ -72,13 +72,13 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
 /// second one writes.
 pub fn record_use(app: &App, principal: &Principal) {
     let now = app.now();
-    if !principal.key.is_use_to_be_recorded(now)
+    if !principal.key.should_record_use(now)
         || principal.is_use_recorded.swap(true, Ordering::Relaxed)
     {
         return;
     }
     let (id, background) = (principal.key.id, app.clone());
-    app.in_background(async move {
+    app.spawn_background(async move {
         let recorded = background.inner().merchants.record_key_use(id, now).await;
         if let Err(error) = recorded {
             // Tried again by the key's next request.

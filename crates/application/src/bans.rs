@@ -43,7 +43,7 @@ pub async fn add(
             return Ok(ban);
         }
     }
-    keys::require_everywhere(app, KeyList::Pepper).await?;
+    keys::require_on_all_nodes(app, KeyList::Pepper).await?;
     keys::check(app).await?;
     let changed = "the nodes have changed their peppers meanwhile";
     Err(StoreError::Unavailable(changed.into()).into())

@@ -7,9 +7,9 @@ pub mod create;
 pub mod expire;
 pub mod get;
 pub mod list;
-pub mod look;
 mod modify;
 pub mod pay;
 pub mod receive_notification;
+pub mod shopper_view;
 
-pub use look::ShopperState;
+pub use shopper_view::ShopperState;

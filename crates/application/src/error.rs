@@ -120,7 +120,7 @@ impl From<CommitError> for Error {
         match error {
             CommitError::Store(error) => error.into(),
             CommitError::Conflict => Self::Busy(None),
-            CommitError::KeyTaken => Self::IdempotencyConflict,
+            CommitError::IdempotencyKeyTaken => Self::IdempotencyConflict,
             CommitError::AlreadyHandled | CommitError::LeaseLost => Self::Overtaken,
             CommitError::OutcomeUnknown => Self::internal(error),
         }

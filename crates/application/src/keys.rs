@@ -127,7 +127,7 @@ impl ConfiguredKeys {
 ///
 /// Errors with the first key that does not fit.
 pub async fn check(app: &App) -> Result<(), KeyError> {
-    let problem = problems(app).await?.into_iter().next();
+    let problem = find_mismatches(app).await?.into_iter().next();
     problem.map_or(Ok(()), Err)
 }
 
@@ -136,11 +136,11 @@ pub async fn check(app: &App) -> Result<(), KeyError> {
 ///
 /// Errors with the nodes that lack it; then nothing is registered.
 pub async fn prepare_to_seal(app: &App) -> Result<(), KeyError> {
-    require_everywhere(app, KeyList::Master).await?;
+    require_on_all_nodes(app, KeyList::Master).await?;
     register_first(app).await?;
     // A node that has started meanwhile either is seen here, or finds the key registered and is
     // refused without it.
-    require_everywhere(app, KeyList::Master).await
+    require_on_all_nodes(app, KeyList::Master).await
 }
 
 /// Registers the first master key, before anything is sealed under it.
@@ -163,10 +163,10 @@ async fn register_first(app: &App) -> Result<(), KeyError> {
 }
 
 /// What live nodes lack of what this process makes new values with; for operators.
-pub async fn unknown_elsewhere(app: &App) -> Result<Vec<KeyError>, KeyError> {
+pub async fn missing_on_nodes(app: &App) -> Result<Vec<KeyError>, KeyError> {
     let mut found = Vec::new();
     for list in [KeyList::Master, KeyList::Pepper] {
-        match require_everywhere(app, list).await {
+        match require_on_all_nodes(app, list).await {
             Ok(()) => {}
             Err(KeyError::Store(error)) => return Err(error.into()),
             Err(error) => found.push(error),
@@ -176,7 +176,7 @@ pub async fn unknown_elsewhere(app: &App) -> Result<Vec<KeyError>, KeyError> {
 }
 
 /// Errors with the live nodes that lack the first key of this list.
-pub(crate) async fn require_everywhere(app: &App, list: KeyList) -> Result<(), KeyError> {
+pub(crate) async fn require_on_all_nodes(app: &App, list: KeyList) -> Result<(), KeyError> {
     let inner = app.inner();
     let Some(first) = inner.configured_keys.first(list) else {
         return Ok(());
@@ -197,18 +197,18 @@ pub(crate) async fn require_everywhere(app: &App, list: KeyList) -> Result<(), K
 }
 
 /// Everything that does not fit.
-async fn problems(app: &App) -> Result<Vec<KeyError>, StoreError> {
+async fn find_mismatches(app: &App) -> Result<Vec<KeyError>, StoreError> {
     let inner = app.inner();
     let registry: &dyn KeyRegistry = &*inner.key_registry;
     let registered = registry.registered_keys(app.now()).await?;
-    let mut found = misfits(&inner.configured_keys, &registered);
+    let mut found = registry_mismatches(&inner.configured_keys, &registered);
     for node in registry.live_nodes().await? {
-        found.extend(differences(&inner.configured_keys, &node));
+        found.extend(node_mismatches(&inner.configured_keys, &node));
     }
     Ok(found)
 }
 
-fn misfits(configured: &ConfiguredKeys, registered: &RegisteredKeys) -> Vec<KeyError> {
+fn registry_mismatches(configured: &ConfiguredKeys, registered: &RegisteredKeys) -> Vec<KeyError> {
     let master = registered.master.iter().filter_map(|used| {
         let list = KeyList::Master;
         different(list, &configured.master, &used.key)
@@ -247,7 +247,7 @@ fn missing(
 }
 
 /// Keys that a node has under the same id as this process, but that are not the same.
-fn differences(configured: &ConfiguredKeys, node: &Node) -> Vec<KeyError> {
+fn node_mismatches(configured: &ConfiguredKeys, node: &Node) -> Vec<KeyError> {
     let differs = |list, ours: &[KeyFingerprint]| -> Vec<KeyError> {
         let theirs = keys_of(node, list);
         let differing = ours.iter().filter(|key| {

@@ -15,11 +15,11 @@ pub(crate) struct SessionLocks(Mutex<HashMap<SessionId, Weak<AsyncMutex<()>>>>);
 impl SessionLocks {
     /// Waits for the session's turn.
     pub(crate) async fn lock(&self, session: SessionId) -> OwnedMutexGuard<()> {
-        let lock = self.of(session);
+        let lock = self.lock_for(session);
         lock.lock_owned().await
     }
 
-    fn of(&self, session: SessionId) -> Arc<AsyncMutex<()>> {
+    fn lock_for(&self, session: SessionId) -> Arc<AsyncMutex<()>> {
         let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(lock) = locks.get(&session).and_then(Weak::upgrade) {
             return lock;

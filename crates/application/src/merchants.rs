@@ -4,7 +4,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
@@ -12,7 +12,7 @@ use oncharge_domain::{
 };
 use zeroize::Zeroizing;
 
-use crate::{App, Error, committing::Patience};
+use crate::{App, Error, commit::Backoff};
 
 /// A new pair, shown once.
 pub struct NewPair {
@@ -32,7 +32,7 @@ pub struct NewMerchant {
     /// Seconds from authorisation to automatic capture.
     pub capture_delay_seconds: u32,
     /// How its checkout looks.
-    pub look: Look,
+    pub branding: Branding,
 }
 
 /// Settings to change; `None` leaves one as it is.
@@ -107,12 +107,12 @@ impl SettingsChange {
                 write(&mut merchant.require_idempotency_key, required),
             ),
             ("disabled_at", write(&mut merchant.disabled_at, disabled_at)),
-            ("accent", self.accent.write(&mut merchant.look.accent)),
+            ("accent", self.accent.write(&mut merchant.branding.accent)),
             (
                 "accent_dark",
-                self.accent_dark.write(&mut merchant.look.accent_dark),
+                self.accent_dark.write(&mut merchant.branding.accent_dark),
             ),
-            ("logo", self.logo.write(&mut merchant.look.logo)),
+            ("logo", self.logo.write(&mut merchant.branding.logo)),
         ];
         let names = written.into_iter().filter(|(_, is_written)| *is_written);
         names.map(|(name, _)| name).collect()
@@ -144,7 +144,7 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
         capture_delay_seconds: new.capture_delay_seconds,
         origins: Vec::new(),
         require_idempotency_key: false,
-        look: new.look,
+        branding: new.branding,
         created_at: app.now(),
         disabled_at: None,
     };
@@ -185,7 +185,7 @@ pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> 
 
 /// Which key is meant.
 #[derive(Debug, Clone)]
-pub enum KeyName<'a> {
+pub enum KeySelector<'a> {
     /// The API key's text.
     Text(&'a str),
     /// The id of its record.
@@ -206,14 +206,14 @@ pub async fn list_keys(app: &App, merchant: MerchantId) -> Result<Vec<ApiKey>, E
 /// Returns the key's record.
 ///
 /// Errors: `NotFound`.
-pub async fn revoke_key(app: &App, name: &KeyName<'_>) -> Result<ApiKey, Error> {
+pub async fn revoke_key(app: &App, name: &KeySelector<'_>) -> Result<ApiKey, Error> {
     let merchants = &app.inner().merchants;
     let found = match name {
-        KeyName::Text(text) => {
+        KeySelector::Text(text) => {
             let found = merchants.key(&ApiKeyHash::of(text)).await?;
             found.map(|(key, _)| key)
         }
-        KeyName::Id(id) => merchants.key_by_id(*id).await?,
+        KeySelector::Id(id) => merchants.key_with_id(*id).await?,
     };
     let key = found.ok_or(Error::NotFound)?;
     let entry = AuditEntry {
@@ -246,7 +246,7 @@ pub async fn revoke_all_keys(app: &App, merchant: MerchantId) -> Result<u64, Err
 ///
 /// Errors: `NotFound`, `Busy` (others kept changing the merchant's settings).
 pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result<Merchant, Error> {
-    let mut patience = Patience::new();
+    let mut backoff = Backoff::new();
     loop {
         let mut merchant = get(app, id).await?;
         merchant.version = merchant.version.saturating_add(1);
@@ -258,7 +258,7 @@ pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result
         if app.inner().merchants.update(&merchant, &entry).await? {
             return Ok(merchant);
         }
-        patience.wait(app).await?;
+        backoff.wait(app).await?;
     }
 }
 

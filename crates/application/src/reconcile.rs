@@ -6,9 +6,9 @@ use futures_util::{StreamExt, future::join_all, stream};
 use oncharge_domain::{
     cursor::Position,
     id::OperationId,
-    operation::{Operation, OperationKind, OperationStatus, Sending},
-    psp::{Answer, PspAccount, RefusalReason},
-    session::{EndOutcome, Status, Step},
+    operation::{Operation, OperationKind, OperationStatus, SendState},
+    psp::{PspAccount, PspResponse, RefusalReason},
+    session::{OutcomeDuringCancel, Status, Step},
     time::Timestamp,
 };
 use tracing::warn;
@@ -16,9 +16,9 @@ use tracing::warn;
 use crate::{App, Error};
 
 /// How many operations are read at once.
-const PAGE: u32 = 200;
+const PAGE_SIZE: u32 = 200;
 /// How many look-ups of one PSP account are in flight at once.
-const AT_ONCE: usize = 8;
+const MAX_LOOK_UPS_PER_ACCOUNT: usize = 8;
 
 /// Something that we and the PSP see differently.
 #[derive(Debug, Clone)]
@@ -46,12 +46,12 @@ pub enum Progress<'a> {
     /// One of them differs.
     Different(&'a Difference),
     /// All of them up to this one have been compared ([`Range::after`] takes it), with these sums.
-    ComparedUpTo(OperationId, Reconciled),
+    ComparedUpTo(OperationId, ReconcileSummary),
 }
 
 /// The sums of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reconciled {
+pub struct ReconcileSummary {
     /// How many operations were compared.
     pub compared: u64,
     /// How many of them are seen differently.
@@ -69,7 +69,7 @@ enum Comparison {
 }
 
 /// Asks the PSP about every operation of a range, oldest first, and reports what differs. Changes
-/// nothing. At most `AT_ONCE` look-ups of one account are in flight. A look-up that fails is
+/// nothing. At most `MAX_LOOK_UPS_PER_ACCOUNT` look-ups of one account are in flight. A look-up that fails is
 /// counted, and the comparison goes on.
 ///
 /// Errors: `NotFound` where there is no operation `after`, `Busy`, `Internal` where a page of
@@ -78,7 +78,7 @@ pub async fn run(
     app: &App,
     range: Range,
     report: &mut (dyn FnMut(Progress<'_>) + Send),
-) -> Result<Reconciled, Error> {
+) -> Result<ReconcileSummary, Error> {
     let checkout = &app.inner().checkout;
     let mut after = match range.after {
         Some(id) => {
@@ -87,21 +87,21 @@ pub async fn run(
         }
         None => None,
     };
-    let mut sum = Reconciled::default();
+    let mut summary = ReconcileSummary::default();
     loop {
-        let page = checkout.operations(range.since, after, PAGE).await?;
+        let page = checkout.operations(range.since, after, PAGE_SIZE).await?;
         let Some(last) = page.last() else {
-            return Ok(sum);
+            return Ok(summary);
         };
         let up_to = last.id;
         after = Some(position(last));
         for comparison in compare_all(app, page).await {
-            sum.add(&comparison);
+            summary.add(&comparison);
             if let Comparison::Different(difference) = &comparison {
                 report(Progress::Different(difference));
             }
         }
-        report(Progress::ComparedUpTo(up_to, sum));
+        report(Progress::ComparedUpTo(up_to, summary));
     }
 }
 
@@ -112,7 +112,7 @@ fn position(operation: &Operation) -> Position {
     }
 }
 
-impl Reconciled {
+impl ReconcileSummary {
     fn add(&mut self, comparison: &Comparison) {
         let (compared, different, unreachable) = match comparison {
             Comparison::Equal => (1, 0, 0),
@@ -136,7 +136,9 @@ async fn compare_all(app: &App, operations: Vec<Operation>) -> Vec<Comparison> {
         let each = operations
             .into_iter()
             .map(|operation| compare(app, operation));
-        stream::iter(each).buffered(AT_ONCE).collect::<Vec<_>>()
+        stream::iter(each)
+            .buffered(MAX_LOOK_UPS_PER_ACCOUNT)
+            .collect::<Vec<_>>()
     });
     join_all(accounts).await.into_iter().flatten().collect()
 }
@@ -169,14 +171,14 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
 async fn difference(
     app: &App,
     operation: Operation,
-    theirs: Option<&Answer>,
+    theirs: Option<&PspResponse>,
 ) -> Result<Option<Difference>, Error> {
-    if fits(&operation, theirs) {
+    if is_consistent(&operation, theirs) {
         return Ok(None);
     }
     let now = app.inner().checkout.operation(operation.id).await?;
     let operation = now.unwrap_or(operation);
-    if fits(&operation, theirs) || is_known(app, &operation, theirs).await? {
+    if is_consistent(&operation, theirs) || is_known_reversal(app, &operation, theirs).await? {
         return Ok(None);
     }
     Ok(Some(Difference {
@@ -188,15 +190,16 @@ async fn difference(
 
 /// Whether both can be true at once. An operation that is open here fits whatever is not final
 /// there, and one that was surely not sent yet fits "not found".
-fn fits(operation: &Operation, theirs: Option<&Answer>) -> bool {
+fn is_consistent(operation: &Operation, theirs: Option<&PspResponse>) -> bool {
     match (operation.status, theirs) {
-        (OperationStatus::Succeeded, Some(Answer::Done { .. }))
-        | (OperationStatus::Failed, None | Some(Answer::Refused(_)))
-        | (OperationStatus::Requested, Some(Answer::Accepted { .. } | Answer::ActionRequired(_))) => {
-            true
-        }
-        (OperationStatus::Requested, None) => operation.sending != Sending::Accepted,
-        (OperationStatus::Requested, Some(Answer::Done { .. } | Answer::Refused(_)))
+        (OperationStatus::Succeeded, Some(PspResponse::Done { .. }))
+        | (OperationStatus::Failed, None | Some(PspResponse::Refused(_)))
+        | (
+            OperationStatus::Requested,
+            Some(PspResponse::Accepted { .. } | PspResponse::ActionRequired(_)),
+        ) => true,
+        (OperationStatus::Requested, None) => operation.sending != SendState::Accepted,
+        (OperationStatus::Requested, Some(PspResponse::Done { .. } | PspResponse::Refused(_)))
         | (OperationStatus::Succeeded | OperationStatus::Failed, _) => false,
     }
 }
@@ -204,12 +207,13 @@ fn fits(operation: &Operation, theirs: Option<&Answer>) -> bool {
 /// Whether we know that the PSP reversed this success. The operation did succeed and stays so; what
 /// followed says the rest: a compensation, or how the session ended. An authorization that its
 /// session never kept was reversed while its cancel was in flight.
-async fn is_known(
+async fn is_known_reversal(
     app: &App,
     operation: &Operation,
-    theirs: Option<&Answer>,
+    theirs: Option<&PspResponse>,
 ) -> Result<bool, Error> {
-    let (OperationStatus::Succeeded, Some(Answer::Refused(reason))) = (operation.status, theirs)
+    let (OperationStatus::Succeeded, Some(PspResponse::Refused(reason))) =
+        (operation.status, theirs)
     else {
         return Ok(false);
     };
@@ -246,7 +250,7 @@ fn is_awaited(status: &Status, attempt: OperationId) -> bool {
         return false;
     };
     let is_refused = matches!(&pending.step,
-        Step::Ending(ending) if matches!(ending.outcome, Some(EndOutcome::Refused(_))));
+        Step::Cancelling(ending) if matches!(ending.outcome, Some(OutcomeDuringCancel::Refused(_))));
     pending.attempt == attempt && !is_refused
 }
 
@@ -258,12 +262,12 @@ fn ours(operation: &Operation) -> &'static str {
     }
 }
 
-fn name(theirs: Option<&Answer>) -> &'static str {
+fn name(theirs: Option<&PspResponse>) -> &'static str {
     match theirs {
         None => "not_found",
-        Some(Answer::Done { .. }) => "done",
-        Some(Answer::Accepted { .. }) => "accepted",
-        Some(Answer::ActionRequired(_)) => "action_required",
-        Some(Answer::Refused(_)) => "refused",
+        Some(PspResponse::Done { .. }) => "done",
+        Some(PspResponse::Accepted { .. }) => "accepted",
+        Some(PspResponse::ActionRequired(_)) => "action_required",
+        Some(PspResponse::Refused(_)) => "refused",
     }
 }

@@ -33,11 +33,14 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
         let cause = "the peppers of this node were not confirmed in time";
         return Err(Error::Busy(Some(cause.into())));
     }
-    let live = inner.blocklist.live(&hashes.concat(), app.now()).await?;
-    for ban in &live {
+    let live_bans = inner
+        .blocklist
+        .live_bans(&hashes.concat(), app.now())
+        .await?;
+    for ban in &live_bans {
         let newest = hashes
             .iter()
-            .find(|of_one| of_one.contains(&ban.hash))
+            .find(|of_identifier| of_identifier.contains(&ban.hash))
             .and_then(|h| h.first());
         if let Some(newest) = newest.filter(|newest| **newest != ban.hash) {
             let first = inner.peppers.fingerprints().first();
@@ -46,16 +49,16 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
             }
         }
     }
-    Ok(!live.is_empty())
+    Ok(!live_bans.is_empty())
 }
 
 /// Counts `global_ban` answers per merchant and hour, so that the API is no oracle.
 #[derive(Default)]
-pub(crate) struct BanAnswers(Mutex<HashMap<MerchantId, (i64, u32)>>);
+pub(crate) struct BanDisclosureQuota(Mutex<HashMap<MerchantId, (i64, u32)>>);
 
-impl BanAnswers {
+impl BanDisclosureQuota {
     /// Whether one more may be given in this hour.
-    pub(crate) fn may_tell(
+    pub(crate) fn may_disclose(
         &self,
         merchant: MerchantId,
         limit: Option<u32>,

@@ -17,11 +17,11 @@ use tracing::{debug, warn};
 use crate::{App, Error};
 
 /// The difference above which each measurement logs a warning.
-const NOTABLE: Duration = Duration::seconds(2);
+const WARN_THRESHOLD: Duration = Duration::seconds(2);
 /// The difference above which this node is not ready and its workers pause.
-const TOO_MUCH: Duration = Duration::seconds(10);
+const MAX_SKEW: Duration = Duration::seconds(10);
 /// How often the difference is measured.
-const INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
+const MEASUREMENT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
 /// Number of samples per measurement; the one with the shortest round trip is the most exact.
 const SAMPLES: usize = 3;
 
@@ -47,8 +47,8 @@ impl StoreClock {
         Duration::microseconds(self.ahead.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn is_too_far_off(&self) -> bool {
-        self.ahead().abs() > TOO_MUCH
+    pub(crate) fn exceeds_max_skew(&self) -> bool {
+        self.ahead().abs() > MAX_SKEW
     }
 }
 
@@ -61,7 +61,7 @@ pub async fn measure(app: &App) -> Result<(), Error> {
         let store = app.inner().work.now().await?;
         let round_trip = clock.node.now().since(sent);
         // Too slow to be exact, or this node's clock was set in the meantime.
-        if round_trip > NOTABLE || round_trip.is_negative() {
+        if round_trip > WARN_THRESHOLD || round_trip.is_negative() {
             continue;
         }
         // The store is assumed to have read its clock half way.
@@ -75,9 +75,9 @@ pub async fn measure(app: &App) -> Result<(), Error> {
     };
     let micros = i64::try_from(ahead.whole_microseconds()).unwrap_or(i64::MAX);
     clock.ahead.store(micros, Ordering::Relaxed);
-    if ahead.abs() > NOTABLE {
+    if ahead.abs() > WARN_THRESHOLD {
         let seconds = ahead.as_seconds_f64();
-        if clock.is_too_far_off() {
+        if clock.exceeds_max_skew() {
             warn!(
                 ahead_seconds = seconds,
                 "this node's clock differs too much from the database's; its workers pause"
@@ -95,7 +95,7 @@ pub async fn measure(app: &App) -> Result<(), Error> {
 /// Measures every ten seconds, for as long as the future is polled.
 pub async fn keep_measuring(app: &App) {
     loop {
-        tokio::time::sleep(INTERVAL).await;
+        tokio::time::sleep(MEASUREMENT_INTERVAL).await;
         if let Err(error) = measure(app).await {
             debug!(%error, "the database's clock cannot be read");
         }

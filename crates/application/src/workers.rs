@@ -3,11 +3,11 @@
 
 pub mod clean_up;
 pub mod deadlines;
-mod hands;
-mod lanes;
+mod delivery_limiter;
 mod lease;
+pub(crate) mod notifiers;
 pub mod psp_inbox;
 pub mod recovery;
 pub mod runner;
-pub(crate) mod wakes;
 pub mod webhook_delivery;
+mod worker_pool;

@@ -17,19 +17,19 @@ use http_body_util::Full;
 use hyper::{Request, StatusCode, body::Bytes, header};
 use oncharge_adapter_http::{Api, Settings, serve_api};
 use oncharge_application::workers::runner;
-use oncharge_ports::work_queue::Queue;
+use oncharge_ports::work_queue::QueueName;
 use ring::hmac;
 use serde_json::json;
 
 use crate::{
-    load::{Load, Make},
-    note,
-    peer::{self, Peer},
-    place::{Kind, Place, Places},
-    receiver::{Arrivals, Nowhere},
+    app::BenchApp,
+    database::{Database, DatabaseArgs, Kind},
+    load::{Load, RequestFactory},
+    print, print_note,
+    receiver::{Arrivals, NullSender},
+    reference_server::{self, ReferenceServer},
     sample::Sample,
-    say, table,
-    wired::Wired,
+    table,
 };
 
 /// How many connections load at once.
@@ -41,7 +41,7 @@ const WARM_UP: Duration = Duration::from_millis(500);
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    places: Places,
+    databases: DatabaseArgs,
     /// How many seconds each measurement lasts.
     #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
@@ -52,19 +52,19 @@ pub(crate) struct Arguments {
 
 /// Who answers.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Who {
+enum Server {
     /// The peer.
-    Row,
+    ReferenceRow,
     /// The service, with its workers.
     All,
     /// The service's API alone.
     Api,
 }
 
-impl Who {
+impl Server {
     fn name(self) -> &'static str {
         match self {
-            Self::Row => "one row",
+            Self::ReferenceRow => "one row",
             Self::All => "notification, workers beside it",
             Self::Api => "notification, API alone",
         }
@@ -72,15 +72,15 @@ impl Who {
 }
 
 /// Measures and prints a table.
-pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for kind in Kind::BOTH {
-        let place = with.places.fresh(kind).await?;
-        let stage = Stage::set(&place).await?;
+        let database = args.databases.create(kind).await?;
+        let setup = Setup::start(&database).await?;
         for connections in CONNECTIONS {
-            lines.extend(stage.compare(&with, (kind, connections)).await?);
+            lines.extend(setup.compare(&args, (kind, connections)).await?);
         }
-        stage.end().await;
+        setup.end().await;
     }
     let head = [
         "database",
@@ -92,119 +92,123 @@ pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
         "p50 ÷ one row",
         "p99 ÷ one row",
     ];
-    Ok(say(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(&head, lines.into_iter()))?)
 }
 
 /// The service and the peer on one database.
-struct Stage {
-    wired: Wired,
+struct Setup {
+    bench_app: BenchApp,
     api: (SocketAddr, ServerHandle),
-    peer: Peer,
+    reference_server: ReferenceServer,
 }
 
-impl Stage {
+impl Setup {
     #[expect(clippy::disallowed_methods, reason = "ended by `end`")]
-    async fn set(place: &Place) -> anyhow::Result<Self> {
+    async fn start(database: &Database) -> anyhow::Result<Self> {
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let wired = Wired::open(place, Arc::new(Nowhere(Arc::new(Arrivals::default())))).await?;
+        let bench_app = BenchApp::open(
+            database,
+            Arc::new(NullSender(Arc::new(Arrivals::default()))),
+        )
+        .await?;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
-        let api = Api::new(wired.app.clone(), Settings::sandbox());
+        let api = Api::new(bench_app.app.clone(), Settings::sandbox());
         let server = serve_api(api, listener, threads)?;
         let handle = server.handle();
         tokio::spawn(server);
         Ok(Self {
-            wired,
+            bench_app,
             api: (address, handle),
-            peer: Peer::start(place, threads).await?,
+            reference_server: ReferenceServer::start(database, threads).await?,
         })
     }
 
     async fn end(self) {
         self.api.1.stop(false).await;
-        self.peer.stop().await;
+        self.reference_server.stop().await;
     }
 
     async fn compare(
         &self,
-        with: &Arguments,
+        args: &Arguments,
         (kind, connections): (Kind, usize),
     ) -> anyhow::Result<Vec<Vec<String>>> {
-        let everybody = [Who::Row, Who::All, Who::Api];
+        let servers = [Server::ReferenceRow, Server::All, Server::Api];
         let mut samples: [Vec<Sample>; 3] = Default::default();
-        for _ in 0..with.times {
-            for (who, samples) in everybody.into_iter().zip(&mut samples) {
-                note(format_args!(
+        for _ in 0..args.times {
+            for (server, samples) in servers.into_iter().zip(&mut samples) {
+                print_note(format_args!(
                     "{}: {}, {connections} connections",
                     kind.name(),
-                    who.name()
+                    server.name()
                 ));
-                let lasting = Duration::from_secs(with.seconds);
-                samples.push(self.load(who, connections, lasting).await?);
+                let duration = Duration::from_secs(args.seconds);
+                samples.push(self.load(server, connections, duration).await?);
             }
         }
-        let middle = samples.map(|mut samples| {
+        let medians = samples.map(|mut samples| {
             samples.sort_by(|one, other| one.percentile(99).total_cmp(&other.percentile(99)));
-            let at = samples.len() / 2;
-            samples.swap_remove(at)
+            let middle = samples.len() / 2;
+            samples.swap_remove(middle)
         });
-        let [row, ..] = &middle;
-        let line = |(who, sample): (Who, &Sample)| {
-            let over = |percent| sample.percentile(percent) / row.percentile(percent);
+        let [row, ..] = &medians;
+        let line = |(server, sample): (Server, &Sample)| {
+            let ratio = |percent| sample.percentile(percent) / row.percentile(percent);
             vec![
                 kind.name().to_owned(),
-                who.name().to_owned(),
+                server.name().to_owned(),
                 connections.to_string(),
-                table::whole(Some(sample.per_second())),
-                table::two(Some(sample.percentile(50))),
-                table::two(Some(sample.percentile(99))),
-                table::two(Some(over(50))),
-                table::two(Some(over(99))),
+                table::integer(Some(sample.per_second())),
+                table::two_decimals(Some(sample.percentile(50))),
+                table::two_decimals(Some(sample.percentile(99))),
+                table::two_decimals(Some(ratio(50))),
+                table::two_decimals(Some(ratio(99))),
             ]
         };
-        Ok(everybody.into_iter().zip(&middle).map(line).collect())
+        Ok(servers.into_iter().zip(&medians).map(line).collect())
     }
 
     /// A load on one of them; afterwards the inbox is empty again.
     async fn load(
         &self,
-        who: Who,
+        server: Server,
         connections: usize,
-        lasting: Duration,
+        duration: Duration,
     ) -> anyhow::Result<Sample> {
-        let address = match who {
-            Who::Row => self.peer.address,
-            Who::All | Who::Api => self.api.0,
+        let address = match server {
+            Server::ReferenceRow => self.reference_server.address,
+            Server::All | Server::Api => self.api.0,
         };
         let load = Load {
             address,
-            make: notifications(address),
+            make_request: notifications(address),
             expected: StatusCode::OK,
         };
-        let mut workers = (who == Who::All).then(|| runner::start(&self.wired.app));
+        let mut workers = (server == Server::All).then(|| runner::start(&self.bench_app.app));
         load.run(connections, WARM_UP).await?;
-        let sample = load.run(connections, lasting).await?;
+        let sample = load.run(connections, duration).await?;
         if let Some(error) = &sample.first_error {
-            note(error);
+            print_note(error);
         }
         ensure!(sample.errors == 0, "{} requests failed", sample.errors);
-        if who == Who::Api {
-            workers = Some(runner::start(&self.wired.app));
+        if server == Server::Api {
+            workers = Some(runner::start(&self.bench_app.app));
         }
         if let Some(workers) = workers {
-            self.emptied().await?;
+            self.wait_for_empty_inbox().await?;
             workers.stop().await;
         }
         Ok(sample)
     }
 
-    async fn emptied(&self) -> anyhow::Result<()> {
+    async fn wait_for_empty_inbox(&self) -> anyhow::Result<()> {
         loop {
-            let depths = self.wired.work.depths(self.wired.app.now()).await?;
-            let waits = depths
+            let depths = self.bench_app.work.depths(self.bench_app.app.now()).await?;
+            let is_waiting = depths
                 .iter()
-                .any(|depth| depth.queue == Queue::Inbox && depth.depth > 0);
-            if !waits {
+                .any(|depth| depth.queue == QueueName::Inbox && depth.depth > 0);
+            if !is_waiting {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -214,9 +218,9 @@ impl Stage {
 
 /// Notifications that are signed as the simulator signs, each with an id of its own, as long as its
 /// own are. Of a kind that nothing follows from: the worker claims, reads and settles each.
-fn notifications(address: SocketAddr) -> Make {
+fn notifications(address: SocketAddr) -> RequestFactory {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    let key = peer::key();
+    let key = reference_server::key();
     Arc::new(move |_, _| {
         let body = json!({
             "id": format!("ntf_{:032x}", NEXT.fetch_add(1, Ordering::Relaxed)),
@@ -232,7 +236,7 @@ fn notifications(address: SocketAddr) -> Make {
         let request = Request::post("/webhooks/psp/simulator/default")
             .header(header::HOST, address.to_string())
             .header(header::CONTENT_TYPE, "application/json")
-            .header(peer::SIGNATURE, signature);
+            .header(reference_server::SIGNATURE, signature);
         Ok(request.body(Full::new(body))?)
     })
 }

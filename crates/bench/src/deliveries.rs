@@ -11,21 +11,21 @@ use oncharge_application::workers::runner;
 use oncharge_ports::WebhookSender;
 
 use crate::{
-    gauges, note,
-    place::{Kind, Places},
-    receiver::{Nowhere, Receiver},
-    sample, say, shops, table,
-    wired::{SystemClock, Wired},
+    app::{BenchApp, SystemClock},
+    database::{DatabaseArgs, Kind},
+    gauges, print, print_note,
+    receiver::{NullSender, Receiver},
+    sample, shops, table,
 };
 
 /// After so long what was under way when the last event arrived is written down.
-const WRITTEN: Duration = Duration::from_millis(300);
+const WRITE_DELAY: Duration = Duration::from_millis(300);
 
 /// What to measure with.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    places: Places,
+    databases: DatabaseArgs,
     /// How many events there are in all.
     #[arg(long, default_value_t = 4000)]
     events: usize,
@@ -35,13 +35,13 @@ pub(crate) struct Arguments {
 }
 
 /// Measures and prints a table.
-pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for kind in Kind::BOTH {
-        for merchants in with.merchants.iter().copied() {
+        for merchants in args.merchants.iter().copied() {
             for http in [true, false] {
-                let line = measure(&with, kind, (merchants, http)).await?;
-                note(line.join(", "));
+                let line = measure(&args, kind, (merchants, http)).await?;
+                print_note(line.join(", "));
                 lines.push(line);
             }
         }
@@ -55,54 +55,57 @@ pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
         "this process CPU µs",
         "PostgreSQL CPU µs",
     ];
-    Ok(say(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(&head, lines.into_iter()))?)
 }
 
 /// One measurement; the processor time of this process is that of the merchants' server, too.
 async fn measure(
-    with: &Arguments,
+    args: &Arguments,
     kind: Kind,
     (merchants, http): (usize, bool),
 ) -> anyhow::Result<Vec<String>> {
-    let place = with.places.fresh(kind).await?;
+    let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;
     let arrivals = receiver.arrivals.clone();
     let sender: Arc<dyn WebhookSender> = if http {
         Arc::new(HttpSender::new(Arc::new(SystemClock), true)?)
     } else {
-        Arc::new(Nowhere(arrivals.clone()))
+        Arc::new(NullSender(arrivals.clone()))
     };
-    let wired = Wired::open(&place, sender).await?;
-    let shops = shops::open(&wired, receiver.urls(merchants, false)).await?;
-    shops::tell(&wired, &shops, with.events.div_ceil(merchants)).await?;
-    let all = with.events.div_ceil(merchants) * merchants;
-    let database = with.places.postgres_pid.filter(|_| kind == Kind::Postgres);
-    let look = || {
-        let trips = wired.round_trips.as_ref().map(|count| count());
-        let own = gauges::processor_seconds(std::process::id())?;
-        let theirs = database.map(gauges::family_seconds).transpose()?;
-        anyhow::Ok((trips, own, theirs))
+    let bench_app = BenchApp::open(&database, sender).await?;
+    let merchant_ids = shops::create_merchants(&bench_app, receiver.urls(merchants, false)).await?;
+    shops::create_events(&bench_app, &merchant_ids, args.events.div_ceil(merchants)).await?;
+    let all = args.events.div_ceil(merchants) * merchants;
+    let postgres_pid = args
+        .databases
+        .postgres_pid
+        .filter(|_| kind == Kind::Postgres);
+    let read_counters = || {
+        let trips = bench_app.round_trips.as_ref().map(|count| count());
+        let process_seconds = gauges::cpu_seconds(std::process::id())?;
+        let postgres_seconds = postgres_pid.map(gauges::process_tree_seconds).transpose()?;
+        anyhow::Ok((trips, process_seconds, postgres_seconds))
     };
-    let before = look()?;
+    let before = read_counters()?;
     let started = Instant::now();
-    let workers = runner::start(&wired.app);
-    arrivals.wait(all).await?;
-    let lasted = started.elapsed();
-    tokio::time::sleep(WRITTEN).await;
-    let after = look()?;
+    let workers = runner::start(&bench_app.app);
+    arrivals.wait_for(all).await?;
+    let elapsed = started.elapsed();
+    tokio::time::sleep(WRITE_DELAY).await;
+    let after = read_counters()?;
     workers.stop().await;
     receiver.stop().await;
     let count = sample::as_float(all);
     let trips = after.0.zip(before.0).map(|(after, before)| after - before);
     let trips = trips.and_then(|trips| u32::try_from(trips).ok());
-    let theirs = after.2.zip(before.2).map(|(after, before)| after - before);
+    let postgres_seconds = after.2.zip(before.2).map(|(after, before)| after - before);
     Ok(vec![
         kind.name().to_owned(),
         merchants.to_string(),
         if http { "HTTP" } else { "nothing" }.to_owned(),
-        table::whole(Some(count / lasted.as_secs_f64())),
-        table::two(trips.map(|trips| f64::from(trips) / count)),
+        table::integer(Some(count / elapsed.as_secs_f64())),
+        table::two_decimals(trips.map(|trips| f64::from(trips) / count)),
         table::micros(Some((after.1 - before.1) / count)),
-        table::micros(theirs.map(|seconds| seconds / count)),
+        table::micros(postgres_seconds.map(|seconds| seconds / count)),
     ])
 }

@@ -11,10 +11,10 @@ use std::{
 const PAGE: [u8; 4096] = [0x5a; 4096];
 
 /// Appends a page and waits until it is durable, again and again; times per second.
-pub(crate) fn syncs_per_second(directory: &Path, lasting: Duration) -> anyhow::Result<f64> {
+pub(crate) fn syncs_per_second(directory: &Path, duration: Duration) -> anyhow::Result<f64> {
     let mut file = File::create(directory.join("sync"))?;
     let (started, mut times) = (Instant::now(), 0_u32);
-    while started.elapsed() < lasting {
+    while started.elapsed() < duration {
         file.write_all(&PAGE)?;
         file.sync_data()?;
         times = times.saturating_add(1);

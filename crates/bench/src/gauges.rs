@@ -6,7 +6,7 @@ use anyhow::Context;
 use http_body_util::Full;
 use hyper::{Request, body::Bytes, header};
 
-use crate::wire;
+use crate::http;
 
 /// Ticks of `/proc/PID/stat` in a second: the same on every Linux of today.
 const TICKS_PER_SECOND: f64 = 100.0;
@@ -44,8 +44,8 @@ impl Gauges {
             None => None,
         };
         Ok(Reading {
-            server_seconds: processor_seconds(self.server)?,
-            database_seconds: self.database.map(family_seconds).transpose()?,
+            server_seconds: cpu_seconds(self.server)?,
+            database_seconds: self.database.map(process_tree_seconds).transpose()?,
             round_trips,
             resident: resident(self.server)?,
         })
@@ -54,7 +54,7 @@ impl Gauges {
 
 async fn metrics(address: SocketAddr) -> anyhow::Result<String> {
     let request = Request::get("/metrics").header(header::HOST, address.to_string());
-    wire::fetch(address, request.body(Full::new(Bytes::new()))?).await
+    http::fetch(address, request.body(Full::new(Bytes::new()))?).await
 }
 
 fn round_trips(metrics: &str) -> Option<f64> {
@@ -68,13 +68,13 @@ struct Stat {
     /// Processor time of the process and its threads, in seconds.
     own: f64,
     /// Processor time of its children that have ended, in seconds.
-    ended: f64,
+    ended_children: f64,
 }
 
 /// Processor time of a process and its children, whether or not they have ended, in seconds.
-pub(crate) fn family_seconds(pid: u32) -> anyhow::Result<f64> {
+pub(crate) fn process_tree_seconds(pid: u32) -> anyhow::Result<f64> {
     let parent = stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?;
-    let mut seconds = parent.own + parent.ended;
+    let mut seconds = parent.own + parent.ended_children;
     for entry in fs::read_dir("/proc")? {
         // Processes come and go while this looks; most entries are none at all.
         let Ok(text) = fs::read_to_string(entry?.path().join("stat")) else {
@@ -89,7 +89,7 @@ pub(crate) fn family_seconds(pid: u32) -> anyhow::Result<f64> {
 }
 
 /// Processor time of a process and its threads, in seconds.
-pub(crate) fn processor_seconds(pid: u32) -> anyhow::Result<f64> {
+pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?.own)
 }
 
@@ -98,11 +98,11 @@ fn stat(text: &str) -> anyhow::Result<Stat> {
     let read = || {
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         let ticks = |at: usize| fields.get(at)?.parse::<f64>().ok();
-        let both = |at: usize| Some((ticks(at)? + ticks(at + 1)?) / TICKS_PER_SECOND);
+        let sum_pair = |at: usize| Some((ticks(at)? + ticks(at + 1)?) / TICKS_PER_SECOND);
         Some(Stat {
             parent: fields.get(1)?.parse().ok()?,
-            own: both(11)?,
-            ended: both(13)?,
+            own: sum_pair(11)?,
+            ended_children: sum_pair(13)?,
         })
     };
     read().context("/proc/PID/stat cannot be read")
@@ -120,17 +120,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn processor_time_and_parent_are_found_behind_any_name() {
+    fn stat_is_parsed_for_any_process_name() {
         let text = "42 (a) b (c)) S 7 42 42 0 -1 4194560 1 2 3 4 150 50 25 75 20 0 3 0";
         let read = stat(text).unwrap();
-        assert_eq!((read.parent, read.own, read.ended), (7, 2.0, 1.0));
+        assert_eq!((read.parent, read.own, read.ended_children), (7, 2.0, 1.0));
         assert!(stat("42").is_err());
-        assert!(processor_seconds(std::process::id()).unwrap() >= 0.0);
+        assert!(cpu_seconds(std::process::id()).unwrap() >= 0.0);
         assert!(resident(std::process::id()).unwrap() > 0.0);
     }
 
     #[test]
-    fn round_trips_are_found_among_the_metrics() {
+    fn round_trips_are_read_from_the_metrics() {
         let text = format!("# TYPE {ROUND_TRIPS} counter\n{ROUND_TRIPS} 1234\nother 1\n");
         assert_eq!(round_trips(&text), Some(1234.0));
         assert_eq!(round_trips("other 1\n"), None);

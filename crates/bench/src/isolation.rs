@@ -8,18 +8,18 @@ use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::workers::runner;
 
 use crate::{
-    note,
-    place::{Kind, Places},
+    app::{BenchApp, SystemClock},
+    database::{DatabaseArgs, Kind},
+    print, print_note,
     receiver::Receiver,
-    sample, say, shops, table,
-    wired::{SystemClock, Wired},
+    sample, shops, table,
 };
 
 /// What to measure with.
 #[derive(Args)]
 pub(crate) struct Arguments {
     #[command(flatten)]
-    places: Places,
+    databases: DatabaseArgs,
     /// How many merchants answer at once.
     #[arg(long, default_value_t = 900)]
     quick: usize,
@@ -35,21 +35,21 @@ pub(crate) struct Arguments {
 }
 
 /// Measures and prints a table.
-pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
+pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     let mut lines = Vec::new();
     for kind in Kind::BOTH {
-        for events in with.events.iter().copied() {
+        for events in args.events.iter().copied() {
             let mut pairs = Vec::new();
-            for time in 1..=with.times {
-                let alone = seconds(&with, kind, (events, 0)).await?;
-                let beside = seconds(&with, kind, (events, with.hanging)).await?;
-                note(format_args!(
-                    "{}, {events} events each, {time}: {alone:.2} s alone, {beside:.2} s beside",
+            for time in 1..=args.times {
+                let alone = seconds(&args, kind, (events, 0)).await?;
+                let with_hanging = seconds(&args, kind, (events, args.hanging)).await?;
+                print_note(format_args!(
+                    "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s beside",
                     kind.name()
                 ));
-                pairs.push((alone, beside));
+                pairs.push((alone, with_hanging));
             }
-            lines.push(line(&with, (kind, events), pairs));
+            lines.push(line(&args, (kind, events), pairs));
         }
     }
     let head = [
@@ -64,51 +64,51 @@ pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
         "highest",
         "deliveries/s alone",
     ];
-    Ok(say(table::table(&head, lines.into_iter()))?)
+    Ok(print(table::table(&head, lines.into_iter()))?)
 }
 
 /// The pair whose ratio is the middle one, and how far the others are off.
 fn line(
-    with: &Arguments,
+    args: &Arguments,
     (kind, events): (Kind, usize),
     mut pairs: Vec<(f64, f64)>,
 ) -> Vec<String> {
-    let ratio = |(alone, beside): &(f64, f64)| beside / alone;
+    let ratio = |(alone, with_hanging): &(f64, f64)| with_hanging / alone;
     pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
-    let middle = pairs.get(pairs.len() / 2);
-    let of = |pair: Option<&(f64, f64)>| table::two(pair.map(ratio));
+    let median = pairs.get(pairs.len() / 2);
+    let ratio_text = |pair: Option<&(f64, f64)>| table::two_decimals(pair.map(ratio));
     vec![
         kind.name().to_owned(),
-        with.quick.to_string(),
-        with.hanging.to_string(),
+        args.quick.to_string(),
+        args.hanging.to_string(),
         events.to_string(),
-        table::two(middle.map(|(alone, _)| *alone)),
-        table::two(middle.map(|(_, beside)| *beside)),
-        of(middle),
-        of(pairs.first()),
-        of(pairs.last()),
-        table::whole(middle.map(|(alone, _)| sample::as_float(with.quick * events) / alone)),
+        table::two_decimals(median.map(|(alone, _)| *alone)),
+        table::two_decimals(median.map(|(_, with_hanging)| *with_hanging)),
+        ratio_text(median),
+        ratio_text(pairs.first()),
+        ratio_text(pairs.last()),
+        table::integer(median.map(|(alone, _)| sample::as_float(args.quick * events) / alone)),
     ]
 }
 
 /// The time until the quick ones have all of theirs, on a database of its own. A worker that knows
 /// nobody yet starts when everything is due, the hanging ones' events first.
 async fn seconds(
-    with: &Arguments,
+    args: &Arguments,
     kind: Kind,
     (events, hanging): (usize, usize),
 ) -> anyhow::Result<f64> {
-    let place = with.places.fresh(kind).await?;
+    let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;
     let sender = Arc::new(HttpSender::new(Arc::new(SystemClock), true)?);
-    let wired = Wired::open(&place, sender).await?;
-    let slow = shops::open(&wired, receiver.urls(hanging, true)).await?;
-    let quick = shops::open(&wired, receiver.urls(with.quick, false)).await?;
-    shops::tell(&wired, &slow, events).await?;
-    shops::tell(&wired, &quick, events).await?;
+    let bench_app = BenchApp::open(&database, sender).await?;
+    let slow = shops::create_merchants(&bench_app, receiver.urls(hanging, true)).await?;
+    let quick = shops::create_merchants(&bench_app, receiver.urls(args.quick, false)).await?;
+    shops::create_events(&bench_app, &slow, events).await?;
+    shops::create_events(&bench_app, &quick, events).await?;
     let started = Instant::now();
-    let workers = runner::start(&wired.app);
-    receiver.arrivals.wait(with.quick * events).await?;
+    let workers = runner::start(&bench_app.app);
+    receiver.arrivals.wait_for(args.quick * events).await?;
     let seconds = started.elapsed().as_secs_f64();
     receiver.stop().await;
     workers.stop().await;

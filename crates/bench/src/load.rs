@@ -11,24 +11,25 @@ use hyper::StatusCode;
 use tokio::task::JoinSet;
 
 use crate::{
+    http::{self, OutgoingRequest},
     sample::Sample,
-    wire::{self, Outgoing},
 };
 
 /// Makes the next request of a connection: its number, and how many it has sent.
-pub(crate) type Make = Arc<dyn Fn(usize, usize) -> anyhow::Result<Outgoing> + Send + Sync>;
+pub(crate) type RequestFactory =
+    Arc<dyn Fn(usize, usize) -> anyhow::Result<OutgoingRequest> + Send + Sync>;
 
 /// What is sent, and what must come back.
 #[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
-    pub(crate) make: Make,
+    pub(crate) make_request: RequestFactory,
     pub(crate) expected: StatusCode,
 }
 
 /// What one connection has seen.
 #[derive(Default)]
-struct Lane {
+struct ConnectionResult {
     latencies: Vec<u32>,
     errors: usize,
     first_error: Option<String>,
@@ -40,47 +41,51 @@ impl Load {
     pub(crate) async fn run(
         &self,
         connections: usize,
-        lasting: Duration,
+        duration: Duration,
     ) -> anyhow::Result<Sample> {
         let started = Instant::now();
-        let until = started + lasting;
-        let mut lanes = JoinSet::new();
+        let deadline = started + duration;
+        let mut tasks = JoinSet::new();
         for number in 0..connections {
             let load = self.clone();
-            lanes.spawn(async move { load.lane(number, until).await });
+            tasks.spawn(async move { load.connection(number, deadline).await });
         }
-        let mut all = Lane::default();
-        while let Some(lane) = lanes.join_next().await {
-            let lane = lane?.context("a connection ended")?;
-            all.latencies.extend(lane.latencies);
-            all.errors += lane.errors;
-            all.first_error = all.first_error.or(lane.first_error);
+        let mut total = ConnectionResult::default();
+        while let Some(connection) = tasks.join_next().await {
+            let connection = connection?.context("a connection ended")?;
+            total.latencies.extend(connection.latencies);
+            total.errors += connection.errors;
+            total.first_error = total.first_error.or(connection.first_error);
         }
-        let mut sample = Sample::new(all.latencies, started.elapsed());
-        (sample.errors, sample.first_error) = (all.errors, all.first_error);
+        let mut sample = Sample::new(total.latencies, started.elapsed());
+        (sample.errors, sample.first_error) = (total.errors, total.first_error);
         Ok(sample)
     }
 
-    async fn lane(self, number: usize, until: Instant) -> anyhow::Result<Lane> {
-        wire::connected(self.address, async |mut sender| {
-            let mut lane = Lane::default();
+    async fn connection(
+        self,
+        number: usize,
+        deadline: Instant,
+    ) -> anyhow::Result<ConnectionResult> {
+        http::with_connection(self.address, async |mut sender| {
+            let mut connection = ConnectionResult::default();
             for turn in 0.. {
-                let request = (self.make)(number, turn)?;
-                let sent = Instant::now();
-                if sent >= until {
+                let request = (self.make_request)(number, turn)?;
+                let sent_at = Instant::now();
+                if sent_at >= deadline {
                     break;
                 }
-                let (status, body) = wire::ask(&mut sender, request).await?;
-                let micros = u32::try_from(sent.elapsed().as_micros()).unwrap_or(u32::MAX);
+                let (status, body) = http::send(&mut sender, request).await?;
+                let micros = u32::try_from(sent_at.elapsed().as_micros()).unwrap_or(u32::MAX);
                 if status == self.expected {
-                    lane.latencies.push(micros);
+                    connection.latencies.push(micros);
                 } else {
-                    lane.errors += 1;
+                    connection.errors += 1;
                     let text = || format!("{status}: {}", String::from_utf8_lossy(&body));
-                    lane.first_error.get_or_insert_with(text);
+                    connection.first_error.get_or_insert_with(text);
                 }
             }
-            Ok(lane)
+            Ok(connection)
         })
         .await
     }

@@ -5,25 +5,25 @@
 //! fails where a request was answered wrongly, never for being slow. Linux only (it reads `/proc`).
 
 mod acknowledge;
-mod constant;
+mod app;
+mod baseline;
+mod database;
 mod deliveries;
 mod disk;
 mod gauges;
+mod http;
 mod isolation;
 mod load;
 mod merchant;
 mod payments;
-mod peer;
 mod pgbench;
-mod place;
 mod receiver;
+mod reference_server;
 mod run;
 mod sample;
 mod service;
 mod shops;
 mod table;
-mod wire;
-mod wired;
 
 use std::io::Write;
 
@@ -48,7 +48,7 @@ enum Command {
     Acknowledge(acknowledge::Arguments),
     /// Serves a constant answer, as a limit to measure; prints its port.
     #[command(hide = true)]
-    Constant,
+    Baseline,
 }
 
 #[tokio::main]
@@ -60,17 +60,17 @@ async fn main() -> anyhow::Result<()> {
         Command::Isolation(arguments) => isolation::run(arguments).await,
         Command::Deliveries(arguments) => deliveries::run(arguments).await,
         Command::Acknowledge(arguments) => acknowledge::run(arguments).await,
-        Command::Constant => constant::serve().await,
+        Command::Baseline => baseline::serve().await,
     }
 }
 
 /// Writes a line to standard output: the result.
-fn say(line: impl std::fmt::Display) -> std::io::Result<()> {
+fn print(line: impl std::fmt::Display) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{line}")
 }
 
 /// Writes a line to standard error: what is being done.
-fn note(line: impl std::fmt::Display) {
+fn print_note(line: impl std::fmt::Display) {
     // Nobody reading along is no reason to stop.
     let _ = writeln!(std::io::stderr().lock(), "   {line}");
 }

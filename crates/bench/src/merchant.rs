@@ -8,10 +8,10 @@ use std::{
 
 use http_body_util::Full;
 use hyper::{Method, Request, body::Bytes, header};
-use oncharge_domain::signing::{Signed, SigningKey};
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 use serde_json::{Value, json};
 
-use crate::wire::Outgoing;
+use crate::http::OutgoingRequest;
 
 /// Where sessions are made.
 pub(crate) const SESSIONS: &str = "/v1/checkout/sessions";
@@ -44,7 +44,7 @@ impl Merchant {
     }
 
     /// A signed `GET`.
-    pub(crate) fn get(&self, target: &str) -> anyhow::Result<Outgoing> {
+    pub(crate) fn get(&self, target: &str) -> anyhow::Result<OutgoingRequest> {
         self.sign(Method::GET, target, (Bytes::new(), None))
     }
 
@@ -54,7 +54,7 @@ impl Merchant {
         target: &str,
         body: impl Into<Bytes>,
         key: Option<String>,
-    ) -> anyhow::Result<Outgoing> {
+    ) -> anyhow::Result<OutgoingRequest> {
         self.sign(Method::POST, target, (body.into(), key))
     }
 
@@ -63,9 +63,9 @@ impl Merchant {
         method: Method,
         target: &str,
         (body, key): (Bytes, Option<String>),
-    ) -> anyhow::Result<Outgoing> {
+    ) -> anyhow::Result<OutgoingRequest> {
         let timestamp = now().to_string();
-        let signed = Signed {
+        let signed = SignedRequest {
             timestamp: &timestamp,
             method: method.as_str(),
             target,

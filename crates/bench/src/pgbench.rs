@@ -24,7 +24,7 @@ pub(crate) const CLIENTS: u32 = 8;
 pub(crate) const SEEDED: u32 = 2000;
 
 /// After so long the processes that served pgbench have ended, and their time is their parent's.
-const GONE: Duration = Duration::from_millis(300);
+const EXIT_DELAY: Duration = Duration::from_millis(300);
 
 /// A request as its statements.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -50,7 +50,7 @@ impl Script {
 }
 
 /// What pgbench has measured.
-pub(crate) struct Limit {
+pub(crate) struct PgbenchResult {
     /// Its transactions.
     pub(crate) sample: Sample,
     /// PostgreSQL's processor time for one, in seconds, where it can be known.
@@ -86,8 +86,8 @@ impl Pgbench<'_> {
         &self,
         script: Script,
         (pipelined, round): (bool, u32),
-        lasting: Duration,
-    ) -> anyhow::Result<Limit> {
+        duration: Duration,
+    ) -> anyhow::Result<PgbenchResult> {
         let (start, end) = if pipelined {
             ("\\startpipeline", "\\endpipeline")
         } else {
@@ -102,21 +102,21 @@ impl Pgbench<'_> {
         let mut command = self.command(&file, round);
         command.args(["--protocol=prepared", "--jobs=2", "--log"]);
         command.arg(format!("--client={CLIENTS}"));
-        command.arg(format!("--time={}", lasting.as_secs().max(1)));
+        command.arg(format!("--time={}", duration.as_secs().max(1)));
         command.arg(format!(
             "--log-prefix={}",
             logs.path().join("log").display()
         ));
-        let spent = || self.database.map(gauges::family_seconds).transpose();
-        let before = spent()?;
-        let said = output(command)?;
-        std::thread::sleep(GONE);
-        let after = spent()?;
+        let cpu_time = || self.database.map(gauges::process_tree_seconds).transpose();
+        let before = cpu_time()?;
+        let stdout = output(command)?;
+        std::thread::sleep(EXIT_DELAY);
+        let after = cpu_time()?;
         let latencies = latencies(logs.path())?;
         let count = as_float(latencies.len());
-        let lasted = Duration::from_secs_f64(count / per_second(&said)?);
-        Ok(Limit {
-            sample: Sample::new(latencies, lasted),
+        let elapsed = Duration::from_secs_f64(count / per_second(&stdout)?);
+        Ok(PgbenchResult {
+            sample: Sample::new(latencies, elapsed),
             database_seconds: after
                 .zip(before)
                 .map(|(after, before)| (after - before) / count),
@@ -163,21 +163,21 @@ impl Pgbench<'_> {
 /// Runs a command that must succeed; what it says.
 fn output(mut command: Command) -> anyhow::Result<String> {
     let output = command.output().context("pgbench does not start")?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    let complained = String::from_utf8_lossy(&output.stderr);
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    let stderr = String::from_utf8_lossy(&output.stderr);
     ensure!(
         output.status.success(),
-        "pgbench failed ({}):\n{said}{complained}",
+        "pgbench failed ({}):\n{stdout}{stderr}",
         output.status
     );
-    Ok(said)
+    Ok(stdout)
 }
 
 /// Transactions per second, connecting left out, as pgbench says them.
-fn per_second(said: &str) -> anyhow::Result<f64> {
-    let line = said.lines().find_map(|line| line.strip_prefix("tps = "));
+fn per_second(stdout: &str) -> anyhow::Result<f64> {
+    let line = stdout.lines().find_map(|line| line.strip_prefix("tps = "));
     let number = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
-    number.with_context(|| format!("pgbench named no tps:\n{said}"))
+    number.with_context(|| format!("pgbench named no tps:\n{stdout}"))
 }
 
 /// Microseconds of each transaction, from the files that pgbench's threads have left.
@@ -198,9 +198,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_pgbench_says_is_read() {
-        let said = "latency average = 1.9 ms\ntps = 4203.591 (without initial connection time)\n";
-        assert!((per_second(said).unwrap() - 4203.591).abs() < f64::EPSILON);
+    fn pgbench_output_is_parsed() {
+        let stdout = "latency average = 1.9 ms\ntps = 4203.591 (without initial connection time)\n";
+        assert!((per_second(stdout).unwrap() - 4203.591).abs() < f64::EPSILON);
         assert!(per_second("nothing").is_err());
         let logs = tempfile::tempdir().unwrap();
         fs::write(

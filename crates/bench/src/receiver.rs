@@ -17,46 +17,52 @@ use anyhow::{Context, bail};
 use async_trait::async_trait;
 use oncharge_ports::{
     WebhookSender,
-    webhook_sender::{Sent, Webhook},
+    webhook_sender::{SendOutcome, Webhook},
 };
 use tokio::sync::Notify;
 
 /// The first part of the path of merchants that accept a delivery and never answer.
-const HANGING: &str = "/hanging/";
+const HANGING_PATH: &str = "/hanging/";
 /// The header that names the event.
 const EVENT_ID: &str = "webhook-id";
 /// How long everything may take to arrive.
-const PATIENCE: Duration = Duration::from_secs(180);
+const TIMEOUT: Duration = Duration::from_secs(180);
 
 /// Counts the events that have arrived where they are answered, each once.
 #[derive(Default)]
 pub(crate) struct Arrivals {
-    seen: Mutex<HashSet<String>>,
-    one_more: Notify,
+    event_ids: Mutex<HashSet<String>>,
+    arrived: Notify,
 }
 
 impl Arrivals {
-    fn note(&self, event: &str) {
-        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.insert(event.to_owned());
-        drop(seen);
-        self.one_more.notify_one();
+    fn record(&self, event: &str) {
+        let mut event_ids = self
+            .event_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        event_ids.insert(event.to_owned());
+        drop(event_ids);
+        self.arrived.notify_one();
     }
 
     pub(crate) fn count(&self) -> usize {
-        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.len()
+        let event_ids = self
+            .event_ids
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        event_ids.len()
     }
 
     /// Waits until so many have arrived.
-    pub(crate) async fn wait(&self, many: usize) -> anyhow::Result<()> {
+    pub(crate) async fn wait_for(&self, count: usize) -> anyhow::Result<()> {
         let all = async {
-            while self.count() < many {
-                self.one_more.notified().await;
+            while self.count() < count {
+                self.arrived.notified().await;
             }
         };
-        if tokio::time::timeout(PATIENCE, all).await.is_err() {
-            bail!("{} events of {many} have arrived", self.count());
+        if tokio::time::timeout(TIMEOUT, all).await.is_err() {
+            bail!("{} events of {count} have arrived", self.count());
         }
         Ok(())
     }
@@ -93,10 +99,10 @@ impl Receiver {
     }
 
     /// The URLs of so many merchants.
-    pub(crate) fn urls(&self, many: usize, hang: bool) -> Vec<String> {
-        let path = if hang { HANGING } else { "/quick/" };
+    pub(crate) fn urls(&self, count: usize, is_hanging: bool) -> Vec<String> {
+        let path = if is_hanging { HANGING_PATH } else { "/quick/" };
         let url = |number| format!("http://{}{path}{number}", self.address);
-        (0..many).map(url).collect()
+        (0..count).map(url).collect()
     }
 
     /// Ends it, answers that are still waited for included.
@@ -106,28 +112,28 @@ impl Receiver {
 }
 
 async fn receive(arrivals: Data<Arrivals>, request: HttpRequest, _body: Bytes) -> HttpResponse {
-    if request.path().starts_with(HANGING) {
+    if request.path().starts_with(HANGING_PATH) {
         return std::future::pending().await;
     }
     let event = request.headers().get(EVENT_ID);
     let Some(event) = event.and_then(|value| value.to_str().ok()) else {
         return HttpResponse::BadRequest().finish();
     };
-    arrivals.note(event);
+    arrivals.record(event);
     HttpResponse::Ok().finish()
 }
 
 /// Answers 200 without sending anything: what is left is the service's own work.
-pub(crate) struct Nowhere(pub(crate) Arc<Arrivals>);
+pub(crate) struct NullSender(pub(crate) Arc<Arrivals>);
 
 #[async_trait]
-impl WebhookSender for Nowhere {
-    async fn send(&self, webhook: &Webhook) -> Sent {
+impl WebhookSender for NullSender {
+    async fn send(&self, webhook: &Webhook) -> SendOutcome {
         let event = webhook.headers.iter().find(|(name, _)| *name == EVENT_ID);
         if let Some((_, event)) = event {
-            self.0.note(event);
+            self.0.record(event);
         }
-        Sent {
+        SendOutcome {
             answer: Ok(200),
             response: String::new(),
             retry_after: None,

@@ -8,15 +8,15 @@ use hyper::StatusCode;
 use serde_json::json;
 
 use crate::{
-    constant::Constant,
+    baseline::Baseline,
     disk,
     gauges::Gauges,
-    load::{Load, Make},
+    load::{Load, RequestFactory},
     merchant::{Merchant, REFUNDS, SESSIONS, order},
-    note, payments,
-    pgbench::{self, Limit, Pgbench, Script},
+    payments,
+    pgbench::{self, Pgbench, PgbenchResult, Script},
+    print, print_note,
     sample::{Sample, as_float},
-    say,
     service::Service,
     table::{self, LimitRow, Ratios, Row},
 };
@@ -26,8 +26,8 @@ const CONNECTIONS: [usize; 2] = [8, 64];
 /// How long each load runs before it is measured: connections are made, statements prepared.
 const WARM_UP: Duration = Duration::from_secs(1);
 /// How many sessions are there to get, and how many to refund.
-const TO_GET: usize = 2000;
-const TO_REFUND: usize = 1024;
+const SESSIONS_TO_GET: usize = 2000;
+const SESSIONS_TO_REFUND: usize = 1024;
 
 /// What to measure with.
 #[derive(Args)]
@@ -57,7 +57,7 @@ pub(crate) struct Arguments {
 struct Limits {
     rows: Vec<LimitRow>,
     /// The constant answer, for each of [`CONNECTIONS`].
-    constant: Vec<f64>,
+    baseline: Vec<f64>,
     disk: f64,
 }
 
@@ -69,16 +69,16 @@ struct Request {
 }
 
 /// Measures everything and prints the tables.
-pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
-    let lasting = Duration::from_secs(with.seconds);
+pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
+    let duration = Duration::from_secs(args.seconds);
     let mut limits = Limits::default();
-    note("disk");
-    limits.disk = disk::syncs_per_second(&with.directory, Duration::from_secs(2))?;
+    print_note("disk");
+    limits.disk = disk::syncs_per_second(&args.directory, Duration::from_secs(2))?;
     limits.add("4 KiB, fdatasync", (1, limits.disk, None), (None, None));
-    constant(&mut limits, lasting).await?;
+    baseline(&mut limits, duration).await?;
 
     let mut rows = Vec::new();
-    let service = Service::start(&with.oncharge, &with.directory.join("sqlite"), None)?;
+    let service = Service::start(&args.oncharge, &args.directory.join("sqlite"), None)?;
     let service = Arc::new(service);
     for request in requests(&service).await? {
         rows.extend(
@@ -86,42 +86,42 @@ pub(crate) async fn run(with: Arguments) -> anyhow::Result<()> {
                 "SQLite",
                 &request,
                 (&service.gauges(None), &limits),
-                lasting,
+                duration,
             )
             .await?,
         );
     }
     drop(service);
-    rows.extend(on_postgres(&with, &mut limits, lasting).await?);
+    rows.extend(measure_postgres(&args, &mut limits, duration).await?);
 
-    say(table::limits(&limits.rows))?;
-    say(table::requests(&rows))?;
-    judge(&rows)
+    print(table::limits(&limits.rows))?;
+    print(table::requests(&rows))?;
+    check_errors(&rows)
 }
 
 /// Ours on PostgreSQL; before each the limit that belongs to it, so that both see the same moment.
-async fn on_postgres(
-    with: &Arguments,
+async fn measure_postgres(
+    args: &Arguments,
     limits: &mut Limits,
-    lasting: Duration,
+    duration: Duration,
 ) -> anyhow::Result<Vec<Row>> {
-    let directory = with.directory.join("postgres");
-    let service = Service::start(&with.oncharge, &directory, Some(&with.postgres_url))?;
+    let directory = args.directory.join("postgres");
+    let service = Service::start(&args.oncharge, &directory, Some(&args.postgres_url))?;
     let service = Arc::new(service);
     let pgbench = Pgbench {
-        program: &with.pgbench,
-        url: &with.postgres_url,
-        database: with.postgres_pid,
+        program: &args.pgbench,
+        url: &args.postgres_url,
+        database: args.postgres_pid,
         merchant: &service.merchant_id,
         directory: &directory,
     };
     pgbench.seed()?;
     let mut rows = Vec::new();
     for (request, round) in requests(&service).await?.into_iter().zip(1..) {
-        let (plain, pipelined) = statements(&pgbench, request.script, round, limits, lasting)?;
-        let gauges = service.gauges(with.postgres_pid);
-        let ours = measure("PostgreSQL", &request, (&gauges, limits), lasting).await?;
-        rows.extend(ours.into_iter().map(|mut row| {
+        let (plain, pipelined) = statements(&pgbench, request.script, round, limits, duration)?;
+        let gauges = service.gauges(args.postgres_pid);
+        let measured_rows = measure("PostgreSQL", &request, (&gauges, limits), duration).await?;
+        rows.extend(measured_rows.into_iter().map(|mut row| {
             let by = |limit: f64| row.sample.per_second() / limit;
             row.ratios.statements = Some(by(plain));
             row.ratios.pipelined = pipelined.map(by);
@@ -138,7 +138,7 @@ fn statements(
     script: Script,
     round: u32,
     limits: &mut Limits,
-    lasting: Duration,
+    duration: Duration,
 ) -> anyhow::Result<(f64, Option<f64>)> {
     let (plain, pipelined) = match script {
         Script::Create => ("pgbench: create", Some("pgbench: create, pipelined")),
@@ -149,12 +149,12 @@ fn statements(
         Script::Refund => ("pgbench: refund", None),
         Script::Get | Script::Seed => ("pgbench: get", None),
     };
-    let mut through = |name: &'static str, how: (bool, u32)| {
-        note(name);
-        let Limit {
+    let mut run_script = |name: &'static str, how: (bool, u32)| {
+        print_note(name);
+        let PgbenchResult {
             sample,
             database_seconds,
-        } = pgbench.run(script, how, lasting)?;
+        } = pgbench.run(script, how, duration)?;
         let connections = usize::try_from(pgbench::CLIENTS)?;
         limits.add(
             name,
@@ -163,20 +163,20 @@ fn statements(
         );
         anyhow::Ok(sample.per_second())
     };
-    let first = through(plain, (false, 2 * round))?;
+    let first = run_script(plain, (false, 2 * round))?;
     let second = pipelined
-        .map(|name| through(name, (true, 2 * round + 1)))
+        .map(|name| run_script(name, (true, 2 * round + 1)))
         .transpose()?;
     Ok((first, second))
 }
 
-async fn constant(limits: &mut Limits, lasting: Duration) -> anyhow::Result<()> {
-    let server = Constant::start()?;
+async fn baseline(limits: &mut Limits, duration: Duration) -> anyhow::Result<()> {
+    let server = Baseline::start()?;
     let merchant = Merchant::new(server.address, "ock_constant".to_owned(), "ocs_constant");
-    let make: Make = Arc::new(move |_, _| merchant.get(SESSIONS));
+    let make_request: RequestFactory = Arc::new(move |_, _| merchant.get(SESSIONS));
     let load = Load {
         address: server.address,
-        make,
+        make_request,
         expected: StatusCode::OK,
     };
     let gauges = Gauges {
@@ -185,15 +185,15 @@ async fn constant(limits: &mut Limits, lasting: Duration) -> anyhow::Result<()> 
         operators: None,
     };
     for connections in CONNECTIONS {
-        note(format_args!("constant answer, {connections} connections"));
-        let measured = loaded(&load, connections, &gauges, lasting).await?;
-        let rate = measured.sample.per_second();
-        limits.constant.push(rate);
+        print_note(format_args!("constant answer, {connections} connections"));
+        let result = run_load(&load, connections, &gauges, duration).await?;
+        let rate = result.sample.per_second();
+        limits.baseline.push(rate);
         let name = "actix-web: a constant answer";
         limits.add(
             name,
-            (connections, rate, Some(&measured.sample)),
-            measured.seconds,
+            (connections, rate, Some(&result.sample)),
+            result.seconds,
         );
     }
     Ok(())
@@ -201,21 +201,21 @@ async fn constant(limits: &mut Limits, lasting: Duration) -> anyhow::Result<()> 
 
 /// The requests, with the sessions that they need.
 async fn requests(service: &Arc<Service>) -> anyhow::Result<Vec<Request>> {
-    note("sessions to get and to refund");
+    print_note("sessions to get and to refund");
     let (to_get, to_refund) = (
-        payments::created(service, TO_GET).await?,
-        payments::captured(service, TO_REFUND).await?,
+        payments::create_sessions(service, SESSIONS_TO_GET).await?,
+        payments::capture_sessions(service, SESSIONS_TO_REFUND).await?,
     );
-    let request = |name, script, make: Make, expected| Request {
+    let request = |name, script, make_request: RequestFactory, expected| Request {
         name,
         script,
         load: Load {
             address: service.merchant.address,
-            make,
+            make_request,
             expected,
         },
     };
-    let create = |with_key: bool| -> Make {
+    let create = |with_key: bool| -> RequestFactory {
         let (service, body) = (Arc::clone(service), order().to_string());
         Arc::new(move |_, _| {
             let key = with_key.then(|| service.merchant.new_key());
@@ -240,7 +240,7 @@ async fn requests(service: &Arc<Service>) -> anyhow::Result<Vec<Request>> {
     ])
 }
 
-fn get(service: &Arc<Service>, ids: Vec<String>) -> Make {
+fn get(service: &Arc<Service>, ids: Vec<String>) -> RequestFactory {
     let service = Arc::clone(service);
     Arc::new(move |connection, turn| {
         // Steps that have no factor in common with the count, so that every session has its turn.
@@ -252,11 +252,11 @@ fn get(service: &Arc<Service>, ids: Vec<String>) -> Make {
 
 /// Each connection refunds sessions of its own, one after the other: two at once on one session
 /// would measure how they wait for each other.
-fn refund(service: &Arc<Service>, ids: Vec<String>) -> Make {
+fn refund(service: &Arc<Service>, ids: Vec<String>) -> RequestFactory {
     let service = Arc::clone(service);
-    let most = CONNECTIONS.into_iter().max().unwrap_or(1);
+    let max_connections = CONNECTIONS.into_iter().max().unwrap_or(1);
     Arc::new(move |connection, turn| {
-        let at = connection + most * (turn % (ids.len() / most));
+        let at = connection + max_connections * (turn % (ids.len() / max_connections));
         let session = ids.get(at).map_or("", String::as_str);
         let body = json!({
             "session_id": session, "amount": 1, "currency": "EUR", "reference": "refund-1",
@@ -272,20 +272,20 @@ async fn measure(
     database: &'static str,
     request: &Request,
     (gauges, limits): (&Gauges, &Limits),
-    lasting: Duration,
+    duration: Duration,
 ) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for (connections, constant) in CONNECTIONS.into_iter().zip(&limits.constant) {
-        note(format_args!(
+    for (connections, baseline) in CONNECTIONS.into_iter().zip(&limits.baseline) {
+        print_note(format_args!(
             "{database}: {}, {connections} connections",
             request.name
         ));
-        let Measured {
+        let LoadResult {
             sample,
             round_trips,
             seconds,
             resident,
-        } = loaded(&request.load, connections, gauges, lasting).await?;
+        } = run_load(&request.load, connections, gauges, duration).await?;
         let rate = sample.per_second();
         let writes = request.script != Script::Get;
         rows.push(Row {
@@ -296,7 +296,7 @@ async fn measure(
             seconds,
             resident,
             ratios: Ratios {
-                constant: Some(rate / constant),
+                baseline: Some(rate / baseline),
                 disk: writes.then_some(rate / limits.disk),
                 ..Ratios::default()
             },
@@ -307,30 +307,30 @@ async fn measure(
 }
 
 /// A load and what one of its requests has cost.
-struct Measured {
+struct LoadResult {
     sample: Sample,
     round_trips: Option<f64>,
     seconds: (Option<f64>, Option<f64>),
     resident: f64,
 }
 
-async fn loaded(
+async fn run_load(
     load: &Load,
     connections: usize,
     gauges: &Gauges,
-    lasting: Duration,
-) -> anyhow::Result<Measured> {
+    duration: Duration,
+) -> anyhow::Result<LoadResult> {
     load.run(connections, WARM_UP).await?;
     let before = gauges.read().await?;
-    let sample = load.run(connections, lasting).await?;
+    let sample = load.run(connections, duration).await?;
     let after = gauges.read().await?;
     let count = as_float(sample.count());
-    let each = |after: Option<f64>, before: Option<f64>| Some((after? - before?) / count);
-    Ok(Measured {
-        round_trips: each(after.round_trips, before.round_trips),
+    let per_request = |after: Option<f64>, before: Option<f64>| Some((after? - before?) / count);
+    Ok(LoadResult {
+        round_trips: per_request(after.round_trips, before.round_trips),
         seconds: (
-            each(Some(after.server_seconds), Some(before.server_seconds)),
-            each(after.database_seconds, before.database_seconds),
+            per_request(Some(after.server_seconds), Some(before.server_seconds)),
+            per_request(after.database_seconds, before.database_seconds),
         ),
         resident: after.resident,
         sample,
@@ -338,19 +338,19 @@ async fn loaded(
 }
 
 /// Fails where a request was answered wrongly.
-fn judge(rows: &[Row]) -> anyhow::Result<()> {
+fn check_errors(rows: &[Row]) -> anyhow::Result<()> {
     let (mut count, mut errors) = (0, 0);
     for row in rows {
         (count, errors) = (count + row.sample.count(), errors + row.sample.errors);
         if let Some(error) = &row.sample.first_error {
             let (database, request) = (row.database, row.request);
-            note(format_args!(
+            print_note(format_args!(
                 "{database}, {request}, {}: {error}",
                 row.connections
             ));
         }
     }
-    say(format_args!(
+    print(format_args!(
         "{errors} errors in {} requests",
         count + errors
     ))?;

@@ -8,7 +8,7 @@ pub(crate) struct Sample {
     /// Microseconds, sorted.
     latencies: Vec<u32>,
     /// From the first request to the last answer.
-    lasted: Duration,
+    elapsed: Duration,
     /// How many were not answered as they should be.
     pub(crate) errors: usize,
     /// What the first of these was.
@@ -17,11 +17,11 @@ pub(crate) struct Sample {
 
 impl Sample {
     /// Of these latencies in microseconds, in any order.
-    pub(crate) fn new(mut latencies: Vec<u32>, lasted: Duration) -> Self {
+    pub(crate) fn new(mut latencies: Vec<u32>, elapsed: Duration) -> Self {
         latencies.sort_unstable();
         Self {
             latencies,
-            lasted,
+            elapsed,
             errors: 0,
             first_error: None,
         }
@@ -34,15 +34,15 @@ impl Sample {
 
     /// Rightly answered requests per second.
     pub(crate) fn per_second(&self) -> f64 {
-        as_float(self.count()) / self.lasted.as_secs_f64()
+        as_float(self.count()) / self.elapsed.as_secs_f64()
     }
 
     /// The latency in milliseconds that so many percent of the requests do not exceed (by nearest
     /// rank); `NaN` where there were none.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.count() * percent).div_ceil(100);
-        let at = self.latencies.get(rank.saturating_sub(1));
-        at.map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
+        let latency = self.latencies.get(rank.saturating_sub(1));
+        latency.map_or(f64::NAN, |micros| f64::from(*micros) / 1000.0)
     }
 }
 

@@ -11,10 +11,10 @@ use std::{
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use crate::{gauges::Gauges, merchant::Merchant, wire};
+use crate::{gauges::Gauges, http, merchant::Merchant};
 
 /// How long the service may take until it answers.
-const START: Duration = Duration::from_secs(30);
+const START_TIMEOUT: Duration = Duration::from_secs(30);
 /// So many requests per second and key that no load reaches it.
 const NO_LIMIT: &str = "1000000";
 
@@ -80,7 +80,7 @@ impl Service {
                 return Err(error.context(fs::read_to_string(&log).unwrap_or_default()));
             }
         };
-        let base = wire::address(&ready.base_url)?;
+        let base = http::address(&ready.base_url)?;
         let (_, digits) = ready
             .merchant_id
             .rsplit_once('_')
@@ -89,8 +89,8 @@ impl Service {
             child,
             merchant: Merchant::new(base, ready.api_key, &ready.api_secret),
             merchant_id: digits.to_owned(),
-            simulator: wire::address(&ready.simulator_url)?,
-            operators: wire::address(&ready.ops_url)?,
+            simulator: http::address(&ready.simulator_url)?,
+            operators: http::address(&ready.ops_url)?,
         })
     }
 
@@ -105,13 +105,16 @@ impl Service {
 }
 
 fn wait_for(child: &mut Child, ready_file: &Path) -> anyhow::Result<Ready> {
-    let until = Instant::now() + START;
+    let deadline = Instant::now() + START_TIMEOUT;
     while !ready_file.exists() {
         if let Some(status) = child.try_wait()? {
             bail!("the service ended with {status}");
         }
-        if Instant::now() > until {
-            bail!("the service is not ready after {} s", START.as_secs());
+        if Instant::now() > deadline {
+            bail!(
+                "the service is not ready after {} s",
+                START_TIMEOUT.as_secs()
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     }

@@ -6,7 +6,7 @@ use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     currency::Currency,
     id::MerchantId,
-    merchant::{ApiKey, ApiKeyHash, Merchant, look::Look},
+    merchant::{ApiKey, ApiKeyHash, Merchant, branding::Branding},
     money::Money,
     psp::PspAccount,
     session::{Event, EventKind, NewSession, Session},
@@ -16,19 +16,22 @@ use oncharge_domain::{
 };
 use oncharge_ports::{UnitOfWork, unit_of_work::NewEvent};
 
-use crate::wired::Wired;
+use crate::app::BenchApp;
 
 /// How many writes are under way at once while all this is made.
-const AT_ONCE: usize = 16;
+const CONCURRENCY: usize = 16;
 
 /// Adds a merchant for each URL, with one key and its endpoint there.
-pub(crate) async fn open(wired: &Wired, urls: Vec<String>) -> anyhow::Result<Vec<MerchantId>> {
-    let each = urls.into_iter().map(|url| shop(wired, url));
-    stream::iter(each).buffered(AT_ONCE).try_collect().await
+pub(crate) async fn create_merchants(
+    bench_app: &BenchApp,
+    urls: Vec<String>,
+) -> anyhow::Result<Vec<MerchantId>> {
+    let each = urls.into_iter().map(|url| create_merchant(bench_app, url));
+    stream::iter(each).buffered(CONCURRENCY).try_collect().await
 }
 
-async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
-    let (app, now) = (&wired.app, wired.app.now());
+async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<MerchantId> {
+    let (app, now) = (&bench_app.app, bench_app.app.now());
     let merchant = Merchant {
         id: app.new_id(),
         version: 1,
@@ -38,7 +41,7 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         capture_delay_seconds: 0,
         origins: Vec::new(),
         require_idempotency_key: false,
-        look: Look::default(),
+        branding: Branding::default(),
         created_at: now,
         disabled_at: None,
     };
@@ -52,9 +55,9 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         last_used_at: None,
         ends_at: None,
     };
-    let made = audit(wired, AuditAction::MerchantCreated);
+    let made = audit(bench_app, AuditAction::MerchantCreated);
     let hash = ApiKeyHash::of(&text);
-    wired
+    bench_app
         .merchants
         .create(&merchant, &key, &hash, &made)
         .await?;
@@ -66,24 +69,24 @@ async fn shop(wired: &Wired, url: String) -> anyhow::Result<MerchantId> {
         WebhookSecret::from_bytes([7; 32]),
         now,
     );
-    let set = audit(wired, AuditAction::EndpointSet);
-    wired.webhooks.set_endpoint(&endpoint, &set).await?;
+    let set = audit(bench_app, AuditAction::EndpointSet);
+    bench_app.webhooks.set_endpoint(&endpoint, &set).await?;
     Ok(merchant.id)
 }
 
 /// So many events for each of these merchants, each of a session of its own, round by round.
-pub(crate) async fn tell(
-    wired: &Wired,
+pub(crate) async fn create_events(
+    bench_app: &BenchApp,
     merchants: &[MerchantId],
-    many: usize,
+    count: usize,
 ) -> anyhow::Result<()> {
-    let rounds = std::iter::repeat_n(merchants, many).flatten();
-    let each = rounds.map(|merchant| event(wired, *merchant));
-    stream::iter(each).buffered(AT_ONCE).try_collect().await
+    let rounds = std::iter::repeat_n(merchants, count).flatten();
+    let each = rounds.map(|merchant| event(bench_app, *merchant));
+    stream::iter(each).buffered(CONCURRENCY).try_collect().await
 }
 
-async fn event(wired: &Wired, merchant: MerchantId) -> anyhow::Result<()> {
-    let (app, now) = (&wired.app, wired.app.now());
+async fn event(bench_app: &BenchApp, merchant: MerchantId) -> anyhow::Result<()> {
+    let (app, now) = (&bench_app.app, bench_app.app.now());
     let mut session = Session::create(NewSession {
         id: app.new_id(),
         merchant,
@@ -120,17 +123,17 @@ async fn event(wired: &Wired, merchant: MerchantId) -> anyhow::Result<()> {
         id: app.new_id(),
         event,
     }];
-    Ok(wired.checkout.commit(unit).await?)
+    Ok(bench_app.checkout.commit(unit).await?)
 }
 
 fn account() -> anyhow::Result<PspAccount> {
     PspAccount::new("simulator", "default").context("the account")
 }
 
-fn audit(wired: &Wired, action: AuditAction) -> AuditEntry {
+fn audit(bench_app: &BenchApp, action: AuditAction) -> AuditEntry {
     AuditEntry {
-        id: wired.app.new_id(),
-        at: wired.app.now(),
+        id: bench_app.app.new_id(),
+        at: bench_app.app.now(),
         action,
         merchant: None,
         session: None,

@@ -37,7 +37,7 @@ pub(crate) struct Ratios {
     /// By the same statements, sent together as we do.
     pub(crate) pipelined: Option<f64>,
     /// By the framework's constant answer.
-    pub(crate) constant: Option<f64>,
+    pub(crate) baseline: Option<f64>,
     /// By the times that the disk makes something durable, one after the other.
     pub(crate) disk: Option<f64>,
 }
@@ -57,9 +57,9 @@ pub(crate) fn limits(rows: &[LimitRow]) -> String {
         vec![
             row.name.to_owned(),
             row.connections.to_string(),
-            whole(Some(row.per_second)),
-            two(row.latency.map(|(p50, _)| p50)),
-            two(row.latency.map(|(_, p99)| p99)),
+            integer(Some(row.per_second)),
+            two_decimals(row.latency.map(|(p50, _)| p50)),
+            two_decimals(row.latency.map(|(_, p99)| p99)),
             micros(row.seconds.0),
             micros(row.seconds.1),
         ]
@@ -90,17 +90,17 @@ pub(crate) fn requests(rows: &[Row]) -> String {
             row.database.to_owned(),
             row.request.to_owned(),
             row.connections.to_string(),
-            whole(Some(row.sample.per_second())),
-            two(Some(row.sample.percentile(50))),
-            two(Some(row.sample.percentile(99))),
-            two(row.round_trips),
+            integer(Some(row.sample.per_second())),
+            two_decimals(Some(row.sample.percentile(50))),
+            two_decimals(Some(row.sample.percentile(99))),
+            two_decimals(row.round_trips),
             micros(row.seconds.0),
             micros(row.seconds.1),
-            whole(Some(row.resident)),
-            two(row.ratios.statements),
-            two(row.ratios.pipelined),
-            two(row.ratios.constant),
-            two(row.ratios.disk),
+            integer(Some(row.resident)),
+            two_decimals(row.ratios.statements),
+            two_decimals(row.ratios.pipelined),
+            two_decimals(row.ratios.baseline),
+            two_decimals(row.ratios.disk),
         ]
     };
     table(&head, rows.iter().map(line))
@@ -119,18 +119,18 @@ pub(crate) fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> 
 }
 
 /// Without a fraction; a dash for none.
-pub(crate) fn whole(number: Option<f64>) -> String {
+pub(crate) fn integer(number: Option<f64>) -> String {
     number.map_or("—".to_owned(), |number| format!("{number:.0}"))
 }
 
 /// With two digits; a dash for none.
-pub(crate) fn two(number: Option<f64>) -> String {
+pub(crate) fn two_decimals(number: Option<f64>) -> String {
     number.map_or("—".to_owned(), |number| format!("{number:.2}"))
 }
 
 /// Seconds as whole microseconds.
 pub(crate) fn micros(seconds: Option<f64>) -> String {
-    whole(seconds.map(|seconds| seconds * 1e6))
+    integer(seconds.map(|seconds| seconds * 1e6))
 }
 
 #[cfg(test)]
@@ -148,7 +148,7 @@ mod tests {
             seconds: (Some(0.000_02), None),
             resident: 20.4,
             ratios: Ratios {
-                constant: Some(0.5),
+                baseline: Some(0.5),
                 ..Ratios::default()
             },
         };

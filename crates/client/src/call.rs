@@ -1,6 +1,6 @@
 //! One call: signed anew for every attempt, the same body and the same key each time.
 
-use oncharge_domain::signing::Signed;
+use oncharge_domain::signing::SignedRequest;
 use reqwest::Method;
 use serde::{Deserialize, de::DeserializeOwned};
 use url::Url;
@@ -8,8 +8,8 @@ use url::Url;
 use crate::{
     Client, IdempotencyKey,
     error::{Error, FieldProblem},
-    http::{self, Answer},
-    observe::{Answered, Exchange},
+    http::{self, HttpResponse},
+    observe::{Exchange, ExchangeResponse},
 };
 
 /// What is to be sent.
@@ -23,7 +23,7 @@ pub(crate) struct Call {
 
 /// An error as the API writes it.
 #[derive(Deserialize)]
-struct Problem {
+struct ErrorBody {
     error: String,
     message: String,
     #[serde(default)]
@@ -36,21 +36,21 @@ pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> R
     let mut attempt = 0;
     loop {
         attempt += 1;
-        let (error, retry_after) = match attempt_once(client, call).await {
-            Ok(answer) if (200..300).contains(&answer.status) => return read(&answer),
-            Ok(answer) => (refusal(&answer), answer.retry_after()),
-            Err(failure) => (Error::Transport(failure), None),
+        let (error, retry_after) = match send_once(client, call).await {
+            Ok(response) if (200..300).contains(&response.status) => return parse_body(&response),
+            Ok(response) => (parse_error(&response), response.retry_after()),
+            Err(error) => (Error::Transport(error), None),
         };
-        let wait = client.retries.wait(attempt, retry_after);
-        match wait {
-            Some(wait) if is_worth_another_try(&error) => tokio::time::sleep(wait).await,
+        let delay = client.retries.delay(attempt, retry_after);
+        match delay {
+            Some(delay) if is_retryable(&error) => tokio::time::sleep(delay).await,
             _ => return Err(error),
         }
     }
 }
 
 /// One attempt, which whoever observes the client is shown.
-async fn attempt_once(client: &Client, call: &Call) -> Result<Answer, http::Failure> {
+async fn send_once(client: &Client, call: &Call) -> Result<HttpResponse, http::BoxError> {
     let target = call.target();
     let headers = headers(client, call, &target);
     let mut request = client.http.request(call.method.clone(), call.url.clone());
@@ -60,22 +60,22 @@ async fn attempt_once(client: &Client, call: &Call) -> Result<Answer, http::Fail
     if !call.body.is_empty() {
         request = request.body(call.body.clone());
     }
-    let answer = http::exchange(request).await;
+    let response = http::send_request(request).await;
     if let Some(observer) = &client.observer {
-        let answer = answer.as_ref().ok();
+        let response = response.as_ref().ok();
         (observer.0)(&Exchange {
             method: call.method.as_str(),
             target: &target,
             headers: &headers,
             body: &call.body,
-            answer: answer.map(|answer| Answered {
-                status: answer.status,
-                body: &answer.body,
-                headers: &answer.headers,
+            response: response.map(|response| ExchangeResponse {
+                status: response.status,
+                body: &response.body,
+                headers: &response.headers,
             }),
         });
     }
-    answer
+    response
 }
 
 impl Call {
@@ -89,7 +89,7 @@ impl Call {
 /// The headers of an attempt: signed anew, since a signature is good for minutes only.
 fn headers(client: &Client, call: &Call, target: &str) -> Vec<(&'static str, String)> {
     let timestamp = http::unix_now().to_string();
-    let signature = client.signing_key.sign(&Signed {
+    let signature = client.signing_key.sign(&SignedRequest {
         timestamp: &timestamp,
         method: call.method.as_str(),
         target,
@@ -109,45 +109,45 @@ fn headers(client: &Client, call: &Call, target: &str) -> Vec<(&'static str, Str
     headers
 }
 
-fn read<T: DeserializeOwned>(answer: &Answer) -> Result<T, Error> {
+fn parse_body<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Error> {
     // Where a call answers nothing, nothing is what its caller gets.
-    let body: &[u8] = if answer.body.is_empty() {
+    let body: &[u8] = if response.body.is_empty() {
         b"null"
     } else {
-        &answer.body
+        &response.body
     };
-    serde_json::from_slice(body).map_err(|_| unexpected(answer))
+    serde_json::from_slice(body).map_err(|_| unexpected_response(response))
 }
 
-fn refusal(answer: &Answer) -> Error {
-    let Ok(problem) = serde_json::from_slice::<Problem>(&answer.body) else {
-        return unexpected(answer);
+fn parse_error(response: &HttpResponse) -> Error {
+    let Ok(body) = serde_json::from_slice::<ErrorBody>(&response.body) else {
+        return unexpected_response(response);
     };
     Error::Api {
-        status: answer.status,
-        code: problem.error,
-        message: problem.message,
-        details: problem.details,
-        request_id: problem.request_id.or_else(|| answer.request_id()),
+        status: response.status,
+        code: body.error,
+        message: body.message,
+        details: body.details,
+        request_id: body.request_id.or_else(|| response.request_id()),
     }
 }
 
-fn unexpected(answer: &Answer) -> Error {
-    Error::UnexpectedAnswer {
-        status: answer.status,
-        request_id: answer.request_id(),
+fn unexpected_response(response: &HttpResponse) -> Error {
+    Error::UnexpectedResponse {
+        status: response.status,
+        request_id: response.request_id(),
     }
 }
 
 /// Whether the same call under the same key may end better: nothing was said about it, or only
 /// that this was not the moment.
-fn is_worth_another_try(error: &Error) -> bool {
+fn is_retryable(error: &Error) -> bool {
     match error {
         Error::Transport(_) => true,
         Error::Api {
             status: 409, code, ..
         } => code == "idempotency_conflict",
-        Error::Api { status, .. } | Error::UnexpectedAnswer { status, .. } => {
+        Error::Api { status, .. } | Error::UnexpectedResponse { status, .. } => {
             matches!(status, 408 | 429 | 500..=599)
         }
         Error::InvalidArgument(_) | Error::NoRandomness => false,

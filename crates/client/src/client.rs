@@ -18,7 +18,7 @@ use crate::{
     observe::{Exchange, Observer},
     page::{Page, RefundFilter, SessionFilter},
     refund::{NewRefund, Refund, RefundDetails},
-    retries::Retries,
+    retries::RetryPolicy,
     secret::ApiKey,
     session::{CaptureBody, CreatedSession, NewSession, Session},
 };
@@ -31,10 +31,10 @@ pub struct Client {
     pub(crate) http: reqwest::Client,
     pub(crate) api_key: ApiKey,
     pub(crate) signing_key: SigningKey,
-    pub(crate) retries: Retries,
+    pub(crate) retries: RetryPolicy,
     pub(crate) observer: Option<Observer>,
     /// Without a slash at the end.
-    base: String,
+    base_url: String,
 }
 
 impl Client {
@@ -42,11 +42,11 @@ impl Client {
     /// before the API's own) for the merchant with this pair.
     pub fn new(base_url: &str, api_key: &str, api_secret: &str) -> Result<Self, ConfigError> {
         let url = Url::parse(base_url).map_err(|_| ConfigError::BaseUrl)?;
-        let plain = url.username().is_empty()
+        let is_plain = url.username().is_empty()
             && url.password().is_none()
             && url.query().is_none()
             && url.fragment().is_none();
-        if !plain || !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+        if !is_plain || !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
             return Err(ConfigError::BaseUrl);
         }
         if api_key.is_empty() || !api_key.bytes().all(|byte| byte.is_ascii_graphic()) {
@@ -59,15 +59,15 @@ impl Client {
             http: http::client().map_err(ConfigError::Http)?,
             api_key: ApiKey::new(api_key),
             signing_key: SigningKey::of_secret(api_secret),
-            retries: Retries::default(),
+            retries: RetryPolicy::default(),
             observer: None,
-            base: url.as_str().trim_end_matches('/').to_owned(),
+            base_url: url.as_str().trim_end_matches('/').to_owned(),
         })
     }
 
     /// The same client with other patience.
     #[must_use]
-    pub fn with_retries(self, retries: Retries) -> Self {
+    pub fn with_retries(self, retries: RetryPolicy) -> Self {
         Self { retries, ..self }
     }
 
@@ -76,7 +76,7 @@ impl Client {
     /// so that it knows what a call was for. It is called in the midst of the call: it should not
     /// block.
     #[must_use]
-    pub fn observed_by(self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
+    pub fn with_observer(self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         let observer = Some(Observer(Arc::new(observer)));
         Self { observer, ..self }
     }
@@ -94,8 +94,12 @@ impl Client {
     /// browser and no log.
     pub fn checkout_url(&self, created: &CreatedSession) -> String {
         let is_relative = created.iframe_url.starts_with('/');
-        let base = if is_relative { self.base.as_str() } else { "" };
-        format!("{base}{}", created.iframe_url)
+        let base_url = if is_relative {
+            self.base_url.as_str()
+        } else {
+            ""
+        };
+        format!("{base_url}{}", created.iframe_url)
     }
 
     /// The session as it stands.
@@ -115,7 +119,7 @@ impl Client {
         session_id: &str,
         key: Option<&IdempotencyKey>,
     ) -> Result<Session, Error> {
-        self.post(&session_path(session_id, "/cancel")?, NOTHING, key)
+        self.post(&session_path(session_id, "/cancel")?, NO_BODY, key)
             .await
     }
 
@@ -139,7 +143,7 @@ impl Client {
         session_id: &str,
         key: Option<&IdempotencyKey>,
     ) -> Result<Session, Error> {
-        self.post(&session_path(session_id, "/expire")?, NOTHING, key)
+        self.post(&session_path(session_id, "/expire")?, NO_BODY, key)
             .await
     }
 
@@ -155,7 +159,7 @@ impl Client {
 
     /// The refund as it stands.
     pub async fn refund_status(&self, refund_id: &str) -> Result<RefundDetails, Error> {
-        let path = format!("/v1/refunds/{}", plain_id(refund_id)?);
+        let path = format!("/v1/refunds/{}", check_id(refund_id)?);
         self.get(&path, "").await
     }
 
@@ -165,8 +169,8 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &str) -> Result<T, Error> {
-        let nothing = (String::new(), None);
-        self.call(Method::GET, (path, query), nothing).await
+        let no_body = (String::new(), None);
+        self.call(Method::GET, (path, query), no_body).await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -202,26 +206,26 @@ impl Client {
 
     /// What is signed is taken from this very URL, so signature and request cannot differ.
     fn url(&self, path: &str, query: &str) -> Result<Url, Error> {
-        let mark = if query.is_empty() { "" } else { "?" };
-        Url::parse(&format!("{}{path}{mark}{query}", self.base))
+        let separator = if query.is_empty() { "" } else { "?" };
+        Url::parse(&format!("{}{path}{separator}{query}", self.base_url))
             .map_err(|_| Error::InvalidArgument("the call has no valid URL"))
     }
 }
 
 /// No body at all.
-const NOTHING: Option<&()> = None;
+const NO_BODY: Option<&()> = None;
 
 fn session_path(session_id: &str, action: &str) -> Result<String, Error> {
     Ok(format!(
         "/v1/checkout/sessions/{}{action}",
-        plain_id(session_id)?
+        check_id(session_id)?
     ))
 }
 
 /// The API's ids need no escaping; what does is none of them, and could lead to another path.
-fn plain_id(id: &str) -> Result<&str, Error> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
-    if !id.is_empty() && id.bytes().all(plain) {
+fn check_id(id: &str) -> Result<&str, Error> {
+    let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    if !id.is_empty() && id.bytes().all(is_allowed) {
         Ok(id)
     } else {
         Err(Error::InvalidArgument(
@@ -233,7 +237,7 @@ fn plain_id(id: &str) -> Result<&str, Error> {
 impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client")
-            .field("base", &self.base)
+            .field("base", &self.base_url)
             .field("retries", &self.retries)
             .finish_non_exhaustive()
     }

@@ -25,7 +25,7 @@ pub enum Error {
     Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// An answer came that is not of the API's form, so perhaps not from the service.
     #[error("the answer with status {status} is not of the API's form")]
-    UnexpectedAnswer {
+    UnexpectedResponse {
         /// The HTTP status.
         status: u16,
         /// The request's id, if there is one.

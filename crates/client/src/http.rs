@@ -8,21 +8,21 @@ use std::{
 
 use reqwest::header::{HeaderMap, RETRY_AFTER};
 
-pub(crate) type Failure = Box<dyn Error + Send + Sync>;
+pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
 /// How long a connect may take.
-const LONGEST_CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an attempt may take: longer than the service gives itself for the slowest PSP.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(30);
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
 /// An unused connection is dropped before servers and proxies commonly drop theirs.
-const LONGEST_IDLE: Duration = Duration::from_secs(4);
+const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
 /// The largest answer that is read, in bytes: a hundred sessions with all their metadata fit.
-const LARGEST_ANSWER: usize = 16 << 20;
+const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
 /// A client that follows no redirects (a signed call is meant for one place) and takes no proxy
 /// from the environment. It brings its crypto provider and the machine's root certificates with
 /// it, so that nothing needs to be installed first.
-pub(crate) fn client() -> Result<reqwest::Client, Failure> {
+pub(crate) fn client() -> Result<reqwest::Client, BoxError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -36,9 +36,9 @@ pub(crate) fn client() -> Result<reqwest::Client, Failure> {
         .retry(reqwest::retry::never())
         .no_proxy()
         .user_agent(concat!("oncharge-client/", env!("CARGO_PKG_VERSION")))
-        .connect_timeout(LONGEST_CONNECT)
-        .timeout(LONGEST_ATTEMPT)
-        .pool_idle_timeout(LONGEST_IDLE)
+        .connect_timeout(CONNECT_TIMEOUT)
+        .timeout(ATTEMPT_TIMEOUT)
+        .pool_idle_timeout(POOL_IDLE_TIMEOUT)
         .build()?;
     Ok(client)
 }
@@ -59,42 +59,44 @@ pub(crate) fn unix_now() -> u64 {
 }
 
 /// An answer as it came in.
-pub(crate) struct Answer {
+pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
     pub(crate) headers: HeaderMap,
 }
 
-impl Answer {
+impl HttpResponse {
     /// The id to tell the support.
     pub(crate) fn request_id(&self) -> Option<String> {
-        self.text("X-Request-Id").map(str::to_owned)
+        self.header("X-Request-Id").map(str::to_owned)
     }
 
     /// How long the service asks to wait, where it says so in seconds.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.text(RETRY_AFTER.as_str())?.parse().ok()?;
+        let seconds = self.header(RETRY_AFTER.as_str())?.parse().ok()?;
         Some(Duration::from_secs(seconds))
     }
 
-    fn text(&self, name: &str) -> Option<&str> {
+    fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
 /// Sends a request and reads the whole answer.
-pub(crate) async fn exchange(request: reqwest::RequestBuilder) -> Result<Answer, Failure> {
+pub(crate) async fn send_request(
+    request: reqwest::RequestBuilder,
+) -> Result<HttpResponse, BoxError> {
     let mut response = request.send().await?;
     let status = response.status().as_u16();
     let headers = response.headers().clone();
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
-        if body.len() + chunk.len() > LARGEST_ANSWER {
+        if body.len() + chunk.len() > MAX_RESPONSE_BYTES {
             return Err("the answer is too large".into());
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(Answer {
+    Ok(HttpResponse {
         status,
         body,
         headers,

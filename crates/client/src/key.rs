@@ -5,7 +5,7 @@ use std::fmt;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
 /// The longest key that the API takes, in characters.
-const LONGEST: usize = 255;
+const MAX_LENGTH: usize = 255;
 
 /// An idempotency key: 1 to 255 visible ASCII characters without quotes.
 ///
@@ -17,20 +17,20 @@ pub struct IdempotencyKey(String);
 /// The text is no idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an idempotency key is 1 to 255 visible ASCII characters without quotes")]
-pub struct NotAKey;
+pub struct InvalidIdempotencyKey;
 
 impl IdempotencyKey {
     /// A key of your own, such as the number of an order. It should name the *act*, not only the
     /// order: two refunds of one order need two keys.
-    pub fn new(text: &str) -> Result<Self, NotAKey> {
-        let fits = (1..=LONGEST).contains(&text.len());
-        let plain = text
+    pub fn new(text: &str) -> Result<Self, InvalidIdempotencyKey> {
+        let has_valid_length = (1..=MAX_LENGTH).contains(&text.len());
+        let has_valid_characters = text
             .bytes()
             .all(|byte| byte.is_ascii_graphic() && byte != b'"');
-        if fits && plain {
+        if has_valid_length && has_valid_characters {
             Ok(Self(text.to_owned()))
         } else {
-            Err(NotAKey)
+            Err(InvalidIdempotencyKey)
         }
     }
 
@@ -58,16 +58,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_visible_ascii_is_a_key() {
+    fn keys_are_visible_ascii() {
         assert!(IdempotencyKey::new("order-42/refund#1").is_ok());
         assert!(IdempotencyKey::new(&"k".repeat(255)).is_ok());
         for bad in ["", "a b", "ä", "a\nb", "\"a\"", &"k".repeat(256)] {
-            assert_eq!(IdempotencyKey::new(bad), Err(NotAKey), "{bad:?}");
+            assert_eq!(
+                IdempotencyKey::new(bad),
+                Err(InvalidIdempotencyKey),
+                "{bad:?}"
+            );
         }
     }
 
     #[test]
-    fn random_keys_differ_and_are_keys() {
+    fn random_keys_are_distinct_and_valid() {
         let (one, other) = (
             IdempotencyKey::random().unwrap(),
             IdempotencyKey::random().unwrap(),

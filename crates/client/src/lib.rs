@@ -2,7 +2,7 @@
 //!
 //! Every POST carries an `Idempotency-Key`, so that a call whose answer was lost can be sent again
 //! without being carried out twice; the client does that by itself, a few times, under the same
-//! key ([`Retries`] says how often). Give a key of your own ([`IdempotencyKey`]), kept beside your
+//! key ([`RetryPolicy`] says how often). Give a key of your own ([`IdempotencyKey`]), kept beside your
 //! order, and you can go on repeating after a crash, too; give `None` and a random one is made.
 //!
 //! ```no_run
@@ -49,17 +49,17 @@ pub use api_key::{ApiKeyDetails, ApiSecret, OldCredentials, RotatedPair};
 pub use attempt::{PaymentAttempt, PaymentMethod};
 pub use client::Client;
 pub use error::{ConfigError, Error, FieldProblem};
-pub use key::{IdempotencyKey, NotAKey};
-pub use observe::{Answered, Exchange};
+pub use key::{IdempotencyKey, InvalidIdempotencyKey};
+pub use observe::{Exchange, ExchangeResponse};
 pub use page::{EventFilter, Page, RefundFilter, SessionFilter};
 pub use refund::{NewRefund, Refund, RefundDetails, RefundStatus};
-pub use retries::Retries;
+pub use retries::RetryPolicy;
 pub use secret::PayToken;
 pub use session::{
     CaptureMode, CreatedSession, Customer, Failure, NewSession, PendingOperation, Session,
     SessionStatus,
 };
 pub use webhook::{
-    Amounts, DeliveryAttempt, EventDetails, EventKind, NotASigningSecret, SigningSecret, Webhook,
-    WebhookEndpoint, WebhookError, WebhookEvent, WebhookVerifier, verify_webhook,
+    Amounts, DeliveryAttempt, EventDetails, EventKind, InvalidSigningSecret, SigningSecret,
+    Webhook, WebhookEndpoint, WebhookError, WebhookEvent, WebhookVerifier, verify_webhook,
 };

@@ -21,12 +21,12 @@ pub struct Exchange<'a> {
     /// The request's JSON text, byte for byte as it was signed; empty where there is none.
     pub body: &'a str,
     /// What came back; `None` where no answer came.
-    pub answer: Option<Answered<'a>>,
+    pub response: Option<ExchangeResponse<'a>>,
 }
 
 /// An answer as it came in.
 #[derive(Clone, Copy)]
-pub struct Answered<'a> {
+pub struct ExchangeResponse<'a> {
     /// The HTTP status.
     pub status: u16,
     /// The raw body.
@@ -34,14 +34,14 @@ pub struct Answered<'a> {
     pub(crate) headers: &'a HeaderMap,
 }
 
-impl<'a> Answered<'a> {
+impl<'a> ExchangeResponse<'a> {
     /// A header of the answer, by its name in any case.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// What [`Client::observed_by`](crate::Client::observed_by) was given.
+/// What [`Client::with_observer`](crate::Client::with_observer) was given.
 #[derive(Clone)]
 pub(crate) struct Observer(pub(crate) Arc<dyn Fn(&Exchange<'_>) + Send + Sync>);
 
@@ -51,12 +51,12 @@ impl fmt::Debug for Exchange<'_> {
         f.debug_struct("Exchange")
             .field("method", &self.method)
             .field("target", &self.target)
-            .field("status", &self.answer.map(|answer| answer.status))
+            .field("status", &self.response.map(|response| response.status))
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Debug for Answered<'_> {
+impl fmt::Debug for ExchangeResponse<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Answered")
             .field("status", &self.status)

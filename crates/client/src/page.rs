@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_is_asked_for_is_in_the_query() {
+    fn only_set_filters_are_in_the_query() {
         assert_eq!(SessionFilter::default().query().unwrap(), "");
         let filter = SessionFilter {
             limit: Some(5),

@@ -7,7 +7,7 @@ mod kind;
 mod verifier;
 
 pub use endpoint::{DeliveryAttempt, EventDetails, SigningSecret, WebhookEndpoint};
-pub use error::{NotASigningSecret, WebhookError};
+pub use error::{InvalidSigningSecret, WebhookError};
 pub use event::{Amounts, Webhook, WebhookEvent};
 pub use kind::EventKind;
 pub use verifier::{WebhookVerifier, verify_webhook};

@@ -8,13 +8,13 @@ use oncharge_domain::{
     id::{Id, OperationId},
     merchant::Merchant,
     money::{MAX_MINOR, Money},
-    operation::{CancelPurpose, CompensationBy, Contradiction, OperationKind, Sending},
+    operation::{CancelPurpose, CompensationMethod, Contradiction, OperationKind, SendState},
     psp::{Challenge, PspReference, RefusalReason, TokenFingerprint},
     session::{
-        Accepted, Attempt, AttemptOutcome, Authorized, Cancelled, CaptureFailed, Captured,
-        EndOutcome, Ending, Failure, FailureCode, InFlight, InFlightKind, MAX_LISTED_ATTEMPTS,
-        NewSession, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Session, Status,
-        Step, Unpaid,
+        Accepted, Attempt, AttemptCancel, AttemptOutcome, Authorized, Cancelled, CaptureFailed,
+        Captured, Failure, FailureCode, InFlight, InFlightKind, MAX_LISTED_ATTEMPTS, NewSession,
+        OpenChallenge, OutcomeDuringCancel, Payment, Pending, PlannedCapture, Refunds, Session,
+        Status, Step, Unpaid,
     },
     text::{Contact, Email, Metadata, OrderId, Phone, Reference, ReturnUrl},
     time::Timestamp,
@@ -254,7 +254,7 @@ fn status(draw: &mut Draw, amount: Money) -> Status {
 fn step(draw: &mut Draw) -> Step {
     let reference = draw.one(psp_reference());
     match draw.one(0..5_u32) {
-        0 => Step::Asking,
+        0 => Step::AwaitingResult,
         1 => Step::Accepted(Accepted {
             reference,
             challenge_since: draw.one(option::of(instant())),
@@ -266,7 +266,7 @@ fn step(draw: &mut Draw) -> Step {
             },
             since: draw.one(instant()),
         }),
-        _ => Step::Ending(Ending {
+        _ => Step::Cancelling(AttemptCancel {
             by: draw.one(operation_id()),
             reference,
             outcome: draw.one(option::of(outcome())),
@@ -274,13 +274,14 @@ fn step(draw: &mut Draw) -> Step {
     }
 }
 
-fn outcome() -> BoxedStrategy<EndOutcome> {
-    let authorized =
-        (psp_reference(), any::<bool>()).prop_map(|(reference, captured)| EndOutcome::Authorized {
+fn outcome() -> BoxedStrategy<OutcomeDuringCancel> {
+    let authorized = (psp_reference(), any::<bool>()).prop_map(|(reference, captured)| {
+        OutcomeDuringCancel::Authorized {
             reference,
             captured,
-        });
-    prop_oneof![authorized, reason().prop_map(EndOutcome::Refused)].boxed()
+        }
+    });
+    prop_oneof![authorized, reason().prop_map(OutcomeDuringCancel::Refused)].boxed()
 }
 
 fn authorized(draw: &mut Draw, payment: Payment) -> Authorized {
@@ -317,7 +318,10 @@ pub(crate) fn kind(draw: &mut Draw) -> OperationKind {
         ]))),
         _ => OperationKind::Compensation {
             of: draw.one(operation_id()),
-            by: draw.one(select(vec![CompensationBy::Void, CompensationBy::Refund])),
+            by: draw.one(select(vec![
+                CompensationMethod::Void,
+                CompensationMethod::Refund,
+            ])),
             round: draw.one(prop_oneof![Just(0), Just(i32::MAX.unsigned_abs())]),
         },
     }
@@ -339,12 +343,12 @@ pub(crate) fn contradiction() -> BoxedStrategy<Option<Contradiction>> {
 }
 
 /// What may be known of an operation's way.
-pub(crate) fn sending() -> BoxedStrategy<Sending> {
+pub(crate) fn sending() -> BoxedStrategy<SendState> {
     select(vec![
-        Sending::Intended,
-        Sending::NotSent,
-        Sending::Unknown,
-        Sending::Accepted,
+        SendState::Intended,
+        SendState::NotSent,
+        SendState::Unknown,
+        SendState::Accepted,
     ])
     .boxed()
 }

@@ -2,8 +2,9 @@
 
 pub mod attempts;
 pub mod bans;
+pub mod branding;
 pub mod changes;
-pub mod cleaning;
+pub mod clean_up;
 pub mod contradictions;
 pub mod deliveries;
 pub mod endpoints;
@@ -12,22 +13,21 @@ pub mod inbox;
 pub mod key_registry;
 pub mod keys;
 pub mod leases;
-pub mod left_over;
 pub mod listing;
-pub mod looks;
 pub mod merchants;
+pub mod operator_queries;
+pub mod orphaned_deliveries;
 pub mod outbox;
-pub mod oversight;
 pub mod queue;
 pub mod races;
 pub mod reading;
+pub mod redelivery_races;
 pub mod retention;
 pub mod rotation;
-pub mod rounds;
 pub mod saving;
 pub mod sealing;
 pub mod secrets;
-pub mod stories;
+pub mod session_history;
 pub mod stuck;
 pub mod units;
 
@@ -45,80 +45,80 @@ macro_rules! list {
 }
 
 list! {
-    saving: what_is_saved_loads_equal times_survive operations_load_equal refunds_load_equal
-        events_load_equal what_is_not_there_is_none;
-    units: all_or_nothing a_stale_unit_leaves_nothing event_numbers_are_unique
-        committed_tells_the_truth a_bad_unit_fails_alone
-        an_operation_that_fails_makes_room_in_its_unit;
-    races: one_of_two_racing_commits_wins many_units_at_once
+    saving: sessions_load_equal timestamps_keep_microseconds operations_load_equal refunds_load_equal
+        events_load_equal missing_rows_load_as_none;
+    units: a_unit_is_all_or_nothing a_stale_unit_writes_nothing event_numbers_are_unique
+        is_committed_reports_the_outcome a_failing_unit_affects_no_other
+        a_failed_operation_is_replaced_in_one_unit;
+    races: one_of_two_racing_commits_wins concurrent_units_commit
         a_dropped_commit_leaves_all_or_nothing;
-    keys: a_key_is_reserved_once a_key_is_reserved_once_by_racers a_freed_key_can_be_taken_again
-        a_remembered_answer_stays a_key_is_free_after_72_hours
+    keys: a_key_is_reserved_once a_key_is_reserved_once_concurrently a_released_key_can_be_reserved_again
+        a_stored_response_is_not_overwritten a_key_expires_after_72_hours
         a_key_of_an_open_operation_is_never_free keys_belong_to_their_merchant
-        the_waiting_key_is_the_unanswered_one a_key_is_written_by_itself;
-    leases: a_lost_lease_cannot_commit a_session_lease_guards_like_an_operations
+        the_reserved_key_has_no_response a_key_is_written_without_a_unit;
+    leases: a_lost_lease_cannot_commit a_lost_session_lease_cannot_commit
         no_item_is_leased_twice no_session_is_leased_twice a_renewed_lease_holds
-        a_lapsed_lease_is_claimed_again;
-    queue: only_what_is_due_is_claimed a_claim_goes_by_the_stores_clock claims_are_counted_and_limited
-        final_operations_are_never_claimed sessions_are_due_when_they_say
-        busy_accounts_are_left_out wake_all_spares_what_is_held depth_counts_open_operations depths_count_what_waits;
+        an_expired_lease_can_be_claimed;
+    queue: only_what_is_due_is_claimed claims_use_the_store_clock claims_are_counted_and_limited
+        final_operations_are_never_claimed sessions_are_claimed_at_their_deadline
+        busy_accounts_are_excluded leased_operations_are_not_made_due depth_counts_open_operations depths_count_waiting_items;
     reading: requests_are_deleted_once_final unsent_refunds_are_those_never_sent
-        has_attempt_knows_tokens operations_are_listed_from_a_time_on;
+        has_attempt_finds_tokens operations_are_listed_since_a_time;
     listing: pages_are_stable pages_of_refunds_and_events_are_stable
-        another_merchants_rows_are_not_listed session_filters_hold
+        another_merchants_rows_are_not_listed session_filters_apply
         sessions_are_found_by_order_and_psp_reference
-        created_and_expired_are_told_apart_by_now event_and_refund_filters_hold;
+        created_and_expired_depend_on_now event_and_refund_filters_apply;
     merchants: merchants_load_equal settings_are_written_over_the_version_that_was_read
         merchants_are_listed_by_id accounts_of_merchants_are_listed_once a_key_is_found_by_its_hash
         a_key_ends_once active_keys_are_limited a_merchants_keys_are_listed
         the_last_active_key_is_kept the_last_use_is_recorded_once_an_hour;
-    looks: looks_load_equal a_look_can_be_taken_away;
-    rotation: a_rotation_is_remembered_with_its_answer a_failed_rotation_leaves_nothing
+    branding: branding_loads_equal branding_can_be_removed;
+    rotation: a_rotation_stores_its_response a_failed_rotation_writes_nothing
         a_rotation_replaces_a_key_of_its_own_merchant a_key_is_rotated_once
         keys_in_grace_are_limited
-        no_rotation_survives_the_end_of_all_keys;
-    bans: bans_count_while_they_live a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
+        no_rotation_survives_ending_all_keys;
+    bans: bans_apply_until_they_expire a_ban_is_revoked_once a_rehashed_ban_is_found_by_its_new_hash
         bans_are_listed_newest_first;
-    sealing: the_store_answers resealed_values_open_under_the_new_key
-        a_missing_key_is_named resealing_begins_anew_after_an_interruption;
+    sealing: ping_succeeds resealed_values_open_under_the_new_key
+        a_missing_key_is_named resealing_restarts_after_an_interruption;
     key_registry: a_node_is_live_while_it_publishes a_key_is_registered_once
         a_key_that_is_used_again_is_not_retired a_pepper_is_registered_with_its_ban
         a_ban_needs_a_pepper_that_every_node_has;
-    deliveries: an_event_has_a_delivery_where_there_is_an_endpoint a_failed_unit_delivers_nothing
+    deliveries: an_event_has_a_delivery_where_there_is_an_endpoint a_failed_unit_creates_no_delivery
         open_deliveries_keep_their_url events_belong_to_their_merchant
-        racing_units_deliver_what_they_commit;
-    endpoints: endpoints_load_equal a_removed_endpoint_takes_its_deliveries
-        a_disabled_endpoint_takes_its_deliveries an_endpoints_troubles_are_its_urls
-        a_new_endpoint_wakes_no_dead;
-    changes: a_key_is_changed_only_of_what_was_read what_was_set_outlives_a_change_of_key
+        concurrent_units_create_their_deliveries;
+    endpoints: endpoints_load_equal removing_an_endpoint_ends_its_deliveries
+        disabling_an_endpoint_ends_its_deliveries endpoint_failures_are_tracked_per_url
+        a_new_endpoint_revives_no_dead_delivery;
+    changes: a_key_changes_only_the_version_read an_endpoint_update_survives_a_key_change
         a_stale_endpoint_is_not_written signing_keys_are_those_that_can_sign;
     secrets: a_secret_is_rotated_once a_failed_rotation_keeps_the_secret;
-    left_over: what_is_left_over_is_ended_in_portions what_is_left_over_is_not_revived;
-    outbox: first_attempts_go_out_in_order retries_wait_for_nothing
-        only_due_deliveries_are_claimed deliveries_are_shared_out a_backlog_stands_before_nobody
-        no_delivery_is_leased_twice a_lapsed_delivery_is_claimed_again;
-    attempts: attempts_load_equal a_lost_lease_cannot_record a_redelivered_event_goes_out_again
-        a_redelivery_needs_its_event_and_an_endpoint a_redelivery_leaves_the_attempt_under_way;
-    rounds: a_redelivery_outlives_the_attempt_under_way a_redelivery_outlives_its_old_url
-        a_redelivery_outlives_a_racing_record an_attempt_outlives_its_delivery
-        an_endpoint_that_recovered_is_not_given_up;
-    inbox: a_notification_is_kept_once a_duplicate_wakes_nothing
-        a_notification_is_kept_once_by_racers notifications_load_equal
+    orphaned_deliveries: orphaned_deliveries_are_ended_in_batches orphaned_deliveries_are_not_revived;
+    outbox: first_attempts_go_out_in_order retries_are_not_ordered
+        only_due_deliveries_are_claimed deliveries_are_limited_per_merchant a_backlog_does_not_block_other_merchants
+        no_delivery_is_leased_twice a_delivery_with_an_expired_lease_can_be_claimed;
+    attempts: attempts_load_equal a_lost_lease_cannot_record a_redelivered_event_is_sent_again
+        a_redelivery_needs_its_event_and_an_endpoint a_redelivery_keeps_the_running_attempt;
+    redelivery_races: a_redelivery_survives_the_running_attempt a_redelivery_survives_a_url_change
+        a_redelivery_survives_a_concurrent_record an_attempt_is_recorded_after_its_delivery_ends
+        a_recovered_endpoint_is_not_disabled;
+    inbox: a_notification_is_stored_once a_duplicate_makes_nothing_due
+        a_notification_is_stored_once_concurrently notifications_load_equal
         only_due_notifications_are_claimed no_notification_is_leased_twice;
-    handling: a_lost_lease_cannot_settle a_notification_is_handled_once
-        handling_is_part_of_the_unit a_notification_is_handled_once_by_racers only_what_is_stuck_is_dismissed
+    handling: a_lost_lease_cannot_close_a_notification a_notification_is_handled_once
+        handling_is_part_of_the_unit a_notification_is_handled_once_concurrently only_stuck_notifications_are_dismissed
         many_notifications_are_dismissed_at_once;
     stuck: open_operations_are_stuck_past_their_budget open_compensations_are_stuck_at_once
         refunds_of_failed_captures_are_stuck late_deadlines_are_stuck notifications_are_stuck
         late_deliveries_are_stuck failing_endpoints_are_stuck
-        deliveries_that_are_put_off_are_stuck the_stuck_are_listed_oldest_first;
+        postponed_deliveries_are_stuck stuck_items_are_listed_oldest_first;
     contradictions: contradictions_are_stuck_until_they_are_dismissed
         only_a_contradiction_is_dismissed;
-    cleaning: an_open_operations_key_is_kept old_answers_are_forgotten
+    clean_up: an_open_operations_key_is_kept old_responses_are_deleted
         old_notifications_are_deleted expired_rows_are_deleted_in_parts;
     retention: old_session_changes_are_deleted ended_deliveries_are_deleted_with_their_attempts
-        an_event_outlives_its_delivery operations_that_were_never_sent_are_deleted ended_keys_are_deleted;
-    oversight: a_session_is_found_by_each_of_its_names searches_keep_to_their_filters
+        an_event_is_kept_after_its_delivery operations_that_were_never_sent_are_deleted ended_keys_are_deleted;
+    operator_queries: a_session_is_found_by_each_identifier search_filters_apply
         pages_of_all_merchants_are_stable sessions_are_counted_by_status;
-    stories: oversight_opens_nothing_sealed a_story_is_whole a_long_story_is_cut;
+    session_history: operator_queries_open_no_sealed_values a_session_history_is_complete a_long_session_history_is_truncated;
 }

@@ -4,14 +4,14 @@
 //!
 //! ```no_run
 //! use std::{process::ExitCode, sync::Arc};
-//! use oncharge_conformance::{Store, run, set_fake};
+//! use oncharge_conformance::{Store, run, set_fake_clock};
 //! use oncharge_testkit::{FakeClock, MemoryStore};
 //!
 //! fn main() -> ExitCode {
 //!     run(|| async {
 //!         let clock = Arc::new(FakeClock::new());
 //!         let store = Arc::new(MemoryStore::new(clock.clone()));
-//!         Ok(Store::of(store, set_fake(clock)))
+//!         Ok(Store::of(store, set_fake_clock(clock)))
 //!     })
 //! }
 //! ```
@@ -24,11 +24,11 @@
 
 #[macro_use]
 mod check;
+mod fixture;
 mod generate;
 pub mod laws;
 mod runner;
 mod timed_queue;
-mod world;
 
 use std::{any::Any, sync::Arc};
 
@@ -37,10 +37,10 @@ pub use laws::all as laws;
 use oncharge_domain::keyring::{KeyId, Keyring};
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    Oversight, WebhookRepository, WorkQueue,
+    OperatorQueries, WebhookRepository, WorkQueue,
 };
 pub use runner::{run, trials};
-pub use timed_queue::{SetClock, TimedQueue, set_fake};
+pub use timed_queue::{SetClock, TimedQueue, set_fake_clock};
 
 /// A store under test, port by port; empty when a law gets it.
 #[derive(Clone)]
@@ -58,7 +58,7 @@ pub struct Store {
     /// Due work.
     pub queue: TimedQueue,
     /// What operators see.
-    pub oversight: Arc<dyn Oversight>,
+    pub operator_queries: Arc<dyn OperatorQueries>,
     /// Nodes, and keys in use.
     pub key_registry: Arc<dyn KeyRegistry>,
     /// Care.
@@ -86,7 +86,7 @@ impl Store {
             + Inbox
             + WebhookRepository
             + WorkQueue
-            + Oversight
+            + OperatorQueries
             + KeyRegistry
             + Maintenance
             + 'static,
@@ -98,7 +98,7 @@ impl Store {
             inbox: store.clone(),
             webhooks: store.clone(),
             queue: TimedQueue::new(store.clone(), clock),
-            oversight: store.clone(),
+            operator_queries: store.clone(),
             key_registry: store.clone(),
             maintenance: store,
             reopen: None,

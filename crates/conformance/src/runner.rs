@@ -26,12 +26,12 @@ where
     let open = Arc::new(open);
     let trial = |(name, law): (&'static str, Law)| {
         let open = Arc::clone(&open);
-        Trial::test(name, move || keep(law, &*open).map_err(Failed::from))
+        Trial::test(name, move || run_law(law, &*open).map_err(Failed::from))
     };
     laws().into_iter().map(trial).collect()
 }
 
-fn keep<F, Opening>(law: Law, open: &F) -> Result<(), String>
+fn run_law<F, Opening>(law: Law, open: &F) -> Result<(), String>
 where
     F: Fn() -> Opening,
     Opening: Future<Output = anyhow::Result<Store>>,
@@ -41,9 +41,9 @@ where
         .enable_all()
         .build()
         .map_err(|error| error.to_string())?;
-    let kept = runtime.block_on(async {
+    let outcome = runtime.block_on(async {
         let store = open().await.context("the store does not open")?;
         law(store).await
     });
-    kept.map_err(|error| format!("{error:?}"))
+    outcome.map_err(|error| format!("{error:?}"))
 }

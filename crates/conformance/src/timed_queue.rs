@@ -7,8 +7,8 @@ use oncharge_domain::time::Timestamp;
 use oncharge_ports::{
     WorkQueue,
     work_queue::{
-        ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession, WantedDeliveries,
-        WantedItems,
+        ClaimFilter, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
+        DeliveryClaimFilter,
     },
 };
 use oncharge_testkit::FakeClock;
@@ -17,7 +17,7 @@ use oncharge_testkit::FakeClock;
 pub type SetClock = Arc<dyn Fn(Timestamp) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
 /// Sets the clock of a store that was opened with this one.
-pub fn set_fake(clock: Arc<FakeClock>) -> SetClock {
+pub fn set_fake_clock(clock: Arc<FakeClock>) -> SetClock {
     Arc::new(move |now| {
         clock.set(now);
         Box::pin(std::future::ready(Ok(())))
@@ -46,38 +46,38 @@ impl TimedQueue {
     pub(crate) async fn claim_operations(
         &self,
         now: Timestamp,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> anyhow::Result<Vec<ClaimedOperation>> {
-        Ok(self.at(now).await?.claim_operations(wanted, lease).await?)
+        Ok(self.at(now).await?.claim_operations(filter, lease).await?)
     }
 
     pub(crate) async fn claim_sessions(
         &self,
         now: Timestamp,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> anyhow::Result<Vec<ClaimedSession>> {
-        Ok(self.at(now).await?.claim_sessions(wanted, lease).await?)
+        Ok(self.at(now).await?.claim_sessions(filter, lease).await?)
     }
 
     pub(crate) async fn claim_notifications(
         &self,
         now: Timestamp,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> anyhow::Result<Vec<ClaimedNotification>> {
         let queue = self.at(now).await?;
-        Ok(queue.claim_notifications(wanted, lease).await?)
+        Ok(queue.claim_notifications(filter, lease).await?)
     }
 
     pub(crate) async fn claim_deliveries(
         &self,
         now: Timestamp,
-        wanted: &WantedDeliveries,
+        filter: &DeliveryClaimFilter,
         lease: Duration,
     ) -> anyhow::Result<Vec<ClaimedDelivery>> {
-        Ok(self.at(now).await?.claim_deliveries(wanted, lease).await?)
+        Ok(self.at(now).await?.claim_deliveries(filter, lease).await?)
     }
 }
 

@@ -2,13 +2,13 @@
 
 use std::{process::ExitCode, sync::Arc};
 
-use oncharge_conformance::{Store, run, set_fake};
+use oncharge_conformance::{Store, run, set_fake_clock};
 use oncharge_testkit::{FakeClock, MemoryStore};
 
 fn main() -> ExitCode {
     run(|| async {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(MemoryStore::new(clock.clone()));
-        Ok(Store::of(store, set_fake(clock)))
+        Ok(Store::of(store, set_fake_clock(clock)))
     })
 }

@@ -11,8 +11,8 @@ use oncharge_domain::{
     currency::Currency,
     id::{Id, Kind, MerchantId},
     money::Money,
-    psp::{Answer, PspAccount, PspReference, TokenFingerprint, Word},
-    session::{Decision, Heard, Input, NewSession, Session},
+    psp::{PspAccount, PspReference, PspResponse, PspResult, TokenFingerprint},
+    session::{Decision, Input, NewSession, PspUpdate, Session},
     text::{Reference, ReturnUrl},
     time::Timestamp,
 };
@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         banned: false,
     };
     let paying = session.decide(pay, now)?;
-    let paid = hear_done(&paying, now)?;
+    let paid = apply_done(&paying, now)?;
     show("paid", &paid.session);
 
     // The merchant gives a third back. What was asked for counts at once, paid out or not.
@@ -59,7 +59,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Ok(_) => return Err("the balance was overdrawn".into()),
     }
 
-    let settled = hear_done(&ordered, now)?;
+    let settled = apply_done(&ordered, now)?;
     show("it is paid out", &settled.session);
     Ok(())
 }
@@ -76,18 +76,18 @@ fn show(moment: &str, session: &Session) {
 }
 
 /// The PSP says that what was just decided is done.
-fn hear_done(before: &Decision, now: Timestamp) -> Result<Decision, Box<dyn Error>> {
+fn apply_done(before: &Decision, now: Timestamp) -> Result<Decision, Box<dyn Error>> {
     let operation = before.operations.first().ok_or("nothing was sent")?;
-    let heard = Heard {
-        word: Word::Answer(Answer::Done {
+    let update = PspUpdate {
+        result: PspResult::Response(PspResponse::Done {
             reference: PspReference::parse("psp_1")?,
             captured: true,
         }),
         refund: before.refund.clone(),
-        ..Heard::new(operation.clone(), id(now, 99))
+        ..PspUpdate::new(operation.clone(), id(now, 99))
     };
     let session = &before.session;
-    Ok(session.decide(Input::Heard(Box::new(heard)), now)?)
+    Ok(session.decide(Input::PspUpdate(Box::new(update)), now)?)
 }
 
 fn refund(now: Timestamp, number: u8, amount: Money) -> Result<Input, Box<dyn Error>> {

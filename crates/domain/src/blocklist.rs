@@ -9,7 +9,7 @@ use unicode_normalization::UnicodeNormalization;
 use crate::{
     id::BanId,
     keyring::{DerivedKeys, KeyFingerprint, KeyId, Keyring},
-    text::{Contact, Email, Phone, TextProblem},
+    text::{Contact, Email, Phone, TextError},
     time::Timestamp,
 };
 
@@ -69,7 +69,7 @@ impl Identifier {
 
     /// A number as a person writes it: blanks, dashes, dots, brackets, `(0)` and a leading `00`
     /// are read.
-    pub fn phone_from_person(text: &str) -> Result<Self, TextProblem> {
+    pub fn phone_from_input(text: &str) -> Result<Self, TextError> {
         let kept: String = text
             .replace("(0)", "")
             .chars()
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_mailbox_are_equal() {
+    fn equivalent_emails_are_equal() {
         for (a, b) in [
             ("Shopper@Example.COM", "shopper@example.com"),
             ("j.doe+shop@gmail.com", "JDOE@googlemail.com"),
@@ -296,26 +296,22 @@ mod tests {
     }
 
     #[test]
-    fn numbers_as_people_write_them() {
+    fn phone_numbers_in_common_notations() {
         let plain = Identifier::phone(&Phone::parse("+15551234567").unwrap());
         for text in ["+1 (555) 123-4567", "001 555.123.4567", "+15551234567"] {
-            assert_eq!(
-                Identifier::phone_from_person(text).unwrap(),
-                plain,
-                "{text}"
-            );
+            assert_eq!(Identifier::phone_from_input(text).unwrap(), plain, "{text}");
         }
-        let german = Identifier::phone_from_person("+491701234567").unwrap();
+        let german = Identifier::phone_from_input("+491701234567").unwrap();
         for text in ["+4901701234567", "+49 (0)170 1234567", "0049 170/1234567"] {
-            let read = Identifier::phone_from_person(text).unwrap();
+            let read = Identifier::phone_from_input(text).unwrap();
             assert!(read == german, "{text}: {}", read.text);
         }
-        let london = Identifier::phone_from_person("+44 (0)20 7183 8750").unwrap();
+        let london = Identifier::phone_from_input("+44 (0)20 7183 8750").unwrap();
         assert_eq!(london.text, "+442071838750");
         // The zero of an Italian number belongs to it.
-        let rome = Identifier::phone_from_person("+39 06 6982 1234").unwrap();
+        let rome = Identifier::phone_from_input("+39 06 6982 1234").unwrap();
         assert_eq!(rome.text, "+390669821234");
-        assert!(Identifier::phone_from_person("555").is_err());
+        assert!(Identifier::phone_from_input("555").is_err());
     }
 
     #[test]

@@ -9,19 +9,19 @@ pub struct Currency(iso_currency::Currency);
 /// The text is no alphabetic code of a currency in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 4217 code in use, in upper case")]
-pub struct NotACurrency;
+pub struct UnknownCurrency;
 
 impl Currency {
     /// Reads an upper-case alphabetic code (`EUR`).
-    pub fn parse(code: &str) -> Result<Self, NotACurrency> {
-        let currency = iso_currency::Currency::from_code(code).ok_or(NotACurrency)?;
+    pub fn parse(code: &str) -> Result<Self, UnknownCurrency> {
+        let currency = iso_currency::Currency::from_code(code).ok_or(UnknownCurrency)?;
         // The flags are: superseded, fund, special.
         let in_use =
             currency.code() == code && currency.flags().is_empty() && currency.exponent().is_some();
         if in_use {
             Ok(Self(currency))
         } else {
-            Err(NotACurrency)
+            Err(UnknownCurrency)
         }
     }
 
@@ -75,7 +75,7 @@ mod tests {
         for code in [
             "usd", "US", "USDX", "", "XXX", "XTS", "XAU", "DEM", "CHE", "USN", "840",
         ] {
-            assert_eq!(Currency::parse(code), Err(NotACurrency), "{code}");
+            assert_eq!(Currency::parse(code), Err(UnknownCurrency), "{code}");
         }
     }
 }

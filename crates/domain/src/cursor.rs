@@ -30,7 +30,7 @@ impl Cursors {
 
     /// The text of a position in this merchant's list of that name.
     pub fn write(&self, merchant: MerchantId, list: &str, position: Position) -> String {
-        let place = place_bytes(position);
+        let place = position_bytes(position);
         let token = self.0.sign(&place, &text(merchant, list, &place));
         URL_SAFE_NO_PAD.encode(token)
     }
@@ -48,7 +48,7 @@ impl Cursors {
     }
 }
 
-fn place_bytes(position: Position) -> [u8; 24] {
+fn position_bytes(position: Position) -> [u8; 24] {
     let mut bytes = [0; 24];
     let (micros, id) = bytes.split_at_mut(8);
     micros.copy_from_slice(&position.created_at.unix_micros().to_be_bytes());
@@ -72,7 +72,7 @@ mod tests {
     use crate::keyring::KeyId;
 
     #[test]
-    fn only_its_own_merchant_and_list_read_it() {
+    fn a_cursor_is_bound_to_merchant_and_list() {
         let ring = Keyring::entry(&KeyId::parse("a").unwrap(), &[1; 32]);
         let cursors = Cursors::new(&Keyring::parse(&ring).unwrap());
         let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();

@@ -100,24 +100,24 @@ impl<K: Kind> fmt::Debug for Id<K> {
 /// The text is no id of the wanted kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
-pub struct NotAnId;
+pub struct InvalidId;
 
 impl<K: Kind> FromStr for Id<K> {
-    type Err = NotAnId;
+    type Err = InvalidId;
 
     /// Reads exactly what [`fmt::Display`] writes: prefix, then 32 lower-case hex digits.
-    fn from_str(text: &str) -> Result<Self, NotAnId> {
-        let digits = text.strip_prefix(K::PREFIX).ok_or(NotAnId)?;
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let digits = text.strip_prefix(K::PREFIX).ok_or(InvalidId)?;
         let plain = digits.len() == 32
             && digits
                 .bytes()
                 .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
         if !plain {
-            return Err(NotAnId);
+            return Err(InvalidId);
         }
         Uuid::try_parse(digits)
             .map(Self::from_uuid)
-            .map_err(|_| NotAnId)
+            .map_err(|_| InvalidId)
     }
 }
 
@@ -194,7 +194,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_back() {
+    fn ids_round_trip_as_text() {
         let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
         let id = SessionId::from_parts(now, [7; 10]);
         let text = id.to_string();
@@ -212,7 +212,7 @@ mod tests {
             "",
             "cs_12",
         ] {
-            assert_eq!(text.parse::<SessionId>(), Err(NotAnId), "{text}");
+            assert_eq!(text.parse::<SessionId>(), Err(InvalidId), "{text}");
         }
     }
 
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn every_slot_is_reached_and_read_back() {
+    fn every_slot_round_trips() {
         let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
         let slots = (0..SHARD_SLOTS).map(ShardSlot);
         for slot in slots {

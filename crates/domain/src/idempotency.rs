@@ -5,7 +5,7 @@ use std::fmt;
 use crate::{id::ApiKeyId, signing::sha256};
 
 /// How long an answer is remembered, in seconds from when it was given.
-pub const REMEMBERED_SECONDS: i64 = 72 * 3600;
+pub const IDEMPOTENCY_RETENTION_SECONDS: i64 = 72 * 3600;
 
 /// An `Idempotency-Key`: 1 to 255 visible ASCII characters, quotes stripped.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -42,7 +42,7 @@ impl RequestFingerprint {
 
     /// The fingerprint of a request that is equal to another only if the same API key signed both.
     #[must_use]
-    pub fn signed_by(self, key: ApiKeyId) -> Self {
+    pub fn for_api_key(self, key: ApiKeyId) -> Self {
         Self(sha256(&[&self.0[..], key.uuid().as_bytes()].concat()))
     }
 
@@ -88,11 +88,11 @@ mod tests {
     }
 
     #[test]
-    fn the_api_key_counts_where_it_is_asked_for() {
+    fn for_api_key_binds_the_api_key() {
         let base = RequestFingerprint::of("POST", "/v1/api_keys/rotate", b"{}");
         let key = |number| ApiKeyId::from_uuid(uuid::Uuid::from_u128(number));
-        assert_eq!(base.signed_by(key(1)), base.signed_by(key(1)));
-        assert_ne!(base.signed_by(key(1)), base.signed_by(key(2)));
-        assert_ne!(base.signed_by(key(1)), base);
+        assert_eq!(base.for_api_key(key(1)), base.for_api_key(key(1)));
+        assert_ne!(base.for_api_key(key(1)), base.for_api_key(key(2)));
+        assert_ne!(base.for_api_key(key(1)), base);
     }
 }

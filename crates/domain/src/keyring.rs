@@ -40,7 +40,7 @@ struct NamedKey {
 
 /// A value under AES-256-GCM: nonce, ciphertext and tag, and the key's name.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sealed {
+pub struct SealedValue {
     /// The master key that opens it.
     pub key_id: KeyId,
     /// Nonce (12 bytes), ciphertext, tag (16 bytes).
@@ -49,7 +49,7 @@ pub struct Sealed {
 
 /// The place where a sealed value is kept; bound to it as associated data.
 #[derive(Clone, Copy, Debug)]
-pub struct Place<'a> {
+pub struct SealContext<'a> {
     /// The table's name.
     pub table: &'a str,
     /// The column's name.
@@ -78,10 +78,10 @@ pub enum KeyringError {
     UnknownKey(KeyId),
     /// The value does not open: another key, another place, or altered.
     #[error("the sealed value does not open")]
-    DoesNotOpen,
+    CannotOpen,
     /// Not the text of a [`KeyFingerprint`].
     #[error("not a key's fingerprint")]
-    NoFingerprint,
+    InvalidFingerprint,
 }
 
 impl KeyId {
@@ -150,22 +150,22 @@ impl Keyring {
     /// Seals a value for its place; the nonce must be random and never used twice.
     pub fn seal(
         &self,
-        place: Place<'_>,
+        context: SealContext<'_>,
         nonce: [u8; NONCE_LEN],
         plain: &[u8],
-    ) -> Result<Sealed, KeyringError> {
+    ) -> Result<SealedValue, KeyringError> {
         let key = self.0.first().ok_or(KeyringError::Empty)?;
-        let sealing = key.sealing.as_ref().ok_or(KeyringError::DoesNotOpen)?;
+        let sealing = key.sealing.as_ref().ok_or(KeyringError::CannotOpen)?;
         let mut bytes = plain.to_vec();
         sealing
             .seal_in_place_append_tag(
                 Nonce::assume_unique_for_key(nonce),
-                Aad::from(place.bound_text()),
+                Aad::from(context.associated_data()),
                 &mut bytes,
             )
-            .map_err(|_| KeyringError::DoesNotOpen)?;
+            .map_err(|_| KeyringError::CannotOpen)?;
         bytes.splice(0..0, nonce);
-        Ok(Sealed {
+        Ok(SealedValue {
             key_id: key.id.clone(),
             bytes,
         })
@@ -174,22 +174,22 @@ impl Keyring {
     /// Opens a value that was sealed for this place.
     pub fn open(
         &self,
-        place: Place<'_>,
-        sealed: &Sealed,
+        context: SealContext<'_>,
+        sealed: &SealedValue,
     ) -> Result<Zeroizing<Vec<u8>>, KeyringError> {
         let named = self.0.iter().find(|key| key.id == sealed.key_id);
         let key = named.ok_or_else(|| KeyringError::UnknownKey(sealed.key_id.clone()))?;
-        let opening = key.sealing.as_ref().ok_or(KeyringError::DoesNotOpen)?;
+        let opening = key.sealing.as_ref().ok_or(KeyringError::CannotOpen)?;
         let (nonce, ciphertext) = sealed
             .bytes
             .split_at_checked(NONCE_LEN)
-            .ok_or(KeyringError::DoesNotOpen)?;
+            .ok_or(KeyringError::CannotOpen)?;
         let nonce =
-            Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyringError::DoesNotOpen)?;
+            Nonce::try_assume_unique_for_key(nonce).map_err(|_| KeyringError::CannotOpen)?;
         let mut buffer = Zeroizing::new(ciphertext.to_vec());
         let length = opening
-            .open_in_place(nonce, Aad::from(place.bound_text()), &mut buffer)
-            .map_err(|_| KeyringError::DoesNotOpen)?
+            .open_in_place(nonce, Aad::from(context.associated_data()), &mut buffer)
+            .map_err(|_| KeyringError::CannotOpen)?
             .len();
         buffer.truncate(length);
         Ok(buffer)
@@ -219,8 +219,8 @@ impl Keyring {
     }
 }
 
-impl Place<'_> {
-    fn bound_text(&self) -> Vec<u8> {
+impl SealContext<'_> {
+    fn associated_data(&self) -> Vec<u8> {
         let names = [self.table.as_bytes(), self.column.as_bytes()].join(&b'.');
         [names.as_slice(), self.row].join(&b':')
     }

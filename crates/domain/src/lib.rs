@@ -10,8 +10,8 @@
 //! ```
 //! use oncharge_domain::{
 //!     currency::Currency, id::{Id, MerchantId, OperationId, SessionId}, money::Money,
-//!     psp::{Answer, PspAccount, PspReference, TokenFingerprint, Word},
-//!     session::{Heard, Input, NewSession, Session, StatusName}, text::Reference,
+//!     psp::{PspAccount, PspReference, PspResponse, PspResult, TokenFingerprint},
+//!     session::{Input, NewSession, PspUpdate, Session, StatusName}, text::Reference,
 //!     text::ReturnUrl, time::Timestamp,
 //! };
 //!
@@ -38,11 +38,11 @@
 //! assert_eq!(paying.session.status_name(), StatusName::Pending);
 //!
 //! // The PSP has authorised: the session follows and one event is numbered 1.
-//! let heard = Heard {
-//!     word: Word::Answer(Answer::Done { reference: PspReference::parse("psp_1")?, captured: false }),
-//!     ..Heard::new(paying.operations[0].clone(), OperationId::from_parts(now, [4; 10]))
+//! let update = PspUpdate {
+//!     result: PspResult::Response(PspResponse::Done { reference: PspReference::parse("psp_1")?, captured: false }),
+//!     ..PspUpdate::new(paying.operations[0].clone(), OperationId::from_parts(now, [4; 10]))
 //! };
-//! let paid = paying.session.decide(Input::Heard(Box::new(heard)), now)?;
+//! let paid = paying.session.decide(Input::PspUpdate(Box::new(update)), now)?;
 //! assert_eq!(paid.session.status_name(), StatusName::Authorized);
 //! assert_eq!(paid.events[0].sequence, 1);
 //! # Ok::<(), Box<dyn std::error::Error>>(())

@@ -1,9 +1,9 @@
 //! Merchants, their settings and their API keys.
 
 pub mod accent;
-pub mod colour;
+pub mod branding;
+pub mod color;
 pub mod logo;
-pub mod look;
 
 use std::fmt;
 
@@ -16,7 +16,7 @@ use crate::{
     text::MerchantName,
     time::Timestamp,
 };
-use look::Look;
+use branding::Branding;
 
 /// A merchant and its settings.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub struct Merchant {
     /// Whether refunds and captures without an `Idempotency-Key` are refused.
     pub require_idempotency_key: bool,
     /// How its checkout looks.
-    pub look: Look,
+    pub branding: Branding,
     /// When it was created.
     pub created_at: Timestamp,
     /// Since when new sessions and new payments are refused; everything else goes on.
@@ -75,7 +75,7 @@ pub const MAX_ACTIVE_KEYS: u32 = 5;
 pub const MAX_ENDING_KEYS: u32 = 5;
 
 /// How precisely the last use of a key is recorded, in seconds: it costs one write in that time.
-pub const LAST_USE_SECONDS: i64 = 3600;
+pub const LAST_USE_PRECISION_SECONDS: i64 = 3600;
 
 /// A merchant's API key as it is kept: never the key's text, never the secret.
 ///
@@ -93,7 +93,7 @@ pub struct ApiKey {
     pub hint: String,
     /// When it was made.
     pub created_at: Timestamp,
-    /// When it last signed a request, at most [`LAST_USE_SECONDS`] too early.
+    /// When it last signed a request, at most [`LAST_USE_PRECISION_SECONDS`] too early.
     pub last_used_at: Option<Timestamp>,
     /// From when on it is refused: revoked, or its grace period after a rotation is over.
     pub ends_at: Option<Timestamp>,
@@ -121,8 +121,8 @@ impl ApiKey {
     }
 
     /// Whether a use at this time is to be recorded.
-    pub fn is_use_to_be_recorded(&self, now: Timestamp) -> bool {
+    pub fn should_record_use(&self, now: Timestamp) -> bool {
         self.last_used_at
-            .is_none_or(|last| last.plus_seconds(LAST_USE_SECONDS) <= now)
+            .is_none_or(|last| last.plus_seconds(LAST_USE_PRECISION_SECONDS) <= now)
     }
 }

@@ -121,7 +121,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_added_can_be_taken_away(a in 0..=MAX_MINOR / 2, b in 0..=MAX_MINOR / 2) {
+        fn addition_and_subtraction_are_inverse(a in 0..=MAX_MINOR / 2, b in 0..=MAX_MINOR / 2) {
             prop_assert_eq!(eur(a).plus(eur(b)).unwrap().minus(eur(b)).unwrap(), eur(a));
         }
     }

@@ -27,7 +27,7 @@ pub struct Operation {
     /// Where it stands.
     pub status: OperationStatus,
     /// What is known of its way to the PSP while it is `requested`.
-    pub sending: Sending,
+    pub sending: SendState,
     /// The PSP's reference of this very call, as soon as one is known.
     pub reference: Option<PspReference>,
     /// Why it failed.
@@ -69,7 +69,7 @@ pub enum OperationKind {
         /// The authorisation whose money goes back, or the cancel of it that the PSP took back.
         of: OperationId,
         /// How.
-        by: CompensationBy,
+        by: CompensationMethod,
         /// How many were refused before it.
         round: u32,
     },
@@ -88,7 +88,7 @@ pub enum CancelPurpose {
 
 /// How money goes back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CompensationBy {
+pub enum CompensationMethod {
     /// By releasing an authorisation.
     Void,
     /// By refunding a captured payment.
@@ -117,7 +117,7 @@ pub enum Contradiction {
 
 /// What is known of a requested operation's way to the PSP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Sending {
+pub enum SendState {
     /// Written down; it may be on its way this moment.
     Intended,
     /// Surely never sent.
@@ -148,12 +148,12 @@ impl Operation {
             },
             OperationKind::Cancel(_)
             | OperationKind::Compensation {
-                by: CompensationBy::Void,
+                by: CompensationMethod::Void,
                 ..
             } => Instruction::Cancel { payment: payment? },
             OperationKind::Refund(_)
             | OperationKind::Compensation {
-                by: CompensationBy::Refund,
+                by: CompensationMethod::Refund,
                 ..
             } => Instruction::Refund {
                 payment: payment?,

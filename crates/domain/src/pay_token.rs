@@ -16,7 +16,7 @@ use crate::{
 
 const PREFIX: &str = "pt_";
 /// How long after the session's expiry a token is still good for looking, in seconds.
-pub const LOOKING_SECONDS: i64 = 24 * 3600;
+pub const VIEW_GRACE_SECONDS: i64 = 24 * 3600;
 
 /// The text of a pay token: a secret, shown once to the merchant; never logged.
 #[derive(Clone, Zeroize, ZeroizeOnDrop, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl PayTokens {
     /// Whether `token` was issued for this session and is still good for looking.
     pub fn verify(&self, session: SessionId, token: &str, now: Timestamp) -> bool {
         self.expiry(session, token)
-            .is_some_and(|expiry| now.unix_seconds() <= expiry.saturating_add(LOOKING_SECONDS))
+            .is_some_and(|expiry| now.unix_seconds() <= expiry.saturating_add(VIEW_GRACE_SECONDS))
     }
 
     fn expiry(&self, session: SessionId, token: &str) -> Option<i64> {
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn good_for_its_session_until_a_day_after_expiry() {
+    fn a_token_is_valid_until_a_day_after_expiry() {
         let (tokens, expiry) = (
             keys(&[("a", 1)]),
             Timestamp::from_unix_seconds(5000).unwrap(),
@@ -93,11 +93,15 @@ mod tests {
             SessionId::from_parts(expiry, [2; 10]),
         );
         let token = tokens.issue(mine, expiry);
-        assert!(tokens.verify(mine, token.expose(), expiry.plus_seconds(LOOKING_SECONDS)));
+        assert!(tokens.verify(
+            mine,
+            token.expose(),
+            expiry.plus_seconds(VIEW_GRACE_SECONDS)
+        ));
         assert!(!tokens.verify(
             mine,
             token.expose(),
-            expiry.plus_seconds(LOOKING_SECONDS + 1)
+            expiry.plus_seconds(VIEW_GRACE_SECONDS + 1)
         ));
         assert!(!tokens.verify(other, token.expose(), expiry));
         assert!(!format!("{token:?}").contains(token.expose()));

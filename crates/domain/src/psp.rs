@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{card::Card, money::Money, signing::sha256, text::TextProblem};
+use crate::{card::Card, money::Money, signing::sha256, text::TextError};
 
 /// The account at a PSP that an operation is sent through.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -13,11 +13,11 @@ pub struct PspAccount {
 
 impl PspAccount {
     /// The connector's name and the account's: each 1 to 64 of `a-z 0-9 - _`.
-    pub fn new(connector: &str, account: &str) -> Result<Self, TextProblem> {
+    pub fn new(connector: &str, account: &str) -> Result<Self, TextError> {
         for part in [connector, account] {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
             if part.is_empty() || part.len() > 64 || !part.bytes().all(plain) {
-                return Err(TextProblem::Key(64));
+                return Err(TextError::Key(64));
             }
         }
         Ok(Self {
@@ -43,12 +43,12 @@ pub struct PspReference(String);
 
 impl PspReference {
     /// Reads a reference that a PSP gave.
-    pub fn parse(text: &str) -> Result<Self, TextProblem> {
+    pub fn parse(text: &str) -> Result<Self, TextError> {
         match text.len() {
-            0 => Err(TextProblem::Empty),
+            0 => Err(TextError::Empty),
             1..=255 if text.bytes().all(|b| b.is_ascii_graphic()) => Ok(Self(text.to_owned())),
-            1..=255 => Err(TextProblem::Control),
-            _ => Err(TextProblem::TooLong(255)),
+            1..=255 => Err(TextError::Control),
+            _ => Err(TextError::TooLong(255)),
         }
     }
 
@@ -97,7 +97,7 @@ pub struct Challenge {
 
 /// What a PSP says of one operation, in its answer, a look-up or a notification alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Answer {
+pub enum PspResponse {
     /// It is done.
     Done {
         /// The PSP's reference.
@@ -120,13 +120,13 @@ pub enum Answer {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PspReport {
     /// What became of the operation.
-    pub answer: Answer,
+    pub answer: PspResponse,
     /// The card that an authorization was made with, where the PSP names it.
     pub card: Option<Card>,
 }
 
-impl From<Answer> for PspReport {
-    fn from(answer: Answer) -> Self {
+impl From<PspResponse> for PspReport {
+    fn from(answer: PspResponse) -> Self {
         Self { answer, card: None }
     }
 }
@@ -194,9 +194,9 @@ impl RefusalReason {
 
 /// What has been learned of one operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Word {
+pub enum PspResult {
     /// The PSP's own word.
-    Answer(Answer),
+    Response(PspResponse),
     /// The request surely never left us (no connection, breaker open), now or before.
     NotSent,
     /// It may or may not have arrived: time-out, lost connection, a fault that does not say.

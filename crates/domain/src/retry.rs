@@ -11,7 +11,7 @@ const HOUR: Duration = Duration::HOUR;
 /// How long to wait before the next try: 1 s, doubled with each try, at most 30 s while the work
 /// is younger than an hour and 15 min after that; then up to a quarter is taken off by `jitter`
 /// (0 to 255), so that many workers do not wake together.
-pub fn wait(tries: u32, age: Duration, jitter: u8) -> Duration {
+pub fn backoff_delay(tries: u32, age: Duration, jitter: u8) -> Duration {
     let cap = if age < HOUR { EARLY_CAP } else { LATE_CAP };
     let seconds = 1_i64.checked_shl(tries.min(20)).unwrap_or(cap).min(cap);
     let millis = seconds.saturating_mul(1000);
@@ -29,12 +29,12 @@ mod tests {
     #[test]
     fn doubles_to_the_cap_and_jitter_only_shortens() {
         let waits: Vec<_> = (0..8)
-            .map(|n| wait(n, Duration::ZERO, 0).whole_seconds())
+            .map(|n| backoff_delay(n, Duration::ZERO, 0).whole_seconds())
             .collect();
         assert_eq!(waits, [1, 2, 4, 8, 16, 30, 30, 30]);
-        assert_eq!(wait(12, HOUR, 0).whole_seconds(), 900);
-        assert_eq!(wait(u32::MAX, HOUR, 0).whole_seconds(), 900);
-        let jittered = wait(3, Duration::ZERO, 255);
+        assert_eq!(backoff_delay(12, HOUR, 0).whole_seconds(), 900);
+        assert_eq!(backoff_delay(u32::MAX, HOUR, 0).whole_seconds(), 900);
+        let jittered = backoff_delay(3, Duration::ZERO, 255);
         assert!(jittered < Duration::seconds(8) && jittered > Duration::seconds(5));
     }
 }

@@ -3,8 +3,8 @@
 mod attempt;
 mod decide;
 mod event;
-mod heard;
 mod input;
+mod psp_update;
 mod refusal;
 mod snapshot;
 mod status;
@@ -14,16 +14,16 @@ pub use attempt::{Attempt, AttemptOutcome, MAX_LISTED_ATTEMPTS};
 use decide::Draft;
 pub use decide::{Decision, MAX_ATTEMPTS, MAX_CHALLENGES};
 pub use event::{Amounts, Event, EventKind, Failure};
-pub use heard::{LATE_WORD_SECONDS, QUIET_SECONDS};
-pub use input::{Heard, Input};
+pub use input::{Input, PspUpdate};
+pub use psp_update::{LATE_AUTHORIZATION_SECONDS, NOT_FOUND_GRACE_SECONDS};
 pub use refusal::{InProgress, Refusal};
-pub use snapshot::{NotASession, Snapshot};
+pub use snapshot::{InvalidSnapshot, Snapshot};
 pub use status::{
-    Accepted, Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode,
-    InFlight, InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Status,
-    StatusName, Step, Unpaid,
+    Accepted, AttemptCancel, Authorized, Cancelled, CaptureFailed, Captured, FailureCode, InFlight,
+    InFlightKind, OpenChallenge, OutcomeDuringCancel, Payment, Pending, PlannedCapture, Refunds,
+    Status, StatusName, Step, Unpaid,
 };
-pub use view::{Next, RetryReason};
+pub use view::{NextAction, RetryReason};
 
 use crate::{
     id::{MerchantId, SessionId},

@@ -18,7 +18,7 @@ pub struct SigningKey([u8; 32]);
 
 /// The parts of a request that are signed.
 #[derive(Clone, Copy, Debug)]
-pub struct Signed<'a> {
+pub struct SignedRequest<'a> {
     /// The text of `X-Oncharge-Timestamp`: 1 to 12 ASCII digits, Unix seconds.
     pub timestamp: &'a str,
     /// The method, in upper case.
@@ -46,7 +46,7 @@ impl SigningKey {
     }
 
     /// The signature of a request, 64 lowercase hex digits, with the hex text as HMAC key.
-    pub fn sign(&self, request: &Signed<'_>) -> String {
+    pub fn sign(&self, request: &SignedRequest<'_>) -> String {
         let mut text = hex::encode(self.0);
         let tag = tag(text.as_bytes(), signing_string(request).as_bytes());
         text.zeroize();
@@ -56,7 +56,7 @@ impl SigningKey {
     /// Whether `signature` (64 hex digits, either case) is right under either reading of the key.
     ///
     /// Both are always computed and compared in constant time.
-    pub fn verify(&self, request: &Signed<'_>, signature: &str) -> bool {
+    pub fn verify(&self, request: &SignedRequest<'_>, signature: &str) -> bool {
         let mut given = [0_u8; 32];
         let well_formed = hex::decode_to_slice(signature, &mut given).is_ok();
         let text = signing_string(request);
@@ -76,8 +76,8 @@ impl fmt::Debug for SigningKey {
 }
 
 /// The text that is signed.
-pub fn signing_string(request: &Signed<'_>) -> String {
-    let Signed {
+pub fn signing_string(request: &SignedRequest<'_>) -> String {
+    let SignedRequest {
         timestamp,
         method,
         target,
@@ -96,7 +96,7 @@ pub fn parse_timestamp(text: &str) -> Option<i64> {
 }
 
 /// Whether a timestamp is close enough to the present (both in Unix seconds).
-pub fn is_timely(timestamp: i64, now: i64) -> bool {
+pub fn is_within_tolerance(timestamp: i64, now: i64) -> bool {
     now.abs_diff(timestamp) <= TIMESTAMP_TOLERANCE_SECONDS.unsigned_abs()
 }
 
@@ -118,7 +118,7 @@ fn tag(key: &[u8], text: &[u8]) -> [u8; 32] {
 mod tests {
     use super::*;
 
-    const POST: Signed<'_> = Signed {
+    const POST: SignedRequest<'_> = SignedRequest {
         timestamp: "1795360151",
         method: "POST",
         target: "/v1/payments",
@@ -128,7 +128,7 @@ mod tests {
     const BY_BYTES: &str = "d5f19c0de1d5cf42665b7f161239cd4c9f9e8e72a03883ecf1bff5cb7970163d";
 
     #[test]
-    fn both_readings_of_the_page_are_accepted_in_either_case() {
+    fn both_key_readings_are_accepted_in_either_case() {
         let key = SigningKey::of_secret("oc_secret_7f3aZ");
         assert_eq!(key.sign(&POST), BY_TEXT);
         for signature in [
@@ -145,19 +145,19 @@ mod tests {
     fn any_change_is_refused() {
         let key = SigningKey::of_secret("oc_secret_7f3aZ");
         let changed = [
-            Signed {
+            SignedRequest {
                 timestamp: "1795360152",
                 ..POST
             },
-            Signed {
+            SignedRequest {
                 method: "PUT",
                 ..POST
             },
-            Signed {
+            SignedRequest {
                 target: "/v1/payments?",
                 ..POST
             },
-            Signed {
+            SignedRequest {
                 body: b"{}",
                 ..POST
             },
@@ -177,7 +177,7 @@ mod tests {
             assert_eq!(parse_timestamp(bad), None, "{bad}");
         }
         assert_eq!(parse_timestamp("000000000042"), Some(42));
-        assert!(is_timely(700, 1000) && is_timely(1300, 1000));
-        assert!(!is_timely(699, 1000) && !is_timely(1301, 1000));
+        assert!(is_within_tolerance(700, 1000) && is_within_tolerance(1300, 1000));
+        assert!(!is_within_tolerance(699, 1000) && !is_within_tolerance(1301, 1000));
     }
 }

@@ -8,7 +8,7 @@ use url::{Host, Url};
 
 /// Which rule a text breaks; the message is fit for the API and never repeats the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum TextProblem {
+pub enum TextError {
     /// Empty where something is required.
     #[error("must not be empty")]
     Empty,
@@ -44,21 +44,21 @@ pub enum TextProblem {
     Key(usize),
 }
 
-fn plain(text: &str, most: usize) -> Result<String, TextProblem> {
+fn plain(text: &str, most: usize) -> Result<String, TextError> {
     if text.is_empty() {
-        return Err(TextProblem::Empty);
+        return Err(TextError::Empty);
     }
     if text.chars().count() > most {
-        return Err(TextProblem::TooLong(most));
+        return Err(TextError::TooLong(most));
     }
     if text.chars().any(char::is_control) {
-        return Err(TextProblem::Control);
+        return Err(TextError::Control);
     }
     if text.chars().any(is_invisible) {
-        return Err(TextProblem::Invisible);
+        return Err(TextError::Invisible);
     }
     if text.trim().is_empty() {
-        return Err(TextProblem::Blank);
+        return Err(TextError::Blank);
     }
     Ok(text.to_owned())
 }
@@ -98,8 +98,8 @@ macro_rules! texts {
 
         impl $name {
             /// Reads the text, or says which rule it breaks.
-            pub fn parse(text: &str) -> Result<Self, TextProblem> {
-                let parse: fn(&str) -> Result<String, TextProblem> = $parse;
+            pub fn parse(text: &str) -> Result<Self, TextError> {
+                let parse: fn(&str) -> Result<String, TextError> = $parse;
                 parse(text).map(Self)
             }
 
@@ -144,9 +144,9 @@ macro_rules! hidden {
 shown!(Reference, OrderId, MerchantName);
 hidden!(Email, Phone);
 
-fn parse_email(text: &str) -> Result<String, TextProblem> {
+fn parse_email(text: &str) -> Result<String, TextError> {
     if text.chars().count() > 254 {
-        return Err(TextProblem::TooLong(254));
+        return Err(TextError::TooLong(254));
     }
     let options = Options::default()
         .without_display_text()
@@ -156,12 +156,12 @@ fn parse_email(text: &str) -> Result<String, TextProblem> {
     let composed: String = text.nfc().collect();
     EmailAddress::parse_with_options(&composed, options)
         .map(|_| text.to_owned())
-        .map_err(|_| TextProblem::Email)
+        .map_err(|_| TextError::Email)
 }
 
 /// `+`, a known country code, and a length that is possible there (libphonenumber's metadata).
-fn parse_phone(text: &str) -> Result<String, TextProblem> {
-    let digits = text.strip_prefix('+').ok_or(TextProblem::Phone)?;
+fn parse_phone(text: &str) -> Result<String, TextError> {
+    let digits = text.strip_prefix('+').ok_or(TextError::Phone)?;
     let plain = (5..=15).contains(&digits.len())
         && !digits.starts_with('0')
         && digits.bytes().all(|b| b.is_ascii_digit());
@@ -169,7 +169,7 @@ fn parse_phone(text: &str) -> Result<String, TextProblem> {
     if possible {
         Ok(text.to_owned())
     } else {
-        Err(TextProblem::Phone)
+        Err(TextError::Phone)
     }
 }
 
@@ -221,7 +221,7 @@ pub struct ReturnUrl {
 
 impl ReturnUrl {
     /// Reads the URL; `sandbox` allows `http` to loopback hosts.
-    pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextProblem> {
+    pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextError> {
         let url = web_url(text, sandbox)?;
         Ok(Self {
             text: text.to_owned(),
@@ -242,14 +242,14 @@ impl ReturnUrl {
 
 /// Reads an absolute `https` URL without user info and fragment, of at most 2048 characters;
 /// `sandbox` allows `http` to loopback hosts.
-pub(crate) fn web_url(text: &str, sandbox: bool) -> Result<Url, TextProblem> {
+pub(crate) fn web_url(text: &str, sandbox: bool) -> Result<Url, TextError> {
     if text.chars().count() > 2048 {
-        return Err(TextProblem::TooLong(2048));
+        return Err(TextError::TooLong(2048));
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
-        return Err(TextProblem::Url);
+        return Err(TextError::Url);
     }
-    let url = Url::parse(text).map_err(|_| TextProblem::Url)?;
+    let url = Url::parse(text).map_err(|_| TextError::Url)?;
     let scheme_fits = match url.scheme() {
         "https" => true,
         "http" => sandbox && url.host().is_some_and(|host| is_loopback(&host)),
@@ -264,7 +264,7 @@ pub(crate) fn web_url(text: &str, sandbox: bool) -> Result<Url, TextProblem> {
     let host = text.split(['/', '?']).nth(2).unwrap_or_default();
     let bare = !host.contains('@') && !text.contains('#');
     if !scheme_fits || !whole || !bare || url.host().is_none() {
-        return Err(TextProblem::Url);
+        return Err(TextError::Url);
     }
     Ok(url)
 }
@@ -283,17 +283,17 @@ pub struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {
     /// Takes the pairs, or says which rule they break.
-    pub fn new(pairs: BTreeMap<String, String>) -> Result<Self, TextProblem> {
+    pub fn new(pairs: BTreeMap<String, String>) -> Result<Self, TextError> {
         if pairs.len() > 50 {
-            return Err(TextProblem::TooMany(50));
+            return Err(TextError::TooMany(50));
         }
         for (key, value) in &pairs {
-            plain(key, 40).map_err(|_| TextProblem::Key(40))?;
+            plain(key, 40).map_err(|_| TextError::Key(40))?;
             if value.chars().count() > 500 {
-                return Err(TextProblem::TooLong(500));
+                return Err(TextError::TooLong(500));
             }
             if value.contains('\0') {
-                return Err(TextProblem::Control);
+                return Err(TextError::Control);
             }
         }
         Ok(Self(pairs))

@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nanoseconds_are_cut() {
+    fn nanoseconds_are_truncated() {
         let at = OffsetDateTime::from_unix_timestamp_nanos(1_795_360_150_123_456_789).unwrap();
         assert_eq!(Timestamp::new(at).unix_micros(), 1_795_360_150_123_456);
         assert_eq!(

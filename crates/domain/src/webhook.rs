@@ -6,7 +6,10 @@ pub mod endpoint;
 pub mod secret;
 pub mod signature;
 
-pub use delivery::{Attempt, Attempted, Clock, Delivery, DeliveryState, EndpointChange, SendError};
-pub use endpoint::{Disabled, DisabledBecause, EndpointUrl, WebhookEndpoint};
+pub use delivery::{
+    Delivery, DeliveryAttempt, DeliveryOutcome, DeliveryState, EndpointChange, ScheduleSpeed,
+    SendError,
+};
+pub use endpoint::{DisableReason, DisabledState, EndpointUrl, WebhookEndpoint};
 pub use secret::{EndpointSecrets, PreviousSecret, WebhookSecret};
-pub use signature::{BadSignature, Message, StandardHeaders, WebhookSignatures};
+pub use signature::{Message, SignatureError, StandardHeaders, WebhookSignatures};

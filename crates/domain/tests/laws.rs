@@ -6,17 +6,17 @@
     reason = "a test may panic"
 )]
 
-#[path = "support/book.rs"]
-mod book;
+#[path = "support/session_records.rs"]
+mod session_records;
 
-use book::{Book, at, reference};
 use oncharge_domain::{
     id::OperationId,
     operation::OperationKind,
-    psp::{Answer, Challenge, RefusalReason, TokenFingerprint, Word},
+    psp::{Challenge, PspResponse, PspResult, RefusalReason, TokenFingerprint},
     session::{Input, Status},
 };
 use proptest::{collection::vec, prelude::*, sample::select};
+use session_records::{SessionRecords, at, reference};
 
 /// One thing that happens; numbers are taken modulo what there is.
 #[derive(Clone, Debug)]
@@ -29,13 +29,13 @@ enum Step {
     Refund(i64),
     Deadline,
     Wait(i64),
-    Word {
+    PspResult {
         operation: usize,
-        word: Word,
+        result: PspResult,
         waiting: bool,
     },
     /// A word that was heard before, once more.
-    Again(usize),
+    Repeat(usize),
 }
 
 fn reason() -> impl Strategy<Value = RefusalReason> {
@@ -49,24 +49,24 @@ fn reason() -> impl Strategy<Value = RefusalReason> {
     ])
 }
 
-fn word() -> impl Strategy<Value = Word> {
+fn result() -> impl Strategy<Value = PspResult> {
     let answer = prop_oneof![
-        4 => any::<bool>().prop_map(|captured| Answer::Done {
+        4 => any::<bool>().prop_map(|captured| PspResponse::Done {
             reference: reference("psp_1"),
             captured,
         }),
-        2 => Just(Answer::Accepted { reference: reference("psp_1") }),
-        2 => Just(Answer::ActionRequired(Challenge {
+        2 => Just(PspResponse::Accepted { reference: reference("psp_1") }),
+        2 => Just(PspResponse::ActionRequired(Challenge {
             reference: reference("psp_1"),
             url: "https://psp.example.com/challenge".to_owned(),
         })),
-        3 => reason().prop_map(Answer::Refused),
+        3 => reason().prop_map(PspResponse::Refused),
     ];
     prop_oneof![
-        8 => answer.prop_map(Word::Answer),
-        4 => Just(Word::NotSent),
-        1 => Just(Word::Unknown),
-        1 => Just(Word::NotFound),
+        8 => answer.prop_map(PspResult::Response),
+        4 => Just(PspResult::NotSent),
+        1 => Just(PspResult::Unknown),
+        1 => Just(PspResult::NotFound),
     ]
 }
 
@@ -80,27 +80,27 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..=60_i64).prop_map(Step::Refund),
         4 => Just(Step::Deadline),
         2 => select(vec![1, 30, 61, 601, 1500, 1800]).prop_map(Step::Wait),
-        9 => (any::<usize>(), word(), any::<bool>())
-            .prop_map(|(operation, word, waiting)| Step::Word { operation, word, waiting }),
-        3 => any::<usize>().prop_map(Step::Again),
+        9 => (any::<usize>(), result(), any::<bool>())
+            .prop_map(|(operation, result, waiting)| Step::PspResult { operation, result, waiting }),
+        3 => any::<usize>().prop_map(Step::Repeat),
     ]
 }
 
 /// Words heard so far, with the time and the book.
 struct History {
-    book: Book,
+    records: SessionRecords,
     seconds: i64,
-    heard: Vec<(OperationId, Word)>,
-    tries: usize,
+    results: Vec<(OperationId, PspResult)>,
+    attempts: usize,
 }
 
 impl History {
     fn input(&mut self, step: &Step) -> Option<Input> {
-        let operation = self.book.next_id();
+        let operation = self.records.next_id();
         Some(match step {
             Step::Pay(banned) => {
-                self.tries += 1;
-                let token = TokenFingerprint::of(&format!("tok_{}", self.tries));
+                self.attempts += 1;
+                let token = TokenFingerprint::of(&format!("tok_{}", self.attempts));
                 Input::Pay {
                     operation,
                     token,
@@ -108,49 +108,56 @@ impl History {
                 }
             }
             Step::Abandon => Input::Abandon { operation },
-            Step::Capture(amount) => self.book.capture(*amount),
-            Step::Cancel => self.book.cancel(),
+            Step::Capture(amount) => self.records.capture(*amount),
+            Step::Cancel => self.records.cancel(),
             Step::Expire => Input::Expire,
-            Step::Refund(minor) => self.book.refund(*minor),
+            Step::Refund(minor) => self.records.refund(*minor),
             Step::Deadline => Input::Deadline { operation },
             Step::Wait(seconds) => {
                 self.seconds += seconds;
                 return None;
             }
-            Step::Word {
+            Step::PspResult {
                 operation,
-                word,
+                result,
                 waiting,
             } => {
-                let known: Vec<OperationId> = self.book.operations.keys().copied().collect();
+                let known: Vec<OperationId> = self.records.operations.keys().copied().collect();
                 // Mostly the newest ones.
                 let back = operation % known.len().max(1) / 2;
                 let id = *known.get(known.len().checked_sub(back + 1)?)?;
-                let word = fitting(&self.book.operations[&id].kind, word.clone());
-                self.heard.push((id, word.clone()));
-                Input::Heard(Box::new(self.book.heard(id, &word, *waiting)))
+                let result = fit_to_kind(&self.records.operations[&id].kind, result.clone());
+                self.results.push((id, result.clone()));
+                Input::PspUpdate(Box::new(self.records.psp_update(id, &result, *waiting)))
             }
-            Step::Again(number) => {
-                let (id, word) = self.heard.get(number % self.heard.len().max(1))?.clone();
-                Input::Heard(Box::new(self.book.heard(id, &word, false)))
+            Step::Repeat(number) => {
+                let (id, result) = self
+                    .results
+                    .get(number % self.results.len().max(1))?
+                    .clone();
+                Input::PspUpdate(Box::new(self.records.psp_update(id, &result, false)))
             }
         })
     }
 }
 
 /// Only authorisations are challenged or captured at once.
-fn fitting(kind: &OperationKind, word: Word) -> Word {
+fn fit_to_kind(kind: &OperationKind, result: PspResult) -> PspResult {
     if matches!(kind, OperationKind::Authorize { .. }) {
-        return word;
+        return result;
     }
-    match word {
-        Word::Answer(Answer::ActionRequired(challenge)) => Word::Answer(Answer::Accepted {
-            reference: challenge.reference,
-        }),
-        Word::Answer(Answer::Done { reference, .. }) => Word::Answer(Answer::Done {
-            reference,
-            captured: false,
-        }),
+    match result {
+        PspResult::Response(PspResponse::ActionRequired(challenge)) => {
+            PspResult::Response(PspResponse::Accepted {
+                reference: challenge.reference,
+            })
+        }
+        PspResult::Response(PspResponse::Done { reference, .. }) => {
+            PspResult::Response(PspResponse::Done {
+                reference,
+                captured: false,
+            })
+        }
         other => other,
     }
 }
@@ -162,15 +169,15 @@ fn automatic() -> impl Strategy<Value = Option<u32>> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(1500), failure_persistence: None, ..ProptestConfig::default() })]
 
-    /// `Book` checks each decision: amounts in order, one in flight, terminal statuses kept,
+    /// `SessionRecords` checks each decision: amounts in order, one in flight, terminal statuses kept,
     /// events told once and numbered without gaps, a status that survives being stored.
     #[test]
-    fn no_history_breaks_an_invariant(automatic in automatic(), steps in vec(step(), 1..60)) {
-        let book = Book::new(automatic);
-        let mut history = History { book, seconds: 0, heard: Vec::new(), tries: 0 };
+    fn random_histories_keep_the_invariants(automatic in automatic(), steps in vec(step(), 1..60)) {
+        let records = SessionRecords::new(automatic);
+        let mut history = History { records, seconds: 0, results: Vec::new(), attempts: 0 };
         for (number, step) in steps.iter().enumerate() {
             if let Some(input) = history.input(step)
-                && let Err(broken) = history.book.decide(&input, at(history.seconds))
+                && let Err(broken) = history.records.decide(&input, at(history.seconds))
             {
                 prop_assert!(false, "step {number}: {broken}");
             }
@@ -179,39 +186,39 @@ proptest! {
 
     /// What is decided depends on nothing but session, input and time.
     #[test]
-    fn the_same_question_gets_the_same_answer(automatic in automatic(), steps in vec(step(), 1..30)) {
-        let book = Book::new(automatic);
-        let mut history = History { book, seconds: 0, heard: Vec::new(), tries: 0 };
+    fn decisions_are_deterministic(automatic in automatic(), steps in vec(step(), 1..30)) {
+        let records = SessionRecords::new(automatic);
+        let mut history = History { records, seconds: 0, results: Vec::new(), attempts: 0 };
         for step in &steps {
             let Some(input) = history.input(step) else { continue };
-            let (session, now) = (history.book.session.clone(), at(history.seconds));
+            let (session, now) = (history.records.session.clone(), at(history.seconds));
             prop_assert_eq!(session.decide(input.clone(), now), session.decide(input.clone(), now));
-            let _ = history.book.decide(&input, now);
+            let _ = history.records.decide(&input, now);
         }
     }
 }
 
 /// The histories reach what they are meant to test: otherwise the laws above would hold idly.
 #[test]
-fn histories_reach_every_status() {
+fn random_histories_reach_every_status() {
     let mut runner = proptest::test_runner::TestRunner::deterministic();
     let mut reached = std::collections::BTreeMap::new();
     for _ in 0..600 {
         use proptest::strategy::ValueTree;
         let histories = (automatic(), vec(step(), 1..60));
         let (automatic, steps) = histories.new_tree(&mut runner).unwrap().current();
-        let book = Book::new(automatic);
+        let records = SessionRecords::new(automatic);
         let mut history = History {
-            book,
+            records,
             seconds: 0,
-            heard: Vec::new(),
-            tries: 0,
+            results: Vec::new(),
+            attempts: 0,
         };
         for step in &steps {
             if let Some(input) = history.input(step) {
-                let _ = history.book.decide(&input, at(history.seconds));
+                let _ = history.records.decide(&input, at(history.seconds));
             }
-            let session = &history.book.session;
+            let session = &history.records.session;
             let mut name = session.status_name().name().to_owned();
             if matches!(session.status, Status::CaptureFailed(_)) {
                 "capture_failed".clone_into(&mut name);
@@ -223,7 +230,7 @@ fn histories_reach_every_status() {
             {
                 *reached.entry("a part is planned".to_owned()).or_insert(0) += 1;
             }
-            for operation in history.book.operations.values() {
+            for operation in history.records.operations.values() {
                 let name = operation.kind.name();
                 if operation.contradiction.is_some() {
                     *reached.entry("contradiction".to_owned()).or_insert(0) += 1;

@@ -12,10 +12,6 @@
 
 #[path = "model/actions.rs"]
 mod actions;
-#[path = "support/book.rs"]
-mod book;
-#[path = "model/calm.rs"]
-mod calm;
 #[path = "model/check.rs"]
 mod check;
 #[path = "model/inbox.rs"]
@@ -24,24 +20,28 @@ mod inbox;
 mod outbox;
 #[path = "model/psp.rs"]
 mod psp;
+#[path = "model/quiescence.rs"]
+mod quiescence;
+#[path = "support/session_records.rs"]
+mod session_records;
 #[path = "model/world.rs"]
 mod world;
 
 use actions::{Action, add_commands, add_flight, step_flight};
-use calm::{Mood, settles};
-use check::{Walks, deeper, report};
+use check::{Walks, depth_override, report};
 use oncharge_domain::{
     id::OperationId,
     operation::{OperationKind, OperationStatus},
-    psp::Word,
+    psp::PspResult,
     session::{Status, StatusName, Step},
 };
+use quiescence::{Behavior, reaches_quiescence};
 use stateright::{Model, Property};
-use world::{Command, Left, MOMENTS, World};
+use world::{Budget, Command, MOMENTS, World};
 
 /// The model: what may happen, and what must have been seen for the check to mean anything.
 struct Payments {
-    left: Left,
+    budget: Budget,
     goals: &'static [&'static str],
 }
 
@@ -50,7 +50,7 @@ impl Model for Payments {
     type Action = Action;
 
     fn init_states(&self) -> Vec<World> {
-        let start = |automatic| World::new(automatic, self.left.clone());
+        let start = |automatic| World::new(automatic, self.budget.clone());
         [None, Some(60), Some(0)].into_iter().map(start).collect()
     }
 
@@ -63,22 +63,22 @@ impl Model for Payments {
             add_flight(world, (place, flight), actions);
         }
         for (place, operation) in world.network.iter().enumerate() {
-            let operation = &world.book.operations[operation];
+            let operation = &world.records.operations[operation];
             let choices = world.psp.choices(operation).iter();
             actions.extend(choices.map(|choice| Action::Arrive(place, *choice)));
         }
-        for operation in world.book.operations.values() {
+        for operation in world.records.operations.values() {
             let flights = || world.flights.iter().filter(|f| f.operation == operation.id);
             // A second process means that the first one stalls.
-            let stalled = flights().next().is_none() || world.left.faults > 0;
+            let stalled = flights().next().is_none() || world.budget.faults > 0;
             let worker = flights().any(|flight| !flight.waiting);
             if operation.is_open() && stalled && !worker && operation.not_before <= world.now() {
                 actions.push(Action::Recover(operation.id));
             }
         }
-        for place in 0..world.psp.mail.len() {
+        for place in 0..world.psp.notifications.len() {
             actions.push(Action::Deliver(place, false));
-            if world.left.repeats > 0 {
+            if world.budget.repeats > 0 {
                 actions.push(Action::Deliver(place, true));
             }
         }
@@ -86,8 +86,8 @@ impl Model for Payments {
             actions.push(Action::Finish(operation, true));
             actions.push(Action::Finish(operation, false));
         }
-        if world.left.surprises > 0 {
-            actions.extend(world.psp.done().into_iter().map(Action::TakeBack));
+        if world.budget.reversals > 0 {
+            actions.extend(world.psp.done().into_iter().map(Action::Reverse));
         }
         actions.push(Action::Deadline);
         if world.moment + 1 < MOMENTS.len() {
@@ -101,14 +101,14 @@ impl Model for Payments {
             Action::Command(command) => {
                 world.command(command)?;
                 let budget = match command {
-                    Command::Pay => &mut world.left.pays,
-                    _ => &mut world.left.commands,
+                    Command::Pay => &mut world.budget.pays,
+                    _ => &mut world.budget.commands,
                 };
                 *budget -= 1;
             }
-            Action::Learn(place) => {
+            Action::ApplyResult(place) => {
                 let flight = world.flights.remove(place);
-                world.learn(flight.operation, &flight.word?, flight.waiting);
+                world.apply_result(flight.operation, &flight.result?, flight.waiting);
             }
             Action::Arrive(place, choice) => {
                 let operation = world.network.remove(place);
@@ -120,29 +120,29 @@ impl Model for Payments {
                     .iter()
                     .any(|flight| flight.operation == operation)
                 {
-                    world.left.faults -= 1;
+                    world.budget.faults -= 1;
                 }
                 world.recover(operation)?;
             }
             Action::Deliver(place, again) => {
-                let (operation, answer) = world.psp.mail[place].clone();
+                let (operation, answer) = world.psp.notifications[place].clone();
                 if again {
-                    world.left.repeats -= 1;
+                    world.budget.repeats -= 1;
                 } else {
-                    world.psp.mail.remove(place);
+                    world.psp.notifications.remove(place);
                 }
-                world.learn(operation, &Word::Answer(answer), false);
+                world.apply_result(operation, &PspResult::Response(answer), false);
             }
             Action::Finish(operation, done) => world.psp.finish(operation, done),
-            Action::TakeBack(operation) => {
-                world.left.surprises -= 1;
-                world.psp.take_back(operation).then_some(())?;
+            Action::Reverse(operation) => {
+                world.budget.reversals -= 1;
+                world.psp.reverse(operation).then_some(())?;
             }
             Action::Deadline => world.deadline()?,
             Action::Tick => world.moment += 1,
             call => step_flight(&mut world, &call),
         }
-        world.tidy();
+        world.normalize();
         Some(world)
     }
 
@@ -152,13 +152,14 @@ impl Model for Payments {
                 report(&world.broken.clone().map_or(Ok(()), Err))
             }),
             Property::always(
-                "a calm world comes to rest in the truth",
+                "every state reaches quiescence and agrees with the PSP",
                 |_, world: &World| {
-                    report(&settles(world, Mood::Generous)) && report(&settles(world, Mood::Absent))
+                    report(&reaches_quiescence(world, Behavior::Responsive))
+                        && report(&reaches_quiescence(world, Behavior::Absent))
                 },
             ),
             Property::always("at most one payment is kept", |_, world: &World| {
-                report(&one_is_kept(world))
+                report(&one_payment_is_kept(world))
             }),
         ];
         let goals = goals().into_iter();
@@ -177,25 +178,25 @@ fn goals() -> Vec<Property<Payments>> {
             has(world, StatusName::Cancelled)
         }),
         Property::sometimes("expired after an attempt", |_, world: &World| {
-            has(world, StatusName::Expired) && world.book.session.counted_attempts() > 0
+            has(world, StatusName::Expired) && world.records.session.counted_attempts() > 0
         }),
         Property::sometimes("refunded", |_, world: &World| {
-            world.book.session.refunds().succeeded.minor() > 0
+            world.records.session.refunds().succeeded.minor() > 0
         }),
         Property::sometimes("capture failed", |_, world: &World| {
-            matches!(world.book.session.status, Status::CaptureFailed(_))
+            matches!(world.records.session.status, Status::CaptureFailed(_))
         }),
         Property::sometimes("money went back", |_, world: &World| {
-            world.book.operations.values().any(|operation| {
+            world.records.operations.values().any(|operation| {
                 matches!(operation.kind, OperationKind::Compensation { .. })
                     && operation.status == OperationStatus::Succeeded
             })
         }),
         Property::sometimes("two attempts", |_, world: &World| {
-            world.book.session.counted_attempts() == 2
+            world.records.session.counted_attempts() == 2
         }),
         Property::sometimes("a challenge outlives the expiry", |_, world: &World| {
-            let session = &world.book.session;
+            let session = &world.records.session;
             matches!(&session.status, Status::Pending(pending)
                 if matches!(pending.step, Step::Challenge(_)) && world.now() > session.expires_at)
         }),
@@ -203,23 +204,23 @@ fn goals() -> Vec<Property<Payments>> {
 }
 
 fn has(world: &World, name: StatusName) -> bool {
-    world.book.session.status_name() == name
+    world.records.session.status_name() == name
 }
 
 /// Money at the PSP is the session's, is being looked into, or goes back.
-fn one_is_kept(world: &World) -> Result<(), String> {
-    let session = &world.book.session;
+fn one_payment_is_kept(world: &World) -> Result<(), String> {
+    let session = &world.records.session;
     for (attempt, money) in &world.psp.payments {
-        if money.captured > 0 && has(world, StatusName::Cancelled) && !world.flagged {
+        if money.captured > 0 && has(world, StatusName::Cancelled) && !world.needs_review {
             return Err(format!("captured and cancelled: {money:?}"));
         }
         if money.reserved() == 0 && money.taken() == 0 {
             continue;
         }
         let kept = session.snapshot().attempt == Some(*attempt);
-        let operations = world.book.operations.values();
+        let operations = world.records.operations.values();
         let about = |id: OperationId| {
-            world.psp.mail.iter().any(|(of, _)| *of == id)
+            world.psp.notifications.iter().any(|(of, _)| *of == id)
                 || world.flights.iter().any(|flight| flight.operation == id)
         };
         let mut in_hand = operations.filter(|operation| {
@@ -239,31 +240,31 @@ fn one_is_kept(world: &World) -> Result<(), String> {
 
 /// Explores as deep as `ONCHARGE_MODEL_DEPTH` says, else so deep.
 fn explore(model: Payments, depth: usize, floor: usize) {
-    check::explore(model, Some(deeper().unwrap_or(depth)), floor);
+    check::explore(model, Some(depth_override().unwrap_or(depth)), floor);
 }
 
 /// One attempt, the merchant's commands, crashes and time-outs.
 #[test]
 fn commands_and_faults() {
-    let left = Left {
+    let budget = Budget {
         pays: 1,
         commands: 3,
         faults: 2,
-        surprises: 0,
+        reversals: 0,
         repeats: 0,
     };
     let goals = &["captured", "cancelled", "refunded"];
-    explore(Payments { left, goals }, 8, 20_000);
+    explore(Payments { budget, goals }, 8, 20_000);
 }
 
 /// Two attempts, challenges that are given up, expiry.
 #[test]
 fn attempts_and_expiry() {
-    let left = Left {
+    let budget = Budget {
         pays: 2,
         commands: 1,
         faults: 1,
-        surprises: 0,
+        reversals: 0,
         repeats: 1,
     };
     let goals = &[
@@ -272,41 +273,41 @@ fn attempts_and_expiry() {
         "captured",
         "a challenge outlives the expiry",
     ];
-    explore(Payments { left, goals }, 8, 20_000);
+    explore(Payments { budget, goals }, 8, 20_000);
 }
 
 /// A PSP that takes back what it did, with notifications twice and out of order.
 #[test]
-fn what_the_psp_takes_back() {
-    let left = Left {
+fn psp_reversals() {
+    let budget = Budget {
         pays: 1,
         commands: 2,
         faults: 0,
-        surprises: 2,
+        reversals: 2,
         repeats: 1,
     };
     let goals = &["capture failed", "cancelled", "money went back"];
-    explore(Payments { left, goals }, 10, 80_000);
+    explore(Payments { budget, goals }, 10, 80_000);
 }
 
 /// Far more of everything than can be explored: long walks at random, each step held against the
 /// same rules. Walk by walk the same in every run.
 #[test]
 fn long_random_walks() {
-    let left = Left {
+    let budget = Budget {
         pays: 5,
         commands: 6,
         faults: 6,
-        surprises: 3,
+        reversals: 3,
         repeats: 4,
     };
     let walks = Walks {
         count: 2000,
         length: 90,
-        seldom: |action| *action == Action::Tick,
-        end: |world: &World| world.book.session.status_name().name(),
+        is_rare: |action| *action == Action::Tick,
+        end: |world: &World| world.records.session.status_name().name(),
     };
-    let ends = walks.run(&Payments { left, goals: &[] });
+    let ends = walks.run(&Payments { budget, goals: &[] });
     for name in ["captured", "cancelled", "expired", "refused"] {
         assert!(ends.contains_key(name), "no walk ended in {name}: {ends:?}");
     }

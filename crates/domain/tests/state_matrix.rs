@@ -11,24 +11,25 @@
 
 #[path = "state_matrix/attempts.rs"]
 mod attempts;
-#[path = "support/book.rs"]
-mod book;
 #[path = "state_matrix/captures.rs"]
 mod captures;
 #[path = "state_matrix/challenges.rs"]
 mod challenges;
 #[path = "state_matrix/rows.rs"]
 mod rows;
+#[path = "support/session_records.rs"]
+mod session_records;
 
-use book::{AMOUNT, Book, LIFETIME, at};
 use oncharge_domain::{
     id::OperationId,
-    psp::{TokenFingerprint, Word},
+    psp::{PspResult, TokenFingerprint},
     session::{InFlightKind, Input, Session, Status, Step},
 };
 use rows::{
-    Row, accepted, captured_at_once, challenge, done, nothing_held, refused, rows, subjects,
+    Row, accepted, captured_at_once, challenge, done, nothing_held, operations_by_state, refused,
+    rows,
 };
+use session_records::{AMOUNT, LIFETIME, SessionRecords, at};
 
 /// What merchants, shoppers and the clock can do.
 const COMMANDS: &str = "
@@ -55,7 +56,7 @@ expired        !                !             !                 !               
 ";
 
 /// What the PSP can say of an operation, while the session is in this state.
-const WORDS: &str = "
+const RESULTS: &str = "
                              done           captured       accepted        challenge       refused        nothing held   not sent   unknown not found
 asking: authorize            authorized     captured       accepted        challenge       refused        refused        error      =       .
 accepted: authorize          authorized     captured       .               challenge       refused        refused        .          .       .
@@ -102,11 +103,11 @@ fn place(session: &Session) -> String {
     match &session.status {
         Status::Pending(pending) => {
             let step = match &pending.step {
-                Step::Asking => "asking",
+                Step::AwaitingResult => "asking",
                 Step::Accepted(_) => "accepted",
                 Step::Challenge(_) => "challenge",
-                Step::Ending(ending) if ending.outcome.is_some() => "ending+",
-                Step::Ending(_) => "ending",
+                Step::Cancelling(attempt_cancel) if attempt_cancel.outcome.is_some() => "ending+",
+                Step::Cancelling(_) => "ending",
             };
             let expiring = if pending.expiring { "x-" } else { "" };
             format!("{expiring}{step}")
@@ -124,14 +125,14 @@ fn place(session: &Session) -> String {
 }
 
 /// Applies an input and says what came of it.
-fn cell(book: &Book, input: &Input, seconds: i64) -> String {
-    let mut after = book.clone();
+fn cell(records: &SessionRecords, input: &Input, seconds: i64) -> String {
+    let mut after = records.clone();
     match after.decide(input, at(seconds)) {
         Err(broken) => panic!("{broken}"),
         Ok(Err(_)) => "!".to_owned(),
-        Ok(Ok(decision)) if decision.is_empty(&book.session) => ".".to_owned(),
+        Ok(Ok(decision)) if decision.is_empty(&records.session) => ".".to_owned(),
         Ok(Ok(decision)) => {
-            let (old, new) = (place(&book.session), place(&after.session));
+            let (old, new) = (place(&records.session), place(&after.session));
             let moved = if old == new { "=".to_owned() } else { new };
             let started = decision.operations.iter().map(|new| new.kind.name());
             started.fold(moved, |cell, kind| format!("{cell}>{kind}"))
@@ -183,8 +184,8 @@ fn commands_and_deadlines() {
         "past patience",
         "past expiry",
     ];
-    let inputs = |book: &Book| {
-        let operation = book.next_id();
+    let inputs = |records: &SessionRecords| {
+        let operation = records.next_id();
         let token = TokenFingerprint::of("tok_new");
         [
             Input::Pay {
@@ -193,23 +194,27 @@ fn commands_and_deadlines() {
                 banned: false,
             },
             Input::Abandon { operation },
-            book.capture(Some(AMOUNT)),
-            book.cancel(),
+            records.capture(Some(AMOUNT)),
+            records.cancel(),
             Input::Expire,
-            book.refund(AMOUNT),
+            records.refund(AMOUNT),
         ]
     };
-    let row = |Row { name, book }: Row| {
-        assert_eq!(place(&book.session), name, "the row is what it is called");
-        let operation = book.next_id();
+    let row = |Row { name, records }: Row| {
+        assert_eq!(
+            place(&records.session),
+            name,
+            "the row is what it is called"
+        );
+        let operation = records.next_id();
         let mut cells: Vec<String> = Vec::new();
         cells.extend(
-            inputs(&book)
+            inputs(&records)
                 .into_iter()
-                .map(|input| cell(&book, &input, 0)),
+                .map(|input| cell(&records, &input, 0)),
         );
         for seconds in [0, 600, LIFETIME] {
-            cells.push(cell(&book, &Input::Deadline { operation }, seconds));
+            cells.push(cell(&records, &Input::Deadline { operation }, seconds));
         }
         (name.to_owned(), cells)
     };
@@ -220,8 +225,8 @@ fn commands_and_deadlines() {
 /// Past its expiry nothing can be begun; what has been authorised goes on.
 #[test]
 fn commands_past_expiry() {
-    for Row { name, book } in rows() {
-        let operation = book.next_id();
+    for Row { name, records } in rows() {
+        let operation = records.next_id();
         let token = TokenFingerprint::of("tok_new");
         let banned = false;
         let pay = Input::Pay {
@@ -230,21 +235,21 @@ fn commands_past_expiry() {
             banned,
         };
         for seconds in [LIFETIME, LIFETIME + 1] {
-            assert_eq!(cell(&book, &pay, seconds), "!", "pay in {name}");
+            assert_eq!(cell(&records, &pay, seconds), "!", "pay in {name}");
             assert_eq!(
-                cell(&book, &Input::Expire, seconds),
+                cell(&records, &Input::Expire, seconds),
                 "!",
                 "expire in {name}"
             );
         }
-        let capture = book.capture(None);
+        let capture = records.capture(None);
         let wanted = if name == "authorized" {
             "capturing>capture"
         } else {
             "!"
         };
         assert_eq!(
-            cell(&book, &capture, LIFETIME + 1),
+            cell(&records, &capture, LIFETIME + 1),
             wanted,
             "capture in {name}"
         );
@@ -252,55 +257,55 @@ fn commands_past_expiry() {
 }
 
 #[test]
-fn words_of_the_psp() {
-    let words = [
+fn psp_results() {
+    let results = [
         ("done", done()),
         ("captured", captured_at_once()),
         ("accepted", accepted()),
         ("challenge", challenge()),
         ("refused", refused()),
         ("nothing held", nothing_held()),
-        ("not sent", Word::NotSent),
-        ("unknown", Word::Unknown),
-        ("not found", Word::NotFound),
+        ("not sent", PspResult::NotSent),
+        ("unknown", PspResult::Unknown),
+        ("not found", PspResult::NotFound),
     ];
-    let row = |(name, book, operation): (String, Book, OperationId)| {
-        let attempt = book.operations[&operation].kind.name() == "authorize";
-        let say = |(name, word): &(&str, Word)| {
+    let row = |(name, records, operation): (String, SessionRecords, OperationId)| {
+        let attempt = records.operations[&operation].kind.name() == "authorize";
+        let apply_result = |(name, result): &(&str, PspResult)| {
             // Only an attempt can be challenged or captured at once.
             if !attempt && matches!(*name, "captured" | "challenge") {
                 return String::new();
             }
-            let heard = book.heard(operation, word, false);
-            cell(&book, &Input::Heard(Box::new(heard)), 0)
+            let psp_update = records.psp_update(operation, result, false);
+            cell(&records, &Input::PspUpdate(Box::new(psp_update)), 0)
         };
-        (name, words.iter().map(say).collect())
+        (name, results.iter().map(apply_result).collect())
     };
-    let rows: Vec<_> = subjects().into_iter().map(row).collect();
-    let columns: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
-    check(&render(&columns, &rows), WORDS);
+    let rows: Vec<_> = operations_by_state().into_iter().map(row).collect();
+    let columns: Vec<&str> = results.iter().map(|(name, _)| *name).collect();
+    check(&render(&columns, &rows), RESULTS);
 }
 
 /// An authorization is kept until fifteen minutes past the expiry, no longer.
 #[test]
-fn late_words() {
-    let book = Book::new(None).paying().late();
+fn late_authorizations() {
+    let records = SessionRecords::new(None).paying().past_expiry();
     for (seconds, wanted) in [
         (LIFETIME, "authorized"),
         (LIFETIME + 900, "authorized"),
         (LIFETIME + 901, "expired>compensation"),
     ] {
-        let heard = book.heard(book.newest(), &done(), false);
-        let cell = cell(&book, &Input::Heard(Box::new(heard)), seconds);
+        let psp_update = records.psp_update(records.newest(), &done(), false);
+        let cell = cell(&records, &Input::PspUpdate(Box::new(psp_update)), seconds);
         assert_eq!(cell, wanted, "{seconds} s after the creation");
     }
     // Sent at 0: what a look-up does not find is believed after the expiry and a quiet minute.
-    let heard = book.heard(book.newest(), &Word::NotFound, false);
-    let heard = Input::Heard(Box::new(heard));
-    assert_eq!(cell(&book, &heard, LIFETIME), "expired");
-    let early = Book::new(None).paying();
+    let psp_update = records.psp_update(records.newest(), &PspResult::NotFound, false);
+    let psp_update = Input::PspUpdate(Box::new(psp_update));
+    assert_eq!(cell(&records, &psp_update, LIFETIME), "expired");
+    let early = SessionRecords::new(None).paying();
     assert_eq!(
-        cell(&early, &heard, LIFETIME - 1),
+        cell(&early, &psp_update, LIFETIME - 1),
         ".",
         "before the expiry it proves nothing"
     );

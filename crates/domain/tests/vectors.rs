@@ -7,7 +7,7 @@
 
 use std::path::Path;
 
-use oncharge_domain::signing::{Signed, SigningKey, signing_string};
+use oncharge_domain::signing::{SignedRequest, SigningKey, signing_string};
 use serde_json::Value;
 
 fn vectors() -> Option<Vec<Value>> {
@@ -27,8 +27,8 @@ fn text<'a>(vector: &'a Value, member: &str) -> &'a str {
     value.unwrap_or_else(|| unreachable!("{member} of {vector}"))
 }
 
-fn signed(vector: &Value) -> Signed<'_> {
-    Signed {
+fn signed(vector: &Value) -> SignedRequest<'_> {
+    SignedRequest {
         timestamp: text(vector, "timestamp"),
         method: text(vector, "method"),
         target: text(vector, "path"),
@@ -70,7 +70,7 @@ fn a_signature_without_the_query_is_refused() {
             let signature = text(alternative, member);
             assert!(!key.verify(&signed(vector), signature), "{signature}");
             let (target, _) = text(vector, "path").split_once('?').unwrap();
-            let bare = Signed {
+            let bare = SignedRequest {
                 target,
                 ..signed(vector)
             };
@@ -91,10 +91,10 @@ fn any_other_part_changes_the_signature() {
         let signature = text(&vector, "signature_key_hextext");
         let (timestamp, method, target, body) = ("1795360199", "PATCH", "/other", b"other");
         for wrong in [
-            Signed { timestamp, ..right },
-            Signed { method, ..right },
-            Signed { target, ..right },
-            Signed { body, ..right },
+            SignedRequest { timestamp, ..right },
+            SignedRequest { method, ..right },
+            SignedRequest { target, ..right },
+            SignedRequest { body, ..right },
         ] {
             assert!(!key.verify(&wrong, signature), "{name}: {wrong:?}");
         }

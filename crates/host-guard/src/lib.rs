@@ -15,61 +15,66 @@ use actix_web::http::{
 
 /// The addresses and names under which a server answers.
 #[derive(Clone, Debug)]
-pub struct Hosts {
-    bound: IpAddr,
+pub struct AllowedHosts {
+    bind_address: IpAddr,
     names: Arc<[String]>,
 }
 
-impl Hosts {
+impl AllowedHosts {
     /// Of a server that is bound to this address and has these names besides.
-    pub fn new(bound: IpAddr, names: &[String]) -> Self {
+    pub fn new(bind_address: IpAddr, names: &[String]) -> Self {
         let names = names.into();
-        Self { bound, names }
+        Self {
+            bind_address,
+            names,
+        }
     }
 
     /// Whether only processes on this machine can reach the server.
-    pub fn is_local(&self) -> bool {
-        self.bound.is_loopback()
+    pub fn is_loopback_only(&self) -> bool {
+        self.bind_address.is_loopback()
     }
 
     /// Whether a request names this server: by exactly one `Host`, and by the host of its target
     /// where that has one (then it is the one that counts).
-    pub fn admit_request(&self, headers: &HeaderMap, target: &Uri) -> bool {
-        let in_target = target.host().is_none_or(|host| self.admit(host));
-        in_target && single_host(headers).is_some_and(|host| self.admit(host))
+    pub fn allows_request(&self, headers: &HeaderMap, target: &Uri) -> bool {
+        let target_is_allowed = target.host().is_none_or(|host| self.allows(host));
+        target_is_allowed && single_host(headers).is_some_and(|host| self.allows(host))
     }
 
     /// Whether a `Host` is a name of ours, loopback or the bound address; where that is every address
     /// of the machine, any address will do. Ports do not matter: a tunnel may begin at another.
-    fn admit(&self, host: &str) -> bool {
+    fn allows(&self, host: &str) -> bool {
         let name = without_port(host);
-        let is_name = |ours: &str| name.eq_ignore_ascii_case(ours);
-        if is_name("localhost") || self.names.iter().any(|ours| is_name(ours)) {
+        let is_name = |allowed: &str| name.eq_ignore_ascii_case(allowed);
+        if is_name("localhost") || self.names.iter().any(|allowed| is_name(allowed)) {
             return true;
         }
-        let bare = name
+        let stripped = name
             .strip_prefix('[')
             .and_then(|rest| rest.strip_suffix(']'));
-        let address: Option<IpAddr> = bare.unwrap_or(name).parse().ok();
+        let address: Option<IpAddr> = stripped.unwrap_or(name).parse().ok();
         address.is_some_and(|address| {
-            address.is_loopback() || self.bound.is_unspecified() || address == self.bound
+            address.is_loopback()
+                || self.bind_address.is_unspecified()
+                || address == self.bind_address
         })
     }
 }
 
 /// Whether a request comes from a page of another origin. Browsers name the origin of a page;
 /// programs name none. The scheme may differ, because a proxy may end TLS before the server.
-pub fn is_from_elsewhere(headers: &HeaderMap) -> bool {
+pub fn is_cross_origin(headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(ORIGIN);
     let Some(origin) = origins.next() else {
         return false;
     };
     let authority = origin.to_str().ok().and_then(|origin| {
-        let bare = origin.strip_prefix("http://");
-        bare.or_else(|| origin.strip_prefix("https://"))
+        let stripped = origin.strip_prefix("http://");
+        stripped.or_else(|| origin.strip_prefix("https://"))
     });
-    let is_own = authority.is_some() && authority == single_host(headers);
-    !is_own || origins.next().is_some()
+    let is_same_origin = authority.is_some() && authority == single_host(headers);
+    !is_same_origin || origins.next().is_some()
 }
 
 fn single_host(headers: &HeaderMap) -> Option<&str> {
@@ -98,9 +103,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_our_own_address_is_let_in() {
-        let at = |bound: &str| Hosts::new(bound.parse().unwrap(), &[]);
-        let (loopback, private, every) = (at("127.0.0.1"), at("10.1.2.3"), at("0.0.0.0"));
+    fn only_own_addresses_are_allowed() {
+        let at = |bind_address: &str| AllowedHosts::new(bind_address.parse().unwrap(), &[]);
+        let (loopback, private, unspecified) = (at("127.0.0.1"), at("10.1.2.3"), at("0.0.0.0"));
         for host in [
             "127.0.0.1",
             "127.0.0.1:8082",
@@ -110,8 +115,8 @@ mod tests {
             "[::1]:8082",
             "127.9.9.9:80",
         ] {
-            for hosts in [&loopback, &private, &every] {
-                assert!(hosts.admit(host), "{host} at {hosts:?}");
+            for hosts in [&loopback, &private, &unspecified] {
+                assert!(hosts.allows(host), "{host} at {hosts:?}");
             }
         }
         for host in [
@@ -127,20 +132,20 @@ mod tests {
             "0x7f.1",
             "metadata.localhost",
         ] {
-            for hosts in [&loopback, &private, &every] {
-                assert!(!hosts.admit(host), "{host} at {hosts:?}");
+            for hosts in [&loopback, &private, &unspecified] {
+                assert!(!hosts.allows(host), "{host} at {hosts:?}");
             }
         }
-        assert!(private.admit("10.1.2.3:8082") && !private.admit("10.1.2.4"));
-        assert!(every.admit("10.1.2.4:9") && !loopback.admit("10.1.2.4:9"));
+        assert!(private.allows("10.1.2.3:8082") && !private.allows("10.1.2.4"));
+        assert!(unspecified.allows("10.1.2.4:9") && !loopback.allows("10.1.2.4:9"));
     }
 
     #[test]
-    fn a_name_that_was_set_is_let_in_and_none_like_it() {
+    fn configured_names_are_allowed_exactly() {
         let names = ["ops.example.com".to_owned(), "ops".to_owned()];
-        let hosts = Hosts::new("127.0.0.1".parse().unwrap(), &names);
+        let hosts = AllowedHosts::new("127.0.0.1".parse().unwrap(), &names);
         for host in ["ops.example.com", "OPS.example.com:8443", "ops", "ops:80"] {
-            assert!(hosts.admit(host), "{host}");
+            assert!(hosts.allows(host), "{host}");
         }
         for host in [
             "example.com",
@@ -150,7 +155,7 @@ mod tests {
             "ops.example.co",
             "10.0.0.1",
         ] {
-            assert!(!hosts.admit(host), "{host}");
+            assert!(!hosts.allows(host), "{host}");
         }
     }
 
@@ -166,27 +171,30 @@ mod tests {
     }
 
     #[test]
-    fn a_request_names_one_host_that_is_admitted() {
-        let hosts = Hosts::new("127.0.0.1".parse().unwrap(), &[]);
-        let admit = |pairs: &[_], target: &str| {
-            hosts.admit_request(&headers(pairs), &target.parse().unwrap())
+    fn a_request_needs_exactly_one_allowed_host() {
+        let hosts = AllowedHosts::new("127.0.0.1".parse().unwrap(), &[]);
+        let allows = |pairs: &[_], target: &str| {
+            hosts.allows_request(&headers(pairs), &target.parse().unwrap())
         };
-        assert!(admit(&[("host", "localhost:1")], "/"));
-        assert!(!admit(&[], "/"));
-        assert!(!admit(&[("host", "localhost"), ("host", "localhost")], "/"));
-        assert!(!admit(&[("host", "evil.example")], "/"));
-        assert!(!admit(&[("host", "localhost")], "http://evil.example/"));
-        assert!(admit(&[("host", "localhost")], "http://127.0.0.1/"));
+        assert!(allows(&[("host", "localhost:1")], "/"));
+        assert!(!allows(&[], "/"));
+        assert!(!allows(
+            &[("host", "localhost"), ("host", "localhost")],
+            "/"
+        ));
+        assert!(!allows(&[("host", "evil.example")], "/"));
+        assert!(!allows(&[("host", "localhost")], "http://evil.example/"));
+        assert!(allows(&[("host", "localhost")], "http://127.0.0.1/"));
     }
 
     #[test]
-    fn pages_of_other_origins_are_told_from_our_own() {
-        let elsewhere = |origin| {
+    fn cross_origin_requests_are_detected() {
+        let cross_origin = |origin| {
             let pairs = [("host", "127.0.0.1:8081"), ("origin", origin)];
-            is_from_elsewhere(&headers(&pairs))
+            is_cross_origin(&headers(&pairs))
         };
-        assert!(!elsewhere("http://127.0.0.1:8081"));
-        assert!(!elsewhere("https://127.0.0.1:8081"));
+        assert!(!cross_origin("http://127.0.0.1:8081"));
+        assert!(!cross_origin("https://127.0.0.1:8081"));
         for origin in [
             "null",
             "",
@@ -196,8 +204,8 @@ mod tests {
             "https://evil.example",
             "file://127.0.0.1:8081",
         ] {
-            assert!(elsewhere(origin), "{origin}");
+            assert!(cross_origin(origin), "{origin}");
         }
-        assert!(!is_from_elsewhere(&headers(&[("host", "127.0.0.1:8081")])));
+        assert!(!is_cross_origin(&headers(&[("host", "127.0.0.1:8081")])));
     }
 }

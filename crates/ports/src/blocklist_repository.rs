@@ -15,7 +15,11 @@ use crate::error::StoreError;
 #[async_trait]
 pub trait BlocklistRepository: Send + Sync {
     /// The bans that are live at this time under any of these hashes. One indexed query.
-    async fn live(&self, hashes: &[PepperedHash], now: Timestamp) -> Result<Vec<Ban>, StoreError>;
+    async fn live_bans(
+        &self,
+        hashes: &[PepperedHash],
+        now: Timestamp,
+    ) -> Result<Vec<Ban>, StoreError>;
 
     /// Adds a ban and registers its pepper. `false`, and nothing written, where a live node does
     /// not have this pepper (it would serve the shopper), or where another pepper is registered

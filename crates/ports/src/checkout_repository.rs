@@ -15,7 +15,7 @@ use crate::{
     error::{CommitError, StoreError},
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope, KeyWrite, UnitOfWork},
+    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite, UnitOfWork},
 };
 
 /// The store of everything that a payment is.
@@ -24,7 +24,7 @@ use crate::{
 #[async_trait]
 pub trait CheckoutRepository: Send + Sync {
     /// The session with its version and contact data; MUST equal what was committed
-    /// [`what_is_saved_loads_equal`]. One round trip.
+    /// [`sessions_load_equal`]. One round trip.
     async fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
     /// The operation.
@@ -50,10 +50,13 @@ pub trait CheckoutRepository: Send + Sync {
     ) -> Result<Vec<(Refund, Operation)>, StoreError>;
 
     /// The idempotency record.
-    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError>;
+    async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError>;
 
     /// The unanswered idempotency key whose request waits for this operation, if any.
-    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError>;
+    async fn reserved_key(
+        &self,
+        operation: OperationId,
+    ) -> Result<Option<IdempotencyScope>, StoreError>;
 
     /// Sessions, newest first; MUST be stable while rows are added [`pages_are_stable`].
     async fn sessions(
@@ -73,7 +76,7 @@ pub trait CheckoutRepository: Send + Sync {
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
     /// Operations that were created at or after `since`, oldest first by (`created_at`, id), after
-    /// this position (where an operation is, or was) [`operations_are_listed_from_a_time_on`].
+    /// this position (where an operation is, or was) [`operations_are_listed_since_a_time`].
     async fn operations(
         &self,
         since: Timestamp,
@@ -82,12 +85,12 @@ pub trait CheckoutRepository: Send + Sync {
     ) -> Result<Vec<Operation>, StoreError>;
 
     /// Writes an idempotency record by itself, for an answer that guards no change of a session;
-    /// fails with `KeyTaken` as a unit does.
-    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError>;
+    /// fails with `IdempotencyKeyTaken` as a unit does.
+    async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError>;
 
-    /// Commits a unit: MUST be all or nothing [`all_or_nothing`], MUST fail as a whole with
-    /// `Conflict` where the session's version is stale [`a_stale_unit_leaves_nothing`,
-    /// `one_of_two_racing_commits_wins`], with `KeyTaken` where the key is taken
+    /// Commits a unit: MUST be all or nothing [`a_unit_is_all_or_nothing`], MUST fail as a whole with
+    /// `Conflict` where the session's version is stale [`a_stale_unit_writes_nothing`,
+    /// `one_of_two_racing_commits_wins`], with `IdempotencyKeyTaken` where the key is taken
     /// [`a_key_is_reserved_once`], with `LeaseLost` where the lease does not hold
     /// [`a_lost_lease_cannot_commit`], with `AlreadyHandled` where the notification waits no more
     /// [`a_notification_is_handled_once`]; event numbers MUST be unique in a session
@@ -96,7 +99,7 @@ pub trait CheckoutRepository: Send + Sync {
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError>;
 
     /// Whether this unit was committed; for use after `OutcomeUnknown`
-    /// [`committed_tells_the_truth`]. Where the store is replicated, the answer MUST be as durable as
+    /// [`is_committed_reports_the_outcome`]. Where the store is replicated, the answer MUST be as durable as
     /// a commit: what a failover can still lose is neither confirmed nor denied, but an error.
-    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError>;
+    async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError>;
 }

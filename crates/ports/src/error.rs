@@ -36,7 +36,7 @@ pub enum CommitError {
     Conflict,
     /// The idempotency key is taken; nothing was written.
     #[error("the idempotency key is taken")]
-    KeyTaken,
+    IdempotencyKeyTaken,
     /// The PSP's notification was handled before; nothing was written.
     #[error("the notification was handled before")]
     AlreadyHandled,

@@ -17,7 +17,7 @@ use crate::{
 #[async_trait]
 pub trait Inbox: Send + Sync {
     /// Keeps a notification; `false`, and nothing written, where one with the same account and
-    /// event key is there already. One round trip [`a_notification_is_kept_once`].
+    /// event key is there already. One round trip [`a_notification_is_stored_once`].
     async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError>;
 
     /// The notification [`notifications_load_equal`].
@@ -28,8 +28,8 @@ pub trait Inbox: Send + Sync {
 
     /// Ends a notification that changes nothing: writes its verdict, what it is about and the
     /// audit entry together, and gives the lease back. MUST fail with `LeaseLost`, and write
-    /// nothing, where the lease does not hold [`a_lost_lease_cannot_settle`].
-    async fn settle(&self, settled: &Settled) -> Result<(), CommitError>;
+    /// nothing, where the lease does not hold [`a_lost_lease_cannot_close_a_notification`].
+    async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError>;
 
     /// Takes a notification off the list of stuck work; `false` where it is not on it.
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError>;
@@ -39,7 +39,7 @@ pub trait Inbox: Send + Sync {
     /// none where there are none [`many_notifications_are_dismissed_at_once`].
     async fn dismiss_all(
         &self,
-        stuck: &StuckNotifications,
+        stuck: &StuckNotificationFilter,
         limit: u32,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError>;
@@ -63,7 +63,7 @@ pub struct NewNotification {
 
 /// Which of the notifications that are listed as stuck.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StuckNotifications {
+pub struct StuckNotificationFilter {
     /// With this status; none is stuck with another than `Mismatched`, `Unmatched` or `Malformed`.
     pub status: NotificationStatus,
     /// Of this account.
@@ -145,7 +145,7 @@ impl NotificationStatus {
 
 /// The end of a notification that changes nothing.
 #[derive(Debug, Clone)]
-pub struct Settled {
+pub struct NotificationOutcome {
     /// The claim on it; names it.
     pub lease: Lease,
     /// What it has come to; never `Waiting`.

@@ -28,7 +28,7 @@ pub trait Maintenance: Send + Sync {
     /// operation that a refund, a compensation or an unanswered idempotency record names, or that the
     /// PSP contradicts [`operations_that_were_never_sent_are_deleted`], and an API key that has not
     /// ended or that a webhook endpoint names [`ended_keys_are_deleted`]. An event outlives its
-    /// delivery and can be delivered again [`an_event_outlives_its_delivery`].
+    /// delivery and can be delivered again [`an_event_is_kept_after_its_delivery`].
     async fn delete_expired(
         &self,
         rows: ExpiringRows,
@@ -41,7 +41,7 @@ pub trait Maintenance: Send + Sync {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExpiringRows {
     /// Which unit of work wrote which version of a session, by the time of the unit:
-    /// [`crate::CheckoutRepository::committed`] is not asked about old units
+    /// [`crate::CheckoutRepository::is_committed`] is not asked about old units
     /// [`old_session_changes_are_deleted`].
     SessionChanges,
     /// Idempotency records, by the time of the response.

@@ -11,7 +11,7 @@ use oncharge_domain::{
 
 use crate::{
     error::{CommitError, StoreError},
-    unit_of_work::KeyWrite,
+    unit_of_work::IdempotencyWrite,
 };
 
 /// The store of merchants. Every change carries its audit entry and is written with it.
@@ -42,7 +42,7 @@ pub trait MerchantRepository: Send + Sync {
     async fn psp_accounts(&self) -> Result<Vec<PspAccount>, StoreError>;
 
     /// Writes a merchant's settings, those that were taken away among them
-    /// [`a_look_can_be_taken_away`]. `false`, and nothing is written, unless the stored version is the
+    /// [`branding_can_be_removed`]. `false`, and nothing is written, unless the stored version is the
     /// one before the merchant's [`settings_are_written_over_the_version_that_was_read`].
     async fn update(&self, merchant: &Merchant, audit: &AuditEntry) -> Result<bool, StoreError>;
 
@@ -59,7 +59,7 @@ pub trait MerchantRepository: Send + Sync {
     async fn key(&self, hash: &ApiKeyHash) -> Result<Option<(ApiKey, Merchant)>, StoreError>;
 
     /// The key with this id, ended or not.
-    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
+    async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError>;
 
     /// The merchant's keys that have not ended at `now`, newest first, at most [`MAX_LISTED_KEYS`]
     /// [`a_merchants_keys_are_listed`].
@@ -75,7 +75,7 @@ pub trait MerchantRepository: Send + Sync {
 
     /// Ends every key of a merchant that has not ended by then, and returns how many. A rotation at
     /// the same time either comes before, and its new key ends as well, or fails
-    /// [`no_rotation_survives_the_end_of_all_keys`].
+    /// [`no_rotation_survives_ending_all_keys`].
     async fn end_all_keys(
         &self,
         merchant: MerchantId,
@@ -94,17 +94,17 @@ pub trait MerchantRepository: Send + Sync {
     ) -> Result<KeyRemoval, StoreError>;
 
     /// Adds a key in place of another, which gets an end, and remembers the response that shows it,
-    /// all together [`a_rotation_is_remembered_with_its_answer`]. Of two rotations of one key exactly
+    /// all together [`a_rotation_stores_its_response`]. Of two rotations of one key exactly
     /// one succeeds [`a_key_is_rotated_once`]; at most [`MAX_ENDING_KEYS`] keys of a merchant are in
     /// their grace period, whatever runs at the same time [`keys_in_grace_are_limited`]. Fails with
-    /// `KeyTaken`, which comes before these checks, where the idempotency key is taken
-    /// [`a_failed_rotation_leaves_nothing`].
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError>;
+    /// `IdempotencyKeyTaken`, which comes before these checks, where the idempotency key is taken
+    /// [`a_failed_rotation_writes_nothing`].
+    async fn rotate_key(&self, rotation: &KeyRotation) -> Result<RotationOutcome, CommitError>;
 
-    /// Records that a key was used at this time, unless a use less than [`LAST_USE_SECONDS`] before
+    /// Records that a key was used at this time, unless a use less than [`LAST_USE_PRECISION_SECONDS`] before
     /// is recorded [`the_last_use_is_recorded_once_an_hour`].
     ///
-    /// [`LAST_USE_SECONDS`]: oncharge_domain::merchant::LAST_USE_SECONDS
+    /// [`LAST_USE_PRECISION_SECONDS`]: oncharge_domain::merchant::LAST_USE_PRECISION_SECONDS
     async fn record_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError>;
 }
 
@@ -136,7 +136,7 @@ pub enum RotationOutcome {
 
 /// A pair in place of another.
 #[derive(Debug, Clone)]
-pub struct Rotation {
+pub struct KeyRotation {
     /// The new key.
     pub key: ApiKey,
     /// The hash that it is looked up by.
@@ -148,7 +148,7 @@ pub struct Rotation {
     /// When the replaced key ends; after `at`, if it has a grace period.
     pub replaced_ends_at: Timestamp,
     /// The record of the request's idempotency key.
-    pub remembered: Option<KeyWrite>,
+    pub remembered: Option<IdempotencyWrite>,
     /// What the audit log says of it.
     pub audit: AuditEntry,
 }

@@ -7,14 +7,14 @@ use oncharge_domain::{
     refund::Refund,
     session::Session,
     time::Timestamp,
-    webhook::{Attempt, WebhookEndpoint},
+    webhook::{DeliveryAttempt, WebhookEndpoint},
 };
 
 use crate::queries::StoredEvent;
 
 /// An answer as it went to the merchant, byte for byte.
 #[derive(Clone, PartialEq, Eq)]
-pub struct RememberedAnswer {
+pub struct StoredResponse {
     /// The HTTP status.
     pub status: u16,
     /// The media type of the body.
@@ -23,11 +23,11 @@ pub struct RememberedAnswer {
     pub body: Vec<u8>,
 }
 
-impl std::fmt::Debug for RememberedAnswer {
+impl std::fmt::Debug for StoredResponse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(
             f,
-            "RememberedAnswer({}, {} bytes)",
+            "StoredResponse({}, {} bytes)",
             self.status,
             self.body.len()
         )
@@ -36,7 +36,7 @@ impl std::fmt::Debug for RememberedAnswer {
 
 /// What can be answered to a merchant's `POST`.
 #[derive(Debug)]
-pub enum Presentable<'a> {
+pub enum ApiResponse<'a> {
     /// A session was created.
     Created(&'a Session, &'a PayToken),
     /// A command on a session is done.
@@ -44,11 +44,11 @@ pub enum Presentable<'a> {
     /// A command on a session was taken in; its outcome comes later.
     Accepted(&'a Session),
     /// A refund was ordered.
-    RefundOrdered(&'a Refund),
+    RefundRequested(&'a Refund),
     /// The PSP said no to a capture or cancel.
     PspRejected,
     /// A pair was made in place of another; its texts are shown this once.
-    PairRotated {
+    KeyRotated {
         /// The new key.
         api_key: &'a str,
         /// The new secret.
@@ -61,12 +61,12 @@ pub enum Presentable<'a> {
     /// An event is on its way again.
     Redelivering(&'a StoredEvent),
     /// What came of a test of the endpoint.
-    Tested(&'a Attempt),
+    Tested(&'a DeliveryAttempt),
 }
 
 /// What a merchant is told by webhook.
 #[derive(Debug, Clone, Copy)]
-pub enum Told<'a> {
+pub enum WebhookPayload<'a> {
     /// An event.
     Event(&'a StoredEvent),
     /// A test of its endpoint (`endpoint.test`).
@@ -81,13 +81,13 @@ pub enum Told<'a> {
 /// Renders answers; pure.
 pub trait Presenter: Send + Sync {
     /// The status and bytes of an answer; `request_id` goes into error bodies.
-    fn present(
+    fn render(
         &self,
-        answer: &Presentable<'_>,
+        response: &ApiResponse<'_>,
         request_id: &str,
         now: Timestamp,
-    ) -> RememberedAnswer;
+    ) -> StoredResponse;
 
     /// The body of a webhook: the same bytes for the same event at every attempt.
-    fn webhook(&self, told: &Told<'_>) -> Vec<u8>;
+    fn render_webhook(&self, payload: &WebhookPayload<'_>) -> Vec<u8>;
 }

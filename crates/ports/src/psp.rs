@@ -7,7 +7,7 @@ use oncharge_domain::{
     card::Card,
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, Instruction, PspAccount, PspReference, PspReport},
+    psp::{Instruction, PspAccount, PspReference, PspReport, PspResponse},
 };
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -57,7 +57,7 @@ impl fmt::Debug for PreparedRequest {
 
 /// What is to be prepared.
 #[derive(Debug)]
-pub struct Call<'a> {
+pub struct PspRequest<'a> {
     /// The operation: its id is the PSP's idempotency key.
     pub operation: OperationId,
     /// The session: its id is the reference that the PSP sees.
@@ -71,7 +71,7 @@ pub struct Call<'a> {
 /// The connector cannot carry this amount or currency exactly; nothing was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the payment processor cannot carry this amount")]
-pub struct CannotCarry;
+pub struct UnsupportedAmount;
 
 /// A call that brought no answer; which of the two it is decides what may follow.
 #[derive(Debug, thiserror::Error)]
@@ -106,7 +106,7 @@ pub struct Notification {
     pub reference: PspReference,
     /// What became of the operation; `Accepted` where the notification only tells that there is
     /// news, which a look-up then has to be asked for.
-    pub answer: Answer,
+    pub answer: PspResponse,
     /// The card that an authorization was made with, where the notification names it.
     pub card: Option<Card>,
 }
@@ -114,7 +114,7 @@ pub struct Notification {
 /// The signature is missing or wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the signature does not verify")]
-pub struct Unverified;
+pub struct InvalidSignature;
 
 /// Why a notification was not understood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -150,7 +150,7 @@ pub trait Psp: Send + Sync {
     fn is_payment_method(&self, text: &str) -> bool;
 
     /// Whether the PSP can carry this amount exactly in its currency.
-    fn carries(&self, amount: Money) -> bool;
+    fn supports_amount(&self, amount: Money) -> bool;
 
     /// The page with the PSP's card fields for this session, to be framed by `parent_origin`.
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String;
@@ -160,7 +160,7 @@ pub trait Psp: Send + Sync {
 
     /// The request that carries out an instruction, as bytes; errors where the PSP cannot carry
     /// the amount exactly. Pure: nothing is sent.
-    fn prepare(&self, call: &Call<'_>) -> Result<PreparedRequest, CannotCarry>;
+    fn prepare(&self, call: &PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount>;
 
     /// Sends a prepared request. The same bytes always go out under the same key.
     async fn send(&self, request: &PreparedRequest) -> Result<PspReport, PspError>;
@@ -176,17 +176,17 @@ pub trait Psp: Send + Sync {
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Vec<VerifiedNotification>, Unverified>;
+    ) -> Result<Vec<VerifiedNotification>, InvalidSignature>;
 
     /// Reads a notification that was verified.
     fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError>;
 }
 
 /// All accounts that this deployment can reach.
-pub trait Psps: Send + Sync {
+pub trait PspRegistry: Send + Sync {
     /// The connector of an account; `None` where it is not configured.
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>>;
 
     /// Accounts whose circuit breaker is open: a call made now would not be sent.
-    fn unavailable(&self) -> Vec<PspAccount>;
+    fn unavailable_accounts(&self) -> Vec<PspAccount>;
 }

@@ -10,12 +10,12 @@ use oncharge_domain::{
     time::Timestamp,
 };
 
-use crate::{presenter::RememberedAnswer, psp::PreparedRequest};
+use crate::{presenter::StoredResponse, psp::PreparedRequest};
 
 /// What must become true together; all of it or nothing.
 #[derive(Debug, Clone)]
 pub struct UnitOfWork {
-    /// Its id; stored in rows of its own so that `committed` can be asked.
+    /// Its id; stored in rows of its own so that `is_committed` can be asked.
     pub id: UnitId,
     /// The session: inserted where its version is 1, else written over the version just below
     /// its own. A stale version fails the whole unit.
@@ -32,7 +32,7 @@ pub struct UnitOfWork {
     /// merchant's endpoint in the same commit, where there is one that is enabled.
     pub events: Vec<NewEvent>,
     /// The idempotency record.
-    pub key: Option<KeyWrite>,
+    pub key: Option<IdempotencyWrite>,
     /// The PSP's notification that is handled by it; must be waiting still, else the unit fails
     /// with `AlreadyHandled`.
     pub handled: Option<NotificationId>,
@@ -71,7 +71,7 @@ pub struct NewOperation {
     /// When recovery takes it up if nobody has finished it by then.
     pub next_try_at: Timestamp,
     /// The idempotency key of the request that waits for it.
-    pub key: Option<KeyScope>,
+    pub key: Option<IdempotencyScope>,
 }
 
 /// An operation that has changed.
@@ -94,7 +94,7 @@ pub struct NewEvent {
 
 /// Whose idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct KeyScope {
+pub struct IdempotencyScope {
     /// The merchant.
     pub merchant: MerchantId,
     /// The key.
@@ -103,13 +103,13 @@ pub struct KeyScope {
 
 /// What happens to an idempotency record.
 #[derive(Debug, Clone)]
-pub enum KeyWrite {
-    /// Takes the key for a request whose operation is still open. Fails with `KeyTaken` where a
+pub enum IdempotencyWrite {
+    /// Takes the key for a request whose operation is still open. Fails with `IdempotencyKeyTaken` where a
     /// record exists, unless that was answered more than 72 hours before `at` and its operation, if
     /// it has one, is no longer open.
     Reserve {
         /// Whose.
-        scope: KeyScope,
+        scope: IdempotencyScope,
         /// What the request was.
         fingerprint: RequestFingerprint,
         /// The operation that it waits for.
@@ -118,41 +118,41 @@ pub enum KeyWrite {
         at: Timestamp,
     },
     /// Takes the key and remembers the answer at once; fails like `Reserve`.
-    Answer {
+    ReserveAndComplete {
         /// Whose.
-        scope: KeyScope,
+        scope: IdempotencyScope,
         /// What the request was.
         fingerprint: RequestFingerprint,
         /// The answer.
-        answer: RememberedAnswer,
+        answer: StoredResponse,
         /// The present time.
         at: Timestamp,
     },
     /// Remembers the answer of a reserved key; where one is remembered already, that stays.
-    Remember {
+    Complete {
         /// Whose.
-        scope: KeyScope,
+        scope: IdempotencyScope,
         /// The answer.
-        answer: RememberedAnswer,
+        answer: StoredResponse,
         /// The present time.
         at: Timestamp,
     },
     /// Frees a reserved key: the request may be repeated as if it had never been made.
-    Free {
+    Release {
         /// Whose.
-        scope: KeyScope,
+        scope: IdempotencyScope,
     },
 }
 
 /// An idempotency record as it is read.
 #[derive(Debug, Clone)]
-pub struct KeyRecord {
+pub struct IdempotencyRecord {
     /// What the request was.
     pub fingerprint: RequestFingerprint,
     /// The operation that the request started, if it started one.
     pub operation: Option<OperationId>,
     /// The answer, if it has been given.
-    pub answer: Option<RememberedAnswer>,
+    pub answer: Option<StoredResponse>,
     /// When it was given.
     pub answered_at: Option<Timestamp>,
 }

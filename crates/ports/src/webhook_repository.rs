@@ -6,24 +6,24 @@ use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
     merchant::ApiKey,
     time::Timestamp,
-    webhook::{Attempt, Attempted, Delivery, EndpointSecrets, WebhookEndpoint},
+    webhook::{Delivery, DeliveryAttempt, DeliveryOutcome, EndpointSecrets, WebhookEndpoint},
 };
 
 use crate::{
     error::{CommitError, StoreError},
     queries::StoredEvent,
-    unit_of_work::{KeyWrite, Lease},
+    unit_of_work::{IdempotencyWrite, Lease},
 };
 
 /// How many deliveries are ended together at most: in one short transaction, however many wait.
-pub const ENDED_AT_ONCE: u32 = 500;
+pub const MAX_ENDED_AT_ONCE: u32 = 500;
 
 /// The store of webhooks out. Deliveries are not made here: the commit that writes an event makes
 /// one where the merchant has an enabled endpoint, to its URL [`an_event_has_a_delivery_where_there_is_an_endpoint`].
 ///
-/// With an endpoint that ends, what is on the way to it is ended, too: at most [`ENDED_AT_ONCE`] at
+/// With an endpoint that ends, what is on the way to it is ended, too: at most [`MAX_ENDED_AT_ONCE`] at
 /// once. The rest is *left over*: pending while its merchant has no endpoint, or a disabled one whose
-/// URL is the delivery's. Nobody sends it, [`WebhookRepository::end_left_over`] ends it, and no
+/// URL is the delivery's. Nobody sends it, [`WebhookRepository::end_orphaned_deliveries`] ends it, and no
 /// endpoint is set before it has ended.
 #[async_trait]
 pub trait WebhookRepository: Send + Sync {
@@ -33,7 +33,7 @@ pub trait WebhookRepository: Send + Sync {
     /// Writes the merchant's endpoint: inserted where its version is 1, else in place of the version
     /// just below its own [`endpoints_load_equal`], [`a_stale_endpoint_is_not_written`]. Open
     /// deliveries keep their URL. Nothing is written while the merchant has deliveries left over: the
-    /// new endpoint would revive them [`what_is_left_over_is_not_revived`].
+    /// new endpoint would revive them [`orphaned_deliveries_are_not_revived`].
     async fn set_endpoint(
         &self,
         endpoint: &WebhookEndpoint,
@@ -41,9 +41,9 @@ pub trait WebhookRepository: Send + Sync {
     ) -> Result<EndpointWrite, StoreError>;
 
     /// Gives the endpoint this key and counts it as set and working from then on, if it is enabled
-    /// and still the version that was read [`a_key_is_changed_only_of_what_was_read`]. `false`, and
+    /// and still the version that was read [`a_key_changes_only_the_version_read`]. `false`, and
     /// nothing is written, where it was changed, disabled or removed meanwhile
-    /// [`what_was_set_outlives_a_change_of_key`].
+    /// [`an_endpoint_update_survives_a_key_change`].
     async fn change_key(
         &self,
         read: &WebhookEndpoint,
@@ -54,22 +54,22 @@ pub trait WebhookRepository: Send + Sync {
     /// Gives the endpoint other secrets, if it is still the version that was read, and remembers the
     /// response that shows the new one, all together [`a_secret_is_rotated_once`]. `false`, and
     /// nothing is written, where it was changed or removed meanwhile. Whether it is disabled or
-    /// failing stays as it is. Fails with `KeyTaken` where the idempotency key is taken.
+    /// failing stays as it is. Fails with `IdempotencyKeyTaken` where the idempotency key is taken.
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError>;
 
     /// Removes the merchant's endpoint, and what is on the way dies with it, at most
-    /// [`ENDED_AT_ONCE`]; `false` where there is none [`a_removed_endpoint_takes_its_deliveries`]. An
-    /// attempt that is under way keeps its lease, and is recorded [`an_attempt_outlives_its_delivery`].
+    /// [`MAX_ENDED_AT_ONCE`]; `false` where there is none [`removing_an_endpoint_ends_its_deliveries`]. An
+    /// attempt that is under way keeps its lease, and is recorded [`an_attempt_is_recorded_after_its_delivery_ends`].
     async fn remove_endpoint(
         &self,
         merchant: MerchantId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Ends deliveries that are left over, at most [`ENDED_AT_ONCE`], of this merchant or of any
+    /// Ends deliveries that are left over, at most [`MAX_ENDED_AT_ONCE`], of this merchant or of any
     /// one; returns how many. Of one merchant 0 says that nothing is left over
-    /// [`what_is_left_over_is_ended_in_portions`].
-    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError>;
+    /// [`orphaned_deliveries_are_ended_in_batches`].
+    async fn end_orphaned_deliveries(&self, of: Option<MerchantId>) -> Result<u64, StoreError>;
 
     /// The merchant's active keys and, where it is in its grace period at `now`, the one that the
     /// endpoint was set with: no more than can make a signature
@@ -88,11 +88,11 @@ pub trait WebhookRepository: Send + Sync {
     ) -> Result<Option<StoredEvent>, StoreError>;
 
     /// Every attempt to deliver this event, in order.
-    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError>;
+    async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError>;
 
     /// These events with their deliveries and endpoints, in any order; what is not there is left
     /// out. One round trip.
-    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError>;
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, StoreError>;
 
     /// Writes an attempt and all that follows from it together, and gives the lease back. MUST
     /// fail with `LeaseLost`, and write nothing, where the lease does not hold
@@ -100,20 +100,20 @@ pub trait WebhookRepository: Send + Sync {
     ///
     /// The attempt is always kept and counted. The delivery's state, failures and next try change
     /// only where it is still pending, and in the round in which it was read: what was redelivered
-    /// meanwhile stays due [`a_redelivery_outlives_the_attempt_under_way`], what has died stays dead
-    /// [`an_attempt_outlives_its_delivery`].
+    /// meanwhile stays due [`a_redelivery_survives_the_running_attempt`], what has died stays dead
+    /// [`an_attempt_is_recorded_after_its_delivery_ends`].
     ///
     /// Changes of the endpoint touch it only while its URL is the delivery's. One that disables it
-    /// ends the open deliveries of the merchant's to that URL, at most [`ENDED_AT_ONCE`]
-    /// [`a_disabled_endpoint_takes_its_deliveries`]. For failing it is disabled only where it has
-    /// failed since [`Recorded::failing_since`]; else it was set or recovered meanwhile, and nothing
-    /// is disabled, ended or audited [`an_endpoint_that_recovered_is_not_given_up`].
-    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError>;
+    /// ends the open deliveries of the merchant's to that URL, at most [`MAX_ENDED_AT_ONCE`]
+    /// [`disabling_an_endpoint_ends_its_deliveries`]. For failing it is disabled only where it has
+    /// failed since [`AttemptRecord::failing_since`]; else it was set or recovered meanwhile, and nothing
+    /// is disabled, ended or audited [`a_recovered_endpoint_is_not_disabled`].
+    async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError>;
 
     /// Puts an event of this merchant on its way to the merchant's present endpoint, at once and
     /// with all its tries before it, whether or not it was delivered before: the next round begins.
     /// The attempts made so far stay, and one that is under way goes on; whatever comes of it, the
-    /// event goes out again after it [`a_redelivery_outlives_the_attempt_under_way`].
+    /// event goes out again after it [`a_redelivery_survives_the_running_attempt`].
     async fn redeliver(
         &self,
         merchant: MerchantId,
@@ -130,7 +130,7 @@ pub enum EndpointWrite {
     /// The merchant's endpoint is another version by now, or was removed or set.
     Stale,
     /// The merchant has deliveries left over.
-    LeftOver,
+    OrphanedDeliveries,
 }
 
 /// New secrets of an endpoint.
@@ -141,14 +141,14 @@ pub struct SecretRotation {
     /// Its secrets from now on.
     pub secrets: EndpointSecrets,
     /// The record of the request's idempotency key.
-    pub remembered: Option<KeyWrite>,
+    pub remembered: Option<IdempotencyWrite>,
     /// What the audit log says of it; its time is that of the change.
     pub audit: AuditEntry,
 }
 
 /// An event on its way with all that an attempt needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
+pub struct OutgoingDelivery {
     /// What is told.
     pub event: StoredEvent,
     /// How far it is.
@@ -159,13 +159,13 @@ pub struct Outgoing {
 
 /// An attempt that was made.
 #[derive(Debug, Clone)]
-pub struct Recorded {
+pub struct AttemptRecord {
     /// The claim on the delivery.
     pub lease: Lease,
     /// The attempt; `None` where none was made because the endpoint is gone.
-    pub attempt: Option<Attempt>,
+    pub attempt: Option<DeliveryAttempt>,
     /// What follows from it.
-    pub after: Attempted,
+    pub after: DeliveryOutcome,
     /// Since when the endpoint had failed, as it was read before: by this it is given up. `None`
     /// gives up nothing.
     pub failing_since: Option<Timestamp>,

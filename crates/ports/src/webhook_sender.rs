@@ -9,9 +9,9 @@ use oncharge_domain::webhook::{EndpointUrl, SendError};
 #[async_trait]
 pub trait WebhookSender: Send + Sync {
     /// Posts once, and says what came of it. MUST follow no redirect, MUST connect to no address
-    /// that `may_be_reached` denies, whatever the name resolves to at this moment, and MUST end
+    /// that `is_allowed_address` denies, whatever the name resolves to at this moment, and MUST end
     /// within ten seconds.
-    async fn send(&self, webhook: &Webhook) -> Sent;
+    async fn send(&self, webhook: &Webhook) -> SendOutcome;
 }
 
 /// One `POST` to a merchant.
@@ -27,7 +27,7 @@ pub struct Webhook {
 
 /// What came of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Sent {
+pub struct SendOutcome {
     /// The status of the answer, or why there was none.
     pub answer: Result<u16, SendError>,
     /// The first kilobyte of the answer's body, as text without control characters but line ends.

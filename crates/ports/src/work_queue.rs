@@ -15,7 +15,7 @@ use crate::{error::StoreError, unit_of_work::Lease};
 /// Hands out due work. Read first, claim only what is due.
 ///
 /// Due times and leases are both judged by the store's own clock, [`WorkQueue::now`], so that
-/// processes whose clocks differ agree on them [`a_claim_goes_by_the_stores_clock`].
+/// processes whose clocks differ agree on them [`claims_use_the_store_clock`].
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
     /// The present time by the store's clock.
@@ -24,37 +24,37 @@ pub trait WorkQueue: Send + Sync {
     /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first;
     /// counts the try. MUST never hand out an item twice while a lease holds
     /// [`no_item_is_leased_twice`]. MUST leave out the accounts that are busy, so that one whose
-    /// PSP hangs does not stand before the others [`busy_accounts_are_left_out`].
+    /// PSP hangs does not stand before the others [`busy_accounts_are_excluded`].
     async fn claim_operations(
         &self,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError>;
 
     /// Claims sessions whose deadline (`Session::due_at`) has come and that nobody holds, oldest
-    /// first and none of the accounts that are busy [`busy_accounts_are_left_out`].
+    /// first and none of the accounts that are busy [`busy_accounts_are_excluded`].
     async fn claim_sessions(
         &self,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError>;
 
     /// Claims notifications that wait, whose time has come and that nobody holds, oldest first and
-    /// none of the accounts that are busy [`busy_accounts_are_left_out`]; counts the try.
+    /// none of the accounts that are busy [`busy_accounts_are_excluded`]; counts the try.
     async fn claim_notifications(
         &self,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError>;
 
-    /// Claims pending deliveries whose time has come and that nobody holds: at most `each` of any
+    /// Claims pending deliveries whose time has come and that nobody holds: at most `per_merchant` of any
     /// one merchant, none of those in `busy`, so that one merchant's many do not stand before
     /// everybody else's few. A session's first attempts MUST be handed out in the order of their
     /// sequence, each only once the one before is recorded
     /// [`first_attempts_go_out_in_order`].
     async fn claim_deliveries(
         &self,
-        wanted: &WantedDeliveries,
+        filter: &DeliveryClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError>;
 
@@ -67,9 +67,9 @@ pub trait WorkQueue: Send + Sync {
 
     /// Makes every open operation that nobody holds due at once; for the start of a store that
     /// has no other process, where nothing can be on its way.
-    async fn wake_all(&self, now: Timestamp) -> Result<(), StoreError>;
+    async fn make_all_due(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// How much waits in each queue, for metrics; one entry for each of [`Queue::ALL`].
+    /// How much waits in each queue, for metrics; one entry for each of [`QueueName::ALL`].
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError>;
 
     /// Takes an operation that the PSP contradicts off the list of stuck work, with an entry in the
@@ -110,14 +110,14 @@ impl AccountName {
 
 /// Which items that go to PSP accounts a worker can take.
 #[derive(Debug, Clone)]
-pub struct WantedItems {
+pub struct ClaimFilter {
     /// How many at most.
     pub limit: u32,
     /// Accounts to leave out: the worker has its hands full of them, or their PSP is away.
     pub busy: Vec<AccountName>,
 }
 
-impl WantedItems {
+impl ClaimFilter {
     /// So many at most, of whatever account.
     pub fn up_to(limit: u32) -> Self {
         Self {
@@ -168,11 +168,11 @@ pub struct ClaimedNotification {
 
 /// Which deliveries a worker can take.
 #[derive(Debug, Clone)]
-pub struct WantedDeliveries {
+pub struct DeliveryClaimFilter {
     /// How many at most.
     pub limit: u32,
     /// How many at most of one merchant.
-    pub each: u32,
+    pub per_merchant: u32,
     /// Merchants whose endpoints have their hands full.
     pub busy: Vec<MerchantId>,
 }
@@ -190,7 +190,7 @@ pub struct ClaimedDelivery {
 
 /// A queue of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Queue {
+pub enum QueueName {
     /// Operations that are not final.
     Operations,
     /// Sessions whose deadline has come.
@@ -201,7 +201,7 @@ pub enum Queue {
     Deliveries,
 }
 
-impl Queue {
+impl QueueName {
     /// All of them.
     pub const ALL: &'static [Self] = &[
         Self::Operations,
@@ -225,7 +225,7 @@ impl Queue {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueDepth {
     /// Which queue.
-    pub queue: Queue,
+    pub queue: QueueName,
     /// How many items.
     pub depth: u64,
     /// Since when the oldest waits: an operation's creation, a deadline, a notification's arrival,

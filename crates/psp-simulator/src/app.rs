@@ -7,18 +7,18 @@ use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::{DefaultHeaders, Next, from_fn};
 use actix_web::web::{self, ServiceConfig};
 use actix_web::{Error, HttpResponse, ResponseError as _};
-use oncharge_host_guard::{Hosts, is_from_elsewhere};
+use oncharge_host_guard::{AllowedHosts, is_cross_origin};
 use tokio::sync::Notify;
 
 use crate::config::Secret;
-use crate::faults::{self, Faults, gate};
+use crate::faults::{self, Faults, inject};
 use crate::problem::Problem;
-use crate::server::door::Door;
+use crate::server::listener_control::ListenerControl;
 use crate::store::Store;
 use crate::{challenge, fields, ledger, modifications, operations, pages, payments, tokens};
 
 /// The largest body that is read, in bytes.
-const LARGEST_BODY: usize = 65_536;
+const MAX_BODY_BYTES: usize = 65_536;
 
 /// A running simulator, as its handlers and tasks see it.
 pub(crate) struct Simulator {
@@ -28,32 +28,32 @@ pub(crate) struct Simulator {
     /// Challenge URLs begin with this origin.
     pub(crate) public_url: String,
     /// The names under which requests are answered.
-    pub(crate) hosts: Hosts,
-    pub(crate) wake: Wake,
-    pub(crate) door: Door,
+    pub(crate) hosts: AllowedHosts,
+    pub(crate) notifiers: Notifiers,
+    pub(crate) listener_control: ListenerControl,
 }
 
 /// Wakes the tasks that wait for something to do.
 #[derive(Clone, Default)]
-pub(crate) struct Wake {
+pub(crate) struct Notifiers {
     /// Accepted work and successes to be taken back.
     pub(crate) work: Arc<Notify>,
     /// The outgoing queue.
     pub(crate) delivery: Arc<Notify>,
 }
 
-impl Wake {
+impl Notifiers {
     /// Something was committed that may be work for anyone.
-    pub(crate) fn all(&self) {
+    pub(crate) fn notify_all(&self) {
         self.work.notify_one();
         self.delivery.notify_one();
     }
 }
 
 /// What every answer carries: a PSP's answers are not to be cached or sniffed, and other sites are not
-/// told where a request comes from; the simulator's own pages still get an `Origin` that [`guard`]
+/// told where a request comes from; the simulator's own pages still get an `Origin` that [`host_guard`]
 /// can check. There are no CORS headers: no page of another origin can read anything.
-pub(crate) fn headers() -> DefaultHeaders {
+pub(crate) fn default_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("Cache-Control", "no-store"))
         .add(("X-Content-Type-Options", "nosniff"))
@@ -62,18 +62,18 @@ pub(crate) fn headers() -> DefaultHeaders {
 
 /// Refuses requests under another host's name and from pages of another origin: card tokens, ledger
 /// and faults need no password.
-pub(crate) async fn guard<B: MessageBody + 'static>(
+pub(crate) async fn host_guard<B: MessageBody + 'static>(
     simulator: web::Data<Simulator>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let problem = if !simulator
         .hosts
-        .admit_request(request.headers(), request.uri())
+        .allows_request(request.headers(), request.uri())
     {
-        Problem::OtherHost
-    } else if is_from_elsewhere(request.headers()) {
-        Problem::OtherOrigin
+        Problem::UnknownHost
+    } else if is_cross_origin(request.headers()) {
+        Problem::CrossOrigin
     } else {
         return Ok(next.call(request).await?.map_into_left_body());
     };
@@ -85,8 +85,8 @@ pub(crate) async fn guard<B: MessageBody + 'static>(
 /// Every route of the simulator.
 pub(crate) fn routes(config: &mut ServiceConfig) {
     config
-        .app_data(web::PayloadConfig::new(LARGEST_BODY))
-        .app_data(web::FormConfig::default().limit(LARGEST_BODY))
+        .app_data(web::PayloadConfig::new(MAX_BODY_BYTES))
+        .app_data(web::FormConfig::default().limit(MAX_BODY_BYTES))
         .route("/", web::get().to(pages::index))
         .route("/fields", web::get().to(fields::page))
         .route("/assets/{name}", web::get().to(pages::asset))
@@ -105,7 +105,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         )
         .service(
             web::scope("/v1/payments")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(inject::inject))
                 .route("", web::post().to(payments::create))
                 .route(
                     "/{psp_reference}/captures",
@@ -123,7 +123,7 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
         )
         .service(
             web::scope("/v1/operations")
-                .wrap(from_fn(gate::gate))
+                .wrap(from_fn(inject::inject))
                 .route("/{idempotency_key}", web::get().to(operations::get))
                 .default_service(web::to(not_found)),
         )

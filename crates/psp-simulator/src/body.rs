@@ -30,7 +30,7 @@ pub(crate) fn require_json(request: &HttpRequest) -> Result<(), Problem> {
     if declared {
         Ok(())
     } else {
-        Err(Problem::NotJson)
+        Err(Problem::UnsupportedMediaType)
     }
 }
 
@@ -47,7 +47,7 @@ impl Body {
     }
 
     /// Says that a member cannot be taken.
-    pub(crate) fn refuse(&mut self, field: &str, problem: &str) {
+    pub(crate) fn add_problem(&mut self, field: &str, problem: &str) {
         self.problems.push(FieldProblem {
             field: field.to_owned(),
             problem: problem.to_owned(),
@@ -59,18 +59,18 @@ impl Body {
         self.members.remove(field).filter(|value| !value.is_null())
     }
 
-    /// A text of 1 to `longest` characters.
-    pub(crate) fn text(&mut self, field: &str, longest: usize) -> String {
+    /// A text of 1 to `max_length` characters.
+    pub(crate) fn text(&mut self, field: &str, max_length: usize) -> String {
         match self.take(field) {
-            Some(Value::String(text)) if !text.is_empty() && text.chars().count() <= longest => {
+            Some(Value::String(text)) if !text.is_empty() && text.chars().count() <= max_length => {
                 text
             }
             Some(_) => {
-                self.refuse(field, "must be a text that is neither empty nor too long");
+                self.add_problem(field, "must be a text that is neither empty nor too long");
                 String::new()
             }
             None => {
-                self.refuse(field, "is required");
+                self.add_problem(field, "is required");
                 String::new()
             }
         }
@@ -81,11 +81,11 @@ impl Body {
         match self.take(field).map(|value| value.as_i64()) {
             Some(Some(amount)) if amount > 0 => amount,
             Some(_) => {
-                self.refuse(field, "must be a whole number of minor units, at least 1");
+                self.add_problem(field, "must be a whole number of minor units, at least 1");
                 1
             }
             None => {
-                self.refuse(field, "is required");
+                self.add_problem(field, "is required");
                 1
             }
         }
@@ -95,7 +95,7 @@ impl Body {
     pub(crate) fn currency(&mut self, field: &str) -> String {
         let code = self.text(field, 3);
         if !code.is_empty() && (code.len() != 3 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
-            self.refuse(field, "must be three capital letters");
+            self.add_problem(field, "must be three capital letters");
         }
         code
     }
@@ -105,7 +105,7 @@ impl Body {
         match self.take(field) {
             Some(Value::Bool(flag)) => flag,
             Some(_) => {
-                self.refuse(field, "must be true or false");
+                self.add_problem(field, "must be true or false");
                 false
             }
             None => false,
@@ -119,7 +119,7 @@ impl Body {
             .as_str()
             .filter(|text| text.len() <= 2_048 && is_web_url(text));
         if text.is_none() {
-            self.refuse(field, "must be an http or https URL");
+            self.add_problem(field, "must be an http or https URL");
         }
         text.map(str::to_owned)
     }
@@ -128,7 +128,7 @@ impl Body {
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for field in unknown {
-            self.refuse(&field, "is unknown");
+            self.add_problem(&field, "is unknown");
         }
         if self.problems.is_empty() {
             Ok(())

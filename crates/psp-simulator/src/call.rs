@@ -5,14 +5,14 @@ use ring::digest;
 use serde_json::{Map, Value, json};
 
 use crate::app::Simulator;
-use crate::engine::Answer;
+use crate::codes::{Kind, Outcome};
+use crate::engine::CallResponse;
 use crate::problem::Problem;
 use crate::store::payments::Payment;
-use crate::words::{Kind, Outcome};
 
 const HEADER: &str = "Idempotency-Key";
 /// The longest key that is taken, in characters.
-const LONGEST_KEY: usize = 255;
+const MAX_KEY_LENGTH: usize = 255;
 
 /// The call's idempotency key: 1 to 255 visible ASCII characters; 422 otherwise.
 pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> {
@@ -22,7 +22,7 @@ pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> 
     value
         .to_str()
         .ok()
-        .filter(|key| (1..=LONGEST_KEY).contains(&key.len()))
+        .filter(|key| (1..=MAX_KEY_LENGTH).contains(&key.len()))
         .filter(|key| key.bytes().all(|byte| byte.is_ascii_graphic()))
         .map(str::to_owned)
         .ok_or_else(|| Problem::field(HEADER, "must be 1 to 255 visible ASCII characters"))
@@ -37,11 +37,14 @@ pub(crate) fn fingerprint(parameters: &Value) -> String {
 }
 
 /// Writes an answer: 201 with the result, 404 for an unknown payment, 422 for a key used before.
-pub(crate) fn respond(simulator: &Simulator, answer: Answer) -> Result<HttpResponse, Problem> {
+pub(crate) fn respond(
+    simulator: &Simulator,
+    answer: CallResponse,
+) -> Result<HttpResponse, Problem> {
     let (operation, payment) = match answer {
-        Answer::Operation { operation, payment } => (operation, *payment),
-        Answer::KeyReused => return Err(Problem::KeyReused),
-        Answer::UnknownPayment => {
+        CallResponse::Operation { operation, payment } => (operation, *payment),
+        CallResponse::KeyReused => return Err(Problem::KeyReused),
+        CallResponse::UnknownPayment => {
             return Err(Problem::NotFound(
                 "there is no payment with this psp_reference",
             ));

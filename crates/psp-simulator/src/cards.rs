@@ -1,6 +1,6 @@
 //! Cards: is it one, whose is it, and how does it behave.
 
-use crate::words::Behaviour;
+use crate::codes::Behaviour;
 
 /// What is kept of a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub(crate) struct Card {
 }
 
 /// The numbers that do not simply approve.
-const SPECIAL: [(&str, Behaviour); 5] = [
+const TEST_CARDS: [(&str, Behaviour); 5] = [
     ("4000000000000002", Behaviour::CardDeclined),
     ("4000000000009995", Behaviour::InsufficientFunds),
     ("4000000000000069", Behaviour::ExpiredCard),
@@ -20,15 +20,15 @@ const SPECIAL: [(&str, Behaviour); 5] = [
 ];
 
 /// Reads a card number (spaces and hyphens are ignored): 12 to 19 digits with a right check digit.
-pub(crate) fn read(number: &str) -> Option<Card> {
+pub(crate) fn parse(number: &str) -> Option<Card> {
     let digits: String = number.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let right_length = (12..=19).contains(&digits.len());
-    if !right_length || !digits.bytes().all(|byte| byte.is_ascii_digit()) || !luhn(&digits) {
+    if !right_length || !digits.bytes().all(|byte| byte.is_ascii_digit()) || !passes_luhn(&digits) {
         return None;
     }
-    let behaviour = SPECIAL
+    let behaviour = TEST_CARDS
         .iter()
-        .find(|(special, _)| *special == digits)
+        .find(|(test_number, _)| *test_number == digits)
         .map_or(Behaviour::Approve, |(_, behaviour)| *behaviour);
     let last4 = digits.get(digits.len() - 4..)?.to_owned();
     Some(Card {
@@ -39,7 +39,7 @@ pub(crate) fn read(number: &str) -> Option<Card> {
 }
 
 /// The check digit of ISO/IEC 7812-1.
-fn luhn(digits: &str) -> bool {
+fn passes_luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()
         .rev()
@@ -82,7 +82,7 @@ pub(crate) fn is_cvc(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Behaviour, is_cvc, read};
+    use super::{Behaviour, is_cvc, parse};
 
     #[test]
     fn known_numbers_have_their_brand_and_behaviour() {
@@ -111,7 +111,7 @@ mod tests {
             ("4000000000000259", "visa", "0259", Behaviour::Chargeback),
         ];
         for (number, brand, last4, behaviour) in cases {
-            let card = read(number).unwrap();
+            let card = parse(number).unwrap();
             assert_eq!(
                 (card.brand, card.last4.as_str(), card.behaviour),
                 (brand, last4, behaviour)
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_card_number_is_refused() {
+    fn invalid_card_numbers_are_refused() {
         for number in [
             "",
             "4242424242424241",
@@ -128,7 +128,7 @@ mod tests {
             "4242x4242",
             "42424242424242424242",
         ] {
-            assert_eq!(read(number), None, "{number:?}");
+            assert_eq!(parse(number), None, "{number:?}");
         }
     }
 

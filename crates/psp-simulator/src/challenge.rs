@@ -8,15 +8,15 @@ use askama::Template;
 use serde::Deserialize;
 
 use crate::app::Simulator;
-use crate::engine::{Unit, challenge};
-use crate::pages::{self, OWN_FILES_ONLY};
+use crate::codes::Status;
+use crate::engine::{Transaction, challenge};
+use crate::pages::{self, SELF_ONLY_POLICY};
 use crate::problem::Problem;
 use crate::store::payments;
 use crate::texts::Texts;
-use crate::words::Status;
 
 /// The page may stand in any web page: the one that embeds it is not known to the bank.
-const FRAMES: &str = "form-action 'self'; frame-ancestors http: https:";
+const FRAME_POLICY: &str = "form-action 'self'; frame-ancestors http: https:";
 const UNKNOWN: Problem = Problem::NotFound("there is no such challenge");
 
 #[derive(Template)]
@@ -29,7 +29,7 @@ struct Page<'a> {
 
 /// What the two buttons send.
 #[derive(Debug, Deserialize)]
-pub(crate) struct Form {
+pub(crate) struct ChallengeForm {
     outcome: Option<String>,
 }
 
@@ -46,14 +46,14 @@ pub(crate) async fn page(
         .await?
         .ok_or(UNKNOWN)?;
     let open = payment.status == Status::Challenge;
-    show(&request, open, payment.last4.as_deref())
+    render(&request, open, payment.last4.as_deref())
 }
 
 /// Ends the challenge; one that has ended stays as it is.
 pub(crate) async fn finish(
     request: HttpRequest,
     id: web::Path<String>,
-    form: web::Form<Form>,
+    form: web::Form<ChallengeForm>,
     simulator: web::Data<Simulator>,
 ) -> Result<HttpResponse, Problem> {
     let passed = match form.outcome.as_deref() {
@@ -65,18 +65,20 @@ pub(crate) async fn finish(
     let faults = simulator.faults.clone();
     let payment = simulator
         .store
-        .write(move |connection| challenge::end(&mut Unit::new(connection, &faults), &id, passed))
+        .write(move |connection| {
+            challenge::end(&mut Transaction::new(connection, &faults), &id, passed)
+        })
         .await?
         .ok_or(UNKNOWN)?;
-    simulator.wake.all();
-    show(&request, false, payment.last4.as_deref())
+    simulator.notifiers.notify_all();
+    render(&request, false, payment.last4.as_deref())
 }
 
-fn show(request: &HttpRequest, open: bool, last4: Option<&str>) -> Result<HttpResponse, Problem> {
+fn render(request: &HttpRequest, open: bool, last4: Option<&str>) -> Result<HttpResponse, Problem> {
     let page = Page {
         texts: Texts::accepted_by(request),
         open,
         last4: last4.unwrap_or_default(),
     };
-    pages::html(&page, &format!("{OWN_FILES_ONLY}; {FRAMES}"))
+    pages::render_page(&page, &format!("{SELF_ONLY_POLICY}; {FRAME_POLICY}"))
 }

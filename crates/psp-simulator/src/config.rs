@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_very_secret_matches() {
+    fn only_the_exact_secret_matches() {
         let secret = Secret::new("abc");
         assert!(secret.matches("abc"));
         assert!(!secret.matches("abd") && !secret.matches("ab") && !secret.matches(""));

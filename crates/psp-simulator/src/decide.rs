@@ -1,7 +1,7 @@
 //! What a call does to a payment: pure decisions, without a clock, a database or chance.
 
+use crate::codes::{EntryKind, Kind, Reason, Status};
 use crate::store::payments::Payment;
-use crate::words::{EntryKind, Kind, Reason, Status};
 
 /// What becomes of a payment when a call is carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -103,7 +103,7 @@ pub(crate) fn refund(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
 
 /// Takes back what a call of this kind did (`fail_late`). `None` where there is nothing to take
 /// back any more, such as an authorisation that has been captured meanwhile.
-pub(crate) fn take_back(payment: &Payment, kind: Kind, amount: i64) -> Option<Effect> {
+pub(crate) fn reverse(payment: &Payment, kind: Kind, amount: i64) -> Option<Effect> {
     let after = Effect::none(payment);
     match (kind, payment.status) {
         (Kind::Authorise, Status::Authorised) => Some(Effect {
@@ -139,7 +139,7 @@ pub(crate) fn take_back(payment: &Payment, kind: Kind, amount: i64) -> Option<Ef
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::Behaviour;
+    use crate::codes::Behaviour;
 
     const STATUSES: [Status; 8] = [
         Status::Pending,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn every_status_answers_a_cancel() {
+    fn cancel_is_decided_for_every_status() {
         let expected = |status| match status {
             Status::Pending | Status::Challenge => Ok(vec![]),
             Status::Authorised => Ok(vec![(EntryKind::Void, 100)]),
@@ -223,28 +223,28 @@ mod tests {
     }
 
     #[test]
-    fn taking_back_undoes_what_is_there_and_nothing_else() {
-        let lapsed = take_back(&payment(Status::Authorised), Kind::Authorise, 100).unwrap();
+    fn reversal_undoes_only_what_was_done() {
+        let lapsed = reverse(&payment(Status::Authorised), Kind::Authorise, 100).unwrap();
         assert_eq!(
             (lapsed.status, lapsed.movements),
             (Status::Lapsed, vec![(EntryKind::Authorise, -100)])
         );
         assert_eq!(
-            take_back(&payment(Status::Captured), Kind::Authorise, 100),
+            reverse(&payment(Status::Captured), Kind::Authorise, 100),
             None
         );
         assert_eq!(
-            take_back(&payment(Status::Cancelled), Kind::Authorise, 100),
+            reverse(&payment(Status::Cancelled), Kind::Authorise, 100),
             None
         );
-        let failed = take_back(&payment(Status::Captured), Kind::Capture, 100).unwrap();
+        let failed = reverse(&payment(Status::Captured), Kind::Capture, 100).unwrap();
         assert_eq!((failed.status, failed.captured), (Status::CaptureFailed, 0));
-        let stands = take_back(&payment(Status::Cancelled), Kind::Cancel, 100).unwrap();
-        assert_eq!(stands.status, Status::Authorised);
+        let restored = reverse(&payment(Status::Cancelled), Kind::Cancel, 100).unwrap();
+        assert_eq!(restored.status, Status::Authorised);
         let refunded = Payment {
             refunded: 40,
             ..payment(Status::Captured)
         };
-        assert_eq!(take_back(&refunded, Kind::Refund, 40).unwrap().refunded, 0);
+        assert_eq!(reverse(&refunded, Kind::Refund, 40).unwrap().refunded, 0);
     }
 }

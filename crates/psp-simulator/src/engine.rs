@@ -10,14 +10,14 @@ use std::sync::Arc;
 use diesel::sqlite::SqliteConnection;
 
 use crate::clock;
+use crate::codes::{Outcome, Reason};
 use crate::decide::Effect;
-use crate::faults::{Active, Faults};
-use crate::notifications::{self, Fact};
+use crate::faults::{ActiveFaults, Faults};
+use crate::notifications::{self, NotificationContent};
 use crate::store::StoreError;
 use crate::store::ledger::{self, Entry};
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
-use crate::words::{Outcome, Reason};
 
 /// How long accepted work waits in asynchronous mode, in microseconds.
 pub(crate) const WORK_DELAY: i64 = 200_000;
@@ -25,13 +25,13 @@ pub(crate) const WORK_DELAY: i64 = 200_000;
 pub(crate) const LATE_DELAY: i64 = 1_000_000;
 
 /// One transaction: its connection, its instant and the faults in force throughout.
-pub(crate) struct Unit<'a> {
+pub(crate) struct Transaction<'a> {
     pub(crate) connection: &'a mut SqliteConnection,
     pub(crate) now: i64,
-    pub(crate) faults: Arc<Active>,
+    pub(crate) faults: Arc<ActiveFaults>,
 }
 
-impl<'a> Unit<'a> {
+impl<'a> Transaction<'a> {
     /// Begins work on a connection that is inside a transaction.
     pub(crate) fn new(connection: &'a mut SqliteConnection, faults: &Faults) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl<'a> Unit<'a> {
 
     /// Gives a call its final result and queues the notification that tells it. The caller saves
     /// the call.
-    fn conclude(
+    fn finish_operation(
         &mut self,
         payment: &Payment,
         operation: &mut Operation,
@@ -79,12 +79,12 @@ impl<'a> Unit<'a> {
         operation.result = result;
         operation.reason = reason;
         operation.due_at = None;
-        let fact = Fact::of(payment, operation, operation.kind);
-        notifications::enqueue(self, payment, &fact)
+        let content = NotificationContent::of(payment, operation, operation.kind);
+        notifications::enqueue(self, payment, &content)
     }
 
     /// Arranges that a success is taken back later, if the call was so doomed.
-    fn doom(&self, operation: &mut Operation) {
+    fn schedule_late_failure(&self, operation: &mut Operation) {
         if operation.fail_late {
             operation.late_at = Some(self.now + LATE_DELAY);
         }
@@ -93,7 +93,7 @@ impl<'a> Unit<'a> {
 
 /// What a call with an idempotency key is answered.
 #[derive(Clone, Debug)]
-pub(crate) enum Answer {
+pub(crate) enum CallResponse {
     /// Done now, or done before and remembered.
     Operation {
         operation: Operation,
@@ -107,19 +107,19 @@ pub(crate) enum Answer {
 }
 
 /// The remembered answer for a key, if the key has been seen.
-fn remembered(
+fn recorded_response(
     connection: &mut SqliteConnection,
     key: &str,
     fingerprint: &str,
-) -> Result<Option<Answer>, StoreError> {
+) -> Result<Option<CallResponse>, StoreError> {
     let Some(operation) = operations::find(connection, key)? else {
         return Ok(None);
     };
     if operation.fingerprint != fingerprint {
-        return Ok(Some(Answer::KeyReused));
+        return Ok(Some(CallResponse::KeyReused));
     }
     let payment = payments::find(connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
     let payment = Box::new(payment);
-    Ok(Some(Answer::Operation { operation, payment }))
+    Ok(Some(CallResponse::Operation { operation, payment }))
 }

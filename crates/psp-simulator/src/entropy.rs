@@ -10,7 +10,7 @@ use ring::rand::{SecureRandom as _, SystemRandom};
 pub(crate) struct NoEntropy;
 
 /// `prefix` followed by 144 random bits in base64url (24 characters of `A-Za-z0-9_-`).
-pub(crate) fn unguessable(prefix: &str) -> Result<String, NoEntropy> {
+pub(crate) fn random_id(prefix: &str) -> Result<String, NoEntropy> {
     let mut bytes = [0_u8; 18];
     SystemRandom::new()
         .fill(&mut bytes)

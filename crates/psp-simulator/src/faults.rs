@@ -3,8 +3,8 @@
 //! The settings outlive the process like everything else that was answered; only a closed door
 //! (`refuse_connections_ms`) is an act of the moment and not repeated at a start.
 
-pub(crate) mod dice;
-pub(crate) mod gate;
+pub(crate) mod inject;
+pub(crate) mod rng;
 pub(crate) mod settings;
 
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,21 +20,21 @@ use crate::clock;
 use crate::problem::Problem;
 use crate::server::connections::Connection;
 use crate::store::{self, StoreError};
-use dice::Dice;
-use settings::Settings;
+use rng::FaultRng;
+use settings::FaultSettings;
 
 /// The faults in force and how far their dice have been rolled.
-pub(crate) struct Active {
-    pub(crate) settings: Settings,
-    pub(crate) dice: Dice,
+pub(crate) struct ActiveFaults {
+    pub(crate) settings: FaultSettings,
+    pub(crate) rng: FaultRng,
     requests: AtomicU64,
     notifications: AtomicU64,
 }
 
-impl Active {
-    fn new(settings: Settings, seed: u64) -> Self {
+impl ActiveFaults {
+    fn new(settings: FaultSettings, seed: u64) -> Self {
         Self {
-            dice: Dice::new(seed),
+            rng: FaultRng::new(seed),
             settings,
             requests: AtomicU64::new(0),
             notifications: AtomicU64::new(0),
@@ -54,23 +54,23 @@ impl Active {
 
 /// The faults of a running simulator.
 #[derive(Clone)]
-pub(crate) struct Faults(Arc<RwLock<Arc<Active>>>);
+pub(crate) struct Faults(Arc<RwLock<Arc<ActiveFaults>>>);
 
 impl Faults {
     /// Takes up the faults that were in force when the file was last in use.
     pub(crate) fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
         let settings = match store::faults::load(connection)? {
-            Some(text) => Settings::restore(&text)?,
-            None => Settings::default(),
+            Some(text) => FaultSettings::restore(&text)?,
+            None => FaultSettings::default(),
         };
         let seed = settings.seed_or_random()?;
-        Ok(Self(Arc::new(RwLock::new(Arc::new(Active::new(
+        Ok(Self(Arc::new(RwLock::new(Arc::new(ActiveFaults::new(
             settings, seed,
         ))))))
     }
 
     /// The faults in force now.
-    pub(crate) fn active(&self) -> Arc<Active> {
+    pub(crate) fn active(&self) -> Arc<ActiveFaults> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
@@ -79,15 +79,15 @@ impl Faults {
     fn replace(
         &self,
         connection: &mut SqliteConnection,
-        settings: Settings,
+        settings: FaultSettings,
     ) -> Result<(), StoreError> {
         store::faults::save(connection, &settings.to_json()?)?;
-        if !settings.holds_notifications() {
+        if !settings.delays_notifications() {
             store::notifications::release_held(connection, clock::now())?;
         }
         let seed = settings.seed_or_random()?;
         tracing::info!(seed, ?settings, "the faults were set");
-        let active = Arc::new(Active::new(settings, seed));
+        let active = Arc::new(ActiveFaults::new(settings, seed));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = active;
         Ok(())
     }
@@ -100,15 +100,15 @@ pub(crate) async fn put(
     bytes: web::Bytes,
     simulator: web::Data<Simulator>,
 ) -> Result<HttpResponse, Problem> {
-    let settings = Settings::read(&bytes)?;
+    let settings = FaultSettings::read(&bytes)?;
     let closed_for = settings.refuse_connections_ms.filter(|millis| *millis > 0);
     set(&simulator, settings.clone()).await?;
     let mut response = HttpResponse::Ok().json(settings);
     if let Some(millis) = closed_for {
-        let spared = request.conn_data::<Connection>().map(Connection::id);
+        let except = request.conn_data::<Connection>().map(Connection::id);
         simulator
-            .door
-            .close_for(Duration::from_millis(millis), spared)
+            .listener_control
+            .close_for(Duration::from_millis(millis), except)
             .await;
         response
             .headers_mut()
@@ -124,17 +124,17 @@ pub(crate) async fn get(simulator: web::Data<Simulator>) -> HttpResponse {
 
 /// `DELETE /v1/faults`: no faults any more; notifications that were held back go out at once.
 pub(crate) async fn delete(simulator: web::Data<Simulator>) -> Result<HttpResponse, Problem> {
-    let settings = Settings::default();
+    let settings = FaultSettings::default();
     set(&simulator, settings.clone()).await?;
     Ok(HttpResponse::Ok().json(settings))
 }
 
-async fn set(simulator: &Simulator, settings: Settings) -> Result<(), Problem> {
+async fn set(simulator: &Simulator, settings: FaultSettings) -> Result<(), Problem> {
     let faults = simulator.faults.clone();
     simulator
         .store
         .write(move |connection| faults.replace(connection, settings))
         .await?;
-    simulator.wake.all();
+    simulator.notifiers.notify_all();
     Ok(())
 }

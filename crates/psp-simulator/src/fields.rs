@@ -9,12 +9,12 @@ use askama::Template;
 use serde::Deserialize;
 use url::Url;
 
-use crate::pages::{self, OWN_FILES_ONLY};
+use crate::pages::{self, SELF_ONLY_POLICY};
 use crate::problem::Problem;
 use crate::texts::Texts;
 
 /// The longest `session`, in characters; it is only carried along in messages.
-const LONGEST_SESSION: usize = 255;
+const MAX_SESSION_LENGTH: usize = 255;
 
 /// What the page around asks for.
 #[derive(Debug, Deserialize)]
@@ -35,13 +35,13 @@ struct Fields<'a> {
 /// The fields, or 400 where the page around does not say rightly who it is.
 pub(crate) async fn page(query: web::Query<Query>) -> Result<HttpResponse, Problem> {
     let session = query.session.as_deref().unwrap_or_default();
-    if session.chars().count() > LONGEST_SESSION {
+    if session.chars().count() > MAX_SESSION_LENGTH {
         return Err(Problem::Malformed("session is too long"));
     }
     let parent_origin = query
         .parent_origin
         .as_deref()
-        .and_then(exact_origin)
+        .and_then(parse_origin)
         .ok_or(Problem::Malformed(
             "parent_origin must be an http or https origin",
         ))?;
@@ -51,31 +51,31 @@ pub(crate) async fn page(query: web::Query<Query>) -> Result<HttpResponse, Probl
         parent_origin: &parent_origin,
     };
     let policy = format!(
-        "{OWN_FILES_ONLY}; connect-src 'self'; form-action 'none'; frame-ancestors http: https:"
+        "{SELF_ONLY_POLICY}; connect-src 'self'; form-action 'none'; frame-ancestors http: https:"
     );
-    pages::html(&page, &policy)
+    pages::render_page(&page, &policy)
 }
 
 /// The text itself, if it is an origin as a browser writes it: scheme, host, port and nothing else.
-fn exact_origin(text: &str) -> Option<String> {
+fn parse_origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let origin = url.origin().ascii_serialization();
-    let exact = origin == text && !text.contains('*');
-    (matches!(url.scheme(), "http" | "https") && exact).then_some(origin)
+    let is_exact = origin == text && !text.contains('*');
+    (matches!(url.scheme(), "http" | "https") && is_exact).then_some(origin)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::exact_origin;
+    use super::parse_origin;
 
     #[test]
-    fn only_what_a_browser_would_write_is_an_origin() {
+    fn only_serialized_origins_are_accepted() {
         for good in [
             "http://127.0.0.1:8080",
             "https://shop.example",
             "http://[::1]:1",
         ] {
-            assert_eq!(exact_origin(good).as_deref(), Some(good));
+            assert_eq!(parse_origin(good).as_deref(), Some(good));
         }
         let bad = [
             "",
@@ -94,7 +94,7 @@ mod tests {
             "ftp://shop.example",
         ];
         for text in bad {
-            assert_eq!(exact_origin(text), None, "{text:?}");
+            assert_eq!(parse_origin(text), None, "{text:?}");
         }
     }
 }

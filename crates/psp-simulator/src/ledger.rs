@@ -6,9 +6,9 @@ use serde_json::json;
 
 use crate::app::Simulator;
 use crate::clock;
+use crate::codes::EntryKind;
 use crate::problem::Problem;
 use crate::store::ledger::{self, Entry};
-use crate::words::EntryKind;
 
 /// Which movements to list.
 #[derive(Debug, Deserialize)]
@@ -18,7 +18,7 @@ pub(crate) struct Query {
 }
 
 #[derive(Serialize)]
-struct Wire {
+struct EntryBody {
     kind: EntryKind,
     amount: i64,
     currency: String,
@@ -27,7 +27,7 @@ struct Wire {
     at: String,
 }
 
-impl From<Entry> for Wire {
+impl From<Entry> for EntryBody {
     fn from(entry: Entry) -> Self {
         Self {
             kind: entry.kind,
@@ -50,6 +50,6 @@ pub(crate) async fn list(
         .store
         .read(move |connection| Ok(ledger::list(connection, reference.as_deref())?))
         .await?;
-    let entries: Vec<Wire> = entries.into_iter().map(Wire::from).collect();
+    let entries: Vec<EntryBody> = entries.into_iter().map(EntryBody::from).collect();
     Ok(HttpResponse::Ok().json(json!({ "entries": entries })))
 }

@@ -48,7 +48,7 @@ async fn main() -> anyhow::Result<()> {
         .with_writer(std::io::stderr)
         .with_max_level(tracing::Level::INFO)
         .init();
-    let (bearer, notification_key) = (variable(BEARER), variable(NOTIFICATION_KEY));
+    let (bearer, notification_key) = (env_var(BEARER), env_var(NOTIFICATION_KEY));
     if !arguments.bind.is_loopback() && (bearer.is_none() || notification_key.is_none()) {
         anyhow::bail!(
             "to listen on {}, set {BEARER} and {NOTIFICATION_KEY}",
@@ -81,7 +81,7 @@ async fn main() -> anyhow::Result<()> {
     clippy::disallowed_methods,
     reason = "the one place where the program reads its secrets"
 )]
-fn variable(name: &str) -> Option<String> {
+fn env_var(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 

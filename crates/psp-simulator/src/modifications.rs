@@ -6,10 +6,10 @@ use serde_json::json;
 use crate::app::Simulator;
 use crate::body::{Body, require_json};
 use crate::call;
-use crate::engine::Unit;
-use crate::engine::modify::{self, ModifyCall};
+use crate::codes::Kind;
+use crate::engine::Transaction;
+use crate::engine::modify::{self, ModificationCall};
 use crate::problem::Problem;
-use crate::words::Kind;
 
 /// `/captures {amount}`: takes all or a part of what is held and voids the rest.
 pub(crate) async fn capture(
@@ -74,8 +74,8 @@ fn new_call(
     kind: Kind,
     psp_reference: String,
     amount: Option<i64>,
-) -> Result<ModifyCall, Problem> {
-    Ok(ModifyCall {
+) -> Result<ModificationCall, Problem> {
+    Ok(ModificationCall {
         key: call::idempotency_key(request)?,
         fingerprint: call::fingerprint(&json!([kind, psp_reference, amount])),
         kind,
@@ -84,12 +84,12 @@ fn new_call(
     })
 }
 
-async fn perform(simulator: &Simulator, call: ModifyCall) -> Result<HttpResponse, Problem> {
+async fn perform(simulator: &Simulator, call: ModificationCall) -> Result<HttpResponse, Problem> {
     let faults = simulator.faults.clone();
     let answer = simulator
         .store
-        .write(move |connection| modify::modify(&mut Unit::new(connection, &faults), call))
+        .write(move |connection| modify::modify(&mut Transaction::new(connection, &faults), call))
         .await?;
-    simulator.wake.all();
+    simulator.notifiers.notify_all();
     call::respond(simulator, answer)
 }

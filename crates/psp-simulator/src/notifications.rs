@@ -5,20 +5,20 @@ pub(crate) mod delivery;
 use serde::Serialize;
 
 use crate::clock;
-use crate::engine::Unit;
+use crate::codes::{Kind, Outcome, Reason};
+use crate::engine::Transaction;
 use crate::entropy;
-use crate::faults::dice::Purpose;
+use crate::faults::rng::Purpose;
 use crate::store::StoreError;
 use crate::store::notifications::{self, NewNotification};
 use crate::store::operations::Operation;
 use crate::store::payments::{CardBody, Payment};
-use crate::words::{Kind, Outcome, Reason};
 
 /// `reorder_notifications` holds each back a random time up to this many milliseconds.
-const LONGEST_REORDER: u64 = 1_000;
+const MAX_REORDER_MILLIS: u64 = 1_000;
 
 /// What a notification says, before it gets its id.
-pub(crate) struct Fact {
+pub(crate) struct NotificationContent {
     kind: &'static str,
     psp_reference: String,
     reference: String,
@@ -30,7 +30,7 @@ pub(crate) struct Fact {
     card: Option<CardBody>,
 }
 
-impl Fact {
+impl NotificationContent {
     /// How `operation` stands, told as a result of `kind` (a payment that captured at once can fail
     /// as a capture).
     pub(crate) fn of(payment: &Payment, operation: &Operation, kind: Kind) -> Self {
@@ -50,7 +50,7 @@ impl Fact {
 
 /// The notification as it is sent. The order of the members is that of the bytes that are signed.
 #[derive(Serialize)]
-struct Wire<'a> {
+struct NotificationBody<'a> {
     id: &'a str,
     r#type: &'a str,
     psp_reference: &'a str,
@@ -68,54 +68,59 @@ struct Wire<'a> {
 /// Puts the fact into the queue, as often and as late as the faults say. Payments that gave no
 /// `notification_url` get none.
 pub(crate) fn enqueue(
-    unit: &mut Unit<'_>,
+    transaction: &mut Transaction<'_>,
     payment: &Payment,
-    fact: &Fact,
+    content: &NotificationContent,
 ) -> Result<(), StoreError> {
     let Some(url) = payment.notification_url.clone() else {
         return Ok(());
     };
-    let id = entropy::unguessable("ntf_")?;
-    let body = serde_json::to_string(&Wire {
+    let id = entropy::random_id("ntf_")?;
+    let body = serde_json::to_string(&NotificationBody {
         id: &id,
-        r#type: fact.kind,
-        psp_reference: &fact.psp_reference,
-        reference: &fact.reference,
-        idempotency_key: &fact.idempotency_key,
-        success: fact.success,
-        amount: fact.amount,
-        currency: &fact.currency,
-        reason: fact.reason,
-        card: fact.card.as_ref(),
-        created_at: clock::rfc3339(unit.now),
+        r#type: content.kind,
+        psp_reference: &content.psp_reference,
+        reference: &content.reference,
+        idempotency_key: &content.idempotency_key,
+        success: content.success,
+        amount: content.amount,
+        currency: &content.currency,
+        reason: content.reason,
+        card: content.card.as_ref(),
+        created_at: clock::rfc3339(transaction.now),
     })?;
-    let copies = unit.faults.settings.duplicate_notifications.unwrap_or(0) + 1;
+    let copies = transaction
+        .faults
+        .settings
+        .duplicate_notifications
+        .unwrap_or(0)
+        + 1;
     for _ in 0..copies {
-        let held_for = hold(unit);
+        let delay = delay_micros(transaction);
         let notification = NewNotification {
             notification_id: id.clone(),
             psp_reference: payment.psp_reference.clone(),
             url: url.clone(),
             body: body.clone(),
             tries: 0,
-            next_try_at: unit.now.saturating_add(held_for),
-            held: held_for > 0,
+            next_try_at: transaction.now.saturating_add(delay),
+            held: delay > 0,
         };
-        notifications::insert(unit.connection, &notification)?;
+        notifications::insert(transaction.connection, &notification)?;
     }
     Ok(())
 }
 
 /// How long the faults hold the next notification back, in microseconds.
-fn hold(unit: &Unit<'_>) -> i64 {
-    let settings = &unit.faults.settings;
+fn delay_micros(transaction: &Transaction<'_>) -> i64 {
+    let settings = &transaction.faults.settings;
     let mut millis = settings.delay_notifications_ms.unwrap_or(0);
     if settings.reorder_notifications == Some(true) {
-        let number = unit.faults.next_notification();
-        millis += unit
+        let number = transaction.faults.next_notification();
+        millis += transaction
             .faults
-            .dice
-            .between(Purpose::Reorder, number, 0, LONGEST_REORDER);
+            .rng
+            .in_range(Purpose::Reorder, number, 0, MAX_REORDER_MILLIS);
     }
     i64::try_from(millis)
         .unwrap_or(i64::MAX)

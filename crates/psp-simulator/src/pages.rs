@@ -7,7 +7,7 @@ use askama::Template;
 use crate::problem::Problem;
 
 /// What all pages may do: load style and script from here, and nothing else.
-pub(crate) const OWN_FILES_ONLY: &str =
+pub(crate) const SELF_ONLY_POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'";
 
 #[derive(Template)]
@@ -16,8 +16,8 @@ struct Index;
 
 /// `GET /`: what this server is, and its test cards.
 pub(crate) async fn index() -> Result<HttpResponse, Problem> {
-    let policy = format!("{OWN_FILES_ONLY}; form-action 'none'; frame-ancestors 'none'");
-    html(&Index, &policy)
+    let policy = format!("{SELF_ONLY_POLICY}; form-action 'none'; frame-ancestors 'none'");
+    render_page(&Index, &policy)
 }
 
 /// `GET /assets/{name}`: a style sheet or script of the pages.
@@ -41,7 +41,7 @@ pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Probl
 }
 
 /// Renders a page under a content security policy.
-pub(crate) fn html(page: &impl Template, policy: &str) -> Result<HttpResponse, Problem> {
+pub(crate) fn render_page(page: &impl Template, policy: &str) -> Result<HttpResponse, Problem> {
     let text = page.render().map_err(|error| {
         tracing::error!(%error, "a page could not be written");
         Problem::Internal

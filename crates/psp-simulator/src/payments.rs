@@ -6,12 +6,12 @@ use serde_json::json;
 use crate::app::Simulator;
 use crate::body::{Body, require_json};
 use crate::call;
-use crate::engine::Unit;
+use crate::engine::Transaction;
 use crate::engine::pay::{self, PaymentCall};
 use crate::problem::Problem;
 
 /// The longest reference of a caller, in characters.
-const LONGEST_REFERENCE: usize = 255;
+const MAX_REFERENCE_LENGTH: usize = 255;
 
 /// Reads the call, carries it out in one transaction, answers what was committed.
 pub(crate) async fn create(
@@ -24,9 +24,9 @@ pub(crate) async fn create(
     let faults = simulator.faults.clone();
     let answer = simulator
         .store
-        .write(move |connection| pay::pay(&mut Unit::new(connection, &faults), call))
+        .write(move |connection| pay::pay(&mut Transaction::new(connection, &faults), call))
         .await?;
-    simulator.wake.all();
+    simulator.notifiers.notify_all();
     call::respond(&simulator, answer)
 }
 
@@ -35,12 +35,12 @@ fn read(key: String, bytes: &[u8]) -> Result<PaymentCall, Problem> {
     let token = body.text("token", 200);
     // Anything else might be a card number: it is neither looked up nor stored nor echoed.
     if !token.is_empty() && !is_token(&token) {
-        body.refuse("token", "is no token of this PSP");
+        body.add_problem("token", "is no token of this PSP");
     }
     let amount = body.amount("amount");
     let currency = body.currency("currency");
     let capture = body.flag("capture");
-    let reference = body.text("reference", LONGEST_REFERENCE);
+    let reference = body.text("reference", MAX_REFERENCE_LENGTH);
     let notification_url = body.optional_url("notification_url");
     body.finish()?;
     let fingerprint = call::fingerprint(&json!([

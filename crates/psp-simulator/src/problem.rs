@@ -24,13 +24,13 @@ pub(crate) enum Problem {
     /// 401: the bearer token is missing or wrong.
     Unauthorized,
     /// 403: a page of another origin asks.
-    OtherOrigin,
+    CrossOrigin,
     /// 404: no such thing.
     NotFound(&'static str),
     /// 415: the body is not declared as JSON.
-    NotJson,
+    UnsupportedMediaType,
     /// 421: the `Host` is no name of this server.
-    OtherHost,
+    UnknownHost,
     /// 422: fields that cannot be taken.
     Invalid(Vec<FieldProblem>),
     /// 422: the idempotency key was used before with other parameters.
@@ -52,10 +52,10 @@ impl Problem {
         match self {
             Self::Malformed(_) | Self::Invalid(_) => "invalid_request",
             Self::Unauthorized => "unauthorized",
-            Self::OtherOrigin => "forbidden_origin",
-            Self::OtherHost => "unknown_host",
+            Self::CrossOrigin => "forbidden_origin",
+            Self::UnknownHost => "unknown_host",
             Self::NotFound(_) => "not_found",
-            Self::NotJson => "unsupported_media_type",
+            Self::UnsupportedMediaType => "unsupported_media_type",
             Self::KeyReused => "idempotency_key_reused",
             Self::Internal => "internal_error",
         }
@@ -65,12 +65,12 @@ impl Problem {
         match self {
             Self::Malformed(message) | Self::NotFound(message) => message,
             Self::Unauthorized => "the bearer token is missing or wrong",
-            Self::OtherOrigin => "pages of other origins cannot use the simulator",
-            Self::OtherHost => {
+            Self::CrossOrigin => "pages of other origins cannot use the simulator",
+            Self::UnknownHost => {
                 "the simulator answers as localhost, by its own address, and by the names that it \
                  was started with (--host NAME)"
             }
-            Self::NotJson => "send the body as application/json",
+            Self::UnsupportedMediaType => "send the body as application/json",
             Self::Invalid(_) => "some fields cannot be taken",
             Self::KeyReused => "this Idempotency-Key was used before with other parameters",
             Self::Internal => "the simulator could not do its work",
@@ -89,10 +89,10 @@ impl ResponseError for Problem {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::OtherOrigin => StatusCode::FORBIDDEN,
-            Self::OtherHost => StatusCode::MISDIRECTED_REQUEST,
+            Self::CrossOrigin => StatusCode::FORBIDDEN,
+            Self::UnknownHost => StatusCode::MISDIRECTED_REQUEST,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::NotJson => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::Invalid(_) | Self::KeyReused => StatusCode::UNPROCESSABLE_ENTITY,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
         }

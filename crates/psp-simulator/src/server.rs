@@ -1,31 +1,31 @@
 //! Starts a simulator, keeps its door and its tasks, and stops it.
 
 pub(crate) mod connections;
-pub(crate) mod door;
+pub(crate) mod listener_control;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
 
 use actix_web::web;
 use anyhow::Context as _;
-use oncharge_host_guard::Hosts;
+use oncharge_host_guard::AllowedHosts;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::app::{Simulator, Wake};
+use crate::app::{Notifiers, Simulator};
 use crate::config::Config;
 use crate::faults::Faults;
 use crate::notifications::delivery::{self, Sender};
+use crate::scheduler;
 use crate::store::{Store, StoreError};
-use crate::work;
-use door::{Door, Keeper};
+use listener_control::{ListenerControl, ListenerTask};
 
 /// A simulator that answers. Dropping it asks it to stop; [`Running::stop`] also waits.
 pub struct Running {
     url: String,
     simulator: web::Data<Simulator>,
     stop: watch::Sender<bool>,
-    keeper: Mutex<Option<JoinHandle<()>>>,
+    listener_task: Mutex<Option<JoinHandle<()>>>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -39,13 +39,13 @@ impl Running {
     /// pending is taken up by the next simulator on the same file.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
-        let keeper = self
-            .keeper
+        let listener_task = self
+            .listener_task
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(keeper) = keeper {
-            let _ = keeper.await;
+        if let Some(listener_task) = listener_task {
+            let _ = listener_task.await;
         }
         for task in &self.tasks {
             task.abort();
@@ -79,30 +79,30 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .map_err(|error: StoreError| anyhow::Error::new(error).context("cannot load the faults"))?;
     let sender = Sender::new(config.notification_key.bytes())?;
-    let listener = door::bind(SocketAddr::new(config.bind, config.port))
+    let listener = listener_control::bind(SocketAddr::new(config.bind, config.port))
         .with_context(|| format!("cannot listen on {}:{}", config.bind, config.port))?;
     let address = listener.local_addr().context("the port has no address")?;
-    let url = format!("http://{}", reachable(address));
+    let url = format!("http://{}", local_address(address));
 
     let mut names = config.hosts;
-    let public_host = config.public_url.as_deref().and_then(host_of);
+    let public_host = config.public_url.as_deref().and_then(url_host);
     names.extend(public_host);
-    let (door, outages) = Door::new();
+    let (listener_control, outages) = ListenerControl::new();
     let simulator = web::Data::new(Simulator {
         store,
         faults,
         bearer: config.bearer,
         public_url: config.public_url.unwrap_or_else(|| url.clone()),
-        hosts: Hosts::new(config.bind, &names),
-        wake: Wake::default(),
-        door,
+        hosts: AllowedHosts::new(config.bind, &names),
+        notifiers: Notifiers::default(),
+        listener_control,
     });
     let (stop, stopped) = watch::channel(false);
-    let keeper = Keeper::open(listener, address, simulator.clone())
+    let listener_task = ListenerTask::open(listener, address, simulator.clone())
         .context("the HTTP server did not start")?;
-    let keeper = spawn(keeper.keep(outages, stopped));
+    let listener_task = spawn(listener_task.run(outages, stopped));
     let tasks = vec![
-        spawn(work::run(simulator.clone())),
+        spawn(scheduler::run(simulator.clone())),
         spawn(delivery::run(simulator.clone(), sender)),
     ];
     tracing::info!(%url, "the PSP simulator answers");
@@ -110,18 +110,18 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         url,
         simulator,
         stop,
-        keeper: Mutex::new(Some(keeper)),
+        listener_task: Mutex::new(Some(listener_task)),
         tasks,
     })
 }
 
-fn host_of(url: &str) -> Option<String> {
+fn url_host(url: &str) -> Option<String> {
     let url = url::Url::parse(url).ok()?;
     url.host_str().map(str::to_owned)
 }
 
 /// The address that a process on this machine reaches the port at.
-fn reachable(address: SocketAddr) -> SocketAddr {
+fn local_address(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
     } else {
@@ -129,7 +129,7 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Starts a task that [`Running`] (or, for a server, its [`Keeper`]) owns.
+/// Starts a task that [`Running`] (or, for a server, its [`ListenerTask`]) owns.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place; the handle goes to a stated owner"

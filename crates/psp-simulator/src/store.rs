@@ -4,8 +4,8 @@
 //! any instruction loses nothing that a caller was told. All writes pass through one thread, which
 //! makes every piece of work atomic against every other: there is no race to guard against.
 
+pub(crate) mod db_thread;
 pub(crate) mod faults;
-pub(crate) mod lane;
 pub(crate) mod ledger;
 pub(crate) mod notifications;
 pub(crate) mod operations;
@@ -24,7 +24,7 @@ use diesel::{Connection as _, QueryResult};
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness as _, embed_migrations};
 
 use crate::entropy::NoEntropy;
-use lane::{Lane, Mode};
+use db_thread::{DbThread, Mode};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
@@ -50,8 +50,8 @@ pub(crate) enum StoreError {
 
 /// The open database file.
 pub(crate) struct Store {
-    writer: Lane,
-    reader: Lane,
+    writer: DbThread,
+    reader: DbThread,
     /// Held as long as the file is in use; the operating system frees it with the process.
     lock: File,
 }
@@ -72,8 +72,8 @@ impl Store {
         connection
             .run_pending_migrations(MIGRATIONS)
             .map_err(|error| anyhow::anyhow!("cannot bring the tables up to date: {error}"))?;
-        let writer = Lane::start("psp-simulator writer", connection, Mode::Write)?;
-        let reader = Lane::start("psp-simulator reader", connect(path)?, Mode::Read)?;
+        let writer = DbThread::start("psp-simulator writer", connection, Mode::Write)?;
+        let reader = DbThread::start("psp-simulator reader", connect(path)?, Mode::Read)?;
         Ok(Self {
             writer,
             reader,
@@ -148,11 +148,11 @@ fn connect(path: &Path) -> anyhow::Result<SqliteConnection> {
         .context("the database's path is not valid UTF-8")?;
     let mut connection = SqliteConnection::establish(name)
         .with_context(|| format!("cannot open the database {name}"))?;
-    prepare(&mut connection).context("cannot prepare the database connection")?;
+    configure(&mut connection).context("cannot prepare the database connection")?;
     Ok(connection)
 }
 
-fn prepare(connection: &mut SqliteConnection) -> QueryResult<()> {
+fn configure(connection: &mut SqliteConnection) -> QueryResult<()> {
     connection.batch_execute(
         "PRAGMA busy_timeout = 5000; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;",
     )

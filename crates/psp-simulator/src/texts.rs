@@ -106,7 +106,7 @@ const SPANISH: Texts = Texts {
 };
 
 /// The texts of a language by its tag (`de`, `de-AT`); `None` if it is not spoken here.
-fn spoken(tag: &str) -> Option<&'static Texts> {
+fn find_language(tag: &str) -> Option<&'static Texts> {
     let primary = tag
         .split('-')
         .next()
@@ -125,7 +125,7 @@ fn spoken(tag: &str) -> Option<&'static Texts> {
 impl Texts {
     /// The language asked for, else English.
     pub(crate) fn of(tag: Option<&str>) -> &'static Self {
-        tag.and_then(spoken).unwrap_or(&ENGLISH)
+        tag.and_then(find_language).unwrap_or(&ENGLISH)
     }
 
     /// The first language of the browser's list that is spoken here, else English.
@@ -137,7 +137,7 @@ impl Texts {
             .into_iter()
             .flat_map(|list| list.split(','))
             .filter_map(|item| item.split(';').next())
-            .find_map(spoken)
+            .find_map(find_language)
             .unwrap_or(&ENGLISH)
     }
 }

@@ -11,7 +11,7 @@ use crate::store::tokens::{self, Token};
 use crate::{clock, entropy};
 
 /// No card is issued for longer than this many years.
-const LONGEST_VALIDITY: i32 = 50;
+const MAX_VALIDITY_YEARS: i32 = 50;
 
 /// Checks the card and keeps its brand, last digits and behaviour under a new token.
 pub(crate) async fn create(
@@ -22,7 +22,7 @@ pub(crate) async fn create(
     require_json(&request)?;
     let card = read(&bytes)?;
     let token = Token {
-        id: entropy::unguessable("tok_").map_err(crate::store::StoreError::from)?,
+        id: entropy::random_id("tok_").map_err(crate::store::StoreError::from)?,
         brand: card.brand.to_owned(),
         last4: card.last4,
         behaviour: card.behaviour,
@@ -40,9 +40,9 @@ pub(crate) async fn create(
 fn read(bytes: &[u8]) -> Result<Card, Problem> {
     let mut body = Body::parse(bytes)?;
     let number = body.text("number", 40);
-    let card = cards::read(&number);
+    let card = cards::parse(&number);
     if card.is_none() && !number.is_empty() {
-        body.refuse("number", "is no card number");
+        body.add_problem("number", "is no card number");
     }
     let month = whole_number(&mut body, "exp_month").filter(|month| (1..=12).contains(month));
     let year = whole_number(&mut body, "exp_year").map(|year| {
@@ -55,7 +55,7 @@ fn read(bytes: &[u8]) -> Result<Card, Problem> {
     check_expiry(&mut body, month, year);
     let cvc = body.text("cvc", 10);
     if !cvc.is_empty() && !cards::is_cvc(&cvc) {
-        body.refuse("cvc", "must be three or four digits");
+        body.add_problem("cvc", "must be three or four digits");
     }
     body.finish()?;
     card.ok_or_else(|| Problem::field("number", "is no card number"))
@@ -65,16 +65,16 @@ fn read(bytes: &[u8]) -> Result<Card, Problem> {
 fn check_expiry(body: &mut Body, month: Option<i32>, year: Option<i32>) {
     let (this_year, this_month) = clock::year_and_month();
     match (month, year) {
-        (None, _) => body.refuse("exp_month", "must be 1 to 12"),
-        (_, None) => body.refuse("exp_year", "must be a year"),
-        (_, Some(year)) if year < this_year => body.refuse("exp_year", "is past"),
-        (_, Some(year)) if year > this_year + LONGEST_VALIDITY => {
-            body.refuse("exp_year", "is too far away");
+        (None, _) => body.add_problem("exp_month", "must be 1 to 12"),
+        (_, None) => body.add_problem("exp_year", "must be a year"),
+        (_, Some(year)) if year < this_year => body.add_problem("exp_year", "is past"),
+        (_, Some(year)) if year > this_year + MAX_VALIDITY_YEARS => {
+            body.add_problem("exp_year", "is too far away");
         }
         (Some(month), Some(year))
             if year == this_year && month < i32::from(u8::from(this_month)) =>
         {
-            body.refuse("exp_month", "is past");
+            body.add_problem("exp_month", "is past");
         }
         _ => {}
     }

@@ -1,12 +1,12 @@
 //! The command line: one command a file.
 
 mod ban;
+mod branding;
 mod config_check;
 mod demo;
 mod dev;
 mod key;
 mod keys;
-mod look;
 mod merchant;
 mod migrate;
 mod openapi;
@@ -15,7 +15,7 @@ mod reconcile;
 mod serve;
 mod sign;
 mod stuck;
-mod usage;
+mod usage_error;
 
 use std::{
     path::{Path, PathBuf},
@@ -30,9 +30,9 @@ use time::format_description::well_known::Rfc3339;
 
 use crate::{
     config::{Mode, PspAccounts, Settings},
-    sandbox::{Pair, accounts_of},
+    sandbox::{Credentials, psp_accounts_in},
     telemetry,
-    wiring::{Wired, embedded_file},
+    wiring::{Components, embedded_file},
 };
 
 /// The data directory of the sandbox, and of commands that name none.
@@ -142,7 +142,7 @@ impl Target {
     /// Whether this data is play: then a merchant's pages may lie on this machine.
     fn is_sandbox(&self) -> anyhow::Result<bool> {
         let mode = self.settings()?.mode;
-        Ok(mode == Mode::Sandbox || Pair::read(self.data_dir())?.is_some())
+        Ok(mode == Mode::Sandbox || Credentials::read(self.data_dir())?.is_some())
     }
 
     /// The PSP accounts of the configuration; with none configured, those of the sandbox in the data
@@ -151,11 +151,11 @@ impl Target {
         if !settings.psp.is_empty() {
             return Ok(settings.psp.clone());
         }
-        Ok(accounts_of(self.data_dir())?.unwrap_or_default())
+        Ok(psp_accounts_in(self.data_dir())?.unwrap_or_default())
     }
 
     /// The use cases on this data, without servers and workers.
-    pub(crate) async fn open(&self) -> anyhow::Result<Wired> {
+    pub(crate) async fn open(&self) -> anyhow::Result<Components> {
         self.open_with(&PspAccounts::new()).await
     }
 
@@ -163,7 +163,7 @@ impl Target {
     ///
     /// Errors where no database is named and the sandbox has none: a command creates a database only
     /// where it was told to.
-    async fn open_with(&self, accounts: &PspAccounts) -> anyhow::Result<Wired> {
+    async fn open_with(&self, accounts: &PspAccounts) -> anyhow::Result<Components> {
         let settings = self.settings()?;
         let is_named = settings.database.url.is_some() || self.data_dir.is_some();
         let file = embedded_file(self.data_dir());
@@ -173,20 +173,20 @@ impl Target {
                  --database-url), or name the directory of the embedded database by --data-dir"
             );
         }
-        Wired::for_commands(&settings, accounts, self.data_dir()).await
+        Components::for_commands(&settings, accounts, self.data_dir()).await
     }
 
     /// The same for a command that seals values.
-    async fn open_to_seal(&self, accounts: &PspAccounts) -> anyhow::Result<Wired> {
-        let wired = self.open_with(accounts).await?;
-        keys_at_rest::prepare_to_seal(&wired.app).await?;
-        Ok(wired)
+    async fn open_to_seal(&self, accounts: &PspAccounts) -> anyhow::Result<Components> {
+        let components = self.open_with(accounts).await?;
+        keys_at_rest::prepare_to_seal(&components.app).await?;
+        Ok(components)
     }
 }
 
 /// What the process ends with where a command has failed: 2 for what its caller has written, else 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
-    if error.downcast_ref::<usage::Usage>().is_some() {
+    if error.downcast_ref::<usage_error::UsageError>().is_some() {
         ExitCode::from(2)
     } else {
         ExitCode::FAILURE
@@ -200,5 +200,5 @@ fn rfc3339(at: Timestamp) -> anyhow::Result<String> {
 
 /// Prints one JSON object on one line, as every command answers.
 fn print_json(value: &serde_json::Value) {
-    telemetry::say(value);
+    telemetry::print(value);
 }

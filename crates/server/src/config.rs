@@ -19,10 +19,10 @@ use config::{Config, Environment, File, FileFormat, Source};
 use serde::{Deserialize, Serialize};
 
 use self::{
-    errors::Unreadable,
+    errors::ConfigReadError,
     names::{ToolVariables, check_environment},
 };
-pub(crate) use keys::{KeySettings, Keys, make_private_dir, write_private};
+pub(crate) use keys::{KeySettings, Keys, create_private_dir, write_private};
 pub(crate) use network::{Limits, Network};
 pub(crate) use psp::{PspAccounts, PspSettings};
 pub(crate) use secret::Secret;
@@ -123,14 +123,14 @@ impl Settings {
         let layered = builder
             .add_source(environment)
             .set_override_option("database.url", database_url)
-            .map_err(Unreadable::from)?
+            .map_err(ConfigReadError::from)?
             .build()
-            .map_err(Unreadable::from)
+            .map_err(ConfigReadError::from)
             .context("the configuration cannot be read")?;
-        names::check_keys(&layered.collect().map_err(Unreadable::from)?)?;
+        names::check_keys(&layered.collect().map_err(ConfigReadError::from)?)?;
         let settings: Self = layered
             .try_deserialize()
-            .map_err(Unreadable::from)
+            .map_err(ConfigReadError::from)
             .context("the configuration is not acceptable")?;
         settings.check()?;
         Ok(settings)

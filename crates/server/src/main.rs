@@ -16,7 +16,7 @@ use clap::Parser;
 
 /// How long the end of a process waits for what blocks one of its threads, such as the look-up of a
 /// name: everything that matters has come to its end before.
-const LAST_WAIT: Duration = Duration::from_secs(1);
+const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     let cli = command::Cli::parse();
@@ -25,15 +25,15 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build();
-    let ended = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
-        let ended = runtime.block_on(cli.run());
-        runtime.shutdown_timeout(LAST_WAIT);
-        ended
+    let result = runtime.map_err(anyhow::Error::from).and_then(|runtime| {
+        let result = runtime.block_on(cli.run());
+        runtime.shutdown_timeout(RUNTIME_SHUTDOWN_TIMEOUT);
+        result
     });
-    match ended {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            telemetry::complain(&error);
+            telemetry::print_error(&error);
             command::exit_code(&error)
         }
     }

@@ -1,16 +1,16 @@
 //! The sandbox: everything in one process, on this machine, on a directory of its own.
 
 pub(crate) mod address;
+mod credentials;
 mod endpoint;
 mod lock;
 mod merchant;
-mod pair;
 mod ports;
 mod run;
 mod simulator;
 
+pub(crate) use credentials::Credentials;
 pub(crate) use lock::ServerLock;
-pub(crate) use pair::Pair;
 pub(crate) use ports::Port;
 pub(crate) use run::{Options, Sandbox, Urls};
-pub(crate) use simulator::accounts_of;
+pub(crate) use simulator::psp_accounts_in;

@@ -2,11 +2,11 @@
 
 mod descriptors;
 mod gauges;
-mod operators;
-mod patience;
-mod reserved;
+mod ops_server;
+mod reserved_port;
 mod sampling;
 mod start_log;
+mod wait_for_database;
 
 use std::time::Duration;
 
@@ -18,16 +18,16 @@ use tokio::task::JoinHandle;
 
 use crate::{
     config::{Mode, Settings},
-    wiring::Wired,
+    wiring::Components,
 };
 
-pub(crate) use operators::Operators;
-pub(crate) use patience::until_there;
-pub(crate) use reserved::Reserved;
+pub(crate) use ops_server::OpsServer;
+pub(crate) use reserved_port::ReservedPort;
 pub(crate) use start_log::{log_start, warn_of_unconfigured_accounts};
+pub(crate) use wait_for_database::wait_for_database;
 
 /// How long requests that are under way may take once the server is asked to stop.
-const GRACE: Duration = Duration::from_secs(12);
+const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// What of a server runs in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -54,14 +54,14 @@ impl Role {
 /// A running server.
 pub(crate) struct Running {
     app: App,
-    api: Option<Task>,
-    operators: Operators,
+    api: Option<ServerTask>,
+    ops_server: OpsServer,
     workers: Option<runner::Workers>,
     renewal: Renewal,
 }
 
 /// A server that runs in a task of its own.
-struct Task {
+struct ServerTask {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
 }
@@ -70,36 +70,38 @@ struct Task {
 /// run unless the role says otherwise.
 pub(crate) async fn start(
     settings: &Settings,
-    wired: &Wired,
-    (door, operators): (Option<Reserved>, Operators),
+    components: &Components,
+    (reserved_port, ops_server): (Option<ReservedPort>, OpsServer),
     (role, shop_url): (Role, Option<String>),
 ) -> anyhow::Result<Running> {
-    let app = wired.app.clone();
+    let app = components.app.clone();
     if let Err(error) = store_clock::measure(&app).await {
         tracing::warn!(%error, "the database's clock cannot be read; it is tried again");
     }
     let renewal = Renewal::start(&app);
-    if wired.embedded && role != Role::Api {
+    if components.is_embedded && role != Role::Api {
         // Nobody else works on the embedded file: what is open was left by a crash.
-        wired
+        components
             .work
-            .wake_all(app.now())
+            .make_all_due(app.now())
             .await
             .context("the queues cannot be woken")?;
     }
     let mut server = None;
-    if let Some(door) = door {
+    if let Some(reserved_port) = reserved_port {
         let api = Api::new(app.clone(), http_settings(settings, shop_url)?);
         let threads = std::thread::available_parallelism().map_or(1, usize::from);
-        let listener = door.listen().context("cannot listen for the API")?;
+        let listener = reserved_port
+            .listen()
+            .context("cannot listen for the API")?;
         server = Some(spawn(serve_api(api, listener, threads)?));
     }
-    operators.opened(wired);
+    ops_server.attach_store(components);
     let workers = (role != Role::Api).then(|| runner::start(&app));
     Ok(Running {
         app,
         api: server,
-        operators,
+        ops_server,
         workers,
         renewal,
     })
@@ -109,14 +111,14 @@ pub(crate) async fn start(
     clippy::disallowed_methods,
     reason = "the server's task is owned by what is running"
 )]
-fn spawn(server: Server) -> Task {
-    Task {
+fn spawn(server: Server) -> ServerTask {
+    ServerTask {
         handle: server.handle(),
         task: tokio::spawn(server),
     }
 }
 
-impl Task {
+impl ServerTask {
     /// Refuses the new and finishes what is in hand.
     async fn stop(self) {
         self.handle.stop(true).await;
@@ -142,11 +144,11 @@ fn http_settings(
             .or_else(|_| proxy.parse::<std::net::IpAddr>().map(Into::into));
         trusted_proxies.push(network.context("network.trusted_proxies")?);
     }
-    let of_all = ConnectionLimits::new();
+    let defaults = ConnectionLimits::new();
     let connections = ConnectionLimits {
-        total: of_all.total.min(descriptors::available_for_connections()),
+        total: defaults.total.min(descriptors::available_for_connections()),
         per_address: limits.address_connections,
-        ..of_all
+        ..defaults
     };
     Ok(oncharge_adapter_http::Settings {
         connections,
@@ -162,10 +164,10 @@ fn http_settings(
 impl Running {
     /// Refuses the new, finishes what is in hand, and returns.
     pub(crate) async fn stop(self) {
-        self.operators.stopping();
+        self.ops_server.mark_stopping();
         let started = tokio::time::Instant::now();
         tracing::info!(
-            limit_seconds = GRACE.as_secs(),
+            limit_seconds = SHUTDOWN_TIMEOUT.as_secs(),
             "stopping: new requests are refused, /readyz answers 503"
         );
         let stopping = async {
@@ -177,11 +179,13 @@ impl Running {
                 tracing::info!("finishing the work that the workers have claimed");
                 workers.stop().await;
             }
-            self.app.drained().await;
+            self.app.drain().await;
             self.renewal.stop(&self.app).await;
-            self.operators.stop().await;
+            self.ops_server.stop().await;
         };
-        let is_done = tokio::time::timeout(GRACE, stopping).await.is_ok();
+        let is_done = tokio::time::timeout(SHUTDOWN_TIMEOUT, stopping)
+            .await
+            .is_ok();
         let seconds = started.elapsed().as_secs_f64();
         if is_done {
             tracing::info!(seconds, "stopped: everything in progress is finished");

@@ -5,31 +5,31 @@
 //! and what this one has to show how it works: `timeline`, what it knows and from where; `calls`,
 //! what its server sent and was answered.
 
+mod action_error;
 mod assets;
-mod book;
 mod buttons;
 mod calls;
-mod catalogue;
+mod catalog;
 mod dollars;
 #[cfg(test)]
-mod examples;
-mod fault;
+mod fixtures;
 mod forms;
 mod guard;
 mod inbox;
 mod integration;
-mod looks;
 mod moment;
 mod order;
+mod order_store;
 mod outcome;
+mod page_error;
 mod pages;
 mod parts;
 mod pretty;
 mod secret;
-mod sightings;
-mod standing;
+mod status_cache;
+mod status_history;
+mod status_label;
 mod timeline;
-mod trouble;
 mod view;
 
 use std::{net::TcpListener, path::Path, time::Duration};
@@ -40,33 +40,33 @@ use actix_web::{
     middleware::from_fn,
     web::{self, Data},
 };
-use oncharge_client::{Client, Retries};
+use oncharge_client::{Client, RetryPolicy};
 use tokio::task::JoinHandle;
 use url::Url;
 
 use self::{
-    book::Book,
     calls::Calls,
-    fault::Fault,
     inbox::Inbox,
     integration::{
-        follow::{self, Follower, Hints},
+        refresh::{self, RefreshQueue, RefreshWorker},
         webhooks,
     },
-    looks::Looks,
+    order_store::OrderStore,
+    page_error::PageError,
+    status_cache::StatusCache,
 };
 pub(crate) use self::{integration::webhooks::PATH as WEBHOOK_PATH, secret::SigningSecret};
-use crate::sandbox::{Pair, Urls};
+use crate::sandbox::{Credentials, Urls};
 
 /// How many threads serve the shop: it has one visitor.
 const THREADS: usize = 1;
 /// How long a stop waits for requests under way, in seconds.
-const STOP_SECONDS: u64 = 2;
+const SHUTDOWN_TIMEOUT_SECONDS: u64 = 2;
 /// A page waits for these calls, so they give up soon; the visitor can try again.
-const RETRIES: Retries = Retries {
+const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 3,
-    first_wait: Duration::from_millis(200),
-    longest_wait: Duration::from_secs(2),
+    initial_delay: Duration::from_millis(200),
+    max_delay: Duration::from_secs(2),
 };
 
 /// What the shop's pages work with.
@@ -75,11 +75,11 @@ struct Shop {
     oncharge: Client,
     /// Knows OnCharge's webhooks from others.
     signing_secret: SigningSecret,
-    book: Book,
+    order_store: OrderStore,
     calls: Calls,
     inbox: Inbox,
-    looks: Looks,
-    follower: Follower,
+    status_cache: StatusCache,
+    refresh_queue: RefreshQueue,
     /// Where OnCharge is, for browsers.
     api: String,
     /// Where its operators look.
@@ -95,32 +95,36 @@ impl Shop {
     /// webhooks give.
     fn open(
         urls: &Urls,
-        pair: &Pair,
+        credentials: &Credentials,
         signing_secret: SigningSecret,
         data_dir: &Path,
-    ) -> anyhow::Result<(Self, Hints)> {
-        let oncharge = Client::new(&urls.api, &pair.api_key, pair.api_secret.expose())?;
-        let (follower, hints) = follow::pair();
+    ) -> anyhow::Result<(Self, RefreshWorker)> {
+        let oncharge = Client::new(
+            &urls.api,
+            &credentials.api_key,
+            credentials.api_secret.expose(),
+        )?;
+        let (refresh_queue, refresh_worker) = refresh::channel();
         let shop = Self {
             oncharge: oncharge.with_retries(RETRIES),
             signing_secret,
-            book: Book::open(data_dir)?,
+            order_store: OrderStore::open(data_dir)?,
             calls: Calls::default(),
             inbox: Inbox::open(data_dir)?,
-            looks: Looks::default(),
-            follower,
+            status_cache: StatusCache::default(),
+            refresh_queue,
             policy: guard::content_security_policy(&urls.api),
             api: urls.api.clone(),
             ops: urls.ops.clone(),
             origin: Url::parse(&urls.shop)?.origin().ascii_serialization(),
         };
-        Ok((shop, hints))
+        Ok((shop, refresh_worker))
     }
 
     /// Calls OnCharge about this order: the order's page shows the calls.
     fn oncharge_for(&self, number: u64) -> Client {
         let client = self.oncharge.clone();
-        client.observed_by(self.calls.observer(number))
+        client.with_observer(self.calls.observer(number))
     }
 }
 
@@ -128,7 +132,7 @@ impl Shop {
 pub(crate) struct Running {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
-    following: JoinHandle<()>,
+    refresh_task: JoinHandle<()>,
 }
 
 /// Starts the shop on this listener, with the orders that the data directory holds.
@@ -137,13 +141,13 @@ pub(crate) struct Running {
 pub(crate) fn start(
     listener: TcpListener,
     urls: &Urls,
-    pair: &Pair,
+    credentials: &Credentials,
     signing_secret: SigningSecret,
     data_dir: &Path,
 ) -> anyhow::Result<Running> {
-    let (shop, hints) = Shop::open(urls, pair, signing_secret, data_dir)?;
+    let (shop, refresh_worker) = Shop::open(urls, credentials, signing_secret, data_dir)?;
     let shop = Data::new(shop);
-    let following = hints.start(shop.clone());
+    let refresh_task = refresh_worker.start(shop.clone());
     let factory = move || {
         App::new()
             .app_data(shop.clone())
@@ -152,7 +156,7 @@ pub(crate) fn start(
     };
     let server = HttpServer::new(factory)
         .workers(THREADS)
-        .shutdown_timeout(STOP_SECONDS)
+        .shutdown_timeout(SHUTDOWN_TIMEOUT_SECONDS)
         .disable_signals()
         .listen(listener)?
         .run();
@@ -165,7 +169,7 @@ pub(crate) fn start(
     Ok(Running {
         handle,
         task,
-        following,
+        refresh_task,
     })
 }
 
@@ -175,23 +179,23 @@ fn routes(config: &mut web::ServiceConfig) {
         .configure(assets::routes)
         .route("/", web::get().to(pages::goods))
         .route("/orders", web::get().to(pages::orders))
-        .route("/orders", web::post().to(forms::place))
+        .route("/orders", web::post().to(forms::place_order))
         .route("/orders/{number:[0-9]{1,18}}", web::get().to(pages::order))
         .route(
             "/orders/{number:[0-9]{1,18}}/state",
             web::get().to(pages::state),
         )
         .route(
-            "/orders/{number:[0-9]{1,18}}/{act}",
-            web::post().to(forms::act),
+            "/orders/{number:[0-9]{1,18}}/{action}",
+            web::post().to(forms::action),
         )
         .route(webhooks::PATH, web::post().to(webhooks::receive))
         .route("/webhooks/received", web::get().to(pages::received))
-        .default_service(web::to(missing));
+        .default_service(web::to(not_found));
 }
 
-async fn missing() -> Result<HttpResponse, Fault> {
-    Err(Fault::Missing)
+async fn not_found() -> Result<HttpResponse, PageError> {
+    Err(PageError::NotFound)
 }
 
 impl Running {
@@ -199,7 +203,7 @@ impl Running {
     pub(crate) async fn stop(self) {
         self.handle.stop(true).await;
         // What it would still look at is looked at again by whoever opens the page.
-        self.following.abort();
+        self.refresh_task.abort();
         if let Ok(Err(error)) = self.task.await {
             tracing::warn!(%error, "the demo shop ended badly");
         }

@@ -30,7 +30,7 @@ impl Shutdown {
 
     /// Works until it is done or a signal comes; `None` for the signal, which ends the work where
     /// it stands.
-    pub(crate) async fn unless_requested<T>(
+    pub(crate) async fn run_until_requested<T>(
         &mut self,
         work: impl Future<Output = anyhow::Result<T>>,
     ) -> anyhow::Result<Option<T>> {

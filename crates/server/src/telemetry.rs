@@ -16,7 +16,7 @@ use self::{
 
 /// Never more detail from these, whatever the filter says: at `debug` and `trace` they log what they
 /// carry, such as the parameters of statements, headers and URLs.
-const LIMITED: [&str; 6] = [
+const LIMITED_TARGETS: [&str; 6] = [
     "tokio_postgres=info",
     "h2=info",
     "hyper=info",
@@ -37,7 +37,7 @@ pub(crate) enum LogFormat {
 
 /// Starts logging; a second call changes nothing.
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = EnvFilter::try_new(format!("{filter},{}", LIMITED.join(",")))?;
+    let filter = EnvFilter::try_new(format!("{filter},{}", LIMITED_TARGETS.join(",")))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(|| MaskingWriter(std::io::stderr()));
@@ -58,17 +58,17 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
 }
 
 /// Says on standard error why the command failed, with every cause.
-pub(crate) fn complain(error: &anyhow::Error) {
+pub(crate) fn print_error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "oncharge: {error:#}");
 }
 
 /// Writes a line to standard error that belongs to a command's answer, but not to its data.
-pub(crate) fn note(line: impl std::fmt::Display) {
+pub(crate) fn print_note(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
 /// Writes a line to standard output: what a command is asked for, never a log line.
-pub(crate) fn say(line: impl std::fmt::Display) {
+pub(crate) fn print(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
     // A closed pipe ends the reader's interest, not the work.
     let _ = writeln!(out, "{line}");

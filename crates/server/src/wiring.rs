@@ -14,13 +14,13 @@ use oncharge_adapter_webhook::HttpSender;
 use oncharge_application::{App, Dependencies, keys};
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    Oversight, Psps, WebhookRepository, WebhookSender, WorkQueue,
+    OperatorQueries, PspRegistry, WebhookRepository, WebhookSender, WorkQueue,
 };
 
 use crate::{
     config::{Keys, Mode, PspAccounts, PspSettings, Settings},
     sandbox::ServerLock,
-    server::until_there,
+    server::wait_for_database,
     system::{SystemClock, SystemEntropy, process_name},
 };
 
@@ -29,7 +29,7 @@ const EMBEDDED_FILE: &str = "oncharge.db";
 
 /// The use cases on a store; cheap to clone.
 #[derive(Clone)]
-pub(crate) struct Wired {
+pub(crate) struct Components {
     /// The use cases.
     pub(crate) app: App,
     /// Care for the store.
@@ -41,7 +41,7 @@ pub(crate) struct Wired {
     /// Webhook endpoints, for the sandbox's own.
     pub(crate) webhooks: Arc<dyn WebhookRepository>,
     /// Whether the store is the embedded file, which one server has for itself.
-    pub(crate) embedded: bool,
+    pub(crate) is_embedded: bool,
     /// How often the store has waited for its database; `None` where that is in this process.
     pub(crate) round_trips: Option<RoundTrips>,
 }
@@ -49,7 +49,7 @@ pub(crate) struct Wired {
 /// A running count.
 pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
-impl Wired {
+impl Components {
     /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`; a node of
     /// its deployment from here on. Waits for a database that is unreachable.
     ///
@@ -62,19 +62,20 @@ impl Wired {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
         let open = || async {
             let store = Store::open(settings, keys, data_dir).await?;
-            let wired = Self::on(store, settings, keys, (psps.clone(), sender.clone()));
-            if wired.embedded {
+            let components =
+                Self::from_store(store, settings, keys, (psps.clone(), sender.clone()));
+            if components.is_embedded {
                 // The lock on the data directory is held.
-                keys::membership::withdraw_all(&wired.app).await?;
+                keys::membership::withdraw_all(&components.app).await?;
             }
-            keys::membership::join(&wired.app, &process_name()).await?;
-            Ok(wired)
+            keys::membership::join(&components.app, &process_name()).await?;
+            Ok(components)
         };
         let Some(location) = settings.database.location() else {
             // The embedded file is here or will never be.
             return open().await;
         };
-        until_there(&location.name, &SystemEntropy::new(), open).await
+        wait_for_database(&location.name, &SystemEntropy::new(), open).await
     }
 
     /// For a command beside a server, which knows these PSP accounts: no database is waited for.
@@ -83,49 +84,49 @@ impl Wired {
         accounts: &PspAccounts,
         data_dir: &Path,
     ) -> anyhow::Result<Self> {
-        let keys = settings.keys.or_in(data_dir, None)?;
+        let keys = settings.keys.configured_or_stored(data_dir, None)?;
         // Such a command never starts a payment, so that no PSP learns of an address of ours.
-        let outside = (
+        let outbound = (
             registry(accounts, "http://127.0.0.1")?,
             sender(settings.mode)?,
         );
         let store = Store::open(settings, &keys, data_dir).await?;
-        let wired = Self::on(store, settings, &keys, outside);
-        if let Some(_lock) = ServerLock::take_if_free(data_dir)?.filter(|_| wired.embedded) {
-            keys::membership::withdraw_all(&wired.app).await?;
+        let components = Self::from_store(store, settings, &keys, outbound);
+        if let Some(_lock) = ServerLock::try_acquire(data_dir)?.filter(|_| components.is_embedded) {
+            keys::membership::withdraw_all(&components.app).await?;
         }
-        keys::check(&wired.app).await?;
-        Ok(wired)
+        keys::check(&components.app).await?;
+        Ok(components)
     }
 
     /// For a check of the configuration: the database as it is, not migrated; `None` where none is
     /// named.
     pub(crate) fn for_check(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
-        let Some(store) = Store::as_is(settings, keys)? else {
+        let Some(store) = Store::open_without_migrating(settings, keys)? else {
             return Ok(None);
         };
-        let outside = (
+        let outbound = (
             registry(&settings.psp, "http://127.0.0.1")?,
             sender(settings.mode)?,
         );
-        Ok(Some(Self::on(store, settings, keys, outside)))
+        Ok(Some(Self::from_store(store, settings, keys, outbound)))
     }
 
     /// On a store.
-    fn on(
+    fn from_store(
         store: Store,
         settings: &Settings,
         keys: &Keys,
-        (psps, sender): (Arc<dyn Psps>, Arc<dyn WebhookSender>),
+        (psps, sender): (Arc<dyn PspRegistry>, Arc<dyn WebhookSender>),
     ) -> Self {
-        let embedded = settings.database.url.is_none();
+        let is_embedded = settings.database.url.is_none();
         let limit = settings.checkout.ban_answers_per_hour;
         let app = App::new(Dependencies {
             checkout: store.checkout,
             merchants: store.merchants.clone(),
             blocklist: store.blocklist,
             work: store.work.clone(),
-            oversight: store.oversight,
+            operator_queries: store.operator_queries,
             inbox: store.inbox,
             webhooks: store.webhooks.clone(),
             key_registry: store.key_registry,
@@ -150,7 +151,7 @@ impl Wired {
             work: store.work,
             merchants: store.merchants,
             webhooks: store.webhooks,
-            embedded,
+            is_embedded,
             round_trips: store.round_trips,
         }
     }
@@ -167,7 +168,7 @@ struct Store {
     merchants: Arc<dyn MerchantRepository>,
     blocklist: Arc<dyn BlocklistRepository>,
     work: Arc<dyn WorkQueue>,
-    oversight: Arc<dyn Oversight>,
+    operator_queries: Arc<dyn OperatorQueries>,
     inbox: Arc<dyn Inbox>,
     webhooks: Arc<dyn WebhookRepository>,
     key_registry: Arc<dyn KeyRegistry>,
@@ -182,43 +183,44 @@ impl Store {
         if let Some(url) = &settings.database.url {
             let pool = settings.database.pool_size;
             let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
-            return Ok(Self::on_postgres(
+            return Ok(Self::from_postgres(
                 store.context("the database cannot be opened")?,
             ));
         }
         let file = embedded_file(data_dir);
         let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
             .with_context(|| format!("{} cannot be opened", file.display()))?;
-        Ok(Self::of(Arc::new(store)))
+        Ok(Self::from_ports(Arc::new(store)))
     }
 
     /// The PostgreSQL that is configured, its schema as it is; `None` where none is.
-    fn as_is(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
+    fn open_without_migrating(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
         let Some(url) = &settings.database.url else {
             return Ok(None);
         };
         let entropy = Arc::new(SystemEntropy::new());
-        let store = PostgresStore::connect_as_is(url.expose(), keys.master.clone(), entropy, 1);
-        Ok(Some(Self::on_postgres(
+        let store =
+            PostgresStore::connect_without_migrating(url.expose(), keys.master.clone(), entropy, 1);
+        Ok(Some(Self::from_postgres(
             store.context("database.url cannot be used")?,
         )))
     }
 
-    fn on_postgres(store: PostgresStore) -> Self {
-        let counted = store.clone();
+    fn from_postgres(store: PostgresStore) -> Self {
+        let statistics_source = store.clone();
         Self {
-            round_trips: Some(Arc::new(move || counted.traffic().round_trips)),
-            ..Self::of(Arc::new(store))
+            round_trips: Some(Arc::new(move || statistics_source.statistics().round_trips)),
+            ..Self::from_ports(Arc::new(store))
         }
     }
 
-    fn of<S>(store: Arc<S>) -> Self
+    fn from_ports<S>(store: Arc<S>) -> Self
     where
         S: CheckoutRepository
             + MerchantRepository
             + BlocklistRepository
             + WorkQueue
-            + Oversight
+            + OperatorQueries
             + Inbox
             + WebhookRepository
             + KeyRegistry
@@ -230,7 +232,7 @@ impl Store {
             merchants: store.clone(),
             blocklist: store.clone(),
             work: store.clone(),
-            oversight: store.clone(),
+            operator_queries: store.clone(),
             inbox: store.clone(),
             webhooks: store.clone(),
             key_registry: store.clone(),
@@ -240,7 +242,7 @@ impl Store {
     }
 }
 
-fn registry(accounts: &PspAccounts, base_url: &str) -> anyhow::Result<Arc<dyn Psps>> {
+fn registry(accounts: &PspAccounts, base_url: &str) -> anyhow::Result<Arc<dyn PspRegistry>> {
     let accounts = accounts
         .iter()
         .map(|(name, psp)| account(name, psp, base_url));

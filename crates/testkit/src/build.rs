@@ -11,9 +11,9 @@ use oncharge_domain::{
     id::{Id, Kind, MerchantId, OperationId},
     idempotency::IdempotencyKey,
     keyring::{KeyFingerprint, KeyId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, look::Look},
+    merchant::{ApiKey, ApiKeyHash, Merchant, branding::Branding},
     money::Money,
-    operation::{Operation, OperationKind, OperationStatus, Sending},
+    operation::{Operation, OperationKind, OperationStatus, SendState},
     psp::{PspAccount, PspReference, TokenFingerprint},
     refund::{Refund, RefundStatus},
     session::{Event, EventKind, Failure, NewSession, Session},
@@ -25,7 +25,7 @@ use oncharge_ports::{
     Entropy, UnitOfWork,
     key_registry::Node,
     psp::PreparedRequest,
-    unit_of_work::{KeyScope, NewEvent, NewOperation},
+    unit_of_work::{IdempotencyScope, NewEvent, NewOperation},
 };
 
 pub use webhooks::{ENDPOINT, endpoint_url};
@@ -96,7 +96,7 @@ impl Builder {
             capture_delay_seconds: 3600,
             origins: vec!["https://shop.example.com".to_owned()],
             require_idempotency_key: false,
-            look: Look::default(),
+            branding: Branding::default(),
             created_at: self.now(),
             disabled_at: None,
         }
@@ -154,7 +154,7 @@ impl Builder {
             amount: session.amount,
             account: session.account.clone(),
             status: OperationStatus::Requested,
-            sending: Sending::Intended,
+            sending: SendState::Intended,
             reference: None,
             failure: None,
             compensated: false,
@@ -257,8 +257,8 @@ impl Builder {
     }
 
     /// This merchant's idempotency key with this text.
-    pub fn scope(&self, merchant: &Merchant, key: &str) -> KeyScope {
-        KeyScope {
+    pub fn scope(&self, merchant: &Merchant, key: &str) -> IdempotencyScope {
+        IdempotencyScope {
             merchant: merchant.id,
             key: IdempotencyKey::parse(key).expect("an idempotency key"),
         }

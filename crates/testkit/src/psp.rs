@@ -18,7 +18,7 @@ pub use ledger::Payment;
 use oncharge_domain::{
     card::Card,
     id::{OperationId, SessionId},
-    psp::{Answer, PspAccount, PspReference, PspReport, RefusalReason},
+    psp::{PspAccount, PspReference, PspReport, PspResponse, RefusalReason},
 };
 
 /// Which of the PSP's calls; plans are kept for each.
@@ -87,10 +87,10 @@ struct State {
     sent: Vec<(Call, OperationId)>,
     notifications: u64,
     card: Option<Card>,
-    too_hard: HashSet<&'static str>,
+    unsupported_currencies: HashSet<&'static str>,
     key_lifetime: Option<std::time::Duration>,
-    is_away: bool,
-    unavailable: Vec<PspAccount>,
+    is_unreachable: bool,
+    unavailable_accounts: Vec<PspAccount>,
 }
 
 impl ScriptedPsp {
@@ -137,14 +137,14 @@ impl ScriptedPsp {
     }
 
     /// From now on no call can be sent, until it is back.
-    pub fn set_away(&self, is_away: bool) {
-        self.state().is_away = is_away;
+    pub fn set_unreachable(&self, is_unreachable: bool) {
+        self.state().is_unreachable = is_unreachable;
     }
 
     /// Says that the circuit breakers of these accounts are open; calls are let through all the
     /// same.
     pub fn set_unavailable(&self, accounts: Vec<PspAccount>) {
-        self.state().unavailable = accounts;
+        self.state().unavailable_accounts = accounts;
     }
 
     /// How many calls were tried, look-ups and lost ones included.
@@ -153,7 +153,7 @@ impl ScriptedPsp {
     }
 
     /// The calls that arrived, in order, repetitions included.
-    pub fn arrived(&self) -> Vec<(Call, OperationId)> {
+    pub fn received_calls(&self) -> Vec<(Call, OperationId)> {
         self.state().sent.clone()
     }
 
@@ -173,8 +173,8 @@ impl ScriptedPsp {
     }
 
     /// From now on amounts in this currency cannot be carried.
-    pub fn cannot_carry(&self, code: &'static str) {
-        self.state().too_hard.insert(code);
+    pub fn reject_currency(&self, code: &'static str) {
+        self.state().unsupported_currencies.insert(code);
     }
 
     /// Reports this card of every authorization from now on, in responses, look-ups and
@@ -196,19 +196,19 @@ impl ScriptedPsp {
 
     /// Takes back what was done: a capture, a cancel, a refund, or an authorisation that lapses
     /// with this reason. Panics where the operation is not done.
-    pub fn take_back(&self, operation: OperationId, reason: RefusalReason) {
-        self.state().ledger.take_back(operation, reason);
+    pub fn reverse(&self, operation: OperationId, reason: RefusalReason) {
+        self.state().ledger.reverse(operation, reason);
     }
 
     /// Carries out after all what was refused, as far as the ledger allows. Panics where the
     /// operation was not refused.
-    pub fn contradict(&self, operation: OperationId) {
-        self.state().ledger.contradict(operation);
+    pub fn complete_refused(&self, operation: OperationId) {
+        self.state().ledger.complete_refused(operation);
     }
 
     /// What the PSP knows of an operation now; `None` where it never arrived.
-    pub fn answer_to(&self, operation: OperationId) -> Option<Answer> {
-        self.state().ledger.truth(operation)
+    pub fn current_response(&self, operation: OperationId) -> Option<PspResponse> {
+        self.state().ledger.current(operation)
     }
 
     /// The body of a notification that says what the PSP knows of this operation now, for the
@@ -230,7 +230,7 @@ impl ScriptedPsp {
 
     /// One body with several notifications in it.
     pub fn batch(bodies: &[Vec<u8>]) -> Vec<u8> {
-        bodies.join(&notification::BETWEEN)
+        bodies.join(&notification::SEPARATOR)
     }
 
     /// The payments of a session, oldest first, each with its truth.
@@ -272,7 +272,7 @@ impl std::fmt::Debug for ScriptedPsp {
 }
 
 impl State {
-    fn report(&self, operation: OperationId, answer: Answer) -> PspReport {
+    fn report(&self, operation: OperationId, answer: PspResponse) -> PspReport {
         let card = self.card_of(operation);
         PspReport { answer, card }
     }
@@ -288,7 +288,7 @@ impl State {
     /// Counts a call and takes the fault that was planned for it.
     fn next_fault(&mut self, call: Call) -> Option<Fault> {
         self.calls += 1;
-        if self.is_away {
+        if self.is_unreachable {
             return Some(Fault::NotSent);
         }
         let numbered = self.numbered_faults.remove(&self.calls);

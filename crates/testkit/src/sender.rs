@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use oncharge_domain::webhook::SendError;
 use oncharge_ports::{
     WebhookSender,
-    webhook_sender::{Sent, Webhook},
+    webhook_sender::{SendOutcome, Webhook},
 };
 use tokio::sync::watch;
 
@@ -31,7 +31,7 @@ pub enum Outcome {
 pub struct ScriptedSender {
     state: Arc<Mutex<State>>,
     /// Moves on whenever something begins, ends or is let go.
-    news: Arc<watch::Sender<u64>>,
+    changes: Arc<watch::Sender<u64>>,
 }
 
 #[derive(Default)]
@@ -39,10 +39,10 @@ struct State {
     sent: Vec<Webhook>,
     planned: HashMap<String, VecDeque<Outcome>>,
     always: HashMap<String, Outcome>,
-    held: HashSet<String>,
+    blocked: HashSet<String>,
     in_flight: HashMap<String, usize>,
-    most_in_flight: HashMap<String, usize>,
-    most_together: usize,
+    max_in_flight_to: HashMap<String, usize>,
+    max_in_flight: usize,
 }
 
 impl ScriptedSender {
@@ -53,7 +53,7 @@ impl ScriptedSender {
     pub fn new() -> Self {
         Self {
             state: Arc::default(),
-            news: Arc::new(watch::Sender::new(0)),
+            changes: Arc::new(watch::Sender::new(0)),
         }
     }
 
@@ -69,15 +69,15 @@ impl ScriptedSender {
         self.state().always.insert(url.to_owned(), outcome);
     }
 
-    /// Lets attempts to this URL hang from now on until [`ScriptedSender::let_go`].
-    pub fn hang(&self, url: &str) {
-        self.state().held.insert(url.to_owned());
+    /// Lets attempts to this URL hang from now on until [`ScriptedSender::unblock`].
+    pub fn block(&self, url: &str) {
+        self.state().blocked.insert(url.to_owned());
     }
 
     /// Lets attempts to this URL that hang come to their end, and later ones not hang.
-    pub fn let_go(&self, url: &str) {
-        self.state().held.remove(url);
-        self.tell();
+    pub fn unblock(&self, url: &str) {
+        self.state().blocked.remove(url);
+        self.notify();
     }
 
     /// Every webhook that was to be sent, in the order in which the attempts began.
@@ -104,31 +104,31 @@ impl ScriptedSender {
     }
 
     /// How many attempts to this URL were under way at once at most.
-    pub fn most_in_flight(&self, url: &str) -> usize {
-        self.state().most_in_flight.get(url).copied().unwrap_or(0)
+    pub fn max_in_flight_to(&self, url: &str) -> usize {
+        self.state().max_in_flight_to.get(url).copied().unwrap_or(0)
     }
 
     /// How many attempts to any URL were under way at once at most.
-    pub fn most_together(&self) -> usize {
-        self.state().most_together
+    pub fn max_in_flight(&self) -> usize {
+        self.state().max_in_flight
     }
 
     /// Waits until so many attempts have begun in all.
-    pub async fn begun(&self, count: usize) {
-        let mut news = self.news.subscribe();
+    pub async fn wait_for_attempts(&self, count: usize) {
+        let mut changes = self.changes.subscribe();
         // The sender lives as long as this handle.
-        let _ = news.wait_for(|_| self.state().sent.len() >= count).await;
+        let _ = changes.wait_for(|_| self.state().sent.len() >= count).await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap()
     }
 
-    fn tell(&self) {
-        self.news.send_modify(|count| *count += 1);
+    fn notify(&self) {
+        self.changes.send_modify(|count| *count += 1);
     }
 
-    fn begin(&self, webhook: &Webhook) -> UnderWay<'_> {
+    fn start(&self, webhook: &Webhook) -> InFlightAttempt<'_> {
         let url = webhook.url.as_str().to_owned();
         let mut state = self.state();
         state.sent.push(webhook.clone());
@@ -137,12 +137,12 @@ impl ScriptedSender {
             *now += 1;
             *now
         };
-        let most = state.most_in_flight.entry(url.clone()).or_default();
+        let most = state.max_in_flight_to.entry(url.clone()).or_default();
         *most = now.max(*most);
-        state.most_together = state.most_together.max(state.in_flight.values().sum());
+        state.max_in_flight = state.max_in_flight.max(state.in_flight.values().sum());
         drop(state);
-        self.tell();
-        UnderWay { sender: self, url }
+        self.notify();
+        InFlightAttempt { sender: self, url }
     }
 
     fn next_outcome(&self, url: &str) -> Outcome {
@@ -154,37 +154,37 @@ impl ScriptedSender {
 }
 
 /// Counts an attempt that is under way, also where it is given up.
-struct UnderWay<'a> {
+struct InFlightAttempt<'a> {
     sender: &'a ScriptedSender,
     url: String,
 }
 
-impl Drop for UnderWay<'_> {
+impl Drop for InFlightAttempt<'_> {
     fn drop(&mut self) {
         if let Some(count) = self.sender.state().in_flight.get_mut(&self.url) {
             *count -= 1;
         }
-        self.sender.tell();
+        self.sender.notify();
     }
 }
 
 #[async_trait]
 impl WebhookSender for ScriptedSender {
-    async fn send(&self, webhook: &Webhook) -> Sent {
-        let under_way = self.begin(webhook);
-        let outcome = self.next_outcome(&under_way.url);
+    async fn send(&self, webhook: &Webhook) -> SendOutcome {
+        let in_flight_attempt = self.start(webhook);
+        let outcome = self.next_outcome(&in_flight_attempt.url);
         // Other tasks get a turn, as they would while a network works.
         tokio::task::yield_now().await;
-        let mut news = self.news.subscribe();
-        let is_free = |_: &u64| !self.state().held.contains(&under_way.url);
+        let mut changes = self.changes.subscribe();
+        let is_free = |_: &u64| !self.state().blocked.contains(&in_flight_attempt.url);
         // The sender lives as long as this handle.
-        let _ = news.wait_for(is_free).await;
+        let _ = changes.wait_for(is_free).await;
         let (answer, retry_after) = match outcome {
             Outcome::Status(status) => (Ok(status), None),
             Outcome::RetryAfter(status, wait) => (Ok(status), Some(wait)),
             Outcome::Error(error) => (Err(error), None),
         };
-        Sent {
+        SendOutcome {
             response: answer.map_or_else(|_| String::new(), |status| format!("said {status}")),
             answer,
             retry_after,

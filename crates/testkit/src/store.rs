@@ -5,11 +5,11 @@ mod checkout;
 mod commit;
 mod deliveries;
 mod inbox;
+mod inspect;
 mod key_registry;
-mod look;
 mod maintenance;
 mod merchants;
-mod oversight;
+mod operator_queries;
 mod queue;
 mod state;
 mod stuck;
@@ -83,8 +83,8 @@ impl MemoryStore {
         self.faults.lock().unwrap().plan(n, fault);
     }
 
-    /// The same for what is written without a unit of work and may fail like a commit: `settle`,
-    /// `record`, `write_key` and `rotate_key`, all counted together. `Conflict` is not among what
+    /// The same for what is written without a unit of work and may fail like a commit: `close`,
+    /// `record`, `write_idempotency_record` and `rotate_key`, all counted together. `Conflict` is not among what
     /// they know: it fails them like `Before`.
     pub fn fail_write(&self, n: u64, fault: CommitFault) {
         self.write_faults.lock().unwrap().plan(n, fault);
@@ -124,7 +124,7 @@ impl MemoryStore {
         tokio::task::yield_now().await;
         let fault = self.write_faults.lock().unwrap().next();
         if matches!(fault, Some(CommitFault::Before | CommitFault::Conflict)) {
-            return Err(planned().into());
+            return Err(planned_fault().into());
         }
         {
             let mut state = self.state();
@@ -139,7 +139,7 @@ impl MemoryStore {
     }
 }
 
-fn planned() -> StoreError {
+fn planned_fault() -> StoreError {
     StoreError::Unavailable("a fault was planned here".into())
 }
 

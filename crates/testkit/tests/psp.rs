@@ -5,12 +5,15 @@ use std::collections::HashSet;
 
 use oncharge_domain::{
     id::OperationId,
-    psp::{Answer, Instruction, PspReference, RefusalReason},
+    psp::{Instruction, PspReference, PspResponse, RefusalReason},
     session::Session,
 };
 use oncharge_ports::{
     Psp,
-    psp::{Call as Order, NotificationError, PaymentMethod, PreparedRequest, PspError, Unverified},
+    psp::{
+        InvalidSignature, NotificationError, PaymentMethod, PreparedRequest, PspError,
+        PspRequest as Order,
+    },
 };
 use oncharge_testkit::{
     Builder, Call, Fault, Reply, ScriptedPsp,
@@ -46,7 +49,7 @@ impl Shop {
         self.psp.prepare(&order).unwrap()
     }
 
-    async fn send(&self, instruction: Instruction) -> (OperationId, Result<Answer, PspError>) {
+    async fn send(&self, instruction: Instruction) -> (OperationId, Result<PspResponse, PspError>) {
         let operation = self.build.operation_id();
         let request = self.prepare(operation, instruction);
         let report = self.psp.send(&request).await;
@@ -62,14 +65,14 @@ impl Shop {
 
     async fn payment(&self) -> PspReference {
         match self.send(self.authorize()).await.1 {
-            Ok(Answer::Done { reference, .. }) => reference,
+            Ok(PspResponse::Done { reference, .. }) => reference,
             other => unreachable!("{other:?}"),
         }
     }
 }
 
 #[tokio::test]
-async fn a_key_is_answered_once_and_its_money_moves_once() {
+async fn a_repeated_request_moves_money_once() {
     let shop = shop();
     let payment = shop.payment().await;
     let amount = shop.session.amount;
@@ -100,25 +103,25 @@ async fn a_challenge_ends_by_the_shopper_or_by_a_cancel() {
     shop.psp.reply(Call::Authorize, Reply::Accepted);
     let (first, answer) = shop.send(shop.authorize()).await;
     assert!(
-        matches!(answer, Ok(Answer::ActionRequired(_))),
+        matches!(answer, Ok(PspResponse::ActionRequired(_))),
         "{answer:?}"
     );
     shop.psp.finish(first, Finish::Done);
     assert_eq!(shop.psp.reserved(shop.session.id), 10_000);
 
     let (second, answer) = shop.send(shop.authorize()).await;
-    let Ok(Answer::Accepted { reference: payment }) = answer else {
+    let Ok(PspResponse::Accepted { reference: payment }) = answer else {
         unreachable!("{answer:?}");
     };
     let (_, ended) = shop.send(Instruction::Cancel { payment }).await;
-    assert!(matches!(ended, Ok(Answer::Done { .. })), "{ended:?}");
-    let truth = shop.psp.answer_to(second);
-    assert!(matches!(truth, Some(Answer::Refused(_))), "{truth:?}");
+    assert!(matches!(ended, Ok(PspResponse::Done { .. })), "{ended:?}");
+    let truth = shop.psp.current_response(second);
+    assert!(matches!(truth, Some(PspResponse::Refused(_))), "{truth:?}");
     assert_eq!(shop.psp.reserved(shop.session.id), 10_000);
 }
 
 #[tokio::test]
-async fn the_ledger_refuses_what_is_not_there() {
+async fn the_ledger_refuses_impossible_operations() {
     let shop = shop();
     let (payment, amount) = (shop.payment().await, shop.session.amount);
     let refund = || Instruction::Refund {
@@ -132,16 +135,15 @@ async fn the_ledger_refuses_what_is_not_there() {
     let cancel = || Instruction::Cancel {
         payment: payment.clone(),
     };
-    let nothing = Answer::Refused(RefusalReason::NothingHeld);
+    let nothing = PspResponse::Refused(RefusalReason::NothingHeld);
     assert_eq!(shop.send(refund()).await.1.unwrap(), nothing);
     let (captured, _) = shop.send(capture).await;
-    let too_late = Answer::Refused(RefusalReason::AlreadyCaptured);
+    let too_late = PspResponse::Refused(RefusalReason::AlreadyCaptured);
     assert_eq!(shop.send(cancel()).await.1.unwrap(), too_late);
     shop.send(refund()).await.1.unwrap();
     assert_eq!(shop.send(refund()).await.1.unwrap(), nothing);
     assert_eq!(shop.psp.taken(shop.session.id), 0);
-    shop.psp
-        .take_back(captured, RefusalReason::Other("x".into()));
+    shop.psp.reverse(captured, RefusalReason::Other("x".into()));
     let taken: Vec<i64> = shop
         .psp
         .payments(shop.session.id)
@@ -152,7 +154,7 @@ async fn the_ledger_refuses_what_is_not_there() {
 }
 
 #[tokio::test]
-async fn a_notification_says_what_is_true_and_is_verified() {
+async fn notifications_carry_the_current_state_and_are_verified() {
     let shop = shop();
     shop.psp.reply(Call::Authorize, Reply::Accepted);
     let (operation, _) = shop.send(shop.authorize()).await;
@@ -170,14 +172,17 @@ async fn a_notification_says_what_is_true_and_is_verified() {
         "the same bytes, the same key"
     );
     assert_eq!(verified[0].body, body);
-    let told = read(&verified[0].body).unwrap();
-    assert_eq!(told.operation, operation);
-    assert_eq!(told.session, shop.session.id);
-    assert_eq!(told.amount, shop.session.amount);
-    assert_eq!(Some(told.answer), shop.psp.answer_to(operation));
+    let notification = read(&verified[0].body).unwrap();
+    assert_eq!(notification.operation, operation);
+    assert_eq!(notification.session, shop.session.id);
+    assert_eq!(notification.amount, shop.session.amount);
+    assert_eq!(
+        Some(notification.answer),
+        shop.psp.current_response(operation)
+    );
 
     let unsigned = shop.psp.verify_notifications(&|_| None, &body);
-    assert_eq!(unsigned, Err(Unverified));
+    assert_eq!(unsigned, Err(InvalidSignature));
     let nonsense = b"nonsense".to_vec();
     let bodies = [body, shop.psp.irrelevant_body(), nonsense];
     let several = verify(&ScriptedPsp::batch(&bodies)).unwrap();

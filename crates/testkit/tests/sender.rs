@@ -5,7 +5,7 @@ use std::time::Duration;
 use oncharge_domain::webhook::SendError;
 use oncharge_ports::{
     WebhookSender,
-    webhook_sender::{Sent, Webhook},
+    webhook_sender::{SendOutcome, Webhook},
 };
 use oncharge_testkit::{
     Outcome, ScriptedSender,
@@ -15,7 +15,7 @@ use tokio::task::JoinSet;
 
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
-async fn send(sender: &ScriptedSender, url: &str, body: &str) -> Sent {
+async fn send(sender: &ScriptedSender, url: &str, body: &str) -> SendOutcome {
     let webhook = Webhook {
         url: endpoint_url(url),
         headers: vec![("webhook-id", body.to_owned())],
@@ -25,7 +25,7 @@ async fn send(sender: &ScriptedSender, url: &str, body: &str) -> Sent {
 }
 
 #[tokio::test]
-async fn answers_come_by_the_script_of_their_url() {
+async fn responses_follow_the_script_of_their_url() {
     let sender = ScriptedSender::new();
     sender.always(ENDPOINT, Outcome::Error(SendError::Timeout));
     sender.reply(ENDPOINT, Outcome::Status(500));
@@ -45,19 +45,19 @@ async fn answers_come_by_the_script_of_their_url() {
     let all = sender.sent();
     assert_eq!(all.len(), 5);
     assert_eq!(all[4].headers, [("webhook-id", "5".to_owned())]);
-    assert_eq!(sender.most_together(), 1);
+    assert_eq!(sender.max_in_flight(), 1);
 }
 
 #[tokio::test]
-async fn a_hanging_url_hangs_until_it_is_let_go() {
+async fn a_blocked_url_hangs_until_unblocked() {
     let sender = ScriptedSender::new();
-    sender.hang(ENDPOINT);
+    sender.block(ENDPOINT);
     let mut hanging = JoinSet::new();
     for body in ["1", "2"] {
         let sender = sender.clone();
         hanging.spawn(async move { send(&sender, ENDPOINT, body).await });
     }
-    sender.begun(2).await;
+    sender.wait_for_attempts(2).await;
     assert_eq!(send(&sender, ELSEWHERE, "3").await.answer, Ok(200));
     assert_eq!(sender.in_flight(ENDPOINT), 2);
     let given_up = tokio::time::timeout(Duration::ZERO, send(&sender, ENDPOINT, "4")).await;
@@ -67,12 +67,12 @@ async fn a_hanging_url_hangs_until_it_is_let_go() {
         2,
         "what is given up counts no more"
     );
-    sender.let_go(ENDPOINT);
+    sender.unblock(ENDPOINT);
     for sent in hanging.join_all().await {
         assert_eq!(sent.answer, Ok(200));
     }
     assert_eq!(sender.in_flight(ENDPOINT), 0);
-    assert_eq!(sender.most_in_flight(ENDPOINT), 3);
-    assert_eq!(sender.most_in_flight(ELSEWHERE), 1);
-    assert_eq!(sender.most_together(), 3);
+    assert_eq!(sender.max_in_flight_to(ENDPOINT), 3);
+    assert_eq!(sender.max_in_flight_to(ELSEWHERE), 1);
+    assert_eq!(sender.max_in_flight(), 3);
 }

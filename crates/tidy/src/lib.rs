@@ -1,5 +1,5 @@
 //! Reads this workspace as cargo and the file system show it, so that tests can hold the house's
-//! rules over it. The rules themselves are in `tests/house/`, one test each.
+//! rules over it. The rules themselves are in `tests/rules/`, one test each.
 
 mod tree;
 mod workspace;

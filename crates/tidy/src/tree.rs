@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 
 /// Folders that hold nothing written by hand.
-const NOT_OURS: [&str; 5] = [
+const IGNORED_FOLDERS: [&str; 5] = [
     ".git",
     ".oncharge",
     "node_modules",
@@ -59,12 +59,12 @@ impl Tree {
 }
 
 impl File {
-    /// The lines that `offends` picks, each as `path:line: text`, ready to be shown.
-    pub fn lines_where(&self, offends: impl Fn(&str) -> bool) -> Vec<String> {
+    /// The lines that `predicate` picks, each as `path:line: text`, ready to be shown.
+    pub fn lines_where(&self, predicate: impl Fn(&str) -> bool) -> Vec<String> {
         self.text
             .lines()
             .enumerate()
-            .filter(|(_, line)| offends(line))
+            .filter(|(_, line)| predicate(line))
             .map(|(index, line)| {
                 format!("{}:{}: {}", self.path, index.saturating_add(1), line.trim())
             })
@@ -82,7 +82,7 @@ fn read_folder(folder: &Path, path: &str, files: &mut Vec<File>) -> anyhow::Resu
             format!("{path}/{name}")
         };
         let kind = entry.file_type()?;
-        if kind.is_dir() && !NOT_OURS.contains(&name.as_str()) {
+        if kind.is_dir() && !IGNORED_FOLDERS.contains(&name.as_str()) {
             read_folder(&entry.path(), &path, files)?;
         } else if kind.is_file()
             && let Ok(text) = fs::read_to_string(entry.path())

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, abandon};
 
 use super::shopper::{self, StateSchema};
-use crate::{Api, limits::Act, openapi::ShopperErrors, problem::Problem};
+use crate::{Api, limits::ShopperAction, openapi::ShopperErrors, problem::Problem};
 
 /// Give up an open challenge
 ///
@@ -26,7 +26,7 @@ pub(crate) async fn abandon(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let outcome = run(&api, (&request, payload), &id).await;
-    shopper::answer(&api, &request, outcome)
+    shopper::respond(&api, &request, outcome)
 }
 
 async fn run(
@@ -34,6 +34,6 @@ async fn run(
     request: (&HttpRequest, web::Payload),
     id: &str,
 ) -> Result<ShopperState, Problem> {
-    let call = shopper::admit(api, request, id, Act::Abandon).await?;
+    let call = shopper::check_call(api, request, id, ShopperAction::Abandon).await?;
     Ok(abandon::abandon(api.app(), id, call.token).await?)
 }

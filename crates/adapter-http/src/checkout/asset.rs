@@ -5,15 +5,15 @@ use std::sync::LazyLock;
 use actix_web::{HttpRequest, HttpResponse};
 
 use super::page::assets::ASSETS;
-use crate::{fixed::Fixed, problem::Problem};
+use crate::{problem::Problem, static_content::StaticContent};
 
-static TEXTS: LazyLock<[Fixed; ASSETS.len()]> =
-    LazyLock::new(|| ASSETS.map(|asset| Fixed::new(asset.body)));
+static CONTENTS: LazyLock<[StaticContent; ASSETS.len()]> =
+    LazyLock::new(|| ASSETS.map(|asset| StaticContent::new(asset.body)));
 
 /// The file that is served at the request's path.
 pub(crate) async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
-    let mut files = ASSETS.iter().zip(&*TEXTS);
+    let mut files = ASSETS.iter().zip(&*CONTENTS);
     let file = files.find(|(asset, _)| asset.path == request.path());
-    let (asset, text) = file.ok_or(Problem::UnknownPath)?;
-    Ok(text.answer(&request, asset.headers()))
+    let (asset, content) = file.ok_or(Problem::UnknownPath)?;
+    Ok(content.response(&request, asset.headers()))
 }

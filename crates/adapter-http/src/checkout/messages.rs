@@ -51,7 +51,7 @@ impl Language {
 
 /// What the shopper prefers, as read from `Accept-Language`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preference {
+pub struct LanguagePreference {
     /// The language of the texts.
     pub language: Language,
     /// The tag for writing amounts: the language, with the shopper's region where one was named
@@ -59,15 +59,19 @@ pub struct Preference {
     pub locale: String,
 }
 
-impl Preference {
+impl LanguagePreference {
     /// Reads an `Accept-Language` header (RFC 9110 §12.5.4): the highest weight wins, then the order
     /// of the header. What cannot be read is passed over; without a match it is English.
     pub fn negotiate(header: Option<&str>) -> Self {
         // A real header names a handful; a longer one is read as far as is sensible.
         let ranges = header.unwrap_or_default().split(',').take(32);
         let mut best: Option<(u16, Self)> = None;
-        for (weight, preference) in ranges.filter_map(read_range) {
-            if weight > 0 && best.as_ref().is_none_or(|(heaviest, _)| weight > *heaviest) {
+        for (weight, preference) in ranges.filter_map(parse_range) {
+            if weight > 0
+                && best
+                    .as_ref()
+                    .is_none_or(|(highest_weight, _)| weight > *highest_weight)
+            {
                 best = Some((weight, preference));
             }
         }
@@ -82,11 +86,11 @@ impl Preference {
 }
 
 /// One range with its weight in thousandths, if it is in a language that the checkout speaks.
-fn read_range(range: &str) -> Option<(u16, Preference)> {
+fn parse_range(range: &str) -> Option<(u16, LanguagePreference)> {
     let mut parts = range.split(';');
     let tag = parts.next()?.trim();
     let weight = match parts.find_map(|part| part.trim().strip_prefix("q=")) {
-        Some(text) => thousandths(text.trim())?,
+        Some(text) => parse_weight(text.trim())?,
         None => 1000,
     };
     let mut subtags = tag.split('-');
@@ -99,7 +103,7 @@ fn read_range(range: &str) -> Option<(u16, Preference)> {
         Some(region) => format!("{}-{}", language.code(), region.to_ascii_uppercase()),
         None => language.code().to_owned(),
     };
-    Some((weight, Preference { language, locale }))
+    Some((weight, LanguagePreference { language, locale }))
 }
 
 /// Two letters (ISO 3166) or three digits (UN M.49).
@@ -109,7 +113,7 @@ fn is_region(subtag: &str) -> bool {
 }
 
 /// A weight of at most three decimals, `0` to `1`.
-fn thousandths(text: &str) -> Option<u16> {
+fn parse_weight(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -122,7 +126,7 @@ fn thousandths(text: &str) -> Option<u16> {
     }
 }
 
-/// The messages of one language: a flat map from key to text, with `{places}` for values.
+/// The messages of one language: a flat map from key to text, with `{placeholders}` for values.
 #[derive(Debug)]
 pub struct Messages(BTreeMap<String, String>);
 
@@ -137,7 +141,7 @@ impl Messages {
         self.0.get(key).map_or(key, String::as_str)
     }
 
-    /// The text under this key with its `{places}` filled. Values are put in as they are and never
+    /// The text under this key with its `{placeholders}` filled. Values are put in as they are and never
     /// read again: a merchant called `{amount}` stays just that.
     pub fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
         let mut rest = self.get(key);
@@ -160,7 +164,7 @@ impl Messages {
     }
 
     /// The messages that the page's own script needs: those under `live.`.
-    pub fn live(&self) -> BTreeMap<&str, &str> {
+    pub fn script_messages(&self) -> BTreeMap<&str, &str> {
         self.0
             .iter()
             .filter(|(key, _)| key.starts_with("live."))
@@ -175,7 +179,7 @@ mod tests {
 
     use super::*;
 
-    fn places(text: &str) -> BTreeSet<&str> {
+    fn placeholders(text: &str) -> BTreeSet<&str> {
         text.split('{')
             .skip(1)
             .filter_map(|part| Some(part.split_once('}')?.0))
@@ -183,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn every_language_says_everything_with_the_same_places() {
+    fn every_language_has_the_same_messages_and_placeholders() {
         let english = Language::English.messages();
         assert!(
             english.0.len() > 40,
@@ -195,14 +199,18 @@ mod tests {
             assert_eq!(keys, english.0.keys().collect::<Vec<_>>(), "{language:?}");
             for (key, text) in &messages.0 {
                 assert!(!text.trim().is_empty(), "{language:?} {key} is empty");
-                assert_eq!(places(text), places(english.get(key)), "{language:?} {key}");
+                assert_eq!(
+                    placeholders(text),
+                    placeholders(english.get(key)),
+                    "{language:?} {key}"
+                );
             }
         }
     }
 
     /// In French a space stands before these marks; a plain one would let them begin a line.
     #[test]
-    fn no_french_mark_begins_a_line() {
+    fn french_punctuation_follows_a_non_breaking_space() {
         for (key, text) in &Language::French.messages().0 {
             for mark in [" :", " ;", " !", " ?"] {
                 assert!(!text.contains(mark), "{key}: a plain space before {mark:?}");
@@ -211,13 +219,13 @@ mod tests {
     }
 
     #[test]
-    fn every_message_that_is_asked_for_exists_and_none_is_left_over() {
+    fn every_message_exists_and_is_used() {
         let template = include_str!("../../templates/checkout.html");
         let script = crate::checkout::page::assets::SCRIPT;
         let rust = include_str!("page.rs");
         let messages = Language::English.messages();
         let asked = template
-            .split("words.get(\"")
+            .split("messages.get(\"")
             .skip(1)
             .filter_map(|part| Some(part.split_once('"')?.0.to_owned()))
             .chain(
@@ -250,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn the_language_is_the_shoppers_best_that_we_speak() {
+    fn the_best_supported_language_is_chosen() {
         let cases = [
             (None, Language::English, "en"),
             (Some(""), Language::English, "en"),
@@ -270,16 +278,20 @@ mod tests {
             (Some("en, de"), Language::English, "en"),
         ];
         for (header, language, locale) in cases {
-            let expected = Preference {
+            let expected = LanguagePreference {
                 language,
                 locale: locale.to_owned(),
             };
-            assert_eq!(Preference::negotiate(header), expected, "{header:?}");
+            assert_eq!(
+                LanguagePreference::negotiate(header),
+                expected,
+                "{header:?}"
+            );
         }
     }
 
     #[test]
-    fn values_are_put_in_once_and_never_read_again() {
+    fn placeholder_values_are_not_expanded_again() {
         let messages = Messages::parse(r#"{"a": "{x} and {y}, {unknown} {"}"#);
         let filled = messages.fill("a", &[("x", "{y}"), ("y", "2")]);
         assert_eq!(filled, "{y} and 2, {unknown} {");

@@ -2,17 +2,17 @@
 
 pub mod amount;
 pub mod assets;
-mod brand;
+mod branding;
 mod data;
 pub mod state;
 
 use askama::Template;
-use oncharge_domain::merchant::look::Look;
+use oncharge_domain::merchant::branding::Branding;
 use url::Url;
 
-use self::brand::Tint;
+use self::branding::AccentStyle;
 use self::state::ShopperState;
-use super::messages::{Messages, Preference};
+use super::messages::{LanguagePreference, Messages};
 use super::security_headers::{Sources, content_security_policy, page_headers};
 
 /// Everything that one checkout page shows and knows. It holds the pay token: no `Debug`, never logged.
@@ -25,7 +25,7 @@ pub struct PageModel<'a> {
     /// The merchant's name as shoppers know it.
     pub merchant_name: &'a str,
     /// The merchant's accents and logo.
-    pub look: &'a Look,
+    pub branding: &'a Branding,
     /// The merchant's reference of the order.
     pub reference: &'a str,
     /// What is to be paid, in minor units of the currency.
@@ -61,20 +61,20 @@ pub struct PageModel<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The token is missing, wrong, too old or another session's; or there is no such session.
-    Link,
+    InvalidLink,
     /// Too many requests from this address.
     Busy,
     /// The fault is ours.
-    Broken,
+    Internal,
 }
 
 impl ErrorKind {
     /// The keys of heading and text.
-    const fn keys(self) -> (&'static str, &'static str) {
+    const fn message_keys(self) -> (&'static str, &'static str) {
         match self {
-            Self::Link => ("error.link.heading", "error.link.text"),
+            Self::InvalidLink => ("error.link.heading", "error.link.text"),
             Self::Busy => ("error.busy.heading", "error.busy.text"),
-            Self::Broken => ("error.broken.heading", "error.broken.text"),
+            Self::Internal => ("error.broken.heading", "error.broken.text"),
         }
     }
 }
@@ -93,7 +93,7 @@ pub struct ErrorModel<'a> {
 }
 
 /// A page, ready to be sent with whatever status its handler chooses. May hold a pay token: no `Debug`.
-pub struct Rendered {
+pub struct RenderedPage {
     /// The body, UTF-8.
     pub html: String,
     /// All headers of the answer, `Content-Type` among them, each name once.
@@ -115,14 +115,14 @@ pub enum PageError {
 }
 
 /// The messages of one page, with the values that are known here put in.
-struct Words<'a> {
+struct PageMessages<'a> {
     messages: &'static Messages,
     merchant: &'a str,
     reference: &'a str,
     processor: &'a str,
 }
 
-impl Words<'_> {
+impl PageMessages<'_> {
     fn get(&self, key: &str) -> String {
         self.messages.fill(
             key,
@@ -139,7 +139,7 @@ impl Words<'_> {
 #[template(path = "checkout.html")]
 struct CheckoutTemplate<'a> {
     language: &'static str,
-    words: Words<'a>,
+    messages: PageMessages<'a>,
     merchant: &'a str,
     locale: &'a str,
     currency: &'a str,
@@ -148,7 +148,7 @@ struct CheckoutTemplate<'a> {
     is_test: bool,
     logo: Option<String>,
     style: &'static str,
-    tint: Option<&'a Tint>,
+    accent_style: Option<&'a AccentStyle>,
     amount_script: &'static str,
     script: &'static str,
     data: &'a str,
@@ -166,19 +166,19 @@ struct ErrorTemplate<'a> {
 }
 
 /// The checkout page of one session.
-pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
+pub fn render(model: &PageModel<'_>) -> Result<RenderedPage, PageError> {
     let origin = model.fields_url.origin();
     if !origin.is_tuple() {
         return Err(PageError::FieldsUrl);
     }
     let psp_origin = origin.ascii_serialization();
-    let preference = Preference::negotiate(model.accept_language);
+    let preference = LanguagePreference::negotiate(model.accept_language);
     let amount = amount::decimal_text(model.amount_minor, model.decimals);
     let data = data::block(model, preference.language, &psp_origin)?;
-    let tint = brand::tint(model.look);
+    let accent_style = branding::accent_style(model.branding);
     let html = CheckoutTemplate {
         language: preference.language.code(),
-        words: Words {
+        messages: PageMessages {
             messages: preference.language.messages(),
             merchant: model.merchant_name,
             reference: model.reference,
@@ -190,9 +190,9 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
         amount: &amount,
         decimals: model.decimals,
         is_test: model.is_test,
-        logo: model.look.logo.as_ref().map(brand::source),
+        logo: model.branding.logo.as_ref().map(branding::data_url),
         style: assets::STYLE,
-        tint: tint.as_ref(),
+        accent_style: accent_style.as_ref(),
         amount_script: assets::AMOUNT_SCRIPT,
         script: assets::SCRIPT,
         data: &data,
@@ -200,7 +200,11 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
     .render()?;
     let styles = std::iter::once(assets::style_digest());
     let styles: Vec<&str> = styles
-        .chain(tint.as_ref().map(|tint| tint.digest.as_str()))
+        .chain(
+            accent_style
+                .as_ref()
+                .map(|accent_style| accent_style.digest.as_str()),
+        )
         .collect();
     let policy = content_security_policy(&Sources {
         script_digests: &assets::script_digests(),
@@ -209,17 +213,17 @@ pub fn render(model: &PageModel<'_>) -> Result<Rendered, PageError> {
         frames: &[psp_origin],
         frame_ancestors: model.frame_ancestors,
     });
-    Ok(Rendered {
+    Ok(RenderedPage {
         html,
         headers: page_headers(policy, model.behind_tls),
     })
 }
 
 /// The plain page for a browser that came without a good token, or that we failed.
-pub fn render_error(model: &ErrorModel<'_>) -> Result<Rendered, PageError> {
-    let language = Preference::negotiate(model.accept_language).language;
+pub fn render_error(model: &ErrorModel<'_>) -> Result<RenderedPage, PageError> {
+    let language = LanguagePreference::negotiate(model.accept_language).language;
     let messages = language.messages();
-    let (heading, text) = model.kind.keys();
+    let (heading, text) = model.kind.message_keys();
     let html = ErrorTemplate {
         language: language.code(),
         heading: messages.get(heading),
@@ -233,7 +237,7 @@ pub fn render_error(model: &ErrorModel<'_>) -> Result<Rendered, PageError> {
         style_digests: &[assets::style_digest()],
         ..Sources::default()
     });
-    Ok(Rendered {
+    Ok(RenderedPage {
         html,
         headers: page_headers(policy, model.behind_tls),
     })

@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::shopper::{self, StateSchema};
 use crate::{
     Api,
-    fields::{Fields, text},
-    limits::Act,
+    fields::{FieldReader, text},
+    limits::ShopperAction,
     openapi::{PayErrors, ShopperErrors},
     problem::Problem,
 };
@@ -45,7 +45,7 @@ pub(crate) async fn pay(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let outcome = run(&api, (&request, payload), &id).await;
-    shopper::answer(&api, &request, outcome)
+    shopper::respond(&api, &request, outcome)
 }
 
 async fn run(
@@ -53,8 +53,8 @@ async fn run(
     request: (&HttpRequest, web::Payload),
     id: &str,
 ) -> Result<ShopperState, Problem> {
-    let call = shopper::admit(api, request, id, Act::Pay).await?;
-    let mut fields = Fields::of(&call.body);
+    let call = shopper::check_call(api, request, id, ShopperAction::Pay).await?;
+    let mut fields = FieldReader::of(&call.body);
     let method = fields.required("payment_method", |value| text(value).map(str::to_owned));
     let method = fields.finish(method)?;
     Ok(pay::pay(api.app(), id, call.token, method).await?)

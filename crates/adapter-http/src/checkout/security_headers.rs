@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_allows_what_is_needed_and_nothing_else() {
+    fn a_policy_allows_only_the_given_sources() {
         let policy = content_security_policy(&Sources {
             script_digests: &["AAA="],
             style_digests: &["BBB=", "CCC="],
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_plain_origins_comes_into_a_policy() {
+    fn invalid_origins_are_left_out_of_the_policy() {
         let hostile = [
             "*",
             "https:",
@@ -184,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn only_registered_origins_frame_the_page_or_the_origin_of_the_return_url() {
+    fn frame_ancestors_are_the_registered_origins_or_the_return_url() {
         let registered = owned(&["https://a.example", "https://*.b.example"]);
         let cases = [
             (
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn pages_are_neither_kept_nor_sniffed_and_name_no_referrer() {
+    fn pages_have_security_headers() {
         let value = |headers: &[(&str, String)], name: &str| {
             headers
                 .iter()

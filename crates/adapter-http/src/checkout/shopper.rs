@@ -7,22 +7,22 @@ use actix_web::{
 };
 use oncharge_application::{
     Error,
-    checkout::{ShopperState, look},
+    checkout::{ShopperState, shopper_view},
 };
 use utoipa::ToSchema;
 
 use super::page::state;
 use crate::{
     Api,
-    fields::Body,
+    fields::JsonBody,
     gate::{self, body, post::check_media_type},
     json,
-    limits::{Act, Wait},
+    limits::{RetryAfter, ShopperAction},
     problem::Problem,
 };
 
 /// The pay token of a call: `Authorization: Bearer pt_…`, once.
-pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(AUTHORIZATION);
     let only = values.next().filter(|_| values.next().is_none());
     let text = only
@@ -35,42 +35,42 @@ pub(super) fn bearer(headers: &HeaderMap) -> Result<&str, Problem> {
 }
 
 /// Answers with how far the payment is; a bad token counts against its address.
-pub(super) fn answer(
+pub(super) fn respond(
     api: &Api,
     request: &HttpRequest,
     outcome: Result<ShopperState, Problem>,
 ) -> Result<HttpResponse, Problem> {
-    let state = outcome.map_err(|problem| gate::counted(api, request, problem))?;
+    let state = outcome.map_err(|problem| gate::count_auth_failure(api, request, problem))?;
     Ok(HttpResponse::Ok().json(state::ShopperState::new(state.status, state.next)))
 }
 
 /// An act of the shopper that has passed token, limit and form of the body.
-pub(super) struct Admitted<'a> {
+pub(super) struct ShopperCall<'a> {
     pub(super) token: &'a str,
-    pub(super) body: Body,
+    pub(super) body: JsonBody,
 }
 
 /// Checks the token, counts the act and reads the body, in this order; no body counts as `{}`.
-pub(super) async fn admit<'a>(
+pub(super) async fn check_call<'a>(
     api: &Api,
     (request, payload): (&'a HttpRequest, web::Payload),
     id: &str,
-    act: Act,
-) -> Result<Admitted<'a>, Problem> {
-    let token = bearer(request.headers())?;
-    let session = look::admit(api.app(), id, token)?;
-    let counted = api.limits().count_act(session, act);
-    counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
-    body::check_announced(request.headers(), gate::LARGEST_BODY)?;
+    action: ShopperAction,
+) -> Result<ShopperCall<'a>, Problem> {
+    let token = bearer_token(request.headers())?;
+    let session = shopper_view::verify_pay_token(api.app(), id, token)?;
+    let permitted = api.limits().count_shopper_action(session, action);
+    permitted.map_err(|RetryAfter(seconds)| Problem::RateLimited(seconds))?;
+    body::check_content_length(request.headers(), gate::MAX_BODY_BYTES)?;
     check_media_type(request.headers())?;
-    let within = api.settings().body_timeout;
-    let bytes = body::read(payload.into_inner(), gate::LARGEST_BODY, within).await?;
+    let timeout = api.settings().body_timeout;
+    let bytes = body::read(payload.into_inner(), gate::MAX_BODY_BYTES, timeout).await?;
     let body = if bytes.is_empty() {
-        Body::default()
+        JsonBody::default()
     } else {
-        Body::new(json::parse(&bytes).map_err(Problem::BadJson)?)
+        JsonBody::new(json::parse(&bytes).map_err(Problem::InvalidJson)?)
     };
-    Ok(Admitted { token, body })
+    Ok(ShopperCall { token, body })
 }
 
 /// How far a payment is, as every call of the shopper answers.

@@ -10,19 +10,19 @@ use actix_web::{
 };
 use oncharge_application::{
     Error,
-    checkout::look::{self, View},
+    checkout::shopper_view::{self, CheckoutView},
 };
 use url::{Url, form_urlencoded};
 
 use super::{
     page::{
-        ErrorKind, ErrorModel, PageError, PageModel, Rendered, render, render_error,
+        ErrorKind, ErrorModel, PageError, PageModel, RenderedPage, render, render_error,
         state::ShopperState,
     },
     security_headers::frame_ancestors,
     shopper::is_bad_token,
 };
-use crate::{Api, gate, observe::request_id, problem::Problem};
+use crate::{Api, gate, problem::Problem, request_log::request_id};
 
 /// The page; or a plain one that says why there is none, which nobody may frame.
 pub(crate) async fn show(
@@ -33,12 +33,12 @@ pub(crate) async fn show(
     let token = form_urlencoded::parse(request.query_string().as_bytes())
         .find_map(|(name, value)| (name == "token").then(|| value.into_owned()))
         .unwrap_or_default();
-    let page = match look::look(api.app(), &id, &token).await {
+    let page = match shopper_view::load(api.app(), &id, &token).await {
         Ok(view) => checkout_page(&api, &request, &view, &token).map_err(Problem::from),
         Err(error) => Err(Problem::from(error)),
     };
     match page {
-        Ok(page) => Ok(send(StatusCode::OK, page)),
+        Ok(page) => Ok(respond(StatusCode::OK, page)),
         Err(problem) => error_page(&api, &request, problem),
     }
 }
@@ -46,10 +46,10 @@ pub(crate) async fn show(
 fn checkout_page(
     api: &Api,
     request: &HttpRequest,
-    view: &View,
+    view: &CheckoutView,
     token: &str,
-) -> Result<Rendered, PageError> {
-    let View {
+) -> Result<RenderedPage, PageError> {
+    let CheckoutView {
         session,
         merchant,
         psp,
@@ -61,20 +61,20 @@ fn checkout_page(
     let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
     fields_url.set_query(None);
     let state = view.state();
-    let left = session.expires_at.since(*now).whole_seconds();
+    let remaining = session.expires_at.since(*now).whole_seconds();
     render(&PageModel {
         session_id: &session.id.to_string(),
         pay_token: token,
         merchant_name: merchant.name.as_str(),
-        look: &merchant.look,
+        branding: &merchant.branding,
         reference: session.reference.as_str(),
         amount_minor: session.amount.minor(),
         currency: session.amount.currency().code(),
         decimals: u8::try_from(session.amount.currency().exponent()).unwrap_or(0),
         state: &ShopperState::new(state.status, state.next),
-        expires_in_seconds: u64::try_from(left).unwrap_or(0),
+        expires_in_seconds: u64::try_from(remaining).unwrap_or(0),
         return_url: session.return_url.as_str(),
-        processor_name: &capitalised(session.account.connector()),
+        processor_name: &capitalize(session.account.connector()),
         is_test: !psp.is_live(),
         fields_url: &fields_url,
         frame_ancestors: &frame_ancestors(&merchant.origins, session.return_url.as_str()),
@@ -84,7 +84,7 @@ fn checkout_page(
 }
 
 /// `stripe` as shoppers know it: `Stripe`.
-fn capitalised(name: &str) -> String {
+fn capitalize(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| {
         first.to_uppercase().chain(letters).collect()
@@ -92,12 +92,12 @@ fn capitalised(name: &str) -> String {
 }
 
 fn error_page(api: &Api, request: &HttpRequest, problem: Problem) -> Result<HttpResponse, Problem> {
-    let problem = gate::counted(api, request, problem);
+    let problem = gate::count_auth_failure(api, request, problem);
     problem.log();
     let kind = match &problem {
         Problem::RateLimited(_) | Problem::UseCase(Error::Busy(_)) => ErrorKind::Busy,
-        problem if is_bad_token(problem) => ErrorKind::Link,
-        _ => ErrorKind::Broken,
+        problem if is_bad_token(problem) => ErrorKind::InvalidLink,
+        _ => ErrorKind::Internal,
     };
     let page = render_error(&ErrorModel {
         kind,
@@ -105,7 +105,7 @@ fn error_page(api: &Api, request: &HttpRequest, problem: Problem) -> Result<Http
         accept_language: accept_language(request).as_deref(),
         behind_tls: api.settings().behind_tls,
     })?;
-    let mut response = send(problem.status(), page);
+    let mut response = respond(problem.status(), page);
     if let Some(seconds) = problem.retry_after() {
         response
             .headers_mut()
@@ -119,7 +119,7 @@ fn accept_language(request: &HttpRequest) -> Option<String> {
     value.to_str().ok().map(str::to_owned)
 }
 
-fn send(status: StatusCode, page: Rendered) -> HttpResponse {
+fn respond(status: StatusCode, page: RenderedPage) -> HttpResponse {
     let mut response = HttpResponseBuilder::new(status);
     for header in page.headers {
         response.insert_header(header);

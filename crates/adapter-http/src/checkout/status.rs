@@ -1,7 +1,7 @@
 //! `GET /checkout/{id}/status`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use oncharge_application::checkout::{ShopperState, look};
+use oncharge_application::checkout::{ShopperState, shopper_view};
 
 use super::shopper::{self, StateSchema};
 use crate::{Api, openapi::ShopperErrors, problem::Problem};
@@ -24,10 +24,10 @@ pub(crate) async fn status(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let outcome = run(&api, &request, &id).await;
-    shopper::answer(&api, &request, outcome)
+    shopper::respond(&api, &request, outcome)
 }
 
 async fn run(api: &Api, request: &HttpRequest, id: &str) -> Result<ShopperState, Problem> {
-    let token = shopper::bearer(request.headers())?;
-    Ok(look::status(api.app(), id, token).await?)
+    let token = shopper::bearer_token(request.headers())?;
+    Ok(shopper_view::status(api.app(), id, token).await?)
 }

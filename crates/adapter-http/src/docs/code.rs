@@ -1,7 +1,7 @@
 //! The examples in each language: the one signing example of `docs/examples`, which the README shows
 //! and a test runs, with another method, path and body put into it.
 
-use super::literal::{JAVASCRIPT, PHP, PYTHON, Style, Tree};
+use super::literal::{JAVASCRIPT, Literal, PHP, PYTHON, Style};
 
 /// The request that the examples in `docs/examples` send.
 const SUMMARY: &str = "Creates a checkout session";
@@ -19,8 +19,8 @@ const LANGUAGES: [Language; 3] = [
         style: &PYTHON,
         body: ["json.dumps(", ").encode()"],
         no_body: "b\"\"",
-        of_body: &["    \"Content-Type\": \"application/json\",\n", " json,"],
-        of_key: &["    \"Idempotency-Key\": str(uuid.uuid4()),\n", ", uuid"],
+        body_lines: &["    \"Content-Type\": \"application/json\",\n", " json,"],
+        key_lines: &["    \"Idempotency-Key\": str(uuid.uuid4()),\n", ", uuid"],
     },
     Language {
         id: "node",
@@ -30,8 +30,8 @@ const LANGUAGES: [Language; 3] = [
         style: &JAVASCRIPT,
         body: ["JSON.stringify(", ")"],
         no_body: "\"\"",
-        of_body: &["  body,\n", "    \"Content-Type\": \"application/json\",\n"],
-        of_key: &["    \"Idempotency-Key\": randomUUID(),\n", ", randomUUID"],
+        body_lines: &["  body,\n", "    \"Content-Type\": \"application/json\",\n"],
+        key_lines: &["    \"Idempotency-Key\": randomUUID(),\n", ", randomUUID"],
     },
     Language {
         id: "php",
@@ -41,8 +41,8 @@ const LANGUAGES: [Language; 3] = [
         style: &PHP,
         body: ["json_encode(", ")"],
         no_body: "''",
-        of_body: &["        'Content-Type: application/json',\n"],
-        of_key: &["        'Idempotency-Key: ' . bin2hex(random_bytes(16)),\n"],
+        body_lines: &["        'Content-Type: application/json',\n"],
+        key_lines: &["        'Idempotency-Key: ' . bin2hex(random_bytes(16)),\n"],
     },
 ];
 
@@ -60,13 +60,13 @@ struct Language {
     /// What stands in its place where there is none.
     no_body: &'static str,
     /// What is there for the body alone.
-    of_body: &'static [&'static str],
+    body_lines: &'static [&'static str],
     /// What is there for the idempotency key alone.
-    of_key: &'static [&'static str],
+    key_lines: &'static [&'static str],
 }
 
 /// A request to be shown.
-pub(super) struct Call {
+pub(super) struct ExampleCall {
     /// What it does.
     pub(super) summary: String,
     /// Upper case.
@@ -74,7 +74,7 @@ pub(super) struct Call {
     /// The request target.
     pub(super) target: String,
     /// What is sent, if anything is.
-    pub(super) body: Option<Tree>,
+    pub(super) body: Option<Literal>,
     /// What its idempotency key begins with; `None` where it takes none.
     pub(super) key: Option<String>,
 }
@@ -90,7 +90,7 @@ pub(super) struct Snippet {
 }
 
 /// The request in curl, Python, Node and PHP.
-pub(super) fn snippets(call: &Call) -> Vec<Snippet> {
+pub(super) fn snippets(call: &ExampleCall) -> Vec<Snippet> {
     let others = LANGUAGES
         .iter()
         .map(|language| language.snippet(&script(language, call).0));
@@ -123,29 +123,29 @@ impl Language {
 }
 
 /// A program that is being changed.
-struct Source(String);
+struct Program(String);
 
-impl Source {
+impl Program {
     /// Of this request instead of the example's.
-    fn of(source: &str, call: &Call) -> Self {
+    fn of(source: &str, call: &ExampleCall) -> Self {
         Self(source.replace("\r\n", "\n"))
-            .swap(SUMMARY, &call.summary)
-            .swap(METHOD, &call.method)
-            .swap(TARGET, &call.target)
+            .replace(SUMMARY, &call.summary)
+            .replace(METHOD, &call.method)
+            .replace(TARGET, &call.target)
     }
 
-    fn swap(self, from: &str, to: &str) -> Self {
+    fn replace(self, from: &str, to: &str) -> Self {
         Self(self.0.replace(from, to))
     }
 
     fn without(self, texts: &[&str]) -> Self {
         texts
             .iter()
-            .fold(self, |source, text| source.swap(text, ""))
+            .fold(self, |source, text| source.replace(text, ""))
     }
 
     /// Puts something in place of all that stands from one text to the end of another.
-    fn swap_block(self, [from, until]: [&str; 2], to: &str) -> Self {
+    fn replace_block(self, [from, until]: [&str; 2], to: &str) -> Self {
         let block = self.0.split_once(from).and_then(|(before, rest)| {
             let (_, after) = rest.split_once(until)?;
             Some(format!("{before}{to}{after}"))
@@ -154,37 +154,37 @@ impl Source {
     }
 }
 
-fn script(language: &Language, call: &Call) -> Source {
+fn script(language: &Language, call: &ExampleCall) -> Program {
     let [open, close] = language.body;
     let body = call.body.as_ref().map_or_else(
         || language.no_body.to_owned(),
-        |body| format!("{open}{}{close}", body.write(language.style)),
+        |body| format!("{open}{}{close}", body.render(language.style)),
     );
-    let mut source = Source::of(language.request, call).swap_block(language.body, &body);
+    let mut source = Program::of(language.request, call).replace_block(language.body, &body);
     if call.body.is_none() {
-        source = source.without(language.of_body);
+        source = source.without(language.body_lines);
     }
     if call.key.is_none() {
-        source = source.without(language.of_key);
+        source = source.without(language.key_lines);
     }
     source
 }
 
-fn shell(call: &Call) -> Source {
-    let Call {
+fn shell(call: &ExampleCall) -> Program {
+    let ExampleCall {
         method, body, key, ..
     } = call;
-    let json = body.as_ref().map(Tree::line).unwrap_or_default();
+    let json = body.as_ref().map(Literal::to_line).unwrap_or_default();
     let body_line = format!("body='{}'\n", json.replace('\'', r"'\''"));
     let key_line = "  -H \"Idempotency-Key: order-42-$timestamp\" \\\n";
-    let own_line = key.as_ref().map(|key| key_line.replace("order-42", key));
-    let mut source = Source::of(SHELL, call)
-        .swap(key_line, &own_line.unwrap_or_default())
-        .swap_block(["body='", "'\n"], &body_line);
+    let own_key_line = key.as_ref().map(|key| key_line.replace("order-42", key));
+    let mut source = Program::of(SHELL, call)
+        .replace(key_line, &own_key_line.unwrap_or_default())
+        .replace_block(["body='", "'\n"], &body_line);
     // What curl does by itself is not said.
     if !matches!((method.as_str(), body), ("GET", None) | ("POST", Some(_))) {
-        let said = format!("--fail-with-body -X {method} ");
-        source = source.swap("--fail-with-body ", &said);
+        let with_method = format!("--fail-with-body -X {method} ");
+        source = source.replace("--fail-with-body ", &with_method);
     }
     if body.is_none() {
         source = source.without(&[" \\\n  --data-binary \"$body\""]);
@@ -198,9 +198,9 @@ mod tests {
 
     use super::*;
 
-    fn order() -> Tree {
-        let leaf = |name: &str, value| (name.to_owned(), Tree::Leaf(value));
-        Tree::Object(vec![
+    fn order() -> Literal {
+        let leaf = |name: &str, value| (name.to_owned(), Literal::Scalar(value));
+        Literal::Object(vec![
             leaf("amount", json!(9999)),
             leaf("currency", json!("USD")),
             leaf("reference", json!("order-42")),
@@ -209,8 +209,8 @@ mod tests {
     }
 
     #[test]
-    fn the_request_of_the_examples_gives_the_examples_as_they_stand() {
-        let call = Call {
+    fn the_example_call_renders_the_example_files() {
+        let call = ExampleCall {
             summary: SUMMARY.to_owned(),
             method: METHOD.to_owned(),
             target: TARGET.to_owned(),
@@ -225,8 +225,8 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_the_example_is_left_in_another_request() {
-        let call = Call {
+    fn other_calls_keep_nothing_of_the_example() {
+        let call = ExampleCall {
             summary: "Looks".to_owned(),
             method: "DELETE".to_owned(),
             target: "/v1/other?limit=1".to_owned(),

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// A code.
-pub(super) struct Row {
+pub(super) struct ErrorRow {
     /// As in the body's `error`.
     pub(super) code: &'static str,
     /// `401`, or several.
@@ -20,13 +20,13 @@ pub(super) struct Row {
 }
 
 /// All codes, in the order in which a request is checked.
-pub(super) fn rows() -> Vec<Row> {
-    let mut rows: Vec<Row> = meanings()
+pub(super) fn rows() -> Vec<ErrorRow> {
+    let mut rows: Vec<ErrorRow> = meanings()
         .into_iter()
         .map(|(problems, meaning)| row(&problems, meaning))
         .collect();
     let (status, _) = psp_rejected("");
-    rows.push(Row {
+    rows.push(ErrorRow {
         code: "psp_rejected",
         statuses: status.as_u16().to_string(),
         html: markdown::inline(
@@ -37,9 +37,9 @@ pub(super) fn rows() -> Vec<Row> {
     rows
 }
 
-fn row(problems: &[Problem], meaning: &str) -> Row {
+fn row(problems: &[Problem], meaning: &str) -> ErrorRow {
     let statuses = problems.iter().map(|one| one.status().as_u16().to_string());
-    Row {
+    ErrorRow {
         code: problems.first().map_or("", Problem::code),
         statuses: statuses.collect::<Vec<_>>().join(", "),
         html: markdown::inline(meaning),
@@ -51,18 +51,21 @@ type Meaning = (Vec<Problem>, &'static str);
 
 /// The meanings of all codes, in the order in which a request is checked.
 fn meanings() -> Vec<Meaning> {
-    let mut all: Vec<Meaning> = of_requests().map(|(one, text)| (vec![one], text)).into();
+    let mut all: Vec<Meaning> = request_meanings()
+        .map(|(one, text)| (vec![one], text))
+        .into();
     all.push((
         vec![
-            Problem::BadParameter(FieldProblem::new("", "")),
-            Problem::BadFields(Vec::new()),
+            Problem::InvalidParameter(FieldProblem::new("", "")),
+            Problem::InvalidFields(Vec::new()),
         ],
         "400: the body is no acceptable JSON object, or a query parameter or header breaks its rule. \
          422: fields are missing or break their rules. `details` names all of them at once, never a \
          value.",
     ));
-    let of_acts = of_acts().map(|(error, text)| (vec![Problem::UseCase(error)], text));
-    all.extend(of_acts);
+    let use_case_meanings =
+        use_case_meanings().map(|(error, text)| (vec![Problem::UseCase(error)], text));
+    all.extend(use_case_meanings);
     all.push((
         vec![Problem::Page(PageError::FieldsUrl)],
         "Something failed on our side. A `POST` with an `Idempotency-Key` can be repeated; tell us \
@@ -73,7 +76,7 @@ fn meanings() -> Vec<Meaning> {
 
 /// What is wrong with a request, whatever it asks for.
 #[rustfmt::skip] // One problem, one meaning.
-fn of_requests() -> [(Problem, &'static str); 11] {
+fn request_meanings() -> [(Problem, &'static str); 11] {
     [
         (Problem::MissingAuth("X-Oncharge-Key"), "One of the three headers that sign a request is absent, empty, \
             repeated or not ASCII; for a shopper's call, the pay token is missing."),
@@ -94,13 +97,13 @@ fn of_requests() -> [(Problem, &'static str); 11] {
             that are."),
         (Problem::UnsupportedMediaType, "The body's `Content-Type` is none that is read as JSON. \
             It may be left away."),
-        (Problem::SlowBody, "The body did not come in time. Nothing was done."),
+        (Problem::BodyTimeout, "The body did not come in time. Nothing was done."),
     ]
 }
 
 /// Why what a request asks for was not done.
 #[rustfmt::skip] // One error, one meaning.
-fn of_acts() -> [(Error, &'static str); 10] {
+fn use_case_meanings() -> [(Error, &'static str); 10] {
     [
         (Error::IdempotencyConflict, "The first request under this `Idempotency-Key` is still \
             being processed: ask again after `Retry-After`."),
@@ -126,9 +129,9 @@ fn of_acts() -> [(Error, &'static str); 10] {
 }
 
 /// The same HTML, each code in it a link to its row.
-pub(super) fn linked(html: &str, rows: &[Row]) -> String {
+pub(super) fn link_codes(html: &str, rows: &[ErrorRow]) -> String {
     let mut linked = html.to_owned();
-    for Row { code, .. } in rows {
+    for ErrorRow { code, .. } in rows {
         let plain = format!("<code>{code}</code>");
         let link = format!("<a href=\"#error-{code}\"><code>{code}</code></a>");
         linked = linked.replace(&plain, &link);
@@ -144,7 +147,7 @@ mod tests {
     use crate::docs::document::{Document, members, text};
 
     #[test]
-    fn every_code_that_the_description_names_is_in_the_table() {
+    fn every_documented_code_is_in_the_table() {
         let rows = rows();
         let document = Document::read();
         let mut seen = 0;
@@ -169,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn each_code_has_one_row_and_its_problems_agree() {
+    fn each_code_has_one_row() {
         let mut codes: Vec<_> = rows().iter().map(|row| row.code).collect();
         let all = codes.len();
         codes.sort_unstable();

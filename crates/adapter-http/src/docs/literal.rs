@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 /// A value whose members keep the order that they are documented in.
-pub(super) enum Tree {
+pub(super) enum Literal {
     /// A text, a number, true, false or null.
-    Leaf(Value),
+    Scalar(Value),
     /// An array.
-    List(Vec<Tree>),
+    List(Vec<Literal>),
     /// An object.
-    Object(Vec<(String, Tree)>),
+    Object(Vec<(String, Literal)>),
 }
 
 /// How a language writes them.
@@ -20,7 +20,7 @@ pub(super) struct Style {
     arrow: &'static str,
     has_trailing_comma: bool,
     /// null, true, false
-    words: [&'static str; 3],
+    keywords: [&'static str; 3],
     name: fn(&str) -> String,
     text: fn(&str) -> String,
 }
@@ -32,7 +32,7 @@ pub(super) const JSON: Style = Style {
     object: ["{", "}"],
     arrow: ": ",
     has_trailing_comma: false,
-    words: ["null", "true", "false"],
+    keywords: ["null", "true", "false"],
     name: json_text,
     text: json_text,
 };
@@ -55,7 +55,7 @@ pub(super) const JAVASCRIPT: Style = Style {
 pub(super) const PYTHON: Style = Style {
     indent: "    ",
     has_trailing_comma: true,
-    words: ["None", "True", "False"],
+    keywords: ["None", "True", "False"],
     ..JSON
 };
 
@@ -70,22 +70,22 @@ pub(super) const PHP: Style = Style {
     ..JSON
 };
 
-impl Tree {
+impl Literal {
     /// In a language, over several lines.
-    pub(super) fn write(&self, style: &Style) -> String {
-        self.at_depth(style, 0)
+    pub(super) fn render(&self, style: &Style) -> String {
+        self.render_at(style, 0)
     }
 
     /// As JSON on one line.
-    pub(super) fn line(&self) -> String {
+    pub(super) fn to_line(&self) -> String {
         match self {
-            Self::Leaf(value) => value.to_string(),
-            Self::List(items) => format!("[{}]", joined(items.iter().map(Self::line))),
+            Self::Scalar(value) => value.to_string(),
+            Self::List(items) => format!("[{}]", join_with_commas(items.iter().map(Self::to_line))),
             Self::Object(members) => {
                 let each = members
                     .iter()
-                    .map(|(name, value)| format!("{}:{}", json_text(name), value.line()));
-                format!("{{{}}}", joined(each))
+                    .map(|(name, value)| format!("{}:{}", json_text(name), value.to_line()));
+                format!("{{{}}}", join_with_commas(each))
             }
         }
     }
@@ -96,21 +96,21 @@ impl Tree {
             return None;
         };
         members.iter().find_map(|(known, value)| match value {
-            Self::Leaf(Value::String(text)) if known == name => Some(text.as_str()),
+            Self::Scalar(Value::String(text)) if known == name => Some(text.as_str()),
             _ => None,
         })
     }
 
-    fn at_depth(&self, style: &Style, depth: usize) -> String {
+    fn render_at(&self, style: &Style, depth: usize) -> String {
         match self {
-            Self::Leaf(value) => leaf(value, style),
+            Self::Scalar(value) => render_scalar(value, style),
             Self::List(items) => {
-                let lines = items.iter().map(|item| item.at_depth(style, depth + 1));
+                let lines = items.iter().map(|item| item.render_at(style, depth + 1));
                 block(style, style.list, depth, &lines.collect::<Vec<_>>())
             }
             Self::Object(members) => {
                 let lines = members.iter().map(|(name, value)| {
-                    let value = value.at_depth(style, depth + 1);
+                    let value = value.render_at(style, depth + 1);
                     format!("{}{}{value}", (style.name)(name), style.arrow)
                 });
                 block(style, style.object, depth, &lines.collect::<Vec<_>>())
@@ -119,8 +119,8 @@ impl Tree {
     }
 }
 
-fn leaf(value: &Value, style: &Style) -> String {
-    let [null, yes, no] = style.words;
+fn render_scalar(value: &Value, style: &Style) -> String {
+    let [null, yes, no] = style.keywords;
     match value {
         Value::Null => null.to_owned(),
         Value::Bool(true) => yes.to_owned(),
@@ -141,7 +141,7 @@ fn block(style: &Style, [open, close]: [&str; 2], depth: usize, lines: &[String]
     format!("{open}\n{inner}{lines}{last}\n{outer}{close}")
 }
 
-fn joined(parts: impl Iterator<Item = String>) -> String {
+fn join_with_commas(parts: impl Iterator<Item = String>) -> String {
     parts.collect::<Vec<_>>().join(",")
 }
 
@@ -159,37 +159,40 @@ mod tests {
 
     use super::*;
 
-    fn tree() -> Tree {
-        let leaf = Tree::Leaf;
-        Tree::Object(vec![
-            ("b".to_owned(), leaf(json!("it's \"quoted\" \\"))),
+    fn literal() -> Literal {
+        let scalar = Literal::Scalar;
+        Literal::Object(vec![
+            ("b".to_owned(), scalar(json!("it's \"quoted\" \\"))),
             (
                 "a-b".to_owned(),
-                Tree::List(vec![leaf(json!(1)), leaf(json!(null))]),
+                Literal::List(vec![scalar(json!(1)), scalar(json!(null))]),
             ),
-            ("c".to_owned(), Tree::Object(vec![])),
-            ("d".to_owned(), leaf(json!(true))),
+            ("c".to_owned(), Literal::Object(vec![])),
+            ("d".to_owned(), scalar(json!(true))),
         ])
     }
 
     #[test]
-    fn each_language_writes_its_own() {
+    fn literals_are_rendered_in_each_language() {
         assert_eq!(
-            tree().line(),
+            literal().to_line(),
             r#"{"b":"it's \"quoted\" \\","a-b":[1,null],"c":{},"d":true}"#
         );
-        let json: Value = serde_json::from_str(&tree().write(&JSON)).unwrap();
-        assert_eq!(json, serde_json::from_str::<Value>(&tree().line()).unwrap());
+        let json: Value = serde_json::from_str(&literal().render(&JSON)).unwrap();
         assert_eq!(
-            tree().write(&JAVASCRIPT),
+            json,
+            serde_json::from_str::<Value>(&literal().to_line()).unwrap()
+        );
+        assert_eq!(
+            literal().render(&JAVASCRIPT),
             "{\n  b: \"it's \\\"quoted\\\" \\\\\",\n  \"a-b\": [\n    1,\n    null,\n  ],\n  c: {},\n  d: true,\n}"
         );
         assert_eq!(
-            tree().write(&PYTHON),
+            literal().render(&PYTHON),
             "{\n    \"b\": \"it's \\\"quoted\\\" \\\\\",\n    \"a-b\": [\n        1,\n        None,\n    ],\n    \"c\": {},\n    \"d\": True,\n}"
         );
         assert_eq!(
-            tree().write(&PHP),
+            literal().render(&PHP),
             "[\n    'b' => 'it\\'s \"quoted\" \\\\\\\\',\n    'a-b' => [\n        1,\n        null,\n    ],\n    'c' => [],\n    'd' => true,\n]"
                 .replace("\\\\\\\\", "\\\\")
         );

@@ -5,7 +5,7 @@ use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_htm
 use super::page::GUIDES;
 
 /// A heading of a guide with what stands under it, up to the next heading.
-pub(super) struct Part {
+pub(super) struct Section {
     /// Its anchor.
     pub(super) id: String,
     /// The heading, as plain text.
@@ -15,18 +15,18 @@ pub(super) struct Part {
 }
 
 /// A guide in parts: first the whole's title with its opening, then each of its headings.
-pub(super) fn guide(id: &str, markdown: &str) -> Vec<Part> {
-    let mut parts: Vec<(String, Vec<Event<'_>>)> = Vec::new();
+pub(super) fn guide(id: &str, markdown: &str) -> Vec<Section> {
+    let mut sections: Vec<(String, Vec<Event<'_>>)> = Vec::new();
     let mut is_heading = false;
     for event in Parser::new_ext(markdown, Options::ENABLE_TABLES | Options::ENABLE_TASKLISTS) {
         match event {
             Event::Start(Tag::Heading { .. }) => {
                 is_heading = true;
-                parts.push((String::new(), Vec::new()));
+                sections.push((String::new(), Vec::new()));
             }
             Event::End(TagEnd::Heading(_)) => is_heading = false,
             event => {
-                let Some((title, events)) = parts.last_mut() else {
+                let Some((title, events)) = sections.last_mut() else {
                     continue;
                 };
                 if !is_heading {
@@ -37,9 +37,9 @@ pub(super) fn guide(id: &str, markdown: &str) -> Vec<Part> {
             }
         }
     }
-    let parts = parts.into_iter().enumerate();
-    parts
-        .map(|(at, (title, events))| Part {
+    let sections = sections.into_iter().enumerate();
+    sections
+        .map(|(at, (title, events))| Section {
             id: if at == 0 {
                 id.to_owned()
             } else {
@@ -55,11 +55,13 @@ pub(super) fn guide(id: &str, markdown: &str) -> Vec<Part> {
 pub(super) fn inline(markdown: &str) -> String {
     let html = html(Parser::new(markdown).collect(), "");
     let html = html.trim();
-    let bare = html
+    let without_paragraph = html
         .strip_prefix("<p>")
         .and_then(|rest| rest.strip_suffix("</p>"));
-    match bare {
-        Some(bare) if !bare.contains("<p>") => bare.to_owned(),
+    match without_paragraph {
+        Some(without_paragraph) if !without_paragraph.contains("<p>") => {
+            without_paragraph.to_owned()
+        }
         _ => html.to_owned(),
     }
 }
@@ -76,7 +78,7 @@ fn slug(title: &str) -> String {
 fn html(events: Vec<Event<'_>>, title: &str) -> String {
     let mut adapted = Vec::new();
     let mut column = None;
-    let mut leads_nowhere = false;
+    let mut drops_link = false;
     for event in events {
         match event {
             // The page has no pictures: it is one file that loads nothing.
@@ -90,8 +92,8 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
                 title,
                 id,
             }) => {
-                let dest_url = destination(dest_url);
-                leads_nowhere = dest_url.is_none();
+                let dest_url = link_target(dest_url);
+                drops_link = dest_url.is_none();
                 adapted.extend(dest_url.map(|dest_url| {
                     Event::Start(Tag::Link {
                         link_type,
@@ -101,7 +103,7 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
                     })
                 }));
             }
-            Event::End(TagEnd::Link) if leads_nowhere => leads_nowhere = false,
+            Event::End(TagEnd::Link) if drops_link => drops_link = false,
             Event::Start(Tag::Table(columns)) => {
                 // Wide tables scroll by themselves, by keyboard too.
                 let label = format!("Table: {}", title.replace('"', ""));
@@ -143,7 +145,7 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
 
 /// Where a link between files of the repository leads on the page; nowhere where the page has nothing
 /// of the file.
-fn destination(link: CowStr<'_>) -> Option<CowStr<'_>> {
+fn link_target(link: CowStr<'_>) -> Option<CowStr<'_>> {
     let name = link.rsplit('/').next().unwrap_or_default();
     if link.contains("://") {
         Some(link)
@@ -163,29 +165,35 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pictures_are_left_out() {
-        let parts = guide("one", "# One\n\nA <img src=\"a.webp\" alt=\"b\"> c");
-        let html: String = parts.iter().map(|part| part.html.as_str()).collect();
+    fn images_are_dropped() {
+        let sections = guide("one", "# One\n\nA <img src=\"a.webp\" alt=\"b\"> c");
+        let html: String = sections
+            .iter()
+            .map(|section| section.html.as_str())
+            .collect();
         assert!(!html.contains("img"), "{html}");
     }
 
     #[test]
-    fn a_guide_has_parts_with_anchors() {
+    fn guides_are_split_into_sections_with_anchors() {
         let text = "# One\nIntro.\n\n## Is it `so`?\n- [ ] [yes](../examples/webhook.py)\n";
-        let parts = guide("one", text);
-        let heads: Vec<_> = parts.iter().map(|part| (&*part.id, &*part.title)).collect();
+        let sections = guide("one", text);
+        let heads: Vec<_> = sections
+            .iter()
+            .map(|section| (&*section.id, &*section.title))
+            .collect();
         assert_eq!(heads, [("one", "One"), ("one-is-it-so", "Is it so?")]);
-        assert_eq!(parts[0].html, "<p>Intro.</p>\n");
+        assert_eq!(sections[0].html, "<p>Intro.</p>\n");
         assert!(
-            parts[1].html.contains("<a href=\"#verify\">yes</a>"),
+            sections[1].html.contains("<a href=\"#verify\">yes</a>"),
             "{}",
-            parts[1].html
+            sections[1].html
         );
-        assert!(!parts[1].html.contains("input"), "{}", parts[1].html);
+        assert!(!sections[1].html.contains("input"), "{}", sections[1].html);
     }
 
     #[test]
-    fn a_link_to_what_the_page_does_not_have_is_plain_text() {
+    fn links_outside_the_page_are_plain_text() {
         assert_eq!(
             inline("[`shop`](../../crates/shop.rs), [how](other.md), [why](signing.md)"),
             "<code>shop</code>, how, <a href=\"#signing\">why</a>"
@@ -193,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn markup_of_others_is_text() {
+    fn raw_html_is_escaped() {
         assert_eq!(inline("a `b` <script>"), "a <code>b</code> &lt;script&gt;");
     }
 }

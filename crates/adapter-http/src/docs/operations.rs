@@ -3,10 +3,10 @@
 use serde_json::Value;
 
 use super::{
-    code::{self, Call, Snippet},
+    code::{self, ExampleCall, Snippet},
     document::{Document, list, members, text},
-    errors::{self, Row},
-    literal::{JSON, Tree},
+    errors::{self, ErrorRow},
+    literal::{JSON, Literal},
     markdown,
     schema::{self, Field},
 };
@@ -41,17 +41,17 @@ pub(super) struct Operation {
     /// Whether the merchant signs it; else it takes the shopper's token.
     pub(super) is_signed: bool,
     /// Parameters and body.
-    pub(super) asked: Vec<Block>,
+    pub(super) inputs: Vec<FieldGroup>,
     /// What is answered when all goes well.
-    pub(super) answers: Vec<Answer>,
+    pub(super) success_responses: Vec<SuccessResponse>,
     /// What is answered when not.
-    pub(super) refusals: Vec<Refusal>,
+    pub(super) error_responses: Vec<ErrorResponse>,
     /// How to call it.
     pub(super) snippets: Vec<Snippet>,
 }
 
 /// Fields under a heading.
-pub(super) struct Block {
+pub(super) struct FieldGroup {
     /// The heading.
     pub(super) title: &'static str,
     /// What to know about all of them, as HTML.
@@ -61,7 +61,7 @@ pub(super) struct Block {
 }
 
 /// An answer.
-pub(super) struct Answer {
+pub(super) struct SuccessResponse {
     /// Its HTTP status.
     pub(super) status: String,
     /// What it means, as HTML.
@@ -73,7 +73,7 @@ pub(super) struct Answer {
 }
 
 /// An answer with an error.
-pub(super) struct Refusal {
+pub(super) struct ErrorResponse {
     /// Its HTTP status.
     pub(super) status: String,
     /// Its codes, as HTML with links to the table.
@@ -81,7 +81,7 @@ pub(super) struct Refusal {
 }
 
 /// An event that is posted to merchants.
-pub(super) struct Posted {
+pub(super) struct WebhookExample {
     /// Its name: also its anchor.
     pub(super) name: String,
     /// When it is posted, as HTML.
@@ -91,7 +91,7 @@ pub(super) struct Posted {
 }
 
 /// All groups in the order of the document's tags; in each, lists and creation first.
-pub(super) fn groups(document: &Document, errors: &[Row]) -> Vec<Group> {
+pub(super) fn groups(document: &Document, errors: &[ErrorRow]) -> Vec<Group> {
     let tags = list(document.at(""), "tags");
     let mut groups: Vec<Group> = tags
         .map(|tag| Group {
@@ -108,7 +108,7 @@ pub(super) fn groups(document: &Document, errors: &[Row]) -> Vec<Group> {
                 .iter_mut()
                 .find(|one| Some(one.title.as_str()) == tag.and_then(Value::as_str));
             if let Some(group) = group {
-                let operation = read(document, (method, path), operation, errors);
+                let operation = build_operation(document, (method, path), operation, errors);
                 group.operations.push(operation);
             }
         }
@@ -122,11 +122,11 @@ pub(super) fn groups(document: &Document, errors: &[Row]) -> Vec<Group> {
     groups
 }
 
-fn read(
+fn build_operation(
     document: &Document,
     (method, path): (&str, &str),
     operation: &Value,
-    errors: &[Row],
+    errors: &[ErrorRow],
 ) -> Operation {
     let is_signed = operation.get("security").is_none();
     let call = call(document, (method, path), operation);
@@ -137,9 +137,9 @@ fn read(
         summary: text(operation, "summary").to_owned(),
         html: markdown::inline(text(operation, "description")),
         is_signed,
-        asked: asked(document, operation),
-        answers: answers(document, operation),
-        refusals: refusals(operation, errors),
+        inputs: inputs(document, operation),
+        success_responses: success_responses(document, operation),
+        error_responses: error_responses(operation, errors),
         snippets: if is_signed {
             code::snippets(&call)
         } else {
@@ -149,7 +149,7 @@ fn read(
 }
 
 /// The request that the examples send, from the document's own examples.
-fn call(document: &Document, (method, path): (&str, &str), operation: &Value) -> Call {
+fn call(document: &Document, (method, path): (&str, &str), operation: &Value) -> ExampleCall {
     let mut target = path.to_owned();
     let mut separator = '?';
     for parameter in list(operation, "parameters") {
@@ -170,10 +170,10 @@ fn call(document: &Document, (method, path): (&str, &str), operation: &Value) ->
     let takes_key = parameters(operation, "header").next().is_some();
     let reference = body.as_ref().and_then(|body| body.text("reference"));
     let name = reference.map_or_else(
-        || words(text(operation, "operationId")).join("-"),
+        || split_camel_case(text(operation, "operationId")).join("-"),
         str::to_owned,
     );
-    Call {
+    ExampleCall {
         summary: text(operation, "summary").to_owned(),
         method: method.to_uppercase(),
         target,
@@ -183,7 +183,7 @@ fn call(document: &Document, (method, path): (&str, &str), operation: &Value) ->
 }
 
 /// `cancelSession` is made of `cancel` and `session`.
-fn words(name: &str) -> Vec<String> {
+fn split_camel_case(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for letter in name.chars() {
         if letter.is_ascii_uppercase() {
@@ -196,18 +196,18 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-fn example(document: &Document, content: &Value) -> Option<Tree> {
+fn example(document: &Document, content: &Value) -> Option<Literal> {
     let schema = content.get("schema").unwrap_or(&Value::Null);
     let value = content.get("example")?;
-    Some(schema::in_order(document, schema, value))
+    Some(schema::order_members(document, schema, value))
 }
 
 fn parameters<'a>(operation: &'a Value, place: &str) -> impl Iterator<Item = &'a Value> {
     list(operation, "parameters").filter(move |one| text(one, "in") == place)
 }
 
-fn asked(document: &Document, operation: &Value) -> Vec<Block> {
-    let in_place = |title, place| Block {
+fn inputs(document: &Document, operation: &Value) -> Vec<FieldGroup> {
+    let in_place = |title, place| FieldGroup {
         title,
         html: String::new(),
         fields: parameters(operation, place)
@@ -221,79 +221,81 @@ fn asked(document: &Document, operation: &Value) -> Vec<Block> {
     blocks.extend(
         operation
             .get("requestBody")
-            .map(|body| body_block(document, body)),
+            .map(|body| body_group(document, body)),
     );
     blocks.push(in_place("Headers", "header"));
     blocks.retain(|block| !block.fields.is_empty());
     blocks
 }
 
-fn body_block(document: &Document, body: &Value) -> Block {
+fn body_group(document: &Document, body: &Value) -> FieldGroup {
     let schema = body
         .pointer(&format!("{CONTENT}/schema"))
         .unwrap_or(&Value::Null);
     let about = text(document.resolve(schema), "description");
-    let left_away = if body.get("required") == Some(&Value::Bool(true)) {
+    let optional_note = if body.get("required") == Some(&Value::Bool(true)) {
         ""
     } else {
         " It may be left away."
     };
-    Block {
+    FieldGroup {
         title: "Body",
-        html: markdown::inline(&format!("{about}{left_away}")),
+        html: markdown::inline(&format!("{about}{optional_note}")),
         fields: schema::fields(document, schema),
     }
 }
 
-fn answers(document: &Document, operation: &Value) -> Vec<Answer> {
+fn success_responses(document: &Document, operation: &Value) -> Vec<SuccessResponse> {
     let good = members(operation, "responses").filter(|(status, _)| status.starts_with('2'));
-    let answers = good.map(|(status, response)| {
+    let success_responses = good.map(|(status, response)| {
         let content = response.pointer(CONTENT).unwrap_or(&Value::Null);
         let schema = content.get("schema").unwrap_or(&Value::Null);
-        Answer {
+        SuccessResponse {
             status: status.clone(),
             html: markdown::inline(text(response, "description")),
             fields: schema::fields(document, schema),
-            example: example(document, content).map(|tree| tree.write(&JSON)),
+            example: example(document, content).map(|literal| literal.render(&JSON)),
         }
     });
-    answers.collect()
+    success_responses.collect()
 }
 
-fn refusals(operation: &Value, errors: &[Row]) -> Vec<Refusal> {
+fn error_responses(operation: &Value, errors: &[ErrorRow]) -> Vec<ErrorResponse> {
     let bad = members(operation, "responses").filter(|(status, _)| !status.starts_with('2'));
-    let refusals = bad.map(|(status, response)| Refusal {
+    let error_responses = bad.map(|(status, response)| ErrorResponse {
         status: status.clone(),
-        html: errors::linked(&markdown::inline(text(response, "description")), errors),
+        html: errors::link_codes(&markdown::inline(text(response, "description")), errors),
     });
-    refusals.collect()
+    error_responses.collect()
 }
 
 /// The headers and the body of what is posted to merchants, and each event.
-pub(super) fn events(document: &Document) -> (Vec<Block>, Vec<Posted>) {
+pub(super) fn events(document: &Document) -> (Vec<FieldGroup>, Vec<WebhookExample>) {
     let all = || members(document.at(""), "webhooks");
     let posts = || all().filter_map(|(name, item)| Some((name, item.get("post")?)));
     let test = posts().find(|(name, _)| name.as_str() == "endpoint.test");
     let (first, test) = (posts().next(), test.map(|(_, test)| test));
     let blocks = first.map(|(_, first)| {
-        let mut blocks = asked(document, first);
-        blocks.extend(test.map(|test| Block {
+        let mut blocks = inputs(document, first);
+        blocks.extend(test.map(|test| FieldGroup {
             title: "Body of endpoint.test",
-            ..body_block(document, test.get("requestBody").unwrap_or(&Value::Null))
+            ..body_group(document, test.get("requestBody").unwrap_or(&Value::Null))
         }));
         blocks.retain(|block| !block.fields.is_empty());
         blocks
     });
-    let posted = posts().map(|(name, post)| {
+    let webhooks = posts().map(|(name, post)| {
         let content = post.pointer(&format!("/requestBody{CONTENT}"));
         let example = content.and_then(|content| example(document, content));
-        Posted {
+        WebhookExample {
             name: name.clone(),
             html: markdown::inline(&format!("{}.", text(post, "summary"))),
-            example: example.map(|tree| tree.write(&JSON)).unwrap_or_default(),
+            example: example
+                .map(|literal| literal.render(&JSON))
+                .unwrap_or_default(),
         }
     });
-    (blocks.unwrap_or_default(), posted.collect())
+    (blocks.unwrap_or_default(), webhooks.collect())
 }
 
 #[cfg(test)]
@@ -301,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_operation_is_shown_and_every_signed_one_has_its_examples() {
+    fn every_operation_is_listed_with_examples() {
         let document = Document::read();
         let groups = groups(&document, &errors::rows());
         let operations: Vec<&Operation> =
@@ -316,7 +318,7 @@ mod tests {
                 0
             };
             assert_eq!(operation.snippets.len(), languages, "{}", operation.id);
-            assert!(!operation.summary.is_empty() && !operation.refusals.is_empty());
+            assert!(!operation.summary.is_empty() && !operation.error_responses.is_empty());
             for Snippet { name, code, .. } in &operation.snippets {
                 assert!(!code.contains("{id}"), "{}: {name}", operation.id);
                 assert!(
@@ -325,10 +327,20 @@ mod tests {
                     operation.id
                 );
             }
-            for answer in &operation.answers {
-                let has_body = answer.status != "204";
-                assert_eq!(answer.example.is_some(), has_body, "{}", operation.id);
-                assert_eq!(!answer.fields.is_empty(), has_body, "{}", operation.id);
+            for success_response in &operation.success_responses {
+                let has_body = success_response.status != "204";
+                assert_eq!(
+                    success_response.example.is_some(),
+                    has_body,
+                    "{}",
+                    operation.id
+                );
+                assert_eq!(
+                    !success_response.fields.is_empty(),
+                    has_body,
+                    "{}",
+                    operation.id
+                );
             }
         }
         let order: Vec<_> = groups[0]
@@ -340,12 +352,12 @@ mod tests {
     }
 
     #[test]
-    fn bodies_are_shown_in_the_order_of_their_members() {
+    fn examples_keep_the_documented_member_order() {
         let document = Document::read();
-        let (blocks, posted) = events(&document);
+        let (blocks, webhooks) = events(&document);
         assert_eq!(blocks.len(), 3);
-        assert!(posted.len() > 10);
-        for Posted { name, example, .. } in &posted {
+        assert!(webhooks.len() > 10);
+        for WebhookExample { name, example, .. } in &webhooks {
             let start = format!("{{\n  \"event\": \"{name}\",\n  \"session_id\":");
             assert!(example.starts_with(&start), "{example}");
         }

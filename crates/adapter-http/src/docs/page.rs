@@ -5,9 +5,9 @@ use askama::Template;
 use super::{
     code::{self, Snippet},
     document::{Document, text},
-    errors::{self, Row},
-    markdown::{self, Part},
-    operations::{self, Block, Group, Posted},
+    errors::{self, ErrorRow},
+    markdown::{self, Section},
+    operations::{self, FieldGroup, Group, WebhookExample},
     schema::{self, Field},
 };
 use crate::checkout::page::{
@@ -47,12 +47,12 @@ pub(super) const GUIDES: [(&str, &str); 7] = [
 struct Page<'a> {
     version: &'a str,
     introduction: String,
-    guides: Vec<Vec<Part>>,
+    guides: Vec<Vec<Section>>,
     groups: Vec<Group>,
-    posted: Vec<Block>,
-    events: Vec<Posted>,
+    webhook_fields: Vec<FieldGroup>,
+    events: Vec<WebhookExample>,
     receivers: Vec<Snippet>,
-    errors: Vec<Row>,
+    errors: Vec<ErrorRow>,
     error_fields: Vec<Field>,
     style: String,
     script: String,
@@ -63,26 +63,26 @@ pub(super) fn render() -> Result<String, PageError> {
     let document = Document::read();
     let info = document.at("/info");
     let errors = errors::rows();
-    let (posted, events) = operations::events(&document);
+    let (webhook_fields, events) = operations::events(&document);
     let page = Page {
         version: text(info, "version"),
         introduction: markdown::inline(text(info, "description")),
         guides: GUIDES.map(|(id, file)| markdown::guide(id, file)).into(),
         groups: operations::groups(&document, &errors),
-        posted,
+        webhook_fields,
         events,
         receivers: code::receivers(),
         error_fields: schema::fields(&document, document.at("/components/schemas/Error")),
         errors,
-        style: address(&DOCS_STYLE),
-        script: address(&DOCS_SCRIPT),
+        style: asset_url(&DOCS_STYLE),
+        script: asset_url(&DOCS_SCRIPT),
     };
     Ok(page.render()?)
 }
 
 /// Where a file is loaded from: another text has another address, so that no page is shown with the
 /// style or script of the version before.
-fn address(asset: &Asset) -> String {
+fn asset_url(asset: &Asset) -> String {
     let digest = base64_sha256(asset.body);
     let letters = digest.chars().filter(char::is_ascii_alphanumeric);
     format!("{}?v={}", asset.path, letters.take(12).collect::<String>())

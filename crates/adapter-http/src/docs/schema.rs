@@ -4,12 +4,12 @@ use serde_json::Value;
 
 use super::{
     document::{Document, list, members, text},
-    literal::Tree,
+    literal::Literal,
     markdown,
 };
 
 /// More words than this are shown only when they are asked for.
-const FEW_WORDS: usize = 14;
+const MAX_INLINE_VALUES: usize = 14;
 
 /// One field, with its rules.
 pub(super) struct Field {
@@ -26,7 +26,7 @@ pub(super) struct Field {
     /// The expression that it must match.
     pub(super) pattern: Option<String>,
     /// The words that it can be.
-    pub(super) words: Vec<String>,
+    pub(super) values: Vec<String>,
     /// One value.
     pub(super) example: Option<String>,
 }
@@ -38,46 +38,46 @@ impl Field {
         let schema = parameter.get("schema").unwrap_or(&Value::Null);
         let mut field = Self::new(document, text(parameter, "name"), schema, is_required);
         field.html = markdown::inline(text(parameter, "description"));
-        field.example = parameter.get("example").map(plain).or(field.example);
+        field.example = parameter.get("example").map(to_text).or(field.example);
         field
     }
 
     /// Whether the words are so many that they are shown only when they are asked for.
-    pub(super) fn has_many_words(&self) -> bool {
-        self.words.len() > FEW_WORDS
+    pub(super) fn has_many_values(&self) -> bool {
+        self.values.len() > MAX_INLINE_VALUES
     }
 
     fn new(document: &Document, name: &str, property: &Value, is_required: bool) -> Self {
-        let seen = Seen::of(document, property);
-        let schema = seen.schema;
-        let words = list(schema, "enum").filter_map(Value::as_str);
+        let resolved = ResolvedSchema::of(document, property);
+        let schema = resolved.schema;
+        let values = list(schema, "enum").filter_map(Value::as_str);
         let pattern = text(schema, "pattern");
         Self {
             name: name.to_owned(),
-            kind: seen.kind(),
+            kind: resolved.kind(),
             is_required,
-            html: markdown::inline(seen.description),
+            html: markdown::inline(resolved.description),
             rules: rules(schema),
             pattern: (!pattern.is_empty()).then(|| pattern.to_owned()),
-            words: words.map(str::to_owned).collect(),
+            values: values.map(str::to_owned).collect(),
             example: example(schema),
         }
     }
 }
 
 /// A schema behind references and "or null".
-struct Seen<'a> {
+struct ResolvedSchema<'a> {
     schema: &'a Value,
-    can_be_null: bool,
+    is_nullable: bool,
     description: &'a str,
 }
 
-impl<'a> Seen<'a> {
+impl<'a> ResolvedSchema<'a> {
     fn of(document: &'a Document, property: &'a Value) -> Self {
         if let Some(inner) = list(property, "oneOf").find(|one| text(one, "type") != "null") {
             let inner = Self::of(document, inner);
             return Self {
-                can_be_null: true,
+                is_nullable: true,
                 ..inner
             };
         }
@@ -85,7 +85,7 @@ impl<'a> Seen<'a> {
         let own = text(property, "description");
         Self {
             schema,
-            can_be_null: types(schema).contains(&"null"),
+            is_nullable: types(schema).contains(&"null"),
             description: if own.is_empty() {
                 text(schema, "description")
             } else {
@@ -100,7 +100,7 @@ impl<'a> Seen<'a> {
         if kinds.is_empty() {
             kinds.push("object");
         }
-        if self.can_be_null {
+        if self.is_nullable {
             kinds.push("null");
         }
         kinds.join(" or ")
@@ -123,7 +123,7 @@ pub(super) fn fields(document: &Document, schema: &Value) -> Vec<Field> {
 }
 
 fn collect(document: &Document, schema: &Value, prefix: &str, found: &mut Vec<Field>) {
-    let schema = Seen::of(document, schema).schema;
+    let schema = ResolvedSchema::of(document, schema).schema;
     if let Some(items) = schema.get("items") {
         return collect(document, items, &format!("{prefix}[]"), found);
     }
@@ -151,13 +151,13 @@ fn properties(schema: &Value) -> Vec<(&str, &Value)> {
 }
 
 /// The value, its members in the order of the schema's.
-pub(super) fn in_order(document: &Document, schema: &Value, value: &Value) -> Tree {
-    let schema = Seen::of(document, schema).schema;
+pub(super) fn order_members(document: &Document, schema: &Value, value: &Value) -> Literal {
+    let schema = ResolvedSchema::of(document, schema).schema;
     match value {
         Value::Array(items) => {
             let of = schema.get("items").unwrap_or(&Value::Null);
-            let items = items.iter().map(|item| in_order(document, of, item));
-            Tree::List(items.collect())
+            let items = items.iter().map(|item| order_members(document, of, item));
+            Literal::List(items.collect())
         }
         Value::Object(object) => {
             let parts: Vec<&Value> = std::iter::once(schema)
@@ -170,11 +170,11 @@ pub(super) fn in_order(document: &Document, schema: &Value, value: &Value) -> Tr
             let members = members.into_iter().map(|(name, value)| {
                 let property = known.iter().find(|(one, _)| one == name);
                 let schema = property.map_or(&Value::Null, |(_, schema)| *schema);
-                (name.clone(), in_order(document, schema, value))
+                (name.clone(), order_members(document, schema, value))
             });
-            Tree::Object(members.collect())
+            Literal::Object(members.collect())
         }
-        leaf => Tree::Leaf(leaf.clone()),
+        leaf => Literal::Scalar(leaf.clone()),
     }
 }
 
@@ -187,16 +187,16 @@ fn rules(schema: &Value) -> Vec<String> {
         "email" => Some("e-mail address".to_owned()),
         _ => None,
     });
-    for (least, most, unit) in [
+    for (min, max, unit) in [
         ("minimum", "maximum", ""),
         ("minLength", "maxLength", " characters"),
         ("minProperties", "maxProperties", " members"),
     ] {
-        let number = |name: &str| schema.get(name).and_then(Value::as_u64).map(grouped);
-        rules.extend(match (number(least), number(most)) {
-            (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
-            (Some(least), None) => Some(format!("at least {least}{unit}")),
-            (None, Some(most)) => Some(format!("at most {most}{unit}")),
+        let number = |name: &str| schema.get(name).and_then(Value::as_u64).map(group_digits);
+        rules.extend(match (number(min), number(max)) {
+            (Some(min), Some(max)) => Some(format!("{min} to {max}{unit}")),
+            (Some(min), None) => Some(format!("at least {min}{unit}")),
+            (None, Some(max)) => Some(format!("at most {max}{unit}")),
             (None, None) => None,
         });
     }
@@ -204,7 +204,7 @@ fn rules(schema: &Value) -> Vec<String> {
 }
 
 /// With a narrow space between thousands, at which no line is broken.
-fn grouped(number: u64) -> String {
+fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
     for (at, digit) in digits.chars().enumerate() {
@@ -218,11 +218,11 @@ fn grouped(number: u64) -> String {
 
 fn example(schema: &Value) -> Option<String> {
     let one = schema.get("example");
-    one.or_else(|| schema.pointer("/examples/0")).map(plain)
+    one.or_else(|| schema.pointer("/examples/0")).map(to_text)
 }
 
 /// As a reader writes it: texts without quotes.
-fn plain(value: &Value) -> String {
+fn to_text(value: &Value) -> String {
     value
         .as_str()
         .map_or_else(|| value.to_string(), str::to_owned)
@@ -233,15 +233,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_parted() {
+    fn thousands_are_separated() {
         for (number, text) in [(1, "1"), (255, "255"), (2048, "2\u{202f}048")] {
-            assert_eq!(grouped(number), text);
+            assert_eq!(group_digits(number), text);
         }
-        assert_eq!(grouped(99_999_999_999).split('\u{202f}').count(), 4);
+        assert_eq!(group_digits(99_999_999_999).split('\u{202f}').count(), 4);
     }
 
     #[test]
-    fn rules_references_and_inner_objects_are_found() {
+    fn schemas_are_flattened_into_fields() {
         let document = Document::read();
         let new = fields(&document, document.at("/components/schemas/NewSession"));
         let names: Vec<&str> = new.iter().map(|field| field.name.as_str()).collect();
@@ -249,12 +249,12 @@ mod tests {
             names[..4],
             ["amount", "currency", "reference", "return_url"]
         );
-        assert!(new[0].is_required && new[1].has_many_words());
+        assert!(new[0].is_required && new[1].has_many_values());
         assert_eq!(new[0].rules, ["1 to 99\u{202f}999\u{202f}999\u{202f}999"]);
         let capture = new.iter().find(|field| field.name == "capture").unwrap();
         assert!(!capture.is_required);
         assert_eq!(capture.kind, "string or null");
-        assert_eq!(capture.words, ["automatic", "manual"]);
+        assert_eq!(capture.values, ["automatic", "manual"]);
         let list = fields(&document, document.at("/components/schemas/Page_Session"));
         let names: Vec<&str> = list.iter().map(|field| field.name.as_str()).collect();
         for name in [

@@ -12,35 +12,35 @@ use futures_util::StreamExt as _;
 use crate::problem::Problem;
 
 /// Refuses a body that says of itself that it is too large, before a byte of it is read.
-pub(crate) fn check_announced(headers: &HeaderMap, most: usize) -> Result<(), Problem> {
-    let announced = headers
+pub(crate) fn check_content_length(headers: &HeaderMap, max: usize) -> Result<(), Problem> {
+    let content_length = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok());
-    let too_large = announced
+    let is_too_large = content_length
         .and_then(|text| text.parse::<u64>().ok())
-        .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > most));
-    if too_large {
-        Err(Problem::PayloadTooLarge(most))
+        .is_some_and(|length| usize::try_from(length).map_or(true, |length| length > max));
+    if is_too_large {
+        Err(Problem::PayloadTooLarge(max))
     } else {
         Ok(())
     }
 }
 
-/// The whole body; refused as soon as more than `most` bytes have come, or the time is over.
+/// The whole body; refused as soon as more than `max` bytes have come, or the time is over.
 pub(crate) async fn read(
     mut payload: Payload,
-    most: usize,
-    within: Duration,
+    max: usize,
+    timeout: Duration,
 ) -> Result<web::Bytes, Problem> {
-    let whole = async {
+    let read_all = async {
         // What comes in one piece, as nearly all does, is not copied.
         let mut first = web::Bytes::new();
         let mut body = web::BytesMut::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| Problem::BrokenBody)?;
+            let chunk = chunk.map_err(|_| Problem::IncompleteBody)?;
             let length = first.len().saturating_add(body.len());
-            if length.saturating_add(chunk.len()) > most {
-                return Err(Problem::PayloadTooLarge(most));
+            if length.saturating_add(chunk.len()) > max {
+                return Err(Problem::PayloadTooLarge(max));
             }
             if length == 0 {
                 first = chunk;
@@ -55,7 +55,7 @@ pub(crate) async fn read(
             first
         })
     };
-    tokio::time::timeout(within, whole)
+    tokio::time::timeout(timeout, read_all)
         .await
-        .map_err(|_| Problem::SlowBody)?
+        .map_err(|_| Problem::BodyTimeout)?
 }

@@ -18,7 +18,7 @@ impl<'a> Credentials<'a> {
     /// Of these headers; each must be there exactly once, not empty, and ASCII.
     pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Problem> {
         let only = |name| {
-            let text = single(headers, name).filter(|text| !text.is_empty());
+            let text = single_header(headers, name).filter(|text| !text.is_empty());
             text.ok_or(Problem::MissingAuth(name))
         };
         Ok(Self {
@@ -30,7 +30,7 @@ impl<'a> Credentials<'a> {
 }
 
 /// The text of a header that came exactly once and is ASCII.
-pub(super) fn single<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn single_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name);
     let only = values.next()?;
     if values.next().is_some() {

@@ -10,13 +10,13 @@ use actix_web::{
 use oncharge_application::{Idempotency, PostContext};
 use oncharge_domain::idempotency::{IdempotencyKey, RequestFingerprint};
 
-use super::{Admitted, admitted, credentials::single, origin_form};
+use super::{AuthenticatedRequest, authenticated, credentials::single_header, origin_form};
 use crate::{
-    fields::Body,
+    fields::JsonBody,
     json,
-    observe::request_id,
     problem::{FieldProblem, Problem},
     query::Query,
+    request_log::request_id,
 };
 
 /// A merchant's `POST` with its body.
@@ -24,14 +24,14 @@ pub(crate) struct Post {
     /// Who posts, under which idempotency key.
     pub(crate) context: PostContext,
     /// The JSON object.
-    pub(crate) body: Rc<Body>,
+    pub(crate) body: Rc<JsonBody>,
 }
 
 /// A merchant's `POST` that needs no body; none counts as `{}`.
 pub(crate) struct Command(pub(crate) Post);
 
 /// A merchant's `PUT` with its body. It needs no idempotency key: twice is as good as once.
-pub(crate) struct Put(pub(crate) Rc<Body>);
+pub(crate) struct Put(pub(crate) Rc<JsonBody>);
 
 impl FromRequest for Post {
     type Error = Problem;
@@ -56,43 +56,47 @@ impl FromRequest for Put {
     type Future = future::Ready<Result<Self, Problem>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let put = admitted(request);
-        let put = put.and_then(|admitted| body(request, &admitted, false));
-        let put = put.map(|body| Self(keep(request, body)));
+        let put = authenticated(request);
+        let put = put.and_then(|authenticated| body(request, &authenticated, false));
+        let put = put.map(|body| Self(attach_body(request, body)));
         future::ready(put)
     }
 }
 
-fn body(request: &HttpRequest, admitted: &Admitted, may_be_empty: bool) -> Result<Body, Problem> {
+fn body(
+    request: &HttpRequest,
+    authenticated: &AuthenticatedRequest,
+    may_be_empty: bool,
+) -> Result<JsonBody, Problem> {
     check_media_type(request.headers())?;
-    Query::refuse_any(request.query_string())?;
-    if may_be_empty && admitted.body.is_empty() {
-        return Ok(Body::default());
+    Query::expect_empty(request.query_string())?;
+    if may_be_empty && authenticated.body.is_empty() {
+        return Ok(JsonBody::default());
     }
-    let object = json::parse(&admitted.body).map_err(Problem::BadJson)?;
-    Ok(Body::new(object))
+    let object = json::parse(&authenticated.body).map_err(Problem::InvalidJson)?;
+    Ok(JsonBody::new(object))
 }
 
 /// Leaves the body with the request, where [`super::gate`] finds the members that are not known.
-fn keep(request: &HttpRequest, body: Body) -> Rc<Body> {
+fn attach_body(request: &HttpRequest, body: JsonBody) -> Rc<JsonBody> {
     let body = Rc::new(body);
     request.extensions_mut().insert(Rc::clone(&body));
     body
 }
 
 fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
-    let admitted = admitted(request)?;
-    let body = body(request, &admitted, may_be_empty)?;
+    let authenticated = authenticated(request)?;
+    let body = body(request, &authenticated, may_be_empty)?;
     let key = idempotency_key(request.headers())?;
     let idempotency = match key {
         None => None,
         Some(key) => {
             let (method, target) = (request.method().as_str(), origin_form(request)?);
-            let fingerprint = RequestFingerprint::of(method, target, &admitted.body);
+            let fingerprint = RequestFingerprint::of(method, target, &authenticated.body);
             Some(Idempotency::new(key, fingerprint))
         }
     };
-    let merchant = Arc::clone(&admitted.principal.merchant);
+    let merchant = Arc::clone(&authenticated.principal.merchant);
     let context = PostContext {
         merchant,
         idempotency,
@@ -100,7 +104,7 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     };
     Ok(Post {
         context,
-        body: keep(request, body),
+        body: attach_body(request, body),
     })
 }
 
@@ -110,7 +114,8 @@ pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     if !headers.contains_key(CONTENT_TYPE) {
         return Ok(());
     }
-    let text = single(headers, CONTENT_TYPE.as_str()).ok_or(Problem::UnsupportedMediaType)?;
+    let text =
+        single_header(headers, CONTENT_TYPE.as_str()).ok_or(Problem::UnsupportedMediaType)?;
     let essence = text
         .split(';')
         .next()
@@ -134,10 +139,10 @@ fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>, Proble
     if !headers.contains_key(NAME) {
         return Ok(None);
     }
-    let key = single(headers, NAME).and_then(IdempotencyKey::parse);
+    let key = single_header(headers, NAME).and_then(IdempotencyKey::parse);
     let rule = "must be 1 to 255 visible ASCII characters, once";
     key.map(Some)
-        .ok_or_else(|| Problem::BadParameter(FieldProblem::new(NAME, rule)))
+        .ok_or_else(|| Problem::InvalidParameter(FieldProblem::new(NAME, rule)))
 }
 
 #[cfg(test)]
@@ -147,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn json_and_what_clients_send_by_themselves_are_read() {
+    fn json_and_default_media_types_are_accepted() {
         let accepted = |text: &str| {
             let mut headers = HeaderMap::new();
             headers.append(CONTENT_TYPE, HeaderValue::try_from(text).unwrap());

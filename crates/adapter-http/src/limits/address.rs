@@ -13,7 +13,7 @@ pub(crate) enum Address {
     /// All of a network: the upper 64 bits; whoever has one address of it has them all.
     V6Net(u64),
     /// Everybody whom the table has no room for, and who has no address.
-    Crowd,
+    Shared,
 }
 
 impl From<IpAddr> for Address {
@@ -32,7 +32,7 @@ impl From<IpAddr> for Address {
 impl Address {
     /// Whether a proxy that is not in `trusted` seems to have passed this request on: it comes from
     /// a private address and names another. All who come that way count as one address.
-    pub(crate) fn hides_behind_proxy(head: &RequestHead, trusted: &[IpNet]) -> bool {
+    pub(crate) fn is_behind_unlisted_proxy(head: &RequestHead, trusted: &[IpNet]) -> bool {
         let is_private = |peer: IpAddr| match peer.to_canonical() {
             IpAddr::V4(peer) => peer.is_private() || peer.is_loopback(),
             IpAddr::V6(peer) => peer.is_unique_local() || peer.is_loopback(),
@@ -50,27 +50,27 @@ impl Address {
         match self {
             Self::V4(address) => Some(address.into()),
             Self::V6Net(upper) => Some(Ipv6Addr::from(u128::from(upper) << 64).into()),
-            Self::Crowd => None,
+            Self::Shared => None,
         }
     }
 
     /// Of the sender of this request.
     pub(crate) fn of(head: &RequestHead, trusted: &[IpNet]) -> Self {
-        client_ip(head, trusted).map_or(Self::Crowd, Self::from)
+        client_ip(head, trusted).map_or(Self::Shared, Self::from)
     }
 }
 
 /// The client's address: the peer's, or the one that trusted proxies name.
 pub(crate) fn client_ip(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = head.peer_addr?;
-    Some(origin(peer.ip(), head.headers(), trusted))
+    Some(resolve_client(peer.ip(), head.headers(), trusted))
 }
 
 /// The right-most address on the way here that is no trusted proxy.
 ///
 /// If `Forwarded` and `X-Forwarded-For` differ, the client may have set one of them itself: then the
 /// peer's address is used.
-fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
+fn resolve_client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     if !is_trusted(&peer) {
@@ -93,7 +93,10 @@ fn origin(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
             .contains_key(name)
             .then(|| walk(hops(headers, name, read)))
     };
-    match (by("forwarded", forwarded_for), by("x-forwarded-for", bare)) {
+    match (
+        by("forwarded", forwarded_for),
+        by("x-forwarded-for", parse_address),
+    ) {
         (Some(one), Some(other)) if one != other => peer,
         (Some(one), _) | (None, Some(one)) => one,
         (None, None) => peer,
@@ -114,11 +117,11 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
         let (name, value) = pair.trim().split_once('=')?;
         name.eq_ignore_ascii_case("for").then_some(value)
     })?;
-    bare(value.trim_matches('"'))
+    parse_address(value.trim_matches('"'))
 }
 
 /// An address, with or without port, IPv6 with or without brackets.
-fn bare(text: &str) -> Option<IpAddr> {
+fn parse_address(text: &str) -> Option<IpAddr> {
     let address = text.parse().ok().or_else(|| {
         if let Some(rest) = text.strip_prefix('[') {
             return rest.split_once(']')?.0.parse().ok();
@@ -144,12 +147,12 @@ mod tests {
             );
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "fd00::/8".parse().unwrap()];
-        let found = origin("10.0.0.1".parse().unwrap(), &map, &trusted);
+        let found = resolve_client("10.0.0.1".parse().unwrap(), &map, &trusted);
         assert_eq!(found, expected.parse::<IpAddr>().unwrap(), "{headers:?}");
     }
 
     #[test]
-    fn the_right_most_untrusted_hop_counts() {
+    fn the_rightmost_untrusted_hop_is_the_client() {
         check(&[], "10.0.0.1");
         check(&[("x-forwarded-for", "192.0.2.1")], "192.0.2.1");
         check(
@@ -181,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn two_headers_that_differ_are_not_believed() {
+    fn conflicting_headers_are_ignored() {
         check(
             &[
                 ("forwarded", "for=192.0.2.1"),
@@ -199,18 +202,18 @@ mod tests {
     }
 
     #[test]
-    fn nobody_else_is_believed() {
+    fn untrusted_peers_cannot_forward() {
         let mut map = HeaderMap::new();
         map.append(
             HeaderName::from_static("x-forwarded-for"),
             HeaderValue::from_static("198.51.100.9"),
         );
         let peer = "192.0.2.1".parse().unwrap();
-        assert_eq!(origin(peer, &map, &[]), peer);
+        assert_eq!(resolve_client(peer, &map, &[]), peer);
     }
 
     #[test]
-    fn addresses_of_one_network_are_one() {
+    fn ipv6_addresses_share_their_network() {
         let of = |text: &str| Address::from(text.parse::<IpAddr>().unwrap());
         assert_eq!(of("2001:db8:1:2::1"), of("2001:db8:1:2:ffff::9"));
         assert_ne!(of("2001:db8:1:2::1"), of("2001:db8:1:3::1"));

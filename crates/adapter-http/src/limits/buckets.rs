@@ -8,12 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::{Rate, Wait};
+use super::{Rate, RetryAfter};
 
 /// How many keys have a bucket of their own at most; new keys beyond it share one, so that memory
 /// does not grow with an attack.
-pub(super) const MOST: usize = 50_000;
-/// How often full buckets are looked for once there are [`MOST`].
+pub(super) const MAX_BUCKETS: usize = 50_000;
+/// How often full buckets are looked for once there are [`MAX_BUCKETS`].
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// A bucket for each key, all with the same rate.
@@ -43,12 +43,12 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     }
 
     /// Takes one permit; the answer is how many are left.
-    pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, Wait> {
+    pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, RetryAfter> {
         let mut table = self.table();
-        let key = table.place(key, self.shared, now);
+        let key = table.bucket_key(key, self.shared, now);
         let full_in = table.full_in(key, now);
-        self.missing(full_in).map_or(Ok(()), Err)?;
-        let full_in = full_in.saturating_add(self.rate.one_in);
+        self.shortfall(full_in).map_or(Ok(()), Err)?;
+        let full_in = full_in.saturating_add(self.rate.every);
         // An `Instant` that overflows is as good as never.
         if let Some(full_at) = now.checked_add(full_in) {
             table.full_at.insert(key, full_at);
@@ -57,17 +57,17 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
     }
 
     /// How long until the next permit, where there is none; takes none.
-    pub(super) fn wait(&self, key: K, now: Instant) -> Option<Wait> {
+    pub(super) fn wait(&self, key: K, now: Instant) -> Option<RetryAfter> {
         let mut table = self.table();
-        let key = table.place(key, self.shared, now);
-        self.missing(table.full_in(key, now))
+        let key = table.bucket_key(key, self.shared, now);
+        self.shortfall(table.full_in(key, now))
     }
 
     /// The wait for one permit in a bucket that is full again in this time.
-    fn missing(&self, full_in: Duration) -> Option<Wait> {
-        let wanted = full_in.saturating_add(self.rate.one_in);
-        let missing = wanted.checked_sub(self.rate.capacity())?;
-        (!missing.is_zero()).then(|| Wait(missing.as_secs().saturating_add(1)))
+    fn shortfall(&self, full_in: Duration) -> Option<RetryAfter> {
+        let needed = full_in.saturating_add(self.rate.every);
+        let shortfall = needed.checked_sub(self.rate.capacity())?;
+        (!shortfall.is_zero()).then(|| RetryAfter(shortfall.as_secs().saturating_add(1)))
     }
 
     fn table(&self) -> MutexGuard<'_, Table<K>> {
@@ -78,8 +78,8 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 impl<K: Copy + Eq + Hash> Table<K> {
     /// The key whose bucket counts for this key. A full bucket needs no entry, so a full table loses
     /// those entries first.
-    fn place(&mut self, key: K, shared: K, now: Instant) -> K {
-        if self.full_at.len() < MOST || self.full_at.contains_key(&key) {
+    fn bucket_key(&mut self, key: K, shared: K, now: Instant) -> K {
+        if self.full_at.len() < MAX_BUCKETS || self.full_at.contains_key(&key) {
             return key;
         }
         let is_due = |swept_at: Instant| now.saturating_duration_since(swept_at) >= SWEEP_EVERY;
@@ -87,7 +87,7 @@ impl<K: Copy + Eq + Hash> Table<K> {
             self.full_at.retain(|_, full_at| *full_at > now);
             self.swept_at = Some(now);
         }
-        if self.full_at.len() < MOST {
+        if self.full_at.len() < MAX_BUCKETS {
             key
         } else {
             shared
@@ -110,13 +110,13 @@ mod tests {
 
     #[test]
     fn a_burst_is_refilled_permit_by_permit() {
-        let buckets = Buckets::new(Rate::one_in(seconds(10), 3), 0);
+        let buckets = Buckets::new(Rate::every(seconds(10), 3), 0);
         let start = Instant::now();
         for left in [2, 1, 0] {
             assert_eq!(buckets.take(1, start), Ok(left));
         }
-        assert_eq!(buckets.take(1, start), Err(Wait(11)));
-        assert_eq!(buckets.wait(1, start), Some(Wait(11)));
+        assert_eq!(buckets.take(1, start), Err(RetryAfter(11)));
+        assert_eq!(buckets.wait(1, start), Some(RetryAfter(11)));
         assert_eq!(buckets.wait(2, start), None, "another key");
         let later = start + seconds(10);
         assert_eq!(buckets.wait(1, later), None, "asking takes nothing");
@@ -128,8 +128,8 @@ mod tests {
     }
 
     #[test]
-    fn refused_requests_use_nothing_up() {
-        let buckets = Buckets::new(Rate::one_in(seconds(10), 1), 0);
+    fn refused_requests_take_no_permit() {
+        let buckets = Buckets::new(Rate::every(seconds(10), 1), 0);
         let start = Instant::now();
         assert_eq!(buckets.take(1, start), Ok(0));
         for _ in 0..100 {
@@ -139,20 +139,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_table_shares_and_is_swept() {
-        let buckets = Buckets::new(Rate::one_in(seconds(10), 1), usize::MAX);
+    fn a_full_table_shares_one_bucket_and_is_swept() {
+        let buckets = Buckets::new(Rate::every(seconds(10), 1), usize::MAX);
         let start = Instant::now();
-        for key in 0..MOST + 1000 {
+        for key in 0..MAX_BUCKETS + 1000 {
             let _ = buckets.take(key, start);
         }
-        assert!(buckets.table().full_at.len() <= MOST + 1);
+        assert!(buckets.table().full_at.len() <= MAX_BUCKETS + 1);
         assert!(
-            buckets.take(MOST + 1000, start).is_err(),
+            buckets.take(MAX_BUCKETS + 1000, start).is_err(),
             "the crowd shares"
         );
         let later = start + seconds(20);
         assert_eq!(
-            buckets.take(MOST + 1000, later),
+            buckets.take(MAX_BUCKETS + 1000, later),
             Ok(0),
             "there is room again"
         );

@@ -36,7 +36,7 @@ impl Modify for Examples {
             for operation in methods.into_iter().flatten() {
                 operation.parameters.iter_mut().flatten().for_each(|one| {
                     if let RefOr::T(parameter) = one {
-                        let example = of_parameter(path, parameter);
+                        let example = parameter_example(path, parameter);
                         let known = std::mem::take(parameter);
                         *parameter = ParameterBuilder::from(known).example(example).build();
                     }
@@ -49,7 +49,7 @@ impl Modify for Examples {
 
 /// Values for what stands in a path, and for one member of a query, so that a request that is made
 /// from them shows how a query is signed.
-fn of_parameter(path: &str, parameter: &Parameter) -> Option<Value> {
+fn parameter_example(path: &str, parameter: &Parameter) -> Option<Value> {
     match parameter.name.as_str() {
         "id" if path.contains("/refunds/") => Some(json!(REFUND)),
         "id" if path.contains("/events/") => Some(json!(EVENT)),
@@ -65,26 +65,26 @@ fn add(operation: &mut Operation) {
     if let Some(RefOr::T(body)) = &mut operation.request_body {
         body.content
             .values_mut()
-            .for_each(|content| set(content, sent(&id)));
+            .for_each(|content| set_example(content, request_example(&id)));
     }
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response
             && status.starts_with('2')
         {
             let contents = response.content.values_mut();
-            contents.for_each(|content| set(content, answered(&id, status)));
+            contents.for_each(|content| set_example(content, response_example(&id, status)));
         }
     }
 }
 
-fn set(content: &mut RefOr<Content>, example: Option<Value>) {
+fn set_example(content: &mut RefOr<Content>, example: Option<Value>) {
     if let RefOr::T(content) = content {
         content.example = example;
     }
 }
 
 /// What a request's body may be; `None` where it is best left away.
-fn sent(operation: &str) -> Option<Value> {
+fn request_example(operation: &str) -> Option<Value> {
     match operation {
         "createSession" => Some(json!({
             "amount": 9999,
@@ -104,9 +104,9 @@ fn sent(operation: &str) -> Option<Value> {
 }
 
 /// What is answered.
-fn answered(operation: &str, status: &str) -> Option<Value> {
+fn response_example(operation: &str, status: &str) -> Option<Value> {
     let captured = || session("captured", 9999, "2026-02-07T12:02:00Z");
-    let answer = match (operation, status) {
+    let example = match (operation, status) {
         ("createSession", _) => json!({
             "session_id": SESSION,
             "status": "created",
@@ -121,13 +121,13 @@ fn answered(operation: &str, status: &str) -> Option<Value> {
         ("cancelSession", _) => pending("cancel"),
         ("expireSession", _) => expired(),
         ("listSessions", _) => page(&captured()),
-        ("createRefund", _) => ordered("refund_requested"),
+        ("createRefund", _) => ordered_refund("refund_requested"),
         ("getRefund", _) => refund(),
         ("listRefunds", _) => page(&refund()),
-        ("getWebhookEndpoint", _) => with(endpoint(), json!({"secret_hint": "ISE="})),
+        ("getWebhookEndpoint", _) => merge(endpoint(), json!({"secret_hint": "ISE="})),
         ("setWebhookEndpoint" | "rotateWebhookSecret", _) => {
             let secret = "whsec_bm90IGEgc2VjcmV0LCBqdXN0IGFuIGV4YW1wbGUhISE=";
-            with(endpoint(), json!({"signing_secret": secret}))
+            merge(endpoint(), json!({"signing_secret": secret}))
         }
         ("listApiKeys", _) => json!({"data": [{
             "key_id": API_KEY,
@@ -139,7 +139,7 @@ fn answered(operation: &str, status: &str) -> Option<Value> {
         ("testWebhookEndpoint", _) => attempt(),
         ("listEvents", _) => page(&webhooks::authorized()),
         ("redeliverEvent", _) => webhooks::authorized(),
-        ("getEvent", _) => with(webhooks::authorized(), json!({"attempts": [attempt()]})),
+        ("getEvent", _) => merge(webhooks::authorized(), json!({"attempts": [attempt()]})),
         ("rotateApiKey", _) => json!({
             "api_key": "ock_example",
             "api_secret": "ocs_example",
@@ -150,7 +150,7 @@ fn answered(operation: &str, status: &str) -> Option<Value> {
         }),
         _ => return None,
     };
-    Some(answer)
+    Some(example)
 }
 
 fn endpoint() -> Value {
@@ -207,19 +207,19 @@ pub(super) fn payment_attempt(outcome: AttemptOutcome) -> Value {
 /// The processor has not yet said what came of it.
 fn pending(operation: &str) -> Value {
     let session = session("authorized", 0, "2026-02-07T12:01:00Z");
-    with(session, json!({"pending_operation": operation}))
+    merge(session, json!({"pending_operation": operation}))
 }
 
 /// Nobody had paid.
 fn expired() -> Value {
     let session = session("expired", 0, "2026-02-07T12:02:00Z");
-    with(
+    merge(
         session,
         json!({"psp_reference": null, "amount_authorized": 0, "attempts": []}),
     )
 }
 
-fn ordered(status: &str) -> Value {
+fn ordered_refund(status: &str) -> Value {
     json!({
         "refund_id": REFUND,
         "session_id": SESSION,
@@ -237,7 +237,7 @@ fn refund() -> Value {
         "created_at": "2026-02-07T12:03:00Z",
         "updated_at": "2026-02-07T12:03:01Z",
     });
-    with(ordered("refund_succeeded"), more)
+    merge(ordered_refund("refund_succeeded"), more)
 }
 
 fn attempt() -> Value {
@@ -251,7 +251,7 @@ fn page(only: &Value) -> Value {
 }
 
 /// The first object with the second's members over its own.
-fn with(mut one: Value, more: Value) -> Value {
+fn merge(mut one: Value, more: Value) -> Value {
     if let (Value::Object(members), Value::Object(more)) = (&mut one, more) {
         members.extend(more);
     }

@@ -22,11 +22,11 @@ impl Modify for Webhooks {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
         let mut all = PathsBuilder::new();
         for &kind in EventKind::ALL {
-            let posted = posted("Event", when(kind), event(kind));
-            let posted = posted.operation_id(Some(operation_id(kind.name())));
-            all = all.path(kind.name(), item(posted));
+            let webhook_operation = webhook_operation("Event", event_summary(kind), event(kind));
+            let webhook_operation = webhook_operation.operation_id(Some(operation_id(kind.name())));
+            all = all.path(kind.name(), item(webhook_operation));
         }
-        let test = posted(
+        let test = webhook_operation(
             "EndpointTest",
             "You asked for a test of your endpoint",
             test(),
@@ -50,7 +50,7 @@ fn operation_id(name: &str) -> String {
 }
 
 /// One `POST` to a merchant's endpoint.
-fn posted(schema: &str, when: &str, example: Value) -> OperationBuilder {
+fn webhook_operation(schema: &str, summary: &str, example: Value) -> OperationBuilder {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name(schema)))
         .example(Some(example))
@@ -58,15 +58,15 @@ fn posted(schema: &str, when: &str, example: Value) -> OperationBuilder {
     let body = RequestBodyBuilder::new()
         .content("application/json", content)
         .required(Some(Required::True));
-    let answer = |text: &str| ResponseBuilder::new().description(text).build();
+    let response = |text: &str| ResponseBuilder::new().description(text).build();
     let operation = OperationBuilder::from(Operation::new())
         .tag("Webhooks")
-        .summary(Some(when))
+        .summary(Some(summary))
         .parameters(Some(headers()))
         .request_body(Some(body.build()))
-        .response("2XX", answer("You have taken it."))
-        .response("410", answer("Your endpoint is gone: it is disabled."))
-        .response("default", answer("It is tried again, ten times in all."));
+        .response("2XX", response("You have taken it."))
+        .response("410", response("Your endpoint is gone: it is disabled."))
+        .response("default", response("It is tried again, ten times in all."));
     operation.securities(Some([]))
 }
 
@@ -100,7 +100,7 @@ fn headers() -> Vec<ParameterBuilder> {
     ]
 }
 
-fn when(kind: EventKind) -> &'static str {
+fn event_summary(kind: EventKind) -> &'static str {
     match kind {
         EventKind::PaymentAuthorized => "The money is reserved",
         EventKind::PaymentCaptured => "The money is taken",

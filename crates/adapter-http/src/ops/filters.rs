@@ -1,6 +1,6 @@
 //! The search of the operators' list, read from the address of the page, so that it can be shared.
 
-use oncharge_application::oversight::FindSessions;
+use oncharge_application::operator_queries::FindSessions;
 use oncharge_domain::{session::StatusName, time::Timestamp};
 use time::{
     Date, OffsetDateTime, PrimitiveDateTime,
@@ -12,7 +12,7 @@ use url::form_urlencoded;
 /// How many sessions a page holds.
 const LIMIT: u32 = 50;
 /// More than any name of a session can be.
-const LONGEST: usize = 512;
+const MAX_LENGTH: usize = 512;
 
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
 /// What browsers send for `datetime-local`.
@@ -50,7 +50,7 @@ impl Filters {
             let value: String = value
                 .chars()
                 .filter(|c| !c.is_control())
-                .take(LONGEST)
+                .take(MAX_LENGTH)
                 .collect();
             let value = value.trim().to_owned();
             match &*name {
@@ -67,18 +67,18 @@ impl Filters {
     }
 
     /// Whether anything was asked for.
-    pub(super) fn is_any(&self) -> bool {
+    pub(super) fn is_active(&self) -> bool {
         let fields = [&self.q, &self.merchant, &self.status, &self.from, &self.to];
         fields.iter().any(|field| !field.is_empty())
     }
 
     /// Whether this is a later page.
-    pub(super) fn is_later(&self) -> bool {
+    pub(super) fn is_later_page(&self) -> bool {
         self.cursor.is_some()
     }
 
     /// What is asked of the store, or every field that cannot be read.
-    pub(super) fn wanted(&self) -> Result<FindSessions, Vec<BadField>> {
+    pub(super) fn query(&self) -> Result<FindSessions, Vec<BadField>> {
         let mut bad = Vec::new();
         let mut read = |field, rule, is_bad: bool| {
             if is_bad {
@@ -115,7 +115,7 @@ impl Filters {
     }
 
     /// The address of the same search, at this page of it.
-    pub(super) fn address(&self, cursor: Option<&str>) -> String {
+    pub(super) fn url(&self, cursor: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let fields = [
             ("q", &*self.q),
@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_read_as_people_and_browsers_write_them() {
+    fn dates_and_times_are_parsed() {
         let seconds = |text| time(text).map(Timestamp::unix_seconds);
         for text in [
             "2026-02-07T12:00",
@@ -180,23 +180,23 @@ mod tests {
     }
 
     #[test]
-    fn a_search_is_its_address() {
+    fn filters_round_trip_through_the_url() {
         let query = "q=a%26b%00&merchant=&status=captured&from=2026-02-07&other=1";
         let filters = Filters::parse(query);
         assert_eq!(
-            filters.address(Some("next")),
+            filters.url(Some("next")),
             "/ops/sessions?q=a%26b&status=captured&from=2026-02-07&cursor=next"
         );
-        assert_eq!(Filters::default().address(None), "/ops/sessions");
-        let wanted = filters.wanted().unwrap();
-        assert_eq!(wanted.named.as_deref(), Some("a&b"));
-        assert_eq!(wanted.status, Some(StatusName::Captured));
+        assert_eq!(Filters::default().url(None), "/ops/sessions");
+        let query = filters.query().unwrap();
+        assert_eq!(query.named.as_deref(), Some("a&b"));
+        assert_eq!(query.status, Some(StatusName::Captured));
     }
 
     #[test]
-    fn every_field_that_cannot_be_read_is_named() {
+    fn invalid_fields_are_named() {
         let filters = Filters::parse("merchant=me&status=paid&from=x&to=y&q=any");
-        let bad = filters.wanted().unwrap_err();
+        let bad = filters.query().unwrap_err();
         let fields: Vec<_> = bad.iter().map(|bad| bad.field).collect();
         assert_eq!(fields, ["merchant", "status", "from", "to"]);
     }

@@ -10,11 +10,11 @@ use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::QueueDepth;
 
 /// How many samples are kept: with one a minute, three hours.
-const KEPT: u32 = 180;
+const MAX_SAMPLES: u32 = 180;
 
-/// The queues as they were sampled, oldest first. Whoever samples them calls [`History::record`].
+/// The queues as they were sampled, oldest first. Whoever samples them calls [`QueueHistory::record`].
 #[derive(Debug, Default)]
-pub struct History {
+pub struct QueueHistory {
     samples: Mutex<VecDeque<Sample>>,
 }
 
@@ -26,23 +26,23 @@ pub(super) struct Sample {
     pub(super) depths: Option<Vec<QueueDepth>>,
 }
 
-impl History {
+impl QueueHistory {
     /// How often the queues are to be sampled.
-    pub const EVERY: Duration = Duration::from_secs(60);
+    pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
     /// How far back it reaches.
-    pub(super) const SPAN: Duration = Self::EVERY.saturating_mul(KEPT);
+    pub(super) const SPAN: Duration = Self::SAMPLE_INTERVAL.saturating_mul(MAX_SAMPLES);
 
     /// Keeps what the store said, or that it said nothing; the oldest sample makes room.
     pub fn record(&self, at: Timestamp, depths: Option<Vec<QueueDepth>>) {
         let mut samples = self.samples();
-        if samples.len() >= usize::try_from(KEPT).unwrap_or(usize::MAX) {
+        if samples.len() >= usize::try_from(MAX_SAMPLES).unwrap_or(usize::MAX) {
             samples.pop_front();
         }
         samples.push_back(Sample { at, depths });
     }
 
     /// What is kept, oldest first.
-    pub(super) fn kept(&self) -> Vec<Sample> {
+    pub(super) fn snapshot(&self) -> Vec<Sample> {
         self.samples().iter().cloned().collect()
     }
 
@@ -57,17 +57,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_keeps_the_last_hours_and_no_more() {
-        let (history, start) = (History::default(), Timestamp::from_unix_micros(0).unwrap());
-        assert!(history.kept().is_empty());
+    fn only_the_last_hours_are_kept() {
+        let (history, start) = (
+            QueueHistory::default(),
+            Timestamp::from_unix_micros(0).unwrap(),
+        );
+        assert!(history.snapshot().is_empty());
         for minute in 0..500 {
             history.record(start.plus_seconds(minute * 60), None);
         }
-        let kept = history.kept();
-        let (first, last) = (kept[0].at, kept[kept.len() - 1].at);
+        let snapshot = history.snapshot();
+        let (first, last) = (snapshot[0].at, snapshot[snapshot.len() - 1].at);
         assert_eq!(last, start.plus_seconds(499 * 60), "the newest is there");
-        let reach = Duration::try_from(last.since(first)).unwrap();
-        let spans = (reach + History::EVERY, kept.len());
-        assert_eq!(spans, (History::SPAN, 180), "and the hours before");
+        let covered = Duration::try_from(last.since(first)).unwrap();
+        let actual = (covered + QueueHistory::SAMPLE_INTERVAL, snapshot.len());
+        assert_eq!(actual, (QueueHistory::SPAN, 180), "and the hours before");
     }
 }

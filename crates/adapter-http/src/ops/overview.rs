@@ -4,39 +4,39 @@ use std::time::Duration;
 
 use actix_web::{HttpResponse, http::StatusCode, web};
 use askama::Template;
-use oncharge_application::{App, oversight};
+use oncharge_application::{App, operator_queries};
 use oncharge_domain::{session::StatusName, time::Timestamp};
 use oncharge_ports::work_queue::QueueDepth;
 
 use super::{
     Ops,
-    answer::{Trouble, in_time, opened, page},
+    format::{DisplayTime, Pill},
     queues::Queues,
-    show::{Pill, When},
+    response::{ViewError, open_app, page, with_timeout},
     stuck::StuckRow,
 };
 
 /// How much stuck work is listed.
-const LISTED: u32 = 100;
+const MAX_LISTED: u32 = 100;
 /// The sessions of the last day are counted, of each status so many at most.
-const LATELY: i64 = 86_400;
-const COUNTED: u32 = 10_000;
+const RECENT_SECONDS: i64 = 86_400;
+const MAX_COUNTED: u32 = 10_000;
 
 #[derive(Template)]
 #[template(path = "ops/overview.html")]
 struct Overview {
     nav: &'static str,
     store: Pill,
-    store_says: String,
+    store_detail: String,
     ready: Pill,
     version: &'static str,
-    shown_at: When,
+    shown_at: DisplayTime,
     queues: Queues,
-    figures: Option<Figures>,
+    figures: Option<StoreFigures>,
 }
 
 /// What only the store knows.
-struct Figures {
+struct StoreFigures {
     depths: Vec<QueueDepth>,
     counts: Vec<CountRow>,
     stuck: Vec<StuckRow>,
@@ -46,24 +46,27 @@ struct Figures {
 struct CountRow {
     status: Pill,
     count: String,
-    address: String,
+    url: String,
 }
 
 /// The page. Where the store does not answer it says so, under status 503.
 pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
-    let app = match opened(&ops) {
+    let app = match open_app(&ops) {
         Ok(app) => app,
-        Err(trouble) => return trouble.answer(),
+        Err(error) => return error.response(),
     };
     let ready = (ops.ready)();
-    let is_ready = matches!(tokio::time::timeout(super::WITHIN, ready).await, Ok(Ok(())));
-    let pinged = in_time(oversight::ping(&app)).await;
-    let figures = match pinged {
+    let is_ready = matches!(
+        tokio::time::timeout(super::STORE_TIMEOUT, ready).await,
+        Ok(Ok(()))
+    );
+    let ping = with_timeout(operator_queries::ping(&app)).await;
+    let figures = match ping {
         Ok(_) => figures(&app).await,
-        Err(trouble) => Err(trouble),
+        Err(error) => Err(error),
     };
-    let (store, store_says) = match (&pinged, &figures) {
-        (Ok(took), Ok(_)) => (Pill::good("answers"), took_text(*took)),
+    let (store, store_detail) = match (&ping, &figures) {
+        (Ok(latency), Ok(_)) => (Pill::good("answers"), latency_text(*latency)),
         _ => (Pill::bad("does not answer"), String::new()),
     };
     let status = if figures.is_ok() {
@@ -77,10 +80,10 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
     let shown = Overview {
         nav: "overview",
         version: env!("CARGO_PKG_VERSION"),
-        shown_at: When::new(now, now),
-        queues: Queues::new(&ops.history.kept(), depths, now),
+        shown_at: DisplayTime::new(now, now),
+        queues: Queues::new(&ops.history.snapshot(), depths, now),
         store,
-        store_says,
+        store_detail,
         ready: if is_ready {
             Pill::good("ready")
         } else {
@@ -91,18 +94,18 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
     page(status, &shown)
 }
 
-fn took_text(took: Duration) -> String {
-    format!("in {} µs", took.as_micros())
+fn latency_text(latency: Duration) -> String {
+    format!("in {} µs", latency.as_micros())
 }
 
-async fn figures(app: &App) -> Result<Figures, Trouble> {
+async fn figures(app: &App) -> Result<StoreFigures, ViewError> {
     let now = app.now();
-    let depths = in_time(oversight::depths(app)).await?;
-    let stuck = in_time(oversight::stuck(app, LISTED.saturating_add(1))).await?;
-    let since = now.plus_seconds(-LATELY);
-    let counts = in_time(oversight::count_sessions(app, since, COUNTED)).await?;
-    let listed = usize::try_from(LISTED).unwrap_or(usize::MAX);
-    Ok(Figures {
+    let depths = with_timeout(operator_queries::depths(app)).await?;
+    let stuck = with_timeout(operator_queries::stuck(app, MAX_LISTED.saturating_add(1))).await?;
+    let since = now.plus_seconds(-RECENT_SECONDS);
+    let counts = with_timeout(operator_queries::count_sessions(app, since, MAX_COUNTED)).await?;
+    let listed = usize::try_from(MAX_LISTED).unwrap_or(usize::MAX);
+    Ok(StoreFigures {
         depths,
         counts: counts
             .iter()
@@ -119,26 +122,26 @@ async fn figures(app: &App) -> Result<Figures, Trouble> {
 
 fn count_row(name: StatusName, count: u64, since: Timestamp) -> CountRow {
     let from = crate::times::rfc3339(since);
-    let more = if count >= COUNTED.into() { "+" } else { "" };
+    let more = if count >= MAX_COUNTED.into() { "+" } else { "" };
     CountRow {
         status: Pill::from(name),
         count: format!("{count}{more}"),
-        address: format!("/ops/sessions?status={}&from={from}", name.name()),
+        url: format!("/ops/sessions?status={}&from={from}", name.name()),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use oncharge_ports::work_queue::Queue;
+    use oncharge_ports::work_queue::QueueName;
 
-    use super::{super::history::History, *};
+    use super::{super::history::QueueHistory, *};
 
     #[test]
-    fn where_the_store_is_silent_the_queues_are_as_they_were() {
+    fn without_the_store_the_queues_show_their_history() {
         let then = Timestamp::from_unix_seconds(1_770_465_600).unwrap();
         let now = then.plus_seconds(60);
-        let history = History::default();
-        let depths = Queue::ALL.iter().map(|&queue| QueueDepth {
+        let history = QueueHistory::default();
+        let depths = QueueName::ALL.iter().map(|&queue| QueueDepth {
             queue,
             depth: 7,
             oldest: None,
@@ -147,15 +150,15 @@ mod tests {
         let shown = Overview {
             nav: "overview",
             store: Pill::bad("does not answer"),
-            store_says: String::new(),
+            store_detail: String::new(),
             ready: Pill::bad("not ready"),
             version: "1.2.3",
-            shown_at: When::new(now, now),
-            queues: Queues::new(&history.kept(), None, now),
+            shown_at: DisplayTime::new(now, now),
+            queues: Queues::new(&history.snapshot(), None, now),
             figures: None,
         };
         let page = shown.render().unwrap();
-        for told in [
+        for text in [
             "role=\"alert\">The store does not answer",
             "2026-02-07 12:01:00.000 UTC",
             "measured since 12:00 UTC",
@@ -163,7 +166,7 @@ mod tests {
             "now unknown, highest 7",
             "data-label=\"Depth\"><span class=\"muted\">unknown</span>",
         ] {
-            assert!(page.contains(told), "{told}: {page}");
+            assert!(page.contains(text), "{text}: {page}");
         }
         assert!(!page.contains("Nothing is stuck"), "nobody knows: {page}");
     }

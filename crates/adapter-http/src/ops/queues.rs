@@ -1,11 +1,11 @@
 //! The queues on the overview: how they are now, and how they have been.
 
 use oncharge_domain::time::Timestamp;
-use oncharge_ports::work_queue::{Queue, QueueDepth};
+use oncharge_ports::work_queue::{QueueDepth, QueueName};
 
 use super::{
+    format::{DisplayTime, clock_time, format_seconds},
     history::Sample,
-    show::{When, clock_time, span},
     sparkline::Sparkline,
 };
 
@@ -21,10 +21,10 @@ pub(super) struct Queues {
 /// One queue.
 pub(super) struct QueueRow {
     pub(super) name: &'static str,
-    pub(super) holds: &'static str,
+    pub(super) description: &'static str,
     /// `None` where the store does not say.
     pub(super) depth: Option<u64>,
-    pub(super) oldest: Option<When>,
+    pub(super) oldest: Option<DisplayTime>,
     pub(super) depths: Trend,
     pub(super) ages: Trend,
 }
@@ -40,22 +40,22 @@ pub(super) struct Trend {
 
 impl Queues {
     /// As they are, if the store says so, after what was kept of them.
-    pub(super) fn new(kept: &[Sample], depths: Option<&[QueueDepth]>, now: Timestamp) -> Self {
-        let mut samples = kept.to_vec();
+    pub(super) fn new(snapshot: &[Sample], depths: Option<&[QueueDepth]>, now: Timestamp) -> Self {
+        let mut samples = snapshot.to_vec();
         samples.push(Sample {
             at: now,
             depths: depths.map(<[_]>::to_vec),
         });
-        let row = |&queue: &Queue| row(queue, &samples, now);
+        let row = |&queue: &QueueName| row(queue, &samples, now);
         Self {
-            since: kept.first().map(|sample| clock_time(sample.at)),
+            since: snapshot.first().map(|sample| clock_time(sample.at)),
             has_gaps: samples.iter().any(|sample| sample.depths.is_none()),
-            rows: Queue::ALL.iter().map(row).collect(),
+            rows: QueueName::ALL.iter().map(row).collect(),
         }
     }
 }
 
-fn row(queue: Queue, samples: &[Sample], now: Timestamp) -> QueueRow {
+fn row(queue: QueueName, samples: &[Sample], now: Timestamp) -> QueueRow {
     let of_queue = |sample: &Sample| {
         let depths = sample.depths.as_ref()?;
         depths.iter().find(|depth| depth.queue == queue).copied()
@@ -68,16 +68,16 @@ fn row(queue: Queue, samples: &[Sample], now: Timestamp) -> QueueRow {
         samples.iter().map(point).collect()
     };
     let name = queue.name();
-    let is = samples.last().and_then(of_queue);
+    let current = samples.last().and_then(of_queue);
     let since = samples.first().map(|first| clock_time(first.at));
     let since = since.unwrap_or_default();
     QueueRow {
         name,
-        holds: holds(queue),
-        depth: is.map(|is| is.depth),
-        oldest: is
-            .and_then(|is| is.oldest)
-            .map(|since| When::new(since, now)),
+        description: description(queue),
+        depth: current.map(|current| current.depth),
+        oldest: current
+            .and_then(|current| current.oldest)
+            .map(|since| DisplayTime::new(since, now)),
         depths: trend(
             &format!("Depth of {name} since {since}"),
             &points(|depth, _| depth.depth),
@@ -88,17 +88,17 @@ fn row(queue: Queue, samples: &[Sample], now: Timestamp) -> QueueRow {
             &format!("Age of the oldest in {name} since {since}"),
             &points(age),
             now,
-            span,
+            format_seconds,
         ),
     }
 }
 
-fn holds(queue: Queue) -> &'static str {
+fn description(queue: QueueName) -> &'static str {
     match queue {
-        Queue::Operations => "Operations with a processor that have no final outcome",
-        Queue::Deadlines => "Sessions whose expiry or automatic capture has come",
-        Queue::Inbox => "Notifications of processors that are not applied yet",
-        Queue::Deliveries => "Webhooks that are not delivered yet",
+        QueueName::Operations => "Operations with a processor that have no final outcome",
+        QueueName::Deadlines => "Sessions whose expiry or automatic capture has come",
+        QueueName::Inbox => "Notifications of processors that are not applied yet",
+        QueueName::Deliveries => "Webhooks that are not delivered yet",
     }
 }
 
@@ -114,15 +114,19 @@ fn trend(
     of: &str,
     points: &[(Timestamp, Option<u64>)],
     now: Timestamp,
-    words: fn(u64) -> String,
+    format_figure: fn(u64) -> String,
 ) -> Trend {
     let line = Sparkline::new(points, now);
-    let is = points.last().and_then(|(_, figure)| *figure);
-    let word = |figure: Option<u64>| figure.map_or_else(|| "unknown".to_owned(), words);
-    let label = format!("{of}: now {}, highest {}", word(is), word(line.highest));
+    let current = points.last().and_then(|(_, figure)| *figure);
+    let describe = |figure: Option<u64>| figure.map_or_else(|| "unknown".to_owned(), format_figure);
+    let label = format!(
+        "{of}: now {}, highest {}",
+        describe(current),
+        describe(line.highest)
+    );
     Trend {
         label,
-        highest: line.highest.filter(|figure| *figure > 0).map(words),
+        highest: line.highest.filter(|figure| *figure > 0).map(format_figure),
         line,
     }
 }
@@ -138,26 +142,26 @@ mod tests {
 
     fn deliveries(depth: u64, oldest: Option<Timestamp>) -> Vec<QueueDepth> {
         vec![QueueDepth {
-            queue: Queue::Deliveries,
+            queue: QueueName::Deliveries,
             depth,
             oldest,
         }]
     }
 
-    fn shown(kept: &[Sample], depths: Option<&[QueueDepth]>) -> (Queues, QueueRow) {
-        let mut queues = Queues::new(kept, depths, at(120));
+    fn shown(snapshot: &[Sample], depths: Option<&[QueueDepth]>) -> (Queues, QueueRow) {
+        let mut queues = Queues::new(snapshot, depths, at(120));
         let row = queues.rows.iter().position(|row| row.name == "deliveries");
         let row = queues.rows.swap_remove(row.unwrap());
         (queues, row)
     }
 
     #[test]
-    fn a_line_is_told_in_words_with_its_last_figure_highest_and_beginning() {
-        let kept = [Sample {
+    fn trends_have_a_text_label() {
+        let snapshot = [Sample {
             at: at(0),
             depths: Some(deliveries(7, Some(at(-600)))),
         }];
-        let (queues, row) = shown(&kept, Some(&deliveries(3, Some(at(90)))));
+        let (queues, row) = shown(&snapshot, Some(&deliveries(3, Some(at(90)))));
         assert_eq!(queues.since.as_deref(), Some("12:00 UTC"));
         assert!(!queues.has_gaps);
         assert_eq!(
@@ -175,12 +179,12 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_is_away_makes_no_figure_up() {
-        let kept = [Sample {
+    fn missing_figures_are_unknown() {
+        let snapshot = [Sample {
             at: at(0),
             depths: Some(deliveries(7, None)),
         }];
-        let (queues, row) = shown(&kept, None);
+        let (queues, row) = shown(&snapshot, None);
         assert!(queues.has_gaps);
         assert_eq!(
             row.depths.label,

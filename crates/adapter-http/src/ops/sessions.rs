@@ -2,15 +2,15 @@
 
 use actix_web::{HttpRequest, HttpResponse, http::StatusCode, web};
 use askama::Template;
-use oncharge_application::oversight::{FindSessions, find_sessions};
+use oncharge_application::operator_queries::{FindSessions, find_sessions};
 use oncharge_domain::{session::StatusName, time::Timestamp};
-use oncharge_ports::oversight::FoundSession;
+use oncharge_ports::operator_queries::FoundSession;
 
 use super::{
     Ops,
-    answer::{Trouble, in_time, opened, page},
     filters::{BadField, Filters},
-    show::{Pill, When, money, words},
+    format::{DisplayTime, Pill, masked, money},
+    response::{ViewError, open_app, page, with_timeout},
 };
 
 #[derive(Template)]
@@ -41,30 +41,30 @@ struct Row {
     reference: String,
     order: Option<String>,
     merchant_name: String,
-    merchant_address: String,
-    created: When,
+    merchant_url: String,
+    created: DisplayTime,
 }
 
 /// The page of the list; a search that cannot be read comes back with what is wrong, under 400.
 pub(crate) async fn sessions(ops: web::Data<Ops>, request: HttpRequest) -> HttpResponse {
     let filters = Filters::parse(request.query_string());
-    let (status, shown) = match filters.wanted() {
-        Err(bad) => (StatusCode::BAD_REQUEST, shown(filters, bad)),
-        Ok(wanted) => match found(&ops, filters, wanted).await {
-            Ok(shown) => (StatusCode::OK, shown),
-            Err(trouble) => return trouble.answer(),
+    let (status, page_model) = match filters.query() {
+        Err(bad) => (StatusCode::BAD_REQUEST, page_model(filters, bad)),
+        Ok(query) => match found(&ops, filters, query).await {
+            Ok(page_model) => (StatusCode::OK, page_model),
+            Err(error) => return error.response(),
         },
     };
-    page(status, &shown)
+    page(status, &page_model)
 }
 
-fn shown(filters: Filters, bad: Vec<BadField>) -> SessionsPage {
+fn page_model(filters: Filters, bad: Vec<BadField>) -> SessionsPage {
     SessionsPage {
         nav: "sessions",
         statuses: StatusName::ALL.iter().map(|name| name.name()).collect(),
         bad,
         rows: Vec::new(),
-        first: filters.address(None),
+        first: filters.url(None),
         next: None,
         filters,
     }
@@ -73,17 +73,17 @@ fn shown(filters: Filters, bad: Vec<BadField>) -> SessionsPage {
 async fn found(
     ops: &web::Data<Ops>,
     filters: Filters,
-    wanted: FindSessions,
-) -> Result<SessionsPage, Trouble> {
-    let app = opened(ops)?;
+    query: FindSessions,
+) -> Result<SessionsPage, ViewError> {
+    let app = open_app(ops)?;
     let now = app.now();
-    let listed = in_time(find_sessions(&app, wanted)).await?;
+    let listed = with_timeout(find_sessions(&app, query)).await?;
     let next = listed.next_cursor.as_deref();
-    let next = next.map(|cursor| filters.address(Some(cursor)));
+    let next = next.map(|cursor| filters.url(Some(cursor)));
     Ok(SessionsPage {
         rows: listed.items.iter().map(|found| row(found, now)).collect(),
         next,
-        ..shown(filters, Vec::new())
+        ..page_model(filters, Vec::new())
     })
 }
 
@@ -94,10 +94,10 @@ fn row(found: &FoundSession, now: Timestamp) -> Row {
         id: session.id.to_string(),
         status: session.status_at(now).into(),
         amount: money(session.amount),
-        reference: words(session.reference.as_str()),
-        order: order.map(|order| words(order.as_str())),
-        merchant_name: words(found.merchant_name.as_str()),
-        merchant_address: format!("/ops/sessions?merchant={}", session.merchant),
-        created: When::new(session.created_at, now),
+        reference: masked(session.reference.as_str()),
+        order: order.map(|order| masked(order.as_str())),
+        merchant_name: masked(found.merchant_name.as_str()),
+        merchant_url: format!("/ops/sessions?merchant={}", session.merchant),
+        created: DisplayTime::new(session.created_at, now),
     }
 }

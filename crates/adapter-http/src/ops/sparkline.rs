@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use oncharge_domain::time::Timestamp;
 
-use super::history::History;
+use super::history::QueueHistory;
 
-/// The line's height in its own units; its width is a unit for each second of [`History::SPAN`].
+/// The line's height in its own units; its width is a unit for each second of [`QueueHistory::SPAN`].
 const HEIGHT: u64 = 100;
 
 /// A line, and what it says in words.
@@ -23,26 +23,26 @@ impl Sparkline {
     /// Through these points, oldest first; one without a figure is a gap, and so is a time in which
     /// nobody looked.
     pub(super) fn new(points: &[(Timestamp, Option<u64>)], now: Timestamp) -> Self {
-        let width = History::SPAN.as_secs();
+        let width = QueueHistory::SPAN.as_secs();
         let highest = points.iter().filter_map(|(_, figure)| *figure).max();
-        let patience = History::EVERY.saturating_mul(2).as_secs();
+        let max_gap = QueueHistory::SAMPLE_INTERVAL.saturating_mul(2).as_secs();
         let mut path = String::new();
-        let mut drawn: Option<u64> = None;
+        let mut previous: Option<u64> = None;
         for (at, figure) in points {
             let ago = u64::try_from(now.since(*at).whole_seconds()).unwrap_or(0);
             let (Some(figure), Some(x)) = (figure, width.checked_sub(ago)) else {
-                drawn = None;
+                previous = None;
                 continue;
             };
-            let y = HEIGHT.saturating_sub(share(*figure, highest.unwrap_or(0)));
-            let goes_on = drawn.is_some_and(|before| x.saturating_sub(before) <= patience);
+            let y = HEIGHT.saturating_sub(scale(*figure, highest.unwrap_or(0)));
+            let is_continuous = previous.is_some_and(|before| x.saturating_sub(before) <= max_gap);
             // Writing to a text cannot fail. A point by itself is a dot: a line without a length.
-            let _ = if goes_on {
+            let _ = if is_continuous {
                 write!(path, "L{x} {y}")
             } else {
                 write!(path, "M{x} {y}h0")
             };
-            drawn = Some(x);
+            previous = Some(x);
         }
         Self {
             path,
@@ -54,10 +54,10 @@ impl Sparkline {
 }
 
 /// The figure as its part of [`HEIGHT`]; all of it for the highest.
-fn share(figure: u64, highest: u64) -> u64 {
-    let share = u128::from(figure) * u128::from(HEIGHT);
-    let share = share.checked_div(u128::from(highest)).unwrap_or(0);
-    u64::try_from(share).unwrap_or(HEIGHT)
+fn scale(figure: u64, highest: u64) -> u64 {
+    let scale = u128::from(figure) * u128::from(HEIGHT);
+    let scale = scale.checked_div(u128::from(highest)).unwrap_or(0);
+    u64::try_from(scale).unwrap_or(HEIGHT)
 }
 
 #[cfg(test)]
@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn it_ends_now_and_is_as_high_as_the_highest() {
+    fn the_line_is_scaled_to_its_maximum() {
         let shown = line(&[(120, Some(0)), (60, Some(4)), (0, Some(1))]);
         assert_eq!((shown.width, shown.height), (10_800, 100));
         assert_eq!(shown.path, "M10680 100h0L10740 0L10800 75");
@@ -80,14 +80,20 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_knows_is_a_gap() {
-        let away = line(&[(120, Some(2)), (60, None), (0, Some(2))]);
-        assert_eq!(away.path, "M10680 0h0M10800 0h0", "the store said nothing");
-        let slept = line(&[(600, Some(2)), (60, Some(2)), (0, Some(2))]);
-        assert_eq!(slept.path, "M10200 0h0M10740 0h0L10800 0", "nobody looked");
-        let silent = line(&[(60, Some(2)), (0, None)]);
+    fn missing_samples_are_gaps() {
+        let with_gap = line(&[(120, Some(2)), (60, None), (0, Some(2))]);
         assert_eq!(
-            (silent.path.as_str(), silent.highest),
+            with_gap.path, "M10680 0h0M10800 0h0",
+            "the store said nothing"
+        );
+        let unsampled = line(&[(600, Some(2)), (60, Some(2)), (0, Some(2))]);
+        assert_eq!(
+            unsampled.path, "M10200 0h0M10740 0h0L10800 0",
+            "nobody looked"
+        );
+        let without_last = line(&[(60, Some(2)), (0, None)]);
+        assert_eq!(
+            (without_last.path.as_str(), without_last.highest),
             ("M10740 0h0", Some(2))
         );
         let nothing = line(&[(60, None)]);
@@ -95,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_queue_is_a_flat_line_and_any_figure_has_its_place() {
+    fn extreme_values_stay_in_range() {
         assert_eq!(
             line(&[(60, Some(0)), (0, Some(0))]).path,
             "M10740 100h0L10800 100"

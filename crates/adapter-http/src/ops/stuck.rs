@@ -3,16 +3,16 @@
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::{StuckItem, StuckKind};
 
-use super::show::{When, words};
+use super::format::{DisplayTime, masked};
 
 /// An item.
 pub(super) struct StuckRow {
     pub(super) kind: &'static str,
-    pub(super) means: &'static str,
+    pub(super) meaning: &'static str,
     pub(super) id: String,
     pub(super) session: Option<String>,
     pub(super) merchant: Option<String>,
-    pub(super) since: When,
+    pub(super) since: DisplayTime,
     pub(super) detail: String,
     pub(super) advice: &'static str,
     /// The command that goes with the advice, if there is one.
@@ -23,19 +23,19 @@ impl StuckRow {
     pub(super) fn new(item: &StuckItem, now: Timestamp) -> Self {
         Self {
             kind: item.kind.name(),
-            means: means(item.kind),
+            meaning: meaning(item.kind),
             id: item.id.clone(),
             session: item.session.map(|id| id.to_string()),
             merchant: item.merchant.map(|id| id.to_string()),
-            since: When::new(item.since, now),
-            detail: words(&item.detail),
+            since: DisplayTime::new(item.since, now),
+            detail: masked(&item.detail),
             advice: advice(item.kind),
             command: command(item, now),
         }
     }
 }
 
-fn means(kind: StuckKind) -> &'static str {
+fn meaning(kind: StuckKind) -> &'static str {
     match kind {
         StuckKind::Operation => "Open for too long",
         StuckKind::Accepted => "Accepted by the processor long ago, without an outcome",
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_command_reaches_back_to_the_item() {
+    fn the_command_covers_the_item() {
         let now = Timestamp::from_unix_micros(1_770_465_600_000_000).unwrap();
         for (kind, ago, wanted) in [
             (

@@ -6,17 +6,19 @@ use oncharge_domain::{
     session::{Status, Step},
     time::Timestamp,
 };
-use oncharge_ports::oversight::{SeenEntry, SeenEvent, SeenNotification, SeenOperation, Story};
+use oncharge_ports::operator_queries::{
+    HistoryAuditEntry, HistoryEvent, HistoryNotification, HistoryOperation, SessionHistory,
+};
 
 use super::{
-    show::{Pill, When, money, operation_kind, sending, words},
+    format::{DisplayTime, Pill, masked, money, operation_kind, sending},
     tables::attempt_outcome,
 };
 
 /// Something that happened, or will.
-pub(super) struct Moment {
+pub(super) struct TimelineEntry {
     at: Timestamp,
-    pub(super) when: When,
+    pub(super) when: DisplayTime,
     /// What it is about: `Operation`, `Event`.
     pub(super) source: &'static str,
     pub(super) title: String,
@@ -25,20 +27,20 @@ pub(super) struct Moment {
     /// The row of a table that says more.
     pub(super) anchor: Option<String>,
     /// Whether it lies ahead.
-    pub(super) is_ahead: bool,
+    pub(super) is_future: bool,
 }
 
-impl Moment {
+impl TimelineEntry {
     fn new(at: Timestamp, source: &'static str, title: impl Into<String>) -> Self {
         Self {
             at,
-            when: When::new(at, at),
+            when: DisplayTime::new(at, at),
             source,
             title: title.into(),
             pill: None,
             detail: String::new(),
             anchor: None,
-            is_ahead: false,
+            is_future: false,
         }
     }
 
@@ -59,30 +61,30 @@ impl Moment {
 }
 
 /// All of it, the oldest first; what happened at the same instant in the order of cause and effect.
-pub(super) fn timeline(story: &Story, now: Timestamp) -> Vec<Moment> {
-    let mut line = vec![created(story)];
-    line.extend(story.operations.iter().flat_map(operation));
-    line.extend(story.refunds.iter().flat_map(refund));
-    line.extend(story.notifications.iter().map(notification));
-    line.extend(story.events.iter().flat_map(event));
-    line.extend(story.audit.iter().map(audit));
-    line.extend(due(story));
-    line.sort_by_key(|moment| moment.at);
-    for moment in &mut line {
-        moment.when = When::new(moment.at, now);
-        moment.is_ahead = moment.at > now;
+pub(super) fn timeline(session_history: &SessionHistory, now: Timestamp) -> Vec<TimelineEntry> {
+    let mut entries = vec![created(session_history)];
+    entries.extend(session_history.operations.iter().flat_map(operation));
+    entries.extend(session_history.refunds.iter().flat_map(refund));
+    entries.extend(session_history.notifications.iter().map(notification));
+    entries.extend(session_history.events.iter().flat_map(event));
+    entries.extend(session_history.audit.iter().map(audit));
+    entries.extend(due(session_history));
+    entries.sort_by_key(|entry| entry.at);
+    for entry in &mut entries {
+        entry.when = DisplayTime::new(entry.at, now);
+        entry.is_future = entry.at > now;
     }
-    line
+    entries
 }
 
-fn created(story: &Story) -> Moment {
-    let session = &story.found.session;
-    let asked = format!("{}, by the merchant", money(session.amount));
-    Moment::new(session.created_at, "Session", "Created").detail(asked)
+fn created(session_history: &SessionHistory) -> TimelineEntry {
+    let session = &session_history.found.session;
+    let amount_text = format!("{}, by the merchant", money(session.amount));
+    TimelineEntry::new(session.created_at, "Session", "Created").detail(amount_text)
 }
 
-fn due(story: &Story) -> Option<Moment> {
-    let session = &story.found.session;
+fn due(session_history: &SessionHistory) -> Option<TimelineEntry> {
+    let session = &session_history.found.session;
     let due = session.due_at()?;
     let title = match &session.status {
         Status::Pending(pending) if matches!(pending.step, Step::Challenge(_)) => {
@@ -91,68 +93,68 @@ fn due(story: &Story) -> Option<Moment> {
         _ if due == session.expires_at => "Expires",
         _ => "The clock looks at it again",
     };
-    Some(Moment::new(due, "Session", title))
+    Some(TimelineEntry::new(due, "Session", title))
 }
 
-fn operation(seen: &SeenOperation) -> Vec<Moment> {
-    let operation = &seen.operation;
+fn operation(entry: &HistoryOperation) -> Vec<TimelineEntry> {
+    let operation = &entry.operation;
     let kind = operation_kind(&operation.kind);
     let detail = match (&operation.failure, operation.is_open()) {
-        (Some(failure), _) => words(failure.as_str()),
+        (Some(failure), _) => masked(failure.as_str()),
         (None, true) => sending(operation.sending).to_owned(),
         (None, false) => money(operation.amount),
     };
-    let intent = Moment::new(operation.created_at, "Operation", &*kind)
+    let intent = TimelineEntry::new(operation.created_at, "Operation", &*kind)
         .pill(operation.status)
         .detail(detail)
         .anchor(operation.id);
-    let mut line = vec![intent];
+    let mut entries = vec![intent];
     if operation.last_sent_at > operation.created_at {
         let title = format!("{kind}: last sent");
-        let sent = Moment::new(operation.last_sent_at, "Operation", title);
-        line.push(sent.anchor(operation.id));
+        let sent = TimelineEntry::new(operation.last_sent_at, "Operation", title);
+        entries.push(sent.anchor(operation.id));
     }
-    if let Some(next) = seen.next_try_at {
+    if let Some(next) = entry.next_try_at {
         let title = format!("{kind}: recovery takes it up");
-        let tries = format!("tries so far: {}", seen.tries);
-        let next = Moment::new(next, "Operation", title).detail(tries);
-        line.push(next.anchor(operation.id));
+        let tries = format!("tries so far: {}", entry.tries);
+        let next = TimelineEntry::new(next, "Operation", title).detail(tries);
+        entries.push(next.anchor(operation.id));
     }
-    line
+    entries
 }
 
-fn refund(refund: &Refund) -> Vec<Moment> {
-    let (amount, name) = (money(refund.amount), words(refund.reference.as_str()));
-    let ordered = Moment::new(refund.created_at, "Refund", "Ordered")
+fn refund(refund: &Refund) -> Vec<TimelineEntry> {
+    let (amount, name) = (money(refund.amount), masked(refund.reference.as_str()));
+    let ordered = TimelineEntry::new(refund.created_at, "Refund", "Ordered")
         .detail(format!("{amount}, {name}"))
         .anchor(refund.id);
     let detail = match &refund.status {
         RefundStatus::Requested => return vec![ordered],
         RefundStatus::Succeeded => amount,
-        RefundStatus::Failed(reason) => words(reason.as_str()),
+        RefundStatus::Failed(reason) => masked(reason.as_str()),
     };
-    let outcome = Moment::new(refund.updated_at, "Refund", "Outcome")
+    let outcome = TimelineEntry::new(refund.updated_at, "Refund", "Outcome")
         .pill(&refund.status)
         .detail(detail)
         .anchor(refund.id);
     vec![ordered, outcome]
 }
 
-fn notification(seen: &SeenNotification) -> Moment {
-    Moment::new(
-        seen.received_at,
+fn notification(entry: &HistoryNotification) -> TimelineEntry {
+    TimelineEntry::new(
+        entry.received_at,
         "Notification",
         "Received from the processor",
     )
-    .pill(seen.status)
-    .detail(seen.event_key.as_deref().map(words).unwrap_or_default())
-    .anchor(seen.id)
+    .pill(entry.status)
+    .detail(entry.event_key.as_deref().map(masked).unwrap_or_default())
+    .anchor(entry.id)
 }
 
-fn event(seen: &SeenEvent) -> Vec<Moment> {
-    let (event, id) = (&seen.stored.event, seen.stored.id);
+fn event(entry: &HistoryEvent) -> Vec<TimelineEntry> {
+    let (event, id) = (&entry.stored.event, entry.stored.id);
     let name = event.kind.name();
-    let told = Moment::new(event.at, "Event", name)
+    let emitted = TimelineEntry::new(event.at, "Event", name)
         .pill(event.status)
         .detail(format!(
             "number {}, {}",
@@ -160,28 +162,29 @@ fn event(seen: &SeenEvent) -> Vec<Moment> {
             money(event.amount)
         ))
         .anchor(id);
-    let mut line = vec![told];
-    let Some(delivery) = &seen.delivery else {
-        return line;
+    let mut entries = vec![emitted];
+    let Some(delivery) = &entry.delivery else {
+        return entries;
     };
     for attempt in &delivery.attempts {
         let title = format!("{name}: attempt {}", attempt.number);
-        let made = Moment::new(attempt.at, "Delivery", title)
+        let attempted = TimelineEntry::new(attempt.at, "Delivery", title)
             .pill(attempt_outcome(attempt))
             .detail(format!("{} ms", attempt.latency_ms));
-        line.push(made.anchor(id));
+        entries.push(attempted.anchor(id));
     }
     if let Some(next) = delivery.next_try_at {
         let title = format!("{name}: next attempt");
-        line.push(Moment::new(next, "Delivery", title).anchor(id));
+        entries.push(TimelineEntry::new(next, "Delivery", title).anchor(id));
     }
-    line
+    entries
 }
 
-fn audit(entry: &SeenEntry) -> Moment {
-    let moment = Moment::new(entry.at, "Audit", words(&entry.action)).detail(words(&entry.detail));
-    match entry.operation {
-        Some(operation) => moment.anchor(operation),
-        None => moment,
+fn audit(audited: &HistoryAuditEntry) -> TimelineEntry {
+    let entry = TimelineEntry::new(audited.at, "Audit", masked(&audited.action))
+        .detail(masked(&audited.detail));
+    match audited.operation {
+        Some(operation) => entry.anchor(operation),
+        None => entry,
     }
 }

@@ -6,15 +6,15 @@ use serde_json::json;
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn an_open_challenge_is_given_up_and_another_card_can_be_used() {
+async fn an_open_challenge_can_be_abandoned() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     app.psp.reply(Call::Authorize, Reply::ActionRequired);
     app.pay(&checkout, "tok_1").await;
-    let answer = app.shopper("POST", &checkout, "/abandon", "").send().await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = app.shopper("POST", &checkout, "/abandon", "").send().await;
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "status": "refused",
             "next": {"type": "retry", "reason": "authentication_failed", "last_try": false},
@@ -31,14 +31,14 @@ async fn an_open_challenge_is_given_up_and_another_card_can_be_used() {
 }
 
 #[actix_web::test]
-async fn where_no_challenge_is_open_there_is_nothing_to_give_up() {
+async fn without_a_challenge_there_is_nothing_to_abandon() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
-    let answer = app
+    let response = app
         .shopper("POST", &checkout, "/abandon", "{}")
         .send()
         .await;
-    assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+    assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
     let wrong = app
         .shopper("POST", &checkout, "/abandon", "{}")
         .set("Authorization", "Bearer x");

@@ -4,15 +4,15 @@
 use oncharge_application::merchants;
 use serde_json::{Value, json};
 
-use crate::support::{Pair, SHOP, TestApp};
+use crate::support::{ENDPOINT_URL, Pair, TestApp};
 
 const TARGET: &str = "/v1/api_keys";
 const ROTATE_SECRET: &str = "/v1/webhook_endpoint/rotate_secret";
 
 async fn listed(app: &TestApp) -> Vec<Value> {
-    let answer = app.get(TARGET).at(app.now()).send().await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    answer.json()["data"].as_array().unwrap().clone()
+    let response = app.get(TARGET).at(app.now()).send().await;
+    assert_eq!(response.status, 200, "{response:?}");
+    response.json()["data"].as_array().unwrap().clone()
 }
 
 #[actix_web::test]
@@ -29,10 +29,10 @@ async fn keys_are_listed_with_their_hints_and_times() {
         key: rotated["api_key"].as_str().unwrap().to_owned(),
         secret: rotated["api_secret"].as_str().unwrap().to_owned(),
     };
-    app.app.drained().await;
-    let answer = app.get(TARGET).at(app.now()).by(&new).send().await;
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    let data = answer.json()["data"].as_array().unwrap().clone();
+    app.app.drain().await;
+    let response = app.get(TARGET).at(app.now()).by(&new).send().await;
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    let data = response.json()["data"].as_array().unwrap().clone();
     let hint = |key: &str| json!(key[key.len() - 4..]);
     assert_eq!(data.len(), 2, "newest first: {data:?}");
     assert_eq!(data[0]["key_hint"], hint(&new.key));
@@ -43,12 +43,12 @@ async fn keys_are_listed_with_their_hints_and_times() {
     assert_eq!(data[1]["last_used_at"], "2026-11-22T17:10:10Z");
     assert_eq!(data[1]["ends_at"], rotated["previous_key_ends_at"]);
     for secret in [&new.key, &new.secret, &app.pair.key, &app.pair.secret] {
-        assert!(!answer.text().contains(secret.as_str()), "{answer:?}");
+        assert!(!response.text().contains(secret.as_str()), "{response:?}");
     }
 }
 
 #[actix_web::test]
-async fn each_merchant_lists_and_ends_its_own() {
+async fn merchants_list_and_end_only_their_own_keys() {
     let app = TestApp::start().await;
     let other = app.another_merchant().await;
     let ours = listed(&app).await;
@@ -59,8 +59,8 @@ async fn each_merchant_lists_and_ends_its_own() {
     assert_eq!(foreign.refusal(), none);
     for unknown in ["key_1", "KEY_", "key_00000000000070008000000000000001"] {
         let unknown = format!("{TARGET}/{unknown}");
-        let answer = app.request("DELETE", &unknown).send().await;
-        assert_eq!(answer.refusal(), none, "{unknown}");
+        let response = app.request("DELETE", &unknown).send().await;
+        assert_eq!(response.refusal(), none, "{unknown}");
     }
     let last = app.request("DELETE", &target).send().await;
     assert_eq!(last.refusal(), (409, "invalid_state".to_owned()));
@@ -68,7 +68,7 @@ async fn each_merchant_lists_and_ends_its_own() {
 }
 
 #[actix_web::test]
-async fn a_key_that_was_ended_is_refused_and_listed_no_more() {
+async fn an_ended_key_is_refused_and_not_listed() {
     let app = TestApp::start().await;
     let merchant = app.merchant().await;
     let pair = merchants::add_key(&app.app, merchant).await.unwrap();
@@ -94,7 +94,7 @@ async fn a_new_webhook_secret_is_shown_once() {
     let app = TestApp::start().await;
     let none = app.post(ROTATE_SECRET, "").send().await;
     assert_eq!(none.refusal(), (404, "not_found".to_owned()));
-    let first = app.listen(&app.pair, SHOP).await;
+    let first = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.clock.advance(5);
     let rotate = |body: &str| {
         let post = app.post(ROTATE_SECRET, body);
@@ -105,7 +105,7 @@ async fn a_new_webhook_secret_is_shown_once() {
     let shown = rotated.json();
     let secret = shown["signing_secret"].as_str().unwrap();
     assert_ne!(first["signing_secret"], secret);
-    assert_eq!(shown["url"], SHOP);
+    assert_eq!(shown["url"], ENDPOINT_URL);
     assert_eq!(shown["updated_at"], "2026-11-22T17:09:15Z");
     let again = rotate("{}").await;
     assert_eq!((again.status, &again.body), (200, &rotated.body));

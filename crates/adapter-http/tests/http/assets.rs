@@ -8,16 +8,16 @@ use oncharge_adapter_http::Settings;
 use crate::support::{TestApp, settings};
 
 #[actix_web::test]
-async fn the_script_is_served_and_not_sent_twice() {
+async fn the_script_is_served_with_an_etag() {
     let app = TestApp::start().await;
-    let answer = app.get("/oncharge.js").unsigned().send().await;
-    assert_eq!(answer.status, 200);
+    let response = app.get("/oncharge.js").unsigned().send().await;
+    assert_eq!(response.status, 200);
     assert_eq!(
-        answer.header("content-type"),
+        response.header("content-type"),
         Some("text/javascript; charset=utf-8")
     );
-    assert!(answer.text().contains("OnCharge"));
-    let tag = answer.header("etag").unwrap();
+    assert!(response.text().contains("OnCharge"));
+    let tag = response.header("etag").unwrap();
     for known in [tag.to_owned(), format!("\"other\", W/{tag}")] {
         let again = app
             .get("/oncharge.js")
@@ -37,7 +37,7 @@ async fn the_script_is_served_and_not_sent_twice() {
 }
 
 #[actix_web::test]
-async fn what_is_the_same_for_everybody_is_compressed_and_nothing_else() {
+async fn only_static_content_is_compressed() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     let get = |path: &str| app.get(path).unsigned().set("Accept-Encoding", "gzip, br");
@@ -50,25 +50,29 @@ async fn what_is_the_same_for_everybody_is_compressed_and_nothing_else() {
         "/tokens.css",
     ] {
         let plain = app.get(path).unsigned().send().await;
-        let packed = get(path).send().await;
-        assert_eq!((plain.status, packed.status), (200, 200), "{path}");
+        let compressed = get(path).send().await;
+        assert_eq!((plain.status, compressed.status), (200, 200), "{path}");
         assert_eq!(plain.header("content-encoding"), None, "{path}");
-        assert_eq!(packed.header("content-encoding"), Some("gzip"), "{path}");
-        for answer in [&plain, &packed] {
-            assert_eq!(answer.header("vary"), Some("Accept-Encoding"), "{path}");
+        assert_eq!(
+            compressed.header("content-encoding"),
+            Some("gzip"),
+            "{path}"
+        );
+        for response in [&plain, &compressed] {
+            assert_eq!(response.header("vary"), Some("Accept-Encoding"), "{path}");
         }
         assert_eq!(
-            packed.header("content-type"),
+            compressed.header("content-type"),
             plain.header("content-type"),
             "{path}"
         );
         let mut read = Vec::new();
-        GzDecoder::new(&*packed.body)
+        GzDecoder::new(&*compressed.body)
             .read_to_end(&mut read)
             .unwrap();
         assert!(read == plain.body, "{path} is another text compressed");
-        assert!(packed.body.len() * 2 < plain.body.len(), "{path}");
-        let tag = packed.header("etag").unwrap();
+        assert!(compressed.body.len() * 2 < plain.body.len(), "{path}");
+        let tag = compressed.header("etag").unwrap();
         assert_ne!(Some(tag), plain.header("etag"), "{path}");
         let again = get(path).set("If-None-Match", tag).send().await;
         assert_eq!((again.status, again.body.len()), (304, 0), "{path}");
@@ -76,8 +80,8 @@ async fn what_is_the_same_for_everybody_is_compressed_and_nothing_else() {
     // These hold tokens, or something of the request.
     let page = format!("/checkout/{}?token={}", checkout.id, checkout.token);
     for path in [page.as_str(), "/", "/v1/checkout/sessions", "/nothing"] {
-        let answer = get(path).send().await;
-        assert_eq!(answer.header("content-encoding"), None, "{path}");
+        let response = get(path).send().await;
+        assert_eq!(response.header("content-encoding"), None, "{path}");
     }
     let listed = app
         .get("/v1/checkout/sessions")
@@ -88,18 +92,18 @@ async fn what_is_the_same_for_everybody_is_compressed_and_nothing_else() {
 }
 
 #[actix_web::test]
-async fn the_root_links_to_what_there_is() {
+async fn the_root_page_links_to_docs_and_shop() {
     let shop = "http://127.0.0.1:8083".to_owned();
     let with = TestApp::with(Settings {
         shop_url: Some(shop),
         ..settings()
     })
     .await;
-    let answer = with.get("/").unsigned().send().await;
-    assert_eq!(answer.status, 200);
-    assert!(answer.text().contains("href=\"http://127.0.0.1:8083\""));
-    assert!(answer.text().contains("href=\"/docs\""));
-    assert!(answer.text().contains("href=\"/openapi.json\""));
+    let response = with.get("/").unsigned().send().await;
+    assert_eq!(response.status, 200);
+    assert!(response.text().contains("href=\"http://127.0.0.1:8083\""));
+    assert!(response.text().contains("href=\"/docs\""));
+    assert!(response.text().contains("href=\"/openapi.json\""));
     let without = TestApp::start().await.get("/").unsigned().send().await;
     assert!(!without.text().contains("demo shop"));
 }

@@ -11,21 +11,21 @@ async fn an_authorized_payment_is_cancelled_with_or_without_a_body() {
     let app = TestApp::start().await;
     for body in ["", "{}", r#"{"reason":"changed mind"}"#] {
         let checkout = app.authorized().await;
-        let answer = app.post(&checkout.path("/cancel"), body).send().await;
-        assert_eq!(answer.status, 200, "{body}: {answer:?}");
+        let response = app.post(&checkout.path("/cancel"), body).send().await;
+        assert_eq!(response.status, 200, "{body}: {response:?}");
         assert_eq!(
-            answer.json(),
+            response.json(),
             app.session(&checkout).await,
             "the answer is the session"
         );
-        assert_eq!(answer.json()["status"], "cancelled");
-        assert_eq!(app.psp.reserved(checkout.typed()), 0);
+        assert_eq!(response.json()["status"], "cancelled");
+        assert_eq!(app.psp.reserved(checkout.session_id()), 0);
     }
     let checkout = app.authorized().await;
     for body in ["[]", "x", "{}{}"] {
-        let answer = app.post(&checkout.path("/cancel"), body).send().await;
+        let response = app.post(&checkout.path("/cancel"), body).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (400, "invalid_request".to_owned()),
             "{body}"
         );
@@ -34,46 +34,46 @@ async fn an_authorized_payment_is_cancelled_with_or_without_a_body() {
 }
 
 #[actix_web::test]
-async fn what_is_not_authorized_is_not_cancelled() {
+async fn only_authorized_sessions_are_cancelled() {
     let app = TestApp::start().await;
     for checkout in [app.created().await, app.captured().await] {
-        let answer = app.post(&checkout.path("/cancel"), "").send().await;
-        assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+        let response = app.post(&checkout.path("/cancel"), "").send().await;
+        assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
     }
     let checkout = app.authorized().await;
     let other = app.another_merchant().await;
-    let answer = app
+    let response = app
         .post(&checkout.path("/cancel"), "")
         .by(&other)
         .send()
         .await;
-    assert_eq!(answer.refusal(), (404, "not_found".to_owned()));
+    assert_eq!(response.refusal(), (404, "not_found".to_owned()));
 }
 
 #[actix_web::test]
-async fn what_is_in_progress_is_named() {
+async fn the_operation_in_progress_is_named() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     app.psp.reply(Call::Capture, Reply::Accepted);
     app.post(&checkout.path("/capture"), "").send().await;
     for path in ["/cancel", "/capture"] {
-        let answer = app.post(&checkout.path(path), "").send().await;
-        assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
-        let message = answer.json()["message"].clone();
+        let response = app.post(&checkout.path(path), "").send().await;
+        assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
+        let message = response.json()["message"].clone();
         assert_eq!(message, "Not possible while a capture is in progress");
     }
 }
 
 #[actix_web::test]
-async fn what_the_psp_says_is_answered_as_the_table_has_it() {
+async fn each_psp_result_has_its_response() {
     let app = TestApp::start().await;
 
     let accepted = app.authorized().await;
     app.psp.reply(Call::Cancel, Reply::Accepted);
-    let answer = app.post(&accepted.path("/cancel"), "").send().await;
-    let json = answer.json();
+    let response = app.post(&accepted.path("/cancel"), "").send().await;
+    let json = response.json();
     assert_eq!(
-        (answer.status, &json["status"]),
+        (response.status, &json["status"]),
         (202, &json!("authorized"))
     );
     assert_eq!(json["pending_operation"], "cancel");
@@ -86,9 +86,9 @@ async fn what_the_psp_says_is_answered_as_the_table_has_it() {
 
     let unknown = app.authorized().await;
     app.psp.fail(Call::Cancel, Fault::UnknownBefore);
-    let answer = app.post(&unknown.path("/cancel"), "").send().await;
+    let response = app.post(&unknown.path("/cancel"), "").send().await;
     assert_eq!(
-        (answer.status, &answer.json()["pending_operation"]),
+        (response.status, &response.json()["pending_operation"]),
         (202, &json!("cancel"))
     );
 

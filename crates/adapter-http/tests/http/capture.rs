@@ -5,7 +5,7 @@ use serde_json::json;
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn all_or_a_part_is_captured() {
+async fn full_and_partial_amounts_are_captured() {
     let app = TestApp::start().await;
     for (body, captured) in [
         ("", 10_000),
@@ -14,14 +14,14 @@ async fn all_or_a_part_is_captured() {
         (r#"{"amount":1}"#, 1),
     ] {
         let checkout = app.authorized().await;
-        let answer = app.post(&checkout.path("/capture"), body).send().await;
-        assert_eq!(answer.status, 200, "{body}: {answer:?}");
-        let session = answer.json();
+        let response = app.post(&checkout.path("/capture"), body).send().await;
+        assert_eq!(response.status, 200, "{body}: {response:?}");
+        let session = response.json();
         assert_eq!(
             (&session["status"], &session["amount_captured"]),
             (&json!("captured"), &json!(captured))
         );
-        assert_eq!(app.psp.taken(checkout.typed()), captured);
+        assert_eq!(app.psp.taken(checkout.session_id()), captured);
         let again = app.post(&checkout.path("/capture"), body).send().await;
         assert_eq!(
             again.refusal(),
@@ -32,7 +32,7 @@ async fn all_or_a_part_is_captured() {
 }
 
 #[actix_web::test]
-async fn bad_amounts_are_refused_and_nothing_is_captured() {
+async fn invalid_amounts_are_refused() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     let before = app.store.commits();
@@ -47,20 +47,20 @@ async fn bad_amounts_are_refused_and_nothing_is_captured() {
         "99999999999999999999",
     ] {
         let body = format!("{{\"amount\":{amount}}}");
-        let answer = app.post(&checkout.path("/capture"), body).send().await;
+        let response = app.post(&checkout.path("/capture"), body).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (422, "invalid_request".to_owned()),
             "{amount}"
         );
-        assert_eq!(answer.fields(), ["amount"]);
+        assert_eq!(response.fields(), ["amount"]);
     }
-    let answer = app
+    let response = app
         .post(&checkout.path("/capture"), r#"{"amount":10001}"#)
         .send()
         .await;
     assert_eq!(
-        answer.refusal(),
+        response.refusal(),
         (422, "capture_exceeds_authorized".to_owned())
     );
     assert_eq!(app.store.commits(), before);
@@ -68,12 +68,12 @@ async fn bad_amounts_are_refused_and_nothing_is_captured() {
 }
 
 #[actix_web::test]
-async fn what_is_not_authorized_is_not_captured_whatever_the_amount() {
+async fn the_status_is_checked_before_the_amount() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
-    let answer = app
+    let response = app
         .post(&checkout.path("/capture"), r#"{"amount":10001}"#)
         .send()
         .await;
-    assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+    assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
 }

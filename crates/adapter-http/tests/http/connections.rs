@@ -12,7 +12,7 @@ use oncharge_adapter_http::{ConnectionLimits, Settings};
 use crate::support::{TestApp, settings};
 
 /// Long enough for a busy machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 async fn app(limits: ConnectionLimits) -> TestApp {
     TestApp::with(Settings {
@@ -24,13 +24,13 @@ async fn app(limits: ConnectionLimits) -> TestApp {
 
 fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream.set_read_timeout(Some(TIMEOUT)).unwrap();
+    stream.set_write_timeout(Some(TIMEOUT)).unwrap();
     stream
 }
 
 /// Asks again and again for a large answer and reads none, until the server closes.
-fn ask_without_reading(mut stream: &TcpStream) {
+fn send_without_reading(mut stream: &TcpStream) {
     let request = b"GET /openapi.json HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(100);
     while stream.write_all(&request).is_ok() {}
 }
@@ -43,25 +43,25 @@ fn is_answered(mut stream: &TcpStream) -> bool {
 }
 
 #[actix_web::test]
-async fn a_client_that_does_not_read_loses_its_connection() {
+async fn a_client_that_does_not_read_is_disconnected() {
     let app = app(ConnectionLimits {
         stall_timeout: Duration::from_secs(1),
         ..ConnectionLimits::new()
     })
     .await;
     let address = app.address;
-    let stuck = web::block(move || {
+    let elapsed = web::block(move || {
         let started = Instant::now();
         let streams: Vec<TcpStream> = (0..20).map(|_| connect(address)).collect();
         std::thread::scope(|scope| {
             for stream in &streams {
-                scope.spawn(move || ask_without_reading(stream));
+                scope.spawn(move || send_without_reading(stream));
             }
         });
         started.elapsed()
     });
-    let stuck = stuck.await.unwrap();
-    assert!(stuck < PATIENCE, "the server closed them: {stuck:?}");
+    let elapsed = elapsed.await.unwrap();
+    assert!(elapsed < TIMEOUT, "the server closed them: {elapsed:?}");
     let answered = web::block(move || is_answered(&connect(address))).await;
     assert!(answered.unwrap(), "others are served");
 }
@@ -83,29 +83,29 @@ async fn an_idle_connection_is_closed() {
 }
 
 #[actix_web::test]
-async fn an_address_holds_so_many_connections() {
+async fn connections_per_address_are_limited() {
     let app = app(ConnectionLimits {
         per_address: 3,
         ..ConnectionLimits::new()
     })
     .await;
     let address = app.address;
-    let (held, over, again) = web::block(move || {
+    let (held, excess, again) = web::block(move || {
         let held: Vec<TcpStream> = (0..3).map(|_| connect(address)).collect();
         let held_answer = held.iter().all(is_answered);
-        let over = is_answered(&connect(address));
+        let excess = is_answered(&connect(address));
         drop(held);
         let started = Instant::now();
         let mut again = is_answered(&connect(address));
         // The server notices after a moment that they are gone.
-        while !again && started.elapsed() < PATIENCE {
+        while !again && started.elapsed() < TIMEOUT {
             again = is_answered(&connect(address));
         }
-        (held_answer, over, again)
+        (held_answer, excess, again)
     })
     .await
     .unwrap();
     assert!(held, "three are served");
-    assert!(!over, "the fourth is closed");
+    assert!(!excess, "the fourth is closed");
     assert!(again, "there is room once they are gone");
 }

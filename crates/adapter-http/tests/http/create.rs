@@ -21,12 +21,12 @@ async fn a_session_is_created() {
         "order_id": "42", "customer_email": "shopper@example.com",
         "customer_phone": "+15551234567", "metadata": {"cart": "7"}, "unknown": [1, {"x": 2}],
     }));
-    let answer = app
+    let response = app
         .post("/v1/checkout/sessions", body.to_string())
         .send()
         .await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let created = answer.json();
+    assert_eq!(response.status, 201, "{response:?}");
+    let created = response.json();
     insta::assert_json_snapshot!(created, {
         ".session_id" => "[session]", ".pay_token" => "[token]", ".iframe_url" => "[url]",
     });
@@ -38,7 +38,7 @@ async fn a_session_is_created() {
         text("pay_token")
     );
     assert_eq!(text("iframe_url"), url);
-    let members: Vec<&str> = answer.text().split('"').skip(1).step_by(4).collect();
+    let members: Vec<&str> = response.text().split('"').skip(1).step_by(4).collect();
     let page = [
         "session_id",
         "status",
@@ -55,14 +55,14 @@ async fn a_session_is_created() {
 
 /// What is created from a body with these members put over a good one.
 #[track_caller]
-fn kept(session: &Value, expected: &Value) {
+fn assert_members(session: &Value, expected: &Value) {
     for (name, value) in expected.as_object().unwrap() {
         assert_eq!(&session[name], value, "{name} of {session}");
     }
 }
 
 #[actix_web::test]
-async fn what_the_rules_allow_is_kept() {
+async fn valid_fields_are_stored() {
     let app = TestApp::start().await;
     let long = "ä".repeat(255);
     let cases = [
@@ -101,7 +101,7 @@ async fn what_the_rules_allow_is_kept() {
     ];
     for (changes, expected) in cases {
         let checkout = app.create(&new_session(&changes)).await;
-        kept(&app.session(&checkout).await, &expected);
+        assert_members(&app.session(&checkout).await, &expected);
     }
 }
 
@@ -117,9 +117,9 @@ async fn a_banned_shopper_is_refused_without_a_reason() {
         app.post("/v1/checkout/sessions", body.clone())
             .set("Idempotency-Key", "k1")
     };
-    let answer = request().send().await;
-    assert_eq!(answer.refusal(), (403, "global_ban".to_owned()));
-    assert!(!answer.text().contains("fraud") && !answer.text().contains("xample.com"));
+    let response = request().send().await;
+    assert_eq!(response.refusal(), (403, "global_ban".to_owned()));
+    assert!(!response.text().contains("fraud") && !response.text().contains("xample.com"));
     bans::revoke(&app.app, ban.id).await.unwrap();
     assert_eq!(
         request().send().await.status,
@@ -129,25 +129,25 @@ async fn a_banned_shopper_is_refused_without_a_reason() {
 }
 
 #[actix_web::test]
-async fn a_store_that_is_away_is_busy_and_nothing_is_written() {
+async fn an_unavailable_store_is_busy() {
     let app = TestApp::start().await;
     app.store
         .fail_commit(1, oncharge_testkit::CommitFault::Before);
-    let answer = app
+    let response = app
         .post("/v1/checkout/sessions", new_session(&json!({})).to_string())
         .send()
         .await;
-    assert_eq!(answer.refusal(), (503, "busy".to_owned()), "{answer:?}");
-    assert_eq!(answer.header("retry-after"), Some("1"));
+    assert_eq!(response.refusal(), (503, "busy".to_owned()), "{response:?}");
+    assert_eq!(response.header("retry-after"), Some("1"));
     assert!(app.store.session_ids().is_empty());
 }
 
 #[actix_web::test]
-async fn unknown_members_are_ignored_and_named() {
+async fn unknown_members_are_reported_in_a_warning() {
     let app = TestApp::start().await;
     let warning = async |target: &str, body: &serde_json::Value| {
-        let answer = app.post(target, body.to_string()).send().await;
-        answer.header("oncharge-warning").map(str::to_owned)
+        let response = app.post(target, body.to_string()).send().await;
+        response.header("oncharge-warning").map(str::to_owned)
     };
     let sessions = "/v1/checkout/sessions";
     let known = new_session(&json!({"metadata": {"any": "name"}, "capture": null}));
@@ -160,9 +160,9 @@ async fn unknown_members_are_ignored_and_named() {
     let replayed = app.post(sessions, misspelt.to_string());
     let replayed = replayed.set("Idempotency-Key", "k");
     for _ in 0..2 {
-        let answer = replayed.clone().send().await;
-        assert_eq!(answer.status, 201);
-        assert!(answer.header("oncharge-warning").is_some());
+        let response = replayed.clone().send().await;
+        assert_eq!(response.status, 201);
+        assert!(response.header("oncharge-warning").is_some());
     }
     let wrong = new_session(&json!({"amount": 0, "amonut": 1}));
     let named = warning(sessions, &wrong).await;
@@ -178,7 +178,7 @@ async fn unknown_members_are_ignored_and_named() {
 }
 
 /// Disables the merchant of the sandbox, or enables it, and waits until the server has noticed.
-async fn allow(app: &TestApp, merchant: MerchantId, enabled: bool) {
+async fn set_merchant_enabled(app: &TestApp, merchant: MerchantId, enabled: bool) {
     let change = SettingsChange {
         disabled: Some(!enabled),
         ..SettingsChange::default()
@@ -191,14 +191,14 @@ async fn allow(app: &TestApp, merchant: MerchantId, enabled: bool) {
 }
 
 #[actix_web::test]
-async fn a_disabled_merchant_takes_no_new_sessions_and_payments() {
+async fn a_disabled_merchant_accepts_no_new_sessions_and_payments() {
     let app = TestApp::start().await;
     let open = app.created().await;
     let captured = app.captured().await;
     let authorized = app.authorized().await;
     let id: SessionId = open.id.parse().unwrap();
     let merchant = app.store.session(id).await.unwrap().unwrap().merchant;
-    allow(&app, merchant, false).await;
+    set_merchant_enabled(&app, merchant, false).await;
     let refused = app
         .post("/v1/checkout/sessions", new_session(&json!({})).to_string())
         .send()
@@ -222,7 +222,7 @@ async fn a_disabled_merchant_takes_no_new_sessions_and_payments() {
         200,
         "and cancels"
     );
-    allow(&app, merchant, true).await;
+    set_merchant_enabled(&app, merchant, true).await;
     while status.clone().send().await.json() == shown {}
     assert_eq!(app.pay(&open, "tok_1").await.status, 200, "as before");
 }

@@ -11,18 +11,18 @@ async fn check(app: &TestApp, body: impl Into<Vec<u8>>, status: u16, fields: &[&
         .chars()
         .take(120)
         .collect::<String>();
-    let answer = app.post("/v1/checkout/sessions", body).send().await;
+    let response = app.post("/v1/checkout/sessions", body).send().await;
     assert_eq!(
-        answer.refusal(),
+        response.refusal(),
         (status, "invalid_request".to_owned()),
-        "{shown}: {answer:?}"
+        "{shown}: {response:?}"
     );
-    assert_eq!(answer.fields(), fields, "{shown}: {answer:?}");
+    assert_eq!(response.fields(), fields, "{shown}: {response:?}");
     assert_eq!(app.store.commits(), before, "nothing is written: {shown}");
 }
 
 #[actix_web::test]
-async fn each_field_keeps_its_rule() {
+async fn each_field_is_validated() {
     let app = TestApp::start().await;
     let cases: Vec<(&str, Vec<Value>)> = vec![
         (
@@ -145,7 +145,7 @@ async fn each_field_keeps_its_rule() {
 }
 
 #[actix_web::test]
-async fn all_bad_fields_are_named_at_once() {
+async fn all_invalid_fields_are_named_at_once() {
     let app = TestApp::start().await;
     check(
         &app,
@@ -173,7 +173,7 @@ async fn all_bad_fields_are_named_at_once() {
 }
 
 #[actix_web::test]
-async fn numbers_that_no_integer_holds_are_refused_by_name() {
+async fn non_integer_amounts_are_refused() {
     let app = TestApp::start().await;
     let with = |amount: &str| {
         new_session(&json!({"amount": 424_242}))
@@ -196,7 +196,7 @@ async fn numbers_that_no_integer_holds_are_refused_by_name() {
 }
 
 #[actix_web::test]
-async fn what_is_no_json_object_is_refused() {
+async fn malformed_bodies_are_refused() {
     let app = TestApp::start().await;
     let good = new_session(&json!({})).to_string();
     let deep = format!("{{\"metadata\":{}{}}}", "[".repeat(40), "]".repeat(40));
@@ -227,7 +227,7 @@ async fn what_is_no_json_object_is_refused() {
 }
 
 #[actix_web::test]
-async fn no_value_comes_back() {
+async fn values_are_not_echoed() {
     let app = TestApp::start().await;
     let secret = "4242424242424242";
     for body in [
@@ -236,14 +236,14 @@ async fn no_value_comes_back() {
         format!("{{\"reference\":\"{secret}\",,}}"),
         format!("{secret}{secret}"),
     ] {
-        let answer = app.post("/v1/checkout/sessions", body).send().await;
-        assert!([400, 422].contains(&answer.status), "{answer:?}");
-        assert!(!answer.text().contains("4242"), "{answer:?}");
+        let response = app.post("/v1/checkout/sessions", body).send().await;
+        assert!([400, 422].contains(&response.status), "{response:?}");
+        assert!(!response.text().contains("4242"), "{response:?}");
     }
 }
 
 #[actix_web::test]
-async fn a_bad_idempotency_key_is_refused_by_name() {
+async fn an_invalid_idempotency_key_is_refused() {
     let app = TestApp::start().await;
     let good = new_session(&json!({})).to_string();
     let request = || app.post("/v1/checkout/sessions", good.clone());
@@ -259,13 +259,13 @@ async fn a_bad_idempotency_key_is_refused_by_name() {
             .add("Idempotency-Key", "a"),
     ];
     for request in bad {
-        let answer = request.send().await;
+        let response = request.send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (400, "invalid_request".to_owned()),
-            "{answer:?}"
+            "{response:?}"
         );
-        assert_eq!(answer.fields(), ["Idempotency-Key"]);
+        assert_eq!(response.fields(), ["Idempotency-Key"]);
     }
     assert_eq!(app.store.commits(), 0);
 }

@@ -6,17 +6,17 @@ use oncharge_domain::{
     psp::RefusalReason,
     session::EventKind,
     signing::SigningKey,
-    webhook::{BadSignature, StandardHeaders, WebhookSecret},
+    webhook::{SignatureError, StandardHeaders, WebhookSecret},
 };
 use oncharge_ports::{Clock as _, webhook_sender::Webhook};
 use oncharge_testkit::{Call, Fault, Reply};
 use serde_json::{Value, json};
 
-use crate::support::{SHOP, TestApp, new_session};
+use crate::support::{ENDPOINT_URL, TestApp, new_session};
 
 /// The bodies that were posted, by event.
 fn posted(app: &TestApp) -> BTreeMap<String, Value> {
-    let bodies = app.sender.bodies(SHOP).into_iter();
+    let bodies = app.sender.bodies(ENDPOINT_URL).into_iter();
     let read = bodies.map(|body| serde_json::from_str::<Value>(&body).unwrap());
     read.map(|body| (body["event"].as_str().unwrap().to_owned(), body))
         .collect()
@@ -30,9 +30,9 @@ fn header<'a>(webhook: &'a Webhook, name: &str) -> &'a str {
 }
 
 #[actix_web::test]
-async fn the_life_of_a_payment_is_told() {
+async fn every_event_of_a_payment_is_delivered() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let body = json!({"metadata": {"b": "2", "a": "\u{fc}\"</script>"}, "capture": "manual"});
     let checkout = app.create(&new_session(&body)).await;
     app.psp.reply(
@@ -45,13 +45,13 @@ async fn the_life_of_a_payment_is_told() {
     app.refund(&checkout, 300).await;
     app.deliver().await;
     let posted = posted(&app);
-    let told: Vec<_> = app
+    let sequences: Vec<_> = app
         .sender
-        .bodies(SHOP)
+        .bodies(ENDPOINT_URL)
         .iter()
         .map(|body| serde_json::from_str::<Value>(body).unwrap()["sequence"].clone())
         .collect();
-    assert_eq!(told, [1, 2, 3, 4, 5].map(|number| json!(number)));
+    assert_eq!(sequences, [1, 2, 3, 4, 5].map(|number| json!(number)));
     for body in posted.values() {
         assert_eq!(body["session_id"], checkout.id.as_str());
     }
@@ -69,13 +69,13 @@ async fn the_life_of_a_payment_is_told() {
 }
 
 #[actix_web::test]
-async fn members_come_in_the_documented_order() {
+async fn payload_members_are_in_the_documented_order() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let checkout = app.captured().await;
     app.refund(&checkout, 300).await;
     app.deliver().await;
-    let body = app.sender.bodies(SHOP).pop().unwrap();
+    let body = app.sender.bodies(ENDPOINT_URL).pop().unwrap();
     let json: Value = serde_json::from_str(&body).unwrap();
     let (head, attempt) = body.split_once(",\"payment_attempt\":{").unwrap();
     assert!(attempt.ends_with("}}"), "the last member: {attempt}");
@@ -102,9 +102,9 @@ async fn members_come_in_the_documented_order() {
 }
 
 #[actix_web::test]
-async fn retry_until_is_there_where_a_payment_was_refused_and_nowhere_else() {
+async fn only_refusals_and_errors_have_retry_until() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let refused = || Reply::Refused(RefusalReason::CardDeclined);
     let checkout = app.created().await;
     let expires_at = app.session(&checkout).await["expires_at"].clone();
@@ -136,12 +136,12 @@ async fn retry_until_is_there_where_a_payment_was_refused_and_nowhere_else() {
 }
 
 #[actix_web::test]
-async fn both_signatures_are_right_and_neither_of_another_body() {
+async fn both_signatures_verify() {
     let app = TestApp::start().await;
-    let endpoint = app.listen(&app.pair, SHOP).await;
+    let endpoint = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.authorized().await;
     app.deliver().await;
-    let sent = app.sender.sent_to(SHOP);
+    let sent = app.sender.sent_to(ENDPOINT_URL);
     let [webhook] = sent.as_slice() else {
         panic!("{sent:?}");
     };
@@ -163,30 +163,30 @@ async fn both_signatures_are_right_and_neither_of_another_body() {
     changed.push(b' ');
     assert_eq!(
         key.verify_webhook(plain, &changed),
-        Err(BadSignature::Wrong)
+        Err(SignatureError::Mismatch)
     );
     assert_eq!(
         secret.verify(&standard, &changed, now),
-        Err(BadSignature::Wrong)
+        Err(SignatureError::Mismatch)
     );
     let later = app.clock.advance(301);
     assert_eq!(
         secret.verify(&standard, &webhook.body, later),
-        Err(BadSignature::Untimely)
+        Err(SignatureError::TimestampOutOfRange)
     );
 }
 
 #[actix_web::test]
-async fn every_attempt_has_the_same_bytes() {
+async fn every_attempt_has_the_same_body() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.sender
-        .reply(SHOP, oncharge_testkit::Outcome::Status(500));
+        .reply(ENDPOINT_URL, oncharge_testkit::Outcome::Status(500));
     app.authorized().await;
     app.deliver().await;
     app.clock.advance(60);
     app.deliver().await;
-    let sent = app.sender.sent_to(SHOP);
+    let sent = app.sender.sent_to(ENDPOINT_URL);
     let [first, second] = sent.as_slice() else {
         panic!("{sent:?}");
     };
@@ -195,6 +195,6 @@ async fn every_attempt_has_the_same_bytes() {
     assert_ne!(header(first, name), header(second, name));
     assert_eq!(header(first, "webhook-id"), header(second, "webhook-id"));
     let types = EventKind::ALL.iter().map(|kind| kind.name());
-    let told = serde_json::from_slice::<Value>(&first.body).unwrap();
-    assert!(types.into_iter().any(|name| told["event"] == name));
+    let payload = serde_json::from_slice::<Value>(&first.body).unwrap();
+    assert!(types.into_iter().any(|name| payload["event"] == name));
 }

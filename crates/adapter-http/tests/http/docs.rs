@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::support::{Answer, TestApp};
+use crate::support::{Response, TestApp};
 
-async fn docs(app: &TestApp) -> Answer {
-    let answer = app.get("/docs").unsigned().send().await;
-    assert_eq!(answer.status, 200);
-    answer
+async fn docs(app: &TestApp) -> Response {
+    let response = app.get("/docs").unsigned().send().await;
+    assert_eq!(response.status, 200);
+    response
 }
 
 /// The values of an attribute in all tags.
@@ -21,10 +21,10 @@ fn values<'a>(html: &'a str, attribute: &str) -> Vec<&'a str> {
 }
 
 #[actix_web::test]
-async fn it_is_served_unsigned_strictly_and_not_sent_twice() {
+async fn the_reference_has_security_headers_and_an_etag() {
     let app = TestApp::start().await;
-    let answer = docs(&app).await;
-    let header = |name: &str| answer.header(name).unwrap_or_default().to_owned();
+    let response = docs(&app).await;
+    let header = |name: &str| response.header(name).unwrap_or_default().to_owned();
     assert_eq!(header("content-type"), "text/html; charset=utf-8");
     assert_eq!(header("cache-control"), "public, max-age=300");
     assert_eq!(
@@ -32,7 +32,11 @@ async fn it_is_served_unsigned_strictly_and_not_sent_twice() {
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; base-uri 'none'; \
          form-action 'none'; frame-ancestors 'none'"
     );
-    assert!(answer.body.len() < 400_000, "{} bytes", answer.body.len());
+    assert!(
+        response.body.len() < 400_000,
+        "{} bytes",
+        response.body.len()
+    );
     let again = app.get("/docs").unsigned();
     let again = again.set("If-None-Match", &header("etag")).send().await;
     assert_eq!((again.status, again.body.len()), (304, 0));
@@ -46,7 +50,7 @@ async fn it_is_served_unsigned_strictly_and_not_sent_twice() {
 }
 
 #[actix_web::test]
-async fn what_it_loads_is_ours_and_it_has_nothing_inline() {
+async fn the_reference_loads_only_own_files() {
     let app = TestApp::start().await;
     let page = docs(&app).await;
     let html = page.text();
@@ -65,14 +69,14 @@ async fn what_it_loads_is_ours_and_it_has_nothing_inline() {
         .collect();
     assert_eq!(files.len(), 2, "{files:?}");
     for file in files {
-        let answer = app.get(file).unsigned().send().await;
-        assert_eq!(answer.status, 200, "{file}");
-        assert!(answer.header("etag").is_some(), "{file}");
+        let response = app.get(file).unsigned().send().await;
+        assert_eq!(response.status, 200, "{file}");
+        assert!(response.header("etag").is_some(), "{file}");
     }
 }
 
 #[actix_web::test]
-async fn every_anchor_is_there_once_and_every_link_leads_somewhere() {
+async fn anchors_are_unique_and_links_resolve() {
     let app = TestApp::start().await;
     let page = docs(&app).await;
     let html = page.text();
@@ -83,8 +87,8 @@ async fn every_anchor_is_there_once_and_every_link_leads_somewhere() {
         if let Some(anchor) = target.strip_prefix('#') {
             assert!(known.contains(anchor), "{target} leads nowhere");
         } else if !target.starts_with("https://") && !target.starts_with("data:") {
-            let answer = app.get(target).unsigned().send().await;
-            assert_eq!(answer.status, 200, "{target}");
+            let response = app.get(target).unsigned().send().await;
+            assert_eq!(response.status, 200, "{target}");
         }
     }
     for attribute in ["for", "aria-describedby"] {
@@ -94,7 +98,7 @@ async fn every_anchor_is_there_once_and_every_link_leads_somewhere() {
 }
 
 #[actix_web::test]
-async fn all_that_the_description_has_is_on_it() {
+async fn the_reference_covers_the_openapi_document() {
     let app = TestApp::start().await;
     let page = docs(&app).await;
     let html = page.text();
@@ -139,45 +143,49 @@ async fn all_that_the_description_has_is_on_it() {
 }
 
 #[actix_web::test]
-async fn examples_in_the_description_fit_their_schemas() {
+async fn examples_match_their_schemas() {
     let app = TestApp::start().await;
     let document = app.get("/openapi.json").unsigned().send().await.json();
-    let mut seen = 0;
-    check_examples(&document, &document, &mut seen);
-    assert!(seen > 30, "{seen}");
+    let mut checked = 0;
+    check_examples(&document, &document, &mut checked);
+    assert!(checked > 30, "{checked}");
 }
 
 /// Checks each media type in it that has an example.
-fn check_examples(document: &Value, value: &Value, seen: &mut usize) {
+fn check_examples(document: &Value, value: &Value, checked: &mut usize) {
     match value {
         Value::Object(members) => {
             if let (Some(schema), Some(example)) = (members.get("schema"), members.get("example")) {
-                *seen += 1;
-                let fault = fault(document, schema, example);
-                assert!(fault.is_none(), "{}: {example}", fault.unwrap_or_default());
+                *checked += 1;
+                let schema_error = schema_error(document, schema, example);
+                assert!(
+                    schema_error.is_none(),
+                    "{}: {example}",
+                    schema_error.unwrap_or_default()
+                );
             }
             members
                 .values()
-                .for_each(|inner| check_examples(document, inner, seen));
+                .for_each(|inner| check_examples(document, inner, checked));
         }
         Value::Array(items) => items
             .iter()
-            .for_each(|inner| check_examples(document, inner, seen)),
+            .for_each(|inner| check_examples(document, inner, checked)),
         _ => {}
     }
 }
 
 /// Why an example is none of its schema: types, words, members that are missing or unknown.
-fn fault(document: &Value, schema: &Value, example: &Value) -> Option<String> {
+fn schema_error(document: &Value, schema: &Value, example: &Value) -> Option<String> {
     if let Some(reference) = schema["$ref"].as_str() {
-        return fault(
+        return schema_error(
             document,
             document.pointer(&reference[1..]).unwrap(),
             example,
         );
     }
     if let Some(options) = schema["oneOf"].as_array() {
-        let fits = |option: &Value| fault(document, option, example).is_none();
+        let fits = |option: &Value| schema_error(document, option, example).is_none();
         return (!options.iter().any(fits)).then(|| format!("none of {options:?}"));
     }
     let kind = match example {
@@ -196,12 +204,16 @@ fn fault(document: &Value, schema: &Value, example: &Value) -> Option<String> {
     if !is_kind && schema["allOf"].is_null() {
         return Some(format!("{kind} instead of {kinds}"));
     }
-    let words = schema["enum"].as_array();
-    if words.is_some_and(|words| !example.is_null() && !words.contains(example)) {
+    let allowed_values = schema["enum"].as_array();
+    if allowed_values
+        .is_some_and(|allowed_values| !example.is_null() && !allowed_values.contains(example))
+    {
         return Some(format!("{example} is no word of it"));
     }
     if let (Some(items), Some(each)) = (schema.get("items"), example.as_array()) {
-        return each.iter().find_map(|one| fault(document, items, one));
+        return each
+            .iter()
+            .find_map(|one| schema_error(document, items, one));
     }
     let given = example.as_object()?;
     let (mut properties, mut required) = (Vec::new(), Vec::new());
@@ -214,9 +226,8 @@ fn fault(document: &Value, schema: &Value, example: &Value) -> Option<String> {
             return None;
         }
         match properties.iter().find(|(known, _)| *known == name) {
-            Some((_, schema)) => {
-                fault(document, schema, value).map(|fault| format!("{name}: {fault}"))
-            }
+            Some((_, schema)) => schema_error(document, schema, value)
+                .map(|schema_error| format!("{name}: {schema_error}")),
             None => Some(format!("{name} is unknown")),
         }
     })

@@ -4,15 +4,15 @@ use oncharge_domain::{session::EventKind, webhook::SendError};
 use oncharge_testkit::Outcome;
 use serde_json::{Value, json};
 
-use crate::support::{Checkout, SHOP, TestApp};
+use crate::support::{Checkout, ENDPOINT_URL, TestApp};
 
 async fn page(app: &TestApp, query: &str) -> Value {
-    let answer = app.get(&format!("/v1/events{query}")).send().await;
-    assert_eq!(answer.status, 200, "{query}: {answer:?}");
-    answer.json()
+    let response = app.get(&format!("/v1/events{query}")).send().await;
+    assert_eq!(response.status, 200, "{query}: {response:?}");
+    response.json()
 }
 
-fn of(page: &Value, member: &str) -> Vec<Value> {
+fn values_of(page: &Value, member: &str) -> Vec<Value> {
     let rows = page["data"].as_array().unwrap().iter();
     rows.map(|row| row[member].clone()).collect()
 }
@@ -27,21 +27,27 @@ async fn captured(app: &TestApp) -> Checkout {
 }
 
 #[actix_web::test]
-async fn events_are_listed_with_the_members_of_the_payload() {
+async fn events_are_listed_as_they_were_delivered() {
     let app = TestApp::start().await;
-    let unheard = captured(&app).await;
-    app.listen(&app.pair, SHOP).await;
-    let heard = captured(&app).await;
+    let undelivered = captured(&app).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
+    let delivered = captured(&app).await;
     app.deliver().await;
     let all = page(&app, "").await;
     assert_eq!(all["next_cursor"], Value::Null);
-    let newest_first = [&heard.id, &heard.id, &unheard.id, &unheard.id].map(|id| json!(id));
-    assert_eq!(of(&all, "session_id"), newest_first);
+    let newest_first = [
+        &delivered.id,
+        &delivered.id,
+        &undelivered.id,
+        &undelivered.id,
+    ]
+    .map(|id| json!(id));
+    assert_eq!(values_of(&all, "session_id"), newest_first);
     assert_eq!(
-        of(&all, "sequence"),
+        values_of(&all, "sequence"),
         [2, 1, 2, 1].map(|number| json!(number))
     );
-    let posted = app.sender.bodies(SHOP).into_iter().rev();
+    let posted = app.sender.bodies(ENDPOINT_URL).into_iter().rev();
     let posted: Vec<Value> = posted
         .map(|body| serde_json::from_str(&body).unwrap())
         .collect();
@@ -49,21 +55,21 @@ async fn events_are_listed_with_the_members_of_the_payload() {
 }
 
 #[actix_web::test]
-async fn filters_narrow_the_list_and_pages_follow_each_other() {
+async fn events_are_filtered_and_paginated() {
     let app = TestApp::start().await;
     let (one, other) = (captured(&app).await, captured(&app).await);
     let of_one = page(&app, &format!("?session_id={}", one.id)).await;
     assert_eq!(
-        of(&of_one, "event"),
+        values_of(&of_one, "event"),
         ["payment.captured", "payment.authorized"].map(|name| json!(name))
     );
     let captures = page(&app, "?type=payment.captured").await;
     assert_eq!(
-        of(&captures, "session_id"),
+        values_of(&captures, "session_id"),
         [&other.id, &one.id].map(|id| json!(id))
     );
     let both = format!("?session_id={}&type=payment.captured", one.id);
-    assert_eq!(of(&page(&app, &both).await, "sequence"), [json!(2)]);
+    assert_eq!(values_of(&page(&app, &both).await, "sequence"), [json!(2)]);
     for nothing in ["?session_id=x", "?session_id=", "?type=refund.failed"] {
         assert_eq!(
             page(&app, nothing).await,
@@ -71,14 +77,14 @@ async fn filters_narrow_the_list_and_pages_follow_each_other() {
             "{nothing}"
         );
     }
-    let all = of(&page(&app, "").await, "id");
+    let all = values_of(&page(&app, "").await, "id");
     let first = page(&app, "?limit=3").await;
-    assert_eq!(of(&first, "id"), all[..3]);
+    assert_eq!(values_of(&first, "id"), all[..3]);
     captured(&app).await;
     let cursor = first["next_cursor"].as_str().unwrap();
     let rest = page(&app, &format!("?limit=3&cursor={cursor}")).await;
     assert_eq!(
-        (of(&rest, "id"), &rest["next_cursor"]),
+        (values_of(&rest, "id"), &rest["next_cursor"]),
         (all[3..].to_vec(), &Value::Null),
         "stable while events are added"
     );
@@ -90,7 +96,7 @@ async fn filters_narrow_the_list_and_pages_follow_each_other() {
 }
 
 #[actix_web::test]
-async fn every_type_can_be_asked_for_and_nothing_else() {
+async fn only_known_types_are_valid_filters() {
     let app = TestApp::start().await;
     for kind in EventKind::ALL {
         page(&app, &format!("?type={}", kind.name())).await;
@@ -107,20 +113,20 @@ async fn every_type_can_be_asked_for_and_nothing_else() {
         ("?cursor=x", "cursor"),
         ("?session_id=a&session_id=b", "session_id"),
     ] {
-        let answer = app.get(&format!("/v1/events{query}")).send().await;
+        let response = app.get(&format!("/v1/events{query}")).send().await;
         let refusal = (400, "invalid_request".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{query}");
-        assert_eq!(answer.fields(), [field], "{query}");
+        assert_eq!(response.refusal(), refusal, "{query}");
+        assert_eq!(response.fields(), [field], "{query}");
     }
 }
 
 #[actix_web::test]
-async fn an_event_shows_every_attempt_to_deliver_it() {
+async fn an_event_has_all_its_delivery_attempts() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.sender
-        .reply(SHOP, Outcome::Error(SendError::CannotConnect));
-    app.sender.reply(SHOP, Outcome::Status(503));
+        .reply(ENDPOINT_URL, Outcome::Error(SendError::CannotConnect));
+    app.sender.reply(ENDPOINT_URL, Outcome::Status(503));
     app.authorized().await;
     for wait in [0, 60, 300] {
         app.clock.advance(wait);
@@ -129,19 +135,19 @@ async fn an_event_shows_every_attempt_to_deliver_it() {
     let listed = page(&app, "").await["data"][0].clone();
     assert!(listed.get("attempts").is_none(), "not in lists: {listed}");
     let target = format!("/v1/events/{}", listed["id"].as_str().unwrap());
-    let answer = app.get(&target).at(app.now()).send().await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    let mut event = answer.json();
+    let response = app.get(&target).at(app.now()).send().await;
+    assert_eq!(response.status, 200, "{response:?}");
+    let mut event = response.json();
     let attempts = event.as_object_mut().unwrap().remove("attempts").unwrap();
     assert_eq!(event, listed, "and else the same members");
     insta::assert_json_snapshot!("attempts", attempts);
 }
 
 #[actix_web::test]
-async fn an_event_that_nobody_was_told_of_has_no_attempts() {
+async fn an_event_without_endpoint_has_no_attempts() {
     let app = TestApp::start().await;
     app.authorized().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.deliver().await;
     let nobody = app.sender.sent().is_empty();
     assert!(nobody, "there was no endpoint when it happened");
@@ -152,7 +158,7 @@ async fn an_event_that_nobody_was_told_of_has_no_attempts() {
 }
 
 #[actix_web::test]
-async fn what_is_not_ones_own_is_not_found() {
+async fn other_merchants_objects_are_not_found() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     let id = page(&app, "").await["data"][0]["id"]
@@ -176,7 +182,11 @@ async fn what_is_not_ones_own_is_not_found() {
         app.get(&format!("/v1/events/{}", "x".repeat(5000))),
     ] {
         let target = request.target.clone();
-        let answer = request.send().await;
-        assert_eq!(answer.refusal(), (404, "not_found".to_owned()), "{target}");
+        let response = request.send().await;
+        assert_eq!(
+            response.refusal(),
+            (404, "not_found".to_owned()),
+            "{target}"
+        );
     }
 }

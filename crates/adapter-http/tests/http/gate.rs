@@ -1,15 +1,15 @@
 //! The checks in their order: a row for every line of the table, and every two that fail together.
 
-use oncharge_application::merchants::{self, KeyName};
+use oncharge_application::merchants::{self, KeySelector};
 use serde_json::json;
 
 use crate::support::{Request, TestApp, new_session};
 
-type Spoil = fn(Request<'_>) -> Request<'_>;
+type BreakRequest = fn(Request<'_>) -> Request<'_>;
 
 /// One thing wrong with a request to create a session, and what it is answered with. In the
 /// order of the checks.
-const DEFECTS: &[(&str, u16, &str, Spoil)] = &[
+const DEFECTS: &[(&str, u16, &str, BreakRequest)] = &[
     ("no signature", 401, "missing_auth", |r| {
         r.without("X-Oncharge-Signature")
     }),
@@ -60,14 +60,14 @@ fn good(app: &TestApp) -> Request<'_> {
 }
 
 #[actix_web::test]
-async fn each_check_answers_with_its_code() {
+async fn each_failed_check_has_its_code() {
     let app = TestApp::start().await;
-    for (name, status, code, spoil) in DEFECTS {
-        let answer = spoil(good(&app)).send().await;
+    for (name, status, code, break_request) in DEFECTS {
+        let response = break_request(good(&app)).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (*status, (*code).to_owned()),
-            "{name}: {answer:?}"
+            "{name}: {response:?}"
         );
     }
     assert_eq!(app.store.commits(), 0, "nothing was written");
@@ -79,36 +79,40 @@ async fn each_check_answers_with_its_code() {
 }
 
 #[actix_web::test]
-async fn of_two_failing_checks_the_first_answers() {
+async fn the_first_failed_check_decides() {
     let app = TestApp::start().await;
-    for (first, (one, status, code, spoil)) in DEFECTS.iter().enumerate() {
-        for (other, _, _, spoil_more) in &DEFECTS[first + 1..] {
+    for (first, (one, status, code, break_request)) in DEFECTS.iter().enumerate() {
+        for (other, _, _, break_more) in &DEFECTS[first + 1..] {
             // What is not signed after all stays signed: the later defect is applied first.
-            let answer = spoil(spoil_more(good(&app))).send().await;
+            let response = break_request(break_more(good(&app))).send().await;
             let refusal = (*status, (*code).to_owned());
-            assert_eq!(answer.refusal(), refusal, "{one} and {other}: {answer:?}");
+            assert_eq!(
+                response.refusal(),
+                refusal,
+                "{one} and {other}: {response:?}"
+            );
         }
     }
     assert_eq!(app.store.commits(), 0, "nothing was written");
 }
 
 #[actix_web::test]
-async fn every_answer_has_its_shape() {
+async fn every_error_has_the_documented_shape() {
     let app = TestApp::start().await;
-    for (name, _, _, spoil) in DEFECTS {
-        let answer = spoil(good(&app)).send().await;
-        let json = answer.json();
-        let id = answer.header("x-request-id").unwrap();
+    for (name, _, _, break_request) in DEFECTS {
+        let response = break_request(good(&app)).send().await;
+        let json = response.json();
+        let id = response.header("x-request-id").unwrap();
         assert_eq!(json["request_id"], id, "{name}");
         assert!(!json["message"].as_str().unwrap().is_empty(), "{name}");
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("application/json"),
             "{name}"
         );
-        assert_eq!(answer.header("cache-control"), Some("no-store"), "{name}");
+        assert_eq!(response.header("cache-control"), Some("no-store"), "{name}");
         assert!(
-            !answer
+            !response
                 .header_names()
                 .any(|one| one.starts_with("access-control")),
             "{name}"
@@ -131,14 +135,14 @@ async fn every_answer_has_its_shape() {
 }
 
 #[actix_web::test]
-async fn a_signing_header_must_come_once_not_empty_and_in_ascii() {
+async fn signing_headers_must_be_single_non_empty_ascii() {
     let app = TestApp::start().await;
     for name in [
         "X-Oncharge-Key",
         "X-Oncharge-Timestamp",
         "X-Oncharge-Signature",
     ] {
-        let spoilt = [
+        let broken = [
             ("absent", good(&app).without(name)),
             ("empty", good(&app).set(name, "")),
             ("blank", good(&app).set(name, " ")),
@@ -148,23 +152,23 @@ async fn a_signing_header_must_come_once_not_empty_and_in_ascii() {
                 good(&app).without(name).add(name, "é".as_bytes()),
             ),
         ];
-        for (how, request) in spoilt {
-            let answer = request.send().await;
+        for (how, request) in broken {
+            let response = request.send().await;
             let refusal = (401, "missing_auth".to_owned());
-            assert_eq!(answer.refusal(), refusal, "{name} {how}: {answer:?}");
-            let message = answer.json()["message"].to_string();
+            assert_eq!(response.refusal(), refusal, "{name} {how}: {response:?}");
+            let message = response.json()["message"].to_string();
             assert!(message.contains(name), "{name} {how}: {message}");
         }
     }
 }
 
 #[actix_web::test]
-async fn a_timestamp_is_good_for_five_minutes_either_way() {
+async fn timestamps_have_five_minutes_of_tolerance() {
     let app = TestApp::start().await;
     let now = app.now();
     for good_one in [now - 300, now + 300, now] {
-        let answer = app.get("/v1/refunds").at(good_one).send().await;
-        assert_eq!(answer.status, 200, "{good_one}");
+        let response = app.get("/v1/refunds").at(good_one).send().await;
+        assert_eq!(response.status, 200, "{good_one}");
     }
     let padded = app
         .get("/v1/refunds")
@@ -181,9 +185,9 @@ async fn a_timestamp_is_good_for_five_minutes_either_way() {
         "yesterday".to_owned(),
     ];
     for bad in wrong {
-        let answer = app.get("/v1/refunds").at(bad.as_str()).send().await;
+        let response = app.get("/v1/refunds").at(bad.as_str()).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (401, "timestamp_expired".to_owned()),
             "{bad}"
         );
@@ -191,18 +195,18 @@ async fn a_timestamp_is_good_for_five_minutes_either_way() {
 }
 
 #[actix_web::test]
-async fn a_revoked_key_is_no_key() {
+async fn a_revoked_key_is_refused() {
     let app = TestApp::start().await;
     let pair = app.another_merchant().await;
-    merchants::revoke_key(&app.app, &KeyName::Text(&pair.key))
+    merchants::revoke_key(&app.app, &KeySelector::Text(&pair.key))
         .await
         .unwrap();
-    let answer = app.get("/v1/refunds").by(&pair).send().await;
-    assert_eq!(answer.refusal(), (401, "invalid_key".to_owned()));
+    let response = app.get("/v1/refunds").by(&pair).send().await;
+    assert_eq!(response.refusal(), (401, "invalid_key".to_owned()));
 }
 
 #[actix_web::test]
-async fn paths_outside_of_v1_need_no_signature_to_be_unknown() {
+async fn unknown_paths_outside_v1_need_no_signature() {
     let app = TestApp::start().await;
     for target in [
         "/nothing",
@@ -211,23 +215,31 @@ async fn paths_outside_of_v1_need_no_signature_to_be_unknown() {
         "/docs/more",
         "/healthz",
     ] {
-        let answer = app.get(target).unsigned().send().await;
-        assert_eq!(answer.refusal(), (404, "not_found".to_owned()), "{target}");
+        let response = app.get(target).unsigned().send().await;
+        assert_eq!(
+            response.refusal(),
+            (404, "not_found".to_owned()),
+            "{target}"
+        );
     }
     for target in ["/v1/", "/v1/nothing", "/v1/refunds/"] {
-        let answer = app.get(target).unsigned().send().await;
+        let response = app.get(target).unsigned().send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (401, "missing_auth".to_owned()),
             "{target}"
         );
-        let answer = app.get(target).send().await;
-        assert_eq!(answer.refusal(), (404, "not_found".to_owned()), "{target}");
+        let response = app.get(target).send().await;
+        assert_eq!(
+            response.refusal(),
+            (404, "not_found".to_owned()),
+            "{target}"
+        );
     }
 }
 
 #[actix_web::test]
-async fn other_methods_are_told_the_allowed_ones() {
+async fn other_methods_get_an_allow_header() {
     let app = TestApp::start().await;
     for (target, allowed) in [
         ("/v1/checkout/sessions", "GET, HEAD, POST"),
@@ -257,16 +269,16 @@ async fn other_methods_are_told_the_allowed_ones() {
         let others = ["GET", "POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"];
         let refused = |method: &&str| allowed.split(", ").all(|one| one != *method);
         for method in others.into_iter().filter(refused) {
-            let answer = app.request(method, target).send().await;
+            let response = app.request(method, target).send().await;
             let refusal = (405, "method_not_allowed".to_owned());
-            assert_eq!(answer.refusal(), refusal, "{method} {target}");
-            assert_eq!(answer.header("allow"), Some(allowed), "{method} {target}");
+            assert_eq!(response.refusal(), refusal, "{method} {target}");
+            assert_eq!(response.header("allow"), Some(allowed), "{method} {target}");
         }
     }
 }
 
 #[actix_web::test]
-async fn every_json_type_and_what_clients_send_by_themselves_is_read() {
+async fn json_and_default_media_types_are_accepted() {
     let app = TestApp::start().await;
     for good_one in [
         "application/json",
@@ -275,8 +287,8 @@ async fn every_json_type_and_what_clients_send_by_themselves_is_read() {
         "application/vnd.api+json",
         "application/x-www-form-urlencoded",
     ] {
-        let answer = good(&app).set("Content-Type", good_one).send().await;
-        assert_eq!(answer.status, 201, "{good_one}");
+        let response = good(&app).set("Content-Type", good_one).send().await;
+        assert_eq!(response.status, 201, "{good_one}");
     }
     for bad in [
         "text/plain",
@@ -284,9 +296,9 @@ async fn every_json_type_and_what_clients_send_by_themselves_is_read() {
         "multipart/form-data; boundary=x",
         "application/xml",
     ] {
-        let answer = good(&app).set("Content-Type", bad).send().await;
+        let response = good(&app).set("Content-Type", bad).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (415, "unsupported_media_type".to_owned()),
             "{bad}"
         );

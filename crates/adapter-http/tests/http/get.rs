@@ -33,7 +33,7 @@ async fn a_refunded_payment_shows_its_amounts() {
 }
 
 #[actix_web::test]
-async fn a_session_past_its_time_is_expired_at_once() {
+async fn a_session_past_its_expiry_is_expired() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     app.clock.advance(1799);
@@ -44,7 +44,7 @@ async fn a_session_past_its_time_is_expired_at_once() {
 }
 
 #[actix_web::test]
-async fn a_refusal_shows_why_and_until_when_to_try_again() {
+async fn a_refusal_has_failure_and_retry_until() {
     use oncharge_domain::psp::RefusalReason;
     use oncharge_testkit::{Call, Reply};
     let app = TestApp::start().await;
@@ -53,9 +53,9 @@ async fn a_refusal_shows_why_and_until_when_to_try_again() {
         Call::Authorize,
         Reply::Refused(RefusalReason::InsufficientFunds),
     );
-    let answer = app.pay(&checkout, "tok_1").await;
+    let response = app.pay(&checkout, "tok_1").await;
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({
             "status": "refused",
             "next": {"type": "retry", "reason": "insufficient_funds", "last_try": false},
@@ -107,13 +107,13 @@ async fn every_attempt_is_listed_with_its_card() {
 }
 
 #[actix_web::test]
-async fn what_is_not_ones_own_is_not_found() {
+async fn other_merchants_objects_are_not_found() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     let other = app.another_merchant().await;
     let not_found = (404, "not_found".to_owned());
-    let answer = app.get(&checkout.path("")).by(&other).send().await;
-    assert_eq!(answer.refusal(), not_found);
+    let response = app.get(&checkout.path("")).by(&other).send().await;
+    assert_eq!(response.refusal(), not_found);
     let unknown = format!("cs_{}", "0".repeat(32));
     let upper = checkout.id.to_uppercase();
     for id in [
@@ -127,7 +127,7 @@ async fn what_is_not_ones_own_is_not_found() {
         "..%2f..",
         "cs_1%0a",
     ] {
-        let answer = app.get(&format!("/v1/checkout/sessions/{id}")).send().await;
-        assert_eq!(answer.refusal(), not_found, "{id}: {answer:?}");
+        let response = app.get(&format!("/v1/checkout/sessions/{id}")).send().await;
+        assert_eq!(response.refusal(), not_found, "{id}: {response:?}");
     }
 }

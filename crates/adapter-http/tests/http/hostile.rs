@@ -10,26 +10,26 @@ use crate::support::{TestApp, new_session, raw, settings};
 const TARGET: &str = "/v1/checkout/sessions";
 
 /// A good body that is exactly so many bytes long.
-fn sized(length: usize) -> Vec<u8> {
+fn body_of_size(length: usize) -> Vec<u8> {
     let mut body = new_session(&json!({})).to_string().into_bytes();
     body.resize(length, b' ');
     body
 }
 
 #[actix_web::test]
-async fn a_body_may_have_64_kib_and_not_one_byte_more() {
+async fn bodies_are_limited_to_64_kib() {
     let app = TestApp::start().await;
-    let most = 64 * 1024;
+    let max = 64 * 1024;
     let too_large = (413, "payload_too_large".to_owned());
-    assert_eq!(app.post(TARGET, sized(most)).send().await.status, 201);
+    assert_eq!(app.post(TARGET, body_of_size(max)).send().await.status, 201);
     assert_eq!(
-        app.post(TARGET, sized(most))
+        app.post(TARGET, body_of_size(max))
             .send_chunked(5000)
             .await
             .status,
         201
     );
-    let announced = app.post(TARGET, sized(most + 1)).send().await;
+    let announced = app.post(TARGET, body_of_size(max + 1)).send().await;
     assert_eq!(announced.refusal(), too_large);
     let only_announced = app
         .post(TARGET, "")
@@ -41,10 +41,13 @@ async fn a_body_may_have_64_kib_and_not_one_byte_more() {
         too_large,
         "before a byte of it was sent"
     );
-    let counted = app.post(TARGET, sized(most + 1)).send_chunked(5000).await;
+    let counted = app
+        .post(TARGET, body_of_size(max + 1))
+        .send_chunked(5000)
+        .await;
     assert_eq!(counted.refusal(), too_large);
     let endless = app
-        .post(TARGET, sized(10_000_000))
+        .post(TARGET, body_of_size(10_000_000))
         .send_chunked(50_000)
         .await;
     assert_eq!(endless.refusal(), too_large, "without waiting for the rest");
@@ -52,7 +55,7 @@ async fn a_body_may_have_64_kib_and_not_one_byte_more() {
 }
 
 #[actix_web::test]
-async fn a_body_that_does_not_come_is_not_waited_for() {
+async fn a_slow_body_times_out() {
     let body_timeout = Duration::from_millis(200);
     let app = TestApp::with(Settings {
         body_timeout,
@@ -60,11 +63,11 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
     })
     .await;
     for length in [0, 10] {
-        let answer = app.post(TARGET, sized(1000)).send_part(length).await;
+        let response = app.post(TARGET, body_of_size(1000)).send_part(length).await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (408, "request_timeout".to_owned()),
-            "{answer:?}"
+            "{response:?}"
         );
     }
     let checkout = app.created().await;
@@ -74,14 +77,14 @@ async fn a_body_that_does_not_come_is_not_waited_for() {
         (408, "request_timeout".to_owned())
     );
     assert_eq!(
-        app.post(TARGET, sized(1000)).send().await.status,
+        app.post(TARGET, body_of_size(1000)).send().await.status,
         201,
         "others are served"
     );
 }
 
 #[actix_web::test]
-async fn heads_that_cannot_be_read_get_a_status_only() {
+async fn malformed_heads_get_a_client_error() {
     let app = TestApp::start().await;
     let flood: String = "X-Flood: 1\r\n".repeat(2000);
     let long = format!("X-Long: {}\r\n", "a".repeat(200_000));
@@ -110,8 +113,11 @@ async fn heads_that_cannot_be_read_get_a_status_only() {
             "POST /v1/refunds HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n".to_owned(),
         ),
     ] {
-        let answer = raw(app.address, head.as_bytes()).await;
-        assert!((400..500).contains(&answer.status), "{name}: {answer:?}");
+        let response = raw(app.address, head.as_bytes()).await;
+        assert!(
+            (400..500).contains(&response.status),
+            "{name}: {response:?}"
+        );
     }
     assert_eq!(
         app.get("/v1/refunds").send().await.status,
@@ -121,13 +127,19 @@ async fn heads_that_cannot_be_read_get_a_status_only() {
 }
 
 #[actix_web::test]
-async fn a_fault_of_ours_shows_no_cause() {
+async fn internal_errors_show_no_cause() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     app.store
         .fail_commit(1, oncharge_testkit::CommitFault::Before);
-    let answer = app.post(&checkout.path("/cancel"), "").send().await;
-    assert_eq!(answer.refusal(), (503, "busy".to_owned()), "{answer:?}");
-    let members: Vec<_> = answer.json().as_object().unwrap().keys().cloned().collect();
+    let response = app.post(&checkout.path("/cancel"), "").send().await;
+    assert_eq!(response.refusal(), (503, "busy".to_owned()), "{response:?}");
+    let members: Vec<_> = response
+        .json()
+        .as_object()
+        .unwrap()
+        .keys()
+        .cloned()
+        .collect();
     assert_eq!(members, ["error", "message", "request_id"]);
 }

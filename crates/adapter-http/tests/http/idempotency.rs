@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::support::{TestApp, new_session};
 
 #[actix_web::test]
-async fn the_same_request_gets_the_same_bytes() {
+async fn a_repeated_request_gets_the_same_bytes() {
     let app = TestApp::start().await;
     let body = new_session(&json!({})).to_string();
     let request = || app.post("/v1/checkout/sessions", body.clone());
@@ -48,7 +48,7 @@ async fn the_same_request_gets_the_same_bytes() {
 }
 
 #[actix_web::test]
-async fn another_request_under_the_key_is_refused() {
+async fn a_reused_key_is_refused() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     let body = new_session(&json!({})).to_string();
@@ -64,8 +64,8 @@ async fn another_request_under_the_key_is_refused() {
         post(&checkout.path("/cancel"), ""),
         post("/v1/checkout/sessions/cs_unknown/cancel", ""),
     ] {
-        let answer = request.send().await;
-        assert_eq!(answer.refusal(), reused, "{answer:?}");
+        let response = request.send().await;
+        assert_eq!(response.refusal(), reused, "{response:?}");
     }
     let fields = post("/v1/checkout/sessions", "{}").send().await;
     assert_eq!(
@@ -76,7 +76,7 @@ async fn another_request_under_the_key_is_refused() {
 }
 
 #[actix_web::test]
-async fn a_key_is_forgotten_after_three_days() {
+async fn keys_expire_after_three_days() {
     let app = TestApp::start().await;
     let body = new_session(&json!({})).to_string();
     let request = || {
@@ -85,13 +85,13 @@ async fn a_key_is_forgotten_after_three_days() {
     };
     let first = request().send().await.body;
     app.clock.advance(72 * 3600 + 1);
-    let answer = request().send().await;
-    assert_eq!(answer.status, 201);
-    assert_ne!(answer.body, first);
+    let response = request().send().await;
+    assert_eq!(response.status, 201);
+    assert_ne!(response.body, first);
 }
 
 #[actix_web::test]
-async fn sixteen_at_once_make_one_session() {
+async fn concurrent_requests_create_one_session() {
     let app = TestApp::start().await;
     let body = new_session(&json!({})).to_string();
     let one = || {
@@ -103,13 +103,13 @@ async fn sixteen_at_once_make_one_session() {
     assert!(
         answers
             .iter()
-            .all(|answer| answer.status == 201 && answer.body == answers[0].body)
+            .all(|response| response.status == 201 && response.body == answers[0].body)
     );
     assert_eq!(app.store.session_ids().len(), 1);
 }
 
 #[actix_web::test]
-async fn a_refusal_before_anything_was_committed_is_not_remembered() {
+async fn an_uncommitted_refusal_is_not_recorded() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     let cancel = || {
@@ -121,15 +121,15 @@ async fn a_refusal_before_anything_was_committed_is_not_remembered() {
         (409, "invalid_state".to_owned())
     );
     app.pay(&checkout, "tok_1").await;
-    let answer = cancel().send().await;
+    let response = cancel().send().await;
     assert_eq!(
-        (answer.status, &answer.json()["status"]),
+        (response.status, &response.json()["status"]),
         (200, &json!("cancelled"))
     );
 }
 
 #[actix_web::test]
-async fn while_the_first_is_under_way_the_second_is_told_to_wait() {
+async fn a_concurrent_request_conflicts() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     app.psp.pause();
@@ -142,9 +142,9 @@ async fn while_the_first_is_under_way_the_second_is_told_to_wait() {
     let second = async {
         // The first has reserved the key as soon as it is in flight.
         while app.session(&checkout).await["pending_operation"] != "cancel" {}
-        let answer = cancel().await;
+        let response = cancel().await;
         app.psp.resume();
-        answer
+        response
     };
     let (first, second) = join(first, second).await;
     assert_eq!(
@@ -158,7 +158,7 @@ async fn while_the_first_is_under_way_the_second_is_told_to_wait() {
 }
 
 #[actix_web::test]
-async fn a_merchant_may_demand_keys_for_captures_and_refunds() {
+async fn keys_can_be_required_for_captures_and_refunds() {
     let app = TestApp::start().await;
     let checkout = app.authorized().await;
     let pair = app.another_merchant().await;
@@ -181,13 +181,13 @@ async fn a_merchant_may_demand_keys_for_captures_and_refunds() {
     });
     let capture = app.post(&checkout.path("/capture"), "");
     for request in [capture, app.post("/v1/refunds", refund.to_string())] {
-        let answer = request.clone().by(&pair).send().await;
+        let response = request.clone().by(&pair).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (400, "invalid_request".to_owned()),
-            "{answer:?}"
+            "{response:?}"
         );
-        assert_eq!(answer.fields(), ["Idempotency-Key"]);
+        assert_eq!(response.fields(), ["Idempotency-Key"]);
         let with = request.by(&pair).set("Idempotency-Key", "k1").send().await;
         assert_eq!(
             with.refusal(),

@@ -3,37 +3,37 @@
 use std::time::Duration;
 
 use oncharge_adapter_http::{Rate, Settings};
-use oncharge_application::merchants::{self, KeyName};
+use oncharge_application::merchants::{self, KeySelector};
 use serde_json::json;
 
 use crate::support::{TestApp, new_session, settings};
 
-fn limited() -> (u16, String) {
+fn rate_limited() -> (u16, String) {
     (429, "rate_limited".to_owned())
 }
 
 /// A quota to which nothing comes back while a test runs.
-fn tight(burst: u32) -> Rate {
-    Rate::one_in(Duration::from_secs(3600), burst)
+fn without_refill(burst: u32) -> Rate {
+    Rate::every(Duration::from_secs(3600), burst)
 }
 
 #[actix_web::test]
-async fn a_key_over_its_quota_is_told_to_wait() {
+async fn a_key_over_its_quota_is_limited() {
     let app = TestApp::with(Settings {
-        per_key: tight(3),
+        per_key: without_refill(3),
         ..settings()
     })
     .await;
-    for left in ["2", "1", "0"] {
-        let answer = app.get("/v1/refunds").send().await;
-        assert_eq!(answer.status, 200);
+    for remaining in ["2", "1", "0"] {
+        let response = app.get("/v1/refunds").send().await;
+        assert_eq!(response.status, 200);
         assert_eq!(
-            answer.header("ratelimit-policy"),
+            response.header("ratelimit-policy"),
             Some("\"key\";q=3;w=10800")
         );
-        let limit = answer.header("ratelimit").unwrap();
+        let limit = response.header("ratelimit").unwrap();
         assert!(
-            limit.starts_with(&format!("\"key\";r={left};t=")),
+            limit.starts_with(&format!("\"key\";r={remaining};t=")),
             "{limit}"
         );
     }
@@ -45,11 +45,11 @@ async fn a_key_over_its_quota_is_told_to_wait() {
         app.post("/v1/refunds", "{")
             .set("Content-Type", "text/plain"),
     ] {
-        let answer = request.send().await;
-        assert_eq!(answer.refusal(), limited(), "{answer:?}");
-        assert!(answer.header("retry-after").is_some());
+        let response = request.send().await;
+        assert_eq!(response.refusal(), rate_limited(), "{response:?}");
+        assert!(response.header("retry-after").is_some());
         assert!(
-            answer
+            response
                 .header("ratelimit")
                 .unwrap()
                 .starts_with("\"key\";r=0;")
@@ -64,9 +64,9 @@ async fn a_key_over_its_quota_is_told_to_wait() {
 }
 
 #[actix_web::test]
-async fn who_cannot_sign_cannot_use_up_a_key() {
+async fn unsigned_requests_use_no_key_quota() {
     let app = TestApp::with(Settings {
-        per_key: tight(2),
+        per_key: without_refill(2),
         ..settings()
     })
     .await;
@@ -76,15 +76,15 @@ async fn who_cannot_sign_cannot_use_up_a_key() {
         ("X-Oncharge-Key", "x".to_owned()),
     ] {
         for _ in 0..5 {
-            let answer = app.get("/v1/refunds").set(name, &value).send().await;
-            assert_eq!(answer.status, 401, "{name}");
-            let shown = answer.header("ratelimit");
+            let response = app.get("/v1/refunds").set(name, &value).send().await;
+            assert_eq!(response.status, 401, "{name}");
+            let shown = response.header("ratelimit");
             assert_eq!(shown, None, "{name}: nobody else is told a quota");
-            assert_eq!(answer.header("ratelimit-policy"), None, "{name}");
+            assert_eq!(response.header("ratelimit-policy"), None, "{name}");
         }
     }
-    let answer = app.get("/v1/refunds").send().await;
-    let limit = answer.header("ratelimit").unwrap();
+    let response = app.get("/v1/refunds").send().await;
+    let limit = response.header("ratelimit").unwrap();
     assert!(limit.starts_with("\"key\";r=1;"), "{limit}");
     assert_eq!(app.get("/v1/refunds").send().await.status, 200);
 }
@@ -92,7 +92,7 @@ async fn who_cannot_sign_cannot_use_up_a_key() {
 #[actix_web::test]
 async fn only_failures_count_against_an_address() {
     let app = TestApp::with(Settings {
-        per_address: tight(3),
+        per_address: without_refill(3),
         ..settings()
     })
     .await;
@@ -111,10 +111,10 @@ async fn only_failures_count_against_an_address() {
             (401, "missing_auth".to_owned())
         );
     }
-    let answer = bad().send().await;
-    assert_eq!(answer.refusal(), limited());
-    assert!(answer.header("retry-after").is_some());
-    let spoilt = [
+    let response = bad().send().await;
+    assert_eq!(response.refusal(), rate_limited());
+    assert!(response.header("retry-after").is_some());
+    let broken = [
         app.get("/v1/refunds").set("X-Oncharge-Key", "x"),
         app.get("/v1/refunds").at(1),
         app.get("/v1/refunds").set("X-Oncharge-Signature", "x"),
@@ -122,10 +122,14 @@ async fn only_failures_count_against_an_address() {
             .unsigned()
             .set("Authorization", "Bearer pt_x"),
     ];
-    for request in spoilt {
-        let answer = request.send().await;
-        assert_eq!(answer.refusal(), limited());
-        assert_eq!(answer.header("ratelimit"), None, "no key's quota is shown");
+    for request in broken {
+        let response = request.send().await;
+        assert_eq!(response.refusal(), rate_limited());
+        assert_eq!(
+            response.header("ratelimit"),
+            None,
+            "no key's quota is shown"
+        );
     }
     assert_eq!(
         app.get("/v1/refunds").send().await.status,
@@ -135,28 +139,28 @@ async fn only_failures_count_against_an_address() {
 }
 
 #[actix_web::test]
-async fn a_page_without_a_good_token_counts_too() {
+async fn page_requests_with_bad_tokens_count() {
     let app = TestApp::with(Settings {
-        per_address: tight(2),
+        per_address: without_refill(2),
         ..settings()
     })
     .await;
     for expected in [401, 401, 429] {
-        let answer = app.get("/checkout/cs_1?token=pt_x").unsigned().send().await;
-        assert_eq!(answer.status, expected);
+        let response = app.get("/checkout/cs_1?token=pt_x").unsigned().send().await;
+        assert_eq!(response.status, expected);
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("text/html; charset=utf-8")
         );
-        assert_eq!(answer.header("retry-after").is_some(), expected == 429);
+        assert_eq!(response.header("retry-after").is_some(), expected == 429);
     }
 }
 
 #[actix_web::test]
-async fn addresses_behind_a_trusted_proxy_are_told_apart() {
+async fn addresses_behind_a_trusted_proxy_are_limited_separately() {
     let trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
     let app = TestApp::with(Settings {
-        per_address: tight(1),
+        per_address: without_refill(1),
         trusted_proxies,
         ..settings()
     })
@@ -177,9 +181,9 @@ async fn addresses_behind_a_trusted_proxy_are_told_apart() {
 }
 
 #[actix_web::test]
-async fn nobody_is_believed_who_is_no_trusted_proxy() {
+async fn untrusted_proxies_cannot_name_clients() {
     let app = TestApp::with(Settings {
-        per_address: tight(1),
+        per_address: without_refill(1),
         ..settings()
     })
     .await;
@@ -193,20 +197,20 @@ async fn nobody_is_believed_who_is_no_trusted_proxy() {
 }
 
 #[actix_web::test]
-async fn a_session_is_paid_and_abandoned_ten_times_a_minute_each() {
+async fn pay_and_abandon_are_limited_per_session() {
     let app = TestApp::start().await;
     let checkout = app.create(&new_session(&json!({}))).await;
     for path in ["/pay", "/abandon"] {
         for number in 0..10 {
-            let answer = app.shopper("POST", &checkout, path, "{}").send().await;
+            let response = app.shopper("POST", &checkout, path, "{}").send().await;
             assert!(
-                [409, 422].contains(&answer.status),
-                "{path} {number}: {answer:?}"
+                [409, 422].contains(&response.status),
+                "{path} {number}: {response:?}"
             );
         }
-        let answer = app.shopper("POST", &checkout, path, "{}").send().await;
-        assert_eq!(answer.refusal(), limited(), "{path}");
-        assert!(answer.header("retry-after").is_some());
+        let response = app.shopper("POST", &checkout, path, "{}").send().await;
+        assert_eq!(response.refusal(), rate_limited(), "{path}");
+        assert!(response.header("retry-after").is_some());
     }
     let status = app.shopper("GET", &checkout, "/status", "").send().await;
     assert_eq!(status.status, 200, "looking is not counted");
@@ -219,17 +223,17 @@ async fn a_session_is_paid_and_abandoned_ten_times_a_minute_each() {
 }
 
 #[actix_web::test]
-async fn an_address_over_its_limit_costs_the_store_nothing() {
+async fn a_limited_address_causes_no_store_reads() {
     let app = TestApp::with(Settings {
-        per_address: tight(2),
+        per_address: without_refill(2),
         ..settings()
     })
     .await;
     let (known, unknown) = (app.pair.clone(), app.another_merchant().await);
     assert_eq!(app.get("/v1/refunds").send().await.status, 200);
     for _ in 0..2 {
-        let answer = app.get("/v1/refunds").unsigned().send().await;
-        assert_eq!(answer.status, 401);
+        let response = app.get("/v1/refunds").unsigned().send().await;
+        assert_eq!(response.status, 401);
     }
     let reads = app.store.key_reads();
     for _ in 0..20 {
@@ -237,21 +241,25 @@ async fn an_address_over_its_limit_costs_the_store_nothing() {
         let unsigned = app.get("/v1/refunds").set("X-Oncharge-Signature", "x");
         let never_seen = app.get("/v1/refunds").by(&unknown);
         for request in [made_up, unsigned, never_seen] {
-            let answer = request.send().await;
-            assert_eq!(answer.refusal(), limited());
-            assert!(answer.header("retry-after").is_some());
+            let response = request.send().await;
+            assert_eq!(response.refusal(), rate_limited());
+            assert!(response.header("retry-after").is_some());
         }
     }
     assert_eq!(app.store.key_reads(), reads, "no key was looked up");
-    let answer = app.get("/v1/refunds").by(&known).send().await;
-    assert_eq!(answer.status, 200, "a known key is served");
-    merchants::revoke_key(&app.app, &KeyName::Text(&known.key))
+    let response = app.get("/v1/refunds").by(&known).send().await;
+    assert_eq!(response.status, 200, "a known key is served");
+    merchants::revoke_key(&app.app, &KeySelector::Text(&known.key))
         .await
         .unwrap();
-    let mut answer = app.get("/v1/refunds").by(&known).send().await;
+    let mut response = app.get("/v1/refunds").by(&known).send().await;
     // A revoked key is served from the cache for a second at most.
-    while answer.status == 200 {
-        answer = app.get("/v1/refunds").by(&known).send().await;
+    while response.status == 200 {
+        response = app.get("/v1/refunds").by(&known).send().await;
     }
-    assert_eq!(answer.refusal(), limited(), "but not once it is revoked");
+    assert_eq!(
+        response.refusal(),
+        rate_limited(),
+        "but not once it is revoked"
+    );
 }

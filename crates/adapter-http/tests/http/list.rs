@@ -11,16 +11,16 @@ fn ids(page: &Value) -> Vec<String> {
 }
 
 async fn page(app: &TestApp, query: &str) -> Value {
-    let answer = app
+    let response = app
         .get(&format!("/v1/checkout/sessions{query}"))
         .send()
         .await;
-    assert_eq!(answer.status, 200, "{query}: {answer:?}");
-    answer.json()
+    assert_eq!(response.status, 200, "{query}: {response:?}");
+    response.json()
 }
 
 #[actix_web::test]
-async fn pages_are_newest_first_and_stable_while_sessions_are_added() {
+async fn pages_are_stable_while_sessions_are_added() {
     let app = TestApp::start().await;
     let mut all = Vec::new();
     for _ in 0..5 {
@@ -98,7 +98,7 @@ async fn filters_narrow_the_list() {
 }
 
 #[actix_web::test]
-async fn bad_parameters_are_refused_by_name() {
+async fn invalid_parameters_are_refused() {
     let app = TestApp::start().await;
     app.created().await;
     app.created().await;
@@ -150,16 +150,16 @@ async fn bad_parameters_are_refused_by_name() {
         ("?created_after=yesterday", "created_after"),
         ("?created_before=1795367350", "created_before"),
     ] {
-        let answer = app
+        let response = app
             .get(&format!("/v1/checkout/sessions{query}"))
             .send()
             .await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (400, "invalid_request".to_owned()),
             "{query}"
         );
-        assert_eq!(answer.fields(), [field], "{query}");
+        assert_eq!(response.fields(), [field], "{query}");
     }
 }
 
@@ -203,26 +203,26 @@ async fn unknown_parameters_are_refused_on_every_endpoint() {
         if method != "GET" && method != "DELETE" {
             request.body = b"{}".to_vec();
         }
-        let answer = request.send().await;
+        let response = request.send().await;
         let refusal = (400, "invalid_request".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{method} {target}");
-        assert_eq!(answer.fields(), ["dry_run"], "{method} {target}");
+        assert_eq!(response.refusal(), refusal, "{method} {target}");
+        assert_eq!(response.fields(), ["dry_run"], "{method} {target}");
     }
-    let answer = app.get("/v1/refunds?session=cs_1").send().await;
+    let response = app.get("/v1/refunds?session=cs_1").send().await;
     assert_eq!(
-        answer.json()["message"],
+        response.json()["message"],
         "session is unknown: this endpoint takes the query parameters limit, cursor, session_id"
     );
-    let answer = app.get("/v1/checkout/sessions?status=paid").send().await;
+    let response = app.get("/v1/checkout/sessions?status=paid").send().await;
     assert_eq!(
-        answer.json()["message"],
+        response.json()["message"],
         "status must be one of created, pending, authorized, captured, refused, cancelled, error, \
          expired"
     );
 }
 
 #[actix_web::test]
-async fn head_answers_as_get_does_without_a_body() {
+async fn head_is_get_without_a_body() {
     let app = TestApp::start().await;
     let session = app.created().await.id;
     for target in [

@@ -13,9 +13,9 @@ use crate::support::{TestApp, new_session};
 
 /// Everything that was logged.
 #[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+struct LogBuffer(Arc<Mutex<Vec<u8>>>);
 
-impl io::Write for Lines {
+impl io::Write for LogBuffer {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.0.lock().unwrap().extend_from_slice(bytes);
         Ok(bytes.len())
@@ -26,7 +26,7 @@ impl io::Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for LogBuffer {
     type Writer = Self;
 
     fn make_writer(&self) -> Self {
@@ -35,8 +35,8 @@ impl MakeWriter<'_> for Lines {
 }
 
 #[actix_web::test]
-async fn a_whole_payment_leaves_no_secret_in_the_log() {
-    let lines = Lines::default();
+async fn a_payment_logs_no_secrets() {
+    let lines = LogBuffer::default();
     tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_ansi(false)
@@ -44,7 +44,7 @@ async fn a_whole_payment_leaves_no_secret_in_the_log() {
         .init();
     let app = TestApp::start().await;
     let hooks = "https://shop.example.com/hooks?token=hooksecret";
-    let endpoint = app.listen(&app.pair, hooks).await;
+    let endpoint = app.set_endpoint(&app.pair, hooks).await;
     let card = "4242424242424242";
     let checkout = app
         .create(&new_session(&json!({

@@ -3,10 +3,10 @@
 use oncharge_domain::session::EventKind;
 use serde_json::{Value, json};
 
-use crate::support::{SHOP, TestApp};
+use crate::support::{ENDPOINT_URL, TestApp};
 
 #[test]
-fn the_committed_file_is_what_the_code_says() {
+fn the_committed_file_is_up_to_date() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../openapi.json");
     let committed = std::fs::read_to_string(path).unwrap_or_default();
     assert!(
@@ -16,27 +16,28 @@ fn the_committed_file_is_what_the_code_says() {
 }
 
 #[actix_web::test]
-async fn it_is_served_and_every_path_in_it_exists() {
+async fn every_documented_path_exists() {
     let app = TestApp::start().await;
-    let answer = app.get("/openapi.json").unsigned().send().await;
-    assert_eq!(answer.status, 200);
-    assert_eq!(answer.header("content-type"), Some("application/json"));
-    let document = answer.json();
+    let response = app.get("/openapi.json").unsigned().send().await;
+    assert_eq!(response.status, 200);
+    assert_eq!(response.header("content-type"), Some("application/json"));
+    let document = response.json();
     assert_eq!(document["openapi"].as_str().unwrap().split_at(3).0, "3.1");
     let paths = document["paths"].as_object().unwrap();
     assert_eq!(paths.len(), 19, "{:?}", paths.keys());
     for (path, methods) in paths {
         for method in methods.as_object().unwrap().keys() {
             let target = path.replace("{id}", "x").replace("{key_id}", "x");
-            let answer = app.request(&method.to_uppercase(), &target).send().await;
-            let known = answer.status != 405 && answer.json()["message"] != "There is no such path";
-            assert!(known, "{method} {path}: {answer:?}");
+            let response = app.request(&method.to_uppercase(), &target).send().await;
+            let known =
+                response.status != 405 && response.json()["message"] != "There is no such path";
+            assert!(known, "{method} {path}: {response:?}");
         }
     }
 }
 
 #[test]
-fn what_it_refers_to_is_in_it() {
+fn all_references_resolve() {
     let document: Value =
         serde_json::from_str(&oncharge_adapter_http::openapi::document()).unwrap();
     let mut references = Vec::new();
@@ -64,7 +65,7 @@ fn collect_references<'a>(value: &'a Value, found: &mut Vec<&'a str>) {
 }
 
 #[actix_web::test]
-async fn answers_have_the_members_that_it_names() {
+async fn responses_have_the_documented_members() {
     let app = TestApp::start().await;
     let document: Value =
         serde_json::from_str(&oncharge_adapter_http::openapi::document()).unwrap();
@@ -89,7 +90,7 @@ async fn answers_have_the_members_that_it_names() {
     assert_eq!(keys(&app.session(&checkout).await), members("Session"));
     let ordered = app.refund(&checkout, 1).await.json();
     assert_eq!(keys(&ordered), members("OrderedRefund"));
-    let endpoint = app.listen(&app.pair, SHOP).await;
+    let endpoint = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let mut shown = members("WebhookEndpoint");
     shown.push("signing_secret".to_owned());
     shown.sort();
@@ -98,7 +99,7 @@ async fn answers_have_the_members_that_it_names() {
     assert_eq!(keys(&listed["data"][0]), members("ApiKey"));
     let tested = app.post("/v1/webhook_endpoint/test", "").send().await;
     assert_eq!(keys(&tested.json()), members("Attempt"));
-    let test = &app.sender.bodies(SHOP)[0];
+    let test = &app.sender.bodies(ENDPOINT_URL)[0];
     let test = serde_json::from_str(test).unwrap();
     assert_eq!(keys(&test), members("EndpointTest"));
     let events = app.get("/v1/events").send().await.json();

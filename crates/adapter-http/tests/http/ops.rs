@@ -7,15 +7,15 @@ use std::sync::{
 
 use oncharge_adapter_http::Ops;
 
-use crate::support::view::{ask, ops, serve};
+use crate::support::ops_server::{ops, send_head, serve};
 
 #[actix_web::test]
-async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
+async fn health_readiness_and_metrics_are_served() {
     let is_ready = Arc::new(AtomicBool::new(true));
-    let asked = Arc::clone(&is_ready);
+    let ready_flag = Arc::clone(&is_ready);
     let address = serve(Ops {
         ready: Arc::new(move || {
-            let ready = asked.load(Ordering::SeqCst);
+            let ready = ready_flag.load(Ordering::SeqCst);
             Box::pin(async move {
                 if ready {
                     Ok(())
@@ -29,7 +29,7 @@ async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
     });
     let get = async |path: &str| {
         let head = format!("GET {path} HTTP/1.1\r\nHost: localhost");
-        ask(address, &head).await
+        send_head(address, &head).await
     };
     assert_eq!(get("/healthz").await.status, 200);
     assert_eq!(get("/readyz").await.status, 200);
@@ -37,13 +37,13 @@ async fn it_says_whether_it_lives_is_ready_and_what_it_has_done() {
     let home = get("/").await;
     assert_eq!((home.status, home.header("location")), (308, Some("/ops/")));
     assert_eq!(get("/v1/refunds").await.status, 404, "nothing else");
-    let head = ask(address, "HEAD /readyz HTTP/1.1\r\nHost: localhost").await;
+    let head = send_head(address, "HEAD /readyz HTTP/1.1\r\nHost: localhost").await;
     assert_eq!((head.status, head.text()), (200, ""));
     is_ready.store(false, Ordering::SeqCst);
-    let answer = get("/readyz").await;
-    assert_eq!(answer.status, 503);
+    let response = get("/readyz").await;
+    assert_eq!(response.status, 503);
     assert!(
-        !answer.text().contains("stopping"),
+        !response.text().contains("stopping"),
         "the reason is for the log"
     );
     assert_eq!(get("/healthz").await.status, 200, "alive all the same");

@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use oncharge_adapter_http::{History, Ops};
+use oncharge_adapter_http::{Ops, QueueHistory};
 use oncharge_ports::WorkQueue as _;
 
 use crate::support::{
     TestApp,
-    view::{open, ops, page, serve},
+    ops_server::{ops, page, serve, start_ops_server},
 };
 
 #[actix_web::test]
-async fn queues_are_shown_with_the_hours_before() {
+async fn queues_are_shown_with_their_history() {
     let app = TestApp::start().await;
-    let history = Arc::new(History::default());
+    let history = Arc::new(QueueHistory::default());
     let address = serve(Ops {
         history: Arc::clone(&history),
         ..ops(Some(&app))
@@ -42,12 +42,12 @@ async fn queues_are_shown_with_the_hours_before() {
 }
 
 #[actix_web::test]
-async fn stuck_work_is_listed_with_the_way_to_its_session() {
+async fn stuck_work_is_listed_with_a_link_to_its_session() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
-    let address = open(Some(&app));
-    let calm = page(address, "/ops/").await;
-    assert!(calm.contains("Nothing is stuck."), "{calm}");
+    let address = start_ops_server(Some(&app));
+    let initial = page(address, "/ops/").await;
+    assert!(initial.contains("Nothing is stuck."), "{initial}");
     app.clock.advance(1800 + 301);
     let page = page(address, "/ops/").await;
     let link = format!("<a href=\"/ops/sessions/{}\">", checkout.id);

@@ -5,21 +5,22 @@ use std::{net::SocketAddr, time::Duration};
 use oncharge_adapter_http::Ops;
 use oncharge_domain::psp::RefusalReason;
 use oncharge_ports::{
-    CheckoutRepository as _, WebhookRepository as _, WorkQueue as _, work_queue::WantedDeliveries,
+    CheckoutRepository as _, WebhookRepository as _, WorkQueue as _,
+    work_queue::DeliveryClaimFilter,
 };
 use oncharge_testkit::{Builder, Call, Fault, Reply};
 use serde_json::json;
 
 use crate::support::{
-    Answer, Checkout, SHOP, TestApp, new_session,
-    view::{ask, get, open, ops, page, serve},
+    Checkout, ENDPOINT_URL, Response, TestApp, new_session,
+    ops_server::{get, ops, page, send_head, serve, start_ops_server},
 };
 
 /// Words that would do harm if they were taken for anything but words.
 const HOSTILE: &str =
     "<script>alert('x')</script>\"><img src=x onerror=alert(1)> 4242 4242 4242 4242";
 /// The same as it stands in a page, the card number masked.
-const HARMLESS: &str = "&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;&#34;&#62;&#60;img src=x \
+const ESCAPED: &str = "&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;&#34;&#62;&#60;img src=x \
      onerror=alert(1)&#62; ****4242";
 
 /// The ids of the sessions in a page of the list, in its order.
@@ -36,9 +37,9 @@ async fn found(address: SocketAddr, query: &str) -> Vec<String> {
 }
 
 #[actix_web::test]
-async fn every_answer_is_strict_with_the_browser() {
+async fn every_page_has_strict_security_headers() {
     let app = TestApp::start().await;
-    let address = open(Some(&app));
+    let address = start_ops_server(Some(&app));
     for (path, status) in [
         ("/ops", 308),
         ("/ops/", 200),
@@ -48,9 +49,9 @@ async fn every_answer_is_strict_with_the_browser() {
         ("/ops/style.css", 200),
         ("/ops/nothing", 404),
     ] {
-        let answer = get(address, path).await;
-        assert_eq!(answer.status, status, "{path}");
-        assert_strict(&answer, path);
+        let response = get(address, path).await;
+        assert_eq!(response.status, status, "{path}");
+        assert_security_headers(&response, path);
     }
     let page = page(address, "/ops/").await;
     assert!(
@@ -59,8 +60,8 @@ async fn every_answer_is_strict_with_the_browser() {
     );
 }
 
-fn assert_strict(answer: &Answer, what: &str) {
-    let policy = answer.header("content-security-policy").unwrap();
+fn assert_security_headers(response: &Response, what: &str) {
+    let policy = response.header("content-security-policy").unwrap();
     assert_eq!(
         policy,
         "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; form-action 'self'; \
@@ -73,15 +74,15 @@ fn assert_strict(answer: &Answer, what: &str) {
         ("cache-control", "no-store"),
         ("referrer-policy", "no-referrer"),
     ] {
-        assert_eq!(answer.header(name), Some(value), "{what}: {name}");
+        assert_eq!(response.header(name), Some(value), "{what}: {name}");
     }
 }
 
 #[actix_web::test]
-async fn it_answers_to_its_own_address_alone_and_only_reads() {
+async fn only_reads_under_own_addresses_are_allowed() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
-    let address = open(Some(&app));
+    let address = start_ops_server(Some(&app));
     let path = format!("/ops/sessions/{}", checkout.id);
     for head in [
         format!("GET {path} HTTP/1.1\r\nHost: evil.example"),
@@ -95,38 +96,41 @@ async fn it_answers_to_its_own_address_alone_and_only_reads() {
         format!("GET {path} HTTP/1.0"),
         format!("GET http://evil.example{path} HTTP/1.1\r\nHost: localhost"),
     ] {
-        let answer = ask(address, &head).await;
-        assert!(matches!(answer.status, 400 | 421), "{head}: {answer:?}");
-        assert!(!answer.text().contains(&checkout.id), "{head}");
-        if answer.status == 421 {
-            assert_strict(&answer, &head);
-            let says = answer.text();
-            assert!(says.contains("network.ops_hosts"), "what to do: {says}");
-            assert!(!says.contains("evil"), "not what was asked: {says}");
+        let response = send_head(address, &head).await;
+        assert!(matches!(response.status, 400 | 421), "{head}: {response:?}");
+        assert!(!response.text().contains(&checkout.id), "{head}");
+        if response.status == 421 {
+            assert_security_headers(&response, &head);
+            let body = response.text();
+            assert!(body.contains("network.ops_hosts"), "what to do: {body}");
+            assert!(!body.contains("evil"), "not what was asked: {body}");
         }
     }
     let own = format!("GET {path} HTTP/1.1\r\nHost: {address}");
-    assert_eq!(ask(address, &own).await.status, 200);
+    assert_eq!(send_head(address, &own).await.status, 200);
     for method in ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"] {
-        let answer = ask(
+        let response = send_head(
             address,
             &format!("{method} /ops/ HTTP/1.1\r\nHost: localhost"),
         )
         .await;
-        assert_eq!(answer.status, 405, "{method}");
-        assert_eq!(answer.header("allow"), Some("GET, HEAD"), "{method}");
+        assert_eq!(response.status, 405, "{method}");
+        assert_eq!(response.header("allow"), Some("GET, HEAD"), "{method}");
     }
-    let head = ask(address, "HEAD /ops/ HTTP/1.1\r\nHost: localhost").await;
+    let head = send_head(address, "HEAD /ops/ HTTP/1.1\r\nHost: localhost").await;
     assert_eq!((head.status, head.body.len()), (200, 0));
     for path in ["/", "/healthz", "/readyz", "/metrics"] {
         let rebound = format!("GET {path} HTTP/1.1\r\nHost: evil.example");
-        let answer = ask(address, &rebound).await;
-        assert_eq!(answer.status, 421, "{path}: the port is bound to loopback");
+        let response = send_head(address, &rebound).await;
+        assert_eq!(
+            response.status, 421,
+            "{path}: the port is bound to loopback"
+        );
     }
 }
 
 #[actix_web::test]
-async fn it_answers_to_names_that_were_set() {
+async fn configured_names_are_allowed() {
     let app = TestApp::start().await;
     let address = serve(Ops {
         hosts: vec!["ops.example.com".to_owned()],
@@ -140,12 +144,12 @@ async fn it_answers_to_names_that_were_set() {
         ("evil.ops.example.com", 421),
     ] {
         let head = format!("GET /ops/ HTTP/1.1\r\nHost: {host}");
-        assert_eq!(ask(address, &head).await.status, status, "{host}");
+        assert_eq!(send_head(address, &head).await.status, status, "{host}");
     }
 }
 
 #[actix_web::test]
-async fn sessions_are_found_by_each_of_their_names() {
+async fn sessions_are_found_by_each_identifier() {
     let app = TestApp::start().await;
     let named = json!({"reference": "a & b", "order_id": "2026/7", "capture": "manual"});
     let first = app.create(&new_session(&named)).await;
@@ -153,7 +157,7 @@ async fn sessions_are_found_by_each_of_their_names() {
     let reference = app.session(&first).await["psp_reference"].clone();
     app.clock.advance(1);
     let second = app.created().await;
-    let address = open(Some(&app));
+    let address = start_ops_server(Some(&app));
     let reference = reference.as_str().unwrap();
     for (query, wanted) in [
         (format!("?q={}", first.id), vec![&first]),
@@ -184,7 +188,12 @@ async fn sessions_are_found_by_each_of_their_names() {
     }
     let all = found(address, "").await;
     assert_eq!(all, [second.id.clone(), first.id.clone()], "newest first");
-    let session = app.store.session(first.typed()).await.unwrap().unwrap();
+    let session = app
+        .store
+        .session(first.session_id())
+        .await
+        .unwrap()
+        .unwrap();
     let of_merchant = found(address, &format!("?merchant={}", session.merchant)).await;
     assert_eq!(of_merchant, all, "both are this merchant's");
     let nothing = page(address, "/ops/sessions?q=nobody").await;
@@ -195,13 +204,13 @@ async fn sessions_are_found_by_each_of_their_names() {
 }
 
 #[actix_web::test]
-async fn a_search_that_cannot_be_read_comes_back_with_what_is_wrong() {
+async fn an_invalid_search_names_its_fields() {
     let app = TestApp::start().await;
-    let address = open(Some(&app));
+    let address = start_ops_server(Some(&app));
     let query = "?merchant=%22%3E%3Cb%3E&status=paid&from=yesterday&to=2026-13-01&q=kept";
-    let answer = get(address, &format!("/ops/sessions{query}")).await;
-    assert_eq!(answer.status, 400);
-    let page = answer.text();
+    let response = get(address, &format!("/ops/sessions{query}")).await;
+    assert_eq!(response.status, 400);
+    let page = response.text();
     for field in ["merchant", "status", "from", "to"] {
         assert!(
             page.contains(&format!("id=\"{field}-rule\"")),
@@ -214,7 +223,7 @@ async fn a_search_that_cannot_be_read_comes_back_with_what_is_wrong() {
 }
 
 #[actix_web::test]
-async fn pages_lead_to_the_older_ones() {
+async fn pages_link_to_older_sessions() {
     let app = TestApp::start().await;
     let mut created = Vec::new();
     for number in 0..53 {
@@ -224,7 +233,7 @@ async fn pages_lead_to_the_older_ones() {
         created.push(app.created().await.id);
     }
     created.sort_by(|one, other| other.cmp(one));
-    let address = open(Some(&app));
+    let address = start_ops_server(Some(&app));
     let first = page(address, "/ops/sessions?q=order-42").await;
     let next = first
         .split("<a href=\"")
@@ -251,15 +260,15 @@ async fn pages_lead_to_the_older_ones() {
     let theirs = app.get("/v1/checkout/sessions?limit=1").send().await.json();
     let theirs = theirs["next_cursor"].as_str().unwrap().to_owned();
     for cursor in [theirs.as_str(), "AAAA", "%00"] {
-        let answer = get(address, &format!("/ops/sessions?cursor={cursor}")).await;
+        let response = get(address, &format!("/ops/sessions?cursor={cursor}")).await;
         let status = if cursor == "%00" { 200 } else { 400 };
-        assert_eq!(answer.status, status, "{cursor}");
+        assert_eq!(response.status, status, "{cursor}");
     }
 }
 
 /// A refused and an approved try of a shopper with hostile words, delivered to a hostile shop.
-async fn told(app: &TestApp) -> Checkout {
-    app.listen(&app.pair, SHOP).await;
+async fn create_hostile_session(app: &TestApp) -> Checkout {
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let body = new_session(&json!({
         "reference": HOSTILE, "order_id": HOSTILE, "capture": "manual",
         "metadata": {"note": HOSTILE, "<b>": "x"},
@@ -272,16 +281,16 @@ async fn told(app: &TestApp) -> Checkout {
     app.clock.advance(1);
     app.psp.fail(Call::Authorize, Fault::UnknownBefore);
     app.pay(&checkout, "tok_secret_2").await;
-    answer_hostile(app).await;
+    record_hostile_attempt(app).await;
     checkout
 }
 
 /// Records an attempt to deliver that was answered with hostile words.
-async fn answer_hostile(app: &TestApp) {
+async fn record_hostile_attempt(app: &TestApp) {
     let build = Builder::new(77);
-    let wanted = WantedDeliveries {
+    let wanted = DeliveryClaimFilter {
         limit: 1,
-        each: 1,
+        per_merchant: 1,
         busy: Vec::new(),
     };
     let lease = Duration::from_secs(60);
@@ -289,19 +298,19 @@ async fn answer_hostile(app: &TestApp) {
     let claimed = claimed.await.unwrap();
     let outgoing = app.store.outgoing(&[claimed[0].event]).await.unwrap();
     let claim = (claimed[0].lease, &outgoing[0].delivery);
-    let mut recorded = build.recorded(claim, Ok(500), None);
-    let attempt = recorded.attempt.as_mut().unwrap();
+    let mut attempt_record = build.attempt_record(claim, Ok(500), None);
+    let attempt = attempt_record.attempt.as_mut().unwrap();
     attempt.response = format!("{HOSTILE}\nsecond line\n{}the end", "more\n".repeat(50));
-    app.store.record(&recorded).await.unwrap();
+    app.store.record(&attempt_record).await.unwrap();
 }
 
 #[actix_web::test]
-async fn a_story_tells_everything_in_harmless_words() {
+async fn the_session_page_shows_everything_escaped() {
     let app = TestApp::start().await;
-    let checkout = told(&app).await;
-    let address = open(Some(&app));
-    let story = page(address, &format!("/ops/sessions/{}", checkout.id)).await;
-    assert!(story.matches(HARMLESS).count() >= 4, "{story}");
+    let checkout = create_hostile_session(&app).await;
+    let address = start_ops_server(Some(&app));
+    let page_text = page(address, &format!("/ops/sessions/{}", checkout.id)).await;
+    assert!(page_text.matches(ESCAPED).count() >= 4, "{page_text}");
     for word in [
         "<script",
         "<img",
@@ -309,9 +318,9 @@ async fn a_story_tells_everything_in_harmless_words() {
         "onerror=alert(1)>",
         "4242 4242 4242",
     ] {
-        assert!(!story.contains(word), "{word}: {story}");
+        assert!(!page_text.contains(word), "{word}: {page_text}");
     }
-    for told in [
+    for shown in [
         "payment.refused",
         "card_declined",
         ">failed<",
@@ -327,29 +336,33 @@ async fn a_story_tells_everything_in_harmless_words() {
         "https://shop.example.com",
         "&#60;b&#62;",
     ] {
-        assert!(story.contains(told), "{told}: {story}");
+        assert!(page_text.contains(shown), "{shown}: {page_text}");
     }
     assert!(
-        !story.contains("the end"),
+        !page_text.contains("the end"),
         "only the first lines of an answer"
     );
-    for operation in app.store.operations_of(checkout.typed()) {
+    for operation in app.store.operations_of(checkout.session_id()) {
         assert!(
-            story.contains(&format!("id=\"{}\"", operation.id)),
-            "{story}"
+            page_text.contains(&format!("id=\"{}\"", operation.id)),
+            "{page_text}"
         );
     }
 }
 
 #[actix_web::test]
-async fn nothing_secret_is_shown_anywhere() {
+async fn no_secrets_are_shown() {
     let app = TestApp::start().await;
-    let checkout = told(&app).await;
+    let checkout = create_hostile_session(&app).await;
     let endpoint = app.store.endpoint_of(app.merchant().await).unwrap();
     let signing = endpoint.secrets.current.text();
     app.clock.advance(100_000);
-    let address = open(Some(&app));
-    let open_operation = app.store.operations_of(checkout.typed()).pop().unwrap();
+    let address = start_ops_server(Some(&app));
+    let open_operation = app
+        .store
+        .operations_of(checkout.session_id())
+        .pop()
+        .unwrap();
     for path in [
         "/ops/".to_owned(),
         "/ops/sessions".to_owned(),
@@ -381,9 +394,9 @@ async fn nothing_secret_is_shown_anywhere() {
 }
 
 #[actix_web::test]
-async fn what_is_not_there_is_said_in_words() {
+async fn missing_objects_have_error_pages() {
     let app = TestApp::start().await;
-    let address = open(Some(&app));
+    let address = start_ops_server(Some(&app));
     for id in [
         "cs_00000000000000000000000000000000",
         "cs_",
@@ -391,10 +404,12 @@ async fn what_is_not_there_is_said_in_words() {
         "%3Cb%3E",
         "cs_%00",
     ] {
-        let answer = get(address, &format!("/ops/sessions/{id}")).await;
-        assert_eq!(answer.status, 404, "{id}");
+        let response = get(address, &format!("/ops/sessions/{id}")).await;
+        assert_eq!(response.status, 404, "{id}");
         assert!(
-            answer.text().contains("There is no session with this id."),
+            response
+                .text()
+                .contains("There is no session with this id."),
             "{id}"
         );
     }
@@ -402,11 +417,14 @@ async fn what_is_not_there_is_said_in_words() {
     assert!(nowhere.text().contains("There is no such page"));
     let empty = page(address, "/ops/sessions").await;
     assert!(empty.contains("No session yet."), "{empty}");
-    let waiting = open(None);
+    let waiting = start_ops_server(None);
     for path in ["/ops/", "/ops/sessions", "/ops/sessions/cs_1"] {
-        let answer = get(waiting, path).await;
-        assert_eq!(answer.status, 503, "{path}");
-        assert!(answer.text().contains("Waiting for the database"), "{path}");
-        assert_strict(&answer, path);
+        let response = get(waiting, path).await;
+        assert_eq!(response.status, 503, "{path}");
+        assert!(
+            response.text().contains("Waiting for the database"),
+            "{path}"
+        );
+        assert_security_headers(&response, path);
     }
 }

@@ -7,18 +7,25 @@ use serde_json::json;
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn what_the_psp_says_is_answered_as_the_table_has_it() {
+async fn each_psp_result_has_its_response() {
     let app = TestApp::start().await;
     let none = json!({"type": "none"});
 
     let good = app.created().await;
-    let answer = app.pay(&good, "tok_1").await;
-    assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.json(), json!({"status": "authorized", "next": none}));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let response = app.pay(&good, "tok_1").await;
+    assert_eq!(response.status, 200, "{response:?}");
+    assert_eq!(
+        response.json(),
+        json!({"status": "authorized", "next": none})
+    );
+    assert_eq!(response.header("cache-control"), Some("no-store"));
     let same = app.pay(&good, "tok_1").await;
-    assert_eq!(same.json(), answer.json(), "the same token starts nothing");
-    assert_eq!(app.psp.arrived().len(), 1);
+    assert_eq!(
+        same.json(),
+        response.json(),
+        "the same token starts nothing"
+    );
+    assert_eq!(app.psp.received_calls().len(), 1);
     let other = app.pay(&good, "tok_2").await;
     assert_eq!(other.refusal(), (409, "invalid_state".to_owned()));
 
@@ -39,9 +46,9 @@ async fn what_the_psp_says_is_answered_as_the_table_has_it() {
     for fault in [Fault::UnknownBefore, Fault::UnknownAfter] {
         let unknown = app.created().await;
         app.psp.fail(Call::Authorize, fault);
-        let answer = app.pay(&unknown, "tok_1").await;
+        let response = app.pay(&unknown, "tok_1").await;
         assert_eq!(
-            answer.json(),
+            response.json(),
             json!({"status": "pending", "next": none}),
             "{fault:?}"
         );
@@ -49,10 +56,10 @@ async fn what_the_psp_says_is_answered_as_the_table_has_it() {
 
     let not_sent = app.created().await;
     app.psp.fail(Call::Authorize, Fault::NotSent);
-    let answer = app.pay(&not_sent, "tok_1").await;
+    let response = app.pay(&not_sent, "tok_1").await;
     let retry = |reason: &str, last_try: bool| json!({"type": "retry", "reason": reason, "last_try": last_try});
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"status": "error", "next": retry("technical", false)})
     );
 
@@ -64,9 +71,9 @@ async fn what_the_psp_says_is_answered_as_the_table_has_it() {
     ] {
         app.psp
             .reply(Call::Authorize, Reply::Refused(RefusalReason::CardDeclined));
-        let answer = app.pay(&refused, &format!("tok_{number}")).await;
+        let response = app.pay(&refused, &format!("tok_{number}")).await;
         assert_eq!(
-            answer.json(),
+            response.json(),
             json!({"status": "refused", "next": left}),
             "try {number}"
         );
@@ -74,7 +81,7 @@ async fn what_the_psp_says_is_answered_as_the_table_has_it() {
 }
 
 #[actix_web::test]
-async fn only_the_bearer_of_the_sessions_token_pays() {
+async fn a_valid_pay_token_is_required() {
     let app = TestApp::start().await;
     let (mine, other) = (app.created().await, app.created().await);
     let body = r#"{"payment_method":"tok_1"}"#;
@@ -87,11 +94,11 @@ async fn only_the_bearer_of_the_sessions_token_pays() {
         request().add("Authorization", format!("Bearer {}", mine.token)),
     ];
     for request in missing {
-        let answer = request.send().await;
+        let response = request.send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (401, "missing_auth".to_owned()),
-            "{answer:?}"
+            "{response:?}"
         );
     }
     for bad in [
@@ -101,14 +108,14 @@ async fn only_the_bearer_of_the_sessions_token_pays() {
         &format!("{}x", mine.token),
         &mine.token.to_lowercase(),
     ] {
-        let answer = request()
+        let response = request()
             .set("Authorization", &format!("Bearer {bad}"))
             .send()
             .await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (401, "invalid_token".to_owned()),
-            "{answer:?}"
+            "{response:?}"
         );
     }
     let mut in_url = request().without("Authorization");
@@ -118,7 +125,7 @@ async fn only_the_bearer_of_the_sessions_token_pays() {
 }
 
 #[actix_web::test]
-async fn what_is_no_token_of_the_fields_is_neither_taken_nor_echoed() {
+async fn invalid_payment_methods_are_refused_and_not_echoed() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     let before = app.store.commits();
@@ -136,16 +143,16 @@ async fn what_is_no_token_of_the_fields_is_neither_taken_nor_echoed() {
         (format!("{{\"payment_method\":\"{card}"), 400),
     ];
     for (body, status) in cases {
-        let answer = app.shopper("POST", &checkout, "/pay", &body).send().await;
+        let response = app.shopper("POST", &checkout, "/pay", &body).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (status, "invalid_request".to_owned()),
             "{body}"
         );
         if status == 422 {
-            assert_eq!(answer.fields(), ["payment_method"]);
+            assert_eq!(response.fields(), ["payment_method"]);
         }
-        assert!(!answer.text().contains("4242"), "{answer:?}");
+        assert!(!response.text().contains("4242"), "{response:?}");
     }
     let text = app
         .shopper("POST", &checkout, "/pay", "{}")
@@ -158,33 +165,33 @@ async fn what_is_no_token_of_the_fields_is_neither_taken_nor_echoed() {
 }
 
 #[actix_web::test]
-async fn too_late_is_too_late() {
+async fn an_expired_session_is_not_paid() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     app.clock.advance(1800);
-    let answer = app.pay(&checkout, "tok_1").await;
-    assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+    let response = app.pay(&checkout, "tok_1").await;
+    assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
     app.clock.advance(24 * 3600 + 1);
-    let answer = app.pay(&checkout, "tok_1").await;
+    let response = app.pay(&checkout, "tok_1").await;
     assert_eq!(
-        answer.refusal(),
+        response.refusal(),
         (401, "invalid_token".to_owned()),
         "not even looking"
     );
 }
 
 #[actix_web::test]
-async fn an_amount_that_the_psp_cannot_carry_is_refused_by_name_and_not_sent() {
+async fn an_unsupported_amount_is_refused_and_not_sent() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
-    app.psp.cannot_carry("EUR");
-    let answer = app.pay(&checkout, "tok_1").await;
+    app.psp.reject_currency("EUR");
+    let response = app.pay(&checkout, "tok_1").await;
     assert_eq!(
-        answer.refusal(),
+        response.refusal(),
         (422, "invalid_request".to_owned()),
-        "{answer:?}"
+        "{response:?}"
     );
-    assert_eq!(answer.fields(), ["amount"]);
+    assert_eq!(response.fields(), ["amount"]);
     assert_eq!(
         (app.psp.calls(), app.store.commits()),
         (0, 1),

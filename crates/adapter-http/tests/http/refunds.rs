@@ -8,16 +8,16 @@ use serde_json::{Value, json};
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn a_refund_is_ordered_and_read() {
+async fn a_refund_is_created_and_retrieved() {
     let app = TestApp::start().await;
     let checkout = app.captured().await;
-    let answer = app.refund(&checkout, 5000).await;
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let ordered = answer.json();
+    let response = app.refund(&checkout, 5000).await;
+    assert_eq!(response.status, 201, "{response:?}");
+    let ordered = response.json();
     insta::assert_json_snapshot!("ordered", ordered, {
         ".refund_id" => "[refund]", ".session_id" => "[session]", ".psp_reference" => "[reference]",
     });
-    let members: Vec<&str> = answer
+    let members: Vec<&str> = response
         .text()
         .split('"')
         .filter(|text| ordered.get(text).is_some())
@@ -44,17 +44,17 @@ async fn a_refund_is_ordered_and_read() {
 }
 
 #[actix_web::test]
-async fn whatever_the_psp_says_the_order_is_acknowledged() {
+async fn a_refund_is_acknowledged_whatever_the_psp_result() {
     let app = TestApp::start().await;
     let checkout = app.captured().await;
     let refused = RefusalReason::Other("too_late".to_owned());
     app.psp.reply(Call::Refund, Reply::Refused(refused));
-    let answer = app.refund(&checkout, 100).await;
+    let response = app.refund(&checkout, 100).await;
     assert_eq!(
-        (answer.status, &answer.json()["status"]),
+        (response.status, &response.json()["status"]),
         (201, &json!("refund_requested"))
     );
-    let id = answer.json()["refund_id"].as_str().unwrap().to_owned();
+    let id = response.json()["refund_id"].as_str().unwrap().to_owned();
     let read = app.get(&format!("/v1/refunds/{id}")).send().await.json();
     assert_eq!(read["status"], "refund_failed");
     assert_eq!(
@@ -64,9 +64,9 @@ async fn whatever_the_psp_says_the_order_is_acknowledged() {
 
     for fault in [Fault::NotSent, Fault::UnknownBefore] {
         app.psp.fail(Call::Refund, fault);
-        let answer = app.refund(&checkout, 100).await;
+        let response = app.refund(&checkout, 100).await;
         assert_eq!(
-            (answer.status, &answer.json()["psp_reference"]),
+            (response.status, &response.json()["psp_reference"]),
             (201, &Value::Null)
         );
     }
@@ -78,21 +78,24 @@ async fn refunds_never_exceed_what_was_captured() {
     let app = TestApp::start().await;
     let checkout = app.captured().await;
     let answers = join_all((0..20).map(|_| app.refund(&checkout, 1500))).await;
-    let accepted = answers.iter().filter(|answer| answer.status == 201).count();
-    let refused = answers
+    let accepted = answers
         .iter()
-        .filter(|answer| answer.status == 422 && answer.refusal().1 == "refund_exceeds_captured");
+        .filter(|response| response.status == 201)
+        .count();
+    let refused = answers.iter().filter(|response| {
+        response.status == 422 && response.refusal().1 == "refund_exceeds_captured"
+    });
     assert_eq!((accepted, refused.count()), (6, 14));
     let last = app.refund(&checkout, 1500).await;
     assert_eq!(
         last.json()["message"],
         "The amount must be at most what is left to refund: 1000 minor units"
     );
-    assert_eq!(app.psp.taken(checkout.typed()), 1000);
+    assert_eq!(app.psp.taken(checkout.session_id()), 1000);
 }
 
 #[actix_web::test]
-async fn bad_refunds_are_refused_by_name_and_nothing_is_written() {
+async fn invalid_refunds_are_refused() {
     let app = TestApp::start().await;
     let (checkout, open) = (app.captured().await, app.authorized().await);
     let good = json!({
@@ -138,18 +141,18 @@ async fn bad_refunds_are_refused_by_name_and_nothing_is_written() {
         ),
     ];
     for (body, (status, code, fields)) in cases {
-        let answer = app.post("/v1/refunds", body.clone()).send().await;
+        let response = app.post("/v1/refunds", body.clone()).send().await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (status, code.to_owned()),
-            "{body}: {answer:?}"
+            "{body}: {response:?}"
         );
-        assert_eq!(answer.fields(), fields, "{body}");
+        assert_eq!(response.fields(), fields, "{body}");
     }
     // The state is asked before the currency.
     let mut both = json!({"session_id": open.id, "amount": 1, "currency": "USD", "reference": "r"});
-    let answer = app.post("/v1/refunds", both.to_string()).send().await;
-    assert_eq!(answer.refusal(), (409, "invalid_state".to_owned()));
+    let response = app.post("/v1/refunds", both.to_string()).send().await;
+    assert_eq!(response.refusal(), (409, "invalid_state".to_owned()));
     both["session_id"] = json!(checkout.id);
     let other = app.another_merchant().await;
     let theirs = app
@@ -167,8 +170,8 @@ async fn refunds_are_listed_newest_first_and_by_session() {
     let (one, other) = (app.captured().await, app.captured().await);
     let mut ids = Vec::new();
     for checkout in [&one, &other, &one] {
-        let answer = app.refund(checkout, 100).await.json();
-        ids.insert(0, answer["refund_id"].as_str().unwrap().to_owned());
+        let response = app.refund(checkout, 100).await.json();
+        ids.insert(0, response["refund_id"].as_str().unwrap().to_owned());
         app.clock.advance(1);
     }
     let list = async |query: String| {
@@ -194,7 +197,7 @@ async fn refunds_are_listed_newest_first_and_by_session() {
 }
 
 #[actix_web::test]
-async fn what_is_not_ones_own_is_not_found() {
+async fn other_merchants_objects_are_not_found() {
     let app = TestApp::start().await;
     let checkout = app.captured().await;
     let id = app.refund(&checkout, 100).await.json()["refund_id"]

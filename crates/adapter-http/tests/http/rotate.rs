@@ -3,20 +3,20 @@
 use futures_util::future::join_all;
 use oncharge_domain::{
     audit::AuditAction,
-    signing::{Signed, SigningKey, sha256, signing_string},
+    signing::{SignedRequest, SigningKey, sha256, signing_string},
     webhook::WebhookSecret,
 };
 use oncharge_testkit::CommitFault;
 use serde_json::json;
 
-use crate::support::{Answer, Pair, SHOP, TestApp};
+use crate::support::{ENDPOINT_URL, Pair, Response, TestApp};
 
 const TARGET: &str = "/v1/api_keys/rotate";
 const DAY: i64 = 86_400;
 
-fn pair(answer: &Answer) -> Pair {
-    assert_eq!(answer.status, 201, "{answer:?}");
-    let text = |name: &str| answer.json()[name].as_str().unwrap().to_owned();
+fn pair(response: &Response) -> Pair {
+    assert_eq!(response.status, 201, "{response:?}");
+    let text = |name: &str| response.json()[name].as_str().unwrap().to_owned();
     Pair {
         key: text("api_key"),
         secret: text("api_secret"),
@@ -24,15 +24,18 @@ fn pair(answer: &Answer) -> Pair {
 }
 
 /// Waits until this pair is no longer good; keys are cached for a second.
-async fn ends(app: &TestApp, pair: &Pair) {
+async fn wait_until_refused(app: &TestApp, pair: &Pair) {
     let until = std::time::Instant::now() + std::time::Duration::from_secs(5);
     loop {
-        let answer = app.get("/v1/refunds").at(app.now()).by(pair).send().await;
-        if answer.status == 401 {
-            assert_eq!(answer.refusal(), (401, "invalid_key".to_owned()));
+        let response = app.get("/v1/refunds").at(app.now()).by(pair).send().await;
+        if response.status == 401 {
+            assert_eq!(response.refusal(), (401, "invalid_key".to_owned()));
             return;
         }
-        assert!(std::time::Instant::now() < until, "it is good: {answer:?}");
+        assert!(
+            std::time::Instant::now() < until,
+            "it is good: {response:?}"
+        );
     }
 }
 
@@ -45,46 +48,46 @@ fn rotations(app: &TestApp) -> usize {
     rotated.count()
 }
 
-async fn is_good(app: &TestApp, pair: &Pair) -> bool {
-    let answer = app.get("/v1/refunds").at(app.now()).by(pair).send().await;
-    answer.status == 200
+async fn is_accepted(app: &TestApp, pair: &Pair) -> bool {
+    let response = app.get("/v1/refunds").at(app.now()).by(pair).send().await;
+    response.status == 200
 }
 
 #[actix_web::test]
-async fn a_new_pair_is_shown_and_the_old_one_works_on() {
+async fn rotation_creates_a_pair_and_keeps_the_old_one() {
     let app = TestApp::start().await;
-    let answer = app.post(TARGET, "").send().await;
-    let new = pair(&answer);
-    let json = answer.json();
+    let response = app.post(TARGET, "").send().await;
+    let new = pair(&response);
+    let json = response.json();
     insta::assert_json_snapshot!("rotated", json, {
         ".api_key" => "[key]", ".api_secret" => "[secret]",
     });
     assert_ne!((&new.key, &new.secret), (&app.pair.key, &app.pair.secret));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
     for signer in [&app.pair, &new] {
         let get = app.get("/v1/refunds").by(signer).send().await;
         assert_eq!(get.status, 200, "{get:?}");
     }
     app.clock.advance(14 * DAY - 1);
-    assert!(is_good(&app, &app.pair).await, "to its last second");
+    assert!(is_accepted(&app, &app.pair).await, "to its last second");
     app.clock.advance(1);
-    ends(&app, &app.pair).await;
-    assert!(is_good(&app, &new).await);
+    wait_until_refused(&app, &app.pair).await;
+    assert!(is_accepted(&app, &new).await);
 }
 
 #[actix_web::test]
-async fn the_old_pair_is_revoked_at_once_on_request() {
+async fn the_old_pair_can_be_revoked_immediately() {
     let app = TestApp::start().await;
-    let answer = app.post(TARGET, r#"{"revoke_old":true}"#).send().await;
-    let new = pair(&answer);
-    let ended = answer.json()["previous_key_ends_at"].clone();
+    let response = app.post(TARGET, r#"{"revoke_old":true}"#).send().await;
+    let new = pair(&response);
+    let ended = response.json()["previous_key_ends_at"].clone();
     assert_eq!(ended, "2026-11-22T17:09:10Z", "now");
-    ends(&app, &app.pair).await;
-    assert!(is_good(&app, &new).await);
+    wait_until_refused(&app, &app.pair).await;
+    assert!(is_accepted(&app, &new).await);
 }
 
 #[actix_web::test]
-async fn a_lost_answer_can_be_asked_for_again() {
+async fn a_repeated_rotation_returns_the_same_pair() {
     let app = TestApp::start().await;
     let rotate = |body: &str| {
         app.post(TARGET, body)
@@ -97,12 +100,12 @@ async fn a_lost_answer_can_be_asked_for_again() {
     assert_eq!(again.header("idempotency-replayed"), Some("true"));
     let other = rotate(r#"{"revoke_old":true}"#).await;
     assert_eq!(other.refusal(), (422, "idempotency_key_reused".to_owned()));
-    let by_new = app
+    let with_new_key = app
         .post(TARGET, "{}")
         .by(&pair(&first))
         .set("Idempotency-Key", "rotation-1");
     assert_eq!(
-        by_new.send().await.refusal(),
+        with_new_key.send().await.refusal(),
         (422, "idempotency_key_reused".to_owned()),
         "another key of the merchant"
     );
@@ -120,7 +123,7 @@ async fn a_lost_answer_can_be_asked_for_again() {
 }
 
 #[actix_web::test]
-async fn equal_requests_at_once_make_one_pair() {
+async fn concurrent_rotations_create_one_pair() {
     let app = TestApp::start().await;
     let one = || {
         app.post(TARGET, "")
@@ -131,26 +134,26 @@ async fn equal_requests_at_once_make_one_pair() {
     assert!(
         answers
             .iter()
-            .all(|answer| answer.status == 201 && answer.body == answers[0].body),
+            .all(|response| response.status == 201 && response.body == answers[0].body),
         "{answers:?}"
     );
     assert_eq!(rotations(&app), 1);
 }
 
 #[actix_web::test]
-async fn a_bad_body_is_refused_and_nothing_rotates() {
+async fn invalid_bodies_are_refused() {
     let app = TestApp::start().await;
     for bad in [json!("true"), json!(1), json!([]), json!({}), json!("")] {
         let body = json!({"revoke_old": bad}).to_string();
-        let answer = app.post(TARGET, body.clone()).send().await;
+        let response = app.post(TARGET, body.clone()).send().await;
         let refusal = (422, "invalid_request".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{body}");
-        assert_eq!(answer.fields(), ["revoke_old"], "{body}");
+        assert_eq!(response.refusal(), refusal, "{body}");
+        assert_eq!(response.fields(), ["revoke_old"], "{body}");
     }
     for bad in ["true", "[]", "{", "{}{}"] {
-        let answer = app.post(TARGET, bad).send().await;
+        let response = app.post(TARGET, bad).send().await;
         let refusal = (400, "invalid_request".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{bad}");
+        assert_eq!(response.refusal(), refusal, "{bad}");
     }
     assert_eq!(rotations(&app), 0);
     let absent = app
@@ -165,14 +168,14 @@ async fn a_bad_body_is_refused_and_nothing_rotates() {
 }
 
 #[actix_web::test]
-async fn through_the_grace_period_the_endpoint_keeps_its_api_key() {
+async fn the_endpoint_keeps_its_api_key_in_the_grace_period() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let new = pair(&app.post(TARGET, "").send().await);
     let signed_by = async || {
         app.authorized().await;
         app.deliver().await;
-        let sent = app.sender.sent_to(SHOP).pop().unwrap();
+        let sent = app.sender.sent_to(ENDPOINT_URL).pop().unwrap();
         let plain = sent.headers.iter();
         let mut plain = plain.filter(|(name, _)| *name == "X-Oncharge-Signature");
         let (_, plain) = plain.next_back().unwrap();
@@ -183,7 +186,7 @@ async fn through_the_grace_period_the_endpoint_keeps_its_api_key() {
         (verified(&app.pair), verified(&new))
     };
     assert_eq!(signed_by().await, (true, false), "as it was set");
-    app.listen(&new, SHOP).await;
+    app.set_endpoint(&new, ENDPOINT_URL).await;
     assert_eq!(signed_by().await, (false, true), "set again");
 }
 
@@ -191,7 +194,7 @@ async fn through_the_grace_period_the_endpoint_keeps_its_api_key() {
 #[actix_web::test]
 async fn a_key_in_its_grace_period_can_end_only_itself() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let new = pair(&app.post(TARGET, "").send().await);
     let listed = app.get("/v1/api_keys").by(&new).send().await.json();
     let id = |index: usize| listed["data"][index]["key_id"].as_str().unwrap();
@@ -209,26 +212,33 @@ async fn a_key_in_its_grace_period_can_end_only_itself() {
     ] {
         let mut request = app.request(method, target);
         request.body = body.into();
-        let answer = request.send().await;
+        let response = request.send().await;
         let refusal = (403, "key_ending".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{method} {target}: {answer:?}");
+        assert_eq!(
+            response.refusal(),
+            refusal,
+            "{method} {target}: {response:?}"
+        );
     }
-    assert!(is_good(&app, &app.pair).await, "it does everything else");
+    assert!(
+        is_accepted(&app, &app.pair).await,
+        "it does everything else"
+    );
     let own = format!("/v1/api_keys/{}", id(1));
     let ended = app.request("DELETE", &own).send().await;
     assert_eq!((ended.status, ended.text()), (204, ""));
-    ends(&app, &app.pair).await;
+    wait_until_refused(&app, &app.pair).await;
 }
 
 /// Its bytes were an HMAC key of the API once.
 #[actix_web::test]
-async fn the_webhook_secret_is_no_credential_of_the_api() {
+async fn the_webhook_secret_cannot_sign_requests() {
     let app = TestApp::start().await;
-    let endpoint = app.listen(&app.pair, SHOP).await;
+    let endpoint = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let text = endpoint["signing_secret"].as_str().unwrap();
     let secret: WebhookSecret = text.parse().unwrap();
     let timestamp = app.now().to_string();
-    let request = Signed {
+    let request = SignedRequest {
         timestamp: &timestamp,
         method: "GET",
         target: "/v1/refunds",
@@ -237,12 +247,12 @@ async fn the_webhook_secret_is_no_credential_of_the_api() {
     let raw = hmac_of(secret.expose_bytes(), signing_string(&request).as_bytes());
     let by_text = SigningKey::from_bytes(*secret.expose_bytes()).sign(&request);
     for signature in [raw, by_text] {
-        let answer = app
+        let response = app
             .get("/v1/refunds")
             .set("X-Oncharge-Signature", &signature)
             .send()
             .await;
-        assert_eq!(answer.refusal(), (401, "invalid_signature".to_owned()));
+        assert_eq!(response.refusal(), (401, "invalid_signature".to_owned()));
     }
 }
 
@@ -260,13 +270,13 @@ fn hmac_of(key: &[u8; 32], text: &[u8]) -> String {
 }
 
 #[actix_web::test]
-async fn where_nothing_could_be_written_the_old_pair_stays() {
+async fn a_failed_write_keeps_the_old_pair() {
     let app = TestApp::start().await;
     app.store.fail_write(1, CommitFault::Before);
     let rotate = || app.post(TARGET, r#"{"revoke_old":true}"#);
-    let answer = rotate().send().await;
-    assert_eq!(answer.refusal(), (503, "busy".to_owned()), "{answer:?}");
-    assert!(is_good(&app, &app.pair).await);
+    let response = rotate().send().await;
+    assert_eq!(response.refusal(), (503, "busy".to_owned()), "{response:?}");
+    assert!(is_accepted(&app, &app.pair).await);
     assert_eq!(rotate().send().await.status, 201);
 }
 

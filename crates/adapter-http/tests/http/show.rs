@@ -3,19 +3,19 @@
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn the_page_is_served_to_the_bearer_of_the_token() {
+async fn the_page_requires_the_pay_token() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     let target = format!("/checkout/{}?token={}", checkout.id, checkout.token);
-    let answer = app.get(&target).unsigned().send().await;
-    assert_eq!(answer.status, 200, "{answer:?}");
+    let response = app.get(&target).unsigned().send().await;
+    assert_eq!(response.status, 200, "{response:?}");
     assert_eq!(
-        answer.header("content-type"),
+        response.header("content-type"),
         Some("text/html; charset=utf-8")
     );
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
-    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-    let policy = answer.header("content-security-policy").unwrap();
+    assert_eq!(response.header("cache-control"), Some("no-store"));
+    assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
+    let policy = response.header("content-security-policy").unwrap();
     assert!(
         policy.contains("frame-ancestors https://shop.example.com"),
         "{policy}"
@@ -26,18 +26,18 @@ async fn the_page_is_served_to_the_bearer_of_the_token() {
     );
     assert!(!policy.contains("unsafe"), "{policy}");
     assert!(
-        answer.text().contains("Shop &#38; Söhne"),
+        response.text().contains("Shop &#38; Söhne"),
         "the merchant's name"
     );
     assert!(
-        answer.text().contains("https://psp.example.com/fields\""),
+        response.text().contains("https://psp.example.com/fields\""),
         "where the fields are"
     );
-    assert!(answer.header("x-request-id").is_some());
+    assert!(response.header("x-request-id").is_some());
 }
 
 #[actix_web::test]
-async fn without_a_good_token_there_is_a_plain_page_that_nobody_may_frame() {
+async fn an_invalid_token_gets_an_unframeable_error_page() {
     let app = TestApp::start().await;
     let (mine, other) = (app.created().await, app.created().await);
     for query in [
@@ -48,19 +48,19 @@ async fn without_a_good_token_there_is_a_plain_page_that_nobody_may_frame() {
         &format!("?token={}", other.token),
     ] {
         let target = format!("/checkout/{}{query}", mine.id);
-        let answer = app.get(&target).unsigned().send().await;
-        assert_eq!(answer.status, 401, "{query}");
+        let response = app.get(&target).unsigned().send().await;
+        assert_eq!(response.status, 401, "{query}");
         assert_eq!(
-            answer.header("content-type"),
+            response.header("content-type"),
             Some("text/html; charset=utf-8")
         );
-        let policy = answer.header("content-security-policy").unwrap();
+        let policy = response.header("content-security-policy").unwrap();
         assert!(policy.contains("frame-ancestors 'none'"), "{policy}");
         assert!(
-            answer
+            response
                 .text()
-                .contains(answer.header("x-request-id").unwrap())
+                .contains(response.header("x-request-id").unwrap())
         );
-        assert!(!answer.text().contains("Shop"), "nothing of the session");
+        assert!(!response.text().contains("Shop"), "nothing of the session");
     }
 }

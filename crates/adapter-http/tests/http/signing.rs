@@ -1,51 +1,56 @@
 //! Signatures over the raw target and body, by both readings of the published page.
 
-use oncharge_domain::signing::{Signed, SigningKey, signing_string};
+use oncharge_domain::signing::{SignedRequest, SigningKey, signing_string};
 use ring::hmac;
 use serde_json::json;
 
 use crate::support::{TestApp, new_session};
 
 /// A signature by the raw 32 bytes of the secret's digest.
-fn by_bytes(secret: &str, signed: &Signed<'_>) -> String {
+fn raw_key_signature(secret: &str, signed: &SignedRequest<'_>) -> String {
     let key = SigningKey::of_secret(secret);
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose_bytes());
     hex::encode(hmac::sign(&key, signing_string(signed).as_bytes()))
 }
 
 #[actix_web::test]
-async fn both_readings_of_the_key_are_accepted_in_either_case() {
+async fn hex_and_raw_keys_are_accepted_in_either_case() {
     let app = TestApp::start().await;
     let (timestamp, target) = (app.now().to_string(), "/v1/refunds?limit=1");
-    let signed = Signed {
+    let signed = SignedRequest {
         timestamp: &timestamp,
         method: "GET",
         target,
         body: b"",
     };
-    let by_text = SigningKey::of_secret(&app.pair.secret).sign(&signed);
-    let by_bytes = by_bytes(&app.pair.secret, &signed);
+    let hex_key_signature = SigningKey::of_secret(&app.pair.secret).sign(&signed);
+    let raw_key_signature = raw_key_signature(&app.pair.secret, &signed);
     for signature in [
-        &by_text,
-        &by_bytes,
-        &by_text.to_uppercase(),
-        &by_bytes.to_uppercase(),
+        &hex_key_signature,
+        &raw_key_signature,
+        &hex_key_signature.to_uppercase(),
+        &raw_key_signature.to_uppercase(),
     ] {
-        let answer = app
+        let response = app
             .get(target)
             .set("X-Oncharge-Signature", signature)
             .send()
             .await;
-        assert_eq!(answer.status, 200, "{answer:?}");
+        assert_eq!(response.status, 200, "{response:?}");
     }
-    for signature in [&by_text[..63], &format!("{by_text}0"), "x", &"g".repeat(64)] {
-        let answer = app
+    for signature in [
+        &hex_key_signature[..63],
+        &format!("{hex_key_signature}0"),
+        "x",
+        &"g".repeat(64),
+    ] {
+        let response = app
             .get(target)
             .set("X-Oncharge-Signature", signature)
             .send()
             .await;
         assert_eq!(
-            answer.refusal(),
+            response.refusal(),
             (401, "invalid_signature".to_owned()),
             "{signature}"
         );
@@ -53,7 +58,7 @@ async fn both_readings_of_the_key_are_accepted_in_either_case() {
 }
 
 #[actix_web::test]
-async fn the_target_is_signed_as_it_was_sent() {
+async fn the_raw_target_is_signed() {
     let app = TestApp::start().await;
     // Nothing is decoded, sorted or normalised: each is signed and found as it stands.
     for target in [
@@ -66,10 +71,10 @@ async fn the_target_is_signed_as_it_was_sent() {
         "/v1/./refunds",
         "/v1/refunds/a+b;c=d",
     ] {
-        let answer = app.get(target).send().await;
+        let response = app.get(target).send().await;
         assert!(
-            [200, 400, 404].contains(&answer.status),
-            "{target}: {answer:?}"
+            [200, 400, 404].contains(&response.status),
+            "{target}: {response:?}"
         );
     }
     let other = app
@@ -87,16 +92,16 @@ async fn the_target_is_signed_as_it_was_sent() {
 async fn an_absolute_target_is_refused() {
     let app = TestApp::start().await;
     let line = format!("GET http://{}/v1/refunds HTTP/1.1", app.address);
-    let answer = app.get("/v1/refunds").send_with_line(&line).await;
+    let response = app.get("/v1/refunds").send_with_line(&line).await;
     assert_eq!(
-        answer.refusal(),
+        response.refusal(),
         (400, "invalid_request".to_owned()),
-        "{answer:?}"
+        "{response:?}"
     );
 }
 
 #[actix_web::test]
-async fn the_pages_example_works_as_curl_and_php_send_it() {
+async fn the_documented_example_is_accepted() {
     let app = TestApp::start().await;
     let body = r#"{
   "amount": 9999,
@@ -122,22 +127,22 @@ async fn the_pages_example_works_as_curl_and_php_send_it() {
             .0
             .windows(6)
             .any(|window| window == b"Expect");
-        let answer = request.send().await;
+        let response = request.send().await;
         // With Expect, the first answer is the go-ahead, and the real one follows it.
-        let text = String::from_utf8_lossy(&answer.body).into_owned();
-        let created = answer.status == 201 || (expects && text.contains("HTTP/1.1 201"));
-        assert!(created, "{answer:?}");
+        let text = String::from_utf8_lossy(&response.body).into_owned();
+        let created = response.status == 201 || (expects && text.contains("HTTP/1.1 201"));
+        assert!(created, "{response:?}");
     }
 }
 
 #[actix_web::test]
-async fn a_body_that_was_changed_on_the_way_is_refused() {
+async fn a_changed_body_is_refused() {
     let app = TestApp::start().await;
     let body = new_session(&json!({})).to_string();
     let changed = body.replace("10000", "10001");
     let request = app.post("/v1/checkout/sessions", body);
     let (head, _) = request.bytes();
     let whole = [head, changed.into_bytes()].concat();
-    let answer = crate::support::raw(app.address, &whole).await;
-    assert_eq!(answer.refusal(), (401, "invalid_signature".to_owned()));
+    let response = crate::support::raw(app.address, &whole).await;
+    assert_eq!(response.refusal(), (401, "invalid_signature".to_owned()));
 }

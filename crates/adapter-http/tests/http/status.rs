@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::support::TestApp;
 
 #[actix_web::test]
-async fn a_reload_resumes_where_the_payment_is() {
+async fn a_reload_resumes_the_payment() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     let status = async || {
@@ -25,16 +25,16 @@ async fn a_reload_resumes_where_the_payment_is() {
 }
 
 #[actix_web::test]
-async fn a_shopper_whose_time_ran_out_is_told_so_for_a_day() {
+async fn an_expired_session_is_visible_for_a_day() {
     let app = TestApp::start().await;
     let checkout = app.created().await;
     app.clock.advance(1800 + 24 * 3600);
-    let answer = app.shopper("GET", &checkout, "/status", "").send().await;
+    let response = app.shopper("GET", &checkout, "/status", "").send().await;
     assert_eq!(
-        answer.json(),
+        response.json(),
         json!({"status": "expired", "next": {"type": "none"}})
     );
     app.clock.advance(1);
-    let answer = app.shopper("GET", &checkout, "/status", "").send().await;
-    assert_eq!(answer.refusal(), (401, "invalid_token".to_owned()));
+    let response = app.shopper("GET", &checkout, "/status", "").send().await;
+    assert_eq!(response.refusal(), (401, "invalid_token".to_owned()));
 }

@@ -1,9 +1,9 @@
 //! A server under test, with verbs.
 
 mod http;
+pub(crate) mod ops_server;
 mod psps;
 mod request;
-pub(crate) mod view;
 
 use std::{
     net::SocketAddr,
@@ -19,7 +19,7 @@ use oncharge_application::{
 use oncharge_domain::{
     id::{MerchantId, SessionId},
     keyring::{KeyId, Keyring},
-    merchant::{ApiKeyHash, look::Look},
+    merchant::{ApiKeyHash, branding::Branding},
     psp::PspAccount,
     text::MerchantName,
 };
@@ -27,8 +27,8 @@ use oncharge_ports::{Clock as _, MerchantRepository};
 use oncharge_testkit::{FakeClock, MemoryStore, ScriptedPsp, ScriptedSender, SeededEntropy};
 use serde_json::{Value, json};
 
-use self::psps::{OnlyDefault, ShutInbox};
-pub(crate) use self::{http::Answer, request::Request};
+use self::psps::{FailingInbox, SingleAccountPsps};
+pub(crate) use self::{http::Response, request::Request};
 
 /// A merchant's pair.
 #[derive(Clone)]
@@ -44,7 +44,7 @@ pub(crate) struct TestApp {
     pub(crate) store: Arc<MemoryStore>,
     pub(crate) psp: ScriptedPsp,
     pub(crate) sender: ScriptedSender,
-    pub(crate) inbox_is_away: Arc<AtomicBool>,
+    pub(crate) inbox_is_unavailable: Arc<AtomicBool>,
     pub(crate) clock: Arc<FakeClock>,
     pub(crate) pair: Pair,
 }
@@ -60,23 +60,23 @@ impl TestApp {
         let clock = Arc::new(FakeClock::new());
         let store = Arc::new(MemoryStore::new(Arc::clone(&clock) as _));
         let (psp, sender) = (ScriptedPsp::new(), ScriptedSender::new());
-        let inbox_is_away = Arc::new(AtomicBool::new(false));
+        let inbox_is_unavailable = Arc::new(AtomicBool::new(false));
         let keys = Keyring::parse(&Keyring::entry(&KeyId::parse("k1").unwrap(), &[7; 32])).unwrap();
         let app = App::new(Dependencies {
             checkout: Arc::clone(&store) as _,
             merchants: Arc::clone(&store) as _,
             blocklist: Arc::clone(&store) as _,
-            inbox: Arc::new(ShutInbox {
+            inbox: Arc::new(FailingInbox {
                 store: Arc::clone(&store),
-                is_away: Arc::clone(&inbox_is_away),
+                is_unavailable: Arc::clone(&inbox_is_unavailable),
             }),
             webhooks: Arc::clone(&store) as _,
             work: Arc::clone(&store) as _,
-            oversight: Arc::clone(&store) as _,
+            operator_queries: Arc::clone(&store) as _,
             key_registry: Arc::clone(&store) as _,
             maintenance: Arc::clone(&store) as _,
             sender: Arc::new(sender.clone()),
-            psps: Arc::new(OnlyDefault(psp.clone())),
+            psps: Arc::new(SingleAccountPsps(psp.clone())),
             presenter: Arc::new(JsonPresenter),
             clock: Arc::clone(&clock) as _,
             entropy: Arc::new(SeededEntropy::new(1)),
@@ -95,7 +95,7 @@ impl TestApp {
             store,
             psp,
             sender,
-            inbox_is_away,
+            inbox_is_unavailable,
             clock,
             pair,
         }
@@ -140,12 +140,12 @@ impl TestApp {
 
     /// Creates a session from this body; panics unless it is created.
     pub(crate) async fn create(&self, body: &Value) -> Checkout {
-        let answer = self
+        let response = self
             .post("/v1/checkout/sessions", body.to_string())
             .send()
             .await;
-        assert_eq!(answer.status, 201, "{answer:?}");
-        let json = answer.json();
+        assert_eq!(response.status, 201, "{response:?}");
+        let json = response.json();
         let text = |name: &str| json[name].as_str().unwrap().to_owned();
         Checkout {
             id: text("session_id"),
@@ -162,21 +162,21 @@ impl TestApp {
     /// A session whose money is reserved.
     pub(crate) async fn authorized(&self) -> Checkout {
         let checkout = self.created().await;
-        let answer = self.pay(&checkout, "tok_good").await;
-        assert_eq!(answer.json()["status"], "authorized", "{answer:?}");
+        let response = self.pay(&checkout, "tok_good").await;
+        assert_eq!(response.json()["status"], "authorized", "{response:?}");
         checkout
     }
 
     /// A session whose money is taken.
     pub(crate) async fn captured(&self) -> Checkout {
         let checkout = self.authorized().await;
-        let answer = self.post(&checkout.path("/capture"), "").send().await;
-        assert_eq!(answer.json()["status"], "captured", "{answer:?}");
+        let response = self.post(&checkout.path("/capture"), "").send().await;
+        assert_eq!(response.json()["status"], "captured", "{response:?}");
         checkout
     }
 
     /// Pays as the page does.
-    pub(crate) async fn pay(&self, checkout: &Checkout, token: &str) -> Answer {
+    pub(crate) async fn pay(&self, checkout: &Checkout, token: &str) -> Response {
         let body = json!({"payment_method": token}).to_string();
         self.shopper("POST", checkout, "/pay", &body).send().await
     }
@@ -196,7 +196,7 @@ impl TestApp {
     }
 
     /// Orders a refund of so many minor units.
-    pub(crate) async fn refund(&self, checkout: &Checkout, amount: i64) -> Answer {
+    pub(crate) async fn refund(&self, checkout: &Checkout, amount: i64) -> Response {
         let body = json!({
             "session_id": checkout.id, "amount": amount, "currency": "EUR", "reference": "back-42",
         });
@@ -204,12 +204,12 @@ impl TestApp {
     }
 
     /// Sets this pair's webhook endpoint.
-    pub(crate) async fn listen(&self, pair: &Pair, url: &str) -> Value {
+    pub(crate) async fn set_endpoint(&self, pair: &Pair, url: &str) -> Value {
         let body = json!({"url": url}).to_string();
         let put = self.put("/v1/webhook_endpoint", body).by(pair);
-        let answer = put.at(self.now()).send().await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        let response = put.at(self.now()).send().await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 
     /// Makes every attempt to deliver that is due.
@@ -218,15 +218,15 @@ impl TestApp {
     }
 
     /// Applies every notification that waits.
-    pub(crate) async fn read_inbox(&self) {
+    pub(crate) async fn process_inbox(&self) {
         while psp_inbox::run_once(&self.app).await.unwrap() > 0 {}
     }
 
     /// The session as its merchant sees it.
     pub(crate) async fn session(&self, checkout: &Checkout) -> Value {
-        let answer = self.get(&checkout.path("")).send().await;
-        assert_eq!(answer.status, 200, "{answer:?}");
-        answer.json()
+        let response = self.get(&checkout.path("")).send().await;
+        assert_eq!(response.status, 200, "{response:?}");
+        response.json()
     }
 }
 
@@ -243,13 +243,13 @@ impl Checkout {
     }
 
     /// Its id, typed.
-    pub(crate) fn typed(&self) -> SessionId {
+    pub(crate) fn session_id(&self) -> SessionId {
         self.id.parse().unwrap()
     }
 }
 
 /// Where merchants want their events.
-pub(crate) const SHOP: &str = "https://shop.example.com/?wc-api=oncharge_callback";
+pub(crate) const ENDPOINT_URL: &str = "https://shop.example.com/?wc-api=oncharge_callback";
 
 /// Settings that are in nobody's way.
 pub(crate) fn settings() -> Settings {
@@ -280,7 +280,7 @@ async fn merchant(app: &App) -> Pair {
         name: MerchantName::parse("Shop & Söhne").unwrap(),
         account: PspAccount::new("simulator", "default").unwrap(),
         capture_delay_seconds: 3600,
-        look: Look::default(),
+        branding: Branding::default(),
     };
     let (_, pair) = merchants::create(app, new).await.unwrap();
     Pair {
@@ -290,6 +290,6 @@ async fn merchant(app: &App) -> Pair {
 }
 
 /// Sends these bytes as they are.
-pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Answer {
+pub(crate) async fn raw(address: SocketAddr, bytes: &[u8]) -> Response {
     http::exchange(address, &[bytes], Duration::ZERO).await
 }

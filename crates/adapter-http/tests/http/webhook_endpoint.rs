@@ -3,12 +3,12 @@
 use oncharge_testkit::Outcome;
 use serde_json::{Value, json};
 
-use crate::support::{SHOP, TestApp};
+use crate::support::{ENDPOINT_URL, TestApp};
 
 const TARGET: &str = "/v1/webhook_endpoint";
 
 #[actix_web::test]
-async fn an_endpoint_is_set_read_and_removed() {
+async fn an_endpoint_is_set_retrieved_and_removed() {
     let app = TestApp::start().await;
     let none = (404, "not_found".to_owned());
     assert_eq!(app.get(TARGET).send().await.refusal(), none);
@@ -17,7 +17,7 @@ async fn an_endpoint_is_set_read_and_removed() {
         none,
         "nothing to remove"
     );
-    let body = json!({"url": SHOP, "enabled": false, "unknown": 1}).to_string();
+    let body = json!({"url": ENDPOINT_URL, "enabled": false, "unknown": 1}).to_string();
     let set = app.put(TARGET, body).send().await;
     assert_eq!(set.status, 200, "{set:?}");
     insta::assert_json_snapshot!("set", set.json(), { ".signing_secret" => "[secret]" });
@@ -46,11 +46,15 @@ async fn an_endpoint_is_set_read_and_removed() {
     let hint = &secret[secret.len() - 4..];
     members.insert("secret_hint".to_owned(), hint.into());
     assert_eq!(app.get(TARGET).send().await.json(), read);
-    assert_eq!(app.listen(&app.pair, SHOP).await, read, "the same URL");
+    assert_eq!(
+        app.set_endpoint(&app.pair, ENDPOINT_URL).await,
+        read,
+        "the same URL"
+    );
 
     app.clock.advance(60);
     let other = "https://hooks.example.com/x";
-    let moved = app.listen(&app.pair, other).await;
+    let moved = app.set_endpoint(&app.pair, other).await;
     assert_eq!(moved["url"], other);
     assert_eq!(moved["created_at"], set["created_at"]);
     assert_ne!(moved["updated_at"], set["updated_at"]);
@@ -60,15 +64,15 @@ async fn an_endpoint_is_set_read_and_removed() {
     let gone = app.request("DELETE", TARGET).send().await;
     assert_eq!((gone.status, gone.text()), (204, ""));
     assert_eq!(app.get(TARGET).send().await.refusal(), none);
-    let again = app.listen(&app.pair, SHOP).await;
+    let again = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     assert_eq!(again["enabled"], true);
 }
 
 #[actix_web::test]
-async fn a_disabled_one_says_why_and_since_when() {
+async fn a_disabled_endpoint_has_reason_and_time() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
-    app.sender.reply(SHOP, Outcome::Status(410));
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
+    app.sender.reply(ENDPOINT_URL, Outcome::Status(410));
     app.authorized().await;
     app.deliver().await;
     let get = app.get(TARGET).send().await.json();
@@ -85,7 +89,7 @@ async fn a_disabled_one_says_why_and_since_when() {
             &json!("2026-11-22T17:09:10Z")
         )
     );
-    let set = app.listen(&app.pair, SHOP).await;
+    let set = app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let shown = (
         &set["enabled"],
         &set["disabled_reason"],
@@ -99,21 +103,21 @@ async fn a_disabled_one_says_why_and_since_when() {
 }
 
 #[actix_web::test]
-async fn each_merchant_has_its_own() {
+async fn each_merchant_has_its_own_endpoint() {
     let app = TestApp::start().await;
     let other = app.another_merchant().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let ours = app.get(TARGET).send().await.json();
     let get = app.get(TARGET).by(&other).send().await;
     assert_eq!(get.refusal(), (404, "not_found".to_owned()));
-    app.listen(&other, "https://other.example.com/").await;
+    app.set_endpoint(&other, "https://other.example.com/").await;
     let removed = app.request("DELETE", TARGET).by(&other).send().await;
     assert_eq!(removed.status, 204);
     assert_eq!(app.get(TARGET).send().await.json(), ours);
 }
 
 #[actix_web::test]
-async fn urls_that_break_a_rule_by_themselves_are_refused() {
+async fn invalid_urls_are_refused() {
     let app = TestApp::start().await;
     let long = format!("https://shop.example.com/{}", "x".repeat(2048));
     let huge = format!("https://shop.example.com/{}", "x".repeat(60_000));
@@ -179,24 +183,24 @@ async fn urls_that_break_a_rule_by_themselves_are_refused() {
         &huge,
     ];
     for text in texts {
-        let answer = app
+        let response = app
             .put(TARGET, json!({"url": text}).to_string())
             .send()
             .await;
         let refusal = (422, "invalid_request".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{text}: {answer:?}");
-        assert_eq!(answer.fields(), ["url"], "{text}");
-        assert!(!answer.text().contains("password"), "no value is echoed");
+        assert_eq!(response.refusal(), refusal, "{text}: {response:?}");
+        assert_eq!(response.fields(), ["url"], "{text}");
+        assert!(!response.text().contains("password"), "no value is echoed");
     }
     assert_eq!(app.get(TARGET).send().await.status, 404, "nothing was set");
 }
 
 #[actix_web::test]
-async fn good_urls_are_kept_as_they_were_written() {
+async fn valid_urls_are_stored_unchanged() {
     let app = TestApp::start().await;
     let longest = format!("https://shop.example.com/{}", "x".repeat(2048 - 25));
     for text in [
-        SHOP,
+        ENDPOINT_URL,
         "https://shop.example.com",
         "HTTPS://Shop.Example.com:8443/a%20b?x=1&x=2&y=%2F",
         "https://93.184.216.34/hooks",
@@ -205,28 +209,28 @@ async fn good_urls_are_kept_as_they_were_written() {
         "https://localhost.example.com/",
         &longest,
     ] {
-        assert_eq!(app.listen(&app.pair, text).await["url"], text);
+        assert_eq!(app.set_endpoint(&app.pair, text).await["url"], text);
         assert_eq!(app.get(TARGET).send().await.json()["url"], text);
     }
 }
 
 #[actix_web::test]
-async fn a_body_that_is_no_good_is_refused_and_the_endpoint_stays() {
+async fn invalid_bodies_leave_the_endpoint_unchanged() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let ours = app.get(TARGET).send().await.json();
     let fields = |value: Value| (json!({ "url": value }).to_string(), 422, vec!["url"]);
     for (body, status, named) in [
         fields(json!(null)),
         fields(json!(1)),
         fields(json!(true)),
-        fields(json!([SHOP])),
-        fields(json!({"url": SHOP})),
+        fields(json!([ENDPOINT_URL])),
+        fields(json!({"url": ENDPOINT_URL})),
         ("{}".to_owned(), 422, vec!["url"]),
         (String::new(), 400, vec![]),
         ("null".to_owned(), 400, vec![]),
-        (format!("[{}]", json!({"url": SHOP})), 400, vec![]),
-        (format!("\"{SHOP}\""), 400, vec![]),
+        (format!("[{}]", json!({"url": ENDPOINT_URL})), 400, vec![]),
+        (format!("\"{ENDPOINT_URL}\""), 400, vec![]),
         (
             r#"{"url":"https://a.example/","url":"https://b.example/"}"#.to_owned(),
             400,
@@ -234,10 +238,10 @@ async fn a_body_that_is_no_good_is_refused_and_the_endpoint_stays() {
         ),
         (r#"{"url":"https://a.example/"}x"#.to_owned(), 400, vec![]),
     ] {
-        let answer = app.put(TARGET, body.clone()).send().await;
+        let response = app.put(TARGET, body.clone()).send().await;
         let refusal = (status, "invalid_request".to_owned());
-        assert_eq!(answer.refusal(), refusal, "{body}: {answer:?}");
-        assert_eq!(answer.fields(), named, "{body}");
+        assert_eq!(response.refusal(), refusal, "{body}: {response:?}");
+        assert_eq!(response.fields(), named, "{body}");
     }
     let good = json!({"url": "https://a.example/"}).to_string();
     let xml = app
@@ -258,13 +262,16 @@ async fn a_body_that_is_no_good_is_refused_and_the_endpoint_stays() {
 }
 
 #[actix_web::test]
-async fn what_a_put_needs_is_no_idempotency_key() {
+async fn put_ignores_idempotency_keys() {
     let app = TestApp::start().await;
     let body = |url: &str| json!({ "url": url }).to_string();
     for url in ["https://a.example/", "https://b.example/"] {
         let put = app.put(TARGET, body(url)).set("Idempotency-Key", "k1");
-        let answer = put.send().await;
-        assert_eq!((answer.status, &answer.json()["url"]), (200, &json!(url)));
-        assert_eq!(answer.header("idempotency-replayed"), None);
+        let response = put.send().await;
+        assert_eq!(
+            (response.status, &response.json()["url"]),
+            (200, &json!(url))
+        );
+        assert_eq!(response.header("idempotency-replayed"), None);
     }
 }

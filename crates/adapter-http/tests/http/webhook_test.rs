@@ -4,16 +4,16 @@ use oncharge_domain::webhook::SendError;
 use oncharge_testkit::Outcome;
 use serde_json::{Value, json};
 
-use crate::support::{SHOP, TestApp};
+use crate::support::{ENDPOINT_URL, TestApp};
 
 const TARGET: &str = "/v1/webhook_endpoint/test";
 
 #[actix_web::test]
-async fn the_answer_is_the_attempt() {
+async fn a_test_returns_its_attempt() {
     let app = TestApp::start().await;
     let none = app.post(TARGET, "").send().await;
     assert_eq!(none.refusal(), (404, "not_found".to_owned()));
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let taken = app.post(TARGET, "{}").send().await;
     assert_eq!(taken.status, 200, "{taken:?}");
     insta::assert_json_snapshot!("attempt", taken.json());
@@ -35,7 +35,7 @@ async fn the_answer_is_the_attempt() {
             json!({"status": null, "response": null, "error": "timeout"}),
         ),
     ] {
-        app.sender.reply(SHOP, outcome);
+        app.sender.reply(ENDPOINT_URL, outcome);
         let mut attempt = app.post(TARGET, "").send().await.json();
         let members = attempt.as_object_mut().unwrap();
         assert!(members.remove("at").is_some() && members.remove("latency_ms").is_some());
@@ -44,11 +44,11 @@ async fn the_answer_is_the_attempt() {
 }
 
 #[actix_web::test]
-async fn what_is_posted_has_the_members_of_an_event() {
+async fn a_test_payload_has_the_members_of_an_event() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     app.post(TARGET, "").send().await;
-    let body: Value = serde_json::from_str(&app.sender.bodies(SHOP)[0]).unwrap();
+    let body: Value = serde_json::from_str(&app.sender.bodies(ENDPOINT_URL)[0]).unwrap();
     insta::assert_json_snapshot!("body", body, { ".id" => "[event]" });
     let events = app.get("/v1/events").send().await.json();
     assert_eq!(events["data"], json!([]), "it is no event of a session");
@@ -58,9 +58,9 @@ async fn what_is_posted_has_the_members_of_an_event() {
 }
 
 #[actix_web::test]
-async fn an_equal_request_is_not_sent_again() {
+async fn a_repeated_test_is_sent_once() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let test = || app.post(TARGET, "").set("Idempotency-Key", "k1").send();
     let (first, again) = (test().await, test().await);
     assert_eq!((first.status, &again.body), (200, &first.body));
@@ -88,7 +88,7 @@ async fn an_equal_request_is_not_sent_again() {
 #[actix_web::test]
 async fn a_merchant_has_ten_tests_a_minute() {
     let app = TestApp::start().await;
-    app.listen(&app.pair, SHOP).await;
+    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     for _ in 0..10 {
         assert_eq!(app.post(TARGET, "").send().await.status, 200);
     }

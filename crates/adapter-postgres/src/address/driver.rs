@@ -14,13 +14,13 @@ use tokio::task::AbortHandle;
 use tokio_postgres::{AsyncMessage, Client, Connection, Socket, error::Severity, tls::TlsStream};
 
 /// An established connection and the task that drives it.
-pub(crate) struct Connected {
+pub(crate) struct DrivenConnection {
     pub(crate) diesel: AsyncPgConnection,
     /// Aborting it closes the connection at once, whatever is in progress.
     pub(crate) driver: AbortHandle,
     /// Set when the server sends a warning. The driver handles messages in order, so a statement's
     /// warnings are recorded here before its result reaches the caller.
-    pub(crate) is_warned: Arc<AtomicBool>,
+    pub(crate) has_warning: Arc<AtomicBool>,
 }
 
 #[expect(
@@ -30,12 +30,12 @@ pub(crate) struct Connected {
 pub(super) async fn drive<S>(
     client: Client,
     mut connection: Connection<Socket, S>,
-) -> ConnectionResult<Connected>
+) -> ConnectionResult<DrivenConnection>
 where
     S: TlsStream + Unpin + Send + 'static,
 {
-    let is_warned = Arc::new(AtomicBool::new(false));
-    let warned = Arc::clone(&is_warned);
+    let has_warning = Arc::new(AtomicBool::new(false));
+    let warned = Arc::clone(&has_warning);
     let driver = tokio::spawn(async move {
         loop {
             match poll_fn(|context| connection.poll_message(context)).await {
@@ -56,9 +56,9 @@ where
         }
     });
     let diesel = AsyncPgConnection::try_from(client).await?;
-    Ok(Connected {
+    Ok(DrivenConnection {
         diesel,
         driver: driver.abort_handle(),
-        is_warned,
+        has_warning,
     })
 }

@@ -12,12 +12,12 @@ use tokio_postgres::{
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::{
-    driver::{Connected, drive},
+    driver::{DrivenConnection, drive},
     plain::{PlainConnector, UnprotectedPassword},
 };
 
 /// How long TLS and authentication may take once a host has accepted the connection.
-const HANDSHAKE: Duration = Duration::from_secs(1);
+const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// One host and how it is connected to.
 pub(super) struct Target {
@@ -89,11 +89,11 @@ impl Target {
         Self {
             config,
             connector,
-            limit: connect.saturating_add(HANDSHAKE),
+            limit: connect.saturating_add(HANDSHAKE_TIMEOUT),
         }
     }
 
-    pub(super) async fn connect(&self) -> Result<Connected, HostFailure> {
+    pub(super) async fn connect(&self) -> Result<DrivenConnection, HostFailure> {
         match &self.connector {
             Connector::Socket => self.connect_with(NoTls).await,
             Connector::Plain => self.connect_with(PlainConnector).await,
@@ -101,7 +101,7 @@ impl Target {
         }
     }
 
-    async fn connect_with<T>(&self, connector: T) -> Result<Connected, HostFailure>
+    async fn connect_with<T>(&self, connector: T) -> Result<DrivenConnection, HostFailure>
     where
         T: MakeTlsConnect<Socket>,
         T::Stream: TlsStream + Unpin + Send + 'static,
@@ -176,7 +176,7 @@ impl HostFailure {
         let text = cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
         if cause.is_some_and(|cause| is_unknown_name(&cause.to_string())) {
             Self::UnknownName(text)
-        } else if is_absence(error) {
+        } else if is_unavailable(error) {
             Self::Absent(text)
         } else {
             Self::Refused(text)
@@ -218,7 +218,7 @@ fn is_unknown_name(cause: &str) -> bool {
     UNKNOWN_NAME.iter().any(|text| cause.contains(text))
 }
 
-fn is_absence(error: &tokio_postgres::Error) -> bool {
+fn is_unavailable(error: &tokio_postgres::Error) -> bool {
     if let Some(code) = error.code() {
         return [
             SqlState::CANNOT_CONNECT_NOW,
@@ -268,14 +268,14 @@ mod tests {
     fn the_failure_of_a_host_that_may_come_back_outranks_an_unknown_name() {
         let unknown = HostFailure::UnknownName(String::new());
         let absent = HostFailure::Absent(String::new());
-        let refused = HostFailure::Refused(String::new());
-        assert!(refused.rank() > absent.rank() && absent.rank() > unknown.rank());
+        let connection_error = HostFailure::Refused(String::new());
+        assert!(connection_error.rank() > absent.rank() && absent.rank() > unknown.rank());
         let reported = ConnectionError::from;
         assert!(matches!(
             reported(absent),
             ConnectionError::BadConnection(_)
         ));
-        for ends in [unknown, refused] {
+        for ends in [unknown, connection_error] {
             let error = reported(ends);
             assert!(matches!(error, ConnectionError::InvalidConnectionUrl(_)));
         }

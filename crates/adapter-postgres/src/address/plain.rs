@@ -108,49 +108,49 @@ const AUTHENTICATION: usize = 9;
 /// authentication, by a code in four bytes more (PostgreSQL documentation, *Message Formats*).
 #[derive(Debug, Default)]
 struct AuthenticationCheck {
-    is_over: bool,
+    is_authenticated: bool,
     /// The bytes received so far of the next message's header.
-    beginning: Vec<u8>,
+    header: Vec<u8>,
     /// How many bytes of the current message are still to be received.
-    left: usize,
+    remaining: usize,
 }
 
 impl AuthenticationCheck {
     fn receive(&mut self, bytes: &[u8]) -> Result<(), UnprotectedPassword> {
         for &byte in bytes {
-            if self.is_over {
+            if self.is_authenticated {
                 break;
             }
-            if self.left > 0 {
-                self.left -= 1;
+            if self.remaining > 0 {
+                self.remaining -= 1;
                 continue;
             }
-            self.beginning.push(byte);
-            self.check_beginning()?;
+            self.header.push(byte);
+            self.check_header()?;
         }
         Ok(())
     }
 
-    fn check_beginning(&mut self) -> Result<(), UnprotectedPassword> {
+    fn check_header(&mut self) -> Result<(), UnprotectedPassword> {
         let number = |bytes: &[u8]| {
             let joined = |number: usize, byte: &u8| (number << 8) | usize::from(*byte);
             bytes.iter().fold(0, joined)
         };
-        let (is_request, read) = (self.beginning.first() == Some(&b'R'), self.beginning.len());
+        let (is_request, read) = (self.header.first() == Some(&b'R'), self.header.len());
         if read < HEADER || (is_request && read < AUTHENTICATION) {
             return Ok(());
         }
-        let length = number(self.beginning.get(1..HEADER).unwrap_or_default());
+        let length = number(self.header.get(1..HEADER).unwrap_or_default());
         if is_request {
-            match number(self.beginning.get(HEADER..).unwrap_or_default()) {
-                0 => self.is_over = true,
+            match number(self.header.get(HEADER..).unwrap_or_default()) {
+                0 => self.is_authenticated = true,
                 // SASL, which is SCRAM: its three messages.
                 10..=12 => {}
                 _ => return Err(UnprotectedPassword),
             }
         }
-        self.left = (length + 1).saturating_sub(read);
-        self.beginning.clear();
+        self.remaining = (length + 1).saturating_sub(read);
+        self.header.clear();
         Ok(())
     }
 }
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_scram_is_let_through_however_the_bytes_arrive() {
+    fn only_scram_is_accepted_however_the_bytes_are_split() {
         let scram = [
             message(b'N', 3, b"a notice"),
             message(b'R', 10, b"SCRAM-SHA-256\0\0"),
@@ -186,7 +186,7 @@ mod tests {
             for bytes in scram.chunks(piece) {
                 check.receive(bytes).unwrap();
             }
-            assert!(check.is_over);
+            assert!(check.is_authenticated);
         }
         // Clear text, MD5, and what does not exist yet.
         for code in [3, 5, 13] {

@@ -3,7 +3,7 @@
 use super::{host::Connector, *};
 
 #[test]
-fn only_this_machine_is_connected_to_without_tls() {
+fn only_local_hosts_are_connected_to_without_tls() {
     use Protection::{Local, Tls, Unencrypted};
     for (url, expected) in [
         ("postgres://a@127.0.0.1/x", Local),
@@ -39,7 +39,7 @@ fn only_this_machine_is_connected_to_without_tls() {
 }
 
 #[test]
-fn a_bad_url_is_refused_without_repeating_it() {
+fn an_error_for_a_bad_url_does_not_contain_it() {
     for url in [
         "postgres://a:secret@host:port/x",
         "postgres://a:secret@host/x?unknown=secret",
@@ -118,7 +118,7 @@ fn a_host_is_a_name_an_address_or_the_path_of_a_socket() {
 }
 
 #[test]
-fn the_name_of_a_location_shows_no_secret() {
+fn the_name_of_a_location_contains_no_secret() {
     for (url, name) in [
         (
             "postgres://me:hunter2@db.example.com/shop?password=hunter2",
@@ -133,7 +133,7 @@ fn the_name_of_a_location_shows_no_secret() {
 }
 
 #[test]
-fn every_host_gets_its_share_of_the_time() {
+fn the_connect_timeout_is_divided_among_the_hosts() {
     let limits = |url: &str| -> Vec<u64> {
         let address = Address::parse(url).unwrap();
         address.hosts.iter().map(|it| it.limit.as_secs()).collect()
@@ -144,7 +144,7 @@ fn every_host_gets_its_share_of_the_time() {
 }
 
 #[test]
-fn what_else_a_url_says_reaches_every_host() {
+fn other_url_options_apply_to_every_host() {
     let url = "postgres://a:b@h1:1,h2:2/x?application_name=n&target_session_attrs=read-write\
                &channel_binding=require&keepalives_retries=4&options=-c%20a%3Db&tcp_user_timeout=7";
     let whole: Config = url.parse().unwrap();

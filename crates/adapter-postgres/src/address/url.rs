@@ -34,7 +34,7 @@ pub(super) const OPTIONS: [&str; 20] = [
 
 /// What an `sslmode` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
+pub(super) enum TlsMode {
     /// No TLS.
     Disable,
     /// TLS with a certificate of a known authority, for whatever name.
@@ -46,7 +46,7 @@ pub(super) enum Mode {
 /// The options that are read here.
 #[derive(Debug, Default)]
 pub(super) struct Options {
-    pub(super) mode: Option<Mode>,
+    pub(super) mode: Option<TlsMode>,
     /// The file of `sslrootcert`; `None` for the machine's root certificates.
     pub(super) root_certificate: Option<PathBuf>,
 }
@@ -57,7 +57,7 @@ pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
         return Err(AddressError::Scheme);
     }
     check_encoding(url)?;
-    let Some((place, query)) = url.split_once('?') else {
+    let Some((target, query)) = url.split_once('?') else {
         return Ok((url.to_owned(), Options::default()));
     };
     let mut options = Options::default();
@@ -86,7 +86,7 @@ pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
     }
     let separator = if others.is_empty() { "" } else { "?" };
     let others = others.join("&");
-    Ok((format!("{place}{separator}{others}"), options))
+    Ok((format!("{target}{separator}{others}"), options))
 }
 
 /// Refuses an `@` that may belong to a password: a second one, or one after the first `/` or `?`
@@ -117,11 +117,11 @@ pub(super) fn check_hosts(config: &Config) -> Result<(), AddressError> {
     is_possible.then_some(()).ok_or(AddressError::HostName)
 }
 
-fn mode(text: &str) -> Result<Mode, AddressError> {
+fn mode(text: &str) -> Result<TlsMode, AddressError> {
     match text {
-        "disable" => Ok(Mode::Disable),
-        "verify-ca" => Ok(Mode::VerifyCa),
-        "require" | "verify-full" => Ok(Mode::VerifyFull),
+        "disable" => Ok(TlsMode::Disable),
+        "verify-ca" => Ok(TlsMode::VerifyCa),
+        "require" | "verify-full" => Ok(TlsMode::VerifyFull),
         _ => Err(AddressError::SslMode),
     }
 }
@@ -131,22 +131,22 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_options_are_taken_out_wherever_they_stand() {
+    fn tls_options_are_removed_from_the_url() {
         for (url, rest, expected) in [
             (
                 "postgres://a@h/x?sslmode=verify-ca&user=b",
                 "postgres://a@h/x?user=b",
-                Some(Mode::VerifyCa),
+                Some(TlsMode::VerifyCa),
             ),
             (
                 "postgres://a@h/x?user=b&ssl%6dode=disable",
                 "postgres://a@h/x?user=b",
-                Some(Mode::Disable),
+                Some(TlsMode::Disable),
             ),
             (
                 "postgres://a:b%3Fsslmode=disable@h/x?sslmode=require",
                 "postgres://a:b%3Fsslmode=disable@h/x",
-                Some(Mode::VerifyFull),
+                Some(TlsMode::VerifyFull),
             ),
             ("postgres://h/x", "postgres://h/x", None),
         ] {
@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn what_could_fall_back_is_refused_and_so_is_an_option_given_twice() {
+    fn fallback_modes_and_repeated_options_are_rejected() {
         for mode in ["prefer", "allow", "Require", ""] {
             let error = split(&format!("postgres://a:secret@h/x?sslmode={mode}"));
             let text = error.unwrap_err().to_string();

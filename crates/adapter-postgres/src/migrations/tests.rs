@@ -22,7 +22,7 @@ const ROWS: u32 = 100_000;
 
 /// The released migrations and these, each with its name, its statement and whether it runs in a
 /// transaction.
-fn with(next: &[(&str, &str, bool)]) -> (tempfile::TempDir, FileBasedMigrations) {
+fn migrations_with(next: &[(&str, &str, bool)]) -> (tempfile::TempDir, FileBasedMigrations) {
     let directory = tempfile::tempdir().unwrap();
     let released = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/postgres");
     for entry in std::fs::read_dir(released).unwrap() {
@@ -44,7 +44,7 @@ fn with(next: &[(&str, &str, bool)]) -> (tempfile::TempDir, FileBasedMigrations)
     (directory, source)
 }
 
-async fn filled() -> Database {
+async fn filled_database() -> Database {
     let database = Database::migrated().await.unwrap();
     let client = connect(&database.url).await.unwrap();
     let fill = "INSERT INTO audit_log (id, created_at, action, detail)
@@ -60,7 +60,7 @@ async fn write(client: &Client) {
 }
 
 /// Waits until a connection waits for a lock on the table that it does not get.
-async fn until_it_waits(client: &Client) {
+async fn wait_for_lock_wait(client: &Client) {
     let waiting = "SELECT count(*) FROM pg_locks
         WHERE relation = 'audit_log'::regclass AND NOT granted";
     while client
@@ -75,9 +75,9 @@ async fn until_it_waits(client: &Client) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_migration_that_waits_for_a_lock_lets_writers_through() {
-    let database = filled().await;
-    let (_directory, source) = with(&[(
+async fn a_migration_that_waits_for_a_lock_does_not_block_writers() {
+    let database = filled_database().await;
+    let (_directory, source) = migrations_with(&[(
         "0002_note",
         "ALTER TABLE audit_log ADD COLUMN note text",
         true,
@@ -92,7 +92,7 @@ async fn a_migration_that_waits_for_a_lock_lets_writers_through() {
     let address = Address::parse(&database.url).unwrap();
     let migration = tokio::spawn(async move { run_from(&address, source).await });
     for _ in 0..2 {
-        until_it_waits(&writer).await;
+        wait_for_lock_wait(&writer).await;
         // It would wait for ever behind a migration that does.
         write(&writer).await;
     }
@@ -106,13 +106,13 @@ async fn a_migration_that_waits_for_a_lock_lets_writers_through() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn an_index_is_built_while_others_write() {
-    let database = filled().await;
+    let database = filled_database().await;
     let client = connect(&database.url).await.unwrap();
     // What an interrupted build leaves behind.
     let broken = "CREATE INDEX audit_log_by_action ON audit_log (action);
         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit_log_by_action'::regclass";
     client.batch_execute(broken).await.unwrap();
-    let (_directory, source) = with(&[(
+    let (_directory, source) = migrations_with(&[(
         "0002_by_action",
         "CREATE INDEX CONCURRENTLY audit_log_by_action ON audit_log (action)",
         false,
@@ -147,9 +147,10 @@ async fn an_index_is_built_while_others_write() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_of_a_newer_program_is_refused() {
+async fn a_database_migrated_by_a_newer_version_is_rejected() {
     let database = Database::migrated().await.unwrap();
-    let (_directory, source) = with(&[("0002_next", "CREATE TABLE next (id uuid)", true)]);
+    let (_directory, source) =
+        migrations_with(&[("0002_next", "CREATE TABLE next (id uuid)", true)]);
     let address = Address::parse(&database.url).unwrap();
     run_from(&address, source).await.unwrap();
     let refused = migrate(&database.url).await;

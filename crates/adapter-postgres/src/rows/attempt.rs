@@ -4,14 +4,14 @@ use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::EventId,
     time::Timestamp,
-    webhook::{Attempt, SendError},
+    webhook::{DeliveryAttempt, SendError},
 };
 use oncharge_ports::StoreError;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::delivery_attempts,
 };
 
@@ -30,7 +30,7 @@ pub(crate) struct AttemptRow {
 
 impl AttemptRow {
     /// The row of an attempt to deliver this event.
-    pub(crate) fn new(event: EventId, attempt: &Attempt) -> Self {
+    pub(crate) fn new(event: EventId, attempt: &DeliveryAttempt) -> Self {
         Self {
             event_id: event.uuid(),
             number: attempt.number.into(),
@@ -43,21 +43,21 @@ impl AttemptRow {
     }
 }
 
-impl TryFrom<AttemptRow> for Attempt {
+impl TryFrom<AttemptRow> for DeliveryAttempt {
     type Error = StoreError;
 
     fn try_from(row: AttemptRow) -> Result<Self, StoreError> {
-        let read = Reader {
+        let reader = RowReader {
             table: "delivery_attempts",
             row: EventId::from_uuid(row.event_id),
         };
-        let status = |status: i64| read.need("status", status.try_into().ok());
-        let error = |name: &str| read.need("error", SendError::parse(name));
+        let status = |status: i64| reader.require("status", status.try_into().ok());
+        let error = |name: &str| reader.require("error", SendError::parse(name));
         Ok(Self {
-            number: read.count("number", row.number)?,
+            number: reader.count("number", row.number)?,
             at: Timestamp::new(row.at),
             status: row.status.map(status).transpose()?,
-            latency_ms: read.count("latency_ms", row.latency_ms)?,
+            latency_ms: reader.count("latency_ms", row.latency_ms)?,
             response: row.response,
             error: row.error.as_deref().map(error).transpose()?,
         })

@@ -12,7 +12,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::bans,
 };
 
@@ -51,18 +51,18 @@ impl TryFrom<BanRow> for Ban {
 
     fn try_from(row: BanRow) -> Result<Self, StoreError> {
         let id = BanId::from_uuid(row.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "bans",
             row: id,
         };
         let kind = match row.kind.as_str() {
             "email" => IdentifierType::Email,
             "phone" => IdentifierType::Phone,
-            _ => return Err(read.corrupt("kind")),
+            _ => return Err(reader.corrupt("kind")),
         };
         let hash = PepperedHash {
-            pepper: read.need("pepper_id", KeyId::parse(&row.pepper_id))?,
-            hash: read.need("hash", row.hash.try_into().ok())?,
+            pepper: reader.require("pepper_id", KeyId::parse(&row.pepper_id))?,
+            hash: reader.require("hash", row.hash.try_into().ok())?,
         };
         Ok(Self {
             id,

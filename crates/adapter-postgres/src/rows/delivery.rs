@@ -8,7 +8,7 @@ use oncharge_domain::{
 use oncharge_ports::StoreError;
 use uuid::Uuid;
 
-use crate::{rows::Reader, schema::deliveries};
+use crate::{rows::RowReader, schema::deliveries};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries, check_for_backend(Pg))]
@@ -30,7 +30,7 @@ impl TryFrom<DeliveryRow> for Delivery {
 
     fn try_from(row: DeliveryRow) -> Result<Self, StoreError> {
         let event = EventId::from_uuid(row.event_id);
-        let read = Reader {
+        let reader = RowReader {
             table: "deliveries",
             row: event,
         };
@@ -38,13 +38,13 @@ impl TryFrom<DeliveryRow> for Delivery {
             event,
             session: SessionId::from_uuid(row.session_id),
             merchant: MerchantId::from_uuid(row.merchant_id),
-            sequence: read.count("sequence", row.sequence)?,
+            sequence: reader.count("sequence", row.sequence)?,
             endpoint: EndpointId::from_uuid(row.endpoint_id),
-            url: read.url(&row.url)?,
-            state: read.need("state", DeliveryState::parse(&row.state))?,
-            attempts: read.count("attempts", row.attempts)?,
-            failures: read.count("failures", row.failures)?,
-            round: read.count("round", row.round)?,
+            url: reader.url(&row.url)?,
+            state: reader.require("state", DeliveryState::parse(&row.state))?,
+            attempts: reader.count("attempts", row.attempts)?,
+            failures: reader.count("failures", row.failures)?,
+            round: reader.count("round", row.round)?,
         })
     }
 }

@@ -5,7 +5,8 @@ use oncharge_domain::{
     id::{ApiKeyId, EndpointId, MerchantId},
     time::Timestamp,
     webhook::{
-        Disabled, DisabledBecause, EndpointSecrets, PreviousSecret, WebhookEndpoint, WebhookSecret,
+        DisableReason, DisabledState, EndpointSecrets, PreviousSecret, WebhookEndpoint,
+        WebhookSecret,
     },
 };
 use oncharge_ports::StoreError;
@@ -13,7 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::webhook_endpoints,
     seal::{Column, PREVIOUS_WEBHOOK_SECRET, SealedColumns, Sealer, WEBHOOK_SECRET},
 };
@@ -70,7 +71,7 @@ impl EndpointRow {
                 url: endpoint.url.as_str().to_owned(),
                 key_id: endpoint.key.uuid(),
                 secrets: SecretColumns::seal(endpoint.merchant, &endpoint.secrets, sealer)?,
-                disabled: disabled.map(|disabled| disabled.because.name().to_owned()),
+                disabled: disabled.map(|disabled| disabled.reason.name().to_owned()),
                 disabled_at: disabled.map(|disabled| at(disabled.at)),
                 failing_since: endpoint.failing_since.map(at),
                 updated_at: at(endpoint.updated_at),
@@ -81,24 +82,24 @@ impl EndpointRow {
     /// The endpoint.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
         let merchant = MerchantId::from_uuid(self.merchant_id);
-        let read = Reader {
+        let reader = RowReader {
             table: "webhook_endpoints",
             row: merchant,
         };
         let settings = self.settings;
         let disabled = match (settings.disabled, settings.disabled_at) {
             (None, None) => None,
-            (Some(name), Some(since)) => Some(Disabled {
-                because: read.need("disabled", DisabledBecause::parse(&name))?,
+            (Some(name), Some(since)) => Some(DisabledState {
+                reason: reader.require("disabled", DisableReason::parse(&name))?,
                 at: Timestamp::new(since),
             }),
-            _ => return Err(read.corrupt("disabled_at")),
+            _ => return Err(reader.corrupt("disabled_at")),
         };
         Ok(WebhookEndpoint {
             id: EndpointId::from_uuid(self.id),
             merchant,
-            version: read.count("version", settings.version)?,
-            url: read.url(&settings.url)?,
+            version: reader.count("version", settings.version)?,
+            url: reader.url(&settings.url)?,
             key: ApiKeyId::from_uuid(settings.key_id),
             secrets: settings.secrets.open(merchant, sealer)?,
             disabled,

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use crate::{
     rows::{
-        Reader, at,
+        RowReader, at,
         session::{attempt_document, attempt_of, metadata_of},
     },
     schema::events,
@@ -74,54 +74,55 @@ impl From<&NewEvent> for EventRow {
 
 impl EventRow {
     /// The event, with what its payload takes from the session's row.
-    pub(crate) fn stored(
+    pub(crate) fn stored_event(
         self,
         reference: &str,
         metadata: Value,
     ) -> Result<StoredEvent, StoreError> {
         let id = EventId::from_uuid(self.id);
         let session = SessionId::from_uuid(self.session_id);
-        let read = Reader {
+        let reader = RowReader {
             table: "events",
             row: id,
         };
         let failure = match &self.failure {
             Some(code) => Some(Failure {
-                code: read.need("failure", FailureCode::parse(code))?,
+                code: reader.require("failure", FailureCode::parse(code))?,
                 reason: self.failure_reason.as_deref().map(RefusalReason::parse),
             }),
             None => None,
         };
-        let attempt = |document| read.need("attempt", attempt_of(document));
+        let attempt = |document| reader.require("attempt", attempt_of(document));
         let attempt = self.attempt.map(attempt);
         let event = Event {
             session,
             merchant: MerchantId::from_uuid(self.merchant_id),
-            sequence: read.count("sequence", self.sequence)?,
-            kind: read.need("kind", EventKind::parse(&self.kind))?,
-            status: read.need("status", StatusName::parse(&self.status))?,
-            amount: read.money(self.amount, &self.currency)?,
+            sequence: reader.count("sequence", self.sequence)?,
+            kind: reader.require("kind", EventKind::parse(&self.kind))?,
+            status: reader.require("status", StatusName::parse(&self.status))?,
+            amount: reader.money(self.amount, &self.currency)?,
             amounts: Amounts {
-                authorized: read.money(self.authorized, &self.currency)?,
-                captured: read.money(self.captured, &self.currency)?,
-                refunded: read.money(self.refunded, &self.currency)?,
+                authorized: reader.money(self.authorized, &self.currency)?,
+                captured: reader.money(self.captured, &self.currency)?,
+                refunded: reader.money(self.refunded, &self.currency)?,
             },
             failure,
-            psp_reference: read.reference("psp_reference", self.psp_reference.as_deref())?,
+            psp_reference: reader.psp_reference("psp_reference", self.psp_reference.as_deref())?,
             attempt: attempt.transpose()?,
             refund: self.refund_id.map(RefundId::from_uuid),
             retry_until: self.retry_until.map(Timestamp::new),
             at: Timestamp::new(self.created_at),
         };
-        let of_session = Reader {
+        let of_session = RowReader {
             table: "sessions",
             row: session,
         };
         Ok(StoredEvent {
             id,
             event,
-            merchant_reference: of_session.need("reference", Reference::parse(reference).ok())?,
-            metadata: of_session.need("metadata", metadata_of(metadata))?,
+            merchant_reference: of_session
+                .require("reference", Reference::parse(reference).ok())?,
+            metadata: of_session.require("metadata", metadata_of(metadata))?,
         })
     }
 }

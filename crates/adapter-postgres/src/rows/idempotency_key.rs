@@ -7,8 +7,8 @@ use oncharge_domain::{
     time::Timestamp,
 };
 use oncharge_ports::{
-    RememberedAnswer, StoreError,
-    unit_of_work::{KeyRecord, KeyScope},
+    StoreError, StoredResponse,
+    unit_of_work::{IdempotencyRecord, IdempotencyScope},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -23,7 +23,7 @@ use crate::{
 /// A record that is taken: reserved for an operation, or answered at once.
 #[derive(Insertable)]
 #[diesel(table_name = idempotency_keys, treat_none_as_default_value = false)]
-pub(crate) struct TakenRow {
+pub(crate) struct NewKeyRow {
     merchant_id: Uuid,
     key: String,
     fingerprint: Vec<u8>,
@@ -48,7 +48,7 @@ pub(crate) struct AnswerColumns {
 /// What is read of a record.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = idempotency_keys, check_for_backend(Pg))]
-pub(crate) struct RecordRow {
+pub(crate) struct KeyRow {
     fingerprint: Vec<u8>,
     operation_id: Option<Uuid>,
     #[diesel(embed)]
@@ -56,13 +56,13 @@ pub(crate) struct RecordRow {
 }
 
 /// What a row of this scope is bound to when it is sealed: the merchant's id and the key's text.
-pub(crate) fn row_of(merchant: Uuid, key: &str) -> Vec<u8> {
+pub(crate) fn row_bytes(merchant: Uuid, key: &str) -> Vec<u8> {
     [merchant.as_bytes(), key.as_bytes()].concat()
 }
 
-impl TakenRow {
+impl NewKeyRow {
     pub(crate) fn new(
-        scope: &KeyScope,
+        scope: &IdempotencyScope,
         fingerprint: RequestFingerprint,
         operation: Option<OperationId>,
         (answer, created_at): (AnswerColumns, Timestamp),
@@ -81,12 +81,12 @@ impl TakenRow {
 impl AnswerColumns {
     /// The answer that was given at this time.
     pub(crate) fn seal(
-        scope: &KeyScope,
-        answer: &RememberedAnswer,
+        scope: &IdempotencyScope,
+        answer: &StoredResponse,
         answered_at: Timestamp,
         sealer: &Sealer,
     ) -> Result<Self, StoreError> {
-        let row = row_of(scope.merchant.uuid(), scope.key.as_str());
+        let row = row_bytes(scope.merchant.uuid(), scope.key.as_str());
         let columns = sealer.seal(BODY, &row, &answer.body)?;
         Ok(Self {
             answered_at: Some(at(answered_at)),
@@ -98,9 +98,13 @@ impl AnswerColumns {
     }
 }
 
-impl RecordRow {
+impl KeyRow {
     /// The record of this scope.
-    pub(crate) fn open(self, scope: &KeyScope, sealer: &Sealer) -> Result<KeyRecord, StoreError> {
+    pub(crate) fn open(
+        self,
+        scope: &IdempotencyScope,
+        sealer: &Sealer,
+    ) -> Result<IdempotencyRecord, StoreError> {
         let bad = |column| {
             let row = format!("{} {}", scope.merchant, scope.key.as_str());
             corrupt("idempotency_keys", column, row)
@@ -110,7 +114,7 @@ impl RecordRow {
         let operation = self.operation_id.map(OperationId::from_uuid);
         let columns = self.answer;
         let Some(answered_at) = columns.answered_at else {
-            return Ok(KeyRecord {
+            return Ok(IdempotencyRecord {
                 fingerprint,
                 operation,
                 answer: None,
@@ -121,14 +125,14 @@ impl RecordRow {
             bytes: columns.body.ok_or_else(|| bad("body"))?,
             key_id: columns.body_key_id.ok_or_else(|| bad("body_key_id"))?,
         };
-        let row = row_of(scope.merchant.uuid(), scope.key.as_str());
+        let row = row_bytes(scope.merchant.uuid(), scope.key.as_str());
         let status = columns.status.and_then(|status| status.try_into().ok());
-        let answer = RememberedAnswer {
+        let answer = StoredResponse {
             status: status.ok_or_else(|| bad("status"))?,
             content_type: columns.content_type.ok_or_else(|| bad("content_type"))?,
             body: sealer.open(BODY, &row, body)?.to_vec(),
         };
-        Ok(KeyRecord {
+        Ok(IdempotencyRecord {
             fingerprint,
             operation,
             answer: Some(answer),
@@ -138,11 +142,11 @@ impl RecordRow {
 }
 
 /// The scope that a row's key columns say.
-pub(crate) fn scope_of(merchant: Uuid, key: &str) -> Result<KeyScope, StoreError> {
+pub(crate) fn scope_of(merchant: Uuid, key: &str) -> Result<IdempotencyScope, StoreError> {
     let merchant = MerchantId::from_uuid(merchant);
     // Reading strips one pair of quotes: with a pair around it the text stays as it is.
     let key = IdempotencyKey::parse(&format!("\"{key}\""));
-    Ok(KeyScope {
+    Ok(IdempotencyScope {
         merchant,
         key: key.ok_or_else(|| corrupt("idempotency_keys", "key", merchant.to_string()))?,
     })

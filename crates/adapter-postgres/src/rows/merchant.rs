@@ -3,7 +3,7 @@
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::{ApiKeyId, MerchantId},
-    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
     signing::SigningKey,
     text::MerchantName,
     time::Timestamp,
@@ -14,7 +14,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::{api_keys, merchants},
     seal::{SIGNING_KEY, SealedColumns, Sealer},
 };
@@ -33,7 +33,7 @@ pub(crate) struct MerchantRow {
     require_idempotency_key: bool,
     created_at: OffsetDateTime,
     #[diesel(embed)]
-    look: LookColumns,
+    branding: LookColumns,
     #[diesel(embed)]
     access: AccessColumns,
 }
@@ -81,7 +81,7 @@ impl From<&Merchant> for MerchantRow {
             origins: Value::from(merchant.origins.clone()),
             require_idempotency_key: merchant.require_idempotency_key,
             created_at: at(merchant.created_at),
-            look: LookColumns::of(&merchant.look),
+            branding: LookColumns::of(&merchant.branding),
             access: AccessColumns {
                 disabled_at: merchant.disabled_at.map(at),
             },
@@ -94,45 +94,45 @@ impl TryFrom<MerchantRow> for Merchant {
 
     fn try_from(row: MerchantRow) -> Result<Self, StoreError> {
         let id = MerchantId::from_uuid(row.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "merchants",
             row: id,
         };
         let origins: Option<Vec<String>> = serde_json::from_value(row.origins).ok();
         Ok(Self {
             id,
-            version: read.count("version", row.version)?,
-            name: read.need("name", MerchantName::parse(&row.name).ok())?,
-            account: read.account(&row.connector, &row.account)?,
+            version: reader.count("version", row.version)?,
+            name: reader.require("name", MerchantName::parse(&row.name).ok())?,
+            account: reader.account(&row.connector, &row.account)?,
             automatic_capture: row.automatic_capture,
-            capture_delay_seconds: read
+            capture_delay_seconds: reader
                 .count("capture_delay_seconds", row.capture_delay_seconds)?,
-            origins: read.need("origins", origins)?,
+            origins: reader.require("origins", origins)?,
             require_idempotency_key: row.require_idempotency_key,
             created_at: Timestamp::new(row.created_at),
-            look: row.look.look(&read)?,
+            branding: row.branding.branding(&reader)?,
             disabled_at: row.access.disabled_at.map(Timestamp::new),
         })
     }
 }
 
 impl LookColumns {
-    fn of(look: &Look) -> Self {
-        let text = |accent: Accent| accent.colour().to_string();
+    fn of(branding: &Branding) -> Self {
+        let text = |accent: Accent| accent.color().to_string();
         Self {
-            accent: look.accent.map(text),
-            accent_dark: look.accent_dark.map(text),
-            logo: look.logo.as_ref().map(|logo| logo.bytes().to_vec()),
+            accent: branding.accent.map(text),
+            accent_dark: branding.accent_dark.map(text),
+            logo: branding.logo.as_ref().map(|logo| logo.bytes().to_vec()),
         }
     }
 
-    fn look(self, read: &Reader<MerchantId>) -> Result<Look, StoreError> {
+    fn branding(self, reader: &RowReader<MerchantId>) -> Result<Branding, StoreError> {
         let accent = |column, text: Option<String>| {
-            let kept = |text: String| read.need(column, Accent::kept(&text).ok());
+            let kept = |text: String| reader.require(column, Accent::from_stored(&text).ok());
             text.map(kept).transpose()
         };
-        let logo = |bytes| read.need("logo", Logo::new(bytes).ok());
-        Ok(Look {
+        let logo = |bytes| reader.require("logo", Logo::new(bytes).ok());
+        Ok(Branding {
             accent: accent("accent", self.accent)?,
             accent_dark: accent("accent_dark", self.accent_dark)?,
             logo: self.logo.map(logo).transpose()?,

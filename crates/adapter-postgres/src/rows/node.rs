@@ -11,7 +11,7 @@ use oncharge_ports::{StoreError, key_registry::Node};
 use serde_json::Value;
 use uuid::Uuid;
 
-use crate::{rows::Reader, schema::nodes};
+use crate::{rows::RowReader, schema::nodes};
 
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = nodes, check_for_backend(Pg))]
@@ -51,7 +51,7 @@ impl TryFrom<NodeRow> for Node {
 
     fn try_from(row: NodeRow) -> Result<Self, StoreError> {
         let id = NodeId::from_uuid(row.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "nodes",
             row: id,
         };
@@ -61,8 +61,8 @@ impl TryFrom<NodeRow> for Node {
         };
         Ok(Self {
             id,
-            master: read.need("master_keys", keys(&row.master_keys))?,
-            peppers: read.need("pepper_keys", keys(&row.pepper_keys))?,
+            master: reader.require("master_keys", keys(&row.master_keys))?,
+            peppers: reader.require("pepper_keys", keys(&row.pepper_keys))?,
             name: row.name,
         })
     }

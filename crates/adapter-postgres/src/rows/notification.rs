@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::psp_notifications,
     seal::{NOTIFICATION, SealedColumns, Sealer},
 };
@@ -57,7 +57,7 @@ impl NotificationRow {
     /// The notification.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
         let id = NotificationId::from_uuid(self.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "psp_notifications",
             row: id,
         };
@@ -68,7 +68,7 @@ impl NotificationRow {
         let body = sealer.open(NOTIFICATION, self.id.as_bytes(), columns)?;
         let new = NewNotification {
             id,
-            account: read.account(&self.connector, &self.account)?,
+            account: reader.account(&self.connector, &self.account)?,
             event_key: self.event_key,
             body: body.to_vec(),
             received_at: Timestamp::new(self.received_at),
@@ -76,7 +76,7 @@ impl NotificationRow {
         let status = NotificationStatus::parse(&self.status);
         Ok(StoredNotification {
             new,
-            status: read.need("status", status)?,
+            status: reader.require("status", status)?,
         })
     }
 }

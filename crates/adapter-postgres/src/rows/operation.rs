@@ -4,8 +4,8 @@ use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
     id::{MerchantId, OperationId, RefundId, SessionId},
     operation::{
-        CancelPurpose, CompensationBy, Contradiction, Operation, OperationKind, OperationStatus,
-        Sending,
+        CancelPurpose, CompensationMethod, Contradiction, Operation, OperationKind,
+        OperationStatus, SendState,
     },
     psp::{RefusalReason, TokenFingerprint},
     time::Timestamp,
@@ -15,7 +15,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::operations,
 };
 
@@ -90,10 +90,10 @@ impl From<&Operation> for OperationState {
             OperationStatus::Failed => "failed",
         };
         let sending = match operation.sending {
-            Sending::Intended => "intended",
-            Sending::NotSent => "not_sent",
-            Sending::Unknown => "unknown",
-            Sending::Accepted => "accepted",
+            SendState::Intended => "intended",
+            SendState::NotSent => "not_sent",
+            SendState::Unknown => "unknown",
+            SendState::Accepted => "accepted",
         };
         let contradiction = operation.contradiction.map(|known| match known {
             Contradiction::Listed => LISTED,
@@ -135,8 +135,8 @@ impl From<&OperationKind> for KindColumns {
             OperationKind::Refund(refund) => columns.refund_id = Some(refund.uuid()),
             OperationKind::Compensation { of, by, round } => {
                 let name = match by {
-                    CompensationBy::Void => "void",
-                    CompensationBy::Refund => "refund",
+                    CompensationMethod::Void => "void",
+                    CompensationMethod::Refund => "refund",
                 };
                 columns.compensates_id = Some(of.uuid());
                 columns.compensates_by = Some(name.to_owned());
@@ -166,41 +166,41 @@ impl From<&Operation> for OperationRow {
 }
 
 impl KindColumns {
-    fn read(self, read: &Reader<OperationId>) -> Result<OperationKind, StoreError> {
+    fn kind(self, reader: &RowReader<OperationId>) -> Result<OperationKind, StoreError> {
         Ok(match self.kind.as_str() {
             "authorize" => {
                 let token = self.token.and_then(|bytes| bytes.try_into().ok());
                 OperationKind::Authorize {
-                    token: TokenFingerprint::from_bytes(read.need("token", token)?),
-                    capture: read.need("captures", self.captures)?,
+                    token: TokenFingerprint::from_bytes(reader.require("token", token)?),
+                    capture: reader.require("captures", self.captures)?,
                 }
             }
             "capture" => OperationKind::Capture {
-                automatic: read.need("automatic", self.automatic)?,
+                automatic: reader.require("automatic", self.automatic)?,
             },
             "cancel" => OperationKind::Cancel(match self.purpose.as_deref() {
                 Some("merchant") => CancelPurpose::Merchant,
                 Some("abandon") => CancelPurpose::Abandon,
                 Some("expiry") => CancelPurpose::Expiry,
-                _ => return Err(read.corrupt("purpose")),
+                _ => return Err(reader.corrupt("purpose")),
             }),
             "refund" => {
-                let refund = read.need("refund_id", self.refund_id)?;
+                let refund = reader.require("refund_id", self.refund_id)?;
                 OperationKind::Refund(RefundId::from_uuid(refund))
             }
             "compensation" => {
-                let of = read.need("compensates_id", self.compensates_id)?;
+                let of = reader.require("compensates_id", self.compensates_id)?;
                 OperationKind::Compensation {
                     of: OperationId::from_uuid(of),
                     by: match self.compensates_by.as_deref() {
-                        Some("void") => CompensationBy::Void,
-                        Some("refund") => CompensationBy::Refund,
-                        _ => return Err(read.corrupt("compensates_by")),
+                        Some("void") => CompensationMethod::Void,
+                        Some("refund") => CompensationMethod::Refund,
+                        _ => return Err(reader.corrupt("compensates_by")),
                     },
-                    round: read.count("round", read.need("round", self.round)?)?,
+                    round: reader.count("round", reader.require("round", self.round)?)?,
                 }
             }
-            _ => return Err(read.corrupt("kind")),
+            _ => return Err(reader.corrupt("kind")),
         })
     }
 }
@@ -210,7 +210,7 @@ impl TryFrom<OperationRow> for Operation {
 
     fn try_from(row: OperationRow) -> Result<Self, StoreError> {
         let id = OperationId::from_uuid(row.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "operations",
             row: id,
         };
@@ -219,33 +219,33 @@ impl TryFrom<OperationRow> for Operation {
             "requested" => OperationStatus::Requested,
             "succeeded" => OperationStatus::Succeeded,
             "failed" => OperationStatus::Failed,
-            _ => return Err(read.corrupt("status")),
+            _ => return Err(reader.corrupt("status")),
         };
         let sending = match state.sending.as_str() {
-            "intended" => Sending::Intended,
-            "not_sent" => Sending::NotSent,
-            "unknown" => Sending::Unknown,
-            "accepted" => Sending::Accepted,
-            _ => return Err(read.corrupt("sending")),
+            "intended" => SendState::Intended,
+            "not_sent" => SendState::NotSent,
+            "unknown" => SendState::Unknown,
+            "accepted" => SendState::Accepted,
+            _ => return Err(reader.corrupt("sending")),
         };
         let contradiction = match state.contradiction.as_deref() {
             None => None,
             Some(LISTED) => Some(Contradiction::Listed),
             Some(DISMISSED) => Some(Contradiction::Dismissed),
-            Some(_) => return Err(read.corrupt("contradiction")),
+            Some(_) => return Err(reader.corrupt("contradiction")),
         };
         let payment = row.payment_reference.as_deref();
         Ok(Self {
             id,
             session: SessionId::from_uuid(row.session_id),
             merchant: MerchantId::from_uuid(row.merchant_id),
-            kind: row.kind.read(&read)?,
-            amount: read.money(row.amount, &row.currency)?,
-            account: read.account(&row.connector, &row.account)?,
-            payment: read.reference("payment_reference", payment)?,
+            kind: row.kind.kind(&reader)?,
+            amount: reader.money(row.amount, &row.currency)?,
+            account: reader.account(&row.connector, &row.account)?,
+            payment: reader.psp_reference("payment_reference", payment)?,
             status,
             sending,
-            reference: read.reference("psp_reference", state.psp_reference.as_deref())?,
+            reference: reader.psp_reference("psp_reference", state.psp_reference.as_deref())?,
             failure: state.failure.as_deref().map(RefusalReason::parse),
             compensated: state.compensated,
             contradiction,

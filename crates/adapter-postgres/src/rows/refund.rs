@@ -13,7 +13,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at},
+    rows::{RowReader, at},
     schema::refunds,
 };
 
@@ -79,7 +79,7 @@ impl TryFrom<RefundRow> for Refund {
 
     fn try_from(row: RefundRow) -> Result<Self, StoreError> {
         let id = RefundId::from_uuid(row.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "refunds",
             row: id,
         };
@@ -87,17 +87,18 @@ impl TryFrom<RefundRow> for Refund {
             ("refund_requested", None) => RefundStatus::Requested,
             ("refund_succeeded", None) => RefundStatus::Succeeded,
             ("refund_failed", Some(reason)) => RefundStatus::Failed(RefusalReason::parse(&reason)),
-            _ => return Err(read.corrupt("status")),
+            _ => return Err(reader.corrupt("status")),
         };
         Ok(Self {
             id,
             session: SessionId::from_uuid(row.session_id),
             merchant: MerchantId::from_uuid(row.merchant_id),
             operation: OperationId::from_uuid(row.operation_id),
-            amount: read.money(row.amount, &row.currency)?,
-            reference: read.need("reference", Reference::parse(&row.reference).ok())?,
+            amount: reader.money(row.amount, &row.currency)?,
+            reference: reader.require("reference", Reference::parse(&row.reference).ok())?,
             status,
-            psp_reference: read.reference("psp_reference", row.state.psp_reference.as_deref())?,
+            psp_reference: reader
+                .psp_reference("psp_reference", row.state.psp_reference.as_deref())?,
             created_at: Timestamp::new(row.created_at),
             updated_at: Timestamp::new(row.state.updated_at),
         })

@@ -16,7 +16,7 @@ use time::OffsetDateTime;
 use uuid::Uuid;
 
 use crate::{
-    rows::{Reader, at, contact::ContactRow},
+    rows::{RowReader, at, contact::ContactRow},
     schema::sessions,
     seal::Sealer,
 };
@@ -66,7 +66,7 @@ pub(crate) struct SessionState {
 
 impl From<&Session> for SessionState {
     fn from(session: &Session) -> Self {
-        let flat = session.snapshot();
+        let snapshot = session.snapshot();
         Self {
             version: session.version.into(),
             updated_at: at(session.updated_at),
@@ -74,15 +74,15 @@ impl From<&Session> for SessionState {
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
-            attempt_id: flat.attempt.map(Id::uuid),
-            psp_reference: flat.psp_reference,
-            amount_authorized: flat.authorized,
-            amount_captured: flat.captured,
-            refunds_requested: flat.refunds_requested,
-            refunds_succeeded: flat.refunds_succeeded,
-            failure: flat.failure,
-            retry: flat.retry,
-            progress: object(&flat.progress),
+            attempt_id: snapshot.attempt.map(Id::uuid),
+            psp_reference: snapshot.psp_reference,
+            amount_authorized: snapshot.authorized,
+            amount_captured: snapshot.captured,
+            refunds_requested: snapshot.refunds_requested,
+            refunds_succeeded: snapshot.refunds_succeeded,
+            failure: snapshot.failure,
+            retry: snapshot.retry,
+            progress: object(&snapshot.progress),
             due_at: session.due_at().map(at),
         }
     }
@@ -126,18 +126,18 @@ impl SessionRow {
     /// The session, its contact data left out.
     pub(crate) fn open_without_contact(mut self) -> Result<Session, StoreError> {
         let id = SessionId::from_uuid(self.id);
-        let read = Reader {
+        let reader = RowReader {
             table: "sessions",
             row: id,
         };
-        let amount = read.money(self.amount, &self.currency)?;
+        let amount = reader.money(self.amount, &self.currency)?;
         let order_id = self.order_id.as_deref();
         let order_id = order_id
-            .map(|text| read.need("order_id", OrderId::parse(text).ok()))
+            .map(|text| reader.require("order_id", OrderId::parse(text).ok()))
             .transpose()?;
         let automatic_capture = self.automatic_capture;
         let automatic_capture = automatic_capture
-            .map(|seconds| read.count("automatic_capture", seconds))
+            .map(|seconds| reader.count("automatic_capture", seconds))
             .transpose()?;
         let attempts = attempts_of(std::mem::take(&mut self.state.attempts));
         // Which rule about `http` was in force when it was written does not matter any more.
@@ -145,31 +145,31 @@ impl SessionRow {
         Ok(Session {
             id,
             merchant: MerchantId::from_uuid(self.merchant_id),
-            version: read.count("version", self.state.version)?,
-            account: read.account(&self.connector, &self.account)?,
+            version: reader.count("version", self.state.version)?,
+            account: reader.account(&self.connector, &self.account)?,
             amount,
-            reference: read.need("reference", Reference::parse(&self.reference).ok())?,
+            reference: reader.require("reference", Reference::parse(&self.reference).ok())?,
             order_id,
-            return_url: read.need("return_url", return_url)?,
-            metadata: read.need("metadata", metadata_of(self.metadata))?,
+            return_url: reader.require("return_url", return_url)?,
+            metadata: reader.require("metadata", metadata_of(self.metadata))?,
             contact: Contact::default(),
             automatic_capture,
             created_at: Timestamp::new(self.created_at),
             updated_at: Timestamp::new(self.state.updated_at),
             expires_at: Timestamp::new(self.expires_at),
-            challenges: read.count("challenges", self.state.challenges)?,
-            next_sequence: read.count("next_sequence", self.state.next_sequence)?,
-            attempts: read.need("attempts", attempts)?,
-            status: self.state.status(&read, amount)?,
+            challenges: reader.count("challenges", self.state.challenges)?,
+            next_sequence: reader.count("next_sequence", self.state.next_sequence)?,
+            attempts: reader.require("attempts", attempts)?,
+            status: self.state.status(&reader, amount)?,
         })
     }
 }
 
 impl SessionState {
-    fn status(self, read: &Reader<SessionId>, amount: Money) -> Result<Status, StoreError> {
-        let name = read.need("status", StatusName::parse(&self.status))?;
+    fn status(self, reader: &RowReader<SessionId>, amount: Money) -> Result<Status, StoreError> {
+        let name = reader.require("status", StatusName::parse(&self.status))?;
         let progress: Option<BTreeMap<String, String>> = serde_json::from_value(self.progress).ok();
-        let flat = Snapshot {
+        let snapshot = Snapshot {
             attempt: self.attempt_id.map(OperationId::from_uuid),
             psp_reference: self.psp_reference,
             authorized: self.amount_authorized,
@@ -178,9 +178,9 @@ impl SessionState {
             refunds_succeeded: self.refunds_succeeded,
             failure: self.failure,
             retry: self.retry,
-            progress: read.need("progress", progress)?,
+            progress: reader.require("progress", progress)?,
         };
-        Session::restore_status(name, &flat, amount).map_err(|error| read.corrupt(error.0))
+        Session::restore_status(name, &snapshot, amount).map_err(|error| reader.corrupt(error.0))
     }
 }
 

@@ -5,16 +5,16 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid as SqlUuid},
 };
-use oncharge_domain::webhook::{DisabledBecause, EndpointChange};
-use oncharge_ports::{CommitError, unit_of_work::LeasedItem, webhook_repository::Recorded};
+use oncharge_domain::webhook::{DisableReason, EndpointChange};
+use oncharge_ports::{CommitError, unit_of_work::LeasedItem, webhook_repository::AttemptRecord};
 use time::OffsetDateTime;
 
-use super::left_over;
+use super::orphaned_deliveries;
 use crate::{
     batch::{Batch, BatchError},
-    commit::{Blame, outcome_beside_sessions},
+    commit::{Precondition, commit_error_outside_session},
     merchants::merchant_lock,
-    pool::Lent,
+    pool::PooledConnection,
     rows::{at, attempt::AttemptRow, audit::AuditRow},
     schema::{audit_log, delivery_attempts, webhook_endpoints},
     store::PostgresStore,
@@ -34,19 +34,22 @@ WHERE event_id = $1 AND lease_token = $2 AND leased_until > now()";
 
 /// Writes the attempt and what follows from it, in two round trips; where the endpoint that is to
 /// be disabled has another URL by now, has recovered or is gone, in four.
-pub(super) async fn record(store: &PostgresStore, recorded: &Recorded) -> Result<(), CommitError> {
+pub(super) async fn record(
+    store: &PostgresStore,
+    attempt_record: &AttemptRecord,
+) -> Result<(), CommitError> {
     // The lease must be this very delivery's.
-    if recorded.lease.item != LeasedItem::Delivery(recorded.after.delivery.event) {
+    if attempt_record.lease.item != LeasedItem::Delivery(attempt_record.after.delivery.event) {
         return Err(CommitError::LeaseLost);
     }
-    let lent = store.pool.get().await?;
-    let written = match write(&lent, recorded, recorded.after.endpoint).await {
-        Err(BatchError::NoRow(Blame::Missing(_))) => {
-            write(&lent, recorded, EndpointChange::None).await
+    let pooled = store.pool.get().await?;
+    let written = match write(&pooled, attempt_record, attempt_record.after.endpoint).await {
+        Err(BatchError::PreconditionFailed(Precondition::RowExists(_))) => {
+            write(&pooled, attempt_record, EndpointChange::None).await
         }
         written => written,
     };
-    written.map_err(outcome_beside_sessions)
+    written.map_err(commit_error_outside_session)
 }
 
 /// Writes it with this change of the endpoint.
@@ -55,25 +58,25 @@ pub(super) async fn record(store: &PostgresStore, recorded: &Recorded) -> Result
 /// end its deliveries meet there, so that they cannot block each other in a circle. Where the lease
 /// turns out to be lost, that is undone.
 async fn write(
-    lent: &Lent,
-    recorded: &Recorded,
+    pooled: &PooledConnection,
+    attempt_record: &AttemptRecord,
     change: EndpointChange,
-) -> Result<(), BatchError<Blame>> {
-    let delivery = &recorded.after.delivery;
-    let mut batch = Batch::new(lent);
+) -> Result<(), BatchError<Precondition>> {
+    let delivery = &attempt_record.after.delivery;
+    let mut batch = Batch::new(pooled);
     if let EndpointChange::Disabled(_) = change {
         batch.add(merchant_lock(delivery.merchant));
     }
-    change_endpoint(&mut batch, recorded, change);
-    change_delivery(&mut batch, recorded);
-    if let Some(attempt) = &recorded.attempt {
+    change_endpoint(&mut batch, attempt_record, change);
+    change_delivery(&mut batch, attempt_record);
+    if let Some(attempt) = &attempt_record.attempt {
         let row = AttemptRow::new(delivery.event, attempt);
         let merchant = delivery_attempts::merchant_id.eq(delivery.merchant.uuid());
         batch.add((row, merchant).insert_into(delivery_attempts::table));
     }
     if let EndpointChange::Disabled(_) = change {
-        batch.add(left_over::end(delivery.merchant));
-        if let Some(entry) = &recorded.audit {
+        batch.add(orphaned_deliveries::end(delivery.merchant));
+        if let Some(entry) = &attempt_record.audit {
             batch.add(AuditRow::from(entry).insert_into(audit_log::table));
         }
     }
@@ -81,12 +84,16 @@ async fn write(
 }
 
 /// Changes the endpoint, but only while its URL is the delivery's.
-fn change_endpoint(batch: &mut Batch<'_, Blame>, recorded: &Recorded, change: EndpointChange) {
+fn change_endpoint(
+    batch: &mut Batch<'_, Precondition>,
+    attempt_record: &AttemptRecord,
+    change: EndpointChange,
+) {
     use webhook_endpoints::{disabled, disabled_at, failing_since, table, url};
-    let delivery = &recorded.after.delivery;
-    let disabled_now = |because: DisabledBecause| {
-        let name = disabled.eq(Some(because.name()));
-        (name, disabled_at.eq(Some(at(recorded.at))))
+    let delivery = &attempt_record.after.delivery;
+    let disabled_now = |reason: DisableReason| {
+        let name = disabled.eq(Some(reason.name()));
+        (name, disabled_at.eq(Some(at(attempt_record.at))))
     };
     let row = table
         .find(delivery.merchant.uuid())
@@ -99,31 +106,31 @@ fn change_endpoint(batch: &mut Batch<'_, Blame>, recorded: &Recorded, change: En
         }
         EndpointChange::Failing => {
             let first = row.filter(failing_since.is_null());
-            batch.add(diesel::update(first).set(failing_since.eq(Some(at(recorded.at)))));
+            batch.add(diesel::update(first).set(failing_since.eq(Some(at(attempt_record.at)))));
         }
-        EndpointChange::Disabled(because @ DisabledBecause::Gone) => {
-            let write = diesel::update(row).set(disabled_now(because));
-            batch.require(write, Blame::Missing("an endpoint"));
+        EndpointChange::Disabled(reason @ DisableReason::Gone) => {
+            let write = diesel::update(row).set(disabled_now(reason));
+            batch.require(write, Precondition::RowExists("an endpoint"));
         }
         // Only what still fails since then: not what was set or has recovered meanwhile.
-        EndpointChange::Disabled(because @ DisabledBecause::Failing) => {
-            let failing = row.filter(failing_since.eq(recorded.failing_since.map(at)));
-            let write = diesel::update(failing).set(disabled_now(because));
-            batch.require(write, Blame::Missing("a failing endpoint"));
+        EndpointChange::Disabled(reason @ DisableReason::Failing) => {
+            let failing = row.filter(failing_since.eq(attempt_record.failing_since.map(at)));
+            let write = diesel::update(failing).set(disabled_now(reason));
+            batch.require(write, Precondition::RowExists("a failing endpoint"));
         }
     }
 }
 
 /// Writes what the attempt changes of its delivery, if the lease holds, and gives that back.
-fn change_delivery(batch: &mut Batch<'_, Blame>, recorded: &Recorded) {
-    let delivery = &recorded.after.delivery;
+fn change_delivery(batch: &mut Batch<'_, Precondition>, attempt_record: &AttemptRecord) {
+    let delivery = &attempt_record.after.delivery;
     let write = sql_query(CHANGE_DELIVERY)
         .bind::<SqlUuid, _>(delivery.event.uuid())
-        .bind::<SqlUuid, _>(recorded.lease.token.uuid())
+        .bind::<SqlUuid, _>(attempt_record.lease.token.uuid())
         .bind::<BigInt, _>(i64::from(delivery.attempts))
         .bind::<BigInt, _>(i64::from(delivery.round))
         .bind::<Text, _>(delivery.state.name())
         .bind::<BigInt, _>(i64::from(delivery.failures))
-        .bind::<Nullable<Timestamptz>, _>(recorded.after.next_try_at.map(at));
-    batch.require(write, Blame::Lease);
+        .bind::<Nullable<Timestamptz>, _>(attempt_record.after.next_try_at.map(at));
+    batch.require(write, Precondition::Lease);
 }

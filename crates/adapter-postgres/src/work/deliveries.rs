@@ -11,7 +11,7 @@ use oncharge_domain::id::{EventId, Id, MerchantId};
 use oncharge_ports::{
     StoreError,
     unit_of_work::{Lease, LeasedItem},
-    work_queue::{ClaimedDelivery, WantedDeliveries},
+    work_queue::{ClaimedDelivery, DeliveryClaimFilter},
 };
 use time::OffsetDateTime;
 use uuid::Uuid;
@@ -82,7 +82,7 @@ WHERE event_id = ANY (ARRAY(SELECT event_id FROM free))
 RETURNING event_id, merchant_id, next_try_at";
 
 #[derive(QueryableByName)]
-struct Claimed {
+struct ClaimedRow {
     #[diesel(sql_type = SqlUuid)]
     event_id: Uuid,
     #[diesel(sql_type = SqlUuid)]
@@ -94,20 +94,20 @@ struct Claimed {
 /// Claims what is wanted, oldest first, in one round trip.
 pub(super) async fn claim(
     store: &PostgresStore,
-    wanted: &WantedDeliveries,
+    wanted: &DeliveryClaimFilter,
     length: Duration,
 ) -> Result<Vec<ClaimedDelivery>, StoreError> {
     let token = store.entropy.lease_token();
     let busy: Vec<Uuid> = wanted.busy.iter().copied().map(Id::uuid).collect();
     let claim = sql_query(CLAIM)
-        .bind::<BigInt, _>(i64::from(wanted.each))
+        .bind::<BigInt, _>(i64::from(wanted.per_merchant))
         .bind::<Array<SqlUuid>, _>(busy)
         .bind::<BigInt, _>(i64::from(wanted.limit))
         .bind::<Interval, _>(interval(length)?)
         .bind::<SqlUuid, _>(token.uuid());
-    let mut claimed: Vec<Claimed> = store.read(Prepared(claim)).await?;
+    let mut claimed: Vec<ClaimedRow> = store.read(Prepared(claim)).await?;
     claimed.sort_by_key(|row| (row.next_try_at, row.event_id));
-    let read = |row: &Claimed| {
+    let read = |row: &ClaimedRow| {
         let event = EventId::from_uuid(row.event_id);
         let item = LeasedItem::Delivery(event);
         ClaimedDelivery {

@@ -8,13 +8,13 @@ use diesel::{
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::{
     StoreError,
-    work_queue::{Queue, QueueDepth},
+    work_queue::{QueueDepth, QueueName},
 };
 use time::OffsetDateTime;
 
 use crate::{
     prepared::Prepared,
-    rows::{at, unfit},
+    rows::{at, conversion_error},
     store::PostgresStore,
 };
 
@@ -28,7 +28,7 @@ UNION ALL SELECT 'deliveries', count(*), min(created_at)
     FROM deliveries WHERE next_try_at IS NOT NULL";
 
 #[derive(QueryableByName)]
-struct Row {
+struct DepthRow {
     #[diesel(sql_type = Text)]
     queue: String,
     #[diesel(sql_type = BigInt)]
@@ -42,15 +42,15 @@ pub(super) async fn depths(
     now: Timestamp,
 ) -> Result<Vec<QueueDepth>, StoreError> {
     let query = sql_query(DEPTHS).bind::<Timestamptz, _>(at(now));
-    let rows: Vec<Row> = store.read(Prepared(query)).await?;
-    let of = |queue: &Queue| {
+    let rows: Vec<DepthRow> = store.read(Prepared(query)).await?;
+    let of = |queue: &QueueName| {
         let row = rows.iter().find(|row| row.queue == queue.name());
         let row = row.ok_or_else(|| StoreError::Failed("a queue was not counted".into()))?;
         Ok(QueueDepth {
             queue: *queue,
-            depth: row.depth.try_into().map_err(unfit)?,
+            depth: row.depth.try_into().map_err(conversion_error)?,
             oldest: row.oldest.map(Timestamp::new),
         })
     };
-    Queue::ALL.iter().map(of).collect()
+    QueueName::ALL.iter().map(of).collect()
 }

@@ -16,14 +16,14 @@ const ACCOUNT: &str = "(connector || '/' || account)";
 
 /// What can be leased.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Table {
+pub(super) enum WorkTable {
     Operations,
     Sessions,
     Notifications,
     Deliveries,
 }
 
-impl Table {
+impl WorkTable {
     fn name(self) -> &'static str {
         match self {
             Self::Operations => "operations",
@@ -66,7 +66,7 @@ impl Table {
 /// which no plan reads the whole table.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
-    pub(super) table: Table,
+    pub(super) table: WorkTable,
     pub(super) limit: i64,
     /// The accounts of which nothing is wanted.
     pub(super) busy: Vec<&'a str>,
@@ -76,8 +76,8 @@ pub(super) struct Claim<'a> {
 
 /// The row of a lease, if that holds; locked until the end of the transaction.
 #[derive(Debug)]
-pub(crate) struct Held {
-    table: Table,
+pub(crate) struct HeldLease {
+    table: WorkTable,
     id: Uuid,
     token: Uuid,
 }
@@ -85,24 +85,24 @@ pub(crate) struct Held {
 /// Lengthens a lease that holds.
 #[derive(Debug)]
 pub(super) struct Renew {
-    pub(super) held: Held,
+    pub(super) held: HeldLease,
     pub(super) length: PgInterval,
 }
 
 /// Ends a lease that holds; what is not over is due again at this time, a session as it was.
 #[derive(Debug)]
 pub(super) struct Release {
-    pub(super) held: Held,
+    pub(super) held: HeldLease,
     pub(super) next: OffsetDateTime,
 }
 
-impl Held {
-    pub(crate) fn by(lease: Lease) -> Self {
+impl HeldLease {
+    pub(crate) fn of(lease: Lease) -> Self {
         let (table, id) = match lease.item {
-            LeasedItem::Operation(id) => (Table::Operations, id.uuid()),
-            LeasedItem::Session(id) => (Table::Sessions, id.uuid()),
-            LeasedItem::Notification(id) => (Table::Notifications, id.uuid()),
-            LeasedItem::Delivery(event) => (Table::Deliveries, event.uuid()),
+            LeasedItem::Operation(id) => (WorkTable::Operations, id.uuid()),
+            LeasedItem::Session(id) => (WorkTable::Sessions, id.uuid()),
+            LeasedItem::Notification(id) => (WorkTable::Notifications, id.uuid()),
+            LeasedItem::Delivery(event) => (WorkTable::Deliveries, event.uuid()),
         };
         let token = lease.token.uuid();
         Self { table, id, token }
@@ -163,7 +163,7 @@ impl QueryFragment<Pg> for Claim<'_> {
     }
 }
 
-impl QueryFragment<Pg> for Held {
+impl QueryFragment<Pg> for HeldLease {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT ");
         out.push_sql(self.table.key());
@@ -190,7 +190,7 @@ impl QueryFragment<Pg> for Release {
         out.push_sql("UPDATE ");
         out.push_sql(self.held.table.name());
         out.push_sql(" SET leased_until = NULL, lease_token = NULL");
-        if !matches!(self.held.table, Table::Sessions) {
+        if !matches!(self.held.table, WorkTable::Sessions) {
             // One that is over has no next try, and gets none.
             out.push_sql(", next_try_at = CASE WHEN next_try_at IS NOT NULL THEN ");
             out.push_bind_param::<sql_types::Timestamptz, _>(&self.next)?;
@@ -201,7 +201,7 @@ impl QueryFragment<Pg> for Release {
 }
 
 /// All of them are told apart by their text, which depends on the table.
-macro_rules! known_by_text {
+macro_rules! identified_by_text {
     ($($statement:ty),*) => {$(
         impl QueryId for $statement {
             type QueryId = ();
@@ -210,7 +210,7 @@ macro_rules! known_by_text {
     )*};
 }
 
-known_by_text!(Claim<'_>, Held, Renew, Release);
+identified_by_text!(Claim<'_>, HeldLease, Renew, Release);
 
 impl Query for Claim<'_> {
     type SqlType = (

@@ -7,8 +7,8 @@ use oncharge_ports::{
 };
 
 use crate::{
-    plans::{Reading, until_alone},
-    shop::Shop,
+    fixture::Fixture,
+    query_plans::{TableReads, wait_until_alone},
 };
 
 const PAGE: Page = Page {
@@ -32,24 +32,24 @@ const SESSIONS: &str = "
         FROM sessions, generate_series(1, 5000) AS n;
     VACUUM ANALYZE sessions;";
 
-async fn fill(shop: &Shop, statements: &str) -> Reading {
-    let client = shop.database.client().await;
+async fn fill(fixture: &Fixture, statements: &str) -> TableReads {
+    let client = fixture.database.client().await;
     for statement in statements.split(';').filter(|text| !text.trim().is_empty()) {
         client.batch_execute(statement).await.unwrap();
     }
-    Reading::of(&client).await
+    TableReads::of(&client).await
 }
 
 /// How many rows of a table were read since then.
-async fn rows_read(shop: Shop, table: &str, before: &Reading) -> i64 {
-    let client = shop.database.client().await;
-    let Shop {
+async fn rows_read(fixture: Fixture, table: &str, before: &TableReads) -> i64 {
+    let client = fixture.database.client().await;
+    let Fixture {
         store, database, ..
-    } = shop;
+    } = fixture;
     drop(store);
-    until_alone(&client).await;
-    let after = Reading::of(&client).await;
-    let rows = |reading: &Reading| {
+    wait_until_alone(&client).await;
+    let after = TableReads::of(&client).await;
+    let rows = |reading: &TableReads| {
         let of_table = reading.0.iter().find(|found| found.table == table);
         of_table.unwrap().rows
     };
@@ -59,32 +59,32 @@ async fn rows_read(shop: Shop, table: &str, before: &Reading) -> i64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn events_of_a_rare_kind_are_found_without_reading_the_frequent_ones() {
-    let shop = Shop::open(1).await;
-    let captured = shop.captured().await;
-    let refunding = shop.refunding(&captured, "k");
-    shop.store.commit(refunding.clone()).await.unwrap();
-    let before = fill(&shop, EVENTS).await;
+    let fixture = Fixture::open(1).await;
+    let captured = fixture.captured_session().await;
+    let refunding = fixture.refund_unit(&captured, "k");
+    fixture.store.commit(refunding.clone()).await.unwrap();
+    let before = fill(&fixture, EVENTS).await;
     let filter = EventFilter {
-        merchant: shop.merchant.id,
+        merchant: fixture.merchant.id,
         session: None,
         kind: Some(EventKind::RefundRequested),
     };
-    let found = shop.store.events(&filter, PAGE).await.unwrap();
+    let found = fixture.store.events(&filter, PAGE).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, refunding.events[0].id);
-    assert!(rows_read(shop, "events", &before).await < 10);
+    assert!(rows_read(fixture, "events", &before).await < 10);
 }
 
 /// Expired are those that were swept, and those whose time is over.
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_sessions_are_found_without_reading_the_finished_ones() {
-    let shop = Shop::open(1).await;
-    let overdue = shop.build.session(&shop.merchant);
-    let unit = shop.build.unit(overdue.clone());
-    shop.store.commit(unit).await.unwrap();
-    let before = fill(&shop, SESSIONS).await;
+    let fixture = Fixture::open(1).await;
+    let overdue = fixture.build.session(&fixture.merchant);
+    let unit = fixture.build.unit(overdue.clone());
+    fixture.store.commit(unit).await.unwrap();
+    let before = fill(&fixture, SESSIONS).await;
     let filter = SessionFilter {
-        merchant: shop.merchant.id,
+        merchant: fixture.merchant.id,
         status: Some(StatusName::Expired),
         reference: None,
         order_id: None,
@@ -93,8 +93,8 @@ async fn expired_sessions_are_found_without_reading_the_finished_ones() {
         created_before: None,
         now: overdue.expires_at,
     };
-    let found = shop.store.sessions(&filter, PAGE).await.unwrap();
+    let found = fixture.store.sessions(&filter, PAGE).await.unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].id, overdue.id);
-    assert!(rows_read(shop, "sessions", &before).await < 10);
+    assert!(rows_read(fixture, "sessions", &before).await < 10);
 }

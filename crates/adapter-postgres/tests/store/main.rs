@@ -7,20 +7,20 @@
     reason = "helpers of tests, and a test may panic"
 )]
 
-mod breaking;
-mod claiming;
+mod claims;
+mod connection_failures;
 mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
-mod encrypting;
 mod filtered_lists;
-mod migrating;
-mod overseeing;
-mod plans;
+mod fixture;
+mod migrations;
+mod operator_queries;
 mod privacy;
 mod proxy;
-mod racing;
+mod query_plans;
+mod races;
 mod replication;
 mod schema;
-mod shop;
-mod traffic;
+mod statistics;
+mod tls;

@@ -7,29 +7,33 @@ use oncharge_domain::{
 use oncharge_ports::{BlocklistRepository, CheckoutRepository, Inbox};
 use oncharge_testkit::Builder;
 
-use crate::shop::{BODY, EMAIL, PHONE, Shop, tables};
+use crate::fixture::{BODY, EMAIL, Fixture, PHONE, tables};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_address_number_request_or_answer_is_in_the_tables() {
-    let shop = Shop::open(2).await;
-    shop.store.commit(shop.creating_once("k")).await.unwrap();
-    let (session, attempt) = shop.paying().await;
-    let request = shop.store.request(attempt.id).await.unwrap().unwrap();
+async fn personal_data_and_secrets_are_not_stored_in_plain_text() {
+    let fixture = Fixture::open(2).await;
+    fixture
+        .store
+        .commit(fixture.keyed_session_unit("k"))
+        .await
+        .unwrap();
+    let (session, attempt) = fixture.paying_session().await;
+    let request = fixture.store.request(attempt.id).await.unwrap().unwrap();
     let contact = &session.contact;
     let peppers = Peppers::new(&oncharge_conformance::keys());
     for identifier in Identifier::of_contact(contact) {
         let mut ban = Builder::new(9).ban([0; 32]);
-        ban.id = shop.build.id();
+        ban.id = fixture.build.id();
         ban.hash = peppers.hashes(&identifier).remove(0);
-        let audit = shop
+        let audit = fixture
             .build
             .audit(oncharge_domain::audit::AuditAction::BanAdded);
         let pepper = peppers.fingerprints()[0].clone();
-        assert!(shop.store.add(&ban, &pepper, &audit).await.unwrap());
+        assert!(fixture.store.add(&ban, &pepper, &audit).await.unwrap());
     }
-    let notification = shop.build.notification("evt-1");
-    assert!(shop.store.receive(&notification).await.unwrap());
-    let dump = dump(&shop).await;
+    let notification = fixture.build.notification("evt-1");
+    assert!(fixture.store.receive(&notification).await.unwrap());
+    let dump = dump(&fixture).await;
     assert!(dump.contains(b"order-42"), "the search finds what is there");
     let secrets = [
         EMAIL,
@@ -48,8 +52,8 @@ async fn no_address_number_request_or_answer_is_in_the_tables() {
         );
     }
     // The hash by which a key is found is there; what it is the hash of was never given to us.
-    let ApiKeyHash { .. } = &shop.key_hash;
-    assert!(dump.contains(shop.key_hash.bytes()));
+    let ApiKeyHash { .. } = &fixture.key_hash;
+    assert!(dump.contains(fixture.key_hash.bytes()));
 }
 
 /// Every value of every table: as text, and bytes as they are.
@@ -62,8 +66,8 @@ impl Dump {
     }
 }
 
-async fn dump(shop: &Shop) -> Dump {
-    let client = shop.database.client().await;
+async fn dump(fixture: &Fixture) -> Dump {
+    let client = fixture.database.client().await;
     let mut values = Vec::new();
     let columns = "SELECT column_name::text, data_type::text FROM information_schema.columns \
          WHERE table_schema = 'public' AND table_name = $1";

@@ -22,9 +22,9 @@ use tokio::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It is lost, and the connection with it.
-    CutBefore,
+    CloseBefore,
     /// It arrives and is answered; the answer is lost, and the connection with it.
-    CutAfter,
+    CloseAfter,
     /// It does not arrive, and nobody says so.
     Hold,
 }
@@ -43,7 +43,7 @@ struct State {
     held: Notify,
     /// How many statements must have come before an answer is passed on.
     awaited: AtomicUsize,
-    spoken: Notify,
+    statement_sent: Notify,
 }
 
 impl Proxy {
@@ -56,9 +56,9 @@ impl Proxy {
         let port = config.get_ports().first().copied().unwrap_or(5432);
         let target = format!("{host}:{port}");
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let here = listener.local_addr().unwrap().to_string();
+        let address = listener.local_addr().unwrap().to_string();
         let state = Arc::new(State::default());
-        let url = url.replace(&target, &here);
+        let url = url.replace(&target, &address);
         tokio::spawn(listen(listener, target, Arc::clone(&state)));
         Self { url, state }
     }
@@ -110,7 +110,7 @@ impl State {
                 let awaited = &self.awaited;
                 let counted = awaited.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
                 if counted == Ok(1) {
-                    self.spoken.notify_one();
+                    self.statement_sent.notify_one();
                 }
                 None
             }
@@ -120,7 +120,7 @@ impl State {
 
     async fn wait_for_statements(&self) {
         while self.awaited.load(Ordering::SeqCst) > 0 {
-            self.spoken.notified().await;
+            self.statement_sent.notified().await;
         }
     }
 }
@@ -130,17 +130,21 @@ async fn listen(listener: TcpListener, target: String, state: Arc<State>) {
         let server = TcpStream::connect(&target).await.unwrap();
         client.set_nodelay(true).unwrap();
         server.set_nodelay(true).unwrap();
-        tokio::spawn(pass(client, server, Arc::clone(&state)));
+        tokio::spawn(forward(client, server, Arc::clone(&state)));
     }
 }
 
 /// Passes one connection's bytes; both ends are closed when this ends.
-async fn pass(client: TcpStream, server: TcpStream, state: Arc<State>) {
+async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let ((mut from_client, to_client), (from_server, mut to_server)) =
         (client.into_split(), server.into_split());
-    let deaf = Arc::new(AtomicBool::new(false));
+    let drops_responses = Arc::new(AtomicBool::new(false));
     let ends = (from_server, to_client);
-    let back = tokio::spawn(pass_back(ends, Arc::clone(&deaf), Arc::clone(&state)));
+    let back = tokio::spawn(forward_responses(
+        ends,
+        Arc::clone(&drops_responses),
+        Arc::clone(&state),
+    ));
     let (mut started, mut bytes) = (false, Vec::new());
     'line: while from_client
         .read_buf(&mut bytes)
@@ -151,21 +155,21 @@ async fn pass(client: TcpStream, server: TcpStream, state: Arc<State>) {
             started = true;
             let message: Vec<u8> = bytes.drain(..length).collect();
             match state.fault_for(&message) {
-                Some(Fault::CutBefore) => break 'line,
+                Some(Fault::CloseBefore) => break 'line,
                 Some(Fault::Hold) => {
                     state.held.notify_one();
                     let mut rest = Vec::new();
                     let _until_closed = from_client.read_to_end(&mut rest).await;
                     break 'line;
                 }
-                Some(Fault::CutAfter) => deaf.store(true, Ordering::SeqCst),
+                Some(Fault::CloseAfter) => drops_responses.store(true, Ordering::SeqCst),
                 None => {}
             }
             if to_server.write_all(&message).await.is_err() {
                 break 'line;
             }
         }
-        if deaf.load(Ordering::SeqCst) {
+        if drops_responses.load(Ordering::SeqCst) {
             let _answered = back.await;
             return;
         }
@@ -174,15 +178,15 @@ async fn pass(client: TcpStream, server: TcpStream, state: Arc<State>) {
 }
 
 /// Once deaf, the server's next word ends the line.
-async fn pass_back(
+async fn forward_responses(
     (mut from, mut to): (OwnedReadHalf, OwnedWriteHalf),
-    deaf: Arc<AtomicBool>,
+    drops_responses: Arc<AtomicBool>,
     state: Arc<State>,
 ) {
     let mut bytes = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut bytes).await {
         state.wait_for_statements().await;
-        if deaf.load(Ordering::SeqCst) || to.write_all(&bytes[..read]).await.is_err() {
+        if drops_responses.load(Ordering::SeqCst) || to.write_all(&bytes[..read]).await.is_err() {
             return;
         }
     }

@@ -9,7 +9,7 @@ use oncharge_domain::session::Session;
 use oncharge_ports::{CheckoutRepository, CommitError, StoreError, UnitOfWork};
 use tokio_postgres::Client;
 
-use crate::{database::connect, shop::Shop};
+use crate::{database::connect, fixture::Fixture};
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../scripts/postgres");
 
@@ -59,13 +59,13 @@ async fn set_standby(admin: &Client, setting: &str) {
 }
 
 /// Waits until a backend waits for a standby.
-async fn until_one_waits(admin: &Client) {
+async fn wait_for_lock_wait(admin: &Client) {
     let waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     while admin.query(waiting, &[]).await.unwrap().is_empty() {}
 }
 
 /// Ends the wait of the one backend that waits for a standby.
-async fn end_wait(admin: &Client) {
+async fn cancel_standby_wait(admin: &Client) {
     let cancel = "SELECT pg_cancel_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
     while admin.query(cancel, &[]).await.unwrap().is_empty() {}
 }
@@ -73,13 +73,13 @@ async fn end_wait(admin: &Client) {
 /// A new version of the session whose commit waits for the standby, and the result once that wait
 /// was ended. Commits are not held up at once when the setting changes.
 async fn commit_without_standby(
-    shop: &Shop,
+    fixture: &Fixture,
     admin: &Client,
     mut session: Session,
 ) -> (UnitOfWork, Result<(), CommitError>) {
     loop {
-        let unit = shop.build.next_unit(&session);
-        let commit = shop.store.commit(unit.clone());
+        let unit = fixture.build.next_unit(&session);
+        let commit = fixture.store.commit(unit.clone());
         tokio::pin!(commit);
         tokio::select! {
             done = &mut commit => {
@@ -87,46 +87,49 @@ async fn commit_without_standby(
                 session = unit.session;
                 continue;
             }
-            () = until_one_waits(admin) => {}
+            () = wait_for_lock_wait(admin) => {}
         }
-        let (result, ()) = tokio::join!(commit, end_wait(admin));
+        let (result, ()) = tokio::join!(commit, cancel_standby_wait(admin));
         return (unit, result);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_counts_as_committed_that_no_standby_has() {
+async fn a_commit_without_a_standby_has_an_unknown_outcome() {
     let cluster = Cluster::start();
     let admin = connect(&cluster.url).await.unwrap();
-    let shop = Shop::on_cluster(&cluster.url, 1).await;
+    let fixture = Fixture::on_cluster(&cluster.url, 1).await;
     // Stopped before the shop drops its database, which would wait for the standby.
     let _cluster = cluster;
-    let session = shop.created().await;
+    let session = fixture.created_session().await;
     set_standby(&admin, "absent").await;
 
     // The server reports success, and a warning that the transaction is committed only locally.
-    let (unit, result) = commit_without_standby(&shop, &admin, session).await;
+    let (unit, result) = commit_without_standby(&fixture, &admin, session).await;
     assert!(
         matches!(result, Err(CommitError::OutcomeUnknown)),
         "{result:?}"
     );
-    let row = admin_sees(&shop, &unit).await;
+    let row = admin_sees(&fixture, &unit).await;
     assert_eq!(row, 1, "a plain read shows the transaction");
 
     // On a connection that is made now, and on one that was there before.
     for _ in 0..2 {
-        let (answer, ()) = tokio::join!(shop.store.committed(&unit), end_wait(&admin));
+        let (answer, ()) = tokio::join!(
+            fixture.store.is_committed(&unit),
+            cancel_standby_wait(&admin)
+        );
         assert!(
             matches!(answer, Err(StoreError::Unavailable(_))),
             "{answer:?}"
         );
     }
     set_standby(&admin, "").await;
-    assert!(shop.store.committed(&unit).await.unwrap());
+    assert!(fixture.store.is_committed(&unit).await.unwrap());
 }
 
-async fn admin_sees(shop: &Shop, unit: &UnitOfWork) -> usize {
-    let client = shop.database.client().await;
+async fn admin_sees(fixture: &Fixture, unit: &UnitOfWork) -> usize {
+    let client = fixture.database.client().await;
     let row = "SELECT 1 FROM session_changes WHERE unit_id = $1";
     client.query(row, &[&unit.id.uuid()]).await.unwrap().len()
 }

@@ -7,7 +7,7 @@ use oncharge_ports::{
     CheckoutRepository, CommitError, Inbox, WebhookRepository, unit_of_work::ChangedOperation,
 };
 
-use crate::shop::Shop;
+use crate::fixture::Fixture;
 
 const POSTGRES: &str = include_str!("../../../../migrations/postgres/0001_initial/up.sql");
 const SQLITE: &str = include_str!("../../../../migrations/sqlite/0001_initial/up.sql");
@@ -22,7 +22,7 @@ fn both_databases_have_the_same_tables_columns_constraints_and_indexes() {
 
 /// Tables whose rows belong to no merchant: merchants themselves, what is shared by all, and the
 /// notifications of a PSP account.
-const OF_NO_MERCHANT: [&str; 5] = [
+const WITHOUT_MERCHANT: [&str; 5] = [
     "merchants",
     "bans",
     "keys_in_use",
@@ -31,7 +31,7 @@ const OF_NO_MERCHANT: [&str; 5] = [
 ];
 
 #[test]
-fn rows_of_a_merchant_name_it() {
+fn tables_of_merchant_data_have_a_merchant_id() {
     let names = names(POSTGRES);
     let columns = names.iter().filter_map(|name| name.split_once('.'));
     let tables: BTreeSet<&str> = columns.map(|(table, _)| table).collect();
@@ -39,7 +39,7 @@ fn rows_of_a_merchant_name_it() {
     let without = tables
         .into_iter()
         .filter(|table| !names.contains(&format!("{table}.merchant_id")))
-        .filter(|table| !OF_NO_MERCHANT.contains(table));
+        .filter(|table| !WITHOUT_MERCHANT.contains(table));
     assert_eq!(without.collect::<Vec<_>>(), Vec::<&str>::new());
 }
 
@@ -79,9 +79,9 @@ fn names(sql: &str) -> BTreeSet<String> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_audit_log_can_only_be_added_to() {
-    let shop = Shop::open(1).await;
-    let client = shop.database.client().await;
+async fn the_audit_log_is_append_only() {
+    let fixture = Fixture::open(1).await;
+    let client = fixture.database.client().await;
     for statement in [
         "UPDATE audit_log SET detail = 'nothing happened'",
         "DELETE FROM audit_log",
@@ -98,15 +98,15 @@ async fn the_audit_log_can_only_be_added_to() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_unit_that_meets_a_constraint_is_a_conflict_and_leaves_nothing() {
-    let shop = Shop::open(2).await;
-    let (session, attempt) = shop.paying().await;
-    let mut second = shop.build.next_unit(&session);
-    let another = shop.build.attempt(&session, "tok_2");
-    second.operations = vec![shop.build.intent(another)];
-    let mut same_token = shop.build.next_unit(&session);
-    let again = shop.build.attempt(&session, "tok_1");
-    same_token.operations = vec![shop.build.intent(again)];
+async fn a_unit_that_violates_a_constraint_is_a_conflict_and_writes_nothing() {
+    let fixture = Fixture::open(2).await;
+    let (session, attempt) = fixture.paying_session().await;
+    let mut second = fixture.build.next_unit(&session);
+    let another = fixture.build.attempt(&session, "tok_2");
+    second.operations = vec![fixture.build.intent(another)];
+    let mut same_token = fixture.build.next_unit(&session);
+    let again = fixture.build.attempt(&session, "tok_1");
+    same_token.operations = vec![fixture.build.intent(again)];
     let mut ended = attempt.clone();
     ended.status = oncharge_domain::operation::OperationStatus::Failed;
     ended.failure = Some(oncharge_domain::psp::RefusalReason::CardDeclined);
@@ -114,42 +114,43 @@ async fn a_unit_that_meets_a_constraint_is_a_conflict_and_leaves_nothing() {
         operation: ended,
         next_try_at: None,
     }];
-    let mut twice = shop.build.next_unit(&session);
-    let event = || shop.build.event(&session, 1, EventKind::PaymentError);
+    let mut twice = fixture.build.next_unit(&session);
+    let event = || fixture.build.event(&session, 1, EventKind::PaymentError);
     twice.events = vec![event(), event()];
-    let mut stale = shop.refunding(&session, "k");
+    let mut stale = fixture.refund_unit(&session, "k");
     stale.session.version = session.version;
-    let before = shop.row_counts().await;
+    let before = fixture.row_counts().await;
     for (unit, what) in [
         (second, "two operations in flight"),
         (same_token, "a token used twice"),
         (twice, "an event number used twice"),
         (stale, "a stale version, with inserts"),
     ] {
-        let outcome = shop.store.commit(unit).await;
+        let outcome = fixture.store.commit(unit).await;
         assert!(
             matches!(outcome, Err(CommitError::Conflict)),
             "{what}: {outcome:?}"
         );
-        assert_eq!(shop.row_counts().await, before, "{what}");
-        let saved = shop.store.session(session.id).await.unwrap();
+        assert_eq!(fixture.row_counts().await, before, "{what}");
+        let saved = fixture.store.session(session.id).await.unwrap();
         assert_eq!(saved.as_ref(), Some(&session), "{what}");
         assert_eq!(
-            shop.store.operation(attempt.id).await.unwrap().as_ref(),
+            fixture.store.operation(attempt.id).await.unwrap().as_ref(),
             Some(&attempt)
         );
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn money_that_cannot_be_is_refused_by_the_tables() {
-    let shop = Shop::open(1).await;
-    let session = shop.captured().await;
-    shop.store
-        .commit(shop.refunding(&session, "k"))
+async fn impossible_amounts_violate_constraints() {
+    let fixture = Fixture::open(1).await;
+    let session = fixture.captured_session().await;
+    fixture
+        .store
+        .commit(fixture.refund_unit(&session, "k"))
         .await
         .unwrap();
-    let client = shop.database.client().await;
+    let client = fixture.database.client().await;
     for (statement, constraint) in [
         (
             "UPDATE sessions SET refunds_requested = amount_captured + 1",
@@ -194,9 +195,9 @@ async fn money_that_cannot_be_is_refused_by_the_tables() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_look_that_cannot_be_is_refused_by_the_table() {
-    let shop = Shop::open(1).await;
-    let client = shop.database.client().await;
+async fn invalid_branding_violates_constraints() {
+    let fixture = Fixture::open(1).await;
+    let client = fixture.database.client().await;
     for (statement, constraint) in [
         ("accent = '#C2185B'", "merchants_accent_check"),
         ("accent = '#c28'", "merchants_accent_check"),
@@ -216,16 +217,18 @@ async fn a_look_that_cannot_be_is_refused_by_the_table() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_delivery_or_notification_that_is_over_cannot_be_due() {
-    let shop = Shop::open(1).await;
-    shop.set_endpoint().await;
-    let event = shop.told().await;
-    let (lease, delivery) = shop.claimed(event).await;
-    let recorded = shop.build.recorded((lease, &delivery), Ok(500), None);
-    shop.store.record(&recorded).await.unwrap();
-    let notification = shop.build.notification("evt-1");
-    shop.store.receive(&notification).await.unwrap();
-    let client = shop.database.client().await;
+async fn finished_deliveries_and_notifications_cannot_be_due() {
+    let fixture = Fixture::open(1).await;
+    fixture.set_endpoint().await;
+    let event = fixture.committed_event().await;
+    let (lease, delivery) = fixture.claim_delivery(event).await;
+    let attempt_record = fixture
+        .build
+        .attempt_record((lease, &delivery), Ok(500), None);
+    fixture.store.record(&attempt_record).await.unwrap();
+    let notification = fixture.build.notification("evt-1");
+    fixture.store.receive(&notification).await.unwrap();
+    let client = fixture.database.client().await;
     for (statement, constraint) in [
         ("UPDATE deliveries SET state = 'dead'", "deliveries_ended"),
         (

@@ -52,7 +52,7 @@ impl Database {
     }
 
     /// Its URL for a store that goes by the clock of the test.
-    pub(crate) fn clocked_url(&self) -> String {
+    pub(crate) fn url_with_test_clock(&self) -> String {
         let separator = if self.url.contains('?') { '&' } else { '?' };
         format!("{}{separator}{SEARCH_PATH}", self.url)
     }
@@ -163,7 +163,7 @@ async fn template(admin: &str) -> anyhow::Result<String> {
         let raw_url = with_database(admin, &raw)?;
         migrate(&raw_url).await?;
         connect(&raw_url).await?.batch_execute(CLOCK).await?;
-        until_alone(&client, &raw).await?;
+        wait_until_alone(&client, &raw).await?;
         // Its final name says that it is complete.
         let rename = format!("ALTER DATABASE {raw} RENAME TO {name}");
         client.batch_execute(&rename).await?;
@@ -172,7 +172,7 @@ async fn template(admin: &str) -> anyhow::Result<String> {
 }
 
 /// Waits until nobody is connected to the database any more.
-async fn until_alone(client: &Client, name: &str) -> anyhow::Result<()> {
+async fn wait_until_alone(client: &Client, name: &str) -> anyhow::Result<()> {
     let others =
         "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND pid <> pg_backend_pid()";
     for _ in 0..500 {

@@ -4,9 +4,9 @@ use oncharge_domain::id::OperationId;
 use oncharge_ports::psp::PspError;
 use reqwest::header::CONTENT_TYPE;
 
-use super::request::Prepared;
+use super::request::SimulatorRequest;
 use crate::{
-    http::{self, Reply},
+    http::{self, HttpResponse},
     secret::Secret,
 };
 
@@ -27,7 +27,7 @@ impl Client {
     }
 
     /// Sends a prepared request: exactly its bytes, under its key.
-    pub(super) async fn post(&self, request: &Prepared) -> Result<Reply, PspError> {
+    pub(super) async fn post(&self, request: &SimulatorRequest) -> Result<HttpResponse, PspError> {
         let call = self
             .http
             .post(format!("{}{}", self.base, request.path))
@@ -35,15 +35,15 @@ impl Client {
             .header(IDEMPOTENCY_KEY, &request.key)
             .header(CONTENT_TYPE, "application/json")
             .body(request.body.clone());
-        http::exchange(call).await
+        http::send(call).await
     }
 
     /// Asks what became of an operation.
-    pub(super) async fn operation(&self, operation: OperationId) -> Result<Reply, PspError> {
+    pub(super) async fn operation(&self, operation: OperationId) -> Result<HttpResponse, PspError> {
         let call = self
             .http
             .get(format!("{}/v1/operations/{operation}", self.base))
             .bearer_auth(self.bearer.expose());
-        http::exchange(call).await
+        http::send(call).await
     }
 }

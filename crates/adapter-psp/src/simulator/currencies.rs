@@ -6,12 +6,12 @@
 
 use oncharge_domain::currency::Currency;
 
-const NONE: &[&str] = &[
+const NO_DECIMALS: &[&str] = &[
     "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV",
     "XAF", "XOF", "XPF",
 ];
 
-const TWO: &[&str] = &[
+const TWO_DECIMALS: &[&str] = &[
     "AED", "AFN", "ALL", "AMD", "AOA", "ARS", "AUD", "AWG", "AZN", "BAM", "BBD", "BDT", "BMD",
     "BND", "BOB", "BRL", "BSD", "BTN", "BWP", "BYN", "BZD", "CAD", "CDF", "CHF", "CNY", "COP",
     "CRC", "CUP", "CVE", "CZK", "DKK", "DOP", "DZD", "EGP", "ERN", "ETB", "EUR", "FJD", "FKP",
@@ -25,7 +25,7 @@ const TWO: &[&str] = &[
     "ZWG",
 ];
 
-const THREE: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
+const THREE_DECIMALS: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
 /// The decimals that the simulator gives this currency; `None` where it is not in the table.
 pub(super) fn exponent(currency: Currency) -> Option<u32> {
@@ -33,7 +33,7 @@ pub(super) fn exponent(currency: Currency) -> Option<u32> {
 }
 
 fn exponent_of(code: &str) -> Option<u32> {
-    [(0, NONE), (2, TWO), (3, THREE)]
+    [(0, NO_DECIMALS), (2, TWO_DECIMALS), (3, THREE_DECIMALS)]
         .into_iter()
         .find_map(|(exponent, codes)| codes.contains(&code).then_some(exponent))
 }
@@ -43,15 +43,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_currency_in_use_is_counted_as_iso_4217_does() {
+    fn exponents_match_iso_4217() {
         for currency in Currency::all() {
             assert_eq!(exponent(currency), Some(currency.exponent()), "{currency}");
         }
     }
 
     #[test]
-    fn the_table_names_no_currency_twice_and_none_that_is_not_in_use() {
-        let mut codes = [NONE, TWO, THREE].concat();
+    fn the_table_has_each_active_currency_once() {
+        let mut codes = [NO_DECIMALS, TWO_DECIMALS, THREE_DECIMALS].concat();
         let all = codes.len();
         codes.sort_unstable();
         codes.dedup();

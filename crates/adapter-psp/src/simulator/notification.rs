@@ -4,9 +4,9 @@ use oncharge_domain::{
     card::Card,
     currency::Currency,
     money::Money,
-    psp::{Answer, PspReference},
+    psp::{PspReference, PspResponse},
 };
-use oncharge_ports::psp::{Notification, NotificationError, Unverified};
+use oncharge_ports::psp::{InvalidSignature, Notification, NotificationError};
 use ring::{digest, hmac};
 use serde::Deserialize;
 
@@ -17,11 +17,11 @@ use crate::{amount, secret::Secret};
 pub(super) const SIGNATURE: &str = "X-Psp-Signature";
 
 /// The longest id of a notification that serves as its key, in characters.
-const LONGEST_ID: usize = 255;
+const MAX_ID_LENGTH: usize = 255;
 
 /// A notification; which members must be there depends on its type.
 #[derive(Deserialize)]
-struct Told {
+struct NotificationBody {
     r#type: String,
     psp_reference: Option<String>,
     reference: Option<String>,
@@ -36,25 +36,30 @@ struct Told {
 
 /// All that has to be known to tell duplicates.
 #[derive(Deserialize)]
-struct Identified {
+struct BodyWithId {
     id: String,
 }
 
 /// Whether the body was signed with the account's key; compared in constant time.
-pub(super) fn verify(key: &Secret, signature: Option<&str>, body: &[u8]) -> Result<(), Unverified> {
+pub(super) fn verify(
+    key: &Secret,
+    signature: Option<&str>,
+    body: &[u8],
+) -> Result<(), InvalidSignature> {
     let tag = signature
         .and_then(|text| hex::decode(text).ok())
-        .ok_or(Unverified)?;
+        .ok_or(InvalidSignature)?;
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.expose().as_bytes());
-    hmac::verify(&key, body, &tag).map_err(|_| Unverified)
+    hmac::verify(&key, body, &tag).map_err(|_| InvalidSignature)
 }
 
 /// What duplicates of a verified body are told by: its id, or the SHA-256 of the bytes where there
 /// is none that could serve, so that what nobody understands is kept as well, and once.
 pub(super) fn event_key(body: &[u8]) -> String {
-    let told = serde_json::from_slice::<Identified>(body).ok();
-    told.map(|told| told.id)
-        .filter(|id| (1..=LONGEST_ID).contains(&id.len()))
+    let parsed = serde_json::from_slice::<BodyWithId>(body).ok();
+    parsed
+        .map(|parsed| parsed.id)
+        .filter(|id| (1..=MAX_ID_LENGTH).contains(&id.len()))
         .filter(|id| id.bytes().all(|byte| byte.is_ascii_graphic()))
         .unwrap_or_else(|| hex::encode(digest::digest(&digest::SHA256, body)))
 }
@@ -63,42 +68,42 @@ pub(super) fn event_key(body: &[u8]) -> String {
 pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
     use NotificationError::{Irrelevant, Malformed};
 
-    let told: Told = serde_json::from_slice(body).map_err(|_| Malformed)?;
+    let parsed: NotificationBody = serde_json::from_slice(body).map_err(|_| Malformed)?;
     if !matches!(
-        told.r#type.as_str(),
+        parsed.r#type.as_str(),
         "authorisation" | "capture" | "cancel" | "refund"
     ) {
         return Err(Irrelevant);
     }
-    let key = told.idempotency_key.as_deref().ok_or(Malformed)?;
-    let reference = told.reference.as_deref().ok_or(Malformed)?;
+    let key = parsed.idempotency_key.as_deref().ok_or(Malformed)?;
+    let reference = parsed.reference.as_deref().ok_or(Malformed)?;
     Ok(Notification {
         operation: key.parse().map_err(|_| Irrelevant)?,
         session: reference.parse().map_err(|_| Irrelevant)?,
-        amount: money(&told).ok_or(Malformed)?,
-        reference: psp_reference(&told).ok_or(Malformed)?,
-        answer: answer(&told).ok_or(Malformed)?,
-        card: told.card,
+        amount: money(&parsed).ok_or(Malformed)?,
+        reference: psp_reference(&parsed).ok_or(Malformed)?,
+        answer: answer(&parsed).ok_or(Malformed)?,
+        card: parsed.card,
     })
 }
 
-fn money(told: &Told) -> Option<Money> {
-    let currency = Currency::parse(told.currency.as_deref()?).ok()?;
-    amount::from_provider(told.amount?, currency, currencies::exponent(currency)?)
+fn money(parsed: &NotificationBody) -> Option<Money> {
+    let currency = Currency::parse(parsed.currency.as_deref()?).ok()?;
+    amount::from_provider(parsed.amount?, currency, currencies::exponent(currency)?)
 }
 
-fn psp_reference(told: &Told) -> Option<PspReference> {
-    PspReference::parse(told.psp_reference.as_deref()?).ok()
+fn psp_reference(parsed: &NotificationBody) -> Option<PspReference> {
+    PspReference::parse(parsed.psp_reference.as_deref()?).ok()
 }
 
 /// A successful authorisation is passed on as accepted: it does not say whether the money was
 /// captured with it, and a wrong guess would be wrong about money. The look-up says it.
-fn answer(told: &Told) -> Option<Answer> {
-    let reference = psp_reference(told)?;
-    Some(match (told.success?, told.r#type.as_str()) {
-        (false, _) => Answer::Refused(response::reason(told.reason.as_deref())),
-        (true, "authorisation") => Answer::Accepted { reference },
-        (true, _) => Answer::Done {
+fn answer(parsed: &NotificationBody) -> Option<PspResponse> {
+    let reference = psp_reference(parsed)?;
+    Some(match (parsed.success?, parsed.r#type.as_str()) {
+        (false, _) => PspResponse::Refused(response::reason(parsed.reason.as_deref())),
+        (true, "authorisation") => PspResponse::Accepted { reference },
+        (true, _) => PspResponse::Done {
             reference,
             captured: false,
         },
@@ -116,26 +121,26 @@ mod tests {
 
     /// A whole notification, with these members changed.
     fn body(changes: serde_json::Value) -> Vec<u8> {
-        let mut told = serde_json::json!({
+        let mut parsed = serde_json::json!({
             "id": "ntf_1", "type": "authorisation", "psp_reference": "psp_1",
             "reference": SESSION, "idempotency_key": OPERATION, "success": true,
             "amount": 4200, "currency": "EUR", "reason": null,
             "created_at": "2026-11-22T10:00:00Z",
         });
         if let serde_json::Value::Object(changes) = changes {
-            told.as_object_mut().unwrap().extend(changes);
+            parsed.as_object_mut().unwrap().extend(changes);
         }
-        told.to_string().into_bytes()
+        parsed.to_string().into_bytes()
     }
 
     #[test]
-    fn only_the_accounts_own_signature_verifies() {
+    fn only_the_accounts_signature_verifies() {
         // printf '{"id":"ntf_1"}' | openssl dgst -sha256 -hmac account-key
         let (key, body) = (Secret::new("account-key"), br#"{"id":"ntf_1"}"#);
         let good = "eb7401042534a6edabc1a665477f5ba24b06abf135d21f626360293fb52d4124";
         assert_eq!(verify(&key, Some(good), body), Ok(()));
         assert_eq!(verify(&key, Some(&good.to_uppercase()), body), Ok(()));
-        let unverified = Err(Unverified);
+        let unverified = Err(InvalidSignature);
         for bad in [
             None,
             Some(""),
@@ -150,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn duplicates_are_told_by_the_id_or_else_by_the_bytes() {
+    fn the_event_key_is_the_id_or_the_body_hash() {
         let longest = "x".repeat(255);
         for id in ["ntf_1", "!~", &longest] {
             let key = event_key(&body(serde_json::json!({"id": id})));
@@ -175,16 +180,16 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_word_has_its_answer() {
+    fn every_notification_type_maps_to_a_response() {
         let reference = || PspReference::parse("psp_1").unwrap();
-        let done = || Answer::Done {
+        let done = || PspResponse::Done {
             reference: reference(),
             captured: false,
         };
         let cases = [
             (
                 serde_json::json!({}),
-                Answer::Accepted {
+                PspResponse::Accepted {
                     reference: reference(),
                 },
             ),
@@ -193,11 +198,11 @@ mod tests {
             (serde_json::json!({"type": "refund"}), done()),
             (
                 serde_json::json!({"success": false, "reason": "card_declined"}),
-                Answer::Refused(RefusalReason::CardDeclined),
+                PspResponse::Refused(RefusalReason::CardDeclined),
             ),
             (
                 serde_json::json!({"type": "capture", "success": false, "reason": "failed_late"}),
-                Answer::Refused(RefusalReason::Other("failed_late".to_owned())),
+                PspResponse::Refused(RefusalReason::Other("failed_late".to_owned())),
             ),
         ];
         for (changes, answer) in cases {
@@ -223,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_ours_is_irrelevant() {
+    fn foreign_notifications_are_irrelevant() {
         for changes in [
             serde_json::json!({"type": "chargeback", "idempotency_key": null}),
             serde_json::json!({"type": "payout"}),
@@ -236,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn what_lacks_its_form_is_malformed() {
+    fn incomplete_notifications_are_malformed() {
         for changes in [
             serde_json::json!({"idempotency_key": null}),
             serde_json::json!({"reference": null}),

@@ -1,7 +1,7 @@
 //! What the simulator is asked: an instruction becomes the exact bytes that every try sends.
 
 use oncharge_domain::{money::Money, psp::Instruction};
-use oncharge_ports::psp::{Call, CannotCarry, PreparedRequest, PspError};
+use oncharge_ports::psp::{PreparedRequest, PspError, PspRequest, UnsupportedAmount};
 use serde::{Deserialize, Serialize};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
@@ -11,7 +11,7 @@ use crate::amount;
 /// A request as it is kept until its operation is final, wiped from memory after use. Stored by
 /// whoever holds the operation, so this form may grow but must stay readable.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
-pub(super) struct Prepared {
+pub(super) struct SimulatorRequest {
     #[zeroize(skip)]
     kind: Kind,
     /// Path, with what is the PSP's own in it percent-encoded.
@@ -49,28 +49,28 @@ struct AmountBody {
 /// The bytes do not hold a request of this connector, so none was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the prepared request cannot be read")]
-struct Unreadable;
+struct UnreadableRequest;
 
 /// The request that carries out an instruction. An authorisation needs a payment method.
 pub(super) fn prepare(
-    call: &Call<'_>,
+    call: &PspRequest<'_>,
     notification_url: &str,
-) -> Result<PreparedRequest, CannotCarry> {
+) -> Result<PreparedRequest, UnsupportedAmount> {
     let (kind, path, body) = match &call.instruction {
         Instruction::Authorize { amount, capture } => {
             let body = PaymentBody {
-                token: call.payment_method.ok_or(CannotCarry)?.expose(),
-                amount: units(*amount)?,
+                token: call.payment_method.ok_or(UnsupportedAmount)?.expose(),
+                amount: to_simulator_units(*amount)?,
                 currency: amount.currency().code(),
                 capture: *capture,
                 reference: &call.session.to_string(),
                 notification_url,
             };
-            (Kind::Authorize, "/v1/payments".to_owned(), json(&body)?)
+            (Kind::Authorize, "/v1/payments".to_owned(), to_json(&body)?)
         }
         Instruction::Capture { payment, amount } => {
-            let body = json(&AmountBody {
-                amount: units(*amount)?,
+            let body = to_json(&AmountBody {
+                amount: to_simulator_units(*amount)?,
             })?;
             (Kind::Capture, path(payment.as_str(), "captures"), body)
         }
@@ -80,14 +80,14 @@ pub(super) fn prepare(
             "{}".to_owned(),
         ),
         Instruction::Refund { payment, amount } => {
-            let body = json(&AmountBody {
-                amount: units(*amount)?,
+            let body = to_json(&AmountBody {
+                amount: to_simulator_units(*amount)?,
             })?;
             (Kind::Refund, path(payment.as_str(), "refunds"), body)
         }
     };
     let key = call.operation.to_string();
-    let prepared = Prepared {
+    let prepared = SimulatorRequest {
         kind,
         path,
         key,
@@ -95,16 +95,17 @@ pub(super) fn prepare(
     };
     serde_json::to_vec(&prepared)
         .map(PreparedRequest::new)
-        .map_err(|_| CannotCarry)
+        .map_err(|_| UnsupportedAmount)
 }
 
 /// Reads what [`prepare`] wrote.
-pub(super) fn read(request: &PreparedRequest) -> Result<Prepared, PspError> {
-    serde_json::from_slice(request.expose()).map_err(|_| PspError::NotSent(Box::new(Unreadable)))
+pub(super) fn read(request: &PreparedRequest) -> Result<SimulatorRequest, PspError> {
+    serde_json::from_slice(request.expose())
+        .map_err(|_| PspError::NotSent(Box::new(UnreadableRequest)))
 }
 
 /// The kind of a prepared request, for metrics.
-pub(crate) fn kind_of(request: &PreparedRequest) -> &'static str {
+pub(crate) fn request_kind(request: &PreparedRequest) -> &'static str {
     match read(request).map(|prepared| prepared.kind) {
         Ok(Kind::Authorize) => "authorize",
         Ok(Kind::Capture) => "capture",
@@ -114,19 +115,19 @@ pub(crate) fn kind_of(request: &PreparedRequest) -> &'static str {
     }
 }
 
-pub(super) fn units(amount: Money) -> Result<i64, CannotCarry> {
-    let exponent = currencies::exponent(amount.currency()).ok_or(CannotCarry)?;
+pub(super) fn to_simulator_units(amount: Money) -> Result<i64, UnsupportedAmount> {
+    let exponent = currencies::exponent(amount.currency()).ok_or(UnsupportedAmount)?;
     amount::to_provider(amount, exponent)
 }
 
 /// Plain structs of texts and numbers always have a JSON form; the error is there for the type.
-fn json(body: &impl Serialize) -> Result<String, CannotCarry> {
-    serde_json::to_string(body).map_err(|_| CannotCarry)
+fn to_json(body: &impl Serialize) -> Result<String, UnsupportedAmount> {
+    serde_json::to_string(body).map_err(|_| UnsupportedAmount)
 }
 
-fn path(payment: &str, what: &str) -> String {
+fn path(payment: &str, action: &str) -> String {
     let encoded: String = url::form_urlencoded::byte_serialize(payment.as_bytes()).collect();
-    format!("/v1/payments/{encoded}/{what}")
+    format!("/v1/payments/{encoded}/{action}")
 }
 
 #[cfg(test)]
@@ -146,9 +147,9 @@ mod tests {
         Money::new(minor, Currency::parse(code).unwrap()).unwrap()
     }
 
-    fn prepared(instruction: Instruction) -> Result<PreparedRequest, CannotCarry> {
+    fn prepared(instruction: Instruction) -> Result<PreparedRequest, UnsupportedAmount> {
         let token = PaymentMethod::new("tok_abcdefgh".to_owned());
-        let call = Call {
+        let call = PspRequest {
             operation: OperationId::from_uuid(
                 "018f0000-0000-7000-8000-000000000001".parse().unwrap(),
             ),
@@ -165,7 +166,7 @@ mod tests {
         assert_eq!(read.path, path);
         assert_eq!(read.key, "op_018f0000000070008000000000000001");
         assert_eq!(read.body, body);
-        assert_eq!(kind_of(&request), kind);
+        assert_eq!(request_kind(&request), kind);
     }
 
     #[test]
@@ -209,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reference_cannot_lead_to_another_path() {
+    fn a_reference_cannot_escape_its_path() {
         let payment = PspReference::parse("../x?y#z%/é".trim_end_matches('é')).unwrap();
         check(
             Instruction::Cancel { payment },
@@ -220,19 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_not_carried() {
+    fn zero_amounts_are_refused() {
         let payment = PspReference::parse("psp_1").unwrap();
         let zero = Instruction::Refund {
             payment,
             amount: money(0, "EUR"),
         };
-        assert_eq!(prepared(zero), Err(CannotCarry));
+        assert_eq!(prepared(zero), Err(UnsupportedAmount));
     }
 
     #[test]
-    fn bytes_of_another_form_are_surely_not_sent() {
+    fn an_unreadable_request_is_not_sent() {
         let request = PreparedRequest::new(b"{}".to_vec());
         assert!(matches!(read(&request), Err(PspError::NotSent(_))));
-        assert_eq!(kind_of(&request), "unreadable");
+        assert_eq!(request_kind(&request), "unreadable");
     }
 }

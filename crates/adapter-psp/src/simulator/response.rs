@@ -2,21 +2,21 @@
 
 use oncharge_domain::{
     card::Card,
-    psp::{Answer, Challenge, PspReference, PspReport, RefusalReason},
+    psp::{Challenge, PspReference, PspReport, PspResponse, RefusalReason},
 };
 use oncharge_ports::psp::PspError;
 use serde::Deserialize;
 use url::Url;
 
 use super::card;
-use crate::http::Reply;
+use crate::http::HttpResponse;
 
 /// The longest reason of the simulator that is kept, in characters.
-const LONGEST_REASON: usize = 64;
+const MAX_REASON_LENGTH: usize = 64;
 
 /// What the simulator says of a call, in its answer and in a look-up alike.
 #[derive(Deserialize)]
-struct Told {
+struct OperationBody {
     psp_reference: String,
     result: String,
     reason: Option<String>,
@@ -27,17 +27,17 @@ struct Told {
 
 /// How the simulator says that it did not carry a call out.
 #[derive(Deserialize)]
-struct Problem {
+struct ErrorBody {
     error: String,
 }
 
 /// An answer that tells nothing, or nothing that can be believed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-enum Unclear {
+enum UnclearResponse {
     #[error("the simulator answered with status {0}")]
     Status(u16),
     #[error("the simulator's answer is not of its form: {0}")]
-    Form(&'static str),
+    Malformed(&'static str),
     #[error("the simulator has seen this idempotency key with another request")]
     KeyReused,
 }
@@ -48,73 +48,78 @@ enum Unclear {
 struct Unauthorized;
 
 /// The answer to a call that is to move money.
-pub(super) fn to_call(reply: &Reply) -> Result<PspReport, PspError> {
-    match reply.status {
-        200 | 201 => told(&reply.body).map_err(unknown),
+pub(super) fn parse_call(response: &HttpResponse) -> Result<PspReport, PspError> {
+    match response.status {
+        200 | 201 => parse_operation(&response.body).map_err(unknown_outcome),
         401 => Err(unauthorized()),
-        400 | 404 | 415 | 422 => refused_call(reply).map(PspReport::from).map_err(unknown),
-        status => Err(unknown(Unclear::Status(status))),
+        400 | 404 | 415 | 422 => parse_rejection(response)
+            .map(PspReport::from)
+            .map_err(unknown_outcome),
+        status => Err(unknown_outcome(UnclearResponse::Status(status))),
     }
 }
 
 /// The answer to a look-up.
-pub(super) fn to_look_up(reply: &Reply) -> Result<Option<PspReport>, PspError> {
-    match reply.status {
-        200 => told(&reply.body).map(Some).map_err(unknown),
+pub(super) fn parse_look_up(response: &HttpResponse) -> Result<Option<PspReport>, PspError> {
+    match response.status {
+        200 => parse_operation(&response.body)
+            .map(Some)
+            .map_err(unknown_outcome),
         401 => Err(unauthorized()),
-        404 if problem(&reply.body).as_deref() == Some("not_found") => Ok(None),
-        status => Err(unknown(Unclear::Status(status))),
+        404 if error_code(&response.body).as_deref() == Some("not_found") => Ok(None),
+        status => Err(unknown_outcome(UnclearResponse::Status(status))),
     }
 }
 
 /// A call that the simulator would not take: it says so itself, nothing was done, and the same
 /// bytes will never be taken. A key that it has seen with other bytes is another matter: what was
 /// done under that key is not said, so a look-up has to tell.
-fn refused_call(reply: &Reply) -> Result<Answer, Unclear> {
-    let code = problem(&reply.body).ok_or(Unclear::Status(reply.status))?;
-    match (reply.status, code.as_str()) {
-        (422, "idempotency_key_reused") => Err(Unclear::KeyReused),
+fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearResponse> {
+    let code = error_code(&response.body).ok_or(UnclearResponse::Status(response.status))?;
+    match (response.status, code.as_str()) {
+        (422, "idempotency_key_reused") => Err(UnclearResponse::KeyReused),
         (400 | 422, "invalid_request") | (404, "not_found") | (415, "unsupported_media_type") => {
             tracing::error!(
-                status = reply.status,
+                status = response.status,
                 code,
                 "the simulator takes no such call"
             );
-            Ok(Answer::Refused(RefusalReason::Other(code)))
+            Ok(PspResponse::Refused(RefusalReason::Other(code)))
         }
-        _ => Err(Unclear::Status(reply.status)),
+        _ => Err(UnclearResponse::Status(response.status)),
     }
 }
 
-fn told(body: &[u8]) -> Result<PspReport, Unclear> {
-    let told: Told = serde_json::from_slice(body).map_err(|_| Unclear::Form("no result"))?;
-    let reference =
-        PspReference::parse(&told.psp_reference).map_err(|_| Unclear::Form("psp_reference"))?;
-    let answer = match told.result.as_str() {
-        "authorised" | "done" => Answer::Done {
+fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
+    let parsed: OperationBody =
+        serde_json::from_slice(body).map_err(|_| UnclearResponse::Malformed("no result"))?;
+    let reference = PspReference::parse(&parsed.psp_reference)
+        .map_err(|_| UnclearResponse::Malformed("psp_reference"))?;
+    let answer = match parsed.result.as_str() {
+        "authorised" | "done" => PspResponse::Done {
             reference,
             captured: false,
         },
-        "captured" => Answer::Done {
+        "captured" => PspResponse::Done {
             reference,
             captured: true,
         },
-        "pending" | "received" => Answer::Accepted { reference },
-        "refused" => Answer::Refused(reason(told.reason.as_deref())),
+        "pending" | "received" => PspResponse::Accepted { reference },
+        "refused" => PspResponse::Refused(reason(parsed.reason.as_deref())),
         "challenge" => {
-            let url = told.challenge_url.filter(|url| is_web_url(url));
-            let url = url.ok_or(Unclear::Form("challenge without its page"))?;
-            Answer::ActionRequired(Challenge { reference, url })
+            let url = parsed.challenge_url.filter(|url| is_web_url(url));
+            let url = url.ok_or(UnclearResponse::Malformed("challenge without its page"))?;
+            PspResponse::ActionRequired(Challenge { reference, url })
         }
-        _ => return Err(Unclear::Form("result")),
+        _ => return Err(UnclearResponse::Malformed("result")),
     };
-    let card = told.card;
+    let card = parsed.card;
     Ok(PspReport { answer, card })
 }
 
 /// The simulator's word for a refusal in ours; those that we have no name for keep their own.
-pub(super) fn reason(word: Option<&str>) -> RefusalReason {
-    match word.unwrap_or("unspecified") {
+pub(super) fn reason(code: Option<&str>) -> RefusalReason {
+    match code.unwrap_or("unspecified") {
         "card_declined" => RefusalReason::CardDeclined,
         "insufficient_funds" => RefusalReason::InsufficientFunds,
         "expired_card" => RefusalReason::ExpiredCard,
@@ -127,24 +132,24 @@ pub(super) fn reason(word: Option<&str>) -> RefusalReason {
             other
                 .chars()
                 .filter(char::is_ascii_graphic)
-                .take(LONGEST_REASON)
+                .take(MAX_REASON_LENGTH)
                 .collect(),
         ),
     }
 }
 
-fn problem(body: &[u8]) -> Option<String> {
+fn error_code(body: &[u8]) -> Option<String> {
     serde_json::from_slice(body)
         .ok()
-        .map(|problem: Problem| problem.error)
+        .map(|body: ErrorBody| body.error)
 }
 
 fn is_web_url(text: &str) -> bool {
     Url::parse(text).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
 
-fn unknown(why: Unclear) -> PspError {
-    PspError::Unknown(Box::new(why))
+fn unknown_outcome(cause: UnclearResponse) -> PspError {
+    PspError::Unknown(Box::new(cause))
 }
 
 /// Asked for before any work, so nothing was done; but nothing will be until somebody acts.
@@ -157,8 +162,8 @@ fn unauthorized() -> PspError {
 mod tests {
     use super::*;
 
-    fn reply(status: u16, body: &str) -> Reply {
-        Reply {
+    fn response(status: u16, body: &str) -> HttpResponse {
+        HttpResponse {
             status,
             body: body.as_bytes().to_vec(),
         }
@@ -169,64 +174,64 @@ mod tests {
     }
 
     #[test]
-    fn every_result_has_its_answer() {
+    fn every_result_maps_to_a_response() {
         let url = "http://127.0.0.1:8081/challenge/ch_1".to_owned();
         let cases = [
             (
                 r#""result":"authorised""#,
-                Answer::Done {
+                PspResponse::Done {
                     reference: reference(),
                     captured: false,
                 },
             ),
             (
                 r#""result":"captured""#,
-                Answer::Done {
+                PspResponse::Done {
                     reference: reference(),
                     captured: true,
                 },
             ),
             (
                 r#""result":"done""#,
-                Answer::Done {
+                PspResponse::Done {
                     reference: reference(),
                     captured: false,
                 },
             ),
             (
                 r#""result":"pending""#,
-                Answer::Accepted {
+                PspResponse::Accepted {
                     reference: reference(),
                 },
             ),
             (
                 r#""result":"received""#,
-                Answer::Accepted {
+                PspResponse::Accepted {
                     reference: reference(),
                 },
             ),
             (
                 r#""result":"challenge","challenge_url":"http://127.0.0.1:8081/challenge/ch_1""#,
-                Answer::ActionRequired(Challenge {
+                PspResponse::ActionRequired(Challenge {
                     reference: reference(),
                     url,
                 }),
             ),
             (
                 r#""result":"refused","reason":"insufficient_funds""#,
-                Answer::Refused(RefusalReason::InsufficientFunds),
+                PspResponse::Refused(RefusalReason::InsufficientFunds),
             ),
             (
                 r#""result":"refused""#,
-                Answer::Refused(RefusalReason::Other("unspecified".into())),
+                PspResponse::Refused(RefusalReason::Other("unspecified".into())),
             ),
         ];
         for (members, answer) in cases {
             let body = format!(r#"{{"psp_reference":"psp_1",{members}}}"#);
-            let report = to_call(&reply(201, &body)).unwrap();
+            let report = parse_call(&response(201, &body)).unwrap();
             assert_eq!(report, answer.clone().into(), "{body}");
             assert_eq!(
-                to_look_up(&reply(200, &body)).unwrap(),
+                parse_look_up(&response(200, &body)).unwrap(),
                 Some(answer.into()),
                 "{body}"
             );
@@ -249,18 +254,18 @@ mod tests {
             ("[]", &None),
             ("7", &None),
         ] {
-            let told = r#""psp_reference":"psp_1","result":"captured""#;
-            let body = format!(r#"{{{told},"card":{member}}}"#);
-            let report = to_call(&reply(201, &body)).unwrap();
+            let authorised = r#""psp_reference":"psp_1","result":"captured""#;
+            let body = format!(r#"{{{authorised},"card":{member}}}"#);
+            let report = parse_call(&response(201, &body)).unwrap();
             assert_eq!(&report.card, card, "{body}");
-            assert!(matches!(report.answer, Answer::Done { .. }), "{body}");
-            let found = to_look_up(&reply(200, &body)).unwrap().unwrap();
+            assert!(matches!(report.answer, PspResponse::Done { .. }), "{body}");
+            let found = parse_look_up(&response(200, &body)).unwrap().unwrap();
             assert_eq!(found, report, "{body}");
         }
     }
 
     #[test]
-    fn every_reason_has_its_word() {
+    fn every_reason_is_mapped() {
         let cases = [
             ("card_declined", RefusalReason::CardDeclined),
             ("insufficient_funds", RefusalReason::InsufficientFunds),
@@ -275,15 +280,15 @@ mod tests {
             ("never_sent", RefusalReason::Other("never_sent".into())),
             ("a b\u{7f}é!", RefusalReason::Other("ab!".into())),
         ];
-        for (word, expected) in cases {
-            assert_eq!(reason(Some(word)), expected, "{word}");
+        for (code, expected) in cases {
+            assert_eq!(reason(Some(code)), expected, "{code}");
         }
         let long = "x".repeat(65);
         assert_eq!(reason(Some(&long)), RefusalReason::Other("x".repeat(64)));
     }
 
     #[test]
-    fn a_call_that_the_simulator_would_not_take_is_refused_for_good() {
+    fn rejected_calls_are_final_refusals() {
         for (status, code) in [
             (400, "invalid_request"),
             (422, "invalid_request"),
@@ -291,66 +296,66 @@ mod tests {
             (415, "unsupported_media_type"),
         ] {
             let body = format!(r#"{{"error":"{code}","message":"…"}}"#);
-            let answer = to_call(&reply(status, &body)).unwrap().answer;
+            let answer = parse_call(&response(status, &body)).unwrap().answer;
             assert_eq!(
                 answer,
-                Answer::Refused(RefusalReason::Other(code.to_owned())),
+                PspResponse::Refused(RefusalReason::Other(code.to_owned())),
                 "{status}"
             );
         }
     }
 
     #[test]
-    fn what_does_not_say_what_was_done_is_unknown() {
-        let told = r#"{"psp_reference":"psp_1","result":"authorised"}"#;
-        let replies = [
-            reply(500, r#"{"error":"internal_error"}"#),
-            reply(503, ""),
-            reply(302, ""),
-            reply(204, ""),
-            reply(429, told),
-            reply(404, "<html>not here</html>"),
-            reply(422, r#"{"error":"idempotency_key_reused"}"#),
-            reply(201, ""),
-            reply(201, "{}"),
-            reply(201, r#"{"psp_reference":"","result":"authorised"}"#),
-            reply(201, r#"{"psp_reference":"psp_1","result":"perhaps"}"#),
-            reply(201, r#"{"psp_reference":"psp_1","result":"challenge"}"#),
-            reply(
+    fn unclear_responses_are_unknown() {
+        let authorised = r#"{"psp_reference":"psp_1","result":"authorised"}"#;
+        let responses = [
+            response(500, r#"{"error":"internal_error"}"#),
+            response(503, ""),
+            response(302, ""),
+            response(204, ""),
+            response(429, authorised),
+            response(404, "<html>not here</html>"),
+            response(422, r#"{"error":"idempotency_key_reused"}"#),
+            response(201, ""),
+            response(201, "{}"),
+            response(201, r#"{"psp_reference":"","result":"authorised"}"#),
+            response(201, r#"{"psp_reference":"psp_1","result":"perhaps"}"#),
+            response(201, r#"{"psp_reference":"psp_1","result":"challenge"}"#),
+            response(
                 201,
                 r#"{"psp_reference":"psp_1","result":"challenge","challenge_url":"javascript:1"}"#,
             ),
         ];
-        for reply in replies {
-            let result = to_call(&reply);
+        for response in responses {
+            let result = parse_call(&response);
             assert!(
                 matches!(result, Err(PspError::Unknown(_))),
-                "{reply:?}: {result:?}"
+                "{response:?}: {result:?}"
             );
         }
     }
 
     #[test]
-    fn a_look_up_finds_nothing_only_by_the_simulators_own_word() {
-        let nothing = reply(404, r#"{"error":"not_found","message":"…"}"#);
-        assert_eq!(to_look_up(&nothing).unwrap(), None);
-        for reply in [
-            reply(404, ""),
-            reply(422, "{}"),
-            reply(503, ""),
-            reply(200, "{}"),
+    fn only_the_simulators_own_404_means_not_found() {
+        let nothing = response(404, r#"{"error":"not_found","message":"…"}"#);
+        assert_eq!(parse_look_up(&nothing).unwrap(), None);
+        for response in [
+            response(404, ""),
+            response(422, "{}"),
+            response(503, ""),
+            response(200, "{}"),
         ] {
             assert!(
-                matches!(to_look_up(&reply), Err(PspError::Unknown(_))),
-                "{reply:?}"
+                matches!(parse_look_up(&response), Err(PspError::Unknown(_))),
+                "{response:?}"
             );
         }
     }
 
     #[test]
-    fn a_wrong_bearer_means_that_no_work_was_done() {
-        let refused = reply(401, r#"{"error":"unauthorized"}"#);
-        assert!(matches!(to_call(&refused), Err(PspError::NotSent(_))));
-        assert!(matches!(to_look_up(&refused), Err(PspError::NotSent(_))));
+    fn a_wrong_bearer_is_not_sent() {
+        let refused = response(401, r#"{"error":"unauthorized"}"#);
+        assert!(matches!(parse_call(&refused), Err(PspError::NotSent(_))));
+        assert!(matches!(parse_look_up(&refused), Err(PspError::NotSent(_))));
     }
 }

@@ -3,13 +3,13 @@
 use metrics_exporter_prometheus::PrometheusBuilder;
 use oncharge_adapter_psp::{Account, Connector, Registry, RegistryError};
 use oncharge_domain::psp::PspAccount;
-use oncharge_ports::psp::{PspError, Psps};
+use oncharge_ports::psp::{PspError, PspRegistry};
 use serde_json::json;
 
-use crate::sandbox::{APPROVES, Sandbox, account};
+use crate::sandbox::{APPROVED_CARD, Sandbox, account};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn ten_failures_in_a_row_open_the_breaker_and_metrics_tell() {
+async fn ten_consecutive_failures_open_the_breaker_and_are_counted() {
     let recorder = PrometheusBuilder::new().build_recorder();
     let metrics = recorder.handle();
     // The only test that looks at metrics, so it may own the process's recorder.
@@ -17,7 +17,7 @@ async fn ten_failures_in_a_row_open_the_breaker_and_metrics_tell() {
     let sandbox = Sandbox::start().await;
     let metered = account("metered", sandbox.settings());
     let operation = sandbox.operation();
-    let request = sandbox.payment(operation, APPROVES, false).await;
+    let request = sandbox.payment(operation, APPROVED_CARD, false).await;
     assert_eq!(metered.look_up(operation).await.unwrap(), None);
     assert!(
         metrics
@@ -25,7 +25,7 @@ async fn ten_failures_in_a_row_open_the_breaker_and_metrics_tell() {
             .contains(r#"oncharge_psp_breaker_open{connector="simulator",account="metered"} 0"#)
     );
 
-    sandbox.faults(json!({"error_rate": 1.0})).await;
+    sandbox.set_faults(json!({"error_rate": 1.0})).await;
     for call in 1..=10 {
         let result = metered.send(&request).await;
         assert!(
@@ -33,7 +33,7 @@ async fn ten_failures_in_a_row_open_the_breaker_and_metrics_tell() {
             "call {call}: {result:?}"
         );
     }
-    sandbox.no_faults().await;
+    sandbox.clear_faults().await;
     let result = metered.send(&request).await;
     assert!(matches!(result, Err(PspError::NotSent(_))), "{result:?}");
     assert_eq!(
@@ -63,14 +63,14 @@ async fn an_account_whose_breaker_is_open_is_unavailable() {
         connector: Connector::Simulator(sandbox.settings()),
     };
     let registry = Registry::new([configured("default"), configured("second")]).unwrap();
-    assert_eq!(registry.unavailable(), []);
+    assert_eq!(registry.unavailable_accounts(), []);
     let second = PspAccount::new("simulator", "second").unwrap();
     let psp = registry.account(&second).unwrap();
-    sandbox.faults(json!({"error_rate": 1.0})).await;
+    sandbox.set_faults(json!({"error_rate": 1.0})).await;
     for _ in 0..10 {
         assert!(psp.look_up(sandbox.operation()).await.is_err());
     }
-    assert_eq!(registry.unavailable(), [second]);
+    assert_eq!(registry.unavailable_accounts(), [second]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,7 +95,10 @@ async fn accounts_are_found_by_connector_and_name() {
         );
     }
     let twice = Registry::new([configured("default"), configured("default")]);
-    assert!(matches!(twice, Err(RegistryError::Twice("simulator", _))));
+    assert!(matches!(
+        twice,
+        Err(RegistryError::Duplicate("simulator", _))
+    ));
     assert!(matches!(
         Registry::new([configured("Not A Name")]),
         Err(RegistryError::Name(..))

@@ -2,24 +2,24 @@
 
 use std::time::{Duration, Instant};
 
-use oncharge_domain::psp::{Answer, Instruction, RefusalReason};
+use oncharge_domain::psp::{Instruction, PspResponse, RefusalReason};
 use oncharge_ports::psp::PspError;
 use serde_json::json;
 
-use crate::sandbox::{APPROVES, Sandbox, account, reference};
+use crate::sandbox::{APPROVED_CARD, Sandbox, account, reference};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_connections_are_refused_nothing_is_sent() {
+async fn refused_connections_are_not_sent() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
-    let request = sandbox.payment(operation, APPROVES, false).await;
+    let request = sandbox.payment(operation, APPROVED_CARD, false).await;
     // Connections that are kept for reuse are what must not be mistaken for open ones.
     let warm = std::iter::repeat_with(|| sandbox.psp.look_up(operation)).take(4);
     for found in futures_util::future::join_all(warm).await {
         assert_eq!(found.unwrap(), None);
     }
     sandbox
-        .faults(json!({"refuse_connections_ms": 60_000}))
+        .set_faults(json!({"refuse_connections_ms": 60_000}))
         .await;
     for _ in 0..6 {
         let result = sandbox.psp.send(&request).await;
@@ -30,22 +30,24 @@ async fn while_connections_are_refused_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn once_connections_are_taken_again_the_same_bytes_go_through() {
+async fn the_same_request_succeeds_after_refused_connections() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
-    let request = sandbox.payment(operation, APPROVES, false).await;
-    sandbox.faults(json!({"refuse_connections_ms": 50})).await;
+    let request = sandbox.payment(operation, APPROVED_CARD, false).await;
+    sandbox
+        .set_faults(json!({"refuse_connections_ms": 50}))
+        .await;
     let result = sandbox.psp.send(&request).await;
     assert!(matches!(result, Err(PspError::NotSent(_))), "{result:?}");
-    sandbox.no_faults().await;
+    sandbox.clear_faults().await;
     assert_eq!(sandbox.look_up(operation).await, None);
     let answer = sandbox.send(&request).await;
-    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
+    assert!(matches!(answer, PspResponse::Done { .. }), "{answer:?}");
     assert_eq!(sandbox.ledger().await, [("authorise".to_owned(), 4200)]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn where_nobody_listens_nothing_is_sent() {
+async fn a_closed_port_is_not_sent() {
     let sandbox = Sandbox::start().await;
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
@@ -61,19 +63,21 @@ async fn where_nobody_listens_nothing_is_sent() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_lost_after_the_work_is_unknown_and_the_look_up_knows() {
+async fn a_connection_lost_after_the_work_is_resolved_by_look_up() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorized().await;
     let operation = sandbox.operation();
     let request = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
-    sandbox.faults(json!({"drop_after_work_rate": 1.0})).await;
+    sandbox
+        .set_faults(json!({"drop_after_work_rate": 1.0}))
+        .await;
     for _ in 0..3 {
         let result = sandbox.psp.send(&request).await;
         assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
     }
-    sandbox.no_faults().await;
+    sandbox.clear_faults().await;
     let found = sandbox.look_up(operation).await;
-    assert!(matches!(found, Some(Answer::Done { .. })), "{found:?}");
+    assert!(matches!(found, Some(PspResponse::Done { .. })), "{found:?}");
     assert_eq!(Some(sandbox.send(&request).await), found);
     let ledger = sandbox.ledger().await;
     assert_eq!(
@@ -83,60 +87,71 @@ async fn a_connection_lost_after_the_work_is_unknown_and_the_look_up_knows() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bare_503_is_unknown_although_no_work_was_done() {
+async fn a_bare_503_is_unknown() {
     let sandbox = Sandbox::start().await;
     let operation = sandbox.operation();
-    let request = sandbox.payment(operation, APPROVES, false).await;
-    sandbox.faults(json!({"error_rate": 1.0})).await;
+    let request = sandbox.payment(operation, APPROVED_CARD, false).await;
+    sandbox.set_faults(json!({"error_rate": 1.0})).await;
     let result = sandbox.psp.send(&request).await;
     assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
     let result = sandbox.psp.look_up(operation).await;
     assert!(matches!(result, Err(PspError::Unknown(_))), "{result:?}");
-    sandbox.no_faults().await;
+    sandbox.clear_faults().await;
     assert_eq!(sandbox.look_up(operation).await, None);
-    assert!(matches!(sandbox.send(&request).await, Answer::Done { .. }));
+    assert!(matches!(
+        sandbox.send(&request).await,
+        PspResponse::Done { .. }
+    ));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_slow_answer_is_waited_for() {
+async fn a_slow_response_is_awaited() {
     let sandbox = Sandbox::start().await;
-    let request = sandbox.payment(sandbox.operation(), APPROVES, false).await;
-    sandbox.faults(json!({"latency_ms": [150, 150]})).await;
-    let begun = Instant::now();
+    let request = sandbox
+        .payment(sandbox.operation(), APPROVED_CARD, false)
+        .await;
+    sandbox.set_faults(json!({"latency_ms": [150, 150]})).await;
+    let started = Instant::now();
     let answer = sandbox.send(&request).await;
-    assert!(matches!(answer, Answer::Done { .. }), "{answer:?}");
-    assert!(begun.elapsed() >= Duration::from_millis(150));
+    assert!(matches!(answer, PspResponse::Done { .. }), "{answer:?}");
+    assert!(started.elapsed() >= Duration::from_millis(150));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_fault_refuses_is_refused() {
+async fn refusals_by_fault_are_refusals() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorized().await;
     sandbox
-        .faults(json!({"refuse": ["authorise", "cancel"]}))
+        .set_faults(json!({"refuse": ["authorise", "cancel"]}))
         .await;
     let answer = sandbox
-        .carry_out(Instruction::Cancel { payment })
+        .execute(Instruction::Cancel { payment })
         .await
         .unwrap();
     assert_eq!(
         answer,
-        Answer::Refused(RefusalReason::parse("refused_by_fault"))
+        PspResponse::Refused(RefusalReason::parse("refused_by_fault"))
     );
-    let request = sandbox.payment(sandbox.operation(), APPROVES, false).await;
+    let request = sandbox
+        .payment(sandbox.operation(), APPROVED_CARD, false)
+        .await;
     let answer = sandbox.send(&request).await;
-    assert_eq!(answer, Answer::Refused(RefusalReason::CardDeclined));
+    assert_eq!(answer, PspResponse::Refused(RefusalReason::CardDeclined));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn through_all_faults_at_once_each_operation_moves_money_once() {
+async fn each_operation_moves_money_once_under_all_faults() {
     let sandbox = Sandbox::start().await;
     sandbox
-        .faults(json!({"error_rate": 0.2, "drop_after_work_rate": 0.2, "latency_ms": [0, 3], "seed": 11}))
+        .set_faults(json!({"error_rate": 0.2, "drop_after_work_rate": 0.2, "latency_ms": [0, 3], "seed": 11}))
         .await;
     let mut requests = Vec::new();
     for _ in 0..12 {
-        requests.push(sandbox.payment(sandbox.operation(), APPROVES, false).await);
+        requests.push(
+            sandbox
+                .payment(sandbox.operation(), APPROVED_CARD, false)
+                .await,
+        );
     }
     let mut references = std::collections::BTreeSet::new();
     for request in &requests {
@@ -154,7 +169,7 @@ async fn through_all_faults_at_once_each_operation_moves_money_once() {
         requests.len(),
         "each operation is a payment of its own"
     );
-    sandbox.no_faults().await;
+    sandbox.clear_faults().await;
     assert_eq!(
         sandbox.ledger().await.len(),
         requests.len(),

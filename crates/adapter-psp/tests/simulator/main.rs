@@ -1,8 +1,8 @@
 //! The simulator's connector against a real simulator, over HTTP, through the registry's door.
 
-mod answers;
 mod decorators;
 mod faults;
 mod notifications;
 mod receiver;
+mod responses;
 mod sandbox;

@@ -4,47 +4,53 @@
 use oncharge_adapter_psp::Secret;
 use oncharge_domain::{
     card::Card,
-    psp::{Answer, Instruction, RefusalReason},
+    psp::{Instruction, PspResponse, RefusalReason},
 };
-use oncharge_ports::psp::{Notification, Psp, Unverified, VerifiedNotification};
+use oncharge_ports::psp::{InvalidSignature, Notification, Psp, VerifiedNotification};
 use serde_json::json;
 
 use crate::{
     receiver::{Received, Receiver},
-    sandbox::{APPROVES, Sandbox, account, eur, reference},
+    sandbox::{APPROVED_CARD, Sandbox, account, eur, reference},
 };
 
-fn verified(psp: &dyn Psp, received: &Received) -> Result<Vec<VerifiedNotification>, Unverified> {
+fn verified(
+    psp: &dyn Psp,
+    received: &Received,
+) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
     psp.verify_notifications(&|name| received.header(name), &received.body)
 }
 
 /// The one notification in what was received, verified.
-fn only(psp: &dyn Psp, received: &Received) -> VerifiedNotification {
+fn single(psp: &dyn Psp, received: &Received) -> VerifiedNotification {
     let mut found = verified(psp, received).unwrap();
     assert_eq!(found.len(), 1);
     found.remove(0)
 }
 
 fn read(psp: &dyn Psp, received: &Received) -> Notification {
-    psp.read_notification(&only(psp, received).body).unwrap()
+    psp.read_notification(&single(psp, received).body).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_final_result_is_told_of_its_operation() {
-    let mut notified = Receiver::start().await;
-    let sandbox = Sandbox::notifying(&notified.url).await;
+async fn every_final_result_is_notified() {
+    let mut receiver = Receiver::start().await;
+    let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
     let attempt = sandbox.operation();
-    let request = sandbox.payment(attempt, APPROVES, false).await;
+    let request = sandbox.payment(attempt, APPROVED_CARD, false).await;
     let payment = reference(&sandbox.send(&request).await);
-    let told = read(&*sandbox.psp, &notified.next().await);
-    assert_eq!((told.operation, told.session), (attempt, sandbox.session));
-    assert_eq!(told.amount, eur(4200));
-    assert_eq!(told.card, Card::new(Some("visa"), Some("4242")));
+    let notification = read(&*sandbox.psp, &receiver.next().await);
+    assert_eq!(
+        (notification.operation, notification.session),
+        (attempt, sandbox.session)
+    );
+    assert_eq!(notification.amount, eur(4200));
+    assert_eq!(notification.card, Card::new(Some("visa"), Some("4242")));
     // It does not say whether it was captured: the look-up does.
-    let accepted = Answer::Accepted {
+    let accepted = PspResponse::Accepted {
         reference: payment.clone(),
     };
-    assert_eq!(told.answer, accepted);
+    assert_eq!(notification.answer, accepted);
 
     let capture = Instruction::Capture {
         payment: payment.clone(),
@@ -58,29 +64,40 @@ async fn every_final_result_is_told_of_its_operation() {
         let operation = sandbox.operation();
         let request = sandbox.prepared(operation, instruction, None);
         let answer = sandbox.send(&request).await;
-        let told = read(&*sandbox.psp, &notified.next().await);
-        assert_eq!((told.operation, told.answer), (operation, answer));
-        assert_eq!((told.session, told.amount), (sandbox.session, eur(amount)));
+        let notification = read(&*sandbox.psp, &receiver.next().await);
+        assert_eq!(
+            (notification.operation, notification.answer),
+            (operation, answer)
+        );
+        assert_eq!(
+            (notification.session, notification.amount),
+            (sandbox.session, eur(amount))
+        );
     }
 
     let operation = sandbox.operation();
     let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
     let answer = sandbox.send(&cancel).await;
-    let told = read(&*sandbox.psp, &notified.next().await);
-    assert_eq!((told.operation, &told.answer), (operation, &answer));
-    assert_eq!(answer, Answer::Refused(RefusalReason::AlreadyCaptured));
+    let notification = read(&*sandbox.psp, &receiver.next().await);
+    assert_eq!(
+        (notification.operation, &notification.answer),
+        (operation, &answer)
+    );
+    assert_eq!(answer, PspResponse::Refused(RefusalReason::AlreadyCaptured));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn duplicates_have_one_event_key_and_others_have_others() {
-    let mut notified = Receiver::start().await;
-    let sandbox = Sandbox::notifying(&notified.url).await;
-    sandbox.faults(json!({"duplicate_notifications": 1})).await;
+async fn duplicates_share_an_event_key() {
+    let mut receiver = Receiver::start().await;
+    let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
+    sandbox
+        .set_faults(json!({"duplicate_notifications": 1}))
+        .await;
     let mut keys = Vec::new();
     for _ in 0..2 {
         sandbox.authorized().await;
         for _ in 0..2 {
-            keys.push(only(&*sandbox.psp, &notified.next().await).event_key);
+            keys.push(single(&*sandbox.psp, &receiver.next().await).event_key);
         }
     }
     assert_eq!(keys[0], keys[1]);
@@ -89,39 +106,41 @@ async fn duplicates_have_one_event_key_and_others_have_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_authorisation_that_lapses_is_told_as_such() {
-    let mut notified = Receiver::start().await;
-    let sandbox = Sandbox::notifying(&notified.url).await;
-    sandbox.faults(json!({"fail_late": ["authorise"]})).await;
+async fn a_lapsed_authorisation_is_notified() {
+    let mut receiver = Receiver::start().await;
+    let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
+    sandbox
+        .set_faults(json!({"fail_late": ["authorise"]}))
+        .await;
     sandbox.authorized().await;
-    read(&*sandbox.psp, &notified.next().await);
-    let told = read(&*sandbox.psp, &notified.next().await);
+    read(&*sandbox.psp, &receiver.next().await);
+    let notification = read(&*sandbox.psp, &receiver.next().await);
     assert_eq!(
-        told.answer,
-        Answer::Refused(RefusalReason::AuthorizationExpired)
+        notification.answer,
+        PspResponse::Refused(RefusalReason::AuthorizationExpired)
     );
-    let found = sandbox.look_up(told.operation).await;
-    assert_eq!(found, Some(told.answer));
+    let found = sandbox.look_up(notification.operation).await;
+    assert_eq!(found, Some(notification.answer));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_notification_that_was_changed_or_signed_by_another_is_not_verified() {
-    let mut notified = Receiver::start().await;
-    let sandbox = Sandbox::notifying(&notified.url).await;
+async fn forged_notifications_are_not_verified() {
+    let mut receiver = Receiver::start().await;
+    let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
     sandbox.authorized().await;
-    let mut received = notified.next().await;
+    let mut received = receiver.next().await;
 
     let mut settings = sandbox.settings();
     settings.notification_key = Secret::new("key-of-another-account");
     let other = account("other", settings);
-    let unverified = Err(Unverified);
+    let unverified = Err(InvalidSignature);
     assert_eq!(
         verified(&*other, &received),
         unverified,
         "another account's key"
     );
-    let nameless = sandbox.psp.verify_notifications(&|_| None, &received.body);
-    assert_eq!(nameless, unverified, "no signature");
+    let unsigned = sandbox.psp.verify_notifications(&|_| None, &received.body);
+    assert_eq!(unsigned, unverified, "no signature");
     received.body.push(b' ');
     assert_eq!(
         verified(&*sandbox.psp, &received),

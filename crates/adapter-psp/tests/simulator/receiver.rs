@@ -80,8 +80,8 @@ async fn serve(stream: TcpStream, sender: mpsc::UnboundedSender<Received>) {
         let length = headers.iter().find(|(name, _)| name == "content-length");
         let mut body = vec![0; length.unwrap().1.parse().unwrap()];
         stream.read_exact(&mut body).await.unwrap();
-        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
-        stream.get_mut().write_all(answer).await.unwrap();
+        let response = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        stream.get_mut().write_all(response).await.unwrap();
         let _ = sender.send(Received { headers, body });
     }
 }

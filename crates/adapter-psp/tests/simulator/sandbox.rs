@@ -19,15 +19,15 @@ use oncharge_domain::{
     currency::Currency,
     id::{OperationId, SessionId},
     money::Money,
-    psp::{Answer, Instruction, PspAccount, PspReference},
+    psp::{Instruction, PspAccount, PspReference, PspResponse},
     time::Timestamp,
 };
-use oncharge_ports::psp::{Call, PaymentMethod, PreparedRequest, Psp, PspError, Psps};
+use oncharge_ports::psp::{PaymentMethod, PreparedRequest, Psp, PspError, PspRegistry, PspRequest};
 use oncharge_psp_simulator::{Config, Running};
 use serde_json::{Value, json};
 
-pub(crate) const APPROVES: &str = "4242424242424242";
-pub(crate) const CHALLENGES: &str = "4000002500003155";
+pub(crate) const APPROVED_CARD: &str = "4242424242424242";
+pub(crate) const CHALLENGE_CARD: &str = "4000002500003155";
 
 const BEARER: &str = "bearer-of-the-test";
 const KEY: &str = "key-of-the-test";
@@ -38,18 +38,18 @@ pub(crate) struct Sandbox {
     pub(crate) session: SessionId,
     simulator: Running,
     http: reqwest::Client,
-    minted: AtomicU8,
+    operation_count: AtomicU8,
     _folder: tempfile::TempDir,
 }
 
 impl Sandbox {
     /// Started, with nobody to hear its notifications.
     pub(crate) async fn start() -> Self {
-        Self::notifying("http://127.0.0.1:9/nobody").await
+        Self::start_with_notifications("http://127.0.0.1:9/nobody").await
     }
 
     /// Started, with its notifications sent to `url`.
-    pub(crate) async fn notifying(url: &str) -> Self {
+    pub(crate) async fn start_with_notifications(url: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let (bearer, key) = (
             oncharge_psp_simulator::Secret::new(BEARER),
@@ -67,7 +67,7 @@ impl Sandbox {
                 .no_proxy()
                 .build()
                 .unwrap(),
-            minted: AtomicU8::new(0),
+            operation_count: AtomicU8::new(0),
             _folder: folder,
         }
     }
@@ -83,7 +83,7 @@ impl Sandbox {
 
     /// A new operation's id.
     pub(crate) fn operation(&self) -> OperationId {
-        let number = self.minted.fetch_add(1, Ordering::Relaxed);
+        let number = self.operation_count.fetch_add(1, Ordering::Relaxed);
         OperationId::from_parts(now(), [number; 10])
     }
 
@@ -91,10 +91,10 @@ impl Sandbox {
     pub(crate) async fn token(&self, card: &str) -> PaymentMethod {
         let card = json!({"number": card, "exp_month": 12, "exp_year": next_year(), "cvc": "123"});
         let url = format!("{}/v1/tokens", self.url());
-        let answer = self.http.post(url).json(&card).send().await.unwrap();
-        assert_eq!(answer.status(), 201);
-        let answer: Value = answer.json().await.unwrap();
-        let token = answer["token"].as_str().unwrap().to_owned();
+        let response = self.http.post(url).json(&card).send().await.unwrap();
+        assert_eq!(response.status(), 201);
+        let response: Value = response.json().await.unwrap();
+        let token = response["token"].as_str().unwrap().to_owned();
         assert!(self.psp.is_payment_method(&token), "{token}");
         PaymentMethod::new(token)
     }
@@ -121,7 +121,7 @@ impl Sandbox {
         instruction: Instruction,
         token: Option<&PaymentMethod>,
     ) -> PreparedRequest {
-        let call = Call {
+        let call = PspRequest {
             operation,
             session: self.session,
             instruction,
@@ -131,36 +131,36 @@ impl Sandbox {
     }
 
     /// Carries an instruction out under a new operation.
-    pub(crate) async fn carry_out(&self, instruction: Instruction) -> Result<Answer, PspError> {
+    pub(crate) async fn execute(&self, instruction: Instruction) -> Result<PspResponse, PspError> {
         let request = self.prepared(self.operation(), instruction, None);
         self.psp.send(&request).await.map(|report| report.answer)
     }
 
     /// Sends a request and returns the answer, without the card.
-    pub(crate) async fn send(&self, request: &PreparedRequest) -> Answer {
+    pub(crate) async fn send(&self, request: &PreparedRequest) -> PspResponse {
         self.psp.send(request).await.unwrap().answer
     }
 
     /// Looks an operation up and returns the answer, without the card.
-    pub(crate) async fn look_up(&self, operation: OperationId) -> Option<Answer> {
+    pub(crate) async fn look_up(&self, operation: OperationId) -> Option<PspResponse> {
         let found = self.psp.look_up(operation).await.unwrap();
         found.map(|report| report.answer)
     }
 
     /// An authorisation that the simulator holds.
     pub(crate) async fn authorized(&self) -> PspReference {
-        let request = self.payment(self.operation(), APPROVES, false).await;
+        let request = self.payment(self.operation(), APPROVED_CARD, false).await;
         reference(&self.send(&request).await)
     }
 
-    pub(crate) async fn faults(&self, faults: Value) {
+    pub(crate) async fn set_faults(&self, faults: Value) {
         let url = format!("{}/v1/faults", self.url());
-        let answer = self.http.put(url).json(&faults).send().await.unwrap();
-        assert_eq!(answer.status(), 200);
+        let response = self.http.put(url).json(&faults).send().await.unwrap();
+        assert_eq!(response.status(), 200);
     }
 
     /// Takes all faults away; waits where the door is still closed.
-    pub(crate) async fn no_faults(&self) {
+    pub(crate) async fn clear_faults(&self) {
         let url = format!("{}/v1/faults", self.url());
         for _ in 0..500 {
             if self.http.delete(&url).send().await.is_ok() {
@@ -174,7 +174,7 @@ impl Sandbox {
     /// The movements of money of the session: (kind, amount), in order.
     pub(crate) async fn ledger(&self) -> Vec<(String, i64)> {
         let url = format!("{}/v1/ledger?reference={}", self.url(), self.session);
-        let answer: Value = self
+        let response: Value = self
             .http
             .get(url)
             .send()
@@ -183,7 +183,7 @@ impl Sandbox {
             .json()
             .await
             .unwrap();
-        let entries = answer["entries"].as_array().unwrap().iter();
+        let entries = response["entries"].as_array().unwrap().iter();
         entries
             .map(|entry| {
                 let kind = entry["kind"].as_str().unwrap().to_owned();
@@ -238,11 +238,13 @@ pub(crate) fn eur(minor: i64) -> Money {
 }
 
 /// The reference in an answer that has one.
-pub(crate) fn reference(answer: &Answer) -> PspReference {
-    match answer {
-        Answer::Done { reference, .. } | Answer::Accepted { reference } => reference.clone(),
-        Answer::ActionRequired(challenge) => challenge.reference.clone(),
-        Answer::Refused(reason) => panic!("refused: {reason:?}"),
+pub(crate) fn reference(response: &PspResponse) -> PspReference {
+    match response {
+        PspResponse::Done { reference, .. } | PspResponse::Accepted { reference } => {
+            reference.clone()
+        }
+        PspResponse::ActionRequired(challenge) => challenge.reference.clone(),
+        PspResponse::Refused(reason) => panic!("refused: {reason:?}"),
     }
 }
 

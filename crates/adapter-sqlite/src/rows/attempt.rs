@@ -3,11 +3,11 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{EventId, MerchantId},
-    webhook::{Attempt, SendError},
+    webhook::{DeliveryAttempt, SendError},
 };
 use oncharge_ports::StoreError;
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::schema::delivery_attempts;
 
 /// An attempt.
@@ -34,7 +34,7 @@ pub(crate) struct NewAttemptRow {
 
 impl NewAttemptRow {
     /// The row of an attempt to deliver this merchant's event.
-    pub(crate) fn of(event: EventId, merchant: MerchantId, attempt: &Attempt) -> Self {
+    pub(crate) fn of(event: EventId, merchant: MerchantId, attempt: &DeliveryAttempt) -> Self {
         Self {
             merchant_id: id_bytes(merchant),
             attempt: AttemptRow::of(event, attempt),
@@ -44,7 +44,7 @@ impl NewAttemptRow {
 
 impl AttemptRow {
     /// The row of an attempt to deliver this event.
-    fn of(event: EventId, attempt: &Attempt) -> Self {
+    fn of(event: EventId, attempt: &DeliveryAttempt) -> Self {
         Self {
             event_id: id_bytes(event),
             number: attempt.number.into(),
@@ -58,22 +58,22 @@ impl AttemptRow {
 
     /// The event that it was to deliver.
     pub(crate) fn event(&self) -> Result<EventId, StoreError> {
-        Cells::of("delivery_attempts", &self.event_id).id("event_id", &self.event_id)
+        RowReader::of("delivery_attempts", &self.event_id).id("event_id", &self.event_id)
     }
 
     /// The attempt.
-    pub(crate) fn attempt(self) -> Result<Attempt, StoreError> {
-        let cells = Cells::of("delivery_attempts", &self.event_id);
+    pub(crate) fn attempt(self) -> Result<DeliveryAttempt, StoreError> {
+        let reader = RowReader::of("delivery_attempts", &self.event_id);
         let status = self.status.map(u16::try_from).transpose();
         let error = match self.error.as_deref() {
-            Some(name) => Some(cells.found("error", SendError::parse(name))?),
+            Some(name) => Some(reader.require("error", SendError::parse(name))?),
             None => None,
         };
-        Ok(Attempt {
-            number: cells.count("number", self.number)?,
-            at: cells.time("at", self.at)?,
-            status: cells.read("status", status)?,
-            latency_ms: cells.count("latency_ms", self.latency_ms)?,
+        Ok(DeliveryAttempt {
+            number: reader.count("number", self.number)?,
+            at: reader.time("at", self.at)?,
+            status: reader.parse("status", status)?,
+            latency_ms: reader.count("latency_ms", self.latency_ms)?,
             response: self.response,
             error,
         })

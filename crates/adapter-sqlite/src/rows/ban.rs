@@ -8,7 +8,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::schema::bans;
 
 /// A ban.
@@ -44,21 +44,21 @@ impl BanRow {
 
     /// The ban.
     pub(crate) fn ban(self) -> Result<Ban, StoreError> {
-        let cells = Cells::of("bans", &self.id);
+        let reader = RowReader::of("bans", &self.id);
         let kinds = [IdentifierType::Email, IdentifierType::Phone];
         let kind = kinds.into_iter().find(|kind| kind.name() == self.kind);
         Ok(Ban {
-            id: cells.id("id", &self.id)?,
-            kind: cells.found("kind", kind)?,
+            id: reader.id("id", &self.id)?,
+            kind: reader.require("kind", kind)?,
             hash: PepperedHash {
-                pepper: cells.found("pepper_id", KeyId::parse(&self.pepper_id))?,
-                hash: cells.hash("hash", &self.hash)?,
+                pepper: reader.require("pepper_id", KeyId::parse(&self.pepper_id))?,
+                hash: reader.hash("hash", &self.hash)?,
             },
             source: self.source,
             reason: self.reason,
-            created_at: cells.time("created_at", self.created_at)?,
-            expires_at: cells.time("expires_at", self.expires_at)?,
-            revoked_at: cells.optional_time("revoked_at", self.revoked_at)?,
+            created_at: reader.time("created_at", self.created_at)?,
+            expires_at: reader.time("expires_at", self.expires_at)?,
+            revoked_at: reader.optional_time("revoked_at", self.revoked_at)?,
         })
     }
 }

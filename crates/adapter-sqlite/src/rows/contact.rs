@@ -3,12 +3,12 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{MerchantId, SessionId},
-    keyring::Place,
+    keyring::SealContext,
     text::{Contact, Email, Phone},
 };
 use oncharge_ports::StoreError;
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::{
     schema::contacts,
     seal::{SealedColumns, Sealer},
@@ -37,8 +37,8 @@ pub(crate) struct NewContactRow {
 }
 
 /// The place of a contact's value, which sealing binds it to.
-pub(crate) fn place<'a>(column: &'a str, session: &'a [u8]) -> Place<'a> {
-    Place {
+pub(crate) fn place<'a>(column: &'a str, session: &'a [u8]) -> SealContext<'a> {
+    SealContext {
         table: TABLE,
         column,
         row: session,
@@ -47,7 +47,7 @@ pub(crate) fn place<'a>(column: &'a str, session: &'a [u8]) -> Place<'a> {
 
 impl ContactRow {
     /// The row, or `None` where nothing is known.
-    pub(crate) fn of(
+    pub(crate) fn seal(
         session: SessionId,
         contact: &Contact,
         sealer: &Sealer,
@@ -82,16 +82,16 @@ impl ContactRow {
     }
 
     /// The contact data.
-    pub(crate) fn contact(self, sealer: &Sealer) -> Result<Contact, StoreError> {
+    pub(crate) fn open(self, sealer: &Sealer) -> Result<Contact, StoreError> {
         let id = self.session_id;
         let email = open(sealer, (&id, "email"), self.email, self.email_key_id)?;
         let phone = open(sealer, (&id, "phone"), self.phone, self.phone_key_id)?;
-        let cells = Cells::of(TABLE, &id);
+        let reader = RowReader::of(TABLE, &id);
         let email = email.as_deref().map(Email::parse).transpose();
         let phone = phone.as_deref().map(Phone::parse).transpose();
         Ok(Contact {
-            email: cells.read("email", email)?,
-            phone: cells.read("phone", phone)?,
+            email: reader.parse("email", email)?,
+            phone: reader.parse("phone", phone)?,
         })
     }
 }
@@ -109,5 +109,5 @@ fn open(
     let text = sealer.open(place(column, row), columns, |plain| {
         String::from_utf8(plain.to_vec()).ok()
     });
-    Cells::of(TABLE, row).found(column, text).map(Some)
+    RowReader::of(TABLE, row).require(column, text).map(Some)
 }

@@ -3,11 +3,11 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     time::Timestamp,
-    webhook::{Attempted, Delivery, DeliveryState, EndpointUrl},
+    webhook::{Delivery, DeliveryOutcome, DeliveryState, EndpointUrl},
 };
 use oncharge_ports::StoreError;
 
-use super::Cells;
+use super::RowReader;
 use crate::schema::deliveries;
 
 /// A delivery as it is read, without what only the queue uses.
@@ -48,26 +48,26 @@ pub(crate) struct AttemptEnd {
 impl DeliveryRow {
     /// The delivery.
     pub(crate) fn delivery(self) -> Result<Delivery, StoreError> {
-        let cells = Cells::of("deliveries", &self.event_id);
+        let reader = RowReader::of("deliveries", &self.event_id);
         Ok(Delivery {
-            event: cells.id("event_id", &self.event_id)?,
-            session: cells.id("session_id", &self.session_id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            sequence: cells.count("sequence", self.sequence)?,
-            endpoint: cells.id("endpoint_id", &self.endpoint_id)?,
+            event: reader.id("event_id", &self.event_id)?,
+            session: reader.id("session_id", &self.session_id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            sequence: reader.count("sequence", self.sequence)?,
+            endpoint: reader.id("endpoint_id", &self.endpoint_id)?,
             // Whether it was allowed was asked when it was set: a sandbox's is read, too.
-            url: cells.read("url", EndpointUrl::parse(&self.url, true))?,
-            state: cells.found("state", DeliveryState::parse(&self.state))?,
-            attempts: cells.count("attempts", self.attempts)?,
-            failures: cells.count("failures", self.failures)?,
-            round: cells.count("round", self.round)?,
+            url: reader.parse("url", EndpointUrl::parse(&self.url, true))?,
+            state: reader.require("state", DeliveryState::parse(&self.state))?,
+            attempts: reader.count("attempts", self.attempts)?,
+            failures: reader.count("failures", self.failures)?,
+            round: reader.count("round", self.round)?,
         })
     }
 }
 
 impl DeliveryChange {
     /// What follows from an attempt.
-    pub(crate) fn of(after: &Attempted) -> Self {
+    pub(crate) fn of(after: &DeliveryOutcome) -> Self {
         Self {
             state: after.delivery.state.name(),
             failures: after.delivery.failures.into(),
@@ -83,7 +83,7 @@ impl DeliveryChange {
 
 impl AttemptEnd {
     /// The end of an attempt after which there are so many.
-    pub(crate) fn of(after: &Attempted) -> Self {
+    pub(crate) fn of(after: &DeliveryOutcome) -> Self {
         Self {
             attempts: after.delivery.attempts.into(),
             leased_until: None,

@@ -2,16 +2,16 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    keyring::Place,
+    keyring::SealContext,
     time::Timestamp,
     webhook::{
-        Disabled, DisabledBecause, EndpointSecrets, EndpointUrl, PreviousSecret, WebhookEndpoint,
-        WebhookSecret,
+        DisableReason, DisabledState, EndpointSecrets, EndpointUrl, PreviousSecret,
+        WebhookEndpoint, WebhookSecret,
     },
 };
 use oncharge_ports::StoreError;
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::{
     schema::webhook_endpoints,
     seal::{SealedColumns, Sealer},
@@ -61,8 +61,8 @@ pub(crate) struct SecretColumns {
 }
 
 /// The place of a secret, which sealing binds it to.
-fn place<'a>(column: &'static str, merchant: &'a [u8]) -> Place<'a> {
-    Place {
+fn place<'a>(column: &'static str, merchant: &'a [u8]) -> SealContext<'a> {
+    SealContext {
         table: TABLE,
         column,
         row: merchant,
@@ -71,7 +71,7 @@ fn place<'a>(column: &'static str, merchant: &'a [u8]) -> Place<'a> {
 
 impl EndpointRow {
     /// The row, its secrets sealed.
-    pub(crate) fn of(endpoint: &WebhookEndpoint, sealer: &Sealer) -> Result<Self, StoreError> {
+    pub(crate) fn seal(endpoint: &WebhookEndpoint, sealer: &Sealer) -> Result<Self, StoreError> {
         let merchant_id = id_bytes(endpoint.merchant);
         let disabled = endpoint.disabled;
         Ok(Self {
@@ -81,8 +81,8 @@ impl EndpointRow {
                 version: endpoint.version.into(),
                 url: endpoint.url.as_str().to_owned(),
                 key_id: id_bytes(endpoint.key),
-                secrets: SecretColumns::of(&merchant_id, &endpoint.secrets, sealer)?,
-                disabled: disabled.map(|disabled| disabled.because.name().to_owned()),
+                secrets: SecretColumns::seal(&merchant_id, &endpoint.secrets, sealer)?,
+                disabled: disabled.map(|disabled| disabled.reason.name().to_owned()),
                 disabled_at: disabled.map(|disabled| disabled.at.unix_micros()),
                 failing_since: endpoint.failing_since.map(Timestamp::unix_micros),
                 updated_at: endpoint.updated_at.unix_micros(),
@@ -92,36 +92,36 @@ impl EndpointRow {
     }
 
     /// The endpoint.
-    pub(crate) fn endpoint(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
-        let cells = Cells::of(TABLE, &self.merchant_id);
+    pub(crate) fn open(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
+        let reader = RowReader::of(TABLE, &self.merchant_id);
         let settings = self.settings;
         let disabled = match (settings.disabled.as_deref(), settings.disabled_at) {
             (None, None) => None,
-            (Some(name), Some(since)) => Some(Disabled {
-                because: cells.found("disabled", DisabledBecause::parse(name))?,
-                at: cells.time("disabled_at", since)?,
+            (Some(name), Some(since)) => Some(DisabledState {
+                reason: reader.require("disabled", DisableReason::parse(name))?,
+                at: reader.time("disabled_at", since)?,
             }),
-            _ => return Err(cells.corrupt("disabled_at")),
+            _ => return Err(reader.corrupt("disabled_at")),
         };
         Ok(WebhookEndpoint {
-            id: cells.id("id", &self.id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            version: cells.count("version", settings.version)?,
+            id: reader.id("id", &self.id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            version: reader.count("version", settings.version)?,
             // Whether it was allowed was asked when it was set: a sandbox's is read, too.
-            url: cells.read("url", EndpointUrl::parse(&settings.url, true))?,
-            key: cells.id("key_id", &settings.key_id)?,
-            secrets: settings.secrets.secrets(&self.merchant_id, sealer)?,
+            url: reader.parse("url", EndpointUrl::parse(&settings.url, true))?,
+            key: reader.id("key_id", &settings.key_id)?,
+            secrets: settings.secrets.open(&self.merchant_id, sealer)?,
             disabled,
-            failing_since: cells.optional_time("failing_since", settings.failing_since)?,
-            created_at: cells.time("created_at", self.created_at)?,
-            updated_at: cells.time("updated_at", settings.updated_at)?,
+            failing_since: reader.optional_time("failing_since", settings.failing_since)?,
+            created_at: reader.time("created_at", self.created_at)?,
+            updated_at: reader.time("updated_at", settings.updated_at)?,
         })
     }
 }
 
 impl SecretColumns {
     /// The columns of this merchant's endpoint.
-    pub(crate) fn of(
+    pub(crate) fn seal(
         merchant: &[u8],
         secrets: &EndpointSecrets,
         sealer: &Sealer,
@@ -146,14 +146,14 @@ impl SecretColumns {
         })
     }
 
-    fn secrets(self, merchant: &[u8], sealer: &Sealer) -> Result<EndpointSecrets, StoreError> {
-        let cells = Cells::of(TABLE, merchant);
+    fn open(self, merchant: &[u8], sealer: &Sealer) -> Result<EndpointSecrets, StoreError> {
+        let reader = RowReader::of(TABLE, merchant);
         let open = |column, bytes, key_id| {
             let columns = SealedColumns { bytes, key_id };
             let secret = sealer.open(place(column, merchant), columns, |plain| {
                 plain.try_into().ok().map(WebhookSecret::from_bytes)
             });
-            cells.found(column, secret)
+            reader.require(column, secret)
         };
         let previous = (
             self.previous_secret,
@@ -164,9 +164,9 @@ impl SecretColumns {
             (None, None, None) => None,
             (Some(bytes), Some(key_id), Some(end)) => Some(PreviousSecret {
                 secret: open(PREVIOUS_SECRET, bytes, key_id)?,
-                ends_at: cells.time("previous_secret_ends_at", end)?,
+                ends_at: reader.time("previous_secret_ends_at", end)?,
             }),
-            _ => return Err(cells.corrupt(PREVIOUS_SECRET)),
+            _ => return Err(reader.corrupt(PREVIOUS_SECRET)),
         };
         Ok(EndpointSecrets {
             current: open(SECRET, self.secret, self.secret_key_id)?,

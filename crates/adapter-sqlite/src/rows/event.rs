@@ -12,7 +12,7 @@ use oncharge_domain::{
 use oncharge_ports::{StoreError, queries::StoredEvent, unit_of_work::NewEvent};
 
 use super::{
-    Cells, id_bytes, reference_text,
+    RowReader, id_bytes, reference_text,
     session::{attempt_json, attempt_of},
 };
 use crate::schema::{events, sessions};
@@ -44,7 +44,7 @@ pub(crate) struct EventRow {
 /// What an event's payload takes from its session; a session never changes either of them.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
-pub(crate) struct OfSession {
+pub(crate) struct EventSessionColumns {
     reference: String,
     metadata: String,
 }
@@ -84,43 +84,46 @@ impl EventRow {
     }
 
     /// The event, with what it takes from its session.
-    pub(crate) fn stored_event(self, session: &OfSession) -> Result<StoredEvent, StoreError> {
-        let cells = Cells::of("events", &self.id);
+    pub(crate) fn stored_event(
+        self,
+        session: &EventSessionColumns,
+    ) -> Result<StoredEvent, StoreError> {
+        let reader = RowReader::of("events", &self.id);
         let failure = match &self.failure {
             Some(code) => Some(Failure {
-                code: cells.found("failure", FailureCode::parse(code))?,
+                code: reader.require("failure", FailureCode::parse(code))?,
                 reason: self.failure_reason.as_deref().map(RefusalReason::parse),
             }),
             None => None,
         };
         let attempt = self.attempt.as_deref().map(attempt_of);
         let event = Event {
-            session: cells.id("session_id", &self.session_id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            sequence: cells.count("sequence", self.sequence)?,
-            kind: cells.found("kind", EventKind::parse(&self.kind))?,
-            status: cells.found("status", StatusName::parse(&self.status))?,
-            amount: cells.money(self.amount, &self.currency)?,
+            session: reader.id("session_id", &self.session_id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            sequence: reader.count("sequence", self.sequence)?,
+            kind: reader.require("kind", EventKind::parse(&self.kind))?,
+            status: reader.require("status", StatusName::parse(&self.status))?,
+            amount: reader.money(self.amount, &self.currency)?,
             amounts: Amounts {
-                authorized: cells.money(self.authorized, &self.currency)?,
-                captured: cells.money(self.captured, &self.currency)?,
-                refunded: cells.money(self.refunded, &self.currency)?,
+                authorized: reader.money(self.authorized, &self.currency)?,
+                captured: reader.money(self.captured, &self.currency)?,
+                refunded: reader.money(self.refunded, &self.currency)?,
             },
             failure,
-            psp_reference: cells.psp_reference("psp_reference", self.psp_reference.as_deref())?,
-            attempt: cells.read("attempt", attempt.transpose())?,
-            refund: cells.optional_id("refund_id", self.refund_id.as_deref())?,
-            retry_until: cells.optional_time("retry_until", self.retry_until)?,
-            at: cells.time("created_at", self.created_at)?,
+            psp_reference: reader.psp_reference("psp_reference", self.psp_reference.as_deref())?,
+            attempt: reader.parse("attempt", attempt.transpose())?,
+            refund: reader.optional_id("refund_id", self.refund_id.as_deref())?,
+            retry_until: reader.optional_time("retry_until", self.retry_until)?,
+            at: reader.time("created_at", self.created_at)?,
         };
-        let row = Cells::of("sessions", &self.session_id);
+        let row = RowReader::of("sessions", &self.session_id);
         let pairs: BTreeMap<_, _> =
-            row.read("metadata", serde_json::from_str(&session.metadata))?;
+            row.parse("metadata", serde_json::from_str(&session.metadata))?;
         Ok(StoredEvent {
-            id: cells.id("id", &self.id)?,
+            id: reader.id("id", &self.id)?,
             event,
-            merchant_reference: row.read("reference", Reference::parse(&session.reference))?,
-            metadata: row.read("metadata", Metadata::new(pairs))?,
+            merchant_reference: row.parse("reference", Reference::parse(&session.reference))?,
+            metadata: row.parse("metadata", Metadata::new(pairs))?,
         })
     }
 }

@@ -2,8 +2,8 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    keyring::Place,
-    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, logo::Logo, look::Look},
+    keyring::SealContext,
+    merchant::{ApiKey, ApiKeyHash, Merchant, accent::Accent, branding::Branding, logo::Logo},
     psp::PspAccount,
     signing::SigningKey,
     text::MerchantName,
@@ -11,7 +11,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::{
     schema::{api_keys, merchants},
     seal::{SealedColumns, Sealer},
@@ -40,7 +40,7 @@ pub(crate) struct SettingsColumns {
     origins: String,
     require_idempotency_key: bool,
     #[diesel(embed)]
-    look: LookColumns,
+    branding: LookColumns,
     #[diesel(embed)]
     access: AccessColumns,
 }
@@ -77,8 +77,8 @@ pub(crate) struct ApiKeyRow {
 }
 
 /// The place of a signing key, which sealing binds it to.
-pub(crate) fn signing_key_place(api_key: &[u8]) -> Place<'_> {
-    Place {
+pub(crate) fn signing_key_place(api_key: &[u8]) -> SealContext<'_> {
+    SealContext {
         table: "api_keys",
         column: "signing_key",
         row: api_key,
@@ -100,7 +100,7 @@ impl MerchantRow {
                 capture_delay_seconds: merchant.capture_delay_seconds.into(),
                 origins: origins.map_err(|error| StoreError::Failed(error.into()))?,
                 require_idempotency_key: merchant.require_idempotency_key,
-                look: LookColumns::of(&merchant.look),
+                branding: LookColumns::of(&merchant.branding),
                 access: AccessColumns {
                     disabled_at: merchant.disabled_at.map(Timestamp::unix_micros),
                 },
@@ -111,43 +111,43 @@ impl MerchantRow {
 
     /// The merchant.
     pub(crate) fn merchant(self) -> Result<Merchant, StoreError> {
-        let cells = Cells::of("merchants", &self.id);
+        let reader = RowReader::of("merchants", &self.id);
         let settings = self.settings;
         let account = PspAccount::new(&settings.connector, &settings.account);
         let delay = settings.capture_delay_seconds;
         Ok(Merchant {
-            id: cells.id("id", &self.id)?,
-            version: cells.count("version", settings.version)?,
-            name: cells.read("name", MerchantName::parse(&settings.name))?,
-            account: cells.read("account", account)?,
+            id: reader.id("id", &self.id)?,
+            version: reader.count("version", settings.version)?,
+            name: reader.parse("name", MerchantName::parse(&settings.name))?,
+            account: reader.parse("account", account)?,
             automatic_capture: settings.automatic_capture,
-            capture_delay_seconds: cells.count("capture_delay_seconds", delay)?,
-            origins: cells.read("origins", serde_json::from_str(&settings.origins))?,
+            capture_delay_seconds: reader.count("capture_delay_seconds", delay)?,
+            origins: reader.parse("origins", serde_json::from_str(&settings.origins))?,
             require_idempotency_key: settings.require_idempotency_key,
-            look: settings.look.look(&cells)?,
-            created_at: cells.time("created_at", self.created_at)?,
-            disabled_at: cells.optional_time("disabled_at", settings.access.disabled_at)?,
+            branding: settings.branding.branding(&reader)?,
+            created_at: reader.time("created_at", self.created_at)?,
+            disabled_at: reader.optional_time("disabled_at", settings.access.disabled_at)?,
         })
     }
 }
 
 impl LookColumns {
-    fn of(look: &Look) -> Self {
-        let text = |accent: Accent| accent.colour().to_string();
+    fn of(branding: &Branding) -> Self {
+        let text = |accent: Accent| accent.color().to_string();
         Self {
-            accent: look.accent.map(text),
-            accent_dark: look.accent_dark.map(text),
-            logo: look.logo.as_ref().map(|logo| logo.bytes().to_vec()),
+            accent: branding.accent.map(text),
+            accent_dark: branding.accent_dark.map(text),
+            logo: branding.logo.as_ref().map(|logo| logo.bytes().to_vec()),
         }
     }
 
-    fn look(self, cells: &Cells<'_>) -> Result<Look, StoreError> {
+    fn branding(self, reader: &RowReader<'_>) -> Result<Branding, StoreError> {
         let accent = |column, text: Option<String>| {
-            let read = |text: String| cells.read(column, Accent::kept(&text));
+            let read = |text: String| reader.parse(column, Accent::from_stored(&text));
             text.map(read).transpose()
         };
-        let logo = |bytes| cells.read("logo", Logo::new(bytes));
-        Ok(Look {
+        let logo = |bytes| reader.parse("logo", Logo::new(bytes));
+        Ok(Branding {
             accent: accent("accent", self.accent)?,
             accent_dark: accent("accent_dark", self.accent_dark)?,
             logo: self.logo.map(logo).transpose()?,
@@ -157,15 +157,19 @@ impl LookColumns {
 
 impl ApiKeyRow {
     /// The row, its signing key sealed.
-    pub(crate) fn of(key: &ApiKey, hash: &ApiKeyHash, sealer: &Sealer) -> Result<Self, StoreError> {
+    pub(crate) fn seal(
+        key: &ApiKey,
+        hash: &ApiKeyHash,
+        sealer: &Sealer,
+    ) -> Result<Self, StoreError> {
         let id = id_bytes(key.id);
-        let hidden = sealer.seal(signing_key_place(&id), key.signing_key.expose_bytes())?;
+        let sealed = sealer.seal(signing_key_place(&id), key.signing_key.expose_bytes())?;
         Ok(Self {
             id,
             merchant_id: id_bytes(key.merchant),
             key_hash: hash.bytes().to_vec(),
-            signing_key: hidden.bytes,
-            signing_key_key_id: hidden.key_id,
+            signing_key: sealed.bytes,
+            signing_key_key_id: sealed.key_id,
             key_hint: key.hint.clone(),
             created_at: key.created_at.unix_micros(),
             last_used_at: key.last_used_at.map(Timestamp::unix_micros),
@@ -174,23 +178,23 @@ impl ApiKeyRow {
     }
 
     /// The key.
-    pub(crate) fn api_key(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
-        let cells = Cells::of("api_keys", &self.id);
-        let hidden = SealedColumns {
+    pub(crate) fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
+        let reader = RowReader::of("api_keys", &self.id);
+        let sealed = SealedColumns {
             bytes: self.signing_key,
             key_id: self.signing_key_key_id,
         };
-        let signing_key = sealer.open(signing_key_place(&self.id), hidden, |plain| {
+        let signing_key = sealer.open(signing_key_place(&self.id), sealed, |plain| {
             plain.try_into().ok().map(SigningKey::from_bytes)
         });
         Ok(ApiKey {
-            id: cells.id("id", &self.id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            signing_key: cells.found("signing_key", signing_key)?,
+            id: reader.id("id", &self.id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            signing_key: reader.require("signing_key", signing_key)?,
             hint: self.key_hint,
-            created_at: cells.time("created_at", self.created_at)?,
-            last_used_at: cells.optional_time("last_used_at", self.last_used_at)?,
-            ends_at: cells.optional_time("ends_at", self.ends_at)?,
+            created_at: reader.time("created_at", self.created_at)?,
+            last_used_at: reader.optional_time("last_used_at", self.last_used_at)?,
+            ends_at: reader.optional_time("ends_at", self.ends_at)?,
         })
     }
 }

@@ -9,7 +9,7 @@ use diesel::{
 use oncharge_domain::keyring::KeyFingerprint;
 use oncharge_ports::{StoreError, key_registry::Node};
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::schema::nodes;
 
 #[derive(Queryable, Selectable)]
@@ -52,15 +52,15 @@ impl TryFrom<NodeRow> for Node {
     type Error = StoreError;
 
     fn try_from(row: NodeRow) -> Result<Self, StoreError> {
-        let cells = Cells::of("nodes", &row.id);
+        let reader = RowReader::of("nodes", &row.id);
         let keys = |json: &str| -> Option<Vec<KeyFingerprint>> {
             let texts: Vec<String> = serde_json::from_str(json).ok()?;
             texts.iter().map(|text| text.parse().ok()).collect()
         };
         Ok(Self {
-            id: cells.id("id", &row.id)?,
-            master: cells.found("master_keys", keys(&row.master_keys))?,
-            peppers: cells.found("pepper_keys", keys(&row.pepper_keys))?,
+            id: reader.id("id", &row.id)?,
+            master: reader.require("master_keys", keys(&row.master_keys))?,
+            peppers: reader.require("pepper_keys", keys(&row.pepper_keys))?,
             name: row.name,
         })
     }

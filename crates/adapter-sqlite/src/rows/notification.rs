@@ -3,7 +3,7 @@
 use diesel::prelude::*;
 use oncharge_domain::{
     id::{OperationId, SessionId},
-    keyring::Place,
+    keyring::SealContext,
     psp::PspAccount,
 };
 use oncharge_ports::{
@@ -11,7 +11,7 @@ use oncharge_ports::{
     inbox::{NewNotification, NotificationStatus, StoredNotification},
 };
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::{
     schema::psp_notifications,
     seal::{SealedColumns, Sealer},
@@ -56,8 +56,8 @@ pub(crate) struct NotificationEnd {
 }
 
 /// The place of a notification's bytes, which sealing binds them to.
-fn place(notification: &[u8]) -> Place<'_> {
-    Place {
+fn place(notification: &[u8]) -> SealContext<'_> {
+    SealContext {
         table: TABLE,
         column: "body",
         row: notification,
@@ -66,9 +66,9 @@ fn place(notification: &[u8]) -> Place<'_> {
 
 impl NewNotificationRow {
     /// The row, its bytes sealed: it waits, unless it is only kept as evidence.
-    pub(crate) fn of(new: &NewNotification, sealer: &Sealer) -> Result<Self, StoreError> {
+    pub(crate) fn seal(new: &NewNotification, sealer: &Sealer) -> Result<Self, StoreError> {
         let id = id_bytes(new.id);
-        let hidden = sealer.seal(place(&id), &new.body)?;
+        let sealed = sealer.seal(place(&id), &new.body)?;
         let received_at = new.received_at.unix_micros();
         let status = match new.event_key {
             Some(_) => NotificationStatus::Waiting,
@@ -82,8 +82,8 @@ impl NewNotificationRow {
                 account: new.account.account().to_owned(),
                 event_key: new.event_key.clone(),
                 status: status.name().to_owned(),
-                body: hidden.bytes,
-                body_key_id: hidden.key_id,
+                body: sealed.bytes,
+                body_key_id: sealed.key_id,
                 received_at,
             },
             next_try_at: waits.then_some(received_at),
@@ -94,23 +94,23 @@ impl NewNotificationRow {
 
 impl NotificationRow {
     /// The notification.
-    pub(crate) fn notification(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
-        let cells = Cells::of(TABLE, &self.id);
+    pub(crate) fn open(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
+        let reader = RowReader::of(TABLE, &self.id);
         let account = PspAccount::new(&self.connector, &self.account);
-        let hidden = SealedColumns {
+        let sealed = SealedColumns {
             bytes: self.body,
             key_id: self.body_key_id,
         };
-        let body = sealer.open(place(&self.id), hidden, |plain| Some(plain.to_vec()));
+        let body = sealer.open(place(&self.id), sealed, |plain| Some(plain.to_vec()));
         Ok(StoredNotification {
             new: NewNotification {
-                id: cells.id("id", &self.id)?,
-                account: cells.read("account", account)?,
+                id: reader.id("id", &self.id)?,
+                account: reader.parse("account", account)?,
                 event_key: self.event_key,
-                body: cells.found("body", body)?,
-                received_at: cells.time("received_at", self.received_at)?,
+                body: reader.require("body", body)?,
+                received_at: reader.time("received_at", self.received_at)?,
             },
-            status: cells.found("status", NotificationStatus::parse(&self.status))?,
+            status: reader.require("status", NotificationStatus::parse(&self.status))?,
         })
     }
 }

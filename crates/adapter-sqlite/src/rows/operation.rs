@@ -2,16 +2,16 @@
 
 use diesel::prelude::*;
 use oncharge_domain::{
-    keyring::Place,
+    keyring::SealContext,
     operation::{
-        CancelPurpose, CompensationBy, Contradiction, Operation, OperationKind, OperationStatus,
-        Sending,
+        CancelPurpose, CompensationMethod, Contradiction, Operation, OperationKind,
+        OperationStatus, SendState,
     },
     psp::{PspAccount, RefusalReason, TokenFingerprint},
 };
 use oncharge_ports::{StoreError, psp::PreparedRequest, unit_of_work::NewOperation};
 
-use super::{Cells, id_bytes, reference_text};
+use super::{RowReader, id_bytes, reference_text};
 use crate::{
     schema::operations,
     seal::{SealedColumns, Sealer},
@@ -28,7 +28,7 @@ pub(crate) struct OperationRow {
     merchant_id: Vec<u8>,
     kind: String,
     #[diesel(embed)]
-    details: Details,
+    details: KindColumns,
     amount: i64,
     currency: String,
     connector: String,
@@ -48,7 +48,7 @@ pub(crate) struct OperationRow {
 /// What only one kind each has.
 #[derive(Default, Queryable, Selectable, Insertable)]
 #[diesel(table_name = operations, treat_none_as_default_value = false)]
-pub(crate) struct Details {
+pub(crate) struct KindColumns {
     token: Option<Vec<u8>>,
     captures: Option<bool>,
     automatic: Option<bool>,
@@ -74,7 +74,7 @@ pub(crate) struct NewOperationRow {
 /// What may change while an operation is open, and when it ends.
 #[derive(AsChangeset)]
 #[diesel(table_name = operations, treat_none_as_null = true)]
-pub(crate) struct OperationChange {
+pub(crate) struct OperationState {
     status: String,
     sending: String,
     psp_reference: Option<String>,
@@ -88,15 +88,15 @@ pub(crate) struct OperationChange {
 /// What a final operation no longer has.
 #[derive(AsChangeset, Default)]
 #[diesel(table_name = operations, treat_none_as_null = true)]
-pub(crate) struct NothingToSend {
+pub(crate) struct OpenColumns {
     request: Option<Vec<u8>>,
     request_key_id: Option<String>,
     next_try_at: Option<i64>,
 }
 
 /// The place of an operation's request, which sealing binds it to.
-pub(crate) fn place(operation: &[u8]) -> Place<'_> {
-    Place {
+pub(crate) fn place(operation: &[u8]) -> SealContext<'_> {
+    SealContext {
         table: TABLE,
         column: "request",
         row: operation,
@@ -112,7 +112,7 @@ pub(crate) fn request(
     let opened = sealer.open(place(operation), columns, |plain| {
         Some(PreparedRequest::new(plain.to_vec()))
     });
-    Cells::of(TABLE, operation).found("request", opened)
+    RowReader::of(TABLE, operation).require("request", opened)
 }
 
 impl NewOperationRow {
@@ -141,7 +141,7 @@ fn contradiction_text(operation: &Operation) -> Option<String> {
     name.map(str::to_owned)
 }
 
-impl OperationChange {
+impl OperationState {
     /// What an operation that has changed is written with.
     pub(crate) fn of(operation: &Operation) -> Self {
         Self {
@@ -164,7 +164,7 @@ impl OperationRow {
             session_id: id_bytes(operation.session),
             merchant_id: id_bytes(operation.merchant),
             kind: operation.kind.name().to_owned(),
-            details: Details::of(&operation.kind),
+            details: KindColumns::of(&operation.kind),
             amount: operation.amount.minor(),
             currency: operation.amount.currency().code().to_owned(),
             connector: operation.account.connector().to_owned(),
@@ -184,36 +184,36 @@ impl OperationRow {
 
     /// The operation.
     pub(crate) fn operation(self) -> Result<Operation, StoreError> {
-        let cells = Cells::of(TABLE, &self.id);
+        let reader = RowReader::of(TABLE, &self.id);
         let account = PspAccount::new(&self.connector, &self.account);
         let payment = self.payment_reference.as_deref();
         let reference = self.psp_reference.as_deref();
         let contradiction = match self.contradiction.as_deref().map(parse_contradiction) {
-            Some(known) => Some(cells.found("contradiction", known)?),
+            Some(known) => Some(reader.require("contradiction", known)?),
             None => None,
         };
         Ok(Operation {
-            id: cells.id("id", &self.id)?,
-            session: cells.id("session_id", &self.session_id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            kind: self.details.kind(&self.kind, cells)?,
-            amount: cells.money(self.amount, &self.currency)?,
-            account: cells.read("account", account)?,
-            payment: cells.psp_reference("payment_reference", payment)?,
-            status: cells.found("status", parse_status(&self.status))?,
-            sending: cells.found("sending", parse_sending(&self.sending))?,
-            reference: cells.psp_reference("psp_reference", reference)?,
+            id: reader.id("id", &self.id)?,
+            session: reader.id("session_id", &self.session_id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            kind: self.details.kind(&self.kind, reader)?,
+            amount: reader.money(self.amount, &self.currency)?,
+            account: reader.parse("account", account)?,
+            payment: reader.psp_reference("payment_reference", payment)?,
+            status: reader.require("status", parse_status(&self.status))?,
+            sending: reader.require("sending", parse_sending(&self.sending))?,
+            reference: reader.psp_reference("psp_reference", reference)?,
             failure: self.failure.as_deref().map(RefusalReason::parse),
             compensated: self.compensated,
             contradiction,
-            created_at: cells.time("created_at", self.created_at)?,
-            last_sent_at: cells.time("last_sent_at", self.last_sent_at)?,
-            not_before: cells.time("not_before", self.not_before)?,
+            created_at: reader.time("created_at", self.created_at)?,
+            last_sent_at: reader.time("last_sent_at", self.last_sent_at)?,
+            not_before: reader.time("not_before", self.not_before)?,
         })
     }
 }
 
-impl Details {
+impl KindColumns {
     fn of(kind: &OperationKind) -> Self {
         let mut details = Self::default();
         match kind {
@@ -228,43 +228,43 @@ impl Details {
             OperationKind::Refund(refund) => details.refund_id = Some(id_bytes(*refund)),
             OperationKind::Compensation { of, by, round } => {
                 details.compensates_id = Some(id_bytes(*of));
-                details.compensates_by = Some(way_name(*by).to_owned());
+                details.compensates_by = Some(compensation_name(*by).to_owned());
                 details.round = Some((*round).into());
             }
         }
         details
     }
 
-    fn kind(&self, name: &str, cells: Cells<'_>) -> Result<OperationKind, StoreError> {
+    fn kind(&self, name: &str, reader: RowReader<'_>) -> Result<OperationKind, StoreError> {
         Ok(match name {
             "authorize" => {
-                let token = cells.found("token", self.token.as_deref())?;
+                let token = reader.require("token", self.token.as_deref())?;
                 OperationKind::Authorize {
-                    token: TokenFingerprint::from_bytes(cells.hash("token", token)?),
-                    capture: cells.found("captures", self.captures)?,
+                    token: TokenFingerprint::from_bytes(reader.hash("token", token)?),
+                    capture: reader.require("captures", self.captures)?,
                 }
             }
             "capture" => OperationKind::Capture {
-                automatic: cells.found("automatic", self.automatic)?,
+                automatic: reader.require("automatic", self.automatic)?,
             },
             "cancel" => {
                 let purpose = self.purpose.as_deref().and_then(parse_purpose);
-                OperationKind::Cancel(cells.found("purpose", purpose)?)
+                OperationKind::Cancel(reader.require("purpose", purpose)?)
             }
             "refund" => {
-                let refund = cells.optional_id("refund_id", self.refund_id.as_deref())?;
-                OperationKind::Refund(cells.found("refund_id", refund)?)
+                let refund = reader.optional_id("refund_id", self.refund_id.as_deref())?;
+                OperationKind::Refund(reader.require("refund_id", refund)?)
             }
             "compensation" => {
-                let of = cells.optional_id("compensates_id", self.compensates_id.as_deref())?;
-                let by = self.compensates_by.as_deref().and_then(parse_way);
+                let of = reader.optional_id("compensates_id", self.compensates_id.as_deref())?;
+                let by = self.compensates_by.as_deref().and_then(parse_compensation);
                 OperationKind::Compensation {
-                    of: cells.found("compensates_id", of)?,
-                    by: cells.found("compensates_by", by)?,
-                    round: cells.count("round", cells.found("round", self.round)?)?,
+                    of: reader.require("compensates_id", of)?,
+                    by: reader.require("compensates_by", by)?,
+                    round: reader.count("round", reader.require("round", self.round)?)?,
                 }
             }
-            _ => return Err(cells.corrupt("kind")),
+            _ => return Err(reader.corrupt("kind")),
         })
     }
 }
@@ -285,7 +285,7 @@ macro_rules! names {
 names!(OperationStatus, status_name, parse_status {
     Requested = "requested", Succeeded = "succeeded", Failed = "failed",
 });
-names!(Sending, sending_name, parse_sending {
+names!(SendState, sending_name, parse_sending {
     Intended = "intended", NotSent = "not_sent", Unknown = "unknown", Accepted = "accepted",
 });
 names!(CancelPurpose, purpose_name, parse_purpose {
@@ -294,4 +294,4 @@ names!(CancelPurpose, purpose_name, parse_purpose {
 names!(Contradiction, contradiction_name, parse_contradiction {
     Listed = "listed", Dismissed = "dismissed",
 });
-names!(CompensationBy, way_name, parse_way { Void = "void", Refund = "refund" });
+names!(CompensationMethod, compensation_name, parse_compensation { Void = "void", Refund = "refund" });

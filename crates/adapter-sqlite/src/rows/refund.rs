@@ -8,7 +8,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::StoreError;
 
-use super::{Cells, id_bytes, reference_text};
+use super::{RowReader, id_bytes, reference_text};
 use crate::schema::refunds;
 
 /// A refund.
@@ -32,7 +32,7 @@ pub(crate) struct RefundRow {
 /// What may change of a refund.
 #[derive(AsChangeset)]
 #[diesel(table_name = refunds, treat_none_as_null = true)]
-pub(crate) struct RefundChange {
+pub(crate) struct RefundState {
     status: String,
     failure: Option<String>,
     psp_reference: Option<String>,
@@ -60,29 +60,29 @@ impl RefundRow {
 
     /// The refund.
     pub(crate) fn refund(self) -> Result<Refund, StoreError> {
-        let cells = Cells::of("refunds", &self.id);
+        let reader = RowReader::of("refunds", &self.id);
         let status = match (self.status.as_str(), self.failure.as_deref()) {
             ("refund_requested", None) => RefundStatus::Requested,
             ("refund_succeeded", None) => RefundStatus::Succeeded,
             ("refund_failed", Some(reason)) => RefundStatus::Failed(RefusalReason::parse(reason)),
-            _ => return Err(cells.corrupt("status")),
+            _ => return Err(reader.corrupt("status")),
         };
         Ok(Refund {
-            id: cells.id("id", &self.id)?,
-            session: cells.id("session_id", &self.session_id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            operation: cells.id("operation_id", &self.operation_id)?,
-            amount: cells.money(self.amount, &self.currency)?,
-            reference: cells.read("reference", Reference::parse(&self.reference))?,
+            id: reader.id("id", &self.id)?,
+            session: reader.id("session_id", &self.session_id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            operation: reader.id("operation_id", &self.operation_id)?,
+            amount: reader.money(self.amount, &self.currency)?,
+            reference: reader.parse("reference", Reference::parse(&self.reference))?,
             status,
-            psp_reference: cells.psp_reference("psp_reference", self.psp_reference.as_deref())?,
-            created_at: cells.time("created_at", self.created_at)?,
-            updated_at: cells.time("updated_at", self.updated_at)?,
+            psp_reference: reader.psp_reference("psp_reference", self.psp_reference.as_deref())?,
+            created_at: reader.time("created_at", self.created_at)?,
+            updated_at: reader.time("updated_at", self.updated_at)?,
         })
     }
 }
 
-impl RefundChange {
+impl RefundState {
     /// What a refund that has changed is written with.
     pub(crate) fn of(refund: &Refund) -> Self {
         Self {

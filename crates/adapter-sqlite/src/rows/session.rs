@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use diesel::prelude::*;
 use oncharge_domain::{
     psp::PspAccount,
-    session::{Attempt, NotASession, Session, Snapshot, StatusName},
+    session::{Attempt, InvalidSnapshot, Session, Snapshot, StatusName},
     text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
     time::Timestamp,
 };
 use oncharge_ports::{StoreError, UnitOfWork};
 
-use super::{Cells, id_bytes};
+use super::{RowReader, id_bytes};
 use crate::schema::sessions;
 
 /// A session as it is read, without what only the queue uses.
@@ -61,7 +61,7 @@ pub(crate) struct NewSessionRow {
 /// What a later unit may change; a merchant's own words and the contact are never written again.
 #[derive(AsChangeset)]
 #[diesel(table_name = sessions, treat_none_as_null = true)]
-pub(crate) struct SessionChange {
+pub(crate) struct SessionState {
     version: i64,
     updated_at: i64,
     attempts: String,
@@ -84,7 +84,7 @@ impl NewSessionRow {
     /// The row of a unit that creates its session.
     pub(crate) fn of(unit: &UnitOfWork) -> Result<Self, StoreError> {
         let session = &unit.session;
-        let flat = session.snapshot();
+        let snapshot = session.snapshot();
         let row = SessionRow {
             id: id_bytes(session.id),
             merchant_id: id_bytes(session.merchant),
@@ -105,15 +105,15 @@ impl NewSessionRow {
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
-            attempt_id: flat.attempt.map(id_bytes),
-            psp_reference: flat.psp_reference,
-            amount_authorized: flat.authorized,
-            amount_captured: flat.captured,
-            refunds_requested: flat.refunds_requested,
-            refunds_succeeded: flat.refunds_succeeded,
-            failure: flat.failure,
-            retry: flat.retry,
-            progress: json(&flat.progress)?,
+            attempt_id: snapshot.attempt.map(id_bytes),
+            psp_reference: snapshot.psp_reference,
+            amount_authorized: snapshot.authorized,
+            amount_captured: snapshot.captured,
+            refunds_requested: snapshot.refunds_requested,
+            refunds_succeeded: snapshot.refunds_succeeded,
+            failure: snapshot.failure,
+            retry: snapshot.retry,
+            progress: json(&snapshot.progress)?,
         };
         Ok(Self {
             row,
@@ -123,10 +123,10 @@ impl NewSessionRow {
     }
 }
 
-impl SessionChange {
+impl SessionState {
     /// What a session that has changed is written with.
     pub(crate) fn of(session: &Session) -> Result<Self, StoreError> {
-        let flat = session.snapshot();
+        let snapshot = session.snapshot();
         Ok(Self {
             version: session.version.into(),
             updated_at: session.updated_at.unix_micros(),
@@ -134,15 +134,15 @@ impl SessionChange {
             challenges: session.challenges.into(),
             next_sequence: session.next_sequence.into(),
             status: session.status_name().name().to_owned(),
-            attempt_id: flat.attempt.map(id_bytes),
-            psp_reference: flat.psp_reference,
-            amount_authorized: flat.authorized,
-            amount_captured: flat.captured,
-            refunds_requested: flat.refunds_requested,
-            refunds_succeeded: flat.refunds_succeeded,
-            failure: flat.failure,
-            retry: flat.retry,
-            progress: json(&flat.progress)?,
+            attempt_id: snapshot.attempt.map(id_bytes),
+            psp_reference: snapshot.psp_reference,
+            amount_authorized: snapshot.authorized,
+            amount_captured: snapshot.captured,
+            refunds_requested: snapshot.refunds_requested,
+            refunds_succeeded: snapshot.refunds_succeeded,
+            failure: snapshot.failure,
+            retry: snapshot.retry,
+            progress: json(&snapshot.progress)?,
             due_at: session.due_at().map(Timestamp::unix_micros),
         })
     }
@@ -151,11 +151,11 @@ impl SessionChange {
 impl SessionRow {
     /// The session, with the contact data from its own table.
     pub(crate) fn session(self, contact: Contact) -> Result<Session, StoreError> {
-        let cells = Cells::of("sessions", &self.id);
-        let amount = cells.money(self.amount, &self.currency)?;
-        let name = cells.found("status", StatusName::parse(&self.status))?;
-        let flat = Snapshot {
-            attempt: cells.optional_id("attempt_id", self.attempt_id.as_deref())?,
+        let reader = RowReader::of("sessions", &self.id);
+        let amount = reader.money(self.amount, &self.currency)?;
+        let name = reader.require("status", StatusName::parse(&self.status))?;
+        let snapshot = Snapshot {
+            attempt: reader.optional_id("attempt_id", self.attempt_id.as_deref())?,
             psp_reference: self.psp_reference,
             authorized: self.amount_authorized,
             captured: self.amount_captured,
@@ -163,47 +163,48 @@ impl SessionRow {
             refunds_succeeded: self.refunds_succeeded,
             failure: self.failure,
             retry: self.retry,
-            progress: cells.read("progress", serde_json::from_str(&self.progress))?,
+            progress: reader.parse("progress", serde_json::from_str(&self.progress))?,
         };
-        let status = Session::restore_status(name, &flat, amount)
-            .map_err(|contradiction| cells.corrupt(contradiction.0))?;
+        let status = Session::restore_status(name, &snapshot, amount)
+            .map_err(|contradiction| reader.corrupt(contradiction.0))?;
         let metadata: BTreeMap<_, _> =
-            cells.read("metadata", serde_json::from_str(&self.metadata))?;
+            reader.parse("metadata", serde_json::from_str(&self.metadata))?;
         let order_id = self.order_id.as_deref().map(OrderId::parse);
         let automatic_capture = self.automatic_capture.map(u32::try_from);
         Ok(Session {
-            id: cells.id("id", &self.id)?,
-            merchant: cells.id("merchant_id", &self.merchant_id)?,
-            version: cells.count("version", self.version)?,
-            account: cells.read("account", PspAccount::new(&self.connector, &self.account))?,
+            id: reader.id("id", &self.id)?,
+            merchant: reader.id("merchant_id", &self.merchant_id)?,
+            version: reader.count("version", self.version)?,
+            account: reader.parse("account", PspAccount::new(&self.connector, &self.account))?,
             amount,
-            reference: cells.read("reference", Reference::parse(&self.reference))?,
-            order_id: cells.read("order_id", order_id.transpose())?,
+            reference: reader.parse("reference", Reference::parse(&self.reference))?,
+            order_id: reader.parse("order_id", order_id.transpose())?,
             // The rule for a URL may depend on the deployment, which it met when it came in.
-            return_url: cells.read("return_url", ReturnUrl::parse(&self.return_url, true))?,
-            metadata: cells.read("metadata", Metadata::new(metadata))?,
+            return_url: reader.parse("return_url", ReturnUrl::parse(&self.return_url, true))?,
+            metadata: reader.parse("metadata", Metadata::new(metadata))?,
             contact,
-            automatic_capture: cells.read("automatic_capture", automatic_capture.transpose())?,
-            created_at: cells.time("created_at", self.created_at)?,
-            updated_at: cells.time("updated_at", self.updated_at)?,
-            expires_at: cells.time("expires_at", self.expires_at)?,
-            attempts: cells.read("attempts", attempts_of(&self.attempts))?,
-            challenges: cells.count("challenges", self.challenges)?,
-            next_sequence: cells.count("next_sequence", self.next_sequence)?,
+            automatic_capture: reader.parse("automatic_capture", automatic_capture.transpose())?,
+            created_at: reader.time("created_at", self.created_at)?,
+            updated_at: reader.time("updated_at", self.updated_at)?,
+            expires_at: reader.time("expires_at", self.expires_at)?,
+            attempts: reader.parse("attempts", attempts_of(&self.attempts))?,
+            challenges: reader.count("challenges", self.challenges)?,
+            next_sequence: reader.count("next_sequence", self.next_sequence)?,
             status,
         })
     }
 }
 
 /// An attempt from its document.
-pub(crate) fn attempt_of(document: &str) -> Result<Attempt, NotASession> {
-    let flat = serde_json::from_str(document).map_err(|_| NotASession("attempt"))?;
-    Attempt::restore(&flat)
+pub(crate) fn attempt_of(document: &str) -> Result<Attempt, InvalidSnapshot> {
+    let snapshot = serde_json::from_str(document).map_err(|_| InvalidSnapshot("attempt"))?;
+    Attempt::restore(&snapshot)
 }
 
-fn attempts_of(document: &str) -> Result<Vec<Attempt>, NotASession> {
-    let flat: Vec<_> = serde_json::from_str(document).map_err(|_| NotASession("attempts"))?;
-    flat.iter().map(Attempt::restore).collect()
+fn attempts_of(document: &str) -> Result<Vec<Attempt>, InvalidSnapshot> {
+    let snapshot: Vec<_> =
+        serde_json::from_str(document).map_err(|_| InvalidSnapshot("attempts"))?;
+    snapshot.iter().map(Attempt::restore).collect()
 }
 
 /// The document of an attempt.

@@ -23,8 +23,8 @@ fn number(connection: &mut SqliteConnection, query: &str) -> i64 {
 }
 
 /// Lets the file grow by so many pages from now on.
-async fn let_grow(store: &SqliteStore, pages: i64) {
-    let limited = store.write(Lane::Worker, move |connection| {
+async fn allow_growth(store: &SqliteStore, pages: i64) {
+    let limited = store.write(Priority::Worker, move |connection| {
         let query = "SELECT page_count AS number FROM pragma_page_count()";
         let most = number(connection, query) + pages;
         let limit = format!("PRAGMA max_page_count = {most}");
@@ -44,15 +44,15 @@ fn unit(build: &Builder, merchant: &Merchant, bytes: usize) -> UnitOfWork {
     unit
 }
 
-async fn is_nowhere(store: &SqliteStore, unit: &UnitOfWork) {
-    assert!(!store.committed(unit).await.unwrap());
+async fn assert_not_stored(store: &SqliteStore, unit: &UnitOfWork) {
+    assert!(!store.is_committed(unit).await.unwrap());
     assert_eq!(store.session(unit.session.id).await.unwrap(), None);
     let operation = unit.operations[0].operation.id;
     assert_eq!(store.operation(operation).await.unwrap(), None);
 }
 
 #[tokio::test]
-async fn a_full_disk_refuses_what_does_not_fit_until_there_is_room() {
+async fn a_full_disk_fails_writes_until_there_is_space() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("oncharge.db");
     let entropy = Arc::new(SeededEntropy::new(1));
@@ -63,7 +63,7 @@ async fn a_full_disk_refuses_what_does_not_fit_until_there_is_room() {
     let audit = build.audit(AuditAction::MerchantCreated);
     store.create(&merchant, &key, &hash, &audit).await.unwrap();
 
-    let_grow(&store, 8).await;
+    allow_growth(&store, 8).await;
     let first = unit(&build, &merchant, 10_000);
     store.commit(first.clone()).await.unwrap();
     // The session's row fits and is written; the request does not.
@@ -77,7 +77,7 @@ async fn a_full_disk_refuses_what_does_not_fit_until_there_is_room() {
             matches!(full, Err(CommitError::Store(StoreError::Unavailable(_)))),
             "{full:?}"
         );
-        is_nowhere(&store, &refused).await;
+        assert_not_stored(&store, &refused).await;
         let full = store.receive(&notification).await;
         assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
         assert_eq!(store.notification(notification.id).await.unwrap(), None);
@@ -88,11 +88,11 @@ async fn a_full_disk_refuses_what_does_not_fit_until_there_is_room() {
     let audit = build.audit(AuditAction::EndpointSet);
     let endpoint = build.endpoint(&merchant, &key);
     store.set_endpoint(&endpoint, &audit).await.unwrap();
-    assert!(store.committed(&first).await.unwrap());
+    assert!(store.is_committed(&first).await.unwrap());
 
-    let_grow(&store, 1000).await;
+    allow_growth(&store, 1000).await;
     store.commit(refused.clone()).await.unwrap();
-    assert!(store.committed(&refused).await.unwrap());
+    assert!(store.is_committed(&refused).await.unwrap());
     assert!(store.receive(&notification).await.unwrap());
     let broken = "SELECT count(*) AS number FROM pragma_integrity_check() \
          WHERE integrity_check <> 'ok'";

@@ -8,15 +8,15 @@ use diesel::{
 use oncharge_domain::{
     id::{EventId, MerchantId},
     time::Timestamp,
-    webhook::{DeliveryState, DisabledBecause, EndpointChange},
+    webhook::{DeliveryState, DisableReason, EndpointChange},
 };
-use oncharge_ports::{CommitError, unit_of_work::Lease, webhook_repository::Recorded};
+use oncharge_ports::{CommitError, unit_of_work::Lease, webhook_repository::AttemptRecord};
 
-use super::left_over;
+use super::orphaned_deliveries;
 use crate::{
     commit::{expect_one, write_audit},
     error,
-    hot::Hot,
+    prepared::Prepared,
     rows::{
         attempt::NewAttemptRow,
         audit::AuditRow,
@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// All rows of an attempt, ready to be written.
-pub(super) struct Rows {
+pub(super) struct AttemptRows {
     lease: Lease,
     attempt: Option<NewAttemptRow>,
     event: Vec<u8>,
@@ -36,12 +36,12 @@ pub(super) struct Rows {
     round: i64,
     delivery: DeliveryChange,
     end: AttemptEnd,
-    endpoint: EndpointWrite,
+    endpoint: EndpointUpdate,
     audit: Option<AuditRow>,
 }
 
 /// What becomes of the endpoint that the attempt went to.
-struct EndpointWrite {
+struct EndpointUpdate {
     merchant: MerchantId,
     url: String,
     change: EndpointChange,
@@ -50,32 +50,32 @@ struct EndpointWrite {
     at: i64,
 }
 
-impl Rows {
+impl AttemptRows {
     /// The rows of an attempt to deliver this event.
-    pub(super) fn of(event: EventId, recorded: &Recorded) -> Self {
-        let delivery = &recorded.after.delivery;
-        let attempt = recorded.attempt.as_ref();
+    pub(super) fn of(event: EventId, attempt_record: &AttemptRecord) -> Self {
+        let delivery = &attempt_record.after.delivery;
+        let attempt = attempt_record.attempt.as_ref();
         Self {
-            lease: recorded.lease,
+            lease: attempt_record.lease,
             attempt: attempt.map(|made| NewAttemptRow::of(event, delivery.merchant, made)),
             event: id_bytes(event),
             round: delivery.round.into(),
-            delivery: DeliveryChange::of(&recorded.after),
-            end: AttemptEnd::of(&recorded.after),
-            endpoint: EndpointWrite {
+            delivery: DeliveryChange::of(&attempt_record.after),
+            end: AttemptEnd::of(&attempt_record.after),
+            endpoint: EndpointUpdate {
                 merchant: delivery.merchant,
                 url: delivery.url.as_str().to_owned(),
-                change: recorded.after.endpoint,
-                failing_since: recorded.failing_since.map(Timestamp::unix_micros),
-                at: recorded.at.unix_micros(),
+                change: attempt_record.after.endpoint,
+                failing_since: attempt_record.failing_since.map(Timestamp::unix_micros),
+                at: attempt_record.at.unix_micros(),
             },
-            audit: recorded.audit.as_ref().map(AuditRow::of),
+            audit: attempt_record.audit.as_ref().map(AuditRow::of),
         }
     }
 
     /// Writes them, inside a transaction that the caller ends; an error asks for its rollback.
     pub(super) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
-        if !work::holds(connection, self.lease).map_err(error::commit)? {
+        if !work::is_held(connection, self.lease).map_err(error::commit)? {
             return Err(CommitError::LeaseLost);
         }
         if let Some(attempt) = self.attempt {
@@ -83,7 +83,7 @@ impl Rows {
             insert.execute(connection).map_err(error::commit)?;
         }
         // What was redelivered or has died meanwhile is no longer this attempt's to change.
-        let meant = deliveries::table
+        let current = deliveries::table
             .find(self.event.clone())
             .filter(deliveries::round.eq(self.round))
             .filter(deliveries::state.eq(DeliveryState::Pending.name()));
@@ -93,11 +93,11 @@ impl Rows {
             "NULL"
         };
         let ended_at = deliveries::ended_at.eq(sql::<Nullable<BigInt>>(ended_at));
-        let update = diesel::update(meant).set((self.delivery, ended_at));
-        let changed = Hot(update.returning(deliveries::event_id)).touched(connection);
+        let update = diesel::update(current).set((self.delivery, ended_at));
+        let changed = Prepared(update.returning(deliveries::event_id)).touched(connection);
         changed.map_err(error::commit)?;
         let update = diesel::update(deliveries::table.find(self.event)).set(self.end);
-        let written = Hot(update.returning(deliveries::event_id)).touched(connection);
+        let written = Prepared(update.returning(deliveries::event_id)).touched(connection);
         expect_one(written, "a leased delivery must be there")?;
         let disabled = self.endpoint.write(connection).map_err(error::commit)?;
         if disabled {
@@ -107,14 +107,14 @@ impl Rows {
     }
 }
 
-impl EndpointWrite {
+impl EndpointUpdate {
     /// Changes it, if it is still the merchant's; whether it is disabled by that.
     fn write(&self, connection: &mut SqliteConnection) -> QueryResult<bool> {
         match self.change {
             EndpointChange::None => Ok(false),
             EndpointChange::Recovered => self.set_failing_since(connection, None),
             EndpointChange::Failing => self.set_failing_since(connection, Some(self.at)),
-            EndpointChange::Disabled(because) => self.disable(connection, because),
+            EndpointChange::Disabled(reason) => self.disable(connection, reason),
         }
     }
 
@@ -139,18 +139,18 @@ impl EndpointWrite {
     fn disable(
         &self,
         connection: &mut SqliteConnection,
-        because: DisabledBecause,
+        reason: DisableReason,
     ) -> QueryResult<bool> {
         let same = webhook_endpoints::table
             .find(id_bytes(self.merchant))
             .filter(webhook_endpoints::url.eq(&self.url));
         let disabled = (
-            webhook_endpoints::disabled.eq(because.name()),
+            webhook_endpoints::disabled.eq(reason.name()),
             webhook_endpoints::disabled_at.eq(self.at),
         );
-        let touched = match because {
-            DisabledBecause::Gone => diesel::update(same).set(disabled).execute(connection)?,
-            DisabledBecause::Failing => {
+        let touched = match reason {
+            DisableReason::Gone => diesel::update(same).set(disabled).execute(connection)?,
+            DisableReason::Failing => {
                 let still = webhook_endpoints::failing_since.eq(self.failing_since);
                 let update = diesel::update(same.filter(still)).set(disabled);
                 update.execute(connection)?
@@ -159,7 +159,7 @@ impl EndpointWrite {
         if touched == 0 {
             return Ok(false);
         }
-        left_over::end(connection, self.merchant)?;
+        orphaned_deliveries::end(connection, self.merchant)?;
         Ok(true)
     }
 }

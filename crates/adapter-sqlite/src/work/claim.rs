@@ -10,11 +10,11 @@ use diesel::{
 use oncharge_domain::id::UnitId;
 use oncharge_ports::{
     StoreError,
-    work_queue::{AccountName, WantedItems},
+    work_queue::{AccountName, ClaimFilter},
 };
 
-use super::lease::{CLOCK, Work};
-use crate::{error, hot::Hot, rows::id_bytes, store::SqliteStore, writer::Lane};
+use super::lease::{CLOCK, WorkTable};
+use crate::{error, prepared::Prepared, rows::id_bytes, store::SqliteStore, writer::Priority};
 
 /// The account of a row, as `AccountName` has it.
 const ACCOUNT: &str = "(connector || '/' || account)";
@@ -36,7 +36,7 @@ pub(super) struct Due {
 }
 
 /// An item that was claimed.
-pub(super) struct Claimed {
+pub(super) struct ClaimedRow {
     pub(super) due: Due,
     pub(super) token: UnitId,
     /// How often it was claimed, this time included; 0 where that is not counted.
@@ -44,7 +44,7 @@ pub(super) struct Claimed {
 }
 
 #[derive(QueryableByName)]
-struct Tries {
+struct TriesRow {
     #[diesel(sql_type = BigInt)]
     tries: i64,
 }
@@ -55,30 +55,30 @@ pub(crate) fn micros(length: Duration) -> i64 {
 }
 
 /// Claims the oldest items that are due and wanted.
-pub(super) async fn oldest(
+pub(super) async fn claim_oldest(
     store: &SqliteStore,
-    work: &'static Work,
-    wanted: &WantedItems,
+    work: &'static WorkTable,
+    wanted: &ClaimFilter,
     lease: Duration,
-) -> Result<Vec<Claimed>, StoreError> {
+) -> Result<Vec<ClaimedRow>, StoreError> {
     let busy: Vec<&str> = wanted.busy.iter().map(AccountName::as_str).collect();
     let busy = serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?;
     let most = i64::from(wanted.limit);
     let now = store.clock().now().unix_micros();
-    let look = move |connection: &mut SqliteConnection, found: Option<&[Due]>| match found {
+    let scan = move |connection: &mut SqliteConnection, found: Option<&[Due]>| match found {
         None => due(connection, work, (now, &busy), most),
         Some(found) => still_due(connection, work, now, found),
     };
-    claim(store, work, (look, lease)).await
+    claim(store, work, (scan, lease)).await
 }
 
 fn due(
     connection: &mut SqliteConnection,
-    work: &Work,
+    work: &WorkTable,
     (now, busy): (i64, &str),
     limit: i64,
 ) -> QueryResult<Vec<Due>> {
-    let Work { table, id, due, .. } = work;
+    let WorkTable { table, id, due, .. } = work;
     // The sum hides the limit from the planner, which would else compile the statement anew for
     // each number.
     let query = sql_query(format!(
@@ -90,18 +90,18 @@ fn due(
     .bind::<BigInt, _>(now)
     .bind::<Text, _>(busy)
     .bind::<BigInt, _>(limit);
-    Hot(query).load(connection)
+    Prepared(query).load(connection)
 }
 
 /// Which of these are still due, each looked up by its key: the writer, which all wait for, never
 /// passes over a busy account's long queue.
 fn still_due(
     connection: &mut SqliteConnection,
-    work: &Work,
+    work: &WorkTable,
     now: i64,
     found: &[Due],
 ) -> QueryResult<Vec<Due>> {
-    let Work { table, id, due, .. } = work;
+    let WorkTable { table, id, due, .. } = work;
     let mut still = Vec::with_capacity(found.len());
     for item in found {
         let query = sql_query(format!(
@@ -110,23 +110,23 @@ fn still_due(
         ))
         .bind::<Binary, _>(item.id.as_slice())
         .bind::<BigInt, _>(now);
-        let row: Vec<Due> = Hot(query).load(connection)?;
+        let row: Vec<Due> = Prepared(query).load(connection)?;
         still.extend(row);
     }
     Ok(still)
 }
 
-/// Claims what `look` finds: asked first by a reader, then by the writer about what that has found.
+/// Claims what `scan` finds: asked first by a reader, then by the writer about what that has found.
 pub(super) async fn claim<L>(
     store: &SqliteStore,
-    work: &'static Work,
-    (look, lease): (L, Duration),
-) -> Result<Vec<Claimed>, StoreError>
+    work: &'static WorkTable,
+    (scan, lease): (L, Duration),
+) -> Result<Vec<ClaimedRow>, StoreError>
 where
     L: Fn(&mut SqliteConnection, Option<&[Due]>) -> QueryResult<Vec<Due>> + Send + 'static,
 {
     // Most looks find nothing, and a reader's look holds nobody up.
-    let found = store.read(|connection| look(connection, None).map_err(error::store))?;
+    let found = store.read(|connection| scan(connection, None).map_err(error::store))?;
     if found.is_empty() {
         return Ok(Vec::new());
     }
@@ -134,12 +134,12 @@ where
     let tokens: Vec<UnitId> = std::iter::repeat_with(|| entropy.lease_token())
         .take(found.len())
         .collect();
-    let claimed = store.write(Lane::Worker, move |connection| {
-        let due = look(connection, Some(found.as_slice())).map_err(error::commit)?;
+    let claimed = store.write(Priority::Worker, move |connection| {
+        let due = scan(connection, Some(found.as_slice())).map_err(error::commit)?;
         let mut claimed = Vec::with_capacity(due.len());
         for (due, token) in due.into_iter().zip(tokens) {
-            let tries = lease_out(connection, work, (&due.id, token), micros(lease));
-            claimed.push(Claimed {
+            let tries = acquire_lease(connection, work, (&due.id, token), micros(lease));
+            claimed.push(ClaimedRow {
                 tries: tries.map_err(error::commit)?,
                 due,
                 token,
@@ -147,17 +147,17 @@ where
         }
         Ok(claimed)
     });
-    claimed.await.map_err(error::outside_a_unit)
+    claimed.await.map_err(error::into_store_error)
 }
 
 /// Leases an item for so many microseconds; how often it was claimed.
-fn lease_out(
+fn acquire_lease(
     connection: &mut SqliteConnection,
-    work: &Work,
+    work: &WorkTable,
     (item, token): (&[u8], UnitId),
     length: i64,
 ) -> QueryResult<i64> {
-    let Work { table, id, .. } = work;
+    let WorkTable { table, id, .. } = work;
     let (count, tries) = if work.counts_tries {
         (", tries = tries + 1", "tries")
     } else {
@@ -170,6 +170,6 @@ fn lease_out(
     .bind::<BigInt, _>(length)
     .bind::<Binary, _>(id_bytes(token))
     .bind::<Binary, _>(item);
-    let row: Tries = Hot(update).get_result(connection)?;
+    let row: TriesRow = Prepared(update).get_result(connection)?;
     Ok(row.tries)
 }

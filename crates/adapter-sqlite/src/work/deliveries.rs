@@ -6,28 +6,28 @@ use diesel::{
     sql_types::{BigInt, Text},
 };
 use oncharge_domain::time::Timestamp;
-use oncharge_ports::{StoreError, work_queue::WantedDeliveries};
+use oncharge_ports::{StoreError, work_queue::DeliveryClaimFilter};
 
 use super::{claim::Due, lease::CLOCK};
-use crate::hot::Hot;
+use crate::prepared::Prepared;
 
 /// Which deliveries a worker can take, as the statement wants it.
-pub(super) struct Wanted {
+pub(super) struct DeliveryQuery {
     now: i64,
     limit: i64,
-    each: i64,
+    per_merchant: i64,
     /// The merchants that are busy, as an array of hex texts in JSON.
     busy: String,
 }
 
-impl Wanted {
-    pub(super) fn of(now: Timestamp, wanted: &WantedDeliveries) -> Result<Self, StoreError> {
+impl DeliveryQuery {
+    pub(super) fn of(now: Timestamp, wanted: &DeliveryClaimFilter) -> Result<Self, StoreError> {
         let busy = wanted.busy.iter();
         let busy: Vec<String> = busy.map(|id| id.uuid().simple().to_string()).collect();
         Ok(Self {
             now: now.unix_micros(),
             limit: wanted.limit.into(),
-            each: wanted.each.into(),
+            per_merchant: wanted.per_merchant.into(),
             busy: serde_json::to_string(&busy).map_err(|error| StoreError::Failed(error.into()))?,
         })
     }
@@ -57,19 +57,19 @@ impl Wanted {
              AND due.rowid IN (SELECT own.rowid FROM deliveries AS own \
                  WHERE own.merchant_id = merchant.id AND own.next_try_at <= ?1 \
                  AND (own.leased_until IS NULL OR own.leased_until <= {CLOCK}) \
-                 AND (own.attempts > 0 OR NOT EXISTS ({EARLIER})) \
+                 AND (own.attempts > 0 OR NOT EXISTS ({EARLIER_DELIVERY})) \
                  ORDER BY own.next_try_at LIMIT ?3 + 0) \
              ORDER BY due.next_try_at, due.event_id LIMIT ?4 + 0"
         ))
         .bind::<BigInt, _>(self.now)
         .bind::<Text, _>(&self.busy)
-        .bind::<BigInt, _>(self.each)
+        .bind::<BigInt, _>(self.per_merchant)
         .bind::<BigInt, _>(limit.unwrap_or(self.limit));
-        Hot(query).load(connection)
+        Prepared(query).load(connection)
     }
 }
 
 /// What a first attempt of `own` waits for: one of the same session that comes before it.
-pub(crate) const EARLIER: &str = "SELECT 1 FROM deliveries AS earlier \
+pub(crate) const EARLIER_DELIVERY: &str = "SELECT 1 FROM deliveries AS earlier \
      WHERE earlier.session_id = own.session_id AND earlier.sequence < own.sequence \
      AND earlier.attempts = 0 AND earlier.next_try_at IS NOT NULL";

@@ -7,14 +7,14 @@ use diesel::{
 };
 use oncharge_ports::unit_of_work::{Lease, LeasedItem};
 
-use crate::{hot::Hot, rows::id_bytes};
+use crate::{prepared::Prepared, rows::id_bytes};
 
 /// The database's clock as an expression, in microseconds since 1970: all processes on the file
 /// agree on it.
 pub(crate) const CLOCK: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 
 /// A table of work.
-pub(super) struct Work {
+pub(super) struct WorkTable {
     pub(super) table: &'static str,
     /// The column of the item's id.
     pub(super) id: &'static str,
@@ -24,43 +24,43 @@ pub(super) struct Work {
     pub(super) counts_tries: bool,
     /// When an item is due that is given back until `?1`: what is over is in the queue no more,
     /// and a session's deadline is not the worker's to move.
-    given_back: &'static str,
+    due_after_release: &'static str,
 }
 
-pub(super) static OPERATIONS: Work = Work {
+pub(super) static OPERATIONS: WorkTable = WorkTable {
     table: "operations",
     id: "id",
     due: "next_try_at",
     counts_tries: true,
-    given_back: "iif(next_try_at IS NULL, NULL, ?1)",
+    due_after_release: "iif(next_try_at IS NULL, NULL, ?1)",
 };
 
-pub(super) static SESSIONS: Work = Work {
+pub(super) static SESSIONS: WorkTable = WorkTable {
     table: "sessions",
     id: "id",
     due: "due_at",
     counts_tries: false,
-    given_back: "iif(?1 IS NULL, NULL, due_at)",
+    due_after_release: "iif(?1 IS NULL, NULL, due_at)",
 };
 
-pub(super) static NOTIFICATIONS: Work = Work {
+pub(super) static NOTIFICATIONS: WorkTable = WorkTable {
     table: "psp_notifications",
     id: "id",
     due: "next_try_at",
     counts_tries: true,
-    given_back: "iif(next_try_at IS NULL, NULL, ?1)",
+    due_after_release: "iif(next_try_at IS NULL, NULL, ?1)",
 };
 
-pub(super) static DELIVERIES: Work = Work {
+pub(super) static DELIVERIES: WorkTable = WorkTable {
     table: "deliveries",
     id: "event_id",
     due: "next_try_at",
     counts_tries: false,
-    given_back: "iif(next_try_at IS NULL, NULL, ?1)",
+    due_after_release: "iif(next_try_at IS NULL, NULL, ?1)",
 };
 
 /// Where an item is, and its id there.
-fn place(item: LeasedItem) -> (&'static Work, Vec<u8>) {
+fn locate(item: LeasedItem) -> (&'static WorkTable, Vec<u8>) {
     match item {
         LeasedItem::Operation(id) => (&OPERATIONS, id_bytes(id)),
         LeasedItem::Session(id) => (&SESSIONS, id_bytes(id)),
@@ -70,15 +70,15 @@ fn place(item: LeasedItem) -> (&'static Work, Vec<u8>) {
 }
 
 /// Whether a lease still holds; inside a unit's transaction.
-pub(crate) fn holds(connection: &mut SqliteConnection, lease: Lease) -> QueryResult<bool> {
-    let (Work { table, id, .. }, row) = place(lease.item);
+pub(crate) fn is_held(connection: &mut SqliteConnection, lease: Lease) -> QueryResult<bool> {
+    let (WorkTable { table, id, .. }, row) = locate(lease.item);
     let held = sql_query(format!(
         "SELECT {id} AS id FROM {table} \
          WHERE {id} = ? AND lease_token = ? AND leased_until > {CLOCK}"
     ))
     .bind::<Binary, _>(row)
     .bind::<Binary, _>(id_bytes(lease.token));
-    Ok(!Hot(held).ids(connection)?.is_empty())
+    Ok(!Prepared(held).ids(connection)?.is_empty())
 }
 
 /// Lengthens a lease that holds: it ends so many microseconds from now. `false` where it is lost.
@@ -87,7 +87,7 @@ pub(super) fn renew(
     lease: Lease,
     length: i64,
 ) -> QueryResult<bool> {
-    let (Work { table, id, .. }, row) = place(lease.item);
+    let (WorkTable { table, id, .. }, row) = locate(lease.item);
     let renew = sql_query(format!(
         "UPDATE {table} SET leased_until = {CLOCK} + ? \
          WHERE {id} = ? AND lease_token = ? AND leased_until > {CLOCK} RETURNING {id} AS id"
@@ -95,7 +95,7 @@ pub(super) fn renew(
     .bind::<BigInt, _>(length)
     .bind::<Binary, _>(row)
     .bind::<Binary, _>(id_bytes(lease.token));
-    Ok(!Hot(renew).ids(connection)?.is_empty())
+    Ok(!Prepared(renew).ids(connection)?.is_empty())
 }
 
 /// Gives an item back whose lease holds; what is in the queue is due again at this time.
@@ -104,16 +104,16 @@ pub(super) fn release(
     lease: Lease,
     next_try_at: i64,
 ) -> QueryResult<()> {
-    let (work, row) = place(lease.item);
-    let Work { table, id, due, .. } = work;
+    let (work, row) = locate(lease.item);
+    let WorkTable { table, id, due, .. } = work;
     let release = sql_query(format!(
         "UPDATE {table} SET leased_until = NULL, lease_token = NULL, {due} = {next} \
          WHERE {id} = ?2 AND lease_token = ?3 AND leased_until > {CLOCK} RETURNING {id} AS id",
-        next = work.given_back
+        next = work.due_after_release
     ))
     .bind::<BigInt, _>(next_try_at)
     .bind::<Binary, _>(row)
     .bind::<Binary, _>(id_bytes(lease.token));
-    Hot(release).ids(connection)?;
+    Prepared(release).ids(connection)?;
     Ok(())
 }

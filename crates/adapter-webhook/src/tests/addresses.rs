@@ -5,22 +5,22 @@ use std::{net::IpAddr, sync::Arc};
 use oncharge_domain::webhook::SendError;
 
 use super::{
-    Scripted, sandbox, send, sender,
-    server::{Does, Server},
+    ScriptedLookup, sandbox, send, sender,
+    server::{Behavior, Server},
 };
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
-const CLOSES: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
+const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const OK_AND_CLOSE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 
 /// A sender for whom all names have these addresses, one list after the other.
-fn resolving(answers: &[&[&str]]) -> (crate::HttpSender, Arc<Scripted>) {
-    let lookup = Scripted::new(answers);
+fn sender_resolving_to(answers: &[&[&str]]) -> (crate::HttpSender, Arc<ScriptedLookup>) {
+    let lookup = ScriptedLookup::new(answers);
     let given = Arc::clone(&lookup);
-    (sender(|parts| parts.lookup = given), lookup)
+    (sender(|config| config.lookup = given), lookup)
 }
 
 #[tokio::test]
-async fn a_name_that_leads_inside_is_refused_over_https() {
+async fn private_addresses_are_refused_over_https() {
     for inside in [
         "127.0.0.1",
         "10.0.0.1",
@@ -39,7 +39,7 @@ async fn a_name_that_leads_inside_is_refused_over_https() {
         "fe80::1",
         "ff02::1",
     ] {
-        let (sender, lookup) = resolving(&[&[inside]]);
+        let (sender, lookup) = sender_resolving_to(&[&[inside]]);
         let sent = send(&sender, "https://shop.example.com/").await;
         assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{inside}");
         assert_eq!(lookup.names(), ["shop.example.com"]);
@@ -47,32 +47,32 @@ async fn a_name_that_leads_inside_is_refused_over_https() {
 }
 
 #[tokio::test]
-async fn this_machines_own_name_is_refused_over_https() {
-    let server = Server::start(Does::Answer(OK.to_owned())).await;
+async fn localhost_is_refused_over_https() {
+    let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let sent = send(&sandbox(), &server.url_of("https", "localhost")).await;
     assert_eq!(sent.answer, Err(SendError::ForbiddenAddress));
     assert_eq!(server.connections(), 0);
 }
 
 #[tokio::test]
-async fn in_a_sandbox_http_leads_to_this_machine_alone() {
-    let server = Server::start(Does::Answer(OK.to_owned())).await;
+async fn sandbox_http_reaches_loopback_only() {
+    let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let url = server.url_of("http", "shop.localhost");
     for outside in ["1.1.1.1", "10.0.0.1", "169.254.169.254", "2606:4700::1111"] {
-        let (sender, _) = resolving(&[&[outside]]);
+        let (sender, _) = sender_resolving_to(&[&[outside]]);
         let sent = send(&sender, &url).await;
         assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{outside}");
     }
     for inside in ["127.0.0.1", "::ffff:127.0.0.1"] {
-        let (sender, _) = resolving(&[&[inside]]);
+        let (sender, _) = sender_resolving_to(&[&[inside]]);
         assert_eq!(send(&sender, &url).await.answer, Ok(200), "{inside}");
     }
 }
 
 #[tokio::test]
-async fn without_a_sandbox_there_is_no_http() {
-    let server = Server::start(Does::Answer(OK.to_owned())).await;
-    let production = sender(|parts| parts.sandbox = false);
+async fn http_is_refused_outside_the_sandbox() {
+    let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
+    let production = sender(|config| config.sandbox = false);
     for url in [server.url("/"), server.url_of("http", "localhost")] {
         let sent = send(&production, &url).await;
         assert_eq!(sent.answer, Err(SendError::ForbiddenAddress), "{url}");
@@ -81,9 +81,9 @@ async fn without_a_sandbox_there_is_no_http() {
 }
 
 #[tokio::test]
-async fn an_address_as_host_is_judged_at_each_send_in_any_spelling() {
+async fn literal_addresses_are_checked_at_each_send() {
     // Nothing is public today: what was allowed when the merchant set it is not any more.
-    let closed = sender(|parts| parts.may_be_reached = |_, _| false);
+    let closed = sender(|config| config.is_allowed_address = |_, _| false);
     for url in [
         "https://1.1.1.1/",
         "https://0x01010101/",
@@ -106,9 +106,10 @@ async fn an_address_as_host_is_judged_at_each_send_in_any_spelling() {
 }
 
 #[tokio::test]
-async fn a_name_that_changes_its_address_is_judged_anew_on_each_connection() {
-    let mut server = Server::start(Does::Answer(CLOSES.to_owned())).await;
-    let (sender, lookup) = resolving(&[&["127.0.0.1"], &["169.254.169.254"], &["127.0.0.1"]]);
+async fn each_connection_checks_the_resolved_address() {
+    let mut server = Server::start(Behavior::Respond(OK_AND_CLOSE.to_owned())).await;
+    let (sender, lookup) =
+        sender_resolving_to(&[&["127.0.0.1"], &["169.254.169.254"], &["127.0.0.1"]]);
     let url = server.url_of("http", "rebinding.localhost");
     let mut answers = Vec::new();
     for _ in 0..3 {
@@ -124,9 +125,9 @@ async fn a_name_that_changes_its_address_is_judged_anew_on_each_connection() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_kept_stays_with_the_address_that_was_judged() {
-    let server = Server::start(Does::Answer(OK.to_owned())).await;
-    let (sender, lookup) = resolving(&[&["127.0.0.1"], &["169.254.169.254"]]);
+async fn a_pooled_connection_keeps_its_checked_address() {
+    let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
+    let (sender, lookup) = sender_resolving_to(&[&["127.0.0.1"], &["169.254.169.254"]]);
     let url = server.url_of("http", "rebinding.localhost");
     for _ in 0..2 {
         assert_eq!(send(&sender, &url).await.answer, Ok(200));
@@ -135,19 +136,19 @@ async fn a_connection_that_is_kept_stays_with_the_address_that_was_judged() {
 }
 
 #[tokio::test]
-async fn of_several_addresses_only_the_allowed_are_connected_to() {
-    let allowed = Server::start(Does::Answer(OK.to_owned())).await;
+async fn only_allowed_addresses_are_connected_to() {
+    let allowed = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let port = allowed.address.port();
-    let forbidden = Server::on(
+    let forbidden = Server::start_on(
         &format!("127.0.0.2:{port}"),
-        Does::Answer(OK.to_owned()),
+        Behavior::Respond(OK_RESPONSE.to_owned()),
         None,
     )
     .await;
-    let lookup = Scripted::new(&[&["127.0.0.2", "127.0.0.1", "127.0.0.2"], &["127.0.0.2"]]);
-    let sender = sender(|parts| {
-        parts.lookup = lookup;
-        parts.may_be_reached = |_, address| address == IpAddr::from([127, 0, 0, 1]);
+    let lookup = ScriptedLookup::new(&[&["127.0.0.2", "127.0.0.1", "127.0.0.2"], &["127.0.0.2"]]);
+    let sender = sender(|config| {
+        config.lookup = lookup;
+        config.is_allowed_address = |_, address| address == IpAddr::from([127, 0, 0, 1]);
     });
     let first = format!("http://one.localhost:{port}/");
     assert_eq!(send(&sender, &first).await.answer, Ok(200));
@@ -158,27 +159,27 @@ async fn of_several_addresses_only_the_allowed_are_connected_to() {
 }
 
 #[tokio::test]
-async fn the_next_address_is_tried_where_nobody_listens_on_the_first() {
-    let server = Server::start(Does::Answer(OK.to_owned())).await;
-    let (sender, _) = resolving(&[&["127.0.0.3", "127.0.0.1"]]);
+async fn the_next_address_is_tried_after_a_refused_connection() {
+    let server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
+    let (sender, _) = sender_resolving_to(&[&["127.0.0.3", "127.0.0.1"]]);
     let sent = send(&sender, &server.url_of("http", "shop.localhost")).await;
     assert_eq!(sent.answer, Ok(200));
 }
 
 #[tokio::test]
-async fn a_name_without_an_address_is_unknown() {
+async fn a_name_without_addresses_is_an_unknown_host() {
     let empty: &[&str] = &[];
     for answers in [&[][..], &[empty]] {
-        let (sender, _) = resolving(answers);
+        let (sender, _) = sender_resolving_to(answers);
         let sent = send(&sender, "https://shop.example.com/").await;
         assert_eq!(sent.answer, Err(SendError::UnknownHost));
     }
 }
 
 #[tokio::test]
-async fn a_host_that_no_request_can_name_is_not_connected_to() {
+async fn an_invalid_host_is_not_connected_to() {
     for host in ["a{b.example", "a\"b.example", "a`b.example"] {
-        let (sender, lookup) = resolving(&[&["127.0.0.1"]]);
+        let (sender, lookup) = sender_resolving_to(&[&["127.0.0.1"]]);
         let sent = send(&sender, &format!("https://{host}/?secret")).await;
         assert_eq!(sent.answer, Err(SendError::CannotConnect), "{host}");
         assert!(lookup.names().is_empty(), "{host}");
@@ -186,19 +187,19 @@ async fn a_host_that_no_request_can_name_is_not_connected_to() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_hangs_counts_against_the_limit() {
-    struct Hanging;
+async fn a_hanging_lookup_times_out() {
+    struct HangingLookup;
 
     #[async_trait::async_trait]
-    impl crate::resolver::Lookup for Hanging {
+    impl crate::resolver::DnsLookup for HangingLookup {
         async fn addresses(&self, _: &str) -> std::io::Result<Vec<IpAddr>> {
             std::future::pending().await
         }
     }
 
-    let hanging = sender(|parts| {
-        parts.lookup = Arc::new(Hanging);
-        parts.limit = std::time::Duration::from_millis(100);
+    let hanging = sender(|config| {
+        config.lookup = Arc::new(HangingLookup);
+        config.timeout = std::time::Duration::from_millis(100);
     });
     let sent = send(&hanging, "https://shop.example.com/").await;
     assert_eq!(sent.answer, Err(SendError::Timeout));

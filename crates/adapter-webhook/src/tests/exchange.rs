@@ -5,19 +5,19 @@ use std::time::{Duration, Instant};
 use oncharge_domain::webhook::SendError;
 
 use super::{
-    impatient, parts, sandbox, send,
-    server::{Does, Server, deaf},
+    config, sandbox, send, sender_with_timeout,
+    server::{Behavior, Server, closed_port},
 };
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
 /// Long enough for an answer on a busy machine, short enough to wait for.
-const PATIENCE: u64 = 1000;
+const TIMEOUT_MILLIS: u64 = 1000;
 
 #[tokio::test]
-async fn the_request_arrives_as_it_was_meant() {
-    let mut server = Server::start(Does::Answer(OK.to_owned())).await;
+async fn the_request_has_the_expected_headers_and_body() {
+    let mut server = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     let url = server.url("/?wc-api=oncharge_callback");
     let sent = send(&sandbox(), &url).await;
     assert_eq!((sent.answer, sent.response.as_str()), (Ok(200), "ok"));
@@ -43,8 +43,8 @@ async fn the_request_arrives_as_it_was_meant() {
 }
 
 #[tokio::test]
-async fn path_and_query_stay_as_the_merchant_wrote_them() {
-    let mut server = Server::start(Does::Answer(NO_CONTENT.to_owned())).await;
+async fn path_and_query_are_sent_unchanged() {
+    let mut server = Server::start(Behavior::Respond(NO_CONTENT.to_owned())).await;
     let sender = sandbox();
     for (written, line) in [
         ("", "/"),
@@ -74,8 +74,8 @@ async fn path_and_query_stay_as_the_merchant_wrote_them() {
 }
 
 #[tokio::test]
-async fn every_status_is_an_answer_and_a_redirect_is_not_followed() {
-    let elsewhere = Server::start(Does::Answer(OK.to_owned())).await;
+async fn every_status_is_a_response_and_redirects_are_not_followed() {
+    let elsewhere = Server::start(Behavior::Respond(OK_RESPONSE.to_owned())).await;
     for status in [
         200, 201, 204, 299, 301, 302, 307, 308, 400, 401, 404, 410, 429, 500, 503,
     ] {
@@ -83,7 +83,7 @@ async fn every_status_is_an_answer_and_a_redirect_is_not_followed() {
         let answer = format!(
             "HTTP/1.1 {status} Whatever\r\nLocation: {location}\r\nSet-Cookie: a=b\r\nContent-Length: 0\r\n\r\n"
         );
-        let server = Server::start(Does::Answer(answer)).await;
+        let server = Server::start(Behavior::Respond(answer)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
         assert_eq!((sent.answer, sent.response.as_str()), (Ok(status), ""));
     }
@@ -91,7 +91,7 @@ async fn every_status_is_an_answer_and_a_redirect_is_not_followed() {
 }
 
 #[tokio::test]
-async fn the_pause_that_is_asked_for_is_read() {
+async fn retry_after_is_read() {
     for (value, seconds) in [
         ("120", Some(120)),
         ("Sun, 22 Nov 2026 20:31:10 GMT", Some(120)),
@@ -99,7 +99,7 @@ async fn the_pause_that_is_asked_for_is_read() {
     ] {
         let answer =
             format!("HTTP/1.1 503 Busy\r\nRetry-After: {value}\r\nContent-Length: 4\r\n\r\nbusy");
-        let server = Server::start(Does::Answer(answer)).await;
+        let server = Server::start(Behavior::Respond(answer)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
         assert_eq!((sent.answer, sent.response.as_str()), (Ok(503), "busy"));
         assert_eq!(
@@ -111,9 +111,9 @@ async fn the_pause_that_is_asked_for_is_read() {
 }
 
 #[tokio::test]
-async fn no_cookie_comes_back_and_a_connection_is_used_again() {
+async fn cookies_are_dropped_and_connections_reused() {
     let cookie = "HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nContent-Length: 2\r\n\r\nok";
-    let mut server = Server::start(Does::Answer(cookie.to_owned())).await;
+    let mut server = Server::start(Behavior::Respond(cookie.to_owned())).await;
     let sender = sandbox();
     for _ in 0..3 {
         assert_eq!(send(&sender, &server.url("/")).await.answer, Ok(200));
@@ -123,107 +123,117 @@ async fn no_cookie_comes_back_and_a_connection_is_used_again() {
 }
 
 #[test]
-fn the_products_limit_is_ten_seconds() {
-    assert_eq!(parts(|_| {}).limit, Duration::from_secs(10));
+fn the_default_timeout_is_ten_seconds() {
+    assert_eq!(config(|_| {}).timeout, Duration::from_secs(10));
 }
 
 #[tokio::test]
-async fn who_never_answers_is_waited_for_no_longer_than_the_limit() {
-    for does in [
-        Does::Hang,
-        Does::Drip("", "H"),
-        Does::Drip("HTTP/1.1 200 OK\r\n", "X-More: x\r\n"),
-        Does::Drip("", "HTTP/1.1 103 Early Hints\r\n\r\n"),
+async fn a_silent_server_times_out() {
+    for behavior in [
+        Behavior::Hang,
+        Behavior::Drip("", "H"),
+        Behavior::Drip("HTTP/1.1 200 OK\r\n", "X-More: x\r\n"),
+        Behavior::Drip("", "HTTP/1.1 103 Early Hints\r\n\r\n"),
     ] {
-        let server = Server::start(does.clone()).await;
-        let begun = Instant::now();
-        let sent = send(&impatient(300), &server.url("/")).await;
-        assert_eq!(sent.answer, Err(SendError::Timeout), "{does:?}");
-        assert!(sent.latency >= Duration::from_millis(300), "{does:?}");
-        assert!(begun.elapsed() < Duration::from_secs(5), "{does:?}");
+        let server = Server::start(behavior.clone()).await;
+        let started = Instant::now();
+        let sent = send(&sender_with_timeout(300), &server.url("/")).await;
+        assert_eq!(sent.answer, Err(SendError::Timeout), "{behavior:?}");
+        assert!(sent.latency >= Duration::from_millis(300), "{behavior:?}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{behavior:?}");
     }
 }
 
 #[tokio::test]
-async fn a_body_that_drips_or_breaks_does_not_undo_a_success() {
+async fn a_slow_or_broken_body_keeps_the_success() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
-    for (does, response) in [
+    for (behavior, response) in [
         (
-            Does::Drip("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nok", ""),
+            Behavior::Drip("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nok", ""),
             "ok",
         ),
         (
-            Does::AnswerAndClose("HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nok".to_owned()),
+            Behavior::RespondAndClose(
+                "HTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\nok".to_owned(),
+            ),
             "ok",
         ),
         (
-            Does::AnswerAndClose(format!("{chunked}2\r\nok\r\nnonsense\r\n")),
+            Behavior::RespondAndClose(format!("{chunked}2\r\nok\r\nnonsense\r\n")),
             "ok",
         ),
         (
-            Does::AnswerAndClose("HTTP/1.1 200 OK\r\n\r\nok".to_owned()),
+            Behavior::RespondAndClose("HTTP/1.1 200 OK\r\n\r\nok".to_owned()),
             "ok",
         ),
         (
-            Does::AnswerAndClose("HTTP/1.0 200 OK\r\n\r\nok".to_owned()),
+            Behavior::RespondAndClose("HTTP/1.0 200 OK\r\n\r\nok".to_owned()),
             "ok",
         ),
     ] {
-        let server = Server::start(does.clone()).await;
-        let begun = Instant::now();
-        let sent = send(&impatient(PATIENCE), &server.url("/")).await;
+        let server = Server::start(behavior.clone()).await;
+        let started = Instant::now();
+        let sent = send(&sender_with_timeout(TIMEOUT_MILLIS), &server.url("/")).await;
         assert_eq!(
             (sent.answer, sent.response.as_str()),
             (Ok(200), response),
-            "{does:?}"
+            "{behavior:?}"
         );
-        assert!(begun.elapsed() < Duration::from_secs(5), "{does:?}");
+        assert!(started.elapsed() < Duration::from_secs(5), "{behavior:?}");
     }
 }
 
 #[tokio::test]
-async fn of_an_endless_body_a_kilobyte_is_read() {
+async fn one_kilobyte_of_an_endless_body_is_read() {
     for head in [
         "HTTP/1.1 200 OK\r\n\r\n",
         "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n",
     ] {
-        let server = Server::start(Does::Flood(head)).await;
+        let server = Server::start(Behavior::Flood(head)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
         assert_eq!((sent.answer, sent.response), (Ok(200), "x".repeat(1024)));
         // What the kernel's buffers hold, and no more.
-        assert!(server.written() < 64 << 20, "{} bytes", server.written());
+        assert!(
+            server.bytes_written() < 64 << 20,
+            "{} bytes",
+            server.bytes_written()
+        );
     }
 }
 
 #[tokio::test]
-async fn an_endless_head_is_no_answer() {
-    let server = Server::start(Does::Flood("HTTP/1.1 200 OK\r\nX-Long: ")).await;
+async fn an_endless_head_is_an_error() {
+    let server = Server::start(Behavior::Flood("HTTP/1.1 200 OK\r\nX-Long: ")).await;
     let sent = send(&sandbox(), &server.url("/")).await;
     assert_eq!(sent.answer, Err(SendError::BrokenAnswer));
-    assert!(server.written() < 64 << 20, "{} bytes", server.written());
+    assert!(
+        server.bytes_written() < 64 << 20,
+        "{} bytes",
+        server.bytes_written()
+    );
 }
 
 #[tokio::test]
-async fn a_connection_that_breaks_is_a_broken_answer() {
-    for does in [
-        Does::CloseAtOnce,
-        Does::AnswerAndClose(String::new()),
-        Does::AnswerAndClose("HTTP/1.1 20".to_owned()),
-        Does::AnswerAndClose("HTTP/1.1 200 OK\r\nContent-Le".to_owned()),
-        Does::AnswerAndClose("SSH-2.0-OpenSSH_9.2\r\n".to_owned()),
-        Does::AnswerAndClose("<html>hello</html>".to_owned()),
-        Does::AnswerAndClose("HTTP/1.1 abc OK\r\n\r\n".to_owned()),
+async fn a_broken_connection_is_an_error() {
+    for behavior in [
+        Behavior::CloseImmediately,
+        Behavior::RespondAndClose(String::new()),
+        Behavior::RespondAndClose("HTTP/1.1 20".to_owned()),
+        Behavior::RespondAndClose("HTTP/1.1 200 OK\r\nContent-Le".to_owned()),
+        Behavior::RespondAndClose("SSH-2.0-OpenSSH_9.2\r\n".to_owned()),
+        Behavior::RespondAndClose("<html>hello</html>".to_owned()),
+        Behavior::RespondAndClose("HTTP/1.1 abc OK\r\n\r\n".to_owned()),
     ] {
-        let server = Server::start(does.clone()).await;
+        let server = Server::start(behavior.clone()).await;
         let sent = send(&sandbox(), &server.url("/")).await;
-        assert_eq!(sent.answer, Err(SendError::BrokenAnswer), "{does:?}");
+        assert_eq!(sent.answer, Err(SendError::BrokenAnswer), "{behavior:?}");
         assert_eq!((sent.response.as_str(), sent.retry_after), ("", None));
     }
 }
 
 #[tokio::test]
-async fn where_nobody_listens_there_is_no_connection() {
-    let (_kept, address) = deaf();
+async fn a_closed_port_cannot_be_connected_to() {
+    let (_kept, address) = closed_port();
     let sent = send(&sandbox(), &format!("http://{address}/")).await;
     assert_eq!(sent.answer, Err(SendError::CannotConnect));
 }

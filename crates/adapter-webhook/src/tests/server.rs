@@ -21,7 +21,7 @@ use tokio::{
 use tokio_rustls::TlsAcceptor;
 
 /// A port where nobody listens, as long as it is kept.
-pub(super) fn deaf() -> (TcpSocket, SocketAddr) {
+pub(super) fn closed_port() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
     let address = socket.local_addr().unwrap();
@@ -30,13 +30,13 @@ pub(super) fn deaf() -> (TcpSocket, SocketAddr) {
 
 /// What the server does with each request.
 #[derive(Clone, Debug)]
-pub(super) enum Does {
+pub(super) enum Behavior {
     /// Writes this and waits for the next request.
-    Answer(String),
+    Respond(String),
     /// Writes this and closes the connection.
-    AnswerAndClose(String),
+    RespondAndClose(String),
     /// Closes each connection before it has read anything.
-    CloseAtOnce,
+    CloseImmediately,
     /// Says nothing for ever, and reads nothing.
     Hang,
     /// Writes the first text, then the second over and over, with pauses.
@@ -77,19 +77,23 @@ pub(super) struct Server {
 #[derive(Debug, Default)]
 struct Counts {
     connections: AtomicUsize,
-    written: AtomicUsize,
+    bytes_written: AtomicUsize,
 }
 
 impl Server {
-    pub(super) async fn start(does: Does) -> Self {
-        Self::on("127.0.0.1:0", does, None).await
+    pub(super) async fn start(behavior: Behavior) -> Self {
+        Self::start_on("127.0.0.1:0", behavior, None).await
     }
 
-    pub(super) async fn encrypted(does: Does, tls: rustls::ServerConfig) -> Self {
-        Self::on("127.0.0.1:0", does, Some(Arc::new(tls).into())).await
+    pub(super) async fn start_tls(behavior: Behavior, tls: rustls::ServerConfig) -> Self {
+        Self::start_on("127.0.0.1:0", behavior, Some(Arc::new(tls).into())).await
     }
 
-    pub(super) async fn on(address: &str, does: Does, tls: Option<TlsAcceptor>) -> Self {
+    pub(super) async fn start_on(
+        address: &str,
+        behavior: Behavior,
+        tls: Option<TlsAcceptor>,
+    ) -> Self {
         let listener = TcpListener::bind(address).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (sender, requests) = mpsc::unbounded_channel();
@@ -100,9 +104,9 @@ impl Server {
             let mut connections = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counted.connections.fetch_add(1, Ordering::Relaxed);
-                let (does, tls) = (does.clone(), tls.clone());
+                let (behavior, tls) = (behavior.clone(), tls.clone());
                 let (sender, counted) = (sender.clone(), Arc::clone(&counted));
-                connections.spawn(accept(stream, tls, does, (sender, counted)));
+                connections.spawn(accept(stream, tls, behavior, (sender, counted)));
             }
         });
         Self {
@@ -135,54 +139,63 @@ impl Server {
     }
 
     /// How many bytes of a flood it got rid of.
-    pub(super) fn written(&self) -> usize {
-        self.counts.written.load(Ordering::Relaxed)
+    pub(super) fn bytes_written(&self) -> usize {
+        self.counts.bytes_written.load(Ordering::Relaxed)
     }
 }
 
-type Notes = (mpsc::UnboundedSender<Request>, Arc<Counts>);
+type Recorder = (mpsc::UnboundedSender<Request>, Arc<Counts>);
 
-async fn accept(stream: TcpStream, tls: Option<TlsAcceptor>, does: Does, notes: Notes) {
-    match does {
-        Does::CloseAtOnce => return,
-        Does::Hang => std::future::pending().await,
+async fn accept(
+    stream: TcpStream,
+    tls: Option<TlsAcceptor>,
+    behavior: Behavior,
+    recorder: Recorder,
+) {
+    match behavior {
+        Behavior::CloseImmediately => return,
+        Behavior::Hang => std::future::pending().await,
         _ => {}
     }
     match tls {
-        None => serve(stream, does, notes).await,
+        None => serve(stream, behavior, recorder).await,
         // A client that does not trust us ends the handshake.
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
-                serve(stream, does, notes).await;
+                serve(stream, behavior, recorder).await;
             }
         }
     }
 }
 
-async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin, does: Does, (sender, counts): Notes) {
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    behavior: Behavior,
+    (sender, counts): Recorder,
+) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await {
         let _ = sender.send(request);
         let stream = stream.get_mut();
-        match &does {
-            Does::Answer(text) => write(stream, text).await,
-            Does::AnswerAndClose(text) => {
+        match &behavior {
+            Behavior::Respond(text) => write(stream, text).await,
+            Behavior::RespondAndClose(text) => {
                 write(stream, text).await;
                 let _ = stream.shutdown().await;
                 return;
             }
-            Does::CloseAtOnce | Does::Hang => return,
-            Does::Drip(first, over_and_over) => {
+            Behavior::CloseImmediately | Behavior::Hang => return,
+            Behavior::Drip(first, repeated) => {
                 write(stream, first).await;
-                while stream.write_all(over_and_over.as_bytes()).await.is_ok() {
+                while stream.write_all(repeated.as_bytes()).await.is_ok() {
                     let _ = stream.flush().await;
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             }
-            Does::Flood(first) => {
+            Behavior::Flood(first) => {
                 write(stream, first).await;
                 while let Ok(count) = stream.write(&[b'x'; 8192]).await {
-                    counts.written.fetch_add(count, Ordering::Relaxed);
+                    counts.bytes_written.fetch_add(count, Ordering::Relaxed);
                 }
             }
         }

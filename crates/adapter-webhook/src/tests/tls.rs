@@ -9,12 +9,12 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Scripted, send, sender,
-    server::{Does, Server, deaf},
+    ScriptedLookup, send, sender,
+    server::{Behavior, Server, closed_port},
 };
 use crate::HttpSender;
 
-const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
 /// A certificate that signs itself, and its key.
 struct Identity {
@@ -33,7 +33,7 @@ impl Identity {
         }
     }
 
-    fn server(&self, alpn: &[&str]) -> rustls::ServerConfig {
+    fn server_config(&self, alpn: &[&str]) -> rustls::ServerConfig {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut config = rustls::ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -47,93 +47,97 @@ impl Identity {
 
     /// A sender that believes this certificate, if any, and for whom all names lead to this machine,
     /// which is as good as the internet to it.
-    fn believer(believed: Option<&Self>) -> HttpSender {
-        sender(|parts| {
-            parts.lookup = Scripted::new(&[&["127.0.0.1"]]);
-            parts.may_be_reached = |is_https, address| is_https && address.is_loopback();
-            if let Some(identity) = believed {
-                parts.roots = rustls::RootCertStore::empty();
-                parts.roots.add(identity.certificate.clone()).unwrap();
+    fn sender_trusting(trusted: Option<&Self>) -> HttpSender {
+        sender(|config| {
+            config.lookup = ScriptedLookup::new(&[&["127.0.0.1"]]);
+            config.is_allowed_address = |is_https, address| is_https && address.is_loopback();
+            if let Some(identity) = trusted {
+                config.roots = rustls::RootCertStore::empty();
+                config.roots.add(identity.certificate.clone()).unwrap();
             }
         })
     }
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_believed_gets_the_webhook() {
+async fn a_trusted_certificate_is_accepted() {
     let identity = Identity::new("shop.example.com", |_| {});
-    let tls = identity.server(&["http/1.1"]);
-    let mut server = Server::encrypted(Does::Answer(OK.to_owned()), tls).await;
+    let tls = identity.server_config(&["http/1.1"]);
+    let mut server = Server::start_tls(Behavior::Respond(OK_RESPONSE.to_owned()), tls).await;
     let url = server.url_of("https", "shop.example.com");
-    let sent = send(&Identity::believer(Some(&identity)), &url).await;
+    let sent = send(&Identity::sender_trusting(Some(&identity)), &url).await;
     assert_eq!((sent.answer, sent.response.as_str()), (Ok(200), "ok"));
     let host = format!("shop.example.com:{}", server.address.port());
     assert_eq!(server.next().await.header("host"), Some(host.as_str()));
 }
 
 #[tokio::test]
-async fn a_certificate_that_is_not_in_order_gets_nothing() {
-    let stranger = Identity::new("shop.example.com", |_| {});
+async fn invalid_certificates_are_refused() {
+    let self_signed = Identity::new("shop.example.com", |_| {});
     let other = Identity::new("other.example.com", |_| {});
     let expired = Identity::new("shop.example.com", |params| {
         params.not_before = date_time_ymd(2020, 1, 1);
         params.not_after = date_time_ymd(2021, 1, 1);
     });
-    for (identity, believed, case) in [
-        (&stranger, None, "signed by itself"),
-        (&stranger, Some(&other), "signed by a stranger"),
+    for (identity, trusted, case) in [
+        (&self_signed, None, "signed by itself"),
+        (&self_signed, Some(&other), "signed by a stranger"),
         (&other, Some(&other), "of another name"),
         (&expired, Some(&expired), "expired"),
     ] {
-        let tls = identity.server(&[]);
-        let server = Server::encrypted(Does::Answer(OK.to_owned()), tls).await;
+        let tls = identity.server_config(&[]);
+        let server = Server::start_tls(Behavior::Respond(OK_RESPONSE.to_owned()), tls).await;
         let url = server.url_of("https", "shop.example.com");
-        let sent = send(&Identity::believer(believed), &url).await;
+        let sent = send(&Identity::sender_trusting(trusted), &url).await;
         assert_eq!(sent.answer, Err(SendError::Tls), "{case}");
     }
 }
 
 #[tokio::test]
-async fn who_speaks_no_tls_fails_the_handshake() {
-    for does in [
-        Does::CloseAtOnce,
-        Does::AnswerAndClose("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()),
+async fn a_server_without_tls_fails_the_handshake() {
+    for behavior in [
+        Behavior::CloseImmediately,
+        Behavior::RespondAndClose("HTTP/1.1 400 Bad Request\r\n\r\n".to_owned()),
     ] {
-        let server = Server::start(does.clone()).await;
+        let server = Server::start(behavior.clone()).await;
         let url = server.url_of("https", "shop.example.com");
-        let sent = send(&Identity::believer(None), &url).await;
-        assert_eq!(sent.answer, Err(SendError::Tls), "{does:?}");
+        let sent = send(&Identity::sender_trusting(None), &url).await;
+        assert_eq!(sent.answer, Err(SendError::Tls), "{behavior:?}");
     }
 }
 
 #[tokio::test]
-async fn a_handshake_that_hangs_counts_against_the_limit() {
-    let server = Server::start(Does::Hang).await;
-    let impatient = sender(|parts| {
-        parts.lookup = Scripted::new(&[&["127.0.0.1"]]);
-        parts.may_be_reached = |_, _| true;
-        parts.limit = Duration::from_millis(200);
+async fn a_hanging_handshake_times_out() {
+    let server = Server::start(Behavior::Hang).await;
+    let sender_with_timeout = sender(|config| {
+        config.lookup = ScriptedLookup::new(&[&["127.0.0.1"]]);
+        config.is_allowed_address = |_, _| true;
+        config.timeout = Duration::from_millis(200);
     });
-    let sent = send(&impatient, &server.url_of("https", "shop.example.com")).await;
+    let sent = send(
+        &sender_with_timeout,
+        &server.url_of("https", "shop.example.com"),
+    )
+    .await;
     assert_eq!(sent.answer, Err(SendError::Timeout));
 }
 
 #[tokio::test]
-async fn where_nobody_listens_there_is_no_connection() {
-    let (_kept, address) = deaf();
+async fn a_closed_port_cannot_be_connected_to() {
+    let (_kept, address) = closed_port();
     let url = format!("https://shop.example.com:{}/", address.port());
-    let sent = send(&Identity::believer(None), &url).await;
+    let sent = send(&Identity::sender_trusting(None), &url).await;
     assert_eq!(sent.answer, Err(SendError::CannotConnect));
 }
 
 #[tokio::test]
-async fn http_2_is_spoken_where_the_server_wants_it() {
+async fn http_2_is_negotiated() {
     let identity = Identity::new("shop.example.com", |_| {});
-    let acceptor = TlsAcceptor::from(Arc::new(identity.server(&["h2"])));
+    let acceptor = TlsAcceptor::from(Arc::new(identity.server_config(&["h2"])));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     let url = format!("https://shop.example.com:{port}/hook?a=b");
-    let sender = Identity::believer(Some(&identity));
+    let sender = Identity::sender_trusting(Some(&identity));
     let server = async {
         let stream = acceptor
             .accept(listener.accept().await.unwrap().0)

@@ -19,7 +19,7 @@ pub async fn remove(app: &App, signer: Arc<Principal>, id: &str) -> Result<(), E
     let id = id.parse().map_err(|_| Error::NotFound)?;
     let app = app.clone();
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             let (merchant, now) = (signer.merchant.id, app.now());
             let audit = AuditEntry {
                 id: app.new_id_in(merchant.slot()),
@@ -37,7 +37,7 @@ pub async fn remove(app: &App, signer: Arc<Principal>, id: &str) -> Result<(), E
                 KeyRemoval::NotFound => return Err(Error::NotFound),
             }
             if id == signer.key.id {
-                signer.forget(&app).await;
+                signer.invalidate_cache(&app).await;
             }
             app.inner().signing_keys.invalidate(&merchant).await;
             Ok(())

@@ -7,8 +7,8 @@ use oncharge_domain::{
     merchant::ApiKey,
 };
 use oncharge_ports::{
-    CommitError, Presentable,
-    merchant_repository::{Rotation, RotationOutcome},
+    ApiResponse, CommitError,
+    merchant_repository::{KeyRotation, RotationOutcome},
 };
 
 use crate::{App, Error, PostContext, Reply, authenticate::Principal, merchants::mint};
@@ -16,11 +16,11 @@ use crate::{App, Error, PostContext, Reply, authenticate::Principal, merchants::
 /// How long the replaced pair goes on working, in seconds.
 const GRACE_SECONDS: i64 = 14 * 86_400;
 /// How long the response is replayed, in seconds: it shows a secret.
-const REPLAYED_SECONDS: i64 = 600;
+const REPLAY_SECONDS: i64 = 600;
 
 /// What becomes of the pair that signed the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OldPair {
+pub enum OldKeyPolicy {
     /// It works for 14 more days.
     Grace,
     /// It ends at once.
@@ -41,13 +41,13 @@ pub async fn rotate(
     app: &App,
     context: PostContext,
     signer: Arc<Principal>,
-    old: OldPair,
+    old: OldKeyPolicy,
 ) -> Result<Reply, Error> {
     context.require_key()?;
-    let context = context.replayed_to(signer.key.id, REPLAYED_SECONDS);
+    let context = context.replayed_to(signer.key.id, REPLAY_SECONDS);
     let app = app.clone();
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             if let Some(reply) = context.replay(&app).await? {
                 return Ok(reply);
             }
@@ -61,32 +61,32 @@ async fn run(
     app: &App,
     context: &PostContext,
     signer: &Principal,
-    old: OldPair,
+    old: OldKeyPolicy,
 ) -> Result<Reply, Error> {
     let (merchant, now) = (signer.merchant.id, app.now());
     let end = match old {
-        OldPair::Grace => now.plus_seconds(GRACE_SECONDS),
-        OldPair::Revoked => now,
+        OldKeyPolicy::Grace => now.plus_seconds(GRACE_SECONDS),
+        OldKeyPolicy::Revoked => now,
     };
     let replaced = ApiKey {
         ends_at: Some(end),
         ..signer.key.clone()
     };
     let (key, hash, pair) = mint(app, merchant);
-    let shown = Presentable::PairRotated {
+    let response = ApiResponse::KeyRotated {
         api_key: &pair.api_key,
         api_secret: &pair.api_secret,
         replaced: &replaced,
     };
     let presenter = &app.inner().presenter;
-    let answer = presenter.present(&shown, &context.request_id, now);
+    let answer = presenter.render(&response, &context.request_id, now);
     let detail = format!(
         "{} in place of {}, which ends at {}",
         key.id,
         replaced.id,
         end.whole_seconds().as_offset_date_time()
     );
-    let rotation = Rotation {
+    let rotation = KeyRotation {
         key,
         hash,
         replaced: replaced.id,
@@ -105,14 +105,14 @@ async fn run(
     };
     match app.inner().merchants.rotate_key(&rotation).await {
         Ok(RotationOutcome::Rotated) => {
-            signer.forget(app).await;
+            signer.invalidate_cache(app).await;
             app.inner().signing_keys.invalidate(&merchant).await;
             Ok(Reply::first(answer))
         }
         Ok(RotationOutcome::NotActive) => Err(Error::KeyIsEnding),
         Ok(RotationOutcome::TooManyEnding) => Err(Error::TooManyEndingKeys),
         // An equal request was faster, or has been answered too long ago to be replayed.
-        Err(CommitError::KeyTaken) => context.overtaken(app, Error::KeyIsEnding).await,
+        Err(CommitError::IdempotencyKeyTaken) => context.replay_or(app, Error::KeyIsEnding).await,
         Err(error) => Err(error.into()),
     }
 }

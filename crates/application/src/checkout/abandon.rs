@@ -2,21 +2,21 @@
 
 use oncharge_domain::session::Input;
 
-use super::look::{self, ShopperState};
+use super::shopper_view::{self, ShopperState};
 use crate::{
     App, Error,
-    carrying_out::carry_out,
-    committing::{self, Intent},
+    commit::{self, ChangeContext},
+    execute::execute,
 };
 
 /// Cancels the open challenge at the PSP; once that is confirmed another try is allowed.
 ///
 /// Errors: `BadPayToken`, `InvalidState` where no challenge is open, `Busy`.
 pub async fn abandon(app: &App, id: &str, pay_token: &str) -> Result<ShopperState, Error> {
-    let id = look::session(app, id, pay_token).await?.id;
+    let id = shopper_view::session(app, id, pay_token).await?.id;
     let app = app.clone();
     app.clone()
-        .detached(async move { run(&app, id).await })
+        .spawn_detached(async move { run(&app, id).await })
         .await
 }
 
@@ -24,7 +24,7 @@ async fn run(app: &App, id: oncharge_domain::id::SessionId) -> Result<ShopperSta
     // A session's id has its merchant's slot.
     let operation = app.new_id_in(id.slot());
     let input = Input::Abandon { operation };
-    let intended = committing::intend(app, id, &Intent::default(), &input).await?;
-    let carried = carry_out(app, intended, None).await;
-    Ok(ShopperState::of(&carried.session, app.now()))
+    let change = commit::change_session(app, id, &ChangeContext::default(), &input).await?;
+    let execution = execute(app, change, None).await;
+    Ok(ShopperState::of(&execution.session, app.now()))
 }

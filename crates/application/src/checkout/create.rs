@@ -5,11 +5,11 @@ use oncharge_domain::{
     session::{NewSession, Session},
     text::{Contact, Metadata, OrderId, Reference, ReturnUrl},
 };
-use oncharge_ports::{CommitError, Presentable, UnitOfWork, unit_of_work::KeyWrite};
+use oncharge_ports::{ApiResponse, CommitError, UnitOfWork, unit_of_work::IdempotencyWrite};
 
 use crate::{
     App, Error, PostContext, Reply,
-    committing::{self, Patience},
+    commit::{self, Backoff},
     screening,
 };
 
@@ -48,14 +48,14 @@ pub enum CaptureMode {
 pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result<Reply, Error> {
     let app = app.clone();
     app.clone()
-        .detached(async move { run(&app, &request, new).await })
+        .spawn_detached(async move { run(&app, &request, new).await })
         .await
 }
 
 async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply, Error> {
     let psp = app.psp(&request.merchant.account);
-    if psp.is_some_and(|psp| !psp.carries(new.amount)) {
-        return Err(committing::cannot_carry());
+    if psp.is_some_and(|psp| !psp.supports_amount(new.amount)) {
+        return Err(commit::unsupported_amount());
     }
     if let Some(reply) = request.replay(app).await? {
         return Ok(reply);
@@ -68,30 +68,33 @@ async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply
     if screening::is_banned(app, &new.contact).await? {
         metrics::counter!("oncharge_global_ban_total").increment(1);
         let limit = inner.settings.ban_answers_per_hour;
-        if inner.ban_answers.may_tell(merchant.id, limit, app.now()) {
+        if inner
+            .ban_disclosures
+            .may_disclose(merchant.id, limit, app.now())
+        {
             return Err(Error::GlobalBan);
         }
     }
-    let mut patience = Patience::new();
+    let mut backoff = Backoff::new();
     loop {
         let unit = unit(app, request, new.clone());
         let session = unit.session.id;
-        let answer = present(app, &unit.session, request);
+        let answer = render(app, &unit.session, request);
         let unit = with_key(unit, request, &answer);
-        match committing::commit(app, unit).await {
+        match commit::commit(app, unit).await {
             Ok(()) => {
                 // For the caller's log line, if its span has such a field.
                 tracing::Span::current().record("session", tracing::field::display(session));
                 return Ok(Reply::first(answer));
             }
             // Lost a race under one key: the winner's answer is this request's, too.
-            Err(CommitError::KeyTaken) => {
+            Err(CommitError::IdempotencyKeyTaken) => {
                 if let Some(reply) = request.replay(app).await? {
                     return Ok(reply);
                 }
-                patience.wait(app).await?;
+                backoff.wait(app).await?;
             }
-            Err(CommitError::Conflict) => patience.wait(app).await?,
+            Err(CommitError::Conflict) => backoff.wait(app).await?,
             Err(error) => return Err(error.into()),
         }
     }
@@ -121,25 +124,21 @@ fn unit(app: &App, request: &PostContext, new: NewCheckout) -> UnitOfWork {
     UnitOfWork::of(inner.entropy.id_in(merchant.id.slot(), now), session)
 }
 
-fn present(
-    app: &App,
-    session: &Session,
-    request: &PostContext,
-) -> oncharge_ports::RememberedAnswer {
+fn render(app: &App, session: &Session, request: &PostContext) -> oncharge_ports::StoredResponse {
     let token = app.inner().pay_tokens.issue(session.id, session.expires_at);
-    let created = Presentable::Created(session, &token);
+    let created = ApiResponse::Created(session, &token);
     app.inner()
         .presenter
-        .present(&created, &request.request_id, session.created_at)
+        .render(&created, &request.request_id, session.created_at)
 }
 
 fn with_key(
     mut unit: UnitOfWork,
     request: &PostContext,
-    answer: &oncharge_ports::RememberedAnswer,
+    answer: &oncharge_ports::StoredResponse,
 ) -> UnitOfWork {
     if let (Some(scope), Some(idempotency)) = (request.scope(), &request.idempotency) {
-        unit.key = Some(KeyWrite::Answer {
+        unit.key = Some(IdempotencyWrite::ReserveAndComplete {
             scope,
             fingerprint: idempotency.fingerprint,
             answer: answer.clone(),

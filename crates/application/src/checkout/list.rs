@@ -37,7 +37,7 @@ pub struct ListSessions {
 
 /// One page.
 #[derive(Debug, Clone)]
-pub struct Listed<T> {
+pub struct ListPage<T> {
     /// Its rows.
     pub items: Vec<T>,
     /// Where the next page begins; `None` on the last.
@@ -51,20 +51,20 @@ pub async fn list(
     app: &App,
     merchant: MerchantId,
     wanted: ListSessions,
-) -> Result<Listed<Session>, Error> {
-    let list = List::new(merchant, "sessions")
-        .narrowed("status", wanted.status.map(StatusName::name))
-        .narrowed(
+) -> Result<ListPage<Session>, Error> {
+    let list = CursorScope::new(merchant, "sessions")
+        .with_filter("status", wanted.status.map(StatusName::name))
+        .with_filter(
             "reference",
             wanted.reference.as_ref().map(Reference::as_str),
         )
-        .narrowed("order_id", wanted.order_id.as_ref().map(OrderId::as_str))
-        .narrowed(
+        .with_filter("order_id", wanted.order_id.as_ref().map(OrderId::as_str))
+        .with_filter(
             "psp_reference",
             wanted.psp_reference.as_ref().map(PspReference::as_str),
         )
-        .at_time("created_after", wanted.created_after)
-        .at_time("created_before", wanted.created_before);
+        .with_time_filter("created_after", wanted.created_after)
+        .with_time_filter("created_before", wanted.created_before);
     let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let filter = SessionFilter {
         merchant,
@@ -77,27 +77,29 @@ pub async fn list(
         now: app.now(),
     };
     let rows = app.inner().checkout.sessions(&filter, page).await?;
-    Ok(cut(app, &list, rows, wanted.limit, |session| Position {
-        created_at: session.created_at,
-        id: session.id.uuid(),
+    Ok(paginate(app, &list, rows, wanted.limit, |session| {
+        Position {
+            created_at: session.created_at,
+            id: session.id.uuid(),
+        }
     }))
 }
 
 /// The list that a cursor belongs to: whose, which, and under which filter. A cursor is good for no
 /// other, so that a page never continues another list.
-pub(crate) struct List {
+pub(crate) struct CursorScope {
     merchant: MerchantId,
     name: String,
 }
 
-impl List {
+impl CursorScope {
     pub(crate) fn new(merchant: MerchantId, name: &str) -> Self {
         let name = name.to_owned();
         Self { merchant, name }
     }
 
     /// The same list, narrowed by a filter where there is one.
-    pub(crate) fn narrowed(mut self, filter: &str, value: Option<&str>) -> Self {
+    pub(crate) fn with_filter(mut self, filter: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
             // The length tells where a value ends, so that no value can imitate another filter.
             // Writing into a String cannot fail.
@@ -106,16 +108,16 @@ impl List {
         self
     }
 
-    fn at_time(self, filter: &str, at: Option<Timestamp>) -> Self {
+    fn with_time_filter(self, filter: &str, at: Option<Timestamp>) -> Self {
         let micros = at.map(|at| at.unix_micros().to_string());
-        self.narrowed(filter, micros.as_deref())
+        self.with_filter(filter, micros.as_deref())
     }
 }
 
 /// The page to ask for: one row more than wanted tells whether another page follows.
 pub(crate) fn page(
     app: &App,
-    list: &List,
+    list: &CursorScope,
     limit: u32,
     cursor: Option<&str>,
 ) -> Result<Page, Error> {
@@ -133,18 +135,18 @@ pub(crate) fn page(
 }
 
 /// The page itself, and the cursor of the next.
-pub(crate) fn cut<T>(
+pub(crate) fn paginate<T>(
     app: &App,
-    list: &List,
+    list: &CursorScope,
     mut items: Vec<T>,
     limit: u32,
     position: impl Fn(&T) -> Position,
-) -> Listed<T> {
+) -> ListPage<T> {
     let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
-    let more = items.len() > wanted;
+    let has_more = items.len() > wanted;
     items.truncate(wanted);
-    let place = items.last().filter(|_| more).map(position);
+    let place = items.last().filter(|_| has_more).map(position);
     let cursors = &app.inner().cursors;
     let next_cursor = place.map(|place| cursors.write(list.merchant, &list.name, place));
-    Listed { items, next_cursor }
+    ListPage { items, next_cursor }
 }

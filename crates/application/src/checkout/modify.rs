@@ -4,12 +4,12 @@ use oncharge_domain::{
     id::{OperationId, SessionId},
     session::{Input, Session},
 };
-use oncharge_ports::{Presentable, RememberedAnswer};
+use oncharge_ports::{ApiResponse, StoredResponse};
 
 use crate::{
     App, Error, PostContext, Reply,
-    carrying_out::carry_out,
-    committing::{self, Intent},
+    commit::{self, ChangeContext},
+    execute::execute,
 };
 
 /// Carries out a command on an authorised session and answers with the session.
@@ -22,7 +22,7 @@ pub(super) async fn modify(
     let (app, id) = (app.clone(), id.to_owned());
     let command = command(app.new_id_in(request.merchant.id.slot()));
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             if let Some(reply) = request.replay(&app).await? {
                 return Ok(reply);
             }
@@ -38,31 +38,31 @@ async fn run(
     id: SessionId,
     command: &Input,
 ) -> Result<Reply, Error> {
-    let intent = Intent {
+    let context = ChangeContext {
         owner: Some(request.merchant.id),
         request: Some(request),
-        ..Intent::default()
+        ..ChangeContext::default()
     };
-    let intended = match committing::intend(app, id, &intent, command).await {
-        Ok(intended) => intended,
-        Err(refusal) => return request.overtaken(app, refusal).await,
+    let change = match commit::change_session(app, id, &context, command).await {
+        Ok(change) => change,
+        Err(refusal) => return request.replay_or(app, refusal).await,
     };
     // A command that no PSP is asked for is answered by its own commit.
-    if let Some(answer) = intended.answer {
+    if let Some(answer) = change.answer {
         return Ok(Reply::first(answer));
     }
-    let carried = carry_out(app, intended, Some(request)).await;
-    let answer = if carried.is_settled {
-        carried.answer.ok_or(Error::PspUnavailable)?
+    let execution = execute(app, change, Some(request)).await;
+    let answer = if execution.is_settled {
+        execution.answer.ok_or(Error::PspUnavailable)?
     } else {
-        accepted(app, request, &carried.session)
+        accepted(app, request, &execution.session)
     };
     Ok(Reply::first(answer))
 }
 
-fn accepted(app: &App, request: &PostContext, session: &Session) -> RememberedAnswer {
-    let accepted = Presentable::Accepted(session);
+fn accepted(app: &App, request: &PostContext, session: &Session) -> StoredResponse {
+    let accepted = ApiResponse::Accepted(session);
     app.inner()
         .presenter
-        .present(&accepted, &request.request_id, app.now())
+        .render(&accepted, &request.request_id, app.now())
 }

@@ -6,11 +6,11 @@ use oncharge_domain::{
 };
 use oncharge_ports::psp::PaymentMethod;
 
-use super::look::{self, ShopperState};
+use super::shopper_view::{self, ShopperState};
 use crate::{
     App, Error,
-    carrying_out::carry_out,
-    committing::{self, Intent},
+    commit::{self, ChangeContext},
+    execute::execute,
     screening,
 };
 
@@ -25,7 +25,7 @@ pub async fn pay(
     pay_token: &str,
     payment_method: String,
 ) -> Result<ShopperState, Error> {
-    let session = look::session(app, id, pay_token).await?;
+    let session = shopper_view::session(app, id, pay_token).await?;
     if app.merchant(session.merchant).await?.disabled_at.is_some() {
         return Err(Error::MerchantDisabled);
     }
@@ -40,7 +40,7 @@ pub async fn pay(
     let payment_method = PaymentMethod::new(payment_method);
     let app = app.clone();
     app.clone()
-        .detached(async move { run(&app, &session, &payment_method).await })
+        .spawn_detached(async move { run(&app, &session, &payment_method).await })
         .await
 }
 
@@ -52,17 +52,17 @@ async fn run(
     let token = TokenFingerprint::of(payment_method.expose());
     let banned = screening::is_banned(app, &session.contact).await?;
     let operation = app.new_id_in(session.merchant.slot());
-    let intent = Intent {
+    let context = ChangeContext {
         payment_method: Some(payment_method),
-        ..Intent::default()
+        ..ChangeContext::default()
     };
     let input = Input::Pay {
         operation,
         token,
         banned,
     };
-    let intended = committing::intend(app, session.id, &intent, &input).await?;
+    let change = commit::change_session(app, session.id, &context, &input).await?;
     // Nothing is sent where the token was tried before, or the shopper is banned.
-    let carried = carry_out(app, intended, None).await;
-    Ok(ShopperState::of(&carried.session, app.now()))
+    let execution = execute(app, change, None).await;
+    Ok(ShopperState::of(&execution.session, app.now()))
 }

@@ -13,13 +13,13 @@ use tracing::warn;
 use crate::{App, Error};
 
 /// How much of an unverified notification is kept as evidence, in bytes.
-const EVIDENCE_BYTES: usize = 16 * 1024;
+const UNVERIFIED_MAX_BYTES: usize = 16 * 1024;
 /// How many unverified notifications are kept in an hour: of one account in all, and of one source.
 /// The first of a source is kept beyond the former, up to so many sources, so that a flood from one
 /// place hides nothing that comes from another.
-const EVIDENCE: u32 = 240;
-const EVIDENCE_OF_SOURCE: u32 = 12;
-const SOURCES: usize = 1000;
+const UNVERIFIED_PER_HOUR: u32 = 240;
+const UNVERIFIED_PER_SOURCE: u32 = 12;
+const MAX_SOURCES: usize = 1000;
 
 /// Takes in what came by an account's door: verified under the account's key, kept once for each of
 /// the PSP's own ids, and applied by the inbox worker. What was kept before is answered alike.
@@ -38,7 +38,7 @@ pub async fn receive(
     let account = PspAccount::new(connector, account).map_err(|_| Error::NotFound)?;
     let psp = app.inner().psps.account(&account).ok_or(Error::NotFound)?;
     let Ok(verified) = psp.verify_notifications(header, body) else {
-        keep_evidence(app, account, source, body).await;
+        store_unverified(app, account, source, body).await;
         return Err(Error::Unverified);
     };
     let received_at = app.now();
@@ -49,20 +49,20 @@ pub async fn receive(
         body: verified.body,
         received_at,
     });
-    keep(app, each.collect()).await
+    store(app, each.collect()).await
 }
 
 /// Keeps them in a task of its own, so that a PSP that hangs up leaves nothing half done.
-async fn keep(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
+async fn store(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
     let owned = app.clone();
-    app.detached(async move {
+    app.spawn_detached(async move {
         for new in all {
             let is_new = owned.inner().inbox.receive(&new).await?;
             let outcome = if is_new { "kept" } else { "duplicate" };
             metrics::counter!("oncharge_psp_notifications_total", "outcome" => outcome)
                 .increment(1);
             if is_new {
-                owned.inner().wakes.inbox.notify_one();
+                owned.inner().notifiers.inbox.notify_one();
             }
         }
         Ok(())
@@ -71,17 +71,21 @@ async fn keep(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
 }
 
 /// Keeps an unverified notification for people to look at, up to so many and so large.
-async fn keep_evidence(app: &App, account: PspAccount, source: Option<IpAddr>, body: &[u8]) {
+async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>, body: &[u8]) {
     metrics::counter!("oncharge_psp_notifications_total", "outcome" => "unverified").increment(1);
     let now = app.now();
-    if !app.inner().evidence.may_keep(&account, source, now) {
+    if !app
+        .inner()
+        .unverified_quota
+        .may_store(&account, source, now)
+    {
         return;
     }
     let new = NewNotification {
         id: app.new_id(),
         account,
         event_key: None,
-        body: body.iter().take(EVIDENCE_BYTES).copied().collect(),
+        body: body.iter().take(UNVERIFIED_MAX_BYTES).copied().collect(),
         received_at: now,
     };
     if let Err(error) = app.inner().inbox.receive(&new).await {
@@ -91,39 +95,39 @@ async fn keep_evidence(app: &App, account: PspAccount, source: Option<IpAddr>, b
 
 /// Counts what is kept of unverified notifications, by account and hour.
 #[derive(Default)]
-pub(crate) struct Evidence(Mutex<HashMap<PspAccount, Kept>>);
+pub(crate) struct UnverifiedQuota(Mutex<HashMap<PspAccount, HourlyCounts>>);
 
 /// What was kept of one account in one hour.
 #[derive(Default)]
-struct Kept {
+struct HourlyCounts {
     hour: i64,
     all: u32,
     by_source: HashMap<Option<IpAddr>, u32>,
 }
 
-impl Evidence {
+impl UnverifiedQuota {
     /// Whether one more may be kept in this hour. Accounts are those of the configuration, so that
     /// the table is bounded.
-    fn may_keep(&self, account: &PspAccount, source: Option<IpAddr>, now: Timestamp) -> bool {
+    fn may_store(&self, account: &PspAccount, source: Option<IpAddr>, now: Timestamp) -> bool {
         let hour = now.unix_seconds().div_euclid(3600);
         let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = accounts.entry(account.clone()).or_default();
-        if kept.hour != hour {
-            *kept = Kept {
+        let counts = accounts.entry(account.clone()).or_default();
+        if counts.hour != hour {
+            *counts = HourlyCounts {
                 hour,
-                ..Kept::default()
+                ..HourlyCounts::default()
             };
         }
-        let of_source = kept.by_source.get(&source).copied().unwrap_or(0);
-        let may_keep = if of_source == 0 {
-            kept.by_source.len() < SOURCES
+        let of_source = counts.by_source.get(&source).copied().unwrap_or(0);
+        let may_store = if of_source == 0 {
+            counts.by_source.len() < MAX_SOURCES
         } else {
-            of_source < EVIDENCE_OF_SOURCE && kept.all < EVIDENCE
+            of_source < UNVERIFIED_PER_SOURCE && counts.all < UNVERIFIED_PER_HOUR
         };
-        if may_keep {
-            kept.all = kept.all.saturating_add(1);
-            kept.by_source.insert(source, of_source.saturating_add(1));
+        if may_store {
+            counts.all = counts.all.saturating_add(1);
+            counts.by_source.insert(source, of_source.saturating_add(1));
         }
-        may_keep
+        may_store
     }
 }

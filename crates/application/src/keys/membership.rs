@@ -17,35 +17,35 @@ use tokio::{task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{KeyError, LIFETIME, check, problems, register_first, unknown_elsewhere};
+use super::{KeyError, LIFETIME, check, find_mismatches, missing_on_nodes, register_first};
 use crate::App;
 
 /// How often a node renews.
-const RENEWAL: Duration = Duration::from_secs(10);
+const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// How soon it tries again after a renewal that failed.
-const RETRY: Duration = Duration::from_secs(1);
+const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// For how long a node relies on a renewal; the rest of [`LIFETIME`] covers clocks that run at
 /// different speeds.
-const RELIED_ON: Duration = Duration::from_secs(25);
+const RENEWAL_VALIDITY: Duration = Duration::from_secs(25);
 
 /// What this process has published; nothing unless it is a server.
 #[derive(Default)]
-pub(crate) struct Membership(Mutex<Option<Published>>);
+pub(crate) struct Membership(Mutex<Option<PublishedNode>>);
 
-struct Published {
+struct PublishedNode {
     node: Node,
-    renewed: Renewed,
+    renewed_at: RenewalTime,
 }
 
 /// When a node began to renew, by two clocks: one may stand still while the machine is suspended,
 /// the other may be set back.
 #[derive(Clone, Copy)]
-struct Renewed {
+struct RenewalTime {
     monotonic: Instant,
     wall: Timestamp,
 }
 
-impl Renewed {
+impl RenewalTime {
     fn now(app: &App) -> Self {
         Self {
             monotonic: Instant::now(),
@@ -53,9 +53,10 @@ impl Renewed {
         }
     }
 
-    fn is_relied_on(self, app: &App) -> bool {
-        let relied_on = i64::try_from(RELIED_ON.as_secs()).unwrap_or(0);
-        self.monotonic.elapsed() < RELIED_ON && app.now() < self.wall.plus_seconds(relied_on)
+    fn is_valid(self, app: &App) -> bool {
+        let validity_seconds = i64::try_from(RENEWAL_VALIDITY.as_secs()).unwrap_or(0);
+        self.monotonic.elapsed() < RENEWAL_VALIDITY
+            && app.now() < self.wall.plus_seconds(validity_seconds)
     }
 }
 
@@ -65,10 +66,10 @@ impl Membership {
         let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         published
             .as_ref()
-            .is_none_or(|published| published.renewed.is_relied_on(app))
+            .is_none_or(|published| published.renewed_at.is_valid(app))
     }
 
-    fn set(&self, published: Option<Published>) {
+    fn set(&self, published: Option<PublishedNode>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = published;
     }
 
@@ -84,7 +85,7 @@ impl Membership {
 /// Published first and checked afterwards: whoever hashes a ban meanwhile either sees this node, or
 /// has registered the pepper before the check.
 pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
-    let (inner, renewed) = (app.inner(), Renewed::now(app));
+    let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
     let node = Node {
         id: app.new_id(),
         name: name.to_owned(),
@@ -100,8 +101,10 @@ pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
         inner.key_registry.withdraw_node(node.id).await?;
         return Err(error);
     }
-    inner.membership.set(Some(Published { node, renewed }));
-    for problem in unknown_elsewhere(app).await? {
+    inner
+        .membership
+        .set(Some(PublishedNode { node, renewed_at }));
+    for problem in missing_on_nodes(app).await? {
         warn!("{problem}");
     }
     Ok(())
@@ -145,17 +148,17 @@ impl Renewal {
 }
 
 async fn run(app: App, stop: CancellationToken) {
-    let mut pause = RENEWAL;
+    let mut pause = RENEWAL_INTERVAL;
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => {}
         }
         pause = match renew(&app).await {
-            Ok(()) => RENEWAL,
+            Ok(()) => RENEWAL_INTERVAL,
             Err(error) => {
                 warn!(%error, "this node's keys could not be published");
-                RETRY
+                RETRY_INTERVAL
             }
         };
     }
@@ -164,12 +167,12 @@ async fn run(app: App, stop: CancellationToken) {
 /// Publishes the node again and checks its keys. What does not fit any more is logged; where that
 /// are peppers, no shopper is screened until they fit again.
 async fn renew(app: &App) -> Result<(), StoreError> {
-    let (inner, renewed) = (app.inner(), Renewed::now(app));
+    let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
     let Some(node) = inner.membership.node() else {
         return Ok(());
     };
     inner.key_registry.publish_node(&node, LIFETIME).await?;
-    let mut found = problems(app).await?;
+    let mut found = find_mismatches(app).await?;
     match register_first(app).await {
         Ok(()) => {}
         Err(KeyError::Store(error)) => return Err(error),
@@ -179,7 +182,9 @@ async fn renew(app: &App) -> Result<(), StoreError> {
         error!("{problem}");
     }
     if !found.iter().any(KeyError::concerns_peppers) {
-        inner.membership.set(Some(Published { node, renewed }));
+        inner
+            .membership
+            .set(Some(PublishedNode { node, renewed_at }));
     }
     Ok(())
 }

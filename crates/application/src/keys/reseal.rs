@@ -10,11 +10,11 @@ use super::{KeyError, LIFETIME, prepare_to_seal};
 use crate::App;
 
 /// How often it looks whether a key is still in use.
-const POLL: Duration = Duration::from_secs(1);
+const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What resealing has done.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Resealed {
+pub struct ResealReport {
     /// How many values were sealed again.
     pub count: u64,
     /// The key that they are under.
@@ -31,7 +31,7 @@ pub struct Resealed {
 /// not waited for and the key stays.
 ///
 /// Errors with the live nodes that lack the first key: they could not open what is resealed.
-pub async fn reseal(app: &App) -> Result<Resealed, KeyError> {
+pub async fn reseal(app: &App) -> Result<ResealReport, KeyError> {
     let inner = app.inner();
     let first = inner.configured_keys.master.first();
     let first = first.ok_or_else(|| StoreError::Failed("there is no master key".into()))?;
@@ -54,7 +54,7 @@ pub async fn reseal(app: &App) -> Result<Resealed, KeyError> {
         .map(|used| used.key.id)
         .collect();
     still_used.retain(|id| *id != first);
-    Ok(Resealed {
+    Ok(ResealReport {
         count,
         first,
         still_used,
@@ -76,12 +76,12 @@ async fn idle_keys(app: &App) -> Result<Vec<MasterKeyUse>, StoreError> {
         let registered = registry.registered_keys(app.now()).await?;
         let mut others = registered.master;
         others.retain(|used| Some(&used.key) != first && !sealing.contains(&&used.key));
-        let is_over = waited > LIFETIME || others.iter().all(|used| used.is_idle);
-        if is_over {
+        let is_done = waited > LIFETIME || others.iter().all(|used| used.is_idle);
+        if is_done {
             others.retain(|used| used.is_idle);
             return Ok(others);
         }
-        tokio::time::sleep(POLL).await;
-        waited = waited.saturating_add(POLL);
+        tokio::time::sleep(POLL_INTERVAL).await;
+        waited = waited.saturating_add(POLL_INTERVAL);
     }
 }

@@ -5,7 +5,7 @@ use oncharge_ports::queries::RefundFilter;
 
 use crate::{
     App, Error,
-    checkout::list::{List, Listed, cut, page},
+    checkout::list::{CursorScope, ListPage, page, paginate},
 };
 
 /// Which refunds, and which page of them.
@@ -26,12 +26,13 @@ pub async fn list(
     app: &App,
     merchant: MerchantId,
     wanted: ListRefunds,
-) -> Result<Listed<Refund>, Error> {
-    let list = List::new(merchant, "refunds").narrowed("session_id", wanted.session_id.as_deref());
+) -> Result<ListPage<Refund>, Error> {
+    let list = CursorScope::new(merchant, "refunds")
+        .with_filter("session_id", wanted.session_id.as_deref());
     let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let session = match wanted.session_id.as_deref().map(str::parse) {
         Some(Err(_)) => {
-            return Ok(Listed {
+            return Ok(ListPage {
                 items: Vec::new(),
                 next_cursor: None,
             });
@@ -41,8 +42,10 @@ pub async fn list(
     };
     let filter = RefundFilter { merchant, session };
     let rows = app.inner().checkout.refunds(&filter, page).await?;
-    Ok(cut(app, &list, rows, wanted.limit, |refund| Position {
-        created_at: refund.created_at,
-        id: refund.id.uuid(),
+    Ok(paginate(app, &list, rows, wanted.limit, |refund| {
+        Position {
+            created_at: refund.created_at,
+            id: refund.id.uuid(),
+        }
     }))
 }

@@ -1,12 +1,12 @@
 //! A merchant orders a refund.
 
 use oncharge_domain::{money::Money, session::Input, text::Reference};
-use oncharge_ports::{Presentable, RememberedAnswer};
+use oncharge_ports::{ApiResponse, StoredResponse};
 
 use crate::{
     App, Error, PostContext, Reply,
-    carrying_out::carry_out,
-    committing::{self, Intent},
+    commit::{self, ChangeContext},
+    execute::execute,
 };
 
 /// What a merchant orders; every value keeps its rule already.
@@ -29,7 +29,7 @@ pub async fn request(app: &App, request: PostContext, new: NewRefund) -> Result<
     request.require_key()?;
     let app = app.clone();
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             if let Some(reply) = request.replay(&app).await? {
                 return Ok(reply);
             }
@@ -42,10 +42,10 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
     let session = new.session_id.parse().map_err(|_| Error::NotFound)?;
     let slot = request.merchant.id.slot();
     let (operation, refund) = (app.new_id_in(slot), app.new_id_in(slot));
-    let intent = Intent {
+    let context = ChangeContext {
         owner: Some(request.merchant.id),
         request: Some(request),
-        ..Intent::default()
+        ..ChangeContext::default()
     };
     let input = Input::Refund {
         operation,
@@ -53,14 +53,14 @@ async fn run(app: &App, request: &PostContext, new: &NewRefund) -> Result<Reply,
         amount: new.amount,
         reference: new.reference.clone(),
     };
-    let intended = match committing::intend(app, session, &intent, &input).await {
-        Ok(intended) => intended,
-        Err(refusal) => return request.overtaken(app, refusal).await,
+    let change = match commit::change_session(app, session, &context, &input).await {
+        Ok(change) => change,
+        Err(refusal) => return request.replay_or(app, refusal).await,
     };
-    let ordered = intended.decision.refund.clone();
+    let ordered = change.decision.refund.clone();
     let ordered = ordered.ok_or_else(|| Error::internal("an order without its refund"))?;
-    let carried = carry_out(app, intended, Some(request)).await;
-    let answer = carried
+    let execution = execute(app, change, Some(request)).await;
+    let answer = execution
         .answer
         .unwrap_or_else(|| acknowledge(app, request, &ordered));
     Ok(Reply::first(answer))
@@ -70,9 +70,9 @@ fn acknowledge(
     app: &App,
     request: &PostContext,
     refund: &oncharge_domain::refund::Refund,
-) -> RememberedAnswer {
-    let ordered = Presentable::RefundOrdered(refund);
+) -> StoredResponse {
+    let ordered = ApiResponse::RefundRequested(refund);
     app.inner()
         .presenter
-        .present(&ordered, &request.request_id, app.now())
+        .render(&ordered, &request.request_id, app.now())
 }

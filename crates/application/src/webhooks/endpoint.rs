@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::{App, Error};
 
 /// How long a request ends deliveries that an endpoint before it has left over.
-const ENDS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
+const ORPHAN_CLEANUP_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
 
 /// An endpoint as its merchant sees it.
 #[derive(Debug, Clone)]
@@ -63,7 +63,7 @@ pub async fn set(
         let (present, now) = (webhooks.endpoint(merchant).await?, app.now());
         let secret = new_secret(app);
         let endpoint = match &present {
-            Some(present) => present.set_to(url.clone(), key, secret, now),
+            Some(present) => present.reconfigured(url.clone(), key, secret, now),
             None => WebhookEndpoint::new(
                 app.new_id_in(merchant.slot()),
                 merchant,
@@ -83,10 +83,10 @@ pub async fn set(
                 };
                 return Ok(EndpointView { endpoint, secret });
             }
-            _ if start.elapsed() > ENDS_WITHIN => return Err(Error::Busy(None)),
+            _ if start.elapsed() > ORPHAN_CLEANUP_LIMIT => return Err(Error::Busy(None)),
             EndpointWrite::Stale => {}
-            EndpointWrite::LeftOver => {
-                webhooks.end_left_over(Some(merchant)).await?;
+            EndpointWrite::OrphanedDeliveries => {
+                webhooks.end_orphaned_deliveries(Some(merchant)).await?;
             }
         }
     }
@@ -122,7 +122,7 @@ pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
         .remove_endpoint(merchant, &audit)
         .await?
     {
-        app.inner().wakes.clean_up.notify_one();
+        app.inner().notifiers.clean_up.notify_one();
         Ok(())
     } else {
         Err(Error::NotFound)

@@ -1,16 +1,18 @@
 //! A merchant reads its events.
 
-use oncharge_domain::{cursor::Position, id::MerchantId, session::EventKind, webhook::Attempt};
+use oncharge_domain::{
+    cursor::Position, id::MerchantId, session::EventKind, webhook::DeliveryAttempt,
+};
 use oncharge_ports::queries::{EventFilter, StoredEvent};
 
 use crate::{
     App, Error,
-    checkout::list::{List, Listed, cut, page},
+    checkout::list::{CursorScope, ListPage, page, paginate},
 };
 
 /// Which events, and which page of them.
 #[derive(Debug, Clone, Default)]
-pub struct EventQuery {
+pub struct ListEvents {
     /// How many at most, 1 to 100.
     pub limit: u32,
     /// Where the page begins.
@@ -27,15 +29,15 @@ pub struct EventQuery {
 pub async fn list(
     app: &App,
     merchant: MerchantId,
-    wanted: EventQuery,
-) -> Result<Listed<StoredEvent>, Error> {
-    let list = List::new(merchant, "events")
-        .narrowed("session_id", wanted.session_id.as_deref())
-        .narrowed("type", wanted.kind.map(EventKind::name));
+    wanted: ListEvents,
+) -> Result<ListPage<StoredEvent>, Error> {
+    let list = CursorScope::new(merchant, "events")
+        .with_filter("session_id", wanted.session_id.as_deref())
+        .with_filter("type", wanted.kind.map(EventKind::name));
     let page = page(app, &list, wanted.limit, wanted.cursor.as_deref())?;
     let session = match wanted.session_id.as_deref().map(str::parse) {
         Some(Err(_)) => {
-            return Ok(Listed {
+            return Ok(ListPage {
                 items: Vec::new(),
                 next_cursor: None,
             });
@@ -49,9 +51,11 @@ pub async fn list(
         kind: wanted.kind,
     };
     let rows = app.inner().checkout.events(&filter, page).await?;
-    Ok(cut(app, &list, rows, wanted.limit, |stored| Position {
-        created_at: stored.event.at,
-        id: stored.id.uuid(),
+    Ok(paginate(app, &list, rows, wanted.limit, |stored| {
+        Position {
+            created_at: stored.event.at,
+            id: stored.id.uuid(),
+        }
     }))
 }
 
@@ -62,7 +66,7 @@ pub async fn get(
     app: &App,
     merchant: MerchantId,
     id: &str,
-) -> Result<(StoredEvent, Vec<Attempt>), Error> {
+) -> Result<(StoredEvent, Vec<DeliveryAttempt>), Error> {
     let id = id.parse().map_err(|_| Error::NotFound)?;
     let found = app.inner().webhooks.event(merchant, id).await?;
     let event = found.ok_or(Error::NotFound)?;

@@ -1,6 +1,6 @@
 //! A merchant wants an event delivered again.
 
-use oncharge_ports::{Presentable, webhook_repository::Redelivery};
+use oncharge_ports::{ApiResponse, webhook_repository::Redelivery};
 
 use crate::{App, Error, PostContext, Reply};
 
@@ -10,7 +10,7 @@ use crate::{App, Error, PostContext, Reply};
 pub async fn redeliver(app: &App, context: PostContext, id: &str) -> Result<Reply, Error> {
     let (app, id) = (app.clone(), id.to_owned());
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             if let Some(reply) = context.replay(&app).await? {
                 return Ok(reply);
             }
@@ -28,10 +28,10 @@ async fn run(app: &App, context: &PostContext, id: &str) -> Result<Reply, Error>
         Redelivery::NoEndpoint => return Err(Error::NoEndpoint),
         Redelivery::NotFound => return Err(Error::NotFound),
     }
-    app.inner().wakes.deliveries.notify_one();
+    app.inner().notifiers.deliveries.notify_one();
     let stored = webhooks.event(merchant, event).await?;
     let stored = stored.ok_or(Error::NotFound)?;
     context
-        .answer(app, &Presentable::Redelivering(&stored))
+        .answer(app, &ApiResponse::Redelivering(&stored))
         .await
 }

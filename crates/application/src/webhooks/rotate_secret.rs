@@ -4,14 +4,14 @@ use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     webhook::{EndpointSecrets, WebhookEndpoint},
 };
-use oncharge_ports::{CommitError, Presentable, webhook_repository::SecretRotation};
+use oncharge_ports::{ApiResponse, CommitError, webhook_repository::SecretRotation};
 
 use super::endpoint::new_secret;
-use crate::{App, Error, PostContext, Reply, committing::Patience};
+use crate::{App, Error, PostContext, Reply, commit::Backoff};
 
 /// What becomes of the present secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OldSecret {
+pub enum OldSecretPolicy {
     /// It signs beside the new one for a day.
     Overlaps,
     /// It signs nothing from now on.
@@ -24,34 +24,38 @@ pub enum OldSecret {
 pub async fn rotate_secret(
     app: &App,
     context: PostContext,
-    old: OldSecret,
+    old: OldSecretPolicy,
 ) -> Result<Reply, Error> {
     let app = app.clone();
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             if let Some(reply) = context.replay(&app).await? {
                 return Ok(reply);
             }
-            let mut patience = Patience::new();
+            let mut backoff = Backoff::new();
             loop {
                 if let Some(reply) = attempt(&app, &context, old).await? {
                     return Ok(reply);
                 }
-                patience.wait(&app).await?;
+                backoff.wait(&app).await?;
             }
         })
         .await
 }
 
 /// `None`, and nothing is written, where the endpoint was changed since it was read.
-async fn attempt(app: &App, context: &PostContext, old: OldSecret) -> Result<Option<Reply>, Error> {
+async fn attempt(
+    app: &App,
+    context: &PostContext,
+    old: OldSecretPolicy,
+) -> Result<Option<Reply>, Error> {
     let (merchant, now) = (context.merchant.id, app.now());
     let read = app.inner().webhooks.endpoint(merchant).await?;
     let read = read.ok_or(Error::NotFound)?;
     let secret = new_secret(app);
     let secrets = match old {
-        OldSecret::Overlaps => read.secrets.replaced_by(secret, now),
-        OldSecret::Revoked => EndpointSecrets::new(secret),
+        OldSecretPolicy::Overlaps => read.secrets.rotated_to(secret, now),
+        OldSecretPolicy::Revoked => EndpointSecrets::new(secret),
     };
     let rotated = WebhookEndpoint {
         version: read.version.saturating_add(1),
@@ -59,9 +63,9 @@ async fn attempt(app: &App, context: &PostContext, old: OldSecret) -> Result<Opt
         updated_at: now,
         ..read.clone()
     };
-    let shown = Presentable::SecretRotated(&rotated);
+    let response = ApiResponse::SecretRotated(&rotated);
     let presenter = &app.inner().presenter;
-    let answer = presenter.present(&shown, &context.request_id, now);
+    let answer = presenter.render(&response, &context.request_id, now);
     let rotation = SecretRotation {
         audit: AuditEntry {
             id: app.new_id_in(merchant.slot()),
@@ -79,9 +83,9 @@ async fn attempt(app: &App, context: &PostContext, old: OldSecret) -> Result<Opt
     match app.inner().webhooks.rotate_secret(&rotation).await {
         Ok(true) => Ok(Some(Reply::first(answer))),
         Ok(false) => Ok(None),
-        Err(CommitError::KeyTaken) => {
-            let overtaken = context.overtaken(app, Error::IdempotencyConflict).await;
-            overtaken.map(Some)
+        Err(CommitError::IdempotencyKeyTaken) => {
+            let reply = context.replay_or(app, Error::IdempotencyConflict).await;
+            reply.map(Some)
         }
         Err(error) => Err(error.into()),
     }

@@ -6,11 +6,11 @@ use std::{
 };
 
 use oncharge_domain::id::{ApiKeyId, EventId, MerchantId};
-use oncharge_ports::{Presentable, presenter::Told};
+use oncharge_ports::{ApiResponse, presenter::WebhookPayload};
 
 use super::{
+    delivery_attempt::{self, Recipient},
     endpoint,
-    sending::{self, Recipient},
 };
 use crate::{App, Error, PostContext, Reply};
 
@@ -26,11 +26,11 @@ use crate::{App, Error, PostContext, Reply};
 pub async fn test(app: &App, context: PostContext, key: ApiKeyId) -> Result<Reply, Error> {
     let app = app.clone();
     app.clone()
-        .detached(async move {
+        .spawn_detached(async move {
             if let Some(reply) = context.replay(&app).await? {
                 return Ok(reply);
             }
-            let Some(_turn) = app.inner().tests.take(context.merchant.id) else {
+            let Some(_guard) = app.inner().running_tests.start(context.merchant.id) else {
                 return Err(Error::Busy(None));
             };
             run(&app, &context, key).await
@@ -43,38 +43,38 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
     let endpoint = app.inner().webhooks.endpoint(merchant).await?;
     let endpoint = endpoint.ok_or(Error::NotFound)?;
     let id: EventId = app.new_id_in(merchant.slot());
-    let told = Told::Test { id, at: app.now() };
+    let payload = WebhookPayload::Test { id, at: app.now() };
     let to = Recipient {
         merchant,
         url: endpoint.url.clone(),
         key,
         secrets: endpoint.secrets.clone(),
     };
-    let made = sending::send(app, to, (id, &told), 1).await?;
-    if made.attempt.is_success() && endpoint.key != key && endpoint.disabled.is_none() {
+    let sent = delivery_attempt::send(app, to, (id, &payload), 1).await?;
+    if sent.attempt.is_success() && endpoint.key != key && endpoint.disabled.is_none() {
         endpoint::change_key(app, &endpoint, key).await?;
     }
     context
-        .answer(app, &Presentable::Tested(&made.attempt))
+        .answer(app, &ApiResponse::Tested(&sent.attempt))
         .await
 }
 
 /// The merchants whose test is under way.
 #[derive(Clone, Default)]
-pub(crate) struct Tests(Arc<Mutex<HashSet<MerchantId>>>);
+pub(crate) struct RunningTests(Arc<Mutex<HashSet<MerchantId>>>);
 
 /// A merchant's turn; over when it is dropped.
-struct Turn {
-    tests: Tests,
+struct RunningTest {
+    running_tests: RunningTests,
     merchant: MerchantId,
 }
 
-impl Tests {
+impl RunningTests {
     /// The merchant's turn; `None` while it has one.
-    fn take(&self, merchant: MerchantId) -> Option<Turn> {
+    fn start(&self, merchant: MerchantId) -> Option<RunningTest> {
         let is_free = self.lock().insert(merchant);
-        is_free.then(|| Turn {
-            tests: self.clone(),
+        is_free.then(|| RunningTest {
+            running_tests: self.clone(),
             merchant,
         })
     }
@@ -84,8 +84,8 @@ impl Tests {
     }
 }
 
-impl Drop for Turn {
+impl Drop for RunningTest {
     fn drop(&mut self) {
-        self.tests.lock().remove(&self.merchant);
+        self.running_tests.lock().remove(&self.merchant);
     }
 }

@@ -3,7 +3,7 @@
 
 use std::mem;
 
-use oncharge_domain::{idempotency::REMEMBERED_SECONDS, time::Timestamp};
+use oncharge_domain::{idempotency::IDEMPOTENCY_RETENTION_SECONDS, time::Timestamp};
 use oncharge_ports::maintenance::{ExpiringRows, TimeRange};
 use tracing::info;
 
@@ -11,9 +11,9 @@ use crate::{App, Error};
 
 /// How many rows of each kind are deleted at most in one pass, so that no statement takes long and no
 /// kind waits for another.
-const ROWS: u32 = 200;
+const BATCH: u32 = 200;
 /// How much longer answers are kept than they are promised, in seconds: nodes' clocks differ.
-const MARGIN: i64 = 3600;
+const CLOCK_MARGIN_SECONDS: i64 = 3600;
 const DAY: i64 = 86_400;
 
 /// How long rows are kept, in seconds.
@@ -22,7 +22,7 @@ fn retention(rows: ExpiringRows) -> i64 {
         // Asked for when a commit was interrupted, and no request or worker tries for longer than
         // minutes.
         ExpiringRows::SessionChanges => 3600,
-        ExpiringRows::IdempotencyRecords => REMEMBERED_SECONDS + MARGIN,
+        ExpiringRows::IdempotencyRecords => IDEMPOTENCY_RETENTION_SECONDS + CLOCK_MARGIN_SECONDS,
         // Evidence.
         ExpiringRows::UnverifiedNotifications => 7 * DAY,
         ExpiringRows::HandledNotifications
@@ -60,7 +60,7 @@ pub struct Pass {
 impl CleanUp {
     /// Ends some deliveries, and deletes some rows of each kind that is not finished.
     pub async fn pass(&mut self, app: &App) -> Result<Pass, Error> {
-        let ended = app.inner().webhooks.end_left_over(None).await?;
+        let ended = app.inner().webhooks.end_orphaned_deliveries(None).await?;
         if ended > 0 {
             info!(
                 ended,
@@ -100,8 +100,8 @@ impl Walk {
             before: app.now().plus_seconds(-retention(self.rows)),
         };
         let maintenance = &app.inner().maintenance;
-        let deleted = maintenance.delete_expired(self.rows, range, ROWS).await?;
-        let is_full = deleted.count >= ROWS as usize;
+        let deleted = maintenance.delete_expired(self.rows, range, BATCH).await?;
+        let is_full = deleted.count >= BATCH as usize;
         let rest = deleted.last.filter(|_| is_full).map(|from| Self {
             rows: self.rows,
             from,

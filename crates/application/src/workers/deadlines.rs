@@ -1,38 +1,38 @@
 //! What the clock brings: expiry, abandoned challenges, automatic captures.
 
 use oncharge_domain::session::Input;
-use oncharge_ports::work_queue::{AccountName, ClaimedSession, WantedItems};
+use oncharge_ports::work_queue::{AccountName, ClaimFilter, ClaimedSession};
 use tokio::sync::Notify;
 use tracing::warn;
 
 use super::{
-    hands::{self, Queue},
-    lease::{LEASE, give_back, holding},
-    wakes::Wakes,
+    lease::{LEASE, release_lease, with_lease},
+    notifiers::Notifiers,
+    worker_pool::{self, JobQueue},
 };
 use crate::{
     App, Error,
-    carrying_out::carry_out,
-    committing::{self, Intent},
+    commit::{self, ChangeContext},
+    execute::execute,
 };
 
 /// Claims sessions whose deadline has come and does what is due; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
-    hands::once::<Deadlines>(app).await
+    worker_pool::run_once::<DeadlineQueue>(app).await
 }
 
 /// Sessions whose deadline has come.
-pub(super) struct Deadlines;
+pub(super) struct DeadlineQueue;
 
-impl Queue for Deadlines {
+impl JobQueue for DeadlineQueue {
     type Item = ClaimedSession;
     const NAME: &'static str = "deadlines";
 
-    fn wake(wakes: &Wakes) -> &Notify {
-        &wakes.never
+    fn notifier(notifiers: &Notifiers) -> &Notify {
+        &notifiers.never
     }
 
-    async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedSession>, Error> {
+    async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedSession>, Error> {
         let work = &app.inner().work;
         Ok(work.claim_sessions(wanted, LEASE).await?)
     }
@@ -42,8 +42,8 @@ impl Queue for Deadlines {
     }
 
     async fn handle(app: App, item: ClaimedSession) {
-        match holding(&app, item.lease, Box::pin(meet(&app, &item))).await {
-            Ok(()) => give_back(&app, item.lease, app.now()).await,
+        match with_lease(&app, item.lease, Box::pin(apply_deadline(&app, &item))).await {
+            Ok(()) => release_lease(&app, item.lease, app.now()).await,
             // The lease runs out by itself: that is the pause before the next try.
             Err(error) => {
                 warn!(session = %item.session, %error, "a deadline will be met later");
@@ -52,16 +52,16 @@ impl Queue for Deadlines {
     }
 }
 
-async fn meet(app: &App, claimed: &ClaimedSession) -> Result<(), Error> {
+async fn apply_deadline(app: &App, claimed: &ClaimedSession) -> Result<(), Error> {
     // A session's id has its merchant's slot.
     let operation = app.new_id_in(claimed.session.slot());
-    let intent = Intent {
+    let context = ChangeContext {
         lease: Some(claimed.lease),
         due_at: Some(claimed.due_at),
-        ..Intent::default()
+        ..ChangeContext::default()
     };
     let input = Input::Deadline { operation };
-    let intended = committing::intend(app, claimed.session, &intent, &input).await?;
-    carry_out(app, intended, None).await;
+    let change = commit::change_session(app, claimed.session, &context, &input).await?;
+    execute(app, change, None).await;
     Ok(())
 }

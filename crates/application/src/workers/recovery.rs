@@ -5,8 +5,8 @@
 
 use oncharge_domain::{
     id::SessionId,
-    operation::{Operation, OperationKind, Sending},
-    psp::{Answer, RefusalReason, Word},
+    operation::{Operation, OperationKind, SendState},
+    psp::{PspResponse, PspResult, RefusalReason},
     retry,
     session::Session,
     time::Timestamp,
@@ -14,22 +14,22 @@ use oncharge_domain::{
 use oncharge_ports::{
     CommitError, Psp, UnitOfWork,
     unit_of_work::ChangedOperation,
-    work_queue::{AccountName, ClaimedOperation, WantedItems},
+    work_queue::{AccountName, ClaimFilter, ClaimedOperation},
 };
 use time::Duration;
 use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use super::{
-    hands::{self, Queue},
-    lease::{LEASE, give_back, holding},
-    wakes::Wakes,
+    lease::{LEASE, release_lease, with_lease},
+    notifiers::Notifiers,
+    worker_pool::{self, JobQueue},
 };
 use crate::{
     App, Error,
-    calling::{self, CallResult},
-    committing::{self, ACCEPTED_SECONDS},
-    learning::{self, Known, Learned},
+    commit::{self, ACCEPTED_POLL_SECONDS},
+    psp_call::{self, CallResult},
+    settlement::{self, LoadedOperation, Settlement},
 };
 
 /// How long a refund that could never be sent is tried, in seconds.
@@ -37,29 +37,29 @@ const NEVER_SENT_SECONDS: i64 = 72 * 3600;
 
 /// Claims operations that are due and takes each one step further; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
-    hands::once::<Operations>(app).await
+    worker_pool::run_once::<OperationQueue>(app).await
 }
 
 /// Operations that are due.
-pub(super) struct Operations;
+pub(super) struct OperationQueue;
 
-impl Queue for Operations {
+impl JobQueue for OperationQueue {
     type Item = ClaimedOperation;
     const NAME: &'static str = "recovery";
 
-    fn wake(wakes: &Wakes) -> &Notify {
-        &wakes.operations
+    fn notifier(notifiers: &Notifiers) -> &Notify {
+        &notifiers.operations
     }
 
-    async fn claim(app: &App, wanted: &WantedItems) -> Result<Vec<ClaimedOperation>, Error> {
+    async fn claim(app: &App, wanted: &ClaimFilter) -> Result<Vec<ClaimedOperation>, Error> {
         let work = &app.inner().work;
         Ok(work.claim_operations(wanted, LEASE).await?)
     }
 
     /// While an account's circuit breaker is open, its operations wait: each one claimed would
     /// fail without being sent.
-    fn unavailable(app: &App) -> Vec<AccountName> {
-        let accounts = app.inner().psps.unavailable();
+    fn unavailable_accounts(app: &App) -> Vec<AccountName> {
+        let accounts = app.inner().psps.unavailable_accounts();
         accounts.iter().map(AccountName::of).collect()
     }
 
@@ -69,22 +69,23 @@ impl Queue for Operations {
 
     async fn handle(app: App, item: ClaimedOperation) {
         let (operation, lease) = (item.operation, item.lease);
-        let next = match holding(&app, lease, Box::pin(step(&app, &item))).await {
+        let next = match with_lease(&app, lease, Box::pin(step(&app, &item))).await {
             Ok(open) => next_try(&app, item.tries, open),
             Err(error) => {
                 warn!(%operation, %error, "an operation is tried again later");
-                app.now().plus(back_off(&app, item.tries, Duration::ZERO))
+                app.now()
+                    .plus(retry_delay(&app, item.tries, Duration::ZERO))
             }
         };
-        give_back(&app, lease, next).await;
+        release_lease(&app, lease, next).await;
     }
 }
 
 /// Takes an operation one step further; the operation, where it is still open.
 async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>, Error> {
-    let Known {
+    let LoadedOperation {
         session, operation, ..
-    } = learning::load(app, claimed.operation).await?;
+    } = settlement::load(app, claimed.operation).await?;
     if !operation.is_open() {
         return Ok(None);
     }
@@ -94,19 +95,20 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
     };
     let now = app.now();
     let result = match operation.sending {
-        Sending::NotSent if is_given_up(&operation, now) => {
-            let refused = Answer::Refused(RefusalReason::NeverSent);
-            Some(Word::Answer(refused).into())
+        SendState::NotSent if is_given_up(&operation, now) => {
+            let refused = PspResponse::Refused(RefusalReason::NeverSent);
+            Some(PspResult::Response(refused).into())
         }
-        Sending::Accepted => look_up(&*psp, &operation).await,
+        SendState::Accepted => look_up(&*psp, &operation).await,
         // Also what was never sent is looked up first: while the PSP cannot be reached, a look-up
         // that fails writes nothing, however many operations wait and however long.
-        Sending::NotSent | Sending::Intended | Sending::Unknown => {
+        SendState::NotSent | SendState::Intended | SendState::Unknown => {
             match look_up(&*psp, &operation).await {
                 Some(found)
-                    if found.word == Word::NotFound && may_go_out(&*psp, &operation, now) =>
+                    if found.result == PspResult::NotFound
+                        && may_resend(&*psp, &operation, now) =>
                 {
-                    send_again(app, claimed, session.id).await?
+                    resend(app, claimed, session.id).await?
                 }
                 found => found,
             }
@@ -115,16 +117,16 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
     let Some(result) = result else {
         return Ok(Some(operation));
     };
-    let learned = Learned {
+    let settlement = Settlement {
         session: session.id,
         operation: operation.id,
         result,
         waiting: None,
         lease: Some(claimed.lease),
         handled: None,
-        known: None,
+        preloaded: None,
     };
-    let outcome = learning::learn(app, learned).await?;
+    let outcome = settlement::settle(app, settlement).await?;
     if !outcome.operation.is_open() {
         info!(operation = %operation.id, kind = operation.kind.name(), "recovered an operation");
     }
@@ -139,8 +141,8 @@ fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
 
 /// Nothing is sent again past the time for which the PSP remembers its key; what was never sent has
 /// no key there, and what was sent has one from `not_before` on at the earliest.
-fn may_go_out(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
-    if operation.sending == Sending::NotSent {
+fn may_resend(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
+    if operation.sending == SendState::NotSent {
         return true;
     }
     let lifetime = Duration::try_from(psp.key_lifetime()).unwrap_or(Duration::MAX);
@@ -156,7 +158,7 @@ fn is_too_late(operation: &Operation, session: &Session, now: Timestamp) -> bool
 async fn look_up(psp: &dyn Psp, operation: &Operation) -> Option<CallResult> {
     match psp.look_up(operation.id).await {
         Ok(Some(report)) => Some(report.into()),
-        Ok(None) => Some(Word::NotFound.into()),
+        Ok(None) => Some(PspResult::NotFound.into()),
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked");
             None
@@ -166,7 +168,7 @@ async fn look_up(psp: &dyn Psp, operation: &Operation) -> Option<CallResult> {
 
 /// Sends the same bytes again; `None` where its outcome became known meanwhile. Where it is too
 /// late for that, what the look-up found is all there is.
-async fn send_again(
+async fn resend(
     app: &App,
     claimed: &ClaimedOperation,
     session: SessionId,
@@ -174,17 +176,17 @@ async fn send_again(
     let Some(request) = app.inner().checkout.request(claimed.operation).await? else {
         return Ok(None);
     };
-    match mark(app, claimed, session).await? {
-        Marked::GoesOut(operation) => Ok(Some(calling::send(app, &operation, &request).await)),
-        Marked::TooLate => Ok(Some(Word::NotFound.into())),
-        Marked::Overtaken => Ok(None),
+    match record_resend(app, claimed, session).await? {
+        Resend::Recorded(operation) => Ok(Some(psp_call::send(app, &operation, &request).await)),
+        Resend::TooLate => Ok(Some(PspResult::NotFound.into())),
+        Resend::Overtaken => Ok(None),
     }
 }
 
 /// Whether an operation goes out again.
-enum Marked {
+enum Resend {
     /// That it does is written down.
-    GoesOut(Box<Operation>),
+    Recorded(Box<Operation>),
     /// Its session's time is over by now.
     TooLate,
     /// Somebody else has it in hand, or has learned what became of it.
@@ -193,23 +195,27 @@ enum Marked {
 
 /// Writes down that the operation goes out again: from then on "could not connect" proves nothing,
 /// unless nothing had ever been sent before. The time that counts is now, after the look-up.
-async fn mark(app: &App, claimed: &ClaimedOperation, session: SessionId) -> Result<Marked, Error> {
-    let _turn = app.inner().locks.lock(session).await;
-    let Known {
+async fn record_resend(
+    app: &App,
+    claimed: &ClaimedOperation,
+    session: SessionId,
+) -> Result<Resend, Error> {
+    let _guard = app.inner().locks.lock(session).await;
+    let LoadedOperation {
         mut session,
         operation,
         ..
-    } = learning::load(app, claimed.operation).await?;
-    if !operation.is_open() || operation.sending == Sending::Accepted {
-        return Ok(Marked::Overtaken);
+    } = settlement::load(app, claimed.operation).await?;
+    if !operation.is_open() || operation.sending == SendState::Accepted {
+        return Ok(Resend::Overtaken);
     }
     let now = app.now();
     if is_too_late(&operation, &session, now) {
-        return Ok(Marked::TooLate);
+        return Ok(Resend::TooLate);
     }
     let (sending, not_before) = match operation.sending {
-        Sending::NotSent => (Sending::Intended, now),
-        _ => (Sending::Unknown, operation.not_before),
+        SendState::NotSent => (SendState::Intended, now),
+        _ => (SendState::Unknown, operation.not_before),
     };
     let operation = Operation {
         sending,
@@ -224,9 +230,9 @@ async fn mark(app: &App, claimed: &ClaimedOperation, session: SessionId) -> Resu
         next_try_at: None,
     }];
     unit.lease = Some(claimed.lease);
-    match committing::commit(app, unit).await {
-        Ok(()) => Ok(Marked::GoesOut(Box::new(operation))),
-        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(Marked::Overtaken),
+    match commit::commit(app, unit).await {
+        Ok(()) => Ok(Resend::Recorded(Box::new(operation))),
+        Err(CommitError::Conflict | CommitError::LeaseLost) => Ok(Resend::Overtaken),
         Err(error) => Err(error.into()),
     }
 }
@@ -236,14 +242,14 @@ async fn mark(app: &App, claimed: &ClaimedOperation, session: SessionId) -> Resu
 fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
     let now = app.now();
     let Some(operation) = open else { return now };
-    let next = now.plus(back_off(app, tries, now.since(operation.created_at)));
+    let next = now.plus(retry_delay(app, tries, now.since(operation.created_at)));
     match operation.sending {
-        Sending::Accepted => next.max(operation.last_sent_at.plus_seconds(ACCEPTED_SECONDS)),
-        Sending::Intended | Sending::NotSent | Sending::Unknown => next,
+        SendState::Accepted => next.max(operation.last_sent_at.plus_seconds(ACCEPTED_POLL_SECONDS)),
+        SendState::Intended | SendState::NotSent | SendState::Unknown => next,
     }
 }
 
-fn back_off(app: &App, tries: u32, age: Duration) -> Duration {
+fn retry_delay(app: &App, tries: u32, age: Duration) -> Duration {
     let [jitter] = app.inner().entropy.bytes::<1>();
-    retry::wait(tries, age, jitter)
+    retry::backoff_delay(tries, age, jitter)
 }

@@ -7,17 +7,17 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    clean_up::CleanUp, deadlines::Deadlines, hands, psp_inbox::Notifications, recovery::Operations,
-    webhook_delivery,
+    clean_up::CleanUp, deadlines::DeadlineQueue, psp_inbox::NotificationQueue,
+    recovery::OperationQueue, webhook_delivery, worker_pool,
 };
 use crate::{App, Error};
 
 /// How many items one claim takes at most.
 pub(super) const BATCH: u32 = 32;
 /// How long a worker sleeps where nothing wakes it.
-pub(super) const POLL: Duration = Duration::from_millis(500);
+pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
 /// How long a worker sleeps after a failure of the store.
-pub(super) const AFTER_FAILURE: Duration = Duration::from_secs(2);
+pub(super) const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
 /// The running workers.
 pub struct Workers {
@@ -38,15 +38,21 @@ impl Workers {
 }
 
 /// How long the clean-up sleeps.
-const RARELY: Duration = Duration::from_secs(60);
+const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Starts all workers.
 pub fn start(app: &App) -> Workers {
     let stop = CancellationToken::new();
     let tasks = vec![
-        spawn(hands::run::<Operations>(app.clone(), stop.clone())),
-        spawn(hands::run::<Deadlines>(app.clone(), stop.clone())),
-        spawn(hands::run::<Notifications>(app.clone(), stop.clone())),
+        spawn(worker_pool::run::<OperationQueue>(
+            app.clone(),
+            stop.clone(),
+        )),
+        spawn(worker_pool::run::<DeadlineQueue>(app.clone(), stop.clone())),
+        spawn(worker_pool::run::<NotificationQueue>(
+            app.clone(),
+            stop.clone(),
+        )),
         spawn(webhook_delivery::run(app.clone(), stop.clone())),
         spawn(clean_up(app.clone(), stop.clone())),
     ];
@@ -73,16 +79,16 @@ async fn clean_up(app: App, stop: CancellationToken) {
             Ok::<bool, Error>(pass.has_more)
         };
         let pause = match turn.await {
-            Ok(false) => RARELY,
+            Ok(false) => CLEAN_UP_INTERVAL,
             Ok(true) => continue,
             Err(error) => {
                 warn!(worker = "clean-up", %error, "the worker waits for the store");
-                AFTER_FAILURE
+                FAILURE_PAUSE
             }
         };
         tokio::select! {
             () = stop.cancelled() => {}
-            () = app.inner().wakes.clean_up.notified() => {}
+            () = app.inner().notifiers.clean_up.notified() => {}
             () = tokio::time::sleep(pause) => {}
         }
     }

@@ -7,16 +7,16 @@ use oncharge_domain::{
     id::EventId,
     time::Timestamp,
     webhook::{
-        Attempt, Attempted, Delivery, DeliveryState, EndpointChange, EndpointUrl, SendError,
-        WebhookEndpoint,
+        Delivery, DeliveryAttempt, DeliveryOutcome, DeliveryState, EndpointChange, EndpointUrl,
+        SendError, WebhookEndpoint,
     },
 };
 use oncharge_ports::{
     CommitError, StoreError,
-    presenter::Told,
+    presenter::WebhookPayload,
     unit_of_work::Lease,
-    webhook_repository::{Outgoing, Recorded},
-    work_queue::WantedDeliveries,
+    webhook_repository::{AttemptRecord, OutgoingDelivery},
+    work_queue::DeliveryClaimFilter,
 };
 use time::format_description::well_known::Rfc3339;
 use tokio::{
@@ -27,26 +27,26 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
-    lanes::{AT_ONCE, Lanes},
-    lease::{LEASE, holding},
-    runner::{AFTER_FAILURE, BATCH, POLL},
+    delivery_limiter::{CLAIM_PER_MERCHANT, DeliveryLimiter},
+    lease::{LEASE, with_lease},
+    runner::{BATCH, FAILURE_PAUSE, POLL_INTERVAL},
 };
 use crate::{
     App, Error,
-    committing::Patience,
-    webhooks::sending::{self, Made},
+    commit::Backoff,
+    webhooks::delivery_attempt::{self, SentAttempt},
 };
 
 /// How long a stop waits for attempts under way; what is cut off then is attempted again.
-const STOPS_WITHIN: std::time::Duration = std::time::Duration::from_secs(3);
+const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
 /// How many times of next attempts are kept in mind; the poll finds the rest.
-const MOST_ALARMS: usize = 1024;
+const MAX_ALARMS: usize = 1024;
 
 /// Claims deliveries that are due, makes one attempt each and waits for all; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
-    let wanted = WantedDeliveries {
+    let wanted = DeliveryClaimFilter {
         limit: BATCH,
-        each: BATCH,
+        per_merchant: BATCH,
         busy: Vec::new(),
     };
     let claimed = claim(app, &wanted).await?;
@@ -60,29 +60,29 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
 pub(super) async fn run(app: App, stop: CancellationToken) {
     let mut worker = Worker::default();
     while !stop.is_cancelled() {
-        let pause = match worker.take(&app).await {
-            Ok(0) => POLL,
+        let pause = match worker.start_due(&app).await {
+            Ok(0) => POLL_INTERVAL,
             Ok(_) => continue,
             Err(error) => {
                 warn!(worker = "webhook delivery", %error, "the worker waits for the store");
-                AFTER_FAILURE
+                FAILURE_PAUSE
             }
         };
-        let (wakes, pause) = (
-            &app.inner().wakes.deliveries,
+        let (notifiers, pause) = (
+            &app.inner().notifiers.deliveries,
             worker.pause(app.now(), pause),
         );
-        let has_room = worker.lanes.room(Instant::now()) > 0;
+        let has_free_slots = worker.delivery_limiter.free_slots(Instant::now()) > 0;
         tokio::select! {
             () = stop.cancelled() => {}
             // Without room, only an end helps.
-            () = wakes.notified(), if has_room => {}
-            Some(ended) = worker.under_way.join_next_with_id() => worker.ended(ended),
+            () = notifiers.notified(), if has_free_slots => {}
+            Some(ended) = worker.in_progress.join_next_with_id() => worker.record_end(ended),
             () = tokio::time::sleep(pause) => {}
         }
     }
-    let ends = async { while worker.under_way.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOPS_WITHIN, ends).await.is_err() {
+    let ends = async { while worker.in_progress.join_next().await.is_some() {} };
+    if tokio::time::timeout(STOP_TIMEOUT, ends).await.is_err() {
         info!("webhooks that were under way are attempted again later");
     }
 }
@@ -90,8 +90,8 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
 /// The attempts under way.
 #[derive(Default)]
 struct Worker {
-    lanes: Lanes,
-    under_way: JoinSet<Option<Timestamp>>,
+    delivery_limiter: DeliveryLimiter,
+    in_progress: JoinSet<Option<Timestamp>>,
     /// Which event each of their tasks delivers: one that ends badly says no more than its id.
     events: HashMap<task::Id, EventId>,
     /// When attempts are due again, as far as that is soon.
@@ -103,19 +103,19 @@ type Ended = Result<(task::Id, Option<Timestamp>), JoinError>;
 
 impl Worker {
     /// Begins as many attempts as are due and have room; returns how many.
-    async fn take(&mut self, app: &App) -> Result<usize, Error> {
-        while let Some(ended) = self.under_way.try_join_next_with_id() {
-            self.ended(ended);
+    async fn start_due(&mut self, app: &App) -> Result<usize, Error> {
+        while let Some(ended) = self.in_progress.try_join_next_with_id() {
+            self.record_end(ended);
         }
         let now = Instant::now();
-        let room = u32::try_from(self.lanes.room(now)).unwrap_or(u32::MAX);
-        if room == 0 || app.is_clock_too_far_off() {
+        let free_slots = u32::try_from(self.delivery_limiter.free_slots(now)).unwrap_or(u32::MAX);
+        if free_slots == 0 || app.is_clock_too_far_off() {
             return Ok(0);
         }
-        let wanted = WantedDeliveries {
-            limit: room.min(BATCH),
-            each: AT_ONCE,
-            busy: self.lanes.busy(now),
+        let wanted = DeliveryClaimFilter {
+            limit: free_slots.min(BATCH),
+            per_merchant: CLAIM_PER_MERCHANT,
+            busy: self.delivery_limiter.busy(now),
         };
         let claimed = claim(app, &wanted).await?;
         let count = claimed.len();
@@ -124,10 +124,10 @@ impl Worker {
                 claimed.outgoing.event.id,
                 claimed.outgoing.event.event.merchant,
             );
-            self.lanes.begin(event, merchant, now);
+            self.delivery_limiter.begin(event, merchant, now);
             let app = app.clone();
             let task = self
-                .under_way
+                .in_progress
                 .spawn(async move { deliver(&app, claimed).await });
             self.events.insert(task.id(), event);
         }
@@ -135,7 +135,7 @@ impl Worker {
     }
 
     /// Also one that ended badly makes room again; its delivery's lease runs out by itself.
-    fn ended(&mut self, ended: Ended) {
+    fn record_end(&mut self, ended: Ended) {
         let (task, next_try_at) = match ended {
             Ok(ended) => ended,
             Err(error) => {
@@ -144,9 +144,9 @@ impl Worker {
             }
         };
         if let Some(event) = self.events.remove(&task) {
-            self.lanes.end(event, Instant::now());
+            self.delivery_limiter.end(event, Instant::now());
         }
-        if self.alarms.len() < MOST_ALARMS {
+        if self.alarms.len() < MAX_ALARMS {
             self.alarms.extend(next_try_at);
         }
     }
@@ -157,7 +157,10 @@ impl Worker {
         let alarm = self.alarms.first().map(|at| at.since(now));
         let alarm = alarm.and_then(|wait| std::time::Duration::try_from(wait).ok());
         let moment = Instant::now();
-        let slow = self.lanes.next_slow(moment).map(|at| at - moment);
+        let slow = self
+            .delivery_limiter
+            .next_slow(moment)
+            .map(|at| at - moment);
         [alarm, slow]
             .into_iter()
             .flatten()
@@ -166,12 +169,12 @@ impl Worker {
 }
 
 /// A delivery that is claimed, with all that an attempt needs.
-struct Claimed {
-    outgoing: Outgoing,
+struct ClaimedOutgoing {
+    outgoing: OutgoingDelivery,
     lease: Lease,
 }
 
-async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Error> {
+async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOutgoing>, Error> {
     let start = Instant::now();
     let claimed = app.inner().work.claim_deliveries(wanted, LEASE).await?;
     if claimed.is_empty() {
@@ -188,7 +191,7 @@ async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Err
         let claim = claimed
             .iter()
             .find(|claimed| claimed.event == outgoing.event.id)?;
-        Some(Claimed {
+        Some(ClaimedOutgoing {
             outgoing,
             lease: claim.lease,
         })
@@ -198,7 +201,7 @@ async fn claim(app: &App, wanted: &WantedDeliveries) -> Result<Vec<Claimed>, Err
 
 /// What these events need to be delivered. A row that cannot be read must not hold up all that was
 /// claimed with it, again and again: then each is read by itself, and that one is left out.
-async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<Outgoing>, Error> {
+async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, Error> {
     let webhooks = &app.inner().webhooks;
     match webhooks.outgoing(events).await {
         Err(StoreError::Corrupt { .. }) => {}
@@ -216,10 +219,10 @@ async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<Outgoing>, Error>
 
 /// Makes an attempt and writes down what came of it; returns when the next one is due. What cannot
 /// be written down is attempted again when the lease has run out: at least once, never not at all.
-async fn deliver(app: &App, claimed: Claimed) -> Option<Timestamp> {
+async fn deliver(app: &App, claimed: ClaimedOutgoing) -> Option<Timestamp> {
     let lease = claimed.lease;
     let event = claimed.outgoing.event.id;
-    match holding(app, lease, Box::pin(attempt(app, claimed))).await {
+    match with_lease(app, lease, Box::pin(attempt(app, claimed))).await {
         Ok(next) => next,
         Err(error) => {
             warn!(%event, %error, "an event is delivered again later");
@@ -228,29 +231,34 @@ async fn deliver(app: &App, claimed: Claimed) -> Option<Timestamp> {
     }
 }
 
-async fn attempt(app: &App, claimed: Claimed) -> Result<Option<Timestamp>, Error> {
-    let Claimed { outgoing, lease } = claimed;
+async fn attempt(app: &App, claimed: ClaimedOutgoing) -> Result<Option<Timestamp>, Error> {
+    let ClaimedOutgoing { outgoing, lease } = claimed;
     let Some(endpoint) = destination(&outgoing) else {
         let dead = Delivery {
             state: DeliveryState::Dead,
             ..outgoing.delivery
         };
-        let after = Attempted {
+        let after = DeliveryOutcome {
             delivery: dead,
             next_try_at: None,
             endpoint: EndpointChange::None,
         };
         return record(app, (lease, None), (after, None)).await;
     };
-    let made = make(app, &outgoing, endpoint).await?;
+    let sent = send(app, &outgoing, endpoint).await?;
     let (event, url) = (outgoing.event.id, outgoing.delivery.url.clone());
-    let follows = follows(app, outgoing, &made);
-    log_attempt(event, &url, &made.attempt, &follows.0);
-    record(app, (lease, Some(made.attempt)), follows).await
+    let attempt_effect = attempt_effect(app, outgoing, &sent);
+    log_attempt(event, &url, &sent.attempt, &attempt_effect.0);
+    record(app, (lease, Some(sent.attempt)), attempt_effect).await
 }
 
 /// Neither path nor query of the URL: both may hold a merchant's secret.
-fn log_attempt(event: EventId, url: &EndpointUrl, attempt: &Attempt, after: &Attempted) {
+fn log_attempt(
+    event: EventId,
+    url: &EndpointUrl,
+    attempt: &DeliveryAttempt,
+    after: &DeliveryOutcome,
+) {
     if attempt.is_success() {
         debug!(%event, host = url.host(), status = attempt.status, "webhook delivered");
         return;
@@ -272,18 +280,18 @@ fn log_attempt(event: EventId, url: &EndpointUrl, attempt: &Attempt, after: &Att
 }
 
 /// What follows from an attempt, and since when the endpoint had failed before it.
-type Follows = (Attempted, Option<Timestamp>);
+type AttemptEffect = (DeliveryOutcome, Option<Timestamp>);
 
 /// What follows from an attempt, by what was read before it: the store makes sure that a redelivery,
 /// a success or a new setting in the meantime is not undone.
-fn follows(app: &App, outgoing: Outgoing, made: &Made) -> Follows {
-    let Outgoing {
+fn attempt_effect(app: &App, outgoing: OutgoingDelivery, sent: &SentAttempt) -> AttemptEffect {
+    let OutgoingDelivery {
         delivery, endpoint, ..
     } = outgoing;
     let same = endpoint.filter(|endpoint| endpoint.url == delivery.url);
     let failing_since = same.and_then(|endpoint| endpoint.failing_since);
     let doing = (failing_since, app.settings().webhook_clock, app.now());
-    let after = delivery.attempted(&made.attempt, made.retry_after, doing);
+    let after = delivery.apply_attempt(&sent.attempt, sent.retry_after, doing);
     (after, failing_since)
 }
 
@@ -292,7 +300,7 @@ fn follows(app: &App, outgoing: Outgoing, made: &Made) -> Follows {
 /// committed has left the delivery behind: then the merchant has none, or another one. The id tells
 /// them apart; times could not, since nodes' clocks differ. An endpoint that has another URL by now
 /// still wants what is on its way to the one before.
-fn destination(outgoing: &Outgoing) -> Option<&WebhookEndpoint> {
+fn destination(outgoing: &OutgoingDelivery) -> Option<&WebhookEndpoint> {
     let delivery = &outgoing.delivery;
     let endpoint = outgoing.endpoint.as_ref();
     endpoint.filter(|endpoint| {
@@ -302,37 +310,41 @@ fn destination(outgoing: &Outgoing) -> Option<&WebhookEndpoint> {
     })
 }
 
-async fn make(app: &App, outgoing: &Outgoing, endpoint: &WebhookEndpoint) -> Result<Made, Error> {
-    let told = Told::Event(&outgoing.event);
+async fn send(
+    app: &App,
+    outgoing: &OutgoingDelivery,
+    endpoint: &WebhookEndpoint,
+) -> Result<SentAttempt, Error> {
+    let payload = WebhookPayload::Event(&outgoing.event);
     let number = outgoing.delivery.attempts.saturating_add(1);
-    let to = sending::Recipient {
+    let to = delivery_attempt::Recipient {
         merchant: outgoing.event.event.merchant,
         url: outgoing.delivery.url.clone(),
         key: endpoint.key,
         secrets: endpoint.secrets.clone(),
     };
-    sending::send(app, to, (outgoing.event.id, &told), number).await
+    delivery_attempt::send(app, to, (outgoing.event.id, &payload), number).await
 }
 
 async fn record(
     app: &App,
-    (lease, attempt): (Lease, Option<Attempt>),
-    (after, failing_since): Follows,
+    (lease, attempt): (Lease, Option<DeliveryAttempt>),
+    (after, failing_since): AttemptEffect,
 ) -> Result<Option<Timestamp>, Error> {
     let audit = match after.endpoint {
-        EndpointChange::Disabled(because) => Some(AuditEntry {
+        EndpointChange::Disabled(reason) => Some(AuditEntry {
             id: app.new_id_in(after.delivery.merchant.slot()),
             at: app.now(),
             action: AuditAction::EndpointDisabled,
             merchant: Some(after.delivery.merchant),
             session: None,
             operation: None,
-            detail: because.name().to_owned(),
+            detail: reason.name().to_owned(),
         }),
         EndpointChange::None | EndpointChange::Recovered | EndpointChange::Failing => None,
     };
     let (outcome, next_try_at) = (outcome(&after), after.next_try_at);
-    let recorded = Recorded {
+    let attempt_record = AttemptRecord {
         lease,
         attempt,
         after,
@@ -340,30 +352,30 @@ async fn record(
         at: app.now(),
         audit,
     };
-    let mut patience = Patience::new();
+    let mut backoff = Backoff::new();
     loop {
-        match app.inner().webhooks.record(&recorded).await {
+        match app.inner().webhooks.record(&attempt_record).await {
             Ok(()) => break,
             // It was written by the try before, or the delivery is another worker's by now.
             Err(CommitError::LeaseLost) => return Ok(None),
-            Err(CommitError::OutcomeUnknown | CommitError::Store(_)) => patience.wait(app).await?,
+            Err(CommitError::OutcomeUnknown | CommitError::Store(_)) => backoff.wait(app).await?,
             Err(error) => return Err(error.into()),
         }
     }
-    if recorded.audit.is_some() {
-        app.inner().wakes.clean_up.notify_one();
+    if attempt_record.audit.is_some() {
+        app.inner().notifiers.clean_up.notify_one();
     }
     metrics::counter!("oncharge_webhook_attempts_total", "outcome" => outcome).increment(1);
-    if let EndpointChange::Disabled(because) = recorded.after.endpoint {
+    if let EndpointChange::Disabled(reason) = attempt_record.after.endpoint {
         let name = "oncharge_webhook_endpoints_disabled_total";
-        metrics::counter!(name, "reason" => because.name()).increment(1);
+        metrics::counter!(name, "reason" => reason.name()).increment(1);
     }
     // The next of this session's first attempts may go out now.
-    app.inner().wakes.deliveries.notify_one();
+    app.inner().notifiers.deliveries.notify_one();
     Ok(next_try_at)
 }
 
-fn outcome(after: &Attempted) -> &'static str {
+fn outcome(after: &DeliveryOutcome) -> &'static str {
     match after.delivery.state {
         DeliveryState::Delivered => "delivered",
         DeliveryState::Pending => "failed",
@@ -381,13 +393,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_ended_since_it_was_claimed_is_not_sent() {
+    fn a_delivery_that_ended_after_its_claim_is_not_sent() {
         let build = Builder::new(1);
         let merchant = build.merchant();
         let endpoint = build.endpoint(&merchant, &build.api_key(&merchant).0);
         let session = build.session(&merchant);
         let new = build.event(&session, 1, EventKind::PaymentRefused);
-        let outgoing = |state| Outgoing {
+        let outgoing = |state| OutgoingDelivery {
             event: StoredEvent {
                 id: new.id,
                 event: new.event.clone(),
@@ -416,18 +428,18 @@ mod tests {
             id: build.id(),
             ..endpoint.clone()
         };
-        let left_over = Outgoing {
+        let orphaned = OutgoingDelivery {
             endpoint: Some(again),
             ..pending.clone()
         };
-        assert_eq!(destination(&left_over), None);
+        assert_eq!(destination(&orphaned), None);
         // The clock of the node that set it first is ahead of that which wrote the event.
         let moved = WebhookEndpoint {
             url: endpoint_url("https://new.example.com/"),
             created_at: new.event.at.plus_seconds(60),
             ..endpoint.clone()
         };
-        let on_its_way = Outgoing {
+        let on_its_way = OutgoingDelivery {
             endpoint: Some(moved.clone()),
             ..pending
         };
@@ -435,21 +447,23 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_attempt_that_ends_badly_makes_room_again() {
+    async fn a_panicking_attempt_frees_its_slot() {
         let mut worker = Worker::default();
         let (event, merchant) = (
             EventId::from_uuid(Uuid::from_u128(1)),
             MerchantId::from_uuid(Uuid::from_u128(2)),
         );
-        worker.lanes.begin(event, merchant, Instant::now());
+        worker
+            .delivery_limiter
+            .begin(event, merchant, Instant::now());
         let task = worker
-            .under_way
+            .in_progress
             .spawn(async { std::future::pending().await });
         worker.events.insert(task.id(), event);
-        assert_eq!(worker.lanes.busy(Instant::now()), [merchant]);
+        assert_eq!(worker.delivery_limiter.busy(Instant::now()), [merchant]);
         task.abort();
-        let ended = worker.under_way.join_next_with_id().await.unwrap();
-        worker.ended(ended);
-        assert_eq!(worker.lanes.busy(Instant::now()), []);
+        let ended = worker.in_progress.join_next_with_id().await.unwrap();
+        worker.record_end(ended);
+        assert_eq!(worker.delivery_limiter.busy(Instant::now()), []);
     }
 }

@@ -3,11 +3,11 @@
 use oncharge_application::Error;
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{Next, RetryReason, StatusName},
+    session::{NextAction, RetryReason, StatusName},
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Order, Psp, World, books};
+use crate::support::{Books, Order, PspBehavior, World, books};
 
 async fn challenged() -> (World, Order) {
     let world = World::new();
@@ -18,11 +18,11 @@ async fn challenged() -> (World, Order) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_card_can_be_used_once_the_psp_confirms_that_nothing_is_held() {
+async fn another_card_can_be_used_once_the_psp_confirms_the_cancel() {
     let (world, order) = challenged().await;
     let state = world.abandon(&order).await.unwrap();
     assert_eq!(state.status, StatusName::Refused);
-    let retry = Next::Retry {
+    let retry = NextAction::Retry {
         reason: RetryReason::AuthenticationFailed,
         last_try: false,
     };
@@ -52,7 +52,7 @@ async fn ten_challenges_can_be_opened_and_no_more() {
         let state = world.abandon(&order).await.unwrap();
         assert_eq!(state.status, StatusName::Refused);
         last.push(match state.next {
-            Next::Retry { last_try, .. } => Some(last_try),
+            NextAction::Retry { last_try, .. } => Some(last_try),
             _ => None,
         });
     }
@@ -69,19 +69,19 @@ async fn ten_challenges_can_be_opened_and_no_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn until_the_psp_confirms_the_session_is_pending_and_no_other_card_is_taken() {
+async fn the_session_stays_pending_until_the_psp_confirms_the_cancel() {
     for psp in [
-        Psp::Says(Reply::Accepted),
-        Psp::Fails(Fault::UnknownBefore),
-        Psp::Fails(Fault::UnknownAfter),
-        Psp::Fails(Fault::NotSent),
+        PspBehavior::Replies(Reply::Accepted),
+        PspBehavior::Fails(Fault::UnknownBefore),
+        PspBehavior::Fails(Fault::UnknownAfter),
+        PspBehavior::Fails(Fault::NotSent),
     ] {
         let (world, order) = challenged().await;
         psp.plan(&world.psp, Call::Cancel);
         let state = world.abandon(&order).await.unwrap();
         assert_eq!(
             (state.status, state.next),
-            (StatusName::Pending, Next::None),
+            (StatusName::Pending, NextAction::None),
             "{psp:?}"
         );
         let other = world.pay(&order, "tok_2").await;
@@ -89,11 +89,11 @@ async fn until_the_psp_confirms_the_session_is_pending_and_no_other_card_is_take
             matches!(other, Err(Error::InvalidState(_) | Error::InProgress(_))),
             "{psp:?}: {other:?}"
         );
-        if matches!(psp, Psp::Says(_)) {
+        if matches!(psp, PspBehavior::Replies(_)) {
             let cancel = world.operation(&order, "cancel").id;
             world.psp.finish(cancel, Finish::Done);
         }
-        world.pass(61).await;
+        world.run_for(61).await;
         assert_eq!(world.status(&order).await, StatusName::Refused, "{psp:?}");
         let state = world.pay(&order, "tok_2").await.unwrap();
         assert_eq!(state.status, StatusName::Authorized, "{psp:?}");
@@ -106,7 +106,7 @@ async fn until_the_psp_confirms_the_session_is_pending_and_no_other_card_is_take
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_authorisation_that_came_meanwhile_stands() {
+async fn a_concurrent_authorization_is_kept() {
     let (world, order) = challenged().await;
     // The PSP has it already and so refuses to end the challenge; its word is still on the way.
     let attempt = world.operation(&order, "authorize").id;
@@ -114,7 +114,7 @@ async fn an_authorisation_that_came_meanwhile_stands() {
     let reason = RefusalReason::Other("not_open".into());
     world.psp.reply(Call::Cancel, Reply::Refused(reason));
     world.abandon(&order).await.unwrap();
-    world.pass(61).await;
+    world.run_for(61).await;
     let expected = Books {
         status: StatusName::Authorized,
         events: vec!["authorized"],
@@ -125,7 +125,7 @@ async fn an_authorisation_that_came_meanwhile_stands() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_authorisation_told_during_the_cancel_stands_only_if_the_cancel_fails() {
+async fn an_authorization_reported_during_the_cancel_is_kept_only_if_the_cancel_fails() {
     for (finish, status, reserved, events) in [
         (Finish::Done, StatusName::Refused, 0, ["refused"]),
         (
@@ -160,7 +160,7 @@ async fn an_authorisation_told_during_the_cancel_stands_only_if_the_cancel_fails
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_an_open_challenge_there_is_nothing_to_give_up() {
+async fn without_an_open_challenge_there_is_nothing_to_abandon() {
     let world = World::new();
     let (created, authorized) = (world.open().await, world.authorized().await);
     let waiting = world.open().await;

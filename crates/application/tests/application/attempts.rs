@@ -69,7 +69,7 @@ async fn a_look_up_brings_the_card_that_a_lost_response_had() {
         (pending.outcome, pending.card),
         (AttemptOutcome::Pending, None)
     );
-    world.settle().await;
+    world.run_until_idle().await;
     let attempt = only_attempt(&world, &order).await;
     assert_eq!(attempt.outcome, AttemptOutcome::Authorized);
     assert_eq!(attempt.card, card("4242"));

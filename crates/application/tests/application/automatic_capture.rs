@@ -7,7 +7,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply};
 
-use crate::support::{Books, Order, World, books, told};
+use crate::support::{Books, Order, World, books, describe};
 
 /// A session that the clock captures after a minute.
 async fn authorized() -> (World, Order) {
@@ -21,12 +21,12 @@ fn refused() -> Reply {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_capture_that_was_not_sent_the_clock_captures_the_ordered_part() {
+async fn after_an_unsent_capture_the_requested_amount_is_captured_automatically() {
     let (world, order) = authorized().await;
     world.psp.fail(Call::Capture, Fault::NotSent);
     let answer = world.capture(&order, "k", Some(4_000)).await;
-    assert_eq!(told(&answer), "PspUnavailable");
-    world.pass(120).await;
+    assert_eq!(describe(&answer), "PspUnavailable");
+    world.run_for(120).await;
     let expected = Books {
         status: StatusName::Captured,
         events: vec!["authorized", "captured"],
@@ -37,12 +37,12 @@ async fn after_a_capture_that_was_not_sent_the_clock_captures_the_ordered_part()
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_a_capture_that_the_psp_refused_the_clock_captures_nothing() {
+async fn after_a_refused_capture_nothing_is_captured_automatically() {
     let (world, order) = authorized().await;
     world.psp.reply(Call::Capture, refused());
     let answer = world.capture(&order, "k", Some(4_000)).await;
-    assert_eq!(told(&answer), "409 psp_rejected");
-    world.pass(3_600).await;
+    assert_eq!(describe(&answer), "409 psp_rejected");
+    world.run_for(3_600).await;
     let expected = Books {
         status: StatusName::Authorized,
         events: vec!["authorized"],
@@ -51,7 +51,7 @@ async fn after_a_capture_that_the_psp_refused_the_clock_captures_nothing() {
     };
     assert_eq!(books(&world, &order).await, expected);
     let answer = world.capture(&order, "later", Some(4_000)).await;
-    assert_eq!(told(&answer), "200 done captured");
+    assert_eq!(describe(&answer), "200 done captured");
 }
 
 #[tokio::test(start_paused = true)]
@@ -65,15 +65,15 @@ async fn a_capture_or_cancel_refused_because_nothing_is_held_ends_the_session() 
         let attempt = world.operation(&order, "authorize").id;
         world
             .psp
-            .take_back(attempt, RefusalReason::Other("voided".into()));
+            .reverse(attempt, RefusalReason::Other("voided".into()));
         for time in ["first", "again"] {
             let given = match call {
                 Call::Capture => world.capture(&order, "k", None).await,
                 _ => world.cancel(&order, "k").await,
             };
-            assert_eq!(told(&given), answer, "{call:?} {time}");
+            assert_eq!(describe(&given), answer, "{call:?} {time}");
         }
-        world.pass(3_600).await;
+        world.run_for(3_600).await;
         let expected = Books {
             status: StatusName::Cancelled,
             events: vec!["authorized", "cancelled"],
@@ -103,7 +103,7 @@ async fn a_merchant_can_replace_an_automatic_capture_that_was_not_sent() {
             world.capture(&order, "k", Some(4_000)).await
         };
         assert!(answer.is_ok(), "{answer:?}");
-        world.pass(600).await;
+        world.run_for(600).await;
         let expected = Books {
             status,
             events: world.events(&order),
@@ -122,15 +122,15 @@ async fn a_merchant_can_replace_an_automatic_capture_that_was_not_sent() {
 
 /// One operation for each session, however long the PSP is away.
 #[tokio::test(start_paused = true)]
-async fn an_outage_makes_one_operation_for_each_capture() {
+async fn an_outage_creates_one_operation_per_capture() {
     let (world, order) = authorized().await;
     for _ in 0..2_000 {
         world.psp.fail(Call::Capture, Fault::NotSent);
     }
-    world.pass(3 * 3_600).await;
+    world.run_for(3 * 3_600).await;
     assert_eq!(world.count(&order, "capture"), 1);
     world.psp.clear_faults();
-    world.pass(1_000).await;
+    world.run_for(1_000).await;
     assert_eq!(world.status(&order).await, StatusName::Captured);
     assert_eq!(world.count(&order, "capture"), 1);
 }
@@ -145,17 +145,17 @@ async fn an_outage_writes_rows_in_proportion_to_the_sessions() {
     for _ in 0..SESSIONS {
         orders.push(world.authorized().await);
     }
-    world.psp.set_away(true);
+    world.psp.set_unreachable(true);
     let before = rows(&world, &orders).await;
     for hours in [1, 4] {
-        world.pass(hours * 3_600).await;
+        world.run_for(hours * 3_600).await;
         // For each session: the intent's version and operation, and the version that says that it
         // was not sent.
         let written = rows(&world, &orders).await - before;
         assert_eq!(written, 3 * SESSIONS, "after {hours} more hours");
     }
-    world.psp.set_away(false);
-    world.pass(1_000).await;
+    world.psp.set_unreachable(false);
+    world.run_for(1_000).await;
     for order in &orders {
         assert_eq!(books(&world, order).await.taken, 10_000);
         assert_eq!(world.count(order, "capture"), 1);
@@ -173,7 +173,7 @@ async fn rows(world: &World, orders: &[Order]) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_a_breaker_is_open_the_operations_of_its_account_wait() {
+async fn while_a_circuit_breaker_is_open_its_operations_wait() {
     let world = World::new();
     let (order, refunded) = (world.authorized().await, world.captured().await);
     let other = world.at_another_psp();
@@ -186,15 +186,15 @@ async fn while_a_breaker_is_open_the_operations_of_its_account_wait() {
         .psp
         .set_unavailable(vec![world.merchant.account.clone()]);
     let calls = world.psp.calls();
-    world.pass(3_600).await;
+    world.run_for(3_600).await;
     assert_eq!(world.psp.calls(), calls, "calls while the breaker is open");
     let taken = books(&other, &others).await.taken;
     assert_eq!(taken, 9_000, "the other account's");
     // What merchants ask for is tried all the same: the breaker itself refuses it.
     let answer = world.capture(&order, "", None).await;
-    assert_eq!(told(&answer), "200 done captured");
+    assert_eq!(describe(&answer), "200 done captured");
     world.psp.set_unavailable(Vec::new());
-    world.pass(30).await;
+    world.run_for(30).await;
     assert_eq!(books(&world, &refunded).await.taken, 9_000);
 }
 
@@ -205,11 +205,11 @@ async fn an_operation_that_failed_here_and_is_done_at_the_psp_is_recorded_once()
     world.psp.reply(Call::Refund, refused());
     world.refund(&order, "", 1_000).await.unwrap();
     let refund = world.operation(&order, "refund").id;
-    world.psp.contradict(refund);
+    world.psp.complete_refused(refund);
     for _ in 0..3 {
         world.notify(refund).await.unwrap();
     }
-    assert_eq!(world.audited(&order), ["unexpected_fact"]);
+    assert_eq!(world.audit_actions(&order), ["unexpected_fact"]);
     assert_eq!(
         world.events(&order),
         [

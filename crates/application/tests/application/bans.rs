@@ -5,13 +5,13 @@ use oncharge_domain::{
     blocklist::{Identifier, Peppers},
     id::Id,
     keyring::Keyring,
-    session::{Next, StatusName},
+    session::{NextAction, StatusName},
     text::{Email, Phone},
 };
 use oncharge_ports::BlocklistRepository;
 use oncharge_testkit::build::eur;
 
-use crate::support::{Order, World, basket, told};
+use crate::support::{Order, World, default_checkout, describe};
 
 fn email(text: &str) -> Identifier {
     Identifier::email(&Email::parse(text).unwrap())
@@ -19,18 +19,18 @@ fn email(text: &str) -> Identifier {
 
 impl World {
     pub(crate) async fn open_for(&self, address: &str) -> Result<Order, String> {
-        let mut new = basket();
+        let mut new = default_checkout();
         new.contact.email = Some(Email::parse(address).unwrap());
         let answer = self.create("", new).await;
         match &answer {
             Ok(reply) => Ok(Order::of(reply)),
-            Err(_) => Err(told(&answer)),
+            Err(_) => Err(describe(&answer)),
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_banned_shopper_is_not_served_by_any_merchant_whatever_the_spelling() {
+async fn a_ban_applies_to_every_merchant_and_spelling() {
     let world = World::new();
     bans::add(&world.app, &email("joe.bloggs@gmail.com"), 365, None)
         .await
@@ -41,16 +41,16 @@ async fn a_banned_shopper_is_not_served_by_any_merchant_whatever_the_spelling() 
         assert_eq!(other.open_for(address).await.unwrap_err(), "GlobalBan");
     }
     assert!(world.open_for("jane@gmail.com").await.is_ok());
-    let mut by_phone = basket();
+    let mut by_phone = default_checkout();
     by_phone.contact.phone = Some(Phone::parse("+15551234567").unwrap());
-    let phone = Identifier::phone_from_person("001 555 123-4567").unwrap();
+    let phone = Identifier::phone_from_input("001 555 123-4567").unwrap();
     bans::add(&world.app, &phone, 1, None).await.unwrap();
     let answer = world.create("k", by_phone).await;
-    assert_eq!(told(&answer), "GlobalBan");
+    assert_eq!(describe(&answer), "GlobalBan");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_ban_is_over_when_its_days_are_or_when_it_is_revoked() {
+async fn a_ban_ends_when_it_expires_or_is_revoked() {
     let world = World::new();
     let brief = bans::add(&world.app, &email("a@example.com"), 2, Some("test".into()))
         .await
@@ -89,7 +89,7 @@ async fn a_ban_is_over_when_its_days_are_or_when_it_is_revoked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn after_the_limit_bans_are_not_told_at_creation_any_more() {
+async fn after_the_hourly_limit_bans_are_not_disclosed_at_creation() {
     let world = World::with(|_, settings| settings.ban_answers_per_hour = Some(2));
     let who = "who@example.com";
     bans::add(&world.app, &email(who), 365, None).await.unwrap();
@@ -105,7 +105,7 @@ async fn after_the_limit_bans_are_not_told_at_creation_any_more() {
     let state = world.pay(&order, "tok_1").await.unwrap();
     assert_eq!(
         (state.status, state.next),
-        (StatusName::Refused, Next::None)
+        (StatusName::Refused, NextAction::None)
     );
     world.clock.advance(3600);
     assert!(
@@ -115,7 +115,7 @@ async fn after_the_limit_bans_are_not_told_at_creation_any_more() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_shopper_banned_before_paying_is_refused_for_good_and_the_psp_is_not_asked() {
+async fn a_shopper_banned_before_paying_is_refused_without_a_psp_call() {
     let world = World::new();
     let order = world.open_for("late@example.com").await.unwrap();
     bans::add(&world.app, &email("late@example.com"), 365, None)
@@ -124,7 +124,7 @@ async fn a_shopper_banned_before_paying_is_refused_for_good_and_the_psp_is_not_a
     let state = world.pay(&order, "tok_1").await.unwrap();
     assert_eq!(
         (state.status, state.next),
-        (StatusName::Refused, Next::None)
+        (StatusName::Refused, NextAction::None)
     );
     assert_eq!(world.failure(&order).await, "global_ban");
     assert_eq!(world.psp.calls(), 0);

@@ -7,52 +7,52 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Psp, World, books, told};
+use crate::support::{Books, PspBehavior, World, books, describe};
 
 #[tokio::test(start_paused = true)]
-async fn the_merchant_is_answered_by_the_table() {
+async fn each_psp_result_has_its_response() {
     use StatusName::{Authorized, Cancelled};
     let refused = Reply::Refused(RefusalReason::Other("no".into()));
     let accepted = "202 accepted authorized";
     let in_flight = Some(InFlightKind::Cancel);
     for (psp, expected, again, status, pending) in [
         (
-            Psp::Says(Reply::Done),
+            PspBehavior::Replies(Reply::Done),
             "200 done cancelled",
             "200 done cancelled",
             Cancelled,
             None,
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             accepted,
             accepted,
             Authorized,
             in_flight,
         ),
         (
-            Psp::Fails(Fault::UnknownBefore),
+            PspBehavior::Fails(Fault::UnknownBefore),
             accepted,
             accepted,
             Authorized,
             in_flight,
         ),
         (
-            Psp::Fails(Fault::UnknownAfter),
+            PspBehavior::Fails(Fault::UnknownAfter),
             accepted,
             accepted,
             Authorized,
             in_flight,
         ),
         (
-            Psp::Fails(Fault::NotSent),
+            PspBehavior::Fails(Fault::NotSent),
             "PspUnavailable",
             "200 done cancelled",
             Authorized,
             None,
         ),
         (
-            Psp::Says(refused),
+            PspBehavior::Replies(refused),
             "409 psp_rejected",
             "409 psp_rejected",
             Authorized,
@@ -64,7 +64,7 @@ async fn the_merchant_is_answered_by_the_table() {
         let order = world.authorized().await;
         psp.plan(&world.psp, Call::Cancel);
         let answer = world.cancel(&order, "k").await;
-        assert_eq!(told(&answer), expected, "{case}");
+        assert_eq!(describe(&answer), expected, "{case}");
         let session = world.session(&order).await;
         assert_eq!(session.status_name(), status, "{case}");
         assert_eq!(session.pending_operation(), pending, "{case}");
@@ -74,38 +74,38 @@ async fn the_merchant_is_answered_by_the_table() {
             &["authorized"]
         };
         assert_eq!(world.events(&order), events, "{case}");
-        assert_eq!(told(&world.cancel(&order, "k").await), again, "{case}");
-        world.settle().await;
+        assert_eq!(describe(&world.cancel(&order, "k").await), again, "{case}");
+        world.run_until_idle().await;
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_cancel_comes_to_its_end() {
+async fn an_accepted_cancel_is_completed() {
     let refused = Finish::Refused(RefusalReason::Other("no".into()));
     for (psp, finish, status, reserved, events) in [
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(Finish::Done),
             StatusName::Cancelled,
             0,
             ["authorized", "cancelled"],
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(refused),
             StatusName::Authorized,
             10_000,
             ["authorized", "cancel_failed"],
         ),
         (
-            Psp::Fails(Fault::UnknownBefore),
+            PspBehavior::Fails(Fault::UnknownBefore),
             None,
             StatusName::Cancelled,
             0,
             ["authorized", "cancelled"],
         ),
         (
-            Psp::Fails(Fault::UnknownAfter),
+            PspBehavior::Fails(Fault::UnknownAfter),
             None,
             StatusName::Cancelled,
             0,
@@ -122,7 +122,7 @@ async fn an_open_cancel_comes_to_its_end() {
             world.psp.finish(cancel, finish);
             world.notify(cancel).await.unwrap();
         }
-        world.pass(61).await;
+        world.run_for(61).await;
         let expected = Books {
             status,
             events: events.to_vec(),
@@ -154,7 +154,7 @@ async fn only_an_authorised_session_can_be_cancelled() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_authorisation_that_lapses_or_is_voided_at_the_psp_ends_the_session() {
+async fn an_authorization_lost_at_the_psp_ends_the_session() {
     for (reason, code) in [
         (RefusalReason::AuthorizationExpired, "authorization_expired"),
         (RefusalReason::Other("voided".into()), "voided_at_psp"),
@@ -162,7 +162,7 @@ async fn an_authorisation_that_lapses_or_is_voided_at_the_psp_ends_the_session()
         let world = World::new();
         let order = world.authorized().await;
         let attempt = world.operation(&order, "authorize").id;
-        world.psp.take_back(attempt, reason);
+        world.psp.reverse(attempt, reason);
         world.notify(attempt).await.unwrap();
         world.notify(attempt).await.unwrap();
         assert_eq!(world.failure(&order).await, code);
@@ -176,18 +176,18 @@ async fn an_authorisation_that_lapses_or_is_voided_at_the_psp_ends_the_session()
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_that_the_psp_takes_back_is_sent_again_as_a_compensation() {
+async fn a_reversed_cancel_is_compensated() {
     let world = World::new();
     let order = world.authorized().await;
     world.cancel(&order, "").await.unwrap();
     let cancel = world.operation(&order, "cancel").id;
     world
         .psp
-        .take_back(cancel, RefusalReason::Other("undone".into()));
+        .reverse(cancel, RefusalReason::Other("undone".into()));
     assert_eq!(world.psp.reserved(order.id), 10_000, "held again");
     world.notify(cancel).await.unwrap();
     world.notify(cancel).await.unwrap();
-    world.work().await;
+    world.run_workers().await;
     let expected = Books {
         status: StatusName::Cancelled,
         events: vec!["authorized", "cancelled"],
@@ -196,7 +196,7 @@ async fn a_cancel_that_the_psp_takes_back_is_sent_again_as_a_compensation() {
     };
     assert_eq!(books(&world, &order).await, expected);
     assert_eq!(
-        world.audited(&order),
+        world.audit_actions(&order),
         ["compensation_started", "compensation_done"]
     );
 }

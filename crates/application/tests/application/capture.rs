@@ -7,11 +7,11 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Psp, World, books, told};
+use crate::support::{Books, PspBehavior, World, books, describe};
 
 /// One row of the table of answers, and what the same request says again at once.
 struct Row {
-    psp: Psp,
+    psp: PspBehavior,
     answer: &'static str,
     again: &'static str,
     status: StatusName,
@@ -32,18 +32,18 @@ fn rows() -> [Row; 6] {
     let refused = Reply::Refused(RefusalReason::Other("no".into()));
     [
         Row {
-            psp: Psp::Says(Reply::Done),
+            psp: PspBehavior::Replies(Reply::Done),
             answer: "200 done captured",
             again: "200 done captured",
             status: Captured,
             pending: None,
             events: &["authorized", "captured"],
         },
-        open(Psp::Says(Reply::Accepted)),
-        open(Psp::Fails(Fault::UnknownBefore)),
-        open(Psp::Fails(Fault::UnknownAfter)),
+        open(PspBehavior::Replies(Reply::Accepted)),
+        open(PspBehavior::Fails(Fault::UnknownBefore)),
+        open(PspBehavior::Fails(Fault::UnknownAfter)),
         Row {
-            psp: Psp::Fails(Fault::NotSent),
+            psp: PspBehavior::Fails(Fault::NotSent),
             answer: "PspUnavailable",
             again: "200 done captured",
             status: Authorized,
@@ -51,7 +51,7 @@ fn rows() -> [Row; 6] {
             events: &["authorized"],
         },
         Row {
-            psp: Psp::Says(refused),
+            psp: PspBehavior::Replies(refused),
             answer: "409 psp_rejected",
             again: "409 psp_rejected",
             status: Authorized,
@@ -62,20 +62,20 @@ fn rows() -> [Row; 6] {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_merchant_is_answered_by_the_table() {
+async fn each_psp_result_has_its_response() {
     for row in rows() {
         let case = format!("{:?}", row.psp);
         let world = World::new();
         let order = world.authorized().await;
         row.psp.plan(&world.psp, Call::Capture);
         let answer = world.capture(&order, "k", None).await;
-        assert_eq!(told(&answer), row.answer, "{case}");
+        assert_eq!(describe(&answer), row.answer, "{case}");
         let session = world.session(&order).await;
         assert_eq!(session.status_name(), row.status, "{case}");
         assert_eq!(session.pending_operation(), row.pending, "{case}");
         assert_eq!(world.events(&order), row.events, "{case}");
         let again = world.capture(&order, "k", None).await;
-        assert_eq!(told(&again), row.again, "{case}");
+        assert_eq!(describe(&again), row.again, "{case}");
         if let (Ok(first), Ok(again)) = (answer, again) {
             assert!(again.replayed, "{case}");
             assert_eq!(again.answer, first.answer, "byte for byte: {case}");
@@ -84,41 +84,41 @@ async fn the_merchant_is_answered_by_the_table() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_key_the_answers_are_the_same() {
+async fn without_an_idempotency_key_the_responses_are_the_same() {
     for row in rows() {
         let case = format!("{:?}", row.psp);
         let world = World::new();
         let order = world.authorized().await;
         row.psp.plan(&world.psp, Call::Capture);
         let answer = world.capture(&order, "", None).await;
-        assert_eq!(told(&answer), row.answer, "{case}");
+        assert_eq!(describe(&answer), row.answer, "{case}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_capture_comes_to_its_end_and_keeps_its_first_answer() {
+async fn an_accepted_capture_is_completed_and_keeps_its_first_response() {
     let refused = Finish::Refused(RefusalReason::Other("no".into()));
     for (psp, finish, status, events) in [
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(Finish::Done),
             StatusName::Captured,
             ["authorized", "captured"],
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(refused),
             StatusName::Authorized,
             ["authorized", "capture_failed"],
         ),
         (
-            Psp::Fails(Fault::UnknownBefore),
+            PspBehavior::Fails(Fault::UnknownBefore),
             None,
             StatusName::Captured,
             ["authorized", "captured"],
         ),
         (
-            Psp::Fails(Fault::UnknownAfter),
+            PspBehavior::Fails(Fault::UnknownAfter),
             None,
             StatusName::Captured,
             ["authorized", "captured"],
@@ -139,7 +139,7 @@ async fn an_open_capture_comes_to_its_end_and_keeps_its_first_answer() {
                 .psp
                 .finish(world.operation(&order, "capture").id, finish);
         }
-        world.pass(61).await;
+        world.run_for(61).await;
         let audited = books(&world, &order).await;
         assert_eq!(
             (audited.status, audited.events.as_slice()),
@@ -152,7 +152,7 @@ async fn an_open_capture_comes_to_its_end_and_keeps_its_first_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_part_is_captured_once_and_the_rest_is_released() {
+async fn a_partial_capture_releases_the_rest() {
     let world = World::new();
     let order = world.authorized().await;
     world.capture(&order, "", Some(4_000)).await.unwrap();
@@ -187,7 +187,7 @@ async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
     assert_eq!(world.count(&order, "capture"), 0);
     // The key was never taken, so it is good for the right amount.
     let answer = world.capture(&order, "k", Some(10_000)).await;
-    assert_eq!(told(&answer), "200 done captured");
+    assert_eq!(describe(&answer), "200 done captured");
 }
 
 #[tokio::test(start_paused = true)]
@@ -214,11 +214,11 @@ async fn after_a_refused_capture_another_may_be_tried() {
     let no = Reply::Refused(RefusalReason::Other("later".into()));
     world.psp.reply(Call::Capture, no);
     assert_eq!(
-        told(&world.capture(&order, "a", None).await),
+        describe(&world.capture(&order, "a", None).await),
         "409 psp_rejected"
     );
     assert_eq!(
-        told(&world.capture(&order, "b", None).await),
+        describe(&world.capture(&order, "b", None).await),
         "200 done captured"
     );
     assert_eq!(
@@ -228,7 +228,7 @@ async fn after_a_refused_capture_another_may_be_tried() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_capture_that_the_psp_takes_back_ends_the_session_in_error() {
+async fn a_reversed_capture_ends_the_session_in_error() {
     let world = World::new();
     let order = world.captured().await;
     world.psp.fail(Call::Refund, Fault::NotSent);
@@ -236,14 +236,14 @@ async fn a_capture_that_the_psp_takes_back_ends_the_session_in_error() {
     let capture = world.operation(&order, "capture").id;
     world
         .psp
-        .take_back(capture, RefusalReason::Other("returned".into()));
+        .reverse(capture, RefusalReason::Other("returned".into()));
     world.notify(capture).await.unwrap();
     world.notify(capture).await.unwrap();
     assert_eq!(world.failure(&order).await, "capture_failed");
     let session = world.session(&order).await;
     assert_eq!(session.amount_captured().minor(), 0);
     assert_eq!(session.retry_until(world.now()), None);
-    world.pass(120).await;
+    world.run_for(120).await;
     let expected = Books {
         status: StatusName::Error,
         events: vec![
@@ -259,7 +259,7 @@ async fn a_capture_that_the_psp_takes_back_ends_the_session_in_error() {
     assert_eq!(books(&world, &order).await, expected);
     let refunded = world
         .psp
-        .arrived()
+        .received_calls()
         .iter()
         .any(|(call, _)| *call == Call::Refund);
     assert!(!refunded, "a refund of a capture that failed was sent");

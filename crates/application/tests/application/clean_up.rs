@@ -2,7 +2,7 @@
 
 use oncharge_application::{
     Error,
-    merchants::{self, KeyName},
+    merchants::{self, KeySelector},
     workers::clean_up::CleanUp,
 };
 
@@ -15,7 +15,7 @@ async fn clean_up(world: &World) -> usize {
 }
 
 #[tokio::test(start_paused = true)]
-async fn answers_are_forgotten_after_72_hours_and_not_before() {
+async fn stored_responses_are_deleted_after_72_hours() {
     let world = World::new();
     let first = world.try_open("k").await.unwrap();
     world.clock.advance(72 * 3600);
@@ -34,7 +34,7 @@ async fn a_backlog_of_one_kind_holds_up_no_other() {
     }
     let pair = merchants::add_key(&world.app, world.merchant.id).await;
     let api_key = pair.unwrap().api_key;
-    let name = KeyName::Text(&api_key);
+    let name = KeySelector::Text(&api_key);
     merchants::revoke_key(&world.app, &name).await.unwrap();
     world.clock.advance(91 * 86_400);
     let mut clean_up = CleanUp::default();

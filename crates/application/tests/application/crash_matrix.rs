@@ -13,7 +13,9 @@ use oncharge_testkit::ScriptedPsp;
 use scenarios::Script;
 use tokio::runtime::Builder;
 
-use crate::support::{Books, Harm, Order, Point, Reached, World, books, events_are_delivered};
+use crate::support::{
+    Books, FaultPoint, Order, PlannedFault, PointCounts, World, books, events_are_delivered,
+};
 
 /// A story with one session, told by clients that do not give up.
 struct Scenario {
@@ -42,7 +44,7 @@ impl Drop for Case {
 
 /// The life of one process: `None` where it died before the work was done. What it had in hand
 /// goes with its runtime.
-fn live<T>(world: &World, work: impl Future<Output = T>) -> Option<T> {
+fn run_process<T>(world: &World, work: impl Future<Output = T>) -> Option<T> {
     let runtime = Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -51,14 +53,14 @@ fn live<T>(world: &World, work: impl Future<Output = T>) -> Option<T> {
     runtime.block_on(async {
         tokio::select! {
             biased;
-            () = world.fate.death() => None,
+            () = world.fault_plan.crashed() => None,
             done = work => Some(done),
         }
     })
 }
 
 /// Everything that is left of a session, for "nothing has changed".
-async fn all_of(world: &World, order: &Order) -> (Books, String) {
+async fn snapshot(world: &World, order: &Order) -> (Books, String) {
     let details = format!(
         "{:?}\n{:?}\n{:?}\n{:?}",
         world.session(order).await,
@@ -70,43 +72,43 @@ async fn all_of(world: &World, order: &Order) -> (Books, String) {
 }
 
 impl Scenario {
-    fn stage(&self) -> World {
+    fn set_up(&self) -> World {
         let world = (self.world)();
         (self.plan)(&world.psp);
         world
     }
 
-    async fn play(&self, world: &World) -> Order {
+    async fn run(&self, world: &World) -> Order {
         let order = (self.script)(world).await;
-        world.settle().await;
+        world.run_until_idle().await;
         order
     }
 
     /// How many points there are when nothing goes wrong.
-    fn rehearse(&self) -> Reached {
+    fn run_without_faults(&self) -> PointCounts {
         let _case = Case(format!("{}, rehearsal", self.name));
-        let world = self.stage();
-        let order = live(&world, self.play(&world)).unwrap();
-        let reached = world.fate.reached();
-        live(&world, self.audit(&world, &order)).unwrap();
+        let world = self.set_up();
+        let order = run_process(&world, self.run(&world)).unwrap();
+        let reached = world.fault_plan.reached();
+        run_process(&world, self.audit(&world, &order)).unwrap();
         reached
     }
 
-    fn harmed(&self, point: Point, harm: Harm) {
-        let _case = Case(format!("{}, {harm:?} at {point:?}", self.name));
-        let mut world = self.stage();
-        world.fate.plan(point, harm);
-        let order = live(&world, self.play(&world)).unwrap_or_else(|| {
+    fn run_with_fault(&self, point: FaultPoint, fault: PlannedFault) {
+        let _case = Case(format!("{}, {fault:?} at {point:?}", self.name));
+        let mut world = self.set_up();
+        world.fault_plan.plan(point, fault);
+        let order = run_process(&world, self.run(&world)).unwrap_or_else(|| {
             world = world.restarted();
-            live(&world, self.play(&world)).expect("it dies once")
+            run_process(&world, self.run(&world)).expect("it dies once")
         });
-        world.fate.clear();
-        live(&world, self.audit(&world, &order)).unwrap();
+        world.fault_plan.clear();
+        run_process(&world, self.audit(&world, &order)).unwrap();
         assert_eq!(world.store.session_ids(), [order.id], "one session");
     }
 
     async fn audit(&self, world: &World, order: &Order) {
-        let (books, details) = all_of(world, order).await;
+        let (books, details) = snapshot(world, order).await;
         events_are_delivered(world, order);
         assert_eq!(books.status, self.status, "{details}");
         let held = (books.reserved, books.taken);
@@ -116,8 +118,8 @@ impl Scenario {
         let expected = self.events.iter().any(|expected| events == *expected);
         assert!(expected, "events {events:?}\n{details}");
         // The clients, none the wiser, ask for everything again.
-        assert_eq!(self.play(world).await, *order);
-        let (again, changed) = all_of(world, order).await;
+        assert_eq!(self.run(world).await, *order);
+        let (again, changed) = snapshot(world, order).await;
         assert_eq!(
             (again, changed),
             (books, details),
@@ -126,16 +128,16 @@ impl Scenario {
     }
 
     fn check(&self) {
-        let reached = self.rehearse();
+        let reached = self.run_without_faults();
         assert!(reached.commits > 0 && reached.webhooks > 0);
         // A harm makes more work than the rehearsal had: a few points beyond its end as well.
-        let commits = (1..=reached.commits + 3).map(Point::Commit);
-        let calls = (1..=reached.calls + 3).map(Point::Call);
-        let writes = (1..=reached.writes + 3).map(Point::Write);
-        let webhooks = (1..=reached.webhooks + 3).map(Point::Webhook);
+        let commits = (1..=reached.commits + 3).map(FaultPoint::Commit);
+        let calls = (1..=reached.calls + 3).map(FaultPoint::Call);
+        let writes = (1..=reached.writes + 3).map(FaultPoint::Write);
+        let webhooks = (1..=reached.webhooks + 3).map(FaultPoint::Webhook);
         for point in commits.chain(calls).chain(writes).chain(webhooks) {
-            for harm in Harm::ALL {
-                self.harmed(point, harm);
+            for fault in PlannedFault::ALL {
+                self.run_with_fault(point, fault);
             }
         }
     }

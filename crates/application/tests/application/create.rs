@@ -6,27 +6,31 @@ use oncharge_application::{
 };
 use oncharge_domain::session::StatusName;
 
-use crate::support::{Harm, Point, Reached, World, basket, told};
+use crate::support::{FaultPoint, PlannedFault, PointCounts, World, default_checkout, describe};
 
 #[tokio::test(start_paused = true)]
-async fn a_session_is_created_in_one_commit_with_what_was_asked_for() {
+async fn a_session_is_created_in_one_commit() {
     let world = World::new();
     let order = world.open().await;
-    let one_commit = Reached {
+    let one_commit = PointCounts {
         commits: 1,
-        ..Reached::default()
+        ..PointCounts::default()
     };
-    assert_eq!(world.fate.reached(), one_commit, "and no call of the PSP");
+    assert_eq!(
+        world.fault_plan.reached(),
+        one_commit,
+        "and no call of the PSP"
+    );
     let session = world.session(&order).await;
     assert_eq!(session.status_name(), StatusName::Created);
     assert_eq!(session.merchant, world.merchant.id);
-    assert_eq!(session.amount, basket().amount);
+    assert_eq!(session.amount, default_checkout().amount);
     assert_eq!(session.expires_at, session.created_at.plus_seconds(1800));
     assert_eq!(world.events(&order), Vec::<&str>::new());
 }
 
 #[tokio::test(start_paused = true)]
-async fn who_captures_is_the_merchants_setting_unless_the_session_says() {
+async fn the_capture_mode_defaults_to_the_merchants_setting() {
     for (setting, capture, expected) in [
         (true, None, Some(60)),
         (false, None, None),
@@ -37,38 +41,43 @@ async fn who_captures_is_the_merchants_setting_unless_the_session_says() {
             merchant.automatic_capture = setting;
             merchant.capture_delay_seconds = 60;
         });
-        let basket = basket();
-        let order = world.open_with(NewCheckout { capture, ..basket }).await;
+        let default_checkout = default_checkout();
+        let order = world
+            .open_with(NewCheckout {
+                capture,
+                ..default_checkout
+            })
+            .await;
         let session = world.session(&order).await;
         assert_eq!(session.automatic_capture, expected, "{setting} {capture:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_amount_that_the_psp_cannot_carry_is_refused_before_anything_is_written() {
+async fn an_unsupported_amount_is_refused_before_anything_is_written() {
     let world = World::new();
-    world.psp.cannot_carry("EUR");
-    let answer = world.create("k", basket()).await;
+    world.psp.reject_currency("EUR");
+    let answer = world.create("k", default_checkout()).await;
     let names_amount = matches!(&answer, Err(Error::Field { field, .. }) if *field == "amount");
-    assert!(names_amount, "{}", told(&answer));
-    assert_eq!(world.fate.reached(), Reached::default());
+    assert!(names_amount, "{}", describe(&answer));
+    assert_eq!(world.fault_plan.reached(), PointCounts::default());
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_store_that_is_away_is_busy_and_a_lost_commit_is_looked_up() {
-    for (harm, expected, sessions) in [
-        (Harm::Before, "Busy", 0),
-        (Harm::After, "201 created", 1),
-        (Harm::Between, "201 created", 1),
+async fn an_unavailable_store_is_busy_and_a_lost_commit_is_looked_up() {
+    for (fault, expected, sessions) in [
+        (PlannedFault::Before, "Busy", 0),
+        (PlannedFault::After, "201 created", 1),
+        (PlannedFault::Between, "201 created", 1),
     ] {
         let world = World::new();
-        world.fate.plan(Point::Commit(1), harm);
-        let answer = told(&world.create("k", basket()).await);
-        assert!(answer.starts_with(expected), "{harm:?}: {answer}");
-        assert_eq!(world.store.session_ids().len(), sessions, "{harm:?}");
+        world.fault_plan.plan(FaultPoint::Commit(1), fault);
+        let answer = describe(&world.create("k", default_checkout()).await);
+        assert!(answer.starts_with(expected), "{fault:?}: {answer}");
+        assert_eq!(world.store.session_ids().len(), sessions, "{fault:?}");
         // The same request again makes it one, whatever happened at first.
-        let again = told(&world.create("k", basket()).await);
-        assert_eq!(again, "201 created", "{harm:?}");
-        assert_eq!(world.store.session_ids().len(), 1, "{harm:?}");
+        let again = describe(&world.create("k", default_checkout()).await);
+        assert_eq!(again, "201 created", "{fault:?}");
+        assert_eq!(world.store.session_ids().len(), 1, "{fault:?}");
     }
 }

@@ -2,15 +2,15 @@
 
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{InFlightKind, Next, StatusName},
+    session::{InFlightKind, NextAction, StatusName},
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Harm, Order, Point, Psp, World, books, told};
+use crate::support::{Books, FaultPoint, Order, PlannedFault, PspBehavior, World, books, describe};
 
 const EXPIRED: StatusName = StatusName::Expired;
 
-fn nothing_held(events: &[&'static str]) -> Books {
+fn no_funds(events: &[&'static str]) -> Books {
     Books {
         status: EXPIRED,
         events: events.to_vec(),
@@ -19,7 +19,7 @@ fn nothing_held(events: &[&'static str]) -> Books {
     }
 }
 
-async fn paying(psp: &Psp) -> (World, Order) {
+async fn paying(psp: &PspBehavior) -> (World, Order) {
     let world = World::new();
     let order = world.open().await;
     psp.plan(&world.psp, Call::Authorize);
@@ -28,28 +28,28 @@ async fn paying(psp: &Psp) -> (World, Order) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unpaid_session_is_swept_at_its_expiry_and_not_before() {
+async fn an_unpaid_session_expires_at_its_expiry() {
     let world = World::new();
     let order = world.open().await;
     world.wait_past_expiry(&order, -1).await;
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(
         world.session(&order).await.status_name(),
         StatusName::Created
     );
     world.clock.advance(1);
-    world.work().await;
-    world.work().await;
-    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    world.run_workers().await;
+    world.run_workers().await;
+    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
     assert_eq!(world.psp.calls(), 0);
 }
 
 #[tokio::test(start_paused = true)]
 async fn an_accepted_attempt_is_cancelled_at_expiry() {
-    let (world, order) = paying(&Psp::Says(Reply::Accepted)).await;
+    let (world, order) = paying(&PspBehavior::Replies(Reply::Accepted)).await;
     world.wait_past_expiry(&order, 0).await;
-    world.work().await;
-    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    world.run_workers().await;
+    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
     assert_eq!(world.count(&order, "cancel"), 1);
 }
 
@@ -64,30 +64,30 @@ async fn challenged_before_the_expiry() -> (World, Order) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_open_challenge_outlives_the_expiry_and_is_cancelled_ten_minutes_after_it_was_opened() {
+async fn an_open_challenge_outlives_the_expiry_by_at_most_ten_minutes() {
     for cancel in [
-        Psp::Says(Reply::Done),
-        Psp::Says(Reply::Accepted),
-        Psp::Fails(Fault::NotSent),
-        Psp::Fails(Fault::UnknownBefore),
-        Psp::Fails(Fault::UnknownAfter),
+        PspBehavior::Replies(Reply::Done),
+        PspBehavior::Replies(Reply::Accepted),
+        PspBehavior::Fails(Fault::NotSent),
+        PspBehavior::Fails(Fault::UnknownBefore),
+        PspBehavior::Fails(Fault::UnknownAfter),
     ] {
         let (world, order) = challenged_before_the_expiry().await;
         world.wait_past_expiry(&order, 299).await;
-        world.work().await;
+        world.run_workers().await;
         assert_eq!(world.count(&order, "cancel"), 0, "{cancel:?}");
         cancel.plan(&world.psp, Call::Cancel);
         world.clock.advance(1);
-        world.work().await;
+        world.run_workers().await;
         assert_eq!(world.count(&order, "cancel"), 1, "{cancel:?}");
-        if matches!(cancel, Psp::Says(Reply::Accepted)) {
+        if matches!(cancel, PspBehavior::Replies(Reply::Accepted)) {
             let cancel = world.operation(&order, "cancel").id;
             world.psp.finish(cancel, Finish::Done);
         }
-        world.pass(62).await;
+        world.run_for(62).await;
         assert_eq!(
             books(&world, &order).await,
-            nothing_held(&["expired"]),
+            no_funds(&["expired"]),
             "{cancel:?}"
         );
     }
@@ -97,11 +97,11 @@ async fn an_open_challenge_outlives_the_expiry_and_is_cancelled_ten_minutes_afte
 async fn a_challenge_that_is_finished_after_the_expiry_is_paid() {
     let (world, order) = challenged_before_the_expiry().await;
     world.wait_past_expiry(&order, 200).await;
-    world.work().await;
+    world.run_workers().await;
     let attempt = world.operation(&order, "authorize").id;
     world.psp.finish(attempt, Finish::Done);
     world.notify(attempt).await.unwrap();
-    world.work().await;
+    world.run_workers().await;
     let expected = Books {
         status: StatusName::Authorized,
         events: vec!["authorized"],
@@ -117,18 +117,18 @@ async fn a_challenge_that_is_abandoned_after_the_expiry_expires() {
     let (world, order) = challenged_before_the_expiry().await;
     world.wait_past_expiry(&order, 200).await;
     let state = world.abandon(&order).await.unwrap();
-    assert_eq!((state.status, state.next), (EXPIRED, Next::None));
-    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    assert_eq!((state.status, state.next), (EXPIRED, NextAction::None));
+    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_challenge_that_nobody_ends_is_given_up_after_ten_minutes() {
-    let (world, order) = paying(&Psp::Says(Reply::ActionRequired)).await;
+async fn an_unfinished_challenge_is_cancelled_after_ten_minutes() {
+    let (world, order) = paying(&PspBehavior::Replies(Reply::ActionRequired)).await;
     world.clock.advance(599);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Pending);
     world.clock.advance(1);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Refused);
     assert_eq!(world.failure(&order).await, "authentication_abandoned");
     let state = world.pay(&order, "tok_2").await.unwrap();
@@ -140,14 +140,14 @@ async fn a_challenge_that_nobody_ends_is_given_up_after_ten_minutes() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_that_never_arrived_is_believed_lost_a_minute_after_its_last_sending() {
-    let (world, order) = paying_at_the_end(Fault::UnknownBefore).await;
+async fn an_attempt_not_found_at_the_psp_fails_a_minute_after_it_was_last_sent() {
+    let (world, order) = paying_just_before_expiry(Fault::UnknownBefore).await;
     let last_sent = world.operation(&order, "authorize").last_sent_at;
     world.wait_past_expiry(&order, 0).await;
     let mut step = 0;
     while world.now() < last_sent.plus_seconds(59) {
         world.clock.advance(1);
-        world.work().await;
+        world.run_workers().await;
         assert_eq!(
             world.status(&order).await,
             StatusName::Pending,
@@ -155,15 +155,15 @@ async fn an_attempt_that_never_arrived_is_believed_lost_a_minute_after_its_last_
         );
         step += 1;
     }
-    world.pass(32).await;
-    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
-    let arrived = world.psp.arrived();
+    world.run_for(32).await;
+    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
+    let arrived = world.psp.received_calls();
     let sent = arrived.iter().any(|(call, _)| *call == Call::Authorize);
     assert!(!sent, "an authorisation was sent past its session's expiry");
 }
 
 /// A session whose shopper pays in the last second, and workers that come only afterwards.
-async fn paying_at_the_end(fault: Fault) -> (World, Order) {
+async fn paying_just_before_expiry(fault: Fault) -> (World, Order) {
     let world = World::new();
     let order = world.open().await;
     world.wait_past_expiry(&order, -1).await;
@@ -173,7 +173,7 @@ async fn paying_at_the_end(fault: Fault) -> (World, Order) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_authorisation_found_soon_after_expiry_stands_and_a_late_one_goes_back() {
+async fn an_authorization_soon_after_expiry_is_kept_and_a_late_one_is_compensated() {
     for (late, expected) in [
         (
             900,
@@ -184,11 +184,11 @@ async fn an_authorisation_found_soon_after_expiry_stands_and_a_late_one_goes_bac
                 taken: 0,
             },
         ),
-        (901, nothing_held(&["expired"])),
+        (901, no_funds(&["expired"])),
     ] {
-        let (world, order) = paying_at_the_end(Fault::UnknownAfter).await;
+        let (world, order) = paying_just_before_expiry(Fault::UnknownAfter).await;
         world.wait_past_expiry(&order, late).await;
-        world.work().await;
+        world.run_workers().await;
         assert_eq!(books(&world, &order).await, expected, "{late} s");
         let went_back = world.count(&order, "compensation");
         assert_eq!(went_back, usize::from(late > 900), "{late} s");
@@ -196,16 +196,16 @@ async fn an_authorisation_found_soon_after_expiry_stands_and_a_late_one_goes_bac
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_in_the_moment_of_expiry_counts_as_it_is() {
-    let declined = Psp::Says(Reply::Refused(RefusalReason::CardDeclined));
+async fn a_result_at_the_moment_of_expiry_is_applied() {
+    let declined = PspBehavior::Replies(Reply::Refused(RefusalReason::CardDeclined));
     for (psp, status, events) in [
         (
-            Psp::Says(Reply::Done),
+            PspBehavior::Replies(Reply::Done),
             StatusName::Authorized,
             ["authorized"],
         ),
         (declined, EXPIRED, ["expired"]),
-        (Psp::Fails(Fault::NotSent), EXPIRED, ["expired"]),
+        (PspBehavior::Fails(Fault::NotSent), EXPIRED, ["expired"]),
     ] {
         let world = World::new();
         let order = world.open().await;
@@ -218,7 +218,7 @@ async fn an_answer_in_the_moment_of_expiry_counts_as_it_is() {
                 tokio::task::yield_now().await;
             }
             world.clock.advance(2);
-            world.work().await;
+            world.run_workers().await;
             world.psp.resume();
         };
         futures_util::future::join(paying, meanwhile)
@@ -235,14 +235,14 @@ async fn an_answer_in_the_moment_of_expiry_counts_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_captures_after_the_delay_and_not_before() {
+async fn automatic_capture_happens_after_the_delay() {
     let world = World::capturing_after(60);
     let order = world.authorized().await;
     world.clock.advance(59);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
     world.clock.advance(1);
-    world.work().await;
+    world.run_workers().await;
     let expected = Books {
         status: StatusName::Captured,
         events: vec!["authorized", "captured"],
@@ -253,12 +253,12 @@ async fn the_clock_captures_after_the_delay_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_automatic_capture_that_is_refused_is_told_and_not_tried_again() {
+async fn a_refused_automatic_capture_is_reported_and_not_retried() {
     let world = World::capturing_after(60);
     let order = world.authorized().await;
     let no = Reply::Refused(RefusalReason::Other("no".into()));
     world.psp.reply(Call::Capture, no);
-    world.pass(3 * 3600).await;
+    world.run_for(3 * 3600).await;
     assert_eq!(world.count(&order, "capture"), 1);
     assert_eq!(
         books(&world, &order).await.events,
@@ -266,7 +266,7 @@ async fn an_automatic_capture_that_is_refused_is_told_and_not_tried_again() {
     );
     // The merchant may still do it.
     assert_eq!(
-        told(&world.capture(&order, "", None).await),
+        describe(&world.capture(&order, "", None).await),
         "200 done captured"
     );
     let events = books(&world, &order).await.events;
@@ -274,7 +274,7 @@ async fn an_automatic_capture_that_is_refused_is_told_and_not_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_automatic_capture_that_was_not_sent_is_sent_again_later_each_time() {
+async fn an_unsent_automatic_capture_is_retried_with_backoff() {
     let world = World::capturing_after(60);
     let order = world.authorized().await;
     for _ in 0..7 {
@@ -283,11 +283,11 @@ async fn an_automatic_capture_that_was_not_sent_is_sent_again_later_each_time() 
     world.clock.advance(60);
     let mut waits = Vec::new();
     let mut last = world.now();
-    world.work().await;
+    world.run_workers().await;
     while world.status(&order).await != StatusName::Captured {
         world.clock.advance(1);
         let before = world.psp.calls();
-        world.work().await;
+        world.run_workers().await;
         if world.psp.calls() > before {
             waits.push(world.now().since(last).whole_seconds());
             last = world.now();
@@ -311,14 +311,14 @@ async fn an_automatic_capture_that_was_not_sent_is_sent_again_later_each_time() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_cancel_once_asked_for_switches_automatic_capture_off() {
-    let refused = Psp::Says(Reply::Refused(RefusalReason::Other("no".into())));
-    for psp in [refused, Psp::Fails(Fault::NotSent)] {
+async fn a_requested_cancel_disables_automatic_capture() {
+    let refused = PspBehavior::Replies(Reply::Refused(RefusalReason::Other("no".into())));
+    for psp in [refused, PspBehavior::Fails(Fault::NotSent)] {
         let world = World::capturing_after(60);
         let order = world.authorized().await;
         psp.plan(&world.psp, Call::Cancel);
         let _ = world.cancel(&order, "").await;
-        world.pass(3 * 3600).await;
+        world.run_for(3 * 3600).await;
         assert_eq!(
             world.status(&order).await,
             StatusName::Authorized,
@@ -326,47 +326,49 @@ async fn a_cancel_once_asked_for_switches_automatic_capture_off() {
         );
         assert_eq!(world.count(&order, "capture"), 0, "{psp:?}");
         assert_eq!(
-            told(&world.capture(&order, "", None).await),
+            describe(&world.capture(&order, "", None).await),
             "200 done captured"
         );
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_clock_leaves_a_merchants_own_capture_alone() {
+async fn automatic_capture_does_not_interfere_with_a_merchants_capture() {
     let world = World::capturing_after(60);
     let order = world.authorized().await;
     world.psp.reply(Call::Capture, Reply::Accepted);
     world.capture(&order, "", Some(4_000)).await.unwrap();
-    world.pass(90).await;
+    world.run_for(90).await;
     let session = world.session(&order).await;
     assert_eq!(session.pending_operation(), Some(InFlightKind::Capture));
     let capture = world.operation(&order, "capture").id;
     world.psp.finish(capture, Finish::Done);
     world.notify(capture).await.unwrap();
-    world.pass(3600).await;
+    world.run_for(3600).await;
     assert_eq!(books(&world, &order).await.taken, 4_000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn manual_sessions_are_never_captured_by_the_clock() {
+async fn manual_sessions_are_never_captured_automatically() {
     let world = World::new();
     let order = world.authorized().await;
-    world.pass(4 * 3600).await;
+    world.run_for(4 * 3600).await;
     assert_eq!(books(&world, &order).await.events, ["authorized"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_deadline_that_could_not_be_met_is_met_when_its_lease_is_over() {
+async fn a_failed_deadline_is_retried_when_its_lease_ends() {
     let world = World::new();
     let order = world.open().await;
     world.wait_past_expiry(&order, 0).await;
-    world.fate.plan(Point::Commit(1), Harm::Before);
-    world.work().await;
+    world
+        .fault_plan
+        .plan(FaultPoint::Commit(1), PlannedFault::Before);
+    world.run_workers().await;
     assert_eq!(
         world.session(&order).await.status_name(),
         StatusName::Created
     );
-    world.pass(16).await;
-    assert_eq!(books(&world, &order).await, nothing_held(&["expired"]));
+    world.run_for(16).await;
+    assert_eq!(books(&world, &order).await, no_funds(&["expired"]));
 }

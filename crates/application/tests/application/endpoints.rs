@@ -11,10 +11,10 @@ use oncharge_domain::{audit::AuditAction, merchant::ApiKeyHash, webhook::Endpoin
 use oncharge_ports::{MerchantRepository, WebhookRepository};
 use oncharge_testkit::{Outcome, build::ENDPOINT};
 
-use crate::support::{World, told};
+use crate::support::{World, describe};
 
 #[tokio::test(start_paused = true)]
-async fn it_is_set_read_and_removed() {
+async fn an_endpoint_is_set_read_and_removed() {
     let world = World::new();
     let merchant = world.merchant.id;
     let view = endpoint::get(&world.app, merchant).await.unwrap();
@@ -49,7 +49,7 @@ async fn it_is_set_read_and_removed() {
 #[tokio::test(start_paused = true)]
 async fn a_test_is_sent_once_and_is_no_event() {
     let world = World::new();
-    world.shop.reply(ENDPOINT, Outcome::Status(418));
+    world.merchant_server.reply(ENDPOINT, Outcome::Status(418));
     let endpoint_key = endpoint::get(&world.app, world.merchant.id)
         .await
         .unwrap()
@@ -59,11 +59,11 @@ async fn a_test_is_sent_once_and_is_no_event() {
         let post = world.post(key, "/v1/webhook_endpoint/test", "");
         test::test(&world.app, post, endpoint_key)
     };
-    assert_eq!(told(&try_it("k").await), "200 tested Some(418) None");
+    assert_eq!(describe(&try_it("k").await), "200 tested Some(418) None");
     assert!(try_it("k").await.unwrap().replayed);
-    assert_eq!(world.shop.bodies(ENDPOINT).len(), 1);
-    assert!(world.shop.bodies(ENDPOINT)[0].starts_with("endpoint.test evt_"));
-    assert_eq!(told(&try_it("").await), "200 tested Some(200) None");
+    assert_eq!(world.merchant_server.bodies(ENDPOINT).len(), 1);
+    assert!(world.merchant_server.bodies(ENDPOINT)[0].starts_with("endpoint.test evt_"));
+    assert_eq!(describe(&try_it("").await), "200 tested Some(200) None");
     endpoint::remove(&world.app, world.merchant.id)
         .await
         .unwrap();
@@ -71,20 +71,20 @@ async fn a_test_is_sent_once_and_is_no_event() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_merchant_has_one_test_under_way() {
+async fn a_merchant_has_one_test_in_progress() {
     let world = World::new();
-    world.shop.hang(ENDPOINT);
+    world.merchant_server.block(ENDPOINT);
     let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
     let try_it = || test::test(&world.app, world.post("", "/x", ""), view.endpoint.key);
     let letting_go = async {
-        world.shop.begun(1).await;
+        world.merchant_server.wait_for_attempts(1).await;
         let second = try_it().await;
-        world.shop.let_go(ENDPOINT);
+        world.merchant_server.unblock(ENDPOINT);
         second
     };
     let (first, second) = futures_util::future::join(try_it(), letting_go).await;
     assert!(matches!(second, Err(Error::Busy(_))), "{second:?}");
-    assert_eq!(told(&first), "200 tested Some(200) None");
+    assert_eq!(describe(&first), "200 tested Some(200) None");
     assert!(try_it().await.is_ok(), "its turn is over");
 }
 
@@ -97,7 +97,7 @@ async fn a_test_that_succeeds_gives_the_endpoint_the_key_of_its_request() {
         let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
         view.endpoint.key
     };
-    world.shop.reply(ENDPOINT, Outcome::Status(500));
+    world.merchant_server.reply(ENDPOINT, Outcome::Status(500));
     let mut new = world
         .store
         .signing_keys(world.merchant.id, world.now())
@@ -120,17 +120,17 @@ async fn a_test_that_succeeds_gives_the_endpoint_the_key_of_its_request() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_merchant_does_while_a_test_is_under_way_stands() {
+async fn changes_made_during_a_test_are_kept() {
     let new = "https://new.example.com/hook";
     for removes in [true, false] {
         let world = World::new();
         let merchant = world.merchant.id;
         let view = endpoint::get(&world.app, merchant).await.unwrap();
-        world.shop.hang(ENDPOINT);
+        world.merchant_server.block(ENDPOINT);
         // Signed with another key than the endpoint was set with.
         let trying = test::test(&world.app, world.post("", "/x", ""), world.build.id());
         let meanwhile = async {
-            world.shop.begun(1).await;
+            world.merchant_server.wait_for_attempts(1).await;
             if removes {
                 endpoint::remove(&world.app, merchant).await.unwrap();
             } else {
@@ -138,10 +138,10 @@ async fn what_the_merchant_does_while_a_test_is_under_way_stands() {
                 let set = endpoint::set(&world.app, merchant, view.endpoint.key, url);
                 set.await.unwrap();
             }
-            world.shop.let_go(ENDPOINT);
+            world.merchant_server.unblock(ENDPOINT);
         };
         let (tested, ()) = futures_util::future::join(trying, meanwhile).await;
-        assert_eq!(told(&tested), "200 tested Some(200) None");
+        assert_eq!(describe(&tested), "200 tested Some(200) None");
         let present = world.store.endpoint_of(merchant);
         let url = present.as_ref().map(|endpoint| endpoint.url.as_str());
         assert_eq!(url, (!removes).then_some(new));

@@ -4,15 +4,18 @@ use oncharge_application::Error;
 use oncharge_domain::{psp::RefusalReason, session::StatusName};
 use oncharge_testkit::{Call, Fault, Reply};
 
-use crate::support::{Psp, World, told};
+use crate::support::{PspBehavior, World, describe};
 
 #[tokio::test(start_paused = true)]
-async fn unpaid_sessions_are_withdrawn_at_once_and_no_psp_is_asked() {
-    let declined = Psp::Says(Reply::Refused(RefusalReason::CardDeclined));
+async fn unpaid_sessions_are_expired_without_a_psp_call() {
+    let declined = PspBehavior::Replies(Reply::Refused(RefusalReason::CardDeclined));
     for (psp, events) in [
         (None, &["expired"][..]),
         (Some(declined), &["refused", "expired"]),
-        (Some(Psp::Fails(Fault::NotSent)), &["error", "expired"]),
+        (
+            Some(PspBehavior::Fails(Fault::NotSent)),
+            &["error", "expired"],
+        ),
     ] {
         let world = World::new();
         let order = world.open().await;
@@ -22,7 +25,7 @@ async fn unpaid_sessions_are_withdrawn_at_once_and_no_psp_is_asked() {
         }
         let calls = world.psp.calls();
         let first = world.expire(&order, "k").await;
-        assert_eq!(told(&first), "200 done expired", "{psp:?}");
+        assert_eq!(describe(&first), "200 done expired", "{psp:?}");
         assert_eq!(world.psp.calls(), calls, "{psp:?}");
         assert_eq!(world.events(&order), events, "{psp:?}");
         let again = world.expire(&order, "k").await.unwrap();
@@ -42,7 +45,7 @@ async fn unpaid_sessions_are_withdrawn_at_once_and_no_psp_is_asked() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn everything_else_cannot_be_withdrawn() {
+async fn other_sessions_cannot_be_expired() {
     let world = World::new();
     let waiting = world.open().await;
     world.psp.reply(Call::Authorize, Reply::Accepted);

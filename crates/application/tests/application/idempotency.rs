@@ -2,17 +2,23 @@
 
 use futures_util::future::join_all;
 use oncharge_application::Error;
-use oncharge_domain::{idempotency::REMEMBERED_SECONDS, operation::Sending, psp::RefusalReason};
+use oncharge_domain::{
+    idempotency::IDEMPOTENCY_RETENTION_SECONDS, operation::SendState, psp::RefusalReason,
+};
 use oncharge_testkit::{Call, Fault, Reply, build::eur, psp::Finish};
 
-use crate::support::{Harm, Point, World, basket, books, told};
+use crate::support::{FaultPoint, PlannedFault, World, books, default_checkout, describe};
 
 #[tokio::test(start_paused = true)]
-async fn the_first_answer_comes_again_byte_for_byte() {
+async fn the_first_response_is_replayed_byte_for_byte() {
     let world = World::new();
-    let first = world.create("k", basket()).await.unwrap();
+    let first = world.create("k", default_checkout()).await.unwrap();
     world.clock.advance(100);
-    let again = world.restarted().create("k", basket()).await.unwrap();
+    let again = world
+        .restarted()
+        .create("k", default_checkout())
+        .await
+        .unwrap();
     assert!(again.replayed && !first.replayed);
     assert_eq!(again.answer, first.answer);
     assert_eq!(world.store.session_ids().len(), 1);
@@ -25,7 +31,7 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
     world.refund(&order, "k", 100).await.unwrap();
     for answer in [
         world.refund(&order, "k", 101).await,
-        world.create("k", basket()).await,
+        world.create("k", default_checkout()).await,
         world.capture(&order, "k", None).await,
         world.cancel(&order, "k").await,
         world.expire(&order, "k").await,
@@ -38,27 +44,27 @@ async fn a_key_belongs_to_one_request_of_one_merchant() {
     assert_eq!(world.store.refunds_of(order.id).len(), 1);
     // The same key in another merchant's hand is another key.
     let other = world.of_another_merchant();
-    let answer = other.create("k", basket()).await;
-    assert_eq!(told(&answer), "201 created");
+    let answer = other.create("k", default_checkout()).await;
+    assert_eq!(describe(&answer), "201 created");
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_remembered_for_72_hours_and_then_the_key_is_new() {
+async fn a_response_is_replayed_for_72_hours() {
     let world = World::new();
-    let first = world.create("k", basket()).await.unwrap();
-    world.clock.advance(REMEMBERED_SECONDS);
-    let last = world.create("k", basket()).await.unwrap();
+    let first = world.create("k", default_checkout()).await.unwrap();
+    world.clock.advance(IDEMPOTENCY_RETENTION_SECONDS);
+    let last = world.create("k", default_checkout()).await.unwrap();
     assert_eq!(last.answer, first.answer);
     world.clock.advance(1);
-    let fresh = world.create("k", basket()).await.unwrap();
+    let fresh = world.create("k", default_checkout()).await.unwrap();
     assert!(!fresh.replayed);
     assert_ne!(fresh.answer, first.answer);
-    let again = world.create("k", basket()).await.unwrap();
+    let again = world.create("k", default_checkout()).await.unwrap();
     assert_eq!(
         again.answer, fresh.answer,
         "the new answer is remembered in turn"
     );
-    let mut other = basket();
+    let mut other = default_checkout();
     other.amount = eur(1);
     let reused = world.create("k", other).await;
     assert!(
@@ -74,7 +80,7 @@ async fn a_request_whose_operation_is_open_is_never_carried_out_again() {
     let order = world.captured().await;
     world.psp.reply(Call::Refund, Reply::Accepted);
     let first = world.refund(&order, "k", 500).await.unwrap();
-    world.clock.advance(REMEMBERED_SECONDS + 1);
+    world.clock.advance(IDEMPOTENCY_RETENTION_SECONDS + 1);
     let again = world.refund(&order, "k", 500).await.unwrap();
     assert!(again.replayed);
     assert_eq!(again.answer, first.answer);
@@ -94,7 +100,7 @@ async fn a_request_whose_operation_is_open_is_never_carried_out_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn while_the_first_is_being_processed_the_same_request_is_a_conflict() {
+async fn a_repeated_request_in_progress_is_a_conflict() {
     let world = World::new();
     let (authorized, captured) = (world.authorized().await, world.captured().await);
     world.psp.pause();
@@ -133,9 +139,9 @@ async fn while_the_first_is_being_processed_the_same_request_is_a_conflict() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sixteen_equal_creations_make_one_session_and_get_one_answer() {
+async fn sixteen_equal_creations_create_one_session() {
     let world = World::new();
-    let answers = join_all((0..16).map(|_| world.create("k", basket()))).await;
+    let answers = join_all((0..16).map(|_| world.create("k", default_checkout()))).await;
     let answers: Vec<_> = answers.into_iter().map(Result::unwrap).collect();
     assert_eq!(world.store.session_ids().len(), 1);
     assert!(
@@ -148,7 +154,7 @@ async fn sixteen_equal_creations_make_one_session_and_get_one_answer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn sixteen_equal_commands_have_one_effect_and_the_losers_are_told_of_the_key() {
+async fn sixteen_equal_commands_have_one_effect_and_the_others_conflict() {
     // Each command takes all there is, so that the loser's own decision would be a refusal that
     // says nothing of the key.
     let world = World::new();
@@ -170,8 +176,11 @@ async fn sixteen_equal_commands_have_one_effect_and_the_losers_are_told_of_the_k
         let fresh: Vec<_> = answers.iter().flatten().filter(|r| !r.replayed).collect();
         assert_eq!(fresh.len(), 1, "{answers:?}");
         for answer in &answers {
-            let told = told(answer);
-            assert!(told == expected || told == "IdempotencyConflict", "{told}");
+            let response = describe(answer);
+            assert!(
+                response == expected || response == "IdempotencyConflict",
+                "{response}"
+            );
         }
     }
     for answers in round().await {
@@ -188,7 +197,7 @@ async fn sixteen_equal_commands_have_one_effect_and_the_losers_are_told_of_the_k
 }
 
 #[tokio::test(start_paused = true)]
-async fn refunds_under_one_key_are_one_refund_and_under_many_many() {
+async fn refunds_with_one_key_are_one_refund() {
     let world = World::new();
     let order = world.captured().await;
     for key in ["a", "a", "b", "b", "", ""] {
@@ -199,7 +208,7 @@ async fn refunds_under_one_key_are_one_refund_and_under_many_many() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn refusals_before_anything_was_written_are_not_remembered() {
+async fn refusals_before_any_write_are_not_stored() {
     let world = World::new();
     let order = world.open().await;
     for answer in [
@@ -211,13 +220,13 @@ async fn refusals_before_anything_was_written_are_not_remembered() {
     }
     world.pay(&order, "tok_1").await.unwrap();
     assert_eq!(
-        told(&world.capture(&order, "k", None).await),
+        describe(&world.capture(&order, "k", None).await),
         "200 done captured"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn psp_rejected_is_remembered_and_psp_unavailable_frees_the_key() {
+async fn psp_rejected_is_stored_and_psp_unavailable_releases_the_key() {
     let world = World::new();
     let order = world.authorized().await;
     let no = Reply::Refused(RefusalReason::Other("no".into()));
@@ -236,7 +245,7 @@ async fn psp_rejected_is_remembered_and_psp_unavailable_frees_the_key() {
     }
     // A freed key is good for any request.
     assert_eq!(
-        told(&world.capture(&order, "free", None).await),
+        describe(&world.capture(&order, "free", None).await),
         "200 done captured"
     );
     assert_eq!(world.count(&order, "cancel"), 3);
@@ -244,7 +253,7 @@ async fn psp_rejected_is_remembered_and_psp_unavailable_frees_the_key() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_that_nobody_gave_is_given_by_recovery() {
+async fn recovery_stores_a_response_that_was_never_sent() {
     let no = Reply::Refused(RefusalReason::Other("no".into()));
     for (reply, expected) in [
         (Reply::Done, "200 done captured"),
@@ -252,17 +261,17 @@ async fn an_answer_that_nobody_gave_is_given_by_recovery() {
         // The end may be days away; that the PSP has taken it in is an answer.
         (Reply::Accepted, "202 accepted authorized"),
     ] {
-        for harm in [Harm::Before, Harm::DieBefore] {
-            let case = format!("{reply:?} {harm:?}");
+        for fault in [PlannedFault::Before, PlannedFault::CrashBefore] {
+            let case = format!("{reply:?} {fault:?}");
             let world = World::new();
             let order = world.authorized().await;
             world.psp.reply(Call::Capture, reply.clone());
             // The intent is written, the outcome is not.
-            world.fate.plan(Point::Commit(2), harm);
+            world.fault_plan.plan(FaultPoint::Commit(2), fault);
             tokio::select! {
-                () = world.fate.death() => {}
+                () = world.fault_plan.crashed() => {}
                 first = world.capture(&order, "k", None) => {
-                    assert_eq!(told(&first), "202 accepted authorized", "{case}");
+                    assert_eq!(describe(&first), "202 accepted authorized", "{case}");
                 }
             }
             let world = world.restarted();
@@ -271,20 +280,20 @@ async fn an_answer_that_nobody_gave_is_given_by_recovery() {
                 matches!(open, Err(Error::IdempotencyConflict)),
                 "{case}: {open:?}"
             );
-            world.pass(30).await;
+            world.run_for(30).await;
             let answer = world.capture(&order, "k", None).await;
-            assert_eq!(told(&answer), expected, "{case}");
+            assert_eq!(describe(&answer), expected, "{case}");
             assert!(answer.unwrap().replayed, "{case}");
         }
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_remembered_though_a_notification_was_faster() {
+async fn a_response_is_stored_although_a_notification_came_first() {
     let world = World::new();
     let order = world.authorized().await;
     world.psp.reply(Call::Capture, Reply::Accepted);
-    world.fate.hold_answers();
+    world.fault_plan.hold_answers();
     let asking = world.capture(&order, "k", None);
     let telling = async {
         let capture = loop {
@@ -292,20 +301,20 @@ async fn an_answer_is_remembered_though_a_notification_was_faster() {
             let operations = world.operations(&order);
             let mut captures = operations.iter().filter(|o| o.kind.name() == "capture");
             if let Some(capture) = captures.next()
-                && world.psp.answer_to(capture.id).is_some()
+                && world.psp.current_response(capture.id).is_some()
             {
                 break capture.id;
             }
         };
         // The same word as the answer that is still on its way: the answer will be old news.
         world.notify(capture).await.unwrap();
-        world.fate.let_answers_in();
+        world.fault_plan.release_answers();
     };
     let (first, ()) = futures_util::future::join(asking, telling).await;
-    assert_eq!(told(&first), "202 accepted authorized");
+    assert_eq!(describe(&first), "202 accepted authorized");
     let again = world.capture(&order, "k", None).await;
     assert_eq!(
-        told(&again),
+        describe(&again),
         "202 accepted authorized",
         "remembered when it was given"
     );
@@ -313,13 +322,13 @@ async fn an_answer_is_remembered_though_a_notification_was_faster() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_answer_is_remembered_though_recovery_has_taken_over() {
+async fn a_response_is_stored_although_recovery_took_over() {
     let world = World::new();
     let order = world.authorized().await;
     for _ in 0..2 {
         world.psp.fail(Call::Capture, Fault::UnknownBefore);
     }
-    world.fate.hold_answers();
+    world.fault_plan.hold_answers();
     let asking = world.capture(&order, "k", None);
     // The request takes so long that a worker elsewhere sends it again; neither hears anything.
     let elsewhere = world.restarted();
@@ -332,17 +341,17 @@ async fn an_answer_is_remembered_though_recovery_has_taken_over() {
     };
     let watching = async {
         while world.count(&order, "capture") == 0
-            || world.operation(&order, "capture").sending != Sending::Unknown
+            || world.operation(&order, "capture").sending != SendState::Unknown
         {
             tokio::task::yield_now().await;
         }
-        world.fate.let_answers_in();
+        world.fault_plan.release_answers();
     };
     let (first, recovered, ()) = futures_util::future::join3(asking, recovering, watching).await;
-    assert_eq!(told(&first), "202 accepted authorized");
+    assert_eq!(describe(&first), "202 accepted authorized");
     assert_eq!(recovered.unwrap(), 1);
     let again = world.capture(&order, "k", None).await;
-    assert_eq!(told(&again), "202 accepted authorized");
-    world.pass(60).await;
+    assert_eq!(describe(&again), "202 accepted authorized");
+    world.run_for(60).await;
     assert_eq!(books(&world, &order).await.taken, 10_000);
 }

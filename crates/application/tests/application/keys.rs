@@ -33,7 +33,7 @@ async fn bans(app: &App, address: &str) -> Result<String, KeyError> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_start_is_refused_where_a_key_is_missing_or_another() {
+async fn a_start_is_refused_if_a_key_is_missing_or_different() {
     let world = World::new();
     let first = process(&world, &[K1], &[P1]);
     membership::join(&first, "first").await.unwrap();
@@ -82,7 +82,7 @@ async fn a_ban_is_hashed_under_the_first_pepper_that_every_node_has() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_could_not_renew_in_time_screens_nobody() {
+async fn a_node_that_could_not_renew_does_not_screen() {
     let world = World::new();
     let old = process(&world, &[K1], &[P1]);
     membership::join(&old, "old").await.unwrap();
@@ -100,7 +100,7 @@ async fn a_node_that_could_not_renew_in_time_screens_nobody() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_lacks_a_pepper_screens_nobody_until_it_fits_again() {
+async fn a_node_that_lacks_a_pepper_does_not_screen() {
     let world = World::new();
     let old = process(&world, &[K1], &[P1]);
     membership::join(&old, "old").await.unwrap();
@@ -134,14 +134,14 @@ async fn reseal_is_refused_while_a_live_node_lacks_the_first_key() {
     assert!(error.to_string().starts_with(says), "{error}");
     let known = world.store.registered_keys(world.now()).await.unwrap();
     assert_eq!(known.master.len(), 1, "nothing was registered: {known:?}");
-    let missing = keys::unknown_elsewhere(&new).await.unwrap();
+    let missing = keys::missing_on_nodes(&new).await.unwrap();
     assert_eq!(missing.len(), 1, "{missing:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_key_is_retired_once_no_node_seals_under_it() {
     let world = World::new();
-    let ids = |done: keys::reseal::Resealed| {
+    let ids = |done: keys::reseal::ResealReport| {
         let ids = done.still_used.iter().map(|id| id.as_str().to_owned());
         ids.collect::<Vec<_>>()
     };

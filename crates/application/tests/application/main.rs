@@ -2,7 +2,7 @@
 //!
 //! [`support::World`] is the stage: its verbs are what merchants, shoppers, the PSP, the clock and
 //! operators do. Each use case has its file; `crash_matrix` fails at every commit and every call,
-//! `storms` does so at random, `races` lets equal and contrary requests run at once.
+//! `load_histories` does so at random, `races` lets equal and contrary requests run at once.
 
 #![expect(
     clippy::unwrap_used,
@@ -18,32 +18,32 @@ mod automatic_capture;
 mod bans;
 mod cancel;
 mod capture;
+mod changed_sessions;
 mod clean_up;
+mod concurrent_deliveries;
 mod crash_matrix;
 mod create;
 mod deadlines;
 mod endpoints;
 mod expire;
-mod hanging;
+mod hanging_psp;
 mod idempotency;
-mod in_doubt;
 mod keys;
-mod late_money;
-mod left_over;
-mod meanwhile;
+mod late_payments;
+mod load_histories;
 mod merchants;
-mod moved_on;
 mod notifications;
-mod overtaken_reads;
+mod orphaned_deliveries;
 mod pay;
+mod queries;
 mod races;
-mod reading;
 mod reconcile;
 mod recovery;
 mod refunds;
 mod rotation;
 mod runner;
 mod skewed_clocks;
-mod storms;
+mod stale_reads;
 mod support;
+mod uncertain_commits;
 mod webhooks;

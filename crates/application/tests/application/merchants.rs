@@ -2,13 +2,13 @@
 
 use oncharge_application::{
     Error, authenticate,
-    merchants::{self, Change, KeyName, NewMerchant, SettingsChange},
+    merchants::{self, Change, KeySelector, NewMerchant, SettingsChange},
 };
 use oncharge_domain::{
     merchant::{
-        accent::{Accent, Scheme},
+        accent::{Accent, ColorScheme},
+        branding::Branding,
         logo::Logo,
-        look::Look,
     },
     psp::PspAccount,
     signing::SigningKey,
@@ -24,7 +24,7 @@ fn wanted() -> NewMerchant {
         name: MerchantName::parse("Corner Shop").unwrap(),
         account: account(),
         capture_delay_seconds: 60,
-        look: Look::default(),
+        branding: Branding::default(),
     }
 }
 
@@ -72,14 +72,17 @@ async fn pairs_are_added_and_revoked_one_by_one() {
     let (merchant, first) = merchants::create(&world.app, wanted()).await.unwrap();
     let second = merchants::add_key(&world.app, merchant.id).await.unwrap();
     assert_ne!(first.api_key, second.api_key);
-    let named = KeyName::Text(&first.api_key);
+    let named = KeySelector::Text(&first.api_key);
     merchants::revoke_key(&world.app, &named).await.unwrap();
     // Another process reads the store; this one may be a second behind.
     let elsewhere = world.restarted();
     let find = async |key: &str| authenticate::find(&elsewhere.app, key).await.unwrap();
     assert!(find(&first.api_key).await.is_none());
     assert!(find(&second.api_key).await.is_some());
-    for unknown in [KeyName::Text("ock_unknown"), KeyName::Id(world.build.id())] {
+    for unknown in [
+        KeySelector::Text("ock_unknown"),
+        KeySelector::Id(world.build.id()),
+    ] {
         let revoked = merchants::revoke_key(&world.app, &unknown).await;
         assert!(matches!(revoked, Err(Error::NotFound)), "{revoked:?}");
     }
@@ -114,7 +117,7 @@ async fn keys_are_listed_and_revoked_by_id_or_all_at_once() {
     assert_eq!(keys.len(), 2);
     let hint = &first.api_key[first.api_key.len() - 4..];
     let named = keys.iter().find(|key| key.hint == hint).unwrap();
-    let revoked = merchants::revoke_key(&world.app, &KeyName::Id(named.id)).await;
+    let revoked = merchants::revoke_key(&world.app, &KeySelector::Id(named.id)).await;
     assert_eq!(revoked.unwrap().id, named.id);
     assert_eq!(list().await.len(), 1);
     merchants::add_key(&world.app, merchant.id).await.unwrap();
@@ -137,7 +140,7 @@ async fn keys_are_listed_and_revoked_by_id_or_all_at_once() {
 }
 
 #[tokio::test]
-async fn a_key_ends_by_the_clock_even_where_it_is_cached() {
+async fn a_cached_key_ends_on_time() {
     let world = World::new();
     let (key, hash) = {
         let (mut key, _) = world.build.api_key(&world.merchant);
@@ -155,7 +158,7 @@ async fn a_key_ends_by_the_clock_even_where_it_is_cached() {
 }
 
 #[tokio::test]
-async fn settings_are_changed_one_by_one_and_count_for_new_sessions() {
+async fn settings_are_changed_one_by_one_and_apply_to_new_sessions() {
     let world = World::new();
     let id = world.merchant.id;
     let change = SettingsChange {
@@ -183,7 +186,7 @@ async fn settings_are_changed_one_by_one_and_count_for_new_sessions() {
 }
 
 #[tokio::test]
-async fn a_look_is_changed_part_by_part() {
+async fn branding_is_changed_part_by_part() {
     let world = World::new();
     let id = world.merchant.id;
     let change = async |change| {
@@ -192,12 +195,12 @@ async fn a_look_is_changed_part_by_part() {
             world.store.merchant(id).await.unwrap(),
             Some(changed.clone())
         );
-        changed.look
+        changed.branding
     };
     let logo = Logo::new(b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec()).unwrap();
-    let light = Accent::parse("#c2185b", Scheme::Light).unwrap();
-    let dark = Accent::parse("#ff80ab", Scheme::Dark).unwrap();
-    let full = Look {
+    let light = Accent::parse("#c2185b", ColorScheme::Light).unwrap();
+    let dark = Accent::parse("#ff80ab", ColorScheme::Dark).unwrap();
+    let full = Branding {
         accent: Some(light),
         accent_dark: Some(dark),
         logo: Some(logo.clone()),
@@ -215,7 +218,7 @@ async fn a_look_is_changed_part_by_part() {
         accent: Change::Remove,
         ..SettingsChange::default()
     };
-    let without = Look {
+    let without = Branding {
         accent: None,
         ..full
     };

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use oncharge_application::{
     Error,
     checkout::receive_notification::receive,
-    oversight::{self, Dismissible},
+    operator_queries::{self, Dismissible},
     workers::psp_inbox,
 };
 use oncharge_domain::{
@@ -16,7 +16,7 @@ use oncharge_domain::{
 use oncharge_ports::{CheckoutRepository, inbox::NotificationStatus};
 use oncharge_testkit::{Call, Reply, ScriptedPsp, psp::Finish};
 
-use crate::support::{Harm, Order, Point, World, books};
+use crate::support::{FaultPoint, Order, PlannedFault, World, books};
 
 async fn waiting() -> (World, Order) {
     let world = World::new();
@@ -34,7 +34,7 @@ fn body(world: &World, order: &Order) -> Vec<u8> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_a_rightly_signed_word_for_a_known_account_counts() {
+async fn only_a_correctly_signed_notification_for_a_known_account_is_accepted() {
     let (world, order) = waiting().await;
     let body = body(&world, &order);
     let signed = |name: &str| {
@@ -67,7 +67,7 @@ async fn only_a_rightly_signed_word_for_a_known_account_counts() {
         StatusName::Pending,
         "kept, not applied yet"
     );
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
     assert_eq!(statuses(&world), ["unverified", "unverified", "handled"]);
 }
@@ -80,7 +80,7 @@ fn statuses(world: &World) -> Vec<&'static str> {
 
 /// What operators are shown as stuck: kind and detail.
 async fn stuck(world: &World) -> Vec<String> {
-    let found = oversight::stuck(&world.app, 100).await.unwrap();
+    let found = operator_queries::stuck(&world.app, 100).await.unwrap();
     let shown = found
         .iter()
         .map(|item| format!("{} {}", item.kind.name(), item.detail));
@@ -88,7 +88,7 @@ async fn stuck(world: &World) -> Vec<String> {
 }
 
 #[tokio::test(start_paused = true)]
-async fn unverified_ones_are_kept_up_to_a_limit() {
+async fn unverified_notifications_are_stored_up_to_a_limit() {
     let (world, order) = waiting().await;
     let body = body(&world, &order);
     let none = |_: &str| None;
@@ -112,7 +112,7 @@ async fn unverified_ones_are_kept_up_to_a_limit() {
     }
     assert_eq!(send(1008, 1).await, 0, "sources are bounded");
     assert_eq!(send(2, 1).await, 0, "and so is the sum");
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Pending);
     let huge = vec![b'x'; 200_000];
     world.clock.advance(3600);
@@ -123,7 +123,7 @@ async fn unverified_ones_are_kept_up_to_a_limit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_that_does_not_agree_with_its_operation_changes_nothing() {
+async fn a_notification_that_does_not_match_its_operation_changes_nothing() {
     let (world, order) = waiting().await;
     let foreign = world.open().await;
     let text = String::from_utf8(body(&world, &order)).unwrap();
@@ -153,7 +153,7 @@ fn renamed(text: &str, id: &str) -> String {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_does_not_agree_is_kept_audited_and_listed_until_a_person_has_looked() {
+async fn mismatched_notifications_are_listed_until_dismissed() {
     let (world, order) = waiting().await;
     let foreign = world.open().await;
     let text = String::from_utf8(body(&world, &order)).unwrap();
@@ -164,22 +164,26 @@ async fn what_does_not_agree_is_kept_audited_and_listed_until_a_person_has_looke
         world.deliver(wrong.as_bytes()).await.unwrap();
         world.clock.advance(1);
     }
-    let before = world.fate.reached().commits;
+    let before = world.fault_plan.reached().commits;
     let mismatched = ["mismatched", "mismatched", "mismatched", "malformed"];
     assert_eq!(statuses(&world), mismatched);
-    assert_eq!(world.audited(&order), ["notification_mismatched"; 3]);
+    assert_eq!(world.audit_actions(&order), ["notification_mismatched"; 3]);
     assert_eq!(world.status(&order).await, StatusName::Pending);
-    assert_eq!(world.fate.reached().commits, before, "nothing was changed");
+    assert_eq!(
+        world.fault_plan.reached().commits,
+        before,
+        "nothing was changed"
+    );
     let listed = stuck(&world).await;
     assert_eq!(listed.len(), 4, "{listed:?}");
     for stored in world.store.notifications() {
         assert!(
-            oversight::dismiss(&world.app, Dismissible::Notification(stored.new.id))
+            operator_queries::dismiss(&world.app, Dismissible::Notification(stored.new.id))
                 .await
                 .unwrap()
         );
         assert!(
-            !oversight::dismiss(&world.app, Dismissible::Notification(stored.new.id))
+            !operator_queries::dismiss(&world.app, Dismissible::Notification(stored.new.id))
                 .await
                 .unwrap()
         );
@@ -190,14 +194,14 @@ async fn what_does_not_agree_is_kept_audited_and_listed_until_a_person_has_looke
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_ahead_of_us_waits_and_is_listed_where_it_waits_for_nothing() {
+async fn a_notification_for_an_unknown_operation_waits_and_is_then_listed() {
     let (world, order) = waiting().await;
     let text = String::from_utf8(body(&world, &order)).unwrap();
     let attempt = world.operation(&order, "authorize").id.to_string();
     let unknown: oncharge_domain::id::OperationId = world.build.id();
     let ahead = text.replace(&attempt, &unknown.to_string());
     world.deliver(ahead.as_bytes()).await.unwrap();
-    world.pass(3000).await;
+    world.run_for(3000).await;
     assert_eq!(statuses(&world), ["waiting"]);
     assert!(
         stuck(&world)
@@ -205,23 +209,23 @@ async fn what_is_ahead_of_us_waits_and_is_listed_where_it_waits_for_nothing() {
             .iter()
             .any(|item| item.starts_with("waiting_notification"))
     );
-    world.pass(700).await;
+    world.run_for(700).await;
     assert_eq!(statuses(&world), ["unmatched"]);
     assert_eq!(stuck(&world).await.len(), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_that_comes_before_our_own_commit_is_not_dropped() {
+async fn a_notification_before_our_own_commit_is_not_dropped() {
     let world = World::new();
     let order = world.open().await;
     let operation = world.build.id();
     let token = TokenFingerprint::of("tok_1");
-    let told = format!(
+    let reported = format!(
         "ntf_early\n{operation}\n{}\n10000 EUR\npsp_1\ndone\npsp_1\n",
         order.id
     );
-    world.receive(told.as_bytes()).await.unwrap();
-    world.work().await;
+    world.receive(reported.as_bytes()).await.unwrap();
+    world.run_workers().await;
     assert_eq!(statuses(&world), ["waiting"]);
     // The commit of the intent, which was under way all the time.
     let pay = Input::Pay {
@@ -238,31 +242,31 @@ async fn a_word_that_comes_before_our_own_commit_is_not_dropped() {
     unit.operations = vec![world.build.intent(paying.operations[0].clone())];
     world.store.commit(unit).await.unwrap();
     world.clock.advance(5);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(statuses(&world), ["handled"]);
     assert_eq!(world.status(&order).await, StatusName::Authorized);
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_that_could_not_be_kept_is_refused_so_that_it_comes_again() {
+async fn a_notification_that_cannot_be_stored_is_refused() {
     let (world, order) = waiting().await;
     let body = body(&world, &order);
-    for harm in [Harm::Before, Harm::After] {
-        world.fate.plan(Point::Write(1), harm);
+    for fault in [PlannedFault::Before, PlannedFault::After] {
+        world.fault_plan.plan(FaultPoint::Write(1), fault);
         let answer = world.receive(&body).await;
         assert!(
             matches!(answer, Err(Error::Busy(_))),
-            "{harm:?}: {answer:?}"
+            "{fault:?}: {answer:?}"
         );
     }
     world.receive(&body).await.unwrap();
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(statuses(&world), ["handled"]);
     assert_eq!(world.events(&order), ["authorized"]);
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_workers_apply_it_once() {
+async fn two_workers_apply_a_notification_once() {
     let (world, order) = waiting().await;
     let other = world.restarted();
     world.receive(&body(&world, &order)).await.unwrap();
@@ -278,7 +282,7 @@ async fn two_workers_apply_it_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn repeated_and_late_words_change_nothing() {
+async fn repeated_and_late_notifications_change_nothing() {
     let (world, order) = waiting().await;
     let attempt = world.operation(&order, "authorize").id;
     let first = body(&world, &order);
@@ -292,8 +296,8 @@ async fn repeated_and_late_words_change_nothing() {
     world.deliver(&accepted).await.unwrap();
     assert_eq!(world.events(&order), ["authorized"]);
     world.capture(&order, "", None).await.unwrap();
-    for told in [&first, &accepted] {
-        world.deliver(told).await.unwrap();
+    for reported in [&first, &accepted] {
+        world.deliver(reported).await.unwrap();
     }
     assert_eq!(world.status(&order).await, StatusName::Captured);
     assert_eq!(
@@ -303,7 +307,7 @@ async fn repeated_and_late_words_change_nothing() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_word_that_there_is_news_is_asked_about() {
+async fn a_notification_without_a_result_is_looked_up() {
     let (world, order) = waiting().await;
     let text = String::from_utf8(body(&world, &order)).unwrap();
     let accepted = text.replace("\ndone\n", "\naccepted\n");
@@ -312,7 +316,7 @@ async fn a_word_that_there_is_news_is_asked_about() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn each_kind_of_operation_is_ended_by_a_notification() {
+async fn each_kind_of_operation_is_completed_by_a_notification() {
     let world = World::new();
     for finish in [
         Finish::Done,
@@ -352,15 +356,15 @@ async fn each_kind_of_operation_is_ended_by_a_notification() {
 const FLOOD: usize = 320;
 
 #[tokio::test(start_paused = true)]
-async fn a_flood_of_notifications_that_lead_nowhere_holds_up_no_other() {
+async fn a_flood_of_unknown_notifications_does_not_delay_others() {
     let (world, order) = waiting().await;
     let attempt = world.operation(&order, "authorize").id;
     let right = String::from_utf8(body(&world, &order)).unwrap();
     let (_, rest) = right.split_once('\n').unwrap();
     for number in 0..FLOOD {
         let unknown: OperationId = world.build.id();
-        let told = rest.replace(&attempt.to_string(), &unknown.to_string());
-        let junk = format!("ntf_junk{number}\n{told}");
+        let reported = rest.replace(&attempt.to_string(), &unknown.to_string());
+        let junk = format!("ntf_junk{number}\n{reported}");
         world.receive(junk.as_bytes()).await.unwrap();
     }
     // A quarter of an hour of it, at the pace of the poll.

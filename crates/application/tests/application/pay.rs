@@ -3,17 +3,17 @@
 use oncharge_application::Error;
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{Next, RetryReason, StatusName},
+    session::{NextAction, RetryReason, StatusName},
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Harm, Point, Psp, World, books};
+use crate::support::{Books, FaultPoint, PlannedFault, PspBehavior, World, books};
 
 const DECLINED: Reply = Reply::Refused(RefusalReason::CardDeclined);
 
 /// One row of the table of answers: what the PSP does, what the shopper and the merchant see.
 struct Row {
-    psp: Psp,
+    psp: PspBehavior,
     capture_delay: Option<u32>,
     status: StatusName,
     next: &'static str,
@@ -22,7 +22,12 @@ struct Row {
     failure: &'static str,
 }
 
-fn row(psp: Psp, status: StatusName, next: &'static str, events: &'static [&'static str]) -> Row {
+fn row(
+    psp: PspBehavior,
+    status: StatusName,
+    next: &'static str,
+    events: &'static [&'static str],
+) -> Row {
     Row {
         psp,
         capture_delay: None,
@@ -35,24 +40,24 @@ fn row(psp: Psp, status: StatusName, next: &'static str, events: &'static [&'sta
 }
 
 fn rows() -> Vec<Row> {
-    use Psp::{Fails, Says};
+    use PspBehavior::{Fails, Replies};
     use StatusName::{Authorized, Captured, Error, Pending, Refused};
     let refused = |reason, next, failure| Row {
         failure,
-        ..row(Says(Reply::Refused(reason)), Refused, next, &["refused"])
+        ..row(Replies(Reply::Refused(reason)), Refused, next, &["refused"])
     };
     vec![
-        row(Says(Reply::Done), Authorized, "none", &["authorized"]),
+        row(Replies(Reply::Done), Authorized, "none", &["authorized"]),
         Row {
             capture_delay: Some(0),
-            ..row(Says(Reply::Done), Captured, "none", &["captured"])
+            ..row(Replies(Reply::Done), Captured, "none", &["captured"])
         },
         Row {
             capture_delay: Some(60),
-            ..row(Says(Reply::Done), Authorized, "none", &["authorized"])
+            ..row(Replies(Reply::Done), Authorized, "none", &["authorized"])
         },
-        row(Says(Reply::ActionRequired), Pending, "challenge", &[]),
-        row(Says(Reply::Accepted), Pending, "none", &[]),
+        row(Replies(Reply::ActionRequired), Pending, "challenge", &[]),
+        row(Replies(Reply::Accepted), Pending, "none", &[]),
         row(Fails(Fault::UnknownBefore), Pending, "none", &[]),
         row(Fails(Fault::UnknownAfter), Pending, "none", &[]),
         Row {
@@ -84,16 +89,16 @@ fn rows() -> Vec<Row> {
     ]
 }
 
-fn name(next: &Next) -> &'static str {
+fn name(next: &NextAction) -> &'static str {
     match next {
-        Next::None => "none",
-        Next::Challenge(_) => "challenge",
-        Next::Retry { reason, .. } => reason.name(),
+        NextAction::None => "none",
+        NextAction::Challenge(_) => "challenge",
+        NextAction::Retry { reason, .. } => reason.name(),
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_shopper_is_answered_by_the_table() {
+async fn each_psp_result_has_its_shopper_state() {
     for row in rows() {
         let case = format!("{:?} {:?}", row.psp, row.capture_delay);
         let world = match row.capture_delay {
@@ -112,7 +117,7 @@ async fn the_shopper_is_answered_by_the_table() {
         let session = world.session(&order).await;
         assert_eq!(session.counted_attempts(), row.attempts, "{case}");
         assert_eq!(world.failure(&order).await, row.failure, "{case}");
-        let may_retry = matches!(state.next, Next::Retry { .. });
+        let may_retry = matches!(state.next, NextAction::Retry { .. });
         let until = may_retry.then_some(session.expires_at);
         assert_eq!(session.retry_until(world.now()), until, "{case}");
         for stored in world.store.events_of(order.id) {
@@ -121,46 +126,46 @@ async fn the_shopper_is_answered_by_the_table() {
         // The same token again, and the status call, say the same and start nothing.
         let calls = world.psp.calls();
         assert_eq!(world.pay(&order, "tok_1").await.unwrap(), state, "{case}");
-        assert_eq!(world.look(&order).await, state, "{case}");
+        assert_eq!(world.shopper_state(&order).await, state, "{case}");
         assert_eq!(world.psp.calls(), calls, "{case}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_the_psp_did_not_say_is_found_out() {
+async fn unknown_outcomes_are_resolved() {
     for (psp, finish, status, events) in [
         (
-            Psp::Fails(Fault::UnknownBefore),
+            PspBehavior::Fails(Fault::UnknownBefore),
             None,
             StatusName::Authorized,
             &["authorized"][..],
         ),
         (
-            Psp::Fails(Fault::UnknownAfter),
+            PspBehavior::Fails(Fault::UnknownAfter),
             None,
             StatusName::Authorized,
             &["authorized"],
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(Finish::Done),
             StatusName::Authorized,
             &["authorized"],
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(Finish::Refused(RefusalReason::ExpiredCard)),
             StatusName::Refused,
             &["refused"],
         ),
         (
-            Psp::Says(Reply::ActionRequired),
+            PspBehavior::Replies(Reply::ActionRequired),
             Some(Finish::Done),
             StatusName::Authorized,
             &["authorized"],
         ),
         (
-            Psp::Says(Reply::ActionRequired),
+            PspBehavior::Replies(Reply::ActionRequired),
             Some(Finish::Refused(RefusalReason::AuthenticationFailed)),
             StatusName::Refused,
             &["refused"],
@@ -177,7 +182,7 @@ async fn whatever_the_psp_did_not_say_is_found_out() {
                 .finish(world.operation(&order, "authorize").id, finish);
         }
         // No notification ever comes; a look-up after a minute at most finds out.
-        world.pass(61).await;
+        world.run_for(61).await;
         let reserved = if status == StatusName::Authorized {
             10_000
         } else {
@@ -195,7 +200,7 @@ async fn whatever_the_psp_did_not_say_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn another_token_is_refused_while_a_try_is_open_and_once_it_is_paid() {
+async fn another_token_is_refused_while_an_attempt_is_open_or_after_payment() {
     for reply in [Reply::Accepted, Reply::ActionRequired, Reply::Done] {
         let world = World::new();
         let order = world.open().await;
@@ -211,7 +216,7 @@ async fn another_token_is_refused_while_a_try_is_open_and_once_it_is_paid() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn three_refused_tries_are_all_there_are() {
+async fn three_refused_attempts_are_the_limit() {
     let world = World::new();
     let order = world.open().await;
     for (n, next) in [(1, "card_declined"), (2, "card_declined"), (3, "none")] {
@@ -238,13 +243,13 @@ async fn three_refused_tries_are_all_there_are() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn tries_that_were_surely_not_sent_do_not_count() {
+async fn unsent_attempts_do_not_count() {
     let world = World::new();
     let order = world.open().await;
     for n in 0..10 {
         world.psp.fail(Call::Authorize, Fault::NotSent);
         let state = world.pay(&order, &format!("tok_{n}")).await.unwrap();
-        let retry = Next::Retry {
+        let retry = NextAction::Retry {
             reason: RetryReason::Technical,
             last_try: false,
         };
@@ -267,17 +272,17 @@ async fn a_refused_session_can_be_paid_until_it_expires() {
     world.psp.reply(Call::Authorize, DECLINED);
     world.pay(&order, "tok_1").await.unwrap();
     world.wait_past_expiry(&order, 0).await;
-    let state = world.look(&order).await;
+    let state = world.shopper_state(&order).await;
     assert_eq!(
         (state.status, state.next),
-        (StatusName::Refused, Next::None)
+        (StatusName::Refused, NextAction::None)
     );
     let late = world.pay(&order, "tok_2").await;
     assert!(
         matches!(late, Err(Error::InvalidState(StatusName::Refused))),
         "{late:?}"
     );
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(
         world.events(&order),
         ["refused"],
@@ -286,7 +291,7 @@ async fn a_refused_session_can_be_paid_until_it_expires() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_text_that_is_no_token_and_a_foreign_pay_token_go_nowhere() {
+async fn an_invalid_payment_method_and_a_foreign_pay_token_are_refused() {
     let world = World::new();
     let (order, foreign) = (world.open().await, world.open().await);
     let answer = world.pay(&order, "4242424242424242").await;
@@ -302,35 +307,37 @@ async fn a_text_that_is_no_token_and_a_foreign_pay_token_go_nowhere() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_intent_that_was_not_written_is_never_sent() {
-    for (harm, sent) in [
-        (Harm::Before, false),
-        (Harm::After, true),
-        (Harm::Between, true),
+async fn an_uncommitted_intent_is_never_sent() {
+    for (fault, sent) in [
+        (PlannedFault::Before, false),
+        (PlannedFault::After, true),
+        (PlannedFault::Between, true),
     ] {
         let world = World::new();
         let order = world.open().await;
-        world.fate.plan(Point::Commit(1), harm);
+        world.fault_plan.plan(FaultPoint::Commit(1), fault);
         let answer = world.pay(&order, "tok_1").await;
-        assert_eq!(answer.is_ok(), sent, "{harm:?}: {answer:?}");
-        assert_eq!(world.psp.calls(), u64::from(sent), "{harm:?}");
+        assert_eq!(answer.is_ok(), sent, "{fault:?}: {answer:?}");
+        assert_eq!(world.psp.calls(), u64::from(sent), "{fault:?}");
         // A repetition with the same token pays, once.
         world.pay(&order, "tok_1").await.unwrap();
-        assert_eq!(books(&world, &order).await.reserved, 10_000, "{harm:?}");
+        assert_eq!(books(&world, &order).await.reserved, 10_000, "{fault:?}");
     }
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_outcome_that_could_not_be_written_is_left_to_recovery() {
+async fn an_uncommitted_outcome_is_left_to_recovery() {
     let world = World::new();
     let order = world.open().await;
-    world.fate.plan(Point::Commit(2), Harm::Before);
+    world
+        .fault_plan
+        .plan(FaultPoint::Commit(2), PlannedFault::Before);
     let state = world.pay(&order, "tok_1").await.unwrap();
     assert_eq!(
         (state.status, state.next),
-        (StatusName::Pending, Next::None)
+        (StatusName::Pending, NextAction::None)
     );
-    world.pass(30).await;
+    world.run_for(30).await;
     let expected = Books {
         status: StatusName::Authorized,
         events: vec!["authorized"],

@@ -4,11 +4,11 @@ use futures_util::future::{join, join_all};
 use oncharge_application::Error;
 use oncharge_domain::{
     psp::RefusalReason,
-    session::{Next, StatusName},
+    session::{NextAction, StatusName},
 };
 use oncharge_testkit::{Call, Reply, psp::Finish};
 
-use crate::support::{Order, World, books, told};
+use crate::support::{Order, World, books, describe};
 
 /// 20 refunds of 15.00 on 100.00: six fit.
 async fn refund_race(nodes: &[&World], order: &Order) {
@@ -26,21 +26,21 @@ async fn refund_race(nodes: &[&World], order: &Order) {
         }
     }
     assert_eq!((ordered, refused), (6, 14));
-    nodes[0].settle().await;
+    nodes[0].run_until_idle().await;
     let audited = books(nodes[0], order).await;
     assert_eq!(audited.taken, 1_000);
     assert_eq!(audited.events.len(), 2 + 2 * 6);
 }
 
 #[tokio::test(start_paused = true)]
-async fn twenty_refunds_at_once_never_exceed_what_was_captured() {
+async fn concurrent_refunds_never_exceed_the_capture() {
     let world = World::new();
     let order = world.captured().await;
     refund_race(&[&world], &order).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn nor_do_they_in_three_processes() {
+async fn concurrent_refunds_in_three_processes_never_exceed_the_capture() {
     let world = World::new();
     let order = world.captured().await;
     let (second, third) = (world.restarted(), world.restarted());
@@ -48,14 +48,14 @@ async fn nor_do_they_in_three_processes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn nor_do_they_on_many_threads() {
+async fn concurrent_refunds_on_many_threads_never_exceed_the_capture() {
     let world = World::new();
     let order = world.captured().await;
     refund_race(&[&world], &order).await;
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_capture_and_cancel_exactly_one_happens() {
+async fn a_concurrent_capture_and_cancel_have_one_winner() {
     for two_processes in [false, true] {
         for capture_first in [false, true] {
             let world = World::new();
@@ -69,17 +69,17 @@ async fn of_capture_and_cancel_exactly_one_happens() {
                 let (cancel, capture) = join(cancelling, other.capture(&order, "a", None)).await;
                 (capture, cancel)
             };
-            world.settle().await;
+            world.run_until_idle().await;
             let audited = books(&world, &order).await;
             let (won, lost) = match audited.status {
                 StatusName::Captured => (capture, cancel),
                 _ => (cancel, capture),
             };
-            assert!(won.is_ok(), "{}", told(&won));
+            assert!(won.is_ok(), "{}", describe(&won));
             assert!(
                 matches!(lost, Err(Error::InvalidState(_) | Error::InProgress(_))),
                 "{}",
-                told(&lost)
+                describe(&lost)
             );
             assert_eq!(audited.events.len(), 2, "{:?}", audited.events);
         }
@@ -87,7 +87,7 @@ async fn of_capture_and_cancel_exactly_one_happens() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_cards_at_once_one_authorisation_is_kept() {
+async fn concurrent_payments_with_many_cards_keep_one_authorization() {
     for nodes in [1, 2, 4] {
         let world = World::new();
         let order = world.open().await;
@@ -114,7 +114,7 @@ async fn of_many_cards_at_once_one_authorisation_is_kept() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn one_card_sent_many_times_at_once_is_one_try() {
+async fn concurrent_payments_with_one_token_are_one_attempt() {
     for nodes in [1, 2, 4] {
         for reply in [Reply::Done, Reply::Refused(RefusalReason::CardDeclined)] {
             let world = World::new();
@@ -134,46 +134,46 @@ async fn one_card_sent_many_times_at_once_is_one_try() {
 }
 
 /// Lets a request's answer wait until a notification of the same fact has been handled.
-async fn told_before_answered<T>(
+async fn notified_before_response<T>(
     world: &World,
     (order, kind): (&Order, &str),
     request: impl Future<Output = T>,
 ) -> T {
-    world.fate.hold_answers();
+    world.fault_plan.hold_answers();
     let telling = async {
         let operation = loop {
             tokio::task::yield_now().await;
             let operations = world.operations(order);
             let mut of_kind = operations.iter().filter(|o| o.kind.name() == kind);
             if let Some(operation) = of_kind.next()
-                && world.psp.answer_to(operation.id).is_some()
+                && world.psp.current_response(operation.id).is_some()
             {
                 break operation.id;
             }
         };
         world.notify(operation).await.unwrap();
-        world.fate.let_answers_in();
+        world.fault_plan.release_answers();
     };
     join(request, telling).await.0
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_notification_that_overtakes_the_answer_tells_the_same() {
+async fn a_notification_before_the_response_has_the_same_effect() {
     let world = World::new();
     let (paid, to_cancel) = (world.open().await, world.authorized().await);
     let (to_capture, to_refund) = (world.authorized().await, world.captured().await);
     let paying = world.pay(&paid, "tok_1");
-    let state = told_before_answered(&world, (&paid, "authorize"), paying).await;
+    let state = notified_before_response(&world, (&paid, "authorize"), paying).await;
     assert_eq!(state.unwrap().status, StatusName::Authorized);
     let capturing = world.capture(&to_capture, "a", None);
-    let answer = told_before_answered(&world, (&to_capture, "capture"), capturing).await;
-    assert_eq!(told(&answer), "200 done captured");
+    let answer = notified_before_response(&world, (&to_capture, "capture"), capturing).await;
+    assert_eq!(describe(&answer), "200 done captured");
     let cancelling = world.cancel(&to_cancel, "b");
-    let answer = told_before_answered(&world, (&to_cancel, "cancel"), cancelling).await;
-    assert_eq!(told(&answer), "200 done cancelled");
+    let answer = notified_before_response(&world, (&to_cancel, "cancel"), cancelling).await;
+    assert_eq!(describe(&answer), "200 done cancelled");
     let refunding = world.refund(&to_refund, "c", 10_000);
-    let answer = told_before_answered(&world, (&to_refund, "refund"), refunding).await;
-    assert_eq!(told(&answer), "201 refund refund_succeeded");
+    let answer = notified_before_response(&world, (&to_refund, "refund"), refunding).await;
+    assert_eq!(describe(&answer), "201 refund refund_succeeded");
     for (order, events) in [
         (&paid, &["authorized"][..]),
         (&to_capture, &["authorized", "captured"]),
@@ -193,7 +193,7 @@ async fn a_notification_that_overtakes_the_answer_tells_the_same() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_told_before_it_is_answered_is_one_refusal() {
+async fn a_refusal_notified_before_the_response_counts_once() {
     let world = World::new();
     let no = Reply::Refused(RefusalReason::CardDeclined);
     for call in [Call::Authorize, Call::Capture] {
@@ -201,20 +201,20 @@ async fn a_refusal_told_before_it_is_answered_is_one_refusal() {
     }
     let order = world.open().await;
     let paying = world.pay(&order, "tok_1");
-    let state = told_before_answered(&world, (&order, "authorize"), paying).await;
+    let state = notified_before_response(&world, (&order, "authorize"), paying).await;
     assert_eq!(state.unwrap().status, StatusName::Refused);
     assert_eq!(world.events(&order), ["refused"]);
     assert_eq!(world.session(&order).await.counted_attempts(), 1);
     let order = world.authorized().await;
     let capturing = world.capture(&order, "a", None);
-    let answer = told_before_answered(&world, (&order, "capture"), capturing).await;
-    assert_eq!(told(&answer), "409 psp_rejected");
+    let answer = notified_before_response(&world, (&order, "capture"), capturing).await;
+    assert_eq!(describe(&answer), "409 psp_rejected");
     let again = world.capture(&order, "a", None).await.unwrap();
     assert_eq!(again.answer, answer.unwrap().answer);
 }
 
 #[tokio::test(start_paused = true)]
-async fn expiry_and_payment_at_once_leave_one_of_the_two() {
+async fn a_concurrent_expiry_and_payment_have_one_winner() {
     for n in 0..2 {
         let world = World::new();
         let order = world.open().await;
@@ -233,19 +233,19 @@ async fn expiry_and_payment_at_once_leave_one_of_the_two() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_challenge_passed_while_it_is_given_up_ends_one_way() {
+async fn a_challenge_passed_while_it_is_abandoned_has_one_outcome() {
     for abandon_first in [true, false] {
         let world = World::new();
         let order = world.open().await;
         world.psp.reply(Call::Authorize, Reply::ActionRequired);
         let state = world.pay(&order, "tok_1").await.unwrap();
-        assert!(matches!(state.next, Next::Challenge(_)));
+        assert!(matches!(state.next, NextAction::Challenge(_)));
         let attempt = world.operation(&order, "authorize").id;
         let passing = async {
             // Where the PSP has cancelled it by then, there is nothing to pass any more.
             if !matches!(
-                world.psp.answer_to(attempt),
-                Some(oncharge_domain::psp::Answer::Refused(_))
+                world.psp.current_response(attempt),
+                Some(oncharge_domain::psp::PspResponse::Refused(_))
             ) {
                 world.psp.finish(attempt, Finish::Done);
             }
@@ -256,7 +256,7 @@ async fn a_challenge_passed_while_it_is_given_up_ends_one_way() {
         } else {
             let _ = join(passing, world.abandon(&order)).await;
         }
-        world.settle().await;
+        world.run_until_idle().await;
         let audited = books(&world, &order).await;
         let kept = audited.status == StatusName::Authorized;
         assert_eq!(audited.reserved, if kept { 10_000 } else { 0 });
@@ -268,7 +268,7 @@ async fn a_challenge_passed_while_it_is_given_up_ends_one_way() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn two_workers_do_no_work_twice() {
+async fn two_workers_do_not_repeat_work() {
     let world = World::capturing_after(60);
     let mut orders = Vec::new();
     for _ in 0..40 {
@@ -277,7 +277,7 @@ async fn two_workers_do_no_work_twice() {
     world.clock.advance(60);
     let elsewhere = world.restarted();
     for _ in 0..4 {
-        join(world.work(), elsewhere.work()).await;
+        join(world.run_workers(), elsewhere.run_workers()).await;
     }
     for order in &orders {
         let audited = books(&world, order).await;

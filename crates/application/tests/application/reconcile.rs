@@ -2,18 +2,21 @@
 
 use oncharge_application::{
     Error,
-    reconcile::{self, Progress, Range, Reconciled},
+    reconcile::{self, Progress, Range, ReconcileSummary},
 };
 use oncharge_domain::{id::OperationId, psp::RefusalReason, session::StatusName};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Harm, Point, World};
+use crate::support::{FaultPoint, PlannedFault, World};
 
-async fn differences(world: &World) -> (Reconciled, Vec<String>) {
+async fn differences(world: &World) -> (ReconcileSummary, Vec<String>) {
     differences_after(world, None).await
 }
 
-async fn differences_after(world: &World, after: Option<OperationId>) -> (Reconciled, Vec<String>) {
+async fn differences_after(
+    world: &World,
+    after: Option<OperationId>,
+) -> (ReconcileSummary, Vec<String>) {
     let mut found = Vec::new();
     let since = world.now().plus_seconds(-86_400);
     let mut report = |progress: Progress<'_>| {
@@ -29,7 +32,7 @@ async fn differences_after(world: &World, after: Option<OperationId>) -> (Reconc
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_interrupted_comparison_goes_on_after_an_operation() {
+async fn an_interrupted_comparison_resumes_after_an_operation() {
     let world = World::new();
     let order = world.captured().await;
     let until_now = world.operations(&order).into_iter();
@@ -43,7 +46,7 @@ async fn an_interrupted_comparison_goes_on_after_an_operation() {
     assert_eq!(found, ["refund: open here, done there"]);
     let last = world.operation(&order, "refund").id;
     let (sum, _) = differences_after(&world, Some(last)).await;
-    assert_eq!(sum, Reconciled::default());
+    assert_eq!(sum, ReconcileSummary::default());
 
     let mut cursor = None;
     let mut report = |progress: Progress<'_>| {
@@ -65,18 +68,20 @@ async fn an_interrupted_comparison_goes_on_after_an_operation() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_look_up_that_fails_ends_nothing() {
+async fn a_failed_look_up_does_not_end_the_comparison() {
     let world = World::new();
     for _ in 0..20 {
         world.authorized().await;
     }
-    world.fate.plan(Point::Call(1), Harm::Between);
+    world
+        .fault_plan
+        .plan(FaultPoint::Call(1), PlannedFault::Between);
     let (sum, _) = differences(&world).await;
     assert_eq!((sum.compared, sum.unreachable), (19, 1), "one fails alone");
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_all_is_told_there_is_no_difference() {
+async fn consistent_operations_have_no_differences() {
     let world = World::new();
     let order = world.captured().await;
     world.refund(&order, "", 500).await.unwrap();
@@ -92,27 +97,27 @@ async fn where_all_is_told_there_is_no_difference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_seen_differently_is_reported() {
+async fn differences_are_reported() {
     let world = World::new();
     let order = world.captured().await;
     world.psp.fail(Call::Refund, Fault::UnknownAfter);
     world.refund(&order, "", 500).await.unwrap();
     let (_, found) = differences(&world).await;
     assert_eq!(found, ["refund: open here, done there"]);
-    world.settle().await;
+    world.run_until_idle().await;
     assert_eq!(differences(&world).await.1, Vec::<String>::new());
     // A paid refund that the PSP takes back, and whose notification never comes.
     let refund = world.operation(&order, "refund").id;
     world
         .psp
-        .take_back(refund, RefusalReason::parse("closed_account"));
+        .reverse(refund, RefusalReason::parse("closed_account"));
     let (sum, found) = differences(&world).await;
     assert_eq!(found, ["refund: succeeded here, refused there"]);
     assert_eq!(sum.differences, 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_was_taken_back_is_a_difference_until_we_know_it() {
+async fn an_unknown_reversal_is_a_difference() {
     let undone = || RefusalReason::Other("undone".into());
     for (kind, reason) in [
         ("authorize", RefusalReason::AuthorizationExpired),
@@ -128,11 +133,11 @@ async fn what_was_taken_back_is_a_difference_until_we_know_it() {
             world.cancel(&order, "").await.unwrap();
         }
         let taken_back = world.operation(&order, kind).id;
-        world.psp.take_back(taken_back, reason);
+        world.psp.reverse(taken_back, reason);
         let expected = format!("{kind}: succeeded here, refused there");
         assert_eq!(differences(&world).await.1, [expected]);
         world.notify(taken_back).await.unwrap();
-        world.work().await;
+        world.run_workers().await;
         assert_eq!(differences(&world).await.1, Vec::<String>::new(), "{kind}");
     }
 }
@@ -151,7 +156,7 @@ async fn an_attempt_that_lapsed_while_it_was_cancelled_is_no_difference() {
     world.notify(attempt).await.unwrap();
     world
         .psp
-        .take_back(attempt, RefusalReason::AuthorizationExpired);
+        .reverse(attempt, RefusalReason::AuthorizationExpired);
     let expected = "authorize: succeeded here, refused there".to_owned();
     assert_eq!(differences(&world).await.1, [expected], "not yet known");
     world.notify(attempt).await.unwrap();
@@ -170,10 +175,12 @@ async fn an_attempt_that_lapsed_while_it_was_cancelled_is_no_difference() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_psp_is_counted_and_nothing_is_claimed() {
+async fn an_unreachable_psp_is_counted_without_differences() {
     let world = World::new();
     world.captured().await;
-    world.fate.plan(Point::Call(1), Harm::Between);
+    world
+        .fault_plan
+        .plan(FaultPoint::Call(1), PlannedFault::Between);
     let (sum, found) = differences(&world).await;
     assert_eq!((sum.compared, sum.unreachable), (1, 1));
     assert_eq!(found, Vec::<String>::new());

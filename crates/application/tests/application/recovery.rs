@@ -2,17 +2,17 @@
 
 use futures_util::future::join;
 use oncharge_domain::{
-    operation::{OperationStatus, Sending},
+    operation::{OperationStatus, SendState},
     psp::RefusalReason,
     session::StatusName,
 };
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Harm, Order, Point, World, books, told};
+use crate::support::{FaultPoint, Order, PlannedFault, World, books, describe};
 
 /// How an operation was left, and who left it so.
 #[derive(Clone, Copy, Debug)]
-enum Left {
+enum LeftOpen {
     /// Its intent was written and nobody lived to send it.
     Intended,
     /// It was sent, and nobody lived to hear the answer.
@@ -25,31 +25,35 @@ enum Left {
     Accepted,
 }
 
-const ALL: [Left; 5] = [
-    Left::Intended,
-    Left::Sent,
-    Left::LostBefore,
-    Left::LostAfter,
-    Left::Accepted,
+const ALL: [LeftOpen; 5] = [
+    LeftOpen::Intended,
+    LeftOpen::Sent,
+    LeftOpen::LostBefore,
+    LeftOpen::LostAfter,
+    LeftOpen::Accepted,
 ];
 
 /// Runs a request that leaves its operation so; what died with it is dropped.
-async fn leave(world: &World, left: Left, call: Call, request: impl Future<Output = ()>) {
+async fn leave_open(world: &World, left: LeftOpen, call: Call, request: impl Future<Output = ()>) {
     match left {
-        Left::Intended => world.fate.plan(Point::Call(1), Harm::DieBefore),
-        Left::Sent => world.fate.plan(Point::Call(1), Harm::DieAfter),
-        Left::LostBefore => world.psp.fail(call, Fault::UnknownBefore),
-        Left::LostAfter => world.psp.fail(call, Fault::UnknownAfter),
-        Left::Accepted => world.psp.reply(call, Reply::Accepted),
+        LeftOpen::Intended => world
+            .fault_plan
+            .plan(FaultPoint::Call(1), PlannedFault::CrashBefore),
+        LeftOpen::Sent => world
+            .fault_plan
+            .plan(FaultPoint::Call(1), PlannedFault::CrashAfter),
+        LeftOpen::LostBefore => world.psp.fail(call, Fault::UnknownBefore),
+        LeftOpen::LostAfter => world.psp.fail(call, Fault::UnknownAfter),
+        LeftOpen::Accepted => world.psp.reply(call, Reply::Accepted),
     }
     tokio::select! {
-        () = world.fate.death() => {}
+        () = world.fault_plan.crashed() => {}
         () = request => {}
     }
 }
 
-fn finish_accepted(world: &World, order: &Order, (left, kind): (Left, &str)) {
-    if matches!(left, Left::Accepted) {
+fn finish_accepted(world: &World, order: &Order, (left, kind): (LeftOpen, &str)) {
+    if matches!(left, LeftOpen::Accepted) {
         world
             .psp
             .finish(world.operation(order, kind).id, Finish::Done);
@@ -57,17 +61,17 @@ fn finish_accepted(world: &World, order: &Order, (left, kind): (Left, &str)) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_attempt_left_open_is_finished_once() {
+async fn an_open_attempt_is_finished_once() {
     for left in ALL {
         let world = World::new();
         let order = world.open().await;
-        leave(&world, left, Call::Authorize, async {
+        leave_open(&world, left, Call::Authorize, async {
             world.pay(&order, "tok_1").await.unwrap();
         })
         .await;
         let world = world.restarted();
         finish_accepted(&world, &order, (left, "authorize"));
-        world.pass(61).await;
+        world.run_for(61).await;
         let audited = books(&world, &order).await;
         assert_eq!(
             (audited.status, audited.reserved),
@@ -79,20 +83,20 @@ async fn an_attempt_left_open_is_finished_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn captures_cancels_and_refunds_left_open_are_finished_once() {
+async fn open_captures_cancels_and_refunds_are_finished_once() {
     for left in ALL {
         let world = World::new();
         let (to_capture, to_cancel) = (world.authorized().await, world.authorized().await);
         let to_refund = world.captured().await;
-        leave(&world, left, Call::Capture, async {
+        leave_open(&world, left, Call::Capture, async {
             world.capture(&to_capture, "a", None).await.unwrap();
         })
         .await;
-        leave(&world, left, Call::Cancel, async {
+        leave_open(&world, left, Call::Cancel, async {
             world.cancel(&to_cancel, "b").await.unwrap();
         })
         .await;
-        leave(&world, left, Call::Refund, async {
+        leave_open(&world, left, Call::Refund, async {
             world.refund(&to_refund, "c", 1_000).await.unwrap();
         })
         .await;
@@ -100,7 +104,7 @@ async fn captures_cancels_and_refunds_left_open_are_finished_once() {
         finish_accepted(&world, &to_capture, (left, "capture"));
         finish_accepted(&world, &to_cancel, (left, "cancel"));
         finish_accepted(&world, &to_refund, (left, "refund"));
-        world.pass(61).await;
+        world.run_for(61).await;
         let captured = books(&world, &to_capture).await;
         assert_eq!(
             (captured.status, captured.taken),
@@ -124,23 +128,23 @@ async fn captures_cancels_and_refunds_left_open_are_finished_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_is_in_hand_is_left_alone_for_a_while() {
+async fn operations_in_progress_are_not_recovered_at_once() {
     let world = World::new();
     let order = world.open().await;
-    leave(&world, Left::Intended, Call::Authorize, async {
+    leave_open(&world, LeftOpen::Intended, Call::Authorize, async {
         world.pay(&order, "tok_1").await.unwrap();
     })
     .await;
     let world = world.restarted();
     world.clock.advance(14);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(
         world.psp.calls(),
         0,
         "another process may be sending it this moment"
     );
     world.clock.advance(1);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
 }
 
@@ -152,15 +156,15 @@ async fn an_accepted_operation_is_looked_up_after_a_minute() {
     world.pay(&order, "tok_1").await.unwrap();
     let calls = world.psp.calls();
     world.clock.advance(59);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.psp.calls(), calls);
     world.clock.advance(1);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.psp.calls(), calls + 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_psp_is_asked_with_back_off_and_never_sent_two_keys() {
+async fn an_unresponsive_psp_is_retried_with_backoff_under_one_key() {
     let world = World::new();
     let order = world.open().await;
     world.psp.fail(Call::Authorize, Fault::UnknownBefore);
@@ -169,19 +173,19 @@ async fn a_silent_psp_is_asked_with_back_off_and_never_sent_two_keys() {
     }
     world.pay(&order, "tok_1").await.unwrap();
     let before = world.psp.calls();
-    world.pass(600).await;
+    world.run_for(600).await;
     let tries = world.psp.calls() - before;
     assert!((20..=40).contains(&tries), "{tries} tries in ten minutes");
     assert_eq!(world.status(&order).await, StatusName::Pending);
     world.psp.clear_faults();
-    world.pass(31).await;
+    world.run_for(31).await;
     let audited = books(&world, &order).await;
     assert_eq!(audited.reserved, 10_000);
     assert_eq!(world.count(&order, "authorize"), 1);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_later_not_sent_proves_nothing_of_an_earlier_sending() {
+async fn not_sent_on_a_retry_does_not_prove_that_the_first_call_was_not_sent() {
     let world = World::new();
     let order = world.authorized().await;
     // The first may have arrived; the repetition surely did not.
@@ -189,23 +193,23 @@ async fn a_later_not_sent_proves_nothing_of_an_earlier_sending() {
     world.psp.fail(Call::Capture, Fault::NotSent);
     world.capture(&order, "k", None).await.unwrap();
     world.clock.advance(1);
-    world.work().await;
+    world.run_workers().await;
     let capture = world.operation(&order, "capture");
     assert!(capture.is_open(), "{capture:?}");
-    assert_eq!(capture.sending, Sending::Unknown);
-    world.pass(30).await;
+    assert_eq!(capture.sending, SendState::Unknown);
+    world.run_for(30).await;
     assert_eq!(books(&world, &order).await.taken, 10_000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_unknown_outcome_fails_only_on_the_psps_own_refusal() {
+async fn an_unknown_outcome_fails_only_on_a_psp_refusal() {
     let world = World::new();
     let order = world.authorized().await;
     world.psp.fail(Call::Capture, Fault::UnknownAfter);
     let no = Reply::Refused(RefusalReason::Other("no".into()));
     world.psp.reply(Call::Capture, no);
     world.capture(&order, "k", None).await.unwrap();
-    world.pass(5).await;
+    world.run_for(5).await;
     let audited = books(&world, &order).await;
     assert_eq!(
         audited.events,
@@ -216,7 +220,7 @@ async fn an_unknown_outcome_fails_only_on_the_psps_own_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn past_the_keys_lifetime_nothing_is_repeated_only_looked_up() {
+async fn after_the_key_lifetime_operations_are_only_looked_up() {
     let world = World::new();
     world
         .psp
@@ -228,8 +232,8 @@ async fn past_the_keys_lifetime_nothing_is_repeated_only_looked_up() {
     world.capture(&order, "k", None).await.unwrap();
     world.clock.advance(3600);
     world.psp.clear_faults();
-    world.pass(7200).await;
-    let arrived = world.psp.arrived();
+    world.run_for(7200).await;
+    let arrived = world.psp.received_calls();
     let sent = arrived.iter().any(|(call, _)| *call == Call::Capture);
     assert!(
         !sent,
@@ -254,12 +258,15 @@ async fn a_keys_lifetime_begins_when_it_is_first_sent() {
     let lifetime = std::time::Duration::from_secs(3600);
     world.psp.set_key_lifetime(lifetime);
     let order = world.authorized().await;
-    world.psp.set_away(true);
-    world.pass(7200).await;
-    assert_eq!(world.operation(&order, "capture").sending, Sending::NotSent);
-    world.psp.set_away(false);
+    world.psp.set_unreachable(true);
+    world.run_for(7200).await;
+    assert_eq!(
+        world.operation(&order, "capture").sending,
+        SendState::NotSent
+    );
+    world.psp.set_unreachable(false);
     world.psp.fail(Call::Capture, Fault::UnknownBefore);
-    world.pass(1800).await;
+    world.run_for(1800).await;
     assert_eq!(world.status(&order).await, StatusName::Captured);
 }
 
@@ -269,45 +276,47 @@ async fn what_recovery_has_taken_over_is_not_sent_by_the_suspended_process() {
     let world = World::new();
     let order = world.captured().await;
     let other_node = world.restarted();
-    world.fate.commit.suspend_next();
+    world.fault_plan.commit.suspend_next();
     let take_over = async {
-        world.fate.commit.suspended().await;
-        other_node.pass(60).await;
+        world.fault_plan.commit.suspended().await;
+        other_node.run_for(60).await;
         assert_eq!(
             world.operation(&order, "refund").status,
             OperationStatus::Succeeded
         );
-        world.fate.commit.resume();
+        world.fault_plan.commit.resume();
     };
     let (answer, ()) = join(world.refund(&order, "k", 500), take_over).await;
-    assert_eq!(told(&answer), "201 refund refund_succeeded");
-    let arrived = world.psp.arrived();
+    assert_eq!(describe(&answer), "201 refund refund_succeeded");
+    let arrived = world.psp.received_calls();
     let sent = arrived.iter().filter(|(call, _)| *call == Call::Refund);
     assert_eq!(sent.count(), 1, "{arrived:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_failing_store_or_account_is_not_asked_again_and_again() {
+async fn a_failing_store_or_account_is_retried_with_backoff() {
     let world = World::new();
     let order = world.open().await;
     world.psp.fail(Call::Authorize, Fault::UnknownAfter);
     world.pay(&order, "tok_1").await.unwrap();
     // The outcome cannot be written: the operation waits, it is not due at once again.
     world.clock.advance(1);
-    world.fate.plan(Point::Commit(1), Harm::Before);
-    world.work().await;
+    world
+        .fault_plan
+        .plan(FaultPoint::Commit(1), PlannedFault::Before);
+    world.run_workers().await;
     let calls = world.psp.calls();
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.psp.calls(), calls, "no pause after a failure");
     let attempt = world.operation(&order, "authorize").id;
     let next = world.store.next_try_at(attempt).unwrap();
     assert!(next > world.now(), "due at {next:?}");
-    world.pass(5).await;
+    world.run_for(5).await;
     assert_eq!(books(&world, &order).await.reserved, 10_000);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_lease_is_renewed_while_the_psp_takes_its_time() {
+async fn a_lease_is_renewed_during_a_slow_psp_call() {
     let world = World::new();
     let order = world.authorized().await;
     world.psp.fail(Call::Capture, Fault::UnknownAfter);

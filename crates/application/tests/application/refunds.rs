@@ -4,7 +4,7 @@ use oncharge_application::Error;
 use oncharge_domain::{psp::RefusalReason, refund::RefundStatus, session::StatusName};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
-use crate::support::{Books, Order, Psp, World, books, told};
+use crate::support::{Books, Order, PspBehavior, World, books, describe};
 
 const HOUR: i64 = 3600;
 
@@ -15,41 +15,41 @@ impl World {
 }
 
 #[tokio::test(start_paused = true)]
-async fn whatever_the_psp_does_the_order_is_acknowledged() {
+async fn a_refund_request_is_acknowledged_whatever_the_psp_does() {
     let refused = Reply::Refused(RefusalReason::Other("no".into()));
     for (psp, answer, has_reference, events) in [
         (
-            Psp::Says(Reply::Done),
+            PspBehavior::Replies(Reply::Done),
             "201 refund refund_succeeded",
             true,
             &["refund.requested", "refund.succeeded"][..],
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             "201 refund refund_requested",
             true,
             &["refund.requested"],
         ),
         (
-            Psp::Fails(Fault::UnknownBefore),
+            PspBehavior::Fails(Fault::UnknownBefore),
             "201 refund refund_requested",
             false,
             &["refund.requested"],
         ),
         (
-            Psp::Fails(Fault::UnknownAfter),
+            PspBehavior::Fails(Fault::UnknownAfter),
             "201 refund refund_requested",
             false,
             &["refund.requested"],
         ),
         (
-            Psp::Fails(Fault::NotSent),
+            PspBehavior::Fails(Fault::NotSent),
             "201 refund refund_requested",
             false,
             &["refund.requested"],
         ),
         (
-            Psp::Says(refused),
+            PspBehavior::Replies(refused),
             "201 refund refund_failed",
             false,
             &["refund.requested", "refund.failed"],
@@ -60,7 +60,7 @@ async fn whatever_the_psp_does_the_order_is_acknowledged() {
         let order = world.captured().await;
         psp.plan(&world.psp, Call::Refund);
         let first = world.refund(&order, "k", 1_500).await;
-        assert_eq!(told(&first), answer, "{case}");
+        assert_eq!(describe(&first), answer, "{case}");
         let refunds = world.store.refunds_of(order.id);
         assert_eq!(refunds[0].psp_reference.is_some(), has_reference, "{case}");
         assert_eq!(world.events(&order)[2..], *events, "{case}");
@@ -72,34 +72,39 @@ async fn whatever_the_psp_does_the_order_is_acknowledged() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn every_open_refund_comes_to_its_end() {
+async fn every_open_refund_is_completed() {
     let refused = Finish::Refused(RefusalReason::Other("no".into()));
     for (psp, finish, expected, taken) in [
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(Finish::Done),
             "refund_succeeded",
             8_500,
         ),
         (
-            Psp::Says(Reply::Accepted),
+            PspBehavior::Replies(Reply::Accepted),
             Some(refused),
             "refund_failed",
             10_000,
         ),
         (
-            Psp::Fails(Fault::UnknownBefore),
+            PspBehavior::Fails(Fault::UnknownBefore),
             None,
             "refund_succeeded",
             8_500,
         ),
         (
-            Psp::Fails(Fault::UnknownAfter),
+            PspBehavior::Fails(Fault::UnknownAfter),
             None,
             "refund_succeeded",
             8_500,
         ),
-        (Psp::Fails(Fault::NotSent), None, "refund_succeeded", 8_500),
+        (
+            PspBehavior::Fails(Fault::NotSent),
+            None,
+            "refund_succeeded",
+            8_500,
+        ),
     ] {
         let case = format!("{psp:?} {finish:?}");
         let world = World::new();
@@ -111,13 +116,13 @@ async fn every_open_refund_comes_to_its_end() {
                 .psp
                 .finish(world.operation(&order, "refund").id, finish);
         }
-        world.pass(61).await;
+        world.run_for(61).await;
         assert_eq!(world.refund_status(&order), expected, "{case}");
         let audited = books(&world, &order).await;
         assert_eq!(audited.taken, taken, "{case}");
-        let told = audited.events[3].replace("refund.", "refund_");
+        let event = audited.events[3].replace("refund.", "refund_");
         assert_eq!(
-            (told.as_str(), audited.events.len()),
+            (event.as_str(), audited.events.len()),
             (expected, 4),
             "{case}"
         );
@@ -142,7 +147,7 @@ async fn open_refunds_count_and_failed_ones_do_not() {
     world.psp.finish(first, no);
     world.notify(first).await.unwrap();
     let answer = world.refund(&order, "k", 10_000).await;
-    assert_eq!(told(&answer), "201 refund refund_succeeded");
+    assert_eq!(describe(&answer), "201 refund refund_succeeded");
     let over = world.refund(&order, "", 1).await;
     assert!(
         matches!(over, Err(Error::RefundExceedsCaptured(_))),
@@ -176,14 +181,14 @@ async fn only_a_captured_session_in_its_own_currency_can_be_refunded() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_paid_out_refund_that_is_taken_back_gives_the_amount_back() {
+async fn a_reversed_refund_restores_the_refundable_amount() {
     let world = World::new();
     let order = world.captured().await;
     world.refund(&order, "", 10_000).await.unwrap();
     let operation = world.operation(&order, "refund").id;
     world
         .psp
-        .take_back(operation, RefusalReason::Other("closed_account".into()));
+        .reverse(operation, RefusalReason::Other("closed_account".into()));
     world.notify(operation).await.unwrap();
     world.notify(operation).await.unwrap();
     let refund = world.store.refunds_of(order.id).remove(0);
@@ -211,7 +216,7 @@ async fn a_paid_out_refund_that_is_taken_back_gives_the_amount_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refund_that_can_never_be_sent_fails_after_72_hours_and_not_before() {
+async fn an_unsent_refund_fails_after_72_hours() {
     let world = World::new();
     let order = world.captured().await;
     for _ in 0..2_000 {
@@ -220,7 +225,7 @@ async fn a_refund_that_can_never_be_sent_fails_after_72_hours_and_not_before() {
     world.refund(&order, "k", 1_500).await.unwrap();
     for _ in 0..288 {
         world.clock.advance(900);
-        world.work().await;
+        world.run_workers().await;
         assert_eq!(world.refund_status(&order), "refund_requested");
     }
     let refundable = world.session(&order).await.amount_refundable();
@@ -230,7 +235,7 @@ async fn a_refund_that_can_never_be_sent_fails_after_72_hours_and_not_before() {
         "it counts as long as it may still go out"
     );
     world.clock.advance(HOUR);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(world.refund_status(&order), "refund_failed");
     let refund = world.store.refunds_of(order.id).remove(0);
     assert_eq!(
@@ -243,16 +248,16 @@ async fn a_refund_that_can_never_be_sent_fails_after_72_hours_and_not_before() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refund_that_could_not_be_sent_goes_out_as_soon_as_the_psp_is_back() {
+async fn an_unsent_refund_is_sent_when_the_psp_is_back() {
     let world = World::new();
     let order = world.captured().await;
     for _ in 0..5 {
         world.psp.fail(Call::Refund, Fault::NotSent);
     }
     world.refund(&order, "k", 1_500).await.unwrap();
-    world.pass(120).await;
+    world.run_for(120).await;
     assert_eq!(world.refund_status(&order), "refund_succeeded");
-    let calls = world.psp.arrived();
+    let calls = world.psp.received_calls();
     let sent = calls
         .iter()
         .filter(|(call, _)| *call == Call::Refund)
@@ -261,7 +266,7 @@ async fn a_refund_that_could_not_be_sent_goes_out_as_soon_as_the_psp_is_back() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn where_the_merchant_demands_keys_captures_and_refunds_need_one() {
+async fn captures_and_refunds_require_a_key_if_the_merchant_demands_it() {
     let world = World::with(|merchant, _| {
         merchant.automatic_capture = false;
         merchant.require_idempotency_key = true;
@@ -279,7 +284,7 @@ async fn where_the_merchant_demands_keys_captures_and_refunds_need_one() {
         "{answer:?}"
     );
     assert_eq!(
-        told(&world.refund(&order, "b", 1).await),
+        describe(&world.refund(&order, "b", 1).await),
         "201 refund refund_succeeded"
     );
     assert_eq!(books(&world, &order).await.taken, 9_999);

@@ -7,13 +7,13 @@ use oncharge_application::{
     Error,
     api_keys::{
         list, remove,
-        rotate::{self, OldPair},
+        rotate::{self, OldKeyPolicy},
     },
     authenticate::{self, Principal},
-    merchants::{self, KeyName},
+    merchants::{self, KeySelector},
     webhooks::{
         endpoint,
-        rotate_secret::{self, OldSecret},
+        rotate_secret::{self, OldSecretPolicy},
     },
 };
 use oncharge_domain::{
@@ -28,12 +28,12 @@ use crate::support::World;
 const MINUTE: i64 = 60;
 
 /// A merchant with a pair whose key's text is known.
-struct Shop {
+struct Fixture {
     world: World,
     key: String,
 }
 
-impl Shop {
+impl Fixture {
     async fn new() -> Self {
         let world = World::new();
         world.clock.advance(10);
@@ -53,7 +53,7 @@ impl Shop {
     async fn rotate(&self, key: &str, idempotency: &str) -> Result<(String, bool), Error> {
         let signer = self.signer(key).await.expect("a valid key");
         let (post, app) = (self.post(idempotency), &self.world.app);
-        let reply = rotate::rotate(app, post, signer, OldPair::Grace).await?;
+        let reply = rotate::rotate(app, post, signer, OldKeyPolicy::Grace).await?;
         let text = String::from_utf8(reply.answer.body).unwrap();
         Ok((text.split(' ').nth(1).unwrap().to_owned(), reply.replayed))
     }
@@ -74,68 +74,68 @@ impl Shop {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_old_pair_works_fourteen_days_more() {
-    let shop = Shop::new().await;
-    let (new, replayed) = shop.rotate(&shop.key, "once").await.unwrap();
+async fn the_old_pair_works_for_fourteen_days() {
+    let fixture = Fixture::new().await;
+    let (new, replayed) = fixture.rotate(&fixture.key, "once").await.unwrap();
     assert!(!replayed);
-    assert_eq!((shop.keys().await.len(), shop.active().await), (3, 2));
-    let old = shop.signer(&shop.key).await.unwrap();
+    assert_eq!((fixture.keys().await.len(), fixture.active().await), (3, 2));
+    let old = fixture.signer(&fixture.key).await.unwrap();
     assert!(matches!(old.require_active(), Err(Error::KeyIsEnding)));
-    shop.world.clock.advance(14 * 86_400 - 1);
-    assert!(shop.signer(&shop.key).await.is_some());
-    shop.world.clock.advance(1);
-    assert!(shop.signer(&shop.key).await.is_none());
-    assert!(shop.signer(&new).await.is_some());
-    let audit = shop.world.store.audit();
+    fixture.world.clock.advance(14 * 86_400 - 1);
+    assert!(fixture.signer(&fixture.key).await.is_some());
+    fixture.world.clock.advance(1);
+    assert!(fixture.signer(&fixture.key).await.is_none());
+    assert!(fixture.signer(&new).await.is_some());
+    let audit = fixture.world.store.audit();
     let entry = audit.iter().find(|one| one.action.name() == "key_rotated");
     let (old, detail) = (old.key.id.to_string(), &entry.unwrap().detail);
-    let new = shop.keys().await[0].id.to_string();
+    let new = fixture.keys().await[0].id.to_string();
     assert!(detail.contains(&old) && detail.contains(&new), "{detail}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_rotation_is_replayed_to_its_own_key_for_ten_minutes() {
-    let shop = Shop::new().await;
-    let other = merchants::add_key(&shop.world.app, shop.world.merchant.id);
+    let fixture = Fixture::new().await;
+    let other = merchants::add_key(&fixture.world.app, fixture.world.merchant.id);
     let other = other.await.unwrap().api_key;
-    let (new, _) = shop.rotate(&shop.key, "once").await.unwrap();
+    let (new, _) = fixture.rotate(&fixture.key, "once").await.unwrap();
     for stranger in [&other, &new] {
-        let reused = shop.rotate(stranger, "once").await;
+        let reused = fixture.rotate(stranger, "once").await;
         assert!(
             matches!(reused, Err(Error::IdempotencyKeyReused)),
             "{reused:?}"
         );
     }
-    shop.world.clock.advance(10 * MINUTE);
-    let again = shop.rotate(&shop.key, "once").await.unwrap();
+    fixture.world.clock.advance(10 * MINUTE);
+    let again = fixture.rotate(&fixture.key, "once").await.unwrap();
     assert_eq!(again, (new, true));
-    shop.world.clock.advance(1);
-    let late = shop.rotate(&shop.key, "once").await;
+    fixture.world.clock.advance(1);
+    let late = fixture.rotate(&fixture.key, "once").await;
     assert!(matches!(late, Err(Error::KeyIsEnding)), "{late:?}");
-    let reused = shop.rotate(&other, "once").await;
+    let reused = fixture.rotate(&other, "once").await;
     assert!(
         matches!(reused, Err(Error::IdempotencyKeyReused)),
         "{reused:?}"
     );
-    assert_eq!(shop.keys().await.len(), 4, "no other pair was made");
+    assert_eq!(fixture.keys().await.len(), 4, "no other pair was made");
 }
 
 #[tokio::test(start_paused = true)]
-async fn of_many_rotations_of_one_key_one_succeeds() {
-    let shop = Shop::new().await;
+async fn concurrent_rotations_of_one_key_have_one_winner() {
+    let fixture = Fixture::new().await;
     let texts: Vec<String> = (0..16).map(|number| format!("k{number}")).collect();
-    let all = texts.iter().map(|text| shop.rotate(&shop.key, text));
+    let all = texts.iter().map(|text| fixture.rotate(&fixture.key, text));
     let results = join_all(all).await;
     let refused = results.iter();
     let refused = refused.filter(|one| matches!(one, Err(Error::KeyIsEnding)));
     assert_eq!(refused.count(), 15, "{results:?}");
-    assert_eq!((shop.keys().await.len(), shop.active().await), (3, 2));
+    assert_eq!((fixture.keys().await.len(), fixture.active().await), (3, 2));
 }
 
 #[tokio::test(start_paused = true)]
-async fn sixteen_equal_rotations_make_one_pair() {
-    let shop = Shop::new().await;
-    let all = (0..16).map(|_| shop.rotate(&shop.key, "k"));
+async fn equal_rotations_create_one_pair() {
+    let fixture = Fixture::new().await;
+    let all = (0..16).map(|_| fixture.rotate(&fixture.key, "k"));
     let mut keys: Vec<String> = join_all(all)
         .await
         .into_iter()
@@ -143,113 +143,131 @@ async fn sixteen_equal_rotations_make_one_pair() {
         .collect();
     keys.dedup();
     assert_eq!(keys.len(), 1);
-    assert_eq!((shop.keys().await.len(), shop.active().await), (3, 2));
+    assert_eq!((fixture.keys().await.len(), fixture.active().await), (3, 2));
 }
 
 /// A process that has the key cached does not know of its end.
 #[tokio::test(start_paused = true)]
 async fn a_revoked_key_is_not_rotated() {
-    let shop = Shop::new().await;
-    let cached = shop.signer(&shop.key).await.unwrap();
-    let name = KeyName::Text(&shop.key);
-    merchants::revoke_key(&shop.world.app, &name).await.unwrap();
-    let rotated = rotate::rotate(&shop.world.app, shop.post(""), cached, OldPair::Grace).await;
+    let fixture = Fixture::new().await;
+    let cached = fixture.signer(&fixture.key).await.unwrap();
+    let name = KeySelector::Text(&fixture.key);
+    merchants::revoke_key(&fixture.world.app, &name)
+        .await
+        .unwrap();
+    let rotated = rotate::rotate(
+        &fixture.world.app,
+        fixture.post(""),
+        cached,
+        OldKeyPolicy::Grace,
+    )
+    .await;
     assert!(matches!(rotated, Err(Error::KeyIsEnding)), "{rotated:?}");
-    assert_eq!(shop.keys().await.len(), 1, "the merchant's first one");
+    assert_eq!(fixture.keys().await.len(), 1, "the merchant's first one");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_old_pair_can_end_at_once() {
-    let shop = Shop::new().await;
-    let signer = shop.signer(&shop.key).await.unwrap();
-    let rotated = rotate::rotate(&shop.world.app, shop.post(""), signer, OldPair::Revoked).await;
+    let fixture = Fixture::new().await;
+    let signer = fixture.signer(&fixture.key).await.unwrap();
+    let rotated = rotate::rotate(
+        &fixture.world.app,
+        fixture.post(""),
+        signer,
+        OldKeyPolicy::Revoked,
+    )
+    .await;
     rotated.unwrap();
-    assert!(shop.signer(&shop.key).await.is_none());
-    assert_eq!((shop.keys().await.len(), shop.active().await), (2, 2));
+    assert!(fixture.signer(&fixture.key).await.is_none());
+    assert_eq!((fixture.keys().await.len(), fixture.active().await), (2, 2));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_merchant_ends_any_key_but_its_last_one() {
-    let shop = Shop::new().await;
-    let app = &shop.world.app;
-    let (new, _) = shop.rotate(&shop.key, "").await.unwrap();
-    let ending = shop.signer(&shop.key).await.unwrap();
-    let new = shop.signer(&new).await.unwrap();
+    let fixture = Fixture::new().await;
+    let app = &fixture.world.app;
+    let (new, _) = fixture.rotate(&fixture.key, "").await.unwrap();
+    let ending = fixture.signer(&fixture.key).await.unwrap();
+    let new = fixture.signer(&new).await.unwrap();
     let id = |key: &ApiKey| key.id.to_string();
     let foreign = remove::remove(app, ending.clone(), &id(&new.key)).await;
     assert!(matches!(foreign, Err(Error::KeyIsEnding)), "{foreign:?}");
     remove::remove(app, ending.clone(), &id(&ending.key))
         .await
         .unwrap();
-    assert!(shop.signer(&shop.key).await.is_none());
+    assert!(fixture.signer(&fixture.key).await.is_none());
     for unknown in [id(&ending.key), "key_1".to_owned(), String::new()] {
         let gone = remove::remove(app, new.clone(), &unknown).await;
         assert!(matches!(gone, Err(Error::NotFound)), "{unknown}: {gone:?}");
     }
-    let first = id(&shop.keys().await[1]);
+    let first = id(&fixture.keys().await[1]);
     remove::remove(app, new.clone(), &first).await.unwrap();
     let last = remove::remove(app, new.clone(), &id(&new.key)).await;
     assert!(matches!(last, Err(Error::LastActiveKey)), "{last:?}");
-    assert_eq!(shop.active().await, 1);
+    assert_eq!(fixture.active().await, 1);
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_merchant_has_five_active_pairs() {
-    let shop = Shop::new().await;
-    let merchant = shop.world.merchant.id;
+    let fixture = Fixture::new().await;
+    let merchant = fixture.world.merchant.id;
     for _ in 0..3 {
-        merchants::add_key(&shop.world.app, merchant).await.unwrap();
+        merchants::add_key(&fixture.world.app, merchant)
+            .await
+            .unwrap();
     }
-    let sixth = merchants::add_key(&shop.world.app, merchant).await;
+    let sixth = merchants::add_key(&fixture.world.app, merchant).await;
     assert!(matches!(sixth, Err(Error::TooManyKeys)));
-    shop.rotate(&shop.key, "").await.unwrap();
-    assert_eq!((shop.keys().await.len(), shop.active().await), (6, 5));
+    fixture.rotate(&fixture.key, "").await.unwrap();
+    assert_eq!((fixture.keys().await.len(), fixture.active().await), (6, 5));
 }
 
 #[tokio::test(start_paused = true)]
 async fn five_pairs_can_be_in_their_grace_period() {
-    let shop = Shop::new().await;
-    let mut key = shop.key.clone();
+    let fixture = Fixture::new().await;
+    let mut key = fixture.key.clone();
     for _ in 0..5 {
-        (key, _) = shop.rotate(&key, "").await.unwrap();
+        (key, _) = fixture.rotate(&key, "").await.unwrap();
     }
-    let sixth = shop.rotate(&key, "k").await;
+    let sixth = fixture.rotate(&key, "k").await;
     assert!(matches!(sixth, Err(Error::TooManyEndingKeys)), "{sixth:?}");
-    let signer = shop.signer(&key).await.unwrap();
-    let listed = shop.keys().await;
+    let signer = fixture.signer(&key).await.unwrap();
+    let listed = fixture.keys().await;
     let ending = listed.iter().find(|key| !key.is_active()).unwrap();
     let id = ending.id.to_string();
-    remove::remove(&shop.world.app, signer, &id).await.unwrap();
-    (key, _) = shop.rotate(&key, "k").await.unwrap();
-    let (post, signer) = (shop.post("at_once"), shop.signer(&key).await.unwrap());
-    let at_once = rotate::rotate(&shop.world.app, post, signer, OldPair::Revoked).await;
+    remove::remove(&fixture.world.app, signer, &id)
+        .await
+        .unwrap();
+    (key, _) = fixture.rotate(&key, "k").await.unwrap();
+    let (post, signer) = (fixture.post("at_once"), fixture.signer(&key).await.unwrap());
+    let at_once = rotate::rotate(&fixture.world.app, post, signer, OldKeyPolicy::Revoked).await;
     assert!(at_once.is_ok(), "{at_once:?}");
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_last_use_is_recorded_in_the_background_once_an_hour() {
-    let shop = Shop::new().await;
+    let fixture = Fixture::new().await;
     let used = async || {
-        let signer = shop.signer(&shop.key).await.unwrap();
-        let app = &shop.world.app;
+        let signer = fixture.signer(&fixture.key).await.unwrap();
+        let app = &fixture.world.app;
         for _ in 0..3 {
             authenticate::record_use(app, &signer);
         }
-        app.drained().await;
-        let signer = shop.signer(&shop.key).await.unwrap();
+        app.drain().await;
+        let signer = fixture.signer(&fixture.key).await.unwrap();
         signer.key.last_used_at.unwrap()
     };
     let first = used().await;
-    assert_eq!(first, shop.world.now());
-    shop.world.clock.advance(3599);
+    assert_eq!(first, fixture.world.now());
+    fixture.world.clock.advance(3599);
     assert_eq!(used().await, first);
-    shop.world.clock.advance(1);
-    assert_eq!(used().await, shop.world.now());
+    fixture.world.clock.advance(1);
+    assert_eq!(used().await, fixture.world.now());
 }
 
 /// Which of these secrets verify the newest delivery.
-fn verifying(world: &World, secrets: &[&WebhookSecret]) -> Vec<bool> {
-    let sent = world.shop.sent_to(ENDPOINT).pop().unwrap();
+fn verification_results(world: &World, secrets: &[&WebhookSecret]) -> Vec<bool> {
+    let sent = world.merchant_server.sent_to(ENDPOINT).pop().unwrap();
     let header = |name: &str| {
         let found = sent.headers.iter().find(|(known, _)| *known == name);
         found.unwrap().1.as_str()
@@ -275,37 +293,46 @@ async fn both_secrets_sign_for_a_day_or_the_old_one_ends_at_once() {
         rotate_secret::rotate_secret(&world.app, post, old).await
     };
     let first = secret().await;
-    let reply = rotate("k", OldSecret::Overlaps).await.unwrap();
+    let reply = rotate("k", OldSecretPolicy::Overlaps).await.unwrap();
     let second = secret().await;
     let shown = String::from_utf8(reply.answer.body.clone()).unwrap();
     assert_eq!(shown, format!("secret {}", *second.text()));
-    let again = rotate("k", OldSecret::Overlaps).await.unwrap();
+    let again = rotate("k", OldSecretPolicy::Overlaps).await.unwrap();
     assert_eq!((again.replayed, again.answer), (true, reply.answer));
     world.authorized().await;
-    world.settle().await;
-    assert_eq!(verifying(&world, &[&first, &second]), [true, true]);
+    world.run_until_idle().await;
+    assert_eq!(
+        verification_results(&world, &[&first, &second]),
+        [true, true]
+    );
     world.clock.advance(86_400);
     world.authorized().await;
-    world.settle().await;
-    assert_eq!(verifying(&world, &[&first, &second]), [false, true]);
-    rotate("", OldSecret::Revoked).await.unwrap();
+    world.run_until_idle().await;
+    assert_eq!(
+        verification_results(&world, &[&first, &second]),
+        [false, true]
+    );
+    rotate("", OldSecretPolicy::Revoked).await.unwrap();
     let third = secret().await;
     world.authorized().await;
-    world.settle().await;
-    assert_eq!(verifying(&world, &[&second, &third]), [false, true]);
+    world.run_until_idle().await;
+    assert_eq!(
+        verification_results(&world, &[&second, &third]),
+        [false, true]
+    );
     endpoint::remove(&world.app, world.merchant.id)
         .await
         .unwrap();
-    let none = rotate("", OldSecret::Overlaps).await;
+    let none = rotate("", OldSecretPolicy::Overlaps).await;
     assert!(matches!(none, Err(Error::NotFound)), "{none:?}");
 }
 
 #[tokio::test(start_paused = true)]
-async fn rotations_of_a_secret_at_once_all_succeed_one_after_the_other() {
+async fn concurrent_secret_rotations_all_succeed() {
     let world = World::new();
     let one = |text: String| {
         let post = world.post(&text, "/v1/webhook_endpoint/rotate_secret", "{}");
-        rotate_secret::rotate_secret(&world.app, post, OldSecret::Overlaps)
+        rotate_secret::rotate_secret(&world.app, post, OldSecretPolicy::Overlaps)
     };
     let replies = join_all((0..8).map(|number| one(format!("k{number}")))).await;
     assert!(replies.iter().all(Result::is_ok), "{replies:?}");

@@ -9,7 +9,7 @@ use oncharge_testkit::{Call, Fault};
 use crate::support::{World, books};
 
 #[tokio::test(start_paused = true)]
-async fn they_do_what_is_due_by_themselves() {
+async fn workers_process_due_work() {
     let world = World::capturing_after(60);
     let order = world.open().await;
     world.psp.fail(Call::Authorize, Fault::UnknownBefore);
@@ -25,12 +25,14 @@ async fn they_do_what_is_due_by_themselves() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn they_survive_a_store_that_is_away() {
-    use crate::support::{Harm, Point};
+async fn workers_survive_an_unavailable_store() {
+    use crate::support::{FaultPoint, PlannedFault};
     let world = World::new();
     let order = world.open().await;
     world.wait_past_expiry(&order, 0).await;
-    world.fate.plan(Point::Commit(1), Harm::Before);
+    world
+        .fault_plan
+        .plan(FaultPoint::Commit(1), PlannedFault::Before);
     let workers = runner::start(&world.app);
     for _ in 0..40 {
         world.clock.advance(1);
@@ -41,7 +43,7 @@ async fn they_survive_a_store_that_is_away() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn stopping_finishes_what_is_in_hand_and_takes_nothing_new() {
+async fn stopping_finishes_items_in_progress_and_claims_no_more() {
     let world = World::new();
     let order = world.authorized().await;
     world.psp.fail(Call::Capture, Fault::UnknownAfter);
@@ -65,7 +67,7 @@ async fn stopping_finishes_what_is_in_hand_and_takes_nothing_new() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_dropped_request_runs_to_its_end_and_is_waited_for() {
+async fn a_dropped_request_is_completed_before_shutdown() {
     let world = World::new();
     let order = world.authorized().await;
     world.psp.pause();
@@ -80,7 +82,7 @@ async fn a_dropped_request_runs_to_its_end_and_is_waited_for() {
     }
     // The client is gone; the work is not.
     world.psp.resume();
-    world.app.drained().await;
+    world.app.drain().await;
     assert_eq!(books(&world, &order).await.taken, 10_000);
     let answer = world.capture(&order, "k", None).await.unwrap();
     assert!(answer.replayed);

@@ -12,11 +12,11 @@ use oncharge_testkit::{Call, Fault};
 use crate::support::{World, books};
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_is_ahead_takes_nothing_before_its_time() {
+async fn a_node_with_a_fast_clock_claims_nothing_early() {
     let world = World::capturing_after(60);
     let order = world.authorized().await;
     let (ahead, _) = world.on_a_node_ahead(9);
-    world.work().await;
+    world.run_workers().await;
     world.clock.advance(55);
     assert_eq!(deadlines::run_once(&ahead.app).await.unwrap(), 0);
     world.clock.advance(5);
@@ -25,7 +25,7 @@ async fn a_node_that_is_ahead_takes_nothing_before_its_time() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_node_that_is_behind_meets_a_deadline_at_the_first_claim() {
+async fn a_node_with_a_slow_clock_processes_a_deadline_at_the_first_claim() {
     let world = World::new();
     let order = world.open().await;
     let (behind, _) = world.on_a_node_ahead(-9);
@@ -36,11 +36,11 @@ async fn a_node_that_is_behind_meets_a_deadline_at_the_first_claim() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_a_node_puts_off_is_due_by_the_stores_clock() {
+async fn released_work_is_due_by_the_stores_clock() {
     for seconds in [-8, 8] {
         let world = World::new();
         let order = world.authorized().await;
-        world.work().await;
+        world.run_workers().await;
         let (skewed, _) = world.on_a_node_ahead(seconds);
         store_clock::measure(&skewed.app).await.unwrap();
         assert_eq!(skewed.app.now(), world.now());
@@ -57,7 +57,7 @@ async fn what_a_node_puts_off_is_due_by_the_stores_clock() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_workers_of_a_node_that_is_far_off_pause() {
+async fn workers_of_a_node_with_excessive_clock_skew_pause() {
     let world = World::new();
     let order = world.open().await;
     world.wait_past_expiry(&order, 0).await;

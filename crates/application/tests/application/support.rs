@@ -1,17 +1,17 @@
 //! The stage of every test, and how its money is audited.
 
+mod actions;
 mod audit;
-mod doomed_outside;
-mod doomed_psp;
-mod doomed_store;
-mod fate;
-mod insist;
+mod fault_plan;
+mod faulty_psp;
+mod faulty_store;
+mod faulty_webhooks;
+mod retrying_client;
 mod time;
-mod verbs;
 mod world;
 
+pub(crate) use actions::{Order, PspBehavior, default_checkout, describe};
 pub(crate) use audit::{Books, books, events_are_delivered};
-pub(crate) use fate::{Harm, Point, Reached};
-pub(crate) use time::others_wait;
-pub(crate) use verbs::{Order, Psp, basket, told};
+pub(crate) use fault_plan::{FaultPoint, PlannedFault, PointCounts};
+pub(crate) use time::let_other_tasks_run;
 pub(crate) use world::World;

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use oncharge_application::{
-    Error, oversight,
+    Error, operator_queries,
     webhooks::{endpoint, events, redeliver},
     workers::runner,
 };
@@ -13,15 +13,15 @@ use oncharge_domain::{
     merchant::{ApiKey, ApiKeyHash},
     session::EventKind,
     signing::SigningKey,
-    webhook::{Clock, DeliveryState, EndpointUrl, SendError, StandardHeaders},
+    webhook::{DeliveryState, EndpointUrl, ScheduleSpeed, SendError, StandardHeaders},
 };
 use oncharge_ports::{
     MerchantRepository, WebhookRepository, WorkQueue,
-    work_queue::{StuckKind, WantedDeliveries},
+    work_queue::{DeliveryClaimFilter, StuckKind},
 };
 use oncharge_testkit::{Outcome, build::ENDPOINT};
 
-use crate::support::{Harm, Order, Point, World, told};
+use crate::support::{FaultPoint, Order, PlannedFault, World, describe};
 
 /// The ids of a session's events, in order.
 fn ids(world: &World, order: &Order) -> Vec<EventId> {
@@ -30,12 +30,17 @@ fn ids(world: &World, order: &Order) -> Vec<EventId> {
 }
 
 /// What arrived at the merchant's endpoint: event and number.
-fn arrived(world: &World) -> Vec<String> {
+fn received_bodies(world: &World) -> Vec<String> {
     let name = |body: String| {
         let words: Vec<&str> = body.split(' ').collect();
         format!("{} {}", words[0], words.last().unwrap())
     };
-    world.shop.bodies(ENDPOINT).into_iter().map(name).collect()
+    world
+        .merchant_server
+        .bodies(ENDPOINT)
+        .into_iter()
+        .map(name)
+        .collect()
 }
 
 fn state(world: &World, order: &Order, number: usize) -> DeliveryState {
@@ -47,14 +52,14 @@ async fn each_event_is_delivered_once_in_order_and_signed_both_ways() {
     let world = World::new();
     let order = world.captured().await;
     world.refund(&order, "", 1000).await.unwrap();
-    world.settle().await;
+    world.run_until_idle().await;
     let expected = [
         "payment.authorized 1",
         "payment.captured 2",
         "refund.requested 3",
         "refund.succeeded 4",
     ];
-    assert_eq!(arrived(&world), expected);
+    assert_eq!(received_bodies(&world), expected);
     let keys = world
         .store
         .signing_keys(world.merchant.id, world.now())
@@ -62,7 +67,7 @@ async fn each_event_is_delivered_once_in_order_and_signed_both_ways() {
         .unwrap();
     let endpoint = world.store.endpoint_of(world.merchant.id).unwrap();
     let secret = endpoint.secrets.current;
-    for webhook in world.shop.sent_to(ENDPOINT) {
+    for webhook in world.merchant_server.sent_to(ENDPOINT) {
         let header = |name: &str| {
             let found = webhook.headers.iter().find(|(known, _)| *known == name);
             found.unwrap().1.as_str()
@@ -88,19 +93,19 @@ async fn each_event_is_delivered_once_in_order_and_signed_both_ways() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn nine_failures_and_a_success_go_by_the_schedule() {
+async fn failed_attempts_follow_the_retry_schedule() {
     let world = World::with(|merchant, settings| {
         merchant.automatic_capture = false;
-        settings.webhook_clock = Clock::Fast;
+        settings.webhook_clock = ScheduleSpeed::Fast;
     });
     for _ in 0..9 {
-        world.shop.reply(ENDPOINT, Outcome::Status(500));
+        world.merchant_server.reply(ENDPOINT, Outcome::Status(500));
     }
     let order = world.authorized().await;
     let event = ids(&world, &order)[0];
     let mut waits = Vec::new();
     for _ in 0..10 {
-        world.work().await;
+        world.run_workers().await;
         let Some(due) = world.store.delivery_due_at(event) else {
             break;
         };
@@ -121,33 +126,33 @@ async fn nine_failures_and_a_success_go_by_the_schedule() {
 }
 
 /// A world whose endpoint has failed ten times.
-async fn dead() -> (World, Order) {
+async fn dead_delivery() -> (World, Order) {
     let world = World::new();
     world
-        .shop
+        .merchant_server
         .always(ENDPOINT, Outcome::Error(SendError::Timeout));
     let order = world.authorized().await;
-    world.pass(4 * 86_400).await;
+    world.run_for(4 * 86_400).await;
     (world, order)
 }
 
 #[tokio::test(start_paused = true)]
-async fn ten_failures_make_it_dead_and_redelivery_brings_it_back() {
-    let (world, order) = dead().await;
+async fn a_delivery_is_dead_after_ten_failures_and_can_be_redelivered() {
+    let (world, order) = dead_delivery().await;
     assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
-    assert_eq!(arrived(&world).len(), 10);
+    assert_eq!(received_bodies(&world).len(), 10);
     let event = ids(&world, &order)[0].to_string();
-    world.shop.always(ENDPOINT, Outcome::Status(204));
+    world.merchant_server.always(ENDPOINT, Outcome::Status(204));
     let again = |key| redeliver::redeliver(&world.app, world.post(key, "/redeliver", ""), &event);
     let answer = again("once").await;
     assert_eq!(
-        told(&answer),
+        describe(&answer),
         "202 redelivering evt_".to_owned() + &event[4..]
     );
     assert!(again("once").await.unwrap().replayed);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
-    assert_eq!(arrived(&world).len(), 11);
+    assert_eq!(received_bodies(&world).len(), 11);
     let nothing = redeliver::redeliver(&world.app, world.post("", "/x", ""), "evt_1").await;
     assert!(matches!(nothing, Err(Error::NotFound)));
     let other = world.of_another_merchant();
@@ -163,45 +168,45 @@ async fn ten_failures_make_it_dead_and_redelivery_brings_it_back() {
 #[tokio::test(start_paused = true)]
 async fn a_later_event_waits_for_the_first_attempt_and_not_for_its_success() {
     let world = World::new();
-    world.shop.reply(ENDPOINT, Outcome::Status(500));
-    world.shop.hang(ENDPOINT);
+    world.merchant_server.reply(ENDPOINT, Outcome::Status(500));
+    world.merchant_server.block(ENDPOINT);
     let order = world.captured().await;
     let workers = runner::start(&world.app);
-    world.shop.begun(1).await;
+    world.merchant_server.wait_for_attempts(1).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(
-        arrived(&world),
+        received_bodies(&world),
         ["payment.authorized 1"],
         "the second waits"
     );
-    world.shop.let_go(ENDPOINT);
-    world.shop.begun(2).await;
+    world.merchant_server.unblock(ENDPOINT);
+    world.merchant_server.wait_for_attempts(2).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
     workers.stop().await;
     assert_eq!(
-        arrived(&world),
+        received_bodies(&world),
         ["payment.authorized 1", "payment.captured 2"]
     );
     assert_eq!(
-        world.shop.most_in_flight(ENDPOINT),
+        world.merchant_server.max_in_flight_to(ENDPOINT),
         1,
         "they do not overlap"
     );
     assert_eq!(state(&world, &order, 1), DeliveryState::Pending);
     assert_eq!(state(&world, &order, 2), DeliveryState::Delivered);
     world.clock.advance(60);
-    world.work().await;
+    world.run_workers().await;
     assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_that_is_gone_is_disabled_and_what_is_on_the_way_dies() {
+async fn a_410_disables_the_endpoint_and_ends_its_deliveries() {
     let world = World::new();
-    world.shop.reply(ENDPOINT, Outcome::Status(500));
-    world.shop.reply(ENDPOINT, Outcome::Status(410));
+    world.merchant_server.reply(ENDPOINT, Outcome::Status(500));
+    world.merchant_server.reply(ENDPOINT, Outcome::Status(410));
     let order = world.captured().await;
-    world.settle().await;
-    assert_eq!(arrived(&world).len(), 2);
+    world.run_until_idle().await;
+    assert_eq!(received_bodies(&world).len(), 2);
     for number in [1, 2] {
         assert_eq!(state(&world, &order, number), DeliveryState::Dead);
     }
@@ -213,7 +218,7 @@ async fn an_endpoint_that_is_gone_is_disabled_and_what_is_on_the_way_dies() {
     let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
     assert!(view.endpoint.disabled.is_some());
     let later = world.authorized().await;
-    world.settle().await;
+    world.run_until_idle().await;
     assert_eq!(
         world.store.deliveries_of(later.id),
         [],
@@ -223,21 +228,21 @@ async fn an_endpoint_that_is_gone_is_disabled_and_what_is_on_the_way_dies() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn five_days_of_nothing_but_failures_disable_it() {
+async fn five_days_of_failures_disable_an_endpoint() {
     let world = World::new();
     world
-        .shop
+        .merchant_server
         .always(ENDPOINT, Outcome::Error(SendError::CannotConnect));
     world.authorized().await;
-    world.pass(4 * 86_400).await;
+    world.run_for(4 * 86_400).await;
     let is_disabled = async || {
         let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
         view.endpoint.disabled.is_some()
     };
     assert!(!is_disabled().await);
     world.authorized().await;
-    world.work().await;
-    world.pass(86_400 + 43_200).await;
+    world.run_workers().await;
+    world.run_for(86_400 + 43_200).await;
     assert!(is_disabled().await);
     // Set again, it is enabled, and its failures are forgotten.
     let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
@@ -249,14 +254,14 @@ async fn five_days_of_nothing_but_failures_disable_it() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_success_in_between_ends_the_count_of_days() {
+async fn a_success_resets_the_failure_period() {
     let world = World::new();
     for _ in 0..6 {
-        world.shop.always(ENDPOINT, Outcome::Status(503));
+        world.merchant_server.always(ENDPOINT, Outcome::Status(503));
         world.authorized().await;
-        world.pass(2 * 86_400).await;
-        world.shop.always(ENDPOINT, Outcome::Status(200));
-        world.pass(86_400).await;
+        world.run_for(2 * 86_400).await;
+        world.merchant_server.always(ENDPOINT, Outcome::Status(200));
+        world.run_for(86_400).await;
     }
     let view = endpoint::get(&world.app, world.merchant.id).await.unwrap();
     assert_eq!(
@@ -266,21 +271,21 @@ async fn a_success_in_between_ends_the_count_of_days() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_removed_endpoint_gets_nothing_more() {
+async fn a_removed_endpoint_gets_no_more_webhooks() {
     let world = World::new();
-    world.shop.always(ENDPOINT, Outcome::Status(500));
+    world.merchant_server.always(ENDPOINT, Outcome::Status(500));
     let order = world.authorized().await;
-    world.work().await;
+    world.run_workers().await;
     endpoint::remove(&world.app, world.merchant.id)
         .await
         .unwrap();
-    world.pass(86_400).await;
-    assert_eq!(arrived(&world).len(), 1);
+    world.run_for(86_400).await;
+    assert_eq!(received_bodies(&world).len(), 1);
     assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_event_goes_to_the_endpoint_of_its_time() {
+async fn an_event_is_delivered_to_the_endpoint_at_its_commit() {
     let world = World::new();
     let other = "https://new.example.com/hook";
     let order = world.authorized().await;
@@ -290,36 +295,40 @@ async fn an_event_goes_to_the_endpoint_of_its_time() {
         .await
         .unwrap();
     world.capture(&order, "", None).await.unwrap();
-    world.settle().await;
-    assert_eq!(arrived(&world), ["payment.authorized 1"]);
-    assert_eq!(world.shop.sent_to(other).len(), 1);
+    world.run_until_idle().await;
+    assert_eq!(received_bodies(&world), ["payment.authorized 1"]);
+    assert_eq!(world.merchant_server.sent_to(other).len(), 1);
     let event = ids(&world, &order)[0].to_string();
     redeliver::redeliver(&world.app, world.post("", "/x", ""), &event)
         .await
         .unwrap();
-    world.settle().await;
+    world.run_until_idle().await;
     assert_eq!(
-        world.shop.sent_to(other).len(),
+        world.merchant_server.sent_to(other).len(),
         2,
         "again means to the present one"
     );
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_could_not_be_written_down_is_delivered_again() {
-    for harm in [Harm::Between, Harm::After, Harm::Before] {
+async fn an_attempt_that_was_not_recorded_is_repeated() {
+    for fault in [
+        PlannedFault::Between,
+        PlannedFault::After,
+        PlannedFault::Before,
+    ] {
         let world = World::new();
         let order = world.authorized().await;
-        world.fate.plan(Point::Write(1), harm);
-        world.work().await;
-        world.pass(60).await;
+        world.fault_plan.plan(FaultPoint::Write(1), fault);
+        world.run_workers().await;
+        world.run_for(60).await;
         assert_eq!(
             state(&world, &order, 1),
             DeliveryState::Delivered,
-            "{harm:?}"
+            "{fault:?}"
         );
-        let times = arrived(&world).len();
-        assert!((1..=2).contains(&times), "{harm:?}: {times}");
+        let times = received_bodies(&world).len();
+        assert!((1..=2).contains(&times), "{fault:?}: {times}");
     }
 }
 
@@ -338,35 +347,35 @@ async fn without_api_key() -> (World, Order, ApiKey) {
 #[tokio::test(start_paused = true)]
 async fn without_an_api_key_attempts_fail_until_the_delivery_is_dead() {
     let (world, order, _) = without_api_key().await;
-    world.pass(4 * 86_400).await;
+    world.run_for(4 * 86_400).await;
     let attempts = world.store.attempts_of(ids(&world, &order)[0]);
     let errors: Vec<_> = attempts.iter().map(|attempt| attempt.error).collect();
     assert_eq!(errors, [Some(SendError::NoApiKey); 10]);
     assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
-    assert_eq!(arrived(&world).len(), 0, "nothing was sent");
+    assert_eq!(received_bodies(&world).len(), 0, "nothing was sent");
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_new_api_key_signs_what_could_not_be_signed_before() {
     let (world, order, mut key) = without_api_key().await;
-    world.pass(30).await;
+    world.run_for(30).await;
     let event = ids(&world, &order)[0];
     assert_eq!(world.store.attempts_of(event).len(), 1);
     (key.id, key.signing_key) = (world.build.id(), SigningKey::of_secret("another"));
     let hash = ApiKeyHash::of("another");
     let audit = world.build.audit(AuditAction::KeyCreated);
     world.store.add_key(&key, &hash, &audit).await.unwrap();
-    world.restarted().pass(120).await;
+    world.restarted().run_for(120).await;
     assert_eq!(state(&world, &order, 1), DeliveryState::Delivered);
 }
 
 #[tokio::test(start_paused = true)]
-async fn hanging_endpoints_hold_nobody_else_up() {
+async fn hanging_endpoints_do_not_delay_others() {
     let world = World::new();
     let quick: Vec<_> = (0..50)
         .map(|_| Arc::new(world.of_another_merchant()))
         .collect();
-    world.shop.hang(ENDPOINT);
+    world.merchant_server.block(ENDPOINT);
     // Everybody has the same endpoint by default: the quick ones get one each.
     let mut urls = Vec::new();
     for (number, other) in quick.iter().enumerate() {
@@ -387,10 +396,10 @@ async fn hanging_endpoints_hold_nobody_else_up() {
     let workers = runner::start(&world.app);
     tokio::time::sleep(Duration::from_secs(2)).await;
     for url in &urls {
-        assert_eq!(world.shop.sent_to(url).len(), 1, "{url}");
+        assert_eq!(world.merchant_server.sent_to(url).len(), 1, "{url}");
     }
     assert!(
-        world.shop.in_flight(ENDPOINT) > 0,
+        world.merchant_server.in_flight(ENDPOINT) > 0,
         "the slow one hangs still"
     );
     workers.stop().await;
@@ -401,7 +410,7 @@ async fn events_are_listed_by_session_and_kind_page_by_page() {
     let world = World::new();
     let (one, two) = (world.captured().await, world.captured().await);
     let list = async |session: Option<&Order>, kind, limit, cursor| {
-        let wanted = events::EventQuery {
+        let wanted = events::ListEvents {
             limit,
             cursor,
             session_id: session.map(Order::text),
@@ -427,12 +436,12 @@ async fn events_are_listed_by_session_and_kind_page_by_page() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_delivery_that_fails_at_every_try_is_listed_while_it_is_tried_too() {
+async fn a_failing_delivery_is_listed_as_stuck_while_it_is_retried() {
     let world = World::new();
     world.authorized().await;
-    let wanted = WantedDeliveries {
+    let wanted = DeliveryClaimFilter {
         limit: 1,
-        each: 1,
+        per_merchant: 1,
         busy: Vec::new(),
     };
     // A fault of ours keeps it from being attempted: claimed, given up, claimed again when the
@@ -441,7 +450,7 @@ async fn a_delivery_that_fails_at_every_try_is_listed_while_it_is_tried_too() {
     let lease = Duration::from_secs(15);
     let claimed = world.store.claim_deliveries(&wanted, lease).await;
     assert_eq!(claimed.unwrap().len(), 1);
-    let stuck = oversight::stuck(&world.app, 10).await.unwrap();
+    let stuck = operator_queries::stuck(&world.app, 10).await.unwrap();
     let kinds: Vec<StuckKind> = stuck.iter().map(|item| item.kind).collect();
     assert_eq!(kinds, [StuckKind::Delivery]);
 }

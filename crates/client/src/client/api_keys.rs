@@ -2,7 +2,7 @@
 
 use reqwest::Method;
 
-use super::{Client, plain_id};
+use super::{Client, check_id};
 use crate::{
     api_key::{ApiKeyDetails, ApiKeyList, OldCredentials, RotatedPair},
     error::Error,
@@ -30,9 +30,9 @@ impl Client {
 
     /// Ends one of your API keys at once; the last active one cannot be ended.
     pub async fn end_api_key(&self, key_id: &str) -> Result<(), Error> {
-        let path = format!("/v1/api_keys/{}", plain_id(key_id)?);
-        let nothing = (String::new(), None);
-        self.call(Method::DELETE, (path.as_str(), ""), nothing)
+        let path = format!("/v1/api_keys/{}", check_id(key_id)?);
+        let no_body = (String::new(), None);
+        self.call(Method::DELETE, (path.as_str(), ""), no_body)
             .await
     }
 }

@@ -3,7 +3,7 @@
 use reqwest::Method;
 use serde_json::json;
 
-use super::{Client, NOTHING, plain_id};
+use super::{Client, NO_BODY, check_id};
 use crate::{
     api_key::OldCredentials,
     error::Error,
@@ -32,9 +32,9 @@ impl Client {
 
     /// Removes your endpoint, and with it what is on its way there. That there is none is fine.
     pub async fn delete_webhook_endpoint(&self) -> Result<(), Error> {
-        let nothing = (String::new(), None);
-        let answer = self.call(Method::DELETE, (ENDPOINT, ""), nothing).await;
-        none_if_not_found(answer).map(Option::unwrap_or_default)
+        let no_body = (String::new(), None);
+        let result = self.call(Method::DELETE, (ENDPOINT, ""), no_body).await;
+        none_if_not_found(result).map(Option::unwrap_or_default)
     }
 
     /// Gives your endpoint a new signing secret, which comes with it this once. Until 24 hours later
@@ -54,7 +54,7 @@ impl Client {
         key: Option<&IdempotencyKey>,
     ) -> Result<DeliveryAttempt, Error> {
         let path = format!("{ENDPOINT}/test");
-        self.post(&path, NOTHING, key).await
+        self.post(&path, NO_BODY, key).await
     }
 
     /// Events, newest first, one page at a time. They are kept whether or not there is an endpoint.
@@ -64,7 +64,7 @@ impl Client {
 
     /// One event and all attempts to deliver it.
     pub async fn event(&self, event_id: &str) -> Result<EventDetails, Error> {
-        let path = format!("/v1/events/{}", plain_id(event_id)?);
+        let path = format!("/v1/events/{}", check_id(event_id)?);
         self.get(&path, "").await
     }
 
@@ -74,14 +74,14 @@ impl Client {
         event_id: &str,
         key: Option<&IdempotencyKey>,
     ) -> Result<WebhookEvent, Error> {
-        let path = format!("/v1/events/{}/redeliver", plain_id(event_id)?);
-        self.post(&path, NOTHING, key).await
+        let path = format!("/v1/events/{}/redeliver", check_id(event_id)?);
+        self.post(&path, NO_BODY, key).await
     }
 }
 
-fn none_if_not_found<T>(answer: Result<T, Error>) -> Result<Option<T>, Error> {
-    match answer {
+fn none_if_not_found<T>(result: Result<T, Error>) -> Result<Option<T>, Error> {
+    match result {
         Err(Error::Api { status: 404, .. }) => Ok(None),
-        answer => answer.map(Some),
+        result => result.map(Some),
     }
 }

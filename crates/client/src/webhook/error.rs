@@ -17,10 +17,10 @@ pub enum WebhookError {
     /// Its timestamp is more than five minutes from the present, either way: it is an old one
     /// that somebody sends again, or a clock is wrong.
     #[error("the timestamp is too far from the present")]
-    Untimely,
+    TimestampOutOfRange,
     /// What it was to be verified with is no signing secret.
     #[error(transparent)]
-    Secret(#[from] NotASigningSecret),
+    Secret(#[from] InvalidSigningSecret),
     /// The signature is right, and the body is still not of the documented form.
     #[error("the body cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -29,12 +29,12 @@ pub enum WebhookError {
 impl WebhookError {
     pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
         // Without the value that serde_json would quote: errors go into logs.
-        let place = format!("{:?} at line {}", error.classify(), error.line());
-        Self::Unreadable(Box::new(<PlainError as serde::de::Error>::custom(place)))
+        let position = format!("{:?} at line {}", error.classify(), error.line());
+        Self::Unreadable(Box::new(<PlainError as serde::de::Error>::custom(position)))
     }
 }
 
 /// The text is no signing secret: `whsec_` and the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing secret is whsec_ and the base64 of 32 bytes")]
-pub struct NotASigningSecret;
+pub struct InvalidSigningSecret;

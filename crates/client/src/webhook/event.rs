@@ -32,7 +32,7 @@ pub enum Webhook {
 /// So treat it as a hint: answer 2xx as soon as it is kept, then ask for the session
 /// ([`Client::session`](crate::Client::session)), which is the truth.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(from = "Wire")]
+#[serde(from = "EventBody")]
 #[non_exhaustive]
 pub struct WebhookEvent {
     /// Its id, `evt_…`: the same whenever it is delivered again.
@@ -88,7 +88,7 @@ impl Webhook {
     /// Reads the body of a verified webhook with this id.
     pub(crate) fn read(id: &str, body: &[u8]) -> Result<Self, WebhookError> {
         let unreadable = |error| WebhookError::unreadable(&error);
-        let Head { event: kind } = serde_json::from_slice(body).map_err(unreadable)?;
+        let EventHeader { event: kind } = serde_json::from_slice(body).map_err(unreadable)?;
         let other = |kind| Self::Other {
             id: id.to_owned(),
             kind,
@@ -126,13 +126,13 @@ impl Webhook {
 
 /// What every webhook has.
 #[derive(Deserialize)]
-struct Head {
+struct EventHeader {
     event: EventKind,
 }
 
 /// An event as the service writes it.
 #[derive(Deserialize)]
-struct Wire {
+struct EventBody {
     #[serde(default)]
     id: String,
     event: EventKind,
@@ -161,26 +161,26 @@ struct Amount {
     currency: String,
 }
 
-impl From<Wire> for WebhookEvent {
-    fn from(wire: Wire) -> Self {
+impl From<EventBody> for WebhookEvent {
+    fn from(body: EventBody) -> Self {
         Self {
-            id: wire.id,
-            kind: wire.event,
-            session_id: wire.session_id,
-            psp_reference: wire.psp_reference,
-            merchant_reference: wire.merchant_reference,
-            status: wire.status,
-            amount: wire.amount.value,
-            currency: wire.amount.currency,
-            amounts: wire.amounts,
-            failure: wire.failure,
-            payment_attempt: wire.payment_attempt,
-            metadata: wire.metadata,
-            sequence: wire.sequence,
-            created_at: wire.created_at,
-            retry_until: wire.retry_until,
-            refund_id: wire.refund_id,
-            dispute_id: wire.dispute_id,
+            id: body.id,
+            kind: body.event,
+            session_id: body.session_id,
+            psp_reference: body.psp_reference,
+            merchant_reference: body.merchant_reference,
+            status: body.status,
+            amount: body.amount.value,
+            currency: body.amount.currency,
+            amounts: body.amounts,
+            failure: body.failure,
+            payment_attempt: body.payment_attempt,
+            metadata: body.metadata,
+            sequence: body.sequence,
+            created_at: body.created_at,
+            retry_until: body.retry_until,
+            refund_id: body.refund_id,
+            dispute_id: body.dispute_id,
         }
     }
 }

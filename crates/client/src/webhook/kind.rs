@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_event_of_the_service_has_a_kind_of_its_own() {
+    fn every_event_kind_of_the_service_is_known() {
         for kind in session::EventKind::ALL {
             let read = EventKind::from(kind.name().to_owned());
             assert_eq!(read.as_str(), kind.name());

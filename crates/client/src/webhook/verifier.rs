@@ -4,11 +4,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use oncharge_domain::{
     time::Timestamp,
-    webhook::{BadSignature, StandardHeaders, WebhookSecret},
+    webhook::{SignatureError, StandardHeaders, WebhookSecret},
 };
 
 use super::{
-    error::{NotASigningSecret, WebhookError},
+    error::{InvalidSigningSecret, WebhookError},
     event::Webhook,
 };
 use crate::http;
@@ -55,8 +55,8 @@ pub struct WebhookVerifier {
 impl WebhookVerifier {
     /// Verifies with this signing secret, as
     /// [`Client::set_webhook_endpoint`](crate::Client::set_webhook_endpoint) shows it once.
-    pub fn new(signing_secret: &str) -> Result<Self, NotASigningSecret> {
-        let secret = signing_secret.parse().map_err(|_| NotASigningSecret)?;
+    pub fn new(signing_secret: &str) -> Result<Self, InvalidSigningSecret> {
+        let secret = signing_secret.parse().map_err(|_| InvalidSigningSecret)?;
         Ok(Self {
             secrets: vec![secret],
         })
@@ -92,13 +92,15 @@ impl WebhookVerifier {
             timestamp: header(TIMESTAMP)?,
             signature: header(SIGNATURE)?,
         };
-        let now = timestamp(now).ok_or(WebhookError::Untimely)?;
+        let now = timestamp(now).ok_or(WebhookError::TimestampOutOfRange)?;
         let mut result = Err(WebhookError::WrongSignature);
         for secret in &self.secrets {
             match secret.verify(&signed, body, now) {
                 Ok(()) => result = Ok(()),
-                Err(BadSignature::Untimely) => return Err(WebhookError::Untimely),
-                Err(BadSignature::Wrong) => {}
+                Err(SignatureError::TimestampOutOfRange) => {
+                    return Err(WebhookError::TimestampOutOfRange);
+                }
+                Err(SignatureError::Mismatch) => {}
             }
         }
         result?;

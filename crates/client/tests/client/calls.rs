@@ -6,7 +6,7 @@ use oncharge_client::{
 };
 use serde_json::json;
 
-use crate::server::{Act, KEY, SECRET, Seen, Server};
+use crate::server::{Behavior, KEY, RecordedRequest, SECRET, Server};
 
 /// A session as the API writes it.
 fn session() -> serde_json::Value {
@@ -39,26 +39,26 @@ fn refund_details() -> serde_json::Value {
 }
 
 /// The one request that came in, which must be authentic.
-fn only(server: &Server) -> Seen {
-    let mut seen = server.seen();
-    assert_eq!(seen.len(), 1, "{seen:?}");
-    let request = seen.remove(0);
+fn single_request(server: &Server) -> RecordedRequest {
+    let mut requests = server.requests();
+    assert_eq!(requests.len(), 1, "{requests:?}");
+    let request = requests.remove(0);
     assert!(request.authentic, "{request:?}");
     request
 }
 
-fn sent(request: &Seen) -> (&str, &str, &str) {
+fn summary(request: &RecordedRequest) -> (&str, &str, &str) {
     (&request.method, &request.target, &request.body)
 }
 
 #[tokio::test]
 async fn a_session_is_created_under_the_given_key() {
-    let answer = json!({
+    let response = json!({
         "session_id": "cs_1", "status": "created", "iframe_url": "/checkout/cs_1?token=pt_secret",
         "pay_token": "pt_secret", "created_at": "2026-11-22T12:00:00Z",
         "expires_at": "2026-11-22T12:30:00Z",
     });
-    let server = Server::start([Act::answer(201, answer.to_string())]).await;
+    let server = Server::start([Behavior::response(201, response.to_string())]).await;
     let client = server.client();
     let mut new = NewSession::new(9999, "USD", "order-42", "https://shop.example.com/thanks");
     new.customer_email = Some("shopper@example.com".to_owned());
@@ -73,15 +73,15 @@ async fn a_session_is_created_under_the_given_key() {
     assert_eq!(client.checkout_url(&created), page);
     assert!(!format!("{created:?}").contains("pt_secret"), "{created:?}");
 
-    let request = only(&server);
+    let request = single_request(&server);
     assert_eq!(request.idempotency_key.as_deref(), Some("order-42"));
     let body = r#"{"amount":9999,"currency":"USD","reference":"order-42","return_url":"https://shop.example.com/thanks","customer_email":"shopper@example.com","metadata":{"colour":"blue"},"capture":"manual"}"#;
-    assert_eq!(sent(&request), ("POST", "/v1/checkout/sessions", body));
+    assert_eq!(summary(&request), ("POST", "/v1/checkout/sessions", body));
 }
 
 #[tokio::test]
-async fn a_session_is_read_whole_and_keeps_the_shopper_out_of_debug() {
-    let server = Server::start([Act::answer(200, session().to_string())]).await;
+async fn a_session_is_parsed_and_masks_the_shopper_in_debug() {
+    let server = Server::start([Behavior::response(200, session().to_string())]).await;
     let read = server.client().session("cs_1").await.unwrap();
     assert_eq!(read.status, SessionStatus::Authorized);
     let attempt = &read.attempts[0];
@@ -100,17 +100,17 @@ async fn a_session_is_read_whole_and_keeps_the_shopper_out_of_debug() {
     );
     assert_eq!(read.customer.email.as_deref(), Some("shopper@example.com"));
     assert!(!format!("{read:?}").contains("shopper@"), "{read:?}");
-    let request = only(&server);
-    assert_eq!(sent(&request), ("GET", "/v1/checkout/sessions/cs_1", ""));
+    let request = single_request(&server);
+    assert_eq!(summary(&request), ("GET", "/v1/checkout/sessions/cs_1", ""));
     assert_eq!(request.idempotency_key, None);
 }
 
 #[tokio::test]
-async fn a_status_of_a_later_version_is_read_as_unknown() {
+async fn a_status_of_a_later_version_is_unknown() {
     let mut later = session();
     later["status"] = json!("levitating");
     later["pending_operation"] = json!("teleport");
-    let server = Server::start([Act::answer(200, later.to_string())]).await;
+    let server = Server::start([Behavior::response(200, later.to_string())]).await;
     let read = server.client().session("cs_1").await.unwrap();
     assert_eq!(read.status, SessionStatus::Unknown);
     assert_eq!(read.pending_operation, Some(PendingOperation::Unknown));
@@ -119,7 +119,7 @@ async fn a_status_of_a_later_version_is_read_as_unknown() {
 #[tokio::test]
 async fn the_query_of_a_list_is_signed_with_it() {
     let page = json!({"data": [session()], "next_cursor": "more"});
-    let server = Server::start([Act::answer(200, page.to_string())]).await;
+    let server = Server::start([Behavior::response(200, page.to_string())]).await;
     let filter = SessionFilter {
         limit: Some(1),
         reference: Some("order 42 & co".to_owned()),
@@ -131,20 +131,21 @@ async fn the_query_of_a_list_is_signed_with_it() {
         (1, Some("more"))
     );
     let target = "/v1/checkout/sessions?limit=1&reference=order%2042%20%26%20co";
-    assert_eq!(sent(&only(&server)), ("GET", target, ""));
+    assert_eq!(summary(&single_request(&server)), ("GET", target, ""));
 }
 
 #[tokio::test]
-async fn cancel_capture_and_expire_answer_with_the_session() {
-    let answers = [200, 202, 200, 200].map(|status| Act::answer(status, session().to_string()));
+async fn cancel_capture_and_expire_return_the_session() {
+    let answers =
+        [200, 202, 200, 200].map(|status| Behavior::response(status, session().to_string()));
     let server = Server::start(answers).await;
     let client = server.client();
     client.cancel("cs_1", None).await.unwrap();
     client.capture("cs_1", None, None).await.unwrap();
     client.capture("cs_1", Some(500), None).await.unwrap();
     client.expire("cs_1", None).await.unwrap();
-    let seen = server.seen();
-    let calls: Vec<_> = seen.iter().map(sent).collect();
+    let requests = server.requests();
+    let calls: Vec<_> = requests.iter().map(summary).collect();
     let expected = [
         ("POST", "/v1/checkout/sessions/cs_1/cancel", ""),
         ("POST", "/v1/checkout/sessions/cs_1/capture", "{}"),
@@ -156,8 +157,11 @@ async fn cancel_capture_and_expire_answer_with_the_session() {
         ("POST", "/v1/checkout/sessions/cs_1/expire", ""),
     ];
     assert_eq!(calls, expected);
-    assert!(seen.iter().all(|request| request.authentic), "{seen:?}");
-    let keys: std::collections::BTreeSet<_> = seen
+    assert!(
+        requests.iter().all(|request| request.authentic),
+        "{requests:?}"
+    );
+    let keys: std::collections::BTreeSet<_> = requests
         .iter()
         .map(|request| request.idempotency_key.clone().unwrap())
         .collect();
@@ -165,17 +169,17 @@ async fn cancel_capture_and_expire_answer_with_the_session() {
 }
 
 #[tokio::test]
-async fn a_refund_is_ordered_looked_at_and_listed() {
+async fn a_refund_is_created_retrieved_and_listed() {
     let acknowledged = json!({
         "refund_id": "ref_1", "session_id": "cs_1", "status": "refund_requested",
         "psp_reference": null, "amount": 500, "currency": "USD",
     });
     let page = json!({"data": [refund_details()], "next_cursor": null});
     let server = Server::start([
-        Act::answer(200, session().to_string()),
-        Act::answer(201, acknowledged.to_string()),
-        Act::answer(200, refund_details().to_string()),
-        Act::answer(200, page.to_string()),
+        Behavior::response(200, session().to_string()),
+        Behavior::response(201, acknowledged.to_string()),
+        Behavior::response(200, refund_details().to_string()),
+        Behavior::response(200, page.to_string()),
     ])
     .await;
     let client = server.client();
@@ -196,21 +200,27 @@ async fn a_refund_is_ordered_looked_at_and_listed() {
         ..RefundFilter::default()
     };
     assert_eq!(client.list_refunds(&filter).await.unwrap().data.len(), 1);
-    let seen = server.seen();
+    let requests = server.requests();
     let body = r#"{"session_id":"cs_1","amount":500,"currency":"USD","reference":"r-1"}"#;
-    assert_eq!(sent(&seen[1]), ("POST", "/v1/refunds", body));
-    assert_eq!(sent(&seen[2]), ("GET", "/v1/refunds/ref_1", ""));
-    assert_eq!(sent(&seen[3]), ("GET", "/v1/refunds?session_id=cs_1", ""));
-    assert!(seen.iter().all(|request| request.authentic), "{seen:?}");
+    assert_eq!(summary(&requests[1]), ("POST", "/v1/refunds", body));
+    assert_eq!(summary(&requests[2]), ("GET", "/v1/refunds/ref_1", ""));
+    assert_eq!(
+        summary(&requests[3]),
+        ("GET", "/v1/refunds?session_id=cs_1", "")
+    );
+    assert!(
+        requests.iter().all(|request| request.authentic),
+        "{requests:?}"
+    );
 }
 
 #[tokio::test]
-async fn a_refusal_says_what_and_which_fields() {
+async fn an_api_error_has_code_and_fields() {
     let problem = json!({
         "error": "invalid_request", "message": "some fields cannot be taken",
         "request_id": "req_1", "details": [{"field": "amount", "problem": "must be at least 1"}],
     });
-    let server = Server::start([Act::answer(422, problem.to_string())]).await;
+    let server = Server::start([Behavior::response(422, problem.to_string())]).await;
     let error = server.client().cancel("cs_1", None).await.unwrap_err();
     assert_eq!(error.code(), Some("invalid_request"));
     let Error::Api {
@@ -224,32 +234,32 @@ async fn a_refusal_says_what_and_which_fields() {
     };
     assert_eq!((status, request_id.as_deref()), (422, Some("req_1")));
     assert_eq!((details[0].field.as_str(), details.len()), ("amount", 1));
-    only(&server);
+    single_request(&server);
 }
 
 #[tokio::test]
-async fn what_is_not_the_apis_form_is_said_to_be_so() {
+async fn malformed_responses_are_unexpected() {
     for (status, headers, body) in [
         (200, "X-Request-Id: req_9\r\n", "<html>"),
         (302, "X-Request-Id: req_9\r\nLocation: /elsewhere\r\n", ""),
         (404, "X-Request-Id: req_9\r\n", "not here"),
     ] {
-        let server = Server::start([Act::Answer(status, headers, body.to_owned())]).await;
+        let server = Server::start([Behavior::Respond(status, headers, body.to_owned())]).await;
         let error = server.client().session("cs_1").await.unwrap_err();
-        let Error::UnexpectedAnswer {
-            status: told,
+        let Error::UnexpectedResponse {
+            status: reported,
             request_id,
         } = error
         else {
             panic!("{status}: {error:?}");
         };
-        assert_eq!((told, request_id.as_deref()), (status, Some("req_9")));
-        only(&server);
+        assert_eq!((reported, request_id.as_deref()), (status, Some("req_9")));
+        single_request(&server);
     }
 }
 
 #[tokio::test]
-async fn an_id_that_could_lead_elsewhere_is_not_sent() {
+async fn an_invalid_id_is_not_sent() {
     let server = Server::start([]).await;
     for id in ["", "..", "cs_1/cancel", "cs_1?x", "cs 1", "cs_%2e"] {
         let error = server.client().session(id).await.unwrap_err();
@@ -258,23 +268,26 @@ async fn an_id_that_could_lead_elsewhere_is_not_sent() {
             "{id:?}: {error:?}"
         );
     }
-    assert!(server.seen().is_empty());
+    assert!(server.requests().is_empty());
 }
 
 #[tokio::test]
-async fn a_path_before_the_apis_own_is_sent_and_signed() {
-    let server = Server::start([Act::answer(200, session().to_string())]).await;
+async fn a_base_url_path_is_sent_and_signed() {
+    let server = Server::start([Behavior::response(200, session().to_string())]).await;
     let base = format!("{}/payments/", server.url);
     Client::new(&base, KEY, SECRET)
         .unwrap()
         .session("cs_1")
         .await
         .unwrap();
-    assert_eq!(only(&server).target, "/payments/v1/checkout/sessions/cs_1");
+    assert_eq!(
+        single_request(&server).target,
+        "/payments/v1/checkout/sessions/cs_1"
+    );
 }
 
 #[test]
-fn a_client_is_made_of_a_url_and_a_pair_and_shows_none_of_it() {
+fn invalid_settings_are_refused_and_secrets_masked() {
     for url in [
         "",
         "api.example",

@@ -3,18 +3,18 @@
 use oncharge_client::{DeliveryAttempt, EventFilter, EventKind, OldCredentials, WebhookVerifier};
 use serde_json::{Value, json};
 
-use crate::server::{Act, Seen, Server};
+use crate::server::{Behavior, RecordedRequest, Server};
 
 const SIGNING_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
 
 /// The endpoint, with its secret or the hint in its place.
-fn endpoint(member: &str, secret: &str) -> Act {
+fn endpoint(member: &str, secret: &str) -> Behavior {
     let body = json!({
         "url": "https://shop.example.com/?wc-api=oncharge_callback", "enabled": true,
         "disabled_reason": null, "disabled_at": null, "created_at": "2026-11-22T12:00:00Z",
         "updated_at": "2026-11-22T12:01:00Z", "something_new": 1, member: secret,
     });
-    Act::answer(200, body.to_string())
+    Behavior::response(200, body.to_string())
 }
 
 fn event() -> Value {
@@ -34,27 +34,30 @@ fn attempt(status: Option<u16>, error: Option<&str>) -> Value {
     })
 }
 
-fn not_found() -> Act {
+fn not_found() -> Behavior {
     let body = json!({"error": "not_found", "message": "there is none"});
-    Act::answer(404, body.to_string())
+    Behavior::response(404, body.to_string())
 }
 
-fn lines(seen: &[Seen]) -> Vec<String> {
-    assert!(seen.iter().all(|request| request.authentic), "{seen:?}");
-    let lines = seen.iter();
+fn lines(requests: &[RecordedRequest]) -> Vec<String> {
+    assert!(
+        requests.iter().all(|request| request.authentic),
+        "{requests:?}"
+    );
+    let lines = requests.iter();
     lines
         .map(|one| format!("{} {} {}", one.method, one.target, one.body))
         .collect()
 }
 
 #[tokio::test]
-async fn the_endpoint_is_set_read_and_removed() {
-    let acts = [
+async fn the_endpoint_is_set_retrieved_and_deleted() {
+    let behaviors = [
         endpoint("signing_secret", SIGNING_SECRET),
         endpoint("secret_hint", "5d8="),
-        Act::answer(204, ""),
+        Behavior::response(204, ""),
     ];
-    let server = Server::start(acts.into_iter().chain([not_found(), not_found()])).await;
+    let server = Server::start(behaviors.into_iter().chain([not_found(), not_found()])).await;
     let client = server.client();
     let url = "https://shop.example.com/?wc-api=oncharge_callback";
     let set = client.set_webhook_endpoint(url).await.unwrap();
@@ -70,7 +73,7 @@ async fn the_endpoint_is_set_read_and_removed() {
     client.delete_webhook_endpoint().await.unwrap();
     let put = format!("PUT /v1/webhook_endpoint {}", json!({ "url": url }));
     assert_eq!(
-        lines(&server.seen()),
+        lines(&server.requests()),
         [
             put.as_str(),
             "GET /v1/webhook_endpoint ",
@@ -82,18 +85,18 @@ async fn the_endpoint_is_set_read_and_removed() {
 }
 
 #[tokio::test]
-async fn the_signing_secret_is_replaced() {
+async fn the_signing_secret_is_rotated() {
     let server = Server::start([endpoint("signing_secret", SIGNING_SECRET)]).await;
     let client = server.client();
     let rotated = client.rotate_webhook_secret(OldCredentials::Revoke, None);
     let secret = rotated.await.unwrap().signing_secret.unwrap();
     assert_eq!(secret.expose(), SIGNING_SECRET);
     let wanted = r#"POST /v1/webhook_endpoint/rotate_secret {"revoke_old":true}"#;
-    assert_eq!(lines(&server.seen()), [wanted]);
+    assert_eq!(lines(&server.requests()), [wanted]);
 }
 
 #[tokio::test]
-async fn keys_are_listed_replaced_and_ended() {
+async fn keys_are_listed_rotated_and_ended() {
     let listed = json!({"data": [{
         "key_id": "key_1", "key_hint": "ab-_", "created_at": "2026-11-22T12:00:00Z",
         "last_used_at": null, "ends_at": "2026-12-06T12:00:00Z",
@@ -102,9 +105,9 @@ async fn keys_are_listed_replaced_and_ended() {
         "api_key": "ock_2", "api_secret": "ocs_2", "previous_key_ends_at": "2026-12-06T12:00:00Z",
     });
     let server = Server::start([
-        Act::answer(200, listed.to_string()),
-        Act::answer(201, pair.to_string()),
-        Act::answer(204, ""),
+        Behavior::response(200, listed.to_string()),
+        Behavior::response(201, pair.to_string()),
+        Behavior::response(204, ""),
     ])
     .await;
     let client = server.client();
@@ -118,7 +121,7 @@ async fn keys_are_listed_replaced_and_ended() {
     client.end_api_key(&keys[0].key_id).await.unwrap();
     assert!(client.end_api_key("../x").await.is_err());
     assert_eq!(
-        lines(&server.seen()),
+        lines(&server.requests()),
         [
             "GET /v1/api_keys ",
             r#"POST /v1/api_keys/rotate {"revoke_old":false}"#,
@@ -128,44 +131,48 @@ async fn keys_are_listed_replaced_and_ended() {
 }
 
 #[tokio::test]
-async fn a_url_that_is_refused_is_said_so_field_by_field() {
+async fn a_refused_url_is_an_api_error() {
     let problem = json!({
         "error": "invalid_request", "message": "some fields cannot be taken",
         "details": [{"field": "url", "problem": "must be https"}],
     });
-    let server = Server::start([Act::answer(422, problem.to_string())]).await;
+    let server = Server::start([Behavior::response(422, problem.to_string())]).await;
     let refused = server.client().set_webhook_endpoint("http://x").await;
     assert_eq!(refused.unwrap_err().code(), Some("invalid_request"));
 }
 
 #[tokio::test]
-async fn a_test_answers_with_its_attempt() {
+async fn a_test_returns_its_attempt() {
     let answers = [attempt(Some(204), None), attempt(None, Some("timeout"))];
-    let acts = answers.map(|body| Act::answer(200, body.to_string()));
-    let server = Server::start(acts).await;
+    let behaviors = answers.map(|body| Behavior::response(200, body.to_string()));
+    let server = Server::start(behaviors).await;
     let client = server.client();
     let good = client.test_webhook_endpoint(None).await.unwrap();
     assert!(good.is_success(), "{good:?}");
     let bad = client.test_webhook_endpoint(None).await.unwrap();
     assert!(!bad.is_success(), "{bad:?}");
     assert_eq!(bad.error.as_deref(), Some("timeout"));
-    let seen = server.seen();
-    assert_eq!(lines(&seen), ["POST /v1/webhook_endpoint/test "; 2]);
-    assert!(seen.iter().all(|request| request.idempotency_key.is_some()));
-    assert_ne!(seen[0].idempotency_key, seen[1].idempotency_key);
+    let requests = server.requests();
+    assert_eq!(lines(&requests), ["POST /v1/webhook_endpoint/test "; 2]);
+    assert!(
+        requests
+            .iter()
+            .all(|request| request.idempotency_key.is_some())
+    );
+    assert_ne!(requests[0].idempotency_key, requests[1].idempotency_key);
 }
 
 #[tokio::test]
-async fn events_are_listed_read_with_their_attempts_and_sent_again() {
+async fn events_are_listed_retrieved_and_redelivered() {
     let mut whole = event();
     whole["attempts"] = json!([attempt(Some(500), None), attempt(Some(204), None)]);
     let server = Server::start([
-        Act::answer(
+        Behavior::response(
             200,
             json!({"data": [event()], "next_cursor": null}).to_string(),
         ),
-        Act::answer(200, whole.to_string()),
-        Act::answer(202, event().to_string()),
+        Behavior::response(200, whole.to_string()),
+        Behavior::response(202, event().to_string()),
     ])
     .await;
     let client = server.client();
@@ -190,7 +197,7 @@ async fn events_are_listed_read_with_their_attempts_and_sent_again() {
     assert_eq!(taken, [false, true]);
     assert_eq!(client.redeliver("evt_1", None).await.unwrap(), listed);
     assert_eq!(
-        lines(&server.seen()),
+        lines(&server.requests()),
         [
             "GET /v1/events?session_id=cs_1&type=refund.requested ",
             "GET /v1/events/evt_1 ",

@@ -2,10 +2,10 @@
 
 use std::time::{Duration, Instant};
 
-use oncharge_client::{Client, Error, NewRefund, Retries};
+use oncharge_client::{Client, Error, NewRefund, RetryPolicy};
 use serde_json::json;
 
-use crate::server::{Act, KEY, SECRET, Server};
+use crate::server::{Behavior, KEY, SECRET, Server};
 
 fn refund() -> NewRefund {
     NewRefund {
@@ -16,17 +16,17 @@ fn refund() -> NewRefund {
     }
 }
 
-fn acknowledged() -> Act {
+fn accepted_refund() -> Behavior {
     let body = json!({
         "refund_id": "ref_1", "session_id": "cs_1", "status": "refund_requested",
         "psp_reference": null, "amount": 500, "currency": "USD",
     });
-    Act::answer(201, body.to_string())
+    Behavior::response(201, body.to_string())
 }
 
-fn problem(status: u16, headers: &'static str, code: &str) -> Act {
+fn problem(status: u16, headers: &'static str, code: &str) -> Behavior {
     let body = json!({"error": code, "message": "not now"});
-    Act::Answer(status, headers, body.to_string())
+    Behavior::Respond(status, headers, body.to_string())
 }
 
 /// Ordered once by the caller, after these acts: how often it was sent, all of them equal.
@@ -35,27 +35,30 @@ fn problem(status: u16, headers: &'static str, code: &str) -> Act {
     clippy::indexing_slicing,
     reason = "a test may panic"
 )]
-async fn times_sent(acts: Vec<Act>) -> usize {
-    let server = Server::start(acts.into_iter().chain([acknowledged()])).await;
+async fn count_attempts(behaviors: Vec<Behavior>) -> usize {
+    let server = Server::start(behaviors.into_iter().chain([accepted_refund()])).await;
     server.client().refund(&refund(), None).await.unwrap();
-    let seen = server.seen();
+    let requests = server.requests();
     assert!(
-        seen[0].idempotency_key.is_some() && seen[0].authentic,
-        "{seen:?}"
+        requests[0].idempotency_key.is_some() && requests[0].authentic,
+        "{requests:?}"
     );
-    assert!(seen.iter().all(|request| *request == seen[0]), "{seen:?}");
-    seen.len()
+    assert!(
+        requests.iter().all(|request| *request == requests[0]),
+        "{requests:?}"
+    );
+    requests.len()
 }
 
 #[tokio::test]
-async fn what_may_end_better_is_sent_again_under_the_same_key() {
+async fn retryable_errors_are_retried_under_the_same_key() {
     let cases = [
-        ("a lost connection", Act::HangUp),
+        ("a lost connection", Behavior::HangUp),
         ("503", problem(503, "", "psp_unavailable")),
         ("500", problem(500, "", "internal_error")),
         (
             "a proxy's 502",
-            Act::answer(502, "<html>bad gateway</html>"),
+            Behavior::response(502, "<html>bad gateway</html>"),
         ),
         ("408", problem(408, "", "request_timeout")),
         ("429", problem(429, "Retry-After: 0\r\n", "rate_limited")),
@@ -64,19 +67,19 @@ async fn what_may_end_better_is_sent_again_under_the_same_key() {
             problem(409, "", "idempotency_conflict"),
         ),
     ];
-    for (name, act) in cases {
-        assert_eq!(times_sent(vec![act]).await, 2, "{name}");
+    for (name, behavior) in cases {
+        assert_eq!(count_attempts(vec![behavior]).await, 2, "{name}");
     }
     let long = vec![
-        Act::HangUp,
+        Behavior::HangUp,
         problem(503, "", "busy"),
         problem(500, "", "internal_error"),
     ];
-    assert_eq!(times_sent(long).await, 4, "one after the other");
+    assert_eq!(count_attempts(long).await, 4, "one after the other");
 }
 
 #[tokio::test]
-async fn what_is_decided_is_not_sent_again() {
+async fn final_errors_are_not_retried() {
     for (status, code) in [
         (400, "invalid_request"),
         (401, "invalid_signature"),
@@ -89,35 +92,35 @@ async fn what_is_decided_is_not_sent_again() {
         let server = Server::start([problem(status, "", code)]).await;
         let error = server.client().refund(&refund(), None).await.unwrap_err();
         assert_eq!(error.code(), Some(code));
-        assert_eq!(server.seen().len(), 1, "{code}");
+        assert_eq!(server.requests().len(), 1, "{code}");
     }
 }
 
 #[tokio::test]
-async fn the_attempts_are_bounded_and_the_last_answer_is_told() {
+async fn attempts_are_bounded_and_the_last_error_is_returned() {
     let server = Server::start((0..9).map(|_| problem(503, "", "psp_unavailable"))).await;
     let error = server.client().refund(&refund(), None).await.unwrap_err();
     assert_eq!(error.code(), Some("psp_unavailable"));
-    assert_eq!(server.seen().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 
     let server = Server::start([]).await;
     let error = server.client().refund(&refund(), None).await.unwrap_err();
     assert!(matches!(error, Error::Transport(_)), "{error:?}");
-    assert_eq!(server.seen().len(), 4);
+    assert_eq!(server.requests().len(), 4);
 }
 
 #[tokio::test]
-async fn where_nobody_listens_there_is_no_answer() {
+async fn a_closed_port_is_a_transport_error() {
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .unwrap()
         .local_addr()
         .unwrap()
         .port();
     let client = Client::new(&format!("http://127.0.0.1:{port}"), KEY, SECRET).unwrap();
-    let retries = Retries {
+    let retries = RetryPolicy {
         attempts: 2,
-        first_wait: Duration::from_millis(1),
-        ..Retries::default()
+        initial_delay: Duration::from_millis(1),
+        ..RetryPolicy::default()
     };
     let error = client
         .with_retries(retries)
@@ -128,21 +131,21 @@ async fn where_nobody_listens_there_is_no_answer() {
 }
 
 #[tokio::test]
-async fn retry_after_is_honoured() {
-    let begun = Instant::now();
-    let act = problem(429, "Retry-After: 1\r\n", "rate_limited");
-    assert_eq!(times_sent(vec![act]).await, 2);
+async fn retry_after_is_honored() {
+    let started = Instant::now();
+    let behavior = problem(429, "Retry-After: 1\r\n", "rate_limited");
+    assert_eq!(count_attempts(vec![behavior]).await, 2);
     assert!(
-        begun.elapsed() >= Duration::from_secs(1),
+        started.elapsed() >= Duration::from_secs(1),
         "{:?}",
-        begun.elapsed()
+        started.elapsed()
     );
 }
 
 #[tokio::test]
-async fn a_retry_after_beyond_our_patience_is_the_answer() {
+async fn a_retry_after_above_the_maximum_is_not_retried() {
     let server = Server::start([problem(503, "Retry-After: 3600\r\n", "busy")]).await;
     let error = server.client().refund(&refund(), None).await.unwrap_err();
     assert_eq!(error.code(), Some("busy"));
-    assert_eq!(server.seen().len(), 1);
+    assert_eq!(server.requests().len(), 1);
 }

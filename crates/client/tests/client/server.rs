@@ -10,8 +10,8 @@ use std::{
     time::Duration,
 };
 
-use oncharge_client::{Client, Retries};
-use oncharge_domain::signing::{Signed, SigningKey};
+use oncharge_client::{Client, RetryPolicy};
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
@@ -23,7 +23,7 @@ pub(crate) const SECRET: &str = "oc_secret_of_the_test";
 
 /// A request as it came in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Seen {
+pub(crate) struct RecordedRequest {
     pub(crate) method: String,
     pub(crate) target: String,
     pub(crate) idempotency_key: Option<String>,
@@ -33,16 +33,16 @@ pub(crate) struct Seen {
 }
 
 /// What to do with the next request.
-pub(crate) enum Act {
+pub(crate) enum Behavior {
     /// Answers so: status, further header lines (each with its line end), body.
-    Answer(u16, &'static str, String),
+    Respond(u16, &'static str, String),
     /// Closes the connection without a word.
     HangUp,
 }
 
-impl Act {
-    pub(crate) fn answer(status: u16, body: impl Into<String>) -> Self {
-        Self::Answer(status, "", body.into())
+impl Behavior {
+    pub(crate) fn response(status: u16, body: impl Into<String>) -> Self {
+        Self::Respond(status, "", body.into())
     }
 }
 
@@ -55,18 +55,18 @@ pub(crate) struct Server {
 
 #[derive(Default)]
 struct State {
-    script: VecDeque<Act>,
-    seen: Vec<Seen>,
+    script: VecDeque<Behavior>,
+    requests: Vec<RecordedRequest>,
 }
 
 impl Server {
     /// Started with a script; a request beyond it is hung up on.
-    pub(crate) async fn start(script: impl IntoIterator<Item = Act>) -> Self {
+    pub(crate) async fn start(script: impl IntoIterator<Item = Behavior>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let state = Arc::new(Mutex::new(State {
             script: script.into_iter().collect(),
-            seen: Vec::new(),
+            requests: Vec::new(),
         }));
         let mut tasks = JoinSet::new();
         let shared = Arc::clone(&state);
@@ -87,45 +87,49 @@ impl Server {
     pub(crate) fn client(&self) -> Client {
         Client::new(&self.url, KEY, SECRET)
             .unwrap()
-            .with_retries(Retries {
+            .with_retries(RetryPolicy {
                 attempts: 4,
-                first_wait: Duration::from_millis(2),
-                longest_wait: Duration::from_secs(2),
+                initial_delay: Duration::from_millis(2),
+                max_delay: Duration::from_secs(2),
             })
     }
 
     /// What has come in so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.state.lock().unwrap().seen.clone()
+    pub(crate) fn requests(&self) -> Vec<RecordedRequest> {
+        self.state.lock().unwrap().requests.clone()
     }
 }
 
 async fn serve(stream: TcpStream, state: Arc<Mutex<State>>) {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await {
-        let act = {
+        let behavior = {
             let mut state = state.lock().unwrap();
-            state.seen.push(request);
+            state.requests.push(request);
             state.script.pop_front()
         };
-        let Some(Act::Answer(status, headers, body)) = act else {
+        let Some(Behavior::Respond(status, headers, body)) = behavior else {
             return;
         };
         let length = body.len();
-        let answer = format!(
+        let response = format!(
             "HTTP/1.1 {status} Whatever\r\n{headers}Content-Length: {length}\r\n\r\n{body}"
         );
-        stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
+        stream
+            .get_mut()
+            .write_all(response.as_bytes())
+            .await
+            .unwrap();
     }
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
+async fn read(stream: &mut BufReader<TcpStream>) -> Option<RecordedRequest> {
     let mut line = String::new();
     if stream.read_line(&mut line).await.ok()? == 0 {
         return None;
     }
-    let mut words = line.split(' ').map(str::to_owned);
-    let (method, target) = (words.next()?, words.next()?);
+    let mut parts = line.split(' ').map(str::to_owned);
+    let (method, target) = (parts.next()?, parts.next()?);
     let mut headers = Vec::new();
     loop {
         line.clear();
@@ -143,7 +147,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
     let mut body = vec![0; length];
     stream.read_exact(&mut body).await.ok()?;
     let timestamp = header("x-oncharge-timestamp")?;
-    let signed = Signed {
+    let signed = SignedRequest {
         timestamp: &timestamp,
         method: &method,
         target: &target,
@@ -155,7 +159,7 @@ async fn read(stream: &mut BufReader<TcpStream>) -> Option<Seen> {
             .parse::<i64>()
             .is_ok_and(|seconds| seconds > 1_700_000_000)
         && (body.is_empty() || header("content-type").as_deref() == Some("application/json"));
-    Some(Seen {
+    Some(RecordedRequest {
         idempotency_key: header("idempotency-key"),
         authentic,
         method,

@@ -9,7 +9,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use oncharge_client::{
-    EventKind, NotASigningSecret, SessionStatus, Webhook, WebhookError, WebhookEvent,
+    EventKind, InvalidSigningSecret, SessionStatus, Webhook, WebhookError, WebhookEvent,
     WebhookVerifier, verify_webhook,
 };
 use oncharge_domain::{signing::SigningKey, webhook::WebhookSecret};
@@ -23,14 +23,14 @@ const AT: u64 = 1_795_360_150;
 
 /// A webhook on its way.
 #[derive(Clone)]
-struct Sent {
+struct SignedWebhook {
     id: Option<String>,
     timestamp: Option<String>,
     signature: Option<String>,
     body: Vec<u8>,
 }
 
-impl Sent {
+impl SignedWebhook {
     /// Signed as the service does it, with this secret.
     fn new(secret: &str, body: &Value) -> Self {
         let body = body.to_string().into_bytes();
@@ -96,25 +96,25 @@ fn read(changes: &Value) -> Result<Webhook, WebhookError> {
     for (member, value) in changes.as_object().unwrap() {
         body[member] = value.clone();
     }
-    Sent::new(SECRET, &body).verify(&verifier(SECRET), 0)
+    SignedWebhook::new(SECRET, &body).verify(&verifier(SECRET), 0)
 }
 
 #[test]
-fn what_another_implementation_has_signed_verifies() {
+fn signatures_of_other_implementations_verify() {
     // Made with another implementation of Standard Webhooks. Its body is none of ours: that it
     // is unreadable is said only after its signature was found to be right.
     let secret = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
     let verifier = verifier(secret);
-    let mut sent = Sent {
+    let mut webhook = SignedWebhook {
         id: Some(ID.to_owned()),
         timestamp: Some(AT.to_string()),
         signature: Some("v1,pVOiZyKzWlmgRf6puuFcewwyiyHy6EdfcdiA/QqPuhI=".to_owned()),
         body: r#"{"type":"payment.captured","data":{"id":"pay_1","note":"Größe €"}}"#.into(),
     };
-    let read = sent.verify(&verifier, 0);
+    let read = webhook.verify(&verifier, 0);
     assert!(matches!(read, Err(WebhookError::Unreadable(_))), "{read:?}");
-    sent.body.push(b' ');
-    let read = sent.verify(&verifier, 0);
+    webhook.body.push(b' ');
+    let read = webhook.verify(&verifier, 0);
     assert!(
         matches!(read, Err(WebhookError::WrongSignature)),
         "{read:?}"
@@ -141,9 +141,9 @@ fn an_event_carries_the_attempt_that_it_is_about() {
 }
 
 #[test]
-fn one_request_is_verified_with_the_signing_secret() {
-    let sent = Sent::new(SECRET, &captured());
-    let verify = |secret| verify_webhook(secret, |name| sent.header(name), &sent.body, at(0));
+fn a_request_is_verified_with_the_signing_secret() {
+    let webhook = SignedWebhook::new(SECRET, &captured());
+    let verify = |secret| verify_webhook(secret, |name| webhook.header(name), &webhook.body, at(0));
     assert!(verify(SECRET).is_ok());
     let other = verify(OTHER_SECRET);
     assert!(
@@ -152,13 +152,13 @@ fn one_request_is_verified_with_the_signing_secret() {
     );
     let none = verify("ocs_an_api_secret");
     assert!(
-        matches!(none, Err(WebhookError::Secret(NotASigningSecret))),
+        matches!(none, Err(WebhookError::Secret(InvalidSigningSecret))),
         "{none:?}"
     );
 }
 
 #[test]
-fn an_event_is_read_whole_and_what_is_new_is_ignored() {
+fn unknown_event_members_are_ignored() {
     let read = event(&json!({ "something_new": [1, {"a": null}] }));
     assert_eq!(
         (read.id.as_str(), read.kind),
@@ -192,7 +192,7 @@ fn an_event_is_read_whole_and_what_is_new_is_ignored() {
 }
 
 #[test]
-fn what_a_later_version_tells_of_is_kept_and_not_refused() {
+fn unknown_event_kinds_are_accepted() {
     let unknown = |name: &str| EventKind::Unknown(name.to_owned());
     let later = event(&json!({ "event": "payment.levitated", "status": "levitating" }));
     assert_eq!(later.kind, unknown("payment.levitated"));
@@ -209,35 +209,37 @@ fn what_a_later_version_tells_of_is_kept_and_not_refused() {
             EventKind::EndpointTest,
         ),
     ] {
-        let read = Sent::new(SECRET, &body).verify(&verifier, 0).unwrap();
+        let read = SignedWebhook::new(SECRET, &body)
+            .verify(&verifier, 0)
+            .unwrap();
         let id = ID.to_owned();
         assert_eq!(read, Webhook::Other { id, kind });
     }
 }
 
 #[test]
-fn without_each_of_its_headers_it_is_refused() {
-    let good = Sent::new(SECRET, &captured());
-    let without = |change: fn(&mut Sent)| {
-        let mut sent = good.clone();
-        change(&mut sent);
-        sent.refusal(0)
+fn missing_headers_are_refused() {
+    let good = SignedWebhook::new(SECRET, &captured());
+    let without = |change: fn(&mut SignedWebhook)| {
+        let mut webhook = good.clone();
+        change(&mut webhook);
+        webhook.refusal(0)
     };
     let missing = |name: &str| format!("the header {name} is missing");
-    assert_eq!(without(|sent| sent.id = None), missing("webhook-id"));
+    assert_eq!(without(|webhook| webhook.id = None), missing("webhook-id"));
     assert_eq!(
-        without(|sent| sent.timestamp = None),
+        without(|webhook| webhook.timestamp = None),
         missing("webhook-timestamp")
     );
     assert_eq!(
-        without(|sent| sent.signature = None),
+        without(|webhook| webhook.signature = None),
         missing("webhook-signature")
     );
 }
 
 #[test]
-fn whatever_was_changed_or_made_up_is_refused() {
-    let good = Sent::new(SECRET, &captured());
+fn forged_webhooks_are_refused() {
+    let good = SignedWebhook::new(SECRET, &captured());
     let right = good.signature.clone().unwrap();
     let tag = right.strip_prefix("v1,").unwrap();
     for signature in [
@@ -253,32 +255,32 @@ fn whatever_was_changed_or_made_up_is_refused() {
         &format!("v1,{}", "A".repeat(1 << 20)),
         "v1,\u{1f600}",
     ] {
-        let sent = Sent {
+        let webhook = SignedWebhook {
             signature: Some(signature.to_owned()),
             ..good.clone()
         };
         assert_eq!(
-            sent.refusal(0),
+            webhook.refusal(0),
             "the signature does not verify",
             "{signature:.40}"
         );
     }
-    let other_id = Sent {
+    let other_id = SignedWebhook {
         id: Some("evt_2".to_owned()),
         ..good.clone()
     };
     assert_eq!(other_id.refusal(0), "the signature does not verify");
-    let later = Sent {
+    let later = SignedWebhook {
         timestamp: Some((AT + 1).to_string()),
         ..good.clone()
     };
     assert_eq!(later.refusal(0), "the signature does not verify");
-    let of_another = Sent::new(OTHER_SECRET, &captured());
+    let of_another = SignedWebhook::new(OTHER_SECRET, &captured());
     assert_eq!(of_another.refusal(0), "the signature does not verify");
 }
 
 #[test]
-fn the_plain_signature_alone_is_not_believed() {
+fn the_legacy_signature_alone_is_refused() {
     let body = captured().to_string();
     let plain = SigningKey::of_secret("ocs_1").sign_webhook(body.as_bytes());
     let headers = |name: &str| (name == "x-oncharge-signature").then_some(plain.as_str());
@@ -290,9 +292,9 @@ fn the_plain_signature_alone_is_not_believed() {
 }
 
 #[test]
-fn five_minutes_either_way_and_no_more() {
+fn timestamps_have_five_minutes_of_tolerance() {
     let verifier = verifier(SECRET);
-    let good = Sent::new(SECRET, &captured());
+    let good = SignedWebhook::new(SECRET, &captured());
     for later in [-300, 0, 300] {
         assert!(good.verify(&verifier, later).is_ok(), "{later}");
     }
@@ -311,11 +313,11 @@ fn five_minutes_either_way_and_no_more() {
         "17953601500000000000",
         "１",
     ] {
-        let sent = Sent {
+        let webhook = SignedWebhook {
             timestamp: Some(timestamp.to_owned()),
             ..good.clone()
         };
-        let refusal = sent.refusal(0);
+        let refusal = webhook.refusal(0);
         assert_eq!(
             refusal, "the timestamp is too far from the present",
             "{timestamp:?}"
@@ -324,7 +326,7 @@ fn five_minutes_either_way_and_no_more() {
 }
 
 #[test]
-fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
+fn malformed_bodies_are_unreadable_and_not_quoted() {
     let deep = json!("[".repeat(100_000)).as_str().unwrap().to_owned();
     let secret: WebhookSecret = SECRET.parse().unwrap();
     for body in [
@@ -336,12 +338,12 @@ fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
         r#"{"event": "payment.captured\ud800"}"#,
         deep.as_str(),
     ] {
-        let sent = Sent {
+        let webhook = SignedWebhook {
             signature: Some(secret.sign(ID, 1_795_360_150, body.as_bytes())),
             body: body.as_bytes().to_vec(),
-            ..Sent::new(SECRET, &captured())
+            ..SignedWebhook::new(SECRET, &captured())
         };
-        assert_eq!(sent.refusal(0), "the body cannot be read", "{body:.40}");
+        assert_eq!(webhook.refusal(0), "the body cannot be read", "{body:.40}");
     }
     for changes in [
         json!({ "amount": 9999 }),
@@ -364,19 +366,19 @@ fn a_body_of_another_form_is_unreadable_and_quoted_nowhere() {
 #[test]
 fn two_secrets_verify_during_a_rotation() {
     let (old, new) = (
-        Sent::new(SECRET, &captured()),
-        Sent::new(NEW_SECRET, &captured()),
+        SignedWebhook::new(SECRET, &captured()),
+        SignedWebhook::new(NEW_SECRET, &captured()),
     );
     let either = verifier(NEW_SECRET).or(verifier(SECRET));
-    for sent in [&old, &new] {
-        assert!(sent.verify(&either, 0).is_ok());
+    for webhook in [&old, &new] {
+        assert!(webhook.verify(&either, 0).is_ok());
     }
     // In the grace the service signs with both: either secret is enough.
     let signatures = [
         new.signature.clone().unwrap(),
         old.signature.clone().unwrap(),
     ];
-    let both = Sent {
+    let both = SignedWebhook {
         signature: Some(signatures.join(" ")),
         ..old
     };
@@ -389,7 +391,7 @@ fn two_secrets_verify_during_a_rotation() {
 }
 
 #[test]
-fn only_a_signing_secret_is_taken_for_one() {
+fn invalid_signing_secrets_are_refused() {
     for text in [
         "",
         "ocs_an_api_secret",
@@ -399,6 +401,6 @@ fn only_a_signing_secret_is_taken_for_one() {
         "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=\n",
     ] {
         let refused = WebhookVerifier::new(text);
-        assert_eq!(refused.err(), Some(NotASigningSecret), "{text:?}");
+        assert_eq!(refused.err(), Some(InvalidSigningSecret), "{text:?}");
     }
 }

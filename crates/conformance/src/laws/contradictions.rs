@@ -9,23 +9,23 @@ use oncharge_ports::work_queue::{StuckItem, StuckKind};
 
 use crate::{
     Store,
-    world::{World, failed},
+    fixture::{Fixture, failed},
 };
 
-async fn listed(world: &World, now: Timestamp) -> anyhow::Result<Vec<StuckItem>> {
-    let found = world.store.queue.stuck(now, 1000).await?;
+async fn listed(fixture: &Fixture, now: Timestamp) -> anyhow::Result<Vec<StuckItem>> {
+    let found = fixture.store.queue.stuck(now, 1000).await?;
     let is_one = |item: &StuckItem| item.kind == StuckKind::Contradiction;
     Ok(found.into_iter().filter(is_one).collect())
 }
 
 /// A failed operation that is contradicted at the builder's time.
-async fn contradicted(world: &World) -> anyhow::Result<Operation> {
-    let (session, attempt) = world.paying().await?;
+async fn contradicted(fixture: &Fixture) -> anyhow::Result<Operation> {
+    let (session, attempt) = fixture.session_with_attempt().await?;
     let operation = Operation {
         contradiction: Some(Contradiction::Listed),
         ..failed(&attempt)
     };
-    world.change(&session, operation.clone()).await?;
+    fixture.change(&session, operation.clone()).await?;
     Ok(operation)
 }
 
@@ -34,17 +34,17 @@ async fn contradicted(world: &World) -> anyhow::Result<Operation> {
 pub async fn contradictions_are_stuck_until_they_are_dismissed(
     store: &Store,
 ) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let first = contradicted(&world).await?;
-    world.build.advance(60);
-    let second = contradicted(&world).await?;
-    let now = world.build.now();
-    let found = listed(&world, now).await?;
-    same!(found.len(), 2, "contradictions");
+    let fixture = Fixture::new(store).await?;
+    let first = contradicted(&fixture).await?;
+    fixture.build.advance(60);
+    let second = contradicted(&fixture).await?;
+    let now = fixture.build.now();
+    let found = listed(&fixture, now).await?;
+    ensure_eq!(found.len(), 2, "contradictions");
     for (item, operation) in found.iter().zip([&first, &second]) {
-        same!(item.id, operation.id.to_string(), "which");
-        same!(item.session, Some(operation.session), "the session");
-        same!(item.merchant, Some(operation.merchant), "the merchant");
+        ensure_eq!(item.id, operation.id.to_string(), "which");
+        ensure_eq!(item.session, Some(operation.session), "the session");
+        ensure_eq!(item.merchant, Some(operation.merchant), "the merchant");
         let kind = operation.kind.name();
         anyhow::ensure!(
             item.detail.contains(kind),
@@ -52,60 +52,64 @@ pub async fn contradictions_are_stuck_until_they_are_dismissed(
             item.detail
         );
     }
-    same!(found[0].since, first.created_at, "since when");
+    ensure_eq!(found[0].since, first.created_at, "since when");
 
-    let audit = world.build.audit(AuditAction::ContradictionDismissed);
+    let audit = fixture.build.audit(AuditAction::ContradictionDismissed);
     let dismissed = store.queue.dismiss_contradiction(first.id, &audit).await?;
-    same!(dismissed, true, "it is dismissed");
+    ensure_eq!(dismissed, true, "it is dismissed");
     let loaded = store.checkout.operation(first.id).await?;
     let first = Operation {
         contradiction: Some(Contradiction::Dismissed),
         ..first
     };
-    same!(loaded, Some(first.clone()), "the dismissed operation");
-    let session = world.load(first.session).await?;
-    world.change(&session, first).await?;
-    let left = listed(&world, now.plus_seconds(86_400)).await?;
-    same!(left.len(), 1, "contradictions after one was dismissed");
-    same!(left[0].id, second.id.to_string(), "which is left");
+    ensure_eq!(loaded, Some(first.clone()), "the dismissed operation");
+    let session = fixture.load(first.session).await?;
+    fixture.change(&session, first).await?;
+    let left = listed(&fixture, now.plus_seconds(86_400)).await?;
+    ensure_eq!(left.len(), 1, "contradictions after one was dismissed");
+    ensure_eq!(left[0].id, second.id.to_string(), "which is left");
     Ok(())
 }
 
 /// Nothing else can be dismissed, nothing twice, and what is not dismissed leaves no entry.
 pub async fn only_a_contradiction_is_dismissed(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (session, attempt) = world.paying().await?;
-    let audit = || world.build.audit(AuditAction::ContradictionDismissed);
+    let fixture = Fixture::new(store).await?;
+    let (session, attempt) = fixture.session_with_attempt().await?;
+    let audit = || fixture.build.audit(AuditAction::ContradictionDismissed);
     let queue = &store.queue;
-    same!(
+    ensure_eq!(
         queue.dismiss_contradiction(attempt.id, &audit()).await?,
         false,
         "an open one"
     );
-    world.change(&session, failed(&attempt)).await?;
-    same!(
+    fixture.change(&session, failed(&attempt)).await?;
+    ensure_eq!(
         queue.dismiss_contradiction(attempt.id, &audit()).await?,
         false,
         "a failed one"
     );
-    same!(
+    ensure_eq!(
         queue
-            .dismiss_contradiction(world.build.id(), &audit())
+            .dismiss_contradiction(fixture.build.id(), &audit())
             .await?,
         false,
         "no operation"
     );
-    let operation = contradicted(&world).await?;
-    same!(
+    let operation = contradicted(&fixture).await?;
+    ensure_eq!(
         queue.dismiss_contradiction(operation.id, &audit()).await?,
         true,
         "a contradicted one"
     );
-    same!(
+    ensure_eq!(
         queue.dismiss_contradiction(operation.id, &audit()).await?,
         false,
         "a dismissed one"
     );
-    same!(listed(&world, world.build.now()).await?, [], "what is left");
+    ensure_eq!(
+        listed(&fixture, fixture.build.now()).await?,
+        [],
+        "what is left"
+    );
     Ok(())
 }

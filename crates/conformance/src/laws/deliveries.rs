@@ -6,11 +6,11 @@ use oncharge_domain::{
     session::EventKind,
     webhook::{Delivery, DeliveryState},
 };
-use oncharge_ports::{CommitError, UnitOfWork, webhook_repository::Outgoing};
+use oncharge_ports::{CommitError, UnitOfWork, webhook_repository::OutgoingDelivery};
 
 use crate::{
     Store,
-    world::{World, webhooks::sorted},
+    fixture::{Fixture, webhooks::sorted},
 };
 
 /// Exactly where the merchant has an endpoint that is enabled at the moment of the commit, and as
@@ -18,25 +18,27 @@ use crate::{
 pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
     store: &Store,
 ) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, other_key) = world.other_shop().await?;
-    let session = world.session().await?;
-    let (session, before) = world.tell(&session).await?;
-    let endpoint = world.endpoint().await?;
+    let fixture = Fixture::new(store).await?;
+    let (other, other_key) = fixture.other_merchant_with_key().await?;
+    let session = fixture.session().await?;
+    let (session, before) = fixture.add_event(&session).await?;
+    let endpoint = fixture.endpoint().await?;
     let unit = {
-        let mut unit = world.build.telling(&session, EventKind::PaymentAuthorized);
-        let next = world.build.event(&session, 3, EventKind::PaymentCaptured);
+        let mut unit = fixture
+            .build
+            .unit_with_event(&session, EventKind::PaymentAuthorized);
+        let next = fixture.build.event(&session, 3, EventKind::PaymentCaptured);
         unit.session.next_sequence += 1;
         unit.events.push(next);
         unit
     };
-    world.commit(unit.clone()).await?;
-    let elsewhere = world.told(&other).await?;
-    world.disabled_endpoint().await?;
-    let (session, while_disabled) = world.tell(&unit.session).await?;
-    let endpoint_again = world.endpoint().await?;
-    let (_, after) = world.tell(&session).await?;
-    world
+    fixture.commit(unit.clone()).await?;
+    let elsewhere = fixture.new_event(&other).await?;
+    fixture.disabled_endpoint().await?;
+    let (session, while_disabled) = fixture.add_event(&unit.session).await?;
+    let endpoint_again = fixture.endpoint().await?;
+    let (_, after) = fixture.add_event(&session).await?;
+    fixture
         .endpoint_at((&other, &other_key), "https://other.example.com/hook")
         .await?;
 
@@ -45,10 +47,10 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
         (elsewhere, "of a merchant without one"),
         (while_disabled, "while it was disabled"),
     ] {
-        same!(world.outgoing(event).await?, None, "an event {what}");
+        ensure_eq!(fixture.outgoing(event).await?, None, "an event {what}");
     }
     let mut wanted = vec![(unit.events[0].id, 2), (unit.events[1].id, 3), (after, 5)];
-    same!(
+    ensure_eq!(
         endpoint.created_at,
         endpoint_again.created_at,
         "the endpoint"
@@ -67,13 +69,13 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
             round: 0,
         };
         let stored = store.webhooks.event(session.merchant, *event).await?;
-        let outgoing = Outgoing {
+        let outgoing = OutgoingDelivery {
             event: stored.context("the event")?,
             delivery,
             endpoint: Some(endpoint_again.clone()),
         };
-        same!(
-            world.outgoing(*event).await?,
+        ensure_eq!(
+            fixture.outgoing(*event).await?,
             Some(outgoing),
             "number {sequence}"
         );
@@ -82,31 +84,37 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
     let ids: Vec<EventId> = wanted.iter().map(|(event, _)| *event).collect();
     let found = store.webhooks.outgoing(&ids).await?;
     let found = sorted(found.iter().map(|outgoing| outgoing.event.id));
-    same!(found, sorted(ids[..3].to_vec()), "many at once");
+    ensure_eq!(found, sorted(ids[..3].to_vec()), "many at once");
     Ok(())
 }
 
 /// What is not committed is not on its way.
-pub async fn a_failed_unit_delivers_nothing(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.endpoint().await?;
-    let session = world.session().await?;
-    let stale = world.build.telling(&session, EventKind::PaymentRefused);
-    let scope = world.build.scope(&world.merchant, "taken");
-    world.commit(world.answering(&scope, "{}")).await?;
-    let (session, good) = world.tell(&session).await?;
-    let mut late = world.build.telling(&session, EventKind::PaymentRefused);
-    late.key = world.answering(&scope, "{}").key;
+pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let session = fixture.session().await?;
+    let stale = fixture
+        .build
+        .unit_with_event(&session, EventKind::PaymentRefused);
+    let scope = fixture.build.scope(&fixture.merchant, "taken");
+    fixture
+        .commit(fixture.unit_storing_response(&scope, "{}"))
+        .await?;
+    let (session, good) = fixture.add_event(&session).await?;
+    let mut late = fixture
+        .build
+        .unit_with_event(&session, EventKind::PaymentRefused);
+    late.key = fixture.unit_storing_response(&scope, "{}").key;
     let nothing = async |unit: UnitOfWork, what| -> anyhow::Result<()> {
         let event = unit.events[0].id;
-        ensure!(world.commit(unit).await.is_err(), "{what} was committed");
-        same!(world.outgoing(event).await?, None, "an event of {what}");
+        ensure!(fixture.commit(unit).await.is_err(), "{what} was committed");
+        ensure_eq!(fixture.outgoing(event).await?, None, "an event of {what}");
         Ok(())
     };
     nothing(stale, "a stale unit").await?;
     nothing(late, "a unit without its key").await?;
-    same!(
-        world.deliverable(world.build.now()).await?,
+    ensure_eq!(
+        fixture.claimable_events(fixture.build.now()).await?,
         [good],
         "on its way"
     );
@@ -115,58 +123,58 @@ pub async fn a_failed_unit_delivers_nothing(store: &Store) -> anyhow::Result<()>
 
 /// A new URL is for what happens from then on.
 pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let old = world.endpoint().await?;
-    let first = world.told(&world.merchant).await?;
+    let fixture = Fixture::new(store).await?;
+    let old = fixture.endpoint().await?;
+    let first = fixture.new_event(&fixture.merchant).await?;
     let url = "https://new.example.com/hook?a=1&b=%C3%BC";
-    let new = world
-        .endpoint_at((&world.merchant, &world.key), url)
+    let new = fixture
+        .endpoint_at((&fixture.merchant, &fixture.key), url)
         .await?;
-    let second = world.told(&world.merchant).await?;
-    let now = world.build.now();
-    same!(
-        world.deliverable(now).await?,
+    let second = fixture.new_event(&fixture.merchant).await?;
+    let now = fixture.build.now();
+    ensure_eq!(
+        fixture.claimable_events(now).await?,
         sorted([first, second]),
         "on their way"
     );
     for (event, url) in [(first, &old.url), (second, &new.url)] {
-        let outgoing = world.outgoing(event).await?.context("a delivery")?;
-        same!(outgoing.delivery.url, *url, "where it goes");
-        same!(outgoing.endpoint, Some(new.clone()), "the present endpoint");
+        let outgoing = fixture.outgoing(event).await?.context("a delivery")?;
+        ensure_eq!(outgoing.delivery.url, *url, "where it goes");
+        ensure_eq!(outgoing.endpoint, Some(new.clone()), "the present endpoint");
     }
     Ok(())
 }
 
 /// An event is found by its own merchant alone.
 pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, _) = world.other_shop().await?;
-    let session = world.session().await?;
-    let (session, event) = world.tell(&session).await?;
+    let fixture = Fixture::new(store).await?;
+    let (other, _) = fixture.other_merchant_with_key().await?;
+    let session = fixture.session().await?;
+    let (session, event) = fixture.add_event(&session).await?;
     let webhooks = &store.webhooks;
-    let found = webhooks.event(world.merchant.id, event).await?;
-    same!(
+    let found = webhooks.event(fixture.merchant.id, event).await?;
+    ensure_eq!(
         found,
-        world.events(&session).await?.into_iter().next(),
+        fixture.events(&session).await?.into_iter().next(),
         "the event"
     );
-    same!(
+    ensure_eq!(
         webhooks.event(other.id, event).await?,
         None,
         "of another merchant"
     );
-    let unknown = world.build.id();
-    same!(
-        webhooks.event(world.merchant.id, unknown).await?,
+    let unknown = fixture.build.id();
+    ensure_eq!(
+        webhooks.event(fixture.merchant.id, unknown).await?,
         None,
         "an unknown one"
     );
-    same!(
+    ensure_eq!(
         webhooks.attempts(event).await?,
         [],
         "attempts of what has no delivery"
     );
-    same!(
+    ensure_eq!(
         webhooks.outgoing(&[]).await?,
         [],
         "nothing asked, nothing found"
@@ -175,25 +183,25 @@ pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()
 }
 
 /// Twelve units at once, two for each session: what is committed is on its way, nothing else.
-pub async fn racing_units_deliver_what_they_commit(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.endpoint().await?;
+pub async fn concurrent_units_create_their_deliveries(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
     let mut units = Vec::new();
     for _ in 0..6 {
-        let session = world.session().await?;
+        let session = fixture.session().await?;
         for kind in [EventKind::PaymentRefused, EventKind::PaymentExpired] {
-            units.push(world.build.telling(&session, kind));
+            units.push(fixture.build.unit_with_event(&session, kind));
         }
     }
-    let commits = units.iter().map(|unit| world.commit(unit.clone()));
+    let commits = units.iter().map(|unit| fixture.commit(unit.clone()));
     let results = futures_util::future::join_all(commits).await;
     let mut won = Vec::new();
     for (unit, result) in units.iter().zip(results) {
         match result {
             Ok(()) => won.push(unit.events[0].id),
             Err(CommitError::Conflict) => {
-                same!(
-                    world.outgoing(unit.events[0].id).await?,
+                ensure_eq!(
+                    fixture.outgoing(unit.events[0].id).await?,
                     None,
                     "a loser's event"
                 );
@@ -201,9 +209,9 @@ pub async fn racing_units_deliver_what_they_commit(store: &Store) -> anyhow::Res
             Err(error) => return Err(error.into()),
         }
     }
-    same!(won.len(), 6, "winners");
-    same!(
-        world.deliverable(world.build.now()).await?,
+    ensure_eq!(won.len(), 6, "winners");
+    ensure_eq!(
+        fixture.claimable_events(fixture.build.now()).await?,
         sorted(won),
         "on their way"
     );

@@ -6,49 +6,49 @@ use oncharge_domain::{
     merchant::Merchant,
     time::Timestamp,
     webhook::{
-        DeliveryState, Disabled, DisabledBecause, EndpointChange, SendError, WebhookEndpoint,
+        DeliveryState, DisableReason, DisabledState, EndpointChange, SendError, WebhookEndpoint,
     },
 };
-use oncharge_ports::webhook_repository::Recorded;
+use oncharge_ports::webhook_repository::AttemptRecord;
 use oncharge_testkit::build::endpoint_url;
 
 use crate::{
     Store,
-    generate::{self, Draw},
-    world::{
-        World,
-        webhooks::{LONG, lease_in, sorted},
+    fixture::{
+        Fixture,
+        webhooks::{LONG, lease_of, sorted},
     },
+    generate::{self, Draw},
 };
 
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
 pub(super) async fn endpoint_of(
-    world: &World,
+    fixture: &Fixture,
     merchant: &Merchant,
 ) -> anyhow::Result<Option<WebhookEndpoint>> {
-    Ok(world.store.webhooks.endpoint(merchant.id).await?)
+    Ok(fixture.store.webhooks.endpoint(merchant.id).await?)
 }
 
 /// An endpoint with other values for all that changes over time, in one of two shapes.
 fn drawn_endpoint(
-    world: &World,
+    fixture: &Fixture,
     draw: &mut Draw,
     is_failing: bool,
-    because: Option<DisabledBecause>,
+    reason: Option<DisableReason>,
 ) -> WebhookEndpoint {
-    let new = world.build.endpoint(&world.merchant, &world.key);
+    let new = fixture.build.endpoint(&fixture.merchant, &fixture.key);
     let secrets = if is_failing {
         new.secrets.clone()
     } else {
-        let secret = world.build.webhook_secret();
+        let secret = fixture.build.webhook_secret();
         new.secrets
-            .replaced_by(secret, draw.one(generate::instant()))
+            .rotated_to(secret, draw.one(generate::instant()))
     };
     WebhookEndpoint {
         secrets,
-        disabled: because.map(|because| Disabled {
-            because,
+        disabled: reason.map(|reason| DisabledState {
+            reason,
             at: draw.one(generate::instant()),
         }),
         failing_since: is_failing.then(|| draw.one(generate::instant())),
@@ -59,66 +59,70 @@ fn drawn_endpoint(
 
 /// As they were set, but for `created_at`, which stays from the first time.
 pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
-    let (other, other_key) = world.other_shop().await?;
-    same!(
-        endpoint_of(&world, &world.merchant).await?,
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
+    let (other, other_key) = fixture.other_merchant_with_key().await?;
+    ensure_eq!(
+        endpoint_of(&fixture, &fixture.merchant).await?,
         None,
         "at first"
     );
     let first = WebhookEndpoint {
         created_at: draw.one(generate::instant()),
-        ..world.build.endpoint(&world.merchant, &world.key)
+        ..fixture.build.endpoint(&fixture.merchant, &fixture.key)
     };
-    same!(world.set(&first).await?, first, "what was set");
+    ensure_eq!(fixture.set(&first).await?, first, "what was set");
     let long = format!("https://shop.example.com/?q={}", "ä".repeat(2020));
     let urls = ["https://a.example.com:8443/'%00\"?x=%26&y=%3D?", &long];
     let disabled = [
         None,
-        Some(DisabledBecause::Gone),
-        Some(DisabledBecause::Failing),
+        Some(DisableReason::Gone),
+        Some(DisableReason::Failing),
     ];
-    for (number, because) in disabled.into_iter().cycle().take(6).enumerate() {
-        world.build.advance(1);
+    for (number, reason) in disabled.into_iter().cycle().take(6).enumerate() {
+        fixture.build.advance(1);
         let next = WebhookEndpoint {
             id: first.id,
             version: u32::try_from(number)? + 2,
             url: endpoint_url(urls[number % 2]),
-            ..drawn_endpoint(&world, &mut draw, number % 2 == 0, because)
+            ..drawn_endpoint(&fixture, &mut draw, number % 2 == 0, reason)
         };
         let wanted = WebhookEndpoint {
             created_at: first.created_at,
             ..next.clone()
         };
-        same!(world.set(&next).await?, wanted, "what was set");
-        same!(
-            endpoint_of(&world, &world.merchant).await?,
+        ensure_eq!(fixture.set(&next).await?, wanted, "what was set");
+        ensure_eq!(
+            endpoint_of(&fixture, &fixture.merchant).await?,
             Some(wanted),
             "what is found"
         );
-        same!(
-            endpoint_of(&world, &other).await?,
+        ensure_eq!(
+            endpoint_of(&fixture, &other).await?,
             None,
             "another merchant's"
         );
     }
-    let theirs = world.endpoint_at((&other, &other_key), ELSEWHERE).await?;
-    same!(world.remove(&world.merchant).await?, true, "removed");
-    same!(world.remove(&world.merchant).await?, false, "removed again");
-    same!(
-        endpoint_of(&world, &world.merchant).await?,
+    let theirs = fixture.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "removed");
+    ensure_eq!(
+        fixture.remove(&fixture.merchant).await?,
+        false,
+        "removed again"
+    );
+    ensure_eq!(
+        endpoint_of(&fixture, &fixture.merchant).await?,
         None,
         "what was removed"
     );
-    same!(
-        endpoint_of(&world, &other).await?,
+    ensure_eq!(
+        endpoint_of(&fixture, &other).await?,
         Some(theirs),
         "another merchant's"
     );
-    let anew = world.endpoint().await?;
-    same!(
+    let anew = fixture.endpoint().await?;
+    ensure_eq!(
         anew.created_at,
-        world.build.now(),
+        fixture.build.now(),
         "set anew, it is a new one"
     );
     Ok(())
@@ -126,36 +130,40 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
 
 /// All that this merchant has on the way dies with its endpoint, and nobody else's; it is handed
 /// out no more.
-pub async fn a_removed_endpoint_takes_its_deliveries(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, other_key) = world.other_shop().await?;
-    world
-        .endpoint_at((&world.merchant, &world.key), ELSEWHERE)
+pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let (other, other_key) = fixture.other_merchant_with_key().await?;
+    fixture
+        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
         .await?;
-    let to_old_url = world.told(&world.merchant).await?;
-    let done = world.told(&world.merchant).await?;
-    world.attempt(done, Ok(204)).await?;
-    let endpoint = world.endpoint().await?;
-    let open = world.told(&world.merchant).await?;
-    world
+    let to_old_url = fixture.new_event(&fixture.merchant).await?;
+    let done = fixture.new_event(&fixture.merchant).await?;
+    fixture.attempt(done, Ok(204)).await?;
+    let endpoint = fixture.endpoint().await?;
+    let open = fixture.new_event(&fixture.merchant).await?;
+    fixture
         .endpoint_at((&other, &other_key), endpoint.url.as_str())
         .await?;
-    let theirs = world.told(&other).await?;
-    let now = world.build.now();
-    same!(world.remove(&other).await?, true, "the other's is removed");
-    same!(
-        world.delivery(open).await?.state,
+    let theirs = fixture.new_event(&other).await?;
+    let now = fixture.build.now();
+    ensure_eq!(
+        fixture.remove(&other).await?,
+        true,
+        "the other's is removed"
+    );
+    ensure_eq!(
+        fixture.delivery(open).await?.state,
         DeliveryState::Pending,
         "ours"
     );
-    same!(
-        world.delivery(theirs).await?.state,
+    ensure_eq!(
+        fixture.delivery(theirs).await?.state,
         DeliveryState::Dead,
         "the other's"
     );
 
-    same!(
-        world.remove(&world.merchant).await?,
+    ensure_eq!(
+        fixture.remove(&fixture.merchant).await?,
         true,
         "ours is removed"
     );
@@ -164,56 +172,60 @@ pub async fn a_removed_endpoint_takes_its_deliveries(store: &Store) -> anyhow::R
         (to_old_url, DeliveryState::Dead),
         (done, DeliveryState::Delivered),
     ] {
-        let outgoing = world.outgoing(event).await?.context("a delivery")?;
-        same!(
+        let outgoing = fixture.outgoing(event).await?.context("a delivery")?;
+        ensure_eq!(
             (outgoing.delivery.state, outgoing.endpoint),
             (state, None),
             "ours"
         );
     }
     let later = now.plus_seconds(1_000_000);
-    same!(world.deliverable(later).await?, [], "nothing is on its way");
+    ensure_eq!(
+        fixture.claimable_events(later).await?,
+        [],
+        "nothing is on its way"
+    );
     Ok(())
 }
 
 /// 410, or five days of failures: the endpoint is disabled and what is on the way to it is dead.
 /// What goes elsewhere goes on, also to the same URL for another merchant.
-pub async fn a_disabled_endpoint_takes_its_deliveries(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, other_key) = world.other_shop().await?;
-    world
-        .endpoint_at((&world.merchant, &world.key), ELSEWHERE)
+pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let (other, other_key) = fixture.other_merchant_with_key().await?;
+    fixture
+        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
         .await?;
-    let to_old_url = world.told(&world.merchant).await?;
-    let endpoint = world.endpoint().await?;
+    let to_old_url = fixture.new_event(&fixture.merchant).await?;
+    let endpoint = fixture.endpoint().await?;
     let (gone, open) = (
-        world.told(&world.merchant).await?,
-        world.told(&world.merchant).await?,
+        fixture.new_event(&fixture.merchant).await?,
+        fixture.new_event(&fixture.merchant).await?,
     );
-    let done = world.told(&world.merchant).await?;
-    world
+    let done = fixture.new_event(&fixture.merchant).await?;
+    fixture
         .endpoint_at((&other, &other_key), endpoint.url.as_str())
         .await?;
-    let theirs = world.told(&other).await?;
-    let now = world.build.now();
-    let claimed = world.take_deliveries(now, LONG).await?;
-    let lease = |event| lease_in(&claimed, event);
-    world.record(done, lease(done)?, Ok(200)).await?;
-    let delivery = world.delivery(gone).await?;
-    let recorded = Recorded {
-        audit: Some(world.build.audit(AuditAction::EndpointDisabled)),
-        ..world
+    let theirs = fixture.new_event(&other).await?;
+    let now = fixture.build.now();
+    let claimed = fixture.claim_deliveries(now, LONG).await?;
+    let lease = |event| lease_of(&claimed, event);
+    fixture.record(done, lease(done)?, Ok(200)).await?;
+    let delivery = fixture.delivery(gone).await?;
+    let attempt_record = AttemptRecord {
+        audit: Some(fixture.build.audit(AuditAction::EndpointDisabled)),
+        ..fixture
             .build
-            .recorded((lease(gone)?, &delivery), Ok(410), None)
+            .attempt_record((lease(gone)?, &delivery), Ok(410), None)
     };
-    store.webhooks.record(&recorded).await?;
+    store.webhooks.record(&attempt_record).await?;
 
     let disabled = WebhookEndpoint {
-        disabled: Some(world.gone()),
+        disabled: Some(fixture.gone()),
         ..endpoint.clone()
     };
-    let found = endpoint_of(&world, &world.merchant).await?;
-    same!(found, Some(disabled), "why and when");
+    let found = endpoint_of(&fixture, &fixture.merchant).await?;
+    ensure_eq!(found, Some(disabled), "why and when");
     for (event, state) in [
         (gone, DeliveryState::Dead),
         (open, DeliveryState::Dead),
@@ -221,116 +233,122 @@ pub async fn a_disabled_endpoint_takes_its_deliveries(store: &Store) -> anyhow::
         (to_old_url, DeliveryState::Pending),
         (theirs, DeliveryState::Pending),
     ] {
-        same!(world.delivery(event).await?.state, state, "{event}");
+        ensure_eq!(fixture.delivery(event).await?.state, state, "{event}");
     }
-    same!(
+    ensure_eq!(
         store.webhooks.attempts(gone).await?.len(),
         1,
         "the attempt itself"
     );
     for event in [open, to_old_url, theirs] {
-        same!(
+        ensure_eq!(
             store.queue.renew(lease(event)?, LONG).await?,
             true,
             "the lease of the attempt under way"
         );
     }
-    let theirs = endpoint_of(&world, &other).await?.context("the other's")?;
-    same!(theirs.disabled, None, "the other's");
+    let theirs = endpoint_of(&fixture, &other)
+        .await?
+        .context("the other's")?;
+    ensure_eq!(theirs.disabled, None, "the other's");
     Ok(())
 }
 
 /// Failing and working again are said of the URL that an attempt went to: an endpoint that has
 /// another by now is untouched. Since when it fails is the first failure's time.
-pub async fn an_endpoints_troubles_are_its_urls(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.endpoint().await?;
-    let start = world.build.now();
+pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let start = fixture.build.now();
     let failing = async || -> anyhow::Result<Option<Timestamp>> {
-        let found = endpoint_of(&world, &world.merchant).await?;
+        let found = endpoint_of(&fixture, &fixture.merchant).await?;
         Ok(found.context("the endpoint")?.failing_since)
     };
     let events = [
-        world.told(&world.merchant).await?,
-        world.told(&world.merchant).await?,
-        world.told(&world.merchant).await?,
+        fixture.new_event(&fixture.merchant).await?,
+        fixture.new_event(&fixture.merchant).await?,
+        fixture.new_event(&fixture.merchant).await?,
     ];
-    let claimed = world.take_deliveries(start, LONG).await?;
-    same!(claimed.len(), 3, "claims");
+    let claimed = fixture.claim_deliveries(start, LONG).await?;
+    ensure_eq!(claimed.len(), 3, "claims");
     let record = async |index: usize, answer, known: Option<Timestamp>| -> anyhow::Result<()> {
-        let lease = lease_in(&claimed, events[index])?;
-        let delivery = world.delivery(events[index]).await?;
-        let recorded = world.build.recorded((lease, &delivery), answer, known);
-        Ok(store.webhooks.record(&recorded).await?)
+        let lease = lease_of(&claimed, events[index])?;
+        let delivery = fixture.delivery(events[index]).await?;
+        let attempt_record = fixture
+            .build
+            .attempt_record((lease, &delivery), answer, known);
+        Ok(store.webhooks.record(&attempt_record).await?)
     };
     record(0, Ok(500), None).await?;
-    same!(failing().await?, Some(start), "the first failure");
-    world.build.advance(5);
+    ensure_eq!(failing().await?, Some(start), "the first failure");
+    fixture.build.advance(5);
     // It does not know of the first one: both were under way at once.
     record(1, Err(SendError::Timeout), None).await?;
-    same!(failing().await?, Some(start), "a second failure");
-    world
-        .endpoint_at((&world.merchant, &world.key), ELSEWHERE)
+    ensure_eq!(failing().await?, Some(start), "a second failure");
+    fixture
+        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
         .await?;
-    same!(failing().await?, None, "a new URL");
-    world.build.advance(60);
-    let again = world.take_deliveries(world.build.now(), LONG).await?;
-    let lease = lease_in(&again, events[0])?;
-    let late = world.record(events[0], lease, Ok(500)).await?;
-    same!(
+    ensure_eq!(failing().await?, None, "a new URL");
+    fixture.build.advance(60);
+    let again = fixture.claim_deliveries(fixture.build.now(), LONG).await?;
+    let lease = lease_of(&again, events[0])?;
+    let late = fixture.record(events[0], lease, Ok(500)).await?;
+    ensure_eq!(
         (late.attempts, late.failures),
         (2, 2),
         "a failure at the old URL"
     );
-    same!(failing().await?, None, "fails at the old URL");
+    ensure_eq!(failing().await?, None, "fails at the old URL");
     let endpoint = WebhookEndpoint {
         failing_since: Some(start),
         url: endpoint_url(ELSEWHERE),
-        ..world.build.endpoint(&world.merchant, &world.key)
+        ..fixture.build.endpoint(&fixture.merchant, &fixture.key)
     };
-    world.set(&endpoint).await?;
+    fixture.set(&endpoint).await?;
     record(2, Ok(200), Some(start)).await?;
-    same!(failing().await?, Some(start), "works at the old URL");
-    let gone = lease_in(&again, events[1])?;
-    let delivery = world.delivery(events[1]).await?;
-    let recorded = world.build.recorded((gone, &delivery), Ok(410), None);
-    let disables = EndpointChange::Disabled(DisabledBecause::Gone);
-    same!(recorded.after.endpoint, disables, "what 410 means");
-    store.webhooks.record(&recorded).await?;
-    let found = endpoint_of(&world, &world.merchant).await?;
-    same!(
+    ensure_eq!(failing().await?, Some(start), "works at the old URL");
+    let gone = lease_of(&again, events[1])?;
+    let delivery = fixture.delivery(events[1]).await?;
+    let attempt_record = fixture
+        .build
+        .attempt_record((gone, &delivery), Ok(410), None);
+    let disables = EndpointChange::Disabled(DisableReason::Gone);
+    ensure_eq!(attempt_record.after.endpoint, disables, "what 410 means");
+    store.webhooks.record(&attempt_record).await?;
+    let found = endpoint_of(&fixture, &fixture.merchant).await?;
+    ensure_eq!(
         found.and_then(|found| found.disabled),
         None,
         "gone from the old URL"
     );
 
-    let here = world.told(&world.merchant).await?;
-    world.attempt(here, Ok(299)).await?;
-    same!(failing().await?, None, "works at its own URL");
+    let here = fixture.new_event(&fixture.merchant).await?;
+    fixture.attempt(here, Ok(299)).await?;
+    ensure_eq!(failing().await?, None, "works at its own URL");
     Ok(())
 }
 
 /// The deliveries of a merchant whose endpoint was removed and set again are what is told from
 /// then on; the dead stay dead.
-pub async fn a_new_endpoint_wakes_no_dead(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.endpoint().await?;
-    let dead = world.told(&world.merchant).await?;
-    world.remove(&world.merchant).await?;
-    let untold = world.told(&world.merchant).await?;
-    world.endpoint().await?;
-    let fresh = world.told(&world.merchant).await?;
-    let later = world.build.now().plus_seconds(1000);
-    same!(
-        world.deliverable(later).await?,
+pub async fn a_new_endpoint_revives_no_dead_delivery(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let dead = fixture.new_event(&fixture.merchant).await?;
+    fixture.remove(&fixture.merchant).await?;
+    let untold = fixture.new_event(&fixture.merchant).await?;
+    fixture.endpoint().await?;
+    let fresh = fixture.new_event(&fixture.merchant).await?;
+    let later = fixture.build.now().plus_seconds(1000);
+    ensure_eq!(
+        fixture.claimable_events(later).await?,
         sorted([fresh]),
         "on its way"
     );
-    same!(
-        world.delivery(dead).await?.state,
+    ensure_eq!(
+        fixture.delivery(dead).await?.state,
         DeliveryState::Dead,
         "the dead"
     );
-    same!(world.outgoing(untold).await?, None, "without an endpoint");
+    ensure_eq!(fixture.outgoing(untold).await?, None, "without an endpoint");
     Ok(())
 }

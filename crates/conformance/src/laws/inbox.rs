@@ -7,23 +7,23 @@ use oncharge_domain::{id::NotificationId, psp::PspAccount, time::Timestamp};
 use oncharge_ports::{
     inbox::{NewNotification, NotificationStatus, StoredNotification},
     unit_of_work::LeasedItem,
-    work_queue::WantedItems,
+    work_queue::ClaimFilter,
 };
 use tokio::task::JoinSet;
 
 use crate::{
     Store,
-    generate::{self, Draw},
-    world::{
-        World,
-        webhooks::{LONG, OVER},
+    fixture::{
+        Fixture,
+        webhooks::{EXPIRED, LONG},
     },
+    generate::{self, Draw},
 };
 
 /// Of one account and one event key the first alone, whatever else differs; the same key of
 /// another account is another notification, and so is each that has none.
-pub async fn a_notification_is_kept_once(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     let account = |connector, name| PspAccount::new(connector, name);
     let accounts = [
         account("simulator", "default")?,
@@ -33,26 +33,26 @@ pub async fn a_notification_is_kept_once(store: &Store) -> anyhow::Result<()> {
     let mut kept = Vec::new();
     for account in &accounts {
         for key in ["k", "K"] {
-            let new = world.build.notification_of(account, Some(key));
+            let new = fixture.build.notification_of(account, Some(key));
             ensure!(store.inbox.receive(&new).await?, "{account:?} {key}");
             kept.push(new);
         }
         for _ in 0..3 {
-            let new = world.build.notification_of(account, None);
+            let new = fixture.build.notification_of(account, None);
             ensure!(store.inbox.receive(&new).await?, "{account:?}, unverified");
             kept.push(new);
         }
     }
-    world.build.advance(1);
+    fixture.build.advance(1);
     for first in kept.iter().filter(|new| new.event_key.is_some()) {
         let again = NewNotification {
-            id: world.build.id(),
+            id: fixture.build.id(),
             body: b"other bytes".to_vec(),
-            received_at: world.build.now(),
+            received_at: fixture.build.now(),
             ..first.clone()
         };
         ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
-        same!(
+        ensure_eq!(
             store.inbox.notification(again.id).await?,
             None,
             "a duplicate"
@@ -65,23 +65,27 @@ pub async fn a_notification_is_kept_once(store: &Store) -> anyhow::Result<()> {
             new: new.clone(),
             status: status[usize::from(verified)],
         };
-        same!(world.notification(new.id).await?, wanted, "what was kept");
+        ensure_eq!(fixture.notification(new.id).await?, wanted, "what was kept");
     }
-    let ended = world.ended("ended", NotificationStatus::Irrelevant).await;
+    let ended = fixture
+        .closed_notification("ended", NotificationStatus::Irrelevant)
+        .await;
     ensure!(ended.is_err(), "others wait, too");
     Ok(())
 }
 
 /// A duplicate of what is over is a duplicate still, and changes nothing.
-pub async fn a_duplicate_wakes_nothing(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let over = world.ended("k", NotificationStatus::Handled).await?;
-    let again = world.build.notification("k");
+pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let over = fixture
+        .closed_notification("k", NotificationStatus::Handled)
+        .await?;
+    let again = fixture.build.notification("k");
     ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
-    let status = world.notification(over.id).await?.status;
-    same!(status, NotificationStatus::Handled, "what is over");
-    same!(
-        waiting(&world, world.build.now().plus_seconds(1000)).await?,
+    let status = fixture.notification(over.id).await?.status;
+    ensure_eq!(status, NotificationStatus::Handled, "what is over");
+    ensure_eq!(
+        waiting(&fixture, fixture.build.now().plus_seconds(1000)).await?,
         [],
         "nothing waits"
     );
@@ -89,12 +93,12 @@ pub async fn a_duplicate_wakes_nothing(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Sixteen times the same at once: it is kept once, and nobody errs.
-pub async fn a_notification_is_kept_once_by_racers(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     for round in 0..4 {
         let mut tasks = JoinSet::new();
         for _ in 0..16 {
-            let new = world.build.notification(&format!("k{round}"));
+            let new = fixture.build.notification(&format!("k{round}"));
             let inbox = store.inbox.clone();
             tasks.spawn(async move { inbox.receive(&new).await });
         }
@@ -102,10 +106,10 @@ pub async fn a_notification_is_kept_once_by_racers(store: &Store) -> anyhow::Res
         for result in tasks.join_all().await {
             kept += u32::from(result?);
         }
-        same!(kept, 1, "kept in round {round}");
+        ensure_eq!(kept, 1, "kept in round {round}");
     }
-    same!(
-        waiting(&world, world.build.now()).await?.len(),
+    ensure_eq!(
+        waiting(&fixture, fixture.build.now()).await?.len(),
         4,
         "notifications that wait"
     );
@@ -114,7 +118,7 @@ pub async fn a_notification_is_kept_once_by_racers(store: &Store) -> anyhow::Res
 
 /// To the byte and the microsecond, whatever the bytes are.
 pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let keys = [
         "~".repeat(255),
         "'; DROP --".replace(' ', "_"),
@@ -125,17 +129,21 @@ pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
         let key = format!("{number}{}", keys[number % 3]);
         let key: String = key.chars().take(255).collect();
         let new = NewNotification {
-            id: world.build.id(),
+            id: fixture.build.id(),
             account: long.clone(),
             event_key: (number % 5 != 0).then_some(key),
             body: draw.one(generate::bytes()),
             received_at: draw.one(generate::instant()),
         };
         ensure!(store.inbox.receive(&new).await?, "a new one");
-        same!(world.notification(new.id).await?.new, new, "what was kept");
+        ensure_eq!(
+            fixture.notification(new.id).await?.new,
+            new,
+            "what was kept"
+        );
     }
-    same!(
-        store.inbox.notification(world.build.id()).await?,
+    ensure_eq!(
+        store.inbox.notification(fixture.build.id()).await?,
         None,
         "an unknown one"
     );
@@ -145,28 +153,32 @@ pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
 /// The oldest first, from their time on, no more than asked for, each claim counted; what is put
 /// off comes at its new time, what is over or unverified never.
 pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let start = world.build.now();
-    let unverified = world.build.notification_of(&world.merchant.account, None);
+    let fixture = Fixture::new(store).await?;
+    let start = fixture.build.now();
+    let unverified = fixture
+        .build
+        .notification_of(&fixture.merchant.account, None);
     ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
-    let over = world.ended("over", NotificationStatus::Irrelevant).await?;
+    let over = fixture
+        .closed_notification("over", NotificationStatus::Irrelevant)
+        .await?;
     let mut kept = Vec::new();
     for key in ["a", "b", "c"] {
-        world.build.advance(10);
-        kept.push(world.notified(key).await?.id);
+        fixture.build.advance(10);
+        kept.push(fixture.receive_notification(key).await?.id);
     }
-    same!(
-        waiting(&world, start.plus_seconds(9)).await?,
+    ensure_eq!(
+        waiting(&fixture, start.plus_seconds(9)).await?,
         [],
         "before they came"
     );
     let (queue, now) = (&store.queue, start.plus_seconds(30));
     for tries in 1..=2 {
         let claimed = queue
-            .claim_notifications(now, &WantedItems::up_to(2), OVER)
+            .claim_notifications(now, &ClaimFilter::up_to(2), EXPIRED)
             .await?;
         let ids: Vec<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
-        same!(ids, kept[..2], "the two oldest");
+        ensure_eq!(ids, kept[..2], "the two oldest");
         let counted = claimed.iter().all(|claim| claim.tries == tries);
         ensure!(counted, "tries: {claimed:?}");
         let named = claimed
@@ -175,31 +187,31 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
         ensure!(named, "a lease names its item");
     }
     let held = queue
-        .claim_notifications(now, &WantedItems::up_to(1), LONG)
+        .claim_notifications(now, &ClaimFilter::up_to(1), LONG)
         .await?;
-    same!(
-        waiting(&world, now).await?,
+    ensure_eq!(
+        waiting(&fixture, now).await?,
         kept[1..],
         "while the first is held"
     );
     let lease = held.first().context("a claim")?.lease;
     queue.release(lease, start.plus_seconds(100)).await?;
-    same!(
-        waiting(&world, start.plus_seconds(99)).await?,
+    ensure_eq!(
+        waiting(&fixture, start.plus_seconds(99)).await?,
         kept[1..],
         "put off"
     );
-    let all = waiting(&world, start.plus_seconds(100)).await?;
-    same!(all, [kept[1], kept[2], kept[0]], "at its new time");
+    let all = waiting(&fixture, start.plus_seconds(100)).await?;
+    ensure_eq!(all, [kept[1], kept[2], kept[0]], "at its new time");
     queue.release(lease, start).await?;
-    let all = waiting(&world, start.plus_seconds(100)).await?;
-    same!(
+    let all = waiting(&fixture, start.plus_seconds(100)).await?;
+    ensure_eq!(
         all,
         [kept[1], kept[2], kept[0]],
         "given back under a lost lease"
     );
-    same!(
-        world.notification(over.id).await?.status,
+    ensure_eq!(
+        fixture.notification(over.id).await?.status,
         NotificationStatus::Irrelevant,
         "over"
     );
@@ -207,21 +219,24 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
 }
 
 /// Which notifications can be had, in order; nobody holds them afterwards.
-pub(super) async fn waiting(world: &World, now: Timestamp) -> anyhow::Result<Vec<NotificationId>> {
-    let queue = &world.store.queue;
+pub(super) async fn waiting(
+    fixture: &Fixture,
+    now: Timestamp,
+) -> anyhow::Result<Vec<NotificationId>> {
+    let queue = &fixture.store.queue;
     let claimed = queue
-        .claim_notifications(now, &WantedItems::up_to(1000), OVER)
+        .claim_notifications(now, &ClaimFilter::up_to(1000), EXPIRED)
         .await?;
     Ok(claimed.iter().map(|claim| claim.notification).collect())
 }
 
 /// Eight workers at once: each notification goes to one of them.
 pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+    let fixture = Fixture::new(store).await?;
     for number in 0..40 {
-        world.notified(&number.to_string()).await?;
+        fixture.receive_notification(&number.to_string()).await?;
     }
-    let now = world.build.now();
+    let now = fixture.build.now();
     let mut tasks = JoinSet::new();
     for _ in 0..8 {
         let queue = store.queue.clone();
@@ -229,7 +244,7 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
             let mut mine = Vec::new();
             loop {
                 let claimed = queue
-                    .claim_notifications(now, &WantedItems::up_to(7), LONG)
+                    .claim_notifications(now, &ClaimFilter::up_to(7), LONG)
                     .await?;
                 // A store that hands out without end has failed long before this.
                 if claimed.is_empty() || mine.len() > 100 {
@@ -246,11 +261,11 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
     claimed.extend(
         store
             .queue
-            .claim_notifications(now, &WantedItems::up_to(100), LONG)
+            .claim_notifications(now, &ClaimFilter::up_to(100), LONG)
             .await?,
     );
     let ids: HashSet<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
-    same!(
+    ensure_eq!(
         (claimed.len(), ids.len()),
         (40, 40),
         "claims and notifications"

@@ -7,7 +7,7 @@ use oncharge_domain::{audit::AuditAction, blocklist::PepperedHash, keyring::KeyF
 use oncharge_ports::key_registry::{MasterKeyUse, Node};
 use oncharge_testkit::build::fingerprint;
 
-use crate::{Store, world::World};
+use crate::{Store, fixture::Fixture};
 
 /// Longer than any law takes.
 const LONG: Duration = Duration::from_secs(3600);
@@ -15,13 +15,13 @@ const LONG: Duration = Duration::from_secs(3600);
 /// It loads equal, is replaced when it publishes again, and is gone once it has withdrawn or has
 /// not published in time.
 pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let registry = &world.store.key_registry;
-    let (mut node, other) = (world.build.node("b: Ä'\""), world.build.node("a"));
+    let fixture = Fixture::new(store).await?;
+    let registry = &fixture.store.key_registry;
+    let (mut node, other) = (fixture.build.node("b: Ä'\""), fixture.build.node("a"));
     node.master = vec![fingerprint("k2"), fingerprint("k1")];
     registry.publish_node(&node, LONG).await?;
     registry.publish_node(&other, LONG).await?;
-    same!(
+    ensure_eq!(
         registry.live_nodes().await?,
         [other.clone(), node.clone()],
         "both, by name"
@@ -29,17 +29,17 @@ pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<
     node.master.reverse();
     node.peppers.clear();
     registry.publish_node(&node, LONG).await?;
-    same!(
+    ensure_eq!(
         registry.live_nodes().await?,
         [other.clone(), node.clone()],
         "what it has published last"
     );
     registry.withdraw_node(other.id).await?;
-    same!(registry.live_nodes().await?, [node.clone()], "withdrawn");
+    ensure_eq!(registry.live_nodes().await?, [node.clone()], "withdrawn");
     registry.publish_node(&node, Duration::ZERO).await?;
-    same!(registry.live_nodes().await?, [], "its time is over");
+    ensure_eq!(registry.live_nodes().await?, [], "its time is over");
     registry.publish_node(&other, LONG).await?;
-    same!(registry.live_nodes().await?, [other], "it stays away");
+    ensure_eq!(registry.live_nodes().await?, [other], "it stays away");
     Ok(())
 }
 
@@ -56,7 +56,7 @@ pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
     ensure!(!before.is_idle, "in use");
     let again = registry.register_master_key(&key, Duration::ZERO).await?;
     ensure!(again, "the same key again");
-    same!(
+    ensure_eq!(
         master(store, &key).await?,
         Some(before.clone()),
         "not shortened"
@@ -65,7 +65,7 @@ pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
         !registry.register_master_key(&wrong, LONG * 2).await?,
         "another key under its id"
     );
-    same!(master(store, &key).await?, Some(before), "unchanged");
+    ensure_eq!(master(store, &key).await?, Some(before), "unchanged");
     let idle = registry.register_master_key(&other, Duration::ZERO).await?;
     ensure!(idle, "another id");
     let found = master(store, &other).await?.context("registered")?;
@@ -90,7 +90,7 @@ pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::R
         registry.retire_master_key(&key.id, read.used_until).await?,
         "as it was read"
     );
-    same!(master(store, &key).await?, None, "retired");
+    ensure_eq!(master(store, &key).await?, None, "retired");
     ensure!(
         !registry.retire_master_key(&key.id, read.used_until).await?,
         "once"
@@ -101,20 +101,20 @@ pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::R
 /// By an added and by a rewritten ban, with whether a live ban is under it; another pepper under
 /// its id adds nothing.
 pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (ban, pepper) = (world.build.ban([7; 32]), world.build.pepper());
-    let blocklist = &world.store.blocklist;
-    let audit = || world.build.audit(AuditAction::BanAdded);
-    let now = world.build.now();
-    same!(peppers(&world, now).await?, [], "none yet");
+    let fixture = Fixture::new(store).await?;
+    let (ban, pepper) = (fixture.build.ban([7; 32]), fixture.build.pepper());
+    let blocklist = &fixture.store.blocklist;
+    let audit = || fixture.build.audit(AuditAction::BanAdded);
+    let now = fixture.build.now();
+    ensure_eq!(peppers(&fixture, now).await?, [], "none yet");
     ensure!(blocklist.add(&ban, &pepper, &audit()).await?, "added");
-    same!(
-        peppers(&world, now).await?,
+    ensure_eq!(
+        peppers(&fixture, now).await?,
         [(pepper.clone(), true)],
         "with its ban"
     );
-    same!(
-        peppers(&world, ban.expires_at).await?,
+    ensure_eq!(
+        peppers(&fixture, ban.expires_at).await?,
         [(pepper.clone(), false)],
         "once the ban is over"
     );
@@ -122,12 +122,12 @@ pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Resul
         digest: [2; 32],
         ..pepper.clone()
     };
-    let next = world.build.ban([8; 32]);
+    let next = fixture.build.ban([8; 32]);
     ensure!(
         !blocklist.add(&next, &wrong, &audit()).await?,
         "another pepper under its id"
     );
-    same!(blocklist.list().await?.len(), 1, "nothing was written");
+    ensure_eq!(blocklist.list().await?.len(), 1, "nothing was written");
     let new = PepperedHash {
         pepper: fingerprint("p2").id,
         hash: [9; 32],
@@ -135,22 +135,22 @@ pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Resul
     let rewritten = blocklist.rehash(ban.id, &new, &fingerprint("p2")).await?;
     ensure!(rewritten, "rewritten");
     let wanted = [(pepper.clone(), false), (fingerprint("p2"), true)];
-    same!(peppers(&world, now).await?, wanted, "rewritten");
-    let audit = world.build.audit(AuditAction::BanRevoked);
+    ensure_eq!(peppers(&fixture, now).await?, wanted, "rewritten");
+    let audit = fixture.build.audit(AuditAction::BanRevoked);
     ensure!(blocklist.revoke(ban.id, now, &audit).await?, "revoked");
     let wanted = [(pepper, false), (fingerprint("p2"), false)];
-    same!(peppers(&world, now).await?, wanted, "revoked");
+    ensure_eq!(peppers(&fixture, now).await?, wanted, "revoked");
     Ok(())
 }
 
 /// A live node that lacks it, or has another one under its id, would serve the shopper.
 pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let registry = &world.store.key_registry;
-    let blocklist = &world.store.blocklist;
+    let fixture = Fixture::new(store).await?;
+    let registry = &fixture.store.key_registry;
+    let blocklist = &fixture.store.blocklist;
     let new = fingerprint("p2");
-    let audit = || world.build.audit(AuditAction::BanAdded);
-    let (ban, mut under_new) = (world.build.ban([7; 32]), world.build.ban([8; 32]));
+    let audit = || fixture.build.audit(AuditAction::BanAdded);
+    let (ban, mut under_new) = (fixture.build.ban([7; 32]), fixture.build.ban([8; 32]));
     under_new.hash.pepper = new.id.clone();
     let wrong = KeyFingerprint {
         digest: [2; 32],
@@ -160,27 +160,29 @@ pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::
         node.peppers.push(new.clone());
         node
     };
-    let (first, mut second) = (both(world.build.node("1")), world.build.node("2"));
+    let (first, mut second) = (both(fixture.build.node("1")), fixture.build.node("2"));
     registry.publish_node(&first, LONG).await?;
     registry.publish_node(&second, LONG).await?;
     ensure!(
-        blocklist.add(&ban, &world.build.pepper(), &audit()).await?,
+        blocklist
+            .add(&ban, &fixture.build.pepper(), &audit())
+            .await?,
         "a pepper that both have"
     );
     for lacking in [vec![], vec![wrong]] {
-        second.peppers = [vec![world.build.pepper()], lacking].concat();
+        second.peppers = [vec![fixture.build.pepper()], lacking].concat();
         registry.publish_node(&second, LONG).await?;
         let added = blocklist.add(&under_new, &new, &audit()).await?;
         ensure!(!added, "one lacks it");
         let rewritten = blocklist.rehash(ban.id, &under_new.hash, &new).await?;
         ensure!(!rewritten, "one lacks it");
     }
-    same!(
+    ensure_eq!(
         blocklist.list().await?,
         std::slice::from_ref(&ban),
         "nothing was written"
     );
-    second.peppers = vec![world.build.pepper()];
+    second.peppers = vec![fixture.build.pepper()];
     registry.publish_node(&second, Duration::ZERO).await?;
     let rewritten = blocklist.rehash(ban.id, &under_new.hash, &new).await?;
     ensure!(rewritten, "that one lives no more");
@@ -197,10 +199,10 @@ async fn master(store: &Store, key: &KeyFingerprint) -> anyhow::Result<Option<Ma
 }
 
 async fn peppers(
-    world: &World,
+    fixture: &Fixture,
     now: oncharge_domain::time::Timestamp,
 ) -> anyhow::Result<Vec<(KeyFingerprint, bool)>> {
-    let registered = world.store.key_registry.registered_keys(now).await?;
+    let registered = fixture.store.key_registry.registered_keys(now).await?;
     let peppers = registered.peppers.into_iter();
     Ok(peppers
         .map(|found| (found.key, found.has_live_bans))

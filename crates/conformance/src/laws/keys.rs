@@ -2,180 +2,204 @@
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
-    idempotency::{REMEMBERED_SECONDS, RequestFingerprint},
+    idempotency::{IDEMPOTENCY_RETENTION_SECONDS, RequestFingerprint},
     operation::{Operation, OperationStatus},
 };
 use oncharge_ports::{
     CommitError,
-    unit_of_work::{ChangedOperation, KeyWrite},
+    unit_of_work::{ChangedOperation, IdempotencyWrite},
 };
 use tokio::task::JoinSet;
 
 use crate::{
     Store,
-    world::{World, answer, fingerprint},
+    fixture::{Fixture, answer, fingerprint},
 };
 
 /// A key that is reserved or answered is taken, for either way of taking it.
 pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let reserved = world.build.scope(&world.merchant, "reserved");
-    let answered = world.build.scope(&world.merchant, "answered");
-    world.commit(world.reserving(&reserved)).await?;
-    world.commit(world.answering(&answered, "{}")).await?;
+    let fixture = Fixture::new(store).await?;
+    let reserved = fixture.build.scope(&fixture.merchant, "reserved");
+    let answered = fixture.build.scope(&fixture.merchant, "answered");
+    fixture
+        .commit(fixture.unit_reserving_key(&reserved))
+        .await?;
+    fixture
+        .commit(fixture.unit_storing_response(&answered, "{}"))
+        .await?;
     for scope in [&reserved, &answered] {
-        for unit in [world.reserving(scope), world.answering(scope, "other")] {
+        for unit in [
+            fixture.unit_reserving_key(scope),
+            fixture.unit_storing_response(scope, "other"),
+        ] {
             let session = unit.session.id;
-            fails!(world.commit(unit).await, CommitError::KeyTaken, "{scope:?}");
-            let found = world.store.checkout.session(session).await?;
-            same!(found, None, "the session of a refused unit");
+            ensure_err!(
+                fixture.commit(unit).await,
+                CommitError::IdempotencyKeyTaken,
+                "{scope:?}"
+            );
+            let found = fixture.store.checkout.session(session).await?;
+            ensure_eq!(found, None, "the session of a refused unit");
         }
     }
-    let record = world
+    let record = fixture
         .store
         .checkout
         .key(&reserved)
         .await?
         .context("reserved")?;
-    same!(record.fingerprint, fingerprint(), "the fingerprint");
-    same!(record.answer, None, "the answer");
-    same!(record.answered_at, None, "when");
-    let record = world
+    ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
+    ensure_eq!(record.answer, None, "the answer");
+    ensure_eq!(record.answered_at, None, "when");
+    let record = fixture
         .store
         .checkout
         .key(&answered)
         .await?
         .context("answered")?;
-    same!(record.fingerprint, fingerprint(), "the fingerprint");
-    same!(record.answer, Some(answer("{}")), "the answer");
-    same!(record.answered_at, Some(world.build.now()), "when");
+    ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
+    ensure_eq!(record.answer, Some(answer("{}")), "the answer");
+    ensure_eq!(record.answered_at, Some(fixture.build.now()), "when");
     Ok(())
 }
 
 /// Sixteen requests with one key at once: one goes through.
-pub async fn a_key_is_reserved_once_by_racers(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     for round in 0..4 {
-        let scope = world.build.scope(&world.merchant, &format!("k{round}"));
+        let scope = fixture.build.scope(&fixture.merchant, &format!("k{round}"));
         let mut tasks = JoinSet::new();
         for number in 0..16 {
             let unit = if number % 2 == 0 {
-                world.reserving(&scope)
+                fixture.unit_reserving_key(&scope)
             } else {
-                world.answering(&scope, "{}")
+                fixture.unit_storing_response(&scope, "{}")
             };
             let checkout = store.checkout.clone();
             tasks.spawn(async move { checkout.commit(unit).await });
         }
         let results = tasks.join_all().await;
         let won = results.iter().filter(|result| result.is_ok()).count();
-        same!(won, 1, "winners of round {round}: {results:?}");
+        ensure_eq!(won, 1, "winners of round {round}: {results:?}");
         for result in results.into_iter().filter(Result::is_err) {
-            fails!(result, CommitError::KeyTaken, "a loser of round {round}");
+            ensure_err!(
+                result,
+                CommitError::IdempotencyKeyTaken,
+                "a loser of round {round}"
+            );
         }
     }
     Ok(())
 }
 
 /// A freed key is as if it had never been there.
-pub async fn a_freed_key_can_be_taken_again(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let scope = world.build.scope(&world.merchant, "k");
-    let reserving = world.reserving(&scope);
-    world.commit(reserving.clone()).await?;
-    let mut freeing = world.build.next_unit(&reserving.session);
-    freeing.key = Some(KeyWrite::Free {
+pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let scope = fixture.build.scope(&fixture.merchant, "k");
+    let unit_reserving_key = fixture.unit_reserving_key(&scope);
+    fixture.commit(unit_reserving_key.clone()).await?;
+    let mut freeing = fixture.build.next_unit(&unit_reserving_key.session);
+    freeing.key = Some(IdempotencyWrite::Release {
         scope: scope.clone(),
     });
-    world.commit(freeing).await?;
+    fixture.commit(freeing).await?;
     ensure!(
-        world.store.checkout.key(&scope).await?.is_none(),
+        fixture.store.checkout.key(&scope).await?.is_none(),
         "a freed key is found"
     );
-    let waiting = reserving.operations[0].operation.id;
-    same!(
-        world.store.checkout.waiting_key(waiting).await?,
+    let waiting = unit_reserving_key.operations[0].operation.id;
+    ensure_eq!(
+        fixture.store.checkout.reserved_key(waiting).await?,
         None,
         "a freed key waits"
     );
-    world.commit(world.reserving(&scope)).await?;
+    fixture.commit(fixture.unit_reserving_key(&scope)).await?;
     Ok(())
 }
 
 /// What is remembered first stays, byte for byte; freeing comes too late for it.
-pub async fn a_remembered_answer_stays(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let scope = world.build.scope(&world.merchant, "k\"'%_~");
-    let reserving = world.reserving(&scope);
-    world.commit(reserving.clone()).await?;
-    let mut session = reserving.session;
+pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let scope = fixture.build.scope(&fixture.merchant, "k\"'%_~");
+    let unit_reserving_key = fixture.unit_reserving_key(&scope);
+    fixture.commit(unit_reserving_key.clone()).await?;
+    let mut session = unit_reserving_key.session;
     let mut first = answer("");
     first.status = 503;
     "application/problem+json; charset=utf-8".clone_into(&mut first.content_type);
     first.body = (0..=255).cycle().take(20_000).collect();
-    let at = world.build.now();
-    let remember = |answer| KeyWrite::Remember {
+    let at = fixture.build.now();
+    let remember = |answer| IdempotencyWrite::Complete {
         scope: scope.clone(),
         answer,
         at,
     };
-    let free = KeyWrite::Free {
+    let free = IdempotencyWrite::Release {
         scope: scope.clone(),
     };
     for write in [remember(first.clone()), remember(answer("second")), free] {
-        let mut unit = world.build.next_unit(&session);
+        let mut unit = fixture.build.next_unit(&session);
         unit.key = Some(write);
         session = unit.session.clone();
-        world.commit(unit).await?;
-        let record = world.store.checkout.key(&scope).await?.context("the key")?;
-        same!(record.answer, Some(first.clone()), "the answer");
-        same!(record.answered_at, Some(at), "when");
+        fixture.commit(unit).await?;
+        let record = fixture
+            .store
+            .checkout
+            .key(&scope)
+            .await?
+            .context("the key")?;
+        ensure_eq!(record.answer, Some(first.clone()), "the answer");
+        ensure_eq!(record.answered_at, Some(at), "when");
     }
     Ok(())
 }
 
 /// An answer is remembered for 72 hours and the key free after that; an unanswered key never is.
-pub async fn a_key_is_free_after_72_hours(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let answered = world.build.scope(&world.merchant, "answered");
-    let reserved = world.build.scope(&world.merchant, "reserved");
-    world.commit(world.answering(&answered, "first")).await?;
-    world.commit(world.reserving(&reserved)).await?;
-    world.build.advance(REMEMBERED_SECONDS);
-    let early = world.answering(&answered, "second");
-    fails!(
-        world.commit(early).await,
-        CommitError::KeyTaken,
+pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let answered = fixture.build.scope(&fixture.merchant, "answered");
+    let reserved = fixture.build.scope(&fixture.merchant, "reserved");
+    fixture
+        .commit(fixture.unit_storing_response(&answered, "first"))
+        .await?;
+    fixture
+        .commit(fixture.unit_reserving_key(&reserved))
+        .await?;
+    fixture.build.advance(IDEMPOTENCY_RETENTION_SECONDS);
+    let early = fixture.unit_storing_response(&answered, "second");
+    ensure_err!(
+        fixture.commit(early).await,
+        CommitError::IdempotencyKeyTaken,
         "after exactly 72 hours"
     );
-    world.build.advance(1);
-    let late = world.reserving(&reserved);
-    fails!(
-        world.commit(late).await,
-        CommitError::KeyTaken,
+    fixture.build.advance(1);
+    let late = fixture.unit_reserving_key(&reserved);
+    ensure_err!(
+        fixture.commit(late).await,
+        CommitError::IdempotencyKeyTaken,
         "an unanswered key"
     );
     let other = RequestFingerprint::of("POST", "/other", b"");
-    let mut taking = world.reserving(&answered);
-    if let Some(KeyWrite::Reserve { fingerprint, .. }) = &mut taking.key {
+    let mut taking = fixture.unit_reserving_key(&answered);
+    if let Some(IdempotencyWrite::Reserve { fingerprint, .. }) = &mut taking.key {
         *fingerprint = other;
     }
-    world.commit(taking.clone()).await?;
-    let record = world
+    fixture.commit(taking.clone()).await?;
+    let record = fixture
         .store
         .checkout
         .key(&answered)
         .await?
         .context("the key")?;
-    same!(record.fingerprint, other, "the new request");
-    same!(record.answer, None, "the old answer is gone");
+    ensure_eq!(record.fingerprint, other, "the new request");
+    ensure_eq!(record.answer, None, "the old answer is gone");
     let waiting = taking.operations[0].operation.id;
-    let scope = world.store.checkout.waiting_key(waiting).await?;
-    same!(scope, Some(answered.clone()), "the new request waits");
-    let again = world.answering(&answered, "third");
-    fails!(
-        world.commit(again).await,
-        CommitError::KeyTaken,
+    let scope = fixture.store.checkout.reserved_key(waiting).await?;
+    ensure_eq!(scope, Some(answered.clone()), "the new request waits");
+    let again = fixture.unit_storing_response(&answered, "third");
+    ensure_err!(
+        fixture.commit(again).await,
+        CommitError::IdempotencyKeyTaken,
         "taken again"
     );
     Ok(())
@@ -183,28 +207,30 @@ pub async fn a_key_is_free_after_72_hours(store: &Store) -> anyhow::Result<()> {
 
 /// An answered key is free after 72 hours only once the operation that its request started has ended.
 pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let scope = world.build.scope(&world.merchant, "open");
-    let reserving = world.reserving(&scope);
-    let operation = reserving.operations[0].operation.clone();
-    world.commit(reserving.clone()).await?;
-    let mut unit = world.build.next_unit(&reserving.session);
-    unit.key = Some(KeyWrite::Remember {
+    let fixture = Fixture::new(store).await?;
+    let scope = fixture.build.scope(&fixture.merchant, "open");
+    let unit_reserving_key = fixture.unit_reserving_key(&scope);
+    let operation = unit_reserving_key.operations[0].operation.clone();
+    fixture.commit(unit_reserving_key.clone()).await?;
+    let mut unit = fixture.build.next_unit(&unit_reserving_key.session);
+    unit.key = Some(IdempotencyWrite::Complete {
         scope: scope.clone(),
         answer: answer("accepted"),
-        at: world.build.now(),
+        at: fixture.build.now(),
     });
     let session = unit.session.clone();
-    world.commit(unit).await?;
-    world.build.advance(REMEMBERED_SECONDS + 1);
+    fixture.commit(unit).await?;
+    fixture.build.advance(IDEMPOTENCY_RETENTION_SECONDS + 1);
     let record = store.checkout.key(&scope).await?.context("the key")?;
-    same!(record.operation, Some(operation.id), "its operation");
-    fails!(
-        world.commit(world.answering(&scope, "second")).await,
-        CommitError::KeyTaken,
+    ensure_eq!(record.operation, Some(operation.id), "its operation");
+    ensure_err!(
+        fixture
+            .commit(fixture.unit_storing_response(&scope, "second"))
+            .await,
+        CommitError::IdempotencyKeyTaken,
         "while the operation is open"
     );
-    let mut unit = world.build.next_unit(&session);
+    let mut unit = fixture.build.next_unit(&session);
     unit.changed_operations = vec![ChangedOperation {
         operation: Operation {
             status: OperationStatus::Succeeded,
@@ -212,27 +238,34 @@ pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::
         },
         next_try_at: None,
     }];
-    world.commit(unit).await?;
-    world.commit(world.answering(&scope, "third")).await?;
+    fixture.commit(unit).await?;
+    fixture
+        .commit(fixture.unit_storing_response(&scope, "third"))
+        .await?;
     Ok(())
 }
 
 /// Two merchants may use one text; upper and lower case are different keys.
 pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let other = world.other_merchant().await?;
+    let fixture = Fixture::new(store).await?;
+    let other = fixture.other_merchant().await?;
     let scopes = [
-        world.build.scope(&world.merchant, "k"),
-        world.build.scope(&world.merchant, "K"),
-        world.build.scope(&other, "k"),
+        fixture.build.scope(&fixture.merchant, "k"),
+        fixture.build.scope(&fixture.merchant, "K"),
+        fixture.build.scope(&other, "k"),
     ];
     for (number, scope) in scopes.iter().enumerate() {
-        let unit = world.answering(scope, &number.to_string());
-        world.commit(unit).await?;
+        let unit = fixture.unit_storing_response(scope, &number.to_string());
+        fixture.commit(unit).await?;
     }
     for (number, scope) in scopes.iter().enumerate() {
-        let record = world.store.checkout.key(scope).await?.context("the key")?;
-        same!(
+        let record = fixture
+            .store
+            .checkout
+            .key(scope)
+            .await?
+            .context("the key")?;
+        ensure_eq!(
             record.answer,
             Some(answer(&number.to_string())),
             "{scope:?}"
@@ -242,71 +275,78 @@ pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> 
 }
 
 /// The key of a reserved request is found by its operation until it is answered.
-pub async fn the_waiting_key_is_the_unanswered_one(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     // A key's own quotes are part of it: the second's is another key than the first's.
     let (one, two) = (
-        world.build.scope(&world.merchant, "one"),
-        world.build.scope(&world.merchant, "\"\"one\"\""),
+        fixture.build.scope(&fixture.merchant, "one"),
+        fixture.build.scope(&fixture.merchant, "\"\"one\"\""),
     );
-    let (first, second) = (world.reserving(&one), world.reserving(&two));
-    world.commit(first.clone()).await?;
-    world.commit(second.clone()).await?;
+    let (first, second) = (
+        fixture.unit_reserving_key(&one),
+        fixture.unit_reserving_key(&two),
+    );
+    fixture.commit(first.clone()).await?;
+    fixture.commit(second.clone()).await?;
     let waiting = |unit: &oncharge_ports::UnitOfWork| {
         let id = unit.operations[0].operation.id;
-        world.store.checkout.waiting_key(id)
+        fixture.store.checkout.reserved_key(id)
     };
-    same!(waiting(&first).await?, Some(one.clone()), "the first");
-    same!(waiting(&second).await?, Some(two.clone()), "the second");
-    let mut answering = world.build.next_unit(&first.session);
-    answering.key = Some(KeyWrite::Remember {
+    ensure_eq!(waiting(&first).await?, Some(one.clone()), "the first");
+    ensure_eq!(waiting(&second).await?, Some(two.clone()), "the second");
+    let mut unit_storing_response = fixture.build.next_unit(&first.session);
+    unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: one,
         answer: answer("{}"),
-        at: world.build.now(),
+        at: fixture.build.now(),
     });
-    world.commit(answering).await?;
-    same!(waiting(&first).await?, None, "once it is answered");
-    same!(waiting(&second).await?, Some(two), "the second, still");
+    fixture.commit(unit_storing_response).await?;
+    ensure_eq!(waiting(&first).await?, None, "once it is answered");
+    ensure_eq!(waiting(&second).await?, Some(two), "the second, still");
     Ok(())
 }
 
 /// A record that guards no change of a session is written by itself, under the same rules.
-pub async fn a_key_is_written_by_itself(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let scope = world.build.scope(&world.merchant, "k");
-    let write = |body: &str| KeyWrite::Answer {
+pub async fn a_key_is_written_without_a_unit(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let scope = fixture.build.scope(&fixture.merchant, "k");
+    let write = |body: &str| IdempotencyWrite::ReserveAndComplete {
         scope: scope.clone(),
         fingerprint: fingerprint(),
         answer: answer(body),
-        at: world.build.now(),
+        at: fixture.build.now(),
     };
     let checkout = &store.checkout;
-    checkout.write_key(write("first")).await?;
-    let again = checkout.write_key(write("second")).await;
-    fails!(again, CommitError::KeyTaken, "taken by itself");
-    let unit = world.reserving(&scope);
-    fails!(
-        world.commit(unit).await,
-        CommitError::KeyTaken,
+    checkout.write_idempotency_record(write("first")).await?;
+    let again = checkout.write_idempotency_record(write("second")).await;
+    ensure_err!(again, CommitError::IdempotencyKeyTaken, "taken by itself");
+    let unit = fixture.unit_reserving_key(&scope);
+    ensure_err!(
+        fixture.commit(unit).await,
+        CommitError::IdempotencyKeyTaken,
         "taken for a unit"
     );
     let record = checkout.key(&scope).await?.context("the key")?;
-    same!(record.answer, Some(answer("first")), "the answer");
-    same!(record.answered_at, Some(world.build.now()), "when");
-    same!(record.fingerprint, fingerprint(), "the fingerprint");
+    ensure_eq!(record.answer, Some(answer("first")), "the answer");
+    ensure_eq!(record.answered_at, Some(fixture.build.now()), "when");
+    ensure_eq!(record.fingerprint, fingerprint(), "the fingerprint");
 
-    let of_unit = world.build.scope(&world.merchant, "of_a_unit");
-    world.commit(world.reserving(&of_unit)).await?;
-    let taken = checkout.write_key(KeyWrite::Answer {
+    let of_unit = fixture.build.scope(&fixture.merchant, "of_a_unit");
+    fixture.commit(fixture.unit_reserving_key(&of_unit)).await?;
+    let taken = checkout.write_idempotency_record(IdempotencyWrite::ReserveAndComplete {
         scope: of_unit,
         fingerprint: fingerprint(),
         answer: answer(""),
-        at: world.build.now(),
+        at: fixture.build.now(),
     });
-    fails!(taken.await, CommitError::KeyTaken, "taken by a unit");
-    world.build.advance(REMEMBERED_SECONDS + 1);
-    checkout.write_key(write("later")).await?;
+    ensure_err!(
+        taken.await,
+        CommitError::IdempotencyKeyTaken,
+        "taken by a unit"
+    );
+    fixture.build.advance(IDEMPOTENCY_RETENTION_SECONDS + 1);
+    checkout.write_idempotency_record(write("later")).await?;
     let record = checkout.key(&scope).await?.context("the key")?;
-    same!(record.answer, Some(answer("later")), "after 72 hours");
+    ensure_eq!(record.answer, Some(answer("later")), "after 72 hours");
     Ok(())
 }

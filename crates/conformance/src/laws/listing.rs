@@ -11,7 +11,7 @@ use oncharge_ports::queries::{EventFilter, Page, RefundFilter, SessionFilter};
 
 use crate::{
     Store,
-    world::{ALL, World},
+    fixture::{ALL, Fixture},
 };
 
 fn ids(sessions: &[Session]) -> Vec<SessionId> {
@@ -26,20 +26,20 @@ fn newest_first(sessions: &[Session]) -> Vec<SessionId> {
 
 /// Turning the pages shows each session once, in order, whatever is added or changed meanwhile.
 pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+    let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();
     for number in 0..23 {
         // Several in one second: their ids decide.
         if number % 5 == 0 {
-            world.build.advance(1);
+            fixture.build.advance(1);
         }
-        sessions.push(world.session().await?);
+        sessions.push(fixture.session().await?);
     }
-    let filter = world.everything();
+    let filter = fixture.all_sessions();
     let (mut seen, mut after) = (Vec::new(), None);
     for changed in sessions.iter().take(9) {
         let page = Page { after, limit: 4 };
-        let found = world.store.checkout.sessions(&filter, page).await?;
+        let found = fixture.store.checkout.sessions(&filter, page).await?;
         after = found.last().map(|session| Position {
             created_at: session.created_at,
             id: session.id.uuid(),
@@ -48,48 +48,48 @@ pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
         if after.is_none() {
             break;
         }
-        world.build.advance(1);
-        world.session().await?;
-        world.commit(world.build.next_unit(changed)).await?;
+        fixture.build.advance(1);
+        fixture.session().await?;
+        fixture.commit(fixture.build.next_unit(changed)).await?;
     }
-    same!(seen, newest_first(&sessions), "the pages in a row");
+    ensure_eq!(seen, newest_first(&sessions), "the pages in a row");
     Ok(())
 }
 
 /// The same for refunds and events.
 pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let mut session = world.session().await?;
+    let fixture = Fixture::new(store).await?;
+    let mut session = fixture.session().await?;
     let (mut refunds, mut events) = (Vec::new(), Vec::new());
     for sequence in 1..=9 {
         if sequence % 3 == 0 {
-            world.build.advance(1);
+            fixture.build.advance(1);
         }
-        let (refund, operation) = world.build.refund(&session, 10);
-        let event = world
+        let (refund, operation) = fixture.build.refund(&session, 10);
+        let event = fixture
             .build
             .event(&session, sequence, EventKind::RefundRequested);
         refunds.push((refund.created_at, refund.id));
         events.push((event.event.at, event.id));
-        let mut unit = world.build.next_unit(&session);
-        unit.operations = vec![world.build.intent(operation)];
+        let mut unit = fixture.build.next_unit(&session);
+        unit.operations = vec![fixture.build.intent(operation)];
         unit.refund = Some(refund);
         unit.events = vec![event];
         session = unit.session.clone();
-        world.commit(unit).await?;
+        fixture.commit(unit).await?;
     }
     refunds.sort_by_key(|place| std::cmp::Reverse(*place));
     events.sort_by_key(|place| std::cmp::Reverse(*place));
     let refund_filter = RefundFilter {
-        merchant: world.merchant.id,
+        merchant: fixture.merchant.id,
         session: None,
     };
     let event_filter = EventFilter {
-        merchant: world.merchant.id,
+        merchant: fixture.merchant.id,
         session: None,
         kind: None,
     };
-    let checkout = &world.store.checkout;
+    let checkout = &fixture.store.checkout;
     let (mut seen, mut after) = (Vec::new(), None);
     for _ in 0..4 {
         let page = Page { after, limit: 4 };
@@ -100,7 +100,7 @@ pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Re
             id: id.uuid(),
         });
     }
-    same!(seen, refunds, "refunds");
+    ensure_eq!(seen, refunds, "refunds");
     let (mut seen, mut after) = (Vec::new(), None);
     for _ in 0..4 {
         let page = Page { after, limit: 4 };
@@ -111,38 +111,38 @@ pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Re
             id: id.uuid(),
         });
     }
-    same!(seen, events, "events");
+    ensure_eq!(seen, events, "events");
     Ok(())
 }
 
 /// No list shows a row of another merchant, not even when asked for by its session.
 pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (mine, other) = (world.session().await?, world.other_merchant().await?);
-    let mut theirs = world.build.session(&other);
-    world.commit(world.build.unit(theirs.clone())).await?;
-    let (refund, operation) = world.build.refund(&theirs, 10);
-    let mut unit = world.build.next_unit(&theirs);
-    unit.events = vec![world.build.event(&theirs, 1, EventKind::RefundRequested)];
-    unit.operations = vec![world.build.intent(operation)];
+    let fixture = Fixture::new(store).await?;
+    let (mine, other) = (fixture.session().await?, fixture.other_merchant().await?);
+    let mut theirs = fixture.build.session(&other);
+    fixture.commit(fixture.build.unit(theirs.clone())).await?;
+    let (refund, operation) = fixture.build.refund(&theirs, 10);
+    let mut unit = fixture.build.next_unit(&theirs);
+    unit.events = vec![fixture.build.event(&theirs, 1, EventKind::RefundRequested)];
+    unit.operations = vec![fixture.build.intent(operation)];
     unit.refund = Some(refund.clone());
     theirs = unit.session.clone();
-    world.commit(unit).await?;
+    fixture.commit(unit).await?;
 
-    let checkout = &world.store.checkout;
-    for (merchant, expected) in [(&world.merchant, &mine), (&other, &theirs)] {
+    let checkout = &fixture.store.checkout;
+    for (merchant, expected) in [(&fixture.merchant, &mine), (&other, &theirs)] {
         let filter = SessionFilter {
             merchant: merchant.id,
-            ..world.everything()
+            ..fixture.all_sessions()
         };
         let found = checkout.sessions(&filter, ALL).await?;
-        same!(ids(&found), [expected.id], "sessions");
+        ensure_eq!(ids(&found), [expected.id], "sessions");
     }
-    for (merchant, count) in [(&world.merchant, 0), (&other, 1)] {
+    for (merchant, count) in [(&fixture.merchant, 0), (&other, 1)] {
         for session in [None, Some(theirs.id)] {
             let merchant = merchant.id;
             let filter = RefundFilter { merchant, session };
-            same!(
+            ensure_eq!(
                 checkout.refunds(&filter, ALL).await?.len(),
                 count,
                 "refunds"
@@ -153,7 +153,7 @@ pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Res
                 session,
                 kind,
             };
-            same!(checkout.events(&filter, ALL).await?.len(), count, "events");
+            ensure_eq!(checkout.events(&filter, ALL).await?.len(), count, "events");
         }
     }
     Ok(())
@@ -162,35 +162,35 @@ pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Res
 /// Order number and PSP reference narrow the list, alone and with other filters; the same values of
 /// another merchant do not widen it.
 pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let other = world.other_merchant().await?;
+    let fixture = Fixture::new(store).await?;
+    let other = fixture.other_merchant().await?;
     let order = |text: &str| Some(OrderId::parse(text).unwrap());
     let mut sessions = Vec::new();
     for (merchant, order_id, reference) in [
-        (&world.merchant, order("42"), "psp-a"),
-        (&world.merchant, order("43"), "psp-b"),
-        (&world.merchant, order("42"), "psp-c"),
-        (&world.merchant, None, "psp-d"),
+        (&fixture.merchant, order("42"), "psp-a"),
+        (&fixture.merchant, order("43"), "psp-b"),
+        (&fixture.merchant, order("42"), "psp-c"),
+        (&fixture.merchant, None, "psp-d"),
         (&other, order("42"), "psp-a"),
     ] {
-        let mut session = world.build.session(merchant);
+        let mut session = fixture.build.session(merchant);
         session.order_id = order_id;
-        world.commit(world.build.unit(session.clone())).await?;
-        let (refund, mut operation) = world.build.refund(&session, 10);
+        fixture.commit(fixture.build.unit(session.clone())).await?;
+        let (refund, mut operation) = fixture.build.refund(&session, 10);
         operation.reference = Some(PspReference::parse(reference).unwrap());
-        let mut unit = world.build.next_unit(&session);
-        unit.operations = vec![world.build.intent(operation)];
+        let mut unit = fixture.build.next_unit(&session);
+        unit.operations = vec![fixture.build.intent(operation)];
         unit.refund = Some(refund);
-        world.commit(unit).await?;
+        fixture.commit(unit).await?;
         sessions.push(session);
-        world.build.advance(1);
+        fixture.build.advance(1);
     }
     let check = async |change: &dyn Fn(&mut SessionFilter), wanted: &[usize]| {
-        let mut filter = world.everything();
+        let mut filter = fixture.all_sessions();
         change(&mut filter);
-        let found = world.store.checkout.sessions(&filter, ALL).await?;
+        let found = fixture.store.checkout.sessions(&filter, ALL).await?;
         let wanted: Vec<SessionId> = wanted.iter().map(|n| sessions[*n].id).collect();
-        same!(ids(&found), wanted, "{filter:?}");
+        ensure_eq!(ids(&found), wanted, "{filter:?}");
         anyhow::Ok(())
     };
     let psp = |text: &str| Some(PspReference::parse(text).unwrap());
@@ -223,32 +223,32 @@ pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> any
 }
 
 /// Reference, creation time and status narrow the list, alone and together.
-pub async fn session_filters_hold(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (start, mut sessions) = (world.build.now(), Vec::new());
+pub async fn session_filters_apply(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let (start, mut sessions) = (fixture.build.now(), Vec::new());
     for number in 0..6_usize {
-        let mut session = world.build.session(&world.merchant);
+        let mut session = fixture.build.session(&fixture.merchant);
         let reference = ["Order-1", "order-1", "order-1 "][number % 3];
         session.reference = Reference::parse(reference).unwrap();
-        world.commit(world.build.unit(session.clone())).await?;
+        fixture.commit(fixture.build.unit(session.clone())).await?;
         if number >= 3 {
-            let mut unit = world.build.next_unit(&session);
+            let mut unit = fixture.build.next_unit(&session);
             unit.session.status = Status::Refused(Unpaid {
                 failure: FailureCode::CardDeclined,
                 retry: true,
             });
             session = unit.session.clone();
-            world.commit(unit).await?;
+            fixture.commit(unit).await?;
         }
         sessions.push(session);
-        world.build.advance(10);
+        fixture.build.advance(10);
     }
     let check = async |change: &dyn Fn(&mut SessionFilter), wanted: &[usize]| {
-        let mut filter = world.everything();
+        let mut filter = fixture.all_sessions();
         change(&mut filter);
-        let found = world.store.checkout.sessions(&filter, ALL).await?;
+        let found = fixture.store.checkout.sessions(&filter, ALL).await?;
         let wanted: Vec<SessionId> = wanted.iter().rev().map(|n| sessions[*n].id).collect();
-        same!(ids(&found), wanted, "{filter:?}");
+        ensure_eq!(ids(&found), wanted, "{filter:?}");
         anyhow::Ok(())
     };
     let reference = |text: &str| Some(Reference::parse(text).unwrap());
@@ -277,20 +277,20 @@ pub async fn session_filters_hold(store: &Store) -> anyhow::Result<()> {
 }
 
 /// A session in `created` is listed as `created` until its expiry, as `expired` from then on.
-pub async fn created_and_expired_are_told_apart_by_now(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let waiting = world.session().await?;
-    let mut unit = world.build.next_unit(&world.session().await?);
+pub async fn created_and_expired_depend_on_now(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let waiting = fixture.session().await?;
+    let mut unit = fixture.build.next_unit(&fixture.session().await?);
     unit.session.status = Status::Expired;
     let withdrawn = unit.session.clone();
-    world.commit(unit).await?;
-    let (paying, _) = world.paying().await?;
-    let mut unit = world.build.next_unit(&paying);
+    fixture.commit(unit).await?;
+    let (session_with_attempt, _) = fixture.session_with_attempt().await?;
+    let mut unit = fixture.build.next_unit(&session_with_attempt);
     unit.session.status = Status::Refused(Unpaid {
         failure: FailureCode::CardDeclined,
         retry: true,
     });
-    world.commit(unit).await?;
+    fixture.commit(unit).await?;
 
     let end = waiting.expires_at;
     let cases = [
@@ -303,44 +303,48 @@ pub async fn created_and_expired_are_told_apart_by_now(store: &Store) -> anyhow:
             let filter = SessionFilter {
                 status: Some(status),
                 now,
-                ..world.everything()
+                ..fixture.all_sessions()
             };
-            let found = ids(&world.store.checkout.sessions(&filter, ALL).await?);
-            same!(
+            let found = ids(&fixture.store.checkout.sessions(&filter, ALL).await?);
+            ensure_eq!(
                 found.contains(&waiting.id),
                 wanted,
                 "{status:?} when over: {over}"
             );
             let is_expired = status == StatusName::Expired;
-            same!(
+            ensure_eq!(
                 found.contains(&withdrawn.id),
                 is_expired,
                 "withdrawn as {status:?}"
             );
-            same!(found.contains(&paying.id), false, "refused as {status:?}");
+            ensure_eq!(
+                found.contains(&session_with_attempt.id),
+                false,
+                "refused as {status:?}"
+            );
         }
     }
     Ok(())
 }
 
 /// Events by session and kind, refunds by session.
-pub async fn event_and_refund_filters_hold(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn event_and_refund_filters_apply(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();
     for _ in 0..2 {
-        let session = world.session().await?;
-        let (refund, operation) = world.build.refund(&session, 10);
-        let mut unit = world.build.next_unit(&session);
-        unit.operations = vec![world.build.intent(operation)];
+        let session = fixture.session().await?;
+        let (refund, operation) = fixture.build.refund(&session, 10);
+        let mut unit = fixture.build.next_unit(&session);
+        unit.operations = vec![fixture.build.intent(operation)];
         unit.refund = Some(refund);
         let kinds = [EventKind::PaymentCaptured, EventKind::RefundRequested];
-        let event = |(sequence, kind)| world.build.event(&session, sequence, kind);
+        let event = |(sequence, kind)| fixture.build.event(&session, sequence, kind);
         unit.events = (1..).zip(kinds).map(event).collect();
-        world.commit(unit).await?;
+        fixture.commit(unit).await?;
         sessions.push(session);
     }
-    let merchant = world.merchant.id;
-    let checkout = &world.store.checkout;
+    let merchant = fixture.merchant.id;
+    let checkout = &fixture.store.checkout;
     for (session, kind, wanted) in [
         (None, None, 4),
         (Some(sessions[0].id), None, 2),
@@ -354,7 +358,7 @@ pub async fn event_and_refund_filters_hold(store: &Store) -> anyhow::Result<()> 
             kind,
         };
         let found = checkout.events(&filter, ALL).await?;
-        same!(found.len(), wanted, "{filter:?}");
+        ensure_eq!(found.len(), wanted, "{filter:?}");
         let fits = found.iter().all(|stored| {
             session.is_none_or(|id| stored.event.session == id)
                 && kind.is_none_or(|kind| stored.event.kind == kind)
@@ -363,7 +367,7 @@ pub async fn event_and_refund_filters_hold(store: &Store) -> anyhow::Result<()> 
     }
     for (session, wanted) in [(None, 2), (Some(sessions[1].id), 1)] {
         let filter = RefundFilter { merchant, session };
-        same!(
+        ensure_eq!(
             checkout.refunds(&filter, ALL).await?.len(),
             wanted,
             "{filter:?}"

@@ -13,15 +13,15 @@ use oncharge_ports::merchant_repository::KeyRemoval;
 
 use crate::{
     Store,
+    fixture::Fixture,
     generate::{self, Draw},
-    world::World,
 };
 
 /// Settings load as they were written, new and changed, and no other merchant is touched.
 pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
-    let merchants = &world.store.merchants;
-    let audit = |action| world.build.audit(action);
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
+    let merchants = &fixture.store.merchants;
+    let audit = |action| fixture.build.audit(action);
     for number in 0..20_u32 {
         let long = ["a".repeat(64), "b_-0".to_owned()];
         let mut merchant = Merchant {
@@ -35,12 +35,12 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
             require_idempotency_key: number % 3 == 0,
             created_at: draw.one(generate::instant()),
             disabled_at: (number % 2 == 0).then(|| draw.one(generate::instant())),
-            ..world.build.merchant()
+            ..fixture.build.merchant()
         };
-        let (key, hash) = world.build.api_key(&merchant);
+        let (key, hash) = fixture.build.api_key(&merchant);
         let entry = audit(AuditAction::MerchantCreated);
         merchants.create(&merchant, &key, &hash, &entry).await?;
-        same!(
+        ensure_eq!(
             merchants.merchant(merchant.id).await?,
             Some(merchant.clone()),
             "new"
@@ -51,29 +51,29 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
         merchant.require_idempotency_key = !merchant.require_idempotency_key;
         merchant.disabled_at = match merchant.disabled_at {
             Some(_) => None,
-            None => Some(world.build.now()),
+            None => Some(fixture.build.now()),
         };
         merchant.origins.push("https://last.example.com".to_owned());
         merchant.account = PspAccount::new("simulator", "other")?;
         merchant.version += 1;
         let entry = audit(AuditAction::SettingsChanged);
         ensure!(merchants.update(&merchant, &entry).await?, "it is there");
-        same!(
+        ensure_eq!(
             merchants.merchant(merchant.id).await?,
             Some(merchant),
             "changed"
         );
     }
-    let first = merchants.merchant(world.merchant.id).await?;
-    same!(first, Some(world.merchant.clone()), "another merchant");
-    let mut nobody = world.build.merchant();
+    let first = merchants.merchant(fixture.merchant.id).await?;
+    ensure_eq!(first, Some(fixture.merchant.clone()), "another merchant");
+    let mut nobody = fixture.build.merchant();
     nobody.version += 1;
     let entry = audit(AuditAction::SettingsChanged);
     ensure!(
         !merchants.update(&nobody, &entry).await?,
         "nobody was updated"
     );
-    same!(merchants.merchant(nobody.id).await?, None, "nobody");
+    ensure_eq!(merchants.merchant(nobody.id).await?, None, "nobody");
     Ok(())
 }
 
@@ -81,46 +81,46 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
 pub async fn settings_are_written_over_the_version_that_was_read(
     store: &Store,
 ) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let merchants = &world.store.merchants;
-    let entry = || world.build.audit(AuditAction::SettingsChanged);
-    let mut disabled = world.merchant.clone();
+    let fixture = Fixture::new(store).await?;
+    let merchants = &fixture.store.merchants;
+    let entry = || fixture.build.audit(AuditAction::SettingsChanged);
+    let mut disabled = fixture.merchant.clone();
     disabled.version += 1;
-    disabled.disabled_at = Some(world.build.now());
-    let mut other = world.merchant.clone();
+    disabled.disabled_at = Some(fixture.build.now());
+    let mut other = fixture.merchant.clone();
     other.version += 1;
     other.automatic_capture = !other.automatic_capture;
     ensure!(merchants.update(&disabled, &entry()).await?, "the first");
     ensure!(!merchants.update(&other, &entry()).await?, "the second");
-    let found = merchants.merchant(world.merchant.id).await?;
-    same!(found, Some(disabled), "what the first wrote");
+    let found = merchants.merchant(fixture.merchant.id).await?;
+    ensure_eq!(found, Some(disabled), "what the first wrote");
     Ok(())
 }
 
 /// The pages in a row show each merchant once, by id.
 pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let mut wanted = vec![world.merchant.clone()];
+    let fixture = Fixture::new(store).await?;
+    let mut wanted = vec![fixture.merchant.clone()];
     for _ in 0..4 {
-        world.build.advance(1);
-        wanted.push(world.other_merchant().await?);
+        fixture.build.advance(1);
+        wanted.push(fixture.other_merchant().await?);
     }
     wanted.sort_by_key(|merchant| merchant.id.uuid());
     let (mut found, mut after) = (Vec::new(), None);
     for _ in 0..4 {
-        let page = world.store.merchants.list(after, 2).await?;
+        let page = fixture.store.merchants.list(after, 2).await?;
         ensure!(page.len() <= 2, "no more than asked for");
         after = page.last().map(|last| last.id).or(after);
         found.extend(page);
     }
-    same!(found, wanted, "the pages in a row");
+    ensure_eq!(found, wanted, "the pages in a row");
     Ok(())
 }
 
 /// However many merchants use an account, and disabled ones too: what they hold is still refunded.
 pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let merchants = &world.store.merchants;
+    let fixture = Fixture::new(store).await?;
+    let merchants = &fixture.store.merchants;
     let names = [
         ("stripe", "eu"),
         ("simulator", "b"),
@@ -130,47 +130,47 @@ pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Res
     for (connector, account) in names {
         let merchant = Merchant {
             account: PspAccount::new(connector, account)?,
-            disabled_at: (connector == "adyen").then(|| world.build.now()),
-            ..world.build.merchant()
+            disabled_at: (connector == "adyen").then(|| fixture.build.now()),
+            ..fixture.build.merchant()
         };
-        let (key, hash) = world.build.api_key(&merchant);
-        let audit = world.build.audit(AuditAction::MerchantCreated);
+        let (key, hash) = fixture.build.api_key(&merchant);
+        let audit = fixture.build.audit(AuditAction::MerchantCreated);
         merchants.create(&merchant, &key, &hash, &audit).await?;
     }
-    let mut wanted = vec![world.merchant.account.clone()];
+    let mut wanted = vec![fixture.merchant.account.clone()];
     for (connector, account) in [("adyen", "z"), ("simulator", "b"), ("stripe", "eu")] {
         wanted.push(PspAccount::new(connector, account)?);
     }
     wanted.sort_by_key(|account| (account.connector().to_owned(), account.account().to_owned()));
-    same!(merchants.psp_accounts().await?, wanted, "the accounts");
+    ensure_eq!(merchants.psp_accounts().await?, wanted, "the accounts");
     Ok(())
 }
 
 /// Each key is found by its own hash with its own merchant; a hash can be there only once.
 pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let other = world.other_merchant().await?;
-    let merchants = &world.store.merchants;
+    let fixture = Fixture::new(store).await?;
+    let other = fixture.other_merchant().await?;
+    let merchants = &fixture.store.merchants;
     let mut keys = Vec::new();
-    for merchant in [&world.merchant, &world.merchant, &other] {
-        let (mut key, hash) = world.build.api_key(merchant);
+    for merchant in [&fixture.merchant, &fixture.merchant, &other] {
+        let (mut key, hash) = fixture.build.api_key(merchant);
         key.ends_at = (!keys.is_empty()).then(|| key.created_at.plus_seconds(60));
-        let audit = world.build.audit(AuditAction::KeyCreated);
+        let audit = fixture.build.audit(AuditAction::KeyCreated);
         merchants.add_key(&key, &hash, &audit).await?;
         keys.push((key, hash, merchant));
     }
     for (key, hash, merchant) in &keys {
         let (found, owner) = merchants.key(hash).await?.context("a key")?;
         equal(&found, key)?;
-        same!(owner, **merchant, "the owner");
+        ensure_eq!(owner, **merchant, "the owner");
     }
     let unknown = ApiKeyHash::of("oc_test_unknown");
     ensure!(
         merchants.key(&unknown).await?.is_none(),
         "an unknown key is found"
     );
-    let (again, _) = world.build.api_key(&other);
-    let audit = world.build.audit(AuditAction::KeyCreated);
+    let (again, _) = fixture.build.api_key(&other);
+    let audit = fixture.build.audit(AuditAction::KeyCreated);
     let twice = merchants.add_key(&again, &keys[0].1, &audit).await;
     ensure!(twice.is_err(), "one hash for two keys");
     let (found, _) = merchants.key(&keys[0].1).await?.context("the first key")?;
@@ -179,104 +179,104 @@ pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
 
 /// Ending takes effect at its time and only ever earlier; other keys stay as they are.
 pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let merchants = &world.store.merchants;
-    let (key, hash) = world.build.api_key(&world.merchant);
-    let (other, other_hash) = world.build.api_key(&world.merchant);
+    let fixture = Fixture::new(store).await?;
+    let merchants = &fixture.store.merchants;
+    let (key, hash) = fixture.build.api_key(&fixture.merchant);
+    let (other, other_hash) = fixture.build.api_key(&fixture.merchant);
     for (key, hash) in [(&key, &hash), (&other, &other_hash)] {
-        let audit = world.build.audit(AuditAction::KeyCreated);
+        let audit = fixture.build.audit(AuditAction::KeyCreated);
         merchants.add_key(key, hash, &audit).await?;
     }
-    let start = world.build.now();
+    let start = fixture.build.now();
     for (seconds, wanted) in [(100, 100), (50, 50), (80, 50)] {
         let at = start.plus_seconds(seconds);
-        let audit = world.build.audit(AuditAction::KeyRevoked);
+        let audit = fixture.build.audit(AuditAction::KeyRevoked);
         merchants.end_key(key.id, at, &audit).await?;
         let (found, _) = merchants
             .key(&hash)
             .await?
             .context("an ended key is found")?;
-        same!(
+        ensure_eq!(
             found.ends_at,
             Some(start.plus_seconds(wanted)),
             "after {seconds} s"
         );
     }
     let (found, _) = merchants.key(&other_hash).await?.context("the other key")?;
-    same!(found.ends_at, None::<Timestamp>, "the other key");
+    ensure_eq!(found.ends_at, None::<Timestamp>, "the other key");
     Ok(())
 }
 
 /// At most five, however many are added at once; one in its grace period does not count, nor one that
 /// has ended, nor another merchant's.
 pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let other = world.other_merchant().await?;
-    let merchants = &world.store.merchants;
-    let now = world.build.now();
+    let fixture = Fixture::new(store).await?;
+    let other = fixture.other_merchant().await?;
+    let merchants = &fixture.store.merchants;
+    let now = fixture.build.now();
     let add = async |merchant: &Merchant| -> anyhow::Result<(bool, ApiKey)> {
-        let (key, hash) = world.build.api_key(merchant);
-        let audit = world.build.audit(AuditAction::KeyCreated);
+        let (key, hash) = fixture.build.api_key(merchant);
+        let audit = fixture.build.audit(AuditAction::KeyCreated);
         Ok((merchants.add_key(&key, &hash, &audit).await?, key))
     };
-    let added = join_all((0..8).map(|_| add(&world.merchant))).await;
+    let added = join_all((0..8).map(|_| add(&fixture.merchant))).await;
     let added: Vec<(bool, ApiKey)> = added.into_iter().collect::<Result<_, _>>()?;
     // It has its first key.
-    same!(added.iter().filter(|(added, _)| *added).count(), 4, "added");
-    let listed = merchants.keys(world.merchant.id, now).await?;
-    same!(listed.len(), 5, "active keys");
+    ensure_eq!(added.iter().filter(|(added, _)| *added).count(), 4, "added");
+    let listed = merchants.keys(fixture.merchant.id, now).await?;
+    ensure_eq!(listed.len(), 5, "active keys");
     ensure!(add(&other).await?.0, "another merchant's");
     for seconds in [0, 100] {
-        let listed = merchants.keys(world.merchant.id, now).await?;
+        let listed = merchants.keys(fixture.merchant.id, now).await?;
         let active = listed.iter().find(|key| key.is_active());
         let id = active.context("an active key")?.id;
-        let audit = world.build.audit(AuditAction::KeyRevoked);
+        let audit = fixture.build.audit(AuditAction::KeyRevoked);
         let end = now.plus_seconds(seconds);
         merchants.end_key(id, end, &audit).await?;
-        ensure!(add(&world.merchant).await?.0, "in place of an ended one");
-        ensure!(!add(&world.merchant).await?.0, "a sixth one");
+        ensure!(add(&fixture.merchant).await?.0, "in place of an ended one");
+        ensure!(!add(&fixture.merchant).await?.0, "a sixth one");
     }
     Ok(())
 }
 
 /// All that have not ended, newest first, with their hints and times; of this merchant alone.
 pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (other, other_key) = world.other_shop().await?;
-    let merchants = &world.store.merchants;
-    let mut keys = vec![world.key.clone()];
+    let fixture = Fixture::new(store).await?;
+    let (other, other_key) = fixture.other_merchant_with_key().await?;
+    let merchants = &fixture.store.merchants;
+    let mut keys = vec![fixture.key.clone()];
     for end in [None, Some(10), Some(20)] {
-        world.build.advance(1);
-        let (mut key, hash) = world.build.api_key(&world.merchant);
+        fixture.build.advance(1);
+        let (mut key, hash) = fixture.build.api_key(&fixture.merchant);
         key.ends_at = end.map(|seconds| key.created_at.plus_seconds(seconds));
         key.hint = format!("ü-_{}", keys.len());
-        let audit = world.build.audit(AuditAction::KeyCreated);
+        let audit = fixture.build.audit(AuditAction::KeyCreated);
         merchants.add_key(&key, &hash, &audit).await?;
         keys.insert(0, key);
     }
     let ends = keys[1].ends_at.context("the first one's end")?;
     for (at, wanted) in [
         (
-            world.build.now(),
+            fixture.build.now(),
             vec![&keys[0], &keys[1], &keys[2], &keys[3]],
         ),
         (ends, vec![&keys[0], &keys[2], &keys[3]]),
     ] {
-        let found = merchants.keys(world.merchant.id, at).await?;
-        same!(found.len(), wanted.len(), "keys at {at:?}");
+        let found = merchants.keys(fixture.merchant.id, at).await?;
+        ensure_eq!(found.len(), wanted.len(), "keys at {at:?}");
         for (found, key) in found.iter().zip(wanted) {
             equal(found, key)?;
-            same!(found.hint, key.hint, "the hint");
+            ensure_eq!(found.hint, key.hint, "the hint");
         }
     }
-    let theirs = merchants.keys(other.id, world.build.now()).await?;
-    same!(theirs.len(), 1, "another merchant's");
+    let theirs = merchants.keys(other.id, fixture.build.now()).await?;
+    ensure_eq!(theirs.len(), 1, "another merchant's");
     equal(&theirs[0], &other_key)?;
     for key in &keys {
-        let found = merchants.key_by_id(key.id).await?;
+        let found = merchants.key_with_id(key.id).await?;
         equal(&found.context("a key by its id")?, key)?;
     }
-    let nobody = merchants.key_by_id(world.build.id()).await?;
+    let nobody = merchants.key_with_id(fixture.build.id()).await?;
     ensure!(nobody.is_none(), "an unknown id");
     Ok(())
 }
@@ -284,64 +284,64 @@ pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
 /// A merchant ends its own keys at once, but never the last active one: of many that are ended at
 /// the same time one is left. One in its grace period does not count as active, and can be ended.
 pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let other = world.other_merchant().await?;
-    let (merchants, now) = (&world.store.merchants, world.build.now());
-    let mut keys = vec![world.key.id];
+    let fixture = Fixture::new(store).await?;
+    let other = fixture.other_merchant().await?;
+    let (merchants, now) = (&fixture.store.merchants, fixture.build.now());
+    let mut keys = vec![fixture.key.id];
     for end in [None, None, Some(now.plus_seconds(100))] {
-        let (mut key, hash) = world.build.api_key(&world.merchant);
+        let (mut key, hash) = fixture.build.api_key(&fixture.merchant);
         key.ends_at = end;
-        let audit = world.build.audit(AuditAction::KeyCreated);
+        let audit = fixture.build.audit(AuditAction::KeyCreated);
         merchants.add_key(&key, &hash, &audit).await?;
         keys.push(key.id);
     }
     let remove = async |merchant: &Merchant, id| -> anyhow::Result<KeyRemoval> {
-        let audit = world.build.audit(AuditAction::KeyRevoked);
+        let audit = fixture.build.audit(AuditAction::KeyRevoked);
         Ok(merchants.remove_key(merchant.id, id, now, &audit).await?)
     };
     let foreign = remove(&other, keys[0]).await?;
-    same!(foreign, KeyRemoval::NotFound, "another merchant's key");
-    let results = join_all(keys.iter().map(|id| remove(&world.merchant, *id))).await;
+    ensure_eq!(foreign, KeyRemoval::NotFound, "another merchant's key");
+    let results = join_all(keys.iter().map(|id| remove(&fixture.merchant, *id))).await;
     let results: Vec<KeyRemoval> = results.into_iter().collect::<Result<_, _>>()?;
     let kept = results.iter().filter(|one| **one == KeyRemoval::LastActive);
-    same!(kept.count(), 1, "kept: {results:?}");
-    same!(results[3], KeyRemoval::Ended, "the one in its grace period");
-    let left = merchants.keys(world.merchant.id, now).await?;
-    same!(left.len(), 1, "keys that are left");
+    ensure_eq!(kept.count(), 1, "kept: {results:?}");
+    ensure_eq!(results[3], KeyRemoval::Ended, "the one in its grace period");
+    let left = merchants.keys(fixture.merchant.id, now).await?;
+    ensure_eq!(left.len(), 1, "keys that are left");
     ensure!(left[0].is_active(), "an active one is left");
-    let again = remove(&world.merchant, keys[3]).await?;
-    same!(again, KeyRemoval::NotFound, "one that has ended");
+    let again = remove(&fixture.merchant, keys[3]).await?;
+    ensure_eq!(again, KeyRemoval::NotFound, "one that has ended");
     Ok(())
 }
 
 /// The first use, and then one an hour: what lies in between writes nothing.
 pub async fn the_last_use_is_recorded_once_an_hour(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (merchants, start) = (&world.store.merchants, world.build.now());
-    let (other, _) = world.other_shop().await?;
+    let fixture = Fixture::new(store).await?;
+    let (merchants, start) = (&fixture.store.merchants, fixture.build.now());
+    let (other, _) = fixture.other_merchant_with_key().await?;
     for (seconds, recorded) in [(0, 0), (1, 0), (3599, 0), (3600, 3600), (3000, 3600)] {
         let at = start.plus_seconds(seconds);
-        merchants.record_key_use(world.key.id, at).await?;
-        let found = merchants.key_by_id(world.key.id).await?;
+        merchants.record_key_use(fixture.key.id, at).await?;
+        let found = merchants.key_with_id(fixture.key.id).await?;
         let found = found.context("the key")?.last_used_at;
-        same!(
+        ensure_eq!(
             found,
             Some(start.plus_seconds(recorded)),
             "after {seconds} s"
         );
     }
     let theirs = merchants.keys(other.id, start).await?;
-    same!(theirs[0].last_used_at, None, "another key");
+    ensure_eq!(theirs[0].last_used_at, None, "another key");
     Ok(())
 }
 
 pub(super) fn equal(found: &ApiKey, key: &ApiKey) -> anyhow::Result<()> {
-    same!(
+    ensure_eq!(
         (found.id, found.merchant),
         (key.id, key.merchant),
         "the ids"
     );
-    same!(
+    ensure_eq!(
         (found.created_at, found.ends_at),
         (key.created_at, key.ends_at),
         "the times"

@@ -7,29 +7,29 @@ use oncharge_domain::session::EventKind;
 use oncharge_ports::{CommitError, UnitOfWork};
 use tokio::task::JoinSet;
 
-use crate::{Store, world::World};
+use crate::{Store, fixture::Fixture};
 
 /// Eight units over one version, at once: one wins, the others leave nothing.
 pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let mut session = world.session().await?;
+    let fixture = Fixture::new(store).await?;
+    let mut session = fixture.session().await?;
     for round in 0..12 {
         let unit = || {
-            let mut unit = world.build.next_unit(&session);
-            let (refund, operation) = world.build.refund(&session, 1);
+            let mut unit = fixture.build.next_unit(&session);
+            let (refund, operation) = fixture.build.refund(&session, 1);
             unit.session.next_sequence += 1;
             let sequence = session.next_sequence;
             unit.events = vec![
-                world
+                fixture
                     .build
                     .event(&session, sequence, EventKind::RefundRequested),
             ];
-            unit.operations = vec![world.build.intent(operation)];
+            unit.operations = vec![fixture.build.intent(operation)];
             unit.refund = Some(refund);
             unit
         };
         let units: Vec<UnitOfWork> = (0..8).map(|_| unit()).collect();
-        let results = at_once(store, &units).await?;
+        let results = commit_concurrently(store, &units).await?;
         let mut winner = None;
         for (unit, result) in units.iter().zip(results) {
             match result {
@@ -39,8 +39,8 @@ pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()>
                 }
                 Err(CommitError::Conflict) => {
                     let id = unit.operations[0].operation.id;
-                    same!(
-                        world.store.checkout.operation(id).await?,
+                    ensure_eq!(
+                        fixture.store.checkout.operation(id).await?,
                         None,
                         "a loser's operation"
                     );
@@ -49,33 +49,39 @@ pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()>
             }
         }
         let winner = winner.ok_or_else(|| anyhow::anyhow!("nobody won round {round}"))?;
-        session = world.load(session.id).await?;
-        same!(session, winner.session, "the winner's session");
+        session = fixture.load(session.id).await?;
+        ensure_eq!(session, winner.session, "the winner's session");
     }
-    same!(world.events(&session).await?.len(), 12, "one event a round");
+    ensure_eq!(
+        fixture.events(&session).await?.len(),
+        12,
+        "one event a round"
+    );
     Ok(())
 }
 
 /// A hundred sessions created at once are all there.
-pub async fn many_units_at_once(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     let unit = |number: u32| {
-        let scope = world.build.scope(&world.merchant, &format!("k{number}"));
-        world.reserving(&scope)
+        let scope = fixture
+            .build
+            .scope(&fixture.merchant, &format!("k{number}"));
+        fixture.unit_reserving_key(&scope)
     };
     let units: Vec<UnitOfWork> = (0..100).map(unit).collect();
-    for result in at_once(store, &units).await? {
+    for result in commit_concurrently(store, &units).await? {
         result?;
     }
     for unit in &units {
-        same!(
-            world.load(unit.session.id).await?,
+        ensure_eq!(
+            fixture.load(unit.session.id).await?,
             unit.session,
             "a session"
         );
         let id = unit.operations[0].operation.id;
         ensure!(
-            world.store.checkout.waiting_key(id).await?.is_some(),
+            fixture.store.checkout.reserved_key(id).await?.is_some(),
             "a key"
         );
     }
@@ -84,12 +90,14 @@ pub async fn many_units_at_once(store: &Store) -> anyhow::Result<()> {
 
 /// Commits dropped at many moments: each is there wholly or not at all, and the store goes on.
 pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (mut session, _) = world.paying().await?;
+    let fixture = Fixture::new(store).await?;
+    let (mut session, _) = fixture.session_with_attempt().await?;
     let mut units = Vec::new();
     for number in 0..40_u64 {
-        let scope = world.build.scope(&world.merchant, &format!("k{number}"));
-        let unit = world.full_unit(&session, &scope);
+        let scope = fixture
+            .build
+            .scope(&fixture.merchant, &format!("k{number}"));
+        let unit = fixture.full_unit(&session, &scope);
         let commit = store.checkout.commit(unit.clone());
         // Polled at least once, then dropped wherever it is.
         let patience = Duration::from_micros(number * number * 3);
@@ -99,25 +107,25 @@ pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Re
         }
         // The next unit goes on from what is there; a late write of the dropped one would make it
         // fail, so it is tried until one of them is through.
-        session = settle(&world, &unit).await?;
+        session = write_after_dropped(&fixture, &unit).await?;
         units.push(unit);
     }
     for unit in &units {
-        wholly_or_not(&world, unit).await?;
+        ensure_all_or_nothing(&fixture, unit).await?;
     }
     Ok(())
 }
 
 /// Writes the session once more, after whatever the dropped unit still does.
-async fn settle(
-    world: &World,
+async fn write_after_dropped(
+    fixture: &Fixture,
     dropped: &UnitOfWork,
 ) -> anyhow::Result<oncharge_domain::session::Session> {
     for _ in 0..100 {
-        let now = world.load(dropped.session.id).await?;
-        let unit = world.build.next_unit(&now);
+        let now = fixture.load(dropped.session.id).await?;
+        let unit = fixture.build.next_unit(&now);
         let written = unit.session.clone();
-        match world.commit(unit).await {
+        match fixture.commit(unit).await {
             Ok(()) => return Ok(written),
             Err(CommitError::Conflict) => tokio::task::yield_now().await,
             Err(other) => return Err(other.into()),
@@ -126,28 +134,30 @@ async fn settle(
     anyhow::bail!("the store was not usable after a dropped commit")
 }
 
-async fn wholly_or_not(world: &World, unit: &UnitOfWork) -> anyhow::Result<()> {
-    let checkout = &world.store.checkout;
-    let there = checkout.committed(unit).await?;
+async fn ensure_all_or_nothing(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::Result<()> {
+    let checkout = &fixture.store.checkout;
+    let there = checkout.is_committed(unit).await?;
     let id = unit.operations[0].operation.id;
-    same!(
+    ensure_eq!(
         checkout.operation(id).await?.is_some(),
         there,
         "the operation"
     );
-    same!(checkout.request(id).await?.is_some(), there, "the request");
-    same!(checkout.waiting_key(id).await?.is_some(), there, "the key");
+    ensure_eq!(checkout.request(id).await?.is_some(), there, "the request");
+    ensure_eq!(checkout.reserved_key(id).await?.is_some(), there, "the key");
     let refund = unit.refund.as_ref().map(|refund| refund.id);
-    let refund = checkout.refund(refund.unwrap_or(world.build.id())).await?;
-    same!(refund.is_some(), there, "the refund");
-    let events = world.events(&unit.session).await?;
+    let refund = checkout
+        .refund(refund.unwrap_or(fixture.build.id()))
+        .await?;
+    ensure_eq!(refund.is_some(), there, "the refund");
+    let events = fixture.events(&unit.session).await?;
     let event = events.iter().any(|stored| stored.id == unit.events[0].id);
-    same!(event, there, "the event");
+    ensure_eq!(event, there, "the event");
     Ok(())
 }
 
 /// Commits all units at once, each in a task of its own; the results in the units' order.
-async fn at_once(
+async fn commit_concurrently(
     store: &Store,
     units: &[UnitOfWork],
 ) -> anyhow::Result<Vec<Result<(), CommitError>>> {

@@ -8,87 +8,87 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError,
-    merchant_repository::{Rotation, RotationOutcome as Is},
-    unit_of_work::KeyWrite,
+    merchant_repository::{KeyRotation, RotationOutcome as Is},
+    unit_of_work::IdempotencyWrite,
 };
 
 use crate::{
     Store,
+    fixture::{Fixture, answer, fingerprint},
     laws::merchants::equal,
-    world::{World, answer, fingerprint},
 };
 
 /// A merchant with a key that is to be replaced.
 struct Shop {
-    world: World,
+    fixture: Fixture,
     old: ApiKey,
     old_hash: ApiKeyHash,
 }
 
 impl Shop {
     async fn new(store: &Store) -> anyhow::Result<Self> {
-        Self::of(World::new(store).await?).await
+        Self::of(Fixture::new(store).await?).await
     }
 
     /// The same with another merchant.
     async fn next(mut self) -> anyhow::Result<Self> {
-        (self.world.merchant, self.world.key) = self.world.other_shop().await?;
-        Self::of(self.world).await
+        (self.fixture.merchant, self.fixture.key) = self.fixture.other_merchant_with_key().await?;
+        Self::of(self.fixture).await
     }
 
-    async fn of(world: World) -> anyhow::Result<Self> {
-        let (old, old_hash) = world.build.api_key(&world.merchant);
-        let audit = world.build.audit(AuditAction::KeyCreated);
-        let merchants = &world.store.merchants;
+    async fn of(fixture: Fixture) -> anyhow::Result<Self> {
+        let (old, old_hash) = fixture.build.api_key(&fixture.merchant);
+        let audit = fixture.build.audit(AuditAction::KeyCreated);
+        let merchants = &fixture.store.merchants;
         merchants.add_key(&old, &old_hash, &audit).await?;
         Ok(Self {
-            world,
+            fixture,
             old,
             old_hash,
         })
     }
 
     /// A new pair under this idempotency key; the old one ends after so many seconds.
-    fn rotation(&self, text: &str, seconds: i64) -> Rotation {
-        let world = &self.world;
-        let (key, hash) = world.build.api_key(&world.merchant);
-        Rotation {
+    fn rotation(&self, text: &str, seconds: i64) -> KeyRotation {
+        let fixture = &self.fixture;
+        let (key, hash) = fixture.build.api_key(&fixture.merchant);
+        KeyRotation {
             key,
             hash,
             replaced: self.old.id,
-            at: world.build.now(),
-            replaced_ends_at: world.build.now().plus_seconds(seconds),
-            remembered: Some(KeyWrite::Answer {
-                scope: world.build.scope(&world.merchant, text),
+            at: fixture.build.now(),
+            replaced_ends_at: fixture.build.now().plus_seconds(seconds),
+            remembered: Some(IdempotencyWrite::ReserveAndComplete {
+                scope: fixture.build.scope(&fixture.merchant, text),
                 fingerprint: fingerprint(),
                 answer: answer(text),
-                at: world.build.now(),
+                at: fixture.build.now(),
             }),
-            audit: world.build.audit(AuditAction::KeyRotated),
+            audit: fixture.build.audit(AuditAction::KeyRotated),
         }
     }
 
-    async fn rotate(&self, rotation: &Rotation) -> Result<Is, CommitError> {
-        self.world.store.merchants.rotate_key(rotation).await
+    async fn rotate(&self, rotation: &KeyRotation) -> Result<Is, CommitError> {
+        self.fixture.store.merchants.rotate_key(rotation).await
     }
 
     /// The old key ends after so many seconds.
     async fn old_ends(&self, seconds: Option<i64>, what: &str) -> anyhow::Result<()> {
-        let found = self.world.store.merchants.key(&self.old_hash).await?;
+        let found = self.fixture.store.merchants.key(&self.old_hash).await?;
         let (found, _) = found.context("the old key")?;
-        let end = |seconds| self.world.build.now().plus_seconds(seconds);
-        same!(found.ends_at, seconds.map(end), "the old key's end {what}");
+        let end = |seconds| self.fixture.build.now().plus_seconds(seconds);
+        ensure_eq!(found.ends_at, seconds.map(end), "the old key's end {what}");
         Ok(())
     }
 
     /// Neither the new key nor the record of a rotation that failed is there.
-    async fn nothing_of(&self, rotation: &Rotation, text: &str) -> anyhow::Result<()> {
-        let store = &self.world.store;
+    async fn nothing_of(&self, rotation: &KeyRotation, text: &str) -> anyhow::Result<()> {
+        let store = &self.fixture.store;
         if rotation.hash != self.old_hash {
             let found = store.merchants.key(&rotation.hash).await?;
             ensure!(found.is_none(), "the key of a failed rotation");
         }
-        let scope = self.world.build.scope(&self.world.merchant, text);
+        let scope = self.fixture.build.scope(&self.fixture.merchant, text);
         let record = store.checkout.key(&scope).await?;
         let answered = record.and_then(|record| record.answer);
         ensure!(
@@ -100,19 +100,19 @@ impl Shop {
 }
 
 /// The new key, the end of the old one and the response that shows the pair are there together.
-pub async fn a_rotation_is_remembered_with_its_answer(store: &Store) -> anyhow::Result<()> {
+pub async fn a_rotation_stores_its_response(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let first = shop.rotation("first", 100);
-    same!(shop.rotate(&first).await?, Is::Rotated, "an active key");
+    ensure_eq!(shop.rotate(&first).await?, Is::Rotated, "an active key");
     let found = store.merchants.key(&first.hash).await?;
     let (found, owner) = found.context("the new key")?;
     equal(&found, &first.key)?;
-    same!(owner, shop.world.merchant, "its merchant");
+    ensure_eq!(owner, shop.fixture.merchant, "its merchant");
     shop.old_ends(Some(100), "at first").await?;
-    let scope = shop.world.build.scope(&shop.world.merchant, "first");
+    let scope = shop.fixture.build.scope(&shop.fixture.merchant, "first");
     let record = store.checkout.key(&scope).await?.context("the record")?;
-    same!(record.answer, Some(answer("first")), "the answer");
-    same!(record.answered_at, Some(shop.world.build.now()), "when");
+    ensure_eq!(record.answer, Some(answer("first")), "the answer");
+    ensure_eq!(record.answered_at, Some(shop.fixture.build.now()), "when");
 
     Ok(())
 }
@@ -120,14 +120,14 @@ pub async fn a_rotation_is_remembered_with_its_answer(store: &Store) -> anyhow::
 /// A rotation needs no idempotency record; one that names another merchant's key leaves nothing.
 pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
-    let other = shop.world.other_merchant().await?;
-    let (key, hash) = shop.world.build.api_key(&other);
-    let foreign = Rotation {
+    let other = shop.fixture.other_merchant().await?;
+    let (key, hash) = shop.fixture.build.api_key(&other);
+    let foreign = KeyRotation {
         key,
         hash,
         ..shop.rotation("foreign", 10)
     };
-    same!(
+    ensure_eq!(
         shop.rotate(&foreign).await?,
         Is::NotActive,
         "another merchant's key"
@@ -135,11 +135,11 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
     shop.nothing_of(&foreign, "foreign").await?;
     shop.old_ends(None, "after another merchant's rotation")
         .await?;
-    let plain = Rotation {
+    let plain = KeyRotation {
         remembered: None,
         ..shop.rotation("none", 0)
     };
-    same!(shop.rotate(&plain).await?, Is::Rotated, "without a record");
+    ensure_eq!(shop.rotate(&plain).await?, Is::Rotated, "without a record");
     let found = store.merchants.key(&plain.hash).await?;
     ensure!(found.is_some(), "a key without a record");
     shop.old_ends(Some(0), "ends at once").await
@@ -149,7 +149,7 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
 /// succeeds; the others leave nothing.
 pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
-    let all: Vec<(String, Rotation)> = (0..8)
+    let all: Vec<(String, KeyRotation)> = (0..8)
         .map(|number| {
             let text = format!("k{number}");
             let rotation = shop.rotation(&text, 100 + number);
@@ -166,9 +166,9 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
             shop.nothing_of(rotation, text).await?;
         }
     }
-    same!(won, 1, "rotations of one key");
+    ensure_eq!(won, 1, "rotations of one key");
     let late = shop.rotation("late", 10);
-    same!(
+    ensure_eq!(
         shop.rotate(&late).await?,
         Is::NotActive,
         "a key in its grace period"
@@ -176,11 +176,11 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     shop.nothing_of(&late, "late").await?;
 
     let shop = shop.next().await?;
-    let audit = shop.world.build.audit(AuditAction::KeyRevoked);
-    let now = shop.world.build.now();
+    let audit = shop.fixture.build.audit(AuditAction::KeyRevoked);
+    let now = shop.fixture.build.now();
     store.merchants.end_key(shop.old.id, now, &audit).await?;
     let revoked = shop.rotation("revoked", 10);
-    same!(shop.rotate(&revoked).await?, Is::NotActive, "a revoked key");
+    ensure_eq!(shop.rotate(&revoked).await?, Is::NotActive, "a revoked key");
     shop.nothing_of(&revoked, "revoked").await?;
     shop.old_ends(Some(0), "stays revoked").await
 }
@@ -190,21 +190,21 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
 /// is not limited, and a key that has ended makes room.
 pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
-    let replacing = |replaced: &ApiKey, text: &str, seconds| Rotation {
+    let replacing = |replaced: &ApiKey, text: &str, seconds| KeyRotation {
         replaced: replaced.id,
         ..shop.rotation(text, seconds)
     };
     let first = replacing(&shop.old, "first", 100);
-    same!(shop.rotate(&first).await?, Is::Rotated, "the first");
-    let mut active = vec![shop.world.key.clone(), first.key];
+    ensure_eq!(shop.rotate(&first).await?, Is::Rotated, "the first");
+    let mut active = vec![shop.fixture.key.clone(), first.key];
     while active.len() < MAX_ACTIVE_KEYS as usize {
-        let (key, hash) = shop.world.build.api_key(&shop.world.merchant);
-        let audit = shop.world.build.audit(AuditAction::KeyCreated);
+        let (key, hash) = shop.fixture.build.api_key(&shop.fixture.merchant);
+        let audit = shop.fixture.build.audit(AuditAction::KeyCreated);
         let added = store.merchants.add_key(&key, &hash, &audit).await?;
         ensure!(added, "an active key");
         active.push(key);
     }
-    let racing: Vec<(String, Rotation)> = active
+    let racing: Vec<(String, KeyRotation)> = active
         .iter()
         .map(|key| (key.id.to_string(), replacing(key, &key.id.to_string(), 50)))
         .collect();
@@ -213,25 +213,25 @@ pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
     for ((text, rotation), outcome) in racing.iter().zip(outcomes) {
         let outcome = outcome?;
         if outcome != Is::Rotated {
-            same!(outcome, Is::TooManyEnding, "a rotation beyond the limit");
+            ensure_eq!(outcome, Is::TooManyEnding, "a rotation beyond the limit");
             shop.nothing_of(rotation, text).await?;
             refused.push(rotation.replaced);
         }
     }
-    same!(refused.len(), 1, "rotations beyond the limit");
-    let now = shop.world.build.now();
-    let keys = store.merchants.keys(shop.world.merchant.id, now).await?;
+    ensure_eq!(refused.len(), 1, "rotations beyond the limit");
+    let now = shop.fixture.build.now();
+    let keys = store.merchants.keys(shop.fixture.merchant.id, now).await?;
     let ending = keys.iter().filter(|key| !key.is_active()).count();
-    same!(ending, MAX_ENDING_KEYS as usize, "keys in grace");
+    ensure_eq!(ending, MAX_ENDING_KEYS as usize, "keys in grace");
 
     let left = active.iter().find(|key| refused.contains(&key.id));
     let at_once = replacing(left.context("a key that is active")?, "at_once", 0);
-    same!(shop.rotate(&at_once).await?, Is::Rotated, "without grace");
+    ensure_eq!(shop.rotate(&at_once).await?, Is::Rotated, "without grace");
     let sixth = replacing(&at_once.key, "sixth", 100);
-    same!(shop.rotate(&sixth).await?, Is::TooManyEnding, "a sixth");
-    shop.world.build.advance(50);
+    ensure_eq!(shop.rotate(&sixth).await?, Is::TooManyEnding, "a sixth");
+    shop.fixture.build.advance(50);
     let later = replacing(&at_once.key, "later", 100);
-    same!(
+    ensure_eq!(
         shop.rotate(&later).await?,
         Is::Rotated,
         "after the end of others"
@@ -240,40 +240,40 @@ pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Of a rotation and the end of all keys at the same time no key is left, whichever comes first.
-pub async fn no_rotation_survives_the_end_of_all_keys(store: &Store) -> anyhow::Result<()> {
+pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Result<()> {
     let mut shop = Shop::new(store).await?;
     for round in 0..8 {
         shop = shop.next().await?;
-        let (merchant, now) = (shop.world.merchant.id, shop.world.build.now());
-        let audit = shop.world.build.audit(AuditAction::KeyRevoked);
+        let (merchant, now) = (shop.fixture.merchant.id, shop.fixture.build.now());
+        let audit = shop.fixture.build.audit(AuditAction::KeyRevoked);
         let rotation = shop.rotation(&format!("round{round}"), 100);
         let ending = store.merchants.end_all_keys(merchant, now, &audit);
         let (rotated, ended) = join(shop.rotate(&rotation), ending).await;
         rotated?;
         ensure!(ended? >= 2, "the merchant had two keys");
         let left = store.merchants.keys(merchant, now).await?;
-        same!(left.len(), 0, "keys that are left");
+        ensure_eq!(left.len(), 0, "keys that are left");
     }
     Ok(())
 }
 
 /// Where the idempotency key is taken, or the key's hash, nothing has happened: the old key works
 /// on, and there is no new one.
-pub async fn a_failed_rotation_leaves_nothing(store: &Store) -> anyhow::Result<()> {
+pub async fn a_failed_rotation_writes_nothing(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
-    let scope = shop.world.build.scope(&shop.world.merchant, "taken");
-    shop.world
-        .commit(shop.world.answering(&scope, "another"))
+    let scope = shop.fixture.build.scope(&shop.fixture.merchant, "taken");
+    shop.fixture
+        .commit(shop.fixture.unit_storing_response(&scope, "another"))
         .await?;
     let taken = shop.rotation("taken", 10);
-    fails!(
+    ensure_err!(
         shop.rotate(&taken).await,
-        CommitError::KeyTaken,
+        CommitError::IdempotencyKeyTaken,
         "a taken idempotency key"
     );
     shop.nothing_of(&taken, "taken").await?;
     shop.old_ends(None, "after a taken key").await?;
-    let clashing = Rotation {
+    let clashing = KeyRotation {
         hash: shop.old_hash.clone(),
         ..shop.rotation("clashing", 10)
     };

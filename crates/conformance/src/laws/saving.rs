@@ -13,33 +13,33 @@ use proptest::{option, prelude::any};
 
 use crate::{
     Store,
+    fixture::Fixture,
     generate::{self, Draw},
-    world::World,
 };
 
 /// Sessions in every status, with extremes, new and written over; and an event of each, with its
 /// attempt.
-pub async fn what_is_saved_loads_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
+pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for _ in 0..120 {
-        let new = generate::session(&mut draw, &world.build, &world.merchant);
-        world.commit(world.build.unit(new.clone())).await?;
-        same!(world.load(new.id).await?, new, "a new session");
+        let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
+        fixture.commit(fixture.build.unit(new.clone())).await?;
+        ensure_eq!(fixture.load(new.id).await?, new, "a new session");
         let later = generate::later(&mut draw, &new);
-        world.commit(world.build.unit(later.clone())).await?;
-        same!(world.load(new.id).await?, later, "a session written over");
+        fixture.commit(fixture.build.unit(later.clone())).await?;
+        ensure_eq!(fixture.load(new.id).await?, later, "a session written over");
         let last = generate::later(&mut draw, &later);
-        let event = world.build.event(&last, 1, EventKind::PaymentRefused);
-        let mut unit = world.build.unit(last.clone());
+        let event = fixture.build.event(&last, 1, EventKind::PaymentRefused);
+        let mut unit = fixture.build.unit(last.clone());
         unit.events = vec![event.clone()];
-        world.commit(unit).await?;
-        same!(
-            world.load(new.id).await?,
+        fixture.commit(unit).await?;
+        ensure_eq!(
+            fixture.load(new.id).await?,
             last,
             "nothing of the old status may stay"
         );
-        same!(
-            world.events(&last).await?[0].event,
+        ensure_eq!(
+            fixture.events(&last).await?[0].event,
             event.event,
             "its event"
         );
@@ -48,8 +48,8 @@ pub async fn what_is_saved_loads_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Instants keep their microseconds, from 1970 to the end of 9999.
-pub async fn times_survive(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+pub async fn timestamps_keep_microseconds(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
     for micros in [
         0,
         1,
@@ -58,26 +58,26 @@ pub async fn times_survive(store: &Store) -> anyhow::Result<()> {
         253_402_300_799_999_999,
     ] {
         let at = Timestamp::from_unix_micros(micros).unwrap();
-        let (session, _) = world.paying().await?;
-        let mut unit = world.build.next_unit(&session);
+        let (session, _) = fixture.session_with_attempt().await?;
+        let mut unit = fixture.build.next_unit(&session);
         unit.session.updated_at = at;
-        let mut event = world.build.event(&session, 1, EventKind::PaymentRefused);
+        let mut event = fixture.build.event(&session, 1, EventKind::PaymentRefused);
         (event.event.at, event.event.retry_until) = (at, Some(at));
         unit.events = vec![event.clone()];
-        world.commit(unit).await?;
-        let loaded = world.load(session.id).await?;
-        same!(loaded.updated_at, at, "updated_at");
-        let events = world.events(&session).await?;
-        same!(events[0].event, event.event, "the event");
+        fixture.commit(unit).await?;
+        let loaded = fixture.load(session.id).await?;
+        ensure_eq!(loaded.updated_at, at, "updated_at");
+        let events = fixture.events(&session).await?;
+        ensure_eq!(events[0].event, event.event, "the event");
     }
     Ok(())
 }
 
 /// Operations of every kind, new and changed, and the bytes of their requests.
 pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for round in 0..60 {
-        let session = world.session().await?;
+        let session = fixture.session().await?;
         let kind = generate::kind(&mut draw);
         let is_attempt = matches!(kind, OperationKind::Authorize { .. });
         let operation = Operation {
@@ -86,19 +86,19 @@ pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
             reference: draw.one(option::of(generate::psp_reference())),
             last_sent_at: draw.one(generate::instant()),
             not_before: draw.one(generate::instant()),
-            ..world.build.operation(&session, kind)
+            ..fixture.build.operation(&session, kind)
         };
         let bytes = draw.one(generate::bytes());
-        let mut unit = world.build.next_unit(&session);
-        let mut intent = world.build.intent(operation.clone());
+        let mut unit = fixture.build.next_unit(&session);
+        let mut intent = fixture.build.intent(operation.clone());
         intent.request = PreparedRequest::new(bytes.clone());
         unit.operations = vec![intent];
         let session = unit.session.clone();
-        world.commit(unit).await?;
-        let loaded = world.store.checkout.operation(operation.id).await?;
-        same!(loaded, Some(operation.clone()), "operation {round}");
-        let request = world.store.checkout.request(operation.id).await?;
-        same!(
+        fixture.commit(unit).await?;
+        let loaded = fixture.store.checkout.operation(operation.id).await?;
+        ensure_eq!(loaded, Some(operation.clone()), "operation {round}");
+        let request = fixture.store.checkout.request(operation.id).await?;
+        ensure_eq!(
             request.map(|r| r.expose().to_vec()),
             Some(bytes),
             "request {round}"
@@ -122,33 +122,33 @@ pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
             sending: draw.one(generate::sending()),
             ..operation
         };
-        world.change(&session, ended.clone()).await?;
-        let loaded = world.store.checkout.operation(ended.id).await?;
-        same!(loaded, Some(ended), "the changed operation {round}");
+        fixture.change(&session, ended.clone()).await?;
+        let loaded = fixture.store.checkout.operation(ended.id).await?;
+        ensure_eq!(loaded, Some(ended), "the changed operation {round}");
     }
     Ok(())
 }
 
 /// Refunds in every status.
 pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
-    let session = world.session().await?;
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
+    let session = fixture.session().await?;
     let mut current = session.clone();
     for round in 0..30 {
-        let (refund, operation) = world.build.refund(&session, draw.one(1..=10_000_i64));
+        let (refund, operation) = fixture.build.refund(&session, draw.one(1..=10_000_i64));
         let refund = Refund {
             reference: Reference::parse(&draw.one(generate::text(255))).unwrap(),
             psp_reference: draw.one(option::of(generate::psp_reference())),
             updated_at: draw.one(generate::instant()),
             ..refund
         };
-        let mut unit = world.build.next_unit(&current);
-        unit.operations = vec![world.build.intent(operation.clone())];
+        let mut unit = fixture.build.next_unit(&current);
+        unit.operations = vec![fixture.build.intent(operation.clone())];
         unit.refund = Some(refund.clone());
         current = unit.session.clone();
-        world.commit(unit).await?;
-        let loaded = world.store.checkout.refund(refund.id).await?;
-        same!(loaded, Some(refund.clone()), "refund {round}");
+        fixture.commit(unit).await?;
+        let loaded = fixture.store.checkout.refund(refund.id).await?;
+        ensure_eq!(loaded, Some(refund.clone()), "refund {round}");
 
         let status = match draw.one(0..3_u32) {
             0 => RefundStatus::Requested,
@@ -161,40 +161,40 @@ pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
             updated_at: draw.one(generate::instant()),
             ..refund
         };
-        let mut unit = world.build.next_unit(&current);
+        let mut unit = fixture.build.next_unit(&current);
         unit.changed_refunds = vec![changed.clone()];
         unit.changed_operations = vec![ChangedOperation {
-            operation: crate::world::failed(&operation),
+            operation: crate::fixture::failed(&operation),
             next_try_at: None,
         }];
         current = unit.session.clone();
-        world.commit(unit).await?;
-        let loaded = world.store.checkout.refund(changed.id).await?;
-        same!(loaded, Some(changed), "the changed refund {round}");
+        fixture.commit(unit).await?;
+        let loaded = fixture.store.checkout.refund(changed.id).await?;
+        ensure_eq!(loaded, Some(changed), "the changed refund {round}");
     }
     Ok(())
 }
 
 /// Events of every kind, with what their payload takes from the session.
 pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
-    let (world, mut draw) = (World::new(store).await?, Draw::new());
+    let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for kind in EventKind::ALL {
-        let new = generate::session(&mut draw, &world.build, &world.merchant);
-        world.commit(world.build.unit(new.clone())).await?;
+        let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
+        fixture.commit(fixture.build.unit(new.clone())).await?;
         let later = generate::later(&mut draw, &new);
-        let mut event = world.build.event(&later, 1, *kind);
+        let mut event = fixture.build.event(&later, 1, *kind);
         event.event.failure = draw.one(generate::event_failure());
-        event.event.refund = draw.one(any::<bool>()).then(|| world.build.id());
+        event.event.refund = draw.one(any::<bool>()).then(|| fixture.build.id());
         event.event.at = draw.one(generate::instant());
-        let mut unit = world.build.unit(later);
+        let mut unit = fixture.build.unit(later);
         unit.events = vec![event.clone()];
-        world.commit(unit).await?;
-        let stored = world.events(&new).await?;
-        same!(stored.len(), 1, "events of {}", kind.name());
-        same!(stored[0].id, event.id, "the id");
-        same!(stored[0].event, event.event, "the event");
-        same!(stored[0].merchant_reference, new.reference, "the reference");
-        same!(
+        fixture.commit(unit).await?;
+        let stored = fixture.events(&new).await?;
+        ensure_eq!(stored.len(), 1, "events of {}", kind.name());
+        ensure_eq!(stored[0].id, event.id, "the id");
+        ensure_eq!(stored[0].event, event.event, "the event");
+        ensure_eq!(stored[0].merchant_reference, new.reference, "the reference");
+        ensure_eq!(
             stored[0].metadata.pairs(),
             new.metadata.pairs(),
             "the metadata"
@@ -204,24 +204,24 @@ pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
 }
 
 /// Ids that name nothing find nothing, in an empty store and in one with rows.
-pub async fn what_is_not_there_is_none(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.paying().await?;
-    let checkout = &world.store.checkout;
-    let session: SessionId = world.build.id();
-    let operation: OperationId = world.build.id();
-    let refund: RefundId = world.build.id();
-    let scope = world.build.scope(&world.merchant, "nobody");
-    same!(checkout.session(session).await?, None, "a session");
-    same!(checkout.operation(operation).await?, None, "an operation");
-    same!(checkout.request(operation).await?, None, "a request");
-    same!(checkout.refund(refund).await?, None, "a refund");
-    same!(
-        checkout.waiting_key(operation).await?,
+pub async fn missing_rows_load_as_none(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.session_with_attempt().await?;
+    let checkout = &fixture.store.checkout;
+    let session: SessionId = fixture.build.id();
+    let operation: OperationId = fixture.build.id();
+    let refund: RefundId = fixture.build.id();
+    let scope = fixture.build.scope(&fixture.merchant, "nobody");
+    ensure_eq!(checkout.session(session).await?, None, "a session");
+    ensure_eq!(checkout.operation(operation).await?, None, "an operation");
+    ensure_eq!(checkout.request(operation).await?, None, "a request");
+    ensure_eq!(checkout.refund(refund).await?, None, "a refund");
+    ensure_eq!(
+        checkout.reserved_key(operation).await?,
         None,
         "a waiting key"
     );
-    same!(
+    ensure_eq!(
         checkout.unsent_refunds(session).await?,
         Vec::new(),
         "refunds"

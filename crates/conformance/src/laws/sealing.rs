@@ -4,16 +4,17 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use oncharge_domain::text::{Contact, Email, Phone};
-use oncharge_ports::unit_of_work::KeyWrite;
+use oncharge_ports::unit_of_work::IdempotencyWrite;
 use oncharge_testkit::Builder;
 
 use crate::{
-    Reopen, Store, keyring,
-    world::{World, answer, fingerprint},
+    Reopen, Store,
+    fixture::{Fixture, answer, fingerprint},
+    keyring,
 };
 
 /// A store that is open answers.
-pub async fn the_store_answers(store: &Store) -> anyhow::Result<()> {
+pub async fn ping_succeeds(store: &Store) -> anyhow::Result<()> {
     store.maintenance.ping().await?;
     Ok(())
 }
@@ -23,60 +24,62 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
-    let world = World::new(store).await?;
-    let mut session = world.build.session(&world.merchant);
+    let fixture = Fixture::new(store).await?;
+    let mut session = fixture.build.session(&fixture.merchant);
     session.contact = Contact {
         email: Email::parse("shopper@example.com").ok(),
         phone: Phone::parse("+15551234567").ok(),
     };
-    let attempt = world.build.attempt(&session, "tok_1");
-    let scope = world.build.scope(&world.merchant, "k");
-    let mut unit = world.build.unit(session.clone());
-    unit.operations = vec![world.build.intent(attempt.clone())];
-    unit.key = Some(KeyWrite::Answer {
+    let attempt = fixture.build.attempt(&session, "tok_1");
+    let scope = fixture.build.scope(&fixture.merchant, "k");
+    let mut unit = fixture.build.unit(session.clone());
+    unit.operations = vec![fixture.build.intent(attempt.clone())];
+    unit.key = Some(IdempotencyWrite::ReserveAndComplete {
         scope: scope.clone(),
         fingerprint: fingerprint(),
         answer: answer("a secret"),
-        at: world.build.now(),
+        at: fixture.build.now(),
     });
-    world.commit(unit).await?;
-    let request = world.store.checkout.request(attempt.id).await?;
+    fixture.commit(unit).await?;
+    let request = fixture.store.checkout.request(attempt.id).await?;
     ensure!(request.is_some(), "the request");
 
-    let notification = world.notified("k").await?;
-    let unverified = world.build.notification_of(&world.merchant.account, None);
+    let notification = fixture.receive_notification("k").await?;
+    let unverified = fixture
+        .build
+        .notification_of(&fixture.merchant.account, None);
     ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
 
-    let mut endpoint = world.build.endpoint(&world.merchant, &world.key);
-    let secret = world.build.webhook_secret();
-    endpoint.secrets = endpoint.secrets.replaced_by(secret, world.build.now());
-    world.set(&endpoint).await?;
+    let mut endpoint = fixture.build.endpoint(&fixture.merchant, &fixture.key);
+    let secret = fixture.build.webhook_secret();
+    endpoint.secrets = endpoint.secrets.rotated_to(secret, fixture.build.now());
+    fixture.set(&endpoint).await?;
 
     let both = open(reopen, &[("b", 2), ("a", 1)]).await?;
     let resealed = both.maintenance.reseal().await?;
     // A signing key, two webhook secrets, an address, a number, a request, an answer, two
     // notifications.
     ensure!(resealed >= 9, "{resealed} values were sealed anew");
-    same!(both.maintenance.reseal().await?, 0, "nothing is left to do");
+    ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
 
     let new = open(reopen, &[("b", 2)]).await?;
-    same!(
+    ensure_eq!(
         new.checkout.session(session.id).await?,
         Some(session),
         "the session"
     );
-    same!(
+    ensure_eq!(
         new.checkout.request(attempt.id).await?,
         request,
         "the request"
     );
     let record = new.checkout.key(&scope).await?.context("the key")?;
-    same!(record.answer, Some(answer("a secret")), "the answer");
-    let found = new.webhooks.endpoint(world.merchant.id).await?;
-    same!(found, Some(endpoint), "the endpoint's secrets");
+    ensure_eq!(record.answer, Some(answer("a secret")), "the answer");
+    let found = new.webhooks.endpoint(fixture.merchant.id).await?;
+    ensure_eq!(found, Some(endpoint), "the endpoint's secrets");
     for kept in [notification, unverified] {
         let found = new.inbox.notification(kept.id).await?;
-        same!(found.map(|found| found.new), Some(kept), "the notification");
+        ensure_eq!(found.map(|found| found.new), Some(kept), "the notification");
     }
     Ok(())
 }
@@ -86,7 +89,7 @@ pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
-    World::new(store).await?;
+    Fixture::new(store).await?;
     let other = open(reopen, &[("b", 2)]).await?;
     let error = other.maintenance.reseal().await.unwrap_err();
     let cause = std::error::Error::source(&error).map(ToString::to_string);
@@ -100,7 +103,7 @@ const NOTIFICATIONS: u64 = 1100;
 
 /// A walk that was dropped on its way leaves each value under one of both keys; the next one
 /// finishes it.
-pub async fn resealing_begins_anew_after_an_interruption(store: &Store) -> anyhow::Result<()> {
+pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
     };
@@ -118,18 +121,18 @@ pub async fn resealing_begins_anew_after_an_interruption(store: &Store) -> anyho
     let cut = tokio::time::timeout(cut, both.maintenance.reseal()).await;
     let mut resealed = cut.unwrap_or(Ok(0))?;
     let found = both.inbox.notification(first.id).await?;
-    same!(
+    ensure_eq!(
         found.map(|found| found.new),
         Some(first.clone()),
         "readable"
     );
     resealed += both.maintenance.reseal().await?;
     ensure!(resealed <= NOTIFICATIONS, "{resealed} in one walk");
-    same!(both.maintenance.reseal().await?, 0, "nothing is left to do");
+    ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
     drop(both);
     let new = open(reopen, &[("b", 2)]).await?;
     let found = new.inbox.notification(first.id).await?;
-    same!(
+    ensure_eq!(
         found.map(|found| found.new),
         Some(first),
         "under the new key"

@@ -4,7 +4,7 @@ use anyhow::Context;
 use oncharge_domain::{
     audit::AuditAction,
     id::{NotificationId, SessionId},
-    operation::{CompensationBy, Operation, OperationKind, OperationStatus, Sending},
+    operation::{CompensationMethod, Operation, OperationKind, OperationStatus, SendState},
     refund::{Refund, RefundStatus},
     session::{CaptureFailed, FailureCode, Payment, Refunds, Session, Status, Unpaid},
     time::Timestamp,
@@ -13,81 +13,85 @@ use oncharge_domain::{
 use oncharge_ports::{
     UnitOfWork,
     inbox::NotificationStatus,
-    work_queue::{StuckItem, StuckKind, WantedItems},
+    work_queue::{ClaimFilter, StuckItem, StuckKind},
 };
 use oncharge_testkit::build::{ENDPOINT, eur, reference};
 use time::Duration as Span;
 
 use crate::{
     Store,
-    world::{
-        World,
-        webhooks::{LONG, OVER},
+    fixture::{
+        Fixture,
+        webhooks::{EXPIRED, LONG},
     },
 };
 
 /// What is stuck for this reason at that time, oldest first.
-async fn stuck(world: &World, kind: StuckKind, now: Timestamp) -> anyhow::Result<Vec<StuckItem>> {
-    let found = world.store.queue.stuck(now, 1000).await?;
+async fn stuck(
+    fixture: &Fixture,
+    kind: StuckKind,
+    now: Timestamp,
+) -> anyhow::Result<Vec<StuckItem>> {
+    let found = fixture.store.queue.stuck(now, 1000).await?;
     Ok(found.into_iter().filter(|item| item.kind == kind).collect())
 }
 
-async fn ids(world: &World, kind: StuckKind, now: Timestamp) -> anyhow::Result<Vec<String>> {
-    let found = stuck(world, kind, now).await?;
+async fn ids(fixture: &Fixture, kind: StuckKind, now: Timestamp) -> anyhow::Result<Vec<String>> {
+    let found = stuck(fixture, kind, now).await?;
     Ok(found.into_iter().map(|item| item.id).collect())
 }
 
 /// Stuck from one microsecond past its budget on, with these ids in this order; returns the items.
 async fn stuck_past_budget(
-    world: &World,
+    fixture: &Fixture,
     (kind, since): (StuckKind, Timestamp),
     wanted: &[String],
 ) -> anyhow::Result<Vec<StuckItem>> {
     let limit = since.plus_seconds(kind.budget_seconds());
-    same!(
-        ids(world, kind, limit).await?,
+    ensure_eq!(
+        ids(fixture, kind, limit).await?,
         [""; 0],
         "{kind:?} within its budget"
     );
-    let past = stuck(world, kind, limit.plus(Span::microseconds(1))).await?;
+    let past = stuck(fixture, kind, limit.plus(Span::microseconds(1))).await?;
     let found: Vec<String> = past.iter().map(|item| item.id.clone()).collect();
-    same!(found, wanted, "{kind:?} past its budget");
+    ensure_eq!(found, wanted, "{kind:?} past its budget");
     Ok(past)
 }
 
 /// Open for longer than a quarter of an hour, or three days where the PSP has accepted it; a
 /// compensation is something else, and what is final nothing.
 pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let start = world.build.now();
+    let fixture = Fixture::new(store).await?;
+    let start = fixture.build.now();
     let mut wanted = Vec::new();
-    for sending in [Sending::Intended, Sending::NotSent, Sending::Unknown] {
-        let (session, attempt) = world.paying().await?;
+    for sending in [SendState::Intended, SendState::NotSent, SendState::Unknown] {
+        let (session, attempt) = fixture.session_with_attempt().await?;
         let operation = Operation { sending, ..attempt };
-        world.change(&session, operation.clone()).await?;
+        fixture.change(&session, operation.clone()).await?;
         wanted.push(operation);
     }
     wanted.sort_by_key(|operation| operation.id);
-    let (session, attempt) = world.paying().await?;
+    let (session, attempt) = fixture.session_with_attempt().await?;
     let accepted = Operation {
-        sending: Sending::Accepted,
+        sending: SendState::Accepted,
         ..attempt
     };
-    world.change(&session, accepted.clone()).await?;
-    let (session, ended) = world.paying().await?;
+    fixture.change(&session, accepted.clone()).await?;
+    let (session, ended) = fixture.session_with_attempt().await?;
     let done = Operation {
         status: OperationStatus::Succeeded,
         ..ended
     };
-    world.change(&session, done).await?;
+    fixture.change(&session, done).await?;
 
     let past = start.plus_seconds(900).plus(Span::microseconds(1));
-    same!(
-        ids(&world, StuckKind::Operation, start.plus_seconds(900)).await?,
+    ensure_eq!(
+        ids(&fixture, StuckKind::Operation, start.plus_seconds(900)).await?,
         [""; 0],
         "within"
     );
-    let mut found = stuck(&world, StuckKind::Operation, past).await?;
+    let mut found = stuck(&fixture, StuckKind::Operation, past).await?;
     found.sort_by(|one, other| one.id.cmp(&other.id));
     let mut named: Vec<String> = wanted
         .iter()
@@ -95,7 +99,7 @@ pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyho
         .collect();
     named.sort_unstable();
     let listed: Vec<String> = found.iter().map(|item| item.id.clone()).collect();
-    same!(listed, named, "past the budget");
+    ensure_eq!(listed, named, "past the budget");
     for item in &found {
         let mine = wanted
             .iter()
@@ -104,10 +108,10 @@ pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyho
         belongs(item, mine, start)?;
     }
     let id = accepted.id.to_string();
-    let items = stuck_past_budget(&world, (StuckKind::Accepted, start), &[id]).await?;
+    let items = stuck_past_budget(&fixture, (StuckKind::Accepted, start), &[id]).await?;
     belongs(items.first().context("an item")?, &accepted, start)?;
-    same!(
-        ids(&world, StuckKind::Compensation, past).await?,
+    ensure_eq!(
+        ids(&fixture, StuckKind::Compensation, past).await?,
         [""; 0],
         "compensations"
     );
@@ -115,9 +119,9 @@ pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyho
 }
 
 fn belongs(item: &StuckItem, operation: &Operation, since: Timestamp) -> anyhow::Result<()> {
-    same!(item.session, Some(operation.session), "the session");
-    same!(item.merchant, Some(operation.merchant), "the merchant");
-    same!(item.since, since, "since when");
+    ensure_eq!(item.session, Some(operation.session), "the session");
+    ensure_eq!(item.merchant, Some(operation.merchant), "the merchant");
+    ensure_eq!(item.since, since, "since when");
     let kind = operation.kind.name();
     anyhow::ensure!(
         item.detail.contains(kind),
@@ -129,39 +133,39 @@ fn belongs(item: &StuckItem, operation: &Operation, since: Timestamp) -> anyhow:
 
 /// Listed from the first moment until the money is back.
 pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (session, attempt) = world.paying().await?;
+    let fixture = Fixture::new(store).await?;
+    let (session, attempt) = fixture.session_with_attempt().await?;
     let kind = OperationKind::Compensation {
         of: attempt.id,
-        by: CompensationBy::Void,
+        by: CompensationMethod::Void,
         round: 0,
     };
-    let open = world.build.operation(&session, kind);
-    let session = world.start(&session, open.clone()).await?;
-    let now = world.build.now();
-    let found = stuck(&world, StuckKind::Compensation, now).await?;
-    same!(found.len(), 1, "compensations");
-    same!(found[0].id, open.id.to_string(), "which");
+    let open = fixture.build.operation(&session, kind);
+    let session = fixture.start(&session, open.clone()).await?;
+    let now = fixture.build.now();
+    let found = stuck(&fixture, StuckKind::Compensation, now).await?;
+    ensure_eq!(found.len(), 1, "compensations");
+    ensure_eq!(found[0].id, open.id.to_string(), "which");
     belongs(&found[0], &open, now)?;
     let late = now.plus_seconds(10 * 86_400);
-    let operations = ids(&world, StuckKind::Operation, late).await?;
-    same!(
+    let operations = ids(&fixture, StuckKind::Operation, late).await?;
+    ensure_eq!(
         operations,
         [attempt.id.to_string()],
         "a compensation is listed once"
     );
     let accepted = Operation {
-        sending: Sending::Accepted,
+        sending: SendState::Accepted,
         ..open.clone()
     };
-    let session = world.change(&session, accepted).await?;
-    same!(
-        ids(&world, StuckKind::Accepted, late).await?,
+    let session = fixture.change(&session, accepted).await?;
+    ensure_eq!(
+        ids(&fixture, StuckKind::Accepted, late).await?,
         [""; 0],
         "accepted ones"
     );
-    same!(
-        ids(&world, StuckKind::Compensation, late).await?.len(),
+    ensure_eq!(
+        ids(&fixture, StuckKind::Compensation, late).await?.len(),
         1,
         "an accepted one, still"
     );
@@ -169,9 +173,9 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
         status: OperationStatus::Succeeded,
         ..open
     };
-    world.change(&session, done).await?;
-    same!(
-        ids(&world, StuckKind::Compensation, late).await?,
+    fixture.change(&session, done).await?;
+    ensure_eq!(
+        ids(&fixture, StuckKind::Compensation, late).await?,
         [""; 0],
         "once the money is back"
     );
@@ -180,10 +184,10 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
 
 /// A refund that was paid out, of a session whose capture has failed: for good, and only that.
 pub async fn refunds_of_failed_captures_are_stuck(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
+    let fixture = Fixture::new(store).await?;
     let failed = Status::CaptureFailed(CaptureFailed {
         payment: Payment {
-            attempt: world.build.id(),
+            attempt: fixture.build.id(),
             reference: reference("psp_payment"),
             authorized: eur(10_000),
         },
@@ -203,37 +207,37 @@ pub async fn refunds_of_failed_captures_are_stuck(store: &Store) -> anyhow::Resu
         (other_error, RefundStatus::Succeeded),
         (Status::Expired, RefundStatus::Succeeded),
     ] {
-        let session = world.session().await?;
-        let (refund, operation) = world.build.refund(&session, 100);
+        let session = fixture.session().await?;
+        let (refund, operation) = fixture.build.refund(&session, 100);
         let is_stuck = status == failed && refunded == RefundStatus::Succeeded;
         if is_stuck {
             wanted.push((refund.id.to_string(), session.id));
         }
-        let mut unit = with_status(&world, &session, status);
-        unit.operations = vec![world.build.intent(operation)];
+        let mut unit = with_status(&fixture, &session, status);
+        unit.operations = vec![fixture.build.intent(operation)];
         unit.refund = Some(Refund {
             status: refunded,
             ..refund
         });
-        world.commit(unit).await?;
+        fixture.commit(unit).await?;
     }
     let kind = StuckKind::RefundOfFailedCapture;
     for now in [
-        world.build.now(),
-        world.build.now().plus_seconds(100 * 86_400),
+        fixture.build.now(),
+        fixture.build.now().plus_seconds(100 * 86_400),
     ] {
-        let found = stuck(&world, kind, now).await?;
+        let found = stuck(&fixture, kind, now).await?;
         let found: Vec<(String, SessionId)> = found
             .iter()
             .filter_map(|item| Some((item.id.clone(), item.session?)))
             .collect();
-        same!(found, wanted, "refunds of failed captures");
+        ensure_eq!(found, wanted, "refunds of failed captures");
     }
     Ok(())
 }
 
-fn with_status(world: &World, session: &Session, status: Status) -> UnitOfWork {
-    let mut unit = world.build.next_unit(session);
+fn with_status(fixture: &Fixture, session: &Session, status: Status) -> UnitOfWork {
+    let mut unit = fixture.build.next_unit(session);
     unit.session.status = status;
     unit
 }
@@ -241,36 +245,36 @@ fn with_status(world: &World, session: &Session, status: Status) -> UnitOfWork {
 /// Five minutes past the deadline, also while a worker is at it: one that fails at every try holds
 /// its lease nearly all the time.
 pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let first = world.session().await?;
-    world.build.advance(600);
-    let second = world.session().await?;
+    let fixture = Fixture::new(store).await?;
+    let first = fixture.session().await?;
+    fixture.build.advance(600);
+    let second = fixture.session().await?;
     let (since, kind) = (first.expires_at, StuckKind::Deadline);
-    let items = stuck_past_budget(&world, (kind, since), &[first.id.to_string()]).await?;
-    same!(items[0].session, Some(first.id), "the session");
-    same!(items[0].merchant, Some(first.merchant), "the merchant");
-    same!(items[0].since, since, "since when");
+    let items = stuck_past_budget(&fixture, (kind, since), &[first.id.to_string()]).await?;
+    ensure_eq!(items[0].session, Some(first.id), "the session");
+    ensure_eq!(items[0].merchant, Some(first.merchant), "the merchant");
+    ensure_eq!(items[0].since, since, "since when");
     let late = second.expires_at.plus_seconds(301);
     let both = [first.id.to_string(), second.id.to_string()];
-    same!(
-        ids(&world, kind, late).await?,
+    ensure_eq!(
+        ids(&fixture, kind, late).await?,
         both,
         "both, the older first"
     );
     let held = store
         .queue
-        .claim_sessions(since, &WantedItems::up_to(10), LONG)
+        .claim_sessions(since, &ClaimFilter::up_to(10), LONG)
         .await?;
-    same!(held.len(), 1, "claims");
-    same!(
-        ids(&world, kind, late).await?,
+    ensure_eq!(held.len(), 1, "claims");
+    ensure_eq!(
+        ids(&fixture, kind, late).await?,
         both,
         "while a worker is at it"
     );
     for (met, left) in [(&second, &both[..1]), (&first, &both[..0])] {
-        let unit = with_status(&world, met, Status::Expired);
-        world.commit(unit).await?;
-        same!(ids(&world, kind, late).await?, left, "once it is met");
+        let unit = with_status(&fixture, met, Status::Expired);
+        fixture.commit(unit).await?;
+        ensure_eq!(ids(&fixture, kind, late).await?, left, "once it is met");
     }
     Ok(())
 }
@@ -278,8 +282,8 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
 /// Mismatched, unmatched and malformed ones at once, until they are dismissed; waiting ones past
 /// their budget, also while a worker is at them; unverified ones and those that are over never.
 pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let session = world.session().await?;
+    let fixture = Fixture::new(store).await?;
+    let session = fixture.session().await?;
     let (kind, mut wanted): (_, Vec<(NotificationId, &str)>) = (StuckKind::Notification, vec![]);
     for (number, status) in NotificationStatus::ALL.iter().enumerate() {
         if matches!(
@@ -288,94 +292,96 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
         ) {
             continue;
         }
-        world.build.advance(1);
-        let new = world.notified(&number.to_string()).await?;
-        let lease = world
-            .lease_on_notification(new.id, (new.received_at, LONG))
+        fixture.build.advance(1);
+        let new = fixture.receive_notification(&number.to_string()).await?;
+        let lease = fixture
+            .claim_notification(new.id, (new.received_at, LONG))
             .await?;
-        let mut settled = world.build.settled(lease, *status);
-        settled.session = Some(session.id);
-        store.inbox.settle(&settled).await?;
+        let mut outcome = fixture.build.notification_outcome(lease, *status);
+        outcome.session = Some(session.id);
+        store.inbox.close(&outcome).await?;
         if status.is_stuck() {
             wanted.push((new.id, status.name()));
         }
     }
-    let unverified = world.build.notification_of(&world.merchant.account, None);
+    let unverified = fixture
+        .build
+        .notification_of(&fixture.merchant.account, None);
     store.inbox.receive(&unverified).await?;
-    let now = world.build.now();
-    let found = stuck(&world, kind, now).await?;
-    same!(found.len(), wanted.len(), "stuck notifications");
+    let now = fixture.build.now();
+    let found = stuck(&fixture, kind, now).await?;
+    ensure_eq!(found.len(), wanted.len(), "stuck notifications");
     for (item, (id, name)) in found.iter().zip(&wanted) {
-        same!(item.id, id.to_string(), "which");
-        same!(item.session, Some(session.id), "the session");
-        let received = world.notification(*id).await?.new.received_at;
-        same!(item.since, received, "since when");
+        ensure_eq!(item.id, id.to_string(), "which");
+        ensure_eq!(item.session, Some(session.id), "the session");
+        let received = fixture.notification(*id).await?.new.received_at;
+        ensure_eq!(item.since, received, "since when");
         anyhow::ensure!(
             item.detail.contains(name),
             "{} does not say {name}",
             item.detail
         );
     }
-    let audit = world.build.audit(AuditAction::NotificationDismissed);
+    let audit = fixture.build.audit(AuditAction::NotificationDismissed);
     store.inbox.dismiss(wanted[0].0, &audit).await?;
     let rest: Vec<String> = wanted[1..].iter().map(|(id, _)| id.to_string()).collect();
-    same!(
-        ids(&world, kind, now).await?,
+    ensure_eq!(
+        ids(&fixture, kind, now).await?,
         rest,
         "once one was dismissed"
     );
 
-    let waiting = world.notified("waiting").await?;
+    let waiting = fixture.receive_notification("waiting").await?;
     let since = (StuckKind::Waiting, now);
-    stuck_past_budget(&world, since, &[waiting.id.to_string()]).await?;
-    let lease = world.lease_on_notification(waiting.id, (now, LONG)).await?;
+    stuck_past_budget(&fixture, since, &[waiting.id.to_string()]).await?;
+    let lease = fixture.claim_notification(waiting.id, (now, LONG)).await?;
     store.queue.release(lease, now.plus_seconds(86_400)).await?;
-    stuck_past_budget(&world, since, &[waiting.id.to_string()]).await?;
+    stuck_past_budget(&fixture, since, &[waiting.id.to_string()]).await?;
     Ok(())
 }
 
 /// An endpoint that has failed for longer than an hour is stuck, with its URL and not its query; not
 /// one that works, was just set or is disabled.
 pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    let (start, kind) = (world.build.now(), StuckKind::Endpoint);
+    let fixture = Fixture::new(store).await?;
+    let (start, kind) = (fixture.build.now(), StuckKind::Endpoint);
     let late = start.plus_seconds(10_000);
-    let endpoint = world.endpoint().await?;
-    same!(ids(&world, kind, late).await?, [""; 0], "a new one");
-    let event = world.told(&world.merchant).await?;
-    world.attempt(event, Ok(500)).await?;
-    let items = stuck_past_budget(&world, (kind, start), &[endpoint.id.to_string()]).await?;
+    let endpoint = fixture.endpoint().await?;
+    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a new one");
+    let event = fixture.new_event(&fixture.merchant).await?;
+    fixture.attempt(event, Ok(500)).await?;
+    let items = stuck_past_budget(&fixture, (kind, start), &[endpoint.id.to_string()]).await?;
     let item = items.first().context("an item")?;
-    same!(item.merchant, Some(world.merchant.id), "the merchant");
-    same!(item.session, None, "the session");
-    same!(item.since, start, "since when");
-    same!(item.detail, "https://shop.example.com/", "the URL");
-    world.build.advance(60);
-    world.attempt(event, Ok(200)).await?;
-    same!(ids(&world, kind, late).await?, [""; 0], "one that works");
+    ensure_eq!(item.merchant, Some(fixture.merchant.id), "the merchant");
+    ensure_eq!(item.session, None, "the session");
+    ensure_eq!(item.since, start, "since when");
+    ensure_eq!(item.detail, "https://shop.example.com/", "the URL");
+    fixture.build.advance(60);
+    fixture.attempt(event, Ok(200)).await?;
+    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "one that works");
     let disabled = WebhookEndpoint {
-        disabled: Some(world.gone()),
+        disabled: Some(fixture.gone()),
         failing_since: Some(start),
-        ..world.build.endpoint(&world.merchant, &world.key)
+        ..fixture.build.endpoint(&fixture.merchant, &fixture.key)
     };
-    world.set(&disabled).await?;
-    same!(ids(&world, kind, late).await?, [""; 0], "a disabled one");
+    fixture.set(&disabled).await?;
+    ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a disabled one");
     Ok(())
 }
 /// Five minutes past their time, also while a worker is at them, but not while they wait for their
 /// turn; what waits for its next try is not late. The URL is told without its query.
 pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.endpoint().await?;
-    let start = world.build.now();
-    let events = world.told_often(2).await?;
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let start = fixture.build.now();
+    let events = fixture.new_events(2).await?;
     let kind = StuckKind::Delivery;
-    let items = stuck_past_budget(&world, (kind, start), &[events[0].to_string()]).await?;
+    let items = stuck_past_budget(&fixture, (kind, start), &[events[0].to_string()]).await?;
     let item = items.first().context("an item")?;
-    same!(item.merchant, Some(world.merchant.id), "the merchant");
-    let delivery = world.delivery(events[0]).await?;
-    same!(item.session, Some(delivery.session), "the session");
-    same!(item.since, start, "since when");
+    ensure_eq!(item.merchant, Some(fixture.merchant.id), "the merchant");
+    let delivery = fixture.delivery(events[0]).await?;
+    ensure_eq!(item.session, Some(delivery.session), "the session");
+    ensure_eq!(item.since, start, "since when");
     let place = ENDPOINT.split('?').next().unwrap_or_default();
     anyhow::ensure!(
         item.detail.contains(place),
@@ -389,41 +395,41 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     );
 
     let late = start.plus_seconds(1000);
-    let lease = world.lease_on(events[0], (start, LONG)).await?;
+    let lease = fixture.claim_delivery(events[0], (start, LONG)).await?;
     let first = [events[0].to_string()];
-    same!(
-        ids(&world, kind, late).await?,
+    ensure_eq!(
+        ids(&fixture, kind, late).await?,
         first,
         "while a worker is at it"
     );
-    world.record(events[0], lease, Ok(500)).await?;
+    fixture.record(events[0], lease, Ok(500)).await?;
     let turn = start.plus_seconds(301);
-    same!(
-        ids(&world, kind, turn).await?,
+    ensure_eq!(
+        ids(&fixture, kind, turn).await?,
         [events[1].to_string()],
         "the second's turn"
     );
-    let lease = world.lease_on(events[1], (start, OVER)).await?;
-    same!(
+    let lease = fixture.claim_delivery(events[1], (start, EXPIRED)).await?;
+    ensure_eq!(
         store.queue.renew(lease, LONG).await?,
         false,
         "its lease is over"
     );
-    same!(
-        ids(&world, kind, turn).await?,
+    ensure_eq!(
+        ids(&fixture, kind, turn).await?,
         [events[1].to_string()],
         "its worker is dead"
     );
-    world.attempt(events[1], Ok(200)).await?;
+    fixture.attempt(events[1], Ok(200)).await?;
     let retry = start.plus_seconds(60 + 300);
-    same!(
-        ids(&world, kind, retry).await?,
+    ensure_eq!(
+        ids(&fixture, kind, retry).await?,
         [""; 0],
         "the retry, within its budget"
     );
-    let past = stuck(&world, kind, retry.plus(Span::microseconds(1))).await?;
-    same!(past.len(), 1, "the retry, past its budget");
-    same!(
+    let past = stuck(&fixture, kind, retry.plus(Span::microseconds(1))).await?;
+    ensure_eq!(past.len(), 1, "the retry, past its budget");
+    ensure_eq!(
         (&past[0].id, past[0].since),
         (&events[0].to_string(), start),
         "since its event"
@@ -432,22 +438,22 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
 }
 
 /// What is put off again and again without a try (its merchant has no key) is late all the same.
-pub async fn deliveries_that_are_put_off_are_stuck(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    world.endpoint().await?;
-    let start = world.build.now();
-    let events = world.told_often(2).await?;
+pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let start = fixture.build.now();
+    let events = fixture.new_events(2).await?;
     let (kind, late) = (StuckKind::Delivery, start.plus_seconds(1000));
-    let lease = world.lease_on(events[0], (start, LONG)).await?;
+    let lease = fixture.claim_delivery(events[0], (start, LONG)).await?;
     store.queue.release(lease, late.plus_seconds(60)).await?;
     let first = [events[0].to_string()];
-    same!(
-        ids(&world, kind, late).await?,
+    ensure_eq!(
+        ids(&fixture, kind, late).await?,
         first,
         "put off without a try"
     );
-    same!(
-        ids(&world, kind, start.plus_seconds(300)).await?,
+    ensure_eq!(
+        ids(&fixture, kind, start.plus_seconds(300)).await?,
         [""; 0],
         "within its budget"
     );
@@ -455,36 +461,36 @@ pub async fn deliveries_that_are_put_off_are_stuck(store: &Store) -> anyhow::Res
 }
 
 /// The oldest of all kinds first, and no more than asked for.
-pub async fn the_stuck_are_listed_oldest_first(store: &Store) -> anyhow::Result<()> {
-    let world = World::new(store).await?;
-    same!(
-        store.queue.stuck(world.build.now(), 10).await?,
+pub async fn stuck_items_are_listed_oldest_first(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    ensure_eq!(
+        store.queue.stuck(fixture.build.now(), 10).await?,
         [],
         "nothing"
     );
-    world.endpoint().await?;
+    fixture.endpoint().await?;
     let mut wanted = Vec::new();
     for number in 0..3 {
-        world.build.advance(1);
+        fixture.build.advance(1);
         wanted.push(
-            world
-                .ended(&number.to_string(), NotificationStatus::Malformed)
+            fixture
+                .closed_notification(&number.to_string(), NotificationStatus::Malformed)
                 .await?
                 .id
                 .to_string(),
         );
-        world.build.advance(1);
-        wanted.push(world.paying().await?.1.id.to_string());
-        world.build.advance(1);
-        wanted.push(world.told(&world.merchant).await?.to_string());
+        fixture.build.advance(1);
+        wanted.push(fixture.session_with_attempt().await?.1.id.to_string());
+        fixture.build.advance(1);
+        wanted.push(fixture.new_event(&fixture.merchant).await?.to_string());
     }
     // Past every budget but the sessions' deadlines.
-    let now = world.build.now().plus_seconds(1000);
+    let now = fixture.build.now().plus_seconds(1000);
     for limit in [1, 2, 5, 9, 100] {
         let found = store.queue.stuck(now, limit).await?;
         let found: Vec<String> = found.into_iter().map(|item| item.id).collect();
         let most = wanted.len().min(limit as usize);
-        same!(found, wanted[..most], "the first {limit}");
+        ensure_eq!(found, wanted[..most], "the first {limit}");
     }
     Ok(())
 }

@@ -31,10 +31,12 @@ impl FromStr for KeyFingerprint {
 
     /// Reads what [`fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, KeyringError> {
-        let (id, digits) = text.split_once(':').ok_or(KeyringError::NoFingerprint)?;
+        let (id, digits) = text
+            .split_once(':')
+            .ok_or(KeyringError::InvalidFingerprint)?;
         let mut digest = [0; 32];
-        hex::decode_to_slice(digits, &mut digest).map_err(|_| KeyringError::NoFingerprint)?;
-        let id = KeyId::parse(id).ok_or(KeyringError::NoFingerprint)?;
+        hex::decode_to_slice(digits, &mut digest).map_err(|_| KeyringError::InvalidFingerprint)?;
+        let id = KeyId::parse(id).ok_or(KeyringError::InvalidFingerprint)?;
         Ok(Self { id, digest })
     }
 }

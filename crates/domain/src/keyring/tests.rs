@@ -2,7 +2,7 @@
 
 use super::*;
 
-const PLACE: Place<'_> = Place {
+const CONTEXT: SealContext<'_> = SealContext {
     table: "contacts",
     column: "email",
     row: b"cs_1",
@@ -16,14 +16,14 @@ fn ring(entries: &[(&str, u8)]) -> Keyring {
 }
 
 #[test]
-fn the_first_seals_and_all_open() {
+fn the_first_key_seals_and_all_keys_open() {
     let (old, both) = (ring(&[("a", 1)]), ring(&[("b", 2), ("a", 1)]));
-    let sealed = old.seal(PLACE, [9; 12], b"shopper").unwrap();
-    assert_eq!(both.open(PLACE, &sealed).unwrap().as_slice(), b"shopper");
-    let new = both.seal(PLACE, [9; 12], b"shopper").unwrap();
+    let sealed = old.seal(CONTEXT, [9; 12], b"shopper").unwrap();
+    assert_eq!(both.open(CONTEXT, &sealed).unwrap().as_slice(), b"shopper");
+    let new = both.seal(CONTEXT, [9; 12], b"shopper").unwrap();
     assert_eq!(new.key_id.as_str(), "b");
     assert!(matches!(
-        old.open(PLACE, &new),
+        old.open(CONTEXT, &new),
         Err(KeyringError::UnknownKey(_))
     ));
 }
@@ -31,24 +31,24 @@ fn the_first_seals_and_all_open() {
 #[test]
 fn a_value_moved_or_altered_does_not_open() {
     let keys = ring(&[("a", 1)]);
-    let sealed = keys.seal(PLACE, [9; 12], b"shopper").unwrap();
-    let elsewhere = Place {
+    let sealed = keys.seal(CONTEXT, [9; 12], b"shopper").unwrap();
+    let elsewhere = SealContext {
         row: b"cs_2",
-        ..PLACE
+        ..CONTEXT
     };
     assert_eq!(
         keys.open(elsewhere, &sealed).unwrap_err(),
-        KeyringError::DoesNotOpen
+        KeyringError::CannotOpen
     );
     for at in 0..sealed.bytes.len() {
         let mut altered = sealed.clone();
         altered.bytes[at] ^= 1;
-        assert!(keys.open(PLACE, &altered).is_err(), "byte {at}");
+        assert!(keys.open(CONTEXT, &altered).is_err(), "byte {at}");
     }
 }
 
 #[test]
-fn bad_lists_are_refused_by_entry() {
+fn invalid_key_lists_name_the_entry() {
     let zero = Keyring::entry(&KeyId::parse("z").unwrap(), &[0; 32]).to_string();
     let one = Keyring::entry(&KeyId::parse("a").unwrap(), &[1; 32]).to_string();
     let error = |text: &str| Keyring::parse(text).unwrap_err();
@@ -68,10 +68,12 @@ fn purposes_give_different_keys() {
 
 #[test]
 fn a_value_is_not_sealed_under_the_bare_master_key() {
-    let sealed = ring(&[("a", 1)]).seal(PLACE, [9; 12], b"shopper").unwrap();
+    let sealed = ring(&[("a", 1)])
+        .seal(CONTEXT, [9; 12], b"shopper")
+        .unwrap();
     let bare = LessSafeKey::new(UnboundKey::new(&AES_256_GCM, &[1; 32]).unwrap());
     let (nonce, mut ciphertext) = (Nonce::assume_unique_for_key([9; 12]), sealed.bytes);
-    let aad = Aad::from(PLACE.bound_text());
+    let aad = Aad::from(CONTEXT.associated_data());
     assert!(
         bare.open_in_place(nonce, aad, &mut ciphertext[12..])
             .is_err()
@@ -81,7 +83,9 @@ fn a_value_is_not_sealed_under_the_bare_master_key() {
 #[test]
 fn the_sealing_key_is_hkdf_sha256_of_the_master_key() {
     // A vector that was computed by another implementation (Node.js).
-    let sealed = ring(&[("a", 1)]).seal(PLACE, [9; 12], b"shopper").unwrap();
+    let sealed = ring(&[("a", 1)])
+        .seal(CONTEXT, [9; 12], b"shopper")
+        .unwrap();
     let wanted = "090909090909090909090909eb029a88a84980357a28b2c2f0289403dacd5fbcc56f7d";
     assert_eq!(hex::encode(sealed.bytes), wanted);
 }
@@ -108,7 +112,7 @@ fn processes_with_different_orders_accept_each_others_tokens() {
 }
 
 #[test]
-fn a_fingerprint_tells_keys_and_ids_apart() {
+fn fingerprints_distinguish_keys_and_ids() {
     let of = |id, byte| ring(&[(id, byte)]).fingerprints().remove(0);
     assert_eq!(of("a", 1), of("a", 1));
     assert_ne!(of("a", 1).digest, of("a", 2).digest);
@@ -117,6 +121,6 @@ fn a_fingerprint_tells_keys_and_ids_apart() {
     assert_eq!(text.parse(), Ok(of("a", 1)));
     for bad in ["", "a", "a:00", ":00", &text[1..], &text[..10]] {
         let parsed: Result<KeyFingerprint, _> = bad.parse();
-        assert_eq!(parsed, Err(KeyringError::NoFingerprint), "{bad}");
+        assert_eq!(parsed, Err(KeyringError::InvalidFingerprint), "{bad}");
     }
 }

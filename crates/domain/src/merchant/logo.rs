@@ -5,10 +5,10 @@ use std::{fmt, str};
 use imagesize::{ImageSize, ImageType};
 
 /// The largest file, in bytes: the logo stands in the page itself, which is to stay small.
-pub const MOST_BYTES: usize = 8 * 1024;
+pub const MAX_BYTES: usize = 8 * 1024;
 
 /// The largest width and height, in pixels. A few bytes can stand for an image that takes a phone's memory.
-pub const MOST_PIXELS: usize = 2048;
+pub const MAX_PIXELS: usize = 2048;
 
 /// What kind of file an image is, told by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl LogoKind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LogoError {
     /// Too large.
-    #[error("is larger than {MOST_BYTES} bytes")]
+    #[error("is larger than {MAX_BYTES} bytes")]
     Size,
     /// Another kind of file.
     #[error("must be a PNG, JPEG, WebP or SVG (in UTF-8)")]
@@ -48,7 +48,7 @@ pub enum LogoError {
     #[error("is broken: the image's width and height cannot be read")]
     Broken,
     /// Nothing to see, or too much.
-    #[error("is {width} × {height} pixels; 1 to {MOST_PIXELS} each are allowed")]
+    #[error("is {width} × {height} pixels; 1 to {MAX_PIXELS} each are allowed")]
     Pixels {
         /// The width.
         width: usize,
@@ -63,7 +63,7 @@ pub enum LogoError {
     Root,
 }
 
-/// An image of at most [`MOST_BYTES`]. It is shown in an `<img>` and nowhere else: there no script of
+/// An image of at most [`MAX_BYTES`]. It is shown in an `<img>` and nowhere else: there no script of
 /// an SVG runs, and nothing that it names is loaded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Logo {
@@ -74,7 +74,7 @@ pub struct Logo {
 impl Logo {
     /// The logo that a file holds.
     pub fn new(bytes: Vec<u8>) -> Result<Self, LogoError> {
-        if bytes.len() > MOST_BYTES {
+        if bytes.len() > MAX_BYTES {
             return Err(LogoError::Size);
         }
         let kind = match imagesize::image_type(&bytes) {
@@ -110,7 +110,7 @@ impl fmt::Debug for Logo {
 fn check_pixels(bytes: &[u8]) -> Result<(), LogoError> {
     let size = imagesize::blob_size(bytes).map_err(|_| LogoError::Broken)?;
     let ImageSize { width, height } = size;
-    let sane = 1..=MOST_PIXELS;
+    let sane = 1..=MAX_PIXELS;
     if sane.contains(&width) && sane.contains(&height) {
         Ok(())
     } else {

@@ -6,7 +6,7 @@ use crate::{
     card::Card,
     id::OperationId,
     psp::PspReference,
-    session::{FailureCode, MAX_ATTEMPTS, NotASession, Session, StatusName},
+    session::{FailureCode, InvalidSnapshot, MAX_ATTEMPTS, Session, StatusName},
     time::Timestamp,
 };
 
@@ -127,7 +127,7 @@ impl Attempt {
     /// Reads what [`Attempt::snapshot`] wrote.
     ///
     /// Errors where a text is missing or has no meaning.
-    pub fn restore(flat: &BTreeMap<String, String>) -> Result<Self, NotASession> {
+    pub fn restore(flat: &BTreeMap<String, String>) -> Result<Self, InvalidSnapshot> {
         let text = |name: &str| flat.get(name).map(String::as_str);
         let id = text("id").and_then(|id| id.parse().ok());
         let at = text("at").and_then(|at| at.parse().ok());
@@ -146,7 +146,7 @@ impl Attempt {
     }
 }
 
-const CORRUPT: NotASession = NotASession("attempts");
+const CORRUPT: InvalidSnapshot = InvalidSnapshot("attempts");
 
 impl Session {
     /// How many attempts use up one of the [`MAX_ATTEMPTS`].

@@ -11,7 +11,7 @@ use crate::{
     id::OperationId,
     operation::Operation,
     refund::Refund,
-    session::{Event, Input, Refusal, Session, heard},
+    session::{Event, Input, Refusal, Session, psp_update},
     time::Timestamp,
 };
 
@@ -85,7 +85,7 @@ impl Session {
                 operation,
                 in_flight,
             } => draft.cancel(operation, in_flight)?,
-            Input::Expire => draft.withdraw()?,
+            Input::Expire => draft.expire_by_merchant()?,
             Input::Refund {
                 operation,
                 refund,
@@ -95,7 +95,7 @@ impl Session {
                 draft.refund((operation, refund), amount, reference)?;
             }
             Input::Deadline { operation } => draft.deadline(operation),
-            Input::Heard(heard) => heard::hear(&mut draft, *heard)?,
+            Input::PspUpdate(psp_update) => psp_update::apply(&mut draft, *psp_update)?,
         }
         draft.finish(self)
     }

@@ -5,7 +5,7 @@ use crate::{
     id::{OperationId, RefundId},
     money::Money,
     operation::Operation,
-    psp::{TokenFingerprint, Word},
+    psp::{PspResult, TokenFingerprint},
     refund::Refund,
     text::Reference,
 };
@@ -62,22 +62,22 @@ pub enum Input {
         operation: OperationId,
     },
     /// Something was learned of an operation.
-    Heard(Box<Heard>),
+    PspUpdate(Box<PspUpdate>),
 }
 
 /// What was learned of an operation, with all that the decision may touch.
 #[derive(Clone, Debug)]
-pub struct Heard {
+pub struct PspUpdate {
     /// The operation.
     pub operation: Operation,
     /// What was learned.
-    pub word: Word,
+    pub result: PspResult,
     /// The card that the PSP reported with it.
     pub card: Option<Card>,
     /// Whether a merchant's request waits for it and will be told: then a refusal makes no event.
     pub waiting: bool,
     /// The id of an operation that may be needed (a compensation, an ending).
-    pub spare: OperationId,
+    pub next_operation_id: OperationId,
     /// For a cancel that ends an attempt: that attempt's operation.
     pub attempt: Option<Operation>,
     /// For a refund's operation: the refund.
@@ -86,15 +86,15 @@ pub struct Heard {
     pub unsent_refunds: Vec<(Refund, Operation)>,
 }
 
-impl Heard {
+impl PspUpdate {
     /// Nothing known of this operation yet (a look-up that found nothing), nothing else loaded.
-    pub fn new(operation: Operation, spare: OperationId) -> Self {
+    pub fn new(operation: Operation, next_operation_id: OperationId) -> Self {
         Self {
             operation,
-            word: Word::NotFound,
+            result: PspResult::NotFound,
             card: None,
             waiting: false,
-            spare,
+            next_operation_id,
             attempt: None,
             refund: None,
             unsent_refunds: Vec::new(),

@@ -7,9 +7,9 @@ use crate::{
     money::Money,
     psp::{Challenge, PspReference, RefusalReason},
     session::{
-        Accepted, Authorized, Cancelled, CaptureFailed, Captured, EndOutcome, Ending, FailureCode,
-        InFlight, InFlightKind, OpenChallenge, Payment, Pending, PlannedCapture, Refunds, Session,
-        Status, StatusName, Step, Unpaid,
+        Accepted, AttemptCancel, Authorized, Cancelled, CaptureFailed, Captured, FailureCode,
+        InFlight, InFlightKind, OpenChallenge, OutcomeDuringCancel, Payment, Pending,
+        PlannedCapture, Refunds, Session, Status, StatusName, Step, Unpaid,
     },
     time::Timestamp,
 };
@@ -41,13 +41,13 @@ pub struct Snapshot {
 /// A row's columns contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the columns of the session contradict each other at {0}")]
-pub struct NotASession(pub &'static str);
+pub struct InvalidSnapshot(pub &'static str);
 
 impl Session {
     /// The status laid flat.
     pub fn snapshot(&self) -> Snapshot {
         let refunds = self.refunds();
-        let mut flat = Snapshot {
+        let mut snapshot = Snapshot {
             psp_reference: self.psp_reference().map(|r| r.as_str().to_owned()),
             authorized: self.amount_authorized().minor(),
             captured: self.amount_captured().minor(),
@@ -58,17 +58,17 @@ impl Session {
         };
         match &self.status {
             Status::Created | Status::Expired => {}
-            Status::Refused(unpaid) | Status::Error(unpaid) => flat.retry = unpaid.retry,
-            Status::Pending(pending) => flat.put_pending(pending),
-            Status::Authorized(authorized) => flat.put_authorized(authorized),
+            Status::Refused(unpaid) | Status::Error(unpaid) => snapshot.retry = unpaid.retry,
+            Status::Pending(pending) => snapshot.put_pending(pending),
+            Status::Authorized(authorized) => snapshot.put_authorized(authorized),
             Status::Captured(captured) => {
-                flat.attempt = Some(captured.payment.attempt);
-                flat.put("capture", captured.capture.to_string());
+                snapshot.attempt = Some(captured.payment.attempt);
+                snapshot.put("capture", captured.capture.to_string());
             }
-            Status::Cancelled(cancelled) => flat.attempt = Some(cancelled.payment.attempt),
-            Status::CaptureFailed(failed) => flat.attempt = Some(failed.payment.attempt),
+            Status::Cancelled(cancelled) => snapshot.attempt = Some(cancelled.payment.attempt),
+            Status::CaptureFailed(failed) => snapshot.attempt = Some(failed.payment.attempt),
         }
-        flat
+        snapshot
     }
 
     /// The status that a row's columns say; `amount` is the session's.
@@ -76,10 +76,10 @@ impl Session {
     /// Errors where the columns contradict each other.
     pub fn restore_status(
         name: StatusName,
-        flat: &Snapshot,
+        snapshot: &Snapshot,
         amount: Money,
-    ) -> Result<Status, NotASession> {
-        let reader = Reader { flat, amount };
+    ) -> Result<Status, InvalidSnapshot> {
+        let reader = Reader { snapshot, amount };
         Ok(match name {
             StatusName::Created => Status::Created,
             StatusName::Expired => Status::Expired,
@@ -87,8 +87,8 @@ impl Session {
             StatusName::Authorized => Status::Authorized(reader.authorized()?),
             StatusName::Captured => Status::Captured(Captured {
                 payment: reader.payment()?,
-                capture: reader.id("capture")?.ok_or(NotASession("capture"))?,
-                captured: reader.money(flat.captured)?,
+                capture: reader.id("capture")?.ok_or(InvalidSnapshot("capture"))?,
+                captured: reader.money(snapshot.captured)?,
                 refunds: reader.refunds()?,
             }),
             StatusName::Cancelled => Status::Cancelled(Cancelled {
@@ -96,7 +96,7 @@ impl Session {
                 failure: reader.failure()?,
             }),
             StatusName::Refused => Status::Refused(reader.unpaid()?),
-            StatusName::Error if flat.attempt.is_some() => {
+            StatusName::Error if snapshot.attempt.is_some() => {
                 let (payment, refunds) = (reader.payment()?, reader.refunds()?);
                 Status::CaptureFailed(CaptureFailed { payment, refunds })
             }
@@ -120,7 +120,7 @@ impl Snapshot {
             self.put("expiring", "yes".to_owned());
         }
         let step = match &pending.step {
-            Step::Asking => "asking",
+            Step::AwaitingResult => "asking",
             Step::Accepted(accepted) => {
                 if let Some(since) = accepted.challenge_since {
                     self.put_time("challenge_since", since);
@@ -132,19 +132,19 @@ impl Snapshot {
                 self.put_time("challenge_since", open.since);
                 "challenge"
             }
-            Step::Ending(ending) => {
-                self.put("ending_by", ending.by.to_string());
-                self.put_outcome(ending.outcome.as_ref());
+            Step::Cancelling(attempt_cancel) => {
+                self.put("ending_by", attempt_cancel.by.to_string());
+                self.put_outcome(attempt_cancel.outcome.as_ref());
                 "ending"
             }
         };
         self.put("step", step.to_owned());
     }
 
-    fn put_outcome(&mut self, outcome: Option<&EndOutcome>) {
+    fn put_outcome(&mut self, outcome: Option<&OutcomeDuringCancel>) {
         match outcome {
             None => {}
-            Some(EndOutcome::Authorized {
+            Some(OutcomeDuringCancel::Authorized {
                 reference,
                 captured,
             }) => {
@@ -155,7 +155,7 @@ impl Snapshot {
                 };
                 self.put(name, reference.as_str().to_owned());
             }
-            Some(EndOutcome::Refused(reason)) => {
+            Some(OutcomeDuringCancel::Refused(reason)) => {
                 self.put("outcome_refused", reason.as_str().to_owned());
             }
         }
@@ -183,77 +183,77 @@ impl Snapshot {
 }
 
 struct Reader<'a> {
-    flat: &'a Snapshot,
+    snapshot: &'a Snapshot,
     amount: Money,
 }
 
 impl Reader<'_> {
     fn text(&self, name: &str) -> Option<&str> {
-        self.flat.progress.get(name).map(String::as_str)
+        self.snapshot.progress.get(name).map(String::as_str)
     }
 
-    fn id(&self, name: &'static str) -> Result<Option<OperationId>, NotASession> {
+    fn id(&self, name: &'static str) -> Result<Option<OperationId>, InvalidSnapshot> {
         self.text(name)
-            .map(|text| text.parse().map_err(|_| NotASession(name)))
+            .map(|text| text.parse().map_err(|_| InvalidSnapshot(name)))
             .transpose()
     }
 
-    fn time(&self, name: &'static str) -> Result<Option<Timestamp>, NotASession> {
+    fn time(&self, name: &'static str) -> Result<Option<Timestamp>, InvalidSnapshot> {
         let read = |text: &str| Timestamp::from_unix_micros(text.parse().ok()?);
         self.text(name)
-            .map(|text| read(text).ok_or(NotASession(name)))
+            .map(|text| read(text).ok_or(InvalidSnapshot(name)))
             .transpose()
     }
 
-    fn money(&self, minor: i64) -> Result<Money, NotASession> {
-        Money::new(minor, self.amount.currency()).map_err(|_| NotASession("amounts"))
+    fn money(&self, minor: i64) -> Result<Money, InvalidSnapshot> {
+        Money::new(minor, self.amount.currency()).map_err(|_| InvalidSnapshot("amounts"))
     }
 
-    fn attempt(&self) -> Result<OperationId, NotASession> {
-        self.flat.attempt.ok_or(NotASession("attempt_id"))
+    fn attempt(&self) -> Result<OperationId, InvalidSnapshot> {
+        self.snapshot.attempt.ok_or(InvalidSnapshot("attempt_id"))
     }
 
-    fn reference(&self) -> Result<PspReference, NotASession> {
+    fn reference(&self) -> Result<PspReference, InvalidSnapshot> {
         let text = self
-            .flat
+            .snapshot
             .psp_reference
             .as_deref()
-            .ok_or(NotASession("psp_reference"))?;
-        PspReference::parse(text).map_err(|_| NotASession("psp_reference"))
+            .ok_or(InvalidSnapshot("psp_reference"))?;
+        PspReference::parse(text).map_err(|_| InvalidSnapshot("psp_reference"))
     }
 
-    fn payment(&self) -> Result<Payment, NotASession> {
+    fn payment(&self) -> Result<Payment, InvalidSnapshot> {
         Ok(Payment {
             attempt: self.attempt()?,
             reference: self.reference()?,
-            authorized: self.money(self.flat.authorized)?,
+            authorized: self.money(self.snapshot.authorized)?,
         })
     }
 
-    fn refunds(&self) -> Result<Refunds, NotASession> {
+    fn refunds(&self) -> Result<Refunds, InvalidSnapshot> {
         Ok(Refunds {
-            requested: self.money(self.flat.refunds_requested)?,
-            succeeded: self.money(self.flat.refunds_succeeded)?,
+            requested: self.money(self.snapshot.refunds_requested)?,
+            succeeded: self.money(self.snapshot.refunds_succeeded)?,
         })
     }
 
-    fn failure(&self) -> Result<Option<FailureCode>, NotASession> {
-        let name = self.flat.failure.as_deref();
-        name.map(|name| FailureCode::parse(name).ok_or(NotASession("failure")))
+    fn failure(&self) -> Result<Option<FailureCode>, InvalidSnapshot> {
+        let name = self.snapshot.failure.as_deref();
+        name.map(|name| FailureCode::parse(name).ok_or(InvalidSnapshot("failure")))
             .transpose()
     }
 
-    fn unpaid(&self) -> Result<Unpaid, NotASession> {
-        let failure = self.failure()?.ok_or(NotASession("failure"))?;
+    fn unpaid(&self) -> Result<Unpaid, InvalidSnapshot> {
+        let failure = self.failure()?.ok_or(InvalidSnapshot("failure"))?;
         Ok(Unpaid {
             failure,
-            retry: self.flat.retry,
+            retry: self.snapshot.retry,
         })
     }
 
-    fn pending(&self) -> Result<Pending, NotASession> {
+    fn pending(&self) -> Result<Pending, InvalidSnapshot> {
         let step = match self.text("step") {
-            Some("asking") => Step::Asking,
+            Some("asking") => Step::AwaitingResult,
             Some("accepted") => Step::Accepted(Accepted {
                 reference: self.reference()?,
                 challenge_since: self.time("challenge_since")?,
@@ -263,19 +263,19 @@ impl Reader<'_> {
                     reference: self.reference()?,
                     url: self
                         .text("challenge_url")
-                        .ok_or(NotASession("challenge_url"))?
+                        .ok_or(InvalidSnapshot("challenge_url"))?
                         .to_owned(),
                 },
                 since: self
                     .time("challenge_since")?
-                    .ok_or(NotASession("challenge_since"))?,
+                    .ok_or(InvalidSnapshot("challenge_since"))?,
             }),
-            Some("ending") => Step::Ending(Ending {
-                by: self.id("ending_by")?.ok_or(NotASession("ending_by"))?,
+            Some("ending") => Step::Cancelling(AttemptCancel {
+                by: self.id("ending_by")?.ok_or(InvalidSnapshot("ending_by"))?,
                 reference: self.reference()?,
                 outcome: self.outcome()?,
             }),
-            _ => return Err(NotASession("step")),
+            _ => return Err(InvalidSnapshot("step")),
         };
         let expiring = self.text("expiring").is_some();
         Ok(Pending {
@@ -285,41 +285,45 @@ impl Reader<'_> {
         })
     }
 
-    fn outcome(&self) -> Result<Option<EndOutcome>, NotASession> {
+    fn outcome(&self) -> Result<Option<OutcomeDuringCancel>, InvalidSnapshot> {
         if let Some(reason) = self.text("outcome_refused") {
-            return Ok(Some(EndOutcome::Refused(RefusalReason::parse(reason))));
+            return Ok(Some(OutcomeDuringCancel::Refused(RefusalReason::parse(
+                reason,
+            ))));
         }
         let captured = self.text("outcome_captured");
         let Some(reference) = captured.or_else(|| self.text("outcome_authorized")) else {
             return Ok(None);
         };
-        let reference = PspReference::parse(reference).map_err(|_| NotASession("outcome"))?;
-        Ok(Some(EndOutcome::Authorized {
+        let reference = PspReference::parse(reference).map_err(|_| InvalidSnapshot("outcome"))?;
+        Ok(Some(OutcomeDuringCancel::Authorized {
             reference,
             captured: captured.is_some(),
         }))
     }
 
-    fn planned_capture(&self) -> Result<Option<PlannedCapture>, NotASession> {
+    fn planned_capture(&self) -> Result<Option<PlannedCapture>, InvalidSnapshot> {
         let Some(due) = self.time("capture_due")? else {
             return Ok(None);
         };
         let minor = match self.text("capture_amount") {
-            Some(text) => text.parse().map_err(|_| NotASession("capture_amount"))?,
-            None => self.flat.authorized,
+            Some(text) => text
+                .parse()
+                .map_err(|_| InvalidSnapshot("capture_amount"))?,
+            None => self.snapshot.authorized,
         };
         let amount = self.money(minor)?;
         Ok(Some(PlannedCapture { due, amount }))
     }
 
-    fn authorized(&self) -> Result<Authorized, NotASession> {
+    fn authorized(&self) -> Result<Authorized, InvalidSnapshot> {
         let flight = |name, kind| {
             self.id(name)
                 .map(|id| id.map(|operation| InFlight { operation, kind }))
         };
         let lapsed = self
             .text("lapsed")
-            .map(|name| FailureCode::parse(name).ok_or(NotASession("lapsed")));
+            .map(|name| FailureCode::parse(name).ok_or(InvalidSnapshot("lapsed")));
         Ok(Authorized {
             payment: self.payment()?,
             planned_capture: self.planned_capture()?,

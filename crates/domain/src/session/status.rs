@@ -66,13 +66,13 @@ pub struct Pending {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
     /// No word of the PSP yet.
-    Asking,
+    AwaitingResult,
     /// The PSP has accepted it and sends the result later.
     Accepted(Accepted),
     /// The shopper is in a challenge.
     Challenge(OpenChallenge),
     /// It is being cancelled at the PSP.
-    Ending(Ending),
+    Cancelling(AttemptCancel),
 }
 
 /// An attempt that the PSP is processing.
@@ -95,18 +95,18 @@ pub struct OpenChallenge {
 
 /// An attempt that is being cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Ending {
+pub struct AttemptCancel {
     /// The cancel operation.
     pub by: OperationId,
     /// The payment that it cancels.
     pub reference: PspReference,
     /// What has become known of the attempt meanwhile.
-    pub outcome: Option<EndOutcome>,
+    pub outcome: Option<OutcomeDuringCancel>,
 }
 
 /// What became of an attempt while it was being cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum EndOutcome {
+pub enum OutcomeDuringCancel {
     /// It was authorised after all.
     Authorized {
         /// The PSP's reference.

@@ -14,7 +14,7 @@ use crate::{
 
 /// What the shopper has to do next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextAction {
     /// Nothing.
     None,
     /// Finish the challenge at this address.
@@ -84,20 +84,20 @@ impl Session {
     }
 
     /// What the shopper has to do next.
-    pub fn next(&self, now: Timestamp) -> Next {
+    pub fn next(&self, now: Timestamp) -> NextAction {
         match &self.status {
             Status::Pending(pending) => match &pending.step {
-                Step::Challenge(open) => Next::Challenge(open.challenge.url.clone()),
-                Step::Asking | Step::Accepted(_) | Step::Ending(_) => Next::None,
+                Step::Challenge(open) => NextAction::Challenge(open.challenge.url.clone()),
+                Step::AwaitingResult | Step::Accepted(_) | Step::Cancelling(_) => NextAction::None,
             },
             Status::Refused(unpaid) | Status::Error(unpaid) => match self.retry_until(now) {
-                Some(_) => Next::Retry {
+                Some(_) => NextAction::Retry {
                     reason: retry_reason(unpaid.failure),
                     last_try: self.is_last_try(),
                 },
-                None => Next::None,
+                None => NextAction::None,
             },
-            _ => Next::None,
+            _ => NextAction::None,
         }
     }
 
@@ -125,10 +125,10 @@ impl Session {
     pub fn psp_reference(&self) -> Option<&PspReference> {
         match &self.status {
             Status::Pending(pending) => match &pending.step {
-                Step::Asking => None,
+                Step::AwaitingResult => None,
                 Step::Accepted(accepted) => Some(&accepted.reference),
                 Step::Challenge(open) => Some(&open.challenge.reference),
-                Step::Ending(ending) => Some(&ending.reference),
+                Step::Cancelling(attempt_cancel) => Some(&attempt_cancel.reference),
             },
             Status::Authorized(authorized) => Some(&authorized.payment.reference),
             Status::Captured(captured) => Some(&captured.payment.reference),
@@ -219,7 +219,7 @@ impl Session {
                 challenge_since: Some(since),
                 ..
             }) => self.challenge_ends_at(*since).max(self.expires_at),
-            Step::Asking | Step::Accepted(_) | Step::Ending(_) => self.expires_at,
+            Step::AwaitingResult | Step::Accepted(_) | Step::Cancelling(_) => self.expires_at,
         }
     }
 

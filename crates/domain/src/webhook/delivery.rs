@@ -2,31 +2,31 @@
 
 use ::time::Duration;
 
-use super::endpoint::{DisabledBecause, EndpointUrl};
+use super::endpoint::{DisableReason, EndpointUrl};
 use crate::{
     id::{EndpointId, EventId, MerchantId, SessionId},
     time::Timestamp,
 };
 
 /// After so many failed attempts in a row a delivery is dead.
-pub const MOST_FAILURES: u32 = 10;
+pub const MAX_FAILED_ATTEMPTS: u32 = 10;
 /// The waits after the first failures, in seconds: 1 min, 5 min, 30 min, 2 h; then 12 h each.
-const STEPS: [i64; 4] = [60, 300, 1800, 7200];
-const LAST_STEP: i64 = 12 * 3600;
+const RETRY_DELAYS: [i64; 4] = [60, 300, 1800, 7200];
+const LAST_RETRY_DELAY: i64 = 12 * 3600;
 /// An endpoint that has done nothing but fail for so long is disabled, in seconds.
-const GIVEN_UP: i64 = 5 * 86_400;
+const DISABLE_AFTER: i64 = 5 * 86_400;
 const HTTP_GONE: u16 = 410;
 
 /// How fast the schedule's hours go by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Clock {
+pub enum ScheduleSpeed {
     /// As they are.
     Real,
     /// For sandboxes and tests: an hour becomes a second.
     Fast,
 }
 
-impl Clock {
+impl ScheduleSpeed {
     /// So many seconds of the schedule.
     fn seconds(self, seconds: i64) -> Duration {
         match self {
@@ -36,9 +36,9 @@ impl Clock {
     }
 
     /// The wait after so many failures (from 1).
-    fn step(self, failures: u32) -> Duration {
+    fn retry_delay(self, failures: u32) -> Duration {
         let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
-        self.seconds(STEPS.get(index).copied().unwrap_or(LAST_STEP))
+        self.seconds(RETRY_DELAYS.get(index).copied().unwrap_or(LAST_RETRY_DELAY))
     }
 }
 
@@ -99,7 +99,7 @@ impl DeliveryState {
 
 /// One attempt to deliver, as merchants see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempt {
+pub struct DeliveryAttempt {
     /// Its number among the delivery's attempts, from 1.
     pub number: u32,
     /// When it began.
@@ -114,7 +114,7 @@ pub struct Attempt {
     pub error: Option<SendError>,
 }
 
-impl Attempt {
+impl DeliveryAttempt {
     /// Whether the merchant has taken the event: any 2xx.
     pub fn is_success(&self) -> bool {
         self.status
@@ -174,7 +174,7 @@ impl SendError {
 
 /// What follows from an attempt, unless the delivery was redelivered or ended meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Attempted {
+pub struct DeliveryOutcome {
     /// The delivery afterwards, before the change of its endpoint has ended it.
     pub delivery: Delivery,
     /// When it is tried again; `None` where it is over.
@@ -193,7 +193,7 @@ pub enum EndpointChange {
     /// It has begun to fail.
     Failing,
     /// Nothing is sent to it any more, and what is on the way to it dies.
-    Disabled(DisabledBecause),
+    Disabled(DisableReason),
 }
 
 impl Delivery {
@@ -208,12 +208,12 @@ impl Delivery {
     /// to that URL: the endpoint may have recovered while the attempt was under way, and then both
     /// go on.
     #[must_use]
-    pub fn attempted(
+    pub fn apply_attempt(
         mut self,
-        attempt: &Attempt,
+        attempt: &DeliveryAttempt,
         retry_after: Option<Duration>,
-        (failing_since, clock, now): (Option<Timestamp>, Clock, Timestamp),
-    ) -> Attempted {
+        (failing_since, speed, now): (Option<Timestamp>, ScheduleSpeed, Timestamp),
+    ) -> DeliveryOutcome {
         self.attempts = self.attempts.max(attempt.number);
         if attempt.is_success() {
             self.state = DeliveryState::Delivered;
@@ -221,7 +221,7 @@ impl Delivery {
                 Some(_) => EndpointChange::Recovered,
                 None => EndpointChange::None,
             };
-            return Attempted {
+            return DeliveryOutcome {
                 delivery: self,
                 next_try_at: None,
                 endpoint,
@@ -229,25 +229,23 @@ impl Delivery {
         }
         self.failures = self.failures.saturating_add(1);
         let endpoint = match failing_since {
-            _ if attempt.status == Some(HTTP_GONE) => {
-                EndpointChange::Disabled(DisabledBecause::Gone)
-            }
-            Some(since) if now.since(since) >= clock.seconds(GIVEN_UP) => {
-                EndpointChange::Disabled(DisabledBecause::Failing)
+            _ if attempt.status == Some(HTTP_GONE) => EndpointChange::Disabled(DisableReason::Gone),
+            Some(since) if now.since(since) >= speed.seconds(DISABLE_AFTER) => {
+                EndpointChange::Disabled(DisableReason::Failing)
             }
             Some(_) => EndpointChange::None,
             None => EndpointChange::Failing,
         };
-        let is_gone = endpoint == EndpointChange::Disabled(DisabledBecause::Gone);
-        let is_over = self.failures >= MOST_FAILURES || is_gone;
+        let is_gone = endpoint == EndpointChange::Disabled(DisableReason::Gone);
+        let is_over = self.failures >= MAX_FAILED_ATTEMPTS || is_gone;
         if is_over {
             self.state = DeliveryState::Dead;
         }
-        let step = clock.step(self.failures);
-        let longest = clock.step(self.failures.saturating_add(1));
+        let retry_delay = speed.retry_delay(self.failures);
+        let longest = speed.retry_delay(self.failures.saturating_add(1));
         let asked = retry_after.unwrap_or_default().min(longest);
-        Attempted {
-            next_try_at: (!is_over).then(|| now.plus(step.max(asked))),
+        DeliveryOutcome {
+            next_try_at: (!is_over).then(|| now.plus(retry_delay.max(asked))),
             delivery: self,
             endpoint,
         }
@@ -281,8 +279,8 @@ mod tests {
         }
     }
 
-    fn answered(number: u32, status: u16) -> Attempt {
-        Attempt {
+    fn answered(number: u32, status: u16) -> DeliveryAttempt {
+        DeliveryAttempt {
             number,
             at: at(0),
             status: Some(status),
@@ -293,12 +291,12 @@ mod tests {
     }
 
     /// The waits until it is dead, in seconds, when every attempt is answered like this.
-    fn waits(status: u16, retry_after: Option<i64>, clock: Clock) -> Vec<f64> {
+    fn waits(status: u16, retry_after: Option<i64>, speed: ScheduleSpeed) -> Vec<f64> {
         let (mut delivery, mut waits) = (delivery(), Vec::new());
         let asked = retry_after.map(Duration::seconds);
         for number in 1.. {
             let attempt = answered(number, status);
-            let after = delivery.attempted(&attempt, asked, (Some(at(0)), clock, at(0)));
+            let after = delivery.apply_attempt(&attempt, asked, (Some(at(0)), speed, at(0)));
             delivery = after.delivery;
             match after.next_try_at {
                 Some(next) => waits.push(next.since(at(0)).as_seconds_f64()),
@@ -310,13 +308,13 @@ mod tests {
     }
 
     #[test]
-    fn the_schedule_is_the_documented_one() {
+    fn the_retry_schedule_matches_the_documentation() {
         let hours = 43_200.0;
         let expected = [
             60.0, 300.0, 1800.0, 7200.0, hours, hours, hours, hours, hours,
         ];
-        assert_eq!(waits(500, None, Clock::Real), expected);
-        let fast = waits(500, None, Clock::Fast);
+        assert_eq!(waits(500, None, ScheduleSpeed::Real), expected);
+        let fast = waits(500, None, ScheduleSpeed::Fast);
         assert!(
             (fast[..3].iter().sum::<f64>() - 0.6).abs() < 0.001,
             "{fast:?}"
@@ -325,17 +323,20 @@ mod tests {
     }
 
     #[test]
-    fn a_longer_pause_is_granted_up_to_the_following_step() {
-        assert_eq!(waits(503, Some(1), Clock::Real)[..2], [60.0, 300.0]);
-        assert_eq!(waits(503, Some(200), Clock::Real)[..2], [200.0, 300.0]);
+    fn retry_after_is_capped_at_the_next_delay() {
+        assert_eq!(waits(503, Some(1), ScheduleSpeed::Real)[..2], [60.0, 300.0]);
         assert_eq!(
-            waits(429, Some(1_000_000), Clock::Real)[..2],
+            waits(503, Some(200), ScheduleSpeed::Real)[..2],
+            [200.0, 300.0]
+        );
+        assert_eq!(
+            waits(429, Some(1_000_000), ScheduleSpeed::Real)[..2],
             [300.0, 1800.0]
         );
     }
 
     #[test]
-    fn any_2xx_is_a_success_and_nothing_else() {
+    fn only_2xx_is_a_success() {
         for (status, taken) in [
             (199, false),
             (200, true),
@@ -344,8 +345,11 @@ mod tests {
             (301, false),
             (404, false),
         ] {
-            let after =
-                delivery().attempted(&answered(1, status), None, (None, Clock::Real, at(0)));
+            let after = delivery().apply_attempt(
+                &answered(1, status),
+                None,
+                (None, ScheduleSpeed::Real, at(0)),
+            );
             let delivered = after.delivery.state == DeliveryState::Delivered;
             assert_eq!(delivered, taken, "{status}");
             let change = if taken {
@@ -358,12 +362,10 @@ mod tests {
     }
 
     #[test]
-    fn an_endpoint_that_is_gone_or_only_fails_is_disabled() {
-        let gone = delivery().attempted(&answered(1, 410), None, (None, Clock::Real, at(0)));
-        assert_eq!(
-            gone.endpoint,
-            EndpointChange::Disabled(DisabledBecause::Gone)
-        );
+    fn gone_and_failing_endpoints_are_disabled() {
+        let gone =
+            delivery().apply_attempt(&answered(1, 410), None, (None, ScheduleSpeed::Real, at(0)));
+        assert_eq!(gone.endpoint, EndpointChange::Disabled(DisableReason::Gone));
         assert_eq!(
             (gone.delivery.state, gone.next_try_at),
             (DeliveryState::Dead, None)
@@ -371,26 +373,29 @@ mod tests {
         let days = |seconds: i64| {
             let since = Some(at(-seconds));
             delivery()
-                .attempted(&answered(1, 500), None, (since, Clock::Real, at(0)))
+                .apply_attempt(&answered(1, 500), None, (since, ScheduleSpeed::Real, at(0)))
                 .endpoint
         };
         assert_eq!(days(5 * 86_400 - 1), EndpointChange::None);
         assert_eq!(
             days(5 * 86_400),
-            EndpointChange::Disabled(DisabledBecause::Failing)
+            EndpointChange::Disabled(DisableReason::Failing)
         );
-        let given_up = delivery().attempted(
+        let given_up = delivery().apply_attempt(
             &answered(1, 500),
             None,
-            (Some(at(-5 * 86_400)), Clock::Real, at(0)),
+            (Some(at(-5 * 86_400)), ScheduleSpeed::Real, at(0)),
         );
         assert_eq!(
             (given_up.delivery.state, given_up.next_try_at),
             (DeliveryState::Pending, Some(at(60))),
             "it dies with its endpoint, if that is given up"
         );
-        let well =
-            delivery().attempted(&answered(1, 200), None, (Some(at(-9)), Clock::Real, at(0)));
+        let well = delivery().apply_attempt(
+            &answered(1, 200),
+            None,
+            (Some(at(-9)), ScheduleSpeed::Real, at(0)),
+        );
         assert_eq!(well.endpoint, EndpointChange::Recovered);
     }
 }

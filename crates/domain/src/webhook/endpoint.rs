@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     id::{ApiKeyId, EndpointId, MerchantId},
-    text::{TextProblem, web_url},
+    text::{TextError, web_url},
     time::Timestamp,
 };
 
@@ -24,12 +24,12 @@ pub struct EndpointUrl(String);
 
 impl EndpointUrl {
     /// Reads the URL, or says which rule it breaks.
-    pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextProblem> {
+    pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextError> {
         let url = web_url(text, sandbox)?;
         if is_allowed_host(&url) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(TextProblem::Address)
+            Err(TextError::Address)
         }
     }
 
@@ -64,13 +64,13 @@ fn is_allowed_host(url: &Url) -> bool {
         Some(Host::Domain(_)) => return true,
         None => return false,
     };
-    may_be_reached(url.scheme() == "https", literal)
+    is_allowed_address(url.scheme() == "https", literal)
 }
 
 /// Whether a URL may lead to this address: `https` to the public internet alone, and `http` (which
 /// only a sandbox accepts) to this very machine alone. To be asked of the address that is connected
 /// to, at every attempt.
-pub fn may_be_reached(is_https: bool, address: IpAddr) -> bool {
+pub fn is_allowed_address(is_https: bool, address: IpAddr) -> bool {
     if is_https {
         is_public(address)
     } else {
@@ -95,7 +95,7 @@ pub struct WebhookEndpoint {
     /// What Standard Webhooks signatures are made with.
     pub secrets: EndpointSecrets,
     /// Why nothing is sent to it any more; `None` while it is enabled.
-    pub disabled: Option<Disabled>,
+    pub disabled: Option<DisabledState>,
     /// Since when every attempt has failed; `None` where the last one succeeded, or none was made.
     pub failing_since: Option<Timestamp>,
     /// When the merchant's first endpoint was set.
@@ -131,7 +131,7 @@ impl WebhookEndpoint {
     /// The endpoint as it is once the merchant has set it to this URL with this API key: enabled,
     /// and with the new secret if the URL is another one.
     #[must_use]
-    pub fn set_to(
+    pub fn reconfigured(
         &self,
         url: EndpointUrl,
         key: ApiKeyId,
@@ -141,7 +141,7 @@ impl WebhookEndpoint {
         let secrets = if url == self.url {
             self.secrets.clone()
         } else {
-            self.secrets.replaced_by(secret, now)
+            self.secrets.rotated_to(secret, now)
         };
         Self {
             version: self.version.saturating_add(1),
@@ -158,23 +158,23 @@ impl WebhookEndpoint {
 
 /// That an endpoint is disabled; setting it again enables it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Disabled {
+pub struct DisabledState {
     /// Why.
-    pub because: DisabledBecause,
+    pub reason: DisableReason,
     /// When it was disabled.
     pub at: Timestamp,
 }
 
 /// Why an endpoint is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DisabledBecause {
+pub enum DisableReason {
     /// It answered 410 Gone.
     Gone,
     /// It did nothing but fail for five days.
     Failing,
 }
 
-impl DisabledBecause {
+impl DisableReason {
     /// The name in the store.
     pub fn name(self) -> &'static str {
         match self {
@@ -183,11 +183,11 @@ impl DisabledBecause {
         }
     }
 
-    /// Reads what [`DisabledBecause::name`] writes.
+    /// Reads what [`DisableReason::name`] writes.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Gone, Self::Failing]
             .into_iter()
-            .find(|because| because.name() == name)
+            .find(|reason| reason.name() == name)
     }
 }
 
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shops_callback_is_an_endpoint_with_its_query() {
+    fn an_endpoint_url_keeps_its_query() {
         let text = "https://shop.example.com/?wc-api=oncharge_callback";
         let url = EndpointUrl::parse(text, false).unwrap();
         assert_eq!(url.as_str(), text);
@@ -204,25 +204,25 @@ mod tests {
     }
 
     #[test]
-    fn what_breaks_a_rule_by_itself_is_refused() {
+    fn invalid_endpoint_urls_are_refused() {
         for (text, problem) in [
-            ("http://shop.example.com/", TextProblem::Url),
-            ("ftp://shop.example.com/", TextProblem::Url),
-            ("https://user:pw@shop.example.com/", TextProblem::Url),
-            ("https://@shop.example.com/", TextProblem::Url),
-            ("https://shop.example.com/#x", TextProblem::Url),
-            ("https:///x", TextProblem::Url),
-            ("/x", TextProblem::Url),
-            ("https://127.0.0.1/", TextProblem::Address),
-            ("https://2130706433/", TextProblem::Address),
-            ("https://0x7f.1/", TextProblem::Address),
-            ("https://0177.0.0.1/", TextProblem::Address),
-            ("https://10.0.0.1./", TextProblem::Address),
-            ("https://169.254.169.254/latest/", TextProblem::Address),
-            ("https://１２７.0.0.1/", TextProblem::Address),
-            ("https://[::1]/", TextProblem::Address),
-            ("https://[::ffff:10.0.0.1]/", TextProblem::Address),
-            ("https://[fd00::1]/", TextProblem::Address),
+            ("http://shop.example.com/", TextError::Url),
+            ("ftp://shop.example.com/", TextError::Url),
+            ("https://user:pw@shop.example.com/", TextError::Url),
+            ("https://@shop.example.com/", TextError::Url),
+            ("https://shop.example.com/#x", TextError::Url),
+            ("https:///x", TextError::Url),
+            ("/x", TextError::Url),
+            ("https://127.0.0.1/", TextError::Address),
+            ("https://2130706433/", TextError::Address),
+            ("https://0x7f.1/", TextError::Address),
+            ("https://0177.0.0.1/", TextError::Address),
+            ("https://10.0.0.1./", TextError::Address),
+            ("https://169.254.169.254/latest/", TextError::Address),
+            ("https://１２７.0.0.1/", TextError::Address),
+            ("https://[::1]/", TextError::Address),
+            ("https://[::ffff:10.0.0.1]/", TextError::Address),
+            ("https://[fd00::1]/", TextError::Address),
         ] {
             for sandbox in [false, true] {
                 let refused = EndpointUrl::parse(text, sandbox);
@@ -232,14 +232,14 @@ mod tests {
     }
 
     #[test]
-    fn http_is_for_the_sandboxs_own_machine() {
+    fn http_is_limited_to_sandbox_loopback() {
         for text in [
             "http://127.0.0.1:8083/webhooks",
             "http://localhost/x",
             "http://[::1]:1/",
         ] {
             assert!(EndpointUrl::parse(text, true).is_ok(), "{text}");
-            assert_eq!(EndpointUrl::parse(text, false), Err(TextProblem::Url));
+            assert_eq!(EndpointUrl::parse(text, false), Err(TextError::Url));
         }
     }
 }

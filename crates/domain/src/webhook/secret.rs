@@ -10,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use crate::time::Timestamp;
 
 /// How long a replaced secret goes on signing, in seconds.
-pub const OVERLAP_SECONDS: i64 = 86_400;
+pub const ROTATION_OVERLAP_SECONDS: i64 = 86_400;
 
 const PREFIX: &str = "whsec_";
 /// How many characters of the text a hint has.
@@ -24,7 +24,7 @@ pub struct WebhookSecret([u8; 32]);
 /// The text is no signing secret: `whsec_` and the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing secret is whsec_ and the base64 of 32 bytes")]
-pub struct NotASigningSecret;
+pub struct InvalidWebhookSecret;
 
 impl WebhookSecret {
     /// The secret with these bytes, which must be random.
@@ -51,14 +51,17 @@ impl WebhookSecret {
 }
 
 impl FromStr for WebhookSecret {
-    type Err = NotASigningSecret;
+    type Err = InvalidWebhookSecret;
 
     /// Reads what [`WebhookSecret::text`] writes.
-    fn from_str(text: &str) -> Result<Self, NotASigningSecret> {
-        let encoded = text.strip_prefix(PREFIX).ok_or(NotASigningSecret)?;
-        let bytes = STANDARD.decode(encoded).map_err(|_| NotASigningSecret)?;
+    fn from_str(text: &str) -> Result<Self, InvalidWebhookSecret> {
+        let encoded = text.strip_prefix(PREFIX).ok_or(InvalidWebhookSecret)?;
+        let bytes = STANDARD.decode(encoded).map_err(|_| InvalidWebhookSecret)?;
         let bytes = Zeroizing::new(bytes);
-        let bytes = bytes.as_slice().try_into().map_err(|_| NotASigningSecret)?;
+        let bytes = bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| InvalidWebhookSecret)?;
         Ok(Self(bytes))
     }
 }
@@ -105,15 +108,15 @@ impl EndpointSecrets {
         }
     }
 
-    /// A new secret in place of the present one, which goes on signing for [`OVERLAP_SECONDS`]. A
+    /// A new secret in place of the present one, which goes on signing for [`ROTATION_OVERLAP_SECONDS`]. A
     /// previous one that still signs ends now: a delivery has two signatures at most.
     #[must_use]
-    pub fn replaced_by(&self, secret: WebhookSecret, now: Timestamp) -> Self {
+    pub fn rotated_to(&self, secret: WebhookSecret, now: Timestamp) -> Self {
         Self {
             current: secret,
             previous: Some(PreviousSecret {
                 secret: self.current.clone(),
-                ends_at: now.plus_seconds(OVERLAP_SECONDS),
+                ends_at: now.plus_seconds(ROTATION_OVERLAP_SECONDS),
             }),
         }
     }
@@ -133,13 +136,13 @@ mod tests {
     const TEXT: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
 
     #[test]
-    fn a_secret_is_read_as_it_is_written_and_hinted_at_by_its_end() {
+    fn a_secret_round_trips_and_has_a_hint() {
         let secret: WebhookSecret = TEXT.parse().unwrap();
         assert_eq!(secret.text().as_str(), TEXT);
         assert_eq!(secret.hint(), "5d8=");
         assert_eq!(format!("{secret:?}"), "WebhookSecret(…)");
         for bad in ["", "whsec_", "whsec_AAAA", &TEXT[6..], "whsec_\n"] {
-            assert_eq!(bad.parse::<WebhookSecret>(), Err(NotASigningSecret));
+            assert_eq!(bad.parse::<WebhookSecret>(), Err(InvalidWebhookSecret));
         }
     }
 
@@ -148,7 +151,7 @@ mod tests {
         let secret = |number| WebhookSecret::from_bytes([number; 32]);
         let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
         let first = EndpointSecrets::new(secret(1));
-        let second = first.replaced_by(secret(2), now);
+        let second = first.rotated_to(secret(2), now);
         let signing = |secrets: &EndpointSecrets, seconds| -> Vec<WebhookSecret> {
             secrets
                 .signing(now.plus_seconds(seconds))
@@ -158,7 +161,7 @@ mod tests {
         assert_eq!(signing(&first, 0), [secret(1)]);
         assert_eq!(signing(&second, 86_399), [secret(2), secret(1)]);
         assert_eq!(signing(&second, 86_400), [secret(2)]);
-        let third = second.replaced_by(secret(3), now);
+        let third = second.rotated_to(secret(3), now);
         assert_eq!(signing(&third, 0), [secret(3), secret(2)]);
     }
 }

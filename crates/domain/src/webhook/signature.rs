@@ -10,7 +10,7 @@ use super::secret::{EndpointSecrets, WebhookSecret};
 use crate::{
     id::ApiKeyId,
     merchant::ApiKey,
-    signing::{SigningKey, is_timely, parse_timestamp},
+    signing::{SigningKey, is_within_tolerance, parse_timestamp},
     time::Timestamp,
 };
 
@@ -36,13 +36,13 @@ pub struct StandardHeaders<'a> {
 
 /// A delivery that is not to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadSignature {
+pub enum SignatureError {
     /// No signature is right.
     #[error("the signature does not verify")]
-    Wrong,
+    Mismatch,
     /// Its timestamp is no number, or more than five minutes away from the present.
     #[error("the timestamp is too far from the present")]
-    Untimely,
+    TimestampOutOfRange,
 }
 
 impl WebhookSecret {
@@ -59,17 +59,18 @@ impl WebhookSecret {
         headers: &StandardHeaders<'_>,
         body: &[u8],
         now: Timestamp,
-    ) -> Result<(), BadSignature> {
-        let seconds = parse_timestamp(headers.timestamp).ok_or(BadSignature::Untimely)?;
-        if !is_timely(seconds, now.unix_seconds()) {
-            return Err(BadSignature::Untimely);
+    ) -> Result<(), SignatureError> {
+        let seconds =
+            parse_timestamp(headers.timestamp).ok_or(SignatureError::TimestampOutOfRange)?;
+        if !is_within_tolerance(seconds, now.unix_seconds()) {
+            return Err(SignatureError::TimestampOutOfRange);
         }
-        let right_one = self.sign(headers.id, seconds, body);
+        let expected = self.sign(headers.id, seconds, body);
         let mut found = Choice::from(0);
         for given in headers.signature.split(' ') {
-            found |= right_one.as_bytes().ct_eq(given.as_bytes());
+            found |= expected.as_bytes().ct_eq(given.as_bytes());
         }
-        right(found)
+        check(found)
     }
 }
 
@@ -81,11 +82,11 @@ impl SigningKey {
     }
 
     /// Whether the plain signature (64 hex digits, either case) is right.
-    pub fn verify_webhook(&self, signature: &str, body: &[u8]) -> Result<(), BadSignature> {
+    pub fn verify_webhook(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
         let mut given = [0; 32];
         let is_hex = hex::decode_to_slice(signature, &mut given).is_ok();
         let equal = tag(self.hex().as_bytes(), &[body]).ct_eq(&given);
-        right(equal & Choice::from(u8::from(is_hex)))
+        check(equal & Choice::from(u8::from(is_hex)))
     }
 
     fn hex(&self) -> Zeroizing<String> {
@@ -137,11 +138,11 @@ fn plain_key(keys: &[ApiKey], endpoint_key: ApiKeyId, now: Timestamp) -> Option<
     own.or_else(|| valid().max_by_key(|key| (key.is_active(), key.created_at, key.id)))
 }
 
-fn right(choice: Choice) -> Result<(), BadSignature> {
+fn check(choice: Choice) -> Result<(), SignatureError> {
     if bool::from(choice) {
         Ok(())
     } else {
-        Err(BadSignature::Wrong)
+        Err(SignatureError::Mismatch)
     }
 }
 
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn the_standard_signature_is_the_published_libraries() {
+    fn the_standard_signature_matches_published_libraries() {
         let secret = secret();
         assert_eq!(secret.sign(ID, AT, BODY.as_bytes()), STANDARD_TAG);
         let verify = |signature: &str, timestamp: &str, body: &str, now| {
@@ -197,10 +198,13 @@ mod tests {
         assert_eq!(verify(&two, &text, BODY, now().plus_seconds(300)), Ok(()));
         assert_eq!(
             verify(STANDARD_TAG, &text, "{}", now()),
-            Err(BadSignature::Wrong)
+            Err(SignatureError::Mismatch)
         );
-        assert_eq!(verify("", &text, BODY, now()), Err(BadSignature::Wrong));
-        let untimely = Err(BadSignature::Untimely);
+        assert_eq!(
+            verify("", &text, BODY, now()),
+            Err(SignatureError::Mismatch)
+        );
+        let untimely = Err(SignatureError::TimestampOutOfRange);
         assert_eq!(
             verify(STANDARD_TAG, &text, BODY, now().plus_seconds(301)),
             untimely
@@ -209,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plain_signature_is_what_a_php_shop_computes() {
+    fn the_plain_signature_matches_php() {
         // hash_hmac('sha256', '{"a":1}', hash('sha256', 'oc_secret_7f3aZ'))
         let key = SigningKey::of_secret("oc_secret_7f3aZ");
         let signature = key.sign_webhook(br#"{"a":1}"#);
@@ -225,7 +229,7 @@ mod tests {
         ] {
             assert_eq!(
                 key.verify_webhook(signature, body.as_bytes()),
-                Err(BadSignature::Wrong)
+                Err(SignatureError::Mismatch)
             );
         }
     }
@@ -280,7 +284,7 @@ mod tests {
     #[test]
     fn both_secrets_sign_while_one_replaces_the_other() {
         let new = WebhookSecret::from_bytes([7; 32]);
-        let secrets = EndpointSecrets::new(secret()).replaced_by(new.clone(), now());
+        let secrets = EndpointSecrets::new(secret()).rotated_to(new.clone(), now());
         let message = Message {
             id: ID,
             body: b"{}",
@@ -294,9 +298,9 @@ mod tests {
 
     #[test]
     fn a_webhook_secret_signs_no_request_of_the_api() {
-        use crate::signing::Signed;
+        use crate::signing::SignedRequest;
         let (key, secret) = (SigningKey::of_secret("ocs_1"), secret());
-        let request = Signed {
+        let request = SignedRequest {
             timestamp: "1795360151",
             method: "GET",
             target: "/v1/events",

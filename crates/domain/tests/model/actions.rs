@@ -1,10 +1,10 @@
 //! What can happen in the model: commands, the way of a call, faults on that way.
 
-use oncharge_domain::{id::OperationId, psp::Word};
+use oncharge_domain::{id::OperationId, psp::PspResult};
 
 use crate::{
-    book::AMOUNT,
     psp::Choice,
+    session_records::AMOUNT,
     world::{Command, Flight, World},
 };
 
@@ -13,9 +13,9 @@ use crate::{
 pub(crate) enum Action {
     Command(Command),
     /// A call arrives, and its answer comes back.
-    Answer(usize, Choice),
+    Respond(usize, Choice),
     /// A call arrives, but its answer is lost.
-    LoseAnswer(usize, Choice),
+    LoseResponse(usize, Choice),
     /// A call times out on its way; it may still arrive.
     Delay(usize),
     /// A call surely never leaves.
@@ -25,7 +25,7 @@ pub(crate) enum Action {
     /// The process dies after its call.
     CrashAfter(usize, Choice),
     /// A process writes down what it has heard.
-    Learn(usize),
+    ApplyResult(usize),
     /// A call that was given up arrives.
     Arrive(usize, Choice),
     /// The recovery worker takes up an operation.
@@ -35,16 +35,16 @@ pub(crate) enum Action {
     /// The PSP or the shopper decides.
     Finish(OperationId, bool),
     /// The PSP takes back what it has done.
-    TakeBack(OperationId),
+    Reverse(OperationId),
     Deadline,
     Tick,
 }
 
 pub(crate) fn add_commands(world: &World, actions: &mut Vec<Action>) {
-    if world.left.pays > 0 {
+    if world.budget.pays > 0 {
         actions.push(Action::Command(Command::Pay));
     }
-    if world.left.commands > 0 {
+    if world.budget.commands > 0 {
         let commands = [
             Command::Abandon,
             Command::Capture(AMOUNT),
@@ -62,19 +62,19 @@ pub(crate) fn add_flight(
     (place, flight): (usize, &Flight),
     actions: &mut Vec<Action>,
 ) {
-    if flight.word.is_some() {
-        actions.push(Action::Learn(place));
+    if flight.result.is_some() {
+        actions.push(Action::ApplyResult(place));
         return;
     }
-    let operation = &world.book.operations[&flight.operation];
+    let operation = &world.records.operations[&flight.operation];
     for choice in world.psp.choices(operation) {
-        actions.push(Action::Answer(place, *choice));
-        if world.left.faults > 0 {
-            actions.push(Action::LoseAnswer(place, *choice));
+        actions.push(Action::Respond(place, *choice));
+        if world.budget.faults > 0 {
+            actions.push(Action::LoseResponse(place, *choice));
             actions.push(Action::CrashAfter(place, *choice));
         }
     }
-    if world.left.faults > 0 {
+    if world.budget.faults > 0 {
         actions.push(Action::Delay(place));
         actions.push(Action::NotSent(place));
         actions.push(Action::CrashBefore(place));
@@ -83,8 +83,8 @@ pub(crate) fn add_flight(
 
 /// A flight goes on, or is struck by a fault.
 pub(crate) fn step_flight(world: &mut World, action: &Action) {
-    let (Action::Answer(place, _)
-    | Action::LoseAnswer(place, _)
+    let (Action::Respond(place, _)
+    | Action::LoseResponse(place, _)
     | Action::Delay(place)
     | Action::NotSent(place)
     | Action::CrashBefore(place)
@@ -94,26 +94,26 @@ pub(crate) fn step_flight(world: &mut World, action: &Action) {
     };
     let mut flight = world.flights.remove(*place);
     let operation = flight.operation;
-    if !matches!(action, Action::Answer(..)) {
-        world.left.faults -= 1;
+    if !matches!(action, Action::Respond(..)) {
+        world.budget.faults -= 1;
     }
     let arrived = match action {
-        Action::Answer(_, choice)
-        | Action::LoseAnswer(_, choice)
+        Action::Respond(_, choice)
+        | Action::LoseResponse(_, choice)
         | Action::CrashAfter(_, choice) => Some(world.arrive(operation, *choice)),
         _ => None,
     };
-    flight.word = match action {
-        Action::Answer(..) => arrived.map(Word::Answer),
-        Action::NotSent(_) => Some(Word::NotSent),
-        Action::LoseAnswer(..) => Some(Word::Unknown),
+    flight.result = match action {
+        Action::Respond(..) => arrived.map(PspResult::Response),
+        Action::NotSent(_) => Some(PspResult::NotSent),
+        Action::LoseResponse(..) => Some(PspResult::Unknown),
         Action::Delay(_) => {
             world.network.push(operation);
-            Some(Word::Unknown)
+            Some(PspResult::Unknown)
         }
         _ => None,
     };
-    if flight.word.is_some() {
+    if flight.result.is_some() {
         world.flights.push(flight);
     }
 }

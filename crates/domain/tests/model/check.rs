@@ -14,7 +14,7 @@ use stateright::{Checker, Expectation, HasDiscoveries, Model};
     clippy::disallowed_methods,
     reason = "a test's own knob, not configuration of the product"
 )]
-pub(crate) fn deeper() -> Option<usize> {
+pub(crate) fn depth_override() -> Option<usize> {
     let depth = std::env::var("ONCHARGE_MODEL_DEPTH").ok()?;
     Some(depth.parse().unwrap())
 }
@@ -56,7 +56,7 @@ where
 }
 
 /// Asserts that a model with a flaw is found out by this property.
-pub(crate) fn finds<M>(model: M, property: &'static str)
+pub(crate) fn assert_found<M>(model: M, property: &'static str)
 where
     M: Model + Send + Sync + 'static,
     M::State: Clone + PartialEq + Debug + Hash + Send + Sync,
@@ -79,7 +79,7 @@ pub(crate) struct Walks<M: Model> {
     pub(crate) count: usize,
     pub(crate) length: usize,
     /// What shall happen eight times less often than the rest.
-    pub(crate) seldom: fn(&M::Action) -> bool,
+    pub(crate) is_rare: fn(&M::Action) -> bool,
     /// What is said of a walk's end.
     pub(crate) end: fn(&M::State) -> &'static str,
 }
@@ -94,7 +94,7 @@ where
     /// the same in every run.
     pub(crate) fn run(&self, model: &M) -> BTreeMap<&'static str, usize> {
         let mut ends = BTreeMap::new();
-        let walks = self.count * deeper().unwrap_or(1);
+        let walks = self.count * depth_override().unwrap_or(1);
         for walk in 0..walks {
             *ends.entry((self.end)(&self.walk(model, walk))).or_insert(0) += 1;
         }
@@ -114,10 +114,10 @@ where
             if actions.is_empty() {
                 break;
             }
-            let number = die(walk, step);
+            let number = pseudo_random(walk, step);
             let action = actions.swap_remove(number % actions.len());
             // A step that is not possible, or brings nothing, is left out.
-            if (self.seldom)(&action) && !(number / 1024).is_multiple_of(8) {
+            if (self.is_rare)(&action) && !(number / 1024).is_multiple_of(8) {
                 continue;
             }
             let Some(next) = model.next_state(&state, action.clone()) else {
@@ -135,7 +135,7 @@ where
 }
 
 /// A number that depends on walk and step alone.
-fn die(walk: usize, step: usize) -> usize {
+fn pseudo_random(walk: usize, step: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     (walk, step).hash(&mut hasher);
     usize::try_from(hasher.finish() >> 33).unwrap()

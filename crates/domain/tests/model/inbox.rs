@@ -4,29 +4,29 @@
 //!
 //! The simplest payments, since `Payments` explores the rest of them with facts that come straight.
 
-#[path = "inbox/flaws.rs"]
-mod flaws;
-#[path = "inbox/room.rs"]
-mod room;
+#[path = "inbox/mutations.rs"]
+mod mutations;
+#[path = "inbox/state.rs"]
+mod state;
 
-use flaws::Flaw;
-use oncharge_domain::psp::{Answer, Word};
-use room::{Note, Progress, Room, Rule, Stage};
+use mutations::Mutation;
+use oncharge_domain::psp::{PspResponse, PspResult};
+use state::{InboxRow, InboxState, Progress, Rule, Stage};
 use stateright::{Model, Property};
 
 use crate::{
     Payments,
     actions::Action as Event,
-    book::AMOUNT,
-    calm::{Mood, settles},
-    check::{Walks, deeper, explore, report},
-    one_is_kept,
+    check::{Walks, depth_override, explore, report},
+    one_payment_is_kept,
     psp::Choice,
-    world::{Command, Left, World},
+    quiescence::{Behavior, reaches_quiescence},
+    session_records::AMOUNT,
+    world::{Budget, Command, World},
 };
 
-const LOST: &str = "a fact that was acknowledged is weighed in the end";
-const TRUTH: &str = "a calm world comes to rest in the truth";
+const LOST: &str = "an acknowledged fact is evaluated in the end";
+const CONSISTENCY: &str = "every state reaches quiescence and agrees with the PSP";
 const TWICE: &str = "no fact has an effect twice";
 const ONCE: &str = "an event key is kept once";
 const TOGETHER: &str = "a fact is handled as soon as something has followed from it";
@@ -38,9 +38,9 @@ const MONEY: &str = "at most one payment is kept";
 const WORKERS: usize = 2;
 
 /// The model: where it starts, and what must have been seen.
-struct Mailroom {
-    starts: Vec<Room>,
-    flaw: Option<Flaw>,
+struct InboxModel {
+    starts: Vec<InboxState>,
+    mutation: Option<Mutation>,
     goals: &'static [&'static str],
 }
 
@@ -50,185 +50,194 @@ enum Action {
     /// What happens with or without an inbox.
     Event(Event),
     /// The commit of an operation that the PSP may know already can be seen.
-    Appear,
+    CommitVisible,
     /// The PSP posts a notification; with `true` it will again.
     Receive(usize, bool),
     /// A worker claims a notification and reads its session.
-    Take(usize),
+    Claim(usize),
     /// A worker reads the operation and decides.
     Read(usize),
     Commit(usize),
     Crash(usize),
-    Lapse(usize),
+    ExpireLease(usize),
 }
 
-impl Mailroom {
+impl InboxModel {
     /// Nothing but a refund that is told, taken back, and told again: few enough states for all of
     /// them to be seen.
-    fn taken_back(faults: u8, flaw: Option<Flaw>) -> Self {
-        let left = Left {
+    fn reversed_refund(faults: u8, mutation: Option<Mutation>) -> Self {
+        let budget = Budget {
             pays: 0,
             commands: 0,
             faults: 0,
-            surprises: 1,
+            reversals: 1,
             repeats: 1,
         };
-        let mut model = Self::starting(&left, faults, flaw);
+        let mut model = Self::starting(&budget, faults, mutation);
         model.starts.drain(..3);
         model
     }
 
-    fn small(flaw: Option<Flaw>) -> Self {
-        let left = Left {
+    fn small(mutation: Option<Mutation>) -> Self {
+        let budget = Budget {
             pays: 1,
             commands: 1,
             faults: 0,
-            surprises: 1,
+            reversals: 1,
             repeats: 1,
         };
-        Self::starting(&left, 1, flaw)
+        Self::starting(&budget, 1, mutation)
     }
 
     /// Starts with a new session, with one that is authorized, with one that is captured, and with
     /// one whose refund was accepted and is done; the PSP's notifications of that are still to come.
-    fn starting(left: &Left, faults: u8, flaw: Option<Flaw>) -> Self {
-        let new = World::new(None, left.clone());
+    fn starting(budget: &Budget, faults: u8, mutation: Option<Mutation>) -> Self {
+        let new = World::new(None, budget.clone());
         let mut authorized = new.clone();
-        carry_out(&mut authorized, (Command::Pay, Choice::Done));
-        authorized.left.pays = 0;
+        execute(&mut authorized, (Command::Pay, Choice::Done));
+        authorized.budget.pays = 0;
         let mut captured = authorized.clone();
-        captured.psp.mail.clear();
-        carry_out(&mut captured, (Command::Capture(AMOUNT), Choice::Done));
+        captured.psp.notifications.clear();
+        execute(&mut captured, (Command::Capture(AMOUNT), Choice::Done));
         let mut refunded = captured.clone();
-        refunded.psp.mail.clear();
-        carry_out(&mut refunded, (Command::Refund(AMOUNT), Choice::Accepted));
+        refunded.psp.notifications.clear();
+        execute(&mut refunded, (Command::Refund(AMOUNT), Choice::Accepted));
         let refund = refunded.psp.undecided()[0];
         refunded.psp.finish(refund, true);
-        refunded.left.commands = 0;
-        let starts = [new, authorized, captured, refunded].map(|world| Room::new(world, faults));
+        refunded.budget.commands = 0;
+        let starts =
+            [new, authorized, captured, refunded].map(|world| InboxState::new(world, faults));
         Self {
             starts: starts.into(),
-            flaw,
+            mutation,
             goals: &[],
         }
     }
 }
 
 /// A command is carried out without a hitch.
-fn carry_out(world: &mut World, (command, choice): (Command, Choice)) {
+fn execute(world: &mut World, (command, choice): (Command, Choice)) {
     world.command(command).unwrap();
     let mut flight = world.flights.pop().unwrap();
     let answer = world.arrive(flight.operation, choice);
-    flight.word = Some(Word::Answer(answer));
-    world.learn(flight.operation, &flight.word.unwrap(), flight.waiting);
+    flight.result = Some(PspResult::Response(answer));
+    world.apply_result(flight.operation, &flight.result.unwrap(), flight.waiting);
 }
 
-impl Model for Mailroom {
-    type State = Room;
+impl Model for InboxModel {
+    type State = InboxState;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<Room> {
+    fn init_states(&self) -> Vec<InboxState> {
         self.starts.clone()
     }
 
-    fn actions(&self, room: &Room, actions: &mut Vec<Action>) {
-        if !room.broken.is_empty() || room.world.broken.is_some() {
+    fn actions(&self, inbox: &InboxState, actions: &mut Vec<Action>) {
+        if !inbox.broken.is_empty() || inbox.world.broken.is_some() {
             return;
         }
-        add_events(room, actions);
-        for place in 0..room.world.psp.mail.len() {
+        add_events(inbox, actions);
+        for place in 0..inbox.world.psp.notifications.len() {
             actions.push(Action::Receive(place, false));
-            if room.world.left.repeats > 0 {
+            if inbox.world.budget.repeats > 0 {
                 actions.push(Action::Receive(place, true));
             }
         }
-        if room.ahead.is_some() {
-            actions.push(Action::Appear);
+        if inbox.uncommitted.is_some() {
+            actions.push(Action::CommitVisible);
         }
-        for (place, work) in room.works.iter().enumerate() {
-            actions.push(match work.stage {
+        for (place, job) in inbox.jobs.iter().enumerate() {
+            actions.push(match job.stage {
                 Stage::SessionRead(..) => Action::Read(place),
                 _ => Action::Commit(place),
             });
-            if room.faults > 0 {
+            if inbox.faults > 0 {
                 actions.push(Action::Crash(place));
             }
         }
-        for (place, note) in room.notes.iter().enumerate() {
-            if room.is_claimable(place) && room.works.len() < WORKERS {
-                actions.push(Action::Take(place));
+        for (place, row) in inbox.rows.iter().enumerate() {
+            if inbox.is_claimable(place) && inbox.jobs.len() < WORKERS {
+                actions.push(Action::Claim(place));
             }
-            let lapses = room.faults > 0 || !room.has_holder(place);
-            if note.leased && lapses && self.flaw != Some(Flaw::NeverLapses) {
-                actions.push(Action::Lapse(place));
+            let lapses = inbox.faults > 0 || !inbox.has_holder(place);
+            if row.leased && lapses && self.mutation != Some(Mutation::NeverExpiresLeases) {
+                actions.push(Action::ExpireLease(place));
             }
         }
     }
 
-    fn next_state(&self, last: &Room, action: Action) -> Option<Room> {
-        let mut room = last.clone();
+    fn next_state(&self, last: &InboxState, action: Action) -> Option<InboxState> {
+        let mut inbox = last.clone();
         match action {
             Action::Event(event) => {
                 let is_command = matches!(event, Event::Command(_));
-                room.world = payments(&room.world).next_state(&room.world, event)?;
-                let operations = &room.world.book.operations;
-                if is_command && operations.len() > last.world.book.operations.len() {
-                    room.ahead = operations.keys().next_back().copied();
+                inbox.world = payments(&inbox.world).next_state(&inbox.world, event)?;
+                let operations = &inbox.world.records.operations;
+                if is_command && operations.len() > last.world.records.operations.len() {
+                    inbox.uncommitted = operations.keys().next_back().copied();
                 }
             }
-            Action::Appear => room.ahead = None,
-            Action::Receive(place, again) => room.receive(place, again, self.flaw),
-            Action::Take(note) => room.take(note, self.flaw),
-            Action::Read(worker) => room.read_operation(worker, self.flaw),
-            Action::Commit(worker) => room.commit(worker, self.flaw),
+            Action::CommitVisible => inbox.uncommitted = None,
+            Action::Receive(place, again) => inbox.receive(place, again, self.mutation),
+            Action::Claim(row) => inbox.claim(row, self.mutation),
+            Action::Read(worker) => inbox.read_operation(worker, self.mutation),
+            Action::Commit(worker) => inbox.commit(worker, self.mutation),
             Action::Crash(worker) => {
-                room.faults -= 1;
-                room.works.remove(worker);
+                inbox.faults -= 1;
+                inbox.jobs.remove(worker);
             }
-            Action::Lapse(note) => {
-                room.faults -= u8::from(room.has_holder(note));
-                room.lapse(note);
+            Action::ExpireLease(row) => {
+                inbox.faults -= u8::from(inbox.has_holder(row));
+                inbox.expire_lease(row);
             }
         }
-        room.outdate(&last.world);
-        room.world.tidy();
+        inbox.mark_stale(&last.world);
+        inbox.world.normalize();
         // The workers are alike.
-        room.works.sort_by_key(|work| (work.note, work.holds));
-        Some(room)
+        inbox.jobs.sort_by_key(|job| (job.row, job.holds));
+        Some(inbox)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         let rules = [
-            Property::always(RULES, |_, room: &Room| {
-                report(&room.world.broken.clone().map_or(Ok(()), Err))
+            Property::always(RULES, |_, inbox: &InboxState| {
+                report(&inbox.world.broken.clone().map_or(Ok(()), Err))
             }),
-            Property::always(LOST, |model: &Self, room: &Room| {
-                nothing_is_lost(&emptied(room, model.flaw))
+            Property::always(LOST, |model: &Self, inbox: &InboxState| {
+                every_fact_is_handled(&drained(inbox, model.mutation))
             }),
-            Property::always(TRUTH, |model: &Self, room: &Room| {
-                !room.broken.is_empty()
-                    || report(&settles(&emptied(room, model.flaw).world, Mood::Absent))
+            Property::always(CONSISTENCY, |model: &Self, inbox: &InboxState| {
+                !inbox.broken.is_empty()
+                    || report(&reaches_quiescence(
+                        &drained(inbox, model.mutation).world,
+                        Behavior::Absent,
+                    ))
             }),
-            Property::always(MONEY, |_, room: &Room| {
-                let mut world = room.world.clone();
-                let waits = |note: &&Note| note.progress == Progress::Waiting;
-                let notes = room.notes.iter().filter(waits);
-                world.psp.mail.extend(notes.map(|note| note.fact.clone()));
-                report(&one_is_kept(&world))
+            Property::always(MONEY, |_, inbox: &InboxState| {
+                let mut world = inbox.world.clone();
+                let waits = |row: &&InboxRow| row.progress == Progress::Waiting;
+                let rows = inbox.rows.iter().filter(waits);
+                world
+                    .psp
+                    .notifications
+                    .extend(rows.map(|row| row.fact.clone()));
+                report(&one_payment_is_kept(&world))
             }),
-            Property::always(TOGETHER, |_, room: &Room| {
-                let open = |note: &Note| note.had_effect && note.progress != Progress::Handled;
-                !room.notes.iter().any(open)
+            Property::always(TOGETHER, |_, inbox: &InboxState| {
+                let open = |row: &InboxRow| row.had_effect && row.progress != Progress::Handled;
+                !inbox.rows.iter().any(open)
             }),
-            Property::always(ONCE, |_, room: &Room| {
-                let mut notes = room.notes.iter().enumerate();
+            Property::always(ONCE, |_, inbox: &InboxState| {
+                let mut rows = inbox.rows.iter().enumerate();
                 let first =
-                    |note: &Note| room.notes.iter().position(|other| other.fact == note.fact);
-                notes.all(|(place, note)| first(note) == Some(place))
+                    |row: &InboxRow| inbox.rows.iter().position(|other| other.fact == row.fact);
+                rows.all(|(place, row)| first(row) == Some(place))
             }),
-            Property::always(TWICE, |_, room: &Room| !room.broken.contains(&Rule::Twice)),
-            Property::always(FENCING, |_, room: &Room| {
-                !room.broken.contains(&Rule::Fencing)
+            Property::always(TWICE, |_, inbox: &InboxState| {
+                !inbox.broken.contains(&Rule::Twice)
+            }),
+            Property::always(FENCING, |_, inbox: &InboxState| {
+                !inbox.broken.contains(&Rule::Fencing)
             }),
         ];
         let goals = goals().into_iter();
@@ -240,21 +249,21 @@ impl Model for Mailroom {
 /// The payments' model, for what happens with or without an inbox.
 fn payments(world: &World) -> Payments {
     Payments {
-        left: world.left.clone(),
+        budget: world.budget.clone(),
         goals: &[],
     }
 }
 
 /// Commands, calls and what the PSP decides. Nothing but the inbox goes on with an operation whose
 /// commit cannot be seen yet, apart from the call itself.
-fn add_events(room: &Room, actions: &mut Vec<Action>) {
-    let world = &room.world;
+fn add_events(inbox: &InboxState, actions: &mut Vec<Action>) {
+    let world = &inbox.world;
     let mut events = Vec::new();
-    if room.ahead.is_none() {
-        if world.left.pays > 0 {
+    if inbox.uncommitted.is_none() {
+        if world.budget.pays > 0 {
             events.push(Event::Command(Command::Pay));
         }
-        if world.left.commands > 0 {
+        if world.budget.commands > 0 {
             let commands = [
                 Command::Capture(AMOUNT),
                 Command::Cancel,
@@ -264,116 +273,115 @@ fn add_events(room: &Room, actions: &mut Vec<Action>) {
         }
     }
     for (place, flight) in world.flights.iter().enumerate() {
-        if flight.word.is_none() {
-            let known = world.psp.truth(flight.operation).is_some();
+        if flight.result.is_none() {
+            let known = world.psp.current(flight.operation).is_some();
             let choices: &[Choice] = if known {
                 &[Choice::Done]
             } else {
                 &[Choice::Done, Choice::Accepted]
             };
-            events.extend(choices.iter().map(|choice| Event::Answer(place, *choice)));
-        } else if room.ahead != Some(flight.operation) {
-            events.push(Event::Learn(place));
+            events.extend(choices.iter().map(|choice| Event::Respond(place, *choice)));
+        } else if inbox.uncommitted != Some(flight.operation) {
+            events.push(Event::ApplyResult(place));
         }
     }
-    for operation in world.book.operations.values() {
+    for operation in world.records.operations.values() {
         let flies = world
             .flights
             .iter()
             .any(|flight| flight.operation == operation.id);
         let is_due = operation.is_open() && operation.not_before <= world.now();
-        if is_due && !flies && room.ahead != Some(operation.id) {
+        if is_due && !flies && inbox.uncommitted != Some(operation.id) {
             events.push(Event::Recover(operation.id));
         }
     }
     for operation in world.psp.undecided() {
         events.extend([true, false].map(|done| Event::Finish(operation, done)));
     }
-    if world.left.surprises > 0 {
-        events.extend(world.psp.done().into_iter().map(Event::TakeBack));
+    if world.budget.reversals > 0 {
+        events.extend(world.psp.done().into_iter().map(Event::Reverse));
     }
     actions.extend(events.into_iter().map(Action::Event));
 }
 
 /// The room when nothing goes wrong any more, and all that was posted and is posted has been dealt
 /// with.
-fn emptied(room: &Room, flaw: Option<Flaw>) -> Room {
-    let mut room = room.clone();
+fn drained(inbox: &InboxState, mutation: Option<Mutation>) -> InboxState {
+    let mut inbox = inbox.clone();
     for _ in 0..200 {
-        let before = room.world.clone();
-        if !room.broken.is_empty() || !one_step(&mut room, flaw) {
+        let before = inbox.world.clone();
+        if !inbox.broken.is_empty() || !run_next(&mut inbox, mutation) {
             break;
         }
-        room.outdate(&before);
+        inbox.mark_stale(&before);
     }
-    room
+    inbox
 }
 
 /// Does one thing that is waiting; `false` where nothing is.
-fn one_step(room: &mut Room, flaw: Option<Flaw>) -> bool {
-    let places = 0..room.notes.len();
-    let left = |place: &usize| room.notes[*place].leased && !room.has_holder(*place);
-    if room.ahead.is_some() {
-        room.ahead = None;
-    } else if let Some(last) = room.works.len().checked_sub(1) {
-        match room.works[last].stage {
-            Stage::SessionRead(..) => room.read_operation(last, flaw),
-            _ => room.commit(last, flaw),
+fn run_next(inbox: &mut InboxState, mutation: Option<Mutation>) -> bool {
+    let places = 0..inbox.rows.len();
+    let is_abandoned = |place: &usize| inbox.rows[*place].leased && !inbox.has_holder(*place);
+    if inbox.uncommitted.is_some() {
+        inbox.uncommitted = None;
+    } else if let Some(last) = inbox.jobs.len().checked_sub(1) {
+        match inbox.jobs[last].stage {
+            Stage::SessionRead(..) => inbox.read_operation(last, mutation),
+            _ => inbox.commit(last, mutation),
         }
-    } else if let Some(place) = places.clone().find(left)
-        && flaw != Some(Flaw::NeverLapses)
+    } else if let Some(place) = places.clone().find(is_abandoned)
+        && mutation != Some(Mutation::NeverExpiresLeases)
     {
-        room.lapse(place);
-    } else if let Some(place) = places.clone().find(|place| room.is_claimable(*place)) {
-        room.take(place, flaw);
-    } else if room.world.psp.mail.is_empty() {
+        inbox.expire_lease(place);
+    } else if let Some(place) = places.clone().find(|place| inbox.is_claimable(*place)) {
+        inbox.claim(place, mutation);
+    } else if inbox.world.psp.notifications.is_empty() {
         return false;
     } else {
-        room.receive(0, false, flaw);
+        inbox.receive(0, false, mutation);
     }
     true
 }
 
-fn nothing_is_lost(room: &Room) -> bool {
-    let weighed = |note: &Note| note.weighed && note.progress == Progress::Handled;
-    !room.broken.is_empty() || room.notes.iter().all(weighed)
+fn every_fact_is_handled(inbox: &InboxState) -> bool {
+    let evaluated = |row: &InboxRow| row.evaluated && row.progress == Progress::Handled;
+    !inbox.broken.is_empty() || inbox.rows.iter().all(evaluated)
 }
 
 /// What can be reached; each check names what it must reach.
-fn goals() -> Vec<Property<Mailroom>> {
+fn goals() -> Vec<Property<InboxModel>> {
     vec![
-        Property::sometimes("a fact was news", |_, room: &Room| {
-            room.notes.iter().any(|note| note.had_effect)
+        Property::sometimes("a fact was news", |_, inbox: &InboxState| {
+            inbox.rows.iter().any(|row| row.had_effect)
         }),
-        Property::sometimes("a fact is ahead of us", |_, room: &Room| {
-            let is_ahead = |note: &Note| room.ahead == Some(note.fact.0);
-            room.notes.iter().any(is_ahead)
+        Property::sometimes("a fact is ahead of us", |_, inbox: &InboxState| {
+            let is_ahead = |row: &InboxRow| inbox.uncommitted == Some(row.fact.0);
+            inbox.rows.iter().any(is_ahead)
         }),
-        Property::sometimes("two workers with the same fact", |_, room: &Room| {
-            let mut works = room.works.iter();
-            let first = works.next();
-            first.is_some_and(|first| works.any(|other| other.note == first.note))
+        Property::sometimes("two workers with the same fact", |_, inbox: &InboxState| {
+            let mut jobs = inbox.jobs.iter();
+            let first = jobs.next();
+            first.is_some_and(|first| jobs.any(|other| other.row == first.row))
         }),
-        Property::sometimes("a read is overtaken", |_, room: &Room| {
+        Property::sometimes("a read is overtaken", |_, inbox: &InboxState| {
             let overtaken = |stage: &Stage| matches!(stage, Stage::SessionRead(_, false));
-            room.works.iter().any(|work| overtaken(&work.stage))
+            inbox.jobs.iter().any(|job| overtaken(&job.stage))
         }),
-        Property::sometimes("a decision is overtaken", |_, room: &Room| {
-            room.works
-                .iter()
-                .any(|work| work.stage == Stage::News(false))
+        Property::sometimes("a decision is overtaken", |_, inbox: &InboxState| {
+            inbox.jobs.iter().any(|job| job.stage == Stage::News(false))
         }),
-        Property::sometimes("money was taken back by a fact", |_, room: &Room| {
-            let back = |note: &Note| note.had_effect && matches!(note.fact.1, Answer::Refused(_));
-            room.notes.iter().any(back)
+        Property::sometimes("money was taken back by a fact", |_, inbox: &InboxState| {
+            let back =
+                |row: &InboxRow| row.had_effect && matches!(row.fact.1, PspResponse::Refused(_));
+            inbox.rows.iter().any(back)
         }),
     ]
 }
 
 /// All that can happen to the facts of one command, with a fault, a repetition and a surprise.
 #[test]
-fn facts_workers_and_leases() {
-    let model = Mailroom {
+fn inbox_with_faults_and_leases() {
+    let model = InboxModel {
         goals: &[
             "a fact was news",
             "a fact is ahead of us",
@@ -382,28 +390,28 @@ fn facts_workers_and_leases() {
             "a decision is overtaken",
             "money was taken back by a fact",
         ],
-        ..Mailroom::small(None)
+        ..InboxModel::small(None)
     };
-    explore(model, Some(deeper().unwrap_or(8)), 8_000);
+    explore(model, Some(depth_override().unwrap_or(8)), 8_000);
 }
 
 /// Far more of everything than can be explored: long walks at random.
 #[test]
-fn long_random_walks_of_facts() {
-    let left = Left {
+fn long_random_inbox_walks() {
+    let budget = Budget {
         pays: 3,
         commands: 5,
         faults: 0,
-        surprises: 3,
+        reversals: 3,
         repeats: 4,
     };
     let walks = Walks {
         count: 400,
         length: 90,
-        seldom: |action| matches!(action, Action::Crash(_) | Action::Lapse(_)),
-        end: |room: &Room| room.world.book.session.status_name().name(),
+        is_rare: |action| matches!(action, Action::Crash(_) | Action::ExpireLease(_)),
+        end: |inbox: &InboxState| inbox.world.records.session.status_name().name(),
     };
-    let ends = walks.run(&Mailroom::starting(&left, 8, None));
+    let ends = walks.run(&InboxModel::starting(&budget, 8, None));
     for name in ["captured", "cancelled", "error"] {
         assert!(ends.contains_key(name), "no walk ended in {name}: {ends:?}");
     }
@@ -411,7 +419,7 @@ fn long_random_walks_of_facts() {
 
 /// All that can happen to the facts of a refund that is taken back.
 #[test]
-fn a_refund_that_is_taken_back() {
-    let faults = if deeper().is_some() { 2 } else { 1 };
-    explore(Mailroom::taken_back(faults, None), None, 1000);
+fn a_reversed_refund() {
+    let faults = if depth_override().is_some() { 2 } else { 1 };
+    explore(InboxModel::reversed_refund(faults, None), None, 1000);
 }

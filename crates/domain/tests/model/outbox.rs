@@ -2,35 +2,36 @@
 //! likes and is set, replaced or removed meanwhile, two workers with leases, crashes between any two
 //! of their steps, and redelivery. What follows from an attempt is the domain's own decision.
 
-#[path = "outbox/flaws.rs"]
-mod flaws;
-#[path = "outbox/post.rs"]
-mod post;
-#[path = "outbox/work.rs"]
-mod work;
+#[path = "outbox/job.rs"]
+mod job;
+#[path = "outbox/mutations.rs"]
+mod mutations;
+#[path = "outbox/state.rs"]
+mod state;
 
-use flaws::Flaw;
-use oncharge_domain::webhook::{DeliveryState, DisabledBecause};
-use post::{FIVE_DAYS, Left, Post, Row, Rule, TEN, url};
+use job::{Reply, Stage};
+use mutations::Mutation;
+use oncharge_domain::webhook::{DeliveryState, DisableReason};
+use state::{Budget, FIVE_DAYS, OutboxState, Row, Rule, TEN, url};
 use stateright::{Model, Property};
-use work::{Reply, Stage};
 
-use crate::check::{Walks, deeper, explore};
+use crate::check::{Walks, depth_override, explore};
 
-const AT_LEAST_ONCE: &str = "an event that was wanted is told at least once, or dies by the rules";
+const AT_LEAST_ONCE: &str =
+    "an event is delivered at least once, or its delivery dies by the rules";
 const ORDER: &str = "first attempts go out in order and do not overlap";
 const FENCING: &str = "a lost lease never records";
 const NUMBERS: &str = "each attempt is kept once";
 const DEATH: &str = "ten failures and only ten, or a lost endpoint, make a delivery dead";
 const GIVEN_UP: &str = "only an endpoint that has failed for five days is given up";
-const REST: &str = "in calm weather every delivery ends, whatever became of the others";
+const QUIESCENCE: &str = "without further faults every delivery ends";
 
 /// How many workers there are.
 const WORKERS: usize = 2;
 
 /// The model: where it starts.
-struct Outbox {
-    starts: Vec<Post>,
+struct OutboxModel {
+    starts: Vec<OutboxState>,
     goals: &'static [&'static str],
 }
 
@@ -38,39 +39,39 @@ struct Outbox {
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Action {
     /// An event happens; with `false`, the process dies before its delivery is written.
-    Happen(bool),
+    AddEvent(bool),
     Set(u8),
     Remove,
     Redeliver(usize),
-    Take(usize),
+    Claim(usize),
     Begin(usize),
-    Answer(usize, Reply),
+    Respond(usize, Reply),
     /// With `false`, the answer to the commit is lost.
     Record(usize, bool),
     Crash(usize),
-    Lapse(usize),
+    ExpireLease(usize),
     Tick,
 }
 
-impl Outbox {
+impl OutboxModel {
     /// Two events, few faults; one start with an old delivery that has failed eight times, and one
     /// with an endpoint that is about to be given up.
-    fn small(flaw: Option<Flaw>) -> Self {
-        let left = Left {
+    fn small(mutation: Option<Mutation>) -> Self {
+        let budget = Budget {
             events: 2,
             settings: 1,
             faults: 1,
             redeliveries: 0,
         };
-        Self::starting(left, flaw)
+        Self::starting(budget, mutation)
     }
 
-    fn starting(left: Left, flaw: Option<Flaw>) -> Self {
-        let fresh = Post::new(left, flaw);
+    fn starting(budget: Budget, mutation: Option<Mutation>) -> Self {
+        let fresh = OutboxState::new(budget, mutation);
         let mut old = fresh.clone();
-        old.happen(true);
-        old.left.events -= 1;
-        old.left.redeliveries += 1;
+        old.add_event(true);
+        old.budget.events -= 1;
+        old.budget.redeliveries += 1;
         if let Some(row) = old.rows[0].0.as_mut() {
             row.begun = true;
             (row.kept, row.failed) = (TEN - 2, TEN - 2);
@@ -87,94 +88,102 @@ impl Outbox {
     }
 }
 
-impl Model for Outbox {
-    type State = Post;
+impl Model for OutboxModel {
+    type State = OutboxState;
     type Action = Action;
 
-    fn init_states(&self) -> Vec<Post> {
+    fn init_states(&self) -> Vec<OutboxState> {
         self.starts.clone()
     }
 
-    fn actions(&self, post: &Post, actions: &mut Vec<Action>) {
-        if !post.broken.is_empty() {
+    fn actions(&self, outbox: &OutboxState, actions: &mut Vec<Action>) {
+        if !outbox.broken.is_empty() {
             return;
         }
-        let left = &post.left;
-        if left.events > 0 {
-            actions.push(Action::Happen(true));
-            if post.flaw == Some(Flaw::TwoCommits) && left.faults > 0 {
-                actions.push(Action::Happen(false));
+        let budget = &outbox.budget;
+        if budget.events > 0 {
+            actions.push(Action::AddEvent(true));
+            if outbox.mutation == Some(Mutation::TwoCommits) && budget.faults > 0 {
+                actions.push(Action::AddEvent(false));
             }
         }
-        if left.settings > 0 {
+        if budget.settings > 0 {
             actions.extend([Action::Set(1), Action::Set(2), Action::Remove]);
         }
-        if left.redeliveries > 0 {
-            actions.extend((0..post.rows.len()).map(Action::Redeliver));
+        if budget.redeliveries > 0 {
+            actions.extend((0..outbox.rows.len()).map(Action::Redeliver));
         }
-        add_work(post, actions);
+        add_work(outbox, actions);
         // An attempt takes ten seconds at most, the shortest wait a minute: whoever is at work then
         // has stalled.
-        if post.works.iter().all(|work| !work.holds) {
+        if outbox.jobs.iter().all(|job| !job.holds) {
             actions.push(Action::Tick);
         }
     }
 
-    fn next_state(&self, last: &Post, action: Action) -> Option<Post> {
-        let mut post = last.clone();
+    fn next_state(&self, last: &OutboxState, action: Action) -> Option<OutboxState> {
+        let mut outbox = last.clone();
         match action {
-            Action::Happen(delivered) => {
-                post.left.events -= 1;
-                post.left.faults -= u8::from(!delivered);
-                post.happen(delivered);
+            Action::AddEvent(delivered) => {
+                outbox.budget.events -= 1;
+                outbox.budget.faults -= u8::from(!delivered);
+                outbox.add_event(delivered);
             }
             Action::Set(number) => {
-                post.left.settings -= 1;
-                post.set(url(number));
+                outbox.budget.settings -= 1;
+                outbox.set_endpoint(url(number));
             }
             Action::Remove => {
-                post.left.settings -= 1;
-                post.remove()?;
+                outbox.budget.settings -= 1;
+                outbox.remove_endpoint()?;
             }
             Action::Redeliver(event) => {
-                post.left.redeliveries -= 1;
-                post.redeliver(event)?;
+                outbox.budget.redeliveries -= 1;
+                outbox.redeliver(event)?;
             }
-            Action::Take(event) => post.take(event),
-            Action::Begin(place) => post.begin(place),
-            Action::Answer(place, reply) => post.answer(place, reply),
-            Action::Record(place, heard) => {
-                post.left.faults -= u8::from(!heard);
-                post.record(place, heard);
+            Action::Claim(event) => outbox.claim(event),
+            Action::Begin(place) => outbox.begin(place),
+            Action::Respond(place, reply) => outbox.respond(place, reply),
+            Action::Record(place, acknowledged) => {
+                outbox.budget.faults -= u8::from(!acknowledged);
+                outbox.record(place, acknowledged);
             }
             Action::Crash(place) => {
-                post.left.faults -= 1;
-                post.works.remove(place);
+                outbox.budget.faults -= 1;
+                outbox.jobs.remove(place);
             }
-            Action::Lapse(event) => {
-                post.left.faults -= u8::from(post.has_holder(event));
-                post.lapse(event);
+            Action::ExpireLease(event) => {
+                outbox.budget.faults -= u8::from(outbox.has_holder(event));
+                outbox.expire_lease(event);
             }
-            Action::Tick => post.tick()?,
+            Action::Tick => outbox.tick()?,
         }
-        post.tidy();
-        Some(post)
+        outbox.normalize();
+        Some(outbox)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         let rules = [
-            Property::always(AT_LEAST_ONCE, |_, post: &Post| told(&rest(post))),
-            Property::always(REST, |_, post: &Post| rests(&rest(post))),
-            Property::always(ORDER, |_, post: &Post| !post.broken.contains(&Rule::Order)),
-            Property::always(FENCING, |_, post: &Post| {
-                !post.broken.contains(&Rule::Fencing)
+            Property::always(AT_LEAST_ONCE, |_, outbox: &OutboxState| {
+                received(&drained(outbox))
             }),
-            Property::always(NUMBERS, |_, post: &Post| {
-                !post.broken.contains(&Rule::Numbers)
+            Property::always(QUIESCENCE, |_, outbox: &OutboxState| {
+                all_deliveries_ended(&drained(outbox))
             }),
-            Property::always(DEATH, |_, post: &Post| !post.broken.contains(&Rule::Death)),
-            Property::always(GIVEN_UP, |_, post: &Post| {
-                !post.broken.contains(&Rule::GivenUp)
+            Property::always(ORDER, |_, outbox: &OutboxState| {
+                !outbox.broken.contains(&Rule::Order)
+            }),
+            Property::always(FENCING, |_, outbox: &OutboxState| {
+                !outbox.broken.contains(&Rule::Fencing)
+            }),
+            Property::always(NUMBERS, |_, outbox: &OutboxState| {
+                !outbox.broken.contains(&Rule::Numbers)
+            }),
+            Property::always(DEATH, |_, outbox: &OutboxState| {
+                !outbox.broken.contains(&Rule::Death)
+            }),
+            Property::always(GIVEN_UP, |_, outbox: &OutboxState| {
+                !outbox.broken.contains(&Rule::GivenUp)
             }),
         ];
         let goals = goals().into_iter();
@@ -184,135 +193,136 @@ impl Model for Outbox {
 }
 
 /// What the workers can do, and what can happen to them.
-fn add_work(post: &Post, actions: &mut Vec<Action>) {
-    let faults = post.left.faults > 0;
-    for (place, work) in post.works.iter().enumerate() {
-        match work.stage {
+fn add_work(outbox: &OutboxState, actions: &mut Vec<Action>) {
+    let faults = outbox.budget.faults > 0;
+    for (place, job) in outbox.jobs.iter().enumerate() {
+        match job.stage {
             Stage::Read => actions.push(Action::Begin(place)),
             Stage::Sending => {
-                actions.extend(Reply::ALL.map(|reply| Action::Answer(place, reply)));
+                actions.extend(Reply::ALL.map(|reply| Action::Respond(place, reply)));
             }
             Stage::Answered(_) => actions.push(Action::Record(place, true)),
         }
         if faults {
             actions.push(Action::Crash(place));
-            if matches!(work.stage, Stage::Answered(_)) && work.holds {
+            if matches!(job.stage, Stage::Answered(_)) && job.holds {
                 actions.push(Action::Record(place, false));
             }
         }
     }
-    for event in 0..post.rows.len() {
-        if post.works.len() < WORKERS && post.is_claimable(event) {
-            actions.push(Action::Take(event));
+    for event in 0..outbox.rows.len() {
+        if outbox.jobs.len() < WORKERS && outbox.is_claimable(event) {
+            actions.push(Action::Claim(event));
         }
-        let is_leased = post.row(event).is_some_and(|row| row.leased);
-        let lapses = post.flaw != Some(Flaw::NeverLapses);
-        if is_leased && lapses && (faults || !post.has_holder(event)) {
-            actions.push(Action::Lapse(event));
+        let is_leased = outbox.row(event).is_some_and(|row| row.leased);
+        let lapses = outbox.mutation != Some(Mutation::NeverExpiresLeases);
+        if is_leased && lapses && (faults || !outbox.has_holder(event)) {
+            actions.push(Action::ExpireLease(event));
         }
     }
 }
 
 /// What becomes of it when nothing goes wrong any more and the endpoint takes all it gets.
-fn rest(post: &Post) -> Post {
-    let mut post = post.clone();
+fn drained(outbox: &OutboxState) -> OutboxState {
+    let mut outbox = outbox.clone();
     for _ in 0..200 {
-        if !post.broken.is_empty() || !one_step(&mut post) {
+        if !outbox.broken.is_empty() || !run_next(&mut outbox) {
             break;
         }
     }
-    post
+    outbox
 }
 
 /// Does one thing that is waiting; `false` where nothing is.
-fn one_step(post: &mut Post) -> bool {
-    if let Some(last) = post.works.len().checked_sub(1) {
-        match post.works[last].stage {
-            Stage::Read => post.begin(last),
-            Stage::Sending => post.answer(last, Reply::Taken),
-            Stage::Answered(_) => post.record(last, true),
+fn run_next(outbox: &mut OutboxState) -> bool {
+    if let Some(last) = outbox.jobs.len().checked_sub(1) {
+        match outbox.jobs[last].stage {
+            Stage::Read => outbox.begin(last),
+            Stage::Sending => outbox.respond(last, Reply::Taken),
+            Stage::Answered(_) => outbox.record(last, true),
         }
         return true;
     }
-    let events = 0..post.rows.len();
-    let is_left = |event: &usize| {
-        post.row(*event)
+    let events = 0..outbox.rows.len();
+    let is_abandoned = |event: &usize| {
+        outbox
+            .row(*event)
             .is_some_and(|row| row.leased && row.is_open())
     };
-    if let Some(event) = events.clone().find(is_left)
-        && post.flaw != Some(Flaw::NeverLapses)
+    if let Some(event) = events.clone().find(is_abandoned)
+        && outbox.mutation != Some(Mutation::NeverExpiresLeases)
     {
-        post.lapse(event);
+        outbox.expire_lease(event);
         return true;
     }
-    if let Some(event) = events.clone().find(|event| post.is_claimable(*event)) {
-        post.take(event);
+    if let Some(event) = events.clone().find(|event| outbox.is_claimable(*event)) {
+        outbox.claim(event);
         return true;
     }
-    post.tick().is_some()
+    outbox.tick().is_some()
 }
 
 /// Whether every delivery has ended.
-fn rests(post: &Post) -> bool {
-    !post.broken.is_empty() || !rows(post).any(Row::is_open)
+fn all_deliveries_ended(outbox: &OutboxState) -> bool {
+    !outbox.broken.is_empty() || !rows(outbox).any(Row::is_open)
 }
 
 /// Whether every event that was wanted has reached the merchant, or its delivery is dead. That it
 /// died by the rules is held against every step.
-fn told(post: &Post) -> bool {
+fn received(outbox: &OutboxState) -> bool {
     let fine = |(row, wanted): &(Option<Row>, bool)| match row {
-        Some(row) => row.told || row.is_open() || row.delivery.state == DeliveryState::Dead,
+        Some(row) => row.received || row.is_open() || row.delivery.state == DeliveryState::Dead,
         None => !wanted,
     };
-    !post.broken.is_empty() || post.rows.iter().all(fine)
+    !outbox.broken.is_empty() || outbox.rows.iter().all(fine)
 }
 
-fn rows(post: &Post) -> impl Iterator<Item = &Row> {
-    post.rows.iter().filter_map(|(row, _)| row.as_ref())
+fn rows(outbox: &OutboxState) -> impl Iterator<Item = &Row> {
+    outbox.rows.iter().filter_map(|(row, _)| row.as_ref())
 }
 
 /// What can be reached; each check names what it must reach.
-fn goals() -> Vec<Property<Outbox>> {
+fn goals() -> Vec<Property<OutboxModel>> {
     vec![
-        Property::sometimes("all delivered", |_, post: &Post| {
-            post.rows.len() > 1
-                && rows(post).all(|row| row.delivery.state == DeliveryState::Delivered)
+        Property::sometimes("all delivered", |_, outbox: &OutboxState| {
+            outbox.rows.len() > 1
+                && rows(outbox).all(|row| row.delivery.state == DeliveryState::Delivered)
         }),
-        Property::sometimes("dead after ten failures", |_, post: &Post| {
-            rows(post).any(|row| row.delivery.state == DeliveryState::Dead && row.failed == TEN)
+        Property::sometimes("dead after ten failures", |_, outbox: &OutboxState| {
+            rows(outbox).any(|row| row.delivery.state == DeliveryState::Dead && row.failed == TEN)
         }),
-        Property::sometimes("gone", |_, post: &Post| {
-            disabled(post, DisabledBecause::Gone)
+        Property::sometimes("gone", |_, outbox: &OutboxState| {
+            disabled(outbox, DisableReason::Gone)
         }),
-        Property::sometimes("given up", |_, post: &Post| {
-            disabled(post, DisabledBecause::Failing)
+        Property::sometimes("given up", |_, outbox: &OutboxState| {
+            disabled(outbox, DisableReason::Failing)
         }),
-        Property::sometimes("taken twice at once", |_, post: &Post| {
-            let mut works = post.works.iter().filter(|work| work.event == 0);
-            works.clone().count() == WORKERS && works.all(|work| work.stage == Stage::Sending)
+        Property::sometimes("taken twice at once", |_, outbox: &OutboxState| {
+            let mut jobs = outbox.jobs.iter().filter(|job| job.event == 0);
+            jobs.clone().count() == WORKERS && jobs.all(|job| job.stage == Stage::Sending)
         }),
-        Property::sometimes("removed while it is sent", |_, post: &Post| {
-            post.endpoint.is_none() && post.works.iter().any(|work| work.stage == Stage::Sending)
+        Property::sometimes("removed while it is sent", |_, outbox: &OutboxState| {
+            outbox.endpoint.is_none() && outbox.jobs.iter().any(|job| job.stage == Stage::Sending)
         }),
-        Property::sometimes("redelivered while it is sent", |_, post: &Post| {
-            let mut works = post.works.iter();
-            works.any(|work| work.stage == Stage::Sending && !post.is_same_round(work))
+        Property::sometimes("redelivered while it is sent", |_, outbox: &OutboxState| {
+            let mut jobs = outbox.jobs.iter();
+            jobs.any(|job| job.stage == Stage::Sending && !outbox.is_same_round(job))
         }),
-        Property::sometimes("dead and delivered after all", |_, post: &Post| {
-            rows(post).any(|row| row.told && row.again && row.kept > TEN)
+        Property::sometimes("dead and delivered after all", |_, outbox: &OutboxState| {
+            rows(outbox).any(|row| row.received && row.again && row.kept > TEN)
         }),
     ]
 }
 
-fn disabled(post: &Post, because: DisabledBecause) -> bool {
-    let endpoint = post.endpoint.as_ref();
-    endpoint.is_some_and(|endpoint| endpoint.disabled == Some(because))
+fn disabled(outbox: &OutboxState, reason: DisableReason) -> bool {
+    let endpoint = outbox.endpoint.as_ref();
+    endpoint.is_some_and(|endpoint| endpoint.disabled == Some(reason))
 }
 
 /// Two events, with a fault and a change of the endpoint at any time.
 #[test]
-fn deliveries_faults_and_endpoints() {
-    let model = Outbox {
+fn outbox_with_faults_and_endpoint_changes() {
+    let model = OutboxModel {
         goals: &[
             "all delivered",
             "dead after ten failures",
@@ -321,48 +331,48 @@ fn deliveries_faults_and_endpoints() {
             "taken twice at once",
             "removed while it is sent",
         ],
-        ..Outbox::small(None)
+        ..OutboxModel::small(None)
     };
-    let depth = deeper().map_or(14, |depth| depth + 8);
+    let depth = depth_override().map_or(14, |depth| depth + 8);
     explore(model, Some(depth), 80_000);
 }
 
 /// All that can become of one event, from its first attempt to the tenth, with these limits.
-fn whole_life(left: Left, goals: &'static [&'static str], floor: usize) {
-    let starts = vec![Post::new(left, None)];
-    explore(Outbox { starts, goals }, None, floor);
+fn explore_one_event(budget: Budget, goals: &'static [&'static str], floor: usize) {
+    let starts = vec![OutboxState::new(budget, None)];
+    explore(OutboxModel { starts, goals }, None, floor);
 }
 
 #[test]
-fn a_whole_life_with_a_fault() {
-    let left = Left {
+fn one_event_with_a_fault() {
+    let budget = Budget {
         events: 1,
         settings: 1,
-        faults: if deeper().is_some() { 2 } else { 1 },
+        faults: if depth_override().is_some() { 2 } else { 1 },
         redeliveries: 0,
     };
-    whole_life(left, &["dead after ten failures", "gone"], 50_000);
+    explore_one_event(budget, &["dead after ten failures", "gone"], 50_000);
 }
 
 #[test]
-fn a_whole_life_with_a_redelivery() {
-    let left = Left {
+fn one_event_with_a_redelivery() {
+    let budget = Budget {
         events: 1,
         settings: 1,
-        faults: u8::from(deeper().is_some()),
+        faults: u8::from(depth_override().is_some()),
         redeliveries: 1,
     };
     let goals = &[
         "dead and delivered after all",
         "redelivered while it is sent",
     ];
-    whole_life(left, goals, 9000);
+    explore_one_event(budget, goals, 9000);
 }
 
 /// Far more of everything than can be explored: long walks at random.
 #[test]
-fn long_random_walks_of_deliveries() {
-    let left = Left {
+fn long_random_outbox_walks() {
+    let budget = Budget {
         events: 4,
         settings: 6,
         faults: 8,
@@ -371,9 +381,9 @@ fn long_random_walks_of_deliveries() {
     let walks = Walks {
         count: 1000,
         length: 150,
-        seldom: |action| matches!(action, Action::Set(_) | Action::Remove | Action::Crash(_)),
-        end: |post: &Post| {
-            let is = |state| rows(post).any(|row| row.delivery.state == state);
+        is_rare: |action| matches!(action, Action::Set(_) | Action::Remove | Action::Crash(_)),
+        end: |outbox: &OutboxState| {
+            let is = |state| rows(outbox).any(|row| row.delivery.state == state);
             match (is(DeliveryState::Delivered), is(DeliveryState::Dead)) {
                 (true, true) => "both",
                 (true, false) => "delivered",
@@ -382,7 +392,7 @@ fn long_random_walks_of_deliveries() {
             }
         },
     };
-    let ends = walks.run(&Outbox::starting(left, None));
+    let ends = walks.run(&OutboxModel::starting(budget, None));
     for end in ["delivered", "dead", "both"] {
         assert!(ends.contains_key(end), "no walk ended {end}: {ends:?}");
     }

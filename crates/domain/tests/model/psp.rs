@@ -6,10 +6,10 @@ use std::collections::BTreeMap;
 use oncharge_domain::{
     id::OperationId,
     operation::Operation,
-    psp::{Answer, Challenge, Instruction, PspReference, RefusalReason},
+    psp::{Challenge, Instruction, PspReference, PspResponse, RefusalReason},
 };
 
-use crate::book::reference;
+use crate::session_records::reference;
 
 /// A payment; amounts in minor units.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
@@ -49,9 +49,9 @@ pub(crate) enum Choice {
 struct Known {
     instruction: OrderedInstruction,
     /// What was answered at first, and is to every repetition.
-    first: Answer,
+    first: PspResponse,
     /// What is true now.
-    truth: Answer,
+    current: PspResponse,
 }
 
 /// An instruction with the payment that it is about.
@@ -68,12 +68,12 @@ pub(crate) struct AbstractPsp {
     pub(crate) payments: BTreeMap<OperationId, Money>,
     known: BTreeMap<OperationId, Known>,
     /// Notifications on their way: in any order, perhaps more than once.
-    pub(crate) mail: Vec<(OperationId, Answer)>,
+    pub(crate) notifications: Vec<(OperationId, PspResponse)>,
 }
 
 /// Notifications that the world ended a challenge or an authorisation in this way.
-fn other(text: &str) -> Answer {
-    Answer::Refused(RefusalReason::Other(text.to_owned()))
+fn other(text: &str) -> PspResponse {
+    PspResponse::Refused(RefusalReason::Other(text.to_owned()))
 }
 
 pub(crate) fn reference_of(operation: OperationId) -> PspReference {
@@ -98,7 +98,7 @@ impl AbstractPsp {
     }
 
     /// A call arrives: the first answer again where its key is known.
-    pub(crate) fn call(&mut self, operation: &Operation, choice: Choice) -> Answer {
+    pub(crate) fn call(&mut self, operation: &Operation, choice: Choice) -> PspResponse {
         if let Some(known) = self.known.get(&operation.id) {
             return known.first.clone();
         }
@@ -116,18 +116,18 @@ impl AbstractPsp {
         }
         let reference = reference_of(operation.id);
         let answer = match choice {
-            Choice::Done => self.settle(&order, operation.id),
-            Choice::Accepted => Answer::Accepted { reference },
-            Choice::Challenge => Answer::ActionRequired(Challenge {
+            Choice::Done => self.move_money(&order, operation.id),
+            Choice::Accepted => PspResponse::Accepted { reference },
+            Choice::Challenge => PspResponse::ActionRequired(Challenge {
                 reference,
                 url: "https://psp.example.com/challenge".to_owned(),
             }),
-            Choice::Refused => Answer::Refused(RefusalReason::CardDeclined),
+            Choice::Refused => PspResponse::Refused(RefusalReason::CardDeclined),
         };
         let known = Known {
             instruction: order,
             first: answer.clone(),
-            truth: answer.clone(),
+            current: answer.clone(),
         };
         self.known.insert(operation.id, known);
         self.notify(operation.id, answer.clone());
@@ -135,15 +135,17 @@ impl AbstractPsp {
     }
 
     /// What a look-up finds.
-    pub(crate) fn truth(&self, operation: OperationId) -> Option<Answer> {
-        self.known.get(&operation).map(|known| known.truth.clone())
+    pub(crate) fn current(&self, operation: OperationId) -> Option<PspResponse> {
+        self.known
+            .get(&operation)
+            .map(|known| known.current.clone())
     }
 
     /// Whether the PSP (or the shopper) has not decided this operation yet.
     pub(crate) fn is_undecided(&self, operation: OperationId) -> bool {
         matches!(
-            self.truth(operation),
-            Some(Answer::Accepted { .. } | Answer::ActionRequired(_))
+            self.current(operation),
+            Some(PspResponse::Accepted { .. } | PspResponse::ActionRequired(_))
         )
     }
 
@@ -154,31 +156,32 @@ impl AbstractPsp {
 
     /// Operations that are done and could be taken back.
     pub(crate) fn done(&self) -> Vec<OperationId> {
-        let done = |(_, known): &(&OperationId, &Known)| matches!(known.truth, Answer::Done { .. });
+        let done =
+            |(_, known): &(&OperationId, &Known)| matches!(known.current, PspResponse::Done { .. });
         self.known.iter().filter(done).map(|(id, _)| *id).collect()
     }
 
     /// An accepted operation or a challenge comes to its end.
     pub(crate) fn finish(&mut self, operation: OperationId, done: bool) {
         let order = self.known[&operation].instruction.clone();
-        let truth = if done {
-            self.settle(&order, operation)
+        let current = if done {
+            self.move_money(&order, operation)
         } else {
-            Answer::Refused(RefusalReason::AuthenticationFailed)
+            PspResponse::Refused(RefusalReason::AuthenticationFailed)
         };
-        self.set_truth(operation, truth);
+        self.set_current(operation, current);
     }
 
     /// What was done is taken back; `false` where there is nothing to take back any more.
-    pub(crate) fn take_back(&mut self, operation: OperationId) -> bool {
+    pub(crate) fn reverse(&mut self, operation: OperationId) -> bool {
         let order = self.known[&operation].instruction.clone();
         let Some(payment) = self.payments.get_mut(&order.payment) else {
             return false;
         };
-        let (possible, truth) = match order.instruction {
+        let (possible, current) = match order.instruction {
             Instruction::Authorize { .. } if payment.reserved() > 0 => {
                 let lapsed = RefusalReason::AuthorizationExpired;
-                (true, Answer::Refused(lapsed))
+                (true, PspResponse::Refused(lapsed))
             }
             Instruction::Authorize { capture, .. } => {
                 (capture && payment.captured > 0, other("failed_late"))
@@ -203,32 +206,32 @@ impl AbstractPsp {
             Instruction::Cancel { .. } => payment.released = false,
             Instruction::Refund { amount, .. } => payment.refunded -= amount.minor(),
         }
-        self.set_truth(operation, truth);
+        self.set_current(operation, current);
         true
     }
 
-    fn set_truth(&mut self, operation: OperationId, truth: Answer) {
+    fn set_current(&mut self, operation: OperationId, current: PspResponse) {
         if let Some(known) = self.known.get_mut(&operation) {
-            known.truth = truth.clone();
+            known.current = current.clone();
         }
-        self.notify(operation, truth);
+        self.notify(operation, current);
     }
 
     /// One notification for every final result, also where the caller already had it.
-    fn notify(&mut self, operation: OperationId, answer: Answer) {
-        if matches!(answer, Answer::Done { .. } | Answer::Refused(_)) {
-            self.mail.push((operation, answer));
+    fn notify(&mut self, operation: OperationId, answer: PspResponse) {
+        if matches!(answer, PspResponse::Done { .. } | PspResponse::Refused(_)) {
+            self.notifications.push((operation, answer));
         }
     }
 
     /// Moves the money, as far as the books allow.
-    fn settle(&mut self, order: &OrderedInstruction, operation: OperationId) -> Answer {
+    fn move_money(&mut self, order: &OrderedInstruction, operation: OperationId) -> PspResponse {
         let reference = reference_of(operation);
-        let done = |captured| Answer::Done {
+        let done = |captured| PspResponse::Done {
             reference,
             captured,
         };
-        let nothing = Answer::Refused(RefusalReason::NothingHeld);
+        let nothing = PspResponse::Refused(RefusalReason::NothingHeld);
         let undecided = self.is_undecided(order.payment);
         let Some(payment) = self.payments.get_mut(&order.payment) else {
             return nothing;
@@ -248,10 +251,10 @@ impl AbstractPsp {
                 done(false)
             }
             Instruction::Cancel { .. } if payment.captured > 0 => {
-                Answer::Refused(RefusalReason::AlreadyCaptured)
+                PspResponse::Refused(RefusalReason::AlreadyCaptured)
             }
             Instruction::Cancel { .. } if undecided => {
-                self.set_truth(order.payment, other("cancelled"));
+                self.set_current(order.payment, other("cancelled"));
                 done(false)
             }
             Instruction::Refund { amount, .. } if payment.taken() >= amount.minor() => {

@@ -5,15 +5,15 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use oncharge_domain::{
     audit::AuditAction::{RefundOfFailedCapture, UnexpectedFact},
     id::OperationId,
-    operation::{OperationKind, Sending},
-    psp::{Answer, TokenFingerprint, Word},
+    operation::{OperationKind, SendState},
+    psp::{PspResponse, PspResult, TokenFingerprint},
     session::{Input, Status},
     time::Timestamp,
 };
 
 use crate::{
-    book::{AMOUNT, Book, LIFETIME, at},
     psp::{AbstractPsp, Choice},
+    session_records::{AMOUNT, LIFETIME, SessionRecords, at},
 };
 
 /// Moments that matter, in seconds after the creation: a challenge of the beginning has ended, and one
@@ -28,33 +28,33 @@ pub(crate) struct Flight {
     /// A merchant's request waits for it; otherwise it is a worker's.
     pub(crate) waiting: bool,
     /// What it has heard; `None` while the call has not been made.
-    pub(crate) word: Option<Word>,
+    pub(crate) result: Option<PspResult>,
 }
 
 /// How much more of each may happen.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Left {
+pub(crate) struct Budget {
     pub(crate) pays: u8,
     pub(crate) commands: u8,
     /// Crashes, time-outs, calls that cannot be sent, stalls.
     pub(crate) faults: u8,
     /// What the PSP takes back.
-    pub(crate) surprises: u8,
+    pub(crate) reversals: u8,
     /// Notifications that come twice.
     pub(crate) repeats: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
-    pub(crate) book: Book,
+    pub(crate) records: SessionRecords,
     pub(crate) psp: AbstractPsp,
     pub(crate) flights: Vec<Flight>,
     /// Calls that were given up but may still arrive.
     pub(crate) network: Vec<OperationId>,
     pub(crate) moment: usize,
-    pub(crate) left: Left,
+    pub(crate) budget: Budget,
     /// The log told a person to look.
-    pub(crate) flagged: bool,
+    pub(crate) needs_review: bool,
     /// Which rule a decision has broken.
     pub(crate) broken: Option<String>,
 }
@@ -71,15 +71,15 @@ pub(crate) enum Command {
 }
 
 impl World {
-    pub(crate) fn new(automatic: Option<u32>, left: Left) -> Self {
+    pub(crate) fn new(automatic: Option<u32>, budget: Budget) -> Self {
         Self {
-            book: Book::new(automatic),
+            records: SessionRecords::new(automatic),
             psp: AbstractPsp::default(),
             flights: Vec::new(),
             network: Vec::new(),
             moment: 0,
-            left,
-            flagged: false,
+            budget,
+            needs_review: false,
             broken: None,
         }
     }
@@ -90,7 +90,7 @@ impl World {
 
     /// A merchant or shopper asks for something; `None` where it is refused.
     pub(crate) fn command(&mut self, command: Command) -> Option<()> {
-        let operation = self.book.next_id();
+        let operation = self.records.next_id();
         let input = match command {
             Command::Pay => Input::Pay {
                 operation,
@@ -98,28 +98,28 @@ impl World {
                 banned: false,
             },
             Command::Abandon => Input::Abandon { operation },
-            Command::Capture(minor) => self.book.capture(Some(minor)),
-            Command::Cancel => self.book.cancel(),
-            Command::Refund(minor) => self.book.refund(minor),
+            Command::Capture(minor) => self.records.capture(Some(minor)),
+            Command::Cancel => self.records.cancel(),
+            Command::Refund(minor) => self.records.refund(minor),
             Command::Expire => Input::Expire,
         };
-        self.intend(&input, command != Command::Pay)
+        self.change_session(&input, command != Command::Pay)
     }
 
     /// The worker does what is due; `None` where nothing is.
     pub(crate) fn deadline(&mut self) -> Option<()> {
         let due = self
-            .book
+            .records
             .session
             .due_at()
             .is_some_and(|due| due <= self.now());
-        let operation = self.book.next_id();
-        due.then(|| self.intend(&Input::Deadline { operation }, false))?
+        let operation = self.records.next_id();
+        due.then(|| self.change_session(&Input::Deadline { operation }, false))?
     }
 
     /// Commits an intent and starts its calls; `None` where it is refused.
-    fn intend(&mut self, input: &Input, waiting: bool) -> Option<()> {
-        let decision = match self.book.decide(input, self.now()) {
+    fn change_session(&mut self, input: &Input, waiting: bool) -> Option<()> {
+        let decision = match self.records.decide(input, self.now()) {
             Ok(decision) => decision.ok()?,
             Err(broken) => {
                 self.broken = Some(broken);
@@ -130,20 +130,28 @@ impl World {
             self.flights.push(Flight {
                 operation: operation.id,
                 waiting,
-                word: None,
+                result: None,
             });
         }
-        self.tidy();
+        self.normalize();
         Some(())
     }
 
     /// Writes down a word about an operation.
-    pub(crate) fn learn(&mut self, operation: OperationId, word: &Word, waiting: bool) {
-        let heard = self.book.heard(operation, word, waiting);
-        match self.book.decide(&Input::Heard(Box::new(heard)), self.now()) {
+    pub(crate) fn apply_result(
+        &mut self,
+        operation: OperationId,
+        result: &PspResult,
+        waiting: bool,
+    ) {
+        let psp_update = self.records.psp_update(operation, result, waiting);
+        match self
+            .records
+            .decide(&Input::PspUpdate(Box::new(psp_update)), self.now())
+        {
             Ok(Ok(decision)) => {
                 let flags = [UnexpectedFact, RefundOfFailedCapture];
-                self.flagged |= decision
+                self.needs_review |= decision
                     .audit
                     .iter()
                     .any(|(action, _)| flags.contains(action));
@@ -151,12 +159,12 @@ impl World {
             Ok(Err(refusal)) => self.broken = Some(format!("a word was refused: {refusal}")),
             Err(broken) => self.broken = Some(broken),
         }
-        self.tidy();
+        self.normalize();
     }
 
     /// The call of a flight arrives at the PSP.
-    pub(crate) fn arrive(&mut self, operation: OperationId, choice: Choice) -> Answer {
-        let operation = &self.book.operations[&operation];
+    pub(crate) fn arrive(&mut self, operation: OperationId, choice: Choice) -> PspResponse {
+        let operation = &self.records.operations[&operation];
         self.psp.call(operation, choice)
     }
 
@@ -164,51 +172,56 @@ impl World {
     /// nothing new.
     pub(crate) fn recover(&mut self, id: OperationId) -> Option<()> {
         let operation = self
-            .book
+            .records
             .operations
             .get(&id)
             .filter(|found| found.is_open())?;
         let attempt = matches!(operation.kind, OperationKind::Authorize { .. });
-        let may_repeat = !(attempt && self.now() >= self.book.session.expires_at);
+        let may_repeat = !(attempt && self.now() >= self.records.session.expires_at);
         let sending = operation.sending;
-        let word = self.psp.truth(id).map_or(Word::NotFound, Word::Answer);
+        let result = self
+            .psp
+            .current(id)
+            .map_or(PspResult::NotFound, PspResult::Response);
         let repeat = match sending {
-            Sending::NotSent => Some(Sending::Intended),
-            Sending::Intended | Sending::Unknown if word == Word::NotFound && may_repeat => {
-                Some(Sending::Unknown)
+            SendState::NotSent => Some(SendState::Intended),
+            SendState::Intended | SendState::Unknown
+                if result == PspResult::NotFound && may_repeat =>
+            {
+                Some(SendState::Unknown)
             }
             _ => None,
         };
         let mut flight = Flight {
             operation: id,
             waiting: false,
-            word: Some(word),
+            result: Some(result),
         };
         if let Some(sending) = repeat {
             // That it goes out again is written down first.
             let now = self.now();
-            let operation = self.book.operations.get_mut(&id)?;
+            let operation = self.records.operations.get_mut(&id)?;
             (operation.sending, operation.last_sent_at) = (sending, now);
-            flight.word = None;
+            flight.result = None;
         }
         self.flights.push(flight);
-        self.tidy();
+        self.normalize();
         Some(())
     }
 
     /// Puts what has no order into one, and forgets what decides nothing.
-    pub(crate) fn tidy(&mut self) {
+    pub(crate) fn normalize(&mut self) {
         self.flights.sort_by_cached_key(place);
         self.network.sort_unstable();
-        self.psp.mail.sort_by_cached_key(place);
-        for operation in self.book.operations.values_mut() {
+        self.psp.notifications.sort_by_cached_key(place);
+        for operation in self.records.operations.values_mut() {
             operation.created_at = at(0);
         }
     }
 
     /// Whether books and PSP agree, once nothing is on its way any more.
-    pub(crate) fn truth(&self) -> Result<(), String> {
-        let session = &self.book.session;
+    pub(crate) fn check_consistency(&self) -> Result<(), String> {
+        let session = &self.records.session;
         let kept = match &session.status {
             Status::Authorized(authorized) => Some(&authorized.payment),
             Status::Captured(captured) => Some(&captured.payment),
@@ -231,7 +244,7 @@ impl World {
             };
             let agree = (money.reserved(), money.captured, money.refunded)
                 == (reserved, captured, refunded);
-            if !agree && !self.flagged {
+            if !agree && !self.needs_review {
                 return Err(format!("{money:?} of {attempt} in {:?}", session.status));
             }
         }

@@ -2,17 +2,17 @@
 
 use oncharge_domain::{
     operation::{Contradiction, OperationKind, OperationStatus},
-    psp::{RefusalReason, Word},
+    psp::{PspResult, RefusalReason},
     session::{FailureCode, InProgress, Input, Refusal, Session, Status},
 };
 
 use crate::{
-    book::{AMOUNT, Book, at},
     rows::{done, nothing_held, refused},
+    session_records::{AMOUNT, SessionRecords, at},
 };
 
-fn authorized() -> Book {
-    Book::new(Some(60)).paying().told(&done())
+fn authorized() -> SessionRecords {
+    SessionRecords::new(Some(60)).paying().with_result(&done())
 }
 
 fn planned(session: &Session) -> Option<i64> {
@@ -24,11 +24,11 @@ fn planned(session: &Session) -> Option<i64> {
 }
 
 /// The automatic capture, a minute later; with its amount.
-fn captured_by_itself(book: &Book) -> i64 {
-    let mut book = book.clone();
-    let operation = book.next_id();
+fn automatic_capture_amount(records: &SessionRecords) -> i64 {
+    let mut records = records.clone();
+    let operation = records.next_id();
     let input = Input::Deadline { operation };
-    let decision = book.decide(&input, at(60)).unwrap().unwrap();
+    let decision = records.decide(&input, at(60)).unwrap().unwrap();
     let started = &decision.operations[0];
     assert_eq!(started.kind, OperationKind::Capture { automatic: true });
     started.amount.minor()
@@ -36,83 +36,96 @@ fn captured_by_itself(book: &Book) -> i64 {
 
 /// The clock captures what the merchant ordered last, never more.
 #[test]
-fn a_capture_that_was_not_sent_leaves_its_amount_to_the_clock() {
-    let book = authorized();
-    assert_eq!(captured_by_itself(&book), AMOUNT);
+fn an_unsent_capture_sets_the_automatic_amount() {
+    let records = authorized();
+    assert_eq!(automatic_capture_amount(&records), AMOUNT);
     for ordered in [40, 70, AMOUNT] {
-        let input = book.capture(Some(ordered));
-        let book = book.clone().then(&input).told(&Word::NotSent);
-        assert_eq!(planned(&book.session), Some(ordered));
-        assert_eq!(captured_by_itself(&book), ordered);
-        let input = book.capture(Some(30));
-        let again = book.then(&input).told(&Word::NotSent);
-        assert_eq!(captured_by_itself(&again), 30, "the last order counts");
+        let input = records.capture(Some(ordered));
+        let records = records
+            .clone()
+            .then(&input)
+            .with_result(&PspResult::NotSent);
+        assert_eq!(planned(&records.session), Some(ordered));
+        assert_eq!(automatic_capture_amount(&records), ordered);
+        let input = records.capture(Some(30));
+        let again = records.then(&input).with_result(&PspResult::NotSent);
+        assert_eq!(
+            automatic_capture_amount(&again),
+            30,
+            "the last order counts"
+        );
     }
 }
 
 #[test]
 fn a_refused_capture_or_a_requested_cancel_ends_automatic_capture() {
-    let book = authorized();
-    let part = book.capture(Some(40));
-    let capture = book.clone().then(&part);
-    assert_eq!(planned(&capture.clone().told(&refused()).session), None);
-    let cancel = book.cancel();
-    let cancel = book.clone().then(&cancel);
-    for word in [refused(), Word::NotSent] {
-        assert_eq!(planned(&cancel.clone().told(&word).session), None);
+    let records = authorized();
+    let part = records.capture(Some(40));
+    let capture = records.clone().then(&part);
+    assert_eq!(
+        planned(&capture.clone().with_result(&refused()).session),
+        None
+    );
+    let cancel = records.cancel();
+    let cancel = records.clone().then(&cancel);
+    for result in [refused(), PspResult::NotSent] {
+        assert_eq!(planned(&cancel.clone().with_result(&result).session), None);
     }
     // Also where the merchant's own captures come later.
-    let book = cancel.told(&Word::NotSent).capturing().told(&Word::NotSent);
-    assert_eq!(planned(&book.session), None);
+    let records = cancel
+        .with_result(&PspResult::NotSent)
+        .capturing()
+        .with_result(&PspResult::NotSent);
+    assert_eq!(planned(&records.session), None);
 }
 
 /// A capture or cancel in place of an automatic capture that was definitely not sent.
 #[test]
-fn an_unsent_automatic_capture_locks_nobody_out() {
-    let book = authorized().capturing_by_itself();
-    let automatic = book.newest();
+fn an_unsent_automatic_capture_can_be_replaced() {
+    let records = authorized().capturing_automatically();
+    let automatic = records.newest();
     for (input, what) in [
-        (book.capture(Some(40)), "a capture before the outcome"),
-        (book.cancel(), "a cancel before the outcome"),
+        (records.capture(Some(40)), "a capture before the outcome"),
+        (records.cancel(), "a cancel before the outcome"),
     ] {
-        let refusal = book.clone().decide(&input, at(61)).unwrap().unwrap_err();
+        let refusal = records.clone().decide(&input, at(61)).unwrap().unwrap_err();
         assert_eq!(refusal, Refusal::InProgress(InProgress::Capture), "{what}");
     }
-    let unsent = book.told(&Word::NotSent);
+    let unsent = records.with_result(&PspResult::NotSent);
     for input in [unsent.capture(Some(40)), unsent.cancel()] {
-        let mut book = unsent.clone();
-        let decision = book.decide(&input, at(62)).unwrap().unwrap();
+        let mut records = unsent.clone();
+        let decision = records.decide(&input, at(62)).unwrap().unwrap();
         assert!(decision.events.is_empty(), "{:?}", decision.events);
-        let old = &book.operations[&automatic];
+        let old = &records.operations[&automatic];
         let failed = (OperationStatus::Failed, Some(RefusalReason::NeverSent));
         assert_eq!((old.status, old.failure.clone()), failed);
-        let flight = book.session.status.in_flight().unwrap();
+        let flight = records.session.status.in_flight().unwrap();
         assert_eq!(flight.operation, decision.operations[0].id);
     }
-    let cancelled = unsent.clone().cancelling().told(&Word::NotSent);
+    let cancelled = unsent.clone().cancelling().with_result(&PspResult::NotSent);
     assert_eq!(planned(&cancelled.session), None);
     let part = unsent.capture(Some(40));
-    let part = unsent.then(&part).told(&Word::NotSent);
-    assert_eq!(captured_by_itself(&part), 40);
+    let part = unsent.then(&part).with_result(&PspResult::NotSent);
+    assert_eq!(automatic_capture_amount(&part), 40);
 }
 
 /// Nothing held: the authorization is gone, whoever asked for what.
 #[test]
 fn a_refusal_because_nothing_is_held_cancels_the_session() {
-    let gone = |book: Book, waiting: bool| {
-        let mut book = book;
-        let heard = book.heard(book.newest(), &nothing_held(), waiting);
-        let input = Input::Heard(Box::new(heard));
-        let decision = book.decide(&input, at(1)).unwrap().unwrap();
+    let gone = |records: SessionRecords, waiting: bool| {
+        let mut records = records;
+        let psp_update = records.psp_update(records.newest(), &nothing_held(), waiting);
+        let input = Input::PspUpdate(Box::new(psp_update));
+        let decision = records.decide(&input, at(1)).unwrap().unwrap();
         let events: Vec<_> = decision
             .events
             .iter()
             .map(|event| event.kind.name())
             .collect();
         assert_eq!(events, ["payment.cancelled"]);
-        assert_eq!(book.session.failure(), Some(FailureCode::VoidedAtPsp));
+        assert_eq!(records.session.failure(), Some(FailureCode::VoidedAtPsp));
         assert_eq!(
-            book.operations[&book.newest()].status,
+            records.operations[&records.newest()].status,
             OperationStatus::Failed
         );
     };
@@ -120,33 +133,33 @@ fn a_refusal_because_nothing_is_held_cancels_the_session() {
         gone(authorized().capturing(), waiting);
         gone(authorized().cancelling(), waiting);
     }
-    gone(authorized().capturing_by_itself(), false);
+    gone(authorized().capturing_automatically(), false);
 }
 
 /// What failed here and is done at the PSP is recorded once for each operation.
 #[test]
 fn a_contradiction_is_recorded_once() {
-    let captured = || authorized().capturing().told(&done());
-    for book in [
-        authorized().capturing().told(&refused()),
-        authorized().cancelling().told(&refused()),
-        captured().refunding().told(&refused()),
+    let captured = || authorized().capturing().with_result(&done());
+    for records in [
+        authorized().capturing().with_result(&refused()),
+        authorized().cancelling().with_result(&refused()),
+        captured().refunding().with_result(&refused()),
     ] {
-        let operation = book.newest();
-        let mut book = book;
+        let operation = records.newest();
+        let mut records = records;
         let mut recorded = Vec::new();
         for _ in 0..3 {
-            let status = book.session.status.clone();
-            let heard = book.heard(operation, &done(), false);
-            let input = Input::Heard(Box::new(heard));
-            let decision = book.decide(&input, at(5)).unwrap().unwrap();
-            assert_eq!(book.session.status, status);
+            let status = records.session.status.clone();
+            let psp_update = records.psp_update(operation, &done(), false);
+            let input = Input::PspUpdate(Box::new(psp_update));
+            let decision = records.decide(&input, at(5)).unwrap().unwrap();
+            assert_eq!(records.session.status, status);
             assert!(decision.events.is_empty(), "{:?}", decision.events);
             recorded.push(decision.audit.len());
         }
         assert_eq!(recorded, [1, 0, 0]);
         assert_eq!(
-            book.operations[&operation].contradiction,
+            records.operations[&operation].contradiction,
             Some(Contradiction::Listed)
         );
     }

@@ -2,20 +2,20 @@
 
 use oncharge_domain::{
     id::OperationId,
-    psp::{Answer, Challenge, RefusalReason, TokenFingerprint, Word},
+    psp::{Challenge, PspResponse, PspResult, RefusalReason, TokenFingerprint},
     session::Input,
 };
 
-use crate::book::{Book, LIFETIME, at, reference};
+use crate::session_records::{LIFETIME, SessionRecords, at, reference};
 
 /// A state, and the book that is in it.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
-    pub(crate) book: Book,
+    pub(crate) records: SessionRecords,
 }
 
 /// Builds books by letting things happen.
-impl Book {
+impl SessionRecords {
     pub(crate) fn then(mut self, input: &Input) -> Self {
         self.decide(input, at(0)).unwrap().unwrap();
         self
@@ -61,18 +61,18 @@ impl Book {
         *self.operations.keys().next().unwrap()
     }
 
-    pub(crate) fn hearing(self, operation: OperationId, word: &Word) -> Self {
-        let heard = self.heard(operation, word, false);
-        self.then(&Input::Heard(Box::new(heard)))
+    pub(crate) fn with_result_for(self, operation: OperationId, result: &PspResult) -> Self {
+        let psp_update = self.psp_update(operation, result, false);
+        self.then(&Input::PspUpdate(Box::new(psp_update)))
     }
 
-    pub(crate) fn told(self, word: &Word) -> Self {
+    pub(crate) fn with_result(self, result: &PspResult) -> Self {
         let operation = self.newest();
-        self.hearing(operation, word)
+        self.with_result_for(operation, result)
     }
 
     /// A minute after the authorization, which starts the automatic capture.
-    pub(crate) fn capturing_by_itself(mut self) -> Self {
+    pub(crate) fn capturing_automatically(mut self) -> Self {
         let operation = self.next_id();
         self.decide(&Input::Deadline { operation }, at(60))
             .unwrap()
@@ -80,7 +80,7 @@ impl Book {
         self
     }
 
-    pub(crate) fn late(mut self) -> Self {
+    pub(crate) fn past_expiry(mut self) -> Self {
         let operation = self.next_id();
         let input = Input::Deadline { operation };
         self.decide(&input, at(LIFETIME)).unwrap().unwrap();
@@ -88,38 +88,38 @@ impl Book {
     }
 }
 
-pub(crate) fn done() -> Word {
+pub(crate) fn done() -> PspResult {
     let reference = reference("psp_1");
     let captured = false;
-    Word::Answer(Answer::Done {
+    PspResult::Response(PspResponse::Done {
         reference,
         captured,
     })
 }
 
-pub(crate) fn refused() -> Word {
-    Word::Answer(Answer::Refused(RefusalReason::CardDeclined))
+pub(crate) fn refused() -> PspResult {
+    PspResult::Response(PspResponse::Refused(RefusalReason::CardDeclined))
 }
 
-pub(crate) fn accepted() -> Word {
-    Word::Answer(Answer::Accepted {
+pub(crate) fn accepted() -> PspResult {
+    PspResult::Response(PspResponse::Accepted {
         reference: reference("psp_1"),
     })
 }
 
-pub(crate) fn challenge() -> Word {
-    Word::Answer(Answer::ActionRequired(Challenge {
+pub(crate) fn challenge() -> PspResult {
+    PspResult::Response(PspResponse::ActionRequired(Challenge {
         reference: reference("psp_1"),
         url: "https://psp.example.com/challenge".to_owned(),
     }))
 }
 
-pub(crate) fn nothing_held() -> Word {
-    Word::Answer(Answer::Refused(RefusalReason::NothingHeld))
+pub(crate) fn nothing_held() -> PspResult {
+    PspResult::Response(PspResponse::Refused(RefusalReason::NothingHeld))
 }
 
-pub(crate) fn captured_at_once() -> Word {
-    Word::Answer(Answer::Done {
+pub(crate) fn captured_at_once() -> PspResult {
+    PspResult::Response(PspResponse::Done {
         reference: reference("psp_1"),
         captured: true,
     })
@@ -127,124 +127,134 @@ pub(crate) fn captured_at_once() -> Word {
 
 /// Every state that a session can be in.
 pub(crate) fn rows() -> Vec<Row> {
-    let new = || Book::new(None);
-    let authorized = || new().paying().told(&done());
-    let captured = || authorized().capturing().told(&done());
-    let challenged = || new().paying().told(&challenge());
+    let new = || SessionRecords::new(None);
+    let authorized = || new().paying().with_result(&done());
+    let captured = || authorized().capturing().with_result(&done());
+    let challenged = || new().paying().with_result(&challenge());
     let rows = [
         ("created", new()),
         ("asking", new().paying()),
-        ("accepted", new().paying().told(&accepted())),
+        ("accepted", new().paying().with_result(&accepted())),
         ("challenge", challenged()),
         ("ending", challenged().abandoning()),
         ("ending+", {
-            let book = challenged().abandoning();
-            let attempt = book.oldest();
-            book.hearing(attempt, &done())
+            let records = challenged().abandoning();
+            let attempt = records.oldest();
+            records.with_result_for(attempt, &done())
         }),
-        ("x-asking", new().paying().late()),
-        ("x-ending", challenged().late()),
+        ("x-asking", new().paying().past_expiry()),
+        ("x-ending", challenged().past_expiry()),
         ("authorized", authorized()),
         ("capturing", authorized().capturing()),
         ("cancelling", authorized().cancelling()),
         ("lapsed", {
-            let book = authorized().capturing();
-            let attempt = book.oldest();
-            book.hearing(attempt, &refused())
+            let records = authorized().capturing();
+            let attempt = records.oldest();
+            records.with_result_for(attempt, &refused())
         }),
         ("captured", captured()),
-        ("cancelled", authorized().cancelling().told(&done())),
-        ("refused", new().paying().told(&refused())),
+        ("cancelled", authorized().cancelling().with_result(&done())),
+        ("refused", new().paying().with_result(&refused())),
         ("refused-final", {
-            let twice = new().paying().told(&refused()).paying().told(&refused());
-            twice.paying().told(&refused())
+            let twice = new()
+                .paying()
+                .with_result(&refused())
+                .paying()
+                .with_result(&refused());
+            twice.paying().with_result(&refused())
         }),
-        ("error", new().paying().told(&Word::NotSent)),
-        ("capture-failed", captured().told(&refused())),
+        ("error", new().paying().with_result(&PspResult::NotSent)),
+        ("capture-failed", captured().with_result(&refused())),
         (
             "expired",
-            new().paying().told(&refused()).then(&Input::Expire),
+            new().paying().with_result(&refused()).then(&Input::Expire),
         ),
     ];
     rows.into_iter()
-        .map(|(name, book)| Row { name, book })
+        .map(|(name, records)| Row { name, records })
         .collect()
 }
 
 /// The operations that a word can be about, in each state.
-pub(crate) fn subjects() -> Vec<(String, Book, OperationId)> {
-    let mut subjects = Vec::new();
-    let mut add = |name: &str, book: Book, operation| {
-        subjects.push((name.to_owned(), book, operation));
+pub(crate) fn operations_by_state() -> Vec<(String, SessionRecords, OperationId)> {
+    let mut operations_by_state = Vec::new();
+    let mut add = |name: &str, records: SessionRecords, operation| {
+        operations_by_state.push((name.to_owned(), records, operation));
     };
-    for Row { name, book } in rows() {
-        for operation in book.operations.values() {
+    for Row { name, records } in rows() {
+        for operation in records.operations.values() {
             let kind = operation.kind.name();
-            if kind == "authorize" && operation.id != book.oldest() {
+            if kind == "authorize" && operation.id != records.oldest() {
                 continue;
             }
-            add(&format!("{name}: {kind}"), book.clone(), operation.id);
+            add(&format!("{name}: {kind}"), records.clone(), operation.id);
         }
     }
     let captured = || {
-        let book = Book::new(None).paying().told(&done());
-        book.capturing().told(&done())
+        let records = SessionRecords::new(None).paying().with_result(&done());
+        records.capturing().with_result(&done())
     };
-    let add_newest = |add: &mut dyn FnMut(&str, Book, OperationId), name, book: Book| {
-        let newest = book.newest();
-        add(name, book, newest);
-    };
-    for (name, book, operation) in captures() {
-        add(name, book, operation);
+    let add_newest =
+        |add: &mut dyn FnMut(&str, SessionRecords, OperationId), name, records: SessionRecords| {
+            let newest = records.newest();
+            add(name, records, newest);
+        };
+    for (name, records, operation) in captures() {
+        add(name, records, operation);
     }
     add_newest(&mut add, "captured: open refund", captured().refunding());
     add_newest(
         &mut add,
         "captured: paid refund",
-        captured().refunding().told(&done()),
+        captured().refunding().with_result(&done()),
     );
     add_newest(
         &mut add,
         "captured: failed refund",
-        captured().refunding().told(&refused()),
+        captured().refunding().with_result(&refused()),
     );
-    let book = captured().refunding();
-    let (refund, capture) = (book.newest(), *book.operations.keys().nth(1).unwrap());
-    let book = book.hearing(capture, &refused());
-    add("capture-failed: open refund", book, refund);
-    let sale = Book::new(Some(0)).paying().told(&captured_at_once());
+    let records = captured().refunding();
+    let (refund, capture) = (records.newest(), *records.operations.keys().nth(1).unwrap());
+    let records = records.with_result_for(capture, &refused());
+    add("capture-failed: open refund", records, refund);
+    let sale = SessionRecords::new(Some(0))
+        .paying()
+        .with_result(&captured_at_once());
     add_newest(&mut add, "captured: sale", sale);
-    let unwanted = Book::new(None).paying().told(&refused()).told(&done());
+    let unwanted = SessionRecords::new(None)
+        .paying()
+        .with_result(&refused())
+        .with_result(&done());
     add_newest(&mut add, "refused: open compensation", unwanted.clone());
     add_newest(
         &mut add,
         "refused: done compensation",
-        unwanted.told(&done()),
+        unwanted.with_result(&done()),
     );
-    subjects
+    operations_by_state
 }
 
 /// Automatic captures, and captures and cancels that failed.
-fn captures() -> Vec<(&'static str, Book, OperationId)> {
-    let authorized = |automatic| Book::new(automatic).paying().told(&done());
-    let automatic = authorized(Some(60)).capturing_by_itself();
+fn captures() -> Vec<(&'static str, SessionRecords, OperationId)> {
+    let authorized = |automatic| SessionRecords::new(automatic).paying().with_result(&done());
+    let automatic = authorized(Some(60)).capturing_automatically();
     let attempt = automatic.oldest();
-    let lapsed = automatic.clone().hearing(attempt, &refused());
+    let lapsed = automatic.clone().with_result_for(attempt, &refused());
     [
         ("capturing: automatic capture", automatic),
         ("lapsed: automatic capture", lapsed),
         (
             "authorized: failed capture",
-            authorized(None).capturing().told(&refused()),
+            authorized(None).capturing().with_result(&refused()),
         ),
         (
             "authorized: failed cancel",
-            authorized(None).cancelling().told(&refused()),
+            authorized(None).cancelling().with_result(&refused()),
         ),
     ]
-    .map(|(name, book)| {
-        let newest = book.newest();
-        (name, book, newest)
+    .map(|(name, records)| {
+        let newest = records.newest();
+        (name, records, newest)
     })
     .to_vec()
 }

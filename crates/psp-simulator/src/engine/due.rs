@@ -1,44 +1,44 @@
 //! Work whose time has come: accepted calls (asynchronous mode) and successes to be taken back.
 
-use super::{Unit, modify, pay};
+use super::{Transaction, modify, pay};
+use crate::codes::{Kind, Outcome, Reason, Status};
 use crate::decide;
-use crate::notifications::{self, Fact};
+use crate::notifications::{self, NotificationContent};
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments;
-use crate::words::{Kind, Outcome, Reason, Status};
 
 /// Does the one piece of work that is due first. `false`: nothing is due.
-pub(crate) fn do_next(unit: &mut Unit<'_>) -> Result<bool, StoreError> {
-    if let Some(operation) = operations::next_due(unit.connection, unit.now)? {
-        carry_out(unit, operation)?;
+pub(crate) fn run_next(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
+    if let Some(operation) = operations::next_due(transaction.connection, transaction.now)? {
+        execute(transaction, operation)?;
         return Ok(true);
     }
-    if let Some(operation) = operations::next_late(unit.connection, unit.now)? {
-        take_back(unit, operation)?;
+    if let Some(operation) = operations::next_reversal(transaction.connection, transaction.now)? {
+        reverse(transaction, operation)?;
         return Ok(true);
     }
     Ok(false)
 }
 
-fn carry_out(unit: &mut Unit<'_>, mut operation: Operation) -> Result<(), StoreError> {
-    let mut payment = payments::find(unit.connection, &operation.payment_reference)?
+fn execute(transaction: &mut Transaction<'_>, mut operation: Operation) -> Result<(), StoreError> {
+    let mut payment = payments::find(transaction.connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
     if operation.kind == Kind::Authorise {
-        pay::resolve(unit, &mut payment, &mut operation)?;
+        pay::resolve(transaction, &mut payment, &mut operation)?;
     } else {
-        modify::carry_out(unit, &mut payment, &mut operation)?;
+        modify::execute(transaction, &mut payment, &mut operation)?;
     }
-    payments::update(unit.connection, &payment)?;
-    Ok(operations::update(unit.connection, &operation)?)
+    payments::update(transaction.connection, &payment)?;
+    Ok(operations::update(transaction.connection, &operation)?)
 }
 
-fn take_back(unit: &mut Unit<'_>, mut operation: Operation) -> Result<(), StoreError> {
-    let mut payment = payments::find(unit.connection, &operation.payment_reference)?
+fn reverse(transaction: &mut Transaction<'_>, mut operation: Operation) -> Result<(), StoreError> {
+    let mut payment = payments::find(transaction.connection, &operation.payment_reference)?
         .ok_or(StoreError::Corrupt("payments"))?;
     operation.late_at = None;
-    if let Some(effect) = decide::take_back(&payment, operation.kind, operation.amount) {
-        unit.apply(&mut payment, &operation, effect)?;
+    if let Some(effect) = decide::reverse(&payment, operation.kind, operation.amount) {
+        transaction.apply(&mut payment, &operation, effect)?;
         let lapsed = payment.status == Status::Lapsed;
         let captured_at_once = operation.kind == Kind::Authorise && !lapsed;
         let kind = if captured_at_once {
@@ -52,9 +52,9 @@ fn take_back(unit: &mut Unit<'_>, mut operation: Operation) -> Result<(), StoreE
         } else {
             Reason::FailedLate
         });
-        let fact = Fact::of(&payment, &operation, kind);
-        notifications::enqueue(unit, &payment, &fact)?;
-        payments::update(unit.connection, &payment)?;
+        let content = NotificationContent::of(&payment, &operation, kind);
+        notifications::enqueue(transaction, &payment, &content)?;
+        payments::update(transaction.connection, &payment)?;
     }
-    Ok(operations::update(unit.connection, &operation)?)
+    Ok(operations::update(transaction.connection, &operation)?)
 }

@@ -1,16 +1,16 @@
 //! Captures, cancels and refunds of a payment.
 
-use super::{Answer, LATE_DELAY, Unit, WORK_DELAY, pay, remembered};
+use super::{CallResponse, LATE_DELAY, Transaction, WORK_DELAY, pay, recorded_response};
+use crate::codes::{Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::entropy;
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
-use crate::words::{Kind, Outcome, Reason, Status};
 
 /// A modification as the caller asked for it.
 #[derive(Clone, Debug)]
-pub(crate) struct ModifyCall {
+pub(crate) struct ModificationCall {
     pub(crate) key: String,
     pub(crate) fingerprint: String,
     pub(crate) kind: Kind,
@@ -20,28 +20,31 @@ pub(crate) struct ModifyCall {
 }
 
 /// Carries the call out, or only accepts it (asynchronous mode), or repeats what it was answered.
-pub(crate) fn modify(unit: &mut Unit<'_>, call: ModifyCall) -> Result<Answer, StoreError> {
-    if let Some(answer) = remembered(unit.connection, &call.key, &call.fingerprint)? {
+pub(crate) fn modify(
+    transaction: &mut Transaction<'_>,
+    call: ModificationCall,
+) -> Result<CallResponse, StoreError> {
+    if let Some(answer) = recorded_response(transaction.connection, &call.key, &call.fingerprint)? {
         return Ok(answer);
     }
-    let Some(mut payment) = payments::find(unit.connection, &call.psp_reference)? else {
-        return Ok(Answer::UnknownPayment);
+    let Some(mut payment) = payments::find(transaction.connection, &call.psp_reference)? else {
+        return Ok(CallResponse::UnknownPayment);
     };
-    let mut operation = new_operation(unit, call, &payment)?;
+    let mut operation = new_operation(transaction, call, &payment)?;
     if operation.due_at.is_none() {
-        carry_out(unit, &mut payment, &mut operation)?;
-        payments::update(unit.connection, &payment)?;
+        execute(transaction, &mut payment, &mut operation)?;
+        payments::update(transaction.connection, &payment)?;
     }
     operation.answer = operation.result;
     operation.answer_reason = operation.reason;
-    operations::insert(unit.connection, &operation)?;
+    operations::insert(transaction.connection, &operation)?;
     let payment = Box::new(payment);
-    Ok(Answer::Operation { operation, payment })
+    Ok(CallResponse::Operation { operation, payment })
 }
 
 /// Does the work of a modification. The caller saves payment and call.
-pub(super) fn carry_out(
-    unit: &mut Unit<'_>,
+pub(super) fn execute(
+    transaction: &mut Transaction<'_>,
     payment: &mut Payment,
     operation: &mut Operation,
 ) -> Result<(), StoreError> {
@@ -53,36 +56,41 @@ pub(super) fn carry_out(
         (None, Kind::Authorise) => Err(Reason::WrongState),
     };
     match decision {
-        Err(reason) => unit.conclude(payment, operation, Outcome::Refused, Some(reason)),
+        Err(reason) => {
+            transaction.finish_operation(payment, operation, Outcome::Refused, Some(reason))
+        }
         Ok(effect) => {
             let moved = !effect.movements.is_empty();
             let was_open = matches!(payment.status, Status::Challenge | Status::Pending);
-            unit.apply(payment, operation, effect)?;
+            transaction.apply(payment, operation, effect)?;
             if was_open {
-                end_payment_call(unit, payment)?;
+                end_payment_call(transaction, payment)?;
             }
             if moved {
-                unit.doom(operation);
+                transaction.schedule_late_failure(operation);
             }
-            unit.conclude(payment, operation, Outcome::Done, None)
+            transaction.finish_operation(payment, operation, Outcome::Done, None)
         }
     }
 }
 
 /// A payment that was cancelled before it was decided ends its own call, too: refused, `cancelled`.
-fn end_payment_call(unit: &mut Unit<'_>, payment: &mut Payment) -> Result<(), StoreError> {
-    let mut call = operations::find(unit.connection, &payment.idempotency_key)?
+fn end_payment_call(
+    transaction: &mut Transaction<'_>,
+    payment: &mut Payment,
+) -> Result<(), StoreError> {
+    let mut call = operations::find(transaction.connection, &payment.idempotency_key)?
         .ok_or(StoreError::Corrupt("operations"))?;
-    pay::refuse(unit, payment, &mut call, Reason::Cancelled)?;
-    Ok(operations::update(unit.connection, &call)?)
+    pay::refuse(transaction, payment, &mut call, Reason::Cancelled)?;
+    Ok(operations::update(transaction.connection, &call)?)
 }
 
 fn new_operation(
-    unit: &Unit<'_>,
-    call: ModifyCall,
+    transaction: &Transaction<'_>,
+    call: ModificationCall,
     payment: &Payment,
 ) -> Result<Operation, StoreError> {
-    let settings = &unit.faults.settings;
+    let settings = &transaction.faults.settings;
     let fail_late = settings.fails_late(call.kind);
     let mut forced_reason = settings
         .refuses(call.kind)
@@ -91,13 +99,13 @@ fn new_operation(
     if settings.asynchronous() {
         // What was only accepted and is then to fail has moved no money: it is refused, late.
         let delay = if fail_late { LATE_DELAY } else { WORK_DELAY };
-        due_at = Some(unit.now + delay);
+        due_at = Some(transaction.now + delay);
         forced_reason = forced_reason.or(fail_late.then_some(Reason::FailedLate));
     }
     Ok(Operation {
         idempotency_key: call.key,
         kind: call.kind,
-        psp_reference: entropy::unguessable("psp_")?,
+        psp_reference: entropy::random_id("psp_")?,
         payment_reference: call.psp_reference,
         fingerprint: call.fingerprint,
         amount: call.amount.unwrap_or(payment.amount),
@@ -110,6 +118,6 @@ fn new_operation(
         fail_late,
         due_at,
         late_at: None,
-        created_at: unit.now,
+        created_at: transaction.now,
     })
 }

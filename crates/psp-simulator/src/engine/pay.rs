@@ -1,13 +1,13 @@
 //! A payment call: spends a token, asks the card, holds or captures the amount.
 
-use super::{Answer, Unit, WORK_DELAY, remembered};
+use super::{CallResponse, Transaction, WORK_DELAY, recorded_response};
+use crate::codes::{Behaviour, Kind, Outcome, Reason, Status};
 use crate::decide;
 use crate::entropy;
 use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
 use crate::store::tokens;
-use crate::words::{Behaviour, Kind, Outcome, Reason, Status};
 
 /// A payment as the caller asked for it.
 #[derive(Clone, Debug)]
@@ -23,30 +23,33 @@ pub(crate) struct PaymentCall {
 }
 
 /// Carries the call out, or only accepts it (asynchronous mode), or repeats what it was answered.
-pub(crate) fn pay(unit: &mut Unit<'_>, call: PaymentCall) -> Result<Answer, StoreError> {
-    if let Some(answer) = remembered(unit.connection, &call.key, &call.fingerprint)? {
+pub(crate) fn pay(
+    transaction: &mut Transaction<'_>,
+    call: PaymentCall,
+) -> Result<CallResponse, StoreError> {
+    if let Some(answer) = recorded_response(transaction.connection, &call.key, &call.fingerprint)? {
         return Ok(answer);
     }
-    let (mut payment, forced_reason) = admit(unit, &call)?;
-    let mut operation = new_operation(unit, call, &payment, forced_reason);
+    let (mut payment, forced_reason) = open_payment(transaction, &call)?;
+    let mut operation = new_operation(transaction, call, &payment, forced_reason);
     // A challenge needs the shopper at once; it is not a result that could come later.
     let challenge = payment.behaviour == Behaviour::Challenge && forced_reason.is_none();
-    if unit.faults.settings.asynchronous() && !challenge {
-        operation.due_at = Some(unit.now + WORK_DELAY);
+    if transaction.faults.settings.asynchronous() && !challenge {
+        operation.due_at = Some(transaction.now + WORK_DELAY);
     } else {
-        resolve(unit, &mut payment, &mut operation)?;
+        resolve(transaction, &mut payment, &mut operation)?;
     }
     operation.answer = operation.result;
     operation.answer_reason = operation.reason;
-    payments::insert(unit.connection, &payment)?;
-    operations::insert(unit.connection, &operation)?;
+    payments::insert(transaction.connection, &payment)?;
+    operations::insert(transaction.connection, &operation)?;
     let payment = Box::new(payment);
-    Ok(Answer::Operation { operation, payment })
+    Ok(CallResponse::Operation { operation, payment })
 }
 
 /// Decides a payment that is open: by the fault that refuses it, or by its card. The caller saves.
 pub(super) fn resolve(
-    unit: &mut Unit<'_>,
+    transaction: &mut Transaction<'_>,
     payment: &mut Payment,
     operation: &mut Operation,
 ) -> Result<(), StoreError> {
@@ -57,37 +60,37 @@ pub(super) fn resolve(
         Behaviour::ExpiredCard => Some(Reason::ExpiredCard),
     });
     if let Some(reason) = refusal {
-        return refuse(unit, payment, operation, reason);
+        return refuse(transaction, payment, operation, reason);
     }
     if payment.behaviour == Behaviour::Challenge {
         payment.status = Status::Challenge;
-        payment.challenge_id = Some(entropy::unguessable("ch_")?);
+        payment.challenge_id = Some(entropy::random_id("ch_")?);
         operation.result = Outcome::Challenge;
         operation.due_at = None;
         return Ok(());
     }
-    approve(unit, payment, operation)
+    approve(transaction, payment, operation)
 }
 
 /// The issuer says yes. The caller saves.
 pub(super) fn approve(
-    unit: &mut Unit<'_>,
+    transaction: &mut Transaction<'_>,
     payment: &mut Payment,
     operation: &mut Operation,
 ) -> Result<(), StoreError> {
-    unit.apply(payment, operation, decide::authorise(payment))?;
-    unit.doom(operation);
+    transaction.apply(payment, operation, decide::authorise(payment))?;
+    transaction.schedule_late_failure(operation);
     let result = if payment.capture {
         Outcome::Captured
     } else {
         Outcome::Authorised
     };
-    unit.conclude(payment, operation, result, None)
+    transaction.finish_operation(payment, operation, result, None)
 }
 
 /// Somebody says no. The caller saves.
 pub(super) fn refuse(
-    unit: &mut Unit<'_>,
+    transaction: &mut Transaction<'_>,
     payment: &mut Payment,
     operation: &mut Operation,
     reason: Reason,
@@ -96,23 +99,26 @@ pub(super) fn refuse(
         Reason::Cancelled => Status::Cancelled,
         _ => Status::Refused,
     };
-    unit.conclude(payment, operation, Outcome::Refused, Some(reason))
+    transaction.finish_operation(payment, operation, Outcome::Refused, Some(reason))
 }
 
 /// Spends the token and opens the payment; also the reason for which it is surely refused.
-fn admit(unit: &mut Unit<'_>, call: &PaymentCall) -> Result<(Payment, Option<Reason>), StoreError> {
-    let token = tokens::find(unit.connection, &call.token)?;
+fn open_payment(
+    transaction: &mut Transaction<'_>,
+    call: &PaymentCall,
+) -> Result<(Payment, Option<Reason>), StoreError> {
+    let token = tokens::find(transaction.connection, &call.token)?;
     let reason = match &token {
         None => Some(Reason::TokenUnknown),
         Some(token) if token.used_by.is_some() => Some(Reason::TokenUsed),
         Some(_) => {
-            tokens::spend(unit.connection, &call.token, &call.key)?;
-            let refused = unit.faults.settings.refuses(Kind::Authorise);
+            tokens::spend(transaction.connection, &call.token, &call.key)?;
+            let refused = transaction.faults.settings.refuses(Kind::Authorise);
             refused.then_some(Reason::CardDeclined)
         }
     };
     let payment = Payment {
-        psp_reference: entropy::unguessable("psp_")?,
+        psp_reference: entropy::random_id("psp_")?,
         idempotency_key: call.key.clone(),
         reference: call.reference.clone(),
         amount: call.amount,
@@ -128,13 +134,13 @@ fn admit(unit: &mut Unit<'_>, call: &PaymentCall) -> Result<(Payment, Option<Rea
         captured: 0,
         refunded: 0,
         challenge_id: None,
-        created_at: unit.now,
+        created_at: transaction.now,
     };
     Ok((payment, reason))
 }
 
 fn new_operation(
-    unit: &Unit<'_>,
+    transaction: &Transaction<'_>,
     call: PaymentCall,
     payment: &Payment,
     forced_reason: Option<Reason>,
@@ -158,9 +164,9 @@ fn new_operation(
         result: Outcome::Pending,
         reason: None,
         forced_reason,
-        fail_late: unit.faults.settings.fails_late(late_kind),
+        fail_late: transaction.faults.settings.fails_late(late_kind),
         due_at: None,
         late_at: None,
-        created_at: unit.now,
+        created_at: transaction.now,
     }
 }

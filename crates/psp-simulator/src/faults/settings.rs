@@ -3,19 +3,19 @@
 use serde::Serialize;
 
 use crate::body::Body;
+use crate::codes::Kind;
 use crate::entropy;
 use crate::problem::Problem;
 use crate::store::StoreError;
-use crate::words::Kind;
 
 /// No wait may be longer than an hour: whoever forgets a fault should see the simulator again.
-const LONGEST_MILLIS: u64 = 3_600_000;
+const MAX_MILLIS: u64 = 3_600_000;
 /// As many extra copies of a notification as may be asked for.
-const MOST_DUPLICATES: u64 = 100;
+const MAX_DUPLICATES: u64 = 100;
 
 /// All faults; what is absent does not happen.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-pub(crate) struct Settings {
+pub(crate) struct FaultSettings {
     /// Each request waits a random time, from the first to the second number of milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency_ms: Option<[u64; 2]>,
@@ -51,7 +51,7 @@ pub(crate) struct Settings {
     pub(crate) seed: Option<u64>,
 }
 
-impl Settings {
+impl FaultSettings {
     /// Reads what a caller put; unknown members and values out of range are 422.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let mut body = Body::parse(bytes)?;
@@ -59,20 +59,20 @@ impl Settings {
             latency_ms: range(&mut body, "latency_ms"),
             error_rate: rate(&mut body, "error_rate"),
             drop_after_work_rate: rate(&mut body, "drop_after_work_rate"),
-            refuse_connections_ms: number(&mut body, "refuse_connections_ms", LONGEST_MILLIS),
+            refuse_connections_ms: number(&mut body, "refuse_connections_ms", MAX_MILLIS),
             refuse: kinds(&mut body, "refuse"),
             fail_late: kinds(&mut body, "fail_late"),
             asynchronous: flag(&mut body, "asynchronous"),
-            duplicate_notifications: number(&mut body, "duplicate_notifications", MOST_DUPLICATES),
+            duplicate_notifications: number(&mut body, "duplicate_notifications", MAX_DUPLICATES),
             reorder_notifications: flag(&mut body, "reorder_notifications"),
-            delay_notifications_ms: number(&mut body, "delay_notifications_ms", LONGEST_MILLIS),
+            delay_notifications_ms: number(&mut body, "delay_notifications_ms", MAX_MILLIS),
             seed: number(&mut body, "seed", u64::MAX),
         };
         body.finish()?;
         Ok(settings)
     }
 
-    /// Reads what [`Settings::to_json`] wrote.
+    /// Reads what [`FaultSettings::to_json`] wrote.
     pub(crate) fn restore(text: &str) -> Result<Self, StoreError> {
         Self::read(text.as_bytes()).map_err(|_| StoreError::Corrupt("faults"))
     }
@@ -107,17 +107,17 @@ impl Settings {
     }
 
     /// Whether notifications are held back at all.
-    pub(crate) fn holds_notifications(&self) -> bool {
+    pub(crate) fn delays_notifications(&self) -> bool {
         self.reorder_notifications == Some(true)
             || self.delay_notifications_ms.is_some_and(|millis| millis > 0)
     }
 }
 
-fn number(body: &mut Body, field: &str, most: u64) -> Option<u64> {
+fn number(body: &mut Body, field: &str, max: u64) -> Option<u64> {
     let value = body.take(field)?;
-    let number = value.as_u64().filter(|number| *number <= most);
+    let number = value.as_u64().filter(|number| *number <= max);
     if number.is_none() {
-        body.refuse(field, &format!("must be a whole number from 0 to {most}"));
+        body.add_problem(field, &format!("must be a whole number from 0 to {max}"));
     }
     number
 }
@@ -125,7 +125,7 @@ fn number(body: &mut Body, field: &str, most: u64) -> Option<u64> {
 fn flag(body: &mut Body, field: &str) -> Option<bool> {
     let value = body.take(field)?;
     if !value.is_boolean() {
-        body.refuse(field, "must be true or false");
+        body.add_problem(field, "must be true or false");
     }
     value.as_bool()
 }
@@ -134,7 +134,7 @@ fn rate(body: &mut Body, field: &str) -> Option<f64> {
     let value = body.take(field)?;
     let rate = value.as_f64().filter(|rate| (0.0..=1.0).contains(rate));
     if rate.is_none() {
-        body.refuse(field, "must be a number from 0 to 1");
+        body.add_problem(field, "must be a number from 0 to 1");
     }
     rate
 }
@@ -142,17 +142,17 @@ fn rate(body: &mut Body, field: &str) -> Option<f64> {
 fn range(body: &mut Body, field: &str) -> Option<[u64; 2]> {
     let value = body.take(field)?;
     let range = match value.as_array().map(Vec::as_slice) {
-        Some([least, most]) => least.as_u64().zip(most.as_u64()),
+        Some([min, max]) => min.as_u64().zip(max.as_u64()),
         _ => None,
     }
-    .filter(|(least, most)| least <= most && *most <= LONGEST_MILLIS);
+    .filter(|(min, max)| min <= max && *max <= MAX_MILLIS);
     if range.is_none() {
-        body.refuse(
+        body.add_problem(
             field,
             "must be [min, max] in milliseconds, min not above max",
         );
     }
-    range.map(|(least, most)| [least, most])
+    range.map(|(min, max)| [min, max])
 }
 
 fn kinds(body: &mut Body, field: &str) -> Option<Vec<Kind>> {
@@ -164,7 +164,7 @@ fn kinds(body: &mut Body, field: &str) -> Option<Vec<Kind>> {
             .collect::<Option<Vec<Kind>>>()
     });
     if kinds.is_none() {
-        body.refuse(
+        body.add_problem(
             field,
             "must be a list of authorise, capture, cancel, refund",
         );
@@ -174,25 +174,25 @@ fn kinds(body: &mut Body, field: &str) -> Option<Vec<Kind>> {
 
 #[cfg(test)]
 mod tests {
-    use super::Settings;
+    use super::FaultSettings;
     use crate::problem::Problem;
 
     #[test]
-    fn all_members_survive_being_written_and_read() {
+    fn settings_round_trip() {
         let text = r#"{"latency_ms":[1,2],"error_rate":0.25,"drop_after_work_rate":1.0,
             "refuse_connections_ms":5,"refuse":["authorise","capture"],"fail_late":["refund"],
             "asynchronous":true,"duplicate_notifications":2,"reorder_notifications":true,
             "delay_notifications_ms":7,"seed":18446744073709551615}"#;
-        let settings = Settings::read(text.as_bytes()).unwrap();
+        let settings = FaultSettings::read(text.as_bytes()).unwrap();
         assert_eq!(
-            Settings::restore(&settings.to_json().unwrap()).unwrap(),
+            FaultSettings::restore(&settings.to_json().unwrap()).unwrap(),
             settings
         );
         assert_eq!(settings.seed, Some(u64::MAX));
     }
 
     #[test]
-    fn every_wrong_member_is_named() {
+    fn invalid_members_are_named() {
         let cases = [
             (r#"{"latencyms":[1,2]}"#, "latencyms"),
             (r#"{"latency_ms":[2,1]}"#, "latency_ms"),
@@ -219,7 +219,7 @@ mod tests {
             (r#"{"seed":-1}"#, "seed"),
         ];
         for (text, field) in cases {
-            let Err(Problem::Invalid(details)) = Settings::read(text.as_bytes()) else {
+            let Err(Problem::Invalid(details)) = FaultSettings::read(text.as_bytes()) else {
                 panic!("{text} was taken");
             };
             assert_eq!(details[0].field, field, "{text}");

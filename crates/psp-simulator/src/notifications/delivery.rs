@@ -16,18 +16,18 @@ use tokio::task::JoinSet;
 use crate::app::Simulator;
 use crate::clock;
 use crate::store::StoreError;
-use crate::store::notifications::{self, Waiting};
+use crate::store::notifications::{self, PendingNotification};
 
 /// As many deliveries as may be under way at once.
-const AT_ONCE: usize = 8;
+const MAX_CONCURRENT: usize = 8;
 /// A receiver that has not answered by then is tried again later.
 const TIMEOUT: Duration = Duration::from_secs(5);
 /// The pause after the first failed delivery; it doubles with each further one. Microseconds.
-const FIRST_PAUSE: i64 = 500_000;
+const FIRST_RETRY_DELAY: i64 = 500_000;
 /// The longest pause, in microseconds.
-const LONGEST_PAUSE: i64 = 10_000_000;
+const MAX_RETRY_DELAY: i64 = 10_000_000;
 /// How long to wait before looking again after the database refused to answer.
-const AFTER_TROUBLE: Duration = Duration::from_secs(1);
+const ERROR_RETRY_DELAY: Duration = Duration::from_secs(1);
 
 /// Signs and posts.
 #[derive(Clone)]
@@ -46,18 +46,18 @@ impl Sender {
     }
 
     /// Posts one notification; whether it was taken.
-    async fn send(self, waiting: Waiting) -> (Waiting, bool) {
-        let signature = hex::encode(hmac::sign(&self.key, waiting.body.as_bytes()));
+    async fn send(self, pending: PendingNotification) -> (PendingNotification, bool) {
+        let signature = hex::encode(hmac::sign(&self.key, pending.body.as_bytes()));
         let sent = self
             .client
-            .post(&waiting.url)
+            .post(&pending.url)
             .header(CONTENT_TYPE, "application/json")
             .header("X-Psp-Signature", signature)
-            .body(waiting.body.clone())
+            .body(pending.body.clone())
             .send()
             .await;
-        let taken = sent.is_ok_and(|response| response.status().is_success());
-        (waiting, taken)
+        let accepted = sent.is_ok_and(|response| response.status().is_success());
+        (pending, accepted)
     }
 }
 
@@ -80,85 +80,85 @@ fn client() -> anyhow::Result<reqwest::Client> {
 
 /// Delivers for as long as the simulator runs. Ends by being aborted.
 pub(crate) async fn run(simulator: web::Data<Simulator>, sender: Sender) {
-    let mut under_way: JoinSet<(Waiting, bool)> = JoinSet::new();
+    let mut in_flight: JoinSet<(PendingNotification, bool)> = JoinSet::new();
     let mut busy: Vec<String> = Vec::new();
     loop {
-        let pause = match start_due(&simulator, &sender, &mut under_way, &mut busy).await {
-            Ok(pause) => pause,
+        let delay = match spawn_due(&simulator, &sender, &mut in_flight, &mut busy).await {
+            Ok(delay) => delay,
             Err(error) => {
                 tracing::warn!(?error, "the notification queue could not be read");
-                Some(AFTER_TROUBLE)
+                Some(ERROR_RETRY_DELAY)
             }
         };
         tokio::select! {
-            Some(finished) = under_way.join_next() => {
-                if let Ok((waiting, taken)) = finished {
-                    note(&simulator, &waiting, taken).await;
-                    busy.retain(|psp_reference| *psp_reference != waiting.psp_reference);
+            Some(finished) = in_flight.join_next() => {
+                if let Ok((pending, accepted)) = finished {
+                    record_result(&simulator, &pending, accepted).await;
+                    busy.retain(|psp_reference| *psp_reference != pending.psp_reference);
                 } else {
                     // Only a panic ends a delivery like this; whose it was is not known.
                     busy.clear();
                 }
             }
-            () = simulator.wake.delivery.notified() => {}
-            () = sleep_for(pause) => {}
+            () = simulator.notifiers.delivery.notified() => {}
+            () = sleep_for(delay) => {}
         }
     }
 }
 
 /// Starts what is due and says how long nothing else will be (`None`: until something changes).
-async fn start_due(
+async fn spawn_due(
     simulator: &Simulator,
     sender: &Sender,
-    under_way: &mut JoinSet<(Waiting, bool)>,
+    in_flight: &mut JoinSet<(PendingNotification, bool)>,
     busy: &mut Vec<String>,
 ) -> Result<Option<Duration>, StoreError> {
-    while under_way.len() < AT_ONCE {
+    while in_flight.len() < MAX_CONCURRENT {
         let except = busy.clone();
         let next = simulator
             .store
             .read(move |connection| Ok(notifications::next(connection, &except, 1)?))
             .await?;
-        let Some(waiting) = next.into_iter().next() else {
+        let Some(pending) = next.into_iter().next() else {
             return Ok(None);
         };
-        let early = waiting.next_try_at - clock::now();
-        if early > 0 {
-            return Ok(u64::try_from(early).ok().map(Duration::from_micros));
+        let remaining = pending.next_try_at - clock::now();
+        if remaining > 0 {
+            return Ok(u64::try_from(remaining).ok().map(Duration::from_micros));
         }
-        busy.push(waiting.psp_reference.clone());
-        under_way.spawn(sender.clone().send(waiting));
+        busy.push(pending.psp_reference.clone());
+        in_flight.spawn(sender.clone().send(pending));
     }
     Ok(None)
 }
 
-async fn sleep_for(pause: Option<Duration>) {
-    match pause {
-        Some(pause) => tokio::time::sleep(pause).await,
+async fn sleep_for(delay: Option<Duration>) {
+    match delay {
+        Some(delay) => tokio::time::sleep(delay).await,
         None => std::future::pending().await,
     }
 }
 
 /// Writes down how a delivery went.
-async fn note(simulator: &Simulator, waiting: &Waiting, taken: bool) {
-    let (seq, tries) = (waiting.seq, waiting.tries.saturating_add(1));
+async fn record_result(simulator: &Simulator, pending: &PendingNotification, accepted: bool) {
+    let (seq, tries) = (pending.seq, pending.tries.saturating_add(1));
     let now = clock::now();
-    let noted = simulator.store.write(move |connection| {
-        if taken {
-            Ok(notifications::delivered(connection, seq, now)?)
+    let recorded = simulator.store.write(move |connection| {
+        if accepted {
+            Ok(notifications::mark_delivered(connection, seq, now)?)
         } else {
-            Ok(notifications::put_off(
+            Ok(notifications::reschedule(
                 connection,
                 seq,
                 tries,
-                now + pause_after(tries),
+                now + retry_delay(tries),
             )?)
         }
     });
-    match noted.await {
-        Ok(()) if taken => {}
+    match recorded.await {
+        Ok(()) if accepted => {}
         Ok(()) => tracing::info!(
-            notification = %waiting.notification_id,
+            notification = %pending.notification_id,
             tries,
             "a notification was not taken and is sent again"
         ),
@@ -168,21 +168,21 @@ async fn note(simulator: &Simulator, waiting: &Waiting, taken: bool) {
 
 /// The pause after this many failed deliveries, in microseconds: 0.5 s doubled each time, at most
 /// 10 s.
-fn pause_after(tries: i32) -> i64 {
+fn retry_delay(tries: i32) -> i64 {
     let doublings = u32::try_from(tries.saturating_sub(1).clamp(0, 20)).unwrap_or(0);
-    FIRST_PAUSE
+    FIRST_RETRY_DELAY
         .saturating_mul(1_i64 << doublings)
-        .min(LONGEST_PAUSE)
+        .min(MAX_RETRY_DELAY)
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn pauses_double_from_half_a_second_to_ten() {
-        let pauses: Vec<i64> = (1..=7)
-            .map(|tries| super::pause_after(tries) / 1_000)
+    fn retry_delays_double_up_to_ten_seconds() {
+        let delays: Vec<i64> = (1..=7)
+            .map(|tries| super::retry_delay(tries) / 1_000)
             .collect();
-        assert_eq!(pauses, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
-        assert_eq!(super::pause_after(i32::MAX), super::LONGEST_PAUSE);
+        assert_eq!(delays, [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
+        assert_eq!(super::retry_delay(i32::MAX), super::MAX_RETRY_DELAY);
     }
 }

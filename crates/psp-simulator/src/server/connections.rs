@@ -10,10 +10,10 @@ use actix_web::dev::Extensions;
 
 /// All open connections of one opening of the door.
 #[derive(Clone, Default)]
-pub(crate) struct Connections(Arc<Mutex<Open>>);
+pub(crate) struct Connections(Arc<Mutex<OpenConnections>>);
 
 #[derive(Default)]
-struct Open {
+struct OpenConnections {
     /// A second handle on each connection's socket; closing it cuts the connection.
     sockets: HashMap<u64, TcpStream>,
     last_id: u64,
@@ -23,7 +23,7 @@ struct Open {
 
 impl Connections {
     /// Notes a new connection; actix keeps the note beside the connection and drops it with it.
-    pub(crate) fn note(&self, stream: &dyn Any, extensions: &mut Extensions) {
+    pub(crate) fn register(&self, stream: &dyn Any, extensions: &mut Extensions) {
         let Some(stream) = stream.downcast_ref::<actix_web::rt::net::TcpStream>() else {
             return;
         };
@@ -41,22 +41,22 @@ impl Connections {
         open.sockets.insert(id, socket);
         extensions.insert(Connection {
             id,
-            all: self.clone(),
+            connections: self.clone(),
         });
     }
 
-    /// Cuts all connections but `spared`, and from now on every new one.
-    pub(crate) fn close(&self, spared: Option<u64>) {
+    /// Cuts all connections but `except`, and from now on every new one.
+    pub(crate) fn close(&self, except: Option<u64>) {
         let mut open = self.lock();
         open.closed = true;
         for (id, socket) in &open.sockets {
-            if Some(*id) != spared {
+            if Some(*id) != except {
                 let _ = socket.shutdown(Shutdown::Both);
             }
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Open> {
+    fn lock(&self) -> MutexGuard<'_, OpenConnections> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -64,7 +64,7 @@ impl Connections {
 /// The connection that a request came in on.
 pub(crate) struct Connection {
     id: u64,
-    all: Connections,
+    connections: Connections,
 }
 
 impl Connection {
@@ -74,8 +74,8 @@ impl Connection {
     }
 
     /// Closes the connection in both directions. Whatever is written to it afterwards is lost.
-    pub(crate) fn cut(&self) {
-        if let Some(socket) = self.all.lock().sockets.get(&self.id) {
+    pub(crate) fn abort(&self) {
+        if let Some(socket) = self.connections.lock().sockets.get(&self.id) {
             let _ = socket.shutdown(Shutdown::Both);
         }
     }
@@ -83,6 +83,6 @@ impl Connection {
 
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.all.lock().sockets.remove(&self.id);
+        self.connections.lock().sockets.remove(&self.id);
     }
 }

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
 use super::schema::ledger;
-use crate::words::EntryKind;
+use crate::codes::EntryKind;
 
 /// One movement.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]

@@ -21,7 +21,7 @@ pub(crate) struct NewNotification {
 /// A notification that waits for its delivery.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = notifications, check_for_backend(Sqlite))]
-pub(crate) struct Waiting {
+pub(crate) struct PendingNotification {
     pub(crate) seq: i64,
     pub(crate) notification_id: String,
     pub(crate) psp_reference: String,
@@ -47,18 +47,22 @@ pub(crate) fn next(
     connection: &mut SqliteConnection,
     except: &[String],
     limit: i64,
-) -> QueryResult<Vec<Waiting>> {
+) -> QueryResult<Vec<PendingNotification>> {
     notifications::table
         .filter(notifications::delivered_at.is_null())
         .filter(notifications::psp_reference.ne_all(except))
         .order((notifications::next_try_at.asc(), notifications::seq.asc()))
         .limit(limit)
-        .select(Waiting::as_select())
+        .select(PendingNotification::as_select())
         .load(connection)
 }
 
 /// Takes a notification out of the queue: its receiver answered 2xx.
-pub(crate) fn delivered(connection: &mut SqliteConnection, seq: i64, at: i64) -> QueryResult<()> {
+pub(crate) fn mark_delivered(
+    connection: &mut SqliteConnection,
+    seq: i64,
+    at: i64,
+) -> QueryResult<()> {
     diesel::update(notifications::table.find(seq))
         .set(notifications::delivered_at.eq(at))
         .execute(connection)
@@ -66,7 +70,7 @@ pub(crate) fn delivered(connection: &mut SqliteConnection, seq: i64, at: i64) ->
 }
 
 /// Puts a notification off after a delivery that failed.
-pub(crate) fn put_off(
+pub(crate) fn reschedule(
     connection: &mut SqliteConnection,
     seq: i64,
     tries: i32,

@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
 use super::schema::operations;
-use crate::words::{Kind, Outcome, Reason};
+use crate::codes::{Kind, Outcome, Reason};
 
 /// A call, what it was answered and what became of it.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
@@ -73,7 +73,7 @@ pub(crate) fn next_due(
 }
 
 /// The call that is to be taken back first, if that is due by `now`.
-pub(crate) fn next_late(
+pub(crate) fn next_reversal(
     connection: &mut SqliteConnection,
     now: i64,
 ) -> QueryResult<Option<Operation>> {
@@ -86,7 +86,7 @@ pub(crate) fn next_late(
 }
 
 /// When there is something to do next, if ever.
-pub(crate) fn next_instant(connection: &mut SqliteConnection) -> QueryResult<Option<i64>> {
+pub(crate) fn next_wakeup(connection: &mut SqliteConnection) -> QueryResult<Option<i64>> {
     let due: Option<i64> = operations::table
         .filter(operations::due_at.is_not_null())
         .select(diesel::dsl::min(operations::due_at))

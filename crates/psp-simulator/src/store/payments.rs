@@ -5,7 +5,7 @@ use diesel::sqlite::Sqlite;
 use serde::Serialize;
 
 use super::schema::payments;
-use crate::words::{Behaviour, Status};
+use crate::codes::{Behaviour, Status};
 
 /// A payment and how much of it has moved.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]

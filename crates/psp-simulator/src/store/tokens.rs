@@ -4,7 +4,7 @@ use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 
 use super::schema::tokens;
-use crate::words::Behaviour;
+use crate::codes::Behaviour;
 
 /// A one-time payment-method token.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable)]

@@ -3,10 +3,10 @@
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::sandbox::{APPROVES, Sandbox, payment, send};
+use crate::sandbox::{APPROVED_CARD, Sandbox, payment, send};
 
 #[tokio::test]
-async fn every_test_card_does_what_is_documented() {
+async fn every_test_card_behaves_as_documented() {
     let sandbox = Sandbox::start().await;
     let cases = [
         (
@@ -45,17 +45,17 @@ async fn every_test_card_does_what_is_documented() {
     ];
     for (index, (number, result, reason, ledger)) in cases.into_iter().enumerate() {
         let key = format!("key-{index}");
-        let answer = sandbox.pay(&key, number, json!({ "reference": key })).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{number}");
-        assert_eq!(answer.result(), (result, reason), "{number}");
+        let response = sandbox.pay(&key, number, json!({ "reference": key })).await;
+        assert_eq!(response.status, StatusCode::CREATED, "{number}");
+        assert_eq!(response.result(), (result, reason), "{number}");
         assert_eq!(sandbox.ledger(&key).await, ledger, "{number}");
     }
 }
 
 #[tokio::test]
-async fn a_token_tells_brand_and_last_digits_and_cannot_be_guessed() {
+async fn a_token_has_brand_and_last_digits() {
     let sandbox = Sandbox::start().await;
-    let card = json!({"number": APPROVES, "exp_month": "01", "exp_year": "40", "cvc": "1234"});
+    let card = json!({"number": APPROVED_CARD, "exp_month": "01", "exp_year": "40", "cvc": "1234"});
     let make = || send(sandbox.client.post(sandbox.url("/v1/tokens")).json(&card));
     let (one, two) = (make().await, make().await);
     assert_eq!(
@@ -71,9 +71,9 @@ async fn a_token_tells_brand_and_last_digits_and_cannot_be_guessed() {
 }
 
 #[tokio::test]
-async fn what_is_no_card_is_refused_field_by_field() {
+async fn invalid_cards_are_refused_by_field() {
     let sandbox = Sandbox::start().await;
-    let good = json!({"number": APPROVES, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
+    let good = json!({"number": APPROVED_CARD, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
     let cases = [
         ("number", json!("4242424242424241")),
         ("number", json!("")),
@@ -91,14 +91,14 @@ async fn what_is_no_card_is_refused_field_by_field() {
         card.as_object_mut()
             .unwrap()
             .insert(field.to_owned(), value.clone());
-        let answer = send(sandbox.client.post(sandbox.url("/v1/tokens")).json(&card)).await;
+        let response = send(sandbox.client.post(sandbox.url("/v1/tokens")).json(&card)).await;
         assert_eq!(
-            answer.status,
+            response.status,
             StatusCode::UNPROCESSABLE_ENTITY,
             "{field} {value}"
         );
-        assert_eq!(answer.text("error"), "invalid_request");
-        assert_eq!(answer.fields(), [field], "{value}");
+        assert_eq!(response.text("error"), "invalid_request");
+        assert_eq!(response.fields(), [field], "{value}");
     }
     let all = send(
         sandbox
@@ -111,7 +111,7 @@ async fn what_is_no_card_is_refused_field_by_field() {
 }
 
 #[tokio::test]
-async fn tokens_are_made_from_json_only_and_no_other_origin_reads_them() {
+async fn tokens_require_json_and_have_no_cors_headers() {
     let sandbox = Sandbox::start().await;
     let body = r#"{"number":"4242424242424242","exp_month":12,"exp_year":2040,"cvc":"123"}"#;
     for kind in [
@@ -120,8 +120,12 @@ async fn tokens_are_made_from_json_only_and_no_other_origin_reads_them() {
         "application/jsonx",
     ] {
         let request = sandbox.client.post(sandbox.url("/v1/tokens"));
-        let answer = send(request.header("Content-Type", kind).body(body)).await;
-        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE, "{kind}");
+        let response = send(request.header("Content-Type", kind).body(body)).await;
+        assert_eq!(
+            response.status,
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "{kind}"
+        );
     }
     let response = sandbox
         .client
@@ -148,9 +152,9 @@ async fn tokens_are_made_from_json_only_and_no_other_origin_reads_them() {
 }
 
 #[tokio::test]
-async fn a_token_is_good_for_one_payment_call() {
+async fn a_token_is_single_use() {
     let sandbox = Sandbox::start().await;
-    let token = sandbox.token(APPROVES).await;
+    let token = sandbox.token(APPROVED_CARD).await;
     let body = payment(&token, json!({}));
     assert_eq!(
         sandbox.post("/v1/payments", "one", &body).await.result(),
@@ -165,14 +169,14 @@ async fn a_token_is_good_for_one_payment_call() {
 }
 
 #[tokio::test]
-async fn the_card_number_is_nowhere_in_the_files() {
+async fn the_card_number_is_not_stored() {
     let mut sandbox = Sandbox::start().await;
     sandbox.authorised("key").await;
-    let wrong = payment(APPROVES, json!({}));
+    let wrong = payment(APPROVED_CARD, json!({}));
     let refused = sandbox.post("/v1/payments", "wrong", &wrong).await;
     assert_eq!(refused.fields(), ["token"]);
     assert!(
-        !refused.body.to_string().contains(APPROVES),
+        !refused.body.to_string().contains(APPROVED_CARD),
         "echoed: {refused:?}"
     );
     let search = |sandbox: &Sandbox| {
@@ -181,7 +185,7 @@ async fn the_card_number_is_nowhere_in_the_files() {
             let bytes = std::fs::read(&path).unwrap();
             let found = bytes
                 .windows(16)
-                .any(|window| window == APPROVES.as_bytes());
+                .any(|window| window == APPROVED_CARD.as_bytes());
             assert!(!found, "the card number is in {}", path.display());
         }
     };

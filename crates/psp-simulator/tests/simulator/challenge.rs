@@ -4,13 +4,13 @@ use reqwest::StatusCode;
 use serde_json::json;
 
 use crate::receiver::Receiver;
-use crate::sandbox::{CHALLENGES, Sandbox};
+use crate::sandbox::{CHALLENGE_CARD, Sandbox};
 
 #[tokio::test]
-async fn a_challenge_that_is_passed_authorises_and_tells_the_page_around() {
+async fn a_passed_challenge_authorises() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox
-        .pay("p", CHALLENGES, json!({"reference": "p"}))
+        .pay("p", CHALLENGE_CARD, json!({"reference": "p"}))
         .await;
     let url = payment.text("challenge_url");
     assert!(url.starts_with(&sandbox.url("/challenge/")), "{url}");
@@ -42,10 +42,14 @@ async fn a_challenge_that_is_passed_authorises_and_tells_the_page_around() {
 }
 
 #[tokio::test]
-async fn a_challenge_with_capture_captures_at_its_end() {
+async fn a_passed_challenge_captures_if_requested() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox
-        .pay("p", CHALLENGES, json!({"reference": "p", "capture": true}))
+        .pay(
+            "p",
+            CHALLENGE_CARD,
+            json!({"reference": "p", "capture": true}),
+        )
         .await;
     sandbox
         .end_challenge(&payment.text("challenge_url"), "pass")
@@ -58,10 +62,10 @@ async fn a_challenge_with_capture_captures_at_its_end() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_is_failed_refuses_and_stays_so() {
+async fn a_failed_challenge_is_final() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox
-        .pay("p", CHALLENGES, json!({"reference": "p"}))
+        .pay("p", CHALLENGE_CARD, json!({"reference": "p"}))
         .await;
     let url = payment.text("challenge_url");
     let expected = ("refused", Some("authentication_failed"));
@@ -77,11 +81,11 @@ async fn a_challenge_that_is_failed_refuses_and_stays_so() {
 }
 
 #[tokio::test]
-async fn a_challenge_that_is_cancelled_moves_nothing() {
+async fn a_cancelled_challenge_moves_no_money() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(0);
     let more = json!({"reference": "p", "notification_url": receiver.url});
-    let payment = sandbox.pay("p", CHALLENGES, more).await;
+    let payment = sandbox.pay("p", CHALLENGE_CARD, more).await;
     let capture = sandbox
         .capture("c", &payment.text("psp_reference"), 1000)
         .await;
@@ -101,22 +105,22 @@ async fn a_challenge_that_is_cancelled_moves_nothing() {
         ("refused", Some("cancelled"))
     );
     assert_eq!(sandbox.ledger("p").await, Vec::<String>::new());
-    let mut told = Vec::new();
+    let mut summaries = Vec::new();
     for _ in 0..3 {
-        told.push(receiver.next().await.told());
+        summaries.push(receiver.next().await.summary());
     }
     let expected = [
         "capture false wrong_state",
         "authorisation false cancelled",
         "cancel true null",
     ];
-    assert_eq!(told, expected);
+    assert_eq!(summaries, expected);
 }
 
 #[tokio::test]
-async fn an_outcome_is_pass_or_fail_and_of_a_challenge_that_is_known() {
+async fn invalid_challenge_outcomes_are_refused() {
     let sandbox = Sandbox::start().await;
-    let payment = sandbox.pay("p", CHALLENGES, json!({})).await;
+    let payment = sandbox.pay("p", CHALLENGE_CARD, json!({})).await;
     let url = payment.text("challenge_url");
     assert_eq!(
         sandbox.end_challenge(&url, "maybe").await.0,

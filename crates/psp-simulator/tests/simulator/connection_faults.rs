@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::sandbox::{APPROVES, BEARER, Sandbox, payment, send};
+use crate::sandbox::{APPROVED_CARD, BEARER, Sandbox, payment, send};
 
 /// Posts over a connection of its own and reads whatever comes until it is closed.
 async fn raw_post(sandbox: &Sandbox, path: &str, key: &str, body: &Value) -> Vec<u8> {
@@ -24,21 +24,26 @@ async fn raw_post(sandbox: &Sandbox, path: &str, key: &str, body: &Value) -> Vec
             .set_read_timeout(Some(Duration::from_secs(10)))
             .unwrap();
         stream.write_all(request.as_bytes()).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        answer
+        let mut response = Vec::new();
+        stream.read_to_end(&mut response).unwrap();
+        response
     })
     .await
     .unwrap()
 }
 
 #[tokio::test]
-async fn drop_after_work_does_the_work_and_says_nothing() {
+async fn drop_after_work_executes_without_a_response() {
     let sandbox = Sandbox::start().await;
-    let body = payment(&sandbox.token(APPROVES).await, json!({"reference": "p"}));
-    sandbox.faults(json!({"drop_after_work_rate": 1.0})).await;
-    let answer = raw_post(&sandbox, "/v1/payments", "p", &body).await;
-    assert_eq!(answer, b"", "{}", String::from_utf8_lossy(&answer));
+    let body = payment(
+        &sandbox.token(APPROVED_CARD).await,
+        json!({"reference": "p"}),
+    );
+    sandbox
+        .set_faults(json!({"drop_after_work_rate": 1.0}))
+        .await;
+    let response = raw_post(&sandbox, "/v1/payments", "p", &body).await;
+    assert_eq!(response, b"", "{}", String::from_utf8_lossy(&response));
     assert_eq!(sandbox.ledger("p").await, ["authorise 1000"]);
     sandbox.clear_faults().await;
     // The same call again gets the answer that was lost, and no second piece of work.
@@ -50,19 +55,21 @@ async fn drop_after_work_does_the_work_and_says_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_closed_door_refuses_connects_and_opens_by_itself() {
+async fn refused_connections_are_accepted_again_after_the_period() {
     let sandbox = Sandbox::start().await;
     // An idle connection of another caller, kept alive.
     let mut idle = TcpStream::connect(sandbox.address()).unwrap();
     idle.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
     idle.write_all(b"GET /v1/ledger HTTP/1.1\r\nHost: localhost\r\n\r\n")
         .unwrap();
-    let mut begun = [0_u8; 12];
-    idle.read_exact(&mut begun).unwrap();
-    assert_eq!(&begun, b"HTTP/1.1 200");
+    let mut started = [0_u8; 12];
+    idle.read_exact(&mut started).unwrap();
+    assert_eq!(&started, b"HTTP/1.1 200");
 
     let before = Instant::now();
-    let put = sandbox.faults(json!({"refuse_connections_ms": 700})).await;
+    let put = sandbox
+        .set_faults(json!({"refuse_connections_ms": 700}))
+        .await;
     assert_eq!(put.status, StatusCode::OK);
     let refused = TcpStream::connect(sandbox.address()).unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::ConnectionRefused);
@@ -99,15 +106,17 @@ async fn a_closed_door_refuses_connects_and_opens_by_itself() {
 }
 
 #[tokio::test]
-async fn the_door_closes_again_and_again() {
+async fn connections_can_be_refused_repeatedly() {
     let sandbox = Sandbox::start().await;
     for round in 0..3 {
-        let put = sandbox.faults(json!({"refuse_connections_ms": 30})).await;
+        let put = sandbox
+            .set_faults(json!({"refuse_connections_ms": 30}))
+            .await;
         assert_eq!(put.status, StatusCode::OK, "{round}");
-        let begun = Instant::now();
+        let started = Instant::now();
         while TcpStream::connect(sandbox.address()).is_err() {
             assert!(
-                begun.elapsed() < Duration::from_secs(10),
+                started.elapsed() < Duration::from_secs(10),
                 "the door stayed closed"
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -117,10 +126,10 @@ async fn the_door_closes_again_and_again() {
 }
 
 #[tokio::test]
-async fn a_simulator_can_be_stopped_and_started_while_its_door_is_closed() {
+async fn a_restart_ends_refused_connections() {
     let mut sandbox = Sandbox::start().await;
     sandbox
-        .faults(json!({"refuse_connections_ms": 60_000}))
+        .set_faults(json!({"refuse_connections_ms": 60_000}))
         .await;
     sandbox.restart().await;
     // The door is open: its closing was an act of the moment. The settings are still told.

@@ -22,19 +22,19 @@ const PATHS: [(&str, &str); 9] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn another_hosts_name_is_refused_on_every_route() {
+async fn unknown_hosts_are_refused_on_every_route() {
     let sandbox = Sandbox::start().await;
     for (method, path) in PATHS {
         let method: Method = method.parse().unwrap();
         let request = sandbox.request(method, path);
-        let answer = request.header("Host", "evil.example:8081").send().await;
-        let status = answer.unwrap().status();
+        let response = request.header("Host", "evil.example:8081").send().await;
+        let status = response.unwrap().status();
         assert_eq!(status, StatusCode::MISDIRECTED_REQUEST, "{path}");
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_page_of_another_origin_is_refused_on_every_route() {
+async fn cross_origin_requests_are_refused_on_every_route() {
     let sandbox = Sandbox::start().await;
     for (method, path) in PATHS {
         for origin in ["https://evil.example", "null", "http://127.0.0.1:8080"] {
@@ -47,14 +47,14 @@ async fn a_page_of_another_origin_is_refused_on_every_route() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_own_pages_are_answered() {
+async fn same_origin_requests_are_allowed() {
     let sandbox = Sandbox::start().await;
     let own = sandbox.url("");
     let card =
         json!({"number": "4242424242424242", "exp_month": 12, "exp_year": 2050, "cvc": "123"});
     let request = sandbox.request(Method::POST, "/v1/tokens");
-    let answer = request.header("Origin", &own).json(&card).send().await;
-    assert_eq!(answer.unwrap().status(), StatusCode::CREATED);
+    let response = request.header("Origin", &own).json(&card).send().await;
+    assert_eq!(response.unwrap().status(), StatusCode::CREATED);
     let page = sandbox.request(Method::GET, "/").send().await.unwrap();
     // A browser leaves the origin of a form out under `no-referrer`.
     assert_eq!(page.headers()["referrer-policy"], "same-origin");

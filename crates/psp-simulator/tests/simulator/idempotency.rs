@@ -6,10 +6,10 @@ use std::task::Poll;
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::sandbox::{APPROVES, CHALLENGES, Sandbox, payment};
+use crate::sandbox::{APPROVED_CARD, CHALLENGE_CARD, Sandbox, payment};
 
 /// Awaits all at the same time.
-pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
+pub(crate) async fn join_all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
     let mut running: Vec<Pin<Box<F>>> = futures.into_iter().map(Box::pin).collect();
     let mut outputs: Vec<Option<F::Output>> = running.iter().map(|_| None).collect();
     std::future::poll_fn(|context| {
@@ -31,9 +31,9 @@ pub(crate) async fn all<F: Future>(futures: Vec<F>) -> Vec<F::Output> {
 }
 
 #[tokio::test]
-async fn the_same_call_again_gets_the_same_answer() {
+async fn a_repeated_call_gets_the_same_response() {
     let sandbox = Sandbox::start().await;
-    let body = payment(&sandbox.token(APPROVES).await, json!({}));
+    let body = payment(&sandbox.token(APPROVED_CARD).await, json!({}));
     let first = sandbox.post("/v1/payments", "key", &body).await;
     let psp_reference = first.text("psp_reference");
     sandbox.capture("cap", &psp_reference, 1000).await;
@@ -53,9 +53,9 @@ async fn the_same_call_again_gets_the_same_answer() {
 }
 
 #[tokio::test]
-async fn a_challenge_is_answered_again_with_its_url_even_after_its_end() {
+async fn a_repeated_challenge_call_keeps_its_url() {
     let sandbox = Sandbox::start().await;
-    let body = payment(&sandbox.token(CHALLENGES).await, json!({}));
+    let body = payment(&sandbox.token(CHALLENGE_CARD).await, json!({}));
     let first = sandbox.post("/v1/payments", "key", &body).await;
     assert_eq!(
         sandbox.post("/v1/payments", "key", &body).await.body,
@@ -75,9 +75,9 @@ async fn a_challenge_is_answered_again_with_its_url_even_after_its_end() {
 }
 
 #[tokio::test]
-async fn a_key_with_other_parameters_is_refused_and_changes_nothing() {
+async fn a_reused_key_is_refused() {
     let sandbox = Sandbox::start().await;
-    let token = sandbox.token(APPROVES).await;
+    let token = sandbox.token(APPROVED_CARD).await;
     let body = payment(&token, json!({}));
     let psp_reference = sandbox
         .post("/v1/payments", "key", &body)
@@ -92,11 +92,11 @@ async fn a_key_with_other_parameters_is_refused_and_changes_nothing() {
         json!({"token": "tok_other"}),
     ];
     for other in others {
-        let answer = sandbox
+        let response = sandbox
             .post("/v1/payments", "key", &payment(&token, other.clone()))
             .await;
-        assert_eq!(answer.status, StatusCode::UNPROCESSABLE_ENTITY, "{other}");
-        assert_eq!(answer.text("error"), "idempotency_key_reused", "{other}");
+        assert_eq!(response.status, StatusCode::UNPROCESSABLE_ENTITY, "{other}");
+        assert_eq!(response.text("error"), "idempotency_key_reused", "{other}");
     }
     let other_kind = sandbox.capture("key", &psp_reference, 1000).await;
     assert_eq!(other_kind.text("error"), "idempotency_key_reused");
@@ -108,13 +108,13 @@ async fn a_key_with_other_parameters_is_refused_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn sixteen_equal_calls_at_once_are_one_piece_of_work() {
+async fn concurrent_equal_calls_run_once() {
     let sandbox = Sandbox::start().await;
-    let body = payment(&sandbox.token(APPROVES).await, json!({}));
+    let body = payment(&sandbox.token(APPROVED_CARD).await, json!({}));
     let calls = (0..16)
         .map(|_| sandbox.post("/v1/payments", "key", &body))
         .collect();
-    let answers = all(calls).await;
+    let answers = join_all(calls).await;
     let psp_reference = answers.first().unwrap().text("psp_reference");
     assert!(
         answers
@@ -125,7 +125,7 @@ async fn sixteen_equal_calls_at_once_are_one_piece_of_work() {
     let captures = (0..16)
         .map(|_| sandbox.capture("cap", &psp_reference, 1000))
         .collect();
-    let answers = all(captures).await;
+    let answers = join_all(captures).await;
     assert!(
         answers.iter().all(|a| a.result() == ("done", None)),
         "{answers:?}"

@@ -2,13 +2,13 @@
 
 use reqwest::StatusCode;
 
-use crate::sandbox::{APPROVES, Sandbox};
+use crate::sandbox::{APPROVED_CARD, Sandbox};
 use serde_json::json;
 
 const DONE: (&str, Option<&str>) = ("done", None);
 
 #[tokio::test]
-async fn a_whole_capture_then_refunds_up_to_it() {
+async fn a_full_capture_can_be_refunded_completely() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorised("p").await;
     let too_much = sandbox.capture("c0", &payment, 1001).await;
@@ -25,17 +25,17 @@ async fn a_whole_capture_then_refunds_up_to_it() {
 }
 
 #[tokio::test]
-async fn every_modification_has_a_reference_of_its_own() {
+async fn every_modification_has_its_own_reference() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorised("p").await;
     let mut references = vec![payment.clone()];
-    for answer in [
+    for response in [
         sandbox.capture("c", &payment, 1000).await,
         sandbox.refund("r1", &payment, 300).await,
         sandbox.refund("r2", &payment, 300).await,
         sandbox.cancel("x", &payment).await,
     ] {
-        references.push(answer.text("psp_reference"));
+        references.push(response.text("psp_reference"));
     }
     let again = sandbox.refund("r1", &payment, 300).await;
     assert_eq!(again.text("psp_reference"), references[2], "as at first");
@@ -61,7 +61,7 @@ async fn a_partial_capture_voids_the_rest() {
 }
 
 #[tokio::test]
-async fn a_cancel_voids_what_is_held_and_then_nothing_can_follow() {
+async fn a_cancel_voids_the_authorisation() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorised("p").await;
     let early = sandbox.refund("r0", &payment, 1).await;
@@ -78,9 +78,11 @@ async fn a_cancel_voids_what_is_held_and_then_nothing_can_follow() {
 }
 
 #[tokio::test]
-async fn a_cancel_says_why_it_cannot() {
+async fn a_refused_cancel_has_a_reason() {
     let sandbox = Sandbox::start().await;
-    let captured = sandbox.pay("p1", APPROVES, json!({"capture": true})).await;
+    let captured = sandbox
+        .pay("p1", APPROVED_CARD, json!({"capture": true}))
+        .await;
     let cancel = sandbox.cancel("x1", &captured.text("psp_reference")).await;
     assert_eq!(cancel.result(), ("refused", Some("already_captured")));
     let declined = sandbox.pay("p2", "4000000000000002", json!({})).await;
@@ -89,7 +91,7 @@ async fn a_cancel_says_why_it_cannot() {
 }
 
 #[tokio::test]
-async fn an_unknown_payment_and_a_bad_amount_are_not_remembered() {
+async fn invalid_calls_are_not_recorded() {
     let sandbox = Sandbox::start().await;
     assert_eq!(
         sandbox.capture("c", "psp_none", 1).await.status,
@@ -106,12 +108,12 @@ async fn an_unknown_payment_and_a_bad_amount_are_not_remembered() {
 }
 
 #[tokio::test]
-async fn refunds_that_race_never_exceed_the_capture() {
+async fn concurrent_refunds_never_exceed_the_capture() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorised("p").await;
     sandbox.capture("c", &payment, 1000).await;
     let keys: Vec<String> = (0..16).map(|n| format!("r{n}")).collect();
-    let answers = crate::idempotency::all(
+    let answers = crate::idempotency::join_all(
         keys.iter()
             .map(|key| sandbox.refund(key, &payment, 300))
             .collect(),
@@ -119,7 +121,7 @@ async fn refunds_that_race_never_exceed_the_capture() {
     .await;
     let done = answers
         .iter()
-        .filter(|answer| answer.result() == DONE)
+        .filter(|response| response.result() == DONE)
         .count();
     assert_eq!(done, 3, "{answers:?}");
     let ledger = sandbox.ledger("p").await;

@@ -5,18 +5,21 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::receiver::Receiver;
-use crate::sandbox::{APPROVES, Answer, CHALLENGES, Sandbox};
+use crate::sandbox::{APPROVED_CARD, CHALLENGE_CARD, Response, Sandbox};
 
 #[tokio::test]
-async fn every_final_result_is_told_once_with_all_members() {
+async fn every_final_result_is_notified_once() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(0);
     let more = json!({"reference": "order", "notification_url": receiver.url});
-    let payment = sandbox.pay("p", APPROVES, more).await.text("psp_reference");
+    let payment = sandbox
+        .pay("p", APPROVED_CARD, more)
+        .await
+        .text("psp_reference");
     let capture = sandbox.capture("c", &payment, 600).await;
     let refund = sandbox.refund("r", &payment, 100).await;
     let cancel = sandbox.cancel("x", &payment).await;
-    let own = |answer: &Answer| answer.text("psp_reference");
+    let own = |response: &Response| response.text("psp_reference");
     let references = [payment.clone(), own(&capture), own(&refund), own(&cancel)];
     let expected = [
         ("authorisation", "p", true, 1000, Value::Null),
@@ -59,37 +62,44 @@ async fn every_final_result_is_told_once_with_all_members() {
     assert_eq!(unique.len(), ids.len(), "{ids:?}");
     // A repeated call is no new result.
     sandbox.capture("c", &payment, 600).await;
-    receiver.nothing_for(Duration::from_millis(200)).await;
+    receiver.expect_nothing(Duration::from_millis(200)).await;
 }
 
 #[tokio::test]
-async fn the_end_of_a_challenge_is_told_and_its_beginning_is_not() {
+async fn only_the_end_of_a_challenge_is_notified() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(0);
-    for (key, outcome, told) in [
+    for (key, outcome, expected) in [
         ("a", "pass", "authorisation true null"),
         ("b", "fail", "authorisation false authentication_failed"),
     ] {
         let more = json!({"notification_url": receiver.url});
         let url = sandbox
-            .pay(key, CHALLENGES, more)
+            .pay(key, CHALLENGE_CARD, more)
             .await
             .text("challenge_url");
         sandbox.end_challenge(&url, outcome).await;
         let delivery = receiver.next().await;
         assert_eq!(
-            (delivery.told().as_str(), delivery.text("idempotency_key")),
-            (told, key)
+            (
+                delivery.summary().as_str(),
+                delivery.text("idempotency_key")
+            ),
+            (expected, key)
         );
     }
 }
 
 #[tokio::test]
-async fn a_notification_is_sent_again_until_it_is_taken() {
+async fn notifications_are_retried_until_accepted() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(2);
     sandbox
-        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .pay(
+            "p",
+            APPROVED_CARD,
+            json!({"notification_url": receiver.url}),
+        )
         .await;
     let (first, second, third) = (
         receiver.next().await,
@@ -101,78 +111,96 @@ async fn a_notification_is_sent_again_until_it_is_taken() {
     let pauses = (second.at - first.at, third.at - second.at);
     assert!(pauses.0 >= Duration::from_millis(490), "{pauses:?}");
     assert!(pauses.1 >= Duration::from_millis(990), "{pauses:?}");
-    receiver.nothing_for(Duration::from_millis(300)).await;
+    receiver.expect_nothing(Duration::from_millis(300)).await;
 }
 
 #[tokio::test]
-async fn what_was_not_taken_survives_a_restart() {
+async fn undelivered_notifications_survive_a_restart() {
     let mut sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(usize::MAX);
     sandbox
-        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .pay(
+            "p",
+            APPROVED_CARD,
+            json!({"notification_url": receiver.url}),
+        )
         .await;
     let refused = receiver.next().await;
     sandbox.stop().await;
-    receiver.refuse(0);
+    receiver.set_refusals(0);
     sandbox.reopen().await;
     assert_eq!(receiver.next().await.body, refused.body);
-    receiver.nothing_for(Duration::from_millis(300)).await;
+    receiver.expect_nothing(Duration::from_millis(300)).await;
 }
 
 #[tokio::test]
 async fn duplicates_carry_the_same_id() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(0);
-    sandbox.faults(json!({"duplicate_notifications": 2})).await;
     sandbox
-        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .set_faults(json!({"duplicate_notifications": 2}))
+        .await;
+    sandbox
+        .pay(
+            "p",
+            APPROVED_CARD,
+            json!({"notification_url": receiver.url}),
+        )
         .await;
     let first = receiver.next().await;
     assert_eq!(receiver.next().await.body, first.body);
     assert_eq!(receiver.next().await.body, first.body);
-    receiver.nothing_for(Duration::from_millis(200)).await;
+    receiver.expect_nothing(Duration::from_millis(200)).await;
 }
 
 #[tokio::test]
-async fn clearing_the_faults_releases_what_was_held_back() {
+async fn clearing_the_faults_releases_delayed_notifications() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(0);
     sandbox
-        .faults(json!({"delay_notifications_ms": 3_600_000}))
+        .set_faults(json!({"delay_notifications_ms": 3_600_000}))
         .await;
     sandbox
-        .pay("p", APPROVES, json!({"notification_url": receiver.url}))
+        .pay(
+            "p",
+            APPROVED_CARD,
+            json!({"notification_url": receiver.url}),
+        )
         .await;
-    receiver.nothing_for(Duration::from_millis(200)).await;
+    receiver.expect_nothing(Duration::from_millis(200)).await;
     // Faults that still hold notifications back release nothing.
     sandbox
-        .faults(json!({"delay_notifications_ms": 3_600_000, "seed": 1}))
+        .set_faults(json!({"delay_notifications_ms": 3_600_000, "seed": 1}))
         .await;
-    receiver.nothing_for(Duration::from_millis(200)).await;
+    receiver.expect_nothing(Duration::from_millis(200)).await;
     sandbox.clear_faults().await;
     assert_eq!(receiver.next().await.text("idempotency_key"), "p");
 }
 
 #[tokio::test]
-async fn reordered_notifications_all_come_in_another_order() {
+async fn reordered_notifications_all_arrive() {
     let sandbox = Sandbox::start().await;
     let mut receiver = Receiver::start(0);
     sandbox
-        .faults(json!({"reorder_notifications": true, "seed": 5}))
+        .set_faults(json!({"reorder_notifications": true, "seed": 5}))
         .await;
     let mut sent = Vec::new();
     for index in 0..8 {
         let key = format!("p{index}");
         sandbox
-            .pay(&key, APPROVES, json!({"notification_url": receiver.url}))
+            .pay(
+                &key,
+                APPROVED_CARD,
+                json!({"notification_url": receiver.url}),
+            )
             .await;
         sent.push(key);
     }
-    let mut came = Vec::new();
+    let mut received = Vec::new();
     for _ in 0..8 {
-        came.push(receiver.next().await.text("idempotency_key").to_owned());
+        received.push(receiver.next().await.text("idempotency_key").to_owned());
     }
-    assert_ne!(came, sent);
-    came.sort();
-    assert_eq!(came, sent);
+    assert_ne!(received, sent);
+    received.sort();
+    assert_eq!(received, sent);
 }

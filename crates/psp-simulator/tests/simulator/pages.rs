@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 use serde_json::json;
 
-use crate::sandbox::{CHALLENGES, Sandbox};
+use crate::sandbox::{CHALLENGE_CARD, Sandbox};
 
 async fn get(sandbox: &Sandbox, path: &str) -> (StatusCode, String, String) {
     let response = sandbox.client.get(sandbox.url(path)).send().await.unwrap();
@@ -17,7 +17,7 @@ async fn get(sandbox: &Sandbox, path: &str) -> (StatusCode, String, String) {
 }
 
 #[tokio::test]
-async fn the_fields_load_nothing_foreign_and_are_labelled() {
+async fn the_fields_are_self_contained_and_labeled() {
     let sandbox = Sandbox::start().await;
     let path = "/fields?session=ps_%22%3E%3Cscript%3E&parent_origin=http://127.0.0.1:8080";
     let (status, policy, page) = get(&sandbox, path).await;
@@ -51,7 +51,7 @@ async fn the_fields_load_nothing_foreign_and_are_labelled() {
 }
 
 #[tokio::test]
-async fn fields_without_a_right_parent_origin_are_refused() {
+async fn invalid_parent_origins_are_refused() {
     let sandbox = Sandbox::start().await;
     for query in [
         "session=s",
@@ -69,7 +69,7 @@ async fn fields_without_a_right_parent_origin_are_refused() {
 }
 
 #[tokio::test]
-async fn the_fields_speak_four_languages() {
+async fn the_fields_support_four_languages() {
     let sandbox = Sandbox::start().await;
     for (lang, word) in [
         ("en", "Card number"),
@@ -85,10 +85,10 @@ async fn the_fields_speak_four_languages() {
 }
 
 #[tokio::test]
-async fn the_challenge_follows_the_browsers_language_and_may_be_framed() {
+async fn the_challenge_uses_accept_language_and_may_be_framed() {
     let sandbox = Sandbox::start().await;
     let url = sandbox
-        .pay("p", CHALLENGES, json!({}))
+        .pay("p", CHALLENGE_CARD, json!({}))
         .await
         .text("challenge_url");
     let request = sandbox
@@ -109,7 +109,7 @@ async fn the_challenge_follows_the_browsers_language_and_may_be_framed() {
 }
 
 #[tokio::test]
-async fn every_file_that_a_page_names_is_there_with_its_type() {
+async fn every_asset_is_served_with_its_type() {
     let sandbox = Sandbox::start().await;
     for (name, kind) in [
         ("pages.css", "text/css; charset=utf-8"),

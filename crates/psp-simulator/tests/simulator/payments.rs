@@ -3,15 +3,15 @@
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::sandbox::{APPROVES, Sandbox, payment, send};
+use crate::sandbox::{APPROVED_CARD, Sandbox, payment, send};
 
 #[tokio::test]
-async fn a_payment_is_held_or_captured_at_once() {
+async fn a_payment_is_authorised_or_captured() {
     let sandbox = Sandbox::start().await;
     sandbox.authorised("held").await;
     assert_eq!(sandbox.ledger("held").await, ["authorise 1000"]);
     let at_once = json!({"capture": true, "reference": "taken"});
-    let taken = sandbox.pay("taken", APPROVES, at_once).await;
+    let taken = sandbox.pay("taken", APPROVED_CARD, at_once).await;
     assert_eq!(taken.result(), ("captured", None));
     assert_eq!(
         sandbox.ledger("taken").await,
@@ -27,8 +27,8 @@ async fn a_payment_is_held_or_captured_at_once() {
 async fn the_ledger_has_the_documented_members() {
     let sandbox = Sandbox::start().await;
     let psp_reference = sandbox.authorised("key").await;
-    let answer = send(sandbox.client.get(sandbox.url("/v1/ledger?reference=key"))).await;
-    let mut entry = answer.body["entries"][0].clone();
+    let response = send(sandbox.client.get(sandbox.url("/v1/ledger?reference=key"))).await;
+    let mut entry = response.body["entries"][0].clone();
     let at = entry.as_object_mut().unwrap().remove("at").unwrap();
     assert!(at.as_str().unwrap().ends_with('Z'), "{at}");
     let expected = json!({
@@ -43,7 +43,7 @@ async fn the_ledger_has_the_documented_members() {
 }
 
 #[tokio::test]
-async fn a_lookup_tells_what_became_of_that_very_call() {
+async fn a_lookup_returns_the_result_of_the_call() {
     let sandbox = Sandbox::start().await;
     assert_eq!(sandbox.operation("pay").await.status, StatusCode::NOT_FOUND);
     let psp_reference = sandbox.authorised("pay").await;
@@ -85,9 +85,9 @@ async fn a_lookup_tells_what_became_of_that_very_call() {
 }
 
 #[tokio::test]
-async fn parameters_are_checked_field_by_field_and_nothing_is_spent() {
+async fn invalid_parameters_are_refused_by_field() {
     let sandbox = Sandbox::start().await;
-    let token = sandbox.token(APPROVES).await;
+    let token = sandbox.token(APPROVED_CARD).await;
     let cases = [
         ("token", json!("pm_card")),
         ("amount", json!(0)),
@@ -105,13 +105,13 @@ async fn parameters_are_checked_field_by_field_and_nothing_is_spent() {
     ];
     for (field, value) in cases {
         let body = payment(&token, json!({ field: value }));
-        let answer = sandbox.post("/v1/payments", "key", &body).await;
+        let response = sandbox.post("/v1/payments", "key", &body).await;
         assert_eq!(
-            answer.status,
+            response.status,
             StatusCode::UNPROCESSABLE_ENTITY,
             "{field} {value}"
         );
-        assert_eq!(answer.fields(), [field], "{value}");
+        assert_eq!(response.fields(), [field], "{value}");
     }
     let body = payment(&token, json!({}));
     let no_key = send(sandbox.request(Method::POST, "/v1/payments").json(&body)).await;
@@ -124,7 +124,7 @@ async fn parameters_are_checked_field_by_field_and_nothing_is_spent() {
 }
 
 #[tokio::test]
-async fn payments_and_operations_need_the_bearer_token_and_nothing_else_does() {
+async fn payments_and_operations_require_the_bearer_token() {
     let sandbox = Sandbox::start().await;
     let paths = [
         (Method::POST, "/v1/payments"),

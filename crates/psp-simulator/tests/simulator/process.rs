@@ -7,8 +7,8 @@ use std::process::{Child, Command, Stdio};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 
-use crate::idempotency::all;
-use crate::sandbox::{APPROVES, Answer, BEARER, NOTIFICATION_KEY, client, payment, send};
+use crate::idempotency::join_all;
+use crate::sandbox::{APPROVED_CARD, BEARER, NOTIFICATION_KEY, Response, client, payment, send};
 
 struct Program {
     child: Child,
@@ -42,7 +42,8 @@ impl Program {
 
     /// Pays under `key`, which is the reference, too; `None` if no answer came.
     async fn pay(&self, key: &str) -> Option<StatusCode> {
-        let card = json!({"number": APPROVES, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
+        let card =
+            json!({"number": APPROVED_CARD, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
         let token = self
             .client
             .post(format!("{}/v1/tokens", self.url))
@@ -57,7 +58,7 @@ impl Program {
         request.send().await.ok().map(|response| response.status())
     }
 
-    async fn get(&self, path: &str) -> Answer {
+    async fn get(&self, path: &str) -> Response {
         send(
             self.client
                 .get(format!("{}{path}", self.url))
@@ -75,7 +76,7 @@ impl Drop for Program {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_answered_survives_a_kill() {
+async fn acknowledged_calls_survive_a_kill() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = Program::start(folder.path());
     let keys: Vec<String> = (0..400).map(|n| format!("k{n}")).collect();
@@ -83,7 +84,7 @@ async fn what_was_answered_survives_a_kill() {
     for (round, batch) in keys.chunks(20).enumerate() {
         if round == 10 {
             // In the middle of a batch: SIGKILL while its calls are on their way.
-            let calls = all(batch.iter().map(|key| first.pay(key)).collect());
+            let calls = join_all(batch.iter().map(|key| first.pay(key)).collect());
             let killed = tokio::time::timeout(std::time::Duration::from_millis(3), calls).await;
             first.child.kill().unwrap();
             first.child.wait().unwrap();
@@ -92,17 +93,17 @@ async fn what_was_answered_survives_a_kill() {
                     batch
                         .iter()
                         .zip(answers)
-                        .filter(|(_, answer)| answer.is_some()),
+                        .filter(|(_, response)| response.is_some()),
                 );
             }
             break;
         }
-        let answers = all(batch.iter().map(|key| first.pay(key)).collect()).await;
+        let answers = join_all(batch.iter().map(|key| first.pay(key)).collect()).await;
         answered.extend(
             batch
                 .iter()
                 .zip(answers)
-                .filter(|(_, answer)| answer.is_some()),
+                .filter(|(_, response)| response.is_some()),
         );
     }
     assert!(
@@ -132,7 +133,7 @@ async fn what_was_answered_survives_a_kill() {
 }
 
 #[test]
-fn the_program_wants_secrets_of_its_own_beyond_loopback() {
+fn non_loopback_addresses_require_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let output = Command::new(env!("CARGO_BIN_EXE_oncharge-psp-simulator"))
         .args(["--port", "0", "--bind", "0.0.0.0", "--data-dir"])

@@ -21,7 +21,7 @@ pub(crate) struct Delivery {
 
 impl Delivery {
     /// `type success reason`, such as `capture true null`.
-    pub(crate) fn told(&self) -> String {
+    pub(crate) fn summary(&self) -> String {
         let text = |member: &str| match &self.body[member] {
             Value::String(text) => text.clone(),
             other => other.to_string(),
@@ -44,7 +44,7 @@ pub(crate) struct Receiver {
 }
 
 #[derive(Clone)]
-struct Shared {
+struct ReceiverState {
     deliveries: UnboundedSender<Delivery>,
     refusals: Arc<AtomicUsize>,
 }
@@ -54,14 +54,14 @@ impl Receiver {
     pub(crate) fn start(refusals: usize) -> Self {
         let (sender, deliveries) = unbounded_channel();
         let refusals = Arc::new(AtomicUsize::new(refusals));
-        let shared = Shared {
+        let state = ReceiverState {
             deliveries: sender,
             refusals: Arc::clone(&refusals),
         };
         let server = HttpServer::new(move || {
             App::new()
-                .app_data(web::Data::new(shared.clone()))
-                .route("/in", web::post().to(take))
+                .app_data(web::Data::new(state.clone()))
+                .route("/in", web::post().to(receive))
         })
         .workers(1)
         .disable_signals()
@@ -91,13 +91,13 @@ impl Receiver {
     }
 
     /// Nothing comes for `quiet`.
-    pub(crate) async fn nothing_for(&mut self, quiet: Duration) {
+    pub(crate) async fn expect_nothing(&mut self, quiet: Duration) {
         if let Ok(delivery) = tokio::time::timeout(quiet, self.deliveries.recv()).await {
             panic!("unexpected {delivery:?}");
         }
     }
 
-    pub(crate) fn refuse(&self, refusals: usize) {
+    pub(crate) fn set_refusals(&self, refusals: usize) {
         self.refusals.store(refusals, Ordering::SeqCst);
     }
 }
@@ -108,7 +108,11 @@ impl Drop for Receiver {
     }
 }
 
-async fn take(request: HttpRequest, bytes: web::Bytes, shared: web::Data<Shared>) -> HttpResponse {
+async fn receive(
+    request: HttpRequest,
+    bytes: web::Bytes,
+    state: web::Data<ReceiverState>,
+) -> HttpResponse {
     let signature = request
         .headers()
         .get("X-Psp-Signature")
@@ -118,14 +122,14 @@ async fn take(request: HttpRequest, bytes: web::Bytes, shared: web::Data<Shared>
     let key = hmac::Key::new(hmac::HMAC_SHA256, NOTIFICATION_KEY.as_bytes());
     hmac::verify(&key, &bytes, &hex::decode(signature).unwrap()).unwrap();
     let body = serde_json::from_slice(&bytes).unwrap();
-    shared
+    state
         .deliveries
         .send(Delivery {
             body,
             at: Instant::now(),
         })
         .unwrap();
-    let refused = shared
+    let refused = state
         .refusals
         .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| {
             left.checked_sub(1)

@@ -3,19 +3,19 @@
 use oncharge_psp_simulator::{Config, Secret, start};
 use serde_json::json;
 
-use crate::sandbox::{APPROVES, CHALLENGES, Sandbox, payment, send};
+use crate::sandbox::{APPROVED_CARD, CHALLENGE_CARD, Sandbox, payment, send};
 
 #[tokio::test]
-async fn tokens_keys_payments_challenges_ledger_and_faults_stay() {
+async fn all_state_survives_a_restart() {
     let mut sandbox = Sandbox::start().await;
     let held = sandbox.authorised("held").await;
     let refused = sandbox.capture("c0", &held, 2000).await;
-    let token = sandbox.token(APPROVES).await;
+    let token = sandbox.token(APPROVED_CARD).await;
     let challenge = sandbox
-        .pay("ch", CHALLENGES, json!({"reference": "ch"}))
+        .pay("ch", CHALLENGE_CARD, json!({"reference": "ch"}))
         .await;
     let faults = json!({"refuse": ["refund"]});
-    sandbox.faults(faults.clone()).await;
+    sandbox.set_faults(faults.clone()).await;
     sandbox.restart().await;
 
     assert_eq!(
@@ -44,7 +44,7 @@ async fn tokens_keys_payments_challenges_ledger_and_faults_stay() {
 }
 
 #[tokio::test]
-async fn a_second_simulator_on_the_same_file_is_kept_out() {
+async fn a_second_simulator_on_the_same_file_is_refused() {
     let sandbox = Sandbox::start().await;
     let database = sandbox.folder.path().join("deep/psp.sqlite");
     let second = start(Config::new(database, Secret::new("a"), Secret::new("b"))).await;

@@ -10,8 +10,8 @@ use tempfile::TempDir;
 
 pub(crate) const BEARER: &str = "test-bearer";
 pub(crate) const NOTIFICATION_KEY: &str = "test-notification-key";
-pub(crate) const APPROVES: &str = "4242424242424242";
-pub(crate) const CHALLENGES: &str = "4000002500003155";
+pub(crate) const APPROVED_CARD: &str = "4242424242424242";
+pub(crate) const CHALLENGE_CARD: &str = "4000002500003155";
 
 /// An HTTP client as a merchant's PSP connector would have one.
 pub(crate) fn client() -> reqwest::Client {
@@ -30,12 +30,12 @@ pub(crate) fn client() -> reqwest::Client {
 
 /// An answer: its status and its JSON (`null` where the body is none).
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: StatusCode,
     pub(crate) body: Value,
 }
 
-impl Answer {
+impl Response {
     /// The `result` and, where there is one, the `reason`.
     pub(crate) fn result(&self) -> (&str, Option<&str>) {
         let text = |member| self.body.get(member).and_then(Value::as_str);
@@ -130,12 +130,12 @@ impl Sandbox {
 
     pub(crate) async fn token(&self, number: &str) -> String {
         let card = json!({"number": number, "exp_month": 12, "exp_year": 2040, "cvc": "123"});
-        let answer = send(self.client.post(self.url("/v1/tokens")).json(&card)).await;
-        assert_eq!(answer.status, StatusCode::CREATED, "{answer:?}");
-        answer.text("token")
+        let response = send(self.client.post(self.url("/v1/tokens")).json(&card)).await;
+        assert_eq!(response.status, StatusCode::CREATED, "{response:?}");
+        response.text("token")
     }
 
-    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, path: &str, key: &str, body: &Value) -> Response {
         send(
             self.request(Method::POST, path)
                 .header("Idempotency-Key", key)
@@ -145,7 +145,7 @@ impl Sandbox {
     }
 
     /// Pays 1000 EUR cents; `more` overrides members of the call.
-    pub(crate) async fn pay(&self, key: &str, number: &str, more: Value) -> Answer {
+    pub(crate) async fn pay(&self, key: &str, number: &str, more: Value) -> Response {
         let body = payment(&self.token(number).await, more);
         self.post("/v1/payments", key, &body).await
     }
@@ -153,17 +153,19 @@ impl Sandbox {
     /// A payment that is authorised for 1000, as its reference at the simulator. Its own reference
     /// is `key`.
     pub(crate) async fn authorised(&self, key: &str) -> String {
-        let answer = self.pay(key, APPROVES, json!({"reference": key})).await;
-        assert_eq!(answer.result(), ("authorised", None));
-        answer.text("psp_reference")
+        let response = self
+            .pay(key, APPROVED_CARD, json!({"reference": key}))
+            .await;
+        assert_eq!(response.result(), ("authorised", None));
+        response.text("psp_reference")
     }
 
-    pub(crate) async fn capture(&self, key: &str, psp_reference: &str, amount: i64) -> Answer {
+    pub(crate) async fn capture(&self, key: &str, psp_reference: &str, amount: i64) -> Response {
         let path = format!("/v1/payments/{psp_reference}/captures");
         self.post(&path, key, &json!({ "amount": amount })).await
     }
 
-    pub(crate) async fn cancel(&self, key: &str, psp_reference: &str) -> Answer {
+    pub(crate) async fn cancel(&self, key: &str, psp_reference: &str) -> Response {
         self.post(
             &format!("/v1/payments/{psp_reference}/cancels"),
             key,
@@ -172,12 +174,12 @@ impl Sandbox {
         .await
     }
 
-    pub(crate) async fn refund(&self, key: &str, psp_reference: &str, amount: i64) -> Answer {
+    pub(crate) async fn refund(&self, key: &str, psp_reference: &str, amount: i64) -> Response {
         let path = format!("/v1/payments/{psp_reference}/refunds");
         self.post(&path, key, &json!({ "amount": amount })).await
     }
 
-    pub(crate) async fn operation(&self, key: &str) -> Answer {
+    pub(crate) async fn operation(&self, key: &str) -> Response {
         send(self.request(Method::GET, &format!("/v1/operations/{key}"))).await
     }
 
@@ -195,8 +197,8 @@ impl Sandbox {
     /// The ledger of a reference as `kind amount` lines.
     pub(crate) async fn ledger(&self, reference: &str) -> Vec<String> {
         let url = self.url(&format!("/v1/ledger?reference={reference}"));
-        let answer = send(self.client.get(url)).await;
-        let entries = answer
+        let response = send(self.client.get(url)).await;
+        let entries = response
             .body
             .get("entries")
             .and_then(Value::as_array)
@@ -208,21 +210,21 @@ impl Sandbox {
             .collect()
     }
 
-    pub(crate) async fn faults(&self, faults: Value) -> Answer {
+    pub(crate) async fn set_faults(&self, faults: Value) -> Response {
         send(self.client.put(self.url("/v1/faults")).json(&faults)).await
     }
 
     pub(crate) async fn clear_faults(&self) {
-        let answer = send(self.client.delete(self.url("/v1/faults"))).await;
-        assert_eq!(answer.status, StatusCode::OK);
+        let response = send(self.client.delete(self.url("/v1/faults"))).await;
+        assert_eq!(response.status, StatusCode::OK);
     }
 
     /// Waits until the look-up of `key` says `result`.
-    pub(crate) async fn until(&self, key: &str, result: &str) -> Answer {
+    pub(crate) async fn wait_for_result(&self, key: &str, result: &str) -> Response {
         for _ in 0..1_000 {
-            let answer = self.operation(key).await;
-            if answer.body.get("result").and_then(Value::as_str) == Some(result) {
-                return answer;
+            let response = self.operation(key).await;
+            if response.body.get("result").and_then(Value::as_str) == Some(result) {
+                return response;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -249,11 +251,11 @@ pub(crate) fn payment(token: &str, more: Value) -> Value {
     body
 }
 
-pub(crate) async fn send(request: RequestBuilder) -> Answer {
+pub(crate) async fn send(request: RequestBuilder) -> Response {
     let response = request.send().await.unwrap();
     let status = response.status();
     let text = response.text().await.unwrap();
-    Answer {
+    Response {
         status,
         body: serde_json::from_str(&text).unwrap_or(Value::Null),
     }

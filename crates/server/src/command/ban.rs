@@ -11,7 +11,7 @@ use oncharge_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{Target, print_json, rfc3339, usage::OrUsage};
+use super::{Target, print_json, rfc3339, usage_error::OrUsageError};
 
 /// What to do with bans.
 #[derive(Debug, Subcommand)]
@@ -19,7 +19,7 @@ pub(super) enum BanCommand {
     /// Bans a shopper; only a peppered hash is kept.
     Add {
         #[command(flatten)]
-        who: Who,
+        shopper: ShopperArgs,
         /// For how many days.
         #[arg(long, default_value_t = DEFAULT_DAYS, value_parser = clap::value_parser!(u32).range(1..=36_500))]
         days: u32,
@@ -46,7 +46,7 @@ pub(super) enum BanCommand {
 /// Whom to ban.
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Who {
+pub(super) struct ShopperArgs {
     /// An e-mail address, in any spelling.
     #[arg(long)]
     email: Option<String>,
@@ -55,14 +55,14 @@ pub(super) struct Who {
     phone: Option<String>,
 }
 
-impl Who {
+impl ShopperArgs {
     fn identifier(&self) -> anyhow::Result<Identifier> {
         match (&self.email, &self.phone) {
             (Some(email), None) => Ok(Identifier::email(
-                &Email::parse(email.trim()).or_usage("--email")?,
+                &Email::parse(email.trim()).or_usage_error("--email")?,
             )),
-            (None, Some(phone)) => Identifier::phone_from_person(phone).or_usage("--phone"),
-            _ => None.or_usage("one of --email and --phone"),
+            (None, Some(phone)) => Identifier::phone_from_input(phone).or_usage_error("--phone"),
+            _ => None.or_usage_error("one of --email and --phone"),
         }
     }
 }
@@ -71,12 +71,12 @@ impl BanCommand {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Add {
-                who,
+                shopper,
                 days,
                 reason,
                 target,
             } => {
-                let identifier = who.identifier()?;
+                let identifier = shopper.identifier()?;
                 let app = target.open().await?.app;
                 let ban = bans::add(&app, &identifier, days, reason).await;
                 let ban = ban.context("the ban was not added")?;
@@ -89,11 +89,11 @@ impl BanCommand {
             Self::List { target } => {
                 let app = target.open().await?.app;
                 for ban in bans::list(&app).await? {
-                    print_json(&line(&ban, app.now())?);
+                    print_json(&ban_json(&ban, app.now())?);
                 }
             }
             Self::Revoke { id, target } => {
-                let id: BanId = id.parse().ok().or_usage("this is no ban id")?;
+                let id: BanId = id.parse().ok().or_usage_error("this is no ban id")?;
                 let revoked = bans::revoke(&target.open().await?.app, id).await;
                 revoked.context("the ban was not revoked")?;
                 print_json(&json!({ "ban_id": id.to_string(), "revoked": true }));
@@ -103,7 +103,7 @@ impl BanCommand {
     }
 }
 
-fn line(ban: &Ban, now: Timestamp) -> anyhow::Result<Value> {
+fn ban_json(ban: &Ban, now: Timestamp) -> anyhow::Result<Value> {
     Ok(json!({
         "ban_id": ban.id.to_string(),
         "type": ban.kind.name(),

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{Target, print_json};
 use crate::{
     config::{Keys, Mode, Settings},
-    telemetry::note,
-    wiring::{Wired, embedded_file},
+    telemetry::print_note,
+    wiring::{Components, embedded_file},
 };
 
 /// What to do with the configuration.
@@ -32,16 +32,18 @@ impl ConfigCommand {
         settings.check_for_server(target.data_dir.as_deref())?;
         let keys = match settings.mode {
             Mode::Production => settings.keys.configured()?,
-            Mode::Sandbox => settings.keys.or_in(target.data_dir(), None)?,
+            Mode::Sandbox => settings
+                .keys
+                .configured_or_stored(target.data_dir(), None)?,
         };
-        let (database, reached) = database(&settings, &keys, &target).await;
+        let (database, connection) = database(&settings, &keys, &target).await;
         print_json(&json!({
-            "acceptable": reached.is_ok(),
+            "acceptable": connection.is_ok(),
             "mode": settings.mode,
             "settings": settings,
             "database": database,
         }));
-        reached
+        connection
     }
 }
 
@@ -54,29 +56,29 @@ async fn database(
 ) -> (serde_json::Value, anyhow::Result<()>) {
     let Some(url) = &settings.database.url else {
         let file = embedded_file(target.data_dir());
-        let shown = json!({
+        let report = json!({
             "kind": "sqlite",
             "place": file.display().to_string(),
             "exists": file.exists(),
         });
-        return (shown, Ok(()));
+        return (report, Ok(()));
     };
-    let reached = PostgresStore::reach(url.expose()).await;
-    let shown = json!({
+    let connection = PostgresStore::has_schema(url.expose()).await;
+    let report = json!({
         "kind": "postgresql",
         "place": settings.database.location().map(|location| location.name),
-        "reachable": !matches!(reached, Err(StoreError::Unreachable(_))),
+        "reachable": !matches!(connection, Err(StoreError::Unreachable(_))),
     });
-    let checked = match reached {
+    let key_check = match connection {
         Ok(true) => check_stored(settings, keys).await,
         Ok(false) => Ok(()),
-        Err(error) => Err(explained(error)),
+        Err(error) => Err(explain(error)),
     };
-    (shown, checked)
+    (report, key_check)
 }
 
 /// Why the database cannot be used, each cause once.
-fn explained(error: StoreError) -> anyhow::Error {
+fn explain(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Failed(cause) => {
             anyhow::Error::from_boxed(cause).context("the database cannot be used")
@@ -88,14 +90,14 @@ fn explained(error: StoreError) -> anyhow::Error {
 /// Whether the keys fit what PostgreSQL holds, and every PSP account that its merchants use is
 /// configured; notes what other nodes lack.
 async fn check_stored(settings: &Settings, keys: &Keys) -> anyhow::Result<()> {
-    let Some(wired) = Wired::for_check(settings, keys)? else {
+    let Some(components) = Components::for_check(settings, keys)? else {
         return Ok(());
     };
-    keys::check(&wired.app).await?;
-    for problem in keys::unknown_elsewhere(&wired.app).await? {
-        note(format_args!("warning: {problem}"));
+    keys::check(&components.app).await?;
+    for problem in keys::missing_on_nodes(&components.app).await? {
+        print_note(format_args!("warning: {problem}"));
     }
-    let missing = merchants::unconfigured_psp_accounts(&wired.app).await?;
+    let missing = merchants::unconfigured_psp_accounts(&components.app).await?;
     if !missing.is_empty() {
         let names = missing
             .iter()

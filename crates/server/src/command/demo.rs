@@ -1,7 +1,7 @@
 //! `oncharge demo`: walks through one payment, as a merchant's server and a shopper's page would, and
 //! requires every webhook of it.
 
-mod told;
+mod deliveries;
 
 use std::time::Duration;
 
@@ -9,16 +9,16 @@ use anyhow::{Context, ensure};
 use oncharge_client::{Client, CreatedSession, NewRefund, NewSession, Session, SessionStatus};
 use serde_json::{Value, json};
 
-use self::told::Told;
+use self::deliveries::DeliveryCheck;
 use crate::{
     sandbox::{Options, Port, Sandbox},
-    telemetry::say,
+    telemetry::print,
 };
 
 const AMOUNT: i64 = 9999;
-const REFUNDED: i64 = 5000;
+const REFUND_AMOUNT: i64 = 5000;
 /// How long each step may take.
-const PATIENCE: Duration = Duration::from_secs(20);
+const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Runs it on free ports and a temporary directory; errors at the first step that is not as it
 /// should be.
@@ -40,14 +40,18 @@ pub(super) async fn run() -> anyhow::Result<()> {
         log_filter: Some("warn"),
     })
     .await?;
-    let walked = walk(&sandbox).await;
+    let result = run_steps(&sandbox).await;
     sandbox.stop().await;
-    walked
+    result
 }
 
-async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
-    let pair = &sandbox.pair;
-    let merchant = Client::new(&sandbox.urls.api, &pair.api_key, pair.api_secret.expose())?;
+async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
+    let credentials = &sandbox.credentials;
+    let merchant = Client::new(
+        &sandbox.urls.api,
+        &credentials.api_key,
+        credentials.api_secret.expose(),
+    )?;
     let new = NewSession::new(
         AMOUNT,
         "USD",
@@ -59,8 +63,8 @@ async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
         created.status == SessionStatus::Created,
         "the session is not created"
     );
-    let told = Told::by(sandbox, &created)?;
-    say(format_args!(
+    let deliveries = DeliveryCheck::new(sandbox, &created)?;
+    print(format_args!(
         "created     {} over 99.99 USD",
         created.session_id
     ));
@@ -70,41 +74,41 @@ async fn walk(sandbox: &Sandbox) -> anyhow::Result<()> {
         .get("status")
         .is_some_and(|name| name == "authorized");
     ensure!(is_authorized, "the payment was answered {status}");
-    reached(&merchant, &created, SessionStatus::Authorized).await?;
-    say("authorized  with card 4242 4242 4242 4242");
-    told.of(1, "payment.authorized").await?;
+    wait_for_status(&merchant, &created, SessionStatus::Authorized).await?;
+    print("authorized  with card 4242 4242 4242 4242");
+    deliveries.expect(1, "payment.authorized").await?;
 
-    let session = reached(&merchant, &created, SessionStatus::Captured).await?;
+    let session = wait_for_status(&merchant, &created, SessionStatus::Captured).await?;
     ensure!(
         session.amount_captured == AMOUNT,
         "captured {}",
         session.amount_captured
     );
-    say("captured    99.99 USD by the clock, two seconds later");
-    told.of(2, "payment.captured").await?;
+    print("captured    99.99 USD by the clock, two seconds later");
+    deliveries.expect(2, "payment.captured").await?;
 
     refund(&merchant, &session).await?;
-    told.of(3, "refund.requested").await?;
-    told.of(4, "refund.succeeded").await?;
-    told.all(&merchant).await
+    deliveries.expect(3, "refund.requested").await?;
+    deliveries.expect(4, "refund.succeeded").await?;
+    deliveries.expect_all(&merchant).await
 }
 
 /// Gives back a part.
 async fn refund(merchant: &Client, session: &Session) -> anyhow::Result<()> {
     let refund = merchant
-        .refund(&NewRefund::new(session, REFUNDED, "refund-42"), None)
+        .refund(&NewRefund::new(session, REFUND_AMOUNT, "refund-42"), None)
         .await?;
     let session = merchant.session(&session.session_id).await?;
     ensure!(
-        session.amount_refunded == REFUNDED,
+        session.amount_refunded == REFUND_AMOUNT,
         "refunded {}",
         session.amount_refunded
     );
     ensure!(
-        session.amount_refundable == AMOUNT - REFUNDED,
+        session.amount_refundable == AMOUNT - REFUND_AMOUNT,
         "the rest is wrong"
     );
-    say(format_args!(
+    print(format_args!(
         "refunded    50.00 USD as {}, 49.99 USD can still be",
         refund.refund_id
     ));
@@ -120,45 +124,45 @@ async fn pay(sandbox: &Sandbox, created: &CreatedSession) -> anyhow::Result<Valu
     let tokens = format!("{}/v1/tokens", sandbox.urls.simulator);
     let token: Value = http.post(tokens).json(&card).send().await?.json().await?;
     let page = format!("{}/checkout/{}/pay", sandbox.urls.api, created.session_id);
-    let paying = http
+    let request = http
         .post(page)
         .bearer_auth(created.pay_token.expose())
         .json(&json!({ "payment_method": token.get("token") }));
-    Ok(paying.send().await?.json().await?)
+    Ok(request.send().await?.json().await?)
 }
 
 fn http() -> reqwest::Result<reqwest::Client> {
     reqwest::Client::builder()
         .no_proxy()
-        .timeout(PATIENCE)
+        .timeout(STEP_TIMEOUT)
         .build()
 }
 
 /// Waits until the session has come so far, in this very order.
-async fn reached(
+async fn wait_for_status(
     merchant: &Client,
     created: &CreatedSession,
-    wanted: SessionStatus,
+    expected: SessionStatus,
 ) -> anyhow::Result<Session> {
-    let waiting = async {
+    let polling = async {
         loop {
             let session = merchant.session(&created.session_id).await?;
-            let is_before =
-                wanted == SessionStatus::Captured && session.status == SessionStatus::Authorized;
-            if session.status == wanted || !is_before {
+            let is_still_coming =
+                expected == SessionStatus::Captured && session.status == SessionStatus::Authorized;
+            if session.status == expected || !is_still_coming {
                 break Ok::<_, anyhow::Error>(session);
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
     };
-    let session = tokio::time::timeout(PATIENCE, waiting)
+    let session = tokio::time::timeout(STEP_TIMEOUT, polling)
         .await
-        .with_context(|| format!("not {} in time", wanted.as_str()))??;
+        .with_context(|| format!("not {} in time", expected.as_str()))??;
     let status = session.status.as_str();
     ensure!(
-        session.status == wanted,
+        session.status == expected,
         "the session is {status}, not {}",
-        wanted.as_str()
+        expected.as_str()
     );
     Ok(session)
 }

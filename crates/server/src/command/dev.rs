@@ -10,7 +10,7 @@ use crate::{
     config::{WebhookClock, write_private},
     sandbox::{Options, Port, Sandbox},
     shutdown::Shutdown,
-    telemetry::say,
+    telemetry::print,
 };
 
 /// Everything in one process, on loopback: API, checkout, PSP simulator, demo shop.
@@ -90,10 +90,10 @@ impl Dev {
             log_filter: None,
         };
         let mut shutdown = Shutdown::listen()?;
-        let Some(sandbox) = Sandbox::start_unless(&options, &mut shutdown).await? else {
+        let Some(sandbox) = Sandbox::start_or_shutdown(&options, &mut shutdown).await? else {
             return Ok(());
         };
-        introduce(&sandbox);
+        print_welcome(&sandbox);
         if let Some(file) = &self.ready_file {
             write_private(file, format!("{}\n", sandbox.ready()).as_bytes())?;
         }
@@ -104,7 +104,7 @@ impl Dev {
 }
 
 /// What a person needs to begin.
-fn introduce(sandbox: &Sandbox) {
+fn print_welcome(sandbox: &Sandbox) {
     let urls = &sandbox.urls;
     let body = json!({
         "amount": 9999,
@@ -113,8 +113,8 @@ fn introduce(sandbox: &Sandbox) {
         "return_url": "https://shop.example.com/thank-you",
     });
     let target = (urls.api.as_str(), "POST", "/v1/checkout/sessions");
-    let curl = sign::curl(&sandbox.pair, target, Some(&body.to_string()));
-    say(format_args!(
+    let curl = sign::curl(&sandbox.credentials, target, Some(&body.to_string()));
+    print(format_args!(
         "OnCharge is ready.
 
   Demo shop    {}   buy something with card 4242 4242 4242 4242
@@ -134,7 +134,7 @@ Stop with Ctrl-C.",
         urls.api,
         urls.simulator,
         urls.ops,
-        sandbox.pair.api_key,
-        sandbox.pair.api_secret.expose(),
+        sandbox.credentials.api_key,
+        sandbox.credentials.api_secret.expose(),
     ));
 }

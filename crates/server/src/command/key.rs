@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use oncharge_application::merchants::{self, KeyName};
+use oncharge_application::merchants::{self, KeySelector};
 use oncharge_domain::{
     id::{ApiKeyId, MerchantId},
     merchant::ApiKey,
@@ -10,7 +10,7 @@ use oncharge_domain::{
 };
 use serde_json::{Value, json};
 
-use super::{Target, print_json, rfc3339, usage::OrUsage};
+use super::{Target, print_json, rfc3339, usage_error::OrUsageError};
 use crate::config::PspAccounts;
 
 /// What to do with API keys.
@@ -40,7 +40,7 @@ pub(super) enum KeyCommand {
 #[derive(Debug, Args)]
 pub(super) struct Revoke {
     #[command(flatten)]
-    which: Which,
+    key_args: KeyArgs,
     /// The merchant's id, with --all.
     #[arg(long, requires = "all")]
     merchant: Option<String>,
@@ -50,7 +50,7 @@ pub(super) struct Revoke {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-struct Which {
+struct KeyArgs {
     /// The API key (not the secret).
     key: Option<String>,
     /// The key's id (`key_…`), as `key list` prints it.
@@ -82,12 +82,12 @@ async fn list(merchant: MerchantId, target: &Target) -> anyhow::Result<()> {
     let app = target.open().await?.app;
     let keys = merchants::list_keys(&app, merchant).await;
     for key in keys.context("the keys were not listed")? {
-        print_json(&line(&key)?);
+        print_json(&key_json(&key)?);
     }
     Ok(())
 }
 
-fn line(key: &ApiKey) -> anyhow::Result<Value> {
+fn key_json(key: &ApiKey) -> anyhow::Result<Value> {
     let time = |at: Option<Timestamp>| at.map(rfc3339).transpose();
     Ok(json!({
         "key_id": key.id.to_string(),
@@ -109,29 +109,29 @@ impl Revoke {
             print_json(&json!({ "merchant_id": merchant, "revoked": revoked }));
             return Ok(());
         }
-        let name = match (&self.which.key, &self.which.id) {
+        let selector = match (&self.key_args.key, &self.key_args.id) {
             (_, Some(id)) => {
                 let id: Option<ApiKeyId> = id.parse().ok();
-                KeyName::Id(id.or_usage("--id is no id of a key (key_…)")?)
+                KeySelector::Id(id.or_usage_error("--id is no id of a key (key_…)")?)
             }
-            (Some(key), None) => KeyName::Text(key),
-            (None, None) => return None.or_usage("name a key, its --id, or --all"),
+            (Some(key), None) => KeySelector::Text(key),
+            (None, None) => return None.or_usage_error("name a key, its --id, or --all"),
         };
         let app = self.target.open().await?.app;
-        let revoked = merchants::revoke_key(&app, &name).await;
+        let revoked = merchants::revoke_key(&app, &selector).await;
         let revoked = revoked.context("the key was not revoked")?;
-        let api_key = match name {
-            KeyName::Text(key) => Some(key),
-            KeyName::Id(_) => None,
+        let api_key = match selector {
+            KeySelector::Text(key) => Some(key),
+            KeySelector::Id(_) => None,
         };
         // A key that was rotated before has a successor.
-        let left = merchants::list_keys(&app, revoked.merchant).await?;
-        let left: Vec<String> = left.iter().map(|key| key.id.to_string()).collect();
+        let remaining = merchants::list_keys(&app, revoked.merchant).await?;
+        let remaining: Vec<String> = remaining.iter().map(|key| key.id.to_string()).collect();
         print_json(&json!({
             "key_id": revoked.id.to_string(),
             "api_key": api_key,
             "revoked": true,
-            "remaining_key_ids": left,
+            "remaining_key_ids": remaining,
         }));
         Ok(())
     }
@@ -139,5 +139,5 @@ impl Revoke {
 
 fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
     let id: Option<MerchantId> = text.parse().ok();
-    id.or_usage("--merchant is no merchant id")
+    id.or_usage_error("--merchant is no merchant id")
 }

@@ -6,7 +6,7 @@ use oncharge_application::keys::reseal::reseal;
 use serde_json::json;
 
 use super::{Target, print_json};
-use crate::telemetry::note;
+use crate::telemetry::print_note;
 
 /// What to do with keys at rest.
 #[derive(Debug, Subcommand)]
@@ -26,7 +26,7 @@ impl KeysCommand {
         let done = done.context("not resealed")?;
         print_json(&json!({ "resealed": done.count }));
         for id in &done.still_used {
-            note(format_args!(
+            print_note(format_args!(
                 "the key {:?} is still in use: move {:?} to the front on every node and repeat this",
                 id.as_str(),
                 done.first.as_str(),

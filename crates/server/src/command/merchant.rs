@@ -10,20 +10,20 @@ use oncharge_application::{
 };
 use oncharge_domain::{
     id::MerchantId,
-    merchant::{Merchant, accent::Scheme, look::Look},
+    merchant::{Merchant, accent::ColorScheme, branding::Branding},
     psp::PspAccount,
     text::MerchantName,
 };
 use serde_json::json;
 
 use super::{
-    Target, look, origins, print_json, rfc3339,
-    usage::{OrUsage, Usage},
+    Target, branding, origins, print_json, rfc3339,
+    usage_error::{OrUsageError, UsageError},
 };
 use crate::config::PspAccounts;
 
 /// How long after the authorisation the clock captures unless said otherwise, in seconds.
-const CAPTURE_DELAY: u32 = 3600;
+const DEFAULT_CAPTURE_DELAY: u32 = 3600;
 
 /// What to do with merchants.
 #[derive(Debug, Subcommand)]
@@ -129,8 +129,8 @@ impl MerchantCommand {
                 let merchant = merchants::get(&target.open().await?.app, id).await;
                 show(&merchant.context("the merchant cannot be shown")?)
             }
-            Self::Disable { id, target } => allow(&id, false, &target).await,
-            Self::Enable { id, target } => allow(&id, true, &target).await,
+            Self::Disable { id, target } => set_enabled(&id, false, &target).await,
+            Self::Enable { id, target } => set_enabled(&id, true, &target).await,
             Self::Set {
                 id,
                 changes,
@@ -141,24 +141,24 @@ impl MerchantCommand {
 }
 
 async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Result<()> {
-    let name = MerchantName::parse(name).or_usage("--name")?;
+    let name = MerchantName::parse(name).or_usage_error("--name")?;
     let account = psp_account
         .split_once('/')
         .and_then(|(connector, account)| PspAccount::new(connector, account).ok())
-        .or_usage("--psp-account must be connector/account")?;
+        .or_usage_error("--psp-account must be connector/account")?;
     let new = NewMerchant {
         name,
         account,
-        capture_delay_seconds: CAPTURE_DELAY,
-        look: Look::default(),
+        capture_delay_seconds: DEFAULT_CAPTURE_DELAY,
+        branding: Branding::default(),
     };
     let accounts = target.psp_accounts(&target.settings()?)?;
     let app = target.open_to_seal(&accounts).await?.app;
-    let made = match merchants::create(&app, new).await {
+    let created = match merchants::create(&app, new).await {
         Err(Error::UnknownPspAccount) => Err(unknown_account(psp_account, &accounts)),
-        made => made.context("the merchant was not created"),
+        created => created.context("the merchant was not created"),
     };
-    let (merchant, pair) = made?;
+    let (merchant, pair) = created?;
     print_json(&json!({
         "merchant_id": merchant.id.to_string(),
         "name": merchant.name.as_str(),
@@ -174,16 +174,19 @@ fn unknown_account(wanted: &str, accounts: &PspAccounts) -> anyhow::Error {
         .iter()
         .map(|(name, psp)| format!("{}/{name}", psp.connector));
     let names: Vec<_> = names.collect();
-    let known = if names.is_empty() {
+    let available = if names.is_empty() {
         "none is configured: add [psp.<account>] to the configuration".to_owned()
     } else {
         format!("configured are {}", names.join(", "))
     };
-    Usage(format!("--psp-account: {wanted} does not exist; {known}")).into()
+    UsageError(format!(
+        "--psp-account: {wanted} does not exist; {available}"
+    ))
+    .into()
 }
 
 fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
-    text.parse().ok().or_usage("this is no merchant id")
+    text.parse().ok().or_usage_error("this is no merchant id")
 }
 
 /// Prints every merchant, however many there are.
@@ -204,22 +207,22 @@ async fn list(target: &Target) -> anyhow::Result<()> {
 }
 
 /// Enables a merchant, or disables it.
-async fn allow(id: &str, enabled: bool, target: &Target) -> anyhow::Result<()> {
+async fn set_enabled(id: &str, enabled: bool, target: &Target) -> anyhow::Result<()> {
     let id = merchant_id(id)?;
     let wanted = SettingsChange {
         disabled: Some(!enabled),
         ..SettingsChange::default()
     };
-    let answer = merchants::change(&target.open().await?.app, id, wanted).await;
-    show(&answer.context("the merchant was not changed")?)
+    let updated = merchants::change(&target.open().await?.app, id, wanted).await;
+    show(&updated.context("the merchant was not changed")?)
 }
 
 async fn set(id: &str, changes: Changes, target: &Target) -> anyhow::Result<()> {
     let id = merchant_id(id)?;
     // All of it is read before anything is changed.
-    let wanted = changes.read(target.is_sandbox()?)?;
-    let answer = merchants::change(&target.open().await?.app, id, wanted).await;
-    show(&answer.context("the merchant was not changed")?)
+    let wanted = changes.into_settings_change(target.is_sandbox()?)?;
+    let updated = merchants::change(&target.open().await?.app, id, wanted).await;
+    show(&updated.context("the merchant was not changed")?)
 }
 
 /// Prints a merchant with its settings.
@@ -238,9 +241,9 @@ fn show(merchant: &Merchant) -> anyhow::Result<()> {
         "capture_delay": merchant.capture_delay_seconds,
         "origins": merchant.origins,
         "require_idempotency_key": merchant.require_idempotency_key,
-        "accent": merchant.look.accent.map(look::text),
-        "accent_dark": merchant.look.accent_dark.map(look::text),
-        "logo": merchant.look.logo.as_ref().map(look::description),
+        "accent": merchant.branding.accent.map(branding::text),
+        "accent_dark": merchant.branding.accent_dark.map(branding::text),
+        "logo": merchant.branding.logo.as_ref().map(branding::description),
         "created_at": rfc3339(merchant.created_at)?,
         "disabled_at": merchant.disabled_at.map(rfc3339).transpose()?,
     }));
@@ -248,12 +251,12 @@ fn show(merchant: &Merchant) -> anyhow::Result<()> {
 }
 
 impl Changes {
-    fn read(self, is_sandbox: bool) -> anyhow::Result<SettingsChange> {
+    fn into_settings_change(self, is_sandbox: bool) -> anyhow::Result<SettingsChange> {
         let origins = self
             .origins
-            .map(|list| origins::parse(&list, is_sandbox).or_usage("--origins"));
-        let accent = look::accent(self.accent.as_deref(), Scheme::Light);
-        let accent_dark = look::accent(self.accent_dark.as_deref(), Scheme::Dark);
+            .map(|list| origins::parse(&list, is_sandbox).or_usage_error("--origins"));
+        let accent = branding::accent(self.accent.as_deref(), ColorScheme::Light);
+        let accent_dark = branding::accent(self.accent_dark.as_deref(), ColorScheme::Dark);
         let capture = self.capture;
         Ok(SettingsChange {
             automatic_capture: capture.map(|who| matches!(who, Capture::Automatic)),
@@ -261,9 +264,9 @@ impl Changes {
             origins: origins.transpose()?,
             require_idempotency_key: self.require_idempotency_key,
             disabled: None,
-            accent: accent.or_usage("--accent")?,
-            accent_dark: accent_dark.or_usage("--accent-dark")?,
-            logo: look::logo(self.logo.as_deref()).or_usage("--logo")?,
+            accent: accent.or_usage_error("--accent")?,
+            accent_dark: accent_dark.or_usage_error("--accent-dark")?,
+            logo: branding::logo(self.logo.as_deref()).or_usage_error("--logo")?,
         })
     }
 }

@@ -3,5 +3,5 @@
 use crate::telemetry;
 
 pub(super) fn run() {
-    telemetry::say(oncharge_adapter_http::openapi::document().trim_end());
+    telemetry::print(oncharge_adapter_http::openapi::document().trim_end());
 }

@@ -3,11 +3,11 @@
 use url::{Host, Url};
 
 /// How many a merchant may have.
-const MOST: usize = 20;
+const MAX_ORIGINS: usize = 20;
 
 /// What is wrong with a list of origins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum BadOrigin {
+pub(super) enum OriginError {
     /// Not of the form `https://host`.
     #[error("each must be https://host, with a port where it has one and nothing after it")]
     Form,
@@ -18,38 +18,38 @@ pub(super) enum BadOrigin {
 
 /// The origins as browsers write them, each once; none for an empty text. In the sandbox `http` is
 /// acceptable on loopback.
-pub(super) fn parse(list: &str, is_sandbox: bool) -> Result<Vec<String>, BadOrigin> {
+pub(super) fn parse(list: &str, is_sandbox: bool) -> Result<Vec<String>, OriginError> {
     let mut origins = Vec::new();
     for text in list.split(',').map(str::trim) {
         if text.is_empty() && list.trim().is_empty() {
             break;
         }
-        let origin = origin(text, is_sandbox).ok_or(BadOrigin::Form)?;
+        let origin = origin(text, is_sandbox).ok_or(OriginError::Form)?;
         if !origins.contains(&origin) {
             origins.push(origin);
         }
     }
-    if origins.len() > MOST {
-        return Err(BadOrigin::TooMany);
+    if origins.len() > MAX_ORIGINS {
+        return Err(OriginError::TooMany);
     }
     Ok(origins)
 }
 
 fn origin(text: &str, is_sandbox: bool) -> Option<String> {
     let url = Url::parse(text).ok()?;
-    let is_known = match url.scheme() {
+    let is_scheme_allowed = match url.scheme() {
         "https" => true,
         "http" => is_sandbox && is_loopback(&url),
         _ => false,
     };
     let origin = url.origin().ascii_serialization();
     // The text may differ from what browsers write, but may not say more.
-    let is_bare = url.path() == "/"
+    let is_origin_only = url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none()
         && !text.contains(['@', '*', '\\'])
         && url.host().is_some();
-    (is_known && is_bare).then_some(origin)
+    (is_scheme_allowed && is_origin_only).then_some(origin)
 }
 
 fn is_loopback(url: &Url) -> bool {
@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn origins_are_written_as_browsers_do() {
+    fn origins_are_normalized() {
         let list = "https://Shop.example.com, https://shop.example.com:443/,https://b.example:8443";
         let read = parse(list, false).unwrap();
         assert_eq!(read, ["https://shop.example.com", "https://b.example:8443"]);
@@ -74,7 +74,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_refused() {
+    fn invalid_origins_are_rejected() {
         for text in [
             "shop.example.com",
             "http://shop.example.com",
@@ -88,22 +88,22 @@ mod tests {
             "*",
         ] {
             for is_sandbox in [false, true] {
-                assert_eq!(parse(text, is_sandbox), Err(BadOrigin::Form), "{text}");
+                assert_eq!(parse(text, is_sandbox), Err(OriginError::Form), "{text}");
             }
         }
         let many: Vec<_> = (0..21).map(|n| format!("https://s{n}.example")).collect();
-        assert_eq!(parse(&many.join(","), false), Err(BadOrigin::TooMany));
+        assert_eq!(parse(&many.join(","), false), Err(OriginError::TooMany));
     }
 
     #[test]
-    fn a_sandbox_has_its_pages_on_this_machine() {
+    fn a_sandbox_allows_http_on_loopback() {
         for text in [
             "http://127.0.0.1:8083",
             "http://localhost",
             "http://[::1]:1",
         ] {
             assert_eq!(parse(text, true), Ok(vec![text.to_owned()]));
-            assert_eq!(parse(text, false), Err(BadOrigin::Form));
+            assert_eq!(parse(text, false), Err(OriginError::Form));
         }
     }
 }

@@ -4,18 +4,18 @@ use anyhow::bail;
 use clap::Args;
 use oncharge_application::{
     Error,
-    reconcile::{self, Difference, Progress, Range, Reconciled},
+    reconcile::{self, Difference, Progress, Range, ReconcileSummary},
 };
 use oncharge_domain::{id::OperationId, time::Timestamp};
 use oncharge_ports::Clock;
 use serde_json::{Value, json};
 use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 
-use super::{Target, print_json, usage::OrUsage};
-use crate::{system::SystemClock, telemetry::note};
+use super::{Target, print_json, usage_error::OrUsageError};
+use crate::{system::SystemClock, telemetry::print_note};
 
 /// How many operations are compared between two notes of how far the comparison is.
-const NOTE_EVERY: u64 = 10_000;
+const PROGRESS_INTERVAL: u64 = 10_000;
 
 /// Prints each difference on one line; ends with 1 where there is any, or where a processor could
 /// not be asked.
@@ -33,14 +33,15 @@ pub(super) struct Reconcile {
 
 impl Reconcile {
     pub(super) async fn run(self) -> anyhow::Result<()> {
-        let since = since(&self.since, SystemClock.now());
-        let since = since.or_usage("--since must be a past time (RFC 3339) or as 90m, 24h, 7d")?;
+        let since = parse_since(&self.since, SystemClock.now());
+        let since =
+            since.or_usage_error("--since must be a past time (RFC 3339) or as 90m, 24h, 7d")?;
         let after = match &self.after {
             Some(text) => {
                 let id: Option<OperationId> = text.parse().ok();
-                Some(
-                    id.or_usage("--after must be the id of an operation, `op_` and 32 hex digits")?,
-                )
+                Some(id.or_usage_error(
+                    "--after must be the id of an operation, `op_` and 32 hex digits",
+                )?)
             }
             None => None,
         };
@@ -49,16 +50,16 @@ impl Reconcile {
         if accounts.is_empty() {
             bail!("no PSP account is configured, and the data directory is no sandbox's");
         }
-        let wired = self.target.open_with(&accounts).await?;
+        let components = self.target.open_with(&accounts).await?;
         let mut cursor = Cursor::default();
         let mut report = |progress: Progress<'_>| match progress {
-            Progress::Different(difference) => print_json(&line(difference)),
-            Progress::ComparedUpTo(id, sum) => cursor.advance(id, sum),
+            Progress::Different(difference) => print_json(&difference_json(difference)),
+            Progress::ComparedUpTo(id, summary) => cursor.advance(id, summary),
         };
-        let done = reconcile::run(&wired.app, Range { since, after }, &mut report).await;
+        let done = reconcile::run(&components.app, Range { since, after }, &mut report).await;
         let done = match (done, cursor.last) {
             (Err(Error::NotFound), None) => {
-                return None.or_usage("--after: there is no operation with this id");
+                return None.or_usage_error("--after: there is no operation with this id");
             }
             (Err(error), Some(last)) => {
                 let how = format!("interrupted; go on with `--after {last}`");
@@ -73,7 +74,7 @@ impl Reconcile {
         if done.differences > 0 || done.unreachable > 0 {
             bail!(summary);
         }
-        note(summary);
+        print_note(summary);
         Ok(())
     }
 }
@@ -82,21 +83,21 @@ impl Reconcile {
 #[derive(Default)]
 struct Cursor {
     last: Option<OperationId>,
-    noted: u64,
+    reported: u64,
 }
 
 impl Cursor {
-    fn advance(&mut self, up_to: OperationId, sum: Reconciled) {
+    fn advance(&mut self, up_to: OperationId, summary: ReconcileSummary) {
         self.last = Some(up_to);
-        let done = sum.compared.saturating_add(sum.unreachable);
-        if done >= self.noted.saturating_add(NOTE_EVERY) {
-            self.noted = done;
-            note(format!("{done} operations up to {up_to}"));
+        let done = summary.compared.saturating_add(summary.unreachable);
+        if done >= self.reported.saturating_add(PROGRESS_INTERVAL) {
+            self.reported = done;
+            print_note(format!("{done} operations up to {up_to}"));
         }
     }
 }
 
-fn line(difference: &Difference) -> Value {
+fn difference_json(difference: &Difference) -> Value {
     let operation = &difference.operation;
     let account = &operation.account;
     json!({
@@ -114,16 +115,16 @@ fn line(difference: &Difference) -> Value {
 }
 
 /// The time that this text means; `None` for one that means none, or none in the past.
-pub(super) fn since(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(super) fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
     let now = now.as_offset_date_time();
     let at = match OffsetDateTime::parse(text, &Rfc3339) {
         Ok(at) => at,
-        Err(_) => now.checked_sub(ago(text)?)?,
+        Err(_) => now.checked_sub(parse_age(text)?)?,
     };
     (at <= now).then(|| Timestamp::new(at))
 }
 
-fn ago(text: &str) -> Option<Duration> {
+fn parse_age(text: &str) -> Option<Duration> {
     let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     if !number.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
@@ -143,15 +144,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_time_is_a_moment_or_a_while_ago() {
+    fn since_accepts_a_timestamp_or_an_age() {
         let now = Timestamp::from_unix_seconds(1_795_360_150).unwrap();
-        let back = |text: &str| since(text, now).map(|at| now.since(at).whole_seconds());
+        let back = |text: &str| parse_since(text, now).map(|at| now.since(at).whole_seconds());
         assert_eq!(back("90m"), Some(5400));
         assert_eq!(back("24h"), Some(86_400));
         assert_eq!(back("7d"), Some(604_800));
         assert_eq!(back("0h"), Some(0));
         assert_eq!(
-            since("2026-01-02T03:04:05+01:00", now)
+            parse_since("2026-01-02T03:04:05+01:00", now)
                 .map(|at| at.as_offset_date_time().unix_timestamp()),
             Some(1_767_319_445)
         );

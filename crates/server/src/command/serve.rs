@@ -7,12 +7,12 @@ use clap::Args;
 
 use super::DATA_DIR;
 use crate::{
-    config::{Mode, Settings, make_private_dir},
+    config::{Mode, Settings, create_private_dir},
     sandbox::ServerLock,
-    server::{self, Operators, Reserved, Role},
+    server::{self, OpsServer, ReservedPort, Role},
     shutdown::Shutdown,
     telemetry,
-    wiring::Wired,
+    wiring::Components,
 };
 
 /// Serves the API, the checkout and the operators' port, and runs the workers.
@@ -43,11 +43,11 @@ impl Serve {
         server::log_start(&settings, self.role, &data_dir);
         let keys = match settings.mode {
             Mode::Production => settings.keys.configured()?,
-            Mode::Sandbox => settings.keys.or_in(&data_dir, None)?,
+            Mode::Sandbox => settings.keys.configured_or_stored(&data_dir, None)?,
         };
         let _lock = if settings.database.url.is_none() {
-            make_private_dir(&data_dir)?;
-            Some(ServerLock::take(&data_dir)?)
+            create_private_dir(&data_dir)?;
+            Some(ServerLock::acquire(&data_dir)?)
         } else {
             None
         };
@@ -55,23 +55,25 @@ impl Serve {
         let network = settings.network.clone();
         let api = SocketAddr::from((network.bind, network.port));
         // A worker leaves the API's port to whoever serves it.
-        let door = (self.role != Role::Worker)
-            .then(|| Reserved::take(api))
+        let reserved_port = (self.role != Role::Worker)
+            .then(|| ReservedPort::bind(api))
             .transpose()
-            .with_context(|| taken("network.port", network.port))?;
-        let address = door.as_ref().map_or(Ok(api), Reserved::address)?;
+            .with_context(|| port_error("network.port", network.port))?;
+        let address = reserved_port
+            .as_ref()
+            .map_or(Ok(api), ReservedPort::address)?;
         let base_url = format!("http://{address}");
-        let ops = Reserved::take((network.ops_bind, network.ops_port).into())
-            .and_then(Reserved::listen)
-            .with_context(|| taken("network.ops_port", network.ops_port))?;
-        let operators = Operators::start(ops, &settings.network)?;
-        let opening = Wired::for_server(&settings, &keys, (&data_dir, &base_url));
-        let Some(wired) = shutdown.unless_requested(opening).await? else {
+        let ops = ReservedPort::bind((network.ops_bind, network.ops_port).into())
+            .and_then(ReservedPort::listen)
+            .with_context(|| port_error("network.ops_port", network.ops_port))?;
+        let ops_server = OpsServer::start(ops, &settings.network)?;
+        let opening = Components::for_server(&settings, &keys, (&data_dir, &base_url));
+        let Some(components) = shutdown.run_until_requested(opening).await? else {
             return Ok(());
         };
-        server::warn_of_unconfigured_accounts(&wired.app).await;
-        let at = (door, operators);
-        let running = server::start(&settings, &wired, at, (self.role, None)).await?;
+        server::warn_of_unconfigured_accounts(&components.app).await;
+        let at = (reserved_port, ops_server);
+        let running = server::start(&settings, &components, at, (self.role, None)).await?;
         tracing::info!(url = base_url, role = self.role.name(), "serving");
         shutdown.requested().await;
         running.stop().await;
@@ -80,7 +82,7 @@ impl Serve {
 }
 
 /// What to do about a port that cannot be had; the cause follows.
-fn taken(setting: &str, port: u16) -> String {
+fn port_error(setting: &str, port: u16) -> String {
     let variable = setting.to_uppercase().replace('.', "__");
     format!(
         "cannot listen on {setting} {port}: stop the process that uses it, or set \

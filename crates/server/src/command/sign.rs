@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Args;
-use oncharge_domain::signing::{Signed, SigningKey};
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 use oncharge_ports::Clock;
 
 use super::DATA_DIR;
 use crate::{
-    sandbox::{Pair, address},
+    sandbox::{Credentials, address},
     system::SystemClock,
     telemetry,
 };
@@ -43,9 +43,9 @@ impl Sign {
         // The variables count where no directory is named.
         let is_named = self.data_dir.is_some();
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
-        let pair = match Pair::from_environment().filter(|_| !is_named) {
-            Some(pair) => pair,
-            None => Pair::read(&data_dir)?.with_context(|| {
+        let credentials = match Credentials::from_environment().filter(|_| !is_named) {
+            Some(credentials) => credentials,
+            None => Credentials::read(&data_dir)?.with_context(|| {
                 format!(
                     "no pair: set ONCHARGE_API_KEY and ONCHARGE_API_SECRET, or start the sandbox \
                      once ({} holds none)",
@@ -61,13 +61,13 @@ impl Sign {
             other => other.map(str::to_owned),
         };
         let method = self.method.to_uppercase();
-        let from_environment = || address_from_environment().filter(|_| !is_named);
+        let from_environment = || base_url_from_environment().filter(|_| !is_named);
         let base_url = match self.base_url.or_else(from_environment) {
             Some(url) => url,
             None => address::read(&data_dir)?.unwrap_or_else(|| DEFAULT_URL.to_owned()),
         };
-        telemetry::say(curl(
-            &pair,
+        telemetry::print(curl(
+            &credentials,
             (base_url.trim_end_matches('/'), &method, &self.path),
             body.as_deref(),
         ));
@@ -79,51 +79,51 @@ impl Sign {
     clippy::disallowed_methods,
     reason = "a client's address is no setting of the server"
 )]
-fn address_from_environment() -> Option<String> {
+fn base_url_from_environment() -> Option<String> {
     let url = std::env::var("ONCHARGE_URL").ok()?;
     (!url.is_empty()).then_some(url)
 }
 
 /// A signed curl command.
 pub(crate) fn curl(
-    pair: &Pair,
+    credentials: &Credentials,
     (base_url, method, path): (&str, &str, &str),
     body: Option<&str>,
 ) -> String {
     let timestamp = SystemClock.now().unix_seconds().to_string();
-    let signed = Signed {
+    let signed = SignedRequest {
         timestamp: &timestamp,
         method,
         target: path,
         body: body.unwrap_or_default().as_bytes(),
     };
-    let signature = SigningKey::of_secret(pair.api_secret.expose()).sign(&signed);
+    let signature = SigningKey::of_secret(credentials.api_secret.expose()).sign(&signed);
     let mut lines = vec![
         format!(
             "curl -sS -X {method} {}",
-            quoted(&format!("{base_url}{path}"))
+            shell_quote(&format!("{base_url}{path}"))
         ),
         format!(
             "  -H {}",
-            quoted(&format!("X-Oncharge-Key: {}", pair.api_key))
+            shell_quote(&format!("X-Oncharge-Key: {}", credentials.api_key))
         ),
         format!(
             "  -H {}",
-            quoted(&format!("X-Oncharge-Timestamp: {timestamp}"))
+            shell_quote(&format!("X-Oncharge-Timestamp: {timestamp}"))
         ),
         format!(
             "  -H {}",
-            quoted(&format!("X-Oncharge-Signature: {signature}"))
+            shell_quote(&format!("X-Oncharge-Signature: {signature}"))
         ),
     ];
     if let Some(body) = body {
         lines.push("  -H 'Content-Type: application/json'".to_owned());
-        lines.push(format!("  --data-binary {}", quoted(body)));
+        lines.push(format!("  --data-binary {}", shell_quote(body)));
     }
     lines.join(" \\\n")
 }
 
 /// The text as one word of a POSIX shell.
-fn quoted(text: &str) -> String {
+fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

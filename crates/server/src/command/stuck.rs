@@ -2,16 +2,16 @@
 
 use anyhow::bail;
 use clap::Args;
-use oncharge_application::oversight::{self, Dismissible};
+use oncharge_application::operator_queries::{self, Dismissible};
 use oncharge_domain::{psp::PspAccount, time::Timestamp};
 use oncharge_ports::{
     Clock,
-    inbox::{NotificationStatus, StuckNotifications},
+    inbox::{NotificationStatus, StuckNotificationFilter},
     work_queue::StuckItem,
 };
 use serde_json::{Value, json};
 
-use super::{Target, print_json, reconcile::since, rfc3339, usage::OrUsage};
+use super::{Target, print_json, reconcile::parse_since, rfc3339, usage_error::OrUsageError};
 use crate::system::SystemClock;
 
 /// Lists stuck work, the oldest first, one a line; that there is some is no failure.
@@ -66,8 +66,8 @@ impl Stuck {
             return dismiss(id, &self.target).await;
         }
         let app = self.target.open().await?.app;
-        for item in oversight::stuck(&app, self.limit).await? {
-            print_json(&line(&item, app.now())?);
+        for item in operator_queries::stuck(&app, self.limit).await? {
+            print_json(&stuck_item_json(&item, app.now())?);
         }
         Ok(())
     }
@@ -77,42 +77,43 @@ impl Stuck {
             Some(text) => {
                 let account = text.split_once('/');
                 let account = account.and_then(|(one, two)| PspAccount::new(one, two).ok());
-                Some(account.or_usage("--account must be as simulator/default")?)
+                Some(account.or_usage_error("--account must be as simulator/default")?)
             }
             None => None,
         };
         let now = SystemClock.now();
         let received_before = match self.before.as_deref() {
             Some(text) => {
-                let wanted = "--before must be a past time (RFC 3339) or as 90m, 24h, 7d";
-                since(text, now).or_usage(wanted)?
+                let usage = "--before must be a past time (RFC 3339) or as 90m, 24h, 7d";
+                parse_since(text, now).or_usage_error(usage)?
             }
             None => now,
         };
-        let stuck = StuckNotifications {
+        let stuck = StuckNotificationFilter {
             status: status.into(),
             account,
             received_before,
         };
         let app = self.target.open().await?.app;
-        let dismissed = oversight::dismiss_all(&app, &stuck).await?;
+        let dismissed = operator_queries::dismiss_all(&app, &stuck).await?;
         print_json(&json!({ "dismissed": dismissed }));
         Ok(())
     }
 }
 
 async fn dismiss(id: &str, target: &Target) -> anyhow::Result<()> {
-    let item = Dismissible::parse(id)
-        .or_usage("--dismiss: must be the id of a notification (ntf_…) or operation (op_…)")?;
+    let item = Dismissible::parse(id).or_usage_error(
+        "--dismiss: must be the id of a notification (ntf_…) or operation (op_…)",
+    )?;
     let app = target.open().await?.app;
-    if !oversight::dismiss(&app, item).await? {
+    if !operator_queries::dismiss(&app, item).await? {
         bail!("{id} is not on the list");
     }
     print_json(&json!({ "id": id, "dismissed": true }));
     Ok(())
 }
 
-fn line(item: &StuckItem, now: Timestamp) -> anyhow::Result<Value> {
+fn stuck_item_json(item: &StuckItem, now: Timestamp) -> anyhow::Result<Value> {
     Ok(json!({
         "kind": item.kind.name(),
         "id": item.id,

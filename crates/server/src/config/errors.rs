@@ -10,21 +10,21 @@ const EXPECTED: &str = ", expected ";
 
 /// A configuration that cannot be read.
 #[derive(Debug)]
-pub(super) struct Unreadable(String);
+pub(super) struct ConfigReadError(String);
 
-impl From<ConfigError> for Unreadable {
+impl From<ConfigError> for ConfigReadError {
     fn from(error: ConfigError) -> Self {
         Self(describe(&error))
     }
 }
 
-impl fmt::Display for Unreadable {
+impl fmt::Display for ConfigReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
 }
 
-impl std::error::Error for Unreadable {}
+impl std::error::Error for ConfigReadError {}
 
 fn describe(error: &ConfigError) -> String {
     match error {
@@ -60,7 +60,7 @@ fn located(key: Option<&str>, origin: Option<&str>, text: &str) -> String {
 
 /// What is allowed, out of serde's message or one of [`super::values`].
 fn requirement(message: &str) -> String {
-    if message.starts_with(super::values::MUST) {
+    if message.starts_with(super::values::REQUIREMENT_PREFIX) {
         return message.to_owned();
     }
     // The value comes first, so that the last occurrence is serde's own.

@@ -49,22 +49,24 @@ impl KeySettings {
     ///
     /// Errors where others own the directory or a key's file, can write to the directory, or read a
     /// key's file.
-    pub(crate) fn or_in(
+    pub(crate) fn configured_or_stored(
         &self,
         data_dir: &Path,
         entropy: Option<&dyn Entropy>,
     ) -> anyhow::Result<Keys> {
         if data_dir.exists() {
-            refuse_access(data_dir, 0o022, 0o700)?;
+            check_mode(data_dir, 0o022, 0o700)?;
         }
         Ok(Keys {
             master: parse(
                 "keys.master",
-                pick(self.master.as_ref(), &data_dir.join("master.key"), entropy)?.as_ref(),
+                load_or_generate(self.master.as_ref(), &data_dir.join("master.key"), entropy)?
+                    .as_ref(),
             )?,
             pepper: parse(
                 "keys.pepper",
-                pick(self.pepper.as_ref(), &data_dir.join("pepper.key"), entropy)?.as_ref(),
+                load_or_generate(self.pepper.as_ref(), &data_dir.join("pepper.key"), entropy)?
+                    .as_ref(),
             )?,
         })
     }
@@ -78,7 +80,7 @@ fn parse(setting: &str, value: Option<&Secret>) -> anyhow::Result<Keyring> {
     Keyring::parse(value.expose()).with_context(|| format!("{setting} is not acceptable"))
 }
 
-fn pick(
+fn load_or_generate(
     configured: Option<&Secret>,
     file: &Path,
     entropy: Option<&dyn Entropy>,
@@ -87,7 +89,7 @@ fn pick(
         return Ok(Some(secret.clone()));
     }
     if file.exists() {
-        refuse_access(file, 0o077, 0o600)?;
+        check_mode(file, 0o077, 0o600)?;
         let text =
             fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
         return Ok(Some(Secret::new(text)));
@@ -104,31 +106,31 @@ fn pick(
 /// Makes a directory that only its owner may enter, unless it is there.
 ///
 /// Errors where others own it or can write to it.
-pub(crate) fn make_private_dir(path: &Path) -> anyhow::Result<()> {
+pub(crate) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
         .mode(0o700)
         .create(path)
         .with_context(|| format!("cannot make {}", path.display()))?;
-    refuse_access(path, 0o022, 0o700)
+    check_mode(path, 0o022, 0o700)
 }
 
 /// Errors where a file or directory belongs to another user, or where its mode has one of the
-/// `refused` bits.
-fn refuse_access(path: &Path, refused: u32, wanted: u32) -> anyhow::Result<()> {
+/// `forbidden_bits` bits.
+fn check_mode(path: &Path, forbidden_bits: u32, expected: u32) -> anyhow::Result<()> {
     let metadata = fs::metadata(path);
     let metadata = metadata.with_context(|| format!("cannot read {}", path.display()))?;
-    refuse_owner(path, metadata.uid(), rustix::process::geteuid().as_raw())?;
+    check_owner(path, metadata.uid(), rustix::process::geteuid().as_raw())?;
     let mode = metadata.mode() & 0o7777;
-    if mode & refused != 0 {
+    if mode & forbidden_bits != 0 {
         let path = path.display();
-        bail!("{path} is open to others (mode {mode:04o}): set it to {wanted:04o} with chmod");
+        bail!("{path} is open to others (mode {mode:04o}): set it to {expected:04o} with chmod");
     }
     Ok(())
 }
 
 /// Errors where the owner is neither this process's user nor root: it can write whatever the mode.
-pub(super) fn refuse_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result<()> {
+pub(super) fn check_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result<()> {
     if owner != user && owner != 0 {
         let path = path.display();
         bail!(
@@ -141,13 +143,13 @@ pub(super) fn refuse_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result
 /// Writes a file that only its owner may read, whole or not at all.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let write = || {
-        let beside = path.with_extension("new");
+        let temporary = path.with_extension("new");
         let mut options = fs::OpenOptions::new();
         options.write(true).create(true).truncate(true).mode(0o600);
-        let mut file = options.open(&beside)?;
+        let mut file = options.open(&temporary)?;
         file.write_all(content)?;
         file.sync_all()?;
-        fs::rename(&beside, path)
+        fs::rename(&temporary, path)
     };
     write().with_context(|| format!("cannot write {}", path.display()))
 }

@@ -43,9 +43,9 @@ const PREFIX: &str = "ONCHARGE_";
 /// What follows the prefix in the name of a setting.
 const SETTING_PREFIX: &str = "ONCHARGE__";
 /// What a merchant's programs read, `oncharge sign` and the examples among them.
-const OF_CLIENTS: [&str; 3] = ["ONCHARGE_URL", "ONCHARGE_API_KEY", "ONCHARGE_API_SECRET"];
+const CLIENT_VARIABLES: [&str; 3] = ["ONCHARGE_URL", "ONCHARGE_API_KEY", "ONCHARGE_API_SECRET"];
 /// How the variables of this project's tests, simulator and examples begin; a production has none.
-const OF_TOOLS: [&str; 6] = [
+const TOOL_VARIABLE_PREFIXES: [&str; 6] = [
     "ONCHARGE_TEST_",
     "ONCHARGE_REPLAY_",
     "ONCHARGE_KILL9_",
@@ -79,17 +79,19 @@ fn check_variables(
     for name in names {
         let upper = name.to_ascii_uppercase();
         let is_accepted = !upper.starts_with(PREFIX)
-            || OF_CLIENTS.contains(&name.as_str())
+            || CLIENT_VARIABLES.contains(&name.as_str())
             || tools == ToolVariables::Accepted
-                && OF_TOOLS.iter().any(|prefix| upper.starts_with(prefix));
+                && TOOL_VARIABLE_PREFIXES
+                    .iter()
+                    .any(|prefix| upper.starts_with(prefix));
         let setting = upper
             .strip_prefix(SETTING_PREFIX)
             .map(|rest| rest.replace("__", ".").to_ascii_lowercase());
         if is_accepted || setting.is_some_and(|setting| is_setting(&setting)) {
             continue;
         }
-        let wanted = upper.strip_prefix(PREFIX).unwrap_or_default();
-        let nearest = nearest(wanted).map(|setting| variable(&setting)).join(", ");
+        let target = upper.strip_prefix(PREFIX).unwrap_or_default();
+        let nearest = nearest(target).map(|setting| variable(&setting)).join(", ");
         bail!(
             "the environment variable {name} names no setting; the nearest names are {nearest}. \
              Correct it or unset it: a variable that begins with {PREFIX} must name a setting"
@@ -116,18 +118,18 @@ fn check_key(path: &str, value: &Value) -> anyhow::Result<()> {
     if is_setting(path) {
         return Ok(());
     }
-    let place = value.origin().unwrap_or("the configuration");
+    let source = value.origin().unwrap_or("the configuration");
     bail!(
-        "{place}: {path} names no setting; the nearest names are {}",
+        "{source}: {path} names no setting; the nearest names are {}",
         nearest(path).join(", ")
     );
 }
 
 fn is_setting(path: &str) -> bool {
-    let of_account = path
+    let account_setting = path
         .strip_prefix("psp.")
         .and_then(|rest| rest.split_once('.'));
-    match of_account {
+    match account_setting {
         Some((account, setting)) => !account.is_empty() && PSP_SETTINGS.contains(&setting),
         None => SETTINGS.contains(&path),
     }
@@ -141,20 +143,20 @@ fn variable(setting: &str) -> String {
 
 /// The settings whose names differ least from this text, the nearest first.
 fn nearest(text: &str) -> [String; SUGGESTIONS] {
-    let words = |text: &str| {
+    let normalized = |text: &str| {
         let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
         let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
         parts.join("_").to_ascii_lowercase()
     };
-    let wanted = words(text);
-    let account = wanted
+    let target = normalized(text);
+    let account = target
         .strip_prefix("psp_")
         .and_then(|it| it.split('_').next());
     let account = account.unwrap_or("default");
-    let of_account = PSP_SETTINGS.map(|setting| format!("psp.{account}.{setting}"));
+    let account_setting = PSP_SETTINGS.map(|setting| format!("psp.{account}.{setting}"));
     let mut all: Vec<String> = SETTINGS.map(str::to_owned).into();
-    all.extend(of_account);
-    let distance = |setting: &String| strsim::damerau_levenshtein(&wanted, &words(setting));
+    all.extend(account_setting);
+    let distance = |setting: &String| strsim::damerau_levenshtein(&target, &normalized(setting));
     all.sort_by_key(distance);
     let mut all = all.into_iter();
     std::array::from_fn(|_| all.next().unwrap_or_default())
@@ -173,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_variable_that_names_no_setting_is_refused_with_the_nearest_names() {
+    fn an_unknown_variable_is_rejected_with_suggestions() {
         for (name, nearest) in [
             ("ONCHARGE_DATABASE_URL", "ONCHARGE__DATABASE__URL"),
             ("ONCHARGE__DATABSE__URL", "ONCHARGE__DATABASE__URL"),
@@ -189,22 +191,22 @@ mod tests {
     }
 
     #[test]
-    fn settings_and_the_variables_of_others_are_accepted() {
+    fn settings_and_unrelated_variables_are_accepted() {
         let known = SETTINGS.iter().map(|setting| variable(setting));
         let others = ["ONCHARGE__PSP__EU__URL", "ONCHARGE_API_KEY", "ONCHARGE_URL"];
         let others = [&others[..], &["ONCHARGE_API_SECRET", "PATH"]].concat();
         for name in known.chain(others.into_iter().map(str::to_owned)) {
             assert_eq!(refusal(&name, ToolVariables::Refused), None);
         }
-        for of_tools in ["ONCHARGE_TEST_POSTGRES_URL", "ONCHARGE_KILL9_SEED"] {
-            assert_eq!(refusal(of_tools, ToolVariables::Accepted), None);
-            assert!(refusal(of_tools, ToolVariables::Refused).is_some());
+        for tool_variable in ["ONCHARGE_TEST_POSTGRES_URL", "ONCHARGE_KILL9_SEED"] {
+            assert_eq!(refusal(tool_variable, ToolVariables::Accepted), None);
+            assert!(refusal(tool_variable, ToolVariables::Refused).is_some());
         }
     }
 
     /// The list is complete, and nothing else stands in it: what serde expects in each table.
     #[test]
-    fn the_list_is_that_of_the_structs() {
+    fn the_setting_list_matches_the_structs() {
         let tables = SETTINGS.iter().filter_map(|it| it.split_once('.'));
         let tables: BTreeSet<_> = tables.map(|(table, _)| table).collect();
         let mut expected = BTreeSet::from(["mode".to_owned()]);

@@ -3,8 +3,8 @@
 use super::*;
 
 fn load(preset: &str) -> anyhow::Result<Settings> {
-    let nowhere = tempfile::tempdir()?;
-    let file = nowhere.path().join("oncharge.toml");
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("oncharge.toml");
     std::fs::write(&file, "")?;
     Settings::load(Some(&file), preset, None)
 }
@@ -86,7 +86,7 @@ fn every_error_names_the_setting() {
 }
 
 #[test]
-fn an_error_says_what_is_allowed_and_repeats_no_value() {
+fn errors_name_the_allowed_values_and_repeat_no_value() {
     for (preset, allowed) in [
         ("mode = \"secret\"", "mode must be production or sandbox"),
         (
@@ -128,7 +128,7 @@ fn an_error_says_what_is_allowed_and_repeats_no_value() {
 }
 
 #[test]
-fn an_error_of_syntax_names_the_place_and_quotes_nothing() {
+fn syntax_errors_name_the_position_and_quote_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("oncharge.toml");
     for line in [
@@ -157,7 +157,7 @@ fn an_error_of_syntax_names_the_place_and_quotes_nothing() {
 }
 
 #[test]
-fn operators_may_have_names_of_their_own() {
+fn ops_hosts_accepts_host_names() {
     assert!(load("").unwrap().network.ops_hosts.is_empty());
     let names = ["ops.example.com", "oncharge_ops", "OPS-2.internal"];
     let set = format!("[network]\nops_hosts = {names:?}");
@@ -185,30 +185,30 @@ fn a_missing_key_names_its_variable() {
 }
 
 #[test]
-fn a_data_directory_that_others_can_write_to_is_refused() {
+fn a_data_directory_writable_by_others_is_rejected() {
     use std::{fs, os::unix::fs::PermissionsExt};
 
     let dir = tempfile::tempdir().unwrap();
     let data_dir = dir.path().join("data");
     let entropy = crate::system::SystemEntropy::new();
-    let open = || KeySettings::default().or_in(&data_dir, Some(&entropy));
+    let open = || KeySettings::default().configured_or_stored(&data_dir, Some(&entropy));
     let set = |path: &Path, mode| {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     };
-    make_private_dir(&data_dir).unwrap();
+    create_private_dir(&data_dir).unwrap();
     let mode = fs::metadata(&data_dir).unwrap().permissions().mode();
     assert_eq!(mode & 0o7777, 0o700);
     open().unwrap();
     for mode in [0o770, 0o702, 0o1777] {
         set(&data_dir, mode);
-        for refused in [make_private_dir(&data_dir), open().map(|_| ())] {
+        for refused in [create_private_dir(&data_dir), open().map(|_| ())] {
             let text = refused.unwrap_err().to_string();
             let names = [data_dir.to_str().unwrap(), &format!("mode {mode:04o}")];
             assert!(names.iter().all(|name| text.contains(name)), "{text}");
         }
     }
     set(&data_dir, 0o755);
-    make_private_dir(&data_dir).unwrap();
+    create_private_dir(&data_dir).unwrap();
     let file = data_dir.join("pepper.key");
     set(&file, 0o640);
     let text = open().unwrap_err().to_string();
@@ -219,13 +219,13 @@ fn a_data_directory_that_others_can_write_to_is_refused() {
 }
 
 #[test]
-fn what_belongs_to_another_user_is_refused() {
+fn files_of_another_user_are_rejected() {
     let directory = Path::new("/srv/oncharge");
     for owner in [0, 1000] {
-        keys::refuse_owner(directory, owner, 1000).unwrap();
+        keys::check_owner(directory, owner, 1000).unwrap();
     }
     for user in [0, 1000] {
-        let refused = keys::refuse_owner(directory, 1001, user)
+        let refused = keys::check_owner(directory, 1001, user)
             .unwrap_err()
             .to_string();
         let names = ["/srv/oncharge", "user 1001"];
@@ -238,9 +238,9 @@ fn what_belongs_to_another_user_is_refused() {
 fn a_data_directory_of_another_user_is_refused() {
     let parent = tempfile::tempdir().unwrap();
     let data_dir = parent.path().join("data");
-    make_private_dir(&data_dir).unwrap();
+    create_private_dir(&data_dir).unwrap();
     if std::os::unix::fs::chown(&data_dir, Some(1001), None).is_ok() {
-        let refused = make_private_dir(&data_dir).unwrap_err().to_string();
+        let refused = create_private_dir(&data_dir).unwrap_err().to_string();
         let names = [data_dir.to_str().unwrap(), "user 1001"];
         assert!(names.iter().all(|name| refused.contains(name)), "{refused}");
     }

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, de::Error};
 
 /// How the errors of this file begin.
-pub(super) const MUST: &str = "must be ";
+pub(super) const REQUIREMENT_PREFIX: &str = "must be ";
 
 /// One of the names of an enum.
 pub(super) fn one_of<'de, D, T>(deserializer: D) -> Result<T, D::Error>
@@ -19,7 +19,7 @@ where
         let values = T::value_variants().iter();
         let values = values.filter_map(ValueEnum::to_possible_value);
         let names: Vec<_> = values.map(|value| value.get_name().to_owned()).collect();
-        D::Error::custom(format_args!("{MUST}{}", names.join(" or ")))
+        D::Error::custom(format_args!("{REQUIREMENT_PREFIX}{}", names.join(" or ")))
     })
 }
 
@@ -27,5 +27,5 @@ where
 pub(super) fn ip_address<'de, D: Deserializer<'de>>(deserializer: D) -> Result<IpAddr, D::Error> {
     let text = String::deserialize(deserializer)?;
     text.parse()
-        .map_err(|_| D::Error::custom(format_args!("{MUST}an IP address")))
+        .map_err(|_| D::Error::custom(format_args!("{REQUIREMENT_PREFIX}an IP address")))
 }

@@ -1,7 +1,7 @@
 //! Webhooks out.
 
 use anyhow::bail;
-use oncharge_domain::webhook::Clock;
+use oncharge_domain::webhook::ScheduleSpeed;
 use serde::{Deserialize, Serialize};
 
 use super::{Mode, values};
@@ -25,7 +25,7 @@ pub(crate) enum WebhookClock {
     Fast,
 }
 
-impl From<WebhookClock> for Clock {
+impl From<WebhookClock> for ScheduleSpeed {
     fn from(clock: WebhookClock) -> Self {
         match clock {
             WebhookClock::Real => Self::Real,

@@ -16,52 +16,58 @@ use oncharge_domain::{
     webhook::{EndpointUrl, WebhookEndpoint},
 };
 
-use super::Pair;
+use super::Credentials;
 use crate::{
     config::write_private,
     shop::{SigningSecret, WEBHOOK_PATH},
-    wiring::Wired,
+    wiring::Components,
 };
 
 /// The URLs that the sandbox has registered itself.
-const OWN: &str = "webhook-endpoint.json";
+const REGISTERED_URLS_FILE: &str = "webhook-endpoint.json";
 
 /// Registers the demo shop where no endpoint is set, or one of an earlier start.
 pub(super) async fn register(
-    wired: &Wired,
-    pair: &Pair,
+    components: &Components,
+    credentials: &Credentials,
     (data_dir, shop): (&Path, &str),
 ) -> anyhow::Result<()> {
-    let merchant: MerchantId = pair
+    let merchant: MerchantId = credentials
         .merchant_id
         .parse()
         .context("the sandbox's merchant id")?;
-    let key = wired.merchants.key(&ApiKeyHash::of(&pair.api_key)).await?;
+    let key = components
+        .merchants
+        .key(&ApiKeyHash::of(&credentials.api_key))
+        .await?;
     let (key, _) = key.context("the sandbox's key is not there")?;
-    let present = match endpoint::get(&wired.app, merchant).await {
+    let current = match endpoint::get(&components.app, merchant).await {
         Ok(view) => Some(view.endpoint),
         Err(Error::NotFound) => None,
         Err(error) => return Err(error).context("the webhook endpoint cannot be read"),
     };
     let url = EndpointUrl::parse(&format!("{shop}{WEBHOOK_PATH}"), true)
         .context("the demo shop's URL")?;
-    let mut own = read(data_dir)?;
-    if !is_to_be_set(present.as_ref(), &own, (&url, key.id)) {
+    let mut registered = read(data_dir)?;
+    if !needs_registration(current.as_ref(), &registered, (&url, key.id)) {
         return Ok(());
     }
     // Both stand there until it is done: a crash in between leaves the endpoint known as our own.
-    own.push(url.as_str().to_owned());
-    write(data_dir, &own)?;
-    let set = endpoint::set(&wired.app, merchant, key.id, url.clone()).await;
+    registered.push(url.as_str().to_owned());
+    write(data_dir, &registered)?;
+    let set = endpoint::set(&components.app, merchant, key.id, url.clone()).await;
     set.context("the demo shop cannot be registered for webhooks")?;
     write(data_dir, &[url.as_str().to_owned()])
 }
 
 /// The endpoint's signing secret, read from the store at each use: nobody is there to copy it into the
 /// demo shop's settings when it changes.
-pub(super) fn signing_secret(wired: &Wired, pair: &Pair) -> anyhow::Result<SigningSecret> {
-    let webhooks = Arc::clone(&wired.webhooks);
-    let merchant: MerchantId = pair
+pub(super) fn signing_secret(
+    components: &Components,
+    credentials: &Credentials,
+) -> anyhow::Result<SigningSecret> {
+    let webhooks = Arc::clone(&components.webhooks);
+    let merchant: MerchantId = credentials
         .merchant_id
         .parse()
         .context("the sandbox's merchant id")?;
@@ -75,21 +81,21 @@ pub(super) fn signing_secret(wired: &Wired, pair: &Pair) -> anyhow::Result<Signi
     }))
 }
 
-fn is_to_be_set(
-    present: Option<&WebhookEndpoint>,
-    own: &[String],
+fn needs_registration(
+    current: Option<&WebhookEndpoint>,
+    registered: &[String],
     (url, key): (&EndpointUrl, ApiKeyId),
 ) -> bool {
-    let Some(present) = present else {
+    let Some(current) = current else {
         return true;
     };
-    let is_own = own.iter().any(|own| own == present.url.as_str());
-    let is_good = present.url == *url && present.key == key && present.disabled.is_none();
-    is_own && !is_good
+    let is_registered = registered.iter().any(|url| url == current.url.as_str());
+    let is_up_to_date = current.url == *url && current.key == key && current.disabled.is_none();
+    is_registered && !is_up_to_date
 }
 
 fn read(data_dir: &Path) -> anyhow::Result<Vec<String>> {
-    let path = data_dir.join(OWN);
+    let path = data_dir.join(REGISTERED_URLS_FILE);
     if !path.exists() {
         return Ok(Vec::new());
     }
@@ -99,15 +105,18 @@ fn read(data_dir: &Path) -> anyhow::Result<Vec<String>> {
         .with_context(|| format!("{} is not a sandbox's file", path.display()))
 }
 
-fn write(data_dir: &Path, own: &[String]) -> anyhow::Result<()> {
-    let text = serde_json::to_string(own).context("URLs as JSON")?;
-    write_private(&data_dir.join(OWN), format!("{text}\n").as_bytes())
+fn write(data_dir: &Path, registered: &[String]) -> anyhow::Result<()> {
+    let text = serde_json::to_string(registered).context("URLs as JSON")?;
+    write_private(
+        &data_dir.join(REGISTERED_URLS_FILE),
+        format!("{text}\n").as_bytes(),
+    )
 }
 
 #[cfg(test)]
 mod tests {
     use oncharge_domain::time::Timestamp;
-    use oncharge_domain::webhook::{Disabled, DisabledBecause, WebhookSecret};
+    use oncharge_domain::webhook::{DisableReason, DisabledState, WebhookSecret};
 
     use super::*;
 
@@ -134,11 +143,11 @@ mod tests {
     }
 
     #[test]
-    fn only_its_own_endpoint_follows_the_shop() {
+    fn only_an_endpoint_registered_by_the_sandbox_is_updated() {
         let new = EndpointUrl::parse(NEW, true).unwrap();
-        let is_set = |present: Option<WebhookEndpoint>, own: &[&str]| {
-            let own: Vec<_> = own.iter().map(|&url| url.to_owned()).collect();
-            is_to_be_set(present.as_ref(), &own, (&new, key()))
+        let is_set = |current: Option<WebhookEndpoint>, registered: &[&str]| {
+            let registered: Vec<_> = registered.iter().map(|&url| url.to_owned()).collect();
+            needs_registration(current.as_ref(), &registered, (&new, key()))
         };
         assert!(is_set(None, &[]), "where none is set");
         assert!(is_set(Some(at(OLD)), &[OLD]), "the former port");
@@ -147,8 +156,8 @@ mod tests {
         assert!(!is_set(Some(at("https://shop.example.com/")), &[OLD]));
         assert!(!is_set(Some(at(NEW)), &[NEW]), "nothing to do");
         let disabled = WebhookEndpoint {
-            disabled: Some(Disabled {
-                because: DisabledBecause::Failing,
+            disabled: Some(DisabledState {
+                reason: DisableReason::Failing,
                 at: now(),
             }),
             ..at(NEW)

@@ -14,23 +14,23 @@ use anyhow::{Context, bail};
 pub(crate) struct ServerLock(#[expect(dead_code, reason = "held, not read")] File);
 
 /// How often a taken lock is tried again, and how long apart: a command may hold it for a moment.
-const TRIES: u32 = 10;
-const PAUSE: Duration = Duration::from_millis(20);
+const ATTEMPTS: u32 = 10;
+const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 impl ServerLock {
     /// Takes the lock, or says that another server has it.
-    pub(crate) fn take(data_dir: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn acquire(data_dir: &Path) -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
         let path = path(data_dir);
         let file = options
             .open(&path)
             .with_context(|| format!("cannot open {}", path.display()))?;
-        for _ in 1..TRIES {
+        for _ in 1..ATTEMPTS {
             if try_lock(&file, &path)? {
                 return Ok(Self(file));
             }
-            std::thread::sleep(PAUSE);
+            std::thread::sleep(RETRY_DELAY);
         }
         if try_lock(&file, &path)? {
             return Ok(Self(file));
@@ -39,7 +39,7 @@ impl ServerLock {
     }
 
     /// Takes the lock for a moment, where a server was here and none is running.
-    pub(crate) fn take_if_free(data_dir: &Path) -> anyhow::Result<Option<Self>> {
+    pub(crate) fn try_acquire(data_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(data_dir);
         let file = match OpenOptions::new().write(true).open(&path) {
             Ok(file) => file,

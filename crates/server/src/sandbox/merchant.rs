@@ -6,38 +6,38 @@ use anyhow::Context;
 use oncharge_application::merchants::{self, NewMerchant, SettingsChange};
 use oncharge_domain::{
     id::MerchantId,
-    merchant::{ApiKeyHash, logo::Logo, look::Look},
+    merchant::{ApiKeyHash, branding::Branding, logo::Logo},
     psp::PspAccount,
     text::MerchantName,
 };
 
-use super::Pair;
-use crate::{config::Secret, wiring::Wired};
+use super::Credentials;
+use crate::{config::Secret, wiring::Components};
 
 /// How long after the authorisation the sandbox's clock captures, in seconds.
-const CAPTURE_DELAY: u32 = 60;
+const DEFAULT_CAPTURE_DELAY: u32 = 60;
 
 /// The demo shop's bag. A new merchant starts with it; what becomes of it then is the merchant's affair.
 const LOGO: &[u8] = include_bytes!("../../assets/shop/logo.svg");
 
 /// The sandbox's merchant: the one it had, with a new key where the database knows another.
 /// With `capture_delay` its clock captures after so many seconds.
-pub(super) async fn present(
-    wired: &Wired,
+pub(super) async fn ensure_merchant(
+    components: &Components,
     data_dir: &Path,
     capture_delay: Option<u32>,
-) -> anyhow::Result<Pair> {
-    let pair = match Pair::read(data_dir)? {
-        Some(pair) => keep_or_renew(wired, pair).await?,
+) -> anyhow::Result<Credentials> {
+    let credentials = match Credentials::read(data_dir)? {
+        Some(credentials) => reuse_or_renew_key(components, credentials).await?,
         None => None,
     };
-    let pair = match pair {
-        Some(pair) => pair,
-        None => new_merchant(wired).await?,
+    let credentials = match credentials {
+        Some(credentials) => credentials,
+        None => create_merchant(components).await?,
     };
-    pair.write(data_dir)?;
+    credentials.write(data_dir)?;
     if let Some(delay) = capture_delay {
-        let id = pair
+        let id = credentials
             .merchant_id
             .parse()
             .context("the sandbox's merchant id")?;
@@ -45,45 +45,51 @@ pub(super) async fn present(
             capture_delay_seconds: Some(delay),
             ..SettingsChange::default()
         };
-        merchants::change(&wired.app, id, change).await?;
+        merchants::change(&components.app, id, change).await?;
     }
-    Ok(pair)
+    Ok(credentials)
 }
 
-async fn keep_or_renew(wired: &Wired, pair: Pair) -> anyhow::Result<Option<Pair>> {
-    let known = wired.merchants.key(&ApiKeyHash::of(&pair.api_key)).await?;
-    if known.is_some_and(|(key, _)| key.is_valid(wired.app.now())) {
-        return Ok(Some(pair));
+async fn reuse_or_renew_key(
+    components: &Components,
+    credentials: Credentials,
+) -> anyhow::Result<Option<Credentials>> {
+    let stored_key = components
+        .merchants
+        .key(&ApiKeyHash::of(&credentials.api_key))
+        .await?;
+    if stored_key.is_some_and(|(key, _)| key.is_valid(components.app.now())) {
+        return Ok(Some(credentials));
     }
-    let id: MerchantId = pair
+    let id: MerchantId = credentials
         .merchant_id
         .parse()
         .context("the sandbox's merchant id")?;
-    if wired.merchants.merchant(id).await?.is_none() {
+    if components.merchants.merchant(id).await?.is_none() {
         return Ok(None);
     }
-    let new = merchants::add_key(&wired.app, id).await?;
-    Ok(Some(Pair {
-        merchant_id: pair.merchant_id,
+    let new = merchants::add_key(&components.app, id).await?;
+    Ok(Some(Credentials {
+        merchant_id: credentials.merchant_id,
         api_key: new.api_key,
         api_secret: Secret::new(new.api_secret.to_string()),
     }))
 }
 
-async fn new_merchant(wired: &Wired) -> anyhow::Result<Pair> {
+async fn create_merchant(components: &Components) -> anyhow::Result<Credentials> {
     let new = NewMerchant {
         name: MerchantName::parse("Demo Shop")?,
         account: PspAccount::new("simulator", "default")?,
-        capture_delay_seconds: CAPTURE_DELAY,
-        look: Look {
+        capture_delay_seconds: DEFAULT_CAPTURE_DELAY,
+        branding: Branding {
             logo: Some(Logo::new(LOGO.to_vec())?),
-            ..Look::default()
+            ..Branding::default()
         },
     };
-    let (merchant, pair) = merchants::create(&wired.app, new).await?;
-    Ok(Pair {
+    let (merchant, credentials) = merchants::create(&components.app, new).await?;
+    Ok(Credentials {
         merchant_id: merchant.id.to_string(),
-        api_key: pair.api_key,
-        api_secret: Secret::new(pair.api_secret.to_string()),
+        api_key: credentials.api_key,
+        api_secret: Secret::new(credentials.api_secret.to_string()),
     })
 }

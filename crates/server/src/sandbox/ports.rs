@@ -4,34 +4,34 @@ use std::net::Ipv4Addr;
 
 use anyhow::Context;
 
-use crate::{server::Reserved, telemetry};
+use crate::{server::ReservedPort, telemetry};
 
 /// A port that was asked for, or a default.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Port {
-    asked: Option<u16>,
+    requested: Option<u16>,
     default: u16,
 }
 
 impl Port {
-    pub(crate) fn new(asked: Option<u16>, default: u16) -> Self {
-        Self { asked, default }
+    pub(crate) fn new(requested: Option<u16>, default: u16) -> Self {
+        Self { requested, default }
     }
 
     /// Takes it on loopback.
     ///
     /// Errors where a port that was asked for is taken; a taken default falls back to a free one.
-    pub(crate) fn take(self, what: &str) -> anyhow::Result<Reserved> {
-        let wanted = self.asked.unwrap_or(self.default);
-        match Reserved::take((Ipv4Addr::LOCALHOST, wanted).into()) {
-            Err(_) if self.asked.is_none() => {
-                let free = Reserved::take((Ipv4Addr::LOCALHOST, 0).into())
+    pub(crate) fn reserve(self, what: &str) -> anyhow::Result<ReservedPort> {
+        let wanted = self.requested.unwrap_or(self.default);
+        match ReservedPort::bind((Ipv4Addr::LOCALHOST, wanted).into()) {
+            Err(_) if self.requested.is_none() => {
+                let free = ReservedPort::bind((Ipv4Addr::LOCALHOST, 0).into())
                     .with_context(|| format!("no free port for {what}"))?;
                 let port = free.address()?.port();
-                telemetry::say(format_args!("port {wanted} is taken: {what} uses {port}"));
+                telemetry::print(format_args!("port {wanted} is taken: {what} uses {port}"));
                 Ok(free)
             }
-            taken => taken.with_context(|| format!("cannot listen on port {wanted} for {what}")),
+            result => result.with_context(|| format!("cannot listen on port {wanted} for {what}")),
         }
     }
 }

@@ -6,14 +6,14 @@ use anyhow::Context;
 use oncharge_psp_simulator as psp_simulator;
 use serde_json::json;
 
-use super::{Pair, ServerLock, address, endpoint, merchant, ports::Port, simulator};
+use super::{Credentials, ServerLock, address, endpoint, merchant, ports::Port, simulator};
 use crate::{
-    config::{Mode, Settings, WebhookClock, make_private_dir},
-    server::{self, Operators, Reserved, Role},
+    config::{Mode, Settings, WebhookClock, create_private_dir},
+    server::{self, OpsServer, ReservedPort, Role},
     shop,
     shutdown::Shutdown,
     system::SystemEntropy,
-    wiring::Wired,
+    wiring::Components,
 };
 
 /// What differs from a production's settings.
@@ -52,7 +52,7 @@ pub(crate) struct Sandbox {
     /// Where everything is.
     pub(crate) urls: Urls,
     /// The sandbox's merchant.
-    pub(crate) pair: Pair,
+    pub(crate) credentials: Credentials,
     simulator: psp_simulator::Running,
     server: server::Running,
     shop: shop::Running,
@@ -71,19 +71,19 @@ pub(crate) struct Urls {
 impl Sandbox {
     /// Starts everything; returns once everything answers.
     pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
-        let started = Self::begin(options, None).await?;
+        let started = Self::start_inner(options, None).await?;
         started.context("asked to stop by nobody")
     }
 
     /// The same, or `None` where a stop was asked for while the database was not there.
-    pub(crate) async fn start_unless(
+    pub(crate) async fn start_or_shutdown(
         options: &Options,
         shutdown: &mut Shutdown,
     ) -> anyhow::Result<Option<Self>> {
-        Self::begin(options, Some(shutdown)).await
+        Self::start_inner(options, Some(shutdown)).await
     }
 
-    async fn begin(
+    async fn start_inner(
         options: &Options,
         shutdown: Option<&mut Shutdown>,
     ) -> anyhow::Result<Option<Self>> {
@@ -91,44 +91,53 @@ impl Sandbox {
         let filter = options.log_filter.unwrap_or(&settings.log.filter);
         crate::telemetry::start(settings.log.format, filter)?;
         let data_dir = options.data_dir.as_path();
-        make_private_dir(data_dir)?;
-        let lock = ServerLock::take(data_dir)?;
+        create_private_dir(data_dir)?;
+        let lock = ServerLock::acquire(data_dir)?;
         let entropy = SystemEntropy::new();
-        let keys = settings.keys.or_in(data_dir, Some(&entropy))?;
+        let keys = settings
+            .keys
+            .configured_or_stored(data_dir, Some(&entropy))?;
 
-        let api = options.api_port.take("the API")?;
-        let ops = options.ops_port.take("the operators' port")?;
-        let shop_door = options.shop_port.take("the demo shop")?;
+        let api = options.api_port.reserve("the API")?;
+        let ops = options.ops_port.reserve("the operators' port")?;
+        let reserved_shop_port = options.shop_port.reserve("the demo shop")?;
         let simulator =
             simulator::start(&mut settings, data_dir, options.simulator_port, &entropy).await?;
         let urls = Urls {
             api: url(&api)?,
             simulator: simulator.url().to_owned(),
             ops: url(&ops)?,
-            shop: url(&shop_door)?,
+            shop: url(&reserved_shop_port)?,
         };
         address::write(data_dir, &urls.api)?;
         server::log_start(&settings, Role::All, data_dir);
-        let operators = Operators::start(ops.listen()?, &settings.network)?;
-        let opening = Wired::for_server(&settings, &keys, (data_dir, &urls.api));
-        let wired = match shutdown {
-            Some(shutdown) => shutdown.unless_requested(opening).await?,
+        let ops_server = OpsServer::start(ops.listen()?, &settings.network)?;
+        let opening = Components::for_server(&settings, &keys, (data_dir, &urls.api));
+        let components = match shutdown {
+            Some(shutdown) => shutdown.run_until_requested(opening).await?,
             None => Some(opening.await?),
         };
-        let Some(wired) = wired else {
+        let Some(components) = components else {
             simulator.stop().await;
             return Ok(None);
         };
-        let pair = merchant::present(&wired, data_dir, options.capture_delay).await?;
-        endpoint::register(&wired, &pair, (data_dir, &urls.shop)).await?;
-        let secret = endpoint::signing_secret(&wired, &pair)?;
-        let shop = shop::start(shop_door.listen()?, &urls, &pair, secret, data_dir)?;
+        let credentials =
+            merchant::ensure_merchant(&components, data_dir, options.capture_delay).await?;
+        endpoint::register(&components, &credentials, (data_dir, &urls.shop)).await?;
+        let secret = endpoint::signing_secret(&components, &credentials)?;
+        let shop = shop::start(
+            reserved_shop_port.listen()?,
+            &urls,
+            &credentials,
+            secret,
+            data_dir,
+        )?;
         let shop_url = Some(urls.shop.clone());
-        let at = (Some(api), operators);
-        let server = server::start(&settings, &wired, at, (Role::All, shop_url)).await?;
+        let at = (Some(api), ops_server);
+        let server = server::start(&settings, &components, at, (Role::All, shop_url)).await?;
         Ok(Some(Self {
             urls,
-            pair,
+            credentials,
             simulator,
             server,
             shop,
@@ -143,9 +152,9 @@ impl Sandbox {
             "simulator_url": self.urls.simulator,
             "ops_url": self.urls.ops,
             "demo_shop_url": self.urls.shop,
-            "api_key": self.pair.api_key,
-            "api_secret": self.pair.api_secret.expose(),
-            "merchant_id": self.pair.merchant_id,
+            "api_key": self.credentials.api_key,
+            "api_secret": self.credentials.api_secret.expose(),
+            "merchant_id": self.credentials.merchant_id,
         })
     }
 
@@ -177,6 +186,6 @@ fn settings(options: &Options) -> anyhow::Result<Settings> {
     Ok(settings)
 }
 
-fn url(door: &Reserved) -> anyhow::Result<String> {
-    Ok(format!("http://{}", door.address()?))
+fn url(port: &ReservedPort) -> anyhow::Result<String> {
+    Ok(format!("http://{}", port.address()?))
 }

@@ -10,9 +10,9 @@ use super::ports::Port;
 use crate::config::{PspAccounts, PspSettings, Secret, Settings, write_private};
 
 /// What simulator and connector share, in the data directory.
-const SECRETS: &str = "simulator.key";
+const SECRETS_FILE: &str = "simulator.key";
 /// Where the simulator answers, in the data directory; its port may be another at each start.
-const URL: &str = "simulator.url";
+const URL_FILE: &str = "simulator.url";
 /// The name of the account.
 const ACCOUNT: &str = "default";
 
@@ -23,7 +23,7 @@ pub(super) async fn start(
     port: Port,
     entropy: &dyn Entropy,
 ) -> anyhow::Result<psp_simulator::Running> {
-    let path = data_dir.join(SECRETS);
+    let path = data_dir.join(SECRETS_FILE);
     if !path.exists() {
         let text = [
             hex::encode(entropy.bytes::<24>()),
@@ -38,30 +38,34 @@ pub(super) async fn start(
         psp_simulator::Secret::new(notification_key.expose()),
     );
     // The simulator opens its port itself: this only finds out which one it gets.
-    config.port = port.take("the PSP simulator")?.address()?.port();
+    config.port = port.reserve("the PSP simulator")?.address()?.port();
     let running = psp_simulator::start(config)
         .await
         .context("the PSP simulator does not start")?;
-    write_private(&data_dir.join(URL), running.url().as_bytes())?;
-    settings.psp = only(running.url().to_owned(), bearer, notification_key);
+    write_private(&data_dir.join(URL_FILE), running.url().as_bytes())?;
+    settings.psp = single_account(running.url().to_owned(), bearer, notification_key);
     Ok(running)
 }
 
 /// The account of the sandbox on this directory; `None` where it is no sandbox's.
 ///
 /// Errors where a file of the sandbox cannot be read.
-pub(crate) fn accounts_of(data_dir: &Path) -> anyhow::Result<Option<PspAccounts>> {
-    let path = data_dir.join(URL);
+pub(crate) fn psp_accounts_in(data_dir: &Path) -> anyhow::Result<Option<PspAccounts>> {
+    let path = data_dir.join(URL_FILE);
     if !path.exists() {
         return Ok(None);
     }
     let url =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let (bearer, notification_key) = secrets(data_dir)?;
-    Ok(Some(only(url.trim().to_owned(), bearer, notification_key)))
+    Ok(Some(single_account(
+        url.trim().to_owned(),
+        bearer,
+        notification_key,
+    )))
 }
 
-fn only(url: String, bearer: Secret, notification_key: Secret) -> PspAccounts {
+fn single_account(url: String, bearer: Secret, notification_key: Secret) -> PspAccounts {
     let account = PspSettings {
         connector: "simulator".to_owned(),
         url,
@@ -73,7 +77,7 @@ fn only(url: String, bearer: Secret, notification_key: Secret) -> PspAccounts {
 }
 
 fn secrets(data_dir: &Path) -> anyhow::Result<(Secret, Secret)> {
-    let path = data_dir.join(SECRETS);
+    let path = data_dir.join(SECRETS_FILE);
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let (bearer, key) = text

@@ -33,11 +33,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_limit_is_raised_and_something_is_left() {
+    fn the_limit_is_raised_and_half_of_it_is_available() {
         let available = available_for_connections();
         let limits = getrlimit(Resource::Nofile);
         assert_eq!(limits.current, limits.maximum);
-        let least = limits.current.unwrap_or(u64::MAX).div_euclid(2);
-        assert!(u64::try_from(available).unwrap() >= least);
+        let min = limits.current.unwrap_or(u64::MAX).div_euclid(2);
+        assert!(u64::try_from(available).unwrap() >= min);
     }
 }

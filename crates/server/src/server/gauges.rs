@@ -1,15 +1,15 @@
 //! Gauges of the queues, measured when they are asked for.
 
 use metrics::gauge;
-use oncharge_application::{App, Error, oversight};
+use oncharge_application::{App, Error, operator_queries};
 use oncharge_domain::time::Timestamp;
-use oncharge_ports::work_queue::{Queue, QueueDepth, StuckItem, StuckKind};
+use oncharge_ports::work_queue::{QueueDepth, QueueName, StuckItem, StuckKind};
 
-use super::operators::LIMIT;
-use crate::wiring::Wired;
+use super::ops_server::STORE_TIMEOUT;
+use crate::wiring::Components;
 
 /// How much stuck work is counted at most; beyond it more or less makes no difference.
-const MOST_STUCK: u32 = 1000;
+const MAX_STUCK: u32 = 1000;
 
 const STORE_UP: &str = "oncharge_store_up";
 const DEPTH: &str = "oncharge_queue_depth";
@@ -36,33 +36,33 @@ pub(super) fn describe() {
 }
 
 /// Measures; where the store does not answer, says so and makes no figure up.
-pub(super) async fn measure(wired: Option<&Wired>) {
-    let Some(wired) = wired else {
-        return forget();
+pub(super) async fn measure(components: Option<&Components>) {
+    let Some(components) = components else {
+        return set_unknown();
     };
-    gauge!(SKEW).set(wired.app.clock_skew().as_seconds_f64());
-    match tokio::time::timeout(LIMIT, count(&wired.app)).await {
+    gauge!(SKEW).set(components.app.clock_skew().as_seconds_f64());
+    match tokio::time::timeout(STORE_TIMEOUT, count(&components.app)).await {
         Ok(Ok((depths, stuck))) => {
             gauge!(STORE_UP).set(1.0);
-            show(&depths, &stuck, wired.app.now());
+            set_gauges(&depths, &stuck, components.app.now());
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the queues cannot be measured");
-            forget();
+            set_unknown();
         }
         Err(_) => {
             tracing::warn!("the queues cannot be measured in time");
-            forget();
+            set_unknown();
         }
     }
 }
 
 async fn count(app: &App) -> Result<(Vec<QueueDepth>, Vec<StuckItem>), Error> {
-    let depths = oversight::depths(app).await?;
-    Ok((depths, oversight::stuck(app, MOST_STUCK).await?))
+    let depths = operator_queries::depths(app).await?;
+    Ok((depths, operator_queries::stuck(app, MAX_STUCK).await?))
 }
 
-fn show(depths: &[QueueDepth], stuck: &[StuckItem], now: Timestamp) {
+fn set_gauges(depths: &[QueueDepth], stuck: &[StuckItem], now: Timestamp) {
     for queue in depths {
         let oldest = queue
             .oldest
@@ -73,15 +73,15 @@ fn show(depths: &[QueueDepth], stuck: &[StuckItem], now: Timestamp) {
         gauge!(OLDEST, "queue" => name).set(oldest);
     }
     for &kind in StuckKind::ALL {
-        let many = stuck.iter().filter(|item| item.kind == kind).count();
-        gauge!(STUCK, "kind" => kind.name()).set(as_gauge(many));
+        let matching = stuck.iter().filter(|item| item.kind == kind).count();
+        gauge!(STUCK, "kind" => kind.name()).set(as_gauge(matching));
     }
 }
 
 /// The store does not answer, and the figures of the scrape before are no longer true.
-fn forget() {
+fn set_unknown() {
     gauge!(STORE_UP).set(0.0);
-    for &queue in Queue::ALL {
+    for &queue in QueueName::ALL {
         gauge!(DEPTH, "queue" => queue.name()).set(f64::NAN);
         gauge!(OLDEST, "queue" => queue.name()).set(f64::NAN);
     }

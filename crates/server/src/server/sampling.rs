@@ -2,11 +2,11 @@
 
 use std::future::Future;
 
-use oncharge_adapter_http::History;
+use oncharge_adapter_http::QueueHistory;
 use oncharge_application::Error;
 use oncharge_ports::work_queue::QueueDepth;
 
-use super::operators::LIMIT;
+use super::ops_server::STORE_TIMEOUT;
 
 /// Samples at once and then again and again; a store that does not answer is recorded as `None`.
 pub(super) async fn sample<F>(record: impl Fn(Option<Vec<QueueDepth>>), depths: impl Fn() -> F)
@@ -15,9 +15,9 @@ where
 {
     loop {
         // Readiness and the gauges log why a store does not answer.
-        let answer = tokio::time::timeout(LIMIT, depths()).await;
-        record(answer.ok().and_then(Result::ok));
-        tokio::time::sleep(History::EVERY).await;
+        let result = tokio::time::timeout(STORE_TIMEOUT, depths()).await;
+        record(result.ok().and_then(Result::ok));
+        tokio::time::sleep(QueueHistory::SAMPLE_INTERVAL).await;
     }
 }
 
@@ -28,27 +28,27 @@ mod tests {
         time::Duration,
     };
 
-    use oncharge_ports::work_queue::Queue;
+    use oncharge_ports::work_queue::QueueName;
 
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn it_asks_once_a_minute_and_a_silent_store_does_not_hold_it_up() {
-        let (recorded, asked) = (RefCell::new(Vec::new()), Cell::new(0));
+    async fn samples_every_minute_even_while_the_store_hangs() {
+        let (recorded, calls) = (RefCell::new(Vec::new()), Cell::new(0));
         let record = |depths: Option<Vec<QueueDepth>>| {
             let depth = depths.map(|depths| depths[0].depth);
             recorded.borrow_mut().push(depth);
         };
         let depths = || {
-            asked.set(asked.get() + 1);
-            let turn = asked.get();
+            calls.set(calls.get() + 1);
+            let call = calls.get();
             async move {
-                match turn {
+                match call {
                     2 => std::future::pending().await,
                     3 => Err(Error::NotFound),
                     _ => Ok(vec![QueueDepth {
-                        queue: Queue::Inbox,
-                        depth: turn,
+                        queue: QueueName::Inbox,
+                        depth: call,
                         oldest: None,
                     }]),
                 }

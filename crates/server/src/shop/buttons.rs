@@ -5,7 +5,7 @@ use oncharge_client::{CaptureMode, PendingOperation, SessionStatus as Status};
 use super::{
     dollars::Dollars,
     integration::{
-        acts::{Act, Intent},
+        actions::{Action, Intent},
         confirm::Payment,
     },
     order::Order,
@@ -19,7 +19,7 @@ pub(super) struct Button {
     pub(super) label: String,
     pub(super) amount: Amount,
     /// Not the first choice.
-    pub(super) quiet: bool,
+    pub(super) is_secondary: bool,
 }
 
 /// The amount that goes with a button.
@@ -34,25 +34,25 @@ pub(super) enum Amount {
 
 /// Buttons, and a sentence where something needs to be said.
 #[derive(Default)]
-pub(super) struct Choice {
+pub(super) struct ActionPanel {
     pub(super) buttons: Vec<Button>,
     pub(super) hint: &'static str,
 }
 
 /// What can be done now.
-pub(super) fn choice(order: &Order, payment: Option<&Payment>) -> Choice {
+pub(super) fn action_panel(order: &Order, payment: Option<&Payment>) -> ActionPanel {
     if let Some(intent) = &order.intent {
-        return again(intent);
+        return retry(intent);
     }
     if order.checkout.is_none() {
-        let start = button(Act::Checkout, "Prepare the payment".to_owned());
-        return Choice {
+        let start = button(Action::Checkout, "Prepare the payment".to_owned());
+        return ActionPanel {
             buttons: vec![start],
             hint: "",
         };
     }
     let Some(Payment { session, .. }) = payment else {
-        return Choice::default();
+        return ActionPanel::default();
     };
     match (session.status, session.pending_operation) {
         (_, Some(PendingOperation::Capture)) => {
@@ -72,29 +72,29 @@ pub(super) fn choice(order: &Order, payment: Option<&Payment>) -> Choice {
     }
 }
 
-fn refundable(most: Dollars) -> Choice {
+fn refundable(max: Dollars) -> ActionPanel {
     let refund = |label: String, amount: Amount| Button {
         amount,
-        quiet: true,
-        ..button(Act::Refund(most), label)
+        is_secondary: true,
+        ..button(Action::Refund(max), label)
     };
-    Choice {
+    ActionPanel {
         buttons: vec![
-            refund(format!("Refund all {most}"), Amount::Fixed(most)),
-            refund("Refund this much".to_owned(), Amount::UpTo(most)),
+            refund(format!("Refund all {max}"), Amount::Fixed(max)),
+            refund("Refund this much".to_owned(), Amount::UpTo(max)),
         ],
         hint: "",
     }
 }
 
-fn authorized(held: i64, mode: CaptureMode) -> Choice {
-    let held = Dollars::cents(held);
-    let cancel = button(Act::Cancel, "Cancel the order".to_owned());
-    Choice {
+fn authorized(authorized_amount: i64, mode: CaptureMode) -> ActionPanel {
+    let authorized_amount = Dollars::cents(authorized_amount);
+    let cancel = button(Action::Cancel, "Cancel the order".to_owned());
+    ActionPanel {
         buttons: vec![
-            button(Act::Capture, format!("Capture {held}")),
+            button(Action::Capture, format!("Capture {authorized_amount}")),
             Button {
-                quiet: true,
+                is_secondary: true,
                 ..cancel
             },
         ],
@@ -107,30 +107,30 @@ fn authorized(held: i64, mode: CaptureMode) -> Choice {
     }
 }
 
-fn again(intent: &Intent) -> Choice {
-    Choice {
+fn retry(intent: &Intent) -> ActionPanel {
+    ActionPanel {
         buttons: vec![button(intent.act, "Try again".to_owned())],
         hint: "It is not known whether this was done. The same request goes out again under the \
                same Idempotency-Key, so that it is done once.",
     }
 }
 
-fn button(act: Act, label: String) -> Button {
+fn button(act: Action, label: String) -> Button {
     Button {
         name: match act {
-            Act::Checkout => "checkout",
-            Act::Capture => "capture",
-            Act::Cancel => "cancel",
-            Act::Refund(_) => "refund",
+            Action::Checkout => "checkout",
+            Action::Capture => "capture",
+            Action::Cancel => "cancel",
+            Action::Refund(_) => "refund",
         },
         label,
         amount: Amount::None,
-        quiet: false,
+        is_secondary: false,
     }
 }
 
-fn hint(hint: &'static str) -> Choice {
-    Choice {
+fn hint(hint: &'static str) -> ActionPanel {
+    ActionPanel {
         buttons: Vec::new(),
         hint,
     }
@@ -141,7 +141,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::shop::{examples::session, integration::session::Checkout, moment::Moment};
+    use crate::shop::{fixtures::session, integration::session::Checkout, moment::Moment};
 
     fn labels(status: &str, changes: &Value) -> Vec<String> {
         let mut order = Order::new(7, Moment::now(), Vec::new());
@@ -155,14 +155,14 @@ mod tests {
             session: session(status, changes),
             refunds: Vec::new(),
         };
-        let buttons = choice(&order, Some(&payment)).buttons;
+        let buttons = action_panel(&order, Some(&payment)).buttons;
         buttons.into_iter().map(|button| button.label).collect()
     }
 
     #[test]
-    fn only_what_is_possible_now_has_a_button() {
-        let held = ["Capture $10.00", "Cancel the order"];
-        assert_eq!(labels("authorized", &json!({})), held);
+    fn only_possible_actions_have_a_button() {
+        let authorized_amount = ["Capture $10.00", "Cancel the order"];
+        assert_eq!(labels("authorized", &json!({})), authorized_amount);
         assert_eq!(
             labels("captured", &json!({})),
             ["Refund all $10.00", "Refund this much"]
@@ -190,14 +190,14 @@ mod tests {
     }
 
     #[test]
-    fn an_open_act_comes_before_all_others() {
+    fn an_unfinished_action_is_offered_alone() {
         let mut order = Order::new(7, Moment::now(), Vec::new());
-        order.intend(Act::Refund(Dollars::cents(500)));
+        order.start_action(Action::Refund(Dollars::cents(500)));
         let payment = Payment {
             session: session("captured", &json!({})),
             refunds: Vec::new(),
         };
-        let Choice { buttons, .. } = choice(&order, Some(&payment));
+        let ActionPanel { buttons, .. } = action_panel(&order, Some(&payment));
         assert_eq!(buttons.len(), 1);
         assert_eq!(
             (buttons[0].name, buttons[0].label.as_str()),

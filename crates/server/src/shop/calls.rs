@@ -7,16 +7,16 @@ use std::{
 };
 
 use actix_web::http::StatusCode;
-use oncharge_client::{Answered, Exchange};
+use oncharge_client::{Exchange, ExchangeResponse};
 
-use super::{moment::Moment, pretty::pretty, standing::Tone};
+use super::{moment::Moment, pretty::pretty, status_label::Tone};
 
 /// How many calls are kept of an order.
-const KEPT: usize = 12;
+const CALLS_PER_ORDER: usize = 12;
 /// Of how many orders.
-const ORDERS: usize = 100;
+const MAX_ORDERS: usize = 100;
 /// How much of a request's or an answer's text is kept, in bytes.
-const LONGEST: usize = 8 * 1024;
+const MAX_TEXT_BYTES: usize = 8 * 1024;
 
 /// A call, sent once or again and again.
 #[derive(Clone)]
@@ -35,66 +35,69 @@ pub(super) struct Call {
     /// The answer's status; `None` where no answer came.
     status: Option<u16>,
     /// Status line, request id and body.
-    pub(super) answer: String,
+    pub(super) response: String,
 }
 
 /// All calls. Cheap to clone; clones are the same.
 #[derive(Clone, Default)]
-pub(super) struct Calls(Arc<Mutex<BTreeMap<u64, Made>>>);
+pub(super) struct Calls(Arc<Mutex<BTreeMap<u64, OrderCalls>>>);
 
 /// The calls of one order, the newest first.
 #[derive(Default)]
-struct Made {
+struct OrderCalls {
     count: usize,
     calls: VecDeque<Call>,
 }
 
 impl Calls {
-    /// What notes the calls of this order: for [`oncharge_client::Client::observed_by`].
+    /// What notes the calls of this order: for [`oncharge_client::Client::with_observer`].
     pub(super) fn observer(&self, number: u64) -> impl Fn(&Exchange<'_>) + Send + Sync + 'static {
         let calls = self.clone();
-        move |exchange| calls.note(number, Call::of(exchange))
+        move |exchange| calls.record(number, Call::from_exchange(exchange))
     }
 
     /// The calls of this order, the newest first.
-    pub(super) fn of(&self, number: u64) -> Vec<Call> {
+    pub(super) fn for_order(&self, number: u64) -> Vec<Call> {
         let orders = self.lock();
-        let made = orders.get(&number);
-        made.map(|made| made.calls.iter().cloned().collect())
+        let order_calls = orders.get(&number);
+        order_calls
+            .map(|order_calls| order_calls.calls.iter().cloned().collect())
             .unwrap_or_default()
     }
 
-    fn note(&self, number: u64, mut call: Call) {
+    fn record(&self, number: u64, mut call: Call) {
         let mut orders = self.lock();
-        let made = orders.entry(number).or_default();
+        let order_calls = orders.entry(number).or_default();
         // A page that is watched looks again and again: the same look is one entry, or it would
         // push out what was done.
-        let same = |known: &Call| {
-            known.method == "GET" && known.target == call.target && known.status == call.status
+        let same = |existing: &Call| {
+            existing.method == "GET"
+                && existing.target == call.target
+                && existing.status == call.status
         };
-        let known = made.calls.iter().position(same);
-        if let Some(known) = known.and_then(|place| made.calls.remove(place)) {
-            call.serial = known.serial;
-            call.times = known.times.saturating_add(1);
+        let existing = order_calls.calls.iter().position(same);
+        if let Some(existing) = existing.and_then(|place| order_calls.calls.remove(place)) {
+            call.serial = existing.serial;
+            call.times = existing.times.saturating_add(1);
         } else {
-            made.count = made.count.saturating_add(1);
-            call.serial = made.count;
+            order_calls.count = order_calls.count.saturating_add(1);
+            call.serial = order_calls.count;
         }
-        made.calls.push_front(call);
-        made.calls.truncate(KEPT);
-        if orders.len() > ORDERS {
+        order_calls.calls.push_front(call);
+        order_calls.calls.truncate(CALLS_PER_ORDER);
+        if orders.len() > MAX_ORDERS {
             // Orders count upwards: this is the oldest.
             orders.pop_first();
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Made>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, OrderCalls>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Call {
-    fn of(exchange: &Exchange<'_>) -> Self {
+    fn from_exchange(exchange: &Exchange<'_>) -> Self {
         let header = |wanted: &str| {
             let mut headers = exchange.headers.iter();
             headers.find_map(|(name, value)| (*name == wanted).then(|| value.clone()))
@@ -112,9 +115,13 @@ impl Call {
             idempotency_key: header("Idempotency-Key"),
             at: Moment::now(),
             times: 1,
-            request: shown(&lines.join("\n")),
-            status: exchange.answer.map(|answer| answer.status),
-            answer: exchange.answer.as_ref().map(answered).unwrap_or_default(),
+            request: bounded(&lines.join("\n")),
+            status: exchange.response.map(|response| response.status),
+            response: exchange
+                .response
+                .as_ref()
+                .map(response_text)
+                .unwrap_or_default(),
         }
     }
 
@@ -133,26 +140,34 @@ impl Call {
     }
 }
 
-fn answered(answer: &Answered<'_>) -> String {
-    let status = StatusCode::from_u16(answer.status).ok();
+fn response_text(response: &ExchangeResponse<'_>) -> String {
+    let status = StatusCode::from_u16(response.status).ok();
     let reason = status.and_then(|status| status.canonical_reason());
-    let mut lines = vec![format!("{} {}", answer.status, reason.unwrap_or_default())];
+    let mut lines = vec![format!(
+        "{} {}",
+        response.status,
+        reason.unwrap_or_default()
+    )];
     for name in ["X-Request-Id", "Idempotency-Replayed", "Retry-After"] {
-        lines.extend(answer.header(name).map(|value| format!("{name}: {value}")));
+        lines.extend(
+            response
+                .header(name)
+                .map(|value| format!("{name}: {value}")),
+        );
     }
-    let body = pretty(&String::from_utf8_lossy(answer.body));
+    let body = pretty(&String::from_utf8_lossy(response.body));
     lines.extend([String::new(), body]);
-    shown(lines.join("\n").trim_end())
+    bounded(lines.join("\n").trim_end())
 }
 
 /// A text as it may be kept: without pay tokens, and not without end.
-fn shown(text: &str) -> String {
-    let masked = masked(text);
-    let mut most = LONGEST.min(masked.len());
-    while !masked.is_char_boundary(most) {
-        most = most.saturating_sub(1);
+fn bounded(text: &str) -> String {
+    let masked = mask_pay_tokens(text);
+    let mut end = MAX_TEXT_BYTES.min(masked.len());
+    while !masked.is_char_boundary(end) {
+        end = end.saturating_sub(1);
     }
-    let (kept, rest) = masked.split_at(most);
+    let (kept, rest) = masked.split_at(end);
     if rest.is_empty() {
         return masked;
     }
@@ -160,7 +175,7 @@ fn shown(text: &str) -> String {
 }
 
 /// Pay tokens, wherever they stand, as `pt_…`.
-fn masked(text: &str) -> String {
+fn mask_pay_tokens(text: &str) -> String {
     const PREFIX: &str = "pt_";
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
@@ -185,56 +200,59 @@ mod tests {
 
     fn call(method: &str, target: &str) -> Call {
         let headers = [("Idempotency-Key", "order-7".to_owned())];
-        Call::of(&Exchange {
+        Call::from_exchange(&Exchange {
             method,
             target,
             headers: &headers,
             body: "{}",
-            answer: None,
+            response: None,
         })
     }
 
     fn targets(calls: &Calls, number: u64) -> Vec<(String, usize, usize)> {
-        let calls = calls.of(number).into_iter();
+        let calls = calls.for_order(number).into_iter();
         calls
             .map(|call| (call.target, call.serial, call.times))
             .collect()
     }
 
     #[test]
-    fn looking_again_and_again_does_not_push_out_what_was_done() {
+    fn repeated_reads_are_merged_into_one_entry() {
         let calls = Calls::default();
-        calls.note(7, call("POST", "/a"));
+        calls.record(7, call("POST", "/a"));
         for _ in 0..100 {
-            calls.note(7, call("GET", "/b"));
-            calls.note(7, call("GET", "/c"));
+            calls.record(7, call("GET", "/b"));
+            calls.record(7, call("GET", "/c"));
         }
-        calls.note(7, call("POST", "/a"));
+        calls.record(7, call("POST", "/a"));
         let expected = [("/a", 4, 1), ("/c", 3, 100), ("/b", 2, 100), ("/a", 1, 1)];
         let expected = expected.map(|(target, serial, times)| (target.to_owned(), serial, times));
         assert_eq!(targets(&calls, 7), expected);
     }
 
     #[test]
-    fn what_is_kept_is_bounded() {
+    fn stored_calls_are_bounded() {
         let calls = Calls::default();
         for number in 0..150 {
             for _ in 0..20 {
-                calls.note(number, call("POST", "/a"));
+                calls.record(number, call("POST", "/a"));
             }
         }
-        assert_eq!((calls.of(149).len(), calls.of(149)[0].serial), (KEPT, 20));
-        assert!(calls.of(49).is_empty() && !calls.of(50).is_empty());
-        let long = shown(&"ä".repeat(LONGEST));
-        assert!(long.len() < LONGEST + 100, "{}", long.len());
+        assert_eq!(
+            (calls.for_order(149).len(), calls.for_order(149)[0].serial),
+            (CALLS_PER_ORDER, 20)
+        );
+        assert!(calls.for_order(49).is_empty() && !calls.for_order(50).is_empty());
+        let long = bounded(&"ä".repeat(MAX_TEXT_BYTES));
+        assert!(long.len() < MAX_TEXT_BYTES + 100, "{}", long.len());
         assert!(long.ends_with("… and 8192 bytes more"), "{}", &long[8192..]);
     }
 
     #[test]
-    fn no_pay_token_is_kept() {
-        let answer = r#"{"iframe_url":"/checkout/cs_1?token=pt_A1b-_2.c3~d","pay_token":"pt_A1b-_2.c3~d","receipt_email":"a@b.c"}"#;
+    fn pay_tokens_are_masked() {
+        let response = r#"{"iframe_url":"/checkout/cs_1?token=pt_A1b-_2.c3~d","pay_token":"pt_A1b-_2.c3~d","receipt_email":"a@b.c"}"#;
         let expected = r#"{"iframe_url":"/checkout/cs_1?token=pt_…","pay_token":"pt_…","receipt_email":"a@b.c"}"#;
-        assert_eq!(shown(answer), expected);
+        assert_eq!(bounded(response), expected);
     }
 
     #[test]
@@ -246,7 +264,7 @@ mod tests {
         );
         assert_eq!(call.idempotency_key.as_deref(), Some("order-7"));
         assert_eq!(
-            (call.outcome().as_str(), call.answer.as_str()),
+            (call.outcome().as_str(), call.response.as_str()),
             ("no answer", "")
         );
     }

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 /// The one currency of the shop.
 pub(super) const CURRENCY: &str = "USD";
 /// Cents in a dollar.
-const CENTS: i64 = 100;
+const CENTS_PER_DOLLAR: i64 = 100;
 
 /// An amount in US dollars, kept in cents: the minor units that the API speaks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -34,8 +34,8 @@ impl Dollars {
     pub(super) fn plain(self) -> String {
         format!(
             "{}.{:02}",
-            self.0.div_euclid(CENTS),
-            self.0.rem_euclid(CENTS)
+            self.0.div_euclid(CENTS_PER_DOLLAR),
+            self.0.rem_euclid(CENTS_PER_DOLLAR)
         )
     }
 
@@ -53,7 +53,7 @@ impl Dollars {
         }
         let whole: i64 = dollars.parse().ok()?;
         whole
-            .checked_mul(CENTS)?
+            .checked_mul(CENTS_PER_DOLLAR)?
             .checked_add(cents.parse().ok()?)
             .map(Self)
     }
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_shown_reads_back() {
+    fn plain_and_parse_round_trip() {
         for cents in [0, 1, 10, 99, 100, 1850, 123_456] {
             assert_eq!(
                 Dollars::parse(&Dollars(cents).plain()),
@@ -86,13 +86,13 @@ mod tests {
     }
 
     #[test]
-    fn people_may_leave_cents_away() {
+    fn cents_are_optional() {
         assert_eq!(Dollars::parse(" 12 "), Some(Dollars(1200)));
         assert_eq!(Dollars::parse("12.3"), Some(Dollars(1230)));
     }
 
     #[test]
-    fn nothing_else_is_an_amount() {
+    fn invalid_amounts_are_rejected() {
         for text in [
             "",
             ".",

@@ -1,63 +1,63 @@
-//! `POST /orders` and `POST /orders/{number}/{act}`: what the shop's forms send.
+//! `POST /orders` and `POST /orders/{number}/{action}`: what the shop's forms send.
 
 use actix_web::{HttpResponse, http::header, web};
 use serde::Deserialize;
 
 use super::{
     Shop,
-    catalogue::Cart,
+    action_error::ActionError,
+    catalog::Cart,
     dollars::Dollars,
-    fault::Fault,
-    integration::acts::{self, Act},
+    integration::actions::{self, Action},
     moment::Moment,
     order::Order,
-    trouble::Trouble,
+    page_error::PageError,
 };
 
 /// `POST /orders`: a cart becomes an order with a checkout session.
-pub(super) async fn place(
+pub(super) async fn place_order(
     shop: web::Data<Shop>,
     form: web::Form<Vec<(String, String)>>,
-) -> Result<HttpResponse, Fault> {
+) -> Result<HttpResponse, PageError> {
     let cart = Cart::from_pairs(&form);
     if cart.is_empty() {
-        return Err(Fault::Form("There is nothing in the cart."));
+        return Err(PageError::Form("There is nothing in the cart."));
     }
     let number = shop
-        .book
+        .order_store
         .add(|number| new_order(number, &cart, &form))
         .await?;
-    acts::carry_out(&shop, number).await?;
-    Ok(see(&format!("/orders/{number}")))
+    actions::execute(&shop, number).await?;
+    Ok(redirect_to(&format!("/orders/{number}")))
 }
 
 /// What a button of the order's page sends.
 #[derive(Deserialize)]
-pub(super) struct Pressed {
+pub(super) struct ActionForm {
     /// The turn that the page was made for.
     turn: u32,
     /// How much, where that can be chosen.
     amount: Option<String>,
 }
 
-/// `POST /orders/{number}/{act}`
-pub(super) async fn act(
+/// `POST /orders/{number}/{action}`
+pub(super) async fn action(
     shop: web::Data<Shop>,
     path: web::Path<(u64, String)>,
-    form: web::Form<Pressed>,
-) -> Result<HttpResponse, Fault> {
+    form: web::Form<ActionForm>,
+) -> Result<HttpResponse, PageError> {
     let (number, name) = path.into_inner();
-    let act = wanted(&name, form.amount.as_deref())?;
-    let set_out = shop.book.change(number, |order| {
+    let action = parse_action(&name, form.amount.as_deref())?;
+    let should_execute = shop.order_store.update(number, |order| {
         // A button pressed twice, or on a page that is out of date: its act has been done.
         if order.turn != form.turn {
             return false;
         }
-        match act {
+        match action {
             // Still open from before: nothing new is begun until that one has its answer.
             _ if order.intent.is_some() => true,
-            Ok(act) => {
-                order.intend(act);
+            Ok(action) => {
+                order.start_action(action);
                 true
             }
             Err(trouble) => {
@@ -66,10 +66,10 @@ pub(super) async fn act(
             }
         }
     });
-    if set_out.await?.ok_or(Fault::Missing)? {
-        acts::carry_out(&shop, number).await?;
+    if should_execute.await?.ok_or(PageError::NotFound)? {
+        actions::execute(&shop, number).await?;
     }
-    Ok(see(&format!("/orders/{number}#acts-heading")))
+    Ok(redirect_to(&format!("/orders/{number}#acts-heading")))
 }
 
 fn new_order(number: u64, cart: &Cart, form: &[(String, String)]) -> Order {
@@ -81,26 +81,31 @@ fn new_order(number: u64, cart: &Cart, form: &[(String, String)]) -> Order {
     };
     let mut order = Order::new(number, Moment::now(), cart.to_lines());
     (order.email, order.phone) = (field("email"), field("phone"));
-    order.intend(Act::Checkout);
+    order.start_action(Action::Checkout);
     order
 }
 
 /// The act of this name; nothing is at the address of another. An amount that cannot be read is
 /// trouble for the page to show.
-fn wanted(name: &str, amount: Option<&str>) -> Result<Result<Act, Trouble>, Fault> {
+fn parse_action(
+    name: &str,
+    amount: Option<&str>,
+) -> Result<Result<Action, ActionError>, PageError> {
     match name {
-        "checkout" => Ok(Ok(Act::Checkout)),
-        "capture" => Ok(Ok(Act::Capture)),
-        "cancel" => Ok(Ok(Act::Cancel)),
+        "checkout" => Ok(Ok(Action::Checkout)),
+        "capture" => Ok(Ok(Action::Capture)),
+        "cancel" => Ok(Ok(Action::Cancel)),
         "refund" => {
             let amount = amount.and_then(Dollars::parse);
-            Ok(amount.map(Act::Refund).ok_or_else(Trouble::of_amount))
+            Ok(amount
+                .map(Action::Refund)
+                .ok_or_else(ActionError::invalid_amount))
         }
-        _ => Err(Fault::Missing),
+        _ => Err(PageError::NotFound),
     }
 }
 
-fn see(address: &str) -> HttpResponse {
+fn redirect_to(address: &str) -> HttpResponse {
     HttpResponse::SeeOther()
         .insert_header((header::LOCATION, address))
         .finish()
@@ -111,13 +116,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_amount_that_cannot_be_read_begins_nothing() {
-        let read = |text| wanted("refund", text).unwrap();
+    fn invalid_refund_amounts_are_rejected() {
+        let read = |text| parse_action("refund", text).unwrap();
         let amount = Dollars::cents(1050);
-        assert_eq!(read(Some("10.50")).unwrap(), Act::Refund(amount));
+        assert_eq!(read(Some("10.50")).unwrap(), Action::Refund(amount));
         for text in [None, Some("all"), Some("-1"), Some("")] {
             assert!(read(text).is_err(), "{text:?}");
         }
-        assert!(wanted("destroy", None).is_err());
+        assert!(parse_action("destroy", None).is_err());
     }
 }

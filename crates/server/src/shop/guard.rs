@@ -31,9 +31,9 @@ pub(super) async fn guard(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> Result<ServiceResponse, Error> {
-    let refusal = refuse(&shop.origin, &request);
-    let mut response = match refusal {
-        Some(refusal) => request.into_response(refusal),
+    let rejection = reject(&shop.origin, &request);
+    let mut response = match rejection {
+        Some(rejection) => request.into_response(rejection),
         None => next.call(request).await?.map_into_boxed_body(),
     };
     let headers = response.headers_mut();
@@ -58,11 +58,11 @@ pub(super) async fn guard(
     Ok(response)
 }
 
-fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
+fn reject(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
     if is_webhook(request.method(), request.path()) {
         return None;
     }
-    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let host = request
         .headers()
         .get(header::HOST)
@@ -75,7 +75,7 @@ fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
             .path_and_query()
             .map_or("/", |path| path.as_str());
         let canonical = format!("{origin}{path}");
-        return Some(if reads {
+        return Some(if is_read {
             HttpResponse::TemporaryRedirect()
                 .insert_header((header::LOCATION, canonical))
                 .finish()
@@ -83,7 +83,7 @@ fn refuse(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
             HttpResponse::MisdirectedRequest().body("This shop has another address.")
         });
     }
-    let allowed = reads || same_origin(origin, request.headers());
+    let allowed = is_read || same_origin(origin, request.headers());
     (!allowed).then(|| HttpResponse::Forbidden().body("Only the shop's own pages may do this."))
 }
 
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_but_a_posted_webhook_passes_unchecked() {
+    fn only_posted_webhooks_skip_the_checks() {
         assert!(is_webhook(&Method::POST, "/webhooks/oncharge"));
         assert!(!is_webhook(&Method::GET, "/webhooks/oncharge"));
         for path in [
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_shops_own_pages_change_something() {
+    fn cross_site_writes_are_rejected() {
         assert!(from("sec-fetch-site", "same-origin"));
         assert!(from("origin", ORIGIN));
         for site in ["same-site", "cross-site", "none"] {

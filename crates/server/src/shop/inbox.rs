@@ -17,11 +17,11 @@ use super::moment::Moment;
 use crate::config::write_private;
 
 /// How many events are kept; the oldest arrivals go first.
-const KEPT: usize = 2000;
+const MAX_EVENTS: usize = 2000;
 
 /// An event that came by webhook, its signature verified: nothing else is kept here.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Received {
+pub(super) struct ReceivedEvent {
     /// The event's id: the same whenever it is delivered again.
     pub(super) id: String,
     /// Its name, `payment.authorized` and so on.
@@ -45,7 +45,7 @@ pub(super) struct Received {
     pub(super) times: u32,
 }
 
-impl Received {
+impl ReceivedEvent {
     /// An event that came just now.
     pub(super) fn new(event: WebhookEvent, came_at: Moment) -> Self {
         Self {
@@ -66,15 +66,15 @@ impl Received {
 
 /// All that came. Cheap to clone; clones are the same inbox.
 #[derive(Clone)]
-pub(super) struct Inbox(Arc<Mutex<Kept>>);
+pub(super) struct Inbox(Arc<Mutex<InboxState>>);
 
-struct Kept {
+struct InboxState {
     /// One arrival a line, as JSON; rewritten when it holds twice as many as are kept.
     path: PathBuf,
     file: std::fs::File,
     lines: usize,
     /// In the order in which they came.
-    events: VecDeque<Received>,
+    events: VecDeque<ReceivedEvent>,
 }
 
 impl Inbox {
@@ -92,11 +92,11 @@ impl Inbox {
         let mut events = VecDeque::new();
         let lines = text.split(|byte| *byte == b'\n');
         for arrival in lines.filter_map(|line| serde_json::from_slice(line).ok()) {
-            enter(&mut events, arrival);
+            insert(&mut events, arrival);
         }
         let file = rewrite(&path, &events)?;
         let lines = events.len();
-        Ok(Self(Arc::new(Mutex::new(Kept {
+        Ok(Self(Arc::new(Mutex::new(InboxState {
             path,
             file,
             lines,
@@ -106,24 +106,24 @@ impl Inbox {
 
     /// Keeps an arrival; once this returns, the end of this process does not undo it. Returns
     /// whether the event is new. Blocks on the disk.
-    pub(super) fn keep(&self, arrival: Received) -> anyhow::Result<bool> {
-        let mut kept = self.lock();
-        if kept.lines >= KEPT.saturating_mul(2) {
-            kept.file = rewrite(&kept.path, &kept.events)?;
-            kept.lines = kept.events.len();
+    pub(super) fn store(&self, arrival: ReceivedEvent) -> anyhow::Result<bool> {
+        let mut state = self.lock();
+        if state.lines >= MAX_EVENTS.saturating_mul(2) {
+            state.file = rewrite(&state.path, &state.events)?;
+            state.lines = state.events.len();
         }
         let mut line = serde_json::to_vec(&arrival)?;
         line.push(b'\n');
         // One write, so that a line is there whole or not at all.
-        kept.file.write_all(&line)?;
-        kept.lines = kept.lines.saturating_add(1);
-        Ok(enter(&mut kept.events, arrival))
+        state.file.write_all(&line)?;
+        state.lines = state.lines.saturating_add(1);
+        Ok(insert(&mut state.events, arrival))
     }
 
     /// The events of this session by their sequence.
-    pub(super) fn of_session(&self, session_id: &str) -> Vec<Received> {
-        let kept = self.lock();
-        let of_session = kept
+    pub(super) fn of_session(&self, session_id: &str) -> Vec<ReceivedEvent> {
+        let state = self.lock();
+        let of_session = state
             .events
             .iter()
             .filter(|event| event.session_id == session_id);
@@ -132,28 +132,28 @@ impl Inbox {
         events
     }
 
-    fn lock(&self) -> MutexGuard<'_, Kept> {
+    fn lock(&self) -> MutexGuard<'_, InboxState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 /// Enters an arrival; whether its event is new.
-fn enter(events: &mut VecDeque<Received>, arrival: Received) -> bool {
+fn insert(events: &mut VecDeque<ReceivedEvent>, arrival: ReceivedEvent) -> bool {
     // What comes again comes soon after: from the end it is found quickly.
-    let known = events.iter_mut().rev().find(|event| event.id == arrival.id);
-    if let Some(known) = known {
-        known.times = known.times.saturating_add(arrival.times);
+    let existing = events.iter_mut().rev().find(|event| event.id == arrival.id);
+    if let Some(existing) = existing {
+        existing.times = existing.times.saturating_add(arrival.times);
         return false;
     }
     events.push_back(arrival);
-    if events.len() > KEPT {
+    if events.len() > MAX_EVENTS {
         events.pop_front();
     }
     true
 }
 
 /// Replaces the file by one that holds these events, and opens it for the next ones.
-fn rewrite(path: &Path, events: &VecDeque<Received>) -> anyhow::Result<std::fs::File> {
+fn rewrite(path: &Path, events: &VecDeque<ReceivedEvent>) -> anyhow::Result<std::fs::File> {
     let mut text = Vec::new();
     for event in events {
         serde_json::to_writer(&mut text, event)?;
@@ -169,8 +169,8 @@ fn rewrite(path: &Path, events: &VecDeque<Received>) -> anyhow::Result<std::fs::
 mod tests {
     use super::*;
 
-    fn arrival(id: &str, sequence: u32) -> Received {
-        Received {
+    fn arrival(id: &str, sequence: u32) -> ReceivedEvent {
+        ReceivedEvent {
             id: id.to_owned(),
             event: "payment.captured".to_owned(),
             session_id: "cs_1".to_owned(),
@@ -185,53 +185,53 @@ mod tests {
         }
     }
 
-    fn kept(inbox: &Inbox) -> Vec<(String, u32)> {
+    fn state(inbox: &Inbox) -> Vec<(String, u32)> {
         let events = inbox.of_session("cs_1").into_iter();
         events.map(|event| (event.id, event.times)).collect()
     }
 
     #[test]
-    fn each_event_is_there_once_by_sequence_and_after_a_restart_too() {
+    fn events_are_deduplicated_and_survive_a_restart() {
         let dir = tempfile::tempdir().unwrap();
         let inbox = Inbox::open(dir.path()).unwrap();
-        assert!(inbox.keep(arrival("evt_b", 2)).unwrap());
-        assert!(inbox.keep(arrival("evt_a", 1)).unwrap());
-        assert!(!inbox.keep(arrival("evt_b", 2)).unwrap());
+        assert!(inbox.store(arrival("evt_b", 2)).unwrap());
+        assert!(inbox.store(arrival("evt_a", 1)).unwrap());
+        assert!(!inbox.store(arrival("evt_b", 2)).unwrap());
         let expected = [("evt_a".to_owned(), 1), ("evt_b".to_owned(), 2)];
-        assert_eq!(kept(&inbox), expected);
+        assert_eq!(state(&inbox), expected);
         assert!(inbox.of_session("cs_2").is_empty());
         drop(inbox);
         let inbox = Inbox::open(dir.path()).unwrap();
-        assert_eq!(kept(&inbox), expected);
-        assert!(!inbox.keep(arrival("evt_a", 1)).unwrap());
+        assert_eq!(state(&inbox), expected);
+        assert!(!inbox.store(arrival("evt_a", 1)).unwrap());
     }
 
     #[test]
-    fn a_line_that_was_cut_short_is_dropped_and_the_next_is_whole() {
+    fn a_truncated_line_is_dropped() {
         let dir = tempfile::tempdir().unwrap();
         drop(Inbox::open(dir.path()).unwrap());
         let path = dir.path().join("shop-webhooks.jsonl");
         let whole = serde_json::to_string(&arrival("evt_a", 1)).unwrap();
         std::fs::write(&path, format!("{whole}\n{}", &whole[..40])).unwrap();
         let inbox = Inbox::open(dir.path()).unwrap();
-        assert!(inbox.keep(arrival("evt_b", 2)).unwrap());
+        assert!(inbox.store(arrival("evt_b", 2)).unwrap());
         drop(inbox);
         let inbox = Inbox::open(dir.path()).unwrap();
-        let ids: Vec<_> = kept(&inbox).into_iter().map(|(id, _)| id).collect();
+        let ids: Vec<_> = state(&inbox).into_iter().map(|(id, _)| id).collect();
         assert_eq!(ids, ["evt_a", "evt_b"]);
     }
 
     #[test]
-    fn neither_memory_nor_file_grows_for_ever() {
+    fn memory_and_file_are_bounded() {
         let dir = tempfile::tempdir().unwrap();
         let inbox = Inbox::open(dir.path()).unwrap();
-        for number in 0..5 * u32::try_from(KEPT).unwrap() {
+        for number in 0..5 * u32::try_from(MAX_EVENTS).unwrap() {
             inbox
-                .keep(arrival(&format!("evt_{number}"), number))
+                .store(arrival(&format!("evt_{number}"), number))
                 .unwrap();
         }
-        assert_eq!(kept(&inbox).len(), KEPT);
+        assert_eq!(state(&inbox).len(), MAX_EVENTS);
         let text = std::fs::read_to_string(dir.path().join("shop-webhooks.jsonl")).unwrap();
-        assert!(text.lines().count() <= 2 * KEPT);
+        assert!(text.lines().count() <= 2 * MAX_EVENTS);
     }
 }

@@ -8,14 +8,14 @@ use oncharge_client::SessionStatus;
 use serde::{Deserialize, Serialize};
 
 use super::{
+    action_error::ActionError,
     dollars::Dollars,
     integration::{
-        acts::{Act, Intent},
+        actions::{Action, Intent},
         session::Checkout,
     },
     moment::Moment,
-    standing::Standing,
-    trouble::Trouble,
+    status_label::StatusLabel,
 };
 
 /// One order.
@@ -40,9 +40,9 @@ pub(super) struct Order {
     /// What the shop set out to do and has no final answer to.
     pub(super) intent: Option<Intent>,
     /// Why the last act did not succeed.
-    pub(super) trouble: Option<Trouble>,
+    pub(super) trouble: Option<ActionError>,
     /// Each status that was seen, in order.
-    pub(super) sightings: Vec<Sighting>,
+    pub(super) sightings: Vec<StatusRecord>,
 }
 
 /// How many of what, at which price.
@@ -56,7 +56,7 @@ pub(super) struct Line {
 
 /// A status that was seen.
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub(super) struct Sighting {
+pub(super) struct StatusRecord {
     pub(super) status: SessionStatus,
     /// When the session came to it.
     pub(super) at: Moment,
@@ -92,21 +92,21 @@ impl Order {
     }
 
     /// What the shop sets out to do next.
-    pub(super) fn intend(&mut self, act: Act) {
+    pub(super) fn start_action(&mut self, act: Action) {
         self.trouble = None;
         self.intent = Some(Intent::new(act, self));
     }
 
     /// The act has its final answer, good or bad.
-    pub(super) fn conclude(&mut self, trouble: Option<Trouble>) {
+    pub(super) fn finish_action(&mut self, trouble: Option<ActionError>) {
         self.turn = self.turn.saturating_add(1);
         self.intent = None;
         self.trouble = trouble;
     }
 
     /// How the payment stood when it was last looked at.
-    pub(super) fn standing_seen(&self) -> Standing {
-        Standing::of_status(self.sightings.last().map(|seen| seen.status))
+    pub(super) fn last_known_status_label(&self) -> StatusLabel {
+        StatusLabel::of_status(self.sightings.last().map(|record| record.status))
     }
 
     /// The query of a cart with the same goods.
@@ -123,22 +123,22 @@ impl Order {
 mod tests {
     use super::*;
 
-    fn key(order: &mut Order, act: Act) -> String {
-        order.intend(act);
+    fn key(order: &mut Order, act: Action) -> String {
+        order.start_action(act);
         order.intent.clone().unwrap().idempotency_key
     }
 
     #[test]
-    fn a_repeated_act_keeps_its_key_and_another_has_another() {
+    fn a_repeated_action_keeps_its_key_and_a_new_one_gets_another() {
         let mut order = Order::new(7, Moment::now(), Vec::new());
-        let refund = Act::Refund(Dollars::cents(100));
+        let refund = Action::Refund(Dollars::cents(100));
         let first = key(&mut order, refund);
         assert_eq!(
             key(&mut order, refund),
             first,
             "no answer yet: the same act"
         );
-        order.conclude(None);
+        order.finish_action(None);
         assert_ne!(
             key(&mut order, refund),
             first,

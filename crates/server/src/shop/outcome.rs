@@ -2,7 +2,7 @@
 
 use oncharge_client::{Session, SessionStatus as Status};
 
-use super::{dollars::Dollars, integration::confirm::Payment, order::Order, standing::Tone};
+use super::{dollars::Dollars, integration::confirm::Payment, order::Order, status_label::Tone};
 
 /// A heading, a sentence, and perhaps a way to the same cart again.
 pub(super) struct Outcome {
@@ -10,7 +10,7 @@ pub(super) struct Outcome {
     pub(super) text: String,
     pub(super) tone: Tone,
     /// The query of a cart with the same goods.
-    pub(super) again: Option<String>,
+    pub(super) reorder_query: Option<String>,
 }
 
 /// Whether the shopper can still pay.
@@ -40,11 +40,11 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
                    moment."
                 .to_owned(),
             tone: Tone::Plain,
-            again: None,
+            reorder_query: None,
         });
     };
     if !is_payable(session) {
-        return Some(ended(order, session));
+        return Some(final_outcome(order, session));
     }
     // A checkout may be framed by the shop's origin of that time only.
     (checkout.origin != origin).then(|| {
@@ -53,12 +53,12 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
     })
 }
 
-fn ended(order: &Order, session: &Session) -> Outcome {
-    let good = |heading: &str, text: String| Outcome {
+fn final_outcome(order: &Order, session: &Session) -> Outcome {
+    let success = |heading: &str, text: String| Outcome {
         heading: heading.to_owned(),
         text,
         tone: Tone::Good,
-        again: None,
+        reorder_query: None,
     };
     let refunded = Dollars::cents(session.amount_refunded);
     match session.status {
@@ -67,22 +67,22 @@ fn ended(order: &Order, session: &Session) -> Outcome {
                 "Your payment of {} is approved. The money is taken when the order is on its way.",
                 order.total
             );
-            good("Thank you", text)
+            success("Thank you", text)
         }
         Status::Captured if session.amount_refunded == 0 => {
             let captured = Dollars::cents(session.amount_captured);
-            good(
+            success(
                 "Thank you",
                 format!("Your payment of {captured} has arrived."),
             )
         }
-        Status::Captured if session.amount_refunded >= session.amount_captured => good(
+        Status::Captured if session.amount_refunded >= session.amount_captured => success(
             "Refunded",
             format!("All of your {refunded} goes back to your card."),
         ),
         Status::Captured => {
             let captured = Dollars::cents(session.amount_captured);
-            good(
+            success(
                 "Partly refunded",
                 format!("{refunded} of your {captured} goes back to your card."),
             )
@@ -115,6 +115,6 @@ fn order_again(order: &Order, heading: &str, text: &str) -> Outcome {
         heading: heading.to_owned(),
         text: text.to_owned(),
         tone: Tone::Plain,
-        again: Some(order.cart_query()),
+        reorder_query: Some(order.cart_query()),
     }
 }

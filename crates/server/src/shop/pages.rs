@@ -8,19 +8,19 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Shop,
-    catalogue::Cart,
+    catalog::Cart,
     dollars::Dollars,
-    fault::Fault,
     integration::{confirm, session},
     moment::Moment,
     order::Order,
+    page_error::PageError,
     parts::Parts,
-    standing::Standing,
-    view::{self, Look},
+    status_label::StatusLabel,
+    view::{self, Freshness},
 };
 
 /// How many orders the list shows.
-const LISTED: usize = 100;
+const MAX_LISTED: usize = 100;
 /// The simulator's cards, and what comes of each.
 const CARDS: [(&str, &str); 5] = [
     ("4242 4242 4242 4242", "is approved"),
@@ -53,7 +53,7 @@ struct OrderPage<'a> {
 struct Orders<'a> {
     page: &'a str,
     rows: Vec<Row>,
-    trouble: Option<String>,
+    error: Option<String>,
 }
 
 /// An order in the list.
@@ -62,7 +62,7 @@ struct Row {
     goods: String,
     total: Dollars,
     placed_at: Moment,
-    standing: Standing,
+    status_label: StatusLabel,
 }
 
 /// What the order's page asks for every second.
@@ -78,7 +78,9 @@ struct State<'a> {
 }
 
 /// `GET /`
-pub(super) async fn goods(query: web::Query<Vec<(String, String)>>) -> Result<HttpResponse, Fault> {
+pub(super) async fn goods(
+    query: web::Query<Vec<(String, String)>>,
+) -> Result<HttpResponse, PageError> {
     html(&Goods {
         page: "goods",
         cart: Cart::from_pairs(&query),
@@ -90,13 +92,13 @@ pub(super) async fn goods(query: web::Query<Vec<(String, String)>>) -> Result<Ht
 pub(super) async fn order(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
-) -> Result<HttpResponse, Fault> {
-    let mut view = view::of(&shop, *number, Look::Now).await?;
+) -> Result<HttpResponse, PageError> {
+    let mut view = view::load(&shop, *number, Freshness::Now).await?;
     let mut iframe_url = None;
     if view.is_payable() {
         match session::iframe_url(&shop, &view.order).await {
             Ok(address) => iframe_url = address,
-            Err(error) => view.unreachable = Some(view::words(&error)),
+            Err(error) => view.unreachable = Some(view::error_text(&error)),
         }
     }
     html(&OrderPage {
@@ -104,7 +106,7 @@ pub(super) async fn order(
         api: &shop.api,
         order: &view.order,
         iframe_url,
-        parts: Parts::of(&shop, &view)?,
+        parts: Parts::render(&shop, &view)?,
     })
 }
 
@@ -114,13 +116,13 @@ pub(super) async fn state(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
     request: HttpRequest,
-) -> Result<HttpResponse, Fault> {
-    let look = match request.query_string() {
-        "now" => Look::Now,
-        _ => Look::Recent,
+) -> Result<HttpResponse, PageError> {
+    let freshness = match request.query_string() {
+        "now" => Freshness::Now,
+        _ => Freshness::Recent,
     };
-    let view = view::of(&shop, *number, look).await?;
-    let parts = Parts::of(&shop, &view)?;
+    let view = view::load(&shop, *number, freshness).await?;
+    let parts = Parts::render(&shop, &view)?;
     Ok(HttpResponse::Ok().json(State {
         number: *number,
         status: view
@@ -133,42 +135,49 @@ pub(super) async fn state(
 }
 
 /// `GET /orders`
-pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, Fault> {
-    let orders = shop.book.newest(LISTED);
-    let (standings, trouble) = match confirm::newest(&shop).await {
+pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, PageError> {
+    let orders = shop.order_store.newest(MAX_LISTED);
+    let (status_labels, error) = match confirm::newest(&shop).await {
         Ok(sessions) => {
             let sessions = sessions.iter();
-            let pairs = sessions.map(|session| (session.session_id.clone(), Standing::of(session)));
+            let pairs =
+                sessions.map(|session| (session.session_id.clone(), StatusLabel::of(session)));
             (pairs.collect(), None)
         }
         Err(error) => {
-            let trouble = format!("OnCharge cannot be asked ({error}): this was seen last.");
-            (BTreeMap::new(), Some(trouble))
+            let error = format!("OnCharge cannot be asked ({error}): this was seen last.");
+            (BTreeMap::new(), Some(error))
         }
     };
-    let rows = orders.iter().map(|order| row(order, &standings)).collect();
+    let rows = orders
+        .iter()
+        .map(|order| row(order, &status_labels))
+        .collect();
     html(&Orders {
         page: "orders",
         rows,
-        trouble,
+        error,
     })
 }
 
 /// What is asked of [`received`].
 #[derive(Deserialize)]
-pub(super) struct Which {
+pub(super) struct ReceivedQuery {
     session_id: String,
 }
 
 /// `GET /webhooks/received?session_id=…`: the verified events of a session, by their sequence, as
 /// JSON.
-pub(super) async fn received(shop: web::Data<Shop>, which: web::Query<Which>) -> HttpResponse {
-    HttpResponse::Ok().json(shop.inbox.of_session(&which.session_id))
+pub(super) async fn received(
+    shop: web::Data<Shop>,
+    query: web::Query<ReceivedQuery>,
+) -> HttpResponse {
+    HttpResponse::Ok().json(shop.inbox.of_session(&query.session_id))
 }
 
-fn row(order: &Order, standings: &BTreeMap<String, Standing>) -> Row {
+fn row(order: &Order, status_labels: &BTreeMap<String, StatusLabel>) -> Row {
     let checkout = order.checkout.as_ref();
-    let standing = checkout.and_then(|checkout| standings.get(&checkout.session_id));
+    let status_label = checkout.and_then(|checkout| status_labels.get(&checkout.session_id));
     let goods = order
         .lines
         .iter()
@@ -178,11 +187,13 @@ fn row(order: &Order, standings: &BTreeMap<String, Standing>) -> Row {
         goods: goods.collect::<Vec<_>>().join(", "),
         total: order.total,
         placed_at: order.placed_at,
-        standing: standing.copied().unwrap_or_else(|| order.standing_seen()),
+        status_label: status_label
+            .copied()
+            .unwrap_or_else(|| order.last_known_status_label()),
     }
 }
 
-fn html(page: &impl Template) -> Result<HttpResponse, Fault> {
+fn html(page: &impl Template) -> Result<HttpResponse, PageError> {
     Ok(HttpResponse::Ok()
         .content_type("text/html; charset=utf-8")
         .body(page.render()?))

@@ -11,7 +11,7 @@ use super::{
     calls::Call,
     order::Order,
     outcome::Outcome,
-    standing::Standing,
+    status_label::StatusLabel,
     timeline::{self, Entry},
     view::View,
 };
@@ -28,9 +28,9 @@ pub(super) struct Parts {
 }
 
 #[derive(Template)]
-#[template(path = "shop/standing.html")]
-struct StandingPart {
-    standing: Standing,
+#[template(path = "shop/status_label.html")]
+struct StatusLabelPart {
+    status_label: StatusLabel,
 }
 
 #[derive(Template)]
@@ -51,7 +51,7 @@ struct FactsPart<'a> {
 
 #[derive(Template)]
 #[template(path = "shop/acts.html")]
-struct ActsPart<'a> {
+struct ActionsPart<'a> {
     order: &'a Order,
     unreachable: Option<&'a str>,
     buttons: Vec<Button>,
@@ -72,13 +72,13 @@ struct CallsPart {
 
 impl Parts {
     /// The parts of this order's page.
-    pub(super) fn of(shop: &Shop, view: &View) -> askama::Result<Self> {
+    pub(super) fn render(shop: &Shop, view: &View) -> askama::Result<Self> {
         let (order, payment) = (&view.order, view.payment.as_ref());
         let session = payment.map(|payment| &payment.session);
         let checkout = order.checkout.as_ref();
-        let buttons::Choice { buttons, hint } = buttons::choice(order, payment);
-        let standing = StandingPart {
-            standing: view.standing(),
+        let buttons::ActionPanel { buttons, hint } = buttons::action_panel(order, payment);
+        let standing = StatusLabelPart {
+            status_label: view.status_label(),
         };
         let outcome = OutcomePart {
             outcome: view.outcome.as_ref(),
@@ -90,7 +90,7 @@ impl Parts {
             api: &shop.api,
             ops: &shop.ops,
         };
-        let acts = ActsPart {
+        let acts = ActionsPart {
             order,
             unreachable: view.unreachable.as_deref(),
             buttons,
@@ -100,7 +100,7 @@ impl Parts {
             entries: timeline::entries(order, payment, &view.received),
         };
         let calls = CallsPart {
-            calls: shop.calls.of(order.number),
+            calls: shop.calls.for_order(order.number),
         };
         Ok(Self {
             standing: standing.render()?,

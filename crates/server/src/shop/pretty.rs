@@ -72,7 +72,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_stays_as_it_is() {
+    fn invalid_json_is_unchanged() {
         for text in ["", "<html>", "{", "[1] 2"] {
             assert_eq!(pretty(text), text);
         }

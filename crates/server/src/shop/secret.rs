@@ -8,18 +8,18 @@ use zeroize::Zeroizing;
 /// A way to the present signing secret (`whsec_…`). A shop of your own has it in its settings; here the
 /// sandbox looks it up.
 #[derive(Clone)]
-pub(crate) struct SigningSecret(Arc<Find>);
+pub(crate) struct SigningSecret(Arc<Lookup>);
 
-type Find = dyn Fn() -> Pin<Box<dyn Future<Output = Found> + Send>> + Send + Sync;
-type Found = anyhow::Result<Zeroizing<String>>;
+type Lookup = dyn Fn() -> Pin<Box<dyn Future<Output = LookupResult> + Send>> + Send + Sync;
+type LookupResult = anyhow::Result<Zeroizing<String>>;
 
 impl SigningSecret {
-    /// The secret that `find` finds, at each use.
-    pub(crate) fn new<F>(find: impl Fn() -> F + Send + Sync + 'static) -> Self
+    /// The secret that `lookup` finds, at each use.
+    pub(crate) fn new<F>(lookup: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
-        F: Future<Output = Found> + Send + 'static,
+        F: Future<Output = LookupResult> + Send + 'static,
     {
-        Self(Arc::new(move || Box::pin(find())))
+        Self(Arc::new(move || Box::pin(lookup())))
     }
 
     /// Verifies with the present secret.

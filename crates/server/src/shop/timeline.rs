@@ -9,11 +9,11 @@ use oncharge_client::{RefundDetails, RefundStatus, SessionStatus as Status};
 
 use super::{
     dollars::Dollars,
-    inbox::Received,
+    inbox::ReceivedEvent,
     integration::confirm::Payment,
     moment::Moment,
-    order::{Order, Sighting},
-    standing::{Tone, tone_of},
+    order::{Order, StatusRecord},
+    status_label::{Tone, tone_of},
 };
 
 /// A fact.
@@ -28,9 +28,9 @@ pub(super) struct Entry {
     pub(super) at_latest: bool,
     pub(super) tone: Tone,
     /// How the shop knows, where no webhook has told of it.
-    pub(super) seen: &'static str,
+    pub(super) source: &'static str,
     /// The events that tell of it, by their sequence.
-    pub(super) told: Vec<Received>,
+    pub(super) events: Vec<ReceivedEvent>,
 }
 
 /// What an entry and an event are about.
@@ -48,27 +48,27 @@ enum Fact {
 pub(super) fn entries(
     order: &Order,
     payment: Option<&Payment>,
-    received: &[Received],
+    received: &[ReceivedEvent],
 ) -> Vec<Entry> {
     let mut entries = vec![placed(order)];
     let sightings = order.sightings.iter().enumerate();
-    entries.extend(sightings.map(|(place, seen)| status(order, payment, (place, seen))));
+    entries.extend(sightings.map(|(index, record)| status(order, payment, (index, record))));
     // The API lists the newest first.
     let refunds = payment.map(|payment| payment.refunds.iter().rev());
     entries.extend(refunds.into_iter().flatten().map(refund));
-    let mut alone = Vec::new();
-    for (place, event) in received.iter().enumerate() {
-        let later = received.get(place.saturating_add(1)..).unwrap_or_default();
-        let seen = entries
+    let mut unmatched = Vec::new();
+    for (index, event) in received.iter().enumerate() {
+        let later = received.get(index.saturating_add(1)..).unwrap_or_default();
+        let entry = entries
             .iter_mut()
-            .find(|entry| entry.is_told_by(event, later));
-        match seen {
-            Some(entry) => entry.hear(event),
-            None => alone.push(event),
+            .find(|entry| entry.matches_event(event, later));
+        match entry {
+            Some(entry) => entry.add_event(event),
+            None => unmatched.push(event),
         }
     }
-    for event in alone {
-        enter(&mut entries, event);
+    for event in unmatched {
+        insert_event(&mut entries, event);
     }
     // Times are whole seconds: within one, the order from above stays.
     entries.sort_by_key(|entry| entry.at);
@@ -76,38 +76,38 @@ pub(super) fn entries(
 }
 
 /// Enters an event that tells of nothing the shop has seen: before what was told later.
-fn enter(entries: &mut Vec<Entry>, event: &Received) {
-    let about = Fact::of(event);
-    if let Some(known) = entries.iter_mut().find(|entry| entry.fact == about)
-        && matches!(about, Fact::Refund(_))
+fn insert_event(entries: &mut Vec<Entry>, event: &ReceivedEvent) {
+    let fact = Fact::of(event);
+    if let Some(known) = entries.iter_mut().find(|entry| entry.fact == fact)
+        && matches!(fact, Fact::Refund(_))
     {
         known.title = title_of(event);
         known.tone = tone_of_event(event);
-        return known.hear(event);
+        return known.add_event(event);
     }
     let entry = Entry {
         id: format!("event-{}", event.id),
-        fact: about,
+        fact: fact,
         title: title_of(event),
         text: String::new(),
         at: event.created_at,
         at_latest: false,
         tone: tone_of_event(event),
-        seen: "",
-        told: vec![event.clone()],
+        source: "",
+        events: vec![event.clone()],
     };
     let is_later = |known: &Entry| {
-        let first = known.told.first();
+        let first = known.events.first();
         first.is_some_and(|first| first.sequence > event.sequence)
     };
-    let place = entries.iter().position(is_later).unwrap_or(entries.len());
-    entries.insert(place, entry);
+    let index = entries.iter().position(is_later).unwrap_or(entries.len());
+    entries.insert(index, entry);
 }
 
 impl Entry {
     /// Whether this event tells of it. A payment may be refused several times; each refusal is told
     /// of by the last such event before it was seen.
-    fn is_told_by(&self, event: &Received, later: &[Received]) -> bool {
+    fn matches_event(&self, event: &ReceivedEvent, later: &[ReceivedEvent]) -> bool {
         if self.fact != Fact::of(event) {
             return false;
         }
@@ -119,17 +119,17 @@ impl Entry {
         event.created_at <= self.at && next.is_none_or(|next| self.at < next.created_at)
     }
 
-    fn hear(&mut self, event: &Received) {
+    fn add_event(&mut self, event: &ReceivedEvent) {
         // Missed when it happened, and now its time is known.
         if self.at_latest {
             (self.at, self.at_latest) = (event.created_at, false);
         }
-        self.told.push(event.clone());
+        self.events.push(event.clone());
     }
 }
 
 impl Fact {
-    fn of(event: &Received) -> Self {
+    fn of(event: &ReceivedEvent) -> Self {
         if let Some(refund) = &event.refund_id {
             return Self::Refund(refund.clone());
         }
@@ -145,7 +145,7 @@ impl Fact {
     }
 }
 
-impl Received {
+impl ReceivedEvent {
     /// How often it was delivered, in words.
     pub(super) fn deliveries(&self) -> String {
         match self.times {
@@ -164,17 +164,21 @@ fn placed(order: &Order) -> Entry {
         at: order.placed_at,
         at_latest: false,
         tone: Tone::Plain,
-        seen: "",
-        told: Vec::new(),
+        source: "",
+        events: Vec::new(),
     }
 }
 
-fn status(order: &Order, payment: Option<&Payment>, (place, seen): (usize, &Sighting)) -> Entry {
+fn status(
+    order: &Order,
+    payment: Option<&Payment>,
+    (index, record): (usize, &StatusRecord),
+) -> Entry {
     let session = payment.map(|payment| &payment.session);
     let captured = session.map_or(order.total, |session| {
         Dollars::cents(session.amount_captured)
     });
-    let text = match seen.status {
+    let text = match record.status {
         Status::Created => "The checkout session waits for the shopper.".to_owned(),
         Status::Pending => "The shopper is paying.".to_owned(),
         Status::Authorized => format!("{} is held on the card.", order.total),
@@ -184,19 +188,19 @@ fn status(order: &Order, payment: Option<&Payment>, (place, seen): (usize, &Sigh
         Status::Refused | Status::Error | _ => String::new(),
     };
     Entry {
-        id: format!("status-{place}"),
-        fact: Fact::Status(seen.status),
-        title: capitalised(seen.status.as_str()),
-        text: seen.reason.clone().unwrap_or(text),
-        at: seen.at,
-        at_latest: seen.at_latest,
-        tone: tone_of(seen.status),
-        seen: match seen.status {
+        id: format!("status-{index}"),
+        fact: Fact::Status(record.status),
+        title: capitalized(record.status.as_str()),
+        text: record.reason.clone().unwrap_or(text),
+        at: record.at,
+        at_latest: record.at_latest,
+        tone: tone_of(record.status),
+        source: match record.status {
             Status::Created => "The answer to the shop’s POST",
             Status::Pending => "Seen by GET; no event tells of it",
             _ => "Seen by GET; no webhook has come yet",
         },
-        told: Vec::new(),
+        events: Vec::new(),
     }
 }
 
@@ -215,24 +219,24 @@ fn refund(refund: &RefundDetails) -> Entry {
         at: refund.updated_at.into(),
         at_latest: false,
         tone,
-        seen: "Seen by GET; no webhook has come yet",
-        told: Vec::new(),
+        source: "Seen by GET; no webhook has come yet",
+        events: Vec::new(),
     }
 }
 
 /// An event as the heading of an entry of its own.
-fn title_of(event: &Received) -> String {
+fn title_of(event: &ReceivedEvent) -> String {
     let amount = Dollars::cents(event.amount);
     match (Fact::of(event), event.event.split_once('.')) {
-        (Fact::Status(status), _) => capitalised(status.as_str()),
+        (Fact::Status(status), _) => capitalized(status.as_str()),
         (Fact::Refund(_), Some((_, outcome))) => format!("Refund of {amount} {outcome}"),
-        (_, Some(("payment", what))) => capitalised(&what.replace('_', " ")),
-        (_, Some((what, outcome))) => capitalised(&format!("{what} {outcome}")),
+        (_, Some(("payment", what))) => capitalized(&what.replace('_', " ")),
+        (_, Some((what, outcome))) => capitalized(&format!("{what} {outcome}")),
         (_, None) => event.event.clone(),
     }
 }
 
-fn tone_of_event(event: &Received) -> Tone {
+fn tone_of_event(event: &ReceivedEvent) -> Tone {
     match (Fact::of(event), event.event.as_str()) {
         (Fact::Status(status), _) => tone_of(status),
         (_, "refund.succeeded" | "chargeback.won") => Tone::Good,
@@ -241,7 +245,7 @@ fn tone_of_event(event: &Received) -> Tone {
     }
 }
 
-fn capitalised(text: &str) -> String {
+fn capitalized(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(|letter| letter.to_ascii_uppercase());
     first.into_iter().chain(letters).collect()

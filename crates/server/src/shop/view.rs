@@ -4,13 +4,13 @@ use oncharge_client::Error;
 
 use super::{
     Shop,
-    fault::Fault,
-    inbox::Received,
+    inbox::ReceivedEvent,
     integration::confirm::{self, Payment},
     order::Order,
     outcome::{self, Outcome},
-    sightings,
-    standing::Standing,
+    page_error::PageError,
+    status_history,
+    status_label::StatusLabel,
 };
 
 /// An order with its payment.
@@ -19,7 +19,7 @@ pub(super) struct View {
     /// As it was seen last; `None` where there is no checkout yet, or it was never seen.
     pub(super) payment: Option<Payment>,
     /// What came by webhook, by sequence.
-    pub(super) received: Vec<Received>,
+    pub(super) received: Vec<ReceivedEvent>,
     /// Why OnCharge could not be asked.
     pub(super) unreachable: Option<String>,
     /// What the shopper is told; `None` while the checkout is shown instead.
@@ -39,17 +39,17 @@ impl View {
     }
 
     /// How the payment stands, in a word.
-    pub(super) fn standing(&self) -> Standing {
+    pub(super) fn status_label(&self) -> StatusLabel {
         self.payment.as_ref().map_or_else(
-            || self.order.standing_seen(),
-            |payment| Standing::of(&payment.session),
+            || self.order.last_known_status_label(),
+            |payment| StatusLabel::of(&payment.session),
         )
     }
 }
 
 /// How fresh a view has to be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Look {
+pub(super) enum Freshness {
     /// OnCharge is asked now.
     Now,
     /// What was seen a few seconds ago will do: had anything happened since, a webhook would have
@@ -58,24 +58,28 @@ pub(super) enum Look {
 }
 
 /// Finds out how the order's payment stands and enters what is new.
-pub(super) async fn of(shop: &Shop, number: u64, look: Look) -> Result<View, Fault> {
-    let order = shop.book.order(number).ok_or(Fault::Missing)?;
-    let looked = payment(shop, &order, look).await;
-    let (payment, unreachable) = match looked {
+pub(super) async fn load(
+    shop: &Shop,
+    number: u64,
+    freshness: Freshness,
+) -> Result<View, PageError> {
+    let order = shop.order_store.order(number).ok_or(PageError::NotFound)?;
+    let fetched = payment(shop, &order, freshness).await;
+    let (payment, unreachable) = match fetched {
         Ok(payment) => (payment, None),
         // A question without an answer changes nothing, least of all while the shopper is paying.
-        Err(error) => (shop.looks.last(number), Some(words(&error))),
+        Err(error) => (shop.status_cache.last(number), Some(error_text(&error))),
     };
     if let Some(Payment { session, .. }) = &payment {
         let is_new = shop
-            .book
-            .note(number, |order| sightings::enter(order, session));
+            .order_store
+            .update_in_memory(number, |order| status_history::record(order, session));
         if is_new.unwrap_or(false) {
-            shop.book.keep().await?;
+            shop.order_store.save().await?;
         }
     }
     // Again, since the look itself has been noted.
-    let order = shop.book.order(number).ok_or(Fault::Missing)?;
+    let order = shop.order_store.order(number).ok_or(PageError::NotFound)?;
     let outcome = outcome::outcome(&order, payment.as_ref(), &shop.origin);
     let session_id = order.checkout.as_ref().map(|checkout| &checkout.session_id);
     let received = session_id.map(|id| shop.inbox.of_session(id));
@@ -89,22 +93,26 @@ pub(super) async fn of(shop: &Shop, number: u64, look: Look) -> Result<View, Fau
 }
 
 /// How the payment stands; `None` where the order has no checkout yet.
-async fn payment(shop: &Shop, order: &Order, look: Look) -> Result<Option<Payment>, Error> {
+async fn payment(
+    shop: &Shop,
+    order: &Order,
+    freshness: Freshness,
+) -> Result<Option<Payment>, Error> {
     let Some(checkout) = &order.checkout else {
         return Ok(None);
     };
-    let recent = shop.looks.recent(order.number);
-    if let (Look::Recent, Some(payment)) = (look, recent) {
+    let recent = shop.status_cache.recent(order.number);
+    if let (Freshness::Recent, Some(payment)) = (freshness, recent) {
         return Ok(Some(payment));
     }
-    let ticket = shop.looks.begin();
+    let ticket = shop.status_cache.start_fetch();
     let payment = confirm::payment(shop, order.number, &checkout.session_id).await?;
-    shop.looks.end(order.number, ticket, &payment);
+    shop.status_cache.store(order.number, ticket, &payment);
     Ok(Some(payment))
 }
 
 /// Why OnCharge could not be asked, for the page.
-pub(super) fn words(error: &Error) -> String {
+pub(super) fn error_text(error: &Error) -> String {
     match error {
         Error::Api { message, code, .. } => format!("OnCharge says: {message} ({code})."),
         _ => format!("OnCharge cannot be asked: {error}. This was seen last."),
@@ -117,15 +125,15 @@ mod tests {
 
     use super::*;
     use crate::shop::{
-        examples::{self, ORIGIN, session},
+        fixtures::{self, ORIGIN, session},
         integration::session::Checkout,
         moment::Moment,
     };
 
     #[actix_web::test]
-    async fn a_look_without_an_answer_takes_no_checkout_away_and_offers_no_second_order() {
+    async fn a_failed_fetch_neither_hides_the_checkout_nor_offers_a_second_order() {
         let dir = tempfile::tempdir().unwrap();
-        let (shop, _hints) = examples::shop(dir.path(), "http://127.0.0.1:9");
+        let (shop, _refresh_worker) = fixtures::shop(dir.path(), "http://127.0.0.1:9");
         let order = |number| {
             let mut order = Order::new(number, Moment::now(), Vec::new());
             order.checkout = Some(Checkout {
@@ -136,19 +144,20 @@ mod tests {
             });
             order
         };
-        let number = shop.book.add(order).await.unwrap();
+        let number = shop.order_store.add(order).await.unwrap();
 
-        let never_seen = of(&shop, number, Look::Now).await.unwrap();
-        assert!(never_seen.may_be_payable() && !never_seen.is_payable());
-        assert!(never_seen.outcome.unwrap().again.is_none());
+        let never_fetched = load(&shop, number, Freshness::Now).await.unwrap();
+        assert!(never_fetched.may_be_payable() && !never_fetched.is_payable());
+        assert!(never_fetched.outcome.unwrap().reorder_query.is_none());
 
         for (status, is_payable) in [("pending", true), ("captured", false)] {
             let payment = Payment {
                 session: session(status, &json!({})),
                 refunds: Vec::new(),
             };
-            shop.looks.end(number, shop.looks.begin(), &payment);
-            let view = of(&shop, number, Look::Now).await.unwrap();
+            shop.status_cache
+                .store(number, shop.status_cache.start_fetch(), &payment);
+            let view = load(&shop, number, Freshness::Now).await.unwrap();
             assert!(view.unreachable.is_some(), "the page says so");
             assert_eq!(view.may_be_payable(), is_payable, "{status}");
         }

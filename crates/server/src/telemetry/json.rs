@@ -58,7 +58,7 @@ where
         if metadata.target() == LOG {
             event.record(&mut target);
         }
-        member(&mut writer, "target", &target.0)?;
+        write_member(&mut writer, "target", &target.0)?;
         writer.write_str("}\n")
     }
 }
@@ -88,34 +88,34 @@ struct Members<'writer> {
 }
 
 impl Members<'_> {
-    fn put(&mut self, field: &Field, value: impl Serialize) {
+    fn write(&mut self, field: &Field, value: impl Serialize) {
         let name = field.name();
         if self.result.is_ok() && !name.starts_with(LOG_PREFIX) {
             let name = name.strip_prefix("r#").unwrap_or(name);
-            self.result = member(&mut self.writer, name, value);
+            self.result = write_member(&mut self.writer, name, value);
         }
     }
 }
 
 impl Visit for Members<'_> {
     fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field, value);
+        self.write(field, value);
     }
 
     fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field, value);
+        self.write(field, value);
     }
 
     fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field, value);
+        self.write(field, value);
     }
 
     fn record_f64(&mut self, field: &Field, value: f64) {
-        self.put(field, value);
+        self.write(field, value);
     }
 
     fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field, value);
+        self.write(field, value);
     }
 
     /// With its causes, as in `error: cause: cause of that`.
@@ -127,15 +127,15 @@ impl Visit for Members<'_> {
             text.push_str(&cause.to_string());
             next = cause.source();
         }
-        self.put(field, text);
+        self.write(field, text);
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        self.put(field, format!("{value:?}"));
+        self.write(field, format!("{value:?}"));
     }
 }
 
-fn member(writer: &mut Writer<'_>, name: &str, value: impl Serialize) -> fmt::Result {
+fn write_member(writer: &mut Writer<'_>, name: &str, value: impl Serialize) -> fmt::Result {
     let value = serde_json::to_string(&value).map_err(|_| fmt::Error)?;
     write!(writer, r#","{name}":{value}"#)
 }

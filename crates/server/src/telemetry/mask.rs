@@ -5,7 +5,7 @@ use std::{borrow::Cow, io};
 use oncharge_domain::text::mask_card_numbers;
 
 /// The fewest digits of a card number.
-const SHORTEST_NUMBER: usize = 13;
+const MIN_CARD_DIGITS: usize = 13;
 /// How many hexadecimal digits follow the prefix of an id.
 const ID_DIGITS: usize = 32;
 
@@ -29,7 +29,7 @@ impl<W: io::Write> io::Write for MaskingWriter<W> {
 
 /// The text with every card number outside of ids masked.
 fn masked(text: &str) -> Cow<'_, str> {
-    if !may_have_number(text) {
+    if !may_contain_card_number(text) {
         return Cow::Borrowed(text);
     }
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
@@ -43,12 +43,12 @@ fn masked(text: &str) -> Cow<'_, str> {
 }
 
 /// Whether there are so many digits in a row, single blanks and dashes between them left out.
-fn may_have_number(text: &str) -> bool {
+fn may_contain_card_number(text: &str) -> bool {
     let (mut digits, mut is_after_digit) = (0_usize, false);
     for byte in text.bytes() {
         if byte.is_ascii_digit() {
             digits += 1;
-            if digits == SHORTEST_NUMBER {
+            if digits == MIN_CARD_DIGITS {
                 return true;
             }
         } else if !(is_after_digit && matches!(byte, b' ' | b'-')) {

@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_says_where_the_binary_was_built() {
+    fn source_paths_do_not_reveal_the_build_machine() {
         for (file, expected) in [
             ("crates/server/src/main.rs", "crates/server/src/main.rs"),
             (

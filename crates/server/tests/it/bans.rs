@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Database, Dev, Shop, binary::data_dir, eventually, on_both, shop::order};
 
-on_both!(banned_until_revoked, banned_in_between);
+on_both!(banned_until_revoked, banned_after_creation);
 
 const SPELLINGS: [(&str, &str, &str, &str); 2] = [
     (
@@ -33,11 +33,11 @@ fn ban(dev: &Dev, flag: &str, who: &str) -> String {
 async fn creates(shop: &Shop, member: &str, value: &str, status: u16) {
     let body = order(json!({ member: value }));
     eventually(5, &format!("creation answered {status}"), || async {
-        let answer = shop.post("/v1/checkout/sessions", &body).await;
-        if answer.status == status {
+        let response = shop.post("/v1/checkout/sessions", &body).await;
+        if response.status == status {
             Ok(())
         } else {
-            Err(answer.body)
+            Err(response.body)
         }
     })
     .await;
@@ -83,7 +83,7 @@ fn dir_of(dev: &Dev) -> &std::path::Path {
     dev.dir.path()
 }
 
-async fn banned_in_between(database: Database) {
+async fn banned_after_creation(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
     let contact = json!({ "customer_email": "late@example.com" });

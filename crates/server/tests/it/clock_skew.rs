@@ -2,7 +2,7 @@
 
 use tokio_postgres::NoTls;
 
-use crate::support::{Database, Stage};
+use crate::support::{Cluster, Database};
 
 /// `now()` of connections with [`SEARCH_PATH`]: the database's clock and so many seconds.
 const SKEWED_CLOCK: &str = "
@@ -19,28 +19,28 @@ const MEASURED: u64 = 25;
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_not_ready_while_its_clock_is_off_by_more_than_ten_seconds() {
     let url = Database::Postgres.fresh().await.unwrap();
-    let stage = Stage::set(Some(url.clone())).await;
-    let right = stage.ready_node(&[]).await;
+    let cluster = Cluster::start(Some(url.clone())).await;
+    let right = cluster.ready_node(&[]).await;
     let (client, connection) = tokio_postgres::connect(&url, NoTls).await.unwrap();
     tokio::spawn(connection);
     client.batch_execute(SKEWED_CLOCK).await.unwrap();
 
     let skewed_url = format!("{url}?{SEARCH_PATH}");
-    let mut off = stage.node(&[("DATABASE__URL", &skewed_url)]);
+    let mut off = cluster.node(&[("DATABASE__URL", &skewed_url)]);
     off.start();
-    off.logs("clock differs too much").await;
-    off.reaches("/readyz", 503, MEASURED).await;
-    off.logs("clock differs from the database's by more than 10 seconds")
+    off.wait_for_log("clock differs too much").await;
+    off.wait_for_status("/readyz", 503, MEASURED).await;
+    off.wait_for_log("clock differs from the database's by more than 10 seconds")
         .await;
     let (status, text) = right.ops("/readyz").await.unwrap();
     assert_eq!(status, 200, "{text}");
     // It pauses its workers, and the other node does the work.
-    let shop = stage.merchant(&right);
+    let shop = cluster.merchant(&right);
     shop.captured().await;
 
     client
         .batch_execute("UPDATE skew.ahead SET seconds = 0")
         .await
         .unwrap();
-    off.reaches("/readyz", 200, MEASURED).await;
+    off.wait_for_status("/readyz", 200, MEASURED).await;
 }

@@ -64,8 +64,8 @@ async fn a_flooded_api_leaves_descriptors_to_the_operators() {
         .unwrap();
     for path in ["/readyz", "/healthz", "/metrics"] {
         let url = format!("{}{path}", ready["ops_url"].as_str().unwrap());
-        let answer = client.get(&url).send().await.unwrap();
-        assert_eq!(answer.status().as_u16(), 200, "{path}");
+        let response = client.get(&url).send().await.unwrap();
+        assert_eq!(response.status().as_u16(), 200, "{path}");
     }
     drop(flood);
     child.kill().unwrap();

@@ -15,7 +15,7 @@ const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
 /// A server, a simulator that outlives it, and a proxy between the two.
-struct Scene {
+struct CrashTest {
     serve: Serve,
     proxy: Proxy,
     shop: Shop,
@@ -23,8 +23,8 @@ struct Scene {
     _simulator_dir: TempDir,
 }
 
-impl Scene {
-    async fn set(database: Database) -> Self {
+impl CrashTest {
+    async fn start(database: Database) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let simulator_dir = TempDir::new().unwrap();
         let (bearer, key) = ("bearer-of-the-test", "key-of-the-test");
@@ -74,14 +74,14 @@ impl Scene {
     async fn crash_during(&mut self, request: impl Future<Output = ()> + Send + 'static) {
         self.proxy.hold();
         let request = tokio::spawn(request);
-        self.proxy.reply_is_held().await;
+        self.proxy.wait_until_reply_is_held().await;
         self.serve.kill_9();
         self.proxy.release();
         let _ = request.await;
         self.serve.start_again();
     }
 
-    async fn reaches(&self, id: &str, status: &str) {
+    async fn wait_for_status(&self, id: &str, status: &str) {
         eventually(30, status, || async {
             let session = self.shop.session(id).await;
             if session["status"] == status {
@@ -94,90 +94,87 @@ impl Scene {
     }
 }
 
-async fn modified(database: Database, act: &str, status: &str, entry: &str) {
-    let mut scene = Scene::set(database).await;
-    let id = scene.shop.authorized().await;
+async fn crash_during_modification(database: Database, action: &str, status: &str, entry: &str) {
+    let mut test = CrashTest::start(database).await;
+    let id = test.shop.authorized().await;
     let (shop, target) = (
-        scene.shop.clone(),
-        format!("/v1/checkout/sessions/{id}/{act}"),
+        test.shop.clone(),
+        format!("/v1/checkout/sessions/{id}/{action}"),
     );
     let again = target.clone();
-    scene
-        .crash_during(async move {
-            let _ = shop.try_call("POST", &target, "{}", Some("key")).await;
-        })
-        .await;
-    scene.reaches(&id, status).await;
-    let ledger = scene.shop.ledger(&id).await;
+    test.crash_during(async move {
+        let _ = shop.try_call("POST", &target, "{}", Some("key")).await;
+    })
+    .await;
+    test.wait_for_status(&id, status).await;
+    let ledger = test.shop.ledger(&id).await;
     assert_eq!(
         ledger,
         [("authorise".to_owned(), 10_000), (entry.to_owned(), 10_000)]
     );
     // The merchant never got its answer: the same request under its key gets it now.
-    let replay = scene.shop.call("POST", &again, "{}", Some("key")).await;
+    let replay = test.shop.call("POST", &again, "{}", Some("key")).await;
     assert_eq!(replay.expect(200)["status"], status);
     assert!(replay.replayed);
-    assert_eq!(scene.shop.ledger(&id).await.len(), 2);
-    scene.simulator.stop().await;
+    assert_eq!(test.shop.ledger(&id).await.len(), 2);
+    test.simulator.stop().await;
 }
 
 async fn capture(database: Database) {
-    modified(database, "capture", "captured", "capture").await;
+    crash_during_modification(database, "capture", "captured", "capture").await;
 }
 
 async fn cancel(database: Database) {
-    modified(database, "cancel", "cancelled", "void").await;
+    crash_during_modification(database, "cancel", "cancelled", "void").await;
 }
 
 async fn authorization(database: Database) {
-    let mut scene = Scene::set(database).await;
-    let (id, pay_token) = scene.shop.create(json!({ "capture": "manual" })).await;
-    let body = json!({ "payment_method": scene.shop.token(GOOD_CARD).await });
+    let mut test = CrashTest::start(database).await;
+    let (id, pay_token) = test.shop.create(json!({ "capture": "manual" })).await;
+    let body = json!({ "payment_method": test.shop.token(GOOD_CARD).await });
     let (shop, url) = (
-        scene.shop.clone(),
-        format!("{}/checkout/{id}/pay", scene.shop.base),
+        test.shop.clone(),
+        format!("{}/checkout/{id}/pay", test.shop.base),
     );
-    scene
-        .crash_during(async move {
-            let _ = shop
-                .http
-                .post(url)
-                .bearer_auth(pay_token)
-                .json(&body)
-                .send()
-                .await;
-        })
-        .await;
-    scene.reaches(&id, "authorized").await;
+    test.crash_during(async move {
+        let _ = shop
+            .http
+            .post(url)
+            .bearer_auth(pay_token)
+            .json(&body)
+            .send()
+            .await;
+    })
+    .await;
+    test.wait_for_status(&id, "authorized").await;
     assert_eq!(
-        scene.shop.ledger(&id).await,
+        test.shop.ledger(&id).await,
         [("authorise".to_owned(), 10_000)]
     );
-    scene.simulator.stop().await;
+    test.simulator.stop().await;
 }
 
 async fn refund(database: Database) {
-    let mut scene = Scene::set(database).await;
-    let id = scene.shop.captured().await;
+    let mut test = CrashTest::start(database).await;
+    let id = test.shop.captured().await;
     let order = json!({ "session_id": id, "amount": 4000, "currency": "EUR", "reference": "r" });
-    let (shop, body) = (scene.shop.clone(), order.to_string());
+    let (shop, body) = (test.shop.clone(), order.to_string());
     let again = body.clone();
-    scene
-        .crash_during(async move {
-            let _ = shop
-                .try_call("POST", "/v1/refunds", &body, Some("key"))
-                .await;
-        })
-        .await;
+    test.crash_during(async move {
+        let _ = shop
+            .try_call("POST", "/v1/refunds", &body, Some("key"))
+            .await;
+    })
+    .await;
     let replay = eventually(30, "the refund's answer", || async {
-        let answer = scene
+        let response = test
             .shop
             .call("POST", "/v1/refunds", &again, Some("key"))
             .await;
-        if answer.status == 201 {
-            Ok(answer)
+        if response.status == 201 {
+            Ok(response)
         } else {
-            Err(answer.body)
+            Err(response.body)
         }
     })
     .await;
@@ -185,9 +182,9 @@ async fn refund(database: Database) {
         "/v1/refunds/{}",
         replay.json()["refund_id"].as_str().unwrap()
     );
-    let refund = scene.shop.get(&target).await.expect(200);
+    let refund = test.shop.get(&target).await.expect(200);
     assert_eq!(refund["status"], "refund_succeeded");
-    assert_eq!(scene.shop.ledger_sum(&id, "refund").await, 4000);
-    assert_eq!(scene.shop.session(&id).await["amount_refunded"], 4000);
-    scene.simulator.stop().await;
+    assert_eq!(test.shop.ledger_sum(&id, "refund").await, 4000);
+    assert_eq!(test.shop.session(&id).await["amount_refunded"], 4000);
+    test.simulator.stop().await;
 }

@@ -9,12 +9,12 @@ use serde_json::{Value, json};
 
 use crate::support::{
     Database, Dev, eventually, on_both,
-    webhooks::{Receiver, Seen},
+    webhooks::{Delivery, Receiver},
 };
 
 on_both!(
-    tried_again_until_it_is_taken,
-    an_endpoint_that_never_takes_it
+    a_failed_delivery_is_retried_until_accepted,
+    an_endpoint_that_always_fails
 );
 
 /// The fast clock's steps after the first three failures: 1 min, 5 min and 30 min at 1 s an hour.
@@ -30,48 +30,48 @@ async fn sandbox(database: Database, receiver: &Receiver) -> (Dev, Value) {
     (dev, endpoint)
 }
 
-async fn tried_again_until_it_is_taken(database: Database) {
+async fn a_failed_delivery_is_retried_until_accepted(database: Database) {
     let receiver = Receiver::failing(3);
     let (dev, endpoint) = sandbox(database, &receiver).await;
     let shop = dev.shop();
     let id = shop.authorized().await;
-    let seen = receiver.come(4).await;
-    for (step, pair) in STEPS.iter().zip(seen.windows(2)) {
+    let deliveries = receiver.wait_for(4).await;
+    for (step, pair) in STEPS.iter().zip(deliveries.windows(2)) {
         let waited = pair[1].at - pair[0].at;
         assert!(waited >= *step, "{waited:?} in place of {step:?}");
     }
     let event = shop.events(&id).await.swap_remove(0);
     let event = event["id"].as_str().unwrap();
     let outcomes = [500, 500, 500, 200].map(Value::from);
-    let event = shop.attempted(event, &outcomes).await;
+    let event = shop.wait_for_attempts(event, &outcomes).await;
     assert_eq!(event["event"], "payment.authorized");
     assert_eq!(event["attempts"][0]["response"], "as planned");
 
     let accepted = shop.redeliver(event["id"].as_str().unwrap()).await;
     assert_eq!(accepted.status, 202, "{accepted:?}");
-    let seen = receiver.come(5).await;
+    let deliveries = receiver.wait_for(5).await;
     let secret = dev.ready("api_secret");
-    for delivery in &seen {
+    for delivery in &deliveries {
         assert_eq!(
-            delivery.body, seen[0].body,
+            delivery.body, deliveries[0].body,
             "the same bytes at every attempt"
         );
         assert_eq!(delivery.header("webhook-id"), event["id"]);
-        verify_plainly(delivery, secret);
-        verify_as_standard(delivery, endpoint["signing_secret"].as_str().unwrap());
+        verify_plain_signature(delivery, secret);
+        verify_standard_signature(delivery, endpoint["signing_secret"].as_str().unwrap());
     }
-    assert_eq!(seen[0].json()["session_id"], json!(id));
+    assert_eq!(deliveries[0].json()["session_id"], json!(id));
 }
 
 /// As a PHP shop does: `hash_hmac('sha256', $body, hash('sha256', $secret))`.
-fn verify_plainly(delivery: &Seen, secret: &str) {
+fn verify_plain_signature(delivery: &Delivery, secret: &str) {
     let key = hex::encode(digest::digest(&digest::SHA256, secret.as_bytes()));
     let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
     let tag = hex::decode(delivery.header("X-Oncharge-Signature")).unwrap();
     hmac::verify(&key, &delivery.body, &tag).expect("the plain signature");
 }
 
-fn verify_as_standard(delivery: &Seen, secret: &str) {
+fn verify_standard_signature(delivery: &Delivery, secret: &str) {
     let key = STANDARD
         .decode(secret.trim_start_matches("whsec_"))
         .unwrap();
@@ -90,7 +90,7 @@ fn verify_as_standard(delivery: &Seen, secret: &str) {
 
 /// What it does not take is behind nobody else's: the session's next event still goes out, and the
 /// payment itself does not notice.
-async fn an_endpoint_that_never_takes_it(database: Database) {
+async fn an_endpoint_that_always_fails(database: Database) {
     let receiver = Receiver::failing(usize::MAX);
     let (dev, _) = sandbox(database, &receiver).await;
     let shop = dev.shop();
@@ -98,15 +98,15 @@ async fn an_endpoint_that_never_takes_it(database: Database) {
     eventually(20, "both events were tried", || async {
         let mut names = receiver.events();
         names.dedup();
-        let are_both = names.starts_with(&["payment.authorized".to_owned()])
+        let has_both = names.starts_with(&["payment.authorized".to_owned()])
             && names.iter().any(|name| name == "payment.captured");
-        are_both.then_some(()).ok_or_else(|| format!("{names:?}"))
+        has_both.then_some(()).ok_or_else(|| format!("{names:?}"))
     })
     .await;
-    let first = receiver.seen();
+    let first = receiver.deliveries();
     let sequence: Vec<_> = first
         .iter()
-        .map(|seen| seen.json()["sequence"].clone())
+        .map(|delivery| delivery.json()["sequence"].clone())
         .collect();
     let second = sequence.iter().position(|number| *number == 2).unwrap();
     assert!(

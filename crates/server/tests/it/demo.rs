@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::support::binary::ONCHARGE;
 
 #[test]
-fn it_walks_through_a_payment_and_leaves_nothing() {
+fn demo_runs_a_payment_and_cleans_up() {
     let empty = TempDir::new().unwrap();
     let output = Command::new(ONCHARGE)
         .arg("demo")

@@ -5,7 +5,7 @@ use diesel::{
 };
 use serde_json::json;
 
-use crate::support::{Stage, shop::order};
+use crate::support::{Cluster, shop::order};
 
 /// How large a file may become, in KiB: what is there at the start fits, but no thousand sessions.
 const LIMIT: u64 = 1024;
@@ -18,13 +18,13 @@ struct Check {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_disk_refuses_and_loses_nothing() {
-    let stage = Stage::set(None).await;
+    let cluster = Cluster::start(None).await;
     // The log would fill its file, too: what is asked here is not about that.
-    let mut node = stage.ready_node(&[("LOG__FILTER", "warn")]).await;
-    let shop = stage.merchant(&node);
+    let mut node = cluster.ready_node(&[("LOG__FILTER", "warn")]).await;
+    let shop = cluster.merchant(&node);
     assert!(node.terminate().0.success());
 
-    node.start_with_files_up_to(LIMIT);
+    node.start_with_file_size_limit(LIMIT);
     node.ready().await;
     let mut acknowledged = Vec::new();
     let padding = "x".repeat(400);
@@ -33,11 +33,11 @@ async fn a_full_disk_refuses_and_loses_nothing() {
         .collect();
     let full = loop {
         let more = json!({ "reference": "big", "metadata": metadata });
-        let answer = shop.post("/v1/checkout/sessions", &order(more)).await;
-        if answer.status != 201 {
-            break answer;
+        let response = shop.post("/v1/checkout/sessions", &order(more)).await;
+        if response.status != 201 {
+            break response;
         }
-        acknowledged.push(answer.json()["session_id"].as_str().unwrap().to_owned());
+        acknowledged.push(response.json()["session_id"].as_str().unwrap().to_owned());
         assert!(acknowledged.len() < 2000, "the disk never gets full");
     };
     assert!(!acknowledged.is_empty());
@@ -51,8 +51,8 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let again = shop.post("/v1/checkout/sessions", &order(again)).await;
     assert_eq!(again.status, 503, "{again:?}");
     let log = node.log();
-    let says_why = ["disk I/O error", "disk is full"];
-    assert!(says_why.iter().any(|text| log.contains(text)), "{log}");
+    let reasons = ["disk I/O error", "disk is full"];
+    assert!(reasons.iter().any(|text| log.contains(text)), "{log}");
     assert!(node.terminate().0.success());
 
     // There is room again.

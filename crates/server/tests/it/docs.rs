@@ -16,7 +16,7 @@ const LANGUAGES: [(&str, &str, &str); 4] = [
 ];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn its_examples_work_in_every_language() {
+async fn reference_examples_run_in_every_language() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let shop = dev.shop();
     let page = Page::of(&shop).await;
@@ -77,14 +77,14 @@ struct Page(String);
 
 impl Page {
     async fn of(shop: &Shop) -> Self {
-        let answer = shop
+        let response = shop
             .http
             .get(format!("{}/docs", shop.base))
             .send()
             .await
             .unwrap();
-        assert_eq!(answer.status(), 200);
-        Self(answer.text().await.unwrap())
+        assert_eq!(response.status(), 200);
+        Self(response.text().await.unwrap())
     }
 
     /// An operation's example in a language.
@@ -97,7 +97,7 @@ impl Page {
         let marker = format!("<pre data-language=\"{language}\"><code>");
         let (_, code) = section.split_once(&marker).expect("the example is there");
         let (code, _) = code.split_once("</code>").unwrap();
-        unescaped(code)
+        unescape(code)
     }
 
     /// Runs it with real ids in place of the example's; what it prints, null for nothing.
@@ -114,10 +114,10 @@ impl Page {
         }
         let path = dev.dir.path().join(file);
         std::fs::write(&path, &code).unwrap();
-        let (printed, complaints) = output(dev, interpreter, &path);
+        let (printed, errors) = output(dev, interpreter, &path);
         assert!(
-            complaints.is_empty(),
-            "{operation}, {language}: {complaints}\n{code}"
+            errors.is_empty(),
+            "{operation}, {language}: {errors}\n{code}"
         );
         if printed.is_empty() {
             return Value::Null;
@@ -158,7 +158,7 @@ fn with_id(code: &str, prefix: &str, id: &str) -> String {
 }
 
 /// Text as a browser shows it.
-fn unescaped(html: &str) -> String {
+fn unescape(html: &str) -> String {
     let named = [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\"")];
     let numbered = [
         ("&#60;", "<"),

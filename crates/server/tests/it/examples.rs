@@ -31,7 +31,7 @@ fn run(dev: &Dev, interpreter: &str, file: &str, secret: &str) -> Output {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_example_shows_why_it_was_refused() {
+async fn every_example_shows_the_error() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     for (interpreter, file) in EXAMPLES {
         let output = run(&dev, interpreter, file, "ocs_wrong");

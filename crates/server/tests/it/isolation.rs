@@ -22,13 +22,13 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     BlocklistRepository, CheckoutRepository, Inbox, KeyRegistry, Maintenance, MerchantRepository,
-    Oversight, WebhookRepository, WorkQueue,
+    OperatorQueries, WebhookRepository, WorkQueue,
 };
 use oncharge_testkit::{Builder, FakeClock, ScriptedPsp, SeededEntropy, build::endpoint_url};
 
 use crate::support::{Database, eventually, on_both};
 
-on_both!(the_others_have_theirs_while_some_hang);
+on_both!(hanging_endpoints_do_not_delay_others);
 
 /// Merchants that answer at once, and what each is told.
 const QUICK: usize = 60;
@@ -37,29 +37,29 @@ const EVENTS: usize = 5;
 const HANGING: usize = 40;
 /// What the others may wait beyond twice their time: for a second hanging attempts count as quick,
 /// and this machine may be busy. A delivery that hangs lasts ten.
-const SLACK: Duration = Duration::from_secs(3);
+const TOLERANCE: Duration = Duration::from_secs(3);
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-async fn the_others_have_theirs_while_some_hang(database: Database) {
-    let (alone, _) = until_the_quick_have_theirs(database, 0).await;
-    let (beside, servers) = until_the_quick_have_theirs(database, HANGING).await;
+async fn hanging_endpoints_do_not_delay_others(database: Database) {
+    let (alone, _) = time_to_deliver_to_quick_merchants(database, 0).await;
+    let (with_hanging, servers) = time_to_deliver_to_quick_merchants(database, HANGING).await;
     eventually(1, "each hanging server is waited for", || async {
-        let waiting = servers.waiting.load(Ordering::Relaxed);
-        (waiting >= HANGING)
+        let waiting_count = servers.waiting_count.load(Ordering::Relaxed);
+        (waiting_count >= HANGING)
             .then_some(())
-            .ok_or(waiting.to_string())
+            .ok_or(waiting_count.to_string())
     })
     .await;
     assert!(
-        beside < 2 * alone + SLACK,
-        "{QUICK} merchants took {alone:?} alone, and {beside:?} beside {HANGING} that hang"
+        with_hanging < 2 * alone + TOLERANCE,
+        "{QUICK} merchants took {alone:?} alone, and {with_hanging:?} beside {HANGING} that hang"
     );
 }
 
 /// How long it takes from the worker's start, when everything is due, the hanging ones' first.
-async fn until_the_quick_have_theirs(
+async fn time_to_deliver_to_quick_merchants(
     database: Database,
     hanging: usize,
 ) -> (Duration, Arc<Servers>) {
@@ -82,13 +82,13 @@ async fn until_the_quick_have_theirs(
     let started = Instant::now();
     let workers = runner::start(&app);
     eventually(60, "every quick server has all of its events", || async {
-        let seen = servers.seen.lock().unwrap().len();
-        (seen == QUICK * EVENTS)
+        let event_ids = servers.event_ids.lock().unwrap().len();
+        (event_ids == QUICK * EVENTS)
             .then_some(())
-            .ok_or(seen.to_string())
+            .ok_or(event_ids.to_string())
     })
     .await;
-    let lasted = started.elapsed();
+    let elapsed = started.elapsed();
     // Without waiting for the attempts that hang: that they still do is part of the test.
     tokio::spawn(async move {
         tokio::time::sleep(Duration::from_secs(2)).await;
@@ -96,7 +96,7 @@ async fn until_the_quick_have_theirs(
         workers.stop().await;
         drop(directory);
     });
-    (lasted, servers)
+    (elapsed, servers)
 }
 
 /// The use cases on this store, with merchants whose events are due.
@@ -106,7 +106,7 @@ where
         + MerchantRepository
         + BlocklistRepository
         + WorkQueue
-        + Oversight
+        + OperatorQueries
         + Inbox
         + WebhookRepository
         + KeyRegistry
@@ -114,11 +114,11 @@ where
         + 'static,
 {
     let build = Builder::new(7);
-    for (path, many) in [("hanging", hanging), ("quick", QUICK)] {
-        for number in 0..many {
+    for (path, count) in [("hanging", hanging), ("quick", QUICK)] {
+        for number in 0..count {
             let merchant = build.merchant();
             let url = format!("{base}/{path}/{number}");
-            open(&*store, &build, (&merchant, &url)).await;
+            create_merchant(&*store, &build, (&merchant, &url)).await;
             for _ in 0..EVENTS {
                 let mut session = build.session(&merchant);
                 // PostgreSQL judges by its own clock: it must not expire meanwhile.
@@ -138,7 +138,7 @@ where
         inbox: store.clone(),
         webhooks: store.clone(),
         work: store.clone(),
-        oversight: store.clone(),
+        operator_queries: store.clone(),
         key_registry: store.clone(),
         maintenance: store,
         psps: Arc::new(ScriptedPsp::new()),
@@ -153,7 +153,7 @@ where
 }
 
 /// Adds the merchant, its key and its endpoint.
-async fn open(
+async fn create_merchant(
     store: &(impl MerchantRepository + WebhookRepository),
     build: &Builder,
     (merchant, url): (&Merchant, &str),
@@ -180,23 +180,23 @@ fn entropy() -> Arc<SeededEntropy> {
 /// Every merchant's server: what came where it is answered, and how many wait for an answer.
 #[derive(Default)]
 struct Servers {
-    seen: Mutex<HashSet<String>>,
-    waiting: AtomicUsize,
+    event_ids: Mutex<HashSet<String>>,
+    waiting_count: AtomicUsize,
 }
 
 /// A delivery that hangs; dropped when nobody waits for its answer any more.
-struct Hangs(Arc<Servers>);
+struct HangingDelivery(Arc<Servers>);
 
-impl Hangs {
-    fn at(servers: Arc<Servers>) -> Self {
-        servers.waiting.fetch_add(1, Ordering::Relaxed);
+impl HangingDelivery {
+    fn new(servers: Arc<Servers>) -> Self {
+        servers.waiting_count.fetch_add(1, Ordering::Relaxed);
         Self(servers)
     }
 }
 
-impl Drop for Hangs {
+impl Drop for HangingDelivery {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Ordering::Relaxed);
+        self.0.waiting_count.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -218,7 +218,7 @@ fn serve(servers: &Arc<Servers>) -> (String, ServerHandle) {
 
 async fn receive(servers: Arc<Servers>, request: HttpRequest) -> HttpResponse {
     if request.path().starts_with("/hanging/") {
-        let _hangs = Hangs::at(servers);
+        let _hanging = HangingDelivery::new(servers);
         return std::future::pending().await;
     }
     let event = request
@@ -228,6 +228,6 @@ async fn receive(servers: Arc<Servers>, request: HttpRequest) -> HttpResponse {
         .to_str()
         .unwrap()
         .to_owned();
-    servers.seen.lock().unwrap().insert(event);
+    servers.event_ids.lock().unwrap().insert(event);
     HttpResponse::Ok().finish()
 }

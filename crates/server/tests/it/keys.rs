@@ -20,7 +20,7 @@ fn listed(dev: &Dev, merchant: &str) -> Vec<Value> {
 }
 
 /// The shop with another pair.
-fn with(dev: &Dev, pair: &Value) -> Shop {
+fn shop_with_pair(dev: &Dev, pair: &Value) -> Shop {
     Shop::new(&json!({
         "base_url": dev.ready("base_url"),
         "simulator_url": dev.ready("simulator_url"),
@@ -30,11 +30,11 @@ fn with(dev: &Dev, pair: &Value) -> Shop {
 }
 
 /// Keys are cached for a second; the rest is for a busy machine.
-async fn is_refused(shop: &Shop) {
+async fn wait_until_refused(shop: &Shop) {
     eventually(5, "the key is refused", || async {
-        let answer = shop.get("/v1/refunds").await;
-        let is_refused = answer.status == 401 && answer.json()["error"] == "invalid_key";
-        is_refused.then_some(()).ok_or(answer.body)
+        let response = shop.get("/v1/refunds").await;
+        let is_refused = response.status == 401 && response.json()["error"] == "invalid_key";
+        is_refused.then_some(()).ok_or(response.body)
     })
     .await;
 }
@@ -45,7 +45,7 @@ async fn revoked_by_id_within_a_second(database: Database) {
     let merchant = dev.ready("merchant_id").to_owned();
     let rotated = dev.shop().post("/v1/api_keys/rotate", &json!({})).await;
     let rotated = rotated.expect(201);
-    let new = with(&dev, &rotated);
+    let new = shop_with_pair(&dev, &rotated);
     new.get("/v1/refunds").await.expect(200);
     let keys = listed(&dev, &merchant);
     assert_eq!(keys.len(), 2, "{keys:?}");
@@ -55,7 +55,7 @@ async fn revoked_by_id_within_a_second(database: Database) {
     let revoked = lines(&dev, &["key", "revoke", "--id", id]).remove(0);
     assert_eq!(revoked["key_id"], id);
     assert_eq!(revoked["remaining_key_ids"], json!([keys[1]["key_id"]]));
-    is_refused(&new).await;
+    wait_until_refused(&new).await;
     dev.shop().get("/v1/refunds").await.expect(200);
 }
 
@@ -64,14 +64,14 @@ async fn all_of_a_merchant_are_revoked_at_once(database: Database) {
     let other = dev.merchant("Other");
     let merchant = dev.ready("merchant_id").to_owned();
     let made = lines(&dev, &["key", "create", "--merchant", &merchant]).remove(0);
-    let shops = [dev.shop(), with(&dev, &made)];
+    let shops = [dev.shop(), shop_with_pair(&dev, &made)];
     for shop in &shops {
         shop.get("/v1/refunds").await.expect(200);
     }
     let all = ["key", "revoke", "--all", "--merchant", &merchant];
     assert_eq!(lines(&dev, &all)[0]["revoked"], 2);
     for shop in &shops {
-        is_refused(shop).await;
+        wait_until_refused(shop).await;
     }
     assert_eq!(listed(&dev, &merchant).len(), 0);
     other.get("/v1/refunds").await.expect(200);

@@ -13,19 +13,19 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::support::{
-    Database, Dev, Stage,
+    Cluster, Database, Dev,
     binary::{ONCHARGE, data_dir},
     on_both,
     shop::{GOOD_CARD, order},
 };
 
 on_both!(
-    a_second_start_goes_on,
+    state_survives_a_kill,
     sigterm_stops_cleanly,
     nothing_secret_is_logged
 );
 
-async fn a_second_start_goes_on(database: Database) {
+async fn state_survives_a_kill(database: Database) {
     let mut dev = Dev::start(database, &[]).await;
     let merchant = dev.ready("merchant_id").to_owned();
     let key = dev.ready("api_key").to_owned();
@@ -128,7 +128,7 @@ async fn one_server_per_data_directory() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_port_that_was_asked_for_does_not_give_way() {
+async fn an_explicit_port_is_never_replaced() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let dir = TempDir::new().unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
@@ -193,13 +193,13 @@ async fn keys_can_be_replaced() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nonsense_from_outside_is_not_worth_a_log_line() {
-    let stage = Stage::set(None).await;
-    let node = stage.ready_node(&[]).await;
-    let mut line = TcpStream::connect(("127.0.0.1", node.port)).unwrap();
-    line.write_all(b"NONSENSE\r\n\r\n").unwrap();
-    let mut answer = String::new();
-    line.read_to_string(&mut answer).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+async fn malformed_requests_are_not_logged_as_errors() {
+    let cluster = Cluster::start(None).await;
+    let node = cluster.ready_node(&[]).await;
+    let mut stream = TcpStream::connect(("127.0.0.1", node.port)).unwrap();
+    stream.write_all(b"NONSENSE\r\n\r\n").unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 400"), "{response}");
     assert!(!node.log().contains("ERROR"), "{}", node.log());
 }

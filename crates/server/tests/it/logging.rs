@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::support::{
-    Database, Shop, Stage,
+    Cluster, Database, Shop,
     binary::ONCHARGE,
     eventually,
     node::{Node, free_port},
@@ -21,32 +21,32 @@ const CARD: &str = "4242424242424242";
 
 /// A line's members; a name that stands there twice is an error.
 #[derive(Debug)]
-struct Line(BTreeMap<String, Value>);
+struct LogLine(BTreeMap<String, Value>);
 
-impl<'de> Deserialize<'de> for Line {
+impl<'de> Deserialize<'de> for LogLine {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Members;
         impl<'de> Visitor<'de> for Members {
-            type Value = Line;
+            type Value = LogLine;
 
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 f.write_str("an object")
             }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Line, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<LogLine, A::Error> {
                 let mut members = BTreeMap::new();
                 while let Some((name, value)) = map.next_entry::<String, Value>()? {
                     assert!(!members.contains_key(&name), "{name} stands there twice");
                     members.insert(name, value);
                 }
-                Ok(Line(members))
+                Ok(LogLine(members))
             }
         }
         deserializer.deserialize_map(Members)
     }
 }
 
-impl Line {
+impl LogLine {
     fn text(&self, name: &str) -> &str {
         self.0.get(name).and_then(Value::as_str).unwrap_or_default()
     }
@@ -54,11 +54,11 @@ impl Line {
 
 /// What a node logs while a merchant creates a session, searches and gets no webhook, until the node
 /// has stopped; with the ids of merchant and session.
-async fn a_day(format: &str) -> (Node, String, String) {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
+async fn run_and_log(format: &str) -> (Node, String, String) {
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
     let more = [("LOG__FORMAT", format), ("LOG__FILTER", "debug")];
-    let mut node = stage.ready_node(&more).await;
-    let shop = stage.merchant(&node);
+    let mut node = cluster.ready_node(&more).await;
+    let shop = cluster.merchant(&node);
     let nobody = format!(
         "http://127.0.0.1:{}/hook-hunter2?secret=hunter2",
         free_port()
@@ -86,7 +86,7 @@ async fn a_day(format: &str) -> (Node, String, String) {
     shop.get(&search).await.expect(200);
     let expire = format!("/v1/checkout/sessions/{session}/expire");
     shop.post(&expire, &json!({})).await.expect(200);
-    node.logs("webhook attempt failed").await;
+    node.wait_for_log("webhook attempt failed").await;
     assert!(node.terminate().0.success());
     let log = node.log();
     for secret in [
@@ -109,9 +109,9 @@ async fn a_day(format: &str) -> (Node, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_for_machines() {
-    let (_node, log, session) = a_day("json").await;
-    let lines: Vec<Line> = log
+async fn json_log_lines() {
+    let (_node, log, session) = run_and_log("json").await;
+    let lines: Vec<LogLine> = log
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
         .collect();
@@ -169,8 +169,8 @@ async fn a_log_for_machines() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_for_people() {
-    let (_node, log, session) = a_day("pretty").await;
+async fn pretty_log_lines() {
+    let (_node, log, session) = run_and_log("pretty").await;
     let created = log
         .lines()
         .find(|line| {

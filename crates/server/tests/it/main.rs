@@ -10,6 +10,7 @@
 )]
 
 mod bans;
+mod branding;
 mod clock_skew;
 mod connections;
 mod crashes;
@@ -22,17 +23,16 @@ mod isolation;
 mod keys;
 mod lifecycle;
 mod logging;
-mod looks;
 mod nodes;
 mod operators;
 mod outages;
 mod payments;
-mod psp_answers;
+mod psp_responses;
 mod races;
 mod replay;
 mod rotation;
 mod starting;
 mod stopping;
 mod support;
-mod waiting;
+mod wait_for_database;
 mod webhooks;

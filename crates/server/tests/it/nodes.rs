@@ -5,7 +5,7 @@ use std::time::Instant;
 use serde_json::json;
 
 use crate::support::{
-    Database, Shop, Stage, eventually, node::free_port, shop::GOOD_CARD, webhooks::Receiver,
+    Cluster, Database, Shop, eventually, node::free_port, shop::GOOD_CARD, webhooks::Receiver,
 };
 
 /// A lease, in seconds, and what a worker may take to look for work and do it.
@@ -13,7 +13,13 @@ const LEASE: u64 = 15;
 const POLL_AND_WORK: u64 = 5;
 const REFUNDS: i64 = 6;
 
-async fn is(shop: &Shop, id: &str, member: &str, value: serde_json::Value, seconds: u64) {
+async fn wait_for_member(
+    shop: &Shop,
+    id: &str,
+    member: &str,
+    value: serde_json::Value,
+    seconds: u64,
+) {
     eventually(seconds, &format!("{member} {value}"), || async {
         let session = shop.session(id).await;
         let is_so = session[member] == value;
@@ -23,17 +29,17 @@ async fn is(shop: &Shop, id: &str, member: &str, value: serde_json::Value, secon
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_other_node_finishes_what_a_dead_one_began() {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
+async fn another_node_finishes_the_work_of_a_killed_one() {
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
     // Notifications get lost, so that the other node has to find out by itself.
     let nowhere = format!("http://127.0.0.1:{}", free_port());
     let settings = [("PSP__DEFAULT__NOTIFY_URL", nowhere.as_str())];
-    let mut first = stage.ready_node(&settings).await;
-    let second = stage.ready_node(&settings).await;
-    let shop = stage.merchant(&first);
+    let mut first = cluster.ready_node(&settings).await;
+    let second = cluster.ready_node(&settings).await;
+    let shop = cluster.merchant(&first);
     let (refunded, capturing) = (shop.captured().await, shop.authorized().await);
     // The PSP does the work, and its answers stay on the way.
-    stage.proxy.hold();
+    cluster.proxy.hold();
     let mut requests = Vec::new();
     for number in 0..REFUNDS {
         let body = json!({
@@ -63,7 +69,7 @@ async fn the_other_node_finishes_what_a_dead_one_began() {
     })
     .await;
     first.kill_9();
-    stage.proxy.release();
+    cluster.proxy.release();
     let killed = Instant::now();
     for request in requests {
         request.await.unwrap();
@@ -72,8 +78,8 @@ async fn the_other_node_finishes_what_a_dead_one_began() {
     let mut shop = shop;
     shop.base = second.base();
     let within = LEASE + POLL_AND_WORK;
-    is(&shop, &refunded, "amount_refunded", json!(3000), within).await;
-    is(&shop, &capturing, "status", json!("captured"), within).await;
+    wait_for_member(&shop, &refunded, "amount_refunded", json!(3000), within).await;
+    wait_for_member(&shop, &capturing, "status", json!("captured"), within).await;
     eventually(within, "every refund", || async {
         let list = shop
             .get(&format!("/v1/refunds?session_id={refunded}"))
@@ -94,12 +100,12 @@ async fn the_other_node_finishes_what_a_dead_one_began() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn one_process_answers_and_another_works() {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
-    let mut api = stage.node(&[]);
+async fn api_and_worker_run_in_separate_processes() {
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
+    let mut api = cluster.node(&[]);
     api.start_as("api");
     api.ready().await;
-    let shop = stage.merchant(&api);
+    let shop = cluster.merchant(&api);
     let receiver = Receiver::start();
     let endpoint = json!({ "url": receiver.url }).to_string();
     shop.call("PUT", "/v1/webhook_endpoint", &endpoint, None)
@@ -116,13 +122,13 @@ async fn one_process_answers_and_another_works() {
     );
 
     // On the API's own port number, which a worker does not take.
-    let mut worker = stage.node(&[("NETWORK__PORT", &api.port.to_string())]);
+    let mut worker = cluster.node(&[("NETWORK__PORT", &api.port.to_string())]);
     worker.start_as("worker");
     worker.ready().await;
-    is(&shop, &id, "status", json!("captured"), 20).await;
+    wait_for_member(&shop, &id, "status", json!("captured"), 20).await;
     let refund = json!({ "session_id": id, "amount": 400, "currency": "EUR", "reference": "r" });
     shop.post("/v1/refunds", &refund).await.expect(201);
-    is(&shop, &id, "amount_refunded", json!(400), 20).await;
+    wait_for_member(&shop, &id, "amount_refunded", json!(400), 20).await;
     let wanted = [
         "payment.authorized",
         "payment.captured",
@@ -130,11 +136,11 @@ async fn one_process_answers_and_another_works() {
         "refund.succeeded",
     ];
     eventually(20, "the deliveries", || async {
-        let seen = receiver.events();
-        if seen == wanted {
+        let events = receiver.events();
+        if events == wanted {
             Ok(())
         } else {
-            Err(format!("{seen:?}"))
+            Err(format!("{events:?}"))
         }
     })
     .await;

@@ -9,20 +9,20 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Database, Dev, Stage, binary::ONCHARGE, binary::data_dir, eventually, on_both,
+    Cluster, Database, Dev, binary::ONCHARGE, binary::data_dir, eventually, on_both,
     webhooks::Receiver,
 };
 
 on_both!(
     stuck_work_is_listed_and_dismissed,
     stuck_notifications_are_dismissed_together,
-    a_difference_is_found,
+    reconcile_finds_a_difference,
     queues_are_measured,
-    the_shop_is_registered_unless_another_is
+    the_shop_is_registered_unless_another_endpoint_is_set
 );
 
 /// A notification as the simulator would sign it, over this amount.
-async fn notified(dev: &Dev, id: &str, amount: i64) -> u16 {
+async fn post_notification(dev: &Dev, id: &str, amount: i64) -> u16 {
     let shop = dev.shop();
     let ledger = format!("{}/v1/ledger?reference={id}", shop.simulator);
     let ledger: Value = shop
@@ -67,7 +67,7 @@ async fn stuck_work_is_listed_and_dismissed(database: Database) {
     let id = dev.shop().authorized().await;
     assert_eq!(dev.command(&["stuck"]).unwrap(), "", "nothing is stuck");
     // Over another amount than the operation's: nobody may believe it.
-    assert_eq!(notified(&dev, &id, 1).await, 200);
+    assert_eq!(post_notification(&dev, &id, 1).await, 200);
     let line = eventually(10, "stuck work", || async {
         let listed = dev.command(&["stuck", "--limit", "5"]).unwrap();
         if listed.is_empty() {
@@ -106,7 +106,7 @@ async fn stuck_work_is_listed_and_dismissed(database: Database) {
 async fn stuck_notifications_are_dismissed_together(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let id = dev.shop().authorized().await;
-    assert_eq!(notified(&dev, &id, 2).await, 200);
+    assert_eq!(post_notification(&dev, &id, 2).await, 200);
     eventually(10, "more stuck work", || async {
         match dev.command(&["stuck"]).unwrap() {
             listed if listed.is_empty() => Err("nothing".to_owned()),
@@ -121,8 +121,8 @@ async fn stuck_notifications_are_dismissed_together(database: Database) {
         (&["--account", "simulator/default"], 1),
         (&[], 0),
     ] {
-        let answer = dev.command(&[&all[..], of].concat()).unwrap();
-        assert_eq!(answer, format!("{{\"dismissed\":{dismissed}}}"), "{of:?}");
+        let response = dev.command(&[&all[..], of].concat()).unwrap();
+        assert_eq!(response, format!("{{\"dismissed\":{dismissed}}}"), "{of:?}");
     }
     for wrong in [
         &["stuck", "--dismiss", "cs_1"][..],
@@ -148,7 +148,7 @@ async fn stuck_notifications_are_dismissed_together(database: Database) {
     }
 }
 
-async fn a_difference_is_found(database: Database) {
+async fn reconcile_finds_a_difference(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
     let id = shop.captured().await;
@@ -206,9 +206,9 @@ async fn a_difference_is_found(database: Database) {
     let none = run(&dev, &["reconcile", "--since", "0h"]);
     assert!(none.status.success(), "{none:?}");
     shop.faults(json!({ "error_rate": 1 })).await;
-    let silent = run(&dev, &["reconcile", "--since", "1h"]);
-    assert_eq!(silent.status.code(), Some(1));
-    let summary = String::from_utf8(silent.stderr).unwrap();
+    let failing_lookups = run(&dev, &["reconcile", "--since", "1h"]);
+    assert_eq!(failing_lookups.status.code(), Some(1));
+    let summary = String::from_utf8(failing_lookups.stderr).unwrap();
     assert!(summary.contains("3 could not be asked for"), "{summary}");
     let wrong = run(&dev, &["reconcile", "--since", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(2));
@@ -216,8 +216,8 @@ async fn a_difference_is_found(database: Database) {
 
 async fn metrics(dev: &Dev) -> String {
     let url = format!("{}/metrics", dev.ready("ops_url"));
-    let answer = dev.shop().http.get(url).send().await.unwrap();
-    answer.text().await.unwrap()
+    let response = dev.shop().http.get(url).send().await.unwrap();
+    response.text().await.unwrap()
 }
 
 async fn queues_are_measured(database: Database) {
@@ -240,7 +240,7 @@ async fn queues_are_measured(database: Database) {
     assert!(metrics.contains(waits), "{metrics}");
 }
 
-async fn the_shop_is_registered_unless_another_is(database: Database) {
+async fn the_shop_is_registered_unless_another_endpoint_is_set(database: Database) {
     let mut dev = Dev::start(database, &[]).await;
     let endpoint = |dev: &Dev| {
         let shop = dev.shop();
@@ -274,10 +274,10 @@ async fn the_shop_is_registered_unless_another_is(database: Database) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_view_answers_to_names_that_were_set_and_has_measured_the_queues() {
-    let stage = Stage::set(None).await;
+async fn the_ops_view_checks_hosts_and_samples_queues() {
+    let cluster = Cluster::start(None).await;
     let names = ("NETWORK__OPS_HOSTS", "ops.example.com,ops");
-    let node = stage.ready_node(&[names]).await;
+    let node = cluster.ready_node(&[names]).await;
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
     let view = format!("http://127.0.0.1:{}/ops/", node.ops_port);
     for (host, status) in [
@@ -286,11 +286,11 @@ async fn the_view_answers_to_names_that_were_set_and_has_measured_the_queues() {
         ("localhost", 200),
         ("ops.example.org", 421),
     ] {
-        let answer = http.get(&view).header("Host", host).send().await.unwrap();
-        assert_eq!(answer.status(), status, "{host}");
-        let says = answer.text().await.unwrap();
-        let is_told = says.contains("ONCHARGE__NETWORK__OPS_HOSTS");
-        assert_eq!(is_told, status == 421, "{host}: {says}");
+        let response = http.get(&view).header("Host", host).send().await.unwrap();
+        assert_eq!(response.status(), status, "{host}");
+        let body = response.text().await.unwrap();
+        let names_setting = body.contains("ONCHARGE__NETWORK__OPS_HOSTS");
+        assert_eq!(names_setting, status == 421, "{host}: {body}");
     }
     // It is sampled at once, and by nobody's request.
     eventually(5, "the first sample", || async {
@@ -299,7 +299,7 @@ async fn the_view_answers_to_names_that_were_set_and_has_measured_the_queues() {
         if is_there { Ok(()) } else { Err(page) }
     })
     .await;
-    let wrong = stage.node(&[("NETWORK__OPS_HOSTS", "https://ops.example.com")]);
+    let wrong = cluster.node(&[("NETWORK__OPS_HOSTS", "https://ops.example.com")]);
     let checked = wrong.command(&["config", "check"]);
     let errors = String::from_utf8_lossy(&checked.stderr);
     assert!(
@@ -309,7 +309,7 @@ async fn the_view_answers_to_names_that_were_set_and_has_measured_the_queues() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_caller_writes_wrongly_ends_with_2() {
+async fn invalid_arguments_exit_with_2() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let id = dev.ready("merchant_id").to_owned();
     for wrong in [
@@ -355,7 +355,7 @@ async fn what_a_caller_writes_wrongly_ends_with_2() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn registered_origins_alone_may_frame_the_checkout() {
+async fn only_registered_origins_may_frame_the_checkout() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let id = dev.ready("merchant_id").to_owned();
     let list = "https://Shop.example.com/,http://127.0.0.1:9";
@@ -369,8 +369,8 @@ async fn registered_origins_alone_may_frame_the_checkout() {
     let (session, pay_token) = shop.create(json!({})).await;
     let page = format!("{}/checkout/{session}?token={pay_token}", shop.base);
     eventually(5, "the page's policy", || async {
-        let answer = shop.http.get(&page).send().await.unwrap();
-        let policy = answer.headers()["content-security-policy"]
+        let response = shop.http.get(&page).send().await.unwrap();
+        let policy = response.headers()["content-security-policy"]
             .to_str()
             .unwrap();
         let wanted = format!("frame-ancestors {}", origins.join(" "));
@@ -416,11 +416,11 @@ async fn merchants_are_listed_shown_disabled_and_enabled() {
     assert!(json(&["merchant", "disable", &id])["disabled_at"].is_string());
     let creates = async |wanted: u16| {
         eventually(5, "the merchant's state", || async {
-            let answer = shop.post("/v1/checkout/sessions", &order).await;
-            if answer.status == wanted {
+            let response = shop.post("/v1/checkout/sessions", &order).await;
+            if response.status == wanted {
                 Ok(())
             } else {
-                Err(format!("{answer:?}"))
+                Err(format!("{response:?}"))
             }
         })
         .await;
@@ -434,7 +434,7 @@ async fn merchants_are_listed_shown_disabled_and_enabled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_signed_command_names_where_the_sandbox_is() {
+async fn sign_uses_the_url_of_the_sandbox() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let sign = |is_named: bool, variables: &[(&str, &str)]| {
         let mut command = Command::new(ONCHARGE);
@@ -463,7 +463,7 @@ async fn a_signed_command_names_where_the_sandbox_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_checked_configuration_is_shown_and_its_database_is_tried() {
+async fn config_check_prints_the_settings_and_tests_the_database() {
     let url = Database::Postgres.fresh().await.unwrap();
     let dir = tempfile::TempDir::new().unwrap();
     let check = |url: &str| {
@@ -480,18 +480,18 @@ async fn a_checked_configuration_is_shown_and_its_database_is_tried() {
     };
     let good = check(&url);
     let shown = String::from_utf8(good.stdout).unwrap();
-    let said: Value = serde_json::from_str(&shown).unwrap();
-    assert_eq!(said["database"]["reachable"], true, "{said}");
-    assert_eq!(said["settings"]["limits"]["address_connections"], 256);
-    assert_eq!(said["settings"]["keys"]["master"], "****");
-    assert_eq!(said["settings"]["database"]["url"], "****");
+    let report: Value = serde_json::from_str(&shown).unwrap();
+    assert_eq!(report["database"]["reachable"], true, "{report}");
+    assert_eq!(report["settings"]["limits"]["address_connections"], 256);
+    assert_eq!(report["settings"]["keys"]["master"], "****");
+    assert_eq!(report["settings"]["database"]["url"], "****");
     assert!(good.status.success());
-    let away = check("postgres://someone:hunter2@127.0.0.1:9/oncharge");
-    let said = [away.stdout, away.stderr].concat();
-    let said = String::from_utf8_lossy(&said);
-    assert_eq!(away.status.code(), Some(1), "{said}");
-    assert!(said.contains("\"reachable\":false"), "{said}");
-    assert!(!said.contains("hunter2"), "{said}");
+    let unreachable = check("postgres://someone:hunter2@127.0.0.1:9/oncharge");
+    let report = [unreachable.stdout, unreachable.stderr].concat();
+    let report = String::from_utf8_lossy(&report);
+    assert_eq!(unreachable.status.code(), Some(1), "{report}");
+    assert!(report.contains("\"reachable\":false"), "{report}");
+    assert!(!report.contains("hunter2"), "{report}");
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -2,23 +2,23 @@
 
 use serde_json::json;
 
-use crate::support::{Database, Door, Stage, eventually, shop::GOOD_CARD, shop::order};
+use crate::support::{Cluster, Database, DatabaseProxy, eventually, shop::GOOD_CARD, shop::order};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_database_that_is_lost_and_comes_back() {
-    let mut door = Door::shut(&Database::Postgres.fresh().await.unwrap());
-    door.open();
-    let stage = Stage::set(Some(door.url.clone())).await;
-    let mut node = stage.ready_node(&[]).await;
-    let shop = stage.merchant(&node);
+async fn the_server_recovers_from_a_database_outage() {
+    let mut database_proxy = DatabaseProxy::closed(&Database::Postgres.fresh().await.unwrap());
+    database_proxy.open();
+    let cluster = Cluster::start(Some(database_proxy.url.clone())).await;
+    let mut node = cluster.ready_node(&[]).await;
+    let shop = cluster.merchant(&node);
     // The clock captures this one in a moment, which is when the database is away.
     let by_clock = json!({ "capture": "automatic" });
     let (id, pay_token) = shop.create(by_clock).await;
     let paid = shop.pay(&id, &pay_token, GOOD_CARD).await.expect(200);
     assert_eq!(paid["status"], "authorized");
 
-    door.slam();
-    node.reaches("/readyz", 503, 10).await;
+    database_proxy.close();
+    node.wait_for_status("/readyz", 503, 10).await;
     let (alive, _) = node.ops("/healthz").await.unwrap();
     assert_eq!(alive, 200);
     let (_, metrics) = node.ops("/metrics").await.unwrap();
@@ -39,8 +39,8 @@ async fn a_database_that_is_lost_and_comes_back() {
     let refused = create("while-away").await;
     assert_eq!(refused.expect(503)["error"], "busy");
 
-    door.open();
-    node.reaches("/readyz", 200, 20).await;
+    database_proxy.open();
+    node.wait_for_status("/readyz", 200, 20).await;
     let (_, metrics) = node.ops("/metrics").await.unwrap();
     assert!(metrics.contains("oncharge_store_up 1"), "{metrics}");
     create("while-away").await.expect(201);

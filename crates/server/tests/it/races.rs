@@ -4,27 +4,27 @@ use std::collections::HashMap;
 
 use serde_json::json;
 
-use crate::support::{Answer, Database, Dev, Shop, on_both, shop::order};
+use crate::support::{ApiResponse, Database, Dev, Shop, on_both, shop::order};
 
 on_both!(
     one_key_makes_one_session,
     refunds_never_exceed_the_capture,
     capture_against_cancel,
-    one_of_many_cards_is_kept,
-    answers_and_notifications_at_once,
+    only_one_of_concurrent_cards_is_charged,
+    responses_and_notifications_race,
 );
 
 /// Sends requests at the same moment and collects the answers.
-async fn together<F>(requests: impl Iterator<Item = F>) -> Vec<Answer>
+async fn send_concurrently<F>(requests: impl Iterator<Item = F>) -> Vec<ApiResponse>
 where
-    F: Future<Output = Answer> + Send + 'static,
+    F: Future<Output = ApiResponse> + Send + 'static,
 {
     let tasks: Vec<_> = requests.map(tokio::spawn).collect();
-    let mut answers = Vec::new();
+    let mut responses = Vec::new();
     for task in tasks {
-        answers.push(task.await.unwrap());
+        responses.push(task.await.unwrap());
     }
-    answers
+    responses
 }
 
 async fn one_key_makes_one_session(database: Database) {
@@ -38,12 +38,21 @@ async fn one_key_makes_one_session(database: Database) {
                 .await
         }
     });
-    let answers = together(requests).await;
-    for answer in &answers {
-        assert_eq!(answer.status, 201, "{answer:?}");
-        assert_eq!(answer.body, answers[0].body, "the replay is the same bytes");
+    let responses = send_concurrently(requests).await;
+    for response in &responses {
+        assert_eq!(response.status, 201, "{response:?}");
+        assert_eq!(
+            response.body, responses[0].body,
+            "the replay is the same bytes"
+        );
     }
-    assert_eq!(answers.iter().filter(|answer| !answer.replayed).count(), 1);
+    assert_eq!(
+        responses
+            .iter()
+            .filter(|response| !response.replayed)
+            .count(),
+        1
+    );
     let list = shop.get("/v1/checkout/sessions").await.expect(200);
     assert_eq!(list["data"].as_array().unwrap().len(), 1);
 
@@ -69,11 +78,14 @@ async fn refunds_never_exceed_the_capture(database: Database) {
         });
         async move { shop.post("/v1/refunds", &refund).await }
     });
-    let answers = together(requests).await;
+    let responses = send_concurrently(requests).await;
     let mut counts = HashMap::new();
-    for answer in &answers {
-        let error = answer.json()["error"].as_str().unwrap_or("none").to_owned();
-        *counts.entry((answer.status, error)).or_insert(0) += 1;
+    for response in &responses {
+        let error = response.json()["error"]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned();
+        *counts.entry((response.status, error)).or_insert(0) += 1;
     }
     let expected = HashMap::from([
         ((201, "none".to_owned()), 6),
@@ -93,17 +105,23 @@ async fn capture_against_cancel(database: Database) {
             let (shop, target) = (shop.clone(), format!("/v1/checkout/sessions/{id}/{act}"));
             async move { shop.post(&target, &json!({})).await }
         });
-        let answers = together(requests).await;
-        let done = answers.iter().filter(|answer| answer.status == 200).count();
-        assert_eq!(done, 1, "{answers:?}");
-        let refused = answers.iter().find(|answer| answer.status != 200).unwrap();
+        let responses = send_concurrently(requests).await;
+        let done = responses
+            .iter()
+            .filter(|response| response.status == 200)
+            .count();
+        assert_eq!(done, 1, "{responses:?}");
+        let refused = responses
+            .iter()
+            .find(|response| response.status != 200)
+            .unwrap();
         assert_eq!(refused.expect(409)["error"], "invalid_state");
-        agree(&shop, &id).await;
+        assert_ledger_agrees(&shop, &id).await;
     }
 }
 
 /// Session and ledger tell the same story of an authorisation's end.
-async fn agree(shop: &Shop, id: &str) {
+async fn assert_ledger_agrees(shop: &Shop, id: &str) {
     let session = shop.session(id).await;
     let captured = shop.ledger_sum(id, "capture").await;
     let voided = shop.ledger_sum(id, "void").await;
@@ -114,7 +132,7 @@ async fn agree(shop: &Shop, id: &str) {
     }
 }
 
-async fn one_of_many_cards_is_kept(database: Database) {
+async fn only_one_of_concurrent_cards_is_charged(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
     let (id, pay_token) = shop.create(json!({ "capture": "manual" })).await;
@@ -129,21 +147,24 @@ async fn one_of_many_cards_is_kept(database: Database) {
             shop.shopper(&id, &pay_token, "pay", &body).await
         }
     });
-    let answers = together(requests).await;
-    let paid = answers.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!(paid, 1, "{answers:?}");
+    let responses = send_concurrently(requests).await;
+    let paid = responses
+        .iter()
+        .filter(|response| response.status == 200)
+        .count();
+    assert_eq!(paid, 1, "{responses:?}");
     assert!(
-        answers
+        responses
             .iter()
-            .all(|answer| [200, 409].contains(&answer.status)),
-        "{answers:?}"
+            .all(|response| [200, 409].contains(&response.status)),
+        "{responses:?}"
     );
     assert_eq!(shop.ledger(&id).await, [("authorise".to_owned(), 10_000)]);
 }
 
 /// Each payment's answer and its notification meet; nobody's money is taken for money that
 /// nobody waits for.
-async fn answers_and_notifications_at_once(database: Database) {
+async fn responses_and_notifications_race(database: Database) {
     let dev = Dev::start(database, &[]).await;
     let shop = dev.shop();
     let payments = (0..48).map(|_| {

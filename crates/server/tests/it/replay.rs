@@ -14,7 +14,7 @@ use actix_web::{App, HttpRequest, HttpResponse, HttpServer, web};
 use futures_util::{StreamExt, future::join_all, stream};
 use serde_json::json;
 
-use crate::support::{Database, Shop, Stage, eventually, node::Node, shop::GOOD_CARD};
+use crate::support::{Cluster, Database, Shop, eventually, node::Node, shop::GOOD_CARD};
 
 /// How many requests run at the same time.
 const CONCURRENCY: usize = 16;
@@ -68,7 +68,7 @@ impl Collector {
 
 /// Two nodes whose PSP sends its notifications to neither of them.
 struct Deployment {
-    stage: Stage,
+    cluster: Cluster,
     nodes: [Node; 2],
     shop: Shop,
     collector: Collector,
@@ -79,15 +79,15 @@ struct Deployment {
 
 impl Deployment {
     async fn start(seed: u64, time_limit: u64) -> Self {
-        let stage = Stage::set(Database::Postgres.fresh().await).await;
+        let cluster = Cluster::start(Database::Postgres.fresh().await).await;
         let collector = Collector::start();
         let settings = [("PSP__DEFAULT__NOTIFY_URL", collector.origin.as_str())];
-        let first = stage.ready_node(&settings).await;
-        let second = stage.ready_node(&settings).await;
+        let first = cluster.ready_node(&settings).await;
+        let second = cluster.ready_node(&settings).await;
         Self {
-            shop: stage.merchant(&first),
+            shop: cluster.merchant(&first),
             nodes: [first, second],
-            stage,
+            cluster,
             collector,
             random: fastrand::Rng::with_seed(seed),
             time_limit,
@@ -126,7 +126,7 @@ impl Deployment {
     /// Waits until the PSP has nothing left to do or to send. Then sends every notification to both
     /// nodes, in another random order to each, at the same time.
     async fn replay(&mut self) {
-        self.stage.psp_is_idle(self.time_limit).await;
+        self.cluster.wait_for_idle_psp(self.time_limit).await;
         let backlog = self.collector.take();
         let orders = [(); 2].map(|()| {
             let mut shuffled = backlog.clone();
@@ -156,8 +156,8 @@ impl Deployment {
             let request = self.shop.http.post(&url).body(notification.body);
             let request = request.header(SIGNATURE, notification.signature);
             async move {
-                let answer = request.send().await;
-                assert_eq!(answer.unwrap().status().as_u16(), 200);
+                let response = request.send().await;
+                assert_eq!(response.unwrap().status().as_u16(), 200);
             }
         });
         stream::iter(sending)
@@ -238,8 +238,8 @@ async fn no_result_of_a_replayed_backlog_is_dropped() {
         let shop = &shop;
         move |id: String| async move {
             let target = format!("/v1/checkout/sessions/{id}/{action}");
-            let answer = shop.post(&target, &json!({})).await;
-            assert!([200, 202].contains(&answer.status), "{answer:?}");
+            let response = shop.post(&target, &json!({})).await;
+            assert!([200, 202].contains(&response.status), "{response:?}");
         }
     };
     deployment

@@ -9,7 +9,7 @@ use std::sync::{
 use serde_json::json;
 
 use crate::support::{
-    Database, Shop, Stage, eventually,
+    Cluster, Database, Shop, eventually,
     node::Node,
     shop::{GOOD_CARD, order},
 };
@@ -25,46 +25,46 @@ const BANNED: &str = "banned@example.com";
 
 /// Lists of keys, the first ones first.
 #[derive(Clone, Copy)]
-struct Lists<'a> {
+struct KeyLists<'a> {
     master: &'a [&'a str],
     pepper: &'a [&'a str],
 }
 
-const OLD: Lists<'_> = Lists {
+const OLD: KeyLists<'_> = KeyLists {
     master: &[K1],
     pepper: &[P1],
 };
-const ADDED_LAST: Lists<'_> = Lists {
+const ADDED_LAST: KeyLists<'_> = KeyLists {
     master: &[K1, K2],
     pepper: &[P1, P2],
 };
-const MOVED_FIRST: Lists<'_> = Lists {
+const MOVED_FIRST: KeyLists<'_> = KeyLists {
     master: &[K2, K1],
     pepper: &[P2, P1],
 };
-const NEW: Lists<'_> = Lists {
+const NEW: KeyLists<'_> = KeyLists {
     master: &[K2],
     pepper: &[P2],
 };
 
-fn node(stage: &Stage, lists: Lists<'_>) -> Node {
+fn node(cluster: &Cluster, lists: KeyLists<'_>) -> Node {
     let (master, pepper) = (lists.master.join(","), lists.pepper.join(","));
-    stage.node(&[
+    cluster.node(&[
         ("KEYS__MASTER", &master),
         ("KEYS__PEPPER", &pepper),
         ("CHECKOUT__BAN_ANSWERS_PER_HOUR", "0"),
     ])
 }
 
-async fn started(stage: &Stage, lists: Lists<'_>) -> Node {
-    let mut node = node(stage, lists);
+async fn started(cluster: &Cluster, lists: KeyLists<'_>) -> Node {
+    let mut node = node(cluster, lists);
     node.start();
     node.ready().await;
     node
 }
 
 /// What a command is refused with.
-fn refusal(node: &Node, arguments: &[&str]) -> String {
+fn command_error(node: &Node, arguments: &[&str]) -> String {
     let output = node.command(arguments);
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(1), "{arguments:?}: {errors}");
@@ -72,8 +72,8 @@ fn refusal(node: &Node, arguments: &[&str]) -> String {
 }
 
 /// What a start with these lists is refused with.
-fn refused(stage: &Stage, lists: Lists<'_>) -> String {
-    refusal(&node(stage, lists), &["serve"])
+fn start_error(cluster: &Cluster, lists: KeyLists<'_>) -> String {
+    command_error(&node(cluster, lists), &["serve"])
 }
 
 fn ban(node: &Node, address: &str) -> String {
@@ -91,43 +91,43 @@ fn pepper_of(node: &Node, ban: &str) -> String {
 
 /// Shoppers who come by while nodes are replaced.
 #[derive(Clone)]
-struct Load {
+struct ShopperLoad {
     shop: Shop,
     bases: Arc<Mutex<Vec<String>>>,
     is_over: Arc<AtomicBool>,
     /// A turn takes the next node, as a load balancer would.
-    turns: Arc<AtomicUsize>,
+    next_node: Arc<AtomicUsize>,
     served: Arc<AtomicUsize>,
-    wrong: Arc<Mutex<Vec<String>>>,
+    problems: Arc<Mutex<Vec<String>>>,
 }
 
-impl Load {
+impl ShopperLoad {
     fn new(shop: &Shop, nodes: &[&Node]) -> Self {
         Self {
             shop: shop.clone(),
             bases: Arc::new(Mutex::new(nodes.iter().map(|node| node.base()).collect())),
             is_over: Arc::default(),
-            turns: Arc::default(),
+            next_node: Arc::default(),
             served: Arc::default(),
-            wrong: Arc::default(),
+            problems: Arc::default(),
         }
     }
 
     /// The merchant at the next node.
     fn next(&self) -> Shop {
         let bases = self.bases.lock().unwrap();
-        let turn = self.turns.fetch_add(1, Ordering::Relaxed);
+        let turn = self.next_node.fetch_add(1, Ordering::Relaxed);
         let mut shop = self.shop.clone();
         shop.base.clone_from(&bases[turn % bases.len()]);
         shop
     }
 
-    fn complain(&self, what: String) {
-        self.wrong.lock().unwrap().push(what);
+    fn report(&self, what: String) {
+        self.problems.lock().unwrap().push(what);
     }
 
     /// A shopper pays at other nodes than the one that made the session, until it is over.
-    async fn pays(self) {
+    async fn pay_until_over(self) {
         while !self.is_over.load(Ordering::Relaxed) {
             let body = order(json!({ "customer_email": "good@example.com" })).to_string();
             let shop = self.next();
@@ -135,7 +135,7 @@ impl Load {
             // A node that stops closes its connections.
             let Ok(created) = created.await else { continue };
             if created.status != 201 {
-                self.judge("create", created.status, &created.body);
+                self.check_status("create", created.status, &created.body);
                 continue;
             }
             let created = created.json();
@@ -146,7 +146,7 @@ impl Load {
             let paid = self.next().try_shopper(id, pay_token, "pay", &pay).await;
             let Ok(paid) = paid else { continue };
             if paid.status != 200 {
-                self.judge("pay", paid.status, &paid.body);
+                self.check_status("pay", paid.status, &paid.body);
                 continue;
             }
             let target = format!("/v1/checkout/sessions/{id}");
@@ -154,7 +154,7 @@ impl Load {
                 continue;
             };
             if read.status != 200 {
-                self.judge("read", read.status, &read.body);
+                self.check_status("read", read.status, &read.body);
                 continue;
             }
             // A processor that is slow leaves it pending.
@@ -166,33 +166,33 @@ impl Load {
     }
 
     /// A banned shopper tries until it is over.
-    async fn pays_while_banned(self) {
+    async fn pay_while_banned(self) {
         let body = order(json!({ "customer_email": BANNED })).to_string();
         while !self.is_over.load(Ordering::Relaxed) {
             let shop = self.next();
             let tried = shop.try_call("POST", "/v1/checkout/sessions", &body, None);
             let Ok(tried) = tried.await else { continue };
             if tried.status != 403 {
-                self.judge("banned", tried.status, &tried.body);
+                self.check_status("banned", tried.status, &tried.body);
             }
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
-    fn judge(&self, what: &str, status: u16, body: &str) {
+    fn check_status(&self, what: &str, status: u16, body: &str) {
         let is_busy = status == 503 && body.contains("\"busy\"");
         if !is_busy {
-            self.complain(format!("{what}: {status} {body}"));
+            self.report(format!("{what}: {status} {body}"));
         }
     }
 
     /// Waits until so many more shoppers were served.
-    async fn goes_on(&self, more: usize) {
+    async fn wait_for_served(&self, more: usize) {
         let wanted = self.served.load(Ordering::Relaxed) + more;
         eventually(60, "the load", || async {
             let served = self.served.load(Ordering::Relaxed);
-            let wrong = self.wrong.lock().unwrap().clone();
-            assert!(wrong.is_empty(), "{wrong:?}");
+            let problems = self.problems.lock().unwrap().clone();
+            assert!(problems.is_empty(), "{problems:?}");
             (served >= wanted)
                 .then_some(())
                 .ok_or_else(|| served.to_string())
@@ -201,26 +201,26 @@ impl Load {
     }
 
     /// Replaces a node: the new one is added before the old one stops.
-    async fn replace(&self, stage: &Stage, old: &mut Node, lists: Lists<'_>) {
-        let new = started(stage, lists).await;
+    async fn replace(&self, cluster: &Cluster, old: &mut Node, lists: KeyLists<'_>) {
+        let new = started(cluster, lists).await;
         {
             let mut bases = self.bases.lock().unwrap();
             let gone = old.base();
             bases.retain(|base| *base != gone);
             bases.push(new.base());
         }
-        self.goes_on(3).await;
+        self.wait_for_served(3).await;
         assert!(old.terminate().0.success());
         *old = new;
-        self.goes_on(3).await;
+        self.wait_for_served(3).await;
     }
 }
 
 /// Between the halves of the first rollout nobody seals or hashes under the new keys: one node lacks
 /// them.
-fn new_keys_are_not_used_yet(stage: &Stage, first: &Node) {
-    let moved = node(stage, MOVED_FIRST);
-    let lacking = refusal(&moved, &["keys", "reseal"]);
+fn assert_new_keys_are_not_used(cluster: &Cluster, first: &Node) {
+    let moved = node(cluster, MOVED_FIRST);
+    let lacking = command_error(&moved, &["keys", "reseal"]);
     assert!(
         lacking.contains("keys.master lacks the key \"k2\" on node"),
         "{lacking}"
@@ -237,40 +237,40 @@ fn new_keys_are_not_used_yet(stage: &Stage, first: &Node) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn keys_are_rotated_by_rolling_restarts_under_load() {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
-    let (mut first, mut second) = (started(&stage, OLD).await, started(&stage, OLD).await);
-    let shop = stage.merchant(&first);
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
+    let (mut first, mut second) = (started(&cluster, OLD).await, started(&cluster, OLD).await);
+    let shop = cluster.merchant(&first);
     let banned = ban(&first, BANNED);
-    let away = ban(&first, "away@example.com");
-    let load = Load::new(&shop, &[&first, &second]);
+    let second_ban = ban(&first, "away@example.com");
+    let load = ShopperLoad::new(&shop, &[&first, &second]);
     let shoppers = [
-        tokio::spawn(load.clone().pays()),
-        tokio::spawn(load.clone().pays()),
-        tokio::spawn(load.clone().pays_while_banned()),
+        tokio::spawn(load.clone().pay_until_over()),
+        tokio::spawn(load.clone().pay_until_over()),
+        tokio::spawn(load.clone().pay_while_banned()),
     ];
-    load.goes_on(3).await;
+    load.wait_for_served(3).await;
 
     // The first rollout.
-    load.replace(&stage, &mut first, ADDED_LAST).await;
-    new_keys_are_not_used_yet(&stage, &first);
-    load.replace(&stage, &mut second, ADDED_LAST).await;
+    load.replace(&cluster, &mut first, ADDED_LAST).await;
+    assert_new_keys_are_not_used(&cluster, &first);
+    load.replace(&cluster, &mut second, ADDED_LAST).await;
 
     // The second one: from here on new bans are under the new pepper.
-    load.replace(&stage, &mut first, MOVED_FIRST).await;
+    load.replace(&cluster, &mut first, MOVED_FIRST).await;
     let under_new = ban(&first, "newer@example.com");
     assert_eq!(pepper_of(&second, &under_new), "p2");
-    load.replace(&stage, &mut second, MOVED_FIRST).await;
+    load.replace(&cluster, &mut second, MOVED_FIRST).await;
 
-    let early = refused(
-        &stage,
-        Lists {
+    let start_failure = start_error(
+        &cluster,
+        KeyLists {
             pepper: MOVED_FIRST.pepper,
             ..NEW
         },
     );
     assert!(
-        early.contains("keys.master lacks the key \"k1\""),
-        "{early}"
+        start_failure.contains("keys.master lacks the key \"k1\""),
+        "{start_failure}"
     );
     let resealed = first.json(&["keys", "reseal"]);
     assert!(resealed["resealed"].as_u64().unwrap() > 0, "{resealed}");
@@ -285,13 +285,13 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
     .await;
 
     // The old pepper is needed as long as a ban is under it.
-    let early = refused(&stage, NEW);
+    let start_failure = start_error(&cluster, NEW);
     assert!(
-        early.contains("keys.pepper lacks the key \"p1\""),
-        "{early}"
+        start_failure.contains("keys.pepper lacks the key \"p1\""),
+        "{start_failure}"
     );
-    first.json(&["ban", "revoke", &away]);
-    let waiting = node(&stage, NEW);
+    first.json(&["ban", "revoke", &second_ban]);
+    let waiting = node(&cluster, NEW);
     let output = waiting.command(&["ban", "list"]);
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(
@@ -305,24 +305,25 @@ async fn keys_are_rotated_by_rolling_restarts_under_load() {
             first.json(&["ban", "revoke", line["ban_id"].as_str().unwrap()]);
         }
     }
-    load.replace(&stage, &mut first, NEW).await;
-    load.replace(&stage, &mut second, NEW).await;
+    load.replace(&cluster, &mut first, NEW).await;
+    load.replace(&cluster, &mut second, NEW).await;
 
     load.is_over.store(true, Ordering::Relaxed);
     for shopper in shoppers {
         shopper.await.unwrap();
     }
-    let wrong = load.wrong.lock().unwrap().clone();
-    assert!(wrong.is_empty(), "{wrong:?}");
+    let problems = load.problems.lock().unwrap().clone();
+    assert!(problems.is_empty(), "{problems:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_start_is_refused_for_keys_that_do_not_fit() {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
-    let mut first = started(&stage, ADDED_LAST).await;
-    stage.merchant(&first).create(json!({})).await;
+async fn mismatched_keys_prevent_the_start() {
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
+    let mut first = started(&cluster, ADDED_LAST).await;
+    cluster.merchant(&first).create(json!({})).await;
     let live = ban(&first, BANNED);
-    let tried = |master: &[&str], pepper: &[&str]| refused(&stage, Lists { master, pepper });
+    let tried =
+        |master: &[&str], pepper: &[&str]| start_error(&cluster, KeyLists { master, pepper });
     // Nothing was made with it yet, but a live node has it.
     let other_k2 = OTHER_K1.replace("k1:", "k2:");
     let errors = tried(&[K1, &other_k2], &[P1]);
@@ -332,7 +333,7 @@ async fn a_start_is_refused_for_keys_that_do_not_fit() {
     );
     assert!(first.terminate().0.success());
     let zero = "k1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
-    for (master, pepper, says) in [
+    for (master, pepper, expected) in [
         (K2, P1, "keys.master lacks the key \"k1\""),
         (
             OTHER_K1,
@@ -350,11 +351,11 @@ async fn a_start_is_refused_for_keys_that_do_not_fit() {
         (K1, "", "keys.pepper"),
     ] {
         let errors = tried(&[master], &[pepper]);
-        assert!(errors.contains(says), "{master} {pepper}: {errors}");
+        assert!(errors.contains(expected), "{master} {pepper}: {errors}");
     }
     // A command does not work with them either, and a refused start leaves nothing behind.
     for command in [&["ban", "list"][..], &["config", "check"]] {
-        let errors = refusal(&node(&stage, NEW), command);
+        let errors = command_error(&node(&cluster, NEW), command);
         assert!(
             errors.contains("keys.master lacks the key \"k1\""),
             "{errors}"
@@ -362,8 +363,8 @@ async fn a_start_is_refused_for_keys_that_do_not_fit() {
     }
     first.json(&["ban", "revoke", &live]);
     let mut without = started(
-        &stage,
-        Lists {
+        &cluster,
+        KeyLists {
             master: OLD.master,
             pepper: NEW.pepper,
         },

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Database, Stage, binary::ONCHARGE};
+use crate::support::{Cluster, Database, binary::ONCHARGE};
 
 const KEYS: [(&str, &str); 2] = [
     (
@@ -37,13 +37,13 @@ fn run(dir: &Path, arguments: &[&str], variables: &[(&str, &str)]) -> Output {
 fn refusal(dir: &TempDir, output: &Output, code: i32) -> String {
     let errors = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(code), "{errors}");
-    let left = fs::read_dir(dir.path()).unwrap().count();
-    assert_eq!(left, 0, "it has written something: {errors}");
+    let file_count = fs::read_dir(dir.path()).unwrap().count();
+    assert_eq!(file_count, 0, "it has written something: {errors}");
     errors
 }
 
 #[test]
-fn a_production_whose_database_is_not_named_does_not_start() {
+fn production_requires_a_database() {
     let dir = TempDir::new().unwrap();
     let errors = refusal(&dir, &run(dir.path(), &["serve"], &[]), 1);
     for name in ["ONCHARGE__DATABASE__URL", "--data-dir"] {
@@ -60,7 +60,7 @@ fn a_production_whose_database_is_not_named_does_not_start() {
 }
 
 #[test]
-fn a_name_that_is_no_setting_ends_the_start() {
+fn an_unknown_setting_prevents_the_start() {
     let dir = TempDir::new().unwrap();
     let secret = "postgres://me:hunter2@127.0.0.1:1/x";
     for (name, nearest) in [
@@ -98,7 +98,7 @@ fn a_name_that_is_no_setting_ends_the_start() {
 }
 
 #[test]
-fn a_production_refuses_a_database_connection_that_could_be_read_on_its_way() {
+fn production_rejects_unencrypted_database_connections() {
     let dir = TempDir::new().unwrap();
     for (url, allowed) in [
         (
@@ -143,7 +143,7 @@ fn a_production_refuses_a_database_connection_that_could_be_read_on_its_way() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_check_says_once_why_the_database_cannot_be_used() {
+async fn config_check_reports_the_database_error_once() {
     let url = Database::Postgres.fresh().await.unwrap();
     let (_, place) = url.split_once('@').unwrap();
     let dir = TempDir::new().unwrap();
@@ -173,7 +173,7 @@ async fn a_check_says_once_why_the_database_cannot_be_used() {
 }
 
 #[test]
-fn no_part_of_a_password_that_is_not_encoded_is_shown_or_resolved() {
+fn an_unencoded_password_is_neither_shown_nor_resolved() {
     let dir = TempDir::new().unwrap();
     let url = "postgres://u:hunter2@Secr3t@127.0.0.1:1/db";
     for command in [&["serve"][..], &["config", "check"]] {
@@ -190,9 +190,9 @@ fn no_part_of_a_password_that_is_not_encoded_is_shown_or_resolved() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_first_log_line_says_what_it_runs_on() {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
-    let node = stage.ready_node(&[("LOG__FORMAT", "json")]).await;
+async fn the_first_log_line_describes_the_configuration() {
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
+    let node = cluster.ready_node(&[("LOG__FORMAT", "json")]).await;
     let log = node.log();
     let first: Value = serde_json::from_str(log.lines().next().unwrap()).unwrap();
     assert_eq!(first["message"], "starting", "{log}");
@@ -206,8 +206,8 @@ async fn the_first_log_line_says_what_it_runs_on() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_merchant_needs_a_psp_account_that_exists() {
-    let stage = Stage::set(Database::Postgres.fresh().await).await;
-    let mut node = stage.ready_node(&[]).await;
+    let cluster = Cluster::start(Database::Postgres.fresh().await).await;
+    let mut node = cluster.ready_node(&[]).await;
     for account in ["simulator/eu", "stripe/default"] {
         let create = [
             "merchant",
@@ -227,13 +227,13 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
         assert!(output.stdout.is_empty());
     }
     // An account that is taken out of the configuration later is named by the log.
-    let shop = stage.merchant(&node);
+    let shop = cluster.merchant(&node);
     assert!(node.terminate().0.success());
-    let mut other = stage.node(&[]).without("PSP__");
+    let mut other = cluster.node(&[]).without("PSP__");
     other.start();
     other.ready().await;
     other
-        .logs("merchants use a PSP account that is not configured")
+        .wait_for_log("merchants use a PSP account that is not configured")
         .await;
     let checked = other.command(&["config", "check"]);
     let errors = String::from_utf8_lossy(&checked.stderr);
@@ -245,9 +245,11 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
     let mut same = shop.clone();
     same.base = other.base();
     let (id, token) = same.create(json!({})).await;
-    other.logs("simulator/default").await;
+    other.wait_for_log("simulator/default").await;
     let body = json!({"payment_method": "tok_x"});
-    let answer = same.shopper(&id, &token, "pay", &body).await;
-    assert_eq!(answer.status, 503, "{}", answer.body);
-    other.logs("the PSP account is not configured").await;
+    let response = same.shopper(&id, &token, "pay", &body).await;
+    assert_eq!(response.status, 503, "{}", response.body);
+    other
+        .wait_for_log("the PSP account is not configured")
+        .await;
 }

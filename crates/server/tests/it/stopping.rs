@@ -29,7 +29,7 @@ fn refund_of(id: &str, number: u8) -> String {
 }
 
 /// Waits until so many refunds are written down, and so are under way.
-async fn are_under_way(shop: &Shop, id: &str, many: u8) {
+async fn wait_for_refunds(shop: &Shop, id: &str, many: u8) {
     eventually(10, "refunds under way", || async {
         let list = shop.get(&format!("/v1/refunds?session_id={id}")).await;
         let list = list.expect(200);
@@ -70,7 +70,7 @@ async fn sigterm_under_load(database: Database) {
             tokio::spawn(create_until(shop, client, (stopped, made)))
         })
         .collect();
-    are_under_way(&shop, &id, REFUNDS).await;
+    wait_for_refunds(&shop, &id, REFUNDS).await;
     eventually(10, "load", || async {
         let made = made.load(Ordering::Relaxed);
         if made > 20 {
@@ -115,7 +115,7 @@ async fn sigterm_under_load(database: Database) {
     }
 }
 
-async fn create(shop: &Shop, key: &str) -> Result<crate::support::Answer, reqwest::Error> {
+async fn create(shop: &Shop, key: &str) -> Result<crate::support::ApiResponse, reqwest::Error> {
     let body = order(json!({ "reference": key })).to_string();
     let target = "/v1/checkout/sessions";
     shop.try_call("POST", target, &body, Some(key)).await
@@ -127,21 +127,21 @@ async fn create_until(
     client: u64,
     (stopped, made): (Arc<AtomicBool>, Arc<AtomicU64>),
 ) -> Vec<(String, Option<Value>)> {
-    let mut seen = Vec::new();
+    let mut created = Vec::new();
     for number in 0.. {
         let key = format!("client-{client}-{number}");
-        let Ok(answer) = create(&shop, &key).await else {
+        let Ok(response) = create(&shop, &key).await else {
             // Nobody took it: the port is shut.
-            seen.push((key, None));
+            created.push((key, None));
             break;
         };
-        seen.push((key, Some(answer.expect(201))));
+        created.push((key, Some(response.expect(201))));
         made.fetch_add(1, Ordering::Relaxed);
         if stopped.load(Ordering::Relaxed) {
             break;
         }
     }
-    seen
+    created
 }
 
 async fn a_client_that_resets_its_connection(database: Database) {
@@ -159,26 +159,28 @@ async fn a_client_that_resets_its_connection(database: Database) {
         signature.concat(),
         body.len()
     );
-    let mut line = TcpStream::connect(&host).unwrap();
-    line.write_all(format!("{head}{body}").as_bytes()).unwrap();
-    are_under_way(&shop, &id, 1).await;
+    let mut stream = TcpStream::connect(&host).unwrap();
+    stream
+        .write_all(format!("{head}{body}").as_bytes())
+        .unwrap();
+    wait_for_refunds(&shop, &id, 1).await;
     // Not closed, but reset: whatever waits to be read or written is thrown away.
-    let socket = socket2::SockRef::from(&line);
+    let socket = socket2::SockRef::from(&stream);
     socket.set_linger(Some(Duration::ZERO)).unwrap();
-    drop(line);
+    drop(stream);
 
-    let answer = eventually(20, "the key's answer", || async {
-        let answer = shop.call("POST", target, &body, Some("key")).await;
-        match answer.status {
-            201 => Ok(answer),
+    let response = eventually(20, "the key's answer", || async {
+        let response = shop.call("POST", target, &body, Some("key")).await;
+        match response.status {
+            201 => Ok(response),
             // While the first request is still at work.
-            409 => Err(answer.body),
-            _ => panic!("{answer:?}"),
+            409 => Err(response.body),
+            _ => panic!("{response:?}"),
         }
     })
     .await;
-    assert!(answer.replayed, "{answer:?}");
-    let refund = answer.json();
+    assert!(response.replayed, "{response:?}");
+    let refund = response.json();
     let refund = format!("/v1/refunds/{}", refund["refund_id"].as_str().unwrap());
     eventually(10, "the refund", || async {
         let refund = shop.get(&refund).await.expect(200);

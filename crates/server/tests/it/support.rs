@@ -3,7 +3,7 @@
 pub(crate) mod audit;
 pub(crate) mod binary;
 pub(crate) mod database;
-pub(crate) mod door;
+pub(crate) mod database_proxy;
 pub(crate) mod node;
 pub(crate) mod proxy;
 pub(crate) mod shop;
@@ -11,9 +11,9 @@ pub(crate) mod webhooks;
 
 pub(crate) use binary::{Dev, Serve};
 pub(crate) use database::{Database, on_both};
-pub(crate) use door::Door;
-pub(crate) use node::Stage;
-pub(crate) use shop::{Answer, Shop};
+pub(crate) use database_proxy::DatabaseProxy;
+pub(crate) use node::Cluster;
+pub(crate) use shop::{ApiResponse, Shop};
 
 use std::time::{Duration, Instant};
 

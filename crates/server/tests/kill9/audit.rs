@@ -9,26 +9,26 @@ use std::{
 use serde_json::Value;
 
 use crate::{
-    crew::Crew,
-    done::Done,
-    events::Post,
-    look::{Books, look_at},
+    clients::Clients,
+    cluster::Cluster,
+    database_state::DatabaseState,
+    disruption_counts::DisruptionCounts,
+    events::DeliveryLog,
     operators,
-    plan::{Dice, RoundPlan},
-    stage::Stage,
-    story::Story,
-    truth::Truth,
+    order_check::{RoundData, check_order},
+    order_record::OrderRecord,
+    plan::{RoundPlan, SeededRng},
 };
 
 /// How long whoever is still without an answer goes on asking in the quiet, and how long the
 /// auditors do.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const READ_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long work may stay open once there is no trouble. The longest is an attempt that never left
 /// and whose session has expired meanwhile: a minute, and the back-off of 30 s, after the session's
 /// own time.
-pub(crate) const QUIET: Duration = Duration::from_secs(130);
+pub(crate) const QUIESCENCE_TIMEOUT: Duration = Duration::from_secs(130);
 /// How often the databases are asked whether there is quiet.
-const ASKED: Duration = Duration::from_millis(400);
+const POLL_INTERVAL: Duration = Duration::from_millis(400);
 /// How many events of each merchant are delivered once more in every round.
 const REDELIVERED: usize = 2;
 
@@ -40,7 +40,7 @@ pub(crate) struct Audit {
     /// What was open the longest in the quiet of this round.
     last: String,
     /// Refunds that were paid out of captures which were taken back, of all rounds.
-    in_vain: BTreeSet<String>,
+    unfunded_refunds: BTreeSet<String>,
 }
 
 impl Audit {
@@ -60,37 +60,45 @@ impl Audit {
     }
 
     /// Adds what was done to the stage.
-    pub(crate) fn add(&mut self, done: &Done) {
-        for (what, count) in done.counts() {
+    pub(crate) fn add(&mut self, disruption_counts: &DisruptionCounts) {
+        for (what, count) in disruption_counts.counts() {
             *self.counts.entry(what).or_default() += count;
         }
     }
 
     /// Waits until nothing is open any more; what still is at that time is stuck.
-    pub(crate) async fn quiet(&mut self, truth: &Truth, until: Instant) {
+    pub(crate) async fn wait_for_quiescence(
+        &mut self,
+        database_state: &DatabaseState,
+        until: Instant,
+    ) {
         let mut quiet = 0;
         while quiet < 2 {
-            let open = truth.open().await;
-            quiet = if open.is_empty() { quiet + 1 } else { 0 };
-            if let Some(line) = open.first() {
+            let open_work = database_state.open_work().await;
+            quiet = if open_work.is_empty() { quiet + 1 } else { 0 };
+            if let Some(line) = open_work.first() {
                 self.last.clone_from(line);
             }
             if Instant::now() > until {
-                let stuck = open.into_iter().map(|line| format!("stuck: {line}"));
+                let stuck = open_work.into_iter().map(|line| format!("stuck: {line}"));
                 self.findings.extend(stuck);
                 return;
             }
-            tokio::time::sleep(ASKED).await;
+            tokio::time::sleep(POLL_INTERVAL).await;
         }
     }
 
     /// Has the merchants ask for events once more: those that were given up, and a few others; each
     /// must come once more.
-    pub(crate) async fn redeliver(&mut self, crew: &Crew, (stage, truth): (&Stage, &Truth)) {
+    pub(crate) async fn redeliver(
+        &mut self,
+        clients: &Clients,
+        (cluster, database_state): (&Cluster, &DatabaseState),
+    ) {
         let mut asked = Vec::new();
-        let dead = truth.dead().await;
-        for (merchant, receiver) in stage.receivers.iter().enumerate() {
-            let ours = stage.merchants[merchant]["merchant_id"].as_str().unwrap();
+        let dead = database_state.dead().await;
+        for (merchant, receiver) in cluster.receivers.iter().enumerate() {
+            let ours = cluster.merchants[merchant]["merchant_id"].as_str().unwrap();
             let given_up = dead.iter().filter(|(_, of)| ours.ends_with(of.as_str()));
             let given_up = given_up.map(|(event, _)| format!("evt_{event}"));
             let arrivals = receiver.arrivals();
@@ -98,89 +106,98 @@ impl Audit {
             let wanted: BTreeSet<String> = given_up
                 .chain(some.map(|arrival| arrival.id().to_owned()))
                 .collect();
-            let post = Post::of(receiver);
+            let delivery_log = DeliveryLog::of(receiver);
             for event in wanted {
-                let before = post.count(&event);
-                self.ask_for(crew, merchant, &event).await;
+                let before = delivery_log.count(&event);
+                self.request_redelivery(clients, merchant, &event).await;
                 asked.push((merchant, event, before));
             }
         }
-        self.quiet(truth, Instant::now() + QUIET).await;
+        self.wait_for_quiescence(database_state, Instant::now() + QUIESCENCE_TIMEOUT)
+            .await;
         for (merchant, event, before) in &asked {
-            let after = Post::of(&stage.receivers[*merchant]).count(event);
+            let after = DeliveryLog::of(&cluster.receivers[*merchant]).count(event);
             if after <= *before {
                 self.findings
                     .push(format!("{event} was not delivered once more"));
             }
         }
-        let dead = truth.dead().await.into_iter();
+        let dead = database_state.dead().await.into_iter();
         self.findings
             .extend(dead.map(|(event, _)| format!("the delivery of evt_{event} is dead")));
         let count = u64::try_from(asked.len()).unwrap();
         *self.counts.entry("redeliveries").or_default() += count;
     }
 
-    async fn ask_for(&mut self, crew: &Crew, merchant: usize, event: &str) {
-        let shop = crew.shop(merchant, &mut Dice::of(&[5]));
+    async fn request_redelivery(&mut self, clients: &Clients, merchant: usize, event: &str) {
+        let shop = clients.shop(merchant, &mut SeededRng::from_numbers(&[5]));
         let target = format!("/v1/events/{event}/redeliver");
-        let answer = shop.try_call("POST", &target, ("{}", None)).await.unwrap();
-        if answer.status != 202 {
+        let response = shop.try_call("POST", &target, ("{}", None)).await.unwrap();
+        if response.status != 202 {
             self.findings
-                .push(format!("{target} was answered {answer:?}"));
+                .push(format!("{target} was answered {response:?}"));
         }
     }
 
     /// What the databases say by themselves.
-    pub(crate) async fn books(&mut self, truth: &Truth) {
-        self.findings.extend(truth.gaps().await);
-        self.findings.extend(truth.without_delivery().await);
-        self.findings.extend(truth.wrong_in_the_inbox().await);
-        let known: HashSet<_> = truth.sessions().await.into_iter().collect();
-        let paid = truth.paid_sessions().await.into_iter();
+    pub(crate) async fn check_databases(&mut self, database_state: &DatabaseState) {
+        self.findings.extend(database_state.sequence_gaps().await);
+        self.findings
+            .extend(database_state.without_delivery().await);
+        self.findings.extend(database_state.inbox_problems().await);
+        let known: HashSet<_> = database_state.sessions().await.into_iter().collect();
+        let paid = database_state.paid_sessions().await.into_iter();
         let lost = paid.filter(|session| !known.contains(session));
         let lost = lost.map(|session| format!("money moved for {session}, which is lost"));
         self.findings.extend(lost);
     }
 
     /// What operators are shown about the time since then (RFC 3339).
-    pub(crate) async fn operators(&mut self, stage: &Stage, since: &str) {
-        let (differences, compared) = operators::reconcile(stage, since);
+    pub(crate) async fn operators(&mut self, cluster: &Cluster, since: &str) {
+        let (differences, compared) = operators::reconcile(cluster, since);
         self.findings.extend(differences);
         // The last time, that is all of them.
         self.counts.insert("operations reconciled", compared);
-        self.findings.extend(operators::stuck(stage, &self.in_vain));
-        let gauges = operators::gauges(stage, self.in_vain.len()).await;
+        self.findings
+            .extend(operators::stuck(cluster, &self.unfunded_refunds));
+        let gauges = operators::gauges(cluster, self.unfunded_refunds.len()).await;
         self.findings.extend(gauges);
     }
 
     /// Looks at every order of a round; what there was, in a few words.
-    pub(crate) async fn look(
+    pub(crate) async fn check_orders(
         &mut self,
-        crew: &Crew,
-        (stage, plan): (&Stage, &RoundPlan),
-        stories: &[Story],
+        clients: &Clients,
+        (cluster, plan): (&Cluster, &RoundPlan),
+        order_records: &[OrderRecord],
     ) -> String {
-        let books = Books {
-            sessions: sessions_of_round(crew, plan).await,
+        let round_data = RoundData {
+            sessions: sessions_of_round(clients, plan).await,
             plan,
-            posts: stage.receivers.iter().map(Post::of).collect(),
+            delivery_logs: cluster.receivers.iter().map(DeliveryLog::of).collect(),
         };
         let mut counts = BTreeMap::new();
-        for group in stories.chunks(8) {
-            let looks = group.iter().map(|story| look_at(crew, story, &books));
-            for look in futures_util::future::join_all(looks).await {
-                self.findings.extend(look.findings);
-                self.in_vain.extend(look.in_vain);
-                for (what, count) in look.counts {
+        for group in order_records.chunks(8) {
+            let order_checks = group
+                .iter()
+                .map(|order_record| check_order(clients, order_record, &round_data));
+            for order_check in futures_util::future::join_all(order_checks).await {
+                self.findings.extend(order_check.findings);
+                self.unfunded_refunds.extend(order_check.unfunded_refunds);
+                for (what, count) in order_check.counts {
                     *counts.entry(what).or_default() += count;
                 }
             }
         }
-        for (merchant, post) in books.posts.iter().enumerate() {
-            let its = stories.iter().filter(|story| story.merchant == merchant);
-            let sessions = its.filter_map(|story| Some(story.session.as_ref()?.0.as_str()));
-            self.findings.extend(post.wrong(&sessions.collect()));
-            let (came, refused) = post.counts();
+        for (merchant, delivery_log) in round_data.delivery_logs.iter().enumerate() {
+            let its = order_records
+                .iter()
+                .filter(|order_record| order_record.merchant == merchant);
+            let sessions =
+                its.filter_map(|order_record| Some(order_record.session.as_ref()?.0.as_str()));
+            self.findings
+                .extend(delivery_log.problems(&sessions.collect()));
+            let (came, refused) = delivery_log.counts();
             *counts.entry("deliveries received").or_default() += came;
             *counts.entry("of them not taken").or_default() += refused;
         }
@@ -197,13 +214,15 @@ fn counted(counts: &BTreeMap<&'static str, u64>) -> String {
 }
 
 /// Every session of the round by the merchant's reference: one each, if all is well.
-async fn sessions_of_round(crew: &Crew, plan: &RoundPlan) -> HashMap<String, Vec<Value>> {
+async fn sessions_of_round(clients: &Clients, plan: &RoundPlan) -> HashMap<String, Vec<Value>> {
     let mut found: HashMap<String, Vec<Value>> = HashMap::new();
     let prefix = format!("k{}-", plan.round);
-    for merchant in 0..crew.merchants() {
+    for merchant in 0..clients.merchants() {
         let mut target = "/v1/checkout/sessions?limit=100".to_owned();
         loop {
-            let page = crew.get(merchant, &mut Dice::of(&[1]), &target).await;
+            let page = clients
+                .get(merchant, &mut SeededRng::from_numbers(&[1]), &target)
+                .await;
             let page = page.expect("a page of the list");
             let mut older = false;
             for session in page["data"].as_array().unwrap() {

@@ -6,20 +6,20 @@ use std::collections::{BTreeSet, HashMap};
 use serde_json::Value;
 
 use crate::{
+    behavior::Reply,
     money::{capture_failed, paid_out},
-    mood::Reply,
     receiver::{Arrival, Receiver},
 };
 
 /// How late the end of a connection that hung may be noticed.
-const NOTICED: std::time::Duration = std::time::Duration::from_millis(500);
+const DISCONNECT_TOLERANCE: std::time::Duration = std::time::Duration::from_millis(500);
 
 /// Everything that came to one merchant's server in a round, by session.
-pub(crate) struct Post {
+pub(crate) struct DeliveryLog {
     by_session: HashMap<String, Vec<Arrival>>,
 }
 
-impl Post {
+impl DeliveryLog {
     /// What came to this server.
     pub(crate) fn of(receiver: &Receiver) -> Self {
         let mut by_session: HashMap<String, Vec<Arrival>> = HashMap::new();
@@ -33,7 +33,7 @@ impl Post {
     /// How many deliveries came, and how many of them it did not take.
     pub(crate) fn counts(&self) -> (u64, u64) {
         let all = self.by_session.values().flatten();
-        let refused = all.clone().filter(|arrival| !was_taken(arrival)).count();
+        let refused = all.clone().filter(|arrival| !was_accepted(arrival)).count();
         (
             u64::try_from(all.count()).unwrap(),
             u64::try_from(refused).unwrap(),
@@ -42,20 +42,20 @@ impl Post {
 
     /// What is wrong with the deliveries themselves, and those of sessions that the merchant does
     /// not know.
-    pub(crate) fn wrong(&self, sessions: &BTreeSet<&str>) -> Vec<String> {
-        let mut wrong = Vec::new();
+    pub(crate) fn problems(&self, sessions: &BTreeSet<&str>) -> Vec<String> {
+        let mut problems = Vec::new();
         for arrival in self.by_session.values().flatten() {
-            if !arrival.wrong.is_empty() {
-                wrong.push(format!(
+            if !arrival.problems.is_empty() {
+                problems.push(format!(
                     "a delivery with {:?}: {}",
-                    arrival.wrong, arrival.body
+                    arrival.problems, arrival.body
                 ));
             }
             if !sessions.contains(arrival.session()) {
-                wrong.push(format!("not this merchant's event: {}", arrival.body));
+                problems.push(format!("not this merchant's event: {}", arrival.body));
             }
         }
-        wrong
+        problems
     }
 
     fn of_session(&self, id: &str) -> &[Arrival] {
@@ -69,37 +69,37 @@ impl Post {
     }
 }
 
-fn was_taken(arrival: &Arrival) -> bool {
+fn was_accepted(arrival: &Arrival) -> bool {
     matches!(arrival.reply, Reply::Status(status) if (200..300).contains(&status))
 }
 
 /// The events of a session, oldest first, beside what its merchant's server got.
-pub(crate) struct Told<'a> {
+pub(crate) struct SessionEvents<'a> {
     pub(crate) events: &'a [Value],
     arrivals: &'a [Arrival],
 }
 
-impl<'a> Told<'a> {
+impl<'a> SessionEvents<'a> {
     /// Of this session.
-    pub(crate) fn new(id: &str, events: &'a [Value], post: &'a Post) -> Self {
-        let arrivals = post.of_session(id);
+    pub(crate) fn new(id: &str, events: &'a [Value], delivery_log: &'a DeliveryLog) -> Self {
+        let arrivals = delivery_log.of_session(id);
         Self { events, arrivals }
     }
 
     /// Numbers without gaps, and each event delivered as it is listed.
-    pub(crate) fn wrong(&self) -> Vec<String> {
-        let mut wrong = Vec::new();
+    pub(crate) fn problems(&self) -> Vec<String> {
+        let mut problems = Vec::new();
         for (number, event) in (1u64..).zip(self.events) {
             let sequence = event["sequence"].as_u64().unwrap();
             if sequence != number {
-                wrong.push(format!("the event {number} has the sequence {sequence}"));
+                problems.push(format!("the event {number} has the sequence {sequence}"));
             }
             let its: Vec<&Arrival> = self.of(event).collect();
-            if !its.iter().any(|arrival| was_taken(arrival)) {
-                wrong.push(format!("never received, in {} tries: {event}", its.len()));
+            if !its.iter().any(|arrival| was_accepted(arrival)) {
+                problems.push(format!("never received, in {} tries: {event}", its.len()));
             }
             for arrival in its.iter().filter(|arrival| arrival.body != *event) {
-                wrong.push(format!("{event} was told as {}", arrival.body));
+                problems.push(format!("{event} was told as {}", arrival.body));
             }
         }
         let ids: Vec<&str> = self
@@ -108,9 +108,9 @@ impl<'a> Told<'a> {
             .filter_map(|e| e["id"].as_str())
             .collect();
         for arrival in self.arrivals.iter().filter(|a| !ids.contains(&a.id())) {
-            wrong.push(format!("told, and never happened: {}", arrival.body));
+            problems.push(format!("told, and never happened: {}", arrival.body));
         }
-        wrong
+        problems
     }
 
     fn of(&self, event: &Value) -> impl Iterator<Item = &'a Arrival> {
@@ -130,7 +130,7 @@ impl<'a> Told<'a> {
                 continue;
             };
             let slack = match first.reply {
-                Reply::Hang(_) => NOTICED,
+                Reply::Hang(_) => DISCONNECT_TOLERANCE,
                 Reply::Status(_) | Reply::Close => std::time::Duration::ZERO,
             };
             if next.at + slack < first.ended {
@@ -148,40 +148,42 @@ impl<'a> Told<'a> {
     }
 
     /// Whether the events tell what became of the session and its refunds, each once.
-    pub(crate) fn lies(&self, session: &Value, refunds: &[Value]) -> Vec<String> {
-        let mut wrong = Vec::new();
+    pub(crate) fn inconsistencies(&self, session: &Value, refunds: &[Value]) -> Vec<String> {
+        let mut problems = Vec::new();
         let status = session["status"].as_str().unwrap();
-        let told = self.events.last().map(|event| &event["status"]);
-        if told.is_some_and(|told| told != status) || (told.is_none() && status != "created") {
-            wrong.push(format!("the last event says {told:?}"));
+        let last_status = self.events.last().map(|event| &event["status"]);
+        if last_status.is_some_and(|last| last != status)
+            || (last_status.is_none() && status != "created")
+        {
+            problems.push(format!("the last event says {last_status:?}"));
         }
         let needed = match status {
             "error" if capture_failed(session) => "payment.capture_failed".to_owned(),
             _ => format!("payment.{status}"),
         };
-        if status != "created" && self.named(&needed, None) == 0 {
-            wrong.push(format!("nobody was told {needed}"));
+        if status != "created" && self.count_named(&needed, None) == 0 {
+            problems.push(format!("nobody was told {needed}"));
         }
         for once in ["authorized", "captured", "cancelled", "expired"] {
-            if self.named(&format!("payment.{once}"), None) > 1 {
-                wrong.push(format!("payment.{once} was told more than once"));
+            if self.count_named(&format!("payment.{once}"), None) > 1 {
+                problems.push(format!("payment.{once} was told more than once"));
             }
         }
         for refund in refunds {
-            wrong.extend(self.lies_about(refund));
+            problems.extend(self.refund_inconsistency(refund));
         }
-        let ordered = self.named("refund.requested", None);
+        let ordered = self.count_named("refund.requested", None);
         if ordered != refunds.len() {
-            wrong.push(format!("{ordered} refunds were told"));
+            problems.push(format!("{ordered} refunds were told"));
         }
-        let paid = self.named("refund.succeeded", None);
+        let paid = self.count_named("refund.succeeded", None);
         if paid < paid_out(refunds).len() {
-            wrong.push(format!("{paid} refunds were told to be paid out"));
+            problems.push(format!("{paid} refunds were told to be paid out"));
         }
-        wrong
+        problems
     }
 
-    fn lies_about(&self, refund: &Value) -> Option<String> {
+    fn refund_inconsistency(&self, refund: &Value) -> Option<String> {
         let id = refund["refund_id"].as_str();
         let of_it = |event: &&Value| event["refund_id"].as_str() == id;
         let names: Vec<&str> = self
@@ -203,7 +205,7 @@ impl<'a> Told<'a> {
         (!is_possible).then(|| format!("the refund {id:?} was told as {names:?}"))
     }
 
-    fn named(&self, name: &str, refund: Option<&str>) -> usize {
+    fn count_named(&self, name: &str, refund: Option<&str>) -> usize {
         let named = self.events.iter().filter(|event| event["event"] == name);
         named
             .filter(|event| refund.is_none() || event["refund_id"].as_str() == refund)
@@ -231,17 +233,17 @@ mod tests {
             ended: start + Duration::from_millis(ended),
             reply,
             body: event.clone(),
-            wrong: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
-    fn post(arrivals: Vec<Arrival>) -> Post {
+    fn delivery_log(arrivals: Vec<Arrival>) -> DeliveryLog {
         let by_session = HashMap::from([("cs_1".to_owned(), arrivals)]);
-        Post { by_session }
+        DeliveryLog { by_session }
     }
 
     #[test]
-    fn what_does_not_come_as_it_is_listed_is_found() {
+    fn deliveries_that_differ_from_the_list_are_found() {
         let events = [
             event(1, "payment.authorized", "authorized"),
             event(2, "payment.captured", "captured"),
@@ -255,9 +257,9 @@ mod tests {
             ]
         };
         let findings = |arrivals: Vec<Arrival>| {
-            let post = post(arrivals);
-            let told = Told::new("cs_1", &events, &post);
-            told.wrong().len() + told.out_of_order().len()
+            let delivery_log = delivery_log(arrivals);
+            let session_events = SessionEvents::new("cs_1", &events, &delivery_log);
+            session_events.problems().len() + session_events.out_of_order().len()
         };
         assert_eq!(findings(both()), 0, "a retry may be late");
         assert_eq!(findings(both().drain(..2).collect()), 1, "never taken");
@@ -275,8 +277,8 @@ mod tests {
         );
         let begins_early = |all: &mut Vec<Arrival>| all[0].ended = start + Duration::from_millis(5);
         assert_eq!(change(&begins_early), 1, "beside the one before");
-        let never_was = event(3, "payment.captured", "captured");
-        let more = arrival(&never_was, ok, (30, 31), start);
+        let unlisted = event(3, "payment.captured", "captured");
+        let more = arrival(&unlisted, ok, (30, 31), start);
         assert_eq!(change(&|all| all.push(more.clone())), 1, "not listed");
     }
 
@@ -285,28 +287,39 @@ mod tests {
         let event = event(1, "payment.expired", "expired");
         let mut one = arrival(&event, Reply::Status(200), (0, 1), Instant::now());
         let ours = BTreeSet::from(["cs_1"]);
-        assert_eq!(post(vec![one.clone()]).wrong(&ours), Vec::<String>::new());
-        assert_eq!(post(vec![one.clone()]).wrong(&BTreeSet::new()).len(), 1);
-        one.wrong.push("no plain signature");
-        assert_eq!(post(vec![one]).wrong(&ours).len(), 1);
+        assert_eq!(
+            delivery_log(vec![one.clone()]).problems(&ours),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            delivery_log(vec![one.clone()])
+                .problems(&BTreeSet::new())
+                .len(),
+            1
+        );
+        one.problems.push("no plain signature");
+        assert_eq!(delivery_log(vec![one]).problems(&ours).len(), 1);
     }
 
     #[test]
-    fn events_that_do_not_tell_what_became_true_are_found() {
+    fn events_that_contradict_the_session_are_found() {
         let authorized = event(1, "payment.authorized", "authorized");
         let captured = event(2, "payment.captured", "captured");
         let session = json!({ "status": "captured", "failure": null });
-        let lies = |events: &[Value], refunds: &[Value]| {
-            let post = post(Vec::new());
-            Told::new("cs_1", events, &post)
-                .lies(&session, refunds)
+        let inconsistencies = |events: &[Value], refunds: &[Value]| {
+            let delivery_log = delivery_log(Vec::new());
+            SessionEvents::new("cs_1", events, &delivery_log)
+                .inconsistencies(&session, refunds)
                 .len()
         };
         let both = [authorized.clone(), captured.clone()];
-        assert_eq!(lies(&both, &[]), 0);
-        assert!(lies(&both[..1], &[]) > 0, "the capture was not told");
+        assert_eq!(inconsistencies(&both, &[]), 0);
         assert!(
-            lies(&[authorized, captured.clone(), captured], &[]) > 0,
+            inconsistencies(&both[..1], &[]) > 0,
+            "the capture was not told"
+        );
+        assert!(
+            inconsistencies(&[authorized, captured.clone(), captured], &[]) > 0,
             "twice"
         );
         let mut requested = event(3, "refund.requested", "captured");
@@ -315,9 +328,9 @@ mod tests {
         succeeded["refund_id"] = json!("re_1");
         let refund = |status: &str| json!({ "refund_id": "re_1", "status": status });
         let all = [&both[..], &[requested, succeeded]].concat();
-        assert_eq!(lies(&all, &[refund("refund_succeeded")]), 0);
-        assert!(lies(&all, &[refund("refund_failed")]) > 0);
-        assert!(lies(&all[..3], &[refund("refund_succeeded")]) > 0);
-        assert!(lies(&all, &[]) > 0, "of no refund");
+        assert_eq!(inconsistencies(&all, &[refund("refund_succeeded")]), 0);
+        assert!(inconsistencies(&all, &[refund("refund_failed")]) > 0);
+        assert!(inconsistencies(&all[..3], &[refund("refund_succeeded")]) > 0);
+        assert!(inconsistencies(&all, &[]) > 0, "of no refund");
     }
 }

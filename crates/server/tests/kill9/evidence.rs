@@ -7,7 +7,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use crate::{stage::Stage, truth::Truth};
+use crate::{cluster::Cluster, database_state::DatabaseState};
 
 /// How many sessions have their history printed.
 const HISTORIES: usize = 5;
@@ -16,23 +16,33 @@ const PREFIXES: [&str; 5] = ["cs_", "op_", "ref_", "evt_", "ntf_"];
 
 /// Copies databases and logs to a directory that stays, and tells the histories of the sessions that
 /// the findings name; the nodes must be stopped.
-pub(crate) async fn keep(truth: &Truth, stage: &Stage, run: &str, findings: &[String]) -> String {
+pub(crate) async fn save(
+    database_state: &DatabaseState,
+    cluster: &Cluster,
+    run: &str,
+    findings: &[String],
+) -> String {
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("kill9-{run}"));
     let _ = fs::remove_dir_all(&directory);
-    copy(truth.dir.path(), &directory);
-    truth.export_tables(&directory).await;
+    copy(database_state.dir.path(), &directory);
+    database_state.export_tables(&directory).await;
     let text = findings.join("\n");
     let ids: BTreeSet<&str> = ids_in(&text).collect();
-    let mut told = vec![format!("evidence is kept in {}", directory.display())];
-    for session in truth.sessions_of(&ids).await.into_iter().take(HISTORIES) {
-        let history = truth.history(&session).await;
+    let mut report = vec![format!("evidence is kept in {}", directory.display())];
+    for session in database_state
+        .sessions_of(&ids)
+        .await
+        .into_iter()
+        .take(HISTORIES)
+    {
+        let history = database_state.history(&session).await;
         let about: BTreeSet<&str> = history.iter().flat_map(|line| ids_in(line)).collect();
-        told.push(format!("history of cs_{session}:"));
-        told.extend(history.iter().map(|line| format!("  {line}")));
-        told.push(format!("log lines about cs_{session}:"));
-        told.push(stage.logs_about(&about));
+        report.push(format!("history of cs_{session}:"));
+        report.extend(history.iter().map(|line| format!("  {line}")));
+        report.push(format!("log lines about cs_{session}:"));
+        report.push(cluster.logs_about(&about));
     }
-    told.join("\n")
+    report.join("\n")
 }
 
 /// The ids in a text.

@@ -5,74 +5,78 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::{
-    crew::Crew,
-    plan::{Dice, RoundPlan},
+    clients::Clients,
+    order_record::{CaptureMode, OrderRecord, Request, RequestKind},
+    plan::{RoundPlan, SeededRng},
     shop::GOOD_CARD,
-    story::{Ask, Habit, Request, Story},
 };
 
 const DECLINED_CARDS: [&str; 3] = ["4000000000000002", "4000000000009995", "4000000000000069"];
 const CHALLENGED_CARD: &str = "4000002500003155";
 
 /// Shoppers come one after the other until the day is over; what each has lived through.
-pub(crate) async fn run(crew: &Arc<Crew>, plan: &RoundPlan) -> Vec<Story> {
+pub(crate) async fn run(clients: &Arc<Clients>, plan: &RoundPlan) -> Vec<OrderRecord> {
     let shoppers = (0..plan.shoppers).map(|shopper| {
-        let (crew, plan) = (crew.clone(), plan.clone());
+        let (clients, plan) = (clients.clone(), plan.clone());
         tokio::spawn(async move {
-            let mut stories = Vec::new();
+            let mut order_records = Vec::new();
             for order in 0.. {
-                if crew.is_over() {
+                if clients.is_over() {
                     break;
                 }
-                let mut dice = plan.dice(shopper, order);
+                let mut rng = plan.rng(shopper, order);
                 let name = format!("k{}-{shopper}-{order}", plan.round);
-                let mut story = begin(&crew, &mut dice, &name);
-                live(&crew, &mut story, &mut dice).await;
-                stories.push(story);
+                let mut order_record = new_order(&clients, &mut rng, &name);
+                run_order(&clients, &mut order_record, &mut rng).await;
+                order_records.push(order_record);
             }
-            stories
+            order_records
         })
     });
-    let mut stories = Vec::new();
+    let mut order_records = Vec::new();
     for shopper in shoppers.collect::<Vec<_>>() {
-        stories.extend(shopper.await.unwrap());
+        order_records.extend(shopper.await.unwrap());
     }
-    stories
+    order_records
 }
 
 /// Whoever got no answer asks again under the same key, now that there is no trouble.
-pub(crate) async fn ask_again(crew: &Crew, stories: &mut [Story]) {
-    for story in stories {
-        let mut dice = Dice::of(&[0]);
-        let was_known = story.session.is_some();
-        for request in &mut story.requests {
-            if request.answers.is_empty() {
-                crew.post(story.merchant, &mut dice, request).await;
+pub(crate) async fn retry_unanswered(clients: &Clients, order_records: &mut [OrderRecord]) {
+    for order_record in order_records {
+        let mut rng = SeededRng::from_numbers(&[0]);
+        let was_known = order_record.session.is_some();
+        for request in &mut order_record.requests {
+            if request.responses.is_empty() {
+                clients.post(order_record.merchant, &mut rng, request).await;
             }
         }
-        story.learn_session();
+        order_record.record_session();
         if !was_known {
-            withdraw(crew, story, &mut dice).await;
+            expire(clients, order_record, &mut rng).await;
         }
     }
 }
 
 /// The merchant withdraws a session that nobody has paid.
-async fn withdraw(crew: &Crew, story: &mut Story, dice: &mut Dice) {
-    let Some((id, _)) = &story.session else {
+async fn expire(clients: &Clients, order_record: &mut OrderRecord, rng: &mut SeededRng) {
+    let Some((id, _)) = &order_record.session else {
         return;
     };
     let target = format!("/v1/checkout/sessions/{id}/expire");
-    let to = (Ask::Withdraw, target);
-    let mut request = request(&story.reference, to, (&json!({}), story.amount));
-    crew.post(story.merchant, dice, &mut request).await;
-    story.requests.push(request);
+    let to = (RequestKind::Expire, target);
+    let mut request = request(
+        &order_record.reference,
+        to,
+        (&json!({}), order_record.amount),
+    );
+    clients.post(order_record.merchant, rng, &mut request).await;
+    order_record.requests.push(request);
 }
 
 /// An order, of which the service knows nothing yet.
-fn begin(crew: &Crew, dice: &mut Dice, reference: &str) -> Story {
-    let currency = *dice.pick(&["EUR", "USD", "JPY"]);
-    let amount = dice.amount(1, 50_000);
+fn new_order(clients: &Clients, rng: &mut SeededRng, reference: &str) -> OrderRecord {
+    let currency = *rng.pick(&["EUR", "USD", "JPY"]);
+    let amount = rng.amount(1, 50_000);
     let body = json!({
         "amount": amount,
         "currency": currency,
@@ -80,11 +84,11 @@ fn begin(crew: &Crew, dice: &mut Dice, reference: &str) -> Story {
         "return_url": "https://shop.example.com/thanks",
         "metadata": { "basket": reference, "größe": "\u{1f9fe}" },
     });
-    let merchants = u64::try_from(crew.merchants()).unwrap();
-    let merchant = usize::try_from(dice.between(0, merchants - 1)).unwrap();
+    let merchants = u64::try_from(clients.merchants()).unwrap();
+    let merchant = usize::try_from(rng.between(0, merchants - 1)).unwrap();
     let target = "/v1/checkout/sessions".to_owned();
-    let create = request(reference, (Ask::Create, target), (&body, amount));
-    Story {
+    let create = request(reference, (RequestKind::Create, target), (&body, amount));
+    OrderRecord {
         merchant,
         reference: reference.to_owned(),
         amount,
@@ -97,156 +101,180 @@ fn begin(crew: &Crew, dice: &mut Dice, reference: &str) -> Story {
 
 fn request(
     reference: &str,
-    (ask, target): (Ask, String),
+    (kind, target): (RequestKind, String),
     (body, amount): (&Value, i64),
 ) -> Request {
     Request {
-        ask,
+        kind,
         target,
         body: body.to_string(),
-        key: format!("{reference}-{ask:?}-{amount}"),
+        key: format!("{reference}-{kind:?}-{amount}"),
         amount,
         sent: 0,
-        answers: Vec::new(),
+        responses: Vec::new(),
     }
 }
 
 /// From the order to the last refund, as far as it goes before the day is over.
-async fn live(crew: &Crew, story: &mut Story, dice: &mut Dice) {
-    crew.post(story.merchant, dice, &mut story.requests[0])
+async fn run_order(clients: &Clients, order_record: &mut OrderRecord, rng: &mut SeededRng) {
+    clients
+        .post(order_record.merchant, rng, &mut order_record.requests[0])
         .await;
-    story.learn_session();
-    match dice.between(1, 100) {
-        _ if story.session.is_none() => return,
+    order_record.record_session();
+    match rng.between(1, 100) {
+        _ if order_record.session.is_none() => return,
         1..=3 => return,
-        4..=6 => return withdraw(crew, story, dice).await,
+        4..=6 => return expire(clients, order_record, rng).await,
         _ => {}
     }
     for _ in 0..3 {
-        match pay(crew, story, dice).await.as_deref() {
-            Some("refused" | "error") if dice.hits(80) => {}
+        match pay(clients, order_record, rng).await.as_deref() {
+            Some("refused" | "error") if rng.chance(80) => {}
             Some("authorized" | "captured") => break,
             _ => return,
         }
     }
-    let captured = end_authorization(crew, story, dice).await;
-    refund(crew, story, dice, captured).await;
+    let captured = end_authorization(clients, order_record, rng).await;
+    refund(clients, order_record, rng, captured).await;
 }
 
 /// One try with a card; the status that it led to.
-async fn pay(crew: &Crew, story: &mut Story, dice: &mut Dice) -> Option<String> {
-    let card = match dice.between(1, 100) {
+async fn pay(
+    clients: &Clients,
+    order_record: &mut OrderRecord,
+    rng: &mut SeededRng,
+) -> Option<String> {
+    let card = match rng.between(1, 100) {
         1..=70 => GOOD_CARD,
-        71..=82 => dice.pick(&DECLINED_CARDS),
+        71..=82 => rng.pick(&DECLINED_CARDS),
         _ => CHALLENGED_CARD,
     };
-    let mut seen = crew.pay(story, dice, card).await?;
+    let mut seen = clients.pay(order_record, rng, card).await?;
     if seen["next"]["type"] == "challenge" {
         let url = seen["next"]["url"].as_str().unwrap().to_owned();
-        match dice.between(1, 100) {
-            1..=50 => crew.end_challenge(story, &url, "pass").await,
-            51..=70 => crew.end_challenge(story, &url, "fail").await,
+        match rng.between(1, 100) {
+            1..=50 => clients.end_challenge(order_record, &url, "pass").await,
+            51..=70 => clients.end_challenge(order_record, &url, "fail").await,
             71..=80 => {
                 // Given up on one device while it is passed on the other.
-                let other = story.clone();
+                let other = order_record.clone();
                 let abandon = json!({});
-                let abandoned = crew.shopper(story, dice, ("abandon", Some(&abandon)));
-                tokio::join!(abandoned, crew.end_challenge(&other, &url, "pass"));
+                let abandoned = clients.shopper(order_record, rng, ("abandon", Some(&abandon)));
+                tokio::join!(abandoned, clients.end_challenge(&other, &url, "pass"));
             }
             81..=92 => {
-                crew.shopper(story, dice, ("abandon", Some(&json!({}))))
+                clients
+                    .shopper(order_record, rng, ("abandon", Some(&json!({}))))
                     .await;
             }
             // The shopper closes the page and is not seen again.
             _ => return None,
         }
-        seen = crew.settled(story, dice).await?;
+        seen = clients.wait_until_settled(order_record, rng).await?;
     }
     Some(seen["status"].as_str()?.to_owned())
 }
 
 /// What the merchant does with an authorisation; whether the money was captured, and how much.
-async fn end_authorization(crew: &Crew, story: &mut Story, dice: &mut Dice) -> i64 {
-    let (merchant, amount) = (story.merchant, story.amount);
-    let (id, _) = story.session.clone().unwrap_or_default();
-    let part = dice.amount(1, amount);
-    let act = |ask: Ask, amount: Option<i64>| {
-        let (name, body) = match (ask, amount) {
-            (Ask::Cancel, _) => ("cancel", json!({})),
+async fn end_authorization(
+    clients: &Clients,
+    order_record: &mut OrderRecord,
+    rng: &mut SeededRng,
+) -> i64 {
+    let (merchant, amount) = (order_record.merchant, order_record.amount);
+    let (id, _) = order_record.session.clone().unwrap_or_default();
+    let part = rng.amount(1, amount);
+    let act = |kind: RequestKind, amount: Option<i64>| {
+        let (name, body) = match (kind, amount) {
+            (RequestKind::Cancel, _) => ("cancel", json!({})),
             (_, None) => ("capture", json!({})),
             (_, Some(amount)) => ("capture", json!({ "amount": amount })),
         };
         let target = format!("/v1/checkout/sessions/{id}/{name}");
-        let asked = amount.unwrap_or(story.amount);
-        request(&story.reference, (ask, target), (&body, asked))
+        let asked = amount.unwrap_or(order_record.amount);
+        request(&order_record.reference, (kind, target), (&body, asked))
     };
-    let mut requests = match (story.habit(), dice.between(1, 100)) {
+    let mut requests = match (order_record.capture_mode(), rng.between(1, 100)) {
         // Captured with the authorisation, left to the clock, or left alone.
-        (Habit::AtOnce, _) | (Habit::ByTheClock, 1..=50) | (_, 91..) => vec![],
-        (_, 51..=70) => vec![act(Ask::Cancel, None)],
-        (_, 71..=80) => vec![act(Ask::Cancel, None), act(Ask::Capture, None)],
-        (_, 21..=50) => vec![act(Ask::Capture, Some(part))],
-        _ => vec![act(Ask::Capture, None)],
+        (CaptureMode::Immediate, _) | (CaptureMode::Delayed, 1..=50) | (_, 91..) => vec![],
+        (_, 51..=70) => vec![act(RequestKind::Cancel, None)],
+        (_, 71..=80) => vec![
+            act(RequestKind::Cancel, None),
+            act(RequestKind::Capture, None),
+        ],
+        (_, 21..=50) => vec![act(RequestKind::Capture, Some(part))],
+        _ => vec![act(RequestKind::Capture, None)],
     };
-    together(crew, merchant, dice, &mut requests).await;
-    story.requests.append(&mut requests);
-    captured(crew, story, dice).await
+    send_concurrently(clients, merchant, rng, &mut requests).await;
+    order_record.requests.append(&mut requests);
+    captured(clients, order_record, rng).await
 }
 
 /// Looks for a while whether the session is captured.
-async fn captured(crew: &Crew, story: &Story, dice: &mut Dice) -> i64 {
-    let (id, _) = story.session.clone().unwrap_or_default();
+async fn captured(clients: &Clients, order_record: &OrderRecord, rng: &mut SeededRng) -> i64 {
+    let (id, _) = order_record.session.clone().unwrap_or_default();
     for _ in 0..12 {
         let target = format!("/v1/checkout/sessions/{id}");
-        let Some(session) = crew.get(story.merchant, dice, &target).await else {
+        let Some(session) = clients.get(order_record.merchant, rng, &target).await else {
             return 0;
         };
         let status = session["status"].as_str().unwrap();
-        let waits = story.habit() == Habit::ByTheClock || !session["pending_operation"].is_null();
+        let waits = order_record.capture_mode() == CaptureMode::Delayed
+            || !session["pending_operation"].is_null();
         if status != "authorized" || !waits {
             return session["amount_captured"].as_i64().unwrap();
         }
-        tokio::time::sleep(dice.millis(100, 250)).await;
+        tokio::time::sleep(rng.millis(100, 250)).await;
     }
     0
 }
 
 /// Refunds in parts, one after the other or at once; sometimes more than there is.
-async fn refund(crew: &Crew, story: &mut Story, dice: &mut Dice, captured: i64) {
+async fn refund(
+    clients: &Clients,
+    order_record: &mut OrderRecord,
+    rng: &mut SeededRng,
+    captured: i64,
+) {
     if captured == 0 {
         return;
     }
-    let (id, _) = story.session.clone().unwrap_or_default();
-    let count = dice.between(0, 3);
-    let most = if dice.hits(20) {
+    let (id, _) = order_record.session.clone().unwrap_or_default();
+    let count = rng.between(0, 3);
+    let max = if rng.chance(20) {
         captured
     } else {
         (captured / 3).max(1)
     };
     let mut requests = Vec::new();
     for number in 0..count {
-        let amount = dice.amount(1, most);
-        let reference = format!("{}-r{number}", story.reference);
+        let amount = rng.amount(1, max);
+        let reference = format!("{}-r{number}", order_record.reference);
         let body = json!({
-            "session_id": id, "amount": amount, "currency": story.currency, "reference": reference,
+            "session_id": id, "amount": amount, "currency": order_record.currency, "reference": reference,
         });
-        let to = (Ask::Refund, "/v1/refunds".to_owned());
+        let to = (RequestKind::Refund, "/v1/refunds".to_owned());
         requests.push(request(&reference, to, (&body, amount)));
     }
-    if dice.hits(50) {
-        together(crew, story.merchant, dice, &mut requests).await;
+    if rng.chance(50) {
+        send_concurrently(clients, order_record.merchant, rng, &mut requests).await;
     } else {
         for request in &mut requests {
-            crew.post(story.merchant, dice, request).await;
+            clients.post(order_record.merchant, rng, request).await;
         }
     }
-    story.requests.append(&mut requests);
+    order_record.requests.append(&mut requests);
 }
 
-async fn together(crew: &Crew, merchant: usize, dice: &mut Dice, requests: &mut [Request]) {
+async fn send_concurrently(
+    clients: &Clients,
+    merchant: usize,
+    rng: &mut SeededRng,
+    requests: &mut [Request],
+) {
     let each = requests.iter_mut().map(|request| {
-        let mut own = Dice::of(&[dice.between(0, u64::MAX - 1)]);
-        async move { crew.post(merchant, &mut own, request).await }
+        let mut own = SeededRng::from_numbers(&[rng.between(0, u64::MAX - 1)]);
+        async move { clients.post(merchant, &mut own, request).await }
     });
     futures_util::future::join_all(each.collect::<Vec<_>>()).await;
 }

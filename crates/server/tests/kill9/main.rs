@@ -15,92 +15,95 @@
 )]
 
 mod audit;
-mod crew;
-mod done;
+mod behavior;
+mod clients;
+mod cluster;
+mod database_link;
+mod database_state;
+mod disruption_counts;
 mod events;
 mod evidence;
 mod faults;
-mod line;
 mod load;
-mod look;
 mod money;
-mod mood;
 mod node;
 mod operators;
+mod order_check;
+mod order_record;
 mod plan;
 mod receiver;
 mod shop;
-mod stage;
-mod story;
-mod truth;
 
 use std::{panic::resume_unwind, sync::Arc, time::Instant};
 
 use audit::Audit;
-use crew::Crew;
+use clients::Clients;
+use cluster::Cluster;
+use database_state::DatabaseState;
 use plan::RoundPlan;
-use stage::Stage;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
-use truth::Truth;
 
 /// How many findings a failing test shows at most.
-const SHOWN: usize = 12;
+const MAX_SHOWN: usize = 12;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_node_on_the_embedded_file() {
-    run("sqlite", Truth::embedded(), 1).await;
+    run_test("sqlite", DatabaseState::embedded(), 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn two_nodes_on_one_postgres() {
-    run("postgres", Truth::postgres().await, 2).await;
+    run_test("postgres", DatabaseState::postgres().await, 2).await;
 }
 
 fn number_from(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().expect(variable))
 }
 
-async fn run(name: &'static str, truth: Truth, nodes: usize) {
-    let truth = Arc::new(truth);
-    let rounds = tokio::spawn(all_rounds(name, truth.clone(), nodes));
+async fn run_test(name: &'static str, database_state: DatabaseState, nodes: usize) {
+    let database_state = Arc::new(database_state);
+    let rounds = tokio::spawn(run_all_rounds(name, database_state.clone(), nodes));
     let ended = rounds.await;
-    truth.drop_database().await;
+    database_state.drop_database().await;
     if let Err(failed) = ended {
         resume_unwind(failed.into_panic());
     }
 }
 
-async fn all_rounds(name: &'static str, truth: Arc<Truth>, nodes: usize) {
+async fn run_all_rounds(name: &'static str, database_state: Arc<DatabaseState>, nodes: usize) {
     let (rounds, seed) = (
         number_from("ONCHARGE_KILL9_ROUNDS", 1),
         number_from("ONCHARGE_KILL9_SEED", 7),
     );
-    let (began, stage) = (now(), Arc::new(Stage::set(&truth, nodes).await));
+    let (began, cluster) = (
+        now(),
+        Arc::new(Cluster::start(&database_state, nodes).await),
+    );
     let mut audit = Audit::default();
     for round in 0..rounds {
-        let plan = RoundPlan::new((seed, round), &stage.cast());
-        one_round((name, &truth), &stage, &plan, &mut audit).await;
+        let plan = RoundPlan::new((seed, round), &cluster.participants());
+        run_round((name, &database_state), &cluster, &plan, &mut audit).await;
         if round + 1 == rounds && audit.findings().is_empty() {
             // Once more over everything.
-            audit.operators(&stage, &began).await;
+            audit.operators(&cluster, &began).await;
         }
         let findings = audit.findings();
         if !findings.is_empty() {
-            stage.stop_all();
-            let shown = &findings[..findings.len().min(SHOWN)];
+            cluster.stop_all();
+            let shown = &findings[..findings.len().min(MAX_SHOWN)];
             let run = format!("{name}-seed{seed}-round{round}");
             panic!(
                 "{name}, seed {seed}, round {round}:\n{}\n{} findings\n{}\n{}",
                 plan.outline(),
                 findings.len(),
                 shown.join("\n"),
-                evidence::keep(&truth, &stage, &run, shown).await,
+                evidence::save(&database_state, &cluster, &run, shown).await,
             );
         }
     }
     println!("{name}: {}", audit.summary());
-    println!("{name}: {}", truth.operations().await);
-    println!("{name}: {}", truth.traffic().await);
+    println!("{name}: {}", database_state.operations().await);
+    println!("{name}: {}", database_state.statistics().await);
     println!("{name}: 0 lost, 0 doubled, 0 stuck in {rounds} rounds of seed {seed}");
 }
 
@@ -108,45 +111,52 @@ fn now() -> String {
     OffsetDateTime::now_utc().format(&Rfc3339).unwrap()
 }
 
-async fn one_round(
-    (name, truth): (&str, &Truth),
-    stage: &Arc<Stage>,
+async fn run_round(
+    (name, database_state): (&str, &DatabaseState),
+    cluster: &Arc<Cluster>,
     plan: &RoundPlan,
     audit: &mut Audit,
 ) {
-    for receiver in &stage.receivers {
-        receiver.forget();
+    for receiver in &cluster.receivers {
+        receiver.clear();
     }
-    let crew = Arc::new(Crew::hire(stage, Instant::now() + plan.lasts));
+    let clients = Arc::new(Clients::new(cluster, Instant::now() + plan.duration));
     let (began, loaded) = (now(), Instant::now());
-    let (mut stories, done) = tokio::join!(load::run(&crew, plan), stage.trouble(plan));
-    audit.add(&done);
-    stage.all_well().await;
+    let (mut order_records, disruption_counts) =
+        tokio::join!(load::run(&clients, plan), cluster.run_faults(plan));
+    audit.add(&disruption_counts);
+    cluster.wait_until_ready().await;
     let loaded = loaded.elapsed();
     // In the quiet: what is open comes to its end, and who got no answer asks once more.
     let quiet = Instant::now();
-    audit.quiet(truth, quiet + audit::QUIET).await;
+    audit
+        .wait_for_quiescence(database_state, quiet + audit::QUIESCENCE_TIMEOUT)
+        .await;
     if !audit.findings().is_empty() {
         return;
     }
-    let late = Crew::hire(stage, Instant::now() + audit::PATIENCE);
-    load::ask_again(&late, &mut stories).await;
-    audit.quiet(truth, quiet + audit::QUIET).await;
+    let retrying_clients = Clients::new(cluster, Instant::now() + audit::READ_TIMEOUT);
+    load::retry_unanswered(&retrying_clients, &mut order_records).await;
+    audit
+        .wait_for_quiescence(database_state, quiet + audit::QUIESCENCE_TIMEOUT)
+        .await;
     let (last, quiet) = (audit.last().to_owned(), quiet.elapsed());
     let audited = Instant::now();
-    let auditors = Crew::hire(stage, Instant::now() + audit::PATIENCE);
-    audit.redeliver(&auditors, (stage, truth)).await;
-    let seen = audit.look(&auditors, (stage, plan), &stories).await;
-    audit.books(truth).await;
-    audit.operators(stage, &began).await;
+    let auditors = Clients::new(cluster, Instant::now() + audit::READ_TIMEOUT);
+    audit.redeliver(&auditors, (cluster, database_state)).await;
+    let seen = audit
+        .check_orders(&auditors, (cluster, plan), &order_records)
+        .await;
+    audit.check_databases(database_state).await;
+    audit.operators(cluster, &began).await;
     println!(
-        "{name} round {}, {} shoppers for {:?}:\n{}\n  {seen}\n  {done}; {}\n  so far: {}\n  load {:.1} s, quiet after {:.1} s (the last: {last}), audited in {:.1} s",
+        "{name} round {}, {} shoppers for {:?}:\n{}\n  {seen}\n  {disruption_counts}; {}\n  so far: {}\n  load {:.1} s, quiet after {:.1} s (the last: {last}), audited in {:.1} s",
         plan.round,
         plan.shoppers,
-        plan.lasts,
+        plan.duration,
         plan.outline(),
-        crew.tally(),
-        truth.traffic().await,
+        clients.tally(),
+        database_state.statistics().await,
         loaded.as_secs_f32(),
         quiet.as_secs_f32(),
         audited.elapsed().as_secs_f32(),

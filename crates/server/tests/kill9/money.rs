@@ -7,39 +7,39 @@ use serde_json::Value;
 
 /// One kind of movement: what was done, and what of it was taken back.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Line {
+struct Movement {
     done: i64,
-    back: i64,
+    reversed: i64,
 }
 
-impl Line {
+impl Movement {
     fn add(&mut self, amount: i64) {
         if amount < 0 {
-            self.back -= amount;
+            self.reversed -= amount;
         } else {
             self.done += amount;
         }
     }
 
     fn net(self) -> i64 {
-        self.done - self.back
+        self.done - self.reversed
     }
 }
 
 /// What the PSP has moved for one payment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-struct Moved {
-    authorised: Line,
-    captured: Line,
-    voided: Line,
-    refunded: Line,
+struct Movements {
+    authorised: Movement,
+    captured: Movement,
+    voided: Movement,
+    refunded: Movement,
     captures: u32,
 }
 
-impl Moved {
+impl Movements {
     /// A capture that is taken back leaves nothing held and nothing to follow.
     fn held(self) -> i64 {
-        if self.captured.back > 0 {
+        if self.captured.reversed > 0 {
             return 0;
         }
         self.authorised.net() - self.captured.net() - self.voided.net()
@@ -51,43 +51,45 @@ impl Moved {
     }
 
     fn is_possible(self) -> bool {
-        let lines = [self.authorised, self.captured, self.voided, self.refunded];
-        let no_more_back = lines.iter().all(|line| line.net() >= 0);
-        let owes = self.kept() < 0 && self.captured.back == 0;
-        no_more_back && self.captures <= 1 && self.held() >= 0 && !owes
+        let kinds = [self.authorised, self.captured, self.voided, self.refunded];
+        let no_negative_net = kinds.iter().all(|movement| movement.net() >= 0);
+        let owes = self.kept() < 0 && self.captured.reversed == 0;
+        no_negative_net && self.captures <= 1 && self.held() >= 0 && !owes
     }
 }
 
 /// The movements of a session by the PSP's payments, and what is impossible among them.
-fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Moved>, Vec<String>) {
-    let mut payments: BTreeMap<String, Moved> = BTreeMap::new();
-    let (mut seen, mut wrong) = (HashSet::new(), Vec::new());
+fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Movements>, Vec<String>) {
+    let mut payments: BTreeMap<String, Movements> = BTreeMap::new();
+    let (mut seen, mut problems) = (HashSet::new(), Vec::new());
     for entry in ledger {
         let text = |name: &str| entry[name].as_str().unwrap();
         let amount = entry["amount"].as_i64().unwrap();
-        let moved = payments
+        let movements = payments
             .entry(text("psp_reference").to_owned())
             .or_default();
         match text("kind") {
-            "authorise" => moved.authorised.add(amount),
+            "authorise" => movements.authorised.add(amount),
             "capture" => {
-                moved.captured.add(amount);
-                moved.captures += u32::from(amount > 0);
+                movements.captured.add(amount);
+                movements.captures += u32::from(amount > 0);
             }
-            "void" => moved.voided.add(amount),
-            "refund" => moved.refunded.add(amount),
-            other => wrong.push(format!("an entry of the kind {other}")),
+            "void" => movements.voided.add(amount),
+            "refund" => movements.refunded.add(amount),
+            other => problems.push(format!("an entry of the kind {other}")),
         }
         if !seen.insert((text("idempotency_key"), text("kind"), amount < 0)) {
-            wrong.push(format!("one operation moved money twice: {entry}"));
+            problems.push(format!("one operation moved money twice: {entry}"));
         }
     }
-    for (reference, moved) in &payments {
-        if !moved.is_possible() {
-            wrong.push(format!("{reference} moved more than there was: {moved:?}"));
+    for (reference, movements) in &payments {
+        if !movements.is_possible() {
+            problems.push(format!(
+                "{reference} moved more than there was: {movements:?}"
+            ));
         }
     }
-    (payments, wrong)
+    (payments, problems)
 }
 
 /// Whether the session's capture was taken back.
@@ -110,7 +112,7 @@ pub(crate) fn paid_out(refunds: &[Value]) -> Vec<&Value> {
 
 /// Everything in which session, refunds and ledger do not agree to the minor unit.
 pub(crate) fn disagreements(session: &Value, refunds: &[Value], ledger: &[Value]) -> Vec<String> {
-    let (mut payments, mut wrong) = by_payment(ledger);
+    let (mut payments, mut problems) = by_payment(ledger);
     let status = session["status"].as_str().unwrap();
     let keeps =
         matches!(status, "authorized" | "captured" | "cancelled") || capture_failed(session);
@@ -122,44 +124,44 @@ pub(crate) fn disagreements(session: &Value, refunds: &[Value], ledger: &[Value]
     };
     let currency = &session["currency"];
     if ledger.iter().any(|entry| entry["currency"] != *currency) {
-        wrong.push("the ledger is in another currency".to_owned());
+        problems.push("the ledger is in another currency".to_owned());
     }
-    let mut books = Books {
+    let mut ledger_check = LedgerCheck {
         session,
         kept: kept.unwrap_or_default(),
-        wrong,
+        problems,
     };
     if keeps {
-        books.payment(status);
+        ledger_check.payment(status);
     }
     let of_kept = |entry: &&Value| entry["kind"] == "refund" && entry["psp_reference"] == reference;
     let entries = ledger.iter().filter(of_kept);
-    books.refunds(refunds, entries.map(|entry| entry["amount"].as_i64()));
-    for (reference, moved) in &payments {
-        if moved.held() != 0 || moved.kept() > 0 {
-            books.wrong.push(format!(
-                "{reference} is not the session's, and holds money: {moved:?}"
+    ledger_check.refunds(refunds, entries.map(|entry| entry["amount"].as_i64()));
+    for (reference, movements) in &payments {
+        if movements.held() != 0 || movements.kept() > 0 {
+            ledger_check.problems.push(format!(
+                "{reference} is not the session's, and holds money: {movements:?}"
             ));
         }
     }
-    books.wrong
+    ledger_check.problems
 }
 
 /// The session's word beside what moved for the payment that it keeps.
-struct Books<'a> {
+struct LedgerCheck<'a> {
     session: &'a Value,
-    kept: Moved,
-    wrong: Vec<String>,
+    kept: Movements,
+    problems: Vec<String>,
 }
 
-impl Books<'_> {
+impl LedgerCheck<'_> {
     fn amount(&self, name: &str) -> i64 {
         self.session[name].as_i64().unwrap()
     }
 
     fn check(&mut self, what: &str, api: i64, psp: i64) {
         if api != psp {
-            self.wrong
+            self.problems
                 .push(format!("{what}: the API says {api}, the PSP {psp}"));
         }
     }
@@ -174,10 +176,10 @@ impl Books<'_> {
         );
         self.check("authorised of the order", order, kept.authorised.done);
         let lapsed = if lapsed(self.session) { order } else { 0 };
-        self.check("lapsed", lapsed, kept.authorised.back);
+        self.check("lapsed", lapsed, kept.authorised.reversed);
         // A capture that was taken back before anybody knew that it was done leaves the session
         // authorised, and no money held.
-        let held = if status == "authorized" && kept.captured.back == 0 {
+        let held = if status == "authorized" && kept.captured.reversed == 0 {
             order
         } else {
             0
@@ -187,10 +189,10 @@ impl Books<'_> {
             self.check("voided", order - lapsed, kept.voided.net());
         }
         let failed = capture_failed(self.session);
-        let was_taken_back = kept.captured.back > 0;
-        if failed != was_taken_back && status != "authorized" {
-            self.wrong
-                .push(format!("a capture was taken back: {was_taken_back}"));
+        let was_reversed = kept.captured.reversed > 0;
+        if failed != was_reversed && status != "authorized" {
+            self.problems
+                .push(format!("a capture was taken back: {was_reversed}"));
         }
     }
 
@@ -212,11 +214,11 @@ impl Books<'_> {
             paid.iter().sum(),
             kept.refunded.net(),
         );
-        let standing: i64 = entries.map(|amount| amount.unwrap().signum()).sum();
+        let expected_count: i64 = entries.map(|amount| amount.unwrap().signum()).sum();
         self.check(
             "number of refunds",
             i64::try_from(paid.len()).unwrap(),
-            standing,
+            expected_count,
         );
         let refundable = if captured > 0 { kept.kept() } else { 0 };
         self.check("refundable", self.amount("amount_refundable"), refundable);
@@ -255,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn books_that_agree_are_left_alone() {
+    fn matching_ledgers_have_no_disagreement() {
         let ledger = [
             entry("authorise", 100, ("p0", "a")),
             entry("authorise", 100, ("p1", "b")),
@@ -272,26 +274,26 @@ mod tests {
     }
 
     #[test]
-    fn what_is_taken_back_is_where_the_session_says() {
+    fn reversals_match_the_session() {
         let authorise = || entry("authorise", 100, ("p1", "a"));
         let agree = |session: &Value, refunds: &[Value], ledger: &[Value]| {
             disagreements(session, refunds, ledger).is_empty()
         };
         let lapsing = [authorise(), entry("authorise", -100, ("p1", "a"))];
         let cancelled = || session("cancelled", (100, 0, 0));
-        let gone = failed(cancelled(), "authorization_expired");
-        assert!(agree(&gone, &[], &lapsing));
+        let lapsed_session = failed(cancelled(), "authorization_expired");
+        assert!(agree(&lapsed_session, &[], &lapsing));
         assert!(!agree(&cancelled(), &[], &lapsing), "nobody voided it");
         assert!(!agree(&session("authorized", (100, 0, 0)), &[], &lapsing));
 
         let capture = |amount| entry("capture", amount, ("p1", "c"));
         let paid = entry("refund", 30, ("p1", "r"));
-        let back = [authorise(), capture(100), paid.clone(), capture(-100)];
+        let reversed = [authorise(), capture(100), paid.clone(), capture(-100)];
         let error = failed(session("error", (100, 0, 30)), "capture_failed");
-        assert!(agree(&error, &[refund(30)], &back));
-        assert!(!agree(&error, &[refund(30)], &back[..3]), "it stands");
+        assert!(agree(&error, &[refund(30)], &reversed));
+        assert!(!agree(&error, &[refund(30)], &reversed[..3]), "it stands");
         let captured = session("captured", (100, 100, 30));
-        assert!(!agree(&captured, &[refund(30)], &back), "it is gone");
+        assert!(!agree(&captured, &[refund(30)], &reversed), "it is gone");
 
         let void = |amount, key| entry("void", amount, ("p1", key));
         let released = [authorise(), void(100, "v"), void(-100, "v"), void(100, "w")];

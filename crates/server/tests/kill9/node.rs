@@ -8,7 +8,7 @@ use std::{
     sync::Mutex,
 };
 
-use crate::{line::Line, truth::Truth};
+use crate::{database_link::DatabaseLink, database_state::DatabaseState};
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
@@ -25,14 +25,14 @@ pub(crate) struct Node {
     ops_port: u16,
     dir: PathBuf,
     log: PathBuf,
-    pub(crate) line: Option<Line>,
+    pub(crate) link: Option<DatabaseLink>,
     child: Mutex<Option<Child>>,
 }
 
 impl Node {
     /// A node that is not started yet.
-    pub(crate) fn make(truth: &Truth, simulator: &str, number: usize) -> Self {
-        let dir = truth.dir.path().join(format!("node-{number}"));
+    pub(crate) fn make(database_state: &DatabaseState, simulator: &str, number: usize) -> Self {
+        let dir = database_state.dir.path().join(format!("node-{number}"));
         fs::create_dir(&dir).unwrap();
         let (port, ops_port) = (free_port(), free_port());
         let settings = [
@@ -61,31 +61,31 @@ impl Node {
         let mut environment: Vec<_> = settings
             .map(|(name, value)| (format!("ONCHARGE__{name}"), value))
             .into();
-        let mut line = None;
-        if let Some(url) = truth.url() {
+        let mut link = None;
+        if let Some(url) = database_state.url() {
             let config: tokio_postgres::Config = url.parse().unwrap();
             let [tokio_postgres::config::Host::Tcp(host)] = config.get_hosts() else {
                 panic!("the line needs one TCP host");
             };
             let port = config.get_ports().first().copied().unwrap_or(5432);
             let target = format!("{host}:{port}");
-            let made = Line::to(target.clone());
+            let made = DatabaseLink::start(target.clone());
             let url = url.replace(&target, &made.address.to_string());
             environment.push(("ONCHARGE__DATABASE__URL".to_owned(), url));
-            line = Some(made);
+            link = Some(made);
         }
         Self {
-            program: truth.program(),
+            program: database_state.program(),
             environment,
             port,
             ops_port,
             log: dir.join("log"),
-            dir: if line.is_some() {
+            dir: if link.is_some() {
                 dir
             } else {
-                truth.data_dir()
+                database_state.data_dir()
             },
-            line,
+            link,
             child: Mutex::new(None),
         }
     }

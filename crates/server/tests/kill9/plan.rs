@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::{faults, mood::Mood};
+use crate::{behavior::Behavior, faults};
 
 /// A generator of chances that gives the same ones for the same seed, on every machine
 /// (`SplitMix64`).
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub(crate) struct SeededRng(u64);
 
-impl Dice {
+impl SeededRng {
     /// Dice of their own for each combination of numbers.
-    pub(crate) fn of(numbers: &[u64]) -> Self {
-        let mut dice = Self(0x9E37_79B9_7F4A_7C15);
+    pub(crate) fn from_numbers(numbers: &[u64]) -> Self {
+        let mut rng = Self(0x9E37_79B9_7F4A_7C15);
         for number in numbers {
-            dice.0 ^= number.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-            dice.0 = dice.next();
+            rng.0 ^= number.wrapping_mul(0xD6E8_FEB8_6659_FD93);
+            rng.0 = rng.next();
         }
-        dice
+        rng
     }
 
     fn next(&mut self) -> u64 {
@@ -31,19 +31,19 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number from `least` to `most`.
-    pub(crate) fn between(&mut self, least: u64, most: u64) -> u64 {
-        least + self.next() % (most - least + 1)
+    /// A number from `min` to `max`.
+    pub(crate) fn between(&mut self, min: u64, max: u64) -> u64 {
+        min + self.next() % (max - min + 1)
     }
 
     /// As `between`, for an amount of money.
-    pub(crate) fn amount(&mut self, least: i64, most: i64) -> i64 {
-        let width = u64::try_from(most - least).unwrap();
-        least + i64::try_from(self.between(0, width)).unwrap()
+    pub(crate) fn amount(&mut self, min: i64, max: i64) -> i64 {
+        let width = u64::try_from(max - min).unwrap();
+        min + i64::try_from(self.between(0, width)).unwrap()
     }
 
     /// Whether something happens that happens so often in a hundred.
-    pub(crate) fn hits(&mut self, percent: u64) -> bool {
+    pub(crate) fn chance(&mut self, percent: u64) -> bool {
         self.between(1, 100) <= percent
     }
 
@@ -53,15 +53,15 @@ impl Dice {
         &of[usize::try_from(self.between(0, last)).unwrap()]
     }
 
-    /// A wait from `least` to `most` milliseconds.
-    pub(crate) fn millis(&mut self, least: u64, most: u64) -> Duration {
-        Duration::from_millis(self.between(least, most))
+    /// A wait from `min` to `max` milliseconds.
+    pub(crate) fn millis(&mut self, min: u64, max: u64) -> Duration {
+        Duration::from_millis(self.between(min, max))
     }
 }
 
 /// How the line to the database breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Break {
+pub(crate) enum LinkFault {
     /// All connections are closed, and new ones at once.
     Cut,
     /// What is said arrives, but no answer comes back: was it committed?
@@ -81,16 +81,16 @@ pub(crate) enum Event {
         absent: Option<Duration>,
     },
     /// Its line to the database breaks for a while.
-    Line { how: Break, lasts: Duration },
+    LinkFault { kind: LinkFault, duration: Duration },
 }
 
 /// Who takes part in every round.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Cast {
+pub(crate) struct Participants {
     pub(crate) nodes: usize,
     pub(crate) merchants: usize,
     /// Whether nodes have a line to their database that can break.
-    pub(crate) breaks: bool,
+    pub(crate) has_links: bool,
 }
 
 /// A round: everything that is decided beforehand.
@@ -99,7 +99,7 @@ pub(crate) struct RoundPlan {
     pub(crate) seed: u64,
     pub(crate) round: u64,
     /// How long there is load.
-    pub(crate) lasts: Duration,
+    pub(crate) duration: Duration,
     /// How many shoppers are at it at any time.
     pub(crate) shoppers: u64,
     /// For each node: how long it is left alone, and then what happens.
@@ -107,42 +107,46 @@ pub(crate) struct RoundPlan {
     /// How long each set of the PSP's faults stays.
     pub(crate) faults: Vec<(Duration, Value)>,
     /// For each merchant: how long each mood of its server stays.
-    pub(crate) moods: Vec<Vec<(Duration, Mood)>>,
+    pub(crate) behaviors: Vec<Vec<(Duration, Behavior)>>,
 }
 
 impl RoundPlan {
     /// The plan of a round.
-    pub(crate) fn new((seed, round): (u64, u64), cast: &Cast) -> Self {
-        let mut dice = Dice::of(&[seed, round]);
-        let lasts = dice.millis(4_500, 6_500);
-        let timelines = (0..cast.nodes).map(|_| timeline(&mut dice, lasts, cast.breaks));
+    pub(crate) fn new((seed, round): (u64, u64), participants: &Participants) -> Self {
+        let mut rng = SeededRng::from_numbers(&[seed, round]);
+        let duration = rng.millis(4_500, 6_500);
+        let timelines =
+            (0..participants.nodes).map(|_| timeline(&mut rng, duration, participants.has_links));
         let nodes = timelines.collect();
-        let moods = (0..cast.merchants).map(|merchant| {
+        let behaviors = (0..participants.merchants).map(|merchant| {
             let merchant = u64::try_from(merchant).unwrap();
-            moods(&mut Dice::of(&[seed, round, merchant, 1]), lasts)
+            behaviors(
+                &mut SeededRng::from_numbers(&[seed, round, merchant, 1]),
+                duration,
+            )
         });
-        let moods = moods.collect();
+        let behaviors = behaviors.collect();
         Self {
-            moods,
+            behaviors,
             seed,
             round,
-            lasts,
-            shoppers: dice.between(32, 64),
+            duration,
+            shoppers: rng.between(32, 64),
             nodes,
-            faults: faults::drawn(&mut dice, lasts),
+            faults: faults::generate(&mut rng, duration),
         }
     }
 
     /// The dice of a shopper of this round.
-    pub(crate) fn dice(&self, shopper: u64, order: u64) -> Dice {
-        Dice::of(&[self.seed, self.round, shopper + 1, order])
+    pub(crate) fn rng(&self, shopper: u64, order: u64) -> SeededRng {
+        SeededRng::from_numbers(&[self.seed, self.round, shopper + 1, order])
     }
 
     /// The plan in a few lines, to be shown.
     pub(crate) fn outline(&self) -> String {
         let mut lines = Vec::new();
         for (number, events) in self.nodes.iter().enumerate() {
-            let each = events.iter().map(|(alone, event)| match event {
+            let each = events.iter().map(|(delay, event)| match event {
                 Event::Kill {
                     down,
                     again,
@@ -150,25 +154,27 @@ impl RoundPlan {
                 } => {
                     let again =
                         again.map_or(String::new(), |after| format!(", again after {after:?}"));
-                    let absent = absent.map_or(String::new(), |lasts| {
-                        format!(", started without a database for {lasts:?}")
+                    let absent = absent.map_or(String::new(), |duration| {
+                        format!(", started without a database for {duration:?}")
                     });
-                    format!("{alone:?} until killed, down {down:?}{again}{absent}")
+                    format!("{delay:?} until killed, down {down:?}{again}{absent}")
                 }
-                Event::Line { how, lasts } => format!("{alone:?} until {how:?} for {lasts:?}"),
+                Event::LinkFault { kind, duration } => {
+                    format!("{delay:?} until {kind:?} for {duration:?}")
+                }
             });
             lines.push(format!(
                 "  node {number}: {}",
                 each.collect::<Vec<_>>().join("; ")
             ));
         }
-        for (stays, set) in &self.faults {
-            lines.push(format!("  PSP for {stays:?}: {set}"));
+        for (duration, set) in &self.faults {
+            lines.push(format!("  PSP for {duration:?}: {set}"));
         }
-        for (number, moods) in self.moods.iter().enumerate() {
-            let each = moods
+        for (number, behaviors) in self.behaviors.iter().enumerate() {
+            let each = behaviors
                 .iter()
-                .map(|(stays, mood)| format!("{mood} for {stays:?}"));
+                .map(|(duration, behavior)| format!("{behavior} for {duration:?}"));
             lines.push(format!(
                 "  receiver {number}: {}",
                 each.collect::<Vec<_>>().join("; ")
@@ -178,24 +184,24 @@ impl RoundPlan {
     }
 
     /// Whether the PSP may at some time of this round take back what it did with such a call.
-    pub(crate) fn takes_back(&self, kind: &str) -> bool {
-        self.names("fail_late", kind)
+    pub(crate) fn may_reverse(&self, kind: &str) -> bool {
+        self.has_fault_for("fail_late", kind)
     }
 
     /// Whether a call of this kind may have been refused in this round, be it by what became of the
     /// payment before.
     pub(crate) fn may_refuse(&self, kind: &str) -> bool {
-        let before: &[&str] = match kind {
+        let earlier: &[&str] = match kind {
             "capture" => &["authorise"],
             "cancel" => &["authorise", "capture"],
             "refund" => &["capture"],
             _ => &[],
         };
-        let itself = self.names("refuse", kind) || self.takes_back(kind);
-        itself || before.iter().any(|kind| self.takes_back(kind))
+        let direct = self.has_fault_for("refuse", kind) || self.may_reverse(kind);
+        direct || earlier.iter().any(|kind| self.may_reverse(kind))
     }
 
-    fn names(&self, fault: &str, kind: &str) -> bool {
+    fn has_fault_for(&self, fault: &str, kind: &str) -> bool {
         let named = |(_, faults): &(Duration, Value)| {
             let kinds = faults[fault].as_array();
             kinds.is_some_and(|kinds| kinds.iter().any(|named| named == kind))
@@ -204,46 +210,46 @@ impl RoundPlan {
     }
 
     /// Whether an outcome may have been impossible to write down.
-    pub(crate) fn breaks_lines(&self) -> bool {
+    pub(crate) fn has_link_faults(&self) -> bool {
         let mut events = self.nodes.iter().flatten();
-        events.any(|(_, event)| matches!(event, Event::Line { .. }))
+        events.any(|(_, event)| matches!(event, Event::LinkFault { .. }))
     }
 }
 
-fn timeline(dice: &mut Dice, lasts: Duration, breaks: bool) -> Vec<(Duration, Event)> {
+fn timeline(rng: &mut SeededRng, duration: Duration, has_links: bool) -> Vec<(Duration, Event)> {
     let mut events = Vec::new();
     let mut at = Duration::ZERO;
     loop {
-        let alone = dice.millis(400, 2_200);
-        let event = if breaks && !events.is_empty() && dice.hits(40) {
-            let how = *dice.pick(&[Break::Cut, Break::Mute]);
-            let lasts = dice.millis(50, 1_200);
-            Event::Line { how, lasts }
+        let delay = rng.millis(400, 2_200);
+        let event = if has_links && !events.is_empty() && rng.chance(40) {
+            let kind = *rng.pick(&[LinkFault::Cut, LinkFault::Mute]);
+            let duration = rng.millis(50, 1_200);
+            Event::LinkFault { kind, duration }
         } else {
-            let again = dice.hits(25).then(|| dice.millis(10, 400));
-            let absent = dice.hits(30).then(|| dice.millis(200, 1_500));
+            let again = rng.chance(25).then(|| rng.millis(10, 400));
+            let absent = rng.chance(30).then(|| rng.millis(200, 1_500));
             Event::Kill {
-                down: dice.millis(0, 600),
+                down: rng.millis(0, 600),
                 again,
-                absent: absent.filter(|_| breaks),
+                absent: absent.filter(|_| has_links),
             }
         };
-        at += alone;
+        at += delay;
         // The first one always happens: no round without a kill.
-        if at >= lasts && !events.is_empty() {
+        if at >= duration && !events.is_empty() {
             return events;
         }
-        events.push((alone, event));
+        events.push((delay, event));
     }
 }
 
-fn moods(dice: &mut Dice, lasts: Duration) -> Vec<(Duration, Mood)> {
-    let mut moods = Vec::new();
+fn behaviors(rng: &mut SeededRng, duration: Duration) -> Vec<(Duration, Behavior)> {
+    let mut behaviors = Vec::new();
     let mut at = Duration::ZERO;
-    while at < lasts {
-        let stays = dice.millis(500, 2_500);
-        at += stays;
-        moods.push((stays, Mood::drawn(dice)));
+    while at < duration {
+        let step = rng.millis(500, 2_500);
+        at += step;
+        behaviors.push((step, Behavior::generate(rng)));
     }
-    moods
+    behaviors
 }

@@ -15,13 +15,13 @@ use tokio::{
     sync::watch,
 };
 
-use crate::mood::{Mood, Reply};
+use crate::behavior::{Behavior, Reply};
 
 const HEAD_END: &[u8] = b"\r\n\r\n";
 /// How far a delivery's timestamp may be from the present, in seconds.
-const TIMELY: u64 = 300;
+const MAX_CLOCK_SKEW_SECONDS: u64 = 300;
 /// A whole delivery is far smaller.
-const MOST_BYTES: usize = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// A merchant's server.
 pub(crate) struct Receiver {
@@ -35,7 +35,7 @@ struct Shared {
     api_secret: String,
     /// What the standard one is made with, once the endpoint is set.
     signing_secret: OnceLock<String>,
-    mood: watch::Sender<Mood>,
+    behavior: watch::Sender<Behavior>,
     arrivals: Mutex<Vec<Arrival>>,
 }
 
@@ -48,7 +48,7 @@ pub(crate) struct Arrival {
     pub(crate) reply: Reply,
     pub(crate) body: Value,
     /// What is wrong with it.
-    pub(crate) wrong: Vec<&'static str>,
+    pub(crate) problems: Vec<&'static str>,
 }
 
 impl Arrival {
@@ -67,7 +67,7 @@ impl Arrival {
 
 impl Receiver {
     /// The server of the merchant of this number, in a good mood.
-    pub(crate) async fn open(number: usize, api_secret: &str) -> Self {
+    pub(crate) async fn start(number: usize, api_secret: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let query = format!("/?wc-api=oncharge_callback&shop={number}");
         let url = format!("http://{}{query}", listener.local_addr().unwrap());
@@ -75,13 +75,13 @@ impl Receiver {
             query,
             api_secret: api_secret.to_owned(),
             signing_secret: OnceLock::new(),
-            mood: watch::Sender::new(Mood::well()),
+            behavior: watch::Sender::new(Behavior::healthy()),
             arrivals: Mutex::default(),
         });
-        let its = shared.clone();
+        let accept_shared = shared.clone();
         tokio::spawn(async move {
             while let Ok((connection, _)) = listener.accept().await {
-                let shared = its.clone();
+                let shared = accept_shared.clone();
                 tokio::spawn(async move { shared.serve(connection).await });
             }
         });
@@ -89,14 +89,14 @@ impl Receiver {
     }
 
     /// The endpoint's signing secret, which is shown once.
-    pub(crate) fn knows(&self, signing_secret: &str) {
+    pub(crate) fn set_signing_secret(&self, signing_secret: &str) {
         let secret = signing_secret.to_owned();
         self.shared.signing_secret.set(secret).unwrap();
     }
 
     /// From now on it behaves like this; what hangs comes to its end where it is well.
-    pub(crate) fn set(&self, mood: Mood) {
-        self.shared.mood.send_replace(mood);
+    pub(crate) fn set_behavior(&self, behavior: Behavior) {
+        self.shared.behavior.send_replace(behavior);
     }
 
     /// Everything that has come.
@@ -105,7 +105,7 @@ impl Receiver {
     }
 
     /// Forgets everything that has come.
-    pub(crate) fn forget(&self) {
+    pub(crate) fn clear(&self) {
         self.shared.arrivals.lock().unwrap().clear();
     }
 }
@@ -123,7 +123,7 @@ impl Delivery {
         named.next().map(|(_, value)| value.trim())
     }
 
-    fn is_signed_plainly(&self, api_secret: &str) -> bool {
+    fn has_plain_signature(&self, api_secret: &str) -> bool {
         // hash_hmac('sha256', $body, hash('sha256', $api_secret))
         let key = hex::encode(digest::digest(&digest::SHA256, api_secret.as_bytes()));
         let key = hmac::Key::new(hmac::HMAC_SHA256, key.as_bytes());
@@ -132,7 +132,7 @@ impl Delivery {
     }
 
     /// Standard Webhooks: over id, timestamp and body, with the secret behind `whsec_`.
-    fn is_signed_by_the_standard(&self, signing_secret: &str) -> bool {
+    fn has_standard_signature(&self, signing_secret: &str) -> bool {
         let encoded = signing_secret.trim_start_matches("whsec_");
         let secret = STANDARD.decode(encoded).unwrap();
         let key = hmac::Key::new(hmac::HMAC_SHA256, &secret);
@@ -146,12 +146,12 @@ impl Delivery {
             .any(|given| given == right)
     }
 
-    fn is_timely(&self) -> bool {
+    fn has_recent_timestamp(&self) -> bool {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let sent: Option<u64> = self
             .header("webhook-timestamp")
             .and_then(|text| text.parse().ok());
-        sent.is_some_and(|sent| sent.abs_diff(now.as_secs()) <= TIMELY)
+        sent.is_some_and(|sent| sent.abs_diff(now.as_secs()) <= MAX_CLOCK_SKEW_SECONDS)
     }
 }
 
@@ -160,28 +160,28 @@ impl Shared {
     async fn serve(&self, mut connection: TcpStream) {
         let mut bytes = Vec::new();
         while let Some(delivery) = read(&mut connection, &mut bytes).await {
-            if !self.take(&mut connection, &delivery).await {
+            if !self.handle(&mut connection, &delivery).await {
                 return;
             }
         }
     }
 
     /// Keeps a delivery and replies; whether the connection goes on.
-    async fn take(&self, connection: &mut TcpStream, delivery: &Delivery) -> bool {
+    async fn handle(&self, connection: &mut TcpStream, delivery: &Delivery) -> bool {
         let at = Instant::now();
         let body: Value = serde_json::from_slice(&delivery.body).unwrap_or_default();
-        let wrong = self.wrong(delivery, &body);
+        let problems = self.problems(delivery, &body);
         let (place, reply) = {
             let mut arrivals = self.arrivals.lock().unwrap();
             let before = arrivals.iter().filter(|old| old.body["id"] == body["id"]);
             let before = u64::try_from(before.count()).unwrap();
-            let reply = self.mood.borrow().reply(&body, before);
+            let reply = self.behavior.borrow().reply(&body, before);
             arrivals.push(Arrival {
                 at,
                 ended: at,
                 reply,
                 body,
-                wrong,
+                problems,
             });
             (arrivals.len() - 1, reply)
         };
@@ -198,26 +198,26 @@ impl Shared {
             arrival.ended = Instant::now();
         }
         if let Reply::Status(status) = reply {
-            let answer = format!(
+            let response = format!(
                 "HTTP/1.1 {status} As planned\r\nRetry-After: 1\r\nContent-Length: 2\r\n\r\nok"
             );
-            return connection.write_all(answer.as_bytes()).await.is_ok() && goes_on;
+            return connection.write_all(response.as_bytes()).await.is_ok() && goes_on;
         }
         goes_on
     }
 
     /// Says nothing for a while, until it is well again, or until the other side gives up.
     async fn hang(&self, connection: &mut TcpStream, lasts: Duration) {
-        let mut mood = self.mood.subscribe();
+        let mut behavior = self.behavior.subscribe();
         let mut byte = [0; 1];
         tokio::select! {
             () = tokio::time::sleep(lasts) => {}
-            _ = mood.wait_for(Mood::is_well) => {}
+            _ = behavior.wait_for(Behavior::is_healthy) => {}
             _ = connection.read(&mut byte) => {}
         }
     }
 
-    fn wrong(&self, delivery: &Delivery, body: &Value) -> Vec<&'static str> {
+    fn problems(&self, delivery: &Delivery, body: &Value) -> Vec<&'static str> {
         let first = delivery.head.lines().next().unwrap_or_default();
         let checks = [
             (
@@ -233,19 +233,19 @@ impl Shared {
                 "another id",
             ),
             (
-                delivery.is_signed_plainly(&self.api_secret),
+                delivery.has_plain_signature(&self.api_secret),
                 "no plain signature",
             ),
             (
                 self.signing_secret
                     .get()
-                    .is_some_and(|secret| delivery.is_signed_by_the_standard(secret)),
+                    .is_some_and(|secret| delivery.has_standard_signature(secret)),
                 "no standard signature",
             ),
-            (delivery.is_timely(), "another time"),
+            (delivery.has_recent_timestamp(), "another time"),
         ];
         let failed = checks.into_iter().filter(|(holds, _)| !holds);
-        failed.map(|(_, wrong)| wrong).collect()
+        failed.map(|(_, problems)| problems).collect()
     }
 }
 
@@ -253,20 +253,20 @@ impl Shared {
 async fn read(connection: &mut TcpStream, bytes: &mut Vec<u8>) -> Option<Delivery> {
     let mut chunk = vec![0; 16 * 1024];
     loop {
-        if let Some(delivery) = whole(bytes) {
+        if let Some(delivery) = parse_request(bytes) {
             return Some(delivery);
         }
         let Ok(count @ 1..) = connection.read(&mut chunk).await else {
             return None;
         };
         bytes.extend(&chunk[..count]);
-        if bytes.len() > MOST_BYTES {
+        if bytes.len() > MAX_BYTES {
             return None;
         }
     }
 }
 
-fn whole(bytes: &mut Vec<u8>) -> Option<Delivery> {
+fn parse_request(bytes: &mut Vec<u8>) -> Option<Delivery> {
     let head = bytes
         .windows(HEAD_END.len())
         .position(|window| window == HEAD_END)?;
@@ -304,27 +304,27 @@ Content-Length: 7\r
 
     #[test]
     fn only_the_right_secret_and_bytes_verify() {
-        let mut delivery = whole(&mut DELIVERY.as_bytes().to_vec()).unwrap();
-        assert!(delivery.is_signed_plainly(SECRET));
-        assert!(delivery.is_signed_by_the_standard(SIGNING_SECRET));
-        assert!(!delivery.is_signed_plainly("another"));
-        assert!(!delivery.is_signed_by_the_standard("whsec_AAAA"));
-        assert!(!delivery.is_timely());
+        let mut delivery = parse_request(&mut DELIVERY.as_bytes().to_vec()).unwrap();
+        assert!(delivery.has_plain_signature(SECRET));
+        assert!(delivery.has_standard_signature(SIGNING_SECRET));
+        assert!(!delivery.has_plain_signature("another"));
+        assert!(!delivery.has_standard_signature("whsec_AAAA"));
+        assert!(!delivery.has_recent_timestamp());
         delivery.body.push(b' ');
-        assert!(!delivery.is_signed_plainly(SECRET));
-        assert!(!delivery.is_signed_by_the_standard(SIGNING_SECRET));
+        assert!(!delivery.has_plain_signature(SECRET));
+        assert!(!delivery.has_standard_signature(SIGNING_SECRET));
     }
 
     #[test]
     fn requests_are_read_one_after_the_other() {
         let mut bytes = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}POST /b HTTP/1.1".to_vec();
-        let first = whole(&mut bytes).unwrap();
+        let first = parse_request(&mut bytes).unwrap();
         assert_eq!(
             (first.head.lines().next(), &first.body[..]),
             (Some("POST /a HTTP/1.1"), &b"{}"[..])
         );
-        assert!(whole(&mut bytes).is_none());
+        assert!(parse_request(&mut bytes).is_none());
         bytes.extend(b"\r\ncontent-length: 0\r\n\r\n");
-        assert_eq!(whole(&mut bytes).unwrap().body, b"");
+        assert_eq!(parse_request(&mut bytes).unwrap().body, b"");
     }
 }

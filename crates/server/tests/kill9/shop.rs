@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use oncharge_domain::signing::{Signed, SigningKey};
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 use serde_json::Value;
 
 /// A card that is approved.
@@ -10,12 +10,12 @@ pub(crate) const GOOD_CARD: &str = "4242424242424242";
 
 /// An answer of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl ApiResponse {
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
@@ -51,10 +51,10 @@ impl Shop {
         method: &str,
         target: &str,
         (body, key): (&str, Option<&str>),
-    ) -> Result<Answer, reqwest::Error> {
+    ) -> Result<ApiResponse, reqwest::Error> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let timestamp = since.as_secs().to_string();
-        let signature = self.signing_key.sign(&Signed {
+        let signature = self.signing_key.sign(&SignedRequest {
             timestamp: &timestamp,
             method,
             target,
@@ -75,9 +75,9 @@ impl Shop {
 }
 
 /// The whole answer to a request.
-pub(crate) async fn read(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+pub(crate) async fn read(request: reqwest::RequestBuilder) -> Result<ApiResponse, reqwest::Error> {
     let response = request.send().await?;
-    Ok(Answer {
+    Ok(ApiResponse {
         status: response.status().as_u16(),
         body: response.text().await?,
     })

@@ -6,15 +6,15 @@ use oncharge_domain::{
     session::{EventKind, Session},
     time::Timestamp,
     webhook::{
-        Attempt, Attempted, Clock, Delivery, DeliveryState, EndpointChange, EndpointUrl, SendError,
-        WebhookEndpoint, WebhookSecret,
+        Delivery, DeliveryAttempt, DeliveryOutcome, DeliveryState, EndpointChange, EndpointUrl,
+        ScheduleSpeed, SendError, WebhookEndpoint, WebhookSecret,
     },
 };
 use oncharge_ports::{
     Entropy, UnitOfWork,
-    inbox::{NewNotification, NotificationStatus, Settled},
+    inbox::{NewNotification, NotificationOutcome, NotificationStatus},
     unit_of_work::Lease,
-    webhook_repository::Recorded,
+    webhook_repository::AttemptRecord,
 };
 
 use super::{Builder, account};
@@ -42,7 +42,7 @@ impl Builder {
     }
 
     /// A unit that writes this session anew with its next event, of this kind.
-    pub fn telling(&self, session: &Session, kind: EventKind) -> UnitOfWork {
+    pub fn unit_with_event(&self, session: &Session, kind: EventKind) -> UnitOfWork {
         let mut unit = self.next_unit(session);
         let event = self.event(&unit.session, session.next_sequence, kind);
         unit.session.next_sequence += 1;
@@ -71,8 +71,12 @@ impl Builder {
     }
 
     /// The end of a claimed notification that is about nothing known, without an audit entry.
-    pub fn settled(&self, lease: Lease, status: NotificationStatus) -> Settled {
-        Settled {
+    pub fn notification_outcome(
+        &self,
+        lease: Lease,
+        status: NotificationStatus,
+    ) -> NotificationOutcome {
+        NotificationOutcome {
             lease,
             status,
             operation: None,
@@ -82,8 +86,12 @@ impl Builder {
     }
 
     /// The next attempt of this delivery, with this outcome, at the builder's time.
-    pub fn try_of(&self, delivery: &Delivery, answer: Result<u16, SendError>) -> Attempt {
-        Attempt {
+    pub fn delivery_attempt(
+        &self,
+        delivery: &Delivery,
+        answer: Result<u16, SendError>,
+    ) -> DeliveryAttempt {
+        DeliveryAttempt {
             number: delivery.attempts + 1,
             at: self.now(),
             status: answer.ok(),
@@ -95,18 +103,19 @@ impl Builder {
 
     /// What is recorded of an attempt with this outcome, by the rules of the schedule, for an
     /// endpoint that has failed since then.
-    pub fn recorded(
+    pub fn attempt_record(
         &self,
         (lease, delivery): (Lease, &Delivery),
         answer: Result<u16, SendError>,
         failing_since: Option<Timestamp>,
-    ) -> Recorded {
-        let attempt = self.try_of(delivery, answer);
-        let after =
-            delivery
-                .clone()
-                .attempted(&attempt, None, (failing_since, Clock::Real, self.now()));
-        Recorded {
+    ) -> AttemptRecord {
+        let attempt = self.delivery_attempt(delivery, answer);
+        let after = delivery.clone().apply_attempt(
+            &attempt,
+            None,
+            (failing_since, ScheduleSpeed::Real, self.now()),
+        );
+        AttemptRecord {
             lease,
             attempt: Some(attempt),
             after,
@@ -117,11 +126,11 @@ impl Builder {
     }
 
     /// What is recorded where no attempt was made because there is no endpoint any more.
-    pub fn given_up(&self, (lease, delivery): (Lease, &Delivery)) -> Recorded {
-        Recorded {
+    pub fn record_without_attempt(&self, (lease, delivery): (Lease, &Delivery)) -> AttemptRecord {
+        AttemptRecord {
             lease,
             attempt: None,
-            after: Attempted {
+            after: DeliveryOutcome {
                 delivery: Delivery {
                     state: DeliveryState::Dead,
                     ..delivery.clone()

@@ -15,16 +15,16 @@ use oncharge_domain::{
     psp::{Instruction, PspAccount, PspReport},
 };
 use oncharge_ports::{
-    Psp, Psps,
+    Psp, PspRegistry,
     psp::{
-        self, CannotCarry, Notification, NotificationError, PreparedRequest, PspError, Unverified,
-        VerifiedNotification,
+        self, InvalidSignature, Notification, NotificationError, PreparedRequest, PspError,
+        UnsupportedAmount, VerifiedNotification,
     },
 };
 
 use super::{
     Call, Fault, ScriptedPsp,
-    notification::{BETWEEN, event_key, read_notification},
+    notification::{SEPARATOR, event_key, read_notification},
     request::Request,
 };
 
@@ -37,7 +37,7 @@ impl ScriptedPsp {
     /// Lets other tasks have a turn, and waits while the PSP is paused.
     async fn wait(&self) {
         tokio::task::yield_now().await;
-        let _waiting = Waiting::one_more(&self.waiting);
+        let _waiting = WaitingCall::enter(&self.waiting);
         let mut open = self.open.subscribe();
         // The sender lives as long as this handle.
         let _ = open.wait_for(|open| *open).await;
@@ -45,16 +45,16 @@ impl ScriptedPsp {
 }
 
 /// A call that waits, until it goes on or its caller goes away.
-struct Waiting<'a>(&'a AtomicUsize);
+struct WaitingCall<'a>(&'a AtomicUsize);
 
-impl<'a> Waiting<'a> {
-    fn one_more(count: &'a AtomicUsize) -> Self {
+impl<'a> WaitingCall<'a> {
+    fn enter(count: &'a AtomicUsize) -> Self {
         count.fetch_add(1, Ordering::SeqCst);
         Self(count)
     }
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCall<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -67,7 +67,7 @@ impl Psp for ScriptedPsp {
     }
 
     fn is_available(&self) -> bool {
-        self.state().unavailable.is_empty()
+        self.state().unavailable_accounts.is_empty()
     }
 
     fn key_lifetime(&self) -> Duration {
@@ -79,8 +79,11 @@ impl Psp for ScriptedPsp {
         text.starts_with("tok_") && text.len() <= 64
     }
 
-    fn carries(&self, amount: Money) -> bool {
-        !self.state().too_hard.contains(amount.currency().code())
+    fn supports_amount(&self, amount: Money) -> bool {
+        !self
+            .state()
+            .unsupported_currencies
+            .contains(amount.currency().code())
     }
 
     fn fields_url(&self, session: SessionId, parent_origin: &str, language: &str) -> String {
@@ -93,15 +96,15 @@ impl Psp for ScriptedPsp {
         "https://psp.example.com"
     }
 
-    fn prepare(&self, call: &psp::Call<'_>) -> Result<PreparedRequest, CannotCarry> {
+    fn prepare(&self, call: &psp::PspRequest<'_>) -> Result<PreparedRequest, UnsupportedAmount> {
         let amount = match &call.instruction {
             Instruction::Authorize { amount, .. }
             | Instruction::Capture { amount, .. }
             | Instruction::Refund { amount, .. } => Some(*amount),
             Instruction::Cancel { .. } => None,
         };
-        if amount.is_some_and(|amount| !self.carries(amount)) {
-            return Err(CannotCarry);
+        if amount.is_some_and(|amount| !self.supports_amount(amount)) {
+            return Err(UnsupportedAmount);
         }
         Ok(PreparedRequest::new(Request::of(call).write()))
     }
@@ -119,7 +122,7 @@ impl Psp for ScriptedPsp {
         }
         state.sent.push((call, operation));
         // The reply is taken from the plan only where the key is new.
-        let known = state.ledger.truth(operation).is_some();
+        let known = state.ledger.current(operation).is_some();
         let reply = if known {
             super::Reply::Done
         } else {
@@ -140,8 +143,8 @@ impl Psp for ScriptedPsp {
             Some(_) => Err(PspError::Unknown("planned".into())),
             None => {
                 state.sent.push((Call::LookUp, operation));
-                let truth = state.ledger.truth(operation);
-                Ok(truth.map(|answer| state.report(operation, answer)))
+                let current = state.ledger.current(operation);
+                Ok(current.map(|answer| state.report(operation, answer)))
             }
         }
     }
@@ -150,15 +153,18 @@ impl Psp for ScriptedPsp {
         &self,
         header: &dyn Fn(&str) -> Option<String>,
         body: &[u8],
-    ) -> Result<Vec<VerifiedNotification>, Unverified> {
+    ) -> Result<Vec<VerifiedNotification>, InvalidSignature> {
         if header(Self::SIGNATURE_HEADER).as_deref() != Some(Self::SIGNATURE) {
-            return Err(Unverified);
+            return Err(InvalidSignature);
         }
         let verified = |body: &[u8]| VerifiedNotification {
             event_key: event_key(body),
             body: body.to_vec(),
         };
-        Ok(body.split(|byte| *byte == BETWEEN).map(verified).collect())
+        Ok(body
+            .split(|byte| *byte == SEPARATOR)
+            .map(verified)
+            .collect())
     }
 
     fn read_notification(&self, body: &[u8]) -> Result<Notification, NotificationError> {
@@ -168,12 +174,12 @@ impl Psp for ScriptedPsp {
     }
 }
 
-impl Psps for ScriptedPsp {
+impl PspRegistry for ScriptedPsp {
     fn account(&self, _account: &PspAccount) -> Option<Arc<dyn Psp>> {
         Some(Arc::new(self.clone()))
     }
 
-    fn unavailable(&self) -> Vec<PspAccount> {
-        self.state().unavailable.clone()
+    fn unavailable_accounts(&self) -> Vec<PspAccount> {
+        self.state().unavailable_accounts.clone()
     }
 }

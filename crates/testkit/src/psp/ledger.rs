@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use oncharge_domain::{
     id::{OperationId, SessionId},
-    psp::{Answer, Challenge, PspReference, RefusalReason},
+    psp::{Challenge, PspReference, PspResponse, RefusalReason},
 };
 
 use super::{Call, Finish, Reply, reference_of, request::Request};
@@ -45,28 +45,28 @@ impl Payment {
 }
 
 /// What the PSP remembers of a key.
-struct Remembered {
+struct KnownCall {
     request: Request,
     /// What was answered at first, and is answered to every repetition.
-    first: Answer,
+    first: PspResponse,
     /// What is true now.
-    truth: Answer,
+    current: PspResponse,
 }
 
 #[derive(Default)]
 pub(super) struct Ledger {
     payments: Vec<Payment>,
-    keys: HashMap<OperationId, Remembered>,
+    keys: HashMap<OperationId, KnownCall>,
     pub(super) violations: Vec<String>,
 }
 
-fn refused(reason: RefusalReason) -> Answer {
-    Answer::Refused(reason)
+fn refused(reason: RefusalReason) -> PspResponse {
+    PspResponse::Refused(reason)
 }
 
 impl Ledger {
     /// The answer to a call: the first one again where the key is known.
-    pub(super) fn call(&mut self, request: Request, reply: Reply) -> Answer {
+    pub(super) fn call(&mut self, request: Request, reply: Reply) -> PspResponse {
         let id = request.operation;
         if let Some(known) = self.keys.get(&id) {
             if known.request != request {
@@ -75,18 +75,18 @@ impl Ledger {
             }
             return known.first.clone();
         }
-        let answer = self.carry_out(&request, reply);
-        let remembered = Remembered {
+        let answer = self.execute(&request, reply);
+        let remembered = KnownCall {
             request,
             first: answer.clone(),
-            truth: answer.clone(),
+            current: answer.clone(),
         };
         self.keys.insert(id, remembered);
         answer
     }
 
-    pub(super) fn truth(&self, operation: OperationId) -> Option<Answer> {
-        self.keys.get(&operation).map(|known| known.truth.clone())
+    pub(super) fn current(&self, operation: OperationId) -> Option<PspResponse> {
+        self.keys.get(&operation).map(|known| known.current.clone())
     }
 
     pub(super) fn request_of(&self, operation: OperationId) -> Option<&Request> {
@@ -113,22 +113,22 @@ impl Ledger {
     pub(super) fn finish(&mut self, operation: OperationId, finish: Finish) {
         let known = self.keys.get(&operation).expect("the operation arrived");
         let open = matches!(
-            known.truth,
-            Answer::Accepted { .. } | Answer::ActionRequired(_)
+            known.current,
+            PspResponse::Accepted { .. } | PspResponse::ActionRequired(_)
         );
-        assert!(open, "{operation} has ended: {:?}", known.truth);
+        assert!(open, "{operation} has ended: {:?}", known.current);
         let request = known.request.clone();
-        let truth = match finish {
-            Finish::Done => self.settle(&request),
+        let current = match finish {
+            Finish::Done => self.move_money(&request),
             Finish::Refused(reason) => refused(reason),
         };
-        self.set_truth(operation, truth);
+        self.set_current(operation, current);
     }
 
-    pub(super) fn take_back(&mut self, operation: OperationId, reason: RefusalReason) {
+    pub(super) fn reverse(&mut self, operation: OperationId, reason: RefusalReason) {
         let known = self.keys.get(&operation).expect("the operation arrived");
-        let done = matches!(known.truth, Answer::Done { .. });
-        assert!(done, "{operation} is not done: {:?}", known.truth);
+        let done = matches!(known.current, PspResponse::Done { .. });
+        assert!(done, "{operation} is not done: {:?}", known.current);
         let request = known.request.clone();
         if let Some(payment) = self.payment_mut(&request) {
             match request.call {
@@ -141,25 +141,29 @@ impl Ledger {
                 Call::LookUp => {}
             }
         }
-        self.set_truth(operation, refused(reason));
+        self.set_current(operation, refused(reason));
     }
 
-    pub(super) fn contradict(&mut self, operation: OperationId) {
+    pub(super) fn complete_refused(&mut self, operation: OperationId) {
         let known = self.keys.get(&operation).expect("the operation arrived");
-        let is_refused = matches!(known.truth, Answer::Refused(_));
-        assert!(is_refused, "{operation} was not refused: {:?}", known.truth);
+        let is_refused = matches!(known.current, PspResponse::Refused(_));
+        assert!(
+            is_refused,
+            "{operation} was not refused: {:?}",
+            known.current
+        );
         let request = known.request.clone();
-        let truth = self.settle(&request);
-        self.set_truth(operation, truth);
+        let current = self.move_money(&request);
+        self.set_current(operation, current);
     }
 
-    fn set_truth(&mut self, operation: OperationId, truth: Answer) {
+    fn set_current(&mut self, operation: OperationId, current: PspResponse) {
         if let Some(known) = self.keys.get_mut(&operation) {
-            known.truth = truth;
+            known.current = current;
         }
     }
 
-    fn carry_out(&mut self, request: &Request, reply: Reply) -> Answer {
+    fn execute(&mut self, request: &Request, reply: Reply) -> PspResponse {
         let reference = reference_of(request.operation);
         if request.call == Call::Authorize {
             self.payments.push(Payment {
@@ -173,9 +177,9 @@ impl Ledger {
             });
         }
         match reply {
-            Reply::Done => self.settle(request),
-            Reply::Accepted => Answer::Accepted { reference },
-            Reply::ActionRequired => Answer::ActionRequired(Challenge {
+            Reply::Done => self.move_money(request),
+            Reply::Accepted => PspResponse::Accepted { reference },
+            Reply::ActionRequired => PspResponse::ActionRequired(Challenge {
                 url: format!("https://psp.example.com/challenge/{}", reference.as_str()),
                 reference,
             }),
@@ -184,8 +188,8 @@ impl Ledger {
     }
 
     /// Moves the money, as far as the payment's state allows.
-    fn settle(&mut self, request: &Request) -> Answer {
-        let done = |captured| Answer::Done {
+    fn move_money(&mut self, request: &Request) -> PspResponse {
+        let done = |captured| PspResponse::Done {
             reference: reference_of(request.operation),
             captured,
         };
@@ -230,11 +234,14 @@ impl Ledger {
     /// Ends an open challenge or an accepted authorisation; `false` where there is none.
     fn end_open(&mut self, attempt: OperationId) -> bool {
         let open = self.keys.get(&attempt).is_some_and(|known| {
-            let truth = &known.truth;
-            matches!(truth, Answer::Accepted { .. } | Answer::ActionRequired(_))
+            let current = &known.current;
+            matches!(
+                current,
+                PspResponse::Accepted { .. } | PspResponse::ActionRequired(_)
+            )
         });
         if open {
-            self.set_truth(attempt, refused(RefusalReason::Other("cancelled".into())));
+            self.set_current(attempt, refused(RefusalReason::Other("cancelled".into())));
         }
         open
     }

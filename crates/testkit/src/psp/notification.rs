@@ -4,7 +4,7 @@ use oncharge_domain::{
     currency::Currency,
     id::OperationId,
     money::Money,
-    psp::{Answer, Challenge, PspReference, RefusalReason},
+    psp::{Challenge, PspReference, PspResponse, RefusalReason},
     signing::sha256,
 };
 use oncharge_ports::psp::{Notification, NotificationError};
@@ -12,29 +12,29 @@ use oncharge_ports::psp::{Notification, NotificationError};
 use super::ledger::Ledger;
 
 /// Stands between two notifications of one call.
-pub(super) const BETWEEN: u8 = 0x1e;
+pub(super) const SEPARATOR: u8 = 0x1e;
 /// The second and last line of what is nothing of ours.
 const IRRELEVANT: &str = "irrelevant";
 
 /// The text of a notification of what is true of an operation now.
 pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: OperationId) -> Vec<u8> {
     let request = ledger.request_of(operation).expect("the operation arrived");
-    let answer = ledger.truth(operation).expect("the operation arrived");
+    let answer = ledger.current(operation).expect("the operation arrived");
     let (kind, first, second) = match &answer {
-        Answer::Done {
+        PspResponse::Done {
             reference,
             captured,
         } => {
             let captured = if *captured { "captured" } else { "" };
             ("done", reference.as_str(), captured)
         }
-        Answer::Accepted { reference } => ("accepted", reference.as_str(), ""),
-        Answer::ActionRequired(challenge) => (
+        PspResponse::Accepted { reference } => ("accepted", reference.as_str(), ""),
+        PspResponse::ActionRequired(challenge) => (
             "challenge",
             challenge.reference.as_str(),
             challenge.url.as_str(),
         ),
-        Answer::Refused(reason) => ("refused", reason.as_str(), ""),
+        PspResponse::Refused(reason) => ("refused", reason.as_str(), ""),
     };
     let reference = super::reference_of(operation);
     let reference = reference.as_str();
@@ -77,18 +77,18 @@ fn read(text: &str) -> Option<Notification> {
     let (minor, currency) = amount.split_once(' ')?;
     let reference = || PspReference::parse(first).ok();
     let answer = match *kind {
-        "done" => Answer::Done {
+        "done" => PspResponse::Done {
             reference: reference()?,
             captured: *second == "captured",
         },
-        "accepted" => Answer::Accepted {
+        "accepted" => PspResponse::Accepted {
             reference: reference()?,
         },
-        "challenge" => Answer::ActionRequired(Challenge {
+        "challenge" => PspResponse::ActionRequired(Challenge {
             reference: reference()?,
             url: (*second).to_owned(),
         }),
-        "refused" => Answer::Refused(RefusalReason::parse(first)),
+        "refused" => PspResponse::Refused(RefusalReason::parse(first)),
         _ => return None,
     };
     Some(Notification {

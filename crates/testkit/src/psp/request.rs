@@ -25,7 +25,7 @@ pub(super) struct Request {
 
 impl Request {
     /// What a connector was asked to carry out.
-    pub(super) fn of(call: &psp::Call<'_>) -> Self {
+    pub(super) fn of(call: &psp::PspRequest<'_>) -> Self {
         let (kind, amount, payment) = match &call.instruction {
             Instruction::Authorize { amount, .. } => (Call::Authorize, Some(*amount), None),
             Instruction::Capture { payment, amount } => {

@@ -14,7 +14,11 @@ use super::MemoryStore;
 
 #[async_trait]
 impl BlocklistRepository for MemoryStore {
-    async fn live(&self, hashes: &[PepperedHash], now: Timestamp) -> Result<Vec<Ban>, StoreError> {
+    async fn live_bans(
+        &self,
+        hashes: &[PepperedHash],
+        now: Timestamp,
+    ) -> Result<Vec<Ban>, StoreError> {
         let state = self.state();
         let counts = |ban: &&Ban| ban.is_live(now) && hashes.contains(&ban.hash);
         Ok(state.bans.iter().filter(counts).cloned().collect())

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use oncharge_domain::{
     cursor::Position,
     id::{OperationId, RefundId, SessionId},
-    operation::{Operation, OperationKind, Sending},
+    operation::{Operation, OperationKind, SendState},
     psp::{PspReference, TokenFingerprint},
     refund::Refund,
     session::Session,
@@ -14,10 +14,10 @@ use oncharge_ports::{
     CheckoutRepository, CommitError, StoreError, UnitOfWork,
     psp::PreparedRequest,
     queries::{EventFilter, Page, RefundFilter, SessionFilter, StoredEvent},
-    unit_of_work::{KeyRecord, KeyScope, KeyWrite},
+    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite},
 };
 
-use super::{CommitFault, MemoryStore, planned};
+use super::{CommitFault, MemoryStore, planned_fault};
 
 /// One page of rows, newest first by (time, id).
 pub(super) fn page_of<T>(
@@ -83,7 +83,7 @@ impl CheckoutRepository for MemoryStore {
         let with_operation = |refund: &Refund| {
             let row = state.operations.get(&refund.operation)?;
             let operation = row.operation.clone();
-            let unsent = operation.is_open() && operation.sending == Sending::NotSent;
+            let unsent = operation.is_open() && operation.sending == SendState::NotSent;
             unsent.then(|| (refund.clone(), operation))
         };
         let of_session = |refund: &&Refund| refund.session == session;
@@ -91,9 +91,9 @@ impl CheckoutRepository for MemoryStore {
         Ok(refunds.filter_map(with_operation).collect())
     }
 
-    async fn key(&self, scope: &KeyScope) -> Result<Option<KeyRecord>, StoreError> {
+    async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError> {
         let state = self.state();
-        Ok(state.keys.get(scope).map(|row| KeyRecord {
+        Ok(state.keys.get(scope).map(|row| IdempotencyRecord {
             fingerprint: row.fingerprint,
             operation: row.operation,
             answer: row.answer.as_ref().map(|(answer, _)| answer.clone()),
@@ -101,7 +101,10 @@ impl CheckoutRepository for MemoryStore {
         }))
     }
 
-    async fn waiting_key(&self, operation: OperationId) -> Result<Option<KeyScope>, StoreError> {
+    async fn reserved_key(
+        &self,
+        operation: OperationId,
+    ) -> Result<Option<IdempotencyScope>, StoreError> {
         let state = self.state();
         let mut waiting = state
             .keys
@@ -200,8 +203,9 @@ impl CheckoutRepository for MemoryStore {
         Ok(found)
     }
 
-    async fn write_key(&self, key: KeyWrite) -> Result<(), CommitError> {
-        self.write(|state| state.write_key(key)).await
+    async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError> {
+        self.write(|state| state.write_idempotency_record(key))
+            .await
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
@@ -210,7 +214,7 @@ impl CheckoutRepository for MemoryStore {
         let fault = self.next_fault();
         match fault {
             Some(CommitFault::Before) => {
-                return Err(planned().into());
+                return Err(planned_fault().into());
             }
             Some(CommitFault::Conflict) => return Err(CommitError::Conflict),
             Some(CommitFault::After) | None => {}
@@ -228,7 +232,7 @@ impl CheckoutRepository for MemoryStore {
         }
     }
 
-    async fn committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
+    async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
         Ok(self.state().units.contains_key(&unit.id))
     }
 }

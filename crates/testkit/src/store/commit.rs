@@ -1,17 +1,19 @@
 //! A unit of work applied to a copy of the state, rule by rule.
 
-use oncharge_domain::{idempotency::REMEMBERED_SECONDS, session::Session, time::Timestamp};
+use oncharge_domain::{
+    idempotency::IDEMPOTENCY_RETENTION_SECONDS, session::Session, time::Timestamp,
+};
 use oncharge_ports::{
     CommitError, StoreError, UnitOfWork,
     inbox::NotificationStatus,
     queries::StoredEvent,
-    unit_of_work::{ChangedOperation, KeyScope, KeyWrite, NewEvent, NewOperation},
+    unit_of_work::{ChangedOperation, IdempotencyScope, IdempotencyWrite, NewEvent, NewOperation},
 };
 
 use super::state::{DeliveryRow, KeyRow, OperationRow, SessionRow, State};
 
 /// A fault of the caller, as a database's constraint would report it.
-pub(super) fn broken(rule: &'static str) -> CommitError {
+pub(super) fn constraint_violation(rule: &'static str) -> CommitError {
     CommitError::Store(StoreError::Failed(rule.into()))
 }
 
@@ -19,12 +21,15 @@ impl State {
     /// Writes the unit; where it errors, the state is to be thrown away.
     pub(super) fn apply(&mut self, unit: UnitOfWork, now: Timestamp) -> Result<(), CommitError> {
         if let Some(lease) = unit.lease
-            && self.held(lease, now).is_none()
+            && self.live_claim(lease, now).is_none()
         {
             return Err(CommitError::LeaseLost);
         }
         if let Some(id) = unit.handled {
-            let row = self.notifications.get_mut(&id).filter(|row| row.waits());
+            let row = self
+                .notifications
+                .get_mut(&id)
+                .filter(|row| row.is_waiting());
             let row = row.ok_or(CommitError::AlreadyHandled)?;
             row.end(NotificationStatus::Handled);
             row.session = Some(unit.session.id);
@@ -38,34 +43,34 @@ impl State {
         }
         if let Some(refund) = unit.refund {
             if !self.operations.contains_key(&refund.operation) {
-                return Err(broken("a refund needs its operation"));
+                return Err(constraint_violation("a refund needs its operation"));
             }
             if self.refunds.insert(refund.id, refund).is_some() {
-                return Err(broken("a refund is inserted once"));
+                return Err(constraint_violation("a refund is inserted once"));
             }
         }
         for refund in unit.changed_refunds {
             if self.refunds.insert(refund.id, refund).is_none() {
-                return Err(broken("a changed refund must be there"));
+                return Err(constraint_violation("a changed refund must be there"));
             }
         }
         for event in unit.events {
             self.insert_event(event, &unit.session)?;
         }
         if let Some(write) = unit.key {
-            self.write_key(write)?;
+            self.write_idempotency_record(write)?;
         }
         self.audit.extend(unit.audit);
         let written = (unit.session.merchant, unit.session.version);
         if self.units.insert(unit.id, written).is_some() {
-            return Err(broken("a unit is committed once"));
+            return Err(constraint_violation("a unit is committed once"));
         }
         Ok(())
     }
 
     fn write_session(&mut self, session: &Session) -> Result<(), CommitError> {
         if !self.merchants.contains_key(&session.merchant) {
-            return Err(broken("a session needs its merchant"));
+            return Err(constraint_violation("a session needs its merchant"));
         }
         let found = self.sessions.get(&session.id);
         let version = found.map_or(0, |row| row.session.version);
@@ -83,7 +88,7 @@ impl State {
     fn insert_operation(&mut self, new: NewOperation) -> Result<(), CommitError> {
         let id = new.operation.id;
         if !self.sessions.contains_key(&new.operation.session) {
-            return Err(broken("an operation needs its session"));
+            return Err(constraint_violation("an operation needs its session"));
         }
         let row = OperationRow {
             request: new.operation.is_open().then_some(new.request),
@@ -94,7 +99,7 @@ impl State {
         };
         match self.operations.insert(id, row) {
             None => Ok(()),
-            Some(_) => Err(broken("an operation is inserted once")),
+            Some(_) => Err(constraint_violation("an operation is inserted once")),
         }
     }
 
@@ -102,7 +107,7 @@ impl State {
         let row = self
             .operations
             .get_mut(&changed.operation.id)
-            .ok_or_else(|| broken("a changed operation must be there"))?;
+            .ok_or_else(|| constraint_violation("a changed operation must be there"))?;
         if !changed.operation.is_open() {
             row.request = None;
         }
@@ -121,15 +126,15 @@ impl State {
         };
         let taken = |other: &StoredEvent| number(other) == number(&stored) || other.id == stored.id;
         if self.events.iter().any(taken) {
-            return Err(broken("an event's number is used once"));
+            return Err(constraint_violation("an event's number is used once"));
         }
-        self.deliver(&stored);
+        self.enqueue_delivery(&stored);
         self.events.push(stored);
         Ok(())
     }
 
     /// Puts an event on its way where the merchant has an endpoint that is enabled.
-    fn deliver(&mut self, stored: &StoredEvent) {
+    fn enqueue_delivery(&mut self, stored: &StoredEvent) {
         let event = &stored.event;
         let Some(endpoint) = self.endpoints.get(&event.merchant) else {
             return;
@@ -141,9 +146,12 @@ impl State {
         self.deliveries.insert(stored.id, row);
     }
 
-    pub(super) fn write_key(&mut self, write: KeyWrite) -> Result<(), CommitError> {
+    pub(super) fn write_idempotency_record(
+        &mut self,
+        write: IdempotencyWrite,
+    ) -> Result<(), CommitError> {
         match write {
-            KeyWrite::Reserve {
+            IdempotencyWrite::Reserve {
                 scope,
                 fingerprint,
                 operation,
@@ -154,9 +162,9 @@ impl State {
                     operation: Some(operation),
                     answer: None,
                 };
-                self.take_key(scope, row, at)
+                self.reserve_key(scope, row, at)
             }
-            KeyWrite::Answer {
+            IdempotencyWrite::ReserveAndComplete {
                 scope,
                 fingerprint,
                 answer,
@@ -167,9 +175,9 @@ impl State {
                     operation: None,
                     answer: Some((answer, at)),
                 };
-                self.take_key(scope, row, at)
+                self.reserve_key(scope, row, at)
             }
-            KeyWrite::Remember { scope, answer, at } => {
+            IdempotencyWrite::Complete { scope, answer, at } => {
                 if let Some(row) = self.keys.get_mut(&scope)
                     && row.answer.is_none()
                 {
@@ -177,7 +185,7 @@ impl State {
                 }
                 Ok(())
             }
-            KeyWrite::Free { scope } => {
+            IdempotencyWrite::Release { scope } => {
                 if self
                     .keys
                     .get(&scope)
@@ -190,18 +198,23 @@ impl State {
         }
     }
 
-    fn take_key(&mut self, scope: KeyScope, row: KeyRow, at: Timestamp) -> Result<(), CommitError> {
+    fn reserve_key(
+        &mut self,
+        scope: IdempotencyScope,
+        row: KeyRow,
+        at: Timestamp,
+    ) -> Result<(), CommitError> {
         let is_open = |id| {
             let row = self.operations.get(&id);
             row.is_some_and(|row| row.operation.is_open())
         };
         let is_over = |found: &KeyRow| {
             let answered = found.answer.as_ref().map(|(_, at)| *at);
-            answered.is_some_and(|then| then.plus_seconds(REMEMBERED_SECONDS) < at)
+            answered.is_some_and(|then| then.plus_seconds(IDEMPOTENCY_RETENTION_SECONDS) < at)
                 && !found.operation.is_some_and(is_open)
         };
         if self.keys.get(&scope).is_some_and(|found| !is_over(found)) {
-            return Err(CommitError::KeyTaken);
+            return Err(CommitError::IdempotencyKeyTaken);
         }
         self.keys.insert(scope, row);
         Ok(())

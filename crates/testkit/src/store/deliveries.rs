@@ -6,7 +6,7 @@ use oncharge_domain::{
     id::{EventId, MerchantId},
     time::Timestamp,
 };
-use oncharge_ports::work_queue::WantedDeliveries;
+use oncharge_ports::work_queue::DeliveryClaimFilter;
 
 use super::state::{DeliveryRow, State, is_held};
 
@@ -15,12 +15,12 @@ impl State {
     pub(super) fn due_deliveries(
         &self,
         now: Timestamp,
-        wanted: &WantedDeliveries,
+        filter: &DeliveryClaimFilter,
     ) -> Vec<(EventId, MerchantId)> {
         let fits = |row: &DeliveryRow| {
             !is_held(row.claim, now)
-                && !wanted.busy.contains(&row.delivery.merchant)
-                && !self.waits_for_another(row)
+                && !filter.busy.contains(&row.delivery.merchant)
+                && !self.is_blocked_by_earlier(row)
         };
         let mut due: Vec<(Timestamp, EventId, MerchantId)> = self
             .deliveries
@@ -34,9 +34,9 @@ impl State {
         due.retain(|(_, _, merchant)| {
             let count = taken.entry(*merchant).or_default();
             *count += 1;
-            *count <= wanted.each
+            *count <= filter.per_merchant
         });
-        due.truncate(wanted.limit as usize);
+        due.truncate(filter.limit as usize);
         let pair = |(_, event, merchant)| (event, merchant);
         due.into_iter().map(pair).collect()
     }

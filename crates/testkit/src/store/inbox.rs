@@ -4,11 +4,14 @@ use async_trait::async_trait;
 use oncharge_domain::{audit::AuditEntry, id::NotificationId};
 use oncharge_ports::{
     CommitError, Inbox, StoreError,
-    inbox::{NewNotification, NotificationStatus, Settled, StoredNotification, StuckNotifications},
+    inbox::{
+        NewNotification, NotificationOutcome, NotificationStatus, StoredNotification,
+        StuckNotificationFilter,
+    },
     unit_of_work::LeasedItem,
 };
 
-use super::{MemoryStore, commit::broken, state::NotificationRow};
+use super::{MemoryStore, commit::constraint_violation, state::NotificationRow};
 
 #[async_trait]
 impl Inbox for MemoryStore {
@@ -52,20 +55,22 @@ impl Inbox for MemoryStore {
         Ok(state.notifications.get(&id).map(|row| row.stored.clone()))
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
+    async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError> {
         let now = self.clock.now();
         self.write(|state| {
-            let LeasedItem::Notification(id) = settled.lease.item else {
-                return Err(broken("a notification is settled under its own lease"));
+            let LeasedItem::Notification(id) = outcome.lease.item else {
+                return Err(constraint_violation(
+                    "a notification is settled under its own lease",
+                ));
             };
-            if state.held(settled.lease, now).is_none() {
+            if state.live_claim(outcome.lease, now).is_none() {
                 return Err(CommitError::LeaseLost);
             }
             if let Some(row) = state.notifications.get_mut(&id) {
-                row.end(settled.status);
-                row.session = settled.session;
+                row.end(outcome.status);
+                row.session = outcome.session;
             }
-            state.audit.extend(settled.audit.clone());
+            state.audit.extend(outcome.audit.clone());
             Ok(())
         })
         .await
@@ -84,7 +89,7 @@ impl Inbox for MemoryStore {
 
     async fn dismiss_all(
         &self,
-        stuck: &StuckNotifications,
+        stuck: &StuckNotificationFilter,
         limit: u32,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {

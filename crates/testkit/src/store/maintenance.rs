@@ -12,7 +12,7 @@ use oncharge_ports::{
     Maintenance, StoreError,
     inbox::NotificationStatus,
     maintenance::{DeletedRows, ExpiringRows, TimeRange},
-    unit_of_work::KeyScope,
+    unit_of_work::IdempotencyScope,
 };
 
 use super::{
@@ -23,7 +23,7 @@ use super::{
 /// Names a row that expires.
 enum RowId {
     Unit(UnitId),
-    Key(KeyScope),
+    Key(IdempotencyScope),
     Notification(NotificationId),
     Delivery(EventId),
     Operation(OperationId),
@@ -80,7 +80,7 @@ impl State {
             }
             ExpiringRows::IdempotencyRecords => {
                 let keys = self.keys.iter().filter(|(_, row)| !self.is_open(row));
-                let answered = |(scope, row): (&KeyScope, &KeyRow)| {
+                let answered = |(scope, row): (&IdempotencyScope, &KeyRow)| {
                     let (_, at) = row.answer.as_ref()?;
                     Some((*at, RowId::Key(scope.clone())))
                 };

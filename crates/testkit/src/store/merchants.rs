@@ -12,7 +12,7 @@ use oncharge_domain::{
 };
 use oncharge_ports::{
     CommitError, MerchantRepository, StoreError,
-    merchant_repository::{KeyRemoval, MAX_LISTED_KEYS, Rotation, RotationOutcome},
+    merchant_repository::{KeyRemoval, KeyRotation, MAX_LISTED_KEYS, RotationOutcome},
 };
 
 use super::{MemoryStore, state::State};
@@ -119,7 +119,7 @@ impl MerchantRepository for MemoryStore {
         Ok(found)
     }
 
-    async fn key_by_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
+    async fn key_with_id(&self, id: ApiKeyId) -> Result<Option<ApiKey>, StoreError> {
         let state = self.state();
         Ok(state.api_keys.values().find(|key| key.id == id).cloned())
     }
@@ -191,11 +191,11 @@ impl MerchantRepository for MemoryStore {
         Ok(KeyRemoval::Ended)
     }
 
-    async fn rotate_key(&self, rotation: &Rotation) -> Result<RotationOutcome, CommitError> {
+    async fn rotate_key(&self, rotation: &KeyRotation) -> Result<RotationOutcome, CommitError> {
         let mut refusal = None;
         let rotated = self.write(|state| {
             if let Some(remembered) = &rotation.remembered {
-                state.write_key(remembered.clone())?;
+                state.write_idempotency_record(remembered.clone())?;
             }
             let (id, merchant) = (rotation.replaced, rotation.key.merchant);
             let mut keys = state.api_keys.values_mut();
@@ -227,7 +227,7 @@ impl MerchantRepository for MemoryStore {
     async fn record_key_use(&self, id: ApiKeyId, at: Timestamp) -> Result<(), StoreError> {
         let mut state = self.state();
         let key = state.api_keys.values_mut().find(|key| key.id == id);
-        if let Some(key) = key.filter(|key| key.is_use_to_be_recorded(at)) {
+        if let Some(key) = key.filter(|key| key.should_record_use(at)) {
             key.last_used_at = Some(at);
         }
         Ok(())

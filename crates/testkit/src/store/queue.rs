@@ -14,8 +14,8 @@ use oncharge_ports::{
     StoreError, WorkQueue,
     unit_of_work::{Lease, LeasedItem},
     work_queue::{
-        AccountName, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
-        QueueDepth, StuckItem, WantedDeliveries, WantedItems,
+        AccountName, ClaimFilter, ClaimedDelivery, ClaimedNotification, ClaimedOperation,
+        ClaimedSession, DeliveryClaimFilter, QueueDepth, StuckItem,
     },
 };
 
@@ -28,8 +28,8 @@ fn end_of(start: Timestamp, length: Duration) -> Timestamp {
     start.plus(time::Duration::try_from(length).expect("a lease of sane length"))
 }
 
-fn is_wanted(account: &PspAccount, wanted: &WantedItems) -> bool {
-    !wanted.busy.contains(&AccountName::of(account))
+fn is_wanted(account: &PspAccount, filter: &ClaimFilter) -> bool {
+    !filter.busy.contains(&AccountName::of(account))
 }
 
 impl State {
@@ -37,13 +37,13 @@ impl State {
     fn claim(&mut self, item: LeasedItem, now: Timestamp, length: Duration) -> Lease {
         let token = self.new_token(now);
         let until = end_of(now, length);
-        if let Some(place) = self.claim_mut(item) {
+        if let Some(place) = self.claim_slot(item) {
             *place = Some(Claim { token, until });
         }
         Lease { item, token }
     }
 
-    fn put_off(&mut self, item: LeasedItem, until: Timestamp) {
+    fn postpone(&mut self, item: LeasedItem, until: Timestamp) {
         match item {
             LeasedItem::Session(_) => {}
             LeasedItem::Operation(id) => {
@@ -76,7 +76,7 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_operations(
         &self,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         let mut state = self.state();
@@ -85,12 +85,12 @@ impl WorkQueue for MemoryStore {
             .operations
             .iter()
             .filter(|(_, row)| row.operation.is_open() && row.next_try_at <= now)
-            .filter(|(_, row)| is_wanted(&row.operation.account, wanted))
+            .filter(|(_, row)| is_wanted(&row.operation.account, filter))
             .filter(|(_, row)| !is_held(row.claim, now))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
-        due.truncate(wanted.limit as usize);
+        due.truncate(filter.limit as usize);
         let mut claimed = Vec::new();
         for (_, operation) in due {
             let lease = state.claim(LeasedItem::Operation(operation), now, lease);
@@ -110,7 +110,7 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_sessions(
         &self,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError> {
         let mut state = self.state();
@@ -119,12 +119,12 @@ impl WorkQueue for MemoryStore {
             .sessions
             .iter()
             .filter(|(_, row)| !is_held(row.claim, now))
-            .filter(|(_, row)| is_wanted(&row.session.account, wanted))
+            .filter(|(_, row)| is_wanted(&row.session.account, filter))
             .filter_map(|(id, row)| Some((row.session.due_at()?, *id)))
             .filter(|(due, _)| *due <= now)
             .collect();
         due.sort_unstable();
-        due.truncate(wanted.limit as usize);
+        due.truncate(filter.limit as usize);
         let mut claimed = Vec::new();
         for (due_at, session) in due {
             let lease = state.claim(LeasedItem::Session(session), now, lease);
@@ -142,7 +142,7 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_notifications(
         &self,
-        wanted: &WantedItems,
+        filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         let mut state = self.state();
@@ -150,13 +150,13 @@ impl WorkQueue for MemoryStore {
         let mut due: Vec<(Timestamp, NotificationId)> = state
             .notifications
             .iter()
-            .filter(|(_, row)| row.waits() && row.next_try_at <= now)
-            .filter(|(_, row)| is_wanted(&row.stored.new.account, wanted))
+            .filter(|(_, row)| row.is_waiting() && row.next_try_at <= now)
+            .filter(|(_, row)| is_wanted(&row.stored.new.account, filter))
             .filter(|(_, row)| !is_held(row.claim, now))
             .map(|(id, row)| (row.next_try_at, *id))
             .collect();
         due.sort_unstable();
-        due.truncate(wanted.limit as usize);
+        due.truncate(filter.limit as usize);
         let mut claimed = Vec::new();
         for (_, notification) in due {
             let lease = state.claim(LeasedItem::Notification(notification), now, lease);
@@ -176,12 +176,12 @@ impl WorkQueue for MemoryStore {
 
     async fn claim_deliveries(
         &self,
-        wanted: &WantedDeliveries,
+        filter: &DeliveryClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError> {
         let mut state = self.state();
         let now = self.clock.now();
-        let due = state.due_deliveries(now, wanted);
+        let due = state.due_deliveries(now, filter);
         let mut claim = |(event, merchant)| ClaimedDelivery {
             event,
             merchant,
@@ -193,7 +193,7 @@ impl WorkQueue for MemoryStore {
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        let Some(claim) = state.held(lease, now) else {
+        let Some(claim) = state.live_claim(lease, now) else {
             return Ok(false);
         };
         claim.until = end_of(now, length);
@@ -203,17 +203,17 @@ impl WorkQueue for MemoryStore {
     async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError> {
         let now = self.clock.now();
         let mut state = self.state();
-        if state.held(lease, now).is_none() {
+        if state.live_claim(lease, now).is_none() {
             return Ok(());
         }
-        if let Some(place) = state.claim_mut(lease.item) {
+        if let Some(place) = state.claim_slot(lease.item) {
             *place = None;
         }
-        state.put_off(lease.item, next_try_at);
+        state.postpone(lease.item, next_try_at);
         Ok(())
     }
 
-    async fn wake_all(&self, now: Timestamp) -> Result<(), StoreError> {
+    async fn make_all_due(&self, now: Timestamp) -> Result<(), StoreError> {
         let clock = self.clock.now();
         for row in self.state().operations.values_mut() {
             let held = is_held(row.claim, clock);

@@ -13,15 +13,15 @@ use oncharge_domain::{
     refund::Refund,
     session::Session,
     time::Timestamp,
-    webhook::{Attempt, Delivery, DeliveryState, WebhookEndpoint},
+    webhook::{Delivery, DeliveryAttempt, DeliveryState, WebhookEndpoint},
 };
 use oncharge_ports::{
-    RememberedAnswer,
+    StoredResponse,
     inbox::{NotificationStatus, StoredNotification},
     key_registry::Node,
     psp::PreparedRequest,
     queries::StoredEvent,
-    unit_of_work::{KeyScope, Lease, LeasedItem},
+    unit_of_work::{IdempotencyScope, Lease, LeasedItem},
 };
 
 /// Everything; cloned for each commit, so that a commit that fails half-way leaves nothing.
@@ -31,7 +31,7 @@ pub(super) struct State {
     pub(super) operations: BTreeMap<OperationId, OperationRow>,
     pub(super) refunds: BTreeMap<RefundId, Refund>,
     pub(super) events: Vec<StoredEvent>,
-    pub(super) keys: HashMap<KeyScope, KeyRow>,
+    pub(super) keys: HashMap<IdempotencyScope, KeyRow>,
     pub(super) audit: Vec<AuditEntry>,
     /// Each unit's merchant and the version that it wrote.
     pub(super) units: BTreeMap<UnitId, (MerchantId, u32)>,
@@ -67,7 +67,7 @@ pub(super) struct OperationRow {
 pub(super) struct KeyRow {
     pub(super) fingerprint: RequestFingerprint,
     pub(super) operation: Option<OperationId>,
-    pub(super) answer: Option<(RememberedAnswer, Timestamp)>,
+    pub(super) answer: Option<(StoredResponse, Timestamp)>,
 }
 
 #[derive(Clone)]
@@ -87,7 +87,7 @@ pub(super) struct DeliveryRow {
     pub(super) next_try_at: Option<Timestamp>,
     /// When it was delivered or given up.
     pub(super) ended_at: Option<Timestamp>,
-    pub(super) attempts: Vec<Attempt>,
+    pub(super) attempts: Vec<DeliveryAttempt>,
     pub(super) claim: Option<Claim>,
 }
 
@@ -110,7 +110,7 @@ pub(super) fn is_held(claim: Option<Claim>, now: Timestamp) -> bool {
 }
 
 impl NotificationRow {
-    pub(super) fn waits(&self) -> bool {
+    pub(super) fn is_waiting(&self) -> bool {
         self.stored.status == NotificationStatus::Waiting
     }
 
@@ -123,7 +123,7 @@ impl NotificationRow {
 
 impl DeliveryRow {
     /// Gives it up; an attempt that is under way keeps its claim.
-    pub(super) fn kill(&mut self, now: Timestamp) {
+    pub(super) fn mark_dead(&mut self, now: Timestamp) {
         self.delivery.state = DeliveryState::Dead;
         self.next_try_at = None;
         self.ended_at = Some(now);
@@ -132,7 +132,7 @@ impl DeliveryRow {
 
 impl State {
     /// Whether a delivery waits for the first attempt of another event of its session.
-    pub(super) fn waits_for_another(&self, row: &DeliveryRow) -> bool {
+    pub(super) fn is_blocked_by_earlier(&self, row: &DeliveryRow) -> bool {
         let mine = &row.delivery;
         let is_before = |other: &DeliveryRow| {
             other.delivery.session == mine.session
@@ -144,7 +144,7 @@ impl State {
     }
 
     /// The place of an item's claim; `None` where there is no such item.
-    pub(super) fn claim_mut(&mut self, item: LeasedItem) -> Option<&mut Option<Claim>> {
+    pub(super) fn claim_slot(&mut self, item: LeasedItem) -> Option<&mut Option<Claim>> {
         match item {
             LeasedItem::Operation(id) => Some(&mut self.operations.get_mut(&id)?.claim),
             LeasedItem::Session(id) => Some(&mut self.sessions.get_mut(&id)?.claim),
@@ -154,8 +154,8 @@ impl State {
     }
 
     /// The claim of this lease where it holds.
-    pub(super) fn held(&mut self, lease: Lease, now: Timestamp) -> Option<&mut Claim> {
-        let claim = self.claim_mut(lease.item)?.as_mut()?;
+    pub(super) fn live_claim(&mut self, lease: Lease, now: Timestamp) -> Option<&mut Claim> {
+        let claim = self.claim_slot(lease.item)?.as_mut()?;
         (claim.token == lease.token && claim.holds(now)).then_some(claim)
     }
 

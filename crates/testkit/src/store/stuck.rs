@@ -1,19 +1,19 @@
 //! What waits in the store in memory, and what is stuck there.
 
 use oncharge_domain::{
-    operation::{Contradiction, Operation, OperationKind, Sending},
+    operation::{Contradiction, Operation, OperationKind, SendState},
     refund::{Refund, RefundStatus},
     session::{FailureCode, StatusName},
     time::Timestamp,
 };
-use oncharge_ports::work_queue::{Queue, QueueDepth, StuckItem, StuckKind};
+use oncharge_ports::work_queue::{QueueDepth, QueueName, StuckItem, StuckKind};
 
 use super::state::State;
 
 impl State {
     /// One entry for each queue.
     pub(super) fn depths(&self, now: Timestamp) -> Vec<QueueDepth> {
-        let depth = |queue: &Queue| {
+        let depth = |queue: &QueueName| {
             let since = self.waiting(*queue, now);
             QueueDepth {
                 queue: *queue,
@@ -21,27 +21,27 @@ impl State {
                 oldest: since.into_iter().min(),
             }
         };
-        Queue::ALL.iter().map(depth).collect()
+        QueueName::ALL.iter().map(depth).collect()
     }
 
     /// Since when each item of a queue waits.
-    fn waiting(&self, queue: Queue, now: Timestamp) -> Vec<Timestamp> {
+    fn waiting(&self, queue: QueueName, now: Timestamp) -> Vec<Timestamp> {
         match queue {
-            Queue::Operations => {
+            QueueName::Operations => {
                 let rows = self.operations.values().map(|row| &row.operation);
                 let open = rows.filter(|operation| operation.is_open());
                 open.map(|operation| operation.created_at).collect()
             }
-            Queue::Deadlines => {
+            QueueName::Deadlines => {
                 let rows = self.sessions.values();
                 let due = rows.filter_map(|row| row.session.due_at());
                 due.filter(|at| *at <= now).collect()
             }
-            Queue::Inbox => {
-                let rows = self.notifications.values().filter(|row| row.waits());
+            QueueName::Inbox => {
+                let rows = self.notifications.values().filter(|row| row.is_waiting());
                 rows.map(|row| row.stored.new.received_at).collect()
             }
-            Queue::Deliveries => {
+            QueueName::Deliveries => {
                 let rows = self.deliveries.values();
                 let pending = rows.filter(|row| row.next_try_at.is_some());
                 pending.map(|row| row.created_at).collect()
@@ -66,7 +66,7 @@ impl State {
         let item = |operation: &Operation| {
             let kind = match (&operation.kind, operation.sending) {
                 (OperationKind::Compensation { .. }, _) => StuckKind::Compensation,
-                (_, Sending::Accepted) => StuckKind::Accepted,
+                (_, SendState::Accepted) => StuckKind::Accepted,
                 _ => StuckKind::Operation,
             };
             let since = operation.created_at;
@@ -131,7 +131,7 @@ impl State {
         let mut found = Vec::new();
         for row in self.notifications.values() {
             let (new, status) = (&row.stored.new, row.stored.status);
-            let is_late = row.waits() && is_over(new.received_at, StuckKind::Waiting, now);
+            let is_late = row.is_waiting() && is_over(new.received_at, StuckKind::Waiting, now);
             let kind = match (status.is_stuck(), is_late) {
                 (true, _) => StuckKind::Notification,
                 (_, true) => StuckKind::Waiting,
@@ -152,7 +152,7 @@ impl State {
 
     fn stuck_deliveries(&self, now: Timestamp) -> Vec<StuckItem> {
         let first = self.deliveries.values();
-        let first = first.filter(|row| !self.waits_for_another(row));
+        let first = first.filter(|row| !self.is_blocked_by_earlier(row));
         first
             .filter(|row| {
                 let over = |at| is_over(at, StuckKind::Delivery, now);

@@ -7,7 +7,7 @@ use oncharge_domain::{
     merchant::ApiKey,
     time::Timestamp,
     webhook::{
-        Attempt, Delivery, DeliveryState, Disabled, DisabledBecause, EndpointChange,
+        Delivery, DeliveryAttempt, DeliveryState, DisableReason, DisabledState, EndpointChange,
         WebhookEndpoint,
     },
 };
@@ -16,13 +16,14 @@ use oncharge_ports::{
     queries::StoredEvent,
     unit_of_work::LeasedItem,
     webhook_repository::{
-        ENDED_AT_ONCE, EndpointWrite, Outgoing, Recorded, Redelivery, SecretRotation,
+        AttemptRecord, EndpointWrite, MAX_ENDED_AT_ONCE, OutgoingDelivery, Redelivery,
+        SecretRotation,
     },
 };
 
 use super::{
     MemoryStore,
-    commit::broken,
+    commit::constraint_violation,
     state::{DeliveryRow, State},
 };
 
@@ -43,8 +44,8 @@ impl WebhookRepository for MemoryStore {
             let rule = "an endpoint needs its merchant and its key";
             return Err(StoreError::Failed(rule.into()));
         }
-        if state.left_over(Some(endpoint.merchant)).count() > 0 {
-            return Ok(EndpointWrite::LeftOver);
+        if state.orphaned_deliveries(Some(endpoint.merchant)).count() > 0 {
+            return Ok(EndpointWrite::OrphanedDeliveries);
         }
         let created_at = match state.endpoints.get(&endpoint.merchant) {
             None if endpoint.version == 1 => endpoint.created_at,
@@ -69,7 +70,7 @@ impl WebhookRepository for MemoryStore {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError> {
         let mut state = self.state();
-        let Some(endpoint) = state.as_read(read) else {
+        let Some(endpoint) = state.if_unchanged(read) else {
             return Ok(false);
         };
         if endpoint.disabled.is_some() {
@@ -86,9 +87,11 @@ impl WebhookRepository for MemoryStore {
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError> {
         let rotated = self.write(|state| {
             if let Some(remembered) = &rotation.remembered {
-                state.write_key(remembered.clone())?;
+                state.write_idempotency_record(remembered.clone())?;
             }
-            let endpoint = state.as_read(&rotation.read).ok_or(CommitError::Conflict)?;
+            let endpoint = state
+                .if_unchanged(&rotation.read)
+                .ok_or(CommitError::Conflict)?;
             endpoint.version += 1;
             endpoint.secrets = rotation.secrets.clone();
             endpoint.updated_at = rotation.audit.at;
@@ -111,14 +114,14 @@ impl WebhookRepository for MemoryStore {
         if state.endpoints.remove(&merchant).is_none() {
             return Ok(false);
         }
-        state.end_left_over(Some(merchant), self.clock.now());
+        state.end_orphaned_deliveries(Some(merchant), self.clock.now());
         state.audit.push(audit.clone());
         Ok(true)
     }
 
-    async fn end_left_over(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
+    async fn end_orphaned_deliveries(&self, of: Option<MerchantId>) -> Result<u64, StoreError> {
         let now = self.clock.now();
-        Ok(self.state().end_left_over(of, now))
+        Ok(self.state().end_orphaned_deliveries(of, now))
     }
 
     async fn signing_keys(
@@ -145,15 +148,15 @@ impl WebhookRepository for MemoryStore {
         Ok(self.state().event(merchant, id).cloned())
     }
 
-    async fn attempts(&self, event: EventId) -> Result<Vec<Attempt>, StoreError> {
+    async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError> {
         Ok(self.attempts_of(event))
     }
 
-    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<Outgoing>, StoreError> {
+    async fn outgoing(&self, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, StoreError> {
         let state = self.state();
         let with_all = |id: &EventId| {
             let delivery = state.deliveries.get(id)?.delivery.clone();
-            Some(Outgoing {
+            Some(OutgoingDelivery {
                 event: state.event(delivery.merchant, *id)?.clone(),
                 endpoint: state.endpoints.get(&delivery.merchant).cloned(),
                 delivery,
@@ -162,9 +165,9 @@ impl WebhookRepository for MemoryStore {
         Ok(events.iter().filter_map(with_all).collect())
     }
 
-    async fn record(&self, recorded: &Recorded) -> Result<(), CommitError> {
+    async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError> {
         let now = self.clock.now();
-        self.write(|state| state.record(recorded, now)).await
+        self.write(|state| state.record(attempt_record, now)).await
     }
 
     async fn redeliver(
@@ -224,7 +227,7 @@ impl DeliveryRow {
 
 impl State {
     /// The endpoint, if it is still the version that was read.
-    fn as_read(&mut self, read: &WebhookEndpoint) -> Option<&mut WebhookEndpoint> {
+    fn if_unchanged(&mut self, read: &WebhookEndpoint) -> Option<&mut WebhookEndpoint> {
         let present = self.endpoints.get_mut(&read.merchant);
         present.filter(|present| (present.id, present.version) == (read.id, read.version))
     }
@@ -235,7 +238,7 @@ impl State {
     }
 
     /// What is pending for an endpoint that has ended, of this merchant or of all.
-    fn left_over(&self, of: Option<MerchantId>) -> impl Iterator<Item = EventId> {
+    fn orphaned_deliveries(&self, of: Option<MerchantId>) -> impl Iterator<Item = EventId> {
         let is_meant = move |row: &DeliveryRow| {
             let delivery = &row.delivery;
             let endpoint = self.endpoints.get(&delivery.merchant);
@@ -250,29 +253,35 @@ impl State {
             .map(|(event, _)| *event)
     }
 
-    fn end_left_over(&mut self, of: Option<MerchantId>, now: Timestamp) -> u64 {
-        let most = ENDED_AT_ONCE as usize;
-        let events: Vec<EventId> = self.left_over(of).take(most).collect();
+    fn end_orphaned_deliveries(&mut self, of: Option<MerchantId>, now: Timestamp) -> u64 {
+        let most = MAX_ENDED_AT_ONCE as usize;
+        let events: Vec<EventId> = self.orphaned_deliveries(of).take(most).collect();
         for event in &events {
             if let Some(row) = self.deliveries.get_mut(event) {
-                row.kill(now);
+                row.mark_dead(now);
             }
         }
         events.len() as u64
     }
 
-    fn record(&mut self, recorded: &Recorded, now: Timestamp) -> Result<(), CommitError> {
-        let LeasedItem::Delivery(event) = recorded.lease.item else {
-            return Err(broken("an attempt is recorded under its delivery's lease"));
+    fn record(
+        &mut self,
+        attempt_record: &AttemptRecord,
+        now: Timestamp,
+    ) -> Result<(), CommitError> {
+        let LeasedItem::Delivery(event) = attempt_record.lease.item else {
+            return Err(constraint_violation(
+                "an attempt is recorded under its delivery's lease",
+            ));
         };
-        if self.held(recorded.lease, now).is_none() {
+        if self.live_claim(attempt_record.lease, now).is_none() {
             return Err(CommitError::LeaseLost);
         }
-        let (after, attempt) = (&recorded.after, &recorded.attempt);
+        let (after, attempt) = (&attempt_record.after, &attempt_record.attempt);
         if let Some(row) = self.deliveries.get_mut(&event) {
             let is_there = |number| row.attempts.iter().any(|other| other.number == number);
             if attempt.as_ref().is_some_and(|new| is_there(new.number)) {
-                return Err(broken("an attempt is recorded once"));
+                return Err(constraint_violation("an attempt is recorded once"));
             }
             row.attempts.extend(attempt.clone());
             row.delivery.attempts = after.delivery.attempts;
@@ -286,34 +295,34 @@ impl State {
                 row.ended_at = after.next_try_at.is_none().then_some(now);
             }
         }
-        self.change_endpoint(recorded, now);
+        self.change_endpoint(attempt_record, now);
         Ok(())
     }
 
-    fn change_endpoint(&mut self, recorded: &Recorded, now: Timestamp) {
-        let delivery = &recorded.after.delivery;
+    fn change_endpoint(&mut self, attempt_record: &AttemptRecord, now: Timestamp) {
+        let delivery = &attempt_record.after.delivery;
         let (merchant, url) = (delivery.merchant, &delivery.url);
         let endpoint = self.endpoints.get_mut(&merchant);
         let Some(endpoint) = endpoint.filter(|endpoint| endpoint.url == *url) else {
             return;
         };
-        match recorded.after.endpoint {
+        match attempt_record.after.endpoint {
             EndpointChange::None => {}
             EndpointChange::Recovered => endpoint.failing_since = None,
             EndpointChange::Failing => {
-                endpoint.failing_since.get_or_insert(recorded.at);
+                endpoint.failing_since.get_or_insert(attempt_record.at);
             }
             // It was set or has recovered meanwhile.
-            EndpointChange::Disabled(DisabledBecause::Failing)
+            EndpointChange::Disabled(DisableReason::Failing)
                 if endpoint.failing_since.is_none()
-                    || endpoint.failing_since != recorded.failing_since => {}
-            EndpointChange::Disabled(because) => {
-                endpoint.disabled = Some(Disabled {
-                    because,
-                    at: recorded.at,
+                    || endpoint.failing_since != attempt_record.failing_since => {}
+            EndpointChange::Disabled(reason) => {
+                endpoint.disabled = Some(DisabledState {
+                    reason,
+                    at: attempt_record.at,
                 });
-                self.end_left_over(Some(merchant), now);
-                self.audit.extend(recorded.audit.clone());
+                self.end_orphaned_deliveries(Some(merchant), now);
+                self.audit.extend(attempt_record.audit.clone());
             }
         }
     }

@@ -40,14 +40,14 @@ pub(super) fn block(
         return_url: model.return_url,
         expires_in: model.expires_in_seconds,
         state: model.state,
-        messages: language.messages().live(),
+        messages: language.messages().script_messages(),
     };
-    serde_json::to_string(&data).map(|json| inert(&json))
+    serde_json::to_string(&data).map(|json| escape_for_html(&json))
 }
 
 /// Inside JSON these characters stand only in strings, where the escape means the same; without them no
 /// value can end the element, open a comment, or be read as markup.
-fn inert(json: &str) -> String {
+fn escape_for_html(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {
         match character {
@@ -64,13 +64,13 @@ fn inert(json: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::inert;
+    use super::escape_for_html;
 
     #[test]
-    fn nothing_in_the_block_can_end_it_and_its_meaning_stays() {
+    fn the_data_block_is_escaped_without_changing_its_value() {
         let value = "</script><!--<script>&amp;\u{2028}\u{2029}\"'\\";
         let json = serde_json::to_string(value).unwrap();
-        let block = inert(&json);
+        let block = escape_for_html(&json);
         for forbidden in ["<", ">", "&", "\u{2028}", "\u{2029}"] {
             assert!(!block.contains(forbidden), "{forbidden:?} in {block}");
         }

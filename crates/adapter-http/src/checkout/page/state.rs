@@ -27,11 +27,11 @@ enum Next {
 
 impl ShopperState {
     /// The answer for a session that stands so.
-    pub fn new(status: StatusName, next: session::Next) -> Self {
+    pub fn new(status: StatusName, next: session::NextAction) -> Self {
         let next = match next {
-            session::Next::None => Next::None,
-            session::Next::Challenge(url) => Next::Challenge { url },
-            session::Next::Retry { reason, last_try } => Next::Retry {
+            session::NextAction::None => Next::None,
+            session::NextAction::Challenge(url) => Next::Challenge { url },
+            session::NextAction::Retry { reason, last_try } => Next::Retry {
                 reason: reason.name(),
                 last_try,
             },

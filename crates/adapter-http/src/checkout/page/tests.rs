@@ -2,9 +2,9 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use oncharge_domain::merchant::accent::{Accent, Scheme};
-use oncharge_domain::merchant::logo::{Logo, MOST_BYTES};
-use oncharge_domain::session::{Next, RetryReason, StatusName};
+use oncharge_domain::merchant::accent::{Accent, ColorScheme};
+use oncharge_domain::merchant::logo::{Logo, MAX_BYTES};
+use oncharge_domain::session::{NextAction, RetryReason, StatusName};
 use serde_json::Value;
 use url::Url;
 
@@ -16,14 +16,14 @@ const HOSTILE: &str =
     "</script><script>alert(1)</script>\"'><img src=x onerror=alert(2)>{amount}&amp;";
 
 fn created() -> ShopperState {
-    ShopperState::new(StatusName::Created, Next::None)
+    ShopperState::new(StatusName::Created, NextAction::None)
 }
 
-fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&Rendered) -> T) -> T {
-    look(&with_look(&Look::default(), change))
+fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&RenderedPage) -> T) -> T {
+    look(&with_branding(&Branding::default(), change))
 }
 
-fn with_look(look: &Look, change: impl FnOnce(&mut PageModel<'_>)) -> Rendered {
+fn with_branding(branding: &Branding, change: impl FnOnce(&mut PageModel<'_>)) -> RenderedPage {
     let state = created();
     let fields_url = Url::parse("http://127.0.0.1:8081/fields").unwrap();
     let ancestors = ["https://shop.example".to_owned()];
@@ -31,7 +31,7 @@ fn with_look(look: &Look, change: impl FnOnce(&mut PageModel<'_>)) -> Rendered {
         session_id: "cs_1",
         pay_token: "pt_secret",
         merchant_name: "Acme",
-        look,
+        branding,
         reference: "order-42",
         amount_minor: 9999,
         currency: "EUR",
@@ -51,15 +51,15 @@ fn with_look(look: &Look, change: impl FnOnce(&mut PageModel<'_>)) -> Rendered {
 }
 
 /// Both accents, and this logo.
-fn branded(logo: &[u8]) -> Look {
-    Look {
-        accent: Some(Accent::parse("#c2185b", Scheme::Light).unwrap()),
-        accent_dark: Some(Accent::parse("#ff80ab", Scheme::Dark).unwrap()),
+fn branding_with_logo(logo: &[u8]) -> Branding {
+    Branding {
+        accent: Some(Accent::parse("#c2185b", ColorScheme::Light).unwrap()),
+        accent_dark: Some(Accent::parse("#ff80ab", ColorScheme::Dark).unwrap()),
         logo: Some(Logo::new(logo.to_vec()).unwrap()),
     }
 }
 
-fn header<'a>(page: &'a Rendered, name: &str) -> &'a str {
+fn header<'a>(page: &'a RenderedPage, name: &str) -> &'a str {
     let mut found = page.headers.iter().filter(|(one, _)| *one == name);
     let value = &found.next().unwrap_or_else(|| panic!("no {name}")).1;
     assert!(found.next().is_none(), "{name} twice");
@@ -70,13 +70,13 @@ fn between<'a>(text: &'a str, start: &str, end: &str) -> &'a str {
     text.split_once(start).unwrap().1.split_once(end).unwrap().0
 }
 
-fn data(page: &Rendered) -> Value {
+fn data(page: &RenderedPage) -> Value {
     let block = between(&page.html, "id=\"session\">", "</script>");
     serde_json::from_str(block).unwrap()
 }
 
 #[test]
-fn the_script_gets_what_it_needs() {
+fn the_script_data_is_complete() {
     check(
         |model| model.accept_language = Some("de-AT"),
         |page| {
@@ -107,7 +107,7 @@ fn the_script_gets_what_it_needs() {
 }
 
 #[test]
-fn a_page_without_real_money_says_so() {
+fn test_mode_is_shown() {
     for is_test in [true, false] {
         check(
             |model| model.is_test = is_test,
@@ -117,8 +117,8 @@ fn a_page_without_real_money_says_so() {
 }
 
 #[test]
-fn next_steps_have_their_wire_form() {
-    let challenge = Next::Challenge("https://psp.example/c/1".to_owned());
+fn next_steps_serialize_as_documented() {
+    let challenge = NextAction::Challenge("https://psp.example/c/1".to_owned());
     let cases = [
         (
             ShopperState::new(StatusName::Pending, challenge),
@@ -127,7 +127,7 @@ fn next_steps_have_their_wire_form() {
         (
             ShopperState::new(
                 StatusName::Refused,
-                Next::Retry {
+                NextAction::Retry {
                     reason: RetryReason::InsufficientFunds,
                     last_try: true,
                 },
@@ -135,7 +135,7 @@ fn next_steps_have_their_wire_form() {
             r#"{"status":"refused","next":{"type":"retry","reason":"insufficient_funds","last_try":true}}"#,
         ),
         (
-            ShopperState::new(StatusName::Captured, Next::None),
+            ShopperState::new(StatusName::Captured, NextAction::None),
             r#"{"status":"captured","next":{"type":"none"}}"#,
         ),
     ];
@@ -145,7 +145,7 @@ fn next_steps_have_their_wire_form() {
 }
 
 #[test]
-fn hostile_names_stay_text() {
+fn hostile_names_are_escaped() {
     check(
         |model| {
             model.merchant_name = HOSTILE;
@@ -185,7 +185,7 @@ fn hostile_names_stay_text() {
 }
 
 #[test]
-fn every_currency_is_written_with_its_own_decimals() {
+fn amounts_use_the_decimals_of_their_currency() {
     for (minor, currency, decimals, expected) in [
         (9999, "EUR", 2, "EUR 99.99"),
         (9999, "JPY", 0, "JPY 9999"),
@@ -235,7 +235,7 @@ fn the_amount_is_written_before_the_first_paint() {
 }
 
 #[test]
-fn the_policy_allows_exactly_what_is_in_the_page() {
+fn the_policy_allows_exactly_the_page_content() {
     check(
         |_| (),
         |page| {
@@ -273,20 +273,22 @@ fn the_policy_allows_exactly_what_is_in_the_page() {
 }
 
 #[test]
-fn a_look_stands_in_the_page_and_the_policy_allows_it() {
+fn branding_is_rendered_and_allowed_by_the_policy() {
     const SVG: &[u8] = b"<svg xmlns='http://www.w3.org/2000/svg'/>";
-    let page = with_look(&branded(SVG), |_| ());
+    let page = with_branding(&branding_with_logo(SVG), |_| ());
     let styles: Vec<&str> = page.html.split("<style>").skip(1).collect();
-    let [own, tint] = styles.as_slice() else {
+    let [own, accent_style] = styles.as_slice() else {
         panic!("{} style sheets", styles.len());
     };
     assert!(own.starts_with(STYLE));
-    let tint = tint.split_once("</style>").unwrap().0;
-    assert!(tint.contains("--accent:#c2185b;") && tint.contains("--accent:#ff80ab;"));
+    let accent_style = accent_style.split_once("</style>").unwrap().0;
+    assert!(
+        accent_style.contains("--accent:#c2185b;") && accent_style.contains("--accent:#ff80ab;")
+    );
     let wanted = format!(
         "style-src 'sha256-{}' 'sha256-{}';",
         style_digest(),
-        assets::base64_sha256(tint)
+        assets::base64_sha256(accent_style)
     );
     let policy = header(&page, "Content-Security-Policy");
     assert!(policy.contains(&wanted), "{policy}");
@@ -299,9 +301,9 @@ fn a_look_stands_in_the_page_and_the_policy_allows_it() {
 }
 
 #[test]
-fn a_hostile_logo_is_bytes_of_an_image_and_nothing_else() {
+fn a_hostile_logo_is_only_image_data() {
     let logo = format!("<svg xmlns='http://www.w3.org/2000/svg' onload='alert(3)'>{HOSTILE}</svg>");
-    let page = with_look(&branded(logo.as_bytes()), |model| {
+    let page = with_branding(&branding_with_logo(logo.as_bytes()), |model| {
         model.merchant_name = HOSTILE;
     });
     let html = &page.html;
@@ -313,7 +315,7 @@ fn a_hostile_logo_is_bytes_of_an_image_and_nothing_else() {
 }
 
 #[test]
-fn texts_that_stand_inside_elements_cannot_end_them() {
+fn inline_assets_cannot_close_their_elements() {
     assert!(!STYLE.contains("</"), "the style sheet would end early");
     for forbidden in ["</script", "<script", "<!--"] {
         for script in [AMOUNT_SCRIPT, SCRIPT] {
@@ -327,8 +329,8 @@ fn the_page_is_small_in_every_language() {
     for language in ["en", "de", "fr", "es"] {
         // With the largest logo and both accents.
         let mut logo = b"<svg xmlns='http://www.w3.org/2000/svg'/>".to_vec();
-        logo.resize(MOST_BYTES, b' ');
-        let page = with_look(&branded(&logo), |model| {
+        logo.resize(MAX_BYTES, b' ');
+        let page = with_branding(&branding_with_logo(&logo), |model| {
             model.accept_language = Some(language);
         });
         let size = page.html.len();
@@ -353,7 +355,7 @@ fn fields_without_a_web_origin_are_refused() {
         session_id: "cs_1",
         pay_token: "pt_1",
         merchant_name: "Acme",
-        look: &Look::default(),
+        branding: &Branding::default(),
         reference: "1",
         amount_minor: 1,
         currency: "EUR",
@@ -374,9 +376,9 @@ fn fields_without_a_web_origin_are_refused() {
 #[test]
 fn the_error_page_has_no_script_and_no_frame() {
     for (kind, heading) in [
-        (ErrorKind::Link, "This payment link does not work"),
+        (ErrorKind::InvalidLink, "This payment link does not work"),
         (ErrorKind::Busy, "Too many requests"),
-        (ErrorKind::Broken, "Something went wrong"),
+        (ErrorKind::Internal, "Something went wrong"),
     ] {
         let page = render_error(&ErrorModel {
             kind,

@@ -1,19 +1,19 @@
 //! `POST /v1/api_keys/rotate`
 
 use actix_web::{HttpResponse, web};
-use oncharge_application::api_keys::rotate::{self, OldPair};
+use oncharge_application::api_keys::rotate::{self, OldKeyPolicy};
 use oncharge_domain::merchant::ApiKey;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Api,
-    fields::{Body, Fields, flag},
+    fields::{FieldReader, JsonBody, flag},
     gate::{Signer, post::Command},
     openapi::{PostErrors, RotationErrors},
     problem::Problem,
     times::rfc3339,
-    v1::answer,
+    v1::response,
 };
 
 /// What becomes of the pair that signs the request.
@@ -27,7 +27,7 @@ pub(crate) struct Rotation {
 /// A new pair; its texts are shown only here.
 #[derive(Serialize, ToSchema)]
 #[schema(as = RotatedPair)]
-pub(crate) struct RotatedBody<'a> {
+pub(crate) struct RotatedPairBody<'a> {
     /// For `X-Oncharge-Key`.
     api_key: &'a str,
     /// What requests are signed with. Keep it secret.
@@ -37,7 +37,7 @@ pub(crate) struct RotatedBody<'a> {
     previous_key_ends_at: Option<String>,
 }
 
-impl<'a> RotatedBody<'a> {
+impl<'a> RotatedPairBody<'a> {
     /// This pair in place of that key.
     pub(crate) fn new(api_key: &'a str, api_secret: &'a str, replaced: &ApiKey) -> Self {
         Self {
@@ -65,7 +65,7 @@ impl<'a> RotatedBody<'a> {
             description = "The same request under the same key is done once.")),
     request_body = Option<Rotation>,
     responses(
-        (status = 201, body = RotatedBody<'_>, description = "The new pair."),
+        (status = 201, body = RotatedPairBody<'_>, description = "The new pair."),
         PostErrors,
         RotationErrors,
     ),
@@ -76,17 +76,17 @@ pub(crate) async fn rotate(
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
     let old = if revokes_old(&post.body)? {
-        OldPair::Revoked
+        OldKeyPolicy::Revoked
     } else {
-        OldPair::Grace
+        OldKeyPolicy::Grace
     };
     let reply = rotate::rotate(api.app(), post.context, signer, old).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }
 
 /// Reads `{"revoke_old"?: bool}`.
-pub(crate) fn revokes_old(body: &Body) -> Result<bool, Problem> {
-    let mut fields = Fields::of(body);
+pub(crate) fn revokes_old(body: &JsonBody) -> Result<bool, Problem> {
+    let mut fields = FieldReader::of(body);
     let revoke_old = fields.optional("revoke_old", flag);
     fields.finish(Some(revoke_old.unwrap_or(false)))
 }

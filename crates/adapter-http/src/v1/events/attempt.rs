@@ -1,6 +1,6 @@
 //! One attempt to deliver an event, as merchants see it.
 
-use oncharge_domain::webhook::{Attempt, SendError};
+use oncharge_domain::webhook::{DeliveryAttempt, SendError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -26,8 +26,8 @@ pub(crate) struct AttemptBody {
     error: Option<&'static str>,
 }
 
-impl From<&Attempt> for AttemptBody {
-    fn from(attempt: &Attempt) -> Self {
+impl From<&DeliveryAttempt> for AttemptBody {
+    fn from(attempt: &DeliveryAttempt) -> Self {
         let answered = attempt.status.is_some() || !attempt.response.is_empty();
         Self {
             at: rfc3339(attempt.at),

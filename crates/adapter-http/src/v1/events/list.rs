@@ -1,7 +1,7 @@
 //! `GET /v1/events`
 
 use actix_web::{HttpRequest, HttpResponse, web};
-use oncharge_application::webhooks::events::{self, EventQuery};
+use oncharge_application::webhooks::events::{self, ListEvents};
 
 use super::body::EventBody;
 use crate::{
@@ -10,7 +10,7 @@ use crate::{
     openapi::ReadErrors,
     problem::Problem,
     query::Query,
-    v1::answer::{self, Page},
+    v1::response::{self, Page},
 };
 
 /// List events
@@ -39,12 +39,12 @@ pub(crate) async fn list(
 ) -> Result<HttpResponse, Problem> {
     let names = ["limit", "cursor", "session_id", "type"];
     let query = Query::parse(request.query_string(), &names)?;
-    let wanted = EventQuery {
+    let wanted = ListEvents {
         limit: query.limit()?,
         cursor: query.text("cursor").map(str::to_owned),
         session_id: query.text("session_id").map(str::to_owned),
         kind: query.event_kind()?,
     };
     let listed = events::list(api.app(), merchant.id, wanted).await?;
-    Ok(HttpResponse::Ok().json(answer::page(&listed, |event| EventBody::from(event))))
+    Ok(HttpResponse::Ok().json(response::page(&listed, |event| EventBody::from(event))))
 }

@@ -9,7 +9,7 @@ use crate::{
     gate::post::Command,
     openapi::{CommandErrors, PostErrors},
     problem::Problem,
-    v1::answer,
+    v1::response,
 };
 
 /// Deliver an event again
@@ -39,5 +39,5 @@ pub(crate) async fn redeliver(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = redeliver::redeliver(api.app(), post.context, &id).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }

@@ -14,7 +14,7 @@ use crate::{times::rfc3339, v1::sessions::body::FailureBody};
 #[schema(as = Refund)]
 pub(crate) struct RefundBody {
     #[serde(flatten)]
-    order: OrderedBody,
+    order: OrderedRefundBody,
     /// The merchant's reference.
     reference: String,
     /// Why it failed.
@@ -31,7 +31,7 @@ pub(crate) struct RefundBody {
 /// A refund as it was just ordered: exactly the six members of the published page.
 #[derive(Serialize, ToSchema)]
 #[schema(as = OrderedRefund)]
-pub(crate) struct OrderedBody {
+pub(crate) struct OrderedRefundBody {
     /// Its id.
     refund_id: String,
     /// The session whose capture it refunds.
@@ -49,9 +49,9 @@ pub(crate) struct OrderedBody {
     currency: &'static str,
 }
 
-impl OrderedBody {
+impl OrderedRefundBody {
     /// The acknowledgement of an order: always `refund_requested`, whatever became of it since.
-    pub(crate) fn acknowledging(refund: &Refund) -> Self {
+    pub(crate) fn acknowledgement(refund: &Refund) -> Self {
         Self {
             status: RefundStatus::Requested.name(),
             ..Self::from(refund)
@@ -59,7 +59,7 @@ impl OrderedBody {
     }
 }
 
-impl From<&Refund> for OrderedBody {
+impl From<&Refund> for OrderedRefundBody {
     fn from(refund: &Refund) -> Self {
         let psp_reference = refund.psp_reference.as_ref();
         Self {
@@ -80,7 +80,7 @@ impl From<&Refund> for RefundBody {
             RefundStatus::Requested | RefundStatus::Succeeded => None,
         };
         Self {
-            order: OrderedBody::from(refund),
+            order: OrderedRefundBody::from(refund),
             reference: refund.reference.as_str().to_owned(),
             failure,
             created_at: rfc3339(refund.created_at),

@@ -5,15 +5,15 @@ use oncharge_application::refunds::request::{self, NewRefund};
 use oncharge_domain::money::Money;
 use utoipa::ToSchema;
 
-use super::body::OrderedBody;
+use super::body::OrderedRefundBody;
 use crate::{
     Api,
-    fields::{Body, Fields, amount, currency, reference, text},
+    fields::{FieldReader, JsonBody, amount, currency, reference, text},
     gate::post::Post,
-    observe::note_session,
     openapi::{PostErrors, RefundErrors},
     problem::Problem,
-    v1::answer,
+    request_log::log_session,
+    v1::response,
 };
 
 /// What a refund is made of. Unknown members are ignored.
@@ -45,19 +45,19 @@ pub(crate) struct NewRefundBody {
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = NewRefundBody,
-    responses((status = 201, body = OrderedBody, description = "Ordered."), PostErrors, RefundErrors),
+    responses((status = 201, body = OrderedRefundBody, description = "Ordered."), PostErrors, RefundErrors),
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body)?;
     if let Ok(session) = new.session_id.parse() {
-        note_session(session);
+        log_session(session);
     }
     let reply = request::request(api.app(), post.context, new).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }
 
-fn read(body: &Body) -> Result<NewRefund, Problem> {
-    let mut fields = Fields::of(body);
+fn read(body: &JsonBody) -> Result<NewRefund, Problem> {
+    let mut fields = FieldReader::of(body);
     let session_id = fields.required("session_id", |value| text(value).map(str::to_owned));
     let minor = fields.required("amount", amount);
     let currency = fields.required("currency", currency);

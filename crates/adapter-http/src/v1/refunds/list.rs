@@ -10,7 +10,7 @@ use crate::{
     openapi::ReadErrors,
     problem::Problem,
     query::Query,
-    v1::answer::{self, Page},
+    v1::response::{self, Page},
 };
 
 /// List refunds
@@ -42,5 +42,5 @@ pub(crate) async fn list(
         session_id: query.text("session_id").map(str::to_owned),
     };
     let listed = list::list(api.app(), merchant.id, wanted).await?;
-    Ok(HttpResponse::Ok().json(answer::page(&listed, |refund| RefundBody::from(refund))))
+    Ok(HttpResponse::Ok().json(response::page(&listed, |refund| RefundBody::from(refund))))
 }

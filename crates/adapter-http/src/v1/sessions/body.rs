@@ -167,7 +167,7 @@ impl SessionBody {
 /// A session as it was just created: exactly the six members of the published page.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedSession)]
-pub(crate) struct CreatedBody<'a> {
+pub(crate) struct CreatedSessionBody<'a> {
     /// Its id.
     session_id: String,
     /// Always `created`.
@@ -186,7 +186,7 @@ pub(crate) struct CreatedBody<'a> {
     expires_at: String,
 }
 
-impl<'a> CreatedBody<'a> {
+impl<'a> CreatedSessionBody<'a> {
     /// Of this session and its token.
     pub(crate) fn new(session: &Session, token: &'a PayToken) -> Self {
         let pay_token = token.expose();

@@ -9,7 +9,7 @@ use crate::{
     gate::post::Command,
     openapi::{CancelErrors, PostErrors},
     problem::Problem,
-    v1::answer,
+    v1::response,
 };
 
 /// Cancel an authorized payment
@@ -39,5 +39,5 @@ pub(crate) async fn cancel(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = cancel::cancel(api.app(), post.context, &id).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }

@@ -7,11 +7,11 @@ use utoipa::ToSchema;
 use super::body::SessionBody;
 use crate::{
     Api,
-    fields::{Body, Fields, amount},
+    fields::{FieldReader, JsonBody, amount},
     gate::post::Command,
     openapi::{CaptureErrors, PostErrors},
     problem::Problem,
-    v1::answer,
+    v1::response,
 };
 
 /// How much to capture.
@@ -51,11 +51,11 @@ pub(crate) async fn capture(
 ) -> Result<HttpResponse, Problem> {
     let amount = read(&post.body)?;
     let reply = capture::capture(api.app(), post.context, &id, amount).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }
 
-fn read(body: &Body) -> Result<Option<i64>, Problem> {
-    let mut fields = Fields::of(body);
+fn read(body: &JsonBody) -> Result<Option<i64>, Problem> {
+    let mut fields = FieldReader::of(body);
     let amount = fields.optional("amount", amount);
     fields.finish(Some(amount))
 }

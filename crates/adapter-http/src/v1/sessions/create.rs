@@ -10,15 +10,15 @@ use oncharge_domain::{
 };
 use utoipa::ToSchema;
 
-use super::body::CreatedBody;
+use super::body::CreatedSessionBody;
 use crate::{
     Api,
-    fields::{Body, Fields, Read, amount, by, currency, reference, text},
+    fields::{FieldReader, FieldResult, JsonBody, amount, currency, parse_with, reference, text},
     gate::post::Post,
     json::Value,
     openapi::{CreateErrors, PostErrors},
     problem::Problem,
-    v1::answer,
+    v1::response,
 };
 
 /// What a new session is made of. Unknown members are ignored and named in `Oncharge-Warning`; null
@@ -72,25 +72,25 @@ pub(crate) struct NewSession {
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = NewSession,
-    responses((status = 201, body = CreatedBody<'_>, description = "Created."), PostErrors, CreateErrors),
+    responses((status = 201, body = CreatedSessionBody<'_>, description = "Created."), PostErrors, CreateErrors),
 )]
 pub(crate) async fn create(api: web::Data<Api>, post: Post) -> Result<HttpResponse, Problem> {
     let new = read(&post.body, api.app().settings().sandbox)?;
     let reply = create::create(api.app(), post.context, new).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }
 
-fn read(body: &Body, sandbox: bool) -> Result<NewCheckout, Problem> {
-    let mut fields = Fields::of(body);
+fn read(body: &JsonBody, sandbox: bool) -> Result<NewCheckout, Problem> {
+    let mut fields = FieldReader::of(body);
     let minor = fields.required("amount", amount);
     let currency = fields.required("currency", currency);
     let reference = fields.required("reference", reference);
     let return_url = fields.required("return_url", |value| {
         ReturnUrl::parse(text(value)?, sandbox).map_err(|problem| problem.to_string())
     });
-    let order_id = fields.unless_blank("order_id", by(OrderId::parse));
-    let email = fields.unless_blank("customer_email", by(Email::parse));
-    let phone = fields.unless_blank("customer_phone", by(Phone::parse));
+    let order_id = fields.optional_non_empty("order_id", parse_with(OrderId::parse));
+    let email = fields.optional_non_empty("customer_email", parse_with(Email::parse));
+    let phone = fields.optional_non_empty("customer_phone", parse_with(Phone::parse));
     let metadata = fields.optional("metadata", metadata).unwrap_or_default();
     let capture = fields.optional("capture", capture);
     let money = minor
@@ -109,7 +109,7 @@ fn read(body: &Body, sandbox: bool) -> Result<NewCheckout, Problem> {
     })
 }
 
-fn metadata(value: &Value) -> Read<Metadata> {
+fn metadata(value: &Value) -> FieldResult<Metadata> {
     let rule = "must be an object of strings";
     let Value::Object(object) = value else {
         return Err(rule.to_owned());
@@ -118,11 +118,11 @@ fn metadata(value: &Value) -> Read<Metadata> {
         Value::String(text) => Ok((key.clone(), text.clone())),
         _ => Err(rule.to_owned()),
     });
-    let pairs = pairs.collect::<Read<BTreeMap<_, _>>>()?;
+    let pairs = pairs.collect::<FieldResult<BTreeMap<_, _>>>()?;
     Metadata::new(pairs).map_err(|problem| problem.to_string())
 }
 
-fn capture(value: &Value) -> Read<CaptureMode> {
+fn capture(value: &Value) -> FieldResult<CaptureMode> {
     match value {
         Value::String(text) if text == "automatic" => Ok(CaptureMode::Automatic),
         Value::String(text) if text == "manual" => Ok(CaptureMode::Manual),

@@ -9,7 +9,7 @@ use crate::{
     gate::post::Command,
     openapi::{CommandErrors, PostErrors},
     problem::Problem,
-    v1::answer,
+    v1::response,
 };
 
 /// Withdraw an unpaid session
@@ -38,5 +38,5 @@ pub(crate) async fn expire(
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
     let reply = expire::expire(api.app(), post.context, &id).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }

@@ -10,7 +10,7 @@ use crate::{
     openapi::ReadErrors,
     problem::Problem,
     query::Query,
-    v1::answer::{self, Page},
+    v1::response::{self, Page},
 };
 
 const NAMES: [&str; 8] = [
@@ -60,7 +60,7 @@ pub(crate) async fn list(
     let wanted = read(request.query_string())?;
     let listed = list::list(api.app(), merchant.id, wanted).await?;
     let now = api.app().now();
-    let page = answer::page(&listed, |session| SessionBody::at(session, now));
+    let page = response::page(&listed, |session| SessionBody::at(session, now));
     Ok(HttpResponse::Ok().json(page))
 }
 

@@ -58,7 +58,7 @@ impl<'a> EndpointBody<'a> {
         Self {
             url: endpoint.url.as_str(),
             enabled: disabled.is_none(),
-            disabled_reason: disabled.map(|disabled| disabled.because.name()),
+            disabled_reason: disabled.map(|disabled| disabled.reason.name()),
             disabled_at: disabled.map(|disabled| rfc3339(disabled.at)),
             signing_secret: None,
             secret_hint: Some(endpoint.secrets.current.hint()),

@@ -1,7 +1,7 @@
 //! `POST /v1/webhook_endpoint/rotate_secret`
 
 use actix_web::{HttpResponse, web};
-use oncharge_application::webhooks::rotate_secret::{self, OldSecret};
+use oncharge_application::webhooks::rotate_secret::{self, OldSecretPolicy};
 use utoipa::ToSchema;
 
 use super::body::EndpointBody;
@@ -10,7 +10,7 @@ use crate::{
     gate::{ActiveSigner, post::Command},
     openapi::{PostErrors, RotateSecretErrors},
     problem::Problem,
-    v1::{answer, api_keys::rotate::revokes_old},
+    v1::{api_keys::rotate::revokes_old, response},
 };
 
 /// What becomes of the present secret.
@@ -45,10 +45,10 @@ pub(crate) async fn rotate_secret(
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
     let old = if revokes_old(&post.body)? {
-        OldSecret::Revoked
+        OldSecretPolicy::Revoked
     } else {
-        OldSecret::Overlaps
+        OldSecretPolicy::Overlaps
     };
     let reply = rotate_secret::rotate_secret(api.app(), post.context, old).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use super::body::EndpointBody;
 use crate::{
     Api,
-    fields::{Body, Fields, text},
+    fields::{FieldReader, JsonBody, text},
     gate::{ActiveSigner, post::Put},
     openapi::{ActiveKeyErrors, ChangeErrors},
     problem::Problem,
@@ -57,8 +57,8 @@ pub(crate) async fn set(
     Ok(HttpResponse::Ok().json(EndpointBody::from(&view)))
 }
 
-fn read(body: &Body, sandbox: bool) -> Result<EndpointUrl, Problem> {
-    let mut fields = Fields::of(body);
+fn read(body: &JsonBody, sandbox: bool) -> Result<EndpointUrl, Problem> {
+    let mut fields = FieldReader::of(body);
     let url = fields.required("url", |value| {
         EndpointUrl::parse(text(value)?, sandbox).map_err(|problem| problem.to_string())
     });

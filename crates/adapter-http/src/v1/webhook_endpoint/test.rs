@@ -6,11 +6,11 @@ use oncharge_application::webhooks::test;
 use crate::{
     Api,
     gate::{ActiveSigner, post::Command},
-    limits::Wait,
+    limits::RetryAfter,
     openapi::{PostErrors, TestErrors},
     problem::Problem,
-    v1::answer,
     v1::events::attempt::AttemptBody,
+    v1::response,
 };
 
 /// Test the webhook endpoint
@@ -37,7 +37,7 @@ pub(crate) async fn test(
     Command(post): Command,
 ) -> Result<HttpResponse, Problem> {
     let counted = api.limits().count_endpoint_test(signer.merchant.id);
-    counted.map_err(|Wait(seconds)| Problem::RateLimited(seconds))?;
+    counted.map_err(|RetryAfter(seconds)| Problem::RateLimited(seconds))?;
     let reply = test::test(api.app(), post.context, signer.key.id).await?;
-    Ok(answer::reply(reply))
+    Ok(response::reply(reply))
 }

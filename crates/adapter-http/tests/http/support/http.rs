@@ -10,13 +10,13 @@ use tokio::{
 };
 
 /// What a server answered.
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl Response {
     /// The value of a header that came once; panics where it came twice.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(one, _)| one == name);
@@ -57,7 +57,7 @@ impl Answer {
     }
 }
 
-impl std::fmt::Debug for Answer {
+impl std::fmt::Debug for Response {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         writeln!(f, "{} {:?}", self.status, self.headers)?;
         f.write_str(&String::from_utf8_lossy(&self.body))
@@ -65,16 +65,16 @@ impl std::fmt::Debug for Answer {
 }
 
 /// Sends these pieces, a pause after each, and reads what comes until the server closes.
-pub(crate) async fn exchange(address: SocketAddr, pieces: &[&[u8]], pause: Duration) -> Answer {
+pub(crate) async fn exchange(address: SocketAddr, chunks: &[&[u8]], pause: Duration) -> Response {
     let stream = TcpStream::connect(address).await.unwrap();
     let (mut from, mut to) = stream.into_split();
     let send = async {
-        for (number, piece) in pieces.iter().enumerate() {
+        for (number, part) in chunks.iter().enumerate() {
             if number > 0 {
                 tokio::time::sleep(pause).await;
             }
             // A server may refuse before it has read everything.
-            if to.write_all(piece).await.is_err() {
+            if to.write_all(part).await.is_err() {
                 return;
             }
         }
@@ -102,16 +102,16 @@ pub(crate) async fn exchange(address: SocketAddr, pieces: &[&[u8]], pause: Durat
 }
 
 fn is_complete(bytes: &[u8]) -> bool {
-    let Some(answer) = parse(bytes) else {
+    let Some(response) = parse(bytes) else {
         return false;
     };
-    let length = answer
+    let length = response
         .header("content-length")
         .and_then(|text| text.parse::<usize>().ok());
-    length.is_some_and(|length| answer.body.len() >= length)
+    length.is_some_and(|length| response.body.len() >= length)
 }
 
-fn parse(bytes: &[u8]) -> Option<Answer> {
+fn parse(bytes: &[u8]) -> Option<Response> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = std::str::from_utf8(&bytes[..end]).ok()?;
     let (line, rest) = head.split_once("\r\n").unwrap_or((head, ""));
@@ -125,7 +125,7 @@ fn parse(bytes: &[u8]) -> Option<Answer> {
         .filter(|line| !line.is_empty())
         .map(header)
         .collect();
-    Some(Answer {
+    Some(Response {
         status,
         headers,
         body: bytes[end + 4..].to_vec(),

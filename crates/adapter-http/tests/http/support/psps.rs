@@ -7,35 +7,35 @@ use std::sync::{
 
 use oncharge_domain::{audit::AuditEntry, id::NotificationId, psp::PspAccount};
 use oncharge_ports::{
-    CommitError, Inbox, Psp, Psps, StoreError,
-    inbox::{NewNotification, Settled, StoredNotification, StuckNotifications},
+    CommitError, Inbox, Psp, PspRegistry, StoreError,
+    inbox::{NewNotification, NotificationOutcome, StoredNotification, StuckNotificationFilter},
 };
 use oncharge_testkit::{MemoryStore, ScriptedPsp};
 
 /// One account, `simulator/default`, and no other.
-pub(crate) struct OnlyDefault(pub(crate) ScriptedPsp);
+pub(crate) struct SingleAccountPsps(pub(crate) ScriptedPsp);
 
-impl Psps for OnlyDefault {
+impl PspRegistry for SingleAccountPsps {
     fn account(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
         let known = PspAccount::new("simulator", "default").ok();
         (Some(account) == known.as_ref()).then(|| Arc::new(self.0.clone()) as _)
     }
 
-    fn unavailable(&self) -> Vec<PspAccount> {
-        self.0.unavailable()
+    fn unavailable_accounts(&self) -> Vec<PspAccount> {
+        self.0.unavailable_accounts()
     }
 }
 
 /// The store's inbox; nothing comes into it while it is away.
-pub(crate) struct ShutInbox {
+pub(crate) struct FailingInbox {
     pub(crate) store: Arc<MemoryStore>,
-    pub(crate) is_away: Arc<AtomicBool>,
+    pub(crate) is_unavailable: Arc<AtomicBool>,
 }
 
 #[async_trait::async_trait]
-impl Inbox for ShutInbox {
+impl Inbox for FailingInbox {
     async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
-        if self.is_away.load(Ordering::SeqCst) {
+        if self.is_unavailable.load(Ordering::SeqCst) {
             return Err(StoreError::Unavailable("away".into()));
         }
         self.store.receive(new).await
@@ -48,8 +48,8 @@ impl Inbox for ShutInbox {
         self.store.notification(id).await
     }
 
-    async fn settle(&self, settled: &Settled) -> Result<(), CommitError> {
-        self.store.settle(settled).await
+    async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError> {
+        self.store.close(outcome).await
     }
 
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError> {
@@ -58,7 +58,7 @@ impl Inbox for ShutInbox {
 
     async fn dismiss_all(
         &self,
-        stuck: &StuckNotifications,
+        stuck: &StuckNotificationFilter,
         limit: u32,
         audit: &AuditEntry,
     ) -> Result<u64, StoreError> {

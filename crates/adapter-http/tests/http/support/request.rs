@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use oncharge_domain::signing::{Signed, SigningKey};
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 
 use super::{
     Pair, TestApp,
-    http::{Answer, exchange},
+    http::{Response, exchange},
 };
 
 /// A request under construction.
@@ -105,7 +105,7 @@ impl<'a> Request<'a> {
             ),
         ];
         if let Some(pair) = &self.pair {
-            let signed = Signed {
+            let signed = SignedRequest {
                 timestamp: &self.timestamp,
                 method: &self.method,
                 target: &self.target,
@@ -141,21 +141,21 @@ impl<'a> Request<'a> {
     }
 
     /// Sends it.
-    pub(crate) async fn send(self) -> Answer {
+    pub(crate) async fn send(self) -> Response {
         let (head, body) = self.bytes();
         let whole = [head, body].concat();
         exchange(self.app.address, &[&whole], Duration::ZERO).await
     }
 
     /// Sends the head and only so many bytes of the body, and waits.
-    pub(crate) async fn send_part(self, length: usize) -> Answer {
+    pub(crate) async fn send_part(self, length: usize) -> Response {
         let (head, body) = self.bytes();
         let part = [head, body[..length].to_vec()].concat();
         exchange(self.app.address, &[&part], Duration::ZERO).await
     }
 
     /// Sends the body in chunks of this size, without saying its length.
-    pub(crate) async fn send_chunked(self, size: usize) -> Answer {
+    pub(crate) async fn send_chunked(self, size: usize) -> Response {
         let body = self.body.clone();
         let request = self
             .without("Content-Length")
@@ -171,7 +171,7 @@ impl<'a> Request<'a> {
     }
 
     /// Sends it as it is, with this request line.
-    pub(crate) async fn send_with_line(self, line: &str) -> Answer {
+    pub(crate) async fn send_with_line(self, line: &str) -> Response {
         let (head, body) = self.bytes();
         let end = head
             .windows(2)

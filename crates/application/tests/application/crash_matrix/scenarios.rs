@@ -2,7 +2,7 @@
 
 use futures_util::{FutureExt, future::LocalBoxFuture};
 use oncharge_domain::{
-    psp::{Answer, RefusalReason},
+    psp::{PspResponse, RefusalReason},
     session::StatusName,
 };
 use oncharge_testkit::{Call, Reply, ScriptedPsp, psp::Finish};
@@ -15,24 +15,26 @@ pub(super) type Script = for<'a> fn(&'a World) -> LocalBoxFuture<'a, Order>;
 
 const DECLINED: Reply = Reply::Refused(RefusalReason::CardDeclined);
 
-fn no() -> RefusalReason {
+fn refusal() -> RefusalReason {
     RefusalReason::Other("no".into())
 }
 
 async fn open(world: &World) -> Order {
-    world.insist(async || world.try_open("open").await).await
+    world
+        .retry_until_answered(async || world.try_open("open").await)
+        .await
 }
 
 async fn paid(world: &World) -> Order {
     let order = open(world).await;
-    world.insist_paying(&order, "card").await;
+    world.retry_payment(&order, "card").await;
     order
 }
 
 async fn captured(world: &World) -> Order {
     let order = paid(world).await;
     world
-        .insist(async || world.capture(&order, "capture", None).await)
+        .retry_until_answered(async || world.capture(&order, "capture", None).await)
         .await;
     world.await_status(&order, StatusName::Captured, 20).await;
     order
@@ -98,7 +100,7 @@ fn declined_and_paid_with_another_card() {
     let scenario = authorized("declined", declined, |world| {
         async move {
             let order = paid(world).await;
-            world.insist_paying(&order, "other").await;
+            world.retry_payment(&order, "other").await;
             order
         }
         .boxed_local()
@@ -116,7 +118,9 @@ fn challenge_passed() {
     authorized("challenge", challenge, |world| {
         async move {
             let order = paid(world).await;
-            world.psp_decides(&order, "authorize", &Finish::Done).await;
+            world
+                .finish_at_psp(&order, "authorize", &Finish::Done)
+                .await;
             order
         }
         .boxed_local()
@@ -131,12 +135,14 @@ fn challenge_abandoned_and_paid_with_another_card() {
         async move {
             let order = paid(world).await;
             if world.status(&order).await == StatusName::Pending {
-                world.insist(async || world.abandon(&order).await).await;
+                world
+                    .retry_until_answered(async || world.abandon(&order).await)
+                    .await;
                 while world.status(&order).await == StatusName::Pending {
-                    world.pass(10).await;
+                    world.run_for(10).await;
                 }
             }
-            world.insist_paying(&order, "other").await;
+            world.retry_payment(&order, "other").await;
             order
         }
         .boxed_local()
@@ -149,13 +155,15 @@ fn challenge_abandoned_and_paid_with_another_card() {
 }
 
 #[test]
-fn word_by_notification() {
+fn result_by_notification() {
     let accepted = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::Accepted);
     authorized("async", accepted, |world| {
         async move {
             let order = open(world).await;
-            world.insist_starting(&order, "card").await;
-            world.psp_decides(&order, "authorize", &Finish::Done).await;
+            world.retry_starting_payment(&order, "card").await;
+            world
+                .finish_at_psp(&order, "authorize", &Finish::Done)
+                .await;
             order
         }
         .boxed_local()
@@ -169,7 +177,7 @@ fn capture_a_part() {
         async move {
             let order = paid(world).await;
             world
-                .insist(async || world.capture(&order, "part", Some(4_000)).await)
+                .retry_until_answered(async || world.capture(&order, "part", Some(4_000)).await)
                 .await;
             world.await_status(&order, StatusName::Captured, 20).await;
             order
@@ -180,21 +188,21 @@ fn capture_a_part() {
 }
 
 #[test]
-fn capture_accepted_and_never_told() {
+fn capture_accepted_without_notification() {
     let scenario = kept("capture accepted", 10_000, |world| {
         async move {
             let order = paid(world).await;
             world
-                .insist(async || world.capture(&order, "capture", None).await)
+                .retry_until_answered(async || world.capture(&order, "capture", None).await)
                 .await;
             while world.status(&order).await != StatusName::Captured {
                 for operation in world.operations(&order) {
-                    let known = world.psp.answer_to(operation.id);
-                    if let Some(Answer::Accepted { .. }) = known {
+                    let known = world.psp.current_response(operation.id);
+                    if let Some(PspResponse::Accepted { .. }) = known {
                         world.psp.finish(operation.id, Finish::Done);
                     }
                 }
-                world.pass(20).await;
+                world.run_for(20).await;
             }
             order
         }
@@ -209,12 +217,12 @@ fn capture_accepted_and_never_told() {
 
 #[test]
 fn capture_refused() {
-    let refused = |psp: &ScriptedPsp| psp.reply(Call::Capture, Reply::Refused(no()));
+    let refused = |psp: &ScriptedPsp| psp.reply(Call::Capture, Reply::Refused(refusal()));
     let scenario = authorized("capture refused", refused, |world| {
         async move {
             let order = paid(world).await;
             world
-                .insist(async || world.capture(&order, "capture", None).await)
+                .retry_until_answered(async || world.capture(&order, "capture", None).await)
                 .await;
             order
         }
@@ -234,15 +242,15 @@ async fn voided(world: &World) -> Order {
     // The script may run again from its beginning: then it is voided already.
     let kept = world.session(&order).await.snapshot().attempt;
     if let Some(attempt) = kept
-        && let Some(Answer::Done { .. }) = world.psp.answer_to(attempt)
+        && let Some(PspResponse::Done { .. }) = world.psp.current_response(attempt)
     {
-        world.psp.take_back(attempt, no());
+        world.psp.reverse(attempt, refusal());
     }
     order
 }
 
 /// Nothing is held any more, whichever of the two the merchant asks for.
-fn gone(name: &'static str, script: Script) -> Scenario {
+fn nothing_held(name: &'static str, script: Script) -> Scenario {
     Scenario {
         status: StatusName::Cancelled,
         reserved: 0,
@@ -253,11 +261,11 @@ fn gone(name: &'static str, script: Script) -> Scenario {
 
 #[test]
 fn capture_of_a_voided_authorization() {
-    gone("capture of what is gone", |world| {
+    nothing_held("capture of what is gone", |world| {
         async move {
             let order = voided(world).await;
             world
-                .insist(async || world.capture(&order, "capture", None).await)
+                .retry_until_answered(async || world.capture(&order, "capture", None).await)
                 .await;
             world.await_status(&order, StatusName::Cancelled, 20).await;
             order
@@ -269,11 +277,11 @@ fn capture_of_a_voided_authorization() {
 
 #[test]
 fn cancel_of_a_voided_authorization() {
-    gone("cancel of what is gone", |world| {
+    nothing_held("cancel of what is gone", |world| {
         async move {
             let order = voided(world).await;
             world
-                .insist(async || world.cancel(&order, "cancel").await)
+                .retry_until_answered(async || world.cancel(&order, "cancel").await)
                 .await;
             world.await_status(&order, StatusName::Cancelled, 20).await;
             order
@@ -289,7 +297,7 @@ fn cancel() {
         async move {
             let order = paid(world).await;
             world
-                .insist(async || world.cancel(&order, "cancel").await)
+                .retry_until_answered(async || world.cancel(&order, "cancel").await)
                 .await;
             order
         }
@@ -311,7 +319,7 @@ fn two_refunds() {
             let order = captured(world).await;
             for (key, minor) in [("one", 1_500), ("two", 3_000)] {
                 world
-                    .insist(async || world.refund(&order, key, minor).await)
+                    .retry_until_answered(async || world.refund(&order, key, minor).await)
                     .await;
             }
             order
@@ -349,10 +357,10 @@ fn refund_refused_by_notification() {
         async move {
             let order = captured(world).await;
             world
-                .insist(async || world.refund(&order, "one", 1_500).await)
+                .retry_until_answered(async || world.refund(&order, "one", 1_500).await)
                 .await;
             world
-                .psp_decides(&order, "refund", &Finish::Refused(no()))
+                .finish_at_psp(&order, "refund", &Finish::Refused(refusal()))
                 .await;
             order
         }
@@ -395,7 +403,7 @@ fn expiry_of_an_unpaid_session() {
             let order = open(world).await;
             world.wait_past_expiry(&order, 0).await;
             while world.session(&order).await.status_name() != StatusName::Expired {
-                world.pass(20).await;
+                world.run_for(20).await;
             }
             order
         }
@@ -405,12 +413,12 @@ fn expiry_of_an_unpaid_session() {
 }
 
 #[test]
-fn withdrawal_by_the_merchant() {
+fn expiry_by_the_merchant() {
     expired("withdrawn", nothing_planned, |world| {
         async move {
             let order = open(world).await;
             world
-                .insist(async || world.expire(&order, "expire").await)
+                .retry_until_answered(async || world.expire(&order, "expire").await)
                 .await;
             order
         }
@@ -441,9 +449,11 @@ fn challenge_passed_after_the_expiry() {
         async move {
             let order = open(world).await;
             world.wait_past_expiry(&order, -300).await;
-            world.insist_paying(&order, "card").await;
+            world.retry_payment(&order, "card").await;
             world.wait_past_expiry(&order, 60).await;
-            world.psp_decides(&order, "authorize", &Finish::Done).await;
+            world
+                .finish_at_psp(&order, "authorize", &Finish::Done)
+                .await;
             order
         }
         .boxed_local()
@@ -454,14 +464,17 @@ fn challenge_passed_after_the_expiry() {
 #[test]
 fn compensation_of_a_late_authorisation() {
     let accepted = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::Accepted);
-    expired("compensation", accepted, |world| late(world).boxed_local()).check();
+    expired("compensation", accepted, |world| {
+        late_payment(world).boxed_local()
+    })
+    .check();
 }
 
 #[test]
 fn compensation_of_a_late_sale() {
     let accepted = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::Accepted);
     let scenario = expired("compensation of a sale", accepted, |world| {
-        late(world).boxed_local()
+        late_payment(world).boxed_local()
     });
     Scenario {
         world: || World::capturing_after(0),
@@ -471,11 +484,13 @@ fn compensation_of_a_late_sale() {
 }
 
 /// The word comes more than fifteen minutes after the expiry, and no worker has run since.
-async fn late(world: &World) -> Order {
+async fn late_payment(world: &World) -> Order {
     let order = open(world).await;
-    world.insist_starting(&order, "card").await;
+    world.retry_starting_payment(&order, "card").await;
     world.wait_past_expiry(&order, 901).await;
-    world.psp_decides(&order, "authorize", &Finish::Done).await;
+    world
+        .finish_at_psp(&order, "authorize", &Finish::Done)
+        .await;
     world.await_status(&order, StatusName::Expired, 20).await;
     order
 }

@@ -34,7 +34,7 @@ pub(crate) async fn books(world: &World, order: &Order) -> Books {
     };
     assert_eq!(world.psp.violations(), Vec::<String>::new());
     assert_eq!(world.store.ids_outside_their_slot(), Vec::<String>::new());
-    operations_are_at_rest(world, order);
+    no_operation_is_open(world, order);
     let refunds = session.refunds();
     assert_eq!(
         refunds.requested.minor(),
@@ -69,7 +69,7 @@ pub(crate) async fn books(world: &World, order: &Order) -> Books {
     books
 }
 
-fn operations_are_at_rest(world: &World, order: &Order) {
+fn no_operation_is_open(world: &World, order: &Order) {
     let operations = world.operations(order);
     let open: Vec<_> = operations.iter().filter(|o| o.is_open()).collect();
     assert!(open.is_empty(), "open operations: {open:#?}");
@@ -87,11 +87,11 @@ fn operations_are_at_rest(world: &World, order: &Order) {
 /// Each at least once, the first time in the order of their numbers. An attempt of the merchant's
 /// that is counted as one may not have arrived; then it was made again.
 pub(crate) fn events_are_delivered(world: &World, order: &Order) {
-    let arrived = world.shop.bodies(ENDPOINT);
+    let arrived = world.merchant_server.bodies(ENDPOINT);
     let mut first_times = Vec::new();
     for stored in world.store.events_of(order.id) {
-        let about = format!(" {} ", stored.id);
-        let place = arrived.iter().position(|body| body.contains(&about));
+        let marker = format!(" {} ", stored.id);
+        let place = arrived.iter().position(|body| body.contains(&marker));
         let kind = stored.event.kind.name();
         first_times.push(place.unwrap_or_else(|| panic!("{kind} was never delivered")));
     }
@@ -119,11 +119,11 @@ fn events_are_numbered(world: &World, order: &Order, next: u32) {
         "payment.expired",
     ];
     for name in once {
-        let told = events
+        let count = events
             .iter()
             .filter(|e| e.event.kind.name() == name)
             .count();
-        assert!(told <= 1, "{name} was told {told} times");
+        assert!(count <= 1, "{name} was told {count} times");
     }
     let mut about_refunds = HashSet::new();
     for stored in &events {

@@ -7,7 +7,7 @@ use oncharge_ports::inbox::NotificationStatus;
 use super::{Order, World};
 
 /// Lets every other task run until it waits for something that does not come by itself.
-pub(crate) async fn others_wait() {
+pub(crate) async fn let_other_tasks_run() {
     for _ in 0..100 {
         tokio::task::yield_now().await;
     }
@@ -15,7 +15,7 @@ pub(crate) async fn others_wait() {
 
 impl World {
     /// Lets the workers do what is due at this moment, until nothing is.
-    pub(crate) async fn work(&self) {
+    pub(crate) async fn run_workers(&self) {
         for _ in 0..200 {
             let recovered = recovery::run_once(&self.app).await.unwrap();
             let met = deadlines::run_once(&self.app).await.unwrap();
@@ -29,13 +29,13 @@ impl World {
     }
 
     /// Lets so many seconds pass, with workers at every second step of growing length.
-    pub(crate) async fn pass(&self, seconds: i64) {
+    pub(crate) async fn run_for(&self, seconds: i64) {
         let end = self.now().plus_seconds(seconds);
         let mut step = 1;
         while self.now() < end {
             let left = end.since(self.now()).whole_seconds();
             self.clock.advance(step.min(left));
-            self.work().await;
+            self.run_workers().await;
             step = (step * 2).min(30);
         }
     }
@@ -55,20 +55,20 @@ impl World {
 
     /// Lets time pass and the workers run until no operation is open, no notification waits and no
     /// event is on its way.
-    pub(crate) async fn settle(&self) {
-        self.work().await;
+    pub(crate) async fn run_until_idle(&self) {
+        self.run_workers().await;
         for _ in 0..300 {
             if !self.has_work() {
                 return;
             }
             self.clock.advance(10);
-            self.work().await;
+            self.run_workers().await;
         }
     }
 
     fn has_work(&self) -> bool {
         let waiting = NotificationStatus::Waiting;
-        let told = self.store.notifications();
+        let notifications = self.store.notifications();
         let pending = DeliveryState::Pending;
         let of_session = |id| {
             let mut operations = self.store.operations_of(id).into_iter();
@@ -76,7 +76,7 @@ impl World {
             operations.any(|operation| Operation::is_open(&operation))
                 || deliveries.any(|delivery| delivery.state == pending)
         };
-        told.iter().any(|stored| stored.status == waiting)
+        notifications.iter().any(|stored| stored.status == waiting)
             || self.store.session_ids().into_iter().any(of_session)
     }
 }

@@ -13,7 +13,8 @@ use oncharge_testkit::{
 };
 
 use super::{
-    doomed_outside::DoomedSender, doomed_psp::DoomedPsp, doomed_store::DoomedStore, fate::Fate,
+    fault_plan::FaultPlan, faulty_psp::FaultyPsp, faulty_store::FaultyStore,
+    faulty_webhooks::FaultySender,
 };
 
 /// A deployment with one merchant who has a webhook endpoint; `app` is the process, everything else
@@ -24,8 +25,8 @@ pub(crate) struct World {
     pub(crate) store: Arc<MemoryStore>,
     /// The PSP of the merchant's account.
     pub(crate) psp: ScriptedPsp,
-    pub(crate) shop: ScriptedSender,
-    pub(crate) fate: Arc<Fate>,
+    pub(crate) merchant_server: ScriptedSender,
+    pub(crate) fault_plan: Arc<FaultPlan>,
     pub(crate) merchant: Arc<Merchant>,
     pub(crate) settings: Settings,
     pub(crate) build: Arc<Builder>,
@@ -54,11 +55,11 @@ impl World {
         let store = Arc::new(MemoryStore::new(clock.clone()));
         add_merchant(&store, &build, &merchant);
         let psps = [ScriptedPsp::new(), ScriptedPsp::new()];
-        let (psp, fate) = (psps[0].clone(), Arc::new(Fate::new()));
-        let shop = ScriptedSender::new();
+        let (psp, fault_plan) = (psps[0].clone(), Arc::new(FaultPlan::new()));
+        let merchant_server = ScriptedSender::new();
         let entropy = Arc::new(SeededEntropy::new(11));
         let app = App::new(dependencies(
-            (&store, &psps, &shop, &fate),
+            (&store, &psps, &merchant_server, &fault_plan),
             (&clock, &entropy),
             &settings,
         ));
@@ -67,8 +68,8 @@ impl World {
             clock,
             store,
             psp,
-            shop,
-            fate,
+            merchant_server,
+            fault_plan,
             merchant: Arc::new(merchant),
             settings,
             build,
@@ -79,14 +80,14 @@ impl World {
 
     /// The same deployment with a new process: nothing that was only in memory is left.
     pub(crate) fn restarted(&self) -> Self {
-        self.seen_by(self.merchant.clone())
+        self.as_merchant(self.merchant.clone())
     }
 
     /// The same deployment as another merchant sees it.
     pub(crate) fn of_another_merchant(&self) -> Self {
         let merchant = self.build.merchant();
         add_merchant(&self.store, &self.build, &merchant);
-        self.seen_by(Arc::new(merchant))
+        self.as_merchant(Arc::new(merchant))
     }
 
     /// The same deployment as a merchant sees it whose account is at another PSP; `psp` is that one.
@@ -98,7 +99,7 @@ impl World {
         add_merchant(&self.store, &self.build, &merchant);
         Self {
             psp: self.psps[1].clone(),
-            ..self.seen_by(Arc::new(merchant))
+            ..self.as_merchant(Arc::new(merchant))
         }
     }
 
@@ -107,7 +108,12 @@ impl World {
         let clock = Arc::new(FakeClock::new());
         clock.set(self.now().plus_seconds(seconds));
         let app = App::new(dependencies(
-            (&self.store, &self.psps, &self.shop, &self.fate),
+            (
+                &self.store,
+                &self.psps,
+                &self.merchant_server,
+                &self.fault_plan,
+            ),
             (&clock, &self.entropy),
             &self.settings,
         ));
@@ -118,9 +124,14 @@ impl World {
         (node, clock)
     }
 
-    fn seen_by(&self, merchant: Arc<Merchant>) -> Self {
+    fn as_merchant(&self, merchant: Arc<Merchant>) -> Self {
         let app = App::new(dependencies(
-            (&self.store, &self.psps, &self.shop, &self.fate),
+            (
+                &self.store,
+                &self.psps,
+                &self.merchant_server,
+                &self.fault_plan,
+            ),
             (&self.clock, &self.entropy),
             &self.settings,
         ));
@@ -129,8 +140,8 @@ impl World {
             clock: self.clock.clone(),
             store: self.store.clone(),
             psp: self.psp.clone(),
-            shop: self.shop.clone(),
-            fate: self.fate.clone(),
+            merchant_server: self.merchant_server.clone(),
+            fault_plan: self.fault_plan.clone(),
             merchant,
             settings: self.settings.clone(),
             build: self.build.clone(),
@@ -142,7 +153,12 @@ impl World {
     /// Another process of this deployment with these keys and peppers.
     pub(crate) fn process_with(&self, keys: Keyring, peppers: Keyring) -> App {
         let with = dependencies(
-            (&self.store, &self.psps, &self.shop, &self.fate),
+            (
+                &self.store,
+                &self.psps,
+                &self.merchant_server,
+                &self.fault_plan,
+            ),
             (&self.clock, &self.entropy),
             &self.settings,
         );
@@ -157,7 +173,7 @@ impl World {
     pub(crate) fn at(&self, app: App) -> Self {
         Self {
             app,
-            ..self.seen_by(self.merchant.clone())
+            ..self.as_merchant(self.merchant.clone())
         }
     }
 
@@ -184,11 +200,11 @@ fn add_merchant(store: &MemoryStore, build: &Builder, merchant: &Merchant) {
 }
 
 fn dependencies(
-    (store, psps, shop, fate): (
+    (store, psps, merchant_server, fault_plan): (
         &Arc<MemoryStore>,
         &[ScriptedPsp; 2],
         &ScriptedSender,
-        &Arc<Fate>,
+        &Arc<FaultPlan>,
     ),
     (clock, entropy): (&Arc<FakeClock>, &Arc<SeededEntropy>),
     settings: &Settings,
@@ -196,28 +212,28 @@ fn dependencies(
     let keys = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
     let peppers = "p2:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI= \
                    p1:AwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwM=";
-    let doomed = Arc::new(DoomedStore {
+    let faulty = Arc::new(FaultyStore {
         inner: store.clone(),
-        fate: fate.clone(),
+        fault_plan: fault_plan.clone(),
     });
     Dependencies {
-        checkout: doomed.clone(),
-        inbox: doomed.clone(),
-        webhooks: doomed,
+        checkout: faulty.clone(),
+        inbox: faulty.clone(),
+        webhooks: faulty,
         key_registry: store.clone(),
         maintenance: store.clone(),
-        sender: Arc::new(DoomedSender {
-            inner: shop.clone(),
-            fate: fate.clone(),
+        sender: Arc::new(FaultySender {
+            inner: merchant_server.clone(),
+            fault_plan: fault_plan.clone(),
         }),
         merchants: store.clone(),
         blocklist: store.clone(),
         work: store.clone(),
-        oversight: store.clone(),
-        psps: Arc::new(DoomedPsp {
+        operator_queries: store.clone(),
+        psps: Arc::new(FaultyPsp {
             inner: psps[0].clone(),
             other: psps[1].clone(),
-            fate: fate.clone(),
+            fault_plan: fault_plan.clone(),
         }),
         presenter: Arc::new(PlainPresenter),
         clock: clock.clone(),

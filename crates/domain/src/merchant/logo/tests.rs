@@ -29,7 +29,7 @@ fn png_of(width: u32, height: u32) -> Vec<u8> {
 }
 
 #[test]
-fn a_logo_is_known_by_its_content() {
+fn a_logo_kind_is_detected_from_content() {
     for (bytes, kind, media_type) in [
         (file(PNG), LogoKind::Png, "image/png"),
         (file(JPEG), LogoKind::Jpeg, "image/jpeg"),
@@ -45,7 +45,7 @@ fn a_logo_is_known_by_its_content() {
 }
 
 #[test]
-fn drawings_may_begin_as_editors_write_them() {
+fn svg_prologs_of_editors_are_accepted() {
     for svg in [
         "<svg width='3' xmlns='http://www.w3.org/2000/svg'></svg>",
         "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- <svg> of an editor -->\n\n\
@@ -86,7 +86,7 @@ fn other_files_are_refused() {
 }
 
 #[test]
-fn drawings_define_nothing_that_a_reader_would_have_to_follow() {
+fn svg_entities_are_refused() {
     for prolog in [
         "<!DOCTYPE svg PUBLIC \"-//W3C//DTD SVG 1.1//EN\" \"http://www.w3.org/Graphics/SVG/1.1/DTD/svg11.dtd\">",
         "<!doctype svg [<!ENTITY a \"&b;&b;\">]>",
@@ -96,9 +96,9 @@ fn drawings_define_nothing_that_a_reader_would_have_to_follow() {
 }
 
 #[test]
-fn the_size_has_bounds() {
+fn size_limits_are_enforced() {
     let mut bytes = file(PNG);
-    bytes.resize(MOST_BYTES, 0);
+    bytes.resize(MAX_BYTES, 0);
     assert!(Logo::new(bytes.clone()).is_ok(), "as large as may be");
     bytes.push(0);
     assert_eq!(refusal(bytes), LogoError::Size);
@@ -116,7 +116,7 @@ fn the_size_has_bounds() {
 }
 
 #[test]
-fn what_breaks_off_before_its_size_is_refused() {
+fn truncated_images_are_refused() {
     for (whole, kept) in [(PNG, 20), (JPEG, 40), (WEBP, 20)] {
         let mut bytes = file(whole);
         bytes.truncate(kept);

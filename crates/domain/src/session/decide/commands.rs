@@ -3,7 +3,7 @@
 use crate::{
     id::{OperationId, RefundId},
     money::Money,
-    operation::{CancelPurpose, Operation, OperationKind, Sending},
+    operation::{CancelPurpose, Operation, OperationKind, SendState},
     psp::{RefusalReason, TokenFingerprint},
     refund::{Refund, RefundStatus},
     session::{
@@ -34,7 +34,7 @@ impl Draft {
             .add_attempt(Attempt::start(operation, self.now));
         self.session.status = Status::Pending(Pending {
             attempt: operation,
-            step: Step::Asking,
+            step: Step::AwaitingResult,
             expiring: false,
         });
         let capture = self.session.automatic_capture == Some(0);
@@ -55,7 +55,7 @@ impl Draft {
         };
         *expiring = past_expiry;
         let reference = open.challenge.reference.clone();
-        self.start_ending(operation, CancelPurpose::Abandon, reference);
+        self.start_attempt_cancel(operation, CancelPurpose::Abandon, reference);
         Ok(())
     }
 
@@ -135,7 +135,7 @@ impl Draft {
         Ok(())
     }
 
-    pub(super) fn withdraw(&mut self) -> Result<(), Refusal> {
+    pub(super) fn expire_by_merchant(&mut self) -> Result<(), Refusal> {
         let unpaid = match self.session.status {
             Status::Created => self.now < self.session.expires_at,
             _ => self.session.retry_until(self.now).is_some(),
@@ -189,5 +189,5 @@ fn is_replaceable(other: &Operation, flight: InFlight) -> bool {
     other.id == flight.operation
         && is_automatic
         && other.is_open()
-        && other.sending == Sending::NotSent
+        && other.sending == SendState::NotSent
 }

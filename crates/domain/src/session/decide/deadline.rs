@@ -27,9 +27,9 @@ impl Draft {
                     Step::Challenge(open) => open.challenge.reference.clone(),
                     Step::Accepted(accepted) => accepted.reference.clone(),
                     // Recovery looks up an attempt without a PSP result and never sends it again.
-                    Step::Asking | Step::Ending(_) => return,
+                    Step::AwaitingResult | Step::Cancelling(_) => return,
                 };
-                self.start_ending(operation, purpose, reference);
+                self.start_attempt_cancel(operation, purpose, reference);
             }
             Status::Authorized(authorized)
                 if authorized.in_flight.is_none() && authorized.lapsed.is_none() =>

@@ -5,16 +5,16 @@ use crate::{
     id::OperationId,
     money::Money,
     operation::{
-        CancelPurpose, CompensationBy, Contradiction, Operation, OperationKind, OperationStatus,
-        Sending,
+        CancelPurpose, CompensationMethod, Contradiction, Operation, OperationKind,
+        OperationStatus, SendState,
     },
     psp::{PspReference, RefusalReason},
     refund::{Refund, RefundStatus},
     retry,
     session::{
-        Attempt, AttemptOutcome, Authorized, Captured, Decision, Ending, Event, EventKind, Failure,
-        FailureCode, InProgress, Payment, PlannedCapture, Refunds, Refusal, Session, Status, Step,
-        Unpaid,
+        Attempt, AttemptCancel, AttemptOutcome, Authorized, Captured, Decision, Event, EventKind,
+        Failure, FailureCode, InProgress, Payment, PlannedCapture, Refunds, Refusal, Session,
+        Status, Step, Unpaid,
     },
     time::Timestamp,
 };
@@ -171,7 +171,7 @@ impl Draft {
         Ok(())
     }
 
-    pub(in crate::session) fn note(&mut self, action: AuditAction, operation: OperationId) {
+    pub(in crate::session) fn record_audit(&mut self, action: AuditAction, operation: OperationId) {
         self.audit.push((action, operation));
     }
 
@@ -203,7 +203,7 @@ impl Draft {
             account: self.session.account.clone(),
             payment,
             status: OperationStatus::Requested,
-            sending: Sending::Intended,
+            sending: SendState::Intended,
             reference: None,
             failure: None,
             compensated: false,
@@ -214,7 +214,7 @@ impl Draft {
         }
     }
 
-    pub(in crate::session) fn changed(&mut self, operation: Operation) {
+    pub(in crate::session) fn change_operation(&mut self, operation: Operation) {
         self.changed_operations.push(operation);
     }
 
@@ -222,36 +222,36 @@ impl Draft {
     pub(in crate::session) fn succeed(&mut self, mut operation: Operation) {
         operation.status = OperationStatus::Succeeded;
         operation.failure = None;
-        self.changed(operation);
+        self.change_operation(operation);
     }
 
     /// The operation is over and failed.
     pub(in crate::session) fn fail(&mut self, mut operation: Operation, reason: RefusalReason) {
         operation.status = OperationStatus::Failed;
         operation.failure = Some(reason);
-        self.changed(operation);
+        self.change_operation(operation);
     }
 
     /// The PSP reports an operation as done that has failed here: nothing changes, and a person has
     /// to look. Recorded once for each operation, however often the PSP repeats itself.
-    pub(in crate::session) fn contradict(&mut self, mut operation: Operation) {
+    pub(in crate::session) fn record_contradiction(&mut self, mut operation: Operation) {
         if operation.contradiction.is_none() {
             operation.contradiction = Some(Contradiction::Listed);
-            self.note(AuditAction::UnexpectedFact, operation.id);
-            self.changed(operation);
+            self.record_audit(AuditAction::UnexpectedFact, operation.id);
+            self.change_operation(operation);
         }
     }
 
     /// The operation stays open; what is known of its way to the PSP has changed.
-    pub(in crate::session) fn keep_open(
+    pub(in crate::session) fn update_open(
         &mut self,
         operation: Operation,
-        sending: Sending,
+        sending: SendState,
         reference: Option<PspReference>,
     ) {
         let reference = reference.or_else(|| operation.reference.clone());
         if operation.sending != sending || operation.reference != reference {
-            self.changed(Operation {
+            self.change_operation(Operation {
                 sending,
                 reference,
                 ..operation
@@ -264,7 +264,7 @@ impl Draft {
         &mut self,
         mut attempt: Operation,
         id: OperationId,
-        (payment, by): (PspReference, CompensationBy),
+        (payment, by): (PspReference, CompensationMethod),
     ) {
         let kind = OperationKind::Compensation {
             of: attempt.id,
@@ -272,10 +272,10 @@ impl Draft {
             round: 0,
         };
         self.start(id, kind, attempt.amount, Some(payment));
-        self.note(AuditAction::CompensationStarted, attempt.id);
+        self.record_audit(AuditAction::CompensationStarted, attempt.id);
         attempt.compensated = true;
         self.end_attempt(attempt.id, AttemptOutcome::Cancelled);
-        self.changed(attempt);
+        self.change_operation(attempt);
     }
 
     /// The next compensation after one that the PSP refused, later with each round.
@@ -283,21 +283,21 @@ impl Draft {
         &mut self,
         refused: &Operation,
         id: OperationId,
-        (of, by, round): (OperationId, CompensationBy, u32),
+        (of, by, round): (OperationId, CompensationMethod, u32),
     ) {
         let kind = OperationKind::Compensation { of, by, round };
         let mut next = self.operation(id, kind, refused.amount, refused.payment.clone());
         if round > 0 {
             // Each refusal costs a new operation, so the wait doubles up to the late limit at once.
             let [.., jitter] = *id.uuid().as_bytes();
-            let wait = retry::wait(round, time::Duration::HOUR, jitter);
+            let wait = retry::backoff_delay(round, time::Duration::HOUR, jitter);
             next.not_before = self.now.plus(wait);
         }
         self.operations.push(next);
     }
 
     /// Starts to cancel the open attempt.
-    pub(in crate::session) fn start_ending(
+    pub(in crate::session) fn start_attempt_cancel(
         &mut self,
         id: OperationId,
         purpose: CancelPurpose,
@@ -311,7 +311,7 @@ impl Draft {
             Some(reference.clone()),
         );
         if let Status::Pending(pending) = &mut self.session.status {
-            pending.step = Step::Ending(Ending {
+            pending.step = Step::Cancelling(AttemptCancel {
                 by: id,
                 reference,
                 outcome: None,
@@ -320,7 +320,7 @@ impl Draft {
     }
 
     /// The session keeps this authorisation (or, with `captured`, this payment).
-    pub(in crate::session) fn keep(
+    pub(in crate::session) fn keep_payment(
         &mut self,
         attempt: OperationId,
         reference: PspReference,

@@ -6,7 +6,7 @@ use oncharge_client::{Error, RefundDetails, RefundFilter, Session, SessionFilter
 use crate::shop::Shop;
 
 /// The most sessions or refunds that one call lists.
-const LONGEST_LIST: u8 = 100;
+const MAX_LIST: u8 = 100;
 
 /// A payment, as OnCharge says.
 #[derive(Clone)]
@@ -26,7 +26,7 @@ pub(crate) async fn payment(shop: &Shop, number: u64, session_id: &str) -> Resul
         return Ok(Payment { session, refunds });
     }
     let filter = RefundFilter {
-        limit: Some(LONGEST_LIST),
+        limit: Some(MAX_LIST),
         session_id: Some(session_id.to_owned()),
         ..RefundFilter::default()
     };
@@ -37,7 +37,7 @@ pub(crate) async fn payment(shop: &Shop, number: u64, session_id: &str) -> Resul
 /// The shop's newest sessions, for a list of orders.
 pub(crate) async fn newest(shop: &Shop) -> Result<Vec<Session>, Error> {
     let filter = SessionFilter {
-        limit: Some(LONGEST_LIST),
+        limit: Some(MAX_LIST),
         ..SessionFilter::default()
     };
     Ok(shop.oncharge.list_sessions(&filter).await?.data)

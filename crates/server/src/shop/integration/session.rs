@@ -32,7 +32,7 @@ pub(crate) async fn create(shop: &Shop, order: &Order, key: &str) -> Result<Chec
     new.order_id = Some(number);
     new.customer_email = Some(order.email.clone()).filter(|email| !email.is_empty());
     new.customer_phone = Some(order.phone.clone()).filter(|phone| !phone.is_empty());
-    let (oncharge, key) = (shop.oncharge_for(order.number), key_of(key)?);
+    let (oncharge, key) = (shop.oncharge_for(order.number), parse_key(key)?);
     let created = oncharge.create_session(&new, Some(&key)).await?;
     Ok(Checkout {
         session_id: created.session_id,
@@ -53,13 +53,13 @@ pub(crate) async fn iframe_url(shop: &Shop, order: &Order) -> Result<Option<Stri
     }
     let again = create(shop, order, &checkout.idempotency_key).await?;
     let iframe_url = again.iframe_url.clone();
-    shop.book
-        .note(order.number, |order| order.checkout = Some(again));
+    shop.order_store
+        .update_in_memory(order.number, |order| order.checkout = Some(again));
     Ok(iframe_url)
 }
 
 /// A key as it is kept, for the client.
-pub(crate) fn key_of(text: &str) -> Result<IdempotencyKey, Error> {
+pub(crate) fn parse_key(text: &str) -> Result<IdempotencyKey, Error> {
     IdempotencyKey::new(text)
         .map_err(|_| Error::InvalidArgument("the order has no idempotency key"))
 }

@@ -1,12 +1,12 @@
 //! `POST /webhooks/oncharge`: OnCharge tells the shop that something happened.
 //!
 //! A webhook is a hint. It is verified, kept and acknowledged at once; only then the shop asks
-//! OnCharge how the payment stands ([`follow`](super::follow)), and believes that.
+//! OnCharge how the payment stands ([`refresh`](super::refresh)), and believes that.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_client::{Webhook, WebhookError};
 
-use crate::shop::{Shop, fault::Fault, inbox::Received, moment::Moment};
+use crate::shop::{Shop, inbox::ReceivedEvent, moment::Moment, page_error::PageError};
 
 /// Where OnCharge posts to: `PUT /v1/webhook_endpoint` has told it.
 pub(crate) const PATH: &str = "/webhooks/oncharge";
@@ -16,7 +16,7 @@ pub(crate) async fn receive(
     shop: web::Data<Shop>,
     request: HttpRequest,
     body: web::Bytes,
-) -> Result<HttpResponse, Fault> {
+) -> Result<HttpResponse, PageError> {
     let headers = request.headers();
     let verifier = shop.signing_secret.verifier().await?;
     let webhook = verifier.verify(|name| headers.get(name)?.to_str().ok(), &body);
@@ -28,25 +28,25 @@ pub(crate) async fn receive(
         }
         Err(error) => return Ok(refusal(&error)),
     };
-    let number = shop.book.number_of(&event.session_id);
+    let number = shop.order_store.number_of(&event.session_id);
     // Durably, and once for each event id, however often it is delivered.
-    let (inbox, arrival) = (shop.inbox.clone(), Received::new(event, Moment::now()));
-    let kept = web::block(move || inbox.keep(arrival)).await;
-    kept.map_err(anyhow::Error::from)??;
+    let (inbox, arrival) = (shop.inbox.clone(), ReceivedEvent::new(event, Moment::now()));
+    let stored = web::block(move || inbox.store(arrival)).await;
+    stored.map_err(anyhow::Error::from)??;
     // An event that came before is a hint as good as any.
     if let Some(number) = number {
-        shop.follower.hint(number);
+        shop.refresh_queue.enqueue(number);
     }
     Ok(HttpResponse::NoContent().finish())
 }
 
 fn refusal(error: &WebhookError) -> HttpResponse {
     tracing::warn!(%error, "the demo shop does not believe a webhook");
-    let mut answer = match error {
+    let mut response = match error {
         WebhookError::Unreadable(_) => HttpResponse::BadRequest(),
         _ => HttpResponse::Unauthorized(),
     };
-    answer.body(error.to_string())
+    response.body(error.to_string())
 }
 
 #[cfg(test)]

@@ -20,16 +20,16 @@ const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 const START: u64 = 30;
 
 /// A simulator, a proxy before it, and what nodes need to work with them.
-pub(crate) struct Stage {
+pub(crate) struct Cluster {
     pub(crate) simulator: simulator::Running,
     pub(crate) proxy: Proxy,
     dir: TempDir,
     database_url: Option<String>,
 }
 
-impl Stage {
+impl Cluster {
     /// On the database of this URL, or on an embedded file.
-    pub(crate) async fn set(database_url: Option<String>) -> Self {
+    pub(crate) async fn start(database_url: Option<String>) -> Self {
         let _ = rustls::crypto::ring::default_provider().install_default();
         let dir = TempDir::new().unwrap();
         let config = simulator::Config::new(
@@ -47,7 +47,7 @@ impl Stage {
     }
 
     /// Waits until the PSP has nothing left to do, to reverse or to send.
-    pub(crate) async fn psp_is_idle(&self, seconds: u64) {
+    pub(crate) async fn wait_for_idle_psp(&self, seconds: u64) {
         let open = "SELECT kind || ' ' || idempotency_key AS line FROM operations
                     WHERE due_at IS NOT NULL OR late_at IS NOT NULL
                     UNION ALL SELECT body FROM notifications WHERE delivered_at IS NULL";
@@ -157,7 +157,7 @@ impl Node {
     }
 
     /// Starts it where no file may become larger than this, as on a full disk.
-    pub(crate) fn start_with_files_up_to(&mut self, kibibytes: u64) {
+    pub(crate) fn start_with_file_size_limit(&mut self, kibibytes: u64) {
         let mut command = Command::new("sh");
         // The shell counts in blocks of 512 bytes.
         let script = r#"trap '' XFSZ; ulimit -f "$1"; exec "$2" serve"#;
@@ -184,11 +184,11 @@ impl Node {
 
     /// Waits until it can work.
     pub(crate) async fn ready(&mut self) {
-        self.reaches("/readyz", 200, START).await;
+        self.wait_for_status("/readyz", 200, START).await;
     }
 
     /// Waits until its operators' port answers so.
-    pub(crate) async fn reaches(&mut self, path: &str, status: u16, seconds: u64) {
+    pub(crate) async fn wait_for_status(&mut self, path: &str, status: u16, seconds: u64) {
         let until = Instant::now() + Duration::from_secs(seconds);
         loop {
             if let Some(ended) = self.child.as_mut().unwrap().try_wait().unwrap() {
@@ -210,13 +210,13 @@ impl Node {
     /// What its operators' port answers.
     pub(crate) async fn ops(&self, path: &str) -> Option<(u16, String)> {
         let url = format!("http://127.0.0.1:{}{path}", self.ops_port);
-        let answer = self.http.get(url).send().await.ok()?;
-        let status = answer.status().as_u16();
-        Some((status, answer.text().await.ok()?))
+        let response = self.http.get(url).send().await.ok()?;
+        let status = response.status().as_u16();
+        Some((status, response.text().await.ok()?))
     }
 
     /// Waits until its log says so.
-    pub(crate) async fn logs(&self, text: &str) {
+    pub(crate) async fn wait_for_log(&self, text: &str) {
         eventually(10, "the log", || async {
             let log = self.log();
             if log.contains(text) { Ok(()) } else { Err(log) }

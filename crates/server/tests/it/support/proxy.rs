@@ -48,7 +48,7 @@ impl Proxy {
     }
 
     /// Waits until a reply is kept back: the PSP has done its work.
-    pub(crate) async fn reply_is_held(&self) {
+    pub(crate) async fn wait_until_reply_is_held(&self) {
         self.held.notified().await;
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use oncharge_domain::signing::{Signed, SigningKey};
+use oncharge_domain::signing::{SignedRequest, SigningKey};
 use serde_json::{Value, json};
 
 use super::eventually;
@@ -12,13 +12,13 @@ pub(crate) const GOOD_CARD: &str = "4242424242424242";
 
 /// An answer of the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct ApiResponse {
     pub(crate) status: u16,
     pub(crate) replayed: bool,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl ApiResponse {
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
@@ -64,7 +64,7 @@ impl Shop {
         target: &str,
         body: &str,
         key: Option<&str>,
-    ) -> Answer {
+    ) -> ApiResponse {
         self.try_call(method, target, body, key).await.unwrap()
     }
 
@@ -75,7 +75,7 @@ impl Shop {
         target: &str,
         body: &str,
         key: Option<&str>,
-    ) -> Result<Answer, reqwest::Error> {
+    ) -> Result<ApiResponse, reqwest::Error> {
         let mut request = self
             .http
             .request(method.parse().unwrap(), format!("{}{target}", self.base))
@@ -98,7 +98,7 @@ impl Shop {
     ) -> [(&'static str, String); 3] {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let timestamp = since.as_secs().to_string();
-        let signed = Signed {
+        let signed = SignedRequest {
             timestamp: &timestamp,
             method,
             target,
@@ -112,21 +112,21 @@ impl Shop {
         ]
     }
 
-    pub(crate) async fn post(&self, target: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&self, target: &str, body: &Value) -> ApiResponse {
         self.call("POST", target, &body.to_string(), None).await
     }
 
-    pub(crate) async fn get(&self, target: &str) -> Answer {
+    pub(crate) async fn get(&self, target: &str) -> ApiResponse {
         self.call("GET", target, "", None).await
     }
 
     /// A new session over 100.00 EUR, with these members on top: id and pay token.
     pub(crate) async fn create(&self, more: Value) -> (String, String) {
-        let answer = self
+        let response = self
             .post("/v1/checkout/sessions", &order(more))
             .await
             .expect(201);
-        let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+        let text = |name: &str| response[name].as_str().unwrap().to_owned();
         (text("session_id"), text("pay_token"))
     }
 
@@ -139,8 +139,8 @@ impl Shop {
     /// Has its events sent there from now on; the endpoint.
     pub(crate) async fn set_endpoint(&self, url: &str) -> Value {
         let body = json!({ "url": url }).to_string();
-        let answer = self.call("PUT", "/v1/webhook_endpoint", &body, None);
-        answer.await.expect(200)
+        let response = self.call("PUT", "/v1/webhook_endpoint", &body, None);
+        response.await.expect(200)
     }
 
     /// A session's events in their order, each with its attempts.
@@ -161,7 +161,7 @@ impl Shop {
     }
 
     /// Waits until an event's attempts were answered so: a status, or a word where there was none.
-    pub(crate) async fn attempted(&self, event: &str, outcomes: &[Value]) -> Value {
+    pub(crate) async fn wait_for_attempts(&self, event: &str, outcomes: &[Value]) -> Value {
         eventually(20, &format!("the attempts {outcomes:?}"), || async {
             let event = self.event(event).await;
             let attempts = event["attempts"].as_array().unwrap().iter();
@@ -178,7 +178,7 @@ impl Shop {
     }
 
     /// Asks for an event once more.
-    pub(crate) async fn redeliver(&self, event: &str) -> Answer {
+    pub(crate) async fn redeliver(&self, event: &str) -> ApiResponse {
         let target = format!("/v1/events/{event}/redeliver");
         self.post(&target, &json!({})).await
     }
@@ -190,8 +190,8 @@ impl Shop {
             .http
             .post(format!("{}/v1/tokens", self.simulator))
             .json(&body);
-        let answer = read(request).await.unwrap().expect(201);
-        answer["token"].as_str().unwrap().to_owned()
+        let response = read(request).await.unwrap().expect(201);
+        response["token"].as_str().unwrap().to_owned()
     }
 
     /// A call of the shopper's page.
@@ -201,7 +201,7 @@ impl Shop {
         pay_token: &str,
         act: &str,
         body: &Value,
-    ) -> Answer {
+    ) -> ApiResponse {
         self.try_shopper(id, pay_token, act, body).await.unwrap()
     }
 
@@ -212,7 +212,7 @@ impl Shop {
         pay_token: &str,
         act: &str,
         body: &Value,
-    ) -> Result<Answer, reqwest::Error> {
+    ) -> Result<ApiResponse, reqwest::Error> {
         let url = format!("{}/checkout/{id}/{act}", self.base);
         let request = if act == "status" {
             self.http.get(url)
@@ -223,7 +223,7 @@ impl Shop {
     }
 
     /// Pays with a card, as the page would.
-    pub(crate) async fn pay(&self, id: &str, pay_token: &str, card: &str) -> Answer {
+    pub(crate) async fn pay(&self, id: &str, pay_token: &str, card: &str) -> ApiResponse {
         let token = self.token(card).await;
         self.shopper(id, pay_token, "pay", &json!({ "payment_method": token }))
             .await
@@ -281,8 +281,8 @@ impl Shop {
             .http
             .put(format!("{}/v1/faults", self.simulator))
             .json(&faults);
-        let answer = read(request).await.unwrap();
-        assert_eq!(answer.status, 200, "{answer:?}");
+        let response = read(request).await.unwrap();
+        assert_eq!(response.status, 200, "{response:?}");
     }
 }
 
@@ -300,9 +300,9 @@ pub(crate) fn order(more: Value) -> Value {
     order
 }
 
-async fn read(request: reqwest::RequestBuilder) -> Result<Answer, reqwest::Error> {
+async fn read(request: reqwest::RequestBuilder) -> Result<ApiResponse, reqwest::Error> {
     let response = request.send().await?;
-    Ok(Answer {
+    Ok(ApiResponse {
         status: response.status().as_u16(),
         replayed: response.headers().contains_key("Idempotency-Replayed"),
         body: response.text().await?,

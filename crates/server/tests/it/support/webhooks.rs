@@ -15,12 +15,12 @@ use super::eventually;
 /// Remembers everything that comes.
 pub(crate) struct Receiver {
     pub(crate) url: String,
-    seen: Arc<Mutex<Vec<Seen>>>,
-    gate: watch::Sender<bool>,
+    deliveries: Arc<Mutex<Vec<Delivery>>>,
+    is_open: watch::Sender<bool>,
 }
 
 /// How a delivery is answered.
-pub(crate) enum Reaction {
+pub(crate) enum Reply {
     /// With this status.
     Status(u16),
     /// "It is over there."
@@ -31,13 +31,13 @@ pub(crate) enum Reaction {
 
 /// One delivery as it came.
 #[derive(Clone)]
-pub(crate) struct Seen {
+pub(crate) struct Delivery {
     pub(crate) at: Instant,
     headers: Vec<(String, String)>,
     pub(crate) body: Vec<u8>,
 }
 
-impl Seen {
+impl Delivery {
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
@@ -58,7 +58,7 @@ impl Seen {
 }
 
 /// What a GET shows of an endpoint as a PUT has answered: the hint in place of the secret.
-pub(crate) fn as_read(set: &Value) -> Value {
+pub(crate) fn as_get_response(set: &Value) -> Value {
     let mut endpoint = set.clone();
     let members = endpoint.as_object_mut().unwrap();
     let secret = members.remove("signing_secret").unwrap();
@@ -75,63 +75,71 @@ impl Receiver {
 
     /// One that answers 500 to so many deliveries first.
     pub(crate) fn failing(failures: usize) -> Self {
-        Self::answering(move |nth| Reaction::Status(if nth < failures { 500 } else { 200 }))
+        Self::replying(move |nth| Reply::Status(if nth < failures { 500 } else { 200 }))
     }
 
     /// One that answers the nth delivery (from 0) like this.
-    pub(crate) fn answering(
-        react: impl Fn(usize) -> Reaction + Clone + Send + Sync + 'static,
+    pub(crate) fn replying(
+        reply_to: impl Fn(usize) -> Reply + Clone + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/hook?shop=1", listener.local_addr().unwrap());
-        let (seen, gate) = (Arc::new(Mutex::new(Vec::new())), watch::Sender::new(false));
-        let (theirs, opened) = (seen.clone(), gate.subscribe());
+        let (deliveries, is_open) = (Arc::new(Mutex::new(Vec::new())), watch::Sender::new(false));
+        let (server_deliveries, open_receiver) = (deliveries.clone(), is_open.subscribe());
         let server = HttpServer::new(move || {
-            let (seen, opened, react) = (theirs.clone(), opened.clone(), react.clone());
+            let (deliveries, open_receiver, reply_to) = (
+                server_deliveries.clone(),
+                open_receiver.clone(),
+                reply_to.clone(),
+            );
             App::new().default_service(web::to(move |request: HttpRequest, body: web::Bytes| {
-                let nth = remember(&seen, of(&request, &body));
-                answer(react(nth), opened.clone())
+                let nth = record(&deliveries, delivery_from(&request, &body));
+                reply(reply_to(nth), open_receiver.clone())
             }))
         });
         let server = server.workers(1).disable_signals().listen(listener);
         tokio::spawn(server.unwrap().run());
-        Self { url, seen, gate }
+        Self {
+            url,
+            deliveries,
+            is_open,
+        }
     }
 
     /// Lets the answers go that were held.
     pub(crate) fn open(&self) {
-        self.gate.send_replace(true);
+        self.is_open.send_replace(true);
     }
 
     /// Waits until so many have come.
-    pub(crate) async fn come(&self, many: usize) -> Vec<Seen> {
-        self.come_within(20, many).await
+    pub(crate) async fn wait_for(&self, many: usize) -> Vec<Delivery> {
+        self.wait_for_within(20, many).await
     }
 
     /// Waits for so many seconds until so many have come.
-    pub(crate) async fn come_within(&self, seconds: u64, many: usize) -> Vec<Seen> {
+    pub(crate) async fn wait_for_within(&self, seconds: u64, many: usize) -> Vec<Delivery> {
         eventually(seconds, &format!("{many} deliveries"), || async {
-            let seen = self.seen();
-            if seen.len() >= many {
-                Ok(seen)
+            let deliveries = self.deliveries();
+            if deliveries.len() >= many {
+                Ok(deliveries)
             } else {
-                Err(seen.len().to_string())
+                Err(deliveries.len().to_string())
             }
         })
         .await
     }
 
     /// What has come so far.
-    pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+    pub(crate) fn deliveries(&self) -> Vec<Delivery> {
+        self.deliveries.lock().unwrap().clone()
     }
 
     /// The events so far, by name.
     pub(crate) fn events(&self) -> Vec<String> {
         let names = self
-            .seen()
+            .deliveries()
             .into_iter()
-            .map(|seen| seen.json()["event"].clone());
+            .map(|delivery| delivery.json()["event"].clone());
         names
             .map(|name| name.as_str().unwrap().to_owned())
             .collect()
@@ -139,18 +147,18 @@ impl Receiver {
 }
 
 /// Its number among all, from 0.
-fn remember(all: &Mutex<Vec<Seen>>, one: Seen) -> usize {
+fn record(all: &Mutex<Vec<Delivery>>, one: Delivery) -> usize {
     let mut all = all.lock().unwrap();
     all.push(one);
     all.len() - 1
 }
 
-async fn answer(reaction: Reaction, mut opened: watch::Receiver<bool>) -> HttpResponse {
-    let (status, to) = match reaction {
-        Reaction::Status(status) => (status, None),
-        Reaction::Redirect(to) => (307, Some(to)),
-        Reaction::Held => {
-            let _ = opened.wait_for(|is_open| *is_open).await;
+async fn reply(planned: Reply, mut open_receiver: watch::Receiver<bool>) -> HttpResponse {
+    let (status, to) = match planned {
+        Reply::Status(status) => (status, None),
+        Reply::Redirect(to) => (307, Some(to)),
+        Reply::Held => {
+            let _ = open_receiver.wait_for(|is_open| *is_open).await;
             (200, None)
         }
     };
@@ -161,7 +169,7 @@ async fn answer(reaction: Reaction, mut opened: watch::Receiver<bool>) -> HttpRe
     response.body("as planned")
 }
 
-fn of(request: &HttpRequest, body: &[u8]) -> Seen {
+fn delivery_from(request: &HttpRequest, body: &[u8]) -> Delivery {
     assert_eq!(
         request.uri().to_string(),
         "/hook?shop=1",
@@ -169,7 +177,7 @@ fn of(request: &HttpRequest, body: &[u8]) -> Seen {
     );
     let headers = request.headers().iter();
     let text = |value: &actix_web::http::header::HeaderValue| value.to_str().unwrap().to_owned();
-    Seen {
+    Delivery {
         at: Instant::now(),
         headers: headers
             .map(|(name, value)| (name.to_string(), text(value)))

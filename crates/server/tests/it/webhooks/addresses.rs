@@ -7,12 +7,12 @@ use serde_json::json;
 use super::FAST;
 use crate::support::{
     Database, Dev, eventually, on_both,
-    webhooks::{Receiver, as_read},
+    webhooks::{Receiver, as_get_response},
 };
 
 on_both!(
     a_hostile_url_is_refused,
-    a_name_that_leads_inside_is_never_connected_to
+    a_name_resolving_to_a_private_address_is_never_connected_to
 );
 
 async fn a_hostile_url_is_refused(database: Database) {
@@ -52,29 +52,29 @@ async fn a_hostile_url_is_refused(database: Database) {
         &long,
     ] {
         let body = json!({ "url": url }).to_string();
-        let answer = shop.call("PUT", "/v1/webhook_endpoint", &body, None).await;
-        assert_eq!(answer.status, 422, "{url}: {}", answer.body);
-        let problem = answer.json();
+        let response = shop.call("PUT", "/v1/webhook_endpoint", &body, None).await;
+        assert_eq!(response.status, 422, "{url}: {}", response.body);
+        let problem = response.json();
         assert_eq!(problem["error"], "invalid_request", "{url}");
         assert_eq!(problem["details"][0]["field"], "url", "{url}: {problem}");
     }
     let kept = shop.get("/v1/webhook_endpoint").await.expect(200);
     assert_eq!(
         kept,
-        as_read(&set),
+        as_get_response(&set),
         "a refused URL has changed the endpoint"
     );
     shop.authorized().await;
-    receiver.come(1).await;
+    receiver.wait_for(1).await;
 }
 
 /// A name is no address, so that it may be set. What it leads to is looked at on each connection.
-async fn a_name_that_leads_inside_is_never_connected_to(database: Database) {
+async fn a_name_resolving_to_a_private_address_is_never_connected_to(database: Database) {
     let dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
-    let inside = TcpListener::bind("127.0.0.1:0").unwrap();
-    inside.set_nonblocking(true).unwrap();
-    let port = inside.local_addr().unwrap().port();
+    let private_listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    private_listener.set_nonblocking(true).unwrap();
+    let port = private_listener.local_addr().unwrap().port();
     let url = format!("https://localhost:{port}/hook");
     assert_eq!(shop.set_endpoint(&url).await["url"], url);
     let session = shop.authorized().await;
@@ -84,8 +84,8 @@ async fn a_name_that_leads_inside_is_never_connected_to(database: Database) {
     let event = eventually(10, "three attempts", || async {
         let event = shop.event(event).await;
         let attempts = event["attempts"].as_array().unwrap();
-        let are_there = attempts.len() >= 3;
-        are_there.then(|| event.clone()).ok_or(event.to_string())
+        let is_done = attempts.len() >= 3;
+        is_done.then(|| event.clone()).ok_or(event.to_string())
     })
     .await;
     for attempt in event["attempts"].as_array().unwrap() {
@@ -93,6 +93,10 @@ async fn a_name_that_leads_inside_is_never_connected_to(database: Database) {
     }
     let tested = shop.post("/v1/webhook_endpoint/test", &json!({})).await;
     assert_eq!(tested.expect(200)["error"], forbidden);
-    let came = inside.accept().map_err(|error| error.kind());
-    assert_eq!(came.err(), Some(ErrorKind::WouldBlock), "it was connected");
+    let accepted = private_listener.accept().map_err(|error| error.kind());
+    assert_eq!(
+        accepted.err(),
+        Some(ErrorKind::WouldBlock),
+        "it was connected"
+    );
 }

@@ -5,15 +5,15 @@ use serde_json::{Value, json};
 use super::FAST;
 use crate::support::{
     Database, Dev, Shop, eventually, on_both,
-    webhooks::{Reaction, Receiver, as_read},
+    webhooks::{Receiver, Reply, as_get_response},
 };
 
 on_both!(
-    gone_disables_and_setting_it_enables,
+    a_410_disables_the_endpoint_until_it_is_set_again,
     a_redirect_is_not_followed,
-    one_that_hangs_times_out_and_holds_up_nobody,
-    one_session_comes_in_order,
-    without_an_endpoint_events_are_listed_alone,
+    a_hanging_endpoint_times_out_without_delaying_others,
+    events_of_one_session_arrive_in_order,
+    events_without_an_endpoint_are_only_listed,
 );
 
 /// The id of a session's first event.
@@ -27,28 +27,29 @@ async fn is_enabled(shop: &Shop) -> bool {
     endpoint["enabled"].as_bool().unwrap()
 }
 
-async fn gone_disables_and_setting_it_enables(database: Database) {
+async fn a_410_disables_the_endpoint_until_it_is_set_again(database: Database) {
     let dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
-    let receiver = Receiver::answering(|nth| Reaction::Status(if nth == 0 { 410 } else { 200 }));
+    let receiver = Receiver::replying(|nth| Reply::Status(if nth == 0 { 410 } else { 200 }));
     shop.set_endpoint(&receiver.url).await;
     let refused = first_event(&shop, &shop.authorized().await).await;
-    shop.attempted(&refused, &[json!(410)]).await;
+    shop.wait_for_attempts(&refused, &[json!(410)]).await;
     assert!(!is_enabled(&shop).await, "410 did not disable it");
 
-    let meanwhile = first_event(&shop, &shop.authorized().await).await;
-    let answer = shop.redeliver(&refused).await;
-    assert_eq!(answer.expect(409)["error"], "invalid_state");
+    let event_while_disabled = first_event(&shop, &shop.authorized().await).await;
+    let response = shop.redeliver(&refused).await;
+    assert_eq!(response.expect(409)["error"], "invalid_state");
 
     let endpoint = shop.set_endpoint(&receiver.url).await;
     assert_eq!(endpoint["enabled"], true);
     let afterwards = first_event(&shop, &shop.authorized().await).await;
-    shop.attempted(&afterwards, &[json!(200)]).await;
+    shop.wait_for_attempts(&afterwards, &[json!(200)]).await;
     assert_eq!(shop.redeliver(&refused).await.status, 202);
-    shop.attempted(&refused, &[json!(410), json!(200)]).await;
+    shop.wait_for_attempts(&refused, &[json!(410), json!(200)])
+        .await;
     // Nobody was there to be told of it.
-    shop.attempted(&meanwhile, &[]).await;
-    assert_eq!(receiver.seen().len(), 3);
+    shop.wait_for_attempts(&event_while_disabled, &[]).await;
+    assert_eq!(receiver.deliveries().len(), 3);
 }
 
 async fn a_redirect_is_not_followed(database: Database) {
@@ -56,29 +57,34 @@ async fn a_redirect_is_not_followed(database: Database) {
     let shop = dev.shop();
     let target = Receiver::start();
     let to = target.url.clone();
-    let receiver = Receiver::answering(move |nth| match nth {
-        0 => Reaction::Redirect(to.clone()),
-        _ => Reaction::Status(200),
+    let receiver = Receiver::replying(move |nth| match nth {
+        0 => Reply::Redirect(to.clone()),
+        _ => Reply::Status(200),
     });
     shop.set_endpoint(&receiver.url).await;
     let event = first_event(&shop, &shop.authorized().await).await;
-    shop.attempted(&event, &[json!(307), json!(200)]).await;
-    assert_eq!(receiver.seen().len(), 2, "it is a failure like others");
-    assert_eq!(target.seen().len(), 0, "the redirect was followed");
+    shop.wait_for_attempts(&event, &[json!(307), json!(200)])
+        .await;
+    assert_eq!(
+        receiver.deliveries().len(),
+        2,
+        "it is a failure like others"
+    );
+    assert_eq!(target.deliveries().len(), 0, "the redirect was followed");
 }
 
-async fn one_that_hangs_times_out_and_holds_up_nobody(database: Database) {
+async fn a_hanging_endpoint_times_out_without_delaying_others(database: Database) {
     let dev = Dev::start(database, &FAST).await;
     let (slow, quick) = (dev.shop(), dev.merchant("Quick"));
-    let (hanging, receiver) = (Receiver::answering(|_| Reaction::Held), Receiver::start());
+    let (hanging, receiver) = (Receiver::replying(|_| Reply::Held), Receiver::start());
     slow.set_endpoint(&hanging.url).await;
     quick.set_endpoint(&receiver.url).await;
-    let held = first_event(&slow, &slow.authorized().await).await;
-    hanging.come(1).await;
+    let delayed = first_event(&slow, &slow.authorized().await).await;
+    hanging.wait_for(1).await;
 
-    let taken = first_event(&quick, &quick.authorized().await).await;
-    quick.attempted(&taken, &[json!(200)]).await;
-    let under_way = slow.event(&held).await;
+    let accepted = first_event(&quick, &quick.authorized().await).await;
+    quick.wait_for_attempts(&accepted, &[json!(200)]).await;
+    let under_way = slow.event(&delayed).await;
     assert_eq!(
         under_way["attempts"],
         json!([]),
@@ -86,7 +92,7 @@ async fn one_that_hangs_times_out_and_holds_up_nobody(database: Database) {
     );
 
     let event = eventually(20, "the end of the first attempt", || async {
-        let event = slow.event(&held).await;
+        let event = slow.event(&delayed).await;
         let has_ended = event["attempts"][0].is_object();
         has_ended.then_some(event.clone()).ok_or(event.to_string())
     })
@@ -100,18 +106,19 @@ async fn one_that_hangs_times_out_and_holds_up_nobody(database: Database) {
     let latency = attempt["latency_ms"].as_u64().unwrap();
     assert!((10_000..15_000).contains(&latency), "{latency} ms");
     hanging.open();
-    slow.attempted(&held, &[json!("timeout"), json!(200)]).await;
+    slow.wait_for_attempts(&delayed, &[json!("timeout"), json!(200)])
+        .await;
 }
 
 /// The first attempts of a session's events go out one after the other: the next begins when the one
 /// before has ended.
-async fn one_session_comes_in_order(database: Database) {
+async fn events_of_one_session_arrive_in_order(database: Database) {
     let dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
-    let receiver = Receiver::answering(|nth| match nth {
-        0 => Reaction::Held,
-        1 => Reaction::Status(500),
-        _ => Reaction::Status(200),
+    let receiver = Receiver::replying(|nth| match nth {
+        0 => Reply::Held,
+        1 => Reply::Status(500),
+        _ => Reply::Status(200),
     });
     shop.set_endpoint(&receiver.url).await;
     let session = shop.captured().await;
@@ -131,16 +138,16 @@ async fn one_session_comes_in_order(database: Database) {
         is_so.then_some(()).ok_or(format!("{events:?}"))
     })
     .await;
-    receiver.come(1).await;
+    receiver.wait_for(1).await;
     assert_eq!(receiver.events(), names[..1], "before the first had ended");
 
     receiver.open();
     // The second is failed once, and comes a second time at its own pace.
     let mut sequence: Vec<_> = receiver
-        .come(5)
+        .wait_for(5)
         .await
         .iter()
-        .map(|seen| seen.json()["sequence"].as_u64().unwrap())
+        .map(|delivery| delivery.json()["sequence"].as_u64().unwrap())
         .collect();
     let again = sequence.iter().rposition(|number| *number == 2).unwrap();
     assert!(again > 1, "the failed one did not come again: {sequence:?}");
@@ -150,41 +157,43 @@ async fn one_session_comes_in_order(database: Database) {
 
 /// An endpoint that a merchant has set outlasts a crash; what happened without one is never sent by
 /// itself, and can be had by asking for it.
-async fn without_an_endpoint_events_are_listed_alone(database: Database) {
+async fn events_without_an_endpoint_are_only_listed(database: Database) {
     let mut dev = Dev::start(database, &FAST).await;
     let shop = dev.shop();
     let removed = shop.call("DELETE", "/v1/webhook_endpoint", "", None);
     assert_eq!(removed.await.status, 204);
-    let unheard = shop.captured().await;
-    let first = first_event(&shop, &unheard).await;
-    let answer = shop.redeliver(&first).await;
-    assert_eq!(answer.expect(409)["error"], "invalid_state");
+    let undelivered = shop.captured().await;
+    let first = first_event(&shop, &undelivered).await;
+    let response = shop.redeliver(&first).await;
+    assert_eq!(response.expect(409)["error"], "invalid_state");
 
     let receiver = Receiver::start();
     let set = shop.set_endpoint(&receiver.url).await;
     let before = first_event(&shop, &shop.authorized().await).await;
-    shop.attempted(&before, &[json!(200)]).await;
+    shop.wait_for_attempts(&before, &[json!(200)]).await;
     dev.kill_9();
     dev.start_again();
     let shop = dev.shop();
     let found = shop.get("/v1/webhook_endpoint").await.expect(200);
-    assert_eq!(found, as_read(&set));
+    assert_eq!(found, as_get_response(&set));
     let after = first_event(&shop, &shop.authorized().await).await;
-    shop.attempted(&after, &[json!(200)]).await;
+    shop.wait_for_attempts(&after, &[json!(200)]).await;
 
-    let events = shop.events(&unheard).await;
+    let events = shop.events(&undelivered).await;
     let names: Vec<_> = events.iter().map(|event| &event["event"]).collect();
     assert_eq!(names, ["payment.authorized", "payment.captured"]);
     for event in &events {
         assert_eq!(event["attempts"], json!([]), "{event}");
     }
     let ids = |receiver: &Receiver| -> Vec<String> {
-        let seen = receiver.seen();
-        let ids = seen.iter().map(|seen| seen.header("webhook-id").to_owned());
+        let deliveries = receiver.deliveries();
+        let ids = deliveries
+            .iter()
+            .map(|delivery| delivery.header("webhook-id").to_owned());
         ids.collect()
     };
     assert_eq!(ids(&receiver), [before.as_str(), &after]);
     assert_eq!(shop.redeliver(&first).await.status, 202);
-    shop.attempted(&first, &[json!(200)]).await;
+    shop.wait_for_attempts(&first, &[json!(200)]).await;
     assert_eq!(ids(&receiver), [before, after, first]);
 }

@@ -5,7 +5,7 @@ use ring::hmac;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Database, Shop, Stage, audit, eventually, node::Node, on_both, shop::GOOD_CARD,
+    Cluster, Database, Shop, audit, eventually, node::Node, on_both, shop::GOOD_CARD,
 };
 
 on_both!(a_forged_notification_changes_nothing);
@@ -16,24 +16,25 @@ const OTHER_KEY: &str = "key-of-another-account";
 
 /// A payment that waits for the PSP's word, which does not come, and cannot be asked for: whoever
 /// is believed now decides what becomes of it.
-struct Waiting {
+struct PendingPayment {
     session: String,
     operation: String,
     reference: Value,
 }
 
-impl Waiting {
+impl PendingPayment {
     async fn new(shop: &Shop) -> Self {
-        let silent = json!({ "drop_after_work_rate": 1, "delay_notifications_ms": 600_000 });
-        shop.faults(silent).await;
+        let lost_responses =
+            json!({ "drop_after_work_rate": 1, "delay_notifications_ms": 600_000 });
+        shop.faults(lost_responses).await;
         let (session, pay_token) = shop.create(json!({ "capture": "manual" })).await;
         let paid = shop.pay(&session, &pay_token, GOOD_CARD).await.expect(200);
         assert_eq!(paid["status"], "pending", "{paid}");
-        let deaf = json!({ "error_rate": 1, "delay_notifications_ms": 600_000 });
-        shop.faults(deaf).await;
+        let failing_lookups = json!({ "error_rate": 1, "delay_notifications_ms": 600_000 });
+        shop.faults(failing_lookups).await;
         let ledger = format!("{}/v1/ledger?reference={session}", shop.simulator);
-        let answer = shop.http.get(ledger).send().await.unwrap();
-        let ledger: Value = answer.json().await.unwrap();
+        let response = shop.http.get(ledger).send().await.unwrap();
+        let ledger: Value = response.json().await.unwrap();
         let entry = &ledger["entries"][0];
         Self {
             operation: entry["idempotency_key"].as_str().unwrap().to_owned(),
@@ -69,8 +70,8 @@ async fn send(shop: &Shop, account: &str, key: &str, body: &str) -> u16 {
     let signature = hex::encode(hmac::sign(&key, body.as_bytes()));
     let url = format!("{}/webhooks/psp/simulator/{account}", shop.base);
     let request = shop.http.post(url).header("X-Psp-Signature", signature);
-    let answer = request.body(body.to_owned()).send().await.unwrap();
-    answer.status().as_u16()
+    let response = request.body(body.to_owned()).send().await.unwrap();
+    response.status().as_u16()
 }
 
 /// What `oncharge stuck` lists, once it is so much.
@@ -93,7 +94,7 @@ async fn listed(node: &Node, many: usize) -> Vec<Value> {
 }
 
 /// What operators see in the gauges: each mismatched one came twice, and so did the one that waits.
-async fn are_counted(node: &Node, mismatched: usize) {
+async fn assert_metrics(node: &Node, mismatched: usize) {
     let (_, metrics) = node.ops("/metrics").await.unwrap();
     for line in [
         format!("oncharge_psp_notifications_total{{outcome=\"mismatched\"}} {mismatched}"),
@@ -111,32 +112,36 @@ async fn are_counted(node: &Node, mismatched: usize) {
 
 async fn a_forged_notification_changes_nothing(database: Database) {
     let url = database.fresh().await;
-    let stage = Stage::set(url.clone()).await;
+    let cluster = Cluster::start(url.clone()).await;
     let settings = [
         ("PSP__OTHER__CONNECTOR", "simulator"),
-        ("PSP__OTHER__URL", stage.proxy.url.as_str()),
+        ("PSP__OTHER__URL", cluster.proxy.url.as_str()),
         ("PSP__OTHER__BEARER", "bearer-of-the-test"),
         ("PSP__OTHER__NOTIFICATION_KEY", OTHER_KEY),
     ];
-    let node = stage.ready_node(&settings).await;
-    let (shop, rival) = (stage.merchant(&node), stage.merchant(&node));
-    let (elsewhere, _) = rival.create(json!({})).await;
-    let payment = Waiting::new(&shop).await;
-    let nobody = "op_018f0000000070008000000000000001";
+    let node = cluster.ready_node(&settings).await;
+    let (shop, other_shop) = (cluster.merchant(&node), cluster.merchant(&node));
+    let (other_session, _) = other_shop.create(json!({})).await;
+    let payment = PendingPayment::new(&shop).await;
+    let unknown_operation = "op_018f0000000070008000000000000001";
 
-    let others = payment.declined("forged-1", json!({}));
-    assert_eq!(send(&shop, "default", OTHER_KEY, &others).await, 401);
-    let rightly_signed = [
+    let forged = payment.declined("forged-1", json!({}));
+    assert_eq!(send(&shop, "default", OTHER_KEY, &forged).await, 401);
+    let correctly_signed = [
         ("other", OTHER_KEY, json!({})),
         ("default", KEY, json!({ "amount": 1 })),
         ("default", KEY, json!({ "currency": "USD" })),
-        ("default", KEY, json!({ "reference": elsewhere })),
-        ("default", KEY, json!({ "idempotency_key": nobody })),
+        ("default", KEY, json!({ "reference": other_session })),
+        (
+            "default",
+            KEY,
+            json!({ "idempotency_key": unknown_operation }),
+        ),
     ];
-    let mismatched = rightly_signed.len() - 1;
+    let mismatched = correctly_signed.len() - 1;
     // Each a second time, as PSPs do.
     for _ in 0..2 {
-        for (number, (account, key, changes)) in rightly_signed.iter().enumerate() {
+        for (number, (account, key, changes)) in correctly_signed.iter().enumerate() {
             let id = format!("forged-{}", number + 2);
             let body = payment.declined(&id, changes.clone());
             let status = send(&shop, account, key, &body).await;
@@ -150,14 +155,17 @@ async fn a_forged_notification_changes_nothing(database: Database) {
     }
     let file = node.dir.path().join(".oncharge/oncharge.db");
     let entered = audit::actions(url.as_deref(), &file).await;
-    let about = entered
+    let mismatches = entered
         .iter()
         .filter(|it| **it == "notification_mismatched");
-    assert_eq!(about.count(), mismatched, "{entered:?}");
-    are_counted(&node, mismatched).await;
+    assert_eq!(mismatches.count(), mismatched, "{entered:?}");
+    assert_metrics(&node, mismatched).await;
     assert_eq!(shop.session(&payment.session).await["status"], "pending");
-    assert_eq!(rival.session(&elsewhere).await["status"], "created");
-    for (shop, session) in [(&shop, &payment.session), (&rival, &elsewhere)] {
+    assert_eq!(
+        other_shop.session(&other_session).await["status"],
+        "created"
+    );
+    for (shop, session) in [(&shop, &payment.session), (&other_shop, &other_session)] {
         let events = shop.events(session).await;
         assert!(events.is_empty(), "{events:?}");
     }
@@ -167,8 +175,8 @@ async fn a_forged_notification_changes_nothing(database: Database) {
     assert_eq!(send(&shop, "default", KEY, &genuine).await, 200);
     eventually(10, "the refusal", || async {
         let events = shop.events(&payment.session).await;
-        let is_told = events.len() == 1 && events[0]["event"] == "payment.refused";
-        is_told.then_some(()).ok_or(format!("{events:?}"))
+        let is_delivered = events.len() == 1 && events[0]["event"] == "payment.refused";
+        is_delivered.then_some(()).ok_or(format!("{events:?}"))
     })
     .await;
     listed(&node, mismatched).await;

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use super::FAST;
 use crate::support::{
     Database, Dev, Shop, eventually,
-    webhooks::{Receiver, Seen},
+    webhooks::{Delivery, Receiver},
 };
 
 /// The waits after the first nine failures: 1 min, 5 min, 30 min, 2 h and five times 12 h, at a
@@ -25,25 +25,28 @@ const STEPS: [Duration; 9] = [
     Duration::from_secs(12),
 ];
 /// How much later than due an attempt may come, on a machine that runs other tests meanwhile.
-const LATE: Duration = Duration::from_secs(4);
+const TOLERANCE: Duration = Duration::from_secs(4);
 /// How long to wait for it all, in seconds.
-const ALL: u64 = 90;
+const TIMEOUT_SECONDS: u64 = 90;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ten_attempts_in_the_documented_steps() {
     let dev = Dev::start(Database::Sqlite, &FAST).await;
     let (shop, other) = (dev.shop(), dev.merchant("Other"));
-    tokio::join!(taken_at_last(&shop), given_up_and_redelivered(&dev, &other));
+    tokio::join!(
+        accepted_on_the_last_attempt(&shop),
+        exhausted_and_redelivered(&dev, &other)
+    );
 }
 
 /// An endpoint that answers 500 nine times and then 200 gets its event.
-async fn taken_at_last(shop: &Shop) {
+async fn accepted_on_the_last_attempt(shop: &Shop) {
     let receiver = Receiver::failing(9);
-    let event = told(shop, &receiver).await;
-    in_steps(&receiver.come_within(ALL, 10).await);
+    let event = create_event(shop, &receiver).await;
+    assert_schedule(&receiver.wait_for_within(TIMEOUT_SECONDS, 10).await);
     let mut outcomes = vec![json!(500); 9];
     outcomes.push(json!(200));
-    let event = shop.attempted(&event, &outcomes).await;
+    let event = shop.wait_for_attempts(&event, &outcomes).await;
     let attempts = event["attempts"].as_array().unwrap();
     for attempt in attempts {
         assert_eq!(attempt["response"], "as planned", "{attempt}");
@@ -58,26 +61,26 @@ async fn taken_at_last(shop: &Shop) {
 }
 
 /// Ten failures make it dead: nothing waits any more. Then the merchant asks for it again.
-async fn given_up_and_redelivered(dev: &Dev, shop: &Shop) {
+async fn exhausted_and_redelivered(dev: &Dev, shop: &Shop) {
     let receiver = Receiver::failing(10);
-    let event = told(shop, &receiver).await;
-    in_steps(&receiver.come_within(ALL, 10).await);
+    let event = create_event(shop, &receiver).await;
+    assert_schedule(&receiver.wait_for_within(TIMEOUT_SECONDS, 10).await);
     let mut outcomes = vec![json!(500); 10];
-    shop.attempted(&event, &outcomes).await;
+    shop.wait_for_attempts(&event, &outcomes).await;
     let dead = "oncharge_webhook_attempts_total{outcome=\"dead\"} 1";
-    metric(dev, dead).await;
-    metric(dev, "oncharge_queue_depth{queue=\"deliveries\"} 0").await;
+    wait_for_metric(dev, dead).await;
+    wait_for_metric(dev, "oncharge_queue_depth{queue=\"deliveries\"} 0").await;
 
     let accepted = shop.redeliver(&event).await;
     assert_eq!(accepted.status, 202, "{accepted:?}");
-    let seen = receiver.come(11).await;
-    assert_eq!(seen[10].header("webhook-id"), event);
+    let deliveries = receiver.wait_for(11).await;
+    assert_eq!(deliveries[10].header("webhook-id"), event);
     outcomes.push(json!(200));
-    shop.attempted(&event, &outcomes).await;
+    shop.wait_for_attempts(&event, &outcomes).await;
 }
 
 /// A payment that the receiver is told of; the event's id.
-async fn told(shop: &Shop, receiver: &Receiver) -> String {
+async fn create_event(shop: &Shop, receiver: &Receiver) -> String {
     shop.set_endpoint(&receiver.url).await;
     let session = shop.authorized().await;
     let events = shop.events(&session).await;
@@ -85,11 +88,11 @@ async fn told(shop: &Shop, receiver: &Receiver) -> String {
 }
 
 /// Ten deliveries of one event: none before its time, and none much after it.
-fn in_steps(seen: &[Seen]) {
-    assert_eq!(seen.len(), 10, "more than ten attempts");
-    for (number, (step, pair)) in STEPS.iter().zip(seen.windows(2)).enumerate() {
+fn assert_schedule(deliveries: &[Delivery]) {
+    assert_eq!(deliveries.len(), 10, "more than ten attempts");
+    for (number, (step, pair)) in STEPS.iter().zip(deliveries.windows(2)).enumerate() {
         let waited = pair[1].at - pair[0].at;
-        let is_in_time = (*step..*step + LATE).contains(&waited);
+        let is_in_time = (*step..*step + TOLERANCE).contains(&waited);
         let failure = number + 1;
         assert!(
             is_in_time,
@@ -102,7 +105,7 @@ fn in_steps(seen: &[Seen]) {
     }
 }
 
-async fn metric(dev: &Dev, line: &str) {
+async fn wait_for_metric(dev: &Dev, line: &str) {
     let url = format!("{}/metrics", dev.ready("ops_url"));
     let http = dev.shop().http;
     eventually(10, line, || async {

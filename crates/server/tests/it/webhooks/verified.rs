@@ -16,7 +16,7 @@ use serde_json::{Map, Value, json};
 use super::FAST;
 use crate::support::{
     Database, Dev, Shop,
-    webhooks::{Receiver, Seen},
+    webhooks::{Delivery, Receiver},
 };
 
 /// What a merchant verifies deliveries with.
@@ -58,7 +58,7 @@ fn verifiers() -> Vec<Verifier> {
             is_standard: true,
         },
         Verifier {
-            command: command(&["php", "-r", &line_of_the_guide(), "--"]),
+            command: command(&["php", "-r", &guide_snippet(), "--"]),
             is_standard: false,
         },
     ];
@@ -68,10 +68,10 @@ fn verifiers() -> Vec<Verifier> {
         ("node", "webhook.mjs"),
     ] {
         let example = path(&format!("docs/examples/{example}"));
-        for way in ["standard", "plain"] {
+        for method in ["standard", "plain"] {
             all.push(Verifier {
-                command: command(&[program, &example, way]),
-                is_standard: way == "standard",
+                command: command(&[program, &example, method]),
+                is_standard: method == "standard",
             });
         }
     }
@@ -84,7 +84,7 @@ fn path(of: &str) -> String {
 }
 
 /// The guide's expression, with what it expects around it.
-fn line_of_the_guide() -> String {
+fn guide_snippet() -> String {
     let guide = fs::read_to_string(path("docs/guide/webhooks.md")).unwrap();
     let (_, rest) = guide.split_once("```php\n").expect("PHP in the guide");
     let (line, _) = rest.split_once("\n```").unwrap();
@@ -129,19 +129,23 @@ impl Verifier {
         }
     }
 
-    fn takes(&self, secrets: &Secrets, delivery: &Seen) {
-        let said = self.verify(secrets, (&delivery.headers(), &delivery.body));
-        let said = said.unwrap_or_else(|| panic!("{self} refuses a genuine delivery"));
+    fn accepts(&self, secrets: &Secrets, delivery: &Delivery) {
+        let output_text = self.verify(secrets, (&delivery.headers(), &delivery.body));
+        let output_text =
+            output_text.unwrap_or_else(|| panic!("{self} refuses a genuine delivery"));
         let event = delivery.json();
         let (name, id) = (event["event"].as_str(), event["id"].as_str());
         let expected = format!("{} {}", name.unwrap(), id.unwrap());
         // The line of the guide says nothing.
-        assert!(said.is_empty() || said == expected, "{self} says {said}");
+        assert!(
+            output_text.is_empty() || output_text == expected,
+            "{self} says {output_text}"
+        );
     }
 
-    fn refuses(&self, secrets: &Secrets, delivery: (&Map<String, Value>, &[u8]), why: &str) {
-        let said = self.verify(secrets, delivery);
-        assert_eq!(said, None, "{self} takes {why} for genuine");
+    fn rejects(&self, secrets: &Secrets, delivery: (&Map<String, Value>, &[u8]), why: &str) {
+        let output_text = self.verify(secrets, delivery);
+        assert_eq!(output_text, None, "{self} takes {why} for genuine");
     }
 }
 
@@ -152,7 +156,7 @@ impl std::fmt::Display for Verifier {
 }
 
 /// Texts that go wrong where somebody reads JSON and writes it again before verifying.
-async fn awkward_payment(shop: &Shop) {
+async fn payment_with_unusual_text(shop: &Shop) {
     let metadata = json!({ "größe": "XL ✓ \"q\" \\ / <é> \u{1f4b3}", "empty": "" });
     let session = shop
         .create(json!({ "capture": "manual", "metadata": metadata, "reference": "Bestellung/1" }))
@@ -162,13 +166,13 @@ async fn awkward_payment(shop: &Shop) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_all_that_merchants_have() {
+async fn deliveries_verify_with_every_documented_method() {
     let dev = Dev::start(Database::Sqlite, &FAST).await;
     let shop = dev.shop();
     let receiver = Receiver::start();
     let endpoint = shop.set_endpoint(&receiver.url).await;
-    awkward_payment(&shop).await;
-    let delivery = receiver.come(1).await.remove(0);
+    payment_with_unusual_text(&shop).await;
+    let delivery = receiver.wait_for(1).await.remove(0);
 
     let signing_secret = endpoint["signing_secret"].as_str().unwrap();
     let secrets = Secrets::new(dev.ready("api_secret"), signing_secret);
@@ -177,16 +181,16 @@ async fn with_all_that_merchants_have() {
     let changed = text.replace("10000", "90000");
     assert_ne!(changed, text, "there is an amount to change");
     let unsigned = without_signatures(&headers);
-    let old = sent_before(600, &secrets, &delivery);
+    let old = signed_earlier(600, &secrets, &delivery);
     for verifier in verifiers() {
-        verifier.takes(&secrets, &delivery);
+        verifier.accepts(&secrets, &delivery);
         let changed = (&headers, changed.as_bytes());
-        verifier.refuses(&secrets, changed, "a changed body");
+        verifier.rejects(&secrets, changed, "a changed body");
         let others = Secrets::foreign();
-        verifier.refuses(&others, (&headers, body), "somebody else's delivery");
-        verifier.refuses(&secrets, (&unsigned, body), "one without a signature");
+        verifier.rejects(&others, (&headers, body), "somebody else's delivery");
+        verifier.rejects(&secrets, (&unsigned, body), "one without a signature");
         if verifier.is_standard {
-            verifier.refuses(&secrets, (&old, body), "an old delivery");
+            verifier.rejects(&secrets, (&old, body), "an old delivery");
         }
     }
 }
@@ -194,7 +198,7 @@ async fn with_all_that_merchants_have() {
 /// Until the replaced secret ends, either verifies; the plain signature stays with the API key that the
 /// endpoint was set with.
 #[tokio::test(flavor = "multi_thread")]
-async fn with_either_secret_while_it_is_replaced() {
+async fn both_secrets_verify_during_rotation() {
     let dev = Dev::start(Database::Sqlite, &FAST).await;
     let shop = dev.shop();
     let receiver = Receiver::start();
@@ -208,18 +212,18 @@ async fn with_either_secret_while_it_is_replaced() {
     let session = shop.create(json!({ "capture": "manual" })).await;
     let payment = shop.pay(&session.0, &session.1, crate::support::shop::GOOD_CARD);
     assert_eq!(payment.await.expect(200)["status"], "authorized");
-    let delivery = receiver.come(1).await.remove(0);
+    let delivery = receiver.wait_for(1).await.remove(0);
     let api_secret = dev.ready("api_secret");
     let text = |json: &Value| json["signing_secret"].as_str().unwrap().to_owned();
     let old = Secrets::new(api_secret, &text(&endpoint));
     let new = Secrets::new(api_secret, &text(&rotated));
     let rotated_key = Secrets::new(pair["api_secret"].as_str().unwrap(), &text(&rotated));
     for verifier in verifiers() {
-        verifier.takes(&old, &delivery);
-        verifier.takes(&new, &delivery);
+        verifier.accepts(&old, &delivery);
+        verifier.accepts(&new, &delivery);
         if !verifier.is_standard {
             let whole = (&delivery.headers(), delivery.body.as_slice());
-            verifier.refuses(&rotated_key, whole, "one of the key before");
+            verifier.rejects(&rotated_key, whole, "one of the key before");
         }
     }
 }
@@ -231,7 +235,7 @@ fn without_signatures(headers: &Map<String, Value>) -> Map<String, Value> {
 }
 
 /// The headers of the same delivery, rightly signed so many seconds ago.
-fn sent_before(seconds: u64, secrets: &Secrets, delivery: &Seen) -> Map<String, Value> {
+fn signed_earlier(seconds: u64, secrets: &Secrets, delivery: &Delivery) -> Map<String, Value> {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
     let at = (now.as_secs() - seconds).to_string();
     let key = secrets.signing_secret.trim_start_matches("whsec_");

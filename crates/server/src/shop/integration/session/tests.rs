@@ -11,8 +11,8 @@ use serde_json::json;
 use super::*;
 use crate::shop::{
     dollars::Dollars,
-    examples::{self, SECRET},
-    integration::acts::{self, Act},
+    fixtures::{self, SECRET},
+    integration::actions::{self, Action},
     moment::Moment,
     order::Line,
 };
@@ -20,18 +20,18 @@ use crate::shop::{
 const TOKEN: &str = "pt_the-shoppers_own";
 
 /// What came in: the key and the body of each request.
-type Seen = Arc<Mutex<Vec<(String, String)>>>;
+type Requests = Arc<Mutex<Vec<(String, String)>>>;
 
 /// An OnCharge that makes the same session whenever it is asked to.
-fn oncharge() -> (String, Seen) {
+fn oncharge() -> (String, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Seen::default();
-    let shared = web::Data::new(Arc::clone(&seen));
-    let create = async |seen: web::Data<Seen>, request: HttpRequest, body: String| {
+    let requests = Requests::default();
+    let shared = web::Data::new(Arc::clone(&requests));
+    let create = async |requests: web::Data<Requests>, request: HttpRequest, body: String| {
         let key = request.headers().get("idempotency-key").unwrap();
         let key = key.to_str().unwrap();
-        seen.lock().unwrap().push((key.to_owned(), body));
+        requests.lock().unwrap().push((key.to_owned(), body));
         HttpResponse::Created().json(json!({
             "session_id": "cs_1", "status": "created", "pay_token": TOKEN,
             "iframe_url": format!("/checkout/cs_1?token={TOKEN}"),
@@ -45,7 +45,7 @@ fn oncharge() -> (String, Seen) {
     });
     let server = server.workers(1).disable_signals().listen(listener);
     actix_web::rt::spawn(server.unwrap().run());
-    (url, seen)
+    (url, requests)
 }
 
 fn order(number: u64) -> Order {
@@ -57,21 +57,21 @@ fn order(number: u64) -> Order {
     };
     let mut order = Order::new(number, Moment::now(), vec![line]);
     order.email = "shopper@example.com".to_owned();
-    order.intend(Act::Checkout);
+    order.start_action(Action::Checkout);
     order
 }
 
 #[actix_web::test]
-async fn after_a_restart_the_checkout_comes_back_and_no_file_has_held_it() {
-    let (dir, (url, seen)) = (tempfile::tempdir().unwrap(), oncharge());
-    let (shop, _hints) = examples::shop(dir.path(), &url);
-    let number = shop.book.add(order).await.unwrap();
-    acts::carry_out(&shop, number).await.unwrap();
-    let placed = shop.book.order(number).unwrap();
+async fn after_a_restart_the_checkout_url_is_recovered_and_was_never_stored() {
+    let (dir, (url, requests)) = (tempfile::tempdir().unwrap(), oncharge());
+    let (shop, _refresh_worker) = fixtures::shop(dir.path(), &url);
+    let number = shop.order_store.add(order).await.unwrap();
+    actions::execute(&shop, number).await.unwrap();
+    let placed = shop.order_store.order(number).unwrap();
     let address = iframe_url(&shop, &placed).await.unwrap();
     let expected = format!("/checkout/cs_1?token={TOKEN}");
     assert_eq!(address.as_deref(), Some(expected.as_str()));
-    assert_eq!(seen.lock().unwrap().len(), 1, "the shop has it at hand");
+    assert_eq!(requests.lock().unwrap().len(), 1, "the shop has it at hand");
 
     for file in std::fs::read_dir(dir.path()).unwrap() {
         let path = file.unwrap().path();
@@ -80,17 +80,20 @@ async fn after_a_restart_the_checkout_comes_back_and_no_file_has_held_it() {
             assert!(!text.contains(secret), "{secret} is in {}", path.display());
         }
     }
-    let calls = shop.calls.of(number);
-    assert!(calls[0].answer.contains(r#""pay_token": "pt_…""#));
-    let shown = format!("{}{}", calls[0].request, calls[0].answer);
+    let calls = shop.calls.for_order(number);
+    assert!(calls[0].response.contains(r#""pay_token": "pt_…""#));
+    let shown = format!("{}{}", calls[0].request, calls[0].response);
     assert!(!shown.contains(TOKEN) && !shown.contains(SECRET), "{shown}");
 
     drop(shop);
-    let (shop, _hints) = examples::shop(dir.path(), &url);
-    let kept = shop.book.order(number).unwrap();
+    let (shop, _refresh_worker) = fixtures::shop(dir.path(), &url);
+    let kept = shop.order_store.order(number).unwrap();
     assert_eq!(kept.checkout.as_ref().unwrap().iframe_url, None);
     assert_eq!(iframe_url(&shop, &kept).await.unwrap(), address);
-    let seen = seen.lock().unwrap();
-    assert_eq!(seen.len(), 2);
-    assert_eq!(seen[0], seen[1], "the same request under the same key");
+    let requests = requests.lock().unwrap();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(
+        requests[0], requests[1],
+        "the same request under the same key"
+    );
 }

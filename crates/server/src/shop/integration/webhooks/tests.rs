@@ -13,9 +13,9 @@ use serde_json::{Value, json};
 use super::*;
 use crate::{
     shop::{
-        examples::{self, ORIGIN, SIGNING_SECRET},
+        fixtures::{self, ORIGIN, SIGNING_SECRET},
         guard,
-        integration::{follow::Hints, session::Checkout},
+        integration::{refresh::RefreshWorker, session::Checkout},
         order::Order,
         routes,
     },
@@ -25,8 +25,8 @@ use crate::{
 const OTHER_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
 /// A shop that knows one order, whose session is `cs_1`. OnCharge cannot be asked.
-async fn shop(dir: &std::path::Path) -> (web::Data<Shop>, u64, Hints) {
-    let (shop, hints) = examples::shop(dir, "http://127.0.0.1:9");
+async fn shop(dir: &std::path::Path) -> (web::Data<Shop>, u64, RefreshWorker) {
+    let (shop, refresh_worker) = fixtures::shop(dir, "http://127.0.0.1:9");
     let order = |number| {
         let mut order = Order::new(number, Moment::now(), Vec::new());
         order.checkout = Some(Checkout {
@@ -37,8 +37,8 @@ async fn shop(dir: &std::path::Path) -> (web::Data<Shop>, u64, Hints) {
         });
         order
     };
-    let number = shop.book.add(order).await.unwrap();
-    (shop, number, hints)
+    let number = shop.order_store.add(order).await.unwrap();
+    (shop, number, refresh_worker)
 }
 
 fn event(session_id: &str) -> Value {
@@ -53,7 +53,7 @@ fn event(session_id: &str) -> Value {
 }
 
 /// As OnCharge posts it: no cookie, no Origin, another Host perhaps.
-fn posted(body: &Value, secret: &str) -> TestRequest {
+fn signed_request(body: &Value, secret: &str) -> TestRequest {
     let (bytes, now) = (body.to_string(), SystemClock.now().unix_seconds());
     let id = body["id"].as_str().unwrap_or("evt_test");
     let secret: WebhookSecret = secret.parse().unwrap();
@@ -68,7 +68,7 @@ fn posted(body: &Value, secret: &str) -> TestRequest {
         .set_payload(bytes)
 }
 
-async fn answer(shop: &web::Data<Shop>, request: TestRequest) -> StatusCode {
+async fn status_of(shop: &web::Data<Shop>, request: TestRequest) -> StatusCode {
     let app = App::new()
         .app_data(shop.clone())
         .wrap(from_fn(guard::guard))
@@ -80,75 +80,79 @@ async fn answer(shop: &web::Data<Shop>, request: TestRequest) -> StatusCode {
 }
 
 #[actix_web::test]
-async fn a_webhook_is_kept_once_acknowledged_and_makes_the_shop_look() {
+async fn a_webhook_is_stored_once_and_triggers_a_refresh() {
     let dir = tempfile::tempdir().unwrap();
-    let (shop, number, mut hints) = shop(dir.path()).await;
+    let (shop, number, mut refresh_worker) = shop(dir.path()).await;
     for times in 1..=2 {
-        let request = posted(&event("cs_1"), SIGNING_SECRET);
-        assert_eq!(answer(&shop, request).await, StatusCode::NO_CONTENT);
-        let kept = shop.inbox.of_session("cs_1");
-        assert_eq!((kept.len(), kept[0].times), (1, times));
-        assert_eq!(hints.0.try_recv(), Ok(number));
+        let request = signed_request(&event("cs_1"), SIGNING_SECRET);
+        assert_eq!(status_of(&shop, request).await, StatusCode::NO_CONTENT);
+        let stored = shop.inbox.of_session("cs_1");
+        assert_eq!((stored.len(), stored[0].times), (1, times));
+        assert_eq!(refresh_worker.0.try_recv(), Ok(number));
     }
-    let kept = shop.inbox.of_session("cs_1").remove(0);
+    let stored = shop.inbox.of_session("cs_1").remove(0);
     assert_eq!(
-        (kept.event.as_str(), kept.sequence),
+        (stored.event.as_str(), stored.sequence),
         ("payment.captured", 2)
     );
 }
 
 #[actix_web::test]
-async fn of_a_payment_that_is_no_orders_it_is_kept_too() {
+async fn webhooks_without_an_order_are_stored_too() {
     let dir = tempfile::tempdir().unwrap();
-    let (shop, _, mut hints) = shop(dir.path()).await;
-    let request = posted(&event("cs_2"), SIGNING_SECRET);
-    assert_eq!(answer(&shop, request).await, StatusCode::NO_CONTENT);
+    let (shop, _, mut refresh_worker) = shop(dir.path()).await;
+    let request = signed_request(&event("cs_2"), SIGNING_SECRET);
+    assert_eq!(status_of(&shop, request).await, StatusCode::NO_CONTENT);
     assert_eq!(shop.inbox.of_session("cs_2").len(), 1);
-    let test = posted(
+    let test = signed_request(
         &json!({ "event": "endpoint.test", "id": "evt_t" }),
         SIGNING_SECRET,
     );
-    assert_eq!(answer(&shop, test).await, StatusCode::NO_CONTENT);
-    assert!(hints.0.try_recv().is_err(), "there is nothing to look at");
+    assert_eq!(status_of(&shop, test).await, StatusCode::NO_CONTENT);
+    assert!(
+        refresh_worker.0.try_recv().is_err(),
+        "there is nothing to look at"
+    );
 }
 
 #[actix_web::test]
-async fn what_does_not_verify_leaves_no_trace() {
+async fn unverified_webhooks_are_discarded() {
     let dir = tempfile::tempdir().unwrap();
-    let (shop, _, mut hints) = shop(dir.path()).await;
+    let (shop, _, mut refresh_worker) = shop(dir.path()).await;
     let unsigned = TestRequest::post()
         .uri(PATH)
         .set_payload(event("cs_1").to_string());
-    let changed = posted(&event("cs_1"), SIGNING_SECRET).set_payload(event("cs_2").to_string());
-    let unreadable = posted(&json!({ "event": "payment.captured" }), SIGNING_SECRET);
+    let changed =
+        signed_request(&event("cs_1"), SIGNING_SECRET).set_payload(event("cs_2").to_string());
+    let unreadable = signed_request(&json!({ "event": "payment.captured" }), SIGNING_SECRET);
     for (request, status) in [
         (unsigned, StatusCode::UNAUTHORIZED),
         (
-            posted(&event("cs_1"), OTHER_SECRET),
+            signed_request(&event("cs_1"), OTHER_SECRET),
             StatusCode::UNAUTHORIZED,
         ),
         (changed, StatusCode::UNAUTHORIZED),
         (unreadable, StatusCode::BAD_REQUEST),
     ] {
-        assert_eq!(answer(&shop, request).await, status);
+        assert_eq!(status_of(&shop, request).await, status);
     }
     for session in ["cs_1", "cs_2"] {
         assert!(shop.inbox.of_session(session).is_empty(), "{session}");
     }
-    assert!(hints.0.try_recv().is_err());
+    assert!(refresh_worker.0.try_recv().is_err());
 }
 
 #[actix_web::test]
-async fn the_guard_lets_nothing_else_through() {
+async fn the_guard_blocks_other_requests() {
     let dir = tempfile::tempdir().unwrap();
     let (shop, ..) = shop(dir.path()).await;
-    let foreign = posted(&event("cs_1"), SIGNING_SECRET).uri("/orders");
+    let foreign = signed_request(&event("cs_1"), SIGNING_SECRET).uri("/orders");
     assert_eq!(
-        answer(&shop, foreign).await,
+        status_of(&shop, foreign).await,
         StatusCode::MISDIRECTED_REQUEST
     );
     let list = TestRequest::get()
         .uri("/webhooks/received?session_id=cs_1")
         .insert_header(("host", "evil.example"));
-    assert_eq!(answer(&shop, list).await, StatusCode::TEMPORARY_REDIRECT);
+    assert_eq!(status_of(&shop, list).await, StatusCode::TEMPORARY_REDIRECT);
 }

@@ -1,0 +1,120 @@
+//! What the page shows of the merchant's own look: a second style sheet and an image, both in the page
+//! itself, so that it loads nothing from anywhere.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use oncharge_domain::merchant::accent::{ColorScheme, Palette};
+use oncharge_domain::merchant::branding::Branding;
+use oncharge_domain::merchant::logo::Logo;
+
+use super::assets::base64_sha256;
+
+/// The style sheet of an accent, and what allows it.
+pub(super) struct AccentStyle {
+    /// Its text: nothing but properties and colours of six hexadecimal digits.
+    pub(super) style: String,
+    /// Base64 SHA-256 of it, for the policy.
+    pub(super) digest: String,
+}
+
+/// The style sheet of this look, if it has an accent that can be read.
+pub(super) fn accent_style(branding: &Branding) -> Option<AccentStyle> {
+    // Each scheme by itself: where one has no accent, the page's own stays.
+    let schemes = [
+        (
+            ColorScheme::Light,
+            "not all and (prefers-color-scheme:dark)",
+        ),
+        (ColorScheme::Dark, "(prefers-color-scheme:dark)"),
+    ];
+    let rules = schemes.map(|(scheme, query)| {
+        branding
+            .palette(scheme)
+            .map(|palette| css_rule(query, palette))
+    });
+    let style: String = rules.into_iter().flatten().collect();
+    (!style.is_empty()).then(|| AccentStyle {
+        digest: base64_sha256(&style),
+        style,
+    })
+}
+
+fn css_rule(query: &str, palette: Palette) -> String {
+    let Palette {
+        accent,
+        hover,
+        on_accent,
+    } = palette;
+    format!(
+        "@media {query}{{:root{{--accent:{accent};--accent-hover:{hover};--on-accent:{on_accent};\
+         --focus:{accent}}}}}"
+    )
+}
+
+/// The logo as the source of an `<img>`. There a browser runs no script of an SVG and loads nothing that
+/// it names; nowhere else may it be put.
+pub(super) fn data_url(logo: &Logo) -> String {
+    let media_type = logo.kind().media_type();
+    format!("data:{media_type};base64,{}", STANDARD.encode(logo.bytes()))
+}
+
+#[cfg(test)]
+mod tests {
+    use oncharge_domain::merchant::accent::Accent;
+    use oncharge_domain::merchant::color::Color;
+
+    use super::*;
+    use crate::checkout::page::assets::TOKENS_CSS;
+
+    fn branding(light: Option<&str>, dark: Option<&str>) -> Branding {
+        Branding {
+            accent: light.map(|text| Accent::parse(text, ColorScheme::Light).unwrap()),
+            accent_dark: dark.map(|text| Accent::parse(text, ColorScheme::Dark).unwrap()),
+            logo: None,
+        }
+    }
+
+    #[test]
+    fn each_color_scheme_has_its_own_accent() {
+        const LIGHT: &str = "@media not all and (prefers-color-scheme:dark){:root{--accent:#c2185b;\
+             --accent-hover:#9f134a;--on-accent:#ffffff;--focus:#c2185b}}";
+        const DARK: &str = "@media (prefers-color-scheme:dark){:root{--accent:#ff80ab;\
+             --accent-hover:#ff97bb;--on-accent:#101317;--focus:#ff80ab}}";
+        let (light, dark) = (Some("#C2185B"), Some("#FF80AB"));
+        let style = |light, dark| {
+            accent_style(&branding(light, dark)).map(|accent_style| accent_style.style)
+        };
+        assert_eq!(style(light, dark).unwrap(), format!("{LIGHT}{DARK}"));
+        assert_eq!(style(light, None).as_deref(), Some(LIGHT));
+        assert_eq!(style(None, dark).as_deref(), Some(DARK));
+        assert_eq!(style(None, None), None);
+    }
+
+    /// The value of a property in a part of the shared properties.
+    fn css_property(part: &str, name: &str) -> Color {
+        let value = part.split_once(&format!("--{name}: ")).unwrap().1;
+        Color::parse(value.split_once(';').unwrap().0).unwrap()
+    }
+
+    #[test]
+    fn accents_are_checked_against_the_page_surface() {
+        let (light, dark) = TOKENS_CSS
+            .split_once("@media (prefers-color-scheme: dark)")
+            .unwrap();
+        assert_eq!(ColorScheme::Light.surface(), css_property(light, "surface"));
+        assert_eq!(
+            ColorScheme::Light.on_accent(),
+            css_property(light, "on-accent")
+        );
+        assert_eq!(ColorScheme::Dark.surface(), css_property(dark, "surface"));
+        assert_eq!(ColorScheme::Dark.on_accent(), css_property(dark, "page"));
+        // The page's own accents would be accepted, too.
+        for (part, scheme) in [(light, ColorScheme::Light), (dark, ColorScheme::Dark)] {
+            let own_accent = css_property(part, "accent").to_string();
+            assert!(
+                Accent::parse(&own_accent, scheme).is_ok(),
+                "{own_accent} {scheme:?}"
+            );
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! The door of the operators' view: who may come in, and what every answer says to the browser.
+//!
+//! The view has no password, since only who can reach the port gets there. So a request must name us
+//! by an address, as `localhost`, or by a name that the operators have set (see
+//! [`oncharge_host_guard`]).
+
+use actix_web::{
+    Error, HttpResponse,
+    body::{BoxBody, EitherBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        Method,
+        header::{ALLOW, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use oncharge_host_guard::AllowedHosts;
+
+/// The answer to a request under another name: what to do about it.
+const UNKNOWN_HOST: &str = "This is not a name of the operators' port. It answers as localhost, by the \
+     address that it is bound to, and by the names in the setting network.ops_hosts, such as \
+     ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
+
+/// All that a page of ours may load is our own style sheet, and all it may do is to ask us again.
+const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
+     form-action 'self'; frame-ancestors 'none'";
+
+const HEADERS: [(&str, &str); 8] = [
+    ("content-security-policy", POLICY),
+    ("x-frame-options", "DENY"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("cache-control", "no-store"),
+    ("x-robots-tag", "noindex"),
+];
+
+/// The middleware: reading alone, under our own name alone, and strict headers on every answer.
+pub(crate) async fn host_guard<B: MessageBody + 'static>(
+    hosts: web::Data<AllowedHosts>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let mut response = match refusal(&hosts, &request) {
+        Some(refusal) => request.into_response(refusal).map_into_right_body(),
+        None => next.call(request).await?.map_into_left_body(),
+    };
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.insert(
+            HeaderName::from_static(name),
+            HeaderValue::from_static(value),
+        );
+    }
+    Ok(response)
+}
+
+/// The middleware of health and metrics: on a loopback port they answer as the view does, under our
+/// own name alone. Elsewhere they are for probes and scrapers, which call the port by many names.
+pub(crate) async fn probe_guard<B: MessageBody + 'static>(
+    hosts: web::Data<AllowedHosts>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let is_allowed = hosts.allows_request(request.headers(), request.uri());
+    if hosts.is_loopback_only() && !is_allowed {
+        return Ok(request.into_response(unknown_host()).map_into_right_body());
+    }
+    Ok(next.call(request).await?.map_into_left_body())
+}
+
+fn unknown_host() -> HttpResponse {
+    HttpResponse::MisdirectedRequest().body(UNKNOWN_HOST)
+}
+
+fn refusal(hosts: &AllowedHosts, request: &ServiceRequest) -> Option<HttpResponse> {
+    if !hosts.allows_request(request.headers(), request.uri()) {
+        return Some(unknown_host());
+    }
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        let mut response = HttpResponse::MethodNotAllowed();
+        response.insert_header((ALLOW, "GET, HEAD"));
+        return Some(response.body("This view is for reading alone.\n"));
+    }
+    None
+}

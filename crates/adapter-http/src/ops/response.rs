@@ -1,0 +1,150 @@
+//! Answers of the operators' view: a page, or a plain one that says why there is none.
+
+use std::future::Future;
+
+use actix_web::{
+    HttpResponse,
+    http::{
+        StatusCode,
+        header::{ContentType, LOCATION},
+    },
+    web,
+};
+use askama::Template;
+use oncharge_application::{App, Error};
+
+use super::{Ops, STORE_TIMEOUT};
+use crate::checkout::page::assets::TOKENS_CSS;
+
+const STYLE: &str = include_str!("../../assets/ops.css");
+
+/// Why a page cannot be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ViewError {
+    /// The store is not there yet.
+    StoreNotOpen,
+    /// The store does not answer, or not in time.
+    StoreUnavailable,
+    /// There is no such session.
+    SessionNotFound,
+    /// There is no such page.
+    PageNotFound,
+    /// The address of the page was changed.
+    BadCursor,
+}
+
+#[derive(Template)]
+#[template(path = "ops/error.html")]
+struct ErrorPage {
+    nav: &'static str,
+    title: &'static str,
+    text: &'static str,
+}
+
+/// The use cases, or that there are none yet.
+pub(super) fn open_app(ops: &web::Data<Ops>) -> Result<App, ViewError> {
+    (ops.app)().ok_or(ViewError::StoreNotOpen)
+}
+
+/// What the store answers, if it does so in time.
+pub(super) async fn with_timeout<T>(
+    query: impl Future<Output = Result<T, Error>>,
+) -> Result<T, ViewError> {
+    match tokio::time::timeout(STORE_TIMEOUT, query).await {
+        Ok(Ok(response)) => Ok(response),
+        Ok(Err(Error::NotFound)) => Err(ViewError::SessionNotFound),
+        Ok(Err(Error::BadCursor)) => Err(ViewError::BadCursor),
+        Ok(Err(error)) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the operators' view cannot be shown"
+            );
+            Err(ViewError::StoreUnavailable)
+        }
+        Err(_) => {
+            tracing::warn!("the operators' view cannot be shown in time");
+            Err(ViewError::StoreUnavailable)
+        }
+    }
+}
+
+/// The page with this status, or that it could not be made.
+pub(super) fn page(status: StatusCode, page: &impl Template) -> HttpResponse {
+    match page.render() {
+        Ok(html) => HttpResponse::build(status)
+            .content_type(ContentType::html())
+            .body(html),
+        Err(error) => {
+            tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "a page of the operators' view cannot be made"
+            );
+            HttpResponse::InternalServerError().finish()
+        }
+    }
+}
+
+/// The page, or the one that says why there is none.
+pub(super) fn page_or_error(result: Result<impl Template, ViewError>) -> HttpResponse {
+    match result {
+        Ok(result) => page(StatusCode::OK, &result),
+        Err(error) => error.response(),
+    }
+}
+
+impl ViewError {
+    pub(super) fn response(self) -> HttpResponse {
+        let (status, title, text) = match self {
+            Self::StoreNotOpen => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "Waiting for the database",
+                "The process runs, but its database is not there yet. It goes on by itself as soon \
+                 as the database is; the log says why it is not.",
+            ),
+            Self::StoreUnavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "The store does not answer",
+                "The database did not answer in time, or answered with a fault; the log says which. \
+                 Load the page again in a moment.",
+            ),
+            Self::SessionNotFound => (
+                StatusCode::NOT_FOUND,
+                "Nothing here",
+                "There is no session with this id. A session can be looked for by its id, by the \
+                 merchant's reference, by the order number and by the processor's reference.",
+            ),
+            Self::PageNotFound => (
+                StatusCode::NOT_FOUND,
+                "Nothing here",
+                "There is no such page of the operators’ view.",
+            ),
+            Self::BadCursor => (
+                StatusCode::BAD_REQUEST,
+                "No such page",
+                "The address of this page of the list is not one that was made here. Begin with \
+                 the newest sessions.",
+            ),
+        };
+        let nav = "";
+        page(status, &ErrorPage { nav, title, text })
+    }
+}
+
+/// `GET /` and `GET /ops`: the way to the view.
+pub(crate) async fn home() -> HttpResponse {
+    HttpResponse::PermanentRedirect()
+        .insert_header((LOCATION, "/ops/"))
+        .finish()
+}
+
+/// `GET /ops/style.css`: the shared properties and the view's own rules.
+pub(crate) async fn style() -> HttpResponse {
+    HttpResponse::Ok()
+        .content_type("text/css; charset=utf-8")
+        .body([TOKENS_CSS, STYLE].concat())
+}
+
+/// Any other path.
+pub(crate) async fn unknown() -> HttpResponse {
+    ViewError::PageNotFound.response()
+}

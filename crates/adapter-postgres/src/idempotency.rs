@@ -1,0 +1,98 @@
+//! Idempotency records, written with what they guard.
+
+use diesel::{dsl::sql, prelude::*, query_dsl::methods, sql_types::Bool, upsert::excluded};
+use oncharge_domain::{idempotency::IDEMPOTENCY_RETENTION_SECONDS, time::Timestamp};
+use oncharge_ports::{
+    StoreError,
+    unit_of_work::{IdempotencyScope, IdempotencyWrite},
+};
+
+use crate::{
+    batch::Batch,
+    commit::Precondition,
+    rows::{
+        at,
+        idempotency_key::{AnswerColumns, NewKeyRow},
+    },
+    schema::idempotency_keys,
+    seal::Sealer,
+};
+
+/// Adds what happens to the record; the batch fails with [`Precondition::Key`] where the key is taken.
+pub(crate) fn write(
+    batch: &mut Batch<'_, Precondition>,
+    sealer: &Sealer,
+    key: &IdempotencyWrite,
+) -> Result<(), StoreError> {
+    match key {
+        IdempotencyWrite::Reserve {
+            scope,
+            fingerprint,
+            operation,
+            at,
+        } => {
+            let rest = (AnswerColumns::default(), *at);
+            let row = NewKeyRow::new(scope, *fingerprint, Some(*operation), rest);
+            take(batch, row, *at);
+        }
+        IdempotencyWrite::ReserveAndComplete {
+            scope,
+            fingerprint,
+            answer,
+            at,
+        } => {
+            let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
+            let row = NewKeyRow::new(scope, *fingerprint, None, (answer, *at));
+            take(batch, row, *at);
+        }
+        IdempotencyWrite::Complete { scope, answer, at } => {
+            let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
+            let write = diesel::update(unanswered(scope)).set(answer);
+            batch.add(write);
+        }
+        IdempotencyWrite::Release { scope } => batch.add(diesel::delete(unanswered(scope))),
+    }
+    Ok(())
+}
+
+/// While the operation that a request started is open, its key stays taken.
+const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT FROM operations
+    WHERE operations.id = idempotency_keys.operation_id AND operations.status = 'requested')";
+
+/// Takes the key; over another's record only where that was answered long enough ago, and its
+/// operation has ended.
+fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, now: Timestamp) {
+    use idempotency_keys::{
+        answered_at, body, body_key_id, content_type, created_at, fingerprint, key, merchant_id,
+        operation_id, status, table,
+    };
+    let forgotten = at(now.plus_seconds(-IDEMPOTENCY_RETENTION_SECONDS));
+    let write = diesel::insert_into(table)
+        .values(row)
+        .on_conflict((merchant_id, key))
+        .do_update()
+        .set((
+            fingerprint.eq(excluded(fingerprint)),
+            operation_id.eq(excluded(operation_id)),
+            created_at.eq(excluded(created_at)),
+            answered_at.eq(excluded(answered_at)),
+            status.eq(excluded(status)),
+            content_type.eq(excluded(content_type)),
+            body.eq(excluded(body)),
+            body_key_id.eq(excluded(body_key_id)),
+        ));
+    let is_over = answered_at.lt(forgotten).and(sql::<Bool>(IS_NOT_OPEN));
+    let write = methods::FilterDsl::filter(write, is_over);
+    batch.require(write, Precondition::Key);
+}
+
+/// The record of this scope, if it was not answered yet.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn unanswered(scope: &IdempotencyScope) -> _ {
+    let merchant: uuid::Uuid = scope.merchant.uuid();
+    let key: String = scope.key.as_str().to_owned();
+    idempotency_keys::table
+        .filter(idempotency_keys::merchant_id.eq(merchant))
+        .filter(idempotency_keys::key.eq(key))
+        .filter(idempotency_keys::answered_at.is_null())
+}

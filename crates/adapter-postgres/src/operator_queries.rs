@@ -1,0 +1,95 @@
+//! What operators see: searches across merchants, and one session's whole story.
+
+mod find;
+mod session_history;
+mod snapshot;
+
+use async_trait::async_trait;
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Text, Timestamptz},
+};
+use oncharge_domain::{id::SessionId, session::StatusName, time::Timestamp};
+use oncharge_ports::{
+    OperatorQueries, StoreError,
+    operator_queries::{FoundSession, SessionHistory, SessionSearch},
+    queries::Page,
+};
+
+use self::snapshot::Snapshot;
+use crate::{
+    prepared::Prepared,
+    rows::{at, conversion_error},
+    store::PostgresStore,
+};
+
+#[async_trait]
+impl OperatorQueries for PostgresStore {
+    async fn find_sessions(
+        &self,
+        search: &SessionSearch,
+        page: Page,
+    ) -> Result<Vec<FoundSession>, StoreError> {
+        let snapshot = Snapshot::open(self).await?;
+        let found = find::find(&snapshot, search, page).await?;
+        snapshot.close().await?;
+        Ok(found)
+    }
+
+    async fn session_history(
+        &self,
+        session: SessionId,
+    ) -> Result<Option<SessionHistory>, StoreError> {
+        let snapshot = Snapshot::open(self).await?;
+        let session_history = session_history::session_history(&snapshot, session).await?;
+        snapshot.close().await?;
+        Ok(session_history)
+    }
+
+    async fn count_sessions(
+        &self,
+        since: Timestamp,
+        now: Timestamp,
+        most: u32,
+    ) -> Result<Vec<(StatusName, u64)>, StoreError> {
+        let query = sql_query(counts())
+            .bind::<Timestamptz, _>(at(since))
+            .bind::<Timestamptz, _>(at(now))
+            .bind::<BigInt, _>(i64::from(most));
+        let rows: Vec<Count> = self.read(Prepared(query)).await?;
+        let of = |name: &StatusName| {
+            let mine = rows.iter().filter(|row| row.status == name.name());
+            let sum: i64 = mine.map(|row| row.number).sum();
+            let sum: u64 = sum.try_into().map_err(conversion_error)?;
+            Ok((*name, sum.min(most.into())))
+        };
+        StatusName::ALL.iter().map(of).collect()
+    }
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = Text)]
+    status: String,
+    #[diesel(sql_type = BigInt)]
+    number: i64,
+}
+
+/// Each status by itself, the part of `created` that is read as `expired` apart; `$1` is since
+/// when, `$2` the present, `$3` how many rows of each are counted.
+fn counts() -> String {
+    let part = |shown: &str, kept: &str, more: &str| {
+        format!(
+            "SELECT '{shown}' AS status, count(*) AS number FROM (SELECT FROM sessions \
+             WHERE status = '{kept}' AND created_at >= $1 {more} LIMIT $3) AS recent"
+        )
+    };
+    let each = StatusName::ALL.iter().map(|name| match name {
+        StatusName::Created => part("created", "created", "AND expires_at > $2"),
+        name => part(name.name(), name.name(), ""),
+    });
+    let overdue = part("expired", "created", "AND expires_at <= $2");
+    let parts: Vec<String> = each.chain([overdue]).collect();
+    parts.join(" UNION ALL ")
+}

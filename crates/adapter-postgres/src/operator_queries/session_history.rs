@@ -1,0 +1,274 @@
+//! Everything that belongs to one session.
+
+use std::collections::HashMap;
+
+use diesel::{pg::Pg, prelude::*};
+use oncharge_domain::{
+    id::{EventId, NotificationId, OperationId, SessionId},
+    refund::Refund,
+    time::Timestamp,
+    webhook::DeliveryAttempt,
+};
+use oncharge_ports::{
+    StoreError,
+    inbox::NotificationStatus,
+    operator_queries::{
+        ContactPresence, HistoryAuditEntry, HistoryDelivery, HistoryEvent, HistoryNotification,
+        HistoryOperation, MAX_ROWS_PER_KIND, SessionHistory,
+    },
+};
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use super::{find::with_merchants, snapshot::Snapshot};
+use crate::{
+    rows::{
+        RowReader, attempt::AttemptRow, delivery::DeliveryRow, event::EventRow,
+        operation::OperationRow, refund::RefundRow, session::SessionRow,
+    },
+    schema::{
+        audit_log, contacts, deliveries, delivery_attempts, events, operations, psp_notifications,
+        refunds, sessions,
+    },
+};
+
+/// One more than is shown tells whether there is more.
+const LIMIT: i64 = MAX_ROWS_PER_KIND as i64 + 1;
+
+/// Reads one kind of rows after the other, and notes where there is more than is shown.
+struct HistoryReader<'a> {
+    snapshot: &'a Snapshot,
+    session: SessionId,
+    is_truncated: bool,
+}
+
+/// The story of a session.
+pub(super) async fn session_history(
+    snapshot: &Snapshot,
+    id: SessionId,
+) -> Result<Option<SessionHistory>, StoreError> {
+    let query = sessions::table
+        .find(id.uuid())
+        .select(SessionRow::as_select());
+    let found: Vec<SessionRow> = snapshot.read(query).await?;
+    let found: Result<Vec<_>, _> = found
+        .into_iter()
+        .map(SessionRow::open_without_contact)
+        .collect();
+    let Some(found) = with_merchants(snapshot, found?).await?.pop() else {
+        return Ok(None);
+    };
+    let mut history = HistoryReader {
+        snapshot,
+        session: id,
+        is_truncated: false,
+    };
+    Ok(Some(SessionHistory {
+        contact: history.contact().await?,
+        operations: history.operations().await?,
+        refunds: history.refunds().await?,
+        events: history.events().await?,
+        notifications: history.notifications().await?,
+        audit: history.audit().await?,
+        is_truncated: history.is_truncated,
+        found,
+    }))
+}
+
+impl HistoryReader<'_> {
+    fn limit_rows<T>(&mut self, mut rows: Vec<T>) -> Vec<T> {
+        let most = usize::try_from(MAX_ROWS_PER_KIND).unwrap_or(usize::MAX);
+        self.is_truncated |= rows.len() > most;
+        rows.truncate(most);
+        rows
+    }
+
+    async fn contact(&self) -> Result<ContactPresence, StoreError> {
+        let query = contacts::table
+            .find(self.session.uuid())
+            .select((contacts::email.is_not_null(), contacts::phone.is_not_null()));
+        let found: Vec<(bool, bool)> = self.snapshot.read(query).await?;
+        let (email, phone) = found.into_iter().next().unwrap_or_default();
+        Ok(ContactPresence { email, phone })
+    }
+
+    async fn operations(&mut self) -> Result<Vec<HistoryOperation>, StoreError> {
+        let query = operations::table
+            .filter(operations::session_id.eq(self.session.uuid()))
+            .order((operations::created_at, operations::id))
+            .limit(LIMIT)
+            .select((
+                OperationRow::as_select(),
+                operations::tries,
+                operations::next_try_at,
+            ));
+        let rows: Vec<(OperationRow, i64, Option<OffsetDateTime>)> =
+            self.snapshot.read(query).await?;
+        let reader = RowReader {
+            table: "operations",
+            row: self.session,
+        };
+        let entry = |(row, tries, next): (OperationRow, i64, Option<OffsetDateTime>)| {
+            Ok(HistoryOperation {
+                operation: row.try_into()?,
+                tries: reader.count("tries", tries)?,
+                next_try_at: next.map(Timestamp::new),
+            })
+        };
+        self.limit_rows(rows).into_iter().map(entry).collect()
+    }
+
+    async fn refunds(&mut self) -> Result<Vec<Refund>, StoreError> {
+        let query = refunds::table
+            .filter(refunds::session_id.eq(self.session.uuid()))
+            .order((refunds::created_at, refunds::id))
+            .limit(LIMIT)
+            .select(RefundRow::as_select());
+        let rows: Vec<RefundRow> = self.snapshot.read(query).await?;
+        self.limit_rows(rows)
+            .into_iter()
+            .map(Refund::try_from)
+            .collect()
+    }
+
+    async fn events(&mut self) -> Result<Vec<HistoryEvent>, StoreError> {
+        let query = events::table
+            .inner_join(sessions::table)
+            .left_join(deliveries::table)
+            .filter(events::session_id.eq(self.session.uuid()))
+            .order(events::sequence)
+            .limit(LIMIT)
+            .select((
+                EventRow::as_select(),
+                sessions::reference,
+                sessions::metadata,
+                Option::<DeliveryRow>::as_select(),
+                deliveries::next_try_at.nullable(),
+            ));
+        let rows: Vec<EventColumns> = self.snapshot.read(query).await?;
+        let rows = self.limit_rows(rows);
+        let mut attempts = self.attempts().await?;
+        let mut entries = Vec::new();
+        for (event, reference, metadata, delivery, next) in rows {
+            let stored = event.stored_event(&reference, metadata)?;
+            let delivery = match delivery {
+                None => None,
+                Some(row) => Some(HistoryDelivery {
+                    delivery: row.try_into()?,
+                    next_try_at: next.map(Timestamp::new),
+                    attempts: attempts.remove(&stored.id).unwrap_or_default(),
+                }),
+            };
+            entries.push(HistoryEvent { stored, delivery });
+        }
+        Ok(entries)
+    }
+
+    /// Every attempt to deliver one of the session's events, by the event.
+    async fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
+        let session_events = events::table
+            .filter(events::session_id.eq(self.session.uuid()))
+            .select(events::id);
+        let query = delivery_attempts::table
+            .filter(delivery_attempts::event_id.eq_any(session_events))
+            .order((delivery_attempts::event_id, delivery_attempts::number))
+            .limit(LIMIT)
+            .select((delivery_attempts::event_id, AttemptRow::as_select()));
+        let rows: Vec<(Uuid, AttemptRow)> = self.snapshot.read(query).await?;
+        let mut found: HashMap<EventId, Vec<DeliveryAttempt>> = HashMap::new();
+        for (event, row) in self.limit_rows(rows) {
+            let of_event = found.entry(EventId::from_uuid(event)).or_default();
+            of_event.push(row.try_into()?);
+        }
+        Ok(found)
+    }
+
+    async fn notifications(&mut self) -> Result<Vec<HistoryNotification>, StoreError> {
+        let query = psp_notifications::table
+            .filter(psp_notifications::session_id.eq(self.session.uuid()))
+            .order((psp_notifications::received_at, psp_notifications::id))
+            .limit(LIMIT)
+            .select(NotificationRow::as_select());
+        let rows: Vec<NotificationRow> = self.snapshot.read(query).await?;
+        self.limit_rows(rows)
+            .into_iter()
+            .map(HistoryNotification::try_from)
+            .collect()
+    }
+
+    async fn audit(&mut self) -> Result<Vec<HistoryAuditEntry>, StoreError> {
+        let query = audit_log::table
+            .filter(audit_log::session_id.eq(self.session.uuid()))
+            .order(audit_log::number)
+            .limit(LIMIT)
+            .select(EntryRow::as_select());
+        let rows: Vec<EntryRow> = self.snapshot.read(query).await?;
+        Ok(self
+            .limit_rows(rows)
+            .into_iter()
+            .map(HistoryAuditEntry::from)
+            .collect())
+    }
+}
+
+type EventColumns = (
+    EventRow,
+    String,
+    serde_json::Value,
+    Option<DeliveryRow>,
+    Option<OffsetDateTime>,
+);
+
+/// A notification without its bytes.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = psp_notifications, check_for_backend(Pg))]
+struct NotificationRow {
+    id: Uuid,
+    connector: String,
+    account: String,
+    event_key: Option<String>,
+    status: String,
+    received_at: OffsetDateTime,
+    tries: i64,
+}
+
+impl TryFrom<NotificationRow> for HistoryNotification {
+    type Error = StoreError;
+
+    fn try_from(row: NotificationRow) -> Result<Self, StoreError> {
+        let id = NotificationId::from_uuid(row.id);
+        let reader = RowReader {
+            table: "psp_notifications",
+            row: id,
+        };
+        Ok(Self {
+            id,
+            account: reader.account(&row.connector, &row.account)?,
+            event_key: row.event_key,
+            status: reader.require("status", NotificationStatus::parse(&row.status))?,
+            received_at: Timestamp::new(row.received_at),
+            tries: reader.count("tries", row.tries)?,
+        })
+    }
+}
+
+/// An entry of the audit log as it is read.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = audit_log, check_for_backend(Pg))]
+struct EntryRow {
+    created_at: OffsetDateTime,
+    action: String,
+    operation_id: Option<Uuid>,
+    detail: String,
+}
+
+impl From<EntryRow> for HistoryAuditEntry {
+    fn from(row: EntryRow) -> Self {
+        Self {
+            at: Timestamp::new(row.created_at),
+            action: row.action,
+            operation: row.operation_id.map(OperationId::from_uuid),
+            detail: row.detail,
+        }
+    }
+}

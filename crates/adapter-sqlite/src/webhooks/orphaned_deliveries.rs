@@ -1,0 +1,130 @@
+//! Deliveries that an endpoint has left over: ended some at a time, so that no write is long.
+
+use diesel::{
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary, Nullable, Text},
+};
+use oncharge_domain::id::MerchantId;
+use oncharge_ports::{StoreError, webhook_repository::MAX_ENDED_AT_ONCE};
+
+use crate::{
+    error,
+    prepared::Prepared,
+    rows::{RowReader, id_bytes},
+    schema::{deliveries, webhook_endpoints},
+    store::SqliteStore,
+    work::CLOCK,
+    writer::Priority,
+};
+
+/// An attempt that is under way keeps its lease.
+fn end_statement() -> String {
+    format!(
+        "UPDATE deliveries SET state = 'dead', next_try_at = NULL, ended_at = {CLOCK} \
+         WHERE rowid IN ( \
+         SELECT rowid FROM deliveries WHERE merchant_id = ?1 AND next_try_at IS NOT NULL \
+         AND (?2 IS NULL OR url = ?2) LIMIT ?3 + 0)"
+    )
+}
+
+/// A merchant that has deliveries left over. Steps from merchant to merchant in the index of open
+/// deliveries, as the claim of deliveries does.
+const FIND: &str = "WITH RECURSIVE merchant (id) AS ( \
+     SELECT min(merchant_id) FROM deliveries WHERE next_try_at IS NOT NULL \
+     UNION ALL \
+     SELECT (SELECT min(merchant_id) FROM deliveries \
+         WHERE next_try_at IS NOT NULL AND merchant_id > merchant.id) \
+     FROM merchant WHERE merchant.id IS NOT NULL) \
+     SELECT merchant.id AS id FROM merchant \
+     LEFT JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = merchant.id \
+     WHERE merchant.id IS NOT NULL AND (endpoint.url IS NULL OR endpoint.disabled IS NOT NULL) \
+     AND EXISTS (SELECT 1 FROM deliveries AS own WHERE own.merchant_id = merchant.id \
+         AND own.next_try_at IS NOT NULL AND (endpoint.url IS NULL OR own.url = endpoint.url)) \
+     LIMIT 1";
+
+/// What of a merchant's open deliveries is left over.
+enum Orphaned {
+    Nothing,
+    To(String),
+    All,
+}
+
+impl Orphaned {
+    /// By the merchant's present endpoint.
+    fn of(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<Self> {
+        let endpoint: Option<(String, Option<String>)> = webhook_endpoints::table
+            .find(id_bytes(merchant))
+            .select((webhook_endpoints::url, webhook_endpoints::disabled))
+            .get_result(connection)
+            .optional()?;
+        Ok(match endpoint {
+            None => Self::All,
+            Some((url, Some(_))) => Self::To(url),
+            Some((_, None)) => Self::Nothing,
+        })
+    }
+}
+
+/// Whether anything is left over of this merchant.
+pub(super) fn any_exist(
+    connection: &mut SqliteConnection,
+    merchant: MerchantId,
+) -> QueryResult<bool> {
+    let open = deliveries::table
+        .filter(deliveries::merchant_id.eq(id_bytes(merchant)))
+        .filter(deliveries::next_try_at.is_not_null());
+    match Orphaned::of(connection, merchant)? {
+        Orphaned::Nothing => Ok(false),
+        Orphaned::All => diesel::select(diesel::dsl::exists(open)).get_result(connection),
+        Orphaned::To(url) => {
+            let open = open.filter(deliveries::url.eq(url));
+            diesel::select(diesel::dsl::exists(open)).get_result(connection)
+        }
+    }
+}
+
+/// Ends some of this merchant's, inside a transaction that the caller ends; returns how many.
+pub(super) fn end(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<usize> {
+    let url = match Orphaned::of(connection, merchant)? {
+        Orphaned::Nothing => return Ok(0),
+        Orphaned::To(url) => Some(url),
+        Orphaned::All => None,
+    };
+    sql_query(end_statement())
+        .bind::<Binary, _>(id_bytes(merchant))
+        .bind::<Nullable<Text>, _>(url)
+        .bind::<BigInt, _>(i64::from(MAX_ENDED_AT_ONCE))
+        .execute(connection)
+}
+
+/// Ends some of this merchant's, or of any one that is found; returns how many.
+pub(super) async fn end_batch(
+    store: &SqliteStore,
+    of: Option<MerchantId>,
+) -> Result<u64, StoreError> {
+    let merchant = match of {
+        Some(merchant) => merchant,
+        None => match find(store)? {
+            Some(merchant) => merchant,
+            None => return Ok(0),
+        },
+    };
+    let ended = store.write(Priority::Worker, move |connection| {
+        end(connection, merchant).map_err(error::commit)
+    });
+    let ended = ended.await.map_err(error::into_store_error)?;
+    Ok(ended as u64)
+}
+
+fn find(store: &SqliteStore) -> Result<Option<MerchantId>, StoreError> {
+    let found: Vec<Vec<u8>> = store.read(|connection| {
+        Prepared(sql_query(FIND))
+            .ids(connection)
+            .map_err(error::store)
+    })?;
+    let merchant = found.first();
+    merchant
+        .map(|id| RowReader::of("deliveries", id).id("merchant_id", id))
+        .transpose()
+}

@@ -1,0 +1,281 @@
+//! The file: who may read it, what it holds and does not hold, who else may use it.
+
+use std::{fs, sync::Arc};
+
+use diesel::{RunQueryDsl, connection::SimpleConnection, sql_query};
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_conformance::keys;
+use oncharge_domain::audit::AuditAction;
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, CommitError, Inbox, Maintenance, MerchantRepository,
+    StoreError, WebhookRepository, WorkQueue,
+    queries::{EventFilter, Page},
+    work_queue::QueueName,
+};
+use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
+
+use crate::fixture::{EMAIL, Fixture, NOTIFIED, PAY_TOKEN, PHONE, TOKEN, answer, open, path, raw};
+
+/// Everything that was written is there, in this store.
+async fn assert_contains_everything(store: &SqliteStore, fixture: &Fixture) {
+    let session = store.session(fixture.session.id).await.unwrap();
+    assert_eq!(session.as_ref(), Some(&fixture.session));
+    for operation in [&fixture.attempt, &fixture.refund.1] {
+        let found = store.operation(operation.id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(operation));
+    }
+    let refund = store.refund(fixture.refund.0.id).await.unwrap();
+    assert_eq!(refund.as_ref(), Some(&fixture.refund.0));
+    let request = store.request(fixture.refund.1.id).await.unwrap().unwrap();
+    assert_eq!(
+        request.expose(),
+        format!("request of {}", fixture.refund.1.id).as_bytes()
+    );
+    let record = CheckoutRepository::key(store, &fixture.answered).await;
+    assert_eq!(record.unwrap().unwrap().answer, Some(answer()));
+    let waiting = store.reserved_key(fixture.refund.1.id).await.unwrap();
+    assert_eq!(waiting.as_ref(), Some(&fixture.waiting));
+    let (key, merchant) = MerchantRepository::key(store, &fixture.api_key.1)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(merchant, fixture.merchant);
+    assert_eq!(
+        key.signing_key.expose_bytes(),
+        fixture.api_key.0.signing_key.expose_bytes()
+    );
+    assert_eq!(
+        BlocklistRepository::list(store).await.unwrap(),
+        std::slice::from_ref(&fixture.ban)
+    );
+    let filter = EventFilter {
+        merchant: fixture.merchant.id,
+        session: Some(fixture.session.id),
+        kind: None,
+    };
+    let page = Page {
+        after: None,
+        limit: 9,
+    };
+    let events = store.events(&filter, page).await.unwrap();
+    assert_eq!(events.len(), 1);
+    assert_eq!(
+        (events[0].id, &events[0].event),
+        (fixture.event.id, &fixture.event.event)
+    );
+    let depths = store.depths(fixture.build.now()).await.unwrap();
+    let depths: Vec<_> = depths.iter().map(|one| (one.queue, one.depth)).collect();
+    let expected = [
+        (QueueName::Operations, 1),
+        (QueueName::Deadlines, 0),
+        (QueueName::Inbox, 1),
+        (QueueName::Deliveries, 1),
+    ];
+    assert_eq!(depths, expected);
+    let endpoint = store.endpoint(fixture.merchant.id).await.unwrap();
+    assert_eq!(endpoint.as_ref(), Some(&fixture.endpoint));
+    let outgoing = store.outgoing(&[fixture.event.id]).await.unwrap();
+    assert_eq!(outgoing[0].event, events[0]);
+    assert_eq!(outgoing[0].delivery.url, fixture.endpoint.url);
+    let kept = store.notification(fixture.notification.id).await.unwrap();
+    assert_eq!(kept.unwrap().new, fixture.notification);
+}
+
+#[tokio::test]
+async fn a_reopened_file_contains_everything() {
+    let mut fixture = Fixture::new().await;
+    assert_contains_everything(&fixture.store, &fixture).await;
+    fixture.store = open(&fixture.directory, 2);
+    assert_contains_everything(&fixture.store, &fixture).await;
+}
+
+#[tokio::test]
+async fn two_stores_on_one_file_see_each_others_commits() {
+    let fixture = Fixture::new().await;
+    let other = open(&fixture.directory, 2);
+    assert_contains_everything(&other, &fixture).await;
+    let (mine, theirs) = (
+        fixture.build.next_unit(&fixture.session),
+        fixture.build.next_unit(&fixture.session),
+    );
+    other.commit(theirs.clone()).await.unwrap();
+    let late = fixture.store.commit(mine.clone()).await;
+    assert!(matches!(late, Err(CommitError::Conflict)), "{late:?}");
+    assert!(fixture.store.is_committed(&theirs).await.unwrap());
+    assert!(!fixture.store.is_committed(&mine).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_write_waits_for_another_processs_lock() {
+    let fixture = Fixture::new().await;
+    let mut tool = fixture.raw();
+    tool.batch_execute("BEGIN IMMEDIATE").unwrap();
+    let unit = fixture.build.next_unit(&fixture.session);
+    let store = fixture.store.clone();
+    let mut commit = Box::pin(store.commit(unit));
+    // The unit is queued; a reader is not held up by the lock meanwhile.
+    let pending = std::future::poll_fn(|context| {
+        std::task::Poll::Ready(commit.as_mut().poll(context).is_pending())
+    });
+    assert!(pending.await, "the unit waits");
+    assert!(store.session(fixture.session.id).await.unwrap().is_some());
+    tool.batch_execute("ROLLBACK").unwrap();
+    commit.await.unwrap();
+}
+
+#[tokio::test]
+async fn stores_that_are_opened_at_once_migrate_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let opened: Vec<_> = std::thread::scope(|scope| {
+        let open = |seed| {
+            scope.spawn({
+                let directory = &directory;
+                move || open(directory, seed)
+            })
+        };
+        let threads: Vec<_> = (1..=4).map(open).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .collect()
+    });
+    let build = Builder::new(1);
+    let (merchant, audit) = (build.merchant(), build.audit(AuditAction::MerchantCreated));
+    let (key, hash) = build.api_key(&merchant);
+    opened[0]
+        .create(&merchant, &key, &hash, &audit)
+        .await
+        .unwrap();
+    for store in &opened {
+        let found = store.merchant(merchant.id).await.unwrap();
+        assert_eq!(found.as_ref(), Some(&merchant));
+    }
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_are_readable_by_the_owner_only() {
+    use std::os::unix::fs::PermissionsExt;
+    let fixture = Fixture::new().await;
+    let mut seen = 0;
+    for entry in fs::read_dir(fixture.directory.path()).unwrap() {
+        let entry = entry.unwrap();
+        let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o600, "{}: {mode:o}", entry.path().display());
+        seen += 1;
+    }
+    assert!(seen >= 2, "the file and its log: {seen}");
+}
+
+#[tokio::test]
+async fn secrets_and_personal_data_are_not_stored_in_plain_text() {
+    let fixture = Fixture::new().await;
+    // Also what a checkpoint moves from the log into the file.
+    let mut tool = fixture.raw();
+    let logged = all_bytes(&fixture);
+    tool.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        .unwrap();
+    let signing_key = *fixture.api_key.0.signing_key.expose_bytes();
+    let secrets: [&[u8]; 6] = [
+        EMAIL.as_bytes(),
+        PHONE.as_bytes(),
+        TOKEN.as_bytes(),
+        PAY_TOKEN.as_bytes(),
+        NOTIFIED.as_bytes(),
+        &signing_key,
+    ];
+    for bytes in [logged, all_bytes(&fixture)] {
+        let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
+        assert!(holds(b"order-42"), "the file is read at all");
+        for secret in secrets {
+            assert!(!holds(secret), "{}", secret.escape_ascii());
+        }
+    }
+}
+
+fn all_bytes(fixture: &Fixture) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for entry in fs::read_dir(fixture.directory.path()).unwrap() {
+        bytes.extend(fs::read(entry.unwrap().path()).unwrap());
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn a_corrupt_row_is_reported_with_table_column_and_id() {
+    let fixture = Fixture::new().await;
+    let id = fixture.session.id.uuid().simple().to_string();
+    for (change, expected) in [
+        (
+            "UPDATE sessions SET currency = 'XXX'",
+            ("sessions", "currency"),
+        ),
+        (
+            "UPDATE sessions SET currency = 'EUR', progress = '{}', status = 'pending', \
+          attempt_id = zeroblob(16)",
+            ("sessions", "step"),
+        ),
+        (
+            "UPDATE sessions SET status = 'created', attempt_id = NULL; \
+          UPDATE contacts SET phone = email",
+            ("contacts", "phone"),
+        ),
+    ] {
+        fixture.raw().batch_execute(change).unwrap();
+        match fixture.store.session(fixture.session.id).await {
+            Err(StoreError::Corrupt { table, column, row }) => {
+                assert_eq!((table, column), expected, "{change}");
+                assert_eq!(row, id, "{change}");
+            }
+            other => panic!("{change}: {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_file_of_a_newer_version_or_another_program_is_rejected() {
+    let directory = tempfile::tempdir().unwrap();
+    drop(open(&directory, 1));
+    sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES ('9999')")
+        .execute(&mut raw(&directory))
+        .unwrap();
+    let refused = |directory: &tempfile::TempDir| {
+        let entropy = Arc::new(SeededEntropy::new(1));
+        SqliteStore::open(path(directory), keys(), entropy, Arc::new(FakeClock::new())).unwrap_err()
+    };
+    let newer = refused(&directory);
+    assert!(matches!(newer, StoreError::Failed(_)), "{newer:?}");
+
+    let directory = tempfile::tempdir().unwrap();
+    fs::write(
+        path(&directory),
+        "no database at all, but long enough to look like one".repeat(99),
+    )
+    .unwrap();
+    let foreign = refused(&directory);
+    assert!(matches!(foreign, StoreError::Failed(_)), "{foreign:?}");
+
+    let directory = tempfile::tempdir().unwrap();
+    let entropy = Arc::new(SeededEntropy::new(1));
+    let nowhere = SqliteStore::open(
+        directory.path().join("none/x.db"),
+        keys(),
+        entropy,
+        Arc::new(FakeClock::new()),
+    );
+    assert!(
+        matches!(nowhere, Err(StoreError::Unavailable(_))),
+        "{nowhere:?}"
+    );
+}
+
+#[tokio::test]
+async fn values_under_the_first_key_are_not_resealed() {
+    let fixture = Fixture::new().await;
+    assert_eq!(
+        fixture.store.reseal().await.unwrap(),
+        0,
+        "all is under the first key"
+    );
+    fixture.store.ping().await.unwrap();
+}

@@ -1,0 +1,135 @@
+//! What operators ask: how much waits, what is stuck, and what became of a session.
+
+mod find;
+mod session_history;
+
+use std::time::{Duration, Instant};
+
+use oncharge_domain::{
+    audit::{AuditAction, AuditEntry},
+    id::{NotificationId, OperationId},
+    session::StatusName,
+    time::Timestamp,
+};
+use oncharge_ports::{
+    inbox::StuckNotificationFilter,
+    work_queue::{QueueDepth, StuckItem},
+};
+
+pub use self::{
+    find::{FindSessions, find_sessions},
+    session_history::session_history,
+};
+use crate::{App, Error};
+
+/// Whether the store answers, and how long it took.
+pub async fn ping(app: &App) -> Result<Duration, Error> {
+    let begun = Instant::now();
+    app.inner().maintenance.ping().await?;
+    Ok(begun.elapsed())
+}
+
+/// How many sessions were created since then, by their status as it is read now; of each status no
+/// more than `most` are counted.
+pub async fn count_sessions(
+    app: &App,
+    since: Timestamp,
+    most: u32,
+) -> Result<Vec<(StatusName, u64)>, Error> {
+    let operator_queries = &app.inner().operator_queries;
+    Ok(operator_queries
+        .count_sessions(since, app.now(), most)
+        .await?)
+}
+
+/// How much waits in each queue.
+pub async fn depths(app: &App) -> Result<Vec<QueueDepth>, Error> {
+    Ok(app.inner().work.depths(app.now()).await?)
+}
+
+/// Work that a person should look at, oldest first, at most so many.
+pub async fn stuck(app: &App, limit: u32) -> Result<Vec<StuckItem>, Error> {
+    Ok(app.inner().work.stuck(app.now(), limit).await?)
+}
+
+/// What a person can take off the list of stuck work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dismissible {
+    /// A notification that changes nothing.
+    Notification(NotificationId),
+    /// An operation that has failed here and is done at the PSP.
+    Operation(OperationId),
+}
+
+impl Dismissible {
+    /// Reads an id (`ntf_…` or `op_…`).
+    pub fn parse(id: &str) -> Option<Self> {
+        let notification = id.parse().ok().map(Self::Notification);
+        notification.or_else(|| id.parse().ok().map(Self::Operation))
+    }
+}
+
+/// Takes an item off the list of stuck work; `false` where it is not on it.
+pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
+    let mut audit = AuditEntry {
+        id: app.new_id(),
+        at: app.now(),
+        action: AuditAction::NotificationDismissed,
+        merchant: None,
+        session: None,
+        operation: None,
+        detail: String::new(),
+    };
+    match item {
+        Dismissible::Notification(id) => {
+            audit.detail = id.to_string();
+            Ok(app.inner().inbox.dismiss(id, &audit).await?)
+        }
+        Dismissible::Operation(id) => {
+            audit.action = AuditAction::ContradictionDismissed;
+            if let Some(operation) = app.inner().checkout.operation(id).await? {
+                audit.id = app.new_id_in(operation.merchant.slot());
+                audit.merchant = Some(operation.merchant);
+                audit.session = Some(operation.session);
+            }
+            audit.operation = Some(id);
+            Ok(app.inner().work.dismiss_contradiction(id, &audit).await?)
+        }
+    }
+}
+
+/// How many notifications are dismissed in one transaction.
+const DISMISS_BATCH: u32 = 500;
+
+/// Takes all of these notifications off the list of stuck work, in batches; returns how many. What
+/// was dismissed before an error stays dismissed.
+pub async fn dismiss_all(app: &App, stuck: &StuckNotificationFilter) -> Result<u64, Error> {
+    let mut total: u64 = 0;
+    loop {
+        let audit = AuditEntry {
+            id: app.new_id(),
+            at: app.now(),
+            action: AuditAction::NotificationDismissed,
+            merchant: None,
+            session: None,
+            operation: None,
+            detail: describe(stuck),
+        };
+        let inbox = &app.inner().inbox;
+        let dismissed = inbox.dismiss_all(stuck, DISMISS_BATCH, &audit).await?;
+        total = total.saturating_add(dismissed);
+        if dismissed < u64::from(DISMISS_BATCH) {
+            return Ok(total);
+        }
+    }
+}
+
+/// What the audit log says after the number of notifications.
+fn describe(stuck: &StuckNotificationFilter) -> String {
+    let of = match &stuck.account {
+        Some(account) => format!("of {}/{}", account.connector(), account.account()),
+        None => "of all accounts".to_owned(),
+    };
+    let before = stuck.received_before.as_offset_date_time();
+    format!("{} {of}, received before {before}", stuck.status.name())
+}

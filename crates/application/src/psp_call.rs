@@ -1,0 +1,81 @@
+//! Calls to a PSP: only ever with an intent that is committed.
+
+use oncharge_domain::{
+    card::Card,
+    operation::Operation,
+    psp::{PspReport, PspResult},
+};
+use oncharge_ports::psp::{PreparedRequest, PspError};
+use time::Duration;
+use tracing::warn;
+
+use crate::{App, commit::RECOVERY_DELAY_SECONDS};
+
+/// What became known of an operation, with the card where the PSP reports it.
+#[derive(Clone)]
+pub(crate) struct CallResult {
+    pub(crate) result: PspResult,
+    pub(crate) card: Option<Card>,
+}
+
+impl From<PspReport> for CallResult {
+    fn from(report: PspReport) -> Self {
+        Self {
+            result: PspResult::Response(report.answer),
+            card: report.card,
+        }
+    }
+}
+
+impl From<PspResult> for CallResult {
+    fn from(result: PspResult) -> Self {
+        Self { result, card: None }
+    }
+}
+
+/// Sends an operation's request and says what was learned. The process that has announced a call may
+/// have been suspended since: once the operation belongs to recovery, it is not sent from here.
+/// Another process may have finished it, and the PSP may have forgotten its key.
+pub(crate) async fn send(
+    app: &App,
+    operation: &Operation,
+    request: &PreparedRequest,
+) -> CallResult {
+    let age = app.now().since(operation.last_sent_at);
+    if age > Duration::seconds(RECOVERY_DELAY_SECONDS) {
+        warn!(operation = %operation.id, seconds = age.whole_seconds(),
+            "too late to send: the operation is left to recovery");
+        return PspResult::NotSent.into();
+    }
+    let Some(psp) = app.inner().psps.account(&operation.account) else {
+        warn!(operation = %operation.id, "the operation's PSP account is not configured");
+        return PspResult::NotSent.into();
+    };
+    let result = match psp.send(request).await {
+        Ok(report) => CallResult::from(report),
+        Err(error) => {
+            warn!(operation = %operation.id, kind = operation.kind.name(), %error, "no answer from the PSP");
+            match error {
+                PspError::NotSent(_) => PspResult::NotSent.into(),
+                PspError::Unknown(_) => PspResult::Unknown.into(),
+            }
+        }
+    };
+    metrics::counter!("oncharge_psp_results_total",
+        "kind" => operation.kind.name(), "word" => result_name(&result.result))
+    .increment(1);
+    result
+}
+
+fn result_name(result: &PspResult) -> &'static str {
+    use oncharge_domain::psp::PspResponse;
+    match result {
+        PspResult::Response(PspResponse::Done { .. }) => "done",
+        PspResult::Response(PspResponse::Accepted { .. }) => "accepted",
+        PspResult::Response(PspResponse::ActionRequired(_)) => "action_required",
+        PspResult::Response(PspResponse::Refused(_)) => "refused",
+        PspResult::NotSent => "not_sent",
+        PspResult::Unknown => "unknown",
+        PspResult::NotFound => "not_found",
+    }
+}

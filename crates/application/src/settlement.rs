@@ -1,0 +1,427 @@
+//! What follows from a word of the PSP, committed with the answer that waits for it.
+
+use oncharge_domain::{
+    id::{NotificationId, OperationId, SessionId},
+    operation::{CancelPurpose, Operation, OperationKind, OperationStatus, SendState},
+    psp::{PspResponse, PspResult},
+    refund::Refund,
+    session::{Decision, Input, PspUpdate, Session, Status},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    ApiResponse, CommitError, StoredResponse, UnitOfWork,
+    unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite, Lease, NewOperation},
+};
+use tracing::warn;
+
+use crate::{
+    App, Error,
+    commit::{self, ACCEPTED_POLL_SECONDS, Backoff},
+    psp_call::CallResult,
+};
+
+/// A word of the PSP and who waits for what follows from it.
+pub(crate) struct Settlement {
+    /// The operation's session.
+    pub(crate) session: SessionId,
+    pub(crate) operation: OperationId,
+    pub(crate) result: CallResult,
+    /// The request that waits, if one does.
+    pub(crate) waiting: Option<WaitingRequest>,
+    /// The worker's lease, if a worker learned it.
+    pub(crate) lease: Option<Lease>,
+    /// The notification that told it, which is handled by what follows.
+    pub(crate) handled: Option<NotificationId>,
+    /// What is known already, so that the first try needs no reading.
+    pub(crate) preloaded: Option<LoadedOperation>,
+}
+
+/// A merchant's request that waits for the outcome.
+pub(crate) struct WaitingRequest {
+    pub(crate) scope: Option<IdempotencyScope>,
+    pub(crate) request_id: String,
+}
+
+/// What the intent has just committed.
+pub(crate) struct LoadedOperation {
+    pub(crate) session: Session,
+    pub(crate) operation: Operation,
+    pub(crate) refund: Option<Refund>,
+}
+
+/// What followed.
+pub(crate) struct Settled {
+    /// The session afterwards.
+    pub(crate) session: Session,
+    /// The operation afterwards.
+    pub(crate) operation: Operation,
+    /// Whether the word was news: something was committed because of it.
+    pub(crate) had_effect: bool,
+    /// The answer for the merchant; `None` where the PSP could surely not be reached.
+    pub(crate) answer: Option<StoredResponse>,
+}
+
+impl Settled {
+    fn of(after: LoadedOperation, had_effect: bool, answer: Option<StoredResponse>) -> Self {
+        if had_effect {
+            count(&after.operation);
+        }
+        Self {
+            session: after.session,
+            operation: after.operation,
+            had_effect,
+            answer,
+        }
+    }
+}
+
+/// Decides what follows from a word and commits it; again on a conflict until the deadline.
+pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled, Error> {
+    let Settlement {
+        session,
+        operation,
+        mut result,
+        waiting,
+        lease,
+        handled,
+        mut preloaded,
+    } = settlement;
+    let mut guard = app.inner().locks.lock(session).await;
+    let mut backoff = Backoff::new();
+    let mut is_confirmed = false;
+    loop {
+        let was_preloaded = preloaded.is_some();
+        let loaded = match preloaded.take() {
+            Some(preloaded) => preloaded,
+            None => load_in(app, session, operation).await?,
+        };
+        if !is_confirmed && contradicts(&loaded.operation, &result.result) {
+            drop(guard);
+            match confirm(app, &loaded.operation, &result).await {
+                Some(current) => result = current,
+                // The worker applies it later.
+                None if lease.is_some() => return Err(Error::PspUnavailable),
+                None => {}
+            }
+            is_confirmed = true;
+            guard = app.inner().locks.lock(session).await;
+            continue;
+        }
+        let now = app.now();
+        let Some(decision) = decide(app, &loaded, &result, waiting.is_some(), now).await? else {
+            backoff.wait(app).await?;
+            continue;
+        };
+        let has_effect = !decision.is_empty(&loaded.session);
+        let after = LoadedOperation {
+            operation: changed(&decision, &loaded.operation),
+            refund: decision.changed_refunds.first().cloned().or(loaded.refund),
+            session: decision.session.clone(),
+        };
+        // Right after the intent nobody else can have given the answer.
+        let waits = waiting.as_ref().filter(|_| !was_preloaded);
+        let record = record(app, waits).await?;
+        let (unit, answer) = if has_effect {
+            let (mut unit, answer) =
+                unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?;
+            unit.handled = handled;
+            (Some(unit), answer)
+        } else {
+            answer_repeated_result(app, &after, (waiting.as_ref(), record.as_ref()), now)
+        };
+        let answer = record.and_then(|record| record.answer).or(answer);
+        let committed = match unit {
+            Some(unit) => commit::commit(app, unit).await,
+            None => Ok(()),
+        };
+        match committed {
+            Ok(()) => return Ok(Settled::of(after, has_effect, answer)),
+            // What the intent left behind has changed since: it is read anew at once.
+            Err(CommitError::Conflict) if was_preloaded => {}
+            Err(CommitError::Conflict) => backoff.wait(app).await?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Whether the PSP reports as done a capture, cancel, refund or compensation that failed here. An
+/// authorization is not among them: what it holds is compensated.
+fn contradicts(operation: &Operation, result: &PspResult) -> bool {
+    operation.status == OperationStatus::Failed
+        && !matches!(operation.kind, OperationKind::Authorize { .. })
+        && matches!(result, PspResult::Response(PspResponse::Done { .. }))
+}
+
+/// The current state of an operation at the PSP in place of a result that contradicts ours: a report
+/// of success that is older than the failure, sent twice or out of order, is no contradiction.
+/// `None` where the PSP cannot be asked.
+async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Option<CallResult> {
+    let psp = app.inner().psps.account(&operation.account)?;
+    match psp.look_up(operation.id).await {
+        Ok(found) => Some(found.map_or_else(|| result.clone(), CallResult::from)),
+        Err(error) => {
+            warn!(operation = %operation.id, %error, "a contradiction could not be confirmed");
+            None
+        }
+    }
+}
+
+/// Decides what follows from a word; `None` where the decision has no effect and another process has
+/// changed the session since it was read, so that it has to be read again. (A decision with an
+/// effect needs no check here: its commit fails on a stale version.)
+async fn decide(
+    app: &App,
+    loaded: &LoadedOperation,
+    result: &CallResult,
+    waiting: bool,
+    now: Timestamp,
+) -> Result<Option<Decision>, Error> {
+    let heard = heard(app, loaded, result, waiting, now).await?;
+    let decision = loaded
+        .session
+        .decide(Input::PspUpdate(Box::new(heard)), now);
+    let has_effect = matches!(&decision, Ok(decision) if !decision.is_empty(&loaded.session));
+    if has_effect || is_current(app, &loaded.session).await? {
+        return Ok(Some(decision?));
+    }
+    Ok(None)
+}
+
+fn count(operation: &Operation) {
+    let outcome = match operation.status {
+        OperationStatus::Requested => return,
+        OperationStatus::Succeeded => "succeeded",
+        OperationStatus::Failed => "failed",
+    };
+    metrics::counter!("oncharge_operations_total", "kind" => operation.kind.name(), "outcome" => outcome)
+        .increment(1);
+}
+
+/// The operation and its session as they are together at one time.
+pub(crate) async fn load(app: &App, id: OperationId) -> Result<LoadedOperation, Error> {
+    load_in(app, session_of(app, id).await?, id).await
+}
+
+/// The session of an operation: it never changes.
+async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
+    let found = app.inner().checkout.operation(id).await?;
+    Ok(found.ok_or(Error::NotFound)?.session)
+}
+
+/// The session is read first: every change of an operation or refund raises its session's version in
+/// the same commit. Where another process commits between these reads, the session is therefore
+/// outdated: a commit that is based on it fails as a conflict, and [`decide`] checks the version of
+/// what needs no commit. Read in the other order, an outdated operation would meet a current
+/// session, and no version would show it.
+async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<LoadedOperation, Error> {
+    let checkout = &app.inner().checkout;
+    let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
+    let operation = checkout.operation(id).await?.ok_or(Error::NotFound)?;
+    let refund = match operation.kind {
+        OperationKind::Refund(refund) => checkout.refund(refund).await?,
+        _ => None,
+    };
+    Ok(LoadedOperation {
+        session,
+        operation,
+        refund,
+    })
+}
+
+/// Whether the session still has the version that was read, so that everything read since then
+/// belongs to it.
+async fn is_current(app: &App, read: &Session) -> Result<bool, Error> {
+    let found = app.inner().checkout.session(read.id).await?;
+    Ok(found.ok_or(Error::NotFound)?.version == read.version)
+}
+
+/// The word with all that the decision may touch.
+async fn heard(
+    app: &App,
+    loaded: &LoadedOperation,
+    result: &CallResult,
+    waiting: bool,
+    now: Timestamp,
+) -> Result<PspUpdate, Error> {
+    let psp_result = &result.result;
+    let checkout = &app.inner().checkout;
+    let operation = loaded.operation.clone();
+    let mut heard = PspUpdate::new(
+        operation,
+        app.inner()
+            .entropy
+            .id_in(loaded.session.merchant.slot(), now),
+    );
+    heard.result = psp_result.clone();
+    heard.card.clone_from(&result.card);
+    heard.waiting = waiting;
+    heard.refund.clone_from(&loaded.refund);
+    if let (
+        OperationKind::Cancel(CancelPurpose::Abandon | CancelPurpose::Expiry),
+        Status::Pending(pending),
+    ) = (&loaded.operation.kind, &loaded.session.status)
+    {
+        heard.attempt = checkout.operation(pending.attempt).await?;
+    }
+    let is_reversed = matches!(psp_result, PspResult::Response(PspResponse::Refused(_)))
+        && loaded.operation.status == OperationStatus::Succeeded
+        && matches!(loaded.session.status, Status::Captured(_));
+    if is_reversed {
+        heard.unsent_refunds = checkout.unsent_refunds(loaded.session.id).await?;
+    }
+    Ok(heard)
+}
+
+fn changed(decision: &Decision, before: &Operation) -> Operation {
+    let changed = decision
+        .changed_operations
+        .iter()
+        .find(|after| after.id == before.id);
+    changed.unwrap_or(before).clone()
+}
+
+async fn unit(
+    app: &App,
+    (decision, after): (&Decision, &LoadedOperation),
+    (waiting, lease): (Option<&WaitingRequest>, Option<Lease>),
+    now: Timestamp,
+) -> Result<(UnitOfWork, Option<StoredResponse>), Error> {
+    let mut unit = commit::unit_of(app, decision, now);
+    unit.lease = lease;
+    for operation in &decision.operations {
+        unit.operations.push(NewOperation {
+            operation: operation.clone(),
+            request: commit::prepare(app, operation, None)?,
+            next_try_at: operation.not_before,
+            key: None,
+        });
+    }
+    for change in &mut unit.changed_operations {
+        let wait = match change.operation.sending {
+            SendState::Accepted => ACCEPTED_POLL_SECONDS,
+            SendState::Intended | SendState::NotSent | SendState::Unknown => 1,
+        };
+        change.next_try_at = Some(now.plus_seconds(wait));
+    }
+    let answer = render(app, after, waiting, now);
+    let scope = match waiting {
+        Some(waiting) => waiting.scope.clone(),
+        None if is_requested_by_merchant(&after.operation) => {
+            app.inner()
+                .checkout
+                .reserved_key(after.operation.id)
+                .await?
+        }
+        None => None,
+    };
+    unit.key = match (scope, &answer) {
+        (Some(scope), Some(answer)) => Some(IdempotencyWrite::Complete {
+            scope,
+            answer: answer.clone(),
+            at: now,
+        }),
+        (Some(scope), None) if frees_key(&after.operation) => {
+            Some(IdempotencyWrite::Release { scope })
+        }
+        _ => None,
+    };
+    Ok((unit, answer))
+}
+
+/// Whether a merchant's request may wait for this operation.
+fn is_requested_by_merchant(operation: &Operation) -> bool {
+    match operation.kind {
+        OperationKind::Capture { automatic } => !automatic,
+        OperationKind::Cancel(purpose) => purpose == CancelPurpose::Merchant,
+        OperationKind::Refund(_) => true,
+        OperationKind::Authorize { .. } | OperationKind::Compensation { .. } => false,
+    }
+}
+
+/// `psp_unavailable` is never remembered: the commit that fails the operation frees the key.
+fn frees_key(operation: &Operation) -> bool {
+    is_requested_by_merchant(operation) && operation.status == OperationStatus::Failed
+}
+
+/// The answer to the merchant; `None` where there is none to give (yet), or the PSP could surely
+/// not be reached.
+fn render(
+    app: &App,
+    after: &LoadedOperation,
+    waiting: Option<&WaitingRequest>,
+    now: Timestamp,
+) -> Option<StoredResponse> {
+    use oncharge_domain::psp::RefusalReason;
+    if !is_requested_by_merchant(&after.operation) {
+        return None;
+    }
+    let session = &after.session;
+    let answer = match (&after.operation.kind, after.operation.status) {
+        (OperationKind::Refund(_), _) => ApiResponse::RefundRequested(after.refund.as_ref()?),
+        (_, OperationStatus::Succeeded) => ApiResponse::Done(session),
+        (_, OperationStatus::Failed)
+            if after.operation.failure == Some(RefusalReason::NeverSent) =>
+        {
+            return None;
+        }
+        // A refused cancel of an authorization that is gone: what was asked for is true.
+        (OperationKind::Cancel(_), OperationStatus::Failed)
+            if matches!(session.status, Status::Cancelled(_)) =>
+        {
+            ApiResponse::Done(session)
+        }
+        (_, OperationStatus::Failed) => ApiResponse::PspRejected,
+        // Where no request is at hand, an answer is due as soon as the PSP has taken the operation
+        // in: until its end may come, days can pass.
+        (_, OperationStatus::Requested)
+            if waiting.is_none() && after.operation.sending != SendState::Accepted =>
+        {
+            return None;
+        }
+        (_, OperationStatus::Requested) => ApiResponse::Accepted(session),
+    };
+    let request_id = waiting.map(|waiting| waiting.request_id.clone());
+    // Where recovery answers, there is no request: the operation's id leads to the story.
+    let request_id = request_id.unwrap_or_else(|| after.operation.id.to_string());
+    Some(app.inner().presenter.render(&answer, &request_id, now))
+}
+
+/// The word says nothing new: somebody else has committed it meanwhile. Where the key has no
+/// answer yet, this is the first, and it is remembered now.
+fn answer_repeated_result(
+    app: &App,
+    after: &LoadedOperation,
+    (waiting, record): (Option<&WaitingRequest>, Option<&IdempotencyRecord>),
+    now: Timestamp,
+) -> (Option<UnitOfWork>, Option<StoredResponse>) {
+    let answer = render(app, after, waiting, now);
+    let scope = waiting.and_then(|waiting| waiting.scope.clone());
+    let is_reserved = record.is_some_and(|record| record.answer.is_none());
+    let unit = match (scope, &answer) {
+        (Some(scope), Some(answer)) if is_reserved => {
+            let mut session = after.session.clone();
+            session.version = session.version.saturating_add(1);
+            let id = app.inner().entropy.id_in(session.merchant.slot(), now);
+            let mut unit = UnitOfWork::of(id, session);
+            unit.key = Some(IdempotencyWrite::Complete {
+                scope,
+                answer: answer.clone(),
+                at: now,
+            });
+            Some(unit)
+        }
+        _ => None,
+    };
+    (unit, answer)
+}
+
+/// The record of the key under which a request waits.
+async fn record(
+    app: &App,
+    waiting: Option<&WaitingRequest>,
+) -> Result<Option<IdempotencyRecord>, Error> {
+    match waiting.and_then(|waiting| waiting.scope.as_ref()) {
+        Some(scope) => Ok(app.inner().checkout.key(scope).await?),
+        None => Ok(None),
+    }
+}

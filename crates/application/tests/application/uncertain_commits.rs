@@ -1,0 +1,45 @@
+//! Commits that are not there when they are asked for, and are written all the same: the
+//! connection was lost while the database was still at it.
+
+use oncharge_application::Error;
+use oncharge_domain::session::StatusName;
+
+use crate::support::{FaultPoint, PlannedFault, World, books, describe};
+
+#[tokio::test(start_paused = true)]
+async fn an_intent_committed_late_is_recognized_and_executed_once() {
+    for key in ["", "k"] {
+        let world = World::new();
+        let order = world.captured().await;
+        world.fault_plan.stall_next_commit();
+        let answer = world.refund(&order, key, 1_000).await;
+        assert_eq!(answer.unwrap().answer.status, 201, "{key:?}");
+        assert_eq!(books(&world, &order).await.taken, 9_000, "{key:?}");
+        assert_eq!(world.store.refunds_of(order.id).len(), 1, "{key:?}");
+    }
+    let world = World::new();
+    let order = world.authorized().await;
+    world.fault_plan.stall_next_commit();
+    let answer = world.capture(&order, "", None).await;
+    assert_eq!(describe(&answer), "200 done captured");
+    let order = world.open().await;
+    world.fault_plan.stall_next_commit();
+    let state = world.pay(&order, "tok_1").await.unwrap();
+    assert_eq!(state.status, StatusName::Authorized);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_uncertain_commit_is_not_reported_as_unwritten() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.fault_plan.stall_next_commit();
+    world
+        .fault_plan
+        .plan(FaultPoint::Commit(2), PlannedFault::Before);
+    let answer = world.refund(&order, "", 1_000).await;
+    assert!(matches!(answer, Err(Error::Internal(_))), "{answer:?}");
+    // The database comes to its end, and recovery carries out what was ordered.
+    world.open().await;
+    world.run_for(60).await;
+    assert_eq!(books(&world, &order).await.taken, 9_000);
+}

@@ -1,0 +1,152 @@
+//! The use cases on a store, wired in this very process as the server wires them.
+
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use oncharge_adapter_http::JsonPresenter;
+use oncharge_adapter_postgres::PostgresStore;
+use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
+use oncharge_adapter_sqlite::SqliteStore;
+use oncharge_application::{App, Dependencies, Settings};
+use oncharge_domain::{keyring::Keyring, time::Timestamp};
+use oncharge_ports::{
+    BlocklistRepository, CheckoutRepository, Clock, Entropy, Inbox, KeyRegistry, Maintenance,
+    MerchantRepository, OperatorQueries, WebhookRepository, WebhookSender, WorkQueue,
+};
+use ring::rand::{SecureRandom as _, SystemRandom};
+use time::OffsetDateTime;
+
+use crate::database::Database;
+
+/// How many connections to PostgreSQL: as many as the server's by default.
+pub(crate) const POOL: usize = 16;
+/// What the PSP signs its notifications with.
+pub(crate) const NOTIFICATION_KEY: &str = "key-of-the-bench";
+
+const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
+const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
+
+/// The use cases, and the ports by which the bench makes what is to be there.
+pub(crate) struct BenchApp {
+    pub(crate) app: App,
+    pub(crate) checkout: Arc<dyn CheckoutRepository>,
+    pub(crate) merchants: Arc<dyn MerchantRepository>,
+    pub(crate) webhooks: Arc<dyn WebhookRepository>,
+    pub(crate) work: Arc<dyn WorkQueue>,
+    /// How often the store has waited for PostgreSQL.
+    pub(crate) round_trips: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
+}
+
+impl BenchApp {
+    /// On the database in this place, with this way to merchants' servers.
+    pub(crate) async fn open(
+        database: &Database,
+        sender: Arc<dyn WebhookSender>,
+    ) -> anyhow::Result<Self> {
+        let entropy: Arc<dyn Entropy> = Arc::new(SystemEntropy(SystemRandom::new()));
+        match database {
+            Database::Sqlite(file) => {
+                let store =
+                    SqliteStore::open(file, keys(MASTER)?, entropy.clone(), Arc::new(SystemClock))?;
+                Self::from_store(Arc::new(store), (sender, entropy))
+            }
+            Database::Postgres(url) => {
+                let store = PostgresStore::connect(url, keys(MASTER)?, entropy.clone(), POOL);
+                let store = store.await?;
+                let statistics_source = store.clone();
+                Ok(Self {
+                    round_trips: Some(Arc::new(move || statistics_source.statistics().round_trips)),
+                    ..Self::from_store(Arc::new(store), (sender, entropy))?
+                })
+            }
+        }
+    }
+
+    fn from_store<S>(
+        store: Arc<S>,
+        (sender, entropy): (Arc<dyn WebhookSender>, Arc<dyn Entropy>),
+    ) -> anyhow::Result<Self>
+    where
+        S: CheckoutRepository
+            + MerchantRepository
+            + BlocklistRepository
+            + WorkQueue
+            + OperatorQueries
+            + Inbox
+            + WebhookRepository
+            + KeyRegistry
+            + Maintenance
+            + 'static,
+    {
+        let app = App::new(Dependencies {
+            checkout: store.clone(),
+            merchants: store.clone(),
+            blocklist: store.clone(),
+            inbox: store.clone(),
+            webhooks: store.clone(),
+            work: store.clone(),
+            operator_queries: store.clone(),
+            key_registry: store.clone(),
+            maintenance: store.clone(),
+            psps: Arc::new(Registry::new([account()])?),
+            sender,
+            presenter: Arc::new(JsonPresenter),
+            clock: Arc::new(SystemClock),
+            entropy,
+            keys: keys(MASTER)?,
+            peppers: keys(PEPPER)?,
+            settings: Settings {
+                sandbox: true,
+                ..Settings::default()
+            },
+        });
+        Ok(Self {
+            app,
+            checkout: store.clone(),
+            merchants: store.clone(),
+            webhooks: store.clone(),
+            work: store,
+            round_trips: None,
+        })
+    }
+}
+
+/// A simulator that is never called: only its notifications are.
+fn account() -> Account {
+    let unused_url = "http://127.0.0.1:9";
+    Account {
+        name: "default".to_owned(),
+        connector: Connector::Simulator(simulator::Settings {
+            base_url: unused_url.to_owned(),
+            bearer: Secret::new("bearer-of-the-bench"),
+            notification_key: Secret::new(NOTIFICATION_KEY),
+            notification_url: format!("{unused_url}/webhooks/psp/simulator/default"),
+        }),
+    }
+}
+
+fn keys(text: &str) -> anyhow::Result<Keyring> {
+    Keyring::parse(text).map_err(|error| anyhow!("the bench's keys: {error}"))
+}
+
+/// The machine's clock.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "measures with the real clock")]
+    fn now(&self) -> Timestamp {
+        Timestamp::new(OffsetDateTime::now_utc())
+    }
+}
+
+/// The operating system's randomness.
+struct SystemEntropy(SystemRandom);
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, buffer: &mut [u8]) {
+        // Ids that repeat would be measured as errors of the store.
+        if self.0.fill(buffer).is_err() {
+            std::process::abort();
+        }
+    }
+}

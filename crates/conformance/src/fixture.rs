@@ -1,0 +1,229 @@
+//! A store with a merchant in it, and the moves that many laws share.
+
+pub(crate) mod webhooks;
+
+use oncharge_domain::{
+    audit::AuditAction,
+    id::SessionId,
+    merchant::{ApiKey, Merchant},
+    operation::{Operation, OperationStatus},
+    psp::RefusalReason,
+    session::{EventKind, Session},
+};
+use oncharge_ports::{
+    CommitError, StoredResponse, UnitOfWork,
+    queries::{EventFilter, Page, SessionFilter, StoredEvent},
+    unit_of_work::{ChangedOperation, IdempotencyScope, IdempotencyWrite},
+};
+use oncharge_testkit::Builder;
+
+use crate::Store;
+
+/// A store with a merchant, and a builder for values of that merchant.
+pub(crate) struct Fixture {
+    pub(crate) store: Store,
+    pub(crate) build: Builder,
+    pub(crate) merchant: Merchant,
+    /// The merchant's first key.
+    pub(crate) key: ApiKey,
+}
+
+/// A page that holds everything.
+pub(crate) const ALL: Page = Page {
+    after: None,
+    limit: 1000,
+};
+
+impl Fixture {
+    pub(crate) async fn new(store: &Store) -> anyhow::Result<Self> {
+        let build = Builder::new(1);
+        let merchant = build.merchant();
+        let key = create(store, &build, &merchant).await?;
+        Ok(Self {
+            store: store.clone(),
+            build,
+            merchant,
+            key,
+        })
+    }
+
+    /// Another merchant that is in the store, too.
+    pub(crate) async fn other_merchant(&self) -> anyhow::Result<Merchant> {
+        Ok(self.other_merchant_with_key().await?.0)
+    }
+
+    /// Another merchant that is in the store, too, with its first key.
+    pub(crate) async fn other_merchant_with_key(&self) -> anyhow::Result<(Merchant, ApiKey)> {
+        let merchant = self.build.merchant();
+        let key = create(&self.store, &self.build, &merchant).await?;
+        Ok((merchant, key))
+    }
+
+    pub(crate) async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
+        self.store.checkout.commit(unit).await
+    }
+
+    /// A session in `created` that is in the store.
+    pub(crate) async fn session(&self) -> anyhow::Result<Session> {
+        self.session_of(&self.merchant).await
+    }
+
+    /// A session of this merchant in `created` that is in the store.
+    pub(crate) async fn session_of(&self, merchant: &Merchant) -> anyhow::Result<Session> {
+        let session = self.build.session(merchant);
+        self.commit(self.build.unit(session.clone())).await?;
+        Ok(session)
+    }
+
+    /// Writes the session anew with this open operation, and returns it.
+    pub(crate) async fn start(
+        &self,
+        session: &Session,
+        operation: Operation,
+    ) -> anyhow::Result<Session> {
+        let mut unit = self.build.next_unit(session);
+        unit.operations = vec![self.build.intent(operation)];
+        let written = unit.session.clone();
+        self.commit(unit).await?;
+        Ok(written)
+    }
+
+    /// Writes the session anew with this change of an operation, and returns it.
+    pub(crate) async fn change(
+        &self,
+        session: &Session,
+        operation: Operation,
+    ) -> anyhow::Result<Session> {
+        let mut unit = self.build.next_unit(session);
+        unit.changed_operations = vec![ChangedOperation {
+            operation,
+            next_try_at: None,
+        }];
+        let written = unit.session.clone();
+        self.commit(unit).await?;
+        Ok(written)
+    }
+
+    /// A session with one open attempt, both in the store.
+    pub(crate) async fn session_with_attempt(&self) -> anyhow::Result<(Session, Operation)> {
+        let session = self.session().await?;
+        let attempt = self.build.attempt(&session, "tok_1");
+        let session = self.start(&session, attempt.clone()).await?;
+        Ok((session, attempt))
+    }
+
+    pub(crate) async fn load(&self, id: SessionId) -> anyhow::Result<Session> {
+        let found = self.store.checkout.session(id).await?;
+        found.ok_or_else(|| anyhow::anyhow!("{id} is not found"))
+    }
+
+    /// The session's events, by number.
+    pub(crate) async fn events(&self, session: &Session) -> anyhow::Result<Vec<StoredEvent>> {
+        let filter = EventFilter {
+            merchant: session.merchant,
+            session: Some(session.id),
+            kind: None,
+        };
+        let mut events = self.store.checkout.events(&filter, ALL).await?;
+        events.sort_by_key(|stored| stored.event.sequence);
+        Ok(events)
+    }
+
+    /// A filter for all sessions of the merchant, at the builder's time.
+    pub(crate) fn all_sessions(&self) -> SessionFilter {
+        SessionFilter {
+            merchant: self.merchant.id,
+            status: None,
+            reference: None,
+            order_id: None,
+            psp_reference: None,
+            created_after: None,
+            created_before: None,
+            now: self.build.now(),
+        }
+    }
+
+    /// A unit that creates a session with an attempt that this key waits for.
+    pub(crate) fn unit_reserving_key(&self, scope: &IdempotencyScope) -> UnitOfWork {
+        let session = self.build.session(&self.merchant);
+        let attempt = self.build.attempt(&session, "tok_1");
+        let mut unit = self.build.unit(session);
+        unit.key = Some(IdempotencyWrite::Reserve {
+            scope: scope.clone(),
+            fingerprint: fingerprint(),
+            operation: attempt.id,
+            at: self.build.now(),
+        });
+        let mut intent = self.build.intent(attempt);
+        intent.key = Some(scope.clone());
+        unit.operations = vec![intent];
+        unit
+    }
+
+    /// A unit that creates a session and remembers this answer at once.
+    pub(crate) fn unit_storing_response(&self, scope: &IdempotencyScope, body: &str) -> UnitOfWork {
+        let mut unit = self.build.unit(self.build.session(&self.merchant));
+        unit.key = Some(IdempotencyWrite::ReserveAndComplete {
+            scope: scope.clone(),
+            fingerprint: fingerprint(),
+            answer: answer(body),
+            at: self.build.now(),
+        });
+        unit
+    }
+
+    /// A unit with one of everything over this session: its next version, a final attempt's
+    /// change left out, an operation, a refund, an event, an audit entry and a reserved key.
+    pub(crate) fn full_unit(&self, session: &Session, scope: &IdempotencyScope) -> UnitOfWork {
+        let mut unit = self.build.next_unit(session);
+        let (refund, operation) = self.build.refund(session, 100);
+        unit.key = Some(IdempotencyWrite::Reserve {
+            scope: scope.clone(),
+            fingerprint: fingerprint(),
+            operation: operation.id,
+            at: self.build.now(),
+        });
+        let sequence = session.next_sequence;
+        unit.session.next_sequence = sequence + 1;
+        let event = self
+            .build
+            .event(session, sequence, EventKind::RefundRequested);
+        unit.operations = vec![self.build.intent(operation)];
+        unit.refund = Some(refund);
+        unit.events = vec![event];
+        unit.audit = vec![self.build.audit(AuditAction::UnexpectedFact)];
+        unit
+    }
+}
+
+/// Puts a merchant into the store and returns its key.
+async fn create(store: &Store, build: &Builder, merchant: &Merchant) -> anyhow::Result<ApiKey> {
+    let (key, hash) = build.api_key(merchant);
+    let audit = build.audit(AuditAction::MerchantCreated);
+    let merchants = &store.merchants;
+    merchants.create(merchant, &key, &hash, &audit).await?;
+    Ok(key)
+}
+
+/// What some request was.
+pub(crate) fn fingerprint() -> oncharge_domain::idempotency::RequestFingerprint {
+    oncharge_domain::idempotency::RequestFingerprint::of("POST", "/v1/refunds", b"{}")
+}
+
+/// Some answer with this body.
+pub(crate) fn answer(body: &str) -> StoredResponse {
+    StoredResponse {
+        status: 201,
+        content_type: "application/json".to_owned(),
+        body: body.as_bytes().to_vec(),
+    }
+}
+
+/// The operation as it is once the PSP has refused it.
+pub(crate) fn failed(operation: &Operation) -> Operation {
+    Operation {
+        status: OperationStatus::Failed,
+        failure: Some(RefusalReason::CardDeclined),
+        ..operation.clone()
+    }
+}

@@ -1,0 +1,223 @@
+//! What is deleted when it is old, and what is kept however old it is.
+
+use anyhow::{Context, ensure};
+use oncharge_domain::{
+    id::NotificationId,
+    operation::{Operation, OperationStatus},
+    time::Timestamp,
+};
+use oncharge_ports::{
+    inbox::{NewNotification, NotificationStatus},
+    maintenance::{ExpiringRows as Rows, TimeRange},
+    unit_of_work::{ChangedOperation, IdempotencyScope, IdempotencyWrite},
+};
+
+use crate::{
+    Store,
+    fixture::{Fixture, answer},
+};
+
+/// Deletes rows of one kind from before this time; returns how many.
+pub(super) async fn delete(store: &Store, rows: Rows, before: Timestamp) -> anyhow::Result<usize> {
+    let range = TimeRange::before(before);
+    let deleted = store.maintenance.delete_expired(rows, range, 100).await?;
+    Ok(deleted.count)
+}
+
+async fn is_there(fixture: &Fixture, scope: &IdempotencyScope) -> anyhow::Result<bool> {
+    Ok(fixture.store.checkout.key(scope).await?.is_some())
+}
+
+/// A record is kept while its operation is open, answered or not, and while it is not answered;
+/// once the operation is final and the answer is old, it goes.
+pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let scope = |text| fixture.build.scope(&fixture.merchant, text);
+    let (open, reserved, refused) = (scope("open"), scope("reserved"), scope("refused"));
+    let unanswered = fixture.unit_reserving_key(&reserved);
+    fixture.commit(unanswered.clone()).await?;
+    let done = Operation {
+        status: OperationStatus::Succeeded,
+        ..unanswered.operations[0].operation.clone()
+    };
+    fixture.change(&unanswered.session, done).await?;
+    let unit = fixture.unit_reserving_key(&open);
+    let (mut session, operation) = (unit.session.clone(), unit.operations[0].operation.clone());
+    fixture.commit(unit).await?;
+    let mut unit_storing_response = fixture.build.next_unit(&session);
+    unit_storing_response.key = Some(IdempotencyWrite::Complete {
+        scope: open.clone(),
+        answer: answer("202"),
+        at: fixture.build.now(),
+    });
+    session = unit_storing_response.session.clone();
+    fixture.commit(unit_storing_response).await?;
+    fixture
+        .commit(fixture.unit_storing_response(&refused, "409"))
+        .await?;
+
+    let bound = fixture.build.now().plus_seconds(1);
+    let records = Rows::IdempotencyRecords;
+    let exactly = delete(store, records, fixture.build.now()).await?;
+    ensure_eq!(exactly, 0, "deleted of what is just old enough to be kept");
+    let deleted = delete(store, records, bound).await?;
+    ensure_eq!(deleted, 1, "deleted while the operation is open");
+    for (key, wanted) in [(&open, true), (&reserved, true), (&refused, false)] {
+        ensure_eq!(is_there(&fixture, key).await?, wanted, "{key:?}");
+    }
+    let mut ending = fixture.build.next_unit(&session);
+    ending.changed_operations = vec![ChangedOperation {
+        operation: Operation {
+            status: OperationStatus::Succeeded,
+            ..operation
+        },
+        next_try_at: None,
+    }];
+    fixture.commit(ending).await?;
+    ensure_eq!(
+        delete(store, records, bound).await?,
+        1,
+        "deleted in the end"
+    );
+    ensure_eq!(
+        is_there(&fixture, &open).await?,
+        false,
+        "the record of what is final"
+    );
+    ensure_eq!(
+        is_there(&fixture, &reserved).await?,
+        true,
+        "what is not answered"
+    );
+    Ok(())
+}
+
+/// Younger records stay, and a record that is gone can be taken again.
+pub async fn old_responses_are_deleted(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let scope = |text| fixture.build.scope(&fixture.merchant, text);
+    let (cutoffs, young) = (scope("old"), scope("young"));
+    fixture
+        .commit(fixture.unit_storing_response(&cutoffs, "old"))
+        .await?;
+    fixture.build.advance(100);
+    fixture
+        .commit(fixture.unit_storing_response(&young, "young"))
+        .await?;
+    let bound = fixture.build.now();
+    ensure_eq!(
+        delete(store, Rows::IdempotencyRecords, bound).await?,
+        1,
+        "deleted"
+    );
+    ensure_eq!(is_there(&fixture, &cutoffs).await?, false, "the old one");
+    ensure_eq!(is_there(&fixture, &young).await?, true, "the young one");
+    fixture
+        .commit(fixture.unit_storing_response(&cutoffs, "again"))
+        .await?;
+    Ok(())
+}
+
+/// A notification that came now and has come to this end; unverified ones have none.
+async fn kept(fixture: &Fixture, status: NotificationStatus) -> anyhow::Result<NewNotification> {
+    let key = format!("{status:?} {}", fixture.build.now().unix_seconds()).replace(' ', "_");
+    if status != NotificationStatus::Unverified {
+        return fixture.closed_notification(&key, status).await;
+    }
+    let new = fixture
+        .build
+        .notification_of(&fixture.merchant.account, None);
+    ensure!(
+        fixture.store.inbox.receive(&new).await?,
+        "an unverified one"
+    );
+    Ok(new)
+}
+
+/// Those that are over and old go, unverified ones by a time of their own; what waits or is stuck
+/// stays, however old.
+pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> {
+    use NotificationStatus as Is;
+    let fixture = Fixture::new(store).await?;
+    let start = fixture.build.now();
+    let mut rows: Vec<(NotificationId, Is, i64)> = Vec::new();
+    for seconds in [0, 100, 200] {
+        for status in Is::ALL {
+            if *status != Is::Waiting {
+                rows.push((kept(&fixture, *status).await?.id, *status, seconds));
+            }
+        }
+        fixture.build.advance(100);
+    }
+    let waiting = fixture.build.notification("waiting");
+    let waiting = NewNotification {
+        received_at: start,
+        ..waiting
+    };
+    ensure!(store.inbox.receive(&waiting).await?, "a waiting one");
+    rows.push((waiting.id, Is::Waiting, 0));
+    for (kind, seconds, wanted) in [
+        (Rows::HandledNotifications, 100, 1),
+        (Rows::IrrelevantNotifications, 100, 1),
+        (Rows::DismissedNotifications, 100, 1),
+        (Rows::UnverifiedNotifications, 200, 2),
+    ] {
+        let before = start.plus_seconds(seconds);
+        ensure_eq!(delete(store, kind, before).await?, wanted, "{kind:?}");
+        ensure_eq!(delete(store, kind, before).await?, 0, "{kind:?} again");
+    }
+    for (id, status, seconds) in rows {
+        let goes = match status {
+            Is::Handled | Is::Irrelevant | Is::Dismissed => seconds < 100,
+            Is::Unverified => seconds < 200,
+            _ => false,
+        };
+        let found = store.inbox.notification(id).await?;
+        ensure_eq!(
+            found.is_none(),
+            goes,
+            "{status:?} of {seconds} s is deleted"
+        );
+    }
+    Ok(())
+}
+
+/// Never more rows than asked for, of one kind alone, oldest first; the next part starts at the last
+/// time of the one before, and what is older is not looked at.
+pub async fn expired_rows_are_deleted_in_parts(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let start = fixture.build.now();
+    for number in 0..5 {
+        let scope = fixture
+            .build
+            .scope(&fixture.merchant, &format!("k{number}"));
+        fixture
+            .commit(fixture.unit_storing_response(&scope, "{}"))
+            .await?;
+        kept(&fixture, NotificationStatus::Unverified).await?;
+        fixture.build.advance(10);
+    }
+    let delete = async |from, before, limit| {
+        let range = TimeRange { from, before };
+        let records = Rows::IdempotencyRecords;
+        store
+            .maintenance
+            .delete_expired(records, range, limit)
+            .await
+    };
+    let end = start.plus_seconds(40);
+    ensure_eq!(delete(start, end, 0).await?.count, 0, "deleted of none");
+    let first = delete(start, end, 2).await?;
+    ensure_eq!(first.count, 2, "the first part");
+    ensure_eq!(first.last, Some(start.plus_seconds(10)), "its last time");
+    let late = delete(start.plus_seconds(30), end, 2).await?;
+    ensure_eq!(late.count, 1, "in a range that starts later");
+    let next = delete(first.last.context("a time")?, end, 2).await?;
+    ensure_eq!(next.count, 1, "the next part");
+    ensure_eq!(next.last, Some(start.plus_seconds(20)), "its last time");
+    ensure_eq!(delete(start, end, 2).await?.count, 0, "once all are gone");
+    let unverified = Rows::UnverifiedNotifications;
+    let left = self::delete(store, unverified, fixture.build.now()).await?;
+    ensure_eq!(left, 5, "rows of another kind that were left");
+    Ok(())
+}

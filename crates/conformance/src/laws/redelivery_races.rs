@@ -1,0 +1,321 @@
+//! What a merchant or another attempt changes while an attempt is under way is not undone by it.
+
+use anyhow::{Context, ensure};
+use oncharge_domain::{
+    audit::AuditAction,
+    id::EventId,
+    time::Timestamp,
+    webhook::{Delivery, DeliveryState, DisableReason, EndpointChange, WebhookEndpoint},
+};
+use oncharge_ports::{
+    unit_of_work::Lease,
+    webhook_repository::{AttemptRecord, Redelivery},
+};
+
+use crate::{
+    Store,
+    fixture::{
+        Fixture,
+        webhooks::{EXPIRED, LONG, any, lease_of},
+    },
+};
+
+const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
+const FIVE_DAYS: i64 = 5 * 86_400;
+
+async fn redeliver(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
+    let (merchant, now) = (fixture.merchant.id, fixture.build.now());
+    let done = fixture
+        .store
+        .webhooks
+        .redeliver(merchant, event, now)
+        .await?;
+    ensure_eq!(done, Redelivery::Due, "a redelivery of {event}");
+    Ok(())
+}
+
+/// Claims the delivery, and reads it as a worker does.
+async fn begin(fixture: &Fixture, event: EventId) -> anyhow::Result<(Lease, Delivery)> {
+    let lease = fixture
+        .claim_delivery(event, (fixture.build.now(), LONG))
+        .await?;
+    Ok((lease, fixture.delivery(event).await?))
+}
+
+/// It waits for its first try of its second round, and can be had at once.
+async fn ensure_pending_again(
+    fixture: &Fixture,
+    event: EventId,
+    attempts: u32,
+) -> anyhow::Result<()> {
+    let delivery = fixture.delivery(event).await?;
+    ensure_eq!(
+        (delivery.state, delivery.attempts, delivery.failures),
+        (DeliveryState::Pending, attempts, 0),
+        "after the redelivery"
+    );
+    let claimable_events = fixture.claimable_events(fixture.build.now()).await?;
+    ensure!(
+        claimable_events.contains(&event),
+        "it is not handed out again"
+    );
+    Ok(())
+}
+
+/// Whatever comes of the attempt under way, it is kept, and the event goes out again: also where it
+/// was the tenth that failed, a success, or none because its endpoint was gone.
+pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let last = fixture.new_event(&fixture.merchant).await?;
+    for _ in 0..9 {
+        fixture.attempt(last, Ok(500)).await?;
+        // Longer than any wait.
+        fixture.build.advance(13 * 3600);
+    }
+    let (lease, before) = begin(&fixture, last).await?;
+    redeliver(&fixture, last).await?;
+    let tenth = fixture
+        .build
+        .attempt_record((lease, &before), Ok(500), None);
+    ensure_eq!(
+        tenth.after.delivery.state,
+        DeliveryState::Dead,
+        "the tenth failure"
+    );
+    store.webhooks.record(&tenth).await?;
+    ensure_pending_again(&fixture, last, 10).await?;
+    let kept = store.webhooks.attempts(last).await?;
+    ensure_eq!(kept.len(), 10, "attempts that are kept");
+    let after = fixture.attempt(last, Ok(200)).await?;
+    ensure_eq!(
+        (after.state, after.attempts),
+        (DeliveryState::Delivered, 11),
+        "in the end"
+    );
+
+    let taken = fixture.new_event(&fixture.merchant).await?;
+    let (lease, before) = begin(&fixture, taken).await?;
+    redeliver(&fixture, taken).await?;
+    let attempt_record = fixture
+        .build
+        .attempt_record((lease, &before), Ok(200), None);
+    store.webhooks.record(&attempt_record).await?;
+    ensure_pending_again(&fixture, taken, 1).await?;
+    fixture.attempt(taken, Ok(200)).await?;
+
+    let given_up = fixture.new_event(&fixture.merchant).await?;
+    let (lease, before) = begin(&fixture, given_up).await?;
+    redeliver(&fixture, given_up).await?;
+    store
+        .webhooks
+        .record(&fixture.build.record_without_attempt((lease, &before)))
+        .await?;
+    ensure_pending_again(&fixture, given_up, 0).await
+}
+
+/// 410 of the old URL is not the new one's: the redelivery goes there. Where it is still the same,
+/// the redelivery dies with the endpoint.
+pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let event = fixture.new_event(&fixture.merchant).await?;
+    let (lease, before) = begin(&fixture, event).await?;
+    let shop = (&fixture.merchant, &fixture.key);
+    let moved = fixture.endpoint_at(shop, ELSEWHERE).await?;
+    redeliver(&fixture, event).await?;
+    let gone = fixture
+        .build
+        .attempt_record((lease, &before), Ok(410), None);
+    store.webhooks.record(&gone).await?;
+    ensure_pending_again(&fixture, event, 1).await?;
+    ensure_eq!(
+        fixture.delivery(event).await?.url,
+        moved.url,
+        "where it goes"
+    );
+    let endpoint = store.webhooks.endpoint(fixture.merchant.id).await?;
+    ensure_eq!(endpoint, Some(moved), "the new endpoint");
+
+    let (lease, before) = begin(&fixture, event).await?;
+    redeliver(&fixture, event).await?;
+    let gone = fixture
+        .build
+        .attempt_record((lease, &before), Ok(410), None);
+    store.webhooks.record(&gone).await?;
+    let state = fixture.delivery(event).await?.state;
+    ensure_eq!(state, DeliveryState::Dead, "gone from where it goes");
+    ensure_eq!(
+        store.webhooks.attempts(event).await?.len(),
+        2,
+        "attempts that are kept"
+    );
+    Ok(())
+}
+
+/// A redelivery and the record of an attempt at once, many times: whichever comes first, the
+/// attempt is kept and the event goes out again.
+pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    fixture.endpoint().await?;
+    let mut events = Vec::new();
+    for _ in 0..24 {
+        events.push(fixture.new_event(&fixture.merchant).await?);
+    }
+    let now = fixture.build.now();
+    let claimed = store.queue.claim_deliveries(now, &any(), LONG).await?;
+    let mut tasks = tokio::task::JoinSet::new();
+    for (number, event) in events.iter().copied().enumerate() {
+        let claim = (lease_of(&claimed, event)?, &fixture.delivery(event).await?);
+        let answer = Ok([200, 500][number / 2 % 2]);
+        let attempt_record = fixture.build.attempt_record(claim, answer, None);
+        let (recording, redelivering) = (store.webhooks.clone(), store.webhooks.clone());
+        let merchant = fixture.merchant.id;
+        let record = async move { anyhow::Ok(recording.record(&attempt_record).await?) };
+        let redeliver = async move {
+            redelivering.redeliver(merchant, event, now).await?;
+            Ok(())
+        };
+        // Each gets ahead of the other in turn, also where nothing runs at once.
+        if number % 2 == 0 {
+            tasks.spawn(record);
+            tasks.spawn(redeliver);
+        } else {
+            tasks.spawn(redeliver);
+            tasks.spawn(record);
+        }
+    }
+    for done in tasks.join_all().await {
+        done?;
+    }
+    for event in events {
+        ensure_pending_again(&fixture, event, 1).await?;
+        ensure_eq!(store.webhooks.attempts(event).await?.len(), 1, "of {event}");
+    }
+    Ok(())
+}
+
+/// Removing or disabling an endpoint ends what is on the way, but not the attempts under way: those
+/// keep their leases and are kept themselves, and what is dead stays dead.
+pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let later = fixture.build.now().plus_seconds(1_000_000);
+    for removed in [true, false] {
+        fixture.endpoint().await?;
+        let mut begun = Vec::new();
+        for answer in [Ok(200), Ok(500)] {
+            let event = fixture.new_event(&fixture.merchant).await?;
+            begun.push((event, begin(&fixture, event).await?, answer));
+        }
+        if removed {
+            ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "removed");
+        } else {
+            let gone = fixture.new_event(&fixture.merchant).await?;
+            fixture.attempt(gone, Ok(410)).await?;
+        }
+        for (event, (lease, before), answer) in begun {
+            ensure_eq!(store.queue.renew(lease, LONG).await?, true, "its lease");
+            let attempt_record = fixture.build.attempt_record((lease, &before), answer, None);
+            store.webhooks.record(&attempt_record).await?;
+            let after = fixture.delivery(event).await?;
+            ensure_eq!(
+                (after.state, after.attempts, after.failures),
+                (DeliveryState::Dead, 1, 0),
+                "after {answer:?}"
+            );
+            let kept = store.webhooks.attempts(event).await?;
+            ensure_eq!(
+                Some(kept),
+                attempt_record.attempt.map(|one| vec![one]),
+                "kept"
+            );
+            ensure_eq!(store.queue.renew(lease, LONG).await?, false, "given back");
+        }
+        ensure_eq!(
+            fixture.claimable_events(later).await?,
+            [],
+            "nothing is on its way"
+        );
+    }
+    // What is dead and held is handed out again once it is redelivered and nobody is at it.
+    fixture.endpoint().await?;
+    let event = fixture.new_event(&fixture.merchant).await?;
+    let (lease, before) = begin(&fixture, event).await?;
+    fixture.remove(&fixture.merchant).await?;
+    fixture.endpoint().await?;
+    redeliver(&fixture, event).await?;
+    ensure_eq!(
+        fixture.claimable_events(later).await?,
+        [],
+        "while it is held"
+    );
+    let attempt_record = fixture
+        .build
+        .attempt_record((lease, &before), Ok(500), None);
+    store.webhooks.record(&attempt_record).await?;
+    ensure_pending_again(&fixture, event, 1).await
+}
+
+/// What was read before an attempt gives an endpoint up only while it is still so: not where it was
+/// set or has recovered meanwhile, nor where it fails again since then.
+pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Result<()> {
+    let fixture = Fixture::new(store).await?;
+    let start = fixture.build.now();
+    fixture.build.advance(FIVE_DAYS);
+    let since_then = Some(fixture.build.now().plus_seconds(-1));
+    for (present, is_given_up) in [(None, false), (since_then, false), (Some(start), true)] {
+        let failing = |failing_since| WebhookEndpoint {
+            failing_since,
+            ..fixture.build.endpoint(&fixture.merchant, &fixture.key)
+        };
+        fixture.set(&failing(Some(start))).await?;
+        let (event, other) = (
+            fixture.new_event(&fixture.merchant).await?,
+            fixture.new_event(&fixture.merchant).await?,
+        );
+        let (lease, before) = begin(&fixture, event).await?;
+        fixture.set(&failing(present)).await?;
+        let attempt_record = giving_up(&fixture, (lease, &before), start)?;
+        store.webhooks.record(&attempt_record).await?;
+        let (disabled, state) = if is_given_up {
+            (Some(DisableReason::Failing), DeliveryState::Dead)
+        } else {
+            (None, DeliveryState::Pending)
+        };
+        let found = store.webhooks.endpoint(fixture.merchant.id).await?;
+        let found = found.context("the endpoint")?;
+        ensure_eq!(
+            (
+                found.disabled.map(|disabled| disabled.reason),
+                found.failing_since
+            ),
+            (disabled, present),
+            "failing since {present:?}"
+        );
+        let after = fixture.delivery(event).await?;
+        ensure_eq!((after.state, after.failures), (state, 1), "its own");
+        ensure_eq!(fixture.delivery(other).await?.state, state, "another");
+        let next = fixture.build.now().plus_seconds(60);
+        let mut early = store.queue.claim_deliveries(next, &any(), EXPIRED).await?;
+        early.retain(|claim| claim.event == event);
+        ensure_eq!(early.len(), usize::from(!is_given_up), "its next try");
+    }
+    Ok(())
+}
+
+/// What is recorded of a failure that gives the endpoint up, by what was read before it.
+fn giving_up(
+    fixture: &Fixture,
+    claim: (Lease, &Delivery),
+    failing_since: Timestamp,
+) -> anyhow::Result<AttemptRecord> {
+    let attempt_record = AttemptRecord {
+        audit: Some(fixture.build.audit(AuditAction::EndpointDisabled)),
+        ..fixture
+            .build
+            .attempt_record(claim, Ok(500), Some(failing_since))
+    };
+    let disables = EndpointChange::Disabled(DisableReason::Failing);
+    ensure_eq!(attempt_record.after.endpoint, disables, "after five days");
+    Ok(attempt_record)
+}

@@ -1,0 +1,211 @@
+//! Flaws of the work queue.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use oncharge_domain::{
+    audit::AuditEntry,
+    id::{EventId, OperationId},
+    time::Timestamp,
+    webhook::{Delivery, DeliveryState},
+};
+use oncharge_ports::{
+    StoreError, WorkQueue,
+    unit_of_work::Lease,
+    work_queue::{
+        ClaimFilter, ClaimedDelivery, ClaimedNotification, ClaimedOperation, ClaimedSession,
+        DeliveryClaimFilter, QueueDepth, StuckItem, StuckKind,
+    },
+};
+use oncharge_testkit::build::ENDPOINT;
+
+use super::{MutantStore, Mutation};
+
+#[async_trait]
+impl WorkQueue for MutantStore {
+    async fn now(&self) -> Result<Timestamp, StoreError> {
+        self.store.now().await
+    }
+
+    async fn claim_operations(
+        &self,
+        filter: &ClaimFilter,
+        mut lease: Duration,
+    ) -> Result<Vec<ClaimedOperation>, StoreError> {
+        if self.has(Mutation::ClaimsTwice) {
+            lease = Duration::ZERO;
+        }
+        if self.has(Mutation::ClaimsEarly) {
+            self.clock.advance(5);
+        }
+        // Never more than a few, so that workers which claim twice come to an end.
+        let claimed = self
+            .store
+            .claim_operations(&self.altered(filter), lease)
+            .await?;
+        Ok(claimed
+            .into_iter()
+            .filter(|claim| claim.tries < 5)
+            .collect())
+    }
+
+    async fn claim_sessions(
+        &self,
+        filter: &ClaimFilter,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedSession>, StoreError> {
+        self.store
+            .claim_sessions(&self.altered(filter), lease)
+            .await
+    }
+
+    async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError> {
+        self.store.renew(lease, length).await
+    }
+
+    async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError> {
+        self.store.release(lease, next_try_at).await
+    }
+
+    async fn make_all_due(&self, now: Timestamp) -> Result<(), StoreError> {
+        if self.has(Mutation::MakesNothingDue) {
+            return Ok(());
+        }
+        self.store.make_all_due(now).await
+    }
+
+    async fn claim_notifications(
+        &self,
+        filter: &ClaimFilter,
+        mut lease: Duration,
+    ) -> Result<Vec<ClaimedNotification>, StoreError> {
+        if self.has(Mutation::ClaimsTwice) {
+            lease = Duration::ZERO;
+        }
+        if self.has(Mutation::ClaimsEarly) {
+            self.clock.advance(5);
+        }
+        let altered = self.altered(filter);
+        self.store.claim_notifications(&altered, lease).await
+    }
+
+    async fn claim_deliveries(
+        &self,
+        filter: &DeliveryClaimFilter,
+        mut lease: Duration,
+    ) -> Result<Vec<ClaimedDelivery>, StoreError> {
+        let mut filter = filter.clone();
+        if self.has(Mutation::ClaimsTwice) {
+            lease = Duration::ZERO;
+        }
+        if self.has(Mutation::ClaimsEarly) {
+            self.clock.advance(5);
+        }
+        if self.has(Mutation::IgnoresMerchantLimit) {
+            filter.per_merchant = filter.limit;
+        }
+        if self.has(Mutation::IgnoresBusy) {
+            filter.busy.clear();
+        }
+        let mut claimed = self.store.claim_deliveries(&filter, lease).await?;
+        let leases = claimed.iter().map(|claim| claim.lease);
+        self.leases.lock().unwrap().extend(leases);
+        if self.has(Mutation::SendsOutOfOrder) {
+            let more: Vec<ClaimedDelivery> = claimed.iter().flat_map(|c| self.after(*c)).collect();
+            claimed.extend(more);
+        }
+        if self.has(Mutation::WaitsForSuccess) {
+            claimed.retain(|claim| !self.is_after_a_failure(claim.event));
+        }
+        Ok(claimed)
+    }
+
+    async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError> {
+        let mut depths = self.store.depths(now).await?;
+        if self.has(Mutation::CountsNothing) {
+            for depth in &mut depths {
+                (depth.depth, depth.oldest) = (0, None);
+            }
+        }
+        Ok(depths)
+    }
+
+    async fn dismiss_contradiction(
+        &self,
+        operation: OperationId,
+        audit: &AuditEntry,
+    ) -> Result<bool, StoreError> {
+        let dismissed = self.store.dismiss_contradiction(operation, audit).await?;
+        Ok(dismissed || self.has(Mutation::DismissesAnything))
+    }
+
+    async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError> {
+        let now = match self.mutation {
+            Mutation::ReportsStuckEarly => now.plus_seconds(1),
+            Mutation::ReportsStuckLate => now.plus_seconds(-1),
+            _ => now,
+        };
+        let mut found = self.store.stuck(now, limit).await?;
+        if self.has(Mutation::OldestFirst) {
+            found.reverse();
+        }
+        if self.has(Mutation::LeaksQuery) {
+            for item in &mut found {
+                item.detail = format!("{} {ENDPOINT}", item.detail);
+            }
+        }
+        if self.has(Mutation::OverlooksCompensations) {
+            found.retain(|item| item.kind != StuckKind::Compensation);
+        }
+        if self.has(Mutation::OverlooksContradictions) {
+            found.retain(|item| item.kind != StuckKind::Contradiction);
+        }
+        if self.has(Mutation::OverlooksRefunds) {
+            found.retain(|item| item.kind != StuckKind::RefundOfFailedCapture);
+        }
+        Ok(found)
+    }
+}
+
+impl MutantStore {
+    fn altered(&self, filter: &ClaimFilter) -> ClaimFilter {
+        let mut altered = filter.clone();
+        if self.has(Mutation::IgnoresBusyAccounts) {
+            altered.busy.clear();
+        }
+        altered
+    }
+
+    /// What waits for this claim, as if it were claimed, too.
+    fn after(&self, claim: ClaimedDelivery) -> Vec<ClaimedDelivery> {
+        let all = self.session_of(claim.event);
+        let waits = all.into_iter().filter(|other| {
+            other.attempts == 0
+                && other.state == DeliveryState::Pending
+                && other.event != claim.event
+        });
+        waits
+            .map(|other| ClaimedDelivery {
+                event: other.event,
+                ..claim
+            })
+            .collect()
+    }
+
+    fn is_after_a_failure(&self, event: EventId) -> bool {
+        let all = self.session_of(event);
+        let mine = all.iter().find(|delivery| delivery.event == event);
+        let sequence = mine.map_or(0, |delivery| delivery.sequence);
+        all.iter().any(|other| {
+            other.sequence < sequence && other.failures > 0 && other.state == DeliveryState::Pending
+        })
+    }
+
+    /// Every delivery of this event's session.
+    fn session_of(&self, event: EventId) -> Vec<Delivery> {
+        let sessions = self.store.session_ids().into_iter();
+        let mut all = sessions.map(|session| self.store.deliveries_of(session));
+        let has_it = |all: &Vec<Delivery>| all.iter().any(|delivery| delivery.event == event);
+        all.find(has_it).unwrap_or_default()
+    }
+}

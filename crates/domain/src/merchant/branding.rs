@@ -1,0 +1,69 @@
+//! How a merchant's checkout looks: its accent for each scheme, and its logo.
+
+use super::{
+    accent::{Accent, ColorScheme, Palette},
+    logo::Logo,
+};
+
+/// What a merchant has given of its own look; the rest is the checkout's.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Branding {
+    /// The accent on light.
+    pub accent: Option<Accent>,
+    /// The accent on dark.
+    pub accent_dark: Option<Accent>,
+    /// The logo.
+    pub logo: Option<Logo>,
+}
+
+impl Branding {
+    /// The colours of this scheme; `None` for the checkout's own. One scheme's accent never helps out
+    /// on the other: white and the dark surface lie 16.9:1 apart, so that no colour keeps 4.5:1 with
+    /// both.
+    pub fn palette(&self, scheme: ColorScheme) -> Option<Palette> {
+        let accent = match scheme {
+            ColorScheme::Light => self.accent,
+            ColorScheme::Dark => self.accent_dark,
+        };
+        accent.and_then(|accent| Palette::of(accent, scheme))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ON_LIGHT: &str = "#c2185b";
+    const ON_DARK: &str = "#ff80ab";
+
+    fn check(light: Option<&str>, dark: Option<&str>, shown: [Option<&str>; 2]) {
+        let accent = |text: &str| Accent::from_stored(text).unwrap();
+        let branding = Branding {
+            accent: light.map(accent),
+            accent_dark: dark.map(accent),
+            logo: None,
+        };
+        let color = |scheme| {
+            branding
+                .palette(scheme)
+                .map(|palette| palette.accent.to_string())
+        };
+        let found = [ColorScheme::Light, ColorScheme::Dark].map(color);
+        assert_eq!(
+            found.each_ref().map(Option::as_deref),
+            shown,
+            "{branding:?}"
+        );
+    }
+
+    #[test]
+    fn each_scheme_has_its_own_accent_or_none() {
+        check(None, None, [None, None]);
+        check(Some(ON_LIGHT), None, [Some(ON_LIGHT), None]);
+        check(None, Some(ON_DARK), [None, Some(ON_DARK)]);
+        let both = [Some(ON_LIGHT), Some(ON_DARK)];
+        check(both[0], both[1], both);
+        // Kept under another bound than today's.
+        check(both[1], both[0], [None, None]);
+    }
+}

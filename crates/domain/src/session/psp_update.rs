@@ -1,0 +1,81 @@
+//! What a word of the PSP (answer, look-up, notification, time-out) does to a session.
+//!
+//! Words may come twice, late, or out of order: an old one changes nothing.
+
+mod authorize;
+mod cancel;
+mod capture;
+mod compensation;
+mod refund;
+
+use crate::{
+    id::OperationId,
+    operation::{CancelPurpose, Operation, OperationKind, SendState},
+    psp::{PspResponse, PspResult},
+    session::{Draft, PspUpdate, Refusal},
+};
+
+/// How long after a session's expiry the PSP's word for an authorisation still stands, in seconds.
+pub const LATE_AUTHORIZATION_SECONDS: i64 = 900;
+
+/// How long after its last sending a look-up that finds nothing is believed, in seconds; only for
+/// attempts whose session is past its expiry, which are never sent again. No call lives longer
+/// than a sixth of this, and money that came later still would be sent back.
+pub const NOT_FOUND_GRACE_SECONDS: i64 = 60;
+
+pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal> {
+    if update.operation.session != draft.session.id {
+        return Err(Refusal::Inconsistent("the operation is of another session"));
+    }
+    match update.operation.kind.clone() {
+        OperationKind::Authorize { .. } => authorize::apply(draft, update),
+        OperationKind::Capture { automatic } => capture::apply(draft, update, automatic),
+        OperationKind::Cancel(CancelPurpose::Merchant) => {
+            cancel::apply_to_merchant_cancel(draft, update)
+        }
+        OperationKind::Cancel(CancelPurpose::Abandon | CancelPurpose::Expiry) => {
+            cancel::apply_to_attempt_cancel(draft, update)
+        }
+        OperationKind::Refund(_) => refund::apply(draft, update),
+        OperationKind::Compensation { of, by, round } => {
+            compensation::apply(draft, update, (of, by, round));
+            Ok(())
+        }
+    }
+}
+
+/// What a word that ends nothing says of the operation's way to the PSP.
+///
+/// [`PspResult::NotSent`] counts only while nothing may have been sent before: a later try that could
+/// not connect proves nothing about an earlier one.
+fn record_progress(draft: &mut Draft, operation: Operation, result: &PspResult) {
+    let before = operation.sending;
+    let (sending, reference) = match result {
+        PspResult::Response(PspResponse::Accepted { reference }) => {
+            (SendState::Accepted, Some(reference.clone()))
+        }
+        PspResult::Response(PspResponse::ActionRequired(challenge)) => {
+            (SendState::Accepted, Some(challenge.reference.clone()))
+        }
+        PspResult::NotSent if before == SendState::Intended => (SendState::NotSent, None),
+        PspResult::Unknown if before != SendState::Accepted => (SendState::Unknown, None),
+        PspResult::Response(_) | PspResult::NotSent | PspResult::Unknown | PspResult::NotFound => {
+            (before, None)
+        }
+    };
+    draft.update_open(operation, sending, reference);
+}
+
+/// Whether this word says that the operation was surely never sent.
+fn is_definitely_not_sent(operation: &Operation, result: &PspResult) -> bool {
+    *result == PspResult::NotSent
+        && matches!(operation.sending, SendState::Intended | SendState::NotSent)
+}
+
+impl Draft {
+    /// Whether this is the attempt that the session waits for.
+    pub(super) fn is_current_attempt(&self, id: OperationId) -> bool {
+        matches!(&self.session.status,
+            super::Status::Pending(pending) if pending.attempt == id)
+    }
+}

@@ -1,0 +1,81 @@
+//! Words about money that is being sent back.
+
+use super::record_progress;
+use crate::{
+    audit::AuditAction,
+    id::OperationId,
+    operation::{CompensationMethod, Operation, OperationStatus},
+    psp::{PspResponse, PspResult, RefusalReason},
+    session::{Draft, PspUpdate},
+};
+
+/// Done counts as done; a void refused because the money was captured becomes a refund; refused
+/// because nothing is held counts as done; any other refusal is tried again, later each time.
+pub(super) fn apply(
+    draft: &mut Draft,
+    update: PspUpdate,
+    (of, by, round): (OperationId, CompensationMethod, u32),
+) {
+    let PspUpdate {
+        operation,
+        result,
+        next_operation_id,
+        ..
+    } = update;
+    match (operation.status, &result) {
+        (OperationStatus::Requested, _) => {}
+        (OperationStatus::Succeeded, PspResult::Response(PspResponse::Refused(reason)))
+            if *reason != RefusalReason::NothingHeld =>
+        {
+            restart_compensation(draft, operation, next_operation_id, (of, by, round));
+            return;
+        }
+        (OperationStatus::Failed, PspResult::Response(PspResponse::Done { .. })) => {
+            draft.record_contradiction(operation);
+            return;
+        }
+        (OperationStatus::Succeeded | OperationStatus::Failed, _) => return,
+    }
+    let id = operation.id;
+    match result {
+        PspResult::Response(PspResponse::Done { reference, .. }) => {
+            draft.succeed(Operation {
+                reference: Some(reference),
+                ..operation
+            });
+            draft.record_audit(AuditAction::CompensationDone, id);
+        }
+        PspResult::Response(PspResponse::Refused(RefusalReason::NothingHeld)) => {
+            draft.succeed(operation);
+            draft.record_audit(AuditAction::CompensationDone, id);
+        }
+        PspResult::Response(PspResponse::Refused(reason)) => {
+            let next = match (by, &reason) {
+                (CompensationMethod::Void, RefusalReason::AlreadyCaptured) => {
+                    (of, CompensationMethod::Refund, 0)
+                }
+                _ => (of, by, round.saturating_add(1)),
+            };
+            draft.compensate_again(&operation, next_operation_id, next);
+            draft.fail(operation, reason);
+            draft.record_audit(AuditAction::CompensationRefused, id);
+        }
+        result => record_progress(draft, operation, &result),
+    }
+}
+
+/// The PSP took back what it had sent back: another one is started, once.
+fn restart_compensation(
+    draft: &mut Draft,
+    mut done: Operation,
+    next_operation_id: OperationId,
+    (of, by, round): (OperationId, CompensationMethod, u32),
+) {
+    if done.compensated {
+        return;
+    }
+    draft.compensate_again(&done, next_operation_id, (of, by, round.saturating_add(1)));
+    draft.record_audit(AuditAction::CompensationRefused, done.id);
+    done.compensated = true;
+    draft.change_operation(done);
+}

@@ -1,0 +1,69 @@
+//! Why an act did not succeed, in words.
+
+use oncharge_client::Error;
+use serde::{Deserialize, Serialize};
+
+use super::integration::actions::Action;
+
+/// What the page says about it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(super) struct ActionError {
+    /// What was tried.
+    pub(super) what: String,
+    /// The API's message.
+    pub(super) message: String,
+    /// The API's code; empty where it gave no answer.
+    pub(super) code: String,
+}
+
+impl ActionError {
+    /// An act that OnCharge refused, or did not answer.
+    pub(super) fn new(act: Action, error: &Error) -> Self {
+        let what = match act {
+            Action::Checkout => "The payment could not be prepared.".to_owned(),
+            Action::Capture => "The capture did not succeed.".to_owned(),
+            Action::Cancel => "The cancellation did not succeed.".to_owned(),
+            Action::Refund(amount) => format!("The refund of {amount} did not succeed."),
+        };
+        let Error::Api {
+            message, details, ..
+        } = error
+        else {
+            return Self {
+                what,
+                message: sentence(&error.to_string()),
+                code: String::new(),
+            };
+        };
+        let details = details
+            .iter()
+            .map(|detail| format!("{}: {}.", detail.field, detail.problem));
+        let sentences: Vec<_> = std::iter::once(sentence(message)).chain(details).collect();
+        Self {
+            what,
+            message: sentences.join(" "),
+            code: error.code().unwrap_or_default().to_owned(),
+        }
+    }
+
+    /// An amount that cannot be read.
+    pub(super) fn invalid_amount() -> Self {
+        Self {
+            what: "Nothing was refunded.".to_owned(),
+            message: "An amount looks like 12 or 12.34.".to_owned(),
+            code: String::new(),
+        }
+    }
+}
+
+/// With a capital at the beginning and a stop at the end.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase).into_iter().flatten();
+    let text: String = first.chain(letters).collect();
+    if text.ends_with('.') {
+        text
+    } else {
+        format!("{text}.")
+    }
+}

@@ -1,0 +1,174 @@
+//! What the shop sells, and a cart of it.
+
+use super::{dollars::Dollars, order::Line};
+
+/// How many of one product a cart can hold.
+const MAX_QUANTITY: u32 = 9;
+
+/// Something to buy.
+pub(super) struct Product {
+    /// Its name in queries and forms.
+    pub(super) id: &'static str,
+    /// Its name for people.
+    pub(super) name: &'static str,
+    /// A line about it.
+    pub(super) description: &'static str,
+    /// The price of one.
+    pub(super) price: Dollars,
+    /// An inline SVG.
+    pub(super) picture: &'static str,
+}
+
+const PRODUCTS: [Product; 4] = [
+    Product {
+        id: "mug",
+        name: "Stoneware mug",
+        description: "Thrown by hand, 350 ml.",
+        price: Dollars::cents(2400),
+        picture: include_str!("../../assets/shop/mug.svg"),
+    },
+    Product {
+        id: "notebook",
+        name: "Linen notebook",
+        description: "160 dotted pages that lie flat.",
+        price: Dollars::cents(1850),
+        picture: include_str!("../../assets/shop/notebook.svg"),
+    },
+    Product {
+        id: "lamp",
+        name: "Desk lamp",
+        description: "Warm light on a long arm.",
+        price: Dollars::cents(8900),
+        picture: include_str!("../../assets/shop/lamp.svg"),
+    },
+    Product {
+        id: "fern",
+        name: "Fern in a pot",
+        description: "Forgives a week without water.",
+        price: Dollars::cents(3275),
+        picture: include_str!("../../assets/shop/fern.svg"),
+    },
+];
+
+/// How many of which product.
+pub(super) struct CartLine {
+    /// What.
+    pub(super) product: &'static Product,
+    /// How many; zero for what is not in the cart.
+    pub(super) quantity: u32,
+}
+
+impl CartLine {
+    /// The price of all of them.
+    pub(super) fn sum(&self) -> Dollars {
+        self.product.price.times(self.quantity)
+    }
+}
+
+/// A line for every product, in the order of the shelf.
+pub(super) struct Cart {
+    pub(super) lines: Vec<CartLine>,
+}
+
+impl Cart {
+    /// The cart of a query or form, `mug=2&lamp=1`; `add=mug` puts one more into it, `less=mug`
+    /// takes one out. Prices are the shop's own: a browser says what and how many, never how much.
+    pub(super) fn from_pairs(pairs: &[(String, String)]) -> Self {
+        let lines = PRODUCTS.iter().map(|product| {
+            let wanted = pairs.iter().filter(|(name, _)| name == product.id);
+            let mut counts = wanted.filter_map(|(_, count)| count.parse::<u32>().ok());
+            let step_count = |step: &str| {
+                let mut pairs = pairs.iter();
+                u32::from(pairs.any(|(name, id)| name == step && id == product.id))
+            };
+            let count = counts
+                .next_back()
+                .unwrap_or(0)
+                .saturating_add(step_count("add"));
+            let quantity = count.min(MAX_QUANTITY).saturating_sub(step_count("less"));
+            CartLine { product, quantity }
+        });
+        Self {
+            lines: lines.collect(),
+        }
+    }
+
+    /// What all of it costs.
+    pub(super) fn total(&self) -> Dollars {
+        self.lines.iter().map(CartLine::sum).sum()
+    }
+
+    /// Nothing is in it.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.quantity == 0)
+    }
+
+    /// How many of one product it can hold.
+    #[expect(clippy::unused_self, reason = "templates reach it through the cart")]
+    pub(super) fn max_quantity(&self) -> u32 {
+        MAX_QUANTITY
+    }
+
+    /// What an order keeps of it: names and prices as they are today.
+    pub(super) fn to_lines(&self) -> Vec<Line> {
+        let filled = self.lines.iter().filter(|line| line.quantity > 0);
+        filled
+            .map(|line| Line {
+                product: line.product.id.to_owned(),
+                name: line.product.name.to_owned(),
+                price: line.product.price,
+                quantity: line.quantity,
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cart(pairs: &[(&str, &str)]) -> Cart {
+        let owned: Vec<_> = pairs
+            .iter()
+            .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+            .collect();
+        Cart::from_pairs(&owned)
+    }
+
+    #[test]
+    fn a_cart_is_parsed_from_its_query() {
+        let cart = cart(&[("mug", "2"), ("fern", "1"), ("fern", "3"), ("unknown", "4")]);
+        assert_eq!(cart.total(), Dollars::cents(2 * 2400 + 3 * 3275));
+        let lines = cart.to_lines();
+        assert_eq!(
+            lines.iter().map(|line| line.quantity).collect::<Vec<_>>(),
+            [2, 3]
+        );
+    }
+
+    #[test]
+    fn add_adds_one() {
+        assert_eq!(
+            cart(&[("mug", "2"), ("add", "mug")]).total(),
+            Dollars::cents(3 * 2400)
+        );
+    }
+
+    #[test]
+    fn less_removes_one() {
+        assert_eq!(
+            cart(&[("mug", "2"), ("less", "mug")]).total(),
+            Dollars::cents(2400)
+        );
+        assert!(cart(&[("mug", "0"), ("less", "mug")]).is_empty());
+    }
+
+    #[test]
+    fn invalid_quantities_are_ignored_and_large_ones_capped() {
+        assert!(cart(&[("mug", "-1"), ("lamp", "x"), ("add", "ghost")]).is_empty());
+        assert_eq!(
+            cart(&[("mug", "4000000000")]).total(),
+            Dollars::cents(9 * 2400)
+        );
+    }
+}

@@ -1,0 +1,168 @@
+//! What the shop asks of OnCharge, so that it is done once.
+//!
+//! An act is written down, with its idempotency key, before it is begun. If the answer does not
+//! come, or this process dies, the same request goes out again under the same key.
+
+use oncharge_client::{Error, NewRefund};
+use serde::{Deserialize, Serialize};
+
+use super::session::{self, Checkout, parse_key};
+use crate::shop::{
+    Shop,
+    action_error::ActionError,
+    dollars::{CURRENCY, Dollars},
+    order::Order,
+};
+
+/// Something that the shop asks of OnCharge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Action {
+    /// Make a checkout session for the order.
+    Checkout,
+    /// Take the money that is held.
+    Capture,
+    /// Let go of the money that is held.
+    Cancel,
+    /// Give back this much.
+    Refund(Dollars),
+}
+
+/// An act that was written down and has no final answer yet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Intent {
+    pub(crate) act: Action,
+    pub(crate) idempotency_key: String,
+}
+
+impl Intent {
+    /// The key is derived from the order and the number of acts before this one: a request that is
+    /// repeated repeats its key, another act has another. The time is in it because a shop that
+    /// starts anew counts its orders from the beginning again.
+    pub(crate) fn new(act: Action, order: &Order) -> Self {
+        let (number, placed, turn) = (order.number, order.placed_at.unix_seconds(), order.turn);
+        Self {
+            act,
+            idempotency_key: format!("order-{number}-{placed}-{turn}"),
+        }
+    }
+}
+
+/// Does what the order's intent says, and keeps how it went. It is in the book by now: this
+/// begins only when that is done.
+pub(crate) async fn execute(shop: &Shop, number: u64) -> anyhow::Result<()> {
+    let Some(order) = shop.order_store.order(number) else {
+        return Ok(());
+    };
+    let Some(intent) = &order.intent else {
+        return Ok(());
+    };
+    let result = send(shop, &order, intent).await;
+    let apply_result = |current: &mut Order| {
+        // Its twin (a double click) may have been quicker: then this one's word is old.
+        if current.turn != order.turn {
+            return;
+        }
+        match result {
+            Ok(checkout) => {
+                current.checkout = checkout.or(current.checkout.take());
+                current.finish_action(None);
+            }
+            Err(error) if is_final(&error) => {
+                current.finish_action(Some(ActionError::new(intent.act, &error)));
+            }
+            // The intent stays: the page offers to try again.
+            Err(error) => current.trouble = Some(ActionError::new(intent.act, &error)),
+        }
+    };
+    shop.order_store.update(number, apply_result).await?;
+    Ok(())
+}
+
+/// Sends the act's request; a new session's answer is to be kept. How the payment stands after the
+/// others is asked anew, not taken from here: their outcome may be still to come.
+async fn send(shop: &Shop, order: &Order, intent: &Intent) -> Result<Option<Checkout>, Error> {
+    let key = &intent.idempotency_key;
+    if intent.act == Action::Checkout {
+        return session::create(shop, order, key).await.map(Some);
+    }
+    let checkout = order.checkout.as_ref();
+    let id = &checkout
+        .ok_or(Error::InvalidArgument("the order has no checkout session"))?
+        .session_id;
+    let (oncharge, key) = (shop.oncharge_for(order.number), parse_key(key)?);
+    match intent.act {
+        Action::Checkout => {}
+        Action::Capture => drop(oncharge.capture(id, None, Some(&key)).await?),
+        Action::Cancel => drop(oncharge.cancel(id, Some(&key)).await?),
+        Action::Refund(amount) => {
+            let refund = NewRefund {
+                session_id: id.clone(),
+                amount: amount.minor(),
+                currency: CURRENCY.to_owned(),
+                // The same at every try, like all of a request that may be repeated.
+                reference: format!("{}-refund-{}", order.number, order.turn),
+            };
+            drop(oncharge.refund(&refund, Some(&key)).await?);
+        }
+    }
+    Ok(None)
+}
+
+/// Whether the answer says for good that nothing was done. Everything else (no answer, a fault of
+/// the service, "not now") leaves the act open, to be tried again under its key.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::Api { status, code, .. } => {
+            (400..500).contains(status)
+                && !matches!(status, 401 | 408 | 429)
+                && code != "idempotency_conflict"
+        }
+        Error::InvalidArgument(_) => true,
+        Error::Transport(_) | Error::UnexpectedResponse { .. } | Error::NoRandomness => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn api(status: u16, code: &str) -> Error {
+        Error::Api {
+            status,
+            code: code.to_owned(),
+            message: "no".to_owned(),
+            details: Vec::new(),
+            request_id: None,
+        }
+    }
+
+    #[test]
+    fn only_final_errors_end_an_action() {
+        for (status, code) in [
+            (409, "psp_rejected"),
+            (409, "invalid_state"),
+            (422, "refund_exceeds_captured"),
+            (422, "idempotency_key_reused"),
+            (403, "global_ban"),
+        ] {
+            assert!(is_final(&api(status, code)), "{code}");
+        }
+        for (status, code) in [
+            (409, "idempotency_conflict"),
+            (401, "timestamp_expired"),
+            (408, "request_timeout"),
+            (429, "rate_limited"),
+            (500, "internal_error"),
+            (503, "psp_unavailable"),
+            (503, "busy"),
+        ] {
+            assert!(!is_final(&api(status, code)), "{code}");
+        }
+        let unexpected = Error::UnexpectedResponse {
+            status: 404,
+            request_id: None,
+        };
+        assert!(!is_final(&unexpected), "perhaps not even from OnCharge");
+    }
+}

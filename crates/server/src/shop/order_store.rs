@@ -1,0 +1,194 @@
+//! The shop's orders, kept in one small file that only its owner may read.
+
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::{Mutex, MutexGuard, PoisonError},
+};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use super::order::Order;
+use crate::config::write_private;
+
+/// How many orders are kept; the oldest go first.
+const MAX_ORDERS: usize = 500;
+/// The number of the first order.
+const FIRST_NUMBER: u64 = 1001;
+
+/// All orders.
+pub(super) struct OrderStore {
+    file: PathBuf,
+    orders: Mutex<Orders>,
+    /// One write at a time, so that an older state never replaces a newer one.
+    write_lock: tokio::sync::Mutex<()>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Orders {
+    next: u64,
+    orders: VecDeque<Order>,
+}
+
+impl OrderStore {
+    /// Opens the book where the last start left it.
+    ///
+    /// Errors where the file is there and cannot be read.
+    pub(super) fn open(data_dir: &Path) -> anyhow::Result<Self> {
+        let file = data_dir.join("shop.json");
+        let orders = match std::fs::read(&file) {
+            Ok(bytes) => serde_json::from_slice(&bytes)
+                .with_context(|| format!("{} is not the shop's file", file.display()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders {
+                next: FIRST_NUMBER,
+                orders: VecDeque::new(),
+            },
+            Err(error) => {
+                return Err(error).with_context(|| format!("cannot read {}", file.display()));
+            }
+        };
+        Ok(Self {
+            file,
+            orders: Mutex::new(orders),
+            write_lock: tokio::sync::Mutex::new(()),
+        })
+    }
+
+    /// Adds the order that is made for the next number, and keeps it.
+    pub(super) async fn add(&self, make: impl FnOnce(u64) -> Order) -> anyhow::Result<u64> {
+        let number = {
+            let mut order_store = self.lock();
+            let number = order_store.next;
+            order_store.next = number.saturating_add(1);
+            order_store.orders.push_back(make(number));
+            if order_store.orders.len() > MAX_ORDERS {
+                order_store.orders.pop_front();
+            }
+            number
+        };
+        self.save().await?;
+        Ok(number)
+    }
+
+    /// The order of this number.
+    pub(super) fn order(&self, number: u64) -> Option<Order> {
+        self.lock()
+            .orders
+            .iter()
+            .find(|order| order.number == number)
+            .cloned()
+    }
+
+    /// The number of the order that has this checkout session.
+    pub(super) fn number_of(&self, session_id: &str) -> Option<u64> {
+        let order_store = self.lock();
+        let of_session = order_store.orders.iter().rev().find(|order| {
+            let checkout = order.checkout.as_ref();
+            checkout.is_some_and(|checkout| checkout.session_id == session_id)
+        });
+        of_session.map(|order| order.number)
+    }
+
+    /// The newest orders, the newest first.
+    pub(super) fn newest(&self, count: usize) -> Vec<Order> {
+        self.lock()
+            .orders
+            .iter()
+            .rev()
+            .take(count)
+            .cloned()
+            .collect()
+    }
+
+    /// Changes an order in memory; it is kept with the next change that matters.
+    pub(super) fn update_in_memory<T>(
+        &self,
+        number: u64,
+        update: impl FnOnce(&mut Order) -> T,
+    ) -> Option<T> {
+        self.lock()
+            .orders
+            .iter_mut()
+            .find(|order| order.number == number)
+            .map(update)
+    }
+
+    /// Changes an order and keeps it: once this returns, a crash does not undo it.
+    pub(super) async fn update<T>(
+        &self,
+        number: u64,
+        update: impl FnOnce(&mut Order) -> T,
+    ) -> anyhow::Result<Option<T>> {
+        let changed = self.update_in_memory(number, update);
+        self.save().await?;
+        Ok(changed)
+    }
+
+    /// Writes the book as it is now.
+    pub(super) async fn save(&self) -> anyhow::Result<()> {
+        let _guard = self.write_lock.lock().await;
+        let content = serde_json::to_vec_pretty(&*self.lock())?;
+        let file = self.file.clone();
+        actix_web::web::block(move || write_private(&file, &content)).await?
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Orders> {
+        self.orders.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+    use crate::shop::{integration::actions::Action, moment::Moment};
+
+    fn order(number: u64) -> Order {
+        let mut order = Order::new(number, Moment::now(), Vec::new());
+        order.start_action(Action::Checkout);
+        order
+    }
+
+    #[tokio::test]
+    async fn orders_survive_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let order_store = OrderStore::open(dir.path()).unwrap();
+        let number = order_store.add(order).await.unwrap();
+        let key = order_store
+            .order(number)
+            .unwrap()
+            .intent
+            .unwrap()
+            .idempotency_key;
+        drop(order_store);
+
+        let order_store = OrderStore::open(dir.path()).unwrap();
+        let kept = order_store.order(number).unwrap();
+        assert_eq!(
+            kept.intent.unwrap().idempotency_key,
+            key,
+            "an open act keeps its key"
+        );
+        assert_eq!(order_store.add(order).await.unwrap(), number + 1);
+        let mode = std::fs::metadata(dir.path().join("shop.json"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[tokio::test]
+    async fn only_the_newest_orders_are_stored() {
+        let dir = tempfile::tempdir().unwrap();
+        let order_store = OrderStore::open(dir.path()).unwrap();
+        {
+            let mut orders = order_store.lock();
+            orders.orders.extend((1..=500).map(order));
+        }
+        let number = order_store.add(order).await.unwrap();
+        assert_eq!(order_store.newest(1000).len(), MAX_ORDERS);
+        assert!(order_store.order(1).is_none() && order_store.order(number).is_some());
+    }
+}

@@ -1,0 +1,70 @@
+//! What the shop answers where there is no page to show.
+
+use actix_web::{HttpResponse, ResponseError, http::StatusCode};
+use askama::Template;
+
+/// Why there is no page.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum PageError {
+    /// Nothing is at this address.
+    #[error("nothing is at this address")]
+    NotFound,
+    /// The form is not one of the shop's.
+    #[error("the form cannot be read: {0}")]
+    Form(&'static str),
+    /// The shop itself failed.
+    #[error("the shop failed")]
+    Internal(#[from] anyhow::Error),
+    /// A page could not be rendered.
+    #[error("a page could not be rendered")]
+    Render(#[from] askama::Error),
+}
+
+#[derive(Template)]
+#[template(path = "shop/missing.html")]
+struct NotFound<'a> {
+    page: &'a str,
+    heading: &'a str,
+    text: &'a str,
+}
+
+impl ResponseError for PageError {
+    fn status_code(&self) -> StatusCode {
+        match self {
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::Form(_) => StatusCode::BAD_REQUEST,
+            Self::Internal(_) | Self::Render(_) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        let (heading, text) = match self {
+            Self::NotFound => ("Nothing is here", "The page or order does not exist."),
+            Self::Form(problem) => ("That did not work", *problem),
+            Self::Internal(error) => {
+                tracing::error!(error = format!("{error:#}"), "the demo shop failed");
+                (
+                    "Something broke",
+                    "The fault is ours. Try again in a moment.",
+                )
+            }
+            Self::Render(error) => {
+                tracing::error!(%error, "a page of the demo shop could not be rendered");
+                (
+                    "Something broke",
+                    "The fault is ours. Try again in a moment.",
+                )
+            }
+        };
+        let page = NotFound {
+            page: "",
+            heading,
+            text,
+        }
+        .render()
+        .unwrap_or_default();
+        HttpResponse::build(self.status_code())
+            .content_type("text/html; charset=utf-8")
+            .body(page)
+    }
+}

@@ -1,0 +1,109 @@
+//! What the shop saw when it last asked OnCharge, so that a page that is watched need not ask every
+//! second: a webhook says when there is something new to see.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use super::integration::confirm::Payment;
+
+/// How long a look is good for where no webhook says otherwise: they may be late, or not come.
+const MAX_AGE: Duration = Duration::from_secs(5);
+/// How many are kept in memory.
+const MAX_ENTRIES: usize = 500;
+
+/// The last looks, by order.
+#[derive(Default)]
+pub(super) struct StatusCache {
+    next_ticket: AtomicU64,
+    cached: Mutex<BTreeMap<u64, CachedPayment>>,
+}
+
+/// A look that was begun. A later one has a higher ticket.
+#[derive(Clone, Copy)]
+pub(super) struct Ticket(u64);
+
+struct CachedPayment {
+    ticket: u64,
+    at: Instant,
+    payment: Payment,
+}
+
+impl StatusCache {
+    /// To be called before OnCharge is asked.
+    pub(super) fn start_fetch(&self) -> Ticket {
+        Ticket(self.next_ticket.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Keeps what was seen, unless a look that began later has been quicker.
+    pub(super) fn store(&self, number: u64, ticket: Ticket, payment: &Payment) {
+        let mut cached = self.lock();
+        if cached
+            .get(&number)
+            .is_some_and(|entry| entry.ticket > ticket.0)
+        {
+            return;
+        }
+        let entry = CachedPayment {
+            ticket: ticket.0,
+            at: Instant::now(),
+            payment: payment.clone(),
+        };
+        cached.insert(number, entry);
+        if cached.len() > MAX_ENTRIES {
+            // Orders count upwards: this is the oldest.
+            cached.pop_first();
+        }
+    }
+
+    /// What was seen a short while ago.
+    pub(super) fn recent(&self, number: u64) -> Option<Payment> {
+        let cached = self.lock();
+        let entry = cached.get(&number)?;
+        (entry.at.elapsed() < MAX_AGE).then(|| entry.payment.clone())
+    }
+
+    /// What was seen last, however long ago: for as long as OnCharge cannot be asked.
+    pub(super) fn last(&self, number: u64) -> Option<Payment> {
+        let cached = self.lock();
+        cached.get(&number).map(|entry| entry.payment.clone())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, CachedPayment>> {
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::shop::fixtures::session;
+
+    fn payment(status: &str) -> Payment {
+        Payment {
+            session: session(status, &json!({})),
+            refunds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_older_response_does_not_replace_a_newer_one() {
+        let status_cache = StatusCache::default();
+        assert!(status_cache.recent(7).is_none());
+        let (slow, quick) = (status_cache.start_fetch(), status_cache.start_fetch());
+        status_cache.store(7, quick, &payment("captured"));
+        status_cache.store(7, slow, &payment("authorized"));
+        let cached = status_cache.recent(7).unwrap().session.status;
+        assert_eq!(cached.as_str(), "captured");
+        status_cache.store(7, status_cache.start_fetch(), &payment("cancelled"));
+        let cached = status_cache.recent(7).unwrap().session.status;
+        assert_eq!(cached.as_str(), "cancelled");
+    }
+}

@@ -1,0 +1,51 @@
+//! What was done to the stage: kills, breaks, faults.
+
+use std::{
+    fmt,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use crate::plan::LinkFault;
+
+/// What was done to the stage in a round.
+#[derive(Default)]
+pub(crate) struct DisruptionCounts {
+    pub(crate) kills: AtomicU32,
+    pub(crate) faults: AtomicU32,
+    cut_faults: AtomicU32,
+    mute_faults: AtomicU32,
+    absent_faults: AtomicU32,
+}
+
+impl DisruptionCounts {
+    /// How often the line to a database broke like this.
+    pub(crate) fn link_faults(&self, kind: LinkFault) -> &AtomicU32 {
+        match kind {
+            LinkFault::Cut => &self.cut_faults,
+            LinkFault::Mute => &self.mute_faults,
+            LinkFault::Absent => &self.absent_faults,
+        }
+    }
+
+    /// Everything by its name.
+    pub(crate) fn counts(&self) -> [(&'static str, u64); 5] {
+        let count = |count: &AtomicU32| u64::from(count.load(Ordering::Relaxed));
+        [
+            ("kills", count(&self.kills)),
+            ("times the database cut off", count(&self.cut_faults)),
+            ("times the database mute", count(&self.mute_faults)),
+            (
+                "times the database absent at a start",
+                count(&self.absent_faults),
+            ),
+            ("sets of PSP faults", count(&self.faults)),
+        ]
+    }
+}
+
+impl fmt::Display for DisruptionCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let each = self.counts().map(|(what, count)| format!("{count} {what}"));
+        f.write_str(&each.join(", "))
+    }
+}

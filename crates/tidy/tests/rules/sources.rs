@@ -1,0 +1,149 @@
+//! What every source file keeps to.
+
+use crate::assert_no_violations;
+use oncharge_tidy::Tree;
+
+/// Past this a file is two files.
+const MAX_LINES: usize = 500;
+
+/// How many parameters of functions are tuples that are taken apart; the number only falls.
+const TUPLE_PARAMETERS: usize = 82;
+
+/// Extensions of what is written by hand and run.
+const CODE: &[&str] = &["rs", "sql", "js", "mjs", "css", "html", "sh", "toml"];
+
+#[test]
+fn no_mod_rs_files() {
+    let tree = Tree::load().unwrap();
+    let violations: Vec<String> = tree
+        .with_extension(&["rs"])
+        .filter(|file| file.path.ends_with("/mod.rs"))
+        .map(|file| file.path.clone())
+        .collect();
+    assert_no_violations(
+        &violations,
+        "name it after its folder: `foo.rs` beside `foo/`, so that an editor's tabs tell",
+    );
+}
+
+#[test]
+fn no_rust_file_is_too_long() {
+    let tree = Tree::load().unwrap();
+    let violations: Vec<String> = tree
+        .with_extension(&["rs"])
+        .map(|file| (file.text.lines().count(), &file.path))
+        .filter(|(lines, _)| *lines > MAX_LINES)
+        .map(|(lines, path)| format!("{path}: {lines} lines, {MAX_LINES} at most"))
+        .collect();
+    assert_no_violations(
+        &violations,
+        "split it by concern; 150 to 300 lines read well",
+    );
+}
+
+#[test]
+fn no_parameter_is_added_that_is_a_tuple() {
+    let tree = Tree::load().unwrap();
+    let mut found = Vec::new();
+    for file in tree.with_extension(&["rs"]) {
+        found.extend(file.lines_where(is_tuple_parameter));
+    }
+    assert!(
+        found.len() <= TUPLE_PARAMETERS,
+        "{} parameters are tuples, {TUPLE_PARAMETERS} at most: pass up to seven arguments, or name a \
+         struct where the values belong together\n\n  {}\n",
+        found.len(),
+        found.join("\n  ")
+    );
+}
+
+/// Whether the line has a function's parameter of the form `(a, b): (A, B)`.
+fn is_tuple_parameter(line: &str) -> bool {
+    line.match_indices("): ").any(|(at, found)| {
+        let (head, tail) = (line.get(..at), line.get(at + found.len()..));
+        let names = head.and_then(|head| head.rsplit_once('('));
+        let is_tuple = tail.is_some_and(|tail| tail.trim_start_matches('&').starts_with('('));
+        is_tuple
+            && names.is_some_and(|(before, names)| {
+                let is_parameter = before.trim().is_empty() || before.contains("fn ");
+                is_parameter && names.contains(", ") && !before.ends_with('|')
+            })
+    })
+}
+
+#[test]
+fn every_rust_file_has_a_module_doc() {
+    let tree = Tree::load().unwrap();
+    let violations: Vec<String> = tree
+        .with_extension(&["rs"])
+        .filter(|file| !file.text.starts_with("//! "))
+        .map(|file| file.path.clone())
+        .collect();
+    assert_no_violations(
+        &violations,
+        "open the file with one `//!` sentence on what it is for",
+    );
+}
+
+#[test]
+fn no_todo_comments() {
+    // Spelled in two halves, or this file would offend.
+    let marks = [
+        concat!("TO", "DO"),
+        concat!("FIX", "ME"),
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("#[ig", "nore"),
+    ];
+    let tree = Tree::load().unwrap();
+    let mut violations = Vec::new();
+    for file in tree.with_extension(CODE) {
+        violations.extend(file.lines_where(|line| marks.iter().any(|mark| line.contains(mark))));
+    }
+    assert_no_violations(
+        &violations,
+        "do it, or file it as an issue and take the mark out; a test that is not run proves nothing",
+    );
+}
+
+#[test]
+fn lints_are_expected_not_allowed() {
+    let attributes = [concat!("#[al", "low("), concat!("#![al", "low(")];
+    let tree = Tree::load().unwrap();
+    let mut violations = Vec::new();
+    for file in tree.with_extension(&["rs"]) {
+        violations.extend(file.lines_where(|line| attributes.iter().any(|it| line.contains(it))));
+    }
+    assert_no_violations(
+        &violations,
+        "write #[expect(lint, reason = \"…\")]: it complains as soon as it is no longer needed",
+    );
+}
+
+#[test]
+fn no_absolute_paths() {
+    let places = [
+        concat!("/ho", "me/"),
+        concat!("/wo", "rk/"),
+        concat!("/ro", "ot/"),
+        concat!("/Us", "ers/"),
+    ];
+    let tree = Tree::load().unwrap();
+    let mut violations = Vec::new();
+    for file in tree.files() {
+        violations
+            .extend(file.lines_where(|line| places.iter().any(|place| is_absolute(line, place))));
+    }
+    assert_no_violations(
+        &violations,
+        "say it from the root of the repository, or take the place from an argument",
+    );
+}
+
+/// Whether `place` stands in the line as the start of a path, and not within an address or a longer path.
+fn is_absolute(line: &str, place: &str) -> bool {
+    line.match_indices(place).any(|(at, _)| {
+        let before = line.get(..at).and_then(|head| head.chars().next_back());
+        !before.is_some_and(|it| it.is_alphanumeric() || "._-}>".contains(it))
+    })
+}
