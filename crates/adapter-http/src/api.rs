@@ -1,4 +1,4 @@
-//! What every handler of the API server shares, and the settings it was started with.
+//! State shared by all handlers of the API server, and its settings.
 
 use std::{
     sync::{
@@ -19,26 +19,25 @@ use crate::{
 /// The settings of the API server.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// How often each API key may call.
+    /// Request rate limit of each API key.
     pub per_key: Rate,
-    /// How many requests that fail their checks an address may send before it is answered
-    /// `rate_limited` instead.
+    /// Rate of failed authentication checks per address, beyond which it receives `rate_limited`.
     pub per_address: Rate,
-    /// Proxies whose `Forwarded` and `X-Forwarded-For` are believed; none by default.
+    /// Proxies whose `Forwarded` and `X-Forwarded-For` headers are trusted; none by default.
     pub trusted_proxies: Vec<IpNet>,
-    /// How many connections there may be, and how long one may stand still.
+    /// Limits on the number of connections and their idle time.
     pub connections: ConnectionLimits,
-    /// Whether shoppers reach us by `https`, so that pages may demand it from then on.
+    /// Whether shoppers reach the server by `https`, so that pages may send HSTS.
     pub behind_tls: bool,
-    /// Within which time a request's body must have come in whole.
+    /// Time limit for receiving a request's whole body.
     pub body_timeout: Duration,
-    /// Where the demo shop is, for the page at `/`; `None` where there is none.
+    /// Address of the demo shop, linked from the page at `/`; `None` if there is no shop.
     pub shop_url: Option<String>,
 }
 
 impl Settings {
-    /// 100 requests a second for each key (bursts of 200), 20 failures for each address (bursts of
-    /// 100), 256 connections of one address, no proxy, 10 s for a body.
+    /// Per key 100 requests/s (bursts of 200), per address 20 failures/s (bursts of 100), 256
+    /// connections per address, no proxy, 10 s for a body.
     pub fn production() -> Self {
         Self {
             per_key: Rate::per_second(100, 200),
@@ -51,8 +50,8 @@ impl Settings {
         }
     }
 
-    /// As in production, but 5000 requests a second for each key (bursts of twice that) and 1000
-    /// failures for each address (bursts of 5000), so that tests and benches get through.
+    /// Like production, but 5000 requests/s per key (bursts of twice that) and 1000 failures/s per
+    /// address (bursts of 5000), so that tests and benchmarks are not limited.
     pub fn sandbox() -> Self {
         Self {
             per_key: Rate::per_second(5000, 10_000),
@@ -62,7 +61,7 @@ impl Settings {
     }
 }
 
-/// What every handler of the API server shares; a cheap handle.
+/// State shared by all handlers of the API server; cheap to clone.
 #[derive(Clone)]
 pub struct Api(Arc<Inner>);
 
@@ -74,7 +73,7 @@ struct Inner {
 }
 
 impl Api {
-    /// Over these use cases, with these settings. The limits are counted from here on.
+    /// Creates the state with these use cases and settings. Rate limits start at zero.
     pub fn new(app: App, settings: Settings) -> Self {
         let limits = Limits::new(settings.per_key, settings.per_address);
         Self(Arc::new(Inner {
@@ -85,7 +84,7 @@ impl Api {
         }))
     }
 
-    /// Warns once that a proxy is not configured. The sandbox is reached directly.
+    /// Warns once about a proxy that is not configured. The sandbox is reached directly.
     pub(crate) fn warn_of_unlisted_proxy(&self) {
         let has_warned = &self.0.has_warned_of_proxy;
         if self.0.app.settings().sandbox || has_warned.swap(true, Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! The hosted checkout: the page that a shopper sees, and the calls that it makes.
+//! The hosted checkout: the shopper's page and the endpoints that it calls.
 
 pub(crate) mod abandon;
 pub(crate) mod asset;

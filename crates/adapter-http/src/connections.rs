@@ -1,4 +1,4 @@
-//! Limits of connections: how many one address may hold, and how long one may stand still.
+//! Connection limits: how many per address, and how long without progress.
 
 use std::{
     any::Any,
@@ -17,17 +17,17 @@ use crate::limits::address::Address;
 /// The limits of one server's connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ConnectionLimits {
-    /// How many the server holds at most; more wait to be accepted.
+    /// Maximum number of open connections; further ones wait to be accepted.
     pub total: usize,
-    /// How many one address holds at most (IPv6: one /64); more are closed at once. Trusted proxies
-    /// have no limit of their own, because all clients come through them.
+    /// Maximum per address (IPv6: per /64); further ones are closed at once. Trusted proxies are
+    /// exempt, because all clients come through them.
     pub per_address: u32,
-    /// How long a connection may make no progress in either direction.
+    /// Maximum time without progress in either direction.
     pub stall_timeout: Duration,
 }
 
 impl ConnectionLimits {
-    /// Many connections, 256 of one address, 30 s without progress.
+    /// The default limits: 256 connections per address, 30 s without progress.
     pub const fn new() -> Self {
         Self {
             total: 16_384,
@@ -48,7 +48,7 @@ impl Default for ConnectionLimits {
 pub(crate) struct Connections {
     limits: ConnectionLimits,
     trusted: Arc<[IpNet]>,
-    /// As many entries at most as there are connections.
+    /// At most one entry per connection.
     open: Arc<Mutex<HashMap<Address, u32>>>,
 }
 
@@ -61,15 +61,15 @@ impl Connections {
         }
     }
 
-    /// Admits a new connection or closes it. What counts it lies in the extensions, which actix
+    /// Admits a new connection or closes it. Its permit is stored in the extensions, which actix
     /// drops with the connection.
     pub(crate) fn admit(&self, stream: &dyn Any, extensions: &mut Extensions) {
         let Some(stream) = stream.downcast_ref::<TcpStream>() else {
             return;
         };
         let socket = SockRef::from(stream);
-        // What we send must be taken in time. Reading has time limits of its own: those of a
-        // request's head and body, and that of an idle connection.
+        // Sent data must be acknowledged in time. Reads have their own time limits: for a request's
+        // head, its body and an idle connection.
         #[cfg(target_os = "linux")]
         let _ = socket.set_tcp_user_timeout(Some(self.limits.stall_timeout));
         let Ok(peer) = stream.peer_addr() else {

@@ -1,5 +1,5 @@
-//! `GET /docs`: the API reference, made from the OpenAPI document and the guides when it is first
-//! asked for. It writes down no endpoint of its own.
+//! `GET /docs`: the API reference, generated from the OpenAPI document and the guides on the first
+//! request. It contains no endpoint descriptions of its own.
 
 mod code;
 mod document;
@@ -21,15 +21,14 @@ use crate::{
     static_content::StaticContent,
 };
 
-/// The page's style and script are files of ours; it asks nobody else for anything, and nobody may
-/// frame it.
+/// CSP: own stylesheet and script only; no framing.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; \
      base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// As with what it loads: five minutes, then browsers ask by its tag.
+/// Like its assets: cached for five minutes, then revalidated by `ETag`.
 const CACHE_CONTROL: &str = "public, max-age=300";
 
-/// The page; 304 to a browser that has it.
+/// The page; 304 if the browser's copy is current.
 pub(crate) async fn docs(
     api: web::Data<Api>,
     request: HttpRequest,
@@ -40,7 +39,7 @@ pub(crate) async fn docs(
     Ok(rendered_page()?.response(&request, headers))
 }
 
-/// `GET /docs/`: the way to the page.
+/// `GET /docs/`: redirects to the page.
 pub(crate) async fn redirect() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "/docs"))

@@ -276,11 +276,8 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         Error::IdempotencyKeyRequired => {
             invalid_parameter(FieldProblem::new("Idempotency-Key", "is required"))
         }
-        Error::GlobalBan => {
-            ProblemParts::new(S::FORBIDDEN, "global_ban", "The shopper cannot be served")
-        }
-        Error::MerchantDisabled => ProblemParts::new(
-            S::FORBIDDEN,
+        Error::GlobalBan => forbidden("global_ban", "The shopper cannot be served"),
+        Error::MerchantDisabled => forbidden(
             "merchant_disabled",
             "This merchant is disabled: no new sessions and payments; captures, cancels, refunds and \
              webhooks go on",
@@ -305,8 +302,7 @@ fn use_case_parts(error: &Error) -> ProblemParts {
         Error::NoEndpoint => {
             invalid_state("There is no webhook endpoint that is enabled: set one first")
         }
-        Error::KeyIsEnding => ProblemParts::new(
-            S::FORBIDDEN,
+        Error::KeyIsEnding => forbidden(
             "key_ending",
             "This API key is in its grace period and can end only itself: use its successor",
         ),
@@ -340,6 +336,10 @@ fn use_case_parts(error: &Error) -> ProblemParts {
 
 fn unauthorized(code: &'static str, message: &'static str) -> ProblemParts {
     ProblemParts::new(StatusCode::UNAUTHORIZED, code, message)
+}
+
+fn forbidden(code: &'static str, message: &'static str) -> ProblemParts {
+    ProblemParts::new(StatusCode::FORBIDDEN, code, message)
 }
 
 fn unprocessable(code: &'static str, message: impl Into<Cow<'static, str>>) -> ProblemParts {

@@ -63,7 +63,7 @@ pub fn serve_ops(ops: Ops, listener: TcpListener) -> io::Result<Server> {
     let factory = move || {
         let (ops, hosts) = (ops.clone(), hosts.clone());
         App::new().configure(move |config: &mut web::ServiceConfig| {
-            routes::ops_routes(config, ops, hosts)
+            routes::ops_routes(config, ops, hosts);
         })
     };
     let connections = Connections::new(OPS_LIMITS, &[]);

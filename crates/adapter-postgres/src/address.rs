@@ -1,5 +1,4 @@
-//! Where the database is and how a connection to it is protected: without TLS on this machine, over
-//! verified TLS everywhere else.
+//! Database URLs and connections: without TLS on this machine, over verified TLS everywhere else.
 
 mod driver;
 mod host;
@@ -29,27 +28,26 @@ use self::{
     url::TlsMode,
 };
 
-/// How long all hosts together may take to accept a connection, unless the URL has
-/// `connect_timeout`.
+/// Time limit for all hosts together to accept a connection, unless the URL has `connect_timeout`.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(4);
-/// The least time that one of many hosts gets.
+/// Minimum connect time limit per host when the URL names several.
 const MIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A database's address: its hosts in the order in which they are tried.
 #[derive(Clone)]
 pub(crate) struct Address {
     hosts: Arc<[Target]>,
-    /// Where the next connection begins to try, if `load_balance_hosts` spreads them.
+    /// Index of the host to try first for the next connection, if `load_balance_hosts` is set.
     next: Option<Arc<AtomicUsize>>,
     location: Location,
 }
 
-/// Where a database URL leads.
+/// The target of a database URL.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Location {
-    /// For people: `host:port,host:port/database`, without user, password and options.
+    /// Display name, `host:port,host:port/database`, without user, password and options.
     pub name: String,
-    /// What protects its connections.
+    /// How its connections are protected.
     pub protection: Protection,
 }
 
@@ -58,61 +56,61 @@ pub struct Location {
 pub enum Protection {
     /// TLS, with the server's certificate verified.
     Tls,
-    /// None, and none is needed: every host is a loopback address or a Unix socket.
+    /// Unencrypted, and it needs no encryption: every host is a loopback address or a Unix socket.
     Local,
-    /// None, although a host is another machine: `sslmode=disable`.
+    /// Unencrypted although a host is another machine: `sslmode=disable`.
     Unencrypted,
 }
 
-/// A database URL that cannot be used. No text repeats the URL or its password.
+/// A database URL that cannot be used. No message repeats the URL or its password.
 #[derive(Debug, thiserror::Error)]
 pub enum AddressError {
-    /// Another scheme.
+    /// The scheme is not `postgres://`.
     #[error("the database URL must begin with postgres://")]
     Scheme,
     /// Not of the form `postgres://user:password@host:port/database?option=value`.
     #[error("the database URL cannot be read")]
     Malformed(#[source] tokio_postgres::Error),
-    /// An `@`, or a `/` or `?` before it, that is not percent-encoded: it cannot be told where the
-    /// password ends.
+    /// An `@`, or a `/` or `?` before it, that is not percent-encoded: where the password ends is
+    /// ambiguous.
     #[error(
         "the user name, password and options of the database URL must be percent-encoded: @ as \
          %40, / as %2F, ? as %3F"
     )]
     NotEncoded,
-    /// A host that is neither a host name, an IP address nor the path of a Unix socket.
+    /// A host that is not a host name, an IP address or the path of a Unix socket.
     #[error(
         "a host of the database URL has a character that no host name or address has: allowed are \
          letters, digits, '.', '-', '_' and an IPv6 address in brackets, or the path of a socket \
          (its / as %2F)"
     )]
     HostName,
-    /// An option that does not exist. Its name could be a part of a password.
+    /// An unknown option. Its name is not shown because it could be part of a password.
     #[error("the database URL has an unknown option; known are {}", url::OPTIONS.join(", "))]
     UnknownOption,
-    /// No host, or not as many ports or addresses as hosts.
+    /// No host, or the number of ports or addresses differs from the number of hosts.
     #[error(
         "the database URL must name at least one host, and one port and hostaddr for each or none"
     )]
     Hosts,
-    /// An option stands there more than once.
+    /// A repeated option.
     #[error("the database URL has {0} more than once")]
     Repeated(&'static str),
-    /// An `sslmode` that does not exist, or that could fall back to a connection without TLS.
+    /// An unknown `sslmode`, or one that could fall back to a connection without TLS.
     #[error(
         "sslmode of the database URL must be disable, require, verify-ca or verify-full \
          (prefer and allow could fall back to a connection without TLS)"
     )]
     SslMode,
-    /// A root certificate for connections that have no TLS.
+    /// A root certificate is given for connections without TLS.
     #[error(
         "sslrootcert of the database URL needs sslmode=require, verify-ca or verify-full with it"
     )]
     UnusedRootCertificate,
-    /// `sslrootcert` names no file with certificates.
+    /// `sslrootcert` does not name a file with certificates.
     #[error("sslrootcert of the database URL is not a PEM file with certificates")]
     RootCertificate(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// There is nothing to verify the server's certificate with.
+    /// No root certificate to verify the server's certificate with.
     #[error(
         "this machine has no root certificates to verify the database's certificate with: name a \
          file by sslrootcert in the database URL"
@@ -123,13 +121,13 @@ pub enum AddressError {
     Tls(#[source] rustls::Error),
 }
 
-/// Reads a database URL as a connection would, root certificates included, and says where it leads.
+/// Parses a database URL as a connection would, root certificates included, and returns its target.
 pub fn location(url: &str) -> Result<Location, AddressError> {
     Ok(Address::parse(url)?.location)
 }
 
 impl Address {
-    /// Reads a URL, `postgres://user:password@host:port/database?option=value`.
+    /// Parses a URL, `postgres://user:password@host:port/database?option=value`.
     ///
     /// `sslmode` is `disable`, `require`, `verify-ca` or `verify-full`; without it TLS is required
     /// unless every host (and `hostaddr`) is a loopback address or a Unix socket. Stricter than
@@ -177,12 +175,12 @@ impl Address {
         })
     }
 
-    /// Connects to the first host that accepts. The handle ends the connection at once, whatever it
-    /// is doing.
+    /// Connects to the first host that accepts. The handle closes the connection at once, whatever
+    /// is in progress.
     ///
-    /// `BadConnection` where no host answers or is ready; `InvalidConnectionUrl` where one has
-    /// refused (an unknown user, password or database, a certificate that cannot be trusted, no TLS,
-    /// no free connection), or where no host's name exists.
+    /// `BadConnection` if no host answers or is ready; `InvalidConnectionUrl` if one refuses (an
+    /// unknown user, password or database, an untrusted certificate, no TLS, no free connection),
+    /// or if no host name resolves.
     pub(crate) async fn connect(&self) -> ConnectionResult<DrivenConnection> {
         let first = self.next.as_ref().map_or(0, |next| {
             next.fetch_add(1, Ordering::Relaxed) % self.hosts.len().max(1)
@@ -190,15 +188,15 @@ impl Address {
         let mut failed = HostFailure::UnknownName("the URL names no host".to_owned());
         let (before, after) = self.hosts.split_at(first);
         for target in after.iter().chain(before) {
-            // On the heap: every future that waits for the store would carry this one's size.
+            // Boxed: otherwise every future that waits for the store would contain this large one.
             let connecting = tokio::time::timeout(target.limit, Box::pin(target.connect()));
             let error = match connecting.await {
                 Ok(Ok(driven)) => return Ok(driven),
                 Ok(Err(error)) => error,
                 Err(_) => HostFailure::Absent("no answer in time".to_owned()),
             };
-            // What only a person can change is reported, whichever host says so; but the name of a
-            // host that is down may be unknown until it is back.
+            // An error that only a person can fix is reported, whichever host it comes from; but
+            // the name of a host that is down may not resolve until it is back.
             if error.rank() >= failed.rank() {
                 failed = error;
             }
@@ -207,7 +205,7 @@ impl Address {
     }
 }
 
-/// The hosts, ports and database of a URL.
+/// Formats the hosts, ports and database of a URL.
 fn name(config: &Config, count: usize) -> String {
     let ports = config.get_ports();
     let endpoints = (0..count).map(|index| {
@@ -229,7 +227,7 @@ fn name(config: &Config, count: usize) -> String {
     format!("{}/{}", endpoints.join(","), database.unwrap_or_default())
 }
 
-/// How many hosts there are, as tokio-postgres counts them.
+/// Number of hosts, as tokio-postgres counts them.
 fn host_count(config: &Config) -> Result<usize, AddressError> {
     let (hosts, addresses) = (config.get_hosts().len(), config.get_hostaddrs().len());
     let (count, ports) = (hosts.max(addresses), config.get_ports().len());

@@ -1,5 +1,5 @@
-//! A transaction in two round trips: `BEGIN` and every statement go out together, the answers are
-//! looked at, then `COMMIT`.
+//! A transaction in two round trips: `BEGIN` and all statements are pipelined, their results are
+//! checked, then `COMMIT` is sent.
 
 use diesel::{QueryResult, pg::Pg, query_builder::QueryFragment};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -8,22 +8,22 @@ use oncharge_ports::StoreError;
 
 use crate::{error::Failure, pool::PooledConnection, prepared::Prepared};
 
-/// Statements that become true together, or not at all.
+/// Statements that are committed together, or not at all.
 pub(crate) struct Batch<'a, Precondition> {
     pooled: &'a PooledConnection,
     steps: Vec<Step<'a, Precondition>>,
 }
 
-/// One statement, not sent yet; what it means where it touches no row.
+/// A statement that is not sent yet, and the precondition that it checks, if any.
 struct Step<'a, Precondition> {
     result: BoxFuture<'a, QueryResult<usize>>,
     precondition: Option<Precondition>,
 }
 
-/// A batch was not committed, or it is not known whether it was.
+/// A batch was not committed, or the outcome of its commit is unknown.
 #[derive(Debug)]
 pub(crate) enum BatchError<Precondition> {
-    /// A statement touched no row that had to; nothing was written.
+    /// A required statement touched no row; nothing was written.
     PreconditionFailed(Precondition),
     /// A statement failed; nothing was written.
     Failed(Failure),
@@ -45,7 +45,7 @@ impl<'a, Precondition: Send + 'a> Batch<'a, Precondition> {
         self.push(statement, None);
     }
 
-    /// Adds a statement that must touch a row, or the whole batch fails with this.
+    /// Adds a statement that must touch a row; otherwise the batch fails with this precondition.
     pub(crate) fn require<T>(&mut self, statement: T, precondition: Precondition)
     where
         T: QueryFragment<Pg> + Send + 'a,
@@ -65,8 +65,8 @@ impl<'a, Precondition: Send + 'a> Batch<'a, Precondition> {
         });
     }
 
-    /// Sends it all and commits. Where the future is dropped on the way, the connection goes with
-    /// it, and with that whatever was not committed.
+    /// Sends the statements and commits. If the future is dropped before the end, the connection is
+    /// closed and the transaction rolled back.
     pub(crate) async fn commit(self) -> Result<(), BatchError<Precondition>> {
         self.commit_and_count().await.map(|_| ())
     }

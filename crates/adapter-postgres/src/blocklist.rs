@@ -1,4 +1,4 @@
-//! Bans on the shared blocklist, known only by peppered hashes.
+//! Bans on the shared blocklist, stored only as peppered hashes.
 
 use async_trait::async_trait;
 use diesel::{
@@ -22,8 +22,8 @@ use crate::{
     store::PostgresStore,
 };
 
-/// Keeps nodes from being published until the end of the transaction: one that comes later finds
-/// the pepper registered, and is refused if it does not have it.
+/// Blocks the publishing of nodes until the end of the transaction: a node that is published later
+/// finds the pepper registered, and is refused if it does not have it.
 const LOCK_NODES: &str = "LOCK TABLE nodes IN SHARE MODE";
 
 /// Registers a pepper if every live node has it; touches no row otherwise.
@@ -52,7 +52,7 @@ impl BlocklistRepository for PostgresStore {
             .select(BanRow::as_select());
         let found: Vec<BanRow> = self.read(query).await?;
         let found: Result<Vec<Ban>, StoreError> = found.into_iter().map(Ban::try_from).collect();
-        // A hash counts only under the pepper that it was made with.
+        // A hash matches only under the pepper that it was made with.
         let counts = |ban: &Ban| hashes.contains(&ban.hash);
         Ok(found?.into_iter().filter(counts).collect())
     }
@@ -114,7 +114,7 @@ impl BlocklistRepository for PostgresStore {
     }
 }
 
-/// Adds the registration of a pepper that a ban is about to be hashed under.
+/// Adds the registration of the pepper of a new ban's hash.
 fn register(batch: &mut Batch<'_, ()>, pepper: &KeyFingerprint) {
     batch.add(sql_query(LOCK_NODES));
     let register = sql_query(REGISTER_PEPPER)

@@ -1,8 +1,9 @@
-//! Deletes rows that are past their retention period, in small batches. Each statement finds its rows in
-//! a range of an index, oldest first, and deletes them by primary key: rows that were deleted before
-//! are still in the index until the next vacuum, and the range leaves them out.
+//! Deletes rows past their retention period, in small batches.
 //!
-//! $1 and $2 are the range, $3 is how many rows are deleted at most.
+//! Each statement selects rows from a range of an index, oldest first, and deletes them by primary
+//! key. Deleted rows stay in the index until the next vacuum; the range leaves them out.
+//!
+//! $1 and $2 are the range, $3 is the maximum number of rows to delete.
 
 use diesel::{
     deserialize::QueryableByName,
@@ -29,8 +30,9 @@ DELETE FROM session_changes WHERE unit_id = ANY (ARRAY(
     ORDER BY unit_id LIMIT $3))
 RETURNING unit_id AS id";
 
-/// Records that were answered in the range, but for those whose operation is open. The condition
-/// stands twice: a record that is taken anew meanwhile is looked at again, by the outer one alone.
+/// Records answered in the range, unless their operation is open. The condition is repeated in the
+/// outer statement because only that one is re-evaluated for a record that was taken again
+/// concurrently.
 const IDEMPOTENCY_RECORDS: &str = "
 DELETE FROM idempotency_keys WHERE answered_at < $2 AND (merchant_id, key) IN (
     SELECT idempotency_keys.merchant_id, key FROM idempotency_keys
@@ -39,15 +41,15 @@ DELETE FROM idempotency_keys WHERE answered_at < $2 AND (merchant_id, key) IN (
     ORDER BY answered_at LIMIT $3)
 RETURNING answered_at AS at";
 
-/// Notifications of the status $4, which none of them ever leaves.
+/// Notifications with the status $4, a final status.
 const NOTIFICATIONS: &str = "
 DELETE FROM psp_notifications WHERE id = ANY (ARRAY(
     SELECT id FROM psp_notifications
     WHERE status = $4 AND received_at >= $1 AND received_at < $2 ORDER BY received_at LIMIT $3))
 RETURNING received_at AS at";
 
-/// The rows are locked before anything is deleted, so that a redelivery either comes before and
-/// keeps its row, or after and makes a new one. An attempt is recorded under the same lock.
+/// The rows are locked before anything is deleted, so that a redelivery either comes first and
+/// keeps its row, or comes later and inserts a new one. An attempt is recorded under the same lock.
 const DELIVERIES: &str = "
 WITH ended AS MATERIALIZED (
     SELECT event_id FROM deliveries WHERE ended_at >= $1 AND ended_at < $2
@@ -58,7 +60,7 @@ WITH ended AS MATERIALIZED (
 DELETE FROM deliveries WHERE event_id = ANY (ARRAY(SELECT event_id FROM ended))
 RETURNING ended_at AS at";
 
-/// The first conditions are those of the index: what it leaves out is needed for good.
+/// The first conditions are those of the partial index: operations outside it are kept permanently.
 const NEVER_SENT_OPERATIONS: &str = "
 DELETE FROM operations WHERE id = ANY (ARRAY(
     SELECT id FROM operations
@@ -69,8 +71,9 @@ DELETE FROM operations WHERE id = ANY (ARRAY(
     ORDER BY id LIMIT $3))
 RETURNING id";
 
-/// No endpoint is given a key that has ended, so that none comes to name it meanwhile. With `OFFSET 0`
-/// the endpoint is looked up for each key: a join would read all endpoints.
+/// An ended key is never assigned to an endpoint, so no endpoint can start to reference it
+/// concurrently. `OFFSET 0` forces a look-up of the endpoint per key: a join would read all
+/// endpoints.
 const API_KEYS: &str = "
 DELETE FROM api_keys WHERE id = ANY (ARRAY(
     SELECT id FROM api_keys WHERE ends_at >= $1 AND ends_at < $2
@@ -78,21 +81,21 @@ DELETE FROM api_keys WHERE id = ANY (ARRAY(
     ORDER BY ends_at LIMIT $3))
 RETURNING ends_at AS at";
 
-/// A deleted row's time.
+/// The timestamp of a deleted row.
 #[derive(QueryableByName)]
 struct DeletedAt {
     #[diesel(sql_type = Timestamptz)]
     at: OffsetDateTime,
 }
 
-/// A deleted row's id, which begins with its time.
+/// The id of a deleted row; it begins with its timestamp.
 #[derive(QueryableByName)]
 struct DeletedId {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
 }
 
-/// As [`oncharge_ports::Maintenance::delete_expired`] says.
+/// Implements [`oncharge_ports::Maintenance::delete_expired`].
 pub(crate) async fn delete_expired(
     store: &PostgresStore,
     rows: ExpiringRows,

@@ -1,4 +1,4 @@
-//! A unit of work, written all or nothing.
+//! Commits a unit of work, all or nothing.
 
 use diesel::{
     prelude::*,
@@ -38,7 +38,7 @@ use crate::{
     work::HeldLease,
 };
 
-/// Puts events that were just written on their way, where the merchant has an enabled endpoint.
+/// Enqueues deliveries for new events if the merchant has an enabled endpoint.
 const INSERT_DELIVERIES: &str = "
 INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
     attempts, failures, round, created_at, next_try_at)
@@ -47,22 +47,22 @@ SELECT events.id, session_id, merchant_id, sequence, webhook_endpoints.id, url, 
 FROM events JOIN webhook_endpoints USING (merchant_id)
 WHERE events.id = ANY ($1) AND disabled IS NULL";
 
-/// Which statement touched no row.
+/// The precondition that failed.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Precondition {
-    /// The session has another version by now.
+    /// The session's version has changed.
     Version,
-    /// The lease is over or another's.
+    /// The lease has expired or belongs to another worker.
     Lease,
     /// The idempotency key is taken.
     Key,
-    /// The notification waits no more.
+    /// The notification is no longer waiting.
     NotificationWaiting,
-    /// A row that should change is not there: a fault of the caller.
+    /// A row to be updated does not exist: a bug of the caller.
     RowExists(&'static str),
 }
 
-/// A unit on its way into a batch.
+/// Adds the statements of a unit to a batch.
 struct UnitWriter<'a> {
     batch: Batch<'a, Precondition>,
     sealer: &'a Sealer,
@@ -70,9 +70,9 @@ struct UnitWriter<'a> {
 
 /// Writes the unit in two round trips.
 ///
-/// The session comes first: all units of a session meet at its row, so that they cannot block each
-/// other in a circle. Then the statements stand in the order of the foreign keys; what has changed
-/// comes before what is new, so that an operation that is over makes room for the next in flight.
+/// The session comes first: all units of a session lock its row first, so that they cannot
+/// deadlock. The other statements follow the order of the foreign keys; updates come before
+/// inserts, so that an operation that has ended makes room for the next one in flight.
 pub(crate) async fn commit(store: &PostgresStore, unit: &UnitOfWork) -> Result<(), CommitError> {
     let pooled = store.pool.get().await?;
     let mut writer = UnitWriter {
@@ -83,7 +83,7 @@ pub(crate) async fn commit(store: &PostgresStore, unit: &UnitOfWork) -> Result<(
     writer.batch.commit().await.map_err(commit_error)
 }
 
-/// What a batch that failed means to whoever wanted it committed.
+/// Maps a failed batch to the error for the caller of a commit.
 pub(crate) fn commit_error(error: BatchError<Precondition>) -> CommitError {
     match error {
         BatchError::PreconditionFailed(Precondition::Version) => CommitError::Conflict,
@@ -104,7 +104,8 @@ pub(crate) fn commit_error(error: BatchError<Precondition>) -> CommitError {
     }
 }
 
-/// As [`commit_error`], for what changes no session: whatever was in the way says nothing about one.
+/// As [`commit_error`], for commits that change no session, where a conflict is not about a
+/// session.
 pub(crate) fn commit_error_outside_session(error: BatchError<Precondition>) -> CommitError {
     match error {
         BatchError::Failed(failure) => CommitError::Store(failure.into()),
@@ -115,7 +116,7 @@ pub(crate) fn commit_error_outside_session(error: BatchError<Precondition>) -> C
 impl UnitWriter<'_> {
     fn write(&mut self, unit: &UnitOfWork) -> Result<(), StoreError> {
         self.session(&unit.session, unit.id)?;
-        // The lease must hold, and stays locked until the commit.
+        // The lease must be held, and its row stays locked until the commit.
         if let Some(lease) = unit.lease {
             self.batch
                 .require(HeldLease::of(lease), Precondition::Lease);
@@ -147,7 +148,7 @@ impl UnitWriter<'_> {
         Ok(())
     }
 
-    /// The notification waits no more, and nobody holds it.
+    /// Marks the notification as handled and releases its lease.
     fn handled(&mut self, id: NotificationId, unit: &UnitOfWork) {
         use psp_notifications::{
             lease_token, leased_until, next_try_at, operation_id, session_id, status, table,
@@ -165,7 +166,7 @@ impl UnitWriter<'_> {
         self.batch.require(write, Precondition::NotificationWaiting);
     }
 
-    /// The events, and after them the deliveries of all.
+    /// Inserts the events, then the deliveries of all of them.
     fn events(&mut self, new: &[NewEvent]) {
         if new.is_empty() {
             return;
@@ -179,7 +180,8 @@ impl UnitWriter<'_> {
         self.batch.add(deliver);
     }
 
-    /// Version 1 is inserted with its contact data; any other is written over the one before it.
+    /// Inserts version 1 with its contact data; later versions update the row of the version
+    /// before.
     fn session(&mut self, session: &Session, unit: UnitId) -> Result<(), StoreError> {
         if session.version == 1 {
             let row = (SessionRow::from(session), sessions::unit_id.eq(unit.uuid()));

@@ -1,23 +1,23 @@
-//! What went wrong, told apart by what the caller may conclude from it.
+//! Failures of statements, classified by what the caller may conclude from them.
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 use oncharge_ports::{CommitError, StoreError, error::Source};
 
-/// A statement failed.
+/// Why a statement failed.
 #[derive(Debug)]
 pub(crate) enum Failure {
-    /// A row with these values is there already; the constraint that says so.
+    /// A row with these values exists already; the name of the violated constraint.
     Unique(String, DieselError),
-    /// Another transaction was in the way.
+    /// A conflict with a concurrent transaction.
     Conflict(DieselError),
-    /// The connection is gone, the server is going down, full or too slow.
+    /// The connection is lost, or the server is shutting down, full or too slow.
     Unavailable(Source),
-    /// A fault of ours.
+    /// A bug.
     Other(DieselError),
 }
 
-/// What PostgreSQL says (with `lc_messages` C) when it cannot serve us now. Diesel does not hand
-/// on the error's code, only its text.
+/// PostgreSQL's messages (with `lc_messages` C) for transient unavailability. Diesel exposes only
+/// an error's text, not its code.
 const TRANSIENT_MESSAGES: [&str; 9] = [
     "terminating connection",
     "canceling statement",
@@ -31,7 +31,7 @@ const TRANSIENT_MESSAGES: [&str; 9] = [
 ];
 
 impl Failure {
-    /// What this error of a statement means.
+    /// Classifies the error of a statement.
     pub(crate) fn of(error: DieselError) -> Self {
         let DieselError::DatabaseError(kind, information) = &error else {
             return Self::Other(error);
@@ -44,7 +44,7 @@ impl Failure {
             DatabaseErrorKind::SerializationFailure => Self::Conflict(error),
             DatabaseErrorKind::UnableToSendCommand
             | DatabaseErrorKind::ClosedConnection
-            // A server that has just become a standby.
+            // The server has become a standby.
             | DatabaseErrorKind::ReadOnlyTransaction => Self::Unavailable(error.into()),
             _ if is_deadlock(information.as_ref()) => Self::Conflict(error),
             DatabaseErrorKind::Unknown if is_transient(information.as_ref()) => {
@@ -54,8 +54,8 @@ impl Failure {
         }
     }
 
-    /// Whether the server answered and surely undid what was asked: with this, a `COMMIT` was no
-    /// commit. Anything else leaves its outcome open.
+    /// Whether the server answered and certainly rolled back: after such an error a `COMMIT` has
+    /// not committed. After any other error its outcome is unknown.
     pub(crate) fn is_rolled_back(&self) -> bool {
         match self {
             Self::Unique(..) | Self::Conflict(_) => true,
@@ -88,7 +88,7 @@ impl From<Failure> for StoreError {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Unavailable(source) => Self::Unavailable(source),
-            // Nothing was written; the same again may go through.
+            // Nothing was written; a retry may succeed.
             Failure::Conflict(error) => Self::Unavailable(error.into()),
             Failure::Unique(_, error) | Failure::Other(error) => Self::Failed(error.into()),
         }
@@ -101,15 +101,15 @@ impl From<Failure> for CommitError {
             Failure::Unique(constraint, _) if constraint == "idempotency_keys_pkey" => {
                 Self::IdempotencyKeyTaken
             }
-            // Somebody else has created or changed this session, taken the event's number, has an
-            // operation in flight or used the token: look again.
+            // Another process has created or changed this session, used the event's number or the
+            // token, or has an operation in flight: the caller must reload.
             Failure::Unique(..) | Failure::Conflict(_) => Self::Conflict,
             failure => Self::Store(failure.into()),
         }
     }
 }
 
-/// A row's column that cannot be read back.
+/// The error for a row's column that cannot be read back.
 pub(crate) fn corrupt(
     table: &'static str,
     column: &'static str,

@@ -1,4 +1,4 @@
-//! Idempotency records, written with what they guard.
+//! Idempotency records, committed together with what they guard.
 
 use diesel::{dsl::sql, prelude::*, query_dsl::methods, sql_types::Bool, upsert::excluded};
 use oncharge_domain::{idempotency::IDEMPOTENCY_RETENTION_SECONDS, time::Timestamp};
@@ -18,7 +18,7 @@ use crate::{
     seal::Sealer,
 };
 
-/// Adds what happens to the record; the batch fails with [`Precondition::Key`] where the key is taken.
+/// Adds the write of a record; the batch fails with [`Precondition::Key`] if the key is taken.
 pub(crate) fn write(
     batch: &mut Batch<'_, Precondition>,
     sealer: &Sealer,
@@ -59,8 +59,8 @@ pub(crate) fn write(
 const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT FROM operations
     WHERE operations.id = idempotency_keys.operation_id AND operations.status = 'requested')";
 
-/// Takes the key; over another's record only where that was answered long enough ago, and its
-/// operation has ended.
+/// Takes the key. Replaces an existing record only if that was answered before the retention period
+/// and its operation has ended.
 fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, now: Timestamp) {
     use idempotency_keys::{
         answered_at, body, body_key_id, content_type, created_at, fingerprint, key, merchant_id,
@@ -86,7 +86,7 @@ fn take(batch: &mut Batch<'_, Precondition>, row: NewKeyRow, now: Timestamp) {
     batch.require(write, Precondition::Key);
 }
 
-/// The record of this scope, if it was not answered yet.
+/// Selects the record of this scope, if it is not answered yet.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn unanswered(scope: &IdempotencyScope) -> _ {
     let merchant: uuid::Uuid = scope.merchant.uuid();

@@ -1,4 +1,4 @@
-//! The inbox: what PSPs have told, sealed, kept before anything is done about it.
+//! The inbox: notifications from PSPs, stored sealed before they are applied.
 
 use async_trait::async_trait;
 use diesel::{
@@ -30,7 +30,7 @@ use crate::{
     store::PostgresStore,
 };
 
-/// Locked rows are left to whoever has locked them: the next batch finds them again.
+/// Skips locked rows; the next batch finds them again.
 const DISMISS_ALL: &str = "
 WITH dismissed AS (
     UPDATE psp_notifications SET status = 'dismissed' WHERE id = ANY (ARRAY(
@@ -78,7 +78,7 @@ impl Inbox for PostgresStore {
         use psp_notifications::{
             lease_token, leased_until, next_try_at, operation_id, session_id, status, table,
         };
-        // Only a notification's lease can be over here.
+        // Only the lease of a notification can be lost here.
         let LeasedItem::Notification(id) = outcome.lease.item else {
             return Err(CommitError::LeaseLost);
         };

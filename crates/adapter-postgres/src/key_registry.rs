@@ -1,4 +1,4 @@
-//! The registry of nodes and of the keys that stored data needs.
+//! The registry of nodes and of the keys that stored data requires.
 
 use std::time::Duration;
 
@@ -38,8 +38,8 @@ ON CONFLICT (purpose, key_id) DO UPDATE
 SET used_until = greatest(keys_in_use.used_until, excluded.used_until)
 WHERE keys_in_use.digest = excluded.digest";
 
-/// Not `EXISTS`, which PostgreSQL may answer from a hash of every live ban; the order keeps it from
-/// reading the table.
+/// Not `EXISTS`, which PostgreSQL may evaluate with a hash of every live ban; `ORDER BY` prevents a
+/// table scan.
 const REGISTERED: &str = "
 SELECT purpose, key_id, digest, used_until, coalesce(used_until <= now(), false) AS is_idle,
     purpose = 'pepper' AND coalesce((
@@ -68,7 +68,8 @@ struct RegisteredKeyRow {
 #[async_trait]
 impl KeyRegistry for PostgresStore {
     async fn publish_node(&self, node: &Node, lifetime: Duration) -> Result<(), StoreError> {
-        // By itself: two nodes that each hold their own row and want each other's would deadlock.
+        // In a statement of its own: two nodes that each hold their own row and want each other's
+        // would deadlock.
         let over = nodes::table.filter(nodes::live_until.nullable().lt(database_clock()));
         self.write(diesel::delete(over)).await?;
         let row = NodeRow::from(node);

@@ -1,12 +1,12 @@
 //! The store on PostgreSQL.
 //!
-//! Start at `store`: the pool and the keys. `commit` writes a unit of work, `queries` reads,
-//! `work` hands out leases, `inbox` keeps what PSPs tell and `webhooks` what merchants are told;
-//! `rows` turns rows into the domain's values and back. The SQLite adapter has the same files, to
-//! be read side by side.
+//! Start at `store`: the pool and the keys. `commit` writes a unit of work, `queries` reads, `work`
+//! leases due work, `inbox` stores notifications from PSPs and `webhooks` the outbox of events for
+//! merchants; `rows` converts between rows and domain values. The SQLite adapter has the same
+//! files, for side-by-side reading.
 //!
-//! What is not here: decisions (they come in as units of work), a lock held across calls, a test
-//! query before each statement, libpq.
+//! Not here: decisions (they arrive as units of work), locks held across calls, a test query before
+//! each statement, libpq.
 
 #[cfg(test)]
 extern crate self as oncharge_adapter_postgres;

@@ -1,4 +1,4 @@
-//! Care for the store: whether it answers, cleaning up.
+//! Health check and clean-up of the store.
 
 use async_trait::async_trait;
 use diesel::{dsl::select, prelude::*, sql_types::Integer};

@@ -1,4 +1,4 @@
-//! Merchants and their API keys; every change is written with its audit entry.
+//! Merchants and their API keys; every change is committed with its audit entry.
 
 use async_trait::async_trait;
 use diesel::{
@@ -36,26 +36,26 @@ use crate::{
     store::PostgresStore,
 };
 
-/// Serializes the changes of one merchant, until the end of the transaction. Foreign keys that point
-/// to the merchant do not wait for it, so that no request path does.
+/// Serializes the changes of one merchant until the end of the transaction. `NO KEY`, so that
+/// foreign key checks, and with them all request paths, are not blocked.
 const MERCHANT_LOCK: &str = "SELECT id FROM merchants WHERE id = $1 FOR NO KEY UPDATE";
 
-/// One row, where the merchant has fewer active keys than $2.
+/// Returns one row if the merchant has fewer than $2 active keys.
 const BELOW_KEY_LIMIT: &str = "
 SELECT 1 WHERE (SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND ends_at IS NULL) < $2";
 
-/// One row, where at most $3 keys of the merchant are in their grace period at $2.
+/// Returns one row if at most $3 keys of the merchant are in their grace period at $2.
 const ENDING_ARE_FEW: &str = "
 SELECT 1 WHERE (SELECT count(*) FROM api_keys WHERE merchant_id = $1 AND ends_at > $2) <= $3";
 
-/// A key in its grace period, or one of several active ones.
+/// Ends a key that is in its grace period or one of several active ones.
 const REMOVE_KEY: &str = "
 UPDATE api_keys SET ends_at = $3 WHERE id = $1 AND merchant_id = $2
     AND (ends_at > $3 OR ends_at IS NULL AND EXISTS (SELECT FROM api_keys AS other
         WHERE other.merchant_id = $2 AND other.ends_at IS NULL AND other.id <> $1))";
 
-/// Waits until nobody else changes the merchant's keys or ends its deliveries, and holds the others
-/// off until the transaction ends.
+/// Locks the merchant against concurrent changes of its keys or endings of its deliveries, until
+/// the end of the transaction.
 pub(crate) fn merchant_lock(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
     sql_query(MERCHANT_LOCK).bind::<SqlUuid, _>(merchant.uuid())
 }
@@ -252,7 +252,8 @@ impl MerchantRepository for PostgresStore {
         let key = ApiKeyRow::seal(&rotation.key, &rotation.hash, &self.sealer)?;
         let pooled = self.pool.get().await?;
         let mut batch = Batch::new(&pooled);
-        // Equal requests meet here first: the slower one is to find the record, not an ended key.
+        // Concurrent equal requests are serialized here: the later one must find the record, not an
+        // ended key.
         if let Some(remembered) = &rotation.remembered {
             idempotency::write(&mut batch, &self.sealer, remembered)?;
         }

@@ -1,5 +1,5 @@
-//! Brings the schema up to date: at the start of every process, one after the other, while other
-//! processes go on reading and writing.
+//! Schema migrations. Every process runs them at start, one process at a time, while others
+//! continue to read and write.
 
 #[cfg(test)]
 mod tests;
@@ -24,29 +24,28 @@ use oncharge_ports::{StoreError, error::Source};
 
 use crate::{address::Address, error::Failure};
 
-/// The migrations, part of the binary.
+/// The migrations, embedded in the binary.
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
-/// The advisory lock under which migrations run; the bytes of `oncharge`, unlikely to be another's.
+/// The advisory lock under which migrations run: the bytes of `oncharge`, to avoid collisions.
 const ADVISORY_LOCK: i64 = i64::from_be_bytes(*b"oncharge");
 
-/// The version of the schema that this binary works with: that of its newest migration.
+/// The schema version that this binary requires: that of its newest migration.
 pub fn schema_version() -> String {
     let migrations: Result<Vec<Box<dyn Migration<Pg>>>, _> = MIGRATIONS.migrations();
     let newest = migrations.ok().and_then(|mut all| all.pop());
     newest.map_or_else(String::new, |newest| newest.name().version().to_string())
 }
 
-/// How long a migration waits for a table's lock. While it waits, whoever wants to write to the
-/// table waits behind it.
+/// How long a migration waits for a table lock. Meanwhile, writers to the table queue behind it.
 const LOCK_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long writers have their turn before the next try.
+/// Pause before the next try, in which queued writers can proceed.
 const RETRY_PAUSE: Duration = Duration::from_secs(1);
-/// How long a migration is tried before the start is given up.
+/// How long a migration is retried before start-up fails.
 const RETRY_LIMIT: Duration = Duration::from_secs(300);
 
-/// Indexes that `CREATE INDEX CONCURRENTLY` has left behind when it was interrupted. Nobody else
-/// builds one at this moment: the advisory lock is held.
+/// Invalid indexes that interrupted `CREATE INDEX CONCURRENTLY` statements left. None is being
+/// built at this moment, because the advisory lock is held.
 const INVALID_INDEXES: &str = "
 SELECT format('DROP INDEX CONCURRENTLY %I', relname) AS text
 FROM pg_index JOIN pg_class ON pg_class.oid = indexrelid
@@ -60,15 +59,16 @@ struct Statement {
 
 type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
 
-/// Runs the migrations that have not run yet, at the database of this URL.
+/// Runs the pending migrations on the database of this URL.
 ///
-/// Any number of processes may do so at once: they queue under an advisory lock, and those that
-/// come late find nothing to do. A migration that has to wait for a table's lock gives up after a
-/// second and tries again, so that it does not stand before writers for longer than that.
+/// Any number of processes may call this concurrently: they queue under an advisory lock, and later
+/// ones find nothing to do. A migration that waits for a table lock gives up after a second and
+/// retries, so that it does not block writers for longer.
 ///
-/// Errors with [`StoreError::Unreachable`] where nobody answers or the server is not ready yet, else
-/// where it refuses the connection, was migrated by a newer version of this program, or a migration
-/// fails. Each runs in a transaction of its own, unless its `metadata.toml` says otherwise.
+/// Errors with [`StoreError::Unreachable`] if no server answers or it is not ready yet; with
+/// another error if it refuses the connection, was migrated by a newer version of this program, or
+/// a migration fails. Each migration runs in its own transaction unless its `metadata.toml` says
+/// otherwise.
 pub async fn migrate(url: &str) -> Result<(), StoreError> {
     let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
     run(&address).await
@@ -95,13 +95,13 @@ where
         .execute(&mut &connection)
         .await
         .map_err(Failure::of)?;
-    // Diesel's migrations block: on a blocking thread they may, whatever kind of runtime this is.
-    // The lock goes with the connection, also where this process is killed.
+    // Diesel's migrations block, so they run on a blocking thread, whatever the runtime. The lock
+    // ends with the connection, also if this process is killed.
     let done = tokio::task::spawn_blocking(move || run_pending(connection, &source)).await;
     done.map_err(|error| StoreError::Failed(Box::new(error)))?
 }
 
-/// A database may come up or back; another user or password needs a person.
+/// A database may become reachable; a wrong user or password needs a person.
 pub(crate) fn not_connected(error: ConnectionError) -> StoreError {
     match error {
         ConnectionError::BadConnection(_) => StoreError::Unreachable(Box::new(error)),
@@ -115,7 +115,8 @@ fn run_pending(
 ) -> Result<(), StoreError> {
     let mut blocking = Blocking::from(connection);
     run_each(&mut blocking, source).map_err(|error| {
-        // What a migration that fails and a connection that breaks have in common is an error.
+        // Only a live connection tells a failed migration from a broken connection; both are
+        // errors.
         if is_alive(&mut blocking) {
             StoreError::Failed(error)
         } else {
@@ -137,8 +138,8 @@ fn run_each(connection: &mut Blocking, source: &impl MigrationSource<Pg>) -> Res
     Ok(())
 }
 
-/// What has not run yet, in order. Errors where something has run that this program does not know: a
-/// newer one may have changed what it relies on.
+/// Pending migrations, in order. Errors if the database has a migration that this program does not
+/// know: a newer version may have changed what it relies on.
 fn pending(
     connection: &mut Blocking,
     source: &impl MigrationSource<Pg>,
@@ -168,9 +169,9 @@ fn drop_invalid_indexes(connection: &mut Blocking) -> Result<(), Source> {
     Ok(())
 }
 
-/// Runs a migration, again and again while a table that it changes is locked.
+/// Runs a migration, retrying while a table that it changes is locked.
 fn run_one(connection: &mut Blocking, migration: &dyn Migration<Pg>) -> Result<(), Source> {
-    // Outside a transaction only what blocks no writer may run, so it may wait.
+    // Outside a transaction only statements that block no writer may run, so they may wait.
     let is_transaction = migration.metadata().run_in_transaction();
     let wait = if is_transaction {
         LOCK_TIMEOUT
@@ -191,7 +192,7 @@ fn run_one(connection: &mut Blocking, migration: &dyn Migration<Pg>) -> Result<(
                     version = %migration.name(),
                     "a table is locked; the migration tries again"
                 );
-                // On a blocking thread.
+                // Does not block the runtime: this is a blocking thread.
                 thread::sleep(RETRY_PAUSE);
             }
             Err(error) => return Err(error),
@@ -199,7 +200,8 @@ fn run_one(connection: &mut Blocking, migration: &dyn Migration<Pg>) -> Result<(
     }
 }
 
-/// By its text (with `lc_messages` C): Diesel does not hand on the error's code.
+/// Detects a lock timeout by its text (with `lc_messages` C): Diesel does not expose the error's
+/// code.
 fn is_lock_timeout(error: &(dyn std::error::Error + Send + Sync)) -> bool {
     let mut cause: Option<&dyn std::error::Error> = Some(error);
     while let Some(error) = cause {
@@ -216,11 +218,11 @@ fn is_alive(connection: &mut Blocking) -> bool {
 }
 
 diesel::define_sql_function! {
-    /// Whether this server is a standby, or is replaying its log after a crash.
+    /// Whether this server is a standby or is replaying its WAL after a crash.
     fn pg_is_in_recovery() -> diesel::sql_types::Bool;
 }
 
 diesel::define_sql_function! {
-    /// Waits for an advisory lock that lasts as long as the connection.
+    /// Waits for an advisory lock, held until the connection ends.
     fn pg_advisory_lock(key: diesel::sql_types::BigInt) -> diesel::sql_types::Bool;
 }

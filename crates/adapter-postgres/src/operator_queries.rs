@@ -1,4 +1,4 @@
-//! What operators see: searches across merchants, and one session's whole story.
+//! Operator queries: searches across merchants, and the history of a session.
 
 mod find;
 mod session_history;
@@ -76,8 +76,8 @@ struct Count {
     number: i64,
 }
 
-/// Each status by itself, the part of `created` that is read as `expired` apart; `$1` is since
-/// when, `$2` the present, `$3` how many rows of each are counted.
+/// Counts each status separately, and within `created` the part that is read as `expired`; `$1` is
+/// the start of the period, `$2` the present, `$3` the maximum count of each.
 fn counts() -> String {
     let part = |shown: &str, kept: &str, more: &str| {
         format!(

@@ -1,9 +1,9 @@
-//! Connections to PostgreSQL: lent out for one piece of work, thrown away when in doubt.
+//! The connection pool: connections are checked out per unit of work and discarded when in doubt.
 //!
-//! No test query runs before the work: a dead connection is known by its ended driver, and one
-//! that was given up in the middle of a transaction never comes back into the pool, so that its
-//! locks end with it. A connection whose caller stopped waiting for a statement outside a
-//! transaction returns to the pool once the server has finished that statement.
+//! No test query runs at checkout: a dead connection is detected by its ended driver. A connection
+//! that is abandoned in the middle of a transaction never returns to the pool, so that its locks
+//! end with it. A connection whose caller stopped waiting for a statement outside a transaction
+//! returns to the pool once the server has finished that statement.
 
 use std::{
     future::Future,
@@ -29,31 +29,31 @@ use crate::{
     statistics::{Counters, CountingInstrumentation},
 };
 
-/// How long a piece of work waits for a free connection before the store counts as unavailable.
+/// How long to wait for a free connection before the store counts as unavailable.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How long one round trip may take; above the server's own `statement_timeout`, for the case
-/// that the server or the way to it is gone without a word.
+/// Time limit for one round trip; above the server's `statement_timeout`, for the case that the
+/// server or the network fails silently.
 const ROUND_TRIP_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The safety net on the server's side. Compiling a statement takes longer than any of ours runs.
-/// Warnings must arrive, because a commit that was not replicated is reported by one.
+/// Server-side safety limits. JIT compilation takes longer than any of our statements. Warnings
+/// must be delivered, because a commit that was not replicated is reported by one.
 ///
-/// The message at the end makes these statements a transaction that writes, so that its commit waits
-/// for synchronous standbys as every commit does. After a crash of the primary a transaction that
-/// no standby has is visible; a connection that is made then is usable only once everything
-/// visible to it is replicated, and nothing is answered that a failover would take back.
+/// The message at the end makes these statements a transaction that writes, so that its commit
+/// waits for synchronous standbys as every commit does. After a crash of the primary, a transaction
+/// that no standby has is visible. A connection made then is usable only once everything visible to
+/// it is replicated, so that no response is based on data that a failover would lose.
 const SESSION_SETTINGS: &str = "SET statement_timeout = '5s'; SET lock_timeout = '4s'; \
      SET idle_in_transaction_session_timeout = '10s'; SET application_name = 'oncharge'; SET jit = off; \
      SET client_min_messages = 'warning'; SELECT pg_logical_emit_message(true, 'oncharge', '')";
-/// A few errors are known only by their English text. An account without the right to set this
-/// keeps the server's language; such errors are then reported as faults.
+/// A few errors can be identified only by their English text. A role without the right to set this
+/// keeps the server's language; such errors are then reported as internal failures.
 const SET_ENGLISH_MESSAGES: &str = "SET lc_messages = 'C'";
 
 /// A pool of connections.
 #[derive(Clone)]
 pub(crate) struct Pool(managed::Pool<Manager>);
 
-/// Makes connections, and looks at those that come back.
+/// Creates connections, and checks those that are returned.
 struct Manager {
     address: Address,
     counters: Arc<Counters>,
@@ -65,19 +65,20 @@ struct Connection {
     discarded: AtomicBool,
 }
 
-/// A connection on loan.
+/// A checked-out connection.
 pub(crate) struct PooledConnection {
     /// Shared with the task that waits for an abandoned statement.
     connection: Arc<managed::Object<Manager>>,
     counters: Arc<Counters>,
-    /// Whether a transaction is open: a loan that ends like this ends the connection.
+    /// Whether a transaction is open: if it still is when this is dropped, the connection is
+    /// closed.
     in_transaction: AtomicBool,
     /// Number of round trips whose result has not been received.
     in_flight: AtomicUsize,
 }
 
 impl Pool {
-    /// A pool of at most so many connections; none is made before it is needed.
+    /// Creates a pool with this maximum size; connections are created on demand.
     pub(crate) fn new(
         address: Address,
         size: usize,
@@ -100,7 +101,7 @@ impl Pool {
             .map_err(|error| StoreError::Failed(Box::new(error)))
     }
 
-    /// A connection, made anew where none is idle.
+    /// Checks out a connection, creating one if none is idle.
     pub(crate) async fn get(&self) -> Result<PooledConnection, StoreError> {
         let connection = self.0.get().await;
         Ok(PooledConnection {
@@ -158,15 +159,16 @@ impl Connection {
         self.discarded.load(Ordering::Relaxed) || self.driven.driver.is_finished()
     }
 
-    /// Closes it at once: the server rolls back what is open and releases its locks.
+    /// Closes the connection at once: the server rolls back the open transaction and releases its
+    /// locks.
     fn close(&self) {
         self.discarded.store(true, Ordering::Relaxed);
         self.driven.driver.abort();
     }
 
-    /// Waits until the server has finished what was sent before, or closes the connection.
+    /// Waits until the server has finished all earlier statements, or closes the connection.
     async fn drain(&self) {
-        // Results come in order, so this one comes after all that nobody waits for any more.
+        // Results arrive in order, so this one comes after those of all abandoned statements.
         let mut connection: &AsyncPgConnection = &self.driven.diesel;
         let drained = tokio::time::timeout(ROUND_TRIP_TIMEOUT, connection.batch_execute("")).await;
         if !matches!(drained, Ok(Ok(()))) {
@@ -176,12 +178,12 @@ impl Connection {
 }
 
 impl PooledConnection {
-    /// Where statements go; those whose futures are polled together travel together.
+    /// The connection for statements; those whose futures are polled together are pipelined.
     pub(crate) fn connection(&self) -> &AsyncPgConnection {
         &self.connection.driven.diesel
     }
 
-    /// Waits for the answer to what was put on the line: one round trip.
+    /// Waits for the results of the statements that were sent: one round trip.
     pub(crate) async fn round_trip<T>(
         &self,
         answer: impl Future<Output = QueryResult<T>>,
@@ -205,9 +207,9 @@ impl PooledConnection {
 
     /// As [`PooledConnection::round_trip`], for a statement that commits.
     ///
-    /// `Unavailable` also where the server ended its wait for synchronous standbys early and says so
-    /// by a warning: the transaction is visible, but a failover may lose it. Warnings are told apart
-    /// only by their text, which may be translated, so any of them counts.
+    /// Returns `Unavailable` also if the server ended its wait for synchronous standbys early,
+    /// which it reports by a warning: the transaction is visible, but a failover may lose it.
+    /// Warnings differ only in their text, which may be translated, so any warning counts.
     pub(crate) async fn commit_round_trip<T>(
         &self,
         answer: impl Future<Output = QueryResult<T>>,
@@ -221,12 +223,12 @@ impl PooledConnection {
         Ok(done)
     }
 
-    /// From here on until [`PooledConnection::transaction_closed`], a loan that ends takes the connection with it.
+    /// Until [`PooledConnection::transaction_closed`], dropping this closes the connection.
     pub(crate) fn transaction_opened(&self) {
         self.in_transaction.store(true, Ordering::Relaxed);
     }
 
-    /// The transaction is over for sure.
+    /// Records that the transaction has certainly ended.
     pub(crate) fn transaction_closed(&self) {
         self.in_transaction.store(false, Ordering::Relaxed);
     }
@@ -246,8 +248,8 @@ impl Drop for PooledConnection {
     }
 }
 
-/// Keeps a connection out of the pool until an abandoned statement is finished: the caller is gone, so
-/// a task waits, for one round trip at most.
+/// Keeps a connection out of the pool until its abandoned statement has finished. The caller is
+/// gone, so a background task waits, for one round trip at most.
 fn drain_in_background(connection: Arc<managed::Object<Manager>>) {
     match Handle::try_current() {
         Ok(runtime) => {

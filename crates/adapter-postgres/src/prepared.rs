@@ -1,4 +1,4 @@
-//! Statements that stay prepared although Diesel would prepare them anew each time.
+//! Caches prepared statements that Diesel would prepare anew each time.
 
 use diesel::{
     QueryResult,
@@ -6,11 +6,12 @@ use diesel::{
     query_builder::{AstPass, Query, QueryFragment, QueryId},
 };
 
-/// A statement whose text depends on nothing but its type, or is written out (`sql_query`).
+/// A statement whose text depends only on its type, or is written out (`sql_query`).
 ///
-/// Diesel never keeps an `UPDATE` or an `ON CONFLICT DO UPDATE`, because a changeset may leave
-/// columns out. Ours leave none out (`treat_none_as_null`), and what is kept is found by the whole
-/// text, so that nothing can be mixed up; nor does it keep what is written out. It saves a round trip in each unit of work.
+/// Diesel never caches an `UPDATE` or an `ON CONFLICT DO UPDATE`, because a changeset may leave
+/// columns out, nor a written-out statement. Ours leave no columns out (`treat_none_as_null`), and
+/// the cache key is the whole text, so that statements cannot be confused. This saves a round trip
+/// in each unit of work.
 pub(crate) struct Prepared<T>(pub(crate) T);
 
 impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<T> {

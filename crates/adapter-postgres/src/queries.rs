@@ -1,4 +1,4 @@
-//! Reads: one round trip each (two for what has expired), every one served by an index.
+//! Reads: one round trip each (two for expired sessions), every one served by an index.
 
 use std::cmp::Reverse;
 
@@ -154,7 +154,7 @@ impl CheckoutRepository for PostgresStore {
         page: Page,
     ) -> Result<Vec<Session>, StoreError> {
         let mut found = Vec::new();
-        // An overdue session can become expired between these reads, and is then in both of them.
+        // An overdue session can become expired between these reads, and is then in both results.
         for part in StatusRange::of(filter.status) {
             let rows: Vec<(SessionRow, Option<ContactRow>)> =
                 self.read(sessions_query(filter, part, page)).await?;
@@ -205,8 +205,9 @@ impl CheckoutRepository for PostgresStore {
     }
 
     /// A plain read is not enough: after a crash of the primary it shows transactions that no
-    /// standby has, and a failover loses them. This transaction writes a log record, so its commit
-    /// waits for the same standbys, and they have received all that it has read when it succeeds.
+    /// standby has, and a failover loses them. This transaction writes a WAL record, so its commit
+    /// waits for the same standbys; when it succeeds, they have received everything that it has
+    /// read.
     async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError> {
         let (session, id) = (unit.session.id.uuid(), unit.id.uuid());
         let pooled = self.pool.get().await?;
@@ -233,13 +234,13 @@ impl CheckoutRepository for PostgresStore {
     }
 }
 
-/// Where a page begins; a bound on `created_at` alone that an index can use, and the rest.
+/// The start of a page: a bound on `created_at` alone, which an index can use, and the full key.
 fn start(page: Page) -> Option<(OffsetDateTime, Uuid)> {
     let position: Option<Position> = page.after;
     position.map(|position| (at(position.created_at), position.id))
 }
 
-/// Adds to a boxed query of `$table` its order, its limit and the place where it begins.
+/// Adds the order, limit and start of a page to a boxed query of `$table`.
 macro_rules! page_of {
     ($query:expr, $table:ident, $page:expr) => {{
         let mut query = $query
@@ -266,19 +267,19 @@ type SessionsQuery<'a> = diesel::dsl::IntoBoxed<
     Pg,
 >;
 
-/// The sessions of a status, or all of them, as one range of an index has them.
+/// The sessions of a status, or all of them, as one range of an index.
 #[derive(Clone, Copy)]
 pub(crate) enum StatusRange {
     All,
     InStatus(StatusName),
-    /// `created`, and time is left.
+    /// `created`, and not past its deadline.
     Payable,
-    /// `created`, but read as `expired` because its time is over.
+    /// `created`, but read as `expired` because its deadline has passed.
     Overdue,
 }
 
 impl StatusRange {
-    /// The parts in which the sessions of this status are.
+    /// The ranges that contain the sessions of this status.
     pub(crate) fn of(status: Option<StatusName>) -> Vec<Self> {
         match status {
             None => vec![Self::All],
@@ -289,7 +290,7 @@ impl StatusRange {
     }
 }
 
-/// The newest of them, each once.
+/// The newest of these sessions, without duplicates.
 pub(crate) fn newest(mut found: Vec<Session>, page: Page) -> Vec<Session> {
     found.sort_by_key(|session| Reverse((session.created_at, session.id)));
     found.dedup_by_key(|session| session.id);

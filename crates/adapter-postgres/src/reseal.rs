@@ -1,8 +1,8 @@
 //! Seals every value again that is not under the first master key.
 //!
-//! Each table is walked once by its primary key, in pages of a limited number of rows, so that no
-//! statement takes long and the walk ends however much is written meanwhile: what is written after
-//! the walk has begun is sealed under the first key of its own process.
+//! Each table is scanned once by its primary key, in pages of a limited number of rows, so that
+//! statements are short and the scan ends whatever is written concurrently: values written after
+//! the scan has begun are sealed under the first key of the process that writes them.
 
 use diesel::{
     pg::Pg,
@@ -24,19 +24,19 @@ use crate::{
     store::PostgresStore,
 };
 
-/// How many rows a statement reads.
+/// Rows per read.
 const PAGE: usize = 200;
 
-/// How many values a statement writes: it locks their rows, and writing costs far more than reading.
+/// Values per write: a write locks its rows and costs far more than a read.
 const BATCH: usize = 50;
 
-/// A column that holds sealed values, and the primary key of its table, to whose bytes each value
-/// is bound.
+/// A column that holds sealed values, and its table's primary key, to whose bytes each value is
+/// bound.
 struct SealedColumn {
     column: Column,
     /// The key's first column, of type uuid.
     id: &'static str,
-    /// The key's second column, of type text, where it has one.
+    /// The key's second column, of type text, if there is one.
     rest: Option<&'static str>,
 }
 
@@ -52,7 +52,7 @@ const SEALED_COLUMNS: [SealedColumn; 8] = [
     SealedColumn::of(NOTIFICATION, "id"),
 ];
 
-/// A row of a page: one whose value is under another key, or the page's last one.
+/// A row of a page: one whose value is sealed under another key, or the page's last row.
 #[derive(QueryableByName)]
 struct SealedRow {
     #[diesel(sql_type = SqlUuid)]
@@ -65,7 +65,7 @@ struct SealedRow {
     key_id: Option<String>,
 }
 
-/// A value to be written in place of one that was found.
+/// A new value, and the value that it replaces.
 struct Replacement {
     id: Uuid,
     rest: String,
@@ -90,7 +90,8 @@ impl SealedColumn {
         }
     }
 
-    /// Reads the page after the key ($1, $2): what is not under the key $3, and the last row.
+    /// Reads the page after the primary key ($1, $2): values not sealed under the key $3, and the
+    /// last row.
     fn page_query(&self) -> String {
         let Column { table, name } = self.column;
         let id = self.id;
@@ -124,7 +125,7 @@ impl SealedColumn {
     }
 }
 
-/// As [`oncharge_ports::Maintenance::reseal`] says.
+/// Implements [`oncharge_ports::Maintenance::reseal`].
 pub(crate) async fn reseal(store: &PostgresStore) -> Result<u64, StoreError> {
     let first = store.sealer.first()?.to_owned();
     let mut count = 0_u64;
@@ -179,7 +180,7 @@ fn reseal_values(
     Ok(values)
 }
 
-/// Writes a batch at once, or its values one by one where a unit of work is in the way.
+/// Writes a batch at once, or value by value if a unit of work holds one of its rows.
 async fn replace(
     store: &PostgresStore,
     sealed: &SealedColumn,
@@ -189,8 +190,8 @@ async fn replace(
     let query = sealed.replace_query();
     let pooled = store.pool.get().await?;
     let mut batch = Batch::<()>::new(&pooled);
-    // A unit of work may hold several rows of a batch and want another: this statement gives up
-    // before that becomes a deadlock, which could end the unit.
+    // A unit of work may hold some rows of a batch and wait for another: this statement times out
+    // before that becomes a deadlock, which could abort the unit.
     batch.add(sql_query("SET LOCAL lock_timeout = '100ms'"));
     batch.add(replacing(&query, values, first));
     if let Ok(replaced) = batch.commit_and_count().await {
@@ -228,7 +229,7 @@ mod tests {
 
     use super::SEALED_COLUMNS;
 
-    /// A sealed value has its key's id beside it, in a column of its name with `_key_id`.
+    /// Every sealed column has its key's id in a column of the same name with `_key_id`.
     #[test]
     fn every_sealed_column_of_the_schema_is_resealed() {
         let schema = include_str!("../../../migrations/postgres/0001_initial/up.sql");

@@ -1,4 +1,4 @@
-//! Rows as the tables have them, each with its way from and to the domain's values.
+//! Rows of the tables, and their conversions from and to domain values.
 
 pub(crate) mod attempt;
 pub(crate) mod audit;
@@ -27,7 +27,7 @@ use time::OffsetDateTime;
 
 use crate::error::corrupt;
 
-/// Reads the columns of one row; what cannot be read back names its place.
+/// Reads the columns of one row; errors name the table, column and row.
 #[derive(Clone, Copy)]
 pub(crate) struct RowReader<I> {
     pub(crate) table: &'static str,
@@ -35,7 +35,7 @@ pub(crate) struct RowReader<I> {
 }
 
 impl<I: Copy + ToString> RowReader<I> {
-    /// A value that must be there, or the column is corrupt.
+    /// Unwraps a required value; `None` means that the column is corrupt.
     pub(crate) fn require<T>(
         &self,
         column: &'static str,
@@ -44,7 +44,7 @@ impl<I: Copy + ToString> RowReader<I> {
         value.ok_or_else(|| self.corrupt(column))
     }
 
-    /// The error for this column.
+    /// The error for a corrupt value in this column.
     pub(crate) fn corrupt(&self, column: &'static str) -> StoreError {
         corrupt(self.table, column, self.row.to_string())
     }
@@ -66,7 +66,7 @@ impl<I: Copy + ToString> RowReader<I> {
         self.require("account", PspAccount::new(connector, account).ok())
     }
 
-    /// An endpoint's URL; which rule about `http` was in force when it was written does not matter.
+    /// Parses an endpoint's URL; accepts `http`, whatever rule was in force when it was written.
     pub(crate) fn url(&self, text: &str) -> Result<EndpointUrl, StoreError> {
         self.require("url", EndpointUrl::parse(text, true).ok())
     }
@@ -81,12 +81,12 @@ impl<I: Copy + ToString> RowReader<I> {
     }
 }
 
-/// An instant as the database keeps it.
+/// Converts a timestamp to the database's type.
 pub(crate) fn at(timestamp: Timestamp) -> OffsetDateTime {
     timestamp.as_offset_date_time()
 }
 
-/// A fault of ours: a value that no column can take.
+/// The error for a value that no column can hold: a bug.
 pub(crate) fn conversion_error(
     error: impl std::error::Error + Send + Sync + 'static,
 ) -> StoreError {

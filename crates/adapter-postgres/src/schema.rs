@@ -1,4 +1,4 @@
-//! The tables as Diesel knows them; migrations/postgres is the truth.
+//! The tables as declared to Diesel; migrations/postgres is authoritative.
 
 diesel::table! {
     merchants (id) {
@@ -319,7 +319,7 @@ diesel::allow_tables_to_appear_in_same_query!(
 diesel::allow_tables_to_appear_in_same_query!(operations, refunds, sessions);
 
 diesel::define_sql_function! {
-    /// The database's clock, by which leases are timed; the same throughout a transaction.
+    /// The database's clock, used for leases; constant within a transaction.
     #[sql_name = "now"]
     fn database_clock() -> Nullable<Timestamptz>;
 }

@@ -1,4 +1,4 @@
-//! Sealed columns: what must not be readable in the database or its backups.
+//! Sealed columns: data that must not be readable in the database or its backups.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::error::corrupt;
 
-/// Seals and opens values for their place in the database.
+/// Seals and opens values, each bound to its place in the database.
 #[derive(Clone)]
 pub(crate) struct Sealer {
     keys: Keyring,
@@ -22,7 +22,7 @@ pub(crate) struct Column {
     pub(crate) name: &'static str,
 }
 
-/// A sealed value as its two columns keep it.
+/// A sealed value as it is stored in two columns.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedColumns {
     /// Nonce, ciphertext and tag.
@@ -46,7 +46,7 @@ impl Column {
         Self { table, name }
     }
 
-    /// This column of a row, which cannot be read back.
+    /// The error for this column of a row, which cannot be read back.
     pub(crate) fn corrupt(self, row: &[u8]) -> StoreError {
         corrupt(self.table, self.name, hex::encode(row))
     }
@@ -99,7 +99,7 @@ impl Sealer {
             })
     }
 
-    /// The name of the key that new values are sealed under.
+    /// The name of the key that seals new values.
     pub(crate) fn first(&self) -> Result<&str, StoreError> {
         let first = self.keys.first().map(KeyId::as_str);
         first.ok_or_else(|| StoreError::Failed("there is no master key".into()))

@@ -1,4 +1,4 @@
-//! Counts what goes over the wire, for tests and measurements: cheap enough to be always on.
+//! Database traffic counters for tests and measurements; cheap enough to be always enabled.
 
 use std::sync::{
     Arc,
@@ -7,17 +7,17 @@ use std::sync::{
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
 
-/// What a store has said to its database since it was opened.
+/// Traffic of a store since it was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Statistics {
-    /// How often it waited for the database. Statements that went out together count once.
+    /// Number of waits for the database. Pipelined statements count once.
     pub round_trips: u64,
-    /// How many statements it sent, `BEGIN` and `COMMIT` included.
+    /// Number of statements sent, `BEGIN` and `COMMIT` included.
     pub statements: u64,
-    /// How many of them had to be prepared first, which costs one round trip more: each once on
-    /// each connection.
+    /// Number of statements that had to be prepared first, which costs one more round trip: each
+    /// once per connection.
     pub prepared: u64,
-    /// How many connections were made.
+    /// Number of connections created.
     pub connections: u64,
 }
 
@@ -49,7 +49,7 @@ impl Counters {
     }
 }
 
-/// Listens to one connection.
+/// Counts the statements of one connection.
 pub(crate) struct CountingInstrumentation(pub(crate) Arc<Counters>);
 
 impl Instrumentation for CountingInstrumentation {

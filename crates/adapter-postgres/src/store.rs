@@ -1,4 +1,4 @@
-//! The store on PostgreSQL: a pool of connections and the keys that seal.
+//! The store on PostgreSQL: a connection pool and the keys that seal data.
 
 use std::{fmt, sync::Arc};
 
@@ -26,7 +26,8 @@ use crate::{
 /// The store on PostgreSQL 15 or newer; cheap to clone, every clone shares the pool.
 ///
 /// Implements `CheckoutRepository`, `MerchantRepository`, `BlocklistRepository`, `Inbox`,
-/// `WebhookRepository`, `WorkQueue`, `KeyRegistry` and `Maintenance`. Any number of processes may share one database.
+/// `WebhookRepository`, `WorkQueue`, `KeyRegistry` and `Maintenance`. Any number of processes may
+/// share one database.
 #[derive(Clone)]
 pub struct PostgresStore {
     pub(crate) pool: Pool,
@@ -36,16 +37,17 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Opens the database of this URL, brings its schema up to date (see [`crate::migrate`]), and
-    /// keeps at most `pool_size` connections to it (at least 1).
+    /// Connects to the database of this URL and migrates its schema (see [`crate::migrate`]).
     ///
-    /// `sslmode` in the URL is `disable`, `require`, `verify-ca` or `verify-full`; without it TLS is
-    /// required unless every host is this machine. The server's certificate is always verified,
+    /// The pool has at most `pool_size` connections (at least 1).
+    ///
+    /// `sslmode` in the URL is `disable`, `require`, `verify-ca` or `verify-full`; without it TLS
+    /// is required unless every host is this machine. The server's certificate is always verified,
     /// against the file in `sslrootcert`, else the machine's root certificates.
     ///
-    /// `keys` seal contact data, signing keys, requests, remembered answers and notifications;
-    /// `entropy` gives nonces and the tokens of leases. Errors with [`StoreError::Unreachable`] where
-    /// no server answers or it is not ready yet, and else where the URL cannot be read, the server
+    /// `keys` seal contact data, signing keys, requests, stored responses and notifications;
+    /// `entropy` provides nonces and lease tokens. Errors with [`StoreError::Unreachable`] if no
+    /// server answers or it is not ready yet; with another error if the URL is invalid, the server
     /// refuses the connection or a migration fails. Must be called within a Tokio runtime.
     pub async fn connect(
         url: &str,
@@ -57,7 +59,8 @@ impl PostgresStore {
         Self::connect_without_migrating(url, keys, entropy, pool_size)
     }
 
-    /// The same, but leaves the schema as it is and connects at the first use.
+    /// As [`PostgresStore::connect`], but leaves the schema unchanged and connects at the first
+    /// use.
     pub fn connect_without_migrating(
         url: &str,
         keys: Keyring,
@@ -74,10 +77,9 @@ impl PostgresStore {
         })
     }
 
-    /// Connects to the database of this URL, as [`PostgresStore::connect`] does, and changes nothing;
-    /// whether a schema of ours is there.
+    /// Whether the database of this URL has our schema.
     ///
-    /// Errors as of [`PostgresStore::connect`].
+    /// Connects as [`PostgresStore::connect`] does, with the same errors, and changes nothing.
     pub async fn has_schema(url: &str) -> Result<bool, StoreError> {
         let address = Address::parse(url).map_err(|error| StoreError::Failed(Box::new(error)))?;
         let driven = address.connect().await.map_err(migrations::not_connected)?;
@@ -89,7 +91,7 @@ impl PostgresStore {
         Ok(found.is_some())
     }
 
-    /// Reads rows: one round trip.
+    /// Reads rows, in one round trip.
     pub(crate) async fn read<Q, R, ST>(&self, query: Q) -> Result<Vec<R>, StoreError>
     where
         Q: AsQuery + Send,
@@ -105,7 +107,7 @@ impl PostgresStore {
         Ok(rows)
     }
 
-    /// Writes by one statement, a transaction in itself: how many rows it touched.
+    /// Executes one writing statement, a transaction in itself; returns the number of touched rows.
     pub(crate) async fn write<T>(&self, statement: T) -> Result<usize, StoreError>
     where
         T: QueryFragment<Pg> + Send,
@@ -118,7 +120,7 @@ impl PostgresStore {
         Ok(touched)
     }
 
-    /// Writes by one statement, a transaction in itself: the rows that it returns.
+    /// Executes one writing statement, a transaction in itself; returns its rows.
     pub(crate) async fn write_returning<Q, R, ST>(&self, statement: Q) -> Result<Vec<R>, StoreError>
     where
         Q: AsQuery + Send,
@@ -136,7 +138,7 @@ impl PostgresStore {
         Ok(rows)
     }
 
-    /// What has gone over the wire since the store was opened, for tests and measurements.
+    /// Traffic since the store was opened, for tests and measurements.
     pub fn statistics(&self) -> Statistics {
         self.counters.read()
     }
@@ -151,6 +153,6 @@ impl fmt::Debug for PostgresStore {
 }
 
 diesel::define_sql_function! {
-    /// The object id of a table, where there is one of this name.
+    /// The object id of the table with this name, if it exists.
     fn to_regclass(name: diesel::sql_types::Text) -> diesel::sql_types::Nullable<diesel::sql_types::Oid>;
 }

@@ -1,4 +1,4 @@
-//! Work that a person should look at, in one round trip.
+//! Work that needs a person, in one round trip.
 
 use diesel::{
     prelude::*,
@@ -18,9 +18,9 @@ use uuid::Uuid;
 
 use crate::{error::corrupt, prepared::Prepared, rows::at, store::PostgresStore};
 
-/// `$1` to `$5` and `$7` are the times before which what began is over its budget, in the order of
-/// [`BUDGETED`]; `$6` is the limit. No more of each kind than that is taken, so that one kind's many
-/// cost no more than they must.
+/// `$1` to `$5` and `$7` are the limits of the time budgets, in the order of [`BUDGETED`]: work
+/// that began before them is stuck. `$6` is the row limit; it applies to each kind, so that a kind
+/// with many rows costs no more than necessary.
 const STUCK: &str = "
 (SELECT 'operation' AS kind, id, session_id, merchant_id, created_at AS since,
         kind || ', ' || sending AS detail
@@ -75,7 +75,7 @@ UNION ALL
     ORDER BY failing_since LIMIT $6)
 ORDER BY since, id LIMIT $6";
 
-/// The kinds that have a budget.
+/// The kinds of work with a time budget.
 const BUDGETED: [StuckKind; 6] = [
     StuckKind::Operation,
     StuckKind::Accepted,
@@ -101,7 +101,7 @@ struct StuckRow {
     detail: String,
 }
 
-/// As [`oncharge_ports::WorkQueue::stuck`] says.
+/// Implements [`oncharge_ports::WorkQueue::stuck`].
 pub(crate) async fn stuck(
     store: &PostgresStore,
     now: Timestamp,

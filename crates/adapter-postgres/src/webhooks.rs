@@ -1,4 +1,4 @@
-//! Webhooks out: endpoints, events on their way to them, and every attempt.
+//! Outgoing webhooks: endpoints, deliveries and their attempts.
 
 mod orphaned_deliveries;
 mod record;
@@ -46,8 +46,8 @@ use crate::{
     store::PostgresStore,
 };
 
-/// An event that had no delivery gets one; of one that had, the next round begins: as if it had just
-/// happened, but for its attempts, and for a lease, which holds on.
+/// Inserts a delivery for an event that has none; otherwise starts the delivery's next round. That
+/// resets everything but the number of attempts and a lease, which stays valid.
 const REDELIVER: &str = "
 INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
     attempts, failures, round, created_at, next_try_at)

@@ -178,11 +178,11 @@ impl WorkQueue for PostgresStore {
     }
 }
 
-/// A claimed row: its id, how often it was claimed, and its account; then when it was due.
+/// A claimed row: its id, number of claims and account; then its due time.
 type ClaimedRow = ((Uuid, i64, String), OffsetDateTime);
 
 impl PostgresStore {
-    /// Claims what is due, oldest first.
+    /// Claims due items, oldest first.
     async fn claim(
         &self,
         table: WorkTable,

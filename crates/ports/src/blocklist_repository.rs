@@ -11,7 +11,7 @@ use oncharge_domain::{
 
 use crate::error::StoreError;
 
-/// The store of bans; it only ever sees peppered hashes.
+/// The store of bans, which contains only peppered hashes.
 #[async_trait]
 pub trait BlocklistRepository: Send + Sync {
     /// The bans that are live at this time under any of these hashes. One indexed query.
@@ -21,9 +21,9 @@ pub trait BlocklistRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<Ban>, StoreError>;
 
-    /// Adds a ban and registers its pepper. `false`, and nothing written, where a live node does
-    /// not have this pepper (it would serve the shopper), or where another pepper is registered
-    /// under its id. MUST hold against a node that is published at the same time
+    /// Adds a ban and registers its pepper. Writes nothing and returns `false` if a live node lacks
+    /// this pepper (it would serve the shopper) or another pepper is registered under its id. MUST
+    /// hold against a node that is published concurrently
     /// [`a_ban_needs_a_pepper_that_every_node_has`].
     async fn add(
         &self,
@@ -32,7 +32,8 @@ pub trait BlocklistRepository: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Rewrites a ban's hash under another pepper, on the conditions of [`BlocklistRepository::add`].
+    /// Replaces a ban's hash by one under another pepper; conditions as for
+    /// [`BlocklistRepository::add`].
     async fn rehash(
         &self,
         id: BanId,
@@ -40,10 +41,10 @@ pub trait BlocklistRepository: Send + Sync {
         pepper: &KeyFingerprint,
     ) -> Result<bool, StoreError>;
 
-    /// Every ban, newest first, also revoked and expired ones.
+    /// Every ban, newest first, including revoked and expired ones.
     async fn list(&self) -> Result<Vec<Ban>, StoreError>;
 
-    /// Revokes a ban; `false` where there is none of this id that is not revoked yet.
+    /// Revokes a ban; `false` if no unrevoked ban has this id.
     async fn revoke(
         &self,
         id: BanId,

@@ -1,4 +1,4 @@
-//! Sessions, refunds, operations and events: read one, list some, commit a unit of work.
+//! Sessions, refunds, operations and events: reads, lists and the commit of a unit of work.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -18,7 +18,7 @@ use crate::{
     unit_of_work::{IdempotencyRecord, IdempotencyScope, IdempotencyWrite, UnitOfWork},
 };
 
-/// The store of everything that a payment is.
+/// The store of sessions, operations, refunds, events and idempotency records.
 ///
 /// Each MUST is tested by a law of the `conformance` crate, named in brackets.
 #[async_trait]
@@ -30,10 +30,10 @@ pub trait CheckoutRepository: Send + Sync {
     /// The operation.
     async fn operation(&self, id: OperationId) -> Result<Option<Operation>, StoreError>;
 
-    /// The bytes of an open operation's request; `None` once it is final.
+    /// The request bytes of an open operation; `None` once it is final.
     async fn request(&self, id: OperationId) -> Result<Option<PreparedRequest>, StoreError>;
 
-    /// Whether a try with this payment-method token was ever made for this session.
+    /// Whether an attempt with this payment-method token exists for this session.
     async fn has_attempt(
         &self,
         session: SessionId,
@@ -43,7 +43,7 @@ pub trait CheckoutRepository: Send + Sync {
     /// The refund.
     async fn refund(&self, id: RefundId) -> Result<Option<Refund>, StoreError>;
 
-    /// Refunds of this session that are open and surely never sent, with their operations.
+    /// The session's open refunds that were definitely never sent, with their operations.
     async fn unsent_refunds(
         &self,
         session: SessionId,
@@ -52,7 +52,7 @@ pub trait CheckoutRepository: Send + Sync {
     /// The idempotency record.
     async fn key(&self, scope: &IdempotencyScope) -> Result<Option<IdempotencyRecord>, StoreError>;
 
-    /// The unanswered idempotency key whose request waits for this operation, if any.
+    /// The idempotency key without a response whose request waits for this operation, if any.
     async fn reserved_key(
         &self,
         operation: OperationId,
@@ -75,8 +75,9 @@ pub trait CheckoutRepository: Send + Sync {
         page: Page,
     ) -> Result<Vec<StoredEvent>, StoreError>;
 
-    /// Operations that were created at or after `since`, oldest first by (`created_at`, id), after
-    /// this position (where an operation is, or was) [`operations_are_listed_since_a_time`].
+    /// Operations created at or after `since`, oldest first by (`created_at`, id), that follow this
+    /// position, whether or not an operation still exists there
+    /// [`operations_are_listed_since_a_time`].
     async fn operations(
         &self,
         since: Timestamp,
@@ -84,22 +85,23 @@ pub trait CheckoutRepository: Send + Sync {
         limit: u32,
     ) -> Result<Vec<Operation>, StoreError>;
 
-    /// Writes an idempotency record by itself, for an answer that guards no change of a session;
-    /// fails with `IdempotencyKeyTaken` as a unit does.
+    /// Writes an idempotency record by itself, for a response that guards no change of a session.
+    /// Fails with `IdempotencyKeyTaken` as a unit does.
     async fn write_idempotency_record(&self, key: IdempotencyWrite) -> Result<(), CommitError>;
 
-    /// Commits a unit: MUST be all or nothing [`a_unit_is_all_or_nothing`], MUST fail as a whole with
-    /// `Conflict` where the session's version is stale [`a_stale_unit_writes_nothing`,
-    /// `one_of_two_racing_commits_wins`], with `IdempotencyKeyTaken` where the key is taken
-    /// [`a_key_is_reserved_once`], with `LeaseLost` where the lease does not hold
-    /// [`a_lost_lease_cannot_commit`], with `AlreadyHandled` where the notification waits no more
-    /// [`a_notification_is_handled_once`]; event numbers MUST be unique in a session
-    /// [`event_numbers_are_unique`]. A future dropped on the way MUST leave all or nothing and a
-    /// usable store [`a_dropped_commit_leaves_all_or_nothing`].
+    /// Commits a unit: MUST be all or nothing [`a_unit_is_all_or_nothing`]. MUST fail as a whole
+    /// with `Conflict` if the session's version is stale [`a_stale_unit_writes_nothing`,
+    /// `one_of_two_racing_commits_wins`], with `IdempotencyKeyTaken` if the key is taken
+    /// [`a_key_is_reserved_once`], with `LeaseLost` if the lease does not hold
+    /// [`a_lost_lease_cannot_commit`], with `AlreadyHandled` if the notification is no longer
+    /// waiting [`a_notification_is_handled_once`]. Event numbers MUST be unique within a session
+    /// [`event_numbers_are_unique`]. A future dropped midway MUST leave all or nothing and a usable
+    /// store [`a_dropped_commit_leaves_all_or_nothing`].
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError>;
 
     /// Whether this unit was committed; for use after `OutcomeUnknown`
-    /// [`is_committed_reports_the_outcome`]. Where the store is replicated, the answer MUST be as durable as
-    /// a commit: what a failover can still lose is neither confirmed nor denied, but an error.
+    /// [`is_committed_reports_the_outcome`]. In a replicated store the result MUST be as durable as
+    /// a commit: while a failover could still lose the unit, this is an error, not `true` or
+    /// `false`.
     async fn is_committed(&self, unit: &UnitOfWork) -> Result<bool, StoreError>;
 }

@@ -1,4 +1,4 @@
-//! The present time, from outside.
+//! The clock port.
 
 use oncharge_domain::time::Timestamp;
 

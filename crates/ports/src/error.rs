@@ -1,16 +1,16 @@
 //! How a store can fail.
 
-/// A read, or a write outside a unit of work, failed.
+/// Why a read, or a write outside a unit of work, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// No server answers at the database's address, or it is starting or in recovery: waiting may
-    /// help. Only opening a store fails like this.
+    /// No server answers at the database's address, or it is starting up or in recovery: a retry
+    /// may succeed. Returned only when a store is opened.
     #[error("the database is unreachable")]
     Unreachable(#[source] Source),
-    /// The store cannot be reached or is too busy; nothing was written.
+    /// The store cannot be reached or is overloaded; nothing was written.
     #[error("the store is unavailable")]
     Unavailable(#[source] Source),
-    /// A row cannot be read back.
+    /// A stored row cannot be decoded.
     #[error("{table}.{column} of row {row} cannot be read")]
     Corrupt {
         /// The table.
@@ -20,7 +20,7 @@ pub enum StoreError {
         /// The row's id as text.
         row: String,
     },
-    /// Anything else: a fault of ours.
+    /// Any other failure: an internal error.
     #[error("the store failed")]
     Failed(#[source] Source),
 }
@@ -28,23 +28,23 @@ pub enum StoreError {
 /// The cause of a failure, for the log.
 pub type Source = Box<dyn std::error::Error + Send + Sync>;
 
-/// A unit of work was not committed, or it is not known whether it was.
+/// Why a unit of work was not committed, or its outcome is unknown.
 #[derive(Debug, thiserror::Error)]
 pub enum CommitError {
-    /// Somebody else has changed the session since it was read; nothing was written.
+    /// The session was changed since it was read; nothing was written.
     #[error("the session has changed since it was read")]
     Conflict,
     /// The idempotency key is taken; nothing was written.
     #[error("the idempotency key is taken")]
     IdempotencyKeyTaken,
-    /// The PSP's notification was handled before; nothing was written.
+    /// The PSP's notification was already handled; nothing was written.
     #[error("the notification was handled before")]
     AlreadyHandled,
-    /// The worker's lease is over or another's; nothing was written.
+    /// The worker's lease has expired or belongs to another worker; nothing was written.
     #[error("the lease is lost")]
     LeaseLost,
-    /// The connection was lost during the commit, or the commit is not as durable as it has to be:
-    /// look again, never assume.
+    /// The connection was lost during the commit, or the commit is not yet as durable as required:
+    /// the caller must check again, never assume.
     #[error("it is not known whether the unit was committed")]
     OutcomeUnknown,
     /// The store failed before the commit; nothing was written.

@@ -1,4 +1,4 @@
-//! The inbox: what PSPs have told, kept before anything is done about it.
+//! The inbox: notifications of PSPs, stored before they are processed.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -13,30 +13,31 @@ use crate::{
     unit_of_work::Lease,
 };
 
-/// Keeps what PSPs tell. A notification's bytes are kept sealed.
+/// The store of PSP notifications, whose bytes are sealed.
 #[async_trait]
 pub trait Inbox: Send + Sync {
-    /// Keeps a notification; `false`, and nothing written, where one with the same account and
-    /// event key is there already. One round trip [`a_notification_is_stored_once`].
+    /// Stores a notification; returns `false` and writes nothing if one with the same account and
+    /// event key exists. One round trip [`a_notification_is_stored_once`].
     async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError>;
 
-    /// The notification [`notifications_load_equal`].
+    /// The stored notification [`notifications_load_equal`].
     async fn notification(
         &self,
         id: NotificationId,
     ) -> Result<Option<StoredNotification>, StoreError>;
 
-    /// Ends a notification that changes nothing: writes its verdict, what it is about and the
-    /// audit entry together, and gives the lease back. MUST fail with `LeaseLost`, and write
-    /// nothing, where the lease does not hold [`a_lost_lease_cannot_close_a_notification`].
+    /// Closes a notification that changes nothing: writes its final status, its operation and
+    /// session and the audit entry in one commit, and releases the lease. MUST fail with
+    /// `LeaseLost`, and write nothing, if the lease does not hold
+    /// [`a_lost_lease_cannot_close_a_notification`].
     async fn close(&self, outcome: &NotificationOutcome) -> Result<(), CommitError>;
 
-    /// Takes a notification off the list of stuck work; `false` where it is not on it.
+    /// Removes a notification from the list of stuck work; `false` if it is not on it.
     async fn dismiss(&self, id: NotificationId, audit: &AuditEntry) -> Result<bool, StoreError>;
 
-    /// Takes notifications off the list of stuck work, the oldest first and at most `limit`; returns
-    /// how many. One entry of the audit log is written with them, its detail begun with their number;
-    /// none where there are none [`many_notifications_are_dismissed_at_once`].
+    /// Removes notifications from the list of stuck work, oldest first and at most `limit`; returns
+    /// how many. Writes one audit entry in the same transaction, its detail prefixed with their
+    /// number; none if no notification was removed [`many_notifications_are_dismissed_at_once`].
     async fn dismiss_all(
         &self,
         stuck: &StuckNotificationFilter,
@@ -45,65 +46,65 @@ pub trait Inbox: Send + Sync {
     ) -> Result<u64, StoreError>;
 }
 
-/// A notification as it came.
+/// A notification as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewNotification {
     /// Its id.
     pub id: NotificationId,
-    /// The account whose door it came in by.
+    /// The account at whose notification endpoint it arrived.
     pub account: PspAccount,
-    /// The PSP's own id of it, by which duplicates are told, where its signature was right; `None`
-    /// for one that is only kept as evidence (`Unverified`) and never processed.
+    /// The PSP's own id of it, used for deduplication, if its signature is valid; `None` for one
+    /// that is stored only as evidence (`Unverified`) and never processed.
     pub event_key: Option<String>,
-    /// Its bytes, as the connector reads them.
+    /// The raw bytes, for the connector to parse.
     pub body: Vec<u8>,
-    /// When it came.
+    /// When it was received.
     pub received_at: Timestamp,
 }
 
-/// Which of the notifications that are listed as stuck.
+/// Selects notifications that are listed as stuck.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StuckNotificationFilter {
-    /// With this status; none is stuck with another than `Mismatched`, `Unmatched` or `Malformed`.
+    /// With this status; only `Mismatched`, `Unmatched` and `Malformed` are stuck.
     pub status: NotificationStatus,
     /// Of this account.
     pub account: Option<PspAccount>,
-    /// That came before this time.
+    /// Received before this time.
     pub received_before: Timestamp,
 }
 
-/// A notification as it is kept.
+/// A stored notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredNotification {
-    /// As it came.
+    /// The notification as it was received.
     pub new: NewNotification,
-    /// How far it is.
+    /// Its processing status.
     pub status: NotificationStatus,
 }
 
-/// How far a notification is.
+/// The processing status of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NotificationStatus {
-    /// It waits to be applied.
+    /// Waiting to be applied.
     Waiting,
-    /// What it says is applied, or was known already.
+    /// Applied, or its content was already known.
     Handled,
-    /// It is nothing that concerns us.
+    /// Does not concern OnCharge.
     Irrelevant,
-    /// It does not agree with the operation that it names. Listed as stuck.
+    /// Does not match the operation that it names. Listed as stuck.
     Mismatched,
-    /// The operation that it names has not appeared in all the time it was kept for. Listed as stuck.
+    /// The operation that it names did not appear within the retention time. Listed as stuck.
     Unmatched,
-    /// Its signature is right, but it cannot be read. Listed as stuck.
+    /// Its signature is valid, but it cannot be parsed. Listed as stuck.
     Malformed,
-    /// Its signature is missing or wrong.
+    /// Its signature is missing or invalid.
     Unverified,
-    /// It was listed as stuck, and a person has looked at it.
+    /// An operator dismissed it from the list of stuck work.
     Dismissed,
 }
 
 impl NotificationStatus {
-    /// All of them.
+    /// All statuses.
     pub const ALL: &'static [Self] = &[
         Self::Waiting,
         Self::Handled,
@@ -129,7 +130,7 @@ impl NotificationStatus {
         }
     }
 
-    /// Reads what [`NotificationStatus::name`] writes.
+    /// Parses what [`NotificationStatus::name`] writes.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL
             .iter()
@@ -137,23 +138,23 @@ impl NotificationStatus {
             .find(|status| status.name() == name)
     }
 
-    /// Whether a person has to look at it.
+    /// Whether it needs a person.
     pub fn is_stuck(self) -> bool {
         matches!(self, Self::Mismatched | Self::Unmatched | Self::Malformed)
     }
 }
 
-/// The end of a notification that changes nothing.
+/// The final state of a notification that changes nothing.
 #[derive(Debug, Clone)]
 pub struct NotificationOutcome {
-    /// The claim on it; names it.
+    /// The lease on the notification, which identifies it.
     pub lease: Lease,
-    /// What it has come to; never `Waiting`.
+    /// The final status; never `Waiting`.
     pub status: NotificationStatus,
-    /// The operation that it names, where there is one.
+    /// The operation that it names, if any.
     pub operation: Option<OperationId>,
     /// That operation's session.
     pub session: Option<SessionId>,
-    /// What the audit log says of it.
+    /// The audit entry, if any.
     pub audit: Option<AuditEntry>,
 }

@@ -1,10 +1,10 @@
-//! What the outside must do for `OnCharge`: traits, their values and their errors.
+//! The interfaces that OnCharge requires of its environment: traits, their values and errors.
 //!
-//! A store keeps sessions and commits units of work ([`CheckoutRepository`]), merchants
-//! ([`MerchantRepository`]) and bans ([`BlocklistRepository`]), what PSPs tell ([`Inbox`]) and what
-//! merchants are told ([`WebhookRepository`]), hands out due work ([`WorkQueue`]), and knows which
-//! keys it needs ([`KeyRegistry`]). A PSP is reached through [`Psp`], a merchant through
-//! [`WebhookSender`]. Time and randomness are ports, too.
+//! A store holds sessions and commits units of work ([`CheckoutRepository`]), holds merchants
+//! ([`MerchantRepository`]), bans ([`BlocklistRepository`]), PSP notifications ([`Inbox`]), webhook
+//! endpoints and deliveries ([`WebhookRepository`]), leases due work ([`WorkQueue`]), and records
+//! which keys its data needs ([`KeyRegistry`]). A PSP is reached through [`Psp`], a merchant's
+//! server through [`WebhookSender`]. Time and randomness are ports, too.
 #![cfg_attr(
     doc,
     expect(

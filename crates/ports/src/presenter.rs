@@ -1,4 +1,4 @@
-//! Rendering of answers where there is no request at hand.
+//! Rendering of API responses and webhook bodies outside an HTTP request.
 
 use oncharge_domain::{
     id::EventId,
@@ -12,14 +12,14 @@ use oncharge_domain::{
 
 use crate::queries::StoredEvent;
 
-/// An answer as it went to the merchant, byte for byte.
+/// A response exactly as it was sent to the merchant.
 #[derive(Clone, PartialEq, Eq)]
 pub struct StoredResponse {
     /// The HTTP status.
     pub status: u16,
     /// The media type of the body.
     pub content_type: String,
-    /// The body; it may hold secrets and is kept sealed.
+    /// The body; it may contain secrets and is sealed at rest.
     pub body: Vec<u8>,
 }
 
@@ -34,42 +34,42 @@ impl std::fmt::Debug for StoredResponse {
     }
 }
 
-/// What can be answered to a merchant's `POST`.
+/// A response to a merchant's `POST`.
 #[derive(Debug)]
 pub enum ApiResponse<'a> {
     /// A session was created.
     Created(&'a Session, &'a PayToken),
     /// A command on a session is done.
     Done(&'a Session),
-    /// A command on a session was taken in; its outcome comes later.
+    /// A command on a session was accepted; its outcome comes later.
     Accepted(&'a Session),
-    /// A refund was ordered.
+    /// A refund was requested.
     RefundRequested(&'a Refund),
-    /// The PSP said no to a capture or cancel.
+    /// The PSP rejected a capture or cancel.
     PspRejected,
-    /// A pair was made in place of another; its texts are shown this once.
+    /// A new key pair replaces another; the response is the only one that shows its texts.
     KeyRotated {
         /// The new key.
         api_key: &'a str,
         /// The new secret.
         api_secret: &'a str,
-        /// The key that it replaces, with the time at which that ends.
+        /// The replaced key, with its end time.
         replaced: &'a ApiKey,
     },
-    /// An endpoint has a new secret, which is shown this once.
+    /// The endpoint has a new secret, which only this response shows.
     SecretRotated(&'a WebhookEndpoint),
-    /// An event is on its way again.
+    /// An event was queued for redelivery.
     Redelivering(&'a StoredEvent),
-    /// What came of a test of the endpoint.
+    /// The result of an endpoint test.
     Tested(&'a DeliveryAttempt),
 }
 
-/// What a merchant is told by webhook.
+/// The payload of a webhook.
 #[derive(Debug, Clone, Copy)]
 pub enum WebhookPayload<'a> {
     /// An event.
     Event(&'a StoredEvent),
-    /// A test of its endpoint (`endpoint.test`).
+    /// A test of the merchant's endpoint (`endpoint.test`).
     Test {
         /// Its id.
         id: EventId,
@@ -78,9 +78,9 @@ pub enum WebhookPayload<'a> {
     },
 }
 
-/// Renders answers; pure.
+/// Renders API responses and webhook bodies; pure.
 pub trait Presenter: Send + Sync {
-    /// The status and bytes of an answer; `request_id` goes into error bodies.
+    /// The status and bytes of a response; `request_id` goes into error bodies.
     fn render(
         &self,
         response: &ApiResponse<'_>,

@@ -1,4 +1,4 @@
-//! What lists can be asked for.
+//! Filters and pages of the list queries.
 
 use oncharge_domain::{
     cursor::Position,
@@ -12,13 +12,13 @@ use oncharge_domain::{
 /// One page of a list, newest first by (`created_at`, id).
 #[derive(Debug, Clone, Copy)]
 pub struct Page {
-    /// After which row it begins; `None` for the first page.
+    /// The row after which the page begins; `None` for the first page.
     pub after: Option<Position>,
-    /// How many rows at most.
+    /// The maximum number of rows.
     pub limit: u32,
 }
 
-/// Which sessions.
+/// Filters a merchant's sessions.
 #[derive(Debug, Clone)]
 pub struct SessionFilter {
     /// Of this merchant.
@@ -29,17 +29,17 @@ pub struct SessionFilter {
     pub reference: Option<Reference>,
     /// With exactly this order number.
     pub order_id: Option<OrderId>,
-    /// With an operation that the PSP knows under this reference.
+    /// With an operation that has this reference at the PSP.
     pub psp_reference: Option<PspReference>,
     /// Created at or after.
     pub created_after: Option<Timestamp>,
     /// Created before.
     pub created_before: Option<Timestamp>,
-    /// The present time, by which `created` and `expired` are told apart.
+    /// The present time, which separates `created` from `expired`.
     pub now: Timestamp,
 }
 
-/// Which refunds.
+/// Filters a merchant's refunds.
 #[derive(Debug, Clone)]
 pub struct RefundFilter {
     /// Of this merchant.
@@ -48,7 +48,7 @@ pub struct RefundFilter {
     pub session: Option<SessionId>,
 }
 
-/// Which events.
+/// Filters a merchant's events.
 #[derive(Debug, Clone)]
 pub struct EventFilter {
     /// Of this merchant.
@@ -59,7 +59,7 @@ pub struct EventFilter {
     pub kind: Option<EventKind>,
 }
 
-/// An event as it is kept, with what its payload takes from the session.
+/// A stored event, with the session fields that its payload contains.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
     /// Its id.

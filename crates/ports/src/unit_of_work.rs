@@ -1,4 +1,4 @@
-//! A unit of work: everything that must become true together, as a value.
+//! A unit of work: everything that one commit writes together, as a value.
 
 use oncharge_domain::{
     audit::AuditEntry,
@@ -12,31 +12,31 @@ use oncharge_domain::{
 
 use crate::{presenter::StoredResponse, psp::PreparedRequest};
 
-/// What must become true together; all of it or nothing.
+/// Everything that one commit writes, all or nothing.
 #[derive(Debug, Clone)]
 pub struct UnitOfWork {
-    /// Its id; stored in rows of its own so that `is_committed` can be asked.
+    /// Its id, stored in rows of its own so that `is_committed` can look it up.
     pub id: UnitId,
-    /// The session: inserted where its version is 1, else written over the version just below
-    /// its own. A stale version fails the whole unit.
+    /// The session: inserted if its version is 1, otherwise written over the preceding version. A
+    /// stale version fails the whole unit.
     pub session: Session,
-    /// Intents, with the bytes that will be sent.
+    /// Intents: new operations with the bytes that will be sent.
     pub operations: Vec<NewOperation>,
-    /// Operations that have changed.
+    /// Operations that changed.
     pub changed_operations: Vec<ChangedOperation>,
     /// A new refund.
     pub refund: Option<Refund>,
-    /// Refunds that have changed.
+    /// Refunds that changed.
     pub changed_refunds: Vec<Refund>,
-    /// What the merchant is told; unique by (session, sequence). Each is put on its way to the
-    /// merchant's endpoint in the same commit, where there is one that is enabled.
+    /// Events for the merchant, unique by (session, sequence). The same commit enqueues a delivery
+    /// of each to the merchant's endpoint, if that is enabled.
     pub events: Vec<NewEvent>,
     /// The idempotency record.
     pub key: Option<IdempotencyWrite>,
-    /// The PSP's notification that is handled by it; must be waiting still, else the unit fails
-    /// with `AlreadyHandled`.
+    /// The PSP notification that this unit handles; it must still be waiting, otherwise the unit
+    /// fails with `AlreadyHandled`.
     pub handled: Option<NotificationId>,
-    /// The worker's lease that must still hold.
+    /// The worker's lease, which must still hold.
     pub lease: Option<Lease>,
     /// Entries of the audit log.
     pub audit: Vec<AuditEntry>,
@@ -61,25 +61,25 @@ impl UnitOfWork {
     }
 }
 
-/// An intent: the operation and the request that carries it out.
+/// An intent: the operation and its prepared request.
 #[derive(Debug, Clone)]
 pub struct NewOperation {
     /// The operation.
     pub operation: Operation,
-    /// The bytes to send, kept sealed until the operation is final.
+    /// The bytes to send, sealed until the operation is final.
     pub request: PreparedRequest,
-    /// When recovery takes it up if nobody has finished it by then.
+    /// When recovery takes it up unless it is final by then.
     pub next_try_at: Timestamp,
     /// The idempotency key of the request that waits for it.
     pub key: Option<IdempotencyScope>,
 }
 
-/// An operation that has changed.
+/// An operation that changed.
 #[derive(Debug, Clone)]
 pub struct ChangedOperation {
-    /// The operation; a final one's request is deleted.
+    /// The operation; the request of a final one is deleted.
     pub operation: Operation,
-    /// When recovery takes it up next; `None` leaves that as it is.
+    /// When recovery takes it up next; `None` leaves the time unchanged.
     pub next_try_at: Option<Timestamp>,
 }
 
@@ -92,7 +92,7 @@ pub struct NewEvent {
     pub event: Event,
 }
 
-/// Whose idempotency key.
+/// An idempotency key within its merchant's namespace.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct IdempotencyScope {
     /// The merchant.
@@ -101,80 +101,80 @@ pub struct IdempotencyScope {
     pub key: IdempotencyKey,
 }
 
-/// What happens to an idempotency record.
+/// A change of an idempotency record.
 #[derive(Debug, Clone)]
 pub enum IdempotencyWrite {
-    /// Takes the key for a request whose operation is still open. Fails with `IdempotencyKeyTaken` where a
-    /// record exists, unless that was answered more than 72 hours before `at` and its operation, if
-    /// it has one, is no longer open.
+    /// Reserves the key for a request whose operation is open. Fails with `IdempotencyKeyTaken` if
+    /// a record exists, unless its response was stored more than 72 hours before `at` and its
+    /// operation, if any, is no longer open.
     Reserve {
-        /// Whose.
+        /// The key.
         scope: IdempotencyScope,
-        /// What the request was.
+        /// The fingerprint of the request.
         fingerprint: RequestFingerprint,
-        /// The operation that it waits for.
+        /// The operation that the request waits for.
         operation: OperationId,
         /// The present time.
         at: Timestamp,
     },
-    /// Takes the key and remembers the answer at once; fails like `Reserve`.
+    /// Takes the key and stores the response at once; fails like `Reserve`.
     ReserveAndComplete {
-        /// Whose.
+        /// The key.
         scope: IdempotencyScope,
-        /// What the request was.
+        /// The fingerprint of the request.
         fingerprint: RequestFingerprint,
-        /// The answer.
+        /// The response.
         answer: StoredResponse,
         /// The present time.
         at: Timestamp,
     },
-    /// Remembers the answer of a reserved key; where one is remembered already, that stays.
+    /// Stores the response of a reserved key; a response that is already stored stays.
     Complete {
-        /// Whose.
+        /// The key.
         scope: IdempotencyScope,
-        /// The answer.
+        /// The response.
         answer: StoredResponse,
         /// The present time.
         at: Timestamp,
     },
-    /// Frees a reserved key: the request may be repeated as if it had never been made.
+    /// Frees a reserved key, so that the request can be repeated as if it had never been made.
     Release {
-        /// Whose.
+        /// The key.
         scope: IdempotencyScope,
     },
 }
 
-/// An idempotency record as it is read.
+/// A stored idempotency record.
 #[derive(Debug, Clone)]
 pub struct IdempotencyRecord {
-    /// What the request was.
+    /// The fingerprint of the request.
     pub fingerprint: RequestFingerprint,
-    /// The operation that the request started, if it started one.
+    /// The operation that the request started, if any.
     pub operation: Option<OperationId>,
-    /// The answer, if it has been given.
+    /// The response, if there is one yet.
     pub answer: Option<StoredResponse>,
-    /// When it was given.
+    /// When the response was stored.
     pub answered_at: Option<Timestamp>,
 }
 
-/// A worker's claim on one piece of work.
+/// A worker's exclusive, expiring claim on one item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Lease {
-    /// What is claimed.
+    /// The claimed item.
     pub item: LeasedItem,
-    /// The claim's token; another claim has another.
+    /// The token, unique to this claim.
     pub token: UnitId,
 }
 
-/// What can be claimed.
+/// An item that can be claimed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeasedItem {
     /// An open operation.
     Operation(OperationId),
-    /// A session whose deadline has come.
+    /// A session whose deadline has passed.
     Session(SessionId),
-    /// A notification of a PSP that waits.
+    /// A PSP notification that waits to be applied.
     Notification(NotificationId),
-    /// An event that is to be delivered.
+    /// The delivery of this event.
     Delivery(EventId),
 }

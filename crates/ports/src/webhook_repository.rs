@@ -1,4 +1,4 @@
-//! Webhook endpoints, events on their way to them, and every attempt.
+//! Webhook endpoints, events, their deliveries and every delivery attempt.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -15,34 +15,36 @@ use crate::{
     unit_of_work::{IdempotencyWrite, Lease},
 };
 
-/// How many deliveries are ended together at most: in one short transaction, however many wait.
+/// The maximum number of deliveries ended in one transaction, which bounds its duration.
 pub const MAX_ENDED_AT_ONCE: u32 = 500;
 
-/// The store of webhooks out. Deliveries are not made here: the commit that writes an event makes
-/// one where the merchant has an enabled endpoint, to its URL [`an_event_has_a_delivery_where_there_is_an_endpoint`].
+/// The store of webhook endpoints and deliveries. Deliveries are not created here: the commit that
+/// writes an event creates one if the merchant has an enabled endpoint, to its URL
+/// [`an_event_has_a_delivery_where_there_is_an_endpoint`].
 ///
-/// With an endpoint that ends, what is on the way to it is ended, too: at most [`MAX_ENDED_AT_ONCE`] at
-/// once. The rest is *left over*: pending while its merchant has no endpoint, or a disabled one whose
-/// URL is the delivery's. Nobody sends it, [`WebhookRepository::end_orphaned_deliveries`] ends it, and no
-/// endpoint is set before it has ended.
+/// When an endpoint ends, at most [`MAX_ENDED_AT_ONCE`] of its pending deliveries are ended in the
+/// same transaction. The rest are *orphaned*: pending while their merchant has no endpoint, or a
+/// disabled one with the delivery's URL. They are never sent;
+/// [`WebhookRepository::end_orphaned_deliveries`] ends them, and no endpoint can be set before
+/// that.
 #[async_trait]
 pub trait WebhookRepository: Send + Sync {
     /// The merchant's endpoint.
     async fn endpoint(&self, merchant: MerchantId) -> Result<Option<WebhookEndpoint>, StoreError>;
 
-    /// Writes the merchant's endpoint: inserted where its version is 1, else in place of the version
-    /// just below its own [`endpoints_load_equal`], [`a_stale_endpoint_is_not_written`]. Open
-    /// deliveries keep their URL. Nothing is written while the merchant has deliveries left over: the
-    /// new endpoint would revive them [`orphaned_deliveries_are_not_revived`].
+    /// Writes the merchant's endpoint: inserted if its version is 1, otherwise written over the
+    /// preceding version [`endpoints_load_equal`], [`a_stale_endpoint_is_not_written`]. Open
+    /// deliveries keep their URL. Nothing is written while the merchant has orphaned deliveries,
+    /// which the new endpoint would revive [`orphaned_deliveries_are_not_revived`].
     async fn set_endpoint(
         &self,
         endpoint: &WebhookEndpoint,
         audit: &AuditEntry,
     ) -> Result<EndpointWrite, StoreError>;
 
-    /// Gives the endpoint this key and counts it as set and working from then on, if it is enabled
-    /// and still the version that was read [`a_key_changes_only_the_version_read`]. `false`, and
-    /// nothing is written, where it was changed, disabled or removed meanwhile
+    /// Sets the endpoint's key and marks it as working, if it is enabled and still the version that
+    /// was read [`a_key_changes_only_the_version_read`]. Writes nothing and returns `false` if it
+    /// was changed, disabled or removed in the meantime
     /// [`an_endpoint_update_survives_a_key_change`].
     async fn change_key(
         &self,
@@ -51,28 +53,28 @@ pub trait WebhookRepository: Send + Sync {
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Gives the endpoint other secrets, if it is still the version that was read, and remembers the
-    /// response that shows the new one, all together [`a_secret_is_rotated_once`]. `false`, and
-    /// nothing is written, where it was changed or removed meanwhile. Whether it is disabled or
-    /// failing stays as it is. Fails with `IdempotencyKeyTaken` where the idempotency key is taken.
+    /// Replaces the endpoint's secrets, if it is still the version that was read, and stores the
+    /// response that shows the new one, in one commit [`a_secret_is_rotated_once`]. Writes nothing
+    /// and returns `false` if it was changed or removed in the meantime. Whether it is disabled or
+    /// failing does not change. Fails with `IdempotencyKeyTaken` if the idempotency key is taken.
     async fn rotate_secret(&self, rotation: &SecretRotation) -> Result<bool, CommitError>;
 
-    /// Removes the merchant's endpoint, and what is on the way dies with it, at most
-    /// [`MAX_ENDED_AT_ONCE`]; `false` where there is none [`removing_an_endpoint_ends_its_deliveries`]. An
-    /// attempt that is under way keeps its lease, and is recorded [`an_attempt_is_recorded_after_its_delivery_ends`].
+    /// Removes the merchant's endpoint and ends at most [`MAX_ENDED_AT_ONCE`] of its pending
+    /// deliveries; `false` if there is none [`removing_an_endpoint_ends_its_deliveries`]. A running
+    /// attempt keeps its lease and is recorded [`an_attempt_is_recorded_after_its_delivery_ends`].
     async fn remove_endpoint(
         &self,
         merchant: MerchantId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Ends deliveries that are left over, at most [`MAX_ENDED_AT_ONCE`], of this merchant or of any
-    /// one; returns how many. Of one merchant 0 says that nothing is left over
+    /// Ends at most [`MAX_ENDED_AT_ONCE`] orphaned deliveries of this merchant, or of all
+    /// merchants; returns how many. For one merchant, 0 means that none is left
     /// [`orphaned_deliveries_are_ended_in_batches`].
     async fn end_orphaned_deliveries(&self, of: Option<MerchantId>) -> Result<u64, StoreError>;
 
-    /// The merchant's active keys and, where it is in its grace period at `now`, the one that the
-    /// endpoint was set with: no more than can make a signature
+    /// The merchant's active keys and, if it is in its grace period at `now`, the key that the
+    /// endpoint was set with: only those that can make a signature
     /// [`signing_keys_are_those_that_can_sign`].
     async fn signing_keys(
         &self,
@@ -80,7 +82,7 @@ pub trait WebhookRepository: Send + Sync {
         now: Timestamp,
     ) -> Result<Vec<ApiKey>, StoreError>;
 
-    /// One event of this merchant.
+    /// The event with this id, if it is this merchant's.
     async fn event(
         &self,
         merchant: MerchantId,
@@ -90,30 +92,31 @@ pub trait WebhookRepository: Send + Sync {
     /// Every attempt to deliver this event, in order.
     async fn attempts(&self, event: EventId) -> Result<Vec<DeliveryAttempt>, StoreError>;
 
-    /// These events with their deliveries and endpoints, in any order; what is not there is left
-    /// out. One round trip.
+    /// These events with their deliveries and endpoints, in any order; missing ones are left out.
+    /// One round trip.
     async fn outgoing(&self, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, StoreError>;
 
-    /// Writes an attempt and all that follows from it together, and gives the lease back. MUST
-    /// fail with `LeaseLost`, and write nothing, where the lease does not hold
+    /// Writes an attempt and everything that follows from it in one commit, and releases the lease.
+    /// MUST fail with `LeaseLost`, and write nothing, if the lease does not hold
     /// [`a_lost_lease_cannot_record`].
     ///
-    /// The attempt is always kept and counted. The delivery's state, failures and next try change
-    /// only where it is still pending, and in the round in which it was read: what was redelivered
-    /// meanwhile stays due [`a_redelivery_survives_the_running_attempt`], what has died stays dead
-    /// [`an_attempt_is_recorded_after_its_delivery_ends`].
+    /// The attempt is always stored and counted. The delivery's state, failures and next attempt
+    /// change only if it is still pending and in the round in which it was read: a delivery that
+    /// was redelivered in the meantime stays due [`a_redelivery_survives_the_running_attempt`], a
+    /// dead one stays dead [`an_attempt_is_recorded_after_its_delivery_ends`].
     ///
-    /// Changes of the endpoint touch it only while its URL is the delivery's. One that disables it
-    /// ends the open deliveries of the merchant's to that URL, at most [`MAX_ENDED_AT_ONCE`]
-    /// [`disabling_an_endpoint_ends_its_deliveries`]. For failing it is disabled only where it has
-    /// failed since [`AttemptRecord::failing_since`]; else it was set or recovered meanwhile, and nothing
-    /// is disabled, ended or audited [`a_recovered_endpoint_is_not_disabled`].
+    /// The endpoint changes only while its URL is the delivery's. A change that disables it ends at
+    /// most [`MAX_ENDED_AT_ONCE`] of the merchant's open deliveries to that URL
+    /// [`disabling_an_endpoint_ends_its_deliveries`]. It is disabled for failing only if it has
+    /// failed since [`AttemptRecord::failing_since`]; otherwise it was set or recovered in the
+    /// meantime, and nothing is disabled, ended or audited
+    /// [`a_recovered_endpoint_is_not_disabled`].
     async fn record(&self, attempt_record: &AttemptRecord) -> Result<(), CommitError>;
 
-    /// Puts an event of this merchant on its way to the merchant's present endpoint, at once and
-    /// with all its tries before it, whether or not it was delivered before: the next round begins.
-    /// The attempts made so far stay, and one that is under way goes on; whatever comes of it, the
-    /// event goes out again after it [`a_redelivery_survives_the_running_attempt`].
+    /// Enqueues an event of this merchant for immediate delivery to the merchant's present
+    /// endpoint, with its full number of attempts, whether or not it was delivered before: a new
+    /// round begins. Earlier attempts are kept. A running one continues, and whatever its outcome,
+    /// the event is sent again afterwards [`a_redelivery_survives_the_running_attempt`].
     async fn redeliver(
         &self,
         merchant: MerchantId,
@@ -122,14 +125,14 @@ pub trait WebhookRepository: Send + Sync {
     ) -> Result<Redelivery, StoreError>;
 }
 
-/// What became of an endpoint that was to be written.
+/// The result of writing an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointWrite {
-    /// It is written.
+    /// It was written.
     Written,
-    /// The merchant's endpoint is another version by now, or was removed or set.
+    /// The merchant's endpoint has another version, or was removed or set.
     Stale,
-    /// The merchant has deliveries left over.
+    /// The merchant has orphaned deliveries.
     OrphanedDeliveries,
 }
 
@@ -138,47 +141,47 @@ pub enum EndpointWrite {
 pub struct SecretRotation {
     /// The endpoint as it was read.
     pub read: WebhookEndpoint,
-    /// Its secrets from now on.
+    /// Its new secrets.
     pub secrets: EndpointSecrets,
-    /// The record of the request's idempotency key.
+    /// The idempotency record of the request.
     pub remembered: Option<IdempotencyWrite>,
-    /// What the audit log says of it; its time is that of the change.
+    /// The audit entry; its time is the time of the change.
     pub audit: AuditEntry,
 }
 
-/// An event on its way with all that an attempt needs.
+/// A delivery with everything that an attempt needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutgoingDelivery {
-    /// What is told.
+    /// The event to deliver.
     pub event: StoredEvent,
-    /// How far it is.
+    /// Its delivery.
     pub delivery: Delivery,
-    /// The merchant's present endpoint, which may have another URL by now.
+    /// The merchant's present endpoint, whose URL may differ from the delivery's.
     pub endpoint: Option<WebhookEndpoint>,
 }
 
-/// An attempt that was made.
+/// An attempt and its consequences.
 #[derive(Debug, Clone)]
 pub struct AttemptRecord {
-    /// The claim on the delivery.
+    /// The lease on the delivery.
     pub lease: Lease,
-    /// The attempt; `None` where none was made because the endpoint is gone.
+    /// The attempt; `None` if none was made because the endpoint is gone.
     pub attempt: Option<DeliveryAttempt>,
-    /// What follows from it.
+    /// The consequences of the attempt.
     pub after: DeliveryOutcome,
-    /// Since when the endpoint had failed, as it was read before: by this it is given up. `None`
-    /// gives up nothing.
+    /// Since when the endpoint had failed, as it was read before; required for disabling it. `None`
+    /// disables nothing.
     pub failing_since: Option<Timestamp>,
-    /// When it ended.
+    /// When the attempt ended.
     pub at: Timestamp,
-    /// Where the endpoint is disabled: that this is so.
+    /// The audit entry for disabling the endpoint.
     pub audit: Option<AuditEntry>,
 }
 
-/// What became of a wish to deliver an event again.
+/// The result of a request to redeliver an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Redelivery {
-    /// It is on its way.
+    /// The event is due.
     Due,
     /// The merchant has no endpoint, or it is disabled.
     NoEndpoint,

@@ -1,4 +1,4 @@
-//! Due work, handed out under leases so that no two workers do the same.
+//! Queues of due work, claimed under leases so that no two workers process the same item.
 
 use std::time::Duration;
 
@@ -12,92 +12,91 @@ use oncharge_domain::{
 
 use crate::{error::StoreError, unit_of_work::Lease};
 
-/// Hands out due work. Read first, claim only what is due.
+/// Leases due work to workers. Reads first and claims only what is due.
 ///
-/// Due times and leases are both judged by the store's own clock, [`WorkQueue::now`], so that
-/// processes whose clocks differ agree on them [`claims_use_the_store_clock`].
+/// Due times and leases are both judged by the store's clock, [`WorkQueue::now`], so that processes
+/// whose clocks differ agree on them [`claims_use_the_store_clock`].
 #[async_trait]
 pub trait WorkQueue: Send + Sync {
     /// The present time by the store's clock.
     async fn now(&self) -> Result<Timestamp, StoreError>;
 
-    /// Claims open operations whose `next_try_at` has come and that nobody holds, oldest first;
+    /// Claims open operations whose `next_try_at` has passed and that are not leased, oldest first;
     /// counts the try. MUST never hand out an item twice while a lease holds
-    /// [`no_item_is_leased_twice`]. MUST leave out the accounts that are busy, so that one whose
-    /// PSP hangs does not stand before the others [`busy_accounts_are_excluded`].
+    /// [`no_item_is_leased_twice`]. MUST leave out the busy accounts, so that an account whose PSP
+    /// hangs does not block the others [`busy_accounts_are_excluded`].
     async fn claim_operations(
         &self,
         filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedOperation>, StoreError>;
 
-    /// Claims sessions whose deadline (`Session::due_at`) has come and that nobody holds, oldest
-    /// first and none of the accounts that are busy [`busy_accounts_are_excluded`].
+    /// Claims unleased sessions whose deadline (`Session::due_at`) has passed, oldest first,
+    /// leaving out the busy accounts [`busy_accounts_are_excluded`].
     async fn claim_sessions(
         &self,
         filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedSession>, StoreError>;
 
-    /// Claims notifications that wait, whose time has come and that nobody holds, oldest first and
-    /// none of the accounts that are busy [`busy_accounts_are_excluded`]; counts the try.
+    /// Claims unleased waiting notifications that are due, oldest first, leaving out the busy
+    /// accounts [`busy_accounts_are_excluded`]; counts the try.
     async fn claim_notifications(
         &self,
         filter: &ClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedNotification>, StoreError>;
 
-    /// Claims pending deliveries whose time has come and that nobody holds: at most `per_merchant` of any
-    /// one merchant, none of those in `busy`, so that one merchant's many do not stand before
-    /// everybody else's few. A session's first attempts MUST be handed out in the order of their
-    /// sequence, each only once the one before is recorded
-    /// [`first_attempts_go_out_in_order`].
+    /// Claims unleased pending deliveries that are due: at most `per_merchant` of any one merchant
+    /// and none of those in `busy`, so that a merchant with many deliveries does not block the
+    /// others. A session's first attempts MUST be handed out in the order of their sequence, each
+    /// only once the previous one is recorded [`first_attempts_go_out_in_order`].
     async fn claim_deliveries(
         &self,
         filter: &DeliveryClaimFilter,
         lease: Duration,
     ) -> Result<Vec<ClaimedDelivery>, StoreError>;
 
-    /// Lengthens a lease; `false` where it is lost.
+    /// Extends a lease; `false` if it is lost.
     async fn renew(&self, lease: Lease, length: Duration) -> Result<bool, StoreError>;
 
-    /// Gives an item back: it is due again at `next_try_at` (ignored for sessions, and for what is
-    /// over). Does nothing where the lease is lost.
+    /// Releases an item, which is due again at `next_try_at` (ignored for sessions and for finished
+    /// items). Does nothing if the lease is lost.
     async fn release(&self, lease: Lease, next_try_at: Timestamp) -> Result<(), StoreError>;
 
-    /// Makes every open operation that nobody holds due at once; for the start of a store that
-    /// has no other process, where nothing can be on its way.
+    /// Makes every open operation that is not leased due at once; for the start of a store that no
+    /// other process uses, where no request can be in flight.
     async fn make_all_due(&self, now: Timestamp) -> Result<(), StoreError>;
 
-    /// How much waits in each queue, for metrics; one entry for each of [`QueueName::ALL`].
+    /// The depth of each queue, for metrics; one entry for each of [`QueueName::ALL`].
     async fn depths(&self, now: Timestamp) -> Result<Vec<QueueDepth>, StoreError>;
 
-    /// Takes an operation that the PSP contradicts off the list of stuck work, with an entry in the
-    /// audit log; `false` where it is not on it. It MUST NOT come back when the PSP repeats itself
-    /// [`contradictions_are_stuck_until_they_are_dismissed`].
+    /// Removes an operation that the PSP contradicts from the list of stuck work and writes an
+    /// audit entry; `false` if it is not on the list. It MUST NOT reappear when the PSP repeats the
+    /// contradiction [`contradictions_are_stuck_until_they_are_dismissed`].
     async fn dismiss_contradiction(
         &self,
         operation: OperationId,
         audit: &AuditEntry,
     ) -> Result<bool, StoreError>;
 
-    /// Work that a person should look at, oldest first: what is over its budget at `now`, and what
-    /// no worker can end (see [`StuckKind`]).
+    /// Work that a person should look at, oldest first: items that exceed their budget at `now`,
+    /// and items that no worker can finish (see [`StuckKind`]).
     async fn stuck(&self, now: Timestamp, limit: u32) -> Result<Vec<StuckItem>, StoreError>;
 }
 
-/// A PSP account as queues know it: only to tell one from another, so that an item is handed out
-/// whatever stands there.
+/// A PSP account as a queue key: compared only, never parsed, so that an item is handed out
+/// whatever text is stored.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AccountName(String);
 
 impl AccountName {
-    /// Of this account.
+    /// The name of this account.
     pub fn of(account: &PspAccount) -> Self {
         Self(format!("{}/{}", account.connector(), account.account()))
     }
 
-    /// As a store keeps it: `connector/account`.
+    /// Wraps the stored form, `connector/account`.
     pub fn from_text(text: String) -> Self {
         Self(text)
     }
@@ -108,17 +107,18 @@ impl AccountName {
     }
 }
 
-/// Which items that go to PSP accounts a worker can take.
+/// Limits which items for PSP accounts a worker claims.
 #[derive(Debug, Clone)]
 pub struct ClaimFilter {
-    /// How many at most.
+    /// The maximum number of items.
     pub limit: u32,
-    /// Accounts to leave out: the worker has its hands full of them, or their PSP is away.
+    /// Accounts to leave out: they are at the worker's concurrency limit, or their PSP is
+    /// unavailable.
     pub busy: Vec<AccountName>,
 }
 
 impl ClaimFilter {
-    /// So many at most, of whatever account.
+    /// At most `limit` items of any account.
     pub fn up_to(limit: u32) -> Self {
         Self {
             limit,
@@ -130,79 +130,79 @@ impl ClaimFilter {
 /// A claimed operation.
 #[derive(Debug, Clone)]
 pub struct ClaimedOperation {
-    /// Which.
+    /// The operation.
     pub operation: OperationId,
-    /// Of which account.
+    /// Its PSP account.
     pub account: AccountName,
-    /// The claim.
+    /// The lease.
     pub lease: Lease,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed, including this time.
     pub tries: u32,
 }
 
 /// A claimed session.
 #[derive(Debug, Clone)]
 pub struct ClaimedSession {
-    /// Which.
+    /// The session.
     pub session: SessionId,
-    /// Its deadline, which has come by the store's clock.
+    /// Its deadline, which has passed by the store's clock.
     pub due_at: Timestamp,
-    /// Of which account.
+    /// Its PSP account.
     pub account: AccountName,
-    /// The claim.
+    /// The lease.
     pub lease: Lease,
 }
 
 /// A claimed notification.
 #[derive(Debug, Clone)]
 pub struct ClaimedNotification {
-    /// Which.
+    /// The notification.
     pub notification: NotificationId,
-    /// Of which account.
+    /// Its PSP account.
     pub account: AccountName,
-    /// The claim.
+    /// The lease.
     pub lease: Lease,
-    /// How often it was claimed, this time included.
+    /// How often it was claimed, including this time.
     pub tries: u32,
 }
 
-/// Which deliveries a worker can take.
+/// Limits which deliveries a worker claims.
 #[derive(Debug, Clone)]
 pub struct DeliveryClaimFilter {
-    /// How many at most.
+    /// The maximum number of deliveries.
     pub limit: u32,
-    /// How many at most of one merchant.
+    /// The maximum number of deliveries of one merchant.
     pub per_merchant: u32,
-    /// Merchants whose endpoints have their hands full.
+    /// Merchants whose endpoints are at their concurrency limit.
     pub busy: Vec<MerchantId>,
 }
 
 /// A claimed delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct ClaimedDelivery {
-    /// Of which event.
+    /// The event to deliver.
     pub event: EventId,
-    /// Of which merchant.
+    /// The event's merchant.
     pub merchant: MerchantId,
-    /// The claim.
+    /// The lease.
     pub lease: Lease,
 }
 
-/// A queue of work.
+/// A work queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum QueueName {
     /// Operations that are not final.
     Operations,
-    /// Sessions whose deadline has come.
+    /// Sessions whose deadline has passed.
     Deadlines,
-    /// Notifications that wait.
+    /// Notifications that wait to be applied.
     Inbox,
-    /// Deliveries that are pending.
+    /// Pending deliveries.
     Deliveries,
 }
 
 impl QueueName {
-    /// All of them.
+    /// All queues.
     pub const ALL: &'static [Self] = &[
         Self::Operations,
         Self::Deadlines,
@@ -221,49 +221,49 @@ impl QueueName {
     }
 }
 
-/// How much waits in a queue.
+/// The depth of a queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct QueueDepth {
-    /// Which queue.
+    /// The queue.
     pub queue: QueueName,
-    /// How many items.
+    /// The number of items.
     pub depth: u64,
-    /// Since when the oldest waits: an operation's creation, a deadline, a notification's arrival,
-    /// an event's creation.
+    /// Since when the oldest item waits: an operation's creation, a deadline, a notification's
+    /// receipt, an event's creation.
     pub oldest: Option<Timestamp>,
 }
 
 /// Why something is listed as stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StuckKind {
-    /// An operation is open for longer than [`StuckKind::budget_seconds`], a compensation apart.
+    /// An operation other than a compensation has been open for longer than
+    /// [`StuckKind::budget_seconds`].
     Operation,
-    /// An operation that the PSP has accepted is open for longer than its budget.
+    /// An operation that the PSP has accepted has been open for longer than its budget.
     Accepted,
-    /// Money is on its way back that no session waits for: listed as long as it is not back.
+    /// A compensation is open: listed until the money is returned.
     Compensation,
-    /// A refund was paid out of a capture that has failed since: listed for good.
+    /// A refund was paid out of a capture that has since failed: listed permanently.
     RefundOfFailedCapture,
-    /// The PSP reports an operation as done that has failed here: listed until it is dismissed.
+    /// The PSP reports an operation as done that failed in OnCharge: listed until it is dismissed.
     Contradiction,
-    /// A session's deadline is over by more than its budget, and no worker has met it, though one
+    /// A session's deadline has passed by more than its budget and was not applied, though a worker
     /// may be trying at this moment.
     Deadline,
     /// A notification is mismatched, unmatched or malformed: listed until it is dismissed.
     Notification,
-    /// A notification waits for longer than its budget.
+    /// A notification has waited for longer than its budget.
     Waiting,
-    /// A delivery's time has come longer ago than its budget, or it has never been tried in all
-    /// that time though it is its turn: no worker runs, or none can write down what it does, or
-    /// the merchant has no key to sign with.
+    /// A delivery is overdue by more than its budget, or is next in its session and has not been
+    /// attempted for that long: no worker runs, none can record its result, or the merchant has no
+    /// key to sign with.
     Delivery,
-    /// Every attempt to deliver to an endpoint has failed for longer than its budget; not one that is
-    /// disabled, to which nothing is sent any more.
+    /// Every attempt to deliver to an enabled endpoint has failed for longer than its budget.
     Endpoint,
 }
 
 impl StuckKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: &'static [Self] = &[
         Self::Operation,
         Self::Accepted,
@@ -293,10 +293,9 @@ impl StuckKind {
         }
     }
 
-    /// How long such work may take before it counts as stuck, in seconds: a quarter of an hour for
-    /// an operation, three days for one that the PSP has accepted, five minutes for what needs
-    /// nothing but a worker, an hour for an endpoint that only fails; 0 for what only a person can
-    /// end.
+    /// How long such work may take before it counts as stuck, in seconds: 15 minutes for an
+    /// operation, three days for one that the PSP has accepted, five minutes for work that only
+    /// needs a worker, an hour for a failing endpoint; 0 for what only a person can resolve.
     pub fn budget_seconds(self) -> i64 {
         match self {
             Self::Operation => 900,
@@ -311,19 +310,19 @@ impl StuckKind {
     }
 }
 
-/// Something that is stuck.
+/// An item that is stuck.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StuckItem {
     /// Why.
     pub kind: StuckKind,
     /// Its id as text: of the operation, refund, session, notification, event or endpoint.
     pub id: String,
-    /// The session, where there is one.
+    /// The session, if any.
     pub session: Option<SessionId>,
-    /// The merchant, where that is known.
+    /// The merchant, if known.
     pub merchant: Option<MerchantId>,
     /// Since when it waits, as for [`QueueDepth::oldest`].
     pub since: Timestamp,
-    /// What more there is to say: an operation's kind, a notification's status.
+    /// Further details: an operation's kind, a notification's status.
     pub detail: String,
 }

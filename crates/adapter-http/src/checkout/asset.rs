@@ -1,4 +1,4 @@
-//! `GET /oncharge.js` and the other files that shops and pages load by their path.
+//! `GET /oncharge.js` and the other static files that shops and pages load by path.
 
 use std::sync::LazyLock;
 
@@ -10,7 +10,7 @@ use crate::{problem::Problem, static_content::StaticContent};
 static CONTENTS: LazyLock<[StaticContent; ASSETS.len()]> =
     LazyLock::new(|| ASSETS.map(|asset| StaticContent::new(asset.body)));
 
-/// The file that is served at the request's path.
+/// Serves the file at the request's path.
 pub(crate) async fn asset(request: HttpRequest) -> Result<HttpResponse, Problem> {
     let mut files = ASSETS.iter().zip(&*CONTENTS);
     let file = files.find(|(asset, _)| asset.path == request.path());

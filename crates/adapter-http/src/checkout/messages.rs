@@ -1,12 +1,12 @@
-//! What the checkout says, in the shopper's language: one plain message file for each.
+//! Texts of the checkout in the shopper's language: one plain message file per language.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-/// A language that the checkout speaks.
+/// A language of the checkout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Language {
-    /// English, also for every shopper whose languages are not among the others.
+    /// English, also the fallback for unsupported languages.
     English,
     /// German.
     German,
@@ -49,21 +49,21 @@ impl Language {
     }
 }
 
-/// What the shopper prefers, as read from `Accept-Language`.
+/// The shopper's preference from `Accept-Language`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LanguagePreference {
     /// The language of the texts.
     pub language: Language,
-    /// The tag for writing amounts: the language, with the shopper's region where one was named
-    /// (`de-AT` writes amounts otherwise than `de-DE`).
+    /// The tag for formatting amounts: the language, with the shopper's region if one was given
+    /// (`de-AT` formats amounts differently from `de-DE`).
     pub locale: String,
 }
 
 impl LanguagePreference {
-    /// Reads an `Accept-Language` header (RFC 9110 §12.5.4): the highest weight wins, then the order
-    /// of the header. What cannot be read is passed over; without a match it is English.
+    /// Parses an `Accept-Language` header (RFC 9110 §12.5.4): the highest weight wins, then the
+    /// order of the header. Invalid ranges are skipped; without a match the result is English.
     pub fn negotiate(header: Option<&str>) -> Self {
-        // A real header names a handful; a longer one is read as far as is sensible.
+        // Real headers have a handful of ranges; only the first 32 are read.
         let ranges = header.unwrap_or_default().split(',').take(32);
         let mut best: Option<(u16, Self)> = None;
         for (weight, preference) in ranges.filter_map(parse_range) {
@@ -85,7 +85,7 @@ impl LanguagePreference {
     }
 }
 
-/// One range with its weight in thousandths, if it is in a language that the checkout speaks.
+/// One range with its weight in thousandths, if the checkout supports its language.
 fn parse_range(range: &str) -> Option<(u16, LanguagePreference)> {
     let mut parts = range.split(';');
     let tag = parts.next()?.trim();
@@ -112,7 +112,7 @@ fn is_region(subtag: &str) -> bool {
         || (subtag.len() == 3 && subtag.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
-/// A weight of at most three decimals, `0` to `1`.
+/// A weight from `0` to `1` with at most three decimals.
 fn parse_weight(text: &str) -> Option<u16> {
     let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
     if decimals.len() > 3 || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
@@ -131,18 +131,18 @@ fn parse_weight(text: &str) -> Option<u16> {
 pub struct Messages(BTreeMap<String, String>);
 
 impl Messages {
-    /// A file that could not be read would show keys in place of texts; a test reads all of them.
+    /// An unreadable file would show keys in place of texts; a test reads all of them.
     fn parse(file: &str) -> Self {
         Self(serde_json::from_str(file).unwrap_or_default())
     }
 
-    /// The text under this key; the key itself where there is none, so that a page is never blank.
+    /// The text for this key; the key itself if there is none, so that a page is never blank.
     pub fn get<'a>(&'a self, key: &'a str) -> &'a str {
         self.0.get(key).map_or(key, String::as_str)
     }
 
-    /// The text under this key with its `{placeholders}` filled. Values are put in as they are and never
-    /// read again: a merchant called `{amount}` stays just that.
+    /// The text for this key with its `{placeholders}` replaced. Values are inserted literally and
+    /// not expanded again: a merchant called `{amount}` keeps that name.
     pub fn fill(&self, key: &str, values: &[(&str, &str)]) -> String {
         let mut rest = self.get(key);
         let mut filled = String::with_capacity(rest.len());
@@ -163,7 +163,7 @@ impl Messages {
         filled
     }
 
-    /// The messages that the page's own script needs: those under `live.`.
+    /// The messages that the page's script needs: those under `live.`.
     pub fn script_messages(&self) -> BTreeMap<&str, &str> {
         self.0
             .iter()
@@ -208,7 +208,8 @@ mod tests {
         }
     }
 
-    /// In French a space stands before these marks; a plain one would let them begin a line.
+    /// French puts a space before these marks; it must be non-breaking, or a mark could begin a
+    /// line.
     #[test]
     fn french_punctuation_follows_a_non_breaking_space() {
         for (key, text) in &Language::French.messages().0 {
@@ -239,7 +240,7 @@ mod tests {
                 || (key.ends_with('.') && messages.0.keys().any(|one| one.starts_with(&key)));
             assert!(known, "no message {key}");
         }
-        // These are asked for by a code that comes from the service.
+        // These keys are built from codes that the service returns.
         let by_reason = [
             "card_declined",
             "insufficient_funds",

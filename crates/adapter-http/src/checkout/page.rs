@@ -1,4 +1,5 @@
-//! Renders the hosted checkout and its error page: pure functions from plain values to HTML and headers.
+//! Renders the hosted checkout and its error page: pure functions from plain values to HTML and
+//! headers.
 
 pub mod amount;
 pub mod assets;
@@ -15,61 +16,62 @@ use self::state::ShopperState;
 use super::messages::{LanguagePreference, Messages};
 use super::security_headers::{Sources, content_security_policy, page_headers};
 
-/// Everything that one checkout page shows and knows. It holds the pay token: no `Debug`, never logged.
+/// The data of one checkout page. Contains the pay token: no `Debug`, never logged.
 #[derive(Clone, Copy)]
 pub struct PageModel<'a> {
-    /// The session, `cs_…`.
+    /// The session id, `cs_…`.
     pub session_id: &'a str,
-    /// The shopper's token, `pt_…`, for the calls of the page's script.
+    /// The shopper's pay token, `pt_…`, for the calls of the page's script.
     pub pay_token: &'a str,
-    /// The merchant's name as shoppers know it.
+    /// The merchant's name as shown to shoppers.
     pub merchant_name: &'a str,
-    /// The merchant's accents and logo.
+    /// The merchant's accent colors and logo.
     pub branding: &'a Branding,
     /// The merchant's reference of the order.
     pub reference: &'a str,
-    /// What is to be paid, in minor units of the currency.
+    /// The amount to pay, in minor units of the currency.
     pub amount_minor: i64,
     /// ISO 4217, three upper-case letters.
     pub currency: &'a str,
     /// Decimals of that currency: 2 for EUR, 0 for JPY, 3 for KWD.
     pub decimals: u8,
-    /// How the payment stands now; the same that `GET /checkout/{id}/status` answers.
+    /// The present state of the payment, as `GET /checkout/{id}/status` returns it.
     pub state: &'a ShopperState,
-    /// Seconds from now to the session's `expires_at`, 0 when that is past. A span and not an instant:
-    /// the shopper's clock may be wrong.
+    /// Seconds until the session's `expires_at`, 0 once it has passed. A duration and not an
+    /// instant, because the shopper's clock may be wrong.
     pub expires_in_seconds: u64,
-    /// Where the shopper goes in the end.
+    /// Where the shopper is sent in the end.
     pub return_url: &'a str,
-    /// Who processes the card, as shown to the shopper.
+    /// The name of the payment processor, as shown to the shopper.
     pub processor_name: &'a str,
-    /// No real money moves. The page says so.
+    /// Test mode: no real money moves, and the page says so.
     pub is_test: bool,
-    /// The PSP's page of card fields, without the query: the page's script adds `session`,
-    /// `parent_origin` (its own) and `lang`. Its origin is the only one that frames may come from.
+    /// URL of the PSP's card fields, without a query: the page's script adds `session`,
+    /// `parent_origin` (its own) and `lang`. Frames are allowed from its origin only.
     pub fields_url: &'a Url,
     /// The origins that may frame the page, from
     /// [`frame_ancestors`](super::security_headers::frame_ancestors).
     pub frame_ancestors: &'a [String],
     /// The request's `Accept-Language`.
     pub accept_language: Option<&'a str>,
-    /// The shopper reaches us by `https`.
+    /// The shopper reaches the server by `https`.
     pub behind_tls: bool,
 }
 
-/// What is wrong when there is no checkout to show.
+/// Why no checkout can be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ErrorKind {
-    /// The token is missing, wrong, too old or another session's; or there is no such session.
+    /// The token is missing, invalid, expired or for another session, or the session does not
+    /// exist.
     InvalidLink,
     /// Too many requests from this address.
     Busy,
-    /// The fault is ours.
+    /// An internal error.
     Internal,
 }
 
 impl ErrorKind {
-    /// The keys of heading and text.
+    /// Message keys of the heading and the text.
     const fn message_keys(self) -> (&'static str, &'static str) {
         match self {
             Self::InvalidLink => ("error.link.heading", "error.link.text"),
@@ -79,42 +81,42 @@ impl ErrorKind {
     }
 }
 
-/// What the plain error page shows. Nobody may frame it.
+/// The data of the plain error page, which must not be framed.
 #[derive(Debug, Clone, Copy)]
 pub struct ErrorModel<'a> {
-    /// What is wrong.
+    /// The kind of the error.
     pub kind: ErrorKind,
-    /// The request's id, for a shopper who asks for help.
+    /// The request id, for a shopper who contacts support.
     pub request_id: Option<&'a str>,
     /// The request's `Accept-Language`.
     pub accept_language: Option<&'a str>,
-    /// The shopper reaches us by `https`.
+    /// The shopper reaches the server by `https`.
     pub behind_tls: bool,
 }
 
-/// A page, ready to be sent with whatever status its handler chooses. May hold a pay token: no `Debug`.
+/// A rendered page; the handler chooses the status. May contain a pay token: no `Debug`.
 pub struct RenderedPage {
     /// The body, UTF-8.
     pub html: String,
-    /// All headers of the answer, `Content-Type` among them, each name once.
+    /// All response headers, including `Content-Type`; each name once.
     pub headers: Vec<(&'static str, String)>,
 }
 
 /// Why a page could not be rendered.
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
-    /// The PSP's fields are not served from a web origin: a fault of the configuration.
+    /// The URL of the PSP's fields has no web origin: a configuration error.
     #[error("the PSP's fields have no web origin")]
     FieldsUrl,
-    /// The data for the page's script could not be written as JSON.
+    /// The data for the page's script could not be serialized as JSON.
     #[error("the page's data could not be written")]
     Data(#[from] serde_json::Error),
-    /// The template failed.
+    /// The template could not be rendered.
     #[error("the page's template failed")]
     Template(#[from] askama::Error),
 }
 
-/// The messages of one page, with the values that are known here put in.
+/// The messages of one page, with known values filled in.
 struct PageMessages<'a> {
     messages: &'static Messages,
     merchant: &'a str,
@@ -165,7 +167,7 @@ struct ErrorTemplate<'a> {
     style: &'static str,
 }
 
-/// The checkout page of one session.
+/// Renders the checkout page of one session.
 pub fn render(model: &PageModel<'_>) -> Result<RenderedPage, PageError> {
     let origin = model.fields_url.origin();
     if !origin.is_tuple() {
@@ -219,7 +221,7 @@ pub fn render(model: &PageModel<'_>) -> Result<RenderedPage, PageError> {
     })
 }
 
-/// The plain page for a browser that came without a good token, or that we failed.
+/// Renders the plain page for a browser without a valid token, or after an error.
 pub fn render_error(model: &ErrorModel<'_>) -> Result<RenderedPage, PageError> {
     let language = LanguagePreference::negotiate(model.accept_language).language;
     let messages = language.messages();

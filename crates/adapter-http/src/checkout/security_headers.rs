@@ -1,24 +1,24 @@
-//! The headers that say what a page may load, who may frame it, and what it keeps to itself.
+//! Security headers of pages: what they may load, who may frame them, what they reveal.
 
 use url::Url;
 
-/// What a page needs, written into its `Content-Security-Policy`; all else is forbidden.
+/// The sources that a page's `Content-Security-Policy` allows; everything else is forbidden.
 #[derive(Debug, Default)]
 pub struct Sources<'a> {
     /// Base64 SHA-256 of each inline script.
     pub script_digests: &'a [&'a str],
-    /// Base64 SHA-256 of each inline style sheet.
+    /// Base64 SHA-256 of each inline stylesheet.
     pub style_digests: &'a [&'a str],
-    /// Whether the page calls the service that it came from.
+    /// Whether the page calls its own origin.
     pub connects: bool,
-    /// Origins that the page may open frames from: the PSP's.
+    /// Origins that the page may frame: the PSP's.
     pub frames: &'a [String],
-    /// Origins that may frame the page. None: nobody may.
+    /// Origins that may frame the page; empty for none.
     pub frame_ancestors: &'a [String],
 }
 
-/// The policy as a header's value. What is no plain origin (a wildcard, a path, a second directive in
-/// disguise) is left out.
+/// The policy as a header value. Values that are not plain origins (a wildcard, a path, an injected
+/// directive) are left out.
 pub fn content_security_policy(sources: &Sources<'_>) -> String {
     let mut directives = vec!["default-src 'none'".to_owned()];
     for (directive, digests) in [
@@ -37,7 +37,7 @@ pub fn content_security_policy(sources: &Sources<'_>) -> String {
     if !sources.frames.is_empty() {
         directives.push(format!("frame-src {}", origin_list(sources.frames)));
     }
-    // The merchant's logo, and the empty icon that keeps browsers from asking for /favicon.ico.
+    // The merchant's logo, and the empty icon that prevents requests for /favicon.ico.
     directives.push("img-src data:".to_owned());
     directives.push("base-uri 'none'".to_owned());
     directives.push("form-action 'none'".to_owned());
@@ -48,7 +48,7 @@ pub fn content_security_policy(sources: &Sources<'_>) -> String {
     directives.join("; ")
 }
 
-/// The origins that are plain ones, or `'none'`.
+/// The plain origins of the list, or `'none'`.
 fn origin_list(origins: &[String]) -> String {
     let plain: Vec<&str> = origins
         .iter()
@@ -62,7 +62,8 @@ fn origin_list(origins: &[String]) -> String {
     }
 }
 
-/// `scheme://host[:port]` of the web, exactly as browsers write it, without a wildcard.
+/// Whether the text is a web origin `scheme://host[:port]` without a wildcard, exactly as browsers
+/// write it.
 pub fn is_plain_origin(text: &str) -> bool {
     !text.contains('*') && origin_of(text).as_deref() == Some(text)
 }
@@ -73,8 +74,8 @@ pub fn origin_of(url: &str) -> Option<String> {
     matches!(url.scheme(), "http" | "https").then(|| url.origin().ascii_serialization())
 }
 
-/// The origins that may frame a merchant's checkout: those that are registered and nothing else, or,
-/// with none registered, the origin of `return_url`.
+/// The origins that may frame a merchant's checkout: the registered ones only, or, if none is
+/// registered, the origin of `return_url`.
 pub fn frame_ancestors(registered: &[String], return_url: &str) -> Vec<String> {
     if registered.is_empty() {
         origin_of(return_url)
@@ -90,14 +91,14 @@ pub fn frame_ancestors(registered: &[String], return_url: &str) -> Vec<String> {
     }
 }
 
-/// What the checkout needs of a browser's powers: none of them.
+/// Browser features that the checkout needs: none.
 const PERMISSIONS_POLICY: &str = "accelerometer=(), autoplay=(), camera=(), display-capture=(), \
      encrypted-media=(), fullscreen=(), geolocation=(), gyroscope=(), hid=(), magnetometer=(), \
      microphone=(), midi=(), payment=(), picture-in-picture=(), screen-wake-lock=(), serial=(), \
      usb=(), xr-spatial-tracking=()";
 
-/// All headers of a checkout page with this policy. `behind_tls`: the shopper reaches us by `https`,
-/// and is to do so for a year from now.
+/// All headers of a checkout page with this policy. `behind_tls`: the shopper uses `https`, and
+/// browsers must keep using it for a year (HSTS).
 pub fn page_headers(policy: String, behind_tls: bool) -> Vec<(&'static str, String)> {
     let mut headers = vec![
         ("Content-Type", "text/html; charset=utf-8".to_owned()),
@@ -203,7 +204,8 @@ mod tests {
                 vec!["http://127.0.0.1:8083"],
             ),
             (vec![], "not a url", vec![]),
-            // A wildcard alone is no registration that opens the page to the return_url either.
+            // A wildcard is no origin, but it still counts as a registration: the return_url is not
+            // allowed.
             (owned(&["*"]), "https://c.example/done", vec![]),
         ];
         for (registered, return_url, expected) in cases {

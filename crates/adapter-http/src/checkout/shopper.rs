@@ -1,4 +1,4 @@
-//! What the shopper's calls have in common: the pay token, the limit of acts, the body, the answer.
+//! What the shopper's calls share: pay token, rate limit, body and response.
 
 use actix_web::{
     HttpRequest, HttpResponse,
@@ -21,7 +21,7 @@ use crate::{
     problem::Problem,
 };
 
-/// The pay token of a call: `Authorization: Bearer pt_…`, once.
+/// The pay token of a call: a single `Authorization: Bearer pt_…`.
 pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
     let mut values = headers.get_all(AUTHORIZATION);
     let only = values.next().filter(|_| values.next().is_none());
@@ -34,7 +34,7 @@ pub(super) fn bearer_token(headers: &HeaderMap) -> Result<&str, Problem> {
     }
 }
 
-/// Answers with how far the payment is; a bad token counts against its address.
+/// Responds with the state of the payment; an invalid token counts as a failure of its address.
 pub(super) fn respond(
     api: &Api,
     request: &HttpRequest,
@@ -44,13 +44,14 @@ pub(super) fn respond(
     Ok(HttpResponse::Ok().json(state::ShopperState::new(state.status, state.next)))
 }
 
-/// An act of the shopper that has passed token, limit and form of the body.
+/// A shopper's action whose token, rate limit and body have been checked.
 pub(super) struct ShopperCall<'a> {
     pub(super) token: &'a str,
     pub(super) body: JsonBody,
 }
 
-/// Checks the token, counts the act and reads the body, in this order; no body counts as `{}`.
+/// Checks the token, counts the action and reads the body, in this order; an empty body counts as
+/// `{}`.
 pub(super) async fn check_call<'a>(
     api: &Api,
     (request, payload): (&'a HttpRequest, web::Payload),
@@ -108,7 +109,7 @@ struct NextSchema {
     last_try: Option<bool>,
 }
 
-/// A token that is missing is answered like one that is wrong, on pages.
+/// Pages answer a missing token like an invalid one.
 pub(super) fn is_bad_token(problem: &Problem) -> bool {
     matches!(
         problem,

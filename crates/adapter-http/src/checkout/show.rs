@@ -1,4 +1,4 @@
-//! `GET /checkout/{id}?token=pt_…`: the page itself.
+//! `GET /checkout/{id}?token=pt_…`: the checkout page.
 
 use actix_web::{
     HttpRequest, HttpResponse, HttpResponseBuilder,
@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{Api, gate, problem::Problem, request_log::request_id};
 
-/// The page; or a plain one that says why there is none, which nobody may frame.
+/// Renders the page, or an error page, which must not be framed.
 pub(crate) async fn show(
     api: web::Data<Api>,
     request: HttpRequest,
@@ -56,7 +56,8 @@ fn checkout_page(
         now,
     } = view;
     let language = accept_language(request);
-    // The page's script adds what the fields need to know; only the browser knows our origin.
+    // The page's script adds the parameters of the fields; only the browser knows the page's
+    // origin.
     let fields = psp.fields_url(session.id, "", "");
     let mut fields_url = Url::parse(&fields).map_err(|_| PageError::FieldsUrl)?;
     fields_url.set_query(None);
@@ -83,7 +84,7 @@ fn checkout_page(
     })
 }
 
-/// `stripe` as shoppers know it: `Stripe`.
+/// `stripe` as shown to shoppers: `Stripe`.
 fn capitalize(name: &str) -> String {
     let mut letters = name.chars();
     letters.next().map_or_else(String::new, |first| {

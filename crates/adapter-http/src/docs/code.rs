@@ -1,5 +1,5 @@
-//! The examples in each language: the one signing example of `docs/examples`, which the README shows
-//! and a test runs, with another method, path and body put into it.
+//! Code examples in each language: derived from the signing example of `docs/examples`, which the
+//! README shows and a test runs, by replacing method, path and body.
 
 use super::literal::{JAVASCRIPT, Literal, PHP, PYTHON, Style};
 
@@ -9,7 +9,7 @@ const METHOD: &str = "POST";
 const TARGET: &str = "/v1/checkout/sessions";
 const SHELL: &str = include_str!("../../../../docs/examples/create.sh");
 
-/// The languages besides the shell.
+/// The languages besides curl.
 const LANGUAGES: [Language; 3] = [
     Language {
         id: "python",
@@ -46,46 +46,44 @@ const LANGUAGES: [Language; 3] = [
     },
 ];
 
-/// How the examples are written in a language.
+/// The templates of one language.
 struct Language {
     id: &'static str,
     name: &'static str,
-    /// The example that sends the request.
+    /// The program that sends the request.
     request: &'static str,
-    /// The example that receives webhooks.
+    /// The program that receives webhooks.
     receiver: &'static str,
     style: &'static Style,
-    /// What stands around the body.
+    /// The text before and after the body.
     body: [&'static str; 2],
-    /// What stands in its place where there is none.
+    /// Replaces the body if there is none.
     no_body: &'static str,
-    /// What is there for the body alone.
+    /// Lines needed only with a body.
     body_lines: &'static [&'static str],
-    /// What is there for the idempotency key alone.
+    /// Lines needed only with an idempotency key.
     key_lines: &'static [&'static str],
 }
 
-/// A request to be shown.
+/// A request to be shown as an example.
 pub(super) struct ExampleCall {
-    /// What it does.
     pub(super) summary: String,
-    /// Upper case.
+    /// In upper case.
     pub(super) method: String,
-    /// The request target.
+    /// The request target, with the query.
     pub(super) target: String,
-    /// What is sent, if anything is.
+    /// `None` for a request without a body.
     pub(super) body: Option<Literal>,
-    /// What its idempotency key begins with; `None` where it takes none.
+    /// The prefix of its idempotency key; `None` if the operation takes none.
     pub(super) key: Option<String>,
 }
 
-/// A program in one language.
+/// An example program in one language.
 pub(super) struct Snippet {
-    /// For anchors and for remembering a choice.
+    /// For anchors and the stored language choice.
     pub(super) language: &'static str,
-    /// For readers.
+    /// The display name.
     pub(super) name: &'static str,
-    /// The program.
     pub(super) code: String,
 }
 
@@ -99,7 +97,7 @@ pub(super) fn snippets(call: &ExampleCall) -> Vec<Snippet> {
     snippets
 }
 
-/// How a delivery is verified in Python, Node and PHP.
+/// The programs that verify a webhook in Python, Node and PHP.
 pub(super) fn receivers() -> Vec<Snippet> {
     let snippets = LANGUAGES.map(|language| language.snippet(language.receiver));
     snippets.into()
@@ -122,11 +120,11 @@ impl Language {
     }
 }
 
-/// A program that is being changed.
+/// A program that is being adapted.
 struct Program(String);
 
 impl Program {
-    /// Of this request instead of the example's.
+    /// The source with the example's request replaced by this one.
     fn of(source: &str, call: &ExampleCall) -> Self {
         Self(source.replace("\r\n", "\n"))
             .replace(SUMMARY, &call.summary)
@@ -144,7 +142,7 @@ impl Program {
             .fold(self, |source, text| source.replace(text, ""))
     }
 
-    /// Puts something in place of all that stands from one text to the end of another.
+    /// Replaces everything from the start of one text to the end of another.
     fn replace_block(self, [from, until]: [&str; 2], to: &str) -> Self {
         let block = self.0.split_once(from).and_then(|(before, rest)| {
             let (_, after) = rest.split_once(until)?;
@@ -181,7 +179,7 @@ fn shell(call: &ExampleCall) -> Program {
     let mut source = Program::of(SHELL, call)
         .replace(key_line, &own_key_line.unwrap_or_default())
         .replace_block(["body='", "'\n"], &body_line);
-    // What curl does by itself is not said.
+    // curl's default method is omitted.
     if !matches!((method.as_str(), body), ("GET", None) | ("POST", Some(_))) {
         let with_method = format!("--fail-with-body -X {method} ");
         source = source.replace("--fail-with-body ", &with_method);

@@ -1,24 +1,23 @@
-//! The OpenAPI document, to be read by member names.
+//! The OpenAPI document, with access by member names.
 
 use serde_json::Value;
 
 use crate::openapi;
 
-/// The description of the API.
 pub(super) struct Document(Value);
 
 impl Document {
-    /// As `/openapi.json` has it.
+    /// Parses the document that `/openapi.json` serves.
     pub(super) fn read() -> Self {
         Self(serde_json::from_str(&openapi::document()).unwrap_or_default())
     }
 
-    /// What this JSON pointer leads to.
+    /// The value at this JSON pointer.
     pub(super) fn at(&self, pointer: &str) -> &Value {
         self.0.pointer(pointer).unwrap_or(&Value::Null)
     }
 
-    /// The schema itself, where this one only refers to it.
+    /// Follows a reference to the schema itself.
     pub(super) fn resolve<'a>(&'a self, schema: &'a Value) -> &'a Value {
         let mut schema = schema;
         while let Some(reference) = schema.get("$ref").and_then(Value::as_str) {
@@ -28,7 +27,7 @@ impl Document {
     }
 }
 
-/// A text member, or nothing.
+/// A string member, or the empty string.
 pub(super) fn text<'a>(value: &'a Value, name: &str) -> &'a str {
     value.get(name).and_then(Value::as_str).unwrap_or_default()
 }

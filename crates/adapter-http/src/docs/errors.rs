@@ -1,4 +1,4 @@
-//! The table of all error codes: status and code as [`Problem`] answers them, and what they mean.
+//! The table of error codes: status and code as [`Problem`] returns them, and their meaning.
 
 use oncharge_application::Error;
 use oncharge_domain::session::StatusName;
@@ -9,13 +9,13 @@ use crate::{
     problem::{FieldProblem, Problem, psp_rejected},
 };
 
-/// A code.
+/// One error code.
 pub(super) struct ErrorRow {
-    /// As in the body's `error`.
+    /// As in the response's `error`.
     pub(super) code: &'static str,
     /// `401`, or several.
     pub(super) statuses: String,
-    /// When it comes and what to do, as HTML.
+    /// Meaning and remedy, as HTML.
     pub(super) html: String,
 }
 
@@ -46,7 +46,7 @@ fn row(problems: &[Problem], meaning: &str) -> ErrorRow {
     }
 }
 
-/// Problems that answer with the same code, and what that means.
+/// Problems that share a code, and its meaning.
 type Meaning = (Vec<Problem>, &'static str);
 
 /// The meanings of all codes, in the order in which a request is checked.
@@ -74,7 +74,7 @@ fn meanings() -> Vec<Meaning> {
     all
 }
 
-/// What is wrong with a request, whatever it asks for.
+/// Problems of a request, independent of its use case.
 #[rustfmt::skip] // One problem, one meaning.
 fn request_meanings() -> [(Problem, &'static str); 11] {
     [
@@ -101,7 +101,7 @@ fn request_meanings() -> [(Problem, &'static str); 11] {
     ]
 }
 
-/// Why what a request asks for was not done.
+/// Errors of the use cases.
 #[rustfmt::skip] // One error, one meaning.
 fn use_case_meanings() -> [(Error, &'static str); 10] {
     [
@@ -128,7 +128,7 @@ fn use_case_meanings() -> [(Error, &'static str); 10] {
     ]
 }
 
-/// The same HTML, each code in it a link to its row.
+/// Replaces each code in the HTML by a link to its row.
 pub(super) fn link_codes(html: &str, rows: &[ErrorRow]) -> String {
     let mut linked = html.to_owned();
     for ErrorRow { code, .. } in rows {

@@ -1,18 +1,15 @@
-//! JSON values as they are written in the languages of the examples.
+//! JSON values as literals of the example languages.
 
 use serde_json::Value;
 
-/// A value whose members keep the order that they are documented in.
+/// A JSON value whose members keep their documented order.
 pub(super) enum Literal {
-    /// A text, a number, true, false or null.
     Scalar(Value),
-    /// An array.
     List(Vec<Literal>),
-    /// An object.
     Object(Vec<(String, Literal)>),
 }
 
-/// How a language writes them.
+/// The literal syntax of a language.
 pub(super) struct Style {
     indent: &'static str,
     list: [&'static str; 2],
@@ -25,7 +22,7 @@ pub(super) struct Style {
     text: fn(&str) -> String,
 }
 
-/// JSON, over several lines.
+/// JSON on several lines.
 pub(super) const JSON: Style = Style {
     indent: "  ",
     list: ["[", "]"],
@@ -37,7 +34,6 @@ pub(super) const JSON: Style = Style {
     text: json_text,
 };
 
-/// JavaScript.
 pub(super) const JAVASCRIPT: Style = Style {
     has_trailing_comma: true,
     name: |name| {
@@ -51,7 +47,6 @@ pub(super) const JAVASCRIPT: Style = Style {
     ..JSON
 };
 
-/// Python.
 pub(super) const PYTHON: Style = Style {
     indent: "    ",
     has_trailing_comma: true,
@@ -59,7 +54,6 @@ pub(super) const PYTHON: Style = Style {
     ..JSON
 };
 
-/// PHP.
 pub(super) const PHP: Style = Style {
     indent: "    ",
     object: ["[", "]"],
@@ -71,12 +65,12 @@ pub(super) const PHP: Style = Style {
 };
 
 impl Literal {
-    /// In a language, over several lines.
+    /// Renders the value on several lines.
     pub(super) fn render(&self, style: &Style) -> String {
         self.render_at(style, 0)
     }
 
-    /// As JSON on one line.
+    /// Renders the value as JSON on one line.
     pub(super) fn to_line(&self) -> String {
         match self {
             Self::Scalar(value) => value.to_string(),
@@ -90,7 +84,7 @@ impl Literal {
         }
     }
 
-    /// A text member of an object.
+    /// A string member of an object.
     pub(super) fn text(&self, name: &str) -> Option<&str> {
         let Self::Object(members) = self else {
             return None;

@@ -1,20 +1,19 @@
-//! The guides and the descriptions, from Markdown to HTML.
+//! Converts the guides and descriptions from Markdown to HTML.
 
 use pulldown_cmark::{CowStr, Event, Options, Parser, Tag, TagEnd, html::push_html};
 
 use super::page::GUIDES;
 
-/// A heading of a guide with what stands under it, up to the next heading.
+/// A heading of a guide with its content up to the next heading.
 pub(super) struct Section {
-    /// Its anchor.
     pub(super) id: String,
-    /// The heading, as plain text.
+    /// The heading as plain text.
     pub(super) title: String,
-    /// What stands under it.
+    /// The content below the heading.
     pub(super) html: String,
 }
 
-/// A guide in parts: first the whole's title with its opening, then each of its headings.
+/// Splits a guide into sections: the title with its introduction, then one for each heading.
 pub(super) fn guide(id: &str, markdown: &str) -> Vec<Section> {
     let mut sections: Vec<(String, Vec<Event<'_>>)> = Vec::new();
     let mut is_heading = false;
@@ -51,7 +50,7 @@ pub(super) fn guide(id: &str, markdown: &str) -> Vec<Section> {
         .collect()
 }
 
-/// One paragraph of a description, without the paragraph's own tags.
+/// Renders one paragraph without its `<p>` tags.
 pub(super) fn inline(markdown: &str) -> String {
     let html = html(Parser::new(markdown).collect(), "");
     let html = html.trim();
@@ -66,7 +65,7 @@ pub(super) fn inline(markdown: &str) -> String {
     }
 }
 
-/// `Is it genuine?` can be linked to as `is-it-genuine`.
+/// The anchor of a heading: `Is it genuine?` becomes `is-it-genuine`.
 fn slug(title: &str) -> String {
     let words = title.split(|c: char| !c.is_ascii_alphanumeric());
     let words = words
@@ -81,9 +80,9 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
     let mut drops_link = false;
     for event in events {
         match event {
-            // The page has no pictures: it is one file that loads nothing.
+            // The page is a single file without images.
             Event::Html(text) | Event::InlineHtml(text) if text.starts_with("<img ") => {}
-            // No markup but Markdown's.
+            // Raw HTML is escaped.
             Event::Html(text) | Event::InlineHtml(text) => adapted.push(Event::Text(text)),
             Event::TaskListMarker(_) => {}
             Event::Start(Tag::Link {
@@ -105,7 +104,7 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
             }
             Event::End(TagEnd::Link) if drops_link => drops_link = false,
             Event::Start(Tag::Table(columns)) => {
-                // Wide tables scroll by themselves, by keyboard too.
+                // Wide tables scroll separately, also by keyboard.
                 let label = format!("Table: {}", title.replace('"', ""));
                 let open = format!(
                     "<div class=\"wide\" tabindex=\"0\" role=\"group\" aria-label=\"{label}\">"
@@ -125,7 +124,7 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
                 adapted.push(event);
             }
             Event::End(TagEnd::TableCell) if column.is_some() => {
-                // A column without a heading has one for those who do not see it.
+                // Columns without a heading get a hidden one for screen readers.
                 if matches!(adapted.last(), Some(Event::Start(Tag::TableCell))) {
                     let word = if column == Some(0) { "Name" } else { "Meaning" };
                     adapted.push(Event::Html(
@@ -143,8 +142,8 @@ fn html(events: Vec<Event<'_>>, title: &str) -> String {
     html
 }
 
-/// Where a link between files of the repository leads on the page; nowhere where the page has nothing
-/// of the file.
+/// The target on this page of a link between files of the repository; `None` if the page does not
+/// contain that file.
 fn link_target(link: CowStr<'_>) -> Option<CowStr<'_>> {
     let name = link.rsplit('/').next().unwrap_or_default();
     if link.contains("://") {

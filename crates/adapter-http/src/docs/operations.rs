@@ -1,4 +1,4 @@
-//! The endpoints and events of the OpenAPI document, made ready to be shown.
+//! The endpoints and events of the OpenAPI document, prepared for display.
 
 use serde_json::Value;
 
@@ -11,86 +11,74 @@ use super::{
     schema::{self, Field},
 };
 
-/// Where a media type's schema and example are.
+/// JSON pointer to a media type's schema and example.
 const CONTENT: &str = "/content/application~1json";
 
-/// Endpoints that belong together.
+/// A group of related endpoints (a tag).
 pub(super) struct Group {
-    /// Its anchor.
     pub(super) id: String,
-    /// Its name.
     pub(super) title: String,
-    /// What it is about, as HTML.
+    /// The description, as HTML.
     pub(super) html: String,
-    /// Its endpoints.
     pub(super) operations: Vec<Operation>,
 }
 
-/// An endpoint.
 pub(super) struct Operation {
-    /// Its anchor: the operation's id.
+    /// The operation id, used as the anchor.
     pub(super) id: String,
-    /// Upper case.
+    /// In upper case.
     pub(super) method: String,
-    /// With `{id}`.
+    /// The path template, such as `/v1/refunds/{id}`.
     pub(super) path: String,
-    /// What it does, in a few words.
     pub(super) summary: String,
-    /// And in some more, as HTML.
+    /// The description, as HTML.
     pub(super) html: String,
-    /// Whether the merchant signs it; else it takes the shopper's token.
+    /// Whether the merchant signs the request; otherwise it takes the shopper's token.
     pub(super) is_signed: bool,
     /// Parameters and body.
     pub(super) inputs: Vec<FieldGroup>,
-    /// What is answered when all goes well.
     pub(super) success_responses: Vec<SuccessResponse>,
-    /// What is answered when not.
     pub(super) error_responses: Vec<ErrorResponse>,
-    /// How to call it.
+    /// Example programs.
     pub(super) snippets: Vec<Snippet>,
 }
 
-/// Fields under a heading.
 pub(super) struct FieldGroup {
-    /// The heading.
     pub(super) title: &'static str,
-    /// What to know about all of them, as HTML.
+    /// Notes on all of its fields, as HTML.
     pub(super) html: String,
-    /// The fields.
     pub(super) fields: Vec<Field>,
 }
 
-/// An answer.
+/// A successful response.
 pub(super) struct SuccessResponse {
-    /// Its HTTP status.
     pub(super) status: String,
-    /// What it means, as HTML.
+    /// Its meaning, as HTML.
     pub(super) html: String,
-    /// The members of its body.
+    /// The members of the body.
     pub(super) fields: Vec<Field>,
-    /// A body as it may be.
+    /// An example body.
     pub(super) example: Option<String>,
 }
 
-/// An answer with an error.
+/// An error response.
 pub(super) struct ErrorResponse {
-    /// Its HTTP status.
     pub(super) status: String,
-    /// Its codes, as HTML with links to the table.
+    /// Its codes, as HTML with links to the table of errors.
     pub(super) html: String,
 }
 
 /// An event that is posted to merchants.
 pub(super) struct WebhookExample {
-    /// Its name: also its anchor.
+    /// The event type, also used as the anchor.
     pub(super) name: String,
-    /// When it is posted, as HTML.
+    /// When it is sent, as HTML.
     pub(super) html: String,
-    /// A body as it may be.
+    /// An example body.
     pub(super) example: String,
 }
 
-/// All groups in the order of the document's tags; in each, lists and creation first.
+/// All groups in the order of the document's tags; within each, lists and creation come first.
 pub(super) fn groups(document: &Document, errors: &[ErrorRow]) -> Vec<Group> {
     let tags = list(document.at(""), "tags");
     let mut groups: Vec<Group> = tags
@@ -148,7 +136,7 @@ fn build_operation(
     }
 }
 
-/// The request that the examples send, from the document's own examples.
+/// The example request of an operation, built from the document's own examples.
 fn call(document: &Document, (method, path): (&str, &str), operation: &Value) -> ExampleCall {
     let mut target = path.to_owned();
     let mut separator = '?';
@@ -182,7 +170,7 @@ fn call(document: &Document, (method, path): (&str, &str), operation: &Value) ->
     }
 }
 
-/// `cancelSession` is made of `cancel` and `session`.
+/// Splits `cancelSession` into `cancel` and `session`.
 fn split_camel_case(name: &str) -> Vec<String> {
     let mut words = vec![String::new()];
     for letter in name.chars() {
@@ -269,7 +257,7 @@ fn error_responses(operation: &Value, errors: &[ErrorRow]) -> Vec<ErrorResponse>
     error_responses.collect()
 }
 
-/// The headers and the body of what is posted to merchants, and each event.
+/// The headers and body of webhook requests, and each event.
 pub(super) fn events(document: &Document) -> (Vec<FieldGroup>, Vec<WebhookExample>) {
     let all = || members(document.at(""), "webhooks");
     let posts = || all().filter_map(|(name, item)| Some((name, item.get("post")?)));

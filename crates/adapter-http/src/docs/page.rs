@@ -1,4 +1,4 @@
-//! Puts the reference together and renders it.
+//! Assembles and renders the API reference.
 
 use askama::Template;
 
@@ -15,7 +15,7 @@ use crate::checkout::page::{
     assets::{Asset, DOCS_SCRIPT, DOCS_STYLE, base64_sha256},
 };
 
-/// The guides that stand before the endpoints: files of `docs/guide`, as they are.
+/// The guides shown before the endpoints: unchanged files of `docs/guide`.
 pub(super) const GUIDES: [(&str, &str); 7] = [
     (
         "integrating",
@@ -41,7 +41,6 @@ pub(super) const GUIDES: [(&str, &str); 7] = [
     ("sandbox", include_str!("../../../../docs/guide/sandbox.md")),
 ];
 
-/// All that the page shows.
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct Page<'a> {
@@ -58,7 +57,6 @@ struct Page<'a> {
     script: String,
 }
 
-/// The page.
 pub(super) fn render() -> Result<String, PageError> {
     let document = Document::read();
     let info = document.at("/info");
@@ -80,8 +78,8 @@ pub(super) fn render() -> Result<String, PageError> {
     Ok(page.render()?)
 }
 
-/// Where a file is loaded from: another text has another address, so that no page is shown with the
-/// style or script of the version before.
+/// The URL of an asset, with a hash of its content, so that a page is never shown with the
+/// stylesheet or script of an older version.
 fn asset_url(asset: &Asset) -> String {
     let digest = base64_sha256(asset.body);
     let letters = digest.chars().filter(char::is_ascii_alphanumeric);

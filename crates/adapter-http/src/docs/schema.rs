@@ -1,4 +1,4 @@
-//! The fields of a JSON body, as a flat list that a page can show.
+//! The fields of a JSON body, as a flat list for display.
 
 use serde_json::Value;
 
@@ -8,26 +8,25 @@ use super::{
     markdown,
 };
 
-/// More words than this are shown only when they are asked for.
+/// Longer lists of values are collapsed.
 const MAX_INLINE_VALUES: usize = 14;
 
-/// One field, with its rules.
+/// One field with its constraints.
 pub(super) struct Field {
-    /// Its name; with dots where it lies in another, with `[]` where that is an array.
+    /// The name; nested members with dots, array elements with `[]`.
     pub(super) name: String,
-    /// What it is: `string`, `integer or null`, …
+    /// The type: `string`, `integer or null`, …
     pub(super) kind: String,
-    /// Whether it is always there.
     pub(super) is_required: bool,
-    /// What it is for, as HTML.
+    /// The description, as HTML.
     pub(super) html: String,
-    /// What it must keep to, each a phrase.
+    /// The constraints, each a phrase.
     pub(super) rules: Vec<String>,
-    /// The expression that it must match.
+    /// The regular expression that it must match.
     pub(super) pattern: Option<String>,
-    /// The words that it can be.
+    /// The values of an enumeration.
     pub(super) values: Vec<String>,
-    /// One value.
+    /// An example value.
     pub(super) example: Option<String>,
 }
 
@@ -42,7 +41,7 @@ impl Field {
         field
     }
 
-    /// Whether the words are so many that they are shown only when they are asked for.
+    /// Whether the list of values is long enough to be collapsed.
     pub(super) fn has_many_values(&self) -> bool {
         self.values.len() > MAX_INLINE_VALUES
     }
@@ -65,7 +64,7 @@ impl Field {
     }
 }
 
-/// A schema behind references and "or null".
+/// A schema with references and "or null" resolved.
 struct ResolvedSchema<'a> {
     schema: &'a Value,
     is_nullable: bool,
@@ -115,7 +114,7 @@ fn types(schema: &Value) -> Vec<&str> {
     }
 }
 
-/// All fields of a body, those of inner objects after the field that holds them.
+/// All fields of a body; nested fields follow their parent.
 pub(super) fn fields(document: &Document, schema: &Value) -> Vec<Field> {
     let mut found = Vec::new();
     collect(document, schema, "", &mut found);
@@ -139,7 +138,7 @@ fn collect(document: &Document, schema: &Value, prefix: &str, found: &mut Vec<Fi
     }
 }
 
-/// The properties: those that are required in their declared order, then the others.
+/// The properties: required ones in their declared order, then the others.
 fn properties(schema: &Value) -> Vec<(&str, &Value)> {
     let required: Vec<&str> = list(schema, "required").filter_map(Value::as_str).collect();
     let place = |name: &str| required.iter().position(|one| *one == name);
@@ -150,7 +149,7 @@ fn properties(schema: &Value) -> Vec<(&str, &Value)> {
     all
 }
 
-/// The value, its members in the order of the schema's.
+/// The value with its members in the schema's order.
 pub(super) fn order_members(document: &Document, schema: &Value, value: &Value) -> Literal {
     let schema = ResolvedSchema::of(document, schema).schema;
     match value {
@@ -203,7 +202,7 @@ fn rules(schema: &Value) -> Vec<String> {
     rules
 }
 
-/// With a narrow space between thousands, at which no line is broken.
+/// The number with narrow no-break spaces between thousands.
 fn group_digits(number: u64) -> String {
     let digits = number.to_string();
     let mut grouped = String::new();
@@ -221,7 +220,7 @@ fn example(schema: &Value) -> Option<String> {
     one.or_else(|| schema.pointer("/examples/0")).map(to_text)
 }
 
-/// As a reader writes it: texts without quotes.
+/// The value as text for display: strings without quotes.
 fn to_text(value: &Value) -> String {
     value
         .as_str()

@@ -82,6 +82,7 @@ fn facts(session_history: &SessionHistory, now: Timestamp) -> Vec<Fact> {
     let session = &session_history.found.session;
     let text = |text: &str| FactValue::Text(masked(text));
     let code = |text: &str| FactValue::Code(masked(text));
+    let time = |at| FactValue::DisplayTime(DisplayTime::new(at, now));
     let account = &session.account;
     let account = format!("{} / {}", account.connector(), account.account());
     let merchant = FactValue::Link {
@@ -122,27 +123,9 @@ fn facts(session_history: &SessionHistory, now: Timestamp) -> Vec<Fact> {
             "Attempts",
             Some(text(&session.counted_attempts().to_string())),
         ),
-        (
-            "Created",
-            Some(FactValue::DisplayTime(DisplayTime::new(
-                session.created_at,
-                now,
-            ))),
-        ),
-        (
-            "Updated",
-            Some(FactValue::DisplayTime(DisplayTime::new(
-                session.updated_at,
-                now,
-            ))),
-        ),
-        (
-            "Expires",
-            Some(FactValue::DisplayTime(DisplayTime::new(
-                session.expires_at,
-                now,
-            ))),
-        ),
+        ("Created", Some(time(session.created_at))),
+        ("Updated", Some(time(session.updated_at))),
+        ("Expires", Some(time(session.expires_at))),
         ("Comes next", due(session, now)),
         ("Returns to", Some(code(session.return_url.origin()))),
         ("Contact data", Some(text(contact_text))),

@@ -1,4 +1,4 @@
-//! The task that drives a connection, and what it notices.
+//! The task that drives a connection, and the warnings that it records.
 
 use std::{
     future::poll_fn,
@@ -47,7 +47,8 @@ where
                 }
                 Some(Ok(_)) => {}
                 Some(Err(error)) => {
-                    // A caller that waits for a result gets an error too; this is for idle connections.
+                    // A caller that waits for a result also gets an error; this log line covers
+                    // idle connections.
                     tracing::debug!(%error, "a connection to PostgreSQL ended");
                     return;
                 }

@@ -19,15 +19,15 @@ use super::{
 /// How long TLS and authentication may take once a host has accepted the connection.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// One host and how it is connected to.
+/// One host and the settings to connect to it.
 pub(super) struct Target {
     pub(super) config: Config,
     pub(super) connector: Connector,
-    /// How long a connection to this host may take, authentication included.
+    /// Time limit for a connection to this host, authentication included.
     pub(super) limit: Duration,
 }
 
-/// What carries the connection to one host.
+/// Transport of a connection to one host.
 pub(super) enum Connector {
     /// A Unix socket.
     Socket,
@@ -38,7 +38,7 @@ pub(super) enum Connector {
 }
 
 impl Target {
-    /// One host of a URL that may name several.
+    /// Builds the target for one host of a URL that may name several.
     pub(super) fn new(
         all: &Config,
         index: usize,
@@ -64,7 +64,7 @@ impl Target {
             (Some(Host::Tcp(name)), _) => {
                 config.host(name);
             }
-            // The certificate is then verified for the address.
+            // The certificate is then verified against the address.
             (None, Some(address)) => {
                 config.host(address.to_string());
             }
@@ -80,7 +80,7 @@ impl Target {
         match connector {
             Connector::Socket => config.ssl_mode(SslMode::Disable),
             Connector::Tls(_) => config.ssl_mode(SslMode::Require),
-            // Hands the new connection to the connector before a byte is sent.
+            // The connector takes over the new connection before a byte is sent.
             Connector::Plain => config
                 .ssl_mode(SslMode::Require)
                 .ssl_negotiation(SslNegotiation::Direct),
@@ -117,19 +117,19 @@ impl Target {
     }
 }
 
-/// Why one host gives no connection.
+/// Why a host could not be connected to.
 #[derive(Debug)]
 pub(super) enum HostFailure {
-    /// The DNS has no address for the host's name.
+    /// The host name has no DNS address.
     UnknownName(String),
-    /// Nobody answers, or the server is starting, stopping or in recovery.
+    /// The host does not answer, or the server is starting, stopping or in recovery.
     Absent(String),
-    /// The server refuses, or is refused: a wrong password, a database that does not exist, a
-    /// certificate that is not trusted. Waiting changes nothing.
+    /// The server refuses the connection, or we refuse the server: a wrong password, a database
+    /// that does not exist, an untrusted certificate. Retrying does not help.
     Refused(String),
 }
 
-/// Everything of a URL but its hosts, ports and what protects the connection.
+/// Copies a URL's options except its hosts, ports and TLS settings.
 fn with_options_of(all: &Config) -> Config {
     let mut config = Config::new();
     if let Some(user) = all.get_user() {
@@ -157,7 +157,7 @@ fn with_options_of(all: &Config) -> Config {
         Some(&timeout) => config
             .tcp_user_timeout(timeout)
             .keepalives_idle(all.get_keepalives_idle()),
-        // The kernel notices a peer that disappears without closing the connection.
+        // Keepalive detects a peer that disappears without closing the connection.
         None => config
             .tcp_user_timeout(Duration::from_secs(10))
             .keepalives_idle(Duration::from_secs(30)),
@@ -183,7 +183,7 @@ impl HostFailure {
         }
     }
 
-    /// Of several hosts' failures the highest is reported.
+    /// If several hosts fail, the failure with the highest rank is reported.
     pub(super) fn rank(&self) -> u8 {
         match self {
             Self::UnknownName(_) => 0,
@@ -204,9 +204,9 @@ impl From<HostFailure> for ConnectionError {
     }
 }
 
-/// The texts of `getaddrinfo` for a name without an address (`EAI_NONAME`, `EAI_NODATA`): of glibc,
-/// musl and macOS. The standard library does not pass on the code. A DNS server that does not answer
-/// has another text (`EAI_AGAIN`).
+/// Error texts of `getaddrinfo` for a name without an address (`EAI_NONAME`, `EAI_NODATA`) in
+/// glibc, musl and macOS. The standard library does not expose the code. A DNS server that does not
+/// answer has another text (`EAI_AGAIN`).
 const UNKNOWN_NAME: [&str; 4] = [
     "Name or service not known",
     "No address associated with hostname",
@@ -229,7 +229,8 @@ fn is_unavailable(error: &tokio_postgres::Error) -> bool {
     }
     let cause = error.source();
     let network = cause.and_then(|cause| cause.downcast_ref::<io::Error>());
-    // The network, or a standby where a primary is wanted; not what TLS or a guard of ours refused.
+    // Network failures, or a standby where a primary is wanted; not refusals by TLS or by our own
+    // checks.
     let is_refusal = |error: &io::Error| {
         let inner = error.get_ref();
         error.kind() == io::ErrorKind::InvalidData

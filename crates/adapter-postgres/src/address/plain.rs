@@ -1,8 +1,8 @@
-//! TCP connections without TLS, over which a password is proved by SCRAM alone.
+//! TCP connections without TLS, on which only SCRAM password authentication is allowed.
 //!
-//! tokio-postgres answers whatever the server asks for. A server that asks for the password in clear
-//! text, or for its MD5 digest (as good as the password to whoever can try many), gets no answer
-//! here: the request is recognized before tokio-postgres reads it, and reading fails.
+//! tokio-postgres answers whatever the server asks for. A server that asks for the password in
+//! clear text, or for its MD5 digest (as good as the password for brute force), gets no answer
+//! here: the request is detected before tokio-postgres reads it, and the read fails.
 
 use std::{
     convert::Infallible,
@@ -18,11 +18,11 @@ use tokio_postgres::{
     tls::{ChannelBinding, MakeTlsConnect, TlsConnect, TlsStream},
 };
 
-/// Stands where a TLS connector would, and leaves the connection as it is.
+/// Takes the place of a TLS connector and adds no encryption.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlainConnector;
 
-/// The server asks for the password in a way that only TLS would protect.
+/// The server requests an authentication method that is safe only over TLS.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "the server asks for the password without SCRAM, which is not answered over a connection \
@@ -30,7 +30,7 @@ pub(super) struct PlainConnector;
 )]
 pub(super) struct UnprotectedPassword;
 
-/// A connection whose authentication is checked.
+/// A stream that checks the server's authentication requests.
 pub(super) struct PlainStream {
     socket: Socket,
     check: AuthenticationCheck,
@@ -97,21 +97,21 @@ impl AsyncWrite for PlainStream {
     }
 }
 
-/// Type and length of a message.
+/// Length in bytes of a message's type and length fields.
 const HEADER: usize = 5;
-/// The same, and what an authentication message asks for.
+/// [`HEADER`] and the code of an authentication message.
 const AUTHENTICATION: usize = 9;
 
-/// Follows the server's messages until the connection is authenticated.
+/// Parses the server's messages until the connection is authenticated.
 ///
 /// A message is a type byte and a length in four bytes that counts itself; `R` asks for
 /// authentication, by a code in four bytes more (PostgreSQL documentation, *Message Formats*).
 #[derive(Debug, Default)]
 struct AuthenticationCheck {
     is_authenticated: bool,
-    /// The bytes received so far of the next message's header.
+    /// Bytes of the next message's header received so far.
     header: Vec<u8>,
-    /// How many bytes of the current message are still to be received.
+    /// Bytes of the current message still to be received.
     remaining: usize,
 }
 
@@ -144,7 +144,7 @@ impl AuthenticationCheck {
         if is_request {
             match number(self.header.get(HEADER..).unwrap_or_default()) {
                 0 => self.is_authenticated = true,
-                // SASL, which is SCRAM: its three messages.
+                // The three messages of SASL (SCRAM).
                 10..=12 => {}
                 _ => return Err(UnprotectedPassword),
             }
@@ -159,7 +159,7 @@ impl AuthenticationCheck {
 mod tests {
     use super::*;
 
-    /// A message of the server; its first four bytes may be a code.
+    /// Builds a message of the server; its first four bytes may be a code.
     fn message(kind: u8, code: u32, rest: &[u8]) -> Vec<u8> {
         let length = u32::try_from(8 + rest.len()).unwrap();
         let mut bytes = vec![kind];
@@ -177,7 +177,7 @@ mod tests {
             message(b'R', 11, b"r=..."),
             message(b'R', 12, b"v=..."),
             message(b'R', 0, b""),
-            // Data, which may look like anything.
+            // Data rows may contain any bytes.
             message(b'R', 3, b""),
         ]
         .concat();
@@ -188,7 +188,7 @@ mod tests {
             }
             assert!(check.is_authenticated);
         }
-        // Clear text, MD5, and what does not exist yet.
+        // Clear text, MD5, and a code that is not assigned yet.
         for code in [3, 5, 13] {
             let asked = [message(b'N', 0, b"x"), message(b'R', code, b"salt")].concat();
             for piece in 1..asked.len() {

@@ -59,8 +59,8 @@ fn an_error_for_a_bad_url_does_not_contain_it() {
     }
 }
 
-/// A reader that takes the first `@` for the end of the credentials would take the rest of the
-/// password for the host's name, and log it and ask the DNS for it.
+/// A parser that ends the credentials at the first `@` would take the rest of the password for the
+/// host name, log it and send it to the DNS.
 #[test]
 fn a_password_that_is_not_percent_encoded_is_refused() {
     for url in [

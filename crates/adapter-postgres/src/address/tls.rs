@@ -1,4 +1,4 @@
-//! TLS to a database: which certificates are trusted.
+//! TLS to the database: which certificates are trusted.
 
 use std::{path::Path, sync::Arc};
 
@@ -16,16 +16,16 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::AddressError;
 
-/// What is verified of a server's certificate.
+/// Which properties of the server's certificate are verified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verification {
-    /// That a trusted authority has issued it and it is in force.
+    /// A trusted authority has issued it, and it is currently valid.
     Chain,
-    /// The same, and that it is for this host.
+    /// The same, and it is issued for this host.
     ChainAndName,
 }
 
-/// Connects over TLS; trusts the certificates in this PEM file, else the machine's.
+/// Builds a TLS connector that trusts the certificates in this PEM file, or else the machine's.
 pub(super) fn connector(
     verification: Verification,
     root_certificate: Option<&Path>,
@@ -34,7 +34,7 @@ pub(super) fn connector(
         Some(file) => roots_of(file)?,
         None => roots_of_this_machine()?,
     };
-    // Named here, so that nothing depends on what a main function has installed.
+    // Explicit, so that nothing depends on the provider that a main function has installed.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
@@ -80,7 +80,7 @@ fn roots_of_this_machine() -> Result<RootCertStore, AddressError> {
     Ok(roots)
 }
 
-/// Verifies all but the host's name, for `sslmode=verify-ca`.
+/// Verifies everything except the host name, for `sslmode=verify-ca`.
 #[derive(Debug)]
 struct ChainVerifier {
     roots: RootCertStore,

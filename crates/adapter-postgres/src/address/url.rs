@@ -1,5 +1,5 @@
-//! What tokio-postgres does not read in a database URL, `sslmode` and `sslrootcert`, and what it
-//! reads too generously: text that is not percent-encoded, and names of hosts.
+//! Parsing of database URLs beyond tokio-postgres: `sslmode` and `sslrootcert`, and checks for what
+//! it accepts too readily (text that is not percent-encoded, and host names).
 
 use std::path::PathBuf;
 
@@ -32,18 +32,18 @@ pub(super) const OPTIONS: [&str; 20] = [
     "load_balance_hosts",
 ];
 
-/// What an `sslmode` asks for.
+/// The protection that an `sslmode` requires.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum TlsMode {
     /// No TLS.
     Disable,
-    /// TLS with a certificate of a known authority, for whatever name.
+    /// TLS with a certificate of a trusted authority, for any host name.
     VerifyCa,
-    /// TLS with a certificate of a known authority for this host.
+    /// TLS with a certificate of a trusted authority for this host.
     VerifyFull,
 }
 
-/// The options that are read here.
+/// The options that are parsed here.
 #[derive(Debug, Default)]
 pub(super) struct Options {
     pub(super) mode: Option<TlsMode>,
@@ -51,7 +51,7 @@ pub(super) struct Options {
     pub(super) root_certificate: Option<PathBuf>,
 }
 
-/// Takes the options out of a URL; the rest is what tokio-postgres understands.
+/// Extracts these options from a URL; the rest is passed to tokio-postgres.
 pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
     if !(url.starts_with("postgres://") || url.starts_with("postgresql://")) {
         return Err(AddressError::Scheme);
@@ -76,7 +76,7 @@ pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
                 if std::mem::replace(&mut is_root_named, true) {
                     return Err(AddressError::Repeated("sslrootcert"));
                 }
-                // libpq's name for the machine's own.
+                // libpq's name for the machine's root certificates.
                 options.root_certificate =
                     (value != "system").then(|| PathBuf::from(value.as_ref()));
             }
@@ -89,9 +89,9 @@ pub(super) fn split(url: &str) -> Result<(String, Options), AddressError> {
     Ok((format!("{target}{separator}{others}"), options))
 }
 
-/// Refuses an `@` that may belong to a password: a second one, or one after the first `/` or `?`
-/// behind the scheme. tokio-postgres takes the first `@` for the end of the credentials, wherever it
-/// is, so that the rest of a password would be taken for a host, and logged.
+/// Rejects an `@` that may belong to a password: a second one, or one after the first `/` or `?`
+/// behind the scheme. tokio-postgres ends the credentials at the first `@`, wherever it is, so the
+/// rest of a password would be taken for a host, and logged.
 fn check_encoding(url: &str) -> Result<(), AddressError> {
     let (_, rest) = url.split_once("://").unwrap_or_default();
     let authority = rest.split(['/', '?']).next().unwrap_or_default();
@@ -103,7 +103,7 @@ fn check_encoding(url: &str) -> Result<(), AddressError> {
     is_plain.then_some(()).ok_or(AddressError::NotEncoded)
 }
 
-/// Refuses what cannot be the name or address of a host: it may be a part of a password.
+/// Rejects what cannot be a host name or address: it may be part of a password.
 pub(super) fn check_hosts(config: &Config) -> Result<(), AddressError> {
     let is_possible = |host: &Host| match host {
         Host::Tcp(name) => {

@@ -1,4 +1,4 @@
-//! Migrations after the first, on a table with many rows while others write to it.
+//! Migrations after the first, on a large table with concurrent writers.
 #![expect(
     clippy::disallowed_methods,
     reason = "a migration runs beside the test"
@@ -17,11 +17,11 @@ use tokio_postgres::Client;
 use super::{Address, migrate, run_from};
 use database::{Database, connect};
 
-/// How many rows the table has that is migrated.
+/// Number of rows in the migrated table.
 const ROWS: u32 = 100_000;
 
-/// The released migrations and these, each with its name, its statement and whether it runs in a
-/// transaction.
+/// Writes the released migrations and these, each with its name, its statement and whether it runs
+/// in a transaction.
 fn migrations_with(next: &[(&str, &str, bool)]) -> (tempfile::TempDir, FileBasedMigrations) {
     let directory = tempfile::tempdir().unwrap();
     let released = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../migrations/postgres");
@@ -59,7 +59,7 @@ async fn write(client: &Client) {
     client.execute(insert, &[]).await.unwrap();
 }
 
-/// Waits until a connection waits for a lock on the table that it does not get.
+/// Waits until another connection is blocked on a lock of the table.
 async fn wait_for_lock_wait(client: &Client) {
     let waiting = "SELECT count(*) FROM pg_locks
         WHERE relation = 'audit_log'::regclass AND NOT granted";
@@ -86,14 +86,14 @@ async fn a_migration_that_waits_for_a_lock_does_not_block_writers() {
         connect(&database.url).await.unwrap(),
         connect(&database.url).await.unwrap(),
     );
-    // A long transaction that has read the table: the migration cannot have it.
+    // A long transaction that has read the table blocks the migration.
     let begin = "BEGIN; SELECT count(*) FROM audit_log WHERE number = 1";
     reader.batch_execute(begin).await.unwrap();
     let address = Address::parse(&database.url).unwrap();
     let migration = tokio::spawn(async move { run_from(&address, source).await });
     for _ in 0..2 {
         wait_for_lock_wait(&writer).await;
-        // It would wait for ever behind a migration that does.
+        // It would block for ever behind a migration that waits without a timeout.
         write(&writer).await;
     }
     assert!(!migration.is_finished());
@@ -108,7 +108,7 @@ async fn a_migration_that_waits_for_a_lock_does_not_block_writers() {
 async fn an_index_is_built_while_others_write() {
     let database = filled_database().await;
     let client = connect(&database.url).await.unwrap();
-    // What an interrupted build leaves behind.
+    // The state after an interrupted build.
     let broken = "CREATE INDEX audit_log_by_action ON audit_log (action);
         UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'audit_log_by_action'::regclass";
     client.batch_execute(broken).await.unwrap();

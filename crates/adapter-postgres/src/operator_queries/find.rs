@@ -1,4 +1,4 @@
-//! Searches: one statement for each index that can answer a part of the question.
+//! Searches: one statement per index that can answer a part of the query.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -21,7 +21,7 @@ use crate::{
     schema::{merchants, operations, sessions},
 };
 
-/// How a session is named, as one index can tell it.
+/// An identifier of a session in a form that one index can find.
 #[derive(Clone, Copy)]
 enum NameFilter<'a> {
     Any,
@@ -45,7 +45,8 @@ pub(super) async fn find(
             NameFilter::Psp(text),
         ],
     };
-    // A name is narrow by itself; without one, the newest of each status are all the newest.
+    // An identifier or a merchant is selective by itself; otherwise the newest of each status
+    // together contain the newest of all.
     let is_by_status = search.identifier.is_none() && search.merchant.is_none();
     let ranges = match search.status {
         None if is_by_status => StatusName::ALL
@@ -128,14 +129,14 @@ fn search_page(
     query
 }
 
-/// The sessions with their merchants' names.
+/// Adds the merchants' names to the sessions.
 pub(super) async fn with_merchants(
     snapshot: &Snapshot,
     found: Vec<Session>,
 ) -> Result<Vec<FoundSession>, StoreError> {
     let ids: BTreeSet<MerchantId> = found.iter().map(|session| session.merchant).collect();
     let mut names: HashMap<MerchantId, MerchantName> = HashMap::new();
-    // One by one: for a list of ids PostgreSQL may read the whole table.
+    // One query per id: for a list of ids PostgreSQL may read the whole table.
     for id in ids {
         let query = merchants::table.find(id.uuid()).select(merchants::name);
         let found: Vec<String> = snapshot.read(query).await?;

@@ -32,17 +32,17 @@ use crate::{
     },
 };
 
-/// One more than is shown tells whether there is more.
+/// One more than is shown, to detect that there are more.
 const LIMIT: i64 = MAX_ROWS_PER_KIND as i64 + 1;
 
-/// Reads one kind of rows after the other, and notes where there is more than is shown.
+/// Reads one kind of rows after the other, and records which kinds are truncated.
 struct HistoryReader<'a> {
     snapshot: &'a Snapshot,
     session: SessionId,
     is_truncated: bool,
 }
 
-/// The story of a session.
+/// Loads the history of a session.
 pub(super) async fn session_history(
     snapshot: &Snapshot,
     id: SessionId,
@@ -164,7 +164,7 @@ impl HistoryReader<'_> {
         Ok(entries)
     }
 
-    /// Every attempt to deliver one of the session's events, by the event.
+    /// Loads all delivery attempts of the session's events, by event.
     async fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
         let session_events = events::table
             .filter(events::session_id.eq(self.session.uuid()))
@@ -219,7 +219,7 @@ type EventColumns = (
     Option<OffsetDateTime>,
 );
 
-/// A notification without its bytes.
+/// A notification without its body.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = psp_notifications, check_for_backend(Pg))]
 struct NotificationRow {
@@ -252,7 +252,7 @@ impl TryFrom<NotificationRow> for HistoryNotification {
     }
 }
 
-/// An entry of the audit log as it is read.
+/// A row of the audit log.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log, check_for_backend(Pg))]
 struct EntryRow {

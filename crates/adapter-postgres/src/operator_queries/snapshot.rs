@@ -1,4 +1,4 @@
-//! Several reads of the database as it is at one moment.
+//! Several reads from one consistent snapshot.
 
 use diesel::{
     deserialize::FromSqlRow,
@@ -12,7 +12,7 @@ use oncharge_ports::StoreError;
 
 use crate::{pool::PooledConnection, store::PostgresStore};
 
-/// A transaction that only reads. Where it is not closed, its connection is thrown away.
+/// A read-only transaction. If it is not closed, its connection is discarded.
 pub(super) struct Snapshot(PooledConnection);
 
 impl Snapshot {
@@ -25,7 +25,7 @@ impl Snapshot {
         Ok(Self(pooled))
     }
 
-    /// Reads rows: one round trip.
+    /// Reads rows, in one round trip.
     pub(super) async fn read<Q, R, ST>(&self, query: Q) -> Result<Vec<R>, StoreError>
     where
         Q: AsQuery + Send,

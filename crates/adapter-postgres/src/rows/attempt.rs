@@ -1,4 +1,4 @@
-//! An attempt to deliver, as a row.
+//! Rows of delivery attempts.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -29,7 +29,6 @@ pub(crate) struct AttemptRow {
 }
 
 impl AttemptRow {
-    /// The row of an attempt to deliver this event.
     pub(crate) fn new(event: EventId, attempt: &DeliveryAttempt) -> Self {
         Self {
             event_id: event.uuid(),

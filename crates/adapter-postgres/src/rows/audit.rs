@@ -1,4 +1,4 @@
-//! An entry of the audit log, as a row.
+//! Rows of the audit log.
 
 use diesel::prelude::*;
 use oncharge_domain::{audit::AuditEntry, id::Id};

@@ -1,4 +1,4 @@
-//! A ban, as a row; identifiers only as peppered hashes.
+//! Rows of bans; identifiers only as peppered hashes.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{

@@ -1,4 +1,4 @@
-//! A shopper's contact data, as a row of sealed values.
+//! Rows of shoppers' contact data, sealed.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -24,7 +24,7 @@ pub(crate) struct ContactRow {
 }
 
 impl ContactRow {
-    /// The row for a session's contact data; `None` where nothing is known.
+    /// Seals a session's contact data; `None` if there is none.
     pub(crate) fn seal(
         session: SessionId,
         contact: &Contact,
@@ -54,7 +54,6 @@ impl ContactRow {
         }))
     }
 
-    /// The contact data.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<Contact, StoreError> {
         let row = self.session_id.as_bytes();
         let email = open(sealer, CONTACT_EMAIL, row, (self.email, self.email_key_id))?;

@@ -1,4 +1,4 @@
-//! An event on its way to the merchant, as a row.
+//! Rows of webhook deliveries.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{

@@ -1,4 +1,4 @@
-//! A merchant's webhook endpoint, as a row; its secrets are sealed.
+//! Rows of webhook endpoints; their secrets are sealed.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -30,7 +30,7 @@ pub(crate) struct EndpointRow {
     pub(crate) settings: EndpointSettings,
 }
 
-/// All that changes while the endpoint stays.
+/// The columns that can change.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = webhook_endpoints, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -46,7 +46,6 @@ pub(crate) struct EndpointSettings {
     updated_at: OffsetDateTime,
 }
 
-/// The sealed secrets.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = webhook_endpoints, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -59,7 +58,6 @@ pub(crate) struct SecretColumns {
 }
 
 impl EndpointRow {
-    /// The row of an endpoint.
     pub(crate) fn seal(endpoint: &WebhookEndpoint, sealer: &Sealer) -> Result<Self, StoreError> {
         let disabled = endpoint.disabled;
         Ok(Self {
@@ -79,7 +77,6 @@ impl EndpointRow {
         })
     }
 
-    /// The endpoint.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
         let merchant = MerchantId::from_uuid(self.merchant_id);
         let reader = RowReader {
@@ -111,7 +108,7 @@ impl EndpointRow {
 }
 
 impl SecretColumns {
-    /// The columns of this merchant's endpoint.
+    /// Seals the secrets of this merchant's endpoint.
     pub(crate) fn seal(
         merchant: MerchantId,
         secrets: &EndpointSecrets,

@@ -1,4 +1,4 @@
-//! An event, as a row.
+//! Rows of events.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -73,7 +73,7 @@ impl From<&NewEvent> for EventRow {
 }
 
 impl EventRow {
-    /// The event, with what its payload takes from the session's row.
+    /// Builds an event, with those parts of its payload that come from the session's row.
     pub(crate) fn stored_event(
         self,
         reference: &str,

@@ -1,4 +1,4 @@
-//! An idempotency record, as a row; the remembered body is sealed.
+//! Rows of idempotency records; the stored response body is sealed.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -20,7 +20,7 @@ use crate::{
     seal::{BODY, SealedColumns, Sealer},
 };
 
-/// A record that is taken: reserved for an operation, or answered at once.
+/// A record when its key is taken: reserved for an operation, or answered at once.
 #[derive(Insertable)]
 #[diesel(table_name = idempotency_keys, treat_none_as_default_value = false)]
 pub(crate) struct NewKeyRow {
@@ -33,7 +33,7 @@ pub(crate) struct NewKeyRow {
     answer: AnswerColumns,
 }
 
-/// The answer; all of it or nothing is there.
+/// The stored response; either all columns or none are set.
 #[derive(Queryable, Selectable, Insertable, AsChangeset, Default)]
 #[diesel(table_name = idempotency_keys, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -45,7 +45,7 @@ pub(crate) struct AnswerColumns {
     body_key_id: Option<String>,
 }
 
-/// What is read of a record.
+/// The columns that are read of a record.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = idempotency_keys, check_for_backend(Pg))]
 pub(crate) struct KeyRow {
@@ -55,7 +55,7 @@ pub(crate) struct KeyRow {
     answer: AnswerColumns,
 }
 
-/// What a row of this scope is bound to when it is sealed: the merchant's id and the key's text.
+/// The row identity that a sealed body is bound to: the merchant's id and the key's text.
 pub(crate) fn row_bytes(merchant: Uuid, key: &str) -> Vec<u8> {
     [merchant.as_bytes(), key.as_bytes()].concat()
 }
@@ -79,7 +79,7 @@ impl NewKeyRow {
 }
 
 impl AnswerColumns {
-    /// The answer that was given at this time.
+    /// Seals a response that was given at this time.
     pub(crate) fn seal(
         scope: &IdempotencyScope,
         answer: &StoredResponse,
@@ -99,7 +99,6 @@ impl AnswerColumns {
 }
 
 impl KeyRow {
-    /// The record of this scope.
     pub(crate) fn open(
         self,
         scope: &IdempotencyScope,
@@ -141,10 +140,10 @@ impl KeyRow {
     }
 }
 
-/// The scope that a row's key columns say.
+/// Parses the scope from a row's key columns.
 pub(crate) fn scope_of(merchant: Uuid, key: &str) -> Result<IdempotencyScope, StoreError> {
     let merchant = MerchantId::from_uuid(merchant);
-    // Reading strips one pair of quotes: with a pair around it the text stays as it is.
+    // Parsing strips one pair of quotes: the added pair keeps the text unchanged.
     let key = IdempotencyKey::parse(&format!("\"{key}\""));
     Ok(IdempotencyScope {
         merchant,

@@ -1,4 +1,4 @@
-//! A merchant and its API keys, as rows; the signing key is sealed.
+//! Rows of merchants and their API keys; signing keys are sealed.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -38,14 +38,14 @@ pub(crate) struct MerchantRow {
     access: AccessColumns,
 }
 
-/// Whether a merchant may take new payments. That it is enabled again is written, too.
+/// Whether a merchant may take new payments. Clearing it is written, too.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants, check_for_backend(Pg), treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(crate) struct AccessColumns {
     disabled_at: Option<OffsetDateTime>,
 }
 
-/// How a merchant's checkout looks. What was taken away is written, too.
+/// A merchant's branding. Clearing a value is written, too.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants, check_for_backend(Pg), treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(crate) struct LookColumns {
@@ -141,7 +141,7 @@ impl LookColumns {
 }
 
 impl ApiKeyRow {
-    /// The row of a key that is looked up by this hash.
+    /// Seals a key that is looked up by this hash.
     pub(crate) fn seal(
         key: &ApiKey,
         hash: &ApiKeyHash,
@@ -162,7 +162,6 @@ impl ApiKeyRow {
         })
     }
 
-    /// The key.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
         let row = self.id.as_bytes();
         let columns = SealedColumns {

@@ -1,4 +1,4 @@
-//! A notification of a PSP, as a row; its bytes are sealed.
+//! Rows of PSP notifications; their bytes are sealed.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{id::NotificationId, time::Timestamp};
@@ -32,7 +32,7 @@ pub(crate) struct NotificationRow {
 }
 
 impl NotificationRow {
-    /// The row of a notification that has just come: one that was verified waits from now on.
+    /// Seals a new notification; a verified one is due from now on.
     pub(crate) fn seal(new: &NewNotification, sealer: &Sealer) -> Result<Self, StoreError> {
         let received_at = at(new.received_at);
         let columns = sealer.seal(NOTIFICATION, new.id.uuid().as_bytes(), &new.body)?;
@@ -54,7 +54,6 @@ impl NotificationRow {
         })
     }
 
-    /// The notification.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
         let id = NotificationId::from_uuid(self.id);
         let reader = RowReader {

@@ -1,4 +1,4 @@
-//! An operation, as a row; its request is sealed and kept only while it is open.
+//! Rows of operations; an operation's request is sealed and kept only while it is open.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -21,7 +21,7 @@ use crate::{
 
 /// A contradiction that is listed as stuck.
 pub(crate) const LISTED: &str = "listed";
-/// A contradiction that a person has dealt with.
+/// A contradiction that a person has handled.
 pub(crate) const DISMISSED: &str = "dismissed";
 
 #[derive(Queryable, Selectable, Insertable)]
@@ -42,7 +42,7 @@ pub(crate) struct OperationRow {
     state: OperationState,
 }
 
-/// The kind, and the details that one kind each has.
+/// The kind, and the columns that only some kinds have.
 #[derive(Queryable, Selectable, Insertable, Default)]
 #[diesel(table_name = operations, check_for_backend(Pg), treat_none_as_default_value = false)]
 pub(crate) struct KindColumns {
@@ -57,7 +57,7 @@ pub(crate) struct KindColumns {
     round: Option<i64>,
 }
 
-/// The columns that change.
+/// The columns that can change.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = operations, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -72,7 +72,7 @@ pub(crate) struct OperationState {
     not_before: OffsetDateTime,
 }
 
-/// The columns that are there exactly while an operation is open.
+/// The columns that are set exactly while an operation is open.
 #[derive(Insertable, AsChangeset, Default)]
 #[diesel(table_name = operations)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]

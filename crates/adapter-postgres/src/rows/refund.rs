@@ -1,4 +1,4 @@
-//! A refund, as a row.
+//! Rows of refunds.
 
 use diesel::{pg::Pg, prelude::*};
 use oncharge_domain::{
@@ -32,7 +32,7 @@ pub(crate) struct RefundRow {
     state: RefundState,
 }
 
-/// The columns that change.
+/// The columns that can change.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = refunds, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]

@@ -1,4 +1,4 @@
-//! A session, as a row: what never changes, and its state laid flat.
+//! Rows of sessions: their constant data, and their state as flat columns.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ pub(crate) struct SessionRow {
     state: SessionState,
 }
 
-/// The columns that change.
+/// The columns that can change.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = sessions, check_for_backend(Pg))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -110,7 +110,7 @@ impl From<&Session> for SessionRow {
 }
 
 impl SessionRow {
-    /// The session, with its contact data from their own row.
+    /// Builds the session, with its contact data from their own row.
     pub(crate) fn open(
         self,
         contact: Option<ContactRow>,
@@ -123,7 +123,7 @@ impl SessionRow {
         })
     }
 
-    /// The session, its contact data left out.
+    /// Builds the session without its contact data.
     pub(crate) fn open_without_contact(mut self) -> Result<Session, StoreError> {
         let id = SessionId::from_uuid(self.id);
         let reader = RowReader {
@@ -140,7 +140,7 @@ impl SessionRow {
             .map(|seconds| reader.count("automatic_capture", seconds))
             .transpose()?;
         let attempts = attempts_of(std::mem::take(&mut self.state.attempts));
-        // Which rule about `http` was in force when it was written does not matter any more.
+        // Accepts `http`, whatever rule was in force when it was written.
         let return_url = ReturnUrl::parse(&self.return_url, true).ok();
         Ok(Session {
             id,
@@ -184,12 +184,12 @@ impl SessionState {
     }
 }
 
-/// Metadata from its document; `None` where it is none.
+/// Parses metadata from JSON; `None` if it is invalid.
 pub(crate) fn metadata_of(document: Value) -> Option<Metadata> {
     Metadata::new(serde_json::from_value(document).ok()?).ok()
 }
 
-/// An attempt from its document; `None` where it is none.
+/// Parses an attempt from JSON; `None` if it is invalid.
 pub(crate) fn attempt_of(document: Value) -> Option<Attempt> {
     Attempt::restore(&serde_json::from_value(document).ok()?).ok()
 }
@@ -201,7 +201,7 @@ fn attempts_of(document: Value) -> Option<Vec<Attempt>> {
     }
 }
 
-/// The document of an attempt.
+/// Serializes an attempt to JSON.
 pub(crate) fn attempt_document(attempt: &Attempt) -> Value {
     object(&attempt.snapshot())
 }

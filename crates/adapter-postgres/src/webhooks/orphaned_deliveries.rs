@@ -1,8 +1,8 @@
-//! Deliveries that an endpoint has left over: ended some at a time, so that no statement is long.
+//! Ends deliveries whose endpoint was removed or disabled, in batches to keep statements short.
 //!
-//! Whoever sets an endpoint, ends one or ends deliveries holds the merchant's lock meanwhile. So while
-//! deliveries are ended no endpoint is set that would make them others' to send, and an endpoint is
-//! only set where nothing is left over.
+//! The merchant's lock is held while an endpoint is set or ended, or deliveries are ended. So no
+//! endpoint that would take over orphaned deliveries is set while they are being ended, and an
+//! endpoint is set only if no orphaned deliveries exist.
 
 use diesel::{
     QueryableByName,
@@ -17,8 +17,8 @@ use uuid::Uuid;
 
 use crate::{batch::Batch, merchants::merchant_lock, prepared::Prepared, store::PostgresStore};
 
-/// At most $2 of what is left over, by the merchant's present endpoint. In the order of the index of
-/// open deliveries, so that no plan reads the whole table.
+/// At most $2 of a merchant's orphaned deliveries, judged by its present endpoint. Ordered as the
+/// index of open deliveries, so that no plan reads the whole table.
 macro_rules! orphaned_deliveries {
     () => {
         "WITH ended AS MATERIALIZED (
@@ -35,20 +35,20 @@ macro_rules! orphaned_deliveries {
     };
 }
 
-/// One row, where nothing is left over.
+/// Returns one row if no orphaned deliveries exist.
 const NONE_EXIST: &str = concat!(
     orphaned_deliveries!(),
     "SELECT 1 WHERE NOT EXISTS (SELECT FROM orphaned)"
 );
 
-/// An attempt that is under way keeps its lease. What it has just brought to its end stays as it is.
+/// An attempt in progress keeps its lease. A delivery that it has just completed stays unchanged.
 const END: &str = concat!(
     orphaned_deliveries!(),
     "UPDATE deliveries SET state = 'dead', next_try_at = NULL, ended_at = now()
 WHERE event_id = ANY (ARRAY(SELECT event_id FROM orphaned)) AND next_try_at IS NOT NULL"
 );
 
-/// A merchant that has deliveries left over. Steps from merchant to merchant in the index of open
+/// Finds a merchant with orphaned deliveries. Skips from merchant to merchant in the index of open
 /// deliveries, as the claim of deliveries does.
 const FIND: &str = "
 WITH RECURSIVE walk (merchant_id) AS (
@@ -76,12 +76,12 @@ struct MerchantIdRow {
     id: Uuid,
 }
 
-/// Touches a row where nothing is left over of this merchant, whose lock the caller holds.
+/// Touches a row if this merchant, whose lock the caller holds, has no orphaned deliveries.
 pub(super) fn none_exist(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
     with_limit(NONE_EXIST, merchant, 1)
 }
 
-/// Ends some of this merchant's, whose lock the caller holds.
+/// Ends a batch of the orphaned deliveries of this merchant, whose lock the caller holds.
 pub(super) fn end(merchant: MerchantId) -> impl QueryFragment<Pg> + Send + use<> {
     with_limit(END, merchant, MAX_ENDED_AT_ONCE)
 }
@@ -96,7 +96,7 @@ fn with_limit(
         .bind::<BigInt, _>(i64::from(limit))
 }
 
-/// Ends some of this merchant's, or of any one that is found; returns how many.
+/// Ends a batch of orphaned deliveries of this merchant, or else of any one; returns their number.
 pub(super) async fn end_batch(
     store: &PostgresStore,
     of: Option<MerchantId>,

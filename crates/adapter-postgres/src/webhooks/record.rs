@@ -1,4 +1,4 @@
-//! Writes what came of an attempt to deliver, all or nothing.
+//! Records the result of a delivery attempt, all or nothing.
 
 use diesel::{
     prelude::*,
@@ -20,9 +20,9 @@ use crate::{
     store::PostgresStore,
 };
 
-/// Counts the attempt and gives the lease back, if that holds; how far the delivery is changes only
-/// where it was neither redelivered nor ended meanwhile. All in one statement: a row that it waits
-/// for is looked at again.
+/// Counts the attempt and releases its lease, if the lease is held. The delivery's state changes
+/// only if it was neither redelivered nor ended meanwhile. A single statement, because PostgreSQL
+/// re-evaluates its conditions for a row that it had to wait for.
 const CHANGE_DELIVERY: &str = "
 UPDATE deliveries SET attempts = $3, leased_until = NULL, lease_token = NULL,
     state = CASE WHEN round = $4 AND state = 'pending' THEN $5 ELSE state END,
@@ -32,13 +32,13 @@ UPDATE deliveries SET attempts = $3, leased_until = NULL, lease_token = NULL,
         ELSE ended_at END
 WHERE event_id = $1 AND lease_token = $2 AND leased_until > now()";
 
-/// Writes the attempt and what follows from it, in two round trips; where the endpoint that is to
-/// be disabled has another URL by now, has recovered or is gone, in four.
+/// Writes the attempt and its consequences, in two round trips; in four if the endpoint to be
+/// disabled has another URL by now, has recovered or is gone.
 pub(super) async fn record(
     store: &PostgresStore,
     attempt_record: &AttemptRecord,
 ) -> Result<(), CommitError> {
-    // The lease must be this very delivery's.
+    // The lease must be for this delivery.
     if attempt_record.lease.item != LeasedItem::Delivery(attempt_record.after.delivery.event) {
         return Err(CommitError::LeaseLost);
     }
@@ -52,11 +52,11 @@ pub(super) async fn record(
     written.map_err(commit_error_outside_session)
 }
 
-/// Writes it with this change of the endpoint.
+/// Writes the attempt with this change of the endpoint.
 ///
-/// The endpoint comes first, and before it the merchant's lock, which all that end deliveries hold: all that change it or
-/// end its deliveries meet there, so that they cannot block each other in a circle. Where the lease
-/// turns out to be lost, that is undone.
+/// Lock order: the merchant's lock, which everyone who ends deliveries holds, then the endpoint,
+/// then the delivery, so that concurrent changes cannot deadlock. If the lease turns out to be
+/// lost, everything is rolled back.
 async fn write(
     pooled: &PooledConnection,
     attempt_record: &AttemptRecord,
@@ -83,7 +83,7 @@ async fn write(
     batch.commit().await
 }
 
-/// Changes the endpoint, but only while its URL is the delivery's.
+/// Changes the endpoint, but only if it still has the delivery's URL.
 fn change_endpoint(
     batch: &mut Batch<'_, Precondition>,
     attempt_record: &AttemptRecord,
@@ -112,7 +112,8 @@ fn change_endpoint(
             let write = diesel::update(row).set(disabled_now(reason));
             batch.require(write, Precondition::RowExists("an endpoint"));
         }
-        // Only what still fails since then: not what was set or has recovered meanwhile.
+        // Only if it has been failing since then: not if it was set again or has recovered
+        // meanwhile.
         EndpointChange::Disabled(reason @ DisableReason::Failing) => {
             let failing = row.filter(failing_since.eq(attempt_record.failing_since.map(at)));
             let write = diesel::update(failing).set(disabled_now(reason));
@@ -121,7 +122,7 @@ fn change_endpoint(
     }
 }
 
-/// Writes what the attempt changes of its delivery, if the lease holds, and gives that back.
+/// Updates the delivery and releases its lease, if the lease is held.
 fn change_delivery(batch: &mut Batch<'_, Precondition>, attempt_record: &AttemptRecord) {
     let delivery = &attempt_record.after.delivery;
     let write = sql_query(CHANGE_DELIVERY)

@@ -1,4 +1,4 @@
-//! Claims deliveries: fairly among merchants, and a session's first attempts in their order.
+//! Claims deliveries: fair across merchants, with a session's first attempts in order.
 
 use std::time::Duration;
 
@@ -19,16 +19,15 @@ use uuid::Uuid;
 use super::interval;
 use crate::{prepared::Prepared, store::PostgresStore};
 
-/// Looks at the oldest 1000 that are due first. Where these yield all that is wanted, or where there
-/// are no more, those are the oldest of all, and the claim has cost the same however many merchants
-/// have something due. Where they do not (their merchants are busy, or one has very many), all
-/// merchants with open deliveries are found in an index, each by one step beyond the one before, and
-/// the oldest of each are taken. So one merchant's backlog, however long, is never read: neither to
-/// find the others nor, beyond what is wanted of each, to find the merchant's own oldest.
+/// Considers the oldest 1000 due deliveries first. If these yield the wanted number, or no more are
+/// due, they are the oldest of all, and the cost of the claim does not depend on the number of
+/// merchants with due deliveries. Otherwise (their merchants are busy, or one has very many) all
+/// merchants with open deliveries are found by a skip scan of an index, and the oldest of each are
+/// taken. So a merchant's backlog, however long, is never read: neither to find the others nor,
+/// beyond the number wanted per merchant, to find the merchant's own oldest.
 ///
-/// The choice is made without locks; what is chosen is locked and looked at again, and what another
-/// worker is just claiming is passed over. Rows are handed on as arrays, for which no plan reads the
-/// whole table.
+/// Candidates are selected without locks, then locked and re-checked; those that another worker is
+/// claiming are skipped. Rows are passed on as arrays, for which no plan reads the whole table.
 const CLAIM: &str = "
 WITH RECURSIVE due AS MATERIALIZED (
     SELECT event_id, merchant_id, session_id, sequence, attempts, next_try_at,
@@ -91,7 +90,7 @@ struct ClaimedRow {
     next_try_at: OffsetDateTime,
 }
 
-/// Claims what is wanted, oldest first, in one round trip.
+/// Claims due deliveries, oldest first, in one round trip.
 pub(super) async fn claim(
     store: &PostgresStore,
     wanted: &DeliveryClaimFilter,

@@ -1,4 +1,4 @@
-//! How much waits in each queue, in one round trip.
+//! Queue depths, in one round trip.
 
 use diesel::{
     prelude::*,

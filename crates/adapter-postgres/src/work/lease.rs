@@ -1,5 +1,5 @@
-//! The statements about leases that Diesel's own words cannot say for every table at once; prepared
-//! and kept like all others.
+//! Lease statements that Diesel's query builder cannot express for every table; prepared and cached
+//! like all others.
 
 use diesel::{
     pg::{Pg, data_types::PgInterval},
@@ -14,7 +14,7 @@ use uuid::Uuid;
 /// The account of a row, as `AccountName` has it.
 const ACCOUNT: &str = "(connector || '/' || account)";
 
-/// What can be leased.
+/// The tables with leases.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum WorkTable {
     Operations,
@@ -41,7 +41,7 @@ impl WorkTable {
         }
     }
 
-    /// The column that says when it is due.
+    /// The column of the due time.
     fn due(self) -> &'static str {
         match self {
             Self::Sessions => "due_at",
@@ -49,7 +49,7 @@ impl WorkTable {
         }
     }
 
-    /// The column that counts the claims, where there is one.
+    /// The column that counts the claims, if there is one.
     fn tries(self) -> Option<&'static str> {
         match self {
             Self::Operations | Self::Notifications => Some("tries"),
@@ -58,23 +58,22 @@ impl WorkTable {
     }
 }
 
-/// Gives due rows that nobody holds to a new claim: id, number of claims, account, and when it was
-/// due.
+/// Leases due rows that are free; returns id, number of claims, account and due time.
 ///
-/// The rows are picked in a CTE of its own, so that its limit holds whatever plan is chosen, and
-/// rows that another worker is just claiming are passed over. They are handed on as an array, for
-/// which no plan reads the whole table.
+/// The rows are selected in a separate CTE, so that its limit holds whatever plan is chosen; rows
+/// that another worker is claiming are skipped. They are passed on as an array, for which no plan
+/// reads the whole table.
 #[derive(Debug)]
 pub(super) struct Claim<'a> {
     pub(super) table: WorkTable,
     pub(super) limit: i64,
-    /// The accounts of which nothing is wanted.
+    /// The accounts to skip.
     pub(super) busy: Vec<&'a str>,
     pub(super) length: PgInterval,
     pub(super) token: Uuid,
 }
 
-/// The row of a lease, if that holds; locked until the end of the transaction.
+/// Selects the row of a lease that is held, and locks it until the end of the transaction.
 #[derive(Debug)]
 pub(crate) struct HeldLease {
     table: WorkTable,
@@ -82,14 +81,15 @@ pub(crate) struct HeldLease {
     token: Uuid,
 }
 
-/// Lengthens a lease that holds.
+/// Renews a lease that is held.
 #[derive(Debug)]
 pub(super) struct Renew {
     pub(super) held: HeldLease,
     pub(super) length: PgInterval,
 }
 
-/// Ends a lease that holds; what is not over is due again at this time, a session as it was.
+/// Releases a lease that is held. An item that is not finished is due again at this time; a
+/// session's due time is unchanged.
 #[derive(Debug)]
 pub(super) struct Release {
     pub(super) held: HeldLease,
@@ -108,7 +108,7 @@ impl HeldLease {
         Self { table, id, token }
     }
 
-    /// Adds the condition that it holds.
+    /// Adds the condition that the lease is held.
     fn condition<'b>(&'b self, out: &mut AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql(" WHERE ");
         out.push_sql(self.table.key());
@@ -191,7 +191,7 @@ impl QueryFragment<Pg> for Release {
         out.push_sql(self.held.table.name());
         out.push_sql(" SET leased_until = NULL, lease_token = NULL");
         if !matches!(self.held.table, WorkTable::Sessions) {
-            // One that is over has no next try, and gets none.
+            // A finished item has no next try, and gets none.
             out.push_sql(", next_try_at = CASE WHEN next_try_at IS NOT NULL THEN ");
             out.push_bind_param::<sql_types::Timestamptz, _>(&self.next)?;
             out.push_sql(" END");
@@ -200,7 +200,7 @@ impl QueryFragment<Pg> for Release {
     }
 }
 
-/// All of them are told apart by their text, which depends on the table.
+/// These statements are identified by their text, which depends on the table.
 macro_rules! identified_by_text {
     ($($statement:ty),*) => {$(
         impl QueryId for $statement {

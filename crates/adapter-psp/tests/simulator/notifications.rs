@@ -128,22 +128,22 @@ async fn forged_notifications_are_not_verified() {
     let mut receiver = Receiver::start().await;
     let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
     sandbox.authorized().await;
-    let mut received = receiver.next().await;
+    let mut message = receiver.next().await;
 
     let mut settings = sandbox.settings();
     settings.notification_key = Secret::new("key-of-another-account");
     let other = account("other", settings);
     let unverified = Err(InvalidSignature);
     assert_eq!(
-        verified(&*other, &received),
+        verified(&*other, &message),
         unverified,
         "another account's key"
     );
-    let unsigned = sandbox.psp.verify_notifications(&|_| None, &received.body);
+    let unsigned = sandbox.psp.verify_notifications(&|_| None, &message.body);
     assert_eq!(unsigned, unverified, "no signature");
-    received.body.push(b' ');
+    message.body.push(b' ');
     assert_eq!(
-        verified(&*sandbox.psp, &received),
+        verified(&*sandbox.psp, &message),
         unverified,
         "another body"
     );

@@ -59,7 +59,7 @@ impl ContactRow {
         let seal = |column, text: Option<&str>| match text {
             Some(text) => sealer
                 .seal(place(column, &id), text.as_bytes())
-                .map(|sealed| (Some(sealed.bytes), Some(sealed.key_id))),
+                .map(|sealed_value| (Some(sealed_value.bytes), Some(sealed_value.key_id))),
             None => Ok((None, None)),
         };
         let (email, email_key_id) = seal("email", contact.email.as_ref().map(Email::as_str))?;

@@ -77,13 +77,13 @@ impl AnswerColumns {
         answered_at: i64,
         sealer: &Sealer,
     ) -> Result<Self, StoreError> {
-        let sealed = sealer.seal(place(&row_of(scope)), &answer.body)?;
+        let sealed_value = sealer.seal(place(&row_of(scope)), &answer.body)?;
         Ok(Self {
             answered_at: Some(answered_at),
             status: Some(answer.status.into()),
             content_type: Some(answer.content_type.clone()),
-            body: Some(sealed.bytes),
-            body_key_id: Some(sealed.key_id),
+            body: Some(sealed_value.bytes),
+            body_key_id: Some(sealed_value.key_id),
         })
     }
 }
@@ -107,8 +107,8 @@ impl KeyRow {
         let answer = match (columns.status, columns.body, columns.body_key_id) {
             (None, None, None) => None,
             (Some(status), Some(bytes), Some(key_id)) => {
-                let sealed = SealedColumns { bytes, key_id };
-                let body = sealer.open(place(&row), sealed, |plain| Some(plain.to_vec()));
+                let sealed_value = SealedColumns { bytes, key_id };
+                let body = sealer.open(place(&row), sealed_value, |plain| Some(plain.to_vec()));
                 Some(StoredResponse {
                     status: reader.parse("status", u16::try_from(status))?,
                     content_type: reader.require("content_type", columns.content_type)?,

@@ -163,13 +163,13 @@ impl ApiKeyRow {
         sealer: &Sealer,
     ) -> Result<Self, StoreError> {
         let id = id_bytes(key.id);
-        let sealed = sealer.seal(signing_key_place(&id), key.signing_key.expose_bytes())?;
+        let sealed_value = sealer.seal(signing_key_place(&id), key.signing_key.expose_bytes())?;
         Ok(Self {
             id,
             merchant_id: id_bytes(key.merchant),
             key_hash: hash.bytes().to_vec(),
-            signing_key: sealed.bytes,
-            signing_key_key_id: sealed.key_id,
+            signing_key: sealed_value.bytes,
+            signing_key_key_id: sealed_value.key_id,
             key_hint: key.hint.clone(),
             created_at: key.created_at.unix_micros(),
             last_used_at: key.last_used_at.map(Timestamp::unix_micros),
@@ -180,11 +180,11 @@ impl ApiKeyRow {
     /// The key.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
         let reader = RowReader::of("api_keys", &self.id);
-        let sealed = SealedColumns {
+        let sealed_value = SealedColumns {
             bytes: self.signing_key,
             key_id: self.signing_key_key_id,
         };
-        let signing_key = sealer.open(signing_key_place(&self.id), sealed, |plain| {
+        let signing_key = sealer.open(signing_key_place(&self.id), sealed_value, |plain| {
             plain.try_into().ok().map(SigningKey::from_bytes)
         });
         Ok(ApiKey {

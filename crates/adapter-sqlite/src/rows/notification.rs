@@ -68,7 +68,7 @@ impl NewNotificationRow {
     /// The row, its bytes sealed: it waits, unless it is only kept as evidence.
     pub(crate) fn seal(new: &NewNotification, sealer: &Sealer) -> Result<Self, StoreError> {
         let id = id_bytes(new.id);
-        let sealed = sealer.seal(place(&id), &new.body)?;
+        let sealed_value = sealer.seal(place(&id), &new.body)?;
         let received_at = new.received_at.unix_micros();
         let status = match new.event_key {
             Some(_) => NotificationStatus::Waiting,
@@ -82,8 +82,8 @@ impl NewNotificationRow {
                 account: new.account.account().to_owned(),
                 event_key: new.event_key.clone(),
                 status: status.name().to_owned(),
-                body: sealed.bytes,
-                body_key_id: sealed.key_id,
+                body: sealed_value.bytes,
+                body_key_id: sealed_value.key_id,
                 received_at,
             },
             next_try_at: waits.then_some(received_at),
@@ -97,11 +97,11 @@ impl NotificationRow {
     pub(crate) fn open(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
         let reader = RowReader::of(TABLE, &self.id);
         let account = PspAccount::new(&self.connector, &self.account);
-        let sealed = SealedColumns {
+        let sealed_value = SealedColumns {
             bytes: self.body,
             key_id: self.body_key_id,
         };
-        let body = sealer.open(place(&self.id), sealed, |plain| Some(plain.to_vec()));
+        let body = sealer.open(place(&self.id), sealed_value, |plain| Some(plain.to_vec()));
         Ok(StoredNotification {
             new: NewNotification {
                 id: reader.id("id", &self.id)?,

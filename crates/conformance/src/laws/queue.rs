@@ -252,6 +252,7 @@ async fn claims(fixture: &Fixture, now: Timestamp, id: SessionId) -> anyhow::Res
 /// they are and however long they wait: operations, sessions and notifications alike.
 pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
+    let queue = &store.queue;
     let mut accounts = vec![fixture.merchant.account.clone()];
     accounts.push(PspAccount::new("simulator", "default-2")?);
     accounts.push(PspAccount::new("simulator-2", "default")?);
@@ -287,7 +288,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         left.retain(|(account, ..)| !busy.contains(account));
         left.truncate(limit as usize);
         let without = format!("{limit}, without {busy:?}");
-        let claimed = store.queue.claim_operations(now, &asked, EXPIRED).await?;
+        let claimed = queue.claim_operations(now, &asked, EXPIRED).await?;
         let claimed = claimed
             .into_iter()
             .map(|item| (item.account, item.operation));
@@ -297,7 +298,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
             wanted.collect::<Vec<_>>(),
             "operations: {without}"
         );
-        let claimed = store.queue.claim_sessions(now, &asked, EXPIRED).await?;
+        let claimed = queue.claim_sessions(now, &asked, EXPIRED).await?;
         let claimed = claimed.into_iter().map(|item| (item.account, item.session));
         let wanted = left.iter().map(|row| (row.0.clone(), row.2));
         ensure_eq!(
@@ -305,10 +306,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
             wanted.collect::<Vec<_>>(),
             "sessions: {without}"
         );
-        let claimed = store
-            .queue
-            .claim_notifications(now, &asked, EXPIRED)
-            .await?;
+        let claimed = queue.claim_notifications(now, &asked, EXPIRED).await?;
         let claimed = claimed
             .into_iter()
             .map(|item| (item.account, item.notification));

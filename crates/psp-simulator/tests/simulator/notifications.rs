@@ -196,11 +196,11 @@ async fn reordered_notifications_all_arrive() {
             .await;
         sent.push(key);
     }
-    let mut received = Vec::new();
+    let mut keys = Vec::new();
     for _ in 0..8 {
-        received.push(receiver.next().await.text("idempotency_key").to_owned());
+        keys.push(receiver.next().await.text("idempotency_key").to_owned());
     }
-    assert_ne!(received, sent);
-    received.sort();
-    assert_eq!(received, sent);
+    assert_ne!(keys, sent);
+    keys.sort();
+    assert_eq!(keys, sent);
 }

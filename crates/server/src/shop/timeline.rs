@@ -87,7 +87,7 @@ fn insert_event(entries: &mut Vec<Entry>, event: &ReceivedEvent) {
     }
     let entry = Entry {
         id: format!("event-{}", event.id),
-        fact: fact,
+        fact,
         title: title_of(event),
         text: String::new(),
         at: event.created_at,

@@ -1,6 +1,6 @@
-//! Writes minor units as an exact decimal text; no float comes near it.
+//! Formats minor units as exact decimal text, without floats.
 
-/// The amount with the currency's own decimals, a point between: `9999` with 2 decimals is `99.99`.
+/// The amount with the currency's decimals and a decimal point: `9999` with 2 decimals is `99.99`.
 /// Language-neutral; the browser's `Intl` formats it for the shopper's locale.
 pub fn decimal_text(minor: i64, decimals: u8) -> String {
     let sign = if minor < 0 { "-" } else { "" };

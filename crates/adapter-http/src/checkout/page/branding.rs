@@ -1,5 +1,5 @@
-//! What the page shows of the merchant's own look: a second style sheet and an image, both in the page
-//! itself, so that it loads nothing from anywhere.
+//! The merchant's branding on the page: an extra stylesheet and a logo, both inlined, so that the
+//! page loads nothing from elsewhere.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,17 +9,17 @@ use oncharge_domain::merchant::logo::Logo;
 
 use super::assets::base64_sha256;
 
-/// The style sheet of an accent, and what allows it.
+/// The stylesheet of the accent colors, with its digest.
 pub(super) struct AccentStyle {
-    /// Its text: nothing but properties and colours of six hexadecimal digits.
+    /// Contains only properties and colors of six hexadecimal digits.
     pub(super) style: String,
-    /// Base64 SHA-256 of it, for the policy.
+    /// Base64 SHA-256 of the style, for the Content-Security-Policy.
     pub(super) digest: String,
 }
 
-/// The style sheet of this look, if it has an accent that can be read.
+/// The stylesheet of this branding, if it has a valid accent color.
 pub(super) fn accent_style(branding: &Branding) -> Option<AccentStyle> {
-    // Each scheme by itself: where one has no accent, the page's own stays.
+    // Each color scheme separately: one without an accent keeps the default.
     let schemes = [
         (
             ColorScheme::Light,
@@ -51,8 +51,8 @@ fn css_rule(query: &str, palette: Palette) -> String {
     )
 }
 
-/// The logo as the source of an `<img>`. There a browser runs no script of an SVG and loads nothing that
-/// it names; nowhere else may it be put.
+/// The logo as a data URL for the `src` of an `<img>`. There, a browser runs no script of an SVG
+/// and loads none of its references; it must not be used anywhere else.
 pub(super) fn data_url(logo: &Logo) -> String {
     let media_type = logo.kind().media_type();
     format!("data:{media_type};base64,{}", STANDARD.encode(logo.bytes()))
@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(style(None, None), None);
     }
 
-    /// The value of a property in a part of the shared properties.
+    /// The value of a property within a section of the shared properties.
     fn css_property(part: &str, name: &str) -> Color {
         let value = part.split_once(&format!("--{name}: ")).unwrap().1;
         Color::parse(value.split_once(';').unwrap().0).unwrap()
@@ -108,7 +108,7 @@ mod tests {
         );
         assert_eq!(ColorScheme::Dark.surface(), css_property(dark, "surface"));
         assert_eq!(ColorScheme::Dark.on_accent(), css_property(dark, "page"));
-        // The page's own accents would be accepted, too.
+        // The default accents also pass the validation.
         for (part, scheme) in [(light, ColorScheme::Light), (dark, ColorScheme::Dark)] {
             let own_accent = css_property(part, "accent").to_string();
             assert!(

@@ -1,4 +1,4 @@
-//! The data block that the page's script starts from: JSON that is inert inside HTML.
+//! The data block for the page's script: JSON that is inert inside HTML.
 
 use std::collections::BTreeMap;
 
@@ -23,7 +23,7 @@ struct Data<'a> {
     messages: BTreeMap<&'static str, &'static str>,
 }
 
-/// The block's text for this page.
+/// Serializes the data block of this page.
 pub(super) fn block(
     model: &PageModel<'_>,
     language: Language,
@@ -45,8 +45,8 @@ pub(super) fn block(
     serde_json::to_string(&data).map(|json| escape_for_html(&json))
 }
 
-/// Inside JSON these characters stand only in strings, where the escape means the same; without them no
-/// value can end the element, open a comment, or be read as markup.
+/// In JSON, these characters occur only in strings, where their escapes mean the same; without them
+/// no value can end the element, open a comment, or be parsed as markup.
 fn escape_for_html(json: &str) -> String {
     let mut text = String::with_capacity(json.len());
     for character in json.chars() {

@@ -1,9 +1,10 @@
-//! What the shopper's calls answer and the page is rendered with: how the payment stands, what is next.
+//! The state of a payment as shown to the shopper: response of the shopper's calls and input of the
+//! page.
 
 use oncharge_domain::session::{self, StatusName};
 use serde::Serialize;
 
-/// The answer of `pay`, `status` and `abandon`, as it goes over the wire.
+/// The response of `pay`, `status` and `abandon`, in its wire format.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShopperState {
     status: &'static str,
@@ -14,11 +15,11 @@ pub struct ShopperState {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 enum Next {
-    /// Nothing: pay (`created`), wait (`pending`), or it is over.
+    /// No step: pay (`created`), wait (`pending`), or the payment has ended.
     None,
-    /// The issuer wants to see the shopper, on a page of the PSP's origin.
+    /// The issuer requires a challenge, on a page of the PSP's origin.
     Challenge { url: String },
-    /// This try failed, another one is allowed; with `last_try` it can be the last one.
+    /// This attempt failed, another one is allowed; with `last_try` it can be the last one.
     Retry {
         reason: &'static str,
         last_try: bool,
@@ -26,7 +27,7 @@ enum Next {
 }
 
 impl ShopperState {
-    /// The answer for a session that stands so.
+    /// The state for this status and next action.
     pub fn new(status: StatusName, next: session::NextAction) -> Self {
         let next = match next {
             session::NextAction::None => Next::None,

@@ -1,4 +1,4 @@
-//! The rendered pages: hostile values, sizes, and that the policy allows exactly what is in them.
+//! Rendered pages: hostile values, sizes, and that the CSP allows exactly the page's content.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -50,7 +50,7 @@ fn with_branding(branding: &Branding, change: impl FnOnce(&mut PageModel<'_>)) -
     render(&model).unwrap()
 }
 
-/// Both accents, and this logo.
+/// Both accents and this logo.
 fn branding_with_logo(logo: &[u8]) -> Branding {
     Branding {
         accent: Some(Accent::parse("#c2185b", ColorScheme::Light).unwrap()),
@@ -212,8 +212,8 @@ fn amounts_use_the_decimals_of_their_currency() {
     }
 }
 
-/// The script that writes the amount comes before anything else, and nothing is painted before the page
-/// is complete: the amount never changes before the shopper's eyes.
+/// The script that formats the amount comes first, and nothing is painted before the page is
+/// complete: the amount never changes visibly.
 #[test]
 fn the_amount_is_written_before_the_first_paint() {
     check(

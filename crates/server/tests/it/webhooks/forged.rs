@@ -155,10 +155,10 @@ async fn a_forged_notification_changes_nothing(database: Database) {
     }
     let file = node.dir.path().join(".oncharge/oncharge.db");
     let entered = audit::actions(url.as_deref(), &file).await;
-    let mismatches = entered
+    let audited = entered
         .iter()
         .filter(|it| **it == "notification_mismatched");
-    assert_eq!(mismatches.count(), mismatched, "{entered:?}");
+    assert_eq!(audited.count(), mismatched, "{entered:?}");
     assert_metrics(&node, mismatched).await;
     assert_eq!(shop.session(&payment.session).await["status"], "pending");
     assert_eq!(
