@@ -1,4 +1,4 @@
-//! Reads the fields of a body and collects everything that is wrong with them, all at once.
+//! Reads the fields of a request body and collects all their errors.
 
 use std::cell::RefCell;
 
@@ -13,14 +13,14 @@ use crate::{
     problem::{FieldProblem, Problem},
 };
 
-/// A field's value, or what is wrong with it.
+/// A field's value, or a message saying what is wrong with it.
 pub(crate) type FieldResult<T> = Result<T, String>;
 
-/// How many unknown members are named at most.
+/// Maximum number of unknown members that the warning names.
 const MAX_NAMED_MEMBERS: usize = 10;
 
-/// The JSON object of a request. It notes which members are asked for, so that all others can be
-/// named to the client: a misspelt optional member is otherwise never noticed.
+/// The JSON object of a request. Records which members are read, so that all others can be reported
+/// to the client: a misspelled optional member would otherwise go unnoticed.
 #[derive(Default)]
 pub(crate) struct JsonBody {
     members: Object,
@@ -28,7 +28,6 @@ pub(crate) struct JsonBody {
 }
 
 impl JsonBody {
-    /// With these members.
     pub(crate) fn new(members: Object) -> Self {
         let known = RefCell::default();
         Self { members, known }
@@ -42,7 +41,7 @@ impl JsonBody {
         self.members.get(name)
     }
 
-    /// The text of `Oncharge-Warning`, where there are members that nothing asked for.
+    /// The text of `Oncharge-Warning`, if there are members that no field read.
     pub(crate) fn warning(&self) -> Option<String> {
         let known = self.known.borrow();
         let is_unknown = |name: &&String| !known.iter().any(|known| known == name);
@@ -64,14 +63,13 @@ impl JsonBody {
     }
 }
 
-/// Reads fields one by one; nothing is refused before the last was looked at.
+/// Reads fields one by one; errors are returned together at the end.
 pub(crate) struct FieldReader<'a> {
     body: &'a JsonBody,
     problems: Vec<FieldProblem>,
 }
 
 impl<'a> FieldReader<'a> {
-    /// Of this body.
     pub(crate) fn of(body: &'a JsonBody) -> Self {
         Self {
             body,
@@ -79,7 +77,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field that must be there.
+    /// A field that must be present.
     pub(crate) fn required<T>(
         &mut self,
         name: &'static str,
@@ -106,7 +104,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// A field for which the empty text counts as absent, too, since shops send that.
+    /// An optional field whose empty string counts as absent, because shops send that.
     pub(crate) fn optional_non_empty<T>(
         &mut self,
         name: &'static str,
@@ -118,7 +116,7 @@ impl<'a> FieldReader<'a> {
         }
     }
 
-    /// The required fields together, or everything that was wrong.
+    /// The required fields together, or all errors.
     pub(crate) fn finish<T>(self, required: Option<T>) -> Result<T, Problem> {
         match required {
             Some(values) if self.problems.is_empty() => Ok(values),
@@ -127,7 +125,7 @@ impl<'a> FieldReader<'a> {
     }
 }
 
-/// A text of any kind.
+/// Any string.
 pub(crate) fn text(value: &Value) -> FieldResult<&str> {
     match value {
         Value::String(text) => Ok(text),
@@ -143,7 +141,7 @@ pub(crate) fn flag(value: &Value) -> FieldResult<bool> {
     }
 }
 
-/// A text with a rule of the domain.
+/// A string that must satisfy a rule of the domain.
 pub(crate) fn parse_with<T>(
     parse: fn(&str) -> Result<T, TextError>,
 ) -> impl Fn(&Value) -> FieldResult<T> {
@@ -160,7 +158,7 @@ pub(crate) fn amount(value: &Value) -> FieldResult<i64> {
     }
 }
 
-/// A currency in use.
+/// A currency code in use.
 pub(crate) fn currency(value: &Value) -> FieldResult<oncharge_domain::currency::Currency> {
     oncharge_domain::currency::Currency::parse(text(value)?).map_err(|problem| problem.to_string())
 }

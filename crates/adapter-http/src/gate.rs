@@ -1,8 +1,8 @@
 //! The checks that every request under `/v1` passes, in the order of the merchant API.
 //!
-//! Key, timestamp, size, signature and quota are checked here, around the whole scope; then the
-//! routes tell unknown paths and methods; then [`post`] checks media type, JSON and idempotency
-//! key. What is left is the use case's.
+//! This middleware around the whole scope checks key, timestamp, size, signature and quota; then
+//! routing rejects unknown paths and methods; then [`post`] checks media type, JSON and idempotency
+//! key. All other checks belong to the use case.
 
 pub(crate) mod body;
 mod credentials;
@@ -34,7 +34,7 @@ use crate::{
     request_log::log_caller,
 };
 
-/// How large a body may be, in bytes.
+/// Maximum size of a body, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// A request that has passed the checks.
@@ -79,8 +79,8 @@ pub(crate) async fn gate<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Checks 1 to 5. `rate_limit_status` is set once the signature is verified, so that only the key's owner sees
-/// its quota.
+/// Checks 1 to 5. Sets `rate_limit_status` after verifying the signature, so that only the key's
+/// owner sees its quota.
 async fn run_checks(
     api: &Api,
     request: &HttpRequest,
@@ -91,8 +91,8 @@ async fn run_checks(
     body::check_content_length(request.headers(), MAX_BODY_BYTES)?;
     let credentials = Credentials::of(request.headers())?;
     let address = Address::of(request.head(), &api.settings().trusted_proxies);
-    // Requests that fail must not cost the store anything beyond their limit. Those that pass are
-    // served from any address, as long as the key is known to this process.
+    // Failing requests must not load the store beyond their limit. Valid ones are served from any
+    // address, as long as this process has the key in its cache.
     let wait = api.limits().failure_wait(address);
     let known = match wait {
         None => find(api, credentials.key).await?,
@@ -116,7 +116,7 @@ async fn run_checks(
     if !known.key.signing_key.verify(&signed, credentials.signature) {
         return Err(Problem::InvalidSignature);
     }
-    // What was known may be an hour old: the key may have been revoked since.
+    // The cached key may be an hour old and revoked since.
     let principal = match wait {
         None => known,
         Some(_) => find(api, credentials.key).await?,
@@ -133,8 +133,8 @@ async fn find(api: &Api, key: &str) -> Result<Arc<Principal>, Problem> {
     found.ok_or(Problem::InvalidKey)
 }
 
-/// The request target as it was sent: path, and query where there is one. Whoever sends an
-/// absolute form speaks to a proxy, not to us, and cannot have signed what we would check.
+/// The request target as sent: path and query. A client that sends the absolute form addresses a
+/// proxy, and cannot have signed the target that would be checked here.
 fn origin_form(request: &HttpRequest) -> Result<&str, Problem> {
     let uri = request.uri();
     let is_absolute = uri.scheme().is_some() || uri.authority().is_some();
@@ -145,8 +145,7 @@ fn origin_form(request: &HttpRequest) -> Result<&str, Problem> {
     Ok(target.as_str())
 }
 
-/// Counts a failure of the checks against its address, and answers that instead where there
-/// were too many.
+/// Counts a failed check against its address; returns `RateLimited` instead if there were too many.
 pub(crate) fn count_auth_failure(api: &Api, request: &HttpRequest, problem: Problem) -> Problem {
     use oncharge_application::Error as UseCase;
     let counts = matches!(
@@ -173,10 +172,10 @@ pub(crate) fn count_auth_failure(api: &Api, request: &HttpRequest, problem: Prob
     }
 }
 
-/// The merchant who sent a request without query parameters, for handlers that only read.
+/// The merchant of a request without query parameters, for handlers that only read.
 pub(crate) struct Caller(pub(crate) Arc<Merchant>);
 
-/// The merchant who asks for a list; the handler reads the query parameters.
+/// The merchant of a list request; the handler reads the query parameters.
 pub(crate) struct ListCaller(pub(crate) Arc<Merchant>);
 
 impl FromRequest for Caller {
@@ -203,7 +202,7 @@ impl FromRequest for ListCaller {
     }
 }
 
-/// The API key that signed a request without query parameters, with its merchant.
+/// The API key, with its merchant, of a request without query parameters.
 pub(crate) struct Signer(pub(crate) Arc<Principal>);
 
 impl FromRequest for Signer {
@@ -218,8 +217,8 @@ impl FromRequest for Signer {
     }
 }
 
-/// The active API key that signed a request about keys or webhook endpoints, without query parameters;
-/// one in its grace period is refused.
+/// The active API key of a request about keys or webhook endpoints, without query parameters; a key
+/// in its grace period is refused.
 pub(crate) struct ActiveSigner(pub(crate) Arc<Principal>);
 
 impl FromRequest for ActiveSigner {
@@ -237,7 +236,7 @@ impl FromRequest for ActiveSigner {
     }
 }
 
-/// What [`gate`] left; missing only where a route was put outside of it, which must not pass.
+/// The result of [`gate`]; missing only if a route was registered outside of it, which must fail.
 fn authenticated(request: &HttpRequest) -> Result<AuthenticatedRequest, Problem> {
     request
         .extensions()

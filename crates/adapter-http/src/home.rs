@@ -1,4 +1,4 @@
-//! `GET /`: a plain page for a person who wonders what this is.
+//! `GET /`: a plain page that says what this server is.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -36,7 +36,6 @@ struct Home<'a> {
     shop_url: Option<&'a str>,
 }
 
-/// The page.
 pub(crate) async fn home(api: web::Data<Api>) -> Result<HttpResponse, Problem> {
     let settings = api.settings();
     let html = Home {

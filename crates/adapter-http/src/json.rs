@@ -1,4 +1,4 @@
-//! Strict JSON: one object, no key twice at any level, at most 32 levels, nothing after it.
+//! Strict JSON: one object, no duplicate keys at any level, at most 32 levels, no trailing data.
 
 use std::{
     cell::{Cell, RefCell},
@@ -10,25 +10,22 @@ use serde::de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor};
 
 use crate::problem::FieldProblem;
 
-/// How deep objects and arrays may nest, the outermost object included.
+/// Maximum nesting of objects and arrays, including the outermost object.
 const MAX_DEPTH: u8 = 32;
 
-/// A JSON value as far as any field of ours looks into it.
+/// A JSON value, as detailed as any field needs it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Value {
     /// `null`, which counts as absent.
     Null,
-    /// `true` or `false`.
     Bool(bool),
-    /// A whole number that fits.
+    /// An integer within `i64`.
     Integer(i64),
-    /// Any other number: with a point, an exponent, or past an `i64`.
+    /// Any other number: with a fraction, an exponent, or outside `i64`.
     OtherNumber,
-    /// A text.
     String(String),
-    /// An array; no field of ours is one, so its members are checked and dropped.
+    /// An array; no field is one, so its elements are validated and dropped.
     Array,
-    /// An object.
     Object(Object),
 }
 
@@ -48,7 +45,7 @@ impl Object {
     }
 }
 
-/// The bytes are no acceptable JSON object.
+/// The bytes are not an acceptable JSON object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InvalidJson {
     problem: &'static str,
@@ -84,7 +81,7 @@ impl InvalidJson {
         }
     }
 
-    /// In which member of the outermost object the problem lies, where that is known.
+    /// The member of the outermost object that contains the problem, if known.
     pub(crate) fn field(&self) -> Option<FieldProblem> {
         let member = self.member.clone()?;
         Some(FieldProblem::new(
@@ -94,7 +91,7 @@ impl InvalidJson {
     }
 }
 
-/// Reads the one object that the bytes hold.
+/// Parses the bytes as a single object.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Object, InvalidJson> {
     if bytes.is_empty() {
         return Err(InvalidJson::of("must be a JSON object"));
@@ -119,12 +116,12 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Object, InvalidJson> {
     }
 }
 
-/// What is known while a text is read.
+/// State of the parser.
 #[derive(Default)]
 struct ParseState {
-    /// The member of the outermost object that is being read, if its name can be shown.
+    /// The member of the outermost object that is being read, if its name may be shown.
     member: RefCell<Option<String>>,
-    /// Which of our own rules is broken.
+    /// The violated rule that JSON itself does not have.
     broken_rule: Cell<Option<&'static str>>,
 }
 
@@ -148,7 +145,7 @@ impl ParseState {
         E::custom(rule)
     }
 
-    /// A name is shown only if it looks like one of ours: any other may hold anything.
+    /// A name is shown only if it looks like an API field: any other could contain anything.
     fn enter(&self, name: &str) {
         let plain = (1..=40).contains(&name.len())
             && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
@@ -160,7 +157,7 @@ impl ParseState {
     }
 }
 
-/// One value that lies this deep.
+/// Deserializes a value at this depth.
 #[derive(Clone, Copy)]
 struct ValueSeed<'a> {
     depth: u8,

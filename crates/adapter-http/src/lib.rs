@@ -1,8 +1,8 @@
 //! The merchant API, the hosted checkout and PSP notifications, over HTTP.
 //!
-//! Start reading at `routes`: all routes stand on one screen. Every request passes `request_log`;
-//! those under `/v1` pass the `gate`, which makes the checks of the merchant API in their order.
-//! What a request is refused with becomes a status, a code and a body in [`problem`] alone.
+//! Start reading at `routes`: all routes on one screen. Every request passes `request_log`; those
+//! under `/v1` pass the `gate`, which runs the checks of the merchant API in order. Only
+//! [`problem`] maps errors to a status, a code and a body.
 
 mod api;
 pub mod checkout;

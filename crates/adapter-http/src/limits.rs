@@ -1,4 +1,4 @@
-//! How often somebody may call: GCRA limits for each API key, address and session.
+//! Rate limits: GCRA limits for each API key, address and session.
 
 pub(crate) mod address;
 mod buckets;
@@ -13,11 +13,11 @@ use oncharge_domain::id::{ApiKeyId, MerchantId, SessionId};
 
 use self::{address::Address, buckets::Buckets};
 
-/// How often a shopper may pay, and may abandon a challenge, for one session, and how often a merchant
-/// may test its webhook endpoint.
+/// Limit for payments and for abandoned challenges per session, and for endpoint tests per
+/// merchant.
 const TEN_A_MINUTE: Rate = Rate::every(Duration::from_secs(6), 10);
 
-/// How often somebody may call: in bursts of at most so many, filled up again one by one.
+/// A rate with a burst size; permits are replenished one by one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     burst: NonZeroU32,
@@ -25,10 +25,10 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many a second. Zero counts as one: nobody can be shut out by a setting.
+    /// This many permits per second. Zero counts as one, so that no setting blocks everyone.
     pub const fn per_second(number: u32, burst: u32) -> Self {
         let time = Duration::from_secs(1).checked_div(at_least_one(number).get());
-        // Nothing is divided by zero here.
+        // The divisor is at least one.
         Self::every(
             match time {
                 Some(time) => time,
@@ -38,7 +38,7 @@ impl Rate {
         )
     }
 
-    /// One in so much time, in bursts of at most so many.
+    /// One permit per `time`, in bursts of at most `burst`.
     pub const fn every(time: Duration, burst: u32) -> Self {
         Self {
             burst: at_least_one(burst),
@@ -57,7 +57,7 @@ impl Rate {
         u64::try_from(millis.div_ceil(1000)).unwrap_or(u64::MAX)
     }
 
-    /// How many permits a bucket holds that is full again in this time.
+    /// The number of permits in a bucket that is full again after this time.
     fn permits(self, full_in: Duration) -> u32 {
         let filled = self.capacity().saturating_sub(full_in).as_nanos();
         let number = filled.checked_div(self.every.as_nanos());
@@ -73,7 +73,7 @@ const fn at_least_one(number: u32) -> NonZeroU32 {
     }
 }
 
-/// Where an API key stands, for the headers of the IETF draft
+/// An API key's remaining quota, for the headers of the IETF draft
 /// (draft-ietf-httpapi-ratelimit-headers).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RateLimitStatus {
@@ -100,20 +100,20 @@ impl RateLimitStatus {
     }
 }
 
-/// The next request is welcome in so many seconds.
+/// Seconds until the next request is permitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RetryAfter(pub(crate) u64);
 
-/// What a shopper's call does; each is counted by itself.
+/// A rate-limited action of the shopper; each is counted separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum ShopperAction {
-    /// Pays.
+    /// Pay.
     Pay,
-    /// Gives up a challenge.
+    /// Abandon a challenge.
     Abandon,
 }
 
-/// All limits of the API server.
+/// All rate limits of the API server.
 pub(crate) struct Limits {
     per_key: Rate,
     keys: Buckets<Option<ApiKeyId>>,
@@ -133,7 +133,7 @@ impl Limits {
         }
     }
 
-    /// Counts a request under this key; the second is where the key stands now.
+    /// Counts a request under this key; also returns the key's quota afterwards.
     pub(crate) fn count(&self, key: ApiKeyId) -> (Result<(), RetryAfter>, RateLimitStatus) {
         let permitted = self.keys.take(Some(key), Instant::now());
         let rate_limit_status = RateLimitStatus {
@@ -143,7 +143,7 @@ impl Limits {
         (permitted.map(drop), rate_limit_status)
     }
 
-    /// The wait of an address that has used up its failed requests, without counting anything.
+    /// The wait of an address that has exhausted its failed requests. Counts nothing.
     pub(crate) fn failure_wait(&self, address: Address) -> Option<RetryAfter> {
         self.addresses.wait(address, Instant::now())
     }
@@ -153,7 +153,7 @@ impl Limits {
         self.addresses.take(address, Instant::now()).map(drop)
     }
 
-    /// Counts a shopper's act on this session.
+    /// Counts an action of the shopper on this session.
     pub(crate) fn count_shopper_action(
         &self,
         session: SessionId,
@@ -180,7 +180,7 @@ mod tests {
         Timestamp::from_unix_seconds(1_795_360_150).unwrap()
     }
 
-    /// So slow that nothing comes back while a test runs.
+    /// Slow enough that no permit is replenished during a test.
     fn slow(burst: u32) -> Rate {
         Rate::every(Duration::from_secs(3600), burst)
     }

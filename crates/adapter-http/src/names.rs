@@ -1,12 +1,12 @@
-//! Names of query parameters and members that a client chose, made fit to be shown to it.
+//! Sanitizes names of query parameters and members before they are returned to the client.
 
 use oncharge_domain::text::mask_card_numbers;
 
-/// How much of a name is shown, in characters.
+/// Maximum length of a returned name, in characters.
 const MAX_LENGTH: usize = 40;
 
-/// A name that may hold anything, as visible ASCII of bounded length: other characters and those
-/// that separate names become `?`, card numbers are masked, and a long name is cut.
+/// Reduces arbitrary text to visible ASCII of bounded length: other characters and separators
+/// become `?`, card numbers are masked, and long names are cut.
 pub(crate) fn sanitize(name: &str) -> String {
     if name.is_empty() {
         return "(empty name)".to_owned();

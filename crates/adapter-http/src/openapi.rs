@@ -1,4 +1,4 @@
-//! The description of the API in OpenAPI 3.1, generated from the code.
+//! The OpenAPI 3.1 document of the API, generated from the code.
 
 mod examples;
 mod webhooks;
@@ -19,7 +19,7 @@ use utoipa::{
 use self::{examples::Examples, webhooks::Webhooks};
 use crate::{checkout, static_content::StaticContent, v1};
 
-/// The description as JSON, pretty and with members in a stable order.
+/// The document as pretty-printed JSON with a stable member order.
 pub fn document() -> String {
     let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
     text.push('\n');
@@ -181,7 +181,6 @@ fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
 #[expect(dead_code, reason = "describes a header, which is read as text")]
 pub(crate) struct IdempotencyKey(String);
 
-/// The codes of currencies in use.
 pub(crate) fn currencies() -> utoipa::openapi::schema::Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -191,7 +190,7 @@ pub(crate) fn currencies() -> utoipa::openapi::schema::Object {
         .build()
 }
 
-/// A type of event.
+/// The type of an event.
 pub(crate) enum EventType {}
 
 impl ToSchema for EventType {}
@@ -207,7 +206,7 @@ impl PartialSchema for EventType {
     }
 }
 
-/// A merchant's own pairs.
+/// A merchant's metadata.
 pub(crate) fn metadata() -> utoipa::openapi::schema::Object {
     let text = |max: usize| {
         ObjectBuilder::new()
@@ -225,7 +224,6 @@ pub(crate) fn metadata() -> utoipa::openapi::schema::Object {
         .build()
 }
 
-/// A merchant's reference.
 pub(crate) fn reference() -> utoipa::openapi::schema::Object {
     ObjectBuilder::new()
         .schema_type(SchemaType::Type(Type::String))
@@ -309,7 +307,7 @@ macro_rules! error_responses {
 }
 
 error_responses! {
-    /// What every `POST` of a merchant can be refused with.
+    /// Errors of every merchant `POST`.
     PostErrors:
         "400" "`invalid_request`: the body is no acceptable JSON object, a query parameter is \
             unknown, or a header is bad",
@@ -322,56 +320,56 @@ error_responses! {
         "429" "`rate_limited`",
         "500" "`internal_error`",
         "503" "`busy` (nothing was written): safe to retry";
-    /// What creating a session can be refused with besides.
+    /// Further errors of creating a session.
     CreateErrors:
         "403" "`global_ban`: the shopper cannot be served; `merchant_disabled`: the merchant takes \
             no new payments";
-    /// What capturing can be refused with besides.
+    /// Further errors of a capture.
     CaptureErrors:
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
         "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
             `capture_exceeds_authorized`",
         "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
-    /// What cancelling can be refused with besides.
+    /// Further errors of a cancel.
     CancelErrors:
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
         "422" "`idempotency_key_reused`",
         "503" "`psp_unavailable` (certainly not sent), `busy` (nothing was written): safe to retry";
-    /// What a refund can be refused with besides.
+    /// Further errors of a refund.
     RefundErrors:
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`",
         "422" "`invalid_request` (all bad fields in `details`), `idempotency_key_reused`, \
             `refund_exceeds_captured`";
-    /// What a command without a body on something of the merchant's can be refused with besides.
+    /// Further errors of a command without a body on one of the merchant's resources.
     CommandErrors:
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`",
         "422" "`idempotency_key_reused`";
-    /// What testing the webhook endpoint can be refused with besides.
+    /// Further errors of testing the webhook endpoint.
     TestErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",
         "404" "`not_found`",
         "422" "`idempotency_key_reused`",
         "429" "`rate_limited`, also over 10 tests a minute";
-    /// What replacing the webhook secret can be refused with besides.
+    /// Further errors of rotating the webhook secret.
     RotateSecretErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",
         "404" "`not_found`";
-    /// What other calls on keys and webhook endpoints can be refused with besides.
+    /// Further errors of other calls on keys and webhook endpoints.
     ActiveKeyErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself";
-    /// What rotating a key can be refused with besides.
+    /// Further errors of rotating a key.
     RotationErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",
         "409" "`idempotency_conflict`; `invalid_state`: 5 API keys are in their grace period";
-    /// What ending a key can be refused with besides.
+    /// Further errors of ending a key.
     LastKeyErrors:
         "403" "`key_ending`: the API key is in its grace period and can end only itself",
         "409" "`invalid_state`: it is the last active key";
-    /// What every `GET` and `DELETE` of a merchant can be refused with.
+    /// Errors of every merchant `GET` and `DELETE`.
     ReadErrors:
         "400" "`invalid_request`: a query parameter is unknown or bad",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
@@ -381,7 +379,7 @@ error_responses! {
         "429" "`rate_limited`",
         "500" "`internal_error`",
         "503" "`busy`: safe to retry";
-    /// What every `PUT` of a merchant can be refused with.
+    /// Errors of every merchant `PUT`.
     ChangeErrors:
         "400" "`invalid_request`: the body is no acceptable JSON object, or a query parameter is \
             unknown",
@@ -393,10 +391,10 @@ error_responses! {
         "429" "`rate_limited`",
         "500" "`internal_error`",
         "503" "`busy` (nothing was written): safe to retry";
-    /// What paying can be refused with besides.
+    /// Further errors of paying.
     PayErrors:
         "403" "`merchant_disabled`: the merchant takes no new payments";
-    /// What the shopper's calls can be refused with.
+    /// Errors of the shopper's calls.
     ShopperErrors:
         "400" "`invalid_request`: the body is no acceptable JSON object",
         "401" "`missing_auth`, `invalid_token`: the pay token is missing, wrong or too old",

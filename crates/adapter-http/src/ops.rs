@@ -1,5 +1,5 @@
-//! What operators ask: is it alive, is it ready, how much has it done, and what became of a
-//! session (their view, `/ops/`, for reading alone). On a port of its own.
+//! The operators' server: liveness, readiness, metrics, and the read-only view `/ops/`. On its own
+//! port.
 
 mod filters;
 mod format;
@@ -24,42 +24,42 @@ use oncharge_application::App;
 pub use self::history::QueueHistory;
 pub(crate) use self::response::{home, style, unknown};
 
-/// Asks whether the service can do its work; an error says why not, for the log.
+/// Checks whether the service can do its work; an error gives the reason, for the log.
 pub type ReadinessCheck = dyn Fn() -> BoxFuture<'static, Result<(), Box<dyn std::error::Error + Send + Sync>>>
     + Send
     + Sync;
 
-/// Renders all metrics in the text format of Prometheus; asks the store how long its queues are.
+/// Renders all metrics in Prometheus text format; queries the store for queue depths.
 pub type MetricsRenderer = dyn Fn() -> BoxFuture<'static, String> + Send + Sync;
 
-/// The use cases, as soon as the store is there.
+/// The use cases, once the store is open.
 pub type AppSource = dyn Fn() -> Option<App> + Send + Sync;
 
-/// How long the service and its store may take to say how they are.
+/// Time limit for readiness, metrics and store queries.
 const STORE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What the operators' server answers from. It needs no store: where one is not there yet, `ready`
-/// says so, and `metrics` leaves out what only the store knows.
+/// Dependencies of the operators' server. It runs without a store: until one is open, `ready`
+/// fails, and `metrics` omits what only the store provides.
 #[derive(Clone)]
 pub struct Ops {
-    /// Whether the service can do its work: asks the store, and says no while it stops.
+    /// Whether the service can do its work: checks the store, and fails during shutdown.
     pub ready: Arc<ReadinessCheck>,
-    /// All metrics, as they are when they are asked for.
+    /// All metrics at the time of the call.
     pub metrics: Arc<MetricsRenderer>,
-    /// What the operators' view reads from.
+    /// The use cases behind the operators' view.
     pub app: Arc<AppSource>,
-    /// How the queues have been; whoever starts the server samples them.
+    /// History of the queue depths; sampled by the caller that starts the server.
     pub history: Arc<QueueHistory>,
-    /// Names by which a request may call us, besides `localhost` and our own address.
+    /// Accepted host names, besides `localhost` and the server's address.
     pub hosts: Vec<String>,
 }
 
-/// `GET /healthz`: the process answers.
+/// `GET /healthz`: liveness.
 pub(crate) async fn healthz() -> HttpResponse {
     HttpResponse::Ok().json(serde_json::json!({"status": "ok"}))
 }
 
-/// `GET /readyz`: it can do its work.
+/// `GET /readyz`: readiness.
 pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
     let ready = tokio::time::timeout(STORE_TIMEOUT, (ops.ready)()).await;
     match ready.unwrap_or_else(|_| Err("no answer in time".into())) {
@@ -71,7 +71,7 @@ pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
     }
 }
 
-/// `GET /metrics`: how much it has done, and how much waits.
+/// `GET /metrics`: Prometheus metrics, including queue depths.
 pub(crate) async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
     match tokio::time::timeout(STORE_TIMEOUT, (ops.metrics)()).await {
         Ok(text) => HttpResponse::Ok()

@@ -1,5 +1,5 @@
-//! Renders answers to merchants' `POST`s as JSON, also where recovery finishes a request and no
-//! request is at hand, and the bodies of webhooks.
+//! Renders responses to merchants' `POST`s as JSON, also when recovery completes an operation
+//! without a request, and the bodies of webhooks.
 
 use actix_web::http::StatusCode;
 use oncharge_domain::time::Timestamp;
@@ -71,8 +71,8 @@ impl Presenter for JsonPresenter {
     }
 }
 
-/// Texts, numbers and maps with text keys: writing them cannot fail, and if it did, an answer
-/// without a body must not stop the money.
+/// Serializing texts, numbers and maps with text keys cannot fail; if it did, an empty response
+/// must not block the payment.
 fn json(body: &impl Serialize) -> Vec<u8> {
     serde_json::to_vec(body).unwrap_or_default()
 }

@@ -1,5 +1,4 @@
-//! Everything that can be wrong with a request, and the only place where that becomes a status, a
-//! code and a body.
+//! All errors of a request, and the only mapping from them to a status, a code and a body.
 
 use std::{
     borrow::Cow,
@@ -23,46 +22,46 @@ pub enum Problem {
     /// or not ASCII.
     #[error("missing_auth")]
     MissingAuth(&'static str),
-    /// No such API key, or it is no longer good.
+    /// The API key does not exist or has ended.
     #[error("invalid_key")]
     InvalidKey,
-    /// The timestamp is no timestamp, or too far from the present.
+    /// The timestamp is invalid or too far from the present.
     #[error("timestamp_expired")]
     TimestampExpired,
-    /// The signature is not right.
+    /// The signature is wrong.
     #[error("invalid_signature")]
     InvalidSignature,
     /// The body is larger than this many bytes.
     #[error("payload_too_large")]
     PayloadTooLarge(usize),
-    /// Too many requests; the next is welcome in so many seconds.
+    /// Too many requests; the next is permitted after this many seconds.
     #[error("rate_limited")]
     RateLimited(u64),
-    /// Unknown path.
+    /// The path is unknown.
     #[error("not_found")]
     UnknownPath,
-    /// Known path, other method; these are allowed.
+    /// The path is known but not with this method; these are allowed.
     #[error("method_not_allowed")]
     MethodNotAllowed(&'static str),
-    /// The body's media type is none that is read as JSON.
+    /// The body's media type is not accepted as JSON.
     #[error("unsupported_media_type")]
     UnsupportedMediaType,
     /// The request target is not in origin form.
     #[error("invalid_request: target")]
     InvalidTarget,
-    /// The body broke off.
+    /// The connection ended before the body was complete.
     #[error("invalid_request: body")]
     IncompleteBody,
-    /// The body did not come in time.
+    /// The body was not received in time.
     #[error("request_timeout")]
     BodyTimeout,
-    /// The body is no acceptable JSON object.
+    /// The body is not an acceptable JSON object.
     #[error("invalid_request: JSON")]
     InvalidJson(crate::json::InvalidJson),
-    /// A query parameter or header breaks its rule.
+    /// A query parameter or header violates its rule.
     #[error("invalid_request: {}", .0.field)]
     InvalidParameter(FieldProblem),
-    /// Fields are missing, of the wrong type, or break their rule.
+    /// Fields are missing, of the wrong type, or violate their rule.
     #[error("invalid_request: {} fields", .0.len())]
     InvalidFields(Vec<FieldProblem>),
     /// The use case refused or failed.
@@ -83,7 +82,7 @@ pub struct FieldProblem {
 }
 
 impl FieldProblem {
-    /// This field has this problem.
+    /// A problem of this field.
     pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
         Self {
             field: field.into(),
@@ -116,7 +115,7 @@ pub struct ErrorBody {
     pub details: Vec<FieldProblem>,
 }
 
-/// Status, code and message of a problem, with what else its answer carries.
+/// Status, code and message of a problem, with the optional parts of its response.
 struct ProblemParts {
     status: StatusCode,
     code: &'static str,
@@ -209,22 +208,22 @@ impl Problem {
         }
     }
 
-    /// The status of the answer.
+    /// The HTTP status of the response.
     pub(crate) fn status(&self) -> StatusCode {
         self.parts().status
     }
 
-    /// The code in the answer's body.
+    /// The code in the response body.
     pub(crate) fn code(&self) -> &'static str {
         self.parts().code
     }
 
-    /// After how many seconds another try may succeed, where that is known.
+    /// Seconds after which a retry may succeed, if known.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         self.parts().retry_after
     }
 
-    /// The answer's body.
+    /// The response body.
     pub(crate) fn body(&self, request_id: &str) -> Vec<u8> {
         let ProblemParts {
             code,
@@ -240,7 +239,7 @@ impl Problem {
         })
     }
 
-    /// Logs a fault of ours with its causes; nothing else is worth a line of its own.
+    /// Logs an internal error with its causes; other problems get no log line of their own.
     pub(crate) fn log(&self) {
         let cause = match self {
             Self::UseCase(error @ (Error::Internal(_) | Error::Busy(Some(_)))) => error.source(),
@@ -259,7 +258,7 @@ impl Problem {
     }
 }
 
-/// The answers of the use cases' errors.
+/// The responses to the use cases' errors.
 fn use_case_parts(error: &Error) -> ProblemParts {
     use StatusCode as S;
     match error {
@@ -328,7 +327,7 @@ fn use_case_parts(error: &Error) -> ProblemParts {
             "psp_unavailable",
             "The payment processor cannot be reached; nothing was sent",
         ),
-        // What it met is news by now: another try meets that.
+        // The request met a concurrent change; a retry sees its result.
         Error::Busy(_) | Error::Overtaken => busy(),
         Error::UnknownPspAccount | Error::Internal(_) => internal(),
     }
@@ -380,8 +379,8 @@ fn internal() -> ProblemParts {
     )
 }
 
-/// The refusal of a capture or cancel by the PSP: it is remembered like a success, so that it is
-/// rendered by the presenter and not raised as an error.
+/// The PSP's refusal of a capture or cancel. It is stored like a success, so the presenter renders
+/// it; it is not returned as an error.
 pub(crate) fn psp_rejected(request_id: &str) -> (StatusCode, Vec<u8>) {
     let body = ErrorBody {
         error: "psp_rejected",
@@ -393,7 +392,7 @@ pub(crate) fn psp_rejected(request_id: &str) -> (StatusCode, Vec<u8>) {
 }
 
 fn error_body(body: &ErrorBody) -> Vec<u8> {
-    // Texts only: this cannot fail.
+    // Contains only texts: cannot fail.
     serde_json::to_vec(body).unwrap_or_default()
 }
 
@@ -402,7 +401,7 @@ impl ResponseError for Problem {
         self.status()
     }
 
-    /// Status and headers; `request_log` adds the body, since it knows the request's id.
+    /// Status and headers; `request_log` adds the body, because it has the request id.
     fn error_response(&self) -> HttpResponse {
         let parts = self.parts();
         let mut response = HttpResponse::build(parts.status);
@@ -412,7 +411,7 @@ impl ResponseError for Problem {
         if let Self::MethodNotAllowed(allowed) = self {
             response.insert_header((header::ALLOW, *allowed));
         }
-        // What is left of such a body is not waited for.
+        // The rest of such a body is not read.
         if matches!(
             self,
             Self::PayloadTooLarge(_) | Self::BodyTimeout | Self::IncompleteBody

@@ -1,17 +1,17 @@
-//! `POST /webhooks/psp/{connector}/{account}`: a PSP tells what became of an operation.
+//! `POST /webhooks/psp/{connector}/{account}`: notifications of PSPs.
 //!
-//! The PSP waits for the answer: what it says is verified and kept, and all else happens later.
-//! The signature is the connector's affair. Nothing is counted here: a PSP must get through.
+//! A notification is verified and stored before the response; it is applied later. The connector
+//! checks the signature. There is no rate limit: a PSP must get through.
 
 use actix_web::{HttpRequest, HttpResponse, http::header::ContentType, web};
 use oncharge_application::checkout::receive_notification;
 
 use crate::{Api, gate::body, limits::address::Address, problem::Problem};
 
-/// How large a notification may be, in bytes: some PSPs send many in one.
+/// Maximum size of a notification, in bytes: some PSPs batch many in one.
 const MAX_BODY_BYTES: usize = 256 * 1024;
 
-/// Takes it in. Every PSP is content with 200; one of them wants to read `[accepted]`.
+/// Stores the notification. Every PSP accepts a 200; one requires the body `[accepted]`.
 pub(crate) async fn receive(
     api: web::Data<Api>,
     request: HttpRequest,

@@ -1,4 +1,4 @@
-//! Reads query parameters; the first that breaks its rule is refused by name.
+//! Reads query parameters; the error names the first one that violates its rule.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -16,25 +16,25 @@ use crate::{
     problem::{FieldProblem, Problem},
 };
 
-/// How many items a page holds unless the request says otherwise.
+/// Default number of items per page.
 pub(crate) const DEFAULT_LIMIT: u32 = 20;
-/// How many it may ask for.
+/// Maximum number of items per page.
 pub(crate) const MAX_LIMIT: u32 = 100;
 
-/// The parameters of a query, each at most once and each one that the endpoint knows: a misspelt
-/// filter must not return unrelated data.
+/// The parameters of a query, all known to the endpoint and each at most once: a misspelled filter
+/// must not return unrelated data.
 #[derive(Debug)]
 pub(crate) struct Query<'a>(BTreeMap<Cow<'a, str>, Cow<'a, str>>);
 
 impl<'a> Query<'a> {
-    /// Reads a query string in which these names are allowed, each once.
+    /// Parses a query string in which only these names are allowed.
     pub(crate) fn parse(query: &'a str, names: &[&'static str]) -> Result<Self, Problem> {
         let mut found = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
             let Some(known) = names.iter().find(|known| **known == name) else {
                 return Err(unknown(&name, names));
             };
-            // The replacement character is what bytes become that are not UTF-8.
+            // Bytes that are not UTF-8 decode to the replacement character.
             if value.contains('\u{fffd}') {
                 return Err(bad(known, "must be UTF-8"));
             }
@@ -50,7 +50,7 @@ impl<'a> Query<'a> {
         Self::parse(query, &[]).map(drop)
     }
 
-    /// The value of a parameter, as it is.
+    /// The decoded value of a parameter.
     pub(crate) fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(AsRef::as_ref)
     }
@@ -106,7 +106,7 @@ impl<'a> Query<'a> {
         self.read("psp_reference", rule, |text| PspReference::parse(text).ok())
     }
 
-    /// A point in time.
+    /// A point in time in RFC 3339.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
         let rule = "must be a time as in RFC 3339, such as 2026-02-07T12:00:00Z; in a query, the + of \
                     an offset is sent as %2B";
@@ -118,7 +118,7 @@ impl<'a> Query<'a> {
     }
 }
 
-/// What a reference must be.
+/// The rule for references.
 const TEXT: &str = "must be 1 to 255 characters, not blank, without control characters";
 
 fn one_of(names: impl Iterator<Item = &'static str>) -> String {

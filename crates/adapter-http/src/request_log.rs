@@ -1,8 +1,8 @@
-//! Around every request: its id, its span and log line, and the body of its error.
+//! Middleware around every request: its id, span and log line, and the body of its error.
 //!
-//! Spans and logs carry the route's template and the names of query parameters, never the target: a
-//! query string of the checkout holds a pay token, others hold personal data. Headers and bodies are
-//! never logged.
+//! Spans and logs contain the route's template and the names of query parameters, never the target:
+//! a query string of the checkout contains a pay token, others personal data. Headers and bodies
+//! are never logged.
 
 use std::time::Instant;
 
@@ -22,13 +22,13 @@ use tracing::{Instrument as _, Span, field};
 
 use crate::{Api, limits::address::client_ip, problem::Problem};
 
-/// Names a request; nothing is kept under it.
+/// The marker type of request ids; nothing is stored under such an id.
 enum RequestKind {}
 impl Kind for RequestKind {
     const PREFIX: &'static str = "req_";
 }
 
-/// The id of a request, made here: none is taken from outside.
+/// A request id, always generated here: none is accepted from outside.
 #[derive(Clone)]
 struct RequestId(String);
 
@@ -96,7 +96,7 @@ pub(crate) async fn request_log<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// Who asks, and for what, as far as the request itself says so.
+/// Records the client and the resource, as far as the request identifies them.
 fn record_client(span: &Span, request: &ServiceRequest, api: &Api) {
     let trusted = &api.settings().trusted_proxies;
     if let Some(client) = client_ip(request.head(), trusted) {
@@ -106,14 +106,14 @@ fn record_client(span: &Span, request: &ServiceRequest, api: &Api) {
     if !names.is_empty() {
         span.record("query", names);
     }
-    // Not by the route, which is known later: log lines until then would have no session.
+    // Not from the route, which is matched later: earlier log lines would lack the session.
     let mut parts = request.path().split('/');
     if let Some(session) = parts.find_map(|part| part.parse().ok()) {
         record_session(span, session);
     }
 }
 
-/// Adds a session to the log lines of the present request.
+/// Adds the session to the current request's log lines.
 pub(crate) fn log_session(session: SessionId) {
     record_session(&Span::current(), session);
 }
@@ -122,17 +122,18 @@ fn record_session(span: &Span, session: SessionId) {
     span.record("session", field::display(session));
 }
 
-/// Adds the caller to the log lines of the present request; its signature may not be verified yet.
+/// Adds the caller to the current request's log lines; its signature may not be verified yet.
 pub(crate) fn log_caller(merchant: MerchantId, key: ApiKeyId) {
     let span = Span::current();
     span.record("merchant", field::display(merchant));
     span.record("key", field::display(key));
 }
 
-/// How many names of query parameters are logged.
+/// Maximum number of query parameter names logged.
 const MAX_LOGGED_NAMES: usize = 10;
 
-/// The names of a query's parameters. What is no plain word is a value in the wrong place, or worse.
+/// The names of a query's parameters. Anything but a plain word may be a misplaced value and is
+/// logged as `other`.
 fn parameter_names(query: &str) -> String {
     let is_plain_name = |name: &str| {
         let is_allowed = |byte: u8| byte.is_ascii_lowercase() || byte == b'_';
@@ -145,7 +146,7 @@ fn parameter_names(query: &str) -> String {
     names.join(",")
 }
 
-/// A problem's answer with its body; any other answer as it is.
+/// Adds the body of a problem to its response; leaves other responses unchanged.
 fn with_error_body<B>(
     response: ServiceResponse<B>,
     id: &str,
@@ -166,7 +167,7 @@ fn with_error_body<B>(
     response
 }
 
-/// Methods are names from outside: only those that we know are shown.
+/// Only known methods are logged: others are arbitrary external text.
 fn method_name(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",

@@ -1,4 +1,4 @@
-//! All routes on one screen.
+//! All routes.
 
 use actix_web::{HttpResponse, Resource, Route, guard, middleware::from_fn, web};
 
@@ -15,10 +15,10 @@ use crate::{
 #[rustfmt::skip] // One route, one line.
 pub(crate) fn api_routes(config: &mut web::ServiceConfig) {
     let (get, post) = (get_or_head, web::post);
-    // Tried in this order: what machines wait for comes first.
+    // Matched in this order: calls of machines come first.
     config
         .service(resource("/webhooks/psp/{connector}/{account}", "POST").route(post().to(psp_webhooks::receive)))
-        // Not under `/v1/`, so that it needs no signature to be unknown.
+        // Outside the scope of `/v1/`, so that it is answered 404 without a signature.
         .service(web::resource("/v1").to(unknown_path))
         .service(
             web::scope("/v1")
@@ -97,12 +97,12 @@ pub(crate) fn ops_routes(config: &mut web::ServiceConfig, ops: Ops, hosts: Allow
         );
 }
 
-/// `GET`, and `HEAD`, whose answer is sent without its body.
+/// `GET`, and `HEAD`, whose response is sent without its body.
 fn get_or_head() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
 }
 
-/// A path; methods other than those that follow are answered with the list of the allowed ones.
+/// A path; methods other than its routes' are answered with the list of allowed ones.
 fn resource(path: &str, allowed: &'static str) -> Resource {
     let refuse = move || async move { Err::<HttpResponse, _>(Problem::MethodNotAllowed(allowed)) };
     web::resource(path).default_service(web::to(refuse))

@@ -15,22 +15,22 @@ use crate::{
     Api, ConnectionLimits, Ops, connections::Connections, request_log::request_log, routes,
 };
 
-/// Within which time a request's head must have come; a slower one is answered 408, status only.
+/// Time limit for a request's head; a slower one is answered 408 without a body.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a client that we part with may take to notice.
+/// Time that a client gets to notice a disconnect.
 const DISCONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The connections of the operators' server: few, so that a flood of its port takes no descriptor
-/// from the API.
+/// Connection limits of the operators' server: low, so that a flood of its port does not exhaust
+/// the API's file descriptors.
 const OPS_LIMITS: ConnectionLimits = ConnectionLimits {
     total: 128,
     ..ConnectionLimits::new()
 };
-/// How long a stop waits for requests under way, in seconds.
+/// How long a shutdown waits for requests in progress, in seconds.
 const SHUTDOWN_SECONDS: u64 = 10;
 
 /// Serves the merchant API, the hosted checkout and PSP notifications with this many worker
 /// threads. The server runs while the returned future is polled; `handle().stop(true)` ends it
-/// after the requests under way. It listens to no signals.
+/// after the requests in progress. It handles no signals.
 pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<Server> {
     let limits = api.settings().connections;
     let connections = Connections::new(limits, &api.settings().trusted_proxies);
@@ -56,8 +56,8 @@ pub fn serve_api(api: Api, listener: TcpListener, workers: usize) -> io::Result<
 }
 
 /// Serves `/healthz`, `/readyz`, `/metrics` and the operators' view `/ops/`, as [`serve_api`] does.
-/// The view has no password: it is for those who may reach the listener, and it answers only
-/// requests that name as their host loopback, the listener's own address or one of `ops.hosts`.
+/// The view has no password: anyone who can reach the listener may use it. Requests must name as
+/// their host loopback, the listener's own address or one of `ops.hosts`.
 pub fn serve_ops(ops: Ops, listener: TcpListener) -> io::Result<Server> {
     let hosts = AllowedHosts::new(listener.local_addr()?.ip(), &ops.hosts);
     let factory = move || {

@@ -1,7 +1,7 @@
-//! Texts that are the same for everybody: compressed where the client takes that, and not sent twice.
+//! Static content that is the same for everyone: compressed if the client accepts it, with `ETag`.
 //!
-//! Nothing else is compressed: the length of a compressed answer tells what is in it, so none may
-//! hold a token or anything of a request (BREACH).
+//! Nothing else is compressed: the length of a compressed response reveals its content, so no
+//! compressed response may contain a token or parts of a request (BREACH).
 
 use std::io::{self, Write as _};
 
@@ -16,21 +16,21 @@ use flate2::{Compression, write::GzEncoder};
 
 use crate::checkout::page::assets::base64_sha256;
 
-/// A text, as it is and compressed: made once, sent often.
+/// Static content, plain and compressed: encoded once, sent often.
 pub(crate) struct StaticContent {
     plain: Variant,
-    /// Missing where it would be no smaller.
+    /// `None` if it would not be smaller.
     gzip: Option<Variant>,
 }
 
-/// The bytes, with their strong validator: other bytes have another.
+/// The bytes of one encoding, with their strong validator.
 struct Variant {
     body: Bytes,
     etag: String,
 }
 
 impl StaticContent {
-    /// Of a text that holds nothing secret and nothing that was asked for.
+    /// Compresses a text that contains neither secrets nor parts of a request.
     pub(crate) fn new(text: impl Into<Bytes>) -> Self {
         let body = text.into();
         let digest = base64_sha256(&body);
@@ -48,7 +48,7 @@ impl StaticContent {
         }
     }
 
-    /// The answer with these headers; 304 to a client that has these very bytes.
+    /// The response with these headers; 304 if the client has the current bytes.
     pub(crate) fn response(
         &self,
         request: &HttpRequest,
@@ -83,7 +83,7 @@ fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
     encoder.finish()
 }
 
-/// Whether the client prefers it compressed; what cannot be read counts as no.
+/// Whether the client prefers gzip; an invalid header counts as no.
 fn accepts_gzip(request: &HttpRequest) -> bool {
     let encodings = [Encoding::gzip(), Encoding::identity()];
     AcceptEncoding::parse(request).is_ok_and(|accepted| {
@@ -91,7 +91,7 @@ fn accepts_gzip(request: &HttpRequest) -> bool {
     })
 }
 
-/// Whether the client has the bytes of this tag.
+/// Whether the client's copy has this tag.
 fn matches_etag(request: &HttpRequest, etag: &str) -> bool {
     let values = request.headers().get_all(IF_NONE_MATCH);
     let mut named = values

@@ -1,11 +1,11 @@
-//! Times as the API shows them.
+//! Times in the format of the API.
 
 use oncharge_domain::time::Timestamp;
 use time::format_description::well_known::Rfc3339;
 
 /// RFC 3339, UTC, whole seconds, `Z`.
 pub(crate) fn rfc3339(at: Timestamp) -> String {
-    // Fails only beyond the year 9999, which no clock of ours shows.
+    // Fails only beyond the year 9999, which the clock does not reach.
     at.whole_seconds()
         .as_offset_date_time()
         .format(&Rfc3339)

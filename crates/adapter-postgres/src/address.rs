@@ -37,7 +37,7 @@ const MIN_CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 #[derive(Clone)]
 pub(crate) struct Address {
     hosts: Arc<[Target]>,
-    /// Index of the host to try first for the next connection, if `load_balance_hosts` is set.
+    /// Index of the host to try first for the next connection, if `load_balance_hosts` is `random`.
     next: Option<Arc<AtomicUsize>>,
     location: Location,
 }

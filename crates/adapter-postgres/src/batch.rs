@@ -71,7 +71,7 @@ impl<'a, Precondition: Send + 'a> Batch<'a, Precondition> {
         self.commit_and_count().await.map(|_| ())
     }
 
-    /// As [`Batch::commit`]; how many rows the last statement touched.
+    /// As [`Batch::commit`]; returns the number of rows that the last statement touched.
     pub(crate) async fn commit_and_count(self) -> Result<usize, BatchError<Precondition>> {
         let pooled = self.pooled;
         pooled.transaction_opened();
@@ -109,7 +109,7 @@ impl<'a, Precondition: Send + 'a> Batch<'a, Precondition> {
 }
 
 impl Batch<'_, ()> {
-    /// As [`Batch::commit`]; `false`, and nothing written, where a required row is not there.
+    /// As [`Batch::commit`]; returns `false`, with nothing written, if a precondition failed.
     pub(crate) async fn try_commit(self) -> Result<bool, StoreError> {
         match self.commit().await {
             Ok(()) => Ok(true),
@@ -129,7 +129,7 @@ impl From<BatchError<()>> for StoreError {
     }
 }
 
-/// The connection was lost during the commit: "unavailable" would promise that nothing was written.
+/// The connection was lost during the commit; `Unavailable` would promise that nothing was written.
 pub(crate) fn unknown_outcome_error(failure: &Failure) -> StoreError {
     let text = format!("it is not known whether this was written: {failure:?}");
     StoreError::Failed(text.into())
@@ -137,8 +137,8 @@ pub(crate) fn unknown_outcome_error(failure: &Failure) -> StoreError {
 
 type Results<Precondition> = Vec<(QueryResult<usize>, Option<Precondition>)>;
 
-/// Sends everything before the first answer is waited for: the statements are polled in their
-/// order, and a connection carries them in the order in which they were polled first.
+/// Sends everything before waiting for the first result: the statements are polled in order, and
+/// the connection sends them in the order in which they were first polled.
 async fn send<'a, Precondition: Send + 'a>(
     mut connection: &'a AsyncPgConnection,
     steps: Vec<Step<'a, Precondition>>,
@@ -153,8 +153,8 @@ async fn send<'a, Precondition: Send + 'a>(
     join_all(std::iter::once(begin).chain(each)).await
 }
 
-/// The first thing that is wrong: after it, PostgreSQL refuses whatever follows anyway. Else how many
-/// rows the last statement touched.
+/// Returns the first error, after which PostgreSQL refuses all later statements anyway, or else the
+/// number of rows that the last statement touched.
 fn check_results<Precondition>(
     results: Results<Precondition>,
 ) -> Result<usize, BatchError<Precondition>> {

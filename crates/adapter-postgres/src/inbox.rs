@@ -78,7 +78,7 @@ impl Inbox for PostgresStore {
         use psp_notifications::{
             lease_token, leased_until, next_try_at, operation_id, session_id, status, table,
         };
-        // Only the lease of a notification can be lost here.
+        // A lease on another kind of item cannot be held for a notification.
         let LeasedItem::Notification(id) = outcome.lease.item else {
             return Err(CommitError::LeaseLost);
         };

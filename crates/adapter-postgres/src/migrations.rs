@@ -115,8 +115,8 @@ fn run_pending(
 ) -> Result<(), StoreError> {
     let mut blocking = Blocking::from(connection);
     run_each(&mut blocking, source).map_err(|error| {
-        // Only a live connection tells a failed migration from a broken connection; both are
-        // errors.
+        // A failed migration and a broken connection both appear as an error; the state of the
+        // connection distinguishes them.
         if is_alive(&mut blocking) {
             StoreError::Failed(error)
         } else {
@@ -139,7 +139,7 @@ fn run_each(connection: &mut Blocking, source: &impl MigrationSource<Pg>) -> Res
 }
 
 /// Pending migrations, in order. Errors if the database has a migration that this program does not
-/// know: a newer version may have changed what it relies on.
+/// contain: a newer version may have changed what it relies on.
 fn pending(
     connection: &mut Blocking,
     source: &impl MigrationSource<Pg>,

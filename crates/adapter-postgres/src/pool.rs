@@ -1,4 +1,4 @@
-//! The connection pool: connections are checked out per unit of work and discarded when in doubt.
+//! The connection pool: connections are checked out for one task and discarded when in doubt.
 //!
 //! No test query runs at checkout: a dead connection is detected by its ended driver. A connection
 //! that is abandoned in the middle of a transaction never returns to the pool, so that its locks

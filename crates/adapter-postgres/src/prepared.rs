@@ -9,9 +9,9 @@ use diesel::{
 /// A statement whose text depends only on its type, or is written out (`sql_query`).
 ///
 /// Diesel never caches an `UPDATE` or an `ON CONFLICT DO UPDATE`, because a changeset may leave
-/// columns out, nor a written-out statement. Ours leave no columns out (`treat_none_as_null`), and
-/// the cache key is the whole text, so that statements cannot be confused. This saves a round trip
-/// in each unit of work.
+/// columns out, nor a written-out statement. Our changesets leave no columns out
+/// (`treat_none_as_null`), and the cache key is the whole text, so that statements cannot be
+/// confused. This saves a round trip in each unit of work.
 pub(crate) struct Prepared<T>(pub(crate) T);
 
 impl<T: QueryFragment<Pg>> QueryFragment<Pg> for Prepared<T> {

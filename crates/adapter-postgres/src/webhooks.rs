@@ -46,8 +46,8 @@ use crate::{
     store::PostgresStore,
 };
 
-/// Inserts a delivery for an event that has none; otherwise starts the delivery's next round. That
-/// resets everything but the number of attempts and a lease, which stays valid.
+/// Inserts a delivery for an event that has none; otherwise starts the delivery's next round, due
+/// at once and without failures. The number of attempts and a lease are kept.
 const REDELIVER: &str = "
 INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, endpoint_id, url, state,
     attempts, failures, round, created_at, next_try_at)

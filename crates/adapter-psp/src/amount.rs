@@ -1,11 +1,11 @@
-//! Amounts between our minor units (ISO 4217) and a provider's, exactly or not at all.
+//! Exact conversion between our minor units (ISO 4217) and a provider's.
 
 use oncharge_domain::{currency::Currency, money::Money};
 use oncharge_ports::psp::UnsupportedAmount;
 
-/// The amount in units of which the provider counts 10^`exponent` to one of the currency.
+/// Converts to a provider's units, 10^`exponent` of which are one unit of the currency.
 ///
-/// Refuses what has no exact form there, and nothing at all: no provider moves an amount of zero.
+/// Refuses amounts without an exact form, and zero: no provider moves an amount of zero.
 pub(crate) fn to_provider(amount: Money, exponent: u32) -> Result<i64, UnsupportedAmount> {
     if amount.is_zero() {
         return Err(UnsupportedAmount);
@@ -13,7 +13,7 @@ pub(crate) fn to_provider(amount: Money, exponent: u32) -> Result<i64, Unsupport
     rescale(amount.minor(), amount.currency().exponent(), exponent).ok_or(UnsupportedAmount)
 }
 
-/// The amount that a provider names in its own units; `None` where we cannot hold it exactly.
+/// Converts from a provider's units; `None` if the amount has no exact form here.
 pub(crate) fn from_provider(units: i64, currency: Currency, exponent: u32) -> Option<Money> {
     let minor = rescale(units, exponent, currency.exponent())?;
     Money::new(minor, currency).ok()

@@ -1,4 +1,4 @@
-//! A circuit breaker around any connector: an account whose PSP does not answer is left alone.
+//! A circuit breaker around a connector: suspends calls to an account whose PSP does not respond.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -15,16 +15,16 @@ use tokio::time::Instant;
 
 use crate::{delegate::delegate_local_methods, metered::set_breaker_gauge};
 
-/// After so many failures in a row the breaker opens.
+/// Number of consecutive failures that open the breaker.
 const FAILURES_TO_OPEN: u32 = 10;
-/// While it is open, one call is let through each time this long has passed.
+/// Interval between the calls that are let through while the breaker is open.
 const PROBE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Counts calls that brought no answer (connection errors, time-outs, 5xx and answers that cannot
-/// be read) and refuses further ones as `NotSent` while there were too many in a row.
+/// Refuses calls as `NotSent` after too many consecutive calls without a response.
 ///
-/// Any answer closes it, a refusal too: the PSP is there. Times are all it remembers of a probe,
-/// so a probe whose caller went away blocks nothing.
+/// Counted are connection errors, time-outs, 5xx and malformed responses. Any response closes the
+/// breaker, a refusal too, because the PSP is reachable. The only state of a probe is a time, so a
+/// probe that is dropped blocks nothing.
 pub(crate) struct CircuitBreaker {
     inner: Arc<dyn Psp>,
     account: PspAccount,
@@ -73,19 +73,19 @@ impl CircuitBreaker {
         result
     }
 
-    /// Nothing can panic while the lock is held, so a poisoned one holds a whole state.
+    /// Nothing can panic while the lock is held, so the state behind a poisoned one is consistent.
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl State {
-    /// Whether the next call is let through.
+    /// Whether the next call may be sent.
     fn allows_call(&self, now: Instant) -> bool {
         self.next_probe.is_none_or(|at| at <= now)
     }
 
-    /// As `allows_call`, for a call that follows: it is the probe where the breaker is open.
+    /// As `allows_call`, and if the breaker is open, registers the call as its probe.
     fn admit(&mut self, now: Instant) -> bool {
         let admit = self.allows_call(now);
         if admit && let Some(next) = &mut self.next_probe {
@@ -94,7 +94,8 @@ impl State {
         admit
     }
 
-    /// Counts how a call ended; says whether the breaker has opened (`true`) or closed by it.
+    /// Records a call's result; returns `Some(true)` if this opened the breaker, `Some(false)` if
+    /// it closed it.
     fn record(&mut self, responded: bool, now: Instant) -> Option<bool> {
         if responded {
             self.failures = 0;

@@ -1,7 +1,7 @@
-//! What every decorator passes on unchanged: all of a connector that sends nothing.
+//! The methods that every decorator forwards unchanged: those that send nothing.
 
-/// Forwards the methods of `Psp` that send nothing to `self.inner`; `is_available` belongs to the
-/// breaker.
+/// Forwards the methods of `Psp` that send nothing to `self.inner`, except `is_available`, which
+/// the breaker overrides.
 macro_rules! delegate_local_methods {
     () => {
         fn is_live(&self) -> bool {

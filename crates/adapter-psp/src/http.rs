@@ -1,4 +1,4 @@
-//! The one builder of this crate's HTTP clients, and what all connectors need of them.
+//! The HTTP client that all connectors use.
 
 use std::{sync::Arc, time::Duration};
 
@@ -6,32 +6,32 @@ use oncharge_ports::psp::PspError;
 
 use crate::timeout::CALL_TIMEOUT;
 
-/// How long a connect (with its TLS handshake) may take. Shorter than a call, so that a PSP that
-/// cannot be reached is `NotSent` and not merely a call that took too long.
+/// Time limit for a connect (with its TLS handshake). Shorter than a call, so that an unreachable
+/// PSP is `NotSent` and not a call that timed out.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an unused connection is kept. Shorter than what servers commonly keep theirs (5 s and
-/// more), so that hardly ever a request is written into a connection that the PSP is just closing,
-/// which would leave its outcome unknown.
+/// How long an idle connection is kept. Shorter than servers commonly do (5 s and more), so that a
+/// request is hardly ever written to a connection that the PSP is closing, which would leave its
+/// outcome unknown.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
-/// The longest answer that is read, in bytes.
+/// Maximum size of a response, in bytes.
 const MAX_RESPONSE_BYTES: usize = 1 << 20;
 
-/// The HTTP client could not be made.
+/// The HTTP client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// TLS could not be set up.
     #[error("TLS could not be set up")]
     Tls(#[from] rustls::Error),
-    /// The client itself.
+    /// The client could not be built.
     #[error("the HTTP client could not be made")]
     Client(#[from] reqwest::Error),
 }
 
-/// A client that follows no redirects, uses no proxy, and repeats nothing of its own accord.
+/// Builds a client without redirects, proxies and automatic retries.
 ///
-/// It brings its crypto provider and the machine's root certificates with it: nothing needs to be
+/// It includes its crypto provider and the machine's root certificates: nothing needs to be
 /// installed, and a machine without certificates can still run a sandbox over plain HTTP. HTTP/1.1
-/// only: there it is plain which connection a request was written to.
+/// only, so that it is clear which connection a request was written to.
 pub(crate) fn client() -> Result<reqwest::Client, HttpClientError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -53,14 +53,14 @@ pub(crate) fn client() -> Result<reqwest::Client, HttpClientError> {
         .build()?)
 }
 
-/// An answer as it came in.
+/// A raw response.
 #[derive(Debug)]
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-/// Sends a request and reads the whole answer, of whatever status.
+/// Sends a request and reads the whole response, whatever its status.
 pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<HttpResponse, PspError> {
     let mut response = request.send().await.map_err(classify_error)?;
     let status = response.status().as_u16();
@@ -74,17 +74,18 @@ pub(crate) async fn send(request: reqwest::RequestBuilder) -> Result<HttpRespons
     Ok(HttpResponse { status, body })
 }
 
-/// The answer is larger than any that makes sense.
+/// The response exceeds the size limit.
 #[derive(Debug, thiserror::Error)]
 #[error("the answer is larger than {MAX_RESPONSE_BYTES} bytes")]
 struct ResponseTooLarge;
 
-/// Only two kinds of failure say surely that no byte of the request was written: it could not be
-/// built, or there was no connection to write it to (refused, timed out, TLS failed; also where
-/// hyper gave an unwritten request back by a pooled connection that had been closed, and then
-/// could not open a new one).
+/// Classifies a failure as `NotSent` only if certainly no byte of the request was written.
+///
+/// The request could not be built, or there was no connection to write it to: refused, timed out,
+/// failed in TLS, or hyper returned an unwritten request from a closed pooled connection and could
+/// not open a new one.
 fn classify_error(error: reqwest::Error) -> PspError {
-    // The URL would name references; where it went is the account's configuration.
+    // The URL contains references; the host is in the account's configuration.
     let error = error.without_url();
     if error.is_builder() || error.is_connect() {
         PspError::NotSent(Box::new(error))

@@ -1,4 +1,4 @@
-//! Metrics around any connector: how many calls of which kind ended how, and how long they took.
+//! Metrics around a connector: number, kind, outcome and duration of calls.
 
 use std::{sync::Arc, time::Instant};
 
@@ -18,7 +18,7 @@ const CALLS_TOTAL: &str = "oncharge_psp_calls_total";
 const CALL_SECONDS: &str = "oncharge_psp_call_seconds";
 const BREAKER_OPEN: &str = "oncharge_psp_breaker_open";
 
-/// Says to the installed recorder what this crate's metrics mean; call it once after installing.
+/// Describes this crate's metrics to the installed recorder; call once after installing it.
 pub fn describe_metrics() {
     describe_counter!(
         CALLS_TOTAL,
@@ -35,10 +35,10 @@ pub fn describe_metrics() {
     );
 }
 
-/// What kind of call a connector's prepared bytes hold, for a label: `authorize`, `capture`, …
+/// Returns the kind of a prepared request as a metrics label: `authorize`, `capture`, …
 pub(crate) type RequestKindFn = fn(&PreparedRequest) -> &'static str;
 
-/// Counts and times every call, also those that an open breaker refuses.
+/// Counts and times every call, including those that an open breaker refuses.
 pub(crate) struct Metered {
     inner: Arc<dyn Psp>,
     account: PspAccount,
@@ -70,14 +70,14 @@ impl Metered {
     }
 }
 
-/// Shows whether the account's breaker is open.
+/// Sets the gauge that shows whether the account's breaker is open.
 pub(crate) fn set_breaker_gauge(account: &PspAccount, open: bool) {
     gauge!(BREAKER_OPEN, "connector" => account.connector().to_owned(),
         "account" => account.account().to_owned())
     .set(if open { 1.0 } else { 0.0 });
 }
 
-/// The outcome's name as a label.
+/// The metrics label of an outcome.
 fn outcome_label(result: Result<Option<&PspReport>, &PspError>) -> &'static str {
     match result.map(|report| report.map(|report| &report.answer)) {
         Ok(Some(PspResponse::Done { .. })) => "done",

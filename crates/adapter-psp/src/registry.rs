@@ -1,4 +1,4 @@
-//! All PSP accounts of this deployment, each with its connector and the decorators around it.
+//! The PSP accounts of this deployment, each with its connector and decorators.
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
@@ -13,7 +13,7 @@ use crate::{
     timeout::CallTimeout,
 };
 
-/// One account at one PSP, as it is configured.
+/// The configuration of one account at one PSP.
 #[derive(Clone, Debug)]
 pub struct Account {
     /// Its name within the connector (`default`): 1 to 64 of `a-z 0-9 - _`.
@@ -22,7 +22,7 @@ pub struct Account {
     pub connector: Connector,
 }
 
-/// Which connector, and what it needs.
+/// A connector and its settings.
 #[derive(Clone, Debug)]
 pub enum Connector {
     /// The PSP simulator (`simulator`).
@@ -30,7 +30,7 @@ pub enum Connector {
 }
 
 impl Connector {
-    /// The connector's name, as accounts and the path of notifications have it.
+    /// The connector's name, as in accounts and in the path of notifications.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Simulator(_) => simulator::NAME,
@@ -38,30 +38,30 @@ impl Connector {
     }
 }
 
-/// The accounts cannot be used as they are configured.
+/// The configured accounts are invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum RegistryError {
-    /// An account's name breaks its rule.
+    /// An account's name is invalid.
     #[error("the PSP account {0:?} has no valid name")]
     Name(String, #[source] TextError),
-    /// Two accounts have one name.
+    /// Two accounts have the same name.
     #[error("the PSP account {0}/{1} is configured twice")]
     Duplicate(&'static str, String),
-    /// A setting of an account breaks its rule.
+    /// A setting of an account is invalid.
     #[error("the settings of the PSP account {0}/{1} cannot be used")]
     Settings(&'static str, String, #[source] SettingsError),
-    /// No HTTP client could be made.
+    /// The HTTP client could not be created.
     #[error("the connectors have no HTTP client")]
     Http(#[from] HttpClientError),
 }
 
-/// All accounts that this deployment can reach.
+/// All configured accounts.
 pub struct Registry {
     accounts: HashMap<PspAccount, Arc<dyn Psp>>,
 }
 
 impl Registry {
-    /// Builds a connector for each account; errors name the first account that cannot be used.
+    /// Builds a connector for each account; errors name the first invalid account.
     pub fn new(accounts: impl IntoIterator<Item = Account>) -> Result<Self, RegistryError> {
         let http = http::client()?;
         let mut built = HashMap::new();
@@ -93,8 +93,8 @@ fn build_connector(
     }
 }
 
-/// From the inside out: the time limit ends what takes too long, the breaker counts that, the
-/// metrics show what callers see.
+/// From the inside out: the time limit ends slow calls, the breaker counts them as failures, the
+/// metrics record what callers see.
 fn decorate(psp: Arc<dyn Psp>, account: &PspAccount, request_kind: RequestKindFn) -> Arc<dyn Psp> {
     let with_timeout = Arc::new(CallTimeout::new(psp));
     let with_breaker = Arc::new(CircuitBreaker::new(with_timeout, account.clone()));

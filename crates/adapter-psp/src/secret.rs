@@ -1,12 +1,12 @@
-//! Secrets of a connector's settings: masked, wiped, compared by nobody.
+//! Secrets in a connector's settings: masked, zeroized, not comparable.
 
 use std::fmt;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// A secret text, such as a bearer token or the key that notifications are signed with.
+/// A secret text, such as a bearer token or the key that signs notifications.
 ///
-/// Used byte for byte as given; masked in `Debug`, without `Display`, wiped when dropped.
+/// Used byte for byte as given; masked in `Debug`, without `Display`, zeroized on drop.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 

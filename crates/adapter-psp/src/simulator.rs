@@ -1,4 +1,4 @@
-//! The connector to `oncharge-psp-simulator`, spoken to over HTTP like any other PSP.
+//! The connector to `oncharge-psp-simulator`, called over HTTP like any other PSP.
 
 mod card;
 mod client;
@@ -28,25 +28,24 @@ pub(crate) use request::request_kind;
 /// The connector's name in accounts and in the path of its notifications.
 pub const NAME: &str = "simulator";
 
-/// The simulator remembers idempotency keys for good; ten years are as good as that.
+/// The simulator never deletes idempotency keys; ten years stand for that.
 const KEY_LIFETIME: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 
-/// What the connector has to know of one account.
+/// The settings of one account.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The origin where the simulator answers, for us and for the shopper's browser alike
-    /// (`http://127.0.0.1:8081`).
+    /// The simulator's origin, used by us and by the shopper's browser (`http://127.0.0.1:8081`).
     pub base_url: String,
-    /// The token that `/v1/payments…` and `/v1/operations…` ask for.
+    /// The bearer token for `/v1/payments…` and `/v1/operations…`.
     pub bearer: Secret,
     /// The account's key, with which the simulator signs its notifications.
     pub notification_key: Secret,
-    /// Where the simulator is to send its notifications
-    /// (`{base_url of OnCharge}/webhooks/psp/simulator/{account}`).
+    /// The URL to which the simulator sends its notifications (`{base_url of
+    /// OnCharge}/webhooks/psp/simulator/{account}`).
     pub notification_url: String,
 }
 
-/// A setting that breaks its rule.
+/// An invalid setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SettingsError {
     /// Not an `http` or `https` origin without a path.
@@ -55,10 +54,10 @@ pub enum SettingsError {
     /// Not an `http` or `https` URL of at most 2,048 characters.
     #[error("notification_url must be an http or https URL of at most 2048 characters")]
     NotificationUrl,
-    /// Empty, or not fit for a header.
+    /// Empty, or not valid in a header.
     #[error("bearer must be visible ASCII characters")]
     Bearer,
-    /// Empty: anybody could sign.
+    /// Empty, so anybody could sign.
     #[error("notification_key must not be empty")]
     NotificationKey,
 }

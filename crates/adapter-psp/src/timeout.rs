@@ -1,4 +1,4 @@
-//! A limit to the time that one call may take, around any connector.
+//! A time limit for each call to a connector.
 
 use std::{sync::Arc, time::Duration};
 
@@ -8,11 +8,11 @@ use oncharge_ports::psp::{PreparedRequest, Psp, PspError};
 
 use crate::delegate::delegate_local_methods;
 
-/// How long a call may take, from the connect to the last byte of the answer. Source: payments.md
-/// of the product ("no answer in 10 s").
+/// Time limit for a call, from the connect to the last byte of the response. Source: payments.md of
+/// the product ("no answer in 10 s").
 pub(crate) const CALL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Gives a call up after [`CALL_TIMEOUT`]. How far it had come is not known, so that is `Unknown`.
+/// Ends a call after [`CALL_TIMEOUT`] as `Unknown`, because it may have been sent.
 pub(crate) struct CallTimeout {
     inner: Arc<dyn Psp>,
 }
@@ -23,7 +23,7 @@ impl CallTimeout {
     }
 }
 
-/// No answer in time.
+/// No response in time.
 #[derive(Debug, thiserror::Error)]
 #[error("no answer within {} seconds", CALL_TIMEOUT.as_secs())]
 pub(crate) struct TimedOut;

@@ -42,7 +42,7 @@ impl BlocklistRepository for SqliteStore {
             self.read(|connection| Prepared(query).load(connection).map_err(error::store))?;
         let read: Result<Vec<Ban>, _> = rows.into_iter().map(BanRow::ban).collect();
         let mut found = read?;
-        // A hash counts under its own pepper only.
+        // A hash matches only under the pepper that it was made with.
         found.retain(|ban| hashes.contains(&ban.hash));
         Ok(found)
     }

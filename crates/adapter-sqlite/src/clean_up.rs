@@ -1,7 +1,7 @@
-//! Deletes rows that are past their retention period, in small batches. Each statement finds its rows in
-//! a range of an index, oldest first.
+//! Deletes rows past their retention period, in small batches.
 //!
-//! `?1` and `?2` are the range, `?3` is how many rows are deleted at most.
+//! Each statement selects rows from a range of an index, oldest first. `?1` and `?2` are the range,
+//! `?3` is the maximum number of rows to delete.
 
 use diesel::{
     deserialize::QueryableByName,
@@ -27,7 +27,7 @@ const SESSION_CHANGES: &str = "DELETE FROM session_changes WHERE unit_id IN ( \
      SELECT unit_id FROM session_changes WHERE unit_id >= ?1 AND unit_id < ?2 \
      ORDER BY unit_id LIMIT ?3 + 0) RETURNING unit_id AS id";
 
-/// Records that were answered in the range, but for those whose operation is open.
+/// Records answered in the range, unless their operation is open.
 const IDEMPOTENCY_RECORDS: &str = "DELETE FROM idempotency_keys WHERE rowid IN ( \
      SELECT record.rowid FROM idempotency_keys AS record \
      LEFT JOIN operations AS operation ON operation.id = record.operation_id \
@@ -35,7 +35,7 @@ const IDEMPOTENCY_RECORDS: &str = "DELETE FROM idempotency_keys WHERE rowid IN (
      AND (operation.status IS NULL OR operation.status <> 'requested') \
      ORDER BY record.answered_at LIMIT ?3 + 0) RETURNING answered_at AS at";
 
-/// Notifications of the status `?4`, which none of them ever leaves.
+/// Notifications with the status `?4`, a final status.
 const NOTIFICATIONS: &str = "DELETE FROM psp_notifications WHERE rowid IN ( \
      SELECT rowid FROM psp_notifications \
      WHERE status = ?4 AND received_at >= ?1 AND received_at < ?2 \
@@ -50,7 +50,7 @@ const DELIVERIES: &str = "DELETE FROM deliveries WHERE rowid IN ( \
      SELECT rowid FROM deliveries WHERE ended_at >= ?1 AND ended_at < ?2 \
      ORDER BY ended_at, rowid LIMIT ?3 + 0) RETURNING ended_at AS at";
 
-/// The first conditions are those of the index: what it leaves out is needed for good.
+/// The first conditions are those of the partial index: operations outside it are kept permanently.
 const NEVER_SENT_OPERATIONS: &str = "DELETE FROM operations WHERE rowid IN ( \
      SELECT rowid FROM operations INDEXED BY operations_never_sent \
      WHERE failure = 'never_sent' AND kind IN ('authorize', 'capture', 'cancel') \
@@ -59,27 +59,27 @@ const NEVER_SENT_OPERATIONS: &str = "DELETE FROM operations WHERE rowid IN ( \
          WHERE record.operation_id = operations.id AND record.answered_at IS NULL) \
      ORDER BY id LIMIT ?3 + 0) RETURNING id";
 
-/// No endpoint is given a key that has ended, so that none comes to name it meanwhile.
+/// An ended key is never assigned to an endpoint, so no endpoint can start to reference it.
 const API_KEYS: &str = "DELETE FROM api_keys WHERE rowid IN ( \
      SELECT rowid FROM api_keys WHERE ends_at >= ?1 AND ends_at < ?2 \
      AND NOT EXISTS (SELECT 1 FROM webhook_endpoints WHERE key_id = api_keys.id) \
      ORDER BY ends_at LIMIT ?3 + 0) RETURNING ends_at AS at";
 
-/// A deleted row's time.
+/// The timestamp of a deleted row.
 #[derive(QueryableByName)]
 struct DeletedAt {
     #[diesel(sql_type = BigInt)]
     at: i64,
 }
 
-/// A deleted row's id, which begins with its time.
+/// The id of a deleted row; it begins with its timestamp.
 #[derive(QueryableByName)]
 struct DeletedId {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
 }
 
-/// As [`oncharge_ports::Maintenance::delete_expired`] says.
+/// Implements [`oncharge_ports::Maintenance::delete_expired`].
 pub(crate) async fn delete_expired(
     store: &SqliteStore,
     rows: ExpiringRows,
@@ -94,7 +94,7 @@ pub(crate) async fn delete_expired(
     Ok(DeletedRows::of(&times))
 }
 
-/// A statement's range and limit. The results are the times of the deleted rows.
+/// A statement's range and limit. The results are the timestamps of the deleted rows.
 struct Batch {
     range: TimeRange,
     limit: u32,

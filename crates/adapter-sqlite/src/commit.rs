@@ -1,4 +1,4 @@
-//! A unit of work as statements: rows are made first, outside the transaction, then written in it.
+//! Commits a unit of work: rows are built outside the transaction, then written in it.
 
 use diesel::prelude::*;
 use oncharge_domain::{operation::Operation, refund::Refund};
@@ -58,7 +58,7 @@ struct OperationWrite {
     next: NextTry,
 }
 
-/// What becomes of an operation's place in the queue.
+/// Change of an operation's place in the queue.
 enum NextTry {
     Final,
     At(i64),
@@ -72,7 +72,6 @@ struct RefundWrite {
 }
 
 impl UnitRows {
-    /// The rows of a unit.
     pub(crate) fn of(unit: &UnitOfWork, sealer: &Sealer) -> Result<Self, StoreError> {
         let operations = unit.operations.iter();
         let changed = unit.changed_operations.iter();
@@ -98,9 +97,10 @@ impl UnitRows {
         })
     }
 
-    /// Writes them, inside a transaction that the caller ends; an error asks for its rollback.
+    /// Writes the rows inside the caller's transaction; on an error the caller must roll back.
     ///
-    /// Operations that end are written before new ones are, since only one may be open in a place.
+    /// Operations that end are written before new ones: unique indexes allow only one open
+    /// operation of certain kinds per session.
     pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         if let Some(lease) = self.lease
             && !work::is_held(connection, lease).map_err(error::commit)?
@@ -137,7 +137,6 @@ impl UnitRows {
     }
 }
 
-/// Adds entries to the audit log.
 pub(crate) fn write_audit(
     connection: &mut SqliteConnection,
     entries: impl IntoIterator<Item = AuditRow>,
@@ -149,7 +148,7 @@ pub(crate) fn write_audit(
     Ok(())
 }
 
-/// One row must have been touched; anything else breaks this rule.
+/// Expects exactly one touched row; any other number violates this rule.
 pub(crate) fn expect_one(
     written: QueryResult<usize>,
     rule: &'static str,

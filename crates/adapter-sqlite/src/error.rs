@@ -1,12 +1,13 @@
-//! What SQLite's errors mean to a port.
+//! Maps SQLite's errors to those of the ports.
 //!
-//! Diesel hands on SQLite's message, but not its code, so that messages are told apart by text;
-//! they come from SQLite's own table of error strings and are stable.
+//! Diesel exposes SQLite's message but not its code, so errors are identified by text; the texts
+//! come from SQLite's own table of error strings and are stable.
 
 use diesel::result::{DatabaseErrorKind, Error};
 use oncharge_ports::{CommitError, StoreError};
 
-/// SQLite's words for what passes or what an operator can end: locks, a full or failing disk.
+/// SQLite's messages for conditions that pass or that an operator can end: locks, a full or failing
+/// disk.
 const TRANSIENT_MESSAGES: [&str; 8] = [
     "database is locked",
     "database table is locked",
@@ -18,7 +19,7 @@ const TRANSIENT_MESSAGES: [&str; 8] = [
     "out of memory",
 ];
 
-/// A statement failed: nothing is written by it, and its transaction will be rolled back.
+/// Maps a failed statement: it has written nothing, and its transaction will be rolled back.
 pub(crate) fn store(error: Error) -> StoreError {
     match &error {
         Error::DatabaseError(DatabaseErrorKind::Unknown, information)
@@ -32,8 +33,8 @@ pub(crate) fn store(error: Error) -> StoreError {
     }
 }
 
-/// A statement of a unit of work failed. A session that exists already says that another commit was
-/// faster; any other broken constraint is a fault of ours.
+/// Maps a failed statement of a unit of work. A session that exists already means that another
+/// commit was faster; any other violated constraint is a bug.
 pub(crate) fn commit(error: Error) -> CommitError {
     const SESSION_EXISTS: &str = "UNIQUE constraint failed: sessions.id";
     match &error {
@@ -46,9 +47,9 @@ pub(crate) fn commit(error: Error) -> CommitError {
     }
 }
 
-/// `COMMIT` itself failed. A lock or a full disk is met before the commit record is complete; after
-/// any other failure (an fsync that broke) the record may or may not survive, unless it was written
-/// over since (`is_overwritten`).
+/// Maps a failed `COMMIT`. A lock or a full disk is detected before the commit record is complete;
+/// after any other failure (such as a failed fsync) the record may or may not survive, unless it
+/// has been overwritten since (`is_overwritten`).
 pub(crate) fn at_commit(error: Error, is_overwritten: bool) -> CommitError {
     const NOT_COMMITTED: [&str; 2] = ["database is locked", "database or disk is full"];
     match &error {
@@ -67,7 +68,7 @@ pub(crate) fn at_commit(error: Error, is_overwritten: bool) -> CommitError {
     }
 }
 
-/// What a write outside a unit of work answers.
+/// Maps the error of a write outside a unit of work.
 pub(crate) fn into_store_error(error: CommitError) -> StoreError {
     match error {
         CommitError::Store(error) => error,
@@ -75,7 +76,7 @@ pub(crate) fn into_store_error(error: CommitError) -> StoreError {
     }
 }
 
-/// A rule that a caller must keep is broken; nothing is written.
+/// A caller violated a precondition; nothing is written.
 pub(crate) fn rule_violation(rule: &'static str) -> StoreError {
     StoreError::Failed(rule.into())
 }

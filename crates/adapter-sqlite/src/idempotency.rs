@@ -1,4 +1,4 @@
-//! An idempotency record as statements: taken, remembered, freed.
+//! Writes of idempotency records: take, complete and release.
 
 use diesel::{
     dsl::sql,
@@ -23,23 +23,22 @@ use crate::{
     seal::Sealer,
 };
 
-/// What becomes of a record, sealed and ready to be written.
+/// A change of a record, sealed and ready to be written.
 pub(crate) enum KeyRows {
-    /// Taken, unless a record holds it that was not answered before this time, or whose operation is
-    /// open.
+    /// Takes the key, unless it has a record that is not answered, was answered after this time, or
+    /// whose operation is open.
     Take(Box<NewKeyRow>, i64),
     Complete(KeyColumns, AnswerColumns),
     Release(KeyColumns),
 }
 
-/// Which record.
+/// The primary key of a record.
 pub(crate) struct KeyColumns {
     merchant_id: Vec<u8>,
     key: String,
 }
 
 impl KeyRows {
-    /// The rows of a write.
     pub(crate) fn of(write: &IdempotencyWrite, sealer: &Sealer) -> Result<Self, StoreError> {
         Ok(match write {
             IdempotencyWrite::Reserve {
@@ -84,12 +83,12 @@ impl KeyRows {
         })
     }
 
-    /// Writes them, inside a transaction that the caller ends; an error asks for its rollback.
+    /// Writes the change inside the caller's transaction; on an error the caller must roll back.
     pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         match self {
             Self::Take(row, forgotten) => take_key(connection, &row, forgotten),
             Self::Complete(KeyColumns { merchant_id, key }, answer) => {
-                // Where an answer is remembered already, no row is open, and that one stays.
+                // If an answer is stored already, no row matches, and that answer stays.
                 let open = idempotency_keys::table
                     .find((merchant_id, key))
                     .filter(idempotency_keys::answered_at.is_null());
@@ -115,7 +114,7 @@ impl KeyRows {
 const IS_NOT_OPEN: &str = "NOT EXISTS (SELECT 1 FROM operations
     WHERE operations.id = idempotency_keys.operation_id AND operations.status = 'requested')";
 
-/// Inserts the record; where there is one, takes its place only if that is remembered no longer.
+/// Inserts the record; replaces an existing one only if its retention period is over.
 fn take_key(
     connection: &mut SqliteConnection,
     row: &NewKeyRow,

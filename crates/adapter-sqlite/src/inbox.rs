@@ -1,4 +1,4 @@
-//! The inbox: what PSPs have told, kept sealed until it is handled.
+//! The inbox: notifications from PSPs, stored sealed before they are applied.
 
 use async_trait::async_trait;
 use diesel::{
@@ -38,7 +38,8 @@ pub(crate) struct HandledNotification {
 }
 
 impl HandledNotification {
-    /// What the unit handles, if anything; it is about the first operation that has changed.
+    /// The notification that the unit handles, if any; it is attributed to the first changed
+    /// operation.
     pub(crate) fn of(unit: &UnitOfWork) -> Option<Self> {
         let first = unit.changed_operations.first();
         let operation = first.map(|changed| changed.operation.id);
@@ -52,7 +53,7 @@ impl HandledNotification {
         })
     }
 
-    /// Writes it, inside the unit's transaction.
+    /// Writes the change inside the unit's transaction.
     pub(crate) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         let waiting = psp_notifications::table
             .find(self.id)
@@ -75,7 +76,7 @@ const DISMISS_ALL: &str = "UPDATE psp_notifications SET status = 'dismissed' WHE
 impl Inbox for SqliteStore {
     async fn receive(&self, new: &NewNotification) -> Result<bool, StoreError> {
         let row = NewNotificationRow::seal(new, self.sealer())?;
-        // The PSP waits for its answer.
+        // `Request`, because the PSP waits for the response.
         let kept = self.write(Priority::Request, move |connection| {
             let inserted = row
                 .insert_into(psp_notifications::table)

@@ -1,4 +1,4 @@
-//! The registry of nodes and of the keys that stored data needs.
+//! The registry of nodes and of the keys that stored data requires.
 
 use std::time::Duration;
 
@@ -151,8 +151,8 @@ impl KeyRegistry for SqliteStore {
     }
 }
 
-/// Registers a pepper if every live node has it, else touches nothing and returns `false`. The
-/// writer's transaction keeps nodes from being published meanwhile.
+/// Registers a pepper if every live node has it, else changes nothing and returns `false`. The
+/// writer's transaction excludes the concurrent publishing of nodes.
 pub(crate) fn register_pepper(
     connection: &mut SqliteConnection,
     pepper: &KeyFingerprint,

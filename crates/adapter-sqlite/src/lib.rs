@@ -1,9 +1,9 @@
-//! The embedded store on SQLite, the default: one file, one writer thread, readers beside it.
+//! The embedded store on SQLite, the default: one file, one writer thread, concurrent readers.
 //!
-//! Every change of the system goes through one thread that owns the writing connection and runs
-//! each unit of work in its own `BEGIN IMMEDIATE` ([`SqliteStore`] says how). Reads use a
-//! connection of the calling thread and are never held up by writes (WAL). Secrets and personal
-//! data are sealed before they reach the database, so that its file holds neither.
+//! All writes go through one thread that owns the writing connection and runs each unit of work in
+//! its own `BEGIN IMMEDIATE` (see [`SqliteStore`]). Reads use a connection of the calling thread
+//! and are never blocked by writes (WAL). Secrets and personal data are sealed before they reach
+//! the database, so the file contains neither.
 
 mod blocklist;
 mod clean_up;

@@ -1,4 +1,4 @@
-//! Care for the file: does it answer, delete what is old.
+//! Health check and clean-up of the store.
 
 use async_trait::async_trait;
 use diesel::prelude::*;

@@ -1,4 +1,4 @@
-//! Merchants and their keys; every change is written with its audit entry.
+//! Merchants and their API keys; every change is committed with its audit entry.
 
 use async_trait::async_trait;
 use diesel::{
@@ -35,8 +35,8 @@ use crate::{
     writer::Priority,
 };
 
-/// The keys of merchant `?1` that have not ended at `?2`, newest first, at most `?3`. In two halves,
-/// since for an `OR` SQLite would read the ended ones as well.
+/// The keys of merchant `?1` that have not ended at `?2`, newest first, at most `?3`. A union of
+/// two queries, because with `OR` SQLite would read the ended ones as well.
 const KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at IS NULL \
      UNION ALL SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at > ?2 \
      ORDER BY created_at DESC, id DESC LIMIT ?3 + 0";
@@ -280,7 +280,8 @@ impl MerchantRepository for SqliteStore {
         let remembered = remembered.transpose()?;
         let audit = AuditRow::of(&rotation.audit);
         let rotated = self.write(Priority::Request, move |connection| {
-            // Equal requests meet here first: the slower one is to find the record, not an ended key.
+            // Concurrent equal requests are serialized here: the later one must find the record,
+            // not an ended key.
             if let Some(remembered) = remembered {
                 remembered.write(connection)?;
             }
@@ -326,7 +327,7 @@ impl MerchantRepository for SqliteStore {
     }
 }
 
-/// Whether no more keys of the merchant than allowed are in their grace period.
+/// Whether at most the allowed number of the merchant's keys are in their grace period.
 fn ending_are_few(
     connection: &mut SqliteConnection,
     merchant: MerchantId,
@@ -341,7 +342,7 @@ fn ending_are_few(
     Ok(ending <= i64::from(MAX_ENDING_KEYS))
 }
 
-/// The merchant's keys that have not ended at this time.
+/// Selects the merchant's keys that have not ended at this time.
 #[diesel::dsl::auto_type(no_type_alias)]
 fn live_keys(merchant: MerchantId, now: Timestamp) -> _ {
     let merchant: Vec<u8> = id_bytes(merchant);

@@ -1,4 +1,4 @@
-//! What operators see: searches across merchants, and one session's whole story.
+//! Operator queries: searches across merchants, and the history of a session.
 
 mod session_history;
 
@@ -40,7 +40,7 @@ impl OperatorQueries for SqliteStore {
         search: &SessionSearch,
         page: Page,
     ) -> Result<Vec<FoundSession>, StoreError> {
-        // One transaction, so that a session that changes meanwhile is seen in one place.
+        // One transaction, so that a session that changes concurrently is found only once.
         self.read(|connection| in_snapshot(connection, |connection| find(connection, search, page)))
     }
 
@@ -72,7 +72,7 @@ impl OperatorQueries for SqliteStore {
     }
 }
 
-/// What a transaction that only reads may fail with.
+/// Errors of a read-only transaction.
 enum SnapshotError {
     Store(StoreError),
     Diesel(diesel::result::Error),
@@ -84,7 +84,7 @@ impl From<diesel::result::Error> for SnapshotError {
     }
 }
 
-/// Reads everything as it is at one moment.
+/// Reads everything from one consistent snapshot.
 fn in_snapshot<T>(
     connection: &mut SqliteConnection,
     read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
@@ -96,19 +96,19 @@ fn in_snapshot<T>(
     })
 }
 
-/// A status as one index can tell it.
+/// A status in a form that one index can find.
 #[derive(Clone, Copy)]
 enum StatusRange {
-    /// Whatever the status, of one merchant.
+    /// Any status, of one merchant.
     All,
     InStatus(StatusName),
-    /// `created`, and time is left.
+    /// `created`, and not past its deadline.
     Payable,
-    /// `created`, but read as `expired` because its time is over.
+    /// `created`, but read as `expired` because its deadline has passed.
     Overdue,
 }
 
-/// How a session is named, as one index can tell it.
+/// An identifier of a session in a form that one index can find.
 #[derive(Clone, Copy)]
 enum NameFilter<'a> {
     Any,
@@ -132,7 +132,8 @@ fn find(
             NameFilter::Psp(text),
         ],
     };
-    // A name is narrow by itself; without one, the newest of each status are all the newest.
+    // An identifier or a merchant is selective by itself; otherwise the newest of each status
+    // together contain the newest of all.
     let is_by_status = search.identifier.is_none() && search.merchant.is_none();
     let ranges = match search.status {
         None if is_by_status => StatusName::ALL
@@ -207,7 +208,7 @@ fn search_page(
     }
     if let Some(after) = page.after {
         let at = after.created_at.unix_micros();
-        // Written so that the index's range ends at the time and only its ties are compared by id.
+        // Written so that the index range ends at the time and only ties are compared by id.
         let beyond = sessions::created_at
             .lt(at)
             .or(sessions::id.lt(after.id.as_bytes().to_vec()));
@@ -216,7 +217,7 @@ fn search_page(
     query.load(connection)
 }
 
-/// The sessions with their merchants' names.
+/// Adds the merchants' names to the sessions.
 fn with_merchants(
     connection: &mut SqliteConnection,
     rows: Vec<SessionRow>,
@@ -254,7 +255,7 @@ struct Count {
     number: i64,
 }
 
-/// How many are in a status as it is read at `now`, each part of it counted up to `most`.
+/// Counts the sessions in a status as it is read at `now`, each part of it up to `most`.
 fn count(
     connection: &mut SqliteConnection,
     (name, since, now): (StatusName, Timestamp, Timestamp),

@@ -1,4 +1,4 @@
-//! Connections to the file: how they are set up, the migrations, and one reader for each thread.
+//! Connections to the file: settings, migrations, and one read connection per thread.
 
 use std::{
     cell::RefCell,
@@ -24,8 +24,8 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Settings of every connection. `FULL` makes each commit durable in WAL mode; `NORMAL` may lose
-/// the last ones at a power cut. Recursive triggers make `REPLACE` meet the audit log's guard. A
-/// log that a long reader made grow is cut to 64 MiB.
+/// the last ones at a power failure. With recursive triggers, `REPLACE` fires the audit log's
+/// guard. A WAL that grew because of a long read is truncated to 64 MiB.
 const SETTINGS: &str = "PRAGMA synchronous = FULL;
      PRAGMA foreign_keys = ON;
      PRAGMA recursive_triggers = ON;
@@ -33,8 +33,8 @@ const SETTINGS: &str = "PRAGMA synchronous = FULL;
      PRAGMA temp_store = MEMORY;
      PRAGMA journal_size_limit = 67108864;";
 
-/// Makes the file if need be (readable by its owner only), brings it up to the present schema, and
-/// returns the connection to write with.
+/// Creates the file if necessary (readable by its owner only), migrates it, and returns the writing
+/// connection.
 pub(crate) fn open_migrated(path: &Path) -> Result<SqliteConnection, StoreError> {
     create_private(path).map_err(|error| StoreError::Unavailable(error.into()))?;
     let mut connection = open_writer(path)?;
@@ -42,8 +42,8 @@ pub(crate) fn open_migrated(path: &Path) -> Result<SqliteConnection, StoreError>
     Ok(connection)
 }
 
-/// A file that is not there yet is made before SQLite would, for its mode; SQLite gives the files
-/// beside it (`-wal`, `-shm`) the same one.
+/// Creates a missing file before SQLite does, to set its mode; SQLite gives the files beside it
+/// (`-wal`, `-shm`) the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = std::fs::OpenOptions::new();
     options.write(true).create_new(true);
@@ -55,7 +55,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// A connection that may write.
+/// Opens a connection that may write.
 pub(crate) fn open_writer(path: &Path) -> Result<SqliteConnection, StoreError> {
     let mut connection = connect(path)?;
     connection.batch_execute(SETTINGS).map_err(error::store)?;
@@ -86,8 +86,8 @@ fn connect(path: &Path) -> Result<SqliteConnection, StoreError> {
     Ok(connection)
 }
 
-/// Turns on the write-ahead log. Where two processes do so at the same moment, SQLite reports a
-/// lock without waiting for it, so the wait is ours.
+/// Enables the write-ahead log. If two processes do so at the same moment, SQLite reports a lock
+/// without waiting for it, so this function retries.
 fn use_wal(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     let start = Instant::now();
     loop {
@@ -101,8 +101,8 @@ fn use_wal(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     }
 }
 
-/// Applies what is missing while holding the write lock, so that of several processes one migrates
-/// and the others find it done. A file from a newer program is refused.
+/// Applies pending migrations while holding the write lock, so that of several processes one
+/// migrates and the others find nothing to do. A file from a newer program is refused.
 fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
     connection
         .immediate_transaction(|connection| -> Result<(), MigrationError> {
@@ -126,7 +126,7 @@ fn migrate(connection: &mut SqliteConnection) -> Result<(), StoreError> {
         })
 }
 
-/// The versions of the migrations that this program knows.
+/// The versions of the migrations that this program contains.
 fn known_versions() -> Result<Vec<String>, Source> {
     let all = MigrationSource::<Sqlite>::migrations(&MIGRATIONS)?;
     let versions = all.iter().map(|migration| migration.name().version());
@@ -150,13 +150,13 @@ impl From<Source> for MigrationError {
     }
 }
 
-/// The reading side of a store: a connection for each thread that reads.
+/// The read connections of a store, one per thread.
 ///
-/// A read by primary key takes a few tens of microseconds from the page cache, less than it costs
-/// to hand it to another thread and back; and a reader never waits for the writer (WAL).
+/// A read by primary key takes a few tens of microseconds from the page cache, less than handing it
+/// to another thread and back; and readers never wait for the writer (WAL).
 pub(crate) struct ReadConnections {
     path: PathBuf,
-    /// Alive as long as the store: other threads' connections go when they see that it is not.
+    /// Alive as long as the store: other threads close their connections when it is gone.
     alive: Arc<()>,
 }
 
@@ -177,8 +177,8 @@ impl ReadConnections {
         }
     }
 
-    /// Reads with this thread's connection; it is closed where that failed, so that the next read
-    /// begins afresh. `read` must not read from the store again.
+    /// Reads with this thread's connection; after a failure it is closed, so that the next read
+    /// opens a new one. `read` must not read from the store again.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,

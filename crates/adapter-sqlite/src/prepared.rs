@@ -1,4 +1,4 @@
-//! Statements that are prepared once although diesel would parse them each time.
+//! Caches prepared statements that Diesel would parse each time.
 
 use diesel::{
     QueryResult, QueryableByName, RunQueryDsl, SqliteConnection,
@@ -15,16 +15,17 @@ pub(crate) struct IdRow {
     id: Vec<u8>,
 }
 
-/// A statement whose SQL text takes few forms, kept prepared under that text.
+/// A statement whose SQL text has few forms, cached as prepared under that text.
 ///
-/// Diesel never keeps an `UPDATE`, a literal or `sql_query`, since their texts could be without number; those
-/// wrapped here have one text each (or as many as there are list lengths), and preparing them again
-/// costs more than running them. Must be loaded: `execute` hands diesel a reference to the
-/// statement, and a reference does not pass on that it may be kept.
+/// Diesel never caches an `UPDATE`, a literal or `sql_query`, because the number of their texts
+/// could be unbounded. Those wrapped here have one text each (or one per list length), and
+/// preparing them again costs more than running them. Use `load`: `execute` passes Diesel a
+/// reference to the statement, and a reference does not pass on that the statement may be cached.
 pub(crate) struct Prepared<Q>(pub(crate) Q);
 
 impl<Q> Prepared<Q> {
-    /// Runs a statement that ends in `RETURNING` a column of bytes; how many rows it touched.
+    /// Runs a statement that ends in `RETURNING` a column of bytes; returns the number of touched
+    /// rows.
     pub(crate) fn touched<'a>(self, connection: &mut SqliteConnection) -> QueryResult<usize>
     where
         Self: LoadQuery<'a, SqliteConnection, Vec<u8>>,
@@ -33,7 +34,7 @@ impl<Q> Prepared<Q> {
         Ok(rows.len())
     }
 
-    /// Runs a statement that is given as text and reads a column of bytes named `id`.
+    /// Runs a statement given as text that returns a column of bytes named `id`.
     pub(crate) fn ids<'a>(self, connection: &mut SqliteConnection) -> QueryResult<Vec<Vec<u8>>>
     where
         Self: LoadQuery<'a, SqliteConnection, IdRow>,
@@ -55,7 +56,7 @@ impl<Q: QueryFragment<Sqlite>> QueryFragment<Sqlite> for Prepared<Q> {
 
 impl<Q> QueryId for Prepared<Q> {
     type QueryId = ();
-    // No id: the cache's key is the text.
+    // No static id: the cache key is the text.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 

@@ -1,7 +1,7 @@
-//! What is read on the way of a request: each by an index, each in one statement but for one.
+//! Reads on the request path: each by an index, and all but one in a single statement.
 //!
-//! One row is asked for with `get_result`, never with `first`: the `LIMIT ?` that `first` adds has
-//! SQLite compile the statement anew at every run, because its plan may depend on the number.
+//! To load one row, use `get_result`, never `first`: the `LIMIT ?` that `first` adds makes SQLite
+//! compile the statement anew at every run, because its plan may depend on the number.
 
 use std::cmp::Reverse;
 
@@ -81,7 +81,7 @@ pub(crate) fn operation(
         .transpose()
 }
 
-/// Oldest first; pages go on after the position of the last operation that was read.
+/// Oldest first; a page starts after the position of the last operation that was read.
 pub(crate) fn operations(
     connection: &mut SqliteConnection,
     since: Timestamp,
@@ -202,7 +202,7 @@ pub(crate) fn reserved_key(
     let read = |(merchant, key): (Vec<u8>, String)| {
         let row = row_bytes(&merchant, &key);
         let reader = RowReader::of("idempotency_keys", &row);
-        // Reading strips one pair of quotes: with a pair around it the text stays as it is.
+        // Parsing strips one pair of quotes: the added pair keeps the text unchanged.
         let key = IdempotencyKey::parse(&format!("\"{key}\""));
         Ok(IdempotencyScope {
             merchant: reader.id("merchant_id", &merchant)?,
@@ -212,14 +212,14 @@ pub(crate) fn reserved_key(
     found.map(read).transpose()
 }
 
-/// Which sessions of a merchant, as far as one index can tell.
+/// The sessions of a merchant as one range of an index.
 #[derive(Clone, Copy)]
 enum StatusRange {
     All,
     InStatus(StatusName),
-    /// `created`, and time is left.
+    /// `created`, and not past its deadline.
     Payable,
-    /// `created`, but read as `expired` because its time is over.
+    /// `created`, but read as `expired` because its deadline has passed.
     Overdue,
 }
 
@@ -232,7 +232,8 @@ pub(crate) fn sessions(
     let rows = match filter.status {
         None => session_page(connection, filter, page, StatusRange::All),
         Some(StatusName::Created) => session_page(connection, filter, page, StatusRange::Payable),
-        // Two ranges of the index; one transaction, so that a session is seen in one of them.
+        // Two ranges of the index, in one transaction, so that a session is found in only one of
+        // them.
         Some(StatusName::Expired) => connection.transaction(|connection| {
             let mut rows = session_page(
                 connection,
@@ -258,8 +259,8 @@ pub(crate) fn sessions(
         .collect()
 }
 
-/// A column of `sessions`. SQLite has no statistics by which it could choose the index of the
-/// narrowest filter, so the statement chooses: a unary plus keeps the index of a column unused.
+/// A column of `sessions`. SQLite has no statistics to choose the index of the most selective
+/// filter, so the statement chooses: a unary plus excludes a column from index use.
 fn column<T: SingleValue>(name: &str, may_use_index: bool) -> SqlLiteral<T> {
     let plus = if may_use_index { "" } else { "+" };
     sql(&format!("{plus}sessions.{name}"))
@@ -273,7 +274,7 @@ fn session_page(
 ) -> QueryResult<Vec<SessionAndContact>> {
     let by_psp_reference = filter.psp_reference.is_some();
     let by_name = by_psp_reference || filter.order_id.is_some() || filter.reference.is_some();
-    // Few rows have one name, whatever else narrows the list.
+    // An identifier is selective, whatever the other filters are.
     let name_is = |name: &str, value: &str| {
         let plus = if by_psp_reference { "+" } else { "" };
         sql::<Bool>(&format!("likelihood({plus}sessions.{name} = "))
@@ -323,7 +324,7 @@ fn session_page(
     }
     if let Some(after) = page.after {
         let at = after.created_at.unix_micros();
-        // Written so that the index's range ends at the time and only its ties are compared by id.
+        // Written so that the index range ends at the time and only ties are compared by id.
         let beyond = sessions::created_at
             .lt(at)
             .or(sessions::id.lt(after.id.as_bytes().to_vec()));
@@ -342,7 +343,7 @@ pub(crate) fn refunds(
         .limit(page.limit.into())
         .select(RefundRow::as_select())
         .into_boxed();
-    // A session's own index is the narrow one; whose the session is, is asked of the rows below.
+    // The index by session is the selective one; the merchant is checked on the rows below.
     query = match filter.session {
         Some(session) => query.filter(refunds::session_id.eq(id_bytes(session))),
         None => query.filter(refunds::merchant_id.eq(id_bytes(filter.merchant))),
@@ -395,7 +396,8 @@ pub(crate) fn events(
     Ok(found)
 }
 
-/// A created session names the unit that made it; each later version has a row that does.
+/// A created session stores the id of the unit that created it; each later version has a row with
+/// its unit's id.
 pub(crate) fn is_committed(
     connection: &mut SqliteConnection,
     unit: &UnitOfWork,

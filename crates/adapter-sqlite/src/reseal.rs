@@ -1,8 +1,8 @@
 //! Seals every value again that is not under the first master key.
 //!
-//! Each table is walked once by its row number, in pages of a limited number of rows, so that no
-//! statement takes long and the walk ends however much is written meanwhile: what is written after
-//! the walk has begun is sealed under the first key of its own process.
+//! Each table is scanned once by its rowid, in pages of a limited number of rows, so that
+//! statements are short and the scan ends whatever is written concurrently: values written after
+//! the scan has begun are sealed under the first key of the process that writes them.
 
 use diesel::{
     prelude::*,
@@ -20,19 +20,19 @@ use crate::{
     writer::Priority,
 };
 
-/// How many rows a statement looks at, and at most are written in one transaction, so that requests
-/// get their turn between.
+/// Rows per read, and maximum number of writes per transaction, so that requests are served in
+/// between.
 const PAGE: usize = 500;
 
-/// A column that holds sealed values, and the primary key of its table, to whose bytes each value
-/// is bound.
+/// A column that holds sealed values, and its table's primary key, to whose bytes each value is
+/// bound.
 struct SealedColumn {
     table: &'static str,
-    /// The column; beside it is one of its name with `_key_id`.
+    /// The column; its key's id is in the column of the same name with `_key_id`.
     name: &'static str,
     /// The key's first column, of type BLOB.
     id: &'static str,
-    /// The key's second column, of type TEXT, where it has one.
+    /// The key's second column, of type TEXT, if there is one.
     rest: Option<&'static str>,
 }
 
@@ -48,7 +48,7 @@ const SEALED_COLUMNS: [SealedColumn; 8] = [
     SealedColumn::of("psp_notifications", "body", "id"),
 ];
 
-/// A row of a page: one whose value is under another key, or the page's last one.
+/// A row of a page: one whose value is sealed under another key, or the page's last row.
 #[derive(QueryableByName)]
 struct SealedRow {
     #[diesel(sql_type = BigInt)]
@@ -63,7 +63,7 @@ struct SealedRow {
     key_id: Option<String>,
 }
 
-/// A value to be written in place of one that was found.
+/// A new value, and the value that it replaces.
 struct Replacement {
     number: i64,
     before: Vec<u8>,
@@ -94,7 +94,7 @@ impl SealedColumn {
         }
     }
 
-    /// Reads the page after this row number: what is not under the first key, and the last row.
+    /// Reads the page after this rowid: values not sealed under the first key, and the last row.
     fn page(
         &self,
         connection: &mut SqliteConnection,
@@ -117,7 +117,7 @@ impl SealedColumn {
         .load(connection)
     }
 
-    /// Writes values in place of those that were found, unless they have changed since.
+    /// Replaces the values that have not changed since they were read.
     fn replace(
         &self,
         connection: &mut SqliteConnection,
@@ -141,7 +141,7 @@ impl SealedColumn {
     }
 }
 
-/// As [`oncharge_ports::Maintenance::reseal`] says.
+/// Implements [`oncharge_ports::Maintenance::reseal`].
 pub(crate) async fn reseal(store: &SqliteStore) -> Result<u64, StoreError> {
     let first = store.sealer().first()?.to_owned();
     let mut count = 0_u64;
@@ -156,7 +156,7 @@ pub(crate) async fn reseal(store: &SqliteStore) -> Result<u64, StoreError> {
             after = last.number;
             let values = reseal_values(store, sealed, found, &first)?;
             if values.is_empty() {
-                // Reads do not wait for anything: let others have this thread.
+                // Reads block this thread: yield, so that other tasks can run.
                 tokio::task::yield_now().await;
                 continue;
             }
@@ -212,7 +212,7 @@ mod tests {
 
     use super::SEALED_COLUMNS;
 
-    /// A sealed value has its key's id beside it, in a column of its name with `_key_id`.
+    /// Every sealed column has its key's id in a column of the same name with `_key_id`.
     #[test]
     fn every_sealed_column_of_the_schema_is_resealed() {
         let schema = include_str!("../../../migrations/sqlite/0001_initial/up.sql");

@@ -1,7 +1,7 @@
-//! Rows: the shapes of the tables, and the conversions from and to the domain's values.
+//! Rows of the tables, and their conversions from and to domain values.
 //!
-//! Tables are STRICT, so that a column's type is always what `schema` says; whether a value is one
-//! that the domain knows is checked here, and reported by table, column and row where it is not.
+//! Tables are STRICT, so a column's type is always what `schema` says. Whether a value is valid in
+//! the domain is checked here; an error names the table, column and row.
 
 pub(crate) mod attempt;
 pub(crate) mod audit;
@@ -28,12 +28,12 @@ use oncharge_domain::{
 use oncharge_ports::StoreError;
 use uuid::Uuid;
 
-/// The bytes of an id, as its column holds them.
+/// The bytes of an id, as stored in its column.
 pub(crate) fn id_bytes<K: Kind>(id: Id<K>) -> Vec<u8> {
     id.uuid().as_bytes().to_vec()
 }
 
-/// A row that is being read: knows where it is, for the report of what cannot be read in it.
+/// Reads the columns of one row; errors name the table, column and row.
 #[derive(Clone, Copy)]
 pub(crate) struct RowReader<'a> {
     table: &'static str,
@@ -41,12 +41,12 @@ pub(crate) struct RowReader<'a> {
 }
 
 impl<'a> RowReader<'a> {
-    /// The row of this table with this primary key.
+    /// A reader for the row of this table with this primary key.
     pub(crate) fn of(table: &'static str, row: &'a [u8]) -> Self {
         Self { table, row }
     }
 
-    /// The report that a column cannot be read.
+    /// The error for a corrupt value in this column.
     pub(crate) fn corrupt(self, column: &'static str) -> StoreError {
         let row = match Uuid::from_slice(self.row) {
             Ok(id) => id.simple().to_string(),
@@ -59,7 +59,7 @@ impl<'a> RowReader<'a> {
         }
     }
 
-    /// The value of a column that was read with success.
+    /// Unwraps the result of parsing a column; an error means that the column is corrupt.
     pub(crate) fn parse<T, E>(
         self,
         column: &'static str,
@@ -68,7 +68,7 @@ impl<'a> RowReader<'a> {
         value.map_err(|_| self.corrupt(column))
     }
 
-    /// The value of a column in which something was found.
+    /// Unwraps a required value; `None` means that the column is corrupt.
     pub(crate) fn require<T>(
         self,
         column: &'static str,
@@ -113,7 +113,7 @@ impl<'a> RowReader<'a> {
         self.parse(column, bytes.try_into())
     }
 
-    /// The amount in the columns `amount` and `currency`.
+    /// Parses the amount in the columns `amount` and `currency`.
     pub(crate) fn money(self, minor: i64, code: &str) -> Result<Money, StoreError> {
         let currency = self.parse("currency", Currency::parse(code))?;
         self.parse("amount", Money::new(minor, currency))
@@ -129,7 +129,7 @@ impl<'a> RowReader<'a> {
     }
 }
 
-/// The text of a PSP's reference, as its column holds it.
+/// The text of a PSP reference, as stored in its column.
 pub(crate) fn reference_text(reference: Option<&PspReference>) -> Option<String> {
     reference.map(|reference| reference.as_str().to_owned())
 }

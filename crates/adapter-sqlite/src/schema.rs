@@ -1,4 +1,4 @@
-//! The tables as diesel sees them; the truth is `migrations/sqlite`.
+//! The tables as declared to Diesel; `migrations/sqlite` is authoritative.
 
 diesel::table! {
     merchants (id) {

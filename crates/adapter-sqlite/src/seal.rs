@@ -1,23 +1,24 @@
-//! Sealing of what the file must not show: before a value is written, after it is read.
+//! Sealed columns: data that must not be readable in the file is sealed on write and opened on
+//! read.
 
 use std::sync::Arc;
 
 use oncharge_domain::keyring::{KeyId, Keyring, KeyringError, SealContext, SealedValue};
 use oncharge_ports::{Entropy, StoreError};
 
-/// The keys at rest and the randomness that nonces come from.
+/// Seals and opens values: the master keys, and the randomness for nonces.
 #[derive(Clone)]
 pub(crate) struct Sealer {
     keys: Keyring,
     entropy: Arc<dyn Entropy>,
 }
 
-/// A sealed value as its two columns hold it.
+/// A sealed value as it is stored in two columns.
 #[derive(Clone, Debug)]
 pub(crate) struct SealedColumns {
     /// Nonce, ciphertext, tag.
     pub(crate) bytes: Vec<u8>,
-    /// The key's name.
+    /// The name of the key.
     pub(crate) key_id: String,
 }
 
@@ -26,18 +27,17 @@ impl Sealer {
         Self { keys, entropy }
     }
 
-    /// The randomness that the store draws on.
     pub(crate) fn entropy(&self) -> &dyn Entropy {
         &*self.entropy
     }
 
-    /// The id of the key that new values are sealed under.
+    /// The id of the key that seals new values.
     pub(crate) fn first(&self) -> Result<&str, StoreError> {
         let first = self.keys.first().map(KeyId::as_str);
         first.ok_or_else(|| StoreError::Failed("there is no master key".into()))
     }
 
-    /// Errors with the id where this key is not configured.
+    /// Errors with the id if this key is not configured.
     pub(crate) fn require(&self, key_id: &str) -> Result<(), StoreError> {
         match KeyId::parse(key_id) {
             Some(id) if !self.keys.ids().any(|known| *known == id) => {
@@ -47,7 +47,7 @@ impl Sealer {
         }
     }
 
-    /// Seals a value for its place.
+    /// Seals a value for its context.
     pub(crate) fn seal(
         &self,
         place: SealContext<'_>,
@@ -63,8 +63,8 @@ impl Sealer {
         })
     }
 
-    /// Opens a value and hands it to `read`, which makes of it what it stands for; `None` where it
-    /// does not open (another key, another place, altered) or `read` finds nothing in it.
+    /// Opens a value and parses it with `read`; `None` if it does not open (another key, another
+    /// context, altered) or `read` returns `None`.
     pub(crate) fn open<T>(
         &self,
         place: SealContext<'_>,

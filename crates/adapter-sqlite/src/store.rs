@@ -1,4 +1,4 @@
-//! The store: opening it, and the checkout repository's methods on it.
+//! The store: opening it, and its implementation of the checkout repository.
 
 use std::{path::Path, sync::Arc};
 
@@ -30,12 +30,12 @@ use crate::{
     writer::{Priority, Writer},
 };
 
-/// The store on one SQLite file. Cheap to clone; the last clone ends its thread.
+/// The store on one SQLite file. Cheap to clone; dropping the last clone ends its thread.
 ///
-/// Writes are units of work: made into sealed rows by the caller's thread, then written one after
-/// the other by the writer's, each in its own `BEGIN IMMEDIATE`, durable before it is answered.
-/// Reads run on the thread that asks, each thread with a connection of its own. Other processes may
-/// use the same file at the same time; a lock of theirs is waited for, at most five seconds.
+/// Writes are units of work: sealed rows are built on the caller's thread, then written one unit
+/// after the other on the writer thread, each in its own `BEGIN IMMEDIATE`, and durable before the
+/// call returns. Reads run on the calling thread, with one connection per thread. Other processes
+/// may use the same file at the same time; their locks are waited for, at most five seconds.
 #[derive(Clone)]
 pub struct SqliteStore(Arc<Inner>);
 
@@ -47,19 +47,22 @@ struct Inner {
 }
 
 impl SqliteStore {
-    /// Opens the file at `path`, makes it if it is not there (mode 0600, in a directory that is),
-    /// and migrates it. `keys` seal what must not be read in the file, with nonces from `entropy`;
-    /// `clock` judges what is due: all processes on the file run on this machine and share its clock.
+    /// Opens the file at `path` and migrates it; creates it if it does not exist (mode 0600).
     ///
-    /// Errors with `Unavailable` where the file cannot be opened or stays locked, with `Failed`
-    /// where it is no database of ours or one of a newer program.
+    /// The directory must exist. `keys` seal data that must not be readable in the file, with
+    /// nonces from `entropy`; `clock` determines what is due: all processes on the file run on this
+    /// machine and share its clock.
+    ///
+    /// Errors with `Unavailable` if the file cannot be opened or stays locked, with `Failed` if it
+    /// is not one of our databases or belongs to a newer program.
     pub fn open(
         path: impl AsRef<Path>,
         keys: Keyring,
         entropy: Arc<dyn Entropy>,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, StoreError> {
-        // An absolute path means the same file for later connections, and nothing special to SQLite.
+        // An absolute path refers to the same file for later connections, and has no special
+        // meaning to SQLite.
         let path = std::path::absolute(path.as_ref())
             .map_err(|error| StoreError::Unavailable(error.into()))?;
         let connection = pool::open_migrated(&path)?;
@@ -71,7 +74,7 @@ impl SqliteStore {
         })))
     }
 
-    /// Reads on this thread.
+    /// Reads on the calling thread.
     pub(crate) fn read<T>(
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, StoreError>,
@@ -79,7 +82,7 @@ impl SqliteStore {
         self.0.read_connections.read(read)
     }
 
-    /// Writes on the writer's thread, in a transaction of its own.
+    /// Writes on the writer thread, in a transaction of its own.
     pub(crate) async fn write<T, F>(&self, priority: Priority, work: F) -> Result<T, CommitError>
     where
         F: FnOnce(&mut SqliteConnection) -> Result<T, CommitError> + Send + 'static,
@@ -88,12 +91,10 @@ impl SqliteStore {
         self.0.writer.write(priority, work).await
     }
 
-    /// The clock of this machine.
     pub(crate) fn clock(&self) -> &dyn Clock {
         &*self.0.clock
     }
 
-    /// Seals and opens values.
     pub(crate) fn sealer(&self) -> &Sealer {
         &self.0.sealer
     }

@@ -1,4 +1,4 @@
-//! Work that a person should look at: one statement for each reason.
+//! Work that needs a person: one statement per kind.
 
 use diesel::{
     prelude::*,
@@ -16,7 +16,7 @@ use oncharge_ports::{
 
 use crate::{error, prepared::Prepared, rows::RowReader, work::EARLIER_DELIVERY};
 
-/// Something that is stuck, as every statement reads it.
+/// A stuck item, as every statement returns it.
 #[derive(QueryableByName)]
 struct StuckRow {
     #[diesel(sql_type = Binary)]
@@ -31,7 +31,7 @@ struct StuckRow {
     detail: String,
 }
 
-/// Everything that is stuck at this time, oldest first.
+/// Lists everything that is stuck at this time, oldest first.
 pub(crate) fn stuck(
     connection: &mut SqliteConnection,
     now: Timestamp,
@@ -53,8 +53,8 @@ pub(crate) fn stuck(
     Ok(stuck)
 }
 
-/// The statement for a reason: `?1` is the time before which it must have begun to wait, `?2` how
-/// many rows are read at most.
+/// The statement for a kind: `?1` is the time before which the item must have begun to wait, `?2`
+/// the row limit.
 fn statement(kind: StuckKind) -> String {
     let from_where = match kind {
         StuckKind::Operation => format!(
@@ -101,12 +101,12 @@ const CONTRADICTIONS: &str = "SELECT id, session_id AS session, merchant_id AS m
 const DEADLINES: &str = "SELECT id, id AS session, merchant_id AS merchant, due_at AS since, \
      status AS detail FROM sessions WHERE due_at < ?1";
 
-/// The condition is that of the index `webhook_endpoints_failing`.
+/// The condition must be that of the index `webhook_endpoints_failing`.
 const FAILING_ENDPOINTS: &str = "SELECT id, NULL AS session, merchant_id AS merchant, \
      failing_since AS since, substr(url, 1, instr(url || '?', '?') - 1) AS detail \
      FROM webhook_endpoints WHERE failing_since < ?1 AND disabled IS NULL";
 
-/// The condition on the session is that of the index `sessions_capture_failed`, word for word.
+/// The condition on the session must be exactly that of the index `sessions_capture_failed`.
 const REFUNDS_OF_FAILED_CAPTURES: &str = "SELECT refund.id, session.id AS session, \
      refund.merchant_id AS merchant, refund.created_at AS since, session.failure AS detail \
      FROM sessions AS session JOIN refunds AS refund ON refund.session_id = session.id \

@@ -1,4 +1,4 @@
-//! Webhooks out: endpoints, events on their way to them, and every attempt.
+//! Outgoing webhooks: endpoints, deliveries and their attempts.
 
 use async_trait::async_trait;
 use diesel::{
@@ -44,7 +44,7 @@ use crate::{
 mod orphaned_deliveries;
 mod record;
 
-/// The delivery of an event to the merchant's endpoint, where there is one that is enabled.
+/// Inserts an event's delivery to the merchant's endpoint, if there is one that is enabled.
 const INSERT_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
      endpoint_id, url, state, attempts, failures, round, created_at, next_try_at) \
      SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.id, endpoint.url, \
@@ -52,8 +52,8 @@ const INSERT_DELIVERY: &str = "INSERT INTO deliveries (event_id, session_id, mer
      FROM events JOIN webhook_endpoints AS endpoint ON endpoint.merchant_id = events.merchant_id \
      WHERE events.id = ? AND endpoint.disabled IS NULL RETURNING event_id AS id";
 
-/// The same at another time, whether or not there is a delivery: of one that is there the next
-/// round begins, and a lease on it stays.
+/// The same, due at another time. If a delivery exists already, its next round starts, and a lease
+/// on it stays.
 const REDELIVER: &str = "INSERT INTO deliveries (event_id, session_id, merchant_id, sequence, \
      endpoint_id, url, state, attempts, failures, round, created_at, next_try_at) \
      SELECT events.id, events.session_id, events.merchant_id, events.sequence, endpoint.id, endpoint.url, \
@@ -64,19 +64,19 @@ const REDELIVER: &str = "INSERT INTO deliveries (event_id, session_id, merchant_
      url = excluded.url, state = 'pending', failures = 0, round = deliveries.round + 1, \
      next_try_at = excluded.next_try_at, ended_at = NULL RETURNING event_id AS id";
 
-/// The active keys of merchant `?1` and its endpoint's where that is in its grace period at `?2`.
+/// The active keys of merchant `?1`, and its endpoint's key if that is in its grace period at `?2`.
 const SIGNING_KEYS: &str = "SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at IS NULL \
      UNION ALL SELECT * FROM api_keys WHERE merchant_id = ?1 AND ends_at > ?2 \
      AND id = (SELECT key_id FROM webhook_endpoints WHERE merchant_id = ?1)";
 
-/// Puts an event that was just written on its way, inside the same transaction.
+/// Enqueues the delivery of an event that was just inserted, inside the same transaction.
 pub(crate) fn enqueue_delivery(connection: &mut SqliteConnection, event: &[u8]) -> QueryResult<()> {
     let insert = sql_query(INSERT_DELIVERY).bind::<Binary, _>(event);
     Prepared(insert).ids(connection)?;
     Ok(())
 }
 
-/// Whether the merchant has such an event.
+/// Whether the merchant has an event with this id.
 fn has_event(
     connection: &mut SqliteConnection,
     merchant: MerchantId,

@@ -1,4 +1,4 @@
-//! The work queue: what is due, handed out under leases that the database's own clock times.
+//! The work queue: due work, leased by the database's clock.
 
 mod claim;
 mod deliveries;
@@ -50,17 +50,16 @@ pub(crate) use self::{
 };
 
 impl ClaimedRow {
-    /// The id in this table.
+    /// Parses the id, which is from this table.
     fn id<K: Kind>(&self, table: &'static str) -> Result<Id<K>, StoreError> {
         RowReader::of(table, &self.due.id).id("id", &self.due.id)
     }
 
-    /// How often it was claimed, this time included.
+    /// The number of claims, this one included.
     fn tries(&self, table: &'static str) -> Result<u32, StoreError> {
         RowReader::of(table, &self.due.id).count("tries", self.tries)
     }
 
-    /// Its account.
     fn account(&self) -> AccountName {
         AccountName::from_text(self.due.account.clone().unwrap_or_default())
     }

@@ -1,8 +1,8 @@
-//! The one thread that writes: a queue of jobs before a connection of its own.
+//! The writer thread: a queue of jobs and a connection of its own.
 //!
-//! A job runs to its end once it was taken, whether or not its caller still waits: a dropped future
-//! leaves all or nothing, and never an open transaction. Jobs know nothing of `BEGIN` and `COMMIT`
-//! and are answered only after the commit, so that several could share one.
+//! Once taken, a job runs to completion whether or not its caller still waits: a dropped future
+//! leaves all or nothing, and never an open transaction. Jobs contain no `BEGIN` or `COMMIT` and
+//! get their reply only after the commit, so that several could share one.
 
 use std::{
     collections::VecDeque,
@@ -18,18 +18,18 @@ use tokio::sync::oneshot;
 
 use crate::{error, pool};
 
-/// How many jobs may wait; beyond it the store is too busy, and says so at once.
+/// Maximum number of queued jobs; above it, writes fail at once because the store is overloaded.
 const MAX_QUEUED_WRITES: usize = 4096;
-/// After so many requests in a row one worker's job is taken: a worker gets one write in four,
-/// however many requests wait.
+/// After this many requests in a row, one worker's job is taken: workers get one write in four,
+/// however many requests are queued.
 const MAX_CONSECUTIVE_REQUESTS: u32 = 3;
 
-/// Who waits for a write, by priority: renewals of leases, then requests, then workers. A renewal
-/// that comes too late hands the work to a second worker; there is at most one for each item in
-/// progress every few seconds, so they cannot hold up the others.
+/// Priority of a write: lease renewals, then requests, then workers. A late renewal gives the work
+/// to a second worker; there is at most one renewal per item in progress every few seconds, so they
+/// cannot delay the others much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Priority {
-    /// A worker that keeps its lease.
+    /// A worker that renews its lease.
     Renewal,
     /// A merchant or shopper.
     Request,
@@ -37,7 +37,7 @@ pub(crate) enum Priority {
     Worker,
 }
 
-/// The writing side of a store; ends its thread when it is dropped, after what was queued.
+/// The writing side of a store; when dropped, its thread ends after the queued jobs.
 pub(crate) struct Writer {
     queue: Arc<WriteQueue>,
     thread: Option<JoinHandle<()>>,
@@ -58,13 +58,13 @@ struct Jobs {
     closed: bool,
 }
 
-/// One write, in three steps that the writer owns: `write` inside a transaction, then the commit or
+/// One write in three steps that the writer runs: `write` inside a transaction, then the commit or
 /// rollback, then `reply`.
 trait Job: Send {
-    /// Writes; whether the transaction is to be committed.
+    /// Writes; returns whether to commit the transaction.
     fn write(&mut self, connection: &mut SqliteConnection) -> bool;
 
-    /// Tells the caller how it ended.
+    /// Sends the result to the caller.
     fn reply(self: Box<Self>, commit: Result<(), CommitError>);
 }
 
@@ -91,7 +91,7 @@ where
             (Some(outcome), Ok(())) => outcome,
             (None, Ok(())) => Err(error::rule_violation("a job was answered before it ran").into()),
         };
-        // A caller that has gone away does not change what was done.
+        // Ignored: a caller that is gone does not change the result.
         let _ = self.caller.send(reply);
     }
 }
@@ -101,7 +101,7 @@ impl WriteQueue {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The next job; waits for one, `None` once the store is closed and the queue is empty.
+    /// Waits for the next job; `None` once the store is closed and the queue is empty.
     fn next(&self) -> Option<Box<dyn Job>> {
         let mut jobs = self.jobs();
         loop {
@@ -139,7 +139,7 @@ impl Jobs {
 }
 
 impl Writer {
-    /// Starts the thread on this connection; `path` is where it opens another should that break.
+    /// Starts the thread with this connection; `path` is used to open another if that breaks.
     pub(crate) fn start(path: PathBuf, connection: SqliteConnection) -> Result<Self, StoreError> {
         let queue = Arc::new(WriteQueue::default());
         let thread_queue = Arc::clone(&queue);
@@ -158,7 +158,7 @@ impl Writer {
         })
     }
 
-    /// Runs `work` in a transaction of its own and answers once that is durable. The work is done
+    /// Runs `work` in a transaction of its own and returns once that is durable. The work is done
     /// even if this future is dropped.
     pub(crate) async fn write<T, F>(&self, priority: Priority, work: F) -> Result<T, CommitError>
     where
@@ -199,7 +199,7 @@ impl Drop for Writer {
     }
 }
 
-/// Runs one job in a transaction; opens the connection again where the last one broke.
+/// Runs one job in a transaction; opens a new connection if the last one broke.
 fn run(job: Box<dyn Job>, path: &std::path::Path, slot: &mut Option<SqliteConnection>) {
     let mut connection = match slot.take() {
         Some(connection) => connection,
@@ -209,7 +209,7 @@ fn run(job: Box<dyn Job>, path: &std::path::Path, slot: &mut Option<SqliteConnec
         },
     };
     if let Err(error) = connection.batch_execute("BEGIN IMMEDIATE") {
-        // Nothing has begun; the connection may be broken, a lock may have been held too long.
+        // Nothing has begun; the connection may be broken, or a lock was held too long.
         return job.reply(Err(error::store(error).into()));
     }
     let mut job = job;
@@ -228,7 +228,7 @@ fn run(job: Box<dyn Job>, path: &std::path::Path, slot: &mut Option<SqliteConnec
             (Ok(()), usable)
         }
         Err(_) => {
-            // The connection is dropped, which rolls back.
+            // Dropping the connection rolls back.
             let panicked = error::rule_violation("the writer panicked; nothing was written");
             return job.reply(Err(panicked.into()));
         }
@@ -239,20 +239,20 @@ fn run(job: Box<dyn Job>, path: &std::path::Path, slot: &mut Option<SqliteConnec
     job.reply(commit);
 }
 
-/// Whether the connection is out of its transaction and may be used on.
+/// Rolls back; returns whether the connection is out of its transaction and can be reused.
 fn roll_back(connection: &mut SqliteConnection) -> bool {
     match connection.batch_execute("ROLLBACK") {
         Ok(()) => true,
-        // After some errors SQLite has rolled back by itself.
+        // After some errors SQLite has already rolled back.
         Err(error) => error.to_string().contains("no transaction is active"),
     }
 }
 
-/// Writes over what a commit that broke may have left in the log: the process goes on without it,
-/// but a recovery after a crash could take it for committed. Whether it is surely gone.
+/// Overwrites what a failed commit may have left in the WAL; returns whether it is certainly gone.
 ///
-/// The log is written on from its last good commit, so that any other commit does it; this one
-/// changes nothing (no program of ours uses the number).
+/// The process continues without that commit, but recovery after a crash could take it for
+/// committed. The WAL is continued from its last good commit, so any other commit overwrites it;
+/// this one changes nothing (none of our programs uses `user_version`).
 fn overwrite(connection: &mut SqliteConnection) -> bool {
     let written = connection.batch_execute("PRAGMA user_version = 0");
     written.is_ok()
@@ -273,7 +273,7 @@ mod tests {
         fn reply(self: Box<Self>, _: Result<(), CommitError>) {}
     }
 
-    /// The lanes in which jobs come out, a letter each.
+    /// The priorities in the order in which jobs are taken, one letter each.
     fn order(mut jobs: Jobs) -> String {
         let mut out = String::new();
         loop {
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(order(queued(1, 0, 2)), "lww");
     }
 
-    /// A writer on a new file with a table `t`, on a connection that was changed by this SQL.
+    /// A writer on a new file with a table `t`, whose connection was configured with this SQL.
     fn writer(directory: &tempfile::TempDir, setting: &str) -> Writer {
         let path = directory.path().join("t.db");
         let mut connection = pool::open_writer(&path).unwrap();
@@ -382,7 +382,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let first = writer(&directory, "");
         for _ in 0..50 {
-            // Polled once, which queues the write, and dropped.
+            // Polled once, which queues the write, then dropped.
             let mut write = Box::pin(execute(&first, "INSERT INTO t VALUES (1)"));
             std::future::poll_fn(|context| {
                 std::task::Poll::Ready(write.as_mut().poll(context).is_pending())

@@ -1,36 +1,36 @@
-//! The one builder of this crate's HTTP clients.
+//! Builds this crate's HTTP clients.
 
 use std::{sync::Arc, time::Duration};
 
 use crate::{resolver::GuardedResolver, sender::SenderConfig};
 
-/// Who is calling, for merchants' logs and firewalls.
+/// Identifies the caller in merchants' logs and firewalls.
 const USER_AGENT: &str = concat!("OnCharge-Webhooks/", env!("CARGO_PKG_VERSION"));
-/// How long an unused connection is kept. Shorter than what servers commonly keep theirs (5 s and
-/// more), so that hardly ever a webhook is written into a connection that is just being closed.
+/// How long an idle connection is kept. Shorter than servers commonly do (5 s and more), so that a
+/// webhook is hardly ever written to a connection that is being closed.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(3);
-/// How many unused connections are kept for one host.
+/// Maximum number of idle connections per host.
 const MAX_IDLE_PER_HOST: usize = 2;
-/// How much an HTTP/2 server may send of a body that nobody reads, in bytes.
+/// How much of an unread body an HTTP/2 server may send per stream, in bytes.
 const STREAM_WINDOW: u32 = 16 * 1024;
-/// How much of it over all of a connection's answers; the protocol begins with so much.
+/// The same for all streams of a connection; 65,535 is the protocol's initial window.
 const CONNECTION_WINDOW: u32 = 65_535;
-/// How often an HTTP/2 connection is asked whether it still lives, and how long it has to say so:
-/// attempts share it, and one that has died silently must not fail them one after another.
+/// Interval and time limit of HTTP/2 pings: attempts share a connection, and one that has died
+/// silently must not fail them one after another.
 const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 
-/// The HTTP client could not be made.
+/// The HTTP client could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// TLS could not be set up.
     #[error("TLS could not be set up")]
     Tls(#[from] rustls::Error),
-    /// The client itself.
+    /// The client could not be built.
     #[error("the HTTP client could not be made")]
     Client(#[from] reqwest::Error),
 }
 
-/// The certificates that this machine believes in. Without any, every `https` attempt fails.
+/// The machine's root certificates. Without any, every `https` attempt fails.
 pub(crate) fn native_roots() -> rustls::RootCertStore {
     let mut roots = rustls::RootCertStore::empty();
     let (added, _) =
@@ -54,13 +54,13 @@ pub(crate) fn https_client(config: &SenderConfig) -> Result<reqwest::Client, Htt
     Ok(client.build()?)
 }
 
-/// The client for a sandbox's `http`.
+/// The client for `http` in a sandbox.
 pub(crate) fn http_client(config: &SenderConfig) -> Result<reqwest::Client, HttpClientError> {
     Ok(builder(config, false)?.http1_only().build()?)
 }
 
-/// What both have in common: no redirects, no proxy, no cookies, nothing repeated of the client's
-/// own accord, and no look-up but ours.
+/// The settings of both clients: no redirects, no proxy, no cookies, no automatic retries, and only
+/// our DNS resolver.
 fn builder(
     config: &SenderConfig,
     is_https: bool,
@@ -81,8 +81,8 @@ fn builder(
         .redirect(reqwest::redirect::Policy::none())
         .retry(reqwest::retry::never())
         .no_proxy()
-        // The attempt has its own limit. This one shares it out among a name's addresses, and ends
-        // connecting that goes on in the background when another connection was free sooner.
+        // The attempt has its own time limit. This one is divided among a name's addresses, and
+        // ends background connects that lost against a connection that was available sooner.
         .connect_timeout(config.timeout)
         .referer(false)
         .user_agent(USER_AGENT)

@@ -1,4 +1,4 @@
-//! Why an attempt brought no answer, read from the chain of causes.
+//! Classifies failed attempts by the error's chain of causes.
 
 use std::{
     error::Error,
@@ -10,7 +10,7 @@ use oncharge_domain::webhook::SendError;
 
 use crate::resolver::ResolveError;
 
-/// What a merchant is told of a failed request.
+/// The error that a merchant is shown for a failed request.
 pub(crate) fn classify(error: &reqwest::Error) -> SendError {
     if error.is_timeout() {
         return SendError::Timeout;
@@ -21,7 +21,8 @@ pub(crate) fn classify(error: &reqwest::Error) -> SendError {
             Some(ResolveError::Forbidden) => return SendError::ForbiddenAddress,
             None => {}
         }
-        // Also after the connection was made: with TLS 1.3 a server says last what it dislikes.
+        // Also after the connection was established: in TLS 1.3 a server's last alert comes after
+        // that.
         if cause.is::<rustls::Error>() {
             return SendError::Tls;
         }
@@ -30,7 +31,7 @@ pub(crate) fn classify(error: &reqwest::Error) -> SendError {
             return SendError::Tls;
         }
     }
-    // A request that could not be built was not for any server that there is.
+    // A request that could not be built was for no possible server.
     if error.is_connect() || error.is_builder() {
         SendError::CannotConnect
     } else {
@@ -38,7 +39,8 @@ pub(crate) fn classify(error: &reqwest::Error) -> SendError {
     }
 }
 
-/// Whether this happens to a connection that stands: while connecting, that is the TLS handshake.
+/// Whether this error happens on an established connection; while connecting, that means during the
+/// TLS handshake.
 fn interrupts_handshake(kind: ErrorKind) -> bool {
     matches!(
         kind,
@@ -50,8 +52,7 @@ fn interrupts_handshake(kind: ErrorKind) -> bool {
     )
 }
 
-/// The error and all that is behind it. What an `io::Error` wraps is behind it too, which `source`
-/// leaves out.
+/// The error and its causes, including the one wrapped in an `io::Error`, which `source` skips.
 fn error_chain<'a>(error: &'a reqwest::Error) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     let first: &'a (dyn Error + 'static) = error;
     iter::successors(Some(first), |&error| {

@@ -1,4 +1,4 @@
-//! From a name to the addresses that may be connected to.
+//! Resolves names to allowed addresses.
 
 use std::{
     io,
@@ -10,30 +10,30 @@ use async_trait::async_trait;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::sync::Semaphore;
 
-/// Whether a URL (`https` or not) may lead to an address.
+/// Whether a URL (`https` or not) may connect to an address.
 pub(crate) type AddressPolicy = fn(is_https: bool, address: IpAddr) -> bool;
 
-/// How names become addresses.
+/// A DNS resolver.
 #[async_trait]
 pub(crate) trait DnsLookup: Send + Sync {
-    /// All addresses that the name has at this moment.
+    /// All addresses of the name at this moment.
     async fn addresses(&self, name: &str) -> io::Result<Vec<IpAddr>>;
 }
 
-/// How many look-ups may be under way: far fewer than the process has threads for such work, so that
-/// names which nobody answers for never keep anybody else in the process from asking.
+/// Maximum number of concurrent look-ups: far fewer than the process has blocking threads, so that
+/// names whose servers do not respond never block other work.
 const MAX_CONCURRENT_LOOKUPS: usize = 64;
 
-/// As this machine is set up to do it.
+/// The machine's own resolver.
 ///
-/// Its threads may outlast an attempt that has run out of time, by as long as the machine's
-/// resolver goes on asking; until then they count among the look-ups under way.
+/// Its threads may outlast an attempt that has timed out, until the machine's resolver gives up;
+/// until then they count as concurrent look-ups.
 pub(crate) struct SystemDnsLookup {
     permits: Arc<Semaphore>,
 }
 
 impl SystemDnsLookup {
-    /// With room for [`MAX_CONCURRENT_LOOKUPS`].
+    /// A resolver with [`MAX_CONCURRENT_LOOKUPS`] permits.
     pub(crate) fn new() -> Self {
         Self {
             permits: Arc::new(Semaphore::new(MAX_CONCURRENT_LOOKUPS)),
@@ -55,7 +55,7 @@ impl DnsLookup for SystemDnsLookup {
     }
 }
 
-/// A name that leads nowhere, or nowhere that it may.
+/// A name without an address, or without an allowed one.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ResolveError {
     /// It has no address.
@@ -66,8 +66,8 @@ pub(crate) enum ResolveError {
     Forbidden,
 }
 
-/// The resolver of one client: all that the client connects to by name has passed here, immediately
-/// before, and it asks nobody else.
+/// The only resolver of one client: every name that the client connects to is resolved and checked
+/// here, immediately before.
 #[derive(Clone)]
 pub(crate) struct GuardedResolver {
     pub(crate) lookup: Arc<dyn DnsLookup>,
@@ -85,7 +85,7 @@ impl GuardedResolver {
         let allowed: Vec<SocketAddr> = found
             .into_iter()
             .filter(|address| (self.is_allowed_address)(self.is_https, *address))
-            // Port 0 stands for the URL's.
+            // Port 0 is replaced by the URL's port.
             .map(|address| SocketAddr::new(address, 0))
             .collect();
         if allowed.is_empty() {

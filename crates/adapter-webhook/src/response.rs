@@ -1,17 +1,17 @@
-//! What is kept of an answer: the beginning of its body, and the pause that it asks for.
+//! Reads the stored parts of a response: the beginning of its body, and its `Retry-After`.
 
 use std::time::{Duration, SystemTime};
 
 use oncharge_domain::time::Timestamp;
 use tokio::time::{Instant, timeout_at};
 
-/// How much of an answer's body is read and kept, in bytes.
+/// How much of a response body is read and stored, in bytes.
 const MAX_BODY_BYTES: usize = 1024;
-/// No pause is longer than this: the schedule grants half a day at most.
+/// Maximum pause; the schedule allows half a day at most.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The beginning of the body, or what there was of it when it broke or the deadline came. The rest
-/// is never read: with the response its connection goes.
+/// Reads the beginning of the body, or the part received before it broke off or the deadline
+/// passed. The rest is never read: dropping the response closes its connection.
 pub(crate) async fn read_body_prefix(mut response: reqwest::Response, deadline: Instant) -> String {
     let mut bytes = Vec::new();
     while bytes.len() <= MAX_BODY_BYTES {
@@ -26,7 +26,8 @@ pub(crate) async fn read_body_prefix(mut response: reqwest::Response, deadline: 
     sanitize(&bytes)
 }
 
-/// The first kilobyte as text: no control characters but line feeds, no half character at the end.
+/// The first kilobyte as text: no control characters except line feeds, no partial character at the
+/// end.
 fn sanitize(bytes: &[u8]) -> String {
     let (prefix, is_cut) = match bytes.get(..MAX_BODY_BYTES) {
         Some(prefix) => (prefix, bytes.len() > MAX_BODY_BYTES),
@@ -42,19 +43,19 @@ fn sanitize(bytes: &[u8]) -> String {
         }
     }
     text.retain(|c| c == '\n' || !c.is_control());
-    // A replacement takes more room than what it stands for.
+    // A replacement character is longer than the bytes that it replaces.
     let ends = text.char_indices().map(|(at, c)| at + c.len_utf8());
     let end = ends.take_while(|end| *end <= MAX_BODY_BYTES).last();
     text.truncate(end.unwrap_or_default());
     text
 }
 
-/// Reads a `Retry-After` (RFC 9110, 10.2.3): whole seconds, or a date in any of HTTP's forms; one
-/// that is past asks for no pause.
+/// Parses a `Retry-After` (RFC 9110, 10.2.3): whole seconds, or a date in any of HTTP's forms; a
+/// date in the past is no pause.
 pub(crate) fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     let text = text.trim_ascii();
     let delay = if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
-        // More digits than fit are a very long pause.
+        // A number that overflows is a very long pause.
         Duration::from_secs(text.parse().unwrap_or(u64::MAX))
     } else {
         let date = httpdate::parse_http_date(text).ok()?;
@@ -111,7 +112,7 @@ mod tests {
     #[test]
     fn invalid_utf_8_is_replaced_within_the_limit() {
         assert_eq!(sanitize(b"a\xffb"), "a\u{fffd}b");
-        // Whole, and broken at its end by its author.
+        // Complete, and cut off at its end by its author.
         assert_eq!(sanitize(b"a\xe2\x9c"), "a\u{fffd}");
         let prefix = sanitize(&[0xff; 2000]);
         assert_eq!(prefix, "\u{fffd}".repeat(1024 / 3));

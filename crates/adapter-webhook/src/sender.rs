@@ -1,4 +1,4 @@
-//! The sender: one attempt, from the URL to what came of it.
+//! The sender: one delivery attempt.
 
 use std::{
     net::IpAddr,
@@ -23,27 +23,27 @@ use crate::{
     response,
 };
 
-/// How long one attempt may take, all in all (product rule: ten seconds).
+/// Total time limit for one attempt (product rule: ten seconds).
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a sender is made of; tests put other things here.
+/// The dependencies and limits of a sender; tests replace them.
 pub(crate) struct SenderConfig {
     /// For dates in `Retry-After`.
     pub(crate) clock: Arc<dyn Clock>,
-    /// Whether `http` is spoken at all (to this machine).
+    /// Whether `http` is allowed at all (to this machine).
     pub(crate) sandbox: bool,
-    /// How long one attempt may take.
+    /// Time limit for one attempt.
     pub(crate) timeout: Duration,
-    /// How names become addresses.
+    /// The DNS resolver.
     pub(crate) lookup: Arc<dyn DnsLookup>,
     /// Which addresses are allowed.
     pub(crate) is_allowed_address: AddressPolicy,
-    /// Whose certificates are believed.
+    /// The trusted root certificates.
     pub(crate) roots: rustls::RootCertStore,
 }
 
 impl SenderConfig {
-    /// What the product sends with.
+    /// The configuration for production.
     pub(crate) fn new(clock: Arc<dyn Clock>, sandbox: bool) -> Self {
         Self {
             clock,
@@ -58,21 +58,23 @@ impl SenderConfig {
 
 /// Sends webhooks over HTTP/1.1 and HTTP/2.
 ///
-/// URLs go out as the URL standard writes them: for what a merchant writes who keeps to it, that is
-/// to the letter; a space or an umlaut is percent-encoded, `/a/../b` becomes `/b`.
+/// URLs are sent in the form of the URL standard. A merchant's valid URL is sent unchanged; a space
+/// or an umlaut is percent-encoded, `/a/../b` becomes `/b`.
 pub struct HttpSender {
     clock: Arc<dyn Clock>,
     timeout: Duration,
     is_allowed_address: AddressPolicy,
     https: reqwest::Client,
-    /// A client of its own, since it may reach other addresses than the one for `https`, and since
-    /// a look-up is not told for which scheme it is made. Only in a sandbox.
+    /// A separate client, because it may reach other addresses than the one for `https`, and a
+    /// resolver does not receive the scheme. Only in a sandbox.
     http: Option<reqwest::Client>,
 }
 
 impl HttpSender {
-    /// A sender that speaks `https` with the public internet and, in a `sandbox`, `http` with this
-    /// very machine. Believes the machine's root certificates. Errors where TLS cannot be set up.
+    /// Builds a sender for `https` to the public internet and, in a `sandbox`, `http` to this
+    /// machine.
+    ///
+    /// Trusts the machine's root certificates. Errors if TLS cannot be set up.
     pub fn new(clock: Arc<dyn Clock>, sandbox: bool) -> Result<Self, HttpClientError> {
         Self::from_config(SenderConfig::new(clock, sandbox))
     }
@@ -92,8 +94,8 @@ impl HttpSender {
         })
     }
 
-    /// The client for a URL, or why there is none: names are judged when they are looked up, but a
-    /// host that is an address never gets there.
+    /// Selects the client for a URL. Names are checked when they are resolved, but a host that is
+    /// an address is never resolved, so it is checked here.
     fn client(&self, url: &Url) -> Result<&reqwest::Client, SendError> {
         let is_https = url.scheme() == "https";
         let client = match url.scheme() {
@@ -114,7 +116,7 @@ impl HttpSender {
         }
     }
 
-    /// Posts, and waits for the head of the answer.
+    /// Posts, and waits for the response's head.
     async fn post(&self, webhook: &Webhook) -> Result<reqwest::Response, SendError> {
         let url = Url::parse(webhook.url.as_str()).map_err(|_| SendError::UnknownHost)?;
         let mut request = self
@@ -126,7 +128,7 @@ impl HttpSender {
         }
         let sent = request.body(webhook.body.clone()).send().await;
         sent.map_err(|error| {
-            // The URL's path and query may hold a secret of the merchant's.
+            // The URL's path and query may contain a secret of the merchant.
             let error = error.without_url();
             let reason = failure::classify(&error);
             tracing::debug!(
@@ -147,8 +149,7 @@ impl HttpSender {
 
 #[async_trait]
 impl WebhookSender for HttpSender {
-    /// Its `latency` is the time until the head of the answer, which decides, was there (or until
-    /// the attempt had failed).
+    /// Its `latency` is the time until the response's head was received, or the attempt had failed.
     async fn send(&self, webhook: &Webhook) -> SendOutcome {
         let started = Instant::now();
         let deadline = tokio::time::Instant::from_std(started) + self.timeout;

@@ -1,4 +1,4 @@
-//! The sender against real servers on this machine, through its port.
+//! Tests of the sender's port against real servers on this machine.
 
 mod addresses;
 mod exchange;
@@ -33,7 +33,7 @@ impl Clock for FixedClock {
     }
 }
 
-/// What a sandbox sends with, changed by a test.
+/// The configuration of a sandbox, changed by a test.
 fn config(change: impl FnOnce(&mut SenderConfig)) -> SenderConfig {
     let mut config = SenderConfig::new(Arc::new(FixedClock), true);
     change(&mut config);
@@ -44,12 +44,12 @@ fn sender(change: impl FnOnce(&mut SenderConfig)) -> HttpSender {
     HttpSender::from_config(config(change)).unwrap()
 }
 
-/// A sandbox's sender with the product's own limits.
+/// A sandbox's sender with the production limits.
 fn sandbox() -> HttpSender {
     sender(|_| {})
 }
 
-/// A sender whose patience ends soon.
+/// A sender with a short time limit.
 fn sender_with_timeout(millis: u64) -> HttpSender {
     sender(|config| config.timeout = Duration::from_millis(millis))
 }
@@ -69,7 +69,7 @@ async fn send(sender: &HttpSender, url: &str) -> SendOutcome {
     sender.send(&webhook(url)).await
 }
 
-/// A look-up that gives one answer after the other, the last for ever.
+/// A resolver that returns one result after the other, and repeats the last.
 struct ScriptedLookup {
     answers: Vec<Vec<IpAddr>>,
     calls: AtomicUsize,

@@ -1,4 +1,4 @@
-//! Everything that use cases need, in one cheap handle.
+//! The application handle: everything that use cases need.
 
 use std::{future::Future, sync::Arc, time::Duration};
 
@@ -34,44 +34,44 @@ use crate::{
     workers::notifiers::Notifiers,
 };
 
-/// How long keys and merchants are cached: a change is seen within this time.
+/// How long keys and merchants are cached: a change takes effect within this time.
 const CACHE_TTL: Duration = Duration::from_secs(1);
 
-/// How long an API key stays known after it was last read: long enough to verify its signatures
-/// while an address floods the service.
+/// How long an API key stays cached for verification after it was last read: long enough to verify
+/// its signatures while an address floods the service.
 const LAST_KNOWN_TTL: Duration = Duration::from_secs(3600);
 
-/// What the use cases are wired to.
+/// The ports and settings that the use cases are wired to.
 pub struct Dependencies {
-    /// Sessions, refunds, operations, events.
+    /// Sessions, refunds, operations and events.
     pub checkout: Arc<dyn CheckoutRepository>,
     /// Merchants and keys.
     pub merchants: Arc<dyn MerchantRepository>,
     /// Bans.
     pub blocklist: Arc<dyn BlocklistRepository>,
-    /// What PSPs tell.
+    /// PSP notifications.
     pub inbox: Arc<dyn Inbox>,
-    /// What merchants are told.
+    /// Webhook endpoints, events and deliveries.
     pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
     pub work: Arc<dyn WorkQueue>,
-    /// What operators see.
+    /// Read-only queries for operators.
     pub operator_queries: Arc<dyn OperatorQueries>,
-    /// Nodes, and keys in use.
+    /// The registry of nodes and of keys in use.
     pub key_registry: Arc<dyn KeyRegistry>,
-    /// Care for the store.
+    /// Maintenance of the store.
     pub maintenance: Arc<dyn Maintenance>,
     /// PSP accounts.
     pub psps: Arc<dyn PspRegistry>,
-    /// The way to merchants' servers.
+    /// The sender of webhooks.
     pub sender: Arc<dyn WebhookSender>,
-    /// Rendering of answers.
+    /// Rendering of API responses and webhook bodies.
     pub presenter: Arc<dyn Presenter>,
     /// The present time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
-    /// Master keys: pay tokens and cursors are derived from them.
+    /// Master keys, from which the keys of pay tokens and cursors are derived.
     pub keys: Keyring,
     /// The blocklist's peppers.
     pub peppers: Keyring,
@@ -86,15 +86,15 @@ pub struct Settings {
     pub sandbox: bool,
     /// How long a session can be paid, in seconds.
     pub session_ttl_seconds: i64,
-    /// How many `global_ban` answers a merchant gets in an hour before bans take effect at
-    /// payment only; `None` for no limit.
+    /// How many `global_ban` responses a merchant gets in an hour before bans take effect only at
+    /// payment; `None` for no limit.
     pub ban_answers_per_hour: Option<u32>,
-    /// How fast the hours of the webhooks' schedule go by.
+    /// Whether the webhook retry schedule runs in real time or accelerated.
     pub webhook_clock: webhook::ScheduleSpeed,
 }
 
 impl Default for Settings {
-    /// 30 minutes, 100 `global_ban` answers an hour, no sandbox.
+    /// 30 minutes, 100 `global_ban` responses an hour, no sandbox.
     fn default() -> Self {
         Self {
             sandbox: false,
@@ -105,7 +105,7 @@ impl Default for Settings {
     }
 }
 
-/// Everything that use cases need; a cheap handle.
+/// Everything that use cases need; cheap to clone.
 #[derive(Clone)]
 pub struct App(Arc<Inner>);
 
@@ -179,20 +179,20 @@ impl App {
         }))
     }
 
-    /// The present time by the store's clock, as far as that was measured ([`store_clock`]).
+    /// The present time by the store's clock, corrected as last measured ([`store_clock`]).
     ///
     /// [`store_clock`]: crate::store_clock
     pub fn now(&self) -> Timestamp {
         self.0.clock.now()
     }
 
-    /// By how much this node's clock is ahead of the store's; negative where it is behind.
+    /// By how much this node's clock is ahead of the store's; negative if it is behind.
     pub fn clock_skew(&self) -> time::Duration {
         self.0.clock.ahead()
     }
 
-    /// Whether this node's clock differs so much from the store's (more than 10 s) that it must
-    /// not work.
+    /// Whether this node's clock differs so much from the store's (more than 10 s) that it must not
+    /// work.
     pub fn is_clock_too_far_off(&self) -> bool {
         self.0.clock.exceeds_max_skew()
     }
@@ -202,12 +202,12 @@ impl App {
         &self.0.settings
     }
 
-    /// A new id of what belongs to no merchant (a request, say), or of a merchant itself.
+    /// A new id for a merchant, or for something that belongs to no merchant (such as a request).
     pub fn new_id<K: Kind>(&self) -> Id<K> {
         self.0.entropy.id(self.now())
     }
 
-    /// A new id of what belongs to the merchant of this slot.
+    /// A new id for something that belongs to the merchant of this slot.
     pub(crate) fn new_id_in<K: Kind>(&self, slot: ShardSlot) -> Id<K> {
         self.0.entropy.id_in(slot, self.now())
     }
@@ -216,9 +216,9 @@ impl App {
         &self.0
     }
 
-    /// Runs a use case to its end in a task of its own: a client that resets its connection
-    /// drops the future that waits here, but never the work. That future is small: the work
-    /// lies in its task from the beginning.
+    /// Runs a use case to completion in its own task: a client that resets its connection drops
+    /// only the returned future. That future stays small, since the use case's state lives in the
+    /// task.
     pub(crate) fn spawn_detached<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, Error>> + Send + 'static,
@@ -233,8 +233,8 @@ impl App {
         }
     }
 
-    /// The connector of an account; the log says so where it is not configured, because merchants
-    /// and sessions name accounts that the configuration may no longer have.
+    /// The connector of an account; logs a warning if it is not configured, since merchants and
+    /// sessions may name accounts that were removed from the configuration.
     pub(crate) fn psp(&self, account: &PspAccount) -> Option<Arc<dyn Psp>> {
         let psp = self.0.psps.account(account);
         if psp.is_none() {
@@ -246,12 +246,12 @@ impl App {
         psp
     }
 
-    /// Runs something that no request waits for; a clean stop does.
+    /// Runs work that no request waits for; a clean shutdown waits for it.
     pub(crate) fn spawn_background(&self, work: impl Future<Output = ()> + Send + 'static) {
         self.0.tasks.spawn(work);
     }
 
-    /// Waits until every use case under way has come to its end; for a clean stop.
+    /// Waits until all running use cases have finished; for a clean shutdown.
     pub async fn drain(&self) {
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -285,7 +285,7 @@ impl App {
     }
 }
 
-/// A cache whose entries are at most this old.
+/// A cache whose entries expire after this time.
 fn cache<K, V>(age: Duration) -> Cache<K, V>
 where
     K: std::hash::Hash + Eq + Send + Sync + 'static,

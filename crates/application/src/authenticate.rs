@@ -1,4 +1,4 @@
-//! Who signs a request: the API key and its merchant, from a cache of at most a second.
+//! Looks up the API key and merchant of a request, with a cache of at most one second.
 
 use std::sync::{
     Arc,
@@ -17,9 +17,9 @@ pub struct Principal {
     pub key: ApiKey,
     /// The merchant.
     pub merchant: Arc<Merchant>,
-    /// Under which it is cached.
+    /// The cache key.
     hash: ApiKeyHash,
-    /// Whether its use is being recorded: once for each time that it is read.
+    /// Whether its use is being recorded: at most once for each time it is loaded.
     is_use_recorded: AtomicBool,
 }
 
@@ -35,13 +35,13 @@ impl Principal {
         }
     }
 
-    /// Has the key read again before the next request: it was changed.
+    /// Invalidates the cached key after a change, so that the next request reads it again.
     pub(crate) async fn invalidate_cache(&self, app: &App) {
         app.inner().principals.invalidate(&self.hash).await;
     }
 }
 
-/// Finds an API key by its text; `None` where there is none, or it has ended.
+/// Finds an API key by its text; `None` if there is none or it has ended.
 pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, Error> {
     let inner = app.inner();
     let hash = ApiKeyHash::of(key_text);
@@ -67,9 +67,9 @@ pub async fn find(app: &App, key_text: &str) -> Result<Option<Arc<Principal>>, E
     Ok(found.filter(|principal| principal.key.is_valid(app.now())))
 }
 
-/// Records that the key has signed a request. The request does not wait for it, and it writes once an
-/// hour: what is cached for a second says when the last use was recorded, and of the requests of that
-/// second one writes.
+/// Records that the key has signed a request. The request does not wait for it. It writes once an
+/// hour: the entry cached for one second holds the time of the last recorded use, and only one
+/// request per cached entry writes.
 pub fn record_use(app: &App, principal: &Principal) {
     let now = app.now();
     if !principal.key.should_record_use(now)
@@ -81,14 +81,14 @@ pub fn record_use(app: &App, principal: &Principal) {
     app.spawn_background(async move {
         let recorded = background.inner().merchants.record_key_use(id, now).await;
         if let Err(error) = recorded {
-            // Tried again by the key's next request.
+            // The key's next request retries.
             warn!(key = %id, %error, "the use of an API key was not recorded");
         }
     });
 }
 
-/// A key as this process read it within the last hour, without asking the store. It is enough to
-/// verify a signature, but not to serve a request: the key may have been revoked since.
+/// A key as this process read it within the last hour, without a store access. Enough to verify a
+/// signature, but not to serve a request: the key may have been revoked since.
 pub async fn last_known(app: &App, key_text: &str) -> Option<Arc<Principal>> {
     app.inner().last_known.get(&ApiKeyHash::of(key_text)).await
 }

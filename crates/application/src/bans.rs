@@ -1,4 +1,4 @@
-//! What operators do with the shared blocklist.
+//! Operator commands on the shared blocklist.
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
@@ -13,10 +13,11 @@ use crate::{
     keys::{self, KeyError, KeyList},
 };
 
-/// Bans an identifier for so many days; it counts within a second, at creation and at payment.
+/// Bans an identifier for this many days; takes effect within a second, at session creation and
+/// payment.
 ///
-/// It is hashed under the first pepper that every live node has. Errors with the nodes that lack the
-/// first one where there is none.
+/// It is hashed under the first pepper that every live node has. If there is none, errors with the
+/// nodes that lack the first pepper.
 pub async fn add(
     app: &App,
     identifier: &Identifier,
@@ -54,9 +55,9 @@ pub async fn list(app: &App) -> Result<Vec<Ban>, Error> {
     Ok(app.inner().blocklist.list().await?)
 }
 
-/// Revokes a ban; the shopper is served again within a second.
+/// Revokes a ban; takes effect within a second.
 ///
-/// Errors: `NotFound` where there is none of this id that is not revoked yet.
+/// Errors: `NotFound` if no unrevoked ban has this id.
 pub async fn revoke(app: &App, id: BanId) -> Result<(), Error> {
     let entry = audit(app, AuditAction::BanRevoked, id);
     let revoked = app.inner().blocklist.revoke(id, app.now(), &entry).await?;

@@ -1,4 +1,4 @@
-//! What merchants and shoppers do with a checkout session, one use case a file.
+//! Use cases of merchants and shoppers on checkout sessions, one per file.
 
 pub mod abandon;
 pub mod cancel;

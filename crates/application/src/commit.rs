@@ -1,4 +1,4 @@
-//! Load, decide, commit: the one way in which a session changes.
+//! Load, decide, commit: every change of a session goes through here.
 
 use std::time::Duration;
 
@@ -19,42 +19,41 @@ use tokio::time::Instant;
 
 use crate::{App, Error, PostContext};
 
-/// How long a conflict is retried before the request gives up.
+/// How long a conflict is retried before the request fails.
 pub(crate) const RETRY_DEADLINE: Duration = Duration::from_secs(5);
-/// When recovery takes up an operation that its request has not finished, in seconds: longer
-/// than any call to a PSP lasts.
+/// Seconds until recovery takes up an operation that its request has not finished: longer than any
+/// call to a PSP lasts.
 pub(crate) const RECOVERY_DELAY_SECONDS: i64 = 15;
-/// When an accepted operation whose notification has not come is looked up, in seconds.
+/// Seconds until an accepted operation without a notification is looked up.
 pub(crate) const ACCEPTED_POLL_SECONDS: i64 = 60;
 
-/// Who wants a session changed, and what goes with the change.
+/// Who requests a change of a session, and what is committed with it.
 #[derive(Default)]
 pub(crate) struct ChangeContext<'a> {
-    /// The merchant who must own the session.
+    /// The merchant that must own the session.
     pub(crate) owner: Option<MerchantId>,
     /// The merchant's request, for its idempotency record.
     pub(crate) request: Option<&'a PostContext>,
-    /// The shopper's card token, for an attempt.
+    /// The shopper's payment-method token, for an attempt.
     pub(crate) payment_method: Option<&'a PaymentMethod>,
     /// The worker's lease.
     pub(crate) lease: Option<Lease>,
-    /// A deadline that has come by the store's clock: the decision is made at this time at the
-    /// earliest, since this node's clock may be behind.
+    /// A deadline that has passed by the store's clock: the decision is made at this time or later,
+    /// since this node's clock may be behind.
     pub(crate) due_at: Option<Timestamp>,
 }
 
-/// An intent that was committed.
+/// A committed decision with the requests that it intends.
 pub(crate) struct CommittedChange {
-    /// What was decided.
     pub(crate) decision: Decision,
     /// The requests to send now, with their operations.
     pub(crate) to_send: Vec<(Operation, PreparedRequest)>,
-    /// The answer that was remembered, where the commit ended the request.
+    /// The stored response, if the commit completed the request.
     pub(crate) answer: Option<StoredResponse>,
 }
 
 impl CommittedChange {
-    /// Nothing was to be committed.
+    /// A decision that needed no commit.
     fn nothing(decision: Decision) -> Self {
         Self {
             decision,
@@ -65,8 +64,8 @@ impl CommittedChange {
 }
 
 impl ChangeContext<'_> {
-    /// Whether it is a try with a token that was tried before. Asked after the session was read:
-    /// a try that comes in between makes the commit a conflict.
+    /// Whether this is an attempt with a token that was used before. Checked after the session was
+    /// read: an attempt in between makes the commit a conflict.
     async fn is_repeated_attempt(&self, app: &App, session: SessionId) -> Result<bool, Error> {
         let Some(method) = self.payment_method else {
             return Ok(false);
@@ -76,15 +75,15 @@ impl ChangeContext<'_> {
     }
 }
 
-/// A unit whose connection was lost during its commit and that was not there when it was asked for:
-/// the database may still be about to write it.
+/// A unit whose connection was lost during its commit and that `is_committed` did not find: the
+/// database may still write it.
 struct UncertainCommit {
     unit: UnitOfWork,
     change: CommittedChange,
 }
 
-/// The input with the session's operation in flight, for a command that may replace it. It is read
-/// after the session: a commit in between makes that of the command a conflict.
+/// The input with the session's operation in flight, for a command that may replace it. Read after
+/// the session: a commit in between makes the command's commit a conflict.
 async fn with_in_flight(app: &App, input: &Input, session: &Session) -> Result<Input, Error> {
     let mut input = input.clone();
     if let Input::Capture { in_flight, .. } | Input::Cancel { in_flight, .. } = &mut input
@@ -96,11 +95,11 @@ async fn with_in_flight(app: &App, input: &Input, session: &Session) -> Result<I
     Ok(input)
 }
 
-/// Loads the session, decides and commits; again on a conflict until the deadline. A try with a
-/// token that was tried before decides nothing and gives the session as it is.
+/// Loads the session, decides and commits; retries on a conflict until the deadline. An attempt
+/// with a token that was used before returns the session unchanged.
 ///
-/// Errors with what the decision refused, with `NotFound`, or with `Busy` where nothing was written
-/// for sure.
+/// Errors with the decision's refusal, with `NotFound`, or with `Busy` if definitely nothing was
+/// written.
 pub(crate) async fn change_session(
     app: &App,
     id: SessionId,
@@ -132,7 +131,7 @@ async fn change_session_locked(
             return Err(Error::NotFound);
         }
         if context.is_repeated_attempt(app, id).await? {
-            // What that try has brought about may be newer than what was read before it.
+            // That attempt may have changed the session after it was read.
             let session = load(app, id).await?;
             return Ok(CommittedChange::nothing(Decision::nothing(session)));
         }
@@ -161,8 +160,8 @@ async fn change_session_locked(
     }
 }
 
-/// Ends a doubt as soon as the session has reached the version that the unit would have written:
-/// then it was this unit, whose intent stands, or it never will be.
+/// Resolves an uncertain commit once the session has reached the version that the unit would have
+/// written: either this unit was committed and its intent stands, or it never will be.
 async fn resolve_uncertain(
     app: &App,
     session: &Session,
@@ -188,7 +187,7 @@ async fn load(app: &App, id: SessionId) -> Result<Session, Error> {
     found.ok_or(Error::NotFound)
 }
 
-/// A unit with what every decision brings: session, refunds, changed operations, events, audit.
+/// A unit with what every decision contains: session, refunds, changed operations, events, audit.
 pub(crate) fn unit_of(app: &App, decision: &Decision, now: Timestamp) -> UnitOfWork {
     let (entropy, slot) = (&app.inner().entropy, decision.session.merchant.slot());
     let mut unit = UnitOfWork::of(entropy.id_in(slot, now), decision.session.clone());
@@ -226,8 +225,8 @@ pub(crate) fn unit_of(app: &App, decision: &Decision, now: Timestamp) -> UnitOfW
     unit
 }
 
-/// Prepares the requests of new operations; what a connector cannot carry is refused here, before
-/// anything is written.
+/// Prepares the requests of new operations. An amount that the connector does not support is
+/// refused here, before anything is written.
 fn attach_operations(
     app: &App,
     unit: &mut UnitOfWork,
@@ -249,7 +248,7 @@ fn attach_operations(
     Ok(to_send)
 }
 
-/// The bytes that carry out an operation.
+/// The prepared request of an operation.
 pub(crate) fn prepare(
     app: &App,
     operation: &Operation,
@@ -268,7 +267,7 @@ pub(crate) fn prepare(
     psp.prepare(&call).map_err(|_| unsupported_amount())
 }
 
-/// The refusal of an amount that the PSP has no exact form for.
+/// The error for an amount that the PSP cannot represent exactly.
 pub(crate) fn unsupported_amount() -> Error {
     let problem = "cannot be carried by the payment processor in this currency";
     Error::Field {
@@ -277,7 +276,7 @@ pub(crate) fn unsupported_amount() -> Error {
     }
 }
 
-/// The idempotency record of the request: reserved while an operation is open, else answered.
+/// Adds the request's idempotency record: reserved while an operation is open, otherwise completed.
 fn attach_key(
     app: &App,
     unit: &mut UnitOfWork,
@@ -313,8 +312,8 @@ fn attach_key(
     answer
 }
 
-/// Commits a unit; where the connection was lost on the way, asks whether it was committed. One
-/// that is not there then is a conflict: if it is written after all, what comes next meets it.
+/// Commits a unit; if the connection is lost meanwhile, checks whether it was committed. A unit
+/// that is not found is reported as a conflict: if it is written after all, the retry sees it.
 pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitError> {
     match try_commit(app, &unit).await {
         Ok(true) => Ok(()),
@@ -323,7 +322,7 @@ pub(crate) async fn commit(app: &App, unit: UnitOfWork) -> Result<(), CommitErro
     }
 }
 
-/// As [`commit`]; `false` where the unit is not there, but may still be written.
+/// As [`commit`]; `false` if the unit was not found but may still be written.
 async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
     let checkout = &app.inner().checkout;
     let is_due = unit
@@ -354,14 +353,14 @@ async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
     result
 }
 
-/// How long and how often a conflict is retried: by the clock, with jitter, not by count.
+/// Backoff for conflicts: bounded by time, not by count, with jitter.
 pub(crate) struct Backoff {
     until: Instant,
     wait: Duration,
 }
 
 impl Backoff {
-    /// For one request or one outcome.
+    /// The backoff of one request or one outcome.
     pub(crate) fn new() -> Self {
         Self {
             until: Instant::now() + RETRY_DEADLINE,
@@ -369,7 +368,7 @@ impl Backoff {
         }
     }
 
-    /// Waits a little, longer each time; errors with `Busy` once the deadline has passed.
+    /// Sleeps, longer each time; errors with `Busy` once the deadline has passed.
     pub(crate) async fn wait(&mut self, app: &App) -> Result<(), Error> {
         let [jitter] = app.inner().entropy.bytes::<1>();
         let wait = self.wait + self.wait.mul_f32(f32::from(jitter) / 255.0);

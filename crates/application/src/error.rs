@@ -24,35 +24,35 @@ pub enum Error {
     /// The merchant is disabled: no new sessions and no new payments.
     #[error("the merchant is disabled")]
     MerchantDisabled,
-    /// No such thing of this merchant.
+    /// The merchant has no such object.
     #[error("not found")]
     NotFound,
-    /// The pay token is missing, wrong, foreign or too old.
+    /// The pay token is missing, malformed, of another session or expired.
     #[error("the pay token is invalid")]
     BadPayToken,
-    /// The page cursor was not written here for this merchant and list.
+    /// The page cursor was not issued for this merchant and list.
     #[error("the cursor is not good")]
     BadCursor,
-    /// A notification whose signature does not verify.
+    /// A notification's signature is missing or invalid.
     #[error("the notification's signature does not verify")]
     Unverified,
-    /// The merchant has no webhook endpoint that is enabled.
+    /// The merchant has no enabled webhook endpoint.
     #[error("there is no webhook endpoint that is enabled")]
     NoEndpoint,
-    /// The key that signed the request is in its grace period, or has just ended; its successor must
-    /// be used.
+    /// The key that signed the request is in its grace period, or has just ended; its successor
+    /// must be used.
     #[error("the key that signed the request is in its grace period")]
     KeyIsEnding,
     /// The key is the merchant's last active one.
     #[error("the key is the merchant's last active one")]
     LastActiveKey,
-    /// The merchant has as many active keys as it can have.
+    /// The merchant has the maximum number of active keys.
     #[error(
         "the merchant has {} active keys, which is the limit: revoke one first",
         MAX_ACTIVE_KEYS
     )]
     TooManyKeys,
-    /// A rotation with a grace period, where as many keys as possible are in theirs.
+    /// A rotation with a grace period while the maximum number of keys are in theirs.
     #[error(
         "{} API keys of the merchant are in their grace period, which is the limit",
         MAX_ENDING_KEYS
@@ -64,16 +64,17 @@ pub enum Error {
     /// Another operation of the session must end first.
     #[error("not possible while {} is in progress", .0.text())]
     InProgress(InProgress),
-    /// The refunds would exceed what was captured; so many minor units can still be refunded.
+    /// The refunds would exceed the captured amount; contains the minor units that can still be
+    /// refunded.
     #[error("the refunds would exceed the captured amount")]
     RefundExceedsCaptured(i64),
-    /// More than was authorized, which is so many minor units.
+    /// The capture would exceed the authorized amount, given in minor units.
     #[error("the amount exceeds the authorized amount")]
     CaptureExceedsAuthorized(i64),
     /// The PSP account is not configured.
     #[error("the PSP account is not configured")]
     UnknownPspAccount,
-    /// A field that only the use case could judge.
+    /// A field that only the use case can validate.
     #[error("{field} {problem}")]
     Field {
         /// The field's name.
@@ -81,16 +82,16 @@ pub enum Error {
         /// What is wrong with it, without its value.
         problem: &'static str,
     },
-    /// The PSP could surely not be reached; safe to retry.
+    /// The PSP definitely could not be reached; safe to retry.
     #[error("the payment processor cannot be reached")]
     PspUnavailable,
-    /// Another worker has learned or done it meanwhile; nothing was written.
+    /// Another worker has already committed it; nothing was written.
     #[error("another worker was faster")]
     Overtaken,
-    /// Too much at once, or the store is away; nothing was written, safe to retry.
+    /// Overload, or the store is unavailable; nothing was written, safe to retry.
     #[error("too busy, nothing was written")]
     Busy(#[source] Option<Source>),
-    /// A fault of ours.
+    /// An internal error.
     #[error("internal error")]
     Internal(#[source] Source),
 }
@@ -98,7 +99,7 @@ pub enum Error {
 type Source = Box<dyn std::error::Error + Send + Sync>;
 
 impl Error {
-    /// A fault of ours, with its cause for the log.
+    /// An internal error, with its cause for the log.
     pub(crate) fn internal(cause: impl Into<Source>) -> Self {
         Self::Internal(cause.into())
     }

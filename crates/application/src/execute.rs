@@ -1,4 +1,4 @@
-//! From a committed intent to its outcome: call the PSP, commit what it says.
+//! From a committed intent to its outcome: call the PSP, commit its result.
 
 use oncharge_domain::session::Session;
 use oncharge_ports::StoredResponse;
@@ -11,15 +11,15 @@ use crate::{
     settlement::{self, LoadedOperation, Settlement, WaitingRequest},
 };
 
-/// What became of an intent.
+/// The outcome of an intent.
 pub(crate) struct Execution {
-    /// The session as it stands now.
+    /// The session's present state.
     pub(crate) session: Session,
-    /// Whether what the PSP said is committed; else nothing had to be sent, or the outcome could
-    /// not be written in time and is left to recovery.
+    /// Whether the PSP's result is committed; otherwise nothing had to be sent, or the result could
+    /// not be committed in time and is left to recovery.
     pub(crate) is_settled: bool,
-    /// The answer to the merchant that was settled; `None` where the PSP could surely not be
-    /// reached, or no merchant waits.
+    /// The response to the merchant; `None` if the PSP definitely could not be reached, or no
+    /// merchant waits.
     pub(crate) answer: Option<StoredResponse>,
 }
 
@@ -33,8 +33,8 @@ impl Execution {
     }
 }
 
-/// Sends the operation that an intent has written down, and commits what the PSP says of it. Never
-/// fails: from here on an error would deny what is under way.
+/// Sends an intent's operation and commits the PSP's result. Infallible: once the request may have
+/// been sent, an error would wrongly tell the caller that nothing happened.
 pub(crate) async fn execute(
     app: &App,
     mut change: CommittedChange,

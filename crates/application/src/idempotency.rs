@@ -1,4 +1,4 @@
-//! Idempotency of merchants' requests: the first answer again, byte for byte.
+//! Idempotency of merchants' requests: replays the first response byte for byte.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use oncharge_ports::{
 
 use crate::{App, Error};
 
-/// A request's idempotency key, and what the request was.
+/// A request's idempotency key and fingerprint.
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     /// The key.
     pub key: IdempotencyKey,
-    /// Method, target and body.
+    /// The fingerprint of method, target and body.
     pub fingerprint: RequestFingerprint,
     /// How long the response is replayed, in seconds; the key stays taken for longer.
     pub replayed_seconds: i64,
 }
 
 impl Idempotency {
-    /// Of a request with this fingerprint.
+    /// For a request with this key and fingerprint.
     pub fn new(key: IdempotencyKey, fingerprint: RequestFingerprint) -> Self {
         Self {
             key,
@@ -37,7 +37,7 @@ impl Idempotency {
     }
 }
 
-/// Who posts, and under which key.
+/// The merchant and idempotency key of a `POST` request.
 #[derive(Debug, Clone)]
 pub struct PostContext {
     /// The merchant.
@@ -48,17 +48,17 @@ pub struct PostContext {
     pub request_id: String,
 }
 
-/// An answer to a `POST`.
+/// A response to a `POST`.
 #[derive(Debug, Clone)]
 pub struct Reply {
     /// Status and bytes.
     pub answer: StoredResponse,
-    /// Whether it is a remembered one.
+    /// Whether it is a replayed one.
     pub replayed: bool,
 }
 
 impl Reply {
-    /// An answer that is given for the first time.
+    /// A response that is given for the first time.
     pub(crate) fn first(answer: StoredResponse) -> Self {
         Self {
             answer,
@@ -68,7 +68,7 @@ impl Reply {
 }
 
 impl PostContext {
-    /// Whose key it is.
+    /// The scope of the request's key, if it has one.
     pub(crate) fn scope(&self) -> Option<IdempotencyScope> {
         let key = self.idempotency.as_ref()?.key.clone();
         Some(IdempotencyScope {
@@ -77,7 +77,7 @@ impl PostContext {
         })
     }
 
-    /// Refuses where the merchant's settings demand a key and there is none.
+    /// Errors if the merchant's settings require a key and there is none.
     pub(crate) fn require_key(&self) -> Result<(), Error> {
         let missing = self.merchant.require_idempotency_key && self.idempotency.is_none();
         if missing {
@@ -87,7 +87,7 @@ impl PostContext {
         }
     }
 
-    /// The same request, whose response is replayed to this API key alone, and for so many seconds.
+    /// The same request, whose response is replayed only to this API key and for this many seconds.
     pub(crate) fn replayed_to(mut self, api_key: ApiKeyId, seconds: i64) -> Self {
         if let Some(idempotency) = &mut self.idempotency {
             idempotency.fingerprint = idempotency.fingerprint.for_api_key(api_key);
@@ -96,7 +96,7 @@ impl PostContext {
         self
     }
 
-    /// The remembered answer, if this request was answered before.
+    /// The stored response, if this request was already completed.
     pub(crate) async fn replay(&self, app: &App) -> Result<Option<Reply>, Error> {
         let (Some(scope), Some(idempotency)) = (self.scope(), &self.idempotency) else {
             return Ok(None);
@@ -107,7 +107,7 @@ impl PostContext {
         reply_from_record(app, record, idempotency).await
     }
 
-    /// The record of this answer, where the request has a key.
+    /// The idempotency record with this response, if the request has a key.
     pub(crate) fn remember(
         &self,
         answer: &StoredResponse,
@@ -122,8 +122,8 @@ impl PostContext {
         })
     }
 
-    /// Gives an answer that guards no change of a session, and remembers it. An equal request that
-    /// was faster has its own answer replayed.
+    /// Returns a response that guards no change of a session, and stores it. If a concurrent equal
+    /// request stored its response first, replays that.
     pub(crate) async fn answer(
         &self,
         app: &App,
@@ -146,8 +146,8 @@ impl PostContext {
         }
     }
 
-    /// What to answer where the intent was refused: an equal request may have been faster, and
-    /// what it has done be the reason. Then the key says more than the refusal.
+    /// The response when the intent was refused: a concurrent equal request may have caused the
+    /// refusal, and then its stored response takes precedence.
     pub(crate) async fn replay_or(&self, app: &App, refusal: Error) -> Result<Reply, Error> {
         self.replay(app).await?.ok_or(refusal)
     }

@@ -1,9 +1,9 @@
-//! Keys at rest: what stored data needs, and what the nodes of a deployment have.
+//! Keys at rest: which keys stored data needs, and which keys the deployment's nodes have.
 //!
-//! A process checks its keys against the registry before it works, and registers a key before it
-//! makes anything with it. A server also publishes its keys as long as it runs ([`membership`]), so
-//! that a rotation in two rollouts is safe at every moment: first every node gets the new key as its
-//! last one, then it becomes the first one everywhere.
+//! A process checks its keys against the registry before it works, and registers a key before its
+//! first use. A server also publishes its keys as long as it runs ([`membership`]), which makes a
+//! rotation in two rollouts safe at every moment: first every node gets the new key as its last
+//! one, then as its first one.
 
 pub mod membership;
 pub mod reseal;
@@ -18,8 +18,8 @@ use oncharge_ports::{
 
 use crate::App;
 
-/// How long a node counts as live after it has published its keys, and a master key as in use after
-/// it was registered.
+/// How long a node counts as live after publishing its keys, and a master key as in use after its
+/// registration.
 pub(crate) const LIFETIME: Duration = Duration::from_secs(30);
 
 /// A list of keys in the configuration.
@@ -40,7 +40,7 @@ impl fmt::Display for KeyList {
     }
 }
 
-/// The configured keys do not fit the stored data or the other nodes.
+/// Why the configured keys do not fit the stored data or the other nodes.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Sealed values or live bans need a key that is not configured.
@@ -51,7 +51,7 @@ pub enum KeyError {
         /// The key.
         id: KeyId,
     },
-    /// A configured key is another one than was registered under its id.
+    /// A configured key differs from the one registered under its id.
     #[error(
         "{list} has another key under the id {:?} than the one that {}; \
          a new key needs an id of its own", .id.as_str(), .list.needed_by()
@@ -62,7 +62,7 @@ pub enum KeyError {
         /// The id.
         id: KeyId,
     },
-    /// A live node has another key under this id.
+    /// A live node has a different key under this id.
     #[error("{list} has another key under the id {:?} than node {node}", .id.as_str())]
     DiffersFromNode {
         /// The list.
@@ -122,8 +122,8 @@ impl ConfiguredKeys {
     }
 }
 
-/// Whether the configured keys fit the stored data and the live nodes. Takes the same time whatever
-/// the size of the database.
+/// Checks that the configured keys fit the stored data and the live nodes. Takes the same time
+/// whatever the size of the database.
 ///
 /// Errors with the first key that does not fit.
 pub async fn check(app: &App) -> Result<(), KeyError> {
@@ -138,8 +138,8 @@ pub async fn check(app: &App) -> Result<(), KeyError> {
 pub async fn prepare_to_seal(app: &App) -> Result<(), KeyError> {
     require_on_all_nodes(app, KeyList::Master).await?;
     register_first(app).await?;
-    // A node that has started meanwhile either is seen here, or finds the key registered and is
-    // refused without it.
+    // A node that started in the meantime either is found here, or finds the key registered and
+    // fails its check without it.
     require_on_all_nodes(app, KeyList::Master).await
 }
 
@@ -162,7 +162,7 @@ async fn register_first(app: &App) -> Result<(), KeyError> {
     })
 }
 
-/// What live nodes lack of what this process makes new values with; for operators.
+/// The keys for new values that live nodes lack; for operators.
 pub async fn missing_on_nodes(app: &App) -> Result<Vec<KeyError>, KeyError> {
     let mut found = Vec::new();
     for list in [KeyList::Master, KeyList::Pepper] {
@@ -196,7 +196,7 @@ pub(crate) async fn require_on_all_nodes(app: &App, list: KeyList) -> Result<(),
     })
 }
 
-/// Everything that does not fit.
+/// All mismatches with the registry and the live nodes.
 async fn find_mismatches(app: &App) -> Result<Vec<KeyError>, StoreError> {
     let inner = app.inner();
     let registry: &dyn KeyRegistry = &*inner.key_registry;
@@ -246,7 +246,7 @@ fn missing(
     (!is_configured).then_some(KeyError::Missing { list, id })
 }
 
-/// Keys that a node has under the same id as this process, but that are not the same.
+/// Keys that a node has under the same id as this process, but with a different value.
 fn node_mismatches(configured: &ConfiguredKeys, node: &Node) -> Vec<KeyError> {
     let differs = |list, ours: &[KeyFingerprint]| -> Vec<KeyError> {
         let theirs = keys_of(node, list);
@@ -274,7 +274,7 @@ fn keys_of(node: &Node, list: KeyList) -> &[KeyFingerprint] {
 }
 
 impl KeyError {
-    /// Whether a ban may be overlooked for this reason.
+    /// Whether the mismatch can hide a ban.
     fn concerns_peppers(&self) -> bool {
         match self {
             Self::Missing { list, .. }

@@ -1,9 +1,9 @@
 //! Use cases and workers: load, decide, commit, call, commit.
 //!
-//! Every use case is three plain steps: load a session, ask the domain what follows, commit that
-//! as one unit of work. A PSP is called only after the intent is committed, and its word is
-//! committed after the call; what a crash leaves between the two is finished by [`workers`].
-//! Start reading at [`checkout::pay`].
+//! Every use case has three steps: load a session, call the domain's pure decision, commit the
+//! result as one unit of work. A PSP is called only after the intent is committed, and its result
+//! is committed after the call; [`workers`] finish what a crash leaves between the two. Start
+//! reading at [`checkout::pay`].
 
 pub mod api_keys;
 mod app;

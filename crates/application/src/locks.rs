@@ -1,4 +1,4 @@
-//! One queue per session inside the process, so that conflicts come only from other nodes.
+//! Per-session locks within the process, so that conflicts come only from other nodes.
 
 use std::{
     collections::HashMap,
@@ -8,12 +8,12 @@ use std::{
 use oncharge_domain::id::SessionId;
 use tokio::sync::{Mutex as AsyncMutex, OwnedMutexGuard};
 
-/// Keyed async locks, held for load–decide–commit and never across a call to a PSP.
+/// Keyed async locks, held for load, decide and commit, and never across a call to a PSP.
 #[derive(Default)]
 pub(crate) struct SessionLocks(Mutex<HashMap<SessionId, Weak<AsyncMutex<()>>>>);
 
 impl SessionLocks {
-    /// Waits for the session's turn.
+    /// Acquires the session's lock.
     pub(crate) async fn lock(&self, session: SessionId) -> OwnedMutexGuard<()> {
         let lock = self.lock_for(session);
         lock.lock_owned().await
@@ -25,7 +25,7 @@ impl SessionLocks {
             return lock;
         }
         if locks.len() >= locks.capacity() {
-            // Before the table grows, what nobody holds any more goes.
+            // Before the table grows, unused locks are removed.
             locks.retain(|_, lock| lock.strong_count() > 0);
         }
         let lock = Arc::new(AsyncMutex::new(()));

@@ -1,4 +1,4 @@
-//! What operators do with merchants and their keys.
+//! Operator commands on merchants and their keys.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use oncharge_domain::{
@@ -14,33 +14,33 @@ use zeroize::Zeroizing;
 
 use crate::{App, Error, commit::Backoff};
 
-/// A new pair, shown once.
+/// A new key pair, shown once.
 pub struct NewPair {
     /// The API key, `ock_…`.
     pub api_key: String,
-    /// The API secret, `ocs_…`; only its SHA-256 is kept.
+    /// The API secret, `ocs_…`; only its SHA-256 is stored.
     pub api_secret: Zeroizing<String>,
 }
 
-/// What a new merchant starts with.
+/// The initial settings of a merchant.
 #[derive(Debug, Clone)]
 pub struct NewMerchant {
     /// Its name, as shoppers see it.
     pub name: MerchantName,
     /// The PSP account that it uses.
     pub account: PspAccount,
-    /// Seconds from authorisation to automatic capture.
+    /// Seconds from authorization to automatic capture.
     pub capture_delay_seconds: u32,
-    /// How its checkout looks.
+    /// The branding of its checkout.
     pub branding: Branding,
 }
 
 /// Settings to change; `None` leaves one as it is.
 #[derive(Debug, Clone, Default)]
 pub struct SettingsChange {
-    /// Whether the clock captures.
+    /// Whether sessions are captured automatically.
     pub automatic_capture: Option<bool>,
-    /// Seconds from authorisation to automatic capture.
+    /// Seconds from authorization to automatic capture.
     pub capture_delay_seconds: Option<u32>,
     /// The origins that may frame the checkout, as browsers write them; empty: the origin of each
     /// session's `return_url`.
@@ -49,28 +49,28 @@ pub struct SettingsChange {
     pub require_idempotency_key: Option<bool>,
     /// Whether new sessions and new payments are refused.
     pub disabled: Option<bool>,
-    /// The accent on light.
+    /// The accent for the light scheme.
     pub accent: Change<Accent>,
-    /// The accent on dark.
+    /// The accent for the dark scheme.
     pub accent_dark: Change<Accent>,
     /// The logo.
     pub logo: Change<Logo>,
 }
 
-/// What becomes of a setting that a merchant need not have.
+/// The change of an optional setting.
 #[derive(Debug, Clone, Default)]
 pub enum Change<T> {
-    /// It stays as it is.
+    /// Leaves it unchanged.
     #[default]
     Keep,
-    /// It is taken away.
+    /// Removes it.
     Remove,
-    /// It is this from now on.
+    /// Sets it to this value.
     Set(T),
 }
 
 impl<T: Clone> Change<T> {
-    /// Writes the setting if it is to change; returns whether it is.
+    /// Applies the change; returns whether there is one.
     fn write(&self, setting: &mut Option<T>) -> bool {
         match self {
             Self::Keep => return false,
@@ -82,9 +82,9 @@ impl<T: Clone> Change<T> {
 }
 
 impl SettingsChange {
-    /// Applies the change; returns the names of the settings that it is about.
+    /// Applies the change; returns the names of the settings that it contains.
     fn apply(&self, merchant: &mut Merchant, now: Timestamp) -> Vec<&'static str> {
-        // Disabling twice keeps the first time.
+        // Disabling again keeps the original time.
         let since = merchant.disabled_at.unwrap_or(now);
         let disabled_at = self.disabled.map(|disabled| disabled.then_some(since));
         let delay = self.capture_delay_seconds;
@@ -119,7 +119,7 @@ impl SettingsChange {
     }
 }
 
-/// Writes a setting if it is to change; returns whether it is.
+/// Writes a setting if there is a new value; returns whether there is.
 fn write<T>(setting: &mut T, value: Option<T>) -> bool {
     let is_named = value.is_some();
     if let Some(value) = value {
@@ -130,7 +130,7 @@ fn write<T>(setting: &mut T, value: Option<T>) -> bool {
 
 /// Creates a merchant with its first pair.
 ///
-/// Errors: `UnknownPspAccount`: nobody could pay such a merchant.
+/// Errors: `UnknownPspAccount`, since such a merchant could not be paid.
 pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), Error> {
     if app.inner().psps.account(&new.account).is_none() {
         return Err(Error::UnknownPspAccount);
@@ -157,14 +157,14 @@ pub async fn create(app: &App, new: NewMerchant) -> Result<(Merchant, NewPair), 
     Ok((merchant, pair))
 }
 
-/// The PSP accounts that merchants use and the configuration does not have: their payments fail.
+/// The PSP accounts that merchants use but the configuration lacks: their payments fail.
 pub async fn unconfigured_psp_accounts(app: &App) -> Result<Vec<PspAccount>, Error> {
     let mut used = app.inner().merchants.psp_accounts().await?;
     used.retain(|account| app.inner().psps.account(account).is_none());
     Ok(used)
 }
 
-/// Adds a pair to a merchant.
+/// Adds a key pair to a merchant.
 ///
 /// Errors: `NotFound`, `TooManyKeys`.
 pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> {
@@ -183,12 +183,12 @@ pub async fn add_key(app: &App, merchant: MerchantId) -> Result<NewPair, Error> 
     }
 }
 
-/// Which key is meant.
+/// Identifies a key.
 #[derive(Debug, Clone)]
 pub enum KeySelector<'a> {
     /// The API key's text.
     Text(&'a str),
-    /// The id of its record.
+    /// The id of the key's record.
     Id(ApiKeyId),
 }
 
@@ -202,7 +202,7 @@ pub async fn list_keys(app: &App, merchant: MerchantId) -> Result<Vec<ApiKey>, E
     Ok(app.inner().merchants.keys(merchant, app.now()).await?)
 }
 
-/// Revokes a key at once, be it the merchant's last one; running servers refuse it within a second.
+/// Revokes a key at once, even the merchant's last one; running servers refuse it within a second.
 /// Returns the key's record.
 ///
 /// Errors: `NotFound`.
@@ -224,8 +224,8 @@ pub async fn revoke_key(app: &App, name: &KeySelector<'_>) -> Result<ApiKey, Err
     Ok(key)
 }
 
-/// Revokes every key of a merchant at once, and returns how many. A rotation at the same time leaves
-/// none behind.
+/// Revokes every key of a merchant at once, including one from a concurrent rotation; returns how
+/// many.
 ///
 /// Errors: `NotFound`.
 pub async fn revoke_all_keys(app: &App, merchant: MerchantId) -> Result<u64, Error> {
@@ -240,11 +240,11 @@ pub async fn revoke_all_keys(app: &App, merchant: MerchantId) -> Result<u64, Err
     Ok(merchants.end_all_keys(merchant, entry.at, &entry).await?)
 }
 
-/// Changes a merchant's settings. How they capture counts for sessions created from then on; who may
-/// frame them and how they look is seen by every page that is opened a second later. The audit entry
-/// names the settings.
+/// Changes a merchant's settings. Capture settings apply to sessions created afterwards; framing
+/// origins and branding to every page opened a second later or more. The audit entry names the
+/// changed settings.
 ///
-/// Errors: `NotFound`, `Busy` (others kept changing the merchant's settings).
+/// Errors: `NotFound`, `Busy` (concurrent changes of the merchant's settings).
 pub async fn change(app: &App, id: MerchantId, change: SettingsChange) -> Result<Merchant, Error> {
     let mut backoff = Backoff::new();
     loop {
@@ -270,7 +270,7 @@ pub async fn get(app: &App, id: MerchantId) -> Result<Merchant, Error> {
     found.ok_or(Error::NotFound)
 }
 
-/// At most `limit` merchants in the order of their ids, those after `after`.
+/// At most `limit` merchants after `after`, ordered by id.
 pub async fn list(
     app: &App,
     after: Option<MerchantId>,
@@ -279,7 +279,7 @@ pub async fn list(
     Ok(app.inner().merchants.list(after, limit).await?)
 }
 
-/// A new pair of a merchant's: as it is kept, what it is looked up by, and its texts.
+/// A new key pair of a merchant: its record, its lookup hash and its texts.
 pub(crate) fn mint(app: &App, merchant: MerchantId) -> (ApiKey, ApiKeyHash, NewPair) {
     let entropy = &app.inner().entropy;
     let text = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);

@@ -1,4 +1,4 @@
-//! What operators ask: how much waits, what is stuck, and what became of a session.
+//! Operator queries: queue depths, stuck work, and the history of a session.
 
 mod find;
 mod session_history;
@@ -22,15 +22,15 @@ pub use self::{
 };
 use crate::{App, Error};
 
-/// Whether the store answers, and how long it took.
+/// Checks that the store responds; returns the latency.
 pub async fn ping(app: &App) -> Result<Duration, Error> {
     let begun = Instant::now();
     app.inner().maintenance.ping().await?;
     Ok(begun.elapsed())
 }
 
-/// How many sessions were created since then, by their status as it is read now; of each status no
-/// more than `most` are counted.
+/// The number of sessions created since then, by their status now; counting stops at about `most`
+/// per status.
 pub async fn count_sessions(
     app: &App,
     since: Timestamp,
@@ -42,34 +42,34 @@ pub async fn count_sessions(
         .await?)
 }
 
-/// How much waits in each queue.
+/// The depth of each queue.
 pub async fn depths(app: &App) -> Result<Vec<QueueDepth>, Error> {
     Ok(app.inner().work.depths(app.now()).await?)
 }
 
-/// Work that a person should look at, oldest first, at most so many.
+/// Work that a person should look at, oldest first, at most `limit` items.
 pub async fn stuck(app: &App, limit: u32) -> Result<Vec<StuckItem>, Error> {
     Ok(app.inner().work.stuck(app.now(), limit).await?)
 }
 
-/// What a person can take off the list of stuck work.
+/// An item that a person can remove from the list of stuck work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dismissible {
     /// A notification that changes nothing.
     Notification(NotificationId),
-    /// An operation that has failed here and is done at the PSP.
+    /// An operation that failed in OnCharge but is done at the PSP.
     Operation(OperationId),
 }
 
 impl Dismissible {
-    /// Reads an id (`ntf_…` or `op_…`).
+    /// Parses an id (`ntf_…` or `op_…`).
     pub fn parse(id: &str) -> Option<Self> {
         let notification = id.parse().ok().map(Self::Notification);
         notification.or_else(|| id.parse().ok().map(Self::Operation))
     }
 }
 
-/// Takes an item off the list of stuck work; `false` where it is not on it.
+/// Removes an item from the list of stuck work; `false` if it is not on it.
 pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
     let mut audit = AuditEntry {
         id: app.new_id(),
@@ -101,8 +101,8 @@ pub async fn dismiss(app: &App, item: Dismissible) -> Result<bool, Error> {
 /// How many notifications are dismissed in one transaction.
 const DISMISS_BATCH: u32 = 500;
 
-/// Takes all of these notifications off the list of stuck work, in batches; returns how many. What
-/// was dismissed before an error stays dismissed.
+/// Removes all matching notifications from the list of stuck work, in batches; returns how many.
+/// Batches that were dismissed before an error stay dismissed.
 pub async fn dismiss_all(app: &App, stuck: &StuckNotificationFilter) -> Result<u64, Error> {
     let mut total: u64 = 0;
     loop {
@@ -124,7 +124,7 @@ pub async fn dismiss_all(app: &App, stuck: &StuckNotificationFilter) -> Result<u
     }
 }
 
-/// What the audit log says after the number of notifications.
+/// The text that follows the number of notifications in the audit log.
 fn describe(stuck: &StuckNotificationFilter) -> String {
     let of = match &stuck.account {
         Some(account) => format!("of {}/{}", account.connector(), account.account()),

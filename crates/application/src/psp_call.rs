@@ -1,4 +1,4 @@
-//! Calls to a PSP: only ever with an intent that is committed.
+//! Calls to a PSP, made only for a committed intent.
 
 use oncharge_domain::{
     card::Card,
@@ -11,31 +11,34 @@ use tracing::warn;
 
 use crate::{App, commit::RECOVERY_DELAY_SECONDS};
 
-/// What became known of an operation, with the card where the PSP reports it.
+/// The result of a PSP call, with the card if the PSP reports it.
 #[derive(Clone)]
 pub(crate) struct CallResult {
-    pub(crate) result: PspResult,
+    pub(crate) psp_result: PspResult,
     pub(crate) card: Option<Card>,
 }
 
 impl From<PspReport> for CallResult {
     fn from(report: PspReport) -> Self {
         Self {
-            result: PspResult::Response(report.answer),
+            psp_result: PspResult::Response(report.answer),
             card: report.card,
         }
     }
 }
 
 impl From<PspResult> for CallResult {
-    fn from(result: PspResult) -> Self {
-        Self { result, card: None }
+    fn from(psp_result: PspResult) -> Self {
+        Self {
+            psp_result,
+            card: None,
+        }
     }
 }
 
-/// Sends an operation's request and says what was learned. The process that has announced a call may
-/// have been suspended since: once the operation belongs to recovery, it is not sent from here.
-/// Another process may have finished it, and the PSP may have forgotten its key.
+/// Sends an operation's request and returns the result. Nothing is sent once the operation belongs
+/// to recovery, since this process may have been suspended after committing the intent: another
+/// process may have finished the operation, and the PSP may have forgotten its key.
 pub(crate) async fn send(
     app: &App,
     operation: &Operation,
@@ -62,7 +65,7 @@ pub(crate) async fn send(
         }
     };
     metrics::counter!("oncharge_psp_results_total",
-        "kind" => operation.kind.name(), "word" => result_name(&result.result))
+        "kind" => operation.kind.name(), "result" => result_name(&result.psp_result))
     .increment(1);
     result
 }

@@ -1,4 +1,4 @@
-//! Compares operations with the PSP's look-up of each.
+//! Reconciliation: compares operations with the PSP's look-up of each.
 
 use std::collections::HashMap;
 
@@ -15,64 +15,65 @@ use tracing::warn;
 
 use crate::{App, Error};
 
-/// How many operations are read at once.
+/// The number of operations read per page.
 const PAGE_SIZE: u32 = 200;
-/// How many look-ups of one PSP account are in flight at once.
+/// The maximum number of concurrent look-ups per PSP account.
 const MAX_LOOK_UPS_PER_ACCOUNT: usize = 8;
 
-/// Something that we and the PSP see differently.
+/// An operation whose state differs between OnCharge and the PSP.
 #[derive(Debug, Clone)]
 pub struct Difference {
-    /// The operation as we have it.
+    /// The operation as stored in OnCharge.
     pub operation: Operation,
-    /// What we say: `open`, `succeeded` or `failed`.
+    /// The state in OnCharge: `open`, `succeeded` or `failed`.
     pub ours: &'static str,
-    /// What the PSP says: `done`, `accepted`, `action_required`, `refused` or `not_found`.
+    /// The state at the PSP: `done`, `accepted`, `action_required`, `refused` or `not_found`.
     pub theirs: &'static str,
 }
 
-/// Which operations are compared.
+/// The operations to compare.
 #[derive(Debug, Clone, Copy)]
 pub struct Range {
     /// Those that were created at or after this time.
     pub since: Timestamp,
-    /// Only those that come after this one; for a comparison that was interrupted.
+    /// Only those after this one; to resume an interrupted comparison.
     pub after: Option<OperationId>,
 }
 
-/// What is reported while operations are compared.
+/// Progress of a comparison.
 #[derive(Debug)]
 pub enum Progress<'a> {
-    /// One of them differs.
+    /// An operation differs.
     Different(&'a Difference),
-    /// All of them up to this one have been compared ([`Range::after`] takes it), with these sums.
+    /// All operations up to this one have been compared ([`Range::after`] takes its id), with these
+    /// totals.
     ComparedUpTo(OperationId, ReconcileSummary),
 }
 
-/// The sums of a comparison.
+/// The totals of a comparison.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ReconcileSummary {
     /// How many operations were compared.
     pub compared: u64,
-    /// How many of them are seen differently.
+    /// How many of them differ.
     pub differences: u64,
-    /// How many could not be compared: no answer from the PSP or the store, or the PSP account is not
-    /// configured.
+    /// How many could not be compared: the PSP or the store did not respond, or the PSP account is
+    /// not configured.
     pub unreachable: u64,
 }
 
-/// What came of comparing one operation.
+/// The result of comparing one operation.
 enum Comparison {
     Equal,
     Different(Box<Difference>),
     Unreachable,
 }
 
-/// Asks the PSP about every operation of a range, oldest first, and reports what differs. Changes
-/// nothing. At most `MAX_LOOK_UPS_PER_ACCOUNT` look-ups of one account are in flight. A look-up that fails is
-/// counted, and the comparison goes on.
+/// Looks up every operation of a range at the PSP, oldest first, and reports differences. Changes
+/// nothing. At most `MAX_LOOK_UPS_PER_ACCOUNT` look-ups of one account are in flight. A failed
+/// look-up is counted, and the comparison continues.
 ///
-/// Errors: `NotFound` where there is no operation `after`, `Busy`, `Internal` where a page of
+/// Errors: `NotFound` if the operation `after` does not exist, `Busy`, `Internal` if a page of
 /// operations cannot be read.
 pub async fn run(
     app: &App,
@@ -125,7 +126,7 @@ impl ReconcileSummary {
     }
 }
 
-/// Compares all of them, each account's beside the others'.
+/// Compares all of them, the accounts concurrently.
 async fn compare_all(app: &App, operations: Vec<Operation>) -> Vec<Comparison> {
     let mut by_account: HashMap<PspAccount, Vec<Operation>> = HashMap::new();
     for operation in operations {
@@ -167,7 +168,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
     }
 }
 
-/// What differs, unless the operation has moved on while the PSP was asked.
+/// The difference, unless the operation has changed during the look-up.
 async fn difference(
     app: &App,
     operation: Operation,
@@ -188,8 +189,9 @@ async fn difference(
     }))
 }
 
-/// Whether both can be true at once. An operation that is open here fits whatever is not final
-/// there, and one that was surely not sent yet fits "not found".
+/// Whether both states can be true at once. An operation that is open in OnCharge is consistent
+/// with any non-final state at the PSP, and one that was definitely not sent, or not yet, with "not
+/// found".
 fn is_consistent(operation: &Operation, theirs: Option<&PspResponse>) -> bool {
     match (operation.status, theirs) {
         (OperationStatus::Succeeded, Some(PspResponse::Done { .. }))
@@ -204,9 +206,9 @@ fn is_consistent(operation: &Operation, theirs: Option<&PspResponse>) -> bool {
     }
 }
 
-/// Whether we know that the PSP reversed this success. The operation did succeed and stays so; what
-/// followed says the rest: a compensation, or how the session ended. An authorization that its
-/// session never kept was reversed while its cancel was in flight.
+/// Whether the PSP's reversal of this success is known. The operation did succeed and stays so;
+/// what followed shows the reversal: a compensation, or how the session ended. An authorization
+/// that its session never kept was reversed while its cancel was in flight.
 async fn is_known_reversal(
     app: &App,
     operation: &Operation,
@@ -221,7 +223,7 @@ async fn is_known_reversal(
         return Ok(true);
     }
     if matches!(operation.kind, OperationKind::Compensation { .. }) {
-        // Where nothing was held any more, it counts as done.
+        // If nothing was held any more, the compensation counts as done.
         return Ok(*reason == RefusalReason::NothingHeld);
     }
     let session = app.inner().checkout.session(operation.session).await?;
@@ -244,7 +246,7 @@ async fn is_known_reversal(
     })
 }
 
-/// Whether the session still waits for this attempt, and has not been told that it was refused.
+/// Whether the session still waits for this attempt and has received no refusal of it.
 fn is_awaited(status: &Status, attempt: OperationId) -> bool {
     let Status::Pending(pending) = status else {
         return false;

@@ -1,4 +1,4 @@
-//! What merchants do with refunds, one use case a file.
+//! Use cases of merchants on refunds, one per file.
 
 pub mod get;
 pub mod list;

@@ -1,4 +1,4 @@
-//! The check against the shared blocklist.
+//! Screening of shoppers against the shared blocklist.
 
 use std::{
     collections::HashMap,
@@ -14,10 +14,10 @@ use oncharge_domain::{
 
 use crate::{App, Error};
 
-/// Whether a shopper with this contact data is banned at this time.
+/// Whether a shopper with this contact data is banned now.
 ///
-/// One HMAC per live pepper and identifier, one indexed query; a hit under an old pepper is
-/// rewritten under the first, if every live node has that one.
+/// One HMAC per live pepper and identifier, one indexed query. A match under an old pepper is
+/// rehashed under the first one, if every live node has that.
 ///
 /// Errors with `Busy` on a node that may lack the pepper of a live ban.
 pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Error> {
@@ -52,7 +52,8 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
     Ok(!live_bans.is_empty())
 }
 
-/// Counts `global_ban` answers per merchant and hour, so that the API is no oracle.
+/// Limits `global_ban` responses per merchant and hour, so that the API cannot be used to probe the
+/// blocklist.
 #[derive(Default)]
 pub(crate) struct BanDisclosureQuota(Mutex<HashMap<MerchantId, (i64, u32)>>);
 

@@ -1,4 +1,4 @@
-//! What follows from a word of the PSP, committed with the answer that waits for it.
+//! Settles a PSP result: commits its consequences together with the response that waits for it.
 
 use oncharge_domain::{
     id::{NotificationId, OperationId, SessionId},
@@ -20,19 +20,19 @@ use crate::{
     psp_call::CallResult,
 };
 
-/// A word of the PSP and who waits for what follows from it.
+/// A PSP result to settle, and who waits for its consequences.
 pub(crate) struct Settlement {
     /// The operation's session.
     pub(crate) session: SessionId,
     pub(crate) operation: OperationId,
     pub(crate) result: CallResult,
-    /// The request that waits, if one does.
+    /// The request that waits, if any.
     pub(crate) waiting: Option<WaitingRequest>,
-    /// The worker's lease, if a worker learned it.
+    /// The worker's lease, if a worker obtained the result.
     pub(crate) lease: Option<Lease>,
-    /// The notification that told it, which is handled by what follows.
+    /// The notification that reported the result; the settlement marks it as handled.
     pub(crate) handled: Option<NotificationId>,
-    /// What is known already, so that the first try needs no reading.
+    /// The loaded state, so that the first try needs no reads.
     pub(crate) preloaded: Option<LoadedOperation>,
 }
 
@@ -42,22 +42,22 @@ pub(crate) struct WaitingRequest {
     pub(crate) request_id: String,
 }
 
-/// What the intent has just committed.
+/// An operation with its session and refund.
 pub(crate) struct LoadedOperation {
     pub(crate) session: Session,
     pub(crate) operation: Operation,
     pub(crate) refund: Option<Refund>,
 }
 
-/// What followed.
+/// The outcome of a settlement.
 pub(crate) struct Settled {
     /// The session afterwards.
     pub(crate) session: Session,
     /// The operation afterwards.
     pub(crate) operation: Operation,
-    /// Whether the word was news: something was committed because of it.
+    /// Whether the result was new, so that a decision based on it was committed.
     pub(crate) had_effect: bool,
-    /// The answer for the merchant; `None` where the PSP could surely not be reached.
+    /// The response to the merchant; `None` if the PSP definitely could not be reached.
     pub(crate) answer: Option<StoredResponse>,
 }
 
@@ -75,7 +75,7 @@ impl Settled {
     }
 }
 
-/// Decides what follows from a word and commits it; again on a conflict until the deadline.
+/// Decides what follows from a PSP result and commits it; retries on a conflict until the deadline.
 pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled, Error> {
     let Settlement {
         session,
@@ -95,7 +95,7 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
             Some(preloaded) => preloaded,
             None => load_in(app, session, operation).await?,
         };
-        if !is_confirmed && contradicts(&loaded.operation, &result.result) {
+        if !is_confirmed && contradicts(&loaded.operation, &result.psp_result) {
             drop(guard);
             match confirm(app, &loaded.operation, &result).await {
                 Some(current) => result = current,
@@ -118,7 +118,7 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
             refund: decision.changed_refunds.first().cloned().or(loaded.refund),
             session: decision.session.clone(),
         };
-        // Right after the intent nobody else can have given the answer.
+        // Right after the intent, no other process can have stored the response.
         let waits = waiting.as_ref().filter(|_| !was_preloaded);
         let record = record(app, waits).await?;
         let (unit, answer) = if has_effect {
@@ -136,7 +136,7 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
         };
         match committed {
             Ok(()) => return Ok(Settled::of(after, has_effect, answer)),
-            // What the intent left behind has changed since: it is read anew at once.
+            // The state that the intent committed has changed since: reload it at once.
             Err(CommitError::Conflict) if was_preloaded => {}
             Err(CommitError::Conflict) => backoff.wait(app).await?,
             Err(error) => return Err(error.into()),
@@ -144,17 +144,17 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
     }
 }
 
-/// Whether the PSP reports as done a capture, cancel, refund or compensation that failed here. An
-/// authorization is not among them: what it holds is compensated.
+/// Whether the PSP reports as done a capture, cancel, refund or compensation that failed here. Not
+/// an authorization: the amount that it holds is compensated.
 fn contradicts(operation: &Operation, result: &PspResult) -> bool {
     operation.status == OperationStatus::Failed
         && !matches!(operation.kind, OperationKind::Authorize { .. })
         && matches!(result, PspResult::Response(PspResponse::Done { .. }))
 }
 
-/// The current state of an operation at the PSP in place of a result that contradicts ours: a report
-/// of success that is older than the failure, sent twice or out of order, is no contradiction.
-/// `None` where the PSP cannot be asked.
+/// The operation's current state at the PSP, in place of a result that contradicts the stored one:
+/// a report of success that is older than the failure, repeated or out of order, is no
+/// contradiction. `None` if the look-up fails.
 async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Option<CallResult> {
     let psp = app.inner().psps.account(&operation.account)?;
     match psp.look_up(operation.id).await {
@@ -166,8 +166,8 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
     }
 }
 
-/// Decides what follows from a word; `None` where the decision has no effect and another process has
-/// changed the session since it was read, so that it has to be read again. (A decision with an
+/// Decides what follows from a PSP result; `None` if the decision has no effect and another process
+/// has changed the session since it was read, so that it has to be read again. (A decision with an
 /// effect needs no check here: its commit fails on a stale version.)
 async fn decide(
     app: &App,
@@ -176,10 +176,10 @@ async fn decide(
     waiting: bool,
     now: Timestamp,
 ) -> Result<Option<Decision>, Error> {
-    let heard = heard(app, loaded, result, waiting, now).await?;
+    let update = psp_update(app, loaded, result, waiting, now).await?;
     let decision = loaded
         .session
-        .decide(Input::PspUpdate(Box::new(heard)), now);
+        .decide(Input::PspUpdate(Box::new(update)), now);
     let has_effect = matches!(&decision, Ok(decision) if !decision.is_empty(&loaded.session));
     if has_effect || is_current(app, &loaded.session).await? {
         return Ok(Some(decision?));
@@ -197,22 +197,22 @@ fn count(operation: &Operation) {
         .increment(1);
 }
 
-/// The operation and its session as they are together at one time.
+/// The operation and its session in a consistent state.
 pub(crate) async fn load(app: &App, id: OperationId) -> Result<LoadedOperation, Error> {
     load_in(app, session_of(app, id).await?, id).await
 }
 
-/// The session of an operation: it never changes.
+/// The session of an operation, which never changes.
 async fn session_of(app: &App, id: OperationId) -> Result<SessionId, Error> {
     let found = app.inner().checkout.operation(id).await?;
     Ok(found.ok_or(Error::NotFound)?.session)
 }
 
-/// The session is read first: every change of an operation or refund raises its session's version in
-/// the same commit. Where another process commits between these reads, the session is therefore
-/// outdated: a commit that is based on it fails as a conflict, and [`decide`] checks the version of
-/// what needs no commit. Read in the other order, an outdated operation would meet a current
-/// session, and no version would show it.
+/// Reads the session first: every change of an operation or refund raises its session's version in
+/// the same commit. If another process commits between these reads, the session is therefore
+/// outdated: a commit based on it fails as a conflict, and [`decide`] checks the version if there
+/// is nothing to commit. In the other order, an outdated operation could be combined with a current
+/// session, and no version would reveal it.
 async fn load_in(app: &App, session: SessionId, id: OperationId) -> Result<LoadedOperation, Error> {
     let checkout = &app.inner().checkout;
     let session = checkout.session(session).await?.ok_or(Error::NotFound)?;
@@ -235,41 +235,42 @@ async fn is_current(app: &App, read: &Session) -> Result<bool, Error> {
     Ok(found.ok_or(Error::NotFound)?.version == read.version)
 }
 
-/// The word with all that the decision may touch.
-async fn heard(
+/// The PSP result with everything that the decision may change.
+async fn psp_update(
     app: &App,
     loaded: &LoadedOperation,
     result: &CallResult,
     waiting: bool,
     now: Timestamp,
 ) -> Result<PspUpdate, Error> {
-    let psp_result = &result.result;
     let checkout = &app.inner().checkout;
     let operation = loaded.operation.clone();
-    let mut heard = PspUpdate::new(
+    let mut update = PspUpdate::new(
         operation,
         app.inner()
             .entropy
             .id_in(loaded.session.merchant.slot(), now),
     );
-    heard.result = psp_result.clone();
-    heard.card.clone_from(&result.card);
-    heard.waiting = waiting;
-    heard.refund.clone_from(&loaded.refund);
+    update.result.clone_from(&result.psp_result);
+    update.card.clone_from(&result.card);
+    update.waiting = waiting;
+    update.refund.clone_from(&loaded.refund);
     if let (
         OperationKind::Cancel(CancelPurpose::Abandon | CancelPurpose::Expiry),
         Status::Pending(pending),
     ) = (&loaded.operation.kind, &loaded.session.status)
     {
-        heard.attempt = checkout.operation(pending.attempt).await?;
+        update.attempt = checkout.operation(pending.attempt).await?;
     }
-    let is_reversed = matches!(psp_result, PspResult::Response(PspResponse::Refused(_)))
-        && loaded.operation.status == OperationStatus::Succeeded
+    let is_reversed = matches!(
+        result.psp_result,
+        PspResult::Response(PspResponse::Refused(_))
+    ) && loaded.operation.status == OperationStatus::Succeeded
         && matches!(loaded.session.status, Status::Captured(_));
     if is_reversed {
-        heard.unsent_refunds = checkout.unsent_refunds(loaded.session.id).await?;
+        update.unsent_refunds = checkout.unsent_refunds(loaded.session.id).await?;
     }
-    Ok(heard)
+    Ok(update)
 }
 
 fn changed(decision: &Decision, before: &Operation) -> Operation {
@@ -338,13 +339,13 @@ fn is_requested_by_merchant(operation: &Operation) -> bool {
     }
 }
 
-/// `psp_unavailable` is never remembered: the commit that fails the operation frees the key.
+/// `psp_unavailable` is never stored: the commit that fails the operation frees the key.
 fn frees_key(operation: &Operation) -> bool {
     is_requested_by_merchant(operation) && operation.status == OperationStatus::Failed
 }
 
-/// The answer to the merchant; `None` where there is none to give (yet), or the PSP could surely
-/// not be reached.
+/// The response to the merchant; `None` if there is none (yet), or the PSP definitely could not be
+/// reached.
 fn render(
     app: &App,
     after: &LoadedOperation,
@@ -364,15 +365,15 @@ fn render(
         {
             return None;
         }
-        // A refused cancel of an authorization that is gone: what was asked for is true.
+        // The cancel of an authorization that is gone was refused: the requested state is reached.
         (OperationKind::Cancel(_), OperationStatus::Failed)
             if matches!(session.status, Status::Cancelled(_)) =>
         {
             ApiResponse::Done(session)
         }
         (_, OperationStatus::Failed) => ApiResponse::PspRejected,
-        // Where no request is at hand, an answer is due as soon as the PSP has taken the operation
-        // in: until its end may come, days can pass.
+        // Without a waiting request, the key is answered as soon as the PSP has accepted the
+        // operation: its outcome may take days.
         (_, OperationStatus::Requested)
             if waiting.is_none() && after.operation.sending != SendState::Accepted =>
         {
@@ -381,13 +382,13 @@ fn render(
         (_, OperationStatus::Requested) => ApiResponse::Accepted(session),
     };
     let request_id = waiting.map(|waiting| waiting.request_id.clone());
-    // Where recovery answers, there is no request: the operation's id leads to the story.
+    // Recovery has no request id: the operation's id leads to the session's history.
     let request_id = request_id.unwrap_or_else(|| after.operation.id.to_string());
     Some(app.inner().presenter.render(&answer, &request_id, now))
 }
 
-/// The word says nothing new: somebody else has committed it meanwhile. Where the key has no
-/// answer yet, this is the first, and it is remembered now.
+/// Another process has already committed this result. If the key has no stored response yet, this
+/// one is stored now.
 fn answer_repeated_result(
     app: &App,
     after: &LoadedOperation,
@@ -415,7 +416,7 @@ fn answer_repeated_result(
     (unit, answer)
 }
 
-/// The record of the key under which a request waits.
+/// The idempotency record of a waiting request.
 async fn record(
     app: &App,
     waiting: Option<&WaitingRequest>,

@@ -1,8 +1,8 @@
 //! The time of use cases and workers: this node's clock, corrected to the store's.
 //!
-//! Nodes write due times and the store judges them, so a node whose clock is ahead would delay its
-//! work, and one that is behind would start it early. The difference is measured again and again;
-//! a node that is far off is most likely broken, so it must not act.
+//! Nodes write due times and the store judges them: a node whose clock is ahead would delay its
+//! work, and one that is behind would start it early. The difference is measured periodically; a
+//! node that is far off is most likely broken and must not work.
 
 use std::sync::{
     Arc,
@@ -64,7 +64,7 @@ pub async fn measure(app: &App) -> Result<(), Error> {
         if round_trip > WARN_THRESHOLD || round_trip.is_negative() {
             continue;
         }
-        // The store is assumed to have read its clock half way.
+        // The store is assumed to have read its clock halfway through the round trip.
         let ahead = sent.plus(round_trip / 2).since(store);
         if best.is_none_or(|(shortest, _)| round_trip < shortest) {
             best = Some((round_trip, ahead));

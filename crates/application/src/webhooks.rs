@@ -1,4 +1,4 @@
-//! What merchants do about their webhooks: endpoint, events, redelivery, a test.
+//! Use cases of merchants on webhooks: endpoint, events, redelivery, test.
 
 pub(crate) mod delivery_attempt;
 pub mod endpoint;

@@ -1,5 +1,5 @@
-//! Work that no request waits for: recovery of operations, deadlines of sessions, the PSPs' inbox,
-//! webhooks out, and clean-up.
+//! Background workers: recovery of operations, session deadlines, PSP inbox, webhook delivery,
+//! clean-up.
 
 pub mod clean_up;
 pub mod deadlines;

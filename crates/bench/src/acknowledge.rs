@@ -1,5 +1,5 @@
-//! How long a PSP waits for the answer to a notification, beside how long a request takes that
-//! only inserts a row.
+//! Measures the latency of the response to a PSP's notification, compared with a request that only
+//! inserts a row.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -32,9 +32,9 @@ use crate::{
     table,
 };
 
-/// How many connections load at once.
+/// Numbers of concurrent connections.
 const CONNECTIONS: [usize; 2] = [8, 32];
-/// How long each load runs before it is measured.
+/// Duration of the load before the measurement.
 const WARM_UP: Duration = Duration::from_millis(500);
 
 /// What to measure with.
@@ -50,14 +50,14 @@ pub(crate) struct Arguments {
     times: u32,
 }
 
-/// Who answers.
+/// The measured server.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Server {
-    /// The peer.
+    /// The reference server.
     ReferenceRow,
-    /// The service, with its workers.
+    /// The service with its workers.
     All,
-    /// The service's API alone.
+    /// The service's API without workers.
     Api,
 }
 
@@ -95,7 +95,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     Ok(print(table::table(&head, lines.into_iter()))?)
 }
 
-/// The service and the peer on one database.
+/// The service and the reference server on one database.
 struct Setup {
     bench_app: BenchApp,
     api: (SocketAddr, ServerHandle),
@@ -169,7 +169,7 @@ impl Setup {
         Ok(servers.into_iter().zip(&medians).map(line).collect())
     }
 
-    /// A load on one of them; afterwards the inbox is empty again.
+    /// Loads one server; afterwards the inbox is empty again.
     async fn load(
         &self,
         server: Server,
@@ -216,8 +216,8 @@ impl Setup {
     }
 }
 
-/// Notifications that are signed as the simulator signs, each with an id of its own, as long as its
-/// own are. Of a kind that nothing follows from: the worker claims, reads and settles each.
+/// Notifications with unique ids, signed and as long as the simulator's. Their kind has no effect:
+/// the worker claims, reads and settles each.
 fn notifications(address: SocketAddr) -> RequestFactory {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let key = reference_server::key();

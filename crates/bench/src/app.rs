@@ -1,4 +1,4 @@
-//! The use cases on a store, wired in this very process as the server wires them.
+//! The use cases on a store in this process, wired like the server.
 
 use std::sync::Arc;
 
@@ -18,27 +18,27 @@ use time::OffsetDateTime;
 
 use crate::database::Database;
 
-/// How many connections to PostgreSQL: as many as the server's by default.
+/// Number of PostgreSQL connections: the server's default.
 pub(crate) const POOL: usize = 16;
-/// What the PSP signs its notifications with.
+/// The key with which the PSP signs its notifications.
 pub(crate) const NOTIFICATION_KEY: &str = "key-of-the-bench";
 
 const MASTER: &str = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";
 const PEPPER: &str = "p1:AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI=";
 
-/// The use cases, and the ports by which the bench makes what is to be there.
+/// The use cases, and the ports with which the benchmark creates its data.
 pub(crate) struct BenchApp {
     pub(crate) app: App,
     pub(crate) checkout: Arc<dyn CheckoutRepository>,
     pub(crate) merchants: Arc<dyn MerchantRepository>,
     pub(crate) webhooks: Arc<dyn WebhookRepository>,
     pub(crate) work: Arc<dyn WorkQueue>,
-    /// How often the store has waited for PostgreSQL.
+    /// Number of round trips to PostgreSQL.
     pub(crate) round_trips: Option<Arc<dyn Fn() -> u64 + Send + Sync>>,
 }
 
 impl BenchApp {
-    /// On the database in this place, with this way to merchants' servers.
+    /// Opens the use cases on this database, with this sender to merchants' servers.
     pub(crate) async fn open(
         database: &Database,
         sender: Arc<dyn WebhookSender>,
@@ -111,7 +111,7 @@ impl BenchApp {
     }
 }
 
-/// A simulator that is never called: only its notifications are.
+/// A simulator account that is never called; only its notifications are used.
 fn account() -> Account {
     let unused_url = "http://127.0.0.1:9";
     Account {
@@ -144,7 +144,7 @@ struct SystemEntropy(SystemRandom);
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        // Ids that repeat would be measured as errors of the store.
+        // Repeated ids would be measured as errors of the store.
         if self.0.fill(buffer).is_err() {
             std::process::abort();
         }

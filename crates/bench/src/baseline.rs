@@ -1,4 +1,4 @@
-//! The framework's limit: actix-web answering a constant, in a process of its own.
+//! The framework's limit: actix-web with a constant response, in its own process.
 
 use std::{
     io::{BufRead, BufReader, Write as _},
@@ -9,10 +9,10 @@ use std::{
 use actix_web::{App, HttpResponse, HttpServer, http::header::ContentType, web};
 use anyhow::Context;
 
-/// About as long as the answer to a get.
+/// About as long as the response to a get.
 const RESPONSE_BODY: &str = r#"{"session_id":"cs_01a2048c1adc7788b581876e6a91ce45","status":"created","amount":9999,"currency":"EUR","reference":"order-1","order_id":null,"return_url":"https://shop.example.com/thanks","metadata":{"cart":"c-81723"},"capture":"automatic","customer":{"email":"shopper@example.com","phone":null},"psp_reference":null,"amount_authorized":0,"amount_captured":0,"amount_refunded":0,"amount_refundable":0,"pending_operation":null,"retry_until":null,"failure":null,"created_at":"2026-11-22T18:37:00Z","updated_at":"2026-11-22T18:37:00Z","expires_at":"2026-11-22T19:07:00Z"}"#;
 
-/// Serves the constant on a free port until it is killed.
+/// Serves the constant response on a free port until it is killed.
 pub(crate) async fn serve() -> anyhow::Result<()> {
     let respond = || async {
         HttpResponse::Ok()
@@ -31,14 +31,14 @@ pub(crate) async fn serve() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The server as a child process, ended when it is dropped.
+/// The server as a child process, killed when it is dropped.
 pub(crate) struct Baseline {
     child: Child,
     pub(crate) address: SocketAddr,
 }
 
 impl Baseline {
-    /// Starts this very program with `baseline`.
+    /// Starts this binary with `baseline`.
     pub(crate) fn start() -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
@@ -61,7 +61,7 @@ impl Baseline {
         Ok(baseline)
     }
 
-    /// Its process.
+    /// The process id.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }

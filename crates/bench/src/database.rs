@@ -1,4 +1,4 @@
-//! Where what is measured in this process keeps its data: a new database each time.
+//! Databases of in-process measurements: a new one for each.
 
 use std::{
     path::PathBuf,
@@ -23,7 +23,7 @@ pub(crate) struct DatabaseArgs {
     directory: PathBuf,
 }
 
-/// Which kind of database.
+/// A kind of database.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Sqlite,
@@ -43,14 +43,14 @@ impl Kind {
 
 /// A new, empty database.
 pub(crate) enum Database {
-    /// The file that it will be in.
+    /// The path of the file.
     Sqlite(PathBuf),
-    /// Its URL.
+    /// The URL.
     Postgres(String),
 }
 
 impl DatabaseArgs {
-    /// A new, empty database of this kind.
+    /// Creates a new, empty database of this kind.
     pub(crate) async fn create(&self, kind: Kind) -> anyhow::Result<Database> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);

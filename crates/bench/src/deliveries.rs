@@ -1,4 +1,5 @@
-//! How many events go out in a second, to one merchant and to many, and what of it is the store's.
+//! Measures how many events are delivered per second, to one merchant and to many, and the store's
+//! share of the time.
 
 use std::{
     sync::Arc,
@@ -18,7 +19,7 @@ use crate::{
     sample, shops, table,
 };
 
-/// After so long what was under way when the last event arrived is written down.
+/// The wait after the last event's arrival until the final writes are completed.
 const WRITE_DELAY: Duration = Duration::from_millis(300);
 
 /// What to measure with.
@@ -58,7 +59,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     Ok(print(table::table(&head, lines.into_iter()))?)
 }
 
-/// One measurement; the processor time of this process is that of the merchants' server, too.
+/// One measurement; the CPU time of this process includes that of the merchants' server.
 async fn measure(
     args: &Arguments,
     kind: Kind,

@@ -1,4 +1,4 @@
-//! The disk's limit: how often in a second a few bytes can be made durable, one time after another.
+//! The disk's limit: how many small sequential writes per second can be made durable.
 
 use std::{
     fs::File,
@@ -7,10 +7,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A database page, which is what a small commit appends to a log at least.
+/// A database page, the minimum that a small commit appends to a log.
 const PAGE: [u8; 4096] = [0x5a; 4096];
 
-/// Appends a page and waits until it is durable, again and again; times per second.
+/// Appends pages, each made durable before the next; returns the number per second.
 pub(crate) fn syncs_per_second(directory: &Path, duration: Duration) -> anyhow::Result<f64> {
     let mut file = File::create(directory.join("sync"))?;
     let (started, mut times) = (Instant::now(), 0_u32);

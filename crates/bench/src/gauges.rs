@@ -1,4 +1,4 @@
-//! What a load costs: processor time, memory, round trips to the database.
+//! The cost of a load: CPU time, memory, round trips to the database.
 
 use std::{fs, net::SocketAddr};
 
@@ -8,32 +8,32 @@ use hyper::{Request, body::Bytes, header};
 
 use crate::http;
 
-/// Ticks of `/proc/PID/stat` in a second: the same on every Linux of today.
+/// Ticks per second of `/proc/PID/stat`: the same on every current Linux.
 const TICKS_PER_SECOND: f64 = 100.0;
-/// The server's count, where it keeps one.
+/// The server's metric of round trips, if it has one.
 const ROUND_TRIPS: &str = "oncharge_database_round_trips_total";
 
-/// What is watched.
+/// The measured processes.
 #[derive(Clone, Copy)]
 pub(crate) struct Gauges {
-    /// The server.
+    /// The server's process id.
     pub(crate) server: u32,
-    /// PostgreSQL's first process, the parent of all others.
+    /// The process id of PostgreSQL's first process, the parent of all others.
     pub(crate) database: Option<u32>,
-    /// Where the server tells operators its metrics.
+    /// The address of the server's metrics.
     pub(crate) operators: Option<SocketAddr>,
 }
 
-/// One look at the gauges.
+/// One reading of the gauges.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Reading {
-    /// Processor time of the server, in seconds.
+    /// CPU time of the server, in seconds.
     pub(crate) server_seconds: f64,
-    /// Processor time of PostgreSQL's processes, in seconds.
+    /// CPU time of PostgreSQL's processes, in seconds.
     pub(crate) database_seconds: Option<f64>,
-    /// How often the server has waited for the database.
+    /// Number of the server's round trips to the database.
     pub(crate) round_trips: Option<f64>,
-    /// The server's memory, in MiB.
+    /// The server's resident memory, in MiB.
     pub(crate) resident: f64,
 }
 
@@ -62,21 +62,21 @@ fn round_trips(metrics: &str) -> Option<f64> {
     metrics.lines().find_map(line)
 }
 
-/// The numbers of a `/proc/PID/stat` that are of use here.
+/// The used fields of `/proc/PID/stat`.
 struct Stat {
     parent: u32,
-    /// Processor time of the process and its threads, in seconds.
+    /// CPU time of the process and its threads, in seconds.
     own: f64,
-    /// Processor time of its children that have ended, in seconds.
+    /// CPU time of its ended children, in seconds.
     ended_children: f64,
 }
 
-/// Processor time of a process and its children, whether or not they have ended, in seconds.
+/// CPU time of a process and its children, running or ended, in seconds.
 pub(crate) fn process_tree_seconds(pid: u32) -> anyhow::Result<f64> {
     let parent = stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?;
     let mut seconds = parent.own + parent.ended_children;
     for entry in fs::read_dir("/proc")? {
-        // Processes come and go while this looks; most entries are none at all.
+        // Processes may end during the scan; most entries of `/proc` are not processes.
         let Ok(text) = fs::read_to_string(entry?.path().join("stat")) else {
             continue;
         };
@@ -88,12 +88,12 @@ pub(crate) fn process_tree_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(seconds)
 }
 
-/// Processor time of a process and its threads, in seconds.
+/// CPU time of a process and its threads, in seconds.
 pub(crate) fn cpu_seconds(pid: u32) -> anyhow::Result<f64> {
     Ok(stat(&fs::read_to_string(format!("/proc/{pid}/stat"))?)?.own)
 }
 
-/// Reads a `/proc/PID/stat`, whose second field, in brackets, may hold anything.
+/// Parses `/proc/PID/stat`, whose second field, in brackets, may contain anything.
 fn stat(text: &str) -> anyhow::Result<Stat> {
     let read = || {
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();

@@ -1,4 +1,4 @@
-//! Keep-alive HTTP/1.1 without frills: what is measured is the server, not the client.
+//! A minimal keep-alive HTTP/1.1 client: the measurement is of the server, not of the client.
 
 use std::{net::SocketAddr, pin::pin};
 
@@ -16,11 +16,11 @@ use tokio::net::TcpStream;
 
 /// A request with its whole body.
 pub(crate) type OutgoingRequest = Request<Full<Bytes>>;
-/// One end of a connection.
+/// The sending half of a connection.
 pub(crate) type Sender = SendRequest<Full<Bytes>>;
 
-/// Opens a connection and works on it; connection and work run in the caller's task, so that no
-/// request waits for another thread to wake up.
+/// Opens a connection and runs `work` on it; both run in the caller's task, so that no request
+/// waits for another thread to wake up.
 pub(crate) async fn with_connection<T>(
     address: SocketAddr,
     work: impl AsyncFnOnce(Sender) -> anyhow::Result<T>,
@@ -33,7 +33,7 @@ pub(crate) async fn with_connection<T>(
     match select(pin!(work(sender)), pin!(connection)).await {
         Either::Left((result, _)) => result,
         Either::Right((connection_result, work)) => {
-            // The work may still have its last answer to look at.
+            // The work may still have to process its last response.
             match work.await {
                 Ok(result) => Ok(result),
                 Err(error) => Err(connection_result.err().map_or(error, anyhow::Error::from)),
@@ -42,7 +42,7 @@ pub(crate) async fn with_connection<T>(
     }
 }
 
-/// Sends a request; status and whole body of the answer.
+/// Sends a request; returns status and body of the response.
 pub(crate) async fn send(
     sender: &mut Sender,
     request: OutgoingRequest,
@@ -52,7 +52,7 @@ pub(crate) async fn send(
     Ok((head.status, body.collect().await?.to_bytes()))
 }
 
-/// Sends a request on a connection of its own; the answer's body as text.
+/// Sends a request on a new connection; returns the response body as text.
 pub(crate) async fn fetch(address: SocketAddr, request: OutgoingRequest) -> anyhow::Result<String> {
     let target = request.uri().clone();
     let response = with_connection(address, async |mut sender| send(&mut sender, request).await);
@@ -61,7 +61,7 @@ pub(crate) async fn fetch(address: SocketAddr, request: OutgoingRequest) -> anyh
     Ok(String::from_utf8(body.to_vec())?)
 }
 
-/// Sends a request that must be answered with this status and JSON.
+/// Sends a request that must be answered with this status and a JSON body.
 pub(crate) async fn expect_json(
     sender: &mut Sender,
     request: OutgoingRequest,

@@ -1,5 +1,5 @@
-//! What merchants whose endpoints hang cost everybody else: the time until all others have their
-//! events, with and without the hanging ones.
+//! Measures the effect of hanging endpoints on other merchants: the time until all others have
+//! received their events, with and without the hanging ones.
 
 use std::{sync::Arc, time::Instant};
 
@@ -67,7 +67,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     Ok(print(table::table(&head, lines.into_iter()))?)
 }
 
-/// The pair whose ratio is the middle one, and how far the others are off.
+/// The pair with the median ratio, and the smallest and largest ratio.
 fn line(
     args: &Arguments,
     (kind, events): (Kind, usize),
@@ -91,8 +91,8 @@ fn line(
     ]
 }
 
-/// The time until the quick ones have all of theirs, on a database of its own. A worker that knows
-/// nobody yet starts when everything is due, the hanging ones' events first.
+/// The time until all quick merchants have received their events, on a new database. The worker has
+/// no history of the merchants and starts when everything is due, the hanging ones' events first.
 async fn seconds(
     args: &Arguments,
     kind: Kind,

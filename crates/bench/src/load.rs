@@ -1,4 +1,4 @@
-//! A closed loop: so many connections, each sends its next request when the last was answered.
+//! A closed-loop load: each connection sends its next request after the previous response.
 
 use std::{
     net::SocketAddr,
@@ -15,11 +15,12 @@ use crate::{
     sample::Sample,
 };
 
-/// Makes the next request of a connection: its number, and how many it has sent.
+/// Creates a connection's next request from the connection's number and the number of requests it
+/// has sent.
 pub(crate) type RequestFactory =
     Arc<dyn Fn(usize, usize) -> anyhow::Result<OutgoingRequest> + Send + Sync>;
 
-/// What is sent, and what must come back.
+/// The requests and their expected responses.
 #[derive(Clone)]
 pub(crate) struct Load {
     pub(crate) address: SocketAddr,
@@ -27,7 +28,7 @@ pub(crate) struct Load {
     pub(crate) expected: StatusCode,
 }
 
-/// What one connection has seen.
+/// The results of one connection.
 #[derive(Default)]
 struct ConnectionResult {
     latencies: Vec<u32>,
@@ -36,8 +37,8 @@ struct ConnectionResult {
 }
 
 impl Load {
-    /// Sends with so many connections for so long. Signing stands before the clock is started, and
-    /// so counts against requests per second but not as latency.
+    /// Runs the load with this many connections for this time. Signing happens before the timer is
+    /// started, so it counts against requests per second but not as latency.
     pub(crate) async fn run(
         &self,
         connections: usize,

@@ -1,8 +1,8 @@
-//! Measures the service beside the limits of the machine: `scripts/bench` builds and calls it.
+//! Benchmarks the service against the limits of the machine; built and run by `scripts/bench`.
 //!
-//! `run` starts the service and loads it over HTTP as a merchant would. What needs a thousand
-//! merchants, or a part of the service alone, is wired in this process, on the real stores. It
-//! fails where a request was answered wrongly, never for being slow. Linux only (it reads `/proc`).
+//! `run` starts the service and loads it over HTTP like a merchant. Measurements that need a
+//! thousand merchants, or only a part of the service, are wired in this process, on the real
+//! stores. Fails on wrong responses, never for being slow. Linux only (reads `/proc`).
 
 mod acknowledge;
 mod app;
@@ -64,13 +64,13 @@ async fn main() -> anyhow::Result<()> {
     }
 }
 
-/// Writes a line to standard output: the result.
+/// Prints a result to standard output.
 fn print(line: impl std::fmt::Display) -> std::io::Result<()> {
     writeln!(std::io::stdout().lock(), "{line}")
 }
 
-/// Writes a line to standard error: what is being done.
+/// Prints progress to standard error.
 fn print_note(line: impl std::fmt::Display) {
-    // Nobody reading along is no reason to stop.
+    // A closed standard error must not end the run.
     let _ = writeln!(std::io::stderr().lock(), "   {line}");
 }

@@ -1,4 +1,4 @@
-//! A merchant's requests, signed.
+//! Signed requests of a merchant.
 
 use std::{
     net::SocketAddr,
@@ -13,12 +13,12 @@ use serde_json::{Value, json};
 
 use crate::http::OutgoingRequest;
 
-/// Where sessions are made.
+/// The path for creating sessions.
 pub(crate) const SESSIONS: &str = "/v1/checkout/sessions";
-/// Where refunds are made.
+/// The path for creating refunds.
 pub(crate) const REFUNDS: &str = "/v1/refunds";
 
-/// A merchant with its pair.
+/// A merchant with its key pair.
 pub(crate) struct Merchant {
     pub(crate) address: SocketAddr,
     api_key: String,
@@ -27,7 +27,7 @@ pub(crate) struct Merchant {
 }
 
 impl Merchant {
-    /// With this pair, calling this address.
+    /// Creates a merchant with this key pair, calling this address.
     pub(crate) fn new(address: SocketAddr, api_key: String, api_secret: &str) -> Self {
         let signing_key = SigningKey::of_secret(api_secret);
         Self {
@@ -38,7 +38,7 @@ impl Merchant {
         }
     }
 
-    /// A key that no request has had yet.
+    /// A new idempotency key.
     pub(crate) fn new_key(&self) -> String {
         format!("bench-{}", self.next_key.fetch_add(1, Ordering::Relaxed))
     }
@@ -89,7 +89,8 @@ impl Merchant {
     }
 }
 
-/// A create request: an e-mail address, so that the blocklist is asked, and one pair of metadata.
+/// A create request with an e-mail address, so that the blocklist is checked, and one metadata
+/// pair.
 pub(crate) fn order() -> Value {
     json!({
         "amount": 9_999,

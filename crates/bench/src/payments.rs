@@ -1,4 +1,4 @@
-//! Sessions to measure with: some to get, some captured ones to refund.
+//! Prepares sessions for the measurements: some to get, captured ones to refund.
 
 use std::{sync::Arc, time::Duration};
 
@@ -14,14 +14,14 @@ use crate::{
     service::Service,
 };
 
-/// How many connections prepare at once.
+/// Number of concurrent connections during preparation.
 const CONNECTIONS: usize = 16;
-/// How long preparing may take.
+/// Time limit for the preparation.
 const PREPARATION_TIMEOUT: Duration = Duration::from_secs(120);
-/// What a captured session is over: refunds of 1 never exhaust it.
+/// The amount of a captured session: refunds of 1 never exhaust it.
 const CAPTURED_AMOUNT: i64 = 10_000_000;
 
-/// Creates so many sessions; their ids.
+/// Creates this many sessions; returns their ids.
 pub(crate) async fn create_sessions(
     service: &Arc<Service>,
     count: usize,
@@ -32,7 +32,7 @@ pub(crate) async fn create_sessions(
     .await
 }
 
-/// Has so many sessions paid and captured; their ids.
+/// Creates, pays and captures this many sessions; returns their ids.
 pub(crate) async fn capture_sessions(
     service: &Arc<Service>,
     count: usize,
@@ -84,7 +84,7 @@ async fn create(service: &Service, api: &mut Sender, order: Value) -> anyhow::Re
     http::expect_json(api, request, StatusCode::CREATED).await
 }
 
-/// What the shopper's page does: the PSP's fields turn a card into a token, which pays.
+/// Acts as the shopper's page: the PSP's fields exchange a card for a token, which pays.
 async fn pay(service: &Service, psp: &mut Sender, api: &mut Sender) -> anyhow::Result<Value> {
     let mut order = order();
     if let Some(members) = order.as_object_mut() {

@@ -1,8 +1,8 @@
-//! The database's limit: the statements of our requests through `pgbench`.
+//! The database's limit: the statements of the service's requests through `pgbench`.
 //!
-//! pgbench does nothing but send them, prepared, over as many connections as it has clients. Its
-//! values are made by the server (`lpad(to_hex(…))` for an id), which costs a little more than
-//! taking a parameter. Identifiers beyond those of real sessions keep its rows apart.
+//! pgbench only sends them, prepared, with one connection per client. The database generates their
+//! values (`lpad(to_hex(…))` for an id), which costs slightly more than parameters. Ids outside the
+//! range of real sessions keep its rows apart.
 
 use std::{
     fs,
@@ -18,18 +18,19 @@ use crate::{
     sample::{Sample, as_float},
 };
 
-/// How many connections pgbench has.
+/// Number of pgbench's connections.
 pub(crate) const CLIENTS: u32 = 8;
-/// How many sessions there are to get.
+/// Number of sessions to get.
 pub(crate) const SEEDED: u32 = 2000;
 
-/// After so long the processes that served pgbench have ended, and their time is their parent's.
+/// The wait until pgbench's server processes have ended and their CPU time is counted in their
+/// parent's.
 const EXIT_DELAY: Duration = Duration::from_millis(300);
 
-/// A request as its statements.
+/// The statements of a request.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Script {
-    /// Makes what the others read and change; once, before them.
+    /// Creates the rows that the other scripts read and change; run once, before them.
     Seed,
     Create,
     CreateOnce,
@@ -49,28 +50,28 @@ impl Script {
     }
 }
 
-/// What pgbench has measured.
+/// The result of a pgbench run.
 pub(crate) struct PgbenchResult {
-    /// Its transactions.
+    /// The latencies of its transactions.
     pub(crate) sample: Sample,
-    /// PostgreSQL's processor time for one, in seconds, where it can be known.
+    /// PostgreSQL's CPU time per transaction, in seconds, if known.
     pub(crate) database_seconds: Option<f64>,
 }
 
-/// pgbench on a database that has our schema.
+/// pgbench on a database with the service's schema.
 pub(crate) struct Pgbench<'a> {
     pub(crate) program: &'a Path,
     pub(crate) url: &'a str,
-    /// PostgreSQL's first process.
+    /// The process id of PostgreSQL's first process.
     pub(crate) database: Option<u32>,
-    /// Hex digits of the merchant that owns the rows.
+    /// The id of the merchant that owns the rows, as hex digits.
     pub(crate) merchant: &'a str,
-    /// Where scripts and logs go.
+    /// The directory for scripts and logs.
     pub(crate) directory: &'a Path,
 }
 
 impl Pgbench<'_> {
-    /// Makes the rows that the scripts need.
+    /// Creates the rows that the scripts need.
     pub(crate) fn seed(&self) -> anyhow::Result<()> {
         let file = self.write(Script::Seed.text())?;
         let mut command = self.command(&file, 0);
@@ -79,9 +80,9 @@ impl Pgbench<'_> {
         Ok(())
     }
 
-    /// Runs a script for so long. `pipelined`: what the server sends together goes together;
-    /// otherwise each statement waits for the answer to the one before it. `round` must differ
-    /// between runs, so that no id is made twice.
+    /// Runs a script for this time. `pipelined`: statements that the server sends together are sent
+    /// together; otherwise each statement waits for the response to the previous one. `round` must
+    /// differ between runs, so that ids are unique.
     pub(crate) fn run(
         &self,
         script: Script,
@@ -138,7 +139,7 @@ impl Pgbench<'_> {
             ),
             ("first_captured", "200000000000000".to_owned()),
             ("clients", CLIENTS.to_string()),
-            // As long as what the server writes.
+            // As long as the server's value.
             ("hashes", format!("{{\"\\{}\"}}", bytes(32))),
             ("fingerprint", bytes(32)),
             ("email", bytes(47)),
@@ -160,7 +161,7 @@ impl Pgbench<'_> {
     }
 }
 
-/// Runs a command that must succeed; what it says.
+/// Runs a command that must succeed; returns its output.
 fn output(mut command: Command) -> anyhow::Result<String> {
     let output = command.output().context("pgbench does not start")?;
     let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -173,14 +174,14 @@ fn output(mut command: Command) -> anyhow::Result<String> {
     Ok(stdout)
 }
 
-/// Transactions per second, connecting left out, as pgbench says them.
+/// Transactions per second without connection time, from pgbench's output.
 fn per_second(stdout: &str) -> anyhow::Result<f64> {
     let line = stdout.lines().find_map(|line| line.strip_prefix("tps = "));
     let number = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
     number.with_context(|| format!("pgbench named no tps:\n{stdout}"))
 }
 
-/// Microseconds of each transaction, from the files that pgbench's threads have left.
+/// The duration of each transaction in microseconds, from the log files of pgbench's threads.
 fn latencies(logs: &Path) -> anyhow::Result<Vec<u32>> {
     let mut latencies = Vec::new();
     for entry in fs::read_dir(logs)? {

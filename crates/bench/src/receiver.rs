@@ -1,5 +1,5 @@
-//! Merchants' servers: one listener with a path for each, where some hang. And a way to them that
-//! leaves HTTP out.
+//! Merchants' servers: one listener with a path per merchant, some of which hang. Also a sender
+//! that bypasses HTTP.
 
 use std::{
     collections::HashSet,
@@ -21,14 +21,14 @@ use oncharge_ports::{
 };
 use tokio::sync::Notify;
 
-/// The first part of the path of merchants that accept a delivery and never answer.
+/// Path prefix of merchants that accept a delivery and never respond.
 const HANGING_PATH: &str = "/hanging/";
-/// The header that names the event.
+/// The header with the event id.
 const EVENT_ID: &str = "webhook-id";
-/// How long everything may take to arrive.
+/// Time limit for all events to arrive.
 const TIMEOUT: Duration = Duration::from_secs(180);
 
-/// Counts the events that have arrived where they are answered, each once.
+/// Counts the distinct events that were answered.
 #[derive(Default)]
 pub(crate) struct Arrivals {
     event_ids: Mutex<HashSet<String>>,
@@ -54,7 +54,7 @@ impl Arrivals {
         event_ids.len()
     }
 
-    /// Waits until so many have arrived.
+    /// Waits until this many events have arrived.
     pub(crate) async fn wait_for(&self, count: usize) -> anyhow::Result<()> {
         let all = async {
             while self.count() < count {
@@ -76,7 +76,7 @@ pub(crate) struct Receiver {
 }
 
 impl Receiver {
-    /// Listens on a free port of this machine.
+    /// Listens on a free local port.
     #[expect(clippy::disallowed_methods, reason = "ended by `stop`")]
     pub(crate) fn start() -> anyhow::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -98,14 +98,14 @@ impl Receiver {
         })
     }
 
-    /// The URLs of so many merchants.
+    /// The URLs of this many merchants.
     pub(crate) fn urls(&self, count: usize, is_hanging: bool) -> Vec<String> {
         let path = if is_hanging { HANGING_PATH } else { "/quick/" };
         let url = |number| format!("http://{}{path}{number}", self.address);
         (0..count).map(url).collect()
     }
 
-    /// Ends it, answers that are still waited for included.
+    /// Stops the server, including pending responses.
     pub(crate) async fn stop(self) {
         self.handle.stop(false).await;
     }
@@ -123,7 +123,7 @@ async fn receive(arrivals: Data<Arrivals>, request: HttpRequest, _body: Bytes) -
     HttpResponse::Ok().finish()
 }
 
-/// Answers 200 without sending anything: what is left is the service's own work.
+/// Responds with 200 without sending anything: what remains is the service's own work.
 pub(crate) struct NullSender(pub(crate) Arc<Arrivals>);
 
 #[async_trait]

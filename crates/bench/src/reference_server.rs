@@ -1,5 +1,5 @@
-//! What acknowledging a notification is compared with: a server that checks the same signature,
-//! inserts the same bytes as one row, and answers.
+//! The reference for acknowledging a notification: a server that checks the same signature, inserts
+//! the same bytes as one row, and responds.
 
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener},
@@ -33,7 +33,7 @@ use crate::{
 /// The header with the hex HMAC-SHA256 of the body.
 pub(crate) const SIGNATURE: &str = "x-psp-signature";
 
-/// How long the embedded file may be somebody else's.
+/// How long to wait for SQLite's lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The running server.
@@ -43,7 +43,7 @@ pub(crate) struct ReferenceServer {
 }
 
 impl ReferenceServer {
-    /// Serves on a free port; its rows are in a table of its own in the database of this place.
+    /// Serves on a free port; its rows are in a separate table of this database.
     #[expect(clippy::disallowed_methods, reason = "ended by `stop`")]
     pub(crate) async fn start(database: &Database, threads: usize) -> anyhow::Result<Self> {
         let rows = Data::new(match database {
@@ -70,7 +70,7 @@ impl ReferenceServer {
     }
 }
 
-/// The key that notifications are signed with.
+/// The key that signs notifications.
 pub(crate) fn key() -> hmac::Key {
     hmac::Key::new(hmac::HMAC_SHA256, NOTIFICATION_KEY.as_bytes())
 }
@@ -92,14 +92,15 @@ async fn insert(
     }
 }
 
-/// Where the rows go.
+/// The storage of the rows.
 enum Rows {
-    /// One thread that writes, as in our own store: SQLite has one writer at a time anyway.
+    /// A single writer thread, as in the service's store: SQLite permits one writer at a time
+    /// anyway.
     Sqlite(mpsc::Sender<Insert>),
     Postgres(Clients),
 }
 
-/// A row, and who waits for it to be durable.
+/// A row, and the channel for its result once it is durable.
 struct Insert {
     body: Bytes,
     reply: oneshot::Sender<Result<usize, diesel::result::Error>>,
@@ -133,14 +134,14 @@ fn writer(file: &str) -> anyhow::Result<mpsc::Sender<Insert>> {
             while let Ok(Insert { body, reply }) = rows.recv() {
                 let row = sql_query("INSERT INTO bench_rows (body) VALUES (?)");
                 let row = row.bind::<Binary, _>(body.as_ref());
-                // Nobody waits any more when a load has ended.
+                // The receiver is gone when a load has ended.
                 let _ = reply.send(row.execute(&mut connection));
             }
         })?;
     Ok(writer)
 }
 
-/// As many connections as our own store has.
+/// As many connections as the service's store has.
 struct Clients {
     clients: Vec<(Client, Statement)>,
     next: AtomicUsize,

@@ -1,4 +1,4 @@
-//! The whole run: what is measured, in which order, and what is divided by what.
+//! The complete run: the measurements, their order, and their ratios.
 
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
@@ -21,11 +21,11 @@ use crate::{
     table::{self, LimitRow, Ratios, Row},
 };
 
-/// How many connections load at once: few, and more than any pool has.
+/// Numbers of concurrent connections: few, and more than any pool has.
 const CONNECTIONS: [usize; 2] = [8, 64];
-/// How long each load runs before it is measured: connections are made, statements prepared.
+/// Duration of a load before the measurement, for opening connections and preparing statements.
 const WARM_UP: Duration = Duration::from_secs(1);
-/// How many sessions are there to get, and how many to refund.
+/// Number of sessions to get and to refund.
 const SESSIONS_TO_GET: usize = 2000;
 const SESSIONS_TO_REFUND: usize = 1024;
 
@@ -52,23 +52,23 @@ pub(crate) struct Arguments {
     directory: PathBuf,
 }
 
-/// The limits that ours are divided by, in calls per second.
+/// The limits against which the service is compared, in calls per second.
 #[derive(Default)]
 struct Limits {
     rows: Vec<LimitRow>,
-    /// The constant answer, for each of [`CONNECTIONS`].
+    /// The constant response, for each of [`CONNECTIONS`].
     baseline: Vec<f64>,
     disk: f64,
 }
 
-/// A request of ours: how it is made, what it is answered, and its statements.
+/// A request to the service: its factory, expected status, and statements.
 struct Request {
     name: &'static str,
     script: Script,
     load: Load,
 }
 
-/// Measures everything and prints the tables.
+/// Runs all measurements and prints the tables.
 pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     let duration = Duration::from_secs(args.seconds);
     let mut limits = Limits::default();
@@ -99,7 +99,8 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     check_errors(&rows)
 }
 
-/// Ours on PostgreSQL; before each the limit that belongs to it, so that both see the same moment.
+/// Measures the service on PostgreSQL, each request directly after its limit, so that both run
+/// under the same conditions.
 async fn measure_postgres(
     args: &Arguments,
     limits: &mut Limits,
@@ -131,8 +132,8 @@ async fn measure_postgres(
     Ok(rows)
 }
 
-/// The request's statements through pgbench: one after the other, and sent together where ours
-/// are; per second.
+/// The request's statements per second through pgbench: one by one, and pipelined like the
+/// service's.
 fn statements(
     pgbench: &Pgbench<'_>,
     script: Script,
@@ -199,7 +200,7 @@ async fn baseline(limits: &mut Limits, duration: Duration) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The requests, with the sessions that they need.
+/// The requests, with the sessions that they use.
 async fn requests(service: &Arc<Service>) -> anyhow::Result<Vec<Request>> {
     print_note("sessions to get and to refund");
     let (to_get, to_refund) = (
@@ -243,15 +244,15 @@ async fn requests(service: &Arc<Service>) -> anyhow::Result<Vec<Request>> {
 fn get(service: &Arc<Service>, ids: Vec<String>) -> RequestFactory {
     let service = Arc::clone(service);
     Arc::new(move |connection, turn| {
-        // Steps that have no factor in common with the count, so that every session has its turn.
+        // Both steps are coprime to the count, so that every session is used.
         let at = (connection * 7919 + turn * 31) % ids.len();
         let id = ids.get(at).map_or("", String::as_str);
         service.merchant.get(&format!("{SESSIONS}/{id}"))
     })
 }
 
-/// Each connection refunds sessions of its own, one after the other: two at once on one session
-/// would measure how they wait for each other.
+/// Each connection refunds its own sessions one by one: concurrent refunds of one session would
+/// measure lock contention.
 fn refund(service: &Arc<Service>, ids: Vec<String>) -> RequestFactory {
     let service = Arc::clone(service);
     let max_connections = CONNECTIONS.into_iter().max().unwrap_or(1);
@@ -306,7 +307,7 @@ async fn measure(
     Ok(rows)
 }
 
-/// A load and what one of its requests has cost.
+/// A load with its cost per request.
 struct LoadResult {
     sample: Sample,
     round_trips: Option<f64>,
@@ -337,7 +338,7 @@ async fn run_load(
     })
 }
 
-/// Fails where a request was answered wrongly.
+/// Errors if any request was answered wrongly.
 fn check_errors(rows: &[Row]) -> anyhow::Result<()> {
     let (mut count, mut errors) = (0, 0);
     for row in rows {

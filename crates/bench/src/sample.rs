@@ -1,22 +1,22 @@
-//! What a load has measured.
+//! The result of a load.
 
 use std::time::Duration;
 
-/// The latencies of all requests of a load, and what went wrong.
+/// The latencies of all requests of a load, and its errors.
 #[derive(Debug, Default)]
 pub(crate) struct Sample {
     /// Microseconds, sorted.
     latencies: Vec<u32>,
-    /// From the first request to the last answer.
+    /// From the first request to the last response.
     elapsed: Duration,
-    /// How many were not answered as they should be.
+    /// Number of wrong responses.
     pub(crate) errors: usize,
-    /// What the first of these was.
+    /// The first error.
     pub(crate) first_error: Option<String>,
 }
 
 impl Sample {
-    /// Of these latencies in microseconds, in any order.
+    /// Creates a sample from latencies in microseconds, in any order.
     pub(crate) fn new(mut latencies: Vec<u32>, elapsed: Duration) -> Self {
         latencies.sort_unstable();
         Self {
@@ -27,18 +27,17 @@ impl Sample {
         }
     }
 
-    /// How many requests were answered rightly.
+    /// Number of correct responses.
     pub(crate) fn count(&self) -> usize {
         self.latencies.len()
     }
 
-    /// Rightly answered requests per second.
+    /// Correct responses per second.
     pub(crate) fn per_second(&self) -> f64 {
         as_float(self.count()) / self.elapsed.as_secs_f64()
     }
 
-    /// The latency in milliseconds that so many percent of the requests do not exceed (by nearest
-    /// rank); `NaN` where there were none.
+    /// The percentile of the latencies in milliseconds (nearest rank); `NaN` without any.
     pub(crate) fn percentile(&self, percent: usize) -> f64 {
         let rank = (self.count() * percent).div_ceil(100);
         let latency = self.latencies.get(rank.saturating_sub(1));
@@ -46,7 +45,7 @@ impl Sample {
     }
 }
 
-/// A count, for dividing; exact below 2^32, far more than a load of seconds has.
+/// Converts a count for divisions; exact below 2^32, far more than a load of seconds has.
 pub(crate) fn as_float(count: usize) -> f64 {
     u32::try_from(count).map_or(f64::NAN, f64::from)
 }

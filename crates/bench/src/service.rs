@@ -13,24 +13,24 @@ use serde::Deserialize;
 
 use crate::{gauges::Gauges, http, merchant::Merchant};
 
-/// How long the service may take until it answers.
+/// Time limit for the service to start.
 const START_TIMEOUT: Duration = Duration::from_secs(30);
-/// So many requests per second and key that no load reaches it.
+/// A rate limit in requests per second and key that no load reaches.
 const NO_LIMIT: &str = "1000000";
 
-/// A running sandbox; stopped when it is dropped.
+/// A running sandbox, killed when it is dropped.
 pub(crate) struct Service {
     child: Child,
     /// The sandbox's merchant.
     pub(crate) merchant: Merchant,
-    /// Its id in a database, as hex digits.
+    /// The merchant id in a database, as hex digits.
     pub(crate) merchant_id: String,
-    /// The PSP simulator.
+    /// The address of the PSP simulator.
     pub(crate) simulator: SocketAddr,
     operators: SocketAddr,
 }
 
-/// What the service says of itself once it answers.
+/// The content of the service's ready file.
 #[derive(Deserialize)]
 struct Ready {
     base_url: String,
@@ -42,8 +42,8 @@ struct Ready {
 }
 
 impl Service {
-    /// Starts this binary on free ports with its data in `directory`; on PostgreSQL where a URL is
-    /// given. Sessions are captured with their authorisation.
+    /// Starts this binary on free ports with its data in `directory`, or on PostgreSQL if a URL is
+    /// given. Sessions are captured together with their authorization.
     pub(crate) fn start(
         binary: &Path,
         directory: &Path,
@@ -94,7 +94,7 @@ impl Service {
         })
     }
 
-    /// What its load costs; `database` is PostgreSQL's first process.
+    /// The gauges of the service; `database` is the process id of PostgreSQL's first process.
     pub(crate) fn gauges(&self, database: Option<u32>) -> Gauges {
         Gauges {
             server: self.child.id(),
@@ -123,7 +123,7 @@ fn wait_for(child: &mut Child, ready_file: &Path) -> anyhow::Result<Ready> {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // Its data is thrown away, so there is nothing to end cleanly.
+        // Its data is discarded, so no graceful shutdown is needed.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

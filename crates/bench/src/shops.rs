@@ -1,4 +1,4 @@
-//! Merchants with endpoints, and events for them, made through the ports.
+//! Creates merchants with endpoints, and their events, through the ports.
 
 use anyhow::Context;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
@@ -18,10 +18,10 @@ use oncharge_ports::{UnitOfWork, unit_of_work::NewEvent};
 
 use crate::app::BenchApp;
 
-/// How many writes are under way at once while all this is made.
+/// Number of concurrent writes during this preparation.
 const CONCURRENCY: usize = 16;
 
-/// Adds a merchant for each URL, with one key and its endpoint there.
+/// Adds a merchant for each URL, with one key and an endpoint at this URL.
 pub(crate) async fn create_merchants(
     bench_app: &BenchApp,
     urls: Vec<String>,
@@ -74,7 +74,7 @@ async fn create_merchant(bench_app: &BenchApp, url: String) -> anyhow::Result<Me
     Ok(merchant.id)
 }
 
-/// So many events for each of these merchants, each of a session of its own, round by round.
+/// Creates this many events for each of the merchants, each for a new session, round by round.
 pub(crate) async fn create_events(
     bench_app: &BenchApp,
     merchants: &[MerchantId],

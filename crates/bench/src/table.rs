@@ -1,4 +1,4 @@
-//! The result as Markdown.
+//! Formats the results as Markdown.
 
 use std::fmt::Write as _;
 
@@ -11,38 +11,38 @@ pub(crate) struct LimitRow {
     pub(crate) per_second: f64,
     /// p50 and p99 in milliseconds.
     pub(crate) latency: Option<(f64, f64)>,
-    /// Processor time for one in seconds: of the server, of PostgreSQL.
+    /// CPU time per call in seconds: of the server, of PostgreSQL.
     pub(crate) seconds: (Option<f64>, Option<f64>),
 }
 
-/// A request of ours.
+/// A request to the service.
 pub(crate) struct Row {
     pub(crate) database: &'static str,
     pub(crate) request: &'static str,
     pub(crate) connections: usize,
     pub(crate) sample: Sample,
     pub(crate) round_trips: Option<f64>,
-    /// Processor time for one in seconds: of the server, of PostgreSQL.
+    /// CPU time per request in seconds: of the server, of PostgreSQL.
     pub(crate) seconds: (Option<f64>, Option<f64>),
-    /// MiB.
+    /// Resident memory in MiB.
     pub(crate) resident: f64,
     pub(crate) ratios: Ratios,
 }
 
-/// Requests per second, divided by what the limits reach.
+/// Requests per second, divided by the respective limits.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Ratios {
-    /// By the same statements, one after the other.
+    /// By the same statements, one by one.
     pub(crate) statements: Option<f64>,
-    /// By the same statements, sent together as we do.
+    /// By the same statements, pipelined like the service's.
     pub(crate) pipelined: Option<f64>,
-    /// By the framework's constant answer.
+    /// By the framework's constant response.
     pub(crate) baseline: Option<f64>,
-    /// By the times that the disk makes something durable, one after the other.
+    /// By the disk's sequential durable writes.
     pub(crate) disk: Option<f64>,
 }
 
-/// The limits.
+/// The table of limits.
 pub(crate) fn limits(rows: &[LimitRow]) -> String {
     let head = [
         "limit",
@@ -67,7 +67,7 @@ pub(crate) fn limits(rows: &[LimitRow]) -> String {
     table(&head, rows.iter().map(line))
 }
 
-/// Our requests.
+/// The table of requests.
 pub(crate) fn requests(rows: &[Row]) -> String {
     let head = [
         "database",
@@ -106,11 +106,11 @@ pub(crate) fn requests(rows: &[Row]) -> String {
     table(&head, rows.iter().map(line))
 }
 
-/// A table with this head.
+/// A table with these column headings.
 pub(crate) fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> String {
     let mut text = String::new();
     let ruler: Vec<&str> = head.iter().map(|_| "---").collect();
-    // Writing to a `String` does not fail.
+    // Writing to a `String` cannot fail.
     let _ = writeln!(text, "| {} |\n|{}|", head.join(" | "), ruler.join("|"));
     for line in lines {
         let _ = writeln!(text, "| {} |", line.join(" | "));
@@ -118,17 +118,17 @@ pub(crate) fn table(head: &[&str], lines: impl Iterator<Item = Vec<String>>) -> 
     text
 }
 
-/// Without a fraction; a dash for none.
+/// A rounded number; a dash for none.
 pub(crate) fn integer(number: Option<f64>) -> String {
     number.map_or("—".to_owned(), |number| format!("{number:.0}"))
 }
 
-/// With two digits; a dash for none.
+/// A number with two decimals; a dash for none.
 pub(crate) fn two_decimals(number: Option<f64>) -> String {
     number.map_or("—".to_owned(), |number| format!("{number:.2}"))
 }
 
-/// Seconds as whole microseconds.
+/// A duration in whole microseconds, from seconds.
 pub(crate) fn micros(seconds: Option<f64>) -> String {
     integer(seconds.map(|seconds| seconds * 1e6))
 }

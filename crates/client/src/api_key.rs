@@ -1,4 +1,4 @@
-//! API keys, as the API writes them.
+//! API keys in the API's wire format.
 
 use std::fmt;
 
@@ -6,16 +6,16 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// What becomes of the credentials that are replaced.
+/// What happens to the replaced credentials.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OldCredentials {
-    /// They work beside the new ones for a while.
+    /// They remain valid beside the new ones during a grace period.
     Overlap,
-    /// They end at once.
+    /// They are revoked at once.
     Revoke,
 }
 
-/// The body of a rotation.
+/// The request body of a rotation.
 #[derive(Serialize)]
 pub(crate) struct RotationBody {
     revoke_old: bool,
@@ -37,10 +37,10 @@ pub struct ApiKeyDetails {
     pub key_id: String,
     /// Its last four characters.
     pub key_hint: String,
-    /// When it was made.
+    /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// When it last signed a request, at most an hour too early.
+    /// When it last signed a request; up to an hour too early.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub last_used_at: Option<OffsetDateTime>,
     /// When its grace period ends; `None` while it is active.
@@ -54,13 +54,13 @@ pub(crate) struct ApiKeyList {
     pub(crate) data: Vec<ApiKeyDetails>,
 }
 
-/// A new pair, in place of the one that asked for it.
+/// A new key pair, replacing the one that requested it.
 #[derive(Clone, Deserialize)]
 #[non_exhaustive]
 pub struct RotatedPair {
     /// The new API key.
     pub api_key: String,
-    /// The new API secret, shown this once.
+    /// The new API secret, shown only once.
     pub api_secret: ApiSecret,
     /// When the replaced pair ends.
     #[serde(with = "time::serde::rfc3339")]

@@ -1,4 +1,4 @@
-//! An attempt to pay, in a session and in the webhooks that are about it.
+//! An attempt to pay, in sessions and in webhooks.
 
 use serde::Deserialize;
 use time::OffsetDateTime;
@@ -11,14 +11,15 @@ use crate::session::{Failure, SessionStatus};
 pub struct PaymentAttempt {
     /// Its id, `op_…`.
     pub attempt_id: String,
-    /// How it ended: pending, authorized, refused, error, expired, or cancelled where it was
-    /// authorized too late and is reversed. What became of authorized money is the session's status.
+    /// Its outcome: pending, authorized, refused, error, expired, or cancelled if it was authorized
+    /// too late and is reversed. What later happened to the authorized money is the session's
+    /// status.
     pub status: SessionStatus,
     /// Why no money moved.
     pub failure: Option<Failure>,
     /// What the shopper paid with, where the payment processor reports it.
     pub payment_method: Option<PaymentMethod>,
-    /// The payment processor's reference of the payment.
+    /// The payment processor's reference for the payment.
     pub psp_reference: Option<String>,
     /// When the shopper paid.
     #[serde(with = "time::serde::rfc3339")]

@@ -1,4 +1,4 @@
-//! One call: signed anew for every attempt, the same body and the same key each time.
+//! One API call: the same body and idempotency key for each attempt, signed anew each time.
 
 use oncharge_domain::signing::SignedRequest;
 use reqwest::Method;
@@ -12,16 +12,16 @@ use crate::{
     observe::{Exchange, ExchangeResponse},
 };
 
-/// What is to be sent.
+/// The content of a call.
 pub(crate) struct Call {
     pub(crate) method: Method,
     pub(crate) url: Url,
-    /// The JSON text; empty where there is none.
+    /// The JSON text; empty if there is none.
     pub(crate) body: String,
     pub(crate) key: Option<IdempotencyKey>,
 }
 
-/// An error as the API writes it.
+/// An error in the API's wire format.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: String,
@@ -31,7 +31,7 @@ struct ErrorBody {
     request_id: Option<String>,
 }
 
-/// Sends a call until it is answered for good or the attempts are used up.
+/// Sends a call until it gets a final response or the attempts are exhausted.
 pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> Result<T, Error> {
     let mut attempt = 0;
     loop {
@@ -49,7 +49,7 @@ pub(crate) async fn send<T: DeserializeOwned>(client: &Client, call: &Call) -> R
     }
 }
 
-/// One attempt, which whoever observes the client is shown.
+/// One attempt, reported to the observer.
 async fn send_once(client: &Client, call: &Call) -> Result<HttpResponse, http::BoxError> {
     let target = call.target();
     let headers = headers(client, call, &target);
@@ -79,14 +79,14 @@ async fn send_once(client: &Client, call: &Call) -> Result<HttpResponse, http::B
 }
 
 impl Call {
-    /// What is signed and sent as the request's target.
+    /// The request target, as signed and sent.
     fn target(&self) -> String {
         let query = self.url.query().map(|query| format!("?{query}"));
         format!("{}{}", self.url.path(), query.unwrap_or_default())
     }
 }
 
-/// The headers of an attempt: signed anew, since a signature is good for minutes only.
+/// The headers of an attempt: signed anew, because a signature is valid for minutes only.
 fn headers(client: &Client, call: &Call, target: &str) -> Vec<(&'static str, String)> {
     let timestamp = http::unix_now().to_string();
     let signature = client.signing_key.sign(&SignedRequest {
@@ -110,7 +110,7 @@ fn headers(client: &Client, call: &Call, target: &str) -> Vec<(&'static str, Str
 }
 
 fn parse_body<T: DeserializeOwned>(response: &HttpResponse) -> Result<T, Error> {
-    // Where a call answers nothing, nothing is what its caller gets.
+    // Parse an empty body as `null`, which deserializes to `()`.
     let body: &[u8] = if response.body.is_empty() {
         b"null"
     } else {
@@ -139,8 +139,8 @@ fn unexpected_response(response: &HttpResponse) -> Error {
     }
 }
 
-/// Whether the same call under the same key may end better: nothing was said about it, or only
-/// that this was not the moment.
+/// Whether repeating the call under the same key may succeed: there was no response, or one that
+/// asks for a retry.
 fn is_retryable(error: &Error) -> bool {
     match error {
         Error::Transport(_) => true,

@@ -1,4 +1,4 @@
-//! The merchant API's calls.
+//! The client and its calls about sessions and refunds.
 
 mod api_keys;
 mod webhooks;
@@ -23,9 +23,9 @@ use crate::{
     session::{CaptureBody, CreatedSession, NewSession, Session},
 };
 
-/// A merchant's client. Cheap to clone; clones share their connections.
+/// A client of the merchant API. Cheap to clone; clones share their connections.
 ///
-/// Needs a tokio runtime. The API secret is kept only as the key that calls are signed with.
+/// Requires a tokio runtime. Of the API secret it keeps only the derived signing key.
 #[derive(Clone)]
 pub struct Client {
     pub(crate) http: reqwest::Client,
@@ -33,13 +33,13 @@ pub struct Client {
     pub(crate) signing_key: SigningKey,
     pub(crate) retries: RetryPolicy,
     pub(crate) observer: Option<Observer>,
-    /// Without a slash at the end.
+    /// Without a trailing slash.
     base_url: String,
 }
 
 impl Client {
-    /// A client of the service at `base_url` (`https://api.oncharge.io`; a path in it is put
-    /// before the API's own) for the merchant with this pair.
+    /// Creates a client of the service at `base_url` (`https://api.oncharge.io`; a path in it is
+    /// prepended to the API's paths) for the merchant with this key pair.
     pub fn new(base_url: &str, api_key: &str, api_secret: &str) -> Result<Self, ConfigError> {
         let url = Url::parse(base_url).map_err(|_| ConfigError::BaseUrl)?;
         let is_plain = url.username().is_empty()
@@ -65,16 +65,15 @@ impl Client {
         })
     }
 
-    /// The same client with other patience.
+    /// Returns the same client with another retry policy.
     #[must_use]
     pub fn with_retries(self, retries: RetryPolicy) -> Self {
         Self { retries, ..self }
     }
 
-    /// The same client, which shows every attempt of its calls to `observer` once it is over: for a
-    /// log, or a page that shows what went over the wire. A clone may have an observer of its own,
-    /// so that it knows what a call was for. It is called in the midst of the call: it should not
-    /// block.
+    /// Returns the same client with an `observer` that receives every completed attempt of its
+    /// calls, for logging or display. Clones can have observers of their own, so that an observer
+    /// can be tied to one purpose. It runs within the call and must not block.
     #[must_use]
     pub fn with_observer(self, observer: impl Fn(&Exchange<'_>) + Send + Sync + 'static) -> Self {
         let observer = Some(Observer(Arc::new(observer)));
@@ -90,8 +89,8 @@ impl Client {
         self.post("/v1/checkout/sessions", Some(new), key).await
     }
 
-    /// The whole address of a session's checkout page. It holds the pay token: for the shopper's
-    /// browser and no log.
+    /// The absolute URL of a session's checkout page. It contains the pay token: pass it to the
+    /// shopper's browser only and do not log it.
     pub fn checkout_url(&self, created: &CreatedSession) -> String {
         let is_relative = created.iframe_url.starts_with('/');
         let base_url = if is_relative {
@@ -102,18 +101,18 @@ impl Client {
         format!("{base_url}{}", created.iframe_url)
     }
 
-    /// The session as it stands.
+    /// Retrieves a session.
     pub async fn session(&self, session_id: &str) -> Result<Session, Error> {
         self.get(&session_path(session_id, "")?, "").await
     }
 
-    /// Sessions, newest first, one page at a time.
+    /// Lists sessions, newest first, one page at a time.
     pub async fn list_sessions(&self, filter: &SessionFilter) -> Result<Page<Session>, Error> {
         self.get("/v1/checkout/sessions", &filter.query()?).await
     }
 
-    /// Cancels an authorised payment. Where the session comes back `authorized` with a
-    /// `pending_operation`, the outcome is still to come.
+    /// Cancels an authorized payment. If the returned session is `authorized` with a
+    /// `pending_operation`, the outcome is still pending.
     pub async fn cancel(
         &self,
         session_id: &str,
@@ -123,9 +122,9 @@ impl Client {
             .await
     }
 
-    /// Captures an authorised payment: `amount` minor units, or all of it. A part releases the
-    /// rest. Where the session comes back `authorized` with a `pending_operation`, the outcome is
-    /// still to come.
+    /// Captures `amount` minor units of an authorized payment, or all of it. A partial capture
+    /// releases the rest. If the returned session is `authorized` with a `pending_operation`, the
+    /// outcome is still pending.
     pub async fn capture(
         &self,
         session_id: &str,
@@ -137,7 +136,7 @@ impl Client {
             .await
     }
 
-    /// Withdraws a session that has not been paid.
+    /// Expires a session that has not been paid.
     pub async fn expire(
         &self,
         session_id: &str,
@@ -147,8 +146,8 @@ impl Client {
             .await
     }
 
-    /// Orders a refund. What comes back acknowledges the order; [`Client::refund_status`] says
-    /// what became of it.
+    /// Requests a refund. The response only acknowledges the request; [`Client::refund_status`]
+    /// returns the outcome.
     pub async fn refund(
         &self,
         new: &NewRefund,
@@ -157,13 +156,13 @@ impl Client {
         self.post("/v1/refunds", Some(new), key).await
     }
 
-    /// The refund as it stands.
+    /// Retrieves a refund.
     pub async fn refund_status(&self, refund_id: &str) -> Result<RefundDetails, Error> {
         let path = format!("/v1/refunds/{}", check_id(refund_id)?);
         self.get(&path, "").await
     }
 
-    /// Refunds, newest first, one page at a time.
+    /// Lists refunds, newest first, one page at a time.
     pub async fn list_refunds(&self, filter: &RefundFilter) -> Result<Page<RefundDetails>, Error> {
         self.get("/v1/refunds", &filter.query()).await
     }
@@ -204,7 +203,7 @@ impl Client {
         call::send(self, &call).await
     }
 
-    /// What is signed is taken from this very URL, so signature and request cannot differ.
+    /// The signed target is taken from this URL, so signature and request cannot differ.
     fn url(&self, path: &str, query: &str) -> Result<Url, Error> {
         let separator = if query.is_empty() { "" } else { "?" };
         Url::parse(&format!("{}{path}{separator}{query}", self.base_url))
@@ -212,7 +211,7 @@ impl Client {
     }
 }
 
-/// No body at all.
+/// An empty request body.
 const NO_BODY: Option<&()> = None;
 
 fn session_path(session_id: &str, action: &str) -> Result<String, Error> {
@@ -222,7 +221,7 @@ fn session_path(session_id: &str, action: &str) -> Result<String, Error> {
     ))
 }
 
-/// The API's ids need no escaping; what does is none of them, and could lead to another path.
+/// Ids of the API need no escaping; text that does is no id and could lead to another path.
 fn check_id(id: &str) -> Result<&str, Error> {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
     if !id.is_empty() && id.bytes().all(is_allowed) {

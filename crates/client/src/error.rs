@@ -1,46 +1,47 @@
-//! What can go wrong, in the terms of whoever called.
+//! Errors of calls and of the client's configuration.
 
 use serde::Deserialize;
 
-/// A call did not succeed, after all retries.
+/// A call failed, after all retries.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The service refused the call, or could not carry it out.
+    /// The service refused the call or failed to execute it.
     #[error("the service answered {status} {code}: {message}")]
     Api {
         /// The HTTP status.
         status: u16,
-        /// The code, such as `invalid_state`; what a program should look at.
+        /// The code, such as `invalid_state`; programs should match on it.
         code: String,
-        /// The message, for people.
+        /// The message, for humans.
         message: String,
-        /// Which fields were wrong, and how.
+        /// The invalid fields and their problems.
         details: Vec<FieldProblem>,
-        /// The request's id, for the support.
+        /// The request id, for support requests.
         request_id: Option<String>,
     },
-    /// No answer came. Whether the call was carried out is not known: repeat it under the same
-    /// idempotency key, or ask for the session.
+    /// There was no response. Whether the call was executed is unknown: repeat it under the same
+    /// idempotency key, or retrieve the session.
     #[error("the service gave no answer")]
     Transport(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// An answer came that is not of the API's form, so perhaps not from the service.
+    /// The response is not in the API's format, so it may not come from the service.
     #[error("the answer with status {status} is not of the API's form")]
     UnexpectedResponse {
         /// The HTTP status.
         status: u16,
-        /// The request's id, if there is one.
+        /// The request id, if there is one.
         request_id: Option<String>,
     },
-    /// An argument that no such call can have; nothing was sent.
+    /// An argument is invalid; nothing was sent.
     #[error("{0}")]
     InvalidArgument(&'static str),
-    /// The operating system gave no randomness for an idempotency key; nothing was sent.
+    /// The operating system provided no randomness for an idempotency key; nothing was sent.
     #[error("no random idempotency key could be made")]
     NoRandomness,
 }
 
 impl Error {
-    /// The API's code (`invalid_state`, `refund_exceeds_captured`, …), if the service gave one.
+    /// The API's error code (`invalid_state`, `refund_exceeds_captured`, …), if the service
+    /// returned one.
     pub fn code(&self) -> Option<&str> {
         match self {
             Self::Api { code, .. } => Some(code),
@@ -59,19 +60,19 @@ pub struct FieldProblem {
     pub problem: String,
 }
 
-/// A client cannot be made of these.
+/// A client's configuration is invalid.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// Not an `http` or `https` URL without query and fragment.
+    /// The base URL is not an `http` or `https` URL without query and fragment.
     #[error("the base URL must be an http or https URL without user info, query and fragment")]
     BaseUrl,
-    /// Empty, or more than visible ASCII.
+    /// The API key is empty or not visible ASCII.
     #[error("the API key must be visible ASCII characters")]
     ApiKey,
-    /// Empty.
+    /// The API secret is empty.
     #[error("the API secret must not be empty")]
     ApiSecret,
-    /// The HTTP client could not be made.
+    /// The HTTP client could not be created.
     #[error("the HTTP client could not be made")]
     Http(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

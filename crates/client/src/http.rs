@@ -1,4 +1,4 @@
-//! The one builder of this crate's HTTP client, the one clock, and reading an answer.
+//! The crate's only HTTP client builder and clock, and the reader of responses.
 
 use std::{
     error::Error,
@@ -10,18 +10,18 @@ use reqwest::header::{HeaderMap, RETRY_AFTER};
 
 pub(crate) type BoxError = Box<dyn Error + Send + Sync>;
 
-/// How long a connect may take.
+/// Time limit for connecting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long an attempt may take: longer than the service gives itself for the slowest PSP.
+/// Time limit for an attempt: longer than the service's own limit for the slowest PSP.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-/// An unused connection is dropped before servers and proxies commonly drop theirs.
+/// Unused connections are closed earlier than servers and proxies commonly close theirs.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(4);
-/// The largest answer that is read, in bytes: a hundred sessions with all their metadata fit.
+/// Maximum size of a response, in bytes: fits a hundred sessions with all their metadata.
 const MAX_RESPONSE_BYTES: usize = 16 << 20;
 
-/// A client that follows no redirects (a signed call is meant for one place) and takes no proxy
-/// from the environment. It brings its crypto provider and the machine's root certificates with
-/// it, so that nothing needs to be installed first.
+/// Builds a client that follows no redirects (a signed call is meant for one URL) and ignores the
+/// environment's proxy settings. It includes its crypto provider and the platform's root
+/// certificates, so that nothing needs to be installed.
 pub(crate) fn client() -> Result<reqwest::Client, BoxError> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -52,13 +52,13 @@ pub(crate) fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// The present time in Unix seconds, for the timestamp that is signed.
+/// The present time in Unix seconds, for the signed timestamp.
 pub(crate) fn unix_now() -> u64 {
     let since_1970 = now().duration_since(UNIX_EPOCH);
     since_1970.map_or(0, |duration| duration.as_secs())
 }
 
-/// An answer as it came in.
+/// A raw response.
 pub(crate) struct HttpResponse {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
@@ -66,12 +66,12 @@ pub(crate) struct HttpResponse {
 }
 
 impl HttpResponse {
-    /// The id to tell the support.
+    /// The request id, for support requests.
     pub(crate) fn request_id(&self) -> Option<String> {
         self.header("X-Request-Id").map(str::to_owned)
     }
 
-    /// How long the service asks to wait, where it says so in seconds.
+    /// The value of `Retry-After`, if given in seconds.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         let seconds = self.header(RETRY_AFTER.as_str())?.parse().ok()?;
         Some(Duration::from_secs(seconds))
@@ -82,7 +82,7 @@ impl HttpResponse {
     }
 }
 
-/// Sends a request and reads the whole answer.
+/// Sends a request and reads the whole response.
 pub(crate) async fn send_request(
     request: reqwest::RequestBuilder,
 ) -> Result<HttpResponse, BoxError> {

@@ -1,27 +1,27 @@
-//! Idempotency keys: what makes a repeated POST the same POST.
+//! Idempotency keys: they identify repetitions of the same POST.
 
 use std::fmt;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// The longest key that the API takes, in characters.
+/// Maximum length, in characters.
 const MAX_LENGTH: usize = 255;
 
 /// An idempotency key: 1 to 255 visible ASCII characters without quotes.
 ///
-/// The service remembers a key and the answer given under it for 72 hours: the same request under
-/// the same key gets that answer again, another request under it is refused.
+/// The service stores a key with its response for 72 hours: the same request under the same key
+/// gets that response again, another request under it is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct IdempotencyKey(String);
 
-/// The text is no idempotency key.
+/// The text is not a valid idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("an idempotency key is 1 to 255 visible ASCII characters without quotes")]
 pub struct InvalidIdempotencyKey;
 
 impl IdempotencyKey {
-    /// A key of your own, such as the number of an order. It should name the *act*, not only the
-    /// order: two refunds of one order need two keys.
+    /// A key from your own data, such as an order number. It should identify the *action*, not only
+    /// the order: two refunds of one order need two keys.
     pub fn new(text: &str) -> Result<Self, InvalidIdempotencyKey> {
         let has_valid_length = (1..=MAX_LENGTH).contains(&text.len());
         let has_valid_characters = text
@@ -34,14 +34,14 @@ impl IdempotencyKey {
         }
     }
 
-    /// A random key; `None` where the operating system gives no randomness.
+    /// A random key; `None` if the operating system provides no randomness.
     pub(crate) fn random() -> Option<Self> {
         let mut bytes = [0_u8; 16];
         SystemRandom::new().fill(&mut bytes).ok()?;
         Some(Self(hex::encode(bytes)))
     }
 
-    /// The text.
+    /// The text of the key.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,9 +1,9 @@
-//! A small Rust client for merchants: it signs, sends, and repeats what may be repeated.
+//! A small Rust client for merchants: signs and sends requests, and retries safely.
 //!
-//! Every POST carries an `Idempotency-Key`, so that a call whose answer was lost can be sent again
-//! without being carried out twice; the client does that by itself, a few times, under the same
-//! key ([`RetryPolicy`] says how often). Give a key of your own ([`IdempotencyKey`]), kept beside your
-//! order, and you can go on repeating after a crash, too; give `None` and a random one is made.
+//! Every POST carries an `Idempotency-Key`, so that a call whose response was lost can be repeated
+//! without being executed twice; the client does that automatically, a few times, under the same
+//! key (see [`RetryPolicy`]). Pass your own key ([`IdempotencyKey`]), stored with your order, to
+//! continue retrying after a crash; pass `None` for a random one.
 //!
 //! ```no_run
 //! use oncharge_client::{Client, IdempotencyKey, NewRefund, NewSession, SessionStatus};
@@ -27,8 +27,7 @@
 //! # }
 //! ```
 //!
-//! The service tells you what happens by webhook: [`WebhookVerifier`] says whether a request is
-//! one, and what it says.
+//! The service reports events by webhook: [`WebhookVerifier`] verifies and parses the requests.
 
 mod api_key;
 mod attempt;

@@ -1,30 +1,29 @@
-//! Seeing what goes over the wire: for a merchant's log, or a page that shows it.
+//! Observation of the HTTP exchanges, for a log or for display.
 
 use std::{fmt, sync::Arc};
 
 use reqwest::header::HeaderMap;
 
-/// One attempt of a call: what was sent, and what came back.
+/// One attempt of a call: the request and its response.
 ///
-/// It never holds the API secret. It does hold what else went over the wire: the answer to a new
-/// session holds the pay token, requests and answers hold the shopper's address. Mask what must not
-/// be seen before you keep it.
+/// It never contains the API secret. It does contain the rest of the traffic: the response to a new
+/// session contains the pay token; requests and responses contain the shopper's address. Mask
+/// sensitive data before you store it.
 #[derive(Clone, Copy)]
 pub struct Exchange<'a> {
     /// `GET` or `POST`, in upper case.
     pub method: &'a str,
-    /// The path and, where there is one, `?` and the query: as sent, and as signed.
+    /// The path with its query, as sent and signed.
     pub target: &'a str,
-    /// The headers that this crate sets, the signature's among them, by the names of the API's
-    /// documentation.
+    /// The headers set by this crate, including the signature, named as in the API's documentation.
     pub headers: &'a [(&'static str, String)],
-    /// The request's JSON text, byte for byte as it was signed; empty where there is none.
+    /// The request's JSON text, byte for byte as signed; empty if there is none.
     pub body: &'a str,
-    /// What came back; `None` where no answer came.
+    /// The response; `None` if there was none.
     pub response: Option<ExchangeResponse<'a>>,
 }
 
-/// An answer as it came in.
+/// A raw response.
 #[derive(Clone, Copy)]
 pub struct ExchangeResponse<'a> {
     /// The HTTP status.
@@ -35,19 +34,19 @@ pub struct ExchangeResponse<'a> {
 }
 
 impl<'a> ExchangeResponse<'a> {
-    /// A header of the answer, by its name in any case.
+    /// A response header, by its case-insensitive name.
     pub fn header(&self, name: &str) -> Option<&'a str> {
         self.headers.get(name)?.to_str().ok()
     }
 }
 
-/// What [`Client::with_observer`](crate::Client::with_observer) was given.
+/// The callback of [`Client::with_observer`](crate::Client::with_observer).
 #[derive(Clone)]
 pub(crate) struct Observer(pub(crate) Arc<dyn Fn(&Exchange<'_>) + Send + Sync>);
 
 impl fmt::Debug for Exchange<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Bodies and signatures are for whoever looks at them on purpose.
+        // Bodies and signatures are only accessible on purpose.
         f.debug_struct("Exchange")
             .field("method", &self.method)
             .field("target", &self.target)

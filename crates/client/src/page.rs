@@ -1,4 +1,4 @@
-//! Lists: what can be asked for, and one page of what comes back.
+//! Lists: filters and pages.
 
 use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
@@ -10,18 +10,18 @@ use crate::{error::Error, session::SessionStatus, webhook::EventKind};
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Page<T> {
-    /// What is on it, newest first.
+    /// The items of this page, newest first.
     pub data: Vec<T>,
     /// The cursor of the next page; `None` on the last.
     pub next_cursor: Option<String>,
 }
 
-/// Which sessions; what is `None` does not narrow the list.
+/// A filter for sessions; fields that are `None` do not restrict the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct SessionFilter {
-    /// How many on a page, 1 to 100; the service's default is 20.
+    /// Items per page, 1 to 100; the service's default is 20.
     pub limit: Option<u8>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
     /// Only in this status.
     pub status: Option<SessionStatus>,
@@ -29,8 +29,7 @@ pub struct SessionFilter {
     pub reference: Option<String>,
     /// Only with exactly this order number.
     pub order_id: Option<String>,
-    /// Only with an operation that the PSP knows under this reference: a payment, capture, cancel or
-    /// refund.
+    /// Only with an operation of this PSP reference: a payment, capture, cancel or refund.
     pub psp_reference: Option<String>,
     /// Only created at this time or later.
     pub created_after: Option<OffsetDateTime>,
@@ -62,12 +61,12 @@ impl SessionFilter {
     }
 }
 
-/// Which refunds; what is `None` does not narrow the list.
+/// A filter for refunds; fields that are `None` do not restrict the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefundFilter {
-    /// How many on a page, 1 to 100; the service's default is 20.
+    /// Items per page, 1 to 100; the service's default is 20.
     pub limit: Option<u8>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
     /// Only of this session.
     pub session_id: Option<String>,
@@ -83,12 +82,12 @@ impl RefundFilter {
     }
 }
 
-/// Which events; what is `None` does not narrow the list.
+/// A filter for events; fields that are `None` do not restrict the list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EventFilter {
-    /// How many on a page, 1 to 100; the service's default is 20.
+    /// Items per page, 1 to 100; the service's default is 20.
     pub limit: Option<u8>,
-    /// Where to go on: the `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
     /// Only of this session.
     pub session_id: Option<String>,
@@ -120,7 +119,7 @@ fn query(pairs: &[(&str, Option<String>)]) -> String {
             query.append_pair(name, value);
         }
     }
-    // A real plus is written %2B above; not everybody reads a bare one as a space.
+    // A literal plus is encoded as %2B above; some servers do not decode a bare one to a space.
     query.finish().replace('+', "%20")
 }
 

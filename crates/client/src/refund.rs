@@ -1,16 +1,16 @@
-//! Refunds as the API writes them.
+//! Refunds in the API's wire format.
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use crate::session::{Failure, Session};
 
-/// What a new refund is made of.
+/// The parameters of a new refund.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct NewRefund {
     /// The captured session.
     pub session_id: String,
-    /// How much, in minor units; at most the session's `amount_refundable`.
+    /// The amount, in minor units; at most the session's `amount_refundable`.
     pub amount: i64,
     /// The session's currency.
     pub currency: String,
@@ -38,17 +38,17 @@ pub struct Refund {
     pub refund_id: String,
     /// The session.
     pub session_id: String,
-    /// Always [`RefundStatus::Requested`] here.
+    /// Always [`RefundStatus::Requested`].
     pub status: RefundStatus,
-    /// The payment processor's name for it; `None` while there is none.
+    /// The payment processor's reference; `None` while there is none.
     pub psp_reference: Option<String>,
-    /// How much, in minor units.
+    /// The amount, in minor units.
     pub amount: i64,
     /// The currency's ISO 4217 code.
     pub currency: String,
 }
 
-/// A refund as it stands.
+/// A refund with its present status.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct RefundDetails {
@@ -56,11 +56,11 @@ pub struct RefundDetails {
     pub refund_id: String,
     /// The session.
     pub session_id: String,
-    /// What became of it.
+    /// Its present status.
     pub status: RefundStatus,
-    /// The payment processor's name for it; `None` while there is none.
+    /// The payment processor's reference; `None` while there is none.
     pub psp_reference: Option<String>,
-    /// How much, in minor units.
+    /// The amount, in minor units.
     pub amount: i64,
     /// The currency's ISO 4217 code.
     pub currency: String,
@@ -68,7 +68,7 @@ pub struct RefundDetails {
     pub reference: String,
     /// Why it failed.
     pub failure: Option<Failure>,
-    /// When it was ordered.
+    /// When it was requested.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// When it last changed.
@@ -76,17 +76,17 @@ pub struct RefundDetails {
     pub updated_at: OffsetDateTime,
 }
 
-/// What became of a refund.
+/// The status of a refund.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub enum RefundStatus {
-    /// Ordered; the money is on its way back.
+    /// Requested; the outcome is pending.
     #[serde(rename = "refund_requested")]
     Requested,
-    /// The shopper has the money.
+    /// The shopper has received the money.
     #[serde(rename = "refund_succeeded")]
     Succeeded,
-    /// It failed; the money can be refunded again.
+    /// Failed; the amount can be refunded again.
     #[serde(rename = "refund_failed")]
     Failed,
     /// A status that this version of the client does not know.

@@ -1,26 +1,26 @@
-//! How often and after how long a call is repeated.
+//! The retry policy of calls.
 
 use std::time::Duration;
 
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// How a call is repeated that brought no answer, or one that asks for another try: a lost
-/// connection, a time-out, 5xx, 408, 429 and 409 `idempotency_conflict`.
+/// How to retry a call that got no response, or one that allows a retry: a lost connection, a
+/// timeout, 5xx, 408, 429 and 409 `idempotency_conflict`.
 ///
-/// Waits double from `initial_delay`, a part of each being random, so that many clients do not come
-/// back at the same moment. `Retry-After` is honoured.
+/// Delays double from `initial_delay`, with random jitter, so that clients do not retry in
+/// lockstep. `Retry-After` is honored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RetryPolicy {
-    /// How often a call is sent at most; 1 repeats nothing, 0 counts as 1.
+    /// Maximum number of attempts; 1 disables retries, 0 counts as 1.
     pub attempts: u32,
-    /// How long to wait before the second attempt.
+    /// The delay before the second attempt.
     pub initial_delay: Duration,
-    /// No wait is longer. A `Retry-After` beyond it ends the call with the answer that carries it.
+    /// The maximum delay. A longer `Retry-After` ends the call with that response.
     pub max_delay: Duration,
 }
 
 impl Default for RetryPolicy {
-    /// Five attempts within about six seconds, where the service does not ask for longer waits.
+    /// Five attempts within about six seconds, unless the service asks for longer delays.
     fn default() -> Self {
         Self {
             attempts: 5,
@@ -31,8 +31,8 @@ impl Default for RetryPolicy {
 }
 
 impl RetryPolicy {
-    /// How long to wait after the `attempt`-th attempt, counted from 1; `None`: not at all, it was
-    /// the last, or the service asks for more patience than we have.
+    /// The delay after the `attempt`-th attempt, counted from 1; `None` if it was the last, or if
+    /// `Retry-After` exceeds `max_delay`.
     pub(crate) fn delay(&self, attempt: u32, retry_after: Option<Duration>) -> Option<Duration> {
         if attempt >= self.attempts {
             return None;
@@ -51,7 +51,7 @@ impl RetryPolicy {
     }
 }
 
-/// From 0 to 1. Without randomness waits are simply not spread.
+/// A random number from 0 to 1. Without randomness there is no jitter.
 fn random_fraction() -> f64 {
     let mut byte = [u8::MAX];
     let _ = SystemRandom::new().fill(&mut byte);

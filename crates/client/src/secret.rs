@@ -1,11 +1,11 @@
-//! Texts that must not be seen: masked in `Debug`, without `Display`, wiped when dropped.
+//! Secret texts: masked in `Debug`, without `Display`, zeroed when dropped.
 
 use std::fmt;
 
 use serde::Deserialize;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// The merchant's API key. Not the secret, but nothing for a log either.
+/// The merchant's API key. Not secret, but kept out of logs.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub(crate) struct ApiKey(String);
 
@@ -25,13 +25,13 @@ impl fmt::Debug for ApiKey {
     }
 }
 
-/// A pay token: with it anybody can pay this one session, and see how it stands.
+/// A pay token: whoever has it can pay this session and see its state.
 #[derive(Clone, Deserialize, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct PayToken(String);
 
 impl PayToken {
-    /// The token itself, `pt_…`, for the shopper's browser and nobody else.
+    /// The token itself, `pt_…`, for the shopper's browser only.
     pub fn expose(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Checkout sessions as the API writes them.
+//! Checkout sessions in the API's wire format.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,18 +7,17 @@ use time::OffsetDateTime;
 
 use crate::{attempt::PaymentAttempt, secret::PayToken};
 
-/// What a new session is made of. Made by [`NewSession::new`]; what is optional can be set
-/// afterwards.
+/// The parameters of a new session. Created by [`NewSession::new`]; set optional fields afterwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct NewSession {
-    /// How much, in minor units of the currency (ISO 4217), 1 to 99 999 999 999.
+    /// The amount in minor units of the currency (ISO 4217), 1 to 99 999 999 999.
     pub amount: i64,
     /// The currency's ISO 4217 code, in upper case.
     pub currency: String,
     /// Your own reference, 1 to 255 characters; need not be unique.
     pub reference: String,
-    /// Where the shopper goes afterwards: an absolute `https` URL.
+    /// Where the shopper is sent afterwards: an absolute `https` URL.
     pub return_url: String,
     /// Your order's number, at most 255 characters.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -29,7 +28,7 @@ pub struct NewSession {
     /// The shopper's phone number in E.164 form.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub customer_phone: Option<String>,
-    /// At most 50 pairs of your own; keys of at most 40, values of at most 500 characters.
+    /// Your metadata: at most 50 pairs; keys of at most 40, values of at most 500 characters.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub metadata: BTreeMap<String, String>,
     /// When the money is captured; `None` follows your account's setting.
@@ -38,7 +37,7 @@ pub struct NewSession {
 }
 
 impl NewSession {
-    /// A session over `amount` minor units with all that is required.
+    /// A session over `amount` minor units with all required fields.
     pub fn new(amount: i64, currency: &str, reference: &str, return_url: &str) -> Self {
         Self {
             amount,
@@ -54,14 +53,14 @@ impl NewSession {
     }
 }
 
-/// When authorised money is captured.
+/// When authorized money is captured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum CaptureMode {
     /// By the service, after your account's delay.
     Automatic,
-    /// When you ask for it ([`crate::Client::capture`]).
+    /// When you request it ([`crate::Client::capture`]).
     Manual,
 }
 
@@ -71,29 +70,29 @@ pub(crate) struct CaptureBody {
     pub(crate) amount: Option<i64>,
 }
 
-/// A session that was just created.
+/// A newly created session.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct CreatedSession {
     /// Its id, `cs_…`.
     pub session_id: String,
-    /// How it stands: `created`.
+    /// Its status: `created`.
     pub status: SessionStatus,
-    /// The checkout page, relative to the service; holds the pay token.
+    /// The path of the checkout page; contains the pay token.
     pub iframe_url: String,
-    /// With it the shopper can pay, and you never see it again.
+    /// Authorizes the shopper to pay; it is never returned again.
     pub pay_token: PayToken,
     /// When it was created.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
-    /// Until when it can be paid.
+    /// The end of the time to pay.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
 }
 
 impl fmt::Debug for CreatedSession {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The page's address holds the pay token.
+        // The page's path contains the pay token.
         f.debug_struct("CreatedSession")
             .field("session_id", &self.session_id)
             .field("status", &self.status)
@@ -102,15 +101,15 @@ impl fmt::Debug for CreatedSession {
     }
 }
 
-/// A session as it stands.
+/// A session with its present status.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Session {
     /// Its id, `cs_…`.
     pub session_id: String,
-    /// How far the payment has come.
+    /// The status of the payment.
     pub status: SessionStatus,
-    /// How much is to be paid, in minor units.
+    /// The amount to pay, in minor units.
     pub amount: i64,
     /// The currency's ISO 4217 code.
     pub currency: String,
@@ -118,32 +117,32 @@ pub struct Session {
     pub reference: String,
     /// Your order's number.
     pub order_id: Option<String>,
-    /// Where the shopper goes afterwards.
+    /// Where the shopper is sent afterwards.
     pub return_url: String,
-    /// Your own pairs.
+    /// Your metadata.
     pub metadata: BTreeMap<String, String>,
     /// When the money is captured.
     pub capture: CaptureMode,
-    /// How to reach the shopper.
+    /// The shopper's contact data.
     pub customer: Customer,
-    /// The payment's name at the payment processor.
+    /// The payment processor's reference for the payment.
     pub psp_reference: Option<String>,
-    /// Authorised, in minor units.
+    /// Authorized, in minor units.
     pub amount_authorized: i64,
     /// Captured, in minor units.
     pub amount_captured: i64,
-    /// Refunds that were ordered or have succeeded, in minor units.
+    /// Refunds requested or succeeded, in minor units.
     pub amount_refunded: i64,
     /// What can still be refunded, in minor units.
     pub amount_refundable: i64,
-    /// A capture or cancel whose outcome is still to come.
+    /// A capture or cancel whose outcome is pending.
     pub pending_operation: Option<PendingOperation>,
-    /// After a refusal or an error: until when the shopper may try again.
+    /// The end of the time to retry, after a refusal or an error.
     #[serde(with = "time::serde::rfc3339::option")]
     pub retry_until: Option<OffsetDateTime>,
-    /// What went wrong last.
+    /// The last failure.
     pub failure: Option<Failure>,
-    /// The attempts to pay, oldest first. Empty with services that do not report them yet.
+    /// The attempts to pay, oldest first. Empty if the service does not report them yet.
     #[serde(default)]
     pub attempts: Vec<PaymentAttempt>,
     /// When it was created.
@@ -152,19 +151,19 @@ pub struct Session {
     /// When it last changed.
     #[serde(with = "time::serde::rfc3339")]
     pub updated_at: OffsetDateTime,
-    /// Until when it can be paid.
+    /// The end of the time to pay.
     #[serde(with = "time::serde::rfc3339")]
     pub expires_at: OffsetDateTime,
 }
 
-/// How far a payment has come.
+/// The status of a payment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum SessionStatus {
     /// Nobody has tried to pay yet.
     Created,
-    /// An attempt is under way, or the shopper is being asked for more.
+    /// An attempt is in progress, or requires an action of the shopper.
     Pending,
     /// The money is reserved.
     Authorized,
@@ -172,7 +171,7 @@ pub enum SessionStatus {
     Captured,
     /// The payment was refused.
     Refused,
-    /// An authorised payment was cancelled.
+    /// An authorized payment was cancelled.
     Cancelled,
     /// A technical failure; no money was moved.
     Error,
@@ -200,7 +199,7 @@ impl SessionStatus {
     }
 }
 
-/// An operation whose outcome is still to come.
+/// An operation whose outcome is pending.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -214,7 +213,7 @@ pub enum PendingOperation {
     Unknown,
 }
 
-/// How to reach the shopper. Masked in `Debug`: personal data does not belong into logs.
+/// The shopper's contact data. Masked in `Debug`: personal data does not belong in logs.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Customer {
@@ -230,12 +229,12 @@ impl fmt::Debug for Customer {
     }
 }
 
-/// What went wrong.
+/// Why something failed.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Failure {
-    /// The code, such as `card_declined`; what a program should look at.
+    /// The code, such as `card_declined`; programs should match on it.
     pub code: String,
-    /// The message, for people.
+    /// The message, for humans.
     pub message: String,
 }

@@ -1,4 +1,4 @@
-//! Webhooks: what the service tells you, and how you know that it was the service.
+//! Webhooks: events sent by the service, and their verification.
 
 mod endpoint;
 mod error;

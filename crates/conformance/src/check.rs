@@ -1,6 +1,6 @@
-//! Assertions that say what differs.
+//! Assertions whose errors show the difference.
 
-/// Errors with both values where they differ.
+/// Errors with both values if they differ.
 macro_rules! ensure_eq {
     ($left:expr, $right:expr, $($what:tt)+) => {{
         let (left, right) = (&$left, &$right);
@@ -12,7 +12,7 @@ macro_rules! ensure_eq {
     }};
 }
 
-/// Errors where a result is not the wanted variant of error.
+/// Errors unless a result is the expected error variant.
 macro_rules! ensure_err {
     ($result:expr, $pattern:pat, $($what:tt)+) => {{
         let result = $result;

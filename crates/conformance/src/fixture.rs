@@ -1,4 +1,4 @@
-//! A store with a merchant in it, and the moves that many laws share.
+//! A store with a merchant in it, and operations that many laws share.
 
 pub(crate) mod webhooks;
 
@@ -24,7 +24,7 @@ pub(crate) struct Fixture {
     pub(crate) store: Store,
     pub(crate) build: Builder,
     pub(crate) merchant: Merchant,
-    /// The merchant's first key.
+    /// The merchant's first API key.
     pub(crate) key: ApiKey,
 }
 
@@ -47,12 +47,12 @@ impl Fixture {
         })
     }
 
-    /// Another merchant that is in the store, too.
+    /// Creates another merchant in the store.
     pub(crate) async fn other_merchant(&self) -> anyhow::Result<Merchant> {
         Ok(self.other_merchant_with_key().await?.0)
     }
 
-    /// Another merchant that is in the store, too, with its first key.
+    /// Creates another merchant in the store; returns it with its first API key.
     pub(crate) async fn other_merchant_with_key(&self) -> anyhow::Result<(Merchant, ApiKey)> {
         let merchant = self.build.merchant();
         let key = create(&self.store, &self.build, &merchant).await?;
@@ -63,19 +63,19 @@ impl Fixture {
         self.store.checkout.commit(unit).await
     }
 
-    /// A session in `created` that is in the store.
+    /// Creates a session in `created` in the store.
     pub(crate) async fn session(&self) -> anyhow::Result<Session> {
         self.session_of(&self.merchant).await
     }
 
-    /// A session of this merchant in `created` that is in the store.
+    /// Creates a session of this merchant in `created` in the store.
     pub(crate) async fn session_of(&self, merchant: &Merchant) -> anyhow::Result<Session> {
         let session = self.build.session(merchant);
         self.commit(self.build.unit(session.clone())).await?;
         Ok(session)
     }
 
-    /// Writes the session anew with this open operation, and returns it.
+    /// Writes the session's next version with this open operation, and returns it.
     pub(crate) async fn start(
         &self,
         session: &Session,
@@ -88,7 +88,7 @@ impl Fixture {
         Ok(written)
     }
 
-    /// Writes the session anew with this change of an operation, and returns it.
+    /// Writes the session's next version with this change of an operation, and returns it.
     pub(crate) async fn change(
         &self,
         session: &Session,
@@ -104,7 +104,7 @@ impl Fixture {
         Ok(written)
     }
 
-    /// A session with one open attempt, both in the store.
+    /// Creates a session with one open attempt, both in the store.
     pub(crate) async fn session_with_attempt(&self) -> anyhow::Result<(Session, Operation)> {
         let session = self.session().await?;
         let attempt = self.build.attempt(&session, "tok_1");
@@ -117,7 +117,7 @@ impl Fixture {
         found.ok_or_else(|| anyhow::anyhow!("{id} is not found"))
     }
 
-    /// The session's events, by number.
+    /// The session's events, by sequence number.
     pub(crate) async fn events(&self, session: &Session) -> anyhow::Result<Vec<StoredEvent>> {
         let filter = EventFilter {
             merchant: session.merchant,
@@ -143,7 +143,7 @@ impl Fixture {
         }
     }
 
-    /// A unit that creates a session with an attempt that this key waits for.
+    /// A unit that creates a session with an attempt, for which this key is reserved.
     pub(crate) fn unit_reserving_key(&self, scope: &IdempotencyScope) -> UnitOfWork {
         let session = self.build.session(&self.merchant);
         let attempt = self.build.attempt(&session, "tok_1");
@@ -160,7 +160,7 @@ impl Fixture {
         unit
     }
 
-    /// A unit that creates a session and remembers this answer at once.
+    /// A unit that creates a session and stores this response in the same commit.
     pub(crate) fn unit_storing_response(&self, scope: &IdempotencyScope, body: &str) -> UnitOfWork {
         let mut unit = self.build.unit(self.build.session(&self.merchant));
         unit.key = Some(IdempotencyWrite::ReserveAndComplete {
@@ -172,8 +172,8 @@ impl Fixture {
         unit
     }
 
-    /// A unit with one of everything over this session: its next version, a final attempt's
-    /// change left out, an operation, a refund, an event, an audit entry and a reserved key.
+    /// A unit over this session with one part of each kind, except a changed operation: its next
+    /// version, a new operation, a refund, an event, an audit entry and a reserved key.
     pub(crate) fn full_unit(&self, session: &Session, scope: &IdempotencyScope) -> UnitOfWork {
         let mut unit = self.build.next_unit(session);
         let (refund, operation) = self.build.refund(session, 100);
@@ -196,7 +196,7 @@ impl Fixture {
     }
 }
 
-/// Puts a merchant into the store and returns its key.
+/// Stores a merchant and returns its first API key.
 async fn create(store: &Store, build: &Builder, merchant: &Merchant) -> anyhow::Result<ApiKey> {
     let (key, hash) = build.api_key(merchant);
     let audit = build.audit(AuditAction::MerchantCreated);
@@ -205,12 +205,12 @@ async fn create(store: &Store, build: &Builder, merchant: &Merchant) -> anyhow::
     Ok(key)
 }
 
-/// What some request was.
+/// An arbitrary request fingerprint.
 pub(crate) fn fingerprint() -> oncharge_domain::idempotency::RequestFingerprint {
     oncharge_domain::idempotency::RequestFingerprint::of("POST", "/v1/refunds", b"{}")
 }
 
-/// Some answer with this body.
+/// An arbitrary response with this body.
 pub(crate) fn answer(body: &str) -> StoredResponse {
     StoredResponse {
         status: 201,
@@ -219,7 +219,7 @@ pub(crate) fn answer(body: &str) -> StoredResponse {
     }
 }
 
-/// The operation as it is once the PSP has refused it.
+/// The operation after the PSP has refused it.
 pub(crate) fn failed(operation: &Operation) -> Operation {
     Operation {
         status: OperationStatus::Failed,

@@ -1,4 +1,4 @@
-//! Generated sessions, operations and refunds, with the extremes that their rules allow.
+//! Generates sessions, operations and refunds, including extreme valid values.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ use proptest::{
     test_runner::TestRunner,
 };
 
-/// Draws values; the same ones in each run.
+/// Draws values, deterministically: the same ones in each run.
 pub(crate) struct Draw(TestRunner);
 
 impl Draw {
@@ -42,7 +42,7 @@ impl Draw {
     }
 }
 
-/// Texts that a reference may be, up to this many characters, with hostile ones among them.
+/// Valid reference texts up to this many characters, including hostile ones.
 pub(crate) fn text(most: usize) -> BoxedStrategy<String> {
     let nasty = vec![
         "'; DROP TABLE sessions; --".to_owned(),
@@ -62,7 +62,7 @@ pub(crate) fn text(most: usize) -> BoxedStrategy<String> {
         .boxed()
 }
 
-/// Instants to the microsecond, with the ends of what is kept.
+/// Timestamps to the microsecond, including the limits of the valid range.
 pub(crate) fn instant() -> BoxedStrategy<Timestamp> {
     // 1970, and the last microsecond of the year 9999.
     let ends = vec![0, 1, 999_999, 253_402_300_799_999_999];
@@ -81,7 +81,7 @@ pub(crate) fn psp_reference() -> BoxedStrategy<PspReference> {
         .boxed()
 }
 
-/// Any id of an operation.
+/// An arbitrary operation id.
 pub(crate) fn operation_id() -> BoxedStrategy<OperationId> {
     (instant(), any::<[u8; 10]>())
         .prop_map(|(at, random)| Id::from_parts(at, random))
@@ -166,7 +166,7 @@ pub(crate) fn session(draw: &mut Draw, build: &Builder, merchant: &Merchant) -> 
     })
 }
 
-/// The session as some later moment may leave it: any status, any counters.
+/// The session in an arbitrary later state: any status, any counters.
 pub(crate) fn later(draw: &mut Draw, session: &Session) -> Session {
     Session {
         version: session.version + 1,
@@ -179,7 +179,7 @@ pub(crate) fn later(draw: &mut Draw, session: &Session) -> Session {
     }
 }
 
-/// Any attempts: counted or not, with and without a card.
+/// Arbitrary attempts: counted or not, with and without a card.
 fn attempts(draw: &mut Draw) -> Vec<Attempt> {
     let number = draw.one(prop_oneof![4 => 0..=3_usize, 1 => Just(MAX_LISTED_ATTEMPTS)]);
     (0..number).map(|_| attempt(draw)).collect()
@@ -207,7 +207,7 @@ fn attempt(draw: &mut Draw) -> Attempt {
     }
 }
 
-/// Any status of a session over this amount.
+/// An arbitrary status of a session over this amount.
 fn status(draw: &mut Draw, amount: Money) -> Status {
     let payment = Payment {
         attempt: draw.one(operation_id()),
@@ -301,7 +301,7 @@ fn authorized(draw: &mut Draw, payment: Payment) -> Authorized {
     }
 }
 
-/// Any kind of operation but a refund, which needs its refund.
+/// An arbitrary kind of operation except a refund, which needs its refund.
 pub(crate) fn kind(draw: &mut Draw) -> OperationKind {
     match draw.one(0..4_u32) {
         0 => OperationKind::Authorize {
@@ -327,13 +327,13 @@ pub(crate) fn kind(draw: &mut Draw) -> OperationKind {
     }
 }
 
-/// Why an event's payment or refund failed, or nothing.
+/// An optional failure of an event's payment or refund.
 pub(crate) fn event_failure() -> BoxedStrategy<Option<Failure>> {
     let reason = option::of(reason());
     option::of((failure(), reason).prop_map(|(code, reason)| Failure { code, reason })).boxed()
 }
 
-/// What may be known of a failed operation at the PSP.
+/// An optional contradiction of a failed operation.
 pub(crate) fn contradiction() -> BoxedStrategy<Option<Contradiction>> {
     option::of(select(vec![
         Contradiction::Listed,
@@ -342,7 +342,7 @@ pub(crate) fn contradiction() -> BoxedStrategy<Option<Contradiction>> {
     .boxed()
 }
 
-/// What may be known of an operation's way.
+/// An arbitrary send state.
 pub(crate) fn sending() -> BoxedStrategy<SendState> {
     select(vec![
         SendState::Intended,
@@ -353,7 +353,7 @@ pub(crate) fn sending() -> BoxedStrategy<SendState> {
     .boxed()
 }
 
-/// Any bytes, with none and all of them among them.
+/// Arbitrary bytes, including none and every byte value.
 pub(crate) fn bytes() -> BoxedStrategy<Vec<u8>> {
     let every: Vec<u8> = (0..=255).collect();
     prop_oneof![Just(Vec::new()), Just(every), vec(any::<u8>(), 1..5000)].boxed()

@@ -1,4 +1,4 @@
-//! Every law, by name.
+//! The list of all laws.
 
 pub mod attempts;
 pub mod bans;
@@ -35,7 +35,7 @@ use crate::Law;
 
 macro_rules! list {
     ($($module:ident: $($law:ident)+;)+) => {
-        /// Every law with its name, in the order of the modules.
+        /// All laws with their names, in the order of the modules.
         pub fn all() -> Vec<(&'static str, Law)> {
             vec![$($(
                 (stringify!($law), |store| Box::pin(async move { $module::$law(&store).await })),

@@ -1,4 +1,4 @@
-//! The laws of the store's ports as test cases: every adapter keeps the same ones.
+//! The laws of the store ports as test cases that every adapter must pass.
 //!
 //! An adapter's `tests/conformance.rs` (with `harness = false`) opens a fresh store for each law:
 //!
@@ -42,42 +42,42 @@ use oncharge_ports::{
 pub use runner::{run, trials};
 pub use timed_queue::{SetClock, TimedQueue, set_fake_clock};
 
-/// A store under test, port by port; empty when a law gets it.
+/// A store under test, one field per port; empty at the start of each law.
 #[derive(Clone)]
 pub struct Store {
-    /// Sessions and all that belongs to them.
+    /// Sessions and their data.
     pub checkout: Arc<dyn CheckoutRepository>,
-    /// Merchants and their keys.
+    /// Merchants and their API keys.
     pub merchants: Arc<dyn MerchantRepository>,
-    /// Bans.
+    /// The blocklist.
     pub blocklist: Arc<dyn BlocklistRepository>,
-    /// What PSPs tell.
+    /// Notifications from PSPs.
     pub inbox: Arc<dyn Inbox>,
-    /// What merchants are told.
+    /// Webhook endpoints, events and deliveries.
     pub webhooks: Arc<dyn WebhookRepository>,
     /// Due work.
     pub queue: TimedQueue,
-    /// What operators see.
+    /// Searches and session histories for operators.
     pub operator_queries: Arc<dyn OperatorQueries>,
-    /// Nodes, and keys in use.
+    /// Nodes, and the keys in use.
     pub key_registry: Arc<dyn KeyRegistry>,
-    /// Care.
+    /// Health check, clean-up and resealing.
     pub maintenance: Arc<dyn Maintenance>,
-    /// Opens the same data again under other keys; `None` where nothing is sealed, then the laws
-    /// about sealing hold by themselves.
+    /// Opens the same data with other keys; `None` if the store seals nothing, which makes the laws
+    /// about sealing pass trivially.
     pub reopen: Option<Reopen>,
-    /// What must live as long as the store: a temporary directory, a database to drop.
+    /// A resource that must live as long as the store: a temporary directory, a database to drop.
     pub guard: Option<Arc<dyn Any + Send + Sync>>,
 }
 
-/// Opens the same data again under these keys, beside the store that is open already.
+/// Opens the same data with these keys, while the first store stays open.
 pub type Reopen = Arc<dyn Fn(Keyring) -> BoxFuture<'static, anyhow::Result<Store>> + Send + Sync>;
 
-/// One law: succeeds where the store keeps it, else says what broke.
+/// One law: an error says how the store violates it.
 pub type Law = fn(Store) -> LocalBoxFuture<'static, anyhow::Result<()>>;
 
 impl Store {
-    /// A store of which one value implements every port, with its clock.
+    /// A store whose single value implements every port, with its clock.
     pub fn of<S>(store: Arc<S>, clock: SetClock) -> Self
     where
         S: CheckoutRepository
@@ -106,14 +106,14 @@ impl Store {
         }
     }
 
-    /// With a way to open the same data under other keys.
+    /// Adds a way to open the same data with other keys.
     #[must_use]
     pub fn with_reopen(mut self, reopen: Reopen) -> Self {
         self.reopen = Some(reopen);
         self
     }
 
-    /// With something that lives as long as the store.
+    /// Adds a resource that lives as long as the store.
     #[must_use]
     pub fn with_guard(mut self, guard: impl Any + Send + Sync) -> Self {
         self.guard = Some(Arc::new(guard));
@@ -121,12 +121,12 @@ impl Store {
     }
 }
 
-/// The master keys that an adapter opens the store of each law with: one key named `a`.
+/// The master keys with which an adapter opens the store of each law: one key named `a`.
 pub fn keys() -> Keyring {
     keyring(&[("a", 1)])
 }
 
-/// Keys of these names, each made of one byte, the first one first.
+/// Keys with these names, each filled with one byte, in this order.
 pub(crate) fn keyring(keys: &[(&str, u8)]) -> Keyring {
     let entry = |(id, byte): &(&str, u8)| {
         Keyring::entry(&KeyId::parse(id).unwrap(), &[*byte; 32]).to_string()

@@ -1,4 +1,4 @@
-//! Runs every law as a test of its own, with the arguments that `cargo test` and nextest use.
+//! Runs every law as a separate test, with the arguments of `cargo test` and nextest.
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -7,7 +7,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 use crate::{Law, Store, laws};
 
-/// Runs all laws, each on a store that `open` makes for it; the whole `main` of an adapter's test.
+/// Runs all laws, each on a fresh store from `open`; the complete `main` of an adapter's test.
 pub fn run<F, Opening>(open: F) -> ExitCode
 where
     F: Fn() -> Opening + Send + Sync + 'static,

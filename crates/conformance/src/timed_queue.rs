@@ -1,4 +1,4 @@
-//! The work queue of a store whose clock a law sets.
+//! A work queue whose claims are made at a given time.
 
 use std::{ops::Deref, sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use oncharge_testkit::FakeClock;
 /// Sets the clock by which a store judges due times and leases.
 pub type SetClock = Arc<dyn Fn(Timestamp) -> BoxFuture<'static, anyhow::Result<()>> + Send + Sync>;
 
-/// Sets the clock of a store that was opened with this one.
+/// A [`SetClock`] for a store that was opened with this clock.
 pub fn set_fake_clock(clock: Arc<FakeClock>) -> SetClock {
     Arc::new(move |now| {
         clock.set(now);
@@ -24,7 +24,7 @@ pub fn set_fake_clock(clock: Arc<FakeClock>) -> SetClock {
     })
 }
 
-/// A work queue whose claims are made at a time that the law names.
+/// A work queue whose claims are made at a time that the law specifies.
 #[derive(Clone)]
 pub struct TimedQueue {
     queue: Arc<dyn WorkQueue>,
@@ -32,12 +32,12 @@ pub struct TimedQueue {
 }
 
 impl TimedQueue {
-    /// The queue of a store with this clock.
+    /// Wraps the queue of a store with this clock.
     pub fn new(queue: Arc<dyn WorkQueue>, clock: SetClock) -> Self {
         Self { queue, clock }
     }
 
-    /// The queue of the store whose clock shows this time from now on.
+    /// Sets the store's clock to this time and returns its queue.
     pub(crate) async fn at(&self, now: Timestamp) -> anyhow::Result<&Arc<dyn WorkQueue>> {
         (self.clock)(now).await?;
         Ok(&self.queue)

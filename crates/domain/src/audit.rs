@@ -1,11 +1,11 @@
-//! The audit log's entries: what an operator must be able to find again.
+//! Entries of the audit log.
 
 use crate::{
     id::{AuditId, MerchantId, OperationId, SessionId},
     time::Timestamp,
 };
 
-/// One entry; the log is only ever added to.
+/// An audit log entry; the log is append-only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// Its id.
@@ -14,48 +14,48 @@ pub struct AuditEntry {
     pub at: Timestamp,
     /// What happened.
     pub action: AuditAction,
-    /// Whose matter it is, where it is one merchant's.
+    /// The merchant it concerns, if it is a single one.
     pub merchant: Option<MerchantId>,
-    /// The session, where there is one.
+    /// The session, if any.
     pub session: Option<SessionId>,
-    /// The operation, where there is one.
+    /// The operation, if any.
     pub operation: Option<OperationId>,
     /// A short text for people, without secrets or personal data.
     pub detail: String,
 }
 
-/// What happened.
+/// The recorded action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditAction {
-    /// Money that arrived for a session that was not waiting for it is sent back.
+    /// A payment that its session does not keep is being compensated.
     CompensationStarted,
-    /// It is back.
+    /// The compensation succeeded.
     CompensationDone,
-    /// The PSP refused to send it back that way; another way is tried.
+    /// The PSP refused the compensation; another one follows.
     CompensationRefused,
-    /// The PSP reported a fact that fits no state; nothing was changed, a person should look.
+    /// The PSP reported a result that fits no state; nothing was changed, a person should look.
     UnexpectedFact,
-    /// A person has looked at an operation that was listed as contradicted by the PSP.
+    /// A person has dismissed an operation that was listed as contradicted by the PSP.
     ContradictionDismissed,
-    /// A notification did not agree with the operation that it names; nothing was changed.
+    /// A notification did not match the operation that it names; nothing was changed.
     NotificationMismatched,
-    /// A notification named an operation that has not appeared in all the time it was kept for.
+    /// The operation that a notification names did not appear within the retention time.
     NotificationUnmatched,
-    /// A notification of good signature could not be read.
+    /// A notification with a valid signature could not be parsed.
     NotificationMalformed,
-    /// A person has looked at a notification that was listed as stuck.
+    /// A person has dismissed a notification that was listed as stuck.
     NotificationDismissed,
-    /// A refund was paid out of a capture that has failed; a person must look.
+    /// A refund was paid out of a capture that failed; a person must look.
     RefundOfFailedCapture,
-    /// A merchant was made.
+    /// A merchant was created.
     MerchantCreated,
     /// A merchant's settings were changed.
     SettingsChanged,
-    /// An API key was made.
+    /// An API key was created.
     KeyCreated,
     /// An API key was revoked.
     KeyRevoked,
-    /// A pair was replaced by a new one.
+    /// A key pair was replaced by a new one.
     KeyRotated,
     /// A merchant's webhook endpoint was set.
     EndpointSet,
@@ -63,7 +63,7 @@ pub enum AuditAction {
     EndpointSecretRotated,
     /// A merchant's webhook endpoint was removed.
     EndpointRemoved,
-    /// A merchant's webhook endpoint was disabled: it said 410 Gone, or did nothing but fail.
+    /// A merchant's webhook endpoint was disabled: it returned 410 Gone, or every attempt failed.
     EndpointDisabled,
     /// A ban was added.
     BanAdded,

@@ -1,4 +1,4 @@
-//! The shared blocklist: shoppers whom no merchant serves, known only by peppered hashes.
+//! The shared blocklist: banned shoppers, stored only as peppered hashes.
 
 use std::{borrow::Cow, fmt};
 
@@ -13,10 +13,10 @@ use crate::{
     time::Timestamp,
 };
 
-/// How long a ban lasts unless it says otherwise, in days.
+/// The default duration of a ban, in days.
 pub const DEFAULT_DAYS: u32 = 365;
 
-/// What a shopper is known by.
+/// The type of a shopper's identifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum IdentifierType {
     /// An e-mail address.
@@ -26,7 +26,7 @@ pub enum IdentifierType {
 }
 
 impl IdentifierType {
-    /// The name on the wire and in the store.
+    /// The name in the API and in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -35,7 +35,7 @@ impl IdentifierType {
     }
 }
 
-/// A normalised identifier: two spellings of one mailbox or number are equal. Personal data.
+/// A normalized identifier: two spellings of one mailbox or number are equal. Personal data.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Identifier {
     kind: IdentifierType,
@@ -43,8 +43,8 @@ pub struct Identifier {
 }
 
 impl Identifier {
-    /// An address: Unicode-normalised, case folded, without quotes, domain in its ASCII form; for
-    /// well-known mail hosts also their other domains, dots and `+tag`.
+    /// An e-mail address: Unicode-normalized, case-folded, without quotes, domain in ASCII form;
+    /// for well-known mail hosts also their alias domains, dots and `+tag`.
     pub fn email(email: &Email) -> Self {
         let folded: String = email.as_str().nfkc().collect::<String>().to_lowercase();
         let (local, domain) = folded.rsplit_once('@').unwrap_or((&folded, ""));
@@ -58,8 +58,8 @@ impl Identifier {
         }
     }
 
-    /// A number in E.164 form, without the zero that is dialled inside a country only and that
-    /// some leave in (`+49 0170…` is `+49 170…`).
+    /// A number in E.164 form, without the trunk zero, which is dialed only within a country but
+    /// often left in (`+49 0170…` becomes `+49 170…`).
     pub fn phone(phone: &Phone) -> Self {
         Self {
             kind: IdentifierType::Phone,
@@ -67,8 +67,8 @@ impl Identifier {
         }
     }
 
-    /// A number as a person writes it: blanks, dashes, dots, brackets, `(0)` and a leading `00`
-    /// are read.
+    /// Parses a number as people write it, with blanks, dashes, dots, brackets, `(0)` and a leading
+    /// `00`.
     pub fn phone_from_input(text: &str) -> Result<Self, TextError> {
         let kept: String = text
             .replace("(0)", "")
@@ -82,14 +82,14 @@ impl Identifier {
         Phone::parse(&international).map(|phone| Self::phone(&phone))
     }
 
-    /// All that a shopper's contact data says.
+    /// All identifiers in a shopper's contact data.
     pub fn of_contact(contact: &Contact) -> Vec<Self> {
         let email = contact.email.as_ref().map(Self::email);
         let phone = contact.phone.as_ref().map(Self::phone);
         email.into_iter().chain(phone).collect()
     }
 
-    /// What kind it is.
+    /// Its type.
     pub fn kind(&self) -> IdentifierType {
         self.kind
     }
@@ -101,7 +101,7 @@ impl fmt::Debug for Identifier {
     }
 }
 
-/// Where the prefix for calls inside the country is 0, no number begins with it abroad.
+/// In countries with the trunk prefix 0, no international number begins with it.
 fn without_trunk_zero(number: &str) -> String {
     let without = |code_length: usize| {
         let (code, national) = number.split_at_checked(code_length.checked_add(1)?)?;
@@ -132,7 +132,7 @@ fn unquoted(local: &str) -> Cow<'_, str> {
     Cow::Owned(plain)
 }
 
-/// A mail host whose spellings of one mailbox are known.
+/// A mail host whose equivalent spellings of a mailbox are known.
 struct MailHost {
     canonical: Option<&'static str>,
     ignores_dots: bool,
@@ -149,7 +149,7 @@ impl MailHost {
         match domain {
             "gmail.com" | "googlemail.com" => host("gmail.com", true),
             "outlook.com" | "hotmail.com" | "live.com" | "msn.com" => {
-                // Separate mailboxes: only the tag is common to them.
+                // Separate mailboxes: they have only the tag in common.
                 Self {
                     canonical: None,
                     ignores_dots: false,
@@ -185,12 +185,12 @@ impl MailHost {
     }
 }
 
-/// An identifier under a pepper: all that the blocklist's tables hold.
+/// An identifier hashed under a pepper, the only form that the blocklist stores.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PepperedHash {
-    /// The pepper's name.
+    /// The pepper's id.
     pub pepper: KeyId,
-    /// HMAC-SHA256 of type and normalised identifier under it.
+    /// HMAC-SHA256 of type and normalized identifier under that pepper.
     pub hash: [u8; 32],
 }
 
@@ -202,7 +202,7 @@ pub struct Peppers {
 }
 
 impl Peppers {
-    /// With the deployment's peppers; the first is used for new bans.
+    /// Derives the hash keys from the deployment's peppers; the first is used for new bans.
     pub fn new(peppers: &Keyring) -> Self {
         Self {
             keys: peppers.derive("blocklist"),
@@ -210,7 +210,7 @@ impl Peppers {
         }
     }
 
-    /// The hash under each pepper, the first one first; never empty for a keyring that was read.
+    /// The hash under each pepper, the first one first; never empty for a parsed keyring.
     pub fn hashes(&self, identifier: &Identifier) -> Vec<PepperedHash> {
         let text = [identifier.kind.name(), ":", &identifier.text].concat();
         let hash = |(pepper, key): (&KeyId, &hmac::Key)| {
@@ -230,29 +230,29 @@ impl Peppers {
     }
 }
 
-/// A ban; revoked or expired, but never deleted.
+/// A ban; it can be revoked or expire, but is never deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ban {
     /// Its id.
     pub id: BanId,
-    /// What kind of identifier is banned.
+    /// The type of the banned identifier.
     pub kind: IdentifierType,
-    /// The identifier under a pepper.
+    /// The banned identifier under a pepper.
     pub hash: PepperedHash,
-    /// Who put it there (`operator`).
+    /// Who added it (`operator`).
     pub source: String,
-    /// An operator's note; must not hold personal data.
+    /// An operator's note; must not contain personal data.
     pub reason: Option<String>,
     /// When it was added.
     pub created_at: Timestamp,
-    /// Until when it counts.
+    /// When it expires.
     pub expires_at: Timestamp,
     /// When it was revoked.
     pub revoked_at: Option<Timestamp>,
 }
 
 impl Ban {
-    /// Whether it counts at this time.
+    /// Whether it is in force at this time.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.revoked_at.is_none() && now < self.expires_at
     }
@@ -308,7 +308,7 @@ mod tests {
         }
         let london = Identifier::phone_from_input("+44 (0)20 7183 8750").unwrap();
         assert_eq!(london.text, "+442071838750");
-        // The zero of an Italian number belongs to it.
+        // The zero is part of an Italian number.
         let rome = Identifier::phone_from_input("+39 06 6982 1234").unwrap();
         assert_eq!(rome.text, "+390669821234");
         assert!(Identifier::phone_from_input("555").is_err());

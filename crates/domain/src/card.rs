@@ -1,6 +1,6 @@
-//! What is kept of a payment card: its brand and the last four digits of its number.
+//! Stored card details: the brand and the last four digits of the number.
 
-/// The longest brand that is kept, in characters.
+/// The longest brand that is stored, in characters.
 const LONGEST_BRAND: usize = 32;
 /// How many digits of a card number may be stored (PCI DSS 3.3 allows the last four).
 const KEPT_DIGITS: usize = 4;
@@ -14,8 +14,9 @@ pub struct Card {
 }
 
 impl Card {
-    /// Keeps what has the right form and drops the rest: a brand of 1 to 32 printable ASCII
-    /// characters with at most four digits, and exactly four digits. `None` where nothing is left.
+    /// Keeps the parts that have the right form and drops the rest: a brand of 1 to 32 printable
+    /// ASCII characters with at most four digits, and exactly four digits. `None` if nothing is
+    /// left.
     pub fn new(brand: Option<&str>, last4: Option<&str>) -> Option<Self> {
         let brand = brand.filter(|text| is_brand(text)).map(str::to_owned);
         let last4 = last4.filter(|text| is_last4(text)).map(str::to_owned);

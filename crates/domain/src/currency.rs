@@ -1,18 +1,18 @@
-//! Currencies in use, from ISO 4217.
+//! ISO 4217 currencies in use.
 
 use std::fmt;
 
-/// A currency of ISO 4217 that is in use: no superseded, fund or special code.
+/// An ISO 4217 currency in use: no superseded, fund or special code.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Currency(iso_currency::Currency);
 
-/// The text is no alphabetic code of a currency in use.
+/// The text is not the alphabetic code of a currency in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be an ISO 4217 code in use, in upper case")]
 pub struct UnknownCurrency;
 
 impl Currency {
-    /// Reads an upper-case alphabetic code (`EUR`).
+    /// Parses an upper-case alphabetic code (`EUR`).
     pub fn parse(code: &str) -> Result<Self, UnknownCurrency> {
         let currency = iso_currency::Currency::from_code(code).ok_or(UnknownCurrency)?;
         // The flags are: superseded, fund, special.
@@ -30,7 +30,7 @@ impl Currency {
         self.0.code()
     }
 
-    /// How many decimals the minor unit has (0 for JPY, 2 for EUR, 3 for KWD).
+    /// The number of decimals of the minor unit (0 for JPY, 2 for EUR, 3 for KWD).
     pub fn exponent(self) -> u32 {
         self.0.exponent().map_or(0, u32::from)
     }

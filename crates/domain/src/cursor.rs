@@ -1,4 +1,4 @@
-//! Page cursors: opaque, authenticated, bound to the merchant and to one list.
+//! Page cursors: opaque, authenticated, bound to one merchant and one list.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use uuid::Uuid;
@@ -9,7 +9,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// The place in a list, newest first, after which the next page begins.
+/// The position in a list, newest first, after which the next page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Position {
     /// When the last row shown was created.
@@ -18,24 +18,24 @@ pub struct Position {
     pub id: Uuid,
 }
 
-/// Makes and reads cursors under keys derived from the master keys.
+/// Issues and verifies cursors under keys derived from the master keys.
 #[derive(Clone, Debug)]
 pub struct Cursors(DerivedKeys);
 
 impl Cursors {
-    /// With keys derived for this purpose; the first signs, all verify.
+    /// Derives the cursor keys; the first signs, all verify.
     pub fn new(keys: &Keyring) -> Self {
         Self(keys.derive("cursor"))
     }
 
-    /// The text of a position in this merchant's list of that name.
+    /// The cursor of a position in this merchant's list with that name.
     pub fn write(&self, merchant: MerchantId, list: &str, position: Position) -> String {
         let place = position_bytes(position);
         let token = self.0.sign(&place, &text(merchant, list, &place));
         URL_SAFE_NO_PAD.encode(token)
     }
 
-    /// The position, if the text was written here for this merchant and list.
+    /// The position, if the cursor was issued for this merchant and list.
     pub fn read(&self, merchant: MerchantId, list: &str, cursor: &str) -> Option<Position> {
         let raw = URL_SAFE_NO_PAD.decode(cursor).ok()?;
         let signed = |place: &[u8]| text(merchant, list, place);

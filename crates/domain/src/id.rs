@@ -1,4 +1,4 @@
-//! Ids: `UUIDv7` values that know what they name, printed as a prefix and 32 hex digits.
+//! Typed ids: `UUIDv7` values, printed as a prefix and 32 hex digits.
 
 use std::{cmp::Ordering, fmt, hash, marker::PhantomData, str::FromStr};
 
@@ -7,55 +7,55 @@ use uuid::Uuid;
 
 use crate::time::Timestamp;
 
-/// What an id names; the prefix is part of the text that merchants see.
+/// The kind of object that an id names; its prefix is part of the text that merchants see.
 pub trait Kind {
-    /// The text before the hex digits, with its underscore (`cs_`).
+    /// The text before the hex digits, including its underscore (`cs_`).
     const PREFIX: &'static str;
 }
 
-/// How many shard slots there are.
+/// The number of shard slots.
 pub const SHARD_SLOTS: u16 = 1 << SLOT_BITS;
 
 const SLOT_BITS: u32 = 10;
 
-/// How many bits follow the slot: it is the first ten bits of `rand_b` (RFC 9562, section 5.7), which
-/// has 62. `rand_a` stays free for a finer order within a millisecond.
+/// The number of bits after the slot, which is the first ten of the 62 bits of `rand_b` (RFC 9562,
+/// section 5.7). `rand_a` stays available for a finer order within a millisecond.
 const SLOT_SHIFT: u32 = 62 - SLOT_BITS;
 
 const SLOT_MASK: u128 = (1 << SLOT_BITS) - 1;
 
 /// Ten bits that the ids of a merchant and of everything that belongs to it have in common, so that
-/// any of these ids says in which of several databases its row is.
+/// any of these ids determines which of several databases has its row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ShardSlot(u16);
 
 impl ShardSlot {
-    /// Its number, below [`SHARD_SLOTS`].
+    /// The slot's number, below [`SHARD_SLOTS`].
     pub fn number(self) -> u16 {
         self.0
     }
 }
 
-/// An id of one kind: an id of a session cannot be passed where a refund's is wanted.
+/// An id of one kind: a session id cannot be passed where a refund id is expected.
 ///
-/// Ordered by time of creation (to the millisecond), as `UUIDv7` is.
+/// Ordered by creation time (to the millisecond), like `UUIDv7`.
 pub struct Id<K>(Uuid, PhantomData<fn() -> K>);
 
 impl<K: Kind> Id<K> {
-    /// An id made at `now` from 10 random bytes, in a slot that they decide; the caller owns clock and
-    /// randomness.
+    /// An id made at `now` from 10 random bytes, which also determine the slot; the caller provides
+    /// clock and randomness.
     pub fn from_parts(now: Timestamp, random: [u8; 10]) -> Self {
         let uuid = uuid::Builder::from_unix_timestamp_millis(now.unix_millis(), &random);
         Self(uuid.into_uuid(), PhantomData)
     }
 
-    /// An id in this slot, made at `now` from 10 random bytes, ten bits of which are not used.
+    /// An id in this slot, made at `now` from 10 random bytes, ten bits of which are unused.
     pub fn in_slot(slot: ShardSlot, now: Timestamp, random: [u8; 10]) -> Self {
         let rest = Self::from_parts(now, random).0.as_u128() & !(SLOT_MASK << SLOT_SHIFT);
         Self::from_uuid(Uuid::from_u128(rest | (u128::from(slot.0) << SLOT_SHIFT)))
     }
 
-    /// The least id that is made at `time` or later (ids know their time to the millisecond).
+    /// The smallest id made at `time` or later (ids contain their time to the millisecond).
     pub fn first_at(time: Timestamp) -> Self {
         Self::from_parts(time, [0; 10])
     }
@@ -74,12 +74,12 @@ impl<K: Kind> Id<K> {
         ShardSlot(u16::try_from(bits).unwrap_or_default())
     }
 
-    /// The id with this value, as a database keeps it.
+    /// The id with this value, for databases.
     pub fn from_uuid(uuid: Uuid) -> Self {
         Self(uuid, PhantomData)
     }
 
-    /// The bare value, as a database keeps it.
+    /// The bare value, for databases.
     pub fn uuid(self) -> Uuid {
         self.0
     }
@@ -97,7 +97,7 @@ impl<K: Kind> fmt::Debug for Id<K> {
     }
 }
 
-/// The text is no id of the wanted kind.
+/// The text is not an id of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not an id of this kind")]
 pub struct InvalidId;
@@ -105,7 +105,7 @@ pub struct InvalidId;
 impl<K: Kind> FromStr for Id<K> {
     type Err = InvalidId;
 
-    /// Reads exactly what [`fmt::Display`] writes: prefix, then 32 lower-case hex digits.
+    /// Parses exactly what [`fmt::Display`] writes: the prefix, then 32 lower-case hex digits.
     fn from_str(text: &str) -> Result<Self, InvalidId> {
         let digits = text.strip_prefix(K::PREFIX).ok_or(InvalidId)?;
         let plain = digits.len() == 32
@@ -169,13 +169,13 @@ kinds! {
     RefundKind "ref_", RefundId;
     /// An operation with a PSP; its text is the PSP's idempotency key.
     OperationKind "op_", OperationId;
-    /// An event that a merchant is told of.
+    /// An event for a merchant.
     EventKind "evt_", EventId;
     /// A merchant.
     MerchantKind "mer_", MerchantId;
     /// The record of an API key (not the key itself).
     ApiKeyKind "key_", ApiKeyId;
-    /// A merchant's webhook endpoint, from its first setting to its removal.
+    /// A merchant's webhook endpoint, from its creation to its removal.
     EndpointKind "whe_", EndpointId;
     /// A ban on the shared blocklist.
     BanKind "ban_", BanId;
@@ -183,7 +183,7 @@ kinds! {
     AuditKind "aud_", AuditId;
     /// A notification of a PSP in the inbox.
     NotificationKind "ntf_", NotificationId;
-    /// A unit of work, so that one can ask whether it was committed.
+    /// A unit of work, so that its commit can be verified.
     UnitKind "unit_", UnitId;
     /// A running server process.
     NodeKind "node_", NodeId;
@@ -229,7 +229,7 @@ mod tests {
             let uuid = session.uuid();
             assert_eq!(uuid.get_version_num(), 7);
             assert_eq!(uuid.get_variant(), uuid::Variant::RFC4122);
-            // Every other bit is as without a slot.
+            // All other bits are as without a slot.
             let plain = SessionId::from_parts(now, random).uuid().as_u128();
             let slot_bits = SLOT_MASK << SLOT_SHIFT;
             assert_eq!(uuid.as_u128() & !slot_bits, plain & !slot_bits);

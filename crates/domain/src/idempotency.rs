@@ -1,10 +1,10 @@
-//! Idempotency keys of merchants: their form, and what makes two requests equal.
+//! Idempotency keys of merchants: their form, and when two requests are equal.
 
 use std::fmt;
 
 use crate::{id::ApiKeyId, signing::sha256};
 
-/// How long an answer is remembered, in seconds from when it was given.
+/// How long a response is stored, in seconds since it was given.
 pub const IDEMPOTENCY_RETENTION_SECONDS: i64 = 72 * 3600;
 
 /// An `Idempotency-Key`: 1 to 255 visible ASCII characters, quotes stripped.
@@ -12,7 +12,7 @@ pub const IDEMPOTENCY_RETENTION_SECONDS: i64 = 72 * 3600;
 pub struct IdempotencyKey(String);
 
 impl IdempotencyKey {
-    /// Reads the header's text, bare or in quotes as in the IETF draft; `None` if it breaks the rule.
+    /// Parses the header's text, bare or quoted as in the IETF draft; `None` if it is invalid.
     pub fn parse(text: &str) -> Option<Self> {
         let inner = text
             .strip_prefix('"')
@@ -28,7 +28,7 @@ impl IdempotencyKey {
     }
 }
 
-/// SHA-256 over method, request target and SHA-256 of the raw body: equal requests have equal ones.
+/// SHA-256 over method, request target and SHA-256 of the raw body; equal for equal requests.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestFingerprint([u8; 32]);
 
@@ -40,13 +40,13 @@ impl RequestFingerprint {
         Self(sha256(&text))
     }
 
-    /// The fingerprint of a request that is equal to another only if the same API key signed both.
+    /// A fingerprint that is equal only for equal requests signed with the same API key.
     #[must_use]
     pub fn for_api_key(self, key: ApiKeyId) -> Self {
         Self(sha256(&[&self.0[..], key.uuid().as_bytes()].concat()))
     }
 
-    /// The fingerprint with these bytes, as a store keeps it.
+    /// The fingerprint with these bytes, for stores.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }

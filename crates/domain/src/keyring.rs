@@ -1,8 +1,8 @@
-//! Keys at rest: master keys, from which all other keys are derived.
+//! Keys at rest: master keys, and all keys derived from them.
 //!
-//! A sealed value is AES-256-GCM with a random nonce, under a key that is derived from a master key.
-//! It carries that master key's id; the place where it is kept (table, column, row) is associated
-//! data, so that a value copied to another place does not open.
+//! A sealed value is AES-256-GCM ciphertext with a random nonce, under a key derived from a master
+//! key. It carries that master key's id; its location (table, column, row) is associated data, so
+//! that a value copied to another location does not open.
 
 mod derived;
 mod fingerprint;
@@ -19,16 +19,16 @@ use zeroize::Zeroizing;
 pub use derived::DerivedKeys;
 pub use fingerprint::KeyFingerprint;
 
-/// The HKDF label of the keys that seal.
+/// The HKDF label of sealing keys.
 const SEALING: &str = "sealing";
-/// The HKDF label of the keys that make fingerprints.
+/// The HKDF label of fingerprint keys.
 const FINGERPRINT: &str = "fingerprint";
 
-/// The name of a master key or a pepper: 1 to 32 letters, digits, `-` or `_`.
+/// The id of a master key or a pepper: 1 to 32 letters, digits, `-` or `_`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyId(Arc<str>);
 
-/// Keys of 32 bytes with names: the first is used for new values, all for old ones.
+/// Named keys of 32 bytes: the first is used for new values, all for existing ones.
 #[derive(Clone)]
 pub struct Keyring(Arc<[NamedKey]>);
 
@@ -38,7 +38,7 @@ struct NamedKey {
     sealing: Option<LessSafeKey>,
 }
 
-/// A value under AES-256-GCM: nonce, ciphertext and tag, and the key's name.
+/// A value sealed with AES-256-GCM: nonce, ciphertext and tag, and the key's id.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedValue {
     /// The master key that opens it.
@@ -47,7 +47,7 @@ pub struct SealedValue {
     pub bytes: Vec<u8>,
 }
 
-/// The place where a sealed value is kept; bound to it as associated data.
+/// The location of a sealed value, bound to it as associated data.
 #[derive(Clone, Copy, Debug)]
 pub struct SealContext<'a> {
     /// The table's name.
@@ -58,7 +58,7 @@ pub struct SealContext<'a> {
     pub row: &'a [u8],
 }
 
-/// Why a list of keys could not be read, or a value not sealed or opened.
+/// Why a list of keys could not be parsed, or a value not sealed or opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyringError {
     /// No key at all.
@@ -67,25 +67,25 @@ pub enum KeyringError {
     /// An entry is not `id:base64(32 bytes)`.
     #[error("entry {0} is not id:base64 of 32 bytes")]
     Malformed(usize),
-    /// All bytes are zero: a placeholder, no key.
+    /// All bytes are zero: a placeholder, not a key.
     #[error("entry {0} is all zeros")]
     AllZero(usize),
-    /// Two entries have one name.
+    /// Two entries have the same id.
     #[error("entry {0} repeats the id of another")]
     Repeated(usize),
-    /// The value names a key that the list does not hold.
+    /// The value names a key that the list does not contain.
     #[error("no key with the id {0:?}")]
     UnknownKey(KeyId),
-    /// The value does not open: another key, another place, or altered.
+    /// The value does not open: wrong key, wrong location, or altered.
     #[error("the sealed value does not open")]
     CannotOpen,
-    /// Not the text of a [`KeyFingerprint`].
+    /// The text is not a [`KeyFingerprint`].
     #[error("not a key's fingerprint")]
     InvalidFingerprint,
 }
 
 impl KeyId {
-    /// Reads a name: 1 to 32 ASCII letters, digits, `-` or `_`.
+    /// Parses an id: 1 to 32 ASCII letters, digits, `-` or `_`.
     pub fn parse(text: &str) -> Option<Self> {
         let plain = text
             .bytes()
@@ -93,14 +93,14 @@ impl KeyId {
         ((1..=32).contains(&text.len()) && plain).then(|| Self(text.into()))
     }
 
-    /// The name.
+    /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 impl Keyring {
-    /// Reads `id:base64(32 bytes)` entries, separated by commas or white space.
+    /// Parses `id:base64(32 bytes)` entries, separated by commas or white space.
     pub fn parse(text: &str) -> Result<Self, KeyringError> {
         let mut keys: Vec<NamedKey> = Vec::new();
         let entries = text
@@ -132,22 +132,22 @@ impl Keyring {
         }
     }
 
-    /// The text that [`Keyring::parse`] reads, for a file that only its owner may read.
+    /// An entry that [`Keyring::parse`] reads, for a file that only its owner may read.
     pub fn entry(id: &KeyId, bytes: &[u8; 32]) -> Zeroizing<String> {
         Zeroizing::new(format!("{}:{}", id.as_str(), STANDARD.encode(bytes)))
     }
 
-    /// The name of the key that new values are made with.
+    /// The id of the key that new values are made with.
     pub fn first(&self) -> Option<&KeyId> {
         self.0.first().map(|key| &key.id)
     }
 
-    /// The names of all keys, the first one first.
+    /// The ids of all keys, the first one first.
     pub fn ids(&self) -> impl Iterator<Item = &KeyId> {
         self.0.iter().map(|key| &key.id)
     }
 
-    /// Seals a value for its place; the nonce must be random and never used twice.
+    /// Seals a value for its location; the nonce must be random and never used twice.
     pub fn seal(
         &self,
         context: SealContext<'_>,
@@ -171,7 +171,7 @@ impl Keyring {
         })
     }
 
-    /// Opens a value that was sealed for this place.
+    /// Opens a value that was sealed for this location.
     pub fn open(
         &self,
         context: SealContext<'_>,

@@ -1,11 +1,11 @@
-//! What a payment is: values, states, decisions. Pure: no I/O, no clock, no randomness.
+//! The payment domain: values, states, decisions. Pure: no I/O, no clock, no randomness.
 //!
-//! The crate is the part of `OnCharge` that other teams can use by itself: to read and write money
-//! amounts, to sign and verify requests, and above all to ask *what may happen next to this
-//! payment*. [`session::Session::decide`] takes an input and the present time and answers with the
-//! new state, the operations to send to the payment service provider (PSP) and the events to
-//! publish, or with a typed [`session::Refusal`]. Ids and the time come in from outside, so that
-//! the same input always gives the same answer.
+//! This crate can be used on its own: to parse and format money amounts, to sign and verify
+//! requests, and above all to decide *what may happen next to this payment*.
+//! [`session::Session::decide`] takes an input and the present time and returns the new state, the
+//! operations to send to the payment service provider (PSP) and the events to publish, or a typed
+//! [`session::Refusal`]. Ids and times are inputs, so that the same input always gives the same
+//! result.
 //!
 //! ```
 //! use oncharge_domain::{
@@ -37,7 +37,7 @@
 //! let paying = session.decide(Input::Pay { operation: attempt, token, banned: false }, now)?;
 //! assert_eq!(paying.session.status_name(), StatusName::Pending);
 //!
-//! // The PSP has authorised: the session follows and one event is numbered 1.
+//! // The PSP has authorized: the session follows and one event is numbered 1.
 //! let update = PspUpdate {
 //!     result: PspResult::Response(PspResponse::Done { reference: PspReference::parse("psp_1")?, captured: false }),
 //!     ..PspUpdate::new(paying.operations[0].clone(), OperationId::from_parts(now, [4; 10]))

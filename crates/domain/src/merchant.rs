@@ -29,23 +29,23 @@ pub struct Merchant {
     pub name: MerchantName,
     /// The PSP account that its new sessions use.
     pub account: PspAccount,
-    /// Whether sessions are captured by the clock unless they say otherwise.
+    /// Whether sessions are captured automatically by default.
     pub automatic_capture: bool,
-    /// How long after the authorisation that is, in seconds; 0 = with the authorisation.
+    /// Seconds from authorization to automatic capture; 0 captures with the authorization.
     pub capture_delay_seconds: u32,
-    /// Origins that may frame the checkout; empty: the origin of each session's `return_url`.
+    /// Origins that may frame the checkout; if empty, the origin of each session's `return_url`.
     pub origins: Vec<String>,
     /// Whether refunds and captures without an `Idempotency-Key` are refused.
     pub require_idempotency_key: bool,
-    /// How its checkout looks.
+    /// The branding of its checkout.
     pub branding: Branding,
     /// When it was created.
     pub created_at: Timestamp,
-    /// Since when new sessions and new payments are refused; everything else goes on.
+    /// Since when new sessions and new payments are refused; operations in progress continue.
     pub disabled_at: Option<Timestamp>,
 }
 
-/// The public half of a pair, as it is sent in `X-Oncharge-Key`; kept only as its SHA-256.
+/// The SHA-256 of the public half of a key pair, which is sent in `X-Oncharge-Key`.
 #[derive(Clone, PartialEq, Eq, Hash, Zeroize, ZeroizeOnDrop)]
 pub struct ApiKeyHash([u8; 32]);
 
@@ -55,7 +55,7 @@ impl ApiKeyHash {
         Self(sha256(key.as_bytes()))
     }
 
-    /// The bytes, as a store keeps them.
+    /// The bytes, for stores.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -67,35 +67,35 @@ impl fmt::Debug for ApiKeyHash {
     }
 }
 
-/// How many active keys a merchant has at most.
+/// The maximum number of active keys of a merchant.
 pub const MAX_ACTIVE_KEYS: u32 = 5;
 
-/// How many keys of a merchant can be in their grace period at the same time: each of them signs
+/// The maximum number of a merchant's keys in their grace period, in which each still signs
 /// requests and webhooks.
 pub const MAX_ENDING_KEYS: u32 = 5;
 
-/// How precisely the last use of a key is recorded, in seconds: it costs one write in that time.
+/// How precisely the last use of a key is recorded, in seconds: at most one write per interval.
 pub const LAST_USE_PRECISION_SECONDS: i64 = 3600;
 
-/// A merchant's API key as it is kept: never the key's text, never the secret.
+/// A merchant's API key as stored: without the key's text and the secret.
 ///
-/// A key is *active* until it gets an end. A rotation gives it one in the future: until then it is in
-/// its *grace period*, in which it signs requests, but no longer counts as active.
+/// A key is *active* until it has an end. A rotation sets an end in the future: until then the key
+/// is in its *grace period*, in which it signs requests but no longer counts as active.
 #[derive(Clone, Debug)]
 pub struct ApiKey {
     /// The record's id.
     pub id: ApiKeyId,
-    /// Whose it is.
+    /// The key's merchant.
     pub merchant: MerchantId,
     /// The SHA-256 of the secret, with which requests are signed.
     pub signing_key: SigningKey,
     /// The last four characters of the key's text, by which its merchant recognizes it.
     pub hint: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
     /// When it last signed a request, at most [`LAST_USE_PRECISION_SECONDS`] too early.
     pub last_used_at: Option<Timestamp>,
-    /// From when on it is refused: revoked, or its grace period after a rotation is over.
+    /// From when on it is refused: revoked, or its grace period after a rotation has ended.
     pub ends_at: Option<Timestamp>,
 }
 

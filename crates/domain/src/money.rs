@@ -1,8 +1,8 @@
-//! Amounts of money: whole minor units of a currency, checked, never a float.
+//! Money amounts: whole minor units of a currency, with checked arithmetic, never a float.
 
 use crate::currency::Currency;
 
-/// The largest amount that a session or a part of it may have, in minor units.
+/// The maximum amount of a session or a part of it, in minor units.
 ///
 /// Source: the merchant API's rule for `amount` (1 to 99 999 999 999).
 pub const MAX_MINOR: i64 = 99_999_999_999;
@@ -14,7 +14,7 @@ pub struct Money {
     currency: Currency,
 }
 
-/// Why two amounts could not be put together, or one could not be made.
+/// Why two amounts could not be combined, or one could not be created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MoneyError {
     /// Less than zero or more than [`MAX_MINOR`].
@@ -26,7 +26,7 @@ pub enum MoneyError {
 }
 
 impl Money {
-    /// So many minor units; errors outside 0 to [`MAX_MINOR`].
+    /// This many minor units; errors outside 0 to [`MAX_MINOR`].
     pub fn new(minor: i64, currency: Currency) -> Result<Self, MoneyError> {
         if (0..=MAX_MINOR).contains(&minor) {
             Ok(Self { minor, currency })
@@ -35,7 +35,7 @@ impl Money {
         }
     }
 
-    /// Nothing, in this currency.
+    /// Zero in this currency.
     pub fn zero(currency: Currency) -> Self {
         Self { minor: 0, currency }
     }
@@ -50,12 +50,12 @@ impl Money {
         self.currency
     }
 
-    /// Whether this is no money at all.
+    /// Whether the amount is zero.
     pub fn is_zero(self) -> bool {
         self.minor == 0
     }
 
-    /// The sum; errors beyond the range or where the currencies differ.
+    /// The sum; errors if it is out of range or the currencies differ.
     pub fn plus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         let sum = self
@@ -65,7 +65,7 @@ impl Money {
         Self::new(sum, self.currency)
     }
 
-    /// The difference; errors below zero or where the currencies differ.
+    /// The difference; errors if it is negative or the currencies differ.
     pub fn minus(self, other: Self) -> Result<Self, MoneyError> {
         self.same_currency(other)?;
         let rest = self
@@ -75,7 +75,7 @@ impl Money {
         Self::new(rest, self.currency)
     }
 
-    /// Whether this is at most `other`; errors where the currencies differ.
+    /// Whether this is at most `other`; errors if the currencies differ.
     pub fn at_most(self, other: Self) -> Result<bool, MoneyError> {
         self.same_currency(other)
             .map(|()| self.minor <= other.minor)

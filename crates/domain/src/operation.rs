@@ -1,4 +1,4 @@
-//! Operations: every call to a PSP that may move money, written down before it is made.
+//! Operations: calls to a PSP that may move money, stored before they are sent.
 
 use crate::{
     id::{MerchantId, OperationId, RefundId, SessionId},
@@ -7,70 +7,71 @@ use crate::{
     time::Timestamp,
 };
 
-/// One call to the PSP, from intent to end. Its id is the PSP's idempotency key, for good.
+/// One call to the PSP, from intent to outcome. Its id is the PSP's idempotency key throughout.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Operation {
-    /// Its id, minted once.
+    /// Its id, generated once.
     pub id: OperationId,
     /// The session whose money it moves.
     pub session: SessionId,
     /// The session's merchant.
     pub merchant: MerchantId,
-    /// What it is to do.
+    /// What the PSP is asked to do.
     pub kind: OperationKind,
-    /// How much money it is about.
+    /// The amount.
     pub amount: Money,
-    /// The account it is sent through; facts count only from this very account.
+    /// The account it is sent through; only results from this account count.
     pub account: PspAccount,
-    /// The payment it acts on; `None` for an authorisation.
+    /// The payment it acts on; `None` for an authorization.
     pub payment: Option<PspReference>,
-    /// Where it stands.
+    /// Its status.
     pub status: OperationStatus,
-    /// What is known of its way to the PSP while it is `requested`.
+    /// How far sending it has come while it is `requested`.
     pub sending: SendState,
-    /// The PSP's reference of this very call, as soon as one is known.
+    /// The PSP's reference of this operation, once known.
     pub reference: Option<PspReference>,
     /// Why it failed.
     pub failure: Option<RefusalReason>,
-    /// Whether a compensation for it has been started: for an authorisation that the session
-    /// does not keep, for a cancel or compensation that the PSP took back.
+    /// Whether a compensation for it has been started: for an authorization that the session does
+    /// not keep, or for a cancel or compensation that the PSP reversed.
     pub compensated: bool,
     /// Set once the PSP reports it as done although it has failed here.
     pub contradiction: Option<Contradiction>,
     /// When the intent was decided.
     pub created_at: Timestamp,
-    /// When it was last (about to be) sent.
+    /// When it was last sent, or about to be.
     pub last_sent_at: Timestamp,
-    /// It is not sent before this time: the PSP remembers its key from then on at the earliest.
+    /// It is not sent before this time, which is also the earliest time from which the PSP has its
+    /// key.
     pub not_before: Timestamp,
 }
 
-/// What an operation is to do.
+/// What an operation does.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OperationKind {
     /// One attempt of the shopper to pay.
     Authorize {
-        /// The identity of the try.
+        /// The fingerprint that identifies the attempt.
         token: TokenFingerprint,
-        /// Whether the money is captured with the authorisation.
+        /// Whether the amount is captured with the authorization.
         capture: bool,
     },
-    /// Takes authorised money.
+    /// Captures authorized money.
     Capture {
-        /// By the clock, not by the merchant.
+        /// Whether it was started by the automatic capture instead of the merchant.
         automatic: bool,
     },
-    /// Releases authorised money or ends a challenge.
+    /// Releases authorized money or ends a challenge.
     Cancel(CancelPurpose),
-    /// Gives captured money back to the shopper on the merchant's order.
+    /// Returns captured money to the shopper at the merchant's request.
     Refund(RefundId),
-    /// Sends money back that arrived for a session that was not waiting for it.
+    /// Reverses a payment that no session keeps.
     Compensation {
-        /// The authorisation whose money goes back, or the cancel of it that the PSP took back.
+        /// The authorization that it reverses, or the cancel of one that the PSP reversed.
         of: OperationId,
-        /// How.
+        /// The method.
         by: CompensationMethod,
-        /// How many were refused before it.
+        /// The number of refused compensations before it.
         round: u32,
     },
 }
@@ -78,63 +79,63 @@ pub enum OperationKind {
 /// Why a payment is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CancelPurpose {
-    /// The merchant's order.
+    /// The merchant requested it.
     Merchant,
-    /// The shopper gave up the challenge, or ten minutes passed without an end.
+    /// The shopper abandoned the challenge, or it took longer than ten minutes.
     Abandon,
-    /// The session's time is over.
+    /// The session has expired.
     Expiry,
 }
 
-/// How money goes back.
+/// How a payment is reversed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CompensationMethod {
-    /// By releasing an authorisation.
+    /// By releasing an authorization.
     Void,
     /// By refunding a captured payment.
     Refund,
 }
 
-/// Where an operation stands.
+/// The status of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OperationStatus {
-    /// Wanted; the outcome is not final.
+    /// Requested; the outcome is not final.
     Requested,
     /// Done at the PSP.
     Succeeded,
-    /// Finally not done.
+    /// Failed for good.
     Failed,
 }
 
-/// An operation that failed here and is done at the PSP: money that a person has to look after.
+/// An operation that failed here but is done at the PSP: a person has to reconcile the money.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contradiction {
     /// It is listed as stuck.
     Listed,
-    /// A person has dealt with it.
+    /// A person has dismissed it.
     Dismissed,
 }
 
-/// What is known of a requested operation's way to the PSP.
+/// How far sending a requested operation has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SendState {
-    /// Written down; it may be on its way this moment.
+    /// Committed; it may be in flight at this moment.
     Intended,
-    /// Surely never sent.
+    /// Definitely never sent.
     NotSent,
-    /// Sent, but no answer that counts.
+    /// Sent, but without a conclusive response.
     Unknown,
-    /// The PSP has taken it in.
+    /// The PSP has accepted it.
     Accepted,
 }
 
 impl Operation {
-    /// Whether an answer is still to come.
+    /// Whether the outcome is still pending.
     pub fn is_open(&self) -> bool {
         self.status == OperationStatus::Requested
     }
 
-    /// What the connector is asked to do; `None` where the payment it acts on is missing.
+    /// The instruction for the connector; `None` if the payment it acts on is missing.
     pub fn instruction(&self) -> Option<Instruction> {
         let payment = self.payment.clone();
         Some(match &self.kind {
@@ -164,7 +165,7 @@ impl Operation {
 }
 
 impl OperationKind {
-    /// The kind's name as it is stored and logged.
+    /// The kind's name in the store and in logs.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Authorize { .. } => "authorize",

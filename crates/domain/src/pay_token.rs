@@ -1,7 +1,7 @@
-//! Pay tokens: what lets a shopper look at and pay one session, verifiable without a database.
+//! Pay tokens: give a shopper access to one session, verifiable without a database.
 //!
-//! `pt_` + base64url of a token of [`DerivedKeys`] whose body is the session's expiry (8 bytes, Unix
-//! seconds, big-endian) and whose tag covers session id and expiry.
+//! `pt_` + base64url of a token of [`DerivedKeys`] whose body is the session's expiry (8 bytes,
+//! Unix seconds, big-endian) and whose tag covers session id and expiry.
 
 use std::fmt;
 
@@ -15,7 +15,7 @@ use crate::{
 };
 
 const PREFIX: &str = "pt_";
-/// How long after the session's expiry a token is still good for looking, in seconds.
+/// How long after the session's expiry a token is still valid for viewing, in seconds.
 pub const VIEW_GRACE_SECONDS: i64 = 24 * 3600;
 
 /// The text of a pay token: a secret, shown once to the merchant; never logged.
@@ -23,7 +23,7 @@ pub const VIEW_GRACE_SECONDS: i64 = 24 * 3600;
 pub struct PayToken(String);
 
 impl PayToken {
-    /// The text, for the one answer that shows it.
+    /// The text, for the one response that shows it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -35,24 +35,24 @@ impl fmt::Debug for PayToken {
     }
 }
 
-/// Makes and checks pay tokens under keys derived from the master keys.
+/// Issues and verifies pay tokens under keys derived from the master keys.
 #[derive(Clone, Debug)]
 pub struct PayTokens(DerivedKeys);
 
 impl PayTokens {
-    /// With keys derived for this purpose; the first signs, all verify.
+    /// Derives the token keys; the first signs, all verify.
     pub fn new(keys: &Keyring) -> Self {
         Self(keys.derive("pay_token"))
     }
 
-    /// The token of a session that expires then.
+    /// The token of a session with this expiry.
     pub fn issue(&self, session: SessionId, expires_at: Timestamp) -> PayToken {
         let expiry = expires_at.unix_seconds().to_be_bytes();
         let raw = self.0.sign(&expiry, &signed_text(session, &expiry));
         PayToken(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(raw)))
     }
 
-    /// Whether `token` was issued for this session and is still good for looking.
+    /// Whether `token` was issued for this session and is still valid for viewing.
     pub fn verify(&self, session: SessionId, token: &str, now: Timestamp) -> bool {
         self.expiry(session, token)
             .is_some_and(|expiry| now.unix_seconds() <= expiry.saturating_add(VIEW_GRACE_SECONDS))

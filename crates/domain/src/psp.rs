@@ -1,4 +1,4 @@
-//! What is said between us and a payment service provider (PSP), free of any provider's format.
+//! Messages to and from a payment service provider (PSP), independent of any provider's format.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub struct PspAccount {
 }
 
 impl PspAccount {
-    /// The connector's name and the account's: each 1 to 64 of `a-z 0-9 - _`.
+    /// The names of connector and account: each 1 to 64 of `a-z 0-9 - _`.
     pub fn new(connector: &str, account: &str) -> Result<Self, TextError> {
         for part in [connector, account] {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_".contains(&b);
@@ -37,12 +37,12 @@ impl PspAccount {
     }
 }
 
-/// The PSP's own name of a payment or of a modification: 1 to 255 visible ASCII characters.
+/// The PSP's own id of a payment or modification: 1 to 255 visible ASCII characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PspReference(String);
 
 impl PspReference {
-    /// Reads a reference that a PSP gave.
+    /// Parses a reference that a PSP sent.
     pub fn parse(text: &str) -> Result<Self, TextError> {
         match text.len() {
             0 => Err(TextError::Empty),
@@ -58,8 +58,8 @@ impl PspReference {
     }
 }
 
-/// SHA-256 of a one-time payment-method token: the identity of a try. The token itself is kept
-/// only inside the sealed request.
+/// SHA-256 of a one-time payment-method token, which identifies an attempt. The token itself is
+/// stored only inside the sealed request.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct TokenFingerprint([u8; 32]);
 
@@ -69,7 +69,7 @@ impl TokenFingerprint {
         Self(sha256(token.as_bytes()))
     }
 
-    /// The fingerprint with these bytes, as a store keeps it.
+    /// The fingerprint with these bytes, for stores.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -95,33 +95,33 @@ pub struct Challenge {
     pub url: String,
 }
 
-/// What a PSP says of one operation, in its answer, a look-up or a notification alike.
+/// A PSP's statement about one operation, in a response, look-up or notification alike.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PspResponse {
     /// It is done.
     Done {
         /// The PSP's reference.
         reference: PspReference,
-        /// For an authorisation: whether the money was captured with it.
+        /// For an authorization: whether the amount was captured with it.
         captured: bool,
     },
-    /// It was taken in; the outcome comes later.
+    /// It was accepted; the outcome follows later.
     Accepted {
         /// The PSP's reference.
         reference: PspReference,
     },
-    /// The shopper has to do something first (authorisations only).
+    /// The shopper has to complete a challenge first (authorizations only).
     ActionRequired(Challenge),
     /// It was refused; final for this operation's key.
     Refused(RefusalReason),
 }
 
-/// What a PSP reports of one operation, in a response or a look-up.
+/// A PSP's report on one operation, in a response or a look-up.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PspReport {
-    /// What became of the operation.
+    /// The state of the operation.
     pub answer: PspResponse,
-    /// The card that an authorization was made with, where the PSP names it.
+    /// The card that was authorized, if the PSP names it.
     pub card: Option<Card>,
 }
 
@@ -131,31 +131,31 @@ impl From<PspResponse> for PspReport {
     }
 }
 
-/// Why a PSP refused.
+/// Why a PSP refused an operation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RefusalReason {
-    /// The issuer said no without saying why.
+    /// The issuer declined without a reason.
     CardDeclined,
-    /// The issuer: not enough money.
+    /// The issuer declined for insufficient funds.
     InsufficientFunds,
     /// The card has expired.
     ExpiredCard,
     /// The shopper failed the challenge.
     AuthenticationFailed,
-    /// The authorisation lapsed by time.
+    /// The authorization expired.
     AuthorizationExpired,
-    /// A void was refused because the money has been captured.
+    /// A void was refused because the amount has been captured.
     AlreadyCaptured,
     /// A void or refund was refused because nothing is held (any more).
     NothingHeld,
-    /// It could not be sent in all the time it had.
+    /// It could not be sent within its time limit.
     NeverSent,
-    /// Anything else, as the PSP calls it (visible ASCII, cut at 64).
+    /// Any other reason, as the PSP names it (visible ASCII, cut at 64).
     Other(String),
 }
 
 impl RefusalReason {
-    /// The text that is kept and shown in `failure.message`.
+    /// The text that is stored and shown in `failure.message`.
     pub fn as_str(&self) -> &str {
         match self {
             Self::CardDeclined => "card_declined",
@@ -170,7 +170,7 @@ impl RefusalReason {
         }
     }
 
-    /// Reads what [`RefusalReason::as_str`] wrote; any other text becomes [`Self::Other`].
+    /// Parses what [`RefusalReason::as_str`] wrote; any other text becomes [`Self::Other`].
     pub fn parse(text: &str) -> Self {
         match text {
             "card_declined" => Self::CardDeclined,
@@ -192,46 +192,47 @@ impl RefusalReason {
     }
 }
 
-/// What has been learned of one operation.
+/// The result of a PSP call: a response, or the lack of one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PspResult {
-    /// The PSP's own word.
+    /// The PSP's response.
     Response(PspResponse),
-    /// The request surely never left us (no connection, breaker open), now or before.
+    /// The request definitely did not leave this process (no connection, breaker open), now or
+    /// before.
     NotSent,
-    /// It may or may not have arrived: time-out, lost connection, a fault that does not say.
+    /// It may or may not have arrived: time-out, lost connection, inconclusive error.
     Unknown,
-    /// A look-up found nothing; which proves nothing by itself.
+    /// A look-up found nothing, which proves nothing by itself.
     NotFound,
 }
 
-/// What a connector is asked to do; the operation's id goes with it as idempotency key.
+/// An instruction for a connector; sent with the operation's id as idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Instruction {
-    /// Reserve (and with `capture` take) the money.
+    /// Reserve the amount (and capture it, with `capture`).
     Authorize {
-        /// How much.
+        /// The amount.
         amount: Money,
         /// Whether to capture at once.
         capture: bool,
     },
-    /// Take so much of an authorised payment; releases the rest.
+    /// Capture this amount of an authorized payment; releases the rest.
     Capture {
         /// The payment.
         payment: PspReference,
-        /// How much.
+        /// The amount.
         amount: Money,
     },
-    /// Release an authorised payment, or end an open challenge.
+    /// Release an authorized payment, or end an open challenge.
     Cancel {
         /// The payment.
         payment: PspReference,
     },
-    /// Give back so much of a captured payment.
+    /// Refund this amount of a captured payment.
     Refund {
         /// The payment.
         payment: PspReference,
-        /// How much.
+        /// The amount.
         amount: Money,
     },
 }

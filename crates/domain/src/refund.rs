@@ -1,4 +1,4 @@
-//! Refunds: money that the merchant gives back.
+//! Refunds of captured payments.
 
 use crate::{
     id::{MerchantId, OperationId, RefundId, SessionId},
@@ -17,35 +17,35 @@ pub struct Refund {
     pub session: SessionId,
     /// The session's merchant.
     pub merchant: MerchantId,
-    /// The operation that carries it out.
+    /// The operation that executes it.
     pub operation: OperationId,
-    /// How much, in the session's currency.
+    /// The amount, in the session's currency.
     pub amount: Money,
     /// The merchant's own reference.
     pub reference: Reference,
-    /// Where it stands.
+    /// Its status.
     pub status: RefundStatus,
-    /// The PSP's reference, as soon as it is known.
+    /// The PSP's reference, once known.
     pub psp_reference: Option<PspReference>,
-    /// When it was asked for.
+    /// When it was requested.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
 }
 
-/// Where a refund stands.
+/// The status of a refund.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RefundStatus {
-    /// Ordered; it counts against the refundable amount.
+    /// Requested; it counts against the refundable amount.
     Requested,
     /// Paid out.
     Succeeded,
-    /// Not paid out (or taken back); it no longer counts.
+    /// Not paid out (or reversed); it no longer counts against the refundable amount.
     Failed(RefusalReason),
 }
 
 impl RefundStatus {
-    /// The name on the wire and in the store.
+    /// The name in the API and in the store.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Requested => "refund_requested",

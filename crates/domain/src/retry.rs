@@ -1,16 +1,16 @@
-//! When something is tried again: doubling waits with a cap, as pure arithmetic.
+//! Retry backoff: doubling delays with a cap, as pure arithmetic.
 
 use time::Duration;
 
-/// No wait is longer while the work is younger than an hour, in seconds.
+/// The maximum delay while the work is younger than an hour, in seconds.
 const EARLY_CAP: i64 = 30;
-/// No wait is ever longer, in seconds.
+/// The maximum delay, in seconds.
 const LATE_CAP: i64 = 900;
 const HOUR: Duration = Duration::HOUR;
 
-/// How long to wait before the next try: 1 s, doubled with each try, at most 30 s while the work
-/// is younger than an hour and 15 min after that; then up to a quarter is taken off by `jitter`
-/// (0 to 255), so that many workers do not wake together.
+/// The delay before the next try: 1 s, doubled with each try, at most 30 s while the work is
+/// younger than an hour and 15 min after that; then reduced by up to a quarter according to
+/// `jitter` (0 to 255), so that many workers do not wake at the same time.
 pub fn backoff_delay(tries: u32, age: Duration, jitter: u8) -> Duration {
     let cap = if age < HOUR { EARLY_CAP } else { LATE_CAP };
     let seconds = 1_i64.checked_shl(tries.min(20)).unwrap_or(cap).min(cap);

@@ -1,4 +1,4 @@
-//! A checkout session: what a merchant asked for and how far its payment has come.
+//! A checkout session: the purchase to be paid and the state of its payment.
 
 mod attempt;
 mod decide;
@@ -33,70 +33,70 @@ use crate::{
     time::Timestamp,
 };
 
-/// A checkout session. All that may happen to it goes through [`Session::decide`].
+/// A checkout session. Every change of it goes through [`Session::decide`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Session {
     /// Its id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The session's merchant.
     pub merchant: MerchantId,
-    /// How many changes it has seen; a write names the version that it read.
+    /// The number of changes so far; a write names the version that it read.
     pub version: u32,
     /// The PSP account that its operations go through.
     pub account: PspAccount,
-    /// How much is to be paid.
+    /// The amount to pay.
     pub amount: Money,
     /// The merchant's reference.
     pub reference: Reference,
     /// The merchant's order number.
     pub order_id: Option<OrderId>,
-    /// Where the shopper goes afterwards.
+    /// Where the shopper is redirected after the payment.
     pub return_url: ReturnUrl,
-    /// The merchant's own pairs.
+    /// The merchant's own key-value pairs.
     pub metadata: Metadata,
-    /// How to reach the shopper.
+    /// The shopper's contact data.
     pub contact: Contact,
-    /// Seconds from authorisation to automatic capture; `None` waits for the merchant.
+    /// Seconds from authorization to automatic capture; `None` leaves the capture to the merchant.
     pub automatic_capture: Option<u32>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
-    /// Until when it can be paid.
+    /// When it can no longer be paid.
     pub expires_at: Timestamp,
-    /// The attempts to pay, oldest first, at most [`MAX_LISTED_ATTEMPTS`]; of those at most
+    /// The attempts to pay, oldest first, at most [`MAX_LISTED_ATTEMPTS`], of which at most
     /// [`MAX_ATTEMPTS`] count.
     pub attempts: Vec<Attempt>,
     /// 3-D Secure challenges opened so far, at most [`MAX_CHALLENGES`].
     pub challenges: u32,
-    /// The number that its next event gets, from 1 without gaps.
+    /// The number of its next event, from 1 without gaps.
     pub next_sequence: u32,
-    /// How far the payment has come.
+    /// The status of the payment.
     pub status: Status,
 }
 
-/// What a new session is made of.
+/// The values of a new session.
 #[derive(Clone, Debug)]
 pub struct NewSession {
     /// Its id.
     pub id: SessionId,
-    /// Whose it is.
+    /// The session's merchant.
     pub merchant: MerchantId,
     /// The PSP account that it will use.
     pub account: PspAccount,
-    /// How much is to be paid, at least 1.
+    /// The amount to pay, at least 1 minor unit.
     pub amount: Money,
     /// The merchant's reference.
     pub reference: Reference,
     /// The merchant's order number.
     pub order_id: Option<OrderId>,
-    /// Where the shopper goes afterwards.
+    /// Where the shopper is redirected after the payment.
     pub return_url: ReturnUrl,
-    /// The merchant's own pairs.
+    /// The merchant's own key-value pairs.
     pub metadata: Metadata,
-    /// How to reach the shopper.
+    /// The shopper's contact data.
     pub contact: Contact,
-    /// Seconds from authorisation to automatic capture; `None` waits for the merchant.
+    /// Seconds from authorization to automatic capture; `None` leaves the capture to the merchant.
     pub automatic_capture: Option<u32>,
     /// The present time.
     pub created_at: Timestamp,
@@ -105,7 +105,7 @@ pub struct NewSession {
 }
 
 impl Session {
-    /// A new session in the status `created`; its times are cut to whole seconds, as the API
+    /// A new session in the status `created`; its times are truncated to whole seconds, as the API
     /// shows them.
     pub fn create(new: NewSession) -> Self {
         let created_at = new.created_at.whole_seconds();

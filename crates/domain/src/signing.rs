@@ -1,7 +1,8 @@
-//! Signing of merchant requests: HMAC-SHA256 over `{timestamp}.{METHOD}.{path}.{sha256(body)}`.
+//! Signatures of merchant requests: HMAC-SHA256 over `{timestamp}.{METHOD}.{path}.{sha256(body)}`.
 //!
-//! Source: the published API page; the two readings of its key are settled in the guide
-//! (`docs/guide/signing.md`): the lowercase hex text of SHA-256 of the secret, or its 32 bytes.
+//! Source: the published API page. It leaves two readings of the key, both accepted as described in
+//! the guide (`docs/guide/signing.md`): the lowercase hex text of SHA-256 of the secret, or its 32
+//! bytes.
 
 use std::fmt;
 
@@ -9,10 +10,10 @@ use ring::{digest, hmac};
 use subtle::{Choice, ConstantTimeEq};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// How far a request's timestamp may lie from the present, either way, in seconds.
+/// The maximum difference between a request's timestamp and the present, either way, in seconds.
 pub const TIMESTAMP_TOLERANCE_SECONDS: i64 = 300;
 
-/// The SHA-256 of an API secret: what is stored (sealed), and what requests are signed with.
+/// The SHA-256 of an API secret: stored sealed, and the key of request signatures.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct SigningKey([u8; 32]);
 
@@ -23,9 +24,9 @@ pub struct SignedRequest<'a> {
     pub timestamp: &'a str,
     /// The method, in upper case.
     pub method: &'a str,
-    /// The origin-form request target as it was sent, with its query.
+    /// The origin-form request target as it was sent, including its query.
     pub target: &'a str,
-    /// The raw body; empty where there is none.
+    /// The raw body; empty if there is none.
     pub body: &'a [u8],
 }
 
@@ -35,7 +36,7 @@ impl SigningKey {
         Self(sha256(secret.as_bytes()))
     }
 
-    /// The key with these 32 bytes, as a store keeps it.
+    /// The key with these 32 bytes, for stores.
     pub fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -53,7 +54,7 @@ impl SigningKey {
         hex::encode(tag)
     }
 
-    /// Whether `signature` (64 hex digits, either case) is right under either reading of the key.
+    /// Whether `signature` (64 hex digits, either case) is valid under either reading of the key.
     ///
     /// Both are always computed and compared in constant time.
     pub fn verify(&self, request: &SignedRequest<'_>, signature: &str) -> bool {
@@ -89,18 +90,18 @@ pub fn signing_string(request: &SignedRequest<'_>) -> String {
     )
 }
 
-/// Reads the text of a timestamp header: 1 to 12 ASCII digits, Unix seconds.
+/// Parses a timestamp header: 1 to 12 ASCII digits, Unix seconds.
 pub fn parse_timestamp(text: &str) -> Option<i64> {
     let plain = (1..=12).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
     if plain { text.parse().ok() } else { None }
 }
 
-/// Whether a timestamp is close enough to the present (both in Unix seconds).
+/// Whether a timestamp is within the tolerance of the present (both in Unix seconds).
 pub fn is_within_tolerance(timestamp: i64, now: i64) -> bool {
     now.abs_diff(timestamp) <= TIMESTAMP_TOLERANCE_SECONDS.unsigned_abs()
 }
 
-/// SHA-256.
+/// The SHA-256 digest of `data`.
 pub fn sha256(data: &[u8]) -> [u8; 32] {
     let mut out = [0; 32];
     out.copy_from_slice(digest::digest(&digest::SHA256, data).as_ref());

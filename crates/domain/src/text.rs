@@ -1,4 +1,4 @@
-//! Texts that merchants give us, each with its rule; a value that exists keeps its rule.
+//! Validated texts from merchants; each type guarantees its rule.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -6,40 +6,40 @@ use email_address::{EmailAddress, Options};
 use unicode_normalization::UnicodeNormalization as _;
 use url::{Host, Url};
 
-/// Which rule a text breaks; the message is fit for the API and never repeats the text.
+/// The rule that a text violates; the message is safe for the API and never contains the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TextError {
-    /// Empty where something is required.
+    /// Empty although required.
     #[error("must not be empty")]
     Empty,
     /// More characters than the rule allows.
     #[error("must be at most {0} characters")]
     TooLong(usize),
-    /// Nothing but blanks.
+    /// Only blanks.
     #[error("must not be blank")]
     Blank,
     /// A control character.
     #[error("must not contain control characters")]
     Control,
-    /// A character that is not shown, or that changes the direction of the text around it.
+    /// A character that is invisible, or that changes the direction of the text around it.
     #[error("must not contain invisible or bidirectional control characters")]
     Invisible,
-    /// No syntactically valid e-mail address.
+    /// Not a syntactically valid e-mail address.
     #[error("must be a valid e-mail address")]
     Email,
-    /// No E.164 number that could exist.
+    /// Not a possible E.164 number.
     #[error("must be a phone number in E.164 form with a known country code and a possible length")]
     Phone,
-    /// No absolute `https` URL as the rule wants it.
+    /// Not an absolute `https` URL as the rule requires.
     #[error("must be an absolute https URL without user info and fragment")]
     Url,
-    /// A host that is literally an address which no merchant on the internet has.
+    /// A literal IP address that is not on the public internet.
     #[error("must not point to a private, loopback, link-local, multicast or reserved address")]
     Address,
     /// More than 50 members.
     #[error("must have at most {0} members")]
     TooMany(usize),
-    /// A key's length.
+    /// A key of invalid length.
     #[error("keys must be 1 to {0} characters without control characters")]
     Key(usize),
 }
@@ -63,9 +63,9 @@ fn plain(text: &str, most: usize) -> Result<String, TextError> {
     Ok(text.to_owned())
 }
 
-/// Whether a character has no glyph of its own: two texts that differ in it look alike, and it can
-/// reorder what stands around it. These are Unicode's default-ignorable code points, which include
-/// the bidirectional controls, and the separators and blanks outside of its white space.
+/// Whether a character has no glyph of its own: texts that differ only in it look alike, and it can
+/// reorder the text around it. These are Unicode's default-ignorable code points, which include the
+/// bidirectional controls, and the separators and blanks outside of its white space.
 fn is_invisible(c: char) -> bool {
     matches!(
         c,
@@ -97,7 +97,7 @@ macro_rules! texts {
         pub struct $name(String);
 
         impl $name {
-            /// Reads the text, or says which rule it breaks.
+            /// Parses the text; errors with the rule that it violates.
             pub fn parse(text: &str) -> Result<Self, TextError> {
                 let parse: fn(&str) -> Result<String, TextError> = $parse;
                 parse(text).map(Self)
@@ -112,14 +112,14 @@ macro_rules! texts {
 }
 
 texts! {
-    /// The merchant's own reference of a session or refund: 1 to 255 characters, not blank, no control
-    /// or invisible characters; need not be unique.
+    /// The merchant's own reference of a session or refund: 1 to 255 characters, not blank, no
+    /// control or invisible characters; need not be unique.
     Reference, |text| plain(text, 255);
     /// The merchant's order number: 1 to 255 characters, not blank, no control or invisible
     /// characters.
     OrderId, |text| plain(text, 255);
-    /// A merchant's name as shoppers see it: 1 to 100 characters, not blank, no control or invisible
-    /// characters.
+    /// A merchant's name as shoppers see it: 1 to 100 characters, not blank, no control or
+    /// invisible characters.
     MerchantName, |text| plain(text, 100);
     /// A syntactically valid e-mail address of at most 254 characters; personal data.
     Email, parse_email;
@@ -151,15 +151,15 @@ fn parse_email(text: &str) -> Result<String, TextError> {
     let options = Options::default()
         .without_display_text()
         .with_required_tld();
-    // Letters and accents may come apart, as some keyboards write them: the parser knows them
-    // composed only.
+    // Letters and accents may be separate code points, as some keyboards produce them; the parser
+    // accepts only composed ones.
     let composed: String = text.nfc().collect();
     EmailAddress::parse_with_options(&composed, options)
         .map(|_| text.to_owned())
         .map_err(|_| TextError::Email)
 }
 
-/// `+`, a known country code, and a length that is possible there (libphonenumber's metadata).
+/// `+`, a known country code, and a possible length for it (libphonenumber's metadata).
 fn parse_phone(text: &str) -> Result<String, TextError> {
     let digits = text.strip_prefix('+').ok_or(TextError::Phone)?;
     let plain = (5..=15).contains(&digits.len())
@@ -183,7 +183,7 @@ fn is_possible(digits: &str, code_length: usize) -> bool {
     let regions = phonenumber::metadata::DATABASE
         .by_code(&code)
         .unwrap_or_default();
-    // The general descriptor holds no lengths: those of the kinds of numbers together count.
+    // The general descriptor has no lengths: the lengths of all number types together count.
     regions
         .iter()
         .flat_map(|region| KINDS.iter().filter_map(|k| region.descriptors().get(*k)))
@@ -194,7 +194,7 @@ fn is_possible(digits: &str, code_length: usize) -> bool {
         })
 }
 
-/// The kinds of numbers that a shopper can have.
+/// The types of phone numbers that a shopper can have.
 const KINDS: [phonenumber::Type; 10] = {
     use phonenumber::Type;
     [
@@ -211,8 +211,8 @@ const KINDS: [phonenumber::Type; 10] = {
     ]
 };
 
-/// Where the shopper goes afterwards: an absolute `https` URL of at most 2048 characters, no user
-/// info, no fragment; `http` for loopback hosts where the sandbox allows it.
+/// Where the shopper is redirected after the payment: an absolute `https` URL of at most 2048
+/// characters without user info and fragment; in the sandbox also `http` to loopback hosts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ReturnUrl {
     text: String,
@@ -220,7 +220,7 @@ pub struct ReturnUrl {
 }
 
 impl ReturnUrl {
-    /// Reads the URL; `sandbox` allows `http` to loopback hosts.
+    /// Parses the URL; `sandbox` allows `http` to loopback hosts.
     pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextError> {
         let url = web_url(text, sandbox)?;
         Ok(Self {
@@ -240,7 +240,7 @@ impl ReturnUrl {
     }
 }
 
-/// Reads an absolute `https` URL without user info and fragment, of at most 2048 characters;
+/// Parses an absolute `https` URL without user info and fragment, of at most 2048 characters;
 /// `sandbox` allows `http` to loopback hosts.
 pub(crate) fn web_url(text: &str, sandbox: bool) -> Result<Url, TextError> {
     if text.chars().count() > 2048 {
@@ -255,12 +255,12 @@ pub(crate) fn web_url(text: &str, sandbox: bool) -> Result<Url, TextError> {
         "http" => sandbox && url.host().is_some_and(|host| is_loopback(&host)),
         _ => false,
     };
-    // Parsers repair `https:/x` and `https:\\x`; who reads the text later may not.
+    // The parser repairs `https:/x` and `https:\\x`; later readers of the text may not.
     let whole = text
         .split_once("://")
         .is_some_and(|(_, rest)| !rest.starts_with('/'))
         && !text.contains('\\');
-    // Asked of the text: the parser forgets user info that is empty.
+    // Checks the text, since the parser drops empty user info.
     let host = text.split(['/', '?']).nth(2).unwrap_or_default();
     let bare = !host.contains('@') && !text.contains('#');
     if !scheme_fits || !whole || !bare || url.host().is_none() {
@@ -282,7 +282,7 @@ fn is_loopback(host: &Host<&str>) -> bool {
 pub struct Metadata(BTreeMap<String, String>);
 
 impl Metadata {
-    /// Takes the pairs, or says which rule they break.
+    /// Validates the pairs; errors with the rule that they violate.
     pub fn new(pairs: BTreeMap<String, String>) -> Result<Self, TextError> {
         if pairs.len() > 50 {
             return Err(TextError::TooMany(50));
@@ -311,7 +311,7 @@ impl fmt::Debug for Metadata {
     }
 }
 
-/// How to reach the shopper: personal data, kept sealed in a table of its own.
+/// The shopper's contact data: personal data, sealed in a table of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Contact {
     /// The shopper's e-mail address.
@@ -321,14 +321,14 @@ pub struct Contact {
 }
 
 impl Contact {
-    /// Whether nothing is known.
+    /// Whether there is no contact data.
     pub fn is_empty(&self) -> bool {
         self.email.is_none() && self.phone.is_none()
     }
 }
 
-/// The text with every run of 13 to 19 digits that passes the Luhn check masked to its last four:
-/// what may be logged of a text in which somebody might have put a card number.
+/// The text with every run of 13 to 19 digits that passes the Luhn check masked to its last four,
+/// for logging texts that may contain a card number.
 ///
 /// Single blanks and dashes between digits belong to a run.
 pub fn mask_card_numbers(text: &str) -> String {

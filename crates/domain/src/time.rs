@@ -1,10 +1,11 @@
-//! Points in time: UTC, microseconds, the precision that both databases keep.
+//! Points in time: UTC with microsecond precision, which both databases store.
 
 use ::time::{Duration, OffsetDateTime};
 
-/// A point in time in UTC, cut to whole microseconds so that a value survives any database.
+/// A point in time in UTC, truncated to whole microseconds so that every database stores it
+/// exactly.
 ///
-/// Ranges over the years that `time` can hold; arithmetic saturates at the ends.
+/// Covers the years that `time` supports; arithmetic saturates at the ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(OffsetDateTime);
 
@@ -12,19 +13,19 @@ impl Timestamp {
     /// The start of 1970, before anything that is stored.
     pub const UNIX_EPOCH: Self = Self(OffsetDateTime::UNIX_EPOCH);
 
-    /// The given instant, cut to microseconds.
+    /// The given instant, truncated to microseconds.
     pub fn new(at: OffsetDateTime) -> Self {
         let at = at.to_offset(::time::UtcOffset::UTC);
         let micros = at.microsecond();
         Self(at.replace_microsecond(micros).unwrap_or(at))
     }
 
-    /// The instant that lies this many seconds after 1970; `None` beyond the calendar.
+    /// The instant this many seconds after 1970; `None` if out of range.
     pub fn from_unix_seconds(seconds: i64) -> Option<Self> {
         OffsetDateTime::from_unix_timestamp(seconds).ok().map(Self)
     }
 
-    /// The instant that lies this many microseconds after 1970; `None` beyond the calendar.
+    /// The instant this many microseconds after 1970; `None` if out of range.
     pub fn from_unix_micros(micros: i64) -> Option<Self> {
         let nanos = i128::from(micros).checked_mul(1000)?;
         OffsetDateTime::from_unix_timestamp_nanos(nanos)
@@ -37,35 +38,35 @@ impl Timestamp {
         self.0.unix_timestamp()
     }
 
-    /// Microseconds since 1970; saturates where the calendar is wider than an `i64`.
+    /// Microseconds since 1970; saturates at the limits of an `i64`.
     pub fn unix_micros(self) -> i64 {
         i64::try_from(self.0.unix_timestamp_nanos().div_euclid(1000)).unwrap_or(i64::MAX)
     }
 
-    /// Milliseconds since 1970, never negative: what a `UUIDv7` carries.
+    /// Milliseconds since 1970, never negative, as in a `UUIDv7`.
     pub fn unix_millis(self) -> u64 {
         u64::try_from(self.0.unix_timestamp_nanos().div_euclid(1_000_000)).unwrap_or(0)
     }
 
-    /// This instant and so many seconds.
+    /// This instant plus `seconds`.
     #[must_use]
     pub fn plus_seconds(self, seconds: i64) -> Self {
         self.plus(Duration::seconds(seconds))
     }
 
-    /// This instant and so much time.
+    /// This instant plus `duration`.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         Self::new(self.0.saturating_add(duration))
     }
 
-    /// This instant without its fraction of a second: what the API shows.
+    /// This instant truncated to whole seconds, as the API shows it.
     #[must_use]
     pub fn whole_seconds(self) -> Self {
         Self(self.0.replace_nanosecond(0).unwrap_or(self.0))
     }
 
-    /// The time from `earlier` to this instant, negative where `earlier` is later.
+    /// The time from `earlier` to this instant; negative if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         let nanos = self
             .0
@@ -74,7 +75,7 @@ impl Timestamp {
         Duration::nanoseconds(i64::try_from(nanos).unwrap_or(i64::MAX))
     }
 
-    /// The value for crates that speak `time`.
+    /// The value for crates that use `time`.
     pub fn as_offset_date_time(self) -> OffsetDateTime {
         self.0
     }

@@ -1,4 +1,4 @@
-//! Webhooks out: where a merchant wants its events, how they are signed, when they are tried again.
+//! Webhooks: endpoints, signatures, and the retry schedule of deliveries.
 
 pub mod address;
 pub mod delivery;

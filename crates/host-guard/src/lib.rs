@@ -1,10 +1,10 @@
-//! Which requests a local HTTP server answers, judged by `Host` and `Origin`.
+//! Decides by `Host` and `Origin` which requests a local HTTP server answers.
 //!
-//! A server without a password is protected by its address alone: loopback, or a network of its
-//! operators. A web page in a browser on such a machine can still reach it: under a name that the
-//! page's owner resolves to the server's address (DNS rebinding), or by a request to another origin.
-//! A request must therefore name the server by an address, by `localhost`, or by a configured name,
-//! and must not come from a page of another origin.
+//! A server without a password is protected only by its address: loopback, or the operators'
+//! network. A web page in a browser on such a machine can still reach it: under a host name that
+//! the page's owner resolves to the server's address (DNS rebinding), or by a cross-origin request.
+//! A request must therefore address the server by IP address, `localhost` or a configured name, and
+//! must not come from a page of another origin.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -13,7 +13,7 @@ use actix_web::http::{
     header::{HOST, HeaderMap, ORIGIN},
 };
 
-/// The addresses and names under which a server answers.
+/// The addresses and names under which a server accepts requests.
 #[derive(Clone, Debug)]
 pub struct AllowedHosts {
     bind_address: IpAddr,
@@ -21,7 +21,7 @@ pub struct AllowedHosts {
 }
 
 impl AllowedHosts {
-    /// Of a server that is bound to this address and has these names besides.
+    /// The hosts of a server bound to this address, with these additional names.
     pub fn new(bind_address: IpAddr, names: &[String]) -> Self {
         let names = names.into();
         Self {
@@ -35,15 +35,16 @@ impl AllowedHosts {
         self.bind_address.is_loopback()
     }
 
-    /// Whether a request names this server: by exactly one `Host`, and by the host of its target
-    /// where that has one (then it is the one that counts).
+    /// Whether a request addresses this server: by exactly one `Host`, and, if its target has a
+    /// host, by that one, which then takes precedence.
     pub fn allows_request(&self, headers: &HeaderMap, target: &Uri) -> bool {
         let target_is_allowed = target.host().is_none_or(|host| self.allows(host));
         target_is_allowed && single_host(headers).is_some_and(|host| self.allows(host))
     }
 
-    /// Whether a `Host` is a name of ours, loopback or the bound address; where that is every address
-    /// of the machine, any address will do. Ports do not matter: a tunnel may begin at another.
+    /// Whether a `Host` is a configured name, loopback or the bound address; if that is unspecified
+    /// (all addresses of the machine), any IP address is accepted. Ports are ignored, because a
+    /// tunnel may start at another port.
     fn allows(&self, host: &str) -> bool {
         let name = without_port(host);
         let is_name = |allowed: &str| name.eq_ignore_ascii_case(allowed);
@@ -62,8 +63,8 @@ impl AllowedHosts {
     }
 }
 
-/// Whether a request comes from a page of another origin. Browsers name the origin of a page;
-/// programs name none. The scheme may differ, because a proxy may end TLS before the server.
+/// Whether a request comes from a page of another origin. Browsers send the page's origin; other
+/// programs send none. The scheme may differ, because a proxy may terminate TLS.
 pub fn is_cross_origin(headers: &HeaderMap) -> bool {
     let mut origins = headers.get_all(ORIGIN);
     let Some(origin) = origins.next() else {

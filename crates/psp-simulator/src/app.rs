@@ -1,4 +1,4 @@
-//! All routes on one screen, and what their handlers share.
+//! All routes and the state that their handlers share.
 
 use std::sync::Arc;
 
@@ -17,42 +17,42 @@ use crate::server::listener_control::ListenerControl;
 use crate::store::Store;
 use crate::{challenge, fields, ledger, modifications, operations, pages, payments, tokens};
 
-/// The largest body that is read, in bytes.
+/// Maximum size of a request body, in bytes.
 const MAX_BODY_BYTES: usize = 65_536;
 
-/// A running simulator, as its handlers and tasks see it.
+/// The state of a running simulator, shared by handlers and tasks.
 pub(crate) struct Simulator {
     pub(crate) store: Store,
     pub(crate) faults: Faults,
     pub(crate) bearer: Secret,
-    /// Challenge URLs begin with this origin.
+    /// The origin of challenge URLs.
     pub(crate) public_url: String,
-    /// The names under which requests are answered.
+    /// The host names under which requests are accepted.
     pub(crate) hosts: AllowedHosts,
     pub(crate) notifiers: Notifiers,
     pub(crate) listener_control: ListenerControl,
 }
 
-/// Wakes the tasks that wait for something to do.
+/// Wakes the tasks that wait for work.
 #[derive(Clone, Default)]
 pub(crate) struct Notifiers {
-    /// Accepted work and successes to be taken back.
+    /// Accepted work and late failures.
     pub(crate) work: Arc<Notify>,
-    /// The outgoing queue.
+    /// The queue of outgoing notifications.
     pub(crate) delivery: Arc<Notify>,
 }
 
 impl Notifiers {
-    /// Something was committed that may be work for anyone.
+    /// Wakes all tasks after a commit that may have created work for any of them.
     pub(crate) fn notify_all(&self) {
         self.work.notify_one();
         self.delivery.notify_one();
     }
 }
 
-/// What every answer carries: a PSP's answers are not to be cached or sniffed, and other sites are not
-/// told where a request comes from; the simulator's own pages still get an `Origin` that [`host_guard`]
-/// can check. There are no CORS headers: no page of another origin can read anything.
+/// Headers of every response: responses must not be cached or sniffed, and other sites receive no
+/// referrer; the simulator's own pages still get an `Origin` that [`host_guard`] can check. There
+/// are no CORS headers: no page of another origin can read a response.
 pub(crate) fn default_headers() -> DefaultHeaders {
     DefaultHeaders::new()
         .add(("Cache-Control", "no-store"))
@@ -60,8 +60,8 @@ pub(crate) fn default_headers() -> DefaultHeaders {
         .add(("Referrer-Policy", "same-origin"))
 }
 
-/// Refuses requests under another host's name and from pages of another origin: card tokens, ledger
-/// and faults need no password.
+/// Refuses requests for an unknown host and from pages of another origin, because card tokens,
+/// ledger and faults need no password.
 pub(crate) async fn host_guard<B: MessageBody + 'static>(
     simulator: web::Data<Simulator>,
     request: ServiceRequest,

@@ -1,6 +1,6 @@
-//! Reads a JSON body member by member and names everything that is wrong with it at once.
+//! Reads a JSON body member by member and reports all its errors at once.
 //!
-//! Values are never echoed: a body may hold a card number.
+//! Values are never echoed: a body may contain a card number.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::CONTENT_TYPE;
@@ -9,17 +9,17 @@ use url::Url;
 
 use crate::problem::{FieldProblem, Problem};
 
-/// The members of a JSON object that have not been read yet, and what was wrong with the others.
+/// The members of a JSON object that have not been read yet, and the errors of the others.
 ///
-/// The readers below give a stand-in where a member cannot be taken; it is never used, because
+/// The readers below return a placeholder for an invalid member; it is never used, because
 /// [`Body::finish`] then refuses the call.
 pub(crate) struct Body {
     members: Map<String, Value>,
     problems: Vec<FieldProblem>,
 }
 
-/// 415 unless the body is declared as `application/json`. A page of another origin cannot send that
-/// without a preflight, which the simulator never answers.
+/// Returns 415 unless the body is declared as `application/json`. A page of another origin cannot
+/// send that without a preflight, which the simulator never answers.
 pub(crate) fn require_json(request: &HttpRequest) -> Result<(), Problem> {
     let declared = request
         .headers()
@@ -46,7 +46,7 @@ impl Body {
         }
     }
 
-    /// Says that a member cannot be taken.
+    /// Adds an error for a member.
     pub(crate) fn add_problem(&mut self, field: &str, problem: &str) {
         self.problems.push(FieldProblem {
             field: field.to_owned(),
@@ -54,7 +54,7 @@ impl Body {
         });
     }
 
-    /// Takes a member as it is; `null` counts as absent.
+    /// Takes the raw value of a member; `null` counts as absent.
     pub(crate) fn take(&mut self, field: &str) -> Option<Value> {
         self.members.remove(field).filter(|value| !value.is_null())
     }
@@ -91,7 +91,7 @@ impl Body {
         }
     }
 
-    /// Three capital letters, as ISO 4217 writes a currency.
+    /// A currency code of three capital letters (ISO 4217).
     pub(crate) fn currency(&mut self, field: &str) -> String {
         let code = self.text(field, 3);
         if !code.is_empty() && (code.len() != 3 || !code.bytes().all(|b| b.is_ascii_uppercase())) {
@@ -100,7 +100,7 @@ impl Body {
         code
     }
 
-    /// A truth value; false where absent.
+    /// A boolean; false if absent.
     pub(crate) fn flag(&mut self, field: &str) -> bool {
         match self.take(field) {
             Some(Value::Bool(flag)) => flag,
@@ -124,7 +124,7 @@ impl Body {
         text.map(str::to_owned)
     }
 
-    /// Refuses what is left over as unknown and everything that was wrong.
+    /// Refuses remaining members as unknown, and reports all errors.
     pub(crate) fn finish(mut self) -> Result<(), Problem> {
         let unknown: Vec<String> = self.members.keys().cloned().collect();
         for field in unknown {

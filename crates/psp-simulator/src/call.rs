@@ -1,4 +1,4 @@
-//! What all calls with an idempotency key have in common: the key, the fingerprint, the answer.
+//! Common parts of all calls with an idempotency key: key, fingerprint and response.
 
 use actix_web::{HttpRequest, HttpResponse};
 use ring::digest;
@@ -11,7 +11,7 @@ use crate::problem::Problem;
 use crate::store::payments::Payment;
 
 const HEADER: &str = "Idempotency-Key";
-/// The longest key that is taken, in characters.
+/// Maximum length of a key, in characters.
 const MAX_KEY_LENGTH: usize = 255;
 
 /// The call's idempotency key: 1 to 255 visible ASCII characters; 422 otherwise.
@@ -28,7 +28,7 @@ pub(crate) fn idempotency_key(request: &HttpRequest) -> Result<String, Problem> 
         .ok_or_else(|| Problem::field(HEADER, "must be 1 to 255 visible ASCII characters"))
 }
 
-/// What tells two calls under one key apart: SHA-256 over the parameters, in a fixed order.
+/// Distinguishes calls under the same key: SHA-256 over the parameters, in a fixed order.
 pub(crate) fn fingerprint(parameters: &Value) -> String {
     hex::encode(digest::digest(
         &digest::SHA256,
@@ -36,7 +36,7 @@ pub(crate) fn fingerprint(parameters: &Value) -> String {
     ))
 }
 
-/// Writes an answer: 201 with the result, 404 for an unknown payment, 422 for a key used before.
+/// Builds a response: 201 with the result, 404 for an unknown payment, 422 for a reused key.
 pub(crate) fn respond(
     simulator: &Simulator,
     answer: CallResponse,
@@ -69,8 +69,8 @@ pub(crate) fn respond(
     Ok(HttpResponse::Created().json(body))
 }
 
-/// Adds what only a payment call's report has: the card, and with the result `challenge` the page
-/// that the shopper's browser is to show.
+/// Adds the members of payment calls only: the card and, with the result `challenge`, the page to
+/// show in the shopper's browser.
 pub(crate) fn describe(
     simulator: &Simulator,
     members: &mut Map<String, Value>,

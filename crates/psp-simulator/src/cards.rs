@@ -1,8 +1,8 @@
-//! Cards: is it one, whose is it, and how does it behave.
+//! Card numbers: validity, brand and behavior.
 
 use crate::codes::Behaviour;
 
-/// What is kept of a card.
+/// The stored data of a card.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Card {
     pub(crate) brand: &'static str,
@@ -10,7 +10,7 @@ pub(crate) struct Card {
     pub(crate) behaviour: Behaviour,
 }
 
-/// The numbers that do not simply approve.
+/// The numbers with special behavior.
 const TEST_CARDS: [(&str, Behaviour); 5] = [
     ("4000000000000002", Behaviour::CardDeclined),
     ("4000000000009995", Behaviour::InsufficientFunds),
@@ -19,7 +19,7 @@ const TEST_CARDS: [(&str, Behaviour); 5] = [
     ("4000000000000259", Behaviour::Chargeback),
 ];
 
-/// Reads a card number (spaces and hyphens are ignored): 12 to 19 digits with a right check digit.
+/// Parses a card number (spaces and hyphens are ignored): 12 to 19 digits with a valid check digit.
 pub(crate) fn parse(number: &str) -> Option<Card> {
     let digits: String = number.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
     let right_length = (12..=19).contains(&digits.len());
@@ -38,7 +38,7 @@ pub(crate) fn parse(number: &str) -> Option<Card> {
     })
 }
 
-/// The check digit of ISO/IEC 7812-1.
+/// Verifies the check digit of ISO/IEC 7812-1.
 fn passes_luhn(digits: &str) -> bool {
     let sum: u32 = digits
         .bytes()

@@ -1,7 +1,7 @@
 //! `GET /challenge/{id}` and `POST` with `outcome=pass|fail`: the bank's 3-D Secure page.
 //!
-//! Its end tells the page around that there is something to ask the PSP for, and no more: whoever
-//! believes a message instead of the PSP believes the shopper.
+//! When it ends, it posts a message to the embedding page that only asks it to query the PSP:
+//! trusting the content of such a message would mean trusting the shopper.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use askama::Template;
@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::store::payments;
 use crate::texts::Texts;
 
-/// The page may stand in any web page: the one that embeds it is not known to the bank.
+/// Any web page may frame it: the bank does not know the embedding page.
 const FRAME_POLICY: &str = "form-action 'self'; frame-ancestors http: https:";
 const UNKNOWN: Problem = Problem::NotFound("there is no such challenge");
 
@@ -27,7 +27,7 @@ struct Page<'a> {
     last4: &'a str,
 }
 
-/// What the two buttons send.
+/// The form of the two buttons.
 #[derive(Debug, Deserialize)]
 pub(crate) struct ChallengeForm {
     outcome: Option<String>,
@@ -49,7 +49,7 @@ pub(crate) async fn page(
     render(&request, open, payment.last4.as_deref())
 }
 
-/// Ends the challenge; one that has ended stays as it is.
+/// Ends the challenge; a challenge that has ended does not change.
 pub(crate) async fn finish(
     request: HttpRequest,
     id: web::Path<String>,

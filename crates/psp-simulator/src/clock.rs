@@ -1,10 +1,10 @@
-//! The only place where the simulator reads the time: microseconds since 1970 in UTC.
+//! The simulator's only clock: microseconds since 1970 in UTC.
 
 use time::format_description::BorrowedFormatItem;
 use time::macros::format_description;
 use time::{Month, OffsetDateTime};
 
-/// RFC 3339 with exactly six decimals, so that texts sort as the instants do.
+/// RFC 3339 with exactly six decimals, so that texts sort chronologically.
 const RFC3339_MICROS: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:6]Z");
 
@@ -16,18 +16,18 @@ fn utc() -> OffsetDateTime {
     OffsetDateTime::now_utc()
 }
 
-/// Now, in microseconds since 1970-01-01 UTC.
+/// The present time in microseconds since 1970-01-01 UTC.
 pub(crate) fn now() -> i64 {
     i64::try_from(utc().unix_timestamp_nanos() / 1_000).unwrap_or(i64::MAX)
 }
 
-/// The present year and month (UTC), for a card's expiry.
+/// The present year and month (UTC), for checking a card's expiry.
 pub(crate) fn year_and_month() -> (i32, Month) {
     let today = utc().date();
     (today.year(), today.month())
 }
 
-/// Writes an instant as RFC 3339 with microseconds.
+/// Formats an instant as RFC 3339 with microseconds.
 pub(crate) fn rfc3339(micros: i64) -> String {
     OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000)
         .ok()

@@ -1,4 +1,4 @@
-//! The fixed words of the wire and of the database: kinds, statuses, results, reasons.
+//! Enums with a text form shared by wire and database: kinds, statuses, results, reasons.
 
 use diesel::deserialize::{self, FromSql, FromSqlRow};
 use diesel::expression::AsExpression;
@@ -6,7 +6,7 @@ use diesel::serialize::{self, IsNull, Output, ToSql};
 use diesel::sql_types::Text;
 use diesel::sqlite::{Sqlite, SqliteValue};
 
-/// Declares an enum whose variants are words: the same text on the wire and in the database.
+/// Declares an enum with the same text form on the wire and in the database.
 macro_rules! text_enum {
     (
         $(#[$doc:meta])*
@@ -18,12 +18,12 @@ macro_rules! text_enum {
         pub(crate) enum $name { $($(#[$variant_doc])* $variant,)+ }
 
         impl $name {
-            /// The word itself.
+            /// The text form.
             pub(crate) const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
 
-            /// Reads a word; `None` if it is not one of them.
+            /// Parses the text form; `None` if it is unknown.
             pub(crate) fn parse(text: &str) -> Option<Self> {
                 match text { $($text => Some(Self::$variant),)+ _ => None }
             }
@@ -53,7 +53,7 @@ macro_rules! text_enum {
 }
 
 text_enum! {
-    /// What a call asked for; also the kinds that the faults `refuse` and `fail_late` name.
+    /// The kind of a call; also used by the faults `refuse` and `fail_late`.
     Kind {
         Authorise = "authorise",
         Capture = "capture",
@@ -63,7 +63,7 @@ text_enum! {
 }
 
 impl Kind {
-    /// The `type` of the notification that tells how such a call ended.
+    /// The `type` of the notification with the result of such a call.
     pub(crate) const fn notification_type(self) -> &'static str {
         match self {
             Self::Authorise => "authorisation",
@@ -73,11 +73,11 @@ impl Kind {
 }
 
 text_enum! {
-    /// Where a payment stands.
+    /// The status of a payment.
     Status {
         /// Accepted in asynchronous mode, not yet decided.
         Pending = "pending",
-        /// Waits for the shopper at the challenge page.
+        /// Waiting for the shopper on the challenge page.
         Challenge = "challenge",
         /// The whole amount is held.
         Authorised = "authorised",
@@ -85,15 +85,16 @@ text_enum! {
         Captured = "captured",
         Cancelled = "cancelled",
         Refused = "refused",
-        /// The authorisation lapsed (`fail_late`).
+        /// The authorization lapsed (`fail_late`).
         Lapsed = "lapsed",
-        /// The capture was taken back (`fail_late`). Nothing is held and nothing can follow.
+        /// The capture was reversed (`fail_late`). Nothing is held and no further operation is
+        /// possible.
         CaptureFailed = "capture_failed",
     }
 }
 
 text_enum! {
-    /// What became of a call, as answers and the look-up say it.
+    /// The result of a call, as in responses and look-ups.
     Outcome {
         Authorised = "authorised",
         Captured = "captured",
@@ -106,7 +107,7 @@ text_enum! {
 }
 
 text_enum! {
-    /// Why something was refused; documented for callers in the crate's documentation.
+    /// Why a call was refused; described in the crate's documentation.
     Reason {
         CardDeclined = "card_declined",
         InsufficientFunds = "insufficient_funds",
@@ -126,14 +127,14 @@ text_enum! {
 }
 
 text_enum! {
-    /// How a card behaves, decided by its number when it is turned into a token.
+    /// A card's behavior, determined by its number when the token is created.
     Behaviour {
         Approve = "approve",
         CardDeclined = "card_declined",
         InsufficientFunds = "insufficient_funds",
         ExpiredCard = "expired_card",
         Challenge = "challenge",
-        /// Approves now; the chargeback after the capture comes with the disputes.
+        /// Approves; the chargeback after the capture comes with the disputes.
         Chargeback = "chargeback",
     }
 }

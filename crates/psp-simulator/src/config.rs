@@ -1,4 +1,4 @@
-//! What a simulator is started with.
+//! The simulator's configuration.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -7,22 +7,22 @@ use std::path::PathBuf;
 use subtle::ConstantTimeEq as _;
 use zeroize::Zeroizing;
 
-/// A secret text: masked in `Debug`, without `Display`, wiped from memory when dropped.
+/// A secret text: masked in `Debug`, without `Display`, zeroed when dropped.
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Wraps a secret. It is used byte for byte as given.
+    /// Wraps a secret, which is used byte for byte.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Zeroizing::new(text.into()))
     }
 
-    /// The bytes themselves, for a signature.
+    /// The secret's bytes, for a signature.
     pub(crate) fn bytes(&self) -> &[u8] {
         self.0.as_bytes()
     }
 
-    /// Whether `candidate` is this secret, in a time that tells nothing but the length.
+    /// Whether `candidate` equals the secret; the time taken reveals only the length.
     pub(crate) fn matches(&self, candidate: &str) -> bool {
         self.bytes().ct_eq(candidate.as_bytes()).into()
     }
@@ -34,26 +34,25 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// How to start a simulator. Made by [`Config::new`]; all fields may be changed afterwards.
+/// The configuration of a simulator. Created by [`Config::new`]; all fields can be changed.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// The address to listen on; loopback by default, as a sandbox should.
+    /// The address to listen on; loopback by default.
     pub bind: IpAddr,
-    /// The port to listen on; 0 (the default) takes a free one.
+    /// The port to listen on; 0 (the default) selects a free one.
     pub port: u16,
-    /// The SQLite file; it is created with its folder where absent. Beside it lie SQLite's `-wal`
-    /// and `-shm` files and a `.lock` file, which keeps a second simulator out.
+    /// The SQLite file, created with its directory if absent. Beside it are SQLite's `-wal` and
+    /// `-shm` files and a `.lock` file, which excludes a second simulator.
     pub database: PathBuf,
-    /// The token that callers of `/v1/payments…` and `/v1/operations…` send as
-    /// `Authorization: Bearer …`.
+    /// The bearer token required for `/v1/payments…` and `/v1/operations…`, sent as `Authorization:
+    /// Bearer …`.
     pub bearer: Secret,
-    /// The account's key for `X-Psp-Signature`; its bytes are the HMAC key as they stand.
+    /// The account's key for `X-Psp-Signature`; its bytes are used directly as the HMAC key.
     pub notification_key: Secret,
-    /// The origin under which browsers reach the simulator, without a slash at the end, where that
-    /// is not `http://<bind>:<port>` (behind a proxy). Challenge URLs begin with it.
+    /// The origin at which browsers reach the simulator, without a trailing slash, if that is not
+    /// `http://<bind>:<port>` (behind a proxy). Used in challenge URLs.
     pub public_url: Option<String>,
-    /// Host names besides `localhost`, its own address and that of `public_url` under which it
-    /// answers.
+    /// Accepted host names besides `localhost`, its own address and the host of `public_url`.
     pub hosts: Vec<String>,
 }
 

@@ -1,20 +1,20 @@
-//! What a call does to a payment: pure decisions, without a clock, a database or chance.
+//! The effect of a call on a payment: pure decisions, without clock, database or randomness.
 
 use crate::codes::{EntryKind, Kind, Reason, Status};
 use crate::store::payments::Payment;
 
-/// What becomes of a payment when a call is carried out.
+/// The effect of executing a call on a payment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Effect {
     pub(crate) status: Status,
     pub(crate) captured: i64,
     pub(crate) refunded: i64,
-    /// Entries for the ledger, in order.
+    /// Ledger entries, in order.
     pub(crate) movements: Vec<(EntryKind, i64)>,
 }
 
 impl Effect {
-    /// The payment as it stands, without a movement.
+    /// The unchanged payment, without ledger entries.
     fn none(payment: &Payment) -> Self {
         Self {
             status: payment.status,
@@ -25,7 +25,7 @@ impl Effect {
     }
 }
 
-/// The issuer's yes: the amount is held, and captured at once if the payment asked for that.
+/// Authorizes the payment: holds the amount, and captures it at once if the payment requests that.
 pub(crate) fn authorise(payment: &Payment) -> Effect {
     let held = Effect {
         status: Status::Authorised,
@@ -43,7 +43,7 @@ pub(crate) fn authorise(payment: &Payment) -> Effect {
     }
 }
 
-/// Captures `amount` of what is held. The rest is voided: there is one capture for a payment.
+/// Captures `amount` of the held amount and voids the rest: a payment has a single capture.
 pub(crate) fn capture(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
     match payment.status {
         Status::Authorised => {}
@@ -68,8 +68,8 @@ pub(crate) fn capture(payment: &Payment, amount: i64) -> Result<Effect, Reason> 
     })
 }
 
-/// Ends a payment before its capture: voids what is held. An open challenge and a payment that is
-/// not decided yet hold nothing, so ending them moves nothing.
+/// Cancels a payment before its capture: voids the held amount. An open challenge and an undecided
+/// payment hold nothing, so cancelling them moves no money.
 pub(crate) fn cancel(payment: &Payment) -> Result<Effect, Reason> {
     let movements = match payment.status {
         Status::Authorised => vec![(EntryKind::Void, payment.amount)],
@@ -86,7 +86,7 @@ pub(crate) fn cancel(payment: &Payment) -> Result<Effect, Reason> {
     })
 }
 
-/// Gives back `amount` of what was captured and not refunded yet.
+/// Refunds `amount` of the captured amount not refunded yet.
 pub(crate) fn refund(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
     if payment.status != Status::Captured {
         return Err(Reason::WrongState);
@@ -101,8 +101,8 @@ pub(crate) fn refund(payment: &Payment, amount: i64) -> Result<Effect, Reason> {
     })
 }
 
-/// Takes back what a call of this kind did (`fail_late`). `None` where there is nothing to take
-/// back any more, such as an authorisation that has been captured meanwhile.
+/// Reverses a call of this kind (`fail_late`). `None` if there is nothing left to reverse, such as
+/// an authorization that has been captured since.
 pub(crate) fn reverse(payment: &Payment, kind: Kind, amount: i64) -> Option<Effect> {
     let after = Effect::none(payment);
     match (kind, payment.status) {
@@ -111,7 +111,7 @@ pub(crate) fn reverse(payment: &Payment, kind: Kind, amount: i64) -> Option<Effe
             movements: vec![(EntryKind::Authorise, -amount)],
             ..after
         }),
-        // A payment call that captured at once is taken back as the capture that it was.
+        // A payment call with immediate capture is reversed as a capture.
         (Kind::Authorise | Kind::Capture, Status::Captured)
             if kind == Kind::Capture || payment.capture =>
         {

@@ -1,4 +1,4 @@
-//! Carries calls out inside one transaction: payment, call, ledger and notification together.
+//! Executes calls within one transaction: payment, call, ledger and notification together.
 
 pub(crate) mod challenge;
 pub(crate) mod due;
@@ -19,12 +19,12 @@ use crate::store::ledger::{self, Entry};
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
 
-/// How long accepted work waits in asynchronous mode, in microseconds.
+/// Delay of accepted work in asynchronous mode, in microseconds.
 pub(crate) const WORK_DELAY: i64 = 200_000;
-/// After how long a success is taken back by `fail_late`, in microseconds.
+/// Delay of a reversal by `fail_late`, in microseconds.
 pub(crate) const LATE_DELAY: i64 = 1_000_000;
 
-/// One transaction: its connection, its instant and the faults in force throughout.
+/// A transaction: its connection, its instant and the faults active throughout.
 pub(crate) struct Transaction<'a> {
     pub(crate) connection: &'a mut SqliteConnection,
     pub(crate) now: i64,
@@ -32,7 +32,7 @@ pub(crate) struct Transaction<'a> {
 }
 
 impl<'a> Transaction<'a> {
-    /// Begins work on a connection that is inside a transaction.
+    /// Wraps a connection that is inside a transaction.
     pub(crate) fn new(connection: &'a mut SqliteConnection, faults: &Faults) -> Self {
         Self {
             connection,
@@ -41,8 +41,8 @@ impl<'a> Transaction<'a> {
         }
     }
 
-    /// Applies a decision to the payment and writes its movements into the ledger, under the key of
-    /// the call that caused them. The caller saves the payment.
+    /// Applies a decision to the payment and writes its ledger entries under the key of the causing
+    /// call. The caller saves the payment.
     fn apply(
         &mut self,
         payment: &mut Payment,
@@ -67,8 +67,7 @@ impl<'a> Transaction<'a> {
         Ok(())
     }
 
-    /// Gives a call its final result and queues the notification that tells it. The caller saves
-    /// the call.
+    /// Sets a call's final result and enqueues its notification. The caller saves the call.
     fn finish_operation(
         &mut self,
         payment: &Payment,
@@ -83,7 +82,7 @@ impl<'a> Transaction<'a> {
         notifications::enqueue(self, payment, &content)
     }
 
-    /// Arranges that a success is taken back later, if the call was so doomed.
+    /// Schedules the reversal of a success if the call is subject to `fail_late`.
     fn schedule_late_failure(&self, operation: &mut Operation) {
         if operation.fail_late {
             operation.late_at = Some(self.now + LATE_DELAY);
@@ -91,13 +90,13 @@ impl<'a> Transaction<'a> {
     }
 }
 
-/// What a call with an idempotency key is answered.
+/// The response to a call with an idempotency key.
 #[derive(Clone, Debug)]
 pub(crate) enum CallResponse {
-    /// Done now, or done before and remembered.
+    /// The call was executed, now or before.
     Operation {
         operation: Operation,
-        /// The payment that it made or modified.
+        /// The payment that the call created or modified.
         payment: Box<Payment>,
     },
     /// The key was used before with other parameters.
@@ -106,7 +105,7 @@ pub(crate) enum CallResponse {
     UnknownPayment,
 }
 
-/// The remembered answer for a key, if the key has been seen.
+/// The recorded response for a key, if the key was used before.
 fn recorded_response(
     connection: &mut SqliteConnection,
     key: &str,

@@ -1,10 +1,10 @@
-//! The only source of randomness: unguessable texts and seeds from the operating system.
+//! The only source of randomness: random ids and seeds from the operating system.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ring::rand::{SecureRandom as _, SystemRandom};
 
-/// The operating system gave no randomness; nothing unguessable can be made.
+/// The operating system provided no randomness.
 #[derive(Debug, thiserror::Error)]
 #[error("the operating system gave no randomness")]
 pub(crate) struct NoEntropy;
@@ -18,7 +18,7 @@ pub(crate) fn random_id(prefix: &str) -> Result<String, NoEntropy> {
     Ok(format!("{prefix}{}", URL_SAFE_NO_PAD.encode(bytes)))
 }
 
-/// A seed for the faults of a caller that named none.
+/// A random seed for faults put without one.
 pub(crate) fn seed() -> Result<u64, NoEntropy> {
     let mut bytes = [0_u8; 8];
     SystemRandom::new()

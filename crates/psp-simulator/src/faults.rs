@@ -1,7 +1,7 @@
-//! `PUT /v1/faults`, `GET`, `DELETE`: the simulator misbehaves as told.
+//! `PUT /v1/faults`, `GET`, `DELETE`: fault injection on request.
 //!
-//! The settings outlive the process like everything else that was answered; only a closed door
-//! (`refuse_connections_ms`) is an act of the moment and not repeated at a start.
+//! The settings are persistent; only `refuse_connections_ms` is a one-time action that is not
+//! repeated after a restart.
 
 pub(crate) mod inject;
 pub(crate) mod rng;
@@ -23,7 +23,7 @@ use crate::store::{self, StoreError};
 use rng::FaultRng;
 use settings::FaultSettings;
 
-/// The faults in force and how far their dice have been rolled.
+/// The active faults with the state of their random sequences.
 pub(crate) struct ActiveFaults {
     pub(crate) settings: FaultSettings,
     pub(crate) rng: FaultRng,
@@ -41,7 +41,7 @@ impl ActiveFaults {
         }
     }
 
-    /// The number of the next request that the faults touch, from 0.
+    /// The number of the next request that faults apply to, from 0.
     pub(crate) fn next_request(&self) -> u64 {
         self.requests.fetch_add(1, Ordering::Relaxed)
     }
@@ -57,7 +57,7 @@ impl ActiveFaults {
 pub(crate) struct Faults(Arc<RwLock<Arc<ActiveFaults>>>);
 
 impl Faults {
-    /// Takes up the faults that were in force when the file was last in use.
+    /// Loads the faults that were active when the database was last in use.
     pub(crate) fn load(connection: &mut SqliteConnection) -> Result<Self, StoreError> {
         let settings = match store::faults::load(connection)? {
             Some(text) => FaultSettings::restore(&text)?,
@@ -69,13 +69,13 @@ impl Faults {
         ))))))
     }
 
-    /// The faults in force now.
+    /// The active faults.
     pub(crate) fn active(&self) -> Arc<ActiveFaults> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Replaces all faults within the writer's transaction, so that every piece of work is done
-    /// wholly under the old or wholly under the new ones.
+    /// Replaces all faults within the writer's transaction, so that every piece of work runs
+    /// entirely under the old or entirely under the new ones.
     fn replace(
         &self,
         connection: &mut SqliteConnection,
@@ -93,8 +93,9 @@ impl Faults {
     }
 }
 
-/// `PUT /v1/faults`: replaces all faults. Where the door is to be closed it is closed before the
-/// answer is sent, over the one connection that is left: whoever has the answer is refused.
+/// `PUT /v1/faults`: replaces all faults. If connections are to be refused, the listener is closed
+/// before the response is sent on the remaining connection: a client that has the response is
+/// refused from then on.
 pub(crate) async fn put(
     request: HttpRequest,
     bytes: web::Bytes,
@@ -117,12 +118,12 @@ pub(crate) async fn put(
     Ok(response)
 }
 
-/// `GET /v1/faults`: the faults as they were put, `{}` where there are none.
+/// `GET /v1/faults`: the faults as they were put, `{}` if there are none.
 pub(crate) async fn get(simulator: web::Data<Simulator>) -> HttpResponse {
     HttpResponse::Ok().json(&simulator.faults.active().settings)
 }
 
-/// `DELETE /v1/faults`: no faults any more; notifications that were held back go out at once.
+/// `DELETE /v1/faults`: removes all faults and releases delayed notifications at once.
 pub(crate) async fn delete(simulator: web::Data<Simulator>) -> Result<HttpResponse, Problem> {
     let settings = FaultSettings::default();
     set(&simulator, settings.clone()).await?;

@@ -1,8 +1,8 @@
 //! `GET /fields`: the hosted card fields, the inner frame of a checkout.
 //!
-//! Card data is typed here and posted to this same origin; the page around gets a token. Messages
-//! go to and are taken from `parent_origin` alone. Any web page may frame it: `frame-ancestors` asks
-//! of every ancestor, and the checkout around may itself stand in a shop that is not known here.
+//! Card data is entered here and posted to the same origin; the embedding page gets a token.
+//! Messages are exchanged with `parent_origin` only. Any web page may frame it: `frame-ancestors`
+//! applies to every ancestor, and the embedding checkout may itself be framed by an unknown shop.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -13,10 +13,10 @@ use crate::pages::{self, SELF_ONLY_POLICY};
 use crate::problem::Problem;
 use crate::texts::Texts;
 
-/// The longest `session`, in characters; it is only carried along in messages.
+/// Maximum length of `session`, in characters; it is only passed through in messages.
 const MAX_SESSION_LENGTH: usize = 255;
 
-/// What the page around asks for.
+/// The parameters given by the embedding page.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Query {
     session: Option<String>,
@@ -32,7 +32,7 @@ struct Fields<'a> {
     parent_origin: &'a str,
 }
 
-/// The fields, or 400 where the page around does not say rightly who it is.
+/// The fields, or 400 if the embedding page does not identify itself correctly.
 pub(crate) async fn page(query: web::Query<Query>) -> Result<HttpResponse, Problem> {
     let session = query.session.as_deref().unwrap_or_default();
     if session.chars().count() > MAX_SESSION_LENGTH {
@@ -56,7 +56,8 @@ pub(crate) async fn page(query: web::Query<Query>) -> Result<HttpResponse, Probl
     pages::render_page(&page, &policy)
 }
 
-/// The text itself, if it is an origin as a browser writes it: scheme, host, port and nothing else.
+/// Returns the text if it is an origin as browsers serialize it: scheme, host, port and nothing
+/// else.
 fn parse_origin(text: &str) -> Option<String> {
     let url = Url::parse(text).ok()?;
     let origin = url.origin().ascii_serialization();

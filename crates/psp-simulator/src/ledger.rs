@@ -1,4 +1,4 @@
-//! `GET /v1/ledger?reference=…`: every movement of money, in order; the truth to compare with.
+//! `GET /v1/ledger?reference=…`: all movements of money, in order; the reference for comparisons.
 
 use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
@@ -10,10 +10,10 @@ use crate::codes::EntryKind;
 use crate::problem::Problem;
 use crate::store::ledger::{self, Entry};
 
-/// Which movements to list.
+/// The filter of the list.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Query {
-    /// The reference that the caller sent with its payments; absent: all movements.
+    /// The reference that the caller sent with its payments; all movements if absent.
     reference: Option<String>,
 }
 
@@ -40,7 +40,7 @@ impl From<Entry> for EntryBody {
     }
 }
 
-/// The movements of one reference (an unknown one has none), or all.
+/// Lists the movements of one reference (none if it is unknown), or all.
 pub(crate) async fn list(
     query: web::Query<Query>,
     simulator: web::Data<Simulator>,

@@ -1,9 +1,9 @@
-//! The simulator as a program: `oncharge-psp-simulator --port 8081 --data-dir .simulator`.
+//! The simulator's binary: `oncharge-psp-simulator --port 8081 --data-dir .simulator`.
 //!
-//! Its two secrets come from the environment: `ONCHARGE_SIMULATOR_BEARER` (what callers send as
-//! bearer token, `sandbox-bearer` where unset) and `ONCHARGE_SIMULATOR_NOTIFICATION_KEY` (signs the
-//! notifications, `sandbox-notification-key` where unset). The defaults are public, so without both
-//! secrets it listens on loopback only.
+//! Its two secrets come from the environment: `ONCHARGE_SIMULATOR_BEARER` (the callers' bearer
+//! token, default `sandbox-bearer`) and `ONCHARGE_SIMULATOR_NOTIFICATION_KEY` (signs notifications,
+//! default `sandbox-notification-key`). The defaults are public, so unless both secrets are set it
+//! listens on loopback only.
 
 use std::io::Write as _;
 use std::net::{IpAddr, Ipv4Addr};
@@ -76,7 +76,7 @@ async fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A variable that is set and not empty.
+/// The value of a variable that is set and not empty.
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place where the program reads its secrets"

@@ -11,7 +11,7 @@ use crate::engine::Transaction;
 use crate::engine::modify::{self, ModificationCall};
 use crate::problem::Problem;
 
-/// `/captures {amount}`: takes all or a part of what is held and voids the rest.
+/// `/captures {amount}`: captures all or part of the held amount and voids the rest.
 pub(crate) async fn capture(
     request: HttpRequest,
     psp_reference: web::Path<String>,
@@ -29,7 +29,7 @@ pub(crate) async fn capture(
     perform(&simulator, call).await
 }
 
-/// `/cancels`: voids what is held, or ends an open challenge. The body is empty or `{}`.
+/// `/cancels`: voids the held amount, or ends an open challenge. The body is empty or `{}`.
 pub(crate) async fn cancel(
     request: HttpRequest,
     psp_reference: web::Path<String>,
@@ -44,7 +44,7 @@ pub(crate) async fn cancel(
     perform(&simulator, call).await
 }
 
-/// `/refunds {amount}`: gives back all or a part of what was captured.
+/// `/refunds {amount}`: refunds all or part of the captured amount.
 pub(crate) async fn refund(
     request: HttpRequest,
     psp_reference: web::Path<String>,

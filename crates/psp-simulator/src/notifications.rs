@@ -1,4 +1,4 @@
-//! The word that goes to the caller: one notification for every final result, kept until delivered.
+//! Notifications to the caller: one for every final result, stored until delivered.
 
 pub(crate) mod delivery;
 
@@ -14,10 +14,10 @@ use crate::store::notifications::{self, NewNotification};
 use crate::store::operations::Operation;
 use crate::store::payments::{CardBody, Payment};
 
-/// `reorder_notifications` holds each back a random time up to this many milliseconds.
+/// Maximum random delay by `reorder_notifications`, in milliseconds.
 const MAX_REORDER_MILLIS: u64 = 1_000;
 
-/// What a notification says, before it gets its id.
+/// The content of a notification, before it gets its id.
 pub(crate) struct NotificationContent {
     kind: &'static str,
     psp_reference: String,
@@ -31,8 +31,8 @@ pub(crate) struct NotificationContent {
 }
 
 impl NotificationContent {
-    /// How `operation` stands, told as a result of `kind` (a payment that captured at once can fail
-    /// as a capture).
+    /// The result of `operation`, reported as one of `kind` (a payment with immediate capture can
+    /// fail as a capture).
     pub(crate) fn of(payment: &Payment, operation: &Operation, kind: Kind) -> Self {
         Self {
             kind: kind.notification_type(),
@@ -48,7 +48,7 @@ impl NotificationContent {
     }
 }
 
-/// The notification as it is sent. The order of the members is that of the bytes that are signed.
+/// The wire format of a notification. The signed bytes have the members in this order.
 #[derive(Serialize)]
 struct NotificationBody<'a> {
     id: &'a str,
@@ -65,8 +65,8 @@ struct NotificationBody<'a> {
     created_at: String,
 }
 
-/// Puts the fact into the queue, as often and as late as the faults say. Payments that gave no
-/// `notification_url` get none.
+/// Enqueues the notification, with the copies and delays that the faults require. Payments without
+/// a `notification_url` get none.
 pub(crate) fn enqueue(
     transaction: &mut Transaction<'_>,
     payment: &Payment,
@@ -111,7 +111,7 @@ pub(crate) fn enqueue(
     Ok(())
 }
 
-/// How long the faults hold the next notification back, in microseconds.
+/// The delay that the faults impose on the next notification, in microseconds.
 fn delay_micros(transaction: &Transaction<'_>) -> i64 {
     let settings = &transaction.faults.settings;
     let mut millis = settings.delay_notifications_ms.unwrap_or(0);

@@ -1,4 +1,4 @@
-//! `GET /v1/operations/{idempotency_key}`: what became of that call.
+//! `GET /v1/operations/{idempotency_key}`: looks up the result of a call.
 
 use actix_web::{HttpResponse, web};
 use serde_json::json;
@@ -8,7 +8,8 @@ use crate::call;
 use crate::problem::Problem;
 use crate::store::{StoreError, operations, payments};
 
-/// The present result of a call. 404 only says that it has not been seen yet: it may be on its way.
+/// The present result of a call. A 404 only means that the call has not arrived yet: it may be in
+/// transit.
 pub(crate) async fn get(
     key: web::Path<String>,
     simulator: web::Data<Simulator>,

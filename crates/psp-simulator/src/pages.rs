@@ -1,4 +1,4 @@
-//! Pages and their files: the start page, style sheets, scripts.
+//! Pages and their assets: the start page, stylesheets, scripts.
 
 use actix_web::http::header::CONTENT_SECURITY_POLICY;
 use actix_web::{HttpResponse, web};
@@ -6,7 +6,7 @@ use askama::Template;
 
 use crate::problem::Problem;
 
-/// What all pages may do: load style and script from here, and nothing else.
+/// CSP of all pages: own stylesheets and scripts only.
 pub(crate) const SELF_ONLY_POLICY: &str =
     "default-src 'none'; style-src 'self'; script-src 'self'; base-uri 'none'";
 
@@ -14,13 +14,13 @@ pub(crate) const SELF_ONLY_POLICY: &str =
 #[template(path = "index.html")]
 struct Index;
 
-/// `GET /`: what this server is, and its test cards.
+/// `GET /`: describes this server and its test cards.
 pub(crate) async fn index() -> Result<HttpResponse, Problem> {
     let policy = format!("{SELF_ONLY_POLICY}; form-action 'none'; frame-ancestors 'none'");
     render_page(&Index, &policy)
 }
 
-/// `GET /assets/{name}`: a style sheet or script of the pages.
+/// `GET /assets/{name}`: a stylesheet or script of the pages.
 pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Problem> {
     let (kind, text) = match name.as_str() {
         "pages.css" => (
@@ -40,7 +40,7 @@ pub(crate) async fn asset(name: web::Path<String>) -> Result<HttpResponse, Probl
     Ok(HttpResponse::Ok().content_type(kind).body(text))
 }
 
-/// Renders a page under a content security policy.
+/// Renders a page with a Content-Security-Policy.
 pub(crate) fn render_page(page: &impl Template, policy: &str) -> Result<HttpResponse, Problem> {
     let text = page.render().map_err(|error| {
         tracing::error!(%error, "a page could not be written");

@@ -1,4 +1,4 @@
-//! `POST /v1/payments`: authorise a card, and capture at once if asked to.
+//! `POST /v1/payments`: authorizes a card, and captures at once if requested.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::json;
@@ -10,10 +10,10 @@ use crate::engine::Transaction;
 use crate::engine::pay::{self, PaymentCall};
 use crate::problem::Problem;
 
-/// The longest reference of a caller, in characters.
+/// Maximum length of a caller's reference, in characters.
 const MAX_REFERENCE_LENGTH: usize = 255;
 
-/// Reads the call, carries it out in one transaction, answers what was committed.
+/// Reads the call, executes it in one transaction, responds with what was committed.
 pub(crate) async fn create(
     request: HttpRequest,
     bytes: web::Bytes,
@@ -33,7 +33,7 @@ pub(crate) async fn create(
 fn read(key: String, bytes: &[u8]) -> Result<PaymentCall, Problem> {
     let mut body = Body::parse(bytes)?;
     let token = body.text("token", 200);
-    // Anything else might be a card number: it is neither looked up nor stored nor echoed.
+    // Anything else could be a card number: it is neither looked up nor stored nor echoed.
     if !token.is_empty() && !is_token(&token) {
         body.add_problem("token", "is no token of this PSP");
     }

@@ -1,4 +1,4 @@
-//! What is answered when a call is not carried out: the only place with such status codes.
+//! Errors of calls that are not executed, and the only mapping to their status codes.
 
 use std::fmt;
 
@@ -16,26 +16,26 @@ pub(crate) struct FieldProblem {
     pub(crate) problem: String,
 }
 
-/// A call that was not carried out. Nothing has changed and nothing is remembered for its key.
+/// A call that was not executed. Nothing has changed and nothing is recorded for its key.
 #[derive(Debug)]
 pub(crate) enum Problem {
-    /// 400: no JSON object, or no readable form.
+    /// 400: not a JSON object or a valid form.
     Malformed(&'static str),
     /// 401: the bearer token is missing or wrong.
     Unauthorized,
-    /// 403: a page of another origin asks.
+    /// 403: the request comes from a page of another origin.
     CrossOrigin,
-    /// 404: no such thing.
+    /// 404: not found.
     NotFound(&'static str),
     /// 415: the body is not declared as JSON.
     UnsupportedMediaType,
-    /// 421: the `Host` is no name of this server.
+    /// 421: the `Host` is not a name of this server.
     UnknownHost,
-    /// 422: fields that cannot be taken.
+    /// 422: invalid fields.
     Invalid(Vec<FieldProblem>),
     /// 422: the idempotency key was used before with other parameters.
     KeyReused,
-    /// 500: the simulator could not do its work; what had been begun was rolled back.
+    /// 500: an internal error; everything was rolled back.
     Internal,
 }
 
@@ -109,7 +109,7 @@ impl ResponseError for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        // The error's text names tables and columns, never values that a caller sent.
+        // The error's text contains names of tables and columns, never values from a caller.
         tracing::error!(?error, "a call failed inside the simulator");
         Self::Internal
     }

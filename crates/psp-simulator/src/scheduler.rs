@@ -1,4 +1,4 @@
-//! The task that does accepted work when its time has come, also after a restart.
+//! The task that executes accepted work when it is due, also after a restart.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use crate::clock;
 use crate::engine::{Transaction, due};
 use crate::store::{StoreError, operations};
 
-/// How long to wait before looking again after the database refused to answer.
+/// The delay before a retry after a database error.
 const ERROR_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Works for as long as the simulator runs. Ends by being aborted, which is safe anywhere: each
-/// piece of work is one transaction.
+/// Executes due work while the simulator runs. Ended by aborting the task, which is always safe:
+/// each piece of work is one transaction.
 pub(crate) async fn run(simulator: web::Data<Simulator>) {
     loop {
         let delay = match run_due(&simulator).await {
@@ -25,14 +25,14 @@ pub(crate) async fn run(simulator: web::Data<Simulator>) {
         };
         let notified = simulator.notifiers.work.notified();
         match delay {
-            // Whether it was woken or its time has come: it looks again either way.
+            // After a wake-up or a timeout, check for due work.
             Some(delay) => drop(tokio::time::timeout(delay, notified).await),
             None => notified.await,
         }
     }
 }
 
-/// Does all that is due and says how long until the next (`None`: nothing waits).
+/// Executes all due work and returns the time until the next (`None`: nothing is scheduled).
 async fn run_due(simulator: &Simulator) -> Result<Option<Duration>, StoreError> {
     loop {
         let next = simulator

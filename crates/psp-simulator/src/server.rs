@@ -1,4 +1,4 @@
-//! Starts a simulator, keeps its door and its tasks, and stops it.
+//! Starts and stops a simulator with its listener and tasks.
 
 pub(crate) mod connections;
 pub(crate) mod listener_control;
@@ -20,7 +20,7 @@ use crate::scheduler;
 use crate::store::{Store, StoreError};
 use listener_control::{ListenerControl, ListenerTask};
 
-/// A simulator that answers. Dropping it asks it to stop; [`Running::stop`] also waits.
+/// A running simulator. Dropping it requests a stop; [`Running::stop`] also waits for it.
 pub struct Running {
     url: String,
     simulator: web::Data<Simulator>,
@@ -30,13 +30,13 @@ pub struct Running {
 }
 
 impl Running {
-    /// The origin to reach it at, such as `http://127.0.0.1:8081`, without a slash at the end.
+    /// The simulator's origin, such as `http://127.0.0.1:8081`, without a trailing slash.
     pub fn url(&self) -> &str {
         &self.url
     }
 
-    /// Closes the door, ends the tasks, finishes the write in hand and closes the file. Whatever is
-    /// pending is taken up by the next simulator on the same file.
+    /// Closes the listener, ends the tasks, completes the current write and closes the file.
+    /// Pending work is resumed by the next simulator on the same file.
     pub async fn stop(self) {
         let _ = self.stop.send(true);
         let listener_task = self
@@ -64,8 +64,8 @@ impl Drop for Running {
     }
 }
 
-/// Starts a simulator on the present tokio runtime, which must be a multi-threaded one where other
-/// actix servers share it. Returns once the port is open.
+/// Starts a simulator on the current tokio runtime, which must be multi-threaded if other actix
+/// servers share it. Returns once the port is open.
 ///
 /// # Errors
 /// The file cannot be opened or is in use by another simulator, or the port is taken.
@@ -120,7 +120,7 @@ fn url_host(url: &str) -> Option<String> {
     url.host_str().map(str::to_owned)
 }
 
-/// The address that a process on this machine reaches the port at.
+/// The address at which a local process reaches the port.
 fn local_address(address: SocketAddr) -> SocketAddr {
     if address.ip().is_unspecified() {
         SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), address.port())
@@ -129,7 +129,7 @@ fn local_address(address: SocketAddr) -> SocketAddr {
     }
 }
 
-/// Starts a task that [`Running`] (or, for a server, its [`ListenerTask`]) owns.
+/// Starts a task owned by [`Running`] or, for a server, by its [`ListenerTask`].
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place; the handle goes to a stated owner"

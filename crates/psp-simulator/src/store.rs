@@ -1,8 +1,8 @@
 //! The simulator's own SQLite file: one writer thread with group commit, one reader thread.
 //!
-//! Nothing is answered before its transaction is on the disk (`synchronous=FULL`), so `kill -9` at
-//! any instruction loses nothing that a caller was told. All writes pass through one thread, which
-//! makes every piece of work atomic against every other: there is no race to guard against.
+//! Nothing is answered before its transaction is durable (`synchronous=FULL`), so `kill -9` at any
+//! point loses nothing that was answered. All writes pass through one thread, so every piece of
+//! work is atomic with respect to every other: there are no races.
 
 pub(crate) mod db_thread;
 pub(crate) mod faults;
@@ -28,22 +28,22 @@ use db_thread::{DbThread, Mode};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 
-/// Why a piece of work on the database was not done. Its transaction left nothing behind.
+/// Why work on the database failed. Its transaction was rolled back.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StoreError {
-    /// The simulator is stopping, or the transaction as a whole could not be committed.
+    /// The simulator is stopping, or the whole transaction could not be committed.
     #[error("the database takes no work")]
     Unavailable,
     /// A statement failed.
     #[error("a statement failed")]
     Database(#[from] diesel::result::Error),
-    /// No identifier could be made.
+    /// No id could be generated.
     #[error("no identifier could be made")]
     Entropy(#[from] NoEntropy),
-    /// A notification could not be written as JSON.
+    /// A notification could not be serialized as JSON.
     #[error("a notification could not be written")]
     Json(#[from] serde_json::Error),
-    /// A row that another one needs is missing, or cannot be read back.
+    /// A required row is missing or invalid.
     #[error("a row of table {0} is missing or unreadable")]
     Corrupt(&'static str),
 }
@@ -52,12 +52,12 @@ pub(crate) enum StoreError {
 pub(crate) struct Store {
     writer: DbThread,
     reader: DbThread,
-    /// Held as long as the file is in use; the operating system frees it with the process.
+    /// Held while the file is in use; the operating system releases it with the process.
     lock: File,
 }
 
 impl Store {
-    /// Opens the file, creates what is missing and brings the tables up to date. Blocks.
+    /// Opens the file, creates what is missing and migrates the tables. Blocks.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
         if let Some(folder) = path
             .parent()
@@ -81,8 +81,9 @@ impl Store {
         })
     }
 
-    /// Does `work` in a transaction and returns once it is on the disk. The work is done even if
-    /// the returned future is dropped after its first poll: a caller that hangs up changes nothing.
+    /// Runs `work` in a transaction and returns once it is durable. The work is completed even if
+    /// the returned future is dropped after its first poll: a client that disconnects changes
+    /// nothing.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -91,7 +92,7 @@ impl Store {
         self.writer.run(work).await
     }
 
-    /// Reads what is committed, as one consistent view.
+    /// Reads the committed state, as one consistent view.
     pub(crate) async fn read<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -100,7 +101,7 @@ impl Store {
         self.reader.run(work).await
     }
 
-    /// Finishes what has been handed in, closes the file and lets go of it. Blocks.
+    /// Completes submitted work, closes the file and releases its lock. Blocks.
     pub(crate) fn close(&self) {
         self.reader.close();
         self.writer.close();
@@ -110,8 +111,8 @@ impl Store {
     }
 }
 
-/// The file is made before SQLite would, so that only its owner may read it; SQLite gives the
-/// files beside it the same mode.
+/// Creates the file before SQLite does, so that only its owner may read it; SQLite gives the files
+/// beside it the same mode.
 fn create_private(path: &Path) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     match options.write(true).create_new(true).mode(0o600).open(path) {
@@ -120,7 +121,7 @@ fn create_private(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Keeps a second simulator away from the same file, where both would do the same pending work.
+/// Excludes a second simulator on the same file, where both would execute the same pending work.
 fn lock(path: &Path) -> anyhow::Result<File> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");

@@ -1,4 +1,4 @@
-//! The few words that shoppers read, in English, German, French and Spanish.
+//! Texts shown to shoppers, in English, German, French and Spanish.
 
 use actix_web::HttpRequest;
 use actix_web::http::header::ACCEPT_LANGUAGE;
@@ -105,7 +105,7 @@ const SPANISH: Texts = Texts {
     challenge_ended_intro: "Puede volver a la tienda.",
 };
 
-/// The texts of a language by its tag (`de`, `de-AT`); `None` if it is not spoken here.
+/// The texts of a language by its tag (`de`, `de-AT`); `None` if it is not supported.
 fn find_language(tag: &str) -> Option<&'static Texts> {
     let primary = tag
         .split('-')
@@ -123,12 +123,12 @@ fn find_language(tag: &str) -> Option<&'static Texts> {
 }
 
 impl Texts {
-    /// The language asked for, else English.
+    /// The requested language, otherwise English.
     pub(crate) fn of(tag: Option<&str>) -> &'static Self {
         tag.and_then(find_language).unwrap_or(&ENGLISH)
     }
 
-    /// The first language of the browser's list that is spoken here, else English.
+    /// The first supported language of the browser's list, otherwise English.
     pub(crate) fn accepted_by(request: &HttpRequest) -> &'static Self {
         request
             .headers()

@@ -1,4 +1,4 @@
-//! `POST /v1/tokens`: a card becomes a one-time token. What the hosted fields call.
+//! `POST /v1/tokens`: exchanges a card for a one-time token. Called by the hosted fields.
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use serde_json::{Value, json};
@@ -10,10 +10,10 @@ use crate::problem::Problem;
 use crate::store::tokens::{self, Token};
 use crate::{clock, entropy};
 
-/// No card is issued for longer than this many years.
+/// Maximum validity of a card, in years.
 const MAX_VALIDITY_YEARS: i32 = 50;
 
-/// Checks the card and keeps its brand, last digits and behaviour under a new token.
+/// Validates the card and stores its brand, last digits and behavior under a new token.
 pub(crate) async fn create(
     request: HttpRequest,
     bytes: web::Bytes,
@@ -61,7 +61,7 @@ fn read(bytes: &[u8]) -> Result<Card, Problem> {
     card.ok_or_else(|| Problem::field("number", "is no card number"))
 }
 
-/// A card is good to the end of the month it names (UTC).
+/// A card is valid to the end of its expiry month (UTC).
 fn check_expiry(body: &mut Body, month: Option<i32>, year: Option<i32>) {
     let (this_year, this_month) = clock::year_and_month();
     match (month, year) {
@@ -80,7 +80,7 @@ fn check_expiry(body: &mut Body, month: Option<i32>, year: Option<i32>) {
     }
 }
 
-/// A whole number, or a text of digits, as forms send it.
+/// An integer, or a string of digits, as forms send it.
 fn whole_number(body: &mut Body, field: &str) -> Option<i32> {
     match body.take(field)? {
         Value::Number(number) => number

@@ -1,4 +1,4 @@
-//! The command line: one command a file.
+//! The command line: one file per command.
 
 mod ban;
 mod branding;
@@ -35,7 +35,7 @@ use crate::{
     wiring::{Components, embedded_file},
 };
 
-/// The data directory of the sandbox, and of commands that name none.
+/// The default data directory, of the sandbox and of commands.
 const DATA_DIR: &str = ".oncharge";
 
 /// Payments between a shop and its payment processors: an HMAC-signed REST API, a hosted checkout,
@@ -127,7 +127,7 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// The settings, with this command's flags on top.
+    /// The settings, overridden by this command's flags.
     pub(crate) fn settings(&self) -> anyhow::Result<Settings> {
         let url = self.database_url.as_deref();
         let settings = Settings::load(self.config.as_deref(), "", url)?;
@@ -139,14 +139,14 @@ impl Target {
         self.data_dir.as_deref().unwrap_or(Path::new(DATA_DIR))
     }
 
-    /// Whether this data is play: then a merchant's pages may lie on this machine.
+    /// Whether this is a sandbox's data: then origins of a merchant may be on loopback.
     fn is_sandbox(&self) -> anyhow::Result<bool> {
         let mode = self.settings()?.mode;
         Ok(mode == Mode::Sandbox || Credentials::read(self.data_dir())?.is_some())
     }
 
-    /// The PSP accounts of the configuration; with none configured, those of the sandbox in the data
-    /// directory, if there is one.
+    /// The configured PSP accounts; if there are none, those of the sandbox in the data directory,
+    /// if there is one.
     fn psp_accounts(&self, settings: &Settings) -> anyhow::Result<PspAccounts> {
         if !settings.psp.is_empty() {
             return Ok(settings.psp.clone());
@@ -154,15 +154,15 @@ impl Target {
         Ok(psp_accounts_in(self.data_dir())?.unwrap_or_default())
     }
 
-    /// The use cases on this data, without servers and workers.
+    /// Opens the store and the use cases, without servers and workers.
     pub(crate) async fn open(&self) -> anyhow::Result<Components> {
         self.open_with(&PspAccounts::new()).await
     }
 
-    /// The same, for a command that needs to know these PSP accounts.
+    /// Like [`Self::open`], for a command that needs these PSP accounts.
     ///
-    /// Errors where no database is named and the sandbox has none: a command creates a database only
-    /// where it was told to.
+    /// Errors if no database is configured and the sandbox has none: a command creates a database
+    /// only at an explicit location.
     async fn open_with(&self, accounts: &PspAccounts) -> anyhow::Result<Components> {
         let settings = self.settings()?;
         let is_named = settings.database.url.is_some() || self.data_dir.is_some();
@@ -176,7 +176,7 @@ impl Target {
         Components::for_commands(&settings, accounts, self.data_dir()).await
     }
 
-    /// The same for a command that seals values.
+    /// Like [`Self::open_with`], for a command that seals values.
     async fn open_to_seal(&self, accounts: &PspAccounts) -> anyhow::Result<Components> {
         let components = self.open_with(accounts).await?;
         keys_at_rest::prepare_to_seal(&components.app).await?;
@@ -184,7 +184,7 @@ impl Target {
     }
 }
 
-/// What the process ends with where a command has failed: 2 for what its caller has written, else 1.
+/// The exit code of a failed command: 2 for a usage error, otherwise 1.
 pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     if error.downcast_ref::<usage_error::UsageError>().is_some() {
         ExitCode::from(2)
@@ -193,12 +193,12 @@ pub(crate) fn exit_code(error: &anyhow::Error) -> ExitCode {
     }
 }
 
-/// A time as commands print it, in whole seconds.
+/// Formats a time for the output of commands, in whole seconds.
 fn rfc3339(at: Timestamp) -> anyhow::Result<String> {
     Ok(at.whole_seconds().as_offset_date_time().format(&Rfc3339)?)
 }
 
-/// Prints one JSON object on one line, as every command answers.
+/// Prints a JSON object on one line, the output format of every command.
 fn print_json(value: &serde_json::Value) {
     telemetry::print(value);
 }

@@ -1,6 +1,6 @@
-//! The configuration: defaults, then a file, then `ONCHARGE__…` variables, then flags.
+//! The configuration: defaults, overridden by a file, `ONCHARGE__…` variables and flags.
 //!
-//! Everything is checked at start; an error names the setting. Secrets are masked.
+//! Everything is validated at startup; an error names the setting. Secrets are masked.
 
 mod errors;
 mod keys;
@@ -31,7 +31,7 @@ pub(crate) use webhooks::{WebhookClock, Webhooks};
 
 use crate::telemetry::LogFormat;
 
-/// The file that is read from the working directory where none is named.
+/// The default configuration file, in the working directory.
 const DEFAULT_FILE: &str = "oncharge.toml";
 
 /// All settings.
@@ -43,11 +43,11 @@ pub(crate) struct Settings {
     pub(crate) mode: Mode,
     /// Addresses and proxies.
     pub(crate) network: Network,
-    /// Quotas.
+    /// Rate limits.
     pub(crate) limits: Limits,
     /// The database.
     pub(crate) database: Database,
-    /// Keys at rest.
+    /// Encryption keys.
     pub(crate) keys: KeySettings,
     /// PSP accounts, by account name.
     pub(crate) psp: PspAccounts,
@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) checkout: Checkout,
     /// Webhooks out.
     pub(crate) webhooks: Webhooks,
-    /// Logs.
+    /// Logging.
     pub(crate) log: Log,
 }
 
@@ -75,24 +75,24 @@ pub(crate) enum Mode {
 pub(crate) struct Checkout {
     /// How long a session can be paid, in seconds.
     pub(crate) session_ttl_seconds: i64,
-    /// How many `global_ban` answers a merchant gets in an hour; 0 for no limit.
+    /// Maximum number of `global_ban` responses to a merchant per hour; 0 for no limit.
     pub(crate) ban_answers_per_hour: u32,
 }
 
-/// The logs' settings.
+/// Logging settings.
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Log {
-    /// How lines look.
+    /// The format of log lines.
     #[serde(deserialize_with = "values::one_of")]
     pub(crate) format: LogFormat,
-    /// What is logged, as `tracing-subscriber` filters say it.
+    /// The filter, in the syntax of `tracing-subscriber`.
     pub(crate) filter: String,
 }
 
 impl Settings {
-    /// Reads and checks the settings; `preset` lies between the defaults and the file, a database URL
-    /// from the command line on top of all.
+    /// Loads and validates the settings; `preset` overrides the defaults but not the file, a
+    /// database URL from the command line overrides everything.
     pub(crate) fn load(
         file: Option<&Path>,
         preset: &str,
@@ -136,8 +136,8 @@ impl Settings {
         Ok(settings)
     }
 
-    /// Checks what only a server needs: in production the database is named, by its URL or by a
-    /// directory for the embedded file, and no variable is set that is no setting.
+    /// Checks what only a server requires: in production the database is named, by its URL or by a
+    /// directory for the embedded file, and every `ONCHARGE_…` variable is a known setting.
     pub(crate) fn check_for_server(&self, data_dir: Option<&Path>) -> anyhow::Result<()> {
         if self.mode == Mode::Sandbox {
             return Ok(());

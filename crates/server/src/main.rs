@@ -1,4 +1,4 @@
-//! The `oncharge` binary: reads the command line and runs one command.
+//! The `oncharge` binary: parses the command line and runs one command.
 
 mod command;
 mod config;
@@ -14,8 +14,8 @@ use std::{process::ExitCode, time::Duration};
 
 use clap::Parser;
 
-/// How long the end of a process waits for what blocks one of its threads, such as the look-up of a
-/// name: everything that matters has come to its end before.
+/// How long the process waits at exit for blocking threads, such as DNS look-ups: all relevant work
+/// has ended before.
 const RUNTIME_SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {

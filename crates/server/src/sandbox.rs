@@ -1,4 +1,4 @@
-//! The sandbox: everything in one process, on this machine, on a directory of its own.
+//! The sandbox: everything in one process on the local machine, with its own data directory.
 
 pub(crate) mod address;
 mod credentials;

@@ -1,4 +1,4 @@
-//! A running server: the API, the operators' port, the workers; and its clean stop.
+//! A running server: API, operators' port and workers, with graceful shutdown.
 
 mod descriptors;
 mod gauges;
@@ -26,7 +26,7 @@ pub(crate) use reserved_port::ReservedPort;
 pub(crate) use start_log::{log_start, warn_of_unconfigured_accounts};
 pub(crate) use wait_for_database::wait_for_database;
 
-/// How long requests that are under way may take once the server is asked to stop.
+/// How long requests in progress may take during shutdown.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(12);
 
 /// What of a server runs in this process.
@@ -60,14 +60,14 @@ pub(crate) struct Running {
     renewal: Renewal,
 }
 
-/// A server that runs in a task of its own.
+/// A server running in its own task.
 struct ServerTask {
     handle: ServerHandle,
     task: JoinHandle<std::io::Result<()>>,
 }
 
-/// Starts a server on what is wired. With a door the API is served there, or not at all; workers
-/// run unless the role says otherwise.
+/// Starts a server with these components. The API is served if `reserved_port` is given; workers
+/// run unless the role excludes them.
 pub(crate) async fn start(
     settings: &Settings,
     components: &Components,
@@ -80,7 +80,7 @@ pub(crate) async fn start(
     }
     let renewal = Renewal::start(&app);
     if components.is_embedded && role != Role::Api {
-        // Nobody else works on the embedded file: what is open was left by a crash.
+        // No other process works on the embedded file: open work was left by a crash.
         components
             .work
             .make_all_due(app.now())
@@ -119,7 +119,7 @@ fn spawn(server: Server) -> ServerTask {
 }
 
 impl ServerTask {
-    /// Refuses the new and finishes what is in hand.
+    /// Refuses new requests and completes those in progress.
     async fn stop(self) {
         self.handle.stop(true).await;
         if let Ok(Err(error)) = self.task.await {
@@ -162,7 +162,7 @@ fn http_settings(
 }
 
 impl Running {
-    /// Refuses the new, finishes what is in hand, and returns.
+    /// Stops accepting work, completes what is in progress, and returns.
     pub(crate) async fn stop(self) {
         self.ops_server.mark_stopping();
         let started = tokio::time::Instant::now();

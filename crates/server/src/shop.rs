@@ -1,9 +1,9 @@
-//! The demo shop: an ordinary merchant, on an origin of its own.
+//! The demo shop: an ordinary merchant, on its own origin.
 //!
-//! Read `integration` as an example: it is all that a merchant needs of OnCharge, and says in which
-//! order to read it. The rest is what every shop has: a catalogue, a cart, a book of orders, pages;
-//! and what this one has to show how it works: `timeline`, what it knows and from where; `calls`,
-//! what its server sent and was answered.
+//! Read `integration` as an example: it contains everything that a merchant needs for OnCharge, and
+//! names its reading order. The rest is what every shop has: catalog, cart, orders, pages; and two
+//! displays of how this one works: `timeline`, what it knows and from which source; `calls`, the
+//! requests and responses of its server.
 
 mod action_error;
 mod assets;
@@ -58,41 +58,41 @@ use self::{
 pub(crate) use self::{integration::webhooks::PATH as WEBHOOK_PATH, secret::SigningSecret};
 use crate::sandbox::{Credentials, Urls};
 
-/// How many threads serve the shop: it has one visitor.
+/// Number of threads: the shop has a single visitor.
 const THREADS: usize = 1;
-/// How long a stop waits for requests under way, in seconds.
+/// How long a shutdown waits for requests in progress, in seconds.
 const SHUTDOWN_TIMEOUT_SECONDS: u64 = 2;
-/// A page waits for these calls, so they give up soon; the visitor can try again.
+/// A page waits for these calls, so they give up early; the visitor can try again.
 const RETRIES: RetryPolicy = RetryPolicy {
     attempts: 3,
     initial_delay: Duration::from_millis(200),
     max_delay: Duration::from_secs(2),
 };
 
-/// What the shop's pages work with.
+/// State shared by the shop's pages.
 struct Shop {
-    /// Calls OnCharge in the merchant's name.
+    /// The client of OnCharge's merchant API.
     oncharge: Client,
-    /// Knows OnCharge's webhooks from others.
+    /// Verifies OnCharge's webhooks.
     signing_secret: SigningSecret,
     order_store: OrderStore,
     calls: Calls,
     inbox: Inbox,
     status_cache: StatusCache,
     refresh_queue: RefreshQueue,
-    /// Where OnCharge is, for browsers.
+    /// OnCharge's URL for browsers.
     api: String,
-    /// Where its operators look.
+    /// URL of OnCharge's operators' view.
     ops: String,
-    /// Where the shop is, as browsers write it: without a port that goes without saying.
+    /// The shop's origin as browsers serialize it: without a default port.
     origin: String,
-    /// The content security policy of all pages.
+    /// The Content-Security-Policy of all pages.
     policy: String,
 }
 
 impl Shop {
-    /// The shop with the orders and webhooks that the data directory holds, and the hints that its
-    /// webhooks give.
+    /// Opens the shop with the orders and webhooks of the data directory; also returns the worker
+    /// of its refresh queue.
     fn open(
         urls: &Urls,
         credentials: &Credentials,
@@ -121,7 +121,7 @@ impl Shop {
         Ok((shop, refresh_worker))
     }
 
-    /// Calls OnCharge about this order: the order's page shows the calls.
+    /// A client for calls about this order, which appear on the order's page.
     fn oncharge_for(&self, number: u64) -> Client {
         let client = self.oncharge.clone();
         client.with_observer(self.calls.observer(number))
@@ -135,9 +135,9 @@ pub(crate) struct Running {
     refresh_task: JoinHandle<()>,
 }
 
-/// Starts the shop on this listener, with the orders that the data directory holds.
+/// Starts the shop on this listener, with the orders of the data directory.
 ///
-/// Errors where the orders cannot be read or the pair is none.
+/// Errors if the orders cannot be read or the key pair is invalid.
 pub(crate) fn start(
     listener: TcpListener,
     urls: &Urls,
@@ -173,7 +173,7 @@ pub(crate) fn start(
     })
 }
 
-/// All pages on one screen.
+/// All routes.
 fn routes(config: &mut web::ServiceConfig) {
     config
         .configure(assets::routes)
@@ -199,10 +199,10 @@ async fn not_found() -> Result<HttpResponse, PageError> {
 }
 
 impl Running {
-    /// Refuses the new and finishes what is in hand.
+    /// Stops accepting requests and completes those in progress.
     pub(crate) async fn stop(self) {
         self.handle.stop(true).await;
-        // What it would still look at is looked at again by whoever opens the page.
+        // Pending refreshes are repeated when a page is opened.
         self.refresh_task.abort();
         if let Ok(Err(error)) = self.task.await {
             tracing::warn!(%error, "the demo shop ended badly");

@@ -1,17 +1,17 @@
-//! When to stop.
+//! Shutdown signals.
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// SIGTERM and SIGINT, received from the moment this is made.
+/// Receives SIGTERM and SIGINT from its creation on.
 pub(crate) struct Shutdown {
     term: Signal,
     int: Signal,
 }
 
 impl Shutdown {
-    /// From here on a signal ends nothing by itself.
+    /// Installs the handlers: signals no longer end the process by themselves.
     ///
-    /// Errors where the system gives no signal handlers.
+    /// Errors if the operating system refuses signal handlers.
     pub(crate) fn listen() -> anyhow::Result<Self> {
         Ok(Self {
             term: signal(SignalKind::terminate())?,
@@ -19,7 +19,7 @@ impl Shutdown {
         })
     }
 
-    /// Waits for a signal, and logs it.
+    /// Waits for a signal and logs it.
     pub(crate) async fn requested(&mut self) {
         let signal = tokio::select! {
             _ = self.term.recv() => "SIGTERM",
@@ -28,8 +28,8 @@ impl Shutdown {
         tracing::info!(signal, "stop requested");
     }
 
-    /// Works until it is done or a signal comes; `None` for the signal, which ends the work where
-    /// it stands.
+    /// Runs a future until it completes or a signal arrives; returns `None` after a signal, which
+    /// cancels the future.
     pub(crate) async fn run_until_requested<T>(
         &mut self,
         work: impl Future<Output = anyhow::Result<T>>,

@@ -1,4 +1,4 @@
-//! The real clock and the real randomness.
+//! The system clock and the operating system's randomness.
 
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::{Clock, Entropy};
@@ -28,7 +28,7 @@ impl SystemEntropy {
 
 impl Entropy for SystemEntropy {
     fn fill(&self, buffer: &mut [u8]) {
-        // Without randomness nothing here is safe: ids, nonces and secrets would repeat.
+        // Continuing without randomness is unsafe: ids, nonces and secrets would repeat.
         if self.0.fill(buffer).is_err() {
             tracing::error!("the operating system gives no randomness");
             std::process::abort();
@@ -36,7 +36,7 @@ impl Entropy for SystemEntropy {
     }
 }
 
-/// What operators know this process by: host and process id.
+/// The name of this process for operators: host and process id.
 pub(crate) fn process_name() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let host = match host.trim() {

@@ -1,4 +1,4 @@
-//! Logs on standard error, for people or machines; never a secret in them.
+//! Logging to standard error, as text or JSON, without secrets.
 
 mod json;
 mod mask;
@@ -14,8 +14,8 @@ use self::{
     mask::MaskingWriter,
 };
 
-/// Never more detail from these, whatever the filter says: at `debug` and `trace` they log what they
-/// carry, such as the parameters of statements, headers and URLs.
+/// Targets capped regardless of the filter: at `debug` and `trace` they log the data they carry,
+/// such as statement parameters, headers and URLs.
 const LIMITED_TARGETS: [&str; 6] = [
     "tokio_postgres=info",
     "h2=info",
@@ -35,7 +35,7 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// Starts logging; a second call changes nothing.
+/// Starts logging; further calls have no effect.
 pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let filter = EnvFilter::try_new(format!("{filter},{}", LIMITED_TARGETS.join(",")))?;
     let builder = tracing_subscriber::fmt()
@@ -57,20 +57,20 @@ pub(crate) fn start(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Says on standard error why the command failed, with every cause.
+/// Prints to standard error why a command failed, with every cause.
 pub(crate) fn print_error(error: &anyhow::Error) {
     let _ = writeln!(std::io::stderr(), "oncharge: {error:#}");
 }
 
-/// Writes a line to standard error that belongs to a command's answer, but not to its data.
+/// Prints a line to standard error that accompanies a command's output.
 pub(crate) fn print_note(line: impl std::fmt::Display) {
     let _ = writeln!(std::io::stderr(), "{line}");
 }
 
-/// Writes a line to standard output: what a command is asked for, never a log line.
+/// Prints a line of a command's output to standard output, never a log line.
 pub(crate) fn print(line: impl std::fmt::Display) {
     let mut out = std::io::stdout().lock();
-    // A closed pipe ends the reader's interest, not the work.
+    // A closed pipe must not end the work.
     let _ = writeln!(out, "{line}");
     let _ = out.flush();
 }

@@ -1,4 +1,4 @@
-//! The only place where adapters meet ports.
+//! Connects adapters to ports: the only place that does.
 
 use std::{
     path::{Path, PathBuf},
@@ -24,36 +24,35 @@ use crate::{
     system::{SystemClock, SystemEntropy, process_name},
 };
 
-/// The name of the embedded database's file in the data directory.
+/// The file name of the embedded database in the data directory.
 const EMBEDDED_FILE: &str = "oncharge.db";
 
-/// The use cases on a store; cheap to clone.
+/// The use cases and their store; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Components {
-    /// The use cases.
     pub(crate) app: App,
-    /// Care for the store.
+    /// Maintenance of the store.
     pub(crate) maintenance: Arc<dyn Maintenance>,
-    /// The queues.
     pub(crate) work: Arc<dyn WorkQueue>,
-    /// Merchants, for the sandbox's own.
+    /// Merchants, for setting up the sandbox.
     pub(crate) merchants: Arc<dyn MerchantRepository>,
-    /// Webhook endpoints, for the sandbox's own.
+    /// Webhook endpoints, for setting up the sandbox.
     pub(crate) webhooks: Arc<dyn WebhookRepository>,
-    /// Whether the store is the embedded file, which one server has for itself.
+    /// Whether the store is the embedded file, which a single server uses.
     pub(crate) is_embedded: bool,
-    /// How often the store has waited for its database; `None` where that is in this process.
+    /// Number of round trips to the database; `None` for the embedded one.
     pub(crate) round_trips: Option<RoundTrips>,
 }
 
-/// A running count.
+/// Reads a running count.
 pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Components {
-    /// For a server: the store, migrated, with PSP accounts that are reached at `base_url`; a node of
-    /// its deployment from here on. Waits for a database that is unreachable.
+    /// Opens the components of a server: a migrated store, and PSP accounts that send notifications
+    /// to `base_url` unless configured otherwise; registers the process as a node of the
+    /// deployment. Waits for an unreachable database.
     ///
-    /// Errors where the store cannot be opened, or the keys do not fit what it holds.
+    /// Errors if the store cannot be opened, or if the keys do not match its data.
     pub(crate) async fn for_server(
         settings: &Settings,
         keys: &Keys,
@@ -72,20 +71,20 @@ impl Components {
             Ok(components)
         };
         let Some(location) = settings.database.location() else {
-            // The embedded file is here or will never be.
+            // Waiting does not help with the embedded file.
             return open().await;
         };
         wait_for_database(&location.name, &SystemEntropy::new(), open).await
     }
 
-    /// For a command beside a server, which knows these PSP accounts: no database is waited for.
+    /// Opens the components of a command with these PSP accounts; does not wait for the database.
     pub(crate) async fn for_commands(
         settings: &Settings,
         accounts: &PspAccounts,
         data_dir: &Path,
     ) -> anyhow::Result<Self> {
         let keys = settings.keys.configured_or_stored(data_dir, None)?;
-        // Such a command never starts a payment, so that no PSP learns of an address of ours.
+        // Commands never start a payment, so no PSP receives this URL.
         let outbound = (
             registry(accounts, "http://127.0.0.1")?,
             sender(settings.mode)?,
@@ -99,8 +98,8 @@ impl Components {
         Ok(components)
     }
 
-    /// For a check of the configuration: the database as it is, not migrated; `None` where none is
-    /// named.
+    /// Opens the database to check the configuration, without migrating it; `None` if none is
+    /// configured.
     pub(crate) fn for_check(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
         let Some(store) = Store::open_without_migrating(settings, keys)? else {
             return Ok(None);
@@ -112,7 +111,7 @@ impl Components {
         Ok(Some(Self::from_store(store, settings, keys, outbound)))
     }
 
-    /// On a store.
+    /// Builds the components on a store.
     fn from_store(
         store: Store,
         settings: &Settings,
@@ -157,12 +156,12 @@ impl Components {
     }
 }
 
-/// Where the embedded database is in a data directory.
+/// The path of the embedded database in a data directory.
 pub(crate) fn embedded_file(data_dir: &Path) -> PathBuf {
     data_dir.join(EMBEDDED_FILE)
 }
 
-/// One store behind every port that it keeps.
+/// One store as the implementation of its ports.
 struct Store {
     checkout: Arc<dyn CheckoutRepository>,
     merchants: Arc<dyn MerchantRepository>,
@@ -177,7 +176,7 @@ struct Store {
 }
 
 impl Store {
-    /// Opens the configured store; that brings its schema up to date.
+    /// Opens the configured store and migrates its schema.
     async fn open(settings: &Settings, keys: &Keys, data_dir: &Path) -> anyhow::Result<Self> {
         let (keys, entropy) = (keys.master.clone(), Arc::new(SystemEntropy::new()));
         if let Some(url) = &settings.database.url {
@@ -193,7 +192,7 @@ impl Store {
         Ok(Self::from_ports(Arc::new(store)))
     }
 
-    /// The PostgreSQL that is configured, its schema as it is; `None` where none is.
+    /// Opens the configured PostgreSQL without migrating it; `None` if there is none.
     fn open_without_migrating(settings: &Settings, keys: &Keys) -> anyhow::Result<Option<Self>> {
         let Some(url) = &settings.database.url else {
             return Ok(None);

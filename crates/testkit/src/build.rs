@@ -1,4 +1,4 @@
-//! Domain values and units of work for tests, with ids that never repeat within one builder.
+//! Domain values and units of work for tests, with ids that are unique within one builder.
 
 mod webhooks;
 
@@ -32,30 +32,30 @@ pub use webhooks::{ENDPOINT, endpoint_url};
 
 use crate::{clock::START_SECONDS, entropy::SeededEntropy};
 
-/// Makes plausible values; public fields are there to be changed afterwards.
+/// Builds plausible values; tests change their public fields as needed.
 #[derive(Debug)]
 pub struct Builder {
     entropy: SeededEntropy,
     now: AtomicI64,
 }
 
-/// So many minor units of euros; panics outside the range of [`Money`].
+/// This many minor units of euros; panics outside the range of [`Money`].
 pub fn eur(minor: i64) -> Money {
     Money::new(minor, Currency::parse("EUR").unwrap()).expect("an amount in range")
 }
 
-/// The account that built sessions use.
+/// The PSP account of built sessions.
 pub fn account() -> PspAccount {
     PspAccount::new("simulator", "default").unwrap()
 }
 
-/// A PSP's reference with this text.
+/// A PSP reference with this text.
 pub fn reference(text: &str) -> PspReference {
     PspReference::parse(text).expect("a reference")
 }
 
 impl Builder {
-    /// A builder whose ids follow from the seed and whose time is [`START_SECONDS`].
+    /// A builder whose ids derive from the seed and whose time is [`START_SECONDS`].
     pub fn new(seed: u64) -> Self {
         Self {
             entropy: SeededEntropy::new(seed),
@@ -63,12 +63,12 @@ impl Builder {
         }
     }
 
-    /// The time that new values carry.
+    /// The timestamp of new values.
     pub fn now(&self) -> Timestamp {
         Timestamp::from_unix_seconds(self.now.load(Ordering::SeqCst)).unwrap()
     }
 
-    /// Lets so many seconds pass for values made from here on.
+    /// Advances the time of new values by this many seconds.
     pub fn advance(&self, seconds: i64) {
         self.now.fetch_add(seconds, Ordering::SeqCst);
     }
@@ -79,7 +79,7 @@ impl Builder {
         entropy.id(self.now())
     }
 
-    /// A new id of what belongs to this merchant.
+    /// A new id in the shard slot of this merchant.
     pub fn id_of<K: Kind>(&self, merchant: MerchantId) -> Id<K> {
         let entropy: &dyn Entropy = &self.entropy;
         entropy.id_in(merchant.slot(), self.now())
@@ -102,7 +102,7 @@ impl Builder {
         }
     }
 
-    /// An active API key of this merchant, and the hash that it is found by.
+    /// An active API key of this merchant, and its look-up hash.
     pub fn api_key(&self, merchant: &Merchant) -> (ApiKey, ApiKeyHash) {
         let text = format!("oc_test_{:016x}", self.entropy.next());
         let key = ApiKey {
@@ -117,12 +117,13 @@ impl Builder {
         (key, ApiKeyHash::of(&text))
     }
 
-    /// A session over 100.00 EUR in `created`, captured by the merchant, good for half an hour.
+    /// A session over 100.00 EUR in `created`, captured by the merchant, which expires in half an
+    /// hour.
     pub fn session(&self, merchant: &Merchant) -> Session {
         Session::create(self.new_session(merchant))
     }
 
-    /// What [`Builder::session`] creates a session from.
+    /// The input from which [`Builder::session`] creates a session.
     pub fn new_session(&self, merchant: &Merchant) -> NewSession {
         NewSession {
             id: self.id(),
@@ -175,7 +176,7 @@ impl Builder {
         self.operation(session, kind)
     }
 
-    /// A refund of so many minor units that is under way, and its operation.
+    /// An open refund of this many minor units, and its operation.
     pub fn refund(&self, session: &Session, minor: i64) -> (Refund, Operation) {
         let id = self.id();
         let amount = Money::new(minor, session.amount.currency()).unwrap();
@@ -220,7 +221,7 @@ impl Builder {
         }
     }
 
-    /// An intent with some bytes to send, due in ten seconds.
+    /// An intent with an arbitrary request, due in ten seconds.
     pub fn intent(&self, operation: Operation) -> NewOperation {
         NewOperation {
             request: PreparedRequest::new(format!("request of {}", operation.id).into_bytes()),
@@ -230,12 +231,12 @@ impl Builder {
         }
     }
 
-    /// A unit that only writes this session.
+    /// A unit that writes only this session.
     pub fn unit(&self, session: Session) -> UnitOfWork {
         UnitOfWork::of(self.id(), session)
     }
 
-    /// A unit that writes this session anew, one version on, at the builder's time.
+    /// A unit that writes this session's next version, at the builder's time.
     pub fn next_unit(&self, session: &Session) -> UnitOfWork {
         let mut next = session.clone();
         next.version += 1;
@@ -256,7 +257,7 @@ impl Builder {
         }
     }
 
-    /// This merchant's idempotency key with this text.
+    /// An idempotency scope: this merchant and this key.
     pub fn scope(&self, merchant: &Merchant, key: &str) -> IdempotencyScope {
         IdempotencyScope {
             merchant: merchant.id,
@@ -296,13 +297,13 @@ impl Builder {
         }
     }
 
-    /// A new operation id; for inputs that bring their own.
+    /// A new operation id, for inputs that take the id as an argument.
     pub fn operation_id(&self) -> OperationId {
         self.id()
     }
 }
 
-/// The fingerprint of a key with this id that nobody has.
+/// The fingerprint of a key with this id that no key has.
 pub fn fingerprint(id: &str) -> KeyFingerprint {
     let id = KeyId::parse(id).unwrap();
     KeyFingerprint {

@@ -1,11 +1,11 @@
-//! A clock that stands still until a test moves it.
+//! A clock that moves only when a test moves it.
 
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::Clock;
 
-/// 2026-11-22T17:09:10Z, when test clocks start.
+/// The initial time of test clocks: 2026-11-22T17:09:10Z.
 pub const START_SECONDS: i64 = 1_795_367_350;
 
 /// A clock under the test's control; share it in an `Arc`.
@@ -13,22 +13,22 @@ pub const START_SECONDS: i64 = 1_795_367_350;
 pub struct FakeClock(AtomicI64);
 
 impl FakeClock {
-    /// A clock that shows [`START_SECONDS`].
+    /// A clock at [`START_SECONDS`].
     pub fn new() -> Self {
         Self(AtomicI64::new(START_SECONDS * 1_000_000))
     }
 
-    /// Shows another time from now on; it may lie in the past.
+    /// Sets the time; it may be earlier than before.
     pub fn set(&self, at: Timestamp) {
         self.0.store(at.unix_micros(), Ordering::SeqCst);
     }
 
-    /// Moves on by so many seconds and returns the new time.
+    /// Advances by this many seconds and returns the new time.
     pub fn advance(&self, seconds: i64) -> Timestamp {
         self.advance_micros(seconds * 1_000_000)
     }
 
-    /// Moves on by so many microseconds and returns the new time.
+    /// Advances by this many microseconds and returns the new time.
     pub fn advance_micros(&self, micros: i64) -> Timestamp {
         let before = self.0.fetch_add(micros, Ordering::SeqCst);
         Timestamp::from_unix_micros(before + micros).expect("a time within the calendar")

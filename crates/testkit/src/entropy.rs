@@ -1,11 +1,11 @@
-//! Entropy that gives the same bytes for the same seed.
+//! Deterministic entropy: the same bytes for the same seed.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use oncharge_ports::Entropy;
 
-/// Bytes from a counter through splitmix64: equal seeds and equal orders of calls give equal
-/// bytes, different seeds never the same stream. No secret can be made of it.
+/// Bytes from a counter through splitmix64: equal seeds and equal orders of calls give equal bytes,
+/// different seeds never the same stream. Not suitable for secrets.
 #[derive(Debug)]
 pub struct SeededEntropy(AtomicU64);
 
@@ -13,7 +13,7 @@ pub struct SeededEntropy(AtomicU64);
 const STEP: u64 = 0x9e37_79b9_7f4a_7c15;
 
 impl SeededEntropy {
-    /// The stream of this seed.
+    /// Creates the stream of this seed.
     pub fn new(seed: u64) -> Self {
         Self(AtomicU64::new(seed.wrapping_mul(0xd1b5_4a32_d192_ed03)))
     }

@@ -1,6 +1,6 @@
 //! A clock, entropy, a store, a PSP and values under the test's control.
 //!
-//! For tests only: what is here panics where a test is written wrongly.
+//! For tests only: functions panic if a test misuses them.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

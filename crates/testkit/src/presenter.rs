@@ -1,9 +1,9 @@
-//! Answers as one line of text, so that tests of use cases need no HTTP.
+//! Renders API responses as one line of text, so that tests of use cases need no HTTP.
 
 use oncharge_domain::{time::Timestamp, webhook::SendError};
 use oncharge_ports::{ApiResponse, Presenter, StoredResponse, WebhookPayload};
 
-/// Renders `201 created cs_…` and the like; the statuses are those of the merchant API.
+/// Renders `201 created cs_…` and similar; the statuses are those of the merchant API.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PlainPresenter;
 
@@ -56,7 +56,7 @@ impl Presenter for PlainPresenter {
         }
     }
 
-    /// `payment.captured evt_… of cs_… number 2`, and `endpoint.test evt_…`.
+    /// Renders `payment.captured evt_… of cs_… number 2`, and `endpoint.test evt_…`.
     fn render_webhook(&self, payload: &WebhookPayload<'_>) -> Vec<u8> {
         let text = match payload {
             WebhookPayload::Event(stored) => {

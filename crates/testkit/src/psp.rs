@@ -1,4 +1,4 @@
-//! A PSP in memory that does as a test says, remembers its keys and keeps a ledger of its own.
+//! A scripted in-memory PSP with idempotency keys and a ledger of its own.
 
 mod connector;
 mod ledger;
@@ -21,55 +21,55 @@ use oncharge_domain::{
     psp::{PspAccount, PspReference, PspReport, PspResponse, RefusalReason},
 };
 
-/// Which of the PSP's calls; plans are kept for each.
+/// A kind of call to the PSP; plans are kept per kind.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
-    /// Reserve (and perhaps take) money.
+    /// Reserves (and possibly captures) money.
     Authorize,
-    /// Take reserved money.
+    /// Captures reserved money.
     Capture,
-    /// Release reserved money, end a challenge.
+    /// Releases reserved money, or ends a challenge.
     Cancel,
-    /// Give taken money back.
+    /// Refunds captured money.
     Refund,
-    /// Ask what became of an operation.
+    /// Looks up the state of an operation.
     LookUp,
 }
 
-/// What the PSP makes of a call whose key it has not seen.
+/// The PSP's reply to a call with a new idempotency key.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Reply {
-    /// Carries it out at once, as far as its ledger allows; what happens without a plan, too.
+    /// Executes it at once, as far as the ledger allows; also the default without a plan.
     Done,
-    /// Takes it in; [`ScriptedPsp::finish`] ends it.
+    /// Accepts it; [`ScriptedPsp::finish`] ends it.
     Accepted,
-    /// Wants a challenge (authorisations only); [`ScriptedPsp::finish`] ends it.
+    /// Requires a challenge (authorizations only); [`ScriptedPsp::finish`] ends it.
     ActionRequired,
-    /// Refuses.
+    /// Refuses it.
     Refused(RefusalReason),
 }
 
-/// What goes wrong on the way of a call.
+/// A transport failure of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It surely never leaves.
+    /// The call is certainly not sent.
     NotSent,
-    /// It is lost on its way there: nothing happens at the PSP.
+    /// The request is lost: nothing happens at the PSP.
     UnknownBefore,
-    /// Its answer is lost: the PSP has carried it out.
+    /// The response is lost: the PSP has executed the call.
     UnknownAfter,
 }
 
-/// How an open challenge or an accepted operation ends.
+/// The end of an open challenge or an accepted operation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finish {
-    /// It is carried out, as far as the ledger allows.
+    /// It is executed, as far as the ledger allows.
     Done,
     /// It is refused.
     Refused(RefusalReason),
 }
 
-/// A PSP in memory; clones are handles of the same one. It is every account's connector, too.
+/// An in-memory PSP; clones share its state. It is also every account's connector.
 #[derive(Clone)]
 pub struct ScriptedPsp {
     state: Arc<Mutex<State>>,
@@ -94,7 +94,7 @@ struct State {
 }
 
 impl ScriptedPsp {
-    /// A PSP that approves everything and has seen nothing yet.
+    /// A PSP that approves everything and has received nothing yet.
     pub fn new() -> Self {
         Self {
             state: Arc::default(),
@@ -112,8 +112,8 @@ impl ScriptedPsp {
             .push_back(reply);
     }
 
-    /// Lets the next call of this kind fail on its way, after those planned before; a reply that
-    /// was planned stays planned where the call never arrives.
+    /// Plans a failure of the next call of this kind, after those planned before; if that call
+    /// never arrives, its planned reply is kept for the next one.
     pub fn fail(&self, call: Call, fault: Fault) {
         self.state()
             .faults
@@ -122,98 +122,99 @@ impl ScriptedPsp {
             .push_back(fault);
     }
 
-    /// Lets the `n`-th call from now (1 is the next one), of whatever kind, fail on its way.
+    /// Plans a failure of the `n`-th call from now (1 is the next one), of any kind.
     pub fn fail_call(&self, n: u64, fault: Fault) {
         let mut state = self.state();
         let at = state.calls + n;
         state.numbered_faults.insert(at, fault);
     }
 
-    /// Forgets all faults that have not come up yet.
+    /// Removes all planned faults that have not occurred yet.
     pub fn clear_faults(&self) {
         let mut state = self.state();
         state.faults.clear();
         state.numbered_faults.clear();
     }
 
-    /// From now on no call can be sent, until it is back.
+    /// Sets whether the PSP is unreachable: then no call can be sent.
     pub fn set_unreachable(&self, is_unreachable: bool) {
         self.state().is_unreachable = is_unreachable;
     }
 
-    /// Says that the circuit breakers of these accounts are open; calls are let through all the
-    /// same.
+    /// Sets the accounts whose circuit breakers are reported as open; their calls are still let
+    /// through.
     pub fn set_unavailable(&self, accounts: Vec<PspAccount>) {
         self.state().unavailable_accounts = accounts;
     }
 
-    /// How many calls were tried, look-ups and lost ones included.
+    /// Number of calls tried, including look-ups and lost ones.
     pub fn calls(&self) -> u64 {
         self.state().calls
     }
 
-    /// The calls that arrived, in order, repetitions included.
+    /// The calls that arrived, in order, including repetitions.
     pub fn received_calls(&self) -> Vec<(Call, OperationId)> {
         self.state().sent.clone()
     }
 
-    /// Lets calls wait from now on until [`ScriptedPsp::resume`].
+    /// Blocks all calls until [`ScriptedPsp::resume`].
     pub fn pause(&self) {
         self.open.send_replace(false);
     }
 
-    /// How many calls wait at this moment.
+    /// Number of calls blocked at this moment.
     pub fn waiting(&self) -> usize {
         self.waiting.load(Ordering::SeqCst)
     }
 
-    /// Lets waiting calls go on.
+    /// Unblocks calls.
     pub fn resume(&self) {
         self.open.send_replace(true);
     }
 
-    /// From now on amounts in this currency cannot be carried.
+    /// From now on, amounts in this currency are unsupported.
     pub fn reject_currency(&self, code: &'static str) {
         self.state().unsupported_currencies.insert(code);
     }
 
-    /// Reports this card of every authorization from now on, in responses, look-ups and
-    /// notifications; none unless this is called.
+    /// Reports this card for every authorization from now on, in responses, look-ups and
+    /// notifications; initially none.
     pub fn set_card(&self, card: Option<Card>) {
         self.state().card = card;
     }
 
-    /// Remembers keys only so long (24 hours unless this is called); nothing is ever forgotten,
-    /// the connector only says so.
+    /// Sets the lifetime of idempotency keys (initially 24 hours). Keys are never removed; the
+    /// connector only reports this lifetime.
     pub fn set_key_lifetime(&self, lifetime: std::time::Duration) {
         self.state().key_lifetime = Some(lifetime);
     }
 
-    /// Ends an accepted operation or an open challenge. Panics where the operation is neither.
+    /// Ends an accepted operation or an open challenge. Panics if the operation is neither.
     pub fn finish(&self, operation: OperationId, finish: Finish) {
         self.state().ledger.finish(operation, finish);
     }
 
-    /// Takes back what was done: a capture, a cancel, a refund, or an authorisation that lapses
-    /// with this reason. Panics where the operation is not done.
+    /// Reverses a capture, a cancel, a refund, or an authorization, which lapses with this reason.
+    /// Panics if the operation is not done.
     pub fn reverse(&self, operation: OperationId, reason: RefusalReason) {
         self.state().ledger.reverse(operation, reason);
     }
 
-    /// Carries out after all what was refused, as far as the ledger allows. Panics where the
-    /// operation was not refused.
+    /// Executes an operation that was refused, as far as the ledger allows. Panics if it was not
+    /// refused.
     pub fn complete_refused(&self, operation: OperationId) {
         self.state().ledger.complete_refused(operation);
     }
 
-    /// What the PSP knows of an operation now; `None` where it never arrived.
+    /// The present response for an operation; `None` if it never arrived.
     pub fn current_response(&self, operation: OperationId) -> Option<PspResponse> {
         self.state().ledger.current(operation)
     }
 
-    /// The body of a notification that says what the PSP knows of this operation now, for the
-    /// header [`ScriptedPsp::SIGNATURE_HEADER`] with the value [`ScriptedPsp::SIGNATURE`]; each
-    /// has an id of its own. Panics where the operation never arrived.
+    /// The body of a notification with the present state of this operation.
+    ///
+    /// It is valid with the header [`ScriptedPsp::SIGNATURE_HEADER`] and the value
+    /// [`ScriptedPsp::SIGNATURE`]; each body has its own id. Panics if the operation never arrived.
     pub fn notification_body(&self, operation: OperationId) -> Vec<u8> {
         let mut state = self.state();
         state.notifications += 1;
@@ -221,35 +222,35 @@ impl ScriptedPsp {
         notification::write_notification(number, &state.ledger, operation)
     }
 
-    /// The body of a notification that is about nothing of ours; each has an id of its own.
+    /// The body of a notification about nothing that OnCharge requested; each has its own id.
     pub fn irrelevant_body(&self) -> Vec<u8> {
         let mut state = self.state();
         state.notifications += 1;
         notification::write_irrelevant(state.notifications)
     }
 
-    /// One body with several notifications in it.
+    /// Joins several notifications into one body.
     pub fn batch(bodies: &[Vec<u8>]) -> Vec<u8> {
         bodies.join(&notification::SEPARATOR)
     }
 
-    /// The payments of a session, oldest first, each with its truth.
+    /// The payments of a session, oldest first, as in the PSP's ledger.
     pub fn payments(&self, session: SessionId) -> Vec<Payment> {
         self.state().ledger.payments_of(session)
     }
 
-    /// Minor units that are reserved for a session: neither captured nor released.
+    /// Minor units reserved for a session: neither captured nor released.
     pub fn reserved(&self, session: SessionId) -> i64 {
         self.payments(session).iter().map(Payment::reserved).sum()
     }
 
-    /// Minor units that were taken for a session and not given back.
+    /// Minor units captured for a session and not refunded.
     pub fn taken(&self, session: SessionId) -> i64 {
         self.payments(session).iter().map(Payment::taken).sum()
     }
 
-    /// What was done to the PSP that must never be done: other bytes under a known key, a call on
-    /// a payment of another session.
+    /// Protocol violations by callers: other bytes under a known key, a call on a payment of
+    /// another session.
     pub fn violations(&self) -> Vec<String> {
         self.state().ledger.violations.clone()
     }
@@ -277,7 +278,7 @@ impl State {
         PspReport { answer, card }
     }
 
-    /// The card that is reported of an operation; none where it is no authorization.
+    /// The card reported for an operation; none if it is not an authorization.
     fn card_of(&self, operation: OperationId) -> Option<Card> {
         let request = self.ledger.request_of(operation)?;
         self.card
@@ -285,7 +286,7 @@ impl State {
             .filter(|_| request.call == Call::Authorize)
     }
 
-    /// Counts a call and takes the fault that was planned for it.
+    /// Counts a call and takes the fault planned for it.
     fn next_fault(&mut self, call: Call) -> Option<Fault> {
         self.calls += 1;
         if self.is_unreachable {
@@ -301,7 +302,7 @@ impl State {
     }
 }
 
-/// The reference of the payment that an authorisation makes, or of a modification.
+/// The reference of the payment that an authorization creates, or of a modification.
 fn reference_of(operation: OperationId) -> PspReference {
     PspReference::parse(&format!("psp_{}", operation.uuid().simple())).unwrap()
 }

@@ -1,4 +1,4 @@
-//! A sender of webhooks that sends nothing: it keeps what it is asked to send and answers by a script.
+//! A webhook sender that sends nothing: it records webhooks and returns scripted outcomes.
 
 use std::{
     collections::{HashMap, HashSet, VecDeque},
@@ -14,23 +14,23 @@ use oncharge_ports::{
 };
 use tokio::sync::watch;
 
-/// What comes of one attempt to send.
+/// The outcome of one attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// An answer with this status.
+    /// A response with this status.
     Status(u16),
-    /// An answer with this status and a `Retry-After`.
+    /// A response with this status and a `Retry-After`.
     RetryAfter(u16, Duration),
-    /// No answer.
+    /// No response.
     Error(SendError),
 }
 
-/// Every merchant's server, under the test's control; clones are handles of the same one. Answers
-/// 200 where nothing is planned.
+/// Stands in for every merchant's server; clones share its state. Responds 200 if nothing is
+/// planned.
 #[derive(Clone)]
 pub struct ScriptedSender {
     state: Arc<Mutex<State>>,
-    /// Moves on whenever something begins, ends or is let go.
+    /// Incremented whenever an attempt begins or ends, or a URL is unblocked.
     changes: Arc<watch::Sender<u64>>,
 }
 
@@ -46,7 +46,7 @@ struct State {
 }
 
 impl ScriptedSender {
-    /// The time that each attempt is said to have taken.
+    /// The latency reported for each attempt.
     pub const LATENCY: Duration = Duration::from_millis(5);
 
     /// A sender whose every attempt succeeds.
@@ -57,35 +57,35 @@ impl ScriptedSender {
         }
     }
 
-    /// Plans what comes of the next attempt to this URL, after those planned before.
+    /// Plans the outcome of the next attempt to this URL, after those planned before.
     pub fn reply(&self, url: &str, outcome: Outcome) {
         let mut state = self.state();
         let planned = state.planned.entry(url.to_owned()).or_default();
         planned.push_back(outcome);
     }
 
-    /// Sets what comes of attempts to this URL for which nothing is planned.
+    /// Sets the outcome of attempts to this URL for which nothing is planned.
     pub fn always(&self, url: &str, outcome: Outcome) {
         self.state().always.insert(url.to_owned(), outcome);
     }
 
-    /// Lets attempts to this URL hang from now on until [`ScriptedSender::unblock`].
+    /// Blocks attempts to this URL until [`ScriptedSender::unblock`].
     pub fn block(&self, url: &str) {
         self.state().blocked.insert(url.to_owned());
     }
 
-    /// Lets attempts to this URL that hang come to their end, and later ones not hang.
+    /// Unblocks present and later attempts to this URL.
     pub fn unblock(&self, url: &str) {
         self.state().blocked.remove(url);
         self.notify();
     }
 
-    /// Every webhook that was to be sent, in the order in which the attempts began.
+    /// All webhooks, in the order in which their attempts began.
     pub fn sent(&self) -> Vec<Webhook> {
         self.state().sent.clone()
     }
 
-    /// The webhooks to this URL, in the order in which the attempts began.
+    /// The webhooks to this URL, in the order in which their attempts began.
     pub fn sent_to(&self, url: &str) -> Vec<Webhook> {
         let mut sent = self.sent();
         sent.retain(|webhook| webhook.url.as_str() == url);
@@ -98,25 +98,25 @@ impl ScriptedSender {
         self.sent_to(url).into_iter().map(text).collect()
     }
 
-    /// How many attempts to this URL are under way.
+    /// Number of attempts to this URL in progress.
     pub fn in_flight(&self, url: &str) -> usize {
         self.state().in_flight.get(url).copied().unwrap_or(0)
     }
 
-    /// How many attempts to this URL were under way at once at most.
+    /// Maximum number of concurrent attempts to this URL.
     pub fn max_in_flight_to(&self, url: &str) -> usize {
         self.state().max_in_flight_to.get(url).copied().unwrap_or(0)
     }
 
-    /// How many attempts to any URL were under way at once at most.
+    /// Maximum number of concurrent attempts to all URLs.
     pub fn max_in_flight(&self) -> usize {
         self.state().max_in_flight
     }
 
-    /// Waits until so many attempts have begun in all.
+    /// Waits until this many attempts have begun in all.
     pub async fn wait_for_attempts(&self, count: usize) {
         let mut changes = self.changes.subscribe();
-        // The sender lives as long as this handle.
+        // Cannot fail: the sender lives as long as this handle.
         let _ = changes.wait_for(|_| self.state().sent.len() >= count).await;
     }
 
@@ -153,7 +153,7 @@ impl ScriptedSender {
     }
 }
 
-/// Counts an attempt that is under way, also where it is given up.
+/// Counts an attempt as in progress until it ends or is dropped.
 struct InFlightAttempt<'a> {
     sender: &'a ScriptedSender,
     url: String,
@@ -173,11 +173,11 @@ impl WebhookSender for ScriptedSender {
     async fn send(&self, webhook: &Webhook) -> SendOutcome {
         let in_flight_attempt = self.start(webhook);
         let outcome = self.next_outcome(&in_flight_attempt.url);
-        // Other tasks get a turn, as they would while a network works.
+        // Yields to other tasks, as a network call would.
         tokio::task::yield_now().await;
         let mut changes = self.changes.subscribe();
         let is_free = |_: &u64| !self.state().blocked.contains(&in_flight_attempt.url);
-        // The sender lives as long as this handle.
+        // Cannot fail: the sender lives as long as this handle.
         let _ = changes.wait_for(is_free).await;
         let (answer, retry_after) = match outcome {
             Outcome::Status(status) => (Ok(status), None),

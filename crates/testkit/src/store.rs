@@ -1,4 +1,4 @@
-//! A store in memory: a mutex and maps, as strict as the databases, with faults on demand.
+//! An in-memory store: a mutex and maps, as strict as the databases, with planned faults.
 
 mod blocklist;
 mod checkout;
@@ -26,18 +26,18 @@ use std::{
 use oncharge_ports::{Clock, CommitError, StoreError};
 use state::State;
 
-/// How a commit is made to fail.
+/// How a commit fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommitFault {
-    /// Nothing is written; the caller is told that the store is unavailable.
+    /// Nothing is written; the caller gets `Unavailable`.
     Before,
-    /// Everything is written; the caller is told that the outcome is unknown.
+    /// Everything is written; the caller gets `OutcomeUnknown`.
     After,
-    /// Nothing is written; the caller is told that another node was faster.
+    /// Nothing is written; the caller gets `Conflict`.
     Conflict,
 }
 
-/// The store in memory; implements every port that a database implements.
+/// The in-memory store; implements every port that a database implements.
 pub struct MemoryStore {
     clock: Arc<dyn Clock>,
     state: Mutex<State>,
@@ -58,7 +58,7 @@ impl Faults {
         self.planned.insert(self.count + n, fault);
     }
 
-    /// Counts a call and takes the fault that was planned for it.
+    /// Counts a call and takes the fault planned for it.
     fn next(&mut self) -> Option<CommitFault> {
         self.count += 1;
         self.planned.remove(&self.count)
@@ -66,7 +66,7 @@ impl Faults {
 }
 
 impl MemoryStore {
-    /// An empty store whose clock, for due times and leases, is this one.
+    /// An empty store that uses this clock for due times and leases.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
@@ -77,31 +77,33 @@ impl MemoryStore {
         }
     }
 
-    /// Makes the `n`-th commit from now (1 is the next one) fail; every call of `commit` counts,
-    /// whatever becomes of it. Panics for 0.
+    /// Plans a failure of the `n`-th commit from now (1 is the next one); every call of `commit`
+    /// counts, whatever its result. Panics for 0.
     pub fn fail_commit(&self, n: u64, fault: CommitFault) {
         self.faults.lock().unwrap().plan(n, fault);
     }
 
-    /// The same for what is written without a unit of work and may fail like a commit: `close`,
-    /// `record`, `write_idempotency_record` and `rotate_key`, all counted together. `Conflict` is not among what
-    /// they know: it fails them like `Before`.
+    /// As [`MemoryStore::fail_commit`], for writes outside a unit of work that can fail like a
+    /// commit.
+    ///
+    /// These are `close`, `record`, `write_idempotency_record` and `rotate_key`, all counted
+    /// together. They have no `Conflict`: it fails them like `Before`.
     pub fn fail_write(&self, n: u64, fault: CommitFault) {
         self.write_faults.lock().unwrap().plan(n, fault);
     }
 
-    /// Forgets the faults that have not come up yet.
+    /// Removes all planned faults that have not occurred yet.
     pub fn clear_faults(&self) {
         self.faults.lock().unwrap().planned.clear();
         self.write_faults.lock().unwrap().planned.clear();
     }
 
-    /// How often `commit` was called so far.
+    /// Number of calls of `commit` so far.
     pub fn commits(&self) -> u64 {
         self.faults.lock().unwrap().count
     }
 
-    /// How often an API key was looked up so far.
+    /// Number of look-ups of API keys so far.
     pub fn key_reads(&self) -> u64 {
         self.key_reads.load(Ordering::Relaxed)
     }
@@ -110,17 +112,17 @@ impl MemoryStore {
         self.state.lock().unwrap()
     }
 
-    /// Counts a commit and takes the fault that was planned for it.
+    /// Counts a commit and takes the fault planned for it.
     fn next_fault(&self) -> Option<CommitFault> {
         self.faults.lock().unwrap().next()
     }
 
-    /// Writes all of a change or nothing, with the fault that was planned for it.
+    /// Applies a change, all or nothing, with the fault planned for it.
     async fn write(
         &self,
         change: impl FnOnce(&mut State) -> Result<(), CommitError> + Send,
     ) -> Result<(), CommitError> {
-        // Other tasks get a turn, as they would while a database works.
+        // Yields to other tasks, as a database call would.
         tokio::task::yield_now().await;
         let fault = self.write_faults.lock().unwrap().next();
         if matches!(fault, Some(CommitFault::Before | CommitFault::Conflict)) {

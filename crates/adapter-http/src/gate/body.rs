@@ -1,4 +1,4 @@
-//! Reads a request's body whole: bounded in size and in time.
+//! Reads a request's whole body, limited in size and time.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use futures_util::StreamExt as _;
 
 use crate::problem::Problem;
 
-/// Refuses a body that says of itself that it is too large, before a byte of it is read.
+/// Refuses a body whose `Content-Length` exceeds `max`, before reading it.
 pub(crate) fn check_content_length(headers: &HeaderMap, max: usize) -> Result<(), Problem> {
     let content_length = headers
         .get(CONTENT_LENGTH)
@@ -26,14 +26,14 @@ pub(crate) fn check_content_length(headers: &HeaderMap, max: usize) -> Result<()
     }
 }
 
-/// The whole body; refused as soon as more than `max` bytes have come, or the time is over.
+/// Reads the whole body; fails as soon as it exceeds `max` bytes or the time limit.
 pub(crate) async fn read(
     mut payload: Payload,
     max: usize,
     timeout: Duration,
 ) -> Result<web::Bytes, Problem> {
     let read_all = async {
-        // What comes in one piece, as nearly all does, is not copied.
+        // A body in one chunk, the usual case, is not copied.
         let mut first = web::Bytes::new();
         let mut body = web::BytesMut::new();
         while let Some(chunk) = payload.next().await {

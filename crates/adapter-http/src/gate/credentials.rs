@@ -1,10 +1,10 @@
-//! The three headers that sign a request.
+//! The three headers that authenticate a request.
 
 use actix_web::http::header::HeaderMap;
 
 use crate::problem::Problem;
 
-/// The texts of the three headers.
+/// The values of the three headers.
 pub(super) struct Credentials<'a> {
     /// `X-Oncharge-Key`.
     pub(super) key: &'a str,
@@ -15,7 +15,7 @@ pub(super) struct Credentials<'a> {
 }
 
 impl<'a> Credentials<'a> {
-    /// Of these headers; each must be there exactly once, not empty, and ASCII.
+    /// Reads the headers; each must occur exactly once, not empty, and in ASCII.
     pub(super) fn of(headers: &'a HeaderMap) -> Result<Self, Problem> {
         let only = |name| {
             let text = single_header(headers, name).filter(|text| !text.is_empty());
@@ -29,7 +29,7 @@ impl<'a> Credentials<'a> {
     }
 }
 
-/// The text of a header that came exactly once and is ASCII.
+/// The value of a header that occurs exactly once and is ASCII.
 pub(super) fn single_header<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     let mut values = headers.get_all(name);
     let only = values.next()?;

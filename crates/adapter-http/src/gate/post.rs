@@ -21,16 +21,15 @@ use crate::{
 
 /// A merchant's `POST` with its body.
 pub(crate) struct Post {
-    /// Who posts, under which idempotency key.
+    /// The caller and the idempotency key.
     pub(crate) context: PostContext,
-    /// The JSON object.
     pub(crate) body: Rc<JsonBody>,
 }
 
-/// A merchant's `POST` that needs no body; none counts as `{}`.
+/// A merchant's `POST` that needs no body; an empty one counts as `{}`.
 pub(crate) struct Command(pub(crate) Post);
 
-/// A merchant's `PUT` with its body. It needs no idempotency key: twice is as good as once.
+/// A merchant's `PUT` with its body. It needs no idempotency key, because `PUT` is idempotent.
 pub(crate) struct Put(pub(crate) Rc<JsonBody>);
 
 impl FromRequest for Post {
@@ -77,7 +76,7 @@ fn body(
     Ok(JsonBody::new(object))
 }
 
-/// Leaves the body with the request, where [`super::gate`] finds the members that are not known.
+/// Attaches the body to the request, where [`super::gate`] reads its unknown members.
 fn attach_body(request: &HttpRequest, body: JsonBody) -> Rc<JsonBody> {
     let body = Rc::new(body);
     request.extensions_mut().insert(Rc::clone(&body));
@@ -108,8 +107,8 @@ fn read(request: &HttpRequest, may_be_empty: bool) -> Result<Post, Problem> {
     })
 }
 
-/// The published page names no `Content-Type`, so that what clients send by themselves is read as
-/// JSON: nothing, curl's form type, and every JSON type.
+/// The published API does not require `Content-Type`, so everything that clients send by default is
+/// read as JSON: no header, curl's form type, and every JSON type.
 pub(crate) fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     if !headers.contains_key(CONTENT_TYPE) {
         return Ok(());

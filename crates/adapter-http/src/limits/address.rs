@@ -1,18 +1,18 @@
-//! Whose failures are counted: the peer's address, or the one that trusted proxies name.
+//! The address whose failures are counted: the peer's, or the one reported by trusted proxies.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use actix_web::{dev::RequestHead, http::header::HeaderMap};
 use ipnet::IpNet;
 
-/// Who failures are counted for.
+/// A key for counting failures.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Address {
-    /// One address.
+    /// A single IPv4 address.
     V4(Ipv4Addr),
-    /// All of a network: the upper 64 bits; whoever has one address of it has them all.
+    /// An IPv6 /64 network: the upper 64 bits. A client with one of its addresses has all of them.
     V6Net(u64),
-    /// Everybody whom the table has no room for, and who has no address.
+    /// Shared by requests without an address and those for which the table has no room.
     Shared,
 }
 
@@ -30,8 +30,8 @@ impl From<IpAddr> for Address {
 }
 
 impl Address {
-    /// Whether a proxy that is not in `trusted` seems to have passed this request on: it comes from
-    /// a private address and names another. All who come that way count as one address.
+    /// Whether the request seems to come through a proxy that is not in `trusted`: its peer address
+    /// is private and its headers name another one. All such clients count as one address.
     pub(crate) fn is_behind_unlisted_proxy(head: &RequestHead, trusted: &[IpNet]) -> bool {
         let is_private = |peer: IpAddr| match peer.to_canonical() {
             IpAddr::V4(peer) => peer.is_private() || peer.is_loopback(),
@@ -45,7 +45,7 @@ impl Address {
         trusted.is_empty() && peer.is_some_and(is_private) && names_another()
     }
 
-    /// The address, or the first of the network.
+    /// The address, or the first address of the network.
     pub(crate) fn network(self) -> Option<IpAddr> {
         match self {
             Self::V4(address) => Some(address.into()),
@@ -54,21 +54,21 @@ impl Address {
         }
     }
 
-    /// Of the sender of this request.
+    /// The sender of this request.
     pub(crate) fn of(head: &RequestHead, trusted: &[IpNet]) -> Self {
         client_ip(head, trusted).map_or(Self::Shared, Self::from)
     }
 }
 
-/// The client's address: the peer's, or the one that trusted proxies name.
+/// The client's address: the peer's, or the one reported by trusted proxies.
 pub(crate) fn client_ip(head: &RequestHead, trusted: &[IpNet]) -> Option<IpAddr> {
     let peer = head.peer_addr?;
     Some(resolve_client(peer.ip(), head.headers(), trusted))
 }
 
-/// The right-most address on the way here that is no trusted proxy.
+/// The right-most address of the forwarding chain that is not a trusted proxy.
 ///
-/// If `Forwarded` and `X-Forwarded-For` differ, the client may have set one of them itself: then the
+/// If `Forwarded` and `X-Forwarded-For` differ, the client may have set one of them: then the
 /// peer's address is used.
 fn resolve_client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let peer = peer.to_canonical();
@@ -79,7 +79,7 @@ fn resolve_client(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAdd
     let walk = |hops: Vec<Option<IpAddr>>| {
         let mut last = peer;
         for hop in hops.into_iter().rev() {
-            // What cannot be read was named by the last proxy that we trust.
+            // An unreadable hop was added by the last trusted proxy: count that one.
             let Some(hop) = hop else { return last };
             last = hop;
             if !is_trusted(&hop) {
@@ -120,7 +120,7 @@ fn forwarded_for(element: &str) -> Option<IpAddr> {
     parse_address(value.trim_matches('"'))
 }
 
-/// An address, with or without port, IPv6 with or without brackets.
+/// Parses an address with or without port, IPv6 with or without brackets.
 fn parse_address(text: &str) -> Option<IpAddr> {
     let address = text.parse().ok().or_else(|| {
         if let Some(rest) = text.strip_prefix('[') {

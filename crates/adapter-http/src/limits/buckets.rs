@@ -1,5 +1,5 @@
-//! Token buckets by key, as in the generic cell rate algorithm: for each key only the time at which
-//! its bucket is full again is kept.
+//! Token buckets by key, as in the generic cell rate algorithm: each key stores only the time at
+//! which its bucket is full again.
 
 use std::{
     collections::HashMap,
@@ -10,13 +10,13 @@ use std::{
 
 use super::{Rate, RetryAfter};
 
-/// How many keys have a bucket of their own at most; new keys beyond it share one, so that memory
-/// does not grow with an attack.
+/// Maximum number of keys with their own bucket; further keys share one, so that an attack cannot
+/// exhaust memory.
 pub(super) const MAX_BUCKETS: usize = 50_000;
-/// How often full buckets are looked for once there are [`MAX_BUCKETS`].
+/// Minimum interval between removals of full buckets at [`MAX_BUCKETS`].
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// A bucket for each key, all with the same rate.
+/// One bucket per key, all with the same rate.
 pub(super) struct Buckets<K> {
     rate: Rate,
     shared: K,
@@ -29,7 +29,7 @@ struct Table<K> {
 }
 
 impl<K: Copy + Eq + Hash> Buckets<K> {
-    /// All buckets are full; `shared` names the bucket of the keys that find no room.
+    /// All buckets start full; `shared` is the key of the shared bucket.
     pub(super) fn new(rate: Rate, shared: K) -> Self {
         let table = Table {
             full_at: HashMap::new(),
@@ -42,28 +42,28 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
         }
     }
 
-    /// Takes one permit; the answer is how many are left.
+    /// Takes one permit and returns how many are left.
     pub(super) fn take(&self, key: K, now: Instant) -> Result<u32, RetryAfter> {
         let mut table = self.table();
         let key = table.bucket_key(key, self.shared, now);
         let full_in = table.full_in(key, now);
         self.shortfall(full_in).map_or(Ok(()), Err)?;
         let full_in = full_in.saturating_add(self.rate.every);
-        // An `Instant` that overflows is as good as never.
+        // An `Instant` that overflows is never reached.
         if let Some(full_at) = now.checked_add(full_in) {
             table.full_at.insert(key, full_at);
         }
         Ok(self.rate.permits(full_in))
     }
 
-    /// How long until the next permit, where there is none; takes none.
+    /// The time until the next permit, if there is none now; takes none.
     pub(super) fn wait(&self, key: K, now: Instant) -> Option<RetryAfter> {
         let mut table = self.table();
         let key = table.bucket_key(key, self.shared, now);
         self.shortfall(table.full_in(key, now))
     }
 
-    /// The wait for one permit in a bucket that is full again in this time.
+    /// The wait for one permit in a bucket that is full again after this time.
     fn shortfall(&self, full_in: Duration) -> Option<RetryAfter> {
         let needed = full_in.saturating_add(self.rate.every);
         let shortfall = needed.checked_sub(self.rate.capacity())?;
@@ -76,8 +76,8 @@ impl<K: Copy + Eq + Hash> Buckets<K> {
 }
 
 impl<K: Copy + Eq + Hash> Table<K> {
-    /// The key whose bucket counts for this key. A full bucket needs no entry, so a full table loses
-    /// those entries first.
+    /// The key of the bucket to use. A full bucket needs no entry, so a full table drops those
+    /// entries first.
     fn bucket_key(&mut self, key: K, shared: K, now: Instant) -> K {
         if self.full_at.len() < MAX_BUCKETS || self.full_at.contains_key(&key) {
             return key;

@@ -1,4 +1,4 @@
-//! Examples of what is sent and answered, all of one story: order 42, paid, captured, half refunded.
+//! Example requests and responses of one scenario: order 42, paid, captured, half refunded.
 
 use oncharge_domain::session::AttemptOutcome;
 use serde_json::{Value, json};
@@ -12,16 +12,16 @@ use utoipa::{
 
 use super::webhooks;
 
-/// Adds them.
+/// Adds the examples to the document.
 pub(super) struct Examples;
 
-/// A session's id in examples.
+/// The session id used in examples.
 pub(super) const SESSION: &str = "cs_019c3874c2007000800000000000002a";
-/// A refund's id in examples.
+/// The refund id used in examples.
 pub(super) const REFUND: &str = "ref_019c3874c20070008000000000000017";
-/// The id of an API key's record in examples.
+/// The id of the API key's record used in examples.
 const API_KEY: &str = "key_019c3874c20070008000000000000a91";
-/// An event's id in examples.
+/// The event id used in examples.
 pub(super) const EVENT: &str = "evt_019c3874c200700080000000000000e1";
 
 impl Modify for Examples {
@@ -47,8 +47,8 @@ impl Modify for Examples {
     }
 }
 
-/// Values for what stands in a path, and for one member of a query, so that a request that is made
-/// from them shows how a query is signed.
+/// Values for path parameters, and for one query parameter, so that a request built from them shows
+/// how a query is signed.
 fn parameter_example(path: &str, parameter: &Parameter) -> Option<Value> {
     match parameter.name.as_str() {
         "id" if path.contains("/refunds/") => Some(json!(REFUND)),
@@ -83,7 +83,7 @@ fn set_example(content: &mut RefOr<Content>, example: Option<Value>) {
     }
 }
 
-/// What a request's body may be; `None` where it is best left away.
+/// An example request body; `None` if it is best omitted.
 fn request_example(operation: &str) -> Option<Value> {
     match operation {
         "createSession" => Some(json!({
@@ -103,7 +103,7 @@ fn request_example(operation: &str) -> Option<Value> {
     }
 }
 
-/// What is answered.
+/// An example response body.
 fn response_example(operation: &str, status: &str) -> Option<Value> {
     let captured = || session("captured", 9999, "2026-02-07T12:02:00Z");
     let example = match (operation, status) {
@@ -191,7 +191,7 @@ fn session(status: &str, captured: i64, updated_at: &str) -> Value {
     })
 }
 
-/// An attempt to pay that ended like this.
+/// An attempt to pay with this outcome.
 pub(super) fn payment_attempt(outcome: AttemptOutcome) -> Value {
     let failure = outcome.failure();
     json!({
@@ -204,13 +204,13 @@ pub(super) fn payment_attempt(outcome: AttemptOutcome) -> Value {
     })
 }
 
-/// The processor has not yet said what came of it.
+/// A session whose operation awaits the PSP's result.
 fn pending(operation: &str) -> Value {
     let session = session("authorized", 0, "2026-02-07T12:01:00Z");
     merge(session, json!({"pending_operation": operation}))
 }
 
-/// Nobody had paid.
+/// A session that expired unpaid.
 fn expired() -> Value {
     let session = session("expired", 0, "2026-02-07T12:02:00Z");
     merge(
@@ -250,7 +250,7 @@ fn page(only: &Value) -> Value {
     json!({"data": [only], "next_cursor": null})
 }
 
-/// The first object with the second's members over its own.
+/// Overwrites members of the first object with those of the second.
 fn merge(mut one: Value, more: Value) -> Value {
     if let (Value::Object(members), Value::Object(more)) = (&mut one, more) {
         members.extend(more);

@@ -1,4 +1,4 @@
-//! What is posted to merchants' endpoints, as the `webhooks` of OpenAPI 3.1.
+//! The requests to merchants' endpoints, as the `webhooks` of OpenAPI 3.1.
 
 use oncharge_domain::session::{AttemptOutcome, EventKind, FailureCode, StatusName};
 use serde_json::{Value, json};
@@ -15,7 +15,7 @@ use utoipa::{
 
 use super::examples::{EVENT, REFUND, SESSION, payment_attempt};
 
-/// Adds them.
+/// Adds the webhooks to the document.
 pub(super) struct Webhooks;
 
 impl Modify for Webhooks {
@@ -40,7 +40,7 @@ fn item(operation: OperationBuilder) -> PathItem {
     PathItem::new(HttpMethod::Post, operation)
 }
 
-/// `payment.authorized` is handled by `onPaymentAuthorized`.
+/// The operation id: `payment.authorized` becomes `onPaymentAuthorized`.
 fn operation_id(name: &str) -> String {
     let words = name.split(['.', '_']).map(|word| {
         let (first, rest) = word.split_at_checked(1).unwrap_or((word, ""));
@@ -49,7 +49,7 @@ fn operation_id(name: &str) -> String {
     std::iter::once("on".to_owned()).chain(words).collect()
 }
 
-/// One `POST` to a merchant's endpoint.
+/// A `POST` to a merchant's endpoint.
 fn webhook_operation(schema: &str, summary: &str, example: Value) -> OperationBuilder {
     let content = ContentBuilder::new()
         .schema(Some(Ref::from_schema_name(schema)))
@@ -70,7 +70,7 @@ fn webhook_operation(schema: &str, summary: &str, example: Value) -> OperationBu
     operation.securities(Some([]))
 }
 
-/// What carries the signatures.
+/// The headers with the signatures.
 fn headers() -> Vec<ParameterBuilder> {
     let header = |name: &str, text: &str| {
         let schema = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
@@ -116,7 +116,7 @@ fn event_summary(kind: EventKind) -> &'static str {
     }
 }
 
-/// Totals that sessions have after such an event.
+/// Example totals of a session after such an event.
 fn amounts(kind: EventKind) -> Value {
     let (authorized, captured, refunded) = match kind {
         EventKind::PaymentRefused | EventKind::PaymentExpired | EventKind::PaymentError => {
@@ -132,7 +132,7 @@ fn amounts(kind: EventKind) -> Value {
     json!({"authorized": authorized, "captured": captured, "refunded": refunded})
 }
 
-/// Why such an event's payment, capture, cancel or refund may have failed.
+/// An example reason for such an event's failure of a payment, capture, cancel or refund.
 fn failure(kind: EventKind) -> Option<FailureCode> {
     match kind {
         EventKind::PaymentRefused => Some(FailureCode::CardDeclined),
@@ -149,7 +149,7 @@ fn failure(kind: EventKind) -> Option<FailureCode> {
     }
 }
 
-/// A status that sessions have after such an event.
+/// The status of the example session after such an event.
 fn status(kind: EventKind) -> StatusName {
     match kind {
         EventKind::PaymentAuthorized | EventKind::PaymentCancelFailed => StatusName::Authorized,
@@ -164,7 +164,7 @@ fn status(kind: EventKind) -> StatusName {
     }
 }
 
-/// An event as it is listed.
+/// An event as it appears in lists.
 pub(super) fn authorized() -> Value {
     event(EventKind::PaymentAuthorized)
 }
@@ -205,7 +205,7 @@ fn event(kind: EventKind) -> Value {
     event
 }
 
-/// How the attempt ended that an event is about.
+/// The outcome of the event's attempt to pay.
 fn attempt(kind: EventKind) -> Option<AttemptOutcome> {
     match kind {
         EventKind::PaymentExpired => None,
@@ -215,7 +215,7 @@ fn attempt(kind: EventKind) -> Option<AttemptOutcome> {
     }
 }
 
-/// A test as it is posted.
+/// A test event as it is posted.
 fn test() -> Value {
     json!({
         "event": "endpoint.test",

@@ -1,4 +1,5 @@
-//! The search of the operators' list, read from the address of the page, so that it can be shared.
+//! Search filters of the operators' session list, read from the page's URL, so that it can be
+//! shared.
 
 use oncharge_application::operator_queries::FindSessions;
 use oncharge_domain::{session::StatusName, time::Timestamp};
@@ -9,18 +10,18 @@ use time::{
 };
 use url::form_urlencoded;
 
-/// How many sessions a page holds.
+/// Sessions per page.
 const LIMIT: u32 = 50;
-/// More than any name of a session can be.
+/// Longer than any name of a session.
 const MAX_LENGTH: usize = 512;
 
 const DATE: &[BorrowedFormatItem<'_>] = format_description!("[year]-[month]-[day]");
-/// What browsers send for `datetime-local`.
+/// The format of `datetime-local` inputs.
 const LOCAL: &[BorrowedFormatItem<'_>] = format_description!(
     "[year]-[month]-[day]T[hour]:[minute][optional [:[second][optional [.[subsecond]]]]]"
 );
 
-/// What was asked for, as it was written.
+/// The filters as entered.
 #[derive(Debug, Default)]
 pub(super) struct Filters {
     pub(super) q: String,
@@ -31,22 +32,20 @@ pub(super) struct Filters {
     cursor: Option<String>,
 }
 
-/// A field that cannot be read.
+/// A field that cannot be parsed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BadField {
-    /// Its name.
     pub(super) field: &'static str,
-    /// What it must be.
+    /// The violated rule.
     pub(super) rule: &'static str,
 }
 
 impl Filters {
-    /// From a query string; what is not known in it is ignored, and of what is repeated the last
-    /// counts.
+    /// Parses a query string; unknown parameters are ignored, and the last of repeated ones wins.
     pub(super) fn parse(query: &str) -> Self {
         let mut filters = Self::default();
         for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-            // Control characters are in no name, and no database takes a zero.
+            // No name contains control characters, and databases reject NUL.
             let value: String = value
                 .chars()
                 .filter(|c| !c.is_control())
@@ -66,7 +65,7 @@ impl Filters {
         filters
     }
 
-    /// Whether anything was asked for.
+    /// Whether any filter is set.
     pub(super) fn is_active(&self) -> bool {
         let fields = [&self.q, &self.merchant, &self.status, &self.from, &self.to];
         fields.iter().any(|field| !field.is_empty())
@@ -77,7 +76,7 @@ impl Filters {
         self.cursor.is_some()
     }
 
-    /// What is asked of the store, or every field that cannot be read.
+    /// The query for the store, or every field that cannot be parsed.
     pub(super) fn query(&self) -> Result<FindSessions, Vec<BadField>> {
         let mut bad = Vec::new();
         let mut read = |field, rule, is_bad: bool| {
@@ -114,7 +113,7 @@ impl Filters {
         })
     }
 
-    /// The address of the same search, at this page of it.
+    /// The URL of the same search at this page.
     pub(super) fn url(&self, cursor: Option<&str>) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
         let fields = [
@@ -139,7 +138,7 @@ impl Filters {
     }
 }
 
-/// Nothing for an empty field; an error for one that cannot be read.
+/// `None` for an empty field; an error for an invalid one.
 fn optional<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Option<T>, ()> {
     if text.is_empty() {
         return Ok(None);
@@ -147,7 +146,7 @@ fn optional<T>(text: &str, read: impl FnOnce(&str) -> Option<T>) -> Result<Optio
     read(text).map(Some).ok_or(())
 }
 
-/// A date, a date and time, or a time as in RFC 3339; in UTC unless it says otherwise.
+/// A date, a date and time, or an RFC 3339 time; UTC unless an offset is given.
 fn time(text: &str) -> Option<Timestamp> {
     if let Ok(at) = OffsetDateTime::parse(text, &Rfc3339) {
         return Some(Timestamp::new(at));

@@ -1,4 +1,4 @@
-//! How values are shown to operators: amounts, times, statuses, and words from outside.
+//! Formats values for operators: amounts, times, statuses and external text.
 
 use oncharge_domain::{
     money::Money,
@@ -22,11 +22,11 @@ const EXACT: &[BorrowedFormatItem<'_>] =
 
 const CLOCK: &[BorrowedFormatItem<'_>] = format_description!("[hour]:[minute] UTC");
 
-/// A point in time: relative for people, exact on demand.
+/// A point in time, relative and exact.
 pub(super) struct DisplayTime {
-    /// For programs.
+    /// For the `datetime` attribute.
     pub(super) rfc3339: String,
-    /// To the millisecond.
+    /// With milliseconds.
     pub(super) exact: String,
     /// `5 min ago`, `in 2 h`.
     pub(super) relative: String,
@@ -58,7 +58,7 @@ pub(super) fn clock_time(at: Timestamp) -> String {
     at.as_offset_date_time().format(CLOCK).unwrap_or_default()
 }
 
-/// So many seconds in the largest unit that is not too coarse.
+/// The seconds in the largest unit that is not too coarse.
 pub(super) fn format_seconds(seconds: u64) -> String {
     let (unit, name) = match seconds {
         0..120 => (1, "s"),
@@ -76,17 +76,15 @@ pub(super) fn money(amount: Money) -> String {
     format!("{figures} {}", amount.currency().code())
 }
 
-/// Words from outside: shown as they are, but no card number.
+/// External text, unchanged but for masked card numbers.
 pub(super) fn masked(text: &str) -> String {
     mask_card_numbers(text)
 }
 
-/// A status with the class of its tone; the tone is never all that tells it.
+/// A status with the CSS class of its tone; the tone never carries information alone.
 #[derive(Clone)]
 pub(super) struct Pill {
-    /// What it says.
     pub(super) text: String,
-    /// The class in the style sheet.
     pub(super) class: &'static str,
 }
 
@@ -175,7 +173,7 @@ impl From<NotificationStatus> for Pill {
     }
 }
 
-/// What an operation is to do, with what its kind alone has.
+/// An operation's kind with its parameters.
 pub(super) fn operation_kind(kind: &OperationKind) -> String {
     match kind {
         OperationKind::Authorize { capture: true, .. } => "authorize, with capture".to_owned(),
@@ -196,7 +194,7 @@ pub(super) fn operation_kind(kind: &OperationKind) -> String {
     }
 }
 
-/// What is known of an operation's way to the PSP.
+/// The send state of an operation.
 pub(super) fn sending(sending: SendState) -> &'static str {
     match sending {
         SendState::Intended => "intended",

@@ -1,4 +1,4 @@
-//! How the queues have been lately: a few hours of figures in memory, lost with the process.
+//! Queue depths of the last hours, in memory only.
 
 use std::{
     collections::VecDeque,
@@ -9,30 +9,29 @@ use std::{
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::QueueDepth;
 
-/// How many samples are kept: with one a minute, three hours.
+/// Maximum number of samples: three hours at one per minute.
 const MAX_SAMPLES: u32 = 180;
 
-/// The queues as they were sampled, oldest first. Whoever samples them calls [`QueueHistory::record`].
+/// Samples of the queues, oldest first, added by [`QueueHistory::record`].
 #[derive(Debug, Default)]
 pub struct QueueHistory {
     samples: Mutex<VecDeque<Sample>>,
 }
 
-/// The queues at one moment.
 #[derive(Debug, Clone)]
 pub(super) struct Sample {
     pub(super) at: Timestamp,
-    /// `None` where the store did not say.
+    /// `None` if the store did not respond.
     pub(super) depths: Option<Vec<QueueDepth>>,
 }
 
 impl QueueHistory {
-    /// How often the queues are to be sampled.
+    /// Interval at which to sample the queues.
     pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
-    /// How far back it reaches.
+    /// The time that the history covers.
     pub(super) const SPAN: Duration = Self::SAMPLE_INTERVAL.saturating_mul(MAX_SAMPLES);
 
-    /// Keeps what the store said, or that it said nothing; the oldest sample makes room.
+    /// Records the store's response or its absence; drops the oldest sample if full.
     pub fn record(&self, at: Timestamp, depths: Option<Vec<QueueDepth>>) {
         let mut samples = self.samples();
         if samples.len() >= usize::try_from(MAX_SAMPLES).unwrap_or(usize::MAX) {
@@ -41,12 +40,13 @@ impl QueueHistory {
         samples.push_back(Sample { at, depths });
     }
 
-    /// What is kept, oldest first.
+    /// All samples, oldest first.
     pub(super) fn snapshot(&self) -> Vec<Sample> {
         self.samples().iter().cloned().collect()
     }
 
-    /// Nothing is half done under the lock, so that a panic elsewhere leaves it whole.
+    /// No operation leaves the samples inconsistent under the lock, so that a poisoned lock is
+    /// usable.
     fn samples(&self) -> MutexGuard<'_, VecDeque<Sample>> {
         self.samples.lock().unwrap_or_else(PoisonError::into_inner)
     }

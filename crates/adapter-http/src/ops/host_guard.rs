@@ -1,8 +1,7 @@
-//! The door of the operators' view: who may come in, and what every answer says to the browser.
+//! Access control and security headers of the operators' view.
 //!
-//! The view has no password, since only who can reach the port gets there. So a request must name us
-//! by an address, as `localhost`, or by a name that the operators have set (see
-//! [`oncharge_host_guard`]).
+//! The view has no password, since access to the port is restricted. So a request must address the
+//! server by an IP address, as `localhost`, or by a configured name (see [`oncharge_host_guard`]).
 
 use actix_web::{
     Error, HttpResponse,
@@ -17,12 +16,12 @@ use actix_web::{
 };
 use oncharge_host_guard::AllowedHosts;
 
-/// The answer to a request under another name: what to do about it.
+/// The response to a request for an unknown host.
 const UNKNOWN_HOST: &str = "This is not a name of the operators' port. It answers as localhost, by the \
      address that it is bound to, and by the names in the setting network.ops_hosts, such as \
      ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
 
-/// All that a page of ours may load is our own style sheet, and all it may do is to ask us again.
+/// CSP: own stylesheet and forms only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
      form-action 'self'; frame-ancestors 'none'";
 
@@ -37,7 +36,8 @@ const HEADERS: [(&str, &str); 8] = [
     ("x-robots-tag", "noindex"),
 ];
 
-/// The middleware: reading alone, under our own name alone, and strict headers on every answer.
+/// Middleware of the view: read-only methods, an allowed host, and strict headers on every
+/// response.
 pub(crate) async fn host_guard<B: MessageBody + 'static>(
     hosts: web::Data<AllowedHosts>,
     request: ServiceRequest,
@@ -57,8 +57,8 @@ pub(crate) async fn host_guard<B: MessageBody + 'static>(
     Ok(response)
 }
 
-/// The middleware of health and metrics: on a loopback port they answer as the view does, under our
-/// own name alone. Elsewhere they are for probes and scrapers, which call the port by many names.
+/// Middleware of health and metrics: on a loopback port they accept the view's hosts only.
+/// Elsewhere they accept any, because probes and scrapers use many names.
 pub(crate) async fn probe_guard<B: MessageBody + 'static>(
     hosts: web::Data<AllowedHosts>,
     request: ServiceRequest,

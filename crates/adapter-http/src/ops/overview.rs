@@ -1,4 +1,4 @@
-//! `GET /ops/`: how the store and the queues are, what is stuck, and what came in lately.
+//! `GET /ops/`: state of the store and the queues, stuck work, and recent sessions.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use super::{
     stuck::StuckRow,
 };
 
-/// How much stuck work is listed.
+/// Maximum number of stuck items listed.
 const MAX_LISTED: u32 = 100;
-/// The sessions of the last day are counted, of each status so many at most.
+/// The sessions of the last day are counted, each status up to [`MAX_COUNTED`].
 const RECENT_SECONDS: i64 = 86_400;
 const MAX_COUNTED: u32 = 10_000;
 
@@ -35,7 +35,7 @@ struct Overview {
     figures: Option<StoreFigures>,
 }
 
-/// What only the store knows.
+/// Figures that come from the store.
 struct StoreFigures {
     depths: Vec<QueueDepth>,
     counts: Vec<CountRow>,
@@ -49,7 +49,7 @@ struct CountRow {
     url: String,
 }
 
-/// The page. Where the store does not answer it says so, under status 503.
+/// Renders the page. If the store does not respond, the page says so, with status 503.
 pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
     let app = match open_app(&ops) {
         Ok(app) => app,

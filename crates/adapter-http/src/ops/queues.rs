@@ -1,4 +1,4 @@
-//! The queues on the overview: how they are now, and how they have been.
+//! The queues on the overview: present depth and history.
 
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::{QueueDepth, QueueName};
@@ -9,37 +9,35 @@ use super::{
     sparkline::Sparkline,
 };
 
-/// All queues.
 pub(super) struct Queues {
-    /// Since when this process has measured, or `None` if it has not yet.
+    /// Start of this process's measurements; `None` if there are none yet.
     pub(super) since: Option<String>,
-    /// Whether the store did not say at some time.
+    /// Whether the store failed to respond to a sample.
     pub(super) has_gaps: bool,
     pub(super) rows: Vec<QueueRow>,
 }
 
-/// One queue.
 pub(super) struct QueueRow {
     pub(super) name: &'static str,
     pub(super) description: &'static str,
-    /// `None` where the store does not say.
+    /// `None` if the store does not respond.
     pub(super) depth: Option<u64>,
     pub(super) oldest: Option<DisplayTime>,
     pub(super) depths: Trend,
     pub(super) ages: Trend,
 }
 
-/// How a figure has been.
+/// The history of a figure.
 pub(super) struct Trend {
     pub(super) line: Sparkline,
-    /// What the line says, for those who do not see it.
+    /// Description of the line for screen readers.
     pub(super) label: String,
-    /// The highest in words, where it is not nothing.
+    /// The maximum in words, unless it is zero.
     pub(super) highest: Option<String>,
 }
 
 impl Queues {
-    /// As they are, if the store says so, after what was kept of them.
+    /// Combines the present depths, if the store provides them, with the recorded samples.
     pub(super) fn new(snapshot: &[Sample], depths: Option<&[QueueDepth]>, now: Timestamp) -> Self {
         let mut samples = snapshot.to_vec();
         samples.push(Sample {
@@ -102,7 +100,7 @@ fn description(queue: QueueName) -> &'static str {
     }
 }
 
-/// For how many seconds the oldest had waited at that time.
+/// Age of the oldest item at that time, in seconds.
 fn age(depth: &QueueDepth, at: Timestamp) -> u64 {
     let seconds = depth
         .oldest

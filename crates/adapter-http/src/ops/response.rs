@@ -1,4 +1,4 @@
-//! Answers of the operators' view: a page, or a plain one that says why there is none.
+//! Responses of the operators' view: a page, or an error page.
 
 use std::future::Future;
 
@@ -21,15 +21,13 @@ const STYLE: &str = include_str!("../../assets/ops.css");
 /// Why a page cannot be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ViewError {
-    /// The store is not there yet.
+    /// The store is not open yet.
     StoreNotOpen,
-    /// The store does not answer, or not in time.
+    /// The store does not respond, or not in time.
     StoreUnavailable,
-    /// There is no such session.
     SessionNotFound,
-    /// There is no such page.
     PageNotFound,
-    /// The address of the page was changed.
+    /// The URL contains an invalid cursor.
     BadCursor,
 }
 
@@ -41,12 +39,12 @@ struct ErrorPage {
     text: &'static str,
 }
 
-/// The use cases, or that there are none yet.
+/// The use cases, or an error if the store is not open yet.
 pub(super) fn open_app(ops: &web::Data<Ops>) -> Result<App, ViewError> {
     (ops.app)().ok_or(ViewError::StoreNotOpen)
 }
 
-/// What the store answers, if it does so in time.
+/// The store's response within the time limit.
 pub(super) async fn with_timeout<T>(
     query: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, ViewError> {
@@ -68,7 +66,7 @@ pub(super) async fn with_timeout<T>(
     }
 }
 
-/// The page with this status, or that it could not be made.
+/// Renders the page with this status, or an error page.
 pub(super) fn page(status: StatusCode, page: &impl Template) -> HttpResponse {
     match page.render() {
         Ok(html) => HttpResponse::build(status)
@@ -84,7 +82,7 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> HttpResponse {
     }
 }
 
-/// The page, or the one that says why there is none.
+/// Renders the page or the error.
 pub(super) fn page_or_error(result: Result<impl Template, ViewError>) -> HttpResponse {
     match result {
         Ok(result) => page(StatusCode::OK, &result),
@@ -130,7 +128,7 @@ impl ViewError {
     }
 }
 
-/// `GET /` and `GET /ops`: the way to the view.
+/// `GET /` and `GET /ops`: redirects to the view.
 pub(crate) async fn home() -> HttpResponse {
     HttpResponse::PermanentRedirect()
         .insert_header((LOCATION, "/ops/"))

@@ -1,4 +1,4 @@
-//! `GET /ops/sessions/{id}`: the whole story of one session.
+//! `GET /ops/sessions/{id}`: the complete history of one session.
 
 use actix_web::{HttpResponse, web};
 use askama::Template;
@@ -35,7 +35,7 @@ struct SessionPage {
     is_truncated: bool,
 }
 
-/// Something that is known of the session.
+/// A property of the session.
 struct Fact {
     name: &'static str,
     value: FactValue,
@@ -48,7 +48,6 @@ enum FactValue {
     Link { url: String, text: String },
 }
 
-/// The page.
 pub(crate) async fn session_history(ops: web::Data<Ops>, id: web::Path<String>) -> HttpResponse {
     page_or_error(load_page(&ops, &id).await)
 }
@@ -140,7 +139,7 @@ fn facts(session_history: &SessionHistory, now: Timestamp) -> Vec<Fact> {
     all.into_iter().filter_map(fact).collect()
 }
 
-/// When the clock must look at the session next.
+/// The next time at which a deadline of the session is due.
 fn due(session: &Session, now: Timestamp) -> Option<FactValue> {
     session
         .due_at()

@@ -21,13 +21,13 @@ struct SessionsPage {
     statuses: Vec<&'static str>,
     bad: Vec<BadField>,
     rows: Vec<Row>,
-    /// The addresses of the first page and of the next one.
+    /// The URLs of the first and the next page.
     first: String,
     next: Option<String>,
 }
 
 impl SessionsPage {
-    /// What is wrong with a field, if anything.
+    /// The rule that a field violates, if any.
     fn rule(&self, field: &str) -> Option<&'static str> {
         let bad = self.bad.iter().find(|bad| bad.field == field)?;
         Some(bad.rule)
@@ -45,7 +45,7 @@ struct Row {
     created: DisplayTime,
 }
 
-/// The page of the list; a search that cannot be read comes back with what is wrong, under 400.
+/// Renders the list; an invalid search is shown again with its errors, with status 400.
 pub(crate) async fn sessions(ops: web::Data<Ops>, request: HttpRequest) -> HttpResponse {
     let filters = Filters::parse(request.query_string());
     let (status, page_model) = match filters.query() {

@@ -1,4 +1,4 @@
-//! A figure's way through the last hours, as one small line.
+//! A sparkline: a figure over the last hours as a small SVG path.
 
 use std::fmt::Write as _;
 
@@ -6,22 +6,22 @@ use oncharge_domain::time::Timestamp;
 
 use super::history::QueueHistory;
 
-/// The line's height in its own units; its width is a unit for each second of [`QueueHistory::SPAN`].
+/// Height of the view box; its width is one unit per second of [`QueueHistory::SPAN`].
 const HEIGHT: u64 = 100;
 
-/// A line, and what it says in words.
+/// A line with its maximum.
 pub(super) struct Sparkline {
-    /// The `d` of its path.
+    /// The `d` attribute of the path.
     pub(super) path: String,
     pub(super) width: u64,
     pub(super) height: u64,
-    /// The highest figure on it, if there is any.
+    /// The maximum of the figures, if there is any.
     pub(super) highest: Option<u64>,
 }
 
 impl Sparkline {
-    /// Through these points, oldest first; one without a figure is a gap, and so is a time in which
-    /// nobody looked.
+    /// Draws a line through these points, oldest first; a missing figure is a gap, and so is an
+    /// interval without samples.
     pub(super) fn new(points: &[(Timestamp, Option<u64>)], now: Timestamp) -> Self {
         let width = QueueHistory::SPAN.as_secs();
         let highest = points.iter().filter_map(|(_, figure)| *figure).max();
@@ -36,7 +36,7 @@ impl Sparkline {
             };
             let y = HEIGHT.saturating_sub(scale(*figure, highest.unwrap_or(0)));
             let is_continuous = previous.is_some_and(|before| x.saturating_sub(before) <= max_gap);
-            // Writing to a text cannot fail. A point by itself is a dot: a line without a length.
+            // Writing to a `String` cannot fail. An isolated point is a dot: a line of length zero.
             let _ = if is_continuous {
                 write!(path, "L{x} {y}")
             } else {
@@ -53,7 +53,7 @@ impl Sparkline {
     }
 }
 
-/// The figure as its part of [`HEIGHT`]; all of it for the highest.
+/// Scales a figure to [`HEIGHT`], which corresponds to the maximum.
 fn scale(figure: u64, highest: u64) -> u64 {
     let scale = u128::from(figure) * u128::from(HEIGHT);
     let scale = scale.checked_div(u128::from(highest)).unwrap_or(0);
@@ -64,7 +64,7 @@ fn scale(figure: u64, highest: u64) -> u64 {
 mod tests {
     use super::*;
 
-    /// The line through figures that many seconds ago.
+    /// The line of figures at these ages, in seconds.
     fn line(points: &[(i64, Option<u64>)]) -> Sparkline {
         let now = Timestamp::from_unix_micros(1_770_465_600_000_000).unwrap();
         let at = |(ago, figure): &(i64, Option<u64>)| (now.plus_seconds(-ago), *figure);
@@ -108,7 +108,7 @@ mod tests {
         );
         let huge = line(&[(60, Some(u64::MAX)), (0, Some(u64::MAX / 2))]);
         assert_eq!(huge.path, "M10740 0h0L10800 51");
-        // Older than the line is long, and a clock that was set back.
+        // A sample older than the span, and one from the future after the clock was set back.
         assert_eq!(
             line(&[(20_000, Some(1)), (-30, Some(1))]).path,
             "M10800 0h0"

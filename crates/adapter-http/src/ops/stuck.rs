@@ -1,11 +1,10 @@
-//! Stuck work on the overview: what it is, and what to do about it.
+//! Stuck work on the overview: each item with advice.
 
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::{StuckItem, StuckKind};
 
 use super::format::{DisplayTime, masked};
 
-/// An item.
 pub(super) struct StuckRow {
     pub(super) kind: &'static str,
     pub(super) meaning: &'static str,
@@ -15,7 +14,7 @@ pub(super) struct StuckRow {
     pub(super) since: DisplayTime,
     pub(super) detail: String,
     pub(super) advice: &'static str,
-    /// The command that goes with the advice, if there is one.
+    /// The command to run, if the advice has one.
     pub(super) command: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The tables under a session's time line: operations, refunds, events, attempts, notifications.
+//! The tables below a session's timeline: operations, refunds, events, attempts, notifications.
 
 use oncharge_domain::{
     operation::Operation, refund::RefundStatus, time::Timestamp, webhook::DeliveryAttempt,
@@ -9,17 +9,17 @@ use oncharge_ports::operator_queries::{
 
 use super::format::{DisplayTime, Pill, masked, money, operation_kind, sending};
 
-/// How many lines of an answer are shown.
+/// Maximum number of response lines shown.
 const MAX_RESPONSE_LINES: usize = 8;
 
 pub(super) struct OperationRow {
     pub(super) id: String,
     pub(super) kind: String,
-    /// The card of an attempt to pay, where the PSP reports it.
+    /// The card of a payment attempt, if the PSP reports it.
     pub(super) card: Option<String>,
     pub(super) amount: String,
     pub(super) status: Pill,
-    /// What is known of its way while it is open.
+    /// The send state while the operation is open.
     pub(super) sending: Option<&'static str>,
     pub(super) tries: u32,
     pub(super) created: DisplayTime,
@@ -118,7 +118,7 @@ pub(super) fn event_rows(session_history: &SessionHistory, now: Timestamp) -> Ve
         let delivery = entry.delivery.as_ref().map(|entry| DeliveryColumns {
             state: entry.delivery.state.into(),
             attempts: entry.delivery.attempts,
-            // A query may hold what lets one in at the merchant's.
+            // A query may contain credentials.
             url: masked(entry.delivery.url.without_query()),
             next: entry.next_try_at.map(|at| DisplayTime::new(at, now)),
         });
@@ -166,7 +166,7 @@ pub(super) fn attempt_rows(session_history: &SessionHistory, now: Timestamp) -> 
     session_history.events.iter().flat_map(of_event).collect()
 }
 
-/// The status of the answer, or why there was none.
+/// The status of the response, or why there was none.
 pub(super) fn attempt_outcome(attempt: &DeliveryAttempt) -> Pill {
     let text = match (attempt.status, attempt.error) {
         (Some(status), _) => status.to_string(),
@@ -180,7 +180,7 @@ pub(super) fn attempt_outcome(attempt: &DeliveryAttempt) -> Pill {
     }
 }
 
-/// The beginning of an answer, for people.
+/// The first lines of a response.
 fn first_lines(response: &str) -> String {
     let lines: Vec<&str> = response.lines().take(MAX_RESPONSE_LINES).collect();
     masked(lines.join("\n").trim_end())

@@ -1,4 +1,4 @@
-//! A session's story as one line: everything that has a time, from all sources, and what comes next.
+//! A session's timeline: every dated entry from all sources, and the next deadline.
 
 use oncharge_domain::{
     id::{Id, Kind},
@@ -15,18 +15,17 @@ use super::{
     tables::attempt_outcome,
 };
 
-/// Something that happened, or will.
+/// A past or future entry.
 pub(super) struct TimelineEntry {
     at: Timestamp,
     pub(super) when: DisplayTime,
-    /// What it is about: `Operation`, `Event`.
+    /// The kind of its subject: `Operation`, `Event`.
     pub(super) source: &'static str,
     pub(super) title: String,
     pub(super) pill: Option<Pill>,
     pub(super) detail: String,
-    /// The row of a table that says more.
+    /// The anchor of a table row with details.
     pub(super) anchor: Option<String>,
-    /// Whether it lies ahead.
     pub(super) is_future: bool,
 }
 
@@ -60,7 +59,7 @@ impl TimelineEntry {
     }
 }
 
-/// All of it, the oldest first; what happened at the same instant in the order of cause and effect.
+/// All entries, oldest first; entries of the same instant in the order of cause and effect.
 pub(super) fn timeline(session_history: &SessionHistory, now: Timestamp) -> Vec<TimelineEntry> {
     let mut entries = vec![created(session_history)];
     entries.extend(session_history.operations.iter().flat_map(operation));

@@ -1,4 +1,4 @@
-//! Events: what merchants are told, by webhook and on request.
+//! Events: delivered by webhook and listed on request.
 
 pub(crate) mod attempt;
 pub(crate) mod body;

@@ -1,4 +1,4 @@
-//! Answers of the merchant API.
+//! Responses of the merchant API.
 
 use actix_web::{
     HttpResponse,
@@ -8,7 +8,7 @@ use oncharge_application::{Reply, checkout::list::ListPage};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// The rendered or remembered answer to a `POST`, byte for byte.
+/// The rendered or stored response to a `POST`, byte for byte.
 pub(crate) fn reply(reply: Reply) -> HttpResponse {
     let Reply { answer, replayed } = reply;
     let status = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -1,10 +1,10 @@
-//! The card in what the simulator reports: a description, which can never make a report unreadable.
+//! The card in the simulator's responses: a description that can never make a response invalid.
 
 use oncharge_domain::card::Card;
 use serde::Deserialize;
 use serde_json::Value;
 
-/// Reads the member `card`; anything that has not the form of a card counts as absent.
+/// Deserializes the member `card`; anything that is not a valid card counts as absent.
 pub(super) fn deserialize<'de, D>(deserializer: D) -> Result<Option<Card>, D::Error>
 where
     D: serde::Deserializer<'de>,

@@ -1,4 +1,4 @@
-//! The calls to the simulator: where they go and what they carry.
+//! HTTP calls to the simulator.
 
 use oncharge_domain::id::OperationId;
 use oncharge_ports::psp::PspError;
@@ -13,10 +13,10 @@ use crate::{
 /// The header that carries the operation's id.
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// One account's way to the simulator.
+/// HTTP client for one account at the simulator.
 pub(super) struct Client {
     http: reqwest::Client,
-    /// The origin, without a slash at the end.
+    /// The origin, without a trailing slash.
     base: String,
     bearer: Secret,
 }
@@ -26,7 +26,7 @@ impl Client {
         Self { http, base, bearer }
     }
 
-    /// Sends a prepared request: exactly its bytes, under its key.
+    /// Sends a prepared request: exactly its bytes, with its idempotency key.
     pub(super) async fn post(&self, request: &SimulatorRequest) -> Result<HttpResponse, PspError> {
         let call = self
             .http
@@ -38,7 +38,7 @@ impl Client {
         http::send(call).await
     }
 
-    /// Asks what became of an operation.
+    /// Looks up the state of an operation.
     pub(super) async fn operation(&self, operation: OperationId) -> Result<HttpResponse, PspError> {
         let call = self
             .http

@@ -1,8 +1,8 @@
-//! How many decimals the simulator gives each currency: its own table, as every connector has one.
+//! The number of decimals of each currency at the simulator; every connector has its own table.
 //!
-//! The simulator counts as ISO 4217 does. It is written out nevertheless: a provider's table is a
-//! promise of that provider, and a currency that joins ISO 4217 is refused until somebody has
-//! looked at what the provider makes of it.
+//! The simulator follows ISO 4217. The table is written out nevertheless: it documents a guarantee
+//! of the provider, and a currency that is added to ISO 4217 is refused until somebody has checked
+//! how the provider handles it.
 
 use oncharge_domain::currency::Currency;
 
@@ -27,7 +27,7 @@ const TWO_DECIMALS: &[&str] = &[
 
 const THREE_DECIMALS: &[&str] = &["BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"];
 
-/// The decimals that the simulator gives this currency; `None` where it is not in the table.
+/// The simulator's number of decimals for this currency; `None` if it is not in the table.
 pub(super) fn exponent(currency: Currency) -> Option<u32> {
     exponent_of(currency.code())
 }

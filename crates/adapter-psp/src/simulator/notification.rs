@@ -1,4 +1,4 @@
-//! What the simulator tells of its own accord: verified, then read.
+//! Verifies and parses the simulator's notifications.
 
 use oncharge_domain::{
     card::Card,
@@ -13,13 +13,13 @@ use serde::Deserialize;
 use super::{card, currencies, response};
 use crate::{amount, secret::Secret};
 
-/// The header with the hex HMAC-SHA256 of the raw body under the account's key.
+/// The header with the hexadecimal HMAC-SHA256 of the raw body under the account's key.
 pub(super) const SIGNATURE: &str = "X-Psp-Signature";
 
-/// The longest id of a notification that serves as its key, in characters.
+/// Maximum length of a notification id that can serve as event key, in characters.
 const MAX_ID_LENGTH: usize = 255;
 
-/// A notification; which members must be there depends on its type.
+/// A notification; which members are required depends on its type.
 #[derive(Deserialize)]
 struct NotificationBody {
     r#type: String,
@@ -34,13 +34,13 @@ struct NotificationBody {
     card: Option<Card>,
 }
 
-/// All that has to be known to tell duplicates.
+/// The member needed to detect duplicates.
 #[derive(Deserialize)]
 struct BodyWithId {
     id: String,
 }
 
-/// Whether the body was signed with the account's key; compared in constant time.
+/// Verifies the body's signature with the account's key, in constant time.
 pub(super) fn verify(
     key: &Secret,
     signature: Option<&str>,
@@ -53,8 +53,8 @@ pub(super) fn verify(
     hmac::verify(&key, body, &tag).map_err(|_| InvalidSignature)
 }
 
-/// What duplicates of a verified body are told by: its id, or the SHA-256 of the bytes where there
-/// is none that could serve, so that what nobody understands is kept as well, and once.
+/// The key that identifies duplicates of a verified body: its id, or the SHA-256 of its bytes if it
+/// has no usable one, so that unknown formats are stored as well, and once.
 pub(super) fn event_key(body: &[u8]) -> String {
     let parsed = serde_json::from_slice::<BodyWithId>(body).ok();
     parsed
@@ -64,7 +64,7 @@ pub(super) fn event_key(body: &[u8]) -> String {
         .unwrap_or_else(|| hex::encode(digest::digest(&digest::SHA256, body)))
 }
 
-/// Reads a body that was verified.
+/// Parses a verified body.
 pub(super) fn read(body: &[u8]) -> Result<Notification, NotificationError> {
     use NotificationError::{Irrelevant, Malformed};
 
@@ -96,8 +96,9 @@ fn psp_reference(parsed: &NotificationBody) -> Option<PspReference> {
     PspReference::parse(parsed.psp_reference.as_deref()?).ok()
 }
 
-/// A successful authorisation is passed on as accepted: it does not say whether the money was
-/// captured with it, and a wrong guess would be wrong about money. The look-up says it.
+/// A successful authorization is reported as accepted: the notification does not say whether the
+/// money was captured with it, and a wrong guess would be wrong about money. A look-up determines
+/// it.
 fn answer(parsed: &NotificationBody) -> Option<PspResponse> {
     let reference = psp_reference(parsed)?;
     Some(match (parsed.success?, parsed.r#type.as_str()) {
@@ -119,7 +120,7 @@ mod tests {
     const OPERATION: &str = "op_018f0000000070008000000000000001";
     const SESSION: &str = "cs_018f0000000070008000000000000002";
 
-    /// A whole notification, with these members changed.
+    /// A complete notification, with these members changed.
     fn body(changes: serde_json::Value) -> Vec<u8> {
         let mut parsed = serde_json::json!({
             "id": "ntf_1", "type": "authorisation", "psp_reference": "psp_1",

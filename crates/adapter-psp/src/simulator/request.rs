@@ -1,4 +1,4 @@
-//! What the simulator is asked: an instruction becomes the exact bytes that every try sends.
+//! Converts an instruction to the exact bytes that every try sends.
 
 use oncharge_domain::{money::Money, psp::Instruction};
 use oncharge_ports::psp::{PreparedRequest, PspError, PspRequest, UnsupportedAmount};
@@ -8,17 +8,17 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::currencies;
 use crate::amount;
 
-/// A request as it is kept until its operation is final, wiped from memory after use. Stored by
-/// whoever holds the operation, so this form may grow but must stay readable.
+/// A stored request, kept until its operation is final and zeroized after use. Because requests are
+/// stored, this format may be extended but must stay readable.
 #[derive(Serialize, Deserialize, Zeroize, ZeroizeOnDrop)]
 pub(super) struct SimulatorRequest {
     #[zeroize(skip)]
     kind: Kind,
-    /// Path, with what is the PSP's own in it percent-encoded.
+    /// Path, in which the PSP's own references are percent-encoded.
     pub(super) path: String,
     /// The idempotency key: the operation's id.
     pub(super) key: String,
-    /// The body's exact bytes, as text; holds the shopper's token.
+    /// The body's exact bytes, as text; contains the shopper's token.
     pub(super) body: String,
 }
 
@@ -46,12 +46,12 @@ struct AmountBody {
     amount: i64,
 }
 
-/// The bytes do not hold a request of this connector, so none was sent.
+/// The bytes are not a request of this connector, so nothing was sent.
 #[derive(Debug, thiserror::Error)]
 #[error("the prepared request cannot be read")]
 struct UnreadableRequest;
 
-/// The request that carries out an instruction. An authorisation needs a payment method.
+/// Builds the request for an instruction. An authorization needs a payment method.
 pub(super) fn prepare(
     call: &PspRequest<'_>,
     notification_url: &str,
@@ -98,7 +98,7 @@ pub(super) fn prepare(
         .map_err(|_| UnsupportedAmount)
 }
 
-/// Reads what [`prepare`] wrote.
+/// Parses what [`prepare`] wrote.
 pub(super) fn read(request: &PreparedRequest) -> Result<SimulatorRequest, PspError> {
     serde_json::from_slice(request.expose())
         .map_err(|_| PspError::NotSent(Box::new(UnreadableRequest)))
@@ -120,7 +120,8 @@ pub(super) fn to_simulator_units(amount: Money) -> Result<i64, UnsupportedAmount
     amount::to_provider(amount, exponent)
 }
 
-/// Plain structs of texts and numbers always have a JSON form; the error is there for the type.
+/// Never fails, because structs of texts and numbers always serialize; the error satisfies the
+/// type.
 fn to_json(body: &impl Serialize) -> Result<String, UnsupportedAmount> {
     serde_json::to_string(body).map_err(|_| UnsupportedAmount)
 }

@@ -1,4 +1,4 @@
-//! What the simulator answers, in our words.
+//! Parses the simulator's responses.
 
 use oncharge_domain::{
     card::Card,
@@ -11,10 +11,10 @@ use url::Url;
 use super::card;
 use crate::http::HttpResponse;
 
-/// The longest reason of the simulator that is kept, in characters.
+/// Maximum length of a simulator's reason that is kept, in characters.
 const MAX_REASON_LENGTH: usize = 64;
 
-/// What the simulator says of a call, in its answer and in a look-up alike.
+/// The state of an operation, in the response to a call and in a look-up.
 #[derive(Deserialize)]
 struct OperationBody {
     psp_reference: String,
@@ -25,13 +25,13 @@ struct OperationBody {
     card: Option<Card>,
 }
 
-/// How the simulator says that it did not carry a call out.
+/// The simulator's error body.
 #[derive(Deserialize)]
 struct ErrorBody {
     error: String,
 }
 
-/// An answer that tells nothing, or nothing that can be believed.
+/// A response that is inconclusive or malformed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum UnclearResponse {
     #[error("the simulator answered with status {0}")]
@@ -42,12 +42,12 @@ enum UnclearResponse {
     KeyReused,
 }
 
-/// The bearer token is wrong: no work was done.
+/// The bearer token is wrong: nothing was executed.
 #[derive(Debug, thiserror::Error)]
 #[error("the simulator does not accept the bearer token")]
 struct Unauthorized;
 
-/// The answer to a call that is to move money.
+/// Parses the response to a call that moves money.
 pub(super) fn parse_call(response: &HttpResponse) -> Result<PspReport, PspError> {
     match response.status {
         200 | 201 => parse_operation(&response.body).map_err(unknown_outcome),
@@ -59,7 +59,7 @@ pub(super) fn parse_call(response: &HttpResponse) -> Result<PspReport, PspError>
     }
 }
 
-/// The answer to a look-up.
+/// Parses the response to a look-up.
 pub(super) fn parse_look_up(response: &HttpResponse) -> Result<Option<PspReport>, PspError> {
     match response.status {
         200 => parse_operation(&response.body)
@@ -71,9 +71,9 @@ pub(super) fn parse_look_up(response: &HttpResponse) -> Result<Option<PspReport>
     }
 }
 
-/// A call that the simulator would not take: it says so itself, nothing was done, and the same
-/// bytes will never be taken. A key that it has seen with other bytes is another matter: what was
-/// done under that key is not said, so a look-up has to tell.
+/// Parses a rejected call: nothing was executed, and the same bytes will never be accepted. The
+/// exception is a key that the simulator has received with other bytes: what was executed under
+/// that key is unknown, so a look-up is needed.
 fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearResponse> {
     let code = error_code(&response.body).ok_or(UnclearResponse::Status(response.status))?;
     match (response.status, code.as_str()) {
@@ -117,7 +117,7 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
     Ok(PspReport { answer, card })
 }
 
-/// The simulator's word for a refusal in ours; those that we have no name for keep their own.
+/// Maps the simulator's refusal reason to ours; reasons without an equivalent keep their text.
 pub(super) fn reason(code: Option<&str>) -> RefusalReason {
     match code.unwrap_or("unspecified") {
         "card_declined" => RefusalReason::CardDeclined,
@@ -126,7 +126,7 @@ pub(super) fn reason(code: Option<&str>) -> RefusalReason {
         "authentication_failed" => RefusalReason::AuthenticationFailed,
         "authorisation_expired" => RefusalReason::AuthorizationExpired,
         "already_captured" => RefusalReason::AlreadyCaptured,
-        // A payment that was cancelled before it was decided holds nothing any more.
+        // A payment that was cancelled before it was decided no longer holds money.
         "nothing_held" | "cancelled" => RefusalReason::NothingHeld,
         other => RefusalReason::Other(
             other
@@ -152,7 +152,7 @@ fn unknown_outcome(cause: UnclearResponse) -> PspError {
     PspError::Unknown(Box::new(cause))
 }
 
-/// Asked for before any work, so nothing was done; but nothing will be until somebody acts.
+/// Checked before any work, so nothing was executed; but nothing will be until somebody acts.
 fn unauthorized() -> PspError {
     tracing::error!("the simulator does not accept the bearer token of this account's settings");
     PspError::NotSent(Box::new(Unauthorized))
@@ -238,7 +238,7 @@ mod tests {
         }
     }
 
-    /// A card number in the place of its description must neither be kept nor hide the result.
+    /// A card number in place of its description must neither be stored nor hide the result.
     #[test]
     fn a_card_is_read_where_it_has_the_form_of_one() {
         let visa = Card::new(Some("visa"), Some("4242"));
@@ -276,7 +276,7 @@ mod tests {
             ("nothing_held", RefusalReason::NothingHeld),
             ("cancelled", RefusalReason::NothingHeld),
             ("wrong_state", RefusalReason::Other("wrong_state".into())),
-            // Words of ours that only we may say.
+            // Our own reasons, which a PSP must not be able to set.
             ("never_sent", RefusalReason::Other("never_sent".into())),
             ("a b\u{7f}é!", RefusalReason::Other("ab!".into())),
         ];

@@ -37,17 +37,17 @@ use crate::{
     },
 };
 
-/// One more than is shown tells whether there is more.
+/// One more than is shown, to detect that there are more.
 const LIMIT: i64 = MAX_ROWS_PER_KIND as i64 + 1;
 
-/// Reads row by row, and notes where there is more than is shown.
+/// Reads row by row, and records which kinds are truncated.
 struct HistoryReader<'a> {
     connection: &'a mut SqliteConnection,
     session: Vec<u8>,
     is_truncated: bool,
 }
 
-/// The story of a session, inside a transaction of the caller's.
+/// Loads the history of a session, inside the caller's transaction.
 pub(super) fn session_history(
     connection: &mut SqliteConnection,
     id: SessionId,
@@ -182,7 +182,7 @@ impl HistoryReader<'_> {
         Ok(entries)
     }
 
-    /// Every attempt to deliver one of the session's events, by the event.
+    /// Loads all delivery attempts of the session's events, by event.
     fn attempts(&mut self) -> Result<HashMap<EventId, Vec<DeliveryAttempt>>, StoreError> {
         let session_events = events::table
             .filter(events::session_id.eq(&self.session))
@@ -231,7 +231,7 @@ impl HistoryReader<'_> {
     }
 }
 
-/// A notification without its bytes.
+/// A notification without its body.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = psp_notifications)]
 struct NotificationRow {
@@ -259,7 +259,7 @@ impl NotificationRow {
     }
 }
 
-/// An entry of the audit log as it is read.
+/// A row of the audit log.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = audit_log)]
 struct EntryRow {

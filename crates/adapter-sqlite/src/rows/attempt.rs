@@ -1,4 +1,4 @@
-//! Attempts to deliver an event as rows; they are only ever added.
+//! Rows of delivery attempts; append-only.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -10,7 +10,6 @@ use oncharge_ports::StoreError;
 use super::{RowReader, id_bytes};
 use crate::schema::delivery_attempts;
 
-/// An attempt.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = delivery_attempts, treat_none_as_default_value = false)]
 pub(crate) struct AttemptRow {
@@ -33,7 +32,6 @@ pub(crate) struct NewAttemptRow {
 }
 
 impl NewAttemptRow {
-    /// The row of an attempt to deliver this merchant's event.
     pub(crate) fn of(event: EventId, merchant: MerchantId, attempt: &DeliveryAttempt) -> Self {
         Self {
             merchant_id: id_bytes(merchant),
@@ -43,7 +41,6 @@ impl NewAttemptRow {
 }
 
 impl AttemptRow {
-    /// The row of an attempt to deliver this event.
     fn of(event: EventId, attempt: &DeliveryAttempt) -> Self {
         Self {
             event_id: id_bytes(event),
@@ -56,12 +53,10 @@ impl AttemptRow {
         }
     }
 
-    /// The event that it was to deliver.
     pub(crate) fn event(&self) -> Result<EventId, StoreError> {
         RowReader::of("delivery_attempts", &self.event_id).id("event_id", &self.event_id)
     }
 
-    /// The attempt.
     pub(crate) fn attempt(self) -> Result<DeliveryAttempt, StoreError> {
         let reader = RowReader::of("delivery_attempts", &self.event_id);
         let status = self.status.map(u16::try_from).transpose();

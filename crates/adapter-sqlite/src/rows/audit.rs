@@ -1,4 +1,4 @@
-//! Entries of the audit log as rows; they are only ever added.
+//! Rows of the audit log; append-only.
 
 use diesel::prelude::*;
 use oncharge_domain::audit::AuditEntry;
@@ -6,7 +6,7 @@ use oncharge_domain::audit::AuditEntry;
 use super::id_bytes;
 use crate::schema::audit_log;
 
-/// A new entry; its number is the database's.
+/// A new entry; the database assigns its number.
 #[derive(Insertable)]
 #[diesel(table_name = audit_log, treat_none_as_default_value = false)]
 pub(crate) struct AuditRow {
@@ -20,7 +20,6 @@ pub(crate) struct AuditRow {
 }
 
 impl AuditRow {
-    /// The row.
     pub(crate) fn of(entry: &AuditEntry) -> Self {
         Self {
             id: id_bytes(entry.id),

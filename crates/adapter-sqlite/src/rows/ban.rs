@@ -1,4 +1,4 @@
-//! Bans as rows: never an identifier, only its hash and the pepper's name.
+//! Rows of bans; identifiers only as peppered hashes.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -11,7 +11,6 @@ use oncharge_ports::StoreError;
 use super::{RowReader, id_bytes};
 use crate::schema::bans;
 
-/// A ban.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = bans, treat_none_as_default_value = false)]
 pub(crate) struct BanRow {
@@ -27,7 +26,6 @@ pub(crate) struct BanRow {
 }
 
 impl BanRow {
-    /// The row.
     pub(crate) fn of(ban: &Ban) -> Self {
         Self {
             id: id_bytes(ban.id),
@@ -42,7 +40,6 @@ impl BanRow {
         }
     }
 
-    /// The ban.
     pub(crate) fn ban(self) -> Result<Ban, StoreError> {
         let reader = RowReader::of("bans", &self.id);
         let kinds = [IdentifierType::Email, IdentifierType::Phone];

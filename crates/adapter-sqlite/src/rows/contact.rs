@@ -1,4 +1,4 @@
-//! Contact data as rows: personal data, each value sealed for its place.
+//! Rows of shoppers' contact data, each value sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -16,7 +16,7 @@ use crate::{
 
 const TABLE: &str = "contacts";
 
-/// A session's contact data; there is no row where nothing is known.
+/// A session's contact data; without contact data there is no row.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = contacts, treat_none_as_default_value = false)]
 pub(crate) struct ContactRow {
@@ -36,7 +36,7 @@ pub(crate) struct NewContactRow {
     contact: ContactRow,
 }
 
-/// The place of a contact's value, which sealing binds it to.
+/// The context to which a contact value is bound when it is sealed.
 pub(crate) fn place<'a>(column: &'a str, session: &'a [u8]) -> SealContext<'a> {
     SealContext {
         table: TABLE,
@@ -46,7 +46,7 @@ pub(crate) fn place<'a>(column: &'a str, session: &'a [u8]) -> SealContext<'a> {
 }
 
 impl ContactRow {
-    /// The row, or `None` where nothing is known.
+    /// Seals a session's contact data; `None` if there is none.
     pub(crate) fn seal(
         session: SessionId,
         contact: &Contact,
@@ -73,7 +73,6 @@ impl ContactRow {
         }))
     }
 
-    /// The row to insert for a session of this merchant.
     pub(crate) fn of_merchant(self, merchant: MerchantId) -> NewContactRow {
         NewContactRow {
             merchant_id: id_bytes(merchant),
@@ -81,7 +80,6 @@ impl ContactRow {
         }
     }
 
-    /// The contact data.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<Contact, StoreError> {
         let id = self.session_id;
         let email = open(sealer, (&id, "email"), self.email, self.email_key_id)?;

@@ -1,4 +1,4 @@
-//! Deliveries as rows: the outbox.
+//! Rows of webhook deliveries: the outbox.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -10,7 +10,7 @@ use oncharge_ports::StoreError;
 use super::RowReader;
 use crate::schema::deliveries;
 
-/// A delivery as it is read, without what only the queue uses.
+/// A delivery without the columns that only the queue uses.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = deliveries)]
 pub(crate) struct DeliveryRow {
@@ -26,7 +26,7 @@ pub(crate) struct DeliveryRow {
     round: i64,
 }
 
-/// What an attempt changes of a delivery whose round it is.
+/// Changes by an attempt that apply only if the delivery is still in its round.
 #[derive(AsChangeset)]
 #[diesel(table_name = deliveries, treat_none_as_null = true)]
 pub(crate) struct DeliveryChange {
@@ -35,8 +35,7 @@ pub(crate) struct DeliveryChange {
     next_try_at: Option<i64>,
 }
 
-/// What an attempt changes of its delivery whatever has become of that: it is counted, and the
-/// lease is given back.
+/// Changes by an attempt that always apply: it is counted, and the lease is released.
 #[derive(AsChangeset)]
 #[diesel(table_name = deliveries, treat_none_as_null = true)]
 pub(crate) struct AttemptEnd {
@@ -46,7 +45,6 @@ pub(crate) struct AttemptEnd {
 }
 
 impl DeliveryRow {
-    /// The delivery.
     pub(crate) fn delivery(self) -> Result<Delivery, StoreError> {
         let reader = RowReader::of("deliveries", &self.event_id);
         Ok(Delivery {
@@ -55,7 +53,7 @@ impl DeliveryRow {
             merchant: reader.id("merchant_id", &self.merchant_id)?,
             sequence: reader.count("sequence", self.sequence)?,
             endpoint: reader.id("endpoint_id", &self.endpoint_id)?,
-            // Whether it was allowed was asked when it was set: a sandbox's is read, too.
+            // Accepts `http`, as sandbox URLs have; the rule was checked when the URL was set.
             url: reader.parse("url", EndpointUrl::parse(&self.url, true))?,
             state: reader.require("state", DeliveryState::parse(&self.state))?,
             attempts: reader.count("attempts", self.attempts)?,
@@ -66,7 +64,6 @@ impl DeliveryRow {
 }
 
 impl DeliveryChange {
-    /// What follows from an attempt.
     pub(crate) fn of(after: &DeliveryOutcome) -> Self {
         Self {
             state: after.delivery.state.name(),
@@ -75,14 +72,13 @@ impl DeliveryChange {
         }
     }
 
-    /// Whether the delivery has come to its end.
+    /// Whether the delivery has ended.
     pub(crate) fn is_over(&self) -> bool {
         self.next_try_at.is_none()
     }
 }
 
 impl AttemptEnd {
-    /// The end of an attempt after which there are so many.
     pub(crate) fn of(after: &DeliveryOutcome) -> Self {
         Self {
             attempts: after.delivery.attempts.into(),

@@ -1,4 +1,4 @@
-//! Webhook endpoints as rows; their secrets are sealed.
+//! Rows of webhook endpoints; their secrets are sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -21,7 +21,6 @@ const TABLE: &str = "webhook_endpoints";
 const SECRET: &str = "secret";
 const PREVIOUS_SECRET: &str = "previous_secret";
 
-/// An endpoint.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = webhook_endpoints, treat_none_as_default_value = false)]
 pub(crate) struct EndpointRow {
@@ -32,7 +31,7 @@ pub(crate) struct EndpointRow {
     pub(crate) settings: EndpointSettings,
 }
 
-/// All that changes while the endpoint stays.
+/// The columns that can change.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = webhook_endpoints)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -48,7 +47,6 @@ pub(crate) struct EndpointSettings {
     updated_at: i64,
 }
 
-/// The sealed secrets.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = webhook_endpoints)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -60,7 +58,7 @@ pub(crate) struct SecretColumns {
     previous_secret_ends_at: Option<i64>,
 }
 
-/// The place of a secret, which sealing binds it to.
+/// The context to which a secret is bound when it is sealed.
 fn place<'a>(column: &'static str, merchant: &'a [u8]) -> SealContext<'a> {
     SealContext {
         table: TABLE,
@@ -70,7 +68,6 @@ fn place<'a>(column: &'static str, merchant: &'a [u8]) -> SealContext<'a> {
 }
 
 impl EndpointRow {
-    /// The row, its secrets sealed.
     pub(crate) fn seal(endpoint: &WebhookEndpoint, sealer: &Sealer) -> Result<Self, StoreError> {
         let merchant_id = id_bytes(endpoint.merchant);
         let disabled = endpoint.disabled;
@@ -91,7 +88,6 @@ impl EndpointRow {
         })
     }
 
-    /// The endpoint.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<WebhookEndpoint, StoreError> {
         let reader = RowReader::of(TABLE, &self.merchant_id);
         let settings = self.settings;
@@ -107,7 +103,7 @@ impl EndpointRow {
             id: reader.id("id", &self.id)?,
             merchant: reader.id("merchant_id", &self.merchant_id)?,
             version: reader.count("version", settings.version)?,
-            // Whether it was allowed was asked when it was set: a sandbox's is read, too.
+            // Accepts `http`, as sandbox URLs have; the rule was checked when the URL was set.
             url: reader.parse("url", EndpointUrl::parse(&settings.url, true))?,
             key: reader.id("key_id", &settings.key_id)?,
             secrets: settings.secrets.open(&self.merchant_id, sealer)?,
@@ -120,7 +116,7 @@ impl EndpointRow {
 }
 
 impl SecretColumns {
-    /// The columns of this merchant's endpoint.
+    /// Seals the secrets of this merchant's endpoint.
     pub(crate) fn seal(
         merchant: &[u8],
         secrets: &EndpointSecrets,

@@ -1,4 +1,4 @@
-//! Events as rows; the session's reference and metadata are joined when they are read.
+//! Rows of events; the session's reference and metadata are joined on read.
 
 use std::collections::BTreeMap;
 
@@ -17,7 +17,6 @@ use super::{
 };
 use crate::schema::{events, sessions};
 
-/// An event.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = events, treat_none_as_default_value = false)]
 pub(crate) struct EventRow {
@@ -41,7 +40,7 @@ pub(crate) struct EventRow {
     created_at: i64,
 }
 
-/// What an event's payload takes from its session; a session never changes either of them.
+/// The parts of an event's payload that come from its session, where both are immutable.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = sessions)]
 pub(crate) struct EventSessionColumns {
@@ -50,7 +49,6 @@ pub(crate) struct EventSessionColumns {
 }
 
 impl EventRow {
-    /// The row of a new event.
     pub(crate) fn of(new: &NewEvent) -> Result<Self, StoreError> {
         let event = &new.event;
         let failure = event.failure.as_ref();
@@ -78,12 +76,11 @@ impl EventRow {
         })
     }
 
-    /// Its id.
     pub(crate) fn id(&self) -> &[u8] {
         &self.id
     }
 
-    /// The event, with what it takes from its session.
+    /// Builds an event, with those parts of its payload that come from the session's row.
     pub(crate) fn stored_event(
         self,
         session: &EventSessionColumns,

@@ -1,4 +1,4 @@
-//! Idempotency records as rows; the remembered body is sealed.
+//! Rows of idempotency records; the stored response body is sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{idempotency::RequestFingerprint, keyring::SealContext};
@@ -15,7 +15,7 @@ use crate::{
 
 const TABLE: &str = "idempotency_keys";
 
-/// A record as it is read.
+/// The columns that are read of a record.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = idempotency_keys)]
 pub(crate) struct KeyRow {
@@ -25,7 +25,7 @@ pub(crate) struct KeyRow {
     answer: AnswerColumns,
 }
 
-/// The columns of an answer; all NULL while a record waits for one.
+/// The stored response; all NULL until there is one.
 #[derive(Default, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -37,7 +37,7 @@ pub(crate) struct AnswerColumns {
     body_key_id: Option<String>,
 }
 
-/// The row of a taken key.
+/// A record when its key is taken.
 #[derive(Insertable, AsChangeset)]
 #[diesel(table_name = idempotency_keys)]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -51,12 +51,12 @@ pub(crate) struct NewKeyRow {
     pub(crate) answer: AnswerColumns,
 }
 
-/// The bytes by which a record's sealed body is bound to its row: the merchant's id and the key.
+/// The row identity that a sealed body is bound to: the merchant's id and the key.
 pub(crate) fn row_bytes(merchant: &[u8], key: &str) -> Vec<u8> {
     [merchant, key.as_bytes()].concat()
 }
 
-/// The place of a record's body, which sealing binds it to.
+/// The context to which a record's body is bound when it is sealed.
 pub(crate) fn place(row: &[u8]) -> SealContext<'_> {
     SealContext {
         table: TABLE,
@@ -70,7 +70,6 @@ fn row_of(scope: &IdempotencyScope) -> Vec<u8> {
 }
 
 impl AnswerColumns {
-    /// An answer, its body sealed.
     pub(crate) fn seal(
         scope: &IdempotencyScope,
         answer: &StoredResponse,
@@ -89,7 +88,6 @@ impl AnswerColumns {
 }
 
 impl KeyRow {
-    /// The record of this key.
     pub(crate) fn open(
         self,
         scope: &IdempotencyScope,

@@ -1,4 +1,4 @@
-//! Merchants and API keys as rows; the signing key is sealed.
+//! Rows of merchants and their API keys; signing keys are sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -17,7 +17,7 @@ use crate::{
     seal::{SealedColumns, Sealer},
 };
 
-/// A merchant; the changeset writes its settings, never its id or its creation.
+/// A merchant; updates write its settings, never its id or creation time.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = merchants)]
 pub(crate) struct MerchantRow {
@@ -27,7 +27,7 @@ pub(crate) struct MerchantRow {
     created_at: i64,
 }
 
-/// What may change of a merchant.
+/// The columns of a merchant that can change.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants)]
 pub(crate) struct SettingsColumns {
@@ -45,14 +45,14 @@ pub(crate) struct SettingsColumns {
     access: AccessColumns,
 }
 
-/// Whether a merchant may take new payments. That it is enabled again is written, too.
+/// Whether a merchant may take new payments. Clearing it is written, too.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(crate) struct AccessColumns {
     disabled_at: Option<i64>,
 }
 
-/// How a merchant's checkout looks. What was taken away is written, too.
+/// A merchant's branding. Clearing a value is written, too.
 #[derive(Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = merchants, treat_none_as_null = true, treat_none_as_default_value = false)]
 pub(crate) struct LookColumns {
@@ -61,7 +61,6 @@ pub(crate) struct LookColumns {
     logo: Option<Vec<u8>>,
 }
 
-/// An API key.
 #[derive(Queryable, QueryableByName, Selectable, Insertable)]
 #[diesel(table_name = api_keys, treat_none_as_default_value = false)]
 pub(crate) struct ApiKeyRow {
@@ -76,7 +75,7 @@ pub(crate) struct ApiKeyRow {
     ends_at: Option<i64>,
 }
 
-/// The place of a signing key, which sealing binds it to.
+/// The context to which a signing key is bound when it is sealed.
 pub(crate) fn signing_key_place(api_key: &[u8]) -> SealContext<'_> {
     SealContext {
         table: "api_keys",
@@ -86,7 +85,6 @@ pub(crate) fn signing_key_place(api_key: &[u8]) -> SealContext<'_> {
 }
 
 impl MerchantRow {
-    /// The row.
     pub(crate) fn of(merchant: &Merchant) -> Result<Self, StoreError> {
         let origins = serde_json::to_string(&merchant.origins);
         Ok(Self {
@@ -109,7 +107,6 @@ impl MerchantRow {
         })
     }
 
-    /// The merchant.
     pub(crate) fn merchant(self) -> Result<Merchant, StoreError> {
         let reader = RowReader::of("merchants", &self.id);
         let settings = self.settings;
@@ -156,7 +153,6 @@ impl LookColumns {
 }
 
 impl ApiKeyRow {
-    /// The row, its signing key sealed.
     pub(crate) fn seal(
         key: &ApiKey,
         hash: &ApiKeyHash,
@@ -177,7 +173,6 @@ impl ApiKeyRow {
         })
     }
 
-    /// The key.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<ApiKey, StoreError> {
         let reader = RowReader::of("api_keys", &self.id);
         let sealed_value = SealedColumns {

@@ -1,4 +1,4 @@
-//! A node, as a row; its keys only as fingerprints.
+//! Rows of nodes; their keys only as fingerprints.
 
 use diesel::{
     prelude::*,
@@ -22,7 +22,7 @@ pub(crate) struct NodeRow {
 }
 
 impl NodeRow {
-    /// Binds the columns in their order.
+    /// Binds the columns in the order of the statement.
     pub(crate) fn bind_to(self, query: SqlQuery) -> BoxedSqlQuery<'static, Sqlite, SqlQuery> {
         query
             .into_boxed()

@@ -1,4 +1,4 @@
-//! Notifications of PSPs as rows: their bytes are sealed.
+//! Rows of PSP notifications; their bytes are sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -19,7 +19,7 @@ use crate::{
 
 const TABLE: &str = "psp_notifications";
 
-/// A notification as it is read, without what only the queue uses.
+/// A notification without the columns that only the queue uses.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = psp_notifications, treat_none_as_default_value = false)]
 pub(crate) struct NotificationRow {
@@ -33,7 +33,6 @@ pub(crate) struct NotificationRow {
     received_at: i64,
 }
 
-/// A new notification's row.
 #[derive(Insertable)]
 #[diesel(table_name = psp_notifications, treat_none_as_default_value = false)]
 pub(crate) struct NewNotificationRow {
@@ -43,7 +42,7 @@ pub(crate) struct NewNotificationRow {
     tries: i64,
 }
 
-/// What a notification becomes when it waits no more; its lease is given back.
+/// The columns written when a notification is no longer waiting; its lease is released.
 #[derive(AsChangeset)]
 #[diesel(table_name = psp_notifications, treat_none_as_null = true)]
 pub(crate) struct NotificationEnd {
@@ -55,7 +54,7 @@ pub(crate) struct NotificationEnd {
     lease_token: Option<Vec<u8>>,
 }
 
-/// The place of a notification's bytes, which sealing binds them to.
+/// The context to which a notification's bytes are bound when they are sealed.
 fn place(notification: &[u8]) -> SealContext<'_> {
     SealContext {
         table: TABLE,
@@ -65,7 +64,7 @@ fn place(notification: &[u8]) -> SealContext<'_> {
 }
 
 impl NewNotificationRow {
-    /// The row, its bytes sealed: it waits, unless it is only kept as evidence.
+    /// Seals a new notification: it is waiting, unless it is only kept as evidence.
     pub(crate) fn seal(new: &NewNotification, sealer: &Sealer) -> Result<Self, StoreError> {
         let id = id_bytes(new.id);
         let sealed_value = sealer.seal(place(&id), &new.body)?;
@@ -93,7 +92,6 @@ impl NewNotificationRow {
 }
 
 impl NotificationRow {
-    /// The notification.
     pub(crate) fn open(self, sealer: &Sealer) -> Result<StoredNotification, StoreError> {
         let reader = RowReader::of(TABLE, &self.id);
         let account = PspAccount::new(&self.connector, &self.account);
@@ -116,7 +114,7 @@ impl NotificationRow {
 }
 
 impl NotificationEnd {
-    /// The end with this verdict, and what it is about.
+    /// Ends a notification with this status, operation and session.
     pub(crate) fn of(
         status: NotificationStatus,
         operation: Option<OperationId>,

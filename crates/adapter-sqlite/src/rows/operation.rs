@@ -1,4 +1,4 @@
-//! Operations as rows: the kind's details in columns of their own, the request sealed.
+//! Rows of operations: details of the kind in separate columns, the request sealed.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -19,7 +19,7 @@ use crate::{
 
 const TABLE: &str = "operations";
 
-/// An operation as it is read, without its request and what only the queue uses.
+/// An operation without its request and the columns that only the queue uses.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = operations, treat_none_as_default_value = false)]
 pub(crate) struct OperationRow {
@@ -45,7 +45,7 @@ pub(crate) struct OperationRow {
     not_before: i64,
 }
 
-/// What only one kind each has.
+/// The columns that only some kinds have.
 #[derive(Default, Queryable, Selectable, Insertable)]
 #[diesel(table_name = operations, treat_none_as_default_value = false)]
 pub(crate) struct KindColumns {
@@ -59,7 +59,6 @@ pub(crate) struct KindColumns {
     round: Option<i64>,
 }
 
-/// A new operation's row.
 #[derive(Insertable)]
 #[diesel(table_name = operations, treat_none_as_default_value = false)]
 pub(crate) struct NewOperationRow {
@@ -71,7 +70,7 @@ pub(crate) struct NewOperationRow {
     tries: i64,
 }
 
-/// What may change while an operation is open, and when it ends.
+/// The columns that can change while an operation is open, or when it ends.
 #[derive(AsChangeset)]
 #[diesel(table_name = operations, treat_none_as_null = true)]
 pub(crate) struct OperationState {
@@ -85,7 +84,7 @@ pub(crate) struct OperationState {
     not_before: i64,
 }
 
-/// What a final operation no longer has.
+/// The columns that are cleared when an operation is final.
 #[derive(AsChangeset, Default)]
 #[diesel(table_name = operations, treat_none_as_null = true)]
 pub(crate) struct OpenColumns {
@@ -94,7 +93,7 @@ pub(crate) struct OpenColumns {
     next_try_at: Option<i64>,
 }
 
-/// The place of an operation's request, which sealing binds it to.
+/// The context to which an operation's request is bound when it is sealed.
 pub(crate) fn place(operation: &[u8]) -> SealContext<'_> {
     SealContext {
         table: TABLE,
@@ -103,7 +102,7 @@ pub(crate) fn place(operation: &[u8]) -> SealContext<'_> {
     }
 }
 
-/// An operation's request as it is sealed in its row.
+/// Reads the sealed request from an operation's row.
 pub(crate) fn request(
     sealer: &Sealer,
     operation: &[u8],
@@ -116,7 +115,6 @@ pub(crate) fn request(
 }
 
 impl NewOperationRow {
-    /// The row, its request sealed.
     pub(crate) fn of(new: &NewOperation, sealer: &Sealer) -> Result<Self, StoreError> {
         let row = OperationRow::of(&new.operation);
         let request = if new.operation.is_open() {
@@ -142,7 +140,6 @@ fn contradiction_text(operation: &Operation) -> Option<String> {
 }
 
 impl OperationState {
-    /// What an operation that has changed is written with.
     pub(crate) fn of(operation: &Operation) -> Self {
         Self {
             status: status_name(operation.status).to_owned(),
@@ -182,7 +179,6 @@ impl OperationRow {
         }
     }
 
-    /// The operation.
     pub(crate) fn operation(self) -> Result<Operation, StoreError> {
         let reader = RowReader::of(TABLE, &self.id);
         let account = PspAccount::new(&self.connector, &self.account);
@@ -269,7 +265,7 @@ impl KindColumns {
     }
 }
 
-/// Names in the store, both ways; they never change once a row holds them.
+/// Names as stored, in both directions; they never change once a row contains them.
 macro_rules! names {
     ($type:ident, $name:ident, $parse:ident { $($variant:ident = $text:literal),* $(,)? }) => {
         pub(crate) fn $name(value: $type) -> &'static str {

@@ -1,4 +1,4 @@
-//! Refunds as rows.
+//! Rows of refunds.
 
 use diesel::prelude::*;
 use oncharge_domain::{
@@ -11,7 +11,6 @@ use oncharge_ports::StoreError;
 use super::{RowReader, id_bytes, reference_text};
 use crate::schema::refunds;
 
-/// A refund.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = refunds, treat_none_as_default_value = false)]
 pub(crate) struct RefundRow {
@@ -29,7 +28,7 @@ pub(crate) struct RefundRow {
     updated_at: i64,
 }
 
-/// What may change of a refund.
+/// The columns that can change.
 #[derive(AsChangeset)]
 #[diesel(table_name = refunds, treat_none_as_null = true)]
 pub(crate) struct RefundState {
@@ -40,7 +39,6 @@ pub(crate) struct RefundState {
 }
 
 impl RefundRow {
-    /// The row of a new refund.
     pub(crate) fn of(refund: &Refund) -> Self {
         Self {
             id: id_bytes(refund.id),
@@ -58,7 +56,6 @@ impl RefundRow {
         }
     }
 
-    /// The refund.
     pub(crate) fn refund(self) -> Result<Refund, StoreError> {
         let reader = RowReader::of("refunds", &self.id);
         let status = match (self.status.as_str(), self.failure.as_deref()) {
@@ -83,7 +80,6 @@ impl RefundRow {
 }
 
 impl RefundState {
-    /// What a refund that has changed is written with.
     pub(crate) fn of(refund: &Refund) -> Self {
         Self {
             status: refund.status.name().to_owned(),

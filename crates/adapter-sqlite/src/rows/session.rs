@@ -1,4 +1,4 @@
-//! Sessions as rows; what follows from the status is laid flat by the domain's `Snapshot`.
+//! Rows of sessions; the status is flattened into columns by the domain's `Snapshot`.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use oncharge_ports::{StoreError, UnitOfWork};
 use super::{RowReader, id_bytes};
 use crate::schema::sessions;
 
-/// A session as it is read, without what only the queue uses.
+/// A session without the columns that only the queue uses.
 #[derive(Queryable, Selectable, Insertable)]
 #[diesel(table_name = sessions, treat_none_as_default_value = false)]
 pub(crate) struct SessionRow {
@@ -48,7 +48,6 @@ pub(crate) struct SessionRow {
     progress: String,
 }
 
-/// A new session's row.
 #[derive(Insertable)]
 #[diesel(table_name = sessions, treat_none_as_default_value = false)]
 pub(crate) struct NewSessionRow {
@@ -58,7 +57,7 @@ pub(crate) struct NewSessionRow {
     unit_id: Vec<u8>,
 }
 
-/// What a later unit may change; a merchant's own words and the contact are never written again.
+/// The columns that a later unit may change; merchant-provided data and the contact are immutable.
 #[derive(AsChangeset)]
 #[diesel(table_name = sessions, treat_none_as_null = true)]
 pub(crate) struct SessionState {
@@ -81,7 +80,6 @@ pub(crate) struct SessionState {
 }
 
 impl NewSessionRow {
-    /// The row of a unit that creates its session.
     pub(crate) fn of(unit: &UnitOfWork) -> Result<Self, StoreError> {
         let session = &unit.session;
         let snapshot = session.snapshot();
@@ -124,7 +122,6 @@ impl NewSessionRow {
 }
 
 impl SessionState {
-    /// What a session that has changed is written with.
     pub(crate) fn of(session: &Session) -> Result<Self, StoreError> {
         let snapshot = session.snapshot();
         Ok(Self {
@@ -149,7 +146,7 @@ impl SessionState {
 }
 
 impl SessionRow {
-    /// The session, with the contact data from its own table.
+    /// Builds the session, with its contact data from their own table.
     pub(crate) fn session(self, contact: Contact) -> Result<Session, StoreError> {
         let reader = RowReader::of("sessions", &self.id);
         let amount = reader.money(self.amount, &self.currency)?;
@@ -179,7 +176,8 @@ impl SessionRow {
             amount,
             reference: reader.parse("reference", Reference::parse(&self.reference))?,
             order_id: reader.parse("order_id", order_id.transpose())?,
-            // The rule for a URL may depend on the deployment, which it met when it came in.
+            // Accepts `http`: the rule depends on the deployment, and was checked when the URL was
+            // set.
             return_url: reader.parse("return_url", ReturnUrl::parse(&self.return_url, true))?,
             metadata: reader.parse("metadata", Metadata::new(metadata))?,
             contact,
@@ -195,7 +193,7 @@ impl SessionRow {
     }
 }
 
-/// An attempt from its document.
+/// Parses an attempt from JSON.
 pub(crate) fn attempt_of(document: &str) -> Result<Attempt, InvalidSnapshot> {
     let snapshot = serde_json::from_str(document).map_err(|_| InvalidSnapshot("attempt"))?;
     Attempt::restore(&snapshot)
@@ -207,7 +205,7 @@ fn attempts_of(document: &str) -> Result<Vec<Attempt>, InvalidSnapshot> {
     snapshot.iter().map(Attempt::restore).collect()
 }
 
-/// The document of an attempt.
+/// Serializes an attempt to JSON.
 pub(crate) fn attempt_json(attempt: &Attempt) -> Result<String, StoreError> {
     json(&attempt.snapshot())
 }

@@ -1,4 +1,4 @@
-//! A full disk: what SQLite says when a page more does not fit, met in the midst of a unit.
+//! A full disk, simulated by a page limit that is reached in the middle of a unit.
 
 use diesel::{
     Connection, QueryableByName, RunQueryDsl, SqliteConnection, connection::SimpleConnection,
@@ -22,7 +22,7 @@ fn number(connection: &mut SqliteConnection, query: &str) -> i64 {
     row.number
 }
 
-/// Lets the file grow by so many pages from now on.
+/// Limits the file's growth from now on to this number of pages.
 async fn allow_growth(store: &SqliteStore, pages: i64) {
     let limited = store.write(Priority::Worker, move |connection| {
         let query = "SELECT page_count AS number FROM pragma_page_count()";
@@ -34,7 +34,7 @@ async fn allow_growth(store: &SqliteStore, pages: i64) {
     limited.await.unwrap();
 }
 
-/// A new session and an intent of so many bytes.
+/// A unit with a new session and an intent of this many bytes.
 fn unit(build: &Builder, merchant: &Merchant, bytes: usize) -> UnitOfWork {
     let session = Session::create(build.new_session(merchant));
     let mut intent = build.intent(build.attempt(&session, "tok"));
@@ -66,7 +66,7 @@ async fn a_full_disk_fails_writes_until_there_is_space() {
     allow_growth(&store, 8).await;
     let first = unit(&build, &merchant, 10_000);
     store.commit(first.clone()).await.unwrap();
-    // The session's row fits and is written; the request does not.
+    // The session's row fits and is written; the request does not fit.
     let refused = unit(&build, &merchant, 100_000);
     let mut notification = build.notification("big");
     notification.body = vec![7; 100_000];
@@ -81,10 +81,10 @@ async fn a_full_disk_fails_writes_until_there_is_space() {
         let full = store.receive(&notification).await;
         assert!(matches!(full, Err(StoreError::Unavailable(_))), "{full:?}");
         assert_eq!(store.notification(notification.id).await.unwrap(), None);
-        // Without a time-out: a lock that the writer had kept would be met at once.
+        // Has no busy timeout: a lock that the writer kept would fail this at once.
         other.batch_execute("BEGIN IMMEDIATE; ROLLBACK").unwrap();
     }
-    // What needs no page more goes on, and so do reads.
+    // Writes that need no new page still succeed, and so do reads.
     let audit = build.audit(AuditAction::EndpointSet);
     let endpoint = build.endpoint(&merchant, &key);
     store.set_endpoint(&endpoint, &audit).await.unwrap();

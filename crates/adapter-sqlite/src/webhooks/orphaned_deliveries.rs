@@ -1,4 +1,4 @@
-//! Deliveries that an endpoint has left over: ended some at a time, so that no write is long.
+//! Ends deliveries whose endpoint was removed or disabled, in batches to keep writes short.
 
 use diesel::{
     prelude::*,
@@ -18,7 +18,7 @@ use crate::{
     writer::Priority,
 };
 
-/// An attempt that is under way keeps its lease.
+/// An attempt in progress keeps its lease.
 fn end_statement() -> String {
     format!(
         "UPDATE deliveries SET state = 'dead', next_try_at = NULL, ended_at = {CLOCK} \
@@ -28,7 +28,7 @@ fn end_statement() -> String {
     )
 }
 
-/// A merchant that has deliveries left over. Steps from merchant to merchant in the index of open
+/// Finds a merchant with orphaned deliveries. Skips from merchant to merchant in the index of open
 /// deliveries, as the claim of deliveries does.
 const FIND: &str = "WITH RECURSIVE merchant (id) AS ( \
      SELECT min(merchant_id) FROM deliveries WHERE next_try_at IS NOT NULL \
@@ -43,7 +43,7 @@ const FIND: &str = "WITH RECURSIVE merchant (id) AS ( \
          AND own.next_try_at IS NOT NULL AND (endpoint.url IS NULL OR own.url = endpoint.url)) \
      LIMIT 1";
 
-/// What of a merchant's open deliveries is left over.
+/// Which of a merchant's open deliveries are orphaned.
 enum Orphaned {
     Nothing,
     To(String),
@@ -51,7 +51,7 @@ enum Orphaned {
 }
 
 impl Orphaned {
-    /// By the merchant's present endpoint.
+    /// Determined by the merchant's present endpoint.
     fn of(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<Self> {
         let endpoint: Option<(String, Option<String>)> = webhook_endpoints::table
             .find(id_bytes(merchant))
@@ -66,7 +66,7 @@ impl Orphaned {
     }
 }
 
-/// Whether anything is left over of this merchant.
+/// Whether this merchant has orphaned deliveries.
 pub(super) fn any_exist(
     connection: &mut SqliteConnection,
     merchant: MerchantId,
@@ -84,7 +84,8 @@ pub(super) fn any_exist(
     }
 }
 
-/// Ends some of this merchant's, inside a transaction that the caller ends; returns how many.
+/// Ends a batch of this merchant's orphaned deliveries, inside the caller's transaction; returns
+/// their number.
 pub(super) fn end(connection: &mut SqliteConnection, merchant: MerchantId) -> QueryResult<usize> {
     let url = match Orphaned::of(connection, merchant)? {
         Orphaned::Nothing => return Ok(0),
@@ -98,7 +99,7 @@ pub(super) fn end(connection: &mut SqliteConnection, merchant: MerchantId) -> Qu
         .execute(connection)
 }
 
-/// Ends some of this merchant's, or of any one that is found; returns how many.
+/// Ends a batch of orphaned deliveries of this merchant, or else of any one; returns their number.
 pub(super) async fn end_batch(
     store: &SqliteStore,
     of: Option<MerchantId>,

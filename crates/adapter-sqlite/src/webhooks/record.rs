@@ -1,4 +1,4 @@
-//! What follows from an attempt to deliver an event, as statements.
+//! Records the result of a delivery attempt.
 
 use diesel::{
     dsl::sql,
@@ -40,18 +40,17 @@ pub(super) struct AttemptRows {
     audit: Option<AuditRow>,
 }
 
-/// What becomes of the endpoint that the attempt went to.
+/// The change of the endpoint that the attempt was sent to.
 struct EndpointUpdate {
     merchant: MerchantId,
     url: String,
     change: EndpointChange,
-    /// Since when it had failed, as it was read before the attempt.
+    /// The endpoint's `failing_since` as it was read before the attempt.
     failing_since: Option<i64>,
     at: i64,
 }
 
 impl AttemptRows {
-    /// The rows of an attempt to deliver this event.
     pub(super) fn of(event: EventId, attempt_record: &AttemptRecord) -> Self {
         let delivery = &attempt_record.after.delivery;
         let attempt = attempt_record.attempt.as_ref();
@@ -73,7 +72,7 @@ impl AttemptRows {
         }
     }
 
-    /// Writes them, inside a transaction that the caller ends; an error asks for its rollback.
+    /// Writes the rows inside the caller's transaction; on an error the caller must roll back.
     pub(super) fn write(self, connection: &mut SqliteConnection) -> Result<(), CommitError> {
         if !work::is_held(connection, self.lease).map_err(error::commit)? {
             return Err(CommitError::LeaseLost);
@@ -82,7 +81,7 @@ impl AttemptRows {
             let insert = attempt.insert_into(delivery_attempts::table);
             insert.execute(connection).map_err(error::commit)?;
         }
-        // What was redelivered or has died meanwhile is no longer this attempt's to change.
+        // A delivery that was redelivered or ended meanwhile is not changed by this attempt.
         let current = deliveries::table
             .find(self.event.clone())
             .filter(deliveries::round.eq(self.round))
@@ -108,7 +107,7 @@ impl AttemptRows {
 }
 
 impl EndpointUpdate {
-    /// Changes it, if it is still the merchant's; whether it is disabled by that.
+    /// Changes the endpoint if it is still the merchant's; returns whether this disabled it.
     fn write(&self, connection: &mut SqliteConnection) -> QueryResult<bool> {
         match self.change {
             EndpointChange::None => Ok(false),
@@ -118,7 +117,7 @@ impl EndpointUpdate {
         }
     }
 
-    /// It begins to fail once, and recovers from that.
+    /// Sets `failing_since` at the first failure, and clears it on recovery.
     fn set_failing_since(
         &self,
         connection: &mut SqliteConnection,
@@ -134,8 +133,8 @@ impl EndpointUpdate {
         Ok(false)
     }
 
-    /// Nothing goes to it any more, and what was on the way there dies. Given up for failing is only
-    /// what still fails since then: not what was set or has recovered meanwhile.
+    /// Disables the endpoint and ends its open deliveries. For `Failing`, only if it has been
+    /// failing since then: not if it was set again or has recovered meanwhile.
     fn disable(
         &self,
         connection: &mut SqliteConnection,

@@ -1,4 +1,4 @@
-//! Claims: a look by a reader, and a lease on each item that is still due when the writer comes.
+//! Claims: find candidates on a read connection; re-check and lease them on the writer.
 
 use std::time::Duration;
 
@@ -19,27 +19,26 @@ use crate::{error, prepared::Prepared, rows::id_bytes, store::SqliteStore, write
 /// The account of a row, as `AccountName` has it.
 const ACCOUNT: &str = "(connector || '/' || account)";
 
-/// An item that is due and that nobody holds.
+/// An item that is due and not leased.
 #[derive(QueryableByName)]
 pub(super) struct Due {
     #[diesel(sql_type = Binary)]
     pub(super) id: Vec<u8>,
-    /// Whose it is, where that was asked for.
+    /// The item's merchant, if the statement selects it.
     #[diesel(sql_type = Nullable<Binary>)]
     pub(super) merchant: Option<Vec<u8>>,
-    /// The account that it goes to, as `AccountName` has it, where that was asked for.
+    /// The PSP account, as `AccountName` formats it, if the statement selects it.
     #[diesel(sql_type = Nullable<Text>)]
     pub(super) account: Option<String>,
-    /// When it was due, in microseconds.
+    /// The due time, in microseconds.
     #[diesel(sql_type = BigInt)]
     pub(super) at: i64,
 }
 
-/// An item that was claimed.
 pub(super) struct ClaimedRow {
     pub(super) due: Due,
     pub(super) token: UnitId,
-    /// How often it was claimed, this time included; 0 where that is not counted.
+    /// The number of claims, this one included; 0 if the table does not count them.
     pub(super) tries: i64,
 }
 
@@ -49,12 +48,12 @@ struct TriesRow {
     tries: i64,
 }
 
-/// A length of time as leases are kept, in microseconds.
+/// A duration in microseconds, the unit of lease columns.
 pub(crate) fn micros(length: Duration) -> i64 {
     i64::try_from(length.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Claims the oldest items that are due and wanted.
+/// Claims the oldest items that are due and match the filter.
 pub(super) async fn claim_oldest(
     store: &SqliteStore,
     work: &'static WorkTable,
@@ -79,8 +78,8 @@ fn due(
     limit: i64,
 ) -> QueryResult<Vec<Due>> {
     let WorkTable { table, id, due, .. } = work;
-    // The sum hides the limit from the planner, which would else compile the statement anew for
-    // each number.
+    // The sum hides the limit from the planner, which would otherwise compile the statement anew
+    // for each number.
     let query = sql_query(format!(
         "SELECT {id} AS id, NULL AS merchant, {ACCOUNT} AS account, {due} AS at FROM {table} \
          WHERE {due} <= ? AND (leased_until IS NULL OR leased_until <= {CLOCK}) \
@@ -93,8 +92,8 @@ fn due(
     Prepared(query).load(connection)
 }
 
-/// Which of these are still due, each looked up by its key: the writer, which all wait for, never
-/// passes over a busy account's long queue.
+/// Re-checks which of these are still due, each looked up by its key, so that the writer, for which
+/// all requests queue, never scans a busy account's long backlog.
 fn still_due(
     connection: &mut SqliteConnection,
     work: &WorkTable,
@@ -116,7 +115,7 @@ fn still_due(
     Ok(still)
 }
 
-/// Claims what `scan` finds: asked first by a reader, then by the writer about what that has found.
+/// Claims the items that `scan` finds on a read connection and confirms on the writer.
 pub(super) async fn claim<L>(
     store: &SqliteStore,
     work: &'static WorkTable,
@@ -125,7 +124,7 @@ pub(super) async fn claim<L>(
 where
     L: Fn(&mut SqliteConnection, Option<&[Due]>) -> QueryResult<Vec<Due>> + Send + 'static,
 {
-    // Most looks find nothing, and a reader's look holds nobody up.
+    // Most scans find nothing, and a scan on a read connection blocks nobody.
     let found = store.read(|connection| scan(connection, None).map_err(error::store))?;
     if found.is_empty() {
         return Ok(Vec::new());
@@ -150,7 +149,7 @@ where
     claimed.await.map_err(error::into_store_error)
 }
 
-/// Leases an item for so many microseconds; how often it was claimed.
+/// Leases an item for this many microseconds; returns its number of claims.
 fn acquire_lease(
     connection: &mut SqliteConnection,
     work: &WorkTable,

@@ -1,4 +1,4 @@
-//! Deliveries that are due: each merchant's oldest, so that a long queue holds up only its owner.
+//! Due deliveries: each merchant's oldest, so that a long backlog delays only its own merchant.
 
 use diesel::{
     prelude::*,
@@ -11,12 +11,12 @@ use oncharge_ports::{StoreError, work_queue::DeliveryClaimFilter};
 use super::{claim::Due, lease::CLOCK};
 use crate::prepared::Prepared;
 
-/// Which deliveries a worker can take, as the statement wants it.
+/// Parameters of the query for deliveries that a worker can take.
 pub(super) struct DeliveryQuery {
     now: i64,
     limit: i64,
     per_merchant: i64,
-    /// The merchants that are busy, as an array of hex texts in JSON.
+    /// The merchants to skip, as a JSON array of hexadecimal ids.
     busy: String,
 }
 
@@ -32,11 +32,11 @@ impl DeliveryQuery {
         })
     }
 
-    /// What is due, oldest first, at most `limit` (as many as wanted, for `None`).
+    /// Due deliveries, oldest first, at most `limit` (for `None`, the worker's limit).
     ///
-    /// Steps from merchant to merchant in the index of open deliveries and takes the first few of
-    /// each: it costs by the number of merchants with open deliveries, not by how many those are.
-    /// Where nothing at all is due, one look into the index of due ones ends it.
+    /// Skips from merchant to merchant in the index of open deliveries and takes the first few of
+    /// each: the cost depends on the number of merchants with open deliveries, not on the number of
+    /// deliveries. If nothing is due, one look-up in the index of due deliveries ends the query.
     pub(super) fn due(
         &self,
         connection: &mut SqliteConnection,
@@ -69,7 +69,7 @@ impl DeliveryQuery {
     }
 }
 
-/// What a first attempt of `own` waits for: one of the same session that comes before it.
+/// The deliveries that must precede a first attempt of `own`: earlier ones of the same session.
 pub(crate) const EARLIER_DELIVERY: &str = "SELECT 1 FROM deliveries AS earlier \
      WHERE earlier.session_id = own.session_id AND earlier.sequence < own.sequence \
      AND earlier.attempts = 0 AND earlier.next_try_at IS NOT NULL";

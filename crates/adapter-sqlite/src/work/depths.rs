@@ -1,4 +1,4 @@
-//! How much waits in each queue.
+//! Queue depths.
 
 use diesel::{
     dsl::{count_star, min},
@@ -16,7 +16,6 @@ use crate::{
     schema::{deliveries, operations, psp_notifications, sessions},
 };
 
-/// Each queue's depth at this time.
 pub(super) fn depths(
     connection: &mut SqliteConnection,
     now: i64,

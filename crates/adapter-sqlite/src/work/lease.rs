@@ -1,4 +1,4 @@
-//! Leases: the same four columns in each table of work, timed by the database's own clock.
+//! Leases: the same columns in each work table, timed by the database's clock.
 
 use diesel::{
     prelude::*,
@@ -9,21 +9,21 @@ use oncharge_ports::unit_of_work::{Lease, LeasedItem};
 
 use crate::{prepared::Prepared, rows::id_bytes};
 
-/// The database's clock as an expression, in microseconds since 1970: all processes on the file
-/// agree on it.
+/// SQL expression for the database's clock, in microseconds since 1970: the same for all processes
+/// on the file.
 pub(crate) const CLOCK: &str = "CAST(unixepoch('subsec') * 1000000 AS INTEGER)";
 
-/// A table of work.
+/// A table with leases.
 pub(super) struct WorkTable {
     pub(super) table: &'static str,
     /// The column of the item's id.
     pub(super) id: &'static str,
-    /// The column of the time when it is due; NULL where it is not in the queue.
+    /// The column of the due time; NULL if the item is not in the queue.
     pub(super) due: &'static str,
-    /// Whether it has a column `tries`, in which its claims are counted.
+    /// Whether it has a column `tries` that counts claims.
     pub(super) counts_tries: bool,
-    /// When an item is due that is given back until `?1`: what is over is in the queue no more,
-    /// and a session's deadline is not the worker's to move.
+    /// The due time of an item that is released until `?1`: a finished item is not in the queue,
+    /// and a worker must not move a session's deadline.
     due_after_release: &'static str,
 }
 
@@ -59,7 +59,7 @@ pub(super) static DELIVERIES: WorkTable = WorkTable {
     due_after_release: "iif(next_try_at IS NULL, NULL, ?1)",
 };
 
-/// Where an item is, and its id there.
+/// The table and the id of an item.
 fn locate(item: LeasedItem) -> (&'static WorkTable, Vec<u8>) {
     match item {
         LeasedItem::Operation(id) => (&OPERATIONS, id_bytes(id)),
@@ -69,7 +69,7 @@ fn locate(item: LeasedItem) -> (&'static WorkTable, Vec<u8>) {
     }
 }
 
-/// Whether a lease still holds; inside a unit's transaction.
+/// Whether a lease is held; called inside a unit's transaction.
 pub(crate) fn is_held(connection: &mut SqliteConnection, lease: Lease) -> QueryResult<bool> {
     let (WorkTable { table, id, .. }, row) = locate(lease.item);
     let held = sql_query(format!(
@@ -81,7 +81,7 @@ pub(crate) fn is_held(connection: &mut SqliteConnection, lease: Lease) -> QueryR
     Ok(!Prepared(held).ids(connection)?.is_empty())
 }
 
-/// Lengthens a lease that holds: it ends so many microseconds from now. `false` where it is lost.
+/// Renews a lease that is held: it ends this many microseconds from now. `false` if it is lost.
 pub(super) fn renew(
     connection: &mut SqliteConnection,
     lease: Lease,
@@ -98,7 +98,7 @@ pub(super) fn renew(
     Ok(!Prepared(renew).ids(connection)?.is_empty())
 }
 
-/// Gives an item back whose lease holds; what is in the queue is due again at this time.
+/// Releases an item whose lease is held; if it is in the queue, it is due again at this time.
 pub(super) fn release(
     connection: &mut SqliteConnection,
     lease: Lease,

@@ -1,4 +1,4 @@
-//! Where a webhook may go: what is forbidden is never connected to, however it is spelled.
+//! Allowed addresses: a forbidden one is never connected to, however it is written.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -12,7 +12,7 @@ use super::{
 const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const OK_AND_CLOSE: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok";
 
-/// A sender for whom all names have these addresses, one list after the other.
+/// A sender for which all names have these addresses, one list per look-up.
 fn sender_resolving_to(answers: &[&[&str]]) -> (crate::HttpSender, Arc<ScriptedLookup>) {
     let lookup = ScriptedLookup::new(answers);
     let given = Arc::clone(&lookup);
@@ -82,7 +82,7 @@ async fn http_is_refused_outside_the_sandbox() {
 
 #[tokio::test]
 async fn literal_addresses_are_checked_at_each_send() {
-    // Nothing is public today: what was allowed when the merchant set it is not any more.
+    // No address is public any more, as if the rules had changed since the merchant set the URL.
     let closed = sender(|config| config.is_allowed_address = |_, _| false);
     for url in [
         "https://1.1.1.1/",
@@ -117,7 +117,7 @@ async fn each_connection_checks_the_resolved_address() {
     }
     let expected = [Ok(200), Err(SendError::ForbiddenAddress), Ok(200)];
     assert_eq!(answers, expected);
-    // One look-up a connection: what was judged is what was connected to.
+    // One look-up per connection: the checked address is the one that was connected to.
     assert_eq!(lookup.names(), ["rebinding.localhost"; 3]);
     assert_eq!(server.connections(), 2);
     let host = format!("rebinding.localhost:{}", server.address.port());

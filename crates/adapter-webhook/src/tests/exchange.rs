@@ -1,4 +1,4 @@
-//! What goes over the wire, and what comes of all that can come back.
+//! Requests on the wire, and the outcomes of all kinds of responses.
 
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::{
 const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const NO_CONTENT: &str = "HTTP/1.1 204 No Content\r\n\r\n";
 
-/// Long enough for an answer on a busy machine, short enough to wait for.
+/// Long enough for a response on a busy machine, short enough to wait for.
 const TIMEOUT_MILLIS: u64 = 1000;
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn path_and_query_are_sent_unchanged() {
             "/~$&'()*+!:|^?a[b]={c}|d^e`~",
             "/~$&'()*+!:|^?a[b]={c}|d^e`~",
         ),
-        // Not to the letter: as the URL standard writes it.
+        // In the form of the URL standard, not as given.
         ("/ä/../b?c=ä", "/b?c=%C3%A4"),
     ] {
         let sent = send(&sender, &server.url(written)).await;
@@ -192,7 +192,7 @@ async fn one_kilobyte_of_an_endless_body_is_read() {
         let server = Server::start(Behavior::Flood(head)).await;
         let sent = send(&sandbox(), &server.url("/")).await;
         assert_eq!((sent.answer, sent.response), (Ok(200), "x".repeat(1024)));
-        // What the kernel's buffers hold, and no more.
+        // No more than the kernel's buffers hold.
         assert!(
             server.bytes_written() < 64 << 20,
             "{} bytes",

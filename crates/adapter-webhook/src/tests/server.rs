@@ -20,7 +20,7 @@ use tokio::{
 };
 use tokio_rustls::TlsAcceptor;
 
-/// A port where nobody listens, as long as it is kept.
+/// A port on which nobody listens, as long as the socket is kept.
 pub(super) fn closed_port() -> (TcpSocket, SocketAddr) {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
@@ -28,24 +28,24 @@ pub(super) fn closed_port() -> (TcpSocket, SocketAddr) {
     (socket, address)
 }
 
-/// What the server does with each request.
+/// The server's response to each request.
 #[derive(Clone, Debug)]
 pub(super) enum Behavior {
     /// Writes this and waits for the next request.
     Respond(String),
     /// Writes this and closes the connection.
     RespondAndClose(String),
-    /// Closes each connection before it has read anything.
+    /// Closes each connection before reading anything.
     CloseImmediately,
-    /// Says nothing for ever, and reads nothing.
+    /// Neither reads nor writes anything.
     Hang,
-    /// Writes the first text, then the second over and over, with pauses.
+    /// Writes the first text, then the second repeatedly, with pauses.
     Drip(&'static str, &'static str),
-    /// Writes the first text, then as much as will be taken.
+    /// Writes the first text, then as much as the client accepts.
     Flood(&'static str),
 }
 
-/// One request as it arrived.
+/// One request as received.
 #[derive(Debug)]
 pub(super) struct Request {
     /// The request line and the headers, with their line ends.
@@ -54,7 +54,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// The value of a header by its name in any spelling.
+    /// The value of a header, whose name is case-insensitive.
     pub(super) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         let found = lines.find(|(key, _)| key.eq_ignore_ascii_case(name));
@@ -66,7 +66,7 @@ impl Request {
     }
 }
 
-/// The server; it ends with the test.
+/// A server that ends with the test.
 pub(super) struct Server {
     pub(super) address: SocketAddr,
     requests: mpsc::UnboundedReceiver<Request>,
@@ -117,28 +117,28 @@ impl Server {
         }
     }
 
-    /// Its URL with this path and query.
+    /// The server's URL with this path and query.
     pub(super) fn url(&self, rest: &str) -> String {
         format!("http://{}{rest}", self.address)
     }
 
-    /// Its URL by name.
+    /// The server's URL with this scheme and host name.
     pub(super) fn url_of(&self, scheme: &str, name: &str) -> String {
         format!("{scheme}://{name}:{}/", self.address.port())
     }
 
-    /// The next request; a test that waits ten seconds for one has failed.
+    /// The next request; panics if none arrives within ten seconds.
     pub(super) async fn next(&mut self) -> Request {
         let next = tokio::time::timeout(Duration::from_secs(10), self.requests.recv());
         next.await.unwrap().unwrap()
     }
 
-    /// How many connections it has taken.
+    /// Number of accepted connections.
     pub(super) fn connections(&self) -> usize {
         self.counts.connections.load(Ordering::Relaxed)
     }
 
-    /// How many bytes of a flood it got rid of.
+    /// Number of bytes written in a flood.
     pub(super) fn bytes_written(&self) -> usize {
         self.counts.bytes_written.load(Ordering::Relaxed)
     }
@@ -159,7 +159,7 @@ async fn accept(
     }
     match tls {
         None => serve(stream, behavior, recorder).await,
-        // A client that does not trust us ends the handshake.
+        // A client that does not trust the certificate ends the handshake.
         Some(tls) => {
             if let Ok(stream) = tls.accept(stream).await {
                 serve(stream, behavior, recorder).await;
@@ -207,7 +207,7 @@ async fn write(stream: &mut (impl AsyncWrite + Unpin), text: &str) {
     let _ = stream.flush().await;
 }
 
-/// The next request on a connection; `None` where it was closed.
+/// Reads the next request on a connection; `None` if it was closed.
 async fn read<S: AsyncRead + Unpin>(stream: &mut BufReader<S>) -> Option<Request> {
     let mut request = Request {
         head: String::new(),

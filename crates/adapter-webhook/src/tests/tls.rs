@@ -1,4 +1,4 @@
-//! TLS: whom the sender believes, and both versions of HTTP inside.
+//! TLS: trusted certificates, and both versions of HTTP over it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -16,7 +16,7 @@ use crate::HttpSender;
 
 const OK_RESPONSE: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 
-/// A certificate that signs itself, and its key.
+/// A self-signed certificate and its key.
 struct Identity {
     certificate: CertificateDer<'static>,
     key: PrivateKeyDer<'static>,
@@ -45,8 +45,8 @@ impl Identity {
         config
     }
 
-    /// A sender that believes this certificate, if any, and for whom all names lead to this machine,
-    /// which is as good as the internet to it.
+    /// A sender that trusts this certificate, if any, and resolves all names to this machine, which
+    /// it treats as the public internet.
     fn sender_trusting(trusted: Option<&Self>) -> HttpSender {
         sender(|config| {
             config.lookup = ScriptedLookup::new(&[&["127.0.0.1"]]);
@@ -148,7 +148,7 @@ async fn http_2_is_negotiated() {
         let answer = http::Response::builder().status(503).body(()).unwrap();
         let mut body = respond.send_response(answer, false).unwrap();
         body.send_data(vec![b'x'; 5000].into(), false).unwrap();
-        // Keeps the connection going, with the body not ended.
+        // Keeps the connection open without ending the body.
         while connection.accept().await.is_some() {}
         drop(body);
         request.uri().to_string()

@@ -1,4 +1,4 @@
-//! A merchant lists its API keys.
+//! Lists a merchant's API keys.
 
 use oncharge_domain::{id::MerchantId, merchant::ApiKey};
 

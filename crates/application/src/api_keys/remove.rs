@@ -1,4 +1,4 @@
-//! A merchant ends one of its API keys.
+//! Ends one of a merchant's API keys.
 
 use std::sync::Arc;
 
@@ -7,10 +7,10 @@ use oncharge_ports::merchant_repository::KeyRemoval;
 
 use crate::{App, Error, authenticate::Principal};
 
-/// Ends a key of the merchant at once: requests that it signs are refused within a second, and it
+/// Ends a key of the merchant at once: within a second, requests signed with it are refused, and it
 /// signs no more webhooks. A key in its grace period can end only itself.
 ///
-/// Errors: `KeyIsEnding`, `NotFound` (also for one that has ended, and for an id of another form),
+/// Errors: `KeyIsEnding`, `NotFound` (also for a key that has ended, and for a malformed id),
 /// `LastActiveKey`, `Busy`.
 pub async fn remove(app: &App, signer: Arc<Principal>, id: &str) -> Result<(), Error> {
     if *id != signer.key.id.to_string() {

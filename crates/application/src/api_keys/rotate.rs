@@ -1,4 +1,4 @@
-//! A merchant replaces its pair by a new one.
+//! Replaces a merchant's API key pair.
 
 use std::sync::Arc;
 
@@ -13,12 +13,12 @@ use oncharge_ports::{
 
 use crate::{App, Error, PostContext, Reply, authenticate::Principal, merchants::mint};
 
-/// How long the replaced pair goes on working, in seconds.
+/// How long the replaced pair keeps working, in seconds.
 const GRACE_SECONDS: i64 = 14 * 86_400;
-/// How long the response is replayed, in seconds: it shows a secret.
+/// How long the response is replayed, in seconds; short because it contains a secret.
 const REPLAY_SECONDS: i64 = 600;
 
-/// What becomes of the pair that signed the request.
+/// What happens to the pair that signed the request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldKeyPolicy {
     /// It works for 14 more days.
@@ -27,15 +27,15 @@ pub enum OldKeyPolicy {
     Revoked,
 }
 
-/// Makes a pair in place of the one that signed the request. The new pair is shown in this response
-/// alone; the idempotency record keeps it sealed, so that a response that was lost can be asked for
-/// again within ten minutes, by the pair that was replaced and no other: not where that one ends at
-/// once, since nothing could sign the request.
+/// Creates a pair that replaces the one that signed the request. Only this response shows the new
+/// pair. The idempotency record keeps it sealed, so that within ten minutes a lost response can be
+/// requested again, but only with the replaced pair; not if that pair ends at once, since nothing
+/// could sign the request.
 ///
-/// A key in its grace period cannot make another pair: one that has leaked must not outlive its
-/// grace period in another's shape.
+/// A key in its grace period cannot create another pair: a leaked key must not outlive its grace
+/// period through a successor.
 ///
-/// Errors: the idempotency errors, `KeyIsEnding` (it was rotated or has ended), `TooManyEndingKeys`,
+/// Errors: the idempotency errors, `KeyIsEnding` (already rotated or ended), `TooManyEndingKeys`,
 /// `Busy`.
 pub async fn rotate(
     app: &App,
@@ -111,7 +111,7 @@ async fn run(
         }
         Ok(RotationOutcome::NotActive) => Err(Error::KeyIsEnding),
         Ok(RotationOutcome::TooManyEnding) => Err(Error::TooManyEndingKeys),
-        // An equal request was faster, or has been answered too long ago to be replayed.
+        // A concurrent equal request won, or the stored response is too old to be replayed.
         Err(CommitError::IdempotencyKeyTaken) => context.replay_or(app, Error::KeyIsEnding).await,
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! A shopper gives up an open challenge, to use another card.
+//! Abandons an open challenge, so that the shopper can use another card.
 
 use oncharge_domain::session::Input;
 
@@ -9,9 +9,9 @@ use crate::{
     execute::execute,
 };
 
-/// Cancels the open challenge at the PSP; once that is confirmed another try is allowed.
+/// Cancels the open challenge at the PSP; another attempt is allowed once that is confirmed.
 ///
-/// Errors: `BadPayToken`, `InvalidState` where no challenge is open, `Busy`.
+/// Errors: `BadPayToken`, `InvalidState` if no challenge is open, `Busy`.
 pub async fn abandon(app: &App, id: &str, pay_token: &str) -> Result<ShopperState, Error> {
     let id = shopper_view::session(app, id, pay_token).await?.id;
     let app = app.clone();

@@ -1,10 +1,10 @@
-//! A merchant cancels an authorised session.
+//! Cancels an authorized session.
 
 use oncharge_domain::session::Input;
 
 use crate::{App, Error, PostContext, Reply};
 
-/// Releases the reserved money; also switches automatic capture off for good.
+/// Releases the reserved amount and disables automatic capture permanently.
 ///
 /// Errors as of [`super::capture::capture`].
 pub async fn cancel(app: &App, request: PostContext, id: &str) -> Result<Reply, Error> {

@@ -1,4 +1,4 @@
-//! A merchant captures an authorised session.
+//! Captures an authorized session.
 
 use oncharge_domain::session::Input;
 
@@ -7,8 +7,8 @@ use crate::{App, Error, PostContext, Reply};
 /// Captures `amount` minor units (`None` for all); a partial capture releases the rest.
 ///
 /// Errors: the idempotency errors, `NotFound`, `InvalidState`, `CaptureExceedsAuthorized`,
-/// `PspUnavailable`, `Busy`. A refusal of the PSP is an answer (409 `psp_rejected`), since it is
-/// remembered.
+/// `PspUnavailable`, `Busy`. A refusal by the PSP is a response (409 `psp_rejected`), not an error,
+/// since it is stored for replay.
 pub async fn capture(
     app: &App,
     request: PostContext,

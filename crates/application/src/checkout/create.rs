@@ -1,4 +1,4 @@
-//! A merchant creates a session: one commit, with the answer remembered in it.
+//! Creates a session, in one commit that includes the stored response.
 
 use oncharge_domain::{
     money::Money,
@@ -13,38 +13,38 @@ use crate::{
     screening,
 };
 
-/// What a merchant asks for; every value keeps its rule already.
+/// The input of [`create`]; every value is already validated.
 #[derive(Debug, Clone)]
 pub struct NewCheckout {
-    /// How much is to be paid, at least 1 minor unit.
+    /// The amount to pay, at least 1 minor unit.
     pub amount: Money,
     /// The merchant's reference.
     pub reference: Reference,
     /// The merchant's order number.
     pub order_id: Option<OrderId>,
-    /// Where the shopper goes afterwards.
+    /// Where the shopper is redirected after the payment.
     pub return_url: ReturnUrl,
-    /// The merchant's own pairs.
+    /// The merchant's own key-value pairs.
     pub metadata: Metadata,
-    /// How to reach the shopper.
+    /// The shopper's contact data.
     pub contact: Contact,
     /// Who captures; `None` for the merchant's setting.
     pub capture: Option<CaptureMode>,
 }
 
-/// Who captures.
+/// Who triggers the capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CaptureMode {
-    /// The clock, after the merchant's delay.
+    /// The automatic capture, after the merchant's delay.
     Automatic,
     /// The merchant.
     Manual,
 }
 
-/// Creates a session, or gives the remembered answer.
+/// Creates a session, or replays the stored response.
 ///
-/// Errors: the idempotency errors, `MerchantDisabled`, `GlobalBan`, `Field` for an amount that the PSP cannot carry,
-/// `Busy`.
+/// Errors: the idempotency errors, `MerchantDisabled`, `GlobalBan`, `Field` for an amount that the
+/// PSP does not support, `Busy`.
 pub async fn create(app: &App, request: PostContext, new: NewCheckout) -> Result<Reply, Error> {
     let app = app.clone();
     app.clone()
@@ -87,7 +87,7 @@ async fn run(app: &App, request: &PostContext, new: NewCheckout) -> Result<Reply
                 tracing::Span::current().record("session", tracing::field::display(session));
                 return Ok(Reply::first(answer));
             }
-            // Lost a race under one key: the winner's answer is this request's, too.
+            // Lost a race for the key: the winner's response is this request's, too.
             Err(CommitError::IdempotencyKeyTaken) => {
                 if let Some(reply) = request.replay(app).await? {
                     return Ok(reply);

@@ -1,10 +1,10 @@
-//! A merchant withdraws an unpaid session.
+//! Expires an unpaid session at the merchant's request.
 
 use oncharge_domain::session::Input;
 
 use crate::{App, Error, PostContext, Reply};
 
-/// Withdraws a session that nobody has paid; no PSP is asked.
+/// Expires a session that has not been paid; no PSP is called.
 ///
 /// Errors: the idempotency errors, `NotFound`, `InvalidState`, `Busy`.
 pub async fn expire(app: &App, request: PostContext, id: &str) -> Result<Reply, Error> {

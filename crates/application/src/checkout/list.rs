@@ -1,4 +1,4 @@
-//! A merchant lists sessions, newest first.
+//! Lists a merchant's sessions, newest first.
 
 use std::fmt::Write as _;
 
@@ -14,20 +14,20 @@ use oncharge_ports::queries::{Page, SessionFilter};
 
 use crate::{App, Error};
 
-/// Which sessions, and which page of them.
+/// Filters and page of a session list.
 #[derive(Debug, Clone, Default)]
 pub struct ListSessions {
-    /// How many at most, 1 to 100.
+    /// The page size, 1 to 100.
     pub limit: u32,
-    /// Where the page begins.
+    /// The cursor at which the page begins.
     pub cursor: Option<String>,
-    /// In this status, as it is read now.
+    /// With this status at the time of the call.
     pub status: Option<StatusName>,
     /// With exactly this reference.
     pub reference: Option<Reference>,
     /// With exactly this order number.
     pub order_id: Option<OrderId>,
-    /// With an operation that the PSP knows under this reference.
+    /// With an operation that has this reference at the PSP.
     pub psp_reference: Option<PspReference>,
     /// Created at or after.
     pub created_after: Option<Timestamp>,
@@ -35,12 +35,12 @@ pub struct ListSessions {
     pub created_before: Option<Timestamp>,
 }
 
-/// One page.
+/// One page of a list.
 #[derive(Debug, Clone)]
 pub struct ListPage<T> {
-    /// Its rows.
+    /// The rows.
     pub items: Vec<T>,
-    /// Where the next page begins; `None` on the last.
+    /// The cursor of the next page; `None` on the last.
     pub next_cursor: Option<String>,
 }
 
@@ -85,8 +85,8 @@ pub async fn list(
     }))
 }
 
-/// The list that a cursor belongs to: whose, which, and under which filter. A cursor is good for no
-/// other, so that a page never continues another list.
+/// The list that a cursor is bound to: merchant, name and filters. A cursor is rejected for any
+/// other list, so that a page never continues a different one.
 pub(crate) struct CursorScope {
     merchant: MerchantId,
     name: String,
@@ -98,11 +98,11 @@ impl CursorScope {
         Self { merchant, name }
     }
 
-    /// The same list, narrowed by a filter where there is one.
+    /// The same list, narrowed by a filter if it has a value.
     pub(crate) fn with_filter(mut self, filter: &str, value: Option<&str>) -> Self {
         if let Some(value) = value {
-            // The length tells where a value ends, so that no value can imitate another filter.
-            // Writing into a String cannot fail.
+            // The length marks where a value ends, so that no value can imitate another filter.
+            // Writing to a String cannot fail.
             let _ = write!(self.name, "&{filter}={}:{value}", value.len());
         }
         self
@@ -114,7 +114,7 @@ impl CursorScope {
     }
 }
 
-/// The page to ask for: one row more than wanted tells whether another page follows.
+/// The page to query: one extra row shows whether another page follows.
 pub(crate) fn page(
     app: &App,
     list: &CursorScope,
@@ -134,7 +134,7 @@ pub(crate) fn page(
     })
 }
 
-/// The page itself, and the cursor of the next.
+/// The page without the extra row, and the cursor of the next page.
 pub(crate) fn paginate<T>(
     app: &App,
     list: &CursorScope,

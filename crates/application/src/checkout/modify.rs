@@ -1,4 +1,4 @@
-//! Capture and cancel: intent, call, outcome, with the merchant waiting for it.
+//! Capture and cancel: commit the intent, call the PSP, commit the outcome, then respond.
 
 use oncharge_domain::{
     id::{OperationId, SessionId},
@@ -12,7 +12,7 @@ use crate::{
     execute::execute,
 };
 
-/// Carries out a command on an authorised session and answers with the session.
+/// Executes a command on an authorized session and responds with the session.
 pub(super) async fn modify(
     app: &App,
     request: PostContext,
@@ -47,7 +47,7 @@ async fn run(
         Ok(change) => change,
         Err(refusal) => return request.replay_or(app, refusal).await,
     };
-    // A command that no PSP is asked for is answered by its own commit.
+    // A command that needs no PSP call is completed by its own commit.
     if let Some(answer) = change.answer {
         return Ok(Reply::first(answer));
     }

@@ -1,4 +1,4 @@
-//! A shopper pays: intent, call, outcome. The heart of the product; read this file first.
+//! Pays a session: commits the intent, calls the PSP, commits the outcome. Read this file first.
 
 use oncharge_domain::{
     psp::TokenFingerprint,
@@ -14,11 +14,11 @@ use crate::{
     screening,
 };
 
-/// Pays with a one-time payment-method token, which is the identity of the try: the same token
-/// again answers the present state and starts nothing.
+/// Pays with a one-time payment-method token, which identifies the attempt: a repeated token
+/// returns the present state and starts nothing.
 ///
-/// Errors: `BadPayToken`, `MerchantDisabled`, `Field` (the token has not the connector's form), `InvalidState` (a try
-/// is open, or the session is finished), `Busy`.
+/// Errors: `BadPayToken`, `MerchantDisabled`, `Field` (the token does not have the connector's
+/// form), `InvalidState` (an attempt is open, or the session is final), `Busy`.
 pub async fn pay(
     app: &App,
     id: &str,
@@ -62,7 +62,7 @@ async fn run(
         banned,
     };
     let change = commit::change_session(app, session.id, &context, &input).await?;
-    // Nothing is sent where the token was tried before, or the shopper is banned.
+    // Nothing is sent if the token was used before or the shopper is banned.
     let execution = execute(app, change, None).await;
     Ok(ShopperState::of(&execution.session, app.now()))
 }

@@ -1,4 +1,5 @@
-//! A PSP tells something: it is verified, kept, and answered at once. All else is the inbox's.
+//! Receives PSP notifications: verifies, stores and acknowledges them. The inbox worker applies
+//! them.
 
 use std::{
     collections::HashMap,
@@ -12,21 +13,21 @@ use tracing::warn;
 
 use crate::{App, Error};
 
-/// How much of an unverified notification is kept as evidence, in bytes.
+/// How much of an unverified notification is stored as evidence, in bytes.
 const UNVERIFIED_MAX_BYTES: usize = 16 * 1024;
-/// How many unverified notifications are kept in an hour: of one account in all, and of one source.
-/// The first of a source is kept beyond the former, up to so many sources, so that a flood from one
-/// place hides nothing that comes from another.
+/// The number of unverified notifications stored per hour: per account, and per source address of
+/// an account. The first one of each source is stored beyond the account's limit, for at most
+/// `MAX_SOURCES` sources, so that a flood from one source does not hide those of another.
 const UNVERIFIED_PER_HOUR: u32 = 240;
 const UNVERIFIED_PER_SOURCE: u32 = 12;
 const MAX_SOURCES: usize = 1000;
 
-/// Takes in what came by an account's door: verified under the account's key, kept once for each of
-/// the PSP's own ids, and applied by the inbox worker. What was kept before is answered alike.
-/// `source` is the network address that it came from, where that is known; it only limits how much
-/// is kept of what does not verify.
+/// Receives a request to an account's notification endpoint: verifies its notifications under the
+/// account's key and stores each once by the PSP's own id; the inbox worker applies them.
+/// Duplicates get the same response. `source` is the network address of the sender, if known; it
+/// only limits how many unverified notifications are stored.
 ///
-/// Errors: `NotFound` (no such connector or account), `Unverified`, `Busy` (nothing was kept: the
+/// Errors: `NotFound` (no such connector or account), `Unverified`, `Busy` (nothing was stored: the
 /// PSP sends it again).
 pub async fn receive(
     app: &App,
@@ -52,7 +53,7 @@ pub async fn receive(
     store(app, each.collect()).await
 }
 
-/// Keeps them in a task of its own, so that a PSP that hangs up leaves nothing half done.
+/// Stores them in its own task, so that a PSP that disconnects leaves nothing half done.
 async fn store(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
     let owned = app.clone();
     app.spawn_detached(async move {
@@ -70,7 +71,7 @@ async fn store(app: &App, all: Vec<NewNotification>) -> Result<(), Error> {
     .await
 }
 
-/// Keeps an unverified notification for people to look at, up to so many and so large.
+/// Stores an unverified notification as evidence, limited in number and size.
 async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>, body: &[u8]) {
     metrics::counter!("oncharge_psp_notifications_total", "outcome" => "unverified").increment(1);
     let now = app.now();
@@ -93,11 +94,11 @@ async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>
     }
 }
 
-/// Counts what is kept of unverified notifications, by account and hour.
+/// Counts the unverified notifications that were stored, by account and hour.
 #[derive(Default)]
 pub(crate) struct UnverifiedQuota(Mutex<HashMap<PspAccount, HourlyCounts>>);
 
-/// What was kept of one account in one hour.
+/// The counts of one account in one hour.
 #[derive(Default)]
 struct HourlyCounts {
     hour: i64,
@@ -106,8 +107,8 @@ struct HourlyCounts {
 }
 
 impl UnverifiedQuota {
-    /// Whether one more may be kept in this hour. Accounts are those of the configuration, so that
-    /// the table is bounded.
+    /// Whether one more may be stored in this hour. The table is bounded, since only configured
+    /// accounts occur.
     fn may_store(&self, account: &PspAccount, source: Option<IpAddr>, now: Timestamp) -> bool {
         let hour = now.unix_seconds().div_euclid(3600);
         let mut accounts = self.0.lock().unwrap_or_else(PoisonError::into_inner);

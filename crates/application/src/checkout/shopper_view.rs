@@ -1,4 +1,4 @@
-//! A shopper looks at a session: the page, and how far the payment is.
+//! The shopper's view of a session: the checkout page and the payment's state.
 
 use std::sync::Arc;
 
@@ -12,22 +12,22 @@ use oncharge_ports::Psp;
 
 use crate::{App, Error};
 
-/// All that the checkout page shows.
+/// Everything that the checkout page shows.
 pub struct CheckoutView {
     /// The session.
     pub session: Session,
     /// Its merchant.
     pub merchant: Arc<Merchant>,
-    /// The PSP whose fields take the card.
+    /// The PSP whose card fields the page embeds.
     pub psp: Arc<dyn Psp>,
-    /// When it was looked at.
+    /// The time of the read.
     pub now: Timestamp,
 }
 
-/// What every call of the shopper is answered with.
+/// The response to every shopper request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShopperState {
-    /// The session's status, as it is read now.
+    /// The session's status at the time of the read.
     pub status: StatusName,
     /// What the shopper has to do next.
     pub next: NextAction,
@@ -41,8 +41,8 @@ impl ShopperState {
         }
     }
 
-    /// As [`ShopperState::of`]; but a disabled merchant takes no new payment, so that a session that
-    /// could be paid looks refused for good. What has begun goes on.
+    /// As [`ShopperState::of`], except that a disabled merchant takes no new payments: a payable
+    /// session is shown as finally refused. Payments in progress continue.
     fn for_merchant(session: &Session, merchant: &Merchant, now: Timestamp) -> Self {
         let state = Self::of(session, now);
         let can_pay =
@@ -58,13 +58,13 @@ impl ShopperState {
 }
 
 impl CheckoutView {
-    /// What the shopper can do.
+    /// The state to show to the shopper.
     pub fn state(&self) -> ShopperState {
         ShopperState::for_merchant(&self.session, &self.merchant, self.now)
     }
 }
 
-/// All that the checkout page shows, for the bearer of the session's pay token.
+/// Loads the checkout page's data for the bearer of the session's pay token.
 ///
 /// Errors: `BadPayToken` (also for a session that does not exist), `Busy`.
 pub async fn load(app: &App, id: &str, pay_token: &str) -> Result<CheckoutView, Error> {
@@ -79,7 +79,7 @@ pub async fn load(app: &App, id: &str, pay_token: &str) -> Result<CheckoutView, 
     })
 }
 
-/// How far the payment is, for the bearer of the session's pay token.
+/// The payment's state, for the bearer of the session's pay token.
 ///
 /// Errors as of [`load`].
 pub async fn status(app: &App, id: &str, pay_token: &str) -> Result<ShopperState, Error> {
@@ -88,7 +88,7 @@ pub async fn status(app: &App, id: &str, pay_token: &str) -> Result<ShopperState
     Ok(ShopperState::for_merchant(&session, &merchant, app.now()))
 }
 
-/// The session's id, if the pay token is good for it; asks no store.
+/// The session's id if the pay token is valid for it, without a store access.
 ///
 /// Errors: `BadPayToken`.
 pub fn verify_pay_token(app: &App, id: &str, pay_token: &str) -> Result<SessionId, Error> {

@@ -1,10 +1,10 @@
-//! A server as one node of its deployment: it publishes its keys as long as it runs.
+//! A server's membership in its deployment: it publishes its keys as long as it runs.
 //!
-//! That is a lease: the registry counts a node as live for `LIFETIME` after each renewal, and
-//! within that time no ban is hashed under a pepper that the node lacks. The node itself relies on it
-//! for a shorter time, counted from before the renewal. One that could not renew in time (it was
-//! stopped, or cut off from the database) screens no shopper until it has renewed and checked its
-//! peppers again.
+//! Membership is a lease: the registry counts a node as live for `LIFETIME` after each renewal, and
+//! within that time no ban is hashed under a pepper that the node lacks. The node itself relies on
+//! it for a shorter time, counted from before the renewal. A node that could not renew in time (it
+//! was stopped, or cut off from the database) screens no shopper until it has renewed and checked
+//! its peppers again.
 
 use std::{
     sync::{Mutex, PoisonError},
@@ -20,15 +20,14 @@ use tracing::{error, warn};
 use super::{KeyError, LIFETIME, check, find_mismatches, missing_on_nodes, register_first};
 use crate::App;
 
-/// How often a node renews.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
-/// How soon it tries again after a renewal that failed.
+/// The delay before retrying a failed renewal.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// For how long a node relies on a renewal; the rest of [`LIFETIME`] covers clocks that run at
+/// How long a node relies on a renewal; the rest of [`LIFETIME`] allows for clocks that run at
 /// different speeds.
 const RENEWAL_VALIDITY: Duration = Duration::from_secs(25);
 
-/// What this process has published; nothing unless it is a server.
+/// What this process has published; empty unless it is a server.
 #[derive(Default)]
 pub(crate) struct Membership(Mutex<Option<PublishedNode>>);
 
@@ -37,8 +36,8 @@ struct PublishedNode {
     renewed_at: RenewalTime,
 }
 
-/// When a node began to renew, by two clocks: one may stand still while the machine is suspended,
-/// the other may be set back.
+/// When a node began to renew, by two clocks: one may stop while the machine is suspended, the
+/// other may be set back.
 #[derive(Clone, Copy)]
 struct RenewalTime {
     monotonic: Instant,
@@ -61,7 +60,7 @@ impl RenewalTime {
 }
 
 impl Membership {
-    /// Whether every live ban can be found with the peppers of this process.
+    /// Whether every live ban can be found with this process's peppers.
     pub(crate) fn is_current(&self, app: &App) -> bool {
         let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         published
@@ -79,11 +78,11 @@ impl Membership {
     }
 }
 
-/// Publishes this process under a name for operators, checks its keys, and registers the key that it
-/// seals under. From then on its keys must be renewed ([`Renewal`]).
+/// Publishes this process under a name for operators, checks its keys, and registers the key that
+/// it seals under. Its keys must be renewed from then on ([`Renewal`]).
 ///
-/// Published first and checked afterwards: whoever hashes a ban meanwhile either sees this node, or
-/// has registered the pepper before the check.
+/// It publishes first and checks afterwards: a process that hashes a ban in between either sees
+/// this node or has registered the pepper before the check.
 pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
     let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
     let node = Node {
@@ -110,8 +109,8 @@ pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
     Ok(())
 }
 
-/// Removes every node: for a store that one server has for itself, and that no server is running on.
-/// One that was killed would count as live for a while.
+/// Removes every node; for a store that belongs to a single server that is not running. A killed
+/// server would otherwise count as live for a while.
 pub async fn withdraw_all(app: &App) -> Result<(), StoreError> {
     let registry = &app.inner().key_registry;
     for node in registry.live_nodes().await? {
@@ -120,7 +119,7 @@ pub async fn withdraw_all(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Renews what [`join`] has published, in a task of its own.
+/// Renews what [`join`] has published, in its own task.
 pub struct Renewal {
     stop: CancellationToken,
     task: JoinHandle<()>,
@@ -135,7 +134,7 @@ impl Renewal {
         Self { stop, task }
     }
 
-    /// Stops it and withdraws the node; to be called once nothing is sealed any more.
+    /// Stops the task and withdraws the node; call it once nothing is sealed any more.
     pub async fn stop(self, app: &App) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
@@ -164,8 +163,8 @@ async fn run(app: App, stop: CancellationToken) {
     }
 }
 
-/// Publishes the node again and checks its keys. What does not fit any more is logged; where that
-/// are peppers, no shopper is screened until they fit again.
+/// Publishes the node again and checks its keys. Mismatches are logged; if peppers are among them,
+/// no shopper is screened until they match again.
 async fn renew(app: &App) -> Result<(), StoreError> {
     let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
     let Some(node) = inner.membership.node() else {
@@ -189,8 +188,8 @@ async fn renew(app: &App) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Registers the key that was sealed under once more, so that a walk that has begun meanwhile does
-/// not retire it, and removes the node.
+/// Registers the sealing key once more, so that a reseal that has begun in the meantime does not
+/// retire it, and removes the node.
 async fn withdraw(app: &App) -> Result<(), KeyError> {
     let Some(node) = app.inner().membership.node() else {
         return Ok(());

@@ -1,4 +1,4 @@
-//! Moves every sealed value under the first master key, so that old keys can be removed.
+//! Reseals every value under the first master key, so that old keys can be removed.
 
 use std::time::Duration;
 
@@ -9,26 +9,26 @@ use tracing::warn;
 use super::{KeyError, LIFETIME, prepare_to_seal};
 use crate::App;
 
-/// How often it looks whether a key is still in use.
+/// The interval at which the use of old keys is checked.
 const POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What resealing has done.
+/// The result of resealing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ResealReport {
-    /// How many values were sealed again.
+    /// How many values were resealed.
     pub count: u64,
-    /// The key that they are under.
+    /// The key that they are under now.
     pub first: KeyId,
     /// Other master keys that must not be removed yet: a process may still seal under them.
     pub still_used: Vec<KeyId>,
 }
 
-/// Seals every value again that is not under the first master key, and retires the keys that
-/// nothing is under any more. MAY be interrupted and repeated.
+/// Reseals every value that is not under the first master key, and retires keys that no value is
+/// under any more. May be interrupted and repeated.
 ///
-/// A key is retired if no process has sealed under it since before the walk began: after a rollout
-/// that takes up to 30 seconds, which are waited for. Where a live node still has it first, it is
-/// not waited for and the key stays.
+/// A key is retired if no process has sealed under it since before resealing began. After a rollout
+/// this takes up to 30 seconds, for which the command waits. If a live node still has the key
+/// first, it does not wait and the key stays.
 ///
 /// Errors with the live nodes that lack the first key: they could not open what is resealed.
 pub async fn reseal(app: &App) -> Result<ResealReport, KeyError> {
@@ -61,8 +61,8 @@ pub async fn reseal(app: &App) -> Result<ResealReport, KeyError> {
     })
 }
 
-/// The keys other than the first that no process seals under, after those that no live node has
-/// first were given the time to become idle.
+/// The keys other than the first that no process seals under, after waiting for those to become
+/// idle that no live node has first.
 async fn idle_keys(app: &App) -> Result<Vec<MasterKeyUse>, StoreError> {
     let registry = &app.inner().key_registry;
     let first = app.inner().configured_keys.master.first();

@@ -1,4 +1,4 @@
-//! An operator looks for sessions, whoever's they are.
+//! Finds sessions of all merchants.
 
 use oncharge_domain::{cursor::Position, id::MerchantId, session::StatusName, time::Timestamp};
 use oncharge_ports::operator_queries::{FoundSession, SessionIdentifier, SessionSearch};
@@ -9,19 +9,19 @@ use crate::{
     checkout::list::{CursorScope, ListPage, page, paginate},
 };
 
-/// Which sessions, and which page of them.
+/// Filters and page of a session search.
 #[derive(Debug, Clone, Default)]
 pub struct FindSessions {
-    /// How many at most, 1 to 100.
+    /// The page size, 1 to 100.
     pub limit: u32,
-    /// Where the page begins.
+    /// The cursor at which the page begins.
     pub cursor: Option<String>,
-    /// A session's id, or exactly the merchant's reference, the order's number, or the PSP's
-    /// reference of any of its operations.
+    /// A session's id, or exactly the merchant's reference, the order number, or the PSP's
+    /// reference of any of the session's operations.
     pub named: Option<String>,
     /// Of this merchant.
     pub merchant: Option<MerchantId>,
-    /// In this status, as it is read now.
+    /// With this status at the time of the call.
     pub status: Option<StatusName>,
     /// Created at or after.
     pub created_after: Option<Timestamp>,
@@ -29,7 +29,7 @@ pub struct FindSessions {
     pub created_before: Option<Timestamp>,
 }
 
-/// One page of sessions, newest first, their contact data left out.
+/// One page of sessions, newest first, without their contact data.
 ///
 /// Errors: `BadCursor`, `Busy`.
 pub async fn find_sessions(
@@ -61,7 +61,7 @@ pub async fn find_sessions(
     }))
 }
 
-/// Cursors are bound to a merchant; this list is nobody's, and no merchant's cursor fits it.
+/// Cursors are bound to a merchant; this list has none, and no merchant's cursor is valid for it.
 fn no_merchant() -> MerchantId {
     let beginning = Timestamp::new(OffsetDateTime::UNIX_EPOCH);
     MerchantId::from_parts(beginning, [0; 10])

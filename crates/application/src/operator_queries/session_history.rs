@@ -1,12 +1,12 @@
-//! An operator reads everything that belongs to one session.
+//! Reads everything that belongs to one session.
 
 use oncharge_ports::operator_queries::SessionHistory;
 
 use crate::{App, Error};
 
-/// The story of this session.
+/// The session's history.
 ///
-/// Errors: `NotFound` (also for an id of another form), `Busy`.
+/// Errors: `NotFound` (also for a malformed id), `Busy`.
 pub async fn session_history(app: &App, id: &str) -> Result<SessionHistory, Error> {
     let id = id.parse().map_err(|_| Error::NotFound)?;
     let session_history = app.inner().operator_queries.session_history(id).await?;

@@ -1,4 +1,4 @@
-//! A merchant lists refunds, newest first.
+//! Lists a merchant's refunds, newest first.
 
 use oncharge_domain::{cursor::Position, id::MerchantId, refund::Refund};
 use oncharge_ports::queries::RefundFilter;
@@ -8,14 +8,14 @@ use crate::{
     checkout::list::{CursorScope, ListPage, page, paginate},
 };
 
-/// Which refunds, and which page of them.
+/// Filters and page of a refund list.
 #[derive(Debug, Clone, Default)]
 pub struct ListRefunds {
-    /// How many at most, 1 to 100.
+    /// The page size, 1 to 100.
     pub limit: u32,
-    /// Where the page begins.
+    /// The cursor at which the page begins.
     pub cursor: Option<String>,
-    /// Of this session; an id of another form matches nothing.
+    /// Of this session; a malformed id matches nothing.
     pub session_id: Option<String>,
 }
 

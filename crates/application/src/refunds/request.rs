@@ -1,4 +1,4 @@
-//! A merchant orders a refund.
+//! Requests a refund.
 
 use oncharge_domain::{money::Money, session::Input, text::Reference};
 use oncharge_ports::{ApiResponse, StoredResponse};
@@ -9,19 +9,19 @@ use crate::{
     execute::execute,
 };
 
-/// What a merchant orders; every value keeps its rule already.
+/// The input of [`request`]; every value is already validated.
 #[derive(Debug, Clone)]
 pub struct NewRefund {
-    /// The session's id as it was sent.
+    /// The session's id as it was received.
     pub session_id: String,
-    /// How much, at least 1 minor unit.
+    /// The amount, at least 1 minor unit.
     pub amount: Money,
     /// The merchant's reference.
     pub reference: Reference,
 }
 
-/// Orders a refund. The answer acknowledges the order, whatever the PSP says; once the intent is
-/// committed it is carried out or fails for good, but is never lost.
+/// Requests a refund. The response acknowledges the request, whatever the PSP's result; once the
+/// intent is committed, the refund is executed or fails permanently, but is never lost.
 ///
 /// Errors: the idempotency errors, `NotFound`, `InvalidState`, `Field` (currency),
 /// `RefundExceedsCaptured`, `Busy`.

@@ -1,4 +1,4 @@
-//! One attempt: render, sign, send.
+//! One delivery attempt: render, sign, send.
 
 use oncharge_domain::{
     id::{ApiKeyId, EventId, MerchantId},
@@ -11,29 +11,29 @@ use time::Duration;
 
 use crate::{App, Error};
 
-/// The plain signature of the published page.
+/// The header of the plain signature, as in the published API page.
 const PLAIN_SIGNATURE_HEADER: &str = "X-Oncharge-Signature";
 
-/// Who gets it.
+/// The recipient of a webhook.
 pub(crate) struct Recipient {
     /// The merchant, whose keys sign.
     pub(crate) merchant: MerchantId,
-    /// Where it goes.
     pub(crate) url: EndpointUrl,
     /// The key that the endpoint was set with.
     pub(crate) key: ApiKeyId,
-    /// What its Standard Webhooks signatures are made with.
+    /// The secrets of its Standard Webhooks signatures.
     pub(crate) secrets: EndpointSecrets,
 }
 
-/// An attempt that was made.
+/// An attempt with the endpoint's requested delay.
 pub(crate) struct SentAttempt {
     pub(crate) attempt: DeliveryAttempt,
-    /// The pause that the endpoint asks for with 429 or 503.
+    /// The delay that the endpoint requested with 429 or 503.
     pub(crate) retry_after: Option<Duration>,
 }
 
-/// Makes one attempt. Without a valid API key to sign with, the attempt fails and nothing is sent.
+/// Makes one attempt. If there is no valid API key to sign with, the attempt fails and nothing is
+/// sent.
 pub(crate) async fn send(
     app: &App,
     to: Recipient,

@@ -1,4 +1,4 @@
-//! A merchant's webhook endpoint: set, read, removed.
+//! A merchant's webhook endpoint: set, get, remove.
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
@@ -10,30 +10,30 @@ use tokio::time::Instant;
 
 use crate::{App, Error};
 
-/// How long a request ends deliveries that an endpoint before it has left over.
+/// How long a request may spend on ending orphaned deliveries.
 const ORPHAN_CLEANUP_LIMIT: std::time::Duration = std::time::Duration::from_secs(3);
 
-/// An endpoint as its merchant sees it.
+/// An endpoint as shown to its merchant.
 #[derive(Debug, Clone)]
 pub struct EndpointView {
     /// The endpoint.
     pub endpoint: WebhookEndpoint,
-    /// How much is shown of its secret.
+    /// How much of its secret is shown.
     pub secret: SecretView,
 }
 
-/// How much is shown of an endpoint's secret.
+/// How much of an endpoint's secret is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SecretView {
-    /// All of it, since it is new.
+    /// The whole secret, since it is new.
     Whole,
-    /// Its hint.
+    /// Only its hint.
     Hint,
 }
 
 /// The merchant's endpoint.
 ///
-/// Errors: `NotFound` where none is set, `Busy`.
+/// Errors: `NotFound` if none is set, `Busy`.
 pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error> {
     let found = app.inner().webhooks.endpoint(merchant).await?;
     Ok(EndpointView {
@@ -42,12 +42,12 @@ pub async fn get(app: &App, merchant: MerchantId) -> Result<EndpointView, Error>
     })
 }
 
-/// Sets the merchant's endpoint in place of the one it had, and enables it. `key` is the one that
-/// signed the request: the endpoint keeps it through the grace period of a rotation. A new URL gets a
-/// new secret, which is shown; the one before goes on signing for a day, for what is on its way.
+/// Sets and enables the merchant's endpoint, replacing an existing one. `key` is the one that
+/// signed the request: the endpoint keeps it through the grace period of a rotation. A new URL gets
+/// a new secret, which is shown; the previous one keeps signing for a day, for pending deliveries.
 ///
-/// Pending deliveries of an endpoint that was removed or disabled are ended first, so that none goes to
-/// the new one. If there are too many to end in time, the next call continues.
+/// Pending deliveries of an endpoint that was removed or disabled are ended first, so that none
+/// goes to the new one. If there are too many to end in time, the next call continues.
 ///
 /// Errors: `Busy`.
 pub async fn set(
@@ -92,13 +92,13 @@ pub async fn set(
     }
 }
 
-/// A secret that nobody knows yet.
+/// A new random secret.
 pub(super) fn new_secret(app: &App) -> WebhookSecret {
     WebhookSecret::from_bytes(app.inner().entropy.bytes())
 }
 
-/// Gives an endpoint the key that a test of it has verified, unless the merchant has set or removed
-/// it since it was read, or it was disabled: that stands.
+/// Sets an endpoint's key to the one that a test has verified, unless the merchant has set or
+/// removed the endpoint since it was read, or it was disabled: those changes take precedence.
 pub(super) async fn change_key(
     app: &App,
     read: &WebhookEndpoint,
@@ -110,10 +110,10 @@ pub(super) async fn change_key(
     Ok(())
 }
 
-/// Removes the merchant's endpoint; what is on the way to it is given up, by the clean-up where it is
-/// more than can be ended at once.
+/// Removes the merchant's endpoint and ends its pending deliveries; the clean-up ends those beyond
+/// one batch.
 ///
-/// Errors: `NotFound` where none is set, `Busy`.
+/// Errors: `NotFound` if none is set, `Busy`.
 pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
     let audit = entry(app, AuditAction::EndpointRemoved, (merchant, String::new()));
     if app

@@ -1,4 +1,4 @@
-//! A merchant reads its events.
+//! Reads a merchant's events.
 
 use oncharge_domain::{
     cursor::Position, id::MerchantId, session::EventKind, webhook::DeliveryAttempt,
@@ -10,14 +10,14 @@ use crate::{
     checkout::list::{CursorScope, ListPage, page, paginate},
 };
 
-/// Which events, and which page of them.
+/// Filters and page of an event list.
 #[derive(Debug, Clone, Default)]
 pub struct ListEvents {
-    /// How many at most, 1 to 100.
+    /// The page size, 1 to 100.
     pub limit: u32,
-    /// Where the page begins.
+    /// The cursor at which the page begins.
     pub cursor: Option<String>,
-    /// Of this session; an id of another form matches nothing.
+    /// Of this session; a malformed id matches nothing.
     pub session_id: Option<String>,
     /// Of this kind.
     pub kind: Option<EventKind>,
@@ -59,9 +59,9 @@ pub async fn list(
     }))
 }
 
-/// One event and every attempt to deliver it, in order.
+/// One event and its delivery attempts, in order.
 ///
-/// Errors: `NotFound` (also for an id of another form), `Busy`.
+/// Errors: `NotFound` (also for a malformed id), `Busy`.
 pub async fn get(
     app: &App,
     merchant: MerchantId,

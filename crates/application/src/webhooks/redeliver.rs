@@ -1,10 +1,11 @@
-//! A merchant wants an event delivered again.
+//! Delivers an event again at the merchant's request.
 
 use oncharge_ports::{ApiResponse, webhook_repository::Redelivery};
 
 use crate::{App, Error, PostContext, Reply};
 
-/// Puts an event on its way to the present endpoint, at once, with all its tries before it.
+/// Enqueues an event for immediate delivery to the present endpoint, with its full number of
+/// attempts.
 ///
 /// Errors: the idempotency errors, `NotFound`, `NoEndpoint`, `Busy`.
 pub async fn redeliver(app: &App, context: PostContext, id: &str) -> Result<Reply, Error> {

@@ -1,4 +1,4 @@
-//! A merchant gives its endpoint a new secret.
+//! Replaces the secret of a merchant's endpoint.
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
@@ -9,18 +9,18 @@ use oncharge_ports::{ApiResponse, CommitError, webhook_repository::SecretRotatio
 use super::endpoint::new_secret;
 use crate::{App, Error, PostContext, Reply, commit::Backoff};
 
-/// What becomes of the present secret.
+/// What happens to the present secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OldSecretPolicy {
-    /// It signs beside the new one for a day.
+    /// It signs in addition to the new one for a day.
     Overlaps,
-    /// It signs nothing from now on.
+    /// It stops signing at once.
     Revoked,
 }
 
-/// Makes a new secret for the merchant's endpoint, which is shown in this response alone.
+/// Generates a new secret for the merchant's endpoint; only this response shows it.
 ///
-/// Errors: the idempotency errors, `NotFound` where no endpoint is set, `Busy`.
+/// Errors: the idempotency errors, `NotFound` if no endpoint is set, `Busy`.
 pub async fn rotate_secret(
     app: &App,
     context: PostContext,
@@ -43,7 +43,7 @@ pub async fn rotate_secret(
         .await
 }
 
-/// `None`, and nothing is written, where the endpoint was changed since it was read.
+/// Writes nothing and returns `None` if the endpoint was changed since it was read.
 async fn attempt(
     app: &App,
     context: &PostContext,

@@ -1,4 +1,4 @@
-//! A merchant tries its endpoint.
+//! Tests a merchant's endpoint.
 
 use std::{
     collections::HashSet,
@@ -14,15 +14,14 @@ use super::{
 };
 use crate::{App, Error, PostContext, Reply};
 
-/// Sends `endpoint.test` to the merchant's endpoint, once, and answers with what came of it. It is
-/// no event of a session: nothing is kept of it. It is signed as deliveries are once the endpoint
-/// has the key that signed this request; where it succeeds, the endpoint has that key from then on.
+/// Sends `endpoint.test` once to the merchant's endpoint and responds with the result. It is not a
+/// session event, and nothing of it is stored. It is signed as deliveries are once the endpoint has
+/// the key that signed this request; if it succeeds, the endpoint gets that key.
 ///
-/// A merchant has one test under way at most: it passes by the lanes that keep deliveries from
-/// holding each other up.
+/// A merchant can run one test at a time, since tests are not subject to the delivery limits that
+/// keep endpoints from delaying each other.
 ///
-/// Errors: the idempotency errors, `NotFound` where no endpoint is set, `Busy` (a test is under
-/// way).
+/// Errors: the idempotency errors, `NotFound` if no endpoint is set, `Busy` (a test is running).
 pub async fn test(app: &App, context: PostContext, key: ApiKeyId) -> Result<Reply, Error> {
     let app = app.clone();
     app.clone()
@@ -59,18 +58,18 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
         .await
 }
 
-/// The merchants whose test is under way.
+/// The merchants whose test is running.
 #[derive(Clone, Default)]
 pub(crate) struct RunningTests(Arc<Mutex<HashSet<MerchantId>>>);
 
-/// A merchant's turn; over when it is dropped.
+/// A merchant's running test; ends when it is dropped.
 struct RunningTest {
     running_tests: RunningTests,
     merchant: MerchantId,
 }
 
 impl RunningTests {
-    /// The merchant's turn; `None` while it has one.
+    /// Starts the merchant's test; `None` if one is running.
     fn start(&self, merchant: MerchantId) -> Option<RunningTest> {
         let is_free = self.lock().insert(merchant);
         is_free.then(|| RunningTest {

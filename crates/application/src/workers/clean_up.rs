@@ -1,5 +1,4 @@
-//! Deletes rows that are past their retention period, and ends the deliveries that an endpoint has left
-//! over.
+//! Deletes rows past their retention period, and ends orphaned deliveries.
 
 use std::mem;
 
@@ -9,21 +8,21 @@ use tracing::info;
 
 use crate::{App, Error};
 
-/// How many rows of each kind are deleted at most in one pass, so that no statement takes long and no
-/// kind waits for another.
+/// The maximum number of rows of each kind deleted per pass, so that no statement takes long and no
+/// kind delays another.
 const BATCH: u32 = 200;
-/// How much longer answers are kept than they are promised, in seconds: nodes' clocks differ.
+/// How much longer responses are stored than promised, in seconds, because nodes' clocks differ.
 const CLOCK_MARGIN_SECONDS: i64 = 3600;
 const DAY: i64 = 86_400;
 
-/// How long rows are kept, in seconds.
+/// The retention period, in seconds.
 fn retention(rows: ExpiringRows) -> i64 {
     match rows {
-        // Asked for when a commit was interrupted, and no request or worker tries for longer than
+        // Needed after an interrupted commit only, and no request or worker retries for longer than
         // minutes.
         ExpiringRows::SessionChanges => 3600,
         ExpiringRows::IdempotencyRecords => IDEMPOTENCY_RETENTION_SECONDS + CLOCK_MARGIN_SECONDS,
-        // Evidence.
+        // Kept as evidence.
         ExpiringRows::UnverifiedNotifications => 7 * DAY,
         ExpiringRows::HandledNotifications
         | ExpiringRows::IrrelevantNotifications
@@ -34,17 +33,17 @@ fn retention(rows: ExpiringRows) -> i64 {
     }
 }
 
-/// Deletes expired rows in passes, each of which takes a limited number of rows of every kind and
-/// continues where the one before ended: what that has deleted is not looked at again.
+/// Deletes expired rows in passes. Each pass deletes a limited number of rows of every kind and
+/// continues where the previous one ended, so that the rows deleted before are not scanned again.
 #[derive(Default)]
 pub struct CleanUp {
     unfinished: Vec<Walk>,
 }
 
-/// The deletion of one kind's rows, oldest first.
+/// The deletion of one kind of rows, oldest first.
 struct Walk {
     rows: ExpiringRows,
-    /// The time of the newest row that was deleted.
+    /// The time of the newest deleted row.
     from: Timestamp,
 }
 
@@ -53,12 +52,12 @@ struct Walk {
 pub struct Pass {
     /// How many deliveries were ended and rows deleted.
     pub count: usize,
-    /// Whether there can be more to do now.
+    /// Whether more may be due now.
     pub has_more: bool,
 }
 
 impl CleanUp {
-    /// Ends some deliveries, and deletes some rows of each kind that is not finished.
+    /// Ends some orphaned deliveries, and deletes some rows of each unfinished kind.
     pub async fn pass(&mut self, app: &App) -> Result<Pass, Error> {
         let ended = app.inner().webhooks.end_orphaned_deliveries(None).await?;
         if ended > 0 {
@@ -93,7 +92,7 @@ impl Walk {
         Self { rows, from }
     }
 
-    /// Deletes some rows; returns how many, and the rest of the walk where there can be more.
+    /// Deletes some rows; returns how many, and the rest of the walk if there may be more.
     async fn step(self, app: &App) -> Result<(usize, Option<Self>), Error> {
         let range = TimeRange {
             from: self.from,

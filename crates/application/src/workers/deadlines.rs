@@ -1,4 +1,4 @@
-//! What the clock brings: expiry, abandoned challenges, automatic captures.
+//! Applies session deadlines: expiry, abandoned challenges, automatic captures.
 
 use oncharge_domain::session::Input;
 use oncharge_ports::work_queue::{AccountName, ClaimFilter, ClaimedSession};
@@ -16,12 +16,12 @@ use crate::{
     execute::execute,
 };
 
-/// Claims sessions whose deadline has come and does what is due; returns how many.
+/// Claims sessions whose deadline has passed and applies it; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
     worker_pool::run_once::<DeadlineQueue>(app).await
 }
 
-/// Sessions whose deadline has come.
+/// Sessions whose deadline has passed.
 pub(super) struct DeadlineQueue;
 
 impl JobQueue for DeadlineQueue {
@@ -44,7 +44,7 @@ impl JobQueue for DeadlineQueue {
     async fn handle(app: App, item: ClaimedSession) {
         match with_lease(&app, item.lease, Box::pin(apply_deadline(&app, &item))).await {
             Ok(()) => release_lease(&app, item.lease, app.now()).await,
-            // The lease runs out by itself: that is the pause before the next try.
+            // The lease expires by itself, which is the delay before the next try.
             Err(error) => {
                 warn!(session = %item.session, %error, "a deadline will be met later");
             }

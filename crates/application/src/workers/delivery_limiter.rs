@@ -1,35 +1,36 @@
-//! Who may have how many deliveries under way, so that slow endpoints hold nobody else up.
+//! Concurrency limits for deliveries, so that slow endpoints do not delay others.
 //!
-//! There is a fast lane and a slow one. An attempt begins in the fast lane and falls into the slow
-//! one when it takes longer than a second; a merchant whose last attempt was that slow begins in the
-//! slow lane, a few at a time, until its attempts are quick again. So hanging endpoints fill the slow
-//! lane, which has room for many, and the fast lane stays free for everybody else.
+//! There are fast slots and slow slots. An attempt starts in a fast slot and moves to a slow one
+//! when it takes longer than a second. A merchant whose last attempt was that slow starts in slow
+//! slots, a few at a time, until its attempts are quick again. Hanging endpoints thus occupy the
+//! many slow slots, and the fast slots stay free for all others.
 
 use std::collections::HashMap;
 
 use oncharge_domain::id::{EventId, MerchantId};
 use tokio::time::{Duration, Instant};
 
-/// How many attempts the fast lane holds.
+/// The number of fast slots.
 const MAX_FAST: usize = 128;
-/// How many the slow lane holds: hanging connections cost little but a socket each.
+/// The number of slow slots: a hanging connection costs little more than a socket.
 const MAX_SLOW: usize = 512;
-/// How many a merchant whose endpoint has been quick may have under way.
+/// The concurrency limit of a merchant whose endpoint is quick.
 const MAX_PER_MERCHANT: usize = 16;
-/// How many of one merchant are taken at once; one whose endpoint is not known gets no more.
+/// The maximum number of deliveries of one merchant per claim, and in progress while its endpoint
+/// is not known to be quick.
 pub(super) const CLAIM_PER_MERCHANT: u32 = 4;
-/// After so many quick attempts in a row an endpoint counts as quick.
+/// The number of consecutive quick attempts after which an endpoint counts as quick.
 const QUICK_STREAK: u32 = 4;
-/// From when on an attempt is slow.
+/// The duration from which an attempt is slow.
 const SLOW_THRESHOLD: Duration = Duration::from_secs(1);
-/// How many merchants are remembered; beyond it all are forgotten and found out anew.
+/// The number of merchants that are tracked; beyond it all are forgotten and measured anew.
 const MAX_TRACKED_MERCHANTS: usize = 100_000;
 
-/// What is under way.
+/// The attempts in progress and the recent speed of each merchant's endpoint.
 #[derive(Default)]
 pub(super) struct DeliveryLimiter {
     in_progress: HashMap<EventId, Attempt>,
-    /// How many quick attempts of a merchant there were since the last slow one.
+    /// The number of a merchant's quick attempts since the last slow one.
     quick: HashMap<MerchantId, u32>,
 }
 
@@ -40,7 +41,6 @@ struct Attempt {
 }
 
 impl DeliveryLimiter {
-    /// An attempt begins.
     pub(super) fn begin(&mut self, event: EventId, merchant: MerchantId, now: Instant) {
         let attempt = Attempt {
             merchant,
@@ -50,7 +50,6 @@ impl DeliveryLimiter {
         self.in_progress.insert(event, attempt);
     }
 
-    /// It has ended.
     pub(super) fn end(&mut self, event: EventId, now: Instant) {
         let Some(attempt) = self.in_progress.remove(&event) else {
             return;
@@ -66,16 +65,16 @@ impl DeliveryLimiter {
         };
     }
 
-    /// How many more may begin now.
+    /// How many more attempts may start now.
     pub(super) fn free_slots(&self, now: Instant) -> usize {
         let slow = self.slow(now);
         let fast = self.in_progress.len().saturating_sub(slow);
-        // What the slow lane has no room for stays in the fast one.
+        // Attempts beyond the slow slots keep their fast slot.
         let overflow = slow.saturating_sub(MAX_SLOW);
         MAX_FAST.saturating_sub(fast.saturating_add(overflow))
     }
 
-    /// The merchants that get no more for now.
+    /// The merchants at their concurrency limit.
     pub(super) fn busy(&self, now: Instant) -> Vec<MerchantId> {
         let mut in_progress: HashMap<MerchantId, (usize, bool)> = HashMap::new();
         for attempt in self.in_progress.values() {
@@ -102,7 +101,7 @@ impl DeliveryLimiter {
         busy
     }
 
-    /// When the next attempt of the fast lane becomes slow, and so makes room.
+    /// When the next fast attempt becomes slow and so frees a fast slot.
     pub(super) fn next_slow(&self, now: Instant) -> Option<Instant> {
         let fast = self
             .in_progress

@@ -1,4 +1,4 @@
-//! Leases: held while work goes on, lost soon after the worker is.
+//! Leases of claimed items, renewed while a worker processes them.
 
 use std::{convert::Infallible, pin::pin, time::Duration};
 
@@ -8,18 +8,17 @@ use tracing::warn;
 
 use crate::App;
 
-/// How long a claim lasts.
 pub(super) const LEASE: Duration = Duration::from_secs(15);
-/// How often it is renewed: a renewal may fail once or take its time, and the claim still holds.
+/// The interval of renewals: one may fail or be slow without losing the lease.
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(5);
 
-/// Does a piece of work and renews its lease until it is done: a look-up and a call after it may
-/// together last longer than one lease.
+/// Runs a task and renews its lease until it is done: a look-up and a subsequent call may together
+/// last longer than one lease.
 pub(super) async fn with_lease<T>(app: &App, lease: Lease, work: impl Future<Output = T>) -> T {
     run_with_renewal(work, keep_renewing(app, lease)).await
 }
 
-/// Gives an item back until this time; where that fails, its lease runs out by itself.
+/// Releases an item until this time; if that fails, its lease expires by itself.
 pub(super) async fn release_lease(app: &App, lease: Lease, next_try_at: Timestamp) {
     if let Err(error) = app.inner().work.release(lease, next_try_at).await {
         warn!(%error, "a lease could not be given back; it runs out by itself");
@@ -29,15 +28,15 @@ pub(super) async fn release_lease(app: &App, lease: Lease, next_try_at: Timestam
 async fn keep_renewing(app: &App, lease: Lease) -> Infallible {
     loop {
         tokio::time::sleep(RENEWAL_INTERVAL).await;
-        // Where it is lost, the commit of what comes of the work fails by itself.
+        // If the lease is lost, the commit of the task's result fails by itself.
         if let Err(error) = app.inner().work.renew(lease, LEASE).await {
             warn!(%error, "a lease could not be renewed");
         }
     }
 }
 
-/// Both go on beside each other, so that the work never stands still while its lease is renewed:
-/// what it is just writing holds the lock on the very row that the renewal waits for.
+/// Polls both concurrently, so that a pending renewal never blocks the task: the task's transaction
+/// may hold the lock on the very row that the renewal waits for.
 async fn run_with_renewal<T>(
     work: impl Future<Output = T>,
     renewal: impl Future<Output = Infallible>,
@@ -59,8 +58,8 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_renewal_that_waits_for_a_row_lock_does_not_block_the_work() {
-        // As in PostgreSQL: the transaction that ends the work has locked the lease's row, and the
-        // renewal, on a connection of its own, waits for that lock.
+        // As in PostgreSQL: the transaction that ends the task has locked the lease's row, and the
+        // renewal, on its own connection, waits for that lock.
         let row = Arc::new(Mutex::new(()));
         let its_row = row.clone();
         let work = async move {

@@ -1,18 +1,18 @@
-//! Wakes workers of this process as soon as there is work; for others there is the poll.
+//! Wakes workers of this process when work arrives; work of other processes is found by polling.
 
 use tokio::sync::Notify;
 
-/// One for each worker that can be woken. A wake that comes while the worker is busy is kept.
+/// One notifier per worker. A wake-up while the worker is busy is kept.
 #[derive(Default)]
 pub(crate) struct Notifiers {
     /// An operation is due.
     pub(crate) operations: Notify,
-    /// A notification has come.
+    /// A PSP notification was received.
     pub(crate) inbox: Notify,
-    /// An event is to be delivered.
+    /// A delivery is due.
     pub(crate) deliveries: Notify,
-    /// An endpoint has ended, and may have left deliveries over.
+    /// An endpoint has ended and may have left orphaned deliveries.
     pub(crate) clean_up: Notify,
-    /// Nobody wakes this one.
+    /// Never notified.
     pub(crate) never: Notify,
 }

@@ -1,8 +1,9 @@
-//! Applies what PSPs have told, through the pure state machine.
+//! Applies stored PSP notifications through the pure state machine.
 //!
-//! A fact is applied only to an operation that was sent through the very account whose key verified
-//! it, and only where reference, amount and currency agree: a merchant knows its own account's key.
-//! Late, repeated and reordered ones are harmless, since the state machine knows old news.
+//! A notification is applied only to an operation that was sent through the account whose key
+//! verified it, and only if reference, amount and currency match: a merchant has its own account's
+//! key and could forge notifications about other operations. Late, repeated and reordered
+//! notifications are harmless, since the state machine ignores outdated results.
 
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
@@ -33,16 +34,16 @@ use crate::{
     settlement::{self, Settlement},
 };
 
-/// How long a notification waits for the operation that it names, in seconds. Ours are committed
-/// before a PSP hears of them, so that longer waits bring nothing.
+/// How long a notification waits for the operation that it names, in seconds. OnCharge commits
+/// operations before it sends them to a PSP, so a longer wait would not help.
 const UNMATCHED_AFTER_SECONDS: i64 = 3600;
 
-/// Claims notifications that wait and takes each one step further; returns how many.
+/// Claims waiting notifications and processes one step of each; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
     worker_pool::run_once::<NotificationQueue>(app).await
 }
 
-/// Notifications that wait.
+/// Notifications that wait to be applied.
 pub(super) struct NotificationQueue;
 
 impl JobQueue for NotificationQueue {
@@ -76,13 +77,13 @@ impl JobQueue for NotificationQueue {
     }
 }
 
-/// How far a notification has come.
+/// The result of processing a notification.
 enum Step {
-    /// It is applied or settled, or somebody else has it in hand.
+    /// It is applied or closed, or another worker has it.
     Done,
-    /// Its time has not come.
+    /// It has to be retried.
     RetryLater,
-    /// Nothing here knows yet what it is about, an operation or an account; it came at this time.
+    /// The operation or account that it names is unknown here so far; received at this time.
     UnknownTarget(Timestamp),
 }
 
@@ -137,7 +138,7 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     apply(&leased, &operation, report.into()).await
 }
 
-/// Commits what follows from it, the notification's end included; where nothing follows, that alone.
+/// Commits the notification's consequences and its end together; if there are none, only its end.
 async fn apply(
     leased: &LeasedNotification<'_>,
     operation: &Operation,
@@ -166,7 +167,7 @@ async fn apply(
         .await
 }
 
-/// The end of a notification that changes nothing.
+/// A leased notification that is to be closed without changes.
 struct LeasedNotification<'a> {
     app: &'a App,
     lease: Lease,
@@ -237,8 +238,8 @@ fn count(status: NotificationStatus) {
     metrics::counter!("oncharge_psp_notifications_total", "outcome" => status.name()).increment(1);
 }
 
-/// The result that a notification reports. Where it only says that there is news, a look-up tells the
-/// operation's state; `None` where that fails. Of an operation that succeeded, this is no news.
+/// The result that a notification reports. If it only announces a change of an operation that has
+/// not succeeded, a look-up returns the operation's state; `None` if that fails.
 async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Option<PspReport> {
     let is_news = matches!(reported.answer, PspResponse::Accepted { .. });
     if operation.status == OperationStatus::Succeeded || !is_news {
@@ -257,30 +258,30 @@ async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Op
     }
 }
 
-/// Whether a notification is about this operation. The PSP's reference counts once it is known here.
+/// Whether a notification matches this operation. The PSP's reference is compared once it is known.
 fn matches_operation(
     operation: &Operation,
     account: &PspAccount,
     notification: &Notification,
 ) -> bool {
-    let preloaded = operation.reference.as_ref();
-    preloaded.is_none_or(|preloaded| *preloaded == notification.reference)
+    let known = operation.reference.as_ref();
+    known.is_none_or(|known| *known == notification.reference)
         && operation.account == *account
         && operation.session == notification.session
         && operation.amount == notification.amount
 }
 
-/// When a notification that could not be applied is looked at again.
+/// When a notification that could not be applied is retried.
 fn next_try(app: &App, tries: u32) -> Timestamp {
     let [jitter] = app.inner().entropy.bytes::<1>();
     app.now()
         .plus(retry::backoff_delay(tries, Duration::ZERO, jitter))
 }
 
-/// When a notification is looked at again that names what nobody here knows: with waits that go on
-/// doubling, up to a quarter of an hour, and once where its time of waiting ends. There may be
-/// thousands, for anybody who holds an account's key can make them up, or share the account with
-/// another system; looked at twice a minute each, they would stand before everybody else's.
+/// When a notification with an unknown target is retried: the delay doubles up to 15 minutes, and
+/// the last retry is at the end of the waiting period. There may be thousands of these, since
+/// anybody who holds an account's key can forge them, or share the account with another system;
+/// retried twice a minute each, they would block all others.
 fn next_try_unknown_target(app: &App, tries: u32, since: Timestamp) -> Timestamp {
     let [jitter] = app.inner().entropy.bytes::<1>();
     let (now, end) = (app.now(), since.plus_seconds(UNMATCHED_AFTER_SECONDS));

@@ -1,7 +1,7 @@
-//! Finishes what a crash, a time-out or a silent PSP has left open.
+//! Recovers operations that a crash, a time-out or an unresponsive PSP has left open.
 //!
-//! The PSP is asked what became of an operation; where it has not seen it, the same bytes go out
-//! again under the same key. Only the PSP's own answer ends an operation.
+//! Each operation is looked up at the PSP; if the PSP has not seen it, the same bytes are sent
+//! again under the same key. Only the PSP's own response ends an operation.
 
 use oncharge_domain::{
     id::SessionId,
@@ -32,10 +32,10 @@ use crate::{
     settlement::{self, LoadedOperation, Settlement},
 };
 
-/// How long a refund that could never be sent is tried, in seconds.
+/// How long a refund that was never sent is retried, in seconds.
 const NEVER_SENT_SECONDS: i64 = 72 * 3600;
 
-/// Claims operations that are due and takes each one step further; returns how many.
+/// Claims due operations and processes one step of each; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
     worker_pool::run_once::<OperationQueue>(app).await
 }
@@ -56,8 +56,8 @@ impl JobQueue for OperationQueue {
         Ok(work.claim_operations(wanted, LEASE).await?)
     }
 
-    /// While an account's circuit breaker is open, its operations wait: each one claimed would
-    /// fail without being sent.
+    /// While an account's circuit breaker is open, its operations stay in the queue: each one
+    /// claimed would fail without being sent.
     fn unavailable_accounts(app: &App) -> Vec<AccountName> {
         let accounts = app.inner().psps.unavailable_accounts();
         accounts.iter().map(AccountName::of).collect()
@@ -81,7 +81,7 @@ impl JobQueue for OperationQueue {
     }
 }
 
-/// Takes an operation one step further; the operation, where it is still open.
+/// Processes one step of an operation; returns the operation if it is still open.
 async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>, Error> {
     let LoadedOperation {
         session, operation, ..
@@ -100,12 +100,12 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
             Some(PspResult::Response(refused).into())
         }
         SendState::Accepted => look_up(&*psp, &operation).await,
-        // Also what was never sent is looked up first: while the PSP cannot be reached, a look-up
-        // that fails writes nothing, however many operations wait and however long.
+        // Operations that were never sent are also looked up first: while the PSP is unreachable, a
+        // failed look-up writes nothing, however many operations wait and for how long.
         SendState::NotSent | SendState::Intended | SendState::Unknown => {
             match look_up(&*psp, &operation).await {
                 Some(found)
-                    if found.result == PspResult::NotFound
+                    if found.psp_result == PspResult::NotFound
                         && may_resend(&*psp, &operation, now) =>
                 {
                     resend(app, claimed, session.id).await?
@@ -133,14 +133,14 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
     Ok(Some(outcome.operation).filter(Operation::is_open))
 }
 
-/// A refund that could not be sent in all this time fails; other kinds go on.
+/// Refunds that could not be sent within this time fail; other kinds are retried without limit.
 fn is_given_up(operation: &Operation, now: Timestamp) -> bool {
     matches!(operation.kind, OperationKind::Refund(_))
         && now > operation.created_at.plus_seconds(NEVER_SENT_SECONDS)
 }
 
-/// Nothing is sent again past the time for which the PSP remembers its key; what was never sent has
-/// no key there, and what was sent has one from `not_before` on at the earliest.
+/// Nothing is sent again once the PSP may have forgotten its key. An operation that was never sent
+/// has no key there; one that was sent has it from `not_before` at the earliest.
 fn may_resend(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
     if operation.sending == SendState::NotSent {
         return true;
@@ -149,7 +149,7 @@ fn may_resend(psp: &dyn Psp, operation: &Operation, now: Timestamp) -> bool {
     now.since(operation.not_before) < lifetime
 }
 
-/// An authorisation is never sent again past its session's expiry.
+/// An authorization is never sent again past its session's expiry.
 fn is_too_late(operation: &Operation, session: &Session, now: Timestamp) -> bool {
     let is_attempt = matches!(operation.kind, OperationKind::Authorize { .. });
     is_attempt && now >= session.expires_at
@@ -166,8 +166,8 @@ async fn look_up(psp: &dyn Psp, operation: &Operation) -> Option<CallResult> {
     }
 }
 
-/// Sends the same bytes again; `None` where its outcome became known meanwhile. Where it is too
-/// late for that, what the look-up found is all there is.
+/// Sends the same bytes again; `None` if the outcome became known in the meantime. If it is too
+/// late to send, the look-up's result stands.
 async fn resend(
     app: &App,
     claimed: &ClaimedOperation,
@@ -183,18 +183,18 @@ async fn resend(
     }
 }
 
-/// Whether an operation goes out again.
+/// Whether an operation is sent again.
 enum Resend {
-    /// That it does is written down.
+    /// Yes, and that is committed.
     Recorded(Box<Operation>),
-    /// Its session's time is over by now.
+    /// No: its session has expired in the meantime.
     TooLate,
-    /// Somebody else has it in hand, or has learned what became of it.
+    /// No: another worker has it or has committed its outcome.
     Overtaken,
 }
 
-/// Writes down that the operation goes out again: from then on "could not connect" proves nothing,
-/// unless nothing had ever been sent before. The time that counts is now, after the look-up.
+/// Commits that the operation is sent again: from then on "could not connect" proves nothing,
+/// unless it had never been sent before. The decisive time is now, after the look-up.
 async fn record_resend(
     app: &App,
     claimed: &ClaimedOperation,
@@ -237,8 +237,8 @@ async fn record_resend(
     }
 }
 
-/// When the operation is looked at again: with back-off, and for one that the PSP has accepted
-/// not before its notification had time to come.
+/// When the operation is retried: with backoff, and if the PSP has accepted it, not before its
+/// notification had time to arrive.
 fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
     let now = app.now();
     let Some(operation) = open else { return now };

@@ -1,4 +1,4 @@
-//! Starts the workers, paces them, and stops them cleanly.
+//! Starts, paces and cleanly stops the workers.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ use super::{
 };
 use crate::{App, Error};
 
-/// How many items one claim takes at most.
+/// The maximum number of items per claim.
 pub(super) const BATCH: u32 = 32;
-/// How long a worker sleeps where nothing wakes it.
+/// How long a worker sleeps unless it is woken.
 pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a worker sleeps after a failure of the store.
+/// How long a worker sleeps after a store failure.
 pub(super) const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
 /// The running workers.
@@ -26,7 +26,7 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Asks the workers to stop, and waits until each has finished what it has in hand.
+    /// Signals the workers to stop, and waits until each has finished its items in progress.
     pub async fn stop(self) {
         self.stop.cancel();
         for task in self.tasks {
@@ -37,7 +37,6 @@ impl Workers {
     }
 }
 
-/// How long the clean-up sleeps.
 const CLEAN_UP_INTERVAL: Duration = Duration::from_secs(60);
 
 /// Starts all workers.
@@ -67,7 +66,7 @@ fn spawn(work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
     tokio::spawn(work)
 }
 
-/// Pass after pass, without a pause while there is more to do.
+/// Runs passes, without a pause while there is more to do.
 async fn clean_up(app: App, stop: CancellationToken) {
     let mut clean_up = CleanUp::default();
     while !stop.is_cancelled() {

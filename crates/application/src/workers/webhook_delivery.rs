@@ -1,4 +1,4 @@
-//! Delivers events to merchants: claims what is due, sends, writes down what came of it.
+//! Delivers events to merchants: claims due deliveries, sends, records the attempts.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -37,12 +37,12 @@ use crate::{
     webhooks::delivery_attempt::{self, SentAttempt},
 };
 
-/// How long a stop waits for attempts under way; what is cut off then is attempted again.
+/// How long a shutdown waits for running attempts; those cut off are repeated.
 const STOP_TIMEOUT: std::time::Duration = std::time::Duration::from_secs(3);
-/// How many times of next attempts are kept in mind; the poll finds the rest.
+/// How many due times of next attempts are held in memory; polling finds the rest.
 const MAX_ALARMS: usize = 1024;
 
-/// Claims deliveries that are due, makes one attempt each and waits for all; returns how many.
+/// Claims due deliveries, makes one attempt each and waits for all; returns how many.
 pub async fn run_once(app: &App) -> Result<usize, Error> {
     let wanted = DeliveryClaimFilter {
         limit: BATCH,
@@ -56,7 +56,7 @@ pub async fn run_once(app: &App) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// Delivers until it is stopped; attempts go on beside each other, in two lanes.
+/// Delivers until it is stopped; attempts run concurrently, limited by [`DeliveryLimiter`].
 pub(super) async fn run(app: App, stop: CancellationToken) {
     let mut worker = Worker::default();
     while !stop.is_cancelled() {
@@ -75,7 +75,7 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
         let has_free_slots = worker.delivery_limiter.free_slots(Instant::now()) > 0;
         tokio::select! {
             () = stop.cancelled() => {}
-            // Without room, only an end helps.
+            // Without a free slot, only the end of an attempt helps.
             () = notifiers.notified(), if has_free_slots => {}
             Some(ended) = worker.in_progress.join_next_with_id() => worker.record_end(ended),
             () = tokio::time::sleep(pause) => {}
@@ -87,22 +87,22 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
     }
 }
 
-/// The attempts under way.
+/// The attempts in progress.
 #[derive(Default)]
 struct Worker {
     delivery_limiter: DeliveryLimiter,
     in_progress: JoinSet<Option<Timestamp>>,
-    /// Which event each of their tasks delivers: one that ends badly says no more than its id.
+    /// The event of each task, since the error of a panicked task contains only the task's id.
     events: HashMap<task::Id, EventId>,
-    /// When attempts are due again, as far as that is soon.
+    /// When the next attempts are due, for those that are due soon.
     alarms: BTreeSet<Timestamp>,
 }
 
-/// The end of an attempt's task, with the time of the next one.
+/// The end of an attempt's task, with the due time of the next attempt.
 type Ended = Result<(task::Id, Option<Timestamp>), JoinError>;
 
 impl Worker {
-    /// Begins as many attempts as are due and have room; returns how many.
+    /// Starts as many due attempts as there are free slots; returns how many.
     async fn start_due(&mut self, app: &App) -> Result<usize, Error> {
         while let Some(ended) = self.in_progress.try_join_next_with_id() {
             self.record_end(ended);
@@ -134,7 +134,7 @@ impl Worker {
         Ok(count)
     }
 
-    /// Also one that ended badly makes room again; its delivery's lease runs out by itself.
+    /// A failed task frees its slot, too; its delivery's lease expires by itself.
     fn record_end(&mut self, ended: Ended) {
         let (task, next_try_at) = match ended {
             Ok(ended) => ended,
@@ -168,7 +168,7 @@ impl Worker {
     }
 }
 
-/// A delivery that is claimed, with all that an attempt needs.
+/// A claimed delivery with everything that an attempt needs.
 struct ClaimedOutgoing {
     outgoing: OutgoingDelivery,
     lease: Lease,
@@ -183,8 +183,8 @@ async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOut
     let events: Vec<EventId> = claimed.iter().map(|claimed| claimed.event).collect();
     let found = outgoing(app, &events).await?;
     if start.elapsed() > LEASE / 2 {
-        // The store was slow, and the leases may be over: what is sent now could be sent twice at
-        // the same time.
+        // The store was slow, and the leases may have expired: another worker could send the same
+        // deliveries at the same time.
         return Err(Error::Busy(None));
     }
     let with_lease = found.into_iter().filter_map(|outgoing| {
@@ -199,8 +199,9 @@ async fn claim(app: &App, wanted: &DeliveryClaimFilter) -> Result<Vec<ClaimedOut
     Ok(with_lease.collect())
 }
 
-/// What these events need to be delivered. A row that cannot be read must not hold up all that was
-/// claimed with it, again and again: then each is read by itself, and that one is left out.
+/// These events with what their delivery needs. A corrupt row must not block the other deliveries
+/// of its claim again and again: in that case each is read by itself, and the corrupt one is left
+/// out.
 async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>, Error> {
     let webhooks = &app.inner().webhooks;
     match webhooks.outgoing(events).await {
@@ -217,8 +218,8 @@ async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>
     Ok(readable)
 }
 
-/// Makes an attempt and writes down what came of it; returns when the next one is due. What cannot
-/// be written down is attempted again when the lease has run out: at least once, never not at all.
+/// Makes an attempt and records it; returns when the next one is due. An attempt that cannot be
+/// recorded is repeated when the lease has expired: delivery is at least once.
 async fn deliver(app: &App, claimed: ClaimedOutgoing) -> Option<Timestamp> {
     let lease = claimed.lease;
     let event = claimed.outgoing.event.id;
@@ -252,7 +253,7 @@ async fn attempt(app: &App, claimed: ClaimedOutgoing) -> Result<Option<Timestamp
     record(app, (lease, Some(sent.attempt)), attempt_effect).await
 }
 
-/// Neither path nor query of the URL: both may hold a merchant's secret.
+/// Logs neither path nor query of the URL: both may contain a merchant's secret.
 fn log_attempt(
     event: EventId,
     url: &EndpointUrl,
@@ -279,11 +280,11 @@ fn log_attempt(
     );
 }
 
-/// What follows from an attempt, and since when the endpoint had failed before it.
+/// The consequences of an attempt, and since when the endpoint had failed before it.
 type AttemptEffect = (DeliveryOutcome, Option<Timestamp>);
 
-/// What follows from an attempt, by what was read before it: the store makes sure that a redelivery,
-/// a success or a new setting in the meantime is not undone.
+/// The consequences of an attempt, given the state read before it; the store ensures that a
+/// redelivery, success or new setting in the meantime is not undone.
 fn attempt_effect(app: &App, outgoing: OutgoingDelivery, sent: &SentAttempt) -> AttemptEffect {
     let OutgoingDelivery {
         delivery, endpoint, ..
@@ -295,11 +296,11 @@ fn attempt_effect(app: &App, outgoing: OutgoingDelivery, sent: &SentAttempt) -> 
     (after, failing_since)
 }
 
-/// The endpoint that it goes to, while anybody wants it still: it may have ended since it was claimed,
-/// and its endpoint may be gone or disabled by now. One that was removed while the event was just
-/// committed has left the delivery behind: then the merchant has none, or another one. The id tells
-/// them apart; times could not, since nodes' clocks differ. An endpoint that has another URL by now
-/// still wants what is on its way to the one before.
+/// The endpoint to deliver to, if the delivery is still valid: since the claim it may have ended,
+/// and its endpoint may have been removed or disabled. An endpoint removed concurrently with the
+/// event's commit leaves its delivery behind: the merchant then has no endpoint, or another one.
+/// These are distinguished by id; times are not comparable, since nodes' clocks differ. Deliveries
+/// to the previous URL of an endpoint are still sent.
 fn destination(outgoing: &OutgoingDelivery) -> Option<&WebhookEndpoint> {
     let delivery = &outgoing.delivery;
     let endpoint = outgoing.endpoint.as_ref();
@@ -356,7 +357,7 @@ async fn record(
     loop {
         match app.inner().webhooks.record(&attempt_record).await {
             Ok(()) => break,
-            // It was written by the try before, or the delivery is another worker's by now.
+            // The previous try recorded it, or another worker has the delivery by now.
             Err(CommitError::LeaseLost) => return Ok(None),
             Err(CommitError::OutcomeUnknown | CommitError::Store(_)) => backoff.wait(app).await?,
             Err(error) => return Err(error.into()),
@@ -370,7 +371,7 @@ async fn record(
         let name = "oncharge_webhook_endpoints_disabled_total";
         metrics::counter!(name, "reason" => reason.name()).increment(1);
     }
-    // The next of this session's first attempts may go out now.
+    // The session's next first attempt may be sent now.
     app.inner().notifiers.deliveries.notify_one();
     Ok(next_try_at)
 }

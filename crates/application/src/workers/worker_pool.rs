@@ -1,8 +1,8 @@
 //! Bounded worker pool whose capacity is shared fairly among PSP accounts.
 //!
-//! An account without competition may use the whole shared capacity; accounts that compete get equal
-//! shares of it. Beyond it every account is guaranteed some items of its own, so that one whose PSP
-//! hangs, however much it holds, keeps nobody else's work waiting.
+//! An account without competition may use the whole shared capacity; competing accounts get equal
+//! shares of it. In addition, every account is guaranteed some items of its own, so that an account
+//! whose PSP hangs, however much it holds, delays no other.
 
 use std::{collections::HashMap, time::Duration};
 
@@ -25,17 +25,17 @@ use crate::{App, Error};
 const SHARED_CAPACITY: usize = 256;
 /// Number of items of one account that may be in progress whatever others hold.
 const GUARANTEED_PER_ACCOUNT: usize = 32;
-/// Upper bound of items in progress: beside one account that holds all that is shared, eight more can
-/// have what they are guaranteed.
+/// Upper bound of items in progress: next to one account that holds the whole shared capacity,
+/// eight more can use their guaranteed number.
 const MAX_IN_PROGRESS: usize = SHARED_CAPACITY + 8 * GUARANTEED_PER_ACCOUNT;
 /// Upper bound of items per claim; a claim may consist of one account's items alone.
 const CLAIM_LIMIT: u32 = 16;
-/// How long a worker sleeps while an account is busy; then wakes, which may be for that very
-/// account, are not listened to.
+/// How long a worker sleeps while an account is busy. Wake-ups, which may be for that very account,
+/// are then ignored.
 const BUSY_POLL_INTERVAL: Duration = Duration::from_millis(50);
-/// A look into the queue costs by how many items of busy accounts it has to pass over. After one
-/// that was in vain so many times as long goes by before the next that passes over all of them;
-/// after one that found something, as long as it took.
+/// The cost of a scan grows with the number of busy accounts' items that it passes over. After an
+/// empty scan, wait this multiple of its duration before the next one that passes over all of the
+/// same accounts; after one that found items, wait its duration once.
 const EMPTY_SCAN_COOLDOWN: u32 = 10;
 
 /// A queue whose items each go to a PSP account.
@@ -45,21 +45,18 @@ pub(super) trait JobQueue: 'static {
     /// The worker's name.
     const NAME: &'static str;
 
-    /// Who wakes the worker.
     fn notifier(notifiers: &Notifiers) -> &Notify;
-    /// Claims what is due.
     fn claim(
         app: &App,
         wanted: &ClaimFilter,
     ) -> impl Future<Output = Result<Vec<Self::Item>, Error>> + Send;
-    /// Accounts whose items wait, though the worker has room for them.
+    /// Accounts whose items stay in the queue although the worker has capacity.
     fn unavailable_accounts(_app: &App) -> Vec<AccountName> {
         Vec::new()
     }
-    /// The account that an item goes to.
     fn account(item: &Self::Item) -> &AccountName;
-    /// Does what an item needs and gives it back or leaves it to its lease. A failure is the item's
-    /// own.
+    /// Processes an item, then releases it or lets its lease expire. Handles the item's errors
+    /// itself.
     fn handle(app: App, item: Self::Item) -> impl Future<Output = ()> + Send;
 }
 
@@ -76,7 +73,7 @@ pub(super) async fn run_once<Q: JobQueue>(app: &App) -> Result<usize, Error> {
     Ok(count)
 }
 
-/// Works until it is stopped, then waits for what is in hand.
+/// Runs until it is stopped, then waits for the items in progress.
 pub(super) async fn run<Q: JobQueue>(app: App, stop: CancellationToken) {
     let mut pool = WorkerPool::default();
     while !stop.is_cancelled() {
@@ -95,30 +92,32 @@ pub(super) async fn run<Q: JobQueue>(app: App, stop: CancellationToken) {
     }
 }
 
-/// What is in hand.
+/// The items in progress.
 #[derive(Default)]
 struct WorkerPool {
     tasks: JoinSet<()>,
-    /// The account of each task: one that ends badly says no more than its id.
+    /// The account of each task, since the error of a panicked task contains only the task's id.
     accounts: HashMap<task::Id, AccountName>,
-    /// How many items of each account.
+    /// The number of items in progress per account.
     counts: HashMap<AccountName, usize>,
-    /// The last look that passed over busy accounts in vain.
+    /// The last empty scan that passed over busy accounts.
     cooldown: Option<Cooldown>,
 }
 
-/// A look that is not repeated for a while.
+/// A period without scans that pass over the same accounts.
 struct Cooldown {
     until: Instant,
-    /// The accounts that it passed over. As soon as one of them may have more, another look finds it.
+    /// The accounts that the scan passed over. Once one of them may have more items, a new scan is
+    /// allowed.
     passed_over: Vec<AccountName>,
 }
 
 impl WorkerPool {
     /// Claims what is due and starts it; returns the number of items.
     ///
-    /// Accounts with few items in progress come first: else they would wait behind an older queue of
-    /// another account for as long as that is worked off too fast to reach its share.
+    /// Accounts with few items in progress come first. Otherwise they would wait behind another
+    /// account's older items for as long as those are processed too fast for that account to reach
+    /// its share.
     async fn start_due<Q: JobQueue>(&mut self, app: &App) -> Result<usize, Error> {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             self.record_end(ended);
@@ -135,7 +134,7 @@ impl WorkerPool {
         self.claim_excluding::<Q>(app, busy).await
     }
 
-    /// Claims items of all accounts but the busy ones, unless it is too early to look past those.
+    /// Claims items of all accounts but the busy ones, unless a cooldown for those is running.
     async fn claim_excluding<Q: JobQueue>(
         &mut self,
         app: &App,
@@ -163,14 +162,15 @@ impl WorkerPool {
             self.accounts.insert(task.id(), account);
         }
         if count > 0 && has_passed_over {
-            // Else, where each finds a little, such looks would follow each other without a pause.
+            // Otherwise, if each finds a few items, such scans would follow each other without a
+            // pause.
             tokio::time::sleep(took).await;
         }
         Ok(count)
     }
 
-    /// Waits until there may be something to claim: after a wake, the poll's time, or as soon as an
-    /// end lets a busy account have more.
+    /// Waits until there may be something to claim: after a wake-up, the poll interval, or as soon
+    /// as the end of an item lets a busy account have more.
     async fn wait<Q: JobQueue>(
         &mut self,
         app: &App,
@@ -204,7 +204,7 @@ impl WorkerPool {
         }
     }
 
-    /// Records the end of an item, successful or not; `true` where an account may now have more.
+    /// Records the end of an item, successful or not; `true` if an account may now have more.
     fn record_end(&mut self, ended: Result<(task::Id, ()), JoinError>) -> bool {
         let before = self.limits_reached();
         let task = match ended {
@@ -227,20 +227,21 @@ impl WorkerPool {
         self.limits_reached() != before
     }
 
-    /// Number of limits that keep an account from having more; each end lowers it or leaves it.
+    /// Number of limits that keep an account from having more; each end lowers it or leaves it
+    /// unchanged.
     fn limits_reached(&self) -> usize {
         let full = usize::from(self.free_slots() == 0);
         full + self.accounts_above(GUARANTEED_PER_ACCOUNT).len()
             + self.accounts_above(self.fair_share()).len()
     }
 
-    /// A look that passed over these accounts took so long, and was in vain.
+    /// Starts a cooldown after an empty scan that took this long and passed over these accounts.
     fn start_cooldown(&mut self, took: Duration, passed_over: Vec<AccountName>) {
         let until = Instant::now() + (took * EMPTY_SCAN_COOLDOWN).min(FAILURE_PAUSE);
         self.cooldown = Some(Cooldown { until, passed_over });
     }
 
-    /// Until when there is no look past these accounts, where it is too early for one.
+    /// The end of the cooldown for scans that pass over these accounts, if one is running.
     fn cooldown_until(&self, busy: &[AccountName], now: Instant) -> Option<Instant> {
         let cooldown = self.cooldown.as_ref()?;
         let covers_all = cooldown
@@ -250,7 +251,7 @@ impl WorkerPool {
         (covers_all && now < cooldown.until).then_some(cooldown.until)
     }
 
-    /// When the next claim may look past busy accounts; `now` where one may at once.
+    /// When the next claim may pass over busy accounts; `now` if at once.
     fn next_scan<Q: JobQueue>(&self, app: &App, now: Instant) -> Instant {
         let served = self.cooldown_until(
             &self.excluded_accounts::<Q>(app, GUARANTEED_PER_ACCOUNT),
@@ -260,7 +261,7 @@ impl WorkerPool {
         served.zip(busy).map_or(now, |(one, other)| one.min(other))
     }
 
-    /// The accounts whose items are not claimed for now, if each may have this number.
+    /// The accounts whose items are not claimed now, if each may have this number.
     fn excluded_accounts<Q: JobQueue>(&self, app: &App, limit: usize) -> Vec<AccountName> {
         let mut accounts = self.accounts_above(limit);
         accounts.extend(Q::unavailable_accounts(app));
@@ -281,7 +282,7 @@ impl WorkerPool {
         (SHARED_CAPACITY / self.counts.len().max(1)).max(GUARANTEED_PER_ACCOUNT)
     }
 
-    /// The accounts that a whole claim would bring over this number of items.
+    /// The accounts that a full claim could bring over this number of items.
     fn accounts_above(&self, limit: usize) -> Vec<AccountName> {
         let most = limit.saturating_sub(usize::try_from(CLAIM_LIMIT).unwrap_or(limit));
         let accounts_above = self.counts.iter().filter(|(_, held)| **held > most);
@@ -300,7 +301,7 @@ mod tests {
         AccountName::from_text(text.to_owned())
     }
 
-    /// So many items of this account in progress, none of which ends by itself.
+    /// Adds this many items of the account, none of which ends by itself.
     fn add_items(pool: &mut WorkerPool, account: &AccountName, items: usize) {
         for _ in 0..items {
             let task = pool.tasks.spawn(std::future::pending());
@@ -339,7 +340,7 @@ mod tests {
             std::slice::from_ref(&one)
         );
         add_items(&mut pool, &one, 15);
-        // Nothing is left of what is shared, and others can still begin.
+        // The shared capacity is used up, and other accounts can still start items.
         assert_eq!(pool.fair_share(), GUARANTEED_PER_ACCOUNT);
         assert_eq!(
             pool.accounts_above(pool.fair_share()),

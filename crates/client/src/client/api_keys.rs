@@ -10,15 +10,16 @@ use crate::{
 };
 
 impl Client {
-    /// Your API keys that have not ended, newest first.
+    /// Lists your API keys that have not ended, newest first.
     pub async fn api_keys(&self) -> Result<Vec<ApiKeyDetails>, Error> {
         let list: ApiKeyList = self.get("/v1/api_keys", "").await?;
         Ok(list.data)
     }
 
-    /// Makes a new pair in place of this client's, which works for 14 more days or ends at once. Make
-    /// a client of the new pair; this one stays with the old one. Give a `key` of your own, and the
-    /// same call brings the same pair for 10 minutes, should the answer be lost.
+    /// Creates a new key pair that replaces this client's, which remains valid for 14 more days or
+    /// is revoked at once. Create a new client with the new pair; this one keeps using the old one.
+    /// If you pass a `key`, repeating the call within 10 minutes returns the same pair, in case the
+    /// response was lost.
     pub async fn rotate_api_key(
         &self,
         old: OldCredentials,
@@ -28,7 +29,7 @@ impl Client {
             .await
     }
 
-    /// Ends one of your API keys at once; the last active one cannot be ended.
+    /// Revokes one of your API keys at once; the last active one cannot be revoked.
     pub async fn end_api_key(&self, key_id: &str) -> Result<(), Error> {
         let path = format!("/v1/api_keys/{}", check_id(key_id)?);
         let no_body = (String::new(), None);

@@ -1,4 +1,4 @@
-//! The calls about webhooks: the endpoint, the events, and how their deliveries went.
+//! The calls about webhooks: the endpoint, events and their deliveries.
 
 use reqwest::Method;
 use serde_json::json;
@@ -12,33 +12,32 @@ use crate::{
     webhook::{DeliveryAttempt, EventDetails, WebhookEndpoint, WebhookEvent},
 };
 
-/// Where the endpoint is; each merchant has one.
+/// The path of the merchant's only endpoint.
 const ENDPOINT: &str = "/v1/webhook_endpoint";
 
 impl Client {
-    /// Your webhook endpoint; `None` where none is set.
+    /// Retrieves your webhook endpoint; `None` if none is set.
     pub async fn webhook_endpoint(&self) -> Result<Option<WebhookEndpoint>, Error> {
         none_if_not_found(self.get(ENDPOINT, "").await)
     }
 
-    /// Sets where your events are sent from now on, in place of the endpoint before, and enables
-    /// it: an `https` URL on the public internet, its query kept. A new URL gets a new signing secret,
-    /// which is in the answer to this call alone: where that was lost, ask for another one by
-    /// [`Client::rotate_webhook_secret`].
+    /// Sets and enables the endpoint for your events, replacing the previous one: an `https` URL on
+    /// the public internet, its query kept. A new URL gets a new signing secret, returned by this
+    /// call only; if it was lost, get another one with [`Client::rotate_webhook_secret`].
     pub async fn set_webhook_endpoint(&self, url: &str) -> Result<WebhookEndpoint, Error> {
         let body = json!({ "url": url }).to_string();
         self.call(Method::PUT, (ENDPOINT, ""), (body, None)).await
     }
 
-    /// Removes your endpoint, and with it what is on its way there. That there is none is fine.
+    /// Removes your endpoint and ends its pending deliveries. Succeeds if there is none.
     pub async fn delete_webhook_endpoint(&self) -> Result<(), Error> {
         let no_body = (String::new(), None);
         let result = self.call(Method::DELETE, (ENDPOINT, ""), no_body).await;
         none_if_not_found(result).map(Option::unwrap_or_default)
     }
 
-    /// Gives your endpoint a new signing secret, which comes with it this once. Until 24 hours later
-    /// webhooks carry the signatures of both, or of the new one alone.
+    /// Replaces your endpoint's signing secret and returns the new one, once. For 24 hours webhooks
+    /// carry signatures of both secrets, or of the new one only.
     pub async fn rotate_webhook_secret(
         &self,
         old: OldCredentials,
@@ -48,7 +47,7 @@ impl Client {
         self.post(&path, Some(&old.body()), key).await
     }
 
-    /// Sends `endpoint.test` to your endpoint and says what came of it.
+    /// Sends `endpoint.test` to your endpoint and returns the result.
     pub async fn test_webhook_endpoint(
         &self,
         key: Option<&IdempotencyKey>,
@@ -57,18 +56,18 @@ impl Client {
         self.post(&path, NO_BODY, key).await
     }
 
-    /// Events, newest first, one page at a time. They are kept whether or not there is an endpoint.
+    /// Lists events, newest first, one page at a time. They are kept even without an endpoint.
     pub async fn events(&self, filter: &EventFilter) -> Result<Page<WebhookEvent>, Error> {
         self.get("/v1/events", &filter.query()).await
     }
 
-    /// One event and all attempts to deliver it.
+    /// Retrieves an event with all attempts to deliver it.
     pub async fn event(&self, event_id: &str) -> Result<EventDetails, Error> {
         let path = format!("/v1/events/{}", check_id(event_id)?);
         self.get(&path, "").await
     }
 
-    /// Puts an event on its way to your present endpoint again, whether or not it has arrived.
+    /// Delivers an event again, to your present endpoint, whether or not it was delivered before.
     pub async fn redeliver(
         &self,
         event_id: &str,

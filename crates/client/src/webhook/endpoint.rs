@@ -1,4 +1,4 @@
-//! Your webhook endpoint and the deliveries to it, as the API writes them.
+//! Your webhook endpoint and the deliveries to it, in the API's wire format.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ use super::event::WebhookEvent;
 pub struct WebhookEndpoint {
     /// The URL.
     pub url: String,
-    /// Whether anything is sent to it. An endpoint that answered 410, or failed for five days, is
+    /// Whether it receives events. An endpoint that returned 410, or failed for five days, is
     /// disabled; setting it again enables it.
     pub enabled: bool,
     /// Why it is disabled: `gone` or `failing`.
@@ -22,13 +22,13 @@ pub struct WebhookEndpoint {
     /// When it was disabled.
     #[serde(default, with = "time::serde::rfc3339::option")]
     pub disabled_at: Option<OffsetDateTime>,
-    /// What its webhooks are signed with; only where it is new: after a new URL was set, and after
-    /// [`Client::rotate_webhook_secret`](crate::Client::rotate_webhook_secret). Keep it: it is shown
-    /// once.
+    /// The secret that signs its webhooks, only if it is new: after setting a new URL, and after
+    /// [`Client::rotate_webhook_secret`](crate::Client::rotate_webhook_secret). Store it: it is
+    /// shown once.
     pub signing_secret: Option<SigningSecret>,
-    /// The last four characters of the signing secret, where that is not new.
+    /// The last four characters of the signing secret, if it is not new.
     pub secret_hint: Option<String>,
-    /// When you first had an endpoint.
+    /// When you first set an endpoint.
     #[serde(with = "time::serde::rfc3339")]
     pub created_at: OffsetDateTime,
     /// When it was last set.
@@ -36,8 +36,7 @@ pub struct WebhookEndpoint {
     pub updated_at: OffsetDateTime,
 }
 
-/// What webhooks are signed with, in the form of Standard Webhooks. With it anybody can make up
-/// webhooks that you would believe.
+/// A signing secret in the format of Standard Webhooks. Whoever has it can forge webhooks.
 #[derive(Clone, Deserialize, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 #[serde(transparent)]
 pub struct SigningSecret(String);
@@ -62,30 +61,30 @@ pub struct EventDetails {
     /// The event.
     #[serde(flatten)]
     pub event: WebhookEvent,
-    /// The attempts, the first one first.
+    /// The attempts, oldest first.
     pub attempts: Vec<DeliveryAttempt>,
 }
 
-/// One attempt to deliver.
+/// One attempt to deliver an event.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct DeliveryAttempt {
-    /// When it began.
+    /// When it started.
     #[serde(with = "time::serde::rfc3339")]
     pub at: OffsetDateTime,
-    /// The HTTP status of your answer; `None` where there was none.
+    /// The HTTP status of your response; `None` if there was none.
     pub status: Option<u16>,
-    /// How long it took, in milliseconds.
+    /// Its duration, in milliseconds.
     pub latency_ms: u64,
-    /// The first kilobyte of your answer.
+    /// The first kilobyte of your response.
     pub response: Option<String>,
-    /// Why there was no answer: `unknown_host`, `forbidden_address`, `cannot_connect`, `tls`,
+    /// Why there was no response: `unknown_host`, `forbidden_address`, `cannot_connect`, `tls`,
     /// `timeout`, `broken_answer` or `no_api_key`.
     pub error: Option<String>,
 }
 
 impl DeliveryAttempt {
-    /// Whether you have taken it: any 2xx.
+    /// Whether your endpoint accepted it: any 2xx.
     pub fn is_success(&self) -> bool {
         self.status
             .is_some_and(|status| (200..300).contains(&status))

@@ -1,40 +1,40 @@
-//! Why a request is not believed to be a webhook.
+//! Why the verification of a webhook failed.
 
 use serde::de::value::Error as PlainError;
 
-/// The request is none of the service's webhooks, or cannot be read: act on nothing in it, and
-/// answer 400 or 401, so that a genuine one comes again.
+/// The request is not an authentic webhook, or cannot be parsed: ignore its content and respond
+/// with 400 or 401, so that an authentic one is delivered again.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebhookError {
-    /// A header that every webhook carries is missing.
+    /// A header that every webhook has is missing.
     #[error("the header {0} is missing")]
     MissingHeader(&'static str),
-    /// No signature in it was made with a secret of yours over this very body: it was changed on
-    /// its way, the secret is another's, or somebody made it up.
+    /// No signature matches this body under your secrets: it was modified in transit, belongs to
+    /// another secret, or is forged.
     #[error("the signature does not verify")]
     WrongSignature,
-    /// Its timestamp is more than five minutes from the present, either way: it is an old one
-    /// that somebody sends again, or a clock is wrong.
+    /// The timestamp differs from the present by more than five minutes: the webhook is replayed,
+    /// or a clock is wrong.
     #[error("the timestamp is too far from the present")]
     TimestampOutOfRange,
-    /// What it was to be verified with is no signing secret.
+    /// The verifier's signing secret is invalid.
     #[error(transparent)]
     Secret(#[from] InvalidSigningSecret),
-    /// The signature is right, and the body is still not of the documented form.
+    /// The signature is valid, but the body is not in the documented format.
     #[error("the body cannot be read")]
     Unreadable(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl WebhookError {
     pub(crate) fn unreadable(error: &serde_json::Error) -> Self {
-        // Without the value that serde_json would quote: errors go into logs.
+        // Omits the value that serde_json would quote: errors go into logs.
         let position = format!("{:?} at line {}", error.classify(), error.line());
         Self::Unreadable(Box::new(<PlainError as serde::de::Error>::custom(position)))
     }
 }
 
-/// The text is no signing secret: `whsec_` and the base64 of 32 bytes.
+/// The text is not a signing secret: `whsec_` and the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing secret is whsec_ and the base64 of 32 bytes")]
 pub struct InvalidSigningSecret;

@@ -1,4 +1,4 @@
-//! What a webhook says.
+//! The content of a webhook.
 
 use std::collections::BTreeMap;
 
@@ -11,64 +11,64 @@ use crate::{
     session::{Failure, SessionStatus},
 };
 
-/// A webhook that was verified.
+/// A verified webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Webhook {
     /// Something happened to one of your payments.
     Event(Box<WebhookEvent>),
-    /// It is about no payment: a test of your endpoint ([`EventKind::EndpointTest`]), or something
-    /// that this version of the client does not know. There is nothing to do but to answer 2xx.
+    /// Not about a payment: a test of your endpoint ([`EventKind::EndpointTest`]), or an event that
+    /// this version of the client does not know. Respond with 2xx; no other action is needed.
     Other {
         /// Its id, `evt_…`.
         id: String,
-        /// What it is.
+        /// The kind of event.
         kind: EventKind,
     },
 }
 
 /// Something that happened to one of your payments.
 ///
-/// It may come more than once, under the same `id`, and later than one with a higher `sequence`.
-/// So treat it as a hint: answer 2xx as soon as it is kept, then ask for the session
-/// ([`Client::session`](crate::Client::session)), which is the truth.
+/// It may arrive more than once, under the same `id`, and after one with a higher `sequence`. So
+/// treat it as a hint: respond with 2xx once it is stored, then retrieve the authoritative session
+/// ([`Client::session`](crate::Client::session)).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(from = "EventBody")]
 #[non_exhaustive]
 pub struct WebhookEvent {
-    /// Its id, `evt_…`: the same whenever it is delivered again.
+    /// Its id, `evt_…`: the same for every delivery.
     pub id: String,
     /// What happened.
     pub kind: EventKind,
-    /// The session that it happened to, `cs_…`.
+    /// The session, `cs_…`.
     pub session_id: String,
-    /// The name that the payment processor gives the payment or refund.
+    /// The payment processor's reference for the payment or refund.
     pub psp_reference: Option<String>,
-    /// Your reference of the session.
+    /// Your reference for the session.
     pub merchant_reference: String,
-    /// The session's status after it.
+    /// The session's status after the event.
     pub status: SessionStatus,
-    /// In minor units, what it is about: the captured amount for `payment.captured`, the refund's
-    /// or dispute's for their events, else the session's amount.
+    /// The event's amount in minor units: the captured amount for `payment.captured`, the refund's
+    /// or dispute's for their events, otherwise the session's amount.
     pub amount: i64,
-    /// The session's totals after it.
+    /// The session's totals after the event.
     pub amounts: Amounts,
     /// Why the payment, its capture or cancel, or the refund failed.
     pub failure: Option<Failure>,
-    /// The attempt to pay that it is about: the one that ended, or that brought the payment.
+    /// The attempt to pay that the event is about: the one that ended, or that led to the payment.
     pub payment_attempt: Option<PaymentAttempt>,
     /// The currency's ISO 4217 code.
     pub currency: String,
-    /// Your own pairs of the session.
+    /// Your metadata of the session.
     pub metadata: BTreeMap<String, String>,
     /// Its number among the session's events, from 1 without gaps.
     pub sequence: u32,
     /// When it happened.
     pub created_at: OffsetDateTime,
-    /// After a refusal or an error: until when the shopper may try again.
+    /// The end of the time to retry, after a refusal or an error.
     pub retry_until: Option<OffsetDateTime>,
-    /// The refund that it is about, `ref_…`.
+    /// The refund that the event is about, `ref_…`.
     pub refund_id: Option<String>,
-    /// The dispute that it is about, `dp_…`.
+    /// The dispute that the event is about, `dp_…`.
     pub dispute_id: Option<String>,
 }
 
@@ -85,7 +85,7 @@ pub struct Amounts {
 }
 
 impl Webhook {
-    /// Reads the body of a verified webhook with this id.
+    /// Parses the body of a verified webhook with this id.
     pub(crate) fn read(id: &str, body: &[u8]) -> Result<Self, WebhookError> {
         let unreadable = |error| WebhookError::unreadable(&error);
         let EventHeader { event: kind } = serde_json::from_slice(body).map_err(unreadable)?;
@@ -101,13 +101,14 @@ impl Webhook {
                 id: id.to_owned(),
                 ..event
             }))),
-            // Whatever a later version tells of must not be refused, or it would come for ever.
+            // Events of later versions must not be refused, or they would be delivered again and
+            // again.
             (Err(_), kind @ EventKind::Unknown(_)) => Ok(other(kind)),
             (Err(error), _) => Err(unreadable(error)),
         }
     }
 
-    /// Its id, `evt_…`: the same whenever it is delivered again.
+    /// Its id, `evt_…`: the same for every delivery.
     pub fn id(&self) -> &str {
         match self {
             Self::Event(event) => &event.id,
@@ -115,7 +116,7 @@ impl Webhook {
         }
     }
 
-    /// What it is about.
+    /// The kind of event.
     pub fn kind(&self) -> &EventKind {
         match self {
             Self::Event(event) => &event.kind,
@@ -124,13 +125,13 @@ impl Webhook {
     }
 }
 
-/// What every webhook has.
+/// The members of every webhook.
 #[derive(Deserialize)]
 struct EventHeader {
     event: EventKind,
 }
 
-/// An event as the service writes it.
+/// An event in the service's wire format.
 #[derive(Deserialize)]
 struct EventBody {
     #[serde(default)]

@@ -1,13 +1,13 @@
-//! What a webhook is about, by name.
+//! The kinds of events, by name.
 
 use std::fmt;
 
 use serde::Deserialize;
 
-/// What happened.
+/// The kind of an event.
 ///
-/// Later versions of the service may tell of more: such a name is kept in
-/// [`EventKind::Unknown`]. Acknowledge it like the others, or it comes again.
+/// Later versions of the service may send more kinds: their names are kept in
+/// [`EventKind::Unknown`]. Acknowledge these too, or they are delivered again.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(from = "String")]
 #[non_exhaustive]
@@ -20,19 +20,19 @@ pub enum EventKind {
     PaymentRefused,
     /// `payment.cancelled`: the reserved money was released.
     PaymentCancelled,
-    /// `payment.expired`: the time to pay is over.
+    /// `payment.expired`: the time to pay has ended.
     PaymentExpired,
     /// `payment.error`: a technical failure that moved no money.
     PaymentError,
-    /// `payment.capture_failed`: a capture failed, or was taken back.
+    /// `payment.capture_failed`: a capture failed or was reversed.
     PaymentCaptureFailed,
     /// `payment.cancel_failed`: a cancel failed.
     PaymentCancelFailed,
-    /// `refund.requested`: a refund was ordered.
+    /// `refund.requested`: a refund was requested.
     RefundRequested,
-    /// `refund.succeeded`: the shopper has the money.
+    /// `refund.succeeded`: the shopper has received the money.
     RefundSucceeded,
-    /// `refund.failed`: a refund was not paid out, or taken back.
+    /// `refund.failed`: a refund was not paid out, or was reversed.
     RefundFailed,
     /// `chargeback.opened`: the shopper disputes the payment.
     ChargebackOpened,
@@ -40,13 +40,13 @@ pub enum EventKind {
     ChargebackWon,
     /// `chargeback.lost`: the dispute was decided for the shopper.
     ChargebackLost,
-    /// `endpoint.test`: a test of your endpoint, about no payment.
+    /// `endpoint.test`: a test of your endpoint, not about a payment.
     EndpointTest,
     /// A name that this version of the client does not know.
     Unknown(String),
 }
 
-/// All that have a name of their own.
+/// All known kinds.
 const KNOWN: [EventKind; 15] = [
     EventKind::PaymentAuthorized,
     EventKind::PaymentCaptured,

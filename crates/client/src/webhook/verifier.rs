@@ -1,4 +1,4 @@
-//! Checks that a request is a webhook of the service, sent just now and not changed since.
+//! Verifies that a request is a webhook of the service, recent and unmodified.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -13,18 +13,18 @@ use super::{
 };
 use crate::http;
 
-/// The id of the event.
+/// Header with the event id.
 const ID: &str = "webhook-id";
-/// When this attempt was signed, in Unix seconds.
+/// Header with the time of the signature, in Unix seconds.
 const TIMESTAMP: &str = "webhook-timestamp";
-/// The signatures, with a space between.
+/// Header with the signatures, separated by spaces.
 const SIGNATURE: &str = "webhook-signature";
 
 /// Verifies webhooks with the `signing_secret` of your endpoint (`whsec_…`), or with two while you
-/// replace it. Your API secret has no part in it.
+/// rotate it. Your API secret is not used.
 ///
-/// It knows no web framework: it is given the headers as a function that looks one up, by its name
-/// in lower case, and the raw body, as it came, before anything has parsed it.
+/// It works with any web framework: it takes the headers as a function that looks one up by its
+/// lower-case name, and the raw body, exactly as received, before any parsing.
 ///
 /// ```
 /// use oncharge_client::{Webhook, WebhookError, WebhookVerifier};
@@ -44,17 +44,16 @@ const SIGNATURE: &str = "webhook-signature";
 /// }
 /// ```
 ///
-/// What is checked is the signature of [Standard Webhooks](https://www.standardwebhooks.com), whose
-/// timestamp keeps an old webhook from being sent again. `X-Oncharge-Signature` alone is never
-/// believed: it has no time in it.
+/// The signature is that of [Standard Webhooks](https://www.standardwebhooks.com), whose timestamp
+/// prevents replays. `X-Oncharge-Signature` alone is never accepted: it covers no timestamp.
 #[derive(Clone, Debug)]
 pub struct WebhookVerifier {
     secrets: Vec<WebhookSecret>,
 }
 
 impl WebhookVerifier {
-    /// Verifies with this signing secret, as
-    /// [`Client::set_webhook_endpoint`](crate::Client::set_webhook_endpoint) shows it once.
+    /// Creates a verifier with this signing secret, as
+    /// [`Client::set_webhook_endpoint`](crate::Client::set_webhook_endpoint) returns it once.
     pub fn new(signing_secret: &str) -> Result<Self, InvalidSigningSecret> {
         let secret = signing_secret.parse().map_err(|_| InvalidSigningSecret)?;
         Ok(Self {
@@ -62,15 +61,14 @@ impl WebhookVerifier {
         })
     }
 
-    /// Takes what either of them takes: while you replace the secret, the new one's and the
-    /// old one's.
+    /// Accepts what either verifier accepts: the new and the old secret during a rotation.
     #[must_use]
     pub fn or(mut self, other: Self) -> Self {
         self.secrets.extend(other.secrets);
         self
     }
 
-    /// Verifies a request by the machine's clock. `headers` looks one up by its lower-case name.
+    /// Verifies a request by the system clock. `headers` looks up a header by its lower-case name.
     pub fn verify<'h>(
         &self,
         headers: impl Fn(&str) -> Option<&'h str>,
@@ -79,7 +77,7 @@ impl WebhookVerifier {
         self.verify_at(headers, body, http::now())
     }
 
-    /// Verifies a request that came in at `now`.
+    /// Verifies a request received at `now`.
     pub fn verify_at<'h>(
         &self,
         headers: impl Fn(&str) -> Option<&'h str>,
@@ -108,8 +106,8 @@ impl WebhookVerifier {
     }
 }
 
-/// Verifies one request that came in at `now` with this signing secret; [`WebhookVerifier`] says what
-/// the other arguments are, and takes two secrets.
+/// Verifies a request received at `now` with this signing secret; [`WebhookVerifier`] describes the
+/// other arguments and supports two secrets.
 pub fn verify_webhook<'h>(
     signing_secret: &str,
     headers: impl Fn(&str) -> Option<&'h str>,

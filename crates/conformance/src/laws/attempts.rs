@@ -1,4 +1,4 @@
-//! Attempts to deliver, and events that are sent again.
+//! Delivery attempts and redelivery of events.
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
@@ -21,7 +21,7 @@ use crate::{
     generate::{self, Draw},
 };
 
-/// Every attempt as it was recorded, in order, and of its own event alone.
+/// Attempts load as they were recorded, in order, and only those of their own event.
 pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     fixture.endpoint().await?;
@@ -71,8 +71,8 @@ pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Under a lease that is over, another's, given back or made up nothing is written: neither the
-/// attempt nor what follows from it. One attempt is recorded once.
+/// Under a lease that has expired, belongs to another worker, was released or never existed,
+/// nothing is written: neither the attempt nor its consequences. An attempt is recorded only once.
 pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -114,7 +114,7 @@ pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Under this lease an attempt that disables the endpoint leaves nothing.
+/// Under this lease, even an attempt that disables the endpoint writes nothing.
 async fn refused(fixture: &Fixture, event: EventId, lease: Lease) -> anyhow::Result<()> {
     let before = fixture.outgoing(event).await?.context("a delivery")?;
     let claim = (lease, &before.delivery);
@@ -157,7 +157,7 @@ async fn redeliver(
         .await?)
 }
 
-/// Ten failures, each after its wait; other deliveries that come up meanwhile stay held.
+/// Records ten failures, each when it is due; other deliveries that become due stay leased.
 async fn fail_until_dead(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
     for number in 1..=10 {
         let after = fixture.attempt(event, Ok(503)).await?;
@@ -166,7 +166,7 @@ async fn fail_until_dead(fixture: &Fixture, event: EventId) -> anyhow::Result<()
             (number, number),
             "failures"
         );
-        // Longer than any wait.
+        // Longer than any retry delay.
         fixture.build.advance(13 * 3600);
     }
     let state = fixture.delivery(event).await?.state;
@@ -174,8 +174,8 @@ async fn fail_until_dead(fixture: &Fixture, event: EventId) -> anyhow::Result<()
     Ok(())
 }
 
-/// From delivered, from dead, in the middle of its retries, and where it never was on its way: to
-/// the present endpoint, at once, with all its tries before it and those it had behind it.
+/// A delivery that was delivered, is dead, is being retried or never existed is sent to the present
+/// endpoint at once; earlier attempts are kept, and all retries are available again.
 pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let untold = fixture.new_event(&fixture.merchant).await?;
@@ -243,7 +243,7 @@ pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<
     Ok(())
 }
 
-/// Nothing is redelivered without an enabled endpoint, nor what is another merchant's.
+/// Nothing is redelivered without an enabled endpoint, nor for another merchant.
 pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -297,7 +297,7 @@ pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyh
     Ok(())
 }
 
-/// The attempt that is under way goes on, keeps its lease, and is recorded.
+/// An attempt in progress continues, keeps its lease, and is recorded.
 pub async fn a_redelivery_keeps_the_running_attempt(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;

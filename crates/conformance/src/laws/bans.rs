@@ -33,7 +33,8 @@ async fn live_bans(
     Ok(found.iter().map(|ban| ban.id).collect())
 }
 
-/// Under its very hash and pepper, until its expiry, among many others; it loads equal.
+/// A ban applies only to its exact hash and pepper, until it expires, among many others; it loads
+/// equal.
 pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
@@ -88,7 +89,7 @@ pub async fn bans_apply_until_they_expire(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A revoked ban no longer counts and cannot be revoked again.
+/// A revoked ban no longer applies and cannot be revoked again.
 pub async fn a_ban_is_revoked_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, now) = (fixture.build.ban([7; 32]), fixture.build.now());
@@ -120,7 +121,7 @@ pub async fn a_ban_is_revoked_once(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Rewritten under another pepper it is found there and no longer under the old one.
+/// A ban rehashed under another pepper is found under that one and no longer under the old one.
 pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, other, now) = (
@@ -154,7 +155,7 @@ pub async fn a_rehashed_ban_is_found_by_its_new_hash(store: &Store) -> anyhow::R
     Ok(())
 }
 
-/// Also the revoked and the expired ones.
+/// Lists all bans, also revoked and expired ones.
 pub async fn bans_are_listed_newest_first(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut bans = Vec::new();

@@ -1,4 +1,4 @@
-//! How merchants' checkouts look.
+//! Merchants' branding.
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
@@ -13,8 +13,8 @@ use oncharge_domain::{
 
 use crate::{Store, fixture::Fixture};
 
-/// What a merchant gives of its look loads as it was written, wherever the merchant is read, and no
-/// other merchant is touched; one that gave nothing has nothing.
+/// Branding loads as it was written, wherever the merchant is read, without a change of another
+/// merchant; missing values stay missing.
 pub async fn branding_loads_equal(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for branding in brandings()? {
@@ -33,7 +33,7 @@ pub async fn branding_loads_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Each part of a look is set, replaced and taken away by itself.
+/// Each part of the branding can be set, replaced and removed separately.
 pub async fn branding_can_be_removed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -91,7 +91,7 @@ async fn created_loads_equal(fixture: &Fixture, merchant: &Merchant) -> anyhow::
     Ok(())
 }
 
-/// Nothing, everything, everything otherwise, and a logo alone.
+/// None, complete, complete with other values, and a logo alone.
 fn brandings() -> anyhow::Result<[Branding; 4]> {
     let accent = |text, scheme| Accent::parse(text, scheme);
     let drawing = "<!-- ' \" \\ ünï --><svg xmlns='http://www.w3.org/2000/svg'/>";
@@ -115,7 +115,7 @@ fn brandings() -> anyhow::Result<[Branding; 4]> {
     ])
 }
 
-/// A PNG's head with bytes of every value after it, as large as may be.
+/// A PNG header followed by bytes of every value, of maximum size.
 fn largest() -> anyhow::Result<Logo> {
     let mut bytes = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01".to_vec();
     let rest = (0..=u8::MAX).cycle().take(MAX_BYTES - bytes.len());

@@ -1,4 +1,4 @@
-//! Changes of an endpoint that was read before, and the keys that sign for it.
+//! Endpoint changes based on an earlier read, and the keys that sign for an endpoint.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,8 @@ use crate::{Store, fixture::Fixture, laws::merchants::equal};
 
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
-/// Gives an endpoint that was read this key, a second later; whether it was as it was read.
+/// Assigns this key, a second later, to an endpoint that was read; returns whether it was
+/// unchanged.
 async fn change_key(
     fixture: &Fixture,
     read: &WebhookEndpoint,
@@ -24,7 +25,7 @@ async fn change_key(
     Ok(fixture.store.webhooks.change_key(read, key, &audit).await?)
 }
 
-/// Another key of the merchant's.
+/// Creates another key of the merchant.
 async fn another_key(fixture: &Fixture) -> anyhow::Result<ApiKeyId> {
     let (key, hash) = fixture.build.api_key(&fixture.merchant);
     let audit = fixture.build.audit(AuditAction::KeyCreated);
@@ -33,8 +34,8 @@ async fn another_key(fixture: &Fixture) -> anyhow::Result<ApiKeyId> {
     Ok(key.id)
 }
 
-/// The key of an endpoint that is as it was read is changed, and it works from then on; what was
-/// read before that changes nothing, and another merchant's stays as it is.
+/// The key of an unchanged endpoint is replaced and takes effect; a change based on an older read
+/// writes nothing, and another merchant's endpoint is not touched.
 pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -45,7 +46,7 @@ pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Resul
         ..fixture.build.endpoint(&fixture.merchant, &fixture.key)
     };
     let read = fixture.set(&failing).await?;
-    // That it began to fail meanwhile is not the merchant's doing.
+    // `failing_since` is not changed by the merchant, so it does not count as a change.
     let before = WebhookEndpoint {
         failing_since: None,
         ..read.clone()
@@ -76,7 +77,8 @@ pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// What was set, disabled or removed since the endpoint was read stands, and the key is not changed.
+/// An endpoint that was set, disabled or removed since it was read stays so, and its key is not
+/// changed.
 pub async fn an_endpoint_update_survives_a_key_change(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let new_key = another_key(&fixture).await?;
@@ -129,8 +131,8 @@ pub async fn an_endpoint_update_survives_a_key_change(store: &Store) -> anyhow::
     Ok(())
 }
 
-/// Of many writers that have read the same version one writes; nothing is left of the others. What was
-/// read before the endpoint was removed is not written, nor a second first version.
+/// Of many writers that have read the same version, exactly one writes; the others leave nothing.
+/// An endpoint that was removed since it was read is not written, nor a second first version.
 pub async fn a_stale_endpoint_is_not_written(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let webhooks = &store.webhooks;
@@ -180,7 +182,7 @@ pub async fn a_stale_endpoint_is_not_written(store: &Store) -> anyhow::Result<()
     Ok(())
 }
 
-/// Exactly one of these was written, and is there.
+/// Exactly one of these was written, and is stored.
 async fn one_is_written(
     fixture: &Fixture,
     all: &[WebhookEndpoint],
@@ -198,8 +200,8 @@ async fn one_is_written(
     Ok(())
 }
 
-/// The merchant's active ones and, in its grace period, the one that the endpoint was set with; of
-/// this merchant alone.
+/// The signing keys are the merchant's active ones and, in its grace period, the one that the
+/// endpoint was set with; only of this merchant.
 pub async fn signing_keys_are_those_that_can_sign(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;

@@ -1,4 +1,4 @@
-//! What is deleted when it is old, and what is kept however old it is.
+//! Deletion of expired rows, and rows that are kept at any age.
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
@@ -17,7 +17,7 @@ use crate::{
     fixture::{Fixture, answer},
 };
 
-/// Deletes rows of one kind from before this time; returns how many.
+/// Deletes rows of one kind that are older than this time; returns their number.
 pub(super) async fn delete(store: &Store, rows: Rows, before: Timestamp) -> anyhow::Result<usize> {
     let range = TimeRange::before(before);
     let deleted = store.maintenance.delete_expired(rows, range, 100).await?;
@@ -29,7 +29,7 @@ async fn is_there(fixture: &Fixture, scope: &IdempotencyScope) -> anyhow::Result
 }
 
 /// A record is kept while its operation is open, answered or not, and while it is not answered;
-/// once the operation is final and the answer is old, it goes.
+/// once the operation is final and the response is old, it is deleted.
 pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
@@ -92,7 +92,7 @@ pub async fn an_open_operations_key_is_kept(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// Younger records stay, and a record that is gone can be taken again.
+/// Younger records stay, and the key of a deleted record can be taken again.
 pub async fn old_responses_are_deleted(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
@@ -118,7 +118,7 @@ pub async fn old_responses_are_deleted(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A notification that came now and has come to this end; unverified ones have none.
+/// Stores a notification received now with this status; an unverified one is not closed.
 async fn kept(fixture: &Fixture, status: NotificationStatus) -> anyhow::Result<NewNotification> {
     let key = format!("{status:?} {}", fixture.build.now().unix_seconds()).replace(' ', "_");
     if status != NotificationStatus::Unverified {
@@ -134,8 +134,8 @@ async fn kept(fixture: &Fixture, status: NotificationStatus) -> anyhow::Result<N
     Ok(new)
 }
 
-/// Those that are over and old go, unverified ones by a time of their own; what waits or is stuck
-/// stays, however old.
+/// Old notifications with a final status are deleted, unverified ones by a limit of their own;
+/// waiting and stuck ones are kept at any age.
 pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> {
     use NotificationStatus as Is;
     let fixture = Fixture::new(store).await?;
@@ -182,8 +182,8 @@ pub async fn old_notifications_are_deleted(store: &Store) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Never more rows than asked for, of one kind alone, oldest first; the next part starts at the last
-/// time of the one before, and what is older is not looked at.
+/// At most the given number of rows of one kind is deleted, oldest first; the next batch starts at
+/// the last time of the one before, and older rows are not scanned.
 pub async fn expired_rows_are_deleted_in_parts(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();

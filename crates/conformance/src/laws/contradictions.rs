@@ -1,4 +1,4 @@
-//! Operations that failed here and that the PSP reports as done.
+//! Contradictions: operations that failed here and that the PSP reports as done.
 
 use oncharge_domain::{
     audit::AuditAction,
@@ -18,7 +18,7 @@ async fn listed(fixture: &Fixture, now: Timestamp) -> anyhow::Result<Vec<StuckIt
     Ok(found.into_iter().filter(is_one).collect())
 }
 
-/// A failed operation that is contradicted at the builder's time.
+/// Creates a failed operation that is contradicted at the builder's time.
 async fn contradicted(fixture: &Fixture) -> anyhow::Result<Operation> {
     let (session, attempt) = fixture.session_with_attempt().await?;
     let operation = Operation {
@@ -29,8 +29,8 @@ async fn contradicted(fixture: &Fixture) -> anyhow::Result<Operation> {
     Ok(operation)
 }
 
-/// Listed from the first moment until a person dismisses it, oldest first; a later write of the
-/// operation does not bring it back.
+/// A contradiction is listed at once until a person dismisses it, oldest first; a later write of
+/// the operation does not bring it back.
 pub async fn contradictions_are_stuck_until_they_are_dismissed(
     store: &Store,
 ) -> anyhow::Result<()> {
@@ -71,7 +71,7 @@ pub async fn contradictions_are_stuck_until_they_are_dismissed(
     Ok(())
 }
 
-/// Nothing else can be dismissed, nothing twice, and what is not dismissed leaves no entry.
+/// Nothing else can be dismissed, and nothing twice; a failed dismissal writes no audit entry.
 pub async fn only_a_contradiction_is_dismissed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;

@@ -1,4 +1,4 @@
-//! Events on their way: written with the event, to the endpoint of that moment.
+//! Deliveries: written with their events, for the endpoint at the time of the commit.
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
@@ -13,8 +13,8 @@ use crate::{
     fixture::{Fixture, webhooks::sorted},
 };
 
-/// Exactly where the merchant has an endpoint that is enabled at the moment of the commit, and as
-/// it is then; each event of a unit has its own.
+/// A delivery is created exactly if the merchant has an enabled endpoint at the time of the commit,
+/// with that endpoint's values; each event of a unit has its own.
 pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
     store: &Store,
 ) -> anyhow::Result<()> {
@@ -88,7 +88,7 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
     Ok(())
 }
 
-/// What is not committed is not on its way.
+/// A unit that is not committed creates no delivery.
 pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -121,7 +121,7 @@ pub async fn a_failed_unit_creates_no_delivery(store: &Store) -> anyhow::Result<
     Ok(())
 }
 
-/// A new URL is for what happens from then on.
+/// A new URL applies only to later events.
 pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let old = fixture.endpoint().await?;
@@ -145,7 +145,7 @@ pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// An event is found by its own merchant alone.
+/// An event is found only by its own merchant.
 pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, _) = fixture.other_merchant_with_key().await?;
@@ -182,7 +182,7 @@ pub async fn events_belong_to_their_merchant(store: &Store) -> anyhow::Result<()
     Ok(())
 }
 
-/// Twelve units at once, two for each session: what is committed is on its way, nothing else.
+/// Twelve concurrent units, two per session: exactly the committed events have deliveries.
 pub async fn concurrent_units_create_their_deliveries(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;

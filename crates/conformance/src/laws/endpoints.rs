@@ -1,4 +1,4 @@
-//! Webhook endpoints: one for each merchant, with its troubles.
+//! Webhook endpoints: one per merchant, and their failures.
 
 use anyhow::Context;
 use oncharge_domain::{
@@ -30,7 +30,7 @@ pub(super) async fn endpoint_of(
     Ok(fixture.store.webhooks.endpoint(merchant.id).await?)
 }
 
-/// An endpoint with other values for all that changes over time, in one of two shapes.
+/// An endpoint with other values for everything that can change, in one of two variants.
 fn drawn_endpoint(
     fixture: &Fixture,
     draw: &mut Draw,
@@ -57,7 +57,7 @@ fn drawn_endpoint(
     }
 }
 
-/// As they were set, but for `created_at`, which stays from the first time.
+/// Endpoints load as they were set, except `created_at`, which keeps its first value.
 pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -128,8 +128,8 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All that this merchant has on the way dies with its endpoint, and nobody else's; it is handed
-/// out no more.
+/// All open deliveries of this merchant end with its endpoint, and no other merchant's; they are
+/// not claimed any more.
 pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -188,8 +188,8 @@ pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::
     Ok(())
 }
 
-/// 410, or five days of failures: the endpoint is disabled and what is on the way to it is dead.
-/// What goes elsewhere goes on, also to the same URL for another merchant.
+/// After a 410, or five days of failures, the endpoint is disabled and its open deliveries are
+/// dead. Deliveries to other URLs continue, also to the same URL for another merchant.
 pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -254,8 +254,8 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
     Ok(())
 }
 
-/// Failing and working again are said of the URL that an attempt went to: an endpoint that has
-/// another by now is untouched. Since when it fails is the first failure's time.
+/// Failure and recovery apply to the URL that an attempt was sent to: an endpoint that has another
+/// URL by now is not changed. `failing_since` is the time of the first failure.
 pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -282,7 +282,7 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
     record(0, Ok(500), None).await?;
     ensure_eq!(failing().await?, Some(start), "the first failure");
     fixture.build.advance(5);
-    // It does not know of the first one: both were under way at once.
+    // This attempt was read before the first failure was recorded: both were in progress at once.
     record(1, Err(SendError::Timeout), None).await?;
     ensure_eq!(failing().await?, Some(start), "a second failure");
     fixture
@@ -328,8 +328,8 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
     Ok(())
 }
 
-/// The deliveries of a merchant whose endpoint was removed and set again are what is told from
-/// then on; the dead stay dead.
+/// After an endpoint is removed and set again, only later events are delivered; dead deliveries
+/// stay dead.
 pub async fn a_new_endpoint_revives_no_dead_delivery(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;

@@ -1,4 +1,4 @@
-//! How notifications end: settled, handled in a unit, or taken off the list by a person.
+//! How notifications end: closed by a worker, handled in a unit, or dismissed by a person.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ use crate::{
     laws::inbox::waiting,
 };
 
-/// Every end is written under a lease that holds, once, and is for good.
+/// A notification is closed only under a lease that is held, once, and permanently.
 pub async fn a_lost_lease_cannot_close_a_notification(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
@@ -113,8 +113,8 @@ async fn refused(
     Ok(())
 }
 
-/// What a worker does about a notification: an operation is done, the session and the merchant
-/// are told.
+/// A worker's unit for a notification: an operation is done, the session changes, and an event is
+/// written.
 fn handling(
     fixture: &Fixture,
     (session, attempt): &(Session, Operation),
@@ -134,8 +134,8 @@ fn handling(
     unit
 }
 
-/// One unit alone is committed for a notification, with or without a lease on it; another one
-/// fails as a whole. What was settled, is unverified or was never there cannot be handled either.
+/// Only one unit is committed for a notification, with or without a lease on it; another one fails
+/// as a whole. A closed, unverified or unknown notification cannot be handled either.
 pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -188,8 +188,8 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A unit that fails handles nothing; one under a lease on its notification needs that lease, and
-/// gives it up.
+/// A unit that fails handles nothing; one with a lease on its notification requires that lease, and
+/// releases it.
 pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -247,7 +247,7 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Eight units for one notification at once, each of another session: one is committed.
+/// Of eight concurrent units for one notification, each of another session, one is committed.
 pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
@@ -273,7 +273,7 @@ pub async fn a_notification_is_handled_once_concurrently(store: &Store) -> anyho
     Ok(())
 }
 
-/// What is stuck, and nothing else, can be taken off the list, once.
+/// Stuck notifications, and nothing else, can be dismissed, once.
 pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let audit = || fixture.build.audit(AuditAction::NotificationDismissed);
@@ -323,7 +323,8 @@ pub async fn only_stuck_notifications_are_dismissed(store: &Store) -> anyhow::Re
     Ok(())
 }
 
-/// Only those of the wanted status, account and time, the oldest first, and no more than asked for.
+/// Only notifications with the given status, account and time are dismissed, oldest first, up to
+/// the limit.
 pub async fn many_notifications_are_dismissed_at_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let audit = || fixture.build.audit(AuditAction::NotificationDismissed);

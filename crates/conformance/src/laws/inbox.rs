@@ -1,4 +1,4 @@
-//! The inbox: every notification kept once, and taken up when it is due.
+//! The inbox: every notification is stored once and claimed when it is due.
 
 use std::collections::HashSet;
 
@@ -20,8 +20,9 @@ use crate::{
     generate::{self, Draw},
 };
 
-/// Of one account and one event key the first alone, whatever else differs; the same key of
-/// another account is another notification, and so is each that has none.
+/// Of notifications with one account and one event key only the first is stored, whatever else
+/// differs; the same key of another account is another notification, and so is each one without a
+/// key.
 pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let account = |connector, name| PspAccount::new(connector, name);
@@ -74,7 +75,7 @@ pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// A duplicate of what is over is a duplicate still, and changes nothing.
+/// A duplicate of a closed notification is still a duplicate, and changes nothing.
 pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let over = fixture
@@ -92,7 +93,7 @@ pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Sixteen times the same at once: it is kept once, and nobody errs.
+/// Of sixteen concurrent equal notifications one is stored, and no call fails.
 pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
@@ -116,7 +117,7 @@ pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow
     Ok(())
 }
 
-/// To the byte and the microsecond, whatever the bytes are.
+/// Notifications load equal, to the byte and the microsecond, whatever the bytes are.
 pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let keys = [
@@ -150,8 +151,8 @@ pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The oldest first, from their time on, no more than asked for, each claim counted; what is put
-/// off comes at its new time, what is over or unverified never.
+/// The oldest are claimed first, from their due time on, up to the limit, and each claim is
+/// counted; a postponed notification is claimed at its new time, a closed or unverified one never.
 pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -218,7 +219,7 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     Ok(())
 }
 
-/// Which notifications can be had, in order; nobody holds them afterwards.
+/// The notifications that can be claimed, in order; leaves no lease.
 pub(super) async fn waiting(
     fixture: &Fixture,
     now: Timestamp,
@@ -230,7 +231,7 @@ pub(super) async fn waiting(
     Ok(claimed.iter().map(|claim| claim.notification).collect())
 }
 
-/// Eight workers at once: each notification goes to one of them.
+/// Of eight concurrent workers, each notification is claimed by one.
 pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for number in 0..40 {
@@ -246,7 +247,7 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
                 let claimed = queue
                     .claim_notifications(now, &ClaimFilter::up_to(7), LONG)
                     .await?;
-                // A store that hands out without end has failed long before this.
+                // A store that never stops returning claims has already failed at this number.
                 if claimed.is_empty() || mine.len() > 100 {
                     return anyhow::Ok(mine);
                 }

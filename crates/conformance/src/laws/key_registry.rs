@@ -1,4 +1,4 @@
-//! The registry of nodes and keys: what a start-up check and a rotation rely on.
+//! The registry of nodes and keys, on which start-up checks and key rotation rely.
 
 use std::time::Duration;
 
@@ -12,8 +12,8 @@ use crate::{Store, fixture::Fixture};
 /// Longer than any law takes.
 const LONG: Duration = Duration::from_secs(3600);
 
-/// It loads equal, is replaced when it publishes again, and is gone once it has withdrawn or has
-/// not published in time.
+/// A node loads equal, is replaced when it publishes again, and is gone once it has withdrawn or
+/// its lifetime has passed.
 pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let registry = &fixture.store.key_registry;
@@ -43,7 +43,7 @@ pub async fn a_node_is_live_while_it_publishes(store: &Store) -> anyhow::Result<
     Ok(())
 }
 
-/// Under its id another key is refused; the longest time counts.
+/// Another key under the same id is refused; the latest end of use counts.
 pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
     let registry = &store.key_registry;
     let (key, other) = (fingerprint("k1"), fingerprint("k2"));
@@ -73,7 +73,7 @@ pub async fn a_key_is_registered_once(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Only what has not been registered again since it was read.
+/// A key is retired only if it was not registered again since it was read.
 pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::Result<()> {
     let registry = &store.key_registry;
     let key = fingerprint("k1");
@@ -98,8 +98,8 @@ pub async fn a_key_that_is_used_again_is_not_retired(store: &Store) -> anyhow::R
     Ok(())
 }
 
-/// By an added and by a rewritten ban, with whether a live ban is under it; another pepper under
-/// its id adds nothing.
+/// Adding or rehashing a ban registers its pepper; whether live bans use it is reported; another
+/// pepper under the same id adds nothing.
 pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (ban, pepper) = (fixture.build.ban([7; 32]), fixture.build.pepper());
@@ -143,7 +143,7 @@ pub async fn a_pepper_is_registered_with_its_ban(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// A live node that lacks it, or has another one under its id, would serve the shopper.
+/// A live node that lacks the pepper, or has another one under its id, would not apply the ban.
 pub async fn a_ban_needs_a_pepper_that_every_node_has(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let registry = &fixture.store.key_registry;

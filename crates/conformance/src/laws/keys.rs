@@ -1,4 +1,4 @@
-//! Idempotency keys: reserved once, freed, remembered for 72 hours.
+//! Idempotency keys: reserved once, released, and stored for 72 hours.
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
@@ -16,7 +16,7 @@ use crate::{
     fixture::{Fixture, answer, fingerprint},
 };
 
-/// A key that is reserved or answered is taken, for either way of taking it.
+/// A key that is reserved or answered is taken, for both ways of taking it.
 pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let reserved = fixture.build.scope(&fixture.merchant, "reserved");
@@ -63,7 +63,7 @@ pub async fn a_key_is_reserved_once(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sixteen requests with one key at once: one goes through.
+/// Of sixteen concurrent requests with one key, one succeeds.
 pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for round in 0..4 {
@@ -92,7 +92,7 @@ pub async fn a_key_is_reserved_once_concurrently(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// A freed key is as if it had never been there.
+/// A released key is as if it had never been reserved.
 pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");
@@ -117,7 +117,7 @@ pub async fn a_released_key_can_be_reserved_again(store: &Store) -> anyhow::Resu
     Ok(())
 }
 
-/// What is remembered first stays, byte for byte; freeing comes too late for it.
+/// The response stored first is kept, byte for byte; a later release has no effect.
 pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k\"'%_~");
@@ -154,7 +154,7 @@ pub async fn a_stored_response_is_not_overwritten(store: &Store) -> anyhow::Resu
     Ok(())
 }
 
-/// An answer is remembered for 72 hours and the key free after that; an unanswered key never is.
+/// A response is stored for 72 hours, then the key is free; an unanswered key never expires.
 pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let answered = fixture.build.scope(&fixture.merchant, "answered");
@@ -205,7 +205,7 @@ pub async fn a_key_expires_after_72_hours(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An answered key is free after 72 hours only once the operation that its request started has ended.
+/// An answered key is free after 72 hours only if the operation that its request started has ended.
 pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "open");
@@ -245,7 +245,7 @@ pub async fn a_key_of_an_open_operation_is_never_free(store: &Store) -> anyhow::
     Ok(())
 }
 
-/// Two merchants may use one text; upper and lower case are different keys.
+/// Two merchants can use the same key; keys are case-sensitive.
 pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -277,7 +277,7 @@ pub async fn keys_belong_to_their_merchant(store: &Store) -> anyhow::Result<()> 
 /// The key of a reserved request is found by its operation until it is answered.
 pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
-    // A key's own quotes are part of it: the second's is another key than the first's.
+    // Quotes inside a key are part of it: the second key differs from the first.
     let (one, two) = (
         fixture.build.scope(&fixture.merchant, "one"),
         fixture.build.scope(&fixture.merchant, "\"\"one\"\""),
@@ -306,7 +306,7 @@ pub async fn the_reserved_key_has_no_response(store: &Store) -> anyhow::Result<(
     Ok(())
 }
 
-/// A record that guards no change of a session is written by itself, under the same rules.
+/// A record that guards no change of a session is written without a unit, under the same rules.
 pub async fn a_key_is_written_without_a_unit(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = fixture.build.scope(&fixture.merchant, "k");

@@ -1,4 +1,4 @@
-//! Leases: one holder at a time, and nobody without one commits under it.
+//! Leases: one holder at a time, and no commit under a lease that is not held.
 
 use std::{collections::HashSet, time::Duration};
 
@@ -13,12 +13,13 @@ use tokio::task::JoinSet;
 
 use crate::{Store, fixture::Fixture};
 
-/// Long enough for any test.
+/// A lease duration that outlasts any test.
 const LONG: Duration = Duration::from_secs(100_000_000);
-/// A lease that is over as soon as it is given: no test need wait for one.
+/// A lease duration of zero: the lease expires immediately, so no test has to wait.
 const EXPIRED: Duration = Duration::ZERO;
 
-/// A commit under a lease that is over, another's, given back or made up leaves nothing.
+/// A commit under a lease that has expired, belongs to another worker, was released or never
+/// existed writes nothing.
 pub async fn a_lost_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -33,14 +34,14 @@ pub async fn a_lost_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
     };
     refused(&fixture, &session, unknown_lease).await?;
 
-    // The holder commits, and again: a commit does not use up the lease.
+    // The holder commits twice: a commit does not end the lease.
     let session = allowed(&fixture, &session, held).await?;
     let session = allowed(&fixture, &session, held).await?;
     fixture.store.queue.release(held, later).await?;
     refused(&fixture, &session, held).await
 }
 
-/// Leases of sessions are kept just as strictly.
+/// The same holds for leases of sessions.
 pub async fn a_lost_session_lease_cannot_commit(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
@@ -64,7 +65,7 @@ pub async fn a_lost_session_lease_cannot_commit(store: &Store) -> anyhow::Result
     allowed(&fixture, &session, again).await.map(|_| ())
 }
 
-/// Eight workers claim forty operations at once: each goes to one of them.
+/// Of eight concurrent workers that claim forty operations, each operation is claimed by one.
 pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for _ in 0..40 {
@@ -91,7 +92,8 @@ pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     for worker in tasks.join_all().await {
         claimed.extend(worker?);
     }
-    // A worker may see nothing while others hold the rows that are left; nothing is lost by that.
+    // A worker may find nothing while others hold the rows that are left; they can be claimed
+    // later.
     claimed.extend(
         store
             .queue
@@ -108,7 +110,7 @@ pub async fn no_item_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same for sessions whose deadline has come.
+/// The same for sessions whose deadline has passed.
 pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for _ in 0..30 {
@@ -143,7 +145,7 @@ pub async fn no_session_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A lease that is renewed holds on; one that is lost cannot be renewed or given back.
+/// A renewed lease is held; a lost lease can be neither renewed nor released.
 pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.session_with_attempt().await?;
@@ -181,7 +183,7 @@ pub async fn a_renewed_lease_holds(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a worker that died has claimed goes to the next one, under another token.
+/// The item of a worker that died is claimed by the next one, under another token.
 pub async fn an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, attempt) = fixture.session_with_attempt().await?;
@@ -247,7 +249,7 @@ async fn refused(fixture: &Fixture, session: &Session, lease: Lease) -> anyhow::
 
 async fn allowed(fixture: &Fixture, session: &Session, lease: Lease) -> anyhow::Result<Session> {
     let mut unit = under(fixture, session, lease);
-    // Due long after everything else here, so that it is not claimed by the laws above.
+    // Due long after everything else here, so that the laws above do not claim it.
     unit.operations[0].next_try_at = fixture.build.now().plus_seconds(1_000_000);
     let written = unit.session.clone();
     fixture

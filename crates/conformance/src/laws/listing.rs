@@ -1,4 +1,4 @@
-//! Lists: newest first, stable, filtered, and never another merchant's.
+//! Lists: newest first, stable, filtered, and limited to one merchant.
 
 use oncharge_domain::{
     cursor::Position,
@@ -24,12 +24,12 @@ fn newest_first(sessions: &[Session]) -> Vec<SessionId> {
     ids(&sessions)
 }
 
-/// Turning the pages shows each session once, in order, whatever is added or changed meanwhile.
+/// Paging returns each session once, in order, whatever is added or changed meanwhile.
 pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();
     for number in 0..23 {
-        // Several in one second: their ids decide.
+        // Several in the same second are ordered by id.
         if number % 5 == 0 {
             fixture.build.advance(1);
         }
@@ -115,7 +115,7 @@ pub async fn pages_of_refunds_and_events_are_stable(store: &Store) -> anyhow::Re
     Ok(())
 }
 
-/// No list shows a row of another merchant, not even when asked for by its session.
+/// No list contains a row of another merchant, even if filtered by its session.
 pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mine, other) = (fixture.session().await?, fixture.other_merchant().await?);
@@ -159,8 +159,8 @@ pub async fn another_merchants_rows_are_not_listed(store: &Store) -> anyhow::Res
     Ok(())
 }
 
-/// Order number and PSP reference narrow the list, alone and with other filters; the same values of
-/// another merchant do not widen it.
+/// Order number and PSP reference filter the list, alone and with other filters; equal values of
+/// another merchant are not included.
 pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -222,7 +222,7 @@ pub async fn sessions_are_found_by_order_and_psp_reference(store: &Store) -> any
     check(&theirs, &[4]).await
 }
 
-/// Reference, creation time and status narrow the list, alone and together.
+/// Reference, creation time and status filter the list, alone and together.
 pub async fn session_filters_apply(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (start, mut sessions) = (fixture.build.now(), Vec::new());
@@ -327,7 +327,7 @@ pub async fn created_and_expired_depend_on_now(store: &Store) -> anyhow::Result<
     Ok(())
 }
 
-/// Events by session and kind, refunds by session.
+/// Events are filtered by session and kind, refunds by session.
 pub async fn event_and_refund_filters_apply(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();

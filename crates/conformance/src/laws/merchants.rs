@@ -17,7 +17,7 @@ use crate::{
     generate::{self, Draw},
 };
 
-/// Settings load as they were written, new and changed, and no other merchant is touched.
+/// Settings load as they were written, new and changed, without a change of another merchant.
 pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let merchants = &fixture.store.merchants;
@@ -77,7 +77,7 @@ pub async fn merchants_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of two writes that have read the same settings, the second one writes nothing.
+/// Of two writes based on the same version of the settings, the second one writes nothing.
 pub async fn settings_are_written_over_the_version_that_was_read(
     store: &Store,
 ) -> anyhow::Result<()> {
@@ -97,7 +97,7 @@ pub async fn settings_are_written_over_the_version_that_was_read(
     Ok(())
 }
 
-/// The pages in a row show each merchant once, by id.
+/// Successive pages contain each merchant once, by id.
 pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut wanted = vec![fixture.merchant.clone()];
@@ -117,7 +117,8 @@ pub async fn merchants_are_listed_by_id(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// However many merchants use an account, and disabled ones too: what they hold is still refunded.
+/// Each account is listed once, however many merchants use it; also those of disabled merchants,
+/// whose payments can still be refunded.
 pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
@@ -146,7 +147,7 @@ pub async fn accounts_of_merchants_are_listed_once(store: &Store) -> anyhow::Res
     Ok(())
 }
 
-/// Each key is found by its own hash with its own merchant; a hash can be there only once.
+/// Each key is found by its own hash, with its merchant; a hash is unique.
 pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -177,7 +178,7 @@ pub async fn a_key_is_found_by_its_hash(store: &Store) -> anyhow::Result<()> {
     equal(&found, &keys[0].0)
 }
 
-/// Ending takes effect at its time and only ever earlier; other keys stay as they are.
+/// A key's end takes effect at its time and can only become earlier; other keys are not changed.
 pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let merchants = &fixture.store.merchants;
@@ -207,8 +208,8 @@ pub async fn a_key_ends_once(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// At most five, however many are added at once; one in its grace period does not count, nor one that
-/// has ended, nor another merchant's.
+/// At most five, however many are added concurrently; keys in their grace period, ended keys and
+/// other merchants' keys do not count.
 pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -221,7 +222,7 @@ pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
     };
     let added = join_all((0..8).map(|_| add(&fixture.merchant))).await;
     let added: Vec<(bool, ApiKey)> = added.into_iter().collect::<Result<_, _>>()?;
-    // It has its first key.
+    // The merchant has its first key already.
     ensure_eq!(added.iter().filter(|(added, _)| *added).count(), 4, "added");
     let listed = merchants.keys(fixture.merchant.id, now).await?;
     ensure_eq!(listed.len(), 5, "active keys");
@@ -239,7 +240,8 @@ pub async fn active_keys_are_limited(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All that have not ended, newest first, with their hints and times; of this merchant alone.
+/// Lists all keys that have not ended, newest first, with their hints and times; only of this
+/// merchant.
 pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -281,8 +283,8 @@ pub async fn a_merchants_keys_are_listed(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A merchant ends its own keys at once, but never the last active one: of many that are ended at
-/// the same time one is left. One in its grace period does not count as active, and can be ended.
+/// A merchant ends its own keys at once, but never the last active one: if many are ended
+/// concurrently, one is left. A key in its grace period does not count as active, and can be ended.
 pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -314,7 +316,7 @@ pub async fn the_last_active_key_is_kept(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The first use, and then one an hour: what lies in between writes nothing.
+/// The first use is recorded, then one per hour; uses in between write nothing.
 pub async fn the_last_use_is_recorded_once_an_hour(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (merchants, start) = (&fixture.store.merchants, fixture.build.now());

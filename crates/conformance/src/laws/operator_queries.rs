@@ -1,4 +1,4 @@
-//! What operators search for: every session by each of its names, in pages, and counted.
+//! Operator searches: sessions of all merchants, by each identifier, in pages, and counted.
 
 use oncharge_domain::{
     cursor::Position,
@@ -19,7 +19,7 @@ use crate::{
     fixture::{ALL, Fixture},
 };
 
-/// A search for everything, at the builder's time.
+/// A search for all sessions, at the builder's time.
 fn any_session(fixture: &Fixture) -> SessionSearch {
     SessionSearch {
         identifier: None,
@@ -52,7 +52,7 @@ async fn find_by_text(fixture: &Fixture, text: &str) -> anyhow::Result<Vec<Sessi
     found(fixture, &search, ALL).await
 }
 
-/// A session of that merchant with these names, in the store.
+/// Creates a session of this merchant with this reference and order number.
 async fn identifier(
     fixture: &Fixture,
     merchant: &oncharge_domain::merchant::Merchant,
@@ -67,8 +67,8 @@ async fn identifier(
     Ok(session)
 }
 
-/// By its id, its reference, its order's number, and the PSP's reference of any of its operations;
-/// by exactly these, and whoever's it is.
+/// A session is found by its id, its reference, its order number, and the PSP reference of any of
+/// its operations; by exact match, and whatever its merchant.
 pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -126,7 +126,7 @@ pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Res
     Ok(())
 }
 
-/// Each filter by itself and with a name: merchant, status as it is read, the time of creation.
+/// Each filter applies alone and with an identifier: merchant, status as read, creation time.
 pub async fn search_filters_apply(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
@@ -195,12 +195,12 @@ pub async fn search_filters_apply(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Turning the pages shows each session of every merchant once, in order, whatever is added.
+/// Paging returns each session of every merchant once, in order, whatever is added.
 pub async fn pages_of_all_merchants_are_stable(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
     for number in 0..17 {
-        // Several in one second: their ids decide.
+        // Several in the same second are ordered by id.
         if number % 5 == 0 {
             fixture.build.advance(1);
         }
@@ -259,7 +259,7 @@ async fn places(
         .collect())
 }
 
-/// Those that are recent, by their status as it is read, of every merchant; up to a limit.
+/// Recent sessions of every merchant are counted by their status as read, up to a limit.
 pub async fn sessions_are_counted_by_status(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;

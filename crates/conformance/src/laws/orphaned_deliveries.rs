@@ -1,4 +1,4 @@
-//! What an ended endpoint has left over: ended in portions, sent by nobody.
+//! Orphaned deliveries: ended in batches, and never sent.
 
 use oncharge_domain::{
     audit::AuditAction,
@@ -20,7 +20,7 @@ use crate::{
 const PORTION: usize = MAX_ENDED_AT_ONCE as usize;
 const ELSEWHERE: &str = "https://elsewhere.example.com/hook";
 
-/// A new session of this merchant with so many events, all of one unit.
+/// Creates a session of this merchant with this many events, all in one unit.
 async fn new_events_of(
     fixture: &Fixture,
     merchant: &Merchant,
@@ -43,7 +43,7 @@ async fn new_events_of(
     Ok(events)
 }
 
-/// How many of these are pending.
+/// The number of these deliveries that are pending.
 async fn pending(fixture: &Fixture, events: &[EventId]) -> anyhow::Result<usize> {
     let found = fixture.store.webhooks.outgoing(events).await?;
     ensure_eq!(found.len(), events.len(), "deliveries");
@@ -53,7 +53,7 @@ async fn pending(fixture: &Fixture, events: &[EventId]) -> anyhow::Result<usize>
         .count())
 }
 
-/// The end of an endpoint ends one portion, and each call one more, of the merchant that is named.
+/// The end of an endpoint ends one batch, and each call one more, of the given merchant.
 pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -99,8 +99,8 @@ pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::
     Ok(())
 }
 
-/// No endpoint is set, at whatever URL, while anything is left over; what was left over goes to the
-/// next one only where it is redelivered. What goes to a URL that has not ended goes on.
+/// No endpoint can be set, at any URL, while orphaned deliveries exist; they are sent to the next
+/// endpoint only if they are redelivered. Deliveries to a URL that has not ended continue.
 pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture
@@ -140,7 +140,7 @@ pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// Answers this event with 410.
+/// Records a 410 response for this event.
 async fn disable(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
     let lease = fixture
         .claim_delivery(event, (fixture.build.now(), LONG))
@@ -153,7 +153,7 @@ async fn disable(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
     Ok(fixture.store.webhooks.record(&attempt_record).await?)
 }
 
-/// Sets the endpoint anew: refused, and nothing is changed, until all that is left over has ended.
+/// Sets the endpoint again: refused without any change until all orphaned deliveries have ended.
 async fn set_after_all_has_ended(fixture: &Fixture) -> anyhow::Result<()> {
     let (webhooks, merchant) = (&fixture.store.webhooks, fixture.merchant.id);
     let before = webhooks.endpoint(merchant).await?;

@@ -1,4 +1,4 @@
-//! Which deliveries workers get: first attempts in order, everybody's share, one holder at a time.
+//! Claims of deliveries: first attempts in order, fair across merchants, one lease at a time.
 
 use std::collections::HashSet;
 
@@ -18,9 +18,9 @@ use crate::{
     },
 };
 
-/// The next of a session's events begins when the one before has ended, well or badly: not while
-/// that is under way, not because its worker died, not because it was put off. No other session
-/// waits for it.
+/// The first attempt of a session's next event can start when that of the one before has ended,
+/// successfully or not: not while that is in progress, after its worker died, or while it is
+/// postponed. Other sessions do not wait.
 pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -88,8 +88,8 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What has failed is tried again when its time has come, whatever else of its session is under
-/// way or waits; and nothing waits for it.
+/// A failed delivery is retried when it is due, whatever other deliveries of its session are in
+/// progress or waiting; and no delivery waits for it.
 pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
@@ -99,7 +99,7 @@ pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
     let (_, third) = fixture.add_event(&session).await?;
     fixture.attempt(second, Ok(500)).await?;
     let now = fixture.build.now();
-    // The first has had no attempt yet: from here on the third waits for it.
+    // The first delivery has had no attempt yet: from here on the third waits for it.
     store
         .webhooks
         .redeliver(fixture.merchant.id, first, now)
@@ -129,7 +129,7 @@ pub async fn retries_are_not_ordered(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Nothing that is over is handed out, and nothing before its time.
+/// No delivery is claimed after its end or before its due time.
 pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -175,7 +175,8 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
     Ok(())
 }
 
-/// The oldest first, no more than asked for of one merchant or in all, none of those who are busy.
+/// The oldest are claimed first, up to the limits per merchant and in total, none of busy
+/// merchants.
 pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (two, two_key) = fixture.other_merchant_with_key().await?;
@@ -246,7 +247,7 @@ pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// A merchant with hundreds of due deliveries stands before nobody, busy or not.
+/// A merchant with hundreds of due deliveries delays no other merchant, busy or not.
 pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
@@ -278,7 +279,7 @@ pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::
     Ok(())
 }
 
-/// Eight workers at once: each delivery goes to one of them, and of each session one at a time.
+/// Of eight concurrent workers, each delivery is claimed by one, and of each session one at a time.
 pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -295,7 +296,7 @@ pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
             let mut mine = Vec::new();
             loop {
                 let claimed = queue.claim_deliveries(now, &asked, LONG).await?;
-                // A store that hands out without end has failed long before this.
+                // A store that never stops returning claims has already failed at this number.
                 if claimed.is_empty() || mine.len() > 100 {
                     return anyhow::Ok(mine);
                 }
@@ -307,7 +308,8 @@ pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     for worker in tasks.join_all().await {
         claimed.extend(worker?);
     }
-    // A worker may see nothing while others hold the rows that are left; nothing is lost by that.
+    // A worker may find nothing while others hold the rows that are left; they can be claimed
+    // later.
     claimed.extend(fixture.claim_deliveries(now, LONG).await?);
     ensure_eq!(claimed.len(), 30, "claims");
     let tokens: HashSet<_> = claimed.iter().map(|claim| claim.lease.token).collect();
@@ -317,7 +319,7 @@ pub async fn no_delivery_is_leased_twice(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a worker that died has claimed goes to the next one; a lease that is renewed holds.
+/// The delivery of a worker that died is claimed by the next one; a renewed lease is held.
 pub async fn a_delivery_with_an_expired_lease_can_be_claimed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;

@@ -1,4 +1,4 @@
-//! The work queue: what is due, in which order, how often.
+//! The work queue: which items are due, in which order, and how often they were claimed.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ async fn due(fixture: &Fixture, now: Timestamp) -> anyhow::Result<Vec<OperationI
         .collect())
 }
 
-/// Not a moment before its time, and after a release or a change not before the new one.
+/// Nothing is claimed before its due time, nor before its new one after a release or a change.
 pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -114,7 +114,7 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What a claim goes by is the clock that the store says it has, wherever that stands.
+/// Claims go by the store's own clock, whatever time it shows.
 pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     // The builder's intents are due ten seconds after their creation.
@@ -139,7 +139,7 @@ pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The oldest come first, no more than asked for, and each claim is counted.
+/// The oldest are claimed first, up to the limit, and each claim is counted.
 pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut attempts = Vec::new();
@@ -172,7 +172,7 @@ pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// What has ended is out of the queue, and giving it back does not bring it in again.
+/// Final operations are not in the queue, and a release does not return them to it.
 pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now().plus_seconds(60);
@@ -195,7 +195,7 @@ pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result
     Ok(())
 }
 
-/// A session is handed out from its `due_at` on, not a microsecond before, in every status.
+/// A session is claimed from its `due_at` on, not a microsecond earlier, in every status.
 pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let far = Timestamp::from_unix_micros(253_402_300_799_999_999).unwrap();
@@ -207,7 +207,7 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
             true,
             "a new session"
         );
-        // Another one, since the lease above is not over at an earlier time.
+        // Another session, because the lease above has not expired at an earlier time.
         let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
         fixture.commit(fixture.build.unit(new.clone())).await?;
         let later = generate::later(&mut draw, &new);
@@ -248,8 +248,8 @@ async fn claims(fixture: &Fixture, now: Timestamp, id: SessionId) -> anyhow::Res
     Ok(claimed.iter().any(|claimed| claimed.session == id))
 }
 
-/// Each item says whose account it goes to, and those of busy accounts are left out, however many
-/// they are and however long they wait: operations, sessions and notifications alike.
+/// Each item names its PSP account, and items of busy accounts are left out, however many they are
+/// and however long they have been due: operations, sessions and notifications alike.
 pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let queue = &store.queue;
@@ -320,7 +320,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Everything open is due at once, except what somebody holds.
+/// All open operations become due at once, except leased ones.
 pub async fn leased_operations_are_not_made_due(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (_, held) = fixture.session_with_attempt().await?;
@@ -336,7 +336,7 @@ pub async fn leased_operations_are_not_made_due(store: &Store) -> anyhow::Result
     Ok(())
 }
 
-/// Open operations, and the creation of the oldest.
+/// The depth is the number of open operations, with the creation time of the oldest.
 pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let depth = async || -> anyhow::Result<(u64, Option<Timestamp>)> {
@@ -362,7 +362,7 @@ pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// How much of each, and since when the oldest waits.
+/// Each queue's number of items, and since when the oldest waits.
 pub async fn depths_count_waiting_items(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();

@@ -1,4 +1,4 @@
-//! Commits at the same moment, and commits whose caller went away.
+//! Concurrent commits, and commits whose caller stops waiting.
 
 use std::{sync::Arc, time::Duration};
 
@@ -9,7 +9,7 @@ use tokio::task::JoinSet;
 
 use crate::{Store, fixture::Fixture};
 
-/// Eight units over one version, at once: one wins, the others leave nothing.
+/// Of eight concurrent units over one version, one is committed; the others leave nothing.
 pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut session = fixture.session().await?;
@@ -60,7 +60,7 @@ pub async fn one_of_two_racing_commits_wins(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A hundred sessions created at once are all there.
+/// A hundred sessions created concurrently are all stored.
 pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let unit = |number: u32| {
@@ -88,7 +88,8 @@ pub async fn concurrent_units_commit(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Commits dropped at many moments: each is there wholly or not at all, and the store goes on.
+/// Commits dropped at many points: each is stored completely or not at all, and the store stays
+/// usable.
 pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mut session, _) = fixture.session_with_attempt().await?;
@@ -105,8 +106,8 @@ pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Re
         if let Ok(result) = finished {
             result?;
         }
-        // The next unit goes on from what is there; a late write of the dropped one would make it
-        // fail, so it is tried until one of them is through.
+        // The next unit is based on what is stored; a late write of the dropped one would make it
+        // fail, so it is retried until one of them is committed.
         session = write_after_dropped(&fixture, &unit).await?;
         units.push(unit);
     }
@@ -116,7 +117,7 @@ pub async fn a_dropped_commit_leaves_all_or_nothing(store: &Store) -> anyhow::Re
     Ok(())
 }
 
-/// Writes the session once more, after whatever the dropped unit still does.
+/// Writes the session's next version, after whatever the dropped unit still writes.
 async fn write_after_dropped(
     fixture: &Fixture,
     dropped: &UnitOfWork,
@@ -156,7 +157,7 @@ async fn ensure_all_or_nothing(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::
     Ok(())
 }
 
-/// Commits all units at once, each in a task of its own; the results in the units' order.
+/// Commits all units concurrently, each in its own task; returns the results in the units' order.
 async fn commit_concurrently(
     store: &Store,
     units: &[UnitOfWork],

@@ -1,4 +1,4 @@
-//! The narrow questions that use cases ask.
+//! Specific queries of the use cases.
 
 use anyhow::ensure;
 use oncharge_domain::{
@@ -13,7 +13,8 @@ use crate::{
     fixture::{Fixture, failed},
 };
 
-/// The bytes stay while the operation is open, whatever is learned of it, and go with its end.
+/// The request's bytes are kept while the operation is open, whatever its state, and deleted when
+/// it ends.
 pub async fn requests_are_deleted_once_final(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for status in [OperationStatus::Succeeded, OperationStatus::Failed] {
@@ -41,7 +42,8 @@ pub async fn requests_are_deleted_once_final(store: &Store) -> anyhow::Result<()
     Ok(())
 }
 
-/// Open and never sent; not those that may be on their way, have ended, or are another session's.
+/// Finds open refunds that were never sent; not those that may have been sent, have ended, or
+/// belong to another session.
 pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (mine, other) = (fixture.session().await?, fixture.session().await?);
@@ -104,7 +106,7 @@ pub async fn unsent_refunds_are_those_never_sent(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// A token counts once tried in this session, also after the try has ended.
+/// A token is found once it was used in this session, also after the attempt has ended.
 pub async fn has_attempt_finds_tokens(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -137,8 +139,8 @@ pub async fn has_attempt_finds_tokens(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// From a time on, that moment included, oldest first, page by page: none is left out and none
-/// comes twice, whatever is added or changed meanwhile.
+/// Lists operations from a time on, that time included, oldest first, page by page: none is left
+/// out or repeated, whatever is added or changed meanwhile.
 pub async fn operations_are_listed_since_a_time(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut all = Vec::new();
@@ -150,7 +152,7 @@ pub async fn operations_are_listed_since_a_time(store: &Store) -> anyhow::Result
         } else {
             all.push(attempt);
         }
-        // Some share a moment.
+        // Some have the same timestamp.
         fixture.build.advance(i64::from(number % 2));
     }
     all.sort_by_key(|operation| (operation.created_at, operation.id));

@@ -1,4 +1,4 @@
-//! What a merchant or another attempt changes while an attempt is under way is not undone by it.
+//! An attempt in progress does not undo concurrent changes by the merchant or another attempt.
 
 use anyhow::{Context, ensure};
 use oncharge_domain::{
@@ -42,7 +42,7 @@ async fn begin(fixture: &Fixture, event: EventId) -> anyhow::Result<(Lease, Deli
     Ok((lease, fixture.delivery(event).await?))
 }
 
-/// It waits for its first try of its second round, and can be had at once.
+/// The delivery waits for the first attempt of its second round, and can be claimed at once.
 async fn ensure_pending_again(
     fixture: &Fixture,
     event: EventId,
@@ -62,15 +62,15 @@ async fn ensure_pending_again(
     Ok(())
 }
 
-/// Whatever comes of the attempt under way, it is kept, and the event goes out again: also where it
-/// was the tenth that failed, a success, or none because its endpoint was gone.
+/// Whatever the result of the attempt in progress, it is recorded, and the event is sent again:
+/// also if it was the tenth failure, a success, or not made because the endpoint was gone.
 pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
     let last = fixture.new_event(&fixture.merchant).await?;
     for _ in 0..9 {
         fixture.attempt(last, Ok(500)).await?;
-        // Longer than any wait.
+        // Longer than any retry delay.
         fixture.build.advance(13 * 3600);
     }
     let (lease, before) = begin(&fixture, last).await?;
@@ -114,8 +114,8 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
     ensure_pending_again(&fixture, given_up, 0).await
 }
 
-/// 410 of the old URL is not the new one's: the redelivery goes there. Where it is still the same,
-/// the redelivery dies with the endpoint.
+/// A 410 from the old URL does not affect the new one: the redelivery is sent there. If the URL is
+/// unchanged, the redelivery ends with the endpoint.
 pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -153,8 +153,8 @@ pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result
     Ok(())
 }
 
-/// A redelivery and the record of an attempt at once, many times: whichever comes first, the
-/// attempt is kept and the event goes out again.
+/// A redelivery concurrent with the record of an attempt, many times: whichever comes first, the
+/// attempt is recorded and the event is sent again.
 pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -176,7 +176,7 @@ pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow:
             redelivering.redeliver(merchant, event, now).await?;
             Ok(())
         };
-        // Each gets ahead of the other in turn, also where nothing runs at once.
+        // Each is spawned first in turn, also for a runtime that runs tasks one by one.
         if number % 2 == 0 {
             tasks.spawn(record);
             tasks.spawn(redeliver);
@@ -195,8 +195,8 @@ pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow:
     Ok(())
 }
 
-/// Removing or disabling an endpoint ends what is on the way, but not the attempts under way: those
-/// keep their leases and are kept themselves, and what is dead stays dead.
+/// Removing or disabling an endpoint ends its open deliveries, but not the attempts in progress:
+/// those keep their leases and are recorded, and dead deliveries stay dead.
 pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let later = fixture.build.now().plus_seconds(1_000_000);
@@ -237,7 +237,7 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
             "nothing is on its way"
         );
     }
-    // What is dead and held is handed out again once it is redelivered and nobody is at it.
+    // A dead delivery with a lease is claimed again once it is redelivered and the lease has ended.
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
     let (lease, before) = begin(&fixture, event).await?;
@@ -256,8 +256,8 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
     ensure_pending_again(&fixture, event, 1).await
 }
 
-/// What was read before an attempt gives an endpoint up only while it is still so: not where it was
-/// set or has recovered meanwhile, nor where it fails again since then.
+/// An attempt disables the endpoint only if `failing_since` is still as it was read: not if the
+/// endpoint was set or has recovered meanwhile, even if it has failed again since.
 pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -303,7 +303,8 @@ pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Resu
     Ok(())
 }
 
-/// What is recorded of a failure that gives the endpoint up, by what was read before it.
+/// The record of a failure that disables the endpoint, by the `failing_since` that was read before
+/// it.
 fn giving_up(
     fixture: &Fixture,
     claim: (Lease, &Delivery),

@@ -1,5 +1,5 @@
-//! What is deleted after its retention period: session changes, deliveries, operations that were
-//! never sent, API keys.
+//! Deletion after the retention period: session changes, deliveries, operations that were never
+//! sent, API keys.
 
 use anyhow::ensure;
 use oncharge_domain::{
@@ -25,13 +25,13 @@ use crate::{
     fixture::{Fixture, answer, fingerprint},
 };
 
-/// Deletes all deliveries that have ended: by the store's clock, whatever time it shows.
+/// Deletes all deliveries that have ended by the store's clock, whatever time it shows.
 async fn delete_deliveries(store: &Store) -> anyhow::Result<usize> {
     let late = Timestamp::from_unix_seconds(7_000_000_000).unwrap();
     delete(store, Rows::Deliveries, late).await
 }
 
-/// Changes of units before the bound go, others stay; the session goes on as before.
+/// Changes by units before the bound are deleted, others are kept; the session is not affected.
 pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
@@ -54,7 +54,7 @@ pub async fn old_session_changes_are_deleted(store: &Store) -> anyhow::Result<()
     Ok(())
 }
 
-/// What was delivered or given up goes with its attempts; what is pending stays, however old.
+/// Delivered and dead deliveries are deleted with their attempts; pending ones are kept at any age.
 pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -63,7 +63,7 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
         fixture.new_event(&fixture.merchant).await?,
         fixture.new_event(&fixture.merchant).await?,
     ];
-    // Claims take everything that is due, so each event has a time of its own.
+    // Claims take everything that is due, so each event has its own due time.
     let claimed = fixture
         .claim_deliveries(fixture.build.now(), crate::fixture::webhooks::LONG)
         .await?;
@@ -90,7 +90,7 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
         1,
         "attempts of what is pending"
     );
-    // The endpoint ends, and with it what is on the way.
+    // The endpoint is disabled, and its open deliveries end.
     fixture.record(gone, lease(gone)?, Ok(410)).await?;
     ensure_eq!(
         fixture.delivery(failing).await?.state,
@@ -101,8 +101,8 @@ pub async fn ended_deliveries_are_deleted_with_their_attempts(store: &Store) -> 
     Ok(())
 }
 
-/// An event whose delivery was deleted is still there and can be delivered again, from its first
-/// attempt on; until that has ended, the new delivery stays.
+/// An event whose delivery was deleted is kept and can be delivered again, starting with a first
+/// attempt; until that has ended, the new delivery is kept.
 pub async fn an_event_is_kept_after_its_delivery(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -123,8 +123,8 @@ pub async fn an_event_is_kept_after_its_delivery(store: &Store) -> anyhow::Resul
     Ok(())
 }
 
-/// Keys whose end is before the bound go; active ones, one in its grace period and one that the
-/// webhook endpoint names stay.
+/// Keys that ended before the bound are deleted; active ones, one in its grace period and one that
+/// the webhook endpoint references are kept.
 pub async fn ended_keys_are_deleted(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -152,7 +152,7 @@ pub async fn ended_keys_are_deleted(store: &Store) -> anyhow::Result<()> {
             ensure_eq!(found.is_some(), wanted, "whether a key is there");
         }
     }
-    // It is named no more.
+    // It is no longer referenced.
     let audit = fixture.build.audit(AuditAction::EndpointRemoved);
     store
         .webhooks
@@ -171,7 +171,7 @@ fn never_sent(operation: &Operation) -> Operation {
     }
 }
 
-/// An operation of a session of its own that failed in this way.
+/// Creates an operation, in its own session, that failed in this way.
 async fn ended(
     fixture: &Fixture,
     kind: impl FnOnce(&Session) -> Operation,
@@ -185,8 +185,8 @@ async fn ended(
     Ok(operation)
 }
 
-/// Authorizations, captures and cancels that were surely never sent go; what was sent, what is young
-/// and what other rows name stays.
+/// Authorizations, captures and cancels that were certainly never sent are deleted; those that were
+/// sent, are young or are referenced by other rows are kept.
 pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let attempt = |session: &Session| fixture.build.attempt(session, "tok_1");
@@ -231,7 +231,7 @@ pub async fn operations_that_were_never_sent_are_deleted(store: &Store) -> anyho
         let found = store.checkout.operation(operation.id).await?;
         ensure_eq!(found.as_ref(), Some(operation), "an operation that stays");
     }
-    // Once its key is answered, nothing names it.
+    // Once its key is answered, nothing references it.
     let mut unit_storing_response = fixture.build.next_unit(&session);
     unit_storing_response.key = Some(IdempotencyWrite::Complete {
         scope: fixture.build.scope(&fixture.merchant, "waits"),
@@ -274,7 +274,8 @@ async fn refunding(fixture: &Fixture) -> anyhow::Result<Operation> {
     Ok(operation)
 }
 
-/// An operation that was never sent and that the key `waits` still waits for, with its session.
+/// An operation that was never sent and for which the key `waits` is still reserved, with its
+/// session.
 async fn waited_for(fixture: &Fixture) -> anyhow::Result<(Operation, Session)> {
     let session = fixture.session().await?;
     let operation = fixture.build.attempt(&session, "tok_1");

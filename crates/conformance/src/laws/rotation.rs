@@ -1,4 +1,4 @@
-//! A pair in place of another.
+//! Rotation of API keys.
 
 use anyhow::{Context, ensure};
 use futures_util::future::{join, join_all};
@@ -18,7 +18,7 @@ use crate::{
     laws::merchants::equal,
 };
 
-/// A merchant with a key that is to be replaced.
+/// A merchant with a key to be rotated.
 struct Shop {
     fixture: Fixture,
     old: ApiKey,
@@ -48,7 +48,7 @@ impl Shop {
         })
     }
 
-    /// A new pair under this idempotency key; the old one ends after so many seconds.
+    /// A rotation under this idempotency key; the old API key ends after this many seconds.
     fn rotation(&self, text: &str, seconds: i64) -> KeyRotation {
         let fixture = &self.fixture;
         let (key, hash) = fixture.build.api_key(&fixture.merchant);
@@ -72,7 +72,7 @@ impl Shop {
         self.fixture.store.merchants.rotate_key(rotation).await
     }
 
-    /// The old key ends after so many seconds.
+    /// Checks that the old key ends after this many seconds.
     async fn old_ends(&self, seconds: Option<i64>, what: &str) -> anyhow::Result<()> {
         let found = self.fixture.store.merchants.key(&self.old_hash).await?;
         let (found, _) = found.context("the old key")?;
@@ -81,7 +81,7 @@ impl Shop {
         Ok(())
     }
 
-    /// Neither the new key nor the record of a rotation that failed is there.
+    /// Checks that neither the new key nor the record of a failed rotation is stored.
     async fn nothing_of(&self, rotation: &KeyRotation, text: &str) -> anyhow::Result<()> {
         let store = &self.fixture.store;
         if rotation.hash != self.old_hash {
@@ -99,7 +99,7 @@ impl Shop {
     }
 }
 
-/// The new key, the end of the old one and the response that shows the pair are there together.
+/// The new key, the end of the old one and the response with the new key are committed together.
 pub async fn a_rotation_stores_its_response(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let first = shop.rotation("first", 100);
@@ -117,7 +117,7 @@ pub async fn a_rotation_stores_its_response(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// A rotation needs no idempotency record; one that names another merchant's key leaves nothing.
+/// A rotation needs no idempotency record; one of another merchant's key writes nothing.
 pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let other = shop.fixture.other_merchant().await?;
@@ -145,8 +145,8 @@ pub async fn a_rotation_replaces_a_key_of_its_own_merchant(store: &Store) -> any
     shop.old_ends(Some(0), "ends at once").await
 }
 
-/// A key that was rotated or revoked cannot be rotated, and of many rotations at once exactly one
-/// succeeds; the others leave nothing.
+/// A key that was rotated or revoked cannot be rotated, and of many concurrent rotations exactly
+/// one succeeds; the others write nothing.
 pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let all: Vec<(String, KeyRotation)> = (0..8)
@@ -185,9 +185,9 @@ pub async fn a_key_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     shop.old_ends(Some(0), "stays revoked").await
 }
 
-/// However many keys are rotated at the same time, at most [`MAX_ENDING_KEYS`] keys of a merchant are
-/// in their grace period; a rotation that is refused leaves nothing. A rotation without a grace period
-/// is not limited, and a key that has ended makes room.
+/// However many keys are rotated concurrently, at most [`MAX_ENDING_KEYS`] keys of a merchant are
+/// in their grace period; a refused rotation writes nothing. Rotations without a grace period are
+/// not limited, and a key that has ended makes room.
 pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let replacing = |replaced: &ApiKey, text: &str, seconds| KeyRotation {
@@ -239,7 +239,8 @@ pub async fn keys_in_grace_are_limited(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Of a rotation and the end of all keys at the same time no key is left, whichever comes first.
+/// After a rotation concurrent with the end of all keys, every key has ended, whichever comes
+/// first.
 pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Result<()> {
     let mut shop = Shop::new(store).await?;
     for round in 0..8 {
@@ -257,8 +258,8 @@ pub async fn no_rotation_survives_ending_all_keys(store: &Store) -> anyhow::Resu
     Ok(())
 }
 
-/// Where the idempotency key is taken, or the key's hash, nothing has happened: the old key works
-/// on, and there is no new one.
+/// If the idempotency key or the new key's hash is taken, nothing is written: the old key stays
+/// valid, and there is no new one.
 pub async fn a_failed_rotation_writes_nothing(store: &Store) -> anyhow::Result<()> {
     let shop = Shop::new(store).await?;
     let scope = shop.fixture.build.scope(&shop.fixture.merchant, "taken");

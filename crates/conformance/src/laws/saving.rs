@@ -1,4 +1,4 @@
-//! What is saved loads equal, to the last bit.
+//! What is written loads equal.
 
 use oncharge_domain::{
     id::{OperationId, RefundId, SessionId},
@@ -17,8 +17,8 @@ use crate::{
     generate::{self, Draw},
 };
 
-/// Sessions in every status, with extremes, new and written over; and an event of each, with its
-/// attempt.
+/// Sessions in every status load equal, with extreme values, new and updated; and an event of each,
+/// with its attempt.
 pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for _ in 0..120 {
@@ -47,7 +47,7 @@ pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Instants keep their microseconds, from 1970 to the end of 9999.
+/// Timestamps keep their microseconds, from 1970 to the end of 9999.
 pub async fn timestamps_keep_microseconds(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     for micros in [
@@ -73,7 +73,7 @@ pub async fn timestamps_keep_microseconds(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Operations of every kind, new and changed, and the bytes of their requests.
+/// Operations of every kind load equal, new and changed, and so do the bytes of their requests.
 pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for round in 0..60 {
@@ -129,7 +129,7 @@ pub async fn operations_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Refunds in every status.
+/// Refunds in every status load equal.
 pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     let session = fixture.session().await?;
@@ -175,7 +175,7 @@ pub async fn refunds_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Events of every kind, with what their payload takes from the session.
+/// Events of every kind load equal, with the values that their payload takes from the session.
 pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
     let (fixture, mut draw) = (Fixture::new(store).await?, Draw::new());
     for kind in EventKind::ALL {
@@ -203,7 +203,7 @@ pub async fn events_load_equal(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Ids that name nothing find nothing, in an empty store and in one with rows.
+/// Unknown ids load nothing, in an empty store and in one with rows.
 pub async fn missing_rows_load_as_none(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.session_with_attempt().await?;

@@ -1,4 +1,4 @@
-//! Sealed values: old keys can be replaced, and one that is missing is named.
+//! Sealed values: old keys can be replaced, and a missing key is named.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::{
     keyring,
 };
 
-/// A store that is open answers.
+/// An open store responds to a ping.
 pub async fn ping_succeeds(store: &Store) -> anyhow::Result<()> {
     store.maintenance.ping().await?;
     Ok(())
 }
 
-/// After resealing the old key can be thrown away: everything opens under the new one alone.
+/// After resealing the old key can be removed: every value opens with the new key alone.
 pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
@@ -57,8 +57,8 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
 
     let both = open(reopen, &[("b", 2), ("a", 1)]).await?;
     let resealed = both.maintenance.reseal().await?;
-    // A signing key, two webhook secrets, an address, a number, a request, an answer, two
-    // notifications.
+    // A signing key, two webhook secrets, an e-mail address, a phone number, a request, a response,
+    // two notifications.
     ensure!(resealed >= 9, "{resealed} values were sealed anew");
     ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
 
@@ -84,7 +84,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     Ok(())
 }
 
-/// Resealing ends with the id of the key that a value needs and that is not configured.
+/// Resealing fails with the id of a key that a value needs and that is not configured.
 pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
@@ -101,8 +101,8 @@ pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
 /// More than fit into a page.
 const NOTIFICATIONS: u64 = 1100;
 
-/// A walk that was dropped on its way leaves each value under one of both keys; the next one
-/// finishes it.
+/// A reseal that is dropped midway leaves each value under one of the two keys; the next one
+/// completes it.
 pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::Result<()> {
     let Some(reopen) = &store.reopen else {
         return Ok(());
@@ -116,7 +116,7 @@ pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::
     }
     let first = first.context("a notification")?;
     let both = open(reopen, &[("b", 2), ("a", 1)]).await?;
-    // Wherever that is; it may be the end.
+    // This may be anywhere, even at the end.
     let cut = Duration::from_millis(5);
     let cut = tokio::time::timeout(cut, both.maintenance.reseal()).await;
     let mut resealed = cut.unwrap_or(Ok(0))?;

@@ -1,4 +1,4 @@
-//! New secrets of a webhook endpoint.
+//! Rotation of webhook secrets.
 
 use anyhow::Context;
 use futures_util::future::join_all;
@@ -15,7 +15,7 @@ use crate::{
     fixture::{Fixture, answer, fingerprint},
 };
 
-/// A new secret for this endpoint, under this idempotency key.
+/// A rotation of this endpoint's secret, under this idempotency key.
 fn rotation(fixture: &Fixture, read: &WebhookEndpoint, text: &str) -> SecretRotation {
     let (secret, now) = (fixture.build.webhook_secret(), fixture.build.now());
     SecretRotation {
@@ -31,8 +31,8 @@ fn rotation(fixture: &Fixture, read: &WebhookEndpoint, text: &str) -> SecretRota
     }
 }
 
-/// Of many rotations that have read the same endpoint one succeeds, and is remembered with its
-/// response; the others leave nothing. Whether the endpoint is disabled or failing stays.
+/// Of many rotations that have read the same endpoint one succeeds, and is stored with its
+/// response; the others write nothing. Whether the endpoint is disabled or failing is not changed.
 pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let failing = WebhookEndpoint {
@@ -76,8 +76,8 @@ pub async fn a_secret_is_rotated_once(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Where the idempotency key is taken the secret stays; one that is revoked at once is gone; and a
-/// removed endpoint has none.
+/// If the idempotency key is taken, the secret is not changed; a secret revoked at once is deleted;
+/// and a removed endpoint has none.
 pub async fn a_failed_rotation_keeps_the_secret(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let read = fixture.endpoint().await?;

@@ -1,4 +1,4 @@
-//! A session's story: whole, and nothing sealed in it.
+//! The history of a session: complete, and without opening sealed values.
 
 use anyhow::Context;
 use oncharge_domain::{
@@ -31,7 +31,7 @@ async fn history_of(fixture: &Fixture, id: SessionId) -> anyhow::Result<SessionH
     session_history.with_context(|| format!("{id} has no story"))
 }
 
-/// Contact data is known to be there, and not what it is.
+/// The history shows whether there is contact data, and not its content.
 pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let email = Some(Email::parse("shopper@example.com")?);
@@ -89,8 +89,8 @@ pub async fn operator_queries_open_no_sealed_values(store: &Store) -> anyhow::Re
     Ok(())
 }
 
-/// Operations with their tries, refunds, events with their deliveries and attempts, notifications
-/// and audit entries: its own, and no other session's.
+/// A history contains operations with their tries, refunds, events with their deliveries and
+/// attempts, notifications and audit entries: its own session's, and no other's.
 pub async fn a_session_history_is_complete(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let nothing = store
@@ -145,7 +145,7 @@ fn refunding(fixture: &Fixture, session: &Session) -> UnitOfWork {
     unit
 }
 
-/// The attempt, claimed once and done, and the refund that waits.
+/// Checks the attempt, claimed once and done, and the waiting refund.
 fn has_operations(
     session_history: &SessionHistory,
     done: &Operation,
@@ -165,7 +165,7 @@ fn has_operations(
     Ok(())
 }
 
-/// The event, delivered at the second attempt.
+/// Checks the event, delivered at the second attempt.
 async fn has_event(
     fixture: &Fixture,
     session_history: &SessionHistory,
@@ -217,7 +217,7 @@ fn has_audit(session_history: &SessionHistory, wanted: &AuditEntry) -> anyhow::R
     Ok(())
 }
 
-/// A notification that was found to be about this attempt, and the attempt as it is afterwards.
+/// Closes a notification as being about this attempt; returns the attempt as it is afterwards.
 async fn close_about(
     fixture: &Fixture,
     session: &Session,
@@ -242,7 +242,7 @@ async fn close_about(
     Ok((done, notification))
 }
 
-/// Another session with something of each kind.
+/// Creates another session with something of each kind.
 async fn another_history(fixture: &Fixture) -> anyhow::Result<()> {
     let (session, _) = fixture.session_with_attempt().await?;
     let mut unit = fixture
@@ -275,7 +275,7 @@ async fn unsent_event_has_no_delivery(fixture: &Fixture, event: EventId) -> anyh
     Ok(())
 }
 
-/// No more than so many rows of a kind, the oldest ones, and it says so.
+/// At most the limit of rows per kind, the oldest ones, with a flag that the history is truncated.
 pub async fn a_long_session_history_is_truncated(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;

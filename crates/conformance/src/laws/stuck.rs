@@ -1,4 +1,4 @@
-//! What a person should look at.
+//! Work that needs a person.
 
 use anyhow::Context;
 use oncharge_domain::{
@@ -26,7 +26,7 @@ use crate::{
     },
 };
 
-/// What is stuck for this reason at that time, oldest first.
+/// The stuck items of this kind at this time, oldest first.
 async fn stuck(
     fixture: &Fixture,
     kind: StuckKind,
@@ -41,7 +41,8 @@ async fn ids(fixture: &Fixture, kind: StuckKind, now: Timestamp) -> anyhow::Resu
     Ok(found.into_iter().map(|item| item.id).collect())
 }
 
-/// Stuck from one microsecond past its budget on, with these ids in this order; returns the items.
+/// Checks that these ids, in this order, are stuck from one microsecond past the budget on; returns
+/// the items.
 async fn stuck_past_budget(
     fixture: &Fixture,
     (kind, since): (StuckKind, Timestamp),
@@ -59,8 +60,8 @@ async fn stuck_past_budget(
     Ok(past)
 }
 
-/// Open for longer than a quarter of an hour, or three days where the PSP has accepted it; a
-/// compensation is something else, and what is final nothing.
+/// Stuck if open for longer than a quarter of an hour, or three days if the PSP has accepted it;
+/// compensations are a kind of their own, and final operations are never stuck.
 pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let start = fixture.build.now();
@@ -131,7 +132,7 @@ fn belongs(item: &StuckItem, operation: &Operation, since: Timestamp) -> anyhow:
     Ok(())
 }
 
-/// Listed from the first moment until the money is back.
+/// Compensations are listed at once, until the money is back.
 pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -182,7 +183,8 @@ pub async fn open_compensations_are_stuck_at_once(store: &Store) -> anyhow::Resu
     Ok(())
 }
 
-/// A refund that was paid out, of a session whose capture has failed: for good, and only that.
+/// Refunds that succeeded although their session's capture has failed are listed permanently, and
+/// only those.
 pub async fn refunds_of_failed_captures_are_stuck(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let failed = Status::CaptureFailed(CaptureFailed {
@@ -242,7 +244,7 @@ fn with_status(fixture: &Fixture, session: &Session, status: Status) -> UnitOfWo
     unit
 }
 
-/// Five minutes past the deadline, also while a worker is at it: one that fails at every try holds
+/// Stuck five minutes past the deadline, even under a lease: a worker that fails at every try holds
 /// its lease nearly all the time.
 pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
@@ -279,8 +281,8 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Mismatched, unmatched and malformed ones at once, until they are dismissed; waiting ones past
-/// their budget, also while a worker is at them; unverified ones and those that are over never.
+/// Mismatched, unmatched and malformed ones are stuck at once, until they are dismissed; waiting
+/// ones past their budget, even under a lease; unverified and closed ones never.
 pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
@@ -340,8 +342,8 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An endpoint that has failed for longer than an hour is stuck, with its URL and not its query; not
-/// one that works, was just set or is disabled.
+/// An endpoint that has failed for longer than an hour is stuck, shown with its URL without the
+/// query; not one that works, was just set or is disabled.
 pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (start, kind) = (fixture.build.now(), StuckKind::Endpoint);
@@ -368,8 +370,9 @@ pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a disabled one");
     Ok(())
 }
-/// Five minutes past their time, also while a worker is at them, but not while they wait for their
-/// turn; what waits for its next try is not late. The URL is told without its query.
+/// Stuck five minutes past the due time, even under a lease, but not while they wait for an earlier
+/// first attempt; a delivery that waits for its next retry is not late. The URL is shown without
+/// its query.
 pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -437,7 +440,8 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What is put off again and again without a try (its merchant has no key) is late all the same.
+/// A delivery that is postponed repeatedly without an attempt (its merchant has no key) is late all
+/// the same.
 pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture.endpoint().await?;
@@ -460,7 +464,7 @@ pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()>
     Ok(())
 }
 
-/// The oldest of all kinds first, and no more than asked for.
+/// The oldest of all kinds are listed first, up to the limit.
 pub async fn stuck_items_are_listed_oldest_first(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     ensure_eq!(
@@ -484,7 +488,7 @@ pub async fn stuck_items_are_listed_oldest_first(store: &Store) -> anyhow::Resul
         fixture.build.advance(1);
         wanted.push(fixture.new_event(&fixture.merchant).await?.to_string());
     }
-    // Past every budget but the sessions' deadlines.
+    // Past every budget except the sessions' deadlines.
     let now = fixture.build.now().plus_seconds(1000);
     for limit in [1, 2, 5, 9, 100] {
         let found = store.queue.stuck(now, limit).await?;

@@ -1,4 +1,4 @@
-//! A unit of work is all or nothing, and one can ask whether it was committed.
+//! A unit of work is all or nothing, and whether it was committed can be queried.
 
 use anyhow::ensure;
 use oncharge_domain::{
@@ -14,7 +14,7 @@ use oncharge_testkit::build::reference;
 
 use crate::{Store, fixture::Fixture};
 
-/// Whatever part of a unit fails, no other part of it is there; mended, all of it is.
+/// If any part of a unit fails, no other part is stored; once corrected, all of it is.
 pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
@@ -71,7 +71,7 @@ pub async fn a_unit_is_all_or_nothing(store: &Store) -> anyhow::Result<()> {
     all_of(&fixture, &mended).await
 }
 
-/// A unit over a version that is not the newest fails as a whole: too old, repeated, or created
+/// A unit based on a version that is not the newest fails as a whole: too old, repeated, or created
 /// a second time.
 pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
@@ -109,7 +109,7 @@ pub async fn a_stale_unit_writes_nothing(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A number of an event is used once in a session, and again in every other session.
+/// An event number is unique in its session, and can be used in every other session.
 pub async fn event_numbers_are_unique(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (one, other) = (fixture.session().await?, fixture.session().await?);
@@ -141,7 +141,7 @@ pub async fn event_numbers_are_unique(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Units of every shape are found again, also after later units; those that failed never are.
+/// Committed units of every shape are found, also after later units; failed ones never are.
 pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let scope = |text| fixture.build.scope(&fixture.merchant, text);
@@ -176,8 +176,8 @@ pub async fn is_committed_reports_the_outcome(store: &Store) -> anyhow::Result<(
     Ok(())
 }
 
-/// Good units that wait beside a bad one are committed: where a store writes many together, each
-/// is still all or nothing by itself.
+/// Valid units queued together with an invalid one are committed: even if a store writes several
+/// together, each is all or nothing by itself.
 pub async fn a_failing_unit_affects_no_other(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let session = fixture.session().await?;
@@ -230,7 +230,7 @@ fn operations(unit: &UnitOfWork) -> impl Iterator<Item = OperationId> {
     unit.operations.iter().map(|new| new.operation.id)
 }
 
-/// The session is as it was, and no part of the unit is there.
+/// Checks that the session is unchanged, and no part of the unit is stored.
 async fn nothing_of(fixture: &Fixture, before: &Session, unit: &UnitOfWork) -> anyhow::Result<()> {
     let checkout = &fixture.store.checkout;
     ensure_eq!(fixture.load(before.id).await?, *before, "the session");
@@ -266,7 +266,7 @@ async fn nothing_of(fixture: &Fixture, before: &Session, unit: &UnitOfWork) -> a
     Ok(())
 }
 
-/// Every part of the unit is there.
+/// Checks that every part of the unit is stored.
 async fn all_of(fixture: &Fixture, unit: &UnitOfWork) -> anyhow::Result<()> {
     let checkout = &fixture.store.checkout;
     ensure_eq!(

@@ -1,8 +1,8 @@
-//! HMAC keys derived from a list of keys, and the authenticated tokens made with them.
+//! HMAC keys derived from a keyring, and the authenticated tokens made with them.
 //!
-//! A token is: length of the key's id (1 byte), the id, a body, HMAC-SHA256 (32 bytes). It is signed
-//! under the first key and verified under the key that it names, so that processes whose lists
-//! have different orders accept each other's tokens.
+//! A token is: length of the key's id (1 byte), the id, a body, HMAC-SHA256 (32 bytes). It is
+//! signed under the first key and verified under the key that it names, so that processes whose
+//! keyrings have different orders accept each other's tokens.
 
 use std::{fmt, sync::Arc};
 
@@ -13,7 +13,7 @@ use super::KeyId;
 /// Length of an HMAC-SHA256 tag, in bytes.
 const TAG_LENGTH: usize = 32;
 
-/// HMAC-SHA256 keys for one purpose, one from each key of a list, in its order.
+/// HMAC-SHA256 keys for one purpose, one derived from each key of a keyring, in its order.
 #[derive(Clone)]
 pub struct DerivedKeys(Arc<[(KeyId, hmac::Key)]>);
 
@@ -27,7 +27,7 @@ impl DerivedKeys {
         self.0.iter().map(|(id, key)| (id, key))
     }
 
-    /// A token that carries `body`; the tag covers `signed`.
+    /// A token with this body; its tag covers `signed`.
     pub fn sign(&self, body: &[u8], signed: &[u8]) -> Vec<u8> {
         let Some((id, key)) = self.0.first() else {
             return Vec::new();
@@ -39,7 +39,7 @@ impl DerivedKeys {
         [&[length], id, body, tag.as_ref()].concat()
     }
 
-    /// The body of a token, where a key of this list has made it over the text that `signed` gives
+    /// The body of a token, if a key of this list made its tag over the text that `signed` returns
     /// for that body.
     pub fn verify<'a, T: AsRef<[u8]>>(
         &self,
@@ -64,8 +64,8 @@ impl fmt::Debug for DerivedKeys {
     }
 }
 
-/// Key material for one purpose by HKDF-SHA256; `None` where the algorithm wants more than HKDF
-/// gives, which none of ours does.
+/// Key material for one purpose by HKDF-SHA256; `None` if the algorithm needs more than HKDF
+/// provides, which no algorithm used here does.
 pub(super) fn expand<L: hkdf::KeyType, K>(
     master: &[u8; 32],
     purpose: &str,

@@ -1,11 +1,11 @@
-//! What a key can be recognized by without being known.
+//! Fingerprints, which identify a key without revealing it.
 
 use std::{fmt, str::FromStr};
 
 use super::{KeyId, KeyringError};
 
-/// A key's id with a digest of id and key: equal for equal keys, and of no use to find the key
-/// (HMAC-SHA256 under a key that is derived for nothing else). Its text is `id:hex`.
+/// A key's id with a digest of id and key: equal for equal keys, and useless for finding the key
+/// (HMAC-SHA256 under a key that is derived for this purpose only). Its text is `id:hex`.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct KeyFingerprint {
     /// The key's id.
@@ -29,7 +29,7 @@ impl fmt::Debug for KeyFingerprint {
 impl FromStr for KeyFingerprint {
     type Err = KeyringError;
 
-    /// Reads what [`fmt::Display`] writes.
+    /// Parses what [`fmt::Display`] writes.
     fn from_str(text: &str) -> Result<Self, KeyringError> {
         let (id, digits) = text
             .split_once(':')

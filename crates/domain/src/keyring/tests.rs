@@ -1,4 +1,4 @@
-//! The rules of the key lists, and what is derived from them.
+//! Parsing of keyrings, sealing, and derived keys.
 
 use super::*;
 

@@ -1,26 +1,27 @@
-//! A merchant's accent colour: taken only where everything that is drawn in it can be read.
+//! A merchant's accent color, accepted only if everything drawn in it is readable.
 
 use super::color::Color;
 
-/// The least contrast of text with what lies behind it (WCAG 2.2, 1.4.3, level AA); an accent is the
-/// colour of links, too.
+/// The minimum contrast of text with its background (WCAG 2.2, 1.4.3, level AA); links are drawn in
+/// the accent color, too.
 pub const MIN_CONTRAST: f64 = 4.5;
 
-/// An accent is this close to black or white (relative luminance) when a step further could not be seen.
+/// Relative luminance beyond which an accent is so close to black or white that a further step
+/// would not be visible.
 const NEARLY_BLACK: f64 = 0.03;
 const NEARLY_WHITE: f64 = 0.85;
 
-/// What the shopper's device asks for.
+/// The color scheme that the shopper's device prefers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ColorScheme {
-    /// Dark on light.
+    /// Dark text on a light background.
     Light,
-    /// Light on dark.
+    /// Light text on a dark background.
     Dark,
 }
 
 impl ColorScheme {
-    /// What the checkout's content lies on: `--surface` in the page's style sheet.
+    /// The background of the checkout's content: `--surface` in the page's style sheet.
     pub const fn surface(self) -> Color {
         match self {
             Self::Light => Color::WHITE,
@@ -28,8 +29,8 @@ impl ColorScheme {
         }
     }
 
-    /// The colour of text on an accent: white, or the ground of the dark page (`--page`), which is
-    /// darker than its surface.
+    /// The color of text on an accent: white, or the background of the dark page (`--page`), which
+    /// is darker than its surface.
     pub const fn on_accent(self) -> Color {
         match self {
             Self::Light => Color::WHITE,
@@ -45,23 +46,23 @@ impl ColorScheme {
     }
 }
 
-/// A colour that a merchant has given for one scheme.
+/// A merchant's accent color for one scheme.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Accent(Color);
 
-/// Why a colour is no accent.
+/// Why a color is not accepted as an accent.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum AccentError {
-    /// Not a colour as it is to be written.
+    /// Not a color in the required form.
     #[error("must be a colour like #c2185b or #c28")]
     Form,
-    /// It would be hard to read.
+    /// Its contrast is too low.
     #[error(
         "{color} has a contrast of {}:1 with the {} page ({}); at least {MIN_CONTRAST}:1 is needed",
         format_contrast(*.contrast), .scheme.name(), .scheme.surface()
     )]
     Contrast {
-        /// The colour.
+        /// The color.
         color: Color,
         /// Its contrast with the scheme's surface.
         contrast: f64,
@@ -70,16 +71,16 @@ pub enum AccentError {
     },
 }
 
-/// A contrast with one decimal, cut off: 4.48 is not yet 4.5.
+/// A contrast with one decimal, truncated: 4.48 is below 4.5.
 #[expect(clippy::float_arithmetic, reason = "light is no money")]
 fn format_contrast(contrast: f64) -> String {
     format!("{:.1}", (contrast * 10.0).floor() / 10.0)
 }
 
 impl Accent {
-    /// The accent of this scheme that is written so (`#RRGGBB` or `#RGB`).
+    /// Parses an accent for this scheme (`#RRGGBB` or `#RGB`).
     ///
-    /// Errors: what is no colour, and a colour with too little contrast.
+    /// Errors if the text is not a color, or the color's contrast is too low.
     pub fn parse(text: &str, scheme: ColorScheme) -> Result<Self, AccentError> {
         let accent = Self::from_stored(text)?;
         match Palette::of(accent, scheme) {
@@ -92,33 +93,33 @@ impl Accent {
         }
     }
 
-    /// An accent that was kept. Its contrast is judged whenever it is shown: should the page's surface
-    /// ever change, a merchant may lose its accent, but can be read all the same.
+    /// A stored accent. Its contrast is checked whenever it is shown: if the page's surface ever
+    /// changes, a merchant may lose its accent, but the page stays readable.
     ///
-    /// Errors: what is no colour.
+    /// Errors if the text is not a color.
     pub fn from_stored(text: &str) -> Result<Self, AccentError> {
         Color::parse(text).map(Self).ok_or(AccentError::Form)
     }
 
-    /// Its colour.
+    /// Its color.
     pub fn color(self) -> Color {
         self.0
     }
 }
 
-/// The colours that come of an accent on one scheme; all of them can be read.
+/// The colors derived from an accent for one scheme; all of them are readable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Palette {
     /// Buttons, links and the focus ring.
     pub accent: Color,
-    /// The same under the pointer.
+    /// The same when hovered.
     pub hover: Color,
-    /// Text on either of them.
+    /// Text on either of these.
     pub on_accent: Color,
 }
 
 impl Palette {
-    /// The shade of an accent, if it keeps its contrast there.
+    /// The palette of an accent, if its contrast is sufficient in that scheme.
     pub fn of(accent: Accent, scheme: ColorScheme) -> Option<Self> {
         let Accent(color) = accent;
         let bright = color.luminance();
@@ -183,7 +184,7 @@ mod tests {
     }
 
     fn any_color() -> impl Strategy<Value = Color> {
-        // Random colours are rarely near the ends, where hovering turns round.
+        // Random colors are rarely near the ends, where the hover direction is reversed.
         let near_black = [0_u8..60, 0_u8..60, 0_u8..60];
         let near_white = [200_u8.., 200_u8.., 200_u8..];
         prop_oneof![

@@ -1,25 +1,25 @@
-//! How a merchant's checkout looks: its accent for each scheme, and its logo.
+//! Branding of a merchant's checkout: an accent for each color scheme, and a logo.
 
 use super::{
     accent::{Accent, ColorScheme, Palette},
     logo::Logo,
 };
 
-/// What a merchant has given of its own look; the rest is the checkout's.
+/// A merchant's branding; unset parts use the checkout's defaults.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Branding {
-    /// The accent on light.
+    /// The accent for the light scheme.
     pub accent: Option<Accent>,
-    /// The accent on dark.
+    /// The accent for the dark scheme.
     pub accent_dark: Option<Accent>,
     /// The logo.
     pub logo: Option<Logo>,
 }
 
 impl Branding {
-    /// The colours of this scheme; `None` for the checkout's own. One scheme's accent never helps out
-    /// on the other: white and the dark surface lie 16.9:1 apart, so that no colour keeps 4.5:1 with
-    /// both.
+    /// The palette for this scheme; `None` for the checkout's default. An accent is never used for
+    /// the other scheme: white and the dark surface have a contrast of 16.9:1, so no color reaches
+    /// 4.5:1 with both.
     pub fn palette(&self, scheme: ColorScheme) -> Option<Palette> {
         let accent = match scheme {
             ColorScheme::Light => self.accent,
@@ -63,7 +63,7 @@ mod tests {
         check(None, Some(ON_DARK), [None, Some(ON_DARK)]);
         let both = [Some(ON_LIGHT), Some(ON_DARK)];
         check(both[0], both[1], both);
-        // Kept under another bound than today's.
+        // Stored under a contrast bound other than today's.
         check(both[1], both[0], [None, None]);
     }
 }

@@ -1,11 +1,11 @@
-//! A colour as pages write it, and its contrast with another by WCAG 2.2.
+//! An sRGB color, and its WCAG 2.2 contrast with another.
 
 use std::fmt;
 
-/// How much of a hovered colour's way to black or white is gone, in percent.
+/// How far a hovered color is mixed towards black or white, in percent.
 const HOVER_MIX_PERCENT: u16 = 18;
 
-/// A colour of sRGB without transparency.
+/// An sRGB color without transparency.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Color([u8; 3]);
 
@@ -15,12 +15,12 @@ impl Color {
     /// White.
     pub const WHITE: Self = Self([u8::MAX; 3]);
 
-    /// The colour of this red, green and blue.
+    /// The color with these red, green and blue channels.
     pub const fn of(channels: [u8; 3]) -> Self {
         Self(channels)
     }
 
-    /// Reads `#RRGGBB` or `#RGB` in either case; `None` for anything else.
+    /// Parses `#RRGGBB` or `#RGB` in either case; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         let digits = text.strip_prefix('#')?;
         let full: String = match digits.len() {
@@ -32,15 +32,15 @@ impl Color {
         Some(Self(channels))
     }
 
-    /// Its contrast with another, from 1 (the same) to 21 (black and white); whose turn it is does
-    /// not matter. <https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio>
+    /// The contrast with another color, from 1 (equal) to 21 (black and white); symmetric.
+    /// <https://www.w3.org/TR/WCAG22/#dfn-contrast-ratio>
     #[expect(clippy::float_arithmetic, reason = "light is no money")]
     pub fn contrast(self, other: Self) -> f64 {
         let (one, another) = (self.luminance(), other.luminance());
         (one.max(another) + 0.05) / (one.min(another) + 0.05)
     }
 
-    /// How bright it is, from 0 (black) to 1 (white).
+    /// The relative luminance, from 0 (black) to 1 (white).
     /// <https://www.w3.org/TR/WCAG22/#dfn-relative-luminance>
     #[expect(clippy::float_arithmetic, reason = "light is no money")]
     pub fn luminance(self) -> f64 {
@@ -74,7 +74,7 @@ fn darker(channel: u8) -> u8 {
 }
 
 impl fmt::Display for Color {
-    /// `#rrggbb`: a `#` and six digits, whatever the colour is.
+    /// `#rrggbb`: always a `#` and six digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [red, green, blue] = self.0;
         write!(f, "#{red:02x}{green:02x}{blue:02x}")
@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn contrasts_match_published_values() {
-        // As the checkers in common use print them, with two decimals.
+        // As common contrast checkers print them, with two decimals.
         for (one, another, published) in [
             ("#767676", "#ffffff", 4.54),
             ("#777777", "#ffffff", 4.48),

@@ -1,16 +1,17 @@
-//! A merchant's logo: a small image of a kind that every browser shows.
+//! A merchant's logo: a small image in a format that every browser supports.
 
 use std::{fmt, str};
 
 use imagesize::{ImageSize, ImageType};
 
-/// The largest file, in bytes: the logo stands in the page itself, which is to stay small.
+/// The maximum file size in bytes: the logo is embedded in the page, which must stay small.
 pub const MAX_BYTES: usize = 8 * 1024;
 
-/// The largest width and height, in pixels. A few bytes can stand for an image that takes a phone's memory.
+/// The maximum width and height in pixels: a small file can decode to an image that exhausts a
+/// phone's memory.
 pub const MAX_PIXELS: usize = 2048;
 
-/// What kind of file an image is, told by its content.
+/// The format of an image, detected from its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogoKind {
     /// PNG.
@@ -35,7 +36,7 @@ impl LogoKind {
     }
 }
 
-/// Why a file is no logo.
+/// Why a file is not accepted as a logo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum LogoError {
     /// Too large.
@@ -44,10 +45,10 @@ pub enum LogoError {
     /// Another kind of file.
     #[error("must be a PNG, JPEG, WebP or SVG (in UTF-8)")]
     Kind,
-    /// It begins like an image, but does not go on like one.
+    /// It starts like an image, but is truncated or malformed.
     #[error("is broken: the image's width and height cannot be read")]
     Broken,
-    /// Nothing to see, or too much.
+    /// Its width or height is zero or too large.
     #[error("is {width} × {height} pixels; 1 to {MAX_PIXELS} each are allowed")]
     Pixels {
         /// The width.
@@ -55,16 +56,16 @@ pub enum LogoError {
         /// The height.
         height: usize,
     },
-    /// Definitions that a reader would have to follow.
+    /// A document type declaration, whose entities a parser would have to resolve.
     #[error("must not have a DOCTYPE or ENTITY; a plain <svg> needs neither")]
     Doctype,
-    /// Browsers show an SVG file only with its namespace.
+    /// The root element lacks the SVG namespace, without which browsers do not show the file.
     #[error("must begin with <svg xmlns=\"http://www.w3.org/2000/svg\" …>")]
     Root,
 }
 
-/// An image of at most [`MAX_BYTES`]. It is shown in an `<img>` and nowhere else: there no script of
-/// an SVG runs, and nothing that it names is loaded.
+/// An image of at most [`MAX_BYTES`]. It is shown only in an `<img>`, where scripts of an SVG do
+/// not run and its references are not loaded.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Logo {
     kind: LogoKind,
@@ -72,7 +73,7 @@ pub struct Logo {
 }
 
 impl Logo {
-    /// The logo that a file holds.
+    /// Validates a file.
     pub fn new(bytes: Vec<u8>) -> Result<Self, LogoError> {
         if bytes.len() > MAX_BYTES {
             return Err(LogoError::Size);
@@ -90,12 +91,12 @@ impl Logo {
         Ok(Self { kind, bytes })
     }
 
-    /// What kind of file it is.
+    /// The format of the file.
     pub fn kind(&self) -> LogoKind {
         self.kind
     }
 
-    /// The file.
+    /// The content of the file.
     pub fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -118,11 +119,11 @@ fn check_pixels(bytes: &[u8]) -> Result<(), LogoError> {
     }
 }
 
-/// Its size does not matter: an SVG is drawn at the size of its place.
+/// The size is not checked: an SVG is scaled to its place.
 fn check_svg(bytes: &[u8]) -> Result<(), LogoError> {
     let text = str::from_utf8(bytes).map_err(|_| LogoError::Kind)?;
     let text = text.trim_start_matches('\u{feff}').trim_start();
-    // Zeros are of UTF-16, which is UTF-8 by chance.
+    // Zero bytes indicate UTF-16 that happens to be valid UTF-8.
     if !text.starts_with('<') || text.contains('\0') {
         return Err(LogoError::Kind);
     }
@@ -145,7 +146,7 @@ fn check_svg(bytes: &[u8]) -> Result<(), LogoError> {
         .ok_or(LogoError::Root)
 }
 
-/// What comes after the XML declaration, comments and space.
+/// The text after the XML declaration, comments and white space.
 fn after_prolog(mut text: &str) -> Option<&str> {
     loop {
         let (start, end) = if text.starts_with("<?") {

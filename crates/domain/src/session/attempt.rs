@@ -10,8 +10,8 @@ use crate::{
     time::Timestamp,
 };
 
-/// How many attempts a session lists: more than the counted ones and the abandoned challenges
-/// together, so that only attempts that were never sent are dropped, the oldest first.
+/// The maximum number of listed attempts: more than counted attempts and abandoned challenges
+/// together, so that only attempts that were never sent are dropped, oldest first.
 pub const MAX_LISTED_ATTEMPTS: usize = 20;
 
 /// One attempt of the shopper to pay: an authorize operation.
@@ -21,24 +21,24 @@ pub struct Attempt {
     pub id: OperationId,
     /// How it ended.
     pub outcome: AttemptOutcome,
-    /// Whether it uses up one of the [`MAX_ATTEMPTS`]. A try that was definitely not sent, or whose
-    /// challenge the shopper abandoned, does not.
+    /// Whether it uses up one of the [`MAX_ATTEMPTS`]. An attempt that was definitely not sent, or
+    /// whose challenge the shopper abandoned, does not.
     pub counts: bool,
-    /// The card, where the PSP reports it; the first report is kept.
+    /// The card, if the PSP reports it; the first report is kept.
     pub card: Option<Card>,
-    /// The PSP's reference of the payment, as soon as one is known.
+    /// The PSP's reference of the payment, once known.
     pub reference: Option<PspReference>,
     /// When the shopper paid.
     pub created_at: Timestamp,
 }
 
-/// How an attempt ended. The names on the wire are those of a session's status.
+/// How an attempt ended. Its names in the API are those of a session's status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AttemptOutcome {
     /// It has not ended: the session is `pending` because of it.
     Pending,
-    /// The PSP authorized it, and the session kept the money. What has become of the money since is
-    /// the session's status.
+    /// The PSP authorized it, and the session kept the payment. What has happened to the payment
+    /// since is in the session's status.
     Authorized,
     /// It was declined, or the shopper failed or abandoned the challenge.
     Refused(FailureCode),
@@ -46,12 +46,13 @@ pub enum AttemptOutcome {
     Error(FailureCode),
     /// The session expired first, and no money is held.
     Expired,
-    /// The PSP reported money that the session no longer expected; a compensation reverses it.
+    /// The PSP authorized a payment that the session no longer expected; a compensation reverses
+    /// it.
     Cancelled,
 }
 
 impl AttemptOutcome {
-    /// The status on the wire.
+    /// The status in the API.
     pub fn status(self) -> StatusName {
         match self {
             Self::Pending => StatusName::Pending,
@@ -97,7 +98,7 @@ impl Attempt {
         }
     }
 
-    /// The attempt laid flat, for stores: texts by name, without those that are unset.
+    /// The attempt as a flat map of texts by name, for stores; unset values are left out.
     pub fn snapshot(&self) -> BTreeMap<String, String> {
         let mut flat = BTreeMap::new();
         let mut put = |name: &str, value: Option<String>| {
@@ -124,9 +125,9 @@ impl Attempt {
         flat
     }
 
-    /// Reads what [`Attempt::snapshot`] wrote.
+    /// Parses what [`Attempt::snapshot`] wrote.
     ///
-    /// Errors where a text is missing or has no meaning.
+    /// Errors if a text is missing or invalid.
     pub fn restore(flat: &BTreeMap<String, String>) -> Result<Self, InvalidSnapshot> {
         let text = |name: &str| flat.get(name).map(String::as_str);
         let id = text("id").and_then(|id| id.parse().ok());
@@ -155,7 +156,7 @@ impl Session {
         u32::try_from(counted.count()).unwrap_or(MAX_ATTEMPTS)
     }
 
-    /// The attempt with this id, where it is listed.
+    /// The attempt with this id, if it is listed.
     pub fn attempt(&self, id: OperationId) -> Option<&Attempt> {
         self.attempts.iter().find(|attempt| attempt.id == id)
     }
@@ -170,7 +171,7 @@ impl Session {
         self.attempts.iter_mut().find(|attempt| attempt.id == id)
     }
 
-    /// Lists a new attempt; an older one that does not count makes room for it.
+    /// Lists a new attempt; if the list is full, drops the oldest one that does not count.
     pub(super) fn add_attempt(&mut self, attempt: Attempt) {
         if self.attempts.len() >= MAX_LISTED_ATTEMPTS
             && let Some(oldest) = self.attempts.iter().position(|other| !other.counts)

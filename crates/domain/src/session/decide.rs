@@ -15,30 +15,30 @@ use crate::{
     time::Timestamp,
 };
 
-/// How often a shopper may try to pay. A try that was definitely not sent, or whose challenge the
-/// shopper abandoned, does not count.
+/// How often a shopper may try to pay. An attempt that was definitely not sent, or whose challenge
+/// the shopper abandoned, does not count.
 pub const MAX_ATTEMPTS: u32 = 3;
 
-/// How many 3-D Secure challenges can be opened per session. Bounds the abandoned tries, which
+/// How many 3-D Secure challenges can be opened per session. Bounds the abandoned attempts, which
 /// [`MAX_ATTEMPTS`] does not count.
 pub const MAX_CHALLENGES: u32 = 10;
 
-/// What must become true together.
+/// The result of [`Session::decide`], to be committed as a whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// The session as it is afterwards, its version raised by one where anything changed.
+    /// The session afterwards, its version raised by one if anything changed.
     pub session: Session,
-    /// New operations, to be written down before they are sent.
+    /// New operations, to be committed before they are sent.
     pub operations: Vec<Operation>,
-    /// Operations that were there before and have changed.
+    /// Existing operations that changed.
     pub changed_operations: Vec<Operation>,
     /// A new refund.
     pub refund: Option<Refund>,
-    /// Refunds that were there before and have changed.
+    /// Existing refunds that changed.
     pub changed_refunds: Vec<Refund>,
-    /// What the merchant is told.
+    /// Events for the merchant.
     pub events: Vec<Event>,
-    /// What the audit log keeps, with the operation that it is about.
+    /// Entries for the audit log, with the operation that each is about.
     pub audit: Vec<(AuditAction, OperationId)>,
 }
 
@@ -63,10 +63,10 @@ impl Decision {
 }
 
 impl Session {
-    /// Decides what an input does to this session at this time. Pure: nothing happens by it.
+    /// Decides what an input does to this session at this time. Pure: nothing is sent or stored.
     ///
-    /// Source of the rules: `docs/guide/payments.md`. Errors with a [`Refusal`] where the input is
-    /// not possible; a fact of the PSP that is old news gives an empty decision.
+    /// Source of the rules: `docs/guide/payments.md`. Errors with a [`Refusal`] if the input is not
+    /// possible; an outdated PSP result gives an empty decision.
     pub fn decide(&self, input: Input, now: Timestamp) -> Result<Decision, Refusal> {
         let mut draft = Draft::new(self, now);
         match input {

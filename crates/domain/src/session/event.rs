@@ -1,4 +1,4 @@
-//! Events: what merchants are told, numbered from 1 without gaps in each session.
+//! Events for merchants, numbered from 1 without gaps in each session.
 
 use crate::{
     id::{MerchantId, RefundId, SessionId},
@@ -8,7 +8,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// One change that the merchant is told of.
+/// A change of a session that is reported to the merchant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Event {
     /// The session.
@@ -21,20 +21,20 @@ pub struct Event {
     pub kind: EventKind,
     /// The session's status after it.
     pub status: StatusName,
-    /// What it is about: the captured amount for `payment.captured`, the refund's for a refund's
-    /// event, else the session's.
+    /// The amount it is about: the captured amount for `payment.captured`, the refund's for a
+    /// refund's event, otherwise the session's.
     pub amount: Money,
     /// The session's totals after it.
     pub amounts: Amounts,
     /// Why the payment, its capture or cancel, or the refund failed; set on refused, error and
-    /// failed events, and on `payment.cancelled` where the merchant did not order it.
+    /// failed events, and on `payment.cancelled` if the merchant did not request the cancel.
     pub failure: Option<Failure>,
-    /// The PSP's reference of the payment or refund, where there is one.
+    /// The PSP's reference of the payment or refund, if any.
     pub psp_reference: Option<PspReference>,
-    /// The attempt that it is about, as it was then: the one that ended, or whose payment the session
+    /// The attempt it is about, as it was then: the one that ended, or whose payment the session
     /// keeps or kept.
     pub attempt: Option<Attempt>,
-    /// The refund that it is about.
+    /// The refund it is about.
     pub refund: Option<RefundId>,
     /// Until when the shopper may try again.
     pub retry_until: Option<Timestamp>,
@@ -47,9 +47,9 @@ pub struct Event {
 pub struct Amounts {
     /// Authorized for the payment that the session keeps or kept.
     pub authorized: Money,
-    /// Captured; nothing after a capture that failed.
+    /// Captured; zero after a capture that failed.
     pub captured: Money,
-    /// Refunds requested and succeeded together.
+    /// Requested and succeeded refunds together.
     pub refunded: Money,
 }
 
@@ -58,17 +58,17 @@ pub struct Amounts {
 pub struct Failure {
     /// The code.
     pub code: FailureCode,
-    /// The PSP's reason; `None` where the code says all there is.
+    /// The PSP's reason; `None` if the code is sufficient.
     pub reason: Option<RefusalReason>,
 }
 
 impl Failure {
-    /// A failure that its code describes.
+    /// A failure without a PSP reason.
     pub fn new(code: FailureCode) -> Self {
         Self { code, reason: None }
     }
 
-    /// Why a refund failed: the issuer's reasons keep their codes; all else is `psp_error`.
+    /// Why a refund failed: the issuer's reasons keep their codes; all others become `psp_error`.
     pub fn of_refund(reason: &RefusalReason) -> Self {
         let code = match reason {
             RefusalReason::CardDeclined => FailureCode::CardDeclined,
@@ -87,7 +87,7 @@ impl Failure {
         }
     }
 
-    /// The text for people: the PSP's reason where there is one, else the code's own text.
+    /// The human-readable text: the PSP's reason if there is one, otherwise the code's text.
     pub fn message(&self) -> &str {
         match &self.reason {
             Some(reason) => reason.as_str(),
@@ -96,35 +96,35 @@ impl Failure {
     }
 }
 
-/// What happened.
+/// The kind of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// The money is reserved.
+    /// The amount is reserved.
     PaymentAuthorized,
-    /// The money is taken.
+    /// The amount is captured.
     PaymentCaptured,
-    /// The PSP, the issuer or we said no.
+    /// The PSP, the issuer or OnCharge refused the payment.
     PaymentRefused,
-    /// The reserved money was released.
+    /// The reserved amount was released.
     PaymentCancelled,
-    /// The session's time is over.
+    /// The session has expired.
     PaymentExpired,
-    /// A technical failure that surely moved no money.
+    /// A technical failure that definitely moved no money.
     PaymentError,
-    /// A capture failed, or was taken back.
+    /// A capture failed, or was reversed.
     PaymentCaptureFailed,
     /// A cancel failed.
     PaymentCancelFailed,
-    /// A refund was ordered.
+    /// A refund was requested.
     RefundRequested,
     /// A refund was paid out.
     RefundSucceeded,
-    /// A refund was not paid out, or taken back.
+    /// A refund was not paid out, or was reversed.
     RefundFailed,
 }
 
 impl EventKind {
-    /// All of them.
+    /// All kinds.
     pub const ALL: &'static [Self] = &[
         Self::PaymentAuthorized,
         Self::PaymentCaptured,
@@ -139,7 +139,7 @@ impl EventKind {
         Self::RefundFailed,
     ];
 
-    /// The name on the wire and in the store.
+    /// The name in the API and in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::PaymentAuthorized => "payment.authorized",
@@ -156,7 +156,7 @@ impl EventKind {
         }
     }
 
-    /// Reads what [`EventKind::name`] writes.
+    /// Parses what [`EventKind::name`] writes.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|kind| kind.name() == name)
     }

@@ -1,4 +1,4 @@
-//! What can happen to a session: merchants' commands, shoppers' acts, PSP facts, deadlines.
+//! Inputs of a session: merchants' commands, shoppers' actions, PSP results, deadlines.
 
 use crate::{
     card::Card,
@@ -10,19 +10,19 @@ use crate::{
     text::Reference,
 };
 
-/// One thing that happens to a session; ids that it may need come in with it.
+/// One input; it contains the ids that the decision may need.
 #[derive(Clone, Debug)]
 pub enum Input {
     /// The shopper pays.
     Pay {
         /// The id of the attempt.
         operation: OperationId,
-        /// The identity of the try.
+        /// The fingerprint that identifies the attempt.
         token: TokenFingerprint,
         /// Whether the shopper is on the shared blocklist.
         banned: bool,
     },
-    /// The shopper gives up an open challenge.
+    /// The shopper abandons an open challenge.
     Abandon {
         /// The id of the cancel.
         operation: OperationId,
@@ -31,7 +31,7 @@ pub enum Input {
     Capture {
         /// The id of the capture.
         operation: OperationId,
-        /// How much; `None` for all.
+        /// The amount in minor units; `None` for all.
         amount: Option<i64>,
         /// The session's capture or cancel in flight, if any. It must be read after the session.
         in_flight: Option<Box<Operation>>,
@@ -43,7 +43,7 @@ pub enum Input {
         /// As for a capture.
         in_flight: Option<Box<Operation>>,
     },
-    /// The merchant withdraws an unpaid session.
+    /// The merchant expires an unpaid session.
     Expire,
     /// The merchant refunds.
     Refund {
@@ -51,7 +51,7 @@ pub enum Input {
         operation: OperationId,
         /// The id of the refund.
         refund: RefundId,
-        /// How much.
+        /// The amount.
         amount: Money,
         /// The merchant's reference.
         reference: Reference,
@@ -61,33 +61,35 @@ pub enum Input {
         /// The id of the operation that may be needed.
         operation: OperationId,
     },
-    /// Something was learned of an operation.
+    /// A PSP result for an operation.
     PspUpdate(Box<PspUpdate>),
 }
 
-/// What was learned of an operation, with all that the decision may touch.
+/// A PSP result for an operation, with everything that the decision may change.
 #[derive(Clone, Debug)]
 pub struct PspUpdate {
     /// The operation.
     pub operation: Operation,
-    /// What was learned.
+    /// The result.
     pub result: PspResult,
     /// The card that the PSP reported with it.
     pub card: Option<Card>,
-    /// Whether a merchant's request waits for it and will be told: then a refusal makes no event.
+    /// Whether a merchant's request waits for it and gets the response: a refusal then adds no
+    /// event.
     pub waiting: bool,
-    /// The id of an operation that may be needed (a compensation, an ending).
+    /// The id of an operation that may be needed (a compensation, or a cancel of the attempt).
     pub next_operation_id: OperationId,
     /// For a cancel that ends an attempt: that attempt's operation.
     pub attempt: Option<Operation>,
     /// For a refund's operation: the refund.
     pub refund: Option<Refund>,
-    /// For a capture: refunds of the session that were surely never sent, with their operations.
+    /// For a capture: refunds of the session that were definitely never sent, with their
+    /// operations.
     pub unsent_refunds: Vec<(Refund, Operation)>,
 }
 
 impl PspUpdate {
-    /// Nothing known of this operation yet (a look-up that found nothing), nothing else loaded.
+    /// An update whose look-up found nothing, with nothing else loaded.
     pub fn new(operation: Operation, next_operation_id: OperationId) -> Self {
         Self {
             operation,

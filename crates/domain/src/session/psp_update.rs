@@ -1,6 +1,6 @@
-//! What a word of the PSP (answer, look-up, notification, time-out) does to a session.
+//! Applies a PSP result (response, look-up, notification, time-out) to a session.
 //!
-//! Words may come twice, late, or out of order: an old one changes nothing.
+//! Results may be repeated, late, or out of order: an outdated one changes nothing.
 
 mod authorize;
 mod cancel;
@@ -15,12 +15,12 @@ use crate::{
     session::{Draft, PspUpdate, Refusal},
 };
 
-/// How long after a session's expiry the PSP's word for an authorisation still stands, in seconds.
+/// How long after a session's expiry an authorization is still kept, in seconds.
 pub const LATE_AUTHORIZATION_SECONDS: i64 = 900;
 
-/// How long after its last sending a look-up that finds nothing is believed, in seconds; only for
-/// attempts whose session is past its expiry, which are never sent again. No call lives longer
-/// than a sixth of this, and money that came later still would be sent back.
+/// How long after its last sending a look-up that finds nothing becomes conclusive, in seconds;
+/// only for attempts whose session is past its expiry, which are never sent again. No call lasts
+/// longer than a sixth of this, and an even later authorization would be compensated.
 pub const NOT_FOUND_GRACE_SECONDS: i64 = 60;
 
 pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal> {
@@ -44,10 +44,10 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
     }
 }
 
-/// What a word that ends nothing says of the operation's way to the PSP.
+/// Updates the send state of an operation from a result that does not end it.
 ///
-/// [`PspResult::NotSent`] counts only while nothing may have been sent before: a later try that could
-/// not connect proves nothing about an earlier one.
+/// [`PspResult::NotSent`] counts only while nothing may have been sent before: a later try that
+/// could not connect proves nothing about an earlier one.
 fn record_progress(draft: &mut Draft, operation: Operation, result: &PspResult) {
     let before = operation.sending;
     let (sending, reference) = match result {
@@ -66,7 +66,7 @@ fn record_progress(draft: &mut Draft, operation: Operation, result: &PspResult) 
     draft.update_open(operation, sending, reference);
 }
 
-/// Whether this word says that the operation was surely never sent.
+/// Whether this result shows that the operation was definitely never sent.
 fn is_definitely_not_sent(operation: &Operation, result: &PspResult) -> bool {
     *result == PspResult::NotSent
         && matches!(operation.sending, SendState::Intended | SendState::NotSent)

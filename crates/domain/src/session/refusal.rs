@@ -1,4 +1,4 @@
-//! Why a session refuses an input; nothing is changed then.
+//! Why a session refuses an input; a refused input changes nothing.
 
 use crate::{
     money::Money,
@@ -14,16 +14,17 @@ pub enum Refusal {
     /// Another operation must end first.
     #[error("not possible while {} is in progress", .0.text())]
     InProgress(InProgress),
-    /// The refunds would exceed what was captured; this much can still be refunded.
+    /// The refunds would exceed the captured amount; contains the amount that can still be
+    /// refunded.
     #[error("the refunds would exceed the captured amount")]
     RefundExceedsCaptured(Money),
-    /// More than was authorized, which is this much.
+    /// The capture would exceed the authorized amount, which it contains.
     #[error("the amount exceeds the authorized amount")]
     CaptureExceedsAuthorized(Money),
     /// The currency is not the session's.
     #[error("the currency is not the session's")]
     CurrencyMismatch,
-    /// State and input contradict each other: a fault of ours, nothing may be guessed.
+    /// State and input contradict each other: an internal error, nothing may be guessed.
     #[error("state and input contradict each other: {0}")]
     Inconsistent(&'static str),
 }
@@ -40,7 +41,7 @@ pub enum InProgress {
 }
 
 impl InProgress {
-    /// With its article, for messages.
+    /// The name with its article, for messages.
     pub fn text(self) -> &'static str {
         match self {
             Self::Attempt => "an attempt to pay",

@@ -1,4 +1,4 @@
-//! A session's state laid flat, for stores: every column of a row, and back without loss.
+//! Flat form of a session's status for stores, convertible in both directions without loss.
 
 use std::collections::BTreeMap;
 
@@ -14,27 +14,27 @@ use crate::{
     time::Timestamp,
 };
 
-/// The part of a row that follows from [`Status`]: plain columns for what queries and constraints
+/// The columns of a row that follow from [`Status`]: plain columns for what queries and constraints
 /// use, and one small map for the rest.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Snapshot {
-    /// The attempt that is open or that brought the payment.
+    /// The attempt that is open or that led to the payment.
     pub attempt: Option<OperationId>,
     /// The PSP's reference of the payment.
     pub psp_reference: Option<String>,
-    /// Authorised, minor units.
+    /// The authorized amount in minor units.
     pub authorized: i64,
-    /// Captured, minor units.
+    /// The captured amount in minor units.
     pub captured: i64,
-    /// Refunds asked for whose outcome is open, minor units.
+    /// Refunds requested whose outcome is open, in minor units.
     pub refunds_requested: i64,
-    /// Refunds paid out, minor units.
+    /// Refunds paid out, in minor units.
     pub refunds_succeeded: i64,
-    /// Why the session is where it is.
+    /// The failure that led to this status.
     pub failure: Option<String>,
-    /// Whether another try is allowed while time is left.
+    /// Whether another attempt is allowed before the expiry.
     pub retry: bool,
-    /// What else the status holds, by name; empty for most.
+    /// The remaining values of the status, by name; empty for most.
     pub progress: BTreeMap<String, String>,
 }
 
@@ -44,7 +44,7 @@ pub struct Snapshot {
 pub struct InvalidSnapshot(pub &'static str);
 
 impl Session {
-    /// The status laid flat.
+    /// The status in its flat form.
     pub fn snapshot(&self) -> Snapshot {
         let refunds = self.refunds();
         let mut snapshot = Snapshot {
@@ -71,9 +71,9 @@ impl Session {
         snapshot
     }
 
-    /// The status that a row's columns say; `amount` is the session's.
+    /// The status that a row's columns represent; `amount` is the session's.
     ///
-    /// Errors where the columns contradict each other.
+    /// Errors if the columns contradict each other.
     pub fn restore_status(
         name: StatusName,
         snapshot: &Snapshot,

@@ -7,30 +7,30 @@ use crate::{
     time::Timestamp,
 };
 
-/// How far a session's payment has come.
+/// The status of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Status {
-    /// Nobody has paid yet.
+    /// There has been no attempt to pay yet.
     Created,
-    /// An attempt is with the PSP or the shopper is in a challenge.
+    /// An attempt is at the PSP, or the shopper is in a challenge.
     Pending(Pending),
-    /// The money is reserved.
+    /// The amount is reserved.
     Authorized(Authorized),
-    /// The money is taken.
+    /// The amount is captured.
     Captured(Captured),
-    /// The reserved money was released.
+    /// The reserved amount was released.
     Cancelled(Cancelled),
-    /// The PSP, the issuer or we said no.
+    /// The PSP, the issuer or OnCharge refused the payment.
     Refused(Unpaid),
-    /// A technical failure that surely moved no money.
+    /// A technical failure that definitely moved no money.
     Error(Unpaid),
-    /// The capture was taken back by the PSP; on the wire this is `error`, too.
+    /// The PSP reversed the capture; in the API this is `error`, too.
     CaptureFailed(CaptureFailed),
-    /// The time to pay is over, or the merchant withdrew the session.
+    /// The time to pay is over, or the merchant expired the session.
     Expired,
 }
 
-/// The names of the statuses on the wire.
+/// The names of the statuses in the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum StatusName {
     /// `created`
@@ -56,18 +56,18 @@ pub enum StatusName {
 pub struct Pending {
     /// The attempt's operation.
     pub attempt: OperationId,
-    /// How far it is.
+    /// Its present step.
     pub step: Step,
-    /// Whether the session's time is over, so that what is open is being ended.
+    /// Whether the session has expired, so that the attempt is being ended.
     pub expiring: bool,
 }
 
-/// How far an attempt is.
+/// The step of an open attempt.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Step {
-    /// No word of the PSP yet.
+    /// No PSP result yet.
     AwaitingResult,
-    /// The PSP has accepted it and sends the result later.
+    /// The PSP has accepted it and will send the result later.
     Accepted(Accepted),
     /// The shopper is in a challenge.
     Challenge(OpenChallenge),
@@ -80,16 +80,16 @@ pub enum Step {
 pub struct Accepted {
     /// The PSP's reference.
     pub reference: PspReference,
-    /// When the challenge that the shopper has finished was opened; `None` without a challenge.
+    /// When the challenge that the shopper has completed was opened; `None` without a challenge.
     pub challenge_since: Option<Timestamp>,
 }
 
-/// A challenge that waits for the shopper.
+/// A challenge that the shopper has to complete.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct OpenChallenge {
-    /// Where it takes place.
+    /// The challenge.
     pub challenge: Challenge,
-    /// Since when.
+    /// When it was opened.
     pub since: Timestamp,
 }
 
@@ -100,14 +100,14 @@ pub struct AttemptCancel {
     pub by: OperationId,
     /// The payment that it cancels.
     pub reference: PspReference,
-    /// What has become known of the attempt meanwhile.
+    /// The result for the attempt since then, if any.
     pub outcome: Option<OutcomeDuringCancel>,
 }
 
-/// What became of an attempt while it was being cancelled.
+/// The result for an attempt while it was being cancelled.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum OutcomeDuringCancel {
-    /// It was authorised after all.
+    /// It was authorized after all.
     Authorized {
         /// The PSP's reference.
         reference: PspReference,
@@ -121,24 +121,24 @@ pub enum OutcomeDuringCancel {
 /// The payment that a session keeps.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Payment {
-    /// The attempt that brought it.
+    /// The attempt that led to it.
     pub attempt: OperationId,
     /// The PSP's reference.
     pub reference: PspReference,
-    /// How much was authorised.
+    /// The authorized amount.
     pub authorized: Money,
 }
 
-/// Reserved money.
+/// A reserved amount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Authorized {
     /// The payment.
     pub payment: Payment,
-    /// The automatic capture to come; `None` where only the merchant captures.
+    /// The planned automatic capture; `None` if only the merchant captures.
     pub planned_capture: Option<PlannedCapture>,
     /// The capture or cancel whose outcome is open.
     pub in_flight: Option<InFlight>,
-    /// The PSP said that the authorisation is gone while something was in flight.
+    /// Set if the PSP reported that the authorization is gone while an operation was in flight.
     pub lapsed: Option<FailureCode>,
 }
 
@@ -147,8 +147,8 @@ pub struct Authorized {
 pub struct PlannedCapture {
     /// When it starts.
     pub due: Timestamp,
-    /// How much it captures: the authorized amount, or what the merchant ordered by a capture that
-    /// was definitely not sent.
+    /// The amount to capture: the authorized amount, or the amount of a merchant's capture that was
+    /// definitely not sent.
     pub amount: Money,
 }
 
@@ -161,7 +161,7 @@ pub struct InFlight {
     pub kind: InFlightKind,
 }
 
-/// Which operation is in flight on an authorised session.
+/// Which operation is in flight on an authorized session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum InFlightKind {
     /// A capture.
@@ -170,59 +170,59 @@ pub enum InFlightKind {
     Cancel,
 }
 
-/// Taken money.
+/// A captured amount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Captured {
     /// The payment.
     pub payment: Payment,
-    /// The operation that captured it (the attempt itself where it was captured at once).
+    /// The operation that captured it (the attempt itself if it was captured at once).
     pub capture: OperationId,
-    /// How much.
+    /// The captured amount.
     pub captured: Money,
-    /// What of it goes or went back.
+    /// The totals of its refunds.
     pub refunds: Refunds,
 }
 
 /// Totals of refunds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Refunds {
-    /// Asked for, outcome open.
+    /// Requested, outcome open.
     pub requested: Money,
     /// Paid out.
     pub succeeded: Money,
 }
 
-/// Released money.
+/// A released amount.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Cancelled {
     /// The payment.
     pub payment: Payment,
-    /// Why, where it was not the merchant's order.
+    /// Why, unless the merchant requested it.
     pub failure: Option<FailureCode>,
 }
 
-/// No money moved.
+/// An attempt that moved no money.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Unpaid {
     /// Why.
     pub failure: FailureCode,
-    /// Whether another try is allowed while time is left.
+    /// Whether another attempt is allowed before the expiry.
     pub retry: bool,
 }
 
-/// A capture that the PSP took back.
+/// A capture that the PSP reversed.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CaptureFailed {
     /// The payment.
     pub payment: Payment,
-    /// Refunds that were under way or paid out.
+    /// Refunds that were in progress or paid out.
     pub refunds: Refunds,
 }
 
-/// Why a session is where it is, as the merchant sees it.
+/// Why a session failed, as the merchant sees it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FailureCode {
-    /// The issuer said no.
+    /// The issuer declined the card.
     CardDeclined,
     /// Not enough money.
     InsufficientFunds,
@@ -230,15 +230,15 @@ pub enum FailureCode {
     ExpiredCard,
     /// The shopper failed the challenge.
     AuthenticationFailed,
-    /// The shopper left the challenge.
+    /// The shopper abandoned the challenge.
     AuthenticationAbandoned,
-    /// The authorisation lapsed.
+    /// The authorization lapsed.
     AuthorizationExpired,
-    /// The authorisation was voided at the PSP.
+    /// The authorization was voided at the PSP.
     VoidedAtPsp,
-    /// The PSP took the capture back.
+    /// The PSP reversed the capture.
     CaptureFailed,
-    /// The risk engine said no.
+    /// The risk engine refused the payment.
     RiskRejected,
     /// The shopper is on the shared blocklist.
     GlobalBan,
@@ -249,15 +249,15 @@ pub enum FailureCode {
 macro_rules! names {
     ($type:ident { $($variant:ident = $name:literal),* $(,)? }) => {
         impl $type {
-            /// All of them.
+            /// All values.
             pub const ALL: &'static [Self] = &[$(Self::$variant),*];
 
-            /// The name on the wire and in the store.
+            /// The name in the API and in the store.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $name),* }
             }
 
-            /// Reads what [`Self::name`] writes.
+            /// Parses what [`Self::name`] writes.
             pub fn parse(name: &str) -> Option<Self> {
                 match name { $($name => Some(Self::$variant),)* _ => None }
             }
@@ -279,7 +279,7 @@ names!(FailureCode {
 });
 
 impl FailureCode {
-    /// What the merchant is told in `failure.message`.
+    /// The text of `failure.message`.
     pub fn message(self) -> &'static str {
         match self {
             Self::CardDeclined => "The card was declined.",
@@ -306,7 +306,7 @@ impl FailureCode {
         }
     }
 
-    /// The code for what a PSP said of an authorisation.
+    /// The code for a PSP's refusal of an authorization.
     pub fn of_refusal(reason: &RefusalReason) -> Self {
         match reason {
             RefusalReason::InsufficientFunds => Self::InsufficientFunds,
@@ -346,7 +346,7 @@ impl Status {
         }
     }
 
-    /// The name on the wire.
+    /// The name in the API.
     pub fn name(&self) -> StatusName {
         match self {
             Self::Created => StatusName::Created,
@@ -362,7 +362,7 @@ impl Status {
 }
 
 impl Refunds {
-    /// No refund yet, in the currency of this amount.
+    /// No refunds, in the currency of this amount.
     pub fn none(like: Money) -> Self {
         let zero = Money::zero(like.currency());
         Self {

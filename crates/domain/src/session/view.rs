@@ -1,4 +1,4 @@
-//! What can be read off a session at a time, for answers and events.
+//! Values derived from a session at a given time, for responses and events.
 
 use time::Duration;
 
@@ -17,13 +17,13 @@ use crate::{
 pub enum NextAction {
     /// Nothing.
     None,
-    /// Finish the challenge at this address.
+    /// Complete the challenge at this URL.
     Challenge(String),
     /// Try again.
     Retry {
         /// Why the previous try failed.
         reason: RetryReason,
-        /// Whether the next try can be the last: one attempt or one challenge is left.
+        /// Whether the next attempt can be the last: one attempt or one challenge is left.
         last_try: bool,
     },
 }
@@ -31,20 +31,20 @@ pub enum NextAction {
 /// Why the shopper is asked to try again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RetryReason {
-    /// The issuer said no.
+    /// The issuer declined the card.
     CardDeclined,
     /// Not enough money.
     InsufficientFunds,
     /// The card has expired.
     ExpiredCard,
-    /// The challenge was failed or left.
+    /// The challenge was failed or abandoned.
     AuthenticationFailed,
     /// A technical failure.
     Technical,
 }
 
 impl RetryReason {
-    /// The name on the wire.
+    /// The name in the API.
     pub fn name(self) -> &'static str {
         match self {
             Self::CardDeclined => "card_declined",
@@ -57,13 +57,13 @@ impl RetryReason {
 }
 
 impl Session {
-    /// The status as it was last decided.
+    /// The stored status, whether or not the session has expired since.
     pub fn status_name(&self) -> StatusName {
         self.status.name()
     }
 
-    /// The status as it is read at this time: a session in `created` whose time is over is
-    /// `expired` at once, whether or not it was swept. No other status changes by reading.
+    /// The status at this time: a session in `created` past its expiry is `expired` at once, even
+    /// if the deadline was not applied yet. No other status depends on the time of reading.
     pub fn status_at(&self, now: Timestamp) -> StatusName {
         match self.status {
             Status::Created if now >= self.expires_at => StatusName::Expired,
@@ -71,7 +71,7 @@ impl Session {
         }
     }
 
-    /// Until when the shopper may try again; `None` where it is final or nothing was refused.
+    /// Until when the shopper may try again; `None` if the status is final or nothing was refused.
     pub fn retry_until(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.status {
             Status::Refused(unpaid) | Status::Error(unpaid)
@@ -101,7 +101,7 @@ impl Session {
         }
     }
 
-    /// Whether neither the attempts nor the challenges are used up.
+    /// Whether both attempts and challenges are left.
     pub(super) fn has_tries_left(&self) -> bool {
         self.counted_attempts() < MAX_ATTEMPTS && self.challenges < MAX_CHALLENGES
     }
@@ -111,7 +111,7 @@ impl Session {
             || self.challenges.saturating_add(1) >= MAX_CHALLENGES
     }
 
-    /// Why the session is where it is.
+    /// The failure that led to the present status.
     pub fn failure(&self) -> Option<FailureCode> {
         match &self.status {
             Status::Refused(unpaid) | Status::Error(unpaid) => Some(unpaid.failure),
@@ -121,7 +121,7 @@ impl Session {
         }
     }
 
-    /// The PSP's reference of the payment, where one is known.
+    /// The PSP's reference of the payment, if known.
     pub fn psp_reference(&self) -> Option<&PspReference> {
         match &self.status {
             Status::Pending(pending) => match &pending.step {
@@ -138,7 +138,7 @@ impl Session {
         }
     }
 
-    /// How much was authorised for the payment that the session keeps or kept.
+    /// The authorized amount of the payment that the session keeps or kept.
     pub fn amount_authorized(&self) -> Money {
         match &self.status {
             Status::Authorized(authorized) => authorized.payment.authorized,
@@ -149,7 +149,7 @@ impl Session {
         }
     }
 
-    /// How much was captured (nothing after a capture that failed).
+    /// The captured amount (zero after a capture that failed).
     pub fn amount_captured(&self) -> Money {
         match &self.status {
             Status::Captured(captured) => captured.captured,
@@ -166,7 +166,7 @@ impl Session {
         }
     }
 
-    /// Requested and paid out together.
+    /// Requested and succeeded refunds together.
     pub fn amount_refunded(&self) -> Money {
         let refunds = self.refunds();
         refunds
@@ -184,7 +184,7 @@ impl Session {
         }
     }
 
-    /// What can still be refunded.
+    /// The amount that can still be refunded.
     pub fn amount_refundable(&self) -> Money {
         let zero = Money::zero(self.amount.currency());
         self.amount_captured()
@@ -197,8 +197,8 @@ impl Session {
         self.status.in_flight().map(|flight| flight.kind)
     }
 
-    /// When the deadlines worker must look at this session next: its expiry, the end of an open
-    /// challenge, an automatic capture. `None` where nothing depends on the clock.
+    /// When the deadlines worker must process this session next: its expiry, the end of an open
+    /// challenge, an automatic capture. `None` if nothing is scheduled.
     pub fn due_at(&self) -> Option<Timestamp> {
         match &self.status {
             Status::Created => Some(self.expires_at),
@@ -211,7 +211,7 @@ impl Session {
     }
 
     /// When an attempt in this step is ended. A challenge that was opened before `expires_at` may
-    /// finish, and so may the PSP's processing after it.
+    /// be completed after it, and so may the PSP's processing.
     fn step_ends_at(&self, step: &Step) -> Timestamp {
         match step {
             Step::Challenge(open) => self.challenge_ends_at(open.since),

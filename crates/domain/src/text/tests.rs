@@ -1,4 +1,4 @@
-//! Each rule for texts, with what it takes and what it refuses.
+//! What each text rule accepts and refuses.
 
 use super::*;
 

@@ -1,12 +1,12 @@
-//! Which addresses a merchant's server on the internet can have.
+//! Which IP addresses webhooks may be sent to.
 //!
-//! A merchant's URL is hostile input: it must never lead into our own network. The ranges are those
-//! of IANA's special-purpose address registries (RFC 6890 and its updates).
+//! A merchant's URL is hostile input: it must never lead into the internal network. The ranges are
+//! those of IANA's special-purpose address registries (RFC 6890 and its updates).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Whether this is a unicast address of the public internet: not private, loopback, link-local,
-/// multicast, reserved, nor one of these in another spelling (mapped, translated, tunnelled).
+/// multicast, reserved, nor one of these in another notation (mapped, translated, tunnelled).
 pub fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_public_v4(address),
@@ -18,14 +18,14 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
     let special = match address.octets() {
         // This network, private, loopback, multicast and everything above it.
         [0 | 10 | 127 | 224..=255, ..]
-        // Link-local, where clouds keep their metadata.
+        // Link-local, including the metadata services of clouds.
         | [169, 254, ..]
         // Private.
         | [172, 16..=31, ..]
         | [192, 168, ..]
-        // Shared by carriers.
+        // Carrier-grade NAT.
         | [100, 64..=127, ..]
-        // Protocol assignments, documentation, the anycast of 6to4.
+        // Protocol assignments, documentation, 6to4 anycast.
         | [192, 0, 0 | 2, _]
         | [192, 88, 99, _]
         | [198, 51, 100, _]
@@ -41,7 +41,7 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
 
 fn is_public_v6(address: Ipv6Addr) -> bool {
     match address.segments() {
-        // IPv4 in another spelling: mapped, and translated by NAT64.
+        // IPv4 in another notation: mapped, and translated by NAT64.
         [0, 0, 0, 0, 0, 0xffff, high, low] | [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             let [a, b] = high.to_be_bytes();
             let [c, d] = low.to_be_bytes();
@@ -49,7 +49,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
         }
         // Protocol assignments (with Teredo), documentation, 6to4.
         [0x2001, 0..=0x01ff | 0x0db8, ..] | [0x2002, ..] | [0x3fff, 0..=0x0fff, ..] => false,
-        // All global unicast that is handed out begins with the bits 001.
+        // All allocated global unicast addresses begin with the bits 001.
         [first, ..] => (0x2000..=0x3fff).contains(&first),
     }
 }

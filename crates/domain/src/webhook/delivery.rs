@@ -1,4 +1,4 @@
-//! The life of one event on its way to the merchant: tried until it is taken, at most ten times.
+//! Delivery of one event: attempted until the merchant accepts it, at most ten times.
 
 use ::time::Duration;
 
@@ -8,26 +8,26 @@ use crate::{
     time::Timestamp,
 };
 
-/// After so many failed attempts in a row a delivery is dead.
+/// The number of consecutive failed attempts after which a delivery is dead.
 pub const MAX_FAILED_ATTEMPTS: u32 = 10;
-/// The waits after the first failures, in seconds: 1 min, 5 min, 30 min, 2 h; then 12 h each.
+/// The delays after the first failures, in seconds: 1 min, 5 min, 30 min, 2 h; then 12 h each.
 const RETRY_DELAYS: [i64; 4] = [60, 300, 1800, 7200];
 const LAST_RETRY_DELAY: i64 = 12 * 3600;
-/// An endpoint that has done nothing but fail for so long is disabled, in seconds.
+/// How long every attempt must have failed for an endpoint to be disabled, in seconds.
 const DISABLE_AFTER: i64 = 5 * 86_400;
 const HTTP_GONE: u16 = 410;
 
-/// How fast the schedule's hours go by.
+/// The speed of the retry schedule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ScheduleSpeed {
-    /// As they are.
+    /// Real time.
     Real,
     /// For sandboxes and tests: an hour becomes a second.
     Fast,
 }
 
 impl ScheduleSpeed {
-    /// So many seconds of the schedule.
+    /// The duration of this many seconds of the schedule.
     fn seconds(self, seconds: i64) -> Duration {
         match self {
             Self::Real => Duration::seconds(seconds),
@@ -35,14 +35,14 @@ impl ScheduleSpeed {
         }
     }
 
-    /// The wait after so many failures (from 1).
+    /// The delay after this many failures (from 1).
     fn retry_delay(self, failures: u32) -> Duration {
         let index = usize::try_from(failures.saturating_sub(1)).unwrap_or(usize::MAX);
         self.seconds(RETRY_DELAYS.get(index).copied().unwrap_or(LAST_RETRY_DELAY))
     }
 }
 
-/// An event on its way.
+/// An event to be delivered to a webhook endpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Delivery {
     /// The event.
@@ -53,27 +53,27 @@ pub struct Delivery {
     pub merchant: MerchantId,
     /// The event's number in its session.
     pub sequence: u32,
-    /// The endpoint of the time when it happened, or when it was redelivered.
+    /// The endpoint at the time of the event or of its last redelivery.
     pub endpoint: EndpointId,
-    /// Where it goes: the URL that the endpoint had at that time.
+    /// The URL that the endpoint had at that time.
     pub url: EndpointUrl,
-    /// How far it is.
+    /// Its state.
     pub state: DeliveryState,
-    /// How often it was attempted in all.
+    /// The total number of attempts.
     pub attempts: u32,
-    /// How many attempts have failed since it happened or was redelivered.
+    /// The number of failed attempts since the event or its last redelivery.
     pub failures: u32,
-    /// How often it was redelivered. An attempt that began in an earlier round is kept, but says
-    /// nothing of how far the delivery is by then.
+    /// How often it was redelivered. An attempt that began in an earlier round is stored, but does
+    /// not change the delivery's state.
     pub round: u32,
 }
 
-/// How far a delivery is.
+/// The state of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DeliveryState {
     /// It waits for its next attempt.
     Pending,
-    /// The merchant has taken it.
+    /// The merchant has accepted it.
     Delivered,
     /// It was given up.
     Dead,
@@ -89,7 +89,7 @@ impl DeliveryState {
         }
     }
 
-    /// Reads what [`DeliveryState::name`] writes.
+    /// Parses what [`DeliveryState::name`] writes.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Pending, Self::Delivered, Self::Dead]
             .into_iter()
@@ -97,25 +97,25 @@ impl DeliveryState {
     }
 }
 
-/// One attempt to deliver, as merchants see it.
+/// One delivery attempt, as merchants see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryAttempt {
     /// Its number among the delivery's attempts, from 1.
     pub number: u32,
     /// When it began.
     pub at: Timestamp,
-    /// The HTTP status of the answer, where there was one.
+    /// The HTTP status of the response, if there was one.
     pub status: Option<u16>,
     /// How long it took, in milliseconds.
     pub latency_ms: u32,
-    /// The first kilobyte of the answer's body, as text.
+    /// The first kilobyte of the response body, as text.
     pub response: String,
-    /// Why there was no answer.
+    /// Why there was no response.
     pub error: Option<SendError>,
 }
 
 impl DeliveryAttempt {
-    /// Whether the merchant has taken the event: any 2xx.
+    /// Whether the merchant has accepted the event: any 2xx status.
     pub fn is_success(&self) -> bool {
         self.status
             .is_some_and(|status| (200..300).contains(&status))
@@ -125,24 +125,24 @@ impl DeliveryAttempt {
 /// Why an attempt brought no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SendError {
-    /// The host's name could not be resolved.
+    /// The host name could not be resolved.
     UnknownHost,
-    /// The host has only addresses that no merchant on the internet has.
+    /// The host has no address on the public internet.
     ForbiddenAddress,
     /// No connection could be made.
     CannotConnect,
-    /// The certificate or the TLS handshake is not in order.
+    /// The TLS handshake or the certificate is invalid.
     Tls,
-    /// No answer within ten seconds.
+    /// No response within ten seconds.
     Timeout,
-    /// The connection broke before the answer was there, or it was no HTTP.
+    /// The connection broke before the response was complete, or it was not HTTP.
     BrokenAnswer,
     /// Nothing was sent: the merchant has no valid API key to sign with.
     NoApiKey,
 }
 
 impl SendError {
-    /// All of them.
+    /// All values.
     pub const ALL: &'static [Self] = &[
         Self::UnknownHost,
         Self::ForbiddenAddress,
@@ -153,7 +153,7 @@ impl SendError {
         Self::NoApiKey,
     ];
 
-    /// The name on the wire and in the store.
+    /// The name in the API and in the store.
     pub fn name(self) -> &'static str {
         match self {
             Self::UnknownHost => "unknown_host",
@@ -166,47 +166,47 @@ impl SendError {
         }
     }
 
-    /// Reads what [`SendError::name`] writes.
+    /// Parses what [`SendError::name`] writes.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|error| error.name() == name)
     }
 }
 
-/// What follows from an attempt, unless the delivery was redelivered or ended meanwhile.
+/// The consequences of an attempt, unless the delivery was redelivered or ended meanwhile.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DeliveryOutcome {
-    /// The delivery afterwards, before the change of its endpoint has ended it.
+    /// The delivery afterwards, before a change of its endpoint ends it.
     pub delivery: Delivery,
-    /// When it is tried again; `None` where it is over.
+    /// When the next attempt is due; `None` if there is none.
     pub next_try_at: Option<Timestamp>,
-    /// What becomes of the endpoint.
+    /// The change of the endpoint.
     pub endpoint: EndpointChange,
 }
 
-/// What an attempt says of the endpoint that it went to.
+/// The change of an endpoint after an attempt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EndpointChange {
-    /// Nothing new.
+    /// No change.
     None,
     /// It works again.
     Recovered,
     /// It has begun to fail.
     Failing,
-    /// Nothing is sent to it any more, and what is on the way to it dies.
+    /// It is disabled, and its pending deliveries are ended.
     Disabled(DisableReason),
 }
 
 impl Delivery {
-    /// What follows from this attempt, which ended at `now`. `retry_after` is what the endpoint
-    /// asked for with 429 or 503; `failing_since` is how the endpoint was doing before.
+    /// The consequences of this attempt, which ended at `now`. `retry_after` is the delay that the
+    /// endpoint requested with 429 or 503; `failing_since` is the endpoint's state before.
     ///
-    /// The next attempt comes after the schedule's step. An endpoint that asks for a longer pause
-    /// gets it, up to the length of the step after that: so it cannot use up its ten attempts
-    /// sooner by asking for short pauses, nor put events off for good by asking for long ones.
+    /// The next attempt follows after the schedule's delay. If the endpoint requests a longer one,
+    /// that is used, up to the schedule's following delay: short requests cannot use up the ten
+    /// attempts sooner, and long ones cannot postpone events forever.
     ///
-    /// A delivery whose endpoint is given up for failing stays open here and dies with all others
-    /// to that URL: the endpoint may have recovered while the attempt was under way, and then both
-    /// go on.
+    /// A delivery whose endpoint is disabled for failing stays open here and is ended with all
+    /// others to that URL: the endpoint may have recovered during the attempt, and then both
+    /// continue.
     #[must_use]
     pub fn apply_attempt(
         mut self,
@@ -290,7 +290,7 @@ mod tests {
         }
     }
 
-    /// The waits until it is dead, in seconds, when every attempt is answered like this.
+    /// The delays until it is dead, in seconds, if every attempt gets this response.
     fn waits(status: u16, retry_after: Option<i64>, speed: ScheduleSpeed) -> Vec<f64> {
         let (mut delivery, mut waits) = (delivery(), Vec::new());
         let asked = retry_after.map(Duration::seconds);

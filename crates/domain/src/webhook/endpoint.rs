@@ -1,4 +1,4 @@
-//! A merchant's webhook endpoint: one URL, the key that it was set with, and how it is doing.
+//! A merchant's webhook endpoint: its URL, signing keys and health.
 
 use std::{fmt, net::IpAddr};
 
@@ -14,16 +14,16 @@ use crate::{
     time::Timestamp,
 };
 
-/// Where events are posted to: an absolute `https` URL, its query kept, without user info and
-/// fragment, whose host is no address of a private network (in the sandbox, `http` to loopback).
+/// The URL that events are posted to: an absolute `https` URL, query included, without user info
+/// and fragment, whose host is not a private IP address (in the sandbox, `http` to loopback).
 ///
-/// Names are no matter of this type: what they resolve to is checked on each connection. The query
-/// may hold a secret of the merchant's, so that `Debug` leaves it out.
+/// Host names are not checked here: the addresses that they resolve to are checked on each
+/// connection. The query may contain a secret of the merchant's, so `Debug` leaves it out.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct EndpointUrl(String);
 
 impl EndpointUrl {
-    /// Reads the URL, or says which rule it breaks.
+    /// Parses the URL; errors with the rule that it violates.
     pub fn parse(text: &str, sandbox: bool) -> Result<Self, TextError> {
         let url = web_url(text, sandbox)?;
         if is_allowed_host(&url) {
@@ -38,14 +38,14 @@ impl EndpointUrl {
         &self.0
     }
 
-    /// The URL's host, for logs: path and query may hold a secret.
+    /// The URL's host, for logs: path and query may contain a secret.
     pub fn host(&self) -> String {
         let url = Url::parse(&self.0).ok();
         let host = url.as_ref().and_then(Url::host_str);
         host.unwrap_or_default().to_owned()
     }
 
-    /// The URL up to its query, for logs and people.
+    /// The URL without its query, for logs and people.
     pub fn without_query(&self) -> &str {
         self.0.split('?').next().unwrap_or_default()
     }
@@ -67,9 +67,9 @@ fn is_allowed_host(url: &Url) -> bool {
     is_allowed_address(url.scheme() == "https", literal)
 }
 
-/// Whether a URL may lead to this address: `https` to the public internet alone, and `http` (which
-/// only a sandbox accepts) to this very machine alone. To be asked of the address that is connected
-/// to, at every attempt.
+/// Whether a URL may lead to this address: `https` only to the public internet, and `http` (which
+/// only a sandbox accepts) only to this machine. Check the address that is connected to, at every
+/// attempt.
 pub fn is_allowed_address(is_https: bool, address: IpAddr) -> bool {
     if is_https {
         is_public(address)
@@ -81,26 +81,26 @@ pub fn is_allowed_address(is_https: bool, address: IpAddr) -> bool {
 /// A merchant's webhook endpoint; each merchant has one at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookEndpoint {
-    /// Its id, from its first setting to its removal: a delivery names the endpoint that it was made
-    /// for, whatever its URL by now.
+    /// Its id, from its creation to its removal: a delivery names the endpoint that it was created
+    /// for, even if the URL has changed since.
     pub id: EndpointId,
-    /// Whose it is.
+    /// The endpoint's merchant.
     pub merchant: MerchantId,
-    /// Counts the merchant's changes, from 1.
+    /// The number of changes by the merchant, from 1.
     pub version: u32,
-    /// Where events go.
+    /// The URL that events are posted to.
     pub url: EndpointUrl,
-    /// The API key that it was set with: through a rotation's grace period it goes on signing.
+    /// The API key that it was set with, which keeps signing through a rotation's grace period.
     pub key: ApiKeyId,
-    /// What Standard Webhooks signatures are made with.
+    /// The secrets of Standard Webhooks signatures.
     pub secrets: EndpointSecrets,
-    /// Why nothing is sent to it any more; `None` while it is enabled.
+    /// Why it is disabled; `None` while it is enabled.
     pub disabled: Option<DisabledState>,
-    /// Since when every attempt has failed; `None` where the last one succeeded, or none was made.
+    /// Since when every attempt has failed; `None` if the last one succeeded or none was made.
     pub failing_since: Option<Timestamp>,
     /// When the merchant's first endpoint was set.
     pub created_at: Timestamp,
-    /// When the merchant changed it last.
+    /// When the merchant last changed it.
     pub updated_at: Timestamp,
 }
 
@@ -128,8 +128,8 @@ impl WebhookEndpoint {
         }
     }
 
-    /// The endpoint as it is once the merchant has set it to this URL with this API key: enabled,
-    /// and with the new secret if the URL is another one.
+    /// The endpoint after the merchant has set it to this URL with this API key: enabled, and with
+    /// the new secret if the URL differs.
     #[must_use]
     pub fn reconfigured(
         &self,
@@ -156,7 +156,7 @@ impl WebhookEndpoint {
     }
 }
 
-/// That an endpoint is disabled; setting it again enables it.
+/// Why and when an endpoint was disabled; setting it again enables it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DisabledState {
     /// Why.
@@ -168,9 +168,9 @@ pub struct DisabledState {
 /// Why an endpoint is disabled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisableReason {
-    /// It answered 410 Gone.
+    /// It returned 410 Gone.
     Gone,
-    /// It did nothing but fail for five days.
+    /// Every attempt failed for five days.
     Failing,
 }
 
@@ -183,7 +183,7 @@ impl DisableReason {
         }
     }
 
-    /// Reads what [`DisableReason::name`] writes.
+    /// Parses what [`DisableReason::name`] writes.
     pub fn parse(name: &str) -> Option<Self> {
         [Self::Gone, Self::Failing]
             .into_iter()

@@ -9,19 +9,19 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use crate::time::Timestamp;
 
-/// How long a replaced secret goes on signing, in seconds.
+/// How long a replaced secret keeps signing, in seconds.
 pub const ROTATION_OVERLAP_SECONDS: i64 = 86_400;
 
 const PREFIX: &str = "whsec_";
-/// How many characters of the text a hint has.
+/// The number of characters in a hint.
 const HINT_LENGTH: usize = 4;
 
 /// 32 random bytes of one endpoint. They are independent of the merchant's API secrets, so that
-/// whoever knows them can make up webhooks for this endpoint and nothing else.
+/// whoever has them can forge webhooks for this endpoint and nothing else.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct WebhookSecret([u8; 32]);
 
-/// The text is no signing secret: `whsec_` and the base64 of 32 bytes.
+/// The text is not a signing secret, which is `whsec_` and the base64 of 32 bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a signing secret is whsec_ and the base64 of 32 bytes")]
 pub struct InvalidWebhookSecret;
@@ -37,7 +37,7 @@ impl WebhookSecret {
         &self.0
     }
 
-    /// `whsec_` and the base64 of the bytes: what Standard Webhooks libraries are given.
+    /// `whsec_` and the base64 of the bytes, the form that Standard Webhooks libraries accept.
     pub fn text(&self) -> Zeroizing<String> {
         Zeroizing::new(format!("{PREFIX}{}", STANDARD.encode(self.0)))
     }
@@ -53,7 +53,7 @@ impl WebhookSecret {
 impl FromStr for WebhookSecret {
     type Err = InvalidWebhookSecret;
 
-    /// Reads what [`WebhookSecret::text`] writes.
+    /// Parses what [`WebhookSecret::text`] writes.
     fn from_str(text: &str) -> Result<Self, InvalidWebhookSecret> {
         let encoded = text.strip_prefix(PREFIX).ok_or(InvalidWebhookSecret)?;
         let bytes = STANDARD.decode(encoded).map_err(|_| InvalidWebhookSecret)?;
@@ -80,13 +80,13 @@ impl fmt::Debug for WebhookSecret {
     }
 }
 
-/// What an endpoint's deliveries are signed with: its secret, and for a day after a change the one
-/// before, so that the merchant's server can be changed in between.
+/// The secrets that sign an endpoint's deliveries: the current one and, for a day after a rotation,
+/// the previous one, so that the merchant can change its server in between.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EndpointSecrets {
-    /// The secret.
+    /// The current secret.
     pub current: WebhookSecret,
-    /// The one before it.
+    /// The previous secret.
     pub previous: Option<PreviousSecret>,
 }
 
@@ -95,7 +95,7 @@ pub struct EndpointSecrets {
 pub struct PreviousSecret {
     /// The secret.
     pub secret: WebhookSecret,
-    /// From when on it signs nothing.
+    /// When it stops signing.
     pub ends_at: Timestamp,
 }
 
@@ -108,8 +108,8 @@ impl EndpointSecrets {
         }
     }
 
-    /// A new secret in place of the present one, which goes on signing for [`ROTATION_OVERLAP_SECONDS`]. A
-    /// previous one that still signs ends now: a delivery has two signatures at most.
+    /// Replaces the current secret, which keeps signing for [`ROTATION_OVERLAP_SECONDS`]. A
+    /// previous one that still signs ends now: a delivery has at most two signatures.
     #[must_use]
     pub fn rotated_to(&self, secret: WebhookSecret, now: Timestamp) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl EndpointSecrets {
         }
     }
 
-    /// Those that sign at this time, the present one first.
+    /// The secrets that sign at this time, the current one first.
     pub fn signing(&self, now: Timestamp) -> impl Iterator<Item = &WebhookSecret> {
         let previous = self.previous.iter();
         let previous = previous.filter(move |previous| now < previous.ends_at);

@@ -1,5 +1,5 @@
-//! How a delivery is signed: the plain signature of the published page, and that of Standard
-//! Webhooks (<https://www.standardwebhooks.com>), which cannot be replayed.
+//! Signatures of deliveries: the plain signature of the published API page, and that of Standard
+//! Webhooks (<https://www.standardwebhooks.com>), which prevents replays.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use ring::hmac;
@@ -19,11 +19,11 @@ use crate::{
 pub struct WebhookSignatures {
     /// `X-Oncharge-Signature`: hex HMAC-SHA256 of the raw body.
     pub plain: String,
-    /// `webhook-signature`: `v1,` and base64, one for each secret, with a space between.
+    /// `webhook-signature`: `v1,` and base64 for each secret, separated by spaces.
     pub standard: String,
 }
 
-/// The headers of Standard Webhooks as they came.
+/// The Standard Webhooks headers as received.
 #[derive(Clone, Copy, Debug)]
 pub struct StandardHeaders<'a> {
     /// `webhook-id`.
@@ -34,13 +34,13 @@ pub struct StandardHeaders<'a> {
     pub signature: &'a str,
 }
 
-/// A delivery that is not to be believed.
+/// Why a delivery is not authentic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SignatureError {
-    /// No signature is right.
+    /// No signature is valid.
     #[error("the signature does not verify")]
     Mismatch,
-    /// Its timestamp is no number, or more than five minutes away from the present.
+    /// The timestamp is not a number, or differs from the present by more than five minutes.
     #[error("the timestamp is too far from the present")]
     TimestampOutOfRange,
 }
@@ -53,7 +53,7 @@ impl WebhookSecret {
         format!("v1,{}", STANDARD.encode(tag))
     }
 
-    /// Whether one of the signatures is right, and its time is now.
+    /// Whether one of the signatures is valid and the timestamp is current.
     pub fn verify(
         &self,
         headers: &StandardHeaders<'_>,
@@ -75,13 +75,13 @@ impl WebhookSecret {
 }
 
 impl SigningKey {
-    /// The plain signature of a webhook: hex HMAC-SHA256 of the body, with the lowercase hex text of
-    /// the key as HMAC key.
+    /// The plain signature of a webhook: hex HMAC-SHA256 of the body, with the lowercase hex text
+    /// of the key as HMAC key.
     pub fn sign_webhook(&self, body: &[u8]) -> String {
         hex::encode(tag(self.hex().as_bytes(), &[body]))
     }
 
-    /// Whether the plain signature (64 hex digits, either case) is right.
+    /// Whether the plain signature (64 hex digits, either case) is valid.
     pub fn verify_webhook(&self, signature: &str, body: &[u8]) -> Result<(), SignatureError> {
         let mut given = [0; 32];
         let is_hex = hex::decode_to_slice(signature, &mut given).is_ok();
@@ -95,11 +95,11 @@ impl SigningKey {
 }
 
 impl WebhookSignatures {
-    /// Signs one attempt; `None` where the merchant has no valid API key.
+    /// Signs one attempt; `None` if the merchant has no valid API key.
     ///
     /// The newest active API key makes the plain signature. During a rotation's grace period the
     /// endpoint keeps the API key that it was set with. The standard signature is made with each of
-    /// the endpoint's secrets that signs at this time.
+    /// the endpoint's secrets that sign at this time.
     pub fn make(
         keys: &[ApiKey],
         endpoint_key: ApiKeyId,
@@ -119,7 +119,7 @@ impl WebhookSignatures {
     }
 }
 
-/// What is signed.
+/// The signed parts of a delivery.
 #[derive(Clone, Copy, Debug)]
 pub struct Message<'a> {
     /// The event's id.
@@ -130,8 +130,8 @@ pub struct Message<'a> {
     pub at: Timestamp,
 }
 
-/// The API key that an endpoint's plain signatures are made with: its own while that is in the grace
-/// period of a rotation, else the merchant's newest.
+/// The API key of an endpoint's plain signatures: its own during the grace period of a rotation,
+/// otherwise the merchant's newest.
 fn plain_key(keys: &[ApiKey], endpoint_key: ApiKeyId, now: Timestamp) -> Option<&ApiKey> {
     let valid = || keys.iter().filter(|key| key.is_valid(now));
     let own = valid().find(|key| key.id == endpoint_key && !key.is_active());
@@ -166,7 +166,7 @@ mod tests {
     const ID: &str = "evt_01JD000000000000000000";
     const AT: i64 = 1_795_360_150;
     const BODY: &str = r#"{"type":"payment.captured","data":{"id":"pay_1","note":"Größe €"}}"#;
-    /// Made with another implementation of Standard Webhooks.
+    /// Computed by another implementation of Standard Webhooks.
     const STANDARD_TAG: &str = "v1,pVOiZyKzWlmgRf6puuFcewwyiyHy6EdfcdiA/QqPuhI=";
 
     const PLAIN_TAG: &str = "29e8defaf638fa5c96792267c8615a8110427353691bcfd62d3bfd32a73cb853";
@@ -246,7 +246,7 @@ mod tests {
         }
     }
 
-    /// Which key made the plain signature, by number; 0 where there is none.
+    /// The number of the key that made the plain signature; 0 if there is none.
     fn plain_by(keys: &[ApiKey], endpoint: u8) -> u8 {
         let endpoint = ApiKeyId::from_uuid(Uuid::from_u128(endpoint.into()));
         let message = Message {

@@ -1,4 +1,4 @@
-//! The end of a 3-D Secure challenge, as the shopper chose it.
+//! Ends a 3-D Secure challenge with the shopper's choice.
 
 use super::{Transaction, pay};
 use crate::codes::{Reason, Status};
@@ -6,8 +6,8 @@ use crate::store::StoreError;
 use crate::store::operations;
 use crate::store::payments::{self, Payment};
 
-/// Ends the challenge with this id, if it is still open, and says how the payment stands then.
-/// `None`: there is no such challenge.
+/// Ends the challenge with this id if it is still open, and returns the payment's status. `None` if
+/// there is no such challenge.
 pub(crate) fn end(
     transaction: &mut Transaction<'_>,
     challenge_id: &str,

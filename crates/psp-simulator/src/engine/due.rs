@@ -1,4 +1,4 @@
-//! Work whose time has come: accepted calls (asynchronous mode) and successes to be taken back.
+//! Executes due work: accepted calls (asynchronous mode) and reversals.
 
 use super::{Transaction, modify, pay};
 use crate::codes::{Kind, Outcome, Reason, Status};
@@ -8,7 +8,7 @@ use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments;
 
-/// Does the one piece of work that is due first. `false`: nothing is due.
+/// Executes the item that is due first. Returns `false` if nothing is due.
 pub(crate) fn run_next(transaction: &mut Transaction<'_>) -> Result<bool, StoreError> {
     if let Some(operation) = operations::next_due(transaction.connection, transaction.now)? {
         execute(transaction, operation)?;

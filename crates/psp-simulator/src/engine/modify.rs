@@ -8,18 +8,18 @@ use crate::store::StoreError;
 use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
 
-/// A modification as the caller asked for it.
+/// The parameters of a modification.
 #[derive(Clone, Debug)]
 pub(crate) struct ModificationCall {
     pub(crate) key: String,
     pub(crate) fingerprint: String,
     pub(crate) kind: Kind,
     pub(crate) psp_reference: String,
-    /// Minor units; `None` for a cancel, which always ends the whole payment.
+    /// In minor units; `None` for a cancel, which always ends the whole payment.
     pub(crate) amount: Option<i64>,
 }
 
-/// Carries the call out, or only accepts it (asynchronous mode), or repeats what it was answered.
+/// Executes the call, or only accepts it (asynchronous mode), or returns its recorded response.
 pub(crate) fn modify(
     transaction: &mut Transaction<'_>,
     call: ModificationCall,
@@ -42,7 +42,7 @@ pub(crate) fn modify(
     Ok(CallResponse::Operation { operation, payment })
 }
 
-/// Does the work of a modification. The caller saves payment and call.
+/// Executes a modification. The caller saves payment and call.
 pub(super) fn execute(
     transaction: &mut Transaction<'_>,
     payment: &mut Payment,
@@ -74,7 +74,7 @@ pub(super) fn execute(
     }
 }
 
-/// A payment that was cancelled before it was decided ends its own call, too: refused, `cancelled`.
+/// Ends the call of a payment that was cancelled before its decision: refused, `cancelled`.
 fn end_payment_call(
     transaction: &mut Transaction<'_>,
     payment: &mut Payment,
@@ -97,7 +97,8 @@ fn new_operation(
         .then_some(Reason::RefusedByFault);
     let mut due_at = None;
     if settings.asynchronous() {
-        // What was only accepted and is then to fail has moved no money: it is refused, late.
+        // An accepted call that is to fail late has moved no money: it is refused after the late
+        // delay.
         let delay = if fail_late { LATE_DELAY } else { WORK_DELAY };
         due_at = Some(transaction.now + delay);
         forced_reason = forced_reason.or(fail_late.then_some(Reason::FailedLate));

@@ -1,4 +1,4 @@
-//! A payment call: spends a token, asks the card, holds or captures the amount.
+//! A payment call: spends a token, authorizes the card, holds or captures the amount.
 
 use super::{CallResponse, Transaction, WORK_DELAY, recorded_response};
 use crate::codes::{Behaviour, Kind, Outcome, Reason, Status};
@@ -9,7 +9,7 @@ use crate::store::operations::{self, Operation};
 use crate::store::payments::{self, Payment};
 use crate::store::tokens;
 
-/// A payment as the caller asked for it.
+/// The parameters of a payment.
 #[derive(Clone, Debug)]
 pub(crate) struct PaymentCall {
     pub(crate) key: String,
@@ -22,7 +22,7 @@ pub(crate) struct PaymentCall {
     pub(crate) notification_url: Option<String>,
 }
 
-/// Carries the call out, or only accepts it (asynchronous mode), or repeats what it was answered.
+/// Executes the call, or only accepts it (asynchronous mode), or returns its recorded response.
 pub(crate) fn pay(
     transaction: &mut Transaction<'_>,
     call: PaymentCall,
@@ -32,7 +32,7 @@ pub(crate) fn pay(
     }
     let (mut payment, forced_reason) = open_payment(transaction, &call)?;
     let mut operation = new_operation(transaction, call, &payment, forced_reason);
-    // A challenge needs the shopper at once; it is not a result that could come later.
+    // A challenge is never asynchronous: it needs the shopper at once and is not a result.
     let challenge = payment.behaviour == Behaviour::Challenge && forced_reason.is_none();
     if transaction.faults.settings.asynchronous() && !challenge {
         operation.due_at = Some(transaction.now + WORK_DELAY);
@@ -47,7 +47,7 @@ pub(crate) fn pay(
     Ok(CallResponse::Operation { operation, payment })
 }
 
-/// Decides a payment that is open: by the fault that refuses it, or by its card. The caller saves.
+/// Decides an open payment: by the fault that refuses it, or by its card. The caller saves it.
 pub(super) fn resolve(
     transaction: &mut Transaction<'_>,
     payment: &mut Payment,
@@ -72,7 +72,7 @@ pub(super) fn resolve(
     approve(transaction, payment, operation)
 }
 
-/// The issuer says yes. The caller saves.
+/// Approves the payment for the issuer. The caller saves it.
 pub(super) fn approve(
     transaction: &mut Transaction<'_>,
     payment: &mut Payment,
@@ -88,7 +88,7 @@ pub(super) fn approve(
     transaction.finish_operation(payment, operation, result, None)
 }
 
-/// Somebody says no. The caller saves.
+/// Refuses the payment. The caller saves it.
 pub(super) fn refuse(
     transaction: &mut Transaction<'_>,
     payment: &mut Payment,
@@ -102,7 +102,7 @@ pub(super) fn refuse(
     transaction.finish_operation(payment, operation, Outcome::Refused, Some(reason))
 }
 
-/// Spends the token and opens the payment; also the reason for which it is surely refused.
+/// Spends the token and opens the payment; also returns the reason if it must be refused.
 fn open_payment(
     transaction: &mut Transaction<'_>,
     call: &PaymentCall,
@@ -145,7 +145,7 @@ fn new_operation(
     payment: &Payment,
     forced_reason: Option<Reason>,
 ) -> Operation {
-    // What captures at once is taken back as a capture, else the authorisation lapses.
+    // With immediate capture, the capture is reversed; otherwise the authorization lapses.
     let late_kind = if call.capture {
         Kind::Capture
     } else {

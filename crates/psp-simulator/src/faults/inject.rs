@@ -1,4 +1,4 @@
-//! The faults that meet a request on its way in and out, and the bearer token behind them.
+//! Middleware that injects faults into requests and responses, and checks the bearer token.
 
 use std::time::Duration;
 
@@ -13,7 +13,8 @@ use crate::app::Simulator;
 use crate::problem::Problem;
 use crate::server::connections::Connection;
 
-/// Latency, then perhaps a bare 503, then the bearer token, then the work, then perhaps silence.
+/// Latency, then possibly a bare 503, then the bearer token, then the work, then possibly no
+/// response.
 pub(crate) async fn inject(
     request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,

@@ -1,33 +1,33 @@
-//! Chance that can be repeated: every roll depends only on the seed, the purpose and a number.
+//! Reproducible randomness: each draw depends only on the seed, the purpose and a number.
 //!
-//! The n-th request meets the same fate under the same seed, however many other rolls there were.
+//! The n-th request gets the same faults under the same seed, regardless of other draws.
 
-/// What is rolled for; each purpose has its own sequence.
+/// The purpose of a draw; each has its own sequence.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Purpose {
-    /// How long a request waits.
+    /// The latency of a request.
     Latency,
     /// Whether a request fails before any work.
     Error,
-    /// Whether the answer is lost after the work.
+    /// Whether the response is dropped after the work.
     Drop,
-    /// How long a notification is held back.
+    /// The delay of a notification.
     Reorder,
 }
 
-/// A seeded source of rolls.
+/// A seeded random number generator.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FaultRng {
     seed: u64,
 }
 
 impl FaultRng {
-    /// Dice that roll the same for the same seed.
+    /// Creates a generator with this seed.
     pub(crate) const fn new(seed: u64) -> Self {
         Self { seed }
     }
 
-    /// 64 even bits: two rounds of `SplitMix64` (Steele, Lea, Flood 2014).
+    /// 64 uniform bits: two rounds of `SplitMix64` (Steele, Lea, Flood 2014).
     fn draw(self, purpose: Purpose, number: u64) -> u64 {
         let stream: u64 = match purpose {
             Purpose::Latency => 1,
@@ -38,13 +38,13 @@ impl FaultRng {
         mix(mix(self.seed ^ stream.rotate_right(8)).wrapping_add(number))
     }
 
-    /// True in `rate` (0 to 1) of the cases.
+    /// Returns true with the probability `rate` (0 to 1).
     pub(crate) fn occurs(self, purpose: Purpose, number: u64, rate: f64) -> bool {
         let top = u32::try_from(self.draw(purpose, number) >> 32).unwrap_or(u32::MAX);
         f64::from(top) / (f64::from(u32::MAX) + 1.0) < rate
     }
 
-    /// A whole number from `min` to `max`, both included.
+    /// A uniform integer from `min` to `max`, inclusive.
     pub(crate) fn in_range(self, purpose: Purpose, number: u64, min: u64, max: u64) -> u64 {
         let span = max.saturating_sub(min).saturating_add(1);
         min.saturating_add(self.draw(purpose, number) % span)

@@ -1,4 +1,4 @@
-//! The faults as a caller puts them.
+//! The fault settings in their wire format.
 
 use serde::Serialize;
 
@@ -8,51 +8,51 @@ use crate::entropy;
 use crate::problem::Problem;
 use crate::store::StoreError;
 
-/// No wait may be longer than an hour: whoever forgets a fault should see the simulator again.
+/// Maximum delay, one hour, so that a forgotten fault does not block the simulator forever.
 const MAX_MILLIS: u64 = 3_600_000;
-/// As many extra copies of a notification as may be asked for.
+/// Maximum number of extra copies of a notification.
 const MAX_DUPLICATES: u64 = 100;
 
-/// All faults; what is absent does not happen.
+/// All faults; absent ones are off.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub(crate) struct FaultSettings {
-    /// Each request waits a random time, from the first to the second number of milliseconds.
+    /// Each request is delayed by a random time between these two, in milliseconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) latency_ms: Option<[u64; 2]>,
-    /// Share of the requests that get a bare 503 before any work.
+    /// Share of requests that get a bare 503 before any work.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) error_rate: Option<f64>,
-    /// Share of the requests whose connection is closed after the work, without an answer.
+    /// Share of requests whose connection is closed after the work, without a response.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) drop_after_work_rate: Option<f64>,
-    /// How long the door is closed, once, from the moment of the call.
+    /// How long connections are refused, once, starting with the call.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refuse_connections_ms: Option<u64>,
     /// Kinds of calls that are refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refuse: Option<Vec<Kind>>,
-    /// Kinds of calls whose success is taken back a second later.
+    /// Kinds of calls whose success is reversed a second later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) fail_late: Option<Vec<Kind>>,
-    /// Calls are only accepted; the work is done a moment later.
+    /// Calls are only accepted; the work is done later.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) asynchronous: Option<bool>,
     /// How many extra times each notification is sent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) duplicate_notifications: Option<u64>,
-    /// Each notification is held back a random 0 to 1,000 ms.
+    /// Each notification is delayed by a random 0 to 1,000 ms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reorder_notifications: Option<bool>,
-    /// Each notification is held back this long.
+    /// Each notification is delayed by this time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) delay_notifications_ms: Option<u64>,
-    /// Makes the chances repeatable.
+    /// Makes the random faults reproducible.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) seed: Option<u64>,
 }
 
 impl FaultSettings {
-    /// Reads what a caller put; unknown members and values out of range are 422.
+    /// Parses the body of a request; unknown members and values out of range are 422.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, Problem> {
         let mut body = Body::parse(bytes)?;
         let settings = Self {
@@ -72,17 +72,17 @@ impl FaultSettings {
         Ok(settings)
     }
 
-    /// Reads what [`FaultSettings::to_json`] wrote.
+    /// Parses the output of [`FaultSettings::to_json`].
     pub(crate) fn restore(text: &str) -> Result<Self, StoreError> {
         Self::read(text.as_bytes()).map_err(|_| StoreError::Corrupt("faults"))
     }
 
-    /// The settings as text, for the database.
+    /// The settings as JSON, for the database.
     pub(crate) fn to_json(&self) -> Result<String, StoreError> {
         Ok(serde_json::to_string(self)?)
     }
 
-    /// The seed that was put, or a random one.
+    /// The given seed, or a random one.
     pub(crate) fn seed_or_random(&self) -> Result<u64, StoreError> {
         self.seed.map_or_else(|| Ok(entropy::seed()?), Ok)
     }
@@ -94,7 +94,7 @@ impl FaultSettings {
             .is_some_and(|kinds| kinds.contains(&kind))
     }
 
-    /// Whether the success of calls of this kind is taken back.
+    /// Whether the success of calls of this kind is reversed later.
     pub(crate) fn fails_late(&self, kind: Kind) -> bool {
         self.fail_late
             .as_ref()
@@ -106,7 +106,7 @@ impl FaultSettings {
         self.asynchronous == Some(true)
     }
 
-    /// Whether notifications are held back at all.
+    /// Whether notifications are delayed at all.
     pub(crate) fn delays_notifications(&self) -> bool {
         self.reorder_notifications == Some(true)
             || self.delay_notifications_ms.is_some_and(|millis| millis > 0)

@@ -1,8 +1,9 @@
-//! Sends what waits in the queue, signed, until the receiver answers 2xx.
+//! Delivers queued notifications, signed, until the receiver responds with 2xx.
 //!
-//! Delivery is at least once: a process killed between the receiver's 2xx and the note of it sends
-//! the same bytes with the same id again. Notifications of one payment are sent one at a time and in
-//! order as long as each is taken at once; one that has to wait does not hold up the next.
+//! Delivery is at least once: if the process is killed between the receiver's 2xx and its commit,
+//! the same bytes with the same id are sent again. Notifications of one payment are sent one at a
+//! time and in order as long as each is accepted at once; one that must be retried does not block
+//! the next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,18 +19,18 @@ use crate::clock;
 use crate::store::StoreError;
 use crate::store::notifications::{self, PendingNotification};
 
-/// As many deliveries as may be under way at once.
+/// Maximum number of concurrent deliveries.
 const MAX_CONCURRENT: usize = 8;
-/// A receiver that has not answered by then is tried again later.
+/// Time limit of a delivery; after that it is retried later.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// The pause after the first failed delivery; it doubles with each further one. Microseconds.
+/// The delay after the first failed delivery; it doubles with each further one. Microseconds.
 const FIRST_RETRY_DELAY: i64 = 500_000;
-/// The longest pause, in microseconds.
+/// The maximum delay, in microseconds.
 const MAX_RETRY_DELAY: i64 = 10_000_000;
-/// How long to wait before looking again after the database refused to answer.
+/// The delay before a retry after a database error.
 const ERROR_RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// Signs and posts.
+/// Signs and sends notifications.
 #[derive(Clone)]
 pub(crate) struct Sender {
     client: reqwest::Client,
@@ -37,7 +38,7 @@ pub(crate) struct Sender {
 }
 
 impl Sender {
-    /// A sender that signs with the account's key and follows no redirects.
+    /// Creates a sender that signs with the account's key and follows no redirects.
     pub(crate) fn new(key: &[u8]) -> anyhow::Result<Self> {
         Ok(Self {
             client: client().context("cannot make the HTTP client for notifications")?,
@@ -45,7 +46,7 @@ impl Sender {
         })
     }
 
-    /// Posts one notification; whether it was taken.
+    /// Sends one notification; returns whether it was accepted.
     async fn send(self, pending: PendingNotification) -> (PendingNotification, bool) {
         let signature = hex::encode(hmac::sign(&self.key, pending.body.as_bytes()));
         let sent = self
@@ -61,8 +62,8 @@ impl Sender {
     }
 }
 
-/// The one builder of HTTP clients. It brings its own roots and crypto provider, so that a machine
-/// without certificates can still run a sandbox over plain HTTP.
+/// The only builder of HTTP clients. It includes its own roots and crypto provider, so that a
+/// sandbox on plain HTTP also runs on a machine without certificates.
 fn client() -> anyhow::Result<reqwest::Client> {
     let mut roots = rustls::RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
@@ -78,7 +79,7 @@ fn client() -> anyhow::Result<reqwest::Client> {
         .build()?)
 }
 
-/// Delivers for as long as the simulator runs. Ends by being aborted.
+/// Delivers while the simulator runs. Ended by aborting the task.
 pub(crate) async fn run(simulator: web::Data<Simulator>, sender: Sender) {
     let mut in_flight: JoinSet<(PendingNotification, bool)> = JoinSet::new();
     let mut busy: Vec<String> = Vec::new();
@@ -96,7 +97,7 @@ pub(crate) async fn run(simulator: web::Data<Simulator>, sender: Sender) {
                     record_result(&simulator, &pending, accepted).await;
                     busy.retain(|psp_reference| *psp_reference != pending.psp_reference);
                 } else {
-                    // Only a panic ends a delivery like this; whose it was is not known.
+                    // Only a panic ends a delivery like this; its payment is unknown.
                     busy.clear();
                 }
             }
@@ -106,7 +107,7 @@ pub(crate) async fn run(simulator: web::Data<Simulator>, sender: Sender) {
     }
 }
 
-/// Starts what is due and says how long nothing else will be (`None`: until something changes).
+/// Starts due deliveries and returns the time until the next one (`None`: until a change).
 async fn spawn_due(
     simulator: &Simulator,
     sender: &Sender,
@@ -139,7 +140,7 @@ async fn sleep_for(delay: Option<Duration>) {
     }
 }
 
-/// Writes down how a delivery went.
+/// Stores the result of a delivery.
 async fn record_result(simulator: &Simulator, pending: &PendingNotification, accepted: bool) {
     let (seq, tries) = (pending.seq, pending.tries.saturating_add(1));
     let now = clock::now();
@@ -166,7 +167,7 @@ async fn record_result(simulator: &Simulator, pending: &PendingNotification, acc
     }
 }
 
-/// The pause after this many failed deliveries, in microseconds: 0.5 s doubled each time, at most
+/// The delay after this many failed deliveries, in microseconds: 0.5 s doubled each time, at most
 /// 10 s.
 fn retry_delay(tries: i32) -> i64 {
     let doublings = u32::try_from(tries.saturating_sub(1).clamp(0, 20)).unwrap_or(0);

@@ -1,4 +1,4 @@
-//! The open connections of a server, so that a fault can cut one or all of them without a byte.
+//! The open connections of a server, so that a fault can cut one or all of them without a response.
 
 use std::any::Any;
 use std::collections::HashMap;
@@ -8,21 +8,22 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use actix_web::dev::Extensions;
 
-/// All open connections of one opening of the door.
+/// All open connections of one server instance.
 #[derive(Clone, Default)]
 pub(crate) struct Connections(Arc<Mutex<OpenConnections>>);
 
 #[derive(Default)]
 struct OpenConnections {
-    /// A second handle on each connection's socket; closing it cuts the connection.
+    /// A duplicate handle of each connection's socket; shutting it down cuts the connection.
     sockets: HashMap<u64, TcpStream>,
     last_id: u64,
-    /// The door is closed: connections that were accepted meanwhile are cut at once.
+    /// The listener is closed: connections accepted in the meantime are cut at once.
     closed: bool,
 }
 
 impl Connections {
-    /// Notes a new connection; actix keeps the note beside the connection and drops it with it.
+    /// Registers a new connection; its entry is stored in the extensions, which actix drops with
+    /// the connection.
     pub(crate) fn register(&self, stream: &dyn Any, extensions: &mut Extensions) {
         let Some(stream) = stream.downcast_ref::<actix_web::rt::net::TcpStream>() else {
             return;
@@ -45,7 +46,7 @@ impl Connections {
         });
     }
 
-    /// Cuts all connections but `except`, and from now on every new one.
+    /// Cuts all connections except `except`, and every new one from now on.
     pub(crate) fn close(&self, except: Option<u64>) {
         let mut open = self.lock();
         open.closed = true;
@@ -61,19 +62,19 @@ impl Connections {
     }
 }
 
-/// The connection that a request came in on.
+/// The connection of a request.
 pub(crate) struct Connection {
     id: u64,
     connections: Connections,
 }
 
 impl Connection {
-    /// Its number among the connections of this opening.
+    /// Its number within this server instance.
     pub(crate) const fn id(&self) -> u64 {
         self.id
     }
 
-    /// Closes the connection in both directions. Whatever is written to it afterwards is lost.
+    /// Shuts the connection down in both directions. Later writes to it are lost.
     pub(crate) fn abort(&self) {
         if let Some(socket) = self.connections.lock().sockets.get(&self.id) {
             let _ = socket.shutdown(Shutdown::Both);

@@ -1,7 +1,7 @@
-//! The listening socket: it can be closed for a while, so that a connect is refused, and opens again
-//! by itself on the same port.
+//! Closes the listening socket for a while, so that connecting is refused, and reopens it on the
+//! same port.
 //!
-//! Actix cannot close its socket and go on, so each opening of the door is a server of its own over
+//! Actix cannot close its socket and continue, so each opening starts a new server instance over
 //! the same [`Simulator`].
 
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -17,34 +17,34 @@ use super::connections::Connections;
 use super::spawn;
 use crate::app::{self, Simulator};
 
-/// Connections that may wait to be accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: u32 = 1_024;
 const WORKERS: usize = 2;
-/// How long an answer that is being sent may still take once the door is closed, in seconds.
+/// How long a response in progress may take after the listener is closed, in seconds.
 const SHUTDOWN_SECONDS: u64 = 5;
-/// How often a port that is taken is tried again.
+/// Interval between attempts to bind a port that is taken.
 const RETRY_INTERVAL: Duration = Duration::from_millis(50);
 
-/// A wish to have the door closed for a while.
+/// A request to close the listener for a while.
 pub(crate) struct Outage {
     period: Duration,
-    /// The connection over which the wish came and its answer goes.
+    /// The connection of the request, on which its response is sent.
     except: Option<u64>,
     closed: oneshot::Sender<()>,
 }
 
-/// Where handlers ask for the door to be closed.
+/// Accepts requests to close the listener.
 pub(crate) struct ListenerControl(mpsc::Sender<Outage>);
 
 impl ListenerControl {
-    /// A door and what its keeper listens to.
+    /// Creates the control and the receiver for its task.
     pub(crate) fn new() -> (Self, mpsc::Receiver<Outage>) {
         let (sender, outages) = mpsc::channel(1);
         (Self(sender), outages)
     }
 
-    /// Closes the door for `period` and cuts all connections but `except`. Returns as soon as a
-    /// connect is refused; the door opens by itself.
+    /// Closes the listener for `period` and cuts all connections except `except`. Returns once
+    /// connecting is refused; the listener reopens by itself.
     pub(crate) async fn close_for(&self, period: Duration, except: Option<u64>) {
         let (closed, closed_receiver) = oneshot::channel();
         if self
@@ -62,20 +62,20 @@ impl ListenerControl {
     }
 }
 
-/// Opens a listening socket on `address`; port 0 takes a free one.
+/// Opens a listening socket on `address`; port 0 selects a free one.
 pub(crate) fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
     let socket = if address.is_ipv4() {
         TcpSocket::new_v4()
     } else {
         TcpSocket::new_v6()
     }?;
-    // The port may have been in use a moment ago, by connections that linger.
+    // Connections of a previous socket may linger on the port.
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)?.into_std()
 }
 
-/// The task that holds the door.
+/// The task that owns the listener.
 pub(crate) struct ListenerTask {
     address: SocketAddr,
     simulator: web::Data<Simulator>,
@@ -83,7 +83,7 @@ pub(crate) struct ListenerTask {
 }
 
 impl ListenerTask {
-    /// Opens the door for the first time.
+    /// Opens the listener for the first time.
     pub(crate) fn open(
         listener: TcpListener,
         address: SocketAddr,
@@ -97,7 +97,7 @@ impl ListenerTask {
         })
     }
 
-    /// Closes and opens the door as wished, until the simulator stops.
+    /// Closes and reopens the listener on request, until the simulator stops.
     pub(crate) async fn run(
         mut self,
         mut outages: mpsc::Receiver<Outage>,
@@ -123,7 +123,7 @@ impl ListenerTask {
     }
 }
 
-/// Opens the door again; a port that somebody else took meanwhile is waited for.
+/// Reopens the listener; retries while another process has the port.
 async fn reopen(address: SocketAddr, simulator: &web::Data<Simulator>) -> ServerInstance {
     loop {
         let result =
@@ -136,7 +136,7 @@ async fn reopen(address: SocketAddr, simulator: &web::Data<Simulator>) -> Server
     }
 }
 
-/// One server, from an opening of the door to its closing.
+/// One actix server, from opening the listener to closing it.
 struct ServerInstance {
     server: ServerHandle,
     connections: Connections,
@@ -160,7 +160,7 @@ impl ServerInstance {
         .listen(listener)?
         .run();
         let handle = server.handle();
-        // The server ends when its handle stops it, which its keeper does.
+        // The server runs until it is stopped through its handle.
         drop(spawn(async move {
             if let Err(error) = server.await {
                 tracing::error!(%error, "the HTTP server failed");
@@ -172,11 +172,11 @@ impl ServerInstance {
         })
     }
 
-    /// Closes the socket and cuts all connections but `except`, whose answer is still sent. Returns
-    /// once a connect is refused.
+    /// Closes the socket and cuts all connections except `except`, whose response is still sent.
+    /// Returns once connecting is refused.
     async fn close(&self, address: SocketAddr, except: Option<u64>) {
-        // The request to stop is made here; it is complete only when the last answer is sent, which
-        // in turn waits for this function.
+        // This call only initiates the stop. It completes after the last response is sent, which in
+        // turn waits for this function.
         drop(self.server.stop(true));
         self.connections.close(except);
         let address = super::local_address(address);
@@ -185,7 +185,7 @@ impl ServerInstance {
         }
     }
 
-    /// Closes everything at once.
+    /// Closes the socket and all connections at once.
     async fn stop(&self) {
         self.connections.close(None);
         self.server.stop(false).await;

@@ -1,8 +1,7 @@
-//! A thread that owns one database connection and does the work that is handed to it, in order.
+//! A thread that owns a database connection and executes submitted work in order.
 //!
-//! The writing lane commits in groups: whatever queued while the last commit was on its way to the
-//! disk shares the next one. Each piece of work is a savepoint, so one that fails takes nothing else
-//! with it.
+//! The writer commits in groups: all work queued during the previous commit shares the next one.
+//! Each piece of work is a savepoint, so a failure does not affect the others.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -14,10 +13,10 @@ use tokio::sync::oneshot;
 
 use super::StoreError;
 
-/// As many pieces of work as may share one commit; keeps the time of each commit short.
+/// Maximum number of pieces of work per commit; bounds the duration of a commit.
 const MAX_GROUP_SIZE: usize = 64;
 
-/// Whether a lane writes (immediate transactions, group commit) or only reads.
+/// Whether a thread writes (immediate transactions, group commit) or only reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Mode {
     /// The one writer.
@@ -26,7 +25,7 @@ pub(super) enum Mode {
     Read,
 }
 
-/// Tells the caller what became of its work, once it is known whether the group was committed.
+/// Sends the caller the result of its work, once it is known whether the group was committed.
 type Completion = Box<dyn FnOnce(bool) + Send>;
 type Job = Box<dyn FnOnce(&mut SqliteConnection) -> Completion + Send>;
 
@@ -35,14 +34,14 @@ enum Message {
     Stop,
 }
 
-/// A thread with its connection.
+/// Handle of a database thread.
 pub(super) struct DbThread {
     sender: Sender<Message>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl DbThread {
-    /// Starts the thread.
+    /// Starts the thread with its connection.
     pub(super) fn start(
         name: &str,
         connection: SqliteConnection,
@@ -58,7 +57,7 @@ impl DbThread {
         })
     }
 
-    /// Hands in a piece of work and waits until it is done and, when writing, committed.
+    /// Submits a piece of work and waits until it is completed and, for a write, committed.
     pub(super) async fn run<T, F>(&self, work: F) -> Result<T, StoreError>
     where
         T: Send + 'static,
@@ -73,7 +72,7 @@ impl DbThread {
                 } else {
                     Err(StoreError::Unavailable)
                 };
-                // A caller that has hung up needs no answer; the work stands.
+                // A caller that has disconnected needs no result; the work remains committed.
                 let _ = result_sender.send(result);
             })
         });
@@ -85,7 +84,7 @@ impl DbThread {
             .unwrap_or(Err(StoreError::Unavailable))
     }
 
-    /// Finishes what was handed in before and ends the thread. Later work is refused.
+    /// Completes the work submitted before and ends the thread. Later work is refused.
     pub(super) fn close(&self) {
         let _ = self.sender.send(Message::Stop);
         let thread = self

@@ -1,10 +1,10 @@
-//! The one row of `faults`: the settings as they were put, so that they outlive the process.
+//! The single row of `faults`: the persistent fault settings.
 
 use diesel::prelude::*;
 
 use super::schema::faults;
 
-/// The settings in force, as JSON text.
+/// The stored settings, as JSON text.
 pub(crate) fn load(connection: &mut SqliteConnection) -> QueryResult<Option<String>> {
     faults::table
         .find(1)

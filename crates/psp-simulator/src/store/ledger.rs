@@ -1,4 +1,4 @@
-//! Rows of `ledger`: every movement of money, added and never changed.
+//! Rows of `ledger`: all movements of money, append-only.
 
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
@@ -12,7 +12,7 @@ use crate::codes::EntryKind;
 pub(crate) struct Entry {
     pub(crate) reference: String,
     pub(crate) kind: EntryKind,
-    /// Minor units; negative where a movement was taken back.
+    /// In minor units; negative for a reversal.
     pub(crate) amount: i64,
     pub(crate) currency: String,
     pub(crate) psp_reference: String,

@@ -5,7 +5,7 @@ use diesel::sqlite::Sqlite;
 
 use super::schema::notifications;
 
-/// A notification on its way into the queue.
+/// A notification to be enqueued.
 #[derive(Clone, Debug, Insertable)]
 #[diesel(table_name = notifications, check_for_backend(Sqlite))]
 pub(crate) struct NewNotification {
@@ -18,7 +18,7 @@ pub(crate) struct NewNotification {
     pub(crate) held: bool,
 }
 
-/// A notification that waits for its delivery.
+/// A notification waiting for delivery.
 #[derive(Clone, Debug, Queryable, Selectable)]
 #[diesel(table_name = notifications, check_for_backend(Sqlite))]
 pub(crate) struct PendingNotification {
@@ -31,7 +31,7 @@ pub(crate) struct PendingNotification {
     pub(crate) next_try_at: i64,
 }
 
-/// Puts a notification into the queue.
+/// Enqueues a notification.
 pub(crate) fn insert(
     connection: &mut SqliteConnection,
     notification: &NewNotification,
@@ -42,7 +42,7 @@ pub(crate) fn insert(
         .map(drop)
 }
 
-/// The next ones to try, soonest first, without those of the payments named in `except`.
+/// The next notifications to send, soonest first, except those of the payments in `except`.
 pub(crate) fn next(
     connection: &mut SqliteConnection,
     except: &[String],
@@ -57,7 +57,7 @@ pub(crate) fn next(
         .load(connection)
 }
 
-/// Takes a notification out of the queue: its receiver answered 2xx.
+/// Removes a notification from the queue after the receiver's 2xx.
 pub(crate) fn mark_delivered(
     connection: &mut SqliteConnection,
     seq: i64,
@@ -69,7 +69,7 @@ pub(crate) fn mark_delivered(
         .map(drop)
 }
 
-/// Puts a notification off after a delivery that failed.
+/// Postpones a notification after a failed delivery.
 pub(crate) fn reschedule(
     connection: &mut SqliteConnection,
     seq: i64,
@@ -86,7 +86,7 @@ pub(crate) fn reschedule(
         .map(drop)
 }
 
-/// Lets go at once of whatever a fault holds back.
+/// Releases all notifications delayed by faults.
 pub(crate) fn release_held(connection: &mut SqliteConnection, now: i64) -> QueryResult<()> {
     diesel::update(
         notifications::table

@@ -1,4 +1,4 @@
-//! Rows of `operations`: every call ever made, by its idempotency key.
+//! Rows of `operations`: all calls by idempotency key.
 
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
@@ -6,7 +6,7 @@ use diesel::sqlite::Sqlite;
 use super::schema::operations;
 use crate::codes::{Kind, Outcome, Reason};
 
-/// A call, what it was answered and what became of it.
+/// A call with its response and its result.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = operations, check_for_backend(Sqlite))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -14,9 +14,9 @@ use crate::codes::{Kind, Outcome, Reason};
 pub(crate) struct Operation {
     pub(crate) idempotency_key: String,
     pub(crate) kind: Kind,
-    /// Of the call itself.
+    /// The reference of the call itself.
     pub(crate) psp_reference: String,
-    /// Of the payment that it makes or modifies.
+    /// The reference of the payment that it creates or modifies.
     pub(crate) payment_reference: String,
     pub(crate) fingerprint: String,
     pub(crate) amount: i64,
@@ -25,7 +25,7 @@ pub(crate) struct Operation {
     pub(crate) answer_reason: Option<Reason>,
     pub(crate) result: Outcome,
     pub(crate) reason: Option<Reason>,
-    /// Refuse it for this reason when it is carried out.
+    /// Refuse the call for this reason when it is executed.
     pub(crate) forced_reason: Option<Reason>,
     pub(crate) fail_late: bool,
     pub(crate) due_at: Option<i64>,
@@ -33,7 +33,7 @@ pub(crate) struct Operation {
     pub(crate) created_at: i64,
 }
 
-/// Keeps a new call.
+/// Inserts a new call.
 pub(crate) fn insert(connection: &mut SqliteConnection, operation: &Operation) -> QueryResult<()> {
     diesel::insert_into(operations::table)
         .values(operation)
@@ -41,7 +41,7 @@ pub(crate) fn insert(connection: &mut SqliteConnection, operation: &Operation) -
         .map(drop)
 }
 
-/// Writes a call as it is now.
+/// Updates a call.
 pub(crate) fn update(connection: &mut SqliteConnection, operation: &Operation) -> QueryResult<()> {
     diesel::update(operations::table.find(&operation.idempotency_key))
         .set(operation)
@@ -49,7 +49,7 @@ pub(crate) fn update(connection: &mut SqliteConnection, operation: &Operation) -
         .map(drop)
 }
 
-/// Looks a call up.
+/// Finds a call by its idempotency key.
 pub(crate) fn find(connection: &mut SqliteConnection, key: &str) -> QueryResult<Option<Operation>> {
     operations::table
         .find(key)
@@ -58,8 +58,8 @@ pub(crate) fn find(connection: &mut SqliteConnection, key: &str) -> QueryResult<
         .optional()
 }
 
-/// The accepted call whose work is due first, if it is due by `now`. Calls that are due at the same
-/// instant come in the order in which they were accepted.
+/// The accepted call that is due first, if it is due by `now`. Calls due at the same instant come
+/// in the order in which they were accepted.
 pub(crate) fn next_due(
     connection: &mut SqliteConnection,
     now: i64,
@@ -72,7 +72,7 @@ pub(crate) fn next_due(
         .optional()
 }
 
-/// The call that is to be taken back first, if that is due by `now`.
+/// The call to be reversed first, if that is due by `now`.
 pub(crate) fn next_reversal(
     connection: &mut SqliteConnection,
     now: i64,
@@ -85,7 +85,7 @@ pub(crate) fn next_reversal(
         .optional()
 }
 
-/// When there is something to do next, if ever.
+/// When work is due next, if ever.
 pub(crate) fn next_wakeup(connection: &mut SqliteConnection) -> QueryResult<Option<i64>> {
     let due: Option<i64> = operations::table
         .filter(operations::due_at.is_not_null())

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::schema::payments;
 use crate::codes::{Behaviour, Status};
 
-/// A payment and how much of it has moved.
+/// A payment with its held, captured and refunded amounts.
 #[derive(Clone, Debug, Queryable, Selectable, Insertable, AsChangeset)]
 #[diesel(table_name = payments, check_for_backend(Sqlite))]
 #[diesel(treat_none_as_default_value = false, treat_none_as_null = true)]
@@ -30,7 +30,7 @@ pub(crate) struct Payment {
     pub(crate) created_at: i64,
 }
 
-/// The card of a payment as callers see it.
+/// The card of a payment in its wire format.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct CardBody {
     brand: String,
@@ -38,7 +38,7 @@ pub(crate) struct CardBody {
 }
 
 impl Payment {
-    /// Its card; `None` where the token was unknown.
+    /// The payment's card; `None` if the token was unknown.
     pub(crate) fn card(&self) -> Option<CardBody> {
         Some(CardBody {
             brand: self.brand.clone()?,
@@ -47,7 +47,7 @@ impl Payment {
     }
 }
 
-/// Keeps a new payment.
+/// Inserts a new payment.
 pub(crate) fn insert(connection: &mut SqliteConnection, payment: &Payment) -> QueryResult<()> {
     diesel::insert_into(payments::table)
         .values(payment)
@@ -55,7 +55,7 @@ pub(crate) fn insert(connection: &mut SqliteConnection, payment: &Payment) -> Qu
         .map(drop)
 }
 
-/// Writes a payment as it is now.
+/// Updates a payment.
 pub(crate) fn update(connection: &mut SqliteConnection, payment: &Payment) -> QueryResult<()> {
     diesel::update(payments::table.find(&payment.psp_reference))
         .set(payment)
@@ -63,7 +63,7 @@ pub(crate) fn update(connection: &mut SqliteConnection, payment: &Payment) -> Qu
         .map(drop)
 }
 
-/// Looks a payment up by the simulator's reference.
+/// Finds a payment by its PSP reference.
 pub(crate) fn find(
     connection: &mut SqliteConnection,
     psp_reference: &str,
@@ -75,7 +75,7 @@ pub(crate) fn find(
         .optional()
 }
 
-/// Looks a payment up by its challenge.
+/// Finds a payment by its challenge.
 pub(crate) fn find_by_challenge(
     connection: &mut SqliteConnection,
     challenge_id: &str,

@@ -1,4 +1,4 @@
-//! The tables as diesel sees them; the truth is in `migrations/`.
+//! The tables for diesel; `migrations/` is authoritative.
 
 diesel::table! {
     tokens (token) {

@@ -1,4 +1,4 @@
-//! Rows of `tokens`: a card as it was typed, reduced to what may be kept.
+//! Rows of `tokens`: entered cards, reduced to what may be stored.
 
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
@@ -17,11 +17,11 @@ pub(crate) struct Token {
     pub(crate) last4: String,
     pub(crate) behaviour: Behaviour,
     pub(crate) created_at: i64,
-    /// The key of the payment call that it was spent on.
+    /// The key of the payment call that spent it.
     pub(crate) used_by: Option<String>,
 }
 
-/// Keeps a new token.
+/// Inserts a new token.
 pub(crate) fn insert(connection: &mut SqliteConnection, token: &Token) -> QueryResult<()> {
     diesel::insert_into(tokens::table)
         .values(token)
@@ -29,7 +29,7 @@ pub(crate) fn insert(connection: &mut SqliteConnection, token: &Token) -> QueryR
         .map(drop)
 }
 
-/// Looks a token up.
+/// Finds a token.
 pub(crate) fn find(connection: &mut SqliteConnection, token: &str) -> QueryResult<Option<Token>> {
     tokens::table
         .find(token)
@@ -38,7 +38,7 @@ pub(crate) fn find(connection: &mut SqliteConnection, token: &str) -> QueryResul
         .optional()
 }
 
-/// Spends a token on the payment call with this key.
+/// Marks a token as spent on the payment call with this key.
 pub(crate) fn spend(connection: &mut SqliteConnection, token: &str, key: &str) -> QueryResult<()> {
     diesel::update(tokens::table.find(token))
         .set(tokens::used_by.eq(key))

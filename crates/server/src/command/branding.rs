@@ -1,4 +1,4 @@
-//! Reads what `merchant set` is given of a look.
+//! Parses the branding arguments of `merchant set`.
 
 use std::{
     ffi::OsStr,
@@ -13,18 +13,18 @@ use oncharge_domain::merchant::{
 };
 use serde_json::{Value, json};
 
-/// What is wrong with the file of a logo.
+/// Why a logo file is not accepted.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LogoFileError {
     /// It cannot be read.
     #[error("the file cannot be read: {0}")]
     File(#[from] io::Error),
-    /// It is no logo.
+    /// It is not a valid logo.
     #[error("the file {0}")]
     Content(#[from] LogoError),
 }
 
-/// The accent that this text names; none for an empty one.
+/// Parses an accent color; an empty text removes it.
 pub(super) fn accent(
     text: Option<&str>,
     scheme: ColorScheme,
@@ -36,7 +36,8 @@ pub(super) fn accent(
     }
 }
 
-/// The logo in this file; none for an empty path. Of a larger file no more is read than tells that it is.
+/// Reads the logo from this file; an empty path removes it. Reading stops just beyond the size
+/// limit.
 pub(super) fn logo(path: Option<&OsStr>) -> Result<Change<Logo>, LogoFileError> {
     let Some(path) = path else {
         return Ok(Change::Keep);
@@ -51,12 +52,12 @@ pub(super) fn logo(path: Option<&OsStr>) -> Result<Change<Logo>, LogoFileError> 
     Ok(Change::Set(Logo::new(bytes)?))
 }
 
-/// A colour as it is printed.
+/// A color as text for output.
 pub(super) fn text(accent: Accent) -> String {
     accent.color().to_string()
 }
 
-/// What is printed of a logo.
+/// A logo's description for output.
 pub(super) fn description(logo: &Logo) -> Value {
     json!({"type": logo.kind().media_type(), "bytes": logo.bytes().len()})
 }

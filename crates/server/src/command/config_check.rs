@@ -1,4 +1,4 @@
-//! `oncharge config check`: whether `serve` would take the configuration.
+//! `oncharge config check`: whether `serve` would accept the configuration.
 
 use anyhow::bail;
 use clap::Subcommand;
@@ -47,8 +47,8 @@ impl ConfigCommand {
     }
 }
 
-/// Where the database is, and whether it answers and the keys fit. A file that does not exist yet is
-/// no error: `serve` creates it.
+/// The location of the database, after checking that it responds and that the keys match. A file
+/// that does not exist yet is no error: `serve` creates it.
 async fn database(
     settings: &Settings,
     keys: &Keys,
@@ -77,7 +77,7 @@ async fn database(
     (report, key_check)
 }
 
-/// Why the database cannot be used, each cause once.
+/// Why the database cannot be used, without repeated causes.
 fn explain(error: StoreError) -> anyhow::Error {
     match error {
         StoreError::Failed(cause) => {
@@ -87,8 +87,8 @@ fn explain(error: StoreError) -> anyhow::Error {
     }
 }
 
-/// Whether the keys fit what PostgreSQL holds, and every PSP account that its merchants use is
-/// configured; notes what other nodes lack.
+/// Checks that the keys match PostgreSQL's data and that every PSP account used by merchants is
+/// configured; prints a note of what other nodes lack.
 async fn check_stored(settings: &Settings, keys: &Keys) -> anyhow::Result<()> {
     let Some(components) = Components::for_check(settings, keys)? else {
         return Ok(());

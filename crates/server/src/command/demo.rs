@@ -1,5 +1,5 @@
-//! `oncharge demo`: walks through one payment, as a merchant's server and a shopper's page would, and
-//! requires every webhook of it.
+//! `oncharge demo`: runs through one payment as a merchant's server and a shopper's page would, and
+//! requires all of its webhooks.
 
 mod deliveries;
 
@@ -17,11 +17,11 @@ use crate::{
 
 const AMOUNT: i64 = 9999;
 const REFUND_AMOUNT: i64 = 5000;
-/// How long each step may take.
+/// Time limit for each step.
 const STEP_TIMEOUT: Duration = Duration::from_secs(20);
 
-/// Runs it on free ports and a temporary directory; errors at the first step that is not as it
-/// should be.
+/// Runs the demo on free ports and a temporary directory; errors at the first step with an
+/// unexpected result.
 pub(super) async fn run() -> anyhow::Result<()> {
     let dir = tempfile::tempdir().context("no temporary directory")?;
     let port = || Port::new(Some(0), 0);
@@ -93,7 +93,7 @@ async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
     deliveries.expect_all(&merchant).await
 }
 
-/// Gives back a part.
+/// Refunds a part of the payment.
 async fn refund(merchant: &Client, session: &Session) -> anyhow::Result<()> {
     let refund = merchant
         .refund(&NewRefund::new(session, REFUND_AMOUNT, "refund-42"), None)
@@ -115,7 +115,7 @@ async fn refund(merchant: &Client, session: &Session) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the shopper's browser does: the PSP's fields turn the card into a token, which the page
+/// Acts as the shopper's browser: the PSP's fields exchange the card for a token, which the page
 /// posts.
 async fn pay(sandbox: &Sandbox, created: &CreatedSession) -> anyhow::Result<Value> {
     let http = http()?;
@@ -138,7 +138,7 @@ fn http() -> reqwest::Result<reqwest::Client> {
         .build()
 }
 
-/// Waits until the session has come so far, in this very order.
+/// Waits until the session has reached these statuses, in exactly this order.
 async fn wait_for_status(
     merchant: &Client,
     created: &CreatedSession,

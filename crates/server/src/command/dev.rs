@@ -1,4 +1,4 @@
-//! `oncharge dev`: the whole product on this machine.
+//! `oncharge dev`: the whole product on the local machine.
 
 use std::path::PathBuf;
 
@@ -103,7 +103,7 @@ impl Dev {
     }
 }
 
-/// What a person needs to begin.
+/// Prints how to get started.
 fn print_welcome(sandbox: &Sandbox) {
     let urls = &sandbox.urls;
     let body = json!({

@@ -124,7 +124,7 @@ impl Revoke {
             KeySelector::Text(key) => Some(key),
             KeySelector::Id(_) => None,
         };
-        // A key that was rotated before has a successor.
+        // A key that was rotated before may have a successor.
         let remaining = merchants::list_keys(&app, revoked.merchant).await?;
         let remaining: Vec<String> = remaining.iter().map(|key| key.id.to_string()).collect();
         print_json(&json!({

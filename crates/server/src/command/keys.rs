@@ -1,4 +1,4 @@
-//! `oncharge keys reseal`: every sealed value under the first master key.
+//! `oncharge keys reseal`: re-encrypts every sealed value with the first master key.
 
 use anyhow::Context;
 use clap::Subcommand;

@@ -22,7 +22,7 @@ use super::{
 };
 use crate::config::PspAccounts;
 
-/// How long after the authorisation the clock captures unless said otherwise, in seconds.
+/// Default delay of the automatic capture after the authorization, in seconds.
 const DEFAULT_CAPTURE_DELAY: u32 = 3600;
 
 /// What to do with merchants.
@@ -168,7 +168,7 @@ async fn create(name: &str, psp_account: &str, target: &Target) -> anyhow::Resul
     Ok(())
 }
 
-/// Says which accounts there are; an account's name is no secret.
+/// An error that lists the configured accounts; their names are not secret.
 fn unknown_account(wanted: &str, accounts: &PspAccounts) -> anyhow::Error {
     let names = accounts
         .iter()
@@ -189,7 +189,7 @@ fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
     text.parse().ok().or_usage_error("this is no merchant id")
 }
 
-/// Prints every merchant, however many there are.
+/// Prints all merchants, page by page.
 async fn list(target: &Target) -> anyhow::Result<()> {
     const PAGE: u32 = 100;
     let app = target.open().await?.app;
@@ -219,7 +219,7 @@ async fn set_enabled(id: &str, enabled: bool, target: &Target) -> anyhow::Result
 
 async fn set(id: &str, changes: Changes, target: &Target) -> anyhow::Result<()> {
     let id = merchant_id(id)?;
-    // All of it is read before anything is changed.
+    // All arguments are validated before anything is changed.
     let wanted = changes.into_settings_change(target.is_sandbox()?)?;
     let updated = merchants::change(&target.open().await?.app, id, wanted).await;
     show(&updated.context("the merchant was not changed")?)

@@ -1,4 +1,4 @@
-//! `oncharge migrate`: brings the database's schema up to date.
+//! `oncharge migrate`: migrates the database schema.
 
 use serde_json::json;
 

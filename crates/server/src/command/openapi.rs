@@ -1,4 +1,4 @@
-//! `oncharge openapi`: prints the document that is committed as `openapi.json`.
+//! `oncharge openapi`: prints the OpenAPI document, which is committed as `openapi.json`.
 
 use crate::telemetry;
 

@@ -1,23 +1,23 @@
-//! Reads a list of origins, as a person writes it.
+//! Parses a list of origins from the command line.
 
 use url::{Host, Url};
 
-/// How many a merchant may have.
+/// Maximum number of origins per merchant.
 const MAX_ORIGINS: usize = 20;
 
-/// What is wrong with a list of origins.
+/// Why a list of origins is not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum OriginError {
-    /// Not of the form `https://host`.
+    /// An entry is not of the form `https://host`.
     #[error("each must be https://host, with a port where it has one and nothing after it")]
     Form,
-    /// Too many for a header of every page.
+    /// Too many for a header that every page carries.
     #[error("20 at most")]
     TooMany,
 }
 
-/// The origins as browsers write them, each once; none for an empty text. In the sandbox `http` is
-/// acceptable on loopback.
+/// The origins as browsers serialize them, without duplicates; none for an empty text. In the
+/// sandbox, `http` is accepted on loopback.
 pub(super) fn parse(list: &str, is_sandbox: bool) -> Result<Vec<String>, OriginError> {
     let mut origins = Vec::new();
     for text in list.split(',').map(str::trim) {
@@ -43,7 +43,8 @@ fn origin(text: &str, is_sandbox: bool) -> Option<String> {
         _ => false,
     };
     let origin = url.origin().ascii_serialization();
-    // The text may differ from what browsers write, but may not say more.
+    // The spelling may differ from the serialized origin, but there may be no path, query or the
+    // like.
     let is_origin_only = url.path() == "/"
         && url.query().is_none()
         && url.fragment().is_none()

@@ -1,4 +1,4 @@
-//! `oncharge reconcile`: every operation of a time against what its payment processor knows.
+//! `oncharge reconcile`: compares every operation of a period with the PSP's state.
 
 use anyhow::bail;
 use clap::Args;
@@ -14,7 +14,7 @@ use time::{Duration, OffsetDateTime, format_description::well_known::Rfc3339};
 use super::{Target, print_json, usage_error::OrUsageError};
 use crate::{system::SystemClock, telemetry::print_note};
 
-/// How many operations are compared between two notes of how far the comparison is.
+/// Number of compared operations between two progress notes.
 const PROGRESS_INTERVAL: u64 = 10_000;
 
 /// Prints each difference on one line; ends with 1 where there is any, or where a processor could
@@ -79,7 +79,7 @@ impl Reconcile {
     }
 }
 
-/// How far the comparison is.
+/// The position of the comparison.
 #[derive(Default)]
 struct Cursor {
     last: Option<OperationId>,
@@ -114,7 +114,7 @@ fn difference_json(difference: &Difference) -> Value {
     })
 }
 
-/// The time that this text means; `None` for one that means none, or none in the past.
+/// Parses a point in time; `None` if it is invalid or not in the past.
 pub(super) fn parse_since(text: &str, now: Timestamp) -> Option<Timestamp> {
     let now = now.as_offset_date_time();
     let at = match OffsetDateTime::parse(text, &Rfc3339) {

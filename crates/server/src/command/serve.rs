@@ -1,4 +1,4 @@
-//! `oncharge serve`: the API and the checkout, for real.
+//! `oncharge serve`: the API and the checkout in production.
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -54,7 +54,7 @@ impl Serve {
         let mut shutdown = Shutdown::listen()?;
         let network = settings.network.clone();
         let api = SocketAddr::from((network.bind, network.port));
-        // A worker leaves the API's port to whoever serves it.
+        // A worker does not bind the API's port, so that another process can.
         let reserved_port = (self.role != Role::Worker)
             .then(|| ReservedPort::bind(api))
             .transpose()
@@ -81,7 +81,7 @@ impl Serve {
     }
 }
 
-/// What to do about a port that cannot be had; the cause follows.
+/// The remedy for a port that cannot be bound; the cause follows.
 fn port_error(setting: &str, port: u16) -> String {
     let variable = setting.to_uppercase().replace('.', "__");
     format!(

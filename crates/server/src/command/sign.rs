@@ -1,4 +1,4 @@
-//! `oncharge sign`: prints a signed curl command, ready to run within five minutes.
+//! `oncharge sign`: prints a signed curl command, valid for five minutes.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ use crate::{
     telemetry,
 };
 
-/// Where a sandbox is unless it was told otherwise.
+/// The sandbox's default URL.
 const DEFAULT_URL: &str = "http://127.0.0.1:8080";
 
 /// Signs a request with the pair of `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`, else with the
@@ -40,7 +40,7 @@ pub(super) struct Sign {
 
 impl Sign {
     pub(super) fn run(self) -> anyhow::Result<()> {
-        // The variables count where no directory is named.
+        // The variables apply if no directory is given.
         let is_named = self.data_dir.is_some();
         let data_dir = self.data_dir.unwrap_or_else(|| PathBuf::from(DATA_DIR));
         let credentials = match Credentials::from_environment().filter(|_| !is_named) {
@@ -84,7 +84,7 @@ fn base_url_from_environment() -> Option<String> {
     (!url.is_empty()).then_some(url)
 }
 
-/// A signed curl command.
+/// Builds a signed curl command.
 pub(crate) fn curl(
     credentials: &Credentials,
     (base_url, method, path): (&str, &str, &str),
@@ -123,7 +123,7 @@ pub(crate) fn curl(
     lines.join(" \\\n")
 }
 
-/// The text as one word of a POSIX shell.
+/// Quotes a text as one word for a POSIX shell.
 fn shell_quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

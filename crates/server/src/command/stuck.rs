@@ -1,4 +1,4 @@
-//! `oncharge stuck`: work that a person should look at.
+//! `oncharge stuck`: lists work that needs a person.
 
 use anyhow::bail;
 use clap::Args;

@@ -1,16 +1,16 @@
-//! What the caller of a command has written is not acceptable.
+//! Invalid arguments of a command.
 
 use std::fmt::Display;
 
-/// A fault of the caller's, which ends the process with 2; the text names the argument and does
-/// not repeat its value, which may be a person's.
+/// An invalid argument; the process exits with 2. The text names the argument but not its value,
+/// which may be personal data.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct UsageError(pub(super) String);
 
-/// Turns a value's problem into the caller's fault.
+/// Converts a missing or invalid value to a usage error.
 pub(super) trait OrUsageError<T> {
-    /// The value, or what is wrong with this argument.
+    /// The value, or an error that names this argument.
     fn or_usage_error(self, argument: &str) -> anyhow::Result<T>;
 }
 

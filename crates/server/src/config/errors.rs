@@ -1,14 +1,14 @@
-//! Errors of the configuration that name the setting and what is allowed, and repeat neither a value
-//! nor a line of the file: both may be secrets.
+//! Errors of the configuration. They name the setting and what is allowed, but repeat neither a
+//! value nor a line of the file: both may be secret.
 
 use std::fmt;
 
 use config::ConfigError;
 
-/// What serde writes between the value that it found and what is allowed.
+/// serde's separator between the found value and the expected one.
 const EXPECTED: &str = ", expected ";
 
-/// A configuration that cannot be read.
+/// The configuration cannot be read.
 #[derive(Debug)]
 pub(super) struct ConfigReadError(String);
 
@@ -47,7 +47,8 @@ fn describe(error: &ConfigError) -> String {
             located(key.as_deref(), origin.as_deref(), &describe(error))
         }
         ConfigError::Message(text) => requirement(text),
-        // No text of the file and no value: a name that cannot be parsed, a file that is not there.
+        // These errors contain neither text of the file nor a value: an invalid name, a missing
+        // file.
         error => error.to_string(),
     }
 }
@@ -58,19 +59,19 @@ fn located(key: Option<&str>, origin: Option<&str>, text: &str) -> String {
     format!("{key} {text}{}", origin.unwrap_or_default())
 }
 
-/// What is allowed, out of serde's message or one of [`super::values`].
+/// Extracts what is allowed from serde's message or one of [`super::values`].
 fn requirement(message: &str) -> String {
     if message.starts_with(super::values::REQUIREMENT_PREFIX) {
         return message.to_owned();
     }
-    // The value comes first, so that the last occurrence is serde's own.
+    // The value comes first, so the last occurrence is serde's own.
     message.rsplit_once(EXPECTED).map_or_else(
         || "has a value that is not allowed".to_owned(),
         |(_, allowed)| format!("must be {allowed}"),
     )
 }
 
-/// Line, column and reason. The text of the error itself quotes the line.
+/// Line, column and reason. The error's own text would quote the line.
 fn syntax_error(file: &str, cause: &(dyn std::error::Error + 'static)) -> String {
     let Some(error) = cause.downcast_ref::<toml::de::Error>() else {
         return format!("{file} is not valid TOML");

@@ -1,4 +1,4 @@
-//! Keys at rest: from variables, or made once in the sandbox's data directory.
+//! Encryption keys: configured, or generated once in the sandbox's data directory.
 
 use std::{
     fs,
@@ -14,29 +14,29 @@ use serde::{Deserialize, Serialize};
 
 use super::Secret;
 
-/// What the configuration says of keys.
+/// The configured keys.
 #[derive(Debug, Clone, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeySettings {
-    /// Master keys, `id:base64(32 bytes)`, the first one first.
+    /// Master keys, `id:base64(32 bytes)`; the first one seals.
     pub(crate) master: Option<Secret>,
-    /// The blocklist's peppers, in the same form.
+    /// The blocklist's peppers, in the same format.
     pub(crate) pepper: Option<Secret>,
 }
 
 /// The keys in use.
 #[derive(Debug, Clone)]
 pub(crate) struct Keys {
-    /// They seal, and others are derived from them.
+    /// Seals values; other keys are derived from it.
     pub(crate) master: Keyring,
-    /// They hide the blocklist's identifiers.
+    /// Hashes the blocklist's identifiers.
     pub(crate) pepper: Keyring,
 }
 
 impl KeySettings {
-    /// The keys that are configured.
+    /// The configured keys.
     ///
-    /// Errors name the setting that is missing or wrong.
+    /// Errors name the setting that is missing or invalid.
     pub(crate) fn configured(&self) -> anyhow::Result<Keys> {
         Ok(Keys {
             master: parse("keys.master", self.master.as_ref())?,
@@ -44,11 +44,11 @@ impl KeySettings {
         })
     }
 
-    /// The keys that are configured, else those of the data directory; with `entropy` they are
-    /// made there where absent.
+    /// The configured keys, otherwise those of the data directory; with `entropy`, missing ones are
+    /// generated there.
     ///
-    /// Errors where others own the directory or a key's file, can write to the directory, or read a
-    /// key's file.
+    /// Errors if other users own the directory or a key file, can write to the directory, or can
+    /// read a key file.
     pub(crate) fn configured_or_stored(
         &self,
         data_dir: &Path,
@@ -103,9 +103,9 @@ fn load_or_generate(
     Ok(Some(Secret::new(entry.to_string())))
 }
 
-/// Makes a directory that only its owner may enter, unless it is there.
+/// Creates a directory that only its owner may enter, unless it exists.
 ///
-/// Errors where others own it or can write to it.
+/// Errors if other users own it or can write to it.
 pub(crate) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
     fs::DirBuilder::new()
         .recursive(true)
@@ -115,8 +115,8 @@ pub(crate) fn create_private_dir(path: &Path) -> anyhow::Result<()> {
     check_mode(path, 0o022, 0o700)
 }
 
-/// Errors where a file or directory belongs to another user, or where its mode has one of the
-/// `forbidden_bits` bits.
+/// Errors if a file or directory belongs to another user, or if its mode has one of the
+/// `forbidden_bits`.
 fn check_mode(path: &Path, forbidden_bits: u32, expected: u32) -> anyhow::Result<()> {
     let metadata = fs::metadata(path);
     let metadata = metadata.with_context(|| format!("cannot read {}", path.display()))?;
@@ -129,7 +129,8 @@ fn check_mode(path: &Path, forbidden_bits: u32, expected: u32) -> anyhow::Result
     Ok(())
 }
 
-/// Errors where the owner is neither this process's user nor root: it can write whatever the mode.
+/// Errors if the owner is neither this process's user nor root: an owner can write whatever the
+/// mode.
 pub(super) fn check_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result<()> {
     if owner != user && owner != 0 {
         let path = path.display();
@@ -140,7 +141,7 @@ pub(super) fn check_owner(path: &Path, owner: u32, user: u32) -> anyhow::Result<
     Ok(())
 }
 
-/// Writes a file that only its owner may read, whole or not at all.
+/// Writes a file atomically, readable by its owner only.
 pub(crate) fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let write = || {
         let temporary = path.with_extension("new");

@@ -1,9 +1,9 @@
-//! The names of all settings, so that a misspelt one ends the start instead of being ignored.
+//! The names of all settings, so that a misspelled one is an error at startup.
 
 use anyhow::bail;
 use config::{Map, Value, ValueKind};
 
-/// Every setting but those of PSP accounts.
+/// All settings except those of PSP accounts.
 const SETTINGS: [&str; 22] = [
     "mode",
     "network.bind",
@@ -38,13 +38,14 @@ const PSP_SETTINGS: [&str; 5] = [
     "notify_url",
 ];
 
-/// Variables of this prefix are meant for this program, all of them.
+/// The prefix of all variables meant for this program.
 const PREFIX: &str = "ONCHARGE_";
-/// What follows the prefix in the name of a setting.
+/// The prefix of settings.
 const SETTING_PREFIX: &str = "ONCHARGE__";
-/// What a merchant's programs read, `oncharge sign` and the examples among them.
+/// Variables of merchants' programs, including `oncharge sign` and the examples.
 const CLIENT_VARIABLES: [&str; 3] = ["ONCHARGE_URL", "ONCHARGE_API_KEY", "ONCHARGE_API_SECRET"];
-/// How the variables of this project's tests, simulator and examples begin; a production has none.
+/// Prefixes of the variables of this project's tests, simulator and examples; not used in
+/// production.
 const TOOL_VARIABLE_PREFIXES: [&str; 6] = [
     "ONCHARGE_TEST_",
     "ONCHARGE_REPLAY_",
@@ -54,19 +55,19 @@ const TOOL_VARIABLE_PREFIXES: [&str; 6] = [
     "ONCHARGE_SIGNING_SECRET",
 ];
 
-/// How many names an error suggests.
+/// Number of names that an error suggests.
 const SUGGESTIONS: usize = 3;
 
-/// Whether variables of this project's tools may be set.
+/// Whether variables of this project's tools are accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ToolVariables {
-    /// As in a shell in which the tests or the simulator run as well.
+    /// Accepted: tests or the simulator may run in the same shell.
     Accepted,
-    /// As everything else that names no setting.
+    /// Refused, like any variable that is not a setting.
     Refused,
 }
 
-/// Refuses variables of this process that begin with `ONCHARGE_` and name no setting.
+/// Refuses variables of this process that start with `ONCHARGE_` but are not settings.
 pub(super) fn check_environment(tools: ToolVariables) -> anyhow::Result<()> {
     let names = std::env::vars_os().map(|(name, _)| name.to_string_lossy().into_owned());
     check_variables(names, tools)
@@ -100,7 +101,7 @@ fn check_variables(
     Ok(())
 }
 
-/// Refuses keys that name no setting.
+/// Refuses keys that are not settings.
 pub(super) fn check_keys(values: &Map<String, Value>) -> anyhow::Result<()> {
     for (key, value) in values {
         check_key(key, value)?;
@@ -135,13 +136,13 @@ fn is_setting(path: &str) -> bool {
     }
 }
 
-/// The variable of a setting.
+/// The environment variable of a setting.
 fn variable(setting: &str) -> String {
     let rest = setting.to_ascii_uppercase().replace('.', "__");
     format!("{SETTING_PREFIX}{rest}")
 }
 
-/// The settings whose names differ least from this text, the nearest first.
+/// The settings whose names are most similar to this text, most similar first.
 fn nearest(text: &str) -> [String; SUGGESTIONS] {
     let normalized = |text: &str| {
         let parts = text.split(|c: char| !c.is_ascii_alphanumeric());
@@ -204,7 +205,7 @@ mod tests {
         }
     }
 
-    /// The list is complete, and nothing else stands in it: what serde expects in each table.
+    /// The list equals the names that serde expects in each table.
     #[test]
     fn the_setting_list_matches_the_structs() {
         let tables = SETTINGS.iter().filter_map(|it| it.split_once('.'));
@@ -224,7 +225,7 @@ mod tests {
         assert_eq!(top, expected);
     }
 
-    /// The names that serde lists where a table has a key that it does not know.
+    /// The names that serde reports for a table with an unknown key.
     fn expected_in(table: &str, prefix: &str) -> BTreeSet<String> {
         let header = if table.is_empty() {
             String::new()

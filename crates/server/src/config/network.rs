@@ -1,4 +1,4 @@
-//! Where to listen, whom to believe, how much to take.
+//! Listen addresses, trusted proxies and rate limits.
 
 use std::net::IpAddr;
 
@@ -11,37 +11,37 @@ use super::{Mode, values};
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Network {
-    /// Where the API and the checkout are served.
+    /// The address of the API and the checkout.
     #[serde(deserialize_with = "values::ip_address")]
     pub(crate) bind: IpAddr,
     /// Their port.
     pub(crate) port: u16,
-    /// Where health and metrics are served.
+    /// The address of health, metrics and the operators' view.
     #[serde(deserialize_with = "values::ip_address")]
     pub(crate) ops_bind: IpAddr,
     /// Their port.
     pub(crate) ops_port: u16,
-    /// Names besides `localhost` by which operators reach their view.
+    /// Host names besides `localhost` accepted by the operators' view.
     pub(crate) ops_hosts: Vec<String>,
-    /// Proxies whose forwarding headers are believed.
+    /// Proxies whose forwarding headers are trusted.
     pub(crate) trusted_proxies: Vec<String>,
-    /// Whether shoppers reach us over TLS.
+    /// Whether shoppers reach the server over TLS.
     pub(crate) behind_tls: bool,
 }
 
-/// Quotas, in requests per second.
+/// Rate limits, in requests per second.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Limits {
-    /// Of one API key.
+    /// Rate of each API key.
     pub(crate) key_per_second: u32,
     /// Its burst.
     pub(crate) key_burst: u32,
-    /// Of one address, counting only requests that fail.
+    /// Rate of failed requests of each address.
     pub(crate) address_per_second: u32,
     /// Its burst.
     pub(crate) address_burst: u32,
-    /// How many connections one address may hold.
+    /// Maximum number of connections per address.
     pub(crate) address_connections: u32,
 }
 
@@ -70,7 +70,7 @@ impl Network {
     }
 }
 
-/// Names within a network may have underscores, too.
+/// Host names on private networks may contain underscores.
 fn is_host_name(text: &str) -> bool {
     let is_label = |label: &str| {
         let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');

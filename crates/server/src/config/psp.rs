@@ -17,13 +17,13 @@ pub(crate) type PspAccounts = BTreeMap<String, PspSettings>;
 pub(crate) struct PspSettings {
     /// The connector (`simulator`).
     pub(crate) connector: String,
-    /// Where the PSP's API is.
+    /// The base URL of the PSP's API.
     pub(crate) url: String,
-    /// What we prove ourselves with.
+    /// The bearer token for the PSP's API.
     pub(crate) bearer: Secret,
-    /// What it signs notifications with.
+    /// The key with which the PSP signs notifications.
     pub(crate) notification_key: Secret,
-    /// Our own public URL, where it sends notifications.
+    /// OnCharge's public URL, to which the PSP sends notifications.
     pub(crate) notify_url: Option<String>,
 }
 

@@ -1,11 +1,11 @@
-//! A secret setting: read, used, never shown.
+//! A secret setting that is never displayed.
 
 use std::fmt;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-/// What is shown of a secret.
+/// The replacement for a secret.
 const MASK: &str = "****";
 
 /// A secret text; `Debug` and `Serialize` mask it.

@@ -1,4 +1,4 @@
-//! Where the data is.
+//! Settings of the database.
 
 use anyhow::{Context, bail};
 use oncharge_adapter_postgres::{Location, Protection, location};
@@ -10,9 +10,9 @@ use super::{Mode, Secret};
 #[derive(Debug, Clone, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Database {
-    /// A `postgres://` URL; without one the embedded file is used.
+    /// A `postgres://` URL; without one, the embedded file is used.
     pub(crate) url: Option<Secret>,
-    /// How many connections to PostgreSQL.
+    /// Number of connections to PostgreSQL.
     pub(crate) pool_size: usize,
 }
 
@@ -20,7 +20,7 @@ impl Database {
     /// The hosts, ports and name of the PostgreSQL database, without user and password; `None` for
     /// the embedded file.
     pub(crate) fn location(&self) -> Option<Location> {
-        // The URL was read when it was checked.
+        // The URL was validated before.
         location(self.url.as_ref()?.expose()).ok()
     }
 

@@ -1,4 +1,4 @@
-//! The layers, and errors that name the setting.
+//! Precedence of the sources, and errors that name the setting.
 
 use super::*;
 
@@ -233,7 +233,7 @@ fn files_of_another_user_are_rejected() {
     }
 }
 
-/// Only root can give a directory away; as another user nothing is left to try.
+/// Only root can change a directory's owner; other users skip this test.
 #[test]
 fn a_data_directory_of_another_user_is_refused() {
     let parent = tempfile::tempdir().unwrap();

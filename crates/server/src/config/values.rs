@@ -1,11 +1,11 @@
-//! Readers of settings whose errors say what is allowed, without the value.
+//! Deserializers whose errors say what is allowed, without the value.
 
 use std::net::IpAddr;
 
 use clap::ValueEnum;
 use serde::{Deserialize, Deserializer, de::Error};
 
-/// How the errors of this file begin.
+/// The prefix of this file's errors.
 pub(super) const REQUIREMENT_PREFIX: &str = "must be ";
 
 /// One of the names of an enum.

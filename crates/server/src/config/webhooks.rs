@@ -1,4 +1,4 @@
-//! Webhooks out.
+//! Settings of webhook delivery.
 
 use anyhow::bail;
 use oncharge_domain::webhook::ScheduleSpeed;
@@ -6,11 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Mode, values};
 
-/// Webhooks out.
 #[derive(Debug, Clone, Copy, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Webhooks {
-    /// How fast the schedule of deliveries goes by.
+    /// The speed of the delivery schedule.
     #[serde(deserialize_with = "values::one_of")]
     pub(crate) clock: WebhookClock,
 }

@@ -1,4 +1,5 @@
-//! Where the sandbox's API is, for commands that run beside it: its port may be another at each start.
+//! The URL of the sandbox's API, for commands that run beside it: its port may change at each
+//! start.
 
 use std::{fs, path::Path};
 
@@ -9,12 +10,12 @@ use crate::config::write_private;
 /// The file in the data directory.
 const FILE: &str = "api.url";
 
-/// Keeps the API's URL.
+/// Stores the API's URL.
 pub(super) fn write(data_dir: &Path, url: &str) -> anyhow::Result<()> {
     write_private(&data_dir.join(FILE), url.as_bytes())
 }
 
-/// The URL of the sandbox that last ran on this directory.
+/// Reads the URL of the last sandbox in this directory.
 pub(crate) fn read(data_dir: &Path) -> anyhow::Result<Option<String>> {
     let path = data_dir.join(FILE);
     if !path.exists() {

@@ -1,4 +1,4 @@
-//! The sandbox merchant's pair, kept in `sandbox.json` as any merchant would keep it.
+//! The sandbox merchant's key pair, stored in `sandbox.json`.
 
 use std::{fs, path::Path};
 
@@ -7,10 +7,10 @@ use serde_json::json;
 
 use crate::config::{Secret, write_private};
 
-/// A merchant and its pair.
+/// A merchant and its key pair.
 #[derive(Debug, Clone)]
 pub(crate) struct Credentials {
-    /// The merchant's id; empty for a pair from the environment.
+    /// The merchant id; empty for a pair from the environment.
     pub(crate) merchant_id: String,
     /// The API key.
     pub(crate) api_key: String,
@@ -19,7 +19,7 @@ pub(crate) struct Credentials {
 }
 
 impl Credentials {
-    /// The pair of `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`.
+    /// The key pair in `ONCHARGE_API_KEY` and `ONCHARGE_API_SECRET`.
     #[expect(
         clippy::disallowed_methods,
         reason = "a merchant's pair is no setting of the server"
@@ -34,7 +34,7 @@ impl Credentials {
         })
     }
 
-    /// The pair of a sandbox, if it has one.
+    /// Reads a sandbox's key pair, if it has one.
     pub(crate) fn read(data_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = data_dir.join("sandbox.json");
         if !path.exists() {
@@ -51,7 +51,7 @@ impl Credentials {
         }))
     }
 
-    /// Keeps the pair.
+    /// Stores the key pair.
     pub(crate) fn write(&self, data_dir: &Path) -> anyhow::Result<()> {
         let stored = json!({
             "merchant_id": self.merchant_id,

@@ -1,10 +1,9 @@
-//! Where the sandbox's events go: to the demo shop, unless a person wants them elsewhere.
+//! The webhook endpoint of the sandbox's merchant: the demo shop, unless the user sets another one.
 //!
-//! The shop's port may be another at each start, and an endpoint that leads to the old one would be
-//! of no use. But a person may have set an endpoint through the API, and that must stay. The two
-//! look alike (a path on loopback), so the sandbox keeps the URLs that it has registered itself in
-//! `webhook-endpoint.json`: an endpoint that stands there is its own and follows the shop, any other
-//! is the person's.
+//! The shop's port may change at each start, so an endpoint with an old port is useless. But an
+//! endpoint that the user has set through the API must stay. Both look alike (a path on loopback),
+//! so the sandbox records the URLs that it has registered in `webhook-endpoint.json`: an endpoint
+//! in this list follows the shop, any other one belongs to the user.
 
 use std::{fs, path::Path, sync::Arc};
 
@@ -23,10 +22,10 @@ use crate::{
     wiring::Components,
 };
 
-/// The URLs that the sandbox has registered itself.
+/// The file with the URLs that the sandbox has registered.
 const REGISTERED_URLS_FILE: &str = "webhook-endpoint.json";
 
-/// Registers the demo shop where no endpoint is set, or one of an earlier start.
+/// Registers the demo shop if no endpoint is set, or one of an earlier start.
 pub(super) async fn register(
     components: &Components,
     credentials: &Credentials,
@@ -52,7 +51,8 @@ pub(super) async fn register(
     if !needs_registration(current.as_ref(), &registered, (&url, key.id)) {
         return Ok(());
     }
-    // Both stand there until it is done: a crash in between leaves the endpoint known as our own.
+    // The list contains both URLs during the change: after a crash in between, the endpoint is
+    // still recognized.
     registered.push(url.as_str().to_owned());
     write(data_dir, &registered)?;
     let set = endpoint::set(&components.app, merchant, key.id, url.clone()).await;
@@ -60,8 +60,8 @@ pub(super) async fn register(
     write(data_dir, &[url.as_str().to_owned()])
 }
 
-/// The endpoint's signing secret, read from the store at each use: nobody is there to copy it into the
-/// demo shop's settings when it changes.
+/// The endpoint's signing secret, read from the store at each use, because nobody copies a changed
+/// secret to the demo shop's settings.
 pub(super) fn signing_secret(
     components: &Components,
     credentials: &Credentials,

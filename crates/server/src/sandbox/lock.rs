@@ -1,4 +1,4 @@
-//! One server per embedded database, held by a lock on a file.
+//! A file lock that permits one server per embedded database.
 
 use std::{
     fs::{File, OpenOptions, TryLockError},
@@ -10,15 +10,16 @@ use std::{
 
 use anyhow::{Context, bail};
 
-/// Held while a server runs on a data directory; the system lets go of it even after `kill -9`.
+/// Held while a server runs on a data directory; the operating system releases it even after `kill
+/// -9`.
 pub(crate) struct ServerLock(#[expect(dead_code, reason = "held, not read")] File);
 
-/// How often a taken lock is tried again, and how long apart: a command may hold it for a moment.
+/// Number of attempts and their interval: a command may hold the lock for a moment.
 const ATTEMPTS: u32 = 10;
 const RETRY_DELAY: Duration = Duration::from_millis(20);
 
 impl ServerLock {
-    /// Takes the lock, or says that another server has it.
+    /// Acquires the lock; errors if another server holds it.
     pub(crate) fn acquire(data_dir: &Path) -> anyhow::Result<Self> {
         let mut options = OpenOptions::new();
         options.write(true).create(true).truncate(false).mode(0o600);
@@ -38,7 +39,7 @@ impl ServerLock {
         bail!("another server runs on {}", data_dir.display())
     }
 
-    /// Takes the lock for a moment, where a server was here and none is running.
+    /// Acquires the lock briefly if a server has used the directory and none is running.
     pub(crate) fn try_acquire(data_dir: &Path) -> anyhow::Result<Option<Self>> {
         let path = path(data_dir);
         let file = match OpenOptions::new().write(true).open(&path) {

@@ -1,4 +1,4 @@
-//! The sandbox's merchant, which is the demo shop.
+//! The sandbox's merchant, used by the demo shop.
 
 use std::path::Path;
 
@@ -14,14 +14,14 @@ use oncharge_domain::{
 use super::Credentials;
 use crate::{config::Secret, wiring::Components};
 
-/// How long after the authorisation the sandbox's clock captures, in seconds.
+/// Default delay of the sandbox's automatic capture after the authorization, in seconds.
 const DEFAULT_CAPTURE_DELAY: u32 = 60;
 
-/// The demo shop's bag. A new merchant starts with it; what becomes of it then is the merchant's affair.
+/// The demo shop's logo. Only a new merchant gets it; later changes are kept.
 const LOGO: &[u8] = include_bytes!("../../assets/shop/logo.svg");
 
-/// The sandbox's merchant: the one it had, with a new key where the database knows another.
-/// With `capture_delay` its clock captures after so many seconds.
+/// The sandbox's merchant: the existing one, with a new key if the database does not know its key.
+/// `capture_delay` enables automatic captures after this many seconds.
 pub(super) async fn ensure_merchant(
     components: &Components,
     data_dir: &Path,

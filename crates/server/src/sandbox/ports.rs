@@ -1,4 +1,4 @@
-//! Ports of the sandbox: a default that is taken gives way, one that was asked for does not.
+//! Ports of the sandbox: a default port falls back to a free one, a requested one does not.
 
 use std::net::Ipv4Addr;
 
@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::{server::ReservedPort, telemetry};
 
-/// A port that was asked for, or a default.
+/// A requested port or a default.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Port {
     requested: Option<u16>,
@@ -18,9 +18,9 @@ impl Port {
         Self { requested, default }
     }
 
-    /// Takes it on loopback.
+    /// Binds the port on loopback.
     ///
-    /// Errors where a port that was asked for is taken; a taken default falls back to a free one.
+    /// Errors if a requested port is taken; a taken default falls back to a free one.
     pub(crate) fn reserve(self, what: &str) -> anyhow::Result<ReservedPort> {
         let wanted = self.requested.unwrap_or(self.default);
         match ReservedPort::bind((Ipv4Addr::LOCALHOST, wanted).into()) {

@@ -16,7 +16,7 @@ use crate::{
     wiring::Components,
 };
 
-/// What differs from a production's settings.
+/// Differences from the production settings.
 const PRESET: &str = r#"
 mode = "sandbox"
 [limits]
@@ -29,7 +29,7 @@ address_connections = 4096
 ban_answers_per_hour = 0
 "#;
 
-/// How the sandbox is to run.
+/// Options of the sandbox.
 #[derive(Debug, Clone)]
 pub(crate) struct Options {
     pub(crate) data_dir: PathBuf,
@@ -43,15 +43,14 @@ pub(crate) struct Options {
     pub(crate) session_ttl: Option<i64>,
     pub(crate) capture_delay: Option<u32>,
     pub(crate) webhook_clock: Option<WebhookClock>,
-    /// What is logged, where it is not the configuration's filter.
+    /// Overrides the configured log filter.
     pub(crate) log_filter: Option<&'static str>,
 }
 
 /// A running sandbox.
 pub(crate) struct Sandbox {
-    /// Where everything is.
     pub(crate) urls: Urls,
-    /// The sandbox's merchant.
+    /// The key pair of the sandbox's merchant.
     pub(crate) credentials: Credentials,
     simulator: psp_simulator::Running,
     server: server::Running,
@@ -59,7 +58,7 @@ pub(crate) struct Sandbox {
     _lock: ServerLock,
 }
 
-/// Where everything is, as `http://127.0.0.1:PORT`.
+/// The addresses of all servers, as `http://127.0.0.1:PORT`.
 #[derive(Debug, Clone)]
 pub(crate) struct Urls {
     pub(crate) api: String,
@@ -69,13 +68,14 @@ pub(crate) struct Urls {
 }
 
 impl Sandbox {
-    /// Starts everything; returns once everything answers.
+    /// Starts everything; returns once all servers respond.
     pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
         let started = Self::start_inner(options, None).await?;
         started.context("asked to stop by nobody")
     }
 
-    /// The same, or `None` where a stop was asked for while the database was not there.
+    /// Like [`Self::start`], but returns `None` if a shutdown is requested while waiting for the
+    /// database.
     pub(crate) async fn start_or_shutdown(
         options: &Options,
         shutdown: &mut Shutdown,
@@ -145,7 +145,7 @@ impl Sandbox {
         }))
     }
 
-    /// The ready file's content.
+    /// The content of the ready file.
     pub(crate) fn ready(&self) -> serde_json::Value {
         json!({
             "base_url": self.urls.api,
@@ -158,7 +158,7 @@ impl Sandbox {
         })
     }
 
-    /// Stops everything, the simulator last, since what is in hand may still need it.
+    /// Stops everything, the simulator last, because operations in progress may need it.
     pub(crate) async fn stop(self) {
         self.shop.stop().await;
         self.server.stop().await;

@@ -1,4 +1,4 @@
-//! The sandbox's PSP: started with it, and found by commands that run beside it.
+//! The sandbox's PSP: started with the sandbox, and found by commands that run beside it.
 
 use std::{fs, path::Path};
 
@@ -9,14 +9,14 @@ use oncharge_psp_simulator as psp_simulator;
 use super::ports::Port;
 use crate::config::{PspAccounts, PspSettings, Secret, Settings, write_private};
 
-/// What simulator and connector share, in the data directory.
+/// The file in the data directory with the secrets shared by simulator and connector.
 const SECRETS_FILE: &str = "simulator.key";
-/// Where the simulator answers, in the data directory; its port may be another at each start.
+/// The file in the data directory with the simulator's URL; its port may change at each start.
 const URL_FILE: &str = "simulator.url";
-/// The name of the account.
+/// The name of the PSP account.
 const ACCOUNT: &str = "default";
 
-/// Starts the simulator and enters it as the one PSP account.
+/// Starts the simulator and configures it as the only PSP account.
 pub(super) async fn start(
     settings: &mut Settings,
     data_dir: &Path,
@@ -37,7 +37,7 @@ pub(super) async fn start(
         psp_simulator::Secret::new(bearer.expose()),
         psp_simulator::Secret::new(notification_key.expose()),
     );
-    // The simulator opens its port itself: this only finds out which one it gets.
+    // The simulator binds its port itself; this only selects it.
     config.port = port.reserve("the PSP simulator")?.address()?.port();
     let running = psp_simulator::start(config)
         .await
@@ -47,9 +47,9 @@ pub(super) async fn start(
     Ok(running)
 }
 
-/// The account of the sandbox on this directory; `None` where it is no sandbox's.
+/// The PSP account of the sandbox in this directory; `None` if there is no sandbox.
 ///
-/// Errors where a file of the sandbox cannot be read.
+/// Errors if a file of the sandbox cannot be read.
 pub(crate) fn psp_accounts_in(data_dir: &Path) -> anyhow::Result<Option<PspAccounts>> {
     let path = data_dir.join(URL_FILE);
     if !path.exists() {

@@ -1,12 +1,13 @@
-//! The process's limit of open files, and the share of it that the API's connections may use.
+//! The process's limit of open files, and the share for the API's connections.
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// How many descriptors are kept for the store, the operators' port, and calls to PSPs and merchants.
+/// Number of descriptors reserved for the store, the operators' port, and calls to PSPs and
+/// merchants.
 const RESERVED: u64 = 1024;
 
-/// Raises the limit of open files as far as the process may, and answers how many connections the
-/// API can hold beside what is reserved: at most half of a small limit.
+/// Raises the limit of open files as far as permitted, and returns how many connections the API can
+/// hold beside the reserved ones. Of a small limit at most half is reserved.
 pub(super) fn available_for_connections() -> usize {
     let limits = getrlimit(Resource::Nofile);
     let raised = Rlimit {
@@ -20,7 +21,7 @@ pub(super) fn available_for_connections() -> usize {
             limits.current
         }
     };
-    // Without a limit there is nothing to share out.
+    // Unlimited.
     let Some(current) = current else {
         return usize::MAX;
     };

@@ -1,4 +1,4 @@
-//! Gauges of the queues, measured when they are asked for.
+//! Gauges of the queues, measured on each scrape.
 
 use metrics::gauge;
 use oncharge_application::{App, Error, operator_queries};
@@ -8,7 +8,7 @@ use oncharge_ports::work_queue::{QueueDepth, QueueName, StuckItem, StuckKind};
 use super::ops_server::STORE_TIMEOUT;
 use crate::wiring::Components;
 
-/// How much stuck work is counted at most; beyond it more or less makes no difference.
+/// Maximum number of stuck items counted; the exact number beyond it is irrelevant.
 const MAX_STUCK: u32 = 1000;
 
 const STORE_UP: &str = "oncharge_store_up";
@@ -17,7 +17,7 @@ const OLDEST: &str = "oncharge_queue_oldest_seconds";
 const STUCK: &str = "oncharge_stuck";
 const SKEW: &str = "oncharge_clock_skew_seconds";
 
-/// Says what the gauges mean.
+/// Registers the descriptions of the gauges.
 pub(super) fn describe() {
     metrics::describe_gauge!(STORE_UP, "1 where the store answered this scrape, else 0");
     metrics::describe_gauge!(DEPTH, "Items that wait in a queue; NaN where unknown");
@@ -35,7 +35,7 @@ pub(super) fn describe() {
     );
 }
 
-/// Measures; where the store does not answer, says so and makes no figure up.
+/// Updates the gauges; if the store does not respond, they are set to unknown.
 pub(super) async fn measure(components: Option<&Components>) {
     let Some(components) = components else {
         return set_unknown();
@@ -78,7 +78,7 @@ fn set_gauges(depths: &[QueueDepth], stuck: &[StuckItem], now: Timestamp) {
     }
 }
 
-/// The store does not answer, and the figures of the scrape before are no longer true.
+/// The store does not respond, and the previous values are outdated.
 fn set_unknown() {
     gauge!(STORE_UP).set(0.0);
     for &queue in QueueName::ALL {

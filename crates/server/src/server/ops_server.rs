@@ -1,4 +1,4 @@
-//! The operators' port: answers from before the database is there until the very end.
+//! The operators' port: served from before the database is open until the process ends.
 
 use std::{
     net::TcpListener,
@@ -18,9 +18,9 @@ use tokio::task::JoinHandle;
 use super::{ServerTask, gauges, sampling, spawn};
 use crate::{config::Network, wiring::Components};
 
-/// How often histograms are summed up: until then they keep every single observation.
+/// Interval of histogram upkeep: until then they keep every single observation.
 const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
-/// How long the store may take to answer whoever looks: who looks does not wait for long either.
+/// Time limit for the store in probes and scrapes, whose callers have short timeouts.
 pub(super) const STORE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The running operators' port.
@@ -28,13 +28,13 @@ pub(crate) struct OpsServer {
     state: Arc<OpsState>,
     server: ServerTask,
     upkeep: JoinHandle<()>,
-    /// Empty until the database is there: samples the queues, and measures the clock's skew.
+    /// Empty until the database is open: samples the queues, and measures the clock's skew.
     background: OnceLock<[JoinHandle<()>; 2]>,
 }
 
-/// What the port answers from.
+/// State shared by the port's handlers.
 struct OpsState {
-    /// Empty until the database is there.
+    /// Empty until the database is open.
     components: OnceLock<Components>,
     stopping: AtomicBool,
     metrics: PrometheusHandle,
@@ -42,7 +42,7 @@ struct OpsState {
 }
 
 impl OpsServer {
-    /// Starts to answer: alive, but not ready.
+    /// Starts the port: alive, but not ready.
     pub(crate) fn start(listener: TcpListener, network: &Network) -> anyhow::Result<Self> {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
@@ -71,10 +71,9 @@ impl OpsServer {
         })
     }
 
-    /// The database is there: from now on it decides whether this process is ready, and its queues
-    /// are sampled.
+    /// Attaches the open store: from now on readiness depends on it, and its queues are sampled.
     pub(crate) fn attach_store(&self, components: &Components) {
-        // Called once; a second call would change nothing.
+        // Only the first call has an effect.
         if self.state.components.set(components.clone()).is_ok() {
             let history = self.state.history.clone();
             let _ = self.background.set([
@@ -84,12 +83,12 @@ impl OpsServer {
         }
     }
 
-    /// No longer ready, so that nobody sends more.
+    /// Marks the process as not ready, so that load balancers send no more requests.
     pub(crate) fn mark_stopping(&self) {
         self.state.stopping.store(true, Ordering::Relaxed);
     }
 
-    /// Ends the port.
+    /// Stops the port.
     pub(crate) async fn stop(self) {
         self.upkeep.abort();
         for task in self.background.get().into_iter().flatten() {
@@ -116,7 +115,7 @@ async fn ready(state: Arc<OpsState>) -> Result<(), Box<dyn std::error::Error + S
     }
 }
 
-/// All metrics; those of the queues are measured now.
+/// All metrics, with freshly measured queue gauges.
 async fn render(state: Arc<OpsState>) -> String {
     let components = state.components.get();
     if let Some(count) = components.and_then(|components| components.round_trips.as_ref()) {

@@ -1,4 +1,4 @@
-//! A port that is taken, but not answered yet.
+//! A port that is bound but not listening yet.
 
 use std::{
     io,
@@ -7,36 +7,36 @@ use std::{
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-/// How many connections may wait to be accepted.
+/// Maximum number of connections waiting to be accepted.
 const BACKLOG: i32 = 1024;
 
-/// A port of ours on which nobody is answered yet: clients are refused, as if the process were not
-/// there, until [`ReservedPort::listen`]. So a port that another has is found at once, and no client
-/// hangs on a process that still waits for its database.
+/// A bound port that refuses connections until [`ReservedPort::listen`]. So a port conflict is
+/// detected at once, and no client hangs while the process waits for its database.
 pub(crate) struct ReservedPort(Socket);
 
 impl ReservedPort {
-    /// Takes the port; port 0 is any free one.
+    /// Binds the port; port 0 is any free one.
     ///
-    /// Errors where another process listens on it, or where we may not.
+    /// Errors if another process listens on it, or without permission.
     pub(crate) fn bind(address: SocketAddr) -> io::Result<Self> {
         let domain = Domain::for_address(address);
         let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        // As the standard library does: old connections of a process that is gone are no obstacle.
+        // Like the standard library: lingering connections of an ended process do not prevent
+        // binding.
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         Ok(Self(socket))
     }
 
-    /// The address, with the port that was given where any was asked for.
+    /// The address, with the assigned port if port 0 was requested.
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
         let address = self.0.local_addr()?.as_socket();
         address.ok_or_else(|| io::Error::other("a TCP socket without a TCP address"))
     }
 
-    /// Lets clients in.
+    /// Starts listening.
     ///
-    /// Errors where another process that had reserved the same port was faster.
+    /// Errors if another process that had bound the same port was faster.
     pub(crate) fn listen(self) -> io::Result<TcpListener> {
         self.0.listen(BACKLOG)?;
         Ok(self.0.into())

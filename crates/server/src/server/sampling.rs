@@ -1,4 +1,4 @@
-//! Samples the queues for the operators' view, quietly: one look a minute, asked by nobody.
+//! Samples the queues for the operators' view, once a minute.
 
 use std::future::Future;
 
@@ -8,13 +8,13 @@ use oncharge_ports::work_queue::QueueDepth;
 
 use super::ops_server::STORE_TIMEOUT;
 
-/// Samples at once and then again and again; a store that does not answer is recorded as `None`.
+/// Samples immediately and then periodically; if the store does not respond, records `None`.
 pub(super) async fn sample<F>(record: impl Fn(Option<Vec<QueueDepth>>), depths: impl Fn() -> F)
 where
     F: Future<Output = Result<Vec<QueueDepth>, Error>>,
 {
     loop {
-        // Readiness and the gauges log why a store does not answer.
+        // Readiness and the gauges log why the store does not respond.
         let result = tokio::time::timeout(STORE_TIMEOUT, depths()).await;
         record(result.ok().and_then(Result::ok));
         tokio::time::sleep(QueueHistory::SAMPLE_INTERVAL).await;

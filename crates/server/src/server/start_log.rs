@@ -1,4 +1,4 @@
-//! What is logged at a start: what this process is about to run on, and what its configuration lacks.
+//! The startup log: what this process runs on, and what its configuration lacks.
 
 use std::path::Path;
 
@@ -11,7 +11,7 @@ use crate::{
     wiring::embedded_file,
 };
 
-/// Logs mode, database, schema version and PSP accounts, before any of it is used.
+/// Logs mode, database, schema version and PSP accounts before they are used.
 pub(crate) fn log_start(settings: &Settings, role: Role, data_dir: &Path) {
     let mode = match settings.mode {
         Mode::Production => "production",
@@ -41,7 +41,7 @@ pub(crate) fn log_start(settings: &Settings, role: Role, data_dir: &Path) {
     );
 }
 
-/// Logs a warning for each PSP account that merchants use and the configuration does not have.
+/// Logs a warning for each PSP account that merchants use but the configuration lacks.
 pub(crate) async fn warn_of_unconfigured_accounts(app: &App) {
     match merchants::unconfigured_psp_accounts(app).await {
         Ok(missing) => {

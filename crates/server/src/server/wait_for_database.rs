@@ -1,19 +1,19 @@
-//! Waits for a database that is not there yet.
+//! Waits for an unreachable database at startup.
 
 use std::{future::Future, time::Duration};
 
 use oncharge_ports::{Entropy, StoreError};
 
-/// The wait after the first try; it doubles from try to try.
+/// The delay after the first attempt; it doubles with each attempt.
 const INITIAL_DELAY: Duration = Duration::from_secs(1);
-/// The longest wait.
+/// The maximum delay.
 const MAX_DELAY: Duration = Duration::from_secs(15);
 
-/// Opens the store. If the database is unreachable, logs a warning and retries, first after 1 s, then
-/// at most every 15 s.
+/// Opens the store. If the database is unreachable, logs a warning and retries, first after 1 s,
+/// then at most every 15 s.
 ///
-/// Errors at once with anything else: a wrong password, a URL that cannot be read, a migration that
-/// fails, a statement that took too long, wrong keys. `location` is where the database is, without secrets.
+/// Any other error is returned at once: a wrong password, an invalid URL, a failed migration, a
+/// statement timeout, wrong keys. `location` is the database's address, without secrets.
 pub(crate) async fn wait_for_database<T, F>(
     location: &str,
     entropy: &dyn Entropy,
@@ -48,7 +48,7 @@ fn is_transient(error: &anyhow::Error) -> bool {
     )
 }
 
-/// Half of the step to all of it, so that many nodes do not come back at one moment.
+/// A random delay from half of `delay` to all of it, so that nodes do not retry in lockstep.
 fn with_jitter(delay: Duration, entropy: &dyn Entropy) -> Duration {
     let [byte] = entropy.bytes::<1>();
     delay / 2 + delay.mul_f64(f64::from(byte) / 512.0)
@@ -75,7 +75,7 @@ mod tests {
             }
         });
         assert_eq!(opened.await.unwrap(), "there");
-        // 1, 2, 4, 8, 15, 15, 15 seconds, each at least half of it.
+        // 1, 2, 4, 8, 15, 15, 15 seconds, each reduced by at most half.
         let took = started.elapsed().as_secs();
         assert!((30..=60).contains(&took), "{took} s");
     }

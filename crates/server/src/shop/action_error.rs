@@ -1,23 +1,23 @@
-//! Why an act did not succeed, in words.
+//! Error messages of failed actions.
 
 use oncharge_client::Error;
 use serde::{Deserialize, Serialize};
 
 use super::integration::actions::Action;
 
-/// What the page says about it.
+/// The error shown on the page.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct ActionError {
-    /// What was tried.
+    /// The attempted action.
     pub(super) what: String,
     /// The API's message.
     pub(super) message: String,
-    /// The API's code; empty where it gave no answer.
+    /// The API's code; empty if there was no response.
     pub(super) code: String,
 }
 
 impl ActionError {
-    /// An act that OnCharge refused, or did not answer.
+    /// An action that OnCharge refused or did not answer.
     pub(super) fn new(act: Action, error: &Error) -> Self {
         let what = match act {
             Action::Checkout => "The payment could not be prepared.".to_owned(),
@@ -46,7 +46,7 @@ impl ActionError {
         }
     }
 
-    /// An amount that cannot be read.
+    /// An amount that cannot be parsed.
     pub(super) fn invalid_amount() -> Self {
         Self {
             what: "Nothing was refunded.".to_owned(),
@@ -56,7 +56,7 @@ impl ActionError {
     }
 }
 
-/// With a capital at the beginning and a stop at the end.
+/// Adds a capital letter at the start and a period at the end.
 fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase).into_iter().flatten();

@@ -1,4 +1,4 @@
-//! The shop's style sheet and scripts; the tokens are the checkout's own.
+//! The shop's stylesheet and scripts; the design tokens are the checkout's.
 
 use actix_web::{HttpResponse, http::header, web};
 use oncharge_adapter_http::checkout::page::assets::TOKENS_CSS;
@@ -27,7 +27,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 fn file(kind: &'static str, text: &'static str) -> HttpResponse {
-    // Asked for anew each time, so that a new build never meets an old style sheet.
+    // Not cached, so that a new build never meets an old stylesheet.
     HttpResponse::Ok()
         .content_type(kind)
         .insert_header((header::CACHE_CONTROL, "no-cache"))

@@ -1,4 +1,4 @@
-//! What the shop can do about an order now. What is not possible has no button at all.
+//! The actions that an order permits now. Impossible actions have no button.
 
 use oncharge_client::{CaptureMode, PendingOperation, SessionStatus as Status};
 
@@ -14,32 +14,32 @@ use super::{
 
 /// A button.
 pub(super) struct Button {
-    /// The act's name in addresses.
+    /// The action's name in URLs.
     pub(super) name: &'static str,
     pub(super) label: String,
     pub(super) amount: Amount,
-    /// Not the first choice.
+    /// Styled as a secondary choice.
     pub(super) is_secondary: bool,
 }
 
-/// The amount that goes with a button.
+/// The amount of a button's action.
 pub(super) enum Amount {
-    /// There is none to say.
+    /// No amount.
     None,
-    /// This one.
+    /// A fixed amount.
     Fixed(Dollars),
-    /// The one in the field beside it, up to this.
+    /// The amount in the adjacent field, up to this maximum.
     UpTo(Dollars),
 }
 
-/// Buttons, and a sentence where something needs to be said.
+/// Buttons with an optional hint.
 #[derive(Default)]
 pub(super) struct ActionPanel {
     pub(super) buttons: Vec<Button>,
     pub(super) hint: &'static str,
 }
 
-/// What can be done now.
+/// The actions that are possible now.
 pub(super) fn action_panel(order: &Order, payment: Option<&Payment>) -> ActionPanel {
     if let Some(intent) = &order.intent {
         return retry(intent);

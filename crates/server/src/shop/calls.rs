@@ -1,5 +1,5 @@
-//! What the shop's server did: its last calls of OnCharge as they went over the wire, for the order's
-//! page to show. In memory only, and with no pay token; the API secret is never sent.
+//! The shop server's latest calls to OnCharge, for display on the order's page. In memory only,
+//! without pay tokens; the API secret is never sent.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -11,38 +11,38 @@ use oncharge_client::{Exchange, ExchangeResponse};
 
 use super::{moment::Moment, pretty::pretty, status_label::Tone};
 
-/// How many calls are kept of an order.
+/// Maximum number of calls kept per order.
 const CALLS_PER_ORDER: usize = 12;
-/// Of how many orders.
+/// Maximum number of orders with calls.
 const MAX_ORDERS: usize = 100;
-/// How much of a request's or an answer's text is kept, in bytes.
+/// Maximum size of a recorded request or response, in bytes.
 const MAX_TEXT_BYTES: usize = 8 * 1024;
 
-/// A call, sent once or again and again.
+/// A call, possibly repeated.
 #[derive(Clone)]
 pub(super) struct Call {
-    /// Its number among all calls of the order.
+    /// Its sequence number within the order.
     pub(super) serial: usize,
     pub(super) method: String,
     pub(super) target: String,
     pub(super) idempotency_key: Option<String>,
-    /// When it was made, the last time.
+    /// The time of its latest repetition.
     pub(super) at: Moment,
-    /// How often; what follows is of the last time.
+    /// The number of repetitions; the other fields are those of the latest.
     pub(super) times: usize,
     /// Request line, headers and body, as sent.
     pub(super) request: String,
-    /// The answer's status; `None` where no answer came.
+    /// The response's status; `None` if there was no response.
     status: Option<u16>,
     /// Status line, request id and body.
     pub(super) response: String,
 }
 
-/// All calls. Cheap to clone; clones are the same.
+/// The calls of all orders. Cheap to clone; clones share the calls.
 #[derive(Clone, Default)]
 pub(super) struct Calls(Arc<Mutex<BTreeMap<u64, OrderCalls>>>);
 
-/// The calls of one order, the newest first.
+/// The calls of one order, newest first.
 #[derive(Default)]
 struct OrderCalls {
     count: usize,
@@ -50,13 +50,13 @@ struct OrderCalls {
 }
 
 impl Calls {
-    /// What notes the calls of this order: for [`oncharge_client::Client::with_observer`].
+    /// An observer for [`oncharge_client::Client::with_observer`] that records this order's calls.
     pub(super) fn observer(&self, number: u64) -> impl Fn(&Exchange<'_>) + Send + Sync + 'static {
         let calls = self.clone();
         move |exchange| calls.record(number, Call::from_exchange(exchange))
     }
 
-    /// The calls of this order, the newest first.
+    /// The calls of this order, newest first.
     pub(super) fn for_order(&self, number: u64) -> Vec<Call> {
         let orders = self.lock();
         let order_calls = orders.get(&number);
@@ -68,8 +68,7 @@ impl Calls {
     fn record(&self, number: u64, mut call: Call) {
         let mut orders = self.lock();
         let order_calls = orders.entry(number).or_default();
-        // A page that is watched looks again and again: the same look is one entry, or it would
-        // push out what was done.
+        // An open page polls: identical requests are one entry, or they would displace the actions.
         let same = |existing: &Call| {
             existing.method == "GET"
                 && existing.target == call.target
@@ -86,7 +85,7 @@ impl Calls {
         order_calls.calls.push_front(call);
         order_calls.calls.truncate(CALLS_PER_ORDER);
         if orders.len() > MAX_ORDERS {
-            // Orders count upwards: this is the oldest.
+            // Order numbers increase: this is the oldest.
             orders.pop_first();
         }
     }
@@ -125,13 +124,13 @@ impl Call {
         }
     }
 
-    /// The answer in a word.
+    /// The response as a short text.
     pub(super) fn outcome(&self) -> String {
         self.status
             .map_or_else(|| "no answer".to_owned(), |status| status.to_string())
     }
 
-    /// Whether that is good.
+    /// The tone of the outcome.
     pub(super) fn tone(&self) -> Tone {
         match self.status {
             Some(200..300) => Tone::Good,
@@ -160,7 +159,7 @@ fn response_text(response: &ExchangeResponse<'_>) -> String {
     bounded(lines.join("\n").trim_end())
 }
 
-/// A text as it may be kept: without pay tokens, and not without end.
+/// The text with pay tokens masked, truncated to the maximum size.
 fn bounded(text: &str) -> String {
     let masked = mask_pay_tokens(text);
     let mut end = MAX_TEXT_BYTES.min(masked.len());
@@ -174,7 +173,7 @@ fn bounded(text: &str) -> String {
     format!("{kept}\n… and {} bytes more", rest.len())
 }
 
-/// Pay tokens, wherever they stand, as `pt_…`.
+/// Replaces all pay tokens by `pt_…`.
 fn mask_pay_tokens(text: &str) -> String {
     const PREFIX: &str = "pt_";
     let mut masked = String::with_capacity(text.len());
@@ -182,7 +181,7 @@ fn mask_pay_tokens(text: &str) -> String {
     while let Some((before, token)) = rest.split_once(PREFIX) {
         masked.push_str(before);
         masked.push_str(PREFIX);
-        // Not the end of a word, such as `receipt_email`.
+        // Not within a word, such as `receipt_email`.
         let begins = !before.ends_with(|last: char| last.is_ascii_alphanumeric());
         let in_token = |c: char| c.is_ascii_alphanumeric() || "-_.~=".contains(c);
         rest = token.trim_start_matches(|c| begins && in_token(c));

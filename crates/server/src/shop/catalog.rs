@@ -1,19 +1,19 @@
-//! What the shop sells, and a cart of it.
+//! The shop's products and the cart.
 
 use super::{dollars::Dollars, order::Line};
 
-/// How many of one product a cart can hold.
+/// Maximum quantity of one product in a cart.
 const MAX_QUANTITY: u32 = 9;
 
-/// Something to buy.
+/// A product for sale.
 pub(super) struct Product {
-    /// Its name in queries and forms.
+    /// Its id in queries and forms.
     pub(super) id: &'static str,
-    /// Its name for people.
+    /// Its display name.
     pub(super) name: &'static str,
-    /// A line about it.
+    /// A one-line description.
     pub(super) description: &'static str,
-    /// The price of one.
+    /// The unit price.
     pub(super) price: Dollars,
     /// An inline SVG.
     pub(super) picture: &'static str,
@@ -50,29 +50,28 @@ const PRODUCTS: [Product; 4] = [
     },
 ];
 
-/// How many of which product.
+/// A product with its quantity in the cart.
 pub(super) struct CartLine {
-    /// What.
     pub(super) product: &'static Product,
-    /// How many; zero for what is not in the cart.
+    /// Zero if the product is not in the cart.
     pub(super) quantity: u32,
 }
 
 impl CartLine {
-    /// The price of all of them.
+    /// The price of the whole quantity.
     pub(super) fn sum(&self) -> Dollars {
         self.product.price.times(self.quantity)
     }
 }
 
-/// A line for every product, in the order of the shelf.
+/// One line per product, in catalog order.
 pub(super) struct Cart {
     pub(super) lines: Vec<CartLine>,
 }
 
 impl Cart {
-    /// The cart of a query or form, `mug=2&lamp=1`; `add=mug` puts one more into it, `less=mug`
-    /// takes one out. Prices are the shop's own: a browser says what and how many, never how much.
+    /// Parses the cart of a query or form, `mug=2&lamp=1`; `add=mug` adds one, `less=mug` removes
+    /// one. Prices come from the catalog, never from the browser.
     pub(super) fn from_pairs(pairs: &[(String, String)]) -> Self {
         let lines = PRODUCTS.iter().map(|product| {
             let wanted = pairs.iter().filter(|(name, _)| name == product.id);
@@ -93,23 +92,22 @@ impl Cart {
         }
     }
 
-    /// What all of it costs.
+    /// The total price.
     pub(super) fn total(&self) -> Dollars {
         self.lines.iter().map(CartLine::sum).sum()
     }
 
-    /// Nothing is in it.
     pub(super) fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.quantity == 0)
     }
 
-    /// How many of one product it can hold.
+    /// Maximum quantity of one product.
     #[expect(clippy::unused_self, reason = "templates reach it through the cart")]
     pub(super) fn max_quantity(&self) -> u32 {
         MAX_QUANTITY
     }
 
-    /// What an order keeps of it: names and prices as they are today.
+    /// The lines of an order, with today's names and prices.
     pub(super) fn to_lines(&self) -> Vec<Line> {
         let filled = self.lines.iter().filter(|line| line.quantity > 0);
         filled

@@ -1,36 +1,34 @@
-//! The shop's prices: whole cents, never a float.
+//! The shop's prices, in whole cents, without floats.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// The one currency of the shop.
+/// The shop's only currency.
 pub(super) const CURRENCY: &str = "USD";
-/// Cents in a dollar.
 const CENTS_PER_DOLLAR: i64 = 100;
 
-/// An amount in US dollars, kept in cents: the minor units that the API speaks.
+/// An amount in US dollars, stored in cents, the API's minor units.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct Dollars(i64);
 
 impl Dollars {
-    /// So many cents.
     pub(super) const fn cents(cents: i64) -> Self {
         Self(cents)
     }
 
-    /// In minor units, as the API takes it.
+    /// The amount in the API's minor units.
     pub(super) const fn minor(self) -> i64 {
         self.0
     }
 
-    /// The price of several.
+    /// The price of this quantity.
     pub(super) fn times(self, quantity: u32) -> Self {
         Self(self.0.saturating_mul(i64::from(quantity)))
     }
 
-    /// Without the sign of the currency: `12.34`, what a person types.
+    /// The amount without the currency sign: `12.34`, as typed by people.
     pub(super) fn plain(self) -> String {
         format!(
             "{}.{:02}",
@@ -39,7 +37,7 @@ impl Dollars {
         )
     }
 
-    /// Reads `12`, `12.3` or `12.34`; `None` for everything else.
+    /// Parses `12`, `12.3` or `12.34`; `None` for anything else.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (dollars, cents) = text.trim().split_once('.').unwrap_or((text.trim(), "00"));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());

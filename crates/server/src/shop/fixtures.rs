@@ -1,4 +1,4 @@
-//! Sessions as the API answers them, and a shop, for tests.
+//! Test fixtures: a shop, and sessions as the API returns them.
 
 use std::path::Path;
 
@@ -16,10 +16,10 @@ use crate::{
 pub(super) const SECRET: &str = "oc_secret_of_the_test";
 /// The signing secret of the shop's endpoint.
 pub(super) const SIGNING_SECRET: &str = "whsec_X4tlTOf3Xfv0QanO7y6/o8RwC3WOvr5I7qXsNRee5d8=";
-/// Where the shop is.
+/// The shop's origin.
 pub(super) const ORIGIN: &str = "http://127.0.0.1:8083";
 
-/// The shop on this directory, whose OnCharge is at `api`.
+/// A shop with this data directory, whose OnCharge is at `api`.
 pub(super) fn shop(dir: &Path, api: &str) -> (Data<Shop>, RefreshWorker) {
     let urls = Urls {
         api: api.to_owned(),
@@ -37,7 +37,7 @@ pub(super) fn shop(dir: &Path, api: &str) -> (Data<Shop>, RefreshWorker) {
     (Data::new(shop), refresh_worker)
 }
 
-/// A session over $10.00 in this status; `changes` replace members of the answer.
+/// A session over $10.00 with this status; `changes` overrides members of the response.
 pub(super) fn session(status: &str, changes: &Value) -> Session {
     let authorized = if matches!(status, "authorized" | "captured" | "cancelled") {
         1000

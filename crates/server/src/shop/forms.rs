@@ -1,4 +1,4 @@
-//! `POST /orders` and `POST /orders/{number}/{action}`: what the shop's forms send.
+//! `POST /orders` and `POST /orders/{number}/{action}`: the shop's forms.
 
 use actix_web::{HttpResponse, http::header, web};
 use serde::Deserialize;
@@ -14,7 +14,7 @@ use super::{
     page_error::PageError,
 };
 
-/// `POST /orders`: a cart becomes an order with a checkout session.
+/// `POST /orders`: creates an order from a cart, with a checkout session.
 pub(super) async fn place_order(
     shop: web::Data<Shop>,
     form: web::Form<Vec<(String, String)>>,
@@ -31,12 +31,12 @@ pub(super) async fn place_order(
     Ok(redirect_to(&format!("/orders/{number}")))
 }
 
-/// What a button of the order's page sends.
+/// The form of an action button.
 #[derive(Deserialize)]
 pub(super) struct ActionForm {
-    /// The turn that the page was made for.
+    /// The order's turn when the page was rendered.
     turn: u32,
-    /// How much, where that can be chosen.
+    /// The amount, if it can be chosen.
     amount: Option<String>,
 }
 
@@ -49,12 +49,12 @@ pub(super) async fn action(
     let (number, name) = path.into_inner();
     let action = parse_action(&name, form.amount.as_deref())?;
     let should_execute = shop.order_store.update(number, |order| {
-        // A button pressed twice, or on a page that is out of date: its act has been done.
+        // A double click, or an outdated page: the action was already executed.
         if order.turn != form.turn {
             return false;
         }
         match action {
-            // Still open from before: nothing new is begun until that one has its answer.
+            // An action is still open: no other one starts before it has a final response.
             _ if order.intent.is_some() => true,
             Ok(action) => {
                 order.start_action(action);
@@ -85,8 +85,8 @@ fn new_order(number: u64, cart: &Cart, form: &[(String, String)]) -> Order {
     order
 }
 
-/// The act of this name; nothing is at the address of another. An amount that cannot be read is
-/// trouble for the page to show.
+/// Parses an action; unknown names are 404. An amount that cannot be parsed is an error for the
+/// page to show.
 fn parse_action(
     name: &str,
     amount: Option<&str>,

@@ -1,5 +1,5 @@
-//! What holds for every request to the shop: it is for this shop, no other site changes anything in
-//! its name, and the answer tells the browser what a page may do.
+//! Checks and headers of every request to the shop: it must be addressed to this shop, no other
+//! site may change anything, and the response restricts what the page may do.
 
 use actix_web::{
     Error, HttpResponse,
@@ -15,8 +15,8 @@ use actix_web::{
 
 use super::{Shop, integration::webhooks};
 
-/// What a page of the shop may load: its own files, the script that embeds the checkout, and the
-/// checkout itself in a frame. No style and no script within a page, and nobody frames the shop.
+/// The Content-Security-Policy of the shop's pages: own files, the script that embeds the checkout,
+/// and the checkout in a frame. No inline styles or scripts, no framing of the shop.
 pub(super) fn content_security_policy(api: &str) -> String {
     format!(
         "default-src 'none'; script-src 'self' {api}/oncharge.js; style-src 'self'; \
@@ -25,7 +25,7 @@ pub(super) fn content_security_policy(api: &str) -> String {
     )
 }
 
-/// Checks the request and adds the headers of the answer.
+/// Checks the request and adds the response headers.
 pub(super) async fn guard(
     shop: web::Data<Shop>,
     request: ServiceRequest,
@@ -39,7 +39,7 @@ pub(super) async fn guard(
     let headers = response.headers_mut();
     let mut set = |name, value| headers.insert(name, HeaderValue::from_static(value));
     set(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    // Other sites learn nothing; the shop itself still gets an Origin to check.
+    // Other sites receive no referrer; the shop itself still receives an Origin to check.
     set(header::REFERRER_POLICY, "same-origin");
     set(
         HeaderName::from_static("permissions-policy"),
@@ -68,8 +68,8 @@ fn reject(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     if origin.strip_prefix("http://") != host {
-        // By another name (`localhost`) the shop is another origin, which the checkout would not
-        // let frame it; and a foreign name that points here must not get to the orders.
+        // Under another name (`localhost`) the shop is another origin, which the checkout would not
+        // let frame it; a foreign name that resolves to this address must not reach the orders.
         let path = request
             .uri()
             .path_and_query()
@@ -87,14 +87,14 @@ fn reject(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
     (!allowed).then(|| HttpResponse::Forbidden().body("Only the shop's own pages may do this."))
 }
 
-/// Webhooks come from a server, by whatever name and way it reaches the shop; a signature says whose
-/// they are, and neither cookies nor a browser's word about itself.
+/// Webhooks come from a server, under any host name; they are authenticated by signature, not by
+/// cookies or browser headers.
 fn is_webhook(method: &Method, path: &str) -> bool {
     method == Method::POST && path == webhooks::PATH
 }
 
-/// Whether a request that changes something comes from the shop's own pages. Browsers always say
-/// where it comes from; a program that says nothing carries nobody's cookies or trust either.
+/// Whether a state-changing request comes from the shop's own pages. Browsers always send the
+/// origin; a program that sends none carries no cookies either.
 fn same_origin(origin: &str, headers: &HeaderMap) -> bool {
     if let Some(site) = headers.get("sec-fetch-site") {
         return site == "same-origin";

@@ -1,5 +1,5 @@
-//! The webhooks that came, kept in a file beside the shop's orders: each event once, however often
-//! it is delivered.
+//! Received webhooks, stored in a file beside the shop's orders: each event once, however often it
+//! is delivered.
 
 use std::{
     collections::VecDeque,
@@ -16,37 +16,37 @@ use serde::{Deserialize, Serialize};
 use super::moment::Moment;
 use crate::config::write_private;
 
-/// How many events are kept; the oldest arrivals go first.
+/// Maximum number of events kept; the oldest are dropped first.
 const MAX_EVENTS: usize = 2000;
 
-/// An event that came by webhook, its signature verified: nothing else is kept here.
+/// An event received by webhook, stored only after its signature was verified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct ReceivedEvent {
-    /// The event's id: the same whenever it is delivered again.
+    /// The event id, the same for every delivery.
     pub(super) id: String,
-    /// Its name, `payment.authorized` and so on.
+    /// The event type, such as `payment.authorized`.
     pub(super) event: String,
     pub(super) session_id: String,
-    /// Its number in the session.
+    /// Its sequence number in the session.
     pub(super) sequence: u32,
-    /// The session's status after it.
+    /// The session's status after the event.
     pub(super) status: String,
     /// The session's amount or the refund's, in minor units.
     pub(super) amount: i64,
     pub(super) currency: String,
-    /// The refund that it is about.
+    /// The refund that the event is about.
     #[serde(default)]
     pub(super) refund_id: Option<String>,
     /// When it happened.
     pub(super) created_at: Moment,
-    /// When it came, the first time.
+    /// When it was first received.
     pub(super) came_at: Moment,
-    /// How often it came.
+    /// How often it was received.
     pub(super) times: u32,
 }
 
 impl ReceivedEvent {
-    /// An event that came just now.
+    /// An event that was just received.
     pub(super) fn new(event: WebhookEvent, came_at: Moment) -> Self {
         Self {
             id: event.id,
@@ -64,22 +64,23 @@ impl ReceivedEvent {
     }
 }
 
-/// All that came. Cheap to clone; clones are the same inbox.
+/// All received events. Cheap to clone; clones share the inbox.
 #[derive(Clone)]
 pub(super) struct Inbox(Arc<Mutex<InboxState>>);
 
 struct InboxState {
-    /// One arrival a line, as JSON; rewritten when it holds twice as many as are kept.
+    /// One delivery per line, as JSON; rewritten when it has twice as many lines as events are
+    /// kept.
     path: PathBuf,
     file: std::fs::File,
     lines: usize,
-    /// In the order in which they came.
+    /// In the order of their arrival.
     events: VecDeque<ReceivedEvent>,
 }
 
 impl Inbox {
-    /// Opens the inbox where the last start left it. A line that a crash cut short was never
-    /// acknowledged: it is dropped, and comes again.
+    /// Opens the inbox of the last run. A line truncated by a crash was not acknowledged: it is
+    /// dropped and will be delivered again.
     pub(super) fn open(data_dir: &Path) -> anyhow::Result<Self> {
         let path = data_dir.join("shop-webhooks.jsonl");
         let text = match std::fs::read(&path) {
@@ -104,8 +105,8 @@ impl Inbox {
         }))))
     }
 
-    /// Keeps an arrival; once this returns, the end of this process does not undo it. Returns
-    /// whether the event is new. Blocks on the disk.
+    /// Stores a delivery durably: it survives the end of the process once this returns. Returns
+    /// whether the event is new. Blocks on disk I/O.
     pub(super) fn store(&self, arrival: ReceivedEvent) -> anyhow::Result<bool> {
         let mut state = self.lock();
         if state.lines >= MAX_EVENTS.saturating_mul(2) {
@@ -114,13 +115,13 @@ impl Inbox {
         }
         let mut line = serde_json::to_vec(&arrival)?;
         line.push(b'\n');
-        // One write, so that a line is there whole or not at all.
+        // A single write, so that the line is written entirely or not at all.
         state.file.write_all(&line)?;
         state.lines = state.lines.saturating_add(1);
         Ok(insert(&mut state.events, arrival))
     }
 
-    /// The events of this session by their sequence.
+    /// The events of this session by sequence number.
     pub(super) fn of_session(&self, session_id: &str) -> Vec<ReceivedEvent> {
         let state = self.lock();
         let of_session = state
@@ -137,9 +138,9 @@ impl Inbox {
     }
 }
 
-/// Enters an arrival; whether its event is new.
+/// Inserts a delivery; returns whether its event is new.
 fn insert(events: &mut VecDeque<ReceivedEvent>, arrival: ReceivedEvent) -> bool {
-    // What comes again comes soon after: from the end it is found quickly.
+    // Repeated deliveries come soon after the first: search from the end.
     let existing = events.iter_mut().rev().find(|event| event.id == arrival.id);
     if let Some(existing) = existing {
         existing.times = existing.times.saturating_add(arrival.times);
@@ -152,7 +153,7 @@ fn insert(events: &mut VecDeque<ReceivedEvent>, arrival: ReceivedEvent) -> bool 
     true
 }
 
-/// Replaces the file by one that holds these events, and opens it for the next ones.
+/// Replaces the file by one with these events, and opens it for appending.
 fn rewrite(path: &Path, events: &VecDeque<ReceivedEvent>) -> anyhow::Result<std::fs::File> {
     let mut text = Vec::new();
     for event in events {

@@ -1,4 +1,4 @@
-//! When something happened, as it is kept and as it is shown.
+//! Points in time, for storage and display.
 
 use oncharge_ports::Clock;
 use serde::{Deserialize, Serialize};
@@ -20,27 +20,27 @@ const DAY_AND_TIME: &[BorrowedFormatItem<'_>] =
 pub(super) struct Moment(#[serde(with = "time::serde::rfc3339")] OffsetDateTime);
 
 impl Moment {
-    /// The present.
+    /// The present time.
     pub(super) fn now() -> Self {
         Self(SystemClock.now().whole_seconds().as_offset_date_time())
     }
 
-    /// Seconds since 1970.
+    /// Seconds since 1970-01-01 UTC.
     pub(super) fn unix_seconds(self) -> i64 {
         self.0.unix_timestamp()
     }
 
-    /// For programs: the `datetime` of a `<time>`.
+    /// For the `datetime` attribute of `<time>`.
     pub(super) fn rfc3339(self) -> String {
         self.0.format(&Rfc3339).unwrap_or_default()
     }
 
-    /// For people, within a page that is about one day.
+    /// For display on a page about a single day.
     pub(super) fn time_of_day(self) -> String {
         self.0.format(TIME_OF_DAY).unwrap_or_default()
     }
 
-    /// For people, where days matter.
+    /// For display where the date matters.
     pub(super) fn day_and_time(self) -> String {
         self.0.format(DAY_AND_TIME).unwrap_or_default()
     }

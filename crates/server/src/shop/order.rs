@@ -1,8 +1,8 @@
-//! An order as the shop keeps it: what was bought, and what it knows of the payment.
+//! An order as the shop stores it: what was bought, and what is known of the payment.
 //!
-//! How a payment stands is never read from here but asked of OnCharge, whose webhooks say when. What
-//! is kept is the shop's own: the goods, the session's id, what it was about to do (before it does
-//! it), and what it has seen so far.
+//! The authoritative state of a payment is retrieved from OnCharge, never read from here; webhooks
+//! say when to do so. The shop stores its own data: the goods, the session id, the action in
+//! progress (before it starts), and the statuses seen so far.
 
 use oncharge_client::SessionStatus;
 use serde::{Deserialize, Serialize};
@@ -21,31 +21,30 @@ use super::{
 /// One order.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Order {
-    /// The shop's own number; OnCharge knows it as the session's reference.
+    /// The shop's order number; OnCharge has it as the session's reference.
     pub(super) number: u64,
     /// When it was placed.
     pub(super) placed_at: Moment,
-    /// The goods.
     pub(super) lines: Vec<Line>,
-    /// What they cost together.
+    /// The total price.
     pub(super) total: Dollars,
-    /// The shopper's address; empty where none was given.
+    /// The shopper's e-mail address; empty if not given.
     pub(super) email: String,
-    /// The shopper's phone number; empty where none was given.
+    /// The shopper's phone number; empty if not given.
     pub(super) phone: String,
-    /// The checkout session, as soon as there is one.
+    /// The checkout session, once created.
     pub(super) checkout: Option<Checkout>,
-    /// How many acts have come to their end.
+    /// Number of completed actions.
     pub(super) turn: u32,
-    /// What the shop set out to do and has no final answer to.
+    /// The action that has no final response yet.
     pub(super) intent: Option<Intent>,
-    /// Why the last act did not succeed.
+    /// The error of the last action.
     pub(super) trouble: Option<ActionError>,
-    /// Each status that was seen, in order.
+    /// The statuses seen, in order.
     pub(super) sightings: Vec<StatusRecord>,
 }
 
-/// How many of what, at which price.
+/// A quantity of a product at a price.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct Line {
     pub(super) product: String,
@@ -58,23 +57,23 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(super) struct StatusRecord {
     pub(super) status: SessionStatus,
-    /// When the session came to it.
+    /// When the session reached it.
     pub(super) at: Moment,
-    /// It was over before anybody looked: it happened at `at` at the latest.
+    /// The status had already passed when first seen: it was reached at `at` or before.
     pub(super) at_latest: bool,
-    /// Why, where the API says so.
+    /// The reason, if the API gives one.
     pub(super) reason: Option<String>,
 }
 
 impl Line {
-    /// The price of all of them.
+    /// The price of the whole quantity.
     pub(super) fn sum(&self) -> Dollars {
         self.price.times(self.quantity)
     }
 }
 
 impl Order {
-    /// A new order, which the shop has done nothing about yet.
+    /// A new order without a payment.
     pub(super) fn new(number: u64, placed_at: Moment, lines: Vec<Line>) -> Self {
         Self {
             number,
@@ -91,20 +90,20 @@ impl Order {
         }
     }
 
-    /// What the shop sets out to do next.
+    /// Sets the next action to execute.
     pub(super) fn start_action(&mut self, act: Action) {
         self.trouble = None;
         self.intent = Some(Intent::new(act, self));
     }
 
-    /// The act has its final answer, good or bad.
+    /// Completes the action after its final response, successful or not.
     pub(super) fn finish_action(&mut self, trouble: Option<ActionError>) {
         self.turn = self.turn.saturating_add(1);
         self.intent = None;
         self.trouble = trouble;
     }
 
-    /// How the payment stood when it was last looked at.
+    /// The payment's last known status.
     pub(super) fn last_known_status_label(&self) -> StatusLabel {
         StatusLabel::of_status(self.sightings.last().map(|record| record.status))
     }

@@ -1,4 +1,4 @@
-//! The shop's orders, kept in one small file that only its owner may read.
+//! The shop's orders, stored in one small file that only its owner may read.
 
 use std::{
     collections::VecDeque,
@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::order::Order;
 use crate::config::write_private;
 
-/// How many orders are kept; the oldest go first.
+/// Maximum number of orders kept; the oldest are dropped first.
 const MAX_ORDERS: usize = 500;
 /// The number of the first order.
 const FIRST_NUMBER: u64 = 1001;
@@ -21,7 +21,7 @@ const FIRST_NUMBER: u64 = 1001;
 pub(super) struct OrderStore {
     file: PathBuf,
     orders: Mutex<Orders>,
-    /// One write at a time, so that an older state never replaces a newer one.
+    /// Serializes writes, so that an older state never replaces a newer one.
     write_lock: tokio::sync::Mutex<()>,
 }
 
@@ -32,9 +32,9 @@ struct Orders {
 }
 
 impl OrderStore {
-    /// Opens the book where the last start left it.
+    /// Opens the orders of the last run.
     ///
-    /// Errors where the file is there and cannot be read.
+    /// Errors if the file exists but cannot be read.
     pub(super) fn open(data_dir: &Path) -> anyhow::Result<Self> {
         let file = data_dir.join("shop.json");
         let orders = match std::fs::read(&file) {
@@ -55,7 +55,7 @@ impl OrderStore {
         })
     }
 
-    /// Adds the order that is made for the next number, and keeps it.
+    /// Adds and stores the order that `make` creates for the next number.
     pub(super) async fn add(&self, make: impl FnOnce(u64) -> Order) -> anyhow::Result<u64> {
         let number = {
             let mut order_store = self.lock();
@@ -71,7 +71,7 @@ impl OrderStore {
         Ok(number)
     }
 
-    /// The order of this number.
+    /// The order with this number.
     pub(super) fn order(&self, number: u64) -> Option<Order> {
         self.lock()
             .orders
@@ -80,7 +80,7 @@ impl OrderStore {
             .cloned()
     }
 
-    /// The number of the order that has this checkout session.
+    /// The number of the order with this checkout session.
     pub(super) fn number_of(&self, session_id: &str) -> Option<u64> {
         let order_store = self.lock();
         let of_session = order_store.orders.iter().rev().find(|order| {
@@ -90,7 +90,7 @@ impl OrderStore {
         of_session.map(|order| order.number)
     }
 
-    /// The newest orders, the newest first.
+    /// The newest orders, newest first.
     pub(super) fn newest(&self, count: usize) -> Vec<Order> {
         self.lock()
             .orders
@@ -101,7 +101,7 @@ impl OrderStore {
             .collect()
     }
 
-    /// Changes an order in memory; it is kept with the next change that matters.
+    /// Changes an order in memory only; it is stored with the next durable change.
     pub(super) fn update_in_memory<T>(
         &self,
         number: u64,
@@ -114,7 +114,7 @@ impl OrderStore {
             .map(update)
     }
 
-    /// Changes an order and keeps it: once this returns, a crash does not undo it.
+    /// Changes and stores an order: the change survives a crash once this returns.
     pub(super) async fn update<T>(
         &self,
         number: u64,
@@ -125,7 +125,7 @@ impl OrderStore {
         Ok(changed)
     }
 
-    /// Writes the book as it is now.
+    /// Writes all orders to the file.
     pub(super) async fn save(&self) -> anyhow::Result<()> {
         let _guard = self.write_lock.lock().await;
         let content = serde_json::to_vec_pretty(&*self.lock())?;

@@ -1,10 +1,10 @@
-//! What the shopper is told once there is nothing (more) to pay.
+//! The result shown to the shopper when there is nothing (more) to pay.
 
 use oncharge_client::{Session, SessionStatus as Status};
 
 use super::{dollars::Dollars, integration::confirm::Payment, order::Order, status_label::Tone};
 
-/// A heading, a sentence, and perhaps a way to the same cart again.
+/// A heading, a sentence, and possibly a link to the same cart.
 pub(super) struct Outcome {
     pub(super) heading: String,
     pub(super) text: String,
@@ -17,13 +17,13 @@ pub(super) struct Outcome {
 pub(super) fn is_payable(session: &Session) -> bool {
     match session.status {
         Status::Created | Status::Pending => true,
-        // Another card may do.
+        // Another card may succeed.
         Status::Refused | Status::Error => session.retry_until.is_some(),
         _ => false,
     }
 }
 
-/// How the order ended for the shopper; `None` while the checkout is shown instead.
+/// The order's outcome for the shopper; `None` while the checkout is shown instead.
 pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) -> Option<Outcome> {
     let Some(checkout) = &order.checkout else {
         return Some(order_again(
@@ -33,7 +33,7 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
         ));
     };
     let Some(Payment { session, .. }) = payment else {
-        // It may be paid, or be paid yet: nothing is to be ordered again.
+        // It may have been paid, or may still be: do not offer to order again.
         return Some(Outcome {
             heading: "The payment cannot be looked at right now".to_owned(),
             text: "The shop does not reach its payment service. Please load this page again in a \
@@ -46,7 +46,7 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
     if !is_payable(session) {
         return Some(final_outcome(order, session));
     }
-    // A checkout may be framed by the shop's origin of that time only.
+    // Only the shop's origin at the session's creation may frame the checkout.
     (checkout.origin != origin).then(|| {
         let text = "The shop has moved to another address since; the old payment stays unpaid.";
         order_again(order, "This order belongs to another address", text)

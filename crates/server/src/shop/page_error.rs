@@ -1,4 +1,4 @@
-//! What the shop answers where there is no page to show.
+//! Error responses of the shop.
 
 use actix_web::{HttpResponse, ResponseError, http::StatusCode};
 use askama::Template;
@@ -6,13 +6,13 @@ use askama::Template;
 /// Why there is no page.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
-    /// Nothing is at this address.
+    /// There is no page at this address.
     #[error("nothing is at this address")]
     NotFound,
-    /// The form is not one of the shop's.
+    /// The form is invalid.
     #[error("the form cannot be read: {0}")]
     Form(&'static str),
-    /// The shop itself failed.
+    /// An internal error of the shop.
     #[error("the shop failed")]
     Internal(#[from] anyhow::Error),
     /// A page could not be rendered.

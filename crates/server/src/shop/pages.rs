@@ -1,4 +1,4 @@
-//! The pages: the goods, one order, all orders.
+//! The pages: products, one order, all orders.
 
 use std::collections::BTreeMap;
 
@@ -19,9 +19,9 @@ use super::{
     view::{self, Freshness},
 };
 
-/// How many orders the list shows.
+/// Maximum number of orders in the list.
 const MAX_LISTED: usize = 100;
-/// The simulator's cards, and what comes of each.
+/// The simulator's test cards and their outcomes.
 const CARDS: [(&str, &str); 5] = [
     ("4242 4242 4242 4242", "is approved"),
     ("4000 0000 0000 0002", "is declined"),
@@ -43,7 +43,7 @@ struct OrderPage<'a> {
     page: &'a str,
     api: &'a str,
     order: &'a Order,
-    /// The checkout's address while the shopper can pay.
+    /// The checkout's URL while the shopper can pay.
     iframe_url: Option<String>,
     parts: Parts,
 }
@@ -65,15 +65,15 @@ struct Row {
     status_label: StatusLabel,
 }
 
-/// What the order's page asks for every second.
+/// The response to the order page's polling, once a second.
 #[derive(Serialize)]
 struct State<'a> {
     number: u64,
-    /// As OnCharge said last; null where it cannot be asked.
+    /// The last known status; null if OnCharge cannot be reached.
     status: Option<&'static str>,
-    /// Whether a checkout that is shown is to stay.
+    /// Whether a visible checkout should stay.
     payable: bool,
-    /// The parts of the page that change, by their element's id.
+    /// The changing parts of the page, by element id.
     parts: &'a Parts,
 }
 
@@ -87,8 +87,8 @@ pub(super) async fn goods(
     })
 }
 
-/// `GET /orders/{number}`. The query that the checkout adds to the return URL is a hint that
-/// anybody could write: it is not read.
+/// `GET /orders/{number}`. The query that the checkout appends to the return URL could be written
+/// by anyone: it is not read.
 pub(super) async fn order(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
@@ -110,8 +110,7 @@ pub(super) async fn order(
     })
 }
 
-/// `GET /orders/{number}/state`, and with `?now` where the page has reason to think that something
-/// has just happened.
+/// `GET /orders/{number}/state`, with `?now` if the page expects a recent change.
 pub(super) async fn state(
     shop: web::Data<Shop>,
     number: web::Path<u64>,
@@ -160,13 +159,13 @@ pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, PageEr
     })
 }
 
-/// What is asked of [`received`].
+/// The query of [`received`].
 #[derive(Deserialize)]
 pub(super) struct ReceivedQuery {
     session_id: String,
 }
 
-/// `GET /webhooks/received?session_id=…`: the verified events of a session, by their sequence, as
+/// `GET /webhooks/received?session_id=…`: the verified events of a session by sequence number, as
 /// JSON.
 pub(super) async fn received(
     shop: web::Data<Shop>,

@@ -1,5 +1,5 @@
-//! The parts of an order's page that change while it is looked at, each rendered by its own
-//! template: at first into the page, then for the page's script to put in place.
+//! The changing parts of an order's page, each rendered by its own template: first into the page,
+//! later for the page's script to replace.
 
 use askama::Template;
 use oncharge_client::Session;
@@ -16,7 +16,7 @@ use super::{
     view::View,
 };
 
-/// HTML, by the id of the element that it goes into.
+/// HTML by the id of its element.
 #[derive(Serialize)]
 pub(super) struct Parts {
     pub(super) standing: String,
@@ -71,7 +71,7 @@ struct CallsPart {
 }
 
 impl Parts {
-    /// The parts of this order's page.
+    /// Renders the parts of this order's page.
     pub(super) fn render(shop: &Shop, view: &View) -> askama::Result<Self> {
         let (order, payment) = (&view.order, view.payment.as_ref());
         let session = payment.map(|payment| &payment.session);
@@ -113,7 +113,7 @@ impl Parts {
     }
 }
 
-/// The card of the latest attempt, where the payment processor reports it.
+/// The card of the latest attempt, if the payment processor reports it.
 fn card_of(session: &Session) -> Option<String> {
     let method = session.attempts.last()?.payment_method.as_ref()?;
     let brand = method.brand.as_deref().unwrap_or(&method.kind);

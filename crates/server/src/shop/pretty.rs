@@ -1,9 +1,9 @@
-//! JSON as people read it.
+//! Pretty-prints JSON.
 
 use serde::de::IgnoredAny;
 
-/// The text with a line for each member; order, names and numbers stay as they came. What is no JSON
-/// stays as it is.
+/// The text with one line per member, preserving order, names and numbers. Invalid JSON is returned
+/// unchanged.
 pub(super) fn pretty(json: &str) -> String {
     if serde_json::from_str::<IgnoredAny>(json).is_err() {
         return json.to_owned();
@@ -25,7 +25,7 @@ pub(super) fn pretty(json: &str) -> String {
         if closes {
             depth = depth.saturating_sub(1);
         }
-        // An empty object or list stays on its line.
+        // An empty object or array stays on its line.
         if opened != closes {
             begin_line(&mut text, depth);
         }

@@ -1,5 +1,5 @@
-//! What the shop saw when it last asked OnCharge, so that a page that is watched need not ask every
-//! second: a webhook says when there is something new to see.
+//! Caches the payments last retrieved from OnCharge, so that a polling page need not retrieve them
+//! every second: a webhook triggers a refresh.
 
 use std::{
     collections::BTreeMap,
@@ -12,19 +12,19 @@ use std::{
 
 use super::integration::confirm::Payment;
 
-/// How long a look is good for where no webhook says otherwise: they may be late, or not come.
+/// How long an entry is fresh without a webhook, because webhooks may be late or missing.
 const MAX_AGE: Duration = Duration::from_secs(5);
-/// How many are kept in memory.
+/// Maximum number of entries.
 const MAX_ENTRIES: usize = 500;
 
-/// The last looks, by order.
+/// The last retrieved payments, by order.
 #[derive(Default)]
 pub(super) struct StatusCache {
     next_ticket: AtomicU64,
     cached: Mutex<BTreeMap<u64, CachedPayment>>,
 }
 
-/// A look that was begun. A later one has a higher ticket.
+/// A retrieval that has started. Later ones have higher tickets.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket(u64);
 
@@ -35,12 +35,12 @@ struct CachedPayment {
 }
 
 impl StatusCache {
-    /// To be called before OnCharge is asked.
+    /// Must be called before the payment is retrieved from OnCharge.
     pub(super) fn start_fetch(&self) -> Ticket {
         Ticket(self.next_ticket.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Keeps what was seen, unless a look that began later has been quicker.
+    /// Stores the payment, unless a retrieval that started later has already been stored.
     pub(super) fn store(&self, number: u64, ticket: Ticket, payment: &Payment) {
         let mut cached = self.lock();
         if cached
@@ -56,19 +56,19 @@ impl StatusCache {
         };
         cached.insert(number, entry);
         if cached.len() > MAX_ENTRIES {
-            // Orders count upwards: this is the oldest.
+            // Order numbers increase: this is the oldest.
             cached.pop_first();
         }
     }
 
-    /// What was seen a short while ago.
+    /// The payment, if it was retrieved recently.
     pub(super) fn recent(&self, number: u64) -> Option<Payment> {
         let cached = self.lock();
         let entry = cached.get(&number)?;
         (entry.at.elapsed() < MAX_AGE).then(|| entry.payment.clone())
     }
 
-    /// What was seen last, however long ago: for as long as OnCharge cannot be asked.
+    /// The last retrieved payment, however old, for when OnCharge is unreachable.
     pub(super) fn last(&self, number: u64) -> Option<Payment> {
         let cached = self.lock();
         cached.get(&number).map(|entry| entry.payment.clone())

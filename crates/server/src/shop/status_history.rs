@@ -1,11 +1,11 @@
-//! What the shop has seen of a session so far. A webhook makes it look, and still it sees only what
-//! is there when it does: a status that came and went in between is entered from what it left.
+//! Records the statuses of a session that the shop has seen. A webhook triggers a retrieval, which
+//! returns only the present state: a status skipped in between is derived from its traces.
 
 use oncharge_client::{Session, SessionStatus as Status};
 
 use super::order::{Order, StatusRecord};
 
-/// Enters what a look at the session shows. Returns whether there was anything new.
+/// Records the session's present state. Returns whether anything was new.
 pub(super) fn record(order: &mut Order, session: &Session) -> bool {
     let before = order.sightings.len();
     if before == 0 {
@@ -35,7 +35,7 @@ fn is_new_status(order: &Order, session: &Session) -> bool {
     let Some(last) = order.sightings.last() else {
         return true;
     };
-    // A second refusal looks like the first, but for its time.
+    // A repeated refusal differs from the first only in its time.
     let may_repeat = matches!(session.status, Status::Refused | Status::Error);
     last.status != session.status || (may_repeat && last.at < session.updated_at.into())
 }
@@ -43,7 +43,7 @@ fn is_new_status(order: &Order, session: &Session) -> bool {
 fn status_record(session: &Session, status: Status) -> StatusRecord {
     let at = match status {
         Status::Created => session.created_at,
-        // Time alone makes a session expire: nothing was written when it did.
+        // A session expires by time alone: nothing is written at that moment.
         Status::Expired if session.updated_at <= session.created_at => session.expires_at,
         _ => session.updated_at,
     };

@@ -1,9 +1,8 @@
-//! How a payment stands, in a word, and whether that is good. Colour follows it, but never says it
-//! alone.
+//! A payment's status as a short label with a tone. Color is never the only sign of it.
 
 use oncharge_client::{Session, SessionStatus as Status};
 
-/// Good, bad, or neither.
+/// Good, bad, or neutral.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
     Plain,
@@ -12,7 +11,7 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// The class in the style sheet.
+    /// The CSS class.
     pub(super) fn class(self) -> &'static str {
         match self {
             Self::Plain => "",
@@ -26,7 +25,7 @@ impl Tone {
     }
 }
 
-/// What a pill says.
+/// The text of a status pill.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct StatusLabel {
     pub(super) text: &'static str,
@@ -34,7 +33,7 @@ pub(super) struct StatusLabel {
 }
 
 impl StatusLabel {
-    /// Of a session: its status, and what of the money went back.
+    /// The label of a session: its status and refunds.
     pub(super) fn of(session: &Session) -> Self {
         let label = Self::of_status(Some(session.status));
         let text = match session.status {
@@ -46,7 +45,7 @@ impl StatusLabel {
         Self { text, ..label }
     }
 
-    /// Of the status that was seen last, where OnCharge cannot be asked.
+    /// The label of the last known status, if OnCharge is unreachable.
     pub(super) fn of_status(status: Option<Status>) -> Self {
         Self {
             text: status.map_or("no payment yet", Status::as_str),
@@ -55,7 +54,7 @@ impl StatusLabel {
     }
 }
 
-/// What a status means to the shop.
+/// The tone of a status for the shop.
 pub(super) fn tone_of(status: Status) -> Tone {
     match status {
         Status::Authorized | Status::Captured => Tone::Good,

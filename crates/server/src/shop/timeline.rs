@@ -1,9 +1,8 @@
-//! An order's life: one entry for each fact (a status, a refund), and under it what told the shop of
-//! it.
+//! An order's timeline: one entry per fact (a status, a refund), with the events about it.
 //!
-//! Facts are known from looking (GET), from webhooks, or from both; webhooks come first, late, twice,
-//! out of order, or never. So an event is put under the fact that it tells of, and stands by itself
-//! only where the shop saw nothing of it.
+//! Facts are known from retrieval (GET), from webhooks, or from both; webhooks arrive early, late,
+//! twice, out of order, or never. So an event is listed under its fact, and separately only if the
+//! shop has not seen that fact.
 
 use oncharge_client::{RefundDetails, RefundStatus, SessionStatus as Status};
 
@@ -16,35 +15,35 @@ use super::{
     status_label::{Tone, tone_of},
 };
 
-/// A fact.
+/// A fact in the timeline.
 pub(super) struct Entry {
-    /// What the page knows it by.
+    /// The id of its element on the page.
     pub(super) id: String,
     fact: Fact,
     pub(super) title: String,
     pub(super) text: String,
     pub(super) at: Moment,
-    /// It happened at this time at the latest.
+    /// It happened at this time or before.
     pub(super) at_latest: bool,
     pub(super) tone: Tone,
-    /// How the shop knows, where no webhook has told of it.
+    /// The source of the fact if there was no webhook about it.
     pub(super) source: &'static str,
-    /// The events that tell of it, by their sequence.
+    /// The events about it, by sequence number.
     pub(super) events: Vec<ReceivedEvent>,
 }
 
-/// What an entry and an event are about.
+/// The subject of an entry or event.
 #[derive(PartialEq, Eq)]
 enum Fact {
     Placed,
     Status(Status),
-    /// By its id.
+    /// A refund, by its id.
     Refund(String),
-    /// What only an event tells of, by its id.
+    /// An event without a known fact, by its id.
     Event(String),
 }
 
-/// All facts, in the order in which they happened; `received` is in the order of its sequence.
+/// All facts in chronological order; `received` is sorted by sequence number.
 pub(super) fn entries(
     order: &Order,
     payment: Option<&Payment>,
@@ -53,7 +52,7 @@ pub(super) fn entries(
     let mut entries = vec![placed(order)];
     let sightings = order.sightings.iter().enumerate();
     entries.extend(sightings.map(|(index, record)| status(order, payment, (index, record))));
-    // The API lists the newest first.
+    // The API lists refunds newest first.
     let refunds = payment.map(|payment| payment.refunds.iter().rev());
     entries.extend(refunds.into_iter().flatten().map(refund));
     let mut unmatched = Vec::new();
@@ -70,12 +69,12 @@ pub(super) fn entries(
     for event in unmatched {
         insert_event(&mut entries, event);
     }
-    // Times are whole seconds: within one, the order from above stays.
+    // Times are whole seconds: the stable sort keeps the order within one.
     entries.sort_by_key(|entry| entry.at);
     entries
 }
 
-/// Enters an event that tells of nothing the shop has seen: before what was told later.
+/// Inserts an event about an unknown fact, before the entries with later events.
 fn insert_event(entries: &mut Vec<Entry>, event: &ReceivedEvent) {
     let fact = Fact::of(event);
     if let Some(known) = entries.iter_mut().find(|entry| entry.fact == fact)
@@ -105,8 +104,8 @@ fn insert_event(entries: &mut Vec<Entry>, event: &ReceivedEvent) {
 }
 
 impl Entry {
-    /// Whether this event tells of it. A payment may be refused several times; each refusal is told
-    /// of by the last such event before it was seen.
+    /// Whether the event is about this entry. A payment may be refused several times; each refusal
+    /// belongs to the last such event before it was seen.
     fn matches_event(&self, event: &ReceivedEvent, later: &[ReceivedEvent]) -> bool {
         if self.fact != Fact::of(event) {
             return false;
@@ -120,7 +119,7 @@ impl Entry {
     }
 
     fn add_event(&mut self, event: &ReceivedEvent) {
-        // Missed when it happened, and now its time is known.
+        // The fact was recorded late; the event has its exact time.
         if self.at_latest {
             (self.at, self.at_latest) = (event.created_at, false);
         }
@@ -146,7 +145,7 @@ impl Fact {
 }
 
 impl ReceivedEvent {
-    /// How often it was delivered, in words.
+    /// The number of deliveries, in words.
     pub(super) fn deliveries(&self) -> String {
         match self.times {
             1 => "once".to_owned(),
@@ -224,7 +223,7 @@ fn refund(refund: &RefundDetails) -> Entry {
     }
 }
 
-/// An event as the heading of an entry of its own.
+/// The heading of an event's own entry.
 fn title_of(event: &ReceivedEvent) -> String {
     let amount = Dollars::cents(event.amount);
     match (Fact::of(event), event.event.split_once('.')) {

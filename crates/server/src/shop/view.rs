@@ -1,4 +1,4 @@
-//! One order as it is now: what the shop keeps of it, what OnCharge says, and what it has told.
+//! One order's present view: stored data, the payment from OnCharge, and received events.
 
 use oncharge_client::Error;
 
@@ -16,29 +16,29 @@ use super::{
 /// An order with its payment.
 pub(super) struct View {
     pub(super) order: Order,
-    /// As it was seen last; `None` where there is no checkout yet, or it was never seen.
+    /// The last retrieved payment; `None` if there is no checkout yet or it was never retrieved.
     pub(super) payment: Option<Payment>,
-    /// What came by webhook, by sequence.
+    /// Events received by webhook, by sequence number.
     pub(super) received: Vec<ReceivedEvent>,
-    /// Why OnCharge could not be asked.
+    /// Why OnCharge is unreachable.
     pub(super) unreachable: Option<String>,
-    /// What the shopper is told; `None` while the checkout is shown instead.
+    /// The outcome shown to the shopper; `None` while the checkout is shown instead.
     pub(super) outcome: Option<Outcome>,
 }
 
 impl View {
-    /// Whether the checkout is to be shown.
+    /// Whether to show the checkout.
     pub(super) fn is_payable(&self) -> bool {
         self.outcome.is_none()
     }
 
-    /// Whether there may be something to pay: a checkout that is shown stays until it is known that
-    /// there is not.
+    /// Whether there may be something to pay: a visible checkout stays until the opposite is
+    /// certain.
     pub(super) fn may_be_payable(&self) -> bool {
         self.is_payable() || self.payment.is_none()
     }
 
-    /// How the payment stands, in a word.
+    /// The payment's status as a label.
     pub(super) fn status_label(&self) -> StatusLabel {
         self.payment.as_ref().map_or_else(
             || self.order.last_known_status_label(),
@@ -47,17 +47,17 @@ impl View {
     }
 }
 
-/// How fresh a view has to be.
+/// The required freshness of a view.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Freshness {
-    /// OnCharge is asked now.
+    /// Retrieve the payment now.
     Now,
-    /// What was seen a few seconds ago will do: had anything happened since, a webhook would have
-    /// said so, and the shop would have looked again.
+    /// A cached payment of the last seconds is sufficient: a webhook would have triggered a
+    /// refresh.
     Recent,
 }
 
-/// Finds out how the order's payment stands and enters what is new.
+/// Loads the order's payment and records new statuses.
 pub(super) async fn load(
     shop: &Shop,
     number: u64,
@@ -67,7 +67,7 @@ pub(super) async fn load(
     let fetched = payment(shop, &order, freshness).await;
     let (payment, unreachable) = match fetched {
         Ok(payment) => (payment, None),
-        // A question without an answer changes nothing, least of all while the shopper is paying.
+        // A failed retrieval changes nothing, above all not while the shopper is paying.
         Err(error) => (shop.status_cache.last(number), Some(error_text(&error))),
     };
     if let Some(Payment { session, .. }) = &payment {
@@ -78,7 +78,7 @@ pub(super) async fn load(
             shop.order_store.save().await?;
         }
     }
-    // Again, since the look itself has been noted.
+    // Read again, because the retrieval has recorded statuses.
     let order = shop.order_store.order(number).ok_or(PageError::NotFound)?;
     let outcome = outcome::outcome(&order, payment.as_ref(), &shop.origin);
     let session_id = order.checkout.as_ref().map(|checkout| &checkout.session_id);
@@ -92,7 +92,7 @@ pub(super) async fn load(
     })
 }
 
-/// How the payment stands; `None` where the order has no checkout yet.
+/// The payment; `None` if the order has no checkout yet.
 async fn payment(
     shop: &Shop,
     order: &Order,
@@ -111,7 +111,7 @@ async fn payment(
     Ok(Some(payment))
 }
 
-/// Why OnCharge could not be asked, for the page.
+/// Why OnCharge is unreachable, for display.
 pub(super) fn error_text(error: &Error) -> String {
     match error {
         Error::Api { message, code, .. } => format!("OnCharge says: {message} ({code})."),

@@ -1,7 +1,7 @@
-//! Log lines for machines: one JSON object a line, the fields of its spans beside its own.
+//! JSON log format: one object per line, with the fields of its spans beside its own.
 //!
-//! The format of `tracing-subscriber` repeats the innermost span, parses a span's fields again at
-//! each line, and shows where in the build's file system a line of the `log` crate was written.
+//! The format of `tracing-subscriber` repeats the innermost span, parses a span's fields again for
+//! each line, and includes the build's file paths for records of the `log` crate.
 
 use std::{error::Error, fmt};
 
@@ -20,16 +20,16 @@ use tracing_subscriber::{
     registry::LookupSpan,
 };
 
-/// What records of the `log` crate have in place of a target of their own.
+/// The target of all records of the `log` crate.
 const LOG: &str = "log";
-/// Where their target is; the other fields of this prefix describe the build.
+/// The field with their actual target; the other fields of this prefix describe the build.
 const LOG_TARGET: &str = "log.target";
 const LOG_PREFIX: &str = "log.";
 
-/// Writes the line.
+/// Formats one line.
 pub(super) struct JsonLine;
 
-/// Writes fields as members of an object that follow others: `,"name":value`.
+/// Formats fields as further members of an object: `,"name":value`.
 pub(super) struct JsonMembers;
 
 impl<S> FormatEvent<S, JsonMembers> for JsonLine
@@ -118,7 +118,7 @@ impl Visit for Members<'_> {
         self.write(field, value);
     }
 
-    /// With its causes, as in `error: cause: cause of that`.
+    /// Includes the causes, as in `error: cause: cause of that`.
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
         let mut text = value.to_string();
         let mut next = value.source();

@@ -1,19 +1,20 @@
-//! Masks what could be a card number in whatever is logged.
+//! Masks possible card numbers in the logs.
 
 use std::{borrow::Cow, io};
 
 use oncharge_domain::text::mask_card_numbers;
 
-/// The fewest digits of a card number.
+/// Minimum number of digits of a card number.
 const MIN_CARD_DIGITS: usize = 13;
-/// How many hexadecimal digits follow the prefix of an id.
+/// Number of hexadecimal digits after the prefix of an id.
 const ID_DIGITS: usize = 32;
 
-/// Writes to the inner writer what it gets, without card numbers.
+/// Writes to the inner writer with card numbers masked.
 pub(super) struct MaskingWriter<W>(pub(super) W);
 
 impl<W: io::Write> io::Write for MaskingWriter<W> {
-    /// Takes all: a log line comes in one piece, and half of a number could not be recognized.
+    /// Consumes the whole buffer: a log line arrives in one piece, and half of a number would not
+    /// be recognized.
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.0.write_all(masked(text).as_bytes())?,
@@ -42,7 +43,7 @@ fn masked(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-/// Whether there are so many digits in a row, single blanks and dashes between them left out.
+/// Whether the text has enough digits in a row, ignoring single spaces and dashes between them.
 fn may_contain_card_number(text: &str) -> bool {
     let (mut digits, mut is_after_digit) = (0_usize, false);
     for byte in text.bytes() {
@@ -59,8 +60,8 @@ fn may_contain_card_number(text: &str) -> bool {
     false
 }
 
-/// The first id in a text, as `cs_` and 32 hexadecimal digits, which may look like a card number by
-/// chance; with what stands before and after it.
+/// The first id in a text (`cs_` and 32 hexadecimal digits, which may resemble a card number by
+/// chance), with the text before and after it.
 fn split_at_id(text: &str) -> Option<(&str, &str, &str)> {
     let mut from = 0;
     loop {

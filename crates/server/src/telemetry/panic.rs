@@ -1,8 +1,8 @@
-//! A panic as a log line like any other.
+//! Logs panics like other errors.
 
 use std::panic::{self, PanicHookInfo};
 
-/// From here on a panic is logged, in the configured format.
+/// Installs a hook that logs panics in the configured format.
 pub(super) fn log_panics() {
     panic::set_hook(Box::new(|panic| {
         let location = panic
@@ -25,7 +25,7 @@ fn message<'a>(panic: &'a PanicHookInfo<'_>) -> &'a str {
         .unwrap_or("without a message")
 }
 
-/// A source file's path without the place where this binary was built.
+/// A source file's path without the directory of the build.
 fn source_path(file: &str) -> &str {
     // Dependencies: …/registry/src/<registry>/<crate>/…; the standard library: /rustc/<commit>/….
     for before in ["/registry/src/", "/rustc/"] {

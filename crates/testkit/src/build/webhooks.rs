@@ -1,4 +1,4 @@
-//! Endpoints, deliveries' attempts and notifications for tests.
+//! Endpoints, delivery attempts and notifications for tests.
 
 use oncharge_domain::{
     merchant::{ApiKey, Merchant},
@@ -19,16 +19,16 @@ use oncharge_ports::{
 
 use super::{Builder, account};
 
-/// Where built endpoints are; its query is part of it.
+/// The URL of built endpoints; the query is part of it.
 pub const ENDPOINT: &str = "https://shop.example.com/?wc-api=oncharge_callback";
 
-/// A URL of an endpoint; panics where it breaks the rules.
+/// A parsed endpoint URL; panics if it is invalid.
 pub fn endpoint_url(text: &str) -> EndpointUrl {
     EndpointUrl::parse(text, true).expect("the URL of an endpoint")
 }
 
 impl Builder {
-    /// An enabled endpoint at [`ENDPOINT`] that was set with this key of the merchant's.
+    /// An enabled endpoint at [`ENDPOINT`], set with this key of the merchant.
     pub fn endpoint(&self, merchant: &Merchant, key: &ApiKey) -> WebhookEndpoint {
         let url = endpoint_url(ENDPOINT);
         let secret = self.webhook_secret();
@@ -41,7 +41,7 @@ impl Builder {
         WebhookSecret::from_bytes(entropy.bytes())
     }
 
-    /// A unit that writes this session anew with its next event, of this kind.
+    /// A unit that writes this session's next version with its next event, of this kind.
     pub fn unit_with_event(&self, session: &Session, kind: EventKind) -> UnitOfWork {
         let mut unit = self.next_unit(session);
         let event = self.event(&unit.session, session.next_sequence, kind);
@@ -50,12 +50,12 @@ impl Builder {
         unit
     }
 
-    /// A notification of the account of built sessions with this event key and some bytes.
+    /// A notification for the account of built sessions, with this event key and an arbitrary body.
     pub fn notification(&self, event_key: &str) -> NewNotification {
         self.notification_of(&account(), Some(event_key))
     }
 
-    /// A notification of this account; without an event key it is an unverified one.
+    /// A notification for this account; without an event key it is unverified.
     pub fn notification_of(
         &self,
         account: &PspAccount,
@@ -70,7 +70,7 @@ impl Builder {
         }
     }
 
-    /// The end of a claimed notification that is about nothing known, without an audit entry.
+    /// The outcome of a claimed notification that is attributed to nothing, without an audit entry.
     pub fn notification_outcome(
         &self,
         lease: Lease,
@@ -101,8 +101,8 @@ impl Builder {
         }
     }
 
-    /// What is recorded of an attempt with this outcome, by the rules of the schedule, for an
-    /// endpoint that has failed since then.
+    /// The record of an attempt with this outcome, by the rules of the schedule, for an endpoint
+    /// with this `failing_since`.
     pub fn attempt_record(
         &self,
         (lease, delivery): (Lease, &Delivery),
@@ -125,7 +125,7 @@ impl Builder {
         }
     }
 
-    /// What is recorded where no attempt was made because there is no endpoint any more.
+    /// The record if no attempt was made because the endpoint no longer exists.
     pub fn record_without_attempt(&self, (lease, delivery): (Lease, &Delivery)) -> AttemptRecord {
         AttemptRecord {
             lease,

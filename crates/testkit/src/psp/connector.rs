@@ -1,4 +1,4 @@
-//! The scripted PSP as a connector.
+//! The connector of the scripted PSP.
 
 use std::{
     sync::{
@@ -31,20 +31,20 @@ use super::{
 impl ScriptedPsp {
     /// The header that carries a notification's signature.
     pub const SIGNATURE_HEADER: &'static str = "X-Scripted-Signature";
-    /// The only right signature.
+    /// The only valid signature.
     pub const SIGNATURE: &'static str = "right";
 
-    /// Lets other tasks have a turn, and waits while the PSP is paused.
+    /// Yields to other tasks, and waits while the PSP is paused.
     async fn wait(&self) {
         tokio::task::yield_now().await;
         let _waiting = WaitingCall::enter(&self.waiting);
         let mut open = self.open.subscribe();
-        // The sender lives as long as this handle.
+        // Cannot fail: the sender lives as long as this handle.
         let _ = open.wait_for(|open| *open).await;
     }
 }
 
-/// A call that waits, until it goes on or its caller goes away.
+/// Counts a call as waiting until it continues or is dropped.
 struct WaitingCall<'a>(&'a AtomicUsize);
 
 impl<'a> WaitingCall<'a> {
@@ -121,7 +121,7 @@ impl Psp for ScriptedPsp {
             Some(Fault::UnknownAfter) | None => {}
         }
         state.sent.push((call, operation));
-        // The reply is taken from the plan only where the key is new.
+        // Only a call with a new key consumes a planned reply.
         let known = state.ledger.current(operation).is_some();
         let reply = if known {
             super::Reply::Done

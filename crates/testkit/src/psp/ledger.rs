@@ -1,4 +1,4 @@
-//! The scripted PSP's own books: payments, what it has answered to which key, and its rules.
+//! The scripted PSP's ledger: payments, idempotency keys with their responses, and rules.
 
 use std::collections::HashMap;
 
@@ -9,27 +9,27 @@ use oncharge_domain::{
 
 use super::{Call, Finish, Reply, reference_of, request::Request};
 
-/// A payment as the PSP knows it; amounts in minor units.
+/// A payment in the PSP's ledger; amounts in minor units.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Payment {
-    /// The authorisation that made it.
+    /// The authorization that created it.
     pub attempt: OperationId,
-    /// The session that it was made for.
+    /// The session that it was created for.
     pub session: SessionId,
-    /// Its reference.
+    /// The PSP's reference.
     pub reference: PspReference,
-    /// Authorised; 0 while a challenge is open or where it was refused.
+    /// Authorized; 0 while a challenge is open or if it was refused.
     pub authorized: i64,
     /// Captured.
     pub captured: i64,
-    /// Given back.
+    /// Refunded.
     pub refunded: i64,
-    /// Whether the authorisation was released or has lapsed.
+    /// Whether the authorization was released or has lapsed.
     pub released: bool,
 }
 
 impl Payment {
-    /// What is still held on the card.
+    /// The amount still reserved on the card.
     pub fn reserved(&self) -> i64 {
         if self.released || self.captured > 0 {
             0
@@ -38,18 +38,18 @@ impl Payment {
         }
     }
 
-    /// What was taken and not given back.
+    /// The amount captured and not refunded.
     pub fn taken(&self) -> i64 {
         self.captured - self.refunded
     }
 }
 
-/// What the PSP remembers of a key.
+/// What the PSP stores for an idempotency key.
 struct KnownCall {
     request: Request,
-    /// What was answered at first, and is answered to every repetition.
+    /// The first response, repeated for every repetition.
     first: PspResponse,
-    /// What is true now.
+    /// The response that is true now.
     current: PspResponse,
 }
 
@@ -65,7 +65,7 @@ fn refused(reason: RefusalReason) -> PspResponse {
 }
 
 impl Ledger {
-    /// The answer to a call: the first one again where the key is known.
+    /// Processes a call; for a known key, repeats the first response.
     pub(super) fn call(&mut self, request: Request, reply: Reply) -> PspResponse {
         let id = request.operation;
         if let Some(known) = self.keys.get(&id) {
@@ -93,8 +93,8 @@ impl Ledger {
         self.keys.get(&operation).map(|known| &known.request)
     }
 
-    /// The request that says how much an operation is about: its own, or for a cancel that of
-    /// the payment.
+    /// The request that contains the amount of an operation: its own, or for a cancel that of the
+    /// payment's authorization.
     pub(super) fn amount_request<'a>(&'a self, request: &'a Request) -> &'a Request {
         if request.currency.is_some() {
             return request;
@@ -231,7 +231,7 @@ impl Ledger {
         }
     }
 
-    /// Ends an open challenge or an accepted authorisation; `false` where there is none.
+    /// Ends an open challenge or an accepted authorization; `false` if there is none.
     fn end_open(&mut self, attempt: OperationId) -> bool {
         let open = self.keys.get(&attempt).is_some_and(|known| {
             let current = &known.current;

@@ -11,12 +11,12 @@ use oncharge_ports::psp::{Notification, NotificationError};
 
 use super::ledger::Ledger;
 
-/// Stands between two notifications of one call.
+/// Separates the notifications of one call.
 pub(super) const SEPARATOR: u8 = 0x1e;
-/// The second and last line of what is nothing of ours.
+/// The second and last line of an irrelevant notification.
 const IRRELEVANT: &str = "irrelevant";
 
-/// The text of a notification of what is true of an operation now.
+/// Writes a notification with the present state of an operation.
 pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: OperationId) -> Vec<u8> {
     let request = ledger.request_of(operation).expect("the operation arrived");
     let answer = ledger.current(operation).expect("the operation arrived");
@@ -38,7 +38,7 @@ pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: Operat
     };
     let reference = super::reference_of(operation);
     let reference = reference.as_str();
-    // A cancel names no amount; its notification names the payment's, as PSPs do.
+    // A cancel names no amount; its notification has the payment's, as at real PSPs.
     let amount = ledger.amount_request(request);
     let currency = amount.currency.map_or("EUR", Currency::code);
     let (session, minor) = (request.session, amount.minor);
@@ -46,12 +46,12 @@ pub(super) fn write_notification(number: u64, ledger: &Ledger, operation: Operat
     format!("ntf_{number}\n{about}\n{kind}\n{first}\n{second}").into_bytes()
 }
 
-/// The text of a notification that is about nothing of ours.
+/// Writes a notification about nothing that OnCharge requested.
 pub(super) fn write_irrelevant(number: u64) -> Vec<u8> {
     format!("ntf_{number}\n{IRRELEVANT}").into_bytes()
 }
 
-/// The notification's own id, or the SHA-256 of what has none.
+/// The notification's own id, or the SHA-256 of a body without one.
 pub(super) fn event_key(body: &[u8]) -> String {
     let text = std::str::from_utf8(body).unwrap_or_default();
     match text.split_once('\n') {
@@ -60,7 +60,7 @@ pub(super) fn event_key(body: &[u8]) -> String {
     }
 }
 
-/// Reads what [`write_notification`] wrote.
+/// Parses what [`write_notification`] wrote.
 pub(super) fn read_notification(body: &[u8]) -> Result<Notification, NotificationError> {
     let text = std::str::from_utf8(body).map_err(|_| NotificationError::Malformed)?;
     match text.split_once('\n') {

@@ -10,7 +10,7 @@ use oncharge_ports::psp;
 
 use super::Call;
 
-/// A request as the PSP reads it.
+/// A request as the PSP parses it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Request {
     pub(super) operation: OperationId,
@@ -24,7 +24,7 @@ pub(super) struct Request {
 }
 
 impl Request {
-    /// What a connector was asked to carry out.
+    /// Builds the request for a connector's call.
     pub(super) fn of(call: &psp::PspRequest<'_>) -> Self {
         let (kind, amount, payment) = match &call.instruction {
             Instruction::Authorize { amount, .. } => (Call::Authorize, Some(*amount), None),
@@ -78,7 +78,7 @@ impl Request {
         lines.join("\n").into_bytes()
     }
 
-    /// Reads what [`Request::write`] wrote; `None` for anything else.
+    /// Parses what [`Request::write`] wrote; `None` for anything else.
     pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         let mut lines = std::str::from_utf8(bytes).ok()?.split('\n');
         let mut next = || lines.next();

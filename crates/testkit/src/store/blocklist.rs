@@ -1,4 +1,4 @@
-//! The store in memory as `BlocklistRepository`.
+//! `BlocklistRepository` of the in-memory store.
 
 use async_trait::async_trait;
 use oncharge_domain::{

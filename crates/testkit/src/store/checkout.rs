@@ -1,4 +1,4 @@
-//! The store in memory as `CheckoutRepository`.
+//! `CheckoutRepository` of the in-memory store.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -209,7 +209,7 @@ impl CheckoutRepository for MemoryStore {
     }
 
     async fn commit(&self, unit: UnitOfWork) -> Result<(), CommitError> {
-        // Other tasks get a turn, as they would while a database works.
+        // Yields to other tasks, as a database call would.
         tokio::task::yield_now().await;
         let fault = self.next_fault();
         match fault {

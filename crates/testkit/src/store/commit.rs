@@ -1,4 +1,4 @@
-//! A unit of work applied to a copy of the state, rule by rule.
+//! Applies a unit of work to a copy of the state, rule by rule.
 
 use oncharge_domain::{
     idempotency::IDEMPOTENCY_RETENTION_SECONDS, session::Session, time::Timestamp,
@@ -12,13 +12,13 @@ use oncharge_ports::{
 
 use super::state::{DeliveryRow, KeyRow, OperationRow, SessionRow, State};
 
-/// A fault of the caller, as a database's constraint would report it.
+/// A caller's bug, as a database constraint would report it.
 pub(super) fn constraint_violation(rule: &'static str) -> CommitError {
     CommitError::Store(StoreError::Failed(rule.into()))
 }
 
 impl State {
-    /// Writes the unit; where it errors, the state is to be thrown away.
+    /// Applies the unit; after an error, the state must be discarded.
     pub(super) fn apply(&mut self, unit: UnitOfWork, now: Timestamp) -> Result<(), CommitError> {
         if let Some(lease) = unit.lease
             && self.live_claim(lease, now).is_none()
@@ -133,7 +133,7 @@ impl State {
         Ok(())
     }
 
-    /// Puts an event on its way where the merchant has an endpoint that is enabled.
+    /// Enqueues an event's delivery if the merchant has an enabled endpoint.
     fn enqueue_delivery(&mut self, stored: &StoredEvent) {
         let event = &stored.event;
         let Some(endpoint) = self.endpoints.get(&event.merchant) else {

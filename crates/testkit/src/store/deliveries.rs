@@ -1,4 +1,4 @@
-//! Which deliveries a worker gets.
+//! Selection of deliveries for workers.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use oncharge_ports::work_queue::DeliveryClaimFilter;
 use super::state::{DeliveryRow, State, is_held};
 
 impl State {
-    /// What is due at `now` and held by nobody at `clock`, oldest first and shared out fairly.
+    /// Deliveries due at `now` and not leased at `clock`, oldest first and fair across merchants.
     pub(super) fn due_deliveries(
         &self,
         now: Timestamp,

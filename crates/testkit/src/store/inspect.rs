@@ -1,4 +1,4 @@
-//! What tests may look up in the store in memory beside its ports.
+//! Look-ups in the in-memory store that only tests need.
 
 use oncharge_domain::{
     audit::AuditEntry,
@@ -34,7 +34,7 @@ impl MemoryStore {
         state.refunds.values().filter(of_session).cloned().collect()
     }
 
-    /// Every event of this session, by its number.
+    /// Every event of this session, by sequence number.
     pub fn events_of(&self, session: SessionId) -> Vec<StoredEvent> {
         let state = self.state();
         let of_session = |stored: &&StoredEvent| stored.event.session == session;
@@ -43,7 +43,7 @@ impl MemoryStore {
         events
     }
 
-    /// When recovery takes up this operation next; `None` where it is final or not there.
+    /// When recovery next tries this operation; `None` if it is final or does not exist.
     pub fn next_try_at(&self, id: OperationId) -> Option<Timestamp> {
         let state = self.state();
         let row = state.operations.get(&id)?;
@@ -55,7 +55,7 @@ impl MemoryStore {
         self.state().sessions.keys().copied().collect()
     }
 
-    /// Every delivery of this session's events, by the event's number.
+    /// Every delivery of this session's events, by the event's sequence number.
     pub fn deliveries_of(&self, session: SessionId) -> Vec<Delivery> {
         let state = self.state();
         let rows = state.deliveries.values().map(|row| &row.delivery);
@@ -65,14 +65,14 @@ impl MemoryStore {
         deliveries
     }
 
-    /// Every attempt to deliver this event, in order.
+    /// Every delivery attempt of this event, in order.
     pub fn attempts_of(&self, event: EventId) -> Vec<DeliveryAttempt> {
         let state = self.state();
         let row = state.deliveries.get(&event);
         row.map(|row| row.attempts.clone()).unwrap_or_default()
     }
 
-    /// When this event's delivery is tried next; `None` where it is over or not there.
+    /// When this event's delivery is next tried; `None` if it has ended or does not exist.
     pub fn delivery_due_at(&self, event: EventId) -> Option<Timestamp> {
         self.state().deliveries.get(&event)?.next_try_at
     }
@@ -82,7 +82,7 @@ impl MemoryStore {
         self.state().endpoints.get(&merchant).cloned()
     }
 
-    /// Ids of rows that do not have their merchant's slot.
+    /// Ids of rows that are not in their merchant's shard slot.
     pub fn ids_outside_their_slot(&self) -> Vec<String> {
         let state = self.state();
         let mut ids: Vec<(MerchantId, ShardSlot, String)> = Vec::new();
@@ -113,7 +113,7 @@ impl MemoryStore {
         ids.into_iter().map(|(_, _, id)| id).collect()
     }
 
-    /// Every notification with its status, in the order in which they came.
+    /// Every notification with its status, in order of receipt.
     pub fn notifications(&self) -> Vec<StoredNotification> {
         let state = self.state();
         let rows = state.notifications.values().map(|row| &row.stored);

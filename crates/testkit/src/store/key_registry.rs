@@ -1,4 +1,4 @@
-//! The store in memory as `KeyRegistry`.
+//! `KeyRegistry` of the in-memory store.
 
 use std::{collections::btree_map::Entry, time::Duration};
 
@@ -109,7 +109,7 @@ impl State {
         self.nodes.values().filter(is_live).map(|(node, _)| node)
     }
 
-    /// Registers a pepper if every live node has it, unless another one has its id.
+    /// Registers a pepper if every live node has it and no other pepper has its id.
     pub(super) fn register_pepper(&mut self, pepper: &KeyFingerprint, now: Timestamp) -> bool {
         if !self
             .live_nodes(now)

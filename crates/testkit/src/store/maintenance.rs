@@ -1,4 +1,4 @@
-//! The store in memory as `Maintenance`.
+//! `Maintenance` of the in-memory store.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -20,7 +20,7 @@ use super::{
     state::{DeliveryRow, KeyRow, NotificationRow, State},
 };
 
-/// Names a row that expires.
+/// Identifies a row that expires.
 enum RowId {
     Unit(UnitId),
     Key(IdempotencyScope),
@@ -36,7 +36,7 @@ impl Maintenance for MemoryStore {
         Ok(())
     }
 
-    /// Nothing is sealed in memory.
+    /// The in-memory store seals nothing.
     async fn reseal(&self) -> Result<u64, StoreError> {
         Ok(0)
     }
@@ -68,11 +68,11 @@ impl State {
         DeletedRows::of(&expired.iter().map(|(at, _)| *at).collect::<Vec<_>>())
     }
 
-    /// The rows of this kind that may be deleted, each with its time.
+    /// The rows of this kind that may be deleted, each with its timestamp.
     fn expired(&self, rows: ExpiringRows) -> Vec<(Timestamp, RowId)> {
         match rows {
             ExpiringRows::SessionChanges => {
-                // A session's first version is no change of it.
+                // A session's first version is not a change.
                 let changes = self.units.iter().filter(|(_, (_, version))| *version > 1);
                 changes
                     .map(|(id, _)| (id.made_at(), RowId::Unit(*id)))
@@ -138,7 +138,7 @@ impl State {
         operation.is_some_and(|found| found.operation.is_open())
     }
 
-    /// Whether it failed before it was sent, and nothing names it.
+    /// Whether the operation failed before it was sent, and nothing references it.
     fn is_never_sent(&self, operation: &Operation) -> bool {
         let is_of_session = matches!(
             operation.kind,

@@ -1,4 +1,4 @@
-//! The store in memory as `MerchantRepository`.
+//! `MerchantRepository` of the in-memory store.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! The store in memory as `OperatorQueries`.
+//! `OperatorQueries` of the in-memory store.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -194,7 +194,7 @@ impl State {
     }
 }
 
-/// Leaves the oldest ones.
+/// Keeps the oldest rows.
 fn truncate<T>(rows: &mut Vec<T>, is_truncated: &mut bool) {
     *is_truncated |= rows.len() > MAX_ROWS_PER_KIND as usize;
     rows.truncate(MAX_ROWS_PER_KIND as usize);

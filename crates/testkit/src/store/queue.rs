@@ -1,4 +1,4 @@
-//! The store in memory as `WorkQueue`.
+//! `WorkQueue` of the in-memory store.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn is_wanted(account: &PspAccount, filter: &ClaimFilter) -> bool {
 }
 
 impl State {
-    /// Gives the item to a new claim.
+    /// Leases the item to a new claim.
     fn claim(&mut self, item: LeasedItem, now: Timestamp, length: Duration) -> Lease {
         let token = self.new_token(now);
         let until = end_of(now, length);
@@ -57,7 +57,7 @@ impl State {
                 }
             }
             LeasedItem::Delivery(id) => {
-                // What is over stays over.
+                // A delivery that has ended is not due again.
                 if let Some(row) = self.deliveries.get_mut(&id)
                     && let Some(at) = &mut row.next_try_at
                 {

@@ -1,4 +1,4 @@
-//! What the store in memory holds, and its small moves.
+//! State of the in-memory store, and operations that several ports share.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -24,7 +24,7 @@ use oncharge_ports::{
     unit_of_work::{IdempotencyScope, Lease, LeasedItem},
 };
 
-/// Everything; cloned for each commit, so that a commit that fails half-way leaves nothing.
+/// The whole state; cloned for each commit, so that a failed commit leaves nothing.
 #[derive(Clone, Default)]
 pub(super) struct State {
     pub(super) sessions: BTreeMap<SessionId, SessionRow>,
@@ -33,12 +33,12 @@ pub(super) struct State {
     pub(super) events: Vec<StoredEvent>,
     pub(super) keys: HashMap<IdempotencyScope, KeyRow>,
     pub(super) audit: Vec<AuditEntry>,
-    /// Each unit's merchant and the version that it wrote.
+    /// Each unit's merchant and the session version that it wrote.
     pub(super) units: BTreeMap<UnitId, (MerchantId, u32)>,
     pub(super) merchants: BTreeMap<MerchantId, Merchant>,
     pub(super) api_keys: HashMap<ApiKeyHash, ApiKey>,
     pub(super) bans: Vec<Ban>,
-    /// Nodes, each with the time until which it is live.
+    /// Nodes, each with the end of its lifetime.
     pub(super) nodes: BTreeMap<NodeId, (Node, Timestamp)>,
     pub(super) master_keys: BTreeMap<KeyId, ([u8; 32], Timestamp)>,
     pub(super) peppers: BTreeMap<KeyId, [u8; 32]>,
@@ -83,15 +83,15 @@ pub(super) struct NotificationRow {
 pub(super) struct DeliveryRow {
     pub(super) delivery: Delivery,
     pub(super) created_at: Timestamp,
-    /// `None` once it is over.
+    /// `None` once the delivery has ended.
     pub(super) next_try_at: Option<Timestamp>,
-    /// When it was delivered or given up.
+    /// When it was delivered or became dead.
     pub(super) ended_at: Option<Timestamp>,
     pub(super) attempts: Vec<DeliveryAttempt>,
     pub(super) claim: Option<Claim>,
 }
 
-/// A worker's claim; holds while the store's clock is before its end.
+/// A worker's claim; valid until the store's clock reaches its end.
 #[derive(Clone, Copy)]
 pub(super) struct Claim {
     pub(super) token: UnitId,
@@ -104,7 +104,7 @@ impl Claim {
     }
 }
 
-/// Whether there is a claim that holds.
+/// Whether there is a valid claim.
 pub(super) fn is_held(claim: Option<Claim>, now: Timestamp) -> bool {
     claim.is_some_and(|claim| claim.holds(now))
 }
@@ -114,7 +114,7 @@ impl NotificationRow {
         self.stored.status == NotificationStatus::Waiting
     }
 
-    /// Writes its verdict; nobody works on it any more.
+    /// Sets the final status and removes the claim.
     pub(super) fn end(&mut self, status: NotificationStatus) {
         self.stored.status = status;
         self.claim = None;
@@ -122,7 +122,7 @@ impl NotificationRow {
 }
 
 impl DeliveryRow {
-    /// Gives it up; an attempt that is under way keeps its claim.
+    /// Ends the delivery; an attempt in progress keeps its claim.
     pub(super) fn mark_dead(&mut self, now: Timestamp) {
         self.delivery.state = DeliveryState::Dead;
         self.next_try_at = None;
@@ -131,7 +131,7 @@ impl DeliveryRow {
 }
 
 impl State {
-    /// Whether a delivery waits for the first attempt of another event of its session.
+    /// Whether a delivery waits for an earlier first attempt of its session.
     pub(super) fn is_blocked_by_earlier(&self, row: &DeliveryRow) -> bool {
         let mine = &row.delivery;
         let is_before = |other: &DeliveryRow| {
@@ -143,7 +143,7 @@ impl State {
         mine.attempts == 0 && self.deliveries.values().any(is_before)
     }
 
-    /// The place of an item's claim; `None` where there is no such item.
+    /// The slot for an item's claim; `None` if the item does not exist.
     pub(super) fn claim_slot(&mut self, item: LeasedItem) -> Option<&mut Option<Claim>> {
         match item {
             LeasedItem::Operation(id) => Some(&mut self.operations.get_mut(&id)?.claim),
@@ -153,13 +153,13 @@ impl State {
         }
     }
 
-    /// The claim of this lease where it holds.
+    /// The claim of this lease, if it is valid.
     pub(super) fn live_claim(&mut self, lease: Lease, now: Timestamp) -> Option<&mut Claim> {
         let claim = self.claim_slot(lease.item)?.as_mut()?;
         (claim.token == lease.token && claim.holds(now)).then_some(claim)
     }
 
-    /// A claim's token that was never given before.
+    /// A claim token that was never used before.
     pub(super) fn new_token(&mut self, now: Timestamp) -> UnitId {
         self.claims += 1;
         let mut bytes = [0xc1; 10];

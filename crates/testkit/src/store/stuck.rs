@@ -1,4 +1,4 @@
-//! What waits in the store in memory, and what is stuck there.
+//! Queue depths and stuck items of the in-memory store.
 
 use oncharge_domain::{
     operation::{Contradiction, Operation, OperationKind, SendState},
@@ -11,7 +11,7 @@ use oncharge_ports::work_queue::{QueueDepth, QueueName, StuckItem, StuckKind};
 use super::state::State;
 
 impl State {
-    /// One entry for each queue.
+    /// The depth of each queue.
     pub(super) fn depths(&self, now: Timestamp) -> Vec<QueueDepth> {
         let depth = |queue: &QueueName| {
             let since = self.waiting(*queue, now);
@@ -24,7 +24,7 @@ impl State {
         QueueName::ALL.iter().map(depth).collect()
     }
 
-    /// Since when each item of a queue waits.
+    /// Since when each item of a queue has been waiting.
     fn waiting(&self, queue: QueueName, now: Timestamp) -> Vec<Timestamp> {
         match queue {
             QueueName::Operations => {
@@ -49,7 +49,7 @@ impl State {
         }
     }
 
-    /// Everything that is stuck at `now`, in any order.
+    /// All items that are stuck at `now`, in any order.
     pub(super) fn stuck(&self, now: Timestamp) -> Vec<StuckItem> {
         let mut found = self.stuck_operations(now);
         found.extend(self.contradictions());
@@ -189,7 +189,7 @@ impl State {
     }
 }
 
-/// Whether what waits since then is over its budget.
+/// Whether an item that has been waiting since then is past its budget.
 fn is_over(since: Timestamp, kind: StuckKind, now: Timestamp) -> bool {
     since.plus_seconds(kind.budget_seconds()) < now
 }

@@ -1,4 +1,4 @@
-//! The store in memory as `WebhookRepository`.
+//! `WebhookRepository` of the in-memory store.
 
 use async_trait::async_trait;
 use oncharge_domain::{
@@ -200,7 +200,7 @@ impl WebhookRepository for MemoryStore {
 }
 
 impl DeliveryRow {
-    /// An event on its way to this endpoint, at once.
+    /// A delivery of an event to this endpoint, due at once.
     pub(super) fn of(stored: &StoredEvent, endpoint: &WebhookEndpoint) -> Self {
         let event = &stored.event;
         Self {
@@ -226,7 +226,7 @@ impl DeliveryRow {
 }
 
 impl State {
-    /// The endpoint, if it is still the version that was read.
+    /// The endpoint, if it still has the version that was read.
     fn if_unchanged(&mut self, read: &WebhookEndpoint) -> Option<&mut WebhookEndpoint> {
         let present = self.endpoints.get_mut(&read.merchant);
         present.filter(|present| (present.id, present.version) == (read.id, read.version))
@@ -237,7 +237,7 @@ impl State {
         self.events.iter().find(is_it)
     }
 
-    /// What is pending for an endpoint that has ended, of this merchant or of all.
+    /// Orphaned deliveries of this merchant, or of all.
     fn orphaned_deliveries(&self, of: Option<MerchantId>) -> impl Iterator<Item = EventId> {
         let is_meant = move |row: &DeliveryRow| {
             let delivery = &row.delivery;
@@ -286,7 +286,7 @@ impl State {
             row.attempts.extend(attempt.clone());
             row.delivery.attempts = after.delivery.attempts;
             row.claim = None;
-            // What was redelivered or has died meanwhile is no longer this attempt's to change.
+            // A delivery that was redelivered or ended meanwhile is not changed by this attempt.
             let is_same_round = row.delivery.round == after.delivery.round;
             if is_same_round && row.delivery.state == DeliveryState::Pending {
                 row.delivery.state = after.delivery.state;
@@ -312,7 +312,7 @@ impl State {
             EndpointChange::Failing => {
                 endpoint.failing_since.get_or_insert(attempt_record.at);
             }
-            // It was set or has recovered meanwhile.
+            // The endpoint was set again or has recovered meanwhile.
             EndpointChange::Disabled(DisableReason::Failing)
                 if endpoint.failing_since.is_none()
                     || endpoint.failing_since != attempt_record.failing_since => {}

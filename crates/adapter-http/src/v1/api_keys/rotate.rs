@@ -38,7 +38,7 @@ pub(crate) struct RotatedPairBody<'a> {
 }
 
 impl<'a> RotatedPairBody<'a> {
-    /// This pair in place of that key.
+    /// The new pair and the key that it replaces.
     pub(crate) fn new(api_key: &'a str, api_secret: &'a str, replaced: &ApiKey) -> Self {
         Self {
             api_key,

@@ -1,4 +1,4 @@
-//! One attempt to deliver an event, as merchants see it.
+//! A delivery attempt of an event, as merchants see it.
 
 use oncharge_domain::webhook::{DeliveryAttempt, SendError};
 use serde::Serialize;

@@ -1,4 +1,4 @@
-//! An event as merchants are told of it: the body of a webhook, and the same members in lists.
+//! An event as merchants see it: the body of a webhook, and the same members in lists.
 
 use std::collections::BTreeMap;
 
@@ -200,14 +200,13 @@ impl From<&Amounts> for AmountsBody {
 }
 
 impl EventWithAttempts {
-    /// This event, delivered like this.
     pub(crate) fn new(event: EventBody, attempts: Vec<AttemptBody>) -> Self {
         Self { event, attempts }
     }
 }
 
 impl TestBody {
-    /// A test that was made at this time.
+    /// A test event created at this time.
     pub(crate) fn new(id: EventId, at: Timestamp) -> Self {
         Self {
             event: "endpoint.test",

@@ -50,7 +50,8 @@ pub(crate) struct OrderedRefundBody {
 }
 
 impl OrderedRefundBody {
-    /// The acknowledgement of an order: always `refund_requested`, whatever became of it since.
+    /// The acknowledgement of a request: always `refund_requested`, whatever the refund's present
+    /// status.
     pub(crate) fn acknowledgement(refund: &Refund) -> Self {
         Self {
             status: RefundStatus::Requested.name(),

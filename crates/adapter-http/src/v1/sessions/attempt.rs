@@ -1,4 +1,4 @@
-//! An attempt to pay as merchants see it: in a session, and in the events that are about it.
+//! An attempt to pay as merchants see it: in a session and in its events.
 
 use oncharge_domain::{card::Card, session::Attempt};
 use serde::Serialize;

@@ -117,7 +117,7 @@ impl From<&Failure> for FailureBody {
 }
 
 impl SessionBody {
-    /// As it is read at this time.
+    /// The session as of this time.
     pub(crate) fn at(session: &Session, now: Timestamp) -> Self {
         let text = |text: &str| text.to_owned();
         let contact = &session.contact;
@@ -187,7 +187,6 @@ pub(crate) struct CreatedSessionBody<'a> {
 }
 
 impl<'a> CreatedSessionBody<'a> {
-    /// Of this session and its token.
     pub(crate) fn new(session: &Session, token: &'a PayToken) -> Self {
         let pay_token = token.expose();
         Self {

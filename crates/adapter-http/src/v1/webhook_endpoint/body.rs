@@ -43,7 +43,7 @@ pub(crate) struct EndpointBody<'a> {
 }
 
 impl<'a> EndpointBody<'a> {
-    /// With its secret.
+    /// The endpoint including its secret.
     pub(crate) fn with_secret(endpoint: &'a WebhookEndpoint) -> Self {
         let secret = endpoint.secrets.current.text();
         Self {

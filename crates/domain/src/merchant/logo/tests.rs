@@ -1,4 +1,4 @@
-//! Which files are logos, told by real files of 3 × 2 pixels.
+//! Which files are accepted as logos, tested with real files of 3 × 2 pixels.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 
@@ -20,7 +20,7 @@ fn refusal(bytes: impl Into<Vec<u8>>) -> LogoError {
     Logo::new(bytes.into()).unwrap_err()
 }
 
-/// [`PNG`], with another width and height in its header.
+/// [`PNG`] with another width and height in its header.
 fn png_of(width: u32, height: u32) -> Vec<u8> {
     let mut bytes = file(PNG);
     bytes[16..20].copy_from_slice(&width.to_be_bytes());

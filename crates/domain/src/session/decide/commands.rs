@@ -1,4 +1,4 @@
-//! What merchants and shoppers may ask for.
+//! Commands of merchants and shoppers.
 
 use crate::{
     id::{OperationId, RefundId},
@@ -89,7 +89,7 @@ impl Draft {
     ) -> Result<(), Refusal> {
         self.modify(operation, InFlightKind::Cancel, in_flight)?;
         if let Status::Authorized(authorized) = &mut self.session.status {
-            // Once the merchant has requested a cancel, automatic capture is off for good.
+            // Once the merchant has requested a cancel, automatic capture is disabled permanently.
             authorized.planned_capture = None;
         }
         let payment = self.session.psp_reference().cloned();
@@ -103,11 +103,11 @@ impl Draft {
         Ok(())
     }
 
-    /// Puts a merchant's capture or cancel in flight, in place of an automatic capture that was
-    /// definitely not sent.
+    /// Starts a merchant's capture or cancel, replacing an automatic capture that was definitely
+    /// not sent.
     ///
     /// The replacement is safe because recovery commits `Intended` before it sends a `NotSent`
-    /// operation again: a commit of it after `in_flight` was read makes this one a conflict.
+    /// operation again: if that commit comes after `in_flight` was read, this one is a conflict.
     fn modify(
         &mut self,
         operation: OperationId,

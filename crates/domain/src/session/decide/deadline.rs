@@ -1,4 +1,4 @@
-//! What the passing of time does: expiry, the end of patience with a challenge, automatic capture.
+//! Deadlines: expiry, abandoned challenges, automatic capture.
 
 use crate::{
     id::OperationId,
@@ -7,7 +7,7 @@ use crate::{
 };
 
 impl Draft {
-    /// Does what is due at this time; nothing where nothing is.
+    /// Applies what is due at this time, if anything.
     pub(super) fn deadline(&mut self, operation: OperationId) {
         let (now, past_expiry) = (self.now, self.is_past_expiry());
         let is_due = self.session.due_at().is_some_and(|due| due <= now);

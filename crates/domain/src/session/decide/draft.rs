@@ -1,4 +1,4 @@
-//! A decision in the making, with the few moves that all rules share.
+//! A decision under construction, with the steps that all rules share.
 
 use crate::{
     audit::AuditAction,
@@ -19,7 +19,7 @@ use crate::{
     time::Timestamp,
 };
 
-/// A decision in the making.
+/// A decision under construction.
 pub(in crate::session) struct Draft {
     pub(in crate::session) session: Session,
     pub(in crate::session) now: Timestamp,
@@ -48,7 +48,7 @@ impl Draft {
         }
     }
 
-    /// Raises the version where anything changed.
+    /// Finishes the decision; raises the version if anything changed.
     pub(super) fn finish(mut self, before: &Session) -> Result<Decision, Refusal> {
         let changed = self.session != *before
             || !self.operations.is_empty()
@@ -79,7 +79,7 @@ impl Draft {
         }
     }
 
-    /// Whether the session can no longer be paid: whatever holds no funds becomes `expired`. Once
+    /// Whether the session can no longer be paid: if it holds no funds, it becomes `expired`. Once
     /// the expiry has been handled this stays true, also on a node whose clock is behind.
     pub(in crate::session) fn is_past_expiry(&self) -> bool {
         let is_handled =
@@ -87,13 +87,13 @@ impl Draft {
         is_handled || self.now >= self.session.expires_at
     }
 
-    /// Tells the merchant of the session's new status.
+    /// Adds an event with the session's new status.
     pub(in crate::session) fn emit(&mut self, kind: EventKind) -> Result<(), Refusal> {
         let failure = self.session.failure().map(Failure::new);
         self.emit_payment(kind, failure)
     }
 
-    /// Tells the merchant that a capture or cancel failed while the money stays reserved.
+    /// Adds an event for a capture or cancel that failed while the amount stays reserved.
     pub(in crate::session) fn emit_refusal(
         &mut self,
         kind: EventKind,
@@ -114,7 +114,6 @@ impl Draft {
         self.push_event(event)
     }
 
-    /// Tells the merchant of a refund.
     pub(in crate::session) fn emit_refund(
         &mut self,
         kind: EventKind,
@@ -152,8 +151,8 @@ impl Draft {
         self.session.kept_attempt().or_else(ended)
     }
 
-    /// Notes how an attempt ended. One that is no longer listed leaves nothing to note, and one whose
-    /// money goes back stays cancelled, whatever the PSP says of it later.
+    /// Records how an attempt ended. Does nothing if it is no longer listed; an attempt that is
+    /// being compensated stays cancelled, whatever the PSP reports later.
     pub(in crate::session) fn end_attempt(&mut self, id: OperationId, outcome: AttemptOutcome) {
         if let Some(attempt) = self.session.attempt_mut(id) {
             if attempt.outcome != AttemptOutcome::Cancelled {
@@ -175,7 +174,7 @@ impl Draft {
         self.audit.push((action, operation));
     }
 
-    /// A new operation of this session, to be sent at once.
+    /// Adds a new operation of this session, to be sent at once.
     pub(in crate::session) fn start(
         &mut self,
         id: OperationId,
@@ -218,22 +217,20 @@ impl Draft {
         self.changed_operations.push(operation);
     }
 
-    /// The operation is over and succeeded.
     pub(in crate::session) fn succeed(&mut self, mut operation: Operation) {
         operation.status = OperationStatus::Succeeded;
         operation.failure = None;
         self.change_operation(operation);
     }
 
-    /// The operation is over and failed.
     pub(in crate::session) fn fail(&mut self, mut operation: Operation, reason: RefusalReason) {
         operation.status = OperationStatus::Failed;
         operation.failure = Some(reason);
         self.change_operation(operation);
     }
 
-    /// The PSP reports an operation as done that has failed here: nothing changes, and a person has
-    /// to look. Recorded once for each operation, however often the PSP repeats itself.
+    /// Records that the PSP reports a failed operation as done: nothing else changes, and a person
+    /// has to look. Recorded once per operation, however often the PSP repeats the report.
     pub(in crate::session) fn record_contradiction(&mut self, mut operation: Operation) {
         if operation.contradiction.is_none() {
             operation.contradiction = Some(Contradiction::Listed);
@@ -242,7 +239,7 @@ impl Draft {
         }
     }
 
-    /// The operation stays open; what is known of its way to the PSP has changed.
+    /// Updates the send state and reference of an operation that stays open.
     pub(in crate::session) fn update_open(
         &mut self,
         operation: Operation,
@@ -259,7 +256,7 @@ impl Draft {
         }
     }
 
-    /// Money arrived that this session does not keep: it goes back.
+    /// Compensates an authorization that this session does not keep.
     pub(in crate::session) fn compensate(
         &mut self,
         mut attempt: Operation,
@@ -278,7 +275,7 @@ impl Draft {
         self.change_operation(attempt);
     }
 
-    /// The next compensation after one that the PSP refused, later with each round.
+    /// Starts the next compensation after a refused one, with a delay that grows with each round.
     pub(in crate::session) fn compensate_again(
         &mut self,
         refused: &Operation,
@@ -288,7 +285,8 @@ impl Draft {
         let kind = OperationKind::Compensation { of, by, round };
         let mut next = self.operation(id, kind, refused.amount, refused.payment.clone());
         if round > 0 {
-            // Each refusal costs a new operation, so the wait doubles up to the late limit at once.
+            // Each refusal costs a new operation, so the delay doubles up to the late limit from
+            // the start.
             let [.., jitter] = *id.uuid().as_bytes();
             let wait = retry::backoff_delay(round, time::Duration::HOUR, jitter);
             next.not_before = self.now.plus(wait);
@@ -296,7 +294,6 @@ impl Draft {
         self.operations.push(next);
     }
 
-    /// Starts to cancel the open attempt.
     pub(in crate::session) fn start_attempt_cancel(
         &mut self,
         id: OperationId,
@@ -319,7 +316,7 @@ impl Draft {
         }
     }
 
-    /// The session keeps this authorisation (or, with `captured`, this payment).
+    /// Keeps this authorization (or, with `captured`, this captured payment).
     pub(in crate::session) fn keep_payment(
         &mut self,
         attempt: OperationId,
@@ -358,7 +355,7 @@ impl Draft {
         self.emit(EventKind::PaymentAuthorized)
     }
 
-    /// No money moved by this attempt, and why.
+    /// Records that no money moved by this attempt, and why.
     pub(in crate::session) fn refuse(&mut self, failure: FailureCode) -> Result<(), Refusal> {
         let for_good = matches!(failure, FailureCode::GlobalBan | FailureCode::RiskRejected);
         let retry = !for_good && self.session.has_tries_left();
@@ -372,7 +369,7 @@ impl Draft {
     }
 }
 
-/// A try that was definitely not sent, or whose challenge the shopper abandoned, does not count.
+/// Whether an attempt does not count: it was definitely not sent, or its challenge was abandoned.
 fn is_free(outcome: AttemptOutcome) -> bool {
     matches!(
         outcome,

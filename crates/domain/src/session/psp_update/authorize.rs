@@ -1,4 +1,4 @@
-//! Words about an attempt to authorise.
+//! PSP results for an attempt to pay.
 
 use super::{
     LATE_AUTHORIZATION_SECONDS, NOT_FOUND_GRACE_SECONDS, is_definitely_not_sent, record_progress,
@@ -19,7 +19,8 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
         OperationStatus::Requested if draft.is_current_attempt(update.operation.id) => {
             apply_to_current_attempt(draft, update)
         }
-        // An attempt whose money the session keeps was never unwanted: caller and state disagree.
+        // An attempt whose payment the session keeps cannot be open: caller and state contradict
+        // each other.
         _ if is_kept_but_open(draft, &update) => Err(Refusal::Inconsistent(
             "an open attempt whose money the session keeps",
         )),
@@ -31,7 +32,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
     }
 }
 
-/// Notes the card and the reference that the PSP reports. The first report is kept, so that a
+/// Records the card and the reference that the PSP reports. The first report is kept, so that a
 /// repeated or contradictory one changes nothing.
 fn note_details(draft: &mut Draft, update: &PspUpdate) {
     let reference = match &update.result {
@@ -62,7 +63,7 @@ fn is_kept_but_open(draft: &Draft, update: &PspUpdate) -> bool {
     payment.attempt == update.operation.id && update.operation.status != OperationStatus::Succeeded
 }
 
-/// The attempt that the session waits for.
+/// Applies a result for the attempt that the session waits for.
 fn apply_to_current_attempt(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal> {
     let PspUpdate {
         operation,
@@ -133,7 +134,7 @@ fn apply_to_current_attempt(draft: &mut Draft, update: PspUpdate) -> Result<(), 
     }
 }
 
-/// While the attempt is being cancelled, what becomes known of it is kept until the cancel ends.
+/// Keeps a result for an attempt that is being cancelled until the cancel ends; `false` if none is.
 fn record_outcome(draft: &mut Draft, outcome: OutcomeDuringCancel) -> bool {
     let Status::Pending(pending) = &mut draft.session.status else {
         return false;
@@ -145,7 +146,7 @@ fn record_outcome(draft: &mut Draft, outcome: OutcomeDuringCancel) -> bool {
     true
 }
 
-/// An authorisation that has been confirmed, and what may be needed to send it back.
+/// A confirmed authorization, with what its compensation may need.
 pub(super) struct ConfirmedAuthorization {
     pub(super) attempt: Operation,
     pub(super) reference: PspReference,
@@ -153,7 +154,7 @@ pub(super) struct ConfirmedAuthorization {
     pub(super) next_operation_id: crate::id::OperationId,
 }
 
-/// The session keeps the authorisation, unless the word came too long after its expiry.
+/// Keeps the authorization, unless it came too long after the session's expiry.
 pub(super) fn keep_or_compensate(
     draft: &mut Draft,
     confirmed: ConfirmedAuthorization,
@@ -191,7 +192,7 @@ fn compensation_method(captured: bool) -> CompensationMethod {
     }
 }
 
-/// The PSP confirmed that the current attempt holds nothing.
+/// Ends the current attempt, which the PSP confirmed to hold nothing.
 pub(super) fn end_without_funds(draft: &mut Draft, failure: FailureCode) -> Result<(), Refusal> {
     let past_expiry = draft.is_past_expiry();
     if let Status::Pending(pending) = &draft.session.status {
@@ -277,14 +278,15 @@ fn fail_not_sent(draft: &mut Draft) -> Result<(), Refusal> {
     draft.emit(EventKind::PaymentError)
 }
 
-/// Past the expiry the attempt is never sent again, so after a quiet time "not found" is true.
+/// Past the expiry the attempt is never sent again, so "not found" is conclusive after a grace
+/// period.
 fn is_not_found_conclusive(draft: &Draft, operation: &Operation) -> bool {
     let expiring = matches!(&draft.session.status,
         Status::Pending(pending) if pending.expiring && pending.step == Step::AwaitingResult);
     expiring && draft.now >= operation.last_sent_at.plus_seconds(NOT_FOUND_GRACE_SECONDS)
 }
 
-/// An attempt that the session does not wait for (any more).
+/// Applies a result for an attempt that the session does not wait for (any more).
 fn apply_to_unwanted_attempt(draft: &mut Draft, update: PspUpdate) {
     let PspUpdate {
         mut operation,
@@ -309,7 +311,7 @@ fn apply_to_unwanted_attempt(draft: &mut Draft, update: PspUpdate) {
                 );
             }
         }
-        // An open challenge could still become money, unless it is the one that was cancelled.
+        // An open challenge could still be authorized, unless it is the one that was cancelled.
         PspResult::Response(PspResponse::ActionRequired(Challenge { reference, .. }))
             if !operation.compensated && operation.reference.is_none() =>
         {
@@ -337,7 +339,7 @@ fn apply_to_unwanted_attempt(draft: &mut Draft, update: PspUpdate) {
     }
 }
 
-/// An attempt that has been authorised before.
+/// Applies a result for an attempt that was authorized before.
 fn apply_to_succeeded(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal> {
     let PspResult::Response(PspResponse::Refused(reason)) = update.result else {
         return Ok(());
@@ -373,7 +375,7 @@ fn apply_to_succeeded(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusa
             draft.record_audit(AuditAction::UnexpectedFact, id);
             Ok(())
         }
-        // What was captured at once may have been sent back before the PSP took the capture back.
+        // A payment captured at once may have been refunded before the PSP reversed the capture.
         _ if update.operation.compensated && is_sale(&update.operation) => {
             draft.record_audit(AuditAction::RefundOfFailedCapture, id);
             Ok(())

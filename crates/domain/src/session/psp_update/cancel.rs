@@ -1,4 +1,4 @@
-//! Words about a cancel: the merchant's, or one that ends an attempt.
+//! PSP results for a cancel: the merchant's, or one that ends an attempt.
 
 use super::{
     authorize::{ConfirmedAuthorization, end_without_funds, keep_or_compensate},
@@ -16,7 +16,7 @@ use crate::{
     },
 };
 
-/// A cancel that the merchant ordered.
+/// Applies a result for a cancel that the merchant requested.
 pub(super) fn apply_to_merchant_cancel(
     draft: &mut Draft,
     update: PspUpdate,
@@ -65,7 +65,7 @@ pub(super) fn apply_to_merchant_cancel(
             record_progress(draft, operation, &result);
             Ok(())
         }
-        // Taken back after it was done: the status stays, but the money must not stay held.
+        // Reversed after it was done: the status stays, but the amount must not stay reserved.
         (OperationStatus::Succeeded, PspResult::Response(PspResponse::Refused(_))) => {
             if let Status::Cancelled(cancelled) = &draft.session.status {
                 let of = cancelled.payment.attempt;
@@ -81,7 +81,7 @@ pub(super) fn apply_to_merchant_cancel(
     }
 }
 
-/// The PSP took a cancel back, so the money is held again: it goes back by a compensation.
+/// Compensates an authorization that is held again because the PSP reversed its cancel.
 fn compensate_reverted_cancel(
     draft: &mut Draft,
     mut cancel: Operation,
@@ -105,7 +105,7 @@ fn compensate_reverted_cancel(
     draft.change_operation(cancel);
 }
 
-/// A cancel that ends an attempt which was given up or whose time is over.
+/// Applies a result for a cancel that ends an abandoned or expired attempt.
 pub(super) fn apply_to_attempt_cancel(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal> {
     let PspUpdate {
         operation,
@@ -116,7 +116,8 @@ pub(super) fn apply_to_attempt_cancel(draft: &mut Draft, update: PspUpdate) -> R
     } = update;
     match (operation.status, &result) {
         (OperationStatus::Requested, _) => {}
-        // The session has moved on and no longer knows the attempt: the cancel stands for it.
+        // The session no longer refers to the attempt, so the compensation names the cancel
+        // instead.
         (OperationStatus::Succeeded, PspResult::Response(PspResponse::Refused(_))) => {
             let of = operation.id;
             compensate_reverted_cancel(draft, operation, of, next_operation_id);
@@ -174,7 +175,7 @@ fn attempt_cancel_by(draft: &Draft, id: OperationId) -> Option<AttemptCancel> {
     }
 }
 
-/// The PSP confirmed: nothing is held.
+/// The PSP confirmed that nothing is held.
 fn complete_attempt_cancel(
     draft: &mut Draft,
     attempt_cancel: &AttemptCancel,
@@ -184,7 +185,7 @@ fn complete_attempt_cancel(
         draft.fail(attempt, RefusalReason::NothingHeld);
     }
     let failure = match &attempt_cancel.outcome {
-        // What the cancel itself brought about is no refusal of the issuer.
+        // A refusal caused by the cancel itself is not a refusal of the issuer.
         Some(OutcomeDuringCancel::Refused(reason)) if !is_caused_by_cancel(reason) => {
             FailureCode::of_refusal(reason)
         }
@@ -197,7 +198,7 @@ fn is_caused_by_cancel(reason: &RefusalReason) -> bool {
     matches!(reason, RefusalReason::Other(_) | RefusalReason::NothingHeld)
 }
 
-/// The PSP refused to cancel: the attempt has come to an end of its own, or will be looked up.
+/// The PSP refused to cancel: the attempt has already ended, or will be looked up.
 fn fail_attempt_cancel(
     draft: &mut Draft,
     (attempt_cancel, reason): (AttemptCancel, RefusalReason),
@@ -229,7 +230,7 @@ fn fail_attempt_cancel(
             complete_attempt_cancel(draft, &attempt_cancel, attempt)
         }
         _ => {
-            // Nothing known: recovery looks the attempt up, and its word decides.
+            // No result yet: recovery looks the attempt up, and that result decides.
             if let Status::Pending(pending) = &mut draft.session.status {
                 pending.step = Step::AwaitingResult;
             }

@@ -1,4 +1,4 @@
-//! Words about a capture.
+//! PSP results for a capture.
 
 use super::{is_definitely_not_sent, record_progress};
 use crate::{
@@ -86,7 +86,7 @@ fn apply_to_open(draft: &mut Draft, update: PspUpdate, automatic: bool) -> Resul
     }
 }
 
-/// A capture or cancel was refused because nothing is held (any more).
+/// Records that a capture or cancel was refused because nothing is held (any more).
 pub(super) fn record_lost_authorization(authorized: &mut Authorized, reason: &RefusalReason) {
     let code = FailureCode::of_lost_authorization(reason);
     authorized.lapsed = authorized.lapsed.or(code);
@@ -96,7 +96,7 @@ fn is_lapsed(draft: &Draft) -> bool {
     matches!(&draft.session.status, Status::Authorized(authorized) if authorized.lapsed.is_some())
 }
 
-/// The place for a capture or cancel is free again; an authorisation that lapsed meanwhile ends.
+/// Ends the capture or cancel in flight; an authorization that lapsed meanwhile ends, too.
 pub(super) fn clear_in_flight(
     draft: &mut Draft,
     change: impl FnOnce(&mut Authorized),
@@ -131,7 +131,8 @@ fn apply_to_succeeded(draft: &mut Draft, update: &PspUpdate) -> Result<(), Refus
     }
 }
 
-/// The PSP took the capture back: the session ends in `error`, refunds that were never sent fail.
+/// The PSP reversed the capture: the session ends in `error`, and refunds that were never sent
+/// fail.
 pub(super) fn revert_capture(
     draft: &mut Draft,
     unsent: &[(Refund, Operation)],

@@ -1,4 +1,4 @@
-//! Words about money that is being sent back.
+//! PSP results for a compensation.
 
 use super::record_progress;
 use crate::{
@@ -9,8 +9,9 @@ use crate::{
     session::{Draft, PspUpdate},
 };
 
-/// Done counts as done; a void refused because the money was captured becomes a refund; refused
-/// because nothing is held counts as done; any other refusal is tried again, later each time.
+/// Applies a result for a compensation: a void refused because the amount was captured becomes a
+/// refund, a refusal because nothing is held counts as done, and any other refusal is retried with
+/// a growing delay.
 pub(super) fn apply(
     draft: &mut Draft,
     update: PspUpdate,
@@ -64,7 +65,7 @@ pub(super) fn apply(
     }
 }
 
-/// The PSP took back what it had sent back: another one is started, once.
+/// Starts another compensation, once, after the PSP reversed one that was done.
 fn restart_compensation(
     draft: &mut Draft,
     mut done: Operation,

@@ -1,4 +1,4 @@
-//! Words about a refund.
+//! PSP results for a refund.
 
 use super::{is_definitely_not_sent, record_progress};
 use crate::{
@@ -30,7 +30,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
                 Ok(())
             })
         }
-        // The capture was taken back while it was on its way: nothing more is paid out of it.
+        // The capture was reversed in the meantime: nothing more is paid out of it.
         (OperationStatus::Requested, result)
             if is_definitely_not_sent(&operation, &result)
                 && matches!(draft.session.status, Status::CaptureFailed(_)) =>
@@ -56,7 +56,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
             record_progress(draft, operation, &result);
             Ok(())
         }
-        // Taken back after it was paid out: the amount is the merchant's again.
+        // Reversed after it was paid out: the amount is the merchant's again.
         (OperationStatus::Succeeded, PspResult::Response(PspResponse::Refused(reason))) => {
             fail_refund(draft, (operation, reason), refund, |totals, amount| {
                 totals.succeeded = totals.succeeded.minus(amount)?;

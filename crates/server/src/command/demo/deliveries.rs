@@ -1,5 +1,5 @@
-//! What the demo shop was told by webhook. The receiver's word counts: the shop lists only what
-//! arrived with a signature that it has verified.
+//! Checks the webhooks that the demo shop has received, as listed by the receiver: the shop lists
+//! only events whose signature it has verified.
 
 use std::{future::Future, time::Duration};
 
@@ -10,20 +10,20 @@ use serde::Deserialize;
 use super::STEP_TIMEOUT;
 use crate::{sandbox::Sandbox, telemetry::print};
 
-/// How often is looked.
+/// Polling interval.
 const INTERVAL: Duration = Duration::from_millis(50);
-/// How many events the walk has.
+/// Number of events of the demo.
 const EVENTS: usize = 4;
 
-/// Asks the shop.
+/// Queries the shop for received events.
 pub(super) struct DeliveryCheck {
     http: reqwest::Client,
-    /// Where it lists the events of this session.
+    /// URL of the shop's list of this session's events.
     list: String,
     session_id: String,
 }
 
-/// An event as the shop lists it.
+/// An event in the shop's list.
 #[derive(Debug, Deserialize)]
 struct ReceivedEvent {
     id: String,
@@ -32,7 +32,7 @@ struct ReceivedEvent {
 }
 
 impl DeliveryCheck {
-    /// What the sandbox's shop is told of this session.
+    /// Checks deliveries of this session to the sandbox's shop.
     pub(super) fn new(sandbox: &Sandbox, created: &CreatedSession) -> anyhow::Result<Self> {
         let (shop, session_id) = (&sandbox.urls.shop, &created.session_id);
         Ok(Self {
@@ -42,7 +42,7 @@ impl DeliveryCheck {
         })
     }
 
-    /// Waits until the shop was told of this event, under this number.
+    /// Waits until the shop has received this event with this sequence number.
     pub(super) async fn expect(&self, sequence: u32, event: &str) -> anyhow::Result<()> {
         let find_event = async || {
             let received = self.received().await?;
@@ -64,8 +64,8 @@ impl DeliveryCheck {
         Ok(())
     }
 
-    /// Requires that the shop was told of each event that there is, of nothing else, and that
-    /// OnCharge knows it.
+    /// Requires that the shop has received each of the events once and no others, and that OnCharge
+    /// lists the same ones.
     pub(super) async fn expect_all(&self, merchant: &Client) -> anyhow::Result<()> {
         let filter = EventFilter {
             session_id: Some(self.session_id.clone()),
@@ -106,7 +106,7 @@ impl DeliveryCheck {
     }
 }
 
-/// Looks until there is something, as long as a step may take.
+/// Polls until there is a result, within the time limit of a step.
 async fn poll_until_some<T, F>(poll: impl Fn() -> F) -> anyhow::Result<T>
 where
     F: Future<Output = anyhow::Result<Option<T>>>,

@@ -1,7 +1,7 @@
-//! What the shop asks of OnCharge, so that it is done once.
+//! The shop's requests to OnCharge, each executed exactly once.
 //!
-//! An act is written down, with its idempotency key, before it is begun. If the answer does not
-//! come, or this process dies, the same request goes out again under the same key.
+//! An action is stored with its idempotency key before it starts. If there is no response, or this
+//! process ends, the same request is sent again under the same key.
 
 use oncharge_client::{Error, NewRefund};
 use serde::{Deserialize, Serialize};
@@ -14,21 +14,21 @@ use crate::shop::{
     order::Order,
 };
 
-/// Something that the shop asks of OnCharge.
+/// An action that the shop requests of OnCharge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Action {
-    /// Make a checkout session for the order.
+    /// Create a checkout session for the order.
     Checkout,
-    /// Take the money that is held.
+    /// Capture the authorized amount.
     Capture,
-    /// Let go of the money that is held.
+    /// Cancel the authorization.
     Cancel,
-    /// Give back this much.
+    /// Refund this amount.
     Refund(Dollars),
 }
 
-/// An act that was written down and has no final answer yet.
+/// A stored action that has no final response yet.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Intent {
     pub(crate) act: Action,
@@ -36,9 +36,9 @@ pub(crate) struct Intent {
 }
 
 impl Intent {
-    /// The key is derived from the order and the number of acts before this one: a request that is
-    /// repeated repeats its key, another act has another. The time is in it because a shop that
-    /// starts anew counts its orders from the beginning again.
+    /// Derives the key from the order and the number of actions before this one: repetitions of a
+    /// request have the same key, other actions have others. The key includes the time because a
+    /// reset shop numbers its orders from the start again.
     pub(crate) fn new(act: Action, order: &Order) -> Self {
         let (number, placed, turn) = (order.number, order.placed_at.unix_seconds(), order.turn);
         Self {
@@ -48,8 +48,7 @@ impl Intent {
     }
 }
 
-/// Does what the order's intent says, and keeps how it went. It is in the book by now: this
-/// begins only when that is done.
+/// Executes the order's intent and stores the result. Call it only after the intent is stored.
 pub(crate) async fn execute(shop: &Shop, number: u64) -> anyhow::Result<()> {
     let Some(order) = shop.order_store.order(number) else {
         return Ok(());
@@ -59,7 +58,8 @@ pub(crate) async fn execute(shop: &Shop, number: u64) -> anyhow::Result<()> {
     };
     let result = send(shop, &order, intent).await;
     let apply_result = |current: &mut Order| {
-        // Its twin (a double click) may have been quicker: then this one's word is old.
+        // A concurrent execution (a double click) may have been faster: then this result is
+        // outdated.
         if current.turn != order.turn {
             return;
         }
@@ -71,7 +71,7 @@ pub(crate) async fn execute(shop: &Shop, number: u64) -> anyhow::Result<()> {
             Err(error) if is_final(&error) => {
                 current.finish_action(Some(ActionError::new(intent.act, &error)));
             }
-            // The intent stays: the page offers to try again.
+            // The intent stays: the page offers a retry.
             Err(error) => current.trouble = Some(ActionError::new(intent.act, &error)),
         }
     };
@@ -79,8 +79,8 @@ pub(crate) async fn execute(shop: &Shop, number: u64) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Sends the act's request; a new session's answer is to be kept. How the payment stands after the
-/// others is asked anew, not taken from here: their outcome may be still to come.
+/// Sends the action's request; returns a new session to be stored. After other actions the payment
+/// is retrieved anew, not taken from the response: their outcome may still be pending.
 async fn send(shop: &Shop, order: &Order, intent: &Intent) -> Result<Option<Checkout>, Error> {
     let key = &intent.idempotency_key;
     if intent.act == Action::Checkout {
@@ -100,7 +100,7 @@ async fn send(shop: &Shop, order: &Order, intent: &Intent) -> Result<Option<Chec
                 session_id: id.clone(),
                 amount: amount.minor(),
                 currency: CURRENCY.to_owned(),
-                // The same at every try, like all of a request that may be repeated.
+                // The same for each attempt, like all parts of a request that may be repeated.
                 reference: format!("{}-refund-{}", order.number, order.turn),
             };
             drop(oncharge.refund(&refund, Some(&key)).await?);
@@ -109,8 +109,8 @@ async fn send(shop: &Shop, order: &Order, intent: &Intent) -> Result<Option<Chec
     Ok(None)
 }
 
-/// Whether the answer says for good that nothing was done. Everything else (no answer, a fault of
-/// the service, "not now") leaves the act open, to be tried again under its key.
+/// Whether the response is final and nothing was done. After any other error (no response, a server
+/// error, "not now") the action stays open, to be retried under its key.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::Api { status, code, .. } => {

@@ -1,22 +1,22 @@
-//! How a payment stands: asked of OnCharge, and believed. A webhook or a shopper's browser only says
-//! that it is time to ask.
+//! Retrieves the authoritative state of a payment from OnCharge. A webhook or a shopper's browser
+//! is only a reason to retrieve it.
 
 use oncharge_client::{Error, RefundDetails, RefundFilter, Session, SessionFilter, SessionStatus};
 
 use crate::shop::Shop;
 
-/// The most sessions or refunds that one call lists.
+/// Maximum number of sessions or refunds per list call.
 const MAX_LIST: u8 = 100;
 
-/// A payment, as OnCharge says.
+/// A payment's state as retrieved from OnCharge.
 #[derive(Clone)]
 pub(crate) struct Payment {
     pub(crate) session: Session,
-    /// The newest first.
+    /// Newest first.
     pub(crate) refunds: Vec<RefundDetails>,
 }
 
-/// How the payment of this order stands.
+/// Retrieves the payment of this order.
 pub(crate) async fn payment(shop: &Shop, number: u64, session_id: &str) -> Result<Payment, Error> {
     let oncharge = shop.oncharge_for(number);
     let session = oncharge.session(session_id).await?;
@@ -34,7 +34,7 @@ pub(crate) async fn payment(shop: &Shop, number: u64, session_id: &str) -> Resul
     Ok(Payment { session, refunds })
 }
 
-/// The shop's newest sessions, for a list of orders.
+/// Retrieves the shop's newest sessions, for the list of orders.
 pub(crate) async fn newest(shop: &Shop) -> Result<Vec<Session>, Error> {
     let filter = SessionFilter {
         limit: Some(MAX_LIST),

@@ -1,4 +1,4 @@
-//! What follows a webhook: the shop asks OnCharge how the order's payment stands.
+//! Refreshes an order's payment from OnCharge after a webhook.
 
 use actix_web::web::Data;
 use tokio::{
@@ -11,23 +11,23 @@ use crate::shop::{
     view::{self, Freshness},
 };
 
-/// How many hints may wait. One that finds no place is dropped: a page looks by itself soon.
+/// Maximum number of queued refreshes. Beyond it they are dropped: pages refresh on their own.
 const MAX_QUEUED: usize = 1000;
 
-/// Takes hints, as order numbers.
+/// The sending half, which takes order numbers.
 pub(crate) struct RefreshQueue(Sender<u64>);
 
-/// What hands the hints over to the task that acts on them.
+/// The receiving half, for the task that executes the refreshes.
 pub(crate) struct RefreshWorker(pub(super) Receiver<u64>);
 
-/// Both ends.
+/// Creates both halves.
 pub(crate) fn channel() -> (RefreshQueue, RefreshWorker) {
     let (sender, receiver) = mpsc::channel(MAX_QUEUED);
     (RefreshQueue(sender), RefreshWorker(receiver))
 }
 
 impl RefreshQueue {
-    /// Something has happened to this order.
+    /// Requests a refresh of this order.
     pub(crate) fn enqueue(&self, number: u64) {
         if self.0.try_send(number).is_err() {
             tracing::debug!(number, "a hint was dropped");
@@ -36,7 +36,7 @@ impl RefreshQueue {
 }
 
 impl RefreshWorker {
-    /// Starts to act on hints, one after the other.
+    /// Starts a task that executes refreshes one by one.
     pub(crate) fn start(mut self, shop: Data<Shop>) -> JoinHandle<()> {
         let worker = async move {
             while let Some(number) = self.0.recv().await {

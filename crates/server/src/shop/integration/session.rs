@@ -1,4 +1,4 @@
-//! An order becomes a checkout session.
+//! Creates a checkout session for an order.
 
 use std::fmt;
 
@@ -7,24 +7,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::shop::{Shop, dollars::CURRENCY, order::Order};
 
-/// What the shop keeps of a new session.
+/// What the shop stores of a checkout session.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Checkout {
-    /// Beside the order for good: the name of the payment in every later call.
+    /// Stored permanently with the order: identifies the payment in every later call.
     pub(crate) session_id: String,
-    /// The key that it was made under.
+    /// The key under which it was created.
     #[serde(default)]
     pub(crate) idempotency_key: String,
-    /// Where the shop was at that time: only a page there may frame the checkout.
+    /// The shop's origin at that time: only its pages may frame the checkout.
     pub(crate) origin: String,
-    /// For the shopper's browser. It holds the pay token, so it is in memory only; [`iframe_url`]
-    /// gets it back.
+    /// For the shopper's browser. It contains the pay token, so it is kept in memory only;
+    /// [`iframe_url`] retrieves it again.
     #[serde(skip)]
     pub(crate) iframe_url: Option<String>,
 }
 
-/// Makes the session. All of the request comes from the order, so that the same order and key are
-/// the same request to the byte.
+/// Creates the session. The request is derived entirely from the order, so that the same order and
+/// key give an identical request.
 pub(crate) async fn create(shop: &Shop, order: &Order, key: &str) -> Result<Checkout, Error> {
     let number = order.number.to_string();
     let return_url = format!("{}/orders/{number}", shop.origin);
@@ -42,8 +42,8 @@ pub(crate) async fn create(shop: &Shop, order: &Order, key: &str) -> Result<Chec
     })
 }
 
-/// The address that the order's page embeds. After a restart the shop has it no more; the same call
-/// under the same key is answered as it was the first time.
+/// The URL that the order's page embeds. After a restart the shop no longer has it; repeating the
+/// call under the same key returns the original response.
 pub(crate) async fn iframe_url(shop: &Shop, order: &Order) -> Result<Option<String>, Error> {
     let Some(checkout) = &order.checkout else {
         return Ok(None);
@@ -58,7 +58,7 @@ pub(crate) async fn iframe_url(shop: &Shop, order: &Order) -> Result<Option<Stri
     Ok(iframe_url)
 }
 
-/// A key as it is kept, for the client.
+/// Converts a stored key for the client.
 pub(crate) fn parse_key(text: &str) -> Result<IdempotencyKey, Error> {
     IdempotencyKey::new(text)
         .map_err(|_| Error::InvalidArgument("the order has no idempotency key"))

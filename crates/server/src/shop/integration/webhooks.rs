@@ -1,17 +1,17 @@
-//! `POST /webhooks/oncharge`: OnCharge tells the shop that something happened.
+//! `POST /webhooks/oncharge`: receives events of OnCharge.
 //!
-//! A webhook is a hint. It is verified, kept and acknowledged at once; only then the shop asks
-//! OnCharge how the payment stands ([`refresh`](super::refresh)), and believes that.
+//! A webhook is a hint. It is verified, stored and acknowledged at once; then the shop retrieves
+//! the authoritative state of the payment ([`refresh`](super::refresh)).
 
 use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_client::{Webhook, WebhookError};
 
 use crate::shop::{Shop, inbox::ReceivedEvent, moment::Moment, page_error::PageError};
 
-/// Where OnCharge posts to: `PUT /v1/webhook_endpoint` has told it.
+/// The path of the webhook endpoint, as set by `PUT /v1/webhook_endpoint`.
 pub(crate) const PATH: &str = "/webhooks/oncharge";
 
-/// `POST /webhooks/oncharge`, with the raw body, as the signature covers it.
+/// `POST /webhooks/oncharge`, with the raw body, which the signature covers.
 pub(crate) async fn receive(
     shop: web::Data<Shop>,
     request: HttpRequest,
@@ -29,11 +29,11 @@ pub(crate) async fn receive(
         Err(error) => return Ok(refusal(&error)),
     };
     let number = shop.order_store.number_of(&event.session_id);
-    // Durably, and once for each event id, however often it is delivered.
+    // Durably, and once per event id, however often it is delivered.
     let (inbox, arrival) = (shop.inbox.clone(), ReceivedEvent::new(event, Moment::now()));
     let stored = web::block(move || inbox.store(arrival)).await;
     stored.map_err(anyhow::Error::from)??;
-    // An event that came before is a hint as good as any.
+    // A repeated event also triggers a refresh.
     if let Some(number) = number {
         shop.refresh_queue.enqueue(number);
     }

@@ -1,11 +1,11 @@
-//! Webhooks that come first, late, twice, out of order, or never.
+//! Webhooks that arrive early, late, twice, out of order, or never.
 
 use serde_json::{Value, json};
 
 use super::*;
 use crate::shop::{fixtures::session, status_history};
 
-/// A time of the day.
+/// A time of the same day.
 fn at(time: &str) -> String {
     format!("2026-11-22T{time}Z")
 }
@@ -27,7 +27,7 @@ fn refund_event(event: &str, sequence: u32, refund: &str) -> ReceivedEvent {
     }
 }
 
-/// An order that was looked at once for each status, at this time.
+/// An order whose payment was retrieved once for each status, at this time.
 fn order_with_statuses(statuses: &[(&str, &str)]) -> Order {
     let placed = serde_json::from_value(json!(at("11:59:00"))).unwrap();
     let mut order = Order::new(7, placed, Vec::new());
@@ -53,7 +53,7 @@ fn refund_of(id: &str, status: &str) -> Value {
     })
 }
 
-/// Each entry as `Title: sequences of its events`, or `Title?` where nothing did.
+/// Each entry as `Title: sequence numbers of its events`, or `Title?` without events.
 fn lines(order: &Order, payment: Option<&Payment>, received: &[ReceivedEvent]) -> Vec<String> {
     let entries = entries(order, payment, received).into_iter();
     let line = |entry: Entry| {

@@ -1,4 +1,4 @@
-//! What the shop sends, keeps, and gets back, against an OnCharge that answers from a script.
+//! What the shop sends, stores and retrieves, against a scripted OnCharge.
 
 use std::{
     net::TcpListener,
@@ -19,10 +19,10 @@ use crate::shop::{
 
 const TOKEN: &str = "pt_the-shoppers_own";
 
-/// What came in: the key and the body of each request.
+/// Received requests: key and body of each.
 type Requests = Arc<Mutex<Vec<(String, String)>>>;
 
-/// An OnCharge that makes the same session whenever it is asked to.
+/// An OnCharge that returns the same session for every request.
 fn oncharge() -> (String, Requests) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

@@ -1,4 +1,4 @@
-//! Webhooks as they come: good ones, repeated ones, forged ones.
+//! Webhook deliveries: valid, repeated and forged ones.
 
 use actix_web::{
     App,
@@ -24,7 +24,7 @@ use crate::{
 
 const OTHER_SECRET: &str = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 
-/// A shop that knows one order, whose session is `cs_1`. OnCharge cannot be asked.
+/// A shop with one order, whose session is `cs_1`. OnCharge is unreachable.
 async fn shop(dir: &std::path::Path) -> (web::Data<Shop>, u64, RefreshWorker) {
     let (shop, refresh_worker) = fixtures::shop(dir, "http://127.0.0.1:9");
     let order = |number| {
@@ -52,7 +52,7 @@ fn event(session_id: &str) -> Value {
     })
 }
 
-/// As OnCharge posts it: no cookie, no Origin, another Host perhaps.
+/// A request as OnCharge sends it: no cookie, no Origin, possibly another Host.
 fn signed_request(body: &Value, secret: &str) -> TestRequest {
     let (bytes, now) = (body.to_string(), SystemClock.now().unix_seconds());
     let id = body["id"].as_str().unwrap_or("evt_test");
