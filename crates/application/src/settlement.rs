@@ -154,11 +154,15 @@ fn contradicts(operation: &Operation, result: &PspResult) -> bool {
 
 /// The operation's current state at the PSP, in place of a result that contradicts the stored one:
 /// a report of success that is older than the failure, repeated or out of order, is no
-/// contradiction. `None` if the look-up fails.
+/// contradiction. `None` if the look-up fails or its result is not final.
 async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Option<CallResult> {
     let psp = app.inner().psps.account(&operation.account)?;
     match psp.look_up(operation.id).await {
-        Ok(found) => Some(found.map_or_else(|| result.clone(), CallResult::from)),
+        Ok(None) => Some(result.clone()),
+        Ok(Some(found)) => match found.answer {
+            PspResponse::Done { .. } | PspResponse::Refused(_) => Some(found.into()),
+            PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,
+        },
         Err(error) => {
             warn!(operation = %operation.id, %error, "a contradiction could not be confirmed");
             None

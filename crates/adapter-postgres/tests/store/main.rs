@@ -12,6 +12,7 @@ mod connection_failures;
 mod corrupt;
 #[path = "../support/database.rs"]
 mod database;
+mod fill;
 mod filtered_lists;
 mod fixture;
 mod migrations;

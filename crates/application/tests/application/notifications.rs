@@ -10,6 +10,7 @@ use oncharge_application::{
 };
 use oncharge_domain::{
     id::OperationId,
+    operation::Contradiction,
     psp::{RefusalReason, TokenFingerprint},
     session::{Input, StatusName},
 };
@@ -245,6 +246,34 @@ async fn a_notification_before_our_own_commit_is_not_dropped() {
     world.run_workers().await;
     assert_eq!(statuses(&world), ["handled"]);
     assert_eq!(world.status(&order).await, StatusName::Authorized);
+}
+
+/// The PSP reports a failed refund as done while its own look-up still says that it is in progress.
+#[tokio::test(start_paused = true)]
+async fn a_contradiction_waits_until_a_look_up_is_final() {
+    let world = World::new();
+    let order = world.captured().await;
+    world.psp.reply(Call::Refund, Reply::Accepted);
+    world.refund(&order, "", 500).await.unwrap();
+    let refund = world.operation(&order, "refund");
+    let (id, reference) = (refund.id, refund.reference.unwrap());
+    let report = |number: u8, result: &str| {
+        let about = format!("{id}\n{}\n500 EUR\n{}", order.id, reference.as_str());
+        format!("ntf_{number}\n{about}\n{result}\n")
+    };
+    let refused = report(1, "refused\nno");
+    world.deliver(refused.as_bytes()).await.unwrap();
+    let done = report(2, &format!("done\n{}", reference.as_str()));
+    world.deliver(done.as_bytes()).await.unwrap();
+    let mut found = statuses(&world);
+    found.sort_unstable();
+    assert_eq!(found, ["handled", "waiting"]);
+    assert_eq!(world.operation(&order, "refund").contradiction, None);
+    world.psp.finish(id, Finish::Done);
+    world.run_for(60).await;
+    assert_eq!(statuses(&world), ["handled", "handled"]);
+    let listed = Some(Contradiction::Listed);
+    assert_eq!(world.operation(&order, "refund").contradiction, listed);
 }
 
 #[tokio::test(start_paused = true)]
