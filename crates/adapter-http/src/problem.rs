@@ -18,8 +18,7 @@ use utoipa::ToSchema;
 /// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// This header, which signs a request or carries a shopper's token, is absent, empty, repeated
-    /// or not ASCII.
+    /// This signature or pay token header is absent, empty, repeated or not ASCII.
     #[error("missing_auth")]
     MissingAuth(&'static str),
     /// The API key does not exist or has ended.
