@@ -29,9 +29,16 @@ pub(crate) async fn receive(
         value.to_str().ok().map(str::to_owned)
     };
     let path = request.match_info();
-    let account = (path.query("connector"), path.query("account"));
     let source = Address::of(request.head(), &api.settings().trusted_proxies).network();
-    receive_notification::receive(api.app(), account, source, &header, &body).await?;
+    receive_notification::receive(
+        api.app(),
+        path.query("connector"),
+        path.query("account"),
+        source,
+        &header,
+        &body,
+    )
+    .await?;
     Ok(HttpResponse::Ok()
         .content_type(ContentType::plaintext())
         .body("[accepted]"))

@@ -31,8 +31,13 @@ pub(crate) fn write(
             operation,
             at,
         } => {
-            let rest = (AnswerColumns::default(), *at);
-            let row = NewKeyRow::new(scope, *fingerprint, Some(*operation), rest);
+            let row = NewKeyRow::new(
+                scope,
+                *fingerprint,
+                Some(*operation),
+                AnswerColumns::default(),
+                *at,
+            );
             take(batch, row, *at);
         }
         IdempotencyWrite::ReserveAndComplete {
@@ -42,7 +47,7 @@ pub(crate) fn write(
             at,
         } => {
             let answer = AnswerColumns::seal(scope, answer, *at, sealer)?;
-            let row = NewKeyRow::new(scope, *fingerprint, None, (answer, *at));
+            let row = NewKeyRow::new(scope, *fingerprint, None, answer, *at);
             take(batch, row, *at);
         }
         IdempotencyWrite::Complete { scope, answer, at } => {

@@ -57,7 +57,7 @@ impl WorkQueue for PostgresStore {
     ) -> Result<Vec<ClaimedOperation>, StoreError> {
         let token = self.entropy.lease_token();
         let claimed = self
-            .claim(WorkTable::Operations, wanted, (token, lease))
+            .claim(WorkTable::Operations, wanted, token, lease)
             .await?;
         let read = |((id, tries, account), _): ClaimedRow| {
             let operation = OperationId::from_uuid(id);
@@ -80,7 +80,7 @@ impl WorkQueue for PostgresStore {
     ) -> Result<Vec<ClaimedSession>, StoreError> {
         let token = self.entropy.lease_token();
         let claimed = self
-            .claim(WorkTable::Sessions, wanted, (token, lease))
+            .claim(WorkTable::Sessions, wanted, token, lease)
             .await?;
         let read = |((id, _, account), due_at): ClaimedRow| {
             let session = SessionId::from_uuid(id);
@@ -102,7 +102,7 @@ impl WorkQueue for PostgresStore {
     ) -> Result<Vec<ClaimedNotification>, StoreError> {
         let token = self.entropy.lease_token();
         let claimed = self
-            .claim(WorkTable::Notifications, wanted, (token, lease))
+            .claim(WorkTable::Notifications, wanted, token, lease)
             .await?;
         let read = |((id, tries, account), _): ClaimedRow| {
             let notification = NotificationId::from_uuid(id);
@@ -187,7 +187,8 @@ impl PostgresStore {
         &self,
         table: WorkTable,
         wanted: &ClaimFilter,
-        (token, length): (UnitId, Duration),
+        token: UnitId,
+        length: Duration,
     ) -> Result<Vec<ClaimedRow>, StoreError> {
         let claim = Claim {
             table,

@@ -65,7 +65,7 @@ impl OperatorQueries for SqliteStore {
             in_snapshot(connection, |connection| {
                 StatusName::ALL
                     .iter()
-                    .map(|name| Ok((*name, count(connection, (*name, since, now), most)?)))
+                    .map(|name| Ok((*name, count(connection, *name, since, now, most)?)))
                     .collect()
             })
         })
@@ -152,8 +152,7 @@ fn find(
     let mut rows: Vec<SessionRow> = Vec::new();
     for by in names {
         for range in &ranges {
-            let found =
-                search_page(connection, search, page, (by, *range)).map_err(error::store)?;
+            let found = search_page(connection, search, page, by, *range).map_err(error::store)?;
             rows.extend(found);
         }
     }
@@ -167,7 +166,8 @@ fn search_page(
     connection: &mut SqliteConnection,
     search: &SessionSearch,
     page: Page,
-    (by, range): (NameFilter<'_>, StatusRange),
+    by: NameFilter<'_>,
+    range: StatusRange,
 ) -> QueryResult<Vec<SessionRow>> {
     let mut query = sessions::table
         .order((sessions::created_at.desc(), sessions::id.desc()))
@@ -258,7 +258,9 @@ struct Count {
 /// Counts the sessions in a status as it is read at `now`, each part of it up to `most`.
 fn count(
     connection: &mut SqliteConnection,
-    (name, since, now): (StatusName, Timestamp, Timestamp),
+    name: StatusName,
+    since: Timestamp,
+    now: Timestamp,
     most: u32,
 ) -> Result<u64, StoreError> {
     let ranges: &[(StatusName, &str)] = match name {

@@ -143,7 +143,7 @@ impl WorkQueue for SqliteStore {
             let most = found.map(|found| i64::try_from(found.len()).unwrap_or(i64::MAX));
             wanted.due(connection, most)
         };
-        let claimed = claim::claim(self, &DELIVERIES, (due, lease)).await?;
+        let claimed = claim::claim(self, &DELIVERIES, due, lease).await?;
         let read = |claimed: ClaimedRow| {
             let event = claimed.id(DELIVERIES.table)?;
             let reader = RowReader::of(DELIVERIES.table, &claimed.due.id);

@@ -144,7 +144,7 @@ async fn change_session_locked(
         let mut unit = unit_of(app, &decision, now);
         unit.lease = context.lease;
         let to_send = attach_operations(app, &mut unit, &decision, context)?;
-        let answer = attach_key(app, &mut unit, &decision, (context, now));
+        let answer = attach_key(app, &mut unit, &decision, context, now);
         let change = CommittedChange {
             decision,
             to_send,
@@ -281,7 +281,8 @@ fn attach_key(
     app: &App,
     unit: &mut UnitOfWork,
     decision: &Decision,
-    (context, now): (&ChangeContext<'_>, Timestamp),
+    context: &ChangeContext<'_>,
+    now: Timestamp,
 ) -> Option<StoredResponse> {
     let request = context.request?;
     let operation = decision.operations.first().map(|operation| operation.id);

@@ -123,11 +123,11 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
         let record = record(app, waits).await?;
         let (unit, answer) = if has_effect {
             let (mut unit, answer) =
-                unit(app, (&decision, &after), (waiting.as_ref(), lease), now).await?;
+                unit(app, &decision, &after, waiting.as_ref(), lease, now).await?;
             unit.handled = handled;
             (Some(unit), answer)
         } else {
-            answer_repeated_result(app, &after, (waiting.as_ref(), record.as_ref()), now)
+            answer_repeated_result(app, &after, waiting.as_ref(), record.as_ref(), now)
         };
         let answer = record.and_then(|record| record.answer).or(answer);
         let committed = match unit {
@@ -287,8 +287,10 @@ fn changed(decision: &Decision, before: &Operation) -> Operation {
 
 async fn unit(
     app: &App,
-    (decision, after): (&Decision, &LoadedOperation),
-    (waiting, lease): (Option<&WaitingRequest>, Option<Lease>),
+    decision: &Decision,
+    after: &LoadedOperation,
+    waiting: Option<&WaitingRequest>,
+    lease: Option<Lease>,
     now: Timestamp,
 ) -> Result<(UnitOfWork, Option<StoredResponse>), Error> {
     let mut unit = commit::unit_of(app, decision, now);
@@ -396,7 +398,8 @@ fn render(
 fn answer_repeated_result(
     app: &App,
     after: &LoadedOperation,
-    (waiting, record): (Option<&WaitingRequest>, Option<&IdempotencyRecord>),
+    waiting: Option<&WaitingRequest>,
+    record: Option<&IdempotencyRecord>,
     now: Timestamp,
 ) -> (Option<UnitOfWork>, Option<StoredResponse>) {
     let answer = render(app, after, waiting, now);

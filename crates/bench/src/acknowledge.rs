@@ -78,7 +78,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         let database = args.databases.create(kind).await?;
         let setup = Setup::start(&database).await?;
         for connections in CONNECTIONS {
-            lines.extend(setup.compare(&args, (kind, connections)).await?);
+            lines.extend(setup.compare(&args, kind, connections).await?);
         }
         setup.end().await;
     }
@@ -132,7 +132,8 @@ impl Setup {
     async fn compare(
         &self,
         args: &Arguments,
-        (kind, connections): (Kind, usize),
+        kind: Kind,
+        connections: usize,
     ) -> anyhow::Result<Vec<Vec<String>>> {
         let servers = [Server::ReferenceRow, Server::All, Server::Api];
         let mut samples: [Vec<Sample>; 3] = Default::default();

@@ -48,7 +48,7 @@ impl BenchApp {
             Database::Sqlite(file) => {
                 let store =
                     SqliteStore::open(file, keys(MASTER)?, entropy.clone(), Arc::new(SystemClock))?;
-                Self::from_store(Arc::new(store), (sender, entropy))
+                Self::from_store(Arc::new(store), sender, entropy)
             }
             Database::Postgres(url) => {
                 let store = PostgresStore::connect(url, keys(MASTER)?, entropy.clone(), POOL);
@@ -56,7 +56,7 @@ impl BenchApp {
                 let statistics_source = store.clone();
                 Ok(Self {
                     round_trips: Some(Arc::new(move || statistics_source.statistics().round_trips)),
-                    ..Self::from_store(Arc::new(store), (sender, entropy))?
+                    ..Self::from_store(Arc::new(store), sender, entropy)?
                 })
             }
         }
@@ -64,7 +64,8 @@ impl BenchApp {
 
     fn from_store<S>(
         store: Arc<S>,
-        (sender, entropy): (Arc<dyn WebhookSender>, Arc<dyn Entropy>),
+        sender: Arc<dyn WebhookSender>,
+        entropy: Arc<dyn Entropy>,
     ) -> anyhow::Result<Self>
     where
         S: CheckoutRepository

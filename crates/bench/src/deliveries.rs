@@ -41,7 +41,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     for kind in Kind::BOTH {
         for merchants in args.merchants.iter().copied() {
             for http in [true, false] {
-                let line = measure(&args, kind, (merchants, http)).await?;
+                let line = measure(&args, kind, merchants, http).await?;
                 print_note(line.join(", "));
                 lines.push(line);
             }
@@ -63,7 +63,8 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
 async fn measure(
     args: &Arguments,
     kind: Kind,
-    (merchants, http): (usize, bool),
+    merchants: usize,
+    http: bool,
 ) -> anyhow::Result<Vec<String>> {
     let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;

@@ -41,15 +41,15 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
         for events in args.events.iter().copied() {
             let mut pairs = Vec::new();
             for time in 1..=args.times {
-                let alone = seconds(&args, kind, (events, 0)).await?;
-                let with_hanging = seconds(&args, kind, (events, args.hanging)).await?;
+                let alone = seconds(&args, kind, events, 0).await?;
+                let with_hanging = seconds(&args, kind, events, args.hanging).await?;
                 print_note(format_args!(
                     "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s beside",
                     kind.name()
                 ));
                 pairs.push((alone, with_hanging));
             }
-            lines.push(line(&args, (kind, events), pairs));
+            lines.push(line(&args, kind, events, pairs));
         }
     }
     let head = [
@@ -68,11 +68,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
 }
 
 /// The pair with the median ratio, and the smallest and largest ratio.
-fn line(
-    args: &Arguments,
-    (kind, events): (Kind, usize),
-    mut pairs: Vec<(f64, f64)>,
-) -> Vec<String> {
+fn line(args: &Arguments, kind: Kind, events: usize, mut pairs: Vec<(f64, f64)>) -> Vec<String> {
     let ratio = |(alone, with_hanging): &(f64, f64)| with_hanging / alone;
     pairs.sort_by(|one, other| ratio(one).total_cmp(&ratio(other)));
     let median = pairs.get(pairs.len() / 2);
@@ -96,7 +92,8 @@ fn line(
 async fn seconds(
     args: &Arguments,
     kind: Kind,
-    (events, hanging): (usize, usize),
+    events: usize,
+    hanging: usize,
 ) -> anyhow::Result<f64> {
     let database = args.databases.create(kind).await?;
     let receiver = Receiver::start()?;

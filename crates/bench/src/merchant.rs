@@ -45,7 +45,7 @@ impl Merchant {
 
     /// A signed `GET`.
     pub(crate) fn get(&self, target: &str) -> anyhow::Result<OutgoingRequest> {
-        self.sign(Method::GET, target, (Bytes::new(), None))
+        self.sign(Method::GET, target, Bytes::new(), None)
     }
 
     /// A signed `POST`.
@@ -55,14 +55,15 @@ impl Merchant {
         body: impl Into<Bytes>,
         key: Option<String>,
     ) -> anyhow::Result<OutgoingRequest> {
-        self.sign(Method::POST, target, (body.into(), key))
+        self.sign(Method::POST, target, body.into(), key)
     }
 
     fn sign(
         &self,
         method: Method,
         target: &str,
-        (body, key): (Bytes, Option<String>),
+        body: Bytes,
+        key: Option<String>,
     ) -> anyhow::Result<OutgoingRequest> {
         let timestamp = now().to_string();
         let signed = SignedRequest {

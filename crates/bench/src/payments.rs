@@ -94,12 +94,12 @@ async fn pay(service: &Service, psp: &mut Sender, api: &mut Sender) -> anyhow::R
     let created = create(service, api, order).await?;
     let card =
         json!({ "number": "4242424242424242", "exp_month": 12, "exp_year": 2040, "cvc": "123" });
-    let tokens = unsigned_request(service.simulator, "/v1/tokens", (&card, None))?;
+    let tokens = unsigned_request(service.simulator, "/v1/tokens", &card, None)?;
     let token = http::expect_json(psp, tokens, StatusCode::CREATED).await?;
     let target = format!("/checkout/{}/pay", text(&created, "session_id")?);
     let bearer = format!("Bearer {}", text(&created, "pay_token")?);
     let method = json!({ "payment_method": text(&token, "token")? });
-    let request = unsigned_request(service.merchant.address, &target, (&method, Some(&bearer)))?;
+    let request = unsigned_request(service.merchant.address, &target, &method, Some(&bearer))?;
     let paid = http::expect_json(api, request, StatusCode::OK).await?;
     ensure!(
         text(&paid, "status")? == "captured",
@@ -111,7 +111,8 @@ async fn pay(service: &Service, psp: &mut Sender, api: &mut Sender) -> anyhow::R
 fn unsigned_request(
     address: std::net::SocketAddr,
     target: &str,
-    (body, authorization): (&Value, Option<&str>),
+    body: &Value,
+    authorization: Option<&str>,
 ) -> anyhow::Result<OutgoingRequest> {
     let mut request = Request::post(target)
         .header(header::HOST, address.to_string())

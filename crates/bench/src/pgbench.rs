@@ -86,7 +86,8 @@ impl Pgbench<'_> {
     pub(crate) fn run(
         &self,
         script: Script,
-        (pipelined, round): (bool, u32),
+        pipelined: bool,
+        round: u32,
         duration: Duration,
     ) -> anyhow::Result<PgbenchResult> {
         let (start, end) = if pipelined {

@@ -74,22 +74,14 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
     let mut limits = Limits::default();
     print_note("disk");
     limits.disk = disk::syncs_per_second(&args.directory, Duration::from_secs(2))?;
-    limits.add("4 KiB, fdatasync", (1, limits.disk, None), (None, None));
+    limits.add("4 KiB, fdatasync", 1, limits.disk, None, (None, None));
     baseline(&mut limits, duration).await?;
 
     let mut rows = Vec::new();
     let service = Service::start(&args.oncharge, &args.directory.join("sqlite"), None)?;
     let service = Arc::new(service);
     for request in requests(&service).await? {
-        rows.extend(
-            measure(
-                "SQLite",
-                &request,
-                (&service.gauges(None), &limits),
-                duration,
-            )
-            .await?,
-        );
+        rows.extend(measure("SQLite", &request, &service.gauges(None), &limits, duration).await?);
     }
     drop(service);
     rows.extend(measure_postgres(&args, &mut limits, duration).await?);
@@ -121,7 +113,7 @@ async fn measure_postgres(
     for (request, round) in requests(&service).await?.into_iter().zip(1..) {
         let (plain, pipelined) = statements(&pgbench, request.script, round, limits, duration)?;
         let gauges = service.gauges(args.postgres_pid);
-        let measured_rows = measure("PostgreSQL", &request, (&gauges, limits), duration).await?;
+        let measured_rows = measure("PostgreSQL", &request, &gauges, limits, duration).await?;
         rows.extend(measured_rows.into_iter().map(|mut row| {
             let by = |limit: f64| row.sample.per_second() / limit;
             row.ratios.statements = Some(by(plain));
@@ -150,23 +142,25 @@ fn statements(
         Script::Refund => ("pgbench: refund", None),
         Script::Get | Script::Seed => ("pgbench: get", None),
     };
-    let mut run_script = |name: &'static str, how: (bool, u32)| {
+    let mut run_script = |name: &'static str, is_pipelined: bool, round: u32| {
         print_note(name);
         let PgbenchResult {
             sample,
             database_seconds,
-        } = pgbench.run(script, how, duration)?;
+        } = pgbench.run(script, is_pipelined, round, duration)?;
         let connections = usize::try_from(pgbench::CLIENTS)?;
         limits.add(
             name,
-            (connections, sample.per_second(), Some(&sample)),
+            connections,
+            sample.per_second(),
+            Some(&sample),
             (None, database_seconds),
         );
         anyhow::Ok(sample.per_second())
     };
-    let first = run_script(plain, (false, 2 * round))?;
+    let first = run_script(plain, false, 2 * round)?;
     let second = pipelined
-        .map(|name| run_script(name, (true, 2 * round + 1)))
+        .map(|name| run_script(name, true, 2 * round + 1))
         .transpose()?;
     Ok((first, second))
 }
@@ -193,7 +187,9 @@ async fn baseline(limits: &mut Limits, duration: Duration) -> anyhow::Result<()>
         let name = "actix-web: a constant answer";
         limits.add(
             name,
-            (connections, rate, Some(&result.sample)),
+            connections,
+            rate,
+            Some(&result.sample),
             result.seconds,
         );
     }
@@ -272,7 +268,8 @@ fn refund(service: &Arc<Service>, ids: Vec<String>) -> RequestFactory {
 async fn measure(
     database: &'static str,
     request: &Request,
-    (gauges, limits): (&Gauges, &Limits),
+    gauges: &Gauges,
+    limits: &Limits,
     duration: Duration,
 ) -> anyhow::Result<Vec<Row>> {
     let mut rows = Vec::new();
@@ -366,7 +363,9 @@ impl Limits {
     fn add(
         &mut self,
         name: &'static str,
-        (connections, per_second, sample): (usize, f64, Option<&Sample>),
+        connections: usize,
+        per_second: f64,
+        sample: Option<&Sample>,
         seconds: (Option<f64>, Option<f64>),
     ) {
         let latency = sample.map(|sample| (sample.percentile(50), sample.percentile(99)));

@@ -168,8 +168,8 @@ impl Client {
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str, query: &str) -> Result<T, Error> {
-        let no_body = (String::new(), None);
-        self.call(Method::GET, (path, query), no_body).await
+        self.call(Method::GET, path, query, String::new(), None)
+            .await
     }
 
     async fn post<T: DeserializeOwned>(
@@ -185,14 +185,16 @@ impl Client {
                 .map_err(|_| Error::InvalidArgument("the request has no JSON form"))?,
             None => String::new(),
         };
-        self.call(Method::POST, (path, ""), (body, Some(key))).await
+        self.call(Method::POST, path, "", body, Some(key)).await
     }
 
     async fn call<T: DeserializeOwned>(
         &self,
         method: Method,
-        (path, query): (&str, &str),
-        (body, key): (String, Option<IdempotencyKey>),
+        path: &str,
+        query: &str,
+        body: String,
+        key: Option<IdempotencyKey>,
     ) -> Result<T, Error> {
         let call = Call {
             method,

@@ -60,7 +60,7 @@ impl Model for Payments {
         }
         add_commands(world, actions);
         for (place, flight) in world.flights.iter().enumerate() {
-            add_flight(world, (place, flight), actions);
+            add_flight(world, place, flight, actions);
         }
         for (place, operation) in world.network.iter().enumerate() {
             let operation = &world.records.operations[operation];

@@ -71,8 +71,10 @@ struct ServerTask {
 pub(crate) async fn start(
     settings: &Settings,
     components: &Components,
-    (reserved_port, ops_server): (Option<ReservedPort>, OpsServer),
-    (role, shop_url): (Role, Option<String>),
+    reserved_port: Option<ReservedPort>,
+    ops_server: OpsServer,
+    role: Role,
+    shop_url: Option<String>,
 ) -> anyhow::Result<Running> {
     let app = components.app.clone();
     if let Err(error) = store_clock::measure(&app).await {

@@ -56,13 +56,13 @@ impl Components {
     pub(crate) async fn for_server(
         settings: &Settings,
         keys: &Keys,
-        (data_dir, base_url): (&Path, &str),
+        data_dir: &Path,
+        base_url: &str,
     ) -> anyhow::Result<Self> {
         let (psps, sender) = (registry(&settings.psp, base_url)?, sender(settings.mode)?);
         let open = || async {
             let store = Store::open(settings, keys, data_dir).await?;
-            let components =
-                Self::from_store(store, settings, keys, (psps.clone(), sender.clone()));
+            let components = Self::from_store(store, settings, keys, psps.clone(), sender.clone());
             if components.is_embedded {
                 // The lock on the data directory is held.
                 keys::membership::withdraw_all(&components.app).await?;
@@ -85,12 +85,14 @@ impl Components {
     ) -> anyhow::Result<Self> {
         let keys = settings.keys.configured_or_stored(data_dir, None)?;
         // Commands never start a payment, so no PSP receives this URL.
-        let outbound = (
+        let store = Store::open(settings, &keys, data_dir).await?;
+        let components = Self::from_store(
+            store,
+            settings,
+            &keys,
             registry(accounts, "http://127.0.0.1")?,
             sender(settings.mode)?,
         );
-        let store = Store::open(settings, &keys, data_dir).await?;
-        let components = Self::from_store(store, settings, &keys, outbound);
         if let Some(_lock) = ServerLock::try_acquire(data_dir)?.filter(|_| components.is_embedded) {
             keys::membership::withdraw_all(&components.app).await?;
         }
@@ -104,11 +106,13 @@ impl Components {
         let Some(store) = Store::open_without_migrating(settings, keys)? else {
             return Ok(None);
         };
-        let outbound = (
+        Ok(Some(Self::from_store(
+            store,
+            settings,
+            keys,
             registry(&settings.psp, "http://127.0.0.1")?,
             sender(settings.mode)?,
-        );
-        Ok(Some(Self::from_store(store, settings, keys, outbound)))
+        )))
     }
 
     /// Builds the components on a store.
@@ -116,7 +120,8 @@ impl Components {
         store: Store,
         settings: &Settings,
         keys: &Keys,
-        (psps, sender): (Arc<dyn PspRegistry>, Arc<dyn WebhookSender>),
+        psps: Arc<dyn PspRegistry>,
+        sender: Arc<dyn WebhookSender>,
     ) -> Self {
         let is_embedded = settings.database.url.is_none();
         let limit = settings.checkout.ban_answers_per_hour;

@@ -25,15 +25,16 @@ pub(crate) async fn abandon(
     payload: web::Payload,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let outcome = run(&api, (&request, payload), &id).await;
+    let outcome = run(&api, &request, payload, &id).await;
     shopper::respond(&api, &request, outcome)
 }
 
 async fn run(
     api: &Api,
-    request: (&HttpRequest, web::Payload),
+    request: &HttpRequest,
+    payload: web::Payload,
     id: &str,
 ) -> Result<ShopperState, Problem> {
-    let call = shopper::check_call(api, request, id, ShopperAction::Abandon).await?;
+    let call = shopper::check_call(api, request, payload, id, ShopperAction::Abandon).await?;
     Ok(abandon::abandon(api.app(), id, call.token).await?)
 }

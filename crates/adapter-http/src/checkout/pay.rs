@@ -44,16 +44,17 @@ pub(crate) async fn pay(
     payload: web::Payload,
     id: web::Path<String>,
 ) -> Result<HttpResponse, Problem> {
-    let outcome = run(&api, (&request, payload), &id).await;
+    let outcome = run(&api, &request, payload, &id).await;
     shopper::respond(&api, &request, outcome)
 }
 
 async fn run(
     api: &Api,
-    request: (&HttpRequest, web::Payload),
+    request: &HttpRequest,
+    payload: web::Payload,
     id: &str,
 ) -> Result<ShopperState, Problem> {
-    let call = shopper::check_call(api, request, id, ShopperAction::Pay).await?;
+    let call = shopper::check_call(api, request, payload, id, ShopperAction::Pay).await?;
     let mut fields = FieldReader::of(&call.body);
     let method = fields.required("payment_method", |value| text(value).map(str::to_owned));
     let method = fields.finish(method)?;

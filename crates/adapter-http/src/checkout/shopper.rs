@@ -54,7 +54,8 @@ pub(super) struct ShopperCall<'a> {
 /// `{}`.
 pub(super) async fn check_call<'a>(
     api: &Api,
-    (request, payload): (&'a HttpRequest, web::Payload),
+    request: &'a HttpRequest,
+    payload: web::Payload,
     id: &str,
     action: ShopperAction,
 ) -> Result<ShopperCall<'a>, Problem> {

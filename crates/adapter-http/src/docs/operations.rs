@@ -96,7 +96,7 @@ pub(super) fn groups(document: &Document, errors: &[ErrorRow]) -> Vec<Group> {
                 .iter_mut()
                 .find(|one| Some(one.title.as_str()) == tag.and_then(Value::as_str));
             if let Some(group) = group {
-                let operation = build_operation(document, (method, path), operation, errors);
+                let operation = build_operation(document, method, path, operation, errors);
                 group.operations.push(operation);
             }
         }
@@ -112,12 +112,13 @@ pub(super) fn groups(document: &Document, errors: &[ErrorRow]) -> Vec<Group> {
 
 fn build_operation(
     document: &Document,
-    (method, path): (&str, &str),
+    method: &str,
+    path: &str,
     operation: &Value,
     errors: &[ErrorRow],
 ) -> Operation {
     let is_signed = operation.get("security").is_none();
-    let call = call(document, (method, path), operation);
+    let call = call(document, method, path, operation);
     Operation {
         id: text(operation, "operationId").to_owned(),
         method: method.to_uppercase(),
@@ -137,7 +138,7 @@ fn build_operation(
 }
 
 /// The example request of an operation, built from the document's own examples.
-fn call(document: &Document, (method, path): (&str, &str), operation: &Value) -> ExampleCall {
+fn call(document: &Document, method: &str, path: &str, operation: &Value) -> ExampleCall {
     let mut target = path.to_owned();
     let mut separator = '?';
     for parameter in list(operation, "parameters") {

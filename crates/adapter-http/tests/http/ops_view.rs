@@ -297,8 +297,8 @@ async fn record_hostile_attempt(app: &TestApp) {
     let claimed = app.store.claim_deliveries(&wanted, lease);
     let claimed = claimed.await.unwrap();
     let outgoing = app.store.outgoing(&[claimed[0].event]).await.unwrap();
-    let claim = (claimed[0].lease, &outgoing[0].delivery);
-    let mut attempt_record = build.attempt_record(claim, Ok(500), None);
+    let mut attempt_record =
+        build.attempt_record(claimed[0].lease, &outgoing[0].delivery, Ok(500), None);
     let attempt = attempt_record.attempt.as_mut().unwrap();
     attempt.response = format!("{HOSTILE}\nsecond line\n{}the end", "more\n".repeat(50));
     app.store.record(&attempt_record).await.unwrap();

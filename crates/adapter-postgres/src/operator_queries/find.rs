@@ -59,9 +59,8 @@ pub(super) async fn find(
     let mut found: Vec<Session> = Vec::new();
     for by in names {
         for range in &ranges {
-            let rows: Vec<SessionRow> = snapshot
-                .read(search_page(search, page, (by, *range)))
-                .await?;
+            let rows: Vec<SessionRow> =
+                snapshot.read(search_page(search, page, by, *range)).await?;
             for row in rows {
                 found.push(row.open_without_contact()?);
             }
@@ -79,7 +78,8 @@ type SessionsQuery = diesel::dsl::IntoBoxed<
 fn search_page(
     search: &SessionSearch,
     page: Page,
-    (by, range): (NameFilter<'_>, StatusRange),
+    by: NameFilter<'_>,
+    range: StatusRange,
 ) -> SessionsQuery {
     let mut query = sessions::table
         .select(SessionRow::as_select())

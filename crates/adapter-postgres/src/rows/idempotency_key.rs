@@ -65,7 +65,8 @@ impl NewKeyRow {
         scope: &IdempotencyScope,
         fingerprint: RequestFingerprint,
         operation: Option<OperationId>,
-        (answer, created_at): (AnswerColumns, Timestamp),
+        answer: AnswerColumns,
+        created_at: Timestamp,
     ) -> Self {
         Self {
             merchant_id: scope.merchant.uuid(),

@@ -139,9 +139,9 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
     let ((mut from_client, to_client), (from_server, mut to_server)) =
         (client.into_split(), server.into_split());
     let drops_responses = Arc::new(AtomicBool::new(false));
-    let ends = (from_server, to_client);
     let back = tokio::spawn(forward_responses(
-        ends,
+        from_server,
+        to_client,
         Arc::clone(&drops_responses),
         Arc::clone(&state),
     ));
@@ -179,7 +179,8 @@ async fn forward(client: TcpStream, server: TcpStream, state: Arc<State>) {
 
 /// Once deaf, the server's next word ends the line.
 async fn forward_responses(
-    (mut from, mut to): (OwnedReadHalf, OwnedWriteHalf),
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
     drops_responses: Arc<AtomicBool>,
     state: Arc<State>,
 ) {

@@ -106,7 +106,7 @@ async fn no_request_scans_a_whole_table() {
         .unwrap();
     drop(std::mem::replace(&mut fixture.store, store));
     lists(&fixture).await;
-    singles(&fixture, &captured, &refunding, (&paying, &attempt)).await;
+    singles(&fixture, &captured, &refunding, &paying, &attempt).await;
     webhooks(&fixture, refunding.events[0].id).await;
     inbox(&fixture, notification.id).await;
     crate::operator_queries::run_operator_queries(&fixture, &captured).await;
@@ -176,7 +176,7 @@ async fn webhooks(fixture: &Fixture, event: EventId) {
     let (lease, delivery) = fixture.claim_delivery(event).await;
     let attempt_record = fixture
         .build
-        .attempt_record((lease, &delivery), Ok(500), None);
+        .attempt_record(lease, &delivery, Ok(500), None);
     fixture.store.record(&attempt_record).await.unwrap();
     let (merchant, now) = (fixture.merchant.id, fixture.build.now());
     fixture.store.event(merchant, event).await.unwrap().unwrap();
@@ -186,7 +186,7 @@ async fn webhooks(fixture: &Fixture, event: EventId) {
     let (lease, delivery) = fixture.claim_delivery(event).await;
     let attempt_record = fixture
         .build
-        .attempt_record((lease, &delivery), Ok(410), Some(now));
+        .attempt_record(lease, &delivery, Ok(410), Some(now));
     fixture.store.record(&attempt_record).await.unwrap();
     assert_eq!(
         fixture
@@ -382,10 +382,8 @@ async fn singles(
     fixture: &Fixture,
     captured: &oncharge_domain::session::Session,
     refunding: &oncharge_ports::UnitOfWork,
-    (paying, attempt): (
-        &oncharge_domain::session::Session,
-        &oncharge_domain::operation::Operation,
-    ),
+    paying: &oncharge_domain::session::Session,
+    attempt: &oncharge_domain::operation::Operation,
 ) {
     let store = &fixture.store;
     MerchantRepository::key(store, &fixture.key_hash)

@@ -66,7 +66,7 @@ async fn a_response_from_an_old_url_does_not_change_the_new_endpoint() {
     assert_eq!(written, EndpointWrite::Written);
     let mut attempt_record = fixture
         .build
-        .attempt_record((lease, &delivery), Ok(410), None);
+        .attempt_record(lease, &delivery, Ok(410), None);
     attempt_record.audit = Some(audit());
     let log = fixture.row_counts().await;
     fixture.store.record(&attempt_record).await.unwrap();
@@ -107,11 +107,10 @@ async fn disabling_an_endpoint_does_not_deadlock_with_concurrent_changes() {
             .unwrap()
             .remove(0);
         let answer = if number % 4 == 0 { 410 } else { 500 };
-        let attempt_record = (one.lease, &outgoing.delivery);
         all.push(
             fixture
                 .build
-                .attempt_record(attempt_record, Ok(answer), None),
+                .attempt_record(one.lease, &outgoing.delivery, Ok(answer), None),
         );
     }
     for attempt_record in join_all(

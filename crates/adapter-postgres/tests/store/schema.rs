@@ -224,7 +224,7 @@ async fn finished_deliveries_and_notifications_cannot_be_due() {
     let (lease, delivery) = fixture.claim_delivery(event).await;
     let attempt_record = fixture
         .build
-        .attempt_record((lease, &delivery), Ok(500), None);
+        .attempt_record(lease, &delivery, Ok(500), None);
     fixture.store.record(&attempt_record).await.unwrap();
     let notification = fixture.build.notification("evt-1");
     fixture.store.receive(&notification).await.unwrap();

@@ -98,7 +98,7 @@ async fn a_notification_costs_one_round_trip_and_a_webhook_four() {
     assert_eq!(trips, 2, "one for the claim, one for what an attempt needs");
     let attempt_record = fixture
         .build
-        .attempt_record((lease, &delivery), Ok(500), None);
+        .attempt_record(lease, &delivery, Ok(500), None);
     let (trips, done) = cost(&fixture, fixture.store.record(&attempt_record)).await;
     done.unwrap();
     assert_eq!(trips, 2);
@@ -263,7 +263,7 @@ async fn notifications_and_webhooks(fixture: &Fixture, key: &str) {
         let failing = (answer == 200).then_some(now);
         let attempt_record = fixture
             .build
-            .attempt_record((lease, &delivery), Ok(answer), failing);
+            .attempt_record(lease, &delivery, Ok(answer), failing);
         store.record(&attempt_record).await.unwrap();
         store.event(merchant, event).await.unwrap().unwrap();
         assert_eq!(store.attempts(event).await.unwrap().len(), 1);

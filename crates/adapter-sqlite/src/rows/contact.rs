@@ -82,8 +82,8 @@ impl ContactRow {
 
     pub(crate) fn open(self, sealer: &Sealer) -> Result<Contact, StoreError> {
         let id = self.session_id;
-        let email = open(sealer, (&id, "email"), self.email, self.email_key_id)?;
-        let phone = open(sealer, (&id, "phone"), self.phone, self.phone_key_id)?;
+        let email = open(sealer, &id, "email", self.email, self.email_key_id)?;
+        let phone = open(sealer, &id, "phone", self.phone, self.phone_key_id)?;
         let reader = RowReader::of(TABLE, &id);
         let email = email.as_deref().map(Email::parse).transpose();
         let phone = phone.as_deref().map(Phone::parse).transpose();
@@ -96,7 +96,8 @@ impl ContactRow {
 
 fn open(
     sealer: &Sealer,
-    (row, column): (&[u8], &'static str),
+    row: &[u8],
+    column: &'static str,
     bytes: Option<Vec<u8>>,
     key_id: Option<String>,
 ) -> Result<Option<String>, StoreError> {

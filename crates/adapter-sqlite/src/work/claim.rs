@@ -65,16 +65,17 @@ pub(super) async fn claim_oldest(
     let most = i64::from(wanted.limit);
     let now = store.clock().now().unix_micros();
     let scan = move |connection: &mut SqliteConnection, found: Option<&[Due]>| match found {
-        None => due(connection, work, (now, &busy), most),
+        None => due(connection, work, now, &busy, most),
         Some(found) => still_due(connection, work, now, found),
     };
-    claim(store, work, (scan, lease)).await
+    claim(store, work, scan, lease).await
 }
 
 fn due(
     connection: &mut SqliteConnection,
     work: &WorkTable,
-    (now, busy): (i64, &str),
+    now: i64,
+    busy: &str,
     limit: i64,
 ) -> QueryResult<Vec<Due>> {
     let WorkTable { table, id, due, .. } = work;
@@ -119,7 +120,8 @@ fn still_due(
 pub(super) async fn claim<L>(
     store: &SqliteStore,
     work: &'static WorkTable,
-    (scan, lease): (L, Duration),
+    scan: L,
+    lease: Duration,
 ) -> Result<Vec<ClaimedRow>, StoreError>
 where
     L: Fn(&mut SqliteConnection, Option<&[Due]>) -> QueryResult<Vec<Due>> + Send + 'static,
@@ -137,7 +139,7 @@ where
         let due = scan(connection, Some(found.as_slice())).map_err(error::commit)?;
         let mut claimed = Vec::with_capacity(due.len());
         for (due, token) in due.into_iter().zip(tokens) {
-            let tries = acquire_lease(connection, work, (&due.id, token), micros(lease));
+            let tries = acquire_lease(connection, work, &due.id, token, micros(lease));
             claimed.push(ClaimedRow {
                 tries: tries.map_err(error::commit)?,
                 due,
@@ -153,7 +155,8 @@ where
 fn acquire_lease(
     connection: &mut SqliteConnection,
     work: &WorkTable,
-    (item, token): (&[u8], UnitId),
+    item: &[u8],
+    token: UnitId,
     length: i64,
 ) -> QueryResult<i64> {
     let WorkTable { table, id, .. } = work;

@@ -378,8 +378,7 @@ async fn webhooks(fixture: &Fixture) {
         .await
         .unwrap();
     let out = store.outgoing(&[fixture.event.id]).await.unwrap();
-    let mut attempt_record =
-        build.attempt_record((taken[0].lease, &out[0].delivery), Ok(410), None);
+    let mut attempt_record = build.attempt_record(taken[0].lease, &out[0].delivery, Ok(410), None);
     attempt_record.audit = Some(build.audit(AuditAction::EndpointDisabled));
     store.record(&attempt_record).await.unwrap();
     assert_eq!(store.attempts(fixture.event.id).await.unwrap().len(), 1);
@@ -400,7 +399,7 @@ async fn webhooks(fixture: &Fixture) {
             .unwrap();
         let out = store.outgoing(&[fixture.event.id]).await.unwrap();
         let attempt_record =
-            build.attempt_record((taken[0].lease, &out[0].delivery), Ok(answer), failing);
+            build.attempt_record(taken[0].lease, &out[0].delivery, Ok(answer), failing);
         store.record(&attempt_record).await.unwrap();
     }
     store.event(merchant, fixture.event.id).await.unwrap();

@@ -31,7 +31,8 @@ const MAX_SOURCES: usize = 1000;
 /// PSP sends it again).
 pub async fn receive(
     app: &App,
-    (connector, account): (&str, &str),
+    connector: &str,
+    account: &str,
     source: Option<IpAddr>,
     header: &dyn Fn(&str) -> Option<String>,
     body: &[u8],

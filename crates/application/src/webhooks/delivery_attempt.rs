@@ -37,7 +37,8 @@ pub(crate) struct SentAttempt {
 pub(crate) async fn send(
     app: &App,
     to: Recipient,
-    (id, payload): (EventId, &WebhookPayload<'_>),
+    id: EventId,
+    payload: &WebhookPayload<'_>,
     number: u32,
 ) -> Result<SentAttempt, Error> {
     let keys = app.signing_keys(to.merchant).await?;

@@ -57,7 +57,7 @@ pub async fn set(
     url: EndpointUrl,
 ) -> Result<EndpointView, Error> {
     let detail = url.without_query().to_owned();
-    let audit = entry(app, AuditAction::EndpointSet, (merchant, detail));
+    let audit = entry(app, AuditAction::EndpointSet, merchant, detail);
     let (webhooks, start) = (&app.inner().webhooks, Instant::now());
     loop {
         let (present, now) = (webhooks.endpoint(merchant).await?, app.now());
@@ -105,7 +105,7 @@ pub(super) async fn change_key(
     key: ApiKeyId,
 ) -> Result<(), Error> {
     let detail = read.url.without_query().to_owned();
-    let audit = entry(app, AuditAction::EndpointSet, (read.merchant, detail));
+    let audit = entry(app, AuditAction::EndpointSet, read.merchant, detail);
     app.inner().webhooks.change_key(read, key, &audit).await?;
     Ok(())
 }
@@ -115,7 +115,7 @@ pub(super) async fn change_key(
 ///
 /// Errors: `NotFound` if none is set, `Busy`.
 pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
-    let audit = entry(app, AuditAction::EndpointRemoved, (merchant, String::new()));
+    let audit = entry(app, AuditAction::EndpointRemoved, merchant, String::new());
     if app
         .inner()
         .webhooks
@@ -129,7 +129,7 @@ pub async fn remove(app: &App, merchant: MerchantId) -> Result<(), Error> {
     }
 }
 
-fn entry(app: &App, action: AuditAction, (merchant, detail): (MerchantId, String)) -> AuditEntry {
+fn entry(app: &App, action: AuditAction, merchant: MerchantId, detail: String) -> AuditEntry {
     AuditEntry {
         id: app.new_id_in(merchant.slot()),
         at: app.now(),

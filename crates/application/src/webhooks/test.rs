@@ -49,7 +49,7 @@ async fn run(app: &App, context: &PostContext, key: ApiKeyId) -> Result<Reply, E
         key,
         secrets: endpoint.secrets.clone(),
     };
-    let sent = delivery_attempt::send(app, to, (id, &payload), 1).await?;
+    let sent = delivery_attempt::send(app, to, id, &payload, 1).await?;
     if sent.attempt.is_success() && endpoint.key != key && endpoint.disabled.is_none() {
         endpoint::change_key(app, &endpoint, key).await?;
     }

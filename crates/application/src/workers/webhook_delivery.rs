@@ -244,13 +244,13 @@ async fn attempt(app: &App, claimed: ClaimedOutgoing) -> Result<Option<Timestamp
             next_try_at: None,
             endpoint: EndpointChange::None,
         };
-        return record(app, (lease, None), (after, None)).await;
+        return record(app, lease, None, (after, None)).await;
     };
     let sent = send(app, &outgoing, endpoint).await?;
     let (event, url) = (outgoing.event.id, outgoing.delivery.url.clone());
     let attempt_effect = attempt_effect(app, outgoing, &sent);
     log_attempt(event, &url, &sent.attempt, &attempt_effect.0);
-    record(app, (lease, Some(sent.attempt)), attempt_effect).await
+    record(app, lease, Some(sent.attempt), attempt_effect).await
 }
 
 /// Logs neither path nor query of the URL: both may contain a merchant's secret.
@@ -291,8 +291,13 @@ fn attempt_effect(app: &App, outgoing: OutgoingDelivery, sent: &SentAttempt) -> 
     } = outgoing;
     let same = endpoint.filter(|endpoint| endpoint.url == delivery.url);
     let failing_since = same.and_then(|endpoint| endpoint.failing_since);
-    let doing = (failing_since, app.settings().webhook_clock, app.now());
-    let after = delivery.apply_attempt(&sent.attempt, sent.retry_after, doing);
+    let after = delivery.apply_attempt(
+        &sent.attempt,
+        sent.retry_after,
+        failing_since,
+        app.settings().webhook_clock,
+        app.now(),
+    );
     (after, failing_since)
 }
 
@@ -324,12 +329,13 @@ async fn send(
         key: endpoint.key,
         secrets: endpoint.secrets.clone(),
     };
-    delivery_attempt::send(app, to, (outgoing.event.id, &payload), number).await
+    delivery_attempt::send(app, to, outgoing.event.id, &payload, number).await
 }
 
 async fn record(
     app: &App,
-    (lease, attempt): (Lease, Option<DeliveryAttempt>),
+    lease: Lease,
+    attempt: Option<DeliveryAttempt>,
     (after, failing_since): AttemptEffect,
 ) -> Result<Option<Timestamp>, Error> {
     let audit = match after.endpoint {

@@ -43,24 +43,23 @@ async fn only_a_correctly_signed_notification_for_a_known_account_is_accepted() 
     };
     let forged = |name: &str| (name == ScriptedPsp::SIGNATURE_HEADER).then(|| "wrong".to_owned());
     let none = |_: &str| None;
-    let ours = ("simulator", "default");
-    let answer = receive(&world.app, ours, None, &forged, &body).await;
+    let answer = receive(&world.app, "simulator", "default", None, &forged, &body).await;
     assert!(matches!(answer, Err(Error::Unverified)), "{answer:?}");
-    let answer = receive(&world.app, ours, None, &none, &body).await;
+    let answer = receive(&world.app, "simulator", "default", None, &none, &body).await;
     assert!(matches!(answer, Err(Error::Unverified)), "{answer:?}");
-    for account in [
+    for (connector, account) in [
         ("simulator", "other"),
         ("stripe", "default"),
         ("Not Good", ""),
     ] {
-        let answer = receive(&world.app, account, None, &signed, &body).await;
+        let answer = receive(&world.app, connector, account, None, &signed, &body).await;
         assert!(
             matches!(answer, Err(Error::NotFound)),
-            "{account:?}: {answer:?}"
+            "{connector}/{account}: {answer:?}"
         );
     }
     assert_eq!(world.status(&order).await, StatusName::Pending);
-    receive(&world.app, ours, None, &signed, &body)
+    receive(&world.app, "simulator", "default", None, &signed, &body)
         .await
         .unwrap();
     assert_eq!(
@@ -93,7 +92,6 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
     let (world, order) = waiting().await;
     let body = body(&world, &order);
     let none = |_: &str| None;
-    let account = ("simulator", "default");
     let source = |number: u16| {
         let [upper, lower] = number.to_be_bytes();
         Some(IpAddr::from([192, 0, upper, lower]))
@@ -101,7 +99,15 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
     let send = async |number: u16, times: usize| {
         let before = statuses(&world).len();
         for _ in 0..times {
-            let answer = receive(&world.app, account, source(number), &none, &body).await;
+            let answer = receive(
+                &world.app,
+                "simulator",
+                "default",
+                source(number),
+                &none,
+                &body,
+            )
+            .await;
             assert!(matches!(answer, Err(Error::Unverified)));
         }
         statuses(&world).len() - before
@@ -117,7 +123,7 @@ async fn unverified_notifications_are_stored_up_to_a_limit() {
     assert_eq!(world.status(&order).await, StatusName::Pending);
     let huge = vec![b'x'; 200_000];
     world.clock.advance(3600);
-    let answer = receive(&world.app, account, source(2), &none, &huge).await;
+    let answer = receive(&world.app, "simulator", "default", source(2), &none, &huge).await;
     assert!(matches!(answer, Err(Error::Unverified)));
     let kept = world.store.notifications();
     assert_eq!(kept.last().unwrap().new.body.len(), 16 * 1024);

@@ -136,7 +136,8 @@ async fn concurrent_payments_with_one_token_are_one_attempt() {
 /// Lets a request's answer wait until a notification of the same fact has been handled.
 async fn notified_before_response<T>(
     world: &World,
-    (order, kind): (&Order, &str),
+    order: &Order,
+    kind: &str,
     request: impl Future<Output = T>,
 ) -> T {
     world.fault_plan.hold_answers();
@@ -163,16 +164,16 @@ async fn a_notification_before_the_response_has_the_same_effect() {
     let (paid, to_cancel) = (world.open().await, world.authorized().await);
     let (to_capture, to_refund) = (world.authorized().await, world.captured().await);
     let paying = world.pay(&paid, "tok_1");
-    let state = notified_before_response(&world, (&paid, "authorize"), paying).await;
+    let state = notified_before_response(&world, &paid, "authorize", paying).await;
     assert_eq!(state.unwrap().status, StatusName::Authorized);
     let capturing = world.capture(&to_capture, "a", None);
-    let answer = notified_before_response(&world, (&to_capture, "capture"), capturing).await;
+    let answer = notified_before_response(&world, &to_capture, "capture", capturing).await;
     assert_eq!(describe(&answer), "200 done captured");
     let cancelling = world.cancel(&to_cancel, "b");
-    let answer = notified_before_response(&world, (&to_cancel, "cancel"), cancelling).await;
+    let answer = notified_before_response(&world, &to_cancel, "cancel", cancelling).await;
     assert_eq!(describe(&answer), "200 done cancelled");
     let refunding = world.refund(&to_refund, "c", 10_000);
-    let answer = notified_before_response(&world, (&to_refund, "refund"), refunding).await;
+    let answer = notified_before_response(&world, &to_refund, "refund", refunding).await;
     assert_eq!(describe(&answer), "201 refund refund_succeeded");
     for (order, events) in [
         (&paid, &["authorized"][..]),
@@ -201,13 +202,13 @@ async fn a_refusal_notified_before_the_response_counts_once() {
     }
     let order = world.open().await;
     let paying = world.pay(&order, "tok_1");
-    let state = notified_before_response(&world, (&order, "authorize"), paying).await;
+    let state = notified_before_response(&world, &order, "authorize", paying).await;
     assert_eq!(state.unwrap().status, StatusName::Refused);
     assert_eq!(world.events(&order), ["refused"]);
     assert_eq!(world.session(&order).await.counted_attempts(), 1);
     let order = world.authorized().await;
     let capturing = world.capture(&order, "a", None);
-    let answer = notified_before_response(&world, (&order, "capture"), capturing).await;
+    let answer = notified_before_response(&world, &order, "capture", capturing).await;
     assert_eq!(describe(&answer), "409 psp_rejected");
     let again = world.capture(&order, "a", None).await.unwrap();
     assert_eq!(again.answer, answer.unwrap().answer);

@@ -52,7 +52,7 @@ async fn leave_open(world: &World, left: LeftOpen, call: Call, request: impl Fut
     }
 }
 
-fn finish_accepted(world: &World, order: &Order, (left, kind): (LeftOpen, &str)) {
+fn finish_accepted(world: &World, order: &Order, left: LeftOpen, kind: &str) {
     if matches!(left, LeftOpen::Accepted) {
         world
             .psp
@@ -70,7 +70,7 @@ async fn an_open_attempt_is_finished_once() {
         })
         .await;
         let world = world.restarted();
-        finish_accepted(&world, &order, (left, "authorize"));
+        finish_accepted(&world, &order, left, "authorize");
         world.run_for(61).await;
         let audited = books(&world, &order).await;
         assert_eq!(
@@ -101,9 +101,9 @@ async fn open_captures_cancels_and_refunds_are_finished_once() {
         })
         .await;
         let world = world.restarted();
-        finish_accepted(&world, &to_capture, (left, "capture"));
-        finish_accepted(&world, &to_cancel, (left, "cancel"));
-        finish_accepted(&world, &to_refund, (left, "refund"));
+        finish_accepted(&world, &to_capture, left, "capture");
+        finish_accepted(&world, &to_cancel, left, "cancel");
+        finish_accepted(&world, &to_refund, left, "refund");
         world.run_for(61).await;
         let captured = books(&world, &to_capture).await;
         assert_eq!(

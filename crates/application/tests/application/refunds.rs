@@ -162,11 +162,11 @@ async fn only_a_captured_session_in_its_own_currency_can_be_refunded() {
     let (created, authorized) = (world.open().await, world.authorized().await);
     for order in [&created, &authorized] {
         // The status is judged before the currency.
-        let answer = world.refund_in(order, "", (1, "USD")).await;
+        let answer = world.refund_in(order, "", 1, "USD").await;
         assert!(matches!(answer, Err(Error::InvalidState(_))), "{answer:?}");
     }
     let captured = world.captured().await;
-    let answer = world.refund_in(&captured, "", (1, "USD")).await;
+    let answer = world.refund_in(&captured, "", 1, "USD").await;
     let names_it = matches!(&answer, Err(Error::Field { field, .. }) if *field == "currency");
     assert!(names_it, "{answer:?}");
     let answer = world.refund(&captured, "", 0).await;

@@ -32,8 +32,7 @@ impl Client {
     /// Revokes one of your API keys at once; the last active one cannot be revoked.
     pub async fn end_api_key(&self, key_id: &str) -> Result<(), Error> {
         let path = format!("/v1/api_keys/{}", check_id(key_id)?);
-        let no_body = (String::new(), None);
-        self.call(Method::DELETE, (path.as_str(), ""), no_body)
+        self.call(Method::DELETE, path.as_str(), "", String::new(), None)
             .await
     }
 }

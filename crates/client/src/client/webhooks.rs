@@ -26,13 +26,14 @@ impl Client {
     /// call only; if it was lost, get another one with [`Client::rotate_webhook_secret`].
     pub async fn set_webhook_endpoint(&self, url: &str) -> Result<WebhookEndpoint, Error> {
         let body = json!({ "url": url }).to_string();
-        self.call(Method::PUT, (ENDPOINT, ""), (body, None)).await
+        self.call(Method::PUT, ENDPOINT, "", body, None).await
     }
 
     /// Removes your endpoint and ends its pending deliveries. Succeeds if there is none.
     pub async fn delete_webhook_endpoint(&self) -> Result<(), Error> {
-        let no_body = (String::new(), None);
-        let result = self.call(Method::DELETE, (ENDPOINT, ""), no_body).await;
+        let result = self
+            .call(Method::DELETE, ENDPOINT, "", String::new(), None)
+            .await;
         none_if_not_found(result).map(Option::unwrap_or_default)
     }
 

@@ -31,7 +31,7 @@ pub async fn attempts_load_equal(store: &Store) -> anyhow::Result<()> {
     let mut attempts = Vec::new();
     for answer in errors.chain(statuses) {
         let lease = fixture
-            .claim_delivery(event, (fixture.build.now(), LONG))
+            .claim_delivery(event, fixture.build.now(), LONG)
             .await?;
         let delivery = fixture.delivery(event).await?;
         let attempt = DeliveryAttempt {
@@ -78,9 +78,9 @@ pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
     let (now, webhooks) = (fixture.build.now(), &store.webhooks);
-    let over = fixture.claim_delivery(event, (now, EXPIRED)).await?;
+    let over = fixture.claim_delivery(event, now, EXPIRED).await?;
     refused(&fixture, event, over).await?;
-    let held = fixture.claim_delivery(event, (now, LONG)).await?;
+    let held = fixture.claim_delivery(event, now, LONG).await?;
     refused(&fixture, event, over).await?;
     let unknown_lease = Lease {
         item: LeasedItem::Delivery(event),
@@ -90,11 +90,9 @@ pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
     store.queue.release(held, now).await?;
     refused(&fixture, event, held).await?;
 
-    let held = fixture.claim_delivery(event, (now, LONG)).await?;
+    let held = fixture.claim_delivery(event, now, LONG).await?;
     let delivery = fixture.delivery(event).await?;
-    let attempt_record = fixture
-        .build
-        .attempt_record((held, &delivery), Ok(500), None);
+    let attempt_record = fixture.build.attempt_record(held, &delivery, Ok(500), None);
     webhooks.record(&attempt_record).await?;
     ensure_err!(
         webhooks.record(&attempt_record).await,
@@ -117,17 +115,22 @@ pub async fn a_lost_lease_cannot_record(store: &Store) -> anyhow::Result<()> {
 /// Under this lease, even an attempt that disables the endpoint writes nothing.
 async fn refused(fixture: &Fixture, event: EventId, lease: Lease) -> anyhow::Result<()> {
     let before = fixture.outgoing(event).await?.context("a delivery")?;
-    let claim = (lease, &before.delivery);
     let webhooks = &fixture.store.webhooks;
     for answer in [Ok(200), Ok(410), Err(SendError::Tls)] {
-        let attempt_record = fixture.build.attempt_record(claim, answer, None);
+        let attempt_record = fixture
+            .build
+            .attempt_record(lease, &before.delivery, answer, None);
         ensure_err!(
             webhooks.record(&attempt_record).await,
             CommitError::LeaseLost,
             "{answer:?} {lease:?}"
         );
         let given_up = webhooks
-            .record(&fixture.build.record_without_attempt(claim))
+            .record(
+                &fixture
+                    .build
+                    .record_without_attempt(lease, &before.delivery),
+            )
             .await;
         ensure_err!(given_up, CommitError::LeaseLost, "given up under {lease:?}");
         ensure_eq!(
@@ -192,7 +195,7 @@ pub async fn a_redelivered_event_is_sent_again(store: &Store) -> anyhow::Result<
     fail_until_dead(&fixture, dead).await?;
     let url = "https://new.example.com/hook";
     let endpoint = fixture
-        .endpoint_at((&fixture.merchant, &fixture.key), url)
+        .endpoint_at(&fixture.merchant, &fixture.key, url)
         .await?;
     fixture.build.advance(1000);
     for (event, attempts) in [(taken, 1), (dead, 10), (untold, 0)] {
@@ -248,7 +251,7 @@ pub async fn a_redelivery_needs_its_event_and_an_endpoint(store: &Store) -> anyh
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
-        .endpoint_at((&other, &other_key), "https://other.example.com/hook")
+        .endpoint_at(&other, &other_key, "https://other.example.com/hook")
         .await?;
     let untold = fixture.new_event(&fixture.merchant).await?;
     let unknown = fixture.build.id();
@@ -304,7 +307,7 @@ pub async fn a_redelivery_keeps_the_running_attempt(store: &Store) -> anyhow::Re
     let now = fixture.build.now();
     for answer in [Ok(200), Ok(500)] {
         let event = fixture.new_event(&fixture.merchant).await?;
-        let lease = fixture.claim_delivery(event, (now, LONG)).await?;
+        let lease = fixture.claim_delivery(event, now, LONG).await?;
         let before = fixture.delivery(event).await?;
         ensure_eq!(
             redeliver(&fixture, &fixture.merchant, event).await?,
@@ -314,7 +317,7 @@ pub async fn a_redelivery_keeps_the_running_attempt(store: &Store) -> anyhow::Re
         let again = fixture.claimable_events(now).await?;
         ensure!(!again.contains(&event), "handed out while it is under way");
         ensure_eq!(store.queue.renew(lease, LONG).await?, true, "its lease");
-        let attempt_record = fixture.build.attempt_record((lease, &before), answer, None);
+        let attempt_record = fixture.build.attempt_record(lease, &before, answer, None);
         store.webhooks.record(&attempt_record).await?;
         ensure_eq!(
             fixture.delivery(event).await?.attempts,

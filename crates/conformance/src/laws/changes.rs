@@ -39,7 +39,7 @@ async fn another_key(fixture: &Fixture) -> anyhow::Result<ApiKeyId> {
 pub async fn a_key_changes_only_the_version_read(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
-    let theirs = fixture.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    let theirs = fixture.endpoint_at(&other, &other_key, ELSEWHERE).await?;
     let new_key = another_key(&fixture).await?;
     let failing = WebhookEndpoint {
         failing_since: Some(fixture.build.now()),
@@ -229,7 +229,7 @@ pub async fn signing_keys_are_those_that_can_sign(store: &Store) -> anyhow::Resu
     };
     check(0, &[0, 1]).await?;
     fixture
-        .endpoint_at((&fixture.merchant, &keys[2]), ELSEWHERE)
+        .endpoint_at(&fixture.merchant, &keys[2], ELSEWHERE)
         .await?;
     check(9, &[0, 1, 2]).await?;
     check(10, &[0, 1]).await?;

@@ -39,7 +39,7 @@ pub async fn an_event_has_a_delivery_where_there_is_an_endpoint(
     let endpoint_again = fixture.endpoint().await?;
     let (_, after) = fixture.add_event(&session).await?;
     fixture
-        .endpoint_at((&other, &other_key), "https://other.example.com/hook")
+        .endpoint_at(&other, &other_key, "https://other.example.com/hook")
         .await?;
 
     for (event, what) in [
@@ -128,7 +128,7 @@ pub async fn open_deliveries_keep_their_url(store: &Store) -> anyhow::Result<()>
     let first = fixture.new_event(&fixture.merchant).await?;
     let url = "https://new.example.com/hook?a=1&b=%C3%BC";
     let new = fixture
-        .endpoint_at((&fixture.merchant, &fixture.key), url)
+        .endpoint_at(&fixture.merchant, &fixture.key, url)
         .await?;
     let second = fixture.new_event(&fixture.merchant).await?;
     let now = fixture.build.now();

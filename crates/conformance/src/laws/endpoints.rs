@@ -102,7 +102,7 @@ pub async fn endpoints_load_equal(store: &Store) -> anyhow::Result<()> {
             "another merchant's"
         );
     }
-    let theirs = fixture.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    let theirs = fixture.endpoint_at(&other, &other_key, ELSEWHERE).await?;
     ensure_eq!(fixture.remove(&fixture.merchant).await?, true, "removed");
     ensure_eq!(
         fixture.remove(&fixture.merchant).await?,
@@ -134,7 +134,7 @@ pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
-        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
+        .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)
         .await?;
     let to_old_url = fixture.new_event(&fixture.merchant).await?;
     let done = fixture.new_event(&fixture.merchant).await?;
@@ -142,7 +142,7 @@ pub async fn removing_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow::
     let endpoint = fixture.endpoint().await?;
     let open = fixture.new_event(&fixture.merchant).await?;
     fixture
-        .endpoint_at((&other, &other_key), endpoint.url.as_str())
+        .endpoint_at(&other, &other_key, endpoint.url.as_str())
         .await?;
     let theirs = fixture.new_event(&other).await?;
     let now = fixture.build.now();
@@ -194,7 +194,7 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture
-        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
+        .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)
         .await?;
     let to_old_url = fixture.new_event(&fixture.merchant).await?;
     let endpoint = fixture.endpoint().await?;
@@ -204,7 +204,7 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
     );
     let done = fixture.new_event(&fixture.merchant).await?;
     fixture
-        .endpoint_at((&other, &other_key), endpoint.url.as_str())
+        .endpoint_at(&other, &other_key, endpoint.url.as_str())
         .await?;
     let theirs = fixture.new_event(&other).await?;
     let now = fixture.build.now();
@@ -216,7 +216,7 @@ pub async fn disabling_an_endpoint_ends_its_deliveries(store: &Store) -> anyhow:
         audit: Some(fixture.build.audit(AuditAction::EndpointDisabled)),
         ..fixture
             .build
-            .attempt_record((lease(gone)?, &delivery), Ok(410), None)
+            .attempt_record(lease(gone)?, &delivery, Ok(410), None)
     };
     store.webhooks.record(&attempt_record).await?;
 
@@ -276,7 +276,7 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
         let delivery = fixture.delivery(events[index]).await?;
         let attempt_record = fixture
             .build
-            .attempt_record((lease, &delivery), answer, known);
+            .attempt_record(lease, &delivery, answer, known);
         Ok(store.webhooks.record(&attempt_record).await?)
     };
     record(0, Ok(500), None).await?;
@@ -286,7 +286,7 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
     record(1, Err(SendError::Timeout), None).await?;
     ensure_eq!(failing().await?, Some(start), "a second failure");
     fixture
-        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
+        .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)
         .await?;
     ensure_eq!(failing().await?, None, "a new URL");
     fixture.build.advance(60);
@@ -309,9 +309,7 @@ pub async fn endpoint_failures_are_tracked_per_url(store: &Store) -> anyhow::Res
     ensure_eq!(failing().await?, Some(start), "works at the old URL");
     let gone = lease_of(&again, events[1])?;
     let delivery = fixture.delivery(events[1]).await?;
-    let attempt_record = fixture
-        .build
-        .attempt_record((gone, &delivery), Ok(410), None);
+    let attempt_record = fixture.build.attempt_record(gone, &delivery, Ok(410), None);
     let disables = EndpointChange::Disabled(DisableReason::Gone);
     ensure_eq!(attempt_record.after.endpoint, disables, "what 410 means");
     store.webhooks.record(&attempt_record).await?;

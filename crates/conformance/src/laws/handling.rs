@@ -29,7 +29,7 @@ use crate::{
 pub async fn a_lost_lease_cannot_close_a_notification(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let now = fixture.build.now();
-    let claim = async |id, length: Duration| fixture.claim_notification(id, (now, length)).await;
+    let claim = async |id, length: Duration| fixture.claim_notification(id, now, length).await;
     for (number, status) in NotificationStatus::ALL.iter().enumerate() {
         let is_end = !matches!(
             status,
@@ -117,7 +117,8 @@ async fn refused(
 /// written.
 fn handling(
     fixture: &Fixture,
-    (session, attempt): &(Session, Operation),
+    session: &Session,
+    attempt: &Operation,
     notification: NotificationId,
 ) -> UnitOfWork {
     let mut unit = fixture
@@ -141,7 +142,7 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
     fixture.endpoint().await?;
     let (session, attempt) = fixture.session_with_attempt().await?;
     let new = fixture.receive_notification("k").await?;
-    let unit = handling(&fixture, &(session, attempt.clone()), new.id);
+    let unit = handling(&fixture, &session, &attempt, new.id);
     fixture.commit(unit.clone()).await?;
     ensure_eq!(
         fixture.notification(new.id).await?.status,
@@ -162,7 +163,7 @@ pub async fn a_notification_is_handled_once(store: &Store) -> anyhow::Result<()>
         .notification_of(&fixture.merchant.account, None);
     ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
     for id in [new.id, outcome.id, unverified.id, fixture.build.id()] {
-        let late = handling(&fixture, &(unit.session.clone(), attempt.clone()), id);
+        let late = handling(&fixture, &unit.session, &attempt, id);
         ensure_err!(
             fixture.commit(late.clone()).await,
             CommitError::AlreadyHandled,
@@ -195,8 +196,7 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
     let (session, attempt) = fixture.session_with_attempt().await?;
     let new = fixture.receive_notification("k").await?;
     let now = fixture.build.now();
-    let pair = (session.clone(), attempt.clone());
-    let mut stale = handling(&fixture, &pair, new.id);
+    let mut stale = handling(&fixture, &session, &attempt, new.id);
     stale.session.version += 5;
     ensure_err!(
         fixture.commit(stale).await,
@@ -209,10 +209,10 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
         "its status"
     );
 
-    let over = fixture.claim_notification(new.id, (now, EXPIRED)).await?;
-    let held = fixture.claim_notification(new.id, (now, LONG)).await?;
+    let over = fixture.claim_notification(new.id, now, EXPIRED).await?;
+    let held = fixture.claim_notification(new.id, now, LONG).await?;
     for lost in [over, unknown_lease(&fixture, new.id)] {
-        let mut unit = handling(&fixture, &pair, new.id);
+        let mut unit = handling(&fixture, &session, &attempt, new.id);
         unit.lease = Some(lost);
         ensure_err!(
             fixture.commit(unit).await,
@@ -223,7 +223,7 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
         let status = fixture.notification(new.id).await?.status;
         ensure_eq!(status, NotificationStatus::Waiting, "its status");
     }
-    let mut unit = handling(&fixture, &pair, new.id);
+    let mut unit = handling(&fixture, &session, &attempt, new.id);
     unit.lease = Some(held);
     fixture.commit(unit.clone()).await?;
     ensure_eq!(fixture.load(session.id).await?, unit.session, "the session");
@@ -237,7 +237,7 @@ pub async fn handling_is_part_of_the_unit(store: &Store) -> anyhow::Result<()> {
         false,
         "the lease of what is over"
     );
-    let mut again = handling(&fixture, &(unit.session, attempt), new.id);
+    let mut again = handling(&fixture, &unit.session, &attempt, new.id);
     again.lease = Some(held);
     ensure_err!(
         fixture.commit(again).await,

@@ -56,7 +56,8 @@ async fn find_by_text(fixture: &Fixture, text: &str) -> anyhow::Result<Vec<Sessi
 async fn identifier(
     fixture: &Fixture,
     merchant: &oncharge_domain::merchant::Merchant,
-    (name, order): (&str, Option<&str>),
+    name: &str,
+    order: Option<&str>,
 ) -> anyhow::Result<Session> {
     let session = Session {
         reference: Reference::parse(name)?,
@@ -72,9 +73,9 @@ async fn identifier(
 pub async fn a_session_is_found_by_each_identifier(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let other = fixture.other_merchant().await?;
-    let first = identifier(&fixture, &fixture.merchant, ("ref-1", Some("shared"))).await?;
+    let first = identifier(&fixture, &fixture.merchant, "ref-1", Some("shared")).await?;
     fixture.build.advance(1);
-    let second = identifier(&fixture, &other, ("shared", Some("order-2"))).await?;
+    let second = identifier(&fixture, &other, "shared", Some("order-2")).await?;
     fixture.build.advance(1);
     let (third, attempt) = fixture.session_with_attempt().await?;
     let known = Operation {

@@ -58,7 +58,7 @@ pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::
     let fixture = Fixture::new(store).await?;
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
-    fixture.endpoint_at((&other, &other_key), ELSEWHERE).await?;
+    fixture.endpoint_at(&other, &other_key, ELSEWHERE).await?;
     let ours = new_events_of(&fixture, &fixture.merchant, 2 * PORTION + 3).await?;
     let theirs = new_events_of(&fixture, &other, PORTION + 1).await?;
     let webhooks = &store.webhooks;
@@ -104,7 +104,7 @@ pub async fn orphaned_deliveries_are_ended_in_batches(store: &Store) -> anyhow::
 pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     fixture
-        .endpoint_at((&fixture.merchant, &fixture.key), ELSEWHERE)
+        .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)
         .await?;
     let elsewhere = new_events_of(&fixture, &fixture.merchant, 1).await?;
     fixture.endpoint().await?;
@@ -143,12 +143,13 @@ pub async fn orphaned_deliveries_are_not_revived(store: &Store) -> anyhow::Resul
 /// Records a 410 response for this event.
 async fn disable(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
     let lease = fixture
-        .claim_delivery(event, (fixture.build.now(), LONG))
+        .claim_delivery(event, fixture.build.now(), LONG)
         .await?;
-    let claim = (lease, &fixture.delivery(event).await?);
     let attempt_record = AttemptRecord {
         audit: Some(fixture.build.audit(AuditAction::EndpointDisabled)),
-        ..fixture.build.attempt_record(claim, Ok(410), None)
+        ..fixture
+            .build
+            .attempt_record(lease, &fixture.delivery(event).await?, Ok(410), None)
     };
     Ok(fixture.store.webhooks.record(&attempt_record).await?)
 }

@@ -69,11 +69,11 @@ pub async fn first_attempts_go_out_in_order(store: &Store) -> anyhow::Result<()>
         [events[2]],
         "after a failure"
     );
-    let lease = fixture.claim_delivery(events[2], (now, LONG)).await?;
+    let lease = fixture.claim_delivery(events[2], now, LONG).await?;
     let delivery = fixture.delivery(events[2]).await?;
     store
         .webhooks
-        .record(&fixture.build.record_without_attempt((lease, &delivery)))
+        .record(&fixture.build.record_without_attempt(lease, &delivery))
         .await?;
     ensure_eq!(
         fixture.delivery(events[2]).await?.state,
@@ -149,7 +149,7 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
         "once it has"
     );
     let lease = fixture
-        .claim_delivery(open, (fixture.build.now(), LONG))
+        .claim_delivery(open, fixture.build.now(), LONG)
         .await?;
     store.queue.release(lease, start.plus_seconds(100)).await?;
     ensure_eq!(
@@ -162,8 +162,9 @@ pub async fn only_due_deliveries_are_claimed(store: &Store) -> anyhow::Result<()
         [open],
         "its new time"
     );
-    let claim = (start.plus_seconds(100), LONG);
-    let lease = fixture.claim_delivery(open, claim).await?;
+    let lease = fixture
+        .claim_delivery(open, start.plus_seconds(100), LONG)
+        .await?;
     fixture.record(open, lease, Ok(200)).await?;
     store.queue.release(lease, start).await?;
     let never = start.plus_seconds(10_000_000);
@@ -182,9 +183,9 @@ pub async fn deliveries_are_limited_per_merchant(store: &Store) -> anyhow::Resul
     let (two, two_key) = fixture.other_merchant_with_key().await?;
     let (three, three_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
-    for shop in [(&two, &two_key), (&three, &three_key)] {
+    for (merchant, key) in [(&two, &two_key), (&three, &three_key)] {
         fixture
-            .endpoint_at(shop, "https://many.example.com/hook")
+            .endpoint_at(merchant, key, "https://many.example.com/hook")
             .await?;
     }
     let one = fixture.merchant.clone();
@@ -253,7 +254,7 @@ pub async fn a_backlog_does_not_block_other_merchants(store: &Store) -> anyhow::
     let (other, other_key) = fixture.other_merchant_with_key().await?;
     fixture.endpoint().await?;
     fixture
-        .endpoint_at((&other, &other_key), "https://few.example.com/hook")
+        .endpoint_at(&other, &other_key, "https://few.example.com/hook")
         .await?;
     for _ in 0..8 {
         fixture.new_events(40).await?;
@@ -327,7 +328,7 @@ pub async fn a_delivery_with_an_expired_lease_can_be_claimed(store: &Store) -> a
     let (queue, now) = (&store.queue, fixture.build.now());
     let mut tokens = HashSet::new();
     for _ in 0..3 {
-        let lease = fixture.claim_delivery(event, (now, EXPIRED)).await?;
+        let lease = fixture.claim_delivery(event, now, EXPIRED).await?;
         ensure!(
             tokens.insert(lease.token.to_string()),
             "a token was given twice"
@@ -338,9 +339,9 @@ pub async fn a_delivery_with_an_expired_lease_can_be_claimed(store: &Store) -> a
             "a lease that is over"
         );
     }
-    let over = fixture.claim_delivery(event, (now, EXPIRED)).await?;
+    let over = fixture.claim_delivery(event, now, EXPIRED).await?;
     queue.release(over, now.plus_seconds(1000)).await?;
-    let held = fixture.claim_delivery(event, (now, LONG)).await?;
+    let held = fixture.claim_delivery(event, now, LONG).await?;
     queue.release(over, now).await?;
     ensure_eq!(queue.renew(held, LONG).await?, true, "a lease that holds");
     ensure_eq!(fixture.claimable_events(now).await?, [], "while it holds");

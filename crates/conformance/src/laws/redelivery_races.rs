@@ -37,7 +37,7 @@ async fn redeliver(fixture: &Fixture, event: EventId) -> anyhow::Result<()> {
 /// Claims the delivery, and reads it as a worker does.
 async fn begin(fixture: &Fixture, event: EventId) -> anyhow::Result<(Lease, Delivery)> {
     let lease = fixture
-        .claim_delivery(event, (fixture.build.now(), LONG))
+        .claim_delivery(event, fixture.build.now(), LONG)
         .await?;
     Ok((lease, fixture.delivery(event).await?))
 }
@@ -75,9 +75,7 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
     }
     let (lease, before) = begin(&fixture, last).await?;
     redeliver(&fixture, last).await?;
-    let tenth = fixture
-        .build
-        .attempt_record((lease, &before), Ok(500), None);
+    let tenth = fixture.build.attempt_record(lease, &before, Ok(500), None);
     ensure_eq!(
         tenth.after.delivery.state,
         DeliveryState::Dead,
@@ -97,9 +95,7 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
     let taken = fixture.new_event(&fixture.merchant).await?;
     let (lease, before) = begin(&fixture, taken).await?;
     redeliver(&fixture, taken).await?;
-    let attempt_record = fixture
-        .build
-        .attempt_record((lease, &before), Ok(200), None);
+    let attempt_record = fixture.build.attempt_record(lease, &before, Ok(200), None);
     store.webhooks.record(&attempt_record).await?;
     ensure_pending_again(&fixture, taken, 1).await?;
     fixture.attempt(taken, Ok(200)).await?;
@@ -109,7 +105,7 @@ pub async fn a_redelivery_survives_the_running_attempt(store: &Store) -> anyhow:
     redeliver(&fixture, given_up).await?;
     store
         .webhooks
-        .record(&fixture.build.record_without_attempt((lease, &before)))
+        .record(&fixture.build.record_without_attempt(lease, &before))
         .await?;
     ensure_pending_again(&fixture, given_up, 0).await
 }
@@ -121,12 +117,11 @@ pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result
     fixture.endpoint().await?;
     let event = fixture.new_event(&fixture.merchant).await?;
     let (lease, before) = begin(&fixture, event).await?;
-    let shop = (&fixture.merchant, &fixture.key);
-    let moved = fixture.endpoint_at(shop, ELSEWHERE).await?;
+    let moved = fixture
+        .endpoint_at(&fixture.merchant, &fixture.key, ELSEWHERE)
+        .await?;
     redeliver(&fixture, event).await?;
-    let gone = fixture
-        .build
-        .attempt_record((lease, &before), Ok(410), None);
+    let gone = fixture.build.attempt_record(lease, &before, Ok(410), None);
     store.webhooks.record(&gone).await?;
     ensure_pending_again(&fixture, event, 1).await?;
     ensure_eq!(
@@ -139,9 +134,7 @@ pub async fn a_redelivery_survives_a_url_change(store: &Store) -> anyhow::Result
 
     let (lease, before) = begin(&fixture, event).await?;
     redeliver(&fixture, event).await?;
-    let gone = fixture
-        .build
-        .attempt_record((lease, &before), Ok(410), None);
+    let gone = fixture.build.attempt_record(lease, &before, Ok(410), None);
     store.webhooks.record(&gone).await?;
     let state = fixture.delivery(event).await?.state;
     ensure_eq!(state, DeliveryState::Dead, "gone from where it goes");
@@ -166,9 +159,13 @@ pub async fn a_redelivery_survives_a_concurrent_record(store: &Store) -> anyhow:
     let claimed = store.queue.claim_deliveries(now, &any(), LONG).await?;
     let mut tasks = tokio::task::JoinSet::new();
     for (number, event) in events.iter().copied().enumerate() {
-        let claim = (lease_of(&claimed, event)?, &fixture.delivery(event).await?);
         let answer = Ok([200, 500][number / 2 % 2]);
-        let attempt_record = fixture.build.attempt_record(claim, answer, None);
+        let attempt_record = fixture.build.attempt_record(
+            lease_of(&claimed, event)?,
+            &fixture.delivery(event).await?,
+            answer,
+            None,
+        );
         let (recording, redelivering) = (store.webhooks.clone(), store.webhooks.clone());
         let merchant = fixture.merchant.id;
         let record = async move { anyhow::Ok(recording.record(&attempt_record).await?) };
@@ -215,7 +212,7 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
         }
         for (event, (lease, before), answer) in begun {
             ensure_eq!(store.queue.renew(lease, LONG).await?, true, "its lease");
-            let attempt_record = fixture.build.attempt_record((lease, &before), answer, None);
+            let attempt_record = fixture.build.attempt_record(lease, &before, answer, None);
             store.webhooks.record(&attempt_record).await?;
             let after = fixture.delivery(event).await?;
             ensure_eq!(
@@ -249,9 +246,7 @@ pub async fn an_attempt_is_recorded_after_its_delivery_ends(store: &Store) -> an
         [],
         "while it is held"
     );
-    let attempt_record = fixture
-        .build
-        .attempt_record((lease, &before), Ok(500), None);
+    let attempt_record = fixture.build.attempt_record(lease, &before, Ok(500), None);
     store.webhooks.record(&attempt_record).await?;
     ensure_pending_again(&fixture, event, 1).await
 }
@@ -275,7 +270,7 @@ pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Resu
         );
         let (lease, before) = begin(&fixture, event).await?;
         fixture.set(&failing(present)).await?;
-        let attempt_record = giving_up(&fixture, (lease, &before), start)?;
+        let attempt_record = giving_up(&fixture, lease, &before, start)?;
         store.webhooks.record(&attempt_record).await?;
         let (disabled, state) = if is_given_up {
             (Some(DisableReason::Failing), DeliveryState::Dead)
@@ -307,14 +302,15 @@ pub async fn a_recovered_endpoint_is_not_disabled(store: &Store) -> anyhow::Resu
 /// it.
 fn giving_up(
     fixture: &Fixture,
-    claim: (Lease, &Delivery),
+    lease: Lease,
+    delivery: &Delivery,
     failing_since: Timestamp,
 ) -> anyhow::Result<AttemptRecord> {
     let attempt_record = AttemptRecord {
         audit: Some(fixture.build.audit(AuditAction::EndpointDisabled)),
         ..fixture
             .build
-            .attempt_record(claim, Ok(500), Some(failing_since))
+            .attempt_record(lease, delivery, Ok(500), Some(failing_since))
     };
     let disables = EndpointChange::Disabled(DisableReason::Failing);
     ensure_eq!(attempt_record.after.endpoint, disables, "after five days");

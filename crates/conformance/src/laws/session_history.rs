@@ -224,8 +224,9 @@ async fn close_about(
     attempt: &Operation,
 ) -> anyhow::Result<(Operation, NewNotification)> {
     let notification = fixture.receive_notification("evt-about").await?;
-    let claim = (fixture.build.now(), LONG);
-    let lease = fixture.claim_notification(notification.id, claim).await?;
+    let lease = fixture
+        .claim_notification(notification.id, fixture.build.now(), LONG)
+        .await?;
     let outcome = NotificationOutcome {
         operation: Some(attempt.id),
         session: Some(session.id),

@@ -45,7 +45,8 @@ async fn ids(fixture: &Fixture, kind: StuckKind, now: Timestamp) -> anyhow::Resu
 /// the items.
 async fn stuck_past_budget(
     fixture: &Fixture,
-    (kind, since): (StuckKind, Timestamp),
+    kind: StuckKind,
+    since: Timestamp,
     wanted: &[String],
 ) -> anyhow::Result<Vec<StuckItem>> {
     let limit = since.plus_seconds(kind.budget_seconds());
@@ -109,7 +110,7 @@ pub async fn open_operations_are_stuck_past_their_budget(store: &Store) -> anyho
         belongs(item, mine, start)?;
     }
     let id = accepted.id.to_string();
-    let items = stuck_past_budget(&fixture, (StuckKind::Accepted, start), &[id]).await?;
+    let items = stuck_past_budget(&fixture, StuckKind::Accepted, start, &[id]).await?;
     belongs(items.first().context("an item")?, &accepted, start)?;
     ensure_eq!(
         ids(&fixture, StuckKind::Compensation, past).await?,
@@ -252,7 +253,7 @@ pub async fn late_deadlines_are_stuck(store: &Store) -> anyhow::Result<()> {
     fixture.build.advance(600);
     let second = fixture.session().await?;
     let (since, kind) = (first.expires_at, StuckKind::Deadline);
-    let items = stuck_past_budget(&fixture, (kind, since), &[first.id.to_string()]).await?;
+    let items = stuck_past_budget(&fixture, kind, since, &[first.id.to_string()]).await?;
     ensure_eq!(items[0].session, Some(first.id), "the session");
     ensure_eq!(items[0].merchant, Some(first.merchant), "the merchant");
     ensure_eq!(items[0].since, since, "since when");
@@ -297,7 +298,7 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
         fixture.build.advance(1);
         let new = fixture.receive_notification(&number.to_string()).await?;
         let lease = fixture
-            .claim_notification(new.id, (new.received_at, LONG))
+            .claim_notification(new.id, new.received_at, LONG)
             .await?;
         let mut outcome = fixture.build.notification_outcome(lease, *status);
         outcome.session = Some(session.id);
@@ -334,11 +335,10 @@ pub async fn notifications_are_stuck(store: &Store) -> anyhow::Result<()> {
     );
 
     let waiting = fixture.receive_notification("waiting").await?;
-    let since = (StuckKind::Waiting, now);
-    stuck_past_budget(&fixture, since, &[waiting.id.to_string()]).await?;
-    let lease = fixture.claim_notification(waiting.id, (now, LONG)).await?;
+    stuck_past_budget(&fixture, StuckKind::Waiting, now, &[waiting.id.to_string()]).await?;
+    let lease = fixture.claim_notification(waiting.id, now, LONG).await?;
     store.queue.release(lease, now.plus_seconds(86_400)).await?;
-    stuck_past_budget(&fixture, since, &[waiting.id.to_string()]).await?;
+    stuck_past_budget(&fixture, StuckKind::Waiting, now, &[waiting.id.to_string()]).await?;
     Ok(())
 }
 
@@ -352,7 +352,7 @@ pub async fn failing_endpoints_are_stuck(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(ids(&fixture, kind, late).await?, [""; 0], "a new one");
     let event = fixture.new_event(&fixture.merchant).await?;
     fixture.attempt(event, Ok(500)).await?;
-    let items = stuck_past_budget(&fixture, (kind, start), &[endpoint.id.to_string()]).await?;
+    let items = stuck_past_budget(&fixture, kind, start, &[endpoint.id.to_string()]).await?;
     let item = items.first().context("an item")?;
     ensure_eq!(item.merchant, Some(fixture.merchant.id), "the merchant");
     ensure_eq!(item.session, None, "the session");
@@ -379,7 +379,7 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     let start = fixture.build.now();
     let events = fixture.new_events(2).await?;
     let kind = StuckKind::Delivery;
-    let items = stuck_past_budget(&fixture, (kind, start), &[events[0].to_string()]).await?;
+    let items = stuck_past_budget(&fixture, kind, start, &[events[0].to_string()]).await?;
     let item = items.first().context("an item")?;
     ensure_eq!(item.merchant, Some(fixture.merchant.id), "the merchant");
     let delivery = fixture.delivery(events[0]).await?;
@@ -398,7 +398,7 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
     );
 
     let late = start.plus_seconds(1000);
-    let lease = fixture.claim_delivery(events[0], (start, LONG)).await?;
+    let lease = fixture.claim_delivery(events[0], start, LONG).await?;
     let first = [events[0].to_string()];
     ensure_eq!(
         ids(&fixture, kind, late).await?,
@@ -412,7 +412,7 @@ pub async fn late_deliveries_are_stuck(store: &Store) -> anyhow::Result<()> {
         [events[1].to_string()],
         "the second's turn"
     );
-    let lease = fixture.claim_delivery(events[1], (start, EXPIRED)).await?;
+    let lease = fixture.claim_delivery(events[1], start, EXPIRED).await?;
     ensure_eq!(
         store.queue.renew(lease, LONG).await?,
         false,
@@ -448,7 +448,7 @@ pub async fn postponed_deliveries_are_stuck(store: &Store) -> anyhow::Result<()>
     let start = fixture.build.now();
     let events = fixture.new_events(2).await?;
     let (kind, late) = (StuckKind::Delivery, start.plus_seconds(1000));
-    let lease = fixture.claim_delivery(events[0], (start, LONG)).await?;
+    let lease = fixture.claim_delivery(events[0], start, LONG).await?;
     store.queue.release(lease, late.plus_seconds(60)).await?;
     let first = [events[0].to_string()];
     ensure_eq!(

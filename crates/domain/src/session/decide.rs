@@ -92,7 +92,7 @@ impl Session {
                 amount,
                 reference,
             } => {
-                draft.refund((operation, refund), amount, reference)?;
+                draft.refund(operation, refund, amount, reference)?;
             }
             Input::Deadline { operation } => draft.deadline(operation),
             Input::PspUpdate(psp_update) => psp_update::apply(&mut draft, *psp_update)?,

@@ -38,7 +38,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
         }
         OperationKind::Refund(_) => refund::apply(draft, update),
         OperationKind::Compensation { of, by, round } => {
-            compensation::apply(draft, update, (of, by, round));
+            compensation::apply(draft, update, of, by, round);
             Ok(())
         }
     }

@@ -212,7 +212,9 @@ impl Delivery {
         mut self,
         attempt: &DeliveryAttempt,
         retry_after: Option<Duration>,
-        (failing_since, speed, now): (Option<Timestamp>, ScheduleSpeed, Timestamp),
+        failing_since: Option<Timestamp>,
+        speed: ScheduleSpeed,
+        now: Timestamp,
     ) -> DeliveryOutcome {
         self.attempts = self.attempts.max(attempt.number);
         if attempt.is_success() {
@@ -296,7 +298,7 @@ mod tests {
         let asked = retry_after.map(Duration::seconds);
         for number in 1.. {
             let attempt = answered(number, status);
-            let after = delivery.apply_attempt(&attempt, asked, (Some(at(0)), speed, at(0)));
+            let after = delivery.apply_attempt(&attempt, asked, Some(at(0)), speed, at(0));
             delivery = after.delivery;
             match after.next_try_at {
                 Some(next) => waits.push(next.since(at(0)).as_seconds_f64()),
@@ -348,7 +350,9 @@ mod tests {
             let after = delivery().apply_attempt(
                 &answered(1, status),
                 None,
-                (None, ScheduleSpeed::Real, at(0)),
+                None,
+                ScheduleSpeed::Real,
+                at(0),
             );
             let delivered = after.delivery.state == DeliveryState::Delivered;
             assert_eq!(delivered, taken, "{status}");
@@ -364,7 +368,7 @@ mod tests {
     #[test]
     fn gone_and_failing_endpoints_are_disabled() {
         let gone =
-            delivery().apply_attempt(&answered(1, 410), None, (None, ScheduleSpeed::Real, at(0)));
+            delivery().apply_attempt(&answered(1, 410), None, None, ScheduleSpeed::Real, at(0));
         assert_eq!(gone.endpoint, EndpointChange::Disabled(DisableReason::Gone));
         assert_eq!(
             (gone.delivery.state, gone.next_try_at),
@@ -373,7 +377,7 @@ mod tests {
         let days = |seconds: i64| {
             let since = Some(at(-seconds));
             delivery()
-                .apply_attempt(&answered(1, 500), None, (since, ScheduleSpeed::Real, at(0)))
+                .apply_attempt(&answered(1, 500), None, since, ScheduleSpeed::Real, at(0))
                 .endpoint
         };
         assert_eq!(days(5 * 86_400 - 1), EndpointChange::None);
@@ -384,7 +388,9 @@ mod tests {
         let given_up = delivery().apply_attempt(
             &answered(1, 500),
             None,
-            (Some(at(-5 * 86_400)), ScheduleSpeed::Real, at(0)),
+            Some(at(-5 * 86_400)),
+            ScheduleSpeed::Real,
+            at(0),
         );
         assert_eq!(
             (given_up.delivery.state, given_up.next_try_at),
@@ -394,7 +400,9 @@ mod tests {
         let well = delivery().apply_attempt(
             &answered(1, 200),
             None,
-            (Some(at(-9)), ScheduleSpeed::Real, at(0)),
+            Some(at(-9)),
+            ScheduleSpeed::Real,
+            at(0),
         );
         assert_eq!(well.endpoint, EndpointChange::Recovered);
     }

@@ -57,11 +57,7 @@ pub(crate) fn add_commands(world: &World, actions: &mut Vec<Action>) {
     }
 }
 
-pub(crate) fn add_flight(
-    world: &World,
-    (place, flight): (usize, &Flight),
-    actions: &mut Vec<Action>,
-) {
+pub(crate) fn add_flight(world: &World, place: usize, flight: &Flight, actions: &mut Vec<Action>) {
     if flight.result.is_some() {
         actions.push(Action::ApplyResult(place));
         return;

@@ -94,14 +94,14 @@ impl InboxModel {
     fn starting(budget: &Budget, faults: u8, mutation: Option<Mutation>) -> Self {
         let new = World::new(None, budget.clone());
         let mut authorized = new.clone();
-        execute(&mut authorized, (Command::Pay, Choice::Done));
+        execute(&mut authorized, Command::Pay, Choice::Done);
         authorized.budget.pays = 0;
         let mut captured = authorized.clone();
         captured.psp.notifications.clear();
-        execute(&mut captured, (Command::Capture(AMOUNT), Choice::Done));
+        execute(&mut captured, Command::Capture(AMOUNT), Choice::Done);
         let mut refunded = captured.clone();
         refunded.psp.notifications.clear();
-        execute(&mut refunded, (Command::Refund(AMOUNT), Choice::Accepted));
+        execute(&mut refunded, Command::Refund(AMOUNT), Choice::Accepted);
         let refund = refunded.psp.undecided()[0];
         refunded.psp.finish(refund, true);
         refunded.budget.commands = 0;
@@ -116,7 +116,7 @@ impl InboxModel {
 }
 
 /// A command is carried out without a hitch.
-fn execute(world: &mut World, (command, choice): (Command, Choice)) {
+fn execute(world: &mut World, command: Command, choice: Choice) {
     world.command(command).unwrap();
     let mut flight = world.flights.pop().unwrap();
     let answer = world.arrive(flight.operation, choice);

@@ -112,8 +112,13 @@ fn print_welcome(sandbox: &Sandbox) {
         "reference": "order-42",
         "return_url": "https://shop.example.com/thank-you",
     });
-    let target = (urls.api.as_str(), "POST", "/v1/checkout/sessions");
-    let curl = sign::curl(&sandbox.credentials, target, Some(&body.to_string()));
+    let curl = sign::curl(
+        &sandbox.credentials,
+        urls.api.as_str(),
+        "POST",
+        "/v1/checkout/sessions",
+        Some(&body.to_string()),
+    );
     print(format_args!(
         "OnCharge is ready.
 

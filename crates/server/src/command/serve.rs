@@ -67,13 +67,20 @@ impl Serve {
             .and_then(ReservedPort::listen)
             .with_context(|| port_error("network.ops_port", network.ops_port))?;
         let ops_server = OpsServer::start(ops, &settings.network)?;
-        let opening = Components::for_server(&settings, &keys, (&data_dir, &base_url));
+        let opening = Components::for_server(&settings, &keys, &data_dir, &base_url);
         let Some(components) = shutdown.run_until_requested(opening).await? else {
             return Ok(());
         };
         server::warn_of_unconfigured_accounts(&components.app).await;
-        let at = (reserved_port, ops_server);
-        let running = server::start(&settings, &components, at, (self.role, None)).await?;
+        let running = server::start(
+            &settings,
+            &components,
+            reserved_port,
+            ops_server,
+            self.role,
+            None,
+        )
+        .await?;
         tracing::info!(url = base_url, role = self.role.name(), "serving");
         shutdown.requested().await;
         running.stop().await;

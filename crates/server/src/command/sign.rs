@@ -68,7 +68,9 @@ impl Sign {
         };
         telemetry::print(curl(
             &credentials,
-            (base_url.trim_end_matches('/'), &method, &self.path),
+            base_url.trim_end_matches('/'),
+            &method,
+            &self.path,
             body.as_deref(),
         ));
         Ok(())
@@ -87,7 +89,9 @@ fn base_url_from_environment() -> Option<String> {
 /// Builds a signed curl command.
 pub(crate) fn curl(
     credentials: &Credentials,
-    (base_url, method, path): (&str, &str, &str),
+    base_url: &str,
+    method: &str,
+    path: &str,
     body: Option<&str>,
 ) -> String {
     let timestamp = SystemClock.now().unix_seconds().to_string();

@@ -29,7 +29,8 @@ const REGISTERED_URLS_FILE: &str = "webhook-endpoint.json";
 pub(super) async fn register(
     components: &Components,
     credentials: &Credentials,
-    (data_dir, shop): (&Path, &str),
+    data_dir: &Path,
+    shop: &str,
 ) -> anyhow::Result<()> {
     let merchant: MerchantId = credentials
         .merchant_id
@@ -48,7 +49,7 @@ pub(super) async fn register(
     let url = EndpointUrl::parse(&format!("{shop}{WEBHOOK_PATH}"), true)
         .context("the demo shop's URL")?;
     let mut registered = read(data_dir)?;
-    if !needs_registration(current.as_ref(), &registered, (&url, key.id)) {
+    if !needs_registration(current.as_ref(), &registered, &url, key.id) {
         return Ok(());
     }
     // The list contains both URLs during the change: after a crash in between, the endpoint is
@@ -84,7 +85,8 @@ pub(super) fn signing_secret(
 fn needs_registration(
     current: Option<&WebhookEndpoint>,
     registered: &[String],
-    (url, key): (&EndpointUrl, ApiKeyId),
+    url: &EndpointUrl,
+    key: ApiKeyId,
 ) -> bool {
     let Some(current) = current else {
         return true;
@@ -147,7 +149,7 @@ mod tests {
         let new = EndpointUrl::parse(NEW, true).unwrap();
         let is_set = |current: Option<WebhookEndpoint>, registered: &[&str]| {
             let registered: Vec<_> = registered.iter().map(|&url| url.to_owned()).collect();
-            needs_registration(current.as_ref(), &registered, (&new, key()))
+            needs_registration(current.as_ref(), &registered, &new, key())
         };
         assert!(is_set(None, &[]), "where none is set");
         assert!(is_set(Some(at(OLD)), &[OLD]), "the former port");

@@ -112,7 +112,7 @@ impl Sandbox {
         address::write(data_dir, &urls.api)?;
         server::log_start(&settings, Role::All, data_dir);
         let ops_server = OpsServer::start(ops.listen()?, &settings.network)?;
-        let opening = Components::for_server(&settings, &keys, (data_dir, &urls.api));
+        let opening = Components::for_server(&settings, &keys, data_dir, &urls.api);
         let components = match shutdown {
             Some(shutdown) => shutdown.run_until_requested(opening).await?,
             None => Some(opening.await?),
@@ -123,7 +123,7 @@ impl Sandbox {
         };
         let credentials =
             merchant::ensure_merchant(&components, data_dir, options.capture_delay).await?;
-        endpoint::register(&components, &credentials, (data_dir, &urls.shop)).await?;
+        endpoint::register(&components, &credentials, data_dir, &urls.shop).await?;
         let secret = endpoint::signing_secret(&components, &credentials)?;
         let shop = shop::start(
             reserved_shop_port.listen()?,
@@ -133,8 +133,15 @@ impl Sandbox {
             data_dir,
         )?;
         let shop_url = Some(urls.shop.clone());
-        let at = (Some(api), ops_server);
-        let server = server::start(&settings, &components, at, (Role::All, shop_url)).await?;
+        let server = server::start(
+            &settings,
+            &components,
+            Some(api),
+            ops_server,
+            Role::All,
+            shop_url,
+        )
+        .await?;
         Ok(Some(Self {
             urls,
             credentials,

@@ -51,7 +51,7 @@ pub(super) fn entries(
 ) -> Vec<Entry> {
     let mut entries = vec![placed(order)];
     let sightings = order.sightings.iter().enumerate();
-    entries.extend(sightings.map(|(index, record)| status(order, payment, (index, record))));
+    entries.extend(sightings.map(|(index, record)| status(order, payment, index, record)));
     // The API lists refunds newest first.
     let refunds = payment.map(|payment| payment.refunds.iter().rev());
     entries.extend(refunds.into_iter().flatten().map(refund));
@@ -168,11 +168,7 @@ fn placed(order: &Order) -> Entry {
     }
 }
 
-fn status(
-    order: &Order,
-    payment: Option<&Payment>,
-    (index, record): (usize, &StatusRecord),
-) -> Entry {
+fn status(order: &Order, payment: Option<&Payment>, index: usize, record: &StatusRecord) -> Entry {
     let session = payment.map(|payment| &payment.session);
     let captured = session.map_or(order.total, |session| {
         Dollars::cents(session.amount_captured)

@@ -7,12 +7,35 @@ use serde_json::{Value, json};
 
 use crate::support::{Database, Dev, Shop};
 
-/// The languages, as the page names them, with what runs them.
-const LANGUAGES: [(&str, &str, &str); 4] = [
-    ("curl", "sh", "example.sh"),
-    ("python", "python3", "example.py"),
-    ("node", "node", "example.mjs"),
-    ("php", "php", "example.php"),
+/// A language of the examples.
+struct Language {
+    /// As the page names it.
+    name: &'static str,
+    interpreter: &'static str,
+    file: &'static str,
+}
+
+const LANGUAGES: [Language; 4] = [
+    Language {
+        name: "curl",
+        interpreter: "sh",
+        file: "example.sh",
+    },
+    Language {
+        name: "python",
+        interpreter: "python3",
+        file: "example.py",
+    },
+    Language {
+        name: "node",
+        interpreter: "node",
+        file: "example.mjs",
+    },
+    Language {
+        name: "php",
+        interpreter: "php",
+        file: "example.php",
+    },
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -20,43 +43,40 @@ async fn reference_examples_run_in_every_language() {
     let dev = Dev::start(Database::Sqlite, &[]).await;
     let shop = dev.shop();
     let page = Page::of(&shop).await;
-    for language in LANGUAGES {
+    for language in &LANGUAGES {
         let run = |operation: &str, ids: &[(&str, &str)]| page.run(&dev, language, operation, ids);
+        let language = language.name;
         let created = run("createSession", &[]);
-        assert_eq!(created["status"], "created", "{language:?}: {created}");
+        assert_eq!(created["status"], "created", "{language}: {created}");
         let own = created["session_id"].as_str().unwrap();
 
         // GET, with an id in the path and with a query.
         let session = run("getSession", &[("cs_", own)]);
-        assert_eq!(session["session_id"], own, "{language:?}");
+        assert_eq!(session["session_id"], own, "{language}");
         let list = run("listSessions", &[]);
-        assert_eq!(list["data"][0]["session_id"], own, "{language:?}: {list}");
+        assert_eq!(list["data"][0]["session_id"], own, "{language}: {list}");
 
         // POST without a body, and with one that holds an id.
         let id = authorized(&shop).await;
         let captured = run("captureSession", &[("cs_", &id)]);
-        assert_eq!(captured["status"], "captured", "{language:?}: {captured}");
+        assert_eq!(captured["status"], "captured", "{language}: {captured}");
         let ordered = run("createRefund", &[("cs_", &id)]);
         assert_eq!(
             ordered["status"], "refund_requested",
-            "{language:?}: {ordered}"
+            "{language}: {ordered}"
         );
         let refund = ordered["refund_id"].as_str().unwrap();
         let refund = run("getRefund", &[("ref_", refund)]);
-        assert_eq!(refund["session_id"], id, "{language:?}");
+        assert_eq!(refund["session_id"], id, "{language}");
 
         // PUT and DELETE.
         let endpoint = run("setWebhookEndpoint", &[]);
-        assert_eq!(endpoint["enabled"], true, "{language:?}: {endpoint}");
-        assert_eq!(
-            run("removeWebhookEndpoint", &[]),
-            Value::Null,
-            "{language:?}"
-        );
+        assert_eq!(endpoint["enabled"], true, "{language}: {endpoint}");
+        assert_eq!(run("removeWebhookEndpoint", &[]), Value::Null, "{language}");
         assert_eq!(
             shop.get("/v1/webhook_endpoint").await.status,
             404,
-            "{language:?}"
+            "{language}"
         );
     }
 }
@@ -101,13 +121,12 @@ impl Page {
     }
 
     /// Runs it with real ids in place of the example's; what it prints, null for nothing.
-    fn run(
-        &self,
-        dev: &Dev,
-        (language, interpreter, file): (&str, &str, &str),
-        operation: &str,
-        ids: &[(&str, &str)],
-    ) -> Value {
+    fn run(&self, dev: &Dev, language: &Language, operation: &str, ids: &[(&str, &str)]) -> Value {
+        let Language {
+            name: language,
+            interpreter,
+            file,
+        } = language;
         let mut code = self.example(operation, language);
         for (prefix, id) in ids {
             code = with_id(&code, prefix, id);

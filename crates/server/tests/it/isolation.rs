@@ -72,11 +72,11 @@ async fn time_to_deliver_to_quick_merchants(
             let store =
                 SqliteStore::open(file, keyring(MASTER), entropy(), Arc::new(FakeClock::new()))
                     .unwrap();
-            with_due_events(Arc::new(store), (&base, hanging)).await
+            with_due_events(Arc::new(store), &base, hanging).await
         }
         Some(url) => {
             let store = PostgresStore::connect(&url, keyring(MASTER), entropy(), 8);
-            with_due_events(Arc::new(store.await.unwrap()), (&base, hanging)).await
+            with_due_events(Arc::new(store.await.unwrap()), &base, hanging).await
         }
     };
     let started = Instant::now();
@@ -100,7 +100,7 @@ async fn time_to_deliver_to_quick_merchants(
 }
 
 /// The use cases on this store, with merchants whose events are due.
-async fn with_due_events<S>(store: Arc<S>, (base, hanging): (&str, usize)) -> App
+async fn with_due_events<S>(store: Arc<S>, base: &str, hanging: usize) -> App
 where
     S: CheckoutRepository
         + MerchantRepository
@@ -118,7 +118,7 @@ where
         for number in 0..count {
             let merchant = build.merchant();
             let url = format!("{base}/{path}/{number}");
-            create_merchant(&*store, &build, (&merchant, &url)).await;
+            create_merchant(&*store, &build, &merchant, &url).await;
             for _ in 0..EVENTS {
                 let mut session = build.session(&merchant);
                 // PostgreSQL judges by its own clock: it must not expire meanwhile.
@@ -156,7 +156,8 @@ where
 async fn create_merchant(
     store: &(impl MerchantRepository + WebhookRepository),
     build: &Builder,
-    (merchant, url): (&Merchant, &str),
+    merchant: &Merchant,
+    url: &str,
 ) {
     let (key, hash) = build.api_key(merchant);
     let made = build.audit(AuditAction::MerchantCreated);

@@ -67,7 +67,7 @@ async fn sigterm_under_load(database: Database) {
     let clients: Vec<_> = (0..CLIENTS)
         .map(|client| {
             let (shop, stopped, made) = (shop.clone(), stopped.clone(), made.clone());
-            tokio::spawn(create_until(shop, client, (stopped, made)))
+            tokio::spawn(create_until(shop, client, stopped, made))
         })
         .collect();
     wait_for_refunds(&shop, &id, REFUNDS).await;
@@ -125,7 +125,8 @@ async fn create(shop: &Shop, key: &str) -> Result<crate::support::ApiResponse, r
 async fn create_until(
     shop: Shop,
     client: u64,
-    (stopped, made): (Arc<AtomicBool>, Arc<AtomicU64>),
+    stopped: Arc<AtomicBool>,
+    made: Arc<AtomicU64>,
 ) -> Vec<(String, Option<Value>)> {
     let mut created = Vec::new();
     for number in 0.. {

@@ -93,7 +93,8 @@ impl Audit {
     pub(crate) async fn redeliver(
         &mut self,
         clients: &Clients,
-        (cluster, database_state): (&Cluster, &DatabaseState),
+        cluster: &Cluster,
+        database_state: &DatabaseState,
     ) {
         let mut asked = Vec::new();
         let dead = database_state.dead().await;
@@ -132,7 +133,7 @@ impl Audit {
     async fn request_redelivery(&mut self, clients: &Clients, merchant: usize, event: &str) {
         let shop = clients.shop(merchant, &mut SeededRng::from_numbers(&[5]));
         let target = format!("/v1/events/{event}/redeliver");
-        let response = shop.try_call("POST", &target, ("{}", None)).await.unwrap();
+        let response = shop.try_call("POST", &target, "{}", None).await.unwrap();
         if response.status != 202 {
             self.findings
                 .push(format!("{target} was answered {response:?}"));
@@ -168,7 +169,8 @@ impl Audit {
     pub(crate) async fn check_orders(
         &mut self,
         clients: &Clients,
-        (cluster, plan): (&Cluster, &RoundPlan),
+        cluster: &Cluster,
+        plan: &RoundPlan,
         order_records: &[OrderRecord],
     ) -> String {
         let round_data = RoundData {

@@ -103,7 +103,7 @@ impl Clients {
     }
 
     async fn send(&self, shop: &Shop, request: &Request, limit: Duration) -> Option<ApiResponse> {
-        let call = shop.try_call("POST", &request.target, (&request.body, Some(&request.key)));
+        let call = shop.try_call("POST", &request.target, &request.body, Some(&request.key));
         let response = self.record(timeout(limit, call).await)?;
         if is_final(&response) {
             return Some(response);
@@ -136,7 +136,7 @@ impl Clients {
     ) -> Option<Value> {
         while !self.is_over() {
             let shop = self.shop(merchant, rng);
-            let call = shop.try_call("GET", target, ("", None));
+            let call = shop.try_call("GET", target, "", None);
             match self.record(timeout(TIMEOUT, call).await) {
                 Some(response) if response.status == 200 => return Some(response.json()),
                 _ => sleep(rng.millis(30, 200)).await,
@@ -174,7 +174,7 @@ impl Clients {
             if self.is_over() {
                 return None;
             }
-            let response = self.shopper(order_record, rng, ("pay", Some(&body))).await;
+            let response = self.shopper(order_record, rng, "pay", Some(&body)).await;
             if response.as_ref().is_some_and(is_final) {
                 break;
             }
@@ -188,7 +188,8 @@ impl Clients {
         &self,
         order_record: &mut OrderRecord,
         rng: &mut SeededRng,
-        (act, body): (&str, Option<&Value>),
+        act: &str,
+        body: Option<&Value>,
     ) -> Option<ApiResponse> {
         let (id, pay_token) = order_record.session.clone()?;
         let shop = self.shop(order_record.merchant, rng);
@@ -219,7 +220,7 @@ impl Clients {
         let until = Instant::now() + Duration::from_secs(4);
         let mut last = None;
         while !self.is_over() && Instant::now() < until {
-            let seen = self.shopper(order_record, rng, ("status", None)).await;
+            let seen = self.shopper(order_record, rng, "status", None).await;
             if let Some(response) = seen.filter(|response| response.status == 200) {
                 let seen = response.json();
                 let waits = seen["status"] == "pending" && seen["next"]["type"] == "none";

@@ -89,7 +89,7 @@ impl Cluster {
         let receiver = Receiver::start(number, pair["api_secret"].as_str().unwrap()).await;
         let body = json!({ "url": receiver.url }).to_string();
         let shop = Shop::new(&pair);
-        let set = shop.try_call("PUT", "/v1/webhook_endpoint", (&body, None));
+        let set = shop.try_call("PUT", "/v1/webhook_endpoint", &body, None);
         let set = set.await.unwrap();
         assert_eq!(set.status, 200, "{set:?}");
         receiver.set_signing_secret(set.json()["signing_secret"].as_str().unwrap());

@@ -227,7 +227,7 @@ mod tests {
     }
 
     /// An attempt that began and ended so many milliseconds after the start.
-    fn arrival(event: &Value, reply: Reply, (began, ended): (u64, u64), start: Instant) -> Arrival {
+    fn arrival(event: &Value, reply: Reply, began: u64, ended: u64, start: Instant) -> Arrival {
         Arrival {
             at: start + Duration::from_millis(began),
             ended: start + Duration::from_millis(ended),
@@ -251,9 +251,9 @@ mod tests {
         let (ok, failed, start) = (Reply::Status(200), Reply::Status(500), Instant::now());
         let both = || {
             vec![
-                arrival(&events[0], failed, (0, 1), start),
-                arrival(&events[1], ok, (1, 2), start),
-                arrival(&events[0], ok, (20, 21), start),
+                arrival(&events[0], failed, 0, 1, start),
+                arrival(&events[1], ok, 1, 2, start),
+                arrival(&events[0], ok, 20, 21, start),
             ]
         };
         let findings = |arrivals: Vec<Arrival>| {
@@ -278,14 +278,14 @@ mod tests {
         let begins_early = |all: &mut Vec<Arrival>| all[0].ended = start + Duration::from_millis(5);
         assert_eq!(change(&begins_early), 1, "beside the one before");
         let unlisted = event(3, "payment.captured", "captured");
-        let more = arrival(&unlisted, ok, (30, 31), start);
+        let more = arrival(&unlisted, ok, 30, 31, start);
         assert_eq!(change(&|all| all.push(more.clone())), 1, "not listed");
     }
 
     #[test]
     fn deliveries_to_another_merchant_or_wrongly_signed_are_found() {
         let event = event(1, "payment.expired", "expired");
-        let mut one = arrival(&event, Reply::Status(200), (0, 1), Instant::now());
+        let mut one = arrival(&event, Reply::Status(200), 0, 1, Instant::now());
         let ours = BTreeSet::from(["cs_1"]);
         assert_eq!(
             delivery_log(vec![one.clone()]).problems(&ours),

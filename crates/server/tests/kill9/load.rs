@@ -63,11 +63,12 @@ async fn expire(clients: &Clients, order_record: &mut OrderRecord, rng: &mut See
         return;
     };
     let target = format!("/v1/checkout/sessions/{id}/expire");
-    let to = (RequestKind::Expire, target);
     let mut request = request(
         &order_record.reference,
-        to,
-        (&json!({}), order_record.amount),
+        RequestKind::Expire,
+        target,
+        &json!({}),
+        order_record.amount,
     );
     clients.post(order_record.merchant, rng, &mut request).await;
     order_record.requests.push(request);
@@ -87,7 +88,7 @@ fn new_order(clients: &Clients, rng: &mut SeededRng, reference: &str) -> OrderRe
     let merchants = u64::try_from(clients.merchants()).unwrap();
     let merchant = usize::try_from(rng.between(0, merchants - 1)).unwrap();
     let target = "/v1/checkout/sessions".to_owned();
-    let create = request(reference, (RequestKind::Create, target), (&body, amount));
+    let create = request(reference, RequestKind::Create, target, &body, amount);
     OrderRecord {
         merchant,
         reference: reference.to_owned(),
@@ -101,8 +102,10 @@ fn new_order(clients: &Clients, rng: &mut SeededRng, reference: &str) -> OrderRe
 
 fn request(
     reference: &str,
-    (kind, target): (RequestKind, String),
-    (body, amount): (&Value, i64),
+    kind: RequestKind,
+    target: String,
+    body: &Value,
+    amount: i64,
 ) -> Request {
     Request {
         kind,
@@ -159,12 +162,12 @@ async fn pay(
                 // Given up on one device while it is passed on the other.
                 let other = order_record.clone();
                 let abandon = json!({});
-                let abandoned = clients.shopper(order_record, rng, ("abandon", Some(&abandon)));
+                let abandoned = clients.shopper(order_record, rng, "abandon", Some(&abandon));
                 tokio::join!(abandoned, clients.end_challenge(&other, &url, "pass"));
             }
             81..=92 => {
                 clients
-                    .shopper(order_record, rng, ("abandon", Some(&json!({}))))
+                    .shopper(order_record, rng, "abandon", Some(&json!({})))
                     .await;
             }
             // The shopper closes the page and is not seen again.
@@ -192,7 +195,7 @@ async fn end_authorization(
         };
         let target = format!("/v1/checkout/sessions/{id}/{name}");
         let asked = amount.unwrap_or(order_record.amount);
-        request(&order_record.reference, (kind, target), (&body, asked))
+        request(&order_record.reference, kind, target, &body, asked)
     };
     let mut requests = match (order_record.capture_mode(), rng.between(1, 100)) {
         // Captured with the authorisation, left to the clock, or left alone.
@@ -253,8 +256,13 @@ async fn refund(
         let body = json!({
             "session_id": id, "amount": amount, "currency": order_record.currency, "reference": reference,
         });
-        let to = (RequestKind::Refund, "/v1/refunds".to_owned());
-        requests.push(request(&reference, to, (&body, amount)));
+        requests.push(request(
+            &reference,
+            RequestKind::Refund,
+            "/v1/refunds".to_owned(),
+            &body,
+            amount,
+        ));
     }
     if rng.chance(50) {
         send_concurrently(clients, order_record.merchant, rng, &mut requests).await;

@@ -81,8 +81,8 @@ async fn run_all_rounds(name: &'static str, database_state: Arc<DatabaseState>, 
     );
     let mut audit = Audit::default();
     for round in 0..rounds {
-        let plan = RoundPlan::new((seed, round), &cluster.participants());
-        run_round((name, &database_state), &cluster, &plan, &mut audit).await;
+        let plan = RoundPlan::new(seed, round, &cluster.participants());
+        run_round(name, &database_state, &cluster, &plan, &mut audit).await;
         if round + 1 == rounds && audit.findings().is_empty() {
             // Once more over everything.
             audit.operators(&cluster, &began).await;
@@ -112,7 +112,8 @@ fn now() -> String {
 }
 
 async fn run_round(
-    (name, database_state): (&str, &DatabaseState),
+    name: &str,
+    database_state: &DatabaseState,
     cluster: &Arc<Cluster>,
     plan: &RoundPlan,
     audit: &mut Audit,
@@ -143,9 +144,9 @@ async fn run_round(
     let (last, quiet) = (audit.last().to_owned(), quiet.elapsed());
     let audited = Instant::now();
     let auditors = Clients::new(cluster, Instant::now() + audit::READ_TIMEOUT);
-    audit.redeliver(&auditors, (cluster, database_state)).await;
+    audit.redeliver(&auditors, cluster, database_state).await;
     let seen = audit
-        .check_orders(&auditors, (cluster, plan), &order_records)
+        .check_orders(&auditors, cluster, plan, &order_records)
         .await;
     audit.check_databases(database_state).await;
     audit.operators(cluster, &began).await;

@@ -231,7 +231,7 @@ mod tests {
 
     use super::disagreements;
 
-    fn session(status: &str, (authorized, captured, refunded): (i64, i64, i64)) -> Value {
+    fn session(status: &str, authorized: i64, captured: i64, refunded: i64) -> Value {
         json!({
             "status": status, "amount": 100, "currency": "EUR", "psp_reference": "p1",
             "amount_authorized": authorized, "amount_captured": captured,
@@ -245,7 +245,7 @@ mod tests {
         session
     }
 
-    fn entry(kind: &str, amount: i64, (payment, key): (&str, &str)) -> Value {
+    fn entry(kind: &str, amount: i64, payment: &str, key: &str) -> Value {
         json!({
             "kind": kind, "amount": amount, "currency": "EUR", "psp_reference": payment,
             "idempotency_key": key,
@@ -259,14 +259,14 @@ mod tests {
     #[test]
     fn matching_ledgers_have_no_disagreement() {
         let ledger = [
-            entry("authorise", 100, ("p0", "a")),
-            entry("authorise", 100, ("p1", "b")),
-            entry("void", 100, ("p0", "c")),
-            entry("capture", 60, ("p1", "d")),
-            entry("void", 40, ("p1", "d")),
-            entry("refund", 5, ("p1", "e")),
+            entry("authorise", 100, "p0", "a"),
+            entry("authorise", 100, "p1", "b"),
+            entry("void", 100, "p0", "c"),
+            entry("capture", 60, "p1", "d"),
+            entry("void", 40, "p1", "d"),
+            entry("refund", 5, "p1", "e"),
         ];
-        let session = session("captured", (100, 60, 5));
+        let session = session("captured", 100, 60, 5);
         assert_eq!(
             disagreements(&session, &[refund(5)], &ledger),
             Vec::<String>::new()
@@ -275,27 +275,27 @@ mod tests {
 
     #[test]
     fn reversals_match_the_session() {
-        let authorise = || entry("authorise", 100, ("p1", "a"));
+        let authorise = || entry("authorise", 100, "p1", "a");
         let agree = |session: &Value, refunds: &[Value], ledger: &[Value]| {
             disagreements(session, refunds, ledger).is_empty()
         };
-        let lapsing = [authorise(), entry("authorise", -100, ("p1", "a"))];
-        let cancelled = || session("cancelled", (100, 0, 0));
+        let lapsing = [authorise(), entry("authorise", -100, "p1", "a")];
+        let cancelled = || session("cancelled", 100, 0, 0);
         let lapsed_session = failed(cancelled(), "authorization_expired");
         assert!(agree(&lapsed_session, &[], &lapsing));
         assert!(!agree(&cancelled(), &[], &lapsing), "nobody voided it");
-        assert!(!agree(&session("authorized", (100, 0, 0)), &[], &lapsing));
+        assert!(!agree(&session("authorized", 100, 0, 0), &[], &lapsing));
 
-        let capture = |amount| entry("capture", amount, ("p1", "c"));
-        let paid = entry("refund", 30, ("p1", "r"));
+        let capture = |amount| entry("capture", amount, "p1", "c");
+        let paid = entry("refund", 30, "p1", "r");
         let reversed = [authorise(), capture(100), paid.clone(), capture(-100)];
-        let error = failed(session("error", (100, 0, 30)), "capture_failed");
+        let error = failed(session("error", 100, 0, 30), "capture_failed");
         assert!(agree(&error, &[refund(30)], &reversed));
         assert!(!agree(&error, &[refund(30)], &reversed[..3]), "it stands");
-        let captured = session("captured", (100, 100, 30));
+        let captured = session("captured", 100, 100, 30);
         assert!(!agree(&captured, &[refund(30)], &reversed), "it is gone");
 
-        let void = |amount, key| entry("void", amount, ("p1", key));
+        let void = |amount, key| entry("void", amount, "p1", key);
         let released = [authorise(), void(100, "v"), void(-100, "v"), void(100, "w")];
         assert!(agree(&cancelled(), &[], &released));
         assert!(!agree(&cancelled(), &[], &released[..3]), "held again");
@@ -303,25 +303,25 @@ mod tests {
             authorise(),
             capture(100),
             paid,
-            entry("refund", -30, ("p1", "r")),
+            entry("refund", -30, "p1", "r"),
         ];
-        assert!(agree(&session("captured", (100, 100, 0)), &[], &repaid));
+        assert!(agree(&session("captured", 100, 100, 0), &[], &repaid));
         assert!(!agree(&captured, &[refund(30)], &repaid), "not paid out");
     }
 
     #[test]
     fn every_kind_of_loss_is_found() {
         let (authorise, void) = (
-            entry("authorise", 100, ("p1", "a")),
-            entry("void", 100, ("p1", "b")),
+            entry("authorise", 100, "p1", "a"),
+            entry("void", 100, "p1", "b"),
         );
-        let capture = |key| entry("capture", 100, ("p1", key));
-        let other = entry("authorise", 100, ("p2", "z"));
+        let capture = |key| entry("capture", 100, "p1", key);
+        let other = entry("authorise", 100, "p2", "z");
         let found = |session: Value, ledger: &[&Value]| {
             let ledger: Vec<Value> = ledger.iter().map(|entry| (*entry).clone()).collect();
             !disagreements(&session, &[], &ledger).is_empty()
         };
-        let authorized = || session("authorized", (100, 0, 0));
+        let authorized = || session("authorized", 100, 0, 0);
         assert!(!found(authorized(), &[&authorise]));
         assert!(found(authorized(), &[]), "lost");
         assert!(found(authorized(), &[&authorise, &other]), "held twice");
@@ -331,20 +331,20 @@ mod tests {
         );
         assert!(found(authorized(), &[&authorise, &void]), "voided unseen");
         assert!(
-            found(session("refused", (0, 0, 0)), &[&authorise]),
+            found(session("refused", 0, 0, 0), &[&authorise]),
             "held for nobody"
         );
         assert!(
-            found(session("cancelled", (100, 0, 0)), &[&authorise]),
+            found(session("cancelled", 100, 0, 0), &[&authorise]),
             "not voided"
         );
-        let captured = || session("captured", (100, 100, 0));
+        let captured = || session("captured", 100, 100, 0);
         assert!(!found(captured(), &[&authorise, &capture("c")]));
         assert!(
             found(captured(), &[&authorise, &capture("c"), &capture("d")]),
             "twice"
         );
-        let refund = entry("refund", 5, ("p1", "r"));
+        let refund = entry("refund", 5, "p1", "r");
         assert!(
             found(captured(), &[&authorise, &capture("c"), &refund]),
             "refunded unseen"

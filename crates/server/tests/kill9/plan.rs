@@ -112,7 +112,7 @@ pub(crate) struct RoundPlan {
 
 impl RoundPlan {
     /// The plan of a round.
-    pub(crate) fn new((seed, round): (u64, u64), participants: &Participants) -> Self {
+    pub(crate) fn new(seed: u64, round: u64, participants: &Participants) -> Self {
         let mut rng = SeededRng::from_numbers(&[seed, round]);
         let duration = rng.millis(4_500, 6_500);
         let timelines =

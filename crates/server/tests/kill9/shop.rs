@@ -50,7 +50,8 @@ impl Shop {
         &self,
         method: &str,
         target: &str,
-        (body, key): (&str, Option<&str>),
+        body: &str,
+        key: Option<&str>,
     ) -> Result<ApiResponse, reqwest::Error> {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let timestamp = since.as_secs().to_string();

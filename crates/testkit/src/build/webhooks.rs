@@ -105,7 +105,8 @@ impl Builder {
     /// with this `failing_since`.
     pub fn attempt_record(
         &self,
-        (lease, delivery): (Lease, &Delivery),
+        lease: Lease,
+        delivery: &Delivery,
         answer: Result<u16, SendError>,
         failing_since: Option<Timestamp>,
     ) -> AttemptRecord {
@@ -113,7 +114,9 @@ impl Builder {
         let after = delivery.clone().apply_attempt(
             &attempt,
             None,
-            (failing_since, ScheduleSpeed::Real, self.now()),
+            failing_since,
+            ScheduleSpeed::Real,
+            self.now(),
         );
         AttemptRecord {
             lease,
@@ -126,7 +129,7 @@ impl Builder {
     }
 
     /// The record if no attempt was made because the endpoint no longer exists.
-    pub fn record_without_attempt(&self, (lease, delivery): (Lease, &Delivery)) -> AttemptRecord {
+    pub fn record_without_attempt(&self, lease: Lease, delivery: &Delivery) -> AttemptRecord {
         AttemptRecord {
             lease,
             attempt: None,

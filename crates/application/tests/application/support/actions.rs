@@ -194,14 +194,15 @@ impl World {
         key: &str,
         minor: i64,
     ) -> Result<Answered, Error> {
-        self.refund_in(order, key, (minor, "EUR")).await
+        self.refund_in(order, key, minor, "EUR").await
     }
 
     pub(crate) async fn refund_in(
         &self,
         order: &Order,
         key: &str,
-        (minor, currency): (i64, &str),
+        minor: i64,
+        currency: &str,
     ) -> Result<Answered, Error> {
         let body = format!("{} {minor} {currency}", order.id);
         let new = NewRefund {
@@ -231,8 +232,15 @@ impl World {
             (name == ScriptedPsp::SIGNATURE_HEADER).then(|| ScriptedPsp::SIGNATURE.to_owned())
         };
         let account = &self.merchant.account;
-        let account = (account.connector(), account.account());
-        checkout::receive_notification::receive(&self.app, account, None, &header, body).await
+        checkout::receive_notification::receive(
+            &self.app,
+            account.connector(),
+            account.account(),
+            None,
+            &header,
+            body,
+        )
+        .await
     }
 
     pub(crate) async fn session(&self, order: &Order) -> Session {

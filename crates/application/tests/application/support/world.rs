@@ -59,8 +59,12 @@ impl World {
         let merchant_server = ScriptedSender::new();
         let entropy = Arc::new(SeededEntropy::new(11));
         let app = App::new(dependencies(
-            (&store, &psps, &merchant_server, &fault_plan),
-            (&clock, &entropy),
+            &store,
+            &psps,
+            &merchant_server,
+            &fault_plan,
+            &clock,
+            &entropy,
             &settings,
         ));
         Self {
@@ -108,13 +112,12 @@ impl World {
         let clock = Arc::new(FakeClock::new());
         clock.set(self.now().plus_seconds(seconds));
         let app = App::new(dependencies(
-            (
-                &self.store,
-                &self.psps,
-                &self.merchant_server,
-                &self.fault_plan,
-            ),
-            (&clock, &self.entropy),
+            &self.store,
+            &self.psps,
+            &self.merchant_server,
+            &self.fault_plan,
+            &clock,
+            &self.entropy,
             &self.settings,
         ));
         let node = Self {
@@ -126,13 +129,12 @@ impl World {
 
     fn as_merchant(&self, merchant: Arc<Merchant>) -> Self {
         let app = App::new(dependencies(
-            (
-                &self.store,
-                &self.psps,
-                &self.merchant_server,
-                &self.fault_plan,
-            ),
-            (&self.clock, &self.entropy),
+            &self.store,
+            &self.psps,
+            &self.merchant_server,
+            &self.fault_plan,
+            &self.clock,
+            &self.entropy,
             &self.settings,
         ));
         Self {
@@ -153,13 +155,12 @@ impl World {
     /// Another process of this deployment with these keys and peppers.
     pub(crate) fn process_with(&self, keys: Keyring, peppers: Keyring) -> App {
         let with = dependencies(
-            (
-                &self.store,
-                &self.psps,
-                &self.merchant_server,
-                &self.fault_plan,
-            ),
-            (&self.clock, &self.entropy),
+            &self.store,
+            &self.psps,
+            &self.merchant_server,
+            &self.fault_plan,
+            &self.clock,
+            &self.entropy,
             &self.settings,
         );
         App::new(Dependencies {
@@ -200,13 +201,12 @@ fn add_merchant(store: &MemoryStore, build: &Builder, merchant: &Merchant) {
 }
 
 fn dependencies(
-    (store, psps, merchant_server, fault_plan): (
-        &Arc<MemoryStore>,
-        &[ScriptedPsp; 2],
-        &ScriptedSender,
-        &Arc<FaultPlan>,
-    ),
-    (clock, entropy): (&Arc<FakeClock>, &Arc<SeededEntropy>),
+    store: &Arc<MemoryStore>,
+    psps: &[ScriptedPsp; 2],
+    merchant_server: &ScriptedSender,
+    fault_plan: &Arc<FaultPlan>,
+    clock: &Arc<FakeClock>,
+    entropy: &Arc<SeededEntropy>,
     settings: &Settings,
 ) -> Dependencies {
     let keys = "k1:AQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQE=";

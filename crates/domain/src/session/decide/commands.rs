@@ -149,7 +149,8 @@ impl Draft {
 
     pub(super) fn refund(
         &mut self,
-        (operation, id): (OperationId, RefundId),
+        operation: OperationId,
+        id: RefundId,
         amount: Money,
         reference: Reference,
     ) -> Result<(), Refusal> {

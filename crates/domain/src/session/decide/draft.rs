@@ -261,7 +261,8 @@ impl Draft {
         &mut self,
         mut attempt: Operation,
         id: OperationId,
-        (payment, by): (PspReference, CompensationMethod),
+        payment: PspReference,
+        by: CompensationMethod,
     ) {
         let kind = OperationKind::Compensation {
             of: attempt.id,
@@ -280,7 +281,9 @@ impl Draft {
         &mut self,
         refused: &Operation,
         id: OperationId,
-        (of, by, round): (OperationId, CompensationMethod, u32),
+        of: OperationId,
+        by: CompensationMethod,
+        round: u32,
     ) {
         let kind = OperationKind::Compensation { of, by, round };
         let mut next = self.operation(id, kind, refused.amount, refused.payment.clone());

@@ -179,7 +179,8 @@ pub(super) fn keep_or_compensate(
     draft.compensate(
         attempt,
         next_operation_id,
-        (reference, compensation_method(captured)),
+        reference,
+        compensation_method(captured),
     );
     draft.expire()
 }
@@ -307,7 +308,8 @@ fn apply_to_unwanted_attempt(draft: &mut Draft, update: PspUpdate) {
                 draft.compensate(
                     operation,
                     next_operation_id,
-                    (reference, compensation_method(captured)),
+                    reference,
+                    compensation_method(captured),
                 );
             }
         }
@@ -319,7 +321,8 @@ fn apply_to_unwanted_attempt(draft: &mut Draft, update: PspUpdate) {
             draft.compensate(
                 operation,
                 next_operation_id,
-                (reference, CompensationMethod::Void),
+                reference,
+                CompensationMethod::Void,
             );
         }
         PspResult::Response(PspResponse::Accepted { reference })
@@ -329,7 +332,8 @@ fn apply_to_unwanted_attempt(draft: &mut Draft, update: PspUpdate) {
             draft.compensate(
                 operation,
                 next_operation_id,
-                (reference, CompensationMethod::Void),
+                reference,
+                CompensationMethod::Void,
             );
         }
         PspResult::Response(PspResponse::Refused(reason)) if operation.is_open() => {

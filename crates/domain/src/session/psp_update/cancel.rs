@@ -150,11 +150,7 @@ pub(super) fn apply_to_attempt_cancel(draft: &mut Draft, update: PspUpdate) -> R
             let Some(attempt_cancel) = attempt_cancel_by(draft, id) else {
                 return Ok(());
             };
-            fail_attempt_cancel(
-                draft,
-                (attempt_cancel, reason),
-                (attempt, next_operation_id),
-            )
+            fail_attempt_cancel(draft, &attempt_cancel, &reason, attempt, next_operation_id)
         }
         response => {
             record_progress(draft, operation, &PspResult::Response(response));
@@ -201,10 +197,12 @@ fn is_caused_by_cancel(reason: &RefusalReason) -> bool {
 /// The PSP refused to cancel: the attempt has already ended, or will be looked up.
 fn fail_attempt_cancel(
     draft: &mut Draft,
-    (attempt_cancel, reason): (AttemptCancel, RefusalReason),
-    (attempt, next_operation_id): (Option<Operation>, OperationId),
+    attempt_cancel: &AttemptCancel,
+    reason: &RefusalReason,
+    attempt: Option<Operation>,
+    next_operation_id: OperationId,
 ) -> Result<(), Refusal> {
-    match (&attempt_cancel.outcome, &reason, attempt) {
+    match (&attempt_cancel.outcome, reason, attempt) {
         (
             Some(OutcomeDuringCancel::Authorized {
                 reference,
@@ -214,7 +212,7 @@ fn fail_attempt_cancel(
             Some(attempt),
         ) => {
             let reference = reference.clone();
-            let captured = *captured || reason == RefusalReason::AlreadyCaptured;
+            let captured = *captured || *reason == RefusalReason::AlreadyCaptured;
             keep_or_compensate(
                 draft,
                 ConfirmedAuthorization {
@@ -227,7 +225,7 @@ fn fail_attempt_cancel(
         }
         (Some(OutcomeDuringCancel::Refused(_)), _, attempt)
         | (None, RefusalReason::NothingHeld, attempt) => {
-            complete_attempt_cancel(draft, &attempt_cancel, attempt)
+            complete_attempt_cancel(draft, attempt_cancel, attempt)
         }
         _ => {
             // No result yet: recovery looks the attempt up, and that result decides.

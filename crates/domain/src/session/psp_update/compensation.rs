@@ -15,7 +15,9 @@ use crate::{
 pub(super) fn apply(
     draft: &mut Draft,
     update: PspUpdate,
-    (of, by, round): (OperationId, CompensationMethod, u32),
+    of: OperationId,
+    by: CompensationMethod,
+    round: u32,
 ) {
     let PspUpdate {
         operation,
@@ -28,7 +30,7 @@ pub(super) fn apply(
         (OperationStatus::Succeeded, PspResult::Response(PspResponse::Refused(reason)))
             if *reason != RefusalReason::NothingHeld =>
         {
-            restart_compensation(draft, operation, next_operation_id, (of, by, round));
+            restart_compensation(draft, operation, next_operation_id, of, by, round);
             return;
         }
         (OperationStatus::Failed, PspResult::Response(PspResponse::Done { .. })) => {
@@ -51,13 +53,13 @@ pub(super) fn apply(
             draft.record_audit(AuditAction::CompensationDone, id);
         }
         PspResult::Response(PspResponse::Refused(reason)) => {
-            let next = match (by, &reason) {
+            let (by, round) = match (by, &reason) {
                 (CompensationMethod::Void, RefusalReason::AlreadyCaptured) => {
-                    (of, CompensationMethod::Refund, 0)
+                    (CompensationMethod::Refund, 0)
                 }
-                _ => (of, by, round.saturating_add(1)),
+                _ => (by, round.saturating_add(1)),
             };
-            draft.compensate_again(&operation, next_operation_id, next);
+            draft.compensate_again(&operation, next_operation_id, of, by, round);
             draft.fail(operation, reason);
             draft.record_audit(AuditAction::CompensationRefused, id);
         }
@@ -70,12 +72,14 @@ fn restart_compensation(
     draft: &mut Draft,
     mut done: Operation,
     next_operation_id: OperationId,
-    (of, by, round): (OperationId, CompensationMethod, u32),
+    of: OperationId,
+    by: CompensationMethod,
+    round: u32,
 ) {
     if done.compensated {
         return;
     }
-    draft.compensate_again(&done, next_operation_id, (of, by, round.saturating_add(1)));
+    draft.compensate_again(&done, next_operation_id, of, by, round.saturating_add(1));
     draft.record_audit(AuditAction::CompensationRefused, done.id);
     done.compensated = true;
     draft.change_operation(done);

@@ -25,7 +25,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
             complete_refund(draft, operation, refund, reference)
         }
         (OperationStatus::Requested, PspResult::Response(PspResponse::Refused(reason))) => {
-            fail_refund(draft, (operation, reason), refund, |totals, amount| {
+            fail_refund(draft, operation, reason, refund, |totals, amount| {
                 totals.requested = totals.requested.minus(amount)?;
                 Ok(())
             })
@@ -36,7 +36,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
                 && matches!(draft.session.status, Status::CaptureFailed(_)) =>
         {
             let reason = RefusalReason::NothingHeld;
-            fail_refund(draft, (operation, reason), refund, |totals, amount| {
+            fail_refund(draft, operation, reason, refund, |totals, amount| {
                 totals.requested = totals.requested.minus(amount)?;
                 Ok(())
             })
@@ -58,7 +58,7 @@ pub(super) fn apply(draft: &mut Draft, update: PspUpdate) -> Result<(), Refusal>
         }
         // Reversed after it was paid out: the amount is the merchant's again.
         (OperationStatus::Succeeded, PspResult::Response(PspResponse::Refused(reason))) => {
-            fail_refund(draft, (operation, reason), refund, |totals, amount| {
+            fail_refund(draft, operation, reason, refund, |totals, amount| {
                 totals.succeeded = totals.succeeded.minus(amount)?;
                 Ok(())
             })
@@ -104,7 +104,8 @@ fn complete_refund(
 
 fn fail_refund(
     draft: &mut Draft,
-    (operation, reason): (Operation, RefusalReason),
+    operation: Operation,
+    reason: RefusalReason,
     refund: Refund,
     revert_totals: impl FnOnce(&mut Refunds, Money) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {

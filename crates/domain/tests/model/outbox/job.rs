@@ -81,8 +81,13 @@ impl Job {
             response: String::new(),
             error: status.is_none().then_some(SendError::Timeout),
         };
-        let known = (self.failing_since, ScheduleSpeed::Real, now);
-        let after = self.read.clone().apply_attempt(&attempt, None, known);
+        let after = self.read.clone().apply_attempt(
+            &attempt,
+            None,
+            self.failing_since,
+            ScheduleSpeed::Real,
+            now,
+        );
         (Some(attempt), after)
     }
 }

@@ -102,7 +102,8 @@ impl Verifier {
     fn verify(
         &self,
         secrets: &Secrets,
-        (headers, body): (&Map<String, Value>, &[u8]),
+        headers: &Map<String, Value>,
+        body: &[u8],
     ) -> Option<String> {
         let (program, arguments) = self.command.split_first().unwrap();
         let mut child = Command::new(program)
@@ -130,7 +131,7 @@ impl Verifier {
     }
 
     fn accepts(&self, secrets: &Secrets, delivery: &Delivery) {
-        let output_text = self.verify(secrets, (&delivery.headers(), &delivery.body));
+        let output_text = self.verify(secrets, &delivery.headers(), &delivery.body);
         let output_text =
             output_text.unwrap_or_else(|| panic!("{self} refuses a genuine delivery"));
         let event = delivery.json();
@@ -143,8 +144,8 @@ impl Verifier {
         );
     }
 
-    fn rejects(&self, secrets: &Secrets, delivery: (&Map<String, Value>, &[u8]), why: &str) {
-        let output_text = self.verify(secrets, delivery);
+    fn rejects(&self, secrets: &Secrets, headers: &Map<String, Value>, body: &[u8], why: &str) {
+        let output_text = self.verify(secrets, headers, body);
         assert_eq!(output_text, None, "{self} takes {why} for genuine");
     }
 }
@@ -184,13 +185,12 @@ async fn deliveries_verify_with_every_documented_method() {
     let old = signed_earlier(600, &secrets, &delivery);
     for verifier in verifiers() {
         verifier.accepts(&secrets, &delivery);
-        let changed = (&headers, changed.as_bytes());
-        verifier.rejects(&secrets, changed, "a changed body");
+        verifier.rejects(&secrets, &headers, changed.as_bytes(), "a changed body");
         let others = Secrets::foreign();
-        verifier.rejects(&others, (&headers, body), "somebody else's delivery");
-        verifier.rejects(&secrets, (&unsigned, body), "one without a signature");
+        verifier.rejects(&others, &headers, body, "somebody else's delivery");
+        verifier.rejects(&secrets, &unsigned, body, "one without a signature");
         if verifier.is_standard {
-            verifier.rejects(&secrets, (&old, body), "an old delivery");
+            verifier.rejects(&secrets, &old, body, "an old delivery");
         }
     }
 }
@@ -222,8 +222,13 @@ async fn both_secrets_verify_during_rotation() {
         verifier.accepts(&old, &delivery);
         verifier.accepts(&new, &delivery);
         if !verifier.is_standard {
-            let whole = (&delivery.headers(), delivery.body.as_slice());
-            verifier.rejects(&rotated_key, whole, "one of the key before");
+            let headers = delivery.headers();
+            verifier.rejects(
+                &rotated_key,
+                &headers,
+                &delivery.body,
+                "one of the key before",
+            );
         }
     }
 }
