@@ -151,7 +151,14 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         return Comparison::Unreachable;
     };
     let theirs = match psp.look_up(operation.id).await {
-        Ok(theirs) => theirs.map(|report| report.answer),
+        Ok(Some(report)) if !report.details.match_operation(&operation) => {
+            return Comparison::Different(Box::new(Difference {
+                ours: ours(&operation),
+                theirs: "mismatched",
+                operation,
+            }));
+        }
+        Ok(report) => report.map(|report| report.answer),
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked");
             return Comparison::Unreachable;
@@ -232,8 +239,8 @@ async fn is_known_reversal(
     };
     let is_payment_lost = match &status {
         Status::Authorized(authorized) => authorized.lapsed.is_some(),
-        Status::Cancelled(cancelled) => cancelled.failure.is_some(),
-        Status::CaptureFailed(_) => true,
+        // Also if the merchant cancelled it and the PSP had already ended it.
+        Status::Cancelled(_) | Status::CaptureFailed(_) => true,
         _ => false,
     };
     Ok(match operation.kind {

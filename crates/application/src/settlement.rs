@@ -95,7 +95,7 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
             Some(preloaded) => preloaded,
             None => load_in(app, session, operation).await?,
         };
-        if !is_confirmed && contradicts(&loaded.operation, &result.psp_result) {
+        if !is_confirmed && contradicts(&loaded.operation, &result) {
             drop(guard);
             match confirm(app, &loaded.operation, &result).await {
                 Some(current) => result = current,
@@ -146,10 +146,14 @@ pub(crate) async fn settle(app: &App, settlement: Settlement) -> Result<Settled,
 
 /// Whether the PSP reports as done a capture, cancel, refund or compensation that failed here. Not
 /// an authorization: the amount that it holds is compensated.
-fn contradicts(operation: &Operation, result: &PspResult) -> bool {
+fn contradicts(operation: &Operation, result: &CallResult) -> bool {
     operation.status == OperationStatus::Failed
         && !matches!(operation.kind, OperationKind::Authorize { .. })
-        && matches!(result, PspResult::Response(PspResponse::Done { .. }))
+        && matches!(
+            result.psp_result,
+            PspResult::Response(PspResponse::Done { .. })
+        )
+        && result.details.match_operation(operation)
 }
 
 /// The operation's current state at the PSP, in place of a result that contradicts the stored one:
@@ -159,6 +163,7 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
     let psp = app.inner().psps.account(&operation.account)?;
     match psp.look_up(operation.id).await {
         Ok(None) => Some(result.clone()),
+        Ok(Some(found)) if !found.details.match_operation(operation) => None,
         Ok(Some(found)) => match found.answer {
             PspResponse::Done { .. } | PspResponse::Refused(_) => Some(found.into()),
             PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,
@@ -256,7 +261,7 @@ async fn psp_update(
             .id_in(loaded.session.merchant.slot(), now),
     );
     update.result.clone_from(&result.psp_result);
-    update.card.clone_from(&result.card);
+    update.details.clone_from(&result.details);
     update.waiting = waiting;
     update.refund.clone_from(&loaded.refund);
     if let (
@@ -306,7 +311,10 @@ async fn unit(
     for change in &mut unit.changed_operations {
         let wait = match change.operation.sending {
             SendState::Accepted => ACCEPTED_POLL_SECONDS,
-            SendState::Intended | SendState::NotSent | SendState::Unknown => 1,
+            SendState::Intended
+            | SendState::NotSent
+            | SendState::Unknown
+            | SendState::Mismatched => 1,
         };
         change.next_try_at = Some(now.plus_seconds(wait));
     }

@@ -15,6 +15,8 @@ mod attempts;
 mod captures;
 #[path = "state_matrix/challenges.rs"]
 mod challenges;
+#[path = "state_matrix/mismatches.rs"]
+mod mismatches;
 #[path = "state_matrix/rows.rs"]
 mod rows;
 #[path = "support/session_records.rs"]

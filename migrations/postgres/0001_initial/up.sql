@@ -156,7 +156,7 @@ CREATE TABLE operations (
     payment_reference text                 CHECK (length(payment_reference) BETWEEN 1 AND 255),
     status            text        NOT NULL CHECK (status IN ('requested', 'succeeded', 'failed')),
     sending           text        NOT NULL CHECK (sending IN ('intended', 'not_sent', 'unknown',
-                          'accepted')),
+                          'mismatched', 'accepted')),
     psp_reference     text                 CHECK (length(psp_reference) BETWEEN 1 AND 255),
     failure           text,
     compensated       boolean     NOT NULL,

@@ -157,7 +157,7 @@ CREATE TABLE operations (
     payment_reference TEXT             CHECK (length(payment_reference) BETWEEN 1 AND 255),
     status            TEXT    NOT NULL CHECK (status IN ('requested', 'succeeded', 'failed')),
     sending           TEXT    NOT NULL CHECK (sending IN ('intended', 'not_sent', 'unknown',
-                          'accepted')),
+                          'mismatched', 'accepted')),
     psp_reference     TEXT             CHECK (length(psp_reference) BETWEEN 1 AND 255),
     failure           TEXT,
     compensated       INTEGER NOT NULL CHECK (compensated IN (0, 1)),

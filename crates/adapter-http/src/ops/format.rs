@@ -200,6 +200,7 @@ pub(super) fn sending(sending: SendState) -> &'static str {
         SendState::Intended => "intended",
         SendState::NotSent => "not sent",
         SendState::Unknown => "sent, outcome unknown",
+        SendState::Mismatched => "sent, response of another operation",
         SendState::Accepted => "accepted",
     }
 }

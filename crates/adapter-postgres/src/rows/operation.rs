@@ -93,6 +93,7 @@ impl From<&Operation> for OperationState {
             SendState::Intended => "intended",
             SendState::NotSent => "not_sent",
             SendState::Unknown => "unknown",
+            SendState::Mismatched => "mismatched",
             SendState::Accepted => "accepted",
         };
         let contradiction = operation.contradiction.map(|known| match known {
@@ -225,6 +226,7 @@ impl TryFrom<OperationRow> for Operation {
             "intended" => SendState::Intended,
             "not_sent" => SendState::NotSent,
             "unknown" => SendState::Unknown,
+            "mismatched" => SendState::Mismatched,
             "accepted" => SendState::Accepted,
             _ => return Err(reader.corrupt("sending")),
         };

@@ -2,14 +2,16 @@
 
 use oncharge_domain::{
     card::Card,
-    psp::{Challenge, PspReference, PspReport, PspResponse, RefusalReason},
+    currency::Currency,
+    money::Money,
+    psp::{Challenge, PspDetails, PspReference, PspReport, PspResponse, RefusalReason},
 };
 use oncharge_ports::psp::PspError;
 use serde::Deserialize;
 use url::Url;
 
-use super::card;
-use crate::http::HttpResponse;
+use super::{card, currencies};
+use crate::{amount, http::HttpResponse};
 
 /// Maximum length of a simulator's reason that is kept, in characters.
 const MAX_REASON_LENGTH: usize = 64;
@@ -21,6 +23,8 @@ struct OperationBody {
     result: String,
     reason: Option<String>,
     challenge_url: Option<String>,
+    amount: Option<i64>,
+    currency: Option<String>,
     #[serde(default, with = "card")]
     card: Option<Card>,
 }
@@ -95,6 +99,11 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
         serde_json::from_slice(body).map_err(|_| UnclearResponse::Malformed("no result"))?;
     let reference = PspReference::parse(&parsed.psp_reference)
         .map_err(|_| UnclearResponse::Malformed("psp_reference"))?;
+    let details = PspDetails {
+        reference: Some(reference.clone()),
+        amount: parse_amount(&parsed)?,
+        card: parsed.card.clone(),
+    };
     let answer = match parsed.result.as_str() {
         "authorised" | "done" => PspResponse::Done {
             reference,
@@ -113,8 +122,24 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
         }
         _ => return Err(UnclearResponse::Malformed("result")),
     };
-    let card = parsed.card;
-    Ok(PspReport { answer, card })
+    Ok(PspReport { answer, details })
+}
+
+/// The amount, which only look-ups have.
+fn parse_amount(parsed: &OperationBody) -> Result<Option<Money>, UnclearResponse> {
+    let (Some(amount), Some(currency)) = (parsed.amount, parsed.currency.as_deref()) else {
+        return Ok(None);
+    };
+    match money(amount, currency) {
+        Some(money) => Ok(Some(money)),
+        None => Err(UnclearResponse::Malformed("amount")),
+    }
+}
+
+/// An amount in the simulator's units; `None` if it has no exact equivalent.
+pub(super) fn money(amount: i64, currency: &str) -> Option<Money> {
+    let currency = Currency::parse(currency).ok()?;
+    amount::from_provider(amount, currency, currencies::exponent(currency)?)
 }
 
 /// Maps the simulator's refusal reason to ours; reasons without an equivalent keep their text.
@@ -229,11 +254,35 @@ mod tests {
         for (members, answer) in cases {
             let body = format!(r#"{{"psp_reference":"psp_1",{members}}}"#);
             let report = parse_call(&response(201, &body)).unwrap();
-            assert_eq!(report, answer.clone().into(), "{body}");
-            assert_eq!(
-                parse_look_up(&response(200, &body)).unwrap(),
-                Some(answer.into()),
-                "{body}"
+            assert_eq!(report.answer, answer, "{body}");
+            assert_eq!(report.details.reference, Some(reference()), "{body}");
+            let found = parse_look_up(&response(200, &body)).unwrap();
+            assert_eq!(found, Some(report), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_look_up_names_the_amount() {
+        let look_up = |members: &str| {
+            let body = format!(r#"{{"psp_reference":"psp_1","result":"done",{members}}}"#);
+            parse_look_up(&response(200, &body))
+        };
+        let found = look_up(r#""amount":1234,"currency":"EUR""#)
+            .unwrap()
+            .unwrap();
+        let currency = Currency::parse("EUR").unwrap();
+        assert_eq!(found.details.amount, Money::new(1234, currency).ok());
+        let found = look_up(r#""amount":null"#).unwrap().unwrap();
+        assert_eq!(found.details.amount, None);
+        for members in [
+            r#""amount":-1,"currency":"EUR""#,
+            r#""amount":1.5,"currency":"EUR""#,
+            r#""amount":1,"currency":"euro""#,
+        ] {
+            let result = look_up(members);
+            assert!(
+                matches!(result, Err(PspError::Unknown(_))),
+                "{members}: {result:?}"
             );
         }
     }
@@ -257,7 +306,7 @@ mod tests {
             let authorised = r#""psp_reference":"psp_1","result":"captured""#;
             let body = format!(r#"{{{authorised},"card":{member}}}"#);
             let report = parse_call(&response(201, &body)).unwrap();
-            assert_eq!(&report.card, card, "{body}");
+            assert_eq!(&report.details.card, card, "{body}");
             assert!(matches!(report.answer, PspResponse::Done { .. }), "{body}");
             let found = parse_look_up(&response(200, &body)).unwrap().unwrap();
             assert_eq!(found, report, "{body}");

@@ -63,14 +63,14 @@ async fn a_payment_is_reported_with_its_card_and_a_modification_is_not() {
         let operation = sandbox.operation();
         let request = sandbox.payment(operation, number, false).await;
         let report = sandbox.psp.send(&request).await.unwrap();
-        assert_eq!(report.card, Card::new(Some("visa"), Some(last4)));
+        assert_eq!(report.details.card, Card::new(Some("visa"), Some(last4)));
         let found = sandbox.psp.look_up(operation).await.unwrap();
         assert_eq!(found, Some(report));
     }
     let payment = sandbox.authorized().await;
     let operation = sandbox.operation();
     let cancel = sandbox.prepared(operation, Instruction::Cancel { payment }, None);
-    assert_eq!(sandbox.psp.send(&cancel).await.unwrap().card, None);
+    assert_eq!(sandbox.psp.send(&cancel).await.unwrap().details.card, None);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,7 +8,7 @@
 use oncharge_domain::{
     audit::{AuditAction, AuditEntry},
     operation::{Operation, OperationStatus},
-    psp::{PspAccount, PspReport, PspResponse},
+    psp::{PspAccount, PspDetails, PspReport, PspResponse},
     retry,
     time::Timestamp,
 };
@@ -130,7 +130,11 @@ async fn step(app: &App, claimed: &ClaimedNotification) -> Result<Step, Error> {
     }
     let reported = PspReport {
         answer: notification.answer,
-        card: notification.card,
+        details: PspDetails {
+            reference: Some(notification.reference),
+            amount: Some(notification.amount),
+            card: notification.card,
+        },
     };
     let Some(report) = report(&*psp, &operation, reported).await else {
         return Ok(Step::RetryLater);
@@ -246,10 +250,10 @@ async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Op
         return Some(reported);
     }
     match psp.look_up(operation.id).await {
-        Ok(Some(found)) => Some(PspReport {
-            card: found.card.or(reported.card),
-            ..found
-        }),
+        Ok(Some(mut found)) => {
+            found.details.card = found.details.card.or(reported.details.card);
+            Some(found)
+        }
         Ok(None) => Some(reported),
         Err(error) => {
             warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");

@@ -102,7 +102,7 @@ async fn step(app: &App, claimed: &ClaimedOperation) -> Result<Option<Operation>
         SendState::Accepted => look_up(&*psp, &operation).await,
         // Operations that were never sent are also looked up first: while the PSP is unreachable, a
         // failed look-up writes nothing, however many operations wait and for how long.
-        SendState::NotSent | SendState::Intended | SendState::Unknown => {
+        SendState::NotSent | SendState::Intended | SendState::Unknown | SendState::Mismatched => {
             match look_up(&*psp, &operation).await {
                 Some(found)
                     if found.psp_result == PspResult::NotFound
@@ -215,6 +215,7 @@ async fn record_resend(
     }
     let (sending, not_before) = match operation.sending {
         SendState::NotSent => (SendState::Intended, now),
+        SendState::Mismatched => (SendState::Mismatched, operation.not_before),
         _ => (SendState::Unknown, operation.not_before),
     };
     let operation = Operation {
@@ -245,7 +246,9 @@ fn next_try(app: &App, tries: u32, open: Option<Operation>) -> Timestamp {
     let next = now.plus(retry_delay(app, tries, now.since(operation.created_at)));
     match operation.sending {
         SendState::Accepted => next.max(operation.last_sent_at.plus_seconds(ACCEPTED_POLL_SECONDS)),
-        SendState::Intended | SendState::NotSent | SendState::Unknown => next,
+        SendState::Intended | SendState::NotSent | SendState::Unknown | SendState::Mismatched => {
+            next
+        }
     }
 }
 

@@ -32,6 +32,7 @@ mod keys;
 mod late_payments;
 mod load_histories;
 mod merchants;
+mod mismatched_responses;
 mod notifications;
 mod orphaned_deliveries;
 mod pay;

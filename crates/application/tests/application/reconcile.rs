@@ -4,7 +4,13 @@ use oncharge_application::{
     Error,
     reconcile::{self, Progress, Range, ReconcileSummary},
 };
-use oncharge_domain::{id::OperationId, psp::RefusalReason, session::StatusName};
+use oncharge_domain::{
+    currency::Currency,
+    id::OperationId,
+    money::Money,
+    psp::{PspDetails, RefusalReason},
+    session::StatusName,
+};
 use oncharge_testkit::{Call, Fault, Reply, psp::Finish};
 
 use crate::support::{FaultPoint, PlannedFault, World};
@@ -184,4 +190,37 @@ async fn an_unreachable_psp_is_counted_without_differences() {
     let (sum, found) = differences(&world).await;
     assert_eq!((sum.compared, sum.unreachable), (1, 1));
     assert_eq!(found, Vec::<String>::new());
+}
+
+/// An authorization lapses while the merchant cancels it, and the PSP confirms the cancel.
+#[tokio::test(start_paused = true)]
+async fn a_lapsed_authorization_that_was_cancelled_is_no_difference() {
+    let world = World::new();
+    let order = world.authorized().await;
+    world.psp.reply(Call::Cancel, Reply::Accepted);
+    world.cancel(&order, "").await.unwrap();
+    let attempt = world.operation(&order, "authorize").id;
+    let lapsed = RefusalReason::AuthorizationExpired;
+    world
+        .psp
+        .finish(world.operation(&order, "cancel").id, Finish::Done);
+    world.psp.reverse(attempt, lapsed);
+    world.notify(attempt).await.unwrap();
+    let cancel = world.operation(&order, "cancel").id;
+    world.notify(cancel).await.unwrap();
+    assert_eq!(world.status(&order).await, StatusName::Cancelled);
+    assert_eq!(differences(&world).await.1, Vec::<String>::new());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_with_another_amount_is_a_difference() {
+    let world = World::new();
+    world.authorized().await;
+    let details = PspDetails {
+        amount: Some(Money::new(1, Currency::parse("EUR").unwrap()).unwrap()),
+        ..PspDetails::default()
+    };
+    world.psp.state_details(Some(details));
+    let expected = "authorize: succeeded here, mismatched there".to_owned();
+    assert_eq!(differences(&world).await.1, [expected]);
 }

@@ -25,7 +25,7 @@ fn report(
     card: Option<Card>,
 ) -> Vec<Event> {
     let mut psp_update = records.psp_update(records.newest(), result, false);
-    psp_update.card = card;
+    psp_update.details.card = card;
     let input = Input::PspUpdate(Box::new(psp_update));
     records.decide(&input, at(seconds)).unwrap().unwrap().events
 }
