@@ -269,7 +269,8 @@ CREATE TABLE webhook_endpoints (
     -- Counts the merchant's changes.
     version                 INTEGER NOT NULL CHECK (version >= 1),
     url                     TEXT    NOT NULL CHECK (length(url) BETWEEN 1 AND 2048),
-    key_id                  BLOB    NOT NULL REFERENCES api_keys (id),
+    -- The API key that set it; not a foreign key, since ended keys are deleted.
+    key_id                  BLOB    NOT NULL,
     -- The secrets of Standard Webhooks, sealed; the previous one signs until its end.
     secret                  BLOB    NOT NULL,
     secret_key_id           TEXT    NOT NULL,
@@ -286,8 +287,6 @@ CREATE TABLE webhook_endpoints (
         AND (previous_secret IS NULL) = (previous_secret_ends_at IS NULL)),
     CONSTRAINT webhook_endpoints_disabled CHECK ((disabled IS NULL) = (disabled_at IS NULL))
 ) STRICT;
--- For the foreign key, when a key is deleted.
-CREATE INDEX webhook_endpoints_by_key ON webhook_endpoints (key_id);
 -- For the list of stuck work.
 CREATE INDEX webhook_endpoints_failing ON webhook_endpoints (failing_since)
     WHERE failing_since IS NOT NULL AND disabled IS NULL;

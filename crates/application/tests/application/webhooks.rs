@@ -353,6 +353,10 @@ async fn without_an_api_key_attempts_fail_until_the_delivery_is_dead() {
     assert_eq!(errors, [Some(SendError::NoApiKey); 10]);
     assert_eq!(state(&world, &order, 1), DeliveryState::Dead);
     assert_eq!(received_bodies(&world).len(), 0, "nothing was sent");
+    let endpoint = world.store.endpoint(world.merchant.id).await.unwrap();
+    let endpoint = endpoint.unwrap();
+    let state = (endpoint.failing_since, endpoint.disabled);
+    assert_eq!(state, (None, None), "nothing is known about the endpoint");
 }
 
 #[tokio::test(start_paused = true)]

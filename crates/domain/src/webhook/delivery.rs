@@ -231,6 +231,8 @@ impl Delivery {
         }
         self.failures = self.failures.saturating_add(1);
         let endpoint = match failing_since {
+            // Nothing was sent, so nothing is known about the endpoint.
+            _ if attempt.error == Some(SendError::NoApiKey) => EndpointChange::None,
             _ if attempt.status == Some(HTTP_GONE) => EndpointChange::Disabled(DisableReason::Gone),
             Some(since) if now.since(since) >= speed.seconds(DISABLE_AFTER) => {
                 EndpointChange::Disabled(DisableReason::Failing)
