@@ -141,7 +141,7 @@ impl History {
     }
 }
 
-/// Only authorisations are challenged or captured at once.
+/// Only authorizations are challenged or captured at once.
 fn fit_to_kind(kind: &OperationKind, result: PspResult) -> PspResult {
     if matches!(kind, OperationKind::Authorize { .. }) {
         return result;

@@ -222,7 +222,7 @@ fn commands_and_deadlines() {
     check(&render(&columns, &rows), COMMANDS);
 }
 
-/// Past its expiry nothing can be begun; what has been authorised goes on.
+/// Past its expiry nothing can be begun; what has been authorized goes on.
 #[test]
 fn commands_past_expiry() {
     for Row { name, records } in rows() {

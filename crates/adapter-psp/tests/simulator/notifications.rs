@@ -106,7 +106,7 @@ async fn duplicates_share_an_event_key() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_lapsed_authorisation_is_notified() {
+async fn a_lapsed_authorization_is_notified() {
     let mut receiver = Receiver::start().await;
     let sandbox = Sandbox::start_with_notifications(&receiver.url).await;
     sandbox

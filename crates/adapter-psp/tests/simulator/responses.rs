@@ -15,7 +15,7 @@ fn entries(expected: &[(&str, i64)]) -> Vec<(String, i64)> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_payment_is_authorised_captured_in_part_and_refunded() {
+async fn a_payment_is_authorized_captured_in_part_and_refunded() {
     let sandbox = Sandbox::start().await;
     let payment = sandbox.authorized().await;
     let captured = sandbox

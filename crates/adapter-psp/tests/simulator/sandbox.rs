@@ -99,7 +99,7 @@ impl Sandbox {
         PaymentMethod::new(token)
     }
 
-    /// The bytes that authorise 42.00 EUR on a new token of this card.
+    /// The bytes that authorize 42.00 EUR on a new token of this card.
     pub(crate) async fn payment(
         &self,
         operation: OperationId,
@@ -147,7 +147,7 @@ impl Sandbox {
         found.map(|report| report.answer)
     }
 
-    /// An authorisation that the simulator holds.
+    /// An authorization that the simulator holds.
     pub(crate) async fn authorized(&self) -> PspReference {
         let request = self.payment(self.operation(), APPROVED_CARD, false).await;
         reference(&self.send(&request).await)

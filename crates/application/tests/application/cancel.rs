@@ -134,7 +134,7 @@ async fn an_accepted_cancel_is_completed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_authorised_session_can_be_cancelled() {
+async fn only_an_authorized_session_can_be_cancelled() {
     let world = World::new();
     let (created, captured) = (world.open().await, world.captured().await);
     for (order, status) in [

@@ -174,7 +174,7 @@ async fn a_partial_capture_releases_the_rest() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
+async fn amounts_beyond_the_authorized_one_are_refused_and_nothing_is_sent() {
     let world = World::new();
     let order = world.authorized().await;
     let calls = world.psp.calls();
@@ -191,7 +191,7 @@ async fn amounts_beyond_the_authorised_one_are_refused_and_nothing_is_sent() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn only_an_authorised_session_can_be_captured() {
+async fn only_an_authorized_session_can_be_captured() {
     let world = World::new();
     let (created, captured) = (world.open().await, world.captured().await);
     let cancelled = world.authorized().await;

@@ -52,7 +52,7 @@ async fn a_notification_for_an_ended_attempt_is_looked_up_and_compensated() {
     world.wait_past_expiry(&order, 1).await;
     world.run_workers().await;
     assert_eq!(world.status(&order).await, StatusName::Expired);
-    // The PSP authorises all the same; its notification only says that there is news.
+    // The PSP authorizes all the same; its notification only says that there is news.
     world.psp.finish(attempt.id, Finish::Done);
     assert_eq!(world.psp.reserved(order.id), 10_000);
     let reference = attempt.reference.unwrap();

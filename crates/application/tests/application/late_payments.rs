@@ -43,7 +43,7 @@ fn compensation_methods(world: &World, order: &Order) -> Vec<CompensationMethod>
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_late_authorisation_is_voided_and_a_late_sale_refunded() {
+async fn a_late_authorization_is_voided_and_a_late_sale_refunded() {
     for (world, by, held) in [
         (World::new(), CompensationMethod::Void, (10_000, 0)),
         (

@@ -184,7 +184,7 @@ fn reverse(world: &World, order: &Order, n: usize) {
         Some(PspResponse::Done { .. })
     );
     let attempt = operation.kind.name() == "authorize";
-    // An authorisation that was captured afterwards does not lapse.
+    // An authorization that was captured afterwards does not lapse.
     let has_ended = attempt && world.psp.reserved(order.id) == 0;
     // What was taken back before we ever knew of it was never done, for all that we hear.
     let is_known = operation.status == OperationStatus::Succeeded;
@@ -253,8 +253,8 @@ fn run_history(delay: Option<u32>, actions: &[Action]) {
     assert!(refunded <= session.amount_captured().minor() || taken_back);
     assert!(session.counted_attempts() <= 3);
     let kept = [StatusName::Authorized, StatusName::Captured].contains(&audited.status);
-    let authorised = world.psp.payments(order.id).into_iter();
-    let still_held = authorised.filter(|p| p.reserved() + p.taken() > 0).count();
+    let authorized = world.psp.payments(order.id).into_iter();
+    let still_held = authorized.filter(|p| p.reserved() + p.taken() > 0).count();
     assert!(
         still_held <= usize::from(kept),
         "more than one payment is kept"

@@ -71,7 +71,7 @@ pub(crate) struct AbstractPsp {
     pub(crate) notifications: Vec<(OperationId, PspResponse)>,
 }
 
-/// Notifications that the world ended a challenge or an authorisation in this way.
+/// Notifications that the world ended a challenge or an authorization in this way.
 fn other(text: &str) -> PspResponse {
     PspResponse::Refused(RefusalReason::Other(text.to_owned()))
 }

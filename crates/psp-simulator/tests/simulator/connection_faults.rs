@@ -102,7 +102,7 @@ async fn refused_connections_are_accepted_again_after_the_period() {
         before.elapsed()
     );
     assert_eq!(sandbox.operation("x").await.status, StatusCode::NOT_FOUND);
-    sandbox.authorised("p").await;
+    sandbox.authorized("p").await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn connections_can_be_refused_repeatedly() {
             );
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        sandbox.authorised(&format!("p{round}")).await;
+        sandbox.authorized(&format!("p{round}")).await;
     }
 }
 

@@ -105,8 +105,8 @@ async fn latency_delays_only_payments_and_operations() {
 #[tokio::test]
 async fn refuse_applies_to_the_named_kinds() {
     let sandbox = Sandbox::start().await;
-    let held = sandbox.authorised("held").await;
-    let taken = sandbox.authorised("taken").await;
+    let held = sandbox.authorized("held").await;
+    let taken = sandbox.authorized("taken").await;
     sandbox.capture("c", &taken, 1000).await;
     sandbox
         .set_faults(json!({"refuse": ["authorise", "capture", "cancel", "refund"]}))
@@ -179,7 +179,7 @@ async fn fail_late_reverses_successes() {
     );
 
     sandbox.clear_faults().await;
-    let taken = sandbox.authorised("taken").await;
+    let taken = sandbox.authorized("taken").await;
     sandbox.capture("c", &taken, 1000).await;
     sandbox.set_faults(json!({"fail_late": ["refund"]})).await;
     assert_eq!(
@@ -205,7 +205,7 @@ async fn fail_late_reverses_successes() {
 #[tokio::test]
 async fn fail_late_in_asynchronous_mode_refuses_accepted_calls() {
     let sandbox = Sandbox::start().await;
-    let held = sandbox.authorised("held").await;
+    let held = sandbox.authorized("held").await;
     sandbox
         .set_faults(json!({"fail_late": ["cancel"], "asynchronous": true}))
         .await;

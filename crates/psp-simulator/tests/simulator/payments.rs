@@ -6,9 +6,9 @@ use serde_json::{Value, json};
 use crate::sandbox::{APPROVED_CARD, Sandbox, payment, send};
 
 #[tokio::test]
-async fn a_payment_is_authorised_or_captured() {
+async fn a_payment_is_authorized_or_captured() {
     let sandbox = Sandbox::start().await;
-    sandbox.authorised("held").await;
+    sandbox.authorized("held").await;
     assert_eq!(sandbox.ledger("held").await, ["authorise 1000"]);
     let at_once = json!({"capture": true, "reference": "taken"});
     let taken = sandbox.pay("taken", APPROVED_CARD, at_once).await;
@@ -26,7 +26,7 @@ async fn a_payment_is_authorised_or_captured() {
 #[tokio::test]
 async fn the_ledger_has_the_documented_members() {
     let sandbox = Sandbox::start().await;
-    let psp_reference = sandbox.authorised("key").await;
+    let psp_reference = sandbox.authorized("key").await;
     let response = send(sandbox.client.get(sandbox.url("/v1/ledger?reference=key"))).await;
     let mut entry = response.body["entries"][0].clone();
     let at = entry.as_object_mut().unwrap().remove("at").unwrap();
@@ -46,7 +46,7 @@ async fn the_ledger_has_the_documented_members() {
 async fn a_lookup_returns_the_result_of_the_call() {
     let sandbox = Sandbox::start().await;
     assert_eq!(sandbox.operation("pay").await.status, StatusCode::NOT_FOUND);
-    let psp_reference = sandbox.authorised("pay").await;
+    let psp_reference = sandbox.authorized("pay").await;
     let capture = sandbox.capture("cap", &psp_reference, 400).await;
     let refund = sandbox.refund("ref", &psp_reference, 500).await;
     let own = [
@@ -68,10 +68,10 @@ async fn a_lookup_returns_the_result_of_the_call() {
     };
     let pay = sandbox.operation("pay").await;
     assert_eq!(pay.status, StatusCode::OK);
-    // Captured by another call: this one authorised.
-    let mut authorised = expected("authorise", "pay", "authorised", 1000, Value::Null);
-    authorised["card"] = json!({"brand": "visa", "last4": "4242"});
-    assert_eq!(pay.body, authorised);
+    // Captured by another call: this one authorized.
+    let mut authorized = expected("authorise", "pay", "authorised", 1000, Value::Null);
+    authorized["card"] = json!({"brand": "visa", "last4": "4242"});
+    assert_eq!(pay.body, authorized);
     let capture = sandbox.operation("cap").await.body;
     assert_eq!(
         capture,

@@ -8,7 +8,7 @@ use crate::sandbox::{APPROVED_CARD, CHALLENGE_CARD, Sandbox, payment, send};
 #[tokio::test]
 async fn all_state_survives_a_restart() {
     let mut sandbox = Sandbox::start().await;
-    let held = sandbox.authorised("held").await;
+    let held = sandbox.authorized("held").await;
     let refused = sandbox.capture("c0", &held, 2000).await;
     let token = sandbox.token(APPROVED_CARD).await;
     let challenge = sandbox

@@ -150,9 +150,9 @@ impl Sandbox {
         self.post("/v1/payments", key, &body).await
     }
 
-    /// A payment that is authorised for 1000, as its reference at the simulator. Its own reference
+    /// A payment that is authorized for 1000, as its reference at the simulator. Its own reference
     /// is `key`.
-    pub(crate) async fn authorised(&self, key: &str) -> String {
+    pub(crate) async fn authorized(&self, key: &str) -> String {
         let response = self
             .pay(key, APPROVED_CARD, json!({"reference": key}))
             .await;

@@ -29,7 +29,7 @@ impl Movement {
 /// The PSP's movements for one payment.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 struct Movements {
-    authorised: Movement,
+    authorized: Movement,
     captured: Movement,
     voided: Movement,
     refunded: Movement,
@@ -42,7 +42,7 @@ impl Movements {
         if self.captured.reversed > 0 {
             return 0;
         }
-        self.authorised.net() - self.captured.net() - self.voided.net()
+        self.authorized.net() - self.captured.net() - self.voided.net()
     }
 
     /// Negative only if a refund was paid out of a capture that was reversed afterwards.
@@ -51,7 +51,7 @@ impl Movements {
     }
 
     fn is_possible(self) -> bool {
-        let kinds = [self.authorised, self.captured, self.voided, self.refunded];
+        let kinds = [self.authorized, self.captured, self.voided, self.refunded];
         let no_negative_net = kinds.iter().all(|movement| movement.net() >= 0);
         let owes = self.kept() < 0 && self.captured.reversed == 0;
         no_negative_net && self.captures <= 1 && self.held() >= 0 && !owes
@@ -69,7 +69,7 @@ fn by_payment(ledger: &[Value]) -> (BTreeMap<String, Movements>, Vec<String>) {
             .entry(text("psp_reference").to_owned())
             .or_default();
         match text("kind") {
-            "authorise" => movements.authorised.add(amount),
+            "authorise" => movements.authorized.add(amount),
             "capture" => {
                 movements.captured.add(amount);
                 movements.captures += u32::from(amount > 0);
@@ -172,11 +172,11 @@ impl LedgerCheck<'_> {
         self.check(
             "authorised",
             self.amount("amount_authorized"),
-            kept.authorised.done,
+            kept.authorized.done,
         );
-        self.check("authorised of the order", order, kept.authorised.done);
+        self.check("authorised of the order", order, kept.authorized.done);
         let lapsed = if lapsed(self.session) { order } else { 0 };
-        self.check("lapsed", lapsed, kept.authorised.reversed);
+        self.check("lapsed", lapsed, kept.authorized.reversed);
         // A capture that was reversed before its success was known leaves the session authorized
         // without a hold at the PSP.
         let held = if status == "authorized" && kept.captured.reversed == 0 {
@@ -275,11 +275,11 @@ mod tests {
 
     #[test]
     fn reversals_match_the_session() {
-        let authorise = || entry("authorise", 100, "p1", "a");
+        let authorize = || entry("authorise", 100, "p1", "a");
         let agree = |session: &Value, refunds: &[Value], ledger: &[Value]| {
             disagreements(session, refunds, ledger).is_empty()
         };
-        let lapsing = [authorise(), entry("authorise", -100, "p1", "a")];
+        let lapsing = [authorize(), entry("authorise", -100, "p1", "a")];
         let cancelled = || session("cancelled", 100, 0, 0);
         let lapsed_session = failed(cancelled(), "authorization_expired");
         assert!(agree(&lapsed_session, &[], &lapsing));
@@ -291,7 +291,7 @@ mod tests {
 
         let capture = |amount| entry("capture", amount, "p1", "c");
         let paid = entry("refund", 30, "p1", "r");
-        let reversed = [authorise(), capture(100), paid.clone(), capture(-100)];
+        let reversed = [authorize(), capture(100), paid.clone(), capture(-100)];
         let error = failed(session("error", 100, 0, 30), "capture_failed");
         assert!(agree(&error, &[refund(30)], &reversed));
         assert!(!agree(&error, &[refund(30)], &reversed[..3]), "it stands");
@@ -302,11 +302,11 @@ mod tests {
         );
 
         let void = |amount, key| entry("void", amount, "p1", key);
-        let released = [authorise(), void(100, "v"), void(-100, "v"), void(100, "w")];
+        let released = [authorize(), void(100, "v"), void(-100, "v"), void(100, "w")];
         assert!(agree(&cancelled(), &[], &released));
         assert!(!agree(&cancelled(), &[], &released[..3]), "held again");
         let repaid = [
-            authorise(),
+            authorize(),
             capture(100),
             paid,
             entry("refund", -30, "p1", "r"),
@@ -317,7 +317,7 @@ mod tests {
 
     #[test]
     fn every_kind_of_loss_is_found() {
-        let (authorise, void) = (
+        let (authorize, void) = (
             entry("authorise", 100, "p1", "a"),
             entry("void", 100, "p1", "b"),
         );
@@ -328,31 +328,31 @@ mod tests {
             !disagreements(&session, &[], &ledger).is_empty()
         };
         let authorized = || session("authorized", 100, 0, 0);
-        assert!(!found(authorized(), &[&authorise]));
+        assert!(!found(authorized(), &[&authorize]));
         assert!(found(authorized(), &[]), "lost");
-        assert!(found(authorized(), &[&authorise, &other]), "held twice");
+        assert!(found(authorized(), &[&authorize, &other]), "held twice");
         assert!(
-            found(authorized(), &[&authorise, &capture("c")]),
+            found(authorized(), &[&authorize, &capture("c")]),
             "captured unseen"
         );
-        assert!(found(authorized(), &[&authorise, &void]), "voided unseen");
+        assert!(found(authorized(), &[&authorize, &void]), "voided unseen");
         assert!(
-            found(session("refused", 0, 0, 0), &[&authorise]),
+            found(session("refused", 0, 0, 0), &[&authorize]),
             "held without a session"
         );
         assert!(
-            found(session("cancelled", 100, 0, 0), &[&authorise]),
+            found(session("cancelled", 100, 0, 0), &[&authorize]),
             "not voided"
         );
         let captured = || session("captured", 100, 100, 0);
-        assert!(!found(captured(), &[&authorise, &capture("c")]));
+        assert!(!found(captured(), &[&authorize, &capture("c")]));
         assert!(
-            found(captured(), &[&authorise, &capture("c"), &capture("d")]),
+            found(captured(), &[&authorize, &capture("c"), &capture("d")]),
             "twice"
         );
         let refund = entry("refund", 5, "p1", "r");
         assert!(
-            found(captured(), &[&authorise, &capture("c"), &refund]),
+            found(captured(), &[&authorize, &capture("c"), &refund]),
             "refunded unseen"
         );
     }

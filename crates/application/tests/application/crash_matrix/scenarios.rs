@@ -42,7 +42,7 @@ async fn captured(world: &World) -> Order {
 
 fn nothing_planned(_: &ScriptedPsp) {}
 
-/// An authorised session in the end.
+/// An authorized session in the end.
 fn authorized(name: &'static str, plan: fn(&ScriptedPsp), script: Script) -> Scenario {
     Scenario {
         name,
@@ -462,7 +462,7 @@ fn challenge_passed_after_the_expiry() {
 }
 
 #[test]
-fn compensation_of_a_late_authorisation() {
+fn compensation_of_a_late_authorization() {
     let accepted = |psp: &ScriptedPsp| psp.reply(Call::Authorize, Reply::Accepted);
     expired("compensation", accepted, |world| {
         late_payment(world).boxed_local()

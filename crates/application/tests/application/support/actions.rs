@@ -127,7 +127,7 @@ impl World {
         Ok(Order::of(&self.create(key, default_checkout()).await?))
     }
 
-    /// A new session that is authorised.
+    /// A new session that is authorized.
     pub(crate) async fn authorized(&self) -> Order {
         let order = self.open().await;
         self.pay(&order, "tok_first").await.unwrap();
