@@ -1,4 +1,4 @@
-//! The faults that are decided inside: refusals, late failures, errors, latency, and their settings.
+//! Faults within the simulator: refusals, late failures, errors, latency, and their settings.
 
 use std::time::{Duration, Instant};
 
@@ -49,7 +49,7 @@ async fn error_rate_returns_a_bare_503_before_any_work() {
         sandbox.operation("p").await.status,
         StatusCode::SERVICE_UNAVAILABLE
     );
-    // Tokens, ledger and faults are out of the faults' reach.
+    // Faults do not apply to tokens, ledger and faults.
     sandbox.token(APPROVED_CARD).await;
     assert_eq!(sandbox.ledger("p").await, Vec::<String>::new());
     sandbox.clear_faults().await;
@@ -130,7 +130,7 @@ async fn refuse_applies_to_the_named_kinds() {
     );
     assert_eq!(sandbox.cancel("x2", &held).await.result(), ("done", None));
     sandbox.clear_faults().await;
-    // What was refused under a fault stays refused under its key.
+    // A call that a fault refused stays refused under its key.
     assert_eq!(
         sandbox.refund("r1", &taken, 1000).await.result(),
         refused_by_fault

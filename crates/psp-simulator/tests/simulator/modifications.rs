@@ -1,4 +1,4 @@
-//! Captures, cancels and refunds, done and refused.
+//! Captures, cancels and refunds, executed and refused.
 
 use reqwest::StatusCode;
 
@@ -38,7 +38,11 @@ async fn every_modification_has_its_own_reference() {
         references.push(response.text("psp_reference"));
     }
     let again = sandbox.refund("r1", &payment, 300).await;
-    assert_eq!(again.text("psp_reference"), references[2], "as at first");
+    assert_eq!(
+        again.text("psp_reference"),
+        references[2],
+        "the reference in the repeated response"
+    );
     let all = references.len();
     references.sort();
     references.dedup();

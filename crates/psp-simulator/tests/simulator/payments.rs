@@ -1,4 +1,4 @@
-//! Payment calls: their parameters, who may make them, and their look-up.
+//! Payment calls: parameters, authentication, look-up.
 
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ async fn a_lookup_returns_the_result_of_the_call() {
     };
     let pay = sandbox.operation("pay").await;
     assert_eq!(pay.status, StatusCode::OK);
-    // Captured by another call: this one authorized.
+    // Captured by another call; this one authorized.
     let mut authorized = expected("authorise", "pay", "authorised", 1000, Value::Null);
     authorized["card"] = json!({"brand": "visa", "last4": "4242"});
     assert_eq!(pay.body, authorized);
@@ -116,7 +116,7 @@ async fn invalid_parameters_are_refused_by_field() {
     let body = payment(&token, json!({}));
     let no_key = send(sandbox.request(Method::POST, "/v1/payments").json(&body)).await;
     assert_eq!(no_key.fields(), ["Idempotency-Key"]);
-    // Neither the key nor the token was used up by what was refused.
+    // A refused call uses neither the key nor the token.
     assert_eq!(
         sandbox.post("/v1/payments", "key", &body).await.result(),
         ("authorised", None)

@@ -1,4 +1,4 @@
-//! A restart on the same file keeps everything; a second simulator on it is kept out.
+//! A restart on the same file keeps all state; a second simulator on it is refused.
 
 use oncharge_psp_simulator::{Config, Secret, start};
 use serde_json::json;
