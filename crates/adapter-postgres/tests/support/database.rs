@@ -125,7 +125,7 @@ pub(crate) async fn connect(url: &str) -> anyhow::Result<Client> {
 pub(crate) fn admin_url() -> anyhow::Result<String> {
     std::env::var("ONCHARGE_TEST_POSTGRES_URL").context(
         "ONCHARGE_TEST_POSTGRES_URL is not set: `scripts/test adapter-postgres` starts a \
-         throw-away PostgreSQL and sets it, `just postgres` starts one for a shell of your own",
+         temporary PostgreSQL and sets it, `just postgres` starts one for your shell",
     )
 }
 
