@@ -33,7 +33,7 @@ on_both!(hanging_endpoints_do_not_delay_others);
 /// Number of merchants whose servers respond at once, and the number of their events.
 const QUICK: usize = 60;
 const EVENTS: usize = 5;
-/// Number of merchants whose servers never respond: more deliveries than the quick lane holds.
+/// Number of merchants whose servers never respond: more deliveries than there are fast slots.
 const HANGING: usize = 40;
 /// Tolerance beyond twice the time without hanging servers: an attempt counts as quick for its
 /// first second, and the machine may be busy. A hanging delivery takes ten seconds.
