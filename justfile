@@ -21,7 +21,7 @@ lint:
 run *FLAGS:
   cargo run --locked -- {{FLAGS}}
 
-# Run one payment without a browser: created, authorized, captured, partly refunded.
+# Walk through one payment without a browser: created, authorized, captured, partially refunded.
 demo:
   cargo run --locked -- demo
 
@@ -45,7 +45,7 @@ bench *ARGS:
 fill URL PAYMENTS="1000000":
   scripts/fill {{URL}} {{PAYMENTS}}
 
-# Regenerate the images in docs/images.
+# Retake the screenshots in docs/images.
 screenshots:
   scripts/screenshots
 

@@ -96,8 +96,8 @@ async function shop(harness) {
   await page.getByRole('button', { name: /^Capture/ }).click();
   await page.getByLabel(/^Amount in/).fill('24');
   await page.getByRole('button', { name: 'Refund this much' }).click();
-  const seen = (event) => page.locator('#timeline').getByText(event, { exact: true }).waitFor();
-  await seen('refund.succeeded');
+  const told = (event) => page.locator('#timeline').getByText(event, { exact: true }).waitFor();
+  await told('refund.succeeded');
   await page.evaluate(() => window.scrollTo(0, 0));
   await picture(page, 'shop-order', { most: 1400 });
   const number = new URL(page.url()).pathname.split('/').at(-1);
