@@ -44,7 +44,7 @@ pub(crate) async fn run(args: Arguments) -> anyhow::Result<()> {
                 let alone = seconds(&args, kind, events, 0).await?;
                 let with_hanging = seconds(&args, kind, events, args.hanging).await?;
                 print_note(format_args!(
-                    "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s beside",
+                    "{}, {events} events each, {time}: {alone:.2} s alone, {with_hanging:.2} s with hanging",
                     kind.name()
                 ));
                 pairs.push((alone, with_hanging));

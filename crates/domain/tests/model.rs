@@ -233,7 +233,7 @@ fn one_payment_is_kept(world: &World) -> Result<(), String> {
             (pays_back || is_attempt) && (operation.is_open() || about(operation.id))
         });
         if !kept && in_hand.next().is_none() && money.taken() >= 0 {
-            return Err(format!("nobody's money: {money:?} of {attempt}"));
+            return Err(format!("money of no payment: {money:?} of {attempt}"));
         }
     }
     Ok(())

@@ -1,7 +1,7 @@
 //! Migrations after the first, on a large table with concurrent writers.
 #![expect(
     clippy::disallowed_methods,
-    reason = "a migration runs beside the test"
+    reason = "a migration runs concurrently with the test"
 )]
 
 #[expect(dead_code, reason = "shared with the tests of the store")]

@@ -34,7 +34,7 @@ pub(crate) const EMAIL: &str = "shopper.unmistakable@example.com";
 pub(crate) const PHONE: &str = "+15551234567";
 pub(crate) const TOKEN: &str = "tok_unmistakable_4242";
 pub(crate) const PAY_TOKEN: &str = "pt_unmistakable_secret";
-pub(crate) const NOTIFIED: &str = "unmistakable words of the processor";
+pub(crate) const NOTIFIED: &str = "unmistakable body of a notification";
 
 /// The written values.
 pub(crate) struct Fixture {

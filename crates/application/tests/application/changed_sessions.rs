@@ -56,13 +56,13 @@ async fn a_notification_for_an_ended_attempt_is_looked_up_and_compensated() {
     world.psp.finish(attempt.id, Finish::Done);
     assert_eq!(world.psp.reserved(order.id), 10_000);
     let reference = attempt.reference.unwrap();
-    let news = format!(
+    let notification = format!(
         "ntf_x\n{}\n{}\n10000 EUR\n{2}\naccepted\n{2}\n",
         attempt.id,
         order.id,
         reference.as_str()
     );
-    world.deliver(news.as_bytes()).await.unwrap();
+    world.deliver(notification.as_bytes()).await.unwrap();
     world.run_workers().await;
     let audited = audit(&world, &order).await;
     assert_eq!((audited.reserved, audited.events), (0, vec!["expired"]));

@@ -144,7 +144,11 @@ async fn refused(fixture: &Fixture, event: EventId, lease: Lease) -> anyhow::Res
                     .record_without_attempt(lease, &before.delivery),
             )
             .await;
-        ensure_err!(given_up, CommitError::LeaseLost, "given up under {lease:?}");
+        ensure_err!(
+            given_up,
+            CommitError::LeaseLost,
+            "a record without an attempt, {lease:?}"
+        );
         ensure_eq!(
             fixture.outgoing(event).await?,
             Some(before.clone()),

@@ -54,7 +54,7 @@ async fn hanging_endpoints_do_not_delay_others(database: Database) {
     .await;
     assert!(
         with_hanging < 2 * alone + TOLERANCE,
-        "{QUICK} merchants took {alone:?} alone, and {with_hanging:?} beside {HANGING} that hang"
+        "{QUICK} merchants took {alone:?} alone, and {with_hanging:?} with {HANGING} that hang"
     );
 }
 

@@ -294,7 +294,7 @@ async fn the_ops_view_checks_hosts_and_samples_queues() {
     }
     // The first sample is taken at once, without a request.
     eventually(5, "the first sample", || async {
-        let (_, page) = node.ops("/ops/").await.ok_or("nobody answers")?;
+        let (_, page) = node.ops("/ops/").await.ok_or("no response")?;
         let is_there = page.contains("this process has measured since ");
         if is_there { Ok(()) } else { Err(page) }
     })

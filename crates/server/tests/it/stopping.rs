@@ -30,7 +30,7 @@ fn refund_of(id: &str, number: u8) -> String {
 
 /// Waits until this many refunds are stored, and therefore in progress.
 async fn wait_for_refunds(shop: &Shop, id: &str, many: u8) {
-    eventually(10, "refunds under way", || async {
+    eventually(10, "refunds in progress", || async {
         let list = shop.get(&format!("/v1/refunds?session_id={id}")).await;
         let list = list.expect(200);
         let count = list["data"].as_array().unwrap().len();

@@ -76,7 +76,7 @@ fn npm_lock_files_name_no_host() {
     }
     assert_no_violations(
         &violations,
-        "put `omit-lockfile-registry-resolved=true` into the .npmrc beside it and make the lock file anew: \
+        "put `omit-lockfile-registry-resolved=true` into the .npmrc beside it and regenerate the lock file: \
          versions and hashes are enough, any mirror will do",
     );
 }

@@ -145,7 +145,7 @@ impl Verifier {
 
     fn rejects(&self, secrets: &Secrets, headers: &Map<String, Value>, body: &[u8], why: &str) {
         let output_text = self.verify(secrets, headers, body);
-        assert_eq!(output_text, None, "{self} takes {why} for genuine");
+        assert_eq!(output_text, None, "{self} accepts {why}");
     }
 }
 
@@ -186,7 +186,7 @@ async fn deliveries_verify_with_every_documented_method() {
         verifier.accepts(&secrets, &delivery);
         verifier.rejects(&secrets, &headers, changed.as_bytes(), "a changed body");
         let others = Secrets::foreign();
-        verifier.rejects(&others, &headers, body, "somebody else's delivery");
+        verifier.rejects(&others, &headers, body, "another merchant's delivery");
         verifier.rejects(&secrets, &unsigned, body, "a delivery without a signature");
         if verifier.is_standard {
             verifier.rejects(&secrets, &old, body, "an old delivery");
