@@ -254,7 +254,7 @@ mod tests {
             .take(60)
             .collect::<String>();
         match parse(text) {
-            Ok(object) => panic!("{shown} was read as {object:?}"),
+            Ok(object) => panic!("{shown} was parsed as {object:?}"),
             Err(bad) => bad.to_string(),
         }
     }
@@ -351,6 +351,6 @@ mod tests {
         assert_eq!(secret.field(), None);
         assert!(!secret.to_string().contains("4242"));
         let later = parse(br#"{"amount":1 "x"}"#).unwrap_err();
-        assert_eq!(later.field(), None, "after a member it is nobody's fault");
+        assert_eq!(later.field(), None, "an error after a field names no field");
     }
 }

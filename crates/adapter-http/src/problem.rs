@@ -494,7 +494,7 @@ mod tests {
             );
             let body = String::from_utf8(problem.body("req_1")).unwrap();
             assert!(body.contains("\"request_id\":\"req_1\""), "{body}");
-            assert!(!body.contains("cause"), "no cause is shown: {body}");
+            assert!(!body.contains("cause"), "shows the cause: {body}");
         }
     }
 }

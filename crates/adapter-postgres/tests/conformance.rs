@@ -1,4 +1,4 @@
-//! The store on PostgreSQL keeps the laws of its ports.
+//! Runs the laws of the ports against PostgreSQL.
 
 #[path = "support/database.rs"]
 mod database;
@@ -14,7 +14,7 @@ fn main() -> ExitCode {
     run(|| async { open(Arc::new(Database::migrated().await?), keys()).await })
 }
 
-/// Boxed, since a store knows how to open its like.
+/// Boxed, because a store contains the function that reopens it.
 fn open(database: Arc<Database>, keys: Keyring) -> BoxFuture<'static, anyhow::Result<Store>> {
     Box::pin(async move {
         let store = database::open(&database.url_with_test_clock(), keys, 8).await?;

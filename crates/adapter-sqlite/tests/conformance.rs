@@ -1,4 +1,4 @@
-//! The laws of the store's ports, each on a file of its own.
+//! Runs the laws of the ports against SQLite, each on its own file.
 
 use std::{path::PathBuf, process::ExitCode, sync::Arc};
 

@@ -73,7 +73,7 @@ pub struct Store {
 /// Opens the same data with these keys, while the first store stays open.
 pub type Reopen = Arc<dyn Fn(Keyring) -> BoxFuture<'static, anyhow::Result<Store>> + Send + Sync>;
 
-/// One law: an error says how the store violates it.
+/// One law; its error says how the store violates it.
 pub type Law = fn(Store) -> LocalBoxFuture<'static, anyhow::Result<()>>;
 
 impl Store {

@@ -1,4 +1,4 @@
-//! The store in memory keeps the laws, too: what use cases are tested over behaves like a database.
+//! The in-memory store obeys the laws, so use cases can be tested with it instead of a database.
 
 use std::{process::ExitCode, sync::Arc};
 

@@ -1,5 +1,5 @@
-//! Reads this workspace as cargo and the file system show it, so that tests can hold the house's
-//! rules over it. The rules themselves are in `tests/rules/`, one test each.
+//! Reads the workspace from cargo and the file system, so that tests can check rules over it. The
+//! rules are in `tests/rules/`, one test each.
 
 mod tree;
 mod workspace;

@@ -68,9 +68,9 @@ mod tests {
         }
         let snapshot = history.snapshot();
         let (first, last) = (snapshot[0].at, snapshot[snapshot.len() - 1].at);
-        assert_eq!(last, start.plus_seconds(499 * 60), "the newest is there");
+        assert_eq!(last, start.plus_seconds(499 * 60), "the newest sample");
         let covered = Duration::try_from(last.since(first)).unwrap();
         let actual = (covered + QueueHistory::SAMPLE_INTERVAL, snapshot.len());
-        assert_eq!(actual, (QueueHistory::SPAN, 180), "and the hours before");
+        assert_eq!(actual, (QueueHistory::SPAN, 180), "the whole span");
     }
 }

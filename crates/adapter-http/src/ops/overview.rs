@@ -168,6 +168,9 @@ mod tests {
         ] {
             assert!(page.contains(text), "{text}: {page}");
         }
-        assert!(!page.contains("Nothing is stuck"), "nobody knows: {page}");
+        assert!(
+            !page.contains("Nothing is stuck"),
+            "the state is unknown: {page}"
+        );
     }
 }

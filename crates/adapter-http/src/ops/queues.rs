@@ -190,7 +190,7 @@ mod tests {
         );
         assert!(row.depth.is_none() && row.oldest.is_none());
         let (queues, row) = shown(&[], None);
-        assert_eq!(queues.since, None, "nothing was measured yet");
+        assert_eq!(queues.since, None, "the time without a sample");
         assert_eq!(row.ages.highest, None);
     }
 }

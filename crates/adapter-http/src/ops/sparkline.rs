@@ -84,7 +84,7 @@ mod tests {
         let with_gap = line(&[(120, Some(2)), (60, None), (0, Some(2))]);
         assert_eq!(
             with_gap.path, "M10680 0h0M10800 0h0",
-            "the store said nothing"
+            "samples without a value from the store"
         );
         let unsampled = line(&[(600, Some(2)), (60, Some(2)), (0, Some(2))]);
         assert_eq!(

@@ -44,7 +44,7 @@ async fn health_readiness_and_metrics_are_served() {
     assert_eq!(response.status, 503);
     assert!(
         !response.text().contains("stopping"),
-        "the reason is for the log"
+        "the response shows the cause"
     );
-    assert_eq!(get("/healthz").await.status, 200, "alive all the same");
+    assert_eq!(get("/healthz").await.status, 200, "the process is not live");
 }

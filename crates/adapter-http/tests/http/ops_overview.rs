@@ -52,7 +52,10 @@ async fn stuck_work_is_listed_with_a_link_to_its_session() {
     let page = page(address, "/ops/").await;
     let link = format!("<a href=\"/ops/sessions/{}\">", checkout.id);
     assert!(page.contains(&link), "{page}");
-    assert!(page.contains("No worker runs"), "what to do: {page}");
+    assert!(
+        page.contains("No worker runs"),
+        "the page does not say what to do: {page}"
+    );
     assert!(
         page.contains(">deadline<") && page.contains("5 min ago"),
         "{page}"

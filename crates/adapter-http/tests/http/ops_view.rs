@@ -16,14 +16,14 @@ use crate::support::{
     ops_server::{get, ops, page, send_head, serve, start_ops_server},
 };
 
-/// Words that would do harm if they were taken for anything but words.
+/// Text that is harmful if it is not escaped.
 const HOSTILE: &str =
     "<script>alert('x')</script>\"><img src=x onerror=alert(1)> 4242 4242 4242 4242";
-/// The same as it stands in a page, the card number masked.
+/// The same text as a page shows it, with the card number masked.
 const ESCAPED: &str = "&#60;script&#62;alert(&#39;x&#39;)&#60;/script&#62;&#34;&#62;&#60;img src=x \
      onerror=alert(1)&#62; ****4242";
 
-/// The ids of the sessions in a page of the list, in its order.
+/// The ids of the sessions on a page of the list, in order.
 fn listed(page: &str) -> Vec<&str> {
     let rows = page
         .split("data-label=\"Session\"><a href=\"/ops/sessions/")
@@ -102,8 +102,14 @@ async fn only_reads_under_own_addresses_are_allowed() {
         if response.status == 421 {
             assert_security_headers(&response, &head);
             let body = response.text();
-            assert!(body.contains("network.ops_hosts"), "what to do: {body}");
-            assert!(!body.contains("evil"), "not what was asked: {body}");
+            assert!(
+                body.contains("network.ops_hosts"),
+                "the error does not say what to do: {body}"
+            );
+            assert!(
+                !body.contains("evil"),
+                "the error echoes the request: {body}"
+            );
         }
     }
     let own = format!("GET {path} HTTP/1.1\r\nHost: {address}");
@@ -195,7 +201,7 @@ async fn sessions_are_found_by_each_identifier() {
         .unwrap()
         .unwrap();
     let of_merchant = found(address, &format!("?merchant={}", session.merchant)).await;
-    assert_eq!(of_merchant, all, "both are this merchant's");
+    assert_eq!(of_merchant, all, "both sessions of the merchant");
     let nothing = page(address, "/ops/sessions?q=nobody").await;
     assert!(
         nothing.contains("No session fits this search."),
@@ -254,9 +260,15 @@ async fn pages_link_to_older_sessions() {
     let mut sorted = seen.clone();
     sorted.sort_by(|one, other| other.cmp(one));
     assert_eq!(sorted, created, "each once");
-    assert!(!second.contains("rel=\"next\""), "the last page");
-    assert!(second.contains(">Newest</a>"), "the way back");
-    // A merchant's cursor is for that merchant's list.
+    assert!(
+        !second.contains("rel=\"next\""),
+        "the last page links to a next page"
+    );
+    assert!(
+        second.contains(">Newest</a>"),
+        "the last page has no link to the first"
+    );
+    // A cursor of one merchant's list is not valid for another's.
     let theirs = app.get("/v1/checkout/sessions?limit=1").send().await.json();
     let theirs = theirs["next_cursor"].as_str().unwrap().to_owned();
     for cursor in [theirs.as_str(), "AAAA", "%00"] {
@@ -266,7 +278,8 @@ async fn pages_link_to_older_sessions() {
     }
 }
 
-/// A refused and an approved try of a shopper with hostile words, delivered to a hostile shop.
+/// A refused and an approved attempt of a shopper with hostile texts, delivered to a hostile
+/// endpoint.
 async fn create_hostile_session(app: &TestApp) -> Checkout {
     app.set_endpoint(&app.pair, ENDPOINT_URL).await;
     let body = new_session(&json!({
@@ -285,7 +298,7 @@ async fn create_hostile_session(app: &TestApp) -> Checkout {
     checkout
 }
 
-/// Records an attempt to deliver that was answered with hostile words.
+/// Records a delivery attempt whose response contains hostile text.
 async fn record_hostile_attempt(app: &TestApp) {
     let build = Builder::new(77);
     let wanted = DeliveryClaimFilter {
@@ -340,7 +353,7 @@ async fn the_session_page_shows_everything_escaped() {
     }
     assert!(
         !page_text.contains("the end"),
-        "only the first lines of an answer"
+        "only the first lines of a response are shown"
     );
     for operation in app.store.operations_of(checkout.session_id()) {
         assert!(
@@ -389,7 +402,7 @@ async fn no_secrets_are_shown() {
         } else {
             open_operation.id.to_string()
         };
-        assert!(page.contains(&id), "{path} is what it should be: {page}");
+        assert!(page.contains(&id), "{path} does not contain its id: {page}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The file: who may read it, what it holds and does not hold, who else may use it.
+//! The database file: permissions, contents, and other processes that use it.
 
 use std::{fs, sync::Arc};
 
@@ -16,7 +16,7 @@ use oncharge_testkit::{Builder, FakeClock, SeededEntropy};
 
 use crate::fixture::{EMAIL, Fixture, NOTIFIED, PAY_TOKEN, PHONE, TOKEN, answer, open, path, raw};
 
-/// Everything that was written is there, in this store.
+/// Checks that everything written is in this store.
 async fn assert_contains_everything(store: &SqliteStore, fixture: &Fixture) {
     let session = store.session(fixture.session.id).await.unwrap();
     assert_eq!(session.as_ref(), Some(&fixture.session));
@@ -113,11 +113,11 @@ async fn a_write_waits_for_another_processs_lock() {
     let unit = fixture.build.next_unit(&fixture.session);
     let store = fixture.store.clone();
     let mut commit = Box::pin(store.commit(unit));
-    // The unit is queued; a reader is not held up by the lock meanwhile.
+    // The unit is queued; a reader is not blocked by the lock.
     let pending = std::future::poll_fn(|context| {
         std::task::Poll::Ready(commit.as_mut().poll(context).is_pending())
     });
-    assert!(pending.await, "the unit waits");
+    assert!(pending.await, "the unit was written despite the lock");
     assert!(store.session(fixture.session.id).await.unwrap().is_some());
     tool.batch_execute("ROLLBACK").unwrap();
     commit.await.unwrap();
@@ -164,13 +164,13 @@ async fn files_are_readable_by_the_owner_only() {
         assert_eq!(mode, 0o600, "{}: {mode:o}", entry.path().display());
         seen += 1;
     }
-    assert!(seen >= 2, "the file and its log: {seen}");
+    assert!(seen >= 2, "only {seen} files exist");
 }
 
 #[tokio::test]
 async fn secrets_and_personal_data_are_not_stored_in_plain_text() {
     let fixture = Fixture::new().await;
-    // Also what a checkpoint moves from the log into the file.
+    // Includes data that a checkpoint moves from the log into the file.
     let mut tool = fixture.raw();
     let logged = all_bytes(&fixture);
     tool.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -186,7 +186,10 @@ async fn secrets_and_personal_data_are_not_stored_in_plain_text() {
     ];
     for bytes in [logged, all_bytes(&fixture)] {
         let holds = |secret: &[u8]| bytes.windows(secret.len()).any(|window| window == secret);
-        assert!(holds(b"order-42"), "the file is read at all");
+        assert!(
+            holds(b"order-42"),
+            "the file does not contain the order number"
+        );
         for secret in secrets {
             assert!(!holds(secret), "{}", secret.escape_ascii());
         }
@@ -275,7 +278,7 @@ async fn values_under_the_first_key_are_not_resealed() {
     assert_eq!(
         fixture.store.reseal().await.unwrap(),
         0,
-        "all is under the first key"
+        "a value was resealed"
     );
     fixture.store.ping().await.unwrap();
 }

@@ -318,7 +318,7 @@ mod tests {
         assert_eq!(pool.accounts_above(pool.fair_share()), [account]);
         pool.tasks.abort_all();
         let ended = pool.tasks.join_next_with_id().await.unwrap();
-        assert!(pool.record_end(ended), "the account may have more");
+        assert!(pool.record_end(ended), "the account can start more items");
         assert_eq!(pool.accounts_above(pool.fair_share()), []);
         assert_eq!(pool.free_slots(), MAX_IN_PROGRESS - SHARED_CAPACITY + 16);
     }
@@ -364,7 +364,7 @@ mod tests {
         pool.start_cooldown(Duration::from_secs(5), busy.to_vec());
         assert!(
             !cooldown_until(&pool, FAILURE_PAUSE),
-            "a slow store is no long queue"
+            "a slow store does not count as a long queue"
         );
     }
 
@@ -388,7 +388,7 @@ mod tests {
         assert_eq!(
             pool.cooldown_until(&[slow], now),
             None,
-            "the quick one may have more"
+            "the quick account can start more items"
         );
         assert_eq!(pool.cooldown_until(&[], now), None);
     }

@@ -9,7 +9,7 @@ use oncharge_domain::{
 };
 use oncharge_testkit::{Call, Reply};
 
-use crate::support::{World, books};
+use crate::support::{World, audit};
 
 fn mismatches(actions: &[&str]) -> usize {
     let is_mismatch = |action: &&&str| **action == "response_mismatched";
@@ -49,7 +49,7 @@ async fn a_response_with_another_amount_captures_nothing_until_a_look_up_matches
 
     world.psp.state_details(None);
     world.run_for(1800).await;
-    assert_eq!(books(&world, &order).await.taken, 10_000);
+    assert_eq!(audit(&world, &order).await.taken, 10_000);
     assert_eq!(mismatches(&world.audit_actions(&order)), 1);
 }
 
@@ -70,7 +70,7 @@ async fn a_look_up_with_another_reference_changes_nothing() {
     world.psp.state_details(None);
     world.run_for(600).await;
     assert_eq!(world.status(&order).await, StatusName::Authorized);
-    books(&world, &order).await;
+    audit(&world, &order).await;
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,4 +1,4 @@
-//! Our operations against the PSP's word.
+//! Comparison of operations with the PSP.
 
 use oncharge_application::{
     Error,
@@ -48,7 +48,11 @@ async fn an_interrupted_comparison_resumes_after_an_operation() {
     world.psp.fail(Call::Refund, Fault::UnknownAfter);
     world.refund(&order, "", 500).await.unwrap();
     let (sum, found) = differences_after(&world, Some(second)).await;
-    assert_eq!((sum.compared, sum.differences), (1, 1), "the refund alone");
+    assert_eq!(
+        (sum.compared, sum.differences),
+        (1, 1),
+        "only the refund was compared"
+    );
     assert_eq!(found, ["refund: open here, done there"]);
     let last = world.operation(&order, "refund").id;
     let (sum, _) = differences_after(&world, Some(last)).await;
@@ -64,7 +68,7 @@ async fn an_interrupted_comparison_resumes_after_an_operation() {
     let after = None;
     let all = reconcile::run(&world.app, Range { since, after }, &mut report).await;
     assert_eq!(all.unwrap().compared, 3);
-    assert_eq!(cursor, Some(last), "the last one was reported");
+    assert_eq!(cursor, Some(last), "the cursor after an interruption");
     let nobody = Range {
         since,
         after: Some(world.build.operation_id()),
@@ -83,7 +87,11 @@ async fn a_failed_look_up_does_not_end_the_comparison() {
         .fault_plan
         .plan(FaultPoint::Call(1), PlannedFault::Between);
     let (sum, _) = differences(&world).await;
-    assert_eq!((sum.compared, sum.unreachable), (19, 1), "one fails alone");
+    assert_eq!(
+        (sum.compared, sum.unreachable),
+        (19, 1),
+        "one failed look-up"
+    );
 }
 
 #[tokio::test(start_paused = true)]
@@ -98,7 +106,7 @@ async fn consistent_operations_have_no_differences() {
     assert_eq!(
         differences(&world).await.0.compared,
         0,
-        "older ones are left out"
+        "older operations were compared"
     );
 }
 
@@ -112,7 +120,7 @@ async fn differences_are_reported() {
     assert_eq!(found, ["refund: open here, done there"]);
     world.run_until_idle().await;
     assert_eq!(differences(&world).await.1, Vec::<String>::new());
-    // A paid refund that the PSP takes back, and whose notification never comes.
+    // A successful refund that the PSP reverses, without a notification.
     let refund = world.operation(&order, "refund").id;
     world
         .psp
@@ -164,7 +172,11 @@ async fn an_attempt_that_lapsed_while_it_was_cancelled_is_no_difference() {
         .psp
         .reverse(attempt, RefusalReason::AuthorizationExpired);
     let expected = "authorize: succeeded here, refused there".to_owned();
-    assert_eq!(differences(&world).await.1, [expected], "not yet known");
+    assert_eq!(
+        differences(&world).await.1,
+        [expected],
+        "the difference before it is known"
+    );
     world.notify(attempt).await.unwrap();
     assert_eq!(differences(&world).await.1, Vec::<String>::new());
     let cancel = world.operation(&order, "cancel").id;

@@ -63,14 +63,17 @@ pub async fn branding_can_be_removed(store: &Store) -> anyhow::Result<()> {
             },
             "without logo",
         ),
-        (Branding::default(), "all taken away"),
+        (Branding::default(), "all removed"),
         (full, "given again"),
     ] {
         merchant.branding = branding;
         merchant.version += 1;
         let entry = fixture.build.audit(AuditAction::SettingsChanged);
         let merchants = &fixture.store.merchants;
-        ensure!(merchants.update(&merchant, &entry).await?, "it is there");
+        ensure!(
+            merchants.update(&merchant, &entry).await?,
+            "the merchant was not updated"
+        );
         let found = merchants.merchant(merchant.id).await?;
         ensure_eq!(found, Some(merchant.clone()), "{what}");
         let untouched = merchants.merchant(other.id).await?;
@@ -85,9 +88,13 @@ async fn created_loads_equal(fixture: &Fixture, merchant: &Merchant) -> anyhow::
     let entry = fixture.build.audit(AuditAction::MerchantCreated);
     merchants.create(merchant, &key, &hash, &entry).await?;
     let found = merchants.merchant(merchant.id).await?;
-    ensure_eq!(found, Some(merchant.clone()), "by its id");
+    ensure_eq!(
+        found,
+        Some(merchant.clone()),
+        "the merchant found by its id"
+    );
     let (_, owner) = merchants.key(&hash).await?.context("its key")?;
-    ensure_eq!(owner, *merchant, "by its key");
+    ensure_eq!(owner, *merchant, "the merchant found by its key");
     Ok(())
 }
 

@@ -52,11 +52,14 @@ pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> 
             received_at: fixture.build.now(),
             ..first.clone()
         };
-        ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
+        ensure!(
+            !store.inbox.receive(&again).await?,
+            "a duplicate was stored"
+        );
         ensure_eq!(
             store.inbox.notification(again.id).await?,
             None,
-            "a duplicate"
+            "the duplicate"
         );
     }
     for new in &kept {
@@ -66,12 +69,16 @@ pub async fn a_notification_is_stored_once(store: &Store) -> anyhow::Result<()> 
             new: new.clone(),
             status: status[usize::from(verified)],
         };
-        ensure_eq!(fixture.notification(new.id).await?, wanted, "what was kept");
+        ensure_eq!(
+            fixture.notification(new.id).await?,
+            wanted,
+            "the stored notification"
+        );
     }
     let ended = fixture
         .closed_notification("ended", NotificationStatus::Irrelevant)
         .await;
-    ensure!(ended.is_err(), "others wait, too");
+    ensure!(ended.is_err(), "more than one notification waits");
     Ok(())
 }
 
@@ -82,13 +89,20 @@ pub async fn a_duplicate_makes_nothing_due(store: &Store) -> anyhow::Result<()> 
         .closed_notification("k", NotificationStatus::Handled)
         .await?;
     let again = fixture.build.notification("k");
-    ensure!(!store.inbox.receive(&again).await?, "a duplicate was kept");
+    ensure!(
+        !store.inbox.receive(&again).await?,
+        "a duplicate was stored"
+    );
     let status = fixture.notification(over.id).await?.status;
-    ensure_eq!(status, NotificationStatus::Handled, "what is over");
+    ensure_eq!(
+        status,
+        NotificationStatus::Handled,
+        "the status of the closed notification"
+    );
     ensure_eq!(
         waiting(&fixture, fixture.build.now().plus_seconds(1000)).await?,
         [],
-        "nothing waits"
+        "the waiting notifications"
     );
     Ok(())
 }
@@ -107,12 +121,16 @@ pub async fn a_notification_is_stored_once_concurrently(store: &Store) -> anyhow
         for result in tasks.join_all().await {
             kept += u32::from(result?);
         }
-        ensure_eq!(kept, 1, "kept in round {round}");
+        ensure_eq!(
+            kept,
+            1,
+            "the number of notifications stored in round {round}"
+        );
     }
     ensure_eq!(
         waiting(&fixture, fixture.build.now()).await?.len(),
         4,
-        "notifications that wait"
+        "the number of waiting notifications"
     );
     Ok(())
 }
@@ -136,17 +154,20 @@ pub async fn notifications_load_equal(store: &Store) -> anyhow::Result<()> {
             body: draw.one(generate::bytes()),
             received_at: draw.one(generate::instant()),
         };
-        ensure!(store.inbox.receive(&new).await?, "a new one");
+        ensure!(
+            store.inbox.receive(&new).await?,
+            "the notification was not stored"
+        );
         ensure_eq!(
             fixture.notification(new.id).await?.new,
             new,
-            "what was kept"
+            "the stored notification"
         );
     }
     ensure_eq!(
         store.inbox.notification(fixture.build.id()).await?,
         None,
-        "an unknown one"
+        "an unknown notification"
     );
     Ok(())
 }
@@ -159,7 +180,10 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     let unverified = fixture
         .build
         .notification_of(&fixture.merchant.account, None);
-    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+    ensure!(
+        store.inbox.receive(&unverified).await?,
+        "an unverified notification was not stored"
+    );
     let over = fixture
         .closed_notification("over", NotificationStatus::Irrelevant)
         .await?;
@@ -171,7 +195,7 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     ensure_eq!(
         waiting(&fixture, start.plus_seconds(9)).await?,
         [],
-        "before they came"
+        "the notifications claimed before their due time"
     );
     let (queue, now) = (&store.queue, start.plus_seconds(30));
     for tries in 1..=2 {
@@ -179,13 +203,13 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
             .claim_notifications(now, &ClaimFilter::up_to(2), EXPIRED)
             .await?;
         let ids: Vec<NotificationId> = claimed.iter().map(|claim| claim.notification).collect();
-        ensure_eq!(ids, kept[..2], "the two oldest");
+        ensure_eq!(ids, kept[..2], "the claimed notifications, limited to two");
         let counted = claimed.iter().all(|claim| claim.tries == tries);
-        ensure!(counted, "tries: {claimed:?}");
+        ensure!(counted, "wrong number of tries: {claimed:?}");
         let named = claimed
             .iter()
             .all(|claim| claim.lease.item == LeasedItem::Notification(claim.notification));
-        ensure!(named, "a lease names its item");
+        ensure!(named, "a lease does not name its item");
     }
     let held = queue
         .claim_notifications(now, &ClaimFilter::up_to(1), LONG)
@@ -193,28 +217,32 @@ pub async fn only_due_notifications_are_claimed(store: &Store) -> anyhow::Result
     ensure_eq!(
         waiting(&fixture, now).await?,
         kept[1..],
-        "while the first is held"
+        "the notifications claimed while the first one is leased"
     );
     let lease = held.first().context("a claim")?.lease;
     queue.release(lease, start.plus_seconds(100)).await?;
     ensure_eq!(
         waiting(&fixture, start.plus_seconds(99)).await?,
         kept[1..],
-        "put off"
+        "the notifications claimed before the postponed one is due"
     );
     let all = waiting(&fixture, start.plus_seconds(100)).await?;
-    ensure_eq!(all, [kept[1], kept[2], kept[0]], "at its new time");
+    ensure_eq!(
+        all,
+        [kept[1], kept[2], kept[0]],
+        "the notifications claimed once the postponed one is due"
+    );
     queue.release(lease, start).await?;
     let all = waiting(&fixture, start.plus_seconds(100)).await?;
     ensure_eq!(
         all,
         [kept[1], kept[2], kept[0]],
-        "given back under a lost lease"
+        "the notifications claimed after a release under a lost lease"
     );
     ensure_eq!(
         fixture.notification(over.id).await?.status,
         NotificationStatus::Irrelevant,
-        "over"
+        "the status of the closed notification"
     );
     Ok(())
 }
@@ -269,7 +297,7 @@ pub async fn no_notification_is_leased_twice(store: &Store) -> anyhow::Result<()
     ensure_eq!(
         (claimed.len(), ids.len()),
         (40, 40),
-        "claims and notifications"
+        "the number of claims and of claimed notifications"
     );
     Ok(())
 }

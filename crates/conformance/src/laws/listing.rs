@@ -24,7 +24,7 @@ fn newest_first(sessions: &[Session]) -> Vec<SessionId> {
     ids(&sessions)
 }
 
-/// Paging returns each session once, in order, whatever is added or changed meanwhile.
+/// Paging returns each session once, in order, even if rows are added or changed between pages.
 pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     let mut sessions = Vec::new();
@@ -52,7 +52,7 @@ pub async fn pages_are_stable(store: &Store) -> anyhow::Result<()> {
         fixture.session().await?;
         fixture.commit(fixture.build.next_unit(changed)).await?;
     }
-    ensure_eq!(seen, newest_first(&sessions), "the pages in a row");
+    ensure_eq!(seen, newest_first(&sessions), "the sessions of all pages");
     Ok(())
 }
 
@@ -309,18 +309,18 @@ pub async fn created_and_expired_depend_on_now(store: &Store) -> anyhow::Result<
             ensure_eq!(
                 found.contains(&waiting.id),
                 wanted,
-                "{status:?} when over: {over}"
+                "whether the open session is listed as {status:?} when expired: {over}"
             );
             let is_expired = status == StatusName::Expired;
             ensure_eq!(
                 found.contains(&withdrawn.id),
                 is_expired,
-                "withdrawn as {status:?}"
+                "whether the withdrawn session is listed as {status:?}"
             );
             ensure_eq!(
                 found.contains(&session_with_attempt.id),
                 false,
-                "refused as {status:?}"
+                "whether the refused session is listed as {status:?}"
             );
         }
     }

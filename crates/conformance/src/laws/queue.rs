@@ -50,14 +50,18 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     let (session, one) = fixture.session_with_attempt().await?;
     fixture.build.advance(10);
     let (_, two) = fixture.session_with_attempt().await?;
-    ensure_eq!(due(&fixture, start.plus_seconds(9)).await?, [], "too early");
+    ensure_eq!(
+        due(&fixture, start.plus_seconds(9)).await?,
+        [],
+        "the operations due after 9 s"
+    );
     let claimed = claim(&fixture, start.plus_seconds(10)).await?;
-    ensure_eq!(claimed.len(), 1, "due at ten seconds");
-    ensure_eq!(claimed[0].0, one.id, "the first");
+    ensure_eq!(claimed.len(), 1, "the number of operations due after 10 s");
+    ensure_eq!(claimed[0].0, one.id, "the first operation");
     ensure_eq!(
         due(&fixture, start.plus_seconds(20)).await?,
         [two.id],
-        "the second"
+        "the operations due after 20 s"
     );
 
     fixture
@@ -68,13 +72,13 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         due(&fixture, start.plus_seconds(99)).await?,
         [],
-        "released for later"
+        "the operations due before the released one"
     );
     let claimed = claim(&fixture, start.plus_seconds(100)).await?;
     ensure_eq!(
         claimed.first().map(|claimed| claimed.0),
         Some(one.id),
-        "due again"
+        "the operation that is due again"
     );
     fixture
         .store
@@ -96,7 +100,7 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         due(&fixture, start.plus_seconds(499)).await?,
         [],
-        "put off by a change"
+        "the operations due before the changed one"
     );
     let mut unit = fixture.build.next_unit(&session);
     unit.changed_operations = vec![changed(None)];
@@ -104,17 +108,17 @@ pub async fn only_what_is_due_is_claimed(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         due(&fixture, start.plus_seconds(499)).await?,
         [],
-        "left as it was"
+        "the operations due after a change without a new due time"
     );
     ensure_eq!(
         due(&fixture, start.plus_seconds(500)).await?,
         [one.id],
-        "due at last"
+        "the operations due at the new time"
     );
     Ok(())
 }
 
-/// Claims go by the store's own clock, whatever time it shows.
+/// Claims use the store's own clock, whatever its time.
 pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
     let fixture = Fixture::new(store).await?;
     // The builder's intents are due ten seconds after their creation.
@@ -123,19 +127,19 @@ pub async fn claims_use_the_store_clock(store: &Store) -> anyhow::Result<()> {
     for (seconds, found) in [(9, &[][..]), (10, &[one.id][..]), (-9, &[])] {
         let now = created.plus_seconds(seconds);
         let queue = store.queue.at(now).await?;
-        ensure_eq!(queue.now().await?, now, "the clock");
+        ensure_eq!(queue.now().await?, now, "the store's time");
         let claimed = queue
             .claim_operations(&ClaimFilter::up_to(10), EXPIRED)
             .await?;
         let claimed: Vec<OperationId> = claimed.iter().map(|item| item.operation).collect();
-        ensure_eq!(claimed, found, "at {seconds} s");
+        ensure_eq!(claimed, found, "the claimed operations at {seconds} s");
     }
     let queue = store.queue.at(session.expires_at.plus_seconds(7)).await?;
     let claimed = queue
         .claim_sessions(&ClaimFilter::up_to(10), EXPIRED)
         .await?;
     let due: Vec<Timestamp> = claimed.iter().map(|item| item.due_at).collect();
-    ensure_eq!(due, [session.expires_at], "the deadline that has come");
+    ensure_eq!(due, [session.expires_at], "the deadlines that have passed");
     Ok(())
 }
 
@@ -153,22 +157,26 @@ pub async fn claims_are_counted_and_limited(store: &Store) -> anyhow::Result<()>
             .claim_operations(now, &ClaimFilter::up_to(2), EXPIRED)
             .await?;
         let ids: Vec<OperationId> = claimed.iter().map(|claimed| claimed.operation).collect();
-        ensure_eq!(ids, attempts[..2], "the two oldest");
+        ensure_eq!(ids, attempts[..2], "the claimed operations, limited to two");
         ensure!(
             claimed.iter().all(|claimed| claimed.tries == tries),
-            "{claimed:?}"
+            "wrong number of tries: {claimed:?}"
         );
         let items = claimed.iter().all(|claimed| {
             let item = oncharge_ports::unit_of_work::LeasedItem::Operation(claimed.operation);
             claimed.lease.item == item
         });
-        ensure!(items, "a lease names its item");
+        ensure!(items, "a lease does not name its item");
     }
     let claimed = queue
         .claim_operations(now, &ClaimFilter::up_to(2), LONG)
         .await?;
-    ensure_eq!(claimed.len(), 2, "claims");
-    ensure_eq!(due(&fixture, now).await?, attempts[2..], "the rest");
+    ensure_eq!(claimed.len(), 2, "the number of claims");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        attempts[2..],
+        "the remaining operations"
+    );
     Ok(())
 }
 
@@ -178,19 +186,23 @@ pub async fn final_operations_are_never_claimed(store: &Store) -> anyhow::Result
     let now = fixture.build.now().plus_seconds(60);
     let (session, attempt) = fixture.session_with_attempt().await?;
     let claimed = claim(&fixture, now).await?;
-    ensure_eq!(claimed.len(), 1, "while it is open");
+    ensure_eq!(
+        claimed.len(),
+        1,
+        "the number of claims while the operation is open"
+    );
     fixture.change(&session, failed(&attempt)).await?;
     fixture.store.queue.release(claimed[0].1, now).await?;
     ensure_eq!(
         due(&fixture, now.plus_seconds(1_000_000)).await?,
         [],
-        "once it is final"
+        "the due operations once it is final"
     );
     fixture.store.queue.make_all_due(now).await?;
     ensure_eq!(
         due(&fixture, now.plus_seconds(1_000_000)).await?,
         [],
-        "woken"
+        "the due operations after a release of a final one"
     );
     Ok(())
 }
@@ -205,7 +217,7 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
         ensure_eq!(
             claims(&fixture, unpaid.expires_at, unpaid.id).await?,
             true,
-            "a new session"
+            "whether a new session is claimed at its expiry"
         );
         // Another session, because the lease above has not expired at an earlier time.
         let new = generate::session(&mut draw, &fixture.build, &fixture.merchant);
@@ -216,7 +228,7 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
             None => ensure_eq!(
                 claims(&fixture, far, new.id).await?,
                 false,
-                "{:?}",
+                "whether a session in {:?} is claimed long before its deadline",
                 later.status
             ),
             Some(at) => {
@@ -224,13 +236,13 @@ pub async fn sessions_are_claimed_at_their_deadline(store: &Store) -> anyhow::Re
                 ensure_eq!(
                     claims(&fixture, before, new.id).await?,
                     false,
-                    "before {:?}",
+                    "whether a session in {:?} is claimed just before its deadline",
                     later.status
                 );
                 ensure_eq!(
                     claims(&fixture, at, new.id).await?,
                     true,
-                    "{:?}",
+                    "whether a session in {:?} is claimed at its deadline",
                     later.status
                 );
             }
@@ -296,7 +308,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             claimed.collect::<Vec<_>>(),
             wanted.collect::<Vec<_>>(),
-            "operations: {without}"
+            "the operations with limit {without}"
         );
         let claimed = queue.claim_sessions(now, &asked, EXPIRED).await?;
         let claimed = claimed.into_iter().map(|item| (item.account, item.session));
@@ -304,7 +316,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             claimed.collect::<Vec<_>>(),
             wanted.collect::<Vec<_>>(),
-            "sessions: {without}"
+            "the sessions with limit {without}"
         );
         let claimed = queue.claim_notifications(now, &asked, EXPIRED).await?;
         let claimed = claimed
@@ -314,7 +326,7 @@ pub async fn busy_accounts_are_excluded(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             claimed.collect::<Vec<_>>(),
             wanted.collect::<Vec<_>>(),
-            "notifications: {without}"
+            "the notifications with limit {without}"
         );
     }
     Ok(())
@@ -325,14 +337,26 @@ pub async fn leased_operations_are_not_made_due(store: &Store) -> anyhow::Result
     let fixture = Fixture::new(store).await?;
     let (_, held) = fixture.session_with_attempt().await?;
     let now = fixture.build.now().plus_seconds(10);
-    ensure_eq!(due(&fixture, now).await?, [held.id], "the one to hold");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        [held.id],
+        "the operation to lease"
+    );
     fixture.build.advance(3600);
     let (_, waiting) = fixture.session_with_attempt().await?;
     let (session, ended) = fixture.session_with_attempt().await?;
     fixture.change(&session, failed(&ended)).await?;
-    ensure_eq!(due(&fixture, now).await?, [], "before");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        [],
+        "the due operations before the call"
+    );
     fixture.store.queue.make_all_due(now).await?;
-    ensure_eq!(due(&fixture, now).await?, [waiting.id], "after");
+    ensure_eq!(
+        due(&fixture, now).await?,
+        [waiting.id],
+        "the due operations after the call"
+    );
     Ok(())
 }
 
@@ -344,21 +368,29 @@ pub async fn depth_counts_open_operations(store: &Store) -> anyhow::Result<()> {
         let mine = depths
             .iter()
             .find(|depth| depth.queue == QueueName::Operations);
-        let mine = mine.context("a depth of the operations")?;
+        let mine = mine.context("the depth of the operations")?;
         Ok((mine.depth, mine.oldest))
     };
-    ensure_eq!(depth().await?, (0, None), "nothing");
+    ensure_eq!(depth().await?, (0, None), "the depth of an empty queue");
     let start = fixture.build.now();
     let (session, first) = fixture.session_with_attempt().await?;
     fixture.build.advance(5);
     fixture.session_with_attempt().await?;
-    ensure_eq!(depth().await?, (2, Some(start)), "two");
+    ensure_eq!(
+        depth().await?,
+        (2, Some(start)),
+        "the depth of two operations"
+    );
     let done = Operation {
         status: OperationStatus::Succeeded,
         ..first
     };
     fixture.change(&session, done).await?;
-    ensure_eq!(depth().await?, (1, Some(start.plus_seconds(5))), "one");
+    ensure_eq!(
+        depth().await?,
+        (1, Some(start.plus_seconds(5))),
+        "the depth of one operation"
+    );
     Ok(())
 }
 
@@ -369,7 +401,7 @@ pub async fn depths_count_waiting_items(store: &Store) -> anyhow::Result<()> {
     let expect = async |queue: QueueName, now, wanted: (u64, Option<i64>)| -> anyhow::Result<()> {
         let depths = store.queue.depths(now).await?;
         let found: Vec<_> = depths.iter().filter(|depth| depth.queue == queue).collect();
-        ensure_eq!(found.len(), 1, "entries of {queue:?}");
+        ensure_eq!(found.len(), 1, "the number of entries of {queue:?}");
         let oldest = wanted.1.map(|seconds| start.plus_seconds(seconds));
         ensure_eq!(
             (found[0].depth, found[0].oldest),

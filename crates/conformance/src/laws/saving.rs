@@ -27,7 +27,7 @@ pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(fixture.load(new.id).await?, new, "a new session");
         let later = generate::later(&mut draw, &new);
         fixture.commit(fixture.build.unit(later.clone())).await?;
-        ensure_eq!(fixture.load(new.id).await?, later, "a session written over");
+        ensure_eq!(fixture.load(new.id).await?, later, "the updated session");
         let last = generate::later(&mut draw, &later);
         let event = fixture.build.event(&last, 1, EventKind::PaymentRefused);
         let mut unit = fixture.build.unit(last.clone());
@@ -36,7 +36,7 @@ pub async fn sessions_load_equal(store: &Store) -> anyhow::Result<()> {
         ensure_eq!(
             fixture.load(new.id).await?,
             last,
-            "nothing of the old status may stay"
+            "the session in its last status"
         );
         ensure_eq!(
             fixture.events(&last).await?[0].event,
@@ -219,7 +219,7 @@ pub async fn missing_rows_load_as_none(store: &Store) -> anyhow::Result<()> {
     ensure_eq!(
         checkout.reserved_key(operation).await?,
         None,
-        "a waiting key"
+        "the reserved key"
     );
     ensure_eq!(
         checkout.unsent_refunds(session).await?,

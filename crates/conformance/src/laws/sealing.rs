@@ -42,13 +42,16 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     });
     fixture.commit(unit).await?;
     let request = fixture.store.checkout.request(attempt.id).await?;
-    ensure!(request.is_some(), "the request");
+    ensure!(request.is_some(), "the request was not stored");
 
     let notification = fixture.receive_notification("k").await?;
     let unverified = fixture
         .build
         .notification_of(&fixture.merchant.account, None);
-    ensure!(store.inbox.receive(&unverified).await?, "an unverified one");
+    ensure!(
+        store.inbox.receive(&unverified).await?,
+        "an unverified notification was not stored"
+    );
 
     let mut endpoint = fixture.build.endpoint(&fixture.merchant, &fixture.key);
     let secret = fixture.build.webhook_secret();
@@ -59,8 +62,12 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let resealed = both.maintenance.reseal().await?;
     // A signing key, two webhook secrets, an e-mail address, a phone number, a request, a response,
     // two notifications.
-    ensure!(resealed >= 9, "{resealed} values were sealed anew");
-    ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
+    ensure!(resealed >= 9, "only {resealed} values were resealed");
+    ensure_eq!(
+        both.maintenance.reseal().await?,
+        0,
+        "the number of values resealed by a second run"
+    );
 
     let new = open(reopen, &[("b", 2)]).await?;
     ensure_eq!(
@@ -76,7 +83,7 @@ pub async fn resealed_values_open_under_the_new_key(store: &Store) -> anyhow::Re
     let record = new.checkout.key(&scope).await?.context("the key")?;
     ensure_eq!(record.answer, Some(answer("a secret")), "the answer");
     let found = new.webhooks.endpoint(fixture.merchant.id).await?;
-    ensure_eq!(found, Some(endpoint), "the endpoint's secrets");
+    ensure_eq!(found, Some(endpoint), "the endpoint");
     for kept in [notification, unverified] {
         let found = new.inbox.notification(kept.id).await?;
         ensure_eq!(found.map(|found| found.new), Some(kept), "the notification");
@@ -98,7 +105,7 @@ pub async fn a_missing_key_is_named(store: &Store) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// More than fit into a page.
+/// More than one page holds.
 const NOTIFICATIONS: u64 = 1100;
 
 /// A reseal that is dropped midway leaves each value under one of the two keys; the next one
@@ -111,7 +118,10 @@ pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::
     let mut first = None;
     for number in 0..NOTIFICATIONS {
         let new = build.notification(&format!("k{number}"));
-        ensure!(store.inbox.receive(&new).await?, "a new one");
+        ensure!(
+            store.inbox.receive(&new).await?,
+            "the notification was not stored"
+        );
         first.get_or_insert(new);
     }
     let first = first.context("a notification")?;
@@ -124,18 +134,25 @@ pub async fn resealing_restarts_after_an_interruption(store: &Store) -> anyhow::
     ensure_eq!(
         found.map(|found| found.new),
         Some(first.clone()),
-        "readable"
+        "the notification with both keys"
     );
     resealed += both.maintenance.reseal().await?;
-    ensure!(resealed <= NOTIFICATIONS, "{resealed} in one walk");
-    ensure_eq!(both.maintenance.reseal().await?, 0, "nothing is left to do");
+    ensure!(
+        resealed <= NOTIFICATIONS,
+        "{resealed} values resealed in one run"
+    );
+    ensure_eq!(
+        both.maintenance.reseal().await?,
+        0,
+        "the number of values resealed by a second run"
+    );
     drop(both);
     let new = open(reopen, &[("b", 2)]).await?;
     let found = new.inbox.notification(first.id).await?;
     ensure_eq!(
         found.map(|found| found.new),
         Some(first),
-        "under the new key"
+        "the notification under the new key"
     );
     Ok(())
 }

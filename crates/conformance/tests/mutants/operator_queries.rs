@@ -1,4 +1,4 @@
-//! Flaws of what operators see; each behind a store that is whole otherwise.
+//! Mutants of operator queries, over an otherwise correct store.
 
 use std::sync::Arc;
 
@@ -17,27 +17,27 @@ use oncharge_ports::{
 };
 use oncharge_testkit::{FakeClock, MemoryStore};
 
-/// What is wrong.
+/// The defect of a store.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Mutation {
     ShowsContact,
     HidesContactPresence,
-    /// Any name finds anything.
+    /// Any text finds every session.
     IgnoresNames,
-    /// Nothing is found but by an id.
+    /// Only ids are found.
     FindsOnlyIds,
     IgnoresMerchants,
     IgnoresStatuses,
     IgnoresTimes,
-    /// `created` past its expiry stays `created`.
+    /// Sessions past their expiry stay `created`.
     IgnoresNow,
     RepeatsPages,
     OldestFirst,
-    ForgetsTries,
-    ForgetsNextTries,
-    ForgetsAttempts,
-    ForgetsNotifications,
-    ForgetsRefunds,
+    OmitsTries,
+    OmitsNextTries,
+    OmitsAttempts,
+    OmitsNotifications,
+    OmitsRefunds,
     DuplicatesAudit,
     NeverTruncates,
     IgnoresCountStart,
@@ -56,24 +56,24 @@ impl MutantStore {
 
     fn corrupt_history(&self, session_history: &mut SessionHistory) {
         for seen in &mut session_history.operations {
-            if self.has(Mutation::ForgetsTries) {
+            if self.has(Mutation::OmitsTries) {
                 seen.tries = 0;
             }
-            if self.has(Mutation::ForgetsNextTries) {
+            if self.has(Mutation::OmitsNextTries) {
                 seen.next_try_at = None;
             }
         }
-        if self.has(Mutation::ForgetsAttempts) {
+        if self.has(Mutation::OmitsAttempts) {
             let deliveries = session_history
                 .events
                 .iter_mut()
                 .filter_map(|e| e.delivery.as_mut());
             deliveries.for_each(|delivery| delivery.attempts.clear());
         }
-        if self.has(Mutation::ForgetsNotifications) {
+        if self.has(Mutation::OmitsNotifications) {
             session_history.notifications.clear();
         }
-        if self.has(Mutation::ForgetsRefunds) {
+        if self.has(Mutation::OmitsRefunds) {
             session_history.refunds.clear();
         }
         if self.has(Mutation::DuplicatesAudit) {
@@ -198,11 +198,11 @@ async fn each_operator_query_mutant_breaks_its_law() {
         (Mutation::IgnoresNow, filters),
         (Mutation::RepeatsPages, pages),
         (Mutation::OldestFirst, pages),
-        (Mutation::ForgetsTries, whole),
-        (Mutation::ForgetsNextTries, whole),
-        (Mutation::ForgetsAttempts, whole),
-        (Mutation::ForgetsNotifications, whole),
-        (Mutation::ForgetsRefunds, whole),
+        (Mutation::OmitsTries, whole),
+        (Mutation::OmitsNextTries, whole),
+        (Mutation::OmitsAttempts, whole),
+        (Mutation::OmitsNotifications, whole),
+        (Mutation::OmitsRefunds, whole),
         (Mutation::DuplicatesAudit, whole),
         (
             Mutation::NeverTruncates,
@@ -225,7 +225,7 @@ async fn each_operator_query_mutant_breaks_its_law() {
         let kept = law(store).await;
         assert!(
             kept.is_err(),
-            "{name} does not notice that a store {mutation:?}"
+            "{name} passes with the mutation {mutation:?}"
         );
     }
 }

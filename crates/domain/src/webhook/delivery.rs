@@ -397,7 +397,7 @@ mod tests {
         assert_eq!(
             (given_up.delivery.state, given_up.next_try_at),
             (DeliveryState::Pending, Some(at(60))),
-            "it dies with its endpoint, if that is given up"
+            "it becomes dead if its endpoint is disabled"
         );
         let well = delivery().apply_attempt(
             &answered(1, 200),

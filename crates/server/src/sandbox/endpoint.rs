@@ -151,12 +151,12 @@ mod tests {
             let registered: Vec<_> = registered.iter().map(|&url| url.to_owned()).collect();
             needs_registration(current.as_ref(), &registered, &new, key())
         };
-        assert!(is_set(None, &[]), "where none is set");
+        assert!(is_set(None, &[]), "no endpoint is set");
         assert!(is_set(Some(at(OLD)), &[OLD]), "the former port");
         assert!(is_set(Some(at(OLD)), &[OLD, NEW]), "after a crash");
-        assert!(!is_set(Some(at(OLD)), &[]), "a person has set it");
+        assert!(!is_set(Some(at(OLD)), &[]), "it was set by a person");
         assert!(!is_set(Some(at("https://shop.example.com/")), &[OLD]));
-        assert!(!is_set(Some(at(NEW)), &[NEW]), "nothing to do");
+        assert!(!is_set(Some(at(NEW)), &[NEW]), "it is up to date");
         let disabled = WebhookEndpoint {
             disabled: Some(DisabledState {
                 reason: DisableReason::Failing,
@@ -164,6 +164,6 @@ mod tests {
             }),
             ..at(NEW)
         };
-        assert!(is_set(Some(disabled), &[NEW]), "a new start, a new chance");
+        assert!(is_set(Some(disabled), &[NEW]), "a start enables it again");
     }
 }

@@ -57,7 +57,10 @@ mod tests {
         assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
         let listener = reserved.listen().unwrap();
         assert!(TcpStream::connect(address).is_ok());
-        assert!(ReservedPort::bind(address).is_err(), "it is taken");
+        assert!(
+            ReservedPort::bind(address).is_err(),
+            "the port was bound twice"
+        );
         drop(listener);
     }
 }

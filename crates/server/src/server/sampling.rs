@@ -56,7 +56,7 @@ mod tests {
         };
         let minutes = Duration::from_secs(4 * 60 + 10);
         let ended = tokio::time::timeout(minutes, sample(record, depths)).await;
-        assert!(ended.is_err(), "it goes on until it is stopped");
+        assert!(ended.is_err(), "it ended before it was stopped");
         let wanted = [Some(1), None, None, Some(4), Some(5)];
         assert_eq!(*recorded.borrow(), wanted, "at once, and then every minute");
     }

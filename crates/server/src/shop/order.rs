@@ -135,13 +135,13 @@ mod tests {
         assert_eq!(
             key(&mut order, refund),
             first,
-            "no answer yet: the same act"
+            "without a response: the same action"
         );
         order.finish_action(None);
         assert_ne!(
             key(&mut order, refund),
             first,
-            "answered: the same amount again is a new act"
+            "with a response: the same amount is a new action"
         );
     }
 }

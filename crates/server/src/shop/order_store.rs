@@ -169,7 +169,7 @@ mod tests {
         assert_eq!(
             kept.intent.unwrap().idempotency_key,
             key,
-            "an open act keeps its key"
+            "an open action keeps its key"
         );
         assert_eq!(order_store.add(order).await.unwrap(), number + 1);
         let mode = std::fs::metadata(dir.path().join("shop.json"))

@@ -158,7 +158,10 @@ mod tests {
             shop.status_cache
                 .store(number, shop.status_cache.start_fetch(), &payment);
             let view = load(&shop, number, Freshness::Now).await.unwrap();
-            assert!(view.unreachable.is_some(), "the page says so");
+            assert!(
+                view.unreachable.is_some(),
+                "the page shows that OnCharge is unreachable"
+            );
             assert_eq!(view.may_be_payable(), is_payable, "{status}");
         }
     }

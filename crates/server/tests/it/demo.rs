@@ -1,4 +1,4 @@
-//! `oncharge demo`: a payment without a browser, every webhook of it, and nothing left behind.
+//! `oncharge demo`: a payment without a browser, all its webhooks, and a clean exit.
 
 use std::process::Command;
 
@@ -36,6 +36,6 @@ fn demo_runs_a_payment_and_cleans_up() {
     assert_eq!(
         std::fs::read_dir(empty.path()).unwrap().count(),
         0,
-        "something was left behind"
+        "files were left behind"
     );
 }

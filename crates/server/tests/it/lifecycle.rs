@@ -1,4 +1,4 @@
-//! Start, stop, start again; and what is said while running.
+//! Start, stop, restart, and the log while running.
 
 use std::{
     fs,
@@ -107,7 +107,7 @@ async fn nothing_secret_is_logged(database: Database) {
     );
     let log = dev.log();
     for text in hidden {
-        assert!(!log.contains(&text), "the log shows {text}:\n{log}");
+        assert!(!log.contains(&text), "the log contains {text}:\n{log}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The operators' server, over the same store as the API's or over none.
+//! The operators' server, over the same store as the API or without a store.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -6,7 +6,7 @@ use oncharge_adapter_http::{Ops, serve_ops};
 
 use super::{Response, TestApp, raw};
 
-/// What the operators' server over the store of this server, or over none, answers from.
+/// The state of the operators' server, over the store of this server or without one.
 pub(crate) fn ops(app: Option<&TestApp>) -> Ops {
     let app = app.map(|test| test.app.clone());
     Ops {
@@ -26,12 +26,12 @@ pub(crate) fn serve(ops: Ops) -> SocketAddr {
     address
 }
 
-/// The view over the store of this server, or over none.
+/// Starts the operators' server over the store of this server, or without one.
 pub(crate) fn start_ops_server(app: Option<&TestApp>) -> SocketAddr {
     serve(ops(app))
 }
 
-/// Sends this head.
+/// Sends this request head.
 pub(crate) async fn send_head(address: SocketAddr, head: &str) -> Response {
     raw(
         address,
@@ -40,12 +40,12 @@ pub(crate) async fn send_head(address: SocketAddr, head: &str) -> Response {
     .await
 }
 
-/// Asks for a path by a name of ours.
+/// Requests a path with an allowed `Host`.
 pub(crate) async fn get(address: SocketAddr, path: &str) -> Response {
     send_head(address, &format!("GET {path} HTTP/1.1\r\nHost: localhost")).await
 }
 
-/// The page of this path.
+/// Requests a page; returns its text.
 pub(crate) async fn page(address: SocketAddr, path: &str) -> String {
     let response = get(address, path).await;
     assert_eq!(response.status, 200, "{path}: {response:?}");

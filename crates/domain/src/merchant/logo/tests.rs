@@ -99,7 +99,7 @@ fn svg_entities_are_refused() {
 fn size_limits_are_enforced() {
     let mut bytes = file(PNG);
     bytes.resize(MAX_BYTES, 0);
-    assert!(Logo::new(bytes.clone()).is_ok(), "as large as may be");
+    assert!(Logo::new(bytes.clone()).is_ok(), "the maximum size");
     bytes.push(0);
     assert_eq!(refusal(bytes), LogoError::Size);
 

@@ -163,6 +163,9 @@ mod tests {
             status: 404,
             request_id: None,
         };
-        assert!(!is_final(&unexpected), "perhaps not even from OnCharge");
+        assert!(
+            !is_final(&unexpected),
+            "an unexpected response may not be from OnCharge"
+        );
     }
 }

@@ -71,7 +71,7 @@ async fn after_a_restart_the_checkout_url_is_recovered_and_was_never_stored() {
     let address = iframe_url(&shop, &placed).await.unwrap();
     let expected = format!("/checkout/cs_1?token={TOKEN}");
     assert_eq!(address.as_deref(), Some(expected.as_str()));
-    assert_eq!(requests.lock().unwrap().len(), 1, "the shop has it at hand");
+    assert_eq!(requests.lock().unwrap().len(), 1, "the session is cached");
 
     for file in std::fs::read_dir(dir.path()).unwrap() {
         let path = file.unwrap().path();

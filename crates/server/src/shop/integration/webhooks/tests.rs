@@ -111,7 +111,7 @@ async fn webhooks_without_an_order_are_stored_too() {
     assert_eq!(status_of(&shop, test).await, StatusCode::NO_CONTENT);
     assert!(
         refresh_worker.0.try_recv().is_err(),
-        "there is nothing to look at"
+        "there is no order to retrieve"
     );
 }
 
