@@ -51,7 +51,8 @@ async fn main() -> anyhow::Result<()> {
     let (bearer, notification_key) = (env_var(BEARER), env_var(NOTIFICATION_KEY));
     if !arguments.bind.is_loopback() && (bearer.is_none() || notification_key.is_none()) {
         anyhow::bail!(
-            "to listen on {}, set {BEARER} and {NOTIFICATION_KEY}",
+            "listening on {}, which is not a loopback address, requires {BEARER} and \
+             {NOTIFICATION_KEY} to be set",
             arguments.bind
         );
     }

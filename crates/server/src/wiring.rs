@@ -256,7 +256,9 @@ fn registry(accounts: &PspAccounts, base_url: &str) -> anyhow::Result<Arc<dyn Ps
 
 fn sender(mode: Mode) -> anyhow::Result<Arc<dyn WebhookSender>> {
     let sender = HttpSender::new(Arc::new(SystemClock), mode == Mode::Sandbox);
-    Ok(Arc::new(sender.context("cannot set up the webhook client")?))
+    Ok(Arc::new(
+        sender.context("cannot set up the webhook client")?,
+    ))
 }
 
 fn account(name: &str, psp: &PspSettings, base_url: &str) -> Account {

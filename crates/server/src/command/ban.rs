@@ -93,8 +93,10 @@ impl BanCommand {
                 }
             }
             Self::Revoke { id, target } => {
-                let id: BanId = id.parse().ok().or_usage_error("ID must be a ban id, as `oncharge \
-                                                                ban list` prints it")?;
+                let id: BanId = id
+                    .parse()
+                    .ok()
+                    .or_usage_error("ID must be a ban id, as `oncharge ban list` prints it")?;
                 let revoked = bans::revoke(&target.open().await?.app, id).await;
                 revoked.context("cannot revoke the ban")?;
                 print_json(&json!({ "ban_id": id.to_string(), "revoked": true }));

@@ -73,7 +73,10 @@ async fn run_steps(sandbox: &Sandbox) -> anyhow::Result<()> {
     let is_authorized = status
         .get("status")
         .is_some_and(|name| name == "authorized");
-    ensure!(is_authorized, "expected the payment to be authorized, got {status}");
+    ensure!(
+        is_authorized,
+        "expected the payment to be authorized, got {status}"
+    );
     wait_for_status(&merchant, &created, SessionStatus::Authorized).await?;
     print("authorized  with card 4242 4242 4242 4242");
     deliveries.expect(1, "payment.authorized").await?;

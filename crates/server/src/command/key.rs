@@ -116,8 +116,10 @@ impl Revoke {
                 KeySelector::Id(id.or_usage_error("--id must be a key id (key_…)")?)
             }
             (Some(key), None) => KeySelector::Text(key),
-            (None, None) => return None.or_usage_error("pass the API key, --id KEY_ID, or --all \
-                                                        with --merchant"),
+            (None, None) => {
+                return None
+                    .or_usage_error("pass the API key, --id KEY_ID, or --all with --merchant");
+            }
         };
         let app = self.target.open().await?.app;
         let revoked = merchants::revoke_key(&app, &selector).await;

@@ -186,7 +186,9 @@ fn unknown_account(wanted: &str, accounts: &PspAccounts) -> anyhow::Error {
 }
 
 fn merchant_id(text: &str) -> anyhow::Result<MerchantId> {
-    text.parse().ok().or_usage_error("ID must be a merchant id (mer_…)")
+    text.parse()
+        .ok()
+        .or_usage_error("ID must be a merchant id (mer_…)")
 }
 
 /// Prints all merchants, page by page.

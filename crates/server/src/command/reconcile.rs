@@ -34,23 +34,23 @@ pub(super) struct Reconcile {
 impl Reconcile {
     pub(super) async fn run(self) -> anyhow::Result<()> {
         let since = parse_since(&self.since, SystemClock.now());
-        let since =
-            since.or_usage_error("--since must be a past time (RFC 3339) or an age such as 90m, \
-                                  24h or 7d")?;
+        let since = since.or_usage_error(
+            "--since must be a past time (RFC 3339) or an age such as 90m, 24h or 7d",
+        )?;
         let after = match &self.after {
             Some(text) => {
                 let id: Option<OperationId> = text.parse().ok();
-                Some(id.or_usage_error(
-                    "--after must be an operation id: `op_` and 32 hex digits",
-                )?)
+                Some(id.or_usage_error("--after must be an operation id: `op_` and 32 hex digits")?)
             }
             None => None,
         };
         let settings = self.target.settings()?;
         let accounts = self.target.psp_accounts(&settings)?;
         if accounts.is_empty() {
-            bail!("no PSP account is configured: add [psp.<account>] to the configuration, or pass \
-                   the sandbox's directory with --data-dir");
+            bail!(
+                "no PSP account is configured: add [psp.<account>] to the configuration, or pass \
+                 the sandbox's directory with --data-dir"
+            );
         }
         let components = self.target.open_with(&accounts).await?;
         let mut cursor = Cursor::default();

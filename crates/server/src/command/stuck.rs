@@ -78,16 +78,16 @@ impl Stuck {
             Some(text) => {
                 let account = text.split_once('/');
                 let account = account.and_then(|(one, two)| PspAccount::new(one, two).ok());
-                Some(account.or_usage_error("--account must be connector/account, such as \
-                                             simulator/default")?)
+                Some(account.or_usage_error(
+                    "--account must be connector/account, such as simulator/default",
+                )?)
             }
             None => None,
         };
         let now = SystemClock.now();
         let received_before = match self.before.as_deref() {
             Some(text) => {
-                let usage = "--before must be a past time (RFC 3339) or an age such as 90m, 24h or \
-                             7d";
+                let usage = "--before must be a past time (RFC 3339) or an age such as 24h";
                 parse_since(text, now).or_usage_error(usage)?
             }
             None => now,
@@ -105,9 +105,8 @@ impl Stuck {
 }
 
 async fn dismiss(id: &str, target: &Target) -> anyhow::Result<()> {
-    let item = Dismissible::parse(id).or_usage_error(
-        "--dismiss must be the id of a notification (ntf_…) or operation (op_…)",
-    )?;
+    let item = Dismissible::parse(id)
+        .or_usage_error("--dismiss must be the id of a notification (ntf_…) or operation (op_…)")?;
     let app = target.open().await?.app;
     if !operator_queries::dismiss(&app, item).await? {
         bail!("{id} is not on the list of stuck work");

@@ -75,8 +75,10 @@ impl KeySettings {
 fn parse(setting: &str, value: Option<&Secret>) -> anyhow::Result<Keyring> {
     let Some(value) = value else {
         let variable = setting.to_uppercase().replace('.', "__");
-        bail!("{setting} is missing: set ONCHARGE__{variable} to id:base64, where base64 encodes \
-               32 random bytes");
+        bail!(
+            "{setting} is missing: set ONCHARGE__{variable} to id:base64, where base64 encodes 32 \
+             random bytes"
+        );
     };
     Keyring::parse(value.expose()).with_context(|| format!("{setting} is invalid"))
 }
@@ -125,8 +127,9 @@ fn check_mode(path: &Path, forbidden_bits: u32, expected: u32) -> anyhow::Result
     let mode = metadata.mode() & 0o7777;
     if mode & forbidden_bits != 0 {
         let path = path.display();
-        bail!("{path} is accessible to other users (mode {mode:04o}): run chmod {expected:04o} on \
-               it");
+        bail!(
+            "{path} is accessible to other users (mode {mode:04o}): run chmod {expected:04o} on it"
+        );
     }
     Ok(())
 }

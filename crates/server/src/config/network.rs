@@ -58,8 +58,10 @@ impl Network {
                 .split_once('/')
                 .map_or(proxy.as_str(), |(address, _)| address);
             if address.parse::<IpAddr>().is_err() {
-                bail!("network.trusted_proxies: each entry must be an IP address or a network in \
-                       CIDR form");
+                bail!(
+                    "network.trusted_proxies: each entry must be an IP address or a network in \
+                     CIDR form"
+                );
             }
         }
         if !self.ops_hosts.iter().all(|name| is_host_name(name)) {

@@ -36,8 +36,10 @@ impl From<WebhookClock> for ScheduleSpeed {
 impl Webhooks {
     pub(super) fn check(self, mode: Mode) -> anyhow::Result<()> {
         if self.clock == WebhookClock::Fast && mode == Mode::Production {
-            bail!("webhooks.clock must be real with mode = \"production\"; fast is for mode = \
-                   \"sandbox\" only");
+            bail!(
+                "webhooks.clock must be real with mode = \"production\"; fast is for mode = \
+                 \"sandbox\" only"
+            );
         }
         Ok(())
     }

@@ -103,9 +103,12 @@ fn read(data_dir: &Path) -> anyhow::Result<Vec<String>> {
     }
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} is not a valid sandbox file: delete it to register the demo \
-                                  shop again", path.display()))
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a valid sandbox file: delete it to register the demo shop again",
+            path.display()
+        )
+    })
 }
 
 fn write(data_dir: &Path, registered: &[String]) -> anyhow::Result<()> {

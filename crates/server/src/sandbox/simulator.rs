@@ -80,10 +80,11 @@ fn secrets(data_dir: &Path) -> anyhow::Result<(Secret, Secret)> {
     let path = data_dir.join(SECRETS_FILE);
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    let (bearer, key) = text
-        .trim()
-        .split_once('\n')
-        .with_context(|| format!("{} must have two lines: the simulator's bearer token and its \
-                                  notification key", path.display()))?;
+    let (bearer, key) = text.trim().split_once('\n').with_context(|| {
+        format!(
+            "{} must have two lines: the simulator's bearer token and its notification key",
+            path.display()
+        )
+    })?;
     Ok((Secret::new(bearer.to_owned()), Secret::new(key.to_owned())))
 }

@@ -19,7 +19,10 @@ const SKEW: &str = "oncharge_clock_skew_seconds";
 
 /// Registers the descriptions of the gauges.
 pub(super) fn describe() {
-    metrics::describe_gauge!(STORE_UP, "1 if the store responded to this scrape, otherwise 0");
+    metrics::describe_gauge!(
+        STORE_UP,
+        "1 if the store responded to this scrape, otherwise 0"
+    );
     metrics::describe_gauge!(DEPTH, "Items waiting in a queue; NaN if unknown");
     metrics::describe_gauge!(
         OLDEST,
