@@ -40,13 +40,14 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
 #[openapi(
     info(
         title = "OnCharge",
-        description = "Payments for merchants: create a checkout session, show the hosted \
-                       checkout, capture or cancel, refund, and receive every change by webhook. \
-                       Every request under `/v1` is signed: `X-Oncharge-Signature` is the hex \
-                       HMAC-SHA256 of `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the \
-                       lowercase hex SHA-256 of your API secret. Unknown query parameters are \
-                       rejected. Unknown members of a body are ignored and listed in the response \
-                       header `Oncharge-Warning`. `HEAD` works wherever `GET` does.",
+        description =
+            "Payments for merchants: create a checkout session, show the hosted checkout, capture \
+             or cancel, refund, and receive every change by webhook. Every request under `/v1` is \
+             signed: `X-Oncharge-Signature` is the hex HMAC-SHA256 of \
+             `{timestamp}.{METHOD}.{path}.{sha256(body)}`, keyed with the lowercase hex SHA-256 of \
+             your API secret. Unknown query parameters are rejected. Unknown members of a body are \
+             ignored and listed in the response header `Oncharge-Warning`. `HEAD` works wherever \
+             `GET` does.",
         license(name = "Apache-2.0 OR MIT"),
     ),
     servers((url = "/", description = "This service")),
@@ -82,11 +83,11 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
     )),
     security(("key" = [], "timestamp" = [], "signature" = [])),
     tags(
-        (name = "Checkout sessions", description = "Create, retrieve, capture, cancel and expire \
-                                                    payments."),
+        (name = "Checkout sessions", description =
+            "Create, retrieve, capture, cancel and expire payments."),
         (name = "Refunds", description = "Pay back captured payments, in full or in part."),
-        (name = "Webhooks", description = "The endpoint, the events, and the requests that are \
-                                           posted to it (under `webhooks`)."),
+        (name = "Webhooks", description =
+            "The endpoint, the events, and the requests that are posted to it (under `webhooks`)."),
         (name = "API keys", description = "The keys and secrets that sign requests."),
         (name = "Shopper", description = "Used by the hosted checkout; merchants do not need it."),
     ),
@@ -311,8 +312,9 @@ macro_rules! error_responses {
 error_responses! {
     /// Errors of every merchant `POST`.
     PostErrors:
-        "400" "`invalid_request`: the body is not a valid JSON object, a query parameter is \
-               unknown, or a header is invalid",
+        "400"
+            "`invalid_request`: the body is not a valid JSON object, a query parameter is unknown, \
+             or a header is invalid",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
         "408" "`request_timeout`: the body did not arrive in time",
         "409" "`idempotency_conflict`",
@@ -324,14 +326,16 @@ error_responses! {
         "503" "`busy` (nothing was written): safe to retry";
     /// Further errors of creating a session.
     CreateErrors:
-        "403" "`global_ban`: the shopper cannot be served; `merchant_disabled`: the merchant \
-               accepts no new payments";
+        "403"
+            "`global_ban`: the shopper cannot be served; `merchant_disabled`: the merchant accepts \
+             no new payments";
     /// Further errors of a capture.
     CaptureErrors:
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
-        "422" "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`, \
-            `capture_exceeds_authorized`",
+        "422"
+            "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`, \
+             `capture_exceeds_authorized`",
         "503" "`psp_unavailable` (nothing was sent), `busy` (nothing was written): safe to retry";
     /// Further errors of a cancel.
     CancelErrors:
@@ -343,8 +347,9 @@ error_responses! {
     RefundErrors:
         "404" "`not_found`",
         "409" "`idempotency_conflict`, `invalid_state`",
-        "422" "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`, \
-            `refund_exceeds_captured`";
+        "422"
+            "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`, \
+             `refund_exceeds_captured`";
     /// Further errors of a command without a body on one of the merchant's resources.
     CommandErrors:
         "404" "`not_found`",
@@ -383,8 +388,9 @@ error_responses! {
         "503" "`busy`: safe to retry";
     /// Errors of every merchant `PUT`.
     ChangeErrors:
-        "400" "`invalid_request`: the body is not a valid JSON object, or a query parameter is \
-               unknown",
+        "400"
+            "`invalid_request`: the body is not a valid JSON object, or a query parameter is \
+             unknown",
         "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
         "408" "`request_timeout`: the body did not arrive in time",
         "413" "`payload_too_large`: over 64 KiB",
@@ -405,8 +411,9 @@ error_responses! {
         "409" "`invalid_state`: another attempt is open, or the session is final",
         "413" "`payload_too_large`: over 64 KiB",
         "415" "`unsupported_media_type`",
-        "422" "`invalid_request`: `payment_method` is missing or not a token issued by the card \
-               fields",
+        "422"
+            "`invalid_request`: `payment_method` is missing or not a token issued by the card \
+             fields",
         "429" "`rate_limited`: more than 10 requests a minute",
         "500" "`internal_error`",
         "503" "`psp_unavailable`, `busy`: safe to retry";

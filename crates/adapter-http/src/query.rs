@@ -108,8 +108,8 @@ impl<'a> Query<'a> {
 
     /// A point in time in RFC 3339.
     pub(crate) fn time(&self, name: &'static str) -> Result<Option<Timestamp>, Problem> {
-        let rule = "must be an RFC 3339 time, such as 2026-02-07T12:00:00Z; in a query, encode the \
-                    + of an offset as %2B";
+        let rule = "must be an RFC 3339 time, such as 2026-02-07T12:00:00Z; in a query, encode the + of \
+             an offset as %2B";
         self.read(name, rule, |text| {
             OffsetDateTime::parse(text, &Rfc3339)
                 .ok()

@@ -16,8 +16,10 @@ use crate::{Api, limits::ShopperAction, openapi::ShopperErrors, problem::Problem
     operation_id = "abandon",
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Option<crate::openapi::Empty>,
-    responses((status = 200, body = StateSchema, description = "The state of the \
-                                                                payment."), ShopperErrors),
+    responses(
+        (status = 200, body = StateSchema, description = "The state of the payment."),
+        ShopperErrors,
+    ),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn abandon(

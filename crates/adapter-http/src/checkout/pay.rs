@@ -35,8 +35,10 @@ pub(crate) struct Payment {
     operation_id = "pay",
     params(("id" = String, Path, description = "The session's id.")),
     request_body = Payment,
-    responses((status = 200, body = StateSchema, description = "The state of the \
-                                                                payment."), ShopperErrors, PayErrors),
+    responses(
+        (status = 200, body = StateSchema, description = "The state of the payment."),
+        ShopperErrors, PayErrors,
+    ),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn pay(

@@ -15,8 +15,10 @@ use crate::{Api, openapi::ShopperErrors, problem::Problem};
     tag = "Shopper",
     operation_id = "shopperStatus",
     params(("id" = String, Path, description = "The session's id.")),
-    responses((status = 200, body = StateSchema, description = "The state of the \
-                                                                payment."), ShopperErrors),
+    responses(
+        (status = 200, body = StateSchema, description = "The state of the payment."),
+        ShopperErrors,
+    ),
     security(("pay_token" = [])),
 )]
 pub(crate) async fn status(

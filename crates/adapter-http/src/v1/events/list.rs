@@ -28,8 +28,8 @@ use crate::{
         ("cursor" = Option<String>, Query, min_length = 1,
             description = "`next_cursor` of the previous page."),
         ("session_id" = Option<String>, Query, description = "Only events of this session."),
-        ("type" = Option<crate::openapi::EventType>, Query, description = "Only events of this \
-                                                                           type."),
+        ("type" = Option<crate::openapi::EventType>, Query, description =
+            "Only events of this type."),
     ),
     responses((status = 200, body = Page<EventBody>, description = "One page."), ReadErrors),
 )]

@@ -44,8 +44,9 @@ const NAMES: [&str; 8] = [
         ("order_id" = Option<String>, Query, min_length = 1, max_length = 255,
             description = "Only sessions with exactly this order number."),
         ("psp_reference" = Option<String>, Query, min_length = 1, max_length = 255,
-            description = "Only sessions with this PSP reference, of the payment or of its \
-                           capture, cancel or refund."),
+            description =
+                "Only sessions with this PSP reference, of the payment or of its capture, cancel \
+                 or refund."),
         ("created_after" = Option<String>, Query, format = DateTime,
             description = "Only sessions created at or after this time."),
         ("created_before" = Option<String>, Query, format = DateTime,
