@@ -198,7 +198,7 @@ async fn sessions_are_found_by_each_identifier() {
     assert_eq!(of_merchant, all, "both are this merchant's");
     let nothing = page(address, "/ops/sessions?q=nobody").await;
     assert!(
-        nothing.contains("No session fits this search."),
+        nothing.contains("No session matches this search."),
         "{nothing}"
     );
 }
@@ -326,13 +326,13 @@ async fn the_session_page_shows_everything_escaped() {
         ">failed<",
         ">requested<",
         "sent, outcome unknown",
-        "recovery takes it up",
+        "next recovery attempt",
         "payment.refused: attempt 1",
         "payment.refused: next attempt",
         ">500<",
         "17 ms",
         "second line",
-        "e-mail and phone kept, sealed",
+        "e-mail and phone stored, encrypted",
         "https://shop.example.com",
         "&#60;b&#62;",
     ] {
@@ -414,7 +414,7 @@ async fn missing_objects_have_error_pages() {
         );
     }
     let nowhere = get(address, "/ops/nowhere").await;
-    assert!(nowhere.text().contains("There is no such page"));
+    assert!(nowhere.text().contains("There is no such page in"));
     let empty = page(address, "/ops/sessions").await;
     assert!(empty.contains("No session yet."), "{empty}");
     let waiting = start_ops_server(None);
