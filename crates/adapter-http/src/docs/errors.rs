@@ -79,23 +79,41 @@ fn request_meanings() -> [(Problem, &'static str); 11] {
     [
         (Problem::MissingAuth("X-Oncharge-Key"), "One of the three headers that sign a request is absent, empty, \
             repeated or not ASCII; for a shopper's call, the pay token is missing."),
-        (Problem::InvalidKey, "The API key does not exist, was revoked, or its grace period after \
-            a rotation is over."),
-        (Problem::TimestampExpired, "`X-Oncharge-Timestamp` is not 1 to 12 digits, or differs from \
-            the current time by more than 5 minutes: synchronize your server's clock."),
-        (Problem::InvalidSignature, "The signature does not match the received request. Compare \
-            your request with the output of `oncharge sign`."),
-        (Problem::UseCase(Error::BadPayToken), "A shopper's call: the pay token is invalid, \
-            expired or belongs to another session."),
+        (
+            Problem::InvalidKey,
+            "The API key does not exist, was revoked, or its grace period after a rotation is \
+             over.",
+        ),
+        (
+            Problem::TimestampExpired,
+            "`X-Oncharge-Timestamp` is not 1 to 12 digits, or differs from the current time by \
+             more than 5 minutes: synchronize your server's clock.",
+        ),
+        (
+            Problem::InvalidSignature,
+            "The signature does not match the received request. Compare your request with the \
+             output of `oncharge sign`.",
+        ),
+        (
+            Problem::UseCase(Error::BadPayToken),
+            "A shopper's call: the pay token is invalid, expired or belongs to another session.",
+        ),
         (Problem::PayloadTooLarge(0), "The body is over 64 KiB."),
-        (Problem::RateLimited(1), "Too many requests. Wait as long as `Retry-After` says. The \
-            `RateLimit` header of every response to a signed request states the remaining quota."),
-        (Problem::UnknownPath, "The path does not exist, or you have no such session, refund, \
-            event or endpoint."),
-        (Problem::MethodNotAllowed(""), "The path does not support this method. `Allow` lists the \
-            supported methods."),
-        (Problem::UnsupportedMediaType, "The body's `Content-Type` is not a JSON type. The header \
-            is optional."),
+        (
+            Problem::RateLimited(1),
+            "Too many requests. Wait as long as `Retry-After` says. The `RateLimit` header of \
+             every response to a signed request states the remaining quota.",
+        ),
+        (
+            Problem::UnknownPath,
+            "The path does not exist, or you have no such session, refund, event or endpoint.",
+        ),
+        (Problem::MethodNotAllowed(""),
+            "The path does not support this method. `Allow` lists the supported methods."),
+        (
+            Problem::UnsupportedMediaType,
+            "The body's `Content-Type` is not a JSON type. The header is optional.",
+        ),
         (Problem::BodyTimeout, "The body did not arrive in time. Nothing was done."),
     ]
 }
@@ -104,25 +122,45 @@ fn request_meanings() -> [(Problem, &'static str); 11] {
 #[rustfmt::skip] // One error, one meaning.
 fn use_case_meanings() -> [(Error, &'static str); 10] {
     [
-        (Error::IdempotencyConflict, "The first request with this `Idempotency-Key` is still being \
-            processed: retry after `Retry-After`."),
+        (
+            Error::IdempotencyConflict,
+            "The first request with this `Idempotency-Key` is still being processed: retry after \
+             `Retry-After`.",
+        ),
         (Error::IdempotencyKeyReused, "This `Idempotency-Key` was used for another request in the \
             last 72 hours."),
         (Error::GlobalBan, "This shopper cannot be served."),
-        (Error::MerchantDisabled, "The merchant is disabled: new sessions and payments are \
-            rejected. Captures, cancels, refunds and webhooks continue."),
-        (Error::InvalidState(StatusName::Created), "The session's status does not allow it, or \
-            another operation is in progress; `message` says which. For redelivery and tests: \
-            there is no webhook endpoint, or it is disabled. For API keys: it is the last active \
-            key, or 5 keys are in their grace period."),
-        (Error::KeyIsEnding, "The API key is in the grace period of a rotation: use its successor \
-            to manage keys and the webhook endpoint. It can delete only itself."),
-        (Error::RefundExceedsCaptured(0), "The refunds would exceed the captured amount. `message` \
-            and the session's `amount_refundable` state the remaining amount."),
-        (Error::CaptureExceedsAuthorized(0), "The amount exceeds the authorized amount, which \
-            `message` states."),
-        (Error::PspUnavailable, "The processor is unreachable and received nothing: repeat the \
-            request with the same key."),
+        (
+            Error::MerchantDisabled,
+            "The merchant is disabled: new sessions and payments are rejected. Captures, cancels, \
+             refunds and webhooks continue.",
+        ),
+        (
+            Error::InvalidState(StatusName::Created),
+            "The session's status does not allow it, or another operation is in progress; \
+             `message` says which. For redelivery and tests: there is no webhook endpoint, or it \
+             is disabled. For API keys: it is the last active key, or 5 keys are in their grace \
+             period.",
+        ),
+        (
+            Error::KeyIsEnding,
+            "The API key is in the grace period of a rotation: use its successor to manage keys \
+             and the webhook endpoint. It can delete only itself.",
+        ),
+        (
+            Error::RefundExceedsCaptured(0),
+            "The refunds would exceed the captured amount. `message` and the session's \
+             `amount_refundable` state the remaining amount.",
+        ),
+        (
+            Error::CaptureExceedsAuthorized(0),
+            "The amount exceeds the authorized amount, which `message` states.",
+        ),
+        (
+            Error::PspUnavailable,
+            "The processor is unreachable and received nothing: repeat the request with the same \
+             key.",
+        ),
         (Error::Busy(None), "Nothing was written: repeat the request after `Retry-After`."),
     ]
 }

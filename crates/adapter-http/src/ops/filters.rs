@@ -93,8 +93,8 @@ impl Filters {
         let status = optional(&self.status, StatusName::parse);
         read("status", "must be a session status", status.is_err());
         let from = optional(&self.from, time);
-        let rule = "must be a date or a date and time in UTC, such as 2026-01-31 or \
-                    2026-01-31T09:00";
+        let rule =
+            "must be a date or a date and time in UTC, such as 2026-01-31 or 2026-01-31T09:00";
         read("from", rule, from.is_err());
         let to = optional(&self.to, time);
         read("to", rule, to.is_err());

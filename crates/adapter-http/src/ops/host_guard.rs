@@ -17,9 +17,8 @@ use actix_web::{
 use oncharge_host_guard::AllowedHosts;
 
 /// The response to a request for an unknown host.
-const UNKNOWN_HOST: &str = "Unknown host. Use localhost, the address that the operators' port is \
-                            bound to, or a name in the setting network.ops_hosts, such as \
-                            ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
+const UNKNOWN_HOST: &str = "Unknown host. Use localhost, the address that the operators' port is bound to, or a name in \
+     the setting network.ops_hosts, such as ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
 
 /// CSP: own stylesheet and forms only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
