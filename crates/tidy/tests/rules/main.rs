@@ -6,6 +6,7 @@ mod manifests;
 mod migrations;
 mod sources;
 mod third_party;
+mod translations;
 
 /// Fails with the advice and the list of what offends, unless nothing does.
 fn assert_no_violations(violations: &[String], advice: &str) {
