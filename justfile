@@ -12,7 +12,7 @@ test *WHAT:
 fmt:
   cargo fmt --all
 
-# What CI says about format and lints.
+# Check format and lints, as CI does.
 lint:
   cargo fmt --all --check
   cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -21,7 +21,7 @@ lint:
 run *FLAGS:
   cargo run --locked -- {{FLAGS}}
 
-# Walk through one payment without a browser: created, authorized, captured, partly refunded.
+# Walk through one payment without a browser: created, authorized, captured, partially refunded.
 demo:
   cargo run --locked -- demo
 
@@ -29,7 +29,7 @@ demo:
 postgres:
   scripts/postgres
 
-# Check the domain's model deeper than the tests do, optimised: `just model 14`.
+# Check the domain's model deeper than the tests do, optimized: `just model 14`.
 model DEPTH="12":
   ONCHARGE_MODEL_DEPTH={{DEPTH}} cargo test --release --locked -p oncharge-domain --test model -- --nocapture
 
@@ -45,15 +45,15 @@ bench *ARGS:
 fill URL PAYMENTS="1000000":
   scripts/fill {{URL}} {{PAYMENTS}}
 
-# Take the pictures of docs/images anew.
+# Retake the screenshots in docs/images.
 screenshots:
   scripts/screenshots
 
-# Check licences, sources and bans of all dependencies (needs cargo-deny).
+# Check licenses, sources and bans of all dependencies (needs cargo-deny).
 deny:
   cargo deny --locked check bans licenses sources
 
-# Write openapi.json anew from the code.
+# Regenerate openapi.json from the code.
 openapi:
   cargo run --locked --quiet -- openapi > target/openapi.json
   mv target/openapi.json openapi.json
