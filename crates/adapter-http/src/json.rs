@@ -341,8 +341,8 @@ mod tests {
             )
         };
         assert!(parse(nested(32).as_bytes()).is_ok());
-        assert!(refused(nested(33).as_bytes()).contains("more than 32 levels"));
-        assert!(refused("[".repeat(60_000).as_bytes()).contains("more than 32 levels"));
+        assert!(refused(nested(33).as_bytes()).contains("at most 32 levels"));
+        assert!(refused("[".repeat(60_000).as_bytes()).contains("at most 32 levels"));
     }
 
     #[test]
