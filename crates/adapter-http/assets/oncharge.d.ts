@@ -1,6 +1,6 @@
 /** Types for `/oncharge.js`, which embeds OnCharge's hosted checkout in a shop's page. */
 
-/** The session's final status as reported by the page. It is a hint: confirm it on your server by webhook or GET. */
+/** The session's final status as the page reports it: a hint. Confirm it on your server by webhook or GET. */
 export type FinalStatus =
   | "authorized"
   | "captured"
