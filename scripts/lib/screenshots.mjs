@@ -95,7 +95,7 @@ async function shop(harness) {
   await checkout.pay(CARDS.approved);
   await page.getByRole('button', { name: /^Capture/ }).click();
   await page.getByLabel(/^Amount in/).fill('24');
-  await page.getByRole('button', { name: 'Refund this much' }).click();
+  await page.getByRole('button', { name: 'Refund this amount' }).click();
   const told = (event) => page.locator('#timeline').getByText(event, { exact: true }).waitFor();
   await told('refund.succeeded');
   await page.evaluate(() => window.scrollTo(0, 0));

@@ -110,7 +110,7 @@ describe('the API reference', { timeout: 6 * TIMEOUT }, () => {
     const page = await read({}, '/docs/#signing');
     assert.equal(page.url(), `${harness.service.baseUrl}/docs#signing`);
     await page.goto(harness.service.baseUrl);
-    await page.getByRole('link', { name: 'The API reference' }).click();
+    await page.getByRole('link', { name: 'API reference' }).click();
     await page.getByRole('heading', { level: 1, name: 'OnCharge API reference' }).waitFor();
     const answer = await page.request.get(`${harness.service.baseUrl}/docs`);
     assert.equal(answer.headers()['content-encoding'], 'gzip');

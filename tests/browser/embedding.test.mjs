@@ -145,7 +145,7 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
     await page.route(`${baseUrl}/checkout/cs_2*`, (route) => route.abort('connectionrefused'));
     await page.route(`${baseUrl}/checkout/cs_3*`, () => {});
     await stage(page, lab.address, mounting(harness.service, [foreign, stale, away, silent, good]));
-    const warned = page.waitForEvent('console', (message) => message.text().includes('did not come up'));
+    const warned = page.waitForEvent('console', (message) => message.text().includes('did not load'));
     await page.goto(lab.address, { waitUntil: 'domcontentloaded' });
 
     for (const session of [foreign, stale, away]) await reported(page, session, `error ${session.session_id}`);
@@ -194,13 +194,13 @@ describe('oncharge.js in the shop’s page', { timeout: 10 * TIMEOUT }, () => {
       ];
     }, harness.service.baseUrl);
     const words = (what) => `TypeError: OnCharge.mount: ${what}`;
-    const noCheckout = words('iframeUrl is no address of a checkout');
+    const noCheckout = words('iframeUrl must be the URL of a checkout');
     assert.deepEqual(thrown, [
-      words('there is no element #absent'),
-      words('there is no element null'),
+      words('no element matches #absent'),
+      words('no element matches null'),
       words('iframeUrl is missing'),
       words('iframeUrl is missing'),
-      words('iframeUrl is no address'),
+      words('iframeUrl must be a URL'),
       ...Array(4).fill(noCheckout),
     ]);
     assert.equal(await page.locator('iframe').count(), 0, 'something was mounted');

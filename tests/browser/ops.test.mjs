@@ -110,7 +110,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     const visitor = await harness.visit();
     const { page } = visitor;
     // The inbox's worker processes the notification asynchronously.
-    const stuck = page.getByRole('table', { name: /^What a person should look at/ });
+    const stuck = page.getByRole('table', { name: /^Work that needs attention/ });
     const isListed = async () => {
       await page.goto(`${ops}/ops/`);
       return stuck.isVisible();
@@ -133,7 +133,7 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
       return missing;
     };
     await becomes(missing, [], 'entries missing from the time line');
-    await page.getByRole('table', { name: /^Attempts to deliver/ }).waitFor();
+    await page.getByRole('table', { name: /^Delivery attempts/ }).waitFor();
     await page.locator('details').evaluateAll((all) => all.forEach((it) => (it.open = true)));
     await assertDiscreet(page, 'the story');
     await lookAt(page, 'the story');
@@ -187,9 +187,9 @@ describe('the operators’ view', { timeout: 4 * TIMEOUT }, () => {
     for (const [path, status, heading] of [
       ['sessions?q=nobody', 200, 'Sessions'],
       ['sessions?merchant=me&status=paid&from=x&to=y', 400, 'Sessions'],
-      ['sessions?cursor=AAAA', 400, 'No such page'],
-      ['sessions/cs_1', 404, 'Nothing here'],
-      ['nowhere', 404, 'Nothing here'],
+      ['sessions?cursor=AAAA', 400, 'Invalid page link'],
+      ['sessions/cs_1', 404, 'Not found'],
+      ['nowhere', 404, 'Not found'],
     ]) {
       await assertState(visitor, `${ops}/ops/${path}`, status, heading);
     }

@@ -49,9 +49,9 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await page.getByLabel('Amount in USD').fill('10.5');
     await looks(page, 2);
     assert.equal(await page.getByLabel('Amount in USD').inputValue(), '10.5', 'the input is lost');
-    await button(page, 'Refund this much').click();
+    await button(page, 'Refund this amount').click();
     await entry(page, 'Refund of $10.50 succeeded').waitFor();
-    await page.locator('#standing').getByText('partly refunded').waitFor();
+    await page.locator('#standing').getByText('partially refunded').waitFor();
     await shop.harness.assertMoney(session, 'captured', ['authorise 4800', 'capture 4800', 'refund 1050']);
 
     await button(page, 'Refund all $37.50').click();
@@ -76,12 +76,12 @@ describe('the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await button(page, 'Capture $48.00').click();
 
     await page.getByLabel('Amount in USD').fill('48.01');
-    await button(page, 'Refund this much').click();
-    const alert = page.getByRole('alert').filter({ hasText: 'The refund of $48.01 did not succeed.' });
+    await button(page, 'Refund this amount').click();
+    const alert = page.getByRole('alert').filter({ hasText: 'The refund of $48.01 failed.' });
     await alert.getByText('refund_exceeds_captured').waitFor();
 
     await page.getByLabel('Amount in USD').fill('48');
-    await button(page, 'Refund this much').click();
+    await button(page, 'Refund this amount').click();
     await entry(page, 'Refund of $48.00 succeeded').waitFor();
     await shop.harness.assertMoney(session, 'captured', ['authorise 4800', 'capture 4800', 'refund 4800']);
   });

@@ -22,7 +22,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
     await shop.act(session, 'capture');
     await entry(page, 'Captured').waitFor();
     await page.getByLabel('Amount in USD').fill('8');
-    await button(page, 'Refund this much').click();
+    await button(page, 'Refund this amount').click();
 
     const facts = {
       Refused: ['payment.refused'],
@@ -92,7 +92,7 @@ describe('the order page', { timeout: 10 * TIMEOUT }, () => {
       const { page, session } = await shop.paid();
       await shop.act(session, 'capture');
       for (const title of ['Authorized', 'Captured']) {
-        await entry(page, title).getByText('Seen by GET; no webhook has come yet').waitFor();
+        await entry(page, title).getByText('Read by GET; no webhook received yet').waitFor();
       }
       assert.equal(await page.locator('.told').count(), 0);
     } finally {

@@ -63,11 +63,11 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await entry(page, 'Captured').waitFor();
     await look(page, 'captured');
     await page.getByLabel('Amount in USD').fill('99');
-    await button(page, 'Refund this much').click();
-    await page.getByRole('alert').filter({ hasText: 'did not succeed' }).waitFor();
+    await button(page, 'Refund this amount').click();
+    await page.getByRole('alert').filter({ hasText: 'failed.' }).waitFor();
     await look(page, 'a refund that was refused');
     await page.getByLabel('Amount in USD').fill('10');
-    await button(page, 'Refund this much').click();
+    await button(page, 'Refund this amount').click();
     await entry(page, 'Refund of $10.00 succeeded').waitFor();
     for (const summary of await page.locator('#calls summary').all()) await summary.click();
     await look(page, 'partly refunded, all calls open');
@@ -84,7 +84,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
 
     const { page: unpaid } = await shop.order();
     await shop.act(await shop.sessionOf(unpaid), 'expire');
-    await unpaid.getByRole('heading', { name: 'The time to pay ran out' }).waitFor();
+    await unpaid.getByRole('heading', { name: 'The time to pay has expired' }).waitFor();
     await look(unpaid, 'expired');
     await unpaid.goto(`${shop.url}/orders`);
     await look(unpaid, 'some orders');
@@ -127,7 +127,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
     await totals(page, '$121.75');
     await becomes(() => new URL(page.url()).search, '?lamp=1&fern=1', 'the address');
     for (let more = 0; more < 9; more += 1) await press('One more: Desk lamp');
-    await page.getByRole('status').filter({ hasText: /^Desk lamp: 9 is the most of one thing$/ }).waitFor();
+    await page.getByRole('status').filter({ hasText: /^Desk lamp: 9 is the maximum quantity$/ }).waitFor();
     assert.equal(new URL(page.url()).searchParams.get('lamp'), '9');
     await press('One less: Fern in a pot');
     await button(page, 'One less: Fern in a pot').waitFor({ state: 'detached' });
@@ -153,7 +153,7 @@ describe('the pages of the demo shop', { timeout: 10 * TIMEOUT }, () => {
   test('link to the cart from any scroll position on a phone', { timeout: TIMEOUT }, async () => {
     const { page } = await shop.enter('/', PHONE);
     await button(page, 'Add to cart: Stoneware mug').click();
-    const way = page.getByRole('link', { name: 'To the cart: $24.00' });
+    const way = page.getByRole('link', { name: 'Go to cart: $24.00' });
     const inSight = (locator) =>
       locator.evaluate((element) => {
         const { top, bottom } = element.getBoundingClientRect();

@@ -62,7 +62,7 @@ pub(crate) async fn healthz() -> HttpResponse {
 /// `GET /readyz`: readiness.
 pub(crate) async fn readyz(ops: web::Data<Ops>) -> HttpResponse {
     let ready = tokio::time::timeout(STORE_TIMEOUT, (ops.ready)()).await;
-    match ready.unwrap_or_else(|_| Err("no answer in time".into())) {
+    match ready.unwrap_or_else(|_| Err("timed out".into())) {
         Ok(()) => HttpResponse::Ok().json(serde_json::json!({"status": "ready"})),
         Err(error) => {
             tracing::warn!(error, "not ready");

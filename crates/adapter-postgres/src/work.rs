@@ -45,8 +45,7 @@ impl WorkQueue for PostgresStore {
     async fn now(&self) -> Result<Timestamp, StoreError> {
         let now: Vec<Option<OffsetDateTime>> = self.read(select(database_clock())).await?;
         let now = now.first().copied().flatten();
-        let now =
-            now.ok_or_else(|| StoreError::Failed("the database's clock was not read".into()))?;
+        let now = now.ok_or_else(|| StoreError::Failed("the database returned no time".into()))?;
         Ok(Timestamp::new(now))
     }
 

@@ -257,7 +257,7 @@ impl OperationWrite {
                 Prepared(update.returning(operations::id)).touched(connection)
             }
         };
-        expect_one(written, "a changed operation must be there")
+        expect_one(written, "an operation to update is missing")
     }
 }
 
@@ -276,6 +276,6 @@ impl RefundWrite {
             .filter(refunds::session_id.eq(self.session_id));
         let update = diesel::update(row).set(self.change).returning(refunds::id);
         let written = Prepared(update).touched(connection);
-        expect_one(written, "a changed refund must be there")
+        expect_one(written, "a refund to update is missing")
     }
 }

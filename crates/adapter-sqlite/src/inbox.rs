@@ -121,7 +121,7 @@ impl Inbox for SqliteStore {
             let row = psp_notifications::table.find(id_bytes(id));
             let update = diesel::update(row).set(end);
             let written = Prepared(update.returning(psp_notifications::id)).touched(connection);
-            expect_one(written, "a leased notification must be there")?;
+            expect_one(written, "a leased notification is missing")?;
             write_audit(connection, audit)
         })
         .await

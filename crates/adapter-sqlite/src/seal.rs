@@ -34,7 +34,7 @@ impl Sealer {
     /// The id of the key that seals new values.
     pub(crate) fn first(&self) -> Result<&str, StoreError> {
         let first = self.keys.first().map(KeyId::as_str);
-        first.ok_or_else(|| StoreError::Failed("there is no master key".into()))
+        first.ok_or_else(|| StoreError::Failed("no master key is configured".into()))
     }
 
     /// Errors with the id if this key is not configured.

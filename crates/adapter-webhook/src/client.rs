@@ -23,10 +23,10 @@ const KEEP_ALIVE_INTERVAL: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum HttpClientError {
     /// TLS could not be set up.
-    #[error("TLS could not be set up")]
+    #[error("cannot set up TLS")]
     Tls(#[from] rustls::Error),
     /// The client could not be built.
-    #[error("the HTTP client could not be made")]
+    #[error("cannot create the HTTP client")]
     Client(#[from] reqwest::Error),
 }
 
@@ -37,7 +37,7 @@ pub(crate) fn native_roots() -> rustls::RootCertStore {
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if added == 0 {
         tracing::warn!(
-            "this machine has no root certificates: no webhook can be delivered over https"
+            "this machine has no root certificates: webhooks cannot be delivered over https"
         );
     }
     roots

@@ -135,7 +135,7 @@ impl HttpSender {
                 host = webhook.url.host(),
                 reason = reason.name(),
                 error = &error as &(dyn std::error::Error + 'static),
-                "a webhook got no answer"
+                "a webhook got no response"
             );
             reason
         })

@@ -82,7 +82,7 @@ pub fn record_use(app: &App, principal: &Principal) {
         let recorded = background.inner().merchants.record_key_use(id, now).await;
         if let Err(error) = recorded {
             // The key's next request retries.
-            warn!(key = %id, %error, "the use of an API key was not recorded");
+            warn!(key = %id, %error, "cannot record the use of an API key");
         }
     });
 }

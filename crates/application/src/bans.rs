@@ -46,7 +46,7 @@ pub async fn add(
     }
     keys::require_on_all_nodes(app, KeyList::Pepper).await?;
     keys::check(app).await?;
-    let changed = "the nodes have changed their peppers meanwhile";
+    let changed = "the nodes' peppers changed at the same time: repeat the command";
     Err(StoreError::Unavailable(changed.into()).into())
 }
 

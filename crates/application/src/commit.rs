@@ -257,7 +257,7 @@ pub(crate) fn prepare(
     let psp = app.psp(&operation.account).ok_or(Error::PspUnavailable)?;
     let instruction = operation
         .instruction()
-        .ok_or_else(|| Error::internal("an operation without the payment that it acts on"))?;
+        .ok_or_else(|| Error::internal("the operation's payment is missing"))?;
     let call = PspRequest {
         operation: operation.id,
         session: operation.session,
@@ -269,7 +269,7 @@ pub(crate) fn prepare(
 
 /// The error for an amount that the PSP cannot represent exactly.
 pub(crate) fn unsupported_amount() -> Error {
-    let problem = "cannot be carried by the payment processor in this currency";
+    let problem = "is not supported by the payment processor in this currency";
     Error::Field {
         field: "amount",
         problem,
@@ -336,7 +336,8 @@ async fn try_commit(app: &App, unit: &UnitOfWork) -> Result<bool, CommitError> {
         Err(CommitError::OutcomeUnknown) => match checkout.is_committed(unit).await {
             Ok(is_committed) => Ok(is_committed),
             Err(error) => {
-                tracing::error!(%error, unit = %unit.id, "cannot find out whether a unit was committed");
+                tracing::error!(%error, unit = %unit.id,
+                    "cannot determine whether a unit of work was committed");
                 Err(CommitError::OutcomeUnknown)
             }
         },

@@ -46,7 +46,7 @@ pub(crate) async fn send(
     let age = app.now().since(operation.last_sent_at);
     if age > Duration::seconds(RECOVERY_DELAY_SECONDS) {
         warn!(operation = %operation.id, seconds = age.whole_seconds(),
-            "too late to send: the operation is left to recovery");
+            "the send deadline has passed; recovery handles the operation");
         return PspResult::NotSent.into();
     }
     let Some(psp) = app.inner().psps.account(&operation.account) else {
@@ -56,7 +56,8 @@ pub(crate) async fn send(
     let result = match psp.send(request).await {
         Ok(report) => CallResult::from(report),
         Err(error) => {
-            warn!(operation = %operation.id, kind = operation.kind.name(), %error, "no answer from the PSP");
+            warn!(operation = %operation.id, kind = operation.kind.name(), %error,
+                "no conclusive response from the PSP");
             match error {
                 PspError::NotSent(_) => PspResult::NotSent.into(),
                 PspError::Unknown(_) => PspResult::Unknown.into(),

@@ -160,7 +160,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         }
         Ok(report) => report.map(|report| report.answer),
         Err(error) => {
-            warn!(operation = %operation.id, %error, "the PSP could not be asked");
+            warn!(operation = %operation.id, %error, "cannot look up the operation at the PSP");
             return Comparison::Unreachable;
         }
     };
@@ -169,7 +169,7 @@ async fn compare(app: &App, operation: Operation) -> Comparison {
         Ok(None) => Comparison::Equal,
         Ok(Some(difference)) => Comparison::Different(Box::new(difference)),
         Err(error) => {
-            warn!(operation = %id, %error, "the operation could not be read again");
+            warn!(operation = %id, %error, "cannot read the operation again");
             Comparison::Unreachable
         }
     }

@@ -30,7 +30,7 @@ pub(crate) async fn is_banned(app: &App, contact: &Contact) -> Result<bool, Erro
         return Ok(false);
     }
     if !inner.membership.is_current(app) {
-        let cause = "the peppers of this node were not confirmed in time";
+        let cause = "the database did not confirm this node's peppers in time";
         return Err(Error::Busy(Some(cause.into())));
     }
     let live_bans = inner

@@ -169,7 +169,7 @@ async fn confirm(app: &App, operation: &Operation, result: &CallResult) -> Optio
             PspResponse::Accepted { .. } | PspResponse::ActionRequired(_) => None,
         },
         Err(error) => {
-            warn!(operation = %operation.id, %error, "a contradiction could not be confirmed");
+            warn!(operation = %operation.id, %error, "cannot confirm a contradiction with the PSP");
             None
         }
     }

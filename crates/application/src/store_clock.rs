@@ -80,7 +80,8 @@ pub async fn measure(app: &App) -> Result<(), Error> {
         if clock.exceeds_max_skew() {
             warn!(
                 ahead_seconds = seconds,
-                "this node's clock differs too much from the database's; its workers pause"
+                "this node's clock differs from the database's by more than the limit; its workers \
+                 are paused"
             );
         } else {
             warn!(
@@ -97,7 +98,7 @@ pub async fn keep_measuring(app: &App) {
     loop {
         tokio::time::sleep(MEASUREMENT_INTERVAL).await;
         if let Err(error) = measure(app).await {
-            debug!(%error, "the database's clock cannot be read");
+            debug!(%error, "cannot read the database's clock");
         }
     }
 }

@@ -182,7 +182,7 @@ impl Client {
         let key = key.ok_or(Error::NoRandomness)?;
         let body = match body {
             Some(body) => serde_json::to_string(body)
-                .map_err(|_| Error::InvalidArgument("the request has no JSON form"))?,
+                .map_err(|_| Error::InvalidArgument("the request cannot be serialized as JSON"))?,
             None => String::new(),
         };
         self.call(Method::POST, path, "", body, Some(key)).await
@@ -209,7 +209,7 @@ impl Client {
     fn url(&self, path: &str, query: &str) -> Result<Url, Error> {
         let separator = if query.is_empty() { "" } else { "?" };
         Url::parse(&format!("{}{path}{separator}{query}", self.base_url))
-            .map_err(|_| Error::InvalidArgument("the call has no valid URL"))
+            .map_err(|_| Error::InvalidArgument("the request URL is invalid"))
     }
 }
 
@@ -230,7 +230,7 @@ fn check_id(id: &str) -> Result<&str, Error> {
         Ok(id)
     } else {
         Err(Error::InvalidArgument(
-            "an id consists of letters, digits, - and _",
+            "an id must consist of letters, digits, - and _",
         ))
     }
 }

@@ -109,7 +109,7 @@ impl EventFilter {
 fn rfc3339(at: OffsetDateTime) -> Result<String, Error> {
     at.to_offset(time::UtcOffset::UTC)
         .format(&Rfc3339)
-        .map_err(|_| Error::InvalidArgument("a time in a filter is beyond what RFC 3339 can write"))
+        .map_err(|_| Error::InvalidArgument("a time in a filter is outside the range of RFC 3339"))
 }
 
 fn query(pairs: &[(&str, Option<String>)]) -> String {

@@ -131,5 +131,5 @@ pub(crate) fn routes(config: &mut ServiceConfig) {
 }
 
 async fn not_found() -> HttpResponse {
-    Problem::NotFound("there is nothing here").error_response()
+    Problem::NotFound("no such path").error_response()
 }

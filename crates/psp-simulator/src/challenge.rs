@@ -17,7 +17,7 @@ use crate::texts::Texts;
 
 /// Any web page may frame it: the bank does not know the embedding page.
 const FRAME_POLICY: &str = "form-action 'self'; frame-ancestors http: https:";
-const UNKNOWN: Problem = Problem::NotFound("there is no such challenge");
+const UNKNOWN: Problem = Problem::NotFound("no challenge has this id");
 
 #[derive(Template)]
 #[template(path = "challenge.html")]

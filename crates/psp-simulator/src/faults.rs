@@ -86,7 +86,7 @@ impl Faults {
             store::notifications::release_held(connection, clock::now())?;
         }
         let seed = settings.seed_or_random()?;
-        tracing::info!(seed, ?settings, "the faults were set");
+        tracing::info!(seed, ?settings, "faults set");
         let active = Arc::new(ActiveFaults::new(settings, seed));
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = active;
         Ok(())

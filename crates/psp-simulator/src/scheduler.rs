@@ -19,7 +19,7 @@ pub(crate) async fn run(simulator: web::Data<Simulator>) {
         let delay = match run_due(&simulator).await {
             Ok(delay) => delay,
             Err(error) => {
-                tracing::warn!(?error, "accepted work could not be done");
+                tracing::warn!(?error, "cannot complete accepted work");
                 Some(ERROR_RETRY_DELAY)
             }
         };

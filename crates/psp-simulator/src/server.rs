@@ -73,7 +73,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let database = config.database.clone();
     let store = tokio::task::spawn_blocking(move || Store::open(&database))
         .await
-        .context("the database was not opened")??;
+        .context("opening the database was interrupted")??;
     let faults = store
         .read(Faults::load)
         .await
@@ -81,7 +81,9 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     let sender = Sender::new(config.notification_key.bytes())?;
     let listener = listener_control::bind(SocketAddr::new(config.bind, config.port))
         .with_context(|| format!("cannot listen on {}:{}", config.bind, config.port))?;
-    let address = listener.local_addr().context("the port has no address")?;
+    let address = listener
+        .local_addr()
+        .context("cannot read the port's address")?;
     let url = format!("http://{}", local_address(address));
 
     let mut names = config.hosts;
@@ -99,13 +101,13 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
     });
     let (stop, stopped) = watch::channel(false);
     let listener_task = ListenerTask::open(listener, address, simulator.clone())
-        .context("the HTTP server did not start")?;
+        .context("cannot start the HTTP server")?;
     let listener_task = spawn(listener_task.run(outages, stopped));
     let tasks = vec![
         spawn(scheduler::run(simulator.clone())),
         spawn(delivery::run(simulator.clone(), sender)),
     ];
-    tracing::info!(%url, "the PSP simulator answers");
+    tracing::info!(%url, "the PSP simulator is ready");
     Ok(Running {
         url,
         simulator,

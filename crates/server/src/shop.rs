@@ -205,7 +205,7 @@ impl Running {
         // Pending refreshes are repeated when a page is opened.
         self.refresh_task.abort();
         if let Ok(Err(error)) = self.task.await {
-            tracing::warn!(%error, "the demo shop ended badly");
+            tracing::warn!(%error, "the demo shop ended with an error");
         }
     }
 }

@@ -188,12 +188,12 @@ impl Store {
             let pool = settings.database.pool_size;
             let store = PostgresStore::connect(url.expose(), keys, entropy, pool).await;
             return Ok(Self::from_postgres(
-                store.context("the database cannot be opened")?,
+                store.context("cannot open the database")?,
             ));
         }
         let file = embedded_file(data_dir);
         let store = SqliteStore::open(&file, keys, entropy, Arc::new(SystemClock))
-            .with_context(|| format!("{} cannot be opened", file.display()))?;
+            .with_context(|| format!("cannot open {}", file.display()))?;
         Ok(Self::from_ports(Arc::new(store)))
     }
 
@@ -250,13 +250,15 @@ fn registry(accounts: &PspAccounts, base_url: &str) -> anyhow::Result<Arc<dyn Ps
     let accounts = accounts
         .iter()
         .map(|(name, psp)| account(name, psp, base_url));
-    let registry = Registry::new(accounts).context("the PSP accounts cannot be used")?;
+    let registry = Registry::new(accounts).context("cannot set up the PSP accounts")?;
     Ok(Arc::new(registry))
 }
 
 fn sender(mode: Mode) -> anyhow::Result<Arc<dyn WebhookSender>> {
     let sender = HttpSender::new(Arc::new(SystemClock), mode == Mode::Sandbox);
-    Ok(Arc::new(sender.context("webhooks cannot be sent")?))
+    Ok(Arc::new(
+        sender.context("cannot set up the webhook client")?,
+    ))
 }
 
 fn account(name: &str, psp: &PspSettings, base_url: &str) -> Account {

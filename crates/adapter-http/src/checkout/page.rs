@@ -106,13 +106,13 @@ pub struct RenderedPage {
 #[derive(Debug, thiserror::Error)]
 pub enum PageError {
     /// The URL of the PSP's fields has no web origin: a configuration error.
-    #[error("the PSP's fields have no web origin")]
+    #[error("the URL of the PSP's card fields has no web origin")]
     FieldsUrl,
     /// The data for the page's script could not be serialized as JSON.
-    #[error("the page's data could not be written")]
+    #[error("cannot serialize the page's data")]
     Data(#[from] serde_json::Error),
     /// The template could not be rendered.
-    #[error("the page's template failed")]
+    #[error("cannot render the page")]
     Template(#[from] askama::Error),
 }
 

@@ -28,7 +28,7 @@ impl Modify for Webhooks {
         }
         let test = webhook_operation(
             "EndpointTest",
-            "You asked for a test of your endpoint",
+            "You requested a test of your endpoint",
             test(),
         );
         let test = test.operation_id(Some(operation_id("endpoint.test")));
@@ -64,9 +64,15 @@ fn webhook_operation(schema: &str, summary: &str, example: Value) -> OperationBu
         .summary(Some(summary))
         .parameters(Some(headers()))
         .request_body(Some(body.build()))
-        .response("2XX", response("You have taken it."))
-        .response("410", response("Your endpoint is gone: it is disabled."))
-        .response("default", response("It is tried again, ten times in all."));
+        .response("2XX", response("The event is accepted."))
+        .response(
+            "410",
+            response("Your endpoint no longer exists: OnCharge disables it."),
+        )
+        .response(
+            "default",
+            response("The delivery is retried, with ten attempts in total."),
+        );
     operation.securities(Some([]))
 }
 
@@ -90,29 +96,29 @@ fn headers() -> Vec<ParameterBuilder> {
         header("webhook-id", "Standard Webhooks: the event's id."),
         header(
             "webhook-timestamp",
-            "Standard Webhooks: when this attempt was made, in Unix seconds.",
+            "Standard Webhooks: the time of this attempt, in Unix seconds.",
         ),
         header(
             "webhook-signature",
-            "Standard Webhooks: `v1,` and base64, one for each key of a rotation, with a space \
-             between.",
+            "Standard Webhooks: `v1,` and a base64 signature; during a rotation one for each \
+             secret, separated by spaces.",
         ),
     ]
 }
 
 fn event_summary(kind: EventKind) -> &'static str {
     match kind {
-        EventKind::PaymentAuthorized => "The money is reserved",
-        EventKind::PaymentCaptured => "The money is taken",
+        EventKind::PaymentAuthorized => "The amount is reserved",
+        EventKind::PaymentCaptured => "The amount was captured",
         EventKind::PaymentRefused => "The payment was refused",
-        EventKind::PaymentCancelled => "The reserved money was released",
-        EventKind::PaymentExpired => "The session's time is over",
-        EventKind::PaymentError => "A technical failure that surely moved no money",
-        EventKind::PaymentCaptureFailed => "A capture failed, or was taken back",
+        EventKind::PaymentCancelled => "The reserved amount was released",
+        EventKind::PaymentExpired => "The session expired",
+        EventKind::PaymentError => "A technical failure; no money was moved",
+        EventKind::PaymentCaptureFailed => "A capture failed or was reversed",
         EventKind::PaymentCancelFailed => "A cancel failed",
-        EventKind::RefundRequested => "A refund was ordered",
+        EventKind::RefundRequested => "A refund was requested",
         EventKind::RefundSucceeded => "A refund was paid out",
-        EventKind::RefundFailed => "A refund was not paid out, or taken back",
+        EventKind::RefundFailed => "A refund failed or was reversed",
     }
 }
 

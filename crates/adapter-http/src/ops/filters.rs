@@ -87,13 +87,14 @@ impl Filters {
         let merchant = optional(&self.merchant, |text| text.parse().ok());
         read(
             "merchant",
-            "must be a merchant’s id (mer_…)",
+            "must be a merchant id (mer_…)",
             merchant.is_err(),
         );
         let status = optional(&self.status, StatusName::parse);
-        read("status", "must be a status of a session", status.is_err());
+        read("status", "must be a session status", status.is_err());
         let from = optional(&self.from, time);
-        let rule = "must be a date, or a date and time, in UTC";
+        let rule =
+            "must be a date or a date and time in UTC, such as 2026-01-31 or 2026-01-31T09:00";
         read("from", rule, from.is_err());
         let to = optional(&self.to, time);
         read("to", rule, to.is_err());

@@ -181,8 +181,8 @@ pub(super) fn operation_kind(kind: &OperationKind) -> String {
         OperationKind::Capture { automatic: true } => "capture, automatic".to_owned(),
         OperationKind::Capture { automatic: false } => "capture".to_owned(),
         OperationKind::Cancel(CancelPurpose::Merchant) => "cancel".to_owned(),
-        OperationKind::Cancel(CancelPurpose::Abandon) => "cancel, challenge left".to_owned(),
-        OperationKind::Cancel(CancelPurpose::Expiry) => "cancel, expired".to_owned(),
+        OperationKind::Cancel(CancelPurpose::Abandon) => "cancel, challenge abandoned".to_owned(),
+        OperationKind::Cancel(CancelPurpose::Expiry) => "cancel, session expired".to_owned(),
         OperationKind::Refund(_) => "refund".to_owned(),
         OperationKind::Compensation { by, round, .. } => {
             let by = match by {

@@ -17,9 +17,8 @@ use actix_web::{
 use oncharge_host_guard::AllowedHosts;
 
 /// The response to a request for an unknown host.
-const UNKNOWN_HOST: &str = "This is not a name of the operators' port. It answers as localhost, by the \
-     address that it is bound to, and by the names in the setting network.ops_hosts, such as \
-     ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
+const UNKNOWN_HOST: &str = "Unknown host. Use localhost, the address that the operators' port is bound to, or a name in \
+     the setting network.ops_hosts, such as ONCHARGE__NETWORK__OPS_HOSTS=ops.example.com\n";
 
 /// CSP: own stylesheet and forms only.
 const POLICY: &str = "default-src 'none'; style-src 'self'; img-src data:; base-uri 'none'; \
@@ -82,7 +81,7 @@ fn refusal(hosts: &AllowedHosts, request: &ServiceRequest) -> Option<HttpRespons
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = HttpResponse::MethodNotAllowed();
         response.insert_header((ALLOW, "GET, HEAD"));
-        return Some(response.body("This view is for reading alone.\n"));
+        return Some(response.body("This view is read-only.\n"));
     }
     None
 }

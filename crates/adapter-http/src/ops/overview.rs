@@ -67,7 +67,7 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
     };
     let (store, store_detail) = match (&ping, &figures) {
         (Ok(latency), Ok(_)) => (Pill::good("answers"), latency_text(*latency)),
-        _ => (Pill::bad("does not answer"), String::new()),
+        _ => (Pill::bad("not responding"), String::new()),
     };
     let status = if figures.is_ok() {
         StatusCode::OK
@@ -149,7 +149,7 @@ mod tests {
         history.record(then, Some(depths.collect()));
         let shown = Overview {
             nav: "overview",
-            store: Pill::bad("does not answer"),
+            store: Pill::bad("not responding"),
             store_detail: String::new(),
             ready: Pill::bad("not ready"),
             version: "1.2.3",
@@ -159,7 +159,7 @@ mod tests {
         };
         let page = shown.render().unwrap();
         for text in [
-            "role=\"alert\">The store does not answer",
+            "role=\"alert\">The database does not respond",
             "2026-02-07 12:01:00.000 UTC",
             "measured since 12:00 UTC",
             "a gap is a time",

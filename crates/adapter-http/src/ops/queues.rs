@@ -83,7 +83,7 @@ fn row(queue: QueueName, samples: &[Sample], now: Timestamp) -> QueueRow {
             |depth| depth.to_string(),
         ),
         ages: trend(
-            &format!("Age of the oldest in {name} since {since}"),
+            &format!("Age of the oldest item in {name} since {since}"),
             &points(age),
             now,
             format_seconds,
@@ -93,10 +93,10 @@ fn row(queue: QueueName, samples: &[Sample], now: Timestamp) -> QueueRow {
 
 fn description(queue: QueueName) -> &'static str {
     match queue {
-        QueueName::Operations => "Operations with a processor that have no final outcome",
-        QueueName::Deadlines => "Sessions whose expiry or automatic capture has come",
-        QueueName::Inbox => "Notifications of processors that are not applied yet",
-        QueueName::Deliveries => "Webhooks that are not delivered yet",
+        QueueName::Operations => "Operations without a final outcome at the processor",
+        QueueName::Deadlines => "Sessions due for expiry or automatic capture",
+        QueueName::Inbox => "Notifications from processors that are not yet applied",
+        QueueName::Deliveries => "Webhooks that are not yet delivered",
     }
 }
 
@@ -168,7 +168,7 @@ mod tests {
         );
         assert_eq!(
             row.ages.label,
-            "Age of the oldest in deliveries since 12:00 UTC: now 30 s, highest 10 min"
+            "Age of the oldest item in deliveries since 12:00 UTC: now 30 s, highest 10 min"
         );
         assert_eq!(
             (row.depth, row.depths.highest.as_deref()),

@@ -55,12 +55,12 @@ pub(super) async fn with_timeout<T>(
         Ok(Err(error)) => {
             tracing::warn!(
                 error = &error as &dyn std::error::Error,
-                "the operators' view cannot be shown"
+                "cannot show the operators' view"
             );
             Err(ViewError::StoreUnavailable)
         }
         Err(_) => {
-            tracing::warn!("the operators' view cannot be shown in time");
+            tracing::warn!("showing the operators' view timed out");
             Err(ViewError::StoreUnavailable)
         }
     }
@@ -75,7 +75,7 @@ pub(super) fn page(status: StatusCode, page: &impl Template) -> HttpResponse {
         Err(error) => {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "a page of the operators' view cannot be made"
+                "cannot render a page of the operators' view"
             );
             HttpResponse::InternalServerError().finish()
         }
@@ -96,31 +96,30 @@ impl ViewError {
             Self::StoreNotOpen => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "Waiting for the database",
-                "The process runs, but its database is not there yet. It goes on by itself as soon \
-                 as the database is; the log says why it is not.",
+                "The process is running, but it cannot reach its database yet. It continues \
+                 automatically once the database is reachable; the log states the reason.",
             ),
             Self::StoreUnavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
-                "The store does not answer",
-                "The database did not answer in time, or answered with a fault; the log says which. \
-                 Load the page again in a moment.",
+                "The database does not respond",
+                "The database did not respond in time or returned an error; the log has the \
+                 details. Reload the page in a moment.",
             ),
             Self::SessionNotFound => (
                 StatusCode::NOT_FOUND,
-                "Nothing here",
-                "There is no session with this id. A session can be looked for by its id, by the \
-                 merchant's reference, by the order number and by the processor's reference.",
+                "Not found",
+                "There is no session with this id. Search for a session by its id, the merchant's \
+                 reference, the order number or the processor's reference.",
             ),
             Self::PageNotFound => (
                 StatusCode::NOT_FOUND,
-                "Nothing here",
-                "There is no such page of the operators’ view.",
+                "Not found",
+                "There is no such page in the operators’ view.",
             ),
             Self::BadCursor => (
                 StatusCode::BAD_REQUEST,
-                "No such page",
-                "The address of this page of the list is not one that was made here. Begin with \
-                 the newest sessions.",
+                "Invalid page link",
+                "This link to a page of the list is invalid. Start with the newest sessions.",
             ),
         };
         let nav = "";

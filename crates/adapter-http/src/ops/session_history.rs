@@ -89,14 +89,14 @@ fn facts(session_history: &SessionHistory, now: Timestamp) -> Vec<Fact> {
         text: masked(session_history.found.merchant_name.as_str()),
     };
     let capture = match session.automatic_capture {
-        None => "by the merchant".to_owned(),
+        None => "by the merchant's request".to_owned(),
         Some(0) => "with the authorization".to_owned(),
         Some(seconds) => format!("automatic, {seconds} s after the authorization"),
     };
     let contact_text = match (session_history.contact.email, session_history.contact.phone) {
-        (true, true) => "e-mail and phone kept, sealed",
-        (true, false) => "e-mail kept, sealed",
-        (false, true) => "phone kept, sealed",
+        (true, true) => "e-mail and phone stored, encrypted",
+        (true, false) => "e-mail stored, encrypted",
+        (false, true) => "phone stored, encrypted",
         (false, false) => "none",
     };
     let order = session.order_id.as_ref();
@@ -125,8 +125,8 @@ fn facts(session_history: &SessionHistory, now: Timestamp) -> Vec<Fact> {
         ("Created", Some(time(session.created_at))),
         ("Updated", Some(time(session.updated_at))),
         ("Expires", Some(time(session.expires_at))),
-        ("Comes next", due(session, now)),
-        ("Returns to", Some(code(session.return_url.origin()))),
+        ("Next deadline", due(session, now)),
+        ("Return URL", Some(code(session.return_url.origin()))),
         ("Contact data", Some(text(contact_text))),
         ("Version", Some(text(&session.version.to_string()))),
     ];

@@ -36,36 +36,37 @@ impl StuckRow {
 
 fn meaning(kind: StuckKind) -> &'static str {
     match kind {
-        StuckKind::Operation => "Open for too long",
-        StuckKind::Accepted => "Accepted by the processor long ago, without an outcome",
-        StuckKind::Compensation => "Money on its way back that no session waits for",
-        StuckKind::RefundOfFailedCapture => "Paid out of a capture that failed afterwards",
-        StuckKind::Contradiction => "Failed here, and done at the processor",
+        StuckKind::Operation => "The operation is open for too long",
+        StuckKind::Accepted => "Accepted by the processor, but without an outcome for days",
+        StuckKind::Compensation => "A payment that no session keeps is being reversed",
+        StuckKind::RefundOfFailedCapture => "A refund was paid, but its capture failed afterwards",
+        StuckKind::Contradiction => "Failed here, but done at the processor",
         StuckKind::Deadline => "An expiry or a capture is overdue",
-        StuckKind::Notification => "A notification that agrees with nothing, and changes nothing",
-        StuckKind::Waiting => "A notification is not applied for too long",
-        StuckKind::Delivery => "A webhook is not attempted for too long",
-        StuckKind::Endpoint => "Every webhook to this endpoint fails",
+        StuckKind::Notification => "A notification matches no operation and was not applied",
+        StuckKind::Waiting => "A notification has not been applied for too long",
+        StuckKind::Delivery => "A webhook has not been attempted for too long",
+        StuckKind::Endpoint => "Every delivery to this endpoint fails",
     }
 }
 
 fn advice(kind: StuckKind) -> &'static str {
     match kind {
-        StuckKind::Operation => "Recovery goes on by itself; compare with the processor:",
-        StuckKind::Accepted => "Ask the processor; what it says now:",
-        StuckKind::Compensation => "Nothing, unless it stays; then ask the processor.",
-        StuckKind::RefundOfFailedCapture => "Settle it with the merchant.",
+        StuckKind::Operation => "Recovery continues automatically. Compare with the processor:",
+        StuckKind::Accepted => "Ask the processor. Compare with its current state:",
+        StuckKind::Compensation => "Nothing. If the item stays, ask the processor.",
+        StuckKind::RefundOfFailedCapture => "Settle with the merchant.",
         StuckKind::Contradiction => {
-            "Compare with the processor, settle it with the merchant, then take it off this list:"
+            "Compare with the processor, settle with the merchant, then dismiss the item:"
         }
         StuckKind::Deadline | StuckKind::Waiting | StuckKind::Delivery => {
-            "No worker runs, or none keeps up. See that a process serves with --role all or worker, \
-             and what its log says."
+            "No worker runs, or the workers cannot keep up. Check that a process runs with --role \
+             all or worker, and read its log."
         }
         StuckKind::Endpoint => {
-            "Tell the merchant. The endpoint is disabled after five days of nothing but failures."
+            "Inform the merchant. The endpoint is disabled after five days without a successful \
+             delivery."
         }
-        StuckKind::Notification => "Look at it, then take it off this list:",
+        StuckKind::Notification => "Investigate, then dismiss the item:",
     }
 }
 

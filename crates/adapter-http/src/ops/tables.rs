@@ -171,7 +171,7 @@ pub(super) fn attempt_outcome(attempt: &DeliveryAttempt) -> Pill {
     let text = match (attempt.status, attempt.error) {
         (Some(status), _) => status.to_string(),
         (None, Some(error)) => error.name().to_owned(),
-        (None, None) => "no answer".to_owned(),
+        (None, None) => "no response".to_owned(),
     };
     if attempt.is_success() {
         Pill::good(&text)

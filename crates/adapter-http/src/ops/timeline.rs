@@ -87,10 +87,10 @@ fn due(session_history: &SessionHistory) -> Option<TimelineEntry> {
     let due = session.due_at()?;
     let title = match &session.status {
         Status::Pending(pending) if matches!(pending.step, Step::Challenge(_)) => {
-            "The challenge is cancelled"
+            "Challenge times out"
         }
         _ if due == session.expires_at => "Expires",
-        _ => "The clock looks at it again",
+        _ => "Next scheduled action",
     };
     Some(TimelineEntry::new(due, "Session", title))
 }
@@ -114,8 +114,8 @@ fn operation(entry: &HistoryOperation) -> Vec<TimelineEntry> {
         entries.push(sent.anchor(operation.id));
     }
     if let Some(next) = entry.next_try_at {
-        let title = format!("{kind}: recovery takes it up");
-        let tries = format!("tries so far: {}", entry.tries);
+        let title = format!("{kind}: next recovery attempt");
+        let tries = format!("attempts so far: {}", entry.tries);
         let next = TimelineEntry::new(next, "Operation", title).detail(tries);
         entries.push(next.anchor(operation.id));
     }

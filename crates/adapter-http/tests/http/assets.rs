@@ -108,5 +108,5 @@ async fn the_root_page_links_to_docs_and_shop() {
     assert!(response.text().contains("href=\"/docs\""));
     assert!(response.text().contains("href=\"/openapi.json\""));
     let without = TestApp::start().await.get("/").unsigned().send().await;
-    assert!(!without.text().contains("demo shop"));
+    assert!(!without.text().contains("Demo shop"));
 }

@@ -219,7 +219,7 @@ async fn unknown_parameters_are_refused_on_every_endpoint() {
     let response = app.get("/v1/refunds?session=cs_1").send().await;
     assert_eq!(
         response.json()["message"],
-        "session is unknown: this endpoint takes the query parameters limit, cursor, session_id"
+        "session is unknown: this endpoint accepts the query parameters limit, cursor, session_id"
     );
     let response = app.get("/v1/checkout/sessions?status=paid").send().await;
     assert_eq!(

@@ -30,7 +30,7 @@ async fn queues_are_shown_with_their_history() {
     app.clock.advance(60);
     let later = page(address, "/ops/").await;
     for queue in ["operations", "deadlines", "inbox", "deliveries"] {
-        for figure in ["Depth of", "Age of the oldest in"] {
+        for figure in ["Depth of", "Age of the oldest item in"] {
             let image = format!("<svg role=\"img\" aria-label=\"{figure} {queue} since ");
             assert!(later.contains(&image), "{image}: {later}");
         }

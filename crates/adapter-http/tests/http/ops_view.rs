@@ -204,7 +204,7 @@ async fn sessions_are_found_by_each_identifier() {
     assert_eq!(of_merchant, all, "both sessions of the merchant");
     let nothing = page(address, "/ops/sessions?q=nobody").await;
     assert!(
-        nothing.contains("No session fits this search."),
+        nothing.contains("No session matches this search."),
         "{nothing}"
     );
 }
@@ -339,13 +339,13 @@ async fn the_session_page_shows_everything_escaped() {
         ">failed<",
         ">requested<",
         "sent, outcome unknown",
-        "recovery takes it up",
+        "next recovery attempt",
         "payment.refused: attempt 1",
         "payment.refused: next attempt",
         ">500<",
         "17 ms",
         "second line",
-        "e-mail and phone kept, sealed",
+        "e-mail and phone stored, encrypted",
         "https://shop.example.com",
         "&#60;b&#62;",
     ] {
@@ -427,7 +427,7 @@ async fn missing_objects_have_error_pages() {
         );
     }
     let nowhere = get(address, "/ops/nowhere").await;
-    assert!(nowhere.text().contains("There is no such page"));
+    assert!(nowhere.text().contains("There is no such page in"));
     let empty = page(address, "/ops/sessions").await;
     assert!(empty.contains("No session yet."), "{empty}");
     let waiting = start_ops_server(None);

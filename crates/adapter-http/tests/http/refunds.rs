@@ -89,7 +89,7 @@ async fn refunds_never_exceed_what_was_captured() {
     let last = app.refund(&checkout, 1500).await;
     assert_eq!(
         last.json()["message"],
-        "The amount must be at most what is left to refund: 1000 minor units"
+        "The amount must be at most the remaining refundable amount: 1000 minor units"
     );
     assert_eq!(app.psp.taken(checkout.session_id()), 1000);
 }

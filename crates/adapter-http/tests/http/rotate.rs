@@ -298,8 +298,8 @@ async fn a_sixth_pair_in_grace_is_refused_with_the_ways_out() {
     assert_eq!(sixth.refusal(), (409, "invalid_state".to_owned()));
     assert_eq!(
         sixth.json()["message"],
-        "5 API keys are in their grace period: end one with DELETE /v1/api_keys/{key_id}, or rotate \
-         with revoke_old"
+        "5 API keys are in their grace period: delete one with DELETE /v1/api_keys/{key_id}, or \
+         rotate with revoke_old"
     );
     let revoking = app.post(TARGET, r#"{"revoke_old":true}"#).by(&signer);
     assert_eq!(revoking.send().await.status, 201);

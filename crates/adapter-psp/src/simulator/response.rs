@@ -38,11 +38,11 @@ struct ErrorBody {
 /// A response that is inconclusive or malformed.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 enum UnclearResponse {
-    #[error("the simulator answered with status {0}")]
+    #[error("the simulator responded with status {0}")]
     Status(u16),
-    #[error("the simulator's answer is not of its form: {0}")]
+    #[error("the simulator's response has an invalid field: {0}")]
     Malformed(&'static str),
-    #[error("the simulator has seen this idempotency key with another request")]
+    #[error("the simulator received this idempotency key with another request before")]
     KeyReused,
 }
 
@@ -86,7 +86,7 @@ fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearRespon
             tracing::error!(
                 status = response.status,
                 code,
-                "the simulator takes no such call"
+                "the simulator rejected the request as invalid"
             );
             Ok(PspResponse::Refused(RefusalReason::Other(code)))
         }
@@ -96,7 +96,7 @@ fn parse_rejection(response: &HttpResponse) -> Result<PspResponse, UnclearRespon
 
 fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
     let parsed: OperationBody =
-        serde_json::from_slice(body).map_err(|_| UnclearResponse::Malformed("no result"))?;
+        serde_json::from_slice(body).map_err(|_| UnclearResponse::Malformed("body"))?;
     let reference = PspReference::parse(&parsed.psp_reference)
         .map_err(|_| UnclearResponse::Malformed("psp_reference"))?;
     let details = PspDetails {
@@ -117,7 +117,7 @@ fn parse_operation(body: &[u8]) -> Result<PspReport, UnclearResponse> {
         "refused" => PspResponse::Refused(reason(parsed.reason.as_deref())),
         "challenge" => {
             let url = parsed.challenge_url.filter(|url| is_web_url(url));
-            let url = url.ok_or(UnclearResponse::Malformed("challenge without its page"))?;
+            let url = url.ok_or(UnclearResponse::Malformed("challenge_url"))?;
             PspResponse::ActionRequired(Challenge { reference, url })
         }
         _ => return Err(UnclearResponse::Malformed("result")),
@@ -179,7 +179,7 @@ fn unknown_outcome(cause: UnclearResponse) -> PspError {
 
 /// Checked before any work, so nothing was executed; but nothing will be until somebody acts.
 fn unauthorized() -> PspError {
-    tracing::error!("the simulator does not accept the bearer token of this account's settings");
+    tracing::error!("the simulator rejected the bearer token: check psp.<account>.bearer");
     PspError::NotSent(Box::new(Unauthorized))
 }
 

@@ -97,7 +97,7 @@ impl AttemptRows {
         changed.map_err(error::commit)?;
         let update = diesel::update(deliveries::table.find(self.event)).set(self.end);
         let written = Prepared(update.returning(deliveries::event_id)).touched(connection);
-        expect_one(written, "a leased delivery must be there")?;
+        expect_one(written, "a leased delivery is missing")?;
         let disabled = self.endpoint.write(connection).map_err(error::commit)?;
         if disabled {
             write_audit(connection, self.audit)?;

@@ -91,7 +91,7 @@ async fn store_unverified(app: &App, account: PspAccount, source: Option<IpAddr>
         received_at: now,
     };
     if let Err(error) = app.inner().inbox.receive(&new).await {
-        warn!(%error, "an unverified notification was not kept");
+        warn!(%error, "cannot store an unverified notification");
     }
 }
 

@@ -138,10 +138,10 @@ impl Renewal {
     pub async fn stop(self, app: &App) {
         self.stop.cancel();
         if let Err(error) = self.task.await {
-            warn!(%error, "the renewal of this node's keys ended badly");
+            warn!(%error, "the task that renews this node's keys failed");
         }
         if let Err(error) = withdraw(app).await {
-            warn!(%error, "this node could not be withdrawn; it counts as live for 30 seconds");
+            warn!(%error, "cannot unregister this node; it counts as live for 30 more seconds");
         }
     }
 }
@@ -156,7 +156,7 @@ async fn run(app: App, stop: CancellationToken) {
         pause = match renew(&app).await {
             Ok(()) => RENEWAL_INTERVAL,
             Err(error) => {
-                warn!(%error, "this node's keys could not be published");
+                warn!(%error, "cannot publish this node's keys");
                 RETRY_INTERVAL
             }
         };

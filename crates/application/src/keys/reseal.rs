@@ -34,7 +34,7 @@ pub struct ResealReport {
 pub async fn reseal(app: &App) -> Result<ResealReport, KeyError> {
     let inner = app.inner();
     let first = inner.configured_keys.master.first();
-    let first = first.ok_or_else(|| StoreError::Failed("there is no master key".into()))?;
+    let first = first.ok_or_else(|| StoreError::Failed("no master key is configured".into()))?;
     let first = first.id.clone();
     prepare_to_seal(app).await?;
     let idle = idle_keys(app).await?;

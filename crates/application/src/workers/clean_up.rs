@@ -61,10 +61,7 @@ impl CleanUp {
     pub async fn pass(&mut self, app: &App) -> Result<Pass, Error> {
         let ended = app.inner().webhooks.end_orphaned_deliveries(None).await?;
         if ended > 0 {
-            info!(
-                ended,
-                "deliveries that an endpoint has left over were ended"
-            );
+            info!(ended, "ended deliveries without an enabled endpoint");
         }
         if self.unfinished.is_empty() {
             self.unfinished = ExpiringRows::ALL.into_iter().map(Walk::new).collect();
@@ -77,7 +74,7 @@ impl CleanUp {
         }
         if deleted > 0 {
             metrics::counter!("oncharge_cleaned_up_rows_total").increment(deleted as u64);
-            info!(deleted, "cleaned up");
+            info!(deleted, "deleted expired rows");
         }
         Ok(Pass {
             count: usize::try_from(ended).unwrap_or(usize::MAX) + deleted,

@@ -69,7 +69,8 @@ impl JobQueue for NotificationQueue {
             Ok(Step::RetryLater) => next_try(&app, item.tries),
             Ok(Step::UnknownTarget(since)) => next_try_unknown_target(&app, item.tries, since),
             Err(error) => {
-                warn!(notification = %item.notification, %error, "a notification is applied later");
+                warn!(notification = %item.notification, %error,
+                    "cannot apply a notification, retrying later");
                 next_try(&app, item.tries)
             }
         };
@@ -197,7 +198,7 @@ impl LeasedNotification<'_> {
                 Ok(Step::Done)
             }
             Err(CommitError::LeaseLost) => {
-                debug!(notification = %self.stored.new.id, "somebody else has the notification");
+                debug!(notification = %self.stored.new.id, "another worker has the notification");
                 Ok(Step::Done)
             }
             Err(error) => Err(error.into()),
@@ -217,7 +218,7 @@ impl LeasedNotification<'_> {
         };
         let account = &self.stored.new.account;
         warn!(notification = %self.stored.new.id, status = status.name(),
-            "a notification changes nothing; a person should look");
+            "a notification was not applied and needs manual review");
         Some(AuditEntry {
             id: match operation {
                 Some(operation) => self.app.new_id_in(operation.merchant.slot()),
@@ -256,7 +257,8 @@ async fn report(psp: &dyn Psp, operation: &Operation, reported: PspReport) -> Op
         }
         Ok(None) => Some(reported),
         Err(error) => {
-            warn!(operation = %operation.id, %error, "the PSP could not be asked for its news");
+            warn!(operation = %operation.id, %error,
+                "cannot look up the operation that the PSP reported as changed");
             None
         }
     }

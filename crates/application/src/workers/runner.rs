@@ -31,7 +31,7 @@ impl Workers {
         self.stop.cancel();
         for task in self.tasks {
             if let Err(error) = task.await {
-                warn!(%error, "a worker ended badly");
+                warn!(%error, "a worker task failed");
             }
         }
     }
@@ -81,7 +81,7 @@ async fn clean_up(app: App, stop: CancellationToken) {
             Ok(false) => CLEAN_UP_INTERVAL,
             Ok(true) => continue,
             Err(error) => {
-                warn!(worker = "clean-up", %error, "the worker waits for the store");
+                warn!(worker = "clean-up", %error, "the worker cannot use the database, retrying");
                 FAILURE_PAUSE
             }
         };

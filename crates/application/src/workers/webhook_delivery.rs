@@ -64,7 +64,8 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
             Ok(0) => POLL_INTERVAL,
             Ok(_) => continue,
             Err(error) => {
-                warn!(worker = "webhook delivery", %error, "the worker waits for the store");
+                warn!(worker = "webhook delivery", %error,
+                    "the worker cannot use the database, retrying");
                 FAILURE_PAUSE
             }
         };
@@ -83,7 +84,7 @@ pub(super) async fn run(app: App, stop: CancellationToken) {
     }
     let ends = async { while worker.in_progress.join_next().await.is_some() {} };
     if tokio::time::timeout(STOP_TIMEOUT, ends).await.is_err() {
-        info!("webhooks that were under way are attempted again later");
+        info!("delivery attempts in progress were interrupted; they will be repeated");
     }
 }
 
@@ -139,7 +140,7 @@ impl Worker {
         let (task, next_try_at) = match ended {
             Ok(ended) => ended,
             Err(error) => {
-                warn!(%error, "an attempt to deliver ended badly");
+                warn!(%error, "a delivery task failed");
                 (error.id(), None)
             }
         };
@@ -212,7 +213,7 @@ async fn outgoing(app: &App, events: &[EventId]) -> Result<Vec<OutgoingDelivery>
     for event in events {
         match webhooks.outgoing(std::slice::from_ref(event)).await {
             Ok(found) => readable.extend(found),
-            Err(error) => warn!(%event, %error, "an event cannot be read, and not be delivered"),
+            Err(error) => warn!(%event, %error, "cannot read an event; it is not delivered"),
         }
     }
     Ok(readable)
@@ -226,7 +227,7 @@ async fn deliver(app: &App, claimed: ClaimedOutgoing) -> Option<Timestamp> {
     match with_lease(app, lease, Box::pin(attempt(app, claimed))).await {
         Ok(next) => next,
         Err(error) => {
-            warn!(%event, %error, "an event is delivered again later");
+            warn!(%event, %error, "cannot record a delivery attempt; it will be repeated");
             None
         }
     }

@@ -81,7 +81,7 @@ pub(super) async fn run<Q: JobQueue>(app: App, stop: CancellationToken) {
             Ok(0) => None,
             Ok(_) => continue,
             Err(error) => {
-                warn!(worker = Q::NAME, %error, "the worker waits for the store");
+                warn!(worker = Q::NAME, %error, "the worker cannot use the database, retrying");
                 Some(FAILURE_PAUSE)
             }
         };
@@ -210,7 +210,7 @@ impl WorkerPool {
         let task = match ended {
             Ok((task, ())) => task,
             Err(error) => {
-                warn!(%error, "a piece of work ended badly");
+                warn!(%error, "a job task failed");
                 error.id()
             }
         };

@@ -54,11 +54,12 @@ pub struct Accent(Color);
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum AccentError {
     /// Not a color in the required form.
-    #[error("must be a colour like #c2185b or #c28")]
+    #[error("must be a color such as #c2185b or #c28")]
     Form,
     /// Its contrast is too low.
     #[error(
-        "{color} has a contrast of {}:1 with the {} page ({}); at least {MIN_CONTRAST}:1 is needed",
+        "{color} has a contrast of {}:1 against the {} page background ({}); at least \
+         {MIN_CONTRAST}:1 is required",
         format_contrast(*.contrast), .scheme.name(), .scheme.surface()
     )]
     Contrast {
@@ -164,7 +165,7 @@ mod tests {
         );
         assert_eq!(
             refusal("pink", ColorScheme::Light),
-            "must be a colour like #c2185b or #c28"
+            "must be a color such as #c2185b or #c28"
         );
     }
 

@@ -46,7 +46,7 @@ pub enum LogoError {
     #[error("must be a PNG, JPEG, WebP or SVG (in UTF-8)")]
     Kind,
     /// It starts like an image, but is truncated or malformed.
-    #[error("is broken: the image's width and height cannot be read")]
+    #[error("is damaged: cannot read the image's width and height")]
     Broken,
     /// Its width or height is zero or too large.
     #[error("is {width} × {height} pixels; 1 to {MAX_PIXELS} each are allowed")]
@@ -57,7 +57,7 @@ pub enum LogoError {
         height: usize,
     },
     /// A document type declaration, whose entities a parser would have to resolve.
-    #[error("must not have a DOCTYPE or ENTITY; a plain <svg> needs neither")]
+    #[error("must not contain a DOCTYPE or ENTITY")]
     Doctype,
     /// The root element lacks the SVG namespace, without which browsers do not show the file.
     #[error("must begin with <svg xmlns=\"http://www.w3.org/2000/svg\" …>")]

@@ -110,7 +110,7 @@ impl ListenerTask {
             };
             self.instance.close(self.address, outage.except).await;
             let _ = outage.closed.send(());
-            tracing::info!(?outage.period, "the door is closed by a fault");
+            tracing::info!(?outage.period, "the port is closed by the fault refuse_connections_ms");
             tokio::select! {
                 () = tokio::time::sleep(outage.period) => {}
                 _ = stopped.changed() => return,
@@ -130,7 +130,7 @@ async fn reopen(address: SocketAddr, simulator: &web::Data<Simulator>) -> Server
             bind(address).and_then(|listener| ServerInstance::new(listener, simulator.clone()));
         match result {
             Ok(instance) => return instance,
-            Err(error) => tracing::warn!(%error, %address, "the door cannot be opened yet"),
+            Err(error) => tracing::warn!(%error, %address, "cannot reopen the port, retrying"),
         }
         tokio::time::sleep(RETRY_INTERVAL).await;
     }

@@ -38,7 +38,7 @@
     const after = Math.min(Math.max(before + (name === "less" ? -1 : 1), 0), most);
     quantity(line).value = after;
     show();
-    const said = after === before ? after + " is the most of one thing" : after + " in your cart";
+    const said = after === before ? after + " is the maximum quantity" : after + " in your cart";
     document.getElementById("said").textContent = line.dataset.name + ": " + said;
     // The button that was pressed has gone with its line.
     if (line.hidden) document.getElementById("cart-heading").focus();

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 #[derive(Debug, thiserror::Error)]
 pub(super) enum LogoFileError {
     /// It cannot be read.
-    #[error("the file cannot be read: {0}")]
+    #[error("cannot read the file: {0}")]
     File(#[from] io::Error),
     /// It is not a valid logo.
     #[error("the file {0}")]

@@ -40,14 +40,14 @@ pub(super) async fn register(
         .merchants
         .key(&ApiKeyHash::of(&credentials.api_key))
         .await?;
-    let (key, _) = key.context("the sandbox's key is not there")?;
+    let (key, _) = key.context("the sandbox's API key is not in the database")?;
     let current = match endpoint::get(&components.app, merchant).await {
         Ok(view) => Some(view.endpoint),
         Err(Error::NotFound) => None,
-        Err(error) => return Err(error).context("the webhook endpoint cannot be read"),
+        Err(error) => return Err(error).context("cannot read the webhook endpoint"),
     };
     let url = EndpointUrl::parse(&format!("{shop}{WEBHOOK_PATH}"), true)
-        .context("the demo shop's URL")?;
+        .context("invalid URL of the demo shop")?;
     let mut registered = read(data_dir)?;
     if !needs_registration(current.as_ref(), &registered, &url, key.id) {
         return Ok(());
@@ -57,7 +57,7 @@ pub(super) async fn register(
     registered.push(url.as_str().to_owned());
     write(data_dir, &registered)?;
     let set = endpoint::set(&components.app, merchant, key.id, url.clone()).await;
-    set.context("the demo shop cannot be registered for webhooks")?;
+    set.context("cannot set the demo shop as webhook endpoint")?;
     write(data_dir, &[url.as_str().to_owned()])
 }
 
@@ -103,12 +103,16 @@ fn read(data_dir: &Path) -> anyhow::Result<Vec<String>> {
     }
     let text =
         fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
-    serde_json::from_str(&text)
-        .with_context(|| format!("{} is not a sandbox's file", path.display()))
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is not a valid sandbox file: delete it to register the demo shop again",
+            path.display()
+        )
+    })
 }
 
 fn write(data_dir: &Path, registered: &[String]) -> anyhow::Result<()> {
-    let text = serde_json::to_string(registered).context("URLs as JSON")?;
+    let text = serde_json::to_string(registered).context("cannot serialize the URLs")?;
     write_private(
         &data_dir.join(REGISTERED_URLS_FILE),
         format!("{text}\n").as_bytes(),

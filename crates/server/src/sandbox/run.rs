@@ -71,7 +71,7 @@ impl Sandbox {
     /// Starts everything; returns once all servers respond.
     pub(crate) async fn start(options: &Options) -> anyhow::Result<Self> {
         let started = Self::start_inner(options, None).await?;
-        started.context("asked to stop by nobody")
+        started.context("the start was interrupted")
     }
 
     /// Like [`Self::start`], but returns `None` if a shutdown is requested while waiting for the

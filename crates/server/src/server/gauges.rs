@@ -19,19 +19,22 @@ const SKEW: &str = "oncharge_clock_skew_seconds";
 
 /// Registers the descriptions of the gauges.
 pub(super) fn describe() {
-    metrics::describe_gauge!(STORE_UP, "1 where the store answered this scrape, else 0");
-    metrics::describe_gauge!(DEPTH, "Items that wait in a queue; NaN where unknown");
+    metrics::describe_gauge!(
+        STORE_UP,
+        "1 if the store responded to this scrape, otherwise 0"
+    );
+    metrics::describe_gauge!(DEPTH, "Items waiting in a queue; NaN if unknown");
     metrics::describe_gauge!(
         OLDEST,
-        "Seconds that a queue's oldest item has waited; 0 where it is empty, NaN where unknown"
+        "Age of a queue's oldest item in seconds; 0 if the queue is empty, NaN if unknown"
     );
     metrics::describe_gauge!(
         SKEW,
-        "Seconds by which this node's clock is ahead of the database's, as last measured"
+        "Seconds by which this node's clock was ahead of the database's at the last measurement"
     );
     metrics::describe_gauge!(
         STUCK,
-        "Items that a person should look at (`oncharge stuck`), up to 1000; NaN where unknown"
+        "Items that need manual attention (`oncharge stuck`), up to 1000; NaN if unknown"
     );
 }
 
@@ -47,11 +50,11 @@ pub(super) async fn measure(components: Option<&Components>) {
             set_gauges(&depths, &stuck, components.app.now());
         }
         Ok(Err(error)) => {
-            tracing::warn!(%error, "the queues cannot be measured");
+            tracing::warn!(%error, "cannot measure the queues");
             set_unknown();
         }
         Err(_) => {
-            tracing::warn!("the queues cannot be measured in time");
+            tracing::warn!("measuring the queues timed out");
             set_unknown();
         }
     }

@@ -46,7 +46,7 @@ impl OpsServer {
     pub(crate) fn start(listener: TcpListener, network: &Network) -> anyhow::Result<Self> {
         let metrics = PrometheusBuilder::new()
             .install_recorder()
-            .context("metrics cannot be kept")?;
+            .context("cannot install the metrics recorder")?;
         gauges::describe();
         let state = Arc::new(OpsState {
             components: OnceLock::new(),
@@ -101,17 +101,17 @@ impl OpsServer {
 /// Whether this process can do its work.
 async fn ready(state: Arc<OpsState>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     if state.stopping.load(Ordering::Relaxed) {
-        return Err("it stops".into());
+        return Err("the server is stopping".into());
     }
     let Some(components) = state.components.get() else {
-        return Err("it waits for the database".into());
+        return Err("waiting for the database".into());
     };
     if components.app.is_clock_too_far_off() {
         return Err("this node's clock differs from the database's by more than 10 seconds".into());
     }
     match tokio::time::timeout(STORE_TIMEOUT, components.maintenance.ping()).await {
         Ok(result) => Ok(result?),
-        Err(_) => Err("the database does not answer in time".into()),
+        Err(_) => Err("the database did not respond in time".into()),
     }
 }
 

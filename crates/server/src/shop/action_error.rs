@@ -21,9 +21,9 @@ impl ActionError {
     pub(super) fn new(act: Action, error: &Error) -> Self {
         let what = match act {
             Action::Checkout => "The payment could not be prepared.".to_owned(),
-            Action::Capture => "The capture did not succeed.".to_owned(),
-            Action::Cancel => "The cancellation did not succeed.".to_owned(),
-            Action::Refund(amount) => format!("The refund of {amount} did not succeed."),
+            Action::Capture => "The capture failed.".to_owned(),
+            Action::Cancel => "The cancellation failed.".to_owned(),
+            Action::Refund(amount) => format!("The refund of {amount} failed."),
         };
         let Error::Api {
             message, details, ..
@@ -50,7 +50,7 @@ impl ActionError {
     pub(super) fn invalid_amount() -> Self {
         Self {
             what: "Nothing was refunded.".to_owned(),
-            message: "An amount looks like 12 or 12.34.".to_owned(),
+            message: "Enter an amount such as 12 or 12.34.".to_owned(),
             code: String::new(),
         }
     }

@@ -56,19 +56,19 @@ pub(super) fn action_panel(order: &Order, payment: Option<&Payment>) -> ActionPa
     };
     match (session.status, session.pending_operation) {
         (_, Some(PendingOperation::Capture)) => {
-            hint("The capture is accepted; the PSP’s last word is awaited.")
+            hint("The capture is accepted; waiting for the PSP’s final result.")
         }
         (_, Some(PendingOperation::Cancel)) => {
-            hint("The cancellation is accepted; the PSP’s last word is awaited.")
+            hint("The cancellation is accepted; waiting for the PSP’s final result.")
         }
-        (_, Some(_)) => hint("Something is under way."),
+        (_, Some(_)) => hint("An operation is in progress."),
         (Status::Authorized, None) => authorized(session.amount_authorized, session.capture),
         (Status::Captured, None) if session.amount_refundable > 0 => {
             refundable(Dollars::cents(session.amount_refundable))
         }
-        (Status::Captured, None) => hint("Nothing: nothing is left to refund."),
-        (_, None) if is_payable(session) => hint("Nothing: it is the shopper’s turn to pay."),
-        (_, None) => hint("Nothing: this payment has come to its end."),
+        (Status::Captured, None) => hint("None: the payment is fully refunded."),
+        (_, None) if is_payable(session) => hint("None: waiting for the shopper to pay."),
+        (_, None) => hint("None: this payment is final."),
     }
 }
 
@@ -81,7 +81,7 @@ fn refundable(max: Dollars) -> ActionPanel {
     ActionPanel {
         buttons: vec![
             refund(format!("Refund all {max}"), Amount::Fixed(max)),
-            refund("Refund this much".to_owned(), Amount::UpTo(max)),
+            refund("Refund this amount".to_owned(), Amount::UpTo(max)),
         ],
         hint: "",
     }
@@ -100,9 +100,9 @@ fn authorized(authorized_amount: i64, mode: CaptureMode) -> ActionPanel {
         ],
         hint: match mode {
             CaptureMode::Automatic => {
-                "If nothing is done, OnCharge captures by itself after the shop’s capture delay."
+                "OnCharge captures automatically after the shop’s capture delay."
             }
-            _ => "Nothing is captured until the shop asks for it.",
+            _ => "The payment is captured only when the shop requests it.",
         },
     }
 }
@@ -110,8 +110,8 @@ fn authorized(authorized_amount: i64, mode: CaptureMode) -> ActionPanel {
 fn retry(intent: &Intent) -> ActionPanel {
     ActionPanel {
         buttons: vec![button(intent.act, "Try again".to_owned())],
-        hint: "It is not known whether this was done. The same request goes out again under the \
-               same Idempotency-Key, so that it is done once.",
+        hint: "The outcome of this request is unknown. “Try again” repeats it with the same \
+             Idempotency-Key, so that it is executed only once.",
     }
 }
 
@@ -165,7 +165,7 @@ mod tests {
         assert_eq!(labels("authorized", &json!({})), authorized_amount);
         assert_eq!(
             labels("captured", &json!({})),
-            ["Refund all $10.00", "Refund this much"]
+            ["Refund all $10.00", "Refund this amount"]
         );
         let nothing: [&str; 0] = [];
         assert_eq!(

@@ -127,7 +127,7 @@ impl Call {
     /// The response as a short text.
     pub(super) fn outcome(&self) -> String {
         self.status
-            .map_or_else(|| "no answer".to_owned(), |status| status.to_string())
+            .map_or_else(|| "no response".to_owned(), |status| status.to_string())
     }
 
     /// The tone of the outcome.
@@ -264,7 +264,7 @@ mod tests {
         assert_eq!(call.idempotency_key.as_deref(), Some("order-7"));
         assert_eq!(
             (call.outcome().as_str(), call.response.as_str()),
-            ("no answer", "")
+            ("no response", "")
         );
     }
 }

@@ -44,7 +44,7 @@ const PRODUCTS: [Product; 4] = [
     Product {
         id: "fern",
         name: "Fern in a pot",
-        description: "Forgives a week without water.",
+        description: "Survives a week without water.",
         price: Dollars::cents(3275),
         picture: include_str!("../../assets/shop/fern.svg"),
     },

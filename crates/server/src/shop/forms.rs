@@ -21,7 +21,7 @@ pub(super) async fn place_order(
 ) -> Result<HttpResponse, PageError> {
     let cart = Cart::from_pairs(&form);
     if cart.is_empty() {
-        return Err(PageError::Form("There is nothing in the cart."));
+        return Err(PageError::Form("The cart is empty."));
     }
     let number = shop
         .order_store

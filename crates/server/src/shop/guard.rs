@@ -80,11 +80,12 @@ fn reject(origin: &str, request: &ServiceRequest) -> Option<HttpResponse> {
                 .insert_header((header::LOCATION, canonical))
                 .finish()
         } else {
-            HttpResponse::MisdirectedRequest().body("This shop has another address.")
+            HttpResponse::MisdirectedRequest().body("This is not the address of the shop.")
         });
     }
     let allowed = is_read || same_origin(origin, request.headers());
-    (!allowed).then(|| HttpResponse::Forbidden().body("Only the shop's own pages may do this."))
+    (!allowed)
+        .then(|| HttpResponse::Forbidden().body("Only the shop's own pages can submit this form."))
 }
 
 /// Webhooks come from a server, under any host name; they are authenticated by signature, not by

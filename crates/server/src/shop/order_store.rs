@@ -38,8 +38,9 @@ impl OrderStore {
     pub(super) fn open(data_dir: &Path) -> anyhow::Result<Self> {
         let file = data_dir.join("shop.json");
         let orders = match std::fs::read(&file) {
-            Ok(bytes) => serde_json::from_slice(&bytes)
-                .with_context(|| format!("{} is not the shop's file", file.display()))?,
+            Ok(bytes) => serde_json::from_slice(&bytes).with_context(|| {
+                format!("{} is not a valid file of the demo shop", file.display())
+            })?,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Orders {
                 next: FIRST_NUMBER,
                 orders: VecDeque::new(),

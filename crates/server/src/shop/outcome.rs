@@ -28,16 +28,15 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
     let Some(checkout) = &order.checkout else {
         return Some(order_again(
             order,
-            "The payment is not prepared yet",
-            "Nothing was charged. What went wrong is said below, with what can be done.",
+            "The payment is not ready yet",
+            "Nothing was charged. See below for the problem and the available actions.",
         ));
     };
     let Some(Payment { session, .. }) = payment else {
         // It may have been paid, or may still be: do not offer to order again.
         return Some(Outcome {
-            heading: "The payment cannot be looked at right now".to_owned(),
-            text: "The shop does not reach its payment service. Please load this page again in a \
-                   moment."
+            heading: "The payment status is unavailable".to_owned(),
+            text: "The shop cannot reach its payment service. Please reload this page in a moment."
                 .to_owned(),
             tone: Tone::Plain,
             reorder_query: None,
@@ -48,7 +47,9 @@ pub(super) fn outcome(order: &Order, payment: Option<&Payment>, origin: &str) ->
     }
     // Only the shop's origin at the session's creation may frame the checkout.
     (checkout.origin != origin).then(|| {
-        let text = "The shop has moved to another address since; the old payment stays unpaid.";
+        let text =
+            "The shop has moved to another address since then. The old payment can no longer be \
+             made.";
         order_again(order, "This order belongs to another address", text)
     })
 }
@@ -64,7 +65,7 @@ fn final_outcome(order: &Order, session: &Session) -> Outcome {
     match session.status {
         Status::Authorized => {
             let text = format!(
-                "Your payment of {} is approved. The money is taken when the order is on its way.",
+                "Your payment of {} is approved. Your card is charged when the order ships.",
                 order.total
             );
             success("Thank you", text)
@@ -73,39 +74,39 @@ fn final_outcome(order: &Order, session: &Session) -> Outcome {
             let captured = Dollars::cents(session.amount_captured);
             success(
                 "Thank you",
-                format!("Your payment of {captured} has arrived."),
+                format!("We have received your payment of {captured}."),
             )
         }
         Status::Captured if session.amount_refunded >= session.amount_captured => success(
             "Refunded",
-            format!("All of your {refunded} goes back to your card."),
+            format!("Your {refunded} will be refunded to your card."),
         ),
         Status::Captured => {
             let captured = Dollars::cents(session.amount_captured);
             success(
-                "Partly refunded",
-                format!("{refunded} of your {captured} goes back to your card."),
+                "Partially refunded",
+                format!("{refunded} of your {captured} will be refunded to your card."),
             )
         }
         Status::Cancelled => order_again(
             order,
             "The order is cancelled",
-            "Nothing was taken from your card.",
+            "Your card was not charged.",
         ),
         Status::Expired => order_again(
             order,
-            "The time to pay ran out",
-            "Nothing was charged. The cart is as it was.",
+            "The time to pay has expired",
+            "Nothing was charged. You can order again.",
         ),
         Status::Refused => order_again(
             order,
             "The payment was refused",
-            "Nothing was charged, and this order ends here.",
+            "Nothing was charged. This order is closed.",
         ),
         _ => order_again(
             order,
             "The payment failed",
-            "Nothing was charged, and this order ends here.",
+            "Nothing was charged. This order is closed.",
         ),
     }
 }

@@ -7,16 +7,16 @@ use askama::Template;
 #[derive(Debug, thiserror::Error)]
 pub(super) enum PageError {
     /// There is no page at this address.
-    #[error("nothing is at this address")]
+    #[error("no such page")]
     NotFound,
     /// The form is invalid.
-    #[error("the form cannot be read: {0}")]
+    #[error("the form is invalid: {0}")]
     Form(&'static str),
     /// An internal error of the shop.
-    #[error("the shop failed")]
+    #[error("internal error of the shop")]
     Internal(#[from] anyhow::Error),
     /// A page could not be rendered.
-    #[error("a page could not be rendered")]
+    #[error("cannot render a page")]
     Render(#[from] askama::Error),
 }
 
@@ -39,20 +39,23 @@ impl ResponseError for PageError {
 
     fn error_response(&self) -> HttpResponse {
         let (heading, text) = match self {
-            Self::NotFound => ("Nothing is here", "The page or order does not exist."),
-            Self::Form(problem) => ("That did not work", *problem),
+            Self::NotFound => ("Not found", "The page or order does not exist."),
+            Self::Form(problem) => ("Invalid request", *problem),
             Self::Internal(error) => {
-                tracing::error!(error = format!("{error:#}"), "the demo shop failed");
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "internal error of the demo shop"
+                );
                 (
-                    "Something broke",
-                    "The fault is ours. Try again in a moment.",
+                    "Something went wrong",
+                    "This is our fault. Try again in a moment.",
                 )
             }
             Self::Render(error) => {
-                tracing::error!(%error, "a page of the demo shop could not be rendered");
+                tracing::error!(%error, "cannot render a page of the demo shop");
                 (
-                    "Something broke",
-                    "The fault is ours. Try again in a moment.",
+                    "Something went wrong",
+                    "This is our fault. Try again in a moment.",
                 )
             }
         };

@@ -25,9 +25,9 @@ const MAX_LISTED: usize = 100;
 const CARDS: [(&str, &str); 5] = [
     ("4242 4242 4242 4242", "is approved"),
     ("4000 0000 0000 0002", "is declined"),
-    ("4000 0000 0000 9995", "has too little money"),
+    ("4000 0000 0000 9995", "has insufficient funds"),
     ("4000 0000 0000 0069", "has expired"),
-    ("4000 0025 0000 3155", "asks for 3-D Secure"),
+    ("4000 0025 0000 3155", "requires 3-D Secure"),
 ];
 
 #[derive(Template)]
@@ -144,7 +144,8 @@ pub(super) async fn orders(shop: web::Data<Shop>) -> Result<HttpResponse, PageEr
             (pairs.collect(), None)
         }
         Err(error) => {
-            let error = format!("OnCharge cannot be asked ({error}): this was seen last.");
+            let error =
+                format!("OnCharge is unreachable ({error}). The last known status is shown.");
             (BTreeMap::new(), Some(error))
         }
     };

@@ -39,7 +39,7 @@ impl StatusLabel {
         let text = match session.status {
             Status::Captured if session.amount_refunded == 0 => label.text,
             Status::Captured if session.amount_refunded >= session.amount_captured => "refunded",
-            Status::Captured => "partly refunded",
+            Status::Captured => "partially refunded",
             _ => label.text,
         };
         Self { text, ..label }
@@ -79,7 +79,7 @@ mod tests {
         };
         assert_eq!(
             [0, 1, 1000].map(text),
-            ["captured", "partly refunded", "refunded"]
+            ["captured", "partially refunded", "refunded"]
         );
         let text = StatusLabel::of(&session("authorized", &json!({}))).text;
         assert_eq!(text, "authorized");

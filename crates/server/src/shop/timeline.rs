@@ -159,7 +159,7 @@ fn placed(order: &Order) -> Entry {
         id: "placed".to_owned(),
         fact: Fact::Placed,
         title: "Order placed".to_owned(),
-        text: format!("{} in the cart.", order.total),
+        text: format!("Total: {}.", order.total),
         at: order.placed_at,
         at_latest: false,
         tone: Tone::Plain,
@@ -174,12 +174,12 @@ fn status(order: &Order, payment: Option<&Payment>, index: usize, record: &Statu
         Dollars::cents(session.amount_captured)
     });
     let text = match record.status {
-        Status::Created => "The checkout session waits for the shopper.".to_owned(),
+        Status::Created => "The checkout session is waiting for the shopper.".to_owned(),
         Status::Pending => "The shopper is paying.".to_owned(),
-        Status::Authorized => format!("{} is held on the card.", order.total),
-        Status::Captured => format!("{captured} was taken."),
-        Status::Cancelled => "The hold was released; nothing was taken.".to_owned(),
-        Status::Expired => "The time to pay ran out.".to_owned(),
+        Status::Authorized => format!("{} is reserved on the card.", order.total),
+        Status::Captured => format!("{captured} was captured."),
+        Status::Cancelled => "The reservation was released; nothing was charged.".to_owned(),
+        Status::Expired => "The time to pay has expired.".to_owned(),
         Status::Refused | Status::Error | _ => String::new(),
     };
     Entry {
@@ -191,9 +191,9 @@ fn status(order: &Order, payment: Option<&Payment>, index: usize, record: &Statu
         at_latest: record.at_latest,
         tone: tone_of(record.status),
         source: match record.status {
-            Status::Created => "The answer to the shop’s POST",
-            Status::Pending => "Seen by GET; no event tells of it",
-            _ => "Seen by GET; no webhook has come yet",
+            Status::Created => "From the response to the shop’s POST",
+            Status::Pending => "Read by GET; there is no event for it",
+            _ => "Read by GET; no webhook received yet",
         },
         events: Vec::new(),
     }
@@ -201,9 +201,13 @@ fn status(order: &Order, payment: Option<&Payment>, index: usize, record: &Statu
 
 fn refund(refund: &RefundDetails) -> Entry {
     let (outcome, text, tone) = match refund.status {
-        RefundStatus::Succeeded => ("succeeded", "The money is on its way back.", Tone::Good),
+        RefundStatus::Succeeded => ("succeeded", "The money is being returned.", Tone::Good),
         RefundStatus::Failed => ("failed", "", Tone::Bad),
-        _ => ("requested", "The PSP’s last word is awaited.", Tone::Plain),
+        _ => (
+            "requested",
+            "Waiting for the PSP’s final result.",
+            Tone::Plain,
+        ),
     };
     let failure = refund.failure.as_ref();
     Entry {
@@ -214,7 +218,7 @@ fn refund(refund: &RefundDetails) -> Entry {
         at: refund.updated_at.into(),
         at_latest: false,
         tone,
-        source: "Seen by GET; no webhook has come yet",
+        source: "Read by GET; no webhook received yet",
         events: Vec::new(),
     }
 }

@@ -114,8 +114,8 @@ async fn payment(
 /// Why OnCharge is unreachable, for display.
 pub(super) fn error_text(error: &Error) -> String {
     match error {
-        Error::Api { message, code, .. } => format!("OnCharge says: {message} ({code})."),
-        _ => format!("OnCharge cannot be asked: {error}. This was seen last."),
+        Error::Api { message, code, .. } => format!("OnCharge responded: {message} ({code})."),
+        _ => format!("OnCharge is unreachable: {error}. The last known status is shown."),
     }
 }
 

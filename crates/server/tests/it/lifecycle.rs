@@ -124,7 +124,7 @@ async fn one_server_per_data_directory() {
     }
     let output = second.output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("another server runs"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("another server uses"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -209,7 +209,7 @@ async fn reconcile_finds_a_difference(database: Database) {
     let failing_lookups = run(&dev, &["reconcile", "--since", "1h"]);
     assert_eq!(failing_lookups.status.code(), Some(1));
     let summary = String::from_utf8(failing_lookups.stderr).unwrap();
-    assert!(summary.contains("3 could not be asked for"), "{summary}");
+    assert!(summary.contains("3 could not be looked up"), "{summary}");
     let wrong = run(&dev, &["reconcile", "--since", "yesterday"]);
     assert_eq!(wrong.status.code(), Some(2));
 }

@@ -239,7 +239,7 @@ async fn a_merchant_needs_a_psp_account_that_exists() {
     let errors = String::from_utf8_lossy(&checked.stderr);
     assert_eq!(checked.status.code(), Some(1), "{errors}");
     assert!(
-        errors.contains("not configured under psp: simulator/default"),
+        errors.contains("not configured: add simulator/default"),
         "{errors}"
     );
     let mut same = shop.clone();

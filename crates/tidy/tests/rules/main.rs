@@ -6,6 +6,7 @@ mod manifests;
 mod migrations;
 mod sources;
 mod third_party;
+mod translations;
 
 /// Fails with the advice and the list of violations, if there are any.
 fn assert_no_violations(violations: &[String], advice: &str) {

@@ -11,7 +11,7 @@ use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
 
 /// Retrieve an event
 ///
-/// With every attempt to deliver it.
+/// Includes every delivery attempt.
 #[utoipa::path(
     get,
     path = "/v1/events/{id}",

@@ -16,12 +16,12 @@ use crate::{
     v1::response,
 };
 
-/// What a refund is made of. Unknown members are ignored.
+/// A new refund. Unknown members are ignored.
 #[derive(ToSchema)]
 #[schema(as = NewRefund)]
 #[expect(dead_code, reason = "describes the body, which is read field by field")]
 pub(crate) struct NewRefundBody {
-    /// The captured session.
+    /// The id of the captured session.
     session_id: String,
     /// Minor units, at most the session's `amount_refundable`.
     #[schema(minimum = 1, maximum = 99_999_999_999_i64, example = 5000)]
@@ -36,14 +36,14 @@ pub(crate) struct NewRefundBody {
 
 /// Request a refund
 ///
-/// The answer acknowledges the order; `GET /v1/refunds/{id}` tells the outcome.
+/// The response acknowledges the request; `GET /v1/refunds/{id}` returns the outcome.
 #[utoipa::path(
     post,
     path = "/v1/refunds",
     tag = "Refunds",
     operation_id = "createRefund",
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
+            description = "The same request with the same key is executed once.")),
     request_body = NewRefundBody,
     responses((status = 201, body = OrderedRefundBody, description = "Ordered."), PostErrors, RefundErrors),
 )]

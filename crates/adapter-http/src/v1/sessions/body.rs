@@ -13,16 +13,16 @@ use utoipa::ToSchema;
 use super::attempt::PaymentAttemptBody;
 use crate::times::rfc3339;
 
-/// A checkout session. Every member is always present, null where unset.
+/// A checkout session. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Session)]
 pub(crate) struct SessionBody {
     /// Its id.
     session_id: String,
-    /// How far its payment is.
+    /// The status of its payment.
     #[schema(value_type = crate::openapi::SessionStatus)]
     status: &'static str,
-    /// How much is to be paid, in minor units.
+    /// The amount to pay, in minor units.
     amount: i64,
     /// ISO 4217.
     #[schema(value_type = String)]
@@ -32,36 +32,36 @@ pub(crate) struct SessionBody {
     /// The merchant's order number.
     #[schema(required)]
     order_id: Option<String>,
-    /// Where the shopper goes afterwards.
+    /// Where the shopper is sent afterwards.
     return_url: String,
-    /// The merchant's own pairs.
+    /// The merchant's own key-value pairs.
     metadata: BTreeMap<String, String>,
-    /// Who captures.
+    /// Whether it is captured automatically or at the merchant's request.
     #[schema(value_type = crate::openapi::CaptureMode)]
     capture: &'static str,
-    /// How to reach the shopper.
+    /// The shopper's contact data.
     customer: CustomerBody,
     /// The PSP's reference of the payment.
     #[schema(required)]
     psp_reference: Option<String>,
-    /// How much was authorized.
+    /// The authorized amount.
     amount_authorized: i64,
-    /// How much was captured.
+    /// The captured amount.
     amount_captured: i64,
-    /// Refunds requested and paid out together.
+    /// Refunded so far, including requested refunds.
     amount_refunded: i64,
-    /// What can still be refunded.
+    /// The amount that can still be refunded.
     amount_refundable: i64,
-    /// The capture or cancel whose outcome is open.
+    /// The capture or cancel whose outcome is pending.
     #[schema(required, value_type = Option<crate::openapi::PendingOperation>)]
     pending_operation: Option<&'static str>,
-    /// Until when the shopper may try again; null where it is final or nothing was refused.
+    /// Until when the shopper may try again; null if the failure is final or there is none.
     #[schema(required, format = DateTime)]
     retry_until: Option<String>,
-    /// Why the session is where it is.
+    /// Why the payment failed.
     #[schema(required)]
     failure: Option<FailureBody>,
-    /// The attempts to pay, oldest first, at most 20.
+    /// The payment attempts, oldest first, at most 20.
     #[schema(max_items = 20)]
     attempts: Vec<PaymentAttemptBody>,
     /// When it was created.
@@ -70,19 +70,19 @@ pub(crate) struct SessionBody {
     /// When it last changed.
     #[schema(format = DateTime)]
     updated_at: String,
-    /// Until when it can be paid.
+    /// When it expires if it is not paid.
     #[schema(format = DateTime)]
     expires_at: String,
 }
 
-/// How to reach the shopper.
+/// The shopper's contact data.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Customer)]
 struct CustomerBody {
     /// The e-mail address.
     #[schema(required)]
     email: Option<String>,
-    /// The phone number, E.164.
+    /// The phone number in E.164 form.
     #[schema(required)]
     phone: Option<String>,
 }
@@ -91,10 +91,10 @@ struct CustomerBody {
 #[derive(Serialize, ToSchema)]
 #[schema(as = Failure)]
 pub(crate) struct FailureBody {
-    /// For programs.
+    /// A code for programs.
     #[schema(value_type = crate::openapi::FailureCode)]
     pub(crate) code: &'static str,
-    /// For people.
+    /// A message for people.
     pub(crate) message: String,
 }
 
@@ -164,7 +164,7 @@ impl SessionBody {
     }
 }
 
-/// A session as it was just created: exactly the six members of the published page.
+/// A newly created session.
 #[derive(Serialize, ToSchema)]
 #[schema(as = CreatedSession)]
 pub(crate) struct CreatedSessionBody<'a> {
@@ -176,12 +176,12 @@ pub(crate) struct CreatedSessionBody<'a> {
     /// The hosted checkout, relative to this service.
     #[schema(format = "uri-reference")]
     iframe_url: String,
-    /// The shopper's token; shown only here.
+    /// The shopper's pay token; returned only here.
     pay_token: &'a str,
     /// When it was created.
     #[schema(format = DateTime)]
     created_at: String,
-    /// Until when it can be paid.
+    /// When it expires if it is not paid.
     #[schema(format = DateTime)]
     expires_at: String,
 }

@@ -23,12 +23,12 @@ use crate::{
     params(
         ("id" = String, Path, description = "The session's id."),
         ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once."),
+            description = "The same request with the same key is executed once."),
     ),
     request_body = Option<crate::openapi::Empty>,
     responses(
         (status = 200, body = SessionBody, description = "The session."),
-        (status = 202, body = SessionBody, description = "Taken in; the outcome comes later."),
+        (status = 202, body = SessionBody, description = "Accepted; the outcome follows later."),
         PostErrors,
         CancelErrors,
     ),

@@ -12,9 +12,9 @@ use crate::{
     v1::response,
 };
 
-/// Withdraw an unpaid session
+/// Expire an unpaid session
 ///
-/// Only while nothing was paid: `created`, or `refused` and `error` while `retry_until` is set.
+/// Only while the session is unpaid: `created`, or `refused` or `error` with `retry_until` set.
 #[utoipa::path(
     post,
     path = "/v1/checkout/sessions/{id}/expire",
@@ -23,7 +23,7 @@ use crate::{
     params(
         ("id" = String, Path, description = "The session's id."),
         ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once."),
+            description = "The same request with the same key is executed once."),
     ),
     request_body = Option<crate::openapi::Empty>,
     responses(

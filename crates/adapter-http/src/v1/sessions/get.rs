@@ -8,7 +8,7 @@ use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
 
 /// Retrieve a checkout session
 ///
-/// A session that nobody has paid by `expires_at` is reported `expired` at once.
+/// A session that is not paid by `expires_at` is reported as `expired` immediately.
 #[utoipa::path(
     get,
     path = "/v1/checkout/sessions/{id}",

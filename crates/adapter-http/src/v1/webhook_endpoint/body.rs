@@ -7,31 +7,31 @@ use utoipa::ToSchema;
 
 use crate::times::rfc3339;
 
-/// Where your events are posted to.
+/// The endpoint that your events are posted to.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookEndpoint)]
 pub(crate) struct EndpointBody<'a> {
-    /// The URL, as you wrote it.
+    /// The URL, as you set it.
     #[schema(
         format = "uri",
         example = "https://shop.example.com/?wc-api=oncharge_callback"
     )]
     url: &'a str,
-    /// Whether events are sent to it. It is disabled when it answers 410, or has done nothing but
-    /// fail for five days; setting it again enables it.
+    /// Whether events are sent to it. It is disabled when it responds with 410, or when all
+    /// deliveries have failed for five days. Setting it again enables it.
     enabled: bool,
-    /// Why it is disabled: `gone` (it answered 410) or `failing`; null while it is enabled.
+    /// Why it is disabled: `gone` (it responded with 410) or `failing`; null while it is enabled.
     #[schema(required)]
     disabled_reason: Option<&'static str>,
     /// When it was disabled.
     #[schema(required, format = DateTime)]
     disabled_at: Option<String>,
-    /// What libraries of Standard Webhooks are given to verify deliveries. Shown only where it is
-    /// new: after a new URL is set, and by `rotate_secret`.
+    /// The secret with which Standard Webhooks libraries verify deliveries. Returned only when it
+    /// is new: after a new URL is set, and by `rotate_secret`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(pattern = "^whsec_[A-Za-z0-9+/]{43}=$")]
     signing_secret: Option<String>,
-    /// The last four characters of `signing_secret`, in its place.
+    /// The last four characters of `signing_secret`, returned instead of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     secret_hint: Option<String>,
     /// When your first endpoint was set.

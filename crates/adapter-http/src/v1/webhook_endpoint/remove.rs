@@ -12,7 +12,7 @@ use crate::{
 
 /// Remove the webhook endpoint
 ///
-/// What is on its way to it is given up. Events are kept and listed all the same.
+/// Pending deliveries are abandoned. Events are still stored and listed.
 #[utoipa::path(
     delete,
     path = "/v1/webhook_endpoint",

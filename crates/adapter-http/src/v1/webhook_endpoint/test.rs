@@ -15,15 +15,15 @@ use crate::{
 
 /// Test the webhook endpoint
 ///
-/// Posts `endpoint.test` to it once, and answers with what came of that: 200, whether or not your
-/// endpoint took it. At most 10 times a minute.
+/// Posts `endpoint.test` to the endpoint once and returns the attempt, with 200 even if your
+/// endpoint did not accept it. At most 10 times a minute.
 #[utoipa::path(
     post,
     path = "/v1/webhook_endpoint/test",
     tag = "Webhooks",
     operation_id = "testWebhookEndpoint",
     params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
-            description = "The same request under the same key is done once.")),
+            description = "The same request with the same key is executed once.")),
     request_body = Option<crate::openapi::Empty>,
     responses(
         (status = 200, body = AttemptBody, description = "The attempt."),

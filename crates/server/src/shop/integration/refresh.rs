@@ -30,7 +30,7 @@ impl RefreshQueue {
     /// Requests a refresh of this order.
     pub(crate) fn enqueue(&self, number: u64) {
         if self.0.try_send(number).is_err() {
-            tracing::debug!(number, "a hint was dropped");
+            tracing::debug!(number, "dropped a webhook's hint");
         }
     }
 }
@@ -41,7 +41,8 @@ impl RefreshWorker {
         let worker = async move {
             while let Some(number) = self.0.recv().await {
                 if let Err(error) = view::load(&shop, number, Freshness::Now).await {
-                    tracing::warn!(number, %error, "the demo shop cannot follow a webhook");
+                    tracing::warn!(number, %error,
+                        "the demo shop cannot refresh the order of a webhook");
                 }
             }
         };

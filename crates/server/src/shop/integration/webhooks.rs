@@ -23,7 +23,7 @@ pub(crate) async fn receive(
     let event = match webhook {
         Ok(Webhook::Event(event)) => *event,
         Ok(Webhook::Other { kind, .. }) => {
-            tracing::info!(%kind, "the demo shop's endpoint was told something of no payment");
+            tracing::info!(%kind, "the demo shop received an event that concerns no payment");
             return Ok(HttpResponse::NoContent().finish());
         }
         Err(error) => return Ok(refusal(&error)),
@@ -41,7 +41,7 @@ pub(crate) async fn receive(
 }
 
 fn refusal(error: &WebhookError) -> HttpResponse {
-    tracing::warn!(%error, "the demo shop does not believe a webhook");
+    tracing::warn!(%error, "the demo shop rejected a webhook");
     let mut response = match error {
         WebhookError::Unreadable(_) => HttpResponse::BadRequest(),
         _ => HttpResponse::Unauthorized(),

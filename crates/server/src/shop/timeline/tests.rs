@@ -92,7 +92,7 @@ fn without_a_webhook_the_source_is_get() {
     let gap = ["Order placed?", "Created?", "Authorized?", "Captured: 2"];
     assert_eq!(lines(&order, None, second_alone), gap);
     let source = entries(&order, None, second_alone)[2].source;
-    assert_eq!(source, "Seen by GET; no webhook has come yet");
+    assert_eq!(source, "Read by GET; no webhook received yet");
 }
 
 #[test]
