@@ -4,7 +4,7 @@ use oncharge_domain::{
     audit::AuditAction,
     operation::{Operation, SendState},
     psp::{PspDetails, PspResult},
-    session::Input,
+    session::{Input, StatusName},
 };
 
 use crate::{
@@ -100,5 +100,5 @@ fn time_outs_keep_the_mismatch_and_a_matching_result_ends_it() {
         assert_eq!(sending, SendState::Mismatched, "{result:?}");
     }
     let records = records.with_result(&done());
-    assert_eq!(records.session.status_name().as_str(), "authorized");
+    assert_eq!(records.session.status_name(), StatusName::Authorized);
 }
