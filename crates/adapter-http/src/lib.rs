@@ -24,7 +24,6 @@ mod request_log;
 mod routes;
 mod server;
 mod static_content;
-mod times;
 mod v1;
 
 pub use api::{Api, Settings};

@@ -15,8 +15,6 @@ use time::{
     macros::format_description,
 };
 
-use crate::checkout::page::amount::decimal_text;
-
 const EXACT: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day] [hour]:[minute]:[second].[subsecond digits:3] UTC");
 
@@ -71,9 +69,7 @@ pub(super) fn format_seconds(seconds: u64) -> String {
 
 /// The exact amount with its currency.
 pub(super) fn money(amount: Money) -> String {
-    let decimals = u8::try_from(amount.currency().exponent()).unwrap_or_default();
-    let figures = decimal_text(amount.minor(), decimals);
-    format!("{figures} {}", amount.currency().code())
+    format!("{} {}", amount.decimal_text(), amount.currency().code())
 }
 
 /// External text, unchanged but for masked card numbers.

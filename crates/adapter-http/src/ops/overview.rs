@@ -121,7 +121,7 @@ async fn figures(app: &App) -> Result<StoreFigures, ViewError> {
 }
 
 fn count_row(name: StatusName, count: u64, since: Timestamp) -> CountRow {
-    let from = crate::times::rfc3339(since);
+    let from = since.rfc3339();
     let more = if count >= MAX_COUNTED.into() { "+" } else { "" };
     CountRow {
         status: Pill::from(name),

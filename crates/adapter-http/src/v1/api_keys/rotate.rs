@@ -2,7 +2,7 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::rotate::{self, OldKeyPolicy};
-use oncharge_domain::merchant::ApiKey;
+use oncharge_domain::{merchant::ApiKey, time::Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -12,7 +12,6 @@ use crate::{
     gate::{Signer, post::Command},
     openapi::{PostErrors, RotationErrors},
     problem::Problem,
-    times::rfc3339,
     v1::response,
 };
 
@@ -43,7 +42,7 @@ impl<'a> RotatedPairBody<'a> {
         Self {
             api_key,
             api_secret,
-            previous_key_ends_at: replaced.ends_at.map(rfc3339),
+            previous_key_ends_at: replaced.ends_at.map(Timestamp::rfc3339),
         }
     }
 }

@@ -12,10 +12,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::AttemptBody;
-use crate::{
-    times::rfc3339,
-    v1::sessions::{attempt::PaymentAttemptBody, body::FailureBody},
-};
+use crate::v1::sessions::{attempt::PaymentAttemptBody, body::FailureBody};
 
 /// Something that happened to a payment.
 #[derive(Serialize, ToSchema)]
@@ -182,8 +179,8 @@ impl From<&StoredEvent> for EventBody {
             metadata: stored.metadata.pairs().clone(),
             id: stored.id.to_string(),
             sequence: *sequence,
-            created_at: rfc3339(*at),
-            retry_until: may_be_retried.then(|| retry_until.map(rfc3339)),
+            created_at: at.rfc3339(),
+            retry_until: may_be_retried.then(|| retry_until.map(Timestamp::rfc3339)),
             refund_id: refund.map(|id| id.to_string()),
         }
     }
@@ -223,7 +220,7 @@ impl TestBody {
             payment_attempt: None,
             metadata: BTreeMap::new(),
             id: id.to_string(),
-            created_at: rfc3339(at),
+            created_at: at.rfc3339(),
         }
     }
 }

@@ -5,7 +5,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::FailureBody;
-use crate::times::rfc3339;
 
 /// One attempt of the shopper to pay. Every member is always present, null where unset.
 #[derive(Serialize, ToSchema)]
@@ -57,7 +56,7 @@ impl From<&Attempt> for PaymentAttemptBody {
             failure: attempt.outcome.failure().map(FailureBody::from),
             payment_method: attempt.card.as_ref().map(PaymentMethodBody::from),
             psp_reference: reference.map(|reference| reference.as_str().to_owned()),
-            created_at: rfc3339(attempt.created_at),
+            created_at: attempt.created_at.rfc3339(),
         }
     }
 }

@@ -11,7 +11,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::PaymentAttemptBody;
-use crate::times::rfc3339;
 
 /// A checkout session. Every member is always present, null where unset.
 #[derive(Serialize, ToSchema)]
@@ -150,16 +149,16 @@ impl SessionBody {
                 InFlightKind::Capture => "capture",
                 InFlightKind::Cancel => "cancel",
             }),
-            retry_until: session.retry_until(now).map(rfc3339),
+            retry_until: session.retry_until(now).map(Timestamp::rfc3339),
             failure: session.failure().map(FailureBody::from),
             attempts: session
                 .attempts
                 .iter()
                 .map(PaymentAttemptBody::from)
                 .collect(),
-            created_at: rfc3339(session.created_at),
-            updated_at: rfc3339(session.updated_at),
-            expires_at: rfc3339(session.expires_at),
+            created_at: session.created_at.rfc3339(),
+            updated_at: session.updated_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         }
     }
 }
@@ -194,8 +193,8 @@ impl<'a> CreatedSessionBody<'a> {
             status: session.status_name().name(),
             iframe_url: format!("/checkout/{}?token={pay_token}", session.id),
             pay_token,
-            created_at: rfc3339(session.created_at),
-            expires_at: rfc3339(session.expires_at),
+            created_at: session.created_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         }
     }
 }
