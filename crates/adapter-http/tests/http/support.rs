@@ -1,7 +1,6 @@
 //! A server under test, with verbs.
 
 mod http;
-pub(crate) mod ops_server;
 mod psps;
 mod request;
 

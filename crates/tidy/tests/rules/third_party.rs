@@ -22,6 +22,7 @@ const SQL_CLIENTS: &[&str] = &[
 // bench: serves a constant, as the limit that the service is measured against.
 const HTTP_SERVERS: &[&str] = &[
     "adapter-http",
+    "adapter-ops",
     "host-guard",
     "psp-simulator",
     "server",
@@ -57,7 +58,7 @@ const CONFINED_PACKAGES: &[ConfinedPackage] = &[
     ConfinedPackage {
         package: "actix-web",
         allowed_in: HTTP_SERVERS,
-        why: "requests are adapter-http's affair",
+        why: "requests belong to the HTTP adapters",
     },
     ConfinedPackage {
         package: "reqwest",

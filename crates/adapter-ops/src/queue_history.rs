@@ -14,25 +14,25 @@ const MAX_SAMPLES: u32 = 180;
 
 /// Samples of the queues, oldest first, added by [`QueueHistory::record`].
 #[derive(Debug, Default)]
-pub struct QueueHistory {
+pub(crate) struct QueueHistory {
     samples: Mutex<VecDeque<Sample>>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Sample {
-    pub(super) at: Timestamp,
+pub(crate) struct Sample {
+    pub(crate) at: Timestamp,
     /// `None` if the store did not respond.
-    pub(super) depths: Option<Vec<QueueDepth>>,
+    pub(crate) depths: Option<Vec<QueueDepth>>,
 }
 
 impl QueueHistory {
     /// Interval at which to sample the queues.
-    pub const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
+    pub(crate) const SAMPLE_INTERVAL: Duration = Duration::from_secs(60);
     /// The time that the history covers.
-    pub(super) const SPAN: Duration = Self::SAMPLE_INTERVAL.saturating_mul(MAX_SAMPLES);
+    pub(crate) const SPAN: Duration = Self::SAMPLE_INTERVAL.saturating_mul(MAX_SAMPLES);
 
     /// Records the store's response or its absence; drops the oldest sample if full.
-    pub fn record(&self, at: Timestamp, depths: Option<Vec<QueueDepth>>) {
+    pub(crate) fn record(&self, at: Timestamp, depths: Option<Vec<QueueDepth>>) {
         let mut samples = self.samples();
         if samples.len() >= usize::try_from(MAX_SAMPLES).unwrap_or(usize::MAX) {
             samples.pop_front();
@@ -41,7 +41,7 @@ impl QueueHistory {
     }
 
     /// All samples, oldest first.
-    pub(super) fn snapshot(&self) -> Vec<Sample> {
+    pub(crate) fn snapshot(&self) -> Vec<Sample> {
         self.samples().iter().cloned().collect()
     }
 

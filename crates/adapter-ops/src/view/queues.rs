@@ -5,9 +5,9 @@ use oncharge_ports::work_queue::{QueueDepth, QueueName};
 
 use super::{
     format::{DisplayTime, clock_time, format_seconds},
-    history::Sample,
     sparkline::Sparkline,
 };
+use crate::queue_history::Sample;
 
 pub(super) struct Queues {
     /// Start of this process's measurements; `None` if there are none yet.

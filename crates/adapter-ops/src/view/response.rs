@@ -1,6 +1,6 @@
 //! Responses of the operators' view: a page, or an error page.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use actix_web::{
     HttpResponse,
@@ -8,15 +8,20 @@ use actix_web::{
         StatusCode,
         header::{ContentType, LOCATION},
     },
-    web,
 };
 use askama::Template;
 use oncharge_application::{App, Error};
 
-use super::{Ops, STORE_TIMEOUT};
-use crate::checkout::page::assets::TOKENS_CSS;
+use crate::ops::Ops;
 
-const STYLE: &str = include_str!("../../assets/ops.css");
+/// The design tokens that all pages share, and the view's own rules.
+const STYLE: &str = concat!(
+    include_str!("../../../../assets/tokens.css"),
+    include_str!("../../assets/style.css"),
+);
+
+/// Time limit for a query of a page.
+const QUERY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Why a page cannot be shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,7 +37,7 @@ pub(super) enum ViewError {
 }
 
 #[derive(Template)]
-#[template(path = "ops/error.html")]
+#[template(path = "error.html")]
 struct ErrorPage {
     nav: &'static str,
     title: &'static str,
@@ -40,15 +45,15 @@ struct ErrorPage {
 }
 
 /// The use cases, or an error if the store is not open yet.
-pub(super) fn open_app(ops: &web::Data<Ops>) -> Result<App, ViewError> {
-    (ops.app)().ok_or(ViewError::StoreNotOpen)
+pub(super) fn open_app(ops: &Ops) -> Result<&App, ViewError> {
+    ops.app().ok_or(ViewError::StoreNotOpen)
 }
 
 /// The store's response within the time limit.
 pub(super) async fn with_timeout<T>(
     query: impl Future<Output = Result<T, Error>>,
 ) -> Result<T, ViewError> {
-    match tokio::time::timeout(STORE_TIMEOUT, query).await {
+    match tokio::time::timeout(QUERY_TIMEOUT, query).await {
         Ok(Ok(response)) => Ok(response),
         Ok(Err(Error::NotFound)) => Err(ViewError::SessionNotFound),
         Ok(Err(Error::BadCursor)) => Err(ViewError::BadCursor),
@@ -135,11 +140,11 @@ pub(crate) async fn home() -> HttpResponse {
         .finish()
 }
 
-/// `GET /ops/style.css`: the shared properties and the view's own rules.
+/// `GET /ops/style.css`
 pub(crate) async fn style() -> HttpResponse {
     HttpResponse::Ok()
         .content_type("text/css; charset=utf-8")
-        .body([TOKENS_CSS, STYLE].concat())
+        .body(STYLE)
 }
 
 /// Any other path.

@@ -7,7 +7,6 @@ use oncharge_domain::{session::Session, time::Timestamp};
 use oncharge_ports::operator_queries::SessionHistory;
 
 use super::{
-    Ops,
     format::{DisplayTime, Pill, masked, money},
     response::{ViewError, open_app, page_or_error, with_timeout},
     tables::{
@@ -16,9 +15,10 @@ use super::{
     },
     timeline::{TimelineEntry, timeline},
 };
+use crate::ops::Ops;
 
 #[derive(Template)]
-#[template(path = "ops/session.html")]
+#[template(path = "session.html")]
 struct SessionPage {
     nav: &'static str,
     id: String,
@@ -54,7 +54,7 @@ pub(crate) async fn session_history(ops: web::Data<Ops>, id: web::Path<String>) 
 
 async fn load_page(ops: &web::Data<Ops>, id: &str) -> Result<SessionPage, ViewError> {
     let app = open_app(ops)?;
-    let session_history = with_timeout(operator_queries::session_history(&app, id)).await?;
+    let session_history = with_timeout(operator_queries::session_history(app, id)).await?;
     let now = app.now();
     let session = &session_history.found.session;
     let pairs = session.metadata.pairs().iter();

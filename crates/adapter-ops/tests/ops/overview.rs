@@ -1,32 +1,23 @@
 //! The overview of the operators' view: queues and stuck work.
 
-use std::sync::Arc;
-
-use oncharge_adapter_http::{Ops, QueueHistory};
 use oncharge_ports::WorkQueue as _;
 
-use crate::support::{
-    TestApp,
-    ops_server::{ops, page, serve, start_ops_server},
-};
+use crate::support::{TestApp, ops, page, start, start_ops_server};
 
 #[actix_web::test]
 async fn queues_are_shown_with_their_history() {
     let app = TestApp::start().await;
-    let history = Arc::new(QueueHistory::default());
-    let address = serve(Ops {
-        history: Arc::clone(&history),
-        ..ops(Some(&app))
-    });
+    let ops = ops(Some(&app));
+    let address = start(ops.clone(), &[]);
     let fresh = page(address, "/ops/").await;
     assert!(fresh.contains("has not measured yet"), "{fresh}");
     let mut depths = app.store.depths(app.app.now()).await.unwrap();
     for queue in &mut depths {
         queue.depth = 7;
     }
-    history.record(app.app.now(), Some(depths));
+    ops.record_queues(app.app.now(), Some(depths));
     app.clock.advance(60);
-    history.record(app.app.now(), None);
+    ops.record_queues(app.app.now(), None);
     app.clock.advance(60);
     let later = page(address, "/ops/").await;
     for queue in ["operations", "deadlines", "inbox", "deliveries"] {

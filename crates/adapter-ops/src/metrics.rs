@@ -1,12 +1,12 @@
-//! Gauges of the queues, measured on each scrape.
+//! `GET /metrics`: all metrics, with gauges of the queues that each scrape measures.
 
+use actix_web::{HttpResponse, http::header::ContentType, web};
 use metrics::gauge;
 use oncharge_application::{App, Error, operator_queries};
 use oncharge_domain::time::Timestamp;
 use oncharge_ports::work_queue::{QueueDepth, QueueName, StuckItem, StuckKind};
 
-use super::ops_server::STORE_TIMEOUT;
-use crate::wiring::Components;
+use crate::ops::{Ops, STORE_TIMEOUT};
 
 /// Maximum number of stuck items counted; the exact number beyond it is irrelevant.
 const MAX_STUCK: u32 = 1000;
@@ -18,7 +18,7 @@ const STUCK: &str = "oncharge_stuck";
 const SKEW: &str = "oncharge_clock_skew_seconds";
 
 /// Registers the descriptions of the gauges.
-pub(super) fn describe() {
+pub(crate) fn describe() {
     metrics::describe_gauge!(STORE_UP, "1 where the store answered this scrape, else 0");
     metrics::describe_gauge!(DEPTH, "Items that wait in a queue; NaN where unknown");
     metrics::describe_gauge!(
@@ -35,16 +35,27 @@ pub(super) fn describe() {
     );
 }
 
+/// `GET /metrics`: Prometheus metrics, including queue depths.
+pub(crate) async fn metrics(ops: web::Data<Ops>) -> HttpResponse {
+    if let Some(count) = ops.round_trips() {
+        metrics::counter!("oncharge_database_round_trips_total").absolute(count);
+    }
+    measure(ops.app()).await;
+    HttpResponse::Ok()
+        .content_type(ContentType::plaintext())
+        .body(ops.render_metrics())
+}
+
 /// Updates the gauges; if the store does not respond, they are set to unknown.
-pub(super) async fn measure(components: Option<&Components>) {
-    let Some(components) = components else {
+async fn measure(app: Option<&App>) {
+    let Some(app) = app else {
         return set_unknown();
     };
-    gauge!(SKEW).set(components.app.clock_skew().as_seconds_f64());
-    match tokio::time::timeout(STORE_TIMEOUT, count(&components.app)).await {
+    gauge!(SKEW).set(app.clock_skew().as_seconds_f64());
+    match tokio::time::timeout(STORE_TIMEOUT, count(app)).await {
         Ok(Ok((depths, stuck))) => {
             gauge!(STORE_UP).set(1.0);
-            set_gauges(&depths, &stuck, components.app.now());
+            set_gauges(&depths, &stuck, app.now());
         }
         Ok(Err(error)) => {
             tracing::warn!(%error, "the queues cannot be measured");

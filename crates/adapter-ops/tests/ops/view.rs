@@ -1,19 +1,27 @@
 //! The operators' view, `/ops/`.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{collections::BTreeMap, net::SocketAddr, time::Duration};
 
-use oncharge_adapter_http::Ops;
-use oncharge_domain::psp::RefusalReason;
+use oncharge_application::{
+    checkout::{
+        create::NewCheckout,
+        list::{self, ListSessions},
+    },
+    webhooks::endpoint,
+};
+use oncharge_domain::{
+    merchant::ApiKeyHash,
+    psp::RefusalReason,
+    text::{Contact, Email, Metadata, Phone},
+};
 use oncharge_ports::{
-    CheckoutRepository as _, WebhookRepository as _, WorkQueue as _,
+    CheckoutRepository as _, MerchantRepository, WebhookRepository as _, WorkQueue as _,
     work_queue::DeliveryClaimFilter,
 };
-use oncharge_testkit::{Builder, Call, Fault, Reply};
-use serde_json::json;
+use oncharge_testkit::{Builder, Call, Fault, Reply, build::endpoint_url};
 
 use crate::support::{
-    Checkout, ENDPOINT_URL, Response, TestApp, new_session,
-    ops_server::{get, ops, page, send_head, serve, start_ops_server},
+    Checkout, Response, TestApp, get, new_checkout, ops, page, send_head, start, start_ops_server,
 };
 
 /// Words that would do harm if they were taken for anything but words.
@@ -98,7 +106,10 @@ async fn only_reads_under_own_addresses_are_allowed() {
     ] {
         let response = send_head(address, &head).await;
         assert!(matches!(response.status, 400 | 421), "{head}: {response:?}");
-        assert!(!response.text().contains(&checkout.id), "{head}");
+        assert!(
+            !response.text().contains(&checkout.id.to_string()),
+            "{head}"
+        );
         if response.status == 421 {
             assert_security_headers(&response, &head);
             let body = response.text();
@@ -132,10 +143,7 @@ async fn only_reads_under_own_addresses_are_allowed() {
 #[actix_web::test]
 async fn configured_names_are_allowed() {
     let app = TestApp::start().await;
-    let address = serve(Ops {
-        hosts: vec!["ops.example.com".to_owned()],
-        ..ops(Some(&app))
-    });
+    let address = start(ops(Some(&app)), &["ops.example.com".to_owned()]);
     for (host, status) in [
         ("ops.example.com", 200),
         ("Ops.Example.com:443", 200),
@@ -151,14 +159,13 @@ async fn configured_names_are_allowed() {
 #[actix_web::test]
 async fn sessions_are_found_by_each_identifier() {
     let app = TestApp::start().await;
-    let named = json!({"reference": "a & b", "order_id": "2026/7", "capture": "manual"});
-    let first = app.create(&new_session(&named)).await;
+    let first = app.create(new_checkout("a & b", Some("2026/7"))).await;
     app.pay(&first, "tok_good").await;
-    let reference = app.session(&first).await["psp_reference"].clone();
+    let session = app.store.session(first.id).await.unwrap().unwrap();
     app.clock.advance(1);
     let second = app.created().await;
     let address = start_ops_server(Some(&app));
-    let reference = reference.as_str().unwrap();
+    let reference = session.psp_reference().unwrap().as_str();
     for (query, wanted) in [
         (format!("?q={}", first.id), vec![&first]),
         ("?q=a+%26+b".to_owned(), vec![&first]),
@@ -179,22 +186,16 @@ async fn sessions_are_found_by_each_identifier() {
             vec![],
         ),
     ] {
-        let wanted: Vec<&String> = wanted.iter().map(|checkout| &checkout.id).collect();
-        assert_eq!(
-            found(address, &query).await.iter().collect::<Vec<_>>(),
-            wanted,
-            "{query}"
-        );
+        let wanted: Vec<String> = wanted.iter().map(|one| one.id.to_string()).collect();
+        assert_eq!(found(address, &query).await, wanted, "{query}");
     }
     let all = found(address, "").await;
-    assert_eq!(all, [second.id.clone(), first.id.clone()], "newest first");
-    let session = app
-        .store
-        .session(first.session_id())
-        .await
-        .unwrap()
-        .unwrap();
-    let of_merchant = found(address, &format!("?merchant={}", session.merchant)).await;
+    assert_eq!(
+        all,
+        [second.id.to_string(), first.id.to_string()],
+        "newest first"
+    );
+    let of_merchant = found(address, &format!("?merchant={}", app.merchant.id)).await;
     assert_eq!(of_merchant, all, "both are this merchant's");
     let nothing = page(address, "/ops/sessions?q=nobody").await;
     assert!(
@@ -230,7 +231,7 @@ async fn pages_link_to_older_sessions() {
         if number % 10 == 0 {
             app.clock.advance(1);
         }
-        created.push(app.created().await.id);
+        created.push(app.created().await.id.to_string());
     }
     created.sort_by(|one, other| other.cmp(one));
     let address = start_ops_server(Some(&app));
@@ -257,8 +258,12 @@ async fn pages_link_to_older_sessions() {
     assert!(!second.contains("rel=\"next\""), "the last page");
     assert!(second.contains(">Newest</a>"), "the way back");
     // A merchant's cursor is for that merchant's list.
-    let theirs = app.get("/v1/checkout/sessions?limit=1").send().await.json();
-    let theirs = theirs["next_cursor"].as_str().unwrap().to_owned();
+    let wanted = ListSessions {
+        limit: 1,
+        ..ListSessions::default()
+    };
+    let theirs = list::list(&app.app, app.merchant.id, wanted).await.unwrap();
+    let theirs = theirs.next_cursor.unwrap();
     for cursor in [theirs.as_str(), "AAAA", "%00"] {
         let response = get(address, &format!("/ops/sessions?cursor={cursor}")).await;
         let status = if cursor == "%00" { 200 } else { 400 };
@@ -268,13 +273,27 @@ async fn pages_link_to_older_sessions() {
 
 /// A refused and an approved try of a shopper with hostile words, delivered to a hostile shop.
 async fn create_hostile_session(app: &TestApp) -> Checkout {
-    app.set_endpoint(&app.pair, ENDPOINT_URL).await;
-    let body = new_session(&json!({
-        "reference": HOSTILE, "order_id": HOSTILE, "capture": "manual",
-        "metadata": {"note": HOSTILE, "<b>": "x"},
-        "customer_email": "shopper@example.com", "customer_phone": "+15551234567",
-    }));
-    let checkout = app.create(&body).await;
+    let hash = ApiKeyHash::of(&app.pair.api_key);
+    let (key, _) = MerchantRepository::key(&*app.store, &hash)
+        .await
+        .unwrap()
+        .unwrap();
+    let url = endpoint_url("https://shop.example.com/?wc-api=oncharge_callback");
+    endpoint::set(&app.app, app.merchant.id, key.id, url)
+        .await
+        .unwrap();
+    let pairs =
+        [("note", HOSTILE), ("<b>", "x")].map(|(key, text)| (key.to_owned(), text.to_owned()));
+    let checkout = app
+        .create(NewCheckout {
+            metadata: Metadata::new(BTreeMap::from(pairs)).unwrap(),
+            contact: Contact {
+                email: Some(Email::parse("shopper@example.com").unwrap()),
+                phone: Some(Phone::parse("+15551234567").unwrap()),
+            },
+            ..new_checkout(HOSTILE, Some(HOSTILE))
+        })
+        .await;
     let refused = Reply::Refused(RefusalReason::CardDeclined);
     app.psp.reply(Call::Authorize, refused);
     app.pay(&checkout, "tok_secret_1").await;
@@ -342,7 +361,7 @@ async fn the_session_page_shows_everything_escaped() {
         !page_text.contains("the end"),
         "only the first lines of an answer"
     );
-    for operation in app.store.operations_of(checkout.session_id()) {
+    for operation in app.store.operations_of(checkout.id) {
         assert!(
             page_text.contains(&format!("id=\"{}\"", operation.id)),
             "{page_text}"
@@ -354,15 +373,11 @@ async fn the_session_page_shows_everything_escaped() {
 async fn no_secrets_are_shown() {
     let app = TestApp::start().await;
     let checkout = create_hostile_session(&app).await;
-    let endpoint = app.store.endpoint_of(app.merchant().await).unwrap();
+    let endpoint = app.store.endpoint_of(app.merchant.id).unwrap();
     let signing = endpoint.secrets.current.text();
     app.clock.advance(100_000);
     let address = start_ops_server(Some(&app));
-    let open_operation = app
-        .store
-        .operations_of(checkout.session_id())
-        .pop()
-        .unwrap();
+    let open_operation = app.store.operations_of(checkout.id).pop().unwrap();
     for path in [
         "/ops/".to_owned(),
         "/ops/sessions".to_owned(),
@@ -374,8 +389,8 @@ async fn no_secrets_are_shown() {
             "pt_",
             "shopper@example.com",
             "15551234567",
-            app.pair.key.as_str(),
-            app.pair.secret.as_str(),
+            app.pair.api_key.as_str(),
+            app.pair.api_secret.as_str(),
             signing.as_str(),
             "whsec_",
             "tok_secret",
@@ -385,7 +400,7 @@ async fn no_secrets_are_shown() {
             assert!(!page.contains(secret), "{path} shows {secret}: {page}");
         }
         let id = if path == "/ops/sessions" {
-            checkout.id.clone()
+            checkout.id.to_string()
         } else {
             open_operation.id.to_string()
         };

@@ -9,7 +9,6 @@ use oncharge_domain::{session::StatusName, time::Timestamp};
 use oncharge_ports::work_queue::QueueDepth;
 
 use super::{
-    Ops,
     format::{DisplayTime, Pill},
     queues::Queues,
     response::{ViewError, open_app, page, with_timeout},
@@ -22,8 +21,10 @@ const MAX_LISTED: u32 = 100;
 const RECENT_SECONDS: i64 = 86_400;
 const MAX_COUNTED: u32 = 10_000;
 
+use crate::{health::check_readiness, ops::Ops};
+
 #[derive(Template)]
-#[template(path = "ops/overview.html")]
+#[template(path = "overview.html")]
 struct Overview {
     nav: &'static str,
     store: Pill,
@@ -55,14 +56,10 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
         Ok(app) => app,
         Err(error) => return error.response(),
     };
-    let ready = (ops.ready)();
-    let is_ready = matches!(
-        tokio::time::timeout(super::STORE_TIMEOUT, ready).await,
-        Ok(Ok(()))
-    );
-    let ping = with_timeout(operator_queries::ping(&app)).await;
+    let is_ready = check_readiness(&ops).await.is_ok();
+    let ping = with_timeout(operator_queries::ping(app)).await;
     let figures = match ping {
-        Ok(_) => figures(&app).await,
+        Ok(_) => figures(app).await,
         Err(error) => Err(error),
     };
     let (store, store_detail) = match (&ping, &figures) {
@@ -81,7 +78,7 @@ pub(crate) async fn overview(ops: web::Data<Ops>) -> HttpResponse {
         nav: "overview",
         version: env!("CARGO_PKG_VERSION"),
         shown_at: DisplayTime::new(now, now),
-        queues: Queues::new(&ops.history.snapshot(), depths, now),
+        queues: Queues::new(&ops.history().snapshot(), depths, now),
         store,
         store_detail,
         ready: if is_ready {
@@ -134,7 +131,8 @@ fn count_row(name: StatusName, count: u64, since: Timestamp) -> CountRow {
 mod tests {
     use oncharge_ports::work_queue::QueueName;
 
-    use super::{super::history::QueueHistory, *};
+    use super::*;
+    use crate::queue_history::QueueHistory;
 
     #[test]
     fn without_the_store_the_queues_show_their_history() {

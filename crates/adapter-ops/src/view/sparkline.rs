@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use oncharge_domain::time::Timestamp;
 
-use super::history::QueueHistory;
+use crate::queue_history::QueueHistory;
 
 /// Height of the view box; its width is one unit per second of [`QueueHistory::SPAN`].
 const HEIGHT: u64 = 100;

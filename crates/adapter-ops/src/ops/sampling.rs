@@ -2,11 +2,11 @@
 
 use std::future::Future;
 
-use oncharge_adapter_http::QueueHistory;
 use oncharge_application::Error;
 use oncharge_ports::work_queue::QueueDepth;
 
-use super::ops_server::STORE_TIMEOUT;
+use super::STORE_TIMEOUT;
+use crate::queue_history::QueueHistory;
 
 /// Samples immediately and then periodically; if the store does not respond, records `None`.
 pub(super) async fn sample<F>(record: impl Fn(Option<Vec<QueueDepth>>), depths: impl Fn() -> F)

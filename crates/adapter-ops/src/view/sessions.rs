@@ -7,14 +7,14 @@ use oncharge_domain::{session::StatusName, time::Timestamp};
 use oncharge_ports::operator_queries::FoundSession;
 
 use super::{
-    Ops,
     filters::{BadField, Filters},
     format::{DisplayTime, Pill, masked, money},
     response::{ViewError, open_app, page, with_timeout},
 };
+use crate::ops::Ops;
 
 #[derive(Template)]
-#[template(path = "ops/sessions.html")]
+#[template(path = "sessions.html")]
 struct SessionsPage {
     nav: &'static str,
     filters: Filters,
@@ -77,7 +77,7 @@ async fn found(
 ) -> Result<SessionsPage, ViewError> {
     let app = open_app(ops)?;
     let now = app.now();
-    let listed = with_timeout(find_sessions(&app, query)).await?;
+    let listed = with_timeout(find_sessions(app, query)).await?;
     let next = listed.next_cursor.as_deref();
     let next = next.map(|cursor| filters.url(Some(cursor)));
     Ok(SessionsPage {
