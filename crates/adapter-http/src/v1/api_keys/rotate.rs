@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 
 use crate::{
     Api,
+    error_responses::{PostErrors, RotationErrors},
     fields::{FieldReader, JsonBody, flag},
     gate::{Signer, post::Command},
-    openapi::{PostErrors, RotationErrors},
     problem::Problem,
     v1::response,
 };
@@ -60,7 +60,7 @@ impl<'a> RotatedPairBody<'a> {
     path = "/v1/api_keys/rotate",
     tag = "API keys",
     operation_id = "rotateApiKey",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request under the same key is done once.")),
     request_body = Option<Rotation>,
     responses(

@@ -20,7 +20,7 @@ pub(crate) struct AttemptBody {
     #[schema(required)]
     response: Option<String>,
     /// Why there was no answer.
-    #[schema(required, value_type = Option<crate::openapi::SendError>)]
+    #[schema(required, value_type = Option<crate::schema::SendError>)]
     error: Option<&'static str>,
 }
 

@@ -12,14 +12,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::AttemptBody;
-use crate::v1::sessions::{attempt::PaymentAttemptBody, body::FailureBody};
+use crate::v1::{failure::FailureBody, sessions::attempt::PaymentAttemptBody};
 
 /// Something that happened to a payment.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventBody {
     /// What happened.
-    #[schema(value_type = crate::openapi::EventType)]
+    #[schema(value_type = crate::schema::EventType)]
     event: &'static str,
     /// The session.
     session_id: String,
@@ -29,7 +29,7 @@ pub(crate) struct EventBody {
     /// Your reference of the session.
     merchant_reference: String,
     /// The session's status after it.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// What the event is about: the captured amount for `payment.captured`, the refund's for a
     /// refund's event, else the session's.

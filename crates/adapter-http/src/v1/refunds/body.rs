@@ -7,7 +7,7 @@ use oncharge_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::v1::sessions::body::FailureBody;
+use crate::v1::failure::FailureBody;
 
 /// A refund. Every member is always present, null where unset.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +37,7 @@ pub(crate) struct OrderedRefundBody {
     /// The session whose capture it refunds.
     session_id: String,
     /// Where it stands.
-    #[schema(value_type = crate::openapi::RefundStatus)]
+    #[schema(value_type = crate::schema::RefundStatus)]
     status: &'static str,
     /// The PSP's reference; null until the PSP has answered.
     #[schema(required)]

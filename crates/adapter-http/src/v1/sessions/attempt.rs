@@ -4,7 +4,7 @@ use oncharge_domain::{card::Card, session::Attempt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::FailureBody;
+use crate::v1::failure::FailureBody;
 
 /// One attempt of the shopper to pay. Every member is always present, null where unset.
 #[derive(Serialize, ToSchema)]
@@ -16,7 +16,7 @@ pub(crate) struct PaymentAttemptBody {
     /// whatever became of the money since; `refused` and `error` with a `failure`; `expired` where
     /// the session expired first; `cancelled` where it was authorized too late or unexpectedly and
     /// is reversed in full.
-    #[schema(value_type = crate::openapi::AttemptStatus)]
+    #[schema(value_type = crate::schema::AttemptStatus)]
     status: &'static str,
     /// Why no money moved; `authentication_abandoned` where the shopper left the challenge.
     #[schema(required)]

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 
 use oncharge_domain::{
     pay_token::PayToken,
-    session::{Failure, FailureCode, InFlightKind, Session},
+    session::{InFlightKind, Session},
     time::Timestamp,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::PaymentAttemptBody;
+use crate::v1::failure::FailureBody;
 
 /// A checkout session. Every member is always present, null where unset.
 #[derive(Serialize, ToSchema)]
@@ -19,7 +20,7 @@ pub(crate) struct SessionBody {
     /// Its id.
     session_id: String,
     /// How far its payment is.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// How much is to be paid, in minor units.
     amount: i64,
@@ -36,7 +37,7 @@ pub(crate) struct SessionBody {
     /// The merchant's own pairs.
     metadata: BTreeMap<String, String>,
     /// Who captures.
-    #[schema(value_type = crate::openapi::CaptureMode)]
+    #[schema(value_type = crate::schema::CaptureMode)]
     capture: &'static str,
     /// How to reach the shopper.
     customer: CustomerBody,
@@ -52,7 +53,7 @@ pub(crate) struct SessionBody {
     /// What can still be refunded.
     amount_refundable: i64,
     /// The capture or cancel whose outcome is open.
-    #[schema(required, value_type = Option<crate::openapi::PendingOperation>)]
+    #[schema(required, value_type = Option<crate::schema::PendingOperation>)]
     pending_operation: Option<&'static str>,
     /// Until when the shopper may try again; null where it is final or nothing was refused.
     #[schema(required, format = DateTime)]
@@ -84,35 +85,6 @@ struct CustomerBody {
     /// The phone number, E.164.
     #[schema(required)]
     phone: Option<String>,
-}
-
-/// Why something failed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Failure)]
-pub(crate) struct FailureBody {
-    /// For programs.
-    #[schema(value_type = crate::openapi::FailureCode)]
-    pub(crate) code: &'static str,
-    /// For people.
-    pub(crate) message: String,
-}
-
-impl From<FailureCode> for FailureBody {
-    fn from(code: FailureCode) -> Self {
-        Self {
-            code: code.name(),
-            message: code.message().to_owned(),
-        }
-    }
-}
-
-impl From<&Failure> for FailureBody {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            code: failure.code.name(),
-            message: failure.message().to_owned(),
-        }
-    }
 }
 
 impl SessionBody {
@@ -170,7 +142,7 @@ pub(crate) struct CreatedSessionBody<'a> {
     /// Its id.
     session_id: String,
     /// Always `created`.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// The hosted checkout, relative to this service.
     #[schema(format = "uri-reference")]
