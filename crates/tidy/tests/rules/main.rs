@@ -1,6 +1,7 @@
 //! The rules of the house, held over the tree: each rule is a test that says what to do.
 
 mod dependencies;
+mod file_cycles;
 mod images;
 mod manifests;
 mod migrations;
