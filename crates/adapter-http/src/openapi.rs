@@ -1,16 +1,16 @@
 //! The OpenAPI 3.1 document of the API, generated from the code.
 
+mod example_events;
 mod examples;
 mod webhooks;
 
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 use actix_web::{HttpRequest, HttpResponse};
-use oncharge_domain::{currency::Currency, session::EventKind};
 use utoipa::{
-    IntoResponses, Modify, OpenApi, PartialSchema, ToSchema,
+    Modify, OpenApi,
     openapi::{
-        ContentBuilder, HeaderBuilder, ObjectBuilder, Ref, RefOr, Response, ResponseBuilder, Type,
+        RefOr, Type,
         schema::{Schema, SchemaType},
         security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme},
     },
@@ -78,7 +78,7 @@ pub(crate) async fn serve(request: HttpRequest) -> HttpResponse {
     ),
     components(schemas(
         crate::problem::ErrorBody,
-        IdempotencyKey,
+        crate::schema::IdempotencyKey,
         crate::v1::events::body::TestBody,
     )),
     security(("key" = [], "timestamp" = [], "signature" = [])),
@@ -174,267 +174,4 @@ fn without_null(schema: RefOr<Schema>) -> RefOr<Schema> {
         }
         other => other,
     }
-}
-
-/// An idempotency key.
-#[derive(ToSchema)]
-#[schema(pattern = "^[!-~]{1,255}$", value_type = String)]
-#[expect(dead_code, reason = "describes a header, which is read as text")]
-pub(crate) struct IdempotencyKey(String);
-
-pub(crate) fn currencies() -> utoipa::openapi::schema::Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .description(Some("An active ISO 4217 code."))
-        .examples([serde_json::json!("USD")])
-        .enum_values(Some(Currency::all().map(Currency::code)))
-        .build()
-}
-
-/// The type of an event.
-pub(crate) enum EventType {}
-
-impl ToSchema for EventType {}
-
-impl PartialSchema for EventType {
-    fn schema() -> RefOr<Schema> {
-        let names = EventKind::ALL.iter().map(|kind| kind.name());
-        ObjectBuilder::new()
-            .schema_type(SchemaType::Type(Type::String))
-            .description(Some("The type of an event."))
-            .enum_values(Some(names))
-            .into()
-    }
-}
-
-/// A merchant's metadata.
-pub(crate) fn metadata() -> utoipa::openapi::schema::Object {
-    let text = |max: usize| {
-        ObjectBuilder::new()
-            .schema_type(SchemaType::Type(Type::String))
-            .max_length(Some(max))
-    };
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Array(vec![Type::Object, Type::Null]))
-        .description(Some(
-            "Your own key-value pairs: at most 50, with keys of up to 40 and values of up to 500 \
-             characters.",
-        ))
-        .max_properties(Some(50))
-        .property_names(Some(text(40).min_length(Some(1)).build()))
-        .additional_properties(Some(text(500)))
-        .build()
-}
-
-pub(crate) fn reference() -> utoipa::openapi::schema::Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .description(Some(
-            "Your own reference. It need not be unique. Control characters are not allowed.",
-        ))
-        .min_length(Some(1))
-        .max_length(Some(255))
-        .pattern(Some(r"^[^\u0000-\u001f\u007f-\u009f]*$"))
-        .examples([serde_json::json!("order-42")])
-        .build()
-}
-
-/// An object whose members are ignored.
-#[derive(ToSchema)]
-pub(crate) struct Empty {}
-
-macro_rules! schema_enums {
-    ($($(#[$doc:meta])* $name:ident { $($variant:ident),* $(,)? })*) => {$(
-        $(#[$doc])*
-        #[derive(ToSchema)]
-        #[schema(rename_all = "snake_case")]
-        #[expect(dead_code, reason = "describes words that the domain writes")]
-        pub(crate) enum $name { $($variant),* }
-    )*};
-}
-
-schema_enums! {
-    /// The status of a session.
-    SessionStatus { Created, Pending, Authorized, Captured, Refused, Cancelled, Error, Expired }
-    /// The outcome of a payment attempt.
-    AttemptStatus { Pending, Authorized, Refused, Error, Expired, Cancelled }
-    /// Whether a payment is captured automatically after the authorization or at the merchant's
-    /// request.
-    CaptureMode { Automatic, Manual }
-    /// An operation whose outcome is pending.
-    PendingOperation { Capture, Cancel }
-    /// What the shopper has to do next.
-    NextType { None, Challenge, Retry }
-    /// Why an attempt failed.
-    RetryReason {
-        CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed, Technical,
-    }
-    /// Why a delivery attempt got no response.
-    SendError {
-        UnknownHost, ForbiddenAddress, CannotConnect, Tls, Timeout, BrokenAnswer, NoApiKey,
-    }
-    /// Why something failed.
-    FailureCode {
-        CardDeclined, InsufficientFunds, ExpiredCard, AuthenticationFailed,
-        AuthenticationAbandoned, AuthorizationExpired, VoidedAtPsp, CaptureFailed, RiskRejected,
-        GlobalBan, PspError,
-    }
-}
-
-/// The status of a refund.
-#[derive(ToSchema)]
-#[schema(rename_all = "snake_case")]
-#[expect(dead_code, reason = "describes words that the domain writes")]
-#[expect(
-    clippy::enum_variant_names,
-    reason = "the words on the wire have this prefix"
-)]
-pub(crate) enum RefundStatus {
-    RefundRequested,
-    RefundSucceeded,
-    RefundFailed,
-}
-
-type Responses = BTreeMap<String, RefOr<Response>>;
-
-macro_rules! error_responses {
-    ($($(#[$doc:meta])* $name:ident: $($status:literal $codes:literal),* $(,)?;)*) => {$(
-        $(#[$doc])*
-        pub(crate) enum $name {}
-        impl IntoResponses for $name {
-            fn responses() -> Responses {
-                BTreeMap::from([$(($status.to_owned(), error_response($codes).into())),*])
-            }
-        }
-    )*};
-}
-
-error_responses! {
-    /// Errors of every merchant `POST`.
-    PostErrors:
-        "400"
-            "`invalid_request`: the body is not a valid JSON object, a query parameter is unknown, \
-             or a header is invalid",
-        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "408" "`request_timeout`: the body did not arrive in time",
-        "409" "`idempotency_conflict`",
-        "413" "`payload_too_large`: over 64 KiB",
-        "415" "`unsupported_media_type`",
-        "422" "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`",
-        "429" "`rate_limited`",
-        "500" "`internal_error`",
-        "503" "`busy` (nothing was written): safe to retry";
-    /// Further errors of creating a session.
-    CreateErrors:
-        "403"
-            "`global_ban`: the shopper cannot be served; `merchant_disabled`: the merchant accepts \
-             no new payments";
-    /// Further errors of a capture.
-    CaptureErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
-        "422"
-            "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`, \
-             `capture_exceeds_authorized`",
-        "503" "`psp_unavailable` (nothing was sent), `busy` (nothing was written): safe to retry";
-    /// Further errors of a cancel.
-    CancelErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`, `psp_rejected`",
-        "422" "`idempotency_key_reused`",
-        "503" "`psp_unavailable` (nothing was sent), `busy` (nothing was written): safe to retry";
-    /// Further errors of a refund.
-    RefundErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`",
-        "422"
-            "`invalid_request` (all invalid fields in `details`), `idempotency_key_reused`, \
-             `refund_exceeds_captured`";
-    /// Further errors of a command without a body on one of the merchant's resources.
-    CommandErrors:
-        "404" "`not_found`",
-        "409" "`idempotency_conflict`, `invalid_state`",
-        "422" "`idempotency_key_reused`";
-    /// Further errors of testing the webhook endpoint.
-    TestErrors:
-        "403" "`key_ending`: the API key is in its grace period and can delete only itself",
-        "404" "`not_found`",
-        "422" "`idempotency_key_reused`",
-        "429" "`rate_limited`, also for more than 10 tests a minute";
-    /// Further errors of rotating the webhook secret.
-    RotateSecretErrors:
-        "403" "`key_ending`: the API key is in its grace period and can delete only itself",
-        "404" "`not_found`";
-    /// Further errors of other calls on keys and webhook endpoints.
-    ActiveKeyErrors:
-        "403" "`key_ending`: the API key is in its grace period and can delete only itself";
-    /// Further errors of rotating a key.
-    RotationErrors:
-        "403" "`key_ending`: the API key is in its grace period and can delete only itself",
-        "409" "`idempotency_conflict`; `invalid_state`: 5 API keys are in their grace period";
-    /// Further errors of ending a key.
-    LastKeyErrors:
-        "403" "`key_ending`: the API key is in its grace period and can delete only itself",
-        "409" "`invalid_state`: it is the last active key";
-    /// Errors of every merchant `GET` and `DELETE`.
-    ReadErrors:
-        "400" "`invalid_request`: a query parameter is unknown or invalid",
-        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "404" "`not_found`",
-        "408" "`request_timeout`: the body did not arrive in time",
-        "413" "`payload_too_large`: over 64 KiB",
-        "429" "`rate_limited`",
-        "500" "`internal_error`",
-        "503" "`busy`: safe to retry";
-    /// Errors of every merchant `PUT`.
-    ChangeErrors:
-        "400"
-            "`invalid_request`: the body is not a valid JSON object, or a query parameter is \
-             unknown",
-        "401" "`missing_auth`, `invalid_key`, `timestamp_expired`, `invalid_signature`",
-        "408" "`request_timeout`: the body did not arrive in time",
-        "413" "`payload_too_large`: over 64 KiB",
-        "415" "`unsupported_media_type`",
-        "422" "`invalid_request`: all invalid fields in `details`",
-        "429" "`rate_limited`",
-        "500" "`internal_error`",
-        "503" "`busy` (nothing was written): safe to retry";
-    /// Further errors of paying.
-    PayErrors:
-        "403" "`merchant_disabled`: the merchant accepts no new payments";
-    /// Errors of the shopper's calls.
-    ShopperErrors:
-        "400" "`invalid_request`: the body is no acceptable JSON object",
-        "401" "`missing_auth`, `invalid_token`: the pay token is missing, invalid or expired",
-        "404" "`not_found`",
-        "408" "`request_timeout`: the body did not arrive in time",
-        "409" "`invalid_state`: another attempt is open, or the session is final",
-        "413" "`payload_too_large`: over 64 KiB",
-        "415" "`unsupported_media_type`",
-        "422"
-            "`invalid_request`: `payment_method` is missing or not a token issued by the card \
-             fields",
-        "429" "`rate_limited`: more than 10 requests a minute",
-        "500" "`internal_error`",
-        "503" "`psp_unavailable`, `busy`: safe to retry";
-}
-
-fn error_response(codes: &str) -> Response {
-    let text = ObjectBuilder::new()
-        .schema_type(SchemaType::Type(Type::String))
-        .build();
-    let id = HeaderBuilder::new()
-        .schema(Some(text))
-        .description(Some("The request's id."))
-        .build();
-    ResponseBuilder::new()
-        .description(codes)
-        .header("X-Request-Id", id)
-        .content(
-            "application/json",
-            ContentBuilder::new()
-                .schema(Some(Ref::from_schema_name("Error")))
-                .build(),
-        )
-        .build()
 }

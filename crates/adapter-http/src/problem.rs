@@ -1,10 +1,8 @@
 //! All errors of a request, and the only mapping from them to a status, a code and a body.
 
-use std::{
-    borrow::Cow,
-    error::Error as _,
-    fmt::{self, Write as _},
-};
+mod field;
+
+use std::{borrow::Cow, error::Error as _, fmt::Write as _};
 
 use actix_web::{
     HttpResponse, ResponseError,
@@ -14,6 +12,8 @@ use oncharge_application::Error;
 use oncharge_domain::merchant::{MAX_ACTIVE_KEYS, MAX_ENDING_KEYS};
 use serde::Serialize;
 use utoipa::ToSchema;
+
+pub use self::field::FieldProblem;
 
 /// Why a request was refused or failed.
 #[derive(Debug, thiserror::Error)]
@@ -69,31 +69,6 @@ pub enum Problem {
     /// The page could not be rendered.
     #[error("internal_error: page")]
     Page(#[from] crate::checkout::page::PageError),
-}
-
-/// What is wrong with one field, never its value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
-pub struct FieldProblem {
-    /// The field, query parameter or header.
-    pub field: Cow<'static, str>,
-    /// What is wrong with it.
-    pub problem: Cow<'static, str>,
-}
-
-impl FieldProblem {
-    /// A problem of this field.
-    pub fn new(field: impl Into<Cow<'static, str>>, problem: impl Into<Cow<'static, str>>) -> Self {
-        Self {
-            field: field.into(),
-            problem: problem.into(),
-        }
-    }
-}
-
-impl fmt::Display for FieldProblem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.field, self.problem)
-    }
 }
 
 /// The body of every error.

@@ -23,14 +23,13 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::{
-    authenticate::Principal,
-    checkout::receive_notification::UnverifiedQuota,
     error::Error,
-    keys::{ConfiguredKeys, membership::Membership},
+    hourly_quotas::{BanDisclosureQuota, UnverifiedQuota},
+    keys::{ConfiguredKeys, Membership},
     locks::SessionLocks,
-    screening::BanDisclosureQuota,
+    principal::Principal,
     store_clock::StoreClock,
-    webhooks::test::RunningTests,
+    webhooks::running_tests::RunningTests,
     workers::notifiers::Notifiers,
 };
 

@@ -5,36 +5,13 @@ use std::sync::{
     atomic::{AtomicBool, Ordering},
 };
 
-use oncharge_domain::merchant::{ApiKey, ApiKeyHash, Merchant};
+use oncharge_domain::merchant::ApiKeyHash;
 use tracing::warn;
 
+pub use crate::principal::Principal;
 use crate::{App, Error};
 
-/// A valid API key and its merchant.
-#[derive(Debug)]
-pub struct Principal {
-    /// The key.
-    pub key: ApiKey,
-    /// The merchant.
-    pub merchant: Arc<Merchant>,
-    /// The cache key.
-    hash: ApiKeyHash,
-    /// Whether its use is being recorded: at most once for each time it is loaded.
-    is_use_recorded: AtomicBool,
-}
-
 impl Principal {
-    /// Refuses a key in its grace period.
-    ///
-    /// Errors: `KeyIsEnding`.
-    pub fn require_active(&self) -> Result<(), Error> {
-        if self.key.is_active() {
-            Ok(())
-        } else {
-            Err(Error::KeyIsEnding)
-        }
-    }
-
     /// Invalidates the cached key after a change, so that the next request reads it again.
     pub(crate) async fn invalidate_cache(&self, app: &App) {
         app.inner().principals.invalidate(&self.hash).await;

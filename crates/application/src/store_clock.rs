@@ -4,53 +4,22 @@
 //! work, and one that is behind would start it early. The difference is measured periodically; a
 //! node that is far off is most likely broken and must not work.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicI64, Ordering},
-};
+mod clock;
 
-use oncharge_domain::time::Timestamp;
-use oncharge_ports::Clock;
+use std::sync::atomic::Ordering;
+
 use time::Duration;
 use tracing::{debug, warn};
 
+pub(crate) use self::clock::StoreClock;
 use crate::{App, Error};
 
 /// The difference above which each measurement logs a warning.
 const WARN_THRESHOLD: Duration = Duration::seconds(2);
-/// The difference above which this node is not ready and its workers pause.
-const MAX_SKEW: Duration = Duration::seconds(10);
 /// How often the difference is measured.
 const MEASUREMENT_INTERVAL: std::time::Duration = std::time::Duration::from_secs(10);
 /// Number of samples per measurement; the one with the shortest round trip is the most exact.
 const SAMPLES: usize = 3;
-
-/// This node's clock and its measured difference from the store's.
-pub(crate) struct StoreClock {
-    node: Arc<dyn Clock>,
-    /// Microseconds by which the node's clock is ahead.
-    ahead: AtomicI64,
-}
-
-impl StoreClock {
-    /// Uncorrected until the first measurement.
-    pub(crate) fn new(node: Arc<dyn Clock>) -> Self {
-        let ahead = AtomicI64::new(0);
-        Self { node, ahead }
-    }
-
-    pub(crate) fn now(&self) -> Timestamp {
-        self.node.now().plus(-self.ahead())
-    }
-
-    pub(crate) fn ahead(&self) -> Duration {
-        Duration::microseconds(self.ahead.load(Ordering::Relaxed))
-    }
-
-    pub(crate) fn exceeds_max_skew(&self) -> bool {
-        self.ahead().abs() > MAX_SKEW
-    }
-}
 
 /// Measures the difference and corrects the time of this process by it.
 pub async fn measure(app: &App) -> Result<(), Error> {

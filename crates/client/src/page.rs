@@ -4,7 +4,7 @@ use serde::Deserialize;
 use time::{OffsetDateTime, format_description::well_known::Rfc3339};
 use url::form_urlencoded::Serializer;
 
-use crate::{error::Error, session::SessionStatus, webhook::EventKind};
+use crate::{error::Error, status::SessionStatus, webhook::EventKind};
 
 /// One page of a list.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]

@@ -6,9 +6,9 @@ use serde_json::json;
 use crate::app::Simulator;
 use crate::body::{Body, require_json};
 use crate::call;
-use crate::engine::Transaction;
 use crate::engine::pay::{self, PaymentCall};
 use crate::problem::Problem;
+use crate::transaction::Transaction;
 
 /// Maximum length of a caller's reference, in characters.
 const MAX_REFERENCE_LENGTH: usize = 255;

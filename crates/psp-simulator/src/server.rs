@@ -2,6 +2,7 @@
 
 pub(crate) mod connections;
 pub(crate) mod listener_control;
+mod listener_task;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, PoisonError};
@@ -18,7 +19,8 @@ use crate::faults::Faults;
 use crate::notifications::delivery::{self, Sender};
 use crate::scheduler;
 use crate::store::{Store, StoreError};
-use listener_control::{ListenerControl, ListenerTask};
+use listener_control::ListenerControl;
+use listener_task::ListenerTask;
 
 /// A running simulator. Dropping it requests a stop; [`Running::stop`] also waits for it.
 pub struct Running {
@@ -79,7 +81,7 @@ pub async fn start(config: Config) -> anyhow::Result<Running> {
         .await
         .map_err(|error: StoreError| anyhow::Error::new(error).context("cannot load the faults"))?;
     let sender = Sender::new(config.notification_key.bytes())?;
-    let listener = listener_control::bind(SocketAddr::new(config.bind, config.port))
+    let listener = listener_task::bind(SocketAddr::new(config.bind, config.port))
         .with_context(|| format!("cannot listen on {}:{}", config.bind, config.port))?;
     let address = listener
         .local_addr()

@@ -1,10 +1,8 @@
 //! A running server: API, operators' port and workers, with graceful shutdown.
 
 mod descriptors;
-mod gauges;
 mod ops_server;
 mod reserved_port;
-mod sampling;
 mod start_log;
 mod wait_for_database;
 

@@ -7,6 +7,7 @@ use std::{
 
 use anyhow::Context;
 use oncharge_adapter_http::JsonPresenter;
+use oncharge_adapter_ops::RoundTrips;
 use oncharge_adapter_postgres::PostgresStore;
 use oncharge_adapter_psp::{Account, Connector, Registry, Secret, simulator};
 use oncharge_adapter_sqlite::SqliteStore;
@@ -31,8 +32,6 @@ const EMBEDDED_FILE: &str = "oncharge.db";
 #[derive(Clone)]
 pub(crate) struct Components {
     pub(crate) app: App,
-    /// Maintenance of the store.
-    pub(crate) maintenance: Arc<dyn Maintenance>,
     pub(crate) work: Arc<dyn WorkQueue>,
     /// Merchants, for setting up the sandbox.
     pub(crate) merchants: Arc<dyn MerchantRepository>,
@@ -43,9 +42,6 @@ pub(crate) struct Components {
     /// Number of round trips to the database; `None` for the embedded one.
     pub(crate) round_trips: Option<RoundTrips>,
 }
-
-/// Reads a running count.
-pub(crate) type RoundTrips = Arc<dyn Fn() -> u64 + Send + Sync>;
 
 impl Components {
     /// Opens the components of a server: a migrated store, and PSP accounts that send notifications
@@ -134,7 +130,7 @@ impl Components {
             inbox: store.inbox,
             webhooks: store.webhooks.clone(),
             key_registry: store.key_registry,
-            maintenance: store.maintenance.clone(),
+            maintenance: store.maintenance,
             psps,
             sender,
             presenter: Arc::new(JsonPresenter),
@@ -151,7 +147,6 @@ impl Components {
         });
         Self {
             app,
-            maintenance: store.maintenance,
             work: store.work,
             merchants: store.merchants,
             webhooks: store.webhooks,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, abandon};
 
 use super::shopper::{self, StateSchema};
-use crate::{Api, limits::ShopperAction, openapi::ShopperErrors, problem::Problem};
+use crate::{Api, error_responses::ShopperErrors, limits::ShopperAction, problem::Problem};
 
 /// Abandon an open challenge
 ///
@@ -15,7 +15,7 @@ use crate::{Api, limits::ShopperAction, openapi::ShopperErrors, problem::Problem
     tag = "Shopper",
     operation_id = "abandon",
     params(("id" = String, Path, description = "The session's id.")),
-    request_body = Option<crate::openapi::Empty>,
+    request_body = Option<crate::schema::Empty>,
     responses(
         (status = 200, body = StateSchema, description = "The state of the payment."),
         ShopperErrors,

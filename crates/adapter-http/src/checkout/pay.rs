@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use super::shopper::{self, StateSchema};
 use crate::{
     Api,
+    error_responses::{PayErrors, ShopperErrors},
     fields::{FieldReader, text},
     limits::ShopperAction,
-    openapi::{PayErrors, ShopperErrors},
     problem::Problem,
 };
 

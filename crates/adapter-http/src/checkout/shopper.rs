@@ -84,7 +84,7 @@ pub(super) async fn check_call<'a>(
 )]
 pub(crate) struct StateSchema {
     /// The session's status.
-    status: crate::openapi::SessionStatus,
+    status: crate::schema::SessionStatus,
     /// The type of the shopper's next step.
     next: NextSchema,
 }
@@ -98,13 +98,13 @@ pub(crate) struct StateSchema {
 )]
 struct NextSchema {
     /// The type of the step.
-    #[schema(value_type = crate::openapi::NextType)]
+    #[schema(value_type = crate::schema::NextType)]
     r#type: String,
     /// For `challenge`: the page to show in a frame.
     #[schema(format = "uri")]
     url: Option<String>,
     /// For `retry`: why the attempt failed.
-    #[schema(value_type = Option<crate::openapi::RetryReason>)]
+    #[schema(value_type = Option<crate::schema::RetryReason>)]
     reason: Option<String>,
     /// For `retry`: whether the next attempt is the last one.
     last_try: Option<bool>,

@@ -4,7 +4,7 @@ use actix_web::{HttpRequest, HttpResponse, web};
 use oncharge_application::checkout::{ShopperState, shopper_view};
 
 use super::shopper::{self, StateSchema};
-use crate::{Api, openapi::ShopperErrors, problem::Problem};
+use crate::{Api, error_responses::ShopperErrors, problem::Problem};
 
 /// How far the payment is
 ///

@@ -1,7 +1,6 @@
 //! A server under test, with a method for each request.
 
 mod http;
-pub(crate) mod ops_server;
 mod psps;
 mod request;
 

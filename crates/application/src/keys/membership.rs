@@ -6,85 +6,30 @@
 //! was stopped, or cut off from the database) screens no shopper until it has renewed and checked
 //! its peppers again.
 
-use std::{
-    sync::{Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use oncharge_domain::time::Timestamp;
 use oncharge_ports::{StoreError, key_registry::Node};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, warn};
 
-use super::{KeyError, LIFETIME, check, find_mismatches, missing_on_nodes, register_first};
+use super::{
+    KeyError, LIFETIME, check, find_mismatches, missing_on_nodes,
+    published_node::{PublishedNode, RenewalTime},
+    register_first,
+};
 use crate::App;
 
 const RENEWAL_INTERVAL: Duration = Duration::from_secs(10);
 /// The delay before retrying a failed renewal.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a node relies on a renewal; the rest of [`LIFETIME`] allows for clocks that run at
-/// different speeds.
-const RENEWAL_VALIDITY: Duration = Duration::from_secs(25);
-
-/// What this process has published; empty unless it is a server.
-#[derive(Default)]
-pub(crate) struct Membership(Mutex<Option<PublishedNode>>);
-
-struct PublishedNode {
-    node: Node,
-    renewed_at: RenewalTime,
-}
-
-/// When a node began to renew, by two clocks: one may stop while the machine is suspended, the
-/// other may be set back.
-#[derive(Clone, Copy)]
-struct RenewalTime {
-    monotonic: Instant,
-    wall: Timestamp,
-}
-
-impl RenewalTime {
-    fn now(app: &App) -> Self {
-        Self {
-            monotonic: Instant::now(),
-            wall: app.now(),
-        }
-    }
-
-    fn is_valid(self, app: &App) -> bool {
-        let validity_seconds = i64::try_from(RENEWAL_VALIDITY.as_secs()).unwrap_or(0);
-        self.monotonic.elapsed() < RENEWAL_VALIDITY
-            && app.now() < self.wall.plus_seconds(validity_seconds)
-    }
-}
-
-impl Membership {
-    /// Whether every live ban can be found with this process's peppers.
-    pub(crate) fn is_current(&self, app: &App) -> bool {
-        let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        published
-            .as_ref()
-            .is_none_or(|published| published.renewed_at.is_valid(app))
-    }
-
-    fn set(&self, published: Option<PublishedNode>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = published;
-    }
-
-    fn node(&self) -> Option<Node> {
-        let published = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        published.as_ref().map(|published| published.node.clone())
-    }
-}
-
 /// Publishes this process under a name for operators, checks its keys, and registers the key that
 /// it seals under. Its keys must be renewed from then on ([`Renewal`]).
 ///
 /// It publishes first and checks afterwards: a process that hashes a ban in between either sees
 /// this node or has registered the pepper before the check.
 pub async fn join(app: &App, name: &str) -> Result<(), KeyError> {
-    let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
+    let (inner, renewed_at) = (app.inner(), RenewalTime::new(app.now()));
     let node = Node {
         id: app.new_id(),
         name: name.to_owned(),
@@ -166,7 +111,7 @@ async fn run(app: App, stop: CancellationToken) {
 /// Publishes the node again and checks its keys. Mismatches are logged; if peppers are among them,
 /// no shopper is screened until they match again.
 async fn renew(app: &App) -> Result<(), StoreError> {
-    let (inner, renewed_at) = (app.inner(), RenewalTime::now(app));
+    let (inner, renewed_at) = (app.inner(), RenewalTime::new(app.now()));
     let Some(node) = inner.membership.node() else {
         return Ok(());
     };

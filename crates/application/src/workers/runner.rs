@@ -7,17 +7,10 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use super::{
-    clean_up::CleanUp, deadlines::DeadlineQueue, psp_inbox::NotificationQueue,
+    FAILURE_PAUSE, clean_up::CleanUp, deadlines::DeadlineQueue, psp_inbox::NotificationQueue,
     recovery::OperationQueue, webhook_delivery, worker_pool,
 };
 use crate::{App, Error};
-
-/// The maximum number of items per claim.
-pub(super) const BATCH: u32 = 32;
-/// How long a worker sleeps unless it is woken.
-pub(super) const POLL_INTERVAL: Duration = Duration::from_millis(500);
-/// How long a worker sleeps after a store failure.
-pub(super) const FAILURE_PAUSE: Duration = Duration::from_secs(2);
 
 /// The running workers.
 pub struct Workers {

@@ -27,9 +27,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
+    BATCH, FAILURE_PAUSE, POLL_INTERVAL,
     delivery_limiter::{CLAIM_PER_MERCHANT, DeliveryLimiter},
     lease::{LEASE, with_lease},
-    runner::{BATCH, FAILURE_PAUSE, POLL_INTERVAL},
 };
 use crate::{
     App, Error,

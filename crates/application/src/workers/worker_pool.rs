@@ -15,10 +15,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::{
-    notifiers::Notifiers,
-    runner::{FAILURE_PAUSE, POLL_INTERVAL},
-};
+use super::{FAILURE_PAUSE, POLL_INTERVAL, notifiers::Notifiers};
 use crate::{App, Error};
 
 /// Number of items in progress that accounts share equally.

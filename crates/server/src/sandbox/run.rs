@@ -6,7 +6,7 @@ use anyhow::Context;
 use oncharge_psp_simulator as psp_simulator;
 use serde_json::json;
 
-use super::{Credentials, ServerLock, address, endpoint, merchant, ports::Port, simulator};
+use super::{Credentials, ServerLock, Urls, address, endpoint, merchant, ports::Port, simulator};
 use crate::{
     config::{Mode, Settings, WebhookClock, create_private_dir},
     server::{self, OpsServer, ReservedPort, Role},
@@ -56,15 +56,6 @@ pub(crate) struct Sandbox {
     server: server::Running,
     shop: shop::Running,
     _lock: ServerLock,
-}
-
-/// The addresses of all servers, as `http://127.0.0.1:PORT`.
-#[derive(Debug, Clone)]
-pub(crate) struct Urls {
-    pub(crate) api: String,
-    pub(crate) simulator: String,
-    pub(crate) ops: String,
-    pub(crate) shop: String,
 }
 
 impl Sandbox {

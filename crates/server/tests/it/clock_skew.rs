@@ -33,6 +33,8 @@ async fn a_node_is_not_ready_while_its_clock_is_off_by_more_than_ten_seconds() {
     off.wait_for_status("/readyz", 503, MEASURED).await;
     off.wait_for_log("clock differs from the database's by more than 10 seconds")
         .await;
+    let (_, text) = off.ops("/readyz").await.unwrap();
+    assert!(text.contains(r#""reason":"clock_skew""#), "{text}");
     let (status, text) = right.ops("/readyz").await.unwrap();
     assert_eq!(status, 200, "{text}");
     // The node pauses its workers; the other node executes the work.

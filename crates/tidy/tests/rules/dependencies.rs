@@ -1,5 +1,5 @@
-//! Allowed dependencies between crates: `domain ← ports ← application ← adapter-http ← server`,
-//! `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
+//! Allowed dependencies between crates: `domain ← ports ← application ← adapter-http,
+//! adapter-ops ← server`, `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
 
 use crate::assert_no_violations;
 use oncharge_tidy::{Crate, Workspace};
@@ -34,6 +34,11 @@ const CRATE_RULES: &[CrateRule] = &[
     },
     CrateRule {
         name: "adapter-http",
+        allowed: &["domain", "ports", "application"],
+        allowed_in_tests: &["testkit"],
+    },
+    CrateRule {
+        name: "adapter-ops",
         allowed: &["domain", "ports", "application", "host-guard"],
         allowed_in_tests: &["testkit"],
     },
@@ -99,6 +104,7 @@ const CRATE_RULES: &[CrateRule] = &[
             "ports",
             "application",
             "adapter-http",
+            "adapter-ops",
             "adapter-postgres",
             "adapter-sqlite",
             "adapter-psp",

@@ -1,6 +1,7 @@
 //! Rules for the whole tree: each is a test whose failure says what to do.
 
 mod dependencies;
+mod file_cycles;
 mod images;
 mod manifests;
 mod migrations;

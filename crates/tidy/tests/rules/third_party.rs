@@ -22,6 +22,7 @@ const SQL_CLIENTS: &[&str] = &[
 // bench: serves a constant response, as the limit that the service is compared with.
 const HTTP_SERVERS: &[&str] = &[
     "adapter-http",
+    "adapter-ops",
     "host-guard",
     "psp-simulator",
     "server",
@@ -57,7 +58,7 @@ const CONFINED_PACKAGES: &[ConfinedPackage] = &[
     ConfinedPackage {
         package: "actix-web",
         allowed_in: HTTP_SERVERS,
-        why: "requests are handled by adapter-http",
+        why: "requests are handled by the HTTP adapters",
     },
     ConfinedPackage {
         package: "reqwest",

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use oncharge_domain::currency::Currency;
 use oncharge_domain::merchant::accent::{Accent, ColorScheme};
 use oncharge_domain::merchant::logo::{Logo, MAX_BYTES};
 use oncharge_domain::session::{NextAction, RetryReason, StatusName};
@@ -19,6 +20,10 @@ fn created() -> ShopperState {
     ShopperState::new(StatusName::Created, NextAction::None)
 }
 
+fn money(minor: i64, currency: &str) -> Money {
+    Money::new(minor, Currency::parse(currency).unwrap()).unwrap()
+}
+
 fn check<T>(change: impl FnOnce(&mut PageModel<'_>), look: impl FnOnce(&RenderedPage) -> T) -> T {
     look(&with_branding(&Branding::default(), change))
 }
@@ -33,9 +38,7 @@ fn with_branding(branding: &Branding, change: impl FnOnce(&mut PageModel<'_>)) -
         merchant_name: "Acme",
         branding,
         reference: "order-42",
-        amount_minor: 9999,
-        currency: "EUR",
-        decimals: 2,
+        amount: money(9999, "EUR"),
         state: &state,
         expires_in_seconds: 1800,
         return_url: "https://shop.example/thanks?cart=1",
@@ -193,9 +196,7 @@ fn amounts_use_the_decimals_of_their_currency() {
     ] {
         check(
             |model| {
-                model.amount_minor = minor;
-                model.currency = currency;
-                model.decimals = decimals;
+                model.amount = money(minor, currency);
             },
             |page| {
                 let element = between(&page.html, "id=\"amount\" ", "</p>");
@@ -361,9 +362,7 @@ fn fields_without_a_web_origin_are_refused() {
         merchant_name: "Acme",
         branding: &Branding::default(),
         reference: "1",
-        amount_minor: 1,
-        currency: "EUR",
-        decimals: 2,
+        amount: money(1, "EUR"),
         state: &state,
         expires_in_seconds: 0,
         return_url: "https://shop.example/",

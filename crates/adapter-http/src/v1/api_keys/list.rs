@@ -2,16 +2,15 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::list;
-use oncharge_domain::merchant::ApiKey;
+use oncharge_domain::{merchant::ApiKey, time::Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ReadErrors},
     gate::ActiveSigner,
-    openapi::{ActiveKeyErrors, ReadErrors},
     problem::Problem,
-    times::rfc3339,
 };
 
 /// Your API keys that still work, newest first.
@@ -44,9 +43,9 @@ impl From<&ApiKey> for ApiKeyBody {
         Self {
             key_id: key.id.to_string(),
             key_hint: key.hint.clone(),
-            created_at: rfc3339(key.created_at),
-            last_used_at: key.last_used_at.map(rfc3339),
-            ends_at: key.ends_at.map(rfc3339),
+            created_at: key.created_at.rfc3339(),
+            last_used_at: key.last_used_at.map(Timestamp::rfc3339),
+            ends_at: key.ends_at.map(Timestamp::rfc3339),
         }
     }
 }

@@ -5,8 +5,8 @@ use oncharge_application::api_keys::remove;
 
 use crate::{
     Api,
+    error_responses::{LastKeyErrors, ReadErrors},
     gate::Signer,
-    openapi::{LastKeyErrors, ReadErrors},
     problem::Problem,
 };
 

@@ -2,17 +2,16 @@
 
 use actix_web::{HttpResponse, web};
 use oncharge_application::api_keys::rotate::{self, OldKeyPolicy};
-use oncharge_domain::merchant::ApiKey;
+use oncharge_domain::{merchant::ApiKey, time::Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::{
     Api,
+    error_responses::{PostErrors, RotationErrors},
     fields::{FieldReader, JsonBody, flag},
     gate::{Signer, post::Command},
-    openapi::{PostErrors, RotationErrors},
     problem::Problem,
-    times::rfc3339,
     v1::response,
 };
 
@@ -43,7 +42,7 @@ impl<'a> RotatedPairBody<'a> {
         Self {
             api_key,
             api_secret,
-            previous_key_ends_at: replaced.ends_at.map(rfc3339),
+            previous_key_ends_at: replaced.ends_at.map(Timestamp::rfc3339),
         }
     }
 }
@@ -61,7 +60,7 @@ impl<'a> RotatedPairBody<'a> {
     path = "/v1/api_keys/rotate",
     tag = "API keys",
     operation_id = "rotateApiKey",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once.")),
     request_body = Option<Rotation>,
     responses(

@@ -4,8 +4,6 @@ use oncharge_domain::webhook::{DeliveryAttempt, SendError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::times::rfc3339;
-
 /// One delivery attempt of an event. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Attempt)]
@@ -22,7 +20,7 @@ pub(crate) struct AttemptBody {
     #[schema(required)]
     response: Option<String>,
     /// Why there was no response.
-    #[schema(required, value_type = Option<crate::openapi::SendError>)]
+    #[schema(required, value_type = Option<crate::schema::SendError>)]
     error: Option<&'static str>,
 }
 
@@ -30,7 +28,7 @@ impl From<&DeliveryAttempt> for AttemptBody {
     fn from(attempt: &DeliveryAttempt) -> Self {
         let answered = attempt.status.is_some() || !attempt.response.is_empty();
         Self {
-            at: rfc3339(attempt.at),
+            at: attempt.at.rfc3339(),
             status: attempt.status,
             latency_ms: attempt.latency_ms,
             response: answered.then(|| attempt.response.clone()),

@@ -12,17 +12,14 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::AttemptBody;
-use crate::{
-    times::rfc3339,
-    v1::sessions::{attempt::PaymentAttemptBody, body::FailureBody},
-};
+use crate::v1::{failure::FailureBody, sessions::attempt::PaymentAttemptBody};
 
 /// A change of a payment.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Event)]
 pub(crate) struct EventBody {
     /// What happened.
-    #[schema(value_type = crate::openapi::EventType)]
+    #[schema(value_type = crate::schema::EventType)]
     event: &'static str,
     /// The session.
     session_id: String,
@@ -32,7 +29,7 @@ pub(crate) struct EventBody {
     /// Your reference for the session.
     merchant_reference: String,
     /// The session's status after the event.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// The captured amount for `payment.captured`, the refund's amount for refund events, otherwise
     /// the session's amount.
@@ -184,8 +181,8 @@ impl From<&StoredEvent> for EventBody {
             metadata: stored.metadata.pairs().clone(),
             id: stored.id.to_string(),
             sequence: *sequence,
-            created_at: rfc3339(*at),
-            retry_until: may_be_retried.then(|| retry_until.map(rfc3339)),
+            created_at: at.rfc3339(),
+            retry_until: may_be_retried.then(|| retry_until.map(Timestamp::rfc3339)),
             refund_id: refund.map(|id| id.to_string()),
         }
     }
@@ -225,7 +222,7 @@ impl TestBody {
             payment_attempt: None,
             metadata: BTreeMap::new(),
             id: id.to_string(),
-            created_at: rfc3339(at),
+            created_at: at.rfc3339(),
         }
     }
 }

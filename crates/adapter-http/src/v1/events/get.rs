@@ -7,7 +7,7 @@ use super::{
     attempt::AttemptBody,
     body::{EventBody, EventWithAttempts},
 };
-use crate::{Api, gate::Caller, openapi::ReadErrors, problem::Problem};
+use crate::{Api, error_responses::ReadErrors, gate::Caller, problem::Problem};
 
 /// Retrieve an event
 ///

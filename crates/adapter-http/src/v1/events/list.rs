@@ -6,8 +6,8 @@ use oncharge_application::webhooks::events::{self, ListEvents};
 use super::body::EventBody;
 use crate::{
     Api,
+    error_responses::ReadErrors,
     gate::ListCaller,
-    openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::response::{self, Page},
@@ -28,7 +28,7 @@ use crate::{
         ("cursor" = Option<String>, Query, min_length = 1,
             description = "`next_cursor` of the previous page."),
         ("session_id" = Option<String>, Query, description = "Only events of this session."),
-        ("type" = Option<crate::openapi::EventType>, Query, description =
+        ("type" = Option<crate::schema::EventType>, Query, description =
             "Only events of this type."),
     ),
     responses((status = 200, body = Page<EventBody>, description = "One page."), ReadErrors),

@@ -6,8 +6,8 @@ use oncharge_application::webhooks::redeliver;
 use super::body::EventBody;
 use crate::{
     Api,
+    error_responses::{CommandErrors, PostErrors},
     gate::post::Command,
-    openapi::{CommandErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
@@ -23,10 +23,10 @@ use crate::{
     operation_id = "redeliverEvent",
     params(
         ("id" = String, Path, description = "The event's id."),
-        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once."),
     ),
-    request_body = Option<crate::openapi::Empty>,
+    request_body = Option<crate::schema::Empty>,
     responses(
         (status = 202, body = EventBody, description = "The event, queued for delivery."),
         PostErrors,

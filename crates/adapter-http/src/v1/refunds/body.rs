@@ -7,7 +7,7 @@ use oncharge_domain::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::{times::rfc3339, v1::sessions::body::FailureBody};
+use crate::v1::failure::FailureBody;
 
 /// A refund. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
@@ -37,7 +37,7 @@ pub(crate) struct OrderedRefundBody {
     /// The session whose capture it refunds.
     session_id: String,
     /// The refund's status.
-    #[schema(value_type = crate::openapi::RefundStatus)]
+    #[schema(value_type = crate::schema::RefundStatus)]
     status: &'static str,
     /// The PSP's reference; null until the PSP has responded.
     #[schema(required)]
@@ -84,8 +84,8 @@ impl From<&Refund> for RefundBody {
             order: OrderedRefundBody::from(refund),
             reference: refund.reference.as_str().to_owned(),
             failure,
-            created_at: rfc3339(refund.created_at),
-            updated_at: rfc3339(refund.updated_at),
+            created_at: refund.created_at.rfc3339(),
+            updated_at: refund.updated_at.rfc3339(),
         }
     }
 }

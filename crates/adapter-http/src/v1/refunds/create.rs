@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use super::body::OrderedRefundBody;
 use crate::{
     Api,
+    error_responses::{PostErrors, RefundErrors},
     fields::{FieldReader, JsonBody, amount, currency, reference, text},
     gate::post::Post,
-    openapi::{PostErrors, RefundErrors},
     problem::Problem,
     request_log::log_session,
     v1::response,
@@ -27,10 +27,10 @@ pub(crate) struct NewRefundBody {
     #[schema(minimum = 1, maximum = 99_999_999_999_i64, example = 5000)]
     amount: i64,
     /// The session's currency.
-    #[schema(schema_with = crate::openapi::currencies)]
+    #[schema(schema_with = crate::schema::currencies)]
     currency: String,
     /// Your own reference. No control characters.
-    #[schema(schema_with = crate::openapi::reference)]
+    #[schema(schema_with = crate::schema::reference)]
     reference: String,
 }
 
@@ -42,7 +42,7 @@ pub(crate) struct NewRefundBody {
     path = "/v1/refunds",
     tag = "Refunds",
     operation_id = "createRefund",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once.")),
     request_body = NewRefundBody,
     responses((status = 201, body = OrderedRefundBody, description = "Ordered."), PostErrors, RefundErrors),

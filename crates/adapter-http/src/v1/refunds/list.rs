@@ -6,8 +6,8 @@ use oncharge_application::refunds::list::{self, ListRefunds};
 use super::body::RefundBody;
 use crate::{
     Api,
+    error_responses::ReadErrors,
     gate::ListCaller,
-    openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::response::{self, Page},

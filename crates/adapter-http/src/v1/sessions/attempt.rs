@@ -4,8 +4,7 @@ use oncharge_domain::{card::Card, session::Attempt};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::body::FailureBody;
-use crate::times::rfc3339;
+use crate::v1::failure::FailureBody;
 
 /// One payment attempt of the shopper. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
@@ -17,7 +16,7 @@ pub(crate) struct PaymentAttemptBody {
     /// whatever happened to the payment afterwards; `refused` and `error` with a `failure`;
     /// `expired` if the session expired first; `cancelled` if it was authorized too late or
     /// unexpectedly and is reversed in full.
-    #[schema(value_type = crate::openapi::AttemptStatus)]
+    #[schema(value_type = crate::schema::AttemptStatus)]
     status: &'static str,
     /// Why no money was moved; `authentication_abandoned` if the shopper left the challenge.
     #[schema(required)]
@@ -57,7 +56,7 @@ impl From<&Attempt> for PaymentAttemptBody {
             failure: attempt.outcome.failure().map(FailureBody::from),
             payment_method: attempt.card.as_ref().map(PaymentMethodBody::from),
             psp_reference: reference.map(|reference| reference.as_str().to_owned()),
-            created_at: rfc3339(attempt.created_at),
+            created_at: attempt.created_at.rfc3339(),
         }
     }
 }

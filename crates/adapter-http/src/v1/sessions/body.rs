@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 
 use oncharge_domain::{
     pay_token::PayToken,
-    session::{Failure, FailureCode, InFlightKind, Session},
+    session::{InFlightKind, Session},
     time::Timestamp,
 };
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::attempt::PaymentAttemptBody;
-use crate::times::rfc3339;
+use crate::v1::failure::FailureBody;
 
 /// A checkout session. Every member is always present, null if unset.
 #[derive(Serialize, ToSchema)]
@@ -20,7 +20,7 @@ pub(crate) struct SessionBody {
     /// Its id.
     session_id: String,
     /// The status of its payment.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// The amount to pay, in minor units.
     amount: i64,
@@ -37,7 +37,7 @@ pub(crate) struct SessionBody {
     /// The merchant's own key-value pairs.
     metadata: BTreeMap<String, String>,
     /// Whether it is captured automatically or at the merchant's request.
-    #[schema(value_type = crate::openapi::CaptureMode)]
+    #[schema(value_type = crate::schema::CaptureMode)]
     capture: &'static str,
     /// The shopper's contact data.
     customer: CustomerBody,
@@ -53,7 +53,7 @@ pub(crate) struct SessionBody {
     /// The amount that can still be refunded.
     amount_refundable: i64,
     /// The capture or cancel whose outcome is pending.
-    #[schema(required, value_type = Option<crate::openapi::PendingOperation>)]
+    #[schema(required, value_type = Option<crate::schema::PendingOperation>)]
     pending_operation: Option<&'static str>,
     /// Until when the shopper may try again; null if the failure is final or there is none.
     #[schema(required, format = DateTime)]
@@ -85,35 +85,6 @@ struct CustomerBody {
     /// The phone number in E.164 form.
     #[schema(required)]
     phone: Option<String>,
-}
-
-/// Why something failed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = Failure)]
-pub(crate) struct FailureBody {
-    /// A code for programs.
-    #[schema(value_type = crate::openapi::FailureCode)]
-    pub(crate) code: &'static str,
-    /// A message for people.
-    pub(crate) message: String,
-}
-
-impl From<FailureCode> for FailureBody {
-    fn from(code: FailureCode) -> Self {
-        Self {
-            code: code.name(),
-            message: code.message().to_owned(),
-        }
-    }
-}
-
-impl From<&Failure> for FailureBody {
-    fn from(failure: &Failure) -> Self {
-        Self {
-            code: failure.code.name(),
-            message: failure.message().to_owned(),
-        }
-    }
 }
 
 impl SessionBody {
@@ -150,16 +121,16 @@ impl SessionBody {
                 InFlightKind::Capture => "capture",
                 InFlightKind::Cancel => "cancel",
             }),
-            retry_until: session.retry_until(now).map(rfc3339),
+            retry_until: session.retry_until(now).map(Timestamp::rfc3339),
             failure: session.failure().map(FailureBody::from),
             attempts: session
                 .attempts
                 .iter()
                 .map(PaymentAttemptBody::from)
                 .collect(),
-            created_at: rfc3339(session.created_at),
-            updated_at: rfc3339(session.updated_at),
-            expires_at: rfc3339(session.expires_at),
+            created_at: session.created_at.rfc3339(),
+            updated_at: session.updated_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         }
     }
 }
@@ -171,7 +142,7 @@ pub(crate) struct CreatedSessionBody<'a> {
     /// Its id.
     session_id: String,
     /// Always `created`.
-    #[schema(value_type = crate::openapi::SessionStatus)]
+    #[schema(value_type = crate::schema::SessionStatus)]
     status: &'static str,
     /// The hosted checkout, relative to this service.
     #[schema(format = "uri-reference")]
@@ -194,8 +165,8 @@ impl<'a> CreatedSessionBody<'a> {
             status: session.status_name().name(),
             iframe_url: format!("/checkout/{}?token={pay_token}", session.id),
             pay_token,
-            created_at: rfc3339(session.created_at),
-            expires_at: rfc3339(session.expires_at),
+            created_at: session.created_at.rfc3339(),
+            expires_at: session.expires_at.rfc3339(),
         }
     }
 }

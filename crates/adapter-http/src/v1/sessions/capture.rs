@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 use super::body::SessionBody;
 use crate::{
     Api,
+    error_responses::{CaptureErrors, PostErrors},
     fields::{FieldReader, JsonBody, amount},
     gate::post::Command,
-    openapi::{CaptureErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
@@ -33,7 +33,7 @@ pub(crate) struct NewCapture {
     operation_id = "captureSession",
     params(
         ("id" = String, Path, description = "The session's id."),
-        ("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+        ("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once."),
     ),
     request_body = Option<NewCapture>,

@@ -13,10 +13,10 @@ use utoipa::ToSchema;
 use super::body::CreatedSessionBody;
 use crate::{
     Api,
+    error_responses::{CreateErrors, PostErrors},
     fields::{FieldReader, FieldResult, JsonBody, amount, currency, parse_with, reference, text},
     gate::post::Post,
     json::Value,
-    openapi::{CreateErrors, PostErrors},
     problem::Problem,
     v1::response,
 };
@@ -30,10 +30,10 @@ pub(crate) struct NewSession {
     #[schema(minimum = 1, maximum = 99_999_999_999_i64, example = 9999)]
     amount: i64,
     /// ISO 4217, a code in use.
-    #[schema(schema_with = crate::openapi::currencies)]
+    #[schema(schema_with = crate::schema::currencies)]
     currency: String,
     /// Your own reference; need not be unique. No control characters.
-    #[schema(schema_with = crate::openapi::reference)]
+    #[schema(schema_with = crate::schema::reference)]
     reference: String,
     /// Where the shopper is sent afterwards: absolute `https` URL without user info and fragment
     /// (`http` for loopback hosts in the sandbox).
@@ -54,11 +54,11 @@ pub(crate) struct NewSession {
     #[schema(pattern = r"^\+[1-9][0-9]{4,14}$", nullable, example = "+15551234567")]
     customer_phone: Option<String>,
     /// Your own pairs: at most 50, keys up to 40, values up to 500 characters.
-    #[schema(schema_with = crate::openapi::metadata)]
+    #[schema(schema_with = crate::schema::metadata)]
     metadata: Option<BTreeMap<String, String>>,
     /// Whether payments are captured automatically or at your request; default: your account's
     /// setting.
-    #[schema(value_type = Option<crate::openapi::CaptureMode>)]
+    #[schema(value_type = Option<crate::schema::CaptureMode>)]
     capture: Option<String>,
 }
 
@@ -70,7 +70,7 @@ pub(crate) struct NewSession {
     path = "/v1/checkout/sessions",
     tag = "Checkout sessions",
     operation_id = "createSession",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once.")),
     request_body = NewSession,
     responses((status = 201, body = CreatedSessionBody<'_>, description = "Created."), PostErrors, CreateErrors),

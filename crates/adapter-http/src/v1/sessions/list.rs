@@ -6,8 +6,8 @@ use oncharge_application::checkout::list::{self, ListSessions};
 use super::body::SessionBody;
 use crate::{
     Api,
+    error_responses::ReadErrors,
     gate::ListCaller,
-    openapi::ReadErrors,
     problem::Problem,
     query::Query,
     v1::response::{self, Page},
@@ -37,7 +37,7 @@ const NAMES: [&str; 8] = [
             description = "Maximum number of items; default 20."),
         ("cursor" = Option<String>, Query, min_length = 1,
             description = "`next_cursor` of the previous page."),
-        ("status" = Option<crate::openapi::SessionStatus>, Query,
+        ("status" = Option<crate::schema::SessionStatus>, Query,
             description = "Only sessions with this current status."),
         ("reference" = Option<String>, Query, min_length = 1, max_length = 255,
             description = "Only sessions with exactly this reference."),

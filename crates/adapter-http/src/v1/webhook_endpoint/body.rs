@@ -5,8 +5,6 @@ use oncharge_domain::webhook::WebhookEndpoint;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::times::rfc3339;
-
 /// The endpoint that your events are posted to.
 #[derive(Serialize, ToSchema)]
 #[schema(as = WebhookEndpoint)]
@@ -59,11 +57,11 @@ impl<'a> EndpointBody<'a> {
             url: endpoint.url.as_str(),
             enabled: disabled.is_none(),
             disabled_reason: disabled.map(|disabled| disabled.reason.name()),
-            disabled_at: disabled.map(|disabled| rfc3339(disabled.at)),
+            disabled_at: disabled.map(|disabled| disabled.at.rfc3339()),
             signing_secret: None,
             secret_hint: Some(endpoint.secrets.current.hint()),
-            created_at: rfc3339(endpoint.created_at),
-            updated_at: rfc3339(endpoint.updated_at),
+            created_at: endpoint.created_at.rfc3339(),
+            updated_at: endpoint.updated_at.rfc3339(),
         }
     }
 }

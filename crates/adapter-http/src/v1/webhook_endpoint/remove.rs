@@ -5,8 +5,8 @@ use oncharge_application::webhooks::endpoint;
 
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ReadErrors},
     gate::ActiveSigner,
-    openapi::{ActiveKeyErrors, ReadErrors},
     problem::Problem,
 };
 

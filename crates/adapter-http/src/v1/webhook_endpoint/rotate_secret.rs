@@ -7,8 +7,8 @@ use utoipa::ToSchema;
 use super::body::EndpointBody;
 use crate::{
     Api,
+    error_responses::{PostErrors, RotateSecretErrors},
     gate::{ActiveSigner, post::Command},
-    openapi::{PostErrors, RotateSecretErrors},
     problem::Problem,
     v1::{api_keys::rotate::revokes_old, response},
 };
@@ -30,7 +30,7 @@ pub(crate) struct SecretRotation {
     path = "/v1/webhook_endpoint/rotate_secret",
     tag = "Webhooks",
     operation_id = "rotateWebhookSecret",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once.")),
     request_body = Option<SecretRotation>,
     responses(

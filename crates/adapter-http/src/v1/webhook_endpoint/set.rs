@@ -8,9 +8,9 @@ use utoipa::ToSchema;
 use super::body::EndpointBody;
 use crate::{
     Api,
+    error_responses::{ActiveKeyErrors, ChangeErrors},
     fields::{FieldReader, JsonBody, text},
     gate::{ActiveSigner, post::Put},
-    openapi::{ActiveKeyErrors, ChangeErrors},
     problem::Problem,
 };
 

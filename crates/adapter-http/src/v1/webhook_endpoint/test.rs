@@ -5,9 +5,9 @@ use oncharge_application::webhooks::test;
 
 use crate::{
     Api,
+    error_responses::{PostErrors, TestErrors},
     gate::{ActiveSigner, post::Command},
     limits::RetryAfter,
-    openapi::{PostErrors, TestErrors},
     problem::Problem,
     v1::events::attempt::AttemptBody,
     v1::response,
@@ -22,9 +22,9 @@ use crate::{
     path = "/v1/webhook_endpoint/test",
     tag = "Webhooks",
     operation_id = "testWebhookEndpoint",
-    params(("Idempotency-Key" = Option<crate::openapi::IdempotencyKey>, Header,
+    params(("Idempotency-Key" = Option<crate::schema::IdempotencyKey>, Header,
             description = "The same request with the same key is executed once.")),
-    request_body = Option<crate::openapi::Empty>,
+    request_body = Option<crate::schema::Empty>,
     responses(
         (status = 200, body = AttemptBody, description = "The attempt."),
         PostErrors,
