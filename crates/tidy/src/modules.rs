@@ -90,15 +90,14 @@ impl ModuleTree {
         });
         for (name, inline) in found.modules {
             let folder = format!("{folder}{name}/");
-            let child = match inline {
-                Some(inline) => self.add_module(sources, file, &folder, number, inline)?,
-                None => {
-                    let path = format!("{}.rs", folder.trim_end_matches('/'));
-                    let Some(text) = sources.get(&path) else {
-                        bail!("{file} declares the module {name}, but {path} is missing");
-                    };
-                    self.add_file(sources, &path, &folder, number, text)?
-                }
+            let child = if let Some(inline) = inline {
+                self.add_module(sources, file, &folder, number, inline)?
+            } else {
+                let path = format!("{}.rs", folder.trim_end_matches('/'));
+                let Some(text) = sources.get(&path) else {
+                    bail!("{file} declares the module {name}, but {path} is missing");
+                };
+                self.add_file(sources, &path, &folder, number, text)?
             };
             if let Some(module) = self.modules.get_mut(number) {
                 module.children.insert(name, child);
