@@ -1,4 +1,5 @@
 //! Which crate of ours may know which: `domain ← ports ← application ← adapter-http ← server`,
+//! `ports ← store-rows ← adapter-postgres, adapter-sqlite ← server`,
 //! `ports ← every other adapter ← server`, `testkit → ports`, `conformance → testkit`.
 
 use crate::assert_no_violations;
@@ -13,6 +14,7 @@ struct CrateRule {
 }
 
 const ADAPTER: &[&str] = &["domain", "ports"];
+const STORE: &[&str] = &["domain", "ports", "store-rows"];
 const STORE_TESTS: &[&str] = &["testkit", "conformance"];
 
 /// The whole picture, from the inside out.
@@ -38,13 +40,18 @@ const CRATE_RULES: &[CrateRule] = &[
         allowed_in_tests: &["testkit"],
     },
     CrateRule {
-        name: "adapter-postgres",
+        name: "store-rows",
         allowed: ADAPTER,
+        allowed_in_tests: &[],
+    },
+    CrateRule {
+        name: "adapter-postgres",
+        allowed: STORE,
         allowed_in_tests: STORE_TESTS,
     },
     CrateRule {
         name: "adapter-sqlite",
-        allowed: ADAPTER,
+        allowed: STORE,
         allowed_in_tests: STORE_TESTS,
     },
     // Its tests speak to a real simulator, over HTTP as always.
