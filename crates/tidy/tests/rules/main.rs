@@ -5,6 +5,7 @@ mod images;
 mod manifests;
 mod migrations;
 mod sources;
+mod stores;
 mod third_party;
 
 /// Fails with the advice and the list of what offends, unless nothing does.
